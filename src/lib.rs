@@ -1,0 +1,5 @@
+//! sinkd: the SMTP server that mass mailers are load-tested against.
+//!
+//! The rooms, and who may know whom, are described in ARCHITECTURE.md.
+pub mod log;
+pub mod smtp;

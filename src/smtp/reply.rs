@@ -1,0 +1,1 @@
+//! Replies and enhanced codes.
