@@ -1,5 +1,7 @@
 //! sinkd: the SMTP server that mass mailers are load-tested against.
 //!
 //! The rooms, and who may know whom, are described in ARCHITECTURE.md.
+pub mod config;
 pub mod log;
+pub mod server;
 pub mod smtp;

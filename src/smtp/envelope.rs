@@ -8,7 +8,11 @@ pub struct Envelope {
 }
 impl Envelope {
     /// The encoded envelope, as it is stored.
-    pub fn as_bytes(&self) -> &[u8] { &self.bytes }
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
     /// SIZE= of MAIL (RFC 1870).
-    pub fn declared_size(&self) -> Option<u64> { self.declared_size }
+    pub fn declared_size(&self) -> Option<u64> {
+        self.declared_size
+    }
 }

@@ -13,7 +13,9 @@ pub struct Desk {
 }
 impl Desk {
     /// `envelope_bytes_budget`: capacity of all envelopes of this worker's open transactions.
-    pub fn new(_envelope_bytes_budget: usize) -> Desk { unimplemented!() }
+    pub fn new(_envelope_bytes_budget: usize) -> Desk {
+        unimplemented!()
+    }
 }
 
 /// What the session wants next.
@@ -29,7 +31,7 @@ pub enum Step {
     Data,
     /// The next `bytes` octets belong to the payload. When they are here: `chunk_received` if it
     /// was not the last, else `accept` or `refuse`. May be 0 octets.
-    Chunk { bytes: u64, last: bool },
+    Chunk { bytes: u64, last: bool, first: bool },
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
     /// (which gives the reply that was latched).
     DiscardChunk { bytes: u64 },
@@ -79,26 +81,48 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn new(_client: SocketAddr, _policy: Arc<Policy>) -> Session { unimplemented!() }
+    pub fn new(_client: SocketAddr, _policy: Arc<Policy>) -> Session {
+        unimplemented!()
+    }
     /// Appends the 220 greeting.
-    pub fn greet(&mut self, _desk: &mut Desk) { unimplemented!() }
+    pub fn greet(&mut self, _desk: &mut Desk) {
+        unimplemented!()
+    }
     /// Consumes commands; returns how many octets were consumed and what is wanted next.
     /// Never looks beyond the octet at which a step other than `NeedInput` ends.
-    pub fn feed(&mut self, _input: &[u8], _desk: &mut Desk) -> (usize, Step) { unimplemented!() }
+    pub fn feed(&mut self, _input: &[u8], _desk: &mut Desk) -> (usize, Step) {
+        unimplemented!()
+    }
     /// The envelope of the transaction whose payload is wanted; empty outside one.
-    pub fn envelope(&self) -> &Envelope { unimplemented!() }
+    pub fn envelope(&self) -> &Envelope {
+        unimplemented!()
+    }
     /// A chunk that was not the last, or a discarded one, is here in full.
-    pub fn chunk_received(&mut self, _desk: &mut Desk) { unimplemented!() }
+    pub fn chunk_received(&mut self, _desk: &mut Desk) {
+        unimplemented!()
+    }
     /// The payload is whole and committed: 250 naming it. Ends the transaction.
-    pub fn accept<R: Receipt>(&mut self, _receipt: &R, _desk: &mut Desk) { unimplemented!() }
+    pub fn accept<R: Receipt>(&mut self, _receipt: &R, _desk: &mut Desk) {
+        unimplemented!()
+    }
     /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the transaction.
-    pub fn refuse(&mut self, _refusal: Refusal, _desk: &mut Desk) { unimplemented!() }
+    pub fn refuse(&mut self, _refusal: Refusal, _desk: &mut Desk) {
+        unimplemented!()
+    }
     /// Appends a 421 because of `why`; the caller sends and closes.
-    pub fn farewell(&mut self, _why: Farewell, _desk: &mut Desk) { unimplemented!() }
+    pub fn farewell(&mut self, _why: Farewell, _desk: &mut Desk) {
+        unimplemented!()
+    }
     /// Gives the transaction's buffer back; must be called before a session is dropped.
-    pub fn abandon(&mut self, _desk: &mut Desk) { unimplemented!() }
+    pub fn abandon(&mut self, _desk: &mut Desk) {
+        unimplemented!()
+    }
     /// Accepted messages so far.
-    pub fn messages(&self) -> u32 { unimplemented!() }
+    pub fn messages(&self) -> u32 {
+        unimplemented!()
+    }
     /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
-    pub fn in_transaction(&self) -> bool { unimplemented!() }
+    pub fn in_transaction(&self) -> bool {
+        unimplemented!()
+    }
 }

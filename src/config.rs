@@ -1,0 +1,156 @@
+//! Settings: one table defines each (name, value, default, text); the flags of `sinkd`, the keys of
+//! its TOML file and `--print-config` come from it.
+#![forbid(unsafe_code)]
+
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::log;
+use crate::smtp::limits::Limits;
+
+mod file;
+mod table;
+mod value;
+
+pub use file::{FileError, load};
+pub use table::{KEYS, Key, ValueError};
+
+/// Effective settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub listen: Vec<SocketAddr>,
+    pub data: PathBuf,
+    pub hostname: String,
+    /// `None`: the cores this process may use, at most 8.
+    pub workers: Option<usize>,
+    pub backlog: i32,
+    pub limits: Limits,
+    /// `None`: what the descriptor limit allows.
+    pub connections_max: Option<u32>,
+    pub connections_per_client_max: Option<u32>,
+    /// Per worker.
+    pub envelope_memory_bytes: usize,
+    /// Per worker.
+    pub buffer_memory_bytes: usize,
+    pub command_timeout: Duration,
+    pub data_timeout: Duration,
+    pub storage_wait: Duration,
+    pub segment_bytes: u64,
+    /// Per worker.
+    pub region_memory_bytes: u64,
+    /// Per worker.
+    pub own_segments_max: usize,
+    pub stop_grace: Duration,
+    pub stop_after_messages: Option<u64>,
+    pub stop_after_sessions: Option<u64>,
+    pub stop_after_idle: Option<Duration>,
+    pub log_level: String,
+    pub log_format: LogFormat,
+}
+
+/// How sinkd writes about itself to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 1025))],
+            data: PathBuf::from("sink-data"),
+            hostname: "sinkd.localhost".into(),
+            workers: None,
+            backlog: 4096,
+            limits: Limits::default(),
+            connections_max: None,
+            connections_per_client_max: None,
+            envelope_memory_bytes: 64 << 20,
+            buffer_memory_bytes: 64 << 20,
+            command_timeout: Duration::from_secs(300),
+            data_timeout: Duration::from_secs(300),
+            storage_wait: Duration::from_secs(5),
+            segment_bytes: 64 << 20,
+            region_memory_bytes: 64 << 20,
+            own_segments_max: 16,
+            stop_grace: Duration::from_secs(10),
+            stop_after_messages: None,
+            stop_after_sessions: None,
+            stop_after_idle: None,
+            log_level: "info".into(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Config {
+    /// What the log needs to know.
+    pub fn log_settings(&self) -> log::Settings {
+        let first = log::Settings::default().segment_bytes_first;
+        log::Settings {
+            segment_bytes_first: first.min(self.segment_bytes),
+            segment_bytes_max: self.segment_bytes,
+            own_segments_max: self.own_segments_max,
+            region_bytes_max: self.region_memory_bytes,
+            ..log::Settings::default()
+        }
+    }
+
+    /// The effective settings as a TOML file with comments, which reads back as the same.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::from("# sinkd's settings. Each is also a flag: `sinkd --help`.\n");
+        let mut table = "";
+        for key in KEYS {
+            if key.table != table {
+                table = key.table;
+                text.push_str(&format!("\n[{table}]\n"));
+            }
+            text.push_str(&format!("# {}\n", key.help));
+            text.push_str(&format!("{} = {}\n", key.name, (key.show)(self)));
+        }
+        text
+    }
+}
+
+/// Reads `file`, if there is one, over the defaults.
+pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
+    let mut config = Config::default();
+    if let Some(path) = file {
+        load(path, &mut config)?;
+    }
+    Ok(config)
+}
+
+/// `HOST:PORT`, `[IPv6]:PORT`, or a name that resolves on this machine (`localhost:1025`).
+pub(crate) fn parse_address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| text.to_socket_addrs().ok()?.next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn printed_settings_read_back_as_the_same() {
+        let mut config = Config::default();
+        config.limits.errors_max = Some(7);
+        config.stop_after_idle = Some(Duration::from_millis(1500));
+        config.listen.push("[::1]:2525".parse().unwrap());
+        let text = config.to_toml();
+        let mut read = Config::default();
+        file::apply(Path::new("printed.toml"), &text, &mut read).unwrap();
+        assert_eq!(read.to_toml(), text);
+        assert_eq!(read.limits.errors_max, Some(7));
+        assert_eq!(read.listen.len(), 2);
+    }
+
+    #[test]
+    fn flags_and_keys_have_one_name() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..index].iter().all(|k| k.name != key.name), "{} twice", key.name);
+            assert!(key.help.ends_with('.'), "{}: {}", key.name, key.help);
+        }
+    }
+}

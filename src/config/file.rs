@@ -1,0 +1,159 @@
+//! The TOML file: every error names file, line, key and what was expected.
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+use toml::{Spanned, de};
+
+use super::Config;
+use super::table::{KEYS, Key};
+
+/// A configuration file that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum FileError {
+    #[error("{path}: {source}", path = path.display())]
+    Read { path: PathBuf, source: std::io::Error },
+    #[error("{path}:{line}: {message}", path = path.display())]
+    Syntax { path: PathBuf, line: usize, message: String },
+    #[error("{path}:{line}: no setting '{key}'{hint} (all of them: sinkd --print-config)",
+        path = path.display())]
+    Unknown { path: PathBuf, line: usize, key: String, hint: String },
+    #[error("{path}:{line}: {key}: expected {expected}, found {found}", path = path.display())]
+    Value { path: PathBuf, line: usize, key: String, expected: &'static str, found: String },
+}
+
+/// Reads `path` over what `config` holds.
+pub fn load(path: &Path, config: &mut Config) -> Result<(), FileError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| FileError::Read { path: path.into(), source })?;
+    apply(path, &text, config)
+}
+
+/// Applies the text of a file; `path` is for the errors.
+pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), FileError> {
+    let file = File { path, text };
+    let document = DeTable::parse(text).map_err(|error| file.syntax(&error))?;
+    for (table_name, value) in document.get_ref() {
+        let name = table_name.get_ref();
+        let DeValue::Table(table) = value.get_ref() else {
+            return Err(file.unknown(table_name.span().start, name, None));
+        };
+        for (key_name, value) in table {
+            let full = format!("{name}.{}", key_name.get_ref());
+            let key = KEYS
+                .iter()
+                .find(|k| k.table == &**name && k.name == &**key_name.get_ref())
+                .ok_or_else(|| {
+                file.unknown(key_name.span().start, &full, Some(key_name.get_ref()))
+            })?;
+            file.set(key, &full, value, config)?;
+        }
+    }
+    Ok(())
+}
+
+struct File<'a> {
+    path: &'a Path,
+    text: &'a str,
+}
+
+impl File<'_> {
+    fn line(&self, offset: usize) -> usize {
+        1 + self.text[..offset.min(self.text.len())].matches('\n').count()
+    }
+
+    fn syntax(&self, error: &de::Error) -> FileError {
+        FileError::Syntax {
+            path: self.path.into(),
+            line: self.line(error.span().map_or(0, |s| s.start)),
+            message: error.message().into(),
+        }
+    }
+
+    #[cold]
+    fn unknown(&self, offset: usize, key: &str, name: Option<&str>) -> FileError {
+        let known = KEYS.iter().find(|k| Some(k.name) == name || k.name == key);
+        let hint = known.map_or(String::new(), |k| format!("; it belongs to [{}]", k.table));
+        let (path, line) = (self.path.into(), self.line(offset));
+        FileError::Unknown { path, line, key: key.into(), hint }
+    }
+
+    fn set(
+        &self,
+        key: &Key,
+        full: &str,
+        value: &Spanned<DeValue<'_>>,
+        config: &mut Config,
+    ) -> Result<(), FileError> {
+        let values: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
+            DeValue::Array(list) if key.repeatable => {
+                config.listen.clear();
+                list.iter().collect()
+            }
+            _ if key.repeatable => {
+                config.listen.clear();
+                vec![value]
+            }
+            _ => vec![value],
+        };
+        for value in values {
+            let text = text_of(value.get_ref());
+            let applied = text.as_deref().and_then(|text| (key.set)(config, text));
+            applied.ok_or_else(|| FileError::Value {
+                path: self.path.into(),
+                line: self.line(value.span().start),
+                key: full.into(),
+                expected: key.expected,
+                found: self.text[value.span()].into(),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Numbers and strings are one to us; anything else is no value of a setting.
+fn text_of(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::String(text) => Some(text.to_string()),
+        DeValue::Integer(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, error: &str) {
+        let mut config = Config::default();
+        let found = apply(Path::new("sink.toml"), text, &mut config).unwrap_err().to_string();
+        assert!(found.starts_with(error), "{found}");
+    }
+
+    #[test]
+    fn errors_name_file_line_and_what_was_expected() {
+        check("[limits]\nerrors_max = -1", "sink.toml:2: limits.errors_max: expected a number");
+        check("\n[limits]\nrecipients = 1", "sink.toml:3: no setting 'limits.recipients'");
+        check(
+            "[server]\nerrors_max = 1",
+            "sink.toml:2: no setting 'server.errors_max'; it belongs",
+        );
+        check("errors_max = 1", "sink.toml:1: no setting 'errors_max'; it belongs to [limits]");
+        check(
+            "[server]\nlisten = [\"127.0.0.1:0\", \"x\"]",
+            "sink.toml:2: server.listen: expected",
+        );
+        check("[server]\ndata = true", "sink.toml:2: server.data: expected a path, found true");
+        check("[server\n", "sink.toml:1: ");
+        check("[server]\ndata = \"a\"\ndata = \"b\"", "sink.toml:3: ");
+    }
+
+    #[test]
+    fn a_list_replaces_the_default_address() {
+        let mut config = Config::default();
+        let text = "[server]\nlisten = [\"127.0.0.1:7\", \"[::1]:7\"]\n";
+        apply(Path::new("sink.toml"), text, &mut config).unwrap();
+        let shown: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1:7", "[::1]:7"]);
+    }
+}

@@ -1,0 +1,397 @@
+//! The table of settings.
+use std::time::Duration;
+
+use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
+use super::{Config, LogFormat, parse_address};
+
+/// A value that can't be taken: what was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {0}")]
+pub struct ValueError(pub &'static str);
+
+/// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a flag.
+pub struct Key {
+    pub table: &'static str,
+    pub name: &'static str,
+    /// What stands for the value in the help.
+    pub value: &'static str,
+    /// A sentence.
+    pub help: &'static str,
+    pub expected: &'static str,
+    /// May be given more than once; in the file, a list.
+    pub repeatable: bool,
+    pub set: fn(&mut Config, &str) -> Option<()>,
+    /// As TOML.
+    pub show: fn(&Config) -> String,
+}
+
+impl Key {
+    /// Sets it from text.
+    pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
+        (self.set)(config, text).ok_or(ValueError(self.expected))
+    }
+
+    /// The flag, without its dashes in front.
+    pub fn flag(&self) -> String {
+        self.name.replace('_', "-")
+    }
+}
+
+const ADDRESS: &str = "an address such as 127.0.0.1:1025, [::1]:1025 or localhost:0";
+const BYTES: &str = "a size such as 4096, 64K or 10MiB";
+const TIME: &str = "a time such as 250ms, 10s or 5m";
+const TIME_OR_NONE: &str = "a time such as 250ms, 10s or 5m, or \"none\"";
+const COUNT: &str = "a number from 1 up";
+const COUNT_OR_NONE: &str = "a number from 1 up, or \"none\"";
+
+fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
+    text.parse().ok().filter(|n| *n >= T::from(1))
+}
+
+fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
+    bytes.filter(|b| (min..=max).contains(b))
+}
+
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+fn number<T: ToString>(n: T) -> String {
+    n.to_string()
+}
+
+/// A row: table, name, value, help, expected, how it is set, how it is shown.
+macro_rules! key {
+    ($table:literal, $name:literal, $value:literal, $help:literal, $expected:expr, $set:expr, $show:expr) => {
+        Key {
+            table: $table,
+            name: $name,
+            value: $value,
+            help: $help,
+            expected: $expected,
+            repeatable: false,
+            set: $set,
+            show: $show,
+        }
+    };
+}
+
+/// Every setting, in the order in which it is printed.
+pub const KEYS: &[Key] = &[
+    Key {
+        table: "server",
+        name: "listen",
+        value: "ADDR",
+        help: "Address to take SMTP on; port 0 takes a free one. May be given more than once.",
+        expected: ADDRESS,
+        repeatable: true,
+        set: |c, v| parse_address(v).map(|a| c.listen.push(a)),
+        show: |c| {
+            let listen: Vec<String> = c.listen.iter().map(|a| format!("\"{a}\"")).collect();
+            format!("[{}]", listen.join(", "))
+        },
+    },
+    key!(
+        "server",
+        "data",
+        "DIR",
+        "Data folder; made if it is not there.",
+        "a path",
+        |c, v| (!v.is_empty()).then(|| c.data = v.into()),
+        |c| quoted(&c.data.to_string_lossy())
+    ),
+    key!(
+        "server",
+        "hostname",
+        "NAME",
+        "Name in the greeting and in replies.",
+        "a host name without spaces",
+        |c, v| {
+            let good = !v.is_empty() && v.len() <= 255 && v.bytes().all(|b| b.is_ascii_graphic());
+            good.then(|| c.hostname = v.into())
+        },
+        |c| quoted(&c.hostname)
+    ),
+    key!(
+        "server",
+        "workers",
+        "N",
+        "Event loops; \"auto\" is the cores at hand, at most 8.",
+        "a number from 1 to 256, or \"auto\"",
+        |c, v| {
+            let workers =
+                if v == "auto" { None } else { Some(count::<usize>(v).filter(|n| *n <= 256)?) };
+            c.workers = workers;
+            Some(())
+        },
+        |c| c.workers.map_or("\"auto\"".into(), number)
+    ),
+    key!(
+        "server",
+        "backlog",
+        "N",
+        "Connections the kernel may queue, per listener and worker.",
+        COUNT,
+        |c, v| count::<u16>(v).map(|n| c.backlog = i32::from(n)),
+        |c| number(c.backlog)
+    ),
+    key!(
+        "limits",
+        "message_bytes_max",
+        "SIZE",
+        "Largest message, announced as SIZE (RFC 1870).",
+        "a size from 1 to 4095MiB",
+        |c, v| between(parse_bytes(v), 1, 4095 << 20).map(|n| c.limits.message_bytes_max = n),
+        |c| show_bytes(c.limits.message_bytes_max)
+    ),
+    key!(
+        "limits",
+        "recipients_max",
+        "N",
+        "Recipients of one message, announced as LIMITS RCPTMAX (RFC 9422).",
+        "a number from 100 up (RFC 5321 4.5.3.1.8)",
+        |c, v| count::<u32>(v).filter(|n| *n >= 100).map(|n| c.limits.recipients_max = n),
+        |c| number(c.limits.recipients_max)
+    ),
+    key!(
+        "limits",
+        "envelope_bytes_max",
+        "SIZE",
+        "Octets of one envelope, all its addresses together.",
+        "a size from 64K to 3MiB",
+        |c, v| between(parse_bytes(v), 64 << 10, 3 << 20)
+            .map(|n| c.limits.envelope_bytes_max = n as usize),
+        |c| show_bytes(c.limits.envelope_bytes_max as u64)
+    ),
+    key!(
+        "limits",
+        "command_line_bytes_max",
+        "SIZE",
+        "Octets of one command line, CRLF included.",
+        "a size from 512 (RFC 5321 4.5.3.1.4) to 64K",
+        |c, v| between(parse_bytes(v), 512, 64 << 10)
+            .map(|n| c.limits.command_line_bytes_max = n as usize),
+        |c| show_bytes(c.limits.command_line_bytes_max as u64)
+    ),
+    key!(
+        "limits",
+        "errors_max",
+        "N",
+        "Errors of one session before it is closed with 421.",
+        COUNT_OR_NONE,
+        |c, v| parse_option(v, count).map(|n| c.limits.errors_max = n),
+        |c| show_option(c.limits.errors_max, number)
+    ),
+    key!(
+        "limits",
+        "messages_max",
+        "N",
+        "Messages of one connection, announced as LIMITS MAILMAX (RFC 9422).",
+        COUNT_OR_NONE,
+        |c, v| parse_option(v, count).map(|n| c.limits.messages_max = n),
+        |c| show_option(c.limits.messages_max, number)
+    ),
+    key!(
+        "limits",
+        "connections_max",
+        "N",
+        "Open connections; \"none\" is what the descriptor limit allows.",
+        COUNT_OR_NONE,
+        |c, v| parse_option(v, count).map(|n| c.connections_max = n),
+        |c| show_option(c.connections_max, number)
+    ),
+    key!(
+        "limits",
+        "connections_per_client_max",
+        "N",
+        "Open connections of one client address.",
+        COUNT_OR_NONE,
+        |c, v| parse_option(v, count).map(|n| c.connections_per_client_max = n),
+        |c| show_option(c.connections_per_client_max, number)
+    ),
+    key!(
+        "memory",
+        "envelope_memory_bytes",
+        "SIZE",
+        "Memory for envelopes under way, per worker; beyond it RCPT gets 452.",
+        BYTES,
+        |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
+            .map(|n| c.envelope_memory_bytes = n as usize),
+        |c| show_bytes(c.envelope_memory_bytes as u64)
+    ),
+    key!(
+        "memory",
+        "buffer_memory_bytes",
+        "SIZE",
+        "Memory for payloads that come in pieces, per worker; beyond it the transfer stalled longest is closed.",
+        BYTES,
+        |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
+            .map(|n| c.buffer_memory_bytes = n as usize),
+        |c| show_bytes(c.buffer_memory_bytes as u64)
+    ),
+    key!(
+        "timeouts",
+        "command_timeout",
+        "TIME",
+        "Silence allowed between commands (RFC 5321 4.5.3.2.7: 5 minutes).",
+        TIME,
+        |c, v| parse_time(v).map(|t| c.command_timeout = t),
+        |c| show_time(c.command_timeout)
+    ),
+    key!(
+        "timeouts",
+        "data_timeout",
+        "TIME",
+        "Silence allowed within mail data.",
+        TIME,
+        |c, v| parse_time(v).map(|t| c.data_timeout = t),
+        |c| show_time(c.data_timeout)
+    ),
+    key!(
+        "timeouts",
+        "storage_wait",
+        "TIME",
+        "How long a transfer waits for room in the log before it gets 452.",
+        TIME,
+        |c, v| parse_time(v).map(|t| c.storage_wait = t),
+        |c| show_time(c.storage_wait)
+    ),
+    key!(
+        "log",
+        "segment_bytes",
+        "SIZE",
+        "Size to which segments grow; a worker's first has 4 MiB.",
+        "a size from 1MiB to 4095MiB, a multiple of 4096",
+        |c, v| {
+            let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
+            c.segment_bytes = bytes;
+            Some(())
+        },
+        |c| show_bytes(c.segment_bytes)
+    ),
+    key!(
+        "log",
+        "region_memory_bytes",
+        "SIZE",
+        "Space in the log held by transfers under way, per worker.",
+        BYTES,
+        |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
+        |c| show_bytes(c.region_memory_bytes)
+    ),
+    key!(
+        "log",
+        "own_segments_max",
+        "N",
+        "Messages beyond 4 MiB under way at once, per worker; beyond it 452.",
+        COUNT,
+        |c, v| count::<u16>(v).map(|n| c.own_segments_max = usize::from(n)),
+        |c| number(c.own_segments_max)
+    ),
+    key!(
+        "stop",
+        "stop_grace",
+        "TIME",
+        "Time that transactions under way have when sinkd stops.",
+        TIME,
+        |c, v| parse_time(v).map(|t| c.stop_grace = t),
+        |c| show_time(c.stop_grace)
+    ),
+    key!(
+        "stop",
+        "stop_after_messages",
+        "N",
+        "Stop once exactly so many messages are stored.",
+        COUNT_OR_NONE,
+        |c, v| parse_option(v, count_u64).map(|n| c.stop_after_messages = n),
+        |c| show_option(c.stop_after_messages, number)
+    ),
+    key!(
+        "stop",
+        "stop_after_sessions",
+        "N",
+        "Stop once so many sessions have ended.",
+        COUNT_OR_NONE,
+        |c, v| parse_option(v, count_u64).map(|n| c.stop_after_sessions = n),
+        |c| show_option(c.stop_after_sessions, number)
+    ),
+    key!(
+        "stop",
+        "stop_after_idle",
+        "TIME",
+        "Stop when nothing was heard from anybody for so long.",
+        TIME_OR_NONE,
+        |c, v| parse_option(v, parse_time)
+            .filter(|t| *t != Some(Duration::ZERO))
+            .map(|t| c.stop_after_idle = t),
+        |c| show_option(c.stop_after_idle, show_time)
+    ),
+    key!(
+        "logging",
+        "log_level",
+        "LEVEL",
+        "What sinkd says on stderr: error, warn, info, debug or trace.",
+        "error, warn, info, debug or trace",
+        |c, v| ["error", "warn", "info", "debug", "trace"]
+            .contains(&v)
+            .then(|| c.log_level = v.into()),
+        |c| quoted(&c.log_level)
+    ),
+    key!(
+        "logging",
+        "log_format",
+        "FORMAT",
+        "How it says it: text or json.",
+        "\"text\" or \"json\"",
+        |c, v| {
+            c.log_format = match v {
+                "text" => LogFormat::Text,
+                "json" => LogFormat::Json,
+                _ => return None,
+            };
+            Some(())
+        },
+        |c| quoted(match c.log_format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        })
+    ),
+];
+
+fn count_u64(text: &str) -> Option<u64> {
+    count(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_at_their_bounds() {
+        let rows = [
+            ("recipients_max", "99", false),
+            ("recipients_max", "100", true),
+            ("command_line_bytes_max", "511", false),
+            ("command_line_bytes_max", "512", true),
+            ("command_line_bytes_max", "64K", true),
+            ("command_line_bytes_max", "65537", false),
+            ("message_bytes_max", "4095MiB", true),
+            ("message_bytes_max", "4G", false),
+            ("workers", "0", false),
+            ("workers", "auto", true),
+            ("workers", "256", true),
+            ("workers", "257", false),
+            ("errors_max", "none", true),
+            ("errors_max", "0", false),
+            ("listen", "127.0.0.1", false),
+            ("listen", "[::1]:0", true),
+            ("stop_after_idle", "0s", false),
+            ("log_format", "xml", false),
+            ("hostname", "two words", false),
+        ];
+        for (name, value, good) in rows {
+            let key = KEYS.iter().find(|k| k.name == name).unwrap();
+            let mut config = Config::default();
+            assert_eq!(key.apply(&mut config, value).is_ok(), good, "{name} = {value}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Values as people write them: sizes, times, "none".
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// `4096`, `64K`, `64KiB`, `10MB`: powers of 1024 whatever the spelling, as in Postfix and nginx.
+pub fn parse_bytes(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.trim().to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(1 << shift)
+}
+
+/// The shortest spelling that `parse_bytes` reads back.
+pub fn show_bytes(bytes: u64) -> String {
+    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
+        if bytes > 0 && bytes.trailing_zeros() >= shift {
+            return format!("\"{}{unit}\"", bytes >> shift);
+        }
+    }
+    bytes.to_string()
+}
+
+/// `5m`, `10s`, `250ms`, `1h30m`; a bare number is seconds.
+pub fn parse_time(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    Duration::try_from(text.parse::<SignedDuration>().ok()?).ok()
+}
+
+pub fn show_time(time: Duration) -> String {
+    match SignedDuration::try_from(time) {
+        Ok(time) => format!("\"{time:#}\"").replace(' ', ""),
+        Err(_) => time.as_secs().to_string(),
+    }
+}
+
+/// `none`, or what `parse` reads.
+pub fn parse_option<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
+    if text == "none" { Some(None) } else { parse(text).map(Some) }
+}
+
+pub fn show_option<T>(value: Option<T>, show: impl Fn(T) -> String) -> String {
+    value.map_or("\"none\"".into(), show)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, bytes) in [
+            ("0", Some(0)),
+            ("4096", Some(4096)),
+            ("64K", Some(65536)),
+            ("64 KiB", Some(65536)),
+            ("10MB", Some(10 << 20)),
+            ("2g", Some(2 << 30)),
+            ("", None),
+            ("K", None),
+            ("-1", None),
+            ("1.5M", None),
+            ("1T", None),
+            ("99999999999999999999", None),
+            ("99999999999G", None),
+        ] {
+            assert_eq!(parse_bytes(text), bytes, "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_read_back() {
+        for bytes in [0, 1, 1023, 1024, 1536, 64 << 20, 5 << 30] {
+            assert_eq!(parse_bytes(show_bytes(bytes).trim_matches('"')), Some(bytes));
+        }
+    }
+
+    #[test]
+    fn times() {
+        for (text, ms) in [
+            ("10", Some(10_000)),
+            ("10s", Some(10_000)),
+            ("250ms", Some(250)),
+            ("1h30m", Some(5_400_000)),
+            ("soon", None),
+            ("-5s", None),
+        ] {
+            assert_eq!(parse_time(text), ms.map(Duration::from_millis), "{text}");
+        }
+        for ms in [0, 250, 1500, 300_000, 5_400_000] {
+            let time = Duration::from_millis(ms);
+            let shown = show_time(time);
+            assert_eq!(parse_time(shown.trim_matches('"')), Some(time), "{shown}");
+        }
+    }
+}

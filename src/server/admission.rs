@@ -1,0 +1,138 @@
+//! Who may come in, and to which worker: counts shared by all workers.
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use crate::config::Config;
+use crate::smtp::session::Farewell;
+
+/// Descriptors kept for segments, listeners and the terminal.
+const DESCRIPTORS_RESERVED: u64 = 256;
+
+#[derive(Debug)]
+pub struct Admission {
+    /// Connections claimed on each worker. All accesses pair with each other only: the numbers
+    /// publish nothing else, so every ordering is relaxed.
+    claimed: Vec<AtomicU32>,
+    connections: AtomicU32,
+    connections_max: u32,
+    per_client_max: Option<u32>,
+    clients: Mutex<HashMap<IpAddr, u32>>,
+}
+
+impl Admission {
+    /// `descriptors`: what this process may have open.
+    pub fn new(config: &Config, workers: usize, descriptors: u64) -> Admission {
+        let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2);
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        Admission {
+            claimed: (0..workers).map(|_| AtomicU32::new(0)).collect(),
+            connections: AtomicU32::new(0),
+            connections_max: config.connections_max.unwrap_or(room),
+            per_client_max: config.connections_per_client_max,
+            clients: Mutex::new(HashMap::new()),
+        }
+    }
+
+    /// Counts a connection in, or says why it must go.
+    pub fn enter(&self, client: IpAddr) -> Result<(), Farewell> {
+        if self.connections.fetch_add(1, Ordering::Relaxed) >= self.connections_max {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+            return Err(Farewell::TooManyConnections);
+        }
+        let Some(max) = self.per_client_max else { return Ok(()) };
+        let mut clients = self.clients.lock().expect("nobody panics while holding it");
+        let open = clients.entry(client).or_insert(0);
+        if *open >= max {
+            self.connections.fetch_sub(1, Ordering::Relaxed);
+            return Err(Farewell::TooManyFromAddress);
+        }
+        *open += 1;
+        Ok(())
+    }
+
+    /// Claims a place on the least loaded worker, `own` among equals; returns its number.
+    ///
+    /// While connections only come, the counts stay within one of each other: the compare-and-swap
+    /// succeeds only if the chosen count is still what was read, and the others only grew.
+    pub fn claim(&self, own: usize) -> usize {
+        loop {
+            let load = |worker: usize| self.claimed[worker].load(Ordering::Relaxed);
+            let (mut best, mut least) = (own, load(own));
+            for worker in 0..self.claimed.len() {
+                let count = load(worker);
+                if count < least {
+                    (best, least) = (worker, count);
+                }
+            }
+            let swap = self.claimed[best].compare_exchange_weak(
+                least,
+                least + 1,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            );
+            if swap.is_ok() {
+                return best;
+            }
+        }
+    }
+
+    /// The connection of `client` on `worker` has ended.
+    pub fn leave(&self, worker: usize, client: IpAddr) {
+        self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        if self.per_client_max.is_none() {
+            return;
+        }
+        let mut clients = self.clients.lock().expect("nobody panics while holding it");
+        if let Some(open) = clients.get_mut(&client) {
+            *open -= 1;
+            if *open == 0 {
+                clients.remove(&client);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn admission(workers: usize, max: u32, per_client: Option<u32>) -> Admission {
+        let config = Config {
+            connections_max: Some(max),
+            connections_per_client_max: per_client,
+            ..Config::default()
+        };
+        Admission::new(&config, workers, 1000)
+    }
+
+    #[test]
+    fn claims_stay_within_one_of_each_other() {
+        let admission = admission(3, 100, None);
+        std::thread::scope(|scope| {
+            for own in 0..3 {
+                let admission = &admission;
+                scope.spawn(move || (0..100).for_each(|_| drop(admission.claim(own))));
+            }
+        });
+        let counts: Vec<u32> =
+            admission.claimed.iter().map(|c| c.load(Ordering::Relaxed)).collect();
+        assert_eq!(counts, [100, 100, 100]);
+    }
+
+    #[test]
+    fn limits_hold_and_places_come_back() {
+        let (a, b): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let admission = admission(1, 3, Some(2));
+        admission.enter(a).unwrap();
+        admission.enter(a).unwrap();
+        assert_eq!(admission.enter(a), Err(Farewell::TooManyFromAddress));
+        admission.enter(b).unwrap();
+        assert_eq!(admission.enter(b), Err(Farewell::TooManyConnections));
+        admission.claim(0);
+        admission.leave(0, a);
+        admission.enter(a).unwrap();
+    }
+}

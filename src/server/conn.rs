@@ -1,0 +1,124 @@
+//! One connection: its socket, its session, and what it holds at the moment.
+use std::net::SocketAddr;
+
+use mio::net::TcpStream;
+
+use crate::log::{MessageId, PendingCommit};
+use crate::smtp::session::Session;
+
+use super::pool::Buffer;
+use super::transfer::Transfer;
+
+/// What the next octets from the client are.
+#[derive(Debug)]
+pub enum Flow {
+    /// Command lines.
+    Command,
+    /// Mail data after 354, up to the end of data.
+    Data,
+    /// The rest of a BDAT chunk.
+    Chunk { left: u64, last: bool },
+    /// The rest of a BDAT chunk that nobody wants.
+    Discard { left: u64 },
+    /// The payload is whole and waits for room in the log; nothing is read.
+    Commit,
+    /// An own segment is being renamed into place; nothing is read.
+    Committing(PendingCommit),
+    /// The last replies are on their way; then the connection closes.
+    Closing,
+    /// Our side is shut; what still comes is thrown away, so that no reset overtakes our reply.
+    Lingering,
+}
+
+/// Replies the client has not taken yet.
+#[derive(Debug)]
+pub struct Unsent {
+    pub bytes: Vec<u8>,
+    pub sent: usize,
+    /// Messages acknowledged in `bytes`, each with where its reply ends.
+    pub acknowledged: Vec<(usize, MessageId)>,
+}
+
+/// Size matters: idle connections are counted by the ten thousand, so what only a transfer needs
+/// lies behind a pointer.
+#[derive(Debug)]
+pub struct Conn {
+    pub socket: TcpStream,
+    pub session: Session,
+    /// Tells this connection from earlier ones in the same place of the table.
+    pub serial: u32,
+    pub client: SocketAddr,
+    /// Names the session in slots: start of sinkd, worker, count.
+    pub session_id: u64,
+    pub flow: Flow,
+    /// Input that could not be consumed yet: part of a line, or what came behind a full log.
+    pub held: Option<Buffer>,
+    pub unsent: Option<Box<Unsent>>,
+    pub transfer: Option<Box<Transfer>>,
+    /// When octets last came, ms of the worker's clock.
+    pub heard_ms: u64,
+    /// When the transaction began, us of the worker's clock; 0 outside one.
+    pub began_us: u64,
+    /// Wire octets of the last payload: what the next is expected to have.
+    pub last_payload_bytes: u32,
+    /// The peer has shut its side: read until the end is seen, however short the reads.
+    pub read_closed: bool,
+    /// In the ready list already.
+    pub queued: bool,
+    /// Registered for writability.
+    pub watching_writes: bool,
+    /// Since when it waits for room in the log, or lingers; ms of the worker's clock.
+    pub waiting_ms: Option<u64>,
+}
+
+impl Conn {
+    pub fn new(
+        socket: TcpStream,
+        session: Session,
+        serial: u32,
+        client: SocketAddr,
+        session_id: u64,
+    ) -> Conn {
+        Conn {
+            socket,
+            session,
+            serial,
+            client,
+            session_id,
+            flow: Flow::Command,
+            held: None,
+            unsent: None,
+            transfer: None,
+            heard_ms: 0,
+            began_us: 0,
+            last_payload_bytes: 0,
+            read_closed: false,
+            queued: false,
+            watching_writes: false,
+            waiting_ms: None,
+        }
+    }
+
+    /// True while mail data is under way.
+    pub fn is_transferring(&self) -> bool {
+        matches!(
+            self.flow,
+            Flow::Data
+                | Flow::Chunk { .. }
+                | Flow::Discard { .. }
+                | Flow::Commit
+                | Flow::Committing(_)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_is_small() {
+        let bytes = std::mem::size_of::<Option<Conn>>();
+        assert!(bytes <= 384, "a connection has {bytes} bytes of its own");
+    }
+}

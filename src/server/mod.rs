@@ -1,0 +1,143 @@
+//! The event loops: the only place where protocol and log meet.
+//!
+//! ```text
+//! listener ─accept─▶ admission ─▶ worker (mio loop) ─▶ turn: recv ▶ session ▶ log ▶ one send
+//! ```
+//!
+//! Invariants: a worker never waits for storage or for another thread; per readiness event there is
+//! one `send`, however many replies; an idle connection holds no buffer.
+#![forbid(unsafe_code)]
+mod admission;
+mod clock;
+mod conn;
+mod listener;
+mod pool;
+mod shutdown;
+mod sys;
+mod timer;
+mod transfer;
+mod turn;
+mod worker;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::config::Config;
+use crate::log::{self, Log};
+use crate::smtp::limits::Policy;
+
+pub use listener::BindError;
+pub use shutdown::{Stage, Stop};
+pub use worker::Counters;
+
+use admission::Admission;
+use worker::{Handover, Worker};
+
+/// Why sinkd can't start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    #[error(transparent)]
+    Log(#[from] log::OpenError),
+    #[error("the event loop could not be set up: {0}")]
+    Loop(#[from] std::io::Error),
+}
+
+/// A running sink.
+pub struct Server {
+    log: Log,
+    stop: Arc<Stop>,
+    addresses: Vec<SocketAddr>,
+    counters: Vec<Arc<Counters>>,
+    workers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Opens the data folder, binds every listener and starts the workers. When this returns,
+    /// connections are accepted.
+    ///
+    /// Errors: an address in use, a folder that is locked or not writable (the text says what to do).
+    pub fn start(config: &Config) -> Result<(Server, log::Recovery), StartError> {
+        let descriptors = sys::raise_descriptor_limit();
+        let workers = config.workers.unwrap_or_else(default_workers);
+        let sockets = listener::bind_all(&config.listen, workers, config.backlog)?;
+        let (log, recovery) = Log::open(&config.data, config.log_settings())?;
+        let stop = Arc::new(Stop::new(config.stop_after_messages, config.stop_after_sessions));
+        let admission = Arc::new(Admission::new(config, workers, descriptors));
+        let policies: Vec<Arc<Policy>> = sockets
+            .addresses
+            .iter()
+            .map(|a| Arc::new(Policy::new(&config.hostname, &a.to_string(), config.limits.clone())))
+            .collect();
+        let handover = Handover::new(workers)?;
+        for (index, waker) in handover.wakers.iter().enumerate() {
+            let _ = index;
+            stop.add_waker(waker.clone());
+        }
+        let mut server = Server {
+            log,
+            stop: stop.clone(),
+            addresses: sockets.addresses.clone(),
+            counters: Vec::new(),
+            workers: Vec::new(),
+        };
+        for (index, (seat, listeners)) in
+            handover.seats.into_iter().zip(sockets.per_worker).enumerate()
+        {
+            let waker = handover.wakers[index].clone();
+            let writer = server.log.writer(Box::new(move || {
+                let _ = waker.wake();
+            }))?;
+            let counters = Arc::new(Counters::default());
+            server.counters.push(counters.clone());
+            let worker = Worker::new(worker::Setup {
+                index,
+                seat,
+                peers: handover.doors.clone(),
+                listeners,
+                policies: policies.clone(),
+                writer,
+                start_count: server.log.start_count(),
+                admission: admission.clone(),
+                stop: stop.clone(),
+                counters,
+                config,
+            })?;
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{index}"))
+                .spawn(move || worker.run())?;
+            server.workers.push(thread);
+        }
+        Ok((server, recovery))
+    }
+
+    /// The real addresses, in the order of the configuration.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The handle by which anything may stop this server.
+    pub fn stop(&self) -> Arc<Stop> {
+        self.stop.clone()
+    }
+
+    /// One set of counters for each worker.
+    pub fn counters(&self) -> &[Arc<Counters>] {
+        &self.counters
+    }
+
+    /// Waits until the workers have ended (somebody must call `Stop`), then seals the log.
+    pub fn join(self) {
+        for worker in self.workers {
+            worker.join().expect("a worker does not panic: panics abort or are bugs");
+        }
+        self.log.close();
+    }
+}
+
+/// The cores this process may use, at most 8.
+pub fn default_workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get()).min(8)
+}

@@ -1,0 +1,260 @@
+//! A payload on its way into the log: which of the four ways it takes, and how far it is.
+use crate::log::{Commit, Committed, Facts, MessageId, NoRoom, Reservation, Writer};
+use crate::smtp::data::EndOfData;
+use crate::smtp::session::{Receipt, Refusal};
+
+use super::pool::{Buffer, Pool};
+
+/// A payload of up to this many octets is staged, a larger one gets a region.
+pub const STAGED_BYTES_MAX: usize = 64 << 10;
+
+/// Octets a declared SIZE may be short of the wire form without another move: stuffed dots and
+/// the end of data.
+const WIRE_SLACK_BYTES: u64 = 256;
+
+impl Receipt for Committed {
+    fn write_name(&self, out: &mut Vec<u8>) {
+        self.id().write_to(out);
+    }
+}
+
+/// Where the octets that have come so far lie.
+#[derive(Debug)]
+pub enum Way {
+    /// Nowhere: none have come, or one read brings all (*whole*).
+    Nothing,
+    /// In a pooled buffer, copied to the tail at the end.
+    Staged(Buffer),
+    /// In the log: a region, or an own segment.
+    Reserved(Reservation),
+}
+
+/// Kept in a pool of the worker, so that a message costs no allocation.
+#[derive(Debug)]
+pub struct Transfer {
+    pub end: EndOfData,
+    pub way: Way,
+    /// Octets that came, end of data included; of a BDAT the chunks.
+    pub wire_bytes: u64,
+    /// Stuffed dots among them.
+    pub dots: u32,
+    /// How many are expected: a guess that saves copies, never trusted for memory.
+    pub expected_bytes: u64,
+    /// The message is lost; what still comes is thrown away, and this is the reply.
+    pub refusal: Option<Refusal>,
+    pub chunked: bool,
+    /// The right to commit was taken (`--stop-after-messages`).
+    pub ticket: bool,
+    /// When the last octet came, ms of the worker's clock.
+    pub heard_ms: u64,
+}
+
+impl Transfer {
+    pub fn new() -> Transfer {
+        Transfer {
+            end: EndOfData::new(),
+            way: Way::Nothing,
+            wire_bytes: 0,
+            dots: 0,
+            expected_bytes: 0,
+            refusal: None,
+            chunked: false,
+            ticket: false,
+            heard_ms: 0,
+        }
+    }
+
+    /// `declared`: SIZE of MAIL; `guess`: octets of the payload before.
+    pub fn expect(&mut self, declared: Option<u64>, guess: u64) {
+        self.expected_bytes = match declared {
+            Some(size) => size + size / 128 + WIRE_SLACK_BYTES,
+            None => guess,
+        };
+    }
+
+    /// Payload octets once the end of data was seen.
+    pub fn payload_bytes(&self) -> u64 {
+        const END_OF_DATA_BYTES: u64 = 3;
+        self.wire_bytes - if self.chunked { 0 } else { END_OF_DATA_BYTES }
+    }
+
+    /// Message octets that are here for certain (RFC 1870: without stuffed dots).
+    pub fn message_bytes(&self) -> u64 {
+        self.payload_bytes() - u64::from(self.dots)
+    }
+
+    /// True if more has come than `max` message octets could need, end of data included.
+    pub fn is_beyond(&self, max: u64) -> bool {
+        const END_OF_DATA_BYTES: u64 = 3;
+        self.wire_bytes - u64::from(self.dots) > max + END_OF_DATA_BYTES
+    }
+
+    /// Gives back whatever is held.
+    pub fn let_go(&mut self, pool: &mut Pool, writer: &mut Writer) {
+        match std::mem::replace(&mut self.way, Way::Nothing) {
+            Way::Nothing => {}
+            Way::Staged(buffer) => pool.give(buffer),
+            Way::Reserved(reservation) => writer.release(reservation),
+        }
+    }
+
+    /// Copies `piece` behind what is there; returns how many octets went in and, if not all, why.
+    pub fn store(
+        &mut self,
+        envelope: &[u8],
+        piece: &[u8],
+        pool: &mut Pool,
+        writer: &mut Writer,
+    ) -> (usize, Result<(), NoRoom>) {
+        let mut stored = 0;
+        while stored < piece.len() {
+            if let Err(why) = self.make_way(envelope, piece.len() - stored, pool, writer) {
+                return (stored, Err(why));
+            }
+            let rest = &piece[stored..];
+            stored += match &mut self.way {
+                Way::Nothing => unreachable!("make_way chose one"),
+                Way::Staged(buffer) => {
+                    let n = rest.len().min(buffer.free().len());
+                    buffer.push(&rest[..n]);
+                    n
+                }
+                Way::Reserved(reservation) => {
+                    let space = match writer.space(reservation) {
+                        Ok(space) => space,
+                        Err(why) => return (stored, Err(why)),
+                    };
+                    let n = rest.len().min(space.len());
+                    space[..n].copy_from_slice(&rest[..n]);
+                    writer.filled(reservation, n);
+                    n
+                }
+            };
+        }
+        (stored, Ok(()))
+    }
+
+    /// Sees to it that at least one more octet has a place, best `more`.
+    pub fn make_way(
+        &mut self,
+        envelope: &[u8],
+        more: usize,
+        pool: &mut Pool,
+        writer: &mut Writer,
+    ) -> Result<(), NoRoom> {
+        match &mut self.way {
+            Way::Nothing => self.begin_way(envelope, more, pool, writer),
+            Way::Staged(buffer) if !buffer.is_full() => Ok(()),
+            Way::Staged(_) => self.leave_buffer(envelope, more, pool, writer),
+            Way::Reserved(reservation) => {
+                if writer.room(reservation) > 0 {
+                    return Ok(());
+                }
+                let wanted = (self.wire_bytes * 2).max(self.wire_bytes + more as u64);
+                writer.grow(reservation, wanted)
+            }
+        }
+    }
+
+    fn begin_way(
+        &mut self,
+        envelope: &[u8],
+        more: usize,
+        pool: &mut Pool,
+        writer: &mut Writer,
+    ) -> Result<(), NoRoom> {
+        let wanted = self.expected_bytes.max(more as u64);
+        if wanted > STAGED_BYTES_MAX as u64 {
+            match writer.reserve(envelope, wanted) {
+                Ok(reservation) => {
+                    self.way = Way::Reserved(reservation);
+                    return Ok(());
+                }
+                // No region to be had: begin in a buffer, as if the size were not known.
+                Err(NoRoom::Budget) => {}
+                Err(why) => return Err(why),
+            }
+        }
+        let bytes = wanted.min(STAGED_BYTES_MAX as u64) as usize;
+        self.way = Way::Staged(pool.take(bytes).ok_or(NoRoom::Budget)?);
+        Ok(())
+    }
+
+    /// The buffer is full: a larger one, or from here on a region.
+    fn leave_buffer(
+        &mut self,
+        envelope: &[u8],
+        more: usize,
+        pool: &mut Pool,
+        writer: &mut Writer,
+    ) -> Result<(), NoRoom> {
+        let Way::Staged(full) = &self.way else { return Ok(()) };
+        let here = full.filled().len();
+        let wanted = (here as u64 + more as u64).max(here as u64 * 4).max(self.expected_bytes);
+        if here < STAGED_BYTES_MAX && wanted <= STAGED_BYTES_MAX as u64 {
+            let mut larger = pool.take(wanted as usize).ok_or(NoRoom::Budget)?;
+            larger.push(full.filled());
+            self.replace_buffer(Way::Staged(larger), pool);
+            return Ok(());
+        }
+        let mut reservation = writer.reserve(envelope, wanted)?;
+        let mut copied = 0;
+        while copied < here {
+            let space = match writer.space(&mut reservation) {
+                Ok(space) => space,
+                Err(why) => {
+                    writer.release(reservation);
+                    return Err(why);
+                }
+            };
+            let n = (here - copied).min(space.len());
+            space[..n].copy_from_slice(&full.filled()[copied..copied + n]);
+            writer.filled(&mut reservation, n);
+            copied += n;
+        }
+        self.replace_buffer(Way::Reserved(reservation), pool);
+        Ok(())
+    }
+
+    fn replace_buffer(&mut self, way: Way, pool: &mut Pool) {
+        if let Way::Staged(buffer) = std::mem::replace(&mut self.way, way) {
+            pool.give(buffer);
+        }
+    }
+
+    /// Commits what is here. On an error nothing has changed, and the call may be repeated.
+    pub fn commit(
+        &mut self,
+        envelope: &[u8],
+        facts: &Facts,
+        pool: &mut Pool,
+        writer: &mut Writer,
+    ) -> Result<Commit, NoRoom> {
+        let payload_bytes = self.payload_bytes();
+        match std::mem::replace(&mut self.way, Way::Nothing) {
+            Way::Nothing => {
+                assert_eq!(payload_bytes, 0, "a payload that lies nowhere is empty");
+                writer.append(envelope, &[], facts).map(Commit::Done)
+            }
+            Way::Staged(buffer) => {
+                let payload = &buffer.filled()[..payload_bytes as usize];
+                match writer.append(envelope, &[payload], facts) {
+                    Ok(committed) => {
+                        pool.give(buffer);
+                        Ok(Commit::Done(committed))
+                    }
+                    Err(why) => {
+                        self.way = Way::Staged(buffer);
+                        Err(why)
+                    }
+                }
+            }
+            Way::Reserved(reservation) => {
+                Ok(writer.commit_reserved(reservation, payload_bytes, facts))
+            }
+        }
+    }
+}
+
+/// A message whose 250 was queued, and where in the replies it ends.
+pub type Acknowledged = (usize, MessageId);
