@@ -3,5 +3,6 @@
 //! The rooms, and who may know whom, are described in ARCHITECTURE.md.
 pub mod config;
 pub mod log;
+pub mod mime;
 pub mod server;
 pub mod smtp;

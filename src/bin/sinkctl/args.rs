@@ -1,0 +1,150 @@
+//! The command line of sinkctl.
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use sinkd::log::MessageId;
+
+/// Reads what sinkd has stored, while it runs and after it stopped.
+#[derive(Parser)]
+#[command(name = "sinkctl", version, max_term_width = 100)]
+pub struct Cli {
+    /// Data folder of sinkd.
+    #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
+    pub data: PathBuf,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// List messages, the newest last.
+    Ls(Ls),
+    /// Print a message exactly as it was sent, dot-stuffing undone.
+    Cat {
+        /// `segment:slot`, or `latest`.
+        id: Id,
+    },
+    /// Show envelope, headers and parts of a message for a person.
+    Show {
+        /// `segment:slot`, or `latest`.
+        id: Id,
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the last messages, and with -f new ones as they arrive.
+    Tail(Tail),
+    /// Print the number of messages.
+    Count,
+    /// List the segments: fill, holes, state, span of time.
+    Segments {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read everything, check every checksum; exit 1 if anything is damaged.
+    Verify {
+        /// One JSON object.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Args)]
+pub struct Ls {
+    /// At most so many messages.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// Skip so many messages first.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub offset: u64,
+    /// The newest first; --offset counts from there.
+    #[arg(long)]
+    pub reverse: bool,
+    /// Only messages that arrived at or after this moment: RFC 3339, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Only messages that arrived before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Tail {
+    /// Go on with new messages as they arrive.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of those already there.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    pub lines: u64,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Which message is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Id {
+    Latest,
+    Exactly(MessageId),
+}
+
+impl std::str::FromStr for Id {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Id, String> {
+        if text == "latest" {
+            return Ok(Id::Latest);
+        }
+        text.parse().map(Id::Exactly).map_err(|_| {
+            format!("expected an id such as 17:3, as `sinkctl ls` prints it, or 'latest', found '{text}'")
+        })
+    }
+}
+
+/// A moment, ns since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment(pub u64);
+
+impl std::str::FromStr for Moment {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Moment, String> {
+        let ago = || {
+            let span: SignedDuration = text.parse().ok()?;
+            Timestamp::now().checked_sub(span).ok()
+        };
+        let moment = text.parse().ok().or_else(ago).ok_or_else(|| {
+            format!("expected a time such as 2026-11-21T08:00:00Z, or how long ago, such as 10m; found '{text}'")
+        })?;
+        Ok(Moment(u64::try_from(moment.as_nanosecond()).unwrap_or(0)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids() {
+        assert_eq!("latest".parse(), Ok(Id::Latest));
+        assert_eq!("17:3".parse(), Ok(Id::Exactly(MessageId { segment: 17, slot: 3 })));
+        for text in ["", "17", "17:", ":3", "17:3:1", "-1:3", "17:99999999999"] {
+            assert!(text.parse::<Id>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments() {
+        let moment: Moment = "2026-11-21T08:00:00.5Z".parse().unwrap();
+        assert_eq!(moment, Moment(1_795_248_000_500_000_000));
+        let ago: Moment = "10m".parse().unwrap();
+        let now: Moment = "0s".parse().unwrap();
+        assert!(now.0 - ago.0 >= 600_000_000_000);
+        assert!("yesterday-ish".parse::<Moment>().is_err());
+    }
+}

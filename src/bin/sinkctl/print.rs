@@ -1,0 +1,179 @@
+//! How messages look: one line for a person, one JSON object for a program.
+use jiff::Timestamp;
+use serde::Serialize;
+use sinkd::log::{Kind, MessageId, Slot, StorageMode};
+use sinkd::smtp::envelope;
+
+/// A message in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+pub struct Entry {
+    /// `segment:slot`.
+    pub id: String,
+    /// RFC 3339 with nanoseconds.
+    pub received_at: String,
+    /// The reverse-path without its brackets; "" is the null reverse-path.
+    pub mail_from: String,
+    /// Forward-paths as sent, in order, repeats kept.
+    pub rcpt_to: Vec<String>,
+    /// Octets that `cat` prints.
+    pub size: u32,
+    /// Of: "chunked", "headers-only", "envelope-only", "reply-not-sent".
+    pub flags: Vec<&'static str>,
+    /// The final reply.
+    pub reply: String,
+    /// MAIL to end of data, microseconds.
+    pub transaction_us: u32,
+    /// Names the session; the same for all messages of a connection.
+    pub session: u64,
+    /// Address of the client; "" if it is not known.
+    pub client: String,
+}
+
+impl Entry {
+    /// `reply_unsent`: a note in the log says that the 250 did not get out.
+    pub fn new(id: MessageId, slot: &Slot, envelope: &[u8], reply_unsent: bool) -> Entry {
+        let envelope = envelope::decode(envelope);
+        let [class, subject, detail] = slot.enhanced;
+        Entry {
+            id: id.to_string(),
+            received_at: rfc3339(slot.received_at_ns),
+            mail_from: readable(envelope.mail_from()),
+            rcpt_to: envelope.recipients().map(|r| readable(r.path)).collect(),
+            size: slot.message_bytes,
+            flags: flags(slot, reply_unsent),
+            reply: format!("{} {class}.{subject}.{detail}", slot.reply_code),
+            transaction_us: slot.transaction_us,
+            session: slot.session,
+            client: envelope.client().map_or(String::new(), |c| c.to_string()),
+        }
+    }
+
+    /// One JSON object, without a line end.
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("strings and numbers are JSON")
+    }
+
+    /// One line for a person.
+    pub fn to_line(&self) -> String {
+        let to = match self.rcpt_to.as_slice() {
+            [] => String::new(),
+            [only] => only.clone(),
+            [first, rest @ ..] => format!("{first} (+{})", rest.len()),
+        };
+        let from = if self.mail_from.is_empty() { "<>" } else { &self.mail_from };
+        let flags = if self.flags.is_empty() {
+            String::new()
+        } else {
+            format!("  [{}]", self.flags.join(", "))
+        };
+        // Milliseconds are enough for an eye.
+        let at = format!("{}Z", &self.received_at[..23.min(self.received_at.len() - 1)]);
+        format!("{:<10} {at} {:>9}  {from} -> {to}{flags}", self.id, self.size)
+    }
+}
+
+fn flags(slot: &Slot, reply_unsent: bool) -> Vec<&'static str> {
+    let mut flags = Vec::new();
+    match slot.mode {
+        StorageMode::Full => {}
+        StorageMode::Headers => flags.push("headers-only"),
+        StorageMode::Envelope => flags.push("envelope-only"),
+    }
+    if slot.chunked {
+        flags.push("chunked");
+    }
+    if reply_unsent {
+        flags.push("reply-not-sent");
+    }
+    assert!(slot.kind == Kind::Message, "listings hold messages only");
+    flags
+}
+
+/// RFC 3339 in UTC with all nine digits.
+pub fn rfc3339(unix_ns: u64) -> String {
+    match Timestamp::from_nanosecond(i128::from(unix_ns)) {
+        Ok(time) => format!("{time:.9}"),
+        Err(_) => String::from("0000-00-00T00:00:00.000000000Z"),
+    }
+}
+
+/// Octets as text. UTF-8 stays as it is; an octet that is not UTF-8 becomes `\xNN`, and so does a
+/// backslash that would look like the start of one: replacing each `\xNN` gives the octets back.
+pub fn readable(octets: &[u8]) -> String {
+    let mut text = String::with_capacity(octets.len());
+    for chunk in octets.utf8_chunks() {
+        let valid = chunk.valid();
+        for (at, letter) in valid.char_indices() {
+            let rest = valid.as_bytes()[at + letter.len_utf8()..].get(..3);
+            let looks_escaped = letter == '\\'
+                && rest.is_some_and(|r| r[0] == b'x' && r[1..].iter().all(u8::is_ascii_hexdigit));
+            if looks_escaped {
+                text.push_str("\\x5c");
+            } else {
+                text.push(letter);
+            }
+        }
+        for octet in chunk.invalid() {
+            text.push_str(&format!("\\x{octet:02x}"));
+        }
+    }
+    text
+}
+
+/// `text` for a terminal: control characters would let a mail rewrite the screen.
+pub fn harmless(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn back(text: &str) -> Vec<u8> {
+        let (mut octets, mut rest) = (Vec::new(), text.as_bytes());
+        while let Some((&first, after)) = rest.split_first() {
+            let hex = after.get(1..3).and_then(|h| std::str::from_utf8(h).ok());
+            let octet = hex.and_then(|h| u8::from_str_radix(h, 16).ok());
+            match octet {
+                Some(octet) if first == b'\\' && after[0] == b'x' => {
+                    octets.push(octet);
+                    rest = &after[3..];
+                }
+                _ => {
+                    octets.push(first);
+                    rest = after;
+                }
+            }
+        }
+        octets
+    }
+
+    #[test]
+    fn octets_that_are_not_utf8_are_escaped_reversibly() {
+        for (octets, text) in [
+            (&b"ann@example.org"[..], "ann@example.org"),
+            ("\u{fc}@example.org".as_bytes(), "\u{fc}@example.org"),
+            (b"\xff@x", "\\xff@x"),
+            (b"\"a\\\"b\"@x", "\"a\\\"b\"@x"),
+            (b"\\xff", "\\x5cxff"),
+            (b"\\xfg", "\\xfg"),
+            (b"\\x\xff", "\\x\\xff"),
+        ] {
+            assert_eq!(readable(octets), text);
+            assert_eq!(back(text), octets, "{text}");
+        }
+    }
+
+    #[test]
+    fn times_have_nine_digits() {
+        assert_eq!(rfc3339(1_795_248_000_500_000_001), "2026-11-21T08:00:00.500000001Z");
+        assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000000000Z");
+    }
+
+    #[test]
+    fn a_mail_can_not_rewrite_the_screen() {
+        assert_eq!(harmless("a\x1b[2Jb\r\n"), "a\u{fffd}[2Jb\u{fffd}\n");
+    }
+}

@@ -1,0 +1,194 @@
+//! A sinkd of one's own on a free port, and a small blocking SMTP client.
+#![allow(dead_code)]
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Longer than anything here takes; a test that waits so long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running sinkd; killed when dropped.
+pub struct Sink {
+    pub child: Child,
+    pub addresses: Vec<SocketAddr>,
+}
+
+impl Sink {
+    /// Starts `sinkd` on `data` with one listener on a free port, and waits until it is ready.
+    pub fn start(data: &Path, args: &[&str]) -> Sink {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+        command.args(["--listen", "127.0.0.1:0", "--log-level", "warn"]).args(args);
+        command.arg("--data").arg(data);
+        Sink::spawn(&mut command)
+    }
+
+    pub fn spawn(command: &mut Command) -> Sink {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut addresses = Vec::new();
+        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
+            let line = line.unwrap();
+            if let Some(address) = line.strip_prefix("sinkd: SMTP on ") {
+                addresses.push(address.parse().unwrap());
+            }
+            if line.starts_with("sinkd: data in ") {
+                return Sink { child, addresses };
+            }
+        }
+        let status = child.wait().unwrap();
+        panic!("sinkd ended before it was ready: {status}");
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id() as i32).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// SIGTERM, then its exit status.
+    pub fn stop(mut self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.child.wait().unwrap()
+    }
+
+    pub fn wait(mut self) -> ExitStatus {
+        self.child.wait().unwrap()
+    }
+
+    /// SIGKILL: no handler, no farewell.
+    pub fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A connection that has read the greeting.
+    pub fn connect(&self) -> Client {
+        let mut client = self.connect_quietly();
+        let (code, _) = client.reply();
+        assert_eq!(code, 220);
+        client
+    }
+
+    /// A connection that has read nothing yet.
+    pub fn connect_quietly(&self) -> Client {
+        let stream = TcpStream::connect(self.addresses[0]).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { reader: BufReader::new(stream.try_clone().unwrap()), stream }
+    }
+}
+
+impl Drop for Sink {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One session, a command at a time.
+pub struct Client {
+    pub stream: TcpStream,
+    reader: BufReader<TcpStream>,
+}
+
+impl Client {
+    pub fn send(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).unwrap();
+    }
+
+    /// The next reply: its code and its lines, without codes.
+    pub fn reply(&mut self) -> (u16, Vec<String>) {
+        self.try_reply().expect("a reply")
+    }
+
+    /// Likewise, or `None` when the connection has ended.
+    pub fn try_reply(&mut self) -> Option<(u16, Vec<String>)> {
+        let mut lines = Vec::new();
+        loop {
+            let mut line = String::new();
+            match self.reader.read_line(&mut line) {
+                Ok(n) if n > 0 && line.ends_with("\r\n") => {}
+                _ => return None,
+            }
+            let code = line[..3].parse().unwrap();
+            lines.push(line[4..].trim_end().to_owned());
+            if line.as_bytes()[3] == b' ' {
+                return Some((code, lines));
+            }
+        }
+    }
+
+    /// Sends a command and gives the code of its reply.
+    pub fn command(&mut self, line: &str) -> u16 {
+        self.send(format!("{line}\r\n").as_bytes());
+        self.reply().0
+    }
+
+    /// Up to and including the 354.
+    pub fn begin(&mut self, from: &str, to: &str) {
+        assert_eq!(self.command(&format!("MAIL FROM:<{from}>")), 250);
+        assert_eq!(self.command(&format!("RCPT TO:<{to}>")), 250);
+        assert_eq!(self.command("DATA"), 354);
+    }
+
+    pub fn ehlo(&mut self) {
+        assert_eq!(self.command("EHLO client.example"), 250);
+    }
+
+    /// Sends a message in wire form (end of data not included) and gives its id.
+    pub fn deliver(&mut self, from: &str, to: &str, wire: &[u8]) -> String {
+        self.begin(from, to);
+        self.send(&[wire, b".\r\n"].concat());
+        let (code, lines) = self.reply();
+        assert_eq!(code, 250, "{lines:?}");
+        id_of(&lines[0])
+    }
+
+    /// Everything that still comes until the server closes.
+    pub fn rest(&mut self) -> Vec<u8> {
+        let mut rest = Vec::new();
+        // A reset ends it as well as a close does.
+        let _ = self.reader.read_to_end(&mut rest);
+        rest
+    }
+}
+
+/// The id in `2.0.0 Ok 17:3`.
+pub fn id_of(text: &str) -> String {
+    text.rsplit(' ').next().unwrap().to_owned()
+}
+
+/// Runs sinkctl on `data`; its output and exit code.
+pub fn sinkctl(data: &Path, args: &[&str]) -> (Vec<u8>, String, i32) {
+    let output = Command::new(env!("CARGO_BIN_EXE_sinkctl"))
+        .arg("--data")
+        .arg(data)
+        .args(args)
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.stdout, errors, output.status.code().unwrap_or(-1))
+}
+
+/// A small generator of repeatable numbers (xorshift64*), so that a failed run can be run again.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
+    }
+
+    pub fn roll(&mut self, below: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % below.max(1)
+    }
+}

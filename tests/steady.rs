@@ -1,0 +1,242 @@
+//! What a message costs in the steady state, counted: allocations, system calls, page faults.
+mod common;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sinkd::config::Config;
+use sinkd::server::{Server, Stage};
+use tempfile::tempdir;
+
+/// Allocations of all threads that are not the test's own.
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    static OWN: Cell<bool> = const { Cell::new(false) };
+}
+
+struct Counting;
+
+// SAFETY: hands every call on to the system's allocator unchanged; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if !OWN.try_with(Cell::get).unwrap_or(true) {
+            ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+        }
+        // SAFETY: the caller's obligations are the same.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        // SAFETY: likewise.
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static COUNTING: Counting = Counting;
+
+/// One connection that sends `messages` of 2 KB, a command per round trip, into buffers of its own.
+fn send(stream: &mut TcpStream, messages: usize, body: &[u8]) {
+    let mut reply = [0; 4096];
+    let mut talk = |octets: &[u8], code: &[u8]| {
+        stream.write_all(octets).unwrap();
+        let n = stream.read(&mut reply).unwrap();
+        assert!(reply[..n].starts_with(code), "{}", String::from_utf8_lossy(&reply[..n]));
+    };
+    for _ in 0..messages {
+        talk(b"MAIL FROM:<sender@example.org> SIZE=2048\r\n", b"250");
+        talk(b"RCPT TO:<recipient@example.com>\r\n", b"250");
+        talk(b"DATA\r\n", b"354");
+        talk(body, b"250");
+    }
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
+    let mut reply = [0; 4096];
+    assert!(stream.read(&mut reply).unwrap() > 0);
+    stream.write_all(b"EHLO client.example\r\n").unwrap();
+    assert!(stream.read(&mut reply).unwrap() > 0);
+    stream
+}
+
+fn message() -> Vec<u8> {
+    [&b"Subject: steady\r\n\r\n"[..], &b"0123456789abcdef0123456789abcd\r\n".repeat(60), b".\r\n"].concat()
+}
+
+#[test]
+fn no_allocation_per_message() {
+    OWN.set(true);
+    let data = tempdir().unwrap();
+    let config = Config {
+        listen: vec![([127, 0, 0, 1], 0).into()],
+        data: data.path().into(),
+        workers: Some(1),
+        ..Config::default()
+    };
+    let (server, _) = Server::start(&config).unwrap();
+    let mut stream = connect(server.addresses()[0]);
+    let body = message();
+    send(&mut stream, 100, &body);
+    let before = ALLOCATIONS.load(Ordering::Relaxed);
+    // Few enough to stay in the first segment: making the next one may allocate.
+    send(&mut stream, 1000, &body);
+    let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
+    assert!(made <= 10, "{made} allocations for 1000 messages");
+    server.stop().begin(Stage::AtOnce);
+    server.join();
+}
+
+#[cfg(target_os = "linux")]
+mod counted {
+    use super::*;
+    use std::collections::HashMap;
+    use std::path::PathBuf;
+
+    /// The thread of the first worker.
+    fn worker_thread(pid: u32) -> i32 {
+        for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+            let path = entry.unwrap().path();
+            if std::fs::read_to_string(path.join("comm")).unwrap().trim() == "worker-0" {
+                return path.file_name().unwrap().to_string_lossy().parse().unwrap();
+            }
+        }
+        panic!("no worker");
+    }
+
+    /// Minor page faults so far (proc(5), field 10 of stat).
+    fn faults(pid: u32, thread: i32) -> u64 {
+        let path = PathBuf::from(format!("/proc/{pid}/task/{thread}/stat"));
+        let stat = std::fs::read_to_string(path).unwrap();
+        let fields = stat.rsplit(')').next().unwrap();
+        fields.split_whitespace().nth(7).unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn the_worker_takes_no_page_faults() {
+        OWN.set(true);
+        let data = tempdir().unwrap();
+        let sink = common::Sink::start(data.path(), &["--workers", "1"]);
+        let mut stream = connect(sink.addresses[0]);
+        let body = message();
+        send(&mut stream, 200, &body);
+        let thread = worker_thread(sink.pid());
+        let before = faults(sink.pid(), thread);
+        // About 6 MB: beyond what was populated at the start, so provisioning must be ahead.
+        send(&mut stream, 3000, &body);
+        let taken = faults(sink.pid(), thread) - before;
+        assert!(taken <= 150, "{taken} page faults for 3000 messages");
+    }
+
+    /// Counts the system calls of one thread with ptrace(2) while `load` runs.
+    fn system_calls(thread: i32, load: impl FnOnce() + Send) -> HashMap<u64, u64> {
+        let mut calls = HashMap::new();
+        std::thread::scope(|scope| {
+            trace(thread);
+            let load = scope.spawn(load);
+            let mut entering = true;
+            while !load.is_finished() {
+                let Some(status) = stopped(thread) else {
+                    std::thread::yield_now();
+                    continue;
+                };
+                if libc::WSTOPSIG(status) == libc::SIGTRAP | 0x80 {
+                    if entering {
+                        *calls.entry(call_number(thread)).or_insert(0) += 1;
+                    }
+                    entering = !entering;
+                }
+                resume(thread);
+            }
+            load.join().unwrap();
+            let_go(thread);
+        });
+        calls
+    }
+
+    fn trace(thread: i32) {
+        // SAFETY: ptrace with integers only; nothing of ours is written to.
+        let seized = unsafe {
+            libc::ptrace(libc::PTRACE_SEIZE, thread, 0, libc::PTRACE_O_TRACESYSGOOD)
+        };
+        assert_eq!(seized, 0, "{}", std::io::Error::last_os_error());
+        // SAFETY: likewise.
+        unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) };
+        wait(thread);
+        resume(thread);
+    }
+
+    fn resume(thread: i32) {
+        // SAFETY: likewise.
+        unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, 0) };
+    }
+
+    fn wait(thread: i32) -> i32 {
+        let mut status = 0;
+        // SAFETY: `status` is ours and lives through the call.
+        let waited = unsafe { libc::waitpid(thread, &mut status, libc::__WALL) };
+        assert_eq!(waited, thread, "{}", std::io::Error::last_os_error());
+        status
+    }
+
+    /// How the thread stopped, if it did since last asked.
+    fn stopped(thread: i32) -> Option<i32> {
+        let mut status = 0;
+        let flags = libc::__WALL | libc::WNOHANG;
+        // SAFETY: `status` is ours and lives through the call.
+        let waited = unsafe { libc::waitpid(thread, &mut status, flags) };
+        assert!(waited >= 0, "{}", std::io::Error::last_os_error());
+        (waited == thread && libc::WIFSTOPPED(status)).then_some(status)
+    }
+
+    fn let_go(thread: i32) {
+        // SAFETY: as above.
+        unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) };
+        wait(thread);
+        // SAFETY: as above.
+        unsafe { libc::ptrace(libc::PTRACE_DETACH, thread, 0, 0) };
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn call_number(thread: i32) -> u64 {
+        // SAFETY: the kernel fills `registers`, a plain struct of integers.
+        unsafe {
+            let mut registers: libc::user_regs_struct = std::mem::zeroed();
+            libc::ptrace(libc::PTRACE_GETREGS, thread, 0, &mut registers);
+            registers.orig_rax
+        }
+    }
+
+    #[test]
+    #[cfg(target_arch = "x86_64")]
+    fn a_message_costs_one_receive_and_one_send_a_round_trip_and_storage_none() {
+        OWN.set(true);
+        let data = tempdir().unwrap();
+        let sink = common::Sink::start(data.path(), &["--workers", "1"]);
+        let mut stream = connect(sink.addresses[0]);
+        let body = message();
+        send(&mut stream, 50, &body);
+        let thread = worker_thread(sink.pid());
+        const MESSAGES: usize = 300;
+        let calls = system_calls(thread, || {
+            OWN.set(true);
+            send(&mut stream, MESSAGES, &body);
+        });
+        let per_message = |number: i64| {
+            *calls.get(&(number as u64)).unwrap_or(&0) as f64 / MESSAGES as f64
+        };
+        let receives = per_message(libc::SYS_recvfrom) + per_message(libc::SYS_read);
+        let sends = per_message(libc::SYS_sendto) + per_message(libc::SYS_write);
+        let waits = per_message(libc::SYS_epoll_wait) + per_message(libc::SYS_epoll_pwait);
+        let all = calls.values().sum::<u64>() as f64 / MESSAGES as f64;
+        // Four round trips: MAIL, RCPT, DATA, payload.
+        assert!((3.9..4.1).contains(&receives), "{receives} receives a message: {calls:?}");
+        assert!((3.9..4.1).contains(&sends), "{sends} sends a message: {calls:?}");
+        assert!(all - receives - sends - waits < 0.2, "{all} system calls a message: {calls:?}");
+    }
+}
