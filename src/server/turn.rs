@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::log::{Commit, Committed, Facts, Kind, MessageId, NoRoom, StorageMode, Writer};
 use crate::smtp::data::EndOfData;
-use crate::smtp::session::{Desk, Farewell, Refusal, Step};
+use crate::smtp::session::{Desk, Farewell, Refusal, State, Step};
 
 use super::clock::Clock;
 use super::conn::{Conn, Flow, Unsent};
@@ -338,7 +338,7 @@ fn consume(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Consumed {
 }
 
 fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Next {
-    if input.is_empty() {
+    if input.is_empty() && conn.session.state() != State::Closed {
         return Next::Stop(Consumed::All);
     }
     let (octets, step) = conn.session.feed(input.rest(), &mut bench.desk);

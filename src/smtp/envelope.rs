@@ -1,18 +1,329 @@
-//! The envelope, encoded as it goes into the log.
+//! The envelope, encoded as it goes into the log: built while MAIL and RCPT arrive, read by offline tools.
+//!
+//! # Layout, version 1
+//!
+//! A sequence of fields without gaps, from the first octet to the last:
+//!
+//! | offset | octets | field |
+//! |--:|--:|---|
+//! | 0 | 1 | tag |
+//! | 1 | 4 | length of the value, little-endian |
+//! | 5 | length | value |
+//!
+//! | tag | name | value | occurs |
+//! |--:|---|---|---|
+//! | 1 | version | one octet: 1 | once, first |
+//! | 2 | client | family (one octet: 4 or 6), address (4 or 16 octets, network order), port (2 octets, little-endian) | at most once |
+//! | 3 | listener | the listener's address as configured | at most once |
+//! | 4 | name | the argument of EHLO or HELO as sent | at most once |
+//! | 5 | protocol | `SMTP` or `ESMTP` (RFC 3848) | at most once |
+//! | 6 | reverse-path | without angle brackets and source route; empty is the null reverse-path | once |
+//! | 7 | MAIL parameters | as sent, without the space before them | at most once, if any were sent |
+//! | 8 | forward-path | without angle brackets and source route | once per recipient, in the order sent, repeats kept |
+//! | 9 | RCPT parameters | as sent, without the space before them | directly behind its forward-path, if any were sent |
+//!
+//! A reader skips tags it does not know. A new meaning of a known tag, or of the layout, raises the
+//! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
+//! ASCII, UTF-8 where the transaction asked for SMTPUTF8.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// Value of the version field.
+pub const VERSION: u8 = 1;
+/// Octets before the value of a field: tag and length.
+pub const FIELD_HEADER_BYTES: usize = 5;
+
+/// What a field holds; the numbers are the format.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Tag {
+    Version = 1,
+    Client = 2,
+    Listener = 3,
+    Name = 4,
+    Protocol = 5,
+    ReversePath = 6,
+    MailParameters = 7,
+    ForwardPath = 8,
+    RcptParameters = 9,
+}
 
 /// Built incrementally, already encoded, while MAIL and RCPT arrive.
 #[derive(Debug, Default)]
 pub struct Envelope {
-    bytes: Vec<u8>,
-    declared_size: Option<u64>,
+    /// Lent by the Desk, which accounts for its capacity.
+    pub(super) bytes: Vec<u8>,
+    pub(super) declared_size: Option<u64>,
 }
+
 impl Envelope {
     /// The encoded envelope, as it is stored.
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
     }
+
     /// SIZE= of MAIL (RFC 1870).
     pub fn declared_size(&self) -> Option<u64> {
         self.declared_size
+    }
+
+    /// Appends a field. The caller has made room, so this does not allocate.
+    pub(super) fn push(&mut self, tag: Tag, value: &[u8]) {
+        append_field(&mut self.bytes, tag, value);
+    }
+}
+
+/// Appends one field to an encoded envelope; for tests and tools that compose envelopes.
+pub fn append_field(out: &mut Vec<u8>, tag: Tag, value: &[u8]) {
+    let length = u32::try_from(value.len()).expect("command lines are far shorter than 4 GiB");
+    out.push(tag as u8);
+    out.extend_from_slice(&length.to_le_bytes());
+    out.extend_from_slice(value);
+}
+
+/// The value of a client field: 7 or 19 octets, in a buffer and how many of it count.
+pub(super) fn encode_client(client: SocketAddr) -> ([u8; 19], usize) {
+    let mut value = [0; 19];
+    let address_bytes = match client.ip() {
+        IpAddr::V4(ip) => {
+            value[0] = 4;
+            value[1..5].copy_from_slice(&ip.octets());
+            4
+        }
+        IpAddr::V6(ip) => {
+            value[0] = 6;
+            value[1..17].copy_from_slice(&ip.octets());
+            16
+        }
+    };
+    value[1 + address_bytes..3 + address_bytes].copy_from_slice(&client.port().to_le_bytes());
+    (value, 3 + address_bytes)
+}
+
+/// An envelope whose fields all lie inside its octets; borrows from them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Decoded<'a> {
+    pub client: Option<SocketAddr>,
+    pub listener: &'a [u8],
+    /// The argument of EHLO or HELO.
+    pub helo: &'a [u8],
+    pub protocol: &'a [u8],
+    /// Empty is the null reverse-path.
+    pub mail_from: &'a [u8],
+    pub mail_params: &'a [u8],
+    recipients: u32,
+    fields: Fields<'a>,
+}
+
+/// A forward-path and its parameters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recipient<'a> {
+    pub path: &'a [u8],
+    /// Empty if none were sent.
+    pub params: &'a [u8],
+}
+
+/// Why octets are not an envelope: damage, or a writer newer than this reader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    #[error("envelope: the field at offset {offset} reaches beyond the end")]
+    Truncated { offset: usize },
+    #[error("envelope: it does not begin with a version")]
+    NoVersion,
+    #[error("envelope: version {version} is newer than this program knows (1): use a newer one")]
+    VersionUnknown { version: u8 },
+}
+
+/// Decodes an envelope, whatever its octets are: never panics, allocates nothing.
+///
+/// Costs one step a field. Unknown tags are skipped; of a field that may occur once, the last counts;
+/// a client field of no known family is `None`.
+pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+    let mut fields = Fields { rest: bytes };
+    match fields.next() {
+        Some(Ok((1, &[VERSION]))) => {}
+        Some(Ok((1, &[version, ..]))) => return Err(DecodeError::VersionUnknown { version }),
+        Some(Err(Broken)) => return Err(DecodeError::Truncated { offset: 0 }),
+        _ => return Err(DecodeError::NoVersion),
+    }
+    let mut decoded = Decoded {
+        client: None,
+        listener: b"",
+        helo: b"",
+        protocol: b"",
+        mail_from: b"",
+        mail_params: b"",
+        recipients: 0,
+        fields,
+    };
+    loop {
+        let offset = bytes.len() - fields.rest.len();
+        match fields.next() {
+            None => return Ok(decoded),
+            Some(Err(Broken)) => return Err(DecodeError::Truncated { offset }),
+            Some(Ok((tag, value))) => decoded.take(tag, value),
+        }
+    }
+}
+
+impl<'a> Decoded<'a> {
+    /// Forward-paths in the order sent, repeats kept.
+    pub fn recipients(&self) -> Recipients<'a> {
+        Recipients { fields: self.fields }
+    }
+
+    /// How many forward-paths there are; costs nothing.
+    pub fn recipients_count(&self) -> u32 {
+        self.recipients
+    }
+
+    fn take(&mut self, tag: u8, value: &'a [u8]) {
+        match tag {
+            2 => self.client = decode_client(value),
+            3 => self.listener = value,
+            4 => self.helo = value,
+            5 => self.protocol = value,
+            6 => self.mail_from = value,
+            7 => self.mail_params = value,
+            8 => self.recipients = self.recipients.saturating_add(1),
+            _ => {}
+        }
+    }
+}
+
+/// Iterator over forward-paths with their parameters.
+#[derive(Debug, Clone, Copy)]
+pub struct Recipients<'a> {
+    fields: Fields<'a>,
+}
+
+impl<'a> Iterator for Recipients<'a> {
+    type Item = Recipient<'a>;
+
+    fn next(&mut self) -> Option<Recipient<'a>> {
+        loop {
+            let (tag, path) = self.fields.next()?.ok()?;
+            if tag == Tag::ForwardPath as u8 {
+                let mut ahead = self.fields;
+                if let Some(Ok((9, params))) = ahead.next() {
+                    self.fields = ahead;
+                    return Some(Recipient { path, params });
+                }
+                return Some(Recipient { path, params: b"" });
+            }
+        }
+    }
+}
+
+/// A field reaches beyond the end.
+struct Broken;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Fields<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Fields<'a> {
+    fn next(&mut self) -> Option<Result<(u8, &'a [u8]), Broken>> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let Some((&[tag, l0, l1, l2, l3], behind)) = self.rest.split_first_chunk() else {
+            return Some(Err(Broken));
+        };
+        let length = u32::from_le_bytes([l0, l1, l2, l3]);
+        let split = usize::try_from(length).ok().and_then(|length| behind.split_at_checked(length));
+        let Some((value, rest)) = split else { return Some(Err(Broken)) };
+        self.rest = rest;
+        Some(Ok((tag, value)))
+    }
+}
+
+fn decode_client(value: &[u8]) -> Option<SocketAddr> {
+    let (family, rest) = value.split_first()?;
+    let (address, port) = rest.split_last_chunk::<2>()?;
+    let ip = match family {
+        4 => IpAddr::from(<[u8; 4]>::try_from(address).ok()?),
+        6 => IpAddr::from(<[u8; 16]>::try_from(address).ok()?),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, u16::from_le_bytes(*port)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> Vec<u8> {
+        let mut bytes = Vec::new();
+        append_field(&mut bytes, Tag::Version, &[VERSION]);
+        let (client, client_bytes) = encode_client("192.0.2.7:2525".parse().unwrap());
+        append_field(&mut bytes, Tag::Client, &client[..client_bytes]);
+        append_field(&mut bytes, Tag::Listener, b"127.0.0.1:1025");
+        append_field(&mut bytes, Tag::Name, b"client.example");
+        append_field(&mut bytes, Tag::Protocol, b"ESMTP");
+        append_field(&mut bytes, Tag::ReversePath, b"a@b");
+        append_field(&mut bytes, Tag::MailParameters, b"SIZE=5");
+        append_field(&mut bytes, Tag::ForwardPath, b"c@d");
+        append_field(&mut bytes, Tag::RcptParameters, b"NOTIFY=NEVER");
+        append_field(&mut bytes, Tag::ForwardPath, b"e@f");
+        bytes
+    }
+
+    #[test]
+    fn what_is_encoded_is_decoded() {
+        let bytes = sample();
+        let decoded = decode(&bytes).unwrap();
+        assert_eq!(decoded.client, Some("192.0.2.7:2525".parse().unwrap()));
+        assert_eq!(decoded.listener, b"127.0.0.1:1025");
+        assert_eq!((decoded.helo, decoded.protocol), (&b"client.example"[..], &b"ESMTP"[..]));
+        assert_eq!((decoded.mail_from, decoded.mail_params), (&b"a@b"[..], &b"SIZE=5"[..]));
+        assert_eq!(decoded.recipients_count(), 2);
+        let recipients: Vec<_> = decoded.recipients().map(|r| (r.path, r.params)).collect();
+        assert_eq!(recipients, [(&b"c@d"[..], &b"NOTIFY=NEVER"[..]), (b"e@f", b"")]);
+    }
+
+    #[test]
+    fn ipv6_clients_survive() {
+        let client = "[2001:db8::1]:9".parse().unwrap();
+        let (value, bytes) = encode_client(client);
+        assert_eq!(bytes, 19);
+        assert_eq!(decode_client(&value), Some(client));
+        assert_eq!(decode_client(b""), None);
+        assert_eq!(decode_client(b"\x04abc"), None);
+        assert_eq!(decode_client(b"\x05abcdef"), None);
+    }
+
+    #[test]
+    fn unknown_tags_are_skipped_and_newer_versions_refused() {
+        let mut bytes = sample();
+        bytes.extend_from_slice(&[200, 3, 0, 0, 0, 1, 2, 3]);
+        append_field(&mut bytes, Tag::ForwardPath, b"g@h");
+        assert_eq!(decode(&bytes).unwrap().recipients().count(), 3);
+        bytes[5] = 2;
+        assert_eq!(decode(&bytes), Err(DecodeError::VersionUnknown { version: 2 }));
+        assert_eq!(decode(b""), Err(DecodeError::NoVersion));
+        assert_eq!(decode(&bytes[6..]), Err(DecodeError::NoVersion));
+    }
+
+    #[test]
+    fn any_octets_are_survived() {
+        let bytes = sample();
+        for end in 0..bytes.len() {
+            if let Ok(decoded) = decode(&bytes[..end]) {
+                assert!(decoded.recipients().count() <= 2);
+            }
+        }
+        for at in 0..bytes.len() {
+            for value in [0, 1, 9, 127, 255] {
+                let mut changed = bytes.clone();
+                changed[at] = value;
+                if let Ok(decoded) = decode(&changed) {
+                    assert_eq!(decoded.recipients().count(), decoded.recipients_count() as usize);
+                }
+            }
+        }
+        assert_eq!(decode(&[1, 1, 0, 0, 0, 1, 8, 9]), Err(DecodeError::Truncated { offset: 6 }));
     }
 }

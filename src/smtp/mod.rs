@@ -1,7 +1,26 @@
-//! The protocol, pure: no sockets, files, clocks or threads.
+//! The protocol, pure: octets in, replies and steps out (RFC 5321 and its extensions, server side).
+//!
+//! Owns the command grammar, replies and enhanced codes, the envelope and its encoding, the server
+//! session and the end-of-data scanner. Knows no sockets, files, clocks or threads, and nothing of
+//! the log: the server hands over a [`session::Receipt`] to prove that a message is committed.
+//!
+//! ```text
+//! octets ─▶ Session::feed ─▶ grammar (path, param) ─▶ state ─▶ reply ─▶ Desk::replies
+//!                │                                      └─▶ Envelope (pooled in the Desk)
+//!                └─▶ Step: Data ─▶ EndOfData::scan        Chunk ─▶ counted by the caller
+//! ```
+//!
+//! Invariants: replies and envelopes depend on the octets alone, never on how they were cut into
+//! reads; in the steady state a transaction allocates nothing.
 #![forbid(unsafe_code)]
 pub mod data;
+pub mod desk;
 pub mod envelope;
+pub mod grammar;
 pub mod limits;
+pub mod param;
+pub mod path;
 pub mod reply;
 pub mod session;
+#[doc(hidden)]
+pub mod testkit;

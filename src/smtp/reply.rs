@@ -1,1 +1,140 @@
-//! Replies and enhanced codes.
+//! Every reply the session gives, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
+//!
+//! Replies are static octets, appended as they are. The three that depend on the listener (greeting,
+//! EHLO and HELO reply) are encoded once in [`super::limits::Policy`]; the one that names a message is
+//! composed by `Session::accept` from [`ACCEPTED_PREFIX`].
+//!
+//! Enhanced codes stand in every 2xx, 4xx and 5xx but the greeting and the replies to EHLO and HELO
+//! (RFC 2034 4). They are given after HELO as well: to a client that does not know them they are text.
+
+/// One line (or, for HELP, lines) with its CRLF.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Reply {
+    /// The constant's name, for tests and logs.
+    pub name: &'static str,
+    wire: &'static str,
+}
+
+impl Reply {
+    /// As sent, CRLF included.
+    pub fn as_bytes(&self) -> &'static [u8] {
+        self.wire.as_bytes()
+    }
+
+    /// The reply code, 200 to 559.
+    pub fn code(&self) -> u16 {
+        self.wire.bytes().take(3).fold(0, |code, digit| code * 10 + u16::from(digit & 15))
+    }
+
+    /// A 5xx: the client is told not to try the same again.
+    pub fn is_permanent(&self) -> bool {
+        self.wire.starts_with('5')
+    }
+
+    /// Appends the reply.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
+    }
+}
+
+/// 250 to the end of data; the message's name and CRLF follow.
+pub const ACCEPTED_PREFIX: &[u8] = b"250 2.0.0 Ok ";
+
+macro_rules! replies {
+    ($($name:ident = $code_and_text:literal;)*) => {
+        $(pub static $name: Reply =
+            Reply { name: stringify!($name), wire: concat!($code_and_text, "\r\n") };)*
+        /// The whole table.
+        pub static ALL: &[&Reply] = &[$(&$name),*];
+    };
+}
+
+replies! {
+    // The course of things.
+    CLOSING = "221 2.0.0 Bye";
+    HELP = "214-2.0.0 EHLO HELO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
+            214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
+    MAIL_OK = "250 2.1.0 Reverse-path ok";
+    RCPT_OK = "250 2.1.5 Forward-path ok";
+    RESET_OK = "250 2.0.0 Transaction reset";
+    NOOP_OK = "250 2.0.0 Ok";
+    CHUNK_OK = "250 2.0.0 Chunk received";
+    NOT_VERIFIED = "252 2.5.0 Nothing is verified here: send RCPT, it takes any mailbox";
+    START_DATA = "354 Send the message, end with CRLF.CRLF";
+
+    // Syntax.
+    LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
+    UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
+    CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command: end it with CRLF";
+    NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
+    MAIL_SYNTAX = "501 5.5.4 Send MAIL FROM:<reverse-path> [parameters]";
+    RCPT_SYNTAX = "501 5.5.4 Send RCPT TO:<forward-path> [parameters]";
+    REVERSE_PATH_SYNTAX = "501 5.1.7 Bad reverse-path: send <local-part@domain>, or <> for none";
+    FORWARD_PATH_SYNTAX = "501 5.1.3 Bad forward-path: send <local-part@domain>";
+    PARAMETER_SYNTAX = "501 5.5.4 Parameter malformed or given twice";
+    ARGUMENT_UNEXPECTED = "501 5.5.4 This command takes no argument";
+    ARGUMENT_MISSING = "501 5.5.4 This command needs an argument";
+    BDAT_SYNTAX = "501 5.5.4 Send BDAT size [LAST]; this chunk is dropped, start again with MAIL";
+    NOT_IMPLEMENTED = "502 5.5.1 Not implemented here; see the EHLO reply for what is";
+    NO_LISTS = "502 5.5.1 No mailing lists to expand here";
+    PARAMETER_UNKNOWN = "555 5.5.4 Parameter unknown here: use those of the extensions in the EHLO reply";
+    UTF8_NOT_DECLARED = "553 5.6.7 Non-ASCII in the address: add SMTPUTF8 to MAIL";
+
+    // Sequence.
+    EHLO_FIRST = "503 5.5.1 Send EHLO or HELO first";
+    MAIL_FIRST = "503 5.5.1 Send MAIL first";
+    RCPT_FIRST = "503 5.5.1 Send RCPT first";
+    MAIL_NESTED = "503 5.5.1 A transaction is open: finish it, or send RSET";
+    CHUNKS_BEGUN = "503 5.5.1 BDAT has begun: go on with BDAT, or send RSET";
+    BINARY_NEEDS_BDAT = "503 5.5.1 BODY=BINARYMIME needs BDAT, not DATA";
+    CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 BDAT outside a transaction: the chunk is dropped, send MAIL and RCPT first";
+    NO_VALID_RECIPIENTS = "554 5.5.1 No valid recipients: every RCPT was refused";
+
+    // Limits and storage.
+    TOO_MANY_RECIPIENTS = "452 4.5.3 Too many recipients: send this one in another transaction";
+    ENVELOPE_STORAGE = "452 4.3.1 No memory for the envelope now: try again later";
+    NO_STORAGE = "452 4.3.1 No room to store the message now: try again later";
+    STORAGE_FAILED = "451 4.3.0 Storing the message failed: try again";
+    TOO_LARGE = "552 5.3.4 Message too large: see SIZE in the EHLO reply";
+
+    // Farewells; the connection closes behind them.
+    TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
+    TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
+    CHUNK_SIZE_LOST = "421 4.5.4 BDAT without a size that can be read: closing, as data and commands can't be told apart";
+    TIMEOUT = "421 4.4.2 Nothing came for too long: closing";
+    STOPPING = "421 4.3.2 Shutting down: try again later";
+    TOO_MANY_CONNECTIONS = "421 4.7.0 Too many connections: try again later";
+    TOO_MANY_FROM_ADDRESS = "421 4.7.0 Too many connections from your address: close some first";
+    OUT_OF_BUFFERS = "421 4.3.1 Out of buffers and this transfer stalled longest: try again later";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reply_is_well_formed() {
+        for reply in ALL {
+            let text = std::str::from_utf8(reply.as_bytes()).unwrap();
+            let lines: Vec<&str> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
+            for (number, line) in lines.iter().enumerate() {
+                // RFC 5321 4.5.3.1.5: a reply line has at most 512 octets; keep to a terminal's width.
+                assert!(line.len() <= 120, "{line}");
+                assert!(line.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{line}");
+                assert_eq!(line[..3], reply.code().to_string(), "{line}");
+                let last = number + 1 == lines.len();
+                assert_eq!(line.as_bytes()[3], if last { b' ' } else { b'-' }, "{line}");
+                if reply.code() != 354 {
+                    // RFC 2034 4: the class is the first digit of the reply code.
+                    let mut parts = line[4..].split(' ').next().unwrap().split('.');
+                    assert_eq!(parts.next().unwrap(), &line[..1], "{line}");
+                    assert_eq!(
+                        parts.filter(|part| part.parse::<u16>().is_ok()).count(),
+                        2,
+                        "{line}"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,22 +1,27 @@
-//! The server session: command bytes in, replies and steps out.
-use super::{envelope::Envelope, limits::Policy};
+//! The server session: command octets in, replies and steps out (RFC 5321 3, 4.1.4).
+//!
+//! ```text
+//!            EHLO/HELO        MAIL          RCPT            DATA
+//!  Greeted ───────────▶ Ready ────▶ Mail ────────▶ Rcpt ──────────▶ Data ─┐
+//!                         ▲                         │ BDAT      BDAT LAST │
+//!                         │                         ▼                     │
+//!                         │                     Chunk ⇄ Chunks            │
+//!                         └── accept, refuse, RSET, EHLO, failed chunk ◀──┘
+//! ```
+//!
+//! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a borrowed
+//! line, about nine short copies into a pooled envelope buffer, four copies of static replies. No
+//! allocation, no formatting but the message's name, no clock.
+
+pub use super::desk::Desk;
+use super::envelope::{self, Envelope, FIELD_HEADER_BYTES, Tag};
+use super::grammar::{self, Command, SyntaxError};
+use super::limits::Policy;
+use super::param::{Body, MailParameters, RcptParameters};
+use super::path::Path;
+use super::reply::{self, Reply};
 use std::net::SocketAddr;
 use std::sync::Arc;
-
-/// What a worker lends to whichever session it is running: the reply buffer, spare envelope
-/// buffers and the budget for envelopes. One for each worker.
-#[derive(Debug)]
-pub struct Desk {
-    /// Replies to be sent, in order; the caller drains it.
-    pub replies: Vec<u8>,
-    // spare envelope buffers, bytes of envelopes in use, budget
-}
-impl Desk {
-    /// `envelope_bytes_budget`: capacity of all envelopes of this worker's open transactions.
-    pub fn new(_envelope_bytes_budget: usize) -> Desk {
-        unimplemented!()
-    }
-}
 
 /// What the session wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,15 +32,17 @@ pub enum Step {
     /// Replies have grown beyond `REPLIES_BYTES_PAUSE`: send them, then feed the rest.
     Drain,
     /// DATA was accepted and 354 is in the replies: what follows is mail data for `EndOfData`.
-    /// End with `accept` or `refuse`.
+    /// End with `accept` or `refuse`, then feed what follows.
     Data,
     /// The next `bytes` octets belong to the payload. When they are here: `chunk_received` if it
-    /// was not the last, else `accept` or `refuse`. May be 0 octets.
+    /// was not the last, else `accept` or `refuse`. May be 0 octets. `first`: a payload begins,
+    /// whatever chunks came before belong to a transaction that was reset.
     Chunk { bytes: u64, last: bool, first: bool },
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
-    /// (which gives the reply that was latched).
+    /// (which gives the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
-    /// Send the replies, then close.
+    /// Send the replies, then close. Given again, whatever is fed, once the session is over: so it is
+    /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
 }
 
@@ -61,6 +68,7 @@ pub enum Refusal {
     Stopping,
 }
 
+/// Why the server ends a session by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Farewell {
     /// 421 4.4.2 nothing came for too long
@@ -74,55 +82,510 @@ pub enum Farewell {
     OutOfBuffers,
 }
 
+/// Where a session stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// Before EHLO or HELO.
+    Greeted,
+    /// No transaction.
+    Ready,
+    /// MAIL accepted, no recipient yet.
+    Mail,
+    /// At least one recipient accepted.
+    Rcpt,
+    /// Mail data is being received.
+    Data,
+    /// A chunk is being received.
+    Chunk { last: bool },
+    /// Between two chunks of a message.
+    Chunks,
+    /// Nothing is read any more.
+    Closed,
+}
+
+/// What is left to skip of a command line that grew too long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Skip {
+    Nothing,
+    Line,
+    /// The verb is BDAT: behind the line comes payload of unknown length.
+    BdatLine,
+}
+
+/// One SMTP session, from the greeting to its close. Idle it owns its client's name and nothing else.
 #[derive(Debug)]
 pub struct Session {
-    _client: SocketAddr,
-    _policy: Arc<Policy>,
+    policy: Arc<Policy>,
+    client: SocketAddr,
+    /// The argument of EHLO or HELO.
+    name: Box<[u8]>,
+    /// Empty outside a transaction.
+    envelope: Envelope,
+    /// The reply to a chunk that is being discarded.
+    latched: Option<&'static Reply>,
+    /// Octets of the chunks of this transaction, the one under way included.
+    chunk_bytes: u64,
+    /// Forward-paths of this transaction.
+    recipients: u32,
+    /// Accepted messages.
+    messages: u32,
+    /// 5xx replies given.
+    errors: u32,
+    state: State,
+    skip: Skip,
+    /// EHLO was the last greeting, not HELO.
+    esmtp: bool,
+    /// This transaction's MAIL said SMTPUTF8.
+    smtputf8: bool,
+    /// This transaction's MAIL said BODY=BINARYMIME.
+    binary: bool,
+    /// A RCPT of this transaction was refused.
+    rcpt_refused: bool,
 }
 
 impl Session {
-    pub fn new(_client: SocketAddr, _policy: Arc<Policy>) -> Session {
-        unimplemented!()
+    /// A session that has said nothing yet. Allocates nothing.
+    pub fn new(client: SocketAddr, policy: Arc<Policy>) -> Session {
+        Session {
+            policy,
+            client,
+            name: Box::default(),
+            envelope: Envelope::default(),
+            latched: None,
+            chunk_bytes: 0,
+            recipients: 0,
+            messages: 0,
+            errors: 0,
+            state: State::Greeted,
+            skip: Skip::Nothing,
+            esmtp: false,
+            smtputf8: false,
+            binary: false,
+            rcpt_refused: false,
+        }
     }
-    /// Appends the 220 greeting.
-    pub fn greet(&mut self, _desk: &mut Desk) {
-        unimplemented!()
+
+    /// Appends the 220 greeting (RFC 5321 3.1).
+    pub fn greet(&mut self, desk: &mut Desk) {
+        desk.replies.extend_from_slice(self.policy.greeting());
     }
+
     /// Consumes commands; returns how many octets were consumed and what is wanted next.
     /// Never looks beyond the octet at which a step other than `NeedInput` ends.
-    pub fn feed(&mut self, _input: &[u8], _desk: &mut Desk) -> (usize, Step) {
-        unimplemented!()
+    ///
+    /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each piece,
+    /// at most `command_line_bytes_max` octets.
+    pub fn feed(&mut self, input: &[u8], desk: &mut Desk) -> (usize, Step) {
+        let mut consumed = 0;
+        loop {
+            if self.state == State::Closed {
+                return (consumed, Step::Close);
+            }
+            assert!(
+                self.takes_commands(),
+                "fed commands while payload is wanted: {:?}",
+                self.state
+            );
+            let rest = &input[consumed..];
+            if self.skip != Skip::Nothing {
+                let (skipped, ended) = skip_line(rest);
+                consumed += skipped;
+                if !ended {
+                    return (consumed, Step::NeedInput);
+                }
+                self.line_skipped(desk);
+                continue;
+            }
+            let line_bytes_max = self.policy.limits.command_line_bytes_max;
+            let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
+                if rest.len() < line_bytes_max {
+                    return (consumed, Step::NeedInput);
+                }
+                self.skip = if grammar::is_bdat(rest) { Skip::BdatLine } else { Skip::Line };
+                continue;
+            };
+            if desk.replies.len() > REPLIES_BYTES_PAUSE {
+                return (consumed, Step::Drain);
+            }
+            consumed += line_bytes;
+            if let Some(step) = self.command(&rest[..line_bytes - 2], desk) {
+                return (consumed, step);
+            }
+        }
     }
+
     /// The envelope of the transaction whose payload is wanted; empty outside one.
     pub fn envelope(&self) -> &Envelope {
-        unimplemented!()
+        &self.envelope
     }
+
     /// A chunk that was not the last, or a discarded one, is here in full.
-    pub fn chunk_received(&mut self, _desk: &mut Desk) {
-        unimplemented!()
+    pub fn chunk_received(&mut self, desk: &mut Desk) {
+        if let Some(latched) = self.latched.take() {
+            return self.reply(latched, desk);
+        }
+        assert_eq!(self.state, State::Chunk { last: false }, "chunk_received without such a chunk");
+        self.state = State::Chunks;
+        self.reply(&reply::CHUNK_OK, desk);
     }
+
     /// The payload is whole and committed: 250 naming it. Ends the transaction.
-    pub fn accept<R: Receipt>(&mut self, _receipt: &R, _desk: &mut Desk) {
-        unimplemented!()
+    pub fn accept<R: Receipt>(&mut self, receipt: &R, desk: &mut Desk) {
+        let is_whole = matches!(self.state, State::Data | State::Chunk { last: true });
+        assert!(is_whole, "accept without a whole payload: {:?}", self.state);
+        self.end_transaction(desk);
+        self.messages = self.messages.saturating_add(1);
+        desk.replies.extend_from_slice(reply::ACCEPTED_PREFIX);
+        receipt.write_name(&mut desk.replies);
+        desk.replies.extend_from_slice(b"\r\n");
     }
+
     /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the transaction.
-    pub fn refuse(&mut self, _refusal: Refusal, _desk: &mut Desk) {
-        unimplemented!()
+    pub fn refuse(&mut self, refusal: Refusal, desk: &mut Desk) {
+        let wants_payload = matches!(self.state, State::Data | State::Chunk { .. });
+        assert!(wants_payload, "refuse without a payload: {:?}", self.state);
+        self.end_transaction(desk);
+        match refusal {
+            Refusal::TooLarge => self.reply(&reply::TOO_LARGE, desk),
+            Refusal::NoStorage => self.reply(&reply::NO_STORAGE, desk),
+            Refusal::StorageFailed => self.reply(&reply::STORAGE_FAILED, desk),
+            Refusal::Stopping => self.close(&reply::STOPPING, desk),
+        }
     }
+
     /// Appends a 421 because of `why`; the caller sends and closes.
-    pub fn farewell(&mut self, _why: Farewell, _desk: &mut Desk) {
-        unimplemented!()
+    pub fn farewell(&mut self, why: Farewell, desk: &mut Desk) {
+        let reply = match why {
+            Farewell::Timeout => &reply::TIMEOUT,
+            Farewell::Stopping => &reply::STOPPING,
+            Farewell::TooManyConnections => &reply::TOO_MANY_CONNECTIONS,
+            Farewell::TooManyFromAddress => &reply::TOO_MANY_FROM_ADDRESS,
+            Farewell::OutOfBuffers => &reply::OUT_OF_BUFFERS,
+        };
+        self.close(reply, desk);
     }
+
     /// Gives the transaction's buffer back; must be called before a session is dropped.
-    pub fn abandon(&mut self, _desk: &mut Desk) {
-        unimplemented!()
+    pub fn abandon(&mut self, desk: &mut Desk) {
+        self.clear_transaction(desk);
+        self.latched = None;
+        self.state = State::Closed;
     }
+
     /// Accepted messages so far.
     pub fn messages(&self) -> u32 {
-        unimplemented!()
+        self.messages
     }
+
+    /// 5xx replies so far.
+    pub fn errors(&self) -> u32 {
+        self.errors
+    }
+
+    /// Where the session stands, for logs and time-outs by phase (RFC 5321 4.5.3.2).
+    pub fn state(&self) -> State {
+        self.state
+    }
+
     /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
     pub fn in_transaction(&self) -> bool {
-        unimplemented!()
+        !matches!(self.state, State::Greeted | State::Ready | State::Closed)
+    }
+
+    fn takes_commands(&self) -> bool {
+        !matches!(self.state, State::Data | State::Chunk { .. }) && self.latched.is_none()
+    }
+
+    /// Executes one command line; `None`: go on with the next.
+    fn command(&mut self, line: &[u8], desk: &mut Desk) -> Option<Step> {
+        let command = match grammar::parse(line) {
+            Ok(command) => command,
+            Err(error) => return self.syntax_error(error, desk),
+        };
+        match command {
+            Command::Mail { path, parameters } => self.mail(path, parameters, desk),
+            Command::Rcpt { path, parameters } => {
+                let answer = self.rcpt(path, parameters, desk);
+                self.rcpt_refused |= answer != &reply::RCPT_OK;
+                self.reply(answer, desk);
+            }
+            Command::Data => return self.data(desk),
+            Command::Bdat { bytes, last } => return Some(self.bdat(bytes, last, desk)),
+            Command::Ehlo { name } => self.hello(name, true, desk),
+            Command::Helo { name } => self.hello(name, false, desk),
+            Command::Rset => {
+                self.reset(desk);
+                self.reply(&reply::RESET_OK, desk);
+            }
+            Command::Noop => self.reply(&reply::NOOP_OK, desk),
+            Command::Vrfy => self.reply(&reply::NOT_VERIFIED, desk),
+            Command::Expn => self.reply(&reply::NO_LISTS, desk),
+            Command::Help => self.reply(&reply::HELP, desk),
+            Command::Quit => self.close(&reply::CLOSING, desk),
+        }
+        None
+    }
+
+    #[cold]
+    fn syntax_error(&mut self, error: SyntaxError, desk: &mut Desk) -> Option<Step> {
+        let answer = match error {
+            SyntaxError::Unknown => &reply::UNKNOWN,
+            SyntaxError::Unimplemented => &reply::NOT_IMPLEMENTED,
+            SyntaxError::ControlCharacter => &reply::CONTROL_CHARACTER,
+            SyntaxError::Name => &reply::NAME_SYNTAX,
+            SyntaxError::MailForm => &reply::MAIL_SYNTAX,
+            SyntaxError::RcptForm => &reply::RCPT_SYNTAX,
+            SyntaxError::ReversePath => &reply::REVERSE_PATH_SYNTAX,
+            SyntaxError::ForwardPath => &reply::FORWARD_PATH_SYNTAX,
+            SyntaxError::Parameter => &reply::PARAMETER_SYNTAX,
+            SyntaxError::ParameterUnknown => &reply::PARAMETER_UNKNOWN,
+            SyntaxError::ArgumentUnexpected => &reply::ARGUMENT_UNEXPECTED,
+            SyntaxError::ArgumentMissing => &reply::ARGUMENT_MISSING,
+            SyntaxError::BdatRest { bytes } => {
+                self.reset(desk);
+                return Some(self.discard(bytes, &reply::BDAT_SYNTAX));
+            }
+            SyntaxError::BdatSize => {
+                // Payload follows and nobody knows how much: to go on would be to read it as commands.
+                self.close(&reply::CHUNK_SIZE_LOST, desk);
+                return None;
+            }
+        };
+        self.reply(answer, desk);
+        None
+    }
+
+    /// EHLO and HELO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
+    fn hello(&mut self, name: &[u8], esmtp: bool, desk: &mut Desk) {
+        self.clear_transaction(desk);
+        self.state = State::Ready;
+        self.esmtp = esmtp;
+        if *self.name != *name {
+            self.name = name.into();
+        }
+        let policy = &self.policy;
+        let reply = if esmtp { policy.ehlo_reply() } else { policy.helo_reply() };
+        desk.replies.extend_from_slice(reply);
+    }
+
+    fn mail(&mut self, path: Path<'_>, parameters: MailParameters<'_>, desk: &mut Desk) {
+        if let Some(refusal) = self.why_no_mail(path, parameters) {
+            return self.reply(refusal, desk);
+        }
+        if self.policy.limits.messages_max.is_some_and(|max| self.messages >= max) {
+            return self.close(&reply::TOO_MANY_MESSAGES, desk);
+        }
+        if !self.open_envelope(path, parameters, desk) {
+            return self.reply(&reply::ENVELOPE_STORAGE, desk);
+        }
+        self.state = State::Mail;
+        self.smtputf8 = parameters.smtputf8;
+        self.binary = parameters.body == Some(Body::BinaryMime);
+        self.reply(&reply::MAIL_OK, desk);
+    }
+
+    fn why_no_mail(
+        &self,
+        path: Path<'_>,
+        parameters: MailParameters<'_>,
+    ) -> Option<&'static Reply> {
+        match self.state {
+            State::Greeted => Some(&reply::EHLO_FIRST),
+            State::Ready if path.utf8 && !parameters.smtputf8 => Some(&reply::UTF8_NOT_DECLARED),
+            State::Ready if parameters.size > Some(self.policy.limits.message_bytes_max) => {
+                Some(&reply::TOO_LARGE)
+            }
+            State::Ready => None,
+            _ => Some(&reply::MAIL_NESTED),
+        }
+    }
+
+    /// Writes the fields up to the MAIL parameters; false if the desk has no room for them.
+    fn open_envelope(
+        &mut self,
+        path: Path<'_>,
+        parameters: MailParameters<'_>,
+        desk: &mut Desk,
+    ) -> bool {
+        let (client, client_bytes) = envelope::encode_client(self.client);
+        let protocol: &[u8] = if self.esmtp { b"ESMTP" } else { b"SMTP" };
+        let fields: [(Tag, &[u8]); 7] = [
+            (Tag::Version, &[envelope::VERSION]),
+            (Tag::Client, &client[..client_bytes]),
+            (Tag::Listener, self.policy.listener.as_bytes()),
+            (Tag::Name, &self.name),
+            (Tag::Protocol, protocol),
+            (Tag::ReversePath, path.mailbox),
+            (Tag::MailParameters, parameters.text),
+        ];
+        let fields = if parameters.text.is_empty() { &fields[..6] } else { &fields[..] };
+        let bytes = fields.iter().map(|(_, value)| FIELD_HEADER_BYTES + value.len()).sum();
+        if !desk.make_room(&mut self.envelope.bytes, bytes) {
+            return false;
+        }
+        for (tag, value) in fields {
+            self.envelope.push(*tag, value);
+        }
+        self.envelope.declared_size = parameters.size;
+        true
+    }
+
+    fn rcpt(
+        &mut self,
+        path: Path<'_>,
+        parameters: RcptParameters<'_>,
+        desk: &mut Desk,
+    ) -> &'static Reply {
+        match self.state {
+            State::Mail | State::Rcpt => {}
+            State::Chunks => return &reply::CHUNKS_BEGUN,
+            State::Greeted => return &reply::EHLO_FIRST,
+            _ => return &reply::MAIL_FIRST,
+        }
+        if (path.utf8 || parameters.utf8) && !self.smtputf8 {
+            return &reply::UTF8_NOT_DECLARED;
+        }
+        let limits = &self.policy.limits;
+        let parameters_bytes = match parameters.text.len() {
+            0 => 0,
+            bytes => FIELD_HEADER_BYTES + bytes,
+        };
+        let bytes = FIELD_HEADER_BYTES + path.mailbox.len() + parameters_bytes;
+        if self.recipients >= limits.recipients_max
+            || self.envelope.bytes.len() + bytes > limits.envelope_bytes_max
+        {
+            return &reply::TOO_MANY_RECIPIENTS;
+        }
+        if !desk.make_room(&mut self.envelope.bytes, bytes) {
+            return &reply::ENVELOPE_STORAGE;
+        }
+        self.envelope.push(Tag::ForwardPath, path.mailbox);
+        if !parameters.text.is_empty() {
+            self.envelope.push(Tag::RcptParameters, parameters.text);
+        }
+        self.recipients += 1;
+        self.state = State::Rcpt;
+        &reply::RCPT_OK
+    }
+
+    fn data(&mut self, desk: &mut Desk) -> Option<Step> {
+        let answer = match self.state {
+            State::Rcpt if self.binary => &reply::BINARY_NEEDS_BDAT,
+            State::Rcpt => &reply::START_DATA,
+            State::Chunks => &reply::CHUNKS_BEGUN,
+            _ => self.why_no_payload(),
+        };
+        self.reply(answer, desk);
+        if answer != &reply::START_DATA {
+            return None;
+        }
+        self.state = State::Data;
+        Some(Step::Data)
+    }
+
+    /// The payload of a chunk follows its line whatever the reply will be, so a refused chunk is
+    /// discarded before it is answered (RFC 3030 2).
+    fn bdat(&mut self, bytes: u64, last: bool, desk: &mut Desk) -> Step {
+        if !matches!(self.state, State::Rcpt | State::Chunks) {
+            let answer = match self.why_no_payload() {
+                reply if reply == &reply::MAIL_FIRST => &reply::CHUNK_OUT_OF_SEQUENCE,
+                reply => reply,
+            };
+            return self.discard(bytes, answer);
+        }
+        let total = self.chunk_bytes.saturating_add(bytes);
+        if total > self.policy.limits.message_bytes_max {
+            self.end_transaction(desk);
+            return self.discard(bytes, &reply::TOO_LARGE);
+        }
+        let first = self.state == State::Rcpt;
+        self.chunk_bytes = total;
+        self.state = State::Chunk { last };
+        Step::Chunk { bytes, last, first }
+    }
+
+    /// Why DATA or BDAT is out of sequence (RFC 5321 4.1.1.4).
+    fn why_no_payload(&self) -> &'static Reply {
+        match self.state {
+            State::Greeted => &reply::EHLO_FIRST,
+            State::Mail if self.rcpt_refused => &reply::NO_VALID_RECIPIENTS,
+            State::Mail => &reply::RCPT_FIRST,
+            _ => &reply::MAIL_FIRST,
+        }
+    }
+
+    fn discard(&mut self, bytes: u64, answer: &'static Reply) -> Step {
+        self.latched = Some(answer);
+        Step::DiscardChunk { bytes }
+    }
+
+    fn line_skipped(&mut self, desk: &mut Desk) {
+        let skip = std::mem::replace(&mut self.skip, Skip::Nothing);
+        match skip {
+            Skip::BdatLine => self.close(&reply::CHUNK_SIZE_LOST, desk),
+            _ => self.reply(&reply::LINE_TOO_LONG, desk),
+        }
+    }
+
+    /// Appends a reply; in place of one 5xx too many comes 421 and the end.
+    fn reply(&mut self, reply: &'static Reply, desk: &mut Desk) {
+        if reply.is_permanent() {
+            self.errors = self.errors.saturating_add(1);
+            if self.policy.limits.errors_max.is_some_and(|max| self.errors > max) {
+                return self.close(&reply::TOO_MANY_ERRORS, desk);
+            }
+        }
+        reply.encode(&mut desk.replies);
+    }
+
+    fn close(&mut self, reply: &'static Reply, desk: &mut Desk) {
+        reply.encode(&mut desk.replies);
+        self.abandon(desk);
+    }
+
+    /// RSET: before EHLO there is nothing to reset (RFC 5321 4.1.1.5).
+    fn reset(&mut self, desk: &mut Desk) {
+        if self.state != State::Greeted {
+            self.end_transaction(desk);
+        }
+    }
+
+    fn end_transaction(&mut self, desk: &mut Desk) {
+        self.clear_transaction(desk);
+        self.state = State::Ready;
+    }
+
+    fn clear_transaction(&mut self, desk: &mut Desk) {
+        desk.take_back(&mut self.envelope.bytes);
+        self.envelope.declared_size = None;
+        self.chunk_bytes = 0;
+        self.recipients = 0;
+        self.smtputf8 = false;
+        self.binary = false;
+        self.rcpt_refused = false;
     }
 }
+
+/// Octets of the first line of `text`, CRLF included. A lone LF ends no command (RFC 5321 2.3.8).
+fn find_line(text: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    loop {
+        let feed = from + memchr::memchr(b'\n', &text[from..])?;
+        if text[..feed].ends_with(b"\r") {
+            return Some(feed + 1);
+        }
+        from = feed + 1;
+    }
+}
+
+/// Octets to skip of a line that grew too long, and whether its CRLF was among them. A CR at the end
+/// of `text` stays: it may be half of one.
+fn skip_line(text: &[u8]) -> (usize, bool) {
+    match find_line(text) {
+        Some(bytes) => (bytes, true),
+        None => (text.len() - usize::from(text.ends_with(b"\r")), false),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,129 @@
+//! What a worker lends to whichever session it is running.
+//!
+//! Envelope buffers are accounted by capacity while lent. Given back, they wait for the next MAIL as
+//! long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates nothing.
+
+/// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
+const ENVELOPE_BYTES_FIRST: usize = 512;
+/// Capacity of all spare buffers of a worker.
+pub const SPARE_BYTES_MAX: usize = 1 << 20;
+
+/// What a worker lends to whichever session it is running: the reply buffer, spare envelope
+/// buffers and the budget for envelopes. One for each worker.
+#[derive(Debug)]
+pub struct Desk {
+    /// Replies to be sent, in order; the caller drains it.
+    pub replies: Vec<u8>,
+    spare: Vec<Vec<u8>>,
+    /// Capacity of all `spare`.
+    spare_bytes: usize,
+    /// Capacity of all buffers lent to open transactions; `<= envelope_bytes_budget`.
+    lent_bytes: usize,
+    envelope_bytes_budget: usize,
+}
+
+impl Desk {
+    /// `envelope_bytes_budget`: capacity of all envelopes of this worker's open transactions.
+    pub fn new(envelope_bytes_budget: usize) -> Desk {
+        Desk {
+            replies: Vec::with_capacity(super::session::REPLIES_BYTES_PAUSE + 1024),
+            spare: Vec::new(),
+            spare_bytes: 0,
+            lent_bytes: 0,
+            envelope_bytes_budget,
+        }
+    }
+
+    /// Capacity of the envelopes of all open transactions, in octets; 0 when none is open.
+    pub fn envelope_bytes_lent(&self) -> usize {
+        self.lent_bytes
+    }
+
+    /// Makes room for `additional` octets in a buffer that is lent, or empty and about to be; false if
+    /// the budget does not allow it.
+    pub(super) fn make_room(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
+        let before = buffer.capacity();
+        let needed = buffer.len() + additional;
+        if needed <= before {
+            return true;
+        }
+        if before == 0 && self.lend_spare(buffer, needed) {
+            return true;
+        }
+        let doubled = needed.max(before * 2).max(ENVELOPE_BYTES_FIRST);
+        // Doubling keeps growing cheap; near the end of the budget exactly what is needed must do.
+        for capacity in [doubled, needed] {
+            if self.lent_bytes - before + capacity <= self.envelope_bytes_budget {
+                buffer.reserve_exact(capacity - buffer.len());
+                self.lent_bytes = self.lent_bytes - before + buffer.capacity();
+                return true;
+            }
+        }
+        false
+    }
+
+    fn lend_spare(&mut self, buffer: &mut Vec<u8>, needed: usize) -> bool {
+        let Some(last) = self.spare.last() else { return false };
+        let capacity = last.capacity();
+        if capacity < needed || self.lent_bytes + capacity > self.envelope_bytes_budget {
+            return false;
+        }
+        if let Some(spare) = self.spare.pop() {
+            self.spare_bytes -= capacity;
+            self.lent_bytes += capacity;
+            *buffer = spare;
+        }
+        true
+    }
+
+    /// Takes a lent buffer back and leaves an empty one that owns nothing.
+    pub(super) fn take_back(&mut self, buffer: &mut Vec<u8>) {
+        let mut buffer = std::mem::take(buffer);
+        let capacity = buffer.capacity();
+        assert!(capacity <= self.lent_bytes, "a buffer comes back to the desk that lent it");
+        self.lent_bytes -= capacity;
+        if capacity > 0 && self.spare_bytes + capacity <= SPARE_BYTES_MAX {
+            buffer.clear();
+            self.spare_bytes += capacity;
+            self.spare.push(buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_budget_bounds_what_is_lent() {
+        let mut desk = Desk::new(1000);
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        assert!(desk.make_room(&mut first, 10));
+        assert_eq!(desk.envelope_bytes_lent(), ENVELOPE_BYTES_FIRST);
+        assert!(desk.make_room(&mut second, 488)); // exactly what is left
+        assert_eq!(desk.envelope_bytes_lent(), 1000);
+        assert!(!desk.make_room(&mut first, 513));
+        assert!(desk.make_room(&mut first, 512));
+        desk.take_back(&mut second);
+        assert!(desk.make_room(&mut first, 1000));
+        assert!(!desk.make_room(&mut second, 1));
+        desk.take_back(&mut first);
+        assert_eq!(desk.envelope_bytes_lent(), 0);
+    }
+
+    #[test]
+    fn spare_buffers_are_lent_again_and_bounded() {
+        let mut desk = Desk::new(usize::MAX / 4);
+        let mut buffer = Vec::new();
+        assert!(desk.make_room(&mut buffer, 600));
+        let place = buffer.as_ptr();
+        desk.take_back(&mut buffer);
+        assert!(desk.make_room(&mut buffer, 100));
+        assert_eq!(buffer.as_ptr(), place);
+        desk.take_back(&mut buffer);
+        let mut large = Vec::new();
+        assert!(desk.make_room(&mut large, SPARE_BYTES_MAX));
+        desk.take_back(&mut large);
+        assert_eq!((desk.spare.len(), desk.spare_bytes), (1, 600));
+    }
+}

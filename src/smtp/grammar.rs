@@ -1,0 +1,320 @@
+//! Command lines (RFC 5321 4.1.1): octets to a borrowed [`Command`], nothing allocated.
+//!
+//! ```text
+//! "EHLO" SP name   "HELO" SP name   "MAIL FROM:" Reverse-path [SP params]   "RCPT TO:" Forward-path [SP params]
+//! "DATA"   "BDAT" SP size [SP "LAST"]   "RSET"   "VRFY" SP text   "EXPN" SP text   "HELP" [SP text]
+//! "NOOP" [SP text]   "QUIT"
+//! ```
+//!
+//! Verbs and keywords in any case (2.4). White space before the CRLF is tolerated (4.1.1), and one
+//! space between `FROM:` or `TO:` and the path, which many clients send and nothing else can mean.
+
+use super::param::{self, MailParameters, ParameterError, RcptParameters};
+use super::path::{self, Path};
+
+/// Octets of the name in EHLO and HELO: what a domain may have (RFC 5321 4.5.3.1.2).
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// A command whose syntax is right. Whether it is in sequence is the session's question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Command<'a> {
+    Ehlo { name: &'a [u8] },
+    Helo { name: &'a [u8] },
+    Mail { path: Path<'a>, parameters: MailParameters<'a> },
+    Rcpt { path: Path<'a>, parameters: RcptParameters<'a> },
+    Data,
+    Bdat { bytes: u64, last: bool },
+    Rset,
+    Noop,
+    Vrfy,
+    Expn,
+    Help,
+    Quit,
+}
+
+/// The rule a command line broke; each has its reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SyntaxError {
+    /// No verb we know.
+    Unknown,
+    /// A verb of some RFC that we neither announce nor have.
+    Unimplemented,
+    /// NUL, another control character, or a CR or LF that is not half of a CRLF.
+    ControlCharacter,
+    /// EHLO or HELO without one printable name of up to [`NAME_BYTES_MAX`] octets.
+    Name,
+    /// MAIL without `FROM:`.
+    MailForm,
+    /// RCPT without `TO:`.
+    RcptForm,
+    ReversePath,
+    ForwardPath,
+    Parameter,
+    ParameterUnknown,
+    /// An argument where none may be.
+    ArgumentUnexpected,
+    /// VRFY or EXPN of nothing.
+    ArgumentMissing,
+    /// BDAT whose size cannot be read: nobody knows how many octets of payload follow.
+    BdatSize,
+    /// BDAT whose size is clear and whose rest is not `LAST`: so many octets of payload follow.
+    BdatRest {
+        bytes: u64,
+    },
+}
+
+/// Parses one command line, without its CRLF.
+///
+/// `line`: any number of octets of any value; the session bounds it. The result borrows from it.
+/// Errors are the client's: the session answers 500, 501, 502 or 555, or 421 to [`SyntaxError::BdatSize`].
+///
+/// ```
+/// use sinkd::smtp::grammar::{parse, Command};
+/// let Ok(Command::Mail { path, .. }) = parse(b"mail from:<>") else { panic!() };
+/// assert!(path.mailbox.is_empty());
+/// ```
+pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
+    let line = trim_trailing_blanks(line);
+    if has_control_character(line) {
+        let size_is_lost = is_bdat(line);
+        return Err(if size_is_lost {
+            SyntaxError::BdatSize
+        } else {
+            SyntaxError::ControlCharacter
+        });
+    }
+    let (verb, argument) = match memchr::memchr(b' ', line) {
+        Some(space) => (&line[..space], Some(&line[space + 1..])),
+        None => (line, None),
+    };
+    let Ok(verb) = <[u8; 4]>::try_from(verb) else { return Err(other_verb(verb)) };
+    match &verb.map(|octet| octet.to_ascii_uppercase()) {
+        b"MAIL" => parse_mail(argument),
+        b"RCPT" => parse_rcpt(argument),
+        b"DATA" => bare(Command::Data, argument),
+        b"BDAT" => parse_bdat(argument),
+        b"EHLO" => Ok(Command::Ehlo { name: parse_name(argument)? }),
+        b"HELO" => Ok(Command::Helo { name: parse_name(argument)? }),
+        b"RSET" => bare(Command::Rset, argument),
+        b"QUIT" => bare(Command::Quit, argument),
+        b"NOOP" => Ok(Command::Noop),
+        b"HELP" => Ok(Command::Help),
+        b"VRFY" => argument.map(|_| Command::Vrfy).ok_or(SyntaxError::ArgumentMissing),
+        b"EXPN" => argument.map(|_| Command::Expn).ok_or(SyntaxError::ArgumentMissing),
+        _ => Err(other_verb(&verb)),
+    }
+}
+
+/// True for a line, or the beginning of one, whose verb is BDAT: payload follows its CRLF.
+pub fn is_bdat(line: &[u8]) -> bool {
+    line.len() >= 4
+        && line[..4].eq_ignore_ascii_case(b"BDAT")
+        && line.get(4).is_none_or(|&octet| octet <= b' ')
+}
+
+fn trim_trailing_blanks(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t'));
+    &line[..end.map_or(0, |at| at + 1)]
+}
+
+/// One pass without an early exit: lines are short, and so the compiler can do 16 octets at once.
+fn has_control_character(line: &[u8]) -> bool {
+    line.iter().fold(false, |found, &octet| found | (octet < b' ') | (octet == 0x7f))
+}
+
+/// Verbs of other RFCs get 502 rather than 500, so that a person sees what is missing.
+#[cold]
+fn other_verb(verb: &[u8]) -> SyntaxError {
+    let known =
+        ["STARTTLS", "AUTH", "LHLO", "ETRN", "ATRN", "BURL", "TURN", "SEND", "SOML", "SAML"];
+    if known.iter().any(|name| verb.eq_ignore_ascii_case(name.as_bytes())) {
+        SyntaxError::Unimplemented
+    } else {
+        SyntaxError::Unknown
+    }
+}
+
+fn bare<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a>, SyntaxError> {
+    if argument.is_some() { Err(SyntaxError::ArgumentUnexpected) } else { Ok(command) }
+}
+
+/// Lenient: any graphic characters. Clients introduce themselves with all kinds of names, and
+/// RFC 5321 4.1.4 forbids to refuse mail for it.
+fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
+    let name = argument.unwrap_or_default();
+    let is_name = matches!(name.len(), 1..=NAME_BYTES_MAX) && name.iter().all(u8::is_ascii_graphic);
+    if is_name { Ok(name) } else { Err(SyntaxError::Name) }
+}
+
+fn parse_mail(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
+    let text = behind_keyword(argument, b"FROM:").ok_or(SyntaxError::MailForm)?;
+    let (path, rest) = path::parse_reverse(text).ok_or(SyntaxError::ReversePath)?;
+    let parameters = param::parse_mail(rest)?;
+    Ok(Command::Mail { path, parameters })
+}
+
+fn parse_rcpt(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
+    let text = behind_keyword(argument, b"TO:").ok_or(SyntaxError::RcptForm)?;
+    let (path, rest) = path::parse_forward(text).ok_or(SyntaxError::ForwardPath)?;
+    let parameters = param::parse_rcpt(rest)?;
+    Ok(Command::Rcpt { path, parameters })
+}
+
+/// What follows `FROM:` or `TO:` and at most one space.
+fn behind_keyword<'a>(argument: Option<&'a [u8]>, keyword: &[u8]) -> Option<&'a [u8]> {
+    let (head, rest) = argument?.split_at_checked(keyword.len())?;
+    let rest = rest.strip_prefix(b" ").unwrap_or(rest);
+    head.eq_ignore_ascii_case(keyword).then_some(rest)
+}
+
+/// RFC 3030 2: `BDAT SP chunk-size [SP "LAST"]`.
+fn parse_bdat(argument: Option<&[u8]>) -> Result<Command<'_>, SyntaxError> {
+    let argument = argument.ok_or(SyntaxError::BdatSize)?;
+    let digits = argument.iter().take_while(|octet| octet.is_ascii_digit()).count();
+    let (size, rest) = argument.split_at(digits);
+    let bytes = parse_chunk_size(size).ok_or(SyntaxError::BdatSize)?;
+    match rest {
+        [] => Ok(Command::Bdat { bytes, last: false }),
+        [b' ', word @ ..] if word.eq_ignore_ascii_case(b"LAST") => {
+            Ok(Command::Bdat { bytes, last: true })
+        }
+        [b' ', ..] => Err(SyntaxError::BdatRest { bytes }),
+        _ => Err(SyntaxError::BdatSize),
+    }
+}
+
+fn parse_chunk_size(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits
+        .iter()
+        .try_fold(0u64, |bytes, digit| bytes.checked_mul(10)?.checked_add(u64::from(digit & 15)))
+}
+
+impl From<ParameterError> for SyntaxError {
+    fn from(error: ParameterError) -> Self {
+        match error {
+            ParameterError::Malformed => SyntaxError::Parameter,
+            ParameterError::Unknown => SyntaxError::ParameterUnknown,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(line: &[u8], expected: Result<Command<'_>, SyntaxError>) {
+        assert_eq!(parse(line), expected, "{}", line.escape_ascii());
+    }
+
+    #[test]
+    fn verbs_are_parsed_in_any_case() {
+        for (line, command) in [
+            (&b"DATA"[..], Command::Data),
+            (b"data", Command::Data),
+            (b"DaTa \t ", Command::Data), // white space before CRLF, 4.1.1
+            (b"RSET", Command::Rset),
+            (b"quit", Command::Quit),
+            (b"NOOP", Command::Noop),
+            (b"NOOP any thing", Command::Noop),
+            (b"HELP", Command::Help),
+            (b"HELP MAIL", Command::Help),
+            (b"VRFY someone", Command::Vrfy),
+            (b"EXPN list", Command::Expn),
+            (b"EHLO client.example", Command::Ehlo { name: b"client.example" }),
+            (b"ehlo [192.0.2.1]", Command::Ehlo { name: b"[192.0.2.1]" }),
+            (b"HELO under_score", Command::Helo { name: b"under_score" }),
+            (b"BDAT 0", Command::Bdat { bytes: 0, last: false }),
+            (b"bdat 007 last", Command::Bdat { bytes: 7, last: true }),
+            (b"BDAT 18446744073709551615", Command::Bdat { bytes: u64::MAX, last: false }),
+        ] {
+            check(line, Ok(command));
+        }
+    }
+
+    #[test]
+    fn mail_and_rcpt_carry_path_and_parameters() {
+        let Ok(Command::Mail { path, parameters }) = parse(b"mAIL fROM:<a@b> SIZE=7") else {
+            panic!()
+        };
+        assert_eq!((path.mailbox, parameters.size), (&b"a@b"[..], Some(7)));
+        let Ok(Command::Mail { path, .. }) = parse(b"MAIL FROM: <a@b>") else { panic!() };
+        assert_eq!(path.mailbox, b"a@b");
+        let Ok(Command::Rcpt { path, parameters }) = parse(b"RCPT TO: <postmaster> NOTIFY=NEVER")
+        else {
+            panic!()
+        };
+        assert_eq!((path.mailbox, parameters.text), (&b"postmaster"[..], &b"NOTIFY=NEVER"[..]));
+    }
+
+    #[test]
+    fn syntax_errors_name_the_broken_rule() {
+        for (line, error) in [
+            (&b""[..], SyntaxError::Unknown),
+            (b"   ", SyntaxError::Unknown),
+            (b" DATA", SyntaxError::Unknown),
+            (b"DAT", SyntaxError::Unknown),
+            (b"DATAX", SyntaxError::Unknown),
+            (b"GET / HTTP/1.1", SyntaxError::Unknown),
+            (b"\xc4\xc1\xd4\xc1", SyntaxError::Unknown),
+            (b"\x0dATA", SyntaxError::ControlCharacter),
+            (b"STARTTLS", SyntaxError::Unimplemented),
+            (b"auth PLAIN x", SyntaxError::Unimplemented),
+            (b"TURN", SyntaxError::Unimplemented),
+            (b"LHLO x", SyntaxError::Unimplemented),
+            (b"NOOP \0", SyntaxError::ControlCharacter),
+            (b"NOOP\nRSET", SyntaxError::ControlCharacter),
+            (b"NOOP a\rb", SyntaxError::ControlCharacter),
+            (b"NOOP \x7f", SyntaxError::ControlCharacter),
+            (b"MAIL\tFROM:<a@b>", SyntaxError::ControlCharacter),
+            (b"EHLO", SyntaxError::Name),
+            (b"EHLO  two", SyntaxError::Name),
+            (b"EHLO a b", SyntaxError::Name),
+            (b"HELO b\xc3\xbc", SyntaxError::Name),
+            (b"MAIL", SyntaxError::MailForm),
+            (b"MAIL <a@b>", SyntaxError::MailForm),
+            (b"MAIL  FROM:<a@b>", SyntaxError::MailForm),
+            (b"MAIL FROM <a@b>", SyntaxError::MailForm),
+            (b"MAIL TO:<a@b>", SyntaxError::MailForm),
+            (b"RCPT", SyntaxError::RcptForm),
+            (b"RCPT FROM:<a@b>", SyntaxError::RcptForm),
+            (b"MAIL FROM:", SyntaxError::ReversePath),
+            (b"MAIL FROM:a@b", SyntaxError::ReversePath),
+            (b"MAIL FROM:  <a@b>", SyntaxError::ReversePath), // one space is tolerated, not two
+            (b"RCPT TO:<>", SyntaxError::ForwardPath),
+            (b"RCPT TO:<a>", SyntaxError::ForwardPath),
+            (b"MAIL FROM:<a@b>SIZE=1", SyntaxError::Parameter),
+            (b"MAIL FROM:<a@b> SIZE=x", SyntaxError::Parameter),
+            (b"MAIL FROM:<a@b> XYZ=1", SyntaxError::ParameterUnknown),
+            (b"RCPT TO:<a@b> SIZE=1", SyntaxError::ParameterUnknown),
+            (b"DATA now", SyntaxError::ArgumentUnexpected),
+            (b"RSET x", SyntaxError::ArgumentUnexpected),
+            (b"QUIT x", SyntaxError::ArgumentUnexpected),
+            (b"VRFY", SyntaxError::ArgumentMissing),
+            (b"EXPN ", SyntaxError::ArgumentMissing),
+            (b"BDAT", SyntaxError::BdatSize),
+            (b"BDAT x", SyntaxError::BdatSize),
+            (b"BDAT -1", SyntaxError::BdatSize),
+            (b"BDAT  1", SyntaxError::BdatSize),
+            (b"BDAT 1x", SyntaxError::BdatSize),
+            (b"BDAT 1\0", SyntaxError::BdatSize),
+            (b"BDAT\t1", SyntaxError::BdatSize),
+            (b"BDAT 18446744073709551616", SyntaxError::BdatSize),
+            (b"BDAT 5 FIRST", SyntaxError::BdatRest { bytes: 5 }),
+            (b"BDAT 5 LAST LAST", SyntaxError::BdatRest { bytes: 5 }),
+        ] {
+            check(line, Err(error));
+        }
+    }
+
+    #[test]
+    fn names_end_at_name_bytes_max() {
+        let line = |bytes: usize| format!("EHLO {}", "a".repeat(bytes)).into_bytes();
+        assert!(parse(&line(NAME_BYTES_MAX - 1)).is_ok());
+        assert!(parse(&line(NAME_BYTES_MAX)).is_ok());
+        assert_eq!(parse(&line(NAME_BYTES_MAX + 1)), Err(SyntaxError::Name));
+    }
+}
