@@ -1,1 +1,89 @@
-fn main() {}
+//! sinkctl: reads what sinkd has stored, from the folder alone.
+#![forbid(unsafe_code)]
+mod args;
+mod cat;
+mod count;
+mod ls;
+mod print;
+mod segments;
+mod show;
+mod tail;
+mod verify;
+
+use std::io::{self, BufWriter, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+use sinkd::log::{self, Folder, MessageId};
+
+use args::{Cli, Command, Id};
+
+/// What a command found; errors are another matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    Holds,
+    DoesNotHold,
+}
+
+/// Where results go.
+pub type Out = BufWriter<io::StdoutLock<'static>>;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
+    let result = run(&cli, &mut out).and_then(|finding| {
+        out.flush()?;
+        Ok(finding)
+    });
+    match result {
+        Ok(Finding::Holds) => ExitCode::SUCCESS,
+        Ok(Finding::DoesNotHold) => ExitCode::from(1),
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = out.flush();
+            eprintln!("sinkctl: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
+    let folder = Folder::open(&cli.data)?;
+    match &cli.command {
+        Command::Ls(ls) => ls::run(&folder, ls, out),
+        Command::Cat { id } => cat::run(&folder, *id, out),
+        Command::Show { id, json } => show::run(&folder, *id, *json, out),
+        Command::Tail(tail) => tail::run(folder, tail, out),
+        Command::Count => count::run(&folder, out),
+        Command::Segments { json } => segments::run(&folder, *json, out),
+        Command::Verify { json } => verify::run(&folder, *json, out),
+    }
+}
+
+/// The message meant; an error if there is none.
+pub fn resolve(folder: &Folder, id: Id) -> anyhow::Result<MessageId> {
+    match id {
+        Id::Exactly(id) => Ok(id),
+        Id::Latest => {
+            folder.latest()?.ok_or_else(|| anyhow::anyhow!("there is no message here yet"))
+        }
+    }
+}
+
+/// Whoever read us has had enough (`| head`): that is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+    })
+}
+
+/// Says on stderr which segments can't be read; true if there are any.
+pub fn report_unreadable(folder: &Folder) -> bool {
+    for fault in folder.unreadable() {
+        eprintln!("sinkctl: {fault}");
+    }
+    !folder.unreadable().is_empty()
+}
+
+/// Kept for the commands: errors of the reader become sentences.
+pub type ReadError = log::ReadError;

@@ -167,7 +167,7 @@ fn a_refused_chunk_ends_the_transaction() {
     let (mut session, mut desk) = session();
     let dialogue = format!("{OPEN}BDAT 3\r\n");
     let (consumed, step) = session.feed(dialogue.as_bytes(), &mut desk);
-    assert_eq!((consumed, step), (dialogue.len(), Step::Chunk { bytes: 3, last: false }));
+    assert_eq!((consumed, step), (dialogue.len(), Step::Chunk { bytes: 3, last: false, first: true }));
     session.refuse(Refusal::NoStorage, &mut desk);
     assert_eq!(session.feed(b"BDAT 2 LAST\r\n", &mut desk).1, Step::DiscardChunk { bytes: 2 });
     desk.replies.clear();
@@ -291,7 +291,7 @@ fn an_endless_line_is_skipped_in_constant_memory() {
 fn nothing_is_looked_at_behind_data_chunk_and_quit() {
     for (dialogue, step) in [
         (format!("{OPEN}DATA\r\n"), Step::Data),
-        (format!("{OPEN}BDAT 9\r\n"), Step::Chunk { bytes: 9, last: false }),
+        (format!("{OPEN}BDAT 9\r\n"), Step::Chunk { bytes: 9, last: false, first: true }),
         ("EHLO c\r\nBDAT 9\r\n".to_string(), Step::DiscardChunk { bytes: 9 }),
         ("QUIT\r\n".to_string(), Step::Close),
     ] {
