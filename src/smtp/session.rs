@@ -306,7 +306,7 @@ impl Session {
             Command::Mail { path, parameters } => self.mail(path, parameters, desk),
             Command::Rcpt { path, parameters } => {
                 let answer = self.rcpt(path, parameters, desk);
-                self.rcpt_refused |= answer != &reply::RCPT_OK;
+                self.rcpt_refused |= self.in_transaction() && answer != &reply::RCPT_OK;
                 self.reply(answer, desk);
             }
             Command::Data => return self.data(desk),
@@ -351,6 +351,7 @@ impl Session {
                 return None;
             }
         };
+        self.rcpt_refused |= self.in_transaction() && is_of_rcpt(error);
         self.reply(answer, desk);
         None
     }
@@ -564,6 +565,12 @@ impl Session {
         self.binary = false;
         self.rcpt_refused = false;
     }
+}
+
+/// The error is one of RCPT: within a transaction MAIL is out of sequence, whatever its parameters.
+fn is_of_rcpt(error: SyntaxError) -> bool {
+    use SyntaxError::{ForwardPath, Parameter, ParameterUnknown, RcptForm};
+    matches!(error, RcptForm | ForwardPath | Parameter | ParameterUnknown)
 }
 
 /// Octets of the first line of `text`, CRLF included. A lone LF ends no command (RFC 5321 2.3.8).

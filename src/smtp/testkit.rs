@@ -62,7 +62,7 @@ pub struct Driver {
 }
 
 /// Names messages `1:0`, `1:1` and so on.
-struct FakeReceipt(usize);
+struct FakeReceipt(u32);
 
 impl Receipt for FakeReceipt {
     fn write_name(&self, out: &mut Vec<u8>) {
@@ -233,7 +233,7 @@ impl Driver {
     fn store(&mut self, dots: u32) {
         let envelope = self.session.envelope().as_bytes().to_vec();
         let payload = std::mem::take(&mut self.payload);
-        let receipt = FakeReceipt(self.stored.len());
+        let receipt = FakeReceipt(self.session.messages());
         self.stored.push(Stored { envelope, payload, dots });
         self.session.accept(&receipt, &mut self.desk);
     }
