@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, KEYS, LogFormat};
 use sinkd::server::{Server, Stage, Stop};
@@ -156,6 +157,8 @@ fn announce(server: &Server, config: &Config) -> anyhow::Result<()> {
 
 /// A channel that gets an item for each SIGTERM or SIGINT.
 fn signals() -> anyhow::Result<Receiver<i32>> {
+    // A file that grows beyond a limit is then an error of the call (EFBIG), not the end of us.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
     let (told, heard) = bounded(4);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
@@ -206,7 +209,7 @@ fn idle_for(server: &Server, started: Instant) -> Duration {
     since.min(started.elapsed())
 }
 
-fn stop_at_once_on_second_signal(signals: Receiver<i32>, stop: std::sync::Arc<Stop>) {
+fn stop_at_once_on_second_signal(signals: Receiver<i32>, stop: Arc<Stop>) {
     std::thread::spawn(move || {
         loop {
             match signals.recv_timeout(Duration::from_secs(3600)) {

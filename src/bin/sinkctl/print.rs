@@ -1,7 +1,7 @@
 //! How messages look: one line for a person, one JSON object for a program.
 use jiff::Timestamp;
 use serde::Serialize;
-use sinkd::log::{Kind, MessageId, Slot, StorageMode};
+use sinkd::log::{Facts, Slot, StorageMode};
 use sinkd::smtp::envelope;
 
 /// A message in `--json`. Keys keep their meaning.
@@ -31,20 +31,23 @@ pub struct Entry {
 
 impl Entry {
     /// `reply_unsent`: a note in the log says that the 250 did not get out.
-    pub fn new(id: MessageId, slot: &Slot, envelope: &[u8], reply_unsent: bool) -> Entry {
-        let envelope = envelope::decode(envelope);
-        let [class, subject, detail] = slot.enhanced;
+    pub fn new(slot: &Slot, envelope: &[u8], reply_unsent: bool) -> Entry {
+        let facts = &slot.facts;
+        // An envelope of a newer writer lists as an empty one; `verify` says more.
+        let envelope = envelope::decode(envelope).ok();
+        let paths = envelope.iter().flat_map(|e| e.recipients());
+        let [class, subject, detail] = facts.enhanced;
         Entry {
-            id: id.to_string(),
-            received_at: rfc3339(slot.received_at_ns),
-            mail_from: readable(envelope.mail_from()),
-            rcpt_to: envelope.recipients().map(|r| readable(r.path)).collect(),
-            size: slot.message_bytes,
-            flags: flags(slot, reply_unsent),
-            reply: format!("{} {class}.{subject}.{detail}", slot.reply_code),
-            transaction_us: slot.transaction_us,
-            session: slot.session,
-            client: envelope.client().map_or(String::new(), |c| c.to_string()),
+            id: slot.id.to_string(),
+            received_at: rfc3339(facts.received_at_ns),
+            mail_from: readable(envelope.map_or(&[], |e| e.mail_from)),
+            rcpt_to: paths.map(|r| readable(r.path)).collect(),
+            size: facts.message_bytes,
+            flags: flags(facts, reply_unsent),
+            reply: format!("{} {class}.{subject}.{detail}", facts.reply_code),
+            transaction_us: facts.transaction_us,
+            session: facts.session,
+            client: envelope.and_then(|e| e.client).map_or(String::new(), |c| c.to_string()),
         }
     }
 
@@ -72,20 +75,19 @@ impl Entry {
     }
 }
 
-fn flags(slot: &Slot, reply_unsent: bool) -> Vec<&'static str> {
+fn flags(facts: &Facts, reply_unsent: bool) -> Vec<&'static str> {
     let mut flags = Vec::new();
-    match slot.mode {
+    match facts.mode {
         StorageMode::Full => {}
         StorageMode::Headers => flags.push("headers-only"),
         StorageMode::Envelope => flags.push("envelope-only"),
     }
-    if slot.chunked {
+    if facts.chunked {
         flags.push("chunked");
     }
     if reply_unsent {
         flags.push("reply-not-sent");
     }
-    assert!(slot.kind == Kind::Message, "listings hold messages only");
     flags
 }
 
