@@ -11,9 +11,8 @@ fn commands(c: &mut Criterion) {
     let mut group = c.benchmark_group("command");
     let mail = b"MAIL FROM:<bounce-123456@mailer.example.com> SIZE=20480 BODY=8BITMIME";
     let rcpt = b"RCPT TO:<somebody.or.other@receiver.example.net>";
-    assert!(
-        matches!(parse(mail), Ok(Command::Mail { parameters, .. }) if parameters.size == Some(20480))
-    );
+    let Ok(Command::Mail { parameters, .. }) = parse(mail) else { panic!("a good command") };
+    assert_eq!(parameters.size, Some(20480));
     assert!(matches!(parse(rcpt), Ok(Command::Rcpt { .. })));
     assert_eq!(parse(b"DATA"), Ok(Command::Data));
     for (name, line) in [("mail", &mail[..]), ("rcpt", rcpt), ("data", b"DATA")] {
@@ -109,6 +108,11 @@ fn scans(c: &mut Criterion) {
             })
         });
     }
+    let plain = vec![b'x'; 1 << 20];
+    group.throughput(Throughput::Bytes(plain.len() as u64));
+    group.bench_function("1MB_bare_memmem", |b| {
+        b.iter(|| assert_eq!(memchr::memmem::find(black_box(&plain), b"\r\n."), None))
+    });
     group.finish();
 }
 

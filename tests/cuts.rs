@@ -90,6 +90,11 @@ fn dialogue() -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(part, 1..20).prop_map(|parts| parts.concat())
 }
 
+fn picks() -> impl Strategy<Value = Vec<(prop::sample::Index, i8, bool)>> {
+    let pick = (any::<prop::sample::Index>(), -2i8..3, prop::bool::weighted(0.2));
+    prop::collection::vec(pick, 0..12)
+}
+
 /// Most cuts stand within two octets of a CR, LF or dot: the edges where mistakes live.
 fn near_edges(dialogue: &[u8], picks: &[(prop::sample::Index, i8, bool)]) -> Vec<usize> {
     let edges: Vec<usize> =
@@ -109,7 +114,7 @@ proptest! {
     #[test]
     fn replies_and_stored_bytes_do_not_depend_on_the_cuts(
         dialogue in dialogue(),
-        picks in prop::collection::vec((any::<prop::sample::Index>(), -2i8..3, prop::bool::weighted(0.2)), 0..12),
+        picks in picks(),
         variant in 0u8..4,
     ) {
         let limits = small_limits(variant);
@@ -123,7 +128,7 @@ proptest! {
     #[test]
     fn the_scanner_agrees_with_its_twin(
         wire in payload(200),
-        picks in prop::collection::vec((any::<prop::sample::Index>(), -2i8..3, prop::bool::weighted(0.2)), 0..12),
+        picks in picks(),
     ) {
         let mut cuts = near_edges(&wire, &picks);
         cuts.push(wire.len());

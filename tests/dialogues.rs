@@ -14,8 +14,9 @@
 //! closed                               the server has closed
 //! ```
 //!
-//! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test --test
-//! dialogues` writes down what the server says now: read the difference before you commit it.
+//! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
+//! --test dialogues` writes down what the server says now: read the difference before you commit
+//! it.
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::Limits;
 use sinkd::smtp::testkit::{Driver, Stored};

@@ -10,7 +10,8 @@ use memchr::memmem::Finder;
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-/// Octets of the end of data that are not payload: `.` CRLF. The CRLF before belongs to the payload.
+/// Octets of the end of data that are not payload: `.` CRLF. The CRLF before belongs to the
+/// payload.
 pub const END_BYTES: usize = 3;
 
 /// Built once: building it costs more than scanning a small payload.
@@ -105,8 +106,8 @@ fn place_behind(rest: &[u8]) -> Place {
     }
 }
 
-/// The specification of [`EndOfData`]: slow, over one piece, with stuffed dots counted as far as the
-/// octets tell. Tests and benchmarks hold the scanner against it.
+/// The specification of [`EndOfData`]: slow, over one piece, with stuffed dots counted as far as
+/// the octets tell. Tests and benchmarks hold the scanner against it.
 #[doc(hidden)]
 pub fn scan_slowly(wire: &[u8]) -> (Option<usize>, u32) {
     let (mut line_start, mut dots) = (0, 0);

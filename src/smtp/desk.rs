@@ -1,7 +1,8 @@
 //! What a worker lends to whichever session it is running.
 //!
-//! Envelope buffers are accounted by capacity while lent. Given back, they wait for the next MAIL as
-//! long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates nothing.
+//! Envelope buffers are accounted by capacity while lent. Given back, they wait for the next MAIL
+//! as long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates
+//! nothing.
 
 /// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
 const ENVELOPE_BYTES_FIRST: usize = 512;
@@ -39,8 +40,8 @@ impl Desk {
         self.lent_bytes
     }
 
-    /// Makes room for `additional` octets in a buffer that is lent, or empty and about to be; false if
-    /// the budget does not allow it.
+    /// Makes room for `additional` octets in a buffer that is lent, or empty and about to be; false
+    /// if the budget does not allow it.
     pub(super) fn make_room(&mut self, buffer: &mut Vec<u8>, additional: usize) -> bool {
         let before = buffer.capacity();
         let needed = buffer.len() + additional;

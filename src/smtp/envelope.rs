@@ -1,4 +1,5 @@
-//! The envelope, encoded as it goes into the log: built while MAIL and RCPT arrive, read by offline tools.
+//! The envelope, encoded as it goes into the log: built while MAIL and RCPT arrive, read by offline
+//! tools.
 //!
 //! # Layout, version 1
 //!
@@ -13,14 +14,17 @@
 //! | tag | name | value | occurs |
 //! |--:|---|---|---|
 //! | 1 | version | one octet: 1 | once, first |
-//! | 2 | client | family (one octet: 4 or 6), address (4 or 16 octets, network order), port (2 octets, little-endian) | at most once |
+//! | 2 | client | family, address, port; see below | at most once |
 //! | 3 | listener | the listener's address as configured | at most once |
 //! | 4 | name | the argument of EHLO or HELO as sent | at most once |
 //! | 5 | protocol | `SMTP` or `ESMTP` (RFC 3848) | at most once |
-//! | 6 | reverse-path | without angle brackets and source route; empty is the null reverse-path | once |
-//! | 7 | MAIL parameters | as sent, without the space before them | at most once, if any were sent |
-//! | 8 | forward-path | without angle brackets and source route | once per recipient, in the order sent, repeats kept |
-//! | 9 | RCPT parameters | as sent, without the space before them | directly behind its forward-path, if any were sent |
+//! | 6 | reverse-path | the mailbox; empty is the null reverse-path | once |
+//! | 7 | MAIL parameters | as sent, without the space before them | if any were sent |
+//! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
+//! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
+//!
+//! A client is one octet family (4 or 6), 4 or 16 octets address in network order, 2 octets port,
+//! little-endian. Mailboxes stand without angle brackets and without source route.
 //!
 //! A reader skips tags it does not know. A new meaning of a known tag, or of the layout, raises the
 //! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
@@ -137,8 +141,8 @@ pub enum DecodeError {
 
 /// Decodes an envelope, whatever its octets are: never panics, allocates nothing.
 ///
-/// Costs one step a field. Unknown tags are skipped; of a field that may occur once, the last counts;
-/// a client field of no known family is `None`.
+/// Costs one step a field. Unknown tags are skipped; of a field that may occur once, the last
+/// counts; a client field of no known family is `None`.
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let mut fields = Fields { rest: bytes };
     match fields.next() {

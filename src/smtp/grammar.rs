@@ -1,9 +1,9 @@
 //! Command lines (RFC 5321 4.1.1): octets to a borrowed [`Command`], nothing allocated.
 //!
 //! ```text
-//! "EHLO" SP name   "HELO" SP name   "MAIL FROM:" Reverse-path [SP params]   "RCPT TO:" Forward-path [SP params]
-//! "DATA"   "BDAT" SP size [SP "LAST"]   "RSET"   "VRFY" SP text   "EXPN" SP text   "HELP" [SP text]
-//! "NOOP" [SP text]   "QUIT"
+//! "EHLO" SP name     "MAIL FROM:" Reverse-path [SP parameters]     "VRFY" SP text     "RSET"
+//! "HELO" SP name     "RCPT TO:" Forward-path [SP parameters]       "EXPN" SP text     "DATA"
+//! "NOOP" [SP text]   "BDAT" SP size [SP "LAST"]                    "HELP" [SP text]   "QUIT"
 //! ```
 //!
 //! Verbs and keywords in any case (2.4). White space before the CRLF is tolerated (4.1.1), and one
@@ -66,7 +66,8 @@ pub enum SyntaxError {
 /// Parses one command line, without its CRLF.
 ///
 /// `line`: any number of octets of any value; the session bounds it. The result borrows from it.
-/// Errors are the client's: the session answers 500, 501, 502 or 555, or 421 to [`SyntaxError::BdatSize`].
+/// Errors are the client's: the session answers 500, 501, 502 or 555, or 421 to
+/// [`SyntaxError::BdatSize`].
 ///
 /// ```
 /// use sinkd::smtp::grammar::{parse, Command};

@@ -1,12 +1,14 @@
 //! What the server allows in a session, and what it announces: one `Policy` for each listener.
 
-/// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as this.
+/// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as
+/// this.
 const ANNOUNCED_LIMIT_MAX: u32 = 999_999;
 
 /// Bounds of a session. `None` is "no bound".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
-    /// Message bytes as RFC 1870 counts them (dots unstuffed, end of data left out); announced as SIZE.
+    /// Message bytes as RFC 1870 counts them (dots unstuffed, end of data left out); announced as
+    /// SIZE.
     pub message_bytes_max: u64,
     /// Forward-paths in one transaction; announced as LIMITS RCPTMAX (RFC 9422).
     pub recipients_max: u32,

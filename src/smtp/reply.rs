@@ -1,11 +1,12 @@
 //! Every reply the session gives, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
 //!
-//! Replies are static octets, appended as they are. The three that depend on the listener (greeting,
-//! EHLO and HELO reply) are encoded once in [`super::limits::Policy`]; the one that names a message is
-//! composed by `Session::accept` from [`ACCEPTED_PREFIX`].
+//! Replies are static octets, appended as they are. The three that depend on the listener
+//! (greeting, EHLO and HELO reply) are encoded once in [`super::limits::Policy`]; the one that
+//! names a message is composed by `Session::accept` from [`ACCEPTED_PREFIX`].
 //!
 //! Enhanced codes stand in every 2xx, 4xx and 5xx but the greeting and the replies to EHLO and HELO
-//! (RFC 2034 4). They are given after HELO as well: to a client that does not know them they are text.
+//! (RFC 2034 4). They are given after HELO as well: to a client that does not know them they are
+//! text.
 
 /// One line (or, for HELP, lines) with its CRLF.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,7 +66,7 @@ replies! {
     // Syntax.
     LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
     UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
-    CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command: end it with CRLF";
+    CONTROL_CHARACTER = "500 5.5.2 Control character in a command, or CR or LF alone: end with CRLF";
     NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
     MAIL_SYNTAX = "501 5.5.4 Send MAIL FROM:<reverse-path> [parameters]";
     RCPT_SYNTAX = "501 5.5.4 Send RCPT TO:<forward-path> [parameters]";
@@ -77,7 +78,7 @@ replies! {
     BDAT_SYNTAX = "501 5.5.4 Send BDAT size [LAST]; this chunk is dropped, start again with MAIL";
     NOT_IMPLEMENTED = "502 5.5.1 Not implemented here; see the EHLO reply for what is";
     NO_LISTS = "502 5.5.1 No mailing lists to expand here";
-    PARAMETER_UNKNOWN = "555 5.5.4 Parameter unknown here: use those of the extensions in the EHLO reply";
+    PARAMETER_UNKNOWN = "555 5.5.4 Parameter unknown: use those of the announced extensions";
     UTF8_NOT_DECLARED = "553 5.6.7 Non-ASCII in the address: add SMTPUTF8 to MAIL";
 
     // Sequence.
@@ -87,7 +88,7 @@ replies! {
     MAIL_NESTED = "503 5.5.1 A transaction is open: finish it, or send RSET";
     CHUNKS_BEGUN = "503 5.5.1 BDAT has begun: go on with BDAT, or send RSET";
     BINARY_NEEDS_BDAT = "503 5.5.1 BODY=BINARYMIME needs BDAT, not DATA";
-    CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 BDAT outside a transaction: the chunk is dropped, send MAIL and RCPT first";
+    CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 Chunk dropped: send MAIL and RCPT first";
     NO_VALID_RECIPIENTS = "554 5.5.1 No valid recipients: every RCPT was refused";
 
     // Limits and storage.
@@ -100,7 +101,7 @@ replies! {
     // Farewells; the connection closes behind them.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
     TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
-    CHUNK_SIZE_LOST = "421 4.5.4 BDAT without a size that can be read: closing, as data and commands can't be told apart";
+    CHUNK_SIZE_LOST = "421 4.5.4 BDAT size unreadable, so data looks like commands: closing";
     TIMEOUT = "421 4.4.2 Nothing came for too long: closing";
     STOPPING = "421 4.3.2 Shutting down: try again later";
     TOO_MANY_CONNECTIONS = "421 4.7.0 Too many connections: try again later";
@@ -118,7 +119,8 @@ mod tests {
             let text = std::str::from_utf8(reply.as_bytes()).unwrap();
             let lines: Vec<&str> = text.strip_suffix("\r\n").unwrap().split("\r\n").collect();
             for (number, line) in lines.iter().enumerate() {
-                // RFC 5321 4.5.3.1.5: a reply line has at most 512 octets; keep to a terminal's width.
+                // RFC 5321 4.5.3.1.5: a reply line has at most 512 octets; keep to a terminal's
+                // width.
                 assert!(line.len() <= 120, "{line}");
                 assert!(line.bytes().all(|octet| matches!(octet, b' '..=b'~')), "{line}");
                 assert_eq!(line[..3], reply.code().to_string(), "{line}");

@@ -9,9 +9,9 @@
 //!                         └── accept, refuse, RSET, EHLO, failed chunk ◀──┘
 //! ```
 //!
-//! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a borrowed
-//! line, about nine short copies into a pooled envelope buffer, four copies of static replies. No
-//! allocation, no formatting but the message's name, no clock.
+//! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a
+//! borrowed line, about nine short copies into a pooled envelope buffer, four copies of static
+//! replies. No allocation, no formatting but the message's name, no clock.
 
 pub use super::desk::Desk;
 use super::envelope::{self, Envelope, FIELD_HEADER_BYTES, Tag};
@@ -41,8 +41,8 @@ pub enum Step {
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
     /// (which gives the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
-    /// Send the replies, then close. Given again, whatever is fed, once the session is over: so it is
-    /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
+    /// Send the replies, then close. Given again, whatever is fed, once the session is over: so it
+    /// is seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
 }
 
@@ -112,7 +112,8 @@ enum Skip {
     BdatLine,
 }
 
-/// One SMTP session, from the greeting to its close. Idle it owns its client's name and nothing else.
+/// One SMTP session, from the greeting to its close. Idle it owns its client's name and nothing
+/// else.
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
@@ -173,8 +174,8 @@ impl Session {
     /// Consumes commands; returns how many octets were consumed and what is wanted next.
     /// Never looks beyond the octet at which a step other than `NeedInput` ends.
     ///
-    /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each piece,
-    /// at most `command_line_bytes_max` octets.
+    /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each
+    /// piece, at most `command_line_bytes_max` octets.
     pub fn feed(&mut self, input: &[u8], desk: &mut Desk) -> (usize, Step) {
         let mut consumed = 0;
         loop {
@@ -240,7 +241,8 @@ impl Session {
         desk.replies.extend_from_slice(b"\r\n");
     }
 
-    /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the transaction.
+    /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the
+    /// transaction.
     pub fn refuse(&mut self, refusal: Refusal, desk: &mut Desk) {
         let wants_payload = matches!(self.state, State::Data | State::Chunk { .. });
         assert!(wants_payload, "refuse without a payload: {:?}", self.state);
@@ -346,7 +348,8 @@ impl Session {
                 return Some(self.discard(bytes, &reply::BDAT_SYNTAX));
             }
             SyntaxError::BdatSize => {
-                // Payload follows and nobody knows how much: to go on would be to read it as commands.
+                // Payload follows and nobody knows how much: to go on would be to read it as
+                // commands.
                 self.close(&reply::CHUNK_SIZE_LOST, desk);
                 return None;
             }
@@ -585,8 +588,8 @@ fn find_line(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// Octets to skip of a line that grew too long, and whether its CRLF was among them. A CR at the end
-/// of `text` stays: it may be half of one.
+/// Octets to skip of a line that grew too long, and whether its CRLF was among them. A CR at the
+/// end of `text` stays: it may be half of one.
 fn skip_line(text: &[u8]) -> (usize, bool) {
     match find_line(text) {
         Some(bytes) => (bytes, true),

@@ -243,7 +243,8 @@ impl Driver {
     }
 }
 
-/// What comes of `dialogue` when it arrives cut behind each of `cuts` (in any order, repeats allowed).
+/// What comes of `dialogue` when it arrives cut behind each of `cuts` (in any order, repeats
+/// allowed).
 pub fn run_cut(dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
@@ -269,8 +270,8 @@ pub fn small_limits(variant: u8) -> Limits {
     }
 }
 
-/// The check behind the fuzz target `session`: whatever the octets and wherever they are cut, no panic
-/// and the same replies and messages as in one piece.
+/// The check behind the fuzz target `session`: whatever the octets and wherever they are cut, no
+/// panic and the same replies and messages as in one piece.
 ///
 /// `bytes`: variant of the limits, number of cuts (modulo 8), two octets a cut, then the dialogue.
 pub fn check_session(bytes: &[u8]) {
