@@ -31,18 +31,39 @@ fn payloads_of_every_size_come_back_whole() {
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let mut client = sink.connect();
     client.ehlo();
-    let sizes = [0, 2, 1000, 4093, 4096, 16_384, 65_530, 65_536, 65_540, 200_000, 1 << 20, 4 << 20,
-        (4 << 20) + 10, 9_000_000];
+    let sizes = [
+        0,
+        2,
+        1000,
+        4093,
+        4096,
+        16_384,
+        65_530,
+        65_536,
+        65_540,
+        200_000,
+        1 << 20,
+        4 << 20,
+        (4 << 20) + 10,
+        9_000_000,
+    ];
     for (n, size) in sizes.into_iter().enumerate() {
         for framing in ["DATA", "BDAT", "BDAT in three"] {
             let mail = body(size, n as u64);
-            let from = format!("MAIL FROM:<> {}", if n % 2 == 0 { String::new() } else { format!("SIZE={size}") });
+            let from = format!(
+                "MAIL FROM:<> {}",
+                if n % 2 == 0 { String::new() } else { format!("SIZE={size}") }
+            );
             assert_eq!(client.command(from.trim_end()), 250);
             assert_eq!(client.command("RCPT TO:<b@example.org>"), 250);
             let (code, lines) = send_framed(&mut client, framing, &mail);
             assert_eq!(code, 250, "{size} {framing}: {lines:?}");
             let (stored, errors, _) = sinkctl(data.path(), &["cat", &common::id_of(&lines[0])]);
-            assert!(stored == mail, "{size} octets by {framing}: {} came back {errors}", stored.len());
+            assert!(
+                stored == mail,
+                "{size} octets by {framing}: {} came back {errors}",
+                stored.len()
+            );
         }
     }
     let (_, errors, code) = sinkctl(data.path(), &["verify"]);
@@ -297,7 +318,8 @@ fn exactly_as_many_messages_as_asked_for_are_stored() {
     let sink = Sink::start(data.path(), &["--workers", "2", "--stop-after-messages", "25"]);
     let address = sink.addresses[0];
     let acknowledged: usize = std::thread::scope(|scope| {
-        let senders: Vec<_> = (0..8).map(|_| scope.spawn(|| deliver_until_refused(&sink))).collect();
+        let senders: Vec<_> =
+            (0..8).map(|_| scope.spawn(|| deliver_until_refused(&sink))).collect();
         senders.into_iter().map(|s| s.join().unwrap()).sum()
     });
     assert!(sink.wait().success(), "{address}");

@@ -66,7 +66,8 @@ fn connect(address: SocketAddr) -> TcpStream {
 }
 
 fn message() -> Vec<u8> {
-    [&b"Subject: steady\r\n\r\n"[..], &b"0123456789abcdef0123456789abcd\r\n".repeat(60), b".\r\n"].concat()
+    [&b"Subject: steady\r\n\r\n"[..], &b"0123456789abcdef0123456789abcd\r\n".repeat(60), b".\r\n"]
+        .concat()
 }
 
 #[test]
@@ -94,20 +95,10 @@ fn no_allocation_per_message() {
 
 #[cfg(target_os = "linux")]
 mod counted {
+    use super::common::trace::{hold, let_go, resume, stop, stopped, thread_named};
     use super::*;
     use std::collections::HashMap;
     use std::path::PathBuf;
-
-    /// The thread of the first worker.
-    fn worker_thread(pid: u32) -> i32 {
-        for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-            let path = entry.unwrap().path();
-            if std::fs::read_to_string(path.join("comm")).unwrap().trim() == "worker-0" {
-                return path.file_name().unwrap().to_string_lossy().parse().unwrap();
-            }
-        }
-        panic!("no worker");
-    }
 
     /// Minor page faults so far (proc(5), field 10 of stat).
     fn faults(pid: u32, thread: i32) -> u64 {
@@ -125,7 +116,7 @@ mod counted {
         let mut stream = connect(sink.addresses[0]);
         let body = message();
         send(&mut stream, 200, &body);
-        let thread = worker_thread(sink.pid());
+        let thread = thread_named(sink.pid(), "worker-0");
         let before = faults(sink.pid(), thread);
         // About 6 MB: beyond what was populated at the start, so provisioning must be ahead.
         send(&mut stream, 3000, &body);
@@ -137,7 +128,8 @@ mod counted {
     fn system_calls(thread: i32, load: impl FnOnce() + Send) -> HashMap<u64, u64> {
         let mut calls = HashMap::new();
         std::thread::scope(|scope| {
-            trace(thread);
+            hold(thread);
+            resume(thread);
             let load = scope.spawn(load);
             let mut entering = true;
             while !load.is_finished() {
@@ -154,52 +146,10 @@ mod counted {
                 resume(thread);
             }
             load.join().unwrap();
+            stop(thread);
             let_go(thread);
         });
         calls
-    }
-
-    fn trace(thread: i32) {
-        // SAFETY: ptrace with integers only; nothing of ours is written to.
-        let seized = unsafe {
-            libc::ptrace(libc::PTRACE_SEIZE, thread, 0, libc::PTRACE_O_TRACESYSGOOD)
-        };
-        assert_eq!(seized, 0, "{}", std::io::Error::last_os_error());
-        // SAFETY: likewise.
-        unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) };
-        wait(thread);
-        resume(thread);
-    }
-
-    fn resume(thread: i32) {
-        // SAFETY: likewise.
-        unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, 0) };
-    }
-
-    fn wait(thread: i32) -> i32 {
-        let mut status = 0;
-        // SAFETY: `status` is ours and lives through the call.
-        let waited = unsafe { libc::waitpid(thread, &mut status, libc::__WALL) };
-        assert_eq!(waited, thread, "{}", std::io::Error::last_os_error());
-        status
-    }
-
-    /// How the thread stopped, if it did since last asked.
-    fn stopped(thread: i32) -> Option<i32> {
-        let mut status = 0;
-        let flags = libc::__WALL | libc::WNOHANG;
-        // SAFETY: `status` is ours and lives through the call.
-        let waited = unsafe { libc::waitpid(thread, &mut status, flags) };
-        assert!(waited >= 0, "{}", std::io::Error::last_os_error());
-        (waited == thread && libc::WIFSTOPPED(status)).then_some(status)
-    }
-
-    fn let_go(thread: i32) {
-        // SAFETY: as above.
-        unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) };
-        wait(thread);
-        // SAFETY: as above.
-        unsafe { libc::ptrace(libc::PTRACE_DETACH, thread, 0, 0) };
     }
 
     #[cfg(target_arch = "x86_64")]
@@ -221,15 +171,14 @@ mod counted {
         let mut stream = connect(sink.addresses[0]);
         let body = message();
         send(&mut stream, 50, &body);
-        let thread = worker_thread(sink.pid());
+        let thread = thread_named(sink.pid(), "worker-0");
         const MESSAGES: usize = 300;
         let calls = system_calls(thread, || {
             OWN.set(true);
             send(&mut stream, MESSAGES, &body);
         });
-        let per_message = |number: i64| {
-            *calls.get(&(number as u64)).unwrap_or(&0) as f64 / MESSAGES as f64
-        };
+        let per_message =
+            |number: i64| *calls.get(&(number as u64)).unwrap_or(&0) as f64 / MESSAGES as f64;
         let receives = per_message(libc::SYS_recvfrom) + per_message(libc::SYS_read);
         let sends = per_message(libc::SYS_sendto) + per_message(libc::SYS_write);
         let waits = per_message(libc::SYS_epoll_wait) + per_message(libc::SYS_epoll_pwait);

@@ -169,7 +169,8 @@ fn every_unsafe_block_gives_its_reason() {
         let lines: Vec<&str> = text.lines().collect();
         for (number, line) in lines.iter().enumerate() {
             let is_unsafe = line.contains("unsafe {") || line.contains("unsafe impl");
-            let reason = lines[number.saturating_sub(8)..number].iter().any(|l| l.contains("SAFETY:"));
+            let reason =
+                lines[number.saturating_sub(8)..number].iter().any(|l| l.contains("SAFETY:"));
             if is_unsafe && !line.trim_start().starts_with("//") && !reason {
                 faults.push(format!("{name}:{}: unsafe without SAFETY", number + 1));
             }

@@ -1,5 +1,8 @@
 //! A sinkd of one's own on a free port, and a small blocking SMTP client.
 #![allow(dead_code)]
+#[cfg(target_os = "linux")]
+pub mod trace;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -191,4 +194,9 @@ impl Dice {
         self.0 ^= self.0 >> 27;
         (self.0.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 33) as usize % below.max(1)
     }
+}
+
+/// Every message in the folder.
+pub fn messages(folder: &Folder) -> Vec<Slot> {
+    unimplemented!()
 }

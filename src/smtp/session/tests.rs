@@ -167,7 +167,10 @@ fn a_refused_chunk_ends_the_transaction() {
     let (mut session, mut desk) = session();
     let dialogue = format!("{OPEN}BDAT 3\r\n");
     let (consumed, step) = session.feed(dialogue.as_bytes(), &mut desk);
-    assert_eq!((consumed, step), (dialogue.len(), Step::Chunk { bytes: 3, last: false, first: true }));
+    assert_eq!(
+        (consumed, step),
+        (dialogue.len(), Step::Chunk { bytes: 3, last: false, first: true })
+    );
     session.refuse(Refusal::NoStorage, &mut desk);
     assert_eq!(session.feed(b"BDAT 2 LAST\r\n", &mut desk).1, Step::DiscardChunk { bytes: 2 });
     desk.replies.clear();

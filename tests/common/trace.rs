@@ -1,0 +1,58 @@
+//! One thread of another process, held and watched by ptrace(2).
+
+/// The thread of that name (proc(5), comm).
+pub fn thread_named(pid: u32, name: &str) -> i32 {
+    for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+        let path = entry.unwrap().path();
+        if std::fs::read_to_string(path.join("comm")).unwrap().trim() == name {
+            return path.file_name().unwrap().to_string_lossy().parse().unwrap();
+        }
+    }
+    panic!("no thread {name}");
+}
+
+/// Attaches to the thread and stops it where it stands.
+pub fn hold(thread: i32) {
+    // SAFETY: ptrace with integers only; nothing of ours is written to.
+    let seized =
+        unsafe { libc::ptrace(libc::PTRACE_SEIZE, thread, 0, libc::PTRACE_O_TRACESYSGOOD) };
+    assert_eq!(seized, 0, "{}", std::io::Error::last_os_error());
+    stop(thread);
+}
+
+/// Stops a thread that was resumed.
+pub fn stop(thread: i32) {
+    // SAFETY: as above.
+    unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) };
+    wait(thread);
+}
+
+/// Lets it run up to the border of its next system call.
+pub fn resume(thread: i32) {
+    // SAFETY: likewise.
+    unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, 0) };
+}
+
+fn wait(thread: i32) -> i32 {
+    let mut status = 0;
+    // SAFETY: `status` is ours and lives through the call.
+    let waited = unsafe { libc::waitpid(thread, &mut status, libc::__WALL) };
+    assert_eq!(waited, thread, "{}", std::io::Error::last_os_error());
+    status
+}
+
+/// How the thread stopped, if it did since last asked.
+pub fn stopped(thread: i32) -> Option<i32> {
+    let mut status = 0;
+    let flags = libc::__WALL | libc::WNOHANG;
+    // SAFETY: `status` is ours and lives through the call.
+    let waited = unsafe { libc::waitpid(thread, &mut status, flags) };
+    assert!(waited >= 0, "{}", std::io::Error::last_os_error());
+    (waited == thread && libc::WIFSTOPPED(status)).then_some(status)
+}
+
+/// Detaches from a stopped thread, which runs on.
+pub fn let_go(thread: i32) {
+    // SAFETY: as above.
+    unsafe { libc::ptrace(libc::PTRACE_DETACH, thread, 0, 0) };
+}

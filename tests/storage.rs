@@ -1,0 +1,71 @@
+//! Storage that stands still, and workers that do not wait for it.
+#![cfg(target_os = "linux")]
+mod common;
+
+use common::trace::{hold, let_go, thread_named};
+use common::{Sink, sinkctl};
+use tempfile::tempdir;
+
+/// More than any window: so some of it must wait for provisioning.
+const BODY_LINES: usize = 60_000;
+
+#[test]
+fn others_are_answered_while_transfers_wait_for_storage() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "10m"]);
+    let mut idle = sink.connect();
+    let provision = thread_named(sink.pid(), "provision");
+    hold(provision);
+    let body = b"0123456789abcdef0123456789abcdef\r\n".repeat(BODY_LINES);
+    let senders: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = sink.connect();
+            let message = [&body[..], b".\r\n"].concat();
+            client.ehlo();
+            client.begin("", "b@example.org");
+            std::thread::spawn(move || {
+                client.send(&message);
+                client.reply().0
+            })
+        })
+        .collect();
+    // The store stands still; whoever needs nothing from it is served all the same.
+    for _ in 0..100 {
+        assert_eq!(idle.command("NOOP"), 250);
+        assert_eq!(sink.connect().command("QUIT"), 221);
+    }
+    let_go(provision);
+    for sender in senders {
+        assert_eq!(sender.join().unwrap(), 250);
+    }
+    let (_, errors, code) = sinkctl(data.path(), &["verify"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(sink.stop().success());
+}
+
+#[test]
+fn a_transfer_that_waits_too_long_gets_452_and_the_session_goes_on() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "100ms"]);
+    let provision = thread_named(sink.pid(), "provision");
+    hold(provision);
+    let body = b"0123456789abcdef0123456789abcdef\r\n".repeat(BODY_LINES);
+    let mut client = sink.connect();
+    client.ehlo();
+    let mut codes = Vec::new();
+    while codes.last() != Some(&452) {
+        client.begin("", "b@example.org");
+        client.send(&[&body[..], b".\r\n"].concat());
+        codes.push(client.reply().0);
+        assert!(codes.len() < 100, "storage never ran out");
+    }
+    let_go(provision);
+    while codes.last() != Some(&250) {
+        client.begin("", "b@example.org");
+        client.send(&[&body[..], b".\r\n"].concat());
+        codes.push(client.reply().0);
+    }
+    let stored = codes.iter().filter(|code| **code == 250).count();
+    let (count, _, _) = sinkctl(data.path(), &["count"]);
+    assert_eq!(count, format!("{stored}\n").into_bytes());
+}
