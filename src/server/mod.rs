@@ -8,10 +8,15 @@
 //! one `send`, however many replies; an idle connection holds no buffer.
 #![forbid(unsafe_code)]
 mod admission;
+mod bench;
 mod clock;
+mod commit;
 mod conn;
+mod consume;
 mod listener;
 mod pool;
+mod receive;
+mod send;
 mod shutdown;
 mod sys;
 mod timer;

@@ -16,12 +16,14 @@ use crate::smtp::limits::Policy;
 use crate::smtp::session::{Desk, Farewell, Session};
 
 use super::admission::Admission;
+use super::bench::Bench;
+use super::commit::give_up_waiting;
 use super::conn::{Conn, Flow};
 use super::pool::Pool;
 use super::shutdown::{Stage, Stop};
 use super::sys;
 use super::timer::{Key, Wheel};
-use super::turn::{self, Bench, Turn};
+use super::turn::{self, Turn};
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
@@ -528,7 +530,7 @@ impl Worker {
                 continue;
             }
             if let Some(conn) = self.conns[key.place].as_mut() {
-                turn::give_up_waiting(conn, &mut self.bench);
+                give_up_waiting(conn, &mut self.bench);
                 self.ready.push(key);
             }
         }

@@ -1,0 +1,112 @@
+//! What all connections of a worker share, and the input of the one whose turn it is.
+use std::sync::Arc;
+
+use crate::log::Writer;
+use crate::smtp::session::Desk;
+
+use super::clock::Clock;
+use super::pool::Pool;
+use super::shutdown::Stop;
+use super::transfer::{Acknowledged, Transfer};
+use super::worker::Counters;
+
+/// Octets of input taken up at once; what can't be consumed at the moment is held in a buffer.
+const INPUT_BYTES_MAX: usize = 64 << 10;
+/// The worker's input buffer: unread commands, and what one read of payload may bring behind the
+/// end of data.
+const SCRATCH_BYTES: usize = 256 << 10;
+
+/// What all connections of a worker share, lent to whichever has its turn.
+pub(super) struct Bench {
+    pub clock: Clock,
+    pub desk: Desk,
+    pub writer: Writer,
+    pub pool: Pool,
+    pub stop: Arc<Stop>,
+    pub counters: Arc<Counters>,
+    pub message_bytes_max: u64,
+    /// A transfer found the budget for buffers used up: the worker should make room.
+    pub starved: bool,
+    /// Wire octets of the last payload of any session: the guess for a session's first.
+    pub last_payload_bytes: u32,
+    #[expect(clippy::vec_box, reason = "boxes move between here and connections unopened")]
+    pub transfers: Vec<Box<Transfer>>,
+    pub acknowledged: Vec<Acknowledged>,
+    pub scratch: Vec<u8>,
+}
+
+impl Bench {
+    pub fn new(
+        desk: Desk,
+        writer: Writer,
+        pool: Pool,
+        stop: Arc<Stop>,
+        counters: Arc<Counters>,
+        message_bytes_max: u64,
+    ) -> Bench {
+        Bench {
+            clock: Clock::start(),
+            desk,
+            writer,
+            pool,
+            stop,
+            counters,
+            message_bytes_max,
+            starved: false,
+            last_payload_bytes: 0,
+            transfers: Vec::new(),
+            acknowledged: Vec::new(),
+            scratch: vec![0; SCRATCH_BYTES],
+        }
+    }
+}
+
+/// Input not yet consumed, in the worker's scratch buffer.
+pub(super) struct Input {
+    pub bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    pub fn new(bytes: Vec<u8>) -> Input {
+        Input { bytes, start: 0, end: 0 }
+    }
+
+    /// The first `octets` of `free` are now filled.
+    pub fn advance(&mut self, octets: usize) {
+        assert!(self.end + octets <= self.bytes.len(), "filled beyond the buffer");
+        self.end += octets;
+    }
+
+    pub fn rest(&self) -> &[u8] {
+        &self.bytes[self.start..self.end]
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    pub fn consume(&mut self, octets: usize) {
+        assert!(octets <= self.end - self.start, "consumed more than there is");
+        self.start += octets;
+    }
+
+    /// Free space behind the rest, which moves to the front.
+    pub fn free(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.bytes.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+        }
+        let limit = INPUT_BYTES_MAX.max(self.end + 1).min(self.bytes.len());
+        &mut self.bytes[self.end..limit]
+    }
+
+    /// What came behind the end of a payload; nothing else may be unconsumed.
+    pub fn fill(&mut self, octets: &[u8]) {
+        assert!(self.is_empty(), "payload is received only when all input is consumed");
+        self.bytes[..octets.len()].copy_from_slice(octets);
+        (self.start, self.end) = (0, octets.len());
+    }
+}

@@ -1,0 +1,211 @@
+//! From the first octet of a payload to its final reply: transfers begun, committed, given up.
+use crate::log::{Commit, Committed, Facts, Kind, NoRoom, StorageMode};
+use crate::smtp::data::EndOfData;
+use crate::smtp::session::Refusal;
+
+use super::bench::Bench;
+use super::conn::{Conn, Flow};
+use super::consume::{Consumed, Next};
+use super::transfer::Transfer;
+
+/// Boxes of ended transfers kept for the next.
+const TRANSFERS_KEPT_MAX: usize = 4096;
+
+const _: () = assert!(size_of::<EndOfData>() <= 16, "copied before each scan");
+
+pub(super) enum Framing {
+    Data,
+    Chunks { first: u64 },
+}
+
+pub(super) fn begin_transfer(conn: &mut Conn, bench: &mut Bench, framing: Framing) {
+    let mut transfer = bench.transfers.pop().unwrap_or_else(|| Box::new(Transfer::new()));
+    let guess = match conn.last_payload_bytes {
+        0 => bench.last_payload_bytes,
+        octets => octets,
+    };
+    transfer.expect(conn.session.envelope().declared_size(), u64::from(guess));
+    if let Framing::Chunks { first } = framing {
+        transfer.chunked = true;
+        transfer.expected_bytes = transfer.expected_bytes.max(first);
+    }
+    transfer.expected_bytes = transfer.expected_bytes.min(bench.message_bytes_max);
+    transfer.heard_ms = bench.clock.now_ms();
+    conn.transfer = Some(transfer);
+}
+
+/// The transfer is over; its box waits for the next one.
+pub(super) fn end_transfer(conn: &mut Conn, bench: &mut Bench) {
+    if let Some(mut transfer) = conn.transfer.take()
+        && bench.transfers.len() < TRANSFERS_KEPT_MAX
+    {
+        *transfer = Transfer::new();
+        bench.transfers.push(transfer);
+    }
+    conn.began_us = 0;
+    conn.flow = Flow::Command;
+}
+
+pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
+    let Some(transfer) = conn.transfer.as_mut() else { return };
+    transfer.let_go(&mut bench.pool, &mut bench.writer);
+    if transfer.ticket {
+        bench.stop.give_ticket_back();
+    }
+    let (began, flow) = (conn.began_us, std::mem::replace(&mut conn.flow, Flow::Command));
+    end_transfer(conn, bench);
+    (conn.began_us, conn.flow) = (began, flow);
+}
+
+/// From here on what comes is thrown away, and the final reply is `why`.
+pub(super) fn give_up_payload(conn: &mut Conn, bench: &mut Bench, why: Refusal) {
+    let Some(transfer) = conn.transfer.as_mut() else { return };
+    transfer.let_go(&mut bench.pool, &mut bench.writer);
+    transfer.refusal = Some(why);
+}
+
+pub(super) fn give_up_if_too_large(conn: &mut Conn, bench: &mut Bench) {
+    let max = bench.message_bytes_max;
+    if conn.transfer.as_ref().is_some_and(|t| t.refusal.is_none() && t.is_beyond(max)) {
+        give_up_payload(conn, bench, Refusal::TooLarge);
+    }
+}
+
+pub(super) fn no_room(conn: &mut Conn, bench: &mut Bench, why: NoRoom) -> Next {
+    match why {
+        NoRoom::Wait => Next::Stop(Consumed::Parked),
+        NoRoom::Budget => {
+            bench.starved = true;
+            give_up_payload(conn, bench, Refusal::NoStorage);
+            Next::Again
+        }
+        NoRoom::Full => {
+            give_up_payload(conn, bench, Refusal::NoStorage);
+            Next::Again
+        }
+    }
+}
+
+pub(super) fn take_ticket(conn: &mut Conn, bench: &mut Bench) -> bool {
+    let transfer = conn.transfer.as_mut().expect("only transfers commit");
+    transfer.ticket = transfer.ticket || bench.stop.take_ticket();
+    transfer.ticket
+}
+
+/// The payload is whole: commits it where it lies.
+pub(super) fn commit(conn: &mut Conn, bench: &mut Bench) -> Next {
+    let transfer = conn.transfer.as_ref().expect("Flow::Commit has a transfer");
+    if transfer.message_bytes() > bench.message_bytes_max {
+        give_up_payload(conn, bench, Refusal::TooLarge);
+        return refuse(conn, bench);
+    }
+    if !take_ticket(conn, bench) {
+        give_up_payload(conn, bench, Refusal::Stopping);
+        return refuse(conn, bench);
+    }
+    let facts = facts(conn, bench);
+    let transfer = conn.transfer.as_mut().expect("Flow::Commit has a transfer");
+    let envelope = conn.session.envelope().as_bytes();
+    match transfer.commit(envelope, &facts, &mut bench.pool, &mut bench.writer) {
+        Ok(Commit::Done(committed)) => accept(conn, bench, committed),
+        Ok(Commit::Later(pending)) => conn.flow = Flow::Committing(pending),
+        Err(NoRoom::Wait) => return Next::Stop(Consumed::Parked),
+        Err(NoRoom::Budget | NoRoom::Full) => {
+            give_up_payload(conn, bench, Refusal::NoStorage);
+            return refuse(conn, bench);
+        }
+    }
+    Next::Again
+}
+
+pub(super) fn committing(conn: &mut Conn, bench: &mut Bench) -> Next {
+    let Flow::Committing(pending) = &mut conn.flow else { return Next::Again };
+    match bench.writer.poll_commit(pending) {
+        Ok(committed) => accept(conn, bench, committed),
+        Err(NoRoom::Wait) => return Next::Stop(Consumed::Parked),
+        Err(NoRoom::Budget | NoRoom::Full) => {
+            give_up_payload(conn, bench, Refusal::StorageFailed);
+            return refuse(conn, bench);
+        }
+    }
+    Next::Again
+}
+
+/// The whole payload lies at the tail, nothing has touched the writer since.
+pub(super) fn commit_received(conn: &mut Conn, bench: &mut Bench) {
+    let transfer = conn.transfer.as_ref().expect("Flow::Data has a transfer");
+    let octets = transfer.payload_bytes() as usize;
+    if transfer.message_bytes() > bench.message_bytes_max {
+        give_up_payload(conn, bench, Refusal::TooLarge);
+        refuse(conn, bench);
+    } else if !take_ticket(conn, bench) {
+        give_up_payload(conn, bench, Refusal::Stopping);
+        refuse(conn, bench);
+    } else {
+        let facts = facts(conn, bench);
+        let committed = bench.writer.commit_received(octets, &facts);
+        accept(conn, bench, committed);
+    }
+}
+
+pub(super) fn accept(conn: &mut Conn, bench: &mut Bench, committed: Committed) {
+    let transfer = conn.transfer.as_ref().expect("only transfers commit");
+    let octets = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
+    conn.last_payload_bytes = octets;
+    bench.last_payload_bytes = octets;
+    bench.counters.message(transfer.message_bytes());
+    conn.session.accept(&committed, &mut bench.desk);
+    bench.acknowledged.push((bench.desk.replies.len(), committed.id()));
+    bench.stop.committed();
+    end_transfer(conn, bench);
+}
+
+/// The payload is read to its end and not kept.
+pub(super) fn refuse(conn: &mut Conn, bench: &mut Bench) -> Next {
+    let transfer = conn.transfer.as_ref().expect("only transfers are refused");
+    let why = transfer.refusal.expect("callers latch one first");
+    if transfer.ticket {
+        bench.stop.give_ticket_back();
+    }
+    bench.counters.refused();
+    conn.session.refuse(why, &mut bench.desk);
+    end_transfer(conn, bench);
+    if why == Refusal::Stopping {
+        conn.flow = Flow::Closing;
+    }
+    Next::Again
+}
+
+/// What the slot says of the transfer of `conn`.
+pub(super) fn facts(conn: &Conn, bench: &Bench) -> Facts {
+    let transfer = conn.transfer.as_ref().expect("only transfers commit");
+    let took_us = bench.clock.now_us().saturating_sub(conn.began_us);
+    Facts {
+        kind: Kind::Message,
+        mode: StorageMode::Full,
+        received_at_ns: bench.clock.unix_ns(),
+        transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
+        session: conn.session_id,
+        dots: transfer.dots,
+        message_bytes: u32::try_from(transfer.message_bytes()).unwrap_or(u32::MAX),
+        reply_code: 250,
+        enhanced: [2, 0, 0],
+        chunked: transfer.chunked,
+    }
+}
+
+/// Gives back what `conn` holds of the budget for buffers; its transfer is over.
+pub(super) fn give_up_buffers(conn: &mut Conn, bench: &mut Bench) {
+    give_up_transfer(conn, bench);
+    if let Some(held) = conn.held.take() {
+        bench.pool.give(held);
+    }
+}
+
+/// A transfer parked for too long: its payload is refused, the rest of it read and thrown away.
+pub(super) fn give_up_waiting(conn: &mut Conn, bench: &mut Bench) {
+    give_up_payload(conn, bench, Refusal::NoStorage);
+    if matches!(conn.flow, Flow::Commit) {
+        refuse(conn, bench);
+    }
+}
