@@ -14,7 +14,24 @@ const WIRE_SLACK_BYTES: u64 = 256;
 
 impl Receipt for Committed {
     fn write_name(&self, out: &mut Vec<u8>) {
-        self.id().write_to(out);
+        let id = self.id();
+        write_decimal(id.segment, out);
+        out.push(b':');
+        write_decimal(id.slot, out);
+    }
+}
+
+/// Without the formatting machinery: this is said for every message.
+fn write_decimal(mut number: u32, out: &mut Vec<u8>) {
+    let mut digits = [0; 10];
+    let mut from = digits.len();
+    loop {
+        from -= 1;
+        digits[from] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            return out.extend_from_slice(&digits[from..]);
+        }
     }
 }
 
