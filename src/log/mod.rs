@@ -1,4 +1,45 @@
-//! The segment log. Knows envelopes only as bytes.
+//! The segment log: keeps records that were received whole, and lets anyone read them.
+//!
+//! ```text
+//! worker ──▶ Writer ──▶ map of its segment ──▶ published count ──▶ Segment, Folder (any process)
+//!              │ ▲
+//!              ▼ │ windows, prepared segments, wake
+//!           provisioning thread ──▶ sealed segment ──▶ sync thread
+//! ```
+//!
+//! It owns the data folder (docs/segment-format.md) and knows envelopes only as bytes. Invariants:
+//! readers see whole records only; what is published never moves; one process writes, and of it
+//! one thread to each segment; a worker never waits for storage, it is told [`NoRoom`].
 #![deny(unsafe_code)]
+#![warn(missing_docs)]
+mod disk;
+mod error;
+mod folder_log;
+mod format;
+mod id;
+mod lock;
+mod map;
+mod own;
+mod own_build;
+mod provision;
+pub mod reader;
+mod recovery;
+mod reservation;
+mod segment;
+mod settings;
+mod store;
+mod sync;
+mod window;
 mod writer;
-pub use writer::*;
+
+pub use error::OpenError;
+pub use folder_log::Log;
+pub use format::{
+    BootId, Facts, Identity, Kind, PAYLOAD_BYTES_MAX, Published, SegmentKind, Slot, State,
+    StorageMode, StoreId, Totals,
+};
+pub use id::{MessageId, NotAnId};
+pub use recovery::Recovery;
+pub use reservation::{Commit, PendingCommit, Reservation};
+pub use settings::Settings;
+pub use writer::{Committed, NoRoom, Writer};

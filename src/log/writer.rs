@@ -1,68 +1,35 @@
-//! Contract of the writing side.
-use std::path::Path;
+//! A worker's door to its segments.
+//!
+//! The *whole* way (`receive_here`, `commit_received`) costs per message: the copy of the envelope,
+//! one CRC over the record, 64 octets of slot with their own CRC, and three stores. Everything that
+//! takes a system call is asked of the provisioning thread.
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
-/// `segment:slot`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId { pub segment: u32, pub slot: u32 }
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+
+use super::format::{Facts, crc};
+use super::id::MessageId;
+use super::provision::Request;
+use super::segment::{Fit, OpenSegment, Record};
+use super::settings::Settings;
+use super::window::Gate;
 
 /// Proof of a commit; only the log makes one.
 #[derive(Debug, Clone, Copy)]
-pub struct Committed { id: MessageId }
-impl Committed { pub fn id(&self) -> MessageId { self.id } }
-
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// Bytes of a worker's first segment; each next is twice that, up to `segment_bytes_max`.
-    pub segment_bytes_first: u64,
-    pub segment_bytes_max: u64,
-    /// Records expected to be larger get an own segment; at most segment_bytes_first.. see DESIGN (4 MiB).
-    pub own_segment_bytes_over: u64,
-    /// Own segments open at once, per worker.
-    pub own_segments_max: usize,
-    /// Bytes of open regions per worker.
-    pub region_bytes_max: u64,
+pub struct Committed {
+    id: MessageId,
 }
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { segment_bytes_first: 4 << 20, segment_bytes_max: 64 << 20,
-            own_segment_bytes_over: 4 << 20, own_segments_max: 16, region_bytes_max: 64 << 20 }
+
+impl Committed {
+    /// The message's id.
+    pub fn id(&self) -> MessageId {
+        self.id
     }
 }
 
-/// What happened at opening, for the log lines of sinkd.
-#[derive(Debug, Default)]
-pub struct Recovery { pub segments: u64, pub messages: u64, pub sealed_now: u64, pub damaged: Vec<String> }
-
-#[derive(Debug, thiserror::Error)]
-#[error("contract")]
-pub struct OpenError;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind { #[default] Message, Rejection, Note }
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum StorageMode { #[default] Full, Headers, Envelope }
-
-/// What the slot says beside place, lengths and checksums.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Facts {
-    pub kind: Kind,
-    pub mode: StorageMode,
-    /// Commit time, ns since the Unix epoch (monotonic clock plus an offset taken at start).
-    pub received_at_ns: u64,
-    /// MAIL accepted to commit, us, saturating.
-    pub transaction_us: u32,
-    pub session: u64,
-    /// Stuffed dots in the stored payload.
-    pub dots: u32,
-    /// True message bytes (RFC 1870), whatever is stored.
-    pub message_bytes: u32,
-    /// Final reply, e.g. 250 and [2,0,0].
-    pub reply_code: u16,
-    pub enhanced: [u8; 3],
-    /// Arrived by BDAT.
-    pub chunked: bool,
-}
-
+/// Why a writer has no room. None of them is a mistake, and none loses anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
     /// Provisioning is behind: park; the writer's `wake` is called when there may be room.
@@ -73,71 +40,225 @@ pub enum NoRoom {
     Full,
 }
 
-/// The data folder, open for writing: lock, provisioning and sync threads.
-#[derive(Debug)]
-pub struct Log {}
-impl Log {
-    pub fn open(_folder: &Path, _settings: Settings) -> Result<(Log, Recovery), OpenError> { unimplemented!() }
-    /// One for each worker; its first segment is ready when this returns.
-    /// `wake` is called from another thread when a writer that was told `Wait` may go on.
-    pub fn writer(&self, _wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> { unimplemented!() }
-    /// How often this folder was opened for writing, this time included.
-    pub fn start_count(&self) -> u32 { unimplemented!() }
-    /// After all writers were closed: seals, joins the threads, unlocks.
-    pub fn close(self) { unimplemented!() }
-}
-
 /// A worker's door to its segments. No call blocks, allocates (in the steady state) or makes a
 /// system call, except a channel send when the window must move.
 #[derive(Debug)]
-pub struct Writer {}
-
-/// Space held before commit: a region in a shared segment, or an own segment. Must be given back
-/// by `commit_reserved` or `release`.
-#[must_use]
-#[derive(Debug)]
-pub struct Reservation {}
-
-/// The commit of a reservation.
-#[derive(Debug)]
-pub enum Commit {
-    Done(Committed),
-    /// An own segment is being cut and renamed by provisioning; `wake` is called; ask `poll_commit`.
-    Later(PendingCommit),
+pub struct Writer {
+    pub(super) worker: u32,
+    pub(super) settings: Settings,
+    pub(super) gate: Arc<Gate>,
+    pub(super) requests: Sender<Request>,
+    /// Prepared segments: one at most is on its way.
+    pub(super) next: Receiver<OpenSegment>,
+    pub(super) current: OpenSegment,
+    /// Segments left while reservations were open in them; few.
+    pub(super) left: Vec<OpenSegment>,
+    /// Requests that found the channel full; sent again at the end of the round.
+    pub(super) outbox: VecDeque<Request>,
+    /// Octets of open regions.
+    pub(super) region_bytes: u64,
+    /// Own segments open or being committed.
+    pub(super) own_open: usize,
+    pub(super) own_keys: u64,
+    /// What `receive_here` gave: offset, envelope octets, payload octets.
+    pub(super) received: Option<(u64, u32, usize)>,
 }
-#[must_use]
-#[derive(Debug)]
-pub struct PendingCommit {}
 
 impl Writer {
-    /// Receive here (the *whole* way): puts `envelope` at the tail and gives the free space behind it:
-    /// exactly `payload_bytes` octets (callers ask for at most 256 KiB). Nothing is held: any other
-    /// call on the writer takes the space back.
-    pub fn receive_here(&mut self, _envelope: &[u8], _payload_bytes: usize) -> Result<&mut [u8], NoRoom> { unimplemented!() }
+    pub(super) fn new(
+        worker: u32,
+        settings: Settings,
+        gate: Arc<Gate>,
+        requests: Sender<Request>,
+        next: Receiver<OpenSegment>,
+        current: OpenSegment,
+    ) -> Writer {
+        Writer {
+            worker,
+            settings,
+            gate,
+            requests,
+            next,
+            current,
+            left: Vec::new(),
+            outbox: VecDeque::new(),
+            region_bytes: 0,
+            own_open: 0,
+            own_keys: 0,
+            received: None,
+        }
+    }
+
+    /// Receive here (the *whole* way): puts `envelope` at the tail and gives the free space behind
+    /// it: exactly `payload_bytes` octets (callers ask for at most 256 KiB). Nothing is held: any
+    /// other call on the writer takes the space back.
+    ///
+    /// Costs the copy of the envelope. Errors: `Wait`, `Full`.
+    #[inline]
+    pub fn receive_here(
+        &mut self,
+        envelope: &[u8],
+        payload_bytes: usize,
+    ) -> Result<&mut [u8], NoRoom> {
+        let bytes = envelope.len() + payload_bytes;
+        if self.current.fit(bytes as u64) != Fit::Yes {
+            self.make_room(bytes as u64)?;
+        }
+        let start = self.current.start();
+        self.received = Some((start, octets(envelope.len()), payload_bytes));
+        let (head, space) = self.current.door.write(start, bytes).split_at_mut(envelope.len());
+        head.copy_from_slice(envelope);
+        Ok(space)
+    }
+
     /// Commits the first `payload_bytes` octets of what the `receive_here` just before gave.
-    pub fn commit_received(&mut self, _payload_bytes: usize, _facts: &Facts) -> Committed { unimplemented!() }
-    /// Append these slices as one payload (staging, bytes behind a BDAT line). At most 4 MiB in all.
-    pub fn append(&mut self, _envelope: &[u8], _payload: &[&[u8]], _facts: &Facts) -> Result<Committed, NoRoom> { unimplemented!() }
-    /// Holds space for `payload_bytes` octets of payload, to be filled over many reads.
-    pub fn reserve(&mut self, _envelope: &[u8], _payload_bytes: u64) -> Result<Reservation, NoRoom> { unimplemented!() }
-    /// Octets of payload that `r` still has room for before it must `grow`.
-    pub fn room(&self, _r: &Reservation) -> u64 { unimplemented!() }
-    /// The next free populated octets of `r`, at most 256 KiB; `Err(Wait)` while provisioning maps more.
-    pub fn space(&mut self, _r: &mut Reservation) -> Result<&mut [u8], NoRoom> { unimplemented!() }
-    /// The first `bytes` octets of `space` now hold payload.
-    pub fn filled(&mut self, _r: &mut Reservation, _bytes: usize) { unimplemented!() }
-    /// Makes room for at least `payload_bytes` in all, by moving what is there (region to region,
-    /// region to own segment) or by growing (own segment). On error `r` is as it was.
-    pub fn grow(&mut self, _r: &mut Reservation, _payload_bytes: u64) -> Result<(), NoRoom> { unimplemented!() }
-    /// Commits the first `payload_bytes` octets (at most what was filled); the rest is given back.
-    pub fn commit_reserved(&mut self, _r: Reservation, _payload_bytes: u64, _facts: &Facts) -> Commit { unimplemented!() }
-    /// `Err(Wait)`: not yet. `Err(Full)`: it failed, nothing is visible.
-    pub fn poll_commit(&mut self, _p: &mut PendingCommit) -> Result<Committed, NoRoom> { unimplemented!() }
-    /// The transfer ended early: what it held is given back, and nothing is ever visible.
-    pub fn release(&mut self, _r: Reservation) { unimplemented!() }
+    ///
+    /// Costs one CRC over the record, one over the slot.
+    #[inline]
+    pub fn commit_received(&mut self, payload_bytes: usize, facts: &Facts) -> Committed {
+        let (offset, envelope_bytes, given) =
+            self.received.take().expect("receive_here was the call just before");
+        assert!(payload_bytes <= given, "no more than receive_here gave");
+        let bytes = envelope_bytes as usize + payload_bytes;
+        let crc = crc(self.current.door.read(offset, bytes));
+        let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
+        let id = self.current.commit_tail(record, facts);
+        self.poke_if_low();
+        Committed { id }
+    }
+
+    /// Appends these slices as one payload (staging, bytes behind a BDAT line). At most 4 MiB in
+    /// all.
+    ///
+    /// Costs the copy and one CRC over the record. Errors: `Wait`, `Full`.
+    pub fn append(
+        &mut self,
+        envelope: &[u8],
+        payload: &[&[u8]],
+        facts: &Facts,
+    ) -> Result<Committed, NoRoom> {
+        let payload_bytes: usize = payload.iter().map(|part| part.len()).sum();
+        let mut space = self.receive_here(envelope, payload_bytes)?;
+        for part in payload {
+            let (head, rest) = space.split_at_mut(part.len());
+            head.copy_from_slice(part);
+            space = rest;
+        }
+        Ok(self.commit_received(payload_bytes, facts))
+    }
+
     /// At the end of a loop round, and when the worker goes idle: publishes front positions to
     /// provisioning if it must move the window. Cheap when there is nothing to do.
-    pub fn round_done(&mut self) { unimplemented!() }
+    pub fn round_done(&mut self) {
+        while let Some(request) = self.outbox.pop_front() {
+            if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
+                self.outbox.push_front(request);
+                return;
+            }
+        }
+        self.poke_if_low();
+    }
+
     /// Seals what this worker has open. All reservations must be gone.
-    pub fn close(self) { unimplemented!() }
+    pub fn close(mut self) {
+        self.received = None;
+        assert!(self.left.is_empty() && self.current.promised() == 0, "reservations are gone");
+        let Writer { worker, requests, current, outbox, .. } = self;
+        let last = [Request::Seal(Box::new(current.leave())), Request::Closed { worker }];
+        for request in outbox.into_iter().chain(last) {
+            // Blocking is right here: the worker has stopped. An error means that the log was
+            // closed first; recovery seals the segment then.
+            if requests.send(request).is_err() {
+                return;
+            }
+        }
+    }
+
+    /// Makes `bytes` octets fit at the tail. Cold: the caller found that they don't.
+    #[cold]
+    pub(super) fn make_room(&mut self, bytes: u64) -> Result<(), NoRoom> {
+        loop {
+            match self.current.fit(bytes) {
+                Fit::Yes => return Ok(()),
+                Fit::NotYet => return self.wait_for_window(bytes),
+                Fit::Never => self.roll(bytes)?,
+            }
+        }
+    }
+
+    fn wait_for_window(&mut self, bytes: u64) -> Result<(), NoRoom> {
+        self.current.demand(bytes);
+        self.gate.wait();
+        self.poke();
+        if self.current.fit(bytes) == Fit::Yes {
+            self.gate.go_on();
+            return Ok(());
+        }
+        Err(self.no_room(self.current.window.marks.full.load(Relaxed)))
+    }
+
+    /// Goes on in the next segment, which should hold `bytes`.
+    fn roll(&mut self, bytes: u64) -> Result<(), NoRoom> {
+        let next = match self.next.try_recv() {
+            Ok(next) => next,
+            Err(_) => {
+                self.gate.need.store(bytes, Relaxed);
+                self.gate.wait();
+                self.poke();
+                let Ok(next) = self.next.try_recv() else {
+                    return Err(self.no_room(self.gate.full.load(Acquire)));
+                };
+                self.gate.go_on();
+                next
+            }
+        };
+        // Partner: provisioning loads both after the fence in `Gate::attend`.
+        self.gate.need.store(0, Relaxed);
+        self.gate.taken.fetch_add(1, Relaxed);
+        let old = std::mem::replace(&mut self.current, next);
+        if old.promised() == 0 {
+            self.send(Request::Seal(Box::new(old.leave())));
+        } else {
+            self.left.push(old);
+        }
+        self.poke();
+        Ok(())
+    }
+
+    fn no_room(&self, full: bool) -> NoRoom {
+        if full { NoRoom::Full } else { NoRoom::Wait }
+    }
+
+    #[inline]
+    pub(super) fn poke_if_low(&mut self) {
+        if self.current.window_is_low() {
+            self.poke();
+        }
+    }
+
+    /// Asks provisioning to look at this worker, unless it is about to.
+    pub(super) fn poke(&mut self) {
+        if self.gate.poke() {
+            self.send(Request::Attend { worker: self.worker });
+        }
+    }
+
+    /// Never blocks: what the channel has no room for goes with the end of the round.
+    pub(super) fn send(&mut self, request: Request) {
+        match self.requests.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(request)) => self.outbox.push_back(request),
+            // The log was closed before its writers; recovery seals what this one leaves.
+            Err(TrySendError::Disconnected(_)) => {}
+        }
+    }
+
+    pub(super) fn committed(id: MessageId) -> Committed {
+        Committed { id }
+    }
+}
+
+/// Lengths in a slot are 32 bits; callers stay below by their limits.
+pub(super) fn octets(len: usize) -> u32 {
+    u32::try_from(len).expect("lengths in a slot are below 4 GiB")
 }

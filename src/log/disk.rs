@@ -1,0 +1,161 @@
+//! What the log asks of the file system, and whether a file system can do it.
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+use super::format::{LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT};
+use super::map::Mapping;
+use super::segment::Hole;
+
+/// The folder of the segments.
+pub(crate) fn segments_folder(folder: &Path) -> PathBuf {
+    folder.join("segments")
+}
+
+/// `segments/00000001.seg`.
+pub(crate) fn segment_path(folder: &Path, number: u32) -> PathBuf {
+    segments_folder(folder).join(format!("{number:08}.seg"))
+}
+
+/// The same while an own segment is being built.
+pub(crate) fn part_path(folder: &Path, number: u32) -> PathBuf {
+    segments_folder(folder).join(format!("{number:08}.part"))
+}
+
+/// A file name's segment number: at least eight digits, `.seg`.
+pub(crate) fn segment_number(name: &str) -> Option<u32> {
+    let digits = name.strip_suffix(".seg")?;
+    let is_ours = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit());
+    let number = is_ours.then(|| digits.parse().ok()).flatten()?;
+    // Only one name belongs to each number.
+    (format!("{number:08}") == digits && number > 0).then_some(number)
+}
+
+/// Creates a file that isn't there yet.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+}
+
+/// Makes the octets `from..to` part of the file, with space on the disk: zeros until written.
+///
+/// Errors: `StorageFull`, `QuotaExceeded`, `FileTooLarge`; others as the system says.
+pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    loop {
+        use rustix::fs::{FallocateFlags, fallocate};
+        match fallocate(file, FallocateFlags::empty(), from, to - from) {
+            Ok(()) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(rustix::io::Errno::OPNOTSUPP | rustix::io::Errno::NOSYS) => break,
+            Err(e) => return Err(e.into()),
+        }
+    }
+    // Without fallocate, only written octets have space for sure: a store to a hole on a full disk
+    // would be SIGBUS.
+    let zeros = vec![0; 1 << 20];
+    let mut at = from;
+    while at < to {
+        let len = (to - at).min(zeros.len() as u64);
+        file.write_all_at(&zeros[..len as usize], at)?;
+        at += len;
+    }
+    Ok(())
+}
+
+/// Gives the whole pages inside `hole` back to the disk; readers then see zeros. Where that cannot
+/// be done, nothing happens: only space depends on it.
+pub(crate) fn punch(file: &File, hole: Hole) {
+    let start = hole.start.next_multiple_of(PAGE_BYTES);
+    let end = hole.end / PAGE_BYTES * PAGE_BYTES;
+    if start >= end {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        if let Err(e) = fallocate(file, flags, start, end - start) {
+            tracing::debug!(error = %e, "unused space of a segment stays allocated");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    drop((file, start, end));
+}
+
+/// Octets that this process may still write to the file system of `folder`.
+pub(crate) fn space_left(folder: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(folder)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Writes a live page as a whole, through the file.
+pub(crate) fn write_live(file: &File, words: &LiveWords) -> io::Result<()> {
+    file.write_all_at(&words.encode(), super::format::LIVE_AT)
+}
+
+/// Reads the meaningful part of a live page.
+pub(crate) fn read_live(file: &File) -> io::Result<LiveWords> {
+    let mut bytes = [0; 8 * LIVE_WORDS];
+    file.read_exact_at(&mut bytes, super::format::LIVE_AT)?;
+    Ok(LiveWords::decode(&bytes))
+}
+
+/// Tries on a file of its own what the log needs: create, allocate, map, populate, punch.
+pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
+    refuse_network(folder)?;
+    let path = segments_folder(folder).join("probe");
+    let unsupported = |call| {
+        let path = folder.to_owned();
+        move |source| OpenError::Unsupported { path, call, source }
+    };
+    match std::fs::remove_file(&path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::of(&path, e)),
+        _ => {}
+    }
+    let file = create(&path).map_err(|e| OpenError::of(&path, e))?;
+    // From here on the file must go again, whatever happens.
+    let outcome = (|| {
+        let bytes = RECORDS_AT + 2 * PAGE_BYTES;
+        allocate(&file, 0, bytes).map_err(|e| OpenError::of(&path, e))?;
+        let handle = file.try_clone().map_err(|e| OpenError::of(&path, e))?;
+        let (mapping, mut door) =
+            Mapping::new(handle, bytes).map_err(unsupported("map a file for writing"))?;
+        mapping.populate(0..bytes).map_err(unsupported("populate a mapped file"))?;
+        door.write(RECORDS_AT, 1)[0] = 1;
+        let mut seen = [0];
+        file.read_exact_at(&mut seen, RECORDS_AT).map_err(|e| OpenError::of(&path, e))?;
+        if seen != [1] {
+            let source = io::Error::other("a store to the map was not seen by a read");
+            return Err(unsupported("keep maps and reads coherent")(source));
+        }
+        punch(&file, Hole { start: RECORDS_AT, end: bytes });
+        Ok(())
+    })();
+    std::fs::remove_file(&path).map_err(|e| OpenError::of(&path, e))?;
+    outcome
+}
+
+/// Maps and locks of network file systems are not what the log builds on.
+#[cfg(target_os = "linux")]
+fn refuse_network(folder: &Path) -> Result<(), OpenError> {
+    let stat = rustix::fs::statfs(folder).map_err(|e| OpenError::of(folder, e.into()))?;
+    // linux/magic.h, and cifs and smb2 in their sources.
+    let kind = match stat.f_type as u64 & 0xffff_ffff {
+        0x6969 => "NFS",
+        0xff53_4d42 => "CIFS",
+        0xfe53_4d42 => "SMB2",
+        0x517b => "SMB",
+        0x5346_414f => "AFS",
+        0x00c3_6400 => "Ceph",
+        0x0102_1997 => "9P",
+        _ => return Ok(()),
+    };
+    Err(OpenError::Network { path: folder.to_owned(), kind })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn refuse_network(_folder: &Path) -> Result<(), OpenError> {
+    Ok(())
+}

@@ -1,0 +1,140 @@
+//! The data folder, open for writing.
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Sender, bounded, unbounded};
+
+use super::disk;
+use super::error::OpenError;
+use super::format::StoreId;
+use super::lock::FolderLock;
+use super::provision::{Provision, REQUESTS_MAX, Request};
+use super::recovery::{self, Recovery};
+use super::settings::Settings;
+use super::store::Store;
+use super::sync::{self, SyncJob};
+use super::window::Gate;
+use super::writer::Writer;
+
+/// The data folder, open for writing: lock, provisioning and sync threads.
+#[derive(Debug)]
+pub struct Log {
+    folder: PathBuf,
+    settings: Settings,
+    start_count: u32,
+    workers: AtomicU32,
+    requests: Sender<Request>,
+    jobs: Sender<SyncJob>,
+    provision: Option<JoinHandle<()>>,
+    sync: Option<JoinHandle<()>>,
+    _lock: FolderLock,
+}
+
+impl Log {
+    /// Opens `folder`, which is made if it isn't there, and makes every message of earlier starts
+    /// readable.
+    ///
+    /// Costs one small read per segment; after a restart of the machine also a scan of what was
+    /// not yet flushed.
+    pub fn open(folder: &Path, settings: Settings) -> Result<(Log, Recovery), OpenError> {
+        make_folders(folder)?;
+        let lock = FolderLock::take(folder)?;
+        disk::probe(folder)?;
+        let boot = settings.boot.unwrap_or_else(recovery::current_boot);
+        let highest = recovery::prepare(folder)?;
+        let store = Store::open(folder, highest, fresh_id(folder)?)?;
+        let (recovery, unsynced) = recovery::recover(folder, boot)?;
+        let (jobs, waiting) = unbounded();
+        let handle = store.handle().map_err(|e| OpenError::of(folder.join("store"), e))?;
+        let sync = spawn("log-sync", move || sync::run(&waiting, &handle))?;
+        for job in unsynced {
+            // The thread was just started and lives until `Stop`.
+            drop(jobs.send(job));
+        }
+        let start_count = store.state.starts;
+        let (requests, asked) = bounded(REQUESTS_MAX);
+        let thread = Provision::new(folder.to_owned(), settings.clone(), store, boot, jobs.clone());
+        let provision = spawn("log-provision", move || thread.run(&asked))?;
+        let log = Log {
+            folder: folder.to_owned(),
+            settings,
+            start_count,
+            workers: AtomicU32::new(0),
+            requests,
+            jobs,
+            provision: Some(provision),
+            sync: Some(sync),
+            _lock: lock,
+        };
+        Ok((log, recovery))
+    }
+
+    /// One for each worker; its first segment is ready when this returns.
+    /// `wake` is called from another thread when a writer that was told `Wait` may go on.
+    ///
+    /// Errors: `NoSpace`, and what the file system says.
+    pub fn writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
+        // Relaxed: only the numbers must differ.
+        let worker = self.workers.fetch_add(1, Ordering::Relaxed);
+        let gate = Arc::new(Gate::new(wake));
+        let (next, receiver) = bounded(1);
+        let (answer, opened) = bounded(1);
+        let request = Request::Open { worker, gate: gate.clone(), next, answer };
+        let gone = || io::Error::other("the provisioning thread has stopped");
+        let asked = self.requests.send(request).map_err(|_| gone());
+        let opened = asked.and_then(|()| opened.recv().map_err(|_| gone()).flatten());
+        let current = *opened.map_err(|e| OpenError::of(&self.folder, e))?;
+        let requests = self.requests.clone();
+        Ok(Writer::new(worker, self.settings.clone(), gate, requests, receiver, current))
+    }
+
+    /// How often this folder was opened for writing, this time included.
+    pub fn start_count(&self) -> u32 {
+        self.start_count
+    }
+
+    /// After all writers were closed: seals, joins the threads, unlocks.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Errors here mean that a thread has already ended; there is nothing left to wait for.
+        drop(self.requests.send(Request::Stop));
+        if let Some(thread) = self.provision.take() {
+            drop(thread.join());
+        }
+        drop(self.jobs.send(SyncJob::Stop));
+        if let Some(thread) = self.sync.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn make_folders(folder: &Path) -> Result<(), OpenError> {
+    if folder.exists() && !folder.is_dir() {
+        return Err(OpenError::NotAFolder { path: folder.to_owned() });
+    }
+    let segments = disk::segments_folder(folder);
+    std::fs::create_dir_all(&segments).map_err(|e| OpenError::of(folder, e))
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+    let builder = std::thread::Builder::new().name(name.into());
+    builder.spawn(run).map_err(|e| OpenError::of(name, e))
+}
+
+/// 16 random octets for a new folder.
+fn fresh_id(folder: &Path) -> Result<StoreId, OpenError> {
+    use std::io::Read;
+    let path = Path::new("/dev/urandom");
+    let mut id = [0; 16];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut id));
+    read.map_err(|e| OpenError::of(folder, e))?;
+    Ok(StoreId(id))
+}

@@ -1,0 +1,53 @@
+//! A message's id, for people `segment:slot` in decimal.
+use std::fmt;
+use std::str::FromStr;
+
+/// `segment:slot`. Orders by segment, then by slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId {
+    /// Number of the segment, from 1.
+    pub segment: u32,
+    /// Position in it, from 0.
+    pub slot: u32,
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.segment, self.slot)
+    }
+}
+
+/// An id is `segment:slot`, two decimal numbers below 2^32.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("an id is segment:slot, two numbers such as 17:3")]
+pub struct NotAnId;
+
+impl FromStr for MessageId {
+    type Err = NotAnId;
+
+    fn from_str(text: &str) -> Result<MessageId, NotAnId> {
+        let (segment, slot) = text.split_once(':').ok_or(NotAnId)?;
+        Ok(MessageId { segment: number(segment)?, slot: number(slot)? })
+    }
+}
+
+/// Digits alone: `u32::from_str` would take a plus sign too.
+fn number(text: &str) -> Result<u32, NotAnId> {
+    if !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(NotAnId);
+    }
+    text.parse().map_err(|_| NotAnId)
+}
+
+impl MessageId {
+    /// As a note's payload holds it: segment, then slot, little-endian.
+    pub fn to_bytes(self) -> [u8; 8] {
+        (u64::from(self.segment) | u64::from(self.slot) << 32).to_le_bytes()
+    }
+
+    /// The reverse of [`MessageId::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 8]) -> MessageId {
+        let word = u64::from_le_bytes(bytes);
+        MessageId { segment: word as u32, slot: (word >> 32) as u32 }
+    }
+}

@@ -1,0 +1,15 @@
+//! The reading side, for any process: needs no lock, and never writes.
+//!
+//! [`Segment`] reads one file, [`Folder`] all of them, [`Listing`] in the order of arrival. Records
+//! and slots are read by `pread` and trusted only when their checksum holds; of a segment that is
+//! still open, the live page alone is mapped, to see what its worker publishes.
+mod check;
+mod damage;
+mod scan;
+mod segment;
+
+#[doc(hidden)]
+pub use check::check_segment;
+pub use damage::{Damage, SegmentError};
+pub(crate) use scan::{Extent, Found, scan};
+pub use segment::{Segment, Slots};

@@ -1,0 +1,160 @@
+//! Finding the messages of a segment by trying every slot position.
+//!
+//! This is how a segment is read whose live page cannot be believed: it was not flushed before the
+//! machine went down, or the page is damaged. *A message is a slot whose own checksum and whose
+//! record's checksum hold.* What is invalid between valid ones was lost; ids stay.
+use super::segment::Segment;
+use crate::log::format::{
+    Kind, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT, REJECTIONS_WORD,
+    SLOT_BYTES, Slot, State, Totals, decode_slot, slot_at, slot_positions,
+};
+use crate::log::id::MessageId;
+
+/// Slot positions read at once.
+const POSITIONS_AT_ONCE: u32 = 1024;
+
+/// What to look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// Every position, and every record.
+    Everything,
+    /// The published slots; their records are believed.
+    Published(u32),
+}
+
+/// What was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// The live page as it should be: counts, totals, sealed.
+    pub words: LiveWords,
+    /// Slots that are invalid, below the last valid one; ascending.
+    pub lost: Vec<u32>,
+}
+
+impl Found {
+    pub(crate) fn is_lost(&self, index: u32) -> bool {
+        self.lost.binary_search(&index).is_ok()
+    }
+}
+
+/// The scan under way.
+struct Scan<'a> {
+    segment: &'a Segment,
+    extent: Extent,
+    /// The invalid positions seen since the last valid one; they are lost if one follows.
+    gap: Vec<u32>,
+    lost: Vec<u32>,
+    last: Option<Slot>,
+    messages: u32,
+    rejections: u64,
+    notes: u64,
+    record_bytes: u64,
+    totals: Totals,
+    chunk: Vec<u8>,
+}
+
+/// Works out counts and totals; `words` as the live page has them. Never fails: what cannot be
+/// read is lost.
+pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Found {
+    let mut scan = Scan {
+        segment,
+        extent,
+        gap: Vec::new(),
+        lost: Vec::new(),
+        last: None,
+        messages: 0,
+        rejections: 0,
+        notes: 0,
+        record_bytes: 0,
+        totals: Totals { records_end: RECORDS_AT, ..Totals::default() },
+        chunk: Vec::new(),
+    };
+    let bytes = segment.identity().segment_bytes;
+    let positions = match extent {
+        Extent::Everything => slot_positions(bytes),
+        Extent::Published(slots) => slots.min(slot_positions(bytes)),
+    };
+    let mut from = 0;
+    while from < positions && scan.may_hold_slots(from) {
+        let to = positions.min(from + POSITIONS_AT_ONCE);
+        scan.try_positions(from, to);
+        from = to;
+    }
+    scan.finish(*words)
+}
+
+impl Scan<'_> {
+    /// No slot lies below the end of a valid record.
+    fn may_hold_slots(&self, index: u32) -> bool {
+        let bytes = self.segment.identity().segment_bytes;
+        slot_at(bytes, index).is_some_and(|at| at >= self.totals.records_end)
+    }
+
+    fn try_positions(&mut self, from: u32, to: u32) {
+        let bytes = self.segment.identity().segment_bytes;
+        let Some(offset) = slot_at(bytes, to - 1) else {
+            return;
+        };
+        let mut slots = vec![0; SLOT_BYTES as usize * (to - from) as usize];
+        if self.segment.read(&mut slots, offset).is_err() {
+            slots.fill(0);
+        }
+        for index in from..to {
+            let at = SLOT_BYTES as usize * (to - 1 - index) as usize;
+            self.try_slot(index, &slots[at..at + SLOT_BYTES as usize]);
+        }
+    }
+
+    fn try_slot(&mut self, index: u32, slot: &[u8]) {
+        let id = MessageId { segment: self.segment.number(), slot: index };
+        let bytes = self.segment.identity().segment_bytes;
+        let valid = decode_slot(slot, self.segment.seed(), id, bytes).filter(|slot| {
+            self.extent != Extent::Everything
+                || self.segment.check_record_with(slot, &mut self.chunk).is_ok()
+        });
+        match valid {
+            Some(slot) => self.take(slot),
+            None => self.gap.push(index),
+        }
+    }
+
+    fn take(&mut self, slot: Slot) {
+        self.lost.append(&mut self.gap);
+        if self.last.is_none() {
+            self.totals.first_received_at_ns = slot.facts.received_at_ns;
+        }
+        self.totals.last_received_at_ns = slot.facts.received_at_ns;
+        self.totals.records_end = self.totals.records_end.max(slot.record_end());
+        self.record_bytes += slot.record_end() - slot.record_offset;
+        match slot.facts.kind {
+            _ if slot.unknown => {}
+            Kind::Message => {
+                self.messages += 1;
+                self.totals.message_bytes += u64::from(slot.facts.message_bytes);
+            }
+            Kind::Rejection => self.rejections += 1,
+            Kind::Note => self.notes += 1,
+        }
+        self.last = Some(slot);
+    }
+
+    fn finish(mut self, mut words: LiveWords) -> Found {
+        if let Extent::Published(_) = self.extent {
+            // They were published: their ids are known to clients, whatever follows.
+            self.lost.append(&mut self.gap);
+        }
+        let slots = self.last.map_or(0, |slot| slot.id.slot + 1);
+        let slots = slots.max(self.lost.last().map_or(0, |index| index + 1));
+        let told = self.last.map_or(0, |s| s.messages_before + u32::from(s.is_message()));
+        let messages = told.clamp(self.messages, slots);
+        self.totals.lost_slots = self.lost.len() as u32;
+        self.totals.lost_messages = messages - self.messages;
+        self.totals.hole_bytes =
+            (self.totals.records_end - RECORDS_AT).saturating_sub(self.record_bytes);
+        words.0[PUBLISHED_WORD] = Published { slots, messages }.word();
+        words.0[REJECTIONS_WORD] = self.rejections;
+        words.0[NOTES_WORD] = self.notes;
+        words.seal(self.segment.seed(), &self.totals, State::Sealed);
+        Found { words, lost: self.lost }
+    }
+}

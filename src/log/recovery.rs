@@ -1,0 +1,172 @@
+//! Making a folder whole again after its sinkd ended, however it ended.
+//!
+//! Opening costs one small read per segment. In the boot that wrote them the counts hold, because
+//! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
+//! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](super::Log::open), which
+//! holds the lock, writes the result down; readers work it out in memory.
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::disk;
+use super::error::OpenError;
+use super::format::{BootId, SLOT_BYTES, SYNCED_WORD, slot_at};
+use super::reader::{Extent, Found, Segment, SegmentError, scan};
+use super::sync::{SYNC_AFTER, SyncJob};
+
+/// What happened at opening, for the log lines of sinkd.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Segments that can be read.
+    pub segments: u64,
+    /// Messages in them that can be read.
+    pub messages: u64,
+    /// Segments that an earlier sinkd left open and that are sealed now.
+    pub sealed_now: u64,
+    /// What cannot be read, a sentence each, with file and offset.
+    pub damaged: Vec<String>,
+}
+
+/// The machine's boot id. Zeros where the system has none: then every boot is taken for the same.
+pub(crate) fn current_boot() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let mut id = [0; 16];
+    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).unwrap_or("0");
+        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
+    }
+    BootId(id)
+}
+
+/// The segment files of a folder, by number.
+pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
+        let entry = entry?;
+        if let Some(number) = entry.file_name().to_str().and_then(disk::segment_number) {
+            files.push((number, entry.path()));
+        }
+    }
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// Removes own segments that were never finished; gives the highest segment number in the folder.
+pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
+    let segments = disk::segments_folder(folder);
+    let failed = |e| OpenError::of(&segments, e);
+    let mut highest = 0;
+    for entry in std::fs::read_dir(&segments).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let Some(name) = name.to_str() else {
+            continue;
+        };
+        let part = name.strip_suffix(".part").map(|stem| format!("{stem}.seg"));
+        let number = disk::segment_number(part.as_deref().unwrap_or(name));
+        highest = highest.max(number.unwrap_or(0));
+        if part.is_some() && number.is_some() {
+            let path = segments.join(name);
+            std::fs::remove_file(&path).map_err(|e| OpenError::of(path, e))?;
+        }
+    }
+    Ok(highest)
+}
+
+/// Looks at every segment, seals what is open, and gives what still has to be flushed.
+pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
+    let failed = |e| OpenError::of(disk::segments_folder(folder), e);
+    let mut recovery = Recovery::default();
+    let mut jobs = Vec::new();
+    for (number, path) in segment_files(folder).map_err(failed)? {
+        match Segment::open_in(&path, boot) {
+            Ok(segment) => {
+                let job = recover_segment(&segment, boot, &mut recovery)
+                    .map_err(|e| OpenError::of(&path, e))?;
+                jobs.extend(job);
+            }
+            Err(SegmentError::Spare { .. }) => {}
+            Err(SegmentError::Io { source, .. }) if is_denied(&source) => {
+                return Err(OpenError::of(path, source));
+            }
+            Err(e) => {
+                tracing::warn!(segment = number, error = %e, "a segment cannot be read");
+                recovery.damaged.push(e.to_string());
+            }
+        }
+    }
+    Ok((recovery, jobs))
+}
+
+fn is_denied(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// Seals one segment if it is not sealed; `Some`: it must be flushed.
+fn recover_segment(
+    segment: &Segment,
+    boot: BootId,
+    recovery: &mut Recovery,
+) -> io::Result<Option<SyncJob>> {
+    let words = disk::read_live(segment.file())?;
+    let is_left_open = segment.is_live();
+    let found = match segment.found() {
+        Some(found) => Some(found.clone()),
+        None if is_left_open => {
+            Some(scan(segment, Extent::Published(segment.published().slots), &words))
+        }
+        None => None,
+    };
+    if found.as_ref().is_some_and(|found| found.words.published().slots == 0)
+        && words.published().slots == 0
+    {
+        // Prepared, and never used.
+        std::fs::remove_file(segment.path())?;
+        return Ok(None);
+    }
+    let totals = match &found {
+        Some(found) => found.words.totals(),
+        None => words.totals(),
+    };
+    let published = found.as_ref().map_or(words.published(), |found| found.words.published());
+    recovery.segments += 1;
+    recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
+    if let Some(found) = &found {
+        write_down(segment, found)?;
+        recovery.sealed_now += 1;
+        recovery.damaged.extend(lost_sentence(segment, found));
+    } else if words.is_synced(segment.seed()) {
+        return Ok(None);
+    }
+    // What another boot left is flushed at once, so that nobody has to scan it again.
+    let wait = if segment.identity().boot == boot { SYNC_AFTER } else { Duration::ZERO };
+    let file = OpenOptions::new().read(true).write(true).open(segment.path())?;
+    Ok(Some(SyncJob::Segment { number: segment.number(), file, due: Instant::now() + wait }))
+}
+
+fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {
+    let first = *found.lost.first()?;
+    let offset = slot_at(segment.identity().segment_bytes, first)?;
+    Some(format!(
+        "{}, octet {offset}: {} slots of segment {} were lost in a crash, the first is {}:{first}",
+        segment.path().display(),
+        found.lost.len(),
+        segment.number(),
+        segment.number(),
+    ))
+}
+
+/// Puts what was found into the file: lost slots become zeros, then the live page says sealed.
+fn write_down(segment: &Segment, found: &Found) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(segment.path())?;
+    for index in &found.lost {
+        if let Some(at) = slot_at(segment.identity().segment_bytes, *index) {
+            file.write_all_at(&[0; SLOT_BYTES as usize], at)?;
+        }
+    }
+    let mut words = found.words;
+    words.0[SYNCED_WORD] = 0;
+    disk::write_live(&file, &words)
+}

@@ -1,0 +1,441 @@
+//! Space held before commit: regions of a shared segment, and own segments.
+use crossbeam_channel::{Receiver, TryRecvError};
+
+use super::format::{Facts, PAYLOAD_BYTES_MAX, RECORD_ALIGN, RECORDS_AT, crc};
+use super::id::MessageId;
+use super::own::{CRC_LAG_BYTES, Own, OwnCommit, OwnEvent, Running};
+use super::provision::Request;
+use super::segment::{Fit, OpenSegment, Record};
+use super::writer::{Committed, NoRoom, Writer, octets};
+
+/// The most that `space` gives at once: a connection's share of a loop round.
+pub const SPACE_BYTES_MAX: u64 = 256 << 10;
+
+/// Space held before commit: a region in a shared segment, or an own segment. Must be given back
+/// by `commit_reserved` or `release`.
+#[must_use]
+#[derive(Debug)]
+pub struct Reservation {
+    place: Held,
+    envelope_bytes: u32,
+    /// Payload octets that may be filled.
+    capacity: u64,
+    /// Payload octets filled.
+    filled: u64,
+    crc: Running,
+}
+
+#[derive(Debug)]
+enum Held {
+    /// `to`: the own segment it is about to move to, until that is open.
+    Region {
+        region: Region,
+        to: Option<Box<Own>>,
+    },
+    Own(Box<Own>),
+}
+
+/// The octets `start..start + bytes` of a shared segment.
+#[derive(Debug, Clone, Copy)]
+struct Region {
+    segment: u32,
+    start: u64,
+    bytes: u64,
+}
+
+/// The commit of a reservation.
+#[derive(Debug)]
+pub enum Commit {
+    /// Readers can see it.
+    Done(Committed),
+    /// An own segment is being cut and renamed by provisioning; `wake` is called; ask
+    /// [`Writer::poll_commit`].
+    Later(PendingCommit),
+}
+
+/// The commit of an own segment under way. Dropped, it still happens, but its share of the budget
+/// is not given back.
+#[must_use]
+#[derive(Debug)]
+pub struct PendingCommit {
+    events: Receiver<OwnEvent>,
+    outcome: Option<Result<MessageId, NoRoom>>,
+}
+
+impl Reservation {
+    /// From the start of its file to its record.
+    fn start(&self) -> u64 {
+        match &self.place {
+            Held::Region { region, .. } => region.start,
+            Held::Own(_) => RECORDS_AT,
+        }
+    }
+
+    /// From the start of its file to the first octet not yet filled.
+    fn front(&self) -> u64 {
+        self.start() + self.held_bytes()
+    }
+
+    /// Envelope and what is filled of the payload.
+    fn held_bytes(&self) -> u64 {
+        u64::from(self.envelope_bytes) + self.filled
+    }
+}
+
+impl Writer {
+    /// Holds space for `payload_bytes` octets of payload, to be filled over many reads.
+    ///
+    /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background.
+    /// Errors: `Wait`, `Full`; `Budget`: regions or own segments are used up, or it is more than
+    /// [`PAYLOAD_BYTES_MAX`].
+    pub fn reserve(&mut self, envelope: &[u8], payload_bytes: u64) -> Result<Reservation, NoRoom> {
+        self.received = None;
+        if payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(NoRoom::Budget);
+        }
+        let bytes = region_bytes(envelope.len() as u64, payload_bytes);
+        let place = if bytes > self.settings.own_segment_bytes_over {
+            Held::Own(Box::new(self.open_own(envelope.to_vec(), payload_bytes)?))
+        } else {
+            let region = self.hold_region(bytes)?;
+            self.current.door.write(region.start, envelope.len()).copy_from_slice(envelope);
+            Held::Region { region, to: None }
+        };
+        let envelope_bytes = octets(envelope.len());
+        Ok(Reservation {
+            place,
+            envelope_bytes,
+            capacity: payload_bytes,
+            filled: 0,
+            crc: Running::new(),
+        })
+    }
+
+    /// Octets of payload that `r` still has room for before it must `grow`.
+    pub fn room(&self, r: &Reservation) -> u64 {
+        r.capacity - r.filled
+    }
+
+    /// The next free populated octets of `r`, at most 256 KiB; none when it must `grow` first.
+    ///
+    /// Errors: `Wait` while provisioning maps more; `Full`: release it.
+    pub fn space<'a>(&'a mut self, r: &'a mut Reservation) -> Result<&'a mut [u8], NoRoom> {
+        self.received = None;
+        let (start, wanted) = (r.front(), r.capacity - r.filled);
+        let wanted = wanted.min(SPACE_BYTES_MAX);
+        match &mut r.place {
+            Held::Region { region, .. } => {
+                Ok(self.segment(region.segment).door.write(start, wanted as usize))
+            }
+            Held::Own(own) => {
+                let ready = self.own_ready(own, start, wanted.min(1))?.min(wanted);
+                Ok(own.open()?.write(start, ready as usize))
+            }
+        }
+    }
+
+    /// The first `bytes` octets of `space` now hold payload.
+    ///
+    /// Costs the CRC of what was filled before.
+    pub fn filled(&mut self, r: &mut Reservation, bytes: usize) {
+        self.received = None;
+        assert!(bytes as u64 <= r.capacity - r.filled, "no more than `space` gave");
+        self.cover(r, r.held_bytes().saturating_sub(CRC_LAG_BYTES));
+        r.filled += bytes as u64;
+        if let Held::Own(own) = &r.place
+            && own.filled_to(r.front())
+        {
+            self.poke();
+        }
+    }
+
+    /// Brings the running checksum up to octet `to` of the record.
+    fn cover(&mut self, r: &mut Reservation, to: u64) {
+        let covered = r.crc.covered;
+        if to <= covered {
+            return;
+        }
+        let (start, len) = (r.start() + covered, (to - covered) as usize);
+        match &mut r.place {
+            Held::Region { region, .. } => {
+                r.crc.update(self.segment(region.segment).door.read(start, len));
+            }
+            Held::Own(own) => {
+                let door = own.open().expect("filled octets lie in an open file");
+                r.crc.update(door.read(start, len));
+            }
+        }
+    }
+
+    /// Makes room for at least `payload_bytes` in all, by moving what is there (region to region,
+    /// region to own segment) or by growing (own segment). On error `r` is as it was.
+    ///
+    /// Costs, for a region that is not the last one, a copy of at most `own_segment_bytes_over`.
+    /// Errors: `Wait`: call again after the wake; `Full`, `Budget`.
+    pub fn grow(&mut self, r: &mut Reservation, payload_bytes: u64) -> Result<(), NoRoom> {
+        self.received = None;
+        if payload_bytes <= r.capacity {
+            return Ok(());
+        }
+        if payload_bytes > PAYLOAD_BYTES_MAX {
+            return Err(NoRoom::Budget);
+        }
+        let region = match &r.place {
+            Held::Region { region, .. } => *region,
+            Held::Own(own) => {
+                own.expect(r.envelope_bytes, payload_bytes);
+                r.capacity = payload_bytes;
+                return Ok(());
+            }
+        };
+        let over = self.settings.own_segment_bytes_over;
+        let needed = region_bytes(u64::from(r.envelope_bytes), payload_bytes);
+        if needed > over {
+            return self.grow_to_own(r, region, payload_bytes);
+        }
+        let doubled = (2 * region.bytes).min(over / RECORD_ALIGN * RECORD_ALIGN);
+        self.grow_region(r, region, needed.max(doubled))
+    }
+
+    fn grow_region(&mut self, r: &mut Reservation, old: Region, wanted: u64) -> Result<(), NoRoom> {
+        let more = wanted - old.bytes;
+        let home = self.segment(old.segment);
+        let is_last = home.is_last(old.start + old.bytes);
+        let new = if self.region_bytes + more > self.settings.region_bytes_max {
+            return Err(NoRoom::Budget);
+        } else if is_last && self.segment(old.segment).extend_last(more) {
+            self.region_bytes += more;
+            Region { bytes: wanted, ..old }
+        } else {
+            // Not yet given back, the old one doesn't count twice.
+            self.region_bytes -= old.bytes;
+            let held = self.hold_region(wanted);
+            self.region_bytes += old.bytes;
+            let new = held?;
+            self.copy_region(old, new.start, r.held_bytes() as usize);
+            self.release_region(old);
+            new
+        };
+        let Held::Region { region, .. } = &mut r.place else {
+            unreachable!("`grow` saw a region");
+        };
+        *region = new;
+        r.capacity = wanted - u64::from(r.envelope_bytes);
+        Ok(())
+    }
+
+    /// Copies the first `len` octets of `from` to `start` in the current segment.
+    fn copy_region(&mut self, from: Region, start: u64, len: usize) {
+        if from.segment == self.current.number {
+            self.current.door.copy(from.start, start, len);
+            return;
+        }
+        let i = self.left_position(from.segment);
+        let source = self.left[i].door.read(from.start, len);
+        self.current.door.write(start, len).copy_from_slice(source);
+    }
+
+    fn grow_to_own(
+        &mut self,
+        r: &mut Reservation,
+        old: Region,
+        payload_bytes: u64,
+    ) -> Result<(), NoRoom> {
+        let len = r.held_bytes() as usize;
+        let Held::Region { to, .. } = &mut r.place else {
+            unreachable!("`grow` saw a region");
+        };
+        if to.is_none() {
+            let source = self.segment(old.segment).door.read(old.start, r.envelope_bytes as usize);
+            let envelope = source.to_vec();
+            *to = Some(Box::new(self.open_own(envelope, payload_bytes)?));
+        }
+        let own = to.as_mut().expect("put there above");
+        let held = u64::from(r.envelope_bytes) + r.filled;
+        match self.own_ready(own, RECORDS_AT, held) {
+            Err(NoRoom::Full) => {
+                let own = *to.take().expect("put there above");
+                self.drop_own(own);
+                return Err(NoRoom::Full);
+            }
+            other => other?,
+        };
+        let source = self.segment(old.segment).door.read(old.start, len);
+        own.open()?.write(RECORDS_AT, len).copy_from_slice(source);
+        let own = to.take().expect("put there above");
+        r.place = Held::Own(own);
+        r.capacity = payload_bytes;
+        self.release_region(old);
+        self.filled(r, 0);
+        Ok(())
+    }
+
+    /// Commits the first `payload_bytes` octets (at most what was filled); the rest is given back.
+    ///
+    /// Costs the CRC of the last octets (of the whole record, if more than 4 KiB of what was filled
+    /// is not committed), and one over the slot.
+    pub fn commit_reserved(
+        &mut self,
+        mut r: Reservation,
+        payload_bytes: u64,
+        facts: &Facts,
+    ) -> Commit {
+        self.received = None;
+        assert!(payload_bytes <= r.filled, "no more than was filled");
+        let bytes = u64::from(r.envelope_bytes) + payload_bytes;
+        let record_crc = (r.crc.covered <= bytes).then(|| {
+            self.cover(&mut r, bytes);
+            r.crc.value()
+        });
+        let payload_bytes = octets(payload_bytes as usize);
+        match r.place {
+            Held::Region { region, to } => {
+                if let Some(own) = to {
+                    self.drop_own(*own);
+                }
+                let (offset, envelope_bytes) = (region.start, r.envelope_bytes);
+                let home = self.segment(region.segment);
+                let crc = record_crc.unwrap_or_else(|| crc(home.door.read(offset, bytes as usize)));
+                let record = Record { offset, envelope_bytes, payload_bytes, crc };
+                let id = home.commit_region(record, region.start + region.bytes, facts);
+                self.region_ended(region);
+                Commit::Done(Self::committed(id))
+            }
+            Held::Own(mut own) => {
+                let door = own.take_door();
+                let commit = OwnCommit {
+                    key: own.key,
+                    door,
+                    envelope_bytes: r.envelope_bytes,
+                    payload_bytes,
+                    record_crc,
+                    facts: *facts,
+                };
+                // Nothing filled: the file may not be open yet; its envelope goes along.
+                let unopened = own.take_envelope();
+                self.gate.wait();
+                self.send(Request::OwnCommit { worker: self.worker, commit, unopened });
+                Commit::Later(PendingCommit { events: own.events, outcome: None })
+            }
+        }
+    }
+
+    /// Asks how a [`Commit::Later`] went; each answer but `Wait` is final.
+    ///
+    /// Errors: `Wait`: not yet. `Full`: it failed, nothing is visible.
+    pub fn poll_commit(&mut self, p: &mut PendingCommit) -> Result<Committed, NoRoom> {
+        if p.outcome.is_none() {
+            self.gate.wait();
+        }
+        while p.outcome.is_none() {
+            p.outcome = match p.events.try_recv() {
+                // The file was opened after the commit was asked for; its map is not needed.
+                Ok(OwnEvent::Opened(door)) => {
+                    drop(door);
+                    None
+                }
+                Ok(OwnEvent::Committed(id)) => Some(Ok(id)),
+                Ok(OwnEvent::Failed) | Err(TryRecvError::Disconnected) => Some(Err(NoRoom::Full)),
+                Err(TryRecvError::Empty) => return Err(NoRoom::Wait),
+            };
+            if p.outcome.is_some() {
+                self.own_open -= 1;
+            }
+        }
+        p.outcome.expect("the loop ended with one").map(Self::committed)
+    }
+
+    /// The transfer ended early: what it held is given back, and nothing is ever visible.
+    pub fn release(&mut self, r: Reservation) {
+        self.received = None;
+        match r.place {
+            Held::Region { region, to } => {
+                if let Some(own) = to {
+                    self.drop_own(*own);
+                }
+                self.release_region(region);
+            }
+            Held::Own(own) => self.drop_own(*own),
+        }
+    }
+
+    fn hold_region(&mut self, bytes: u64) -> Result<Region, NoRoom> {
+        if self.region_bytes + bytes > self.settings.region_bytes_max {
+            return Err(NoRoom::Budget);
+        }
+        if self.current.fit(bytes) != Fit::Yes {
+            self.make_room(bytes)?;
+        }
+        let start = self.current.hold(bytes);
+        self.region_bytes += bytes;
+        self.poke_if_low();
+        Ok(Region { segment: self.current.number, start, bytes })
+    }
+
+    fn release_region(&mut self, region: Region) {
+        self.segment(region.segment).release(region.start, region.start + region.bytes);
+        self.region_ended(region);
+    }
+
+    /// Gives its share of the budget back, and seals its segment if it was the last one there.
+    fn region_ended(&mut self, region: Region) {
+        self.region_bytes -= region.bytes;
+        if region.segment == self.current.number {
+            return;
+        }
+        let i = self.left_position(region.segment);
+        if self.left[i].promised() == 0 {
+            let left = self.left.swap_remove(i).leave();
+            self.send(Request::Seal(Box::new(left)));
+        }
+    }
+
+    fn segment(&mut self, number: u32) -> &mut OpenSegment {
+        if number == self.current.number {
+            return &mut self.current;
+        }
+        let i = self.left_position(number);
+        &mut self.left[i]
+    }
+
+    fn left_position(&self, number: u32) -> usize {
+        let at = self.left.iter().position(|segment| segment.number == number);
+        at.expect("a segment stays while a reservation is open in it")
+    }
+
+    fn open_own(&mut self, envelope: Vec<u8>, payload_bytes: u64) -> Result<Own, NoRoom> {
+        if self.own_open >= self.settings.own_segments_max {
+            return Err(NoRoom::Budget);
+        }
+        self.own_open += 1;
+        self.own_keys += 1;
+        let (own, request) = Own::new(self.worker, self.own_keys, envelope, payload_bytes);
+        self.send(request);
+        Ok(own)
+    }
+
+    /// Octets of `own` ready from `start` on, at least `least`. Errors: `Wait`, `Full`.
+    fn own_ready(&mut self, own: &mut Own, start: u64, least: u64) -> Result<u64, NoRoom> {
+        if let Ok(ready) = own.ready(start, least) {
+            return Ok(ready);
+        }
+        self.gate.wait();
+        self.poke();
+        let ready = own.ready(start, least);
+        if ready.is_ok() {
+            self.gate.go_on();
+        }
+        ready
+    }
+
+    fn drop_own(&mut self, mut own: Own) {
+        self.own_open -= 1;
+        let door = own.take_door();
+        self.send(Request::OwnDrop { worker: self.worker, key: own.key, door });
+    }
+}
+
+/// Regions are whole multiples of the alignment, so that one ends where the next begins.
+fn region_bytes(envelope_bytes: u64, payload_bytes: u64) -> u64 {
+    (envelope_bytes + payload_bytes).next_multiple_of(RECORD_ALIGN)
+}

@@ -1,0 +1,347 @@
+//! A shared segment while its worker may commit into it: the tail, the slots, the holes.
+//!
+//! Per committed message: the record's own cache lines, one for the slot, one for the published
+//! word, one for the fronts. No system call, no allocation, no lock.
+use std::sync::Arc;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+
+use super::format::{
+    Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN, RECORDS_AT,
+    REJECTIONS_WORD, SLOT_BYTES, Seed, Totals, encode_slot,
+};
+use super::id::MessageId;
+use super::map::Door;
+use super::window::Window;
+
+/// Holes from this size on are punched out at sealing; smaller ones are only counted, because a
+/// punched page saves 4 KiB and costs a system call.
+pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
+
+/// Octets that belong to no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub start: u64,
+    pub end: u64,
+}
+
+/// Is there room for a record?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    Yes,
+    /// In the file, but not yet populated.
+    NotYet,
+    /// The segment is full for a record of this size.
+    Never,
+}
+
+/// A shared segment, open.
+///
+/// Invariants: `RECORDS_AT <= end <= slots_at - SLOT_BYTES * promised`; what a reservation holds
+/// lies below `end` and below `populated`, and the slot promised to it above `slots_populated`.
+#[derive(Debug)]
+pub(crate) struct OpenSegment {
+    pub number: u32,
+    bytes: u64,
+    pub door: Door,
+    pub window: Arc<Window>,
+    seed: Seed,
+    /// From the start of the file to the first octet that nobody owns.
+    end: u64,
+    /// From the start of the file to the lowest slot written; falls by `SLOT_BYTES` per commit.
+    slots_at: u64,
+    /// Reservations neither committed nor released: each has a slot promised to it.
+    promised: u32,
+    /// The marks of `window` when last looked at.
+    populated: u64,
+    slots_populated: u64,
+    /// Behind these fronts less than half the window is left.
+    poke_end: u64,
+    poke_slots: u64,
+    published: Published,
+    rejections: u64,
+    notes: u64,
+    record_bytes: u64,
+    message_bytes: u64,
+    first_received_at_ns: u64,
+    last_received_at_ns: u64,
+    /// Holes of at least `PUNCHED_HOLE_BYTES_MIN`: fewer than `bytes` divided by that.
+    holes: Vec<Hole>,
+}
+
+/// A segment that its worker has left, on its way to be sealed.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub number: u32,
+    pub door: Door,
+    pub seed: Seed,
+    pub totals: Totals,
+    pub slots: u32,
+    /// The unused middle and the holes, to be punched out.
+    pub holes: Vec<Hole>,
+}
+
+impl OpenSegment {
+    pub(crate) fn new(
+        number: u32,
+        bytes: u64,
+        door: Door,
+        window: Arc<Window>,
+        seed: Seed,
+    ) -> OpenSegment {
+        let mut segment = OpenSegment {
+            number,
+            bytes,
+            door,
+            window,
+            seed,
+            end: RECORDS_AT,
+            slots_at: bytes,
+            promised: 0,
+            populated: 0,
+            slots_populated: bytes,
+            poke_end: 0,
+            poke_slots: bytes,
+            published: Published::default(),
+            rejections: 0,
+            notes: 0,
+            record_bytes: 0,
+            message_bytes: 0,
+            first_received_at_ns: 0,
+            last_received_at_ns: 0,
+            holes: Vec::with_capacity(64),
+        };
+        segment.publish_fronts();
+        segment.look();
+        segment
+    }
+
+    /// Where a record starts that is put at the tail.
+    #[inline]
+    pub(crate) fn start(&self) -> u64 {
+        self.end.next_multiple_of(RECORD_ALIGN)
+    }
+
+    /// Is there room at the tail for a record of `bytes`, and for its slot?
+    #[inline]
+    pub(crate) fn fit(&mut self, bytes: u64) -> Fit {
+        let end = self.start() + bytes;
+        let Some(slots) = self.slots_at.checked_sub(SLOT_BYTES * (u64::from(self.promised) + 1))
+        else {
+            return Fit::Never;
+        };
+        if end > slots {
+            return Fit::Never;
+        }
+        if end <= self.populated && slots >= self.slots_populated {
+            return Fit::Yes;
+        }
+        self.look();
+        if end <= self.populated && slots >= self.slots_populated { Fit::Yes } else { Fit::NotYet }
+    }
+
+    /// Takes over the marks that provisioning has published.
+    fn look(&mut self) {
+        // Partners: the release stores in provision.rs.
+        let marks = &self.window.marks;
+        self.populated = marks.populated.load(Acquire);
+        self.slots_populated = marks.slots_populated.load(Acquire);
+        self.poke_end = self.populated.saturating_sub(marks.window_bytes.load(Relaxed) / 2);
+        self.poke_slots = self.slots_populated + marks.slots_window_bytes.load(Relaxed) / 2;
+        if self.populated >= self.bytes {
+            (self.poke_end, self.poke_slots) = (u64::MAX, 0);
+        }
+    }
+
+    /// Says how far the worker would like to write, before it waits.
+    pub(crate) fn demand(&self, bytes: u64) {
+        self.window.fronts.demand.store(self.start() + bytes, Relaxed);
+    }
+
+    /// Is less than half of the window left, so that provisioning should move it?
+    #[inline]
+    pub(crate) fn window_is_low(&mut self) -> bool {
+        if !self.is_beyond_half() {
+            return false;
+        }
+        self.look();
+        self.is_beyond_half()
+    }
+
+    fn is_beyond_half(&self) -> bool {
+        self.end > self.poke_end || self.slots_front() < self.poke_slots
+    }
+
+    fn slots_front(&self) -> u64 {
+        self.slots_at - SLOT_BYTES * u64::from(self.promised)
+    }
+
+    #[inline]
+    fn publish_fronts(&self) {
+        // Loaded by provisioning; a stale value only makes it look once more.
+        self.window.fronts.end.store(self.end, Relaxed);
+        self.window.fronts.slots.store(self.slots_front(), Relaxed);
+    }
+
+    /// Takes `bytes` octets at the tail and promises a slot; gives their offset. The caller has
+    /// asked `fit`.
+    pub(crate) fn hold(&mut self, bytes: u64) -> u64 {
+        let start = self.start();
+        self.end = start + bytes;
+        self.promised += 1;
+        assert!(self.end <= self.slots_front(), "`fit` said yes");
+        self.publish_fronts();
+        start
+    }
+
+    /// Is `hold`'s region `start..end` the last one, so that it can be extended or taken back?
+    pub(crate) fn is_last(&self, end: u64) -> bool {
+        self.end == end
+    }
+
+    /// Makes the last region longer by `bytes`, if there is room.
+    pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
+        let end = self.end + bytes;
+        if end > self.slots_front() || end > self.populated {
+            return false;
+        }
+        self.end = end;
+        self.publish_fronts();
+        true
+    }
+
+    /// A reservation has ended: what it held from `keep_to` to `end` belongs to nobody any more.
+    fn give_back(&mut self, keep_to: u64, end: u64) {
+        if self.end != end {
+            if end - keep_to >= PUNCHED_HOLE_BYTES_MIN {
+                self.holes.push(Hole { start: keep_to, end });
+            }
+            return;
+        }
+        self.end = keep_to;
+        while let Some(i) = self.holes.iter().position(|hole| hole.end == self.end) {
+            self.end = self.holes.swap_remove(i).start;
+        }
+    }
+
+    /// Gives the region `start..end` back, and the slot promised to it.
+    pub(crate) fn release(&mut self, start: u64, end: u64) {
+        self.give_back(start, end);
+        self.break_promise();
+        self.publish_fronts();
+    }
+
+    /// Moves the promise of a slot from this segment to none.
+    fn break_promise(&mut self) {
+        assert!(self.promised > 0, "a reservation is released once");
+        self.promised -= 1;
+    }
+
+    /// Reservations still open in it.
+    pub(crate) fn promised(&self) -> u32 {
+        self.promised
+    }
+
+    /// Commits a record put at the tail, where `fit` said yes. Readers see it when this returns.
+    #[inline]
+    pub(crate) fn commit_tail(&mut self, record: Record, facts: &Facts) -> MessageId {
+        debug_assert!(record.offset == self.start(), "the record lies at the tail");
+        self.end = record.end();
+        self.commit(record, facts)
+    }
+
+    /// Commits a record in the region `record.offset..region_end`; the rest of it is given back.
+    pub(crate) fn commit_region(&mut self, record: Record, end: u64, facts: &Facts) -> MessageId {
+        assert!(record.end() <= end, "the record lies inside its region");
+        self.give_back(record.end(), end);
+        self.break_promise();
+        self.commit(record, facts)
+    }
+
+    #[inline]
+    fn commit(&mut self, record: Record, facts: &Facts) -> MessageId {
+        let index = self.published.slots;
+        let place = Place {
+            record_offset: record.offset,
+            envelope_bytes: record.envelope_bytes,
+            payload_bytes: record.payload_bytes,
+            messages_before: self.published.messages,
+            record_crc: record.crc,
+        };
+        // Times never fall within a segment: listings search in them.
+        let mut facts = *facts;
+        facts.received_at_ns = facts.received_at_ns.max(self.last_received_at_ns);
+        self.slots_at -= SLOT_BYTES;
+        assert!(self.slots_at >= self.end, "the slot was promised");
+        let slot = self.door.write(self.slots_at, SLOT_BYTES as usize);
+        encode_slot(slot, &self.seed, index, &place, &facts);
+        self.count(&facts, &record);
+        self.publish_fronts();
+        MessageId { segment: self.number, slot: index }
+    }
+
+    #[inline]
+    fn count(&mut self, facts: &Facts, record: &Record) {
+        if self.published.slots == 0 {
+            self.first_received_at_ns = facts.received_at_ns;
+        }
+        self.last_received_at_ns = facts.received_at_ns;
+        self.record_bytes += record.end() - record.offset;
+        self.published.slots += 1;
+        let live = self.door.live();
+        match facts.kind {
+            Kind::Message => {
+                self.published.messages += 1;
+                self.message_bytes += u64::from(facts.message_bytes);
+            }
+            Kind::Rejection => {
+                self.rejections += 1;
+                live[REJECTIONS_WORD].store(self.rejections.to_le(), Relaxed);
+            }
+            Kind::Note => {
+                self.notes += 1;
+                live[NOTES_WORD].store(self.notes.to_le(), Relaxed);
+            }
+        }
+        // Publishes the record, its slot and the counts. Partner: the acquire fence behind the
+        // load of this word in reader.rs, in any process.
+        live[PUBLISHED_WORD].store(self.published.word().to_le(), Release);
+    }
+
+    /// The worker goes on elsewhere, and no reservation is open here.
+    pub(crate) fn leave(mut self) -> Left {
+        assert!(self.promised == 0, "a segment is left when its reservations are gone");
+        self.holes.push(Hole { start: self.end, end: self.slots_at });
+        let totals = Totals {
+            records_end: self.end,
+            first_received_at_ns: self.first_received_at_ns,
+            last_received_at_ns: self.last_received_at_ns,
+            message_bytes: self.message_bytes,
+            hole_bytes: self.end - RECORDS_AT - self.record_bytes,
+            lost_slots: 0,
+            lost_messages: 0,
+        };
+        Left {
+            number: self.number,
+            door: self.door,
+            seed: self.seed,
+            totals,
+            slots: self.published.slots,
+            holes: self.holes,
+        }
+    }
+}
+
+/// A record that is complete but for its slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Record {
+    pub offset: u64,
+    pub envelope_bytes: u32,
+    pub payload_bytes: u32,
+    pub crc: u32,
+}
+
+impl Record {
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + u64::from(self.envelope_bytes) + u64::from(self.payload_bytes)
+    }
+}

@@ -1,0 +1,36 @@
+//! How large the log makes things.
+
+use super::format::BootId;
+
+/// How the log is laid out and bounded. The defaults are DESIGN's, each with its reason there.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Bytes of a worker's first segment; each next is twice that, up to `segment_bytes_max`. A
+    /// segment is made larger than this when one record needs it, and smaller down to the first
+    /// when the disk is nearly full.
+    pub segment_bytes_first: u64,
+    /// See above.
+    pub segment_bytes_max: u64,
+    /// Reservations larger than this get an own segment.
+    pub own_segment_bytes_over: u64,
+    /// Own segments open at once, per worker.
+    pub own_segments_max: usize,
+    /// Bytes of open regions per worker.
+    pub region_bytes_max: u64,
+    /// Takes this for the machine's boot id: tests make a restart of the machine with it.
+    #[doc(hidden)]
+    pub boot: Option<BootId>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            segment_bytes_first: 4 << 20,
+            segment_bytes_max: 64 << 20,
+            own_segment_bytes_over: 4 << 20,
+            own_segments_max: 16,
+            region_bytes_max: 64 << 20,
+            boot: None,
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The folder's `store` file: its name for good, the next segment number, how often it was opened.
+//!
+//! Two lines of text of fixed width, written alternately in place, each with its own checksum: a
+//! write that is cut leaves the other line. The valid one with the highest (starts, next) counts.
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use super::error::OpenError;
+use super::format::{StoreId, crc};
+
+/// What a line says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoreState {
+    pub id: StoreId,
+    /// No segment with this number or a higher one was ever created.
+    pub next: u32,
+    /// How often the folder was opened for writing.
+    pub starts: u32,
+}
+
+/// The file, open for writing.
+#[derive(Debug)]
+pub(crate) struct Store {
+    file: File,
+    path: PathBuf,
+    pub state: StoreState,
+    /// Which line is written next.
+    line: u64,
+}
+
+/// Length of a line, line feed included.
+const LINE_BYTES: usize = 97;
+
+impl StoreState {
+    /// The line: `sinkd-store 1 id=… next=… starts=… crc=…`.
+    fn encode(&self) -> String {
+        let id: String = self.id.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let text =
+            format!("sinkd-store 1 id={id} next={:010} starts={:010}", self.next, self.starts);
+        let line = format!("{text} crc={:08x}\n", crc(text.as_bytes()));
+        assert!(line.len() == LINE_BYTES, "a line has one width");
+        line
+    }
+
+    /// `line`: any octets. `None`: not a valid line.
+    fn decode(line: &[u8]) -> Option<StoreState> {
+        let line = std::str::from_utf8(line).ok()?.strip_suffix('\n')?;
+        let (text, check) = line.rsplit_once(" crc=")?;
+        if u32::from_str_radix(check, 16).ok()? != crc(text.as_bytes()) {
+            return None;
+        }
+        let rest = text.strip_prefix("sinkd-store 1 id=")?;
+        let (id, rest) = rest.split_once(" next=")?;
+        let (next, starts) = rest.split_once(" starts=")?;
+        let mut bytes = [0; 16];
+        for (i, byte) in bytes.iter_mut().enumerate() {
+            *byte = u8::from_str_radix(id.get(2 * i..2 * i + 2)?, 16).ok()?;
+        }
+        Some(StoreState {
+            id: StoreId(bytes),
+            next: next.parse().ok()?,
+            starts: starts.parse().ok()?,
+        })
+    }
+
+    /// The valid line that counts, and its number.
+    fn newest(bytes: &[u8]) -> Option<(StoreState, u64)> {
+        let lines = bytes.chunks(LINE_BYTES).zip(0..2);
+        lines
+            .filter_map(|(line, i)| StoreState::decode(line).map(|state| (state, i)))
+            .max_by_key(|(state, _)| (state.starts, state.next))
+    }
+}
+
+impl Store {
+    /// Opens the file under the lock, or makes it, and counts this start.
+    ///
+    /// `highest`: the highest segment number found in the folder: the file may be older than that
+    /// after a power loss. Errors: `Format` when it is there and no line of it is valid.
+    pub(crate) fn open(folder: &Path, highest: u32, fresh: StoreId) -> Result<Store, OpenError> {
+        let path = folder.join("store");
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(|e| OpenError::of(&path, e))?;
+        let (state, line) = match StoreState::newest(&bytes) {
+            Some((state, line)) => (state, 1 - line),
+            None if bytes.is_empty() || (highest == 0 && bytes.iter().all(|b| *b == 0)) => {
+                (StoreState { id: fresh, next: 1, starts: 0 }, 0)
+            }
+            None => {
+                let problem = "no valid line (\"sinkd-store 1 id=…\") in it".into();
+                return Err(OpenError::Format { file: path, offset: 0, problem });
+            }
+        };
+        let mut store = Store { file, path, state, line };
+        store.state.next = state.next.max(highest.saturating_add(1));
+        store.state.starts += 1;
+        store
+            .write()
+            .and_then(|()| store.file.sync_all())
+            .map_err(|e| OpenError::of(&store.path, e))?;
+        Ok(store)
+    }
+
+    /// Takes the next segment number, for good.
+    pub(crate) fn take_number(&mut self) -> io::Result<u32> {
+        let number = self.state.next;
+        self.state.next = number.checked_add(1).ok_or(io::ErrorKind::StorageFull)?;
+        self.write()?;
+        Ok(number)
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        self.file.write_all_at(self.state.encode().as_bytes(), self.line * LINE_BYTES as u64)?;
+        self.line = 1 - self.line;
+        Ok(())
+    }
+
+    /// Another handle, for the sync thread.
+    pub(crate) fn handle(&self) -> io::Result<File> {
+        self.file.try_clone()
+    }
+}
