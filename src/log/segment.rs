@@ -72,7 +72,6 @@ pub(crate) struct OpenSegment {
 #[derive(Debug)]
 pub(crate) struct Left {
     pub number: u32,
-    pub bytes: u64,
     pub door: Door,
     pub seed: Seed,
     pub totals: Totals,
@@ -323,7 +322,6 @@ impl OpenSegment {
         };
         Left {
             number: self.number,
-            bytes: self.bytes,
             door: self.door,
             seed: self.seed,
             totals,

@@ -65,14 +65,6 @@ impl StoreState {
         })
     }
 
-    /// Reads the folder's, without a lock. `None`: there is none, or none that is valid.
-    pub(crate) fn read(folder: &Path) -> Option<StoreState> {
-        let mut bytes = Vec::new();
-        let file = File::open(folder.join("store")).ok()?;
-        file.take(2 * LINE_BYTES as u64).read_to_end(&mut bytes).ok()?;
-        StoreState::newest(&bytes).map(|(state, _)| state)
-    }
-
     /// The valid line that counts, and its number.
     fn newest(bytes: &[u8]) -> Option<(StoreState, u64)> {
         let lines = bytes.chunks(LINE_BYTES).zip(0..2);
