@@ -10,6 +10,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
+use sinkd::log::Slot;
+use sinkd::log::reader::{Folder, Span};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -196,7 +198,18 @@ impl Dice {
     }
 }
 
-/// Every message in the folder.
-pub fn messages(folder: &Folder) -> Vec<Slot> {
-    unimplemented!()
+/// Every message in the folder: its slot and its payload in wire form.
+pub fn messages(data: &Path) -> Vec<(Slot, Vec<u8>)> {
+    let folder = Folder::open(data).unwrap();
+    let unreadable: Vec<String> = folder.unreadable().map(ToString::to_string).collect();
+    assert!(unreadable.is_empty(), "{unreadable:?}");
+    let listing = folder.listing(Span::default()).unwrap();
+    let slots: Vec<Slot> = listing.forward(0).unwrap().map(Result::unwrap).collect();
+    let read = |slot: Slot| {
+        let (segment, _) = folder.find(slot.id).unwrap();
+        let mut record = Vec::new();
+        let (_, payload) = segment.record(&slot, &mut record).unwrap();
+        (slot, payload.to_vec())
+    };
+    slots.into_iter().map(read).collect()
 }

@@ -12,9 +12,12 @@ mod verify;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context;
 use clap::Parser;
-use sinkd::log::{self, Folder, MessageId};
+use sinkd::log::Slot;
+use sinkd::log::reader::{Folder, Segment};
 
 use args::{Cli, Command, Id};
 
@@ -38,9 +41,13 @@ fn main() -> ExitCode {
     match result {
         Ok(Finding::Holds) => ExitCode::SUCCESS,
         Ok(Finding::DoesNotHold) => ExitCode::from(1),
-        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => {
+            // What is still in the buffer has no reader; dropping it would try again.
+            std::mem::forget(out);
+            ExitCode::SUCCESS
+        }
         Err(error) => {
-            let _ = out.flush();
+            drop(out);
             eprintln!("sinkctl: {error:#}");
             ExitCode::from(2)
         }
@@ -48,7 +55,9 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
-    let folder = Folder::open(&cli.data)?;
+    let folder = Folder::open(&cli.data).with_context(|| {
+        format!("{}: no data folder of sinkd; name one with --data", cli.data.display())
+    })?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
         Command::Cat { id } => cat::run(&folder, *id, out),
@@ -61,13 +70,14 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
 }
 
 /// The message meant; an error if there is none.
-pub fn resolve(folder: &Folder, id: Id) -> anyhow::Result<MessageId> {
-    match id {
-        Id::Exactly(id) => Ok(id),
-        Id::Latest => {
-            folder.latest()?.ok_or_else(|| anyhow::anyhow!("there is no message here yet"))
-        }
-    }
+fn resolve(folder: &Folder, id: Id) -> anyhow::Result<(Arc<Segment>, Slot)> {
+    let id = match id {
+        Id::Exactly(id) => id,
+        Id::Latest => folder.latest()?.context("there is no message here yet")?.id,
+    };
+    let (segment, slot) = folder.find(id)?;
+    anyhow::ensure!(slot.is_message(), "{id} is no message, but a note about one");
+    Ok((segment, slot))
 }
 
 /// Whoever read us has had enough (`| head`): that is no failure.
@@ -77,13 +87,12 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     })
 }
 
-/// Says on stderr which segments can't be read; true if there are any.
-pub fn report_unreadable(folder: &Folder) -> bool {
+/// Says on stderr which segments can't be read.
+fn report_unreadable(folder: &Folder) -> Finding {
+    let mut finding = Finding::Holds;
     for fault in folder.unreadable() {
         eprintln!("sinkctl: {fault}");
+        finding = Finding::DoesNotHold;
     }
-    !folder.unreadable().is_empty()
+    finding
 }
-
-/// Kept for the commands: errors of the reader become sentences.
-pub type ReadError = log::ReadError;

@@ -1,1 +1,102 @@
+//! `sinkctl segments`: each file's fill, holes, state and span of time.
+use std::io::Write;
 
+use comfy_table::{CellAlignment, Table, presets};
+use serde::Serialize;
+use sinkd::log::State;
+use sinkd::log::reader::{Folder, Summary};
+
+use crate::print::rfc3339;
+use crate::{Finding, Out, report_unreadable};
+
+/// A segment in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct Row {
+    segment: u32,
+    /// "open", "sealed" or "suspect".
+    state: &'static str,
+    worker: u32,
+    /// Which start of sinkd made it.
+    start: u32,
+    messages: u64,
+    slots: u32,
+    /// Length of the file.
+    bytes: u64,
+    /// Octets of records and slots; null while it is open.
+    used_bytes: Option<u64>,
+    /// Octets between records that belong to none; null while it is open.
+    hole_bytes: Option<u64>,
+    /// RFC 3339; null without messages.
+    first: Option<String>,
+    last: Option<String>,
+    lost: u32,
+}
+
+impl Row {
+    fn of(summary: &Summary) -> Row {
+        let (identity, totals) = (&summary.identity, &summary.totals);
+        let is_open = summary.state == State::Open;
+        let slots = summary.published.slots;
+        let used = totals.records_end.saturating_sub(totals.hole_bytes) + 64 * u64::from(slots);
+        let time = |ns| (slots > 0).then(|| rfc3339(ns));
+        Row {
+            segment: identity.number,
+            state: match summary.state {
+                State::Open => "open",
+                State::Sealed => "sealed",
+                State::Suspect { .. } => "suspect",
+            },
+            worker: identity.worker,
+            start: identity.start_count,
+            messages: summary.messages(),
+            slots,
+            bytes: identity.segment_bytes,
+            used_bytes: (!is_open).then_some(used),
+            hole_bytes: (!is_open).then_some(totals.hole_bytes),
+            first: time(totals.first_received_at_ns),
+            last: time(totals.last_received_at_ns),
+            lost: totals.lost_slots,
+        }
+    }
+
+    fn cells(self) -> [String; 9] {
+        let number = |n: Option<u64>| n.map_or("-".into(), |n| n.to_string());
+        let seconds = |t: Option<String>| t.map_or("-".into(), |t| format!("{}Z", &t[..19]));
+        [
+            self.segment.to_string(),
+            self.state.into(),
+            self.worker.to_string(),
+            self.messages.to_string(),
+            self.bytes.to_string(),
+            number(self.used_bytes),
+            number(self.hole_bytes),
+            seconds(self.first),
+            seconds(self.last),
+        ]
+    }
+}
+
+pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+    let rows = folder.segments().map(Row::of);
+    if json {
+        for row in rows {
+            writeln!(out, "{}", serde_json::to_string(&row)?)?;
+        }
+        return Ok(report_unreadable(folder));
+    }
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header([
+        "segment", "state", "worker", "messages", "bytes", "used", "holes", "first", "last",
+    ]);
+    for row in rows {
+        table.add_row(row.cells());
+    }
+    for column in [0, 2, 3, 4, 5, 6] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    writeln!(out, "{}", table.trim_fmt())?;
+    Ok(report_unreadable(folder))
+}

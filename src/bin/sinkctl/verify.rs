@@ -1,1 +1,77 @@
+//! `sinkctl verify`: reads everything and checks every checksum.
+use std::io::{IsTerminal, Write};
 
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use sinkd::log::reader::Folder;
+
+use crate::{Finding, Out};
+
+/// Damage reported one by one; beyond it only counted, as a bad disk may have millions.
+const DAMAGE_SHOWN_MAX: usize = 1000;
+
+/// The report in `--json`. Keys keep their meaning.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    segments: u64,
+    messages: u64,
+    /// Sentences that name file and offset; at most 1000.
+    damage: Vec<String>,
+    damaged: u64,
+}
+
+impl Report {
+    fn add(&mut self, damage: String) {
+        self.damaged += 1;
+        if self.damage.len() < DAMAGE_SHOWN_MAX {
+            self.damage.push(damage);
+        }
+    }
+}
+
+pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+    let report = verify(folder)?;
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        for damage in &report.damage {
+            eprintln!("sinkctl: {damage}");
+        }
+        let (segments, messages) = (report.segments, report.messages);
+        let verdict = match report.damaged {
+            0 => "all whole".to_owned(),
+            n => format!("{n} damaged"),
+        };
+        writeln!(out, "{segments} segments, {messages} messages: {verdict}")?;
+    }
+    Ok(if report.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+fn verify(folder: &Folder) -> anyhow::Result<Report> {
+    let mut report = Report { messages: folder.messages(), ..Report::default() };
+    let progress = progress(folder);
+    for fault in folder.unreadable() {
+        report.add(fault.to_string());
+    }
+    for summary in folder.segments() {
+        report.segments += 1;
+        match folder.segment(summary.identity.number) {
+            Ok(segment) => segment.verify().for_each(|damage| report.add(damage.to_string())),
+            Err(error) => report.add(error.to_string()),
+        }
+        progress.inc(summary.identity.segment_bytes);
+    }
+    progress.finish_and_clear();
+    Ok(report)
+}
+
+/// A bar when a person watches.
+fn progress(folder: &Folder) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bytes = folder.segments().map(|s| s.identity.segment_bytes).sum();
+    let style = ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {bytes_per_sec}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    ProgressBar::new(bytes).with_style(style)
+}
