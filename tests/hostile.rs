@@ -135,15 +135,9 @@ fn connections_beyond_the_descriptors_wait_and_are_served() {
 #[test]
 fn a_disk_without_room_is_452_and_heals() {
     let data = tempdir().unwrap();
-    // A limit on the size of files stands for a full disk: the first segment fits, the next does not.
-    let mut command = std::process::Command::new("sh");
-    let script = format!(
-        "ulimit -S -f 12000; exec {} --listen 127.0.0.1:0 --workers 1 --storage-wait 300ms \
-         --log-level error --data {}",
-        env!("CARGO_BIN_EXE_sinkd"),
-        data.path().display()
-    );
-    let sink = Sink::spawn(command.arg("-c").arg(script));
+    let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "300ms"]);
+    // A limit on the size of files stands for a full disk: what is allocated can still be used.
+    limit_file_size(sink.pid(), Some(4096));
     let mut client = sink.connect();
     client.ehlo();
     let body = b"0123456789abcdef0123456789abcdef0123456789abcdef\r\n".repeat(1000);
@@ -162,7 +156,7 @@ fn a_disk_without_room_is_452_and_heals() {
     assert_eq!(client.command("NOOP"), 250);
     let (count, _, _) = sinkctl(data.path(), &["count"]);
     assert_eq!(count, format!("{stored}\n").into_bytes());
-    lift_file_size_limit(sink.pid());
+    limit_file_size(sink.pid(), None);
     // It looks again by itself; until then it goes on saying 452.
     let healed = (0..10_000).any(|_| {
         client.begin("", "b@example.org");
@@ -174,8 +168,8 @@ fn a_disk_without_room_is_452_and_heals() {
     assert_eq!(code, 0, "{errors}");
 }
 
-fn lift_file_size_limit(pid: u32) {
-    let none = rustix::process::Rlimit { current: None, maximum: None };
+fn limit_file_size(pid: u32, bytes: Option<u64>) {
+    let limit = rustix::process::Rlimit { current: bytes, maximum: None };
     let pid = rustix::process::Pid::from_raw(pid as i32);
-    rustix::process::prlimit(pid, rustix::process::Resource::Fsize, none).unwrap();
+    rustix::process::prlimit(pid, rustix::process::Resource::Fsize, limit).unwrap();
 }

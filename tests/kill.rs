@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::{Dice, Sink, id_of, sinkctl};
 use tempfile::tempdir;
 
-const ROUNDS: usize = 16;
+const ROUNDS: usize = 12;
 const SENDERS: usize = 6;
 
 /// What the senders know, over all rounds.
@@ -107,10 +107,10 @@ fn send_until_killed(
 
 /// Mostly small, some beyond the staging buffers, a few with a segment of their own.
 fn payload(dice: &mut Dice, seed: u64, n: usize) -> Vec<u8> {
-    let size = match dice.roll(40) {
+    let size = match dice.roll(150) {
         0 => 4_300_000 + dice.roll(100_000),
-        1..=3 => 100_000 + dice.roll(300_000),
-        4..=8 => 20_000 + dice.roll(60_000),
+        1..=6 => 100_000 + dice.roll(300_000),
+        7..=30 => 20_000 + dice.roll(60_000),
         _ => dice.roll(4000),
     };
     let mut payload = format!("Subject: {seed} {n}\r\n\r\n").into_bytes();

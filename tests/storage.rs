@@ -14,7 +14,7 @@ fn others_are_answered_while_transfers_wait_for_storage() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "10m"]);
     let mut idle = sink.connect();
-    let provision = thread_named(sink.pid(), "provision");
+    let provision = thread_named(sink.pid(), "log-provision");
     hold(provision);
     let body = b"0123456789abcdef0123456789abcdef\r\n".repeat(BODY_LINES);
     let senders: Vec<_> = (0..4)
@@ -47,7 +47,7 @@ fn others_are_answered_while_transfers_wait_for_storage() {
 fn a_transfer_that_waits_too_long_gets_452_and_the_session_goes_on() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "100ms"]);
-    let provision = thread_named(sink.pid(), "provision");
+    let provision = thread_named(sink.pid(), "log-provision");
     hold(provision);
     let body = b"0123456789abcdef0123456789abcdef\r\n".repeat(BODY_LINES);
     let mut client = sink.connect();
