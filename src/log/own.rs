@@ -91,6 +91,11 @@ impl Own {
         Ok(self.door.as_mut().expect("opened above"))
     }
 
+    /// The file, if it is open.
+    pub(crate) fn door(&self) -> Option<&Door> {
+        self.door.as_ref()
+    }
+
     /// Octets ready from `start` on, at least `least`. Errors: `Wait`, `Full`.
     pub(crate) fn ready(&mut self, start: u64, least: u64) -> Result<u64, NoRoom> {
         self.open()?;

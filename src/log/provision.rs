@@ -330,10 +330,12 @@ impl Provision {
         // Lost syncs are made good by the next; only a power loss asks for it.
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
-        let path = disk::segment_path(&self.folder, number);
-        let file = disk::create(&path)?;
+        // No reader ever sees it without its identity page.
+        let part = disk::part_path(&self.folder, number);
+        let file = disk::create(&part)?;
         let made = disk::allocate(&file, 0, bytes)
             .and_then(|()| file.write_all_at(&identity.encode(), 0))
+            .and_then(|()| std::fs::rename(&part, disk::segment_path(&self.folder, number)))
             .and_then(|()| Mapping::new(file, bytes));
         match made {
             Ok((mapping, door)) => {
@@ -342,7 +344,9 @@ impl Provision {
                 Ok((prepared, door, identity.seed()))
             }
             Err(e) => {
-                unlink(&self.folder, number);
+                // One of the two is there; recovery removes what stays.
+                drop(std::fs::remove_file(&part));
+                drop(std::fs::remove_file(disk::segment_path(&self.folder, number)));
                 Err(e)
             }
         }

@@ -105,3 +105,21 @@ pub enum Damage {
         source: io::Error,
     },
 }
+
+/// Why something asked of a folder cannot be given.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The id was never given to a message, or its segment was dropped since.
+    #[error("no message {id}: it was pruned, or never there (see: sinkctl ls)")]
+    NoSuchMessage {
+        /// The one asked for.
+        id: MessageId,
+    },
+    /// Its segment cannot be read.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// It cannot be read.
+    #[error(transparent)]
+    Damage(#[from] Damage),
+}

@@ -5,11 +5,15 @@
 //! still open, the live page alone is mapped, to see what its worker publishes.
 mod check;
 mod damage;
+mod folder;
+mod listing;
 mod scan;
 mod segment;
 
 #[doc(hidden)]
 pub use check::check_segment;
-pub use damage::{Damage, SegmentError};
+pub use damage::{Damage, ReadError, SegmentError};
+pub use folder::{Folder, Positions, Summary};
+pub use listing::{Listing, Page, Span};
 pub(crate) use scan::{Extent, Found, scan};
 pub use segment::{Segment, Slots};

@@ -1,0 +1,420 @@
+//! Messages in the order of their arrival, over all segments.
+//!
+//! The order is (start of sinkd, commit time, id). Within a segment times never fall, so it is a
+//! merge of segments; page K is found without reading what lies before it, by a binary search over
+//! time, each step of which counts by binary searches in those segments that overlap.
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::folder::{Folder, Summary};
+use super::{ReadError, Segment};
+use crate::log::format::Slot;
+
+/// A span of commit times, ns since the Unix epoch.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Span {
+    /// From this time on.
+    pub since_ns: Option<u64>,
+    /// Before this time.
+    pub until_ns: Option<u64>,
+}
+
+/// The messages of a folder in the order of their arrival, as of the folder's last refresh.
+#[derive(Debug)]
+pub struct Listing<'a> {
+    folder: &'a Folder,
+    /// One for each start of sinkd, in order.
+    groups: Vec<Vec<Part>>,
+}
+
+/// The part of a segment that lies inside the span.
+#[derive(Debug, Clone)]
+struct Part {
+    number: u32,
+    /// Slots and messages in the whole segment.
+    slots: u32,
+    messages: u32,
+    first_ns: u64,
+    last_ns: u64,
+    /// What lies inside.
+    from: Place,
+    to: Place,
+}
+
+/// A position between two slots: slots and messages before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Place {
+    slot: u32,
+    messages: u32,
+}
+
+impl Part {
+    fn of(summary: &Summary) -> Part {
+        let (slots, messages) = (summary.published.slots, summary.published.messages);
+        Part {
+            number: summary.identity.number,
+            slots,
+            messages,
+            first_ns: summary.totals.first_received_at_ns,
+            last_ns: summary.totals.last_received_at_ns,
+            from: Place { slot: 0, messages: 0 },
+            to: Place { slot: slots, messages },
+        }
+    }
+
+    fn len(&self) -> u64 {
+        u64::from(self.to.messages.saturating_sub(self.from.messages))
+    }
+
+    /// The place behind all slots with a time below `ns`, which lies within `bounds`.
+    fn place_at(&self, folder: &Folder, ns: u64, bounds: Range<u32>) -> Result<Place, ReadError> {
+        if ns <= self.first_ns {
+            return Ok(Place { slot: 0, messages: 0 });
+        }
+        if ns > self.last_ns {
+            return Ok(Place { slot: self.slots, messages: self.messages });
+        }
+        let segment = folder.segment(self.number)?;
+        let end = bounds.end;
+        let slot = search(bounds, |slot| {
+            next_valid(&segment, slot, end).is_none_or(|s| s.facts.received_at_ns >= ns)
+        });
+        Ok(self.place(&segment, slot))
+    }
+
+    /// The place before the message that has `messages` before it.
+    fn place_of(&self, folder: &Folder, messages: u32) -> Result<Place, ReadError> {
+        let segment = folder.segment(self.number)?;
+        let behind = search(0..self.slots, |slot| {
+            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before > messages)
+        });
+        // The slot before it is the last with so many before it: the message itself.
+        let slot = behind.saturating_sub(1);
+        Ok(Place { slot, messages })
+    }
+
+    fn place(&self, segment: &Segment, slot: u32) -> Place {
+        let next = next_valid(segment, slot, self.slots);
+        let messages = next.map_or(self.messages, |s| s.messages_before.min(self.messages));
+        Place { slot, messages }
+    }
+}
+
+/// The first index in `bounds` for which `is_behind` holds; it holds for all that follow.
+fn search(bounds: Range<u32>, mut is_behind: impl FnMut(u32) -> bool) -> u32 {
+    let (mut low, mut high) = (bounds.start, bounds.end);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if is_behind(middle) { high = middle } else { low = middle + 1 }
+    }
+    low
+}
+
+/// The first undamaged slot of `slot..end`.
+fn next_valid(segment: &Segment, slot: u32, end: u32) -> Option<Slot> {
+    (slot..end).find_map(|slot| segment.slot(slot).ok())
+}
+
+impl<'a> Listing<'a> {
+    pub(super) fn new(folder: &'a Folder, span: Span) -> Result<Listing<'a>, ReadError> {
+        let mut parts: Vec<(u32, Part)> = Vec::new();
+        for summary in folder.segments().filter(|s| s.published.slots > 0) {
+            let mut part = Part::of(summary);
+            if let Some(since) = span.since_ns {
+                part.from = part.place_at(folder, since, 0..part.slots)?;
+            }
+            if let Some(until) = span.until_ns {
+                part.to = part.place_at(folder, until, 0..part.slots)?;
+            }
+            if part.from.slot < part.to.slot {
+                parts.push((summary.identity.start_count, part));
+            }
+        }
+        parts.sort_by_key(|(start, part)| (*start, part.number));
+        let groups = parts.chunk_by(|a, b| a.0 == b.0);
+        let groups = groups.map(|g| g.iter().map(|(_, part)| part.clone()).collect()).collect();
+        Ok(Listing { folder, groups })
+    }
+
+    /// Messages in it. Lost ones count, as they have a position.
+    pub fn len(&self) -> u64 {
+        self.groups.iter().flatten().map(Part::len).sum()
+    }
+
+    /// Has it none?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Oldest first, without the first `offset`. Costs a binary search over time.
+    ///
+    /// Damaged messages come as errors, in their segment's turn.
+    pub fn forward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
+        let mut rest = offset;
+        let mut groups = VecDeque::new();
+        for group in &self.groups {
+            let len: u64 = group.iter().map(Part::len).sum();
+            if rest >= len {
+                rest -= len;
+                continue;
+            }
+            let mut group = group.clone();
+            if rest > 0 {
+                for (part, place) in self.cut(&group, rest)?.into_iter().enumerate() {
+                    group[part].from = place;
+                }
+                group.retain(|part| part.from.slot < part.to.slot);
+                rest = 0;
+            }
+            groups.push_back(group);
+        }
+        Ok(Page::new(self.folder, groups, Direction::Forward))
+    }
+
+    /// Newest first, without the newest `offset`.
+    pub fn backward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
+        let mut rest = offset;
+        let mut groups = VecDeque::new();
+        for group in self.groups.iter().rev() {
+            let len: u64 = group.iter().map(Part::len).sum();
+            if rest >= len {
+                rest -= len;
+                continue;
+            }
+            let mut group = group.clone();
+            if rest > 0 {
+                for (part, place) in self.cut(&group, len - rest)?.into_iter().enumerate() {
+                    group[part].to = place;
+                }
+                group.retain(|part| part.from.slot < part.to.slot);
+                rest = 0;
+            }
+            groups.push_back(group);
+        }
+        Ok(Page::new(self.folder, groups, Direction::Backward))
+    }
+
+    /// The place in each part of `group` so that the first `k` messages lie before them; `k` is
+    /// more than 0 and less than the messages in the group.
+    fn cut(&self, group: &[Part], k: u64) -> Result<Vec<Place>, ReadError> {
+        // Invariant: fewer than or exactly `k` messages have a time below `low`, more have one
+        // below `high`. `at_low` and `at_high` are the places of those two times.
+        let mut low = group.iter().map(|p| p.first_ns).min().unwrap_or(0);
+        let mut high = group.iter().map(|p| p.last_ns).max().unwrap_or(0).saturating_add(1);
+        let mut at_low: Vec<Place> = group.iter().map(|p| p.from).collect();
+        let mut at_high: Vec<Place> = group.iter().map(|p| p.to).collect();
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            let mut at_middle = Vec::with_capacity(group.len());
+            for (i, part) in group.iter().enumerate() {
+                let bounds = at_low[i].slot..at_high[i].slot;
+                let place = part.place_at(self.folder, middle, bounds)?;
+                at_middle.push(clamp(place, at_low[i], at_high[i]));
+            }
+            if count(group, &at_middle) > k {
+                (high, at_high) = (middle, at_middle);
+            } else {
+                (low, at_low) = (middle, at_middle);
+            }
+        }
+        // Those between have the time `low`, all of them: they are ordered by id.
+        let mut missing = k.saturating_sub(count(group, &at_low));
+        for (i, part) in group.iter().enumerate() {
+            let equal = u64::from(at_high[i].messages.saturating_sub(at_low[i].messages));
+            if missing >= equal {
+                at_low[i] = at_high[i];
+            } else if missing > 0 {
+                let messages = at_low[i].messages + missing as u32;
+                at_low[i] = part.place_of(self.folder, messages)?;
+            }
+            missing -= missing.min(equal);
+        }
+        Ok(at_low)
+    }
+}
+
+/// Messages of `group` before these places.
+fn count(group: &[Part], places: &[Place]) -> u64 {
+    let before = |(part, place): (&Part, &Place)| {
+        u64::from(place.messages.saturating_sub(part.from.messages))
+    };
+    group.iter().zip(places).map(before).sum()
+}
+
+fn clamp(place: Place, low: Place, high: Place) -> Place {
+    if place.slot <= low.slot {
+        low
+    } else if place.slot >= high.slot {
+        high
+    } else {
+        place
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Forward,
+    Backward,
+}
+
+/// Messages one after another.
+#[derive(Debug)]
+pub struct Page<'a> {
+    folder: &'a Folder,
+    direction: Direction,
+    groups: VecDeque<Vec<Part>>,
+    /// Parts of the current group not yet reached, the next one last.
+    waiting: Vec<Part>,
+    /// Cursors by what they give next.
+    heads: BinaryHeap<Head>,
+    cursors: Vec<Cursor>,
+}
+
+/// What a cursor gives next: the greatest comes first.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Head {
+    Backward((u64, u32, u32), usize),
+    Forward(Reverse<(u64, u32, u32)>, usize),
+}
+
+impl Head {
+    fn cursor(&self) -> usize {
+        match self {
+            Head::Backward(_, cursor) | Head::Forward(_, cursor) => *cursor,
+        }
+    }
+
+    fn time(&self) -> u64 {
+        match self {
+            Head::Backward((ns, _, _), _) | Head::Forward(Reverse((ns, _, _)), _) => *ns,
+        }
+    }
+}
+
+impl<'a> Page<'a> {
+    fn new(folder: &'a Folder, groups: VecDeque<Vec<Part>>, direction: Direction) -> Page<'a> {
+        let (waiting, heads, cursors) = (Vec::new(), BinaryHeap::new(), Vec::new());
+        Page { folder, direction, groups, waiting, heads, cursors }
+    }
+
+    /// Opens the parts whose time has come: those that may hold something before the next head.
+    fn reach(&mut self) -> Result<(), ReadError> {
+        if self.heads.is_empty() && self.waiting.is_empty() {
+            self.cursors.clear();
+            self.waiting = self.groups.pop_front().unwrap_or_default();
+            match self.direction {
+                Direction::Forward => self.waiting.sort_by_key(|p| Reverse((p.first_ns, p.number))),
+                Direction::Backward => self.waiting.sort_by_key(|p| (p.last_ns, p.number)),
+            }
+        }
+        while let Some(part) = self.waiting.last() {
+            let is_due = self.heads.peek().is_none_or(|head| match self.direction {
+                Direction::Forward => part.first_ns <= head.time(),
+                Direction::Backward => part.last_ns >= head.time(),
+            });
+            if !is_due {
+                break;
+            }
+            let part = self.waiting.pop().expect("it was seen");
+            let segment = self.folder.segment(part.number)?;
+            let (direction, left) = (self.direction, part.from.slot..part.to.slot);
+            self.cursors.push(Cursor { segment, direction, left, read: VecDeque::new(), last: 0 });
+            self.push_head(self.cursors.len() - 1);
+        }
+        Ok(())
+    }
+
+    fn push_head(&mut self, cursor: usize) {
+        let Some(key) = self.cursors[cursor].peek() else {
+            return;
+        };
+        self.heads.push(match self.direction {
+            Direction::Forward => Head::Forward(Reverse(key), cursor),
+            Direction::Backward => Head::Backward(key, cursor),
+        });
+    }
+}
+
+impl Iterator for Page<'_> {
+    type Item = Result<Slot, ReadError>;
+
+    fn next(&mut self) -> Option<Result<Slot, ReadError>> {
+        loop {
+            if let Err(e) = self.reach() {
+                return Some(Err(e));
+            }
+            if let Some(head) = self.heads.pop() {
+                let item = self.cursors[head.cursor()].read.pop_front();
+                self.push_head(head.cursor());
+                return item.map(|item| item.1);
+            }
+            if self.groups.is_empty() && self.waiting.is_empty() {
+                return None;
+            }
+        }
+    }
+}
+
+/// The messages of one part, read some at a time.
+#[derive(Debug)]
+struct Cursor {
+    segment: Arc<Segment>,
+    direction: Direction,
+    /// Slots not yet read.
+    left: Range<u32>,
+    /// Messages read, with their times (damaged ones have their neighbour's).
+    read: VecDeque<(u64, Result<Slot, ReadError>)>,
+    /// The time of the message read last.
+    last: u64,
+}
+
+/// Slots a cursor reads at once: a page of a terminal, not a segment.
+const CURSOR_SLOTS: u32 = 64;
+
+impl Cursor {
+    /// (time, segment, slot) of what comes next.
+    fn peek(&mut self) -> Option<(u64, u32, u32)> {
+        while self.read.is_empty() && !self.left.is_empty() {
+            self.fill();
+        }
+        let (ns, item) = self.read.front()?;
+        let slot = item.as_ref().map_or(0, |slot| slot.id.slot);
+        Some((*ns, self.segment.number(), slot))
+    }
+
+    fn fill(&mut self) {
+        let n = CURSOR_SLOTS.min(self.left.len() as u32);
+        let range = match self.direction {
+            Direction::Forward => self.left.start..self.left.start + n,
+            Direction::Backward => self.left.end - n..self.left.end,
+        };
+        match self.direction {
+            Direction::Forward => self.left.start = range.end,
+            Direction::Backward => self.left.end = range.start,
+        }
+        let segment = self.segment.clone();
+        let mut slots: Vec<_> = segment.slots(range).collect();
+        if self.direction == Direction::Backward {
+            slots.reverse();
+        }
+        for slot in slots {
+            match slot {
+                Ok(slot) => {
+                    self.last = slot.facts.received_at_ns;
+                    if slot.is_message() {
+                        self.read.push_back((self.last, Ok(slot)));
+                    }
+                }
+                Err(damage) => {
+                    let last = match (self.direction, self.last) {
+                        (Direction::Backward, 0) => u64::MAX,
+                        (_, last) => last,
+                    };
+                    self.read.push_back((last, Err(damage.into())));
+                }
+            }
+        }
+    }
+}
