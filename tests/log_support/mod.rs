@@ -8,7 +8,7 @@ use sinkd::log::reader::Segment;
 use sinkd::log::{Commit, Facts, Log, MessageId, NoRoom, Settings, Writer};
 
 /// Longer than any wait here can take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 pub fn small() -> Settings {
     Settings {
