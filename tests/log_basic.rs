@@ -1,79 +1,9 @@
 //! The log's doors one by one: what each way of a payload stores, and who is refused.
-use std::path::Path;
-use std::time::Duration;
+mod log_support;
 
-use crossbeam_channel::{Receiver, bounded};
+use log_support::{facts, open, payload, read, reserved, small};
 use sinkd::log::reader::Segment;
-use sinkd::log::{Commit, Facts, Kind, Log, MessageId, NoRoom, OpenError, Settings, Writer};
-
-/// Longer than any wait here can take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn small() -> Settings {
-    Settings {
-        segment_bytes_first: 64 << 10,
-        segment_bytes_max: 256 << 10,
-        own_segment_bytes_over: 64 << 10,
-        own_segments_max: 2,
-        region_bytes_max: 256 << 10,
-        ..Settings::default()
-    }
-}
-
-struct Bench {
-    log: Log,
-    writer: Writer,
-    woken: Receiver<()>,
-}
-
-fn open(folder: &Path, settings: Settings) -> Bench {
-    let (log, _) = Log::open(folder, settings).unwrap();
-    let (wake, woken) = bounded(1);
-    let writer = log.writer(Box::new(move || drop(wake.try_send(())))).unwrap();
-    Bench { log, writer, woken }
-}
-
-impl Bench {
-    /// Asks until the answer is another than `Wait`.
-    fn until<T>(
-        &mut self,
-        mut ask: impl FnMut(&mut Writer) -> Result<T, NoRoom>,
-    ) -> Result<T, NoRoom> {
-        loop {
-            match ask(&mut self.writer) {
-                Err(NoRoom::Wait) => self.woken.recv_timeout(PATIENCE).expect("a wake follows"),
-                other => return other,
-            }
-        }
-    }
-
-    fn append(&mut self, envelope: &[u8], payload: &[u8]) -> MessageId {
-        let facts = facts(payload);
-        self.until(|w| w.append(envelope, &[payload], &facts)).unwrap().id()
-    }
-
-    fn close(self) {
-        self.writer.close();
-        self.log.close();
-    }
-}
-
-fn facts(payload: &[u8]) -> Facts {
-    Facts { message_bytes: payload.len() as u32, reply_code: 250, ..Facts::default() }
-}
-
-fn read(folder: &Path, id: MessageId) -> (Vec<u8>, Vec<u8>) {
-    let path = folder.join("segments").join(format!("{:08}.seg", id.segment));
-    let segment = Segment::open(&path).unwrap();
-    let slot = segment.slot(id.slot).unwrap();
-    let mut buf = Vec::new();
-    let (envelope, payload) = segment.record(&slot, &mut buf).unwrap();
-    (envelope.to_vec(), payload.to_vec())
-}
-
-fn payload(seed: u8, len: usize) -> Vec<u8> {
-    (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) ^ (i >> 8) as u8).collect()
-}
+use sinkd::log::{Facts, Kind, Log, NoRoom, OpenError};
 
 #[test]
 fn each_way_of_a_payload_is_read_back() {
@@ -110,33 +40,6 @@ fn each_way_of_a_payload_is_read_back() {
     assert_eq!(log.start_count(), 2);
     check("reopened");
     log.close();
-}
-
-/// Receives `bytes` in pieces into a reservation made for `expected`, with some octets behind.
-fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
-    let mut r = bench.until(|w| w.reserve(envelope, expected)).unwrap();
-    let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
-    let mut rest = &with_end[..];
-    while !rest.is_empty() {
-        if bench.writer.room(&r) == 0 {
-            let filled = with_end.len() - rest.len();
-            bench.until(|w| w.grow(&mut r, filled as u64 + 1)).unwrap();
-        }
-        let n = bench
-            .until(|w| {
-                let space = w.space(&mut r)?;
-                let n = space.len().min(rest.len()).min(7_777);
-                space[..n].copy_from_slice(&rest[..n]);
-                Ok(n)
-            })
-            .unwrap();
-        bench.writer.filled(&mut r, n);
-        rest = &rest[n..];
-    }
-    match bench.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes)) {
-        Commit::Done(committed) => committed.id(),
-        Commit::Later(mut pending) => bench.until(|w| w.poll_commit(&mut pending)).unwrap().id(),
-    }
 }
 
 #[test]

@@ -88,7 +88,7 @@ impl Provision {
         let mut populated = marks.populated.load(Relaxed);
         while populated < wanted {
             let to = (populated + STEP_BYTES).min(wanted).next_multiple_of(PAGE_BYTES);
-            self.has_space(to - populated)?;
+            self.has_space(to - populated, self.settings.segment_bytes_first)?;
             if to > growing.allocated {
                 disk::allocate(growing.mapping.file(), growing.allocated, to)?;
                 growing.allocated = to;
@@ -115,7 +115,7 @@ impl Provision {
         // Address space for the largest payload; pages come with the windows.
         let reach = first + (PAYLOAD_BYTES_MAX + 1);
         let opened = self
-            .has_space(first)
+            .has_space(first, self.settings.segment_bytes_first)
             .and_then(|()| disk::allocate(&file, 0, first))
             .and_then(|()| Mapping::new(file, reach))
             .and_then(|(mapping, door)| {

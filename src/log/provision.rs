@@ -298,7 +298,7 @@ impl Provision {
         let mut bytes = wanted.next_multiple_of(PAGE_BYTES);
         let least = least.next_multiple_of(PAGE_BYTES);
         loop {
-            let made = self.has_space(bytes).and_then(|()| self.create(worker, bytes));
+            let made = self.has_space(bytes, bytes).and_then(|()| self.create(worker, bytes));
             match made {
                 Err(e) if super::error::is_no_space(&e) && bytes > least => {
                     bytes = (bytes / 2).next_multiple_of(PAGE_BYTES).max(least);
@@ -314,10 +314,11 @@ impl Provision {
         }
     }
 
-    /// `space_min`: two segments per worker stay free, for others and for what copy-on-write file
-    /// systems need when a page is rewritten.
-    pub(crate) fn has_space(&self, bytes: u64) -> std::io::Result<()> {
-        let reserve = 2 * bytes * self.worker_count.max(1);
+    /// `space_min`: beside these `bytes`, two segments per worker stay free, for others and for
+    /// what copy-on-write file systems need when a page is rewritten. `segment_bytes`: of how large
+    /// ones.
+    pub(crate) fn has_space(&self, bytes: u64, segment_bytes: u64) -> std::io::Result<()> {
+        let reserve = 2 * segment_bytes * self.worker_count.max(1);
         if disk::space_left(&self.folder)? < bytes + reserve {
             return Err(std::io::ErrorKind::StorageFull.into());
         }

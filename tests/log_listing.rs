@@ -1,0 +1,140 @@
+//! Listings: the order over many segments and starts, and pages found without reading what lies
+//! before them.
+mod log_support;
+
+use crossbeam_channel::bounded;
+use log_support::{facts, small};
+use proptest::prelude::*;
+use sinkd::log::reader::{Folder, Listing, Span};
+use sinkd::log::{Facts, Kind, Log, MessageId, NoRoom, Settings};
+
+/// (start, time, id) of each message, in the order of a listing.
+type Order = Vec<(u32, u64, MessageId)>;
+
+/// Commits by several workers, in several starts; times may stand still, and step back between
+/// starts.
+fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
+    let mut order = Order::new();
+    for (start, commits) in starts.iter().enumerate() {
+        let settings =
+            Settings { segment_bytes_first: 16 << 10, segment_bytes_max: 16 << 10, ..small() };
+        let (log, _) = Log::open(folder, settings).unwrap();
+        let (wake, woken) = bounded(1);
+        let mut writers: Vec<_> = (0..3)
+            .map(|_| {
+                let wake = wake.clone();
+                let wake = move || {
+                    let _ = wake.try_send(());
+                };
+                log.writer(Box::new(wake)).unwrap()
+            })
+            .collect();
+        let mut now = 1_000_000 - 100 * start as u64;
+        for (worker, step, is_message) in commits {
+            now += u64::from(*step);
+            let kind = if *is_message { Kind::Message } else { Kind::Rejection };
+            let facts = Facts { received_at_ns: now, kind, ..facts(b"x") };
+            let writer = &mut writers[*worker as usize % 3];
+            let id = loop {
+                match writer.append(&[7; 90], &[&[8; 300]], &facts) {
+                    Ok(committed) => break committed.id(),
+                    Err(NoRoom::Wait) => drop(woken.recv().unwrap()),
+                    Err(e) => panic!("{e:?}"),
+                }
+            };
+            if *is_message {
+                order.push((start as u32 + 1, now, id));
+            }
+        }
+        writers.into_iter().for_each(|writer| writer.close());
+        log.close();
+    }
+    order.sort();
+    order
+}
+
+fn ids(listing: &Listing<'_>, offset: u64, limit: usize) -> Vec<MessageId> {
+    listing.forward(offset).unwrap().take(limit).map(|s| s.unwrap().id).collect()
+}
+
+fn ids_backward(listing: &Listing<'_>, offset: u64, limit: usize) -> Vec<MessageId> {
+    listing.backward(offset).unwrap().take(limit).map(|s| s.unwrap().id).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_page_is_a_part_of_the_whole(
+        starts in prop::collection::vec(
+            prop::collection::vec((0..3u8, prop_oneof![3 => Just(0u8), 5 => 0..9u8], prop::bool::weighted(0.9)), 0..120),
+            1..4,
+        ),
+        offsets in prop::collection::vec(0..400u64, 8),
+        span in (0..300u64, 0..300u64),
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let order = fill(dir.path(), &starts);
+        let folder = Folder::open(dir.path()).unwrap();
+        let all: Vec<MessageId> = order.iter().map(|(_, _, id)| *id).collect();
+        let listing = folder.listing(Span::default()).unwrap();
+        prop_assert_eq!(folder.messages(), all.len() as u64);
+        prop_assert_eq!(listing.len(), all.len() as u64);
+        prop_assert_eq!(ids(&listing, 0, usize::MAX), all.clone());
+        let reversed: Vec<MessageId> = all.iter().rev().copied().collect();
+        prop_assert_eq!(ids_backward(&listing, 0, usize::MAX), reversed.clone());
+        for offset in offsets {
+            let from = all.len().min(offset as usize);
+            prop_assert_eq!(ids(&listing, offset, 7), all[from..].iter().take(7).copied().collect::<Vec<_>>());
+            let expected: Vec<_> = reversed[from..].iter().take(7).copied().collect();
+            prop_assert_eq!(ids_backward(&listing, offset, 7), expected);
+        }
+        prop_assert_eq!(folder.latest().unwrap().map(|slot| slot.id), all.last().copied());
+        let (since, until) = (999_900 + span.0, 999_900 + span.0 + span.1);
+        let inside: Vec<MessageId> =
+            order.iter().filter(|m| (since..until).contains(&m.1)).map(|m| m.2).collect();
+        let part = folder.listing(Span { since_ns: Some(since), until_ns: Some(until) }).unwrap();
+        prop_assert_eq!(part.len(), inside.len() as u64);
+        prop_assert_eq!(ids(&part, 3, 20), inside.iter().skip(3).take(20).copied().collect::<Vec<_>>());
+        let back: Vec<_> = inside.iter().rev().skip(2).take(20).copied().collect();
+        prop_assert_eq!(ids_backward(&part, 2, 20), back);
+    }
+}
+
+#[test]
+fn an_empty_folder_lists_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    Log::open(dir.path(), small()).unwrap().0.close();
+    let folder = Folder::open(dir.path()).unwrap();
+    assert!(folder.listing(Span::default()).unwrap().is_empty());
+    assert!(folder.latest().unwrap().is_none());
+}
+
+#[test]
+fn notes_name_their_messages() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = log_support::open(dir.path(), small());
+    let id = bench.append(b"e", b"its 250 was lost");
+    bench.append(b"e", b"its was not");
+    let note = Facts { kind: Kind::Note, ..Facts::default() };
+    bench.until(|w| w.append(b"", &[&id.to_bytes()], &note)).unwrap();
+    let folder = Folder::open(dir.path()).unwrap();
+    assert_eq!(folder.notes().unwrap().into_iter().collect::<Vec<_>>(), [id]);
+    assert_eq!(folder.messages(), 2);
+    bench.close();
+}
+
+#[test]
+fn a_follower_sees_what_comes_and_nothing_twice() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = log_support::open(dir.path(), small());
+    bench.append(b"e", b"before");
+    let mut folder = Folder::open(dir.path()).unwrap();
+    let seen = folder.positions();
+    assert_eq!(folder.since(&seen), []);
+    let id = bench.append(b"e", b"after");
+    folder.refresh().unwrap();
+    assert_eq!(folder.since(&seen), [(id.segment, 1..2)]);
+    assert_eq!(folder.since(&folder.positions()), []);
+    bench.close();
+}

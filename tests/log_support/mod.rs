@@ -1,0 +1,109 @@
+//! What the tests of the log share: a log with one writer, and bytes that can be told apart.
+#![allow(dead_code, reason = "each test program uses a part of it")]
+use std::path::Path;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, bounded};
+use sinkd::log::reader::Segment;
+use sinkd::log::{Commit, Facts, Log, MessageId, NoRoom, Settings, Writer};
+
+/// Longer than any wait here can take on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+pub fn small() -> Settings {
+    Settings {
+        segment_bytes_first: 64 << 10,
+        segment_bytes_max: 256 << 10,
+        own_segment_bytes_over: 64 << 10,
+        own_segments_max: 2,
+        region_bytes_max: 256 << 10,
+        ..Settings::default()
+    }
+}
+
+pub struct Bench {
+    pub log: Log,
+    pub writer: Writer,
+    pub woken: Receiver<()>,
+}
+
+pub fn open(folder: &Path, settings: Settings) -> Bench {
+    let (log, _) = Log::open(folder, settings).unwrap();
+    let (wake, woken) = bounded(1);
+    let writer = log
+        .writer(Box::new(move || {
+            // Full: a wake is already on its way.
+            let _ = wake.try_send(());
+        }))
+        .unwrap();
+    Bench { log, writer, woken }
+}
+
+impl Bench {
+    /// Asks until the answer is another than `Wait`.
+    pub fn until<T>(
+        &mut self,
+        mut ask: impl FnMut(&mut Writer) -> Result<T, NoRoom>,
+    ) -> Result<T, NoRoom> {
+        loop {
+            match ask(&mut self.writer) {
+                Err(NoRoom::Wait) => self.woken.recv_timeout(PATIENCE).expect("a wake follows"),
+                other => return other,
+            }
+        }
+    }
+
+    pub fn append(&mut self, envelope: &[u8], payload: &[u8]) -> MessageId {
+        let facts = facts(payload);
+        self.until(|w| w.append(envelope, &[payload], &facts)).unwrap().id()
+    }
+
+    pub fn close(self) {
+        self.writer.close();
+        self.log.close();
+    }
+}
+
+pub fn facts(payload: &[u8]) -> Facts {
+    Facts { message_bytes: payload.len() as u32, reply_code: 250, ..Facts::default() }
+}
+
+pub fn read(folder: &Path, id: MessageId) -> (Vec<u8>, Vec<u8>) {
+    let path = folder.join("segments").join(format!("{:08}.seg", id.segment));
+    let segment = Segment::open(&path).unwrap();
+    let slot = segment.slot(id.slot).unwrap();
+    let mut buf = Vec::new();
+    let (envelope, payload) = segment.record(&slot, &mut buf).unwrap();
+    (envelope.to_vec(), payload.to_vec())
+}
+
+pub fn payload(seed: u8, len: usize) -> Vec<u8> {
+    (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) ^ (i >> 8) as u8).collect()
+}
+
+/// Receives `bytes` in pieces into a reservation made for `expected`, with some octets behind.
+pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
+    let mut r = bench.until(|w| w.reserve(envelope, expected)).unwrap();
+    let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
+    let mut rest = &with_end[..];
+    while !rest.is_empty() {
+        if bench.writer.room(&r) == 0 {
+            let filled = with_end.len() - rest.len();
+            bench.until(|w| w.grow(&mut r, filled as u64 + 1)).unwrap();
+        }
+        let n = bench
+            .until(|w| {
+                let space = w.space(&mut r)?;
+                let n = space.len().min(rest.len()).min(7_777);
+                space[..n].copy_from_slice(&rest[..n]);
+                Ok(n)
+            })
+            .unwrap();
+        bench.writer.filled(&mut r, n);
+        rest = &rest[n..];
+    }
+    match bench.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes)) {
+        Commit::Done(committed) => committed.id(),
+        Commit::Later(mut pending) => bench.until(|w| w.poll_commit(&mut pending)).unwrap().id(),
+    }
+}
