@@ -63,7 +63,8 @@ impl Server {
     /// Opens the data folder, binds every listener and starts the workers. When this returns,
     /// connections are accepted.
     ///
-    /// Errors: an address in use, a folder that is locked or not writable (the text says what to do).
+    /// Errors: an address in use, a folder that is locked or not writable (the text
+    /// says what to do).
     pub fn start(config: &Config) -> Result<(Server, log::Recovery), StartError> {
         let descriptors = sys::raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
@@ -77,8 +78,7 @@ impl Server {
             .map(|a| Arc::new(Policy::new(&config.hostname, &a.to_string(), config.limits.clone())))
             .collect();
         let handover = Handover::new(workers)?;
-        for (index, waker) in handover.wakers.iter().enumerate() {
-            let _ = index;
+        for waker in &handover.wakers {
             stop.add_waker(waker.clone());
         }
         let mut server = Server {

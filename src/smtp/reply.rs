@@ -66,7 +66,7 @@ replies! {
     // Syntax.
     LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
     UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
-    CONTROL_CHARACTER = "500 5.5.2 Control character in a command, or CR or LF alone: end with CRLF";
+    CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command line";
     NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
     MAIL_SYNTAX = "501 5.5.4 Send MAIL FROM:<reverse-path> [parameters]";
     RCPT_SYNTAX = "501 5.5.4 Send RCPT TO:<forward-path> [parameters]";

@@ -101,7 +101,7 @@ impl std::str::FromStr for Id {
             return Ok(Id::Latest);
         }
         text.parse().map(Id::Exactly).map_err(|_| {
-            format!("expected an id such as 17:3, as `sinkctl ls` prints it, or 'latest', found '{text}'")
+            format!("expected an id such as 17:3, as ls prints it, or 'latest'; found '{text}'")
         })
     }
 }
@@ -119,7 +119,7 @@ impl std::str::FromStr for Moment {
             Timestamp::now().checked_sub(span).ok()
         };
         let moment = text.parse().ok().or_else(ago).ok_or_else(|| {
-            format!("expected a time such as 2026-11-21T08:00:00Z, or how long ago, such as 10m; found '{text}'")
+            format!("expected 2026-11-21T08:00:00Z, or how long ago, such as 10m; found '{text}'")
         })?;
         Ok(Moment(u64::try_from(moment.as_nanosecond()).unwrap_or(0)))
     }
