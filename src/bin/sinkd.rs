@@ -73,7 +73,7 @@ fn command() -> Command {
         );
     let defaults = Config::default();
     for key in KEYS {
-        let default = (key.show)(&defaults).replace('"', "");
+        let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
         let action = if key.repeatable { ArgAction::Append } else { ArgAction::Set };
         command = command.arg(
             Arg::new(key.name)

@@ -90,10 +90,11 @@ fn raw_headers(message: &[u8], parsed: &Message<'_>) -> Vec<(String, String)> {
         .headers()
         .iter()
         .map(|header| {
+            let raw = unfold(header.offset_start as usize, header.offset_end as usize);
+            // Encoded words are decoded for a person; everything else is shown as it stands.
             let value = match &header.value {
-                // Encoded words are decoded for a person; everything else is shown as it stands.
-                HeaderValue::Text(text) => text.to_string(),
-                _ => unfold(header.offset_start as usize, header.offset_end as usize),
+                HeaderValue::Text(text) if raw.contains("=?") => text.to_string(),
+                _ => raw,
             };
             (header.name.as_str().to_owned(), value)
         })

@@ -37,6 +37,7 @@ fn write_decimal(mut number: u32, out: &mut Vec<u8>) {
 
 /// Where the octets that have come so far lie.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "transfers live in boxes that are used again")]
 pub enum Way {
     /// Nowhere: none have come, or one read brings all (*whole*).
     Nothing,

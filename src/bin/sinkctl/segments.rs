@@ -3,11 +3,14 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
-use sinkd::log::State;
 use sinkd::log::reader::{Folder, Summary};
+use sinkd::log::{Slot, State};
 
 use crate::print::rfc3339;
 use crate::{Finding, Out, report_unreadable};
+
+/// Octets of a slot (docs/segment-format.md).
+const SLOT_BYTES: u64 = 64;
 
 /// A segment in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -22,8 +25,8 @@ struct Row {
     slots: u32,
     /// Length of the file.
     bytes: u64,
-    /// Octets of records and slots; null while it is open.
-    used_bytes: Option<u64>,
+    /// Octets of records and slots.
+    used_bytes: u64,
     /// Octets between records that belong to none; null while it is open.
     hole_bytes: Option<u64>,
     /// RFC 3339; null without messages.
@@ -33,11 +36,15 @@ struct Row {
 }
 
 impl Row {
-    fn of(summary: &Summary) -> Row {
+    fn of(folder: &Folder, summary: &Summary) -> Row {
         let (identity, totals) = (&summary.identity, &summary.totals);
         let is_open = summary.state == State::Open;
         let slots = summary.published.slots;
-        let used = totals.records_end.saturating_sub(totals.hole_bytes) + 64 * u64::from(slots);
+        let records = match is_open {
+            true => record_bytes(folder, identity.number),
+            // The header pages are neither record nor slot.
+            false => totals.records_end.saturating_sub(totals.hole_bytes + 8192),
+        };
         let time = |ns| (slots > 0).then(|| rfc3339(ns));
         Row {
             segment: identity.number,
@@ -51,7 +58,7 @@ impl Row {
             messages: summary.messages(),
             slots,
             bytes: identity.segment_bytes,
-            used_bytes: (!is_open).then_some(used),
+            used_bytes: records + SLOT_BYTES * u64::from(slots),
             hole_bytes: (!is_open).then_some(totals.hole_bytes),
             first: time(totals.first_received_at_ns),
             last: time(totals.last_received_at_ns),
@@ -68,7 +75,7 @@ impl Row {
             self.worker.to_string(),
             self.messages.to_string(),
             self.bytes.to_string(),
-            number(self.used_bytes),
+            self.used_bytes.to_string(),
             number(self.hole_bytes),
             seconds(self.first),
             seconds(self.last),
@@ -76,8 +83,15 @@ impl Row {
     }
 }
 
+/// Octets of the records of an open segment: its totals are written when it is sealed.
+fn record_bytes(folder: &Folder, number: u32) -> u64 {
+    let Ok(segment) = folder.segment(number) else { return 0 };
+    let bytes = |slot: Slot| u64::from(slot.envelope_bytes) + u64::from(slot.payload_bytes);
+    segment.slots(0..u32::MAX).flatten().map(bytes).sum()
+}
+
 pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
-    let rows = folder.segments().map(Row::of);
+    let rows = folder.segments().map(|summary| Row::of(folder, summary));
     if json {
         for row in rows {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;

@@ -88,7 +88,8 @@ fn shown(slot: &Slot, envelope: &[u8], outline: &Outline, noted: bool) -> anyhow
 fn print(shown: &Shown, outline: &Outline, out: &mut Out) -> anyhow::Result<()> {
     let entry = &shown.entry;
     let mut line = |name: &str, value: &str| {
-        writeln!(out, "{name:<14}{}", harmless(value).replace(['\n', '\t'], " "))
+        let value = harmless(value).replace(['\n', '\t'], " ");
+        writeln!(out, "{name:<14}{}", value.trim_end())
     };
     line("message", &entry.id)?;
     line("received", &entry.received_at)?;

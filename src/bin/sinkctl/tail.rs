@@ -18,12 +18,14 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
     out.flush()?;
     // Nothing is ever sent: the wait is for the time alone.
     let (_never, pause) = crossbeam_channel::bounded::<()>(0);
-    while tail.follow {
+    if !tail.follow {
+        return Ok(Finding::Holds);
+    }
+    loop {
         let _ = pause.recv_timeout(LOOK_EVERY);
         folder.refresh()?;
         seen = print_new(&folder, &seen, tail, out)?;
     }
-    Ok(Finding::Holds)
 }
 
 fn print_last(folder: &Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<()> {
