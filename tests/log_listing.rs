@@ -38,7 +38,7 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
             let id = loop {
                 match writer.append(&[7; 90], &[&[8; 300]], &facts) {
                     Ok(committed) => break committed.id(),
-                    Err(NoRoom::Wait) => drop(woken.recv().unwrap()),
+                    Err(NoRoom::Wait) => woken.recv().unwrap(),
                     Err(e) => panic!("{e:?}"),
                 }
             };

@@ -590,3 +590,102 @@ fn put32(bytes: &mut [u8], at: usize, value: u32) {
 fn put64(bytes: &mut [u8], at: usize, value: u64) {
     bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: MessageId = MessageId { segment: 7, slot: 3 };
+    const BYTES: u64 = 16 << 10;
+
+    fn seed() -> Seed {
+        Seed::new(StoreId([5; 16]), ID.segment)
+    }
+
+    fn encoded() -> [u8; SLOT_BYTES as usize] {
+        let place = Place {
+            record_offset: RECORDS_AT,
+            envelope_bytes: 10,
+            payload_bytes: 20,
+            messages_before: 2,
+            record_crc: 0x0102_0304,
+        };
+        let facts =
+            Facts { reply_code: 250, enhanced: [2, 0, 0], chunked: true, ..Facts::default() };
+        let mut slot = [0xff; SLOT_BYTES as usize];
+        encode_slot(&mut slot, &seed(), ID.slot, &place, &facts);
+        slot
+    }
+
+    #[test]
+    fn the_checksum_is_the_one_the_format_page_names() {
+        assert_eq!(crc(b"123456789"), 0xe306_9283);
+        let mut parts = Crc::new();
+        parts.update(b"1234");
+        parts.update(b"56789");
+        assert_eq!(parts.value(), 0xe306_9283);
+    }
+
+    #[test]
+    fn a_slot_is_what_the_format_page_draws() {
+        let slot = encoded();
+        assert_eq!(slot[0..8], 8192u64.to_le_bytes());
+        assert_eq!(slot[8..12], 20u32.to_le_bytes());
+        assert_eq!(slot[16..20], 10u32.to_le_bytes());
+        assert_eq!(slot[36..40], 2u32.to_le_bytes());
+        assert_eq!((slot[48], slot[50], slot[51]), (250, 1, 0b100));
+        assert_eq!(slot[52..56], 0x0102_0304u32.to_le_bytes());
+        assert_eq!(slot[56..60], [2, 0, 0, 0]);
+        let read = decode_slot(&slot, &seed(), ID, BYTES).unwrap();
+        assert_eq!((read.record_end(), read.messages_before), (8192 + 30, 2));
+        assert!(read.is_message() && read.facts.chunked);
+    }
+
+    #[test]
+    fn a_slot_of_elsewhere_or_of_nothing_does_not_check() {
+        let slot = encoded();
+        let other = |segment, slot| MessageId { segment, slot };
+        assert!(decode_slot(&slot, &seed(), other(7, 4), BYTES).is_none(), "another index");
+        let number = Seed::new(StoreId([5; 16]), 8);
+        assert!(decode_slot(&slot, &number, other(8, 3), BYTES).is_none(), "another segment");
+        let store = Seed::new(StoreId([6; 16]), 7);
+        assert!(decode_slot(&slot, &store, ID, BYTES).is_none(), "another store");
+        assert!(decode_slot(&[0; 64], &seed(), ID, BYTES).is_none(), "zeros");
+        assert!(decode_slot(&slot, &seed(), ID, 8192 + 4 * 64).is_none(), "it ends in a slot");
+        for bit in 0..8 * 64 {
+            let mut flipped = slot;
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            assert!(decode_slot(&flipped, &seed(), ID, BYTES).is_none(), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_kind_of_the_future_is_passed_over() {
+        let mut slot = encoded();
+        slot[KIND_AT] = 9;
+        let crc = seed().slot_crc(ID.slot, &slot);
+        put32(&mut slot, SLOT_CRC_AT, crc);
+        let read = decode_slot(&slot, &seed(), ID, BYTES).unwrap();
+        assert!(read.unknown && !read.is_message());
+    }
+
+    #[test]
+    fn the_seal_check_covers_counts_and_totals() {
+        let mut words = LiveWords::default();
+        words.0[PUBLISHED_WORD] = Published { slots: 4, messages: 3 }.word();
+        assert!(!words.is_sealed(&seed()));
+        words.seal(&seed(), &Totals { records_end: 9000, ..Totals::default() }, State::Sealed);
+        assert!(words.is_sealed(&seed()) && !words.is_synced(&seed()));
+        words.0[SYNCED_WORD] = words.synced_word();
+        assert!(words.is_synced(&seed()));
+        for i in (0..4).chain(TOTALS_WORD..=SEAL_CHECK_WORD) {
+            let mut changed = words;
+            changed.0[i] ^= 1;
+            assert!(!changed.is_sealed(&seed()), "word {i}");
+        }
+        for state in [State::Open, State::Sealed, State::Suspect { from: 17 }] {
+            assert_eq!(State::of(state.word()), Some(state));
+        }
+        assert_eq!(State::of(3), None);
+    }
+}

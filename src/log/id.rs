@@ -51,3 +51,19 @@ impl MessageId {
         MessageId { segment: word as u32, slot: (word >> 32) as u32 }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_printed_and_parsed() {
+        let id = MessageId { segment: 17, slot: 3 };
+        assert_eq!(id.to_string(), "17:3");
+        assert_eq!("17:3".parse(), Ok(id));
+        assert_eq!(MessageId::from_bytes(id.to_bytes()), id);
+        for text in ["", "17", ":3", "17:", "17:3:1", "+1:2", "1:-2", "4294967296:0", " 1:2"] {
+            assert_eq!(text.parse::<MessageId>(), Err(NotAnId), "{text:?}");
+        }
+    }
+}

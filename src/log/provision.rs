@@ -104,6 +104,8 @@ struct Worker {
     next_bytes: u64,
     rate: Rate,
     owns: Vec<OwnWork>,
+    /// Storage refused a further segment; it is not asked again before this.
+    refused_until: Option<Instant>,
 }
 
 /// The thread's half of a segment.
@@ -216,11 +218,23 @@ impl Provision {
         let rate = Rate::new();
         let opened = self.prepare(worker, first, first, &rate).map(|(current, segment)| {
             let next_bytes = self.doubled(first);
-            let (prepared, owns) = (None, Vec::new());
-            let entry = Worker { gate, next, current, prepared, taken: 0, next_bytes, rate, owns };
+            let entry = Worker {
+                gate,
+                next,
+                current,
+                prepared: None,
+                taken: 0,
+                next_bytes,
+                rate,
+                owns: Vec::new(),
+                refused_until: None,
+            };
             self.workers.insert(worker, entry);
             Box::new(segment)
         });
+        if opened.is_err() {
+            self.worker_count -= 1;
+        }
         // The asker waits in `Log::writer`; if it is gone there is nobody to tell.
         drop(answer.send(opened));
         self.attend(worker);
@@ -258,11 +272,12 @@ impl Provision {
     }
 
     fn prepare_next(&mut self, id: u32, worker: &mut Worker, need: u64) {
-        let was_full = worker.gate.full.load(Relaxed);
-        if was_full && self.retry_at.is_some() {
+        if let Some(at) = worker.refused_until.filter(|at| Instant::now() < *at) {
             // Asked again between two tries.
+            self.retry_at = Some(self.retry_at.map_or(at, |known| known.min(at)));
             return;
         }
+        let was_full = worker.refused_until.take().is_some();
         let least = self.settings.segment_bytes_first.max(file_bytes(need));
         match self.prepare(id, least, worker.next_bytes.max(least), &worker.rate) {
             Ok((prepared, segment)) => {
@@ -277,6 +292,7 @@ impl Provision {
             }
             Err(e) => {
                 worker.gate.full.store(true, Release);
+                worker.refused_until = Some(Instant::now() + RETRY);
                 self.refused();
                 if !was_full {
                     tracing::warn!(worker = id, error = %e, "no room for a further segment");
@@ -305,7 +321,9 @@ impl Provision {
                 }
                 Err(e) => return Err(e),
                 Ok((prepared, door, seed)) => {
-                    prepared.populate_first(rate)?;
+                    prepared.populate_first(rate).inspect_err(|_| {
+                        unlink(&self.folder, prepared.number);
+                    })?;
                     let (number, window) = (prepared.number, prepared.window.clone());
                     let segment = OpenSegment::new(number, bytes, door, window, seed);
                     return Ok((prepared, segment));

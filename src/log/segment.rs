@@ -201,6 +201,9 @@ impl OpenSegment {
     /// Makes the last region longer by `bytes`, if there is room.
     pub(crate) fn extend_last(&mut self, bytes: u64) -> bool {
         let end = self.end + bytes;
+        if end > self.populated {
+            self.look();
+        }
         if end > self.slots_front() || end > self.populated {
             return false;
         }

@@ -125,3 +125,38 @@ impl Store {
         self.file.try_clone()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(next: u32, starts: u32) -> StoreState {
+        StoreState { id: StoreId([0xab; 16]), next, starts }
+    }
+
+    #[test]
+    fn of_two_lines_the_newest_valid_one_counts() {
+        let (old, new) = (state(5, 1).encode(), state(4, 2).encode());
+        let both = |a: &str, b: &str| StoreState::newest(format!("{a}{b}").as_bytes());
+        assert_eq!(both(&old, &new), Some((state(4, 2), 1)));
+        assert_eq!(both(&new, &old), Some((state(4, 2), 0)));
+        assert_eq!(both(&old, &new[..90]), Some((state(5, 1), 0)));
+        assert_eq!(
+            both(&old.replace("starts=0000000001", "starts=0000000009"), &new).unwrap().1,
+            1
+        );
+        assert_eq!(StoreState::newest(b""), None);
+        assert_eq!(StoreState::newest(&[0xff; 300]), None);
+    }
+
+    #[test]
+    fn a_line_is_cut_anywhere_and_the_other_one_holds() {
+        let (old, new) = (state(5, 1).encode(), state(6, 1).encode());
+        for cut in 0..LINE_BYTES - 1 {
+            let line = [&new.as_bytes()[..cut], &state(4, 1).encode().as_bytes()[cut..]].concat();
+            let bytes = [old.as_bytes(), &line].concat();
+            let (found, _) = StoreState::newest(&bytes).unwrap();
+            assert!(found == state(5, 1) || found == state(6, 1), "cut at {cut}");
+        }
+    }
+}
