@@ -1,4 +1,4 @@
-//! Storage that stands still, and workers that do not wait for it.
+//! Threads held where they stand: storage that does not answer, queues that are full at the stop.
 #![cfg(target_os = "linux")]
 mod common;
 
@@ -68,4 +68,23 @@ fn a_transfer_that_waits_too_long_gets_452_and_the_session_goes_on() {
     let stored = codes.iter().filter(|code| **code == 250).count();
     let (count, _, _) = sinkctl(data.path(), &["count"]);
     assert_eq!(count, format!("{stored}\n").into_bytes());
+}
+
+#[test]
+fn whoever_waits_in_the_queue_at_the_stop_gets_421_and_no_reset() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "1"]);
+    let worker = thread_named(sink.pid(), "worker-0");
+    hold(worker);
+    // The worker sleeps: these are connected by the kernel, and nobody has accepted them.
+    let mut queued: Vec<_> = (0..200).map(|_| sink.connect_quietly()).collect();
+    sink.signal(rustix::process::Signal::TERM);
+    let_go(worker);
+    for client in &mut queued {
+        let (code, _) = client.reply();
+        // Whom the worker met before the signal was greeted first.
+        assert!(code == 421 || (code == 220 && client.reply().0 == 421), "{code}");
+        assert!(client.rest().is_empty());
+    }
+    assert!(sink.wait().success());
 }

@@ -135,9 +135,6 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             "the last sinkd here did not stop cleanly: its open segments were recovered"
         );
     }
-    for damage in &recovery.damaged {
-        tracing::warn!("{damage}");
-    }
     announce(&server, config)?;
     wait_for_end(&server, config, &signals);
     server.join();

@@ -78,6 +78,12 @@ impl Admission {
         }
     }
 
+    /// A claimed place is taken on another worker after all.
+    pub fn move_claim(&self, from: usize, to: usize) {
+        self.claimed[from].fetch_sub(1, Ordering::Relaxed);
+        self.claimed[to].fetch_add(1, Ordering::Relaxed);
+    }
+
     /// The connection of `client` on `worker` has ended.
     pub fn leave(&self, worker: usize, client: IpAddr) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);

@@ -65,6 +65,8 @@ pub struct Conn {
     pub read_closed: bool,
     /// In the ready list already.
     pub queued: bool,
+    /// In the list of those that wait for the log.
+    pub parked: bool,
     /// Registered for writability.
     pub watching_writes: bool,
     /// Since when it waits for room in the log, or lingers; ms of the worker's clock.
@@ -94,6 +96,7 @@ impl Conn {
             last_payload_bytes: 0,
             read_closed: false,
             queued: false,
+            parked: false,
             watching_writes: false,
             waiting_ms: None,
         }

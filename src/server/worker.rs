@@ -275,7 +275,7 @@ impl Worker {
         let token = event.token();
         if token == WAKER {
             self.take_arrivals();
-            self.ready.append(&mut self.parked);
+            self.unpark();
         } else if token.0 >= WAKER.0 - LISTENERS_MAX {
             self.accept(WAKER.0 - 1 - token.0);
         } else if let Some(conn) = self.conns.get_mut(token.0).and_then(Option::as_mut) {
@@ -347,8 +347,11 @@ impl Worker {
                     tracing::error!(%error, "a worker could not be woken");
                 }
             }
-            // Its queue is full: served here, though counted there.
-            Err(error) => self.seat(error.into_inner()),
+            // Its queue is full: served here.
+            Err(error) => {
+                self.admission.move_claim(chosen, self.index);
+                self.seat(error.into_inner());
+            }
         }
     }
 
@@ -424,7 +427,8 @@ impl Worker {
                     self.wheel.insert(key, since + LINGER_MS);
                 }
             }
-            Turn::Parked => {
+            Turn::Parked if !conn.parked => {
+                conn.parked = true;
                 self.parked.push(key);
                 Counters::add(&self.bench.counters.parked, 1);
             }
@@ -462,6 +466,16 @@ impl Worker {
         // Whoever gave way again in the meantime stands in the new list.
         ready.append(&mut self.ready);
         self.ready = ready;
+    }
+
+    /// There may be room in the log: everybody who waits for it tries again.
+    fn unpark(&mut self) {
+        for key in std::mem::take(&mut self.parked) {
+            if let Some(conn) = self.conn_of(key) {
+                conn.parked = false;
+                self.ready.push(key);
+            }
+        }
     }
 
     fn conn_of(&mut self, key: Key) -> Option<&mut Conn> {
@@ -530,6 +544,7 @@ impl Worker {
                 continue;
             }
             if let Some(conn) = self.conns[key.place].as_mut() {
+                conn.parked = false;
                 give_up_waiting(conn, &mut self.bench);
                 self.ready.push(key);
             }
