@@ -36,6 +36,7 @@ pub(crate) enum SyncJob {
 /// Serves until `Stop`; what still waits then is left to the kernel and to the next start.
 pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
     let mut waiting: VecDeque<(u32, File, Instant)> = VecDeque::new();
+    let mut is_store_dirty = false;
     loop {
         let job = match waiting.front() {
             None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -45,13 +46,16 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
             Ok(SyncJob::Segment { number, file, due }) => {
                 waiting.push_back((number, file, due));
             }
-            Ok(SyncJob::Store) => {
-                if let Err(e) = store.sync_data() {
-                    tracing::warn!(error = %e, "cannot flush the file `store`");
-                }
-            }
+            Ok(SyncJob::Store) => is_store_dirty = true,
             Ok(SyncJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
+        }
+        // Several changes of `store` that came together are flushed together.
+        if is_store_dirty && jobs.is_empty() {
+            is_store_dirty = false;
+            if let Err(e) = store.sync_data() {
+                tracing::warn!(error = %e, "cannot flush the file `store`");
+            }
         }
         while waiting.len() > WAITING_MAX
             || waiting.front().is_some_and(|(_, _, due)| *due <= Instant::now())
