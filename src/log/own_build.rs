@@ -192,7 +192,7 @@ impl Provision {
             disk::part_path(&self.folder, number),
             disk::segment_path(&self.folder, number),
         )?;
-        self.sync_later(number, file.try_clone()?);
+        self.sync_later(number);
         Ok(MessageId { segment: number, slot: 0 })
     }
 }

@@ -412,14 +412,13 @@ impl Provision {
         for hole in left.holes {
             disk::punch(file, hole);
         }
-        if let Ok(file) = file.try_clone() {
-            self.sync_later(left.number, file);
-        }
+        self.sync_later(left.number);
     }
 
-    pub(crate) fn sync_later(&self, number: u32, file: std::fs::File) {
+    pub(crate) fn sync_later(&self, number: u32) {
+        let path = disk::segment_path(&self.folder, number);
         // The thread outlives this one; without it, recovery queues the segment again.
-        drop(self.sync.send(SyncJob::Segment { number, file, due: Instant::now() + SYNC_AFTER }));
+        drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() + SYNC_AFTER }));
     }
 
     fn closed(&mut self, worker: u32) {

@@ -142,8 +142,8 @@ fn recover_segment(
     }
     // What another boot left is flushed at once, so that nobody has to scan it again.
     let wait = if segment.identity().boot == boot { SYNC_AFTER } else { Duration::ZERO };
-    let file = OpenOptions::new().read(true).write(true).open(segment.path())?;
-    Ok(Some(SyncJob::Segment { number: segment.number(), file, due: Instant::now() + wait }))
+    let (number, path) = (segment.number(), segment.path().to_owned());
+    Ok(Some(SyncJob::Segment { number, path, due: Instant::now() + wait }))
 }
 
 fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {

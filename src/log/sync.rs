@@ -4,9 +4,10 @@
 //! own pace. An fdatasync right after sealing would compete with it for the disk; one that comes
 //! later finds little left to do.
 use std::collections::VecDeque;
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
@@ -17,15 +18,14 @@ use super::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 /// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
 pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
 
-/// Segments that wait for their flush, each an open file; more, and the oldest is flushed early.
-const WAITING_MAX: usize = 256;
-
 /// What is asked of the thread.
 #[derive(Debug)]
 pub(crate) enum SyncJob {
+    /// By name, not as an open file: large messages are a file each, and a disk may fall behind
+    /// by thousands.
     Segment {
         number: u32,
-        file: File,
+        path: PathBuf,
         due: Instant,
     },
     /// The `store` file has changed.
@@ -35,7 +35,7 @@ pub(crate) enum SyncJob {
 
 /// Serves until `Stop`; what still waits then is left to the kernel and to the next start.
 pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
-    let mut waiting: VecDeque<(u32, File, Instant)> = VecDeque::new();
+    let mut waiting: VecDeque<(u32, PathBuf, Instant)> = VecDeque::new();
     let mut is_store_dirty = false;
     loop {
         let job = match waiting.front() {
@@ -43,9 +43,7 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
             Some((_, _, due)) => jobs.recv_deadline(*due),
         };
         match job {
-            Ok(SyncJob::Segment { number, file, due }) => {
-                waiting.push_back((number, file, due));
-            }
+            Ok(SyncJob::Segment { number, path, due }) => waiting.push_back((number, path, due)),
             Ok(SyncJob::Store) => is_store_dirty = true,
             Ok(SyncJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
@@ -57,21 +55,28 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
                 tracing::warn!(error = %e, "cannot flush the file `store`");
             }
         }
-        while waiting.len() > WAITING_MAX
-            || waiting.front().is_some_and(|(_, _, due)| *due <= Instant::now())
-        {
-            let Some((number, file, _)) = waiting.pop_front() else {
+        while waiting.front().is_some_and(|(_, _, due)| *due <= Instant::now()) {
+            let Some((number, path, _)) = waiting.pop_front() else {
                 break;
             };
-            sync_segment(number, &file);
+            sync_segment(number, &path);
         }
     }
 }
 
 /// A failed flush is final: what the kernel could not write it has dropped, and a second flush
 /// that returns would say nothing about it.
-fn sync_segment(number: u32, file: &File) {
-    let Err(e) = flush(file) else {
+fn sync_segment(number: u32, path: &Path) {
+    let file = match OpenOptions::new().read(true).write(true).open(path) {
+        Ok(file) => file,
+        // Dropped meanwhile: nothing is left to be kept.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return,
+        Err(e) => {
+            tracing::warn!(segment = number, error = %e, "left to the next start to be flushed");
+            return;
+        }
+    };
+    let Err(e) = flush(&file) else {
         return;
     };
     tracing::error!(segment = number, error = %e, "a flush failed: the segment is suspect");

@@ -1,7 +1,7 @@
 //! What all connections of a worker share, and the input of the one whose turn it is.
 use std::sync::Arc;
 
-use crate::log::Writer;
+use crate::log::{PendingCommit, Writer};
 use crate::smtp::session::Desk;
 
 use super::clock::Clock;
@@ -33,6 +33,8 @@ pub(super) struct Bench {
     pub transfers: Vec<Box<Transfer>>,
     pub acknowledged: Vec<Acknowledged>,
     pub scratch: Vec<u8>,
+    /// Own segments being renamed into place whose connection has gone.
+    pub orphans: Vec<PendingCommit>,
 }
 
 impl Bench {
@@ -57,6 +59,7 @@ impl Bench {
             transfers: Vec::new(),
             acknowledged: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
+            orphans: Vec::new(),
         }
     }
 }

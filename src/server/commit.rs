@@ -6,6 +6,7 @@ use crate::smtp::session::Refusal;
 use super::bench::Bench;
 use super::conn::{Conn, Flow};
 use super::consume::{Consumed, Next};
+use super::send::note;
 use super::transfer::Transfer;
 
 /// Boxes of ended transfers kept for the next.
@@ -36,25 +37,48 @@ pub(super) fn begin_transfer(conn: &mut Conn, bench: &mut Bench, framing: Framin
 
 /// The transfer is over; its box waits for the next one.
 pub(super) fn end_transfer(conn: &mut Conn, bench: &mut Bench) {
-    if let Some(mut transfer) = conn.transfer.take()
-        && bench.transfers.len() < TRANSFERS_KEPT_MAX
-    {
-        *transfer = Transfer::new();
-        bench.transfers.push(transfer);
+    if let Some(transfer) = conn.transfer.take() {
+        keep_box(transfer, bench);
     }
     conn.began_us = 0;
     conn.flow = Flow::Command;
 }
 
-pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
-    let Some(transfer) = conn.transfer.as_mut() else { return };
-    transfer.let_go(&mut bench.pool, &mut bench.writer);
-    if transfer.ticket {
-        bench.stop.give_ticket_back();
+fn keep_box(mut transfer: Box<Transfer>, bench: &mut Bench) {
+    if bench.transfers.len() < TRANSFERS_KEPT_MAX {
+        *transfer = Transfer::new();
+        bench.transfers.push(transfer);
     }
-    let (began, flow) = (conn.began_us, std::mem::replace(&mut conn.flow, Flow::Command));
-    end_transfer(conn, bench);
-    (conn.began_us, conn.flow) = (began, flow);
+}
+
+pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
+    let Some(mut transfer) = conn.transfer.take() else { return };
+    match std::mem::replace(&mut conn.flow, Flow::Command) {
+        // It becomes a message whatever we do: the worker sees it through.
+        Flow::Committing(pending) => bench.orphans.push(pending),
+        flow => {
+            conn.flow = flow;
+            transfer.let_go(&mut bench.pool, &mut bench.writer);
+            if transfer.ticket {
+                bench.stop.give_ticket_back();
+            }
+        }
+    }
+    keep_box(transfer, bench);
+}
+
+/// Commits whose connection has gone: what becomes a message is noted as not acknowledged.
+pub(super) fn see_orphans_through(bench: &mut Bench) {
+    for mut pending in std::mem::take(&mut bench.orphans) {
+        match bench.writer.poll_commit(&mut pending) {
+            Ok(committed) => {
+                note(bench, committed.id());
+                bench.stop.committed();
+            }
+            Err(NoRoom::Wait) => bench.orphans.push(pending),
+            Err(NoRoom::Budget | NoRoom::Full) => bench.stop.give_ticket_back(),
+        }
+    }
 }
 
 /// From here on what comes is thrown away, and the final reply is `why`.

@@ -17,7 +17,7 @@ use crate::smtp::session::{Desk, Farewell, Session};
 
 use super::admission::Admission;
 use super::bench::Bench;
-use super::commit::give_up_waiting;
+use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
 use super::pool::Pool;
 use super::shutdown::{Stage, Stop};
@@ -225,7 +225,8 @@ impl Worker {
             }
             self.bench.clock.tick();
             self.round(&events);
-            if self.stage != Stage::Running && self.open == 0 && self.arrivals.is_empty() {
+            let is_empty = self.open == 0 && self.arrivals.is_empty();
+            if self.stage != Stage::Running && is_empty && self.bench.orphans.is_empty() {
                 break;
             }
         }
@@ -242,6 +243,9 @@ impl Worker {
         self.run_timers();
         if self.bench.starved {
             self.close_stalled();
+        }
+        if !self.bench.orphans.is_empty() {
+            see_orphans_through(&mut self.bench);
         }
         self.bench.writer.round_done();
         Counters::add(&self.bench.counters.rounds, 1);
@@ -261,7 +265,7 @@ impl Worker {
         let until = |ms: u64| ms.saturating_sub(now_ms);
         [
             self.wheel.wait_ms(now_ms),
-            (!self.parked.is_empty()).then_some(PARKED_CHECK_MS),
+            (!self.parked.is_empty() || !self.bench.orphans.is_empty()).then_some(PARKED_CHECK_MS),
             self.accept_paused_until_ms.map(until),
             self.grace_ends_ms.map(until),
         ]
@@ -562,7 +566,8 @@ impl Worker {
             .enumerate()
             .filter_map(|(place, conn)| {
                 let conn = conn.as_ref()?;
-                let holds = conn.held.is_some() || conn.transfer.is_some();
+                let holds = conn.held.is_some()
+                    || (conn.transfer.is_some() && !matches!(conn.flow, Flow::Committing(_)));
                 (holds && conn.heard_ms + STALLED_MS <= now_ms).then_some((conn.heard_ms, place))
             })
             .collect();

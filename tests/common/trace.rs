@@ -1,14 +1,16 @@
 //! One thread of another process, held and watched by ptrace(2).
 
-/// The thread of that name (proc(5), comm).
+/// The thread of that name (proc(5), comm); waits until it has given itself the name.
 pub fn thread_named(pid: u32, name: &str) -> i32 {
-    for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
-        let path = entry.unwrap().path();
-        if std::fs::read_to_string(path.join("comm")).unwrap().trim() == name {
-            return path.file_name().unwrap().to_string_lossy().parse().unwrap();
+    loop {
+        for entry in std::fs::read_dir(format!("/proc/{pid}/task")).unwrap() {
+            let path = entry.unwrap().path();
+            if std::fs::read_to_string(path.join("comm")).unwrap().trim() == name {
+                return path.file_name().unwrap().to_string_lossy().parse().unwrap();
+            }
         }
+        std::thread::yield_now();
     }
-    panic!("no thread {name}");
 }
 
 /// Attaches to the thread and stops it where it stands.
