@@ -1,8 +1,10 @@
 //! Clients that mean harm, or are merely slow: bounds hold, and others notice nothing.
 mod common;
 
+use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Client, Sink, sinkctl};
@@ -115,7 +117,7 @@ fn endless_lines_and_endless_commands_cost_constant_memory() {
 fn connections_beyond_the_descriptors_wait_and_are_served() {
     let data = tempdir().unwrap();
     // 40 descriptors: some for sinkd itself, the rest for connections, which it would like 1000 of.
-    let mut command = std::process::Command::new("sh");
+    let mut command = Command::new("sh");
     let script = format!(
         "ulimit -n 40; exec {} --listen 127.0.0.1:0 --workers 1 --connections-max 1000 \
          --log-level error --data {}",
@@ -136,7 +138,16 @@ fn connections_beyond_the_descriptors_wait_and_are_served() {
 #[test]
 fn a_disk_without_room_is_452_and_heals() {
     let data = tempdir().unwrap();
-    let sink = Sink::start(data.path(), &["--workers", "1", "--storage-wait", "300ms"]);
+    // What sinkd says goes to a file on the same disk, already longer than the limit: it can't be
+    // written either, which is no reason to stop.
+    let said = data.path().join("stderr");
+    std::fs::write(&said, [b'-'; 5000]).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--storage-wait", "300ms"]);
+    command.arg("--data").arg(data.path().join("sink"));
+    command.stderr(OpenOptions::new().append(true).open(&said).unwrap());
+    let sink = Sink::spawn(&mut command);
+    let data = data.path().join("sink");
     // A limit on the size of files stands for a full disk: what is allocated can still be used.
     limit_file_size(sink.pid(), Some(4096));
     let mut client = sink.connect();
@@ -155,7 +166,7 @@ fn a_disk_without_room_is_452_and_heals() {
     }
     assert!(stored > 10);
     assert_eq!(client.command("NOOP"), 250);
-    let (count, _, _) = sinkctl(data.path(), &["count"]);
+    let (count, _, _) = sinkctl(&data, &["count"]);
     assert_eq!(count, format!("{stored}\n").into_bytes());
     limit_file_size(sink.pid(), None);
     // It looks again by itself; until then it goes on saying 452.
@@ -166,7 +177,7 @@ fn a_disk_without_room_is_452_and_heals() {
         client.reply().0 == 250
     });
     assert!(healed);
-    let (_, errors, code) = sinkctl(data.path(), &["verify"]);
+    let (_, errors, code) = sinkctl(&data, &["verify"]);
     assert_eq!(code, 0, "{errors}");
 }
 

@@ -117,6 +117,9 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        // A line that can't be written (the disk is full) is lost. The alternative is a panic in
+        // whichever thread had something to say.
+        .log_internal_errors(false)
         .with_target(false);
     match config.log_format {
         LogFormat::Text => builder.with_ansi(false).init(),
