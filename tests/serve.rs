@@ -108,6 +108,22 @@ fn send_framed(client: &mut Client, framing: &str, mail: &[u8]) -> (u16, Vec<Str
 }
 
 #[test]
+fn chunks_of_a_reset_transaction_are_forgotten() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    let begin = "MAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\n";
+    for undo in ["RSET\r\n", "EHLO again\r\n"] {
+        let packet = format!("{begin}BDAT 5\r\nstale{undo}{begin}BDAT 5 LAST\r\nfresh");
+        client.send(packet.as_bytes());
+        // MAIL, RCPT, BDAT, the undoing, MAIL, RCPT, BDAT.
+        (0..7).for_each(|_| assert_eq!(client.reply().0, 250));
+        assert_eq!(sinkctl(data.path(), &["cat", "latest"]).0, b"fresh");
+    }
+}
+
+#[test]
 fn two_sinks_on_one_port_are_refused() {
     let (first_data, second_data) = (tempdir().unwrap(), tempdir().unwrap());
     let sink = Sink::start(first_data.path(), &[]);
