@@ -22,6 +22,13 @@ use super::window::Window;
 /// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
 const STEP_BYTES: u64 = 2 << 20;
 
+/// Is a window as far ahead as it should be?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Full,
+    Short,
+}
+
 /// An own segment, as provisioning knows it.
 pub(crate) struct OwnWork {
     pub key: u64,
@@ -69,14 +76,15 @@ impl OwnWork {
 }
 
 impl Provision {
-    /// Opens the file if need be, and moves its window.
-    pub(crate) fn grow_own(&mut self, worker: u32, own: &mut OwnWork) -> io::Result<()> {
+    /// Opens the file if need be, and moves its window by a step: other workers have their turn
+    /// before the next.
+    pub(crate) fn grow_own(&mut self, worker: u32, own: &mut OwnWork) -> io::Result<Reach> {
         let outcome = self.try_grow_own(worker, own);
         own.window.marks.full.store(outcome.is_err(), Relaxed);
         outcome
     }
 
-    fn try_grow_own(&mut self, worker: u32, own: &mut OwnWork) -> io::Result<()> {
+    fn try_grow_own(&mut self, worker: u32, own: &mut OwnWork) -> io::Result<Reach> {
         if own.file.is_none() {
             own.file = Some(self.open_part(worker, own)?);
         }
@@ -86,7 +94,7 @@ impl Provision {
         let expected = fronts.slots.load(Relaxed).max(demand);
         let wanted = (end + OWN_WINDOW_BYTES).min(expected).max(demand);
         let mut populated = marks.populated.load(Relaxed);
-        while populated < wanted {
+        if populated < wanted {
             let to = (populated + STEP_BYTES).min(wanted).next_multiple_of(PAGE_BYTES);
             self.has_space(to - populated, self.settings.segment_bytes_first)?;
             if to > growing.allocated {
@@ -104,7 +112,7 @@ impl Provision {
             growing.mapping.let_go(growing.let_go..behind);
             growing.let_go = behind;
         }
-        Ok(())
+        Ok(if populated < wanted { Reach::Short } else { Reach::Full })
     }
 
     fn open_part(&mut self, _worker: u32, own: &OwnWork) -> io::Result<Growing> {

@@ -4,7 +4,7 @@
 //! It sleeps in its request channel. A worker sends `Attend` when less than half of its window is
 //! left or when it was told to wait; everything else it needs to know stands in the atomics of
 //! [`Window`] and [`Gate`]. While storage refuses, it tries again every [`RETRY`].
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
@@ -19,7 +19,7 @@ use super::format::{
 };
 use super::map::{Door, Mapping};
 use super::own::{OwnCommit, OwnEvent};
-use super::own_build::OwnWork;
+use super::own_build::{OwnWork, Reach};
 use super::segment::{Left, OpenSegment};
 use super::settings::Settings;
 use super::store::Store;
@@ -140,6 +140,8 @@ pub(crate) struct Provision {
     worker_count: u64,
     /// When to try again what storage refused.
     retry_at: Option<Instant>,
+    /// Workers whose large messages want more than one step; fewer than there are workers.
+    unfinished: VecDeque<u32>,
 }
 
 impl Provision {
@@ -150,14 +152,24 @@ impl Provision {
         boot: BootId,
         sync: Sender<SyncJob>,
     ) -> Provision {
-        let (workers, worker_count, retry_at) = (HashMap::new(), 0, None);
-        Provision { folder, settings, store, boot, sync, workers, worker_count, retry_at }
+        Provision {
+            folder,
+            settings,
+            store,
+            boot,
+            sync,
+            workers: HashMap::new(),
+            worker_count: 0,
+            retry_at: None,
+            unfinished: VecDeque::new(),
+        }
     }
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
         loop {
             let request = match self.retry_at {
+                _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
             };
@@ -167,6 +179,9 @@ impl Provision {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.retry_if_due();
+            if let Some(worker) = self.unfinished.pop_front() {
+                self.attend(worker);
+            }
         }
         // Workers that did not close may still take what was prepared for them: it stays, and
         // recovery removes it if it is empty.
@@ -259,12 +274,21 @@ impl Provision {
             self.prepare_next(id, &mut worker, need);
         }
         for own in &mut worker.owns {
-            if self.grow_own(id, own).is_err() {
-                self.refused();
+            match self.grow_own(id, own) {
+                Ok(Reach::Full) => {}
+                Ok(Reach::Short) => self.go_on_with(id),
+                Err(_) => self.refused(),
             }
             worker.gate.wake();
         }
         self.workers.insert(id, worker);
+    }
+
+    /// This worker is attended to again when the others had their turn.
+    fn go_on_with(&mut self, worker: u32) {
+        if !self.unfinished.contains(&worker) {
+            self.unfinished.push_back(worker);
+        }
     }
 
     fn refused(&mut self) {
@@ -440,11 +464,20 @@ impl Provision {
         let Some(worker) = self.workers.get_mut(&id) else {
             return own.abandon(&self.folder);
         };
-        match outcome {
-            Ok(()) => worker.owns.push(own),
-            Err(e) => own.fail(&self.folder, &e),
-        }
+        let reach = match outcome {
+            Ok(reach) => {
+                worker.owns.push(own);
+                reach
+            }
+            Err(e) => {
+                own.fail(&self.folder, &e);
+                Reach::Full
+            }
+        };
         worker.gate.wake();
+        if reach == Reach::Short {
+            self.go_on_with(id);
+        }
     }
 
     fn take_own(&mut self, id: u32, key: u64) -> Option<OwnWork> {
