@@ -109,7 +109,8 @@ mod tests {
     fn headers_and_parts_of_a_mail_with_an_attachment() {
         let mail = b"From: Ann <ann@example.org>\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\
             Content-Type: multipart/mixed; boundary=b\r\n\r\n\
-            --b\r\nContent-Type: text/plain\r\n\r\nHello\r\n--b\r\nContent-Type: application/pdf; name=a.pdf\r\n\
+            --b\r\nContent-Type: text/plain\r\n\r\nHello\r\n\
+            --b\r\nContent-Type: application/pdf; name=a.pdf\r\n\
             Content-Disposition: attachment; filename=a.pdf\r\n\
             Content-Transfer-Encoding: base64\r\n\r\nQUJD\r\n--b--\r\n";
         let outline = outline(mail);
