@@ -75,7 +75,7 @@ pub struct Facts {
     pub dots: u32,
     /// True message bytes (RFC 1870), whatever is stored.
     pub message_bytes: u32,
-    /// Final reply, e.g. 250 and [2,0,0].
+    /// Final reply, e.g. 250 and 2, 0, 0.
     pub reply_code: u16,
     /// The enhanced code of that reply (RFC 2034).
     pub enhanced: [u8; 3],
