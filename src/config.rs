@@ -36,6 +36,7 @@ pub struct Config {
     pub command_timeout: Duration,
     pub data_timeout: Duration,
     pub storage_wait: Duration,
+    pub durability: log::Durability,
     pub segment_bytes: u64,
     /// Per worker.
     pub region_memory_bytes: u64,
@@ -72,6 +73,7 @@ impl Default for Config {
             command_timeout: Duration::from_secs(300),
             data_timeout: Duration::from_secs(300),
             storage_wait: Duration::from_secs(5),
+            durability: log::Durability::Process,
             segment_bytes: 64 << 20,
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
@@ -92,6 +94,7 @@ impl Config {
         log::Settings {
             segment_bytes_first: first.min(self.segment_bytes),
             segment_bytes_max: self.segment_bytes,
+            durability: self.durability,
             own_segments_max: self.own_segments_max,
             region_bytes_max: self.region_memory_bytes,
             ..log::Settings::default()

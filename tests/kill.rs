@@ -30,7 +30,9 @@ fn acknowledged_is_in_stored_is_in_completely_sent() {
     let known = Mutex::new(Known::default());
     for round in 0..ROUNDS {
         let workers = if round % 2 == 0 { "1" } else { "2" };
-        let sink = Sink::start(data.path(), &["--workers", workers]);
+        let durability = ["process", "message", "20ms"][round % 3];
+        let flags = ["--workers", workers, "--durability", durability];
+        let sink = Sink::start(data.path(), &flags);
         let mut dice = Dice::new(round as u64 + 1);
         let enough = 1 + dice.roll(300);
         let acknowledged = AtomicUsize::new(0);

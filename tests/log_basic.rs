@@ -13,7 +13,7 @@ fn each_way_of_a_payload_is_read_back() {
     let b = {
         let space = bench.writer.receive_here(b"two", 100).unwrap();
         space[..6].copy_from_slice(b"second");
-        bench.writer.commit_received(6, &facts(b"second")).id()
+        bench.writer.commit_received(6, &facts(b"second")).done().unwrap().id()
     };
     let c = reserved(&mut bench, b"three", &payload(3, 20_000), 40_000);
     let d = reserved(&mut bench, b"four", &payload(4, 300_000), 10_000);

@@ -37,7 +37,7 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
             let writer = &mut writers[*worker as usize % 3];
             let id = loop {
                 match writer.append(&[7; 90], &[&[8; 300]], &facts) {
-                    Ok(committed) => break committed.id(),
+                    Ok(committed) => break committed.done().unwrap().id(),
                     Err(NoRoom::Wait) => woken.recv().unwrap(),
                     Err(e) => panic!("{e:?}"),
                 }

@@ -143,7 +143,7 @@ fn a_full_disk_refuses_keeps_what_it_has_and_heals() {
     let (envelope, bytes) = (b"e".to_vec(), payload(1, 9000));
     let refused = loop {
         match bench.until(|w| w.append(&envelope, &[&bytes], &facts(&bytes))) {
-            Ok(committed) => kept.push(committed.id()),
+            Ok(committed) => kept.push(committed.done().unwrap().id()),
             Err(e) => break e,
         }
     };
@@ -161,7 +161,7 @@ fn a_full_disk_refuses_keeps_what_it_has_and_heals() {
     loop {
         bench.woken.recv_timeout(log_support::PATIENCE).expect("the next try finds room");
         match bench.writer.append(&envelope, &[&bytes], &facts(&bytes)) {
-            Ok(committed) => break kept.push(committed.id()),
+            Ok(committed) => break kept.push(committed.done().unwrap().id()),
             Err(e) => assert!(matches!(e, NoRoom::Wait | NoRoom::Full)),
         }
     }

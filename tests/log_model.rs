@@ -3,11 +3,12 @@
 mod log_support;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use log_support::{Bench, facts, open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Commit, Log, MessageId, NoRoom, Reservation, Settings};
+use sinkd::log::{Durability, FlushCall, Log, MessageId, NoRoom, Reservation, Settings};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -61,7 +62,8 @@ impl Model {
                 let (head, tail) = bytes.split_at(len / 3);
                 let facts = facts(&bytes);
                 let done = self.bench.until(|w| w.append(&envelope, &[head, tail], &facts));
-                self.committed.insert(done.unwrap().id(), (envelope, bytes));
+                let id = self.bench.finish(done.unwrap()).unwrap();
+                self.committed.insert(id, (envelope, bytes));
             }
             Step::Receive { given, used } => {
                 let (envelope, bytes) = (payload(self.made, 40), payload(!self.made, used));
@@ -73,7 +75,8 @@ impl Model {
                         Ok(())
                     })
                     .unwrap();
-                let id = self.bench.writer.commit_received(used, &facts(&bytes)).id();
+                let commit = self.bench.writer.commit_received(used, &facts(&bytes));
+                let id = self.bench.finish(commit).unwrap();
                 self.committed.insert(id, (envelope, bytes));
             }
             Step::Reserve { payload: len } => {
@@ -138,12 +141,8 @@ impl Model {
     fn commit(&mut self, at: usize, less: usize) {
         let Open { r, envelope, mut filled } = self.open.swap_remove(at);
         filled.truncate(filled.len().saturating_sub(less));
-        let id = match self.bench.writer.commit_reserved(r, filled.len() as u64, &facts(&filled)) {
-            Commit::Done(committed) => committed.id(),
-            Commit::Later(mut pending) => {
-                self.bench.until(|w| w.poll_commit(&mut pending)).unwrap().id()
-            }
-        };
+        let commit = self.bench.writer.commit_reserved(r, filled.len() as u64, &facts(&filled));
+        let id = self.bench.finish(commit).unwrap();
         self.committed.insert(id, (envelope, filled));
     }
 
@@ -169,9 +168,18 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_was_committed_is_read_back(steps in prop::collection::vec(step(), 1..120)) {
+    fn what_was_committed_is_read_back(
+        steps in prop::collection::vec(step(), 1..120),
+        durability in prop_oneof![
+            2 => Just(Durability::Process),
+            1 => Just(Durability::Interval(Duration::from_millis(1))),
+            1 => Just(Durability::Message),
+        ],
+    ) {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings { region_bytes_max: 200_000, ..small() };
+        // The disk is left out of it: only who waits for whom is tried here.
+        let flush = FlushCall::new(|_| Ok(()));
+        let settings = Settings { region_bytes_max: 200_000, durability, flush, ..small() };
         let bench = open(folder.path(), settings.clone());
         let mut model = Model { bench, open: Vec::new(), committed: BTreeMap::new(), made: 0 };
         for step in &steps {

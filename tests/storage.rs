@@ -3,6 +3,8 @@
 mod common;
 
 use common::trace::{hold, let_go, thread_named};
+use std::process::Command;
+
 use common::{Sink, sinkctl};
 use tempfile::tempdir;
 
@@ -41,6 +43,43 @@ fn others_are_answered_while_transfers_wait_for_storage() {
     let (_, errors, code) = sinkctl(data.path(), &["verify"]);
     assert_eq!(code, 0, "{errors}");
     assert!(sink.stop().success());
+}
+
+#[test]
+fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
+    const SENDERS: usize = 64;
+    let data = tempdir().unwrap();
+    let said = tempfile::tempfile().unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--durability", "message"]);
+    command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());
+    let sink = Sink::spawn(&mut command);
+    let mut clients: Vec<_> = (0..SENDERS).map(|_| sink.connect()).collect();
+    for client in &mut clients {
+        client.ehlo();
+        client.begin("a@example.org", "b@example.org");
+    }
+    let mut idle = sink.connect();
+    let flusher = thread_named(sink.pid(), "log-flush");
+    hold(flusher);
+    for client in &mut clients {
+        client.send(b"Subject: safe\r\n\r\n.\r\n");
+    }
+    // Not one of them is acknowledged or visible, and nobody else waits.
+    for _ in 0..100 {
+        assert_eq!(idle.command("NOOP"), 250);
+    }
+    assert_eq!(sinkctl(data.path(), &["count"]).0, b"0\n");
+    let_go(flusher);
+    for client in &mut clients {
+        assert_eq!(client.reply().0, 250);
+    }
+    assert_eq!(sinkctl(data.path(), &["count"]).0, b"64\n");
+    assert!(sink.stop().success());
+    let said = common::text_of(said);
+    let flushes = said.split("flushes=").nth(1).expect(&said);
+    let flushes: usize = flushes.split_whitespace().next().unwrap().parse().unwrap();
+    assert!((1..=SENDERS / 4).contains(&flushes), "{flushes} flushes for {SENDERS} messages");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, KEYS, LogFormat};
-use sinkd::server::{Server, Stage, Stop};
+use sinkd::server::{Counters, Server, Stage, Stop};
 
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
 const EXIT_USAGE: u8 = 2;
@@ -140,8 +140,25 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     }
     announce(&server, config)?;
     wait_for_end(&server, config, &signals);
+    let counters = server.counters().to_vec();
     server.join();
+    say_what_was_done(&counters);
     Ok(())
+}
+
+fn say_what_was_done(counters: &[Arc<Counters>]) {
+    let total = |of: fn(&Counters) -> &AtomicU64| -> u64 {
+        counters.iter().map(|c| of(c).load(Ordering::Relaxed)).sum()
+    };
+    tracing::info!(
+        messages = total(|c| &c.messages),
+        bytes = total(|c| &c.message_bytes),
+        refused = total(|c| &c.refused),
+        sessions = total(|c| &c.sessions),
+        waits_for_storage = total(|c| &c.parked),
+        flushes = total(|c| &c.flushes),
+        "stopped"
+    );
 }
 
 /// Says what it listens on, on stdout: whoever started sinkd may wait for these lines.

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
 use super::{Config, LogFormat, parse_address};
+use crate::log::Durability;
 
 /// A value that can't be taken: what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +51,17 @@ fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> 
 
 fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
     bytes.filter(|b| (min..=max).contains(b))
+}
+
+fn parse_durability(text: &str) -> Option<Durability> {
+    match text {
+        "process" => Some(Durability::Process),
+        "message" => Some(Durability::Message),
+        time => {
+            let every = parse_time(time).filter(|t| *t >= Duration::from_millis(1))?;
+            Some(Durability::Interval(every))
+        }
+    }
 }
 
 fn quoted(text: &str) -> String {
@@ -255,6 +267,20 @@ pub const KEYS: &[Key] = &[
         TIME,
         |c, v| parse_time(v).map(|t| c.storage_wait = t),
         |c| show_time(c.storage_wait)
+    ),
+    key!(
+        "log",
+        "durability",
+        "WHAT",
+        "What a 250 survives: \"process\" the end of sinkd, \"message\" a power loss, a time such as \
+         \"1s\" a power loss but for what came in the last so long.",
+        "\"process\", \"message\", or a time from 1ms up such as 1s",
+        |c, v| parse_durability(v).map(|d| c.durability = d),
+        |c| match c.durability {
+            Durability::Process => quoted("process"),
+            Durability::Message => quoted("message"),
+            Durability::Interval(time) => show_time(time),
+        }
     ),
     key!(
         "log",

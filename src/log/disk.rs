@@ -54,6 +54,11 @@ pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
     }
     // Without fallocate, only written octets have space for sure: a store to a hole on a full disk
     // would be SIGBUS.
+    write_zeros(file, from, to)
+}
+
+/// Writes zeros to the octets `from..to`.
+pub(crate) fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
     let zeros = vec![0; 1 << 20];
     let mut at = from;
     while at < to {
@@ -82,6 +87,12 @@ pub(crate) fn punch(file: &File, hole: Hole) {
     }
     #[cfg(not(target_os = "linux"))]
     drop((file, start, end));
+}
+
+/// Flushes the folder that `path` stands in: its name survives a power loss.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+    File::open(folder)?.sync_all()
 }
 
 /// Octets that this process may still write to the file system of `folder`.

@@ -9,17 +9,18 @@ use crossbeam_channel::{Sender, bounded, unbounded};
 
 use super::disk;
 use super::error::OpenError;
+use super::flush::{FlushJob, Flusher};
 use super::format::StoreId;
 use super::lock::FolderLock;
 use super::provision::{Provision, REQUESTS_MAX, Request};
 use super::recovery::{self, Recovery};
-use super::settings::Settings;
+use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{self, SyncJob};
 use super::window::Gate;
 use super::writer::Writer;
 
-/// The data folder, open for writing: lock, provisioning and sync threads.
+/// The data folder, open for writing: lock, provisioning, flusher and sync threads.
 #[derive(Debug)]
 pub struct Log {
     folder: PathBuf,
@@ -28,7 +29,9 @@ pub struct Log {
     workers: AtomicU32,
     requests: Sender<Request>,
     jobs: Sender<SyncJob>,
+    flusher: Sender<FlushJob>,
     provision: Option<JoinHandle<()>>,
+    flush: Option<JoinHandle<()>>,
     sync: Option<JoinHandle<()>>,
     _lock: FolderLock,
 }
@@ -49,14 +52,17 @@ impl Log {
         let (recovery, unsynced) = recovery::recover(folder, boot)?;
         let (jobs, waiting) = unbounded();
         let handle = store.handle().map_err(|e| OpenError::of(folder.join("store"), e))?;
-        let sync = spawn("log-sync", move || sync::run(&waiting, &handle))?;
+        let call = settings.flush.clone();
+        let sync = spawn("log-sync", move || sync::run(&waiting, &handle, &call))?;
         for job in unsynced {
             // The thread was just started and lives until `Stop`.
             drop(jobs.send(job));
         }
         let start_count = store.state.starts;
+        let (flusher, flush) = start_flusher(&settings, &jobs)?;
         let (requests, asked) = bounded(REQUESTS_MAX);
-        let thread = Provision::new(folder.to_owned(), settings.clone(), store, boot, jobs.clone());
+        let (own, known) = (folder.to_owned(), settings.clone());
+        let thread = Provision::new(own, known, store, boot, jobs.clone(), flusher.clone());
         let provision = spawn("log-provision", move || thread.run(&asked))?;
         let log = Log {
             folder: folder.to_owned(),
@@ -65,7 +71,9 @@ impl Log {
             workers: AtomicU32::new(0),
             requests,
             jobs,
+            flusher,
             provision: Some(provision),
+            flush,
             sync: Some(sync),
             _lock: lock,
         };
@@ -87,8 +95,9 @@ impl Log {
         let asked = self.requests.send(request).map_err(|_| gone());
         let opened = asked.and_then(|()| opened.recv().map_err(|_| gone()).flatten());
         let current = *opened.map_err(|e| OpenError::of(&self.folder, e))?;
-        let requests = self.requests.clone();
-        Ok(Writer::new(worker, self.settings.clone(), gate, requests, receiver, current))
+        let (requests, flusher) = (self.requests.clone(), self.flusher.clone());
+        let settings = self.settings.clone();
+        Ok(Writer::new(worker, settings, gate, requests, flusher, receiver, current))
     }
 
     /// How often this folder was opened for writing, this time included.
@@ -109,11 +118,31 @@ impl Drop for Log {
         if let Some(thread) = self.provision.take() {
             drop(thread.join());
         }
+        drop(self.flusher.send(FlushJob::Stop));
+        if let Some(thread) = self.flush.take() {
+            drop(thread.join());
+        }
         drop(self.jobs.send(SyncJob::Stop));
         if let Some(thread) = self.sync.take() {
             drop(thread.join());
         }
     }
+}
+
+/// The flusher, where the durability asks for one.
+fn start_flusher(
+    settings: &Settings,
+    sync: &Sender<SyncJob>,
+) -> Result<(Sender<FlushJob>, Option<JoinHandle<()>>), OpenError> {
+    let (flusher, jobs) = unbounded();
+    let interval = match settings.durability {
+        Durability::Process => return Ok((flusher, None)),
+        Durability::Interval(interval) => Some(interval),
+        Durability::Message => None,
+    };
+    let thread = Flusher::new(settings.flush.clone(), interval, sync.clone());
+    let flush = spawn("log-flush", move || thread.run(&jobs))?;
+    Ok((flusher, Some(flush)))
 }
 
 fn make_folders(folder: &Path) -> Result<(), OpenError> {

@@ -130,6 +130,11 @@ impl Door {
         self.mapping.file()
     }
 
+    /// What this is the door to: for its file and its live page.
+    pub(crate) fn mapping(&self) -> Arc<Mapping> {
+        self.mapping.clone()
+    }
+
     /// The octets `start..start + len` of the file, to write to. The caller sees to it that they
     /// lie inside the file and below the populated mark.
     pub(crate) fn write(&mut self, start: u64, len: usize) -> &mut [u8] {

@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 mod disk;
 mod error;
+mod flush;
 mod folder_log;
 mod format;
 mod id;
@@ -33,6 +34,8 @@ mod window;
 mod writer;
 
 pub use error::OpenError;
+#[doc(hidden)]
+pub use flush::FlushCall;
 pub use folder_log::Log;
 pub use format::{
     BootId, Facts, Identity, Kind, PAYLOAD_BYTES_MAX, Published, SegmentKind, Slot, State,
@@ -41,5 +44,5 @@ pub use format::{
 pub use id::{MessageId, NotAnId};
 pub use recovery::Recovery;
 pub use reservation::{Commit, PendingCommit, Reservation};
-pub use settings::Settings;
+pub use settings::{Durability, Settings};
 pub use writer::{Committed, NoRoom, Writer};

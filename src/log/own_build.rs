@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use crossbeam_channel::Sender;
 
 use super::disk;
+use super::flush::{FlushJob, OwnFlush};
 use super::format::{
     Crc, Kind, LiveWords, NOTES_WORD, PAGE_BYTES, PAYLOAD_BYTES_MAX, PUBLISHED_WORD, Place,
     Published, RECORDS_AT, REJECTIONS_WORD, SLOT_BYTES, SegmentKind, State, Totals, encode_slot,
@@ -17,7 +18,8 @@ use super::id::MessageId;
 use super::map::Mapping;
 use super::own::{OWN_WINDOW_BYTES, OwnCommit, OwnEvent};
 use super::provision::Provision;
-use super::window::Window;
+use super::settings::Durability;
+use super::window::{Gate, Window};
 
 /// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
 const STEP_BYTES: u64 = 2 << 20;
@@ -144,21 +146,42 @@ impl Provision {
         }
     }
 
-    /// Cuts the file to its length, writes slot and header pages, and renames it into place.
+    /// Cuts the file to its length, writes slot and header pages, and gives it its name.
     pub(crate) fn finish_own(
         &mut self,
         worker: u32,
         own: OwnWork,
         commit: OwnCommit,
         unopened: &[u8],
+        gate: &Arc<Gate>,
     ) {
         let Some(growing) = &own.file else {
             return own.abandon(&self.folder);
         };
-        match self.try_finish_own(worker, growing, commit, unopened) {
-            Ok(id) => drop(own.events.send(OwnEvent::Committed(id))),
-            Err(e) => own.fail(&self.folder, &e),
+        let outcome = self
+            .try_finish_own(worker, growing, commit, unopened)
+            .and_then(|()| self.name_own(&own, growing, gate));
+        if let Err(e) = outcome {
+            own.fail(&self.folder, &e);
         }
+    }
+
+    /// Gives the file its name; where each message is flushed, the flusher does when it has.
+    fn name_own(&self, own: &OwnWork, growing: &Growing, gate: &Arc<Gate>) -> io::Result<()> {
+        let number = growing.number;
+        let id = MessageId { segment: number, slot: 0 };
+        let part = disk::part_path(&self.folder, number);
+        let path = disk::segment_path(&self.folder, number);
+        if self.settings.durability == Durability::Message {
+            let (mapping, events) = (growing.mapping.clone(), own.events.clone());
+            let own = OwnFlush { mapping, part, path, id, events, gate: gate.clone() };
+            drop(self.flusher.send(FlushJob::Own(own)));
+            return Ok(());
+        }
+        std::fs::rename(part, path)?;
+        self.sync_later(number);
+        drop(own.events.send(OwnEvent::Committed(id)));
+        Ok(())
     }
 
     fn try_finish_own(
@@ -167,7 +190,7 @@ impl Provision {
         growing: &Growing,
         mut commit: OwnCommit,
         unopened: &[u8],
-    ) -> io::Result<MessageId> {
+    ) -> io::Result<()> {
         let file = growing.mapping.file();
         drop(commit.door.take());
         file.write_all_at(unopened, RECORDS_AT)?;
@@ -194,14 +217,7 @@ impl Provision {
         encode_slot(&mut slot, &identity.seed(), 0, &place, &commit.facts);
         file.write_all_at(&slot, bytes - SLOT_BYTES)?;
         disk::write_live(file, &own_live(&commit, &identity.seed(), records_end))?;
-        file.write_all_at(&identity.encode(), 0)?;
-        let number = growing.number;
-        std::fs::rename(
-            disk::part_path(&self.folder, number),
-            disk::segment_path(&self.folder, number),
-        )?;
-        self.sync_later(number);
-        Ok(MessageId { segment: number, slot: 0 })
+        file.write_all_at(&identity.encode(), 0)
     }
 }
 

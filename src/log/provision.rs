@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::disk;
+use super::flush::{FlushJob, Flushed};
 use super::format::{
     BootId, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD, Seed,
     SegmentKind, State,
@@ -20,8 +21,8 @@ use super::format::{
 use super::map::{Door, Mapping};
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
-use super::segment::{Left, OpenSegment};
-use super::settings::Settings;
+use super::segment::{Held, Left, OpenSegment, Publishing};
+use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{SYNC_AFTER, SyncJob};
 use super::window::{Gate, Window};
@@ -136,6 +137,7 @@ pub(crate) struct Provision {
     pub store: Store,
     pub boot: BootId,
     pub sync: Sender<SyncJob>,
+    pub flusher: Sender<FlushJob>,
     workers: HashMap<u32, Worker>,
     worker_count: u64,
     /// When to try again what storage refused.
@@ -151,6 +153,7 @@ impl Provision {
         store: Store,
         boot: BootId,
         sync: Sender<SyncJob>,
+        flusher: Sender<FlushJob>,
     ) -> Provision {
         Provision {
             folder,
@@ -158,6 +161,7 @@ impl Provision {
             store,
             boot,
             sync,
+            flusher,
             workers: HashMap::new(),
             worker_count: 0,
             retry_at: None,
@@ -345,13 +349,42 @@ impl Provision {
                 }
                 Err(e) => return Err(e),
                 Ok((prepared, door, seed)) => {
-                    prepared.populate_first(rate).inspect_err(|_| {
+                    self.make_ready(&prepared, rate).inspect_err(|_| {
                         unlink(&self.folder, prepared.number);
                     })?;
                     let (number, window) = (prepared.number, prepared.window.clone());
-                    let segment = OpenSegment::new(number, bytes, door, window, seed);
+                    let publishing = self.publishing(&prepared);
+                    let segment = OpenSegment::new(number, bytes, door, window, seed, publishing);
                     return Ok((prepared, segment));
                 }
+            }
+        }
+    }
+
+    /// Populates the first window. Where each message is flushed nothing is populated: pages made
+    /// ready ahead of the writer would be written out by every flush (zeros, time and again).
+    fn make_ready(&self, prepared: &Prepared, rate: &Rate) -> std::io::Result<()> {
+        if self.settings.durability != Durability::Message {
+            return prepared.populate_first(rate);
+        }
+        let marks = &prepared.window.marks;
+        marks.slots_populated.store(0, Release);
+        marks.populated.store(prepared.bytes, Release);
+        Ok(())
+    }
+
+    /// When slots of this segment are published, and who hears of flushes.
+    fn publishing(&self, prepared: &Prepared) -> Publishing {
+        match self.settings.durability {
+            Durability::Process => Publishing::Now,
+            Durability::Message => Publishing::Held(Held::default()),
+            Durability::Interval(_) => {
+                let flushed = Arc::new(Flushed::default());
+                let (number, mapping) = (prepared.number, prepared.mapping.clone());
+                // The thread outlives this one.
+                let watch = FlushJob::Watch { number, mapping, flushed: flushed.clone() };
+                drop(self.flusher.send(watch));
+                Publishing::Watched(flushed)
             }
         }
     }
@@ -376,9 +409,11 @@ impl Provision {
         // No reader ever sees it without its identity page.
         let part = disk::part_path(&self.folder, number);
         let file = disk::create(&part)?;
+        let path = disk::segment_path(&self.folder, number);
         let made = disk::allocate(&file, 0, bytes)
+            .and_then(|()| self.write_out(&file, bytes))
             .and_then(|()| file.write_all_at(&identity.encode(), 0))
-            .and_then(|()| std::fs::rename(&part, disk::segment_path(&self.folder, number)))
+            .and_then(|()| self.name_safely(&file, &part, &path))
             .and_then(|()| Mapping::new(file, bytes));
         match made {
             Ok((mapping, door)) => {
@@ -389,10 +424,34 @@ impl Provision {
             Err(e) => {
                 // One of the two is there; recovery removes what stays.
                 drop(std::fs::remove_file(&part));
-                drop(std::fs::remove_file(disk::segment_path(&self.folder, number)));
+                drop(std::fs::remove_file(&path));
                 Err(e)
             }
         }
+    }
+
+    /// Where each message is flushed, the file's blocks are written once before use: a flush then
+    /// writes data alone, and nothing about the file.
+    fn write_out(&self, file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
+        match self.settings.durability {
+            Durability::Message => disk::write_zeros(file, 0, bytes),
+            Durability::Process | Durability::Interval(_) => Ok(()),
+        }
+    }
+
+    /// Gives a new segment its name, so that it survives a power loss where messages must.
+    fn name_safely(
+        &self,
+        file: &std::fs::File,
+        part: &std::path::Path,
+        path: &std::path::Path,
+    ) -> std::io::Result<()> {
+        if self.settings.durability == Durability::Process {
+            return std::fs::rename(part, path);
+        }
+        self.settings.flush.flush(file)?;
+        std::fs::rename(part, path)?;
+        disk::sync_parent(path)
     }
 
     pub(crate) fn identity(
@@ -417,6 +476,9 @@ impl Provision {
 
     /// Totals and state to the live page, unused space back to the disk, the map away.
     fn seal(&mut self, left: Left) {
+        if matches!(self.settings.durability, Durability::Interval(_)) {
+            drop(self.flusher.send(FlushJob::Forget { number: left.number }));
+        }
         let path = disk::segment_path(&self.folder, left.number);
         if left.slots == 0 {
             drop(left);
@@ -426,7 +488,7 @@ impl Provision {
         }
         let live = left.door.live();
         let mut words = LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));
-        words.seal(&left.seed, &left.totals, State::Sealed);
+        words.seal(&left.seed, &left.totals, left.state);
         for i in (0..LIVE_WORDS).filter(|i| *i != STATE_WORD) {
             live[i].store(words.0[i].to_le(), Relaxed);
         }
@@ -436,13 +498,19 @@ impl Provision {
         for hole in left.holes {
             disk::punch(file, hole);
         }
-        self.sync_later(left.number);
+        if left.state == State::Sealed {
+            self.sync_later(left.number);
+        }
     }
 
     pub(crate) fn sync_later(&self, number: u32) {
         let path = disk::segment_path(&self.folder, number);
+        let wait = match self.settings.durability {
+            Durability::Process => SYNC_AFTER,
+            Durability::Interval(_) | Durability::Message => Duration::ZERO,
+        };
         // The thread outlives this one; without it, recovery queues the segment again.
-        drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() + SYNC_AFTER }));
+        drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() + wait }));
     }
 
     fn closed(&mut self, worker: u32) {
@@ -490,10 +558,11 @@ impl Provision {
         let Some(own) = self.take_own(id, commit.key) else {
             return;
         };
-        self.finish_own(id, own, commit, unopened);
-        if let Some(worker) = self.workers.get(&id) {
-            worker.gate.wake();
-        }
+        let Some(gate) = self.workers.get(&id).map(|worker| worker.gate.clone()) else {
+            return own.abandon(&self.folder);
+        };
+        self.finish_own(id, own, commit, unopened, &gate);
+        gate.wake();
     }
 }
 

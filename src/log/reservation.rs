@@ -5,7 +5,7 @@ use super::format::{Facts, PAYLOAD_BYTES_MAX, RECORD_ALIGN, RECORDS_AT, crc};
 use super::id::MessageId;
 use super::own::{CRC_LAG_BYTES, Own, OwnCommit, OwnEvent, Running};
 use super::provision::Request;
-use super::segment::{Fit, OpenSegment, Record};
+use super::segment::{Fate, Fit, OpenSegment, Record};
 use super::writer::{Committed, NoRoom, Writer, octets};
 
 /// The most that `space` gives at once: a connection's share of a loop round.
@@ -48,18 +48,39 @@ struct Region {
 pub enum Commit {
     /// Readers can see it.
     Done(Committed),
-    /// An own segment is being cut and renamed by provisioning; `wake` is called; ask
-    /// [`Writer::poll_commit`].
+    /// An own segment is being cut and renamed by provisioning, or a flush must come first; `wake`
+    /// is called; ask [`Writer::poll_commit`].
     Later(PendingCommit),
 }
 
-/// The commit of an own segment under way. Dropped, it still happens, but its share of the budget
-/// is not given back.
+/// A commit under way. Dropped, it still happens, but its share of the budget, or its segment, is
+/// not given back.
 #[must_use]
 #[derive(Debug)]
-pub struct PendingCommit {
+pub enum PendingCommit {
+    /// An own segment.
+    #[doc(hidden)]
+    Own(PendingOwn),
+    /// Written, and waiting for a flush (durability `message`).
+    #[doc(hidden)]
+    Flush(MessageId),
+}
+
+/// An own segment on its way into place.
+#[derive(Debug)]
+pub struct PendingOwn {
     events: Receiver<OwnEvent>,
     outcome: Option<Result<MessageId, NoRoom>>,
+}
+
+impl Commit {
+    /// The proof, where there is one already (durabilities `process` and `interval`).
+    pub fn done(self) -> Option<Committed> {
+        match self {
+            Commit::Done(committed) => Some(committed),
+            Commit::Later(_) => None,
+        }
+    }
 }
 
 impl Reservation {
@@ -298,8 +319,9 @@ impl Writer {
                 let crc = record_crc.unwrap_or_else(|| crc(home.door.read(offset, bytes as usize)));
                 let record = Record { offset, envelope_bytes, payload_bytes, crc };
                 let id = home.commit_region(record, region.start + region.bytes, facts);
+                let commit = Self::committed_in(home, id, facts);
                 self.region_ended(region);
-                Commit::Done(Self::committed(id))
+                commit
             }
             Held::Own(mut own) => {
                 let door = own.take_door();
@@ -315,7 +337,8 @@ impl Writer {
                 let unopened = own.take_envelope();
                 self.gate.wait();
                 self.send(Request::OwnCommit { worker: self.worker, commit, unopened });
-                Commit::Later(PendingCommit { events: own.events, outcome: None })
+                let own = PendingOwn { events: own.events, outcome: None };
+                Commit::Later(PendingCommit::Own(own))
             }
         }
     }
@@ -324,6 +347,19 @@ impl Writer {
     ///
     /// Errors: `Wait`: not yet. `Full`: it failed, nothing is visible.
     pub fn poll_commit(&mut self, p: &mut PendingCommit) -> Result<Committed, NoRoom> {
+        let id = match p {
+            PendingCommit::Own(own) => return self.poll_own(own),
+            PendingCommit::Flush(id) => *id,
+        };
+        self.gate.wait();
+        match self.segment(id.segment).fate(id.slot) {
+            Fate::Waiting => Err(NoRoom::Wait),
+            Fate::Published => Ok(Self::committed(id)),
+            Fate::Lost => Err(NoRoom::Full),
+        }
+    }
+
+    fn poll_own(&mut self, p: &mut PendingOwn) -> Result<Committed, NoRoom> {
         if p.outcome.is_none() {
             self.gate.wait();
         }
@@ -383,11 +419,7 @@ impl Writer {
         if region.segment == self.current.number {
             return;
         }
-        let i = self.left_position(region.segment);
-        if self.left[i].promised() == 0 {
-            let left = self.left.swap_remove(i).leave();
-            self.send(Request::Seal(Box::new(left)));
-        }
+        self.seal_left();
     }
 
     fn segment(&mut self, number: u32) -> &mut OpenSegment {

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
+use super::flush::{FlushCall, Flushed};
 use super::format::{
     Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN, RECORDS_AT,
-    REJECTIONS_WORD, SLOT_BYTES, Seed, Totals, encode_slot,
+    REJECTIONS_WORD, SLOT_BYTES, Seed, State, Totals, encode_slot,
 };
 use super::id::MessageId;
 use super::map::Door;
@@ -34,6 +35,51 @@ pub(crate) enum Fit {
     Never,
 }
 
+/// What is counted per segment.
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    published: Published,
+    rejections: u64,
+    notes: u64,
+    record_bytes: u64,
+    message_bytes: u64,
+    first_received_at_ns: u64,
+    last_received_at_ns: u64,
+}
+
+/// Whether a segment's slots are published when they are written, or after a flush.
+#[derive(Debug)]
+pub(crate) enum Publishing {
+    /// At once (durability `process`).
+    Now,
+    /// At once, and the flusher says if a later flush fails (`interval`).
+    Watched(Arc<Flushed>),
+    /// When a flush has returned (`message`).
+    Held(Held),
+}
+
+/// What is written and not yet published.
+#[derive(Debug, Default)]
+pub(crate) struct Held {
+    pub flushed: Arc<Flushed>,
+    /// Flushes asked for.
+    asked: u32,
+    /// What the one under way covers.
+    flight: Option<Counts>,
+    /// What is published.
+    shown: Counts,
+    /// Commits whose outcome was not yet fetched.
+    waiting: u32,
+}
+
+/// How a commit ended that waited for a flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Waiting,
+    Published,
+    Lost,
+}
+
 /// A shared segment, open.
 ///
 /// Invariants: `RECORDS_AT <= end <= slots_at - SLOT_BYTES * promised`; what a reservation holds
@@ -57,13 +103,11 @@ pub(crate) struct OpenSegment {
     /// Behind these fronts less than half the window is left.
     poke_end: u64,
     poke_slots: u64,
-    published: Published,
-    rejections: u64,
-    notes: u64,
-    record_bytes: u64,
-    message_bytes: u64,
-    first_received_at_ns: u64,
-    last_received_at_ns: u64,
+    /// All that was written.
+    written: Counts,
+    publishing: Publishing,
+    /// A flush failed: nothing more is written here, and slots from this one on are in doubt.
+    suspect_from: Option<u32>,
     /// Holes of at least `PUNCHED_HOLE_BYTES_MIN`: fewer than `bytes` divided by that.
     holes: Vec<Hole>,
 }
@@ -76,6 +120,7 @@ pub(crate) struct Left {
     pub seed: Seed,
     pub totals: Totals,
     pub slots: u32,
+    pub state: State,
     /// The unused middle and the holes, to be punched out.
     pub holes: Vec<Hole>,
 }
@@ -87,6 +132,7 @@ impl OpenSegment {
         door: Door,
         window: Arc<Window>,
         seed: Seed,
+        publishing: Publishing,
     ) -> OpenSegment {
         let mut segment = OpenSegment {
             number,
@@ -101,13 +147,9 @@ impl OpenSegment {
             slots_populated: bytes,
             poke_end: 0,
             poke_slots: bytes,
-            published: Published::default(),
-            rejections: 0,
-            notes: 0,
-            record_bytes: 0,
-            message_bytes: 0,
-            first_received_at_ns: 0,
-            last_received_at_ns: 0,
+            written: Counts::default(),
+            publishing,
+            suspect_from: None,
             holes: Vec::with_capacity(64),
         };
         segment.publish_fronts();
@@ -135,12 +177,18 @@ impl OpenSegment {
         if end <= self.populated && slots >= self.slots_populated {
             return Fit::Yes;
         }
+        if self.suspect_from.is_some() {
+            return Fit::Never;
+        }
         self.look();
         if end <= self.populated && slots >= self.slots_populated { Fit::Yes } else { Fit::NotYet }
     }
 
     /// Takes over the marks that provisioning has published.
     fn look(&mut self) {
+        if self.suspect_from.is_some() {
+            return;
+        }
         // Partners: the release stores in provision.rs.
         let marks = &self.window.marks;
         self.populated = marks.populated.load(Acquire);
@@ -239,11 +287,6 @@ impl OpenSegment {
         self.promised -= 1;
     }
 
-    /// Reservations still open in it.
-    pub(crate) fn promised(&self) -> u32 {
-        self.promised
-    }
-
     /// Commits a record put at the tail, where `fit` said yes. Readers see it when this returns.
     #[inline]
     pub(crate) fn commit_tail(&mut self, record: Record, facts: &Facts) -> MessageId {
@@ -262,17 +305,17 @@ impl OpenSegment {
 
     #[inline]
     fn commit(&mut self, record: Record, facts: &Facts) -> MessageId {
-        let index = self.published.slots;
+        let index = self.written.published.slots;
         let place = Place {
             record_offset: record.offset,
             envelope_bytes: record.envelope_bytes,
             payload_bytes: record.payload_bytes,
-            messages_before: self.published.messages,
+            messages_before: self.written.published.messages,
             record_crc: record.crc,
         };
         // Times never fall within a segment: listings search in them.
         let mut facts = *facts;
-        facts.received_at_ns = facts.received_at_ns.max(self.last_received_at_ns);
+        facts.received_at_ns = facts.received_at_ns.max(self.written.last_received_at_ns);
         self.slots_at -= SLOT_BYTES;
         assert!(self.slots_at >= self.end, "the slot was promised");
         let slot = self.door.write(self.slots_at, SLOT_BYTES as usize);
@@ -284,42 +327,52 @@ impl OpenSegment {
 
     #[inline]
     fn count(&mut self, facts: &Facts, record: &Record) {
-        if self.published.slots == 0 {
-            self.first_received_at_ns = facts.received_at_ns;
+        let counts = &mut self.written;
+        if counts.published.slots == 0 {
+            counts.first_received_at_ns = facts.received_at_ns;
         }
-        self.last_received_at_ns = facts.received_at_ns;
-        self.record_bytes += record.end() - record.offset;
-        self.published.slots += 1;
-        let live = self.door.live();
+        counts.last_received_at_ns = facts.received_at_ns;
+        counts.record_bytes += record.end() - record.offset;
+        counts.published.slots += 1;
         match facts.kind {
             Kind::Message => {
-                self.published.messages += 1;
-                self.message_bytes += u64::from(facts.message_bytes);
+                counts.published.messages += 1;
+                counts.message_bytes += u64::from(facts.message_bytes);
             }
-            Kind::Rejection => {
-                self.rejections += 1;
-                live[REJECTIONS_WORD].store(self.rejections.to_le(), Relaxed);
-            }
-            Kind::Note => {
-                self.notes += 1;
-                live[NOTES_WORD].store(self.notes.to_le(), Relaxed);
-            }
+            Kind::Rejection => counts.rejections += 1,
+            Kind::Note => counts.notes += 1,
         }
-        // Publishes the record, its slot and the counts. Partner: the acquire fence behind the
-        // load of this word in reader.rs, in any process.
-        live[PUBLISHED_WORD].store(self.published.word().to_le(), Release);
+        if !matches!(self.publishing, Publishing::Held(_)) {
+            self.publish(self.written);
+        }
     }
 
-    /// The worker goes on elsewhere, and no reservation is open here.
+    /// Shows readers the slots that `counts` counts.
+    #[inline]
+    fn publish(&self, counts: Counts) {
+        let live = self.door.live();
+        live[REJECTIONS_WORD].store(counts.rejections.to_le(), Relaxed);
+        live[NOTES_WORD].store(counts.notes.to_le(), Relaxed);
+        // Publishes the record, its slot and the counts. Partner: the acquire fence behind the
+        // load of this word in reader.rs, in any process.
+        live[PUBLISHED_WORD].store(counts.published.word().to_le(), Release);
+    }
+
+    /// The worker goes on elsewhere, and nothing is open here.
     pub(crate) fn leave(mut self) -> Left {
-        assert!(self.promised == 0, "a segment is left when its reservations are gone");
+        assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
+        self.forget_unpublished();
+        let counts = match &self.publishing {
+            Publishing::Held(held) => held.shown,
+            Publishing::Now | Publishing::Watched(_) => self.written,
+        };
         let totals = Totals {
             records_end: self.end,
-            first_received_at_ns: self.first_received_at_ns,
-            last_received_at_ns: self.last_received_at_ns,
-            message_bytes: self.message_bytes,
-            hole_bytes: self.end - RECORDS_AT - self.record_bytes,
+            first_received_at_ns: counts.first_received_at_ns,
+            last_received_at_ns: counts.last_received_at_ns,
+            message_bytes: counts.message_bytes,
+            hole_bytes: self.end - RECORDS_AT - counts.record_bytes,
             lost_slots: 0,
             lost_messages: 0,
         };
@@ -328,9 +381,123 @@ impl OpenSegment {
             door: self.door,
             seed: self.seed,
             totals,
-            slots: self.published.slots,
+            slots: counts.published.slots,
+            state: self.suspect_from.map_or(State::Sealed, |from| State::Suspect { from }),
             holes: self.holes,
         }
+    }
+}
+
+/// Commits that wait for a flush (durability `message`), and flushes that fail.
+impl OpenSegment {
+    /// Has every reservation ended, and is every commit's outcome known and told?
+    pub(crate) fn is_done(&self) -> bool {
+        let is_settled = match &self.publishing {
+            Publishing::Held(held) => {
+                let shown = held.shown.published.slots;
+                let is_shown = shown == self.written.published.slots;
+                held.waiting == 0 && (is_shown || self.suspect_from.is_some())
+            }
+            Publishing::Now | Publishing::Watched(_) => true,
+        };
+        self.promised == 0 && is_settled
+    }
+
+    /// Must a commit just written wait for a flush? If so it counts as waiting.
+    #[inline]
+    pub(crate) fn waits(&mut self) -> bool {
+        match &mut self.publishing {
+            Publishing::Now | Publishing::Watched(_) => false,
+            Publishing::Held(held) => {
+                held.waiting += 1;
+                true
+            }
+        }
+    }
+
+    /// What became of a commit that waits; unless it still does, it must not be asked again.
+    pub(crate) fn fate(&mut self, slot: u32) -> Fate {
+        self.settle();
+        let Publishing::Held(held) = &mut self.publishing else {
+            return Fate::Published;
+        };
+        let fate = match self.suspect_from {
+            _ if slot < held.shown.published.slots => Fate::Published,
+            Some(_) => Fate::Lost,
+            None => return Fate::Waiting,
+        };
+        held.waiting -= 1;
+        fate
+    }
+
+    /// Takes over what the flusher says: publishes what a flush has covered, or condemns the
+    /// segment.
+    pub(crate) fn settle(&mut self) {
+        let (failed, landed) = match &mut self.publishing {
+            Publishing::Now => return,
+            Publishing::Watched(flushed) => (flushed.failed(), None),
+            Publishing::Held(held) => {
+                let landed = held.flight.filter(|_| held.flushed.done() == held.asked);
+                if let Some(counts) = landed {
+                    (held.shown, held.flight) = (counts, None);
+                }
+                (held.flushed.failed().map(|_| held.shown.published.slots), landed)
+            }
+        };
+        if let Some(counts) = landed {
+            self.publish(counts);
+        }
+        if failed.is_some() && self.suspect_from.is_none() {
+            self.suspect_from = failed;
+            // No record fits below these marks any more.
+            (self.populated, self.slots_populated) = (0, u64::MAX);
+        }
+    }
+
+    /// Something is written that no flush has covered, and none is under way: what a flush that
+    /// begins now will cover. The caller must ask the flusher.
+    pub(crate) fn begin_flush(&mut self) -> Option<Arc<Flushed>> {
+        let is_good = self.suspect_from.is_none();
+        let written = self.written;
+        let Publishing::Held(held) = &mut self.publishing else {
+            return None;
+        };
+        let is_behind = held.shown.published.slots < written.published.slots;
+        if !is_good || !is_behind || held.flight.is_some() {
+            return None;
+        }
+        held.flight = Some(written);
+        held.asked = held.asked.wrapping_add(1);
+        Some(held.flushed.clone())
+    }
+
+    /// Flushes here and now what no commit waits for. Blocks.
+    pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
+        self.settle();
+        let written = self.written;
+        let Publishing::Held(held) = &mut self.publishing else {
+            return;
+        };
+        if self.suspect_from.is_some() || held.shown.published == written.published {
+            return;
+        }
+        match call.flush(self.door.file()) {
+            Ok(()) => {
+                (held.shown, held.flight) = (written, None);
+                self.publish(written);
+            }
+            Err(_) => self.suspect_from = Some(held.shown.published.slots),
+        }
+    }
+
+    /// Slots that were never published must not be taken for messages by anyone who tries every
+    /// position: their clients were told that they failed.
+    fn forget_unpublished(&mut self) {
+        let Publishing::Held(held) = &self.publishing else {
+            return;
+        };
+        let lost = self.written.published.slots - held.shown.published.slots;
+        self.door.write(self.slots_at, (u64::from(lost) * SLOT_BYTES) as usize).fill(0);
     }
 }
 

@@ -1,6 +1,20 @@
-//! How large the log makes things.
+//! How large the log makes things, and when it flushes them.
+use std::time::Duration;
 
+use super::flush::FlushCall;
 use super::format::BootId;
+
+/// What a committed message survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// The end of the process, however it comes: the page cache is the kernel's.
+    #[default]
+    Process,
+    /// And, but for what was committed in the last so long, a power loss.
+    Interval(Duration),
+    /// A power loss: a commit is told only after a flush that covers it.
+    Message,
+}
 
 /// How the log is laid out and bounded. The defaults are DESIGN's, each with its reason there.
 #[derive(Debug, Clone)]
@@ -17,6 +31,11 @@ pub struct Settings {
     pub own_segments_max: usize,
     /// Bytes of open regions per worker.
     pub region_bytes_max: u64,
+    /// What a commit survives.
+    pub durability: Durability,
+    /// How a file is flushed: tests make flushes slow, fail and count with it.
+    #[doc(hidden)]
+    pub flush: FlushCall,
     /// Takes this for the machine's boot id: tests make a restart of the machine with it.
     #[doc(hidden)]
     pub boot: Option<BootId>,
@@ -30,6 +49,8 @@ impl Default for Settings {
             own_segment_bytes_over: 4 << 20,
             own_segments_max: 16,
             region_bytes_max: 64 << 20,
+            durability: Durability::Process,
+            flush: FlushCall::default(),
             boot: None,
         }
     }

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::disk;
+use super::flush::FlushCall;
 use super::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 
 /// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
@@ -33,8 +34,8 @@ pub(crate) enum SyncJob {
     Stop,
 }
 
-/// Serves until `Stop`; what still waits then is left to the kernel and to the next start.
-pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
+/// Serves until `Stop`; what is not yet due then is left to the kernel and to the next start.
+pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
     let mut waiting: VecDeque<(u32, PathBuf, Instant)> = VecDeque::new();
     let mut is_store_dirty = false;
     loop {
@@ -43,6 +44,9 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
             Some((_, _, due)) => jobs.recv_deadline(*due),
         };
         match job {
+            Ok(SyncJob::Segment { number, path, due }) if due <= Instant::now() => {
+                sync_segment(number, &path, call);
+            }
             Ok(SyncJob::Segment { number, path, due }) => waiting.push_back((number, path, due)),
             Ok(SyncJob::Store) => is_store_dirty = true,
             Ok(SyncJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -59,14 +63,14 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File) {
             let Some((number, path, _)) = waiting.pop_front() else {
                 break;
             };
-            sync_segment(number, &path);
+            sync_segment(number, &path, call);
         }
     }
 }
 
 /// A failed flush is final: what the kernel could not write it has dropped, and a second flush
 /// that returns would say nothing about it.
-fn sync_segment(number: u32, path: &Path) {
+fn sync_segment(number: u32, path: &Path, call: &FlushCall) {
     let file = match OpenOptions::new().read(true).write(true).open(path) {
         Ok(file) => file,
         // Dropped meanwhile: nothing is left to be kept.
@@ -76,7 +80,7 @@ fn sync_segment(number: u32, path: &Path) {
             return;
         }
     };
-    let Err(e) = flush(&file) else {
+    let Err(e) = flush(&file, call) else {
         return;
     };
     tracing::error!(segment = number, error = %e, "a flush failed: the segment is suspect");
@@ -88,8 +92,8 @@ fn sync_segment(number: u32, path: &Path) {
 
 /// Flushes a sealed segment, then sets its `synced` word: should that word reach the disk, the
 /// data got there before.
-pub(crate) fn flush(file: &File) -> io::Result<()> {
-    file.sync_data()?;
+pub(crate) fn flush(file: &File, call: &FlushCall) -> io::Result<()> {
+    call.flush(file)?;
     let word = disk::read_live(file)?.synced_word().to_le_bytes();
     file.write_all_at(&word, LIVE_AT + 8 * SYNCED_WORD as u64)
 }

@@ -9,11 +9,13 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
-use super::format::{Facts, crc};
+use super::flush::FlushJob;
+use super::format::{Facts, Kind, crc};
 use super::id::MessageId;
 use super::provision::Request;
+use super::reservation::{Commit, PendingCommit};
 use super::segment::{Fit, OpenSegment, Record};
-use super::settings::Settings;
+use super::settings::{Durability, Settings};
 use super::window::Gate;
 
 /// Proof of a commit; only the log makes one.
@@ -48,10 +50,13 @@ pub struct Writer {
     pub(super) settings: Settings,
     pub(super) gate: Arc<Gate>,
     pub(super) requests: Sender<Request>,
+    /// To the flusher; unbounded, but never more than one request for each segment.
+    flusher: Sender<FlushJob>,
+    flushes: u64,
     /// Prepared segments: one at most is on its way.
     pub(super) next: Receiver<OpenSegment>,
     pub(super) current: OpenSegment,
-    /// Segments left while reservations were open in them; few.
+    /// Segments left while something was open in them; few.
     pub(super) left: Vec<OpenSegment>,
     /// Requests that found the channel full; sent again at the end of the round.
     pub(super) outbox: VecDeque<Request>,
@@ -70,6 +75,7 @@ impl Writer {
         settings: Settings,
         gate: Arc<Gate>,
         requests: Sender<Request>,
+        flusher: Sender<FlushJob>,
         next: Receiver<OpenSegment>,
         current: OpenSegment,
     ) -> Writer {
@@ -78,6 +84,8 @@ impl Writer {
             settings,
             gate,
             requests,
+            flusher,
+            flushes: 0,
             next,
             current,
             left: Vec::new(),
@@ -115,7 +123,7 @@ impl Writer {
     ///
     /// Costs one CRC over the record, one over the slot.
     #[inline]
-    pub fn commit_received(&mut self, payload_bytes: usize, facts: &Facts) -> Committed {
+    pub fn commit_received(&mut self, payload_bytes: usize, facts: &Facts) -> Commit {
         let (offset, envelope_bytes, given) =
             self.received.take().expect("receive_here was the call just before");
         assert!(payload_bytes <= given, "no more than receive_here gave");
@@ -124,7 +132,16 @@ impl Writer {
         let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
         let id = self.current.commit_tail(record, facts);
         self.poke_if_low();
-        Committed { id }
+        Self::committed_in(&mut self.current, id, facts)
+    }
+
+    /// Is it committed, or must it wait for a flush? Nobody waits for a note.
+    #[inline]
+    pub(super) fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &Facts) -> Commit {
+        if facts.kind != Kind::Note && home.waits() {
+            return Commit::Later(PendingCommit::Flush(id));
+        }
+        Commit::Done(Committed { id })
     }
 
     /// Appends these slices as one payload (staging, bytes behind a BDAT line). At most 4 MiB in
@@ -136,7 +153,7 @@ impl Writer {
         envelope: &[u8],
         payload: &[&[u8]],
         facts: &Facts,
-    ) -> Result<Committed, NoRoom> {
+    ) -> Result<Commit, NoRoom> {
         let payload_bytes: usize = payload.iter().map(|part| part.len()).sum();
         let mut space = self.receive_here(envelope, payload_bytes)?;
         for part in payload {
@@ -148,8 +165,13 @@ impl Writer {
     }
 
     /// At the end of a loop round, and when the worker goes idle: publishes front positions to
-    /// provisioning if it must move the window. Cheap when there is nothing to do.
+    /// provisioning if it must move the window, asks for a flush where commits wait for one. Cheap
+    /// when there is nothing to do.
     pub fn round_done(&mut self) {
+        self.flush_what_waits();
+        if !self.left.is_empty() {
+            self.seal_left();
+        }
         while let Some(request) = self.outbox.pop_front() {
             if let Err(TrySendError::Full(request)) = self.requests.try_send(request) {
                 self.outbox.push_front(request);
@@ -159,10 +181,37 @@ impl Writer {
         self.poke_if_low();
     }
 
-    /// Seals what this worker has open. All reservations must be gone.
+    /// Asks the flusher for whatever a commit waits for: one flush for all of a round.
+    fn flush_what_waits(&mut self) {
+        if self.settings.durability == Durability::Process {
+            return;
+        }
+        for segment in self.left.iter_mut().chain([&mut self.current]) {
+            segment.settle();
+            if let Some(flushed) = segment.begin_flush() {
+                let (mapping, gate) = (segment.door.mapping(), self.gate.clone());
+                self.flushes += 1;
+                // The thread outlives all writers.
+                drop(self.flusher.send(FlushJob::Segment { mapping, flushed, gate }));
+            }
+        }
+    }
+
+    /// Flushes asked for so far (durability `message`).
+    pub fn flushes(&self) -> u64 {
+        self.flushes
+    }
+
+    /// Seals what this worker has open. All reservations must be gone, and no commit may wait.
     pub fn close(mut self) {
         self.received = None;
-        assert!(self.left.is_empty() && self.current.promised() == 0, "reservations are gone");
+        let flush = self.settings.flush.clone();
+        for segment in self.left.iter_mut().chain([&mut self.current]) {
+            // Only notes can be left. Blocking is right here: the worker has stopped.
+            segment.flush_rest(&flush);
+            assert!(segment.is_done(), "reservations are gone, and no commit waits");
+        }
+        self.seal_left();
         let Writer { worker, requests, current, outbox, .. } = self;
         let last = [Request::Seal(Box::new(current.leave())), Request::Closed { worker }];
         for request in outbox.into_iter().chain(last) {
@@ -216,13 +265,21 @@ impl Writer {
         self.gate.need.store(0, Relaxed);
         self.gate.taken.fetch_add(1, Relaxed);
         let old = std::mem::replace(&mut self.current, next);
-        if old.promised() == 0 {
+        if old.is_done() {
             self.send(Request::Seal(Box::new(old.leave())));
         } else {
             self.left.push(old);
         }
         self.poke();
         Ok(())
+    }
+
+    /// Seals those segments in which nothing is open any more.
+    pub(super) fn seal_left(&mut self) {
+        while let Some(i) = self.left.iter().position(OpenSegment::is_done) {
+            let left = self.left.swap_remove(i).leave();
+            self.send(Request::Seal(Box::new(left)));
+        }
     }
 
     fn no_room(&self, full: bool) -> NoRoom {

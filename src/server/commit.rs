@@ -131,8 +131,7 @@ pub(super) fn commit(conn: &mut Conn, bench: &mut Bench) -> Next {
     let transfer = conn.transfer.as_mut().expect("Flow::Commit has a transfer");
     let envelope = conn.session.envelope().as_bytes();
     match transfer.commit(envelope, &facts, &mut bench.pool, &mut bench.writer) {
-        Ok(Commit::Done(committed)) => accept(conn, bench, committed),
-        Ok(Commit::Later(pending)) => conn.flow = Flow::Committing(pending),
+        Ok(commit) => conclude(conn, bench, commit),
         Err(NoRoom::Wait) => return Next::Stop(Consumed::Parked),
         Err(NoRoom::Budget | NoRoom::Full) => {
             give_up_payload(conn, bench, Refusal::NoStorage);
@@ -167,8 +166,16 @@ pub(super) fn commit_received(conn: &mut Conn, bench: &mut Bench) {
         refuse(conn, bench);
     } else {
         let facts = facts(conn, bench);
-        let committed = bench.writer.commit_received(octets, &facts);
-        accept(conn, bench, committed);
+        let commit = bench.writer.commit_received(octets, &facts);
+        conclude(conn, bench, commit);
+    }
+}
+
+/// Accepts what is committed; what must wait for storage first is looked at when that reports.
+pub(super) fn conclude(conn: &mut Conn, bench: &mut Bench, commit: Commit) {
+    match commit {
+        Commit::Done(committed) => accept(conn, bench, committed),
+        Commit::Later(pending) => conn.flow = Flow::Committing(pending),
     }
 }
 

@@ -3,7 +3,7 @@ use crate::smtp::session::{State, Step};
 
 use super::bench::{Bench, Input};
 use super::commit::{
-    Framing, accept, begin_transfer, commit, committing, facts, give_up_if_too_large,
+    Framing, begin_transfer, commit, committing, conclude, facts, give_up_if_too_large,
     give_up_transfer, no_room, refuse, take_ticket,
 };
 use super::conn::{Conn, Flow};
@@ -173,9 +173,9 @@ pub(super) fn append_whole(
     let facts = facts(conn, bench);
     let envelope = conn.session.envelope().as_bytes();
     match bench.writer.append(envelope, &[&input.rest()[..octets]], &facts) {
-        Ok(committed) => {
+        Ok(commit) => {
             input.consume(octets);
-            accept(conn, bench, committed);
+            conclude(conn, bench, commit);
             Next::Again
         }
         Err(_) => {

@@ -252,14 +252,14 @@ impl Transfer {
         match std::mem::replace(&mut self.way, Way::Nothing) {
             Way::Nothing => {
                 assert_eq!(payload_bytes, 0, "a payload that lies nowhere is empty");
-                writer.append(envelope, &[], facts).map(Commit::Done)
+                writer.append(envelope, &[], facts)
             }
             Way::Staged(buffer) => {
                 let payload = &buffer.filled()[..payload_bytes as usize];
                 match writer.append(envelope, &[payload], facts) {
-                    Ok(committed) => {
+                    Ok(commit) => {
                         pool.give(buffer);
-                        Ok(Commit::Done(committed))
+                        Ok(commit)
                     }
                     Err(why) => {
                         self.way = Way::Staged(buffer);

@@ -54,6 +54,8 @@ pub struct Counters {
     pub sessions_ended: AtomicU64,
     pub parked: AtomicU64,
     pub rounds: AtomicU64,
+    /// Flushes asked for (durability `message`).
+    pub flushes: AtomicU64,
     /// Unix time, ms, at which something was last heard.
     pub heard_unix_ms: AtomicU64,
 }
@@ -248,6 +250,8 @@ impl Worker {
             see_orphans_through(&mut self.bench);
         }
         self.bench.writer.round_done();
+        let flushes = self.bench.writer.flushes();
+        self.bench.counters.flushes.store(flushes, Ordering::Relaxed);
         Counters::add(&self.bench.counters.rounds, 1);
         if heard {
             let unix_ms = self.bench.clock.unix_ns() / 1_000_000;
@@ -434,7 +438,10 @@ impl Worker {
             Turn::Parked if !conn.parked => {
                 conn.parked = true;
                 self.parked.push(key);
-                Counters::add(&self.bench.counters.parked, 1);
+                // Waiting for a flush is what was asked for, not a lack of room.
+                if !matches!(conn.flow, Flow::Committing(_)) {
+                    Counters::add(&self.bench.counters.parked, 1);
+                }
             }
             _ => {}
         }

@@ -165,6 +165,15 @@ impl Client {
     }
 }
 
+/// What was written to `file`.
+pub fn text_of(mut file: std::fs::File) -> String {
+    use std::io::Seek;
+    let mut text = String::new();
+    file.rewind().unwrap();
+    file.read_to_string(&mut text).unwrap();
+    text
+}
+
 /// The id in `2.0.0 Ok 17:3`.
 pub fn id_of(text: &str) -> String {
     text.rsplit(' ').next().unwrap().to_owned()

@@ -47,7 +47,11 @@ impl Bench {
     ) -> Result<T, NoRoom> {
         loop {
             match ask(&mut self.writer) {
-                Err(NoRoom::Wait) => self.woken.recv_timeout(PATIENCE).expect("a wake follows"),
+                Err(NoRoom::Wait) => {
+                    // As at the end of a loop round: what waits is asked for.
+                    self.writer.round_done();
+                    self.woken.recv_timeout(PATIENCE).expect("a wake follows");
+                }
                 other => return other,
             }
         }
@@ -55,7 +59,18 @@ impl Bench {
 
     pub fn append(&mut self, envelope: &[u8], payload: &[u8]) -> MessageId {
         let facts = facts(payload);
-        self.until(|w| w.append(envelope, &[payload], &facts)).unwrap().id()
+        let commit = self.until(|w| w.append(envelope, &[payload], &facts)).unwrap();
+        self.finish(commit).unwrap()
+    }
+
+    /// Waits for whatever the commit waits for.
+    pub fn finish(&mut self, commit: Commit) -> Result<MessageId, NoRoom> {
+        match commit {
+            Commit::Done(committed) => Ok(committed.id()),
+            Commit::Later(mut pending) => {
+                self.until(|w| w.poll_commit(&mut pending)).map(|committed| committed.id())
+            }
+        }
     }
 
     pub fn close(self) {
@@ -102,8 +117,6 @@ pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64)
         bench.writer.filled(&mut r, n);
         rest = &rest[n..];
     }
-    match bench.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes)) {
-        Commit::Done(committed) => committed.id(),
-        Commit::Later(mut pending) => bench.until(|w| w.poll_commit(&mut pending)).unwrap().id(),
-    }
+    let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes));
+    bench.finish(commit).unwrap()
 }

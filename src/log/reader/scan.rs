@@ -71,6 +71,10 @@ pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Foun
     };
     let bytes = segment.identity().segment_bytes;
     let positions = match extent {
+        // A flush failed: slots behind these were answered with 451.
+        Extent::Everything if matches!(words.state(), Some(State::Suspect { .. })) => {
+            words.published().slots.min(slot_positions(bytes))
+        }
         Extent::Everything => slot_positions(bytes),
         Extent::Published(slots) => slots.min(slot_positions(bytes)),
     };

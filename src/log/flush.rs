@@ -1,0 +1,229 @@
+//! The flusher thread of the durabilities `message` and `interval`: no event loop ever waits for a
+//! disk.
+//!
+//! `message`: a worker asks at the end of a round for one flush of what it has written to its
+//! segment. What it writes while that is under way waits for the next, so the slower the disk, the
+//! more messages share a flush. `interval`: the thread looks at the live pages by itself.
+//!
+//! A failed flush is final for its segment: the kernel has dropped what it could not write, and a
+//! second flush that returns would say nothing about it.
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+
+use super::disk;
+use super::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
+use super::id::MessageId;
+use super::map::Mapping;
+use super::own::OwnEvent;
+use super::sync::SyncJob;
+use super::window::Gate;
+
+type Call = dyn Fn(&File) -> io::Result<()> + Send + Sync;
+
+/// How a file's content is made to survive a power loss.
+#[derive(Clone)]
+pub struct FlushCall(Arc<Call>);
+
+impl FlushCall {
+    /// `call` in the place of fdatasync.
+    #[doc(hidden)]
+    pub fn new(call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static) -> FlushCall {
+        FlushCall(Arc::new(call))
+    }
+
+    pub(crate) fn flush(&self, file: &File) -> io::Result<()> {
+        (self.0)(file)
+    }
+}
+
+impl Default for FlushCall {
+    fn default() -> FlushCall {
+        FlushCall::new(File::sync_data)
+    }
+}
+
+impl fmt::Debug for FlushCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("FlushCall")
+    }
+}
+
+/// What the flusher tells a worker about a segment. Written by the flusher alone.
+#[derive(Debug, Default)]
+pub(crate) struct Flushed {
+    /// Flushes that have returned well, of those the worker asked for.
+    done: AtomicU32,
+    /// 0; or 1 and the slots that are safe, when a flush has failed.
+    failed: AtomicU32,
+    safe_slots: AtomicU32,
+}
+
+impl Flushed {
+    /// How many have returned. Partner: the release store behind the flush.
+    pub(crate) fn done(&self) -> u32 {
+        self.done.load(Acquire)
+    }
+
+    /// A flush has failed: the slots below this are on disk for sure (durability `interval`).
+    pub(crate) fn failed(&self) -> Option<u32> {
+        (self.failed.load(Acquire) != 0).then(|| self.safe_slots.load(Relaxed))
+    }
+
+    fn fail(&self) {
+        self.failed.store(1, Release);
+    }
+}
+
+/// What is asked of the thread.
+#[derive(Debug)]
+pub(crate) enum FlushJob {
+    /// All that was written to this segment until now.
+    Segment {
+        mapping: Arc<Mapping>,
+        flushed: Arc<Flushed>,
+        gate: Arc<Gate>,
+    },
+    /// An own segment, which gets its name when it is safe.
+    Own(OwnFlush),
+    /// From now on flush this segment when it has changed (durability `interval`).
+    Watch {
+        number: u32,
+        mapping: Arc<Mapping>,
+        flushed: Arc<Flushed>,
+    },
+    /// It is sealed: the sync thread takes it from here.
+    Forget {
+        number: u32,
+    },
+    Stop,
+}
+
+/// An own segment that is complete but for its name.
+#[derive(Debug)]
+pub(crate) struct OwnFlush {
+    pub mapping: Arc<Mapping>,
+    pub part: PathBuf,
+    pub path: PathBuf,
+    pub id: MessageId,
+    pub events: Sender<OwnEvent>,
+    pub gate: Arc<Gate>,
+}
+
+/// A segment under watch.
+struct Watched {
+    number: u32,
+    mapping: Arc<Mapping>,
+    flushed: Arc<Flushed>,
+    /// The words published and counted when it was last flushed.
+    safe: [u64; 2],
+}
+
+/// The thread's state.
+pub(crate) struct Flusher {
+    call: FlushCall,
+    /// Durability `interval`.
+    interval: Option<Duration>,
+    /// Own segments go on to have their flush written down.
+    sync: Sender<SyncJob>,
+    watched: Vec<Watched>,
+}
+
+impl Flusher {
+    pub(crate) fn new(
+        call: FlushCall,
+        interval: Option<Duration>,
+        sync: Sender<SyncJob>,
+    ) -> Flusher {
+        Flusher { call, interval, sync, watched: Vec::new() }
+    }
+
+    /// Serves until `Stop`.
+    pub(crate) fn run(mut self, jobs: &Receiver<FlushJob>) {
+        let mut due = self.interval.map(|interval| Instant::now() + interval);
+        loop {
+            let job = match due {
+                None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(due) => jobs.recv_deadline(due),
+            };
+            match job {
+                Ok(FlushJob::Segment { mapping, flushed, gate }) => {
+                    self.flush_for(&mapping, &flushed, &gate);
+                }
+                Ok(FlushJob::Own(own)) => self.flush_own(&own),
+                Ok(FlushJob::Watch { number, mapping, flushed }) => {
+                    self.watched.push(Watched { number, mapping, flushed, safe: [0; 2] });
+                }
+                Ok(FlushJob::Forget { number }) => self.watched.retain(|w| w.number != number),
+                Ok(FlushJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if due.is_some_and(|due| due <= Instant::now()) {
+                self.watched.retain_mut(|watched| flush_watched(&self.call, watched));
+                due = self.interval.map(|interval| Instant::now() + interval);
+            }
+        }
+    }
+
+    fn flush_for(&self, mapping: &Mapping, flushed: &Flushed, gate: &Gate) {
+        match self.call.flush(mapping.file()) {
+            // Partner: the acquire load in `Flushed::done`. One asks, one answers: no lost count.
+            Ok(()) => flushed.done.store(flushed.done.load(Relaxed).wrapping_add(1), Release),
+            Err(e) => {
+                tracing::error!(error = %e, "a flush failed: its messages are refused");
+                flushed.fail();
+            }
+        }
+        gate.wake();
+    }
+
+    fn flush_own(&self, own: &OwnFlush) {
+        let outcome = self
+            .call
+            .flush(own.mapping.file())
+            .and_then(|()| std::fs::rename(&own.part, &own.path))
+            .and_then(|()| disk::sync_parent(&own.path));
+        let event = match outcome {
+            Ok(()) => {
+                let (number, path) = (own.id.segment, own.path.clone());
+                drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() }));
+                OwnEvent::Committed(own.id)
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "a flush failed: a large message is refused");
+                // It is one of the two; recovery removes a `.part` that stays.
+                drop(std::fs::remove_file(&own.part));
+                drop(std::fs::remove_file(&own.path));
+                OwnEvent::Failed
+            }
+        };
+        // The channel has room for both events of its life.
+        drop(own.events.send(event));
+        own.gate.wake();
+    }
+}
+
+/// Flushes it if it has changed; `false`: that failed, for good.
+fn flush_watched(call: &FlushCall, watched: &mut Watched) -> bool {
+    let live = watched.mapping.live();
+    // Acquire: what was published before is in the page cache when the flush begins.
+    let now = [PUBLISHED_WORD, COUNTED_WORD].map(|word| u64::from_le(live[word].load(Acquire)));
+    if now == watched.safe {
+        return true;
+    }
+    if let Err(e) = call.flush(watched.mapping.file()) {
+        tracing::error!(segment = watched.number, error = %e, "a flush failed: it is suspect");
+        watched.flushed.safe_slots.store(Published::of(watched.safe[0]).slots, Relaxed);
+        watched.flushed.fail();
+        return false;
+    }
+    watched.safe = now;
+    true
+}
