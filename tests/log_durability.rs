@@ -227,7 +227,8 @@ fn at_an_interval_only_what_has_changed_is_flushed() {
     let interval = Durability::Interval(Duration::from_millis(5));
     let mut bench = open(dir.path(), settings(interval, call));
     let made = || begins.recv_timeout(PATIENCE).unwrap();
-    (made(), made());
+    made();
+    made();
     for n in 1..4 {
         let id = bench.append(b"e", b"told at once");
         assert_eq!(visible(dir.path(), BOOT_A), n, "{id}");
@@ -249,7 +250,8 @@ fn at_an_interval_a_failed_flush_leaves_a_suspect_segment_behind() {
     let interval = Durability::Interval(Duration::from_millis(5));
     let mut bench = open(dir.path(), settings(interval, call));
     let made = || begins.recv_timeout(PATIENCE).unwrap();
-    (made(), made());
+    made();
+    made();
     let first = bench.append(b"e", b"safe");
     made();
     words.send(true).unwrap();
