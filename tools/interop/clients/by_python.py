@@ -1,0 +1,53 @@
+"""smtplib and aiosmtplib."""
+import asyncio
+import smtplib
+
+from corpus import BODIES, Sent
+
+
+def by_smtplib(sink, _scratch):
+    """Python smtplib, one connection"""
+    sent = []
+    with smtplib.SMTP("127.0.0.1", sink.port, timeout=30) as client:
+        client.ehlo("client.example")
+        for n, (name, octets) in enumerate(BODIES.items()):
+            sender = "" if name == "plain" else f"sender{n}@example.org"
+            recipients = [f"first{n}@example.com", f"\"second {n}\"@example.com"]
+            client.sendmail(sender, recipients, octets, ["BODY=8BITMIME"])
+            sent.append(Sent(sender, recipients, octets))
+    return sent
+
+
+def by_smtplib_reconnecting(sink, _scratch):
+    """Python smtplib, a connection for each message"""
+    sent = []
+    for n in range(20):
+        octets = b"Subject: %d\r\n\r\n%d\r\n" % (n, n)
+        with smtplib.SMTP("127.0.0.1", sink.port, timeout=30) as client:
+            client.sendmail("sender@example.org", [f"r{n}@example.com"], octets)
+        sent.append(Sent("sender@example.org", [f"r{n}@example.com"], octets))
+    return sent
+
+
+def by_aiosmtplib(sink, _scratch):
+    """aiosmtplib, 8 connections at a time"""
+    import aiosmtplib
+
+    sent = []
+
+    async def worker(number):
+        client = aiosmtplib.SMTP(hostname="127.0.0.1", port=sink.port, timeout=30)
+        async with client:
+            for name, octets in BODIES.items():
+                sender, recipients = f"w{number}@example.org", [f"{name}@example.com"] * 2
+                await client.sendmail(sender, recipients, octets)
+                sent.append(Sent(sender, recipients, octets))
+
+    async def run():
+        await asyncio.gather(*(worker(number) for number in range(8)))
+
+    asyncio.run(run())
+    return sent
+
+
+CLIENTS = [by_smtplib, by_smtplib_reconnecting, by_aiosmtplib]

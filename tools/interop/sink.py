@@ -1,0 +1,70 @@
+"""A sinkd of one's own, and what it holds, read twice: by sinkctl and by tools/segdump.py."""
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import segdump  # noqa: E402
+
+
+class Sink:
+    """A sinkd on a free port with a folder of its own."""
+
+    def __init__(self, programs, *options):
+        self.programs = programs
+        self.folder = tempfile.TemporaryDirectory(prefix="sinkd-interop-")
+        self.data = os.path.join(self.folder.name, "data")
+        self.process = subprocess.Popen(
+            [os.path.join(programs, "sinkd"), "--listen", "127.0.0.1:0", "--data", self.data,
+             "--log-level", "warn", *options],
+            stdout=subprocess.PIPE, text=True)
+        self.port = None
+        for line in self.process.stdout:
+            found = re.match(r"sinkd: SMTP on 127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.port = int(found[1])
+            if line.startswith("sinkd: data in"):
+                break
+        if self.port is None:
+            raise SystemExit("sinkd did not start")
+
+    def ctl(self, *args):
+        return subprocess.run([os.path.join(self.programs, "sinkctl"), "--data", self.data, *args],
+                              check=True, stdout=subprocess.PIPE).stdout
+
+    def count(self):
+        return int(self.ctl("count"))
+
+    def messages(self):
+        """(reverse-path, forward-paths, octets) of every message."""
+        found = []
+        for line in self.ctl("ls", "--json").splitlines():
+            entry = json.loads(line)
+            octets = self.ctl("cat", entry["id"])
+            if len(octets) != entry["size"]:
+                raise AssertionError(f"{entry['id']}: size {entry['size']}, cat {len(octets)}")
+            found.append((entry["mail_from"], entry["rcpt_to"], octets))
+        return found
+
+    def messages_by_segdump(self):
+        """The same, by the reader that shares no code."""
+        found = []
+        for slot in segdump.Folder(self.data).messages():
+            envelope, payload = slot.record()
+            fields = segdump.envelope_of(envelope)
+            octets = segdump.unstuffed(payload, slot.dots)
+            found.append((fields["mail_from"], fields["rcpt_to"], octets))
+        return found
+
+    def stop(self):
+        self.process.terminate()
+        status = self.process.wait(30)
+        if status:
+            raise SystemExit(f"sinkd ended with status {status}")
+
+    def remove(self):
+        self.folder.cleanup()
