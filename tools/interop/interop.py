@@ -7,14 +7,18 @@ Each client sends its messages; afterwards every message must be found once, byt
 exact envelope, by sinkctl and by tools/segdump.py. CLIENT: names of functions in clients/, all by
 default. Exit status 0: all of them; 1: not.
 """
+import os
 import subprocess
 import sys
 import tempfile
 import time
 
-from clients import by_command, by_library, by_python, by_relay
-from corpus import compare
-from sink import Sink
+# Before the modules that read segments by it.
+sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from clients import by_command, by_library, by_python, by_relay  # noqa: E402
+from corpus import compare  # noqa: E402
+from sink import Sink  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
 

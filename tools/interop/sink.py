@@ -3,12 +3,9 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
-HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path.insert(0, os.path.dirname(HERE))
-import segdump  # noqa: E402
+import segdump
 
 
 class Sink:
