@@ -37,6 +37,7 @@ pub struct Config {
     pub data_timeout: Duration,
     pub storage_wait: Duration,
     pub durability: log::Durability,
+    pub retention: log::Retention,
     pub segment_bytes: u64,
     /// Per worker.
     pub region_memory_bytes: u64,
@@ -74,6 +75,7 @@ impl Default for Config {
             data_timeout: Duration::from_secs(300),
             storage_wait: Duration::from_secs(5),
             durability: log::Durability::Process,
+            retention: log::Retention::default(),
             segment_bytes: 64 << 20,
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
@@ -95,6 +97,7 @@ impl Config {
             segment_bytes_first: first.min(self.segment_bytes),
             segment_bytes_max: self.segment_bytes,
             durability: self.durability,
+            retention: self.retention,
             own_segments_max: self.own_segments_max,
             region_bytes_max: self.region_memory_bytes,
             ..log::Settings::default()

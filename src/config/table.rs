@@ -284,6 +284,43 @@ pub const KEYS: &[Key] = &[
     ),
     key!(
         "log",
+        "retain_bytes",
+        "SIZE",
+        "Space on the disk for segments; beyond it the oldest mail goes, and its files are used \
+         again.",
+        "a size from 64MiB up, or \"none\"",
+        |c, v| {
+            let least = |text: &str| between(parse_bytes(text), 64 << 20, u64::MAX);
+            parse_option(v, least).map(|n| c.retention.bytes = n)
+        },
+        |c| show_option(c.retention.bytes, show_bytes)
+    ),
+    key!(
+        "log",
+        "retain_age",
+        "TIME",
+        "Mail older than this goes, with its segment.",
+        "a time from 1s up such as 24h, or \"none\"",
+        |c, v| {
+            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(1));
+            parse_option(v, least).map(|t| c.retention.age = t)
+        },
+        |c| show_option(c.retention.age, show_time)
+    ),
+    key!(
+        "log",
+        "retain_segments",
+        "N",
+        "Segments that are kept, those under way included.",
+        "a number from 4 up, or \"none\"",
+        |c, v| {
+            let least = |text: &str| text.parse().ok().filter(|n| *n >= 4);
+            parse_option(v, least).map(|n| c.retention.segments = n)
+        },
+        |c| show_option(c.retention.segments, number)
+    ),
+    key!(
+        "log",
         "segment_bytes",
         "SIZE",
         "Size to which segments grow; a worker's first has 4 MiB.",

@@ -14,6 +14,7 @@
 #![warn(missing_docs)]
 mod disk;
 mod error;
+mod events;
 mod flush;
 mod folder_log;
 mod format;
@@ -23,9 +24,12 @@ mod map;
 mod own;
 mod own_build;
 mod provision;
+mod prune;
 pub mod reader;
 mod recovery;
+mod recycle;
 mod reservation;
+mod retention;
 mod segment;
 mod settings;
 mod store;
@@ -34,6 +38,7 @@ mod window;
 mod writer;
 
 pub use error::OpenError;
+pub use events::{By, Dropped};
 #[doc(hidden)]
 pub use flush::FlushCall;
 pub use folder_log::Log;
@@ -44,5 +49,6 @@ pub use format::{
 pub use id::{MessageId, NotAnId};
 pub use recovery::Recovery;
 pub use reservation::{Commit, PendingCommit, Reservation};
+pub use retention::Retention;
 pub use settings::{Durability, Settings};
 pub use writer::{Committed, NoRoom, Writer};

@@ -15,13 +15,15 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use super::disk;
 use super::flush::{FlushJob, Flushed};
 use super::format::{
-    BootId, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD, Seed,
-    SegmentKind, State,
+    BootId, COUNTED_WORD, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES,
+    STATE_WORD, SYNCED_WORD, Seed, SegmentKind, State,
 };
 use super::map::{Door, Mapping};
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
 use super::segment::{Held, Left, OpenSegment, Publishing};
+use super::recycle;
+use super::retention::Shelf;
 use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{SYNC_AFTER, SyncJob};
@@ -109,6 +111,9 @@ struct Worker {
     refused_until: Option<Instant>,
 }
 
+/// A segment's file, mapped.
+type Made = (Prepared, Door, Seed);
+
 /// The thread's half of a segment.
 struct Prepared {
     bytes: u64,
@@ -138,6 +143,11 @@ pub(crate) struct Provision {
     pub boot: BootId,
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
+    pub shelf: Shelf,
+    /// Segments that are not sealed yet, and their lengths.
+    open: HashMap<u32, u64>,
+    /// When ages are looked at next.
+    age_at: Option<Instant>,
     workers: HashMap<u32, Worker>,
     worker_count: u64,
     /// When to try again what storage refused.
@@ -154,6 +164,7 @@ impl Provision {
         boot: BootId,
         sync: Sender<SyncJob>,
         flusher: Sender<FlushJob>,
+        shelf: Shelf,
     ) -> Provision {
         Provision {
             folder,
@@ -162,6 +173,9 @@ impl Provision {
             boot,
             sync,
             flusher,
+            shelf,
+            open: HashMap::new(),
+            age_at: None,
             workers: HashMap::new(),
             worker_count: 0,
             retry_at: None,
@@ -171,8 +185,9 @@ impl Provision {
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+        self.age_at = self.enforce_age();
         loop {
-            let request = match self.retry_at {
+            let request = match self.retry_at.into_iter().chain(self.age_at).min() {
                 _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
@@ -183,6 +198,9 @@ impl Provision {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.retry_if_due();
+            if self.age_at.is_some_and(|at| at <= Instant::now()) {
+                self.age_at = self.enforce_age();
+            }
             if let Some(worker) = self.unfinished.pop_front() {
                 self.attend(worker);
             }
@@ -260,7 +278,17 @@ impl Provision {
     }
 
     fn doubled(&self, bytes: u64) -> u64 {
-        (2 * bytes).min(self.settings.segment_bytes_max).max(bytes)
+        (2 * bytes).min(self.segment_bytes_max()).max(self.settings.segment_bytes_first)
+    }
+
+    /// Workers that have not closed, at least 1.
+    pub(crate) fn workers_open(&self) -> u64 {
+        self.worker_count.max(1)
+    }
+
+    /// Segments that are not sealed yet, and their lengths in all.
+    pub(crate) fn open_segments(&self) -> (u64, u64) {
+        (self.open.len() as u64, self.open.values().sum())
     }
 
     /// Looks at all that a worker may want, and wakes it when something has come.
@@ -342,16 +370,18 @@ impl Provision {
         let mut bytes = wanted.next_multiple_of(PAGE_BYTES);
         let least = least.next_multiple_of(PAGE_BYTES);
         loop {
-            let made = self.has_space(bytes, bytes).and_then(|()| self.create(worker, bytes));
+            let made = self.segment_file(worker, bytes);
             match made {
+                Err(e) if super::error::is_no_space(&e) && self.drop_one() => {}
                 Err(e) if super::error::is_no_space(&e) && bytes > least => {
                     bytes = (bytes / 2).next_multiple_of(PAGE_BYTES).max(least);
                 }
                 Err(e) => return Err(e),
                 Ok((prepared, door, seed)) => {
-                    self.make_ready(&prepared, rate).inspect_err(|_| {
-                        unlink(&self.folder, prepared.number);
-                    })?;
+                    if let Err(e) = self.make_ready(&prepared, rate) {
+                        self.forget(prepared.number);
+                        return Err(e);
+                    }
                     let (number, window) = (prepared.number, prepared.window.clone());
                     let publishing = self.publishing(&prepared);
                     let segment = OpenSegment::new(number, bytes, door, window, seed, publishing);
@@ -400,7 +430,54 @@ impl Provision {
         Ok(())
     }
 
-    fn create(&mut self, worker: u32, bytes: u64) -> std::io::Result<(Prepared, Door, Seed)> {
+    /// The file of a dropped segment, or a new one.
+    fn segment_file(&mut self, worker: u32, bytes: u64) -> std::io::Result<Made> {
+        let made = match self.room_for(bytes) {
+            Some(old) => self.use_again(worker, bytes, old),
+            None => Err(std::io::ErrorKind::NotFound.into()),
+        };
+        let made = match made {
+            Ok(made) => made,
+            Err(_) => {
+                self.has_space(bytes, bytes)?;
+                self.create(worker, bytes)?
+            }
+        };
+        self.open.insert(made.0.number, bytes);
+        Ok(made)
+    }
+
+    /// Makes the file of segment `old` that of a new one; if that can't be done it is gone.
+    fn use_again(&mut self, worker: u32, bytes: u64, old: u32) -> std::io::Result<Made> {
+        let number = self.store.take_number()?;
+        drop(self.sync.send(SyncJob::Store));
+        let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
+        let from = disk::segment_path(&self.folder, old);
+        let path = disk::segment_path(&self.folder, number);
+        let made = recycle::renew(&self.folder, old, &identity).and_then(|file| {
+            self.name_safely(&file, &from, &path)?;
+            file.unlock()?;
+            Mapping::new(file, bytes)
+        });
+        let (mapping, door) = made.inspect_err(|e| {
+            tracing::debug!(segment = old, error = %e, "its file is not used again");
+            self.unlink_segment(old);
+            drop(std::fs::remove_file(&path));
+        })?;
+        let window = Arc::new(Window::default());
+        let prepared = Prepared { bytes, mapping, window, number };
+        Ok((prepared, door, identity.seed()))
+    }
+
+    /// A segment that nobody has ever committed to.
+    fn forget(&mut self, number: u32) {
+        self.open.remove(&number);
+        if let Err(e) = std::fs::remove_file(disk::segment_path(&self.folder, number)) {
+            tracing::warn!(segment = number, error = %e, "cannot remove an unused segment");
+        }
+    }
+
+    fn create(&mut self, worker: u32, bytes: u64) -> std::io::Result<Made> {
         use std::os::unix::fs::FileExt;
         let number = self.store.take_number()?;
         // Lost syncs are made good by the next; only a power loss asks for it.
@@ -479,16 +556,15 @@ impl Provision {
         if matches!(self.settings.durability, Durability::Interval(_)) {
             drop(self.flusher.send(FlushJob::Forget { number: left.number }));
         }
-        let path = disk::segment_path(&self.folder, left.number);
         if left.slots == 0 {
+            let number = left.number;
             drop(left);
-            // Nothing was ever in it.
-            drop(std::fs::remove_file(path));
-            return;
+            return self.forget(number);
         }
         let live = left.door.live();
         let mut words = LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));
         words.seal(&left.seed, &left.totals, left.state);
+        words.0[SYNCED_WORD] = 0;
         for i in (0..LIVE_WORDS).filter(|i| *i != STATE_WORD) {
             live[i].store(words.0[i].to_le(), Relaxed);
         }
@@ -501,6 +577,9 @@ impl Provision {
         if left.state == State::Sealed {
             self.sync_later(left.number);
         }
+        self.open.remove(&left.number);
+        let messages = u64::from(words.published().messages);
+        self.shelve(left.number, messages, words.0[COUNTED_WORD], &left.totals);
     }
 
     pub(crate) fn sync_later(&self, number: u32) {
@@ -523,7 +602,7 @@ impl Provision {
             own.abandon(&self.folder);
         }
         if let Some(prepared) = worker.prepared {
-            unlink(&self.folder, prepared.number);
+            self.forget(prepared.number);
         }
     }
 
@@ -699,11 +778,4 @@ impl Rate {
 /// The length of a segment that holds a record of `bytes` octets.
 fn file_bytes(record: u64) -> u64 {
     (RECORDS_AT + record + 8 + SLOT_BYTES).next_multiple_of(PAGE_BYTES)
-}
-
-/// Removes a segment that nobody has ever committed to.
-fn unlink(folder: &std::path::Path, number: u32) {
-    if let Err(e) = std::fs::remove_file(disk::segment_path(folder, number)) {
-        tracing::warn!(segment = number, error = %e, "cannot remove an unused segment");
-    }
 }

@@ -6,14 +6,16 @@
 //! holds the lock, writes the result down; readers work it out in memory.
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
-use super::format::{BootId, SLOT_BYTES, SYNCED_WORD, slot_at};
+use super::format::{BootId, COUNTED_WORD, SLOT_BYTES, SYNCED_WORD, slot_at};
 use super::reader::{Extent, Found, Segment, SegmentError, scan};
+use super::recycle;
+use super::retention::{Sealed, Shelf};
 use super::sync::{SYNC_AFTER, SyncJob};
 
 /// What happened at opening, for the log lines of sinkd.
@@ -27,6 +29,8 @@ pub struct Recovery {
     pub sealed_now: u64,
     /// What cannot be read, a sentence each, with file and offset.
     pub damaged: Vec<String>,
+    /// What retention may drop.
+    pub(crate) shelf: Shelf,
 }
 
 /// The machine's boot id. Zeros where the system has none: then every boot is taken for the same.
@@ -87,7 +91,11 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
                     .map_err(|e| OpenError::of(&path, e))?;
                 jobs.extend(job);
             }
-            Err(SegmentError::Spare { .. }) => {}
+            Err(SegmentError::Spare { .. }) => {
+                if recycle::is_interrupted(&path) {
+                    std::fs::remove_file(&path).map_err(|e| OpenError::of(&path, e))?;
+                }
+            }
             Err(SegmentError::Io { source, .. }) if is_denied(&source) => {
                 return Err(OpenError::of(path, source));
             }
@@ -131,6 +139,16 @@ fn recover_segment(
         None => words.totals(),
     };
     let published = found.as_ref().map_or(words.published(), |found| found.words.published());
+    let only_counted = words.0[COUNTED_WORD];
+    let sealed = Sealed {
+        disk_bytes: segment.file().metadata()?.blocks() * 512,
+        last_received_at_ns: totals.last_received_at_ns,
+        messages: u64::from(published.messages),
+        message_bytes: totals.message_bytes,
+        only_counted,
+        is_removed: false,
+    };
+    recovery.shelf.put(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
     if let Some(found) = &found {

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::listing::{Listing, Span};
 use super::{Damage, ReadError, Segment, SegmentError};
+use crate::log::events::{self, Dropped};
 use crate::log::format::{BootId, Identity, Kind, Published, Slot, State, Totals};
 use crate::log::id::MessageId;
 use crate::log::recovery::{current_boot, segment_files};
@@ -135,6 +136,11 @@ impl Folder {
         self.segments().map(|s| s.only_counted).sum()
     }
 
+    /// What was pruned from here so far. Costs one read of `events.jsonl`.
+    pub fn pruned(&self) -> io::Result<Dropped> {
+        events::pruned(&self.path)
+    }
+
     /// Opens segment `number`, or gives it again. Costs one read of 8 KiB at most.
     pub fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         let missing = MessageId { segment: number, slot: 0 };
@@ -151,6 +157,10 @@ impl Folder {
         let segment = match Segment::open_in(&entry.summary.path, self.boot) {
             Ok(segment) => Arc::new(segment),
             Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(ReadError::NoSuchMessage { id: missing });
+            }
+            // Pruned, and its file is becoming another segment's.
+            Err(SegmentError::Spare { .. }) => {
                 return Err(ReadError::NoSuchMessage { id: missing });
             }
             Err(e) => return Err(e.into()),

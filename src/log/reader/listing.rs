@@ -318,7 +318,12 @@ impl<'a> Page<'a> {
                 break;
             }
             let part = self.waiting.pop().expect("it was seen");
-            let segment = self.folder.segment(part.number)?;
+            let segment = match self.folder.segment(part.number) {
+                Ok(segment) => segment,
+                // Pruned since the listing began: nothing is left to give.
+                Err(ReadError::NoSuchMessage { .. }) => continue,
+                Err(e) => return Err(e),
+            };
             let (direction, left) = (self.direction, part.from.slot..part.to.slot);
             self.cursors.push(Cursor { segment, direction, left, read: VecDeque::new(), last: 0 });
             self.push_head(self.cursors.len() - 1);
