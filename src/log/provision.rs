@@ -22,7 +22,7 @@ use super::map::{Door, Mapping};
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
 use super::segment::{Held, Left, OpenSegment, Publishing};
-use super::recycle;
+use super::recycle::{self, KeptMaps};
 use super::retention::Shelf;
 use super::settings::{Durability, Settings};
 use super::store::Store;
@@ -144,6 +144,7 @@ pub(crate) struct Provision {
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
     pub shelf: Shelf,
+    pub kept: KeptMaps,
     /// Segments that are not sealed yet, and their lengths.
     open: HashMap<u32, u64>,
     /// When ages are looked at next.
@@ -174,6 +175,7 @@ impl Provision {
             sync,
             flusher,
             shelf,
+            kept: KeptMaps::default(),
             open: HashMap::new(),
             age_at: None,
             workers: HashMap::new(),
@@ -454,18 +456,20 @@ impl Provision {
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
         let from = disk::segment_path(&self.folder, old);
         let path = disk::segment_path(&self.folder, number);
-        let made = recycle::renew(&self.folder, old, &identity).and_then(|file| {
-            self.name_safely(&file, &from, &path)?;
-            file.unlock()?;
-            Mapping::new(file, bytes)
+        let kept = self.kept.take(old).map_or_else(|| recycle::map_again(&self.folder, old), Ok);
+        let made = kept.and_then(|door| {
+            recycle::renew(door.file(), &identity)?;
+            self.name_safely(door.file(), &from, &path)?;
+            door.file().unlock()?;
+            Ok(door)
         });
-        let (mapping, door) = made.inspect_err(|e| {
+        let door = made.inspect_err(|e| {
             tracing::debug!(segment = old, error = %e, "its file is not used again");
             self.unlink_segment(old);
             drop(std::fs::remove_file(&path));
         })?;
         let window = Arc::new(Window::default());
-        let prepared = Prepared { bytes, mapping, window, number };
+        let prepared = Prepared { bytes, mapping: door.mapping(), window, number };
         Ok((prepared, door, identity.seed()))
     }
 
@@ -577,7 +581,10 @@ impl Provision {
         if left.state == State::Sealed {
             self.sync_later(left.number);
         }
-        self.open.remove(&left.number);
+        let bytes = self.open.remove(&left.number).unwrap_or(0);
+        if self.settings.retention.is_on() {
+            self.kept.put(left.number, left.door, bytes);
+        }
         let messages = u64::from(words.published().messages);
         self.shelve(left.number, messages, words.0[COUNTED_WORD], &left.totals);
     }

@@ -77,6 +77,7 @@ impl Provision {
     /// Unlinks a sealed segment. Whoever reads it reads on.
     fn drop_segment(&mut self, number: u32) {
         self.note_dropped(number);
+        drop(self.kept.take(number));
         self.unlink_segment(number);
     }
 
