@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sinkd::config::Config;
+use sinkd::config::{Address, Config};
 use sinkd::server::{Server, Stage};
 use tempfile::tempdir;
 
@@ -75,13 +75,14 @@ fn no_allocation_per_message() {
     OWN.set(true);
     let data = tempdir().unwrap();
     let config = Config {
-        listen: vec![([127, 0, 0, 1], 0).into()],
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
         data: data.path().into(),
         workers: Some(1),
         ..Config::default()
     };
     let (server, _) = Server::start(&config).unwrap();
-    let mut stream = connect(server.addresses()[0]);
+    let Address::Tcp(address) = server.listeners()[0].address else { panic!("a TCP address") };
+    let mut stream = connect(address);
     let body = message();
     send(&mut stream, 100, &body);
     let before = ALLOCATIONS.load(Ordering::Relaxed);

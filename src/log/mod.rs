@@ -42,4 +42,4 @@ pub use id::{MessageId, NotAnId};
 pub use recovery::Recovery;
 pub use reservation::{Commit, PendingCommit, Reservation};
 pub use settings::Settings;
-pub use writer::{Committed, NoRoom, Writer};
+pub use writer::{Committed, Counted, NoRoom, Writer};

@@ -418,7 +418,7 @@ impl Provision {
     /// Totals and state to the live page, unused space back to the disk, the map away.
     fn seal(&mut self, left: Left) {
         let path = disk::segment_path(&self.folder, left.number);
-        if left.slots == 0 {
+        if left.slots == 0 && left.counted == 0 {
             drop(left);
             // Nothing was ever in it.
             drop(std::fs::remove_file(path));

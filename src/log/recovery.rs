@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
-use super::format::{BootId, SLOT_BYTES, SYNCED_WORD, slot_at};
+use super::format::{BootId, COUNTED_WORD, SLOT_BYTES, SYNCED_WORD, slot_at};
 use super::reader::{Extent, Found, Segment, SegmentError, scan};
 use super::sync::{SYNC_AFTER, SyncJob};
 
@@ -121,8 +121,9 @@ fn recover_segment(
     };
     if found.as_ref().is_some_and(|found| found.words.published().slots == 0)
         && words.published().slots == 0
+        && words.0[COUNTED_WORD] == 0
     {
-        // Prepared, and never used.
+        // Prepared, and never used: neither a slot nor a count.
         std::fs::remove_file(segment.path())?;
         return Ok(None);
     }

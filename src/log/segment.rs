@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::format::{
-    Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN, RECORDS_AT,
-    REJECTIONS_WORD, SLOT_BYTES, Seed, Totals, encode_slot,
+    COUNTED_WORD, Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN,
+    RECORDS_AT, REJECTIONS_WORD, SLOT_BYTES, Seed, Totals, encode_slot,
 };
 use super::id::MessageId;
 use super::map::Door;
@@ -60,6 +60,8 @@ pub(crate) struct OpenSegment {
     published: Published,
     rejections: u64,
     notes: u64,
+    /// Messages that were accepted and have no slot.
+    counted: u64,
     record_bytes: u64,
     message_bytes: u64,
     first_received_at_ns: u64,
@@ -76,6 +78,8 @@ pub(crate) struct Left {
     pub seed: Seed,
     pub totals: Totals,
     pub slots: u32,
+    /// Messages that were only counted.
+    pub counted: u64,
     /// The unused middle and the holes, to be punched out.
     pub holes: Vec<Hole>,
 }
@@ -104,6 +108,7 @@ impl OpenSegment {
             published: Published::default(),
             rejections: 0,
             notes: 0,
+            counted: 0,
             record_bytes: 0,
             message_bytes: 0,
             first_received_at_ns: 0,
@@ -310,6 +315,14 @@ impl OpenSegment {
         live[PUBLISHED_WORD].store(self.published.word().to_le(), Release);
     }
 
+    /// Counts a message that leaves nothing else behind. Readers see it when this returns.
+    #[inline]
+    pub(crate) fn count_only(&mut self) {
+        self.counted += 1;
+        // It publishes nothing but itself.
+        self.door.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
+    }
+
     /// The worker goes on elsewhere, and no reservation is open here.
     pub(crate) fn leave(mut self) -> Left {
         assert!(self.promised == 0, "a segment is left when its reservations are gone");
@@ -329,6 +342,7 @@ impl OpenSegment {
             seed: self.seed,
             totals,
             slots: self.published.slots,
+            counted: self.counted,
             holes: self.holes,
         }
     }

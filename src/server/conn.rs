@@ -1,12 +1,10 @@
 //! One connection: its socket, its session, and what it holds at the moment.
-use std::net::SocketAddr;
-
-use mio::net::TcpStream;
-
 use crate::log::{MessageId, PendingCommit};
+use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
 
 use super::pool::Buffer;
+use super::stream::Stream;
 use super::transfer::Transfer;
 
 /// What the next octets from the client are.
@@ -43,11 +41,11 @@ pub struct Unsent {
 /// lies behind a pointer.
 #[derive(Debug)]
 pub struct Conn {
-    pub socket: TcpStream,
+    pub socket: Stream,
     pub session: Session,
     /// Tells this connection from earlier ones in the same place of the table.
     pub serial: u32,
-    pub client: SocketAddr,
+    pub client: Client,
     /// Names the session in slots: start of sinkd, worker, count.
     pub session_id: u64,
     pub flow: Flow,
@@ -75,10 +73,10 @@ pub struct Conn {
 
 impl Conn {
     pub fn new(
-        socket: TcpStream,
+        socket: Stream,
         session: Session,
         serial: u32,
-        client: SocketAddr,
+        client: Client,
         session_id: u64,
     ) -> Conn {
         Conn {

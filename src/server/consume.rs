@@ -7,6 +7,7 @@ use super::commit::{
     give_up_transfer, no_room, refuse, take_ticket,
 };
 use super::conn::{Conn, Flow};
+use super::storage;
 
 /// How far the input could be consumed.
 pub(super) enum Consumed {
@@ -91,14 +92,12 @@ pub(super) fn data(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Nex
         return Next::Stop(Consumed::All);
     }
     let transfer = conn.transfer.as_mut().expect("Flow::Data has a transfer");
+    if !transfer.direct {
+        return storage::data(conn, bench, input);
+    }
     let before = (transfer.end, transfer.dots);
     let found = transfer.end.scan(input.rest(), &mut transfer.dots);
     let octets = found.unwrap_or(input.rest().len());
-    if transfer.refusal.is_some() {
-        transfer.wire_bytes += octets as u64;
-        input.consume(octets);
-        return if found.is_some() { refuse(conn, bench) } else { Next::Again };
-    }
     let piece = &input.rest()[..octets];
     let envelope = conn.session.envelope().as_bytes();
     let (stored, result) = transfer.store(envelope, piece, &mut bench.pool, &mut bench.writer);
@@ -133,23 +132,19 @@ pub(super) fn chunk(
         return Next::Stop(Consumed::All);
     }
     let transfer = conn.transfer.as_mut().expect("Flow::Chunk has a transfer");
-    let octets = input.rest().len().min(usize::try_from(left).unwrap_or(usize::MAX));
-    let piece = &input.rest()[..octets];
-    let mut stored = octets;
-    let mut result = Ok(());
-    if transfer.refusal.is_none() {
-        let whole = last && octets as u64 == left && transfer.wire_bytes == 0;
-        if whole && let Next::Again = append_whole(conn, bench, input, octets) {
-            return Next::Again;
-        }
-        let transfer = conn.transfer.as_mut().expect("append_whole leaves it, if it fails");
-        let envelope = conn.session.envelope().as_bytes();
-        (stored, result) =
-            transfer.store(envelope, &input.rest()[..octets], &mut bench.pool, &mut bench.writer);
-        transfer.wire_bytes += stored as u64;
-    } else {
-        transfer.wire_bytes += piece.len() as u64;
+    if !transfer.direct {
+        return storage::chunk(conn, bench, input, left, last);
     }
+    let octets = input.rest().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    let whole = last && octets as u64 == left && transfer.wire_bytes == 0;
+    if whole && let Next::Again = append_whole(conn, bench, input, octets) {
+        return Next::Again;
+    }
+    let transfer = conn.transfer.as_mut().expect("append_whole leaves it, if it fails");
+    let envelope = conn.session.envelope().as_bytes();
+    let piece = &input.rest()[..octets];
+    let (stored, result) = transfer.store(envelope, piece, &mut bench.pool, &mut bench.writer);
+    transfer.wire_bytes += stored as u64;
     input.consume(stored);
     conn.flow = Flow::Chunk { left: left - stored as u64, last };
     match result {
@@ -175,7 +170,7 @@ pub(super) fn append_whole(
     match bench.writer.append(envelope, &[&input.rest()[..octets]], &facts) {
         Ok(committed) => {
             input.consume(octets);
-            accept(conn, bench, committed);
+            accept(conn, bench, &committed, Some(committed.id()));
             Next::Again
         }
         Err(_) => {

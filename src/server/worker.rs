@@ -1,17 +1,16 @@
 //! One event loop: its listeners, its connections, its writer.
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::config::Config;
 use crate::log::Writer;
+use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
 use crate::smtp::session::{Desk, Farewell, Session};
 
@@ -21,6 +20,8 @@ use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
 use super::pool::Pool;
 use super::shutdown::{Stage, Stop};
+use super::storage::Storage;
+use super::stream::{Acceptor, Stream};
 use super::sys;
 use super::timer::{Key, Wheel};
 use super::turn::{self, Turn};
@@ -76,8 +77,8 @@ impl Counters {
 
 /// A connection on its way from the worker that accepted it to the one that serves it.
 pub struct Arrival {
-    socket: TcpStream,
-    client: SocketAddr,
+    socket: Stream,
+    client: Client,
     listener: usize,
 }
 
@@ -121,13 +122,14 @@ pub struct Setup<'a> {
     pub index: usize,
     pub seat: Seat,
     pub peers: Vec<Door>,
-    pub listeners: Vec<TcpListener>,
+    pub listeners: Vec<Acceptor>,
     pub policies: Vec<Arc<Policy>>,
     pub writer: Writer,
     pub start_count: u32,
     pub admission: Arc<Admission>,
     pub stop: Arc<Stop>,
     pub counters: Arc<Counters>,
+    pub storage: Option<Arc<Storage>>,
     pub config: &'a Config,
 }
 
@@ -144,7 +146,7 @@ pub struct Worker {
     poll: Poll,
     arrivals: Receiver<Arrival>,
     peers: Vec<Door>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Acceptor>,
     policies: Vec<Arc<Policy>>,
     admission: Arc<Admission>,
     patience: Patience,
@@ -173,7 +175,7 @@ impl Worker {
             let token = Token(WAKER.0 - 1 - n);
             seat.poll.registry().register(listener, token, Interest::READABLE)?;
         }
-        let bench = Bench::new(
+        let mut bench = Bench::new(
             Desk::new(config.envelope_memory_bytes),
             setup.writer,
             Pool::new(config.buffer_memory_bytes),
@@ -181,6 +183,7 @@ impl Worker {
             setup.counters,
             config.limits.message_bytes_max,
         );
+        bench.storage = setup.storage;
         let ms = |d: Duration| d.as_millis() as u64;
         Ok(Worker {
             index,
@@ -334,7 +337,7 @@ impl Worker {
 
     fn admit(&mut self, arrival: Arrival) {
         let refusal = match self.stage {
-            Stage::Running => self.admission.enter(arrival.client.ip()).err(),
+            Stage::Running => self.admission.enter(arrival.client).err(),
             Stage::Graceful | Stage::AtOnce => Some(Farewell::Stopping),
         };
         if let Some(why) = refusal {
@@ -389,7 +392,7 @@ impl Worker {
         {
             tracing::warn!(%error, %client, "the connection could not be registered");
             self.free_places.push(place);
-            self.admission.leave(self.index, client.ip());
+            self.admission.leave(self.index, client);
             return;
         }
         self.serial = self.serial.wrapping_add(1);
@@ -489,7 +492,7 @@ impl Worker {
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         turn::drop_everything(&mut conn, &mut self.bench);
-        self.admission.leave(self.index, conn.client.ip());
+        self.admission.leave(self.index, conn.client);
         self.free_places.push(place);
         self.open -= 1;
         Counters::add(&self.bench.counters.sessions_ended, 1);

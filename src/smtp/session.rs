@@ -14,13 +14,12 @@
 //! replies. No allocation, no formatting but the message's name, no clock.
 
 pub use super::desk::Desk;
-use super::envelope::{self, Envelope, FIELD_HEADER_BYTES, Tag};
+use super::envelope::{self, Client, Envelope, FIELD_HEADER_BYTES, Tag};
 use super::grammar::{self, Command, SyntaxError};
 use super::limits::Policy;
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::reply::{self, Reply};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What the session wants next.
@@ -117,7 +116,7 @@ enum Skip {
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
-    client: SocketAddr,
+    client: Client,
     /// The argument of EHLO or HELO.
     name: Box<[u8]>,
     /// Empty outside a transaction.
@@ -146,7 +145,7 @@ pub struct Session {
 
 impl Session {
     /// A session that has said nothing yet. Allocates nothing.
-    pub fn new(client: SocketAddr, policy: Arc<Policy>) -> Session {
+    pub fn new(client: Client, policy: Arc<Policy>) -> Session {
         Session {
             policy,
             client,

@@ -3,6 +3,7 @@
 
 use super::data::{END_BYTES, EndOfData};
 use super::desk::Desk;
+use super::envelope::Client;
 use super::limits::{Limits, Policy};
 use super::session::{Receipt, Refusal, Session, Step};
 use std::sync::Arc;
@@ -79,7 +80,7 @@ impl Driver {
     /// The same, with a desk that lends so many octets.
     pub fn with_envelope_budget(limits: Limits, envelope_bytes_budget: usize) -> Driver {
         let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", limits));
-        let client = std::net::SocketAddr::from(([192, 0, 2, 7], 2525));
+        let client = Client::Tcp(([192, 0, 2, 7], 2525).into());
         let mut driver = Driver {
             session: Session::new(client, policy.clone()),
             desk: Desk::new(envelope_bytes_budget),

@@ -120,7 +120,7 @@ fn every_reply_has_its_dialogue() {
 
 fn session() -> (Session, Desk) {
     let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", limits()));
-    (Session::new("192.0.2.1:9".parse().unwrap(), policy), Desk::new(1 << 20))
+    (Session::new(Client::Tcp(([192, 0, 2, 1], 9).into()), policy), Desk::new(1 << 20))
 }
 
 fn in_data() -> (Session, Desk) {
