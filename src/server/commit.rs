@@ -194,7 +194,9 @@ pub(super) fn accept<R: Receipt>(
     bench.last_payload_bytes = octets;
     bench.counters.message(transfer.message_bytes());
     conn.session.accept(receipt, &mut bench.desk);
-    if let Some(id) = id {
+    if conn.session.owes_replies() {
+        conn.owing = id;
+    } else if let Some(id) = id {
         bench.acknowledged.push((bench.desk.replies.len(), id));
     }
     bench.stop.committed();

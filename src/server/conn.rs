@@ -52,6 +52,8 @@ pub struct Conn {
     /// Input that could not be consumed yet: part of a line, or what came behind a full log.
     pub held: Option<Buffer>,
     pub unsent: Option<Box<Unsent>>,
+    /// A message not all of whose replies have been given (LMTP has one per recipient).
+    pub owing: Option<MessageId>,
     pub transfer: Option<Box<Transfer>>,
     /// When octets last came, ms of the worker's clock.
     pub heard_ms: u64,
@@ -88,6 +90,7 @@ impl Conn {
             flow: Flow::Command,
             held: None,
             unsent: None,
+            owing: None,
             transfer: None,
             heard_ms: 0,
             began_us: 0,

@@ -47,11 +47,15 @@ pub(super) fn consume(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
 }
 
 pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Next {
-    if input.is_empty() && conn.session.state() != State::Closed {
+    let has_more = conn.session.state() == State::Closed || conn.session.owes_replies();
+    if input.is_empty() && !has_more {
         return Next::Stop(Consumed::All);
     }
     let (octets, step) = conn.session.feed(input.rest(), &mut bench.desk);
     input.consume(octets);
+    if conn.owing.is_some() && !conn.session.owes_replies() {
+        bench.acknowledged.extend(conn.owing.take().map(|id| (bench.desk.replies.len(), id)));
+    }
     if !conn.session.in_transaction() {
         conn.began_us = 0;
     } else if conn.began_us == 0 {

@@ -93,6 +93,9 @@ pub(super) fn note_lost(bench: &mut Bench) {
 /// Likewise those of earlier turns.
 pub(super) fn note_unsent(conn: &mut Conn, bench: &mut Bench) {
     note_lost(bench);
+    if let Some(id) = conn.owing.take() {
+        note(bench, id);
+    }
     let Some(unsent) = conn.unsent.take() else { return };
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {

@@ -17,21 +17,23 @@ const SOCKET_MODE: u32 = 0o660;
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    device: u64,
-    inode: u64,
+    stamp: Stamp,
 }
 
-impl SocketFile {
-    fn of(path: &Path) -> io::Result<SocketFile> {
+/// Device, inode, and when it was made: an inode's number may have been given again.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp([i64; 4]);
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Stamp> {
         let found = fs::symlink_metadata(path)?;
-        Ok(SocketFile { path: path.to_owned(), device: found.dev(), inode: found.ino() })
+        Ok(Stamp([found.dev() as i64, found.ino() as i64, found.mtime(), found.mtime_nsec()]))
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let Ok(found) = fs::symlink_metadata(&self.path) else { return };
-        if (found.dev(), found.ino()) != (self.device, self.inode) {
+        if Stamp::of(&self.path).ok().as_ref() != Some(&self.stamp) {
             return;
         }
         if let Err(error) = fs::remove_file(&self.path) {
@@ -51,7 +53,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
         ErrorKind::AddrInUse => BindError::InUse { address: Address::Unix(path.to_owned()) },
         _ => io(source),
     })?;
-    let file = SocketFile::of(path).map_err(io)?;
+    let file = SocketFile { path: path.to_owned(), stamp: Stamp::of(path).map_err(io)? };
     // Before anybody can connect: that needs the `listen` below.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
     socket.set_nonblocking(true).map_err(io)?;
