@@ -10,11 +10,13 @@ use crate::log;
 use crate::smtp::limits::Limits;
 
 use storage::{Store, StoreRule};
+use transcript::Sessions;
 
 mod file;
 mod listen;
 pub mod storage;
 mod table;
+pub mod transcript;
 mod value;
 
 pub use file::{FileError, load};
@@ -53,6 +55,8 @@ pub struct Config {
     pub stop_after_messages: Option<u64>,
     pub stop_after_sessions: Option<u64>,
     pub stop_after_idle: Option<Duration>,
+    pub transcript: Option<PathBuf>,
+    pub transcript_sessions: Sessions,
     pub log_level: String,
     pub log_format: LogFormat,
 }
@@ -98,6 +102,8 @@ impl Default for Config {
             stop_after_messages: None,
             stop_after_sessions: None,
             stop_after_idle: None,
+            transcript: None,
+            transcript_sessions: Sessions::All,
             log_level: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -161,6 +167,8 @@ mod tests {
     fn printed_settings_read_back_as_the_same() {
         let mut config = Config::default();
         config.limits.errors_max = Some(7);
+        config.transcript = Some("tran scripts".into());
+        config.transcript_sessions = Sessions::OneIn(7);
         config.stop_after_idle = Some(Duration::from_millis(1500));
         config.listen.push("[::1]:2525".parse().unwrap());
         config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());

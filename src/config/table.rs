@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
-use super::{Config, LogFormat, listen, storage};
+use super::{Config, LogFormat, listen, storage, transcript};
 
 /// A value that can't be taken: what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -365,6 +365,28 @@ pub const KEYS: &[Key] = &[
         |c| show_option(c.stop_after_idle, show_time)
     ),
     key!(
+        "transcripts",
+        "transcript",
+        "DIR",
+        "Folder for the dialogues of sessions as text, without mail data and secrets; made if it is not there.",
+        "a path, or \"none\"",
+        |c, v| {
+            let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
+            c.transcript = folder;
+            Some(())
+        },
+        |c| show_option(c.transcript.as_ref(), |t| quoted(&t.to_string_lossy()))
+    ),
+    key!(
+        "transcripts",
+        "transcript_sessions",
+        "WHICH",
+        "Of which sessions: all, errors (those that met a 4xx or 5xx) or 1/N (one in N).",
+        transcript::EXPECTED,
+        |c, v| v.parse().ok().map(|s| c.transcript_sessions = s),
+        |c| quoted(&c.transcript_sessions.to_string())
+    ),
+    key!(
         "logging",
         "log_level",
         "LEVEL",
@@ -430,6 +452,10 @@ mod tests {
             ("store_rule", "*=none/10", true),
             ("store_rule", "none", false),
             ("stop_after_idle", "0s", false),
+            ("transcript_sessions", "1/10", true),
+            ("transcript_sessions", "1/1", false),
+            ("transcript_sessions", "2/10", false),
+            ("transcript", "", false),
             ("log_format", "xml", false),
             ("hostname", "two words", false),
         ];

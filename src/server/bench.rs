@@ -8,6 +8,7 @@ use super::clock::Clock;
 use super::pool::Pool;
 use super::shutdown::Stop;
 use super::storage::Storage;
+use super::transcript::Transcripts;
 use super::transfer::{Acknowledged, Transfer};
 use super::worker::Counters;
 
@@ -28,6 +29,8 @@ pub(super) struct Bench {
     pub message_bytes_max: u64,
     /// `None`: everything is stored in full.
     pub storage: Option<Arc<Storage>>,
+    /// `None`: nobody asked for them.
+    pub transcripts: Option<Arc<Transcripts>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub starved: bool,
     /// Wire octets of the last payload of any session: the guess for a session's first.
@@ -58,6 +61,7 @@ impl Bench {
             counters,
             message_bytes_max,
             storage: None,
+            transcripts: None,
             starved: false,
             last_payload_bytes: 0,
             transfers: Vec::new(),

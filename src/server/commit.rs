@@ -41,6 +41,11 @@ pub(super) fn begin_transfer(conn: &mut Conn, bench: &mut Bench, framing: Framin
 /// The transfer is over; its box waits for the next one.
 pub(super) fn end_transfer(conn: &mut Conn, bench: &mut Bench) {
     if let Some(transfer) = conn.transfer.take() {
+        if let Some(transcript) = &mut conn.transcript
+            && !transfer.chunked
+        {
+            transcript.payload(transfer.payload_bytes(), "", bench.clock.now_ms());
+        }
         keep_box(transfer, bench);
     }
     conn.began_us = 0;
@@ -62,6 +67,12 @@ pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
         flow => {
             conn.flow = flow;
             transfer.let_go(&mut bench.pool, &mut bench.writer);
+            if let Some(transcript) = &mut conn.transcript
+                && !transfer.chunked
+            {
+                let octets = transfer.wire_bytes;
+                transcript.payload(octets, ", without its end", bench.clock.now_ms());
+            }
             if transfer.ticket {
                 bench.stop.give_ticket_back();
             }

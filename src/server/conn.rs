@@ -5,6 +5,7 @@ use crate::smtp::session::Session;
 
 use super::pool::Buffer;
 use super::stream::Stream;
+use super::transcript::Transcript;
 use super::transfer::Transfer;
 
 /// What the next octets from the client are.
@@ -55,6 +56,8 @@ pub struct Conn {
     /// A message not all of whose replies have been given (LMTP has one per recipient).
     pub owing: Option<MessageId>,
     pub transfer: Option<Box<Transfer>>,
+    /// `None`: nobody asked for one.
+    pub transcript: Option<Box<Transcript>>,
     /// When octets last came, ms of the worker's clock.
     pub heard_ms: u64,
     /// When the transaction began, us of the worker's clock; 0 outside one.
@@ -92,6 +95,7 @@ impl Conn {
             unsent: None,
             owing: None,
             transfer: None,
+            transcript: None,
             heard_ms: 0,
             began_us: 0,
             last_payload_bytes: 0,

@@ -52,6 +52,13 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
         return Next::Stop(Consumed::All);
     }
     let (octets, step) = conn.session.feed(input.rest(), &mut bench.desk);
+    if let Some(transcript) = &mut conn.transcript {
+        let now_ms = bench.clock.now_ms();
+        transcript.client(&input.rest()[..octets], now_ms);
+        if let Step::Chunk { bytes, .. } | Step::DiscardChunk { bytes } = step {
+            transcript.payload(bytes, "", now_ms);
+        }
+    }
     input.consume(octets);
     if conn.owing.is_some() && !conn.session.owes_replies() {
         bench.acknowledged.extend(conn.owing.take().map(|id| (bench.desk.replies.len(), id)));

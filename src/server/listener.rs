@@ -16,7 +16,7 @@ pub enum BindError {
         "{address} is already in use: stop what listens there, or choose another with --listen"
     )]
     InUse { address: Address },
-    #[error("{} is no socket: it was left alone; choose another path with --listen", path.display())]
+    #[error("{} is no socket and was left alone: choose another path", path.display())]
     NoSocket { path: PathBuf },
     #[error("can't listen on {address}: {source}")]
     Io { address: Address, source: std::io::Error },

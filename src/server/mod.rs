@@ -16,12 +16,14 @@ mod consume;
 mod listener;
 mod pool;
 mod receive;
+mod redact;
 mod send;
 mod shutdown;
 mod storage;
 mod stream;
 mod sys;
 mod timer;
+mod transcript;
 mod transfer;
 mod turn;
 mod unix;
@@ -36,9 +38,11 @@ use crate::smtp::limits::Policy;
 
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
+pub use transcript::TranscriptError;
 pub use worker::Counters;
 
 use admission::Admission;
+use transcript::Transcripts;
 use unix::SocketFile;
 use worker::{Handover, Worker};
 
@@ -51,6 +55,8 @@ pub enum StartError {
     Log(#[from] log::OpenError),
     #[error("the event loop could not be set up: {0}")]
     Loop(#[from] std::io::Error),
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
 }
 
 /// A running sink.
@@ -61,6 +67,7 @@ pub struct Server {
     counters: Vec<Arc<Counters>>,
     workers: Vec<JoinHandle<()>>,
     socket_files: Vec<SocketFile>,
+    transcript_thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -79,6 +86,7 @@ impl Server {
         let policies: Vec<Arc<Policy>> =
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
+        let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -90,6 +98,7 @@ impl Server {
             socket_files: sockets.files,
             counters: Vec::new(),
             workers: Vec::new(),
+            transcript_thread,
         };
         for (index, (seat, listeners)) in
             handover.seats.into_iter().zip(sockets.per_worker).enumerate()
@@ -112,6 +121,7 @@ impl Server {
                 stop: stop.clone(),
                 counters,
                 storage: storage.clone(),
+                transcripts: transcripts.clone(),
                 config,
             })?;
             let thread = std::thread::Builder::new()
@@ -143,6 +153,9 @@ impl Server {
             worker.join().expect("a worker does not panic: panics abort or are bugs");
         }
         drop(self.socket_files);
+        if let Some(thread) = self.transcript_thread {
+            thread.join().expect("the transcript thread does not panic");
+        }
         self.log.close();
     }
 }

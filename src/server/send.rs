@@ -17,6 +17,9 @@ pub(super) fn flush(conn: &mut Conn, bench: &mut Bench) -> Sent {
     if bench.desk.replies.is_empty() {
         return Sent::All;
     }
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.server(&bench.desk.replies, bench.clock.now_ms());
+    }
     let sent = match write(&mut conn.socket, &bench.desk.replies) {
         Ok(sent) => sent,
         Err(error) => {

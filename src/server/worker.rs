@@ -24,6 +24,7 @@ use super::storage::Storage;
 use super::stream::{Acceptor, Stream};
 use super::sys;
 use super::timer::{Key, Wheel};
+use super::transcript::{Transcripts, Who};
 use super::turn::{self, Turn};
 
 /// Events taken from the kernel at a time.
@@ -130,6 +131,7 @@ pub struct Setup<'a> {
     pub stop: Arc<Stop>,
     pub counters: Arc<Counters>,
     pub storage: Option<Arc<Storage>>,
+    pub transcripts: Option<Arc<Transcripts>>,
     pub config: &'a Config,
 }
 
@@ -184,6 +186,7 @@ impl Worker {
             config.limits.message_bytes_max,
         );
         bench.storage = setup.storage;
+        bench.transcripts = setup.transcripts;
         let ms = |d: Duration| d.as_millis() as u64;
         Ok(Worker {
             index,
@@ -400,6 +403,15 @@ impl Worker {
         let session_id = self.session_base | self.bench.counters.sessions.load(Ordering::Relaxed);
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
         conn.heard_ms = self.bench.clock.now_ms();
+        if let Some(transcripts) = &self.bench.transcripts {
+            conn.transcript = transcripts.begin(&Who {
+                session: session_id,
+                client,
+                listener: &self.policies[listener].listener,
+                started_unix_ns: self.bench.clock.unix_ns(),
+                now_ms: conn.heard_ms,
+            });
+        }
         let turn = turn::greet(&mut conn, &mut self.bench);
         let key = Key { place, serial: conn.serial };
         self.wheel.insert(key, conn.heard_ms + self.patience.command_ms);

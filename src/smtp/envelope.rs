@@ -24,7 +24,8 @@
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
 //!
 //! A client is one octet family (4 or 6), 4 or 16 octets address in network order, 2 octets port,
-//! little-endian; a client of a Unix socket is the one octet 1. Mailboxes stand without angle brackets and without source route.
+//! little-endian; a client of a Unix socket is the one octet 1. Mailboxes stand without angle
+//! brackets and without source route.
 //!
 //! A reader skips tags it does not know. A new meaning of a known tag, or of the layout, raises the
 //! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
