@@ -63,7 +63,7 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
     if conn.owing.is_some() && !conn.session.owes_replies() {
         bench.acknowledged.extend(conn.owing.take().map(|id| (bench.desk.replies.len(), id)));
     }
-    if !conn.session.in_transaction() {
+    if !conn.session.in_transaction() || conn.session.owes_replies() {
         conn.began_us = 0;
     } else if conn.began_us == 0 {
         conn.began_us = bench.clock.now_us();
