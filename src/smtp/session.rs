@@ -267,8 +267,7 @@ impl Session {
         receipt.write_name(&mut desk.replies);
         desk.replies.extend_from_slice(b"\r\n");
         if is_lmtp && recipients > 1 {
-            let line = desk.replies[from..].to_vec();
-            self.owe(Owed { line, left: recipients - 1 }, desk);
+            self.repeat(from, recipients - 1, desk);
         }
     }
 
@@ -593,15 +592,25 @@ impl Session {
 
     /// The same reply `times` times; it counts as one error.
     fn reply_to_each(&mut self, times: u32, reply: &'static Reply, desk: &mut Desk) {
+        let from = desk.replies.len();
         self.reply(reply, desk);
         if times > 1 && self.state != State::Closed {
-            self.owe(Owed { line: reply.as_bytes().to_vec(), left: times - 1 }, desk);
+            self.repeat(from, times - 1, desk);
         }
     }
 
-    fn owe(&mut self, owed: Owed, desk: &mut Desk) {
-        self.owed = Some(Box::new(owed));
-        self.pay(desk);
+    /// Appends the reply that begins at `from`, the last one, `times` times more; what the replies
+    /// may not grow by now is owed.
+    fn repeat(&mut self, from: usize, times: u32, desk: &mut Desk) {
+        let to = desk.replies.len();
+        for given in 0..times {
+            if desk.replies.len() > REPLIES_BYTES_PAUSE {
+                let line = desk.replies[from..to].to_vec();
+                self.owed = Some(Box::new(Owed { line, left: times - given }));
+                return;
+            }
+            desk.replies.extend_from_within(from..to);
+        }
     }
 
     /// Appends what is owed, as far as the replies may grow; false if more is left.
