@@ -28,6 +28,7 @@ const BANNED: &[(&str, &[&str])] = &[
             "server/clock.rs",
             "log/flush.rs",
             "log/provision.rs",
+            "log/prune.rs",
             "log/recovery.rs",
             "log/sync.rs",
             "bin/",

@@ -51,4 +51,4 @@ pub use recovery::Recovery;
 pub use reservation::{Commit, PendingCommit, Reservation};
 pub use retention::Retention;
 pub use settings::{Durability, Settings};
-pub use writer::{Committed, NoRoom, Writer};
+pub use writer::{Committed, Counted, NoRoom, Writer};

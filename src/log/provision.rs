@@ -21,9 +21,9 @@ use super::format::{
 use super::map::{Door, Mapping};
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
-use super::segment::{Held, Left, OpenSegment, Publishing};
 use super::recycle::{self, KeptMaps};
 use super::retention::Shelf;
+use super::segment::{Held, Left, OpenSegment, Publishing};
 use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{SYNC_AFTER, SyncJob};
@@ -560,7 +560,7 @@ impl Provision {
         if matches!(self.settings.durability, Durability::Interval(_)) {
             drop(self.flusher.send(FlushJob::Forget { number: left.number }));
         }
-        if left.slots == 0 {
+        if left.slots == 0 && left.counted == 0 {
             let number = left.number;
             drop(left);
             return self.forget(number);

@@ -1,4 +1,4 @@
-//! Provisioning's side of retention: what is over the bounds is dropped, or becomes the next segment.
+//! Provisioning's side of retention: what is over the bounds is dropped, or its file used again.
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -66,9 +66,7 @@ impl Provision {
     /// Drops what is too old; gives the time of the next look.
     pub(crate) fn enforce_age(&mut self) -> Option<Instant> {
         let age = self.settings.retention.age?;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
-        while let Some(number) = self.shelf.expired(age, now_ns) {
+        while let Some(number) = self.shelf.expired(age, now_ns()) {
             self.drop_segment(number);
         }
         Some(Instant::now() + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
@@ -106,12 +104,22 @@ impl Provision {
     }
 
     /// A segment is sealed: from now on it may be dropped.
-    pub(crate) fn shelve(&mut self, number: u32, messages: u64, only_counted: u64, totals: &Totals) {
+    pub(crate) fn shelve(
+        &mut self,
+        number: u32,
+        messages: u64,
+        only_counted: u64,
+        totals: &Totals,
+    ) {
         let path = disk::segment_path(&self.folder, number);
         let disk_bytes = std::fs::metadata(path).map_or(0, |m| m.blocks() * 512);
         let sealed = Sealed {
             disk_bytes,
-            last_received_at_ns: totals.last_received_at_ns,
+            // Without a slot (messages were only counted) its end is now.
+            last_received_at_ns: match totals.last_received_at_ns {
+                0 => now_ns(),
+                ns => ns,
+            },
             messages,
             message_bytes: totals.message_bytes,
             only_counted,
@@ -120,4 +128,9 @@ impl Provision {
         self.shelf.put(number, sealed);
         self.enforce_retention();
     }
+}
+
+fn now_ns() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -129,8 +129,9 @@ fn recover_segment(
     };
     if found.as_ref().is_some_and(|found| found.words.published().slots == 0)
         && words.published().slots == 0
+        && words.0[COUNTED_WORD] == 0
     {
-        // Prepared, and never used.
+        // Prepared, and never used: neither a slot nor a count.
         std::fs::remove_file(segment.path())?;
         return Ok(None);
     }
@@ -142,7 +143,7 @@ fn recover_segment(
     let only_counted = words.0[COUNTED_WORD];
     let sealed = Sealed {
         disk_bytes: segment.file().metadata()?.blocks() * 512,
-        last_received_at_ns: totals.last_received_at_ns,
+        last_received_at_ns: totals.last_received_at_ns.max(segment.identity().created_at_ns),
         messages: u64::from(published.messages),
         message_bytes: totals.message_bytes,
         only_counted,

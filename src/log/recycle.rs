@@ -1,5 +1,5 @@
-//! Using the file of a dropped segment again: its pages are in memory already, which makes them five
-//! times as cheap as fresh ones.
+//! Using the file of a dropped segment again: its pages are in memory already, which makes them
+//! five times as cheap as fresh ones.
 //!
 //! A reader holds a shared flock on the segment it reads, and after taking it looks whether the
 //! identity page still bears the number it asked for. We take the exclusive one without waiting.
@@ -35,8 +35,8 @@ pub(crate) fn renew(file: &File, identity: &Identity) -> io::Result<()> {
 
 /// Maps of sealed segments that may become the next ones, by number: their pages stay mapped.
 ///
-/// Mapping and populating a segment anew costs as much as receiving it, so a ring keeps its maps, up
-/// to [`KEPT_BYTES_MAX`]. It costs address space and page tables (2 KiB a MiB); the pages are those
+/// Mapping and populating a segment anew costs as much as receiving it, so a ring keeps its maps,
+/// up to [`KEPT_BYTES_MAX`]. It costs address space and page tables (2 KiB a MiB); the pages are those
 /// of the page cache.
 #[derive(Debug, Default)]
 pub(crate) struct KeptMaps {

@@ -1,7 +1,7 @@
 //! What may stay: the sealed segments of a folder, and which of them go first.
 //!
-//! Pure but for [`Shelf::take_out`]'s callers: the shelf knows numbers, sizes and times; provisioning
-//! drops the files, or uses them again ([`super::recycle`]).
+//! Pure: the shelf knows numbers, sizes and times; provisioning drops the files, or uses them again
+//! ([`super::recycle`]).
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -88,18 +88,14 @@ impl Shelf {
                 || retention.segments.is_some_and(|max| count + open > max))
     }
 
-    /// A segment whose last message is older than that. A clock that was set back makes nothing old.
+    /// A segment whose last message is older. A clock that was set back makes nothing old.
     pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         let is_old = |sealed: &Sealed| now_ns.saturating_sub(sealed.last_received_at_ns) > age_ns;
         self.sealed.iter().find(|(_, sealed)| is_old(sealed)).map(|(number, _)| *number)
     }
 
-    /// Numbers of all of them.
-    pub(crate) fn numbers(&self) -> Vec<u32> {
-        self.sealed.keys().copied().collect()
-    }
-
+    #[cfg(test)]
     pub(crate) fn mark_removed(&mut self, number: u32) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
             sealed.is_removed = true;

@@ -24,6 +24,9 @@ pub enum Command {
     Cat {
         /// `segment:slot`, or `latest`.
         id: Id,
+        /// Print what there is of a message that was not stored in full.
+        #[arg(long)]
+        stored: bool,
     },
     /// Show envelope, headers and parts of a message for a person.
     Show {
@@ -35,8 +38,12 @@ pub enum Command {
     },
     /// Print the last messages, and with -f new ones as they arrive.
     Tail(Tail),
-    /// Print the number of messages.
-    Count,
+    /// Print the number of messages accepted, those that were only counted included.
+    Count {
+        /// One JSON object, which tells those apart.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the segments: fill, holes, state, span of time.
     Segments {
         /// One JSON object a line.

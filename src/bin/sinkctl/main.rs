@@ -60,10 +60,10 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     })?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
-        Command::Cat { id } => cat::run(&folder, *id, out),
+        Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
         Command::Show { id, json } => show::run(&folder, *id, *json, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
-        Command::Count => count::run(&folder, out),
+        Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
