@@ -161,6 +161,8 @@ fn filled(folder: &Path) -> Messages {
     written
 }
 
+type Change<'a> = &'a dyn Fn(&std::fs::File);
+
 #[test]
 fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
     let dir = tempfile::tempdir().unwrap();
@@ -179,7 +181,7 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
         page
     };
     let rest: Messages = written.iter().filter(|m| m.0.segment != 1).map(clone).collect();
-    let steps: [(&str, &dyn Fn(&std::fs::File), u32); 4] = [
+    let steps: [(&str, Change, u32); 4] = [
         ("the live page is zeros", &|f| f.write_all_at(&[0; 4096], 4096).unwrap(), 1),
         ("half of it is", &|f| f.write_all_at(&[0; 2048], 4096).unwrap(), 1),
         (

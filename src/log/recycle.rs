@@ -36,8 +36,8 @@ pub(crate) fn renew(file: &File, identity: &Identity) -> io::Result<()> {
 /// Maps of sealed segments that may become the next ones, by number: their pages stay mapped.
 ///
 /// Mapping and populating a segment anew costs as much as receiving it, so a ring keeps its maps,
-/// up to [`KEPT_BYTES_MAX`]. It costs address space and page tables (2 KiB a MiB); the pages are those
-/// of the page cache.
+/// up to [`KEPT_BYTES_MAX`]. It costs address space and page tables (2 KiB a MiB); the pages are
+/// those of the page cache.
 #[derive(Debug, Default)]
 pub(crate) struct KeptMaps {
     doors: HashMap<u32, (Door, u64)>,
