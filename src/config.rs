@@ -15,6 +15,7 @@ mod value;
 
 pub use file::{FileError, load};
 pub use table::{KEYS, Key, ValueError};
+pub use value::{parse_bytes, parse_time};
 
 /// Effective settings.
 #[derive(Debug, Clone)]

@@ -96,17 +96,22 @@ impl Provision {
         let Some(sealed) = self.shelf.take_out(number) else {
             return;
         };
-        if !disk::segment_path(&self.folder, number).exists() {
-            // `sinkctl prune` was here, and has said so.
-            return;
-        }
-        if let Err(e) = events::note_pruned(&self.folder, By::Sinkd, &sealed.as_dropped(number)) {
+        // If it is gone, `sinkctl prune` was here, and has said so.
+        let is_there = || disk::segment_path(&self.folder, number).exists();
+        let dropped = sealed.as_dropped(number);
+        if let Err(e) = events::note_pruned_if(&self.folder, By::Sinkd, &dropped, is_there) {
             tracing::warn!(segment = number, error = %e, "what is dropped cannot be noted");
         }
     }
 
     /// A segment is sealed: from now on it may be dropped.
-    pub(crate) fn shelve(&mut self, number: u32, messages: u64, only_counted: u64, totals: &Totals) {
+    pub(crate) fn shelve(
+        &mut self,
+        number: u32,
+        messages: u64,
+        only_counted: u64,
+        totals: &Totals,
+    ) {
         let path = disk::segment_path(&self.folder, number);
         let disk_bytes = std::fs::metadata(path).map_or(0, |m| m.blocks() * 512);
         let sealed = Sealed {
