@@ -21,9 +21,9 @@ use super::format::{
 use super::map::{Door, Mapping};
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
-use super::segment::{Held, Left, OpenSegment, Publishing};
 use super::recycle::{self, KeptMaps};
 use super::retention::Shelf;
+use super::segment::{Held, Left, OpenSegment, Publishing};
 use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{SYNC_AFTER, SyncJob};

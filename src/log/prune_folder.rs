@@ -1,8 +1,9 @@
 //! Dropping sealed segments on somebody's word, beside a running sinkd or without one.
 //!
-//! Under the lock of `events.jsonl` and the shared lock of the segment: then sinkd can't make another
-//! segment of the file meanwhile, and what both want to drop is written down once. A segment that may
-//! still take messages never goes. Whoever has one open reads on: unlinking keeps the file for them.
+//! Under the lock of `events.jsonl` and the shared lock of the segment: then sinkd can't make
+//! another segment of the file meanwhile, and what both want to drop is written down once. Segments
+//! that may still take messages never go. Whoever has one open reads on: unlinking keeps the file
+//! for them.
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -45,7 +46,9 @@ fn going(folder: &Folder, keep: &Retention) -> Vec<Dropped> {
         if folder.segment(number).is_ok_and(|segment| !segment.is_live()) {
             let sealed = Sealed {
                 disk_bytes: bytes,
-                last_received_at_ns: summary.totals.last_received_at_ns,
+                // Without a slot (messages were only counted) it is as old as its file.
+                last_received_at_ns: (summary.totals.last_received_at_ns)
+                    .max(summary.identity.created_at_ns),
                 messages: u64::from(summary.published.messages),
                 message_bytes: summary.totals.message_bytes,
                 only_counted: summary.only_counted,

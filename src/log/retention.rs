@@ -95,11 +95,7 @@ impl Shelf {
         self.sealed.iter().find(|(_, sealed)| is_old(sealed)).map(|(number, _)| *number)
     }
 
-    /// Numbers of all of them.
-    pub(crate) fn numbers(&self) -> Vec<u32> {
-        self.sealed.keys().copied().collect()
-    }
-
+    #[cfg(test)]
     pub(crate) fn mark_removed(&mut self, number: u32) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
             sealed.is_removed = true;

@@ -14,9 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::disk;
 use super::flush::FlushCall;
-use super::format::{
-    IDENTITY_AT, Identity, LIVE_AT, PAGE_BYTES, STATE_WORD, SYNCED_WORD, State,
-};
+use super::format::{IDENTITY_AT, Identity, LIVE_AT, PAGE_BYTES, STATE_WORD, SYNCED_WORD, State};
 
 /// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
 pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
