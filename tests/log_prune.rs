@@ -85,6 +85,9 @@ fn each_bound_drops_the_oldest_until_it_holds() {
     assert_eq!((count(), ids(data.path()).len()), (0, 0));
     let pruned = Folder::open(data.path()).unwrap().pruned().unwrap();
     assert_eq!((pruned.messages, pruned.segments), (40, whole as u64));
+    let (out, _, code) = sinkctl(data.path(), &["segments"]);
+    let closing = format!("pruned: {whole} segments, 40 messages, 8000000 octets\n");
+    assert!(code == 0 && String::from_utf8(out).unwrap().ends_with(&closing));
 }
 
 fn segments(data: &Path) -> Vec<std::fs::Metadata> {
