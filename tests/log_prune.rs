@@ -77,7 +77,7 @@ fn each_bound_drops_the_oldest_until_it_holds() {
     let two = report(data.path(), &["--keep-segments", &(whole - 2).to_string()]);
     assert_eq!((two["segments"].as_u64(), count()), (Some(2), whole - 2));
     report(data.path(), &["--keep-bytes", "3MiB"]);
-    let used: u64 = segments(data.path()).iter().map(|m| blocks(m)).sum();
+    let used: u64 = segments(data.path()).iter().map(blocks).sum();
     assert!(used <= 3 << 20 && count() > 0, "{used}");
     let left = ids(data.path());
     assert_eq!(left, sent[sent.len() - left.len()..], "the oldest went");
