@@ -22,6 +22,7 @@ mod value;
 pub use file::{FileError, load};
 pub use listen::{Address, BadAddress, Listener};
 pub use table::{KEYS, Key, ValueError};
+pub use value::{parse_bytes, parse_time};
 
 /// Effective settings.
 #[derive(Debug, Clone)]

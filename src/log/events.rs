@@ -89,15 +89,66 @@ pub(crate) fn pruned(folder: &Path) -> io::Result<Dropped> {
     Ok(all)
 }
 
-/// Notes that segments are being dropped: to be called before the first of them goes.
-pub(crate) fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
+/// The file, locked: as long as this lives, nobody else writes to it.
+#[derive(Debug)]
+pub(crate) struct Lines {
+    file: File,
+    /// What was there when it was locked.
+    pruned: Vec<Dropped>,
+}
+
+impl Lines {
+    /// Waits for the lock, and reads what is there.
+    pub(crate) fn lock(folder: &Path) -> io::Result<Lines> {
+        let mut file = locked(folder)?;
+        let mut text = Vec::new();
+        file.read_to_end(&mut text)?;
+        let pruned = text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect();
+        Ok(Lines { file, pruned })
+    }
+
+    /// Does a line say that just this segment went, or a range without gaps around it?
+    pub(crate) fn has_pruned(&self, number: u32) -> bool {
+        let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
+        self.pruned.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
+    }
+
+    /// Notes that segments are being dropped: to be called before the first of them goes.
+    pub(crate) fn note(&mut self, by: By, dropped: &Dropped) -> io::Result<()> {
+        append(&mut self.file, by, dropped)
+    }
+}
+
+/// What a line says was pruned, if it is whole and about that.
+fn pruned_of(line: &[u8]) -> Option<Dropped> {
+    match serde_json::from_slice(line) {
+        Ok(Event::Pruned { dropped, .. }) => Some(dropped),
+        Err(_) => None,
+    }
+}
+
+/// Notes that segments are being dropped, before the first of them goes, if `is_there` holds once
+/// the lock is taken: whoever held it may have dropped them.
+pub(crate) fn note_pruned_if(
+    folder: &Path,
+    by: By,
+    dropped: &Dropped,
+    is_there: impl FnOnce() -> bool,
+) -> io::Result<()> {
     let mut file = locked(folder)?;
+    if !is_there() {
+        return Ok(());
+    }
     if by == By::Sinkd && file.metadata()?.len() > FOLD_BYTES_OVER {
         return fold(folder, file, dropped);
     }
+    append(&mut file, by, dropped)
+}
+
+fn append(file: &mut File, by: By, dropped: &Dropped) -> io::Result<()> {
     let line = line(&Event::Pruned { at_ns: now_ns(), by, dropped: *dropped })?;
     // A line that a crash cut must not swallow this one.
-    let is_torn = file.seek(SeekFrom::End(0))? > 0 && last_octet(&mut file)? != b'\n';
+    let is_torn = file.seek(SeekFrom::End(0))? > 0 && last_octet(file)? != b'\n';
     file.write_all(if is_torn { [b"\n", &line[..]].concat() } else { line }.as_slice())
 }
 
@@ -113,10 +164,11 @@ fn fold(folder: &Path, mut old: File, dropped: &Dropped) -> io::Result<()> {
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
         }
     }
-    all.add(dropped);
     let folded = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: all })?;
+    // The newest stays a line of its own: its file may be there yet, and `Lines::has_pruned` asks.
+    let newest = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: *dropped })?;
     let new = folder.join("events.jsonl.new");
-    std::fs::write(&new, [folded, rest].concat())?;
+    std::fs::write(&new, [folded, rest, newest].concat())?;
     // Whoever waits for the lock of the old file sees that it has lost its name.
     std::fs::rename(new, path_of(folder))
 }
@@ -158,6 +210,10 @@ fn now_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
+        note_pruned_if(folder, by, dropped, || true)
+    }
 
     fn dropped(first: u32, last: u32, messages: u64) -> Dropped {
         let segments = u64::from(last - first + 1);

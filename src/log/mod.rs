@@ -25,6 +25,7 @@ mod own;
 mod own_build;
 mod provision;
 mod prune;
+mod prune_folder;
 pub mod reader;
 mod recovery;
 mod recycle;
@@ -47,6 +48,7 @@ pub use format::{
     StorageMode, StoreId, Totals,
 };
 pub use id::{MessageId, NotAnId};
+pub use prune_folder::prune;
 pub use recovery::Recovery;
 pub use reservation::{Commit, PendingCommit, Reservation};
 pub use retention::Retention;

@@ -94,11 +94,10 @@ impl Provision {
         let Some(sealed) = self.shelf.take_out(number) else {
             return;
         };
-        if !disk::segment_path(&self.folder, number).exists() {
-            // `sinkctl prune` was here, and has said so.
-            return;
-        }
-        if let Err(e) = events::note_pruned(&self.folder, By::Sinkd, &sealed.as_dropped(number)) {
+        // If it is gone, `sinkctl prune` was here, and has said so.
+        let is_there = || disk::segment_path(&self.folder, number).exists();
+        let dropped = sealed.as_dropped(number);
+        if let Err(e) = events::note_pruned_if(&self.folder, By::Sinkd, &dropped, is_there) {
             tracing::warn!(segment = number, error = %e, "what is dropped cannot be noted");
         }
     }

@@ -1,5 +1,6 @@
 //! The command line of sinkctl.
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -50,6 +51,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Drop the oldest sealed segments, beside a running sinkd or without one.
+    Prune(Prune),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {
         /// One JSON object.
@@ -91,6 +94,37 @@ pub struct Tail {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// All bounds hold; what may still take messages counts, and never goes.
+#[derive(Args)]
+#[group(id = "keep", required = true, multiple = true)]
+pub struct Prune {
+    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
+    #[arg(long, value_name = "SIZE", group = "keep", value_parser = parse_size)]
+    pub keep_bytes: Option<u64>,
+    /// Keep segments whose last message is no older than this: 30s, 10m, 24h.
+    #[arg(long, value_name = "TIME", group = "keep", value_parser = parse_age)]
+    pub keep_age: Option<Duration>,
+    /// Keep at most so many segments.
+    #[arg(long, value_name = "N", group = "keep")]
+    pub keep_segments: Option<u64>,
+    /// Drop nothing, and say what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    sinkd::config::parse_bytes(text)
+        .ok_or_else(|| format!("expected a size such as 4096, 64K or 10MiB; found '{text}'"))
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    sinkd::config::parse_time(text)
+        .ok_or_else(|| format!("expected a time such as 30s, 10m or 24h; found '{text}'"))
 }
 
 /// Which message is meant.

@@ -1,10 +1,11 @@
-//! sinkctl: reads what sinkd has stored, from the folder alone.
+//! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
 mod args;
 mod cat;
 mod count;
 mod ls;
 mod print;
+mod prune;
 mod segments;
 mod show;
 mod tail;
@@ -65,6 +66,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Tail(tail) => tail::run(folder, tail, out),
         Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
+        Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
 }

@@ -117,5 +117,10 @@ pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding
         }
     }
     writeln!(out, "{}", table.trim_fmt())?;
+    let pruned = folder.pruned()?;
+    if pruned.segments > 0 {
+        let (segments, messages, bytes) = (pruned.segments, pruned.messages, pruned.message_bytes);
+        writeln!(out, "pruned: {segments} segments, {messages} messages, {bytes} octets")?;
+    }
     Ok(report_unreadable(folder))
 }
