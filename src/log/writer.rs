@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 
 use super::flush::FlushJob;
-use super::format::{Crc, Facts, Kind, crc};
+use super::format::{Facts, Kind, crc};
 use super::id::MessageId;
 use super::provision::Request;
 use super::reservation::{Commit, PendingCommit};
@@ -133,14 +133,6 @@ impl Writer {
         assert!(payload_bytes <= given, "no more than receive_here gave");
         let bytes = envelope_bytes as usize + payload_bytes;
         let crc = crc(self.current.door.read(offset, bytes));
-        self.received = Some((offset, envelope_bytes, given));
-        self.commit_checked(payload_bytes, crc, facts)
-    }
-
-    /// The same, where the record's checksum is known.
-    #[inline]
-    fn commit_checked(&mut self, payload_bytes: usize, crc: u32, facts: &Facts) -> Commit {
-        let (offset, envelope_bytes, _) = self.received.take().expect("a record was received");
         let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
         let id = self.current.commit_tail(record, facts);
         self.poke_if_low();
@@ -168,16 +160,12 @@ impl Writer {
     ) -> Result<Commit, NoRoom> {
         let payload_bytes: usize = payload.iter().map(|part| part.len()).sum();
         let mut space = self.receive_here(envelope, payload_bytes)?;
-        // Of the source: it is in the cache, and the copy on its way to memory.
-        let mut crc = Crc::new();
-        crc.update(envelope);
         for part in payload {
             let (head, rest) = space.split_at_mut(part.len());
             head.copy_from_slice(part);
-            crc.update(part);
             space = rest;
         }
-        Ok(self.commit_checked(payload_bytes, crc.value(), facts))
+        Ok(self.commit_received(payload_bytes, facts))
     }
 
     /// Accepts a message of which nothing is stored: it is counted on the live page of the segment
