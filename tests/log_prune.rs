@@ -5,7 +5,7 @@ use std::path::Path;
 
 use common::{Client, Sink, messages, sinkctl};
 use sinkd::log::reader::{Folder, Segment};
-use sinkd::log::{MessageId, Retention, prune};
+use sinkd::log::{Keep, MessageId, Retention, prune};
 
 /// Segments of 1 MiB; messages that fill one by the fives.
 const ARGS: &[&str] = &["--workers", "1", "--segment-bytes", "1MiB"];
@@ -120,7 +120,8 @@ fn what_a_ring_and_two_pruners_drop_is_counted_once() {
     let sink = Sink::start(data.path(), &[ARGS, &["--retain-segments", "6"]].concat());
     let mut client = sink.connect();
     client.ehlo();
-    let keep = Retention { segments: Some(5), ..Retention::default() };
+    let retention = Retention { segments: Some(5), ..Retention::default() };
+    let keep = Keep { retention, without_removed: false };
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let sent = std::thread::scope(|scope| {
         for _ in 0..2 {

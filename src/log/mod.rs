@@ -15,6 +15,7 @@
 mod disk;
 mod error;
 mod events;
+mod flags;
 mod flush;
 mod folder_log;
 mod format;
@@ -29,6 +30,7 @@ mod prune_folder;
 pub mod reader;
 mod recovery;
 mod recycle;
+mod removal;
 mod reservation;
 mod retention;
 mod segment;
@@ -48,8 +50,9 @@ pub use format::{
     StorageMode, StoreId, Totals,
 };
 pub use id::{MessageId, NotAnId};
-pub use prune_folder::prune;
+pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
+pub use removal::{Remove, Removed, remove};
 pub use reservation::{Commit, PendingCommit, Reservation};
 pub use retention::Retention;
 pub use settings::{Durability, Settings};

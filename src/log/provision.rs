@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::disk;
+use super::flags;
 use super::flush::{FlushJob, Flushed};
 use super::format::{
     BootId, COUNTED_WORD, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES,
@@ -461,6 +462,7 @@ impl Provision {
             recycle::renew(door.file(), &identity)?;
             self.name_safely(door.file(), &from, &path)?;
             door.file().unlock()?;
+            flags::forget(&self.folder, old);
             Ok(door)
         });
         let door = made.inspect_err(|e| {

@@ -5,8 +5,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::disk;
 use super::events::{self, By};
+use super::flags::{self, Of};
 use super::format::Totals;
 use super::provision::Provision;
+use super::recovery::flagged;
 use super::retention::Sealed;
 
 /// How often ages are looked at: a tenth of the age, within these.
@@ -32,6 +34,9 @@ impl Provision {
     pub(crate) fn room_for(&mut self, bytes: u64) -> Option<u32> {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();
+        if self.shelf.is_over(&self.settings.retention, open + 1, open_bytes + bytes) {
+            self.see_removed();
+        }
         while self.shelf.is_over(&self.settings.retention, open + 1, open_bytes + bytes) {
             let number = self.shelf.first_to_go()?;
             let path = disk::segment_path(&self.folder, number);
@@ -79,7 +84,20 @@ impl Provision {
         self.unlink_segment(number);
     }
 
+    /// What was removed beside us goes first.
+    fn see_removed(&mut self) {
+        let Ok(flagged) = flagged(&self.folder) else {
+            return;
+        };
+        for number in self.shelf.kept().into_iter().filter(|number| flagged.contains(number)) {
+            let of = Of { store: self.store.state.id, number };
+            let flags = flags::load(&self.folder, of);
+            self.shelf.see_removed(number, flags.messages(), flags.only_counted);
+        }
+    }
+
     pub(crate) fn unlink_segment(&self, number: u32) {
+        flags::forget(&self.folder, number);
         match std::fs::remove_file(disk::segment_path(&self.folder, number)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(segment = number, error = %e, "cannot drop a segment");

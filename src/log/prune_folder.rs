@@ -11,11 +11,21 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::events::{By, Dropped, Lines};
+use super::flags;
 use super::reader::{Folder, Segment};
 use super::retention::{Retention, Sealed, Shelf};
 
 /// Segments dropped under one lock: few open files, and sinkd does not wait for long.
 const AT_ONCE: usize = 64;
+
+/// What [`prune`] leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// As in sinkd.
+    pub retention: Retention,
+    /// No sealed segment all of whose messages were removed.
+    pub without_removed: bool,
+}
 
 /// Drops the oldest sealed segments of a data folder until `keep` holds; open segments count, and
 /// never go. Gives what went, or with `is_dry_run` what would go.
@@ -23,7 +33,7 @@ const AT_ONCE: usize = 64;
 /// Costs a read of 8 KiB per segment, and an unlink per dropped one. Errors: the folder or its
 /// `events.jsonl` cannot be read or written, a file cannot be unlinked; what went before is written
 /// down.
-pub fn prune(path: &Path, keep: &Retention, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
+pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
     let folder = Folder::open(path)?;
     let going = going(&folder, keep);
     if is_dry_run {
@@ -37,7 +47,7 @@ pub fn prune(path: &Path, keep: &Retention, is_dry_run: bool) -> io::Result<Vec<
 }
 
 /// What must go, by number, so that `keep` holds.
-fn going(folder: &Folder, keep: &Retention) -> Vec<Dropped> {
+fn going(folder: &Folder, keep: &Keep) -> Vec<Dropped> {
     let mut shelf = Shelf::default();
     let (mut open, mut open_bytes) = (0, 0);
     for summary in folder.segments() {
@@ -52,7 +62,7 @@ fn going(folder: &Folder, keep: &Retention) -> Vec<Dropped> {
                 messages: u64::from(summary.published.messages),
                 message_bytes: summary.totals.message_bytes,
                 only_counted: summary.only_counted,
-                is_removed: false,
+                is_removed: summary.is_removed(),
             };
             shelf.put(number, sealed);
         } else {
@@ -64,9 +74,11 @@ fn going(folder: &Folder, keep: &Retention) -> Vec<Dropped> {
     let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
     let mut going = Vec::new();
     loop {
-        let old = keep.age.and_then(|age| shelf.expired(age, now_ns));
-        let over = || shelf.first_to_go().filter(|_| shelf.is_over(keep, open, open_bytes));
-        let Some(number) = old.or_else(over) else { break };
+        let Keep { retention, without_removed } = keep;
+        let removed = shelf.removed().filter(|_| *without_removed);
+        let old = || retention.age.and_then(|age| shelf.expired(age, now_ns));
+        let over = || shelf.first_to_go().filter(|_| shelf.is_over(retention, open, open_bytes));
+        let Some(number) = removed.or_else(old).or_else(over) else { break };
         going.extend(shelf.take_out(number).map(|sealed| sealed.as_dropped(number)));
     }
     going.sort_by_key(|dropped| dropped.first);
@@ -91,6 +103,7 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
         lines.note(By::Sinkctl, &run)?;
     }
     for (_, segment) in &held {
+        flags::forget(path, segment.number());
         match std::fs::remove_file(segment.path()) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
             _ => {}

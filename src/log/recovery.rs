@@ -4,6 +4,7 @@
 //! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
 //! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](super::Log::open), which
 //! holds the lock, writes the result down; readers work it out in memory.
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
@@ -58,7 +59,19 @@ pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(files)
 }
 
-/// Removes own segments that were never finished; gives the highest segment number in the folder.
+/// The segments of a folder that have flags.
+pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
+    let mut numbers = HashSet::new();
+    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".flags"));
+        numbers.extend(stem.and_then(|stem| disk::segment_number(&format!("{stem}.seg"))));
+    }
+    Ok(numbers)
+}
+
+/// Removes own segments that were never finished, and flags whose segment has gone; gives the
+/// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = disk::segments_folder(folder);
     let failed = |e| OpenError::of(&segments, e);
@@ -71,7 +84,11 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
         let part = name.strip_suffix(".part").map(|stem| format!("{stem}.seg"));
         let number = disk::segment_number(part.as_deref().unwrap_or(name));
         highest = highest.max(number.unwrap_or(0));
-        if part.is_some() && number.is_some() {
+        let is_stale_flags = name.strip_suffix(".flags").is_some_and(|stem| {
+            let segment = format!("{stem}.seg");
+            disk::segment_number(&segment).is_some() && !segments.join(segment).exists()
+        });
+        if (part.is_some() && number.is_some()) || is_stale_flags {
             let path = segments.join(name);
             std::fs::remove_file(&path).map_err(|e| OpenError::of(path, e))?;
         }

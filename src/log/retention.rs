@@ -75,8 +75,7 @@ impl Shelf {
 
     /// The segment that goes first: one whose messages were all removed, else the oldest.
     pub(crate) fn first_to_go(&self) -> Option<u32> {
-        let removed = self.sealed.iter().find(|(_, sealed)| sealed.is_removed);
-        removed.or_else(|| self.sealed.iter().next()).map(|(number, _)| *number)
+        self.removed().or_else(|| self.sealed.keys().next().copied())
     }
 
     /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
@@ -95,11 +94,23 @@ impl Shelf {
         self.sealed.iter().find(|(_, sealed)| is_old(sealed)).map(|(number, _)| *number)
     }
 
-    #[cfg(test)]
-    pub(crate) fn mark_removed(&mut self, number: u32) {
+    /// Numbers of those not known to be removed as a whole.
+    pub(crate) fn kept(&self) -> Vec<u32> {
+        let kept = self.sealed.iter().filter(|(_, sealed)| !sealed.is_removed);
+        kept.map(|(number, _)| *number).collect()
+    }
+
+    /// So many messages of it were removed; `only_counted` of those without a slot.
+    pub(crate) fn see_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
-            sealed.is_removed = true;
+            sealed.is_removed = messages >= sealed.messages && only_counted >= sealed.only_counted;
         }
+    }
+
+    /// A segment of which everything was removed.
+    pub(crate) fn removed(&self) -> Option<u32> {
+        let removed = self.sealed.iter().find(|(_, sealed)| sealed.is_removed);
+        removed.map(|(number, _)| *number)
     }
 }
 
@@ -123,7 +134,8 @@ mod tests {
         let mut shelf = Shelf::default();
         (1..5).for_each(|n| shelf.put(n, sealed(100, u64::from(n))));
         assert_eq!(shelf.first_to_go(), Some(1));
-        shelf.mark_removed(3);
+        shelf.see_removed(2, 0, 0);
+        shelf.see_removed(3, 1, 0);
         assert_eq!(shelf.first_to_go(), Some(3));
         shelf.take_out(3);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };

@@ -51,6 +51,9 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Remove messages: they are not listed, counted or given any more, their space goes with their
+    /// segment. Exit 1 if an id names none.
+    Rm(Rm),
     /// Drop the oldest sealed segments, beside a running sinkd or without one.
     Prune(Prune),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
@@ -96,6 +99,23 @@ pub struct Tail {
     pub json: bool,
 }
 
+#[derive(Args)]
+#[group(id = "which", required = true, multiple = false)]
+pub struct Rm {
+    /// `segment:slot`, or `latest`.
+    #[arg(group = "which", value_name = "ID")]
+    pub ids: Vec<Id>,
+    /// All that are there now.
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// All that arrived before this moment: RFC 3339, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME", group = "which")]
+    pub until: Option<Moment>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// All bounds hold; what may still take messages counts, and never goes.
 #[derive(Args)]
 #[group(id = "keep", required = true, multiple = true)]
@@ -109,6 +129,9 @@ pub struct Prune {
     /// Keep at most so many segments.
     #[arg(long, value_name = "N", group = "keep")]
     pub keep_segments: Option<u64>,
+    /// Drop what holds only messages that were removed (see rm).
+    #[arg(long, group = "keep")]
+    pub removed: bool,
     /// Drop nothing, and say what would go.
     #[arg(long)]
     pub dry_run: bool,

@@ -6,6 +6,7 @@ mod count;
 mod ls;
 mod print;
 mod prune;
+mod rm;
 mod segments;
 mod show;
 mod tail;
@@ -66,6 +67,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Tail(tail) => tail::run(folder, tail, out),
         Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
+        Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }

@@ -4,7 +4,7 @@ use std::io::Write;
 use anyhow::Context;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
-use sinkd::log::{self, Dropped, Retention};
+use sinkd::log::{self, Dropped, Keep, Retention};
 
 use crate::args::Prune;
 use crate::{Finding, Out};
@@ -23,8 +23,9 @@ struct Report {
 }
 
 pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Finding> {
-    let keep =
+    let retention =
         Retention { bytes: prune.keep_bytes, age: prune.keep_age, segments: prune.keep_segments };
+    let keep = Keep { retention, without_removed: prune.removed };
     let runs = log::prune(folder.path(), &keep, prune.dry_run)
         .with_context(|| format!("{}: cannot prune", folder.path().display()))?;
     let mut all = Dropped::default();

@@ -117,6 +117,9 @@ pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding
         }
     }
     writeln!(out, "{}", table.trim_fmt())?;
+    if folder.removed() > 0 {
+        writeln!(out, "removed: {} messages, not counted above", folder.removed())?;
+    }
     let pruned = folder.pruned()?;
     if pruned.segments > 0 {
         let (segments, messages, bytes) = (pruned.segments, pruned.messages, pruned.message_bytes);
