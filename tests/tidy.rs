@@ -26,6 +26,7 @@ const BANNED: &[(&str, &[&str])] = &[
         "Instant::now",
         &[
             "server/clock.rs",
+            "log/ahead.rs",
             "log/flush.rs",
             "log/provision.rs",
             "log/prune.rs",

@@ -12,6 +12,7 @@
 //! one thread to each segment; a worker never waits for storage, it is told [`NoRoom`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+mod ahead;
 mod disk;
 mod error;
 mod events;
@@ -21,6 +22,7 @@ mod folder_log;
 mod format;
 mod id;
 mod lock;
+mod make;
 mod map;
 mod own;
 mod own_build;
