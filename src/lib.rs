@@ -6,3 +6,4 @@ pub mod log;
 pub mod mime;
 pub mod server;
 pub mod smtp;
+pub mod stats;

@@ -1,0 +1,197 @@
+//! Reading `stats/` back: of one folder or of many, merged without loss.
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+
+use super::files::{HOUR_S, Line, counters_of, folder_of, parse_name};
+use super::interval::TENTHS;
+use super::metric::{Counter, Metric};
+
+/// Counters of one second.
+#[derive(Debug, Clone, Default)]
+pub struct Second {
+    counters: [u64; Counter::ALL.len()],
+    /// By code and enhanced code as sent.
+    pub replies: BTreeMap<String, u64>,
+    /// Accepted messages in each tenth of it.
+    pub tenths: [u64; TENTHS],
+}
+
+impl Second {
+    /// A counter's value.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    fn add(&mut self, line: &Line) {
+        for (mine, theirs) in self.counters.iter_mut().zip(counters_of(line)) {
+            *mine += theirs;
+        }
+        for (name, n) in &line.replies {
+            *self.replies.entry(name.clone()).or_default() += n;
+        }
+        for (mine, theirs) in self.tenths.iter_mut().zip(line.tenths) {
+            *mine += u64::from(theirs);
+        }
+    }
+}
+
+/// What was recorded in a span of time.
+#[derive(Debug, Default)]
+pub struct History {
+    /// By Unix time, s; seconds in which nothing happened are left out.
+    pub seconds: BTreeMap<u64, Second>,
+    histograms: BTreeMap<Metric, Histogram<u64>>,
+    /// What could not be read, a sentence each with file and line.
+    pub problems: Vec<String>,
+}
+
+/// The files of one start of sinkd and hour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Stem {
+    start: u32,
+    hour: u64,
+}
+
+impl History {
+    /// Reads the statistics of a data folder in `span` (Unix s) and adds them to what is here.
+    ///
+    /// Costs about 10 us a second and metric where hours are not wholly inside the span, else 0.2
+    /// ms an hour. Errors: the folder cannot be read; no statistics are not an error.
+    pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
+        let folder = folder_of(data);
+        let entries = match std::fs::read_dir(&folder) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+            other => other?,
+        };
+        let mut stems = HashSet::new();
+        let mut files = BTreeMap::new();
+        for entry in entries {
+            let path = entry?.path();
+            let name = path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+            if let Some((start, hour, ending)) = name.as_deref().and_then(parse_name) {
+                let stem = Stem { start, hour };
+                stems.insert(stem);
+                files.insert((stem, ending.to_owned()), path);
+            }
+        }
+        for stem in stems {
+            let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
+            if hour.start < span.end && span.start < hour.end {
+                let file = |ending: &str| files.get(&(stem, ending.to_owned()));
+                let here = hour.start.max(span.start)..hour.end.min(span.end);
+                self.read_hour(file("hlog"), file("jsonl"), file("hour.hlog"), &here)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_hour(
+        &mut self,
+        log: Option<&PathBuf>,
+        lines: Option<&PathBuf>,
+        rolled_up: Option<&PathBuf>,
+        span: &Range<u64>,
+    ) -> io::Result<()> {
+        let mut extent: Option<Range<u64>> = None;
+        if let Some(path) = lines {
+            for (number, text) in whole_lines(path)?.lines().enumerate() {
+                let Ok(line) = serde_json::from_str::<Line>(text) else {
+                    self.problem(path, number, "not a line of counters");
+                    continue;
+                };
+                if line.second / HOUR_S != span.start / HOUR_S {
+                    self.problem(path, number, "a second of another hour");
+                    continue;
+                }
+                let seen = extent.get_or_insert(line.second..line.second + 1);
+                *seen = seen.start.min(line.second)..seen.end.max(line.second + 1);
+                if span.contains(&line.second) {
+                    self.seconds.entry(line.second).or_default().add(&line);
+                }
+            }
+        }
+        let is_inside = extent.is_some_and(|e| span.start <= e.start && e.end <= span.end);
+        match (rolled_up, log) {
+            (Some(path), _) if is_inside => self.read_log(path, span),
+            (_, Some(path)) => self.read_log(path, span),
+            (_, None) => Ok(()),
+        }
+    }
+
+    fn read_log(&mut self, path: &Path, span: &Range<u64>) -> io::Result<()> {
+        for (number, line) in whole_lines(path)?.lines().enumerate() {
+            match interval_of(line) {
+                Ok(Some((metric, second, histogram))) if span.contains(&second) => {
+                    let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
+                    if mine.add(&histogram).is_err() {
+                        self.problem(path, number, "values beyond the metric's bound");
+                    }
+                }
+                Ok(_) => {}
+                Err(what) => self.problem(path, number, what),
+            }
+        }
+        Ok(())
+    }
+
+    fn problem(&mut self, path: &Path, number: usize, what: &str) {
+        self.problems.push(format!("{}:{}: {what}", path.display(), number + 1));
+    }
+
+    /// What was recorded of a metric; `None`: nothing.
+    pub fn histogram(&self, metric: Metric) -> Option<&Histogram<u64>> {
+        self.histograms.get(&metric)
+    }
+
+    /// A counter's sum.
+    pub fn total(&self, counter: Counter) -> u64 {
+        self.seconds.values().map(|second| second.counter(counter)).sum()
+    }
+
+    /// Replies by code and enhanced code.
+    pub fn replies(&self) -> BTreeMap<&str, u64> {
+        let mut replies = BTreeMap::new();
+        for (name, n) in self.seconds.values().flat_map(|second| &second.replies) {
+            *replies.entry(name.as_str()).or_default() += n;
+        }
+        replies
+    }
+}
+
+/// The file's text without a last line that was cut (by a crash, or as it is being written).
+fn whole_lines(path: &Path) -> io::Result<String> {
+    let mut bytes = std::fs::read(path)?;
+    let end = bytes.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+    bytes.truncate(end);
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Metric, second and histogram of a line of an interval log; `None`: a comment, or a metric of a
+/// newer version.
+fn interval_of(line: &str) -> Result<Option<(Metric, u64, Histogram<u64>)>, &'static str> {
+    if line.is_empty() || line.starts_with(['#', '"']) {
+        return Ok(None);
+    }
+    let text = format!("{line}\n");
+    let entry = IntervalLogIterator::new(text.as_bytes()).next();
+    let Some(Ok(LogEntry::Interval(interval))) = entry else {
+        return Err("not a line of an interval log");
+    };
+    let Some(metric) = interval.tag().and_then(|tag| Metric::of(tag.as_str())) else {
+        return Ok(None);
+    };
+    let second = interval.start_timestamp().as_secs();
+    let encoded = STANDARD.decode(interval.encoded_histogram()).map_err(|_| "not base64")?;
+    let histogram = Deserializer::new()
+        .deserialize(&mut io::Cursor::new(encoded))
+        .map_err(|_| "not a histogram")?;
+    Ok(Some((metric, second, histogram)))
+}

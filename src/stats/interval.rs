@@ -1,0 +1,111 @@
+//! What was recorded in one second: by one worker, or by all of them.
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+
+use super::metric::{Counter, Metric};
+
+/// Parts of a second in which messages are counted, so that stutter shows.
+pub const TENTHS: usize = 10;
+
+/// Histograms and counters of one second.
+#[derive(Debug, Clone)]
+pub struct Interval {
+    /// Unix time, s.
+    pub second: u64,
+    histograms: Vec<Histogram<u64>>,
+    counters: [u64; Counter::ALL.len()],
+    /// Replies, by code and enhanced code as sent (`250 2.1.0`).
+    replies: Vec<u64>,
+    /// Accepted messages in each tenth of the second.
+    pub tenths: [u32; TENTHS],
+}
+
+impl Interval {
+    /// An empty one, for replies of as many sorts. Costs about 30 KiB for each metric.
+    pub fn new(reply_sorts: usize) -> Interval {
+        Interval {
+            second: 0,
+            histograms: Metric::ALL.iter().map(|m| m.histogram()).collect(),
+            counters: [0; Counter::ALL.len()],
+            replies: vec![0; reply_sorts],
+            tenths: [0; TENTHS],
+        }
+    }
+
+    /// Records `n` values; beyond the metric's bound they are recorded as the bound, and counted.
+    #[inline]
+    pub fn record_n(&mut self, metric: Metric, value: u64, n: u64) {
+        if value > metric.max() {
+            self.counters[Counter::Saturated as usize] += n;
+        }
+        self.histograms[metric as usize].saturating_record_n(value, n);
+    }
+
+    /// Adds to a counter.
+    #[inline]
+    pub fn add(&mut self, counter: Counter, n: u64) {
+        self.counters[counter as usize] += n;
+    }
+
+    /// The histogram of a metric.
+    pub fn histogram(&self, metric: Metric) -> &Histogram<u64> {
+        &self.histograms[metric as usize]
+    }
+
+    /// A counter's value.
+    pub fn counter(&self, counter: Counter) -> u64 {
+        self.counters[counter as usize]
+    }
+
+    /// Replies of each sort.
+    pub fn replies(&self) -> &[u64] {
+        &self.replies
+    }
+
+    /// The counts of replies, to be added to.
+    pub fn replies_mut(&mut self) -> &mut [u64] {
+        &mut self.replies
+    }
+
+    /// Did nothing happen?
+    pub fn is_empty(&self) -> bool {
+        self.counters.iter().all(|n| *n == 0) && self.replies.iter().all(|n| *n == 0)
+    }
+
+    /// Adds what another one holds; loses nothing, as all have the same bounds.
+    pub fn merge(&mut self, other: &Interval) {
+        for (mine, theirs) in self.histograms.iter_mut().zip(&other.histograms) {
+            if !theirs.is_empty() {
+                mine.add(theirs).expect("the bounds are those of one table");
+            }
+        }
+        for (mine, theirs) in self.counters.iter_mut().zip(&other.counters) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.replies.iter_mut().zip(&other.replies) {
+            *mine += theirs;
+        }
+        for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
+            *mine += theirs;
+        }
+    }
+
+    /// As new. Costs a `memset` of each histogram that was used.
+    pub fn clear(&mut self) {
+        for histogram in &mut self.histograms {
+            if !histogram.is_empty() {
+                histogram.reset();
+            }
+        }
+        self.counters.fill(0);
+        self.replies.fill(0);
+        self.tenths.fill(0);
+    }
+
+    /// Counters by name, those that are 0 left out.
+    pub fn named_counters(&self) -> BTreeMap<&'static str, u64> {
+        let all = Counter::ALL.iter().map(|c| (c.tag(), self.counter(*c)));
+        all.filter(|(_, n)| *n > 0).collect()
+    }
+}
