@@ -1,6 +1,7 @@
 //! Command parsing, a plain transaction through the session, and the end-of-data scan.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sinkd::smtp::data::{EndOfData, scan_slowly};
+use sinkd::smtp::envelope::Client;
 use sinkd::smtp::grammar::{Command, parse};
 use sinkd::smtp::limits::{Limits, Policy};
 use sinkd::smtp::session::{Desk, Receipt, Session, Step};
@@ -46,7 +47,7 @@ fn transaction(session: &mut Session, desk: &mut Desk, pieces: &[&[u8]]) -> usiz
 
 fn sessions(c: &mut Criterion) {
     let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", Limits::default()));
-    let mut session = Session::new("127.0.0.1:2525".parse().expect("an address"), policy);
+    let mut session = Session::new(Client::Tcp(([127, 0, 0, 1], 2525).into()), policy);
     let mut desk = Desk::new(1 << 20);
     session.feed(b"EHLO client.example.com\r\n", &mut desk);
     desk.replies.clear();

@@ -2,24 +2,32 @@
 //! its TOML file and `--print-config` come from it.
 #![forbid(unsafe_code)]
 
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::log;
 use crate::smtp::limits::Limits;
 
+use storage::{Store, StoreRule};
+use transcript::Sessions;
+
 mod file;
+mod listen;
+pub mod storage;
 mod table;
+pub mod transcript;
 mod value;
 
 pub use file::{FileError, load};
+pub use listen::{Address, BadAddress, Listener};
 pub use table::{KEYS, Key, ValueError};
+pub use value::{parse_bytes, parse_time};
 
 /// Effective settings.
 #[derive(Debug, Clone)]
 pub struct Config {
-    pub listen: Vec<SocketAddr>,
+    pub listen: Vec<Listener>,
     pub data: PathBuf,
     pub hostname: String,
     /// `None`: the cores this process may use, at most 8.
@@ -37,6 +45,10 @@ pub struct Config {
     pub data_timeout: Duration,
     pub storage_wait: Duration,
     pub durability: log::Durability,
+    pub retention: log::Retention,
+    /// For recipients that no rule names.
+    pub store: Store,
+    pub store_rules: Vec<StoreRule>,
     pub segment_bytes: u64,
     /// Per worker.
     pub region_memory_bytes: u64,
@@ -46,8 +58,19 @@ pub struct Config {
     pub stop_after_messages: Option<u64>,
     pub stop_after_sessions: Option<u64>,
     pub stop_after_idle: Option<Duration>,
+    pub transcript: Option<PathBuf>,
+    pub transcript_sessions: Sessions,
     pub log_level: String,
     pub log_format: LogFormat,
+}
+
+/// Settings that don't go together.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    #[error("there is nothing to listen on: give --listen ADDR")]
+    NoListener,
+    #[error("{listener}: LMTP must not be offered on port 25 (RFC 2033 5): choose another port")]
+    LmtpOnSmtpPort { listener: Listener },
 }
 
 /// How sinkd writes about itself to stderr.
@@ -60,7 +83,7 @@ pub enum LogFormat {
 impl Default for Config {
     fn default() -> Config {
         Config {
-            listen: vec![SocketAddr::from(([127, 0, 0, 1], 1025))],
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 1025)).into()],
             data: PathBuf::from("sink-data"),
             hostname: "sinkd.localhost".into(),
             workers: None,
@@ -74,6 +97,9 @@ impl Default for Config {
             data_timeout: Duration::from_secs(300),
             storage_wait: Duration::from_secs(5),
             durability: log::Durability::Process,
+            retention: log::Retention::default(),
+            store: Store::Full,
+            store_rules: Vec::new(),
             segment_bytes: 64 << 20,
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
@@ -81,6 +107,8 @@ impl Default for Config {
             stop_after_messages: None,
             stop_after_sessions: None,
             stop_after_idle: None,
+            transcript: None,
+            transcript_sessions: Sessions::All,
             log_level: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -95,9 +123,21 @@ impl Config {
             segment_bytes_first: first.min(self.segment_bytes),
             segment_bytes_max: self.segment_bytes,
             durability: self.durability,
+            retention: self.retention,
             own_segments_max: self.own_segments_max,
             region_bytes_max: self.region_memory_bytes,
             ..log::Settings::default()
+        }
+    }
+
+    /// What no single setting can know to be wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.listen.is_empty() {
+            return Err(ConfigError::NoListener);
+        }
+        match self.listen.iter().find(|listener| listener.is_lmtp_on_smtp_port()) {
+            Some(listener) => Err(ConfigError::LmtpOnSmtpPort { listener: listener.clone() }),
+            None => Ok(()),
         }
     }
 
@@ -126,11 +166,6 @@ pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
     Ok(config)
 }
 
-/// `HOST:PORT`, `[IPv6]:PORT`, or a name that resolves on this machine (`localhost:1025`).
-pub(crate) fn parse_address(text: &str) -> Option<SocketAddr> {
-    text.parse().ok().or_else(|| text.to_socket_addrs().ok()?.next())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,14 +174,20 @@ mod tests {
     fn printed_settings_read_back_as_the_same() {
         let mut config = Config::default();
         config.limits.errors_max = Some(7);
+        config.transcript = Some("tran scripts".into());
+        config.transcript_sessions = Sessions::OneIn(7);
         config.stop_after_idle = Some(Duration::from_millis(1500));
         config.listen.push("[::1]:2525".parse().unwrap());
+        config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());
+        storage::add_rule(&mut config.store_rules, "*.test=envelope/10").unwrap();
+        storage::add_rule(&mut config.store_rules, "*=none").unwrap();
         let text = config.to_toml();
         let mut read = Config::default();
         file::apply(Path::new("printed.toml"), &text, &mut read).unwrap();
         assert_eq!(read.to_toml(), text);
         assert_eq!(read.limits.errors_max, Some(7));
-        assert_eq!(read.listen.len(), 2);
+        assert_eq!(read.listen, config.listen);
+        assert_eq!(read.store_rules, config.store_rules);
     }
 
     #[test]

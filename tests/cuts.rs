@@ -1,7 +1,7 @@
 //! Replies and stored bytes do not depend on how the client's octets were cut into pieces.
 use proptest::prelude::*;
 use sinkd::smtp::data::{EndOfData, scan_slowly, unstuff};
-use sinkd::smtp::testkit::{check_session, run_cut, small_limits};
+use sinkd::smtp::testkit::{check_session, run_cut, run_cut_lmtp, small_limits};
 use std::path::Path;
 
 /// A command line with its CRLF, good or bad.
@@ -9,6 +9,7 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
     let good = prop::sample::select(vec![
         "EHLO client.example",
         "HELO client.example",
+        "LHLO client.example",
         "MAIL FROM:<a@b.example>",
         "MAIL FROM:<> SIZE=10 BODY=8BITMIME",
         "MAIL FROM:<a@b.example> BODY=BINARYMIME",
@@ -123,6 +124,15 @@ proptest! {
         prop_assert_eq!(&run_cut(&dialogue, &cuts, &limits), &whole);
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
         prop_assert_eq!(&run_cut(&dialogue, &every_octet, &limits), &whole);
+        // The same dialogue over LMTP, with its hello.
+        let text = dialogue.windows(6).position(|w| w == b"EHLO c");
+        let mut dialogue = dialogue;
+        if let Some(at) = text {
+            dialogue[at] = b'L';
+        }
+        let whole = run_cut_lmtp(&dialogue, &[], &limits);
+        prop_assert_eq!(&run_cut_lmtp(&dialogue, &cuts, &limits), &whole);
+        prop_assert_eq!(&run_cut_lmtp(&dialogue, &every_octet, &limits), &whole);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! limits: message_bytes_max=100        bounds other than the default (first line only)
+//! protocol: lmtp                       LMTP instead of SMTP (in the first two lines only)
 //! greet: EHLO client.example           the client says so and gets its 250, not shown here
 //! C: MAIL FROM:<a@b.example>           the client sends the line and CRLF
 //! C~ half a line                       the client sends without CRLF
@@ -79,7 +80,8 @@ fn compare(expected: &str, held: &str) -> Result<(), String> {
 fn hold(text: &str, pieces: Pieces) -> String {
     let limits = limits(text.lines().next().unwrap_or_default());
     let (mut out, mut turn, mut was_closed) = (String::new(), Vec::new(), false);
-    let mut driver = Driver::new(limits);
+    let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
+    let mut driver = if is_lmtp { Driver::lmtp(limits) } else { Driver::new(limits) };
     driver.take_replies();
     for line in text.lines() {
         if let Some(hello) = line.strip_prefix("greet: ") {
@@ -96,8 +98,8 @@ fn hold(text: &str, pieces: Pieces) -> String {
             let (count, octets) = line.split_once(' ').expect("C*count octets");
             unescape(octets).repeat(count.parse().expect("C*count octets"))
         } else {
-            let is_comment =
-                line.starts_with('#') || line.starts_with("limits:") || line.is_empty();
+            let is_setting = line.starts_with("limits:") || line.starts_with("protocol:");
+            let is_comment = line.starts_with('#') || is_setting || line.is_empty();
             answer(&mut driver, &mut turn, pieces, &mut out);
             if driver.is_closed() && !was_closed {
                 was_closed = true;

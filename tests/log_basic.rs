@@ -2,7 +2,7 @@
 mod log_support;
 
 use log_support::{facts, open, payload, read, reserved, small};
-use sinkd::log::reader::Segment;
+use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Facts, Kind, Log, NoRoom, OpenError};
 
 #[test]
@@ -99,4 +99,31 @@ fn kinds_are_counted_apart() {
     assert_eq!((segment.rejections(), segment.notes()), (2, 1));
     assert_eq!(segment.slot(4).unwrap().messages_before, 2);
     bench.close();
+}
+
+#[test]
+fn what_is_only_counted_survives_sealing_and_recovery() {
+    let folder = tempfile::tempdir().unwrap();
+    let counted = || Folder::open(folder.path()).unwrap().only_counted();
+    // Sealed, without a slot.
+    let mut bench = open(folder.path(), small());
+    (0..3).for_each(|_| _ = bench.writer.count_only());
+    assert_eq!(counted(), 3);
+    bench.close();
+    assert_eq!(counted(), 3);
+    // Left open, as a process leaves it that is killed: without a slot, then with one.
+    for (round, total) in [(0, 5), (1, 7)] {
+        let mut bench = open(folder.path(), small());
+        (0..2).for_each(|_| _ = bench.writer.count_only());
+        if round == 1 {
+            bench.append(b"e", b"kept");
+        }
+        std::mem::forget(bench.writer);
+        bench.log.close();
+        assert_eq!(counted(), total);
+    }
+    let (log, recovery) = Log::open(folder.path(), small()).unwrap();
+    log.close();
+    assert_eq!((counted(), recovery.messages), (7, 1));
+    assert_eq!(Folder::open(folder.path()).unwrap().messages(), 1);
 }

@@ -5,8 +5,8 @@ mod log_support;
 use crossbeam_channel::bounded;
 use log_support::{facts, small};
 use proptest::prelude::*;
-use sinkd::log::reader::{Folder, Listing, Span};
-use sinkd::log::{Facts, Kind, Log, MessageId, NoRoom, Settings};
+use sinkd::log::reader::{Folder, Listing, ReadError, Span};
+use sinkd::log::{self, Facts, Kind, Log, MessageId, NoRoom, Remove, Settings};
 
 /// (start, time, id) of each message, in the order of a listing.
 type Order = Vec<(u32, u64, MessageId)>;
@@ -53,6 +53,52 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
     order
 }
 
+#[derive(Debug, Clone)]
+enum Removal {
+    /// By position in the order, some of them twice or not there.
+    Some(Vec<usize>),
+    /// Before a time.
+    Until(u64),
+    All,
+}
+
+fn removal() -> impl Strategy<Value = Removal> {
+    prop_oneof![
+        6 => prop::collection::vec(0..300usize, 1..30).prop_map(Removal::Some),
+        2 => (999_700..1_000_300u64).prop_map(Removal::Until),
+        1 => Just(Removal::All),
+    ]
+}
+
+/// Removes from the folder and from the model, and compares what is said about it.
+fn remove(folder: &std::path::Path, removal: &Removal, order: &mut Order) {
+    let gone: Vec<MessageId> = match removal {
+        Removal::Some(places) => {
+            let mut ids: Vec<_> =
+                places.iter().filter_map(|i| order.get(*i)).map(|m| m.2).collect();
+            ids.sort();
+            ids.dedup();
+            ids
+        }
+        Removal::Until(ns) => order.iter().filter(|m| m.1 < *ns).map(|m| m.2).collect(),
+        Removal::All => order.iter().map(|m| m.2).collect(),
+    };
+    let what = match removal {
+        Removal::Some(_) => Remove::Ids(gone.iter().chain(&gone).copied().collect()),
+        Removal::Until(ns) => Remove::Until(*ns),
+        Removal::All => Remove::All,
+    };
+    let removed = log::remove(folder, &what).unwrap();
+    assert_eq!((removed.messages, removed.missing.len()), (gone.len() as u64, 0), "{removal:?}");
+    order.retain(|message| !gone.contains(&message.2));
+    let reader = Folder::open(folder).unwrap();
+    for id in &gone {
+        assert!(matches!(reader.find(*id), Err(ReadError::Removed { .. })), "{id}");
+    }
+    let again = log::remove(folder, &Remove::Ids(gone.clone())).unwrap();
+    assert_eq!((again.messages, again.missing), (0, gone));
+}
+
 fn ids(listing: &Listing<'_>, offset: u64, limit: usize) -> Vec<MessageId> {
     listing.forward(offset).unwrap().take(limit).map(|s| s.unwrap().id).collect()
 }
@@ -72,9 +118,13 @@ proptest! {
         ),
         offsets in prop::collection::vec(0..400u64, 8),
         span in (0..300u64, 0..300u64),
+        removals in prop::collection::vec(removal(), 0..6),
     ) {
         let dir = tempfile::tempdir().unwrap();
-        let order = fill(dir.path(), &starts);
+        let mut order = fill(dir.path(), &starts);
+        for removal in &removals {
+            remove(dir.path(), removal, &mut order);
+        }
         let folder = Folder::open(dir.path()).unwrap();
         let all: Vec<MessageId> = order.iter().map(|(_, _, id)| *id).collect();
         let listing = folder.listing(Span::default()).unwrap();

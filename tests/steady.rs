@@ -7,7 +7,8 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sinkd::config::Config;
+use sinkd::config::storage::{Store, add_rule};
+use sinkd::config::{Address, Config};
 use sinkd::server::{Server, Stage};
 use tempfile::tempdir;
 
@@ -73,22 +74,33 @@ fn message() -> Vec<u8> {
 #[test]
 fn no_allocation_per_message() {
     OWN.set(true);
+    count_allocations(Store::Full, &[]);
+    count_allocations(Store::Headers, &[]);
+    count_allocations(Store::Nothing, &["*.com=envelope/3", "example.org=none"]);
+}
+
+fn count_allocations(store: Store, rules: &[&str]) {
     let data = tempdir().unwrap();
+    let mut store_rules = Vec::new();
+    rules.iter().for_each(|rule| add_rule(&mut store_rules, rule).unwrap());
     let config = Config {
-        listen: vec![([127, 0, 0, 1], 0).into()],
+        store,
+        store_rules,
+        listen: vec!["127.0.0.1:0".parse().unwrap()],
         data: data.path().into(),
         workers: Some(1),
         ..Config::default()
     };
     let (server, _) = Server::start(&config).unwrap();
-    let mut stream = connect(server.addresses()[0]);
+    let Address::Tcp(address) = server.listeners()[0].address else { panic!("a TCP address") };
+    let mut stream = connect(address);
     let body = message();
     send(&mut stream, 100, &body);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
     // Few enough to stay in the first segment: making the next one may allocate.
     send(&mut stream, 1000, &body);
     let made = ALLOCATIONS.load(Ordering::Relaxed) - before;
-    assert!(made <= 10, "{made} allocations for 1000 messages");
+    assert!(made <= 10, "{made} allocations for 1000 messages, store {store}");
     server.stop().begin(Stage::AtOnce);
     server.join();
 }

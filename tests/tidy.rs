@@ -26,8 +26,10 @@ const BANNED: &[(&str, &[&str])] = &[
         "Instant::now",
         &[
             "server/clock.rs",
+            "log/ahead.rs",
             "log/flush.rs",
             "log/provision.rs",
+            "log/prune.rs",
             "log/recovery.rs",
             "log/sync.rs",
             "bin/",

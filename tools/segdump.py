@@ -127,6 +127,27 @@ class Segment:
         if not self.is_believed:
             self.scan()
 
+        self.read_flags()
+
+    def read_flags(self):
+        """What was removed: everything below a watermark, and single slots."""
+        self.watermark, self.removed = 0, set()
+        try:
+            with open(self.path[:-4] + ".flags", "rb") as file:
+                flags = file.read()
+        except OSError:
+            return
+        if len(flags) < 52 or crc32c(flags[:-4]) != struct.unpack("<I", flags[-4:])[0]:
+            return
+        magic, version, number, store, watermark = struct.unpack_from("<8sII16sI", flags)
+        if (magic, version, number, store) != (b"SINKDFLG", 1, self.number, self.store):
+            return
+        self.watermark = watermark
+        self.removed = {watermark + i for i, octet in enumerate(flags[48:-4]) if octet & 1}
+
+    def is_removed(self, index):
+        return index < self.watermark or index in self.removed
+
     def slot(self, index):
         self.file.seek(self.length - SLOT * (index + 1))
         return Slot(self, index, self.file.read(SLOT))
@@ -174,7 +195,8 @@ class Folder:
         found = []
         for segment in self.segments.values():
             for slot in segment.valid_slots():
-                if slot.is_valid and slot.kind == "message" and slot.stored:
+                is_message = slot.is_valid and slot.kind == "message" and slot.stored
+                if is_message and not segment.is_removed(slot.index):
                     found.append(slot)
         found.sort(key=lambda s: (s.segment.start_count, s.received_at, s.segment.number, s.index))
         return found
@@ -185,7 +207,7 @@ class Folder:
         if segment is None or int(index) >= segment.slots or int(index) in segment.lost:
             return None
         slot = segment.slot(int(index))
-        return slot if slot.is_valid else None
+        return slot if slot.is_valid and not segment.is_removed(slot.index) else None
 
 
 def text(octets):
@@ -203,6 +225,7 @@ def envelope_of(octets):
     if not fields or fields[0] != (1, b"\1"):
         raise Unreadable("an envelope of another version")
     return {
+        "protocol": next((text(value) for tag, value in fields if tag == 5), None),
         "mail_from": next(text(value) for tag, value in fields if tag == 6),
         "rcpt_to": [text(value) for tag, value in fields if tag == 8],
     }

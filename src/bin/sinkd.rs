@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use sinkd::config::{self, Config, KEYS, LogFormat};
+use sinkd::config::{self, Config, KEYS, Listener, LogFormat};
 use sinkd::server::{Counters, Server, Stage, Stop};
+use sinkd::smtp::limits::Protocol;
 
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
 const EXIT_USAGE: u8 = 2;
@@ -100,15 +101,13 @@ fn effective(matches: &ArgMatches) -> anyhow::Result<Config> {
     for key in KEYS {
         let Some(values) = matches.get_many::<String>(key.name) else { continue };
         if key.repeatable {
-            config.listen.clear();
+            key.clear(&mut config);
         }
         for value in values {
             key.apply(&mut config, value).with_context(|| format!("--{} '{value}'", key.flag()))?;
         }
     }
-    if config.listen.is_empty() {
-        bail!("there is nothing to listen on: give --listen ADDR");
-    }
+    config.check()?;
     Ok(config)
 }
 
@@ -164,8 +163,12 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
 /// Says what it listens on, on stdout: whoever started sinkd may wait for these lines.
 fn announce(server: &Server, config: &Config) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    for address in server.addresses() {
-        writeln!(out, "sinkd: SMTP on {address}")?;
+    for Listener { protocol, address } in server.listeners() {
+        let name = match protocol {
+            Protocol::Smtp => "SMTP",
+            Protocol::Lmtp => "LMTP",
+        };
+        writeln!(out, "sinkd: {name} on {address}")?;
     }
     writeln!(out, "sinkd: data in {}; read it with: sinkctl ls", config.data.display())?;
     out.flush()?;

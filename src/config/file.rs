@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::Config;
 use super::table::{KEYS, Key};
+use super::{Config, Listener};
+use crate::smtp::limits::Protocol;
 
 /// A configuration file that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +35,9 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), 
     let document = DeTable::parse(text).map_err(|error| file.syntax(&error))?;
     for (table_name, value) in document.get_ref() {
         let name = table_name.get_ref();
+        if name == "listener" {
+            continue;
+        }
         let DeValue::Table(table) = value.get_ref() else {
             return Err(file.unknown(table_name.span().start, name, None));
         };
@@ -48,8 +52,23 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), 
             file.set(key, &full, value, config)?;
         }
     }
-    Ok(())
+    match document.get_ref().get("listener") {
+        Some(listeners) => {
+            let server = document.get_ref().get("server").map(Spanned::get_ref);
+            let is_listed = matches!(server, Some(DeValue::Table(t)) if t.contains_key("listen"));
+            if !is_listed {
+                config.listen.clear();
+            }
+            file.listeners(listeners, config)
+        }
+        None => Ok(()),
+    }
 }
+
+const ADDRESS: &str = "an address such as 127.0.0.1:24 or unix:/run/sinkd.sock";
+
+/// `[[listener]]`: what may stand in it.
+const LISTENER_KEYS: [&str; 2] = ["address", "protocol"];
 
 struct File<'a> {
     path: &'a Path,
@@ -77,6 +96,53 @@ impl File<'_> {
         FileError::Unknown { path, line, key: key.into(), hint }
     }
 
+    /// `[[listener]]` tables: addresses beside those of `server.listen`.
+    fn listeners(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+        config: &mut Config,
+    ) -> Result<(), FileError> {
+        let DeValue::Array(list) = value.get_ref() else {
+            return Err(self.value(value, "listener", "tables headed [[listener]]"));
+        };
+        for listener in list {
+            let DeValue::Table(table) = listener.get_ref() else {
+                return Err(self.value(listener, "listener", "tables headed [[listener]]"));
+            };
+            for (key, _) in table {
+                if !LISTENER_KEYS.contains(&&**key.get_ref()) {
+                    let full = format!("listener.{}", key.get_ref());
+                    return Err(self.unknown(key.span().start, &full, None));
+                }
+            }
+            let address = table.get("address").ok_or_else(|| {
+                self.value(listener, "listener.address", "address = \"HOST:PORT\" or \"unix:PATH\"")
+            })?;
+            let parsed = text_of(address.get_ref()).and_then(|text| text.parse().ok());
+            let bad_address = || self.value(address, "listener.address", ADDRESS);
+            let protocol = match table.get("protocol") {
+                None => Protocol::Smtp,
+                Some(name) => match text_of(name.get_ref()).as_deref() {
+                    Some("smtp") => Protocol::Smtp,
+                    Some("lmtp") => Protocol::Lmtp,
+                    _ => return Err(self.value(name, "listener.protocol", "\"smtp\" or \"lmtp\"")),
+                },
+            };
+            config.listen.push(Listener { protocol, address: parsed.ok_or_else(bad_address)? });
+        }
+        Ok(())
+    }
+
+    fn value(&self, value: &Spanned<DeValue<'_>>, key: &str, expected: &'static str) -> FileError {
+        FileError::Value {
+            path: self.path.into(),
+            line: self.line(value.span().start),
+            key: key.into(),
+            expected,
+            found: self.text[value.span()].into(),
+        }
+    }
+
     fn set(
         &self,
         key: &Key,
@@ -86,11 +152,11 @@ impl File<'_> {
     ) -> Result<(), FileError> {
         let values: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
             DeValue::Array(list) if key.repeatable => {
-                config.listen.clear();
+                key.clear(config);
                 list.iter().collect()
             }
             _ if key.repeatable => {
-                config.listen.clear();
+                key.clear(config);
                 vec![value]
             }
             _ => vec![value],
@@ -102,7 +168,7 @@ impl File<'_> {
                 path: self.path.into(),
                 line: self.line(value.span().start),
                 key: full.into(),
-                expected: key.expected,
+                expected: key.expected_instead_of(config, text.as_deref().unwrap_or_default()),
                 found: self.text[value.span()].into(),
             })?;
         }
@@ -145,6 +211,22 @@ mod tests {
         );
         check("[server]\ndata = true", "sink.toml:2: server.data: expected a path, found true");
         check("[server\n", "sink.toml:1: ");
+        let rule = "[storage]\nstore_rule = [\"*=none\",\n\"none/2\"]";
+        check(rule, "sink.toml:3: storage.store_rule: expected a domain and its mode");
+        let rule = "[storage]\nstore_rule = [\"*=none\", \"*=full\"]";
+        check(rule, "sink.toml:2: storage.store_rule: expected a domain that has no rule yet");
+        check(
+            "[[listener]]\nprotocol = \"lmtp\"",
+            "sink.toml:1: listener.address: expected address",
+        );
+        let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nprotocol = \"esmtp\"";
+        check(wrong, "sink.toml:3: listener.protocol: expected \"smtp\" or \"lmtp\"");
+        check(
+            "[[listener]]\naddress = \"lmtp:[::1]:1\"",
+            "sink.toml:2: listener.address: expected",
+        );
+        check("[[listener]]\nport = 1", "sink.toml:2: no setting 'listener.port'");
+        check("[listener]\naddress = \"127.0.0.1:1\"", "sink.toml:1: listener: expected tables");
         check("[server]\ndata = \"a\"\ndata = \"b\"", "sink.toml:3: ");
     }
 
@@ -155,5 +237,15 @@ mod tests {
         apply(Path::new("sink.toml"), text, &mut config).unwrap();
         let shown: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.0.1:7", "[::1]:7"]);
+        let more = "[[listener]]\naddress = \"unix:/run/s\"\nprotocol = \"lmtp\"\n";
+        for (text, expected) in [
+            (more.to_owned(), vec!["lmtp:unix:/run/s"]),
+            (format!("{text}{more}"), vec!["127.0.0.1:7", "[::1]:7", "lmtp:unix:/run/s"]),
+        ] {
+            let mut config = Config::default();
+            apply(Path::new("sink.toml"), &text, &mut config).unwrap();
+            let shown: Vec<String> = config.listen.iter().map(ToString::to_string).collect();
+            assert_eq!(shown, expected);
+        }
     }
 }

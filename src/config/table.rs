@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
-use super::{Config, LogFormat, parse_address};
+use super::{Config, LogFormat, listen, storage, transcript};
 use crate::log::Durability;
 
 /// A value that can't be taken: what was expected.
@@ -29,16 +29,33 @@ pub struct Key {
 impl Key {
     /// Sets it from text.
     pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
-        (self.set)(config, text).ok_or(ValueError(self.expected))
+        (self.set)(config, text).ok_or_else(|| ValueError(self.expected_instead_of(config, text)))
     }
 
     /// The flag, without its dashes in front.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
     }
+
+    /// Forgets the values of a setting that can be given more than once.
+    pub fn clear(&self, config: &mut Config) {
+        match self.name {
+            "listen" => config.listen.clear(),
+            "store_rule" => config.store_rules.clear(),
+            _ => {}
+        }
+    }
+
+    /// What should have stood in place of `text`, which could not be taken.
+    pub fn expected_instead_of(&self, config: &Config, text: &str) -> &'static str {
+        if self.name != "store_rule" {
+            return self.expected;
+        }
+        let mut rules = config.store_rules.clone();
+        storage::add_rule(&mut rules, text).map_or_else(|bad| bad.expected(), |()| self.expected)
+    }
 }
 
-const ADDRESS: &str = "an address such as 127.0.0.1:1025, [::1]:1025 or localhost:0";
 const BYTES: &str = "a size such as 4096, 64K or 10MiB";
 const TIME: &str = "a time such as 250ms, 10s or 5m";
 const TIME_OR_NONE: &str = "a time such as 250ms, 10s or 5m, or \"none\"";
@@ -94,12 +111,12 @@ pub const KEYS: &[Key] = &[
         table: "server",
         name: "listen",
         value: "ADDR",
-        help: "Address to take SMTP on; port 0 takes a free one. May be given more than once.",
-        expected: ADDRESS,
+        help: "Address to take SMTP on, unix:PATH for a Unix socket; lmtp: before it takes LMTP; port 0 takes a free one. May be given more than once.",
+        expected: listen::EXPECTED,
         repeatable: true,
-        set: |c, v| parse_address(v).map(|a| c.listen.push(a)),
+        set: |c, v| v.parse().ok().map(|l| c.listen.push(l)),
         show: |c| {
-            let listen: Vec<String> = c.listen.iter().map(|a| format!("\"{a}\"")).collect();
+            let listen: Vec<String> = c.listen.iter().map(|l| quoted(&l.to_string())).collect();
             format!("[{}]", listen.join(", "))
         },
     },
@@ -269,6 +286,28 @@ pub const KEYS: &[Key] = &[
         |c| show_time(c.storage_wait)
     ),
     key!(
+        "storage",
+        "store",
+        "MODE",
+        "How much of each message is stored, where no rule says otherwise: full, headers, envelope or none (only counted).",
+        "full, headers, envelope or none",
+        |c, v| v.parse().ok().map(|mode| c.store = mode),
+        |c| quoted(&c.store.to_string())
+    ),
+    Key {
+        table: "storage",
+        name: "store_rule",
+        value: "DOMAIN=MODE[/N]",
+        help: "How much for recipients of a domain (example.org, *.example.org for those below it, * for all others); /N keeps one message in N in full. May be given more than once.",
+        expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
+        repeatable: true,
+        set: |c, v| storage::add_rule(&mut c.store_rules, v).ok(),
+        show: |c| {
+            let rules: Vec<String> = c.store_rules.iter().map(|r| quoted(&r.to_string())).collect();
+            format!("[{}]", rules.join(", "))
+        },
+    },
+    key!(
         "log",
         "durability",
         "WHAT",
@@ -281,6 +320,43 @@ pub const KEYS: &[Key] = &[
             Durability::Message => quoted("message"),
             Durability::Interval(time) => show_time(time),
         }
+    ),
+    key!(
+        "log",
+        "retain_bytes",
+        "SIZE",
+        "Space on the disk for segments; beyond it the oldest mail goes, and its files are used \
+         again.",
+        "a size from 64MiB up, or \"none\"",
+        |c, v| {
+            let least = |text: &str| between(parse_bytes(text), 64 << 20, u64::MAX);
+            parse_option(v, least).map(|n| c.retention.bytes = n)
+        },
+        |c| show_option(c.retention.bytes, show_bytes)
+    ),
+    key!(
+        "log",
+        "retain_age",
+        "TIME",
+        "Mail older than this goes, with its segment.",
+        "a time from 1s up such as 24h, or \"none\"",
+        |c, v| {
+            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(1));
+            parse_option(v, least).map(|t| c.retention.age = t)
+        },
+        |c| show_option(c.retention.age, show_time)
+    ),
+    key!(
+        "log",
+        "retain_segments",
+        "N",
+        "Segments that are kept, those under way included.",
+        "a number from 4 up, or \"none\"",
+        |c, v| {
+            let least = |text: &str| text.parse().ok().filter(|n| *n >= 4);
+            parse_option(v, least).map(|n| c.retention.segments = n)
+        },
+        |c| show_option(c.retention.segments, number)
     ),
     key!(
         "log",
@@ -352,6 +428,28 @@ pub const KEYS: &[Key] = &[
         |c| show_option(c.stop_after_idle, show_time)
     ),
     key!(
+        "transcripts",
+        "transcript",
+        "DIR",
+        "Folder for the dialogues of sessions as text, without mail data and secrets; made if it is not there.",
+        "a path, or \"none\"",
+        |c, v| {
+            let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
+            c.transcript = folder;
+            Some(())
+        },
+        |c| show_option(c.transcript.as_ref(), |t| quoted(&t.to_string_lossy()))
+    ),
+    key!(
+        "transcripts",
+        "transcript_sessions",
+        "WHICH",
+        "Of which sessions: all, errors (those that met a 4xx or 5xx) or 1/N (one in N).",
+        transcript::EXPECTED,
+        |c, v| v.parse().ok().map(|s| c.transcript_sessions = s),
+        |c| quoted(&c.transcript_sessions.to_string())
+    ),
+    key!(
         "logging",
         "log_level",
         "LEVEL",
@@ -410,7 +508,17 @@ mod tests {
             ("errors_max", "0", false),
             ("listen", "127.0.0.1", false),
             ("listen", "[::1]:0", true),
+            ("listen", "lmtp:unix:/run/sinkd.sock", true),
+            ("listen", "smtps:127.0.0.1:465", false),
+            ("store", "headers", true),
+            ("store", "headers/10", false),
+            ("store_rule", "*=none/10", true),
+            ("store_rule", "none", false),
             ("stop_after_idle", "0s", false),
+            ("transcript_sessions", "1/10", true),
+            ("transcript_sessions", "1/1", false),
+            ("transcript_sessions", "2/10", false),
+            ("transcript", "", false),
             ("log_format", "xml", false),
             ("hostname", "two words", false),
         ];

@@ -49,7 +49,8 @@ impl Log {
         let boot = settings.boot.unwrap_or_else(recovery::current_boot);
         let highest = recovery::prepare(folder)?;
         let store = Store::open(folder, highest, fresh_id(folder)?)?;
-        let (recovery, unsynced) = recovery::recover(folder, boot)?;
+        let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
+        let shelf = std::mem::take(&mut recovery.shelf);
         let (jobs, waiting) = unbounded();
         let handle = store.handle().map_err(|e| OpenError::of(folder.join("store"), e))?;
         let call = settings.flush.clone();
@@ -62,7 +63,7 @@ impl Log {
         let (flusher, flush) = start_flusher(&settings, &jobs)?;
         let (requests, asked) = bounded(REQUESTS_MAX);
         let (own, known) = (folder.to_owned(), settings.clone());
-        let thread = Provision::new(own, known, store, boot, jobs.clone(), flusher.clone());
+        let thread = Provision::new(own, known, store, boot, jobs.clone(), flusher.clone(), shelf);
         let provision = spawn("log-provision", move || thread.run(&asked))?;
         let log = Log {
             folder: folder.to_owned(),

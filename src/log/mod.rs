@@ -12,20 +12,29 @@
 //! one thread to each segment; a worker never waits for storage, it is told [`NoRoom`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
+mod ahead;
 mod disk;
 mod error;
+mod events;
+mod flags;
 mod flush;
 mod folder_log;
 mod format;
 mod id;
 mod lock;
+mod make;
 mod map;
 mod own;
 mod own_build;
 mod provision;
+mod prune;
+mod prune_folder;
 pub mod reader;
 mod recovery;
+mod recycle;
+mod removal;
 mod reservation;
+mod retention;
 mod segment;
 mod settings;
 mod store;
@@ -34,6 +43,7 @@ mod window;
 mod writer;
 
 pub use error::OpenError;
+pub use events::{By, Dropped};
 #[doc(hidden)]
 pub use flush::FlushCall;
 pub use folder_log::Log;
@@ -42,7 +52,10 @@ pub use format::{
     StorageMode, StoreId, Totals,
 };
 pub use id::{MessageId, NotAnId};
+pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
+pub use removal::{Remove, Removed, remove};
 pub use reservation::{Commit, PendingCommit, Reservation};
+pub use retention::Retention;
 pub use settings::{Durability, Settings};
-pub use writer::{Committed, NoRoom, Writer};
+pub use writer::{Committed, Counted, NoRoom, Writer};

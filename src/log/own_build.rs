@@ -158,11 +158,16 @@ impl Provision {
         let Some(growing) = &own.file else {
             return own.abandon(&self.folder);
         };
-        let outcome = self
-            .try_finish_own(worker, growing, commit, unopened)
-            .and_then(|()| self.name_own(&own, growing, gate));
-        if let Err(e) = outcome {
-            own.fail(&self.folder, &e);
+        let outcome = self.try_finish_own(worker, growing, commit, unopened).and_then(|words| {
+            self.name_own(&own, growing, gate)?;
+            Ok((growing.number, words))
+        });
+        match outcome {
+            Ok((number, words)) => {
+                let messages = u64::from(words.published().messages);
+                self.shelve(number, messages, 0, &words.totals());
+            }
+            Err(e) => own.fail(&self.folder, &e),
         }
     }
 
@@ -190,7 +195,7 @@ impl Provision {
         growing: &Growing,
         mut commit: OwnCommit,
         unopened: &[u8],
-    ) -> io::Result<()> {
+    ) -> io::Result<LiveWords> {
         let file = growing.mapping.file();
         drop(commit.door.take());
         file.write_all_at(unopened, RECORDS_AT)?;
@@ -216,8 +221,10 @@ impl Provision {
         let mut slot = [0; SLOT_BYTES as usize];
         encode_slot(&mut slot, &identity.seed(), 0, &place, &commit.facts);
         file.write_all_at(&slot, bytes - SLOT_BYTES)?;
-        disk::write_live(file, &own_live(&commit, &identity.seed(), records_end))?;
-        file.write_all_at(&identity.encode(), 0)
+        let words = own_live(&commit, &identity.seed(), records_end);
+        disk::write_live(file, &words)?;
+        file.write_all_at(&identity.encode(), 0)?;
+        Ok(words)
     }
 }
 

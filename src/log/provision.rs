@@ -12,16 +12,19 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::ahead::{Prepared, Rate};
 use super::disk;
-use super::flush::{FlushJob, Flushed};
+use super::flush::FlushJob;
 use super::format::{
-    BootId, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD, Seed,
-    SegmentKind, State,
+    BootId, COUNTED_WORD, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD,
+    SYNCED_WORD, State,
 };
-use super::map::{Door, Mapping};
+use super::map::Door;
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
-use super::segment::{Held, Left, OpenSegment, Publishing};
+use super::recycle::KeptMaps;
+use super::retention::Shelf;
+use super::segment::{Left, OpenSegment};
 use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{SYNC_AFTER, SyncJob};
@@ -31,18 +34,6 @@ use super::window::{Gate, Window};
 /// flows again a moment after space was made, rarely enough to cost nothing.
 pub(crate) const RETRY: Duration = Duration::from_millis(500);
 
-/// A worker's window is what it writes in this time...
-const WINDOW_TIME: Duration = Duration::from_millis(10);
-/// ...but no less: 0.2 ms of populating, four times what a connection may take in a round.
-const WINDOW_BYTES_MIN: u64 = 1 << 20;
-/// ...and no more: pages populated long before their use are written out and protected again.
-const WINDOW_BYTES_MAX: u64 = 64 << 20;
-/// The same for slots: 1024 of them.
-const SLOTS_WINDOW_BYTES_MIN: u64 = 64 << 10;
-/// The mark moves in steps, so that a worker that waits goes on before the window is complete.
-const POPULATE_STEP_BYTES: u64 = 1 << 20;
-/// A rate is measured over at least this time.
-const RATE_TIME_MIN: Duration = Duration::from_millis(2);
 /// Requests that may wait. A worker sends few per segment; what finds no room waits with it.
 pub(crate) const REQUESTS_MAX: usize = 1024;
 
@@ -109,27 +100,6 @@ struct Worker {
     refused_until: Option<Instant>,
 }
 
-/// The thread's half of a segment.
-struct Prepared {
-    bytes: u64,
-    mapping: Arc<Mapping>,
-    window: Arc<Window>,
-    number: u32,
-}
-
-/// How fast a worker writes.
-struct Rate {
-    since: Instant,
-    /// Fronts at `since`, or where the segment began.
-    end: u64,
-    slots: u64,
-    /// Written since then to segments left in between.
-    carried: u64,
-    carried_slots: u64,
-    window_bytes: u64,
-    slots_window_bytes: u64,
-}
-
 /// The thread's state.
 pub(crate) struct Provision {
     pub folder: PathBuf,
@@ -138,6 +108,12 @@ pub(crate) struct Provision {
     pub boot: BootId,
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
+    pub shelf: Shelf,
+    pub kept: KeptMaps,
+    /// Segments that are not sealed yet, and their lengths.
+    pub open: HashMap<u32, u64>,
+    /// When ages are looked at next.
+    age_at: Option<Instant>,
     workers: HashMap<u32, Worker>,
     worker_count: u64,
     /// When to try again what storage refused.
@@ -154,6 +130,7 @@ impl Provision {
         boot: BootId,
         sync: Sender<SyncJob>,
         flusher: Sender<FlushJob>,
+        shelf: Shelf,
     ) -> Provision {
         Provision {
             folder,
@@ -162,6 +139,10 @@ impl Provision {
             boot,
             sync,
             flusher,
+            shelf,
+            kept: KeptMaps::default(),
+            open: HashMap::new(),
+            age_at: None,
             workers: HashMap::new(),
             worker_count: 0,
             retry_at: None,
@@ -171,8 +152,9 @@ impl Provision {
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+        self.age_at = self.enforce_age();
         loop {
-            let request = match self.retry_at {
+            let request = match self.retry_at.into_iter().chain(self.age_at).min() {
                 _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
@@ -183,6 +165,9 @@ impl Provision {
                 Err(RecvTimeoutError::Timeout) => {}
             }
             self.retry_if_due();
+            if self.age_at.is_some_and(|at| at <= Instant::now()) {
+                self.age_at = self.enforce_age();
+            }
             if let Some(worker) = self.unfinished.pop_front() {
                 self.attend(worker);
             }
@@ -260,7 +245,17 @@ impl Provision {
     }
 
     fn doubled(&self, bytes: u64) -> u64 {
-        (2 * bytes).min(self.settings.segment_bytes_max).max(bytes)
+        (2 * bytes).min(self.segment_bytes_max()).max(self.settings.segment_bytes_first)
+    }
+
+    /// Workers that have not closed, at least 1.
+    pub(crate) fn workers_open(&self) -> u64 {
+        self.worker_count.max(1)
+    }
+
+    /// Segments that are not sealed yet, and their lengths in all.
+    pub(crate) fn open_segments(&self) -> (u64, u64) {
+        (self.open.len() as u64, self.open.values().sum())
     }
 
     /// Looks at all that a worker may want, and wakes it when something has come.
@@ -330,165 +325,20 @@ impl Provision {
         worker.gate.wake();
     }
 
-    /// Creates, allocates, maps and populates a segment of `wanted` octets, or of less, down to
-    /// `least`, where the disk is nearly full.
-    fn prepare(
-        &mut self,
-        worker: u32,
-        least: u64,
-        wanted: u64,
-        rate: &Rate,
-    ) -> std::io::Result<(Prepared, OpenSegment)> {
-        let mut bytes = wanted.next_multiple_of(PAGE_BYTES);
-        let least = least.next_multiple_of(PAGE_BYTES);
-        loop {
-            let made = self.has_space(bytes, bytes).and_then(|()| self.create(worker, bytes));
-            match made {
-                Err(e) if super::error::is_no_space(&e) && bytes > least => {
-                    bytes = (bytes / 2).next_multiple_of(PAGE_BYTES).max(least);
-                }
-                Err(e) => return Err(e),
-                Ok((prepared, door, seed)) => {
-                    self.make_ready(&prepared, rate).inspect_err(|_| {
-                        unlink(&self.folder, prepared.number);
-                    })?;
-                    let (number, window) = (prepared.number, prepared.window.clone());
-                    let publishing = self.publishing(&prepared);
-                    let segment = OpenSegment::new(number, bytes, door, window, seed, publishing);
-                    return Ok((prepared, segment));
-                }
-            }
-        }
-    }
-
-    /// Populates the first window. Where each message is flushed nothing is populated: pages made
-    /// ready ahead of the writer would be written out by every flush (zeros, time and again).
-    fn make_ready(&self, prepared: &Prepared, rate: &Rate) -> std::io::Result<()> {
-        if self.settings.durability != Durability::Message {
-            return prepared.populate_first(rate);
-        }
-        let marks = &prepared.window.marks;
-        marks.slots_populated.store(0, Release);
-        marks.populated.store(prepared.bytes, Release);
-        Ok(())
-    }
-
-    /// When slots of this segment are published, and who hears of flushes.
-    fn publishing(&self, prepared: &Prepared) -> Publishing {
-        match self.settings.durability {
-            Durability::Process => Publishing::Now,
-            Durability::Message => Publishing::Held(Held::default()),
-            Durability::Interval(_) => {
-                let flushed = Arc::new(Flushed::default());
-                let (number, mapping) = (prepared.number, prepared.mapping.clone());
-                // The thread outlives this one.
-                let watch = FlushJob::Watch { number, mapping, flushed: flushed.clone() };
-                drop(self.flusher.send(watch));
-                Publishing::Watched(flushed)
-            }
-        }
-    }
-
-    /// `space_min`: beside these `bytes`, two segments per worker stay free, for others and for
-    /// what copy-on-write file systems need when a page is rewritten. `segment_bytes`: of how large
-    /// ones.
-    pub(crate) fn has_space(&self, bytes: u64, segment_bytes: u64) -> std::io::Result<()> {
-        let reserve = 2 * segment_bytes * self.worker_count.max(1);
-        if disk::space_left(&self.folder)? < bytes + reserve {
-            return Err(std::io::ErrorKind::StorageFull.into());
-        }
-        Ok(())
-    }
-
-    fn create(&mut self, worker: u32, bytes: u64) -> std::io::Result<(Prepared, Door, Seed)> {
-        use std::os::unix::fs::FileExt;
-        let number = self.store.take_number()?;
-        // Lost syncs are made good by the next; only a power loss asks for it.
-        drop(self.sync.send(SyncJob::Store));
-        let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
-        // No reader ever sees it without its identity page.
-        let part = disk::part_path(&self.folder, number);
-        let file = disk::create(&part)?;
-        let path = disk::segment_path(&self.folder, number);
-        let made = disk::allocate(&file, 0, bytes)
-            .and_then(|()| self.write_out(&file, bytes))
-            .and_then(|()| file.write_all_at(&identity.encode(), 0))
-            .and_then(|()| self.name_safely(&file, &part, &path))
-            .and_then(|()| Mapping::new(file, bytes));
-        match made {
-            Ok((mapping, door)) => {
-                let window = Arc::new(Window::default());
-                let prepared = Prepared { bytes, mapping, window, number };
-                Ok((prepared, door, identity.seed()))
-            }
-            Err(e) => {
-                // One of the two is there; recovery removes what stays.
-                drop(std::fs::remove_file(&part));
-                drop(std::fs::remove_file(&path));
-                Err(e)
-            }
-        }
-    }
-
-    /// Where each message is flushed, the file's blocks are written once before use: a flush then
-    /// writes data alone, and nothing about the file.
-    fn write_out(&self, file: &std::fs::File, bytes: u64) -> std::io::Result<()> {
-        match self.settings.durability {
-            Durability::Message => disk::write_zeros(file, 0, bytes),
-            Durability::Process | Durability::Interval(_) => Ok(()),
-        }
-    }
-
-    /// Gives a new segment its name, so that it survives a power loss where messages must.
-    fn name_safely(
-        &self,
-        file: &std::fs::File,
-        part: &std::path::Path,
-        path: &std::path::Path,
-    ) -> std::io::Result<()> {
-        if self.settings.durability == Durability::Process {
-            return std::fs::rename(part, path);
-        }
-        self.settings.flush.flush(file)?;
-        std::fs::rename(part, path)?;
-        disk::sync_parent(path)
-    }
-
-    pub(crate) fn identity(
-        &self,
-        number: u32,
-        worker: u32,
-        segment_bytes: u64,
-        kind: SegmentKind,
-    ) -> Identity {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        Identity {
-            number,
-            store: self.store.state.id,
-            segment_bytes,
-            worker,
-            start_count: self.store.state.starts,
-            boot: self.boot,
-            created_at_ns: now.map(|t| t.as_nanos() as u64).unwrap_or(0),
-            kind,
-        }
-    }
-
     /// Totals and state to the live page, unused space back to the disk, the map away.
     fn seal(&mut self, left: Left) {
         if matches!(self.settings.durability, Durability::Interval(_)) {
             drop(self.flusher.send(FlushJob::Forget { number: left.number }));
         }
-        let path = disk::segment_path(&self.folder, left.number);
-        if left.slots == 0 {
+        if left.slots == 0 && left.counted == 0 {
+            let number = left.number;
             drop(left);
-            // Nothing was ever in it.
-            drop(std::fs::remove_file(path));
-            return;
+            return self.forget(number);
         }
         let live = left.door.live();
         let mut words = LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));
         words.seal(&left.seed, &left.totals, left.state);
+        words.0[SYNCED_WORD] = 0;
         for i in (0..LIVE_WORDS).filter(|i| *i != STATE_WORD) {
             live[i].store(words.0[i].to_le(), Relaxed);
         }
@@ -501,6 +351,12 @@ impl Provision {
         if left.state == State::Sealed {
             self.sync_later(left.number);
         }
+        let bytes = self.open.remove(&left.number).unwrap_or(0);
+        if self.settings.retention.is_on() {
+            self.kept.put(left.number, left.door, bytes);
+        }
+        let messages = u64::from(words.published().messages);
+        self.shelve(left.number, messages, words.0[COUNTED_WORD], &left.totals);
     }
 
     pub(crate) fn sync_later(&self, number: u32) {
@@ -523,7 +379,7 @@ impl Provision {
             own.abandon(&self.folder);
         }
         if let Some(prepared) = worker.prepared {
-            unlink(&self.folder, prepared.number);
+            self.forget(prepared.number);
         }
     }
 
@@ -603,107 +459,7 @@ impl Worker {
     }
 }
 
-impl Prepared {
-    fn populate_first(&self, rate: &Rate) -> std::io::Result<()> {
-        let marks = &self.window.marks;
-        marks.populated.store(RECORDS_AT, Relaxed);
-        marks.slots_populated.store(self.bytes, Relaxed);
-        self.mapping.populate(0..RECORDS_AT)?;
-        let slots = self.bytes.saturating_sub(rate.slots_window_bytes);
-        self.populate(RECORDS_AT + rate.window_bytes, slots, rate, || ())
-    }
-
-    /// Moves the marks up to `wanted` and down to `wanted_slots`; `moved` is called at each step.
-    fn populate(
-        &self,
-        wanted: u64,
-        wanted_slots: u64,
-        rate: &Rate,
-        moved: impl Fn(),
-    ) -> std::io::Result<()> {
-        let marks = &self.window.marks;
-        let (mut front, mut slots) =
-            (marks.populated.load(Relaxed), marks.slots_populated.load(Relaxed));
-        if front >= self.bytes {
-            return Ok(());
-        }
-        marks.window_bytes.store(rate.window_bytes, Relaxed);
-        marks.slots_window_bytes.store(rate.slots_window_bytes, Relaxed);
-        let wanted_slots = wanted_slots / PAGE_BYTES * PAGE_BYTES;
-        if wanted_slots < slots {
-            let to = wanted_slots.max(front);
-            self.mapping.populate(to..slots)?;
-            slots = to;
-            // Partner: the acquire load in segment.rs.
-            marks.slots_populated.store(slots, Release);
-            moved();
-        }
-        while front < wanted.min(slots) {
-            let to = (front + POPULATE_STEP_BYTES).min(slots).min(wanted);
-            let to = to.next_multiple_of(PAGE_BYTES);
-            self.mapping.populate(front..to)?;
-            front = to;
-            marks.populated.store(front, Release);
-            moved();
-        }
-        if front >= slots {
-            // The two windows have met: all of the file is populated.
-            marks.slots_populated.store(0, Release);
-            marks.populated.store(self.bytes, Release);
-            moved();
-        }
-        Ok(())
-    }
-}
-
-impl Rate {
-    fn new() -> Rate {
-        Rate {
-            since: Instant::now(),
-            end: RECORDS_AT,
-            slots: 0,
-            carried: 0,
-            carried_slots: 0,
-            window_bytes: WINDOW_BYTES_MIN,
-            slots_window_bytes: SLOTS_WINDOW_BYTES_MIN,
-        }
-    }
-
-    /// Sets the windows from how far the fronts moved since the last measurement.
-    fn measure(&mut self, end: u64, slots: u64) {
-        let elapsed = self.since.elapsed();
-        if elapsed < RATE_TIME_MIN {
-            return;
-        }
-        let window = |bytes: u64, least: u64| {
-            let bytes = u128::from(bytes) * WINDOW_TIME.as_nanos() / elapsed.as_nanos();
-            (bytes as u64).clamp(least, WINDOW_BYTES_MAX)
-        };
-        let written = self.carried + end.saturating_sub(self.end);
-        let slots_written = self.carried_slots + self.slots.saturating_sub(slots);
-        self.window_bytes = window(written, WINDOW_BYTES_MIN);
-        self.slots_window_bytes = window(slots_written, SLOTS_WINDOW_BYTES_MIN);
-        (self.since, self.end, self.slots) = (Instant::now(), end, slots);
-        (self.carried, self.carried_slots) = (0, 0);
-    }
-
-    /// The fronts start anew in another segment: what was written to the old one still counts.
-    fn rolled(&mut self, old: &Prepared, new: &Prepared) {
-        let fronts = &old.window.fronts;
-        self.carried += fronts.end.load(Relaxed).saturating_sub(self.end);
-        self.carried_slots += self.slots.saturating_sub(fronts.slots.load(Relaxed));
-        (self.end, self.slots) = (RECORDS_AT, new.bytes);
-    }
-}
-
 /// The length of a segment that holds a record of `bytes` octets.
 fn file_bytes(record: u64) -> u64 {
     (RECORDS_AT + record + 8 + SLOT_BYTES).next_multiple_of(PAGE_BYTES)
-}
-
-/// Removes a segment that nobody has ever committed to.
-fn unlink(folder: &std::path::Path, number: u32) {
-    if let Err(e) = std::fs::remove_file(disk::segment_path(folder, number)) {
-        tracing::warn!(segment = number, error = %e, "cannot remove an unused segment");
-    }
 }

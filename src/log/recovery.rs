@@ -4,16 +4,19 @@
 //! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
 //! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](super::Log::open), which
 //! holds the lock, writes the result down; readers work it out in memory.
+use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
-use super::format::{BootId, SLOT_BYTES, SYNCED_WORD, slot_at};
+use super::format::{BootId, COUNTED_WORD, SLOT_BYTES, SYNCED_WORD, slot_at};
 use super::reader::{Extent, Found, Segment, SegmentError, scan};
+use super::recycle;
+use super::retention::{Sealed, Shelf};
 use super::sync::{SYNC_AFTER, SyncJob};
 
 /// What happened at opening, for the log lines of sinkd.
@@ -27,6 +30,8 @@ pub struct Recovery {
     pub sealed_now: u64,
     /// What cannot be read, a sentence each, with file and offset.
     pub damaged: Vec<String>,
+    /// What retention may drop.
+    pub(crate) shelf: Shelf,
 }
 
 /// The machine's boot id. Zeros where the system has none: then every boot is taken for the same.
@@ -54,7 +59,19 @@ pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
     Ok(files)
 }
 
-/// Removes own segments that were never finished; gives the highest segment number in the folder.
+/// The segments of a folder that have flags.
+pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
+    let mut numbers = HashSet::new();
+    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".flags"));
+        numbers.extend(stem.and_then(|stem| disk::segment_number(&format!("{stem}.seg"))));
+    }
+    Ok(numbers)
+}
+
+/// Removes own segments that were never finished, and flags whose segment has gone; gives the
+/// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = disk::segments_folder(folder);
     let failed = |e| OpenError::of(&segments, e);
@@ -67,7 +84,11 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
         let part = name.strip_suffix(".part").map(|stem| format!("{stem}.seg"));
         let number = disk::segment_number(part.as_deref().unwrap_or(name));
         highest = highest.max(number.unwrap_or(0));
-        if part.is_some() && number.is_some() {
+        let is_stale_flags = name.strip_suffix(".flags").is_some_and(|stem| {
+            let segment = format!("{stem}.seg");
+            disk::segment_number(&segment).is_some() && !segments.join(segment).exists()
+        });
+        if (part.is_some() && number.is_some()) || is_stale_flags {
             let path = segments.join(name);
             std::fs::remove_file(&path).map_err(|e| OpenError::of(path, e))?;
         }
@@ -87,7 +108,11 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
                     .map_err(|e| OpenError::of(&path, e))?;
                 jobs.extend(job);
             }
-            Err(SegmentError::Spare { .. }) => {}
+            Err(SegmentError::Spare { .. }) => {
+                if recycle::is_interrupted(&path) {
+                    std::fs::remove_file(&path).map_err(|e| OpenError::of(&path, e))?;
+                }
+            }
             Err(SegmentError::Io { source, .. }) if is_denied(&source) => {
                 return Err(OpenError::of(path, source));
             }
@@ -121,8 +146,9 @@ fn recover_segment(
     };
     if found.as_ref().is_some_and(|found| found.words.published().slots == 0)
         && words.published().slots == 0
+        && words.0[COUNTED_WORD] == 0
     {
-        // Prepared, and never used.
+        // Prepared, and never used: neither a slot nor a count.
         std::fs::remove_file(segment.path())?;
         return Ok(None);
     }
@@ -131,6 +157,16 @@ fn recover_segment(
         None => words.totals(),
     };
     let published = found.as_ref().map_or(words.published(), |found| found.words.published());
+    let only_counted = words.0[COUNTED_WORD];
+    let sealed = Sealed {
+        disk_bytes: segment.file().metadata()?.blocks() * 512,
+        last_received_at_ns: totals.last_received_at_ns.max(segment.identity().created_at_ns),
+        messages: u64::from(published.messages),
+        message_bytes: totals.message_bytes,
+        only_counted,
+        is_removed: false,
+    };
+    recovery.shelf.put(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
     if let Some(found) = &found {

@@ -7,8 +7,8 @@ use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::flush::{FlushCall, Flushed};
 use super::format::{
-    Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN, RECORDS_AT,
-    REJECTIONS_WORD, SLOT_BYTES, Seed, State, Totals, encode_slot,
+    COUNTED_WORD, Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN,
+    RECORDS_AT, REJECTIONS_WORD, SLOT_BYTES, Seed, State, Totals, encode_slot,
 };
 use super::id::MessageId;
 use super::map::Door;
@@ -108,6 +108,8 @@ pub(crate) struct OpenSegment {
     publishing: Publishing,
     /// A flush failed: nothing more is written here, and slots from this one on are in doubt.
     suspect_from: Option<u32>,
+    /// Messages that were accepted and have no slot.
+    counted: u64,
     /// Holes of at least `PUNCHED_HOLE_BYTES_MIN`: fewer than `bytes` divided by that.
     holes: Vec<Hole>,
 }
@@ -121,6 +123,8 @@ pub(crate) struct Left {
     pub totals: Totals,
     pub slots: u32,
     pub state: State,
+    /// Messages that were only counted.
+    pub counted: u64,
     /// The unused middle and the holes, to be punched out.
     pub holes: Vec<Hole>,
 }
@@ -150,6 +154,7 @@ impl OpenSegment {
             written: Counts::default(),
             publishing,
             suspect_from: None,
+            counted: 0,
             holes: Vec::with_capacity(64),
         };
         segment.publish_fronts();
@@ -358,6 +363,14 @@ impl OpenSegment {
         live[PUBLISHED_WORD].store(counts.published.word().to_le(), Release);
     }
 
+    /// Counts a message that leaves nothing else behind. Readers see it when this returns.
+    #[inline]
+    pub(crate) fn count_only(&mut self) {
+        self.counted += 1;
+        // It publishes nothing but itself.
+        self.door.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
+    }
+
     /// The worker goes on elsewhere, and nothing is open here.
     pub(crate) fn leave(mut self) -> Left {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
@@ -383,6 +396,7 @@ impl OpenSegment {
             totals,
             slots: counts.published.slots,
             state: self.suspect_from.map_or(State::Sealed, |from| State::Suspect { from }),
+            counted: self.counted,
             holes: self.holes,
         }
     }

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::flush::FlushCall;
 use super::format::BootId;
+use super::retention::Retention;
 
 /// What a committed message survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -31,6 +32,8 @@ pub struct Settings {
     pub own_segments_max: usize,
     /// Bytes of open regions per worker.
     pub region_bytes_max: u64,
+    /// What may stay.
+    pub retention: Retention,
     /// What a commit survives.
     pub durability: Durability,
     /// How a file is flushed: tests make flushes slow, fail and count with it.
@@ -49,6 +52,7 @@ impl Default for Settings {
             own_segment_bytes_over: 4 << 20,
             own_segments_max: 16,
             region_bytes_max: 64 << 20,
+            retention: Retention::default(),
             durability: Durability::Process,
             flush: FlushCall::default(),
             boot: None,

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::disk;
 use super::flush::FlushCall;
-use super::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
+use super::format::{IDENTITY_AT, Identity, LIVE_AT, PAGE_BYTES, STATE_WORD, SYNCED_WORD, State};
 
 /// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
 pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
@@ -80,6 +80,10 @@ fn sync_segment(number: u32, path: &Path, call: &FlushCall) {
             return;
         }
     };
+    // It may be about to become another segment, or have become one.
+    if file.try_lock_shared().is_err() || !is_segment(&file, number) {
+        return;
+    }
     let Err(e) = flush(&file, call) else {
         return;
     };
@@ -88,6 +92,13 @@ fn sync_segment(number: u32, path: &Path, call: &FlushCall) {
     if let Err(e) = file.write_all_at(&word, LIVE_AT + 8 * STATE_WORD as u64) {
         tracing::error!(segment = number, error = %e, "cannot mark the segment as suspect");
     }
+}
+
+/// Does its identity page bear this number?
+fn is_segment(file: &File, number: u32) -> bool {
+    let mut page = [0; PAGE_BYTES as usize];
+    let read = file.read_exact_at(&mut page, IDENTITY_AT);
+    read.is_ok() && Identity::decode(&page).is_ok_and(|identity| identity.number == number)
 }
 
 /// Flushes a sealed segment, then sets its `synced` word: should that word reach the disk, the

@@ -31,6 +31,10 @@ impl Committed {
     }
 }
 
+/// Proof that a message was counted and nothing of it stored; only the log makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted(());
+
 /// Why a writer has no room. None of them is a mistake, and none loses anything.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoRoom {
@@ -162,6 +166,16 @@ impl Writer {
             space = rest;
         }
         Ok(self.commit_received(payload_bytes, facts))
+    }
+
+    /// Accepts a message of which nothing is stored: it is counted on the live page of the segment
+    /// that is open. The count survives the process, as commits do.
+    ///
+    /// Costs one store; there is always room.
+    #[inline]
+    pub fn count_only(&mut self) -> Counted {
+        self.current.count_only();
+        Counted(())
     }
 
     /// At the end of a loop round, and when the worker goes idle: publishes front positions to

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::config::Config;
+use crate::smtp::envelope::Client;
 use crate::smtp::session::Farewell;
 
 /// Descriptors kept for segments, listeners and the terminal.
@@ -36,12 +37,13 @@ impl Admission {
     }
 
     /// Counts a connection in, or says why it must go.
-    pub fn enter(&self, client: IpAddr) -> Result<(), Farewell> {
+    pub fn enter(&self, client: Client) -> Result<(), Farewell> {
         if self.connections.fetch_add(1, Ordering::Relaxed) >= self.connections_max {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Farewell::TooManyConnections);
         }
-        let Some(max) = self.per_client_max else { return Ok(()) };
+        // Clients of a Unix socket have no address to be counted by.
+        let (Some(max), Some(client)) = (self.per_client_max, client.ip()) else { return Ok(()) };
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
         let open = clients.entry(client).or_insert(0);
         if *open >= max {
@@ -85,12 +87,10 @@ impl Admission {
     }
 
     /// The connection of `client` on `worker` has ended.
-    pub fn leave(&self, worker: usize, client: IpAddr) {
+    pub fn leave(&self, worker: usize, client: Client) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        if self.per_client_max.is_none() {
-            return;
-        }
+        let (Some(_), Some(client)) = (self.per_client_max, client.ip()) else { return };
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
         if let Some(open) = clients.get_mut(&client) {
             *open -= 1;
@@ -134,15 +134,24 @@ mod tests {
 
     #[test]
     fn limits_hold_and_places_come_back() {
-        let (a, b): (IpAddr, IpAddr) = ([127, 0, 0, 1].into(), [127, 0, 0, 2].into());
+        let client = |host: u8| Client::Tcp(([127, 0, 0, host], 2525).into());
+        let (a, b) = (client(1), client(2));
         let admission = admission(1, 3, Some(2));
         admission.enter(a).unwrap();
         admission.enter(a).unwrap();
         assert_eq!(admission.enter(a), Err(Farewell::TooManyFromAddress));
         admission.enter(b).unwrap();
         assert_eq!(admission.enter(b), Err(Farewell::TooManyConnections));
-        admission.claim(0);
-        admission.leave(0, a);
+        for client in [a, b] {
+            admission.claim(0);
+            admission.leave(0, client);
+        }
+        (0..2).for_each(|_| admission.enter(Client::Unix).unwrap());
+        assert_eq!(admission.enter(Client::Unix), Err(Farewell::TooManyConnections));
+        (0..2).for_each(|_| {
+            admission.claim(0);
+            admission.leave(0, Client::Unix);
+        });
         admission.enter(a).unwrap();
     }
 }

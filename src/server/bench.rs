@@ -7,6 +7,8 @@ use crate::smtp::session::Desk;
 use super::clock::Clock;
 use super::pool::Pool;
 use super::shutdown::Stop;
+use super::storage::Storage;
+use super::transcript::Transcripts;
 use super::transfer::{Acknowledged, Transfer};
 use super::worker::Counters;
 
@@ -25,6 +27,10 @@ pub(super) struct Bench {
     pub stop: Arc<Stop>,
     pub counters: Arc<Counters>,
     pub message_bytes_max: u64,
+    /// `None`: everything is stored in full.
+    pub storage: Option<Arc<Storage>>,
+    /// `None`: nobody asked for them.
+    pub transcripts: Option<Arc<Transcripts>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub starved: bool,
     /// Wire octets of the last payload of any session: the guess for a session's first.
@@ -54,6 +60,8 @@ impl Bench {
             stop,
             counters,
             message_bytes_max,
+            storage: None,
+            transcripts: None,
             starved: false,
             last_payload_bytes: 0,
             transfers: Vec::new(),

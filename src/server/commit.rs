@@ -1,12 +1,14 @@
 //! From the first octet of a payload to its final reply: transfers begun, committed, given up.
-use crate::log::{Commit, Committed, Facts, Kind, NoRoom, StorageMode};
+use crate::config::storage::Store;
+use crate::log::{Commit, Facts, Kind, MessageId, NoRoom};
 use crate::smtp::data::EndOfData;
-use crate::smtp::session::Refusal;
+use crate::smtp::session::{Receipt, Refusal};
 
 use super::bench::Bench;
 use super::conn::{Conn, Flow};
 use super::consume::{Consumed, Next};
 use super::send::note;
+use super::storage;
 use super::transfer::Transfer;
 
 /// Boxes of ended transfers kept for the next.
@@ -32,12 +34,18 @@ pub(super) fn begin_transfer(conn: &mut Conn, bench: &mut Bench, framing: Framin
     }
     transfer.expected_bytes = transfer.expected_bytes.min(bench.message_bytes_max);
     transfer.heard_ms = bench.clock.now_ms();
+    storage::choose(conn, bench, &mut transfer);
     conn.transfer = Some(transfer);
 }
 
 /// The transfer is over; its box waits for the next one.
 pub(super) fn end_transfer(conn: &mut Conn, bench: &mut Bench) {
     if let Some(transfer) = conn.transfer.take() {
+        if let Some(transcript) = &mut conn.transcript
+            && !transfer.chunked
+        {
+            transcript.payload(transfer.payload_bytes(), "", bench.clock.now_ms());
+        }
         keep_box(transfer, bench);
     }
     conn.began_us = 0;
@@ -59,9 +67,16 @@ pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
         flow => {
             conn.flow = flow;
             transfer.let_go(&mut bench.pool, &mut bench.writer);
+            if let Some(transcript) = &mut conn.transcript
+                && !transfer.chunked
+            {
+                let octets = transfer.wire_bytes;
+                transcript.payload(octets, ", without its end", bench.clock.now_ms());
+            }
             if transfer.ticket {
                 bench.stop.give_ticket_back();
             }
+            storage::undraw(&mut transfer, bench);
         }
     }
     keep_box(transfer, bench);
@@ -85,7 +100,7 @@ pub(super) fn see_orphans_through(bench: &mut Bench) {
 pub(super) fn give_up_payload(conn: &mut Conn, bench: &mut Bench, why: Refusal) {
     let Some(transfer) = conn.transfer.as_mut() else { return };
     transfer.let_go(&mut bench.pool, &mut bench.writer);
-    transfer.refusal = Some(why);
+    (transfer.refusal, transfer.direct) = (Some(why), false);
 }
 
 pub(super) fn give_up_if_too_large(conn: &mut Conn, bench: &mut Bench) {
@@ -129,6 +144,11 @@ pub(super) fn commit(conn: &mut Conn, bench: &mut Bench) -> Next {
     }
     let facts = facts(conn, bench);
     let transfer = conn.transfer.as_mut().expect("Flow::Commit has a transfer");
+    if transfer.store == Store::Nothing {
+        let counted = bench.writer.count_only();
+        accept(conn, bench, &counted, None);
+        return Next::Again;
+    }
     let envelope = conn.session.envelope().as_bytes();
     match transfer.commit(envelope, &facts, &mut bench.pool, &mut bench.writer) {
         Ok(commit) => conclude(conn, bench, commit),
@@ -144,7 +164,7 @@ pub(super) fn commit(conn: &mut Conn, bench: &mut Bench) -> Next {
 pub(super) fn committing(conn: &mut Conn, bench: &mut Bench) -> Next {
     let Flow::Committing(pending) = &mut conn.flow else { return Next::Again };
     match bench.writer.poll_commit(pending) {
-        Ok(committed) => accept(conn, bench, committed),
+        Ok(committed) => accept(conn, bench, &committed, Some(committed.id())),
         Err(NoRoom::Wait) => return Next::Stop(Consumed::Parked),
         Err(NoRoom::Budget | NoRoom::Full) => {
             give_up_payload(conn, bench, Refusal::StorageFailed);
@@ -174,26 +194,37 @@ pub(super) fn commit_received(conn: &mut Conn, bench: &mut Bench) {
 /// Accepts what is committed; what must wait for storage first is looked at when that reports.
 pub(super) fn conclude(conn: &mut Conn, bench: &mut Bench, commit: Commit) {
     match commit {
-        Commit::Done(committed) => accept(conn, bench, committed),
+        Commit::Done(committed) => accept(conn, bench, &committed, Some(committed.id())),
         Commit::Later(pending) => conn.flow = Flow::Committing(pending),
     }
 }
 
-pub(super) fn accept(conn: &mut Conn, bench: &mut Bench, committed: Committed) {
+/// `id`: its name, unless it was only counted.
+pub(super) fn accept<R: Receipt>(
+    conn: &mut Conn,
+    bench: &mut Bench,
+    receipt: &R,
+    id: Option<MessageId>,
+) {
     let transfer = conn.transfer.as_ref().expect("only transfers commit");
     let octets = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
     conn.last_payload_bytes = octets;
     bench.last_payload_bytes = octets;
     bench.counters.message(transfer.message_bytes());
-    conn.session.accept(&committed, &mut bench.desk);
-    bench.acknowledged.push((bench.desk.replies.len(), committed.id()));
+    conn.session.accept(receipt, &mut bench.desk);
+    if conn.session.owes_replies() {
+        conn.owing = id;
+    } else if let Some(id) = id {
+        bench.acknowledged.push((bench.desk.replies.len(), id));
+    }
     bench.stop.committed();
     end_transfer(conn, bench);
 }
 
 /// The payload is read to its end and not kept.
 pub(super) fn refuse(conn: &mut Conn, bench: &mut Bench) -> Next {
-    let transfer = conn.transfer.as_ref().expect("only transfers are refused");
+    let transfer = conn.transfer.as_mut().expect("only transfers are refused");
+    storage::undraw(transfer, bench);
     let why = transfer.refusal.expect("callers latch one first");
     if transfer.ticket {
         bench.stop.give_ticket_back();
@@ -213,11 +244,11 @@ pub(super) fn facts(conn: &Conn, bench: &Bench) -> Facts {
     let took_us = bench.clock.now_us().saturating_sub(conn.began_us);
     Facts {
         kind: Kind::Message,
-        mode: StorageMode::Full,
+        mode: storage::mode(transfer.store),
         received_at_ns: bench.clock.unix_ns(),
         transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
         session: conn.session_id,
-        dots: transfer.dots,
+        dots: transfer.stored_dots(),
         message_bytes: u32::try_from(transfer.message_bytes()).unwrap_or(u32::MAX),
         reply_code: 250,
         enhanced: [2, 0, 0],

@@ -1,12 +1,11 @@
 //! One connection: its socket, its session, and what it holds at the moment.
-use std::net::SocketAddr;
-
-use mio::net::TcpStream;
-
 use crate::log::{MessageId, PendingCommit};
+use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
 
 use super::pool::Buffer;
+use super::stream::Stream;
+use super::transcript::Transcript;
 use super::transfer::Transfer;
 
 /// What the next octets from the client are.
@@ -43,18 +42,22 @@ pub struct Unsent {
 /// lies behind a pointer.
 #[derive(Debug)]
 pub struct Conn {
-    pub socket: TcpStream,
+    pub socket: Stream,
     pub session: Session,
     /// Tells this connection from earlier ones in the same place of the table.
     pub serial: u32,
-    pub client: SocketAddr,
+    pub client: Client,
     /// Names the session in slots: start of sinkd, worker, count.
     pub session_id: u64,
     pub flow: Flow,
     /// Input that could not be consumed yet: part of a line, or what came behind a full log.
     pub held: Option<Buffer>,
     pub unsent: Option<Box<Unsent>>,
+    /// A message not all of whose replies have been given (LMTP has one per recipient).
+    pub owing: Option<MessageId>,
     pub transfer: Option<Box<Transfer>>,
+    /// `None`: nobody asked for one.
+    pub transcript: Option<Box<Transcript>>,
     /// When octets last came, ms of the worker's clock.
     pub heard_ms: u64,
     /// When the transaction began, us of the worker's clock; 0 outside one.
@@ -75,10 +78,10 @@ pub struct Conn {
 
 impl Conn {
     pub fn new(
-        socket: TcpStream,
+        socket: Stream,
         session: Session,
         serial: u32,
-        client: SocketAddr,
+        client: Client,
         session_id: u64,
     ) -> Conn {
         Conn {
@@ -90,7 +93,9 @@ impl Conn {
             flow: Flow::Command,
             held: None,
             unsent: None,
+            owing: None,
             transfer: None,
+            transcript: None,
             heard_ms: 0,
             began_us: 0,
             last_payload_bytes: 0,

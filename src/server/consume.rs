@@ -7,6 +7,7 @@ use super::commit::{
     give_up_transfer, no_room, refuse, take_ticket,
 };
 use super::conn::{Conn, Flow};
+use super::storage;
 
 /// How far the input could be consumed.
 pub(super) enum Consumed {
@@ -46,12 +47,23 @@ pub(super) fn consume(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
 }
 
 pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Next {
-    if input.is_empty() && conn.session.state() != State::Closed {
+    let has_more = conn.session.state() == State::Closed || conn.session.owes_replies();
+    if input.is_empty() && !has_more {
         return Next::Stop(Consumed::All);
     }
     let (octets, step) = conn.session.feed(input.rest(), &mut bench.desk);
+    if let Some(transcript) = &mut conn.transcript {
+        let now_ms = bench.clock.now_ms();
+        transcript.client(&input.rest()[..octets], now_ms);
+        if let Step::Chunk { bytes, .. } | Step::DiscardChunk { bytes } = step {
+            transcript.payload(bytes, "", now_ms);
+        }
+    }
     input.consume(octets);
-    if !conn.session.in_transaction() {
+    if conn.owing.is_some() && !conn.session.owes_replies() {
+        bench.acknowledged.extend(conn.owing.take().map(|id| (bench.desk.replies.len(), id)));
+    }
+    if !conn.session.in_transaction() || conn.session.owes_replies() {
         conn.began_us = 0;
     } else if conn.began_us == 0 {
         conn.began_us = bench.clock.now_us();
@@ -91,14 +103,12 @@ pub(super) fn data(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Nex
         return Next::Stop(Consumed::All);
     }
     let transfer = conn.transfer.as_mut().expect("Flow::Data has a transfer");
+    if !transfer.direct {
+        return storage::data(conn, bench, input);
+    }
     let before = (transfer.end, transfer.dots);
     let found = transfer.end.scan(input.rest(), &mut transfer.dots);
     let octets = found.unwrap_or(input.rest().len());
-    if transfer.refusal.is_some() {
-        transfer.wire_bytes += octets as u64;
-        input.consume(octets);
-        return if found.is_some() { refuse(conn, bench) } else { Next::Again };
-    }
     let piece = &input.rest()[..octets];
     let envelope = conn.session.envelope().as_bytes();
     let (stored, result) = transfer.store(envelope, piece, &mut bench.pool, &mut bench.writer);
@@ -133,23 +143,19 @@ pub(super) fn chunk(
         return Next::Stop(Consumed::All);
     }
     let transfer = conn.transfer.as_mut().expect("Flow::Chunk has a transfer");
-    let octets = input.rest().len().min(usize::try_from(left).unwrap_or(usize::MAX));
-    let piece = &input.rest()[..octets];
-    let mut stored = octets;
-    let mut result = Ok(());
-    if transfer.refusal.is_none() {
-        let whole = last && octets as u64 == left && transfer.wire_bytes == 0;
-        if whole && let Next::Again = append_whole(conn, bench, input, octets) {
-            return Next::Again;
-        }
-        let transfer = conn.transfer.as_mut().expect("append_whole leaves it, if it fails");
-        let envelope = conn.session.envelope().as_bytes();
-        (stored, result) =
-            transfer.store(envelope, &input.rest()[..octets], &mut bench.pool, &mut bench.writer);
-        transfer.wire_bytes += stored as u64;
-    } else {
-        transfer.wire_bytes += piece.len() as u64;
+    if !transfer.direct {
+        return storage::chunk(conn, bench, input, left, last);
     }
+    let octets = input.rest().len().min(usize::try_from(left).unwrap_or(usize::MAX));
+    let whole = last && octets as u64 == left && transfer.wire_bytes == 0;
+    if whole && let Next::Again = append_whole(conn, bench, input, octets) {
+        return Next::Again;
+    }
+    let transfer = conn.transfer.as_mut().expect("append_whole leaves it, if it fails");
+    let envelope = conn.session.envelope().as_bytes();
+    let piece = &input.rest()[..octets];
+    let (stored, result) = transfer.store(envelope, piece, &mut bench.pool, &mut bench.writer);
+    transfer.wire_bytes += stored as u64;
     input.consume(stored);
     conn.flow = Flow::Chunk { left: left - stored as u64, last };
     match result {

@@ -1,8 +1,13 @@
 //! Addresses to listen on, one socket of each for every worker.
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, UnixListener};
 use socket2::{Domain, Protocol, Socket, Type};
+
+use super::stream::Acceptor;
+use super::unix::{self, SocketFile};
+use crate::config::{Address, Listener};
 
 /// An address that can't be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -10,37 +15,61 @@ pub enum BindError {
     #[error(
         "{address} is already in use: stop what listens there, or choose another with --listen"
     )]
-    InUse { address: SocketAddr },
+    InUse { address: Address },
+    #[error("{} is no socket and was left alone: choose another path", path.display())]
+    NoSocket { path: PathBuf },
     #[error("can't listen on {address}: {source}")]
-    Io { address: SocketAddr, source: std::io::Error },
+    Io { address: Address, source: std::io::Error },
 }
 
 /// Everything that is bound.
 #[derive(Debug)]
 pub struct Sockets {
     /// With real ports, in the order of the configuration.
-    pub addresses: Vec<SocketAddr>,
+    pub listeners: Vec<Listener>,
     /// For each worker, a listener for each address.
-    pub per_worker: Vec<Vec<TcpListener>>,
+    pub per_worker: Vec<Vec<Acceptor>>,
+    /// Of the Unix sockets; dropped, they are removed.
+    pub files: Vec<SocketFile>,
 }
 
-/// Binds every address once for each worker.
+/// Binds every TCP address once for each worker.
 ///
 /// Before a group is made, its address is bound without SO_REUSEPORT: with the option alone a
-/// second sinkd would silently take half of the connections.
-pub fn bind_all(wanted: &[SocketAddr], workers: usize, backlog: i32) -> Result<Sockets, BindError> {
-    let mut sockets =
-        Sockets { addresses: Vec::new(), per_worker: (0..workers).map(|_| Vec::new()).collect() };
-    for address in wanted {
-        let probe = bind(*address, Sharing::Alone)?;
-        let real = local_address(&probe, *address)?;
-        drop(probe);
-        for listeners in &mut sockets.per_worker {
-            listeners.push(listen(real, backlog)?);
-        }
-        sockets.addresses.push(real);
+/// second sinkd would silently take half of the connections. A Unix socket is bound once, and all
+/// workers accept from it: whoever is awake takes a connection, admission says who serves it.
+pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, BindError> {
+    let per_worker = (0..workers).map(|_| Vec::new()).collect();
+    let mut sockets = Sockets { listeners: Vec::new(), per_worker, files: Vec::new() };
+    for Listener { protocol, address } in wanted {
+        let address = match address {
+            Address::Tcp(address) => Address::Tcp(sockets.bind_tcp(*address, backlog)?),
+            Address::Unix(path) => {
+                let (listener, file) = unix::listen(path, backlog)?;
+                sockets.files.push(file);
+                for acceptors in &mut sockets.per_worker {
+                    let io = |source| BindError::Io { address: address.clone(), source };
+                    let shared = UnixListener::from_std(listener.try_clone().map_err(io)?);
+                    acceptors.push(Acceptor::Unix(shared));
+                }
+                address.clone()
+            }
+        };
+        sockets.listeners.push(Listener { protocol: *protocol, address });
     }
     Ok(sockets)
+}
+
+impl Sockets {
+    fn bind_tcp(&mut self, address: SocketAddr, backlog: i32) -> Result<SocketAddr, BindError> {
+        let probe = bind(address, Sharing::Alone)?;
+        let real = local_address(&probe, address)?;
+        drop(probe);
+        for acceptors in &mut self.per_worker {
+            acceptors.push(Acceptor::Tcp(listen(real, backlog)?));
+        }
+        Ok(real)
+    }
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -63,14 +92,14 @@ fn bind(address: SocketAddr, sharing: Sharing) -> Result<Socket, BindError> {
         Ok(socket)
     };
     attempt().map_err(|source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AddrInUse => BindError::InUse { address },
-        _ => BindError::Io { address, source },
+        std::io::ErrorKind::AddrInUse => BindError::InUse { address: Address::Tcp(address) },
+        _ => BindError::Io { address: Address::Tcp(address), source },
     })
 }
 
 fn listen(address: SocketAddr, backlog: i32) -> Result<TcpListener, BindError> {
     let socket = bind(address, Sharing::Group)?;
-    let io = |source| BindError::Io { address, source };
+    let io = |source| BindError::Io { address: Address::Tcp(address), source };
     // Accepted sockets inherit TCP_NODELAY on Linux; elsewhere a reply may wait for Nagle.
     socket.set_tcp_nodelay(true).map_err(io)?;
     socket.set_nonblocking(true).map_err(io)?;
@@ -79,7 +108,7 @@ fn listen(address: SocketAddr, backlog: i32) -> Result<TcpListener, BindError> {
 }
 
 fn local_address(socket: &Socket, address: SocketAddr) -> Result<SocketAddr, BindError> {
-    let io = |source| BindError::Io { address, source };
+    let io = |source| BindError::Io { address: Address::Tcp(address), source };
     let real = socket.local_addr().map_err(io)?;
     Ok(real.as_socket().expect("an IP socket has an IP address"))
 }
@@ -88,22 +117,25 @@ fn local_address(socket: &Socket, address: SocketAddr) -> Result<SocketAddr, Bin
 mod tests {
     use super::*;
 
+    fn any() -> Listener {
+        "127.0.0.1:0".parse().unwrap()
+    }
+
     #[test]
     fn port_zero_gives_every_worker_the_same_real_port() {
-        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let sockets = bind_all(&[any], 3, 16).unwrap();
-        let port = sockets.addresses[0].port();
-        assert_ne!(port, 0);
+        let sockets = bind_all(&[any()], 3, 16).unwrap();
+        let Address::Tcp(real) = sockets.listeners[0].address else { panic!("a TCP address") };
+        assert_ne!(real.port(), 0);
         for listeners in &sockets.per_worker {
-            assert_eq!(listeners[0].local_addr().unwrap().port(), port);
+            let Acceptor::Tcp(listener) = &listeners[0] else { panic!("a TCP listener") };
+            assert_eq!(listener.local_addr().unwrap(), real);
         }
     }
 
     #[test]
     fn an_address_in_use_is_an_error_although_the_port_could_be_shared() {
-        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
-        let first = bind_all(&[any], 1, 16).unwrap();
-        let again = bind_all(&first.addresses, 1, 16);
+        let first = bind_all(&[any()], 1, 16).unwrap();
+        let again = bind_all(&first.listeners, 1, 16);
         assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
     }
 }

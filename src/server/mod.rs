@@ -16,27 +16,34 @@ mod consume;
 mod listener;
 mod pool;
 mod receive;
+mod redact;
 mod send;
 mod shutdown;
+mod storage;
+mod stream;
 mod sys;
 mod timer;
+mod transcript;
 mod transfer;
 mod turn;
+mod unix;
 mod worker;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::config::Config;
+use crate::config::{Config, Listener};
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
 
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
+pub use transcript::TranscriptError;
 pub use worker::Counters;
 
 use admission::Admission;
+use transcript::Transcripts;
+use unix::SocketFile;
 use worker::{Handover, Worker};
 
 /// Why sinkd can't start.
@@ -48,15 +55,19 @@ pub enum StartError {
     Log(#[from] log::OpenError),
     #[error("the event loop could not be set up: {0}")]
     Loop(#[from] std::io::Error),
+    #[error(transparent)]
+    Transcript(#[from] TranscriptError),
 }
 
 /// A running sink.
 pub struct Server {
     log: Log,
     stop: Arc<Stop>,
-    addresses: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
     counters: Vec<Arc<Counters>>,
     workers: Vec<JoinHandle<()>>,
+    socket_files: Vec<SocketFile>,
+    transcript_thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
@@ -72,11 +83,10 @@ impl Server {
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
         let stop = Arc::new(Stop::new(config.stop_after_messages, config.stop_after_sessions));
         let admission = Arc::new(Admission::new(config, workers, descriptors));
-        let policies: Vec<Arc<Policy>> = sockets
-            .addresses
-            .iter()
-            .map(|a| Arc::new(Policy::new(&config.hostname, &a.to_string(), config.limits.clone())))
-            .collect();
+        let policies: Vec<Arc<Policy>> =
+            sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
+        let storage = storage::Storage::new(config);
+        let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -84,9 +94,11 @@ impl Server {
         let mut server = Server {
             log,
             stop: stop.clone(),
-            addresses: sockets.addresses.clone(),
+            listeners: sockets.listeners,
+            socket_files: sockets.files,
             counters: Vec::new(),
             workers: Vec::new(),
+            transcript_thread,
         };
         for (index, (seat, listeners)) in
             handover.seats.into_iter().zip(sockets.per_worker).enumerate()
@@ -108,6 +120,8 @@ impl Server {
                 admission: admission.clone(),
                 stop: stop.clone(),
                 counters,
+                storage: storage.clone(),
+                transcripts: transcripts.clone(),
                 config,
             })?;
             let thread = std::thread::Builder::new()
@@ -118,9 +132,9 @@ impl Server {
         Ok((server, recovery))
     }
 
-    /// The real addresses, in the order of the configuration.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    /// What is listened on, with real ports, in the order of the configuration.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
     }
 
     /// The handle by which anything may stop this server.
@@ -138,8 +152,18 @@ impl Server {
         for worker in self.workers {
             worker.join().expect("a worker does not panic: panics abort or are bugs");
         }
+        drop(self.socket_files);
+        if let Some(thread) = self.transcript_thread {
+            thread.join().expect("the transcript thread does not panic");
+        }
         self.log.close();
     }
+}
+
+/// What sessions of `listener` say.
+fn policy(config: &Config, listener: &Listener) -> Policy {
+    let address = listener.address.to_string();
+    Policy::of(listener.protocol, &config.hostname, &address, config.limits.clone())
 }
 
 /// The cores this process may use, at most 8.

@@ -26,7 +26,7 @@ pub(super) fn receive(
     bench: &mut Bench,
     input: &mut Input,
 ) -> std::io::Result<Received> {
-    let kept = conn.transfer.as_ref().is_some_and(|t| t.refusal.is_none());
+    let kept = conn.transfer.as_ref().is_some_and(|t| t.direct);
     let received = match conn.flow {
         Flow::Data if kept => receive_data(conn, bench, input),
         Flow::Chunk { left, .. } if kept => receive_chunk(conn, bench, input, left),

@@ -17,6 +17,9 @@ pub(super) fn flush(conn: &mut Conn, bench: &mut Bench) -> Sent {
     if bench.desk.replies.is_empty() {
         return Sent::All;
     }
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.server(&bench.desk.replies, bench.clock.now_ms());
+    }
     let sent = match write(&mut conn.socket, &bench.desk.replies) {
         Ok(sent) => sent,
         Err(error) => {
@@ -93,6 +96,9 @@ pub(super) fn note_lost(bench: &mut Bench) {
 /// Likewise those of earlier turns.
 pub(super) fn note_unsent(conn: &mut Conn, bench: &mut Bench) {
     note_lost(bench);
+    if let Some(id) = conn.owing.take() {
+        note(bench, id);
+    }
     let Some(unsent) = conn.unsent.take() else { return };
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {

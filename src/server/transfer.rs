@@ -1,9 +1,11 @@
 //! A payload on its way into the log: which of the four ways it takes, and how far it is.
+use crate::config::storage::Store;
 use crate::log::{Commit, Committed, Facts, MessageId, NoRoom, Reservation, Writer};
 use crate::smtp::data::EndOfData;
 use crate::smtp::session::{Receipt, Refusal};
 
 use super::pool::{Buffer, Pool};
+use super::storage::{Draw, Head};
 
 /// A payload of up to this many octets is staged, a larger one gets a region.
 pub const STAGED_BYTES_MAX: usize = 64 << 10;
@@ -61,6 +63,18 @@ pub struct Transfer {
     /// The message is lost; what still comes is thrown away, and this is the reply.
     pub refusal: Option<Refusal>,
     pub chunked: bool,
+    /// Everything that comes goes into the log: it is stored in full and not refused.
+    pub direct: bool,
+    /// How much of it is stored.
+    pub store: Store,
+    /// The sampling it takes part in.
+    pub draw: Option<Draw>,
+    /// Of `Store::Headers`: where its end is looked for, whether it was found, and what was stored
+    /// of payload and stuffed dots.
+    pub head: Head,
+    pub head_ended: bool,
+    pub kept_bytes: u64,
+    pub kept_dots: u32,
     /// The right to commit was taken (`--stop-after-messages`).
     pub ticket: bool,
     /// When the last octet came, ms of the worker's clock.
@@ -77,6 +91,13 @@ impl Transfer {
             expected_bytes: 0,
             refusal: None,
             chunked: false,
+            direct: true,
+            store: Store::Full,
+            draw: None,
+            head: Head::new(),
+            head_ended: false,
+            kept_bytes: 0,
+            kept_dots: 0,
             ticket: false,
             heard_ms: 0,
         }
@@ -94,6 +115,24 @@ impl Transfer {
     pub fn payload_bytes(&self) -> u64 {
         const END_OF_DATA_BYTES: u64 = 3;
         self.wire_bytes - if self.chunked { 0 } else { END_OF_DATA_BYTES }
+    }
+
+    /// Payload octets that go into the log, likewise.
+    pub fn stored_bytes(&self) -> u64 {
+        match self.store {
+            Store::Full => self.payload_bytes(),
+            // Without an empty line all of it is headers, and the end of data came with them.
+            Store::Headers => self.kept_bytes.min(self.payload_bytes()),
+            Store::Envelope | Store::Nothing => 0,
+        }
+    }
+
+    /// Stuffed dots among them.
+    pub fn stored_dots(&self) -> u32 {
+        match self.store {
+            Store::Full => self.dots,
+            _ => self.kept_dots,
+        }
     }
 
     /// Message octets that are here for certain (RFC 1870: without stuffed dots).
@@ -248,7 +287,7 @@ impl Transfer {
         pool: &mut Pool,
         writer: &mut Writer,
     ) -> Result<Commit, NoRoom> {
-        let payload_bytes = self.payload_bytes();
+        let payload_bytes = self.stored_bytes();
         match std::mem::replace(&mut self.way, Way::Nothing) {
             Way::Nothing => {
                 assert_eq!(payload_bytes, 0, "a payload that lies nowhere is empty");

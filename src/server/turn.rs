@@ -154,6 +154,9 @@ pub fn drop_everything(conn: &mut Conn, bench: &mut Bench) {
     note_unsent(conn, bench);
     give_up_buffers(conn, bench);
     conn.session.abandon(&mut bench.desk);
+    if let Some(transcript) = conn.transcript.take() {
+        transcript.end(bench.clock.now_ms());
+    }
 }
 
 /// The last replies leave; `clean`: nothing unread is left, so that closing sends no reset.

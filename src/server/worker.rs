@@ -1,17 +1,16 @@
 //! One event loop: its listeners, its connections, its writer.
 use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
 use mio::event::Event;
-use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use crate::config::Config;
 use crate::log::Writer;
+use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
 use crate::smtp::session::{Desk, Farewell, Session};
 
@@ -21,8 +20,11 @@ use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
 use super::pool::Pool;
 use super::shutdown::{Stage, Stop};
+use super::storage::Storage;
+use super::stream::{Acceptor, Stream};
 use super::sys;
 use super::timer::{Key, Wheel};
+use super::transcript::{Transcripts, Who};
 use super::turn::{self, Turn};
 
 /// Events taken from the kernel at a time.
@@ -78,8 +80,8 @@ impl Counters {
 
 /// A connection on its way from the worker that accepted it to the one that serves it.
 pub struct Arrival {
-    socket: TcpStream,
-    client: SocketAddr,
+    socket: Stream,
+    client: Client,
     listener: usize,
 }
 
@@ -123,13 +125,15 @@ pub struct Setup<'a> {
     pub index: usize,
     pub seat: Seat,
     pub peers: Vec<Door>,
-    pub listeners: Vec<TcpListener>,
+    pub listeners: Vec<Acceptor>,
     pub policies: Vec<Arc<Policy>>,
     pub writer: Writer,
     pub start_count: u32,
     pub admission: Arc<Admission>,
     pub stop: Arc<Stop>,
     pub counters: Arc<Counters>,
+    pub storage: Option<Arc<Storage>>,
+    pub transcripts: Option<Arc<Transcripts>>,
     pub config: &'a Config,
 }
 
@@ -146,7 +150,7 @@ pub struct Worker {
     poll: Poll,
     arrivals: Receiver<Arrival>,
     peers: Vec<Door>,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Acceptor>,
     policies: Vec<Arc<Policy>>,
     admission: Arc<Admission>,
     patience: Patience,
@@ -175,7 +179,7 @@ impl Worker {
             let token = Token(WAKER.0 - 1 - n);
             seat.poll.registry().register(listener, token, Interest::READABLE)?;
         }
-        let bench = Bench::new(
+        let mut bench = Bench::new(
             Desk::new(config.envelope_memory_bytes),
             setup.writer,
             Pool::new(config.buffer_memory_bytes),
@@ -183,6 +187,8 @@ impl Worker {
             setup.counters,
             config.limits.message_bytes_max,
         );
+        bench.storage = setup.storage;
+        bench.transcripts = setup.transcripts;
         let ms = |d: Duration| d.as_millis() as u64;
         Ok(Worker {
             index,
@@ -338,7 +344,7 @@ impl Worker {
 
     fn admit(&mut self, arrival: Arrival) {
         let refusal = match self.stage {
-            Stage::Running => self.admission.enter(arrival.client.ip()).err(),
+            Stage::Running => self.admission.enter(arrival.client).err(),
             Stage::Graceful | Stage::AtOnce => Some(Farewell::Stopping),
         };
         if let Some(why) = refusal {
@@ -393,7 +399,7 @@ impl Worker {
         {
             tracing::warn!(%error, %client, "the connection could not be registered");
             self.free_places.push(place);
-            self.admission.leave(self.index, client.ip());
+            self.admission.leave(self.index, client);
             return;
         }
         self.serial = self.serial.wrapping_add(1);
@@ -401,6 +407,15 @@ impl Worker {
         let session_id = self.session_base | self.bench.counters.sessions.load(Ordering::Relaxed);
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
         conn.heard_ms = self.bench.clock.now_ms();
+        if let Some(transcripts) = &self.bench.transcripts {
+            conn.transcript = transcripts.begin(&Who {
+                session: session_id,
+                client,
+                listener: &self.policies[listener].listener,
+                started_unix_ns: self.bench.clock.unix_ns(),
+                now_ms: conn.heard_ms,
+            });
+        }
         let turn = turn::greet(&mut conn, &mut self.bench);
         let key = Key { place, serial: conn.serial };
         self.wheel.insert(key, conn.heard_ms + self.patience.command_ms);
@@ -496,7 +511,7 @@ impl Worker {
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         turn::drop_everything(&mut conn, &mut self.bench);
-        self.admission.leave(self.index, conn.client.ip());
+        self.admission.leave(self.index, conn.client);
         self.free_places.push(place);
         self.open -= 1;
         Counters::add(&self.bench.counters.sessions_ended, 1);

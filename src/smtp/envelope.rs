@@ -17,19 +17,21 @@
 //! | 2 | client | family, address, port; see below | at most once |
 //! | 3 | listener | the listener's address as configured | at most once |
 //! | 4 | name | the argument of EHLO or HELO as sent | at most once |
-//! | 5 | protocol | `SMTP` or `ESMTP` (RFC 3848) | at most once |
+//! | 5 | protocol | `SMTP`, `ESMTP` or `LMTP` (RFC 3848) | at most once |
 //! | 6 | reverse-path | the mailbox; empty is the null reverse-path | once |
 //! | 7 | MAIL parameters | as sent, without the space before them | if any were sent |
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
 //!
 //! A client is one octet family (4 or 6), 4 or 16 octets address in network order, 2 octets port,
-//! little-endian. Mailboxes stand without angle brackets and without source route.
+//! little-endian; a client of a Unix socket is the one octet 1. Mailboxes stand without angle
+//! brackets and without source route.
 //!
 //! A reader skips tags it does not know. A new meaning of a known tag, or of the layout, raises the
 //! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
 //! ASCII, UTF-8 where the transaction asked for SMTPUTF8.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 /// Value of the version field.
@@ -77,6 +79,42 @@ impl Envelope {
     }
 }
 
+/// Who submitted a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Client {
+    Tcp(SocketAddr),
+    /// Over a Unix socket: without an address.
+    Unix,
+}
+
+impl Client {
+    /// Its address, if it has one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Client::Tcp(address) => Some(address.ip()),
+            Client::Unix => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Client {
+    fn from(address: SocketAddr) -> Client {
+        Client::Tcp(address)
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Client::Tcp(address) => address.fmt(f),
+            Client::Unix => f.write_str("unix"),
+        }
+    }
+}
+
+/// Family of a client without an address.
+const FAMILY_UNIX: u8 = 1;
+
 /// Appends one field to an encoded envelope; for tests and tools that compose envelopes.
 pub fn append_field(out: &mut Vec<u8>, tag: Tag, value: &[u8]) {
     let length = u32::try_from(value.len()).expect("command lines are far shorter than 4 GiB");
@@ -85,9 +123,13 @@ pub fn append_field(out: &mut Vec<u8>, tag: Tag, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// The value of a client field: 7 or 19 octets, in a buffer and how many of it count.
-pub(super) fn encode_client(client: SocketAddr) -> ([u8; 19], usize) {
+/// The value of a client field: 1, 7 or 19 octets, in a buffer and how many of it count.
+pub(super) fn encode_client(client: Client) -> ([u8; 19], usize) {
     let mut value = [0; 19];
+    let Client::Tcp(client) = client else {
+        value[0] = FAMILY_UNIX;
+        return (value, 1);
+    };
     let address_bytes = match client.ip() {
         IpAddr::V4(ip) => {
             value[0] = 4;
@@ -107,7 +149,7 @@ pub(super) fn encode_client(client: SocketAddr) -> ([u8; 19], usize) {
 /// An envelope whose fields all lie inside its octets; borrows from them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Decoded<'a> {
-    pub client: Option<SocketAddr>,
+    pub client: Option<Client>,
     pub listener: &'a [u8],
     /// The argument of EHLO or HELO.
     pub helo: &'a [u8],
@@ -244,25 +286,32 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn decode_client(value: &[u8]) -> Option<SocketAddr> {
+fn decode_client(value: &[u8]) -> Option<Client> {
     let (family, rest) = value.split_first()?;
+    if *family == FAMILY_UNIX && rest.is_empty() {
+        return Some(Client::Unix);
+    }
     let (address, port) = rest.split_last_chunk::<2>()?;
     let ip = match family {
         4 => IpAddr::from(<[u8; 4]>::try_from(address).ok()?),
         6 => IpAddr::from(<[u8; 16]>::try_from(address).ok()?),
         _ => return None,
     };
-    Some(SocketAddr::new(ip, u16::from_le_bytes(*port)))
+    Some(Client::Tcp(SocketAddr::new(ip, u16::from_le_bytes(*port))))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn tcp(address: &str) -> Client {
+        Client::Tcp(address.parse().unwrap())
+    }
+
     fn sample() -> Vec<u8> {
         let mut bytes = Vec::new();
         append_field(&mut bytes, Tag::Version, &[VERSION]);
-        let (client, client_bytes) = encode_client("192.0.2.7:2525".parse().unwrap());
+        let (client, client_bytes) = encode_client(tcp("192.0.2.7:2525"));
         append_field(&mut bytes, Tag::Client, &client[..client_bytes]);
         append_field(&mut bytes, Tag::Listener, b"127.0.0.1:1025");
         append_field(&mut bytes, Tag::Name, b"client.example");
@@ -279,7 +328,7 @@ mod tests {
     fn what_is_encoded_is_decoded() {
         let bytes = sample();
         let decoded = decode(&bytes).unwrap();
-        assert_eq!(decoded.client, Some("192.0.2.7:2525".parse().unwrap()));
+        assert_eq!(decoded.client, Some(tcp("192.0.2.7:2525")));
         assert_eq!(decoded.listener, b"127.0.0.1:1025");
         assert_eq!((decoded.helo, decoded.protocol), (&b"client.example"[..], &b"ESMTP"[..]));
         assert_eq!((decoded.mail_from, decoded.mail_params), (&b"a@b"[..], &b"SIZE=5"[..]));
@@ -290,10 +339,13 @@ mod tests {
 
     #[test]
     fn ipv6_clients_survive() {
-        let client = "[2001:db8::1]:9".parse().unwrap();
+        let client = tcp("[2001:db8::1]:9");
         let (value, bytes) = encode_client(client);
         assert_eq!(bytes, 19);
         assert_eq!(decode_client(&value), Some(client));
+        let (value, bytes) = encode_client(Client::Unix);
+        assert_eq!(decode_client(&value[..bytes]), Some(Client::Unix));
+        assert_eq!(decode_client(b"\x01abcdef"), None);
         assert_eq!(decode_client(b""), None);
         assert_eq!(decode_client(b"\x04abc"), None);
         assert_eq!(decode_client(b"\x05abcdef"), None);

@@ -4,6 +4,14 @@
 /// this.
 const ANNOUNCED_LIMIT_MAX: u32 = 999_999;
 
+/// What a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    Smtp,
+    /// RFC 2033.
+    Lmtp,
+}
+
 /// Bounds of a session. `None` is "no bound".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -40,6 +48,7 @@ impl Default for Limits {
 pub struct Policy {
     /// How the server names itself.
     pub hostname: String,
+    pub protocol: Protocol,
     pub limits: Limits,
     /// The listener's address as configured, for the envelope.
     pub listener: String,
@@ -51,8 +60,19 @@ pub struct Policy {
 impl Policy {
     /// Encodes what every session of the listener says. `hostname`: printable, without spaces.
     pub fn new(hostname: &str, listener: &str, limits: Limits) -> Policy {
+        Policy::of(Protocol::Smtp, hostname, listener, limits)
+    }
+
+    /// The same for a listener that speaks `protocol`. The reply to LHLO is that to EHLO
+    /// (RFC 2033 4.1).
+    pub fn of(protocol: Protocol, hostname: &str, listener: &str, limits: Limits) -> Policy {
+        let name = match protocol {
+            Protocol::Smtp => "ESMTP",
+            Protocol::Lmtp => "LMTP",
+        };
         Policy {
-            greeting: format!("220 {hostname} ESMTP sinkd\r\n").into_bytes(),
+            protocol,
+            greeting: format!("220 {hostname} {name} sinkd\r\n").into_bytes(),
             ehlo_reply: ehlo_reply(hostname, &limits),
             helo_reply: format!("250 {hostname}\r\n").into_bytes(),
             hostname: hostname.into(),
@@ -64,6 +84,11 @@ impl Policy {
     /// 220, with CRLF.
     pub fn greeting(&self) -> &[u8] {
         &self.greeting
+    }
+
+    /// Is it LMTP?
+    pub fn is_lmtp(&self) -> bool {
+        self.protocol == Protocol::Lmtp
     }
 
     /// 250 and the announced extensions (RFC 5321 4.1.1.1), with CRLF.

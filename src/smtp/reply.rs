@@ -41,6 +41,9 @@ impl Reply {
 /// 250 to the end of data; the message's name and CRLF follow.
 pub const ACCEPTED_PREFIX: &[u8] = b"250 2.0.0 Ok ";
 
+/// The same for one recipient of a message that came by LMTP (RFC 2033 4.2).
+pub const DELIVERED_PREFIX: &[u8] = b"250 2.1.5 Ok ";
+
 macro_rules! replies {
     ($($name:ident = $code_and_text:literal;)*) => {
         $(pub static $name: Reply =
@@ -57,6 +60,8 @@ replies! {
             214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
     MAIL_OK = "250 2.1.0 Reverse-path ok";
     RCPT_OK = "250 2.1.5 Forward-path ok";
+    LMTP_HELP = "214-2.0.0 LHLO MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT\r\n\
+                 214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
     RESET_OK = "250 2.0.0 Transaction reset";
     NOOP_OK = "250 2.0.0 Ok";
     CHUNK_OK = "250 2.0.0 Chunk received";
@@ -66,8 +71,10 @@ replies! {
     // Syntax.
     LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
     UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
+    LHLO_NOT_EHLO = "500 5.5.1 This is LMTP: send LHLO (RFC 2033)";
     CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command line";
     NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
+    LHLO_NAME_SYNTAX = "501 5.5.4 Send LHLO with one name, printable and without spaces";
     MAIL_SYNTAX = "501 5.5.4 Send MAIL FROM:<reverse-path> [parameters]";
     RCPT_SYNTAX = "501 5.5.4 Send RCPT TO:<forward-path> [parameters]";
     REVERSE_PATH_SYNTAX = "501 5.1.7 Bad reverse-path: send <local-part@domain>, or <> for none";
@@ -83,6 +90,7 @@ replies! {
 
     // Sequence.
     EHLO_FIRST = "503 5.5.1 Send EHLO or HELO first";
+    LHLO_FIRST = "503 5.5.1 Send LHLO first";
     MAIL_FIRST = "503 5.5.1 Send MAIL first";
     RCPT_FIRST = "503 5.5.1 Send RCPT first";
     MAIL_NESTED = "503 5.5.1 A transaction is open: finish it, or send RSET";

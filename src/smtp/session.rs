@@ -9,18 +9,20 @@
 //!                         └── accept, refuse, RSET, EHLO, failed chunk ◀──┘
 //! ```
 //!
+//! LMTP (RFC 2033) is the same with LHLO for EHLO, and with one reply per recipient behind the end
+//! of data. Those are owed: `feed` gives them a portion at a time, as the caller sends them.
+//!
 //! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a
 //! borrowed line, about nine short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
 pub use super::desk::Desk;
-use super::envelope::{self, Envelope, FIELD_HEADER_BYTES, Tag};
+use super::envelope::{self, Client, Envelope, FIELD_HEADER_BYTES, Tag};
 use super::grammar::{self, Command, SyntaxError};
 use super::limits::Policy;
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::reply::{self, Reply};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// What the session wants next.
@@ -112,18 +114,35 @@ enum Skip {
     BdatLine,
 }
 
+/// The same reply, owed once for each recipient.
+#[derive(Debug)]
+struct Owed {
+    line: Vec<u8>,
+    left: u32,
+}
+
+/// How a client said hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Helo,
+    Ehlo,
+    Lhlo,
+}
+
 /// One SMTP session, from the greeting to its close. Idle it owns its client's name and nothing
 /// else.
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
-    client: SocketAddr,
+    client: Client,
     /// The argument of EHLO or HELO.
     name: Box<[u8]>,
     /// Empty outside a transaction.
     envelope: Envelope,
-    /// The reply to a chunk that is being discarded.
-    latched: Option<&'static Reply>,
+    /// The reply to a chunk that is being discarded, and how often it is given.
+    latched: Option<(&'static Reply, u32)>,
+    /// Replies to the end of data that have not been appended yet.
+    owed: Option<Box<Owed>>,
     /// Octets of the chunks of this transaction, the one under way included.
     chunk_bytes: u64,
     /// Forward-paths of this transaction.
@@ -134,8 +153,8 @@ pub struct Session {
     errors: u32,
     state: State,
     skip: Skip,
-    /// EHLO was the last greeting, not HELO.
-    esmtp: bool,
+    /// The last greeting.
+    hello: Hello,
     /// This transaction's MAIL said SMTPUTF8.
     smtputf8: bool,
     /// This transaction's MAIL said BODY=BINARYMIME.
@@ -146,20 +165,21 @@ pub struct Session {
 
 impl Session {
     /// A session that has said nothing yet. Allocates nothing.
-    pub fn new(client: SocketAddr, policy: Arc<Policy>) -> Session {
+    pub fn new(client: Client, policy: Arc<Policy>) -> Session {
         Session {
             policy,
             client,
             name: Box::default(),
             envelope: Envelope::default(),
             latched: None,
+            owed: None,
             chunk_bytes: 0,
             recipients: 0,
             messages: 0,
             errors: 0,
             state: State::Greeted,
             skip: Skip::Nothing,
-            esmtp: false,
+            hello: Hello::Helo,
             smtputf8: false,
             binary: false,
             rcpt_refused: false,
@@ -179,6 +199,9 @@ impl Session {
     pub fn feed(&mut self, input: &[u8], desk: &mut Desk) -> (usize, Step) {
         let mut consumed = 0;
         loop {
+            if self.owed.is_some() && !self.pay(desk) {
+                return (consumed, Step::Drain);
+            }
             if self.state == State::Closed {
                 return (consumed, Step::Close);
             }
@@ -222,8 +245,8 @@ impl Session {
 
     /// A chunk that was not the last, or a discarded one, is here in full.
     pub fn chunk_received(&mut self, desk: &mut Desk) {
-        if let Some(latched) = self.latched.take() {
-            return self.reply(latched, desk);
+        if let Some((latched, times)) = self.latched.take() {
+            return self.reply_to_each(times, latched, desk);
         }
         assert_eq!(self.state, State::Chunk { last: false }, "chunk_received without such a chunk");
         self.state = State::Chunks;
@@ -234,11 +257,18 @@ impl Session {
     pub fn accept<R: Receipt>(&mut self, receipt: &R, desk: &mut Desk) {
         let is_whole = matches!(self.state, State::Data | State::Chunk { last: true });
         assert!(is_whole, "accept without a whole payload: {:?}", self.state);
+        let recipients = self.recipients;
         self.end_transaction(desk);
         self.messages = self.messages.saturating_add(1);
-        desk.replies.extend_from_slice(reply::ACCEPTED_PREFIX);
+        let is_lmtp = self.policy.is_lmtp();
+        let prefix = if is_lmtp { reply::DELIVERED_PREFIX } else { reply::ACCEPTED_PREFIX };
+        let from = desk.replies.len();
+        desk.replies.extend_from_slice(prefix);
         receipt.write_name(&mut desk.replies);
         desk.replies.extend_from_slice(b"\r\n");
+        if is_lmtp && recipients > 1 {
+            self.repeat(from, recipients - 1, desk);
+        }
     }
 
     /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the
@@ -246,11 +276,15 @@ impl Session {
     pub fn refuse(&mut self, refusal: Refusal, desk: &mut Desk) {
         let wants_payload = matches!(self.state, State::Data | State::Chunk { .. });
         assert!(wants_payload, "refuse without a payload: {:?}", self.state);
+        let times = match self.state {
+            State::Chunk { last: false } => 1,
+            _ => self.replies_due(),
+        };
         self.end_transaction(desk);
         match refusal {
-            Refusal::TooLarge => self.reply(&reply::TOO_LARGE, desk),
-            Refusal::NoStorage => self.reply(&reply::NO_STORAGE, desk),
-            Refusal::StorageFailed => self.reply(&reply::STORAGE_FAILED, desk),
+            Refusal::TooLarge => self.reply_to_each(times, &reply::TOO_LARGE, desk),
+            Refusal::NoStorage => self.reply_to_each(times, &reply::NO_STORAGE, desk),
+            Refusal::StorageFailed => self.reply_to_each(times, &reply::STORAGE_FAILED, desk),
             Refusal::Stopping => self.close(&reply::STOPPING, desk),
         }
     }
@@ -271,7 +305,14 @@ impl Session {
     pub fn abandon(&mut self, desk: &mut Desk) {
         self.clear_transaction(desk);
         self.latched = None;
+        self.owed = None;
         self.state = State::Closed;
+    }
+
+    /// True while replies to the last message are still to come from `feed`: it must be called,
+    /// with or without input, once those given have been sent.
+    pub fn owes_replies(&self) -> bool {
+        self.owed.is_some()
     }
 
     /// Accepted messages so far.
@@ -291,7 +332,7 @@ impl Session {
 
     /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
     pub fn in_transaction(&self) -> bool {
-        !matches!(self.state, State::Greeted | State::Ready | State::Closed)
+        self.owed.is_some() || !matches!(self.state, State::Greeted | State::Ready | State::Closed)
     }
 
     fn takes_commands(&self) -> bool {
@@ -300,6 +341,10 @@ impl Session {
 
     /// Executes one command line; `None`: go on with the next.
     fn command(&mut self, line: &[u8], desk: &mut Desk) -> Option<Step> {
+        if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
+            self.reply(&reply::LHLO_NOT_EHLO, desk);
+            return None;
+        }
         let command = match grammar::parse(line) {
             Ok(command) => command,
             Err(error) => return self.syntax_error(error, desk),
@@ -313,8 +358,13 @@ impl Session {
             }
             Command::Data => return self.data(desk),
             Command::Bdat { bytes, last } => return Some(self.bdat(bytes, last, desk)),
-            Command::Ehlo { name } => self.hello(name, true, desk),
-            Command::Helo { name } => self.hello(name, false, desk),
+            Command::Ehlo { name } => self.hello(name, Hello::Ehlo, desk),
+            Command::Helo { name } => self.hello(name, Hello::Helo, desk),
+            Command::Lhlo { .. } if !self.policy.is_lmtp() => {
+                self.reply(&reply::NOT_IMPLEMENTED, desk);
+            }
+            Command::Lhlo { name: Some(name) } => self.hello(name, Hello::Lhlo, desk),
+            Command::Lhlo { name: None } => self.reply(&reply::LHLO_NAME_SYNTAX, desk),
             Command::Rset => {
                 self.reset(desk);
                 self.reply(&reply::RESET_OK, desk);
@@ -322,7 +372,10 @@ impl Session {
             Command::Noop => self.reply(&reply::NOOP_OK, desk),
             Command::Vrfy => self.reply(&reply::NOT_VERIFIED, desk),
             Command::Expn => self.reply(&reply::NO_LISTS, desk),
-            Command::Help => self.reply(&reply::HELP, desk),
+            Command::Help => {
+                let help = if self.policy.is_lmtp() { &reply::LMTP_HELP } else { &reply::HELP };
+                self.reply(help, desk);
+            }
             Command::Quit => self.close(&reply::CLOSING, desk),
         }
         None
@@ -359,16 +412,17 @@ impl Session {
         None
     }
 
-    /// EHLO and HELO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
-    fn hello(&mut self, name: &[u8], esmtp: bool, desk: &mut Desk) {
+    /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
+    fn hello(&mut self, name: &[u8], hello: Hello, desk: &mut Desk) {
         self.clear_transaction(desk);
         self.state = State::Ready;
-        self.esmtp = esmtp;
+        self.hello = hello;
         if *self.name != *name {
             self.name = name.into();
         }
         let policy = &self.policy;
-        let reply = if esmtp { policy.ehlo_reply() } else { policy.helo_reply() };
+        let is_helo = hello == Hello::Helo;
+        let reply = if is_helo { policy.helo_reply() } else { policy.ehlo_reply() };
         desk.replies.extend_from_slice(reply);
     }
 
@@ -394,7 +448,7 @@ impl Session {
         parameters: MailParameters<'_>,
     ) -> Option<&'static Reply> {
         match self.state {
-            State::Greeted => Some(&reply::EHLO_FIRST),
+            State::Greeted => Some(self.hello_first()),
             State::Ready if path.utf8 && !parameters.smtputf8 => Some(&reply::UTF8_NOT_DECLARED),
             State::Ready if parameters.size > Some(self.policy.limits.message_bytes_max) => {
                 Some(&reply::TOO_LARGE)
@@ -412,7 +466,11 @@ impl Session {
         desk: &mut Desk,
     ) -> bool {
         let (client, client_bytes) = envelope::encode_client(self.client);
-        let protocol: &[u8] = if self.esmtp { b"ESMTP" } else { b"SMTP" };
+        let protocol: &[u8] = match self.hello {
+            Hello::Helo => b"SMTP",
+            Hello::Ehlo => b"ESMTP",
+            Hello::Lhlo => b"LMTP",
+        };
         let fields: [(Tag, &[u8]); 7] = [
             (Tag::Version, &[envelope::VERSION]),
             (Tag::Client, &client[..client_bytes]),
@@ -443,7 +501,7 @@ impl Session {
         match self.state {
             State::Mail | State::Rcpt => {}
             State::Chunks => return &reply::CHUNKS_BEGUN,
-            State::Greeted => return &reply::EHLO_FIRST,
+            State::Greeted => return self.hello_first(),
             _ => return &reply::MAIL_FIRST,
         }
         if (path.utf8 || parameters.utf8) && !self.smtputf8 {
@@ -499,8 +557,10 @@ impl Session {
         }
         let total = self.chunk_bytes.saturating_add(bytes);
         if total > self.policy.limits.message_bytes_max {
+            let times = if last { self.replies_due() } else { 1 };
             self.end_transaction(desk);
-            return self.discard(bytes, &reply::TOO_LARGE);
+            self.latched = Some((&reply::TOO_LARGE, times));
+            return Step::DiscardChunk { bytes };
         }
         let first = self.state == State::Rcpt;
         self.chunk_bytes = total;
@@ -511,15 +571,64 @@ impl Session {
     /// Why DATA or BDAT is out of sequence (RFC 5321 4.1.1.4).
     fn why_no_payload(&self) -> &'static Reply {
         match self.state {
-            State::Greeted => &reply::EHLO_FIRST,
-            State::Mail if self.rcpt_refused => &reply::NO_VALID_RECIPIENTS,
+            State::Greeted => self.hello_first(),
+            // LMTP has 503 alone here (RFC 2033 4.2).
+            State::Mail if self.rcpt_refused && !self.policy.is_lmtp() => {
+                &reply::NO_VALID_RECIPIENTS
+            }
             State::Mail => &reply::RCPT_FIRST,
             _ => &reply::MAIL_FIRST,
         }
     }
 
+    fn hello_first(&self) -> &'static Reply {
+        if self.policy.is_lmtp() { &reply::LHLO_FIRST } else { &reply::EHLO_FIRST }
+    }
+
+    /// Replies to the end of data: LMTP has one per accepted recipient (RFC 2033 4.2).
+    fn replies_due(&self) -> u32 {
+        if self.policy.is_lmtp() { self.recipients.max(1) } else { 1 }
+    }
+
+    /// The same reply `times` times; it counts as one error.
+    fn reply_to_each(&mut self, times: u32, reply: &'static Reply, desk: &mut Desk) {
+        let from = desk.replies.len();
+        self.reply(reply, desk);
+        if times > 1 && self.state != State::Closed {
+            self.repeat(from, times - 1, desk);
+        }
+    }
+
+    /// Appends the reply that begins at `from`, the last one, `times` times more; what the replies
+    /// may not grow by now is owed.
+    fn repeat(&mut self, from: usize, times: u32, desk: &mut Desk) {
+        let to = desk.replies.len();
+        for given in 0..times {
+            if desk.replies.len() > REPLIES_BYTES_PAUSE {
+                let line = desk.replies[from..to].to_vec();
+                self.owed = Some(Box::new(Owed { line, left: times - given }));
+                return;
+            }
+            desk.replies.extend_from_within(from..to);
+        }
+    }
+
+    /// Appends what is owed, as far as the replies may grow; false if more is left.
+    fn pay(&mut self, desk: &mut Desk) -> bool {
+        let Some(owed) = &mut self.owed else { return true };
+        while owed.left > 0 {
+            if desk.replies.len() > REPLIES_BYTES_PAUSE {
+                return false;
+            }
+            desk.replies.extend_from_slice(&owed.line);
+            owed.left -= 1;
+        }
+        self.owed = None;
+        true
+    }
+
     fn discard(&mut self, bytes: u64, answer: &'static Reply) -> Step {
-        self.latched = Some(answer);
+        self.latched = Some((answer, 1));
         Step::DiscardChunk { bytes }
     }
 

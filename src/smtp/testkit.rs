@@ -3,7 +3,8 @@
 
 use super::data::{END_BYTES, EndOfData};
 use super::desk::Desk;
-use super::limits::{Limits, Policy};
+use super::envelope::Client;
+use super::limits::{Limits, Policy, Protocol};
 use super::session::{Receipt, Refusal, Session, Step};
 use std::sync::Arc;
 
@@ -76,10 +77,19 @@ impl Driver {
         Driver::with_envelope_budget(limits, 1 << 30)
     }
 
-    /// The same, with a desk that lends so many octets.
+    /// The same over LMTP.
+    pub fn lmtp(limits: Limits) -> Driver {
+        Driver::of(Protocol::Lmtp, limits, 1 << 30)
+    }
+
+    /// As `new`, with a desk that lends so many octets.
     pub fn with_envelope_budget(limits: Limits, envelope_bytes_budget: usize) -> Driver {
-        let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", limits));
-        let client = std::net::SocketAddr::from(([192, 0, 2, 7], 2525));
+        Driver::of(Protocol::Smtp, limits, envelope_bytes_budget)
+    }
+
+    fn of(protocol: Protocol, limits: Limits, envelope_bytes_budget: usize) -> Driver {
+        let policy = Arc::new(Policy::of(protocol, "sink.example", "127.0.0.1:1025", limits));
+        let client = Client::Tcp(([192, 0, 2, 7], 2525).into());
         let mut driver = Driver {
             session: Session::new(client, policy.clone()),
             desk: Desk::new(envelope_bytes_budget),
@@ -246,10 +256,18 @@ impl Driver {
 /// What comes of `dialogue` when it arrives cut behind each of `cuts` (in any order, repeats
 /// allowed).
 pub fn run_cut(dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
+    cut(Driver::new(limits.clone()), dialogue, cuts)
+}
+
+/// The same over LMTP.
+pub fn run_cut_lmtp(dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
+    cut(Driver::lmtp(limits.clone()), dialogue, cuts)
+}
+
+fn cut(mut driver: Driver, dialogue: &[u8], cuts: &[usize]) -> Outcome {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
     cuts.sort_unstable();
-    let mut driver = Driver::new(limits.clone());
     let mut from = 0;
     for cut in cuts {
         driver.push(&dialogue[from..cut]);
@@ -286,7 +304,9 @@ pub fn check_session(bytes: &[u8]) {
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
         assert_eq!(run_cut(dialogue, &every_octet, &limits), whole, "octet by octet");
     }
-    for stored in &whole.stored {
+    let lmtp = run_cut_lmtp(dialogue, &[], &limits);
+    assert_eq!(run_cut_lmtp(dialogue, &cuts, &limits), lmtp, "LMTP, cut at {cuts:?}");
+    for stored in whole.stored.iter().chain(&lmtp.stored) {
         super::envelope::decode(&stored.envelope).expect("what the session encodes can be decoded");
     }
 }

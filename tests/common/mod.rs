@@ -20,6 +20,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Sink {
     pub child: Child,
     pub addresses: Vec<SocketAddr>,
+    /// All that it listens on, such as "LMTP on unix:/run/x".
+    pub announced: Vec<String>,
 }
 
 impl Sink {
@@ -33,15 +35,17 @@ impl Sink {
 
     pub fn spawn(command: &mut Command) -> Sink {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let mut addresses = Vec::new();
+        let (mut addresses, mut announced) = (Vec::new(), Vec::new());
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
-            if let Some(address) = line.strip_prefix("sinkd: SMTP on ") {
-                addresses.push(address.parse().unwrap());
-            }
             if line.starts_with("sinkd: data in ") {
-                return Sink { child, addresses };
+                return Sink { child, addresses, announced };
             }
+            let line = line.strip_prefix("sinkd: ").unwrap();
+            if let Ok(address) = line[line.rfind(' ').unwrap() + 1..].parse() {
+                addresses.push(address);
+            }
+            announced.push(line.to_owned());
         }
         let status = child.wait().unwrap();
         panic!("sinkd ended before it was ready: {status}");

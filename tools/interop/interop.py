@@ -18,6 +18,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from clients import by_command, by_library, by_python, by_relay  # noqa: E402
 from corpus import compare  # noqa: E402
+from readers import readers_agree  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
@@ -37,7 +38,7 @@ def check(sink, sent):
 
 def try_client(programs, client):
     """The number of messages sent, and what went wrong or None."""
-    sink, sent = Sink(programs), []
+    sink, sent = Sink(programs, *getattr(client, "options", ())), []
     try:
         with tempfile.TemporaryDirectory(prefix="sinkd-client-") as scratch:
             sent = client(sink, scratch)
@@ -53,13 +54,16 @@ def try_client(programs, client):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
-    names = sys.argv[2:]
+    programs, names = sys.argv[1], sys.argv[2:]
     failed = 0
-    for client in CLIENTS:
+    for client in [*CLIENTS, readers_agree]:
         if names and client.__name__ not in names:
             continue
         began = time.monotonic()
-        count, problem = try_client(sys.argv[1], client)
+        if client is readers_agree:
+            count, problem = readers_agree(programs)
+        else:
+            count, problem = try_client(programs, client)
         failed += bool(problem)
         verdict = "FAILED" if problem else "ok"
         took = time.monotonic() - began

@@ -15,15 +15,21 @@ class Sink:
         self.programs = programs
         self.folder = tempfile.TemporaryDirectory(prefix="sinkd-interop-")
         self.data = os.path.join(self.folder.name, "data")
+        # A short path: that of a Unix socket has 107 octets at most.
+        self.socket = os.path.join(self.folder.name, "sock")
+        options = [option.format(socket=self.socket) for option in options]
         self.process = subprocess.Popen(
             [os.path.join(programs, "sinkd"), "--listen", "127.0.0.1:0", "--data", self.data,
              "--log-level", "warn", *options],
             stdout=subprocess.PIPE, text=True)
-        self.port = None
+        self.port, self.lmtp_port = None, None
         for line in self.process.stdout:
             found = re.match(r"sinkd: SMTP on 127\.0\.0\.1:(\d+)", line)
             if found:
                 self.port = int(found[1])
+            found = re.match(r"sinkd: LMTP on 127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.lmtp_port = int(found[1])
             if line.startswith("sinkd: data in"):
                 break
         if self.port is None:

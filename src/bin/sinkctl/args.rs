@@ -1,5 +1,6 @@
 //! The command line of sinkctl.
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +25,9 @@ pub enum Command {
     Cat {
         /// `segment:slot`, or `latest`.
         id: Id,
+        /// Print what there is of a message that was not stored in full.
+        #[arg(long)]
+        stored: bool,
     },
     /// Show envelope, headers and parts of a message for a person.
     Show {
@@ -35,14 +39,23 @@ pub enum Command {
     },
     /// Print the last messages, and with -f new ones as they arrive.
     Tail(Tail),
-    /// Print the number of messages.
-    Count,
+    /// Print the number of messages accepted, those that were only counted included.
+    Count {
+        /// One JSON object, which tells those apart.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the segments: fill, holes, state, span of time.
     Segments {
         /// One JSON object a line.
         #[arg(long)]
         json: bool,
     },
+    /// Remove messages: they are not listed, counted or given any more, their space goes with their
+    /// segment. Exit 1 if an id names none.
+    Rm(Rm),
+    /// Drop the oldest sealed segments, beside a running sinkd or without one.
+    Prune(Prune),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {
         /// One JSON object.
@@ -84,6 +97,57 @@ pub struct Tail {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+#[group(id = "which", required = true, multiple = false)]
+pub struct Rm {
+    /// `segment:slot`, or `latest`.
+    #[arg(group = "which", value_name = "ID")]
+    pub ids: Vec<Id>,
+    /// All that are there now.
+    #[arg(long, group = "which")]
+    pub all: bool,
+    /// All that arrived before this moment: RFC 3339, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME", group = "which")]
+    pub until: Option<Moment>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// All bounds hold; what may still take messages counts, and never goes.
+#[derive(Args)]
+#[group(id = "keep", required = true, multiple = true)]
+pub struct Prune {
+    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
+    #[arg(long, value_name = "SIZE", group = "keep", value_parser = parse_size)]
+    pub keep_bytes: Option<u64>,
+    /// Keep segments whose last message is no older than this: 30s, 10m, 24h.
+    #[arg(long, value_name = "TIME", group = "keep", value_parser = parse_age)]
+    pub keep_age: Option<Duration>,
+    /// Keep at most so many segments.
+    #[arg(long, value_name = "N", group = "keep")]
+    pub keep_segments: Option<u64>,
+    /// Drop what holds only messages that were removed (see rm).
+    #[arg(long, group = "keep")]
+    pub removed: bool,
+    /// Drop nothing, and say what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    sinkd::config::parse_bytes(text)
+        .ok_or_else(|| format!("expected a size such as 4096, 64K or 10MiB; found '{text}'"))
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    sinkd::config::parse_time(text)
+        .ok_or_else(|| format!("expected a time such as 30s, 10m or 24h; found '{text}'"))
 }
 
 /// Which message is meant.

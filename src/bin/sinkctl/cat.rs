@@ -1,27 +1,34 @@
 //! `sinkctl cat`: the message bytes, exactly.
 use std::io::Write;
 
-use sinkd::log::StorageMode;
 use sinkd::log::reader::Folder;
 use sinkd::smtp::data::unstuff;
 
 use crate::args::Id;
+use crate::print::stored_of;
 use crate::{Finding, Out, resolve};
 
-pub fn run(folder: &Folder, id: Id, out: &mut Out) -> anyhow::Result<Finding> {
+/// `is_part_enough`: print what there is of a message that was not stored in full.
+pub fn run(
+    folder: &Folder,
+    id: Id,
+    is_part_enough: bool,
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
     let (segment, slot) = resolve(folder, id)?;
+    if let Some(stored) = stored_of(&slot)
+        && !is_part_enough
+    {
+        let (id, whole) = (slot.id, slot.facts.message_bytes);
+        eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
+        return Ok(Finding::DoesNotHold);
+    }
     let mut record = Vec::new();
     let (_, payload) = segment.record(&slot, &mut record)?;
     if slot.facts.dots == 0 {
         out.write_all(payload)?;
     } else {
         out.write_all(&unstuff(payload))?;
-    }
-    if slot.facts.mode != StorageMode::Full {
-        out.flush()?;
-        let (kept, whole) = (slot.payload_bytes, slot.facts.message_bytes);
-        eprintln!("sinkctl: {}: only {kept} of its {whole} octets were stored", slot.id);
-        return Ok(Finding::DoesNotHold);
     }
     Ok(Finding::Holds)
 }

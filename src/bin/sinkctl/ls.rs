@@ -33,8 +33,11 @@ pub fn run(folder: &Folder, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
             }
         }
     }
-    if folder.only_counted() > 0 && !ls.json {
-        writeln!(out, "and {} messages that were only counted", folder.only_counted())?;
+    match folder.only_counted() {
+        0 => {}
+        // Not among the objects, which are messages.
+        n if ls.json => eprintln!("sinkctl: and {n} messages that were only counted"),
+        n => writeln!(out, "and {n} messages that were only counted")?,
     }
     Ok(finding)
 }

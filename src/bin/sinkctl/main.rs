@@ -1,10 +1,12 @@
-//! sinkctl: reads what sinkd has stored, from the folder alone.
+//! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
 mod args;
 mod cat;
 mod count;
 mod ls;
 mod print;
+mod prune;
+mod rm;
 mod segments;
 mod show;
 mod tail;
@@ -60,11 +62,13 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     })?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
-        Command::Cat { id } => cat::run(&folder, *id, out),
+        Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
         Command::Show { id, json } => show::run(&folder, *id, *json, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
-        Command::Count => count::run(&folder, out),
+        Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
+        Command::Rm(rm) => rm::run(&folder, rm, out),
+        Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
 }

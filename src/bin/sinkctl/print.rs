@@ -15,8 +15,10 @@ pub struct Entry {
     pub mail_from: String,
     /// Forward-paths as sent, in order, repeats kept.
     pub rcpt_to: Vec<String>,
-    /// Octets that `cat` prints.
+    /// Octets of the message, stored or not.
     pub size: u32,
+    /// What is stored of it: "full", "headers" or "envelope".
+    pub store: &'static str,
     /// Of: "chunked", "headers-only", "envelope-only", "reply-not-sent".
     pub flags: Vec<&'static str>,
     /// The final reply.
@@ -43,6 +45,7 @@ impl Entry {
             mail_from: readable(envelope.map_or(&[], |e| e.mail_from)),
             rcpt_to: paths.map(|r| readable(r.path)).collect(),
             size: facts.message_bytes,
+            store: store(facts.mode),
             flags: flags(facts, reply_unsent),
             reply: format!("{} {class}.{subject}.{detail}", facts.reply_code),
             transaction_us: facts.transaction_us,
@@ -73,6 +76,21 @@ impl Entry {
         let at = format!("{}Z", &self.received_at[..23.min(self.received_at.len() - 1)]);
         format!("{:<10} {at} {:>9}  {from} -> {to}{flags}", self.id, self.size)
     }
+}
+
+fn store(mode: StorageMode) -> &'static str {
+    match mode {
+        StorageMode::Full => "full",
+        StorageMode::Headers => "headers",
+        StorageMode::Envelope => "envelope",
+    }
+}
+
+/// Octets of the message that are stored, if not all are.
+pub fn stored_of(slot: &Slot) -> Option<u32> {
+    let stored = slot.payload_bytes.saturating_sub(slot.facts.dots);
+    let is_whole = slot.facts.mode == StorageMode::Full || stored == slot.facts.message_bytes;
+    (!is_whole).then_some(stored)
 }
 
 fn flags(facts: &Facts, reply_unsent: bool) -> Vec<&'static str> {

@@ -22,6 +22,8 @@ struct Row {
     /// Which start of sinkd made it.
     start: u32,
     messages: u64,
+    /// Accepted without a slot.
+    only_counted: u64,
     slots: u32,
     /// Length of the file.
     bytes: u64,
@@ -56,6 +58,7 @@ impl Row {
             worker: identity.worker,
             start: identity.start_count,
             messages: summary.messages(),
+            only_counted: summary.only_counted,
             slots,
             bytes: identity.segment_bytes,
             used_bytes: records + SLOT_BYTES * u64::from(slots),
@@ -66,7 +69,7 @@ impl Row {
         }
     }
 
-    fn cells(self) -> [String; 9] {
+    fn cells(self) -> [String; 10] {
         let number = |n: Option<u64>| n.map_or("-".into(), |n| n.to_string());
         let seconds = |t: Option<String>| t.map_or("-".into(), |t| format!("{}Z", &t[..19]));
         [
@@ -74,6 +77,7 @@ impl Row {
             self.state.into(),
             self.worker.to_string(),
             self.messages.to_string(),
+            self.only_counted.to_string(),
             self.bytes.to_string(),
             self.used_bytes.to_string(),
             number(self.hole_bytes),
@@ -101,16 +105,25 @@ pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header([
-        "segment", "state", "worker", "messages", "bytes", "used", "holes", "first", "last",
+        "segment", "state", "worker", "messages", "counted", "bytes", "used", "holes", "first",
+        "last",
     ]);
     for row in rows {
         table.add_row(row.cells());
     }
-    for column in [0, 2, 3, 4, 5, 6] {
+    for column in [0, 2, 3, 4, 5, 6, 7] {
         if let Some(column) = table.column_mut(column) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     writeln!(out, "{}", table.trim_fmt())?;
+    if folder.removed() > 0 {
+        writeln!(out, "removed: {} messages, not counted above", folder.removed())?;
+    }
+    let pruned = folder.pruned()?;
+    if pruned.segments > 0 {
+        let (segments, messages, bytes) = (pruned.segments, pruned.messages, pruned.message_bytes);
+        writeln!(out, "pruned: {segments} segments, {messages} messages, {bytes} octets")?;
+    }
     Ok(report_unreadable(folder))
 }

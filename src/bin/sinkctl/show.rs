@@ -9,7 +9,7 @@ use sinkd::smtp::data::unstuff;
 use sinkd::smtp::envelope;
 
 use crate::args::Id;
-use crate::print::{Entry, harmless, readable};
+use crate::print::{Entry, harmless, readable, stored_of};
 use crate::{Finding, Out, resolve};
 
 /// Lines of text shown; `cat` has the rest.
@@ -20,6 +20,8 @@ const TEXT_LINES_MAX: usize = 40;
 struct Shown {
     #[serde(flatten)]
     entry: Entry,
+    /// Octets of the message that are stored, if not all are.
+    stored_bytes: Option<u32>,
     helo: String,
     protocol: String,
     listener: String,
@@ -74,6 +76,7 @@ fn shown(slot: &Slot, envelope: &[u8], outline: &Outline, noted: bool) -> anyhow
     };
     Ok(Shown {
         entry: Entry::new(slot, envelope, noted),
+        stored_bytes: stored_of(slot),
         helo: readable(decoded.helo),
         protocol: readable(decoded.protocol),
         listener: readable(decoded.listener),
@@ -97,6 +100,9 @@ fn print(shown: &Shown, outline: &Outline, out: &mut Out) -> anyhow::Result<()> 
     line("listener", &shown.listener)?;
     line("reply", &entry.reply)?;
     line("size", &format!("{} octets", entry.size))?;
+    if let Some(stored) = shown.stored_bytes {
+        line("stored", &format!("{}: only {stored} of them", entry.store))?;
+    }
     if !entry.flags.is_empty() {
         line("flags", &entry.flags.join(", "))?;
     }

@@ -56,6 +56,10 @@ fn print_new(
         let segment = folder.segment(number)?;
         slots.extend(segment.slots(range).flatten().filter(|slot| slot.is_message()));
     }
+    slots.retain(|slot| !folder.is_removed(slot.id));
+    if slots.is_empty() {
+        return Ok(folder.positions());
+    }
     slots.sort_by_key(|slot| (slot.facts.received_at_ns, slot.id));
     let mut lister = Lister::new(folder, tail.json)?;
     for slot in &slots {

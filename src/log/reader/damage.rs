@@ -116,6 +116,18 @@ pub enum ReadError {
         /// The one asked for.
         id: MessageId,
     },
+    /// It was removed.
+    #[error("message {id} was removed")]
+    Removed {
+        /// The one asked for.
+        id: MessageId,
+    },
+    /// The folder cannot be read, or written to.
+    #[error(transparent)]
+    Io {
+        /// What the system said.
+        source: io::Error,
+    },
     /// Its segment cannot be read.
     #[error(transparent)]
     Segment(#[from] SegmentError),

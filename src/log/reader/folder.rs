@@ -7,9 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::listing::{Listing, Span};
 use super::{Damage, ReadError, Segment, SegmentError};
+use crate::log::events::{self, Dropped};
+use crate::log::flags::{self, Flags};
 use crate::log::format::{BootId, Identity, Kind, Published, Slot, State, Totals};
 use crate::log::id::MessageId;
-use crate::log::recovery::{current_boot, segment_files};
+use crate::log::recovery::{current_boot, flagged, segment_files};
 
 /// Sealed segments kept open at once: a folder of thousands must not use up the descriptors.
 const OPEN_MAX: usize = 64;
@@ -44,6 +46,8 @@ pub struct Summary {
     pub only_counted: u64,
     /// Where it lies.
     pub path: PathBuf,
+    /// What of it was removed.
+    pub(crate) flags: Arc<Flags>,
 }
 
 #[derive(Debug)]
@@ -80,6 +84,7 @@ impl Folder {
     /// one read per new segment and a few per live one.
     pub fn refresh(&mut self) -> io::Result<()> {
         let files = segment_files(&self.path)?;
+        let flagged = flagged(&self.path)?;
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();
         self.entries.retain(|number, _| present.contains(number));
         self.unreadable.clear();
@@ -97,6 +102,16 @@ impl Folder {
                 Err(SegmentError::Io { source, .. })
                     if source.kind() == io::ErrorKind::NotFound => {}
                 Err(e) => drop(self.unreadable.insert(number, e)),
+            }
+        }
+        for (number, entry) in &mut self.entries {
+            // Removing renames a whole file into place: what is read is one state or the next.
+            let flags = match flagged.contains(number) {
+                true => flags::load(&self.path, (&entry.summary.identity).into()),
+                false => Flags::default(),
+            };
+            if *entry.summary.flags != flags {
+                entry.summary.flags = Arc::new(flags);
             }
         }
         Ok(())
@@ -120,19 +135,39 @@ impl Folder {
         self.unreadable.values()
     }
 
+    /// What is known of a segment.
+    pub(crate) fn summary(&self, number: u32) -> Option<&Summary> {
+        self.entries.get(&number).map(|entry| &entry.summary)
+    }
+
     /// Every readable segment, by number.
     pub fn segments(&self) -> impl Iterator<Item = &Summary> {
         self.entries.values().map(|entry| &entry.summary)
     }
 
-    /// Messages in all segments, lost ones left out. Costs an addition per segment.
+    /// Messages in all segments, lost and removed ones left out. Costs an addition per segment.
     pub fn messages(&self) -> u64 {
         self.segments().map(|s| s.messages()).sum()
     }
 
-    /// Messages that were accepted and only counted.
+    /// Messages that were accepted and only counted, removed ones left out.
     pub fn only_counted(&self) -> u64 {
-        self.segments().map(|s| s.only_counted).sum()
+        self.segments().map(|s| s.only_counted.saturating_sub(s.flags.only_counted)).sum()
+    }
+
+    /// Messages that were removed, and whose segment is still there.
+    pub fn removed(&self) -> u64 {
+        self.segments().map(Summary::removed).sum()
+    }
+
+    /// Was this message removed?
+    pub fn is_removed(&self, id: MessageId) -> bool {
+        self.entries.get(&id.segment).is_some_and(|e| e.summary.flags.is_removed(id.slot))
+    }
+
+    /// What was pruned from here so far. Costs one read of `events.jsonl`.
+    pub fn pruned(&self) -> io::Result<Dropped> {
+        events::pruned(&self.path)
     }
 
     /// Opens segment `number`, or gives it again. Costs one read of 8 KiB at most.
@@ -151,6 +186,10 @@ impl Folder {
         let segment = match Segment::open_in(&entry.summary.path, self.boot) {
             Ok(segment) => Arc::new(segment),
             Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                return Err(ReadError::NoSuchMessage { id: missing });
+            }
+            // Pruned, and its file is becoming another segment's.
+            Err(SegmentError::Spare { .. }) => {
                 return Err(ReadError::NoSuchMessage { id: missing });
             }
             Err(e) => return Err(e.into()),
@@ -172,6 +211,9 @@ impl Folder {
         };
         let segment = self.segment(id.segment).map_err(no_such)?;
         let slot = segment.slot(id.slot).map_err(|e| no_such(e.into()))?;
+        if slot.is_message() && self.is_removed(id) {
+            return Err(ReadError::Removed { id });
+        }
         Ok((segment, slot))
     }
 
@@ -248,11 +290,23 @@ impl Summary {
             notes: segment.notes(),
             only_counted: segment.only_counted(),
             path: segment.path().to_owned(),
+            flags: Arc::default(),
         }
     }
 
     /// Messages that can be read.
     pub fn messages(&self) -> u64 {
-        u64::from(self.published.messages.saturating_sub(self.totals.lost_messages))
+        let there = u64::from(self.published.messages.saturating_sub(self.totals.lost_messages));
+        there.saturating_sub(self.flags.messages())
+    }
+
+    /// Messages that were removed, those included that were only counted.
+    pub fn removed(&self) -> u64 {
+        self.flags.messages() + self.flags.only_counted
+    }
+
+    /// Was all of it removed?
+    pub fn is_removed(&self) -> bool {
+        self.messages() == 0 && self.removed() > 0 && self.only_counted <= self.flags.only_counted
     }
 }

@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use super::folder::{Folder, Summary};
 use super::{ReadError, Segment};
-use crate::log::format::Slot;
+use crate::log::flags::Flags;
+use crate::log::format::{Identity, Slot};
 
 /// A span of commit times, ns since the Unix epoch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -38,9 +39,11 @@ struct Part {
     messages: u32,
     first_ns: u64,
     last_ns: u64,
-    /// What lies inside.
+    /// What lies inside; nothing that is removed below a watermark.
     from: Place,
     to: Place,
+    /// Single messages in it may be removed.
+    flags: Arc<Flags>,
 }
 
 /// A position between two slots: slots and messages before it.
@@ -53,19 +56,29 @@ struct Place {
 impl Part {
     fn of(summary: &Summary) -> Part {
         let (slots, messages) = (summary.published.slots, summary.published.messages);
+        let flags = summary.flags.clone();
+        let removed = Place { slot: flags.watermark, messages: flags.messages_below };
         Part {
             number: summary.identity.number,
             slots,
             messages,
             first_ns: summary.totals.first_received_at_ns,
             last_ns: summary.totals.last_received_at_ns,
-            from: Place { slot: 0, messages: 0 },
+            from: removed,
             to: Place { slot: slots, messages },
+            flags,
         }
     }
 
     fn len(&self) -> u64 {
-        u64::from(self.to.messages.saturating_sub(self.from.messages))
+        self.between(self.from, self.to)
+    }
+
+    /// Messages between two places that were not removed.
+    fn between(&self, from: Place, to: Place) -> u64 {
+        let all = to.messages.saturating_sub(from.messages);
+        let removed = self.flags.removed_before(to.slot) - self.flags.removed_before(from.slot);
+        u64::from(all.saturating_sub(removed))
     }
 
     /// The place behind all slots with a time below `ns`, which lies within `bounds`.
@@ -82,6 +95,21 @@ impl Part {
             next_valid(&segment, slot, end).is_none_or(|s| s.facts.received_at_ns >= ns)
         });
         Ok(self.place(&segment, slot))
+    }
+
+    /// The place behind the first `count` messages from `from` on that were not removed; at least
+    /// one more follows.
+    fn skip(&self, folder: &Folder, from: Place, count: u64) -> Result<Place, ReadError> {
+        let mut messages = from.messages + count as u32;
+        loop {
+            // Each removed one in between moves the place one further.
+            let place = self.place_of(folder, messages)?;
+            let missing = count.saturating_sub(self.between(from, place));
+            if missing == 0 {
+                return Ok(place);
+            }
+            messages += missing as u32;
+        }
     }
 
     /// The place before the message that has `messages` before it.
@@ -123,7 +151,10 @@ impl<'a> Listing<'a> {
         for summary in folder.segments().filter(|s| s.published.slots > 0) {
             let mut part = Part::of(summary);
             if let Some(since) = span.since_ns {
-                part.from = part.place_at(folder, since, 0..part.slots)?;
+                let place = part.place_at(folder, since, 0..part.slots)?;
+                if place.slot > part.from.slot {
+                    part.from = place;
+                }
             }
             if let Some(until) = span.until_ns {
                 part.to = part.place_at(folder, until, 0..part.slots)?;
@@ -136,6 +167,16 @@ impl<'a> Listing<'a> {
         let groups = parts.chunk_by(|a, b| a.0 == b.0);
         let groups = groups.map(|g| g.iter().map(|(_, part)| part.clone()).collect()).collect();
         Ok(Listing { folder, groups })
+    }
+
+    /// For each segment with something inside the span: where that ends, as the slots and the
+    /// messages before.
+    pub(crate) fn ends(&self) -> impl Iterator<Item = (&Identity, u32, u32)> {
+        let parts = self.groups.iter().flatten();
+        parts.filter_map(|part| {
+            let summary = self.folder.summary(part.number)?;
+            Some((&summary.identity, part.to.slot, part.to.messages))
+        })
     }
 
     /// Messages in it. Lost ones count, as they have a position.
@@ -222,12 +263,11 @@ impl<'a> Listing<'a> {
         // Those between have the time `low`, all of them: they are ordered by id.
         let mut missing = k.saturating_sub(count(group, &at_low));
         for (i, part) in group.iter().enumerate() {
-            let equal = u64::from(at_high[i].messages.saturating_sub(at_low[i].messages));
+            let equal = part.between(at_low[i], at_high[i]);
             if missing >= equal {
                 at_low[i] = at_high[i];
             } else if missing > 0 {
-                let messages = at_low[i].messages + missing as u32;
-                at_low[i] = part.place_of(self.folder, messages)?;
+                at_low[i] = part.skip(self.folder, at_low[i], missing)?;
             }
             missing -= missing.min(equal);
         }
@@ -237,9 +277,7 @@ impl<'a> Listing<'a> {
 
 /// Messages of `group` before these places.
 fn count(group: &[Part], places: &[Place]) -> u64 {
-    let before = |(part, place): (&Part, &Place)| {
-        u64::from(place.messages.saturating_sub(part.from.messages))
-    };
+    let before = |(part, place): (&Part, &Place)| part.between(part.from, *place);
     group.iter().zip(places).map(before).sum()
 }
 
@@ -318,9 +356,15 @@ impl<'a> Page<'a> {
                 break;
             }
             let part = self.waiting.pop().expect("it was seen");
-            let segment = self.folder.segment(part.number)?;
+            let segment = match self.folder.segment(part.number) {
+                Ok(segment) => segment,
+                // Pruned since the listing began: nothing is left to give.
+                Err(ReadError::NoSuchMessage { .. }) => continue,
+                Err(e) => return Err(e),
+            };
             let (direction, left) = (self.direction, part.from.slot..part.to.slot);
-            self.cursors.push(Cursor { segment, direction, left, read: VecDeque::new(), last: 0 });
+            let (flags, read) = (part.flags, VecDeque::new());
+            self.cursors.push(Cursor { segment, flags, direction, left, read, last: 0 });
             self.push_head(self.cursors.len() - 1);
         }
         Ok(())
@@ -361,6 +405,7 @@ impl Iterator for Page<'_> {
 #[derive(Debug)]
 struct Cursor {
     segment: Arc<Segment>,
+    flags: Arc<Flags>,
     direction: Direction,
     /// Slots not yet read.
     left: Range<u32>,
@@ -403,7 +448,7 @@ impl Cursor {
             match slot {
                 Ok(slot) => {
                     self.last = slot.facts.received_at_ns;
-                    if slot.is_message() {
+                    if slot.is_message() && !self.flags.is_removed(slot.id.slot) {
                         self.read.push_back((self.last, Ok(slot)));
                     }
                 }

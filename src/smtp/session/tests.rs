@@ -1,6 +1,6 @@
 //! Sequences, limits and every reply.
 use super::*;
-use crate::smtp::limits::Limits;
+use crate::smtp::limits::{Limits, Protocol};
 use crate::smtp::testkit::Driver;
 use std::collections::BTreeSet;
 
@@ -110,6 +110,10 @@ fn every_reply_has_its_dialogue() {
         "TOO_MANY_CONNECTIONS",
         "TOO_MANY_FROM_ADDRESS",
         "OUT_OF_BUFFERS",
+        "LMTP_HELP", // lmtp_has_replies_of_its_own
+        "LHLO_NOT_EHLO",
+        "LHLO_NAME_SYNTAX",
+        "LHLO_FIRST",
         "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
         "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
     ];
@@ -120,7 +124,7 @@ fn every_reply_has_its_dialogue() {
 
 fn session() -> (Session, Desk) {
     let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", limits()));
-    (Session::new("192.0.2.1:9".parse().unwrap(), policy), Desk::new(1 << 20))
+    (Session::new(Client::Tcp(([192, 0, 2, 1], 9).into()), policy), Desk::new(1 << 20))
 }
 
 fn in_data() -> (Session, Desk) {
@@ -319,4 +323,75 @@ fn ehlo_and_rset_reset_the_transaction() {
     let dialogue = format!("{OPEN}EHLO\r\nDATA\r\n");
     let reply = last_reply(dialogue.as_bytes(), limits(), 1 << 20);
     assert_eq!(reply, reply::START_DATA.as_bytes());
+}
+
+#[test]
+fn lmtp_has_replies_of_its_own() {
+    let open = "LHLO c\r\nMAIL FROM:<>\r\n";
+    for (dialogue, expected) in [
+        ("HELP\r\n", &reply::LMTP_HELP),
+        ("EHLO c\r\n", &reply::LHLO_NOT_EHLO),
+        ("helo\r\n", &reply::LHLO_NOT_EHLO),
+        ("HELOX\r\n", &reply::UNKNOWN),
+        ("LHLO\r\n", &reply::LHLO_NAME_SYNTAX),
+        ("LHLO a b\r\n", &reply::LHLO_NAME_SYNTAX),
+        ("MAIL FROM:<>\r\n", &reply::LHLO_FIRST),
+        ("DATA\r\n", &reply::LHLO_FIRST),
+        ("{OPEN}DATA\r\n", &reply::RCPT_FIRST),
+        ("{OPEN}RCPT TO:<a>\r\nDATA\r\n", &reply::RCPT_FIRST),
+        ("{OPEN}RCPT TO:<a>\r\nBDAT 1 LAST\r\nx", &reply::RCPT_FIRST),
+    ] {
+        let mut driver = Driver::lmtp(limits());
+        driver.push(dialogue.replace("{OPEN}", open).as_bytes());
+        let replies = driver.finish().replies;
+        assert!(replies.ends_with(expected.as_bytes()), "{dialogue:?}: {}", replies.escape_ascii());
+    }
+    let mut driver = Driver::new(limits());
+    driver.take_replies();
+    driver.push(b"LHLO\r\nLHLO c\r\n");
+    let refused = [reply::NOT_IMPLEMENTED.as_bytes(); 2].concat();
+    assert_eq!(driver.take_replies(), refused);
+}
+
+#[test]
+fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
+    const RECIPIENTS: usize = 5000;
+    let policy = Policy::of(Protocol::Lmtp, "sink.example", "127.0.0.1:24", Limits::default());
+    let client = Client::Unix;
+    let (mut session, mut desk) = (Session::new(client, Arc::new(policy)), Desk::new(1 << 20));
+    let rcpt = "RCPT TO:<a@b.example>\r\n".repeat(RECIPIENTS);
+    let mut open = format!("LHLO c\r\nMAIL FROM:<>\r\n{rcpt}DATA\r\n").into_bytes();
+    while !open.is_empty() {
+        let (octets, _) = session.feed(&open, &mut desk);
+        open.drain(..octets);
+        desk.replies.clear();
+    }
+    struct Name;
+    impl Receipt for Name {
+        fn write_name(&self, out: &mut Vec<u8>) {
+            out.extend_from_slice(b"17:3");
+        }
+    }
+    session.accept(&Name, &mut desk);
+    let mut replies = 0;
+    loop {
+        assert!(desk.replies.len() <= REPLIES_BYTES_PAUSE + 100, "{} octets", desk.replies.len());
+        let text = String::from_utf8(std::mem::take(&mut desk.replies)).unwrap();
+        assert!(text.lines().all(|line| line == "250 2.1.5 Ok 17:3"), "{text}");
+        replies += text.lines().count();
+        if !session.owes_replies() {
+            break;
+        }
+        assert!(session.in_transaction());
+        // Nothing is consumed before the replies to what came earlier are on their way.
+        let (octets, step) = session.feed(b"NOOP\r\n", &mut desk);
+        if step != Step::Drain {
+            assert_eq!(octets, 6);
+            let end = desk.replies.len() - reply::NOOP_OK.as_bytes().len();
+            desk.replies.truncate(end);
+        }
+    }
+    assert_eq!(replies, RECIPIENTS);
+    assert!(!session.in_transaction());
+    session.abandon(&mut desk);
 }

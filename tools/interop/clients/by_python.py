@@ -50,4 +50,18 @@ def by_aiosmtplib(sink, _scratch):
     return sent
 
 
-CLIENTS = [by_smtplib, by_smtplib_reconnecting, by_aiosmtplib]
+def by_lmtp(sink, _scratch):
+    """Python smtplib.LMTP, over TCP and over a Unix socket"""
+    sent = []
+    for host, port in (("127.0.0.1", sink.lmtp_port), (sink.socket, 0)):
+        with smtplib.LMTP(host, port) as client:
+            for n, (name, octets) in enumerate(BODIES.items()):
+                # One recipient: smtplib reads one reply, and RFC 2033 gives one for each.
+                client.sendmail(f"l{n}@example.org", [f"{name}@example.com"], octets)
+                sent.append(Sent(f"l{n}@example.org", [f"{name}@example.com"], octets))
+    return sent
+
+
+by_lmtp.options = ("--listen", "lmtp:127.0.0.1:0", "--listen", "lmtp:unix:{socket}")
+
+CLIENTS = [by_lmtp, by_smtplib, by_smtplib_reconnecting, by_aiosmtplib]

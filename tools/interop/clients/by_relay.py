@@ -51,6 +51,7 @@ flush     unix n - n 1000? 0 flush
 proxymap  unix - - n - - proxymap
 smtp      unix - - n - - smtp
 relay     unix - - n - - smtp
+lmtp      unix - - n - - lmtp
 error     unix - - n - - error
 retry     unix - - n - - error
 anvil     unix - - n - 1 anvil
@@ -144,11 +145,12 @@ def relay(sink, port, process):
         process.wait(30)
 
 
-def by_postfix(sink, scratch):
+def by_postfix(sink, scratch, more=""):
     """Postfix as a relay"""
+    more = more.format(lmtp=sink.lmtp_port)
     os.chmod(scratch, 0o755)
     port = free_port()
-    for name, text in (("main.cf", POSTFIX_MAIN), ("master.cf", POSTFIX_MASTER)):
+    for name, text in (("main.cf", POSTFIX_MAIN + more), ("master.cf", POSTFIX_MASTER)):
         with open(os.path.join(scratch, name), "w") as file:
             file.write(text.format(scratch=scratch, port=port, sink=sink.port))
     for name in ("spool", "state"):
@@ -157,6 +159,19 @@ def by_postfix(sink, scratch):
     with open(os.path.join(scratch, "log"), "w") as log:
         process = subprocess.Popen(["postfix", "-c", scratch, "start-fg"], stdout=log, stderr=log)
     return relay(sink, port, process)
+
+
+def by_postfix_lmtp(sink, scratch):
+    """Postfix as a relay, delivering by LMTP"""
+    # "lmtp:" as a relay's transport takes the same client, which asks for a reply a recipient.
+    sent = by_postfix(sink, scratch, "relay_transport = lmtp:[127.0.0.1]:{lmtp}\n"
+                      "default_transport = lmtp:[127.0.0.1]:{lmtp}\n")
+    slots = segdump.Folder(sink.data).messages()
+    assert all(segdump.envelope_of(s.record()[0])["protocol"] == "LMTP" for s in slots)
+    return sent
+
+
+by_postfix_lmtp.options = ("--listen", "lmtp:127.0.0.1:0")
 
 
 def by_exim(sink, scratch):
@@ -179,4 +194,4 @@ def by_exim(sink, scratch):
     return sent
 
 
-CLIENTS = [by_postfix, by_exim]
+CLIENTS = [by_postfix, by_postfix_lmtp, by_exim]

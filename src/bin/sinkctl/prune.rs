@@ -1,0 +1,61 @@
+//! `sinkctl prune`: drops the oldest sealed segments, and says what went.
+use std::io::Write;
+
+use anyhow::Context;
+use serde::Serialize;
+use sinkd::log::reader::Folder;
+use sinkd::log::{self, Dropped, Keep, Retention};
+
+use crate::args::Prune;
+use crate::{Finding, Out};
+
+/// The report in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Nothing was dropped: it is what would go.
+    dry_run: bool,
+    segments: u64,
+    messages: u64,
+    message_bytes: u64,
+    only_counted: u64,
+    /// Numbers of the segments, first and last of each range.
+    ranges: Vec<(u32, u32)>,
+}
+
+pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Finding> {
+    let retention =
+        Retention { bytes: prune.keep_bytes, age: prune.keep_age, segments: prune.keep_segments };
+    let keep = Keep { retention, without_removed: prune.removed };
+    let runs = log::prune(folder.path(), &keep, prune.dry_run)
+        .with_context(|| format!("{}: cannot prune", folder.path().display()))?;
+    let mut all = Dropped::default();
+    runs.iter().for_each(|run| all.add(run));
+    let report = Report {
+        dry_run: prune.dry_run,
+        segments: all.segments,
+        messages: all.messages,
+        message_bytes: all.message_bytes,
+        only_counted: all.only_counted,
+        ranges: runs.iter().map(|run| (run.first, run.last)).collect(),
+    };
+    if prune.json {
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        print(&report, out)?;
+    }
+    Ok(Finding::Holds)
+}
+
+fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
+    let range = |(first, last): &(u32, u32)| match first == last {
+        true => first.to_string(),
+        false => format!("{first}-{last}"),
+    };
+    let ranges: Vec<String> = report.ranges.iter().map(range).collect();
+    let verb = if report.dry_run { "would drop" } else { "dropped" };
+    let numbers =
+        if ranges.is_empty() { String::new() } else { format!(": {}", ranges.join(", ")) };
+    let (segments, messages, bytes) = (report.segments, report.messages, report.message_bytes);
+    writeln!(out, "{verb} {segments} segments, {messages} messages, {bytes} octets{numbers}")?;
+    Ok(())
+}

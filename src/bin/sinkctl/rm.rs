@@ -1,0 +1,48 @@
+//! `sinkctl rm`: removes messages from all that is listed and counted.
+use std::io::Write;
+
+use anyhow::Context;
+use serde::Serialize;
+use sinkd::log::reader::Folder;
+use sinkd::log::{self, MessageId, Remove};
+
+use crate::args::{Id, Rm};
+use crate::{Finding, Out};
+
+/// The report in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct Report {
+    messages: u64,
+    /// Ids that name no message, or one that was gone before.
+    missing: Vec<String>,
+}
+
+pub fn run(folder: &Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {
+    let what = match rm.until {
+        Some(moment) => Remove::Until(moment.0),
+        None if rm.all => Remove::All,
+        None => Remove::Ids(ids(folder, &rm.ids)?),
+    };
+    let removed = log::remove(folder.path(), &what)
+        .with_context(|| format!("{}: cannot remove", folder.path().display()))?;
+    let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
+    for id in &missing {
+        eprintln!("sinkctl: no message {id}: it was removed, pruned, or never there");
+    }
+    let finding = if missing.is_empty() { Finding::Holds } else { Finding::DoesNotHold };
+    if rm.json {
+        let report = Report { messages: removed.messages, missing };
+        writeln!(out, "{}", serde_json::to_string(&report)?)?;
+    } else {
+        writeln!(out, "removed {} messages", removed.messages)?;
+    }
+    Ok(finding)
+}
+
+fn ids(folder: &Folder, ids: &[Id]) -> anyhow::Result<Vec<MessageId>> {
+    let exact = |id: &Id| match id {
+        Id::Exactly(id) => Ok(*id),
+        Id::Latest => Ok(folder.latest()?.context("there is no message here yet")?.id),
+    };
+    ids.iter().map(exact).collect()
+}

@@ -1,0 +1,131 @@
+//! Addresses to listen on: `[lmtp:]HOST:PORT` and `[lmtp:]unix:PATH`.
+use std::fmt;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::smtp::limits::Protocol;
+
+/// What is listened on, and what is spoken there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    pub protocol: Protocol,
+    pub address: Address,
+}
+
+/// Where clients connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    Tcp(SocketAddr),
+    /// The path of a socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Not an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {EXPECTED}")]
+pub struct BadAddress;
+
+/// What the settings say that they expect.
+pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
+                            unix:/run/sinkd.sock, with lmtp: before it for LMTP";
+
+/// LMTP is for machines that know each other (RFC 2033 5).
+const SMTP_PORT: u16 = 25;
+
+impl Listener {
+    /// Is it LMTP on the port on which the world expects SMTP?
+    pub fn is_lmtp_on_smtp_port(&self) -> bool {
+        let is_smtp_port = matches!(&self.address, Address::Tcp(a) if a.port() == SMTP_PORT);
+        self.protocol == Protocol::Lmtp && is_smtp_port
+    }
+}
+
+impl From<SocketAddr> for Listener {
+    fn from(address: SocketAddr) -> Listener {
+        Listener { protocol: Protocol::Smtp, address: Address::Tcp(address) }
+    }
+}
+
+impl FromStr for Listener {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Listener, BadAddress> {
+        let (protocol, rest) = match text.strip_prefix("lmtp:") {
+            Some(rest) => (Protocol::Lmtp, rest),
+            None => (Protocol::Smtp, text),
+        };
+        Ok(Listener { protocol, address: rest.parse()? })
+    }
+}
+
+impl FromStr for Address {
+    type Err = BadAddress;
+
+    fn from_str(text: &str) -> Result<Address, BadAddress> {
+        match text.strip_prefix("unix:") {
+            Some(path) if path.is_empty() || path.contains('\0') => Err(BadAddress),
+            Some(path) => Ok(Address::Unix(path.into())),
+            None => parse_tcp(text).map(Address::Tcp).ok_or(BadAddress),
+        }
+    }
+}
+
+/// `HOST:PORT`, `[IPv6]:PORT`, or a name that resolves on this machine (`localhost:1025`).
+fn parse_tcp(text: &str) -> Option<SocketAddr> {
+    text.parse().ok().or_else(|| text.to_socket_addrs().ok()?.next())
+}
+
+impl fmt::Display for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.protocol == Protocol::Lmtp {
+            f.write_str("lmtp:")?;
+        }
+        self.address.fmt(f)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_read_back_as_they_were_written() {
+        for text in [
+            "127.0.0.1:1025",
+            "[::1]:0",
+            "lmtp:127.0.0.1:24",
+            "unix:/run/sinkd.sock",
+            "unix:relative.sock",
+            "lmtp:unix:/run/sinkd:lmtp.sock",
+        ] {
+            assert_eq!(text.parse::<Listener>().unwrap().to_string(), text);
+        }
+        for text in ["", "127.0.0.1", "lmtp:", "unix:", "lmtp:unix:", "unix:lmtp:/x", "a b:1"] {
+            let good = text == "unix:lmtp:/x"; // a relative path with a colon in it
+            assert_eq!(text.parse::<Listener>().is_ok(), good, "{text}");
+        }
+    }
+
+    #[test]
+    fn lmtp_is_not_offered_on_port_25() {
+        for (text, refused) in [
+            ("lmtp:127.0.0.1:25", true),
+            ("127.0.0.1:25", false),
+            ("lmtp:127.0.0.1:2525", false),
+            ("lmtp:unix:/run/25", false),
+        ] {
+            let listener: Listener = text.parse().unwrap();
+            assert_eq!(listener.is_lmtp_on_smtp_port(), refused, "{text}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Dropping sealed segments on somebody's word, beside a running sinkd or without one.
+//!
+//! Under the lock of `events.jsonl` and the shared lock of the segment: then sinkd can't make
+//! another segment of the file meanwhile, and what both want to drop is written down once. Segments
+//! that may still take messages never go. Whoever has one open reads on: unlinking keeps the file
+//! for them.
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::events::{By, Dropped, Lines};
+use super::flags;
+use super::reader::{Folder, Segment};
+use super::retention::{Retention, Sealed, Shelf};
+
+/// Segments dropped under one lock: few open files, and sinkd does not wait for long.
+const AT_ONCE: usize = 64;
+
+/// What [`prune`] leaves.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// As in sinkd.
+    pub retention: Retention,
+    /// No sealed segment all of whose messages were removed.
+    pub without_removed: bool,
+}
+
+/// Drops the oldest sealed segments of a data folder until `keep` holds; open segments count, and
+/// never go. Gives what went, or with `is_dry_run` what would go.
+///
+/// Costs a read of 8 KiB per segment, and an unlink per dropped one. Errors: the folder or its
+/// `events.jsonl` cannot be read or written, a file cannot be unlinked; what went before is written
+/// down.
+pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
+    let folder = Folder::open(path)?;
+    let going = going(&folder, keep);
+    if is_dry_run {
+        return Ok(runs(&going));
+    }
+    let mut gone = Vec::new();
+    for some in going.chunks(AT_ONCE) {
+        gone.extend(drop_some(path, some)?);
+    }
+    Ok(runs(&gone))
+}
+
+/// What must go, by number, so that `keep` holds.
+fn going(folder: &Folder, keep: &Keep) -> Vec<Dropped> {
+    let mut shelf = Shelf::default();
+    let (mut open, mut open_bytes) = (0, 0);
+    for summary in folder.segments() {
+        let number = summary.identity.number;
+        let bytes = std::fs::metadata(&summary.path).map_or(0, |m| m.blocks() * 512);
+        if folder.segment(number).is_ok_and(|segment| !segment.is_live()) {
+            let sealed = Sealed {
+                disk_bytes: bytes,
+                // Without a slot (messages were only counted) it is as old as its file.
+                last_received_at_ns: (summary.totals.last_received_at_ns)
+                    .max(summary.identity.created_at_ns),
+                messages: u64::from(summary.published.messages),
+                message_bytes: summary.totals.message_bytes,
+                only_counted: summary.only_counted,
+                is_removed: summary.is_removed(),
+            };
+            shelf.put(number, sealed);
+        } else {
+            open += 1;
+            open_bytes += bytes;
+        }
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    let mut going = Vec::new();
+    loop {
+        let Keep { retention, without_removed } = keep;
+        let removed = shelf.removed().filter(|_| *without_removed);
+        let old = || retention.age.and_then(|age| shelf.expired(age, now_ns));
+        let over = || shelf.first_to_go().filter(|_| shelf.is_over(retention, open, open_bytes));
+        let Some(number) = removed.or_else(old).or_else(over) else { break };
+        going.extend(shelf.take_out(number).map(|sealed| sealed.as_dropped(number)));
+    }
+    going.sort_by_key(|dropped| dropped.first);
+    going
+}
+
+/// Drops those of `some` that are still there; gives them.
+fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
+    let mut lines = Lines::lock(path)?;
+    let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();
+    let folder = Folder::open(path)?;
+    for dropped in some.iter().filter(|dropped| !lines.has_pruned(dropped.first)) {
+        // Gone, or becoming another one: sinkd was here first, and has said so.
+        if let Ok(segment) = folder.segment(dropped.first)
+            && !segment.is_live()
+        {
+            held.push((*dropped, segment));
+        }
+    }
+    let gone: Vec<Dropped> = held.iter().map(|(dropped, _)| *dropped).collect();
+    for run in runs(&gone) {
+        lines.note(By::Sinkctl, &run)?;
+    }
+    for (_, segment) in &held {
+        flags::forget(path, segment.number());
+        match std::fs::remove_file(segment.path()) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+            _ => {}
+        }
+    }
+    Ok(gone)
+}
+
+/// Puts together what has neighbouring numbers.
+fn runs(all: &[Dropped]) -> Vec<Dropped> {
+    let mut runs: Vec<Dropped> = Vec::new();
+    for dropped in all {
+        match runs.last_mut() {
+            Some(run) if run.last.checked_add(1) == Some(dropped.first) => run.add(dropped),
+            _ => runs.push(*dropped),
+        }
+    }
+    runs
+}

@@ -1,0 +1,157 @@
+//! What may stay: the sealed segments of a folder, and which of them go first.
+//!
+//! Pure: the shelf knows numbers, sizes and times; provisioning drops the files, or uses them again
+//! ([`super::recycle`]).
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::events::Dropped;
+
+/// How much is kept. All of them hold; `None`: no bound.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Bytes on the disk of all segments. Those that are open count, and never go.
+    pub bytes: Option<u64>,
+    /// Time since a segment's last message.
+    pub age: Option<Duration>,
+    /// Segments.
+    pub segments: Option<u64>,
+}
+
+impl Retention {
+    /// Is anything ever dropped?
+    pub fn is_on(&self) -> bool {
+        *self != Retention::default()
+    }
+}
+
+/// A sealed segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sealed {
+    /// Octets of disk.
+    pub disk_bytes: u64,
+    pub last_received_at_ns: u64,
+    pub messages: u64,
+    pub message_bytes: u64,
+    pub only_counted: u64,
+    /// Every message in it was removed: it goes first.
+    pub is_removed: bool,
+}
+
+impl Sealed {
+    pub(crate) fn as_dropped(&self, number: u32) -> Dropped {
+        Dropped {
+            segments: 1,
+            messages: self.messages,
+            message_bytes: self.message_bytes,
+            only_counted: self.only_counted,
+            first: number,
+            last: number,
+        }
+    }
+}
+
+/// The sealed segments of a folder, by number: older ones have lower numbers.
+#[derive(Debug, Default)]
+pub(crate) struct Shelf {
+    sealed: BTreeMap<u32, Sealed>,
+    disk_bytes: u64,
+}
+
+impl Shelf {
+    pub(crate) fn put(&mut self, number: u32, sealed: Sealed) {
+        self.disk_bytes += sealed.disk_bytes;
+        if let Some(before) = self.sealed.insert(number, sealed) {
+            self.disk_bytes -= before.disk_bytes;
+        }
+    }
+
+    /// It has gone, or is about to.
+    pub(crate) fn take_out(&mut self, number: u32) -> Option<Sealed> {
+        let sealed = self.sealed.remove(&number)?;
+        self.disk_bytes -= sealed.disk_bytes;
+        Some(sealed)
+    }
+
+    /// The segment that goes first: one whose messages were all removed, else the oldest.
+    pub(crate) fn first_to_go(&self) -> Option<u32> {
+        self.removed().or_else(|| self.sealed.keys().next().copied())
+    }
+
+    /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
+    pub(crate) fn is_over(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
+        let count = self.sealed.len() as u64;
+        let bytes = self.disk_bytes + open_bytes;
+        !self.sealed.is_empty()
+            && (retention.bytes.is_some_and(|max| bytes > max)
+                || retention.segments.is_some_and(|max| count + open > max))
+    }
+
+    /// A segment whose last message is older. A clock that was set back makes nothing old.
+    pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
+        let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
+        let is_old = |sealed: &Sealed| now_ns.saturating_sub(sealed.last_received_at_ns) > age_ns;
+        self.sealed.iter().find(|(_, sealed)| is_old(sealed)).map(|(number, _)| *number)
+    }
+
+    /// Numbers of those not known to be removed as a whole.
+    pub(crate) fn kept(&self) -> Vec<u32> {
+        let kept = self.sealed.iter().filter(|(_, sealed)| !sealed.is_removed);
+        kept.map(|(number, _)| *number).collect()
+    }
+
+    /// So many messages of it were removed; `only_counted` of those without a slot.
+    pub(crate) fn see_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
+        if let Some(sealed) = self.sealed.get_mut(&number) {
+            sealed.is_removed = messages >= sealed.messages && only_counted >= sealed.only_counted;
+        }
+    }
+
+    /// A segment of which everything was removed.
+    pub(crate) fn removed(&self) -> Option<u32> {
+        let removed = self.sealed.iter().find(|(_, sealed)| sealed.is_removed);
+        removed.map(|(number, _)| *number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(disk_bytes: u64, last_s: u64) -> Sealed {
+        Sealed {
+            disk_bytes,
+            last_received_at_ns: last_s * 1_000_000_000,
+            messages: 1,
+            message_bytes: 1,
+            only_counted: 0,
+            is_removed: false,
+        }
+    }
+
+    #[test]
+    fn the_oldest_goes_first_unless_one_is_empty() {
+        let mut shelf = Shelf::default();
+        (1..5).for_each(|n| shelf.put(n, sealed(100, u64::from(n))));
+        assert_eq!(shelf.first_to_go(), Some(1));
+        shelf.see_removed(2, 0, 0);
+        shelf.see_removed(3, 1, 0);
+        assert_eq!(shelf.first_to_go(), Some(3));
+        shelf.take_out(3);
+        let bytes = Retention { bytes: Some(350), ..Retention::default() };
+        assert!(!shelf.is_over(&bytes, 1, 50) && shelf.is_over(&bytes, 1, 51));
+        let count = Retention { segments: Some(4), ..Retention::default() };
+        assert!(!shelf.is_over(&count, 1, 0) && shelf.is_over(&count, 2, 0));
+        assert!(!shelf.is_over(&Retention::default(), 99, u64::MAX / 2));
+    }
+
+    #[test]
+    fn age_is_that_of_the_last_message_and_clocks_may_be_set_back() {
+        let mut shelf = Shelf::default();
+        shelf.put(1, sealed(1, 100));
+        let (age, s) = (Duration::from_secs(10), 1_000_000_000);
+        assert_eq!(shelf.expired(age, 110 * s), None);
+        assert_eq!(shelf.expired(age, 110 * s + 1), Some(1));
+        assert_eq!(shelf.expired(age, 5 * s), None);
+    }
+}

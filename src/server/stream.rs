@@ -1,0 +1,99 @@
+//! Sockets of both kinds behind one type: an enum, so that a call costs a branch that is always
+//! taken the same way.
+use std::io::{self, IoSliceMut, Read, Write};
+use std::net::Shutdown;
+
+use mio::event::Source;
+use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use mio::{Interest, Registry, Token};
+
+use crate::smtp::envelope::Client;
+
+/// A connection's socket.
+#[derive(Debug)]
+pub enum Stream {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket that connections come from.
+#[derive(Debug)]
+pub enum Acceptor {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Acceptor {
+    /// The next connection in the queue, and who it is.
+    pub fn accept(&self) -> io::Result<(Stream, Client)> {
+        match self {
+            Acceptor::Tcp(listener) => {
+                listener.accept().map(|(s, client)| (Stream::Tcp(s), Client::Tcp(client)))
+            }
+            Acceptor::Unix(listener) => {
+                listener.accept().map(|(s, _)| (Stream::Unix(s), Client::Unix))
+            }
+        }
+    }
+}
+
+/// The same call on whichever socket it is.
+macro_rules! either {
+    ($of:ident, $this:expr, $socket:ident => $call:expr) => {
+        match $this {
+            $of::Tcp($socket) => $call,
+            $of::Unix($socket) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Shuts the sides given.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        either!(Stream, self, socket => socket.shutdown(how))
+    }
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, space: &mut [u8]) -> io::Result<usize> {
+        either!(Stream, self, socket => socket.read(space))
+    }
+
+    #[inline]
+    fn read_vectored(&mut self, spaces: &mut [IoSliceMut<'_>]) -> io::Result<usize> {
+        either!(Stream, self, socket => socket.read_vectored(spaces))
+    }
+}
+
+impl Write for Stream {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        either!(Stream, self, socket => socket.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+macro_rules! source {
+    ($of:ident) => {
+        impl Source for $of {
+            fn register(&mut self, r: &Registry, token: Token, i: Interest) -> io::Result<()> {
+                either!($of, self, socket => socket.register(r, token, i))
+            }
+
+            fn reregister(&mut self, r: &Registry, token: Token, i: Interest) -> io::Result<()> {
+                either!($of, self, socket => socket.reregister(r, token, i))
+            }
+
+            fn deregister(&mut self, r: &Registry) -> io::Result<()> {
+                either!($of, self, socket => socket.deregister(r))
+            }
+        }
+    };
+}
+
+source!(Stream);
+source!(Acceptor);

@@ -1,0 +1,372 @@
+//! Transcripts: the dialogue of a session as text, for a person to read.
+//!
+//! ```text
+//! worker ─▶ Transcript (a bounded text) ─▶ bounded channel ─▶ `transcript` thread ─▶ DIR/….txt
+//! ```
+//!
+//! A worker never waits: what the channel has no room for is dropped, and the transcript says how
+//! many lines are missing. Mail data and secrets are left out, control characters are escaped. Off,
+//! it costs a branch for each group of commands and each send.
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, bounded};
+use memchr::memmem;
+
+use super::redact::{Redactor, escape};
+use crate::config::Config;
+use crate::config::transcript::Sessions;
+use crate::smtp::envelope::Client;
+
+/// Text of a session that is not handed over yet grows to about this.
+const TEXT_BYTES_HANDED_OVER: usize = 8 << 10;
+/// Text kept of a session that has met no error, where only those with errors are written.
+const TEXT_BYTES_HELD_MAX: usize = 32 << 10;
+/// A transcript ends when its file has this size.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+/// Pieces on their way to the thread.
+const PIECES_MAX: usize = 1024;
+/// So many may be pieces that another follows; the rest is for the ends of sessions.
+const INNER_PIECES_MAX: usize = PIECES_MAX / 2;
+
+/// Shared by all workers.
+#[derive(Debug)]
+pub struct Transcripts {
+    which: Sessions,
+    pieces: Sender<Piece>,
+    /// Sessions seen, and lines dropped. Nothing depends on them, so relaxed does.
+    sessions: AtomicU64,
+    dropped_lines: AtomicU64,
+}
+
+/// The workers' handle, and the thread.
+pub type Started = (Arc<Transcripts>, JoinHandle<()>);
+
+/// Text to be appended to a file.
+#[derive(Debug)]
+struct Piece {
+    file: Arc<str>,
+    text: String,
+}
+
+/// Who talks in a session, for the first line.
+#[derive(Debug)]
+pub struct Who<'a> {
+    pub session: u64,
+    pub client: Client,
+    pub listener: &'a str,
+    pub started_unix_ns: u64,
+    pub now_ms: u64,
+}
+
+impl Transcripts {
+    /// Makes the folder and starts the thread, which ends when all handles are gone. `None`: no
+    /// transcripts are asked for.
+    pub fn start(config: &Config) -> Result<Option<Started>, TranscriptError> {
+        let Some(folder) = config.transcript.clone() else { return Ok(None) };
+        let failed = |source| TranscriptError { folder: folder.clone(), source };
+        fs::create_dir_all(&folder).map_err(failed)?;
+        let (pieces, heard) = bounded(PIECES_MAX);
+        let folder_there = folder.clone();
+        let thread = std::thread::Builder::new()
+            .name("transcript".into())
+            .spawn(move || write_pieces(&folder_there, &heard))
+            .map_err(failed)?;
+        let transcripts = Transcripts::new(config.transcript_sessions, pieces);
+        Ok(Some((Arc::new(transcripts), thread)))
+    }
+
+    fn new(which: Sessions, pieces: Sender<Piece>) -> Transcripts {
+        let (sessions, dropped_lines) = (AtomicU64::new(0), AtomicU64::new(0));
+        Transcripts { which, pieces, sessions, dropped_lines }
+    }
+
+    /// The transcript of a new session, if one is kept of it.
+    pub fn begin(self: &Arc<Transcripts>, who: &Who<'_>) -> Option<Box<Transcript>> {
+        let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+        if let Sessions::OneIn(n) = self.which
+            && !number.is_multiple_of(u64::from(n))
+        {
+            return None;
+        }
+        Some(Box::new(Transcript::new(self.clone(), who)))
+    }
+}
+
+impl Drop for Transcripts {
+    fn drop(&mut self) {
+        let lines = *self.dropped_lines.get_mut();
+        if lines > 0 {
+            tracing::warn!(lines, "transcripts: lines were dropped, as the disk was behind");
+        }
+    }
+}
+
+/// The folder of the transcripts can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: transcripts can't be written there: {source}", folder.display())]
+pub struct TranscriptError {
+    folder: PathBuf,
+    source: std::io::Error,
+}
+
+/// Appends what comes, until nobody sends any more.
+fn write_pieces(folder: &Path, pieces: &Receiver<Piece>) {
+    let mut is_failing = false;
+    for Piece { file, text } in pieces {
+        let path = folder.join(&*file);
+        let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
+        let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
+        if let Err(error) = &written
+            && !is_failing
+        {
+            tracing::warn!(%error, path = %path.display(), "a transcript can't be written");
+        }
+        is_failing = written.is_err();
+    }
+}
+
+/// The transcript of one session.
+#[derive(Debug)]
+pub struct Transcript {
+    shared: Arc<Transcripts>,
+    file: Arc<str>,
+    started_ms: u64,
+    redactor: Redactor,
+    /// Lines not handed over yet.
+    text: String,
+    /// Octets handed over.
+    handed_over: usize,
+    /// Lines that are missing before `text`.
+    missing: u64,
+    has_error: bool,
+    /// Nothing more is written down.
+    is_full: bool,
+}
+
+impl Transcript {
+    fn new(shared: Arc<Transcripts>, who: &Who<'_>) -> Transcript {
+        let started = jiff::Timestamp::from_nanosecond(i128::from(who.started_unix_ns))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let stamp = format!("{started:.3}").replace(['-', ':'], "");
+        let Who { session, client, listener, .. } = who;
+        let head = format!("Session {session} of {client} on {listener}, began {started:.3}.\n");
+        let legend = "Milliseconds since then; C: the client, S: the server.\n\n";
+        Transcript {
+            shared,
+            file: format!("{stamp}-{session}.txt").into(),
+            started_ms: who.now_ms,
+            redactor: Redactor::default(),
+            text: head + legend,
+            handed_over: 0,
+            missing: 0,
+            has_error: false,
+            is_full: false,
+        }
+    }
+
+    /// Command lines of the client, whole but for one that grew too long.
+    #[cold]
+    pub fn client(&mut self, octets: &[u8], now_ms: u64) {
+        let mut rest = octets;
+        while !rest.is_empty() && !self.is_full {
+            let end = memmem::find(rest, b"\r\n");
+            let line = &rest[..end.unwrap_or(rest.len())];
+            if let Some(shown) = self.redactor.command(line, end.is_some()) {
+                self.line("C:", &shown, now_ms);
+            }
+            rest = end.map_or(&[], |end| &rest[end + 2..]);
+        }
+    }
+
+    /// Replies on their way out.
+    #[cold]
+    pub fn server(&mut self, replies: &[u8], now_ms: u64) {
+        for line in replies.split(|octet| *octet == b'\n') {
+            let Some(line) = line.strip_suffix(b"\r") else { continue };
+            self.has_error |= matches!(line.first(), Some(b'4' | b'5'));
+            self.line("S:", &escape(line), now_ms);
+        }
+    }
+
+    /// Mail data, of which only the size is told.
+    #[cold]
+    pub fn payload(&mut self, octets: u64, note: &str, now_ms: u64) {
+        self.line("C:", &format!("<{octets} octets of mail data{note}>"), now_ms);
+    }
+
+    /// The session is over.
+    pub fn end(mut self, now_ms: u64) {
+        self.line("--", "closed", now_ms);
+        let is_wanted = self.has_error || self.shared.which != Sessions::Errors;
+        if is_wanted && !self.text.is_empty() {
+            self.hand_over(PIECES_MAX);
+        }
+    }
+
+    fn line(&mut self, who: &str, shown: &str, now_ms: u64) {
+        if self.is_full {
+            return;
+        }
+        let ms = now_ms.saturating_sub(self.started_ms);
+        let line = format!("{ms:>8} {who} {shown}\n");
+        if self.handed_over + self.text.len() + line.len() > FILE_BYTES_MAX {
+            self.is_full = true;
+            let end =
+                format!("The transcript ends here: it has reached {FILE_BYTES_MAX} octets.\n");
+            self.text.push_str(&end);
+            return;
+        }
+        self.text.push_str(&line);
+        if self.shared.which == Sessions::Errors && !self.has_error {
+            if self.text.len() > TEXT_BYTES_HELD_MAX {
+                self.forget_half();
+            }
+        } else if self.text.len() > TEXT_BYTES_HANDED_OVER {
+            self.hand_over(INNER_PIECES_MAX);
+        }
+    }
+
+    /// Drops the older half of the dialogue; the three lines of the head stay.
+    fn forget_half(&mut self) {
+        let head = self.text.match_indices('\n').nth(2).map_or(0, |(at, _)| at + 1);
+        let half = self.text.len() / 2;
+        let cut = self.text[half..].find('\n').map_or(self.text.len(), |at| half + at + 1);
+        self.missing += self.text[head..cut].matches('\n').count() as u64;
+        self.text.replace_range(head..cut, "");
+    }
+
+    /// Gives the text to the thread, or drops it if more than `pieces_max` wait there.
+    fn hand_over(&mut self, pieces_max: usize) {
+        let mut text = std::mem::take(&mut self.text);
+        let lines = text.matches('\n').count() as u64;
+        let sender = &self.shared.pieces;
+        if self.missing > 0 {
+            let head =
+                if self.handed_over == 0 { text.find("\n\n").map_or(0, |at| at + 2) } else { 0 };
+            text.insert_str(head, &format!("{:>8} .. {} lines left out\n", "", self.missing));
+        }
+        let bytes = text.len();
+        let piece = Piece { file: self.file.clone(), text };
+        if sender.len() < pieces_max && sender.try_send(piece).is_ok() {
+            (self.handed_over, self.missing) = (self.handed_over + bytes, 0);
+        } else {
+            self.missing += lines;
+            self.shared.dropped_lines.fetch_add(lines, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn transcripts(which: Sessions, pieces: usize) -> (Arc<Transcripts>, Receiver<Piece>) {
+        let (sender, receiver) = bounded(pieces);
+        (Arc::new(Transcripts::new(which, sender)), receiver)
+    }
+
+    fn begin(transcripts: &Arc<Transcripts>) -> Option<Box<Transcript>> {
+        transcripts.begin(&Who {
+            session: 7,
+            client: Client::Tcp(([192, 0, 2, 1], 9).into()),
+            listener: "127.0.0.1:1025",
+            started_unix_ns: 1_795_248_000_500_000_000,
+            now_ms: 1000,
+        })
+    }
+
+    fn text(pieces: &Receiver<Piece>) -> String {
+        pieces.try_iter().map(|piece| piece.text).collect()
+    }
+
+    #[test]
+    fn a_transcript_reads_as_the_dialogue_went() {
+        let (all, pieces) = transcripts(Sessions::All, 8);
+        let mut transcript = begin(&all).unwrap();
+        transcript.server(b"220 sink.example ESMTP sinkd\r\n", 1000);
+        transcript.client(b"EHLO c\r\nNOOP \x1b[2J\r\n", 1003);
+        transcript.server(b"250-sink.example\r\n250 HELP\r\n250 2.0.0 Ok\r\n", 1003);
+        transcript.payload(1234, "", 1010);
+        transcript.end(2500);
+        let piece = pieces.try_recv().unwrap();
+        assert_eq!(&*piece.file, "20261121T080000.500Z-7.txt");
+        let expected = "\
+Session 7 of 192.0.2.1:9 on 127.0.0.1:1025, began 2026-11-21T08:00:00.500Z.
+Milliseconds since then; C: the client, S: the server.
+
+       0 S: 220 sink.example ESMTP sinkd
+       3 C: EHLO c
+       3 C: NOOP \\x1b[2J
+       3 S: 250-sink.example
+       3 S: 250 HELP
+       3 S: 250 2.0.0 Ok
+      10 C: <1234 octets of mail data>
+    1500 -- closed
+";
+        assert_eq!(piece.text, expected);
+    }
+
+    #[test]
+    fn only_sessions_with_errors_are_kept_and_memory_is_bounded() {
+        let (errors, pieces) = transcripts(Sessions::Errors, 8);
+        begin(&errors).unwrap().end(1000);
+        assert!(pieces.is_empty());
+        let mut transcript = begin(&errors).unwrap();
+        for n in 0..10_000 {
+            transcript.client(format!("NOOP {n}\r\n").as_bytes(), 1000);
+            transcript.server(b"250 2.0.0 Ok\r\n", 1000);
+            assert!(transcript.text.len() <= TEXT_BYTES_HELD_MAX + 100);
+        }
+        transcript.server(b"500 5.5.2 No\r\n", 1000);
+        transcript.end(1000);
+        let text = text(&pieces);
+        assert!(text.starts_with("Session 7 of "), "{text}");
+        assert!(text.contains("C: NOOP 9999\n") && !text.contains("C: NOOP 0\n"));
+        let (_, missing) = text.split_once(" .. ").unwrap();
+        let missing: usize = missing.split(' ').next().unwrap().parse().unwrap();
+        let is_said = |line: &&str| line.contains(" C: ") || line.contains(" S: ");
+        let shown = text.lines().skip(3).filter(is_said).count();
+        assert_eq!(missing + shown, 20_001);
+    }
+
+    #[test]
+    fn one_session_in_n_is_exact() {
+        let (sampled, _pieces) = transcripts(Sessions::OneIn(3), 8);
+        let kept: Vec<bool> = (0..7).map(|_| begin(&sampled).is_some()).collect();
+        assert_eq!(kept, [true, false, false, true, false, false, true]);
+    }
+
+    #[test]
+    fn a_full_channel_drops_lines_and_says_how_many() {
+        let (all, pieces) = transcripts(Sessions::All, 1);
+        let mut transcript = begin(&all).unwrap();
+        let mut lines = 0;
+        while transcript.missing == 0 {
+            transcript.client(format!("NOOP {}\r\n", "x".repeat(300)).as_bytes(), 1000);
+            lines += 1;
+        }
+        let first = pieces.try_recv().unwrap().text.lines().count() - 3;
+        transcript.end(1000);
+        let last = text(&pieces);
+        assert!(last.contains(&format!(" .. {} lines left out\n", lines - first)), "{last}");
+        assert!(last.ends_with("-- closed\n"));
+        assert_eq!(all.dropped_lines.load(Ordering::Relaxed) as usize, lines - first);
+    }
+
+    #[test]
+    fn a_file_is_bounded() {
+        let (all, pieces) = transcripts(Sessions::All, PIECES_MAX);
+        let mut transcript = begin(&all).unwrap();
+        (0..5000).for_each(|_| transcript.client(&[&[b'x'; 500][..], b"\r\n"].concat(), 1000));
+        transcript.end(1000);
+        let text = text(&pieces);
+        assert!(text.len() <= FILE_BYTES_MAX + 100, "{} octets", text.len());
+        assert!(text.ends_with("it has reached 1048576 octets.\n"));
+    }
+}

@@ -1,0 +1,146 @@
+//! Unix sockets to listen on: made, shared by the workers, removed again.
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::listener::BindError;
+use crate::config::Address;
+
+/// Owner and group may connect; who else should, gets it by group or by the folder's permissions.
+const SOCKET_MODE: u32 = 0o660;
+
+/// The file of a socket that we made; removed when dropped, if it is still ours.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    stamp: Stamp,
+}
+
+/// Device, inode, and when it was made: an inode's number may have been given again.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp([i64; 4]);
+
+impl Stamp {
+    fn of(path: &Path) -> io::Result<Stamp> {
+        let found = fs::symlink_metadata(path)?;
+        Ok(Stamp([found.dev() as i64, found.ino() as i64, found.mtime(), found.mtime_nsec()]))
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if Stamp::of(&self.path).ok().as_ref() != Some(&self.stamp) {
+            return;
+        }
+        if let Err(error) = fs::remove_file(&self.path) {
+            tracing::warn!(%error, path = %self.path.display(), "the socket was not removed");
+        }
+    }
+}
+
+/// Listens at `path`. A socket file that nobody listens on is replaced; anything else that lies
+/// there is an error, and stays.
+pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), BindError> {
+    let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+    make_way(path)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(io)?;
+    socket.bind(&SockAddr::unix(path).map_err(io)?).map_err(|source| match source.kind() {
+        // Somebody was faster.
+        ErrorKind::AddrInUse => BindError::InUse { address: Address::Unix(path.to_owned()) },
+        _ => io(source),
+    })?;
+    let file = SocketFile { path: path.to_owned(), stamp: Stamp::of(path).map_err(io)? };
+    // Before anybody can connect: that needs the `listen` below.
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
+    socket.set_nonblocking(true).map_err(io)?;
+    socket.listen(backlog).map_err(io)?;
+    Ok((std::os::fd::OwnedFd::from(socket).into(), file))
+}
+
+/// Removes what a dead server left at `path`.
+fn make_way(path: &Path) -> Result<(), BindError> {
+    let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(io(error)),
+    };
+    if !found.file_type().is_socket() {
+        return Err(BindError::NoSocket { path: path.to_owned() });
+    }
+    match probe(path) {
+        // Nobody listens. A datagram socket is refused with another error, and stays.
+        Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
+            fs::remove_file(path).map_err(io)
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(io(error)),
+        _ => Err(BindError::InUse { address: Address::Unix(path.to_owned()) }),
+    }
+}
+
+/// Connects without waiting: a live server whose queue is full must not hold us up.
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_dead_server_left_is_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let (live, file) = listen(&path, 16).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
+        let again = listen(&path, 16);
+        assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+        // Dead: the file stays behind.
+        drop(live);
+        std::mem::forget(file);
+        assert!(path.exists());
+        let (_live, file) = listen(&path, 16).unwrap();
+        drop(file);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn what_is_no_socket_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, link) = (folder.path().join("file"), folder.path().join("link"));
+        fs::write(&file, "precious").unwrap();
+        std::os::unix::fs::symlink(&file, &link).unwrap();
+        for path in [&file, &link, &folder.path().to_owned()] {
+            let refused = listen(path, 16);
+            assert!(matches!(refused, Err(BindError::NoSocket { .. })), "{refused:?}");
+            assert!(refused.unwrap_err().to_string().contains(&*path.to_string_lossy()));
+        }
+        assert_eq!(fs::read(&file).unwrap(), b"precious");
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+    }
+
+    #[test]
+    fn a_socket_of_somebody_else_is_not_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("s");
+        let (_live, file) = listen(&path, 16).unwrap();
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "another").unwrap();
+        drop(file);
+        assert!(path.exists());
+    }
+
+    #[test]
+    fn a_path_that_is_too_long_is_an_error_that_names_it() {
+        let path = PathBuf::from(format!("/tmp/{}", "x".repeat(200)));
+        let error = listen(&path, 16).unwrap_err().to_string();
+        assert!(error.contains("xxx"), "{error}");
+    }
+}
