@@ -54,6 +54,8 @@ pub struct Config {
     pub region_memory_bytes: u64,
     /// Per worker.
     pub own_segments_max: usize,
+    /// Keep statistics.
+    pub stats: bool,
     pub stop_grace: Duration,
     pub stop_after_messages: Option<u64>,
     pub stop_after_sessions: Option<u64>,
@@ -103,6 +105,7 @@ impl Default for Config {
             segment_bytes: 64 << 20,
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
+            stats: true,
             stop_grace: Duration::from_secs(10),
             stop_after_messages: None,
             stop_after_sessions: None,

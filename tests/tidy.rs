@@ -12,7 +12,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("mime", &[]),
     ("config", &["smtp", "log"]),
-    ("server", &["smtp", "log", "config"]),
+    ("stats", &[]),
+    ("server", &["smtp", "log", "config", "stats"]),
 ];
 
 /// Words that may stand in certain files only.

@@ -390,6 +390,22 @@ pub const KEYS: &[Key] = &[
         |c| number(c.own_segments_max)
     ),
     key!(
+        "stats",
+        "stats",
+        "on|off",
+        "Keep statistics beside the mail, for sinkctl stats.",
+        "on or off",
+        |c, v| {
+            c.stats = match v {
+                "on" => true,
+                "off" => false,
+                _ => return None,
+            };
+            Some(())
+        },
+        |c| quoted(if c.stats { "on" } else { "off" })
+    ),
+    key!(
         "stop",
         "stop_grace",
         "TIME",

@@ -16,6 +16,7 @@ mod consume;
 mod listener;
 mod pool;
 mod receive;
+mod record;
 mod redact;
 mod send;
 mod shutdown;
@@ -35,6 +36,8 @@ use std::thread::JoinHandle;
 use crate::config::{Config, Listener};
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
+use crate::smtp::tally;
+use crate::stats::{Hub, Recorder};
 
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
@@ -68,6 +71,7 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     socket_files: Vec<SocketFile>,
     transcript_thread: Option<JoinHandle<()>>,
+    hub: Option<Hub>,
 }
 
 impl Server {
@@ -87,6 +91,7 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
+        let (hub, recorders) = start_statistics(config, log.start_count(), workers)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -99,7 +104,9 @@ impl Server {
             counters: Vec::new(),
             workers: Vec::new(),
             transcript_thread,
+            hub,
         };
+        let mut recorders = recorders.into_iter();
         for (index, (seat, listeners)) in
             handover.seats.into_iter().zip(sockets.per_worker).enumerate()
         {
@@ -122,6 +129,7 @@ impl Server {
                 counters,
                 storage: storage.clone(),
                 transcripts: transcripts.clone(),
+                recorder: recorders.next(),
                 config,
             })?;
             let thread = std::thread::Builder::new()
@@ -156,8 +164,24 @@ impl Server {
         if let Some(thread) = self.transcript_thread {
             thread.join().expect("the transcript thread does not panic");
         }
+        if let Some(hub) = self.hub {
+            hub.close();
+        }
         self.log.close();
     }
+}
+
+/// The hub, and a recorder for each worker; without statistics neither.
+fn start_statistics(
+    config: &Config,
+    start_count: u32,
+    workers: usize,
+) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
+    if !config.stats {
+        return Ok((None, Vec::new()));
+    }
+    let (hub, recorders) = Hub::start(&config.data, start_count, workers, tally::sorts())?;
+    Ok((Some(hub), recorders))
 }
 
 /// What sessions of `listener` say.

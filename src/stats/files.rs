@@ -31,6 +31,9 @@ pub(super) struct Line {
     /// Accepted messages in each tenth of the second.
     #[serde(default)]
     pub tenths: [u32; TENTHS],
+    /// Time in loop rounds of the busiest worker, us.
+    #[serde(default)]
+    pub busiest_us: u64,
 }
 
 /// The folder of statistics.
@@ -121,6 +124,7 @@ impl Writer {
             second: interval.second,
             counters: counters.collect(),
             tenths: interval.tenths,
+            busiest_us: interval.busiest_us,
             ..Line::default()
         };
         for (name, n) in replies {

@@ -22,6 +22,8 @@ pub struct Second {
     pub replies: BTreeMap<String, u64>,
     /// Accepted messages in each tenth of it.
     pub tenths: [u64; TENTHS],
+    /// Time in loop rounds of the busiest worker, us.
+    pub busiest_us: u64,
 }
 
 impl Second {
@@ -40,6 +42,7 @@ impl Second {
         for (mine, theirs) in self.tenths.iter_mut().zip(line.tenths) {
             *mine += u64::from(theirs);
         }
+        self.busiest_us = self.busiest_us.max(line.busiest_us);
     }
 }
 

@@ -8,6 +8,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::files::Writer;
 use super::interval::Interval;
+use super::metric::Counter;
 use super::recorder::Recorder;
 
 /// Intervals of each worker: one it records into, one to take next, one being merged.
@@ -104,6 +105,7 @@ impl Merging {
     fn collect(&mut self) {
         for desk in &self.desks {
             while let Ok(mut interval) = desk.full.try_recv() {
+                interval.busiest_us = interval.counter(Counter::BusyUs);
                 match self.seconds.get_mut(&interval.second) {
                     Some(merged) => merged.merge(&interval),
                     None => {

@@ -19,6 +19,8 @@ pub struct Interval {
     replies: Vec<u64>,
     /// Accepted messages in each tenth of the second.
     pub tenths: [u32; TENTHS],
+    /// Time in loop rounds of the busiest worker, us.
+    pub busiest_us: u64,
 }
 
 impl Interval {
@@ -30,6 +32,7 @@ impl Interval {
             counters: [0; Counter::ALL.len()],
             replies: vec![0; reply_sorts],
             tenths: [0; TENTHS],
+            busiest_us: 0,
         }
     }
 
@@ -89,6 +92,7 @@ impl Interval {
         for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
             *mine += theirs;
         }
+        self.busiest_us = self.busiest_us.max(other.busiest_us);
     }
 
     /// As new. Costs a `memset` of each histogram that was used.
@@ -101,6 +105,7 @@ impl Interval {
         self.counters.fill(0);
         self.replies.fill(0);
         self.tenths.fill(0);
+        self.busiest_us = 0;
     }
 
     /// Counters by name, those that are 0 left out.

@@ -62,10 +62,8 @@ table! {
     Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
     CommandsPerRead = "commands_per_read", 1 << 20, "Depth of pipelining: commands that came in one read.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
-    StorageWait = "storage_wait_us", DAY_US, "A transfer's wait for room in the log.";
-    FlushWait = "flush_wait_us", DAY_US, "A message's wait for a flush (durability message).";
-    Rtt = "tcp_rtt_us", DAY_US, "Round-trip time of the connection, as the kernel saw it at its end.";
-    Retransmits = "tcp_retransmits", 1 << 32, "Segments the kernel sent again, per session.";
+    CommitWait = "commit_wait_us", DAY_US,
+        "A message's wait for its flush (durability message), or for a file of its own.";
 }
 
 table! {
@@ -80,7 +78,7 @@ table! {
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
-    Flushes = "flushes", 0, "Flushes asked for (durability message).";
+    StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
     Saturated = "saturated", 0, "Values beyond the bound of their histogram, recorded as the bound.";
 }
 

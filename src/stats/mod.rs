@@ -23,4 +23,4 @@ pub use hub::Hub;
 pub use interval::Interval;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
-pub use summary::{Percentiles, Rate, Summary};
+pub use summary::{Percentiles, Rate, Summary, Totals};

@@ -61,6 +61,8 @@ pub struct Summary {
     pub span_tenths: Option<(u64, u64)>,
     /// Messages per second.
     pub rate: Rate,
+    /// Of the busiest loop, its share of time in rounds: median and maximum over the seconds.
+    pub busy_share: (f64, f64),
     /// Tenths with messages, and how many.
     busy: Vec<(u64, u64)>,
 }
@@ -99,7 +101,8 @@ impl Summary {
         };
         let busy = busy_tenths(history);
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));
-        Summary { totals, span_tenths, rate: Rate::of(&windows(&busy, 10), &busy), busy }
+        let rate = Rate::of(&windows(&busy, 10), &busy);
+        Summary { totals, span_tenths, rate, busy_share: busy_share(history), busy }
     }
 
     /// From first to last message, s.
@@ -145,6 +148,14 @@ impl Rate {
         let median = (at((seconds.count - 1) / 2) + at(seconds.count / 2)) as f64 / 2.0;
         Rate { mean, median, max: sorted.last().copied().unwrap_or(0) as f64 }
     }
+}
+
+/// Of the busiest loop, over the seconds in which anything happened.
+fn busy_share(history: &History) -> (f64, f64) {
+    let mut shares: Vec<u64> = history.seconds.values().map(|second| second.busiest_us).collect();
+    shares.sort_unstable();
+    let of = |us: Option<&u64>| us.map_or(0.0, |us| *us as f64 / 1e6);
+    (of(shares.get(shares.len() / 2)), of(shares.last()))
 }
 
 /// Tenths of a second with messages (Unix time), ascending, and how many.

@@ -5,14 +5,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use sinkd::log::MessageId;
+use sinkd::stats::Metric;
 
 /// Reads what sinkd has stored, while it runs and after it stopped.
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd.
+    /// Data folder of sinkd; stats takes several, and merges them.
     #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
-    pub data: PathBuf,
+    pub data: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -51,6 +52,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What a run was like: totals, rates, percentiles of each phase.
+    Stats(Stats),
     /// Remove messages: they are not listed, counted or given any more, their space goes with their
     /// segment. Exit 1 if an id names none.
     Rm(Rm),
@@ -97,6 +100,39 @@ pub struct Tail {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Stats {
+    /// A metric's histogram, as text: transaction_us, think_data_us, ... (their names: --json).
+    #[arg(long, value_name = "NAME", value_parser = parse_metric)]
+    pub metric: Option<Metric>,
+    /// A line for each so long: 10s, 1m.
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub interval: Option<Duration>,
+    /// From this moment on: RFC 3339, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// One JSON object; with --interval one a line.
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Comma-separated, with a line of names: metrics and their percentiles, or with --interval
+    /// the series.
+    #[arg(long, group = "form")]
+    pub csv: bool,
+    /// With --metric: the percentile distribution that HdrHistogram plotters read.
+    #[arg(long, group = "form", requires = "metric")]
+    pub hgrm: bool,
+}
+
+fn parse_metric(text: &str) -> Result<Metric, String> {
+    Metric::of(text).ok_or_else(|| {
+        let names: Vec<&str> = Metric::ALL.iter().map(|metric| metric.tag()).collect();
+        format!("no metric '{text}'; there are {}", names.join(", "))
+    })
 }
 
 #[derive(Args)]

@@ -9,11 +9,13 @@ mod prune;
 mod rm;
 mod segments;
 mod show;
+mod stats;
 mod tail;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -57,9 +59,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
-    let folder = Folder::open(&cli.data).with_context(|| {
-        format!("{}: no data folder of sinkd; name one with --data", cli.data.display())
-    })?;
+    if let Command::Stats(stats) = &cli.command {
+        return stats::run(&cli.data, stats, out);
+    }
+    let [data] = &cli.data[..] else {
+        anyhow::bail!("one --data, please: only stats takes several");
+    };
+    let folder = open(data)?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
         Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
@@ -67,10 +73,17 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Tail(tail) => tail::run(folder, tail, out),
         Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
+        Command::Stats(_) => unreachable!("it has run above"),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
+}
+
+fn open(data: &Path) -> anyhow::Result<Folder> {
+    Folder::open(data).with_context(|| {
+        format!("{}: no data folder of sinkd; name one with --data", data.display())
+    })
 }
 
 /// The message meant; an error if there is none.

@@ -1,0 +1,202 @@
+//! What the event loop tells the statistics: whose time went where.
+//!
+//! Clocks are read twice a round, on waking and at its end, so the resolution is the round. Service
+//! time runs from waking to the end of the round in which the reply left: it contains the queueing
+//! the client felt. Think time runs from that end to the waking that brought the next octet.
+use crate::smtp::tally::{Tally, Verb};
+use crate::stats::{Counter, Metric, Recorder};
+
+use super::conn::{Conn, Flow};
+use super::transfer::Transfer;
+
+/// Ends of so many rounds are known exactly; a client that thinks for longer is measured from its
+/// round's waking, which then makes no difference.
+const ROUNDS_KNOWN: usize = 1024;
+
+/// A worker's statistics; without a recorder nothing is kept.
+pub(super) struct Recording {
+    recorder: Option<Recorder>,
+    /// End of each of the last rounds, us of the worker's clock.
+    ends: Box<[u64; ROUNDS_KNOWN]>,
+    round: u64,
+    woke_us: u64,
+    /// Answered in this round.
+    commands: u64,
+    messages: u64,
+    /// How long the client whose turn it is has thought.
+    think_us: Option<u64>,
+    /// The turn has read octets since commands were last counted.
+    has_read: bool,
+}
+
+/// When a client was last sent something.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Replied {
+    /// The waking of that round, us of the worker's clock; 0: not yet, or it has answered.
+    us: u64,
+    round: u64,
+}
+
+impl Recording {
+    pub fn new(recorder: Option<Recorder>) -> Recording {
+        Recording {
+            recorder,
+            ends: Box::new([0; ROUNDS_KNOWN]),
+            round: 0,
+            woke_us: 0,
+            commands: 0,
+            messages: 0,
+            think_us: None,
+            has_read: false,
+        }
+    }
+
+    /// The loop has woken.
+    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.begin_round(unix_ns);
+        self.woke_us = now_us;
+        self.round += 1;
+    }
+
+    /// The loop goes to sleep.
+    pub fn end_round(&mut self, now_us: u64, tally: &mut Tally) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
+        let service_us = now_us.saturating_sub(self.woke_us);
+        recorder.add(Counter::BusyUs, service_us);
+        let (commands, messages) = (self.commands, self.messages);
+        if commands + messages == 0 {
+            return;
+        }
+        recorder.add(Counter::Rounds, 1);
+        recorder.record(Metric::Round, service_us);
+        recorder.record_n(Metric::ServiceCommand, service_us, commands);
+        recorder.record_n(Metric::ServiceMessage, service_us, messages);
+        recorder.add(Counter::Commands, commands);
+        recorder.take_replies(&mut tally.replies);
+        (self.commands, self.messages) = (0, 0);
+    }
+
+    /// When there must be a round although nothing happens, Unix ns.
+    pub fn due_ns(&self) -> Option<u64> {
+        self.recorder.as_ref().and_then(Recorder::due_ns)
+    }
+
+    /// Octets have come from a client; `is_payload`: mail data was expected.
+    pub fn heard(&mut self, conn: &mut Conn, is_payload: bool) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.has_read = true;
+        let replied = std::mem::take(&mut conn.replied);
+        if replied.us == 0 {
+            return;
+        }
+        let is_known = self.round - replied.round < ROUNDS_KNOWN as u64;
+        let end_us = self.ends[replied.round as usize % ROUNDS_KNOWN];
+        let since = if is_known { end_us } else { replied.us };
+        let think_us = self.woke_us.saturating_sub(since);
+        if is_payload {
+            recorder.record(Metric::ThinkPayload, think_us);
+        } else {
+            self.think_us = Some(think_us);
+        }
+    }
+
+    /// Commands were consumed.
+    pub fn consumed(&mut self, conn: &Conn, tally: &mut Tally) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let commands = u64::from(std::mem::take(&mut tally.commands));
+        if commands == 0 {
+            return;
+        }
+        self.commands += commands;
+        if std::mem::take(&mut self.has_read) {
+            recorder.record(Metric::CommandsPerRead, commands);
+        }
+        let Some((verb, think_us)) = tally.first.take().zip(self.think_us.take()) else { return };
+        // What follows a final reply is the next message, however it begins.
+        let is_next = conn.session.messages() > 0;
+        let metric = match verb {
+            Verb::Hello => Metric::ThinkEhlo,
+            Verb::Mail if is_next => Metric::ThinkNext,
+            Verb::Mail => Metric::ThinkMail,
+            Verb::Rcpt => Metric::ThinkRcpt,
+            Verb::Data => Metric::ThinkData,
+            Verb::Quit => Metric::ThinkClose,
+            Verb::Other => return,
+        };
+        recorder.record(metric, think_us);
+    }
+
+    /// Replies have left.
+    pub fn replied(&self, conn: &mut Conn) {
+        conn.replied = Replied { us: self.woke_us.max(1), round: self.round };
+    }
+
+    /// The client has closed without QUIT.
+    pub fn hung_up(&mut self, conn: &mut Conn) {
+        self.heard(conn, false);
+        if let (Some(recorder), Some(think_us)) = (&mut self.recorder, self.think_us.take())
+            && matches!(conn.flow, Flow::Command)
+        {
+            recorder.record(Metric::ThinkClose, think_us);
+        }
+    }
+
+    /// A message was accepted, `transaction_us` after its MAIL.
+    pub fn message(&mut self, transfer: &Transfer, recipients: u32, transaction_us: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.messages += 1;
+        recorder.message(transfer.message_bytes(), u64::from(recipients));
+        recorder.record(Metric::Transaction, transaction_us);
+        let transfer_us = self.woke_us.saturating_sub(transfer.first_us);
+        recorder.record(Metric::Transfer, transfer_us);
+        if transfer_us > 0 {
+            let rate = u128::from(transfer.wire_bytes) * 1_000_000 / u128::from(transfer_us);
+            recorder.record(Metric::TransferRate, u64::try_from(rate).unwrap_or(u64::MAX));
+        }
+        if let Some(since) = transfer.pending_since_us {
+            recorder.record(Metric::CommitWait, self.woke_us.saturating_sub(since));
+        }
+    }
+
+    /// A message was committed, but nobody was there any more to hear of it.
+    pub fn counted(&mut self, bytes: u64, recipients: u32) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.message(bytes, u64::from(recipients));
+    }
+
+    /// A message was refused at the end of its data.
+    pub fn refused(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.messages += 1;
+        recorder.add(Counter::Refused, 1);
+    }
+
+    /// A transfer is parked: there is no room for it in the log yet.
+    pub fn parked(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::StorageWaits, 1);
+    }
+
+    /// A connection has begun.
+    pub fn opened(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Connections, 1);
+    }
+
+    /// A connection has ended.
+    pub fn closed(&mut self, conn: &Conn) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Closed, 1);
+        recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
+        recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
+    }
+
+    /// The worker has stopped.
+    pub fn close(self) {
+        if let Some(recorder) = self.recorder {
+            recorder.close();
+        }
+    }
+}
