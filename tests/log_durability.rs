@@ -315,18 +315,21 @@ fn remembering(disk: Disk) -> FlushCall {
     })
 }
 
-/// The folder as a power loss leaves it: of each file what was flushed, and of the pages written
-/// since then a part. Files that were never flushed are gone.
-fn lose_power(folder: &Path, disk: &Disk, mut is_kept: impl FnMut() -> bool) {
-    let disk = disk.lock().unwrap();
+/// Makes `image` what a power loss leaves of `folder`: of each file what was flushed, and of the
+/// pages written since then a part. Files that were never flushed are gone.
+///
+/// The folder itself stays as it is: its threads are still at work, and its files are mapped.
+fn lose_power(folder: &Path, image: &Path, disk: &Disk, mut is_kept: impl FnMut() -> bool) {
+    std::fs::create_dir_all(image.join("segments")).unwrap();
+    std::fs::copy(folder.join("store"), image.join("store")).unwrap();
     for entry in std::fs::read_dir(folder.join("segments")).unwrap() {
         let path = entry.unwrap().path();
-        let now = std::fs::read(&path).unwrap();
-        let inode = std::fs::metadata(&path).unwrap().ino();
-        let Some(flushed) = disk.get(&inode) else {
-            std::fs::remove_file(&path).unwrap();
-            continue;
-        };
+        // A file that was being made goes, or gets another name.
+        let Ok(file) = File::open(&path) else { continue };
+        let disk = disk.lock().unwrap();
+        let Some(flushed) = disk.get(&file.metadata().unwrap().ino()) else { continue };
+        let now = octets(&file);
+        let path = image.join("segments").join(path.file_name().unwrap());
         let mut image = flushed.clone();
         image.resize(now.len(), 0);
         for (page, new) in image.chunks_mut(4096).zip(now.chunks(4096)) {
@@ -374,16 +377,16 @@ proptest! {
             written.push(bytes);
         }
         let mut kept = kept.iter().cycle();
-        lose_power(dir.path(), &disk, || *kept.next().unwrap());
-        std::mem::forget(bench.writer);
-        // It holds the folder's lock, and its threads write nothing more.
-        drop(bench.log);
-        let found = found(dir.path());
+        let image = tempfile::tempdir().unwrap();
+        lose_power(dir.path(), image.path(), &disk, || *kept.next().unwrap());
+        drop(bench.writer);
+        bench.log.close();
+        let found = found(image.path());
         for (id, bytes) in &acknowledged {
             prop_assert!(found.get(id) == Some(bytes), "{id} was told and is lost");
         }
         prop_assert!(found.values().all(|bytes| written.contains(bytes)));
-        let (log, recovery) = Log::open(dir.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+        let (log, recovery) = Log::open(image.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
         prop_assert_eq!(recovery.messages, found.len() as u64);
         log.close();
     }

@@ -34,10 +34,10 @@ impl Provision {
     pub(crate) fn room_for(&mut self, bytes: u64) -> Option<u32> {
         let mut again = None;
         let (open, open_bytes) = self.open_segments();
-        if self.shelf.is_over(&self.settings.retention, open + 1, open_bytes + bytes) {
+        if self.is_over(open + 1, open_bytes + bytes) {
             self.see_removed();
         }
-        while self.shelf.is_over(&self.settings.retention, open + 1, open_bytes + bytes) {
+        while self.is_over(open + 1, open_bytes + bytes) {
             let number = self.shelf.first_to_go()?;
             let path = disk::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
@@ -51,10 +51,16 @@ impl Provision {
         again
     }
 
+    /// Must a sealed segment go? The newest stays in any case: a message that was just acknowledged
+    /// is not dropped because it is larger than the ring.
+    fn is_over(&self, open: u64, open_bytes: u64) -> bool {
+        self.shelf.len() > 1 && self.shelf.is_over(&self.settings.retention, open, open_bytes)
+    }
+
     /// Drops what is over the bounds now.
     pub(crate) fn enforce_retention(&mut self) {
         let (open, open_bytes) = self.open_segments();
-        while self.shelf.is_over(&self.settings.retention, open, open_bytes) {
+        while self.is_over(open, open_bytes) {
             let Some(number) = self.shelf.first_to_go() else {
                 return;
             };

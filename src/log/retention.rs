@@ -73,6 +73,11 @@ impl Shelf {
         Some(sealed)
     }
 
+    /// Segments on it.
+    pub(crate) fn len(&self) -> usize {
+        self.sealed.len()
+    }
+
     /// The segment that goes first: one whose messages were all removed, else the oldest.
     pub(crate) fn first_to_go(&self) -> Option<u32> {
         self.removed().or_else(|| self.sealed.keys().next().copied())
