@@ -10,7 +10,9 @@ use tempfile::tempdir;
 
 fn stats(folders: &[&Path], more: &[&str]) -> Value {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinkctl"));
-    folders.iter().for_each(|folder| drop(command.arg("--data").arg(folder)));
+    for folder in folders {
+        command.arg("--data").arg(folder);
+    }
     let output = command.args(["stats", "--json"]).args(more).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     serde_json::from_slice(&output.stdout).unwrap()

@@ -12,8 +12,8 @@ use crate::config::Config;
 use crate::log::Writer;
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
-use crate::stats::Recorder;
 use crate::smtp::session::{Desk, Farewell, Session};
+use crate::stats::Recorder;
 
 use super::admission::Admission;
 use super::bench::Bench;

@@ -10,8 +10,8 @@
 //! space between `FROM:` or `TO:` and the path, which many clients send and nothing else can mean.
 
 use super::param::{self, MailParameters, ParameterError, RcptParameters};
-use super::tally::Verb;
 use super::path::{self, Path};
+use super::tally::Verb;
 
 /// Octets of the name in EHLO and HELO: what a domain may have (RFC 5321 4.5.3.1.2).
 pub const NAME_BYTES_MAX: usize = 255;

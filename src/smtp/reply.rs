@@ -49,7 +49,7 @@ pub const DELIVERED_PREFIX: &[u8] = b"250 2.1.5 Ok ";
 macro_rules! replies {
     ($($name:ident = $code_and_text:literal;)*) => {
         /// Places in the table, under the replies' names.
-        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "they are those names")]
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "as the names are")]
         enum Place { $($name),* }
         $(pub static $name: Reply = Reply {
             name: stringify!($name),

@@ -2,7 +2,7 @@
 //!
 //! | name | what it is |
 //! |---|---|
-//! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line for each second and metric |
+//! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line a second and metric |
 //! | `00000003-20261121T06.jsonl` | a line of counters for each second |
 //! | `00000003-20261121T06.hour.hlog` | the whole hour, a line for each metric |
 use std::fs::{File, OpenOptions};
@@ -182,9 +182,11 @@ impl Writer {
 }
 
 fn header(start: u64) -> String {
+    const LEGEND: &str =
+        r#""StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram""#;
     format!(
-        "#[Histogram log format version 1.3]\n#[StartTime: {start}.000 (seconds since epoch)]\n\
-         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
+        "#[Histogram log format version 1.3]\n\
+         #[StartTime: {start}.000 (seconds since epoch)]\n{LEGEND}\n"
     )
 }
 

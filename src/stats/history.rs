@@ -177,9 +177,12 @@ fn whole_lines(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
+/// A metric's values of one second.
+type Recorded = (Metric, u64, Histogram<u64>);
+
 /// Metric, second and histogram of a line of an interval log; `None`: a comment, or a metric of a
 /// newer version.
-fn interval_of(line: &str) -> Result<Option<(Metric, u64, Histogram<u64>)>, &'static str> {
+fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);
     }

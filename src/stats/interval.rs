@@ -8,6 +8,12 @@ use super::metric::{Counter, Metric};
 /// Parts of a second in which messages are counted, so that stutter shows.
 pub const TENTHS: usize = 10;
 
+/// Writes to all of its memory once: recording must not take page faults.
+fn touched(mut histogram: Histogram<u64>) -> Histogram<u64> {
+    histogram.reset();
+    histogram
+}
+
 /// Histograms and counters of one second.
 #[derive(Debug, Clone)]
 pub struct Interval {
@@ -28,7 +34,7 @@ impl Interval {
     pub fn new(reply_sorts: usize) -> Interval {
         Interval {
             second: 0,
-            histograms: Metric::ALL.iter().map(|m| m.histogram()).collect(),
+            histograms: Metric::ALL.iter().map(|m| touched(m.histogram())).collect(),
             counters: [0; Counter::ALL.len()],
             replies: vec![0; reply_sorts],
             tenths: [0; TENTHS],

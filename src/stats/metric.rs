@@ -6,7 +6,8 @@ const DIGITS: u8 = 2;
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
 macro_rules! table {
-    ($(#[$doc:meta])* $name:ident: $($variant:ident = $tag:literal, $max:expr, $help:literal;)*) => {
+    ($(#[$doc:meta])* $name:ident:
+     $($variant:ident = $tag:literal, $max:expr, $help:literal;)*) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(usize)]
@@ -42,7 +43,8 @@ macro_rules! table {
 table! {
     /// A histogram.
     Metric:
-    Transaction = "transaction_us", DAY_US, "MAIL accepted to the final reply, of accepted messages.";
+    Transaction = "transaction_us", DAY_US,
+        "MAIL accepted to the final reply, of accepted messages.";
     ServiceCommand = "service_command_us", DAY_US,
         "The sink's time for a command: from waking to the end of the loop round that answered it.";
     ServiceMessage = "service_message_us", DAY_US,
@@ -51,16 +53,21 @@ table! {
     ThinkMail = "think_mail_us", DAY_US, "The sender's time from the reply to EHLO to MAIL.";
     ThinkRcpt = "think_rcpt_us", DAY_US, "The sender's time from a reply to RCPT.";
     ThinkData = "think_data_us", DAY_US, "The sender's time from a reply to DATA or BDAT.";
-    ThinkPayload = "think_payload_us", DAY_US, "The sender's time from 354 to the first octet.";
-    ThinkNext = "think_next_us", DAY_US, "The sender's time from a final reply to its next command.";
-    ThinkClose = "think_close_us", DAY_US, "The sender's time from our last reply to its QUIT or close.";
+    ThinkPayload = "think_payload_us", DAY_US,
+        "The sender's time from 354 to the first octet.";
+    ThinkNext = "think_next_us", DAY_US,
+        "The sender's time from a final reply to its next MAIL.";
+    ThinkClose = "think_close_us", DAY_US,
+        "The sender's time from our last reply to its QUIT or close.";
     Transfer = "transfer_us", DAY_US, "First octet of a payload to its last.";
-    TransferRate = "transfer_bytes_per_s", 1 << 40, "Rate of a payload that took more than one read.";
+    TransferRate = "transfer_bytes_per_s", 1 << 40,
+        "Rate of a payload that took more than one round.";
     MessageSize = "message_bytes", 1 << 32, "Size of accepted messages (RFC 1870).";
     Recipients = "recipients_per_message", 1 << 20, "Forward-paths of accepted messages.";
     SessionMessages = "messages_per_session", 1 << 32, "Accepted messages of a session that ended.";
     Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
-    CommandsPerRead = "commands_per_read", 1 << 20, "Depth of pipelining: commands that came in one read.";
+    CommandsPerRead = "commands_per_read", 1 << 20,
+        "Depth of pipelining: commands that came in one read.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
@@ -79,7 +86,8 @@ table! {
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
     StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
-    Saturated = "saturated", 0, "Values beyond the bound of their histogram, recorded as the bound.";
+    Saturated = "saturated", 0,
+        "Values beyond the bound of their histogram, recorded as the bound.";
 }
 
 impl Metric {

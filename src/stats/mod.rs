@@ -2,7 +2,8 @@
 //! HdrHistogram interval logs and lines of counters, and read back from the folder alone.
 //!
 //! ```text
-//! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl ─▶ History ─▶ Summary
+//! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl
+//!                                                               └─▶ History ─▶ Summary
 //! ```
 //!
 //! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and

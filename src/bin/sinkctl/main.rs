@@ -14,8 +14,8 @@ mod tail;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
-use std::process::ExitCode;
 use std::path::Path;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;

@@ -83,11 +83,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-fn report<'a>(
-    history: &'a History,
-    summary: &Summary,
-    not_recorded: Option<u64>,
-) -> Report<'a> {
+fn report<'a>(history: &'a History, summary: &Summary, not_recorded: Option<u64>) -> Report<'a> {
     let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
     let metrics = Metric::ALL.iter().filter(recorded);
     let time = |tenth: u64| crate::print::rfc3339(tenth * 100_000_000);

@@ -54,7 +54,14 @@ pub fn print(history: &History, length: u64, stats: &Stats, out: &mut Out) -> an
         writeln!(
             out,
             "{:20} {:>10} {:>10} {:>12} {:>8} {:>11} {:>10} {:>5}",
-            "time", "messages", "recipients", "octets", "refused", "connections", "messages/s", "busy"
+            "time",
+            "messages",
+            "recipients",
+            "octets",
+            "refused",
+            "connections",
+            "messages/s",
+            "busy"
         )?;
     }
     for (start, mut row) in rows {

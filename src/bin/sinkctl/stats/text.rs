@@ -65,7 +65,8 @@ pub fn summary(report: &Report<'_>, summary: &Summary, out: &mut Out) -> anyhow:
             .map(|n| format!("{:>9}", value(metric, n)));
         writeln!(out, "{:24}{}", tag.trim_end_matches("_us"), cells.join(" "))?;
     }
-    let replies: Vec<String> = report.replies.iter().map(|(code, n)| format!("{code}: {n}")).collect();
+    let replies: Vec<String> =
+        report.replies.iter().map(|(code, n)| format!("{code}: {n}")).collect();
     writeln!(out, "replies  {}", replies.join(", "))?;
     writeln!(
         out,
@@ -125,12 +126,22 @@ pub fn metric(
     }
     let (count, mean) = (p.count, value(metric, p.mean as u64));
     let at = |n| value(metric, n);
-    writeln!(out, "{count} values, mean {mean}, p50 {}, p99 {}, max {}", at(p.p50), at(p.p99), at(p.max))?;
+    writeln!(
+        out,
+        "{count} values, mean {mean}, p50 {}, p99 {}, max {}",
+        at(p.p50),
+        at(p.p99),
+        at(p.max)
+    )?;
     Ok(())
 }
 
 fn hgrm(histogram: &hdrhistogram::Histogram<u64>, out: &mut Out) -> anyhow::Result<()> {
-    writeln!(out, "{:>12} {:>14} {:>10} {:>14}\n", "Value", "Percentile", "TotalCount", "1/(1-Percentile)")?;
+    writeln!(
+        out,
+        "{:>12} {:>14} {:>10} {:>14}\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    )?;
     let mut total = 0;
     for step in histogram.iter_quantiles(5) {
         total += step.count_since_last_iteration();
