@@ -88,7 +88,8 @@ impl Folder {
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();
         self.entries.retain(|number, _| present.contains(number));
         self.unreadable.clear();
-        for (number, path) in files {
+        // From the newest on, so that what is seen of a worker's mail has no gap.
+        for (number, path) in files.into_iter().rev() {
             let known = self.entries.get(&number);
             let segment = match known {
                 Some(Entry { segment: None, .. }) => continue,
