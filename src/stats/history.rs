@@ -1,5 +1,5 @@
 //! Reading `stats/` back: of one folder or of many, merged without loss.
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -63,55 +63,35 @@ struct Stem {
     hour: u64,
 }
 
+/// Paths by ending.
+type Files = BTreeMap<String, PathBuf>;
+
 impl History {
     /// Reads the statistics of a data folder in `span` (Unix s) and adds them to what is here.
     ///
     /// Costs about 10 us a second and metric where hours are not wholly inside the span, else 0.2
     /// ms an hour. Errors: the folder cannot be read; no statistics are not an error.
     pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
-        let folder = folder_of(data);
-        let entries = match std::fs::read_dir(&folder) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
-            other => other?,
-        };
-        let mut stems = HashSet::new();
-        let mut files = BTreeMap::new();
-        for entry in entries {
-            let path = entry?.path();
-            let name = path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
-            if let Some((start, hour, ending)) = name.as_deref().and_then(parse_name) {
-                let stem = Stem { start, hour };
-                stems.insert(stem);
-                files.insert((stem, ending.to_owned()), path);
-            }
-        }
-        for stem in stems {
+        for (stem, files) in files_in(data)? {
             let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
-            if hour.start < span.end && span.start < hour.end {
-                let file = |ending: &str| files.get(&(stem, ending.to_owned()));
+            if overlap(&hour, &span) {
                 let here = hour.start.max(span.start)..hour.end.min(span.end);
-                self.read_hour(file("hlog"), file("jsonl"), file("hour.hlog"), &here)?;
+                self.read_hour(&files, &here)?;
             }
         }
         Ok(())
     }
 
-    fn read_hour(
-        &mut self,
-        log: Option<&PathBuf>,
-        lines: Option<&PathBuf>,
-        rolled_up: Option<&PathBuf>,
-        span: &Range<u64>,
-    ) -> io::Result<()> {
+    fn read_hour(&mut self, files: &Files, span: &Range<u64>) -> io::Result<()> {
         let mut extent: Option<Range<u64>> = None;
-        if let Some(path) = lines {
+        if let Some(path) = files.get("jsonl") {
             for (number, text) in whole_lines(path)?.lines().enumerate() {
                 let Ok(line) = serde_json::from_str::<Line>(text) else {
-                    self.problem(path, number, "not a line of counters");
+                    self.problems.push(problem(path, number, "not a line of counters"));
                     continue;
                 };
                 if line.second / HOUR_S != span.start / HOUR_S {
-                    self.problem(path, number, "a second of another hour");
+                    self.problems.push(problem(path, number, "a second of another hour"));
                     continue;
                 }
                 let seen = extent.get_or_insert(line.second..line.second + 1);
@@ -122,7 +102,7 @@ impl History {
             }
         }
         let is_inside = extent.is_some_and(|e| span.start <= e.start && e.end <= span.end);
-        match (rolled_up, log) {
+        match (files.get("hour.hlog"), files.get("hlog")) {
             (Some(path), _) if is_inside => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
@@ -130,23 +110,14 @@ impl History {
     }
 
     fn read_log(&mut self, path: &Path, span: &Range<u64>) -> io::Result<()> {
-        for (number, line) in whole_lines(path)?.lines().enumerate() {
-            match interval_of(line) {
-                Ok(Some((metric, second, histogram))) if span.contains(&second) => {
-                    let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
-                    if mine.add(&histogram).is_err() {
-                        self.problem(path, number, "values beyond the metric's bound");
-                    }
-                }
-                Ok(_) => {}
-                Err(what) => self.problem(path, number, what),
+        let mut add = |metric: Metric, second, histogram: &Histogram<u64>| {
+            if !span.contains(&second) {
+                return true;
             }
-        }
-        Ok(())
-    }
-
-    fn problem(&mut self, path: &Path, number: usize, what: &str) {
-        self.problems.push(format!("{}:{}: {what}", path.display(), number + 1));
+            let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
+            mine.add(histogram).is_ok()
+        };
+        read_intervals(path, &mut add, &mut self.problems)
     }
 
     /// What was recorded of a metric; `None`: nothing.
@@ -167,6 +138,80 @@ impl History {
         }
         replies
     }
+}
+
+/// Reads what was recorded second by second in `span` (Unix s): `visit` gets metric, second and
+/// histogram, in the order of the files; a second may come more than once. Gives what could not be
+/// read, a sentence each.
+///
+/// For what needs more than sums: percentiles over time. Costs about 10 us a second and metric.
+/// Errors: the folder cannot be read; no statistics are not an error.
+pub fn each_interval(
+    data: &Path,
+    span: Range<u64>,
+    mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
+) -> io::Result<Vec<String>> {
+    let mut problems = Vec::new();
+    for (stem, files) in files_in(data)? {
+        let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
+        let Some(path) = files.get("hlog").filter(|_| overlap(&hour, &span)) else {
+            continue;
+        };
+        let mut take = |metric, second, histogram: &Histogram<u64>| {
+            if span.contains(&second) {
+                visit(metric, second, histogram);
+            }
+            true
+        };
+        read_intervals(path, &mut take, &mut problems)?;
+    }
+    Ok(problems)
+}
+
+/// `take` gets metric, second and histogram of each line, and says whether it could take it.
+fn read_intervals(
+    path: &Path,
+    take: &mut dyn FnMut(Metric, u64, &Histogram<u64>) -> bool,
+    problems: &mut Vec<String>,
+) -> io::Result<()> {
+    for (number, line) in whole_lines(path)?.lines().enumerate() {
+        match interval_of(line) {
+            Ok(Some((metric, second, histogram))) => {
+                if !take(metric, second, &histogram) {
+                    problems.push(problem(path, number, "values beyond the metric's bound"));
+                }
+            }
+            Ok(None) => {}
+            Err(what) => problems.push(problem(path, number, what)),
+        }
+    }
+    Ok(())
+}
+
+fn problem(path: &Path, number: usize, what: &str) -> String {
+    format!("{}:{}: {what}", path.display(), number + 1)
+}
+
+/// The files of each start and hour, by their endings.
+fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
+    let mut all: BTreeMap<Stem, Files> = BTreeMap::new();
+    let entries = match std::fs::read_dir(folder_of(data)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
+        other => other?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|n| n.to_str()).map(str::to_owned);
+        if let Some((start, hour, ending)) = name.as_deref().and_then(parse_name) {
+            let files = all.entry(Stem { start, hour }).or_default();
+            files.insert(ending.to_owned(), path);
+        }
+    }
+    Ok(all)
+}
+
+fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
 }
 
 /// The file's text without a last line that was cut (by a crash, or as it is being written).
