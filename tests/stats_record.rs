@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
-use sinkd::stats::{Counter, History, Hub, Metric, Summary};
+use sinkd::stats::{Counter, History, Hub, Metric, Sample, Summary};
 
 const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
 /// Not long ago, and shortly before an hour ends.
@@ -28,7 +28,8 @@ fn record() -> impl Strategy<Value = Record> {
 
 fn recorded(folder: &std::path::Path, start: u32, records: &[Record]) {
     let names = REPLIES.map(String::from).to_vec();
-    let (hub, mut recorders) = Hub::start(folder, start, 3, names).unwrap();
+    let (hub, mut recorders) =
+        Hub::start(folder, start, 3, names, Box::new(Sample::default)).unwrap();
     let mut now_ms = BEGIN_S * 1000;
     for record in records {
         now_ms += record.after_ms;

@@ -6,7 +6,7 @@
 //!
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
 //! one `send`, however many replies; an idle connection holds no buffer.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 mod admission;
 mod bench;
 mod clock;
@@ -18,10 +18,12 @@ mod pool;
 mod receive;
 mod record;
 mod redact;
+mod sample;
 mod send;
 mod shutdown;
 mod storage;
 mod stream;
+#[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
 mod sys;
 mod timer;
 mod transcript;
@@ -91,7 +93,9 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let (hub, recorders) = start_statistics(config, log.start_count(), workers)?;
+        let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
+        let sampler = sample::Sampler::new(admission.clone(), counters.clone());
+        let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -101,7 +105,7 @@ impl Server {
             stop: stop.clone(),
             listeners: sockets.listeners,
             socket_files: sockets.files,
-            counters: Vec::new(),
+            counters,
             workers: Vec::new(),
             transcript_thread,
             hub,
@@ -114,8 +118,7 @@ impl Server {
             let writer = server.log.writer(Box::new(move || {
                 let _ = waker.wake();
             }))?;
-            let counters = Arc::new(Counters::default());
-            server.counters.push(counters.clone());
+            let counters = server.counters[index].clone();
             let worker = Worker::new(worker::Setup {
                 index,
                 seat,
@@ -176,11 +179,18 @@ fn start_statistics(
     config: &Config,
     start_count: u32,
     workers: usize,
+    mut sampler: sample::Sampler,
 ) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
     if !config.stats {
         return Ok((None, Vec::new()));
     }
-    let (hub, recorders) = Hub::start(&config.data, start_count, workers, tally::sorts())?;
+    let (hub, recorders) = Hub::start(
+        &config.data,
+        start_count,
+        workers,
+        tally::sorts(),
+        Box::new(move || sampler.look()),
+    )?;
     Ok((Some(hub), recorders))
 }
 

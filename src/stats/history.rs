@@ -24,6 +24,10 @@ pub struct Second {
     pub tenths: [u64; TENTHS],
     /// Time in loop rounds of the busiest worker, us.
     pub busiest_us: u64,
+    /// Connections that waited to be accepted when the second began.
+    pub accept_queue: u64,
+    /// Connections open at its end.
+    pub open_connections: u64,
 }
 
 impl Second {
@@ -43,6 +47,8 @@ impl Second {
             *mine += u64::from(theirs);
         }
         self.busiest_us = self.busiest_us.max(line.busiest_us);
+        self.accept_queue += line.accept_queue;
+        self.open_connections += line.open_connections;
     }
 }
 

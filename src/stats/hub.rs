@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -16,6 +16,38 @@ const INTERVALS_PER_WORKER: usize = 3;
 /// A second is written down this long after its end, when all workers have had the time to hand
 /// over their part.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// What no worker records.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    /// Connections open now.
+    pub open_connections: u64,
+    /// Flushes asked for, since the start.
+    pub flushes: u64,
+    /// Connections that found an accept queue full, since any time.
+    pub accept_overflows: u64,
+}
+
+/// Looks at what no worker records; called about once a second.
+pub type Look = Box<dyn FnMut() -> Sample + Send>;
+
+/// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
+/// come twice nor wait for an hour when somebody sets the clock.
+struct Watch {
+    base: Instant,
+    unix_base: Duration,
+}
+
+impl Watch {
+    fn start() -> Watch {
+        let unix_base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Watch { base: Instant::now(), unix_base }
+    }
+
+    fn unix(&self) -> Duration {
+        self.unix_base + self.base.elapsed()
+    }
+}
 
 /// What a worker and the hub exchange.
 struct Desk {
@@ -32,7 +64,7 @@ pub struct Hub {
 
 impl Hub {
     /// Starts the thread, which writes into `folder/stats`, and gives a recorder for each worker.
-    /// `replies`: how the sorts of replies are called.
+    /// `replies`: how the sorts of replies are called; `look` gives what no worker records.
     ///
     /// Errors: what the file system says about the folder.
     pub fn start(
@@ -40,6 +72,7 @@ impl Hub {
         start_count: u32,
         workers: usize,
         replies: Vec<String>,
+        mut look: Look,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let sorts = replies.len();
         let writer = Writer::open(folder, start_count, replies)?;
@@ -54,7 +87,9 @@ impl Hub {
             desks.push(Desk { full, empty });
         }
         let (stop, stopped) = bounded(1);
-        let hub = Merging { desks, sorts, writer, seconds: BTreeMap::new() };
+        let (seen, seconds) = (look(), BTreeMap::new());
+        let watch = Watch::start();
+        let hub = Merging { desks, sorts, writer, seconds, look, seen, watch, looked_at: 0 };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
         Ok((Hub { stop, thread: Some(thread) }, recorders))
@@ -83,6 +118,12 @@ struct Merging {
     writer: Writer,
     /// Seconds not yet written down.
     seconds: BTreeMap<u64, Box<Interval>>,
+    look: Look,
+    /// What was seen before.
+    seen: Sample,
+    watch: Watch,
+    /// The second of the last look.
+    looked_at: u64,
 }
 
 impl Merging {
@@ -92,8 +133,9 @@ impl Merging {
                 Err(RecvTimeoutError::Timeout) => false,
                 Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
             };
+            let now = self.watch.unix();
             self.collect();
-            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+            self.look(now.as_secs(), is_over);
             let past = now.saturating_sub(GRACE).as_secs();
             self.write_down(if is_over { u64::MAX } else { past });
             if is_over {
@@ -103,22 +145,43 @@ impl Merging {
     }
 
     fn collect(&mut self) {
-        for desk in &self.desks {
-            while let Ok(mut interval) = desk.full.try_recv() {
+        for desk in 0..self.desks.len() {
+            while let Ok(mut interval) = self.desks[desk].full.try_recv() {
                 interval.busiest_us = interval.counter(Counter::BusyUs);
-                match self.seconds.get_mut(&interval.second) {
-                    Some(merged) => merged.merge(&interval),
-                    None => {
-                        let mut merged = Box::new(Interval::new(self.sorts));
-                        merged.second = interval.second;
-                        merged.merge(&interval);
-                        self.seconds.insert(interval.second, merged);
-                    }
-                }
+                self.at(interval.second).merge(&interval);
                 interval.clear();
                 // The worker has gone.
-                drop(desk.empty.try_send(interval));
+                drop(self.desks[desk].empty.try_send(interval));
             }
+        }
+    }
+
+    /// What is being merged of a second.
+    fn at(&mut self, second: u64) -> &mut Interval {
+        let sorts = self.sorts;
+        self.seconds.entry(second).or_insert_with(|| {
+            let mut merged = Box::new(Interval::new(sorts));
+            merged.second = second;
+            merged
+        })
+    }
+
+    /// Looks once a second, and at the end: what was counted since belongs to the second before.
+    fn look(&mut self, now: u64, is_over: bool) {
+        if now == self.looked_at && !is_over {
+            return;
+        }
+        self.looked_at = now;
+        let sample = (self.look)();
+        let before = std::mem::replace(&mut self.seen, sample);
+        let flushes = sample.flushes - before.flushes;
+        let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
+        let second = now - u64::from(!is_over);
+        if flushes + overflows > 0 || self.seconds.contains_key(&second) {
+            let merged = self.at(second);
+            merged.add(Counter::Flushes, flushes);
+            merged.add(Counter::AcceptOverflows, overflows);
+            merged.open_connections = sample.open_connections;
         }
     }
 

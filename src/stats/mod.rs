@@ -20,7 +20,7 @@ mod recorder;
 mod summary;
 
 pub use history::{History, Second, each_interval};
-pub use hub::Hub;
+pub use hub::{Hub, Look, Sample};
 pub use interval::Interval;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
