@@ -18,6 +18,7 @@ mod interval;
 mod metric;
 mod recorder;
 mod summary;
+mod verdict;
 
 pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Look, Sample};
@@ -25,3 +26,4 @@ pub use interval::Interval;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
 pub use summary::{Percentiles, Rate, Summary, Totals};
+pub use verdict::{Headroom, LimitedBy, Shares, Verdict};

@@ -2,7 +2,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::history::History;
+use super::history::{History, Second};
 use super::metric::{Counter, Metric};
 
 /// Messages per second over a run.
@@ -150,9 +150,16 @@ impl Rate {
     }
 }
 
-/// Of the busiest loop, over the seconds in which anything happened.
+/// Of the busiest loop, over the seconds with messages; without the first and the last, which are
+/// rarely whole.
 fn busy_share(history: &History) -> (f64, f64) {
-    let mut shares: Vec<u64> = history.seconds.values().map(|second| second.busiest_us).collect();
+    let has_messages = |second: &&Second| second.counter(Counter::Messages) > 0;
+    let seconds = history.seconds.values().filter(has_messages);
+    let shares: Vec<u64> = seconds.map(|second| second.busiest_us).collect();
+    let mut shares = match &shares[..] {
+        [_, whole @ .., _] if !whole.is_empty() => whole.to_vec(),
+        few => few.to_vec(),
+    };
     shares.sort_unstable();
     let of = |us: Option<&u64>| us.map_or(0.0, |us| *us as f64 / 1e6);
     (of(shares.get(shares.len() / 2)), of(shares.last()))

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
-use sinkd::stats::{Counter, History, Metric, Percentiles, Rate, Summary, Totals};
+use sinkd::stats::{Counter, History, Metric, Percentiles, Rate, Summary, Totals, Verdict};
 
 use crate::args::Stats;
 use crate::{Finding, Out};
@@ -31,6 +31,7 @@ struct Report<'a> {
     replies: BTreeMap<&'a str, u64>,
     /// Of the busiest event loop.
     loops: Loops,
+    verdict: Verdict,
     counters: BTreeMap<&'static str, u64>,
     /// Messages that the logs hold and these statistics don't; null where that can't be told (a
     /// span, or folders that can't be read).
@@ -102,6 +103,7 @@ fn report<'a>(history: &'a History, summary: &Summary, not_recorded: Option<u64>
             busy_share_max: summary.busy_share.1,
             longest_round_us: Percentiles::of_metric(history, Metric::Round).max,
         },
+        verdict: Verdict::of(history, summary),
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded,
     }
