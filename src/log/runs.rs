@@ -1,7 +1,7 @@
 //! Runs and marks: named moments of a data folder, kept in `events.jsonl`.
 //!
 //! Runs begin and end with a whole second, as statistics are kept by the second: what is sent after
-//! [`Runs::start`] has named its moment and that moment has come belongs to the run, to the message.
+//! [`Runs::start`] has named its moment, and that moment has come, belongs to the run.
 use std::io;
 use std::path::Path;
 

@@ -3,10 +3,12 @@
 mod args;
 mod cat;
 mod count;
+mod during;
 mod ls;
 mod print;
 mod prune;
 mod rm;
+mod runs;
 mod segments;
 mod show;
 mod stats;
@@ -59,11 +61,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
-    if let Command::Stats(stats) = &cli.command {
-        return stats::run(&cli.data, stats, out);
+    match &cli.command {
+        Command::Stats(stats) => return stats::run(&cli.data, stats, out),
+        Command::Runs { json } => return runs::list(&cli.data, *json, out),
+        _ => {}
     }
     let [data] = &cli.data[..] else {
-        anyhow::bail!("one --data, please: only stats takes several");
+        anyhow::bail!("one --data, please: only stats and runs take several");
     };
     let folder = open(data)?;
     match &cli.command {
@@ -71,9 +75,11 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
         Command::Show { id, json } => show::run(&folder, *id, *json, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
-        Command::Count { json } => count::run(&folder, *json, out),
+        Command::Count { during, json } => count::run(&folder, during, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
-        Command::Stats(_) => unreachable!("it has run above"),
+        Command::Run(run) => runs::run(data, run, out),
+        Command::Mark { text } => runs::mark(data, text, out),
+        Command::Stats(_) | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
