@@ -119,6 +119,9 @@ impl Recording {
         recorder.add(Counter::ThinkUs, think_us);
         if is_payload {
             recorder.record(Metric::ThinkPayload, think_us);
+            if let Some(transfer) = &mut conn.transfer {
+                transfer.first_us = self.woke_us;
+            }
         } else {
             self.think_us = Some(think_us);
         }

@@ -5,6 +5,9 @@ use serde::Serialize;
 use super::history::{History, Second};
 use super::metric::{Counter, Metric};
 
+/// More than any fleet takes in a second.
+const MESSAGES_MAX: u64 = 1 << 36;
+
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Rate {
@@ -113,7 +116,8 @@ impl Summary {
     /// How many messages came in each second (10) or tenth of a second (1) of the span, as a
     /// histogram: what stutters shows here, and not in a mean.
     pub fn throughput(&self, tenths: u64) -> Histogram<u64> {
-        let mut histogram = Histogram::new(3).expect("three digits are allowed");
+        let mut histogram =
+            Histogram::new_with_max(MESSAGES_MAX, 3).expect("a bound and three digits are allowed");
         let Windows { count, busy } = windows(&self.busy, tenths);
         histogram.saturating_record_n(0, count - busy.len() as u64);
         busy.iter().for_each(|n| histogram.saturating_record(*n));
@@ -197,6 +201,16 @@ mod tests {
 
     fn rate(busy: &[(u64, u64)]) -> Rate {
         Rate::of(&windows(busy, 10), busy)
+    }
+
+    #[test]
+    fn the_histogram_of_throughput_has_whole_seconds_and_empty_ones() {
+        let busy = vec![(100, 70_000), (105, 5), (125, 9), (131, 1)];
+        let summary = Summary { busy, ..Summary::of(&History::default()) };
+        let each_second = summary.throughput(10);
+        assert_eq!((each_second.len(), each_second.min()), (3, 0));
+        assert!((70_000..70_100).contains(&each_second.max()));
+        assert_eq!((summary.throughput(1).len(), summary.throughput(1).count_at(0)), (32, 28));
     }
 
     #[test]
