@@ -11,6 +11,7 @@
 //! merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod compare;
 mod files;
 mod history;
 mod hub;
@@ -20,6 +21,7 @@ mod recorder;
 mod summary;
 mod verdict;
 
+pub use compare::{Difference, Measures, SECONDS_MIN};
 pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Look, Sample};
 pub use interval::Interval;

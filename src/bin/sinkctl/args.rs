@@ -11,7 +11,7 @@ use sinkd::stats::Metric;
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; stats and runs take several.
+    /// Data folder of sinkd; stats, compare, assert and runs take several.
     #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -56,6 +56,19 @@ pub enum Command {
     },
     /// What a run was like: totals, rates, percentiles of each phase, and what limited it.
     Stats(Stats),
+    /// Two runs side by side, with the differences that are more than noise.
+    Compare {
+        /// A data folder, a run's name, or FOLDER:RUN.
+        a: String,
+        /// Likewise.
+        b: String,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms', 'replies.5xx == 0';
+    /// exit 1 if one doesn't hold.
+    Assert(Assert),
     /// Begin or end a run: a named span of time, for --run.
     #[command(subcommand)]
     Run(RunCommand),
@@ -113,6 +126,22 @@ pub struct During {
     /// During this run (see runs).
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
     pub run: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Assert {
+    /// SUBJECT OP NUMBER[UNIT]; subjects: totals.messages, rate.median, transaction.p99,
+    /// replies.4xx, busy.max, limited_by (a wrong one lists them).
+    #[arg(value_name = "CLAIM")]
+    pub claims: Vec<String>,
+    /// A file of claims, one a line, # begins a comment.
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Also write a report that CI systems read.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub during: During,
 }
 
 #[derive(Subcommand)]

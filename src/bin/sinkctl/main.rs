@@ -1,7 +1,9 @@
 //! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
 mod args;
+mod assert;
 mod cat;
+mod compare;
 mod count;
 mod during;
 mod ls;
@@ -63,11 +65,13 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     match &cli.command {
         Command::Stats(stats) => return stats::run(&cli.data, stats, out),
+        Command::Compare { a, b, json } => return compare::run(&cli.data, a, b, *json, out),
+        Command::Assert(assert) => return assert::run(&cli.data, assert, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
         _ => {}
     }
     let [data] = &cli.data[..] else {
-        anyhow::bail!("one --data, please: only stats and runs take several");
+        anyhow::bail!("one --data, please: only stats, compare, assert and runs take several");
     };
     let folder = open(data)?;
     match &cli.command {
@@ -79,7 +83,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Segments { json } => segments::run(&folder, *json, out),
         Command::Run(run) => runs::run(data, run, out),
         Command::Mark { text } => runs::mark(data, text, out),
-        Command::Stats(_) | Command::Runs { .. } => unreachable!("they have run above"),
+        Command::Stats(_) | Command::Compare { .. } | Command::Assert(_) | Command::Runs { .. } => {
+            unreachable!("they have run above")
+        }
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),

@@ -15,6 +15,7 @@ mod screen;
 mod series;
 
 pub use gather::Gathered;
+pub use screen::value;
 
 /// The report in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
