@@ -406,6 +406,18 @@ pub const KEYS: &[Key] = &[
         |c| quoted(if c.stats { "on" } else { "off" })
     ),
     key!(
+        "stats",
+        "run_after_idle",
+        "TIME",
+        "Begin a run with the first message after so long without any; needs statistics.",
+        "a time from 1s up such as 30s, or \"none\"",
+        |c, v| {
+            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(1));
+            parse_option(v, least).map(|t| c.run_after_idle = t)
+        },
+        |c| show_option(c.run_after_idle, show_time)
+    ),
+    key!(
         "stop",
         "stop_grace",
         "TIME",

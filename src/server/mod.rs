@@ -13,6 +13,7 @@ mod clock;
 mod commit;
 mod conn;
 mod consume;
+mod idle_runs;
 mod listener;
 mod pool;
 mod receive;
@@ -47,6 +48,8 @@ pub use transcript::TranscriptError;
 pub use worker::Counters;
 
 use admission::Admission;
+use idle_runs::IdleRuns;
+use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
 use worker::{Handover, Worker};
@@ -94,7 +97,8 @@ impl Server {
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
-        let sampler = sample::Sampler::new(admission.clone(), counters.clone());
+        let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
+        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs);
         let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
@@ -179,18 +183,13 @@ fn start_statistics(
     config: &Config,
     start_count: u32,
     workers: usize,
-    mut sampler: sample::Sampler,
+    sampler: Sampler,
 ) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
     if !config.stats {
         return Ok((None, Vec::new()));
     }
-    let (hub, recorders) = Hub::start(
-        &config.data,
-        start_count,
-        workers,
-        tally::sorts(),
-        Box::new(move || sampler.look()),
-    )?;
+    let (hub, recorders) =
+        Hub::start(&config.data, start_count, workers, tally::sorts(), Box::new(sampler))?;
     Ok((Some(hub), recorders))
 }
 

@@ -3,27 +3,45 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::admission::Admission;
+use super::idle_runs::IdleRuns;
 use super::worker::Counters;
-use crate::stats::Sample;
+use crate::stats::{Observer, Sample};
 
 /// Looks at the whole sink.
 pub(super) struct Sampler {
     admission: Arc<Admission>,
     counters: Vec<Arc<Counters>>,
+    /// `None`: runs are begun by people alone.
+    idle_runs: Option<IdleRuns>,
 }
 
 impl Sampler {
-    pub fn new(admission: Arc<Admission>, counters: Vec<Arc<Counters>>) -> Sampler {
-        Sampler { admission, counters }
+    pub fn new(
+        admission: Arc<Admission>,
+        counters: Vec<Arc<Counters>>,
+        idle_runs: Option<IdleRuns>,
+    ) -> Sampler {
+        Sampler { admission, counters, idle_runs }
     }
+}
 
+impl Observer for Sampler {
     /// Costs one small file of /proc.
-    pub fn look(&mut self) -> Sample {
+    fn look(&mut self, now: u64) -> Sample {
+        if let Some(runs) = &mut self.idle_runs {
+            runs.time_is(now);
+        }
         let flushes = self.counters.iter().map(|c| c.flushes.load(Ordering::Relaxed)).sum();
         Sample {
             open_connections: u64::from(self.admission.connections()),
             flushes,
             accept_overflows: listen_overflows().unwrap_or(0),
+        }
+    }
+
+    fn messages(&mut self, second: u64, _: u64) {
+        if let Some(runs) = &mut self.idle_runs {
+            runs.messages_in(second);
         }
     }
 }

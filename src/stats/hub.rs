@@ -28,8 +28,15 @@ pub struct Sample {
     pub accept_overflows: u64,
 }
 
-/// Looks at what no worker records; called about once a second.
-pub type Look = Box<dyn FnMut() -> Sample + Send>;
+/// What the server lets the hub ask and tells it, on the hub's thread.
+pub trait Observer: Send {
+    /// Looks at what no worker records; called about once a second. `now`: Unix time, s.
+    fn look(&mut self, now: u64) -> Sample;
+
+    /// So many messages were accepted in a second; called for each in which there were any, when
+    /// that is complete.
+    fn messages(&mut self, _second: u64, _messages: u64) {}
+}
 
 /// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
 /// come twice nor wait for an hour when somebody sets the clock.
@@ -64,7 +71,7 @@ pub struct Hub {
 
 impl Hub {
     /// Starts the thread, which writes into `folder/stats`, and gives a recorder for each worker.
-    /// `replies`: how the sorts of replies are called; `look` gives what no worker records.
+    /// `replies`: how the sorts of replies are called.
     ///
     /// Errors: what the file system says about the folder.
     pub fn start(
@@ -72,7 +79,7 @@ impl Hub {
         start_count: u32,
         workers: usize,
         replies: Vec<String>,
-        mut look: Look,
+        mut observer: Box<dyn Observer>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let sorts = replies.len();
         let writer = Writer::open(folder, start_count, replies)?;
@@ -87,9 +94,9 @@ impl Hub {
             desks.push(Desk { full, empty });
         }
         let (stop, stopped) = bounded(1);
-        let (seen, seconds) = (look(), BTreeMap::new());
-        let watch = Watch::start();
-        let hub = Merging { desks, sorts, writer, seconds, look, seen, watch, looked_at: 0 };
+        let (watch, seconds) = (Watch::start(), BTreeMap::new());
+        let seen = observer.look(watch.unix().as_secs());
+        let hub = Merging { desks, sorts, writer, seconds, observer, seen, watch, looked_at: 0 };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
         Ok((Hub { stop, thread: Some(thread) }, recorders))
@@ -118,7 +125,7 @@ struct Merging {
     writer: Writer,
     /// Seconds not yet written down.
     seconds: BTreeMap<u64, Box<Interval>>,
-    look: Look,
+    observer: Box<dyn Observer>,
     /// What was seen before.
     seen: Sample,
     watch: Watch,
@@ -172,7 +179,7 @@ impl Merging {
             return;
         }
         self.looked_at = now;
-        let sample = (self.look)();
+        let sample = self.observer.look(now);
         let before = std::mem::replace(&mut self.seen, sample);
         let flushes = sample.flushes - before.flushes;
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
@@ -192,6 +199,10 @@ impl Merging {
                 return;
             }
             let interval = entry.remove();
+            let messages = interval.counter(Counter::Messages);
+            if messages > 0 {
+                self.observer.messages(interval.second, messages);
+            }
             if !interval.is_empty() {
                 self.writer.write(&interval);
             }

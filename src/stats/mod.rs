@@ -23,7 +23,7 @@ mod verdict;
 
 pub use compare::{Difference, Measures, SECONDS_MIN};
 pub use history::{History, Second, each_interval};
-pub use hub::{Hub, Look, Sample};
+pub use hub::{Hub, Observer, Sample};
 pub use interval::Interval;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
