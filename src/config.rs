@@ -9,10 +9,12 @@ use std::time::Duration;
 use crate::log;
 use crate::smtp::limits::Limits;
 
+use http::Http;
 use storage::{Store, StoreRule};
 use transcript::Sessions;
 
 mod file;
+pub mod http;
 mod listen;
 pub mod storage;
 mod table;
@@ -56,6 +58,7 @@ pub struct Config {
     pub own_segments_max: usize,
     /// Keep statistics.
     pub stats: bool,
+    pub http: Http,
     pub stop_grace: Duration,
     pub stop_after_messages: Option<u64>,
     pub stop_after_sessions: Option<u64>,
@@ -106,6 +109,7 @@ impl Default for Config {
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
             stats: true,
+            http: Http::IfFree,
             stop_grace: Duration::from_secs(10),
             stop_after_messages: None,
             stop_after_sessions: None,

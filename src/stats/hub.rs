@@ -1,6 +1,7 @@
 //! The hub thread: merges what the workers hand over, second by second, and writes it down.
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::files::Writer;
 use super::interval::Interval;
+use super::live::Live;
 use super::metric::Counter;
 use super::recorder::Recorder;
 
@@ -28,6 +30,7 @@ struct Desk {
 pub struct Hub {
     stop: Sender<()>,
     thread: Option<JoinHandle<()>>,
+    live: Arc<Live>,
 }
 
 impl Hub {
@@ -42,6 +45,7 @@ impl Hub {
         replies: Vec<String>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let sorts = replies.len();
+        let live = Arc::new(Live::new(replies.clone()));
         let writer = Writer::open(folder, start_count, replies)?;
         let (mut desks, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
@@ -54,10 +58,15 @@ impl Hub {
             desks.push(Desk { full, empty });
         }
         let (stop, stopped) = bounded(1);
-        let hub = Merging { desks, sorts, writer, seconds: BTreeMap::new() };
+        let hub = Merging { desks, sorts, writer, live: live.clone(), seconds: BTreeMap::new() };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
-        Ok((Hub { stop, thread: Some(thread) }, recorders))
+        Ok((Hub { stop, thread: Some(thread), live }, recorders))
+    }
+
+    /// The sums since the start.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.clone()
     }
 
     /// After the workers have closed their recorders: writes down what is left.
@@ -81,6 +90,7 @@ struct Merging {
     desks: Vec<Desk>,
     sorts: usize,
     writer: Writer,
+    live: Arc<Live>,
     /// Seconds not yet written down.
     seconds: BTreeMap<u64, Box<Interval>>,
 }
@@ -130,6 +140,7 @@ impl Merging {
             }
             let interval = entry.remove();
             if !interval.is_empty() {
+                self.live.add(&interval);
                 self.writer.write(&interval);
             }
         }

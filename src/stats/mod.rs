@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl
-//!                                                               └─▶ History ─▶ Summary
+//!                                                 │             └─▶ History ─▶ Summary
+//!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
 //! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and
@@ -15,6 +16,7 @@ mod files;
 mod history;
 mod hub;
 mod interval;
+mod live;
 mod metric;
 mod recorder;
 mod summary;
@@ -22,6 +24,7 @@ mod summary;
 pub use history::{History, Second, each_interval};
 pub use hub::Hub;
 pub use interval::Interval;
+pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
 pub use summary::{Percentiles, Rate, Summary, Totals};
