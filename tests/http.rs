@@ -3,7 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -232,6 +232,22 @@ fn whoever_is_silent_loses_its_place_to_those_who_wait() {
     // Behind all of them in the queue.
     assert_eq!(request(http, "GET", "/healthz").status, 200);
     drop(silent);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn whoever_takes_no_answers_is_cut_off() {
+    let data = tempdir().unwrap();
+    let (_sink, http) = start(data.path(), &[]);
+    let mut greedy = TcpStream::connect(http).unwrap();
+    greedy.set_write_timeout(Some(PATIENCE)).unwrap();
+    let error = loop {
+        if let Err(error) = greedy.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n") {
+            break error;
+        }
+    };
+    let kinds = [ErrorKind::ConnectionReset, ErrorKind::BrokenPipe];
+    assert!(kinds.contains(&error.kind()), "{error}");
 }
 
 /// What sinkd says on stderr when it can't start; else `None`, once it is ready.
