@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod files;
+mod follow;
 mod history;
 mod hub;
 mod interval;
@@ -21,6 +22,7 @@ mod metric;
 mod recorder;
 mod summary;
 
+pub use follow::{Follower, News};
 pub use history::{History, Second, each_interval};
 pub use hub::Hub;
 pub use interval::Interval;

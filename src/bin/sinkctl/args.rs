@@ -54,6 +54,8 @@ pub enum Command {
     },
     /// What a run was like: totals, rates, percentiles of each phase.
     Stats(Stats),
+    /// A screen of what is going on, second by second: rates, percentiles, replies. q quits.
+    Top,
     /// Remove messages: they are not listed, counted or given any more, their space goes with their
     /// segment. Exit 1 if an id names none.
     Rm(Rm),

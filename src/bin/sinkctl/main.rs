@@ -11,6 +11,7 @@ mod segments;
 mod show;
 mod stats;
 mod tail;
+mod top;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
@@ -74,6 +75,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
         Command::Stats(_) => unreachable!("it has run above"),
+        Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
