@@ -141,11 +141,6 @@ impl State {
         self.seconds.range(first..=last).map(|(_, moment)| moment)
     }
 
-    /// A counter's sum over the last so many seconds.
-    pub fn sum(&self, counter: Counter, seconds: u64) -> u64 {
-        self.moments(seconds).map(|moment| moment.counts.counter(counter)).sum()
-    }
-
     /// Of the busiest loop, its share of the last second in rounds.
     pub fn busy_share(&self) -> f64 {
         self.moments(1).map(|moment| moment.counts.busiest_us).max().unwrap_or(0) as f64 / 1e6
@@ -291,8 +286,8 @@ pub mod tests {
     fn the_last_second_is_one_that_was_written_down() {
         let mut state = running();
         assert_eq!((state.last(), state.condition()), (NOW_S - 2, Condition::Live));
-        assert_eq!(state.sum(Counter::Messages, 1), 12_345);
-        assert_eq!(state.sum(Counter::MessageRecipients, 10), 2 * (9 * 24_000 + 12_345));
+        assert_eq!(state.value(Shown::FIRST), 12_345);
+        assert_eq!(state.value(Shown::Rate(Counter::MessageRecipients)), 2 * 12_345);
         assert_eq!(state.value(Shown::P99(Metric::Transaction)), 200);
         let one = state.percentiles(&[Metric::Transaction], 1).unwrap();
         let ten = state.percentiles(&[Metric::Transaction, Metric::ThinkData], 10).unwrap();
@@ -302,7 +297,7 @@ pub mod tests {
         assert_eq!(state.replies(10)[0], ("452 4.3.1".into(), 10));
         // What a late worker adds.
         state.take(NOW_S + 1, news(NOW_S - 2, 5, 200));
-        assert_eq!(state.sum(Counter::Messages, 1), 12_350);
+        assert_eq!(state.value(Shown::FIRST), 12_350);
         assert_eq!(state.percentiles(&[Metric::Transaction], 1).unwrap().count, 12_350);
     }
 
@@ -311,7 +306,7 @@ pub mod tests {
         let mut state = running();
         state.take(NOW_S + 20, News::default());
         assert_eq!(state.condition(), Condition::Quiet(Some(22)));
-        assert_eq!((state.sum(Counter::Messages, 1), state.busy_share()), (0, 0.0));
+        assert_eq!((state.value(Shown::FIRST), state.busy_share()), (0, 0.0));
         assert_eq!(state.last(), NOW_S + 17);
         state.holder = None;
         assert_eq!(state.condition(), Condition::Stopped(Some(22)));

@@ -69,6 +69,7 @@ const THINK: &[Metric] = &[
     Metric::ThinkNext,
     Metric::ThinkClose,
 ];
+const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 /// Columns of a row's name, and of a value.
 const NAME_CHARS: usize = 16;
 const CELL_CHARS: usize = 8;
@@ -145,23 +146,22 @@ fn heading(state: &State, screen: &Screen, width: usize) -> Line<'static> {
     };
     let pid = state.holder.map_or(String::new(), |pid| format!(" (pid {pid})"));
     let (text, colour) = match state.condition() {
-        Condition::Live => (format!("running{pid}"), Some(Color::Green)),
-        Condition::Quiet(seconds) => (format!("idle{pid}: {}", ago(seconds)), None),
+        Condition::Live => (format!("sinkd running{pid}"), Some(Color::Green)),
+        Condition::Quiet(seconds) => (format!("sinkd idle{pid}: {}", ago(seconds)), None),
         Condition::Stopped(seconds) => {
             (format!("sinkd is not running: {}", ago(seconds)), Some(Color::Red))
         }
         Condition::NoStatistics => {
-            (format!("running{pid} without statistics (--stats off)"), Some(Color::Red))
+            (format!("sinkd running{pid} without statistics (--stats off)"), Some(Color::Red))
         }
     };
     let style = colour.map_or(bold, |colour| screen.coloured(colour).patch(bold));
     let paused = if screen.is_paused { " PAUSED " } else { "" };
     let folder = printable(&state.folder.display().to_string());
     // What must be seen comes first; the folder has what is left.
-    let room = width.saturating_sub(text.chars().count() + paused.len() + 8);
+    let room = width.saturating_sub(text.chars().count() + paused.len() + 2);
     let folder = if folder.chars().count() <= room { folder } else { String::new() };
     Line::from(vec![
-        Span::styled("sinkd ", bold),
         Span::styled(text, style),
         Span::raw(" "),
         Span::styled(paused, Style::new().add_modifier(Modifier::REVERSED)),
@@ -240,8 +240,11 @@ fn rates(state: &State, big: Shown) -> Vec<Span<'static>> {
 /// Percentiles of the last second, and if it is wide enough of the last ten.
 fn table(paper: &mut Paper<'_>, state: &State, wide: bool, rows: usize) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
-    let names: String =
-        ["p50", "p99", "p99.9", "max"].map(|n| format!("{n:>CELL_CHARS$}")).concat();
+    let narrow = paper.width() < NAME_CHARS + 4 * CELL_CHARS;
+    // Without the p99.9.
+    let columns: &[usize] = if narrow { &[0, 1, 3] } else { &[0, 1, 2, 3] };
+    let name = |column: &usize| format!("{:>CELL_CHARS$}", QUANTILES[*column]);
+    let names: String = columns.iter().map(name).collect();
     let group = 4 * CELL_CHARS;
     if wide {
         let groups = format!("{:NAME_CHARS$}{:>group$}{:>group$}", "", "last second", "last 10 s");
@@ -262,17 +265,16 @@ fn table(paper: &mut Paper<'_>, state: &State, wide: bool, rows: usize) {
         }
         left -= 1;
         empty -= usize::from(!has_values);
-        let one = cells(state.percentiles(metrics, 1));
-        let ten = if wide { cells(state.percentiles(metrics, 10)) } else { String::new() };
+        let one = cells(state.percentiles(metrics, 1), columns);
+        let ten = if wide { cells(state.percentiles(metrics, 10), columns) } else { String::new() };
         paper.line(Line::raw(format!("{name:NAME_CHARS$}{one}{ten}")));
     }
 }
 
-fn cells(percentiles: Option<Percentiles>) -> String {
-    let Some(p) = percentiles else {
-        return format!("{:>CELL_CHARS$}", "-").repeat(4);
-    };
-    [p.p50, p.p99, p.p99_9, p.max].map(|us| format!("{:>CELL_CHARS$}", time(us))).concat()
+fn cells(percentiles: Option<Percentiles>, columns: &[usize]) -> String {
+    let values = percentiles.map(|p| [p.p50, p.p99, p.p99_9, p.max].map(time));
+    let cell = |column: &usize| values.as_ref().map_or("-", |values| &values[*column]);
+    columns.iter().map(|column| format!("{:>CELL_CHARS$}", cell(column))).collect()
 }
 
 /// By code, of the last ten seconds, in two lines at most.
