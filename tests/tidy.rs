@@ -14,6 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["smtp", "log"]),
     ("stats", &[]),
     ("server", &["smtp", "log", "config", "stats"]),
+    ("http", &["config", "stats", "server"]),
 ];
 
 /// Words that may stand in certain files only.

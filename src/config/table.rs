@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
-use super::{Config, LogFormat, listen, storage, transcript};
+use super::{Config, LogFormat, http, listen, storage, transcript};
 use crate::log::Durability;
 
 /// A value that can't be taken: what was expected.
@@ -418,6 +418,15 @@ pub const KEYS: &[Key] = &[
         |c| show_option(c.run_after_idle, show_time)
     ),
     key!(
+        "http",
+        "http",
+        "ADDR",
+        "Address for HTTP (/metrics, /healthz, /readyz), or off. The default is left out if it is taken; one that is given must be free.",
+        http::EXPECTED,
+        |c, v| v.parse().ok().map(|http| c.http = http),
+        |c| quoted(&c.http.to_string())
+    ),
+    key!(
         "stop",
         "stop_grace",
         "TIME",
@@ -538,6 +547,10 @@ mod tests {
             ("listen", "[::1]:0", true),
             ("listen", "lmtp:unix:/run/sinkd.sock", true),
             ("listen", "smtps:127.0.0.1:465", false),
+            ("http", "off", true),
+            ("http", "[::1]:0", true),
+            ("http", "8025", false),
+            ("http", "unix:/run/sinkd.sock", false),
             ("store", "headers", true),
             ("store", "headers/10", false),
             ("store_rule", "*=none/10", true),

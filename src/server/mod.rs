@@ -40,7 +40,7 @@ use crate::config::{Config, Listener};
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
 use crate::smtp::tally;
-use crate::stats::{Hub, Recorder};
+use crate::stats::{Hub, Live, Recorder};
 
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
@@ -160,6 +160,11 @@ impl Server {
     /// One set of counters for each worker.
     pub fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
+    }
+
+    /// What was recorded since the start; `None` without statistics.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.hub.as_ref().map(Hub::live)
     }
 
     /// Waits until the workers have ended (somebody must call `Stop`), then seals the log.

@@ -36,7 +36,28 @@ impl Second {
         self.counters[counter as usize]
     }
 
-    fn add(&mut self, line: &Line) {
+    /// Of a line of `*.jsonl`; `None`: it is none.
+    pub fn of_line(text: &str) -> Option<Second> {
+        let mut second = Second::default();
+        second.add(&serde_json::from_str(text).ok()?);
+        Some(second)
+    }
+
+    /// Adds what another worker recorded in the same second.
+    pub fn merge(&mut self, other: &Second) {
+        for (mine, theirs) in self.counters.iter_mut().zip(other.counters) {
+            *mine += theirs;
+        }
+        for (name, n) in &other.replies {
+            *self.replies.entry(name.clone()).or_default() += n;
+        }
+        for (mine, theirs) in self.tenths.iter_mut().zip(other.tenths) {
+            *mine += theirs;
+        }
+        self.busiest_us = self.busiest_us.max(other.busiest_us);
+    }
+
+    pub(super) fn add(&mut self, line: &Line) {
         for (mine, theirs) in self.counters.iter_mut().zip(counters_of(line)) {
             *mine += theirs;
         }
@@ -64,13 +85,14 @@ pub struct History {
 
 /// The files of one start of sinkd and hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Stem {
+pub(super) struct Stem {
     start: u32,
-    hour: u64,
+    /// Unix hours.
+    pub hour: u64,
 }
 
 /// Paths by ending.
-type Files = BTreeMap<String, PathBuf>;
+pub(super) type Files = BTreeMap<String, PathBuf>;
 
 impl History {
     /// Reads the statistics of a data folder in `span` (Unix s) and adds them to what is here.
@@ -209,7 +231,7 @@ fn problem(path: &Path, number: usize, what: &str) -> String {
 }
 
 /// The files of each start and hour, by their endings.
-fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
+pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     let mut all: BTreeMap<Stem, Files> = BTreeMap::new();
     let entries = match std::fs::read_dir(folder_of(data)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
@@ -239,11 +261,11 @@ fn whole_lines(path: &Path) -> io::Result<String> {
 }
 
 /// A metric's values of one second.
-type Recorded = (Metric, u64, Histogram<u64>);
+pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Metric, second and histogram of a line of an interval log; `None`: a comment, or a metric of a
 /// newer version.
-fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
+pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);
     }

@@ -1,6 +1,7 @@
 //! The hub thread: merges what the workers hand over, second by second, and writes it down.
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::files::Writer;
 use super::interval::Interval;
+use super::live::Live;
 use super::metric::Counter;
 use super::recorder::Recorder;
 
@@ -36,6 +38,13 @@ pub trait Observer: Send {
     /// So many messages were accepted in a second; called for each in which there were any, when
     /// that is complete.
     fn messages(&mut self, _second: u64, _messages: u64) {}
+}
+
+/// Nobody: for tests.
+impl Observer for () {
+    fn look(&mut self, _: u64) -> Sample {
+        Sample::default()
+    }
 }
 
 /// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
@@ -67,6 +76,7 @@ struct Desk {
 pub struct Hub {
     stop: Sender<()>,
     thread: Option<JoinHandle<()>>,
+    live: Arc<Live>,
 }
 
 impl Hub {
@@ -82,6 +92,7 @@ impl Hub {
         mut observer: Box<dyn Observer>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let sorts = replies.len();
+        let live = Arc::new(Live::new(replies.clone()));
         let writer = Writer::open(folder, start_count, replies)?;
         let (mut desks, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
@@ -94,12 +105,26 @@ impl Hub {
             desks.push(Desk { full, empty });
         }
         let (stop, stopped) = bounded(1);
-        let (watch, seconds) = (Watch::start(), BTreeMap::new());
-        let seen = observer.look(watch.unix().as_secs());
-        let hub = Merging { desks, sorts, writer, seconds, observer, seen, watch, looked_at: 0 };
+        let watch = Watch::start();
+        let hub = Merging {
+            desks,
+            sorts,
+            writer,
+            live: live.clone(),
+            seconds: BTreeMap::new(),
+            seen: observer.look(watch.unix().as_secs()),
+            observer,
+            watch,
+            looked_at: 0,
+        };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
-        Ok((Hub { stop, thread: Some(thread) }, recorders))
+        Ok((Hub { stop, thread: Some(thread), live }, recorders))
+    }
+
+    /// The sums since the start.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.clone()
     }
 
     /// After the workers have closed their recorders: writes down what is left.
@@ -123,6 +148,7 @@ struct Merging {
     desks: Vec<Desk>,
     sorts: usize,
     writer: Writer,
+    live: Arc<Live>,
     /// Seconds not yet written down.
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
@@ -204,6 +230,7 @@ impl Merging {
                 self.observer.messages(interval.second, messages);
             }
             if !interval.is_empty() {
+                self.live.add(&interval);
                 self.writer.write(&interval);
             }
         }

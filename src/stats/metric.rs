@@ -81,8 +81,8 @@ table! {
     /// A number per second.
     Counter:
     Messages = "messages", 0, "Accepted messages.";
-    MessageRecipients = "recipients", 0, "Their forward-paths.";
-    MessageBytes = "bytes", 0, "Their octets.";
+    MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";
+    MessageBytes = "bytes", 0, "Octets of accepted messages.";
     Refused = "refused", 0, "Messages that were refused at the end of data.";
     Connections = "connections", 0, "Connections accepted.";
     Closed = "closed", 0, "Connections that ended.";

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl
-//!                                                               └─▶ History ─▶ Summary
+//!                                                 │             └─▶ History ─▶ Summary
+//!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
 //! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and
@@ -13,18 +14,22 @@
 #![warn(missing_docs)]
 mod compare;
 mod files;
+mod follow;
 mod history;
 mod hub;
 mod interval;
+mod live;
 mod metric;
 mod recorder;
 mod summary;
 mod verdict;
 
 pub use compare::{Difference, Measures, SECONDS_MIN};
+pub use follow::{Follower, News};
 pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Observer, Sample};
 pub use interval::Interval;
+pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
 pub use summary::{Percentiles, Rate, Summary, Totals};

@@ -83,6 +83,8 @@ pub enum Command {
         /// At most 256 octets.
         text: String,
     },
+    /// A screen of what is going on, second by second: rates, percentiles, replies. q quits.
+    Top,
     /// Remove messages: they are not listed, counted or given any more, their space goes with their
     /// segment. Exit 1 if an id names none.
     Rm(Rm),

@@ -15,6 +15,7 @@ mod segments;
 mod show;
 mod stats;
 mod tail;
+mod top;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
@@ -86,6 +87,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Stats(_) | Command::Compare { .. } | Command::Assert(_) | Command::Runs { .. } => {
             unreachable!("they have run above")
         }
+        Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
