@@ -1,5 +1,5 @@
-//! `/metrics`, `/healthz`, `/readyz` of a real sinkd, over sockets: counts to the message, addresses
-//! that are taken, and clients that misbehave.
+//! `/metrics`, `/healthz`, `/readyz` of a real sinkd, over sockets: counts to the message, taken
+//! addresses, and clients that misbehave.
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,4 +1,6 @@
 //! Connections: how many, how long, how much.
+//!
+//! Served by hyper itself: `axum::serve` has no time-out for a header and no limit of connections.
 use std::sync::Arc;
 use std::time::Duration;
 

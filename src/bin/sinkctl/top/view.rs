@@ -1,4 +1,4 @@
-//! Paints what is known. Colours are the eight of any terminal, and nothing is told by colour alone.
+//! Paints what is known. Colours are those of any terminal, and nothing is told by colour alone.
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
