@@ -9,7 +9,7 @@ use super::listen;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
     Off,
-    /// At [`DEFAULT`]; without HTTP if that is taken. Nobody asked for it.
+    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken. Nobody asked for it.
     IfFree,
     /// There or not at all.
     At(SocketAddr),
@@ -26,7 +26,7 @@ pub const DEFAULT: SocketAddr =
 
 /// What the settings say that they expect.
 pub const EXPECTED: &str =
-    "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, or \"off\"";
+    "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, \"auto\" or \"off\"";
 
 impl FromStr for Http {
     type Err = BadHttp;
@@ -34,6 +34,7 @@ impl FromStr for Http {
     fn from_str(text: &str) -> Result<Http, BadHttp> {
         match text {
             "off" => Ok(Http::Off),
+            "auto" => Ok(Http::IfFree),
             _ => listen::parse_tcp(text).map(Http::At).ok_or(BadHttp),
         }
     }
@@ -43,7 +44,7 @@ impl fmt::Display for Http {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Http::Off => f.write_str("off"),
-            Http::IfFree => DEFAULT.fmt(f),
+            Http::IfFree => f.write_str("auto"),
             Http::At(address) => address.fmt(f),
         }
     }

@@ -421,7 +421,8 @@ pub const KEYS: &[Key] = &[
         "http",
         "http",
         "ADDR",
-        "Address for HTTP (/metrics, /healthz, /readyz), or off. The default is left out if it is taken; one that is given must be free.",
+        "Address for HTTP (/metrics, /healthz, /readyz), or off; auto is 127.0.0.1:8025, and none if \
+         that is taken. An address that is given must be free.",
         http::EXPECTED,
         |c, v| v.parse().ok().map(|http| c.http = http),
         |c| quoted(&c.http.to_string())

@@ -1,4 +1,4 @@
-//! Paints what is known. Colours are those of any terminal, and nothing is told by colour alone.
+//! What is seen: state and size of the screen in, cells out.
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
