@@ -41,7 +41,7 @@ fn statistics(text: &mut Text, live: &Live) {
     }
     replies(text, live.reply_names(), total.replies());
     for metric in Metric::ALL {
-        histogram(text, *metric, total.histogram(*metric));
+        histogram(text, *metric, &total.histogram(*metric));
     }
 }
 

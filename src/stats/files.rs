@@ -213,7 +213,7 @@ fn encode(
             continue;
         }
         let tag = Tag::new(metric.tag());
-        log.write_histogram(histogram, start, length, tag)
+        log.write_histogram(&histogram, start, length, tag)
             .map_err(|e| io::Error::other(format!("{}: {e}", metric.tag())))?;
     }
     Ok(())

@@ -2,7 +2,7 @@
 use hdrhistogram::Histogram;
 
 /// Significant digits of every histogram: values are true within 1 %.
-const DIGITS: u8 = 2;
+pub(super) const DIGITS: u8 = 2;
 const DAY_US: u64 = 24 * 3600 * 1_000_000;
 
 macro_rules! table {
@@ -27,9 +27,13 @@ macro_rules! table {
                 match self { $($name::$variant => $help),* }
             }
 
+            /// See `max`, in the order of the table.
+            pub(super) const MAX: &[u64] = &[$($max),*];
+
             /// The largest value that is told apart; 0 for counters.
-            pub fn max(self) -> u64 {
-                match self { $($name::$variant => $max),* }
+            #[inline]
+            pub const fn max(self) -> u64 {
+                $name::MAX[self as usize]
             }
 
             /// By its tag.

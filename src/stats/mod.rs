@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod compare;
+mod counts;
 mod files;
 mod follow;
 mod history;
