@@ -85,12 +85,13 @@ impl Bench {
 
     /// The loop has woken. True if queues should be looked at: once a second, for statistics.
     pub fn begin_round(&mut self) -> bool {
-        self.recording.begin_round(self.clock.now_us(), self.clock.unix_ns())
+        let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
+        self.recording.begin_round(now_us, unix_ns, &mut self.desk.tally)
     }
 
     /// The loop goes to sleep.
     pub fn end_round(&mut self) {
-        self.recording.end_round(self.clock.now_us(), &mut self.desk.tally);
+        self.recording.end_round(self.clock.now_us());
     }
 
     /// How long the loop may sleep before a second's statistics must be handed over.

@@ -25,11 +25,13 @@ pub(super) struct Recording {
     messages: u64,
     /// Clients that were sent something in this round.
     clients: u64,
-    /// How long the client whose turn it is has thought.
-    think_us: Option<u64>,
+    /// How long the client whose turn it is has thought, or [`NOT_KNOWN`].
+    think_us: u64,
     /// The turn has read octets since commands were last counted.
     has_read: bool,
 }
+
+const NOT_KNOWN: u64 = u64::MAX;
 
 /// Sessions that go on for long show their round trips before their end.
 const MESSAGES_UNTIL_LOOK: u32 = 16;
@@ -59,17 +61,22 @@ impl Recording {
             commands: 0,
             messages: 0,
             clients: 0,
-            think_us: None,
+            think_us: NOT_KNOWN,
             has_read: false,
         }
     }
 
     /// The loop has woken. True for the first round of a second.
-    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64) -> bool {
+    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.woke_us = now_us;
         self.round = self.round.wrapping_add(1).max(1);
-        recorder.begin_round(unix_ns)
+        let is_next = recorder.is_over(unix_ns);
+        if is_next {
+            recorder.take_replies(&mut tally.replies);
+        }
+        recorder.begin_round(unix_ns);
+        is_next
     }
 
     /// Connections that wait to be accepted.
@@ -79,9 +86,13 @@ impl Recording {
     }
 
     /// The loop goes to sleep.
-    pub fn end_round(&mut self, now_us: u64, tally: &mut Tally) {
+    pub fn end_round(&mut self, now_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
+        if !recorder.is_used() {
+            // Waking for nothing is nothing to write down: it would wake us again.
+            return;
+        }
         let service_us = now_us.saturating_sub(self.woke_us);
         recorder.add(Counter::BusyUs, service_us);
         recorder.add(Counter::SinkUs, service_us * std::mem::take(&mut self.clients));
@@ -94,7 +105,6 @@ impl Recording {
         recorder.record_n(Metric::ServiceCommand, service_us, commands);
         recorder.record_n(Metric::ServiceMessage, service_us, messages);
         recorder.add(Counter::Commands, commands);
-        recorder.take_replies(&mut tally.replies);
         (self.commands, self.messages) = (0, 0);
     }
 
@@ -107,38 +117,42 @@ impl Recording {
     pub fn heard(&mut self, conn: &mut Conn, is_payload: bool) {
         let Some(recorder) = &mut self.recorder else { return };
         self.has_read = true;
-        let replied = std::mem::take(&mut conn.replied);
+        let replied = conn.replied;
         if replied.round == 0 {
             return;
         }
+        conn.replied.round = 0;
         let is_known = self.round.wrapping_sub(replied.round) < ROUNDS_KNOWN as u32;
         let end_us = self.ends[replied.round as usize % ROUNDS_KNOWN];
         let since = if is_known { end_us } else { conn.heard_ms * 1000 };
         let think_us = self.woke_us.saturating_sub(since);
-        recorder.add(Counter::Exchanges, 1);
-        recorder.add(Counter::ThinkUs, think_us);
+        recorder.exchange(think_us);
         if is_payload {
             recorder.record(Metric::ThinkPayload, think_us);
             if let Some(transfer) = &mut conn.transfer {
                 transfer.first_us = self.woke_us;
             }
         } else {
-            self.think_us = Some(think_us);
+            self.think_us = think_us;
         }
     }
 
     /// Commands were consumed.
     pub fn consumed(&mut self, conn: &Conn, tally: &mut Tally) {
-        let Some(recorder) = &mut self.recorder else { return };
-        let commands = u64::from(std::mem::take(&mut tally.commands));
-        if commands == 0 {
+        if tally.commands == 0 {
             return;
         }
+        let Some(recorder) = &mut self.recorder else { return };
+        let commands = u64::from(tally.commands);
+        tally.commands = 0;
         self.commands += commands;
-        if std::mem::take(&mut self.has_read) {
-            recorder.record(Metric::CommandsPerRead, commands);
+        if self.has_read {
+            self.has_read = false;
+            recorder.commands(commands);
         }
-        let Some((verb, think_us)) = tally.first.take().zip(self.think_us.take()) else { return };
+        let (think_us, verb) = (self.think_us, tally.first);
+        (self.think_us, tally.first) = (NOT_KNOWN, None);
+        let Some(verb) = verb.filter(|_| think_us != NOT_KNOWN) else { return };
         // What follows a final reply is the next message, however it begins.
         let is_next = conn.session.messages() > 0;
         let metric = match verb {
@@ -162,8 +176,10 @@ impl Recording {
     /// The client has closed without QUIT.
     pub fn hung_up(&mut self, conn: &mut Conn) {
         self.heard(conn, false);
-        if let (Some(recorder), Some(think_us)) = (&mut self.recorder, self.think_us.take())
+        let think_us = std::mem::replace(&mut self.think_us, NOT_KNOWN);
+        if let Some(recorder) = &mut self.recorder
             && matches!(conn.flow, Flow::Command)
+            && think_us != NOT_KNOWN
         {
             recorder.record(Metric::ThinkClose, think_us);
         }
@@ -178,12 +194,7 @@ impl Recording {
         recorder.message(transfer.message_bytes(), u64::from(recipients));
         recorder.record(Metric::Transaction, transaction_us);
         let transfer_us = self.woke_us.saturating_sub(transfer.first_us);
-        recorder.record(Metric::Transfer, transfer_us);
-        recorder.add(Counter::TransferUs, transfer_us);
-        if transfer_us > 0 {
-            let rate = u128::from(transfer.wire_bytes) * 1_000_000 / u128::from(transfer_us);
-            recorder.record(Metric::TransferRate, u64::try_from(rate).unwrap_or(u64::MAX));
-        }
+        recorder.transfer(transfer_us, transfer.wire_bytes);
         if let Some(since) = transfer.pending_since_us {
             let wait_us = self.woke_us.saturating_sub(since);
             recorder.record(Metric::CommitWait, wait_us);
@@ -233,8 +244,9 @@ impl Recording {
     }
 
     /// The worker has stopped.
-    pub fn close(self) {
-        if let Some(recorder) = self.recorder {
+    pub fn close(self, tally: &mut Tally) {
+        if let Some(mut recorder) = self.recorder {
+            recorder.take_replies(&mut tally.replies);
             recorder.close();
         }
     }

@@ -249,7 +249,7 @@ impl Worker {
         }
         self.bench.end_round();
         self.bench.writer.close();
-        self.bench.recording.close();
+        self.bench.recording.close(&mut self.bench.desk.tally);
     }
 
     fn round(&mut self, events: &Events) {
