@@ -4,6 +4,7 @@
 pub mod config;
 pub mod log;
 pub mod mime;
+pub mod plot;
 pub mod server;
 pub mod smtp;
 pub mod stats;
