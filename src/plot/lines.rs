@@ -9,7 +9,7 @@ pub struct Series {
     pub name: String,
     /// Class of the style sheet: `s1` to `s7`.
     pub class: &'static str,
-    /// x and y, by x; one of them alone is a dot.
+    /// x and y, by x; one of them alone is a dot, and y that is not finite a gap.
     pub points: Vec<(f64, f64)>,
     /// x, lowest and highest y around the line; none if empty.
     pub band: Vec<(f64, f64, f64)>,
@@ -83,14 +83,16 @@ fn area(frame: &mut Frame, series: &Series, is_alone: bool) {
 }
 
 pub(super) fn line(frame: &mut Frame, series: &Series) {
-    let at = |frame: &Frame, point: &(f64, f64)| (frame.x(point.0), frame.y(point.1));
-    let path = polyline(series.points.iter().map(|point| at(frame, point)));
-    if series.points.len() > 1 {
-        frame.svg.path(&path, &format!("line {}", series.class));
-    }
-    if let [point] = &series.points[..] {
-        let place = at(frame, point);
-        frame.svg.dot(place, series.class);
+    for part in series.points.split(|(_, y)| !y.is_finite()) {
+        let mut places = part.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
+        match part.len() {
+            0 => {}
+            1 => places.next().into_iter().for_each(|place| frame.svg.dot(place, series.class)),
+            _ => {
+                let path = polyline(places);
+                frame.svg.path(&path, &format!("line {}", series.class));
+            }
+        }
     }
 }
 

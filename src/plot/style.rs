@@ -10,17 +10,19 @@ pub const CSS: &str = r#"
 --surface:#ffffff;--raised:#f6f6f3;--ink:#1b1b1a;--soft:#5b5a55;--grid:#e5e4df;--axis:#a5a39b;
 --alert:#c22b2b;--alert-surface:#fdf0ef;--warn:#b86e00;
 --s1:#2a78d6;--s2:#d9541e;--s3:#0f8a5f;--s4:#b8860b;--s5:#c2478a;--s6:#4a3aa7;--s7:#0a7d8c;
---h1:#b9d6f7;--h2:#93bff2;--h3:#6da7ec;--h4:#478fe0;--h5:#2a74cc;--h6:#1c5aa8;--h7:#134080;--h8:#0a2756;
+--h1:#b9d6f7;--h2:#93bff2;--h3:#6da7ec;--h4:#478fe0;
+--h5:#2a74cc;--h6:#1c5aa8;--h7:#134080;--h8:#0a2756;
 --over:#d9541e}
 @media screen and (prefers-color-scheme:dark){:root{
 --surface:#17181a;--raised:#212326;--ink:#f2f1ee;--soft:#b4b2aa;--grid:#303236;--axis:#6f6e69;
 --alert:#ff7a70;--alert-surface:#3a1d1c;--warn:#f0a836;
 --s1:#5aa2f2;--s2:#f2814d;--s3:#35b98a;--s4:#e0b13a;--s5:#ec86b9;--s6:#a99cf5;--s7:#4fc3d1;
---h1:#16365f;--h2:#1a4a85;--h3:#2161ad;--h4:#2f7ad3;--h5:#5598e7;--h6:#83b5f0;--h7:#b3d2f7;--h8:#e6f1fd;
+--h1:#16365f;--h2:#1a4a85;--h3:#2161ad;--h4:#2f7ad3;
+--h5:#5598e7;--h6:#83b5f0;--h7:#b3d2f7;--h8:#e6f1fd;
 --over:#f9a03f}}
 .plot{display:block;width:100%;height:auto;background:var(--surface)}
-.plot text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;fill:var(--soft);
-font-variant-numeric:tabular-nums}
+.plot text{font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif;
+fill:var(--soft);font-variant-numeric:tabular-nums}
 .plot .heading{font-size:15px;font-weight:600;fill:var(--ink)}
 .plot .key{fill:var(--ink)}
 .plot .alert{fill:var(--alert)}

@@ -113,7 +113,8 @@ impl Summary {
     /// How many messages came in each second (10) or tenth of a second (1) of the span, as a
     /// histogram: what stutters shows here, and not in a mean.
     pub fn throughput(&self, tenths: u64) -> Histogram<u64> {
-        let mut histogram = Histogram::new(3).expect("three digits are allowed");
+        // A histogram that grows would not do so for `saturating_record`.
+        let mut histogram = Histogram::new_with_max(1 << 40, 3).expect("these bounds are allowed");
         let Windows { count, busy } = windows(&self.busy, tenths);
         histogram.saturating_record_n(0, count - busy.len() as u64);
         busy.iter().for_each(|n| histogram.saturating_record(*n));
@@ -203,6 +204,11 @@ mod tests {
         let found = rate(&busy);
         assert_eq!((found.median, found.max), (100.0, 200.0));
         assert!((found.mean - 315.0 / 3.3).abs() < 1e-9);
+        let summary = Summary { busy, ..Summary::of(&History::default()) };
+        let histogram = summary.throughput(10);
+        assert_eq!((histogram.len(), histogram.min(), histogram.max()), (3, 0, 200));
+        let summary = Summary { busy: vec![(0, 123_456), (9, 1)], ..summary };
+        assert!(summary.throughput(10).equivalent(summary.throughput(10).max(), 123_457));
         // Years of nothing cost nothing.
         assert_eq!(rate(&[(10, 1), (10_000_000_010, 1)]).median, 0.0);
     }

@@ -11,7 +11,7 @@ use sinkd::stats::Metric;
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; stats takes several, and merges them.
+    /// Data folder of sinkd; stats and report take several, and merge them.
     #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -54,6 +54,8 @@ pub enum Command {
     },
     /// What a run was like: totals, rates, percentiles of each phase.
     Stats(Stats),
+    /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
+    Report(Report),
     /// Remove messages: they are not listed, counted or given any more, their space goes with their
     /// segment. Exit 1 if an id names none.
     Rm(Rm),
@@ -126,6 +128,25 @@ pub struct Stats {
     /// With --metric: the percentile distribution that HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
+}
+
+#[derive(Args)]
+pub struct Report {
+    /// The page; - for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Write each plot as a file of its own here, too.
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
+    /// From this moment on: RFC 3339, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// What the page is called.
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
 }
 
 fn parse_metric(text: &str) -> Result<Metric, String> {

@@ -6,6 +6,7 @@ mod count;
 mod ls;
 mod print;
 mod prune;
+mod report;
 mod rm;
 mod segments;
 mod show;
@@ -59,11 +60,13 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
-    if let Command::Stats(stats) = &cli.command {
-        return stats::run(&cli.data, stats, out);
+    match &cli.command {
+        Command::Stats(stats) => return stats::run(&cli.data, stats, out),
+        Command::Report(report) => return report::run(&cli.data, report, out),
+        _ => {}
     }
     let [data] = &cli.data[..] else {
-        anyhow::bail!("one --data, please: only stats takes several");
+        anyhow::bail!("one --data, please: only stats and report take several");
     };
     let folder = open(data)?;
     match &cli.command {
@@ -73,7 +76,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Tail(tail) => tail::run(folder, tail, out),
         Command::Count { json } => count::run(&folder, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
-        Command::Stats(_) => unreachable!("it has run above"),
+        Command::Stats(_) | Command::Report(_) => unreachable!("they have run above"),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),

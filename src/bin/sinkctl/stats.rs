@@ -108,7 +108,7 @@ fn report<'a>(history: &'a History, summary: &Summary, not_recorded: Option<u64>
 }
 
 /// A second that was not over when sinkd was killed has no line; its messages are in the log.
-fn not_recorded(folders: &[PathBuf], history: &History) -> Option<u64> {
+pub fn not_recorded(folders: &[PathBuf], history: &History) -> Option<u64> {
     let mut accepted = 0;
     for path in folders {
         let folder = Folder::open(path).ok()?;

@@ -1,0 +1,124 @@
+//! Reading what the report shows, into memory that does not grow with the length of the run but
+//! for its counters.
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use sinkd::stats::{Counter, History, Metric, Second, Summary, each_interval};
+
+use super::buckets::Buckets;
+use crate::args::Report;
+
+/// Columns of what is shown over time by histograms: 30 KiB each.
+const COLUMNS_MAX: u64 = 140;
+
+/// A data folder.
+pub struct Source {
+    pub path: PathBuf,
+    pub messages: u64,
+}
+
+/// What was recorded in a span of time.
+pub struct Column {
+    pub transactions: Histogram<u64>,
+    pub longest_round_us: u64,
+}
+
+/// All that is known of a run.
+pub struct Run {
+    pub history: History,
+    pub summary: Summary,
+    pub sources: Vec<Source>,
+    /// Messages of the logs that are not in the statistics; `None`: can't be told.
+    pub not_recorded: Option<u64>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+    /// Over `columns`; `None`: nothing was recorded.
+    pub timeline: Option<Buckets>,
+    pub columns: Vec<Column>,
+}
+
+impl Run {
+    /// Reads all folders and merges them.
+    pub fn gather(folders: &[PathBuf], report: &Report) -> anyhow::Result<Run> {
+        let second = |moment: crate::args::Moment| moment.0.div_ceil(1_000_000_000);
+        let span = report.since.map_or(0, second)..report.until.map_or(u64::MAX, second);
+        let (mut history, mut sources) = (History::default(), Vec::new());
+        for path in folders {
+            let before = history.total(Counter::Messages);
+            history.read(path, span.clone()).with_context(|| unreadable(path))?;
+            let messages = history.total(Counter::Messages) - before;
+            sources.push(Source { path: path.clone(), messages });
+        }
+        let is_whole = report.since.is_none() && report.until.is_none();
+        let not_recorded =
+            if is_whole { crate::stats::not_recorded(folders, &history) } else { None };
+        let summary = Summary::of(&history);
+        let problems = std::mem::take(&mut history.problems);
+        let mut run = Run {
+            history,
+            summary,
+            sources,
+            not_recorded,
+            problems,
+            timeline: None,
+            columns: Vec::new(),
+        };
+        if let Some(span) = run.span() {
+            run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
+        }
+        Ok(run)
+    }
+
+    /// From the first to the last second in which a client did anything, Unix s: that sinkd itself
+    /// was awake before and after is not the run.
+    pub fn span(&self) -> Option<Range<u64>> {
+        let mut active = self.history.seconds.iter().filter(|(_, second)| is_active(second));
+        let (first, _) = active.next()?;
+        let last = active.next_back().map_or(first, |(last, _)| last);
+        Some(*first..last + 1)
+    }
+
+    fn read_columns(&mut self, buckets: Buckets) -> anyhow::Result<()> {
+        let empty =
+            || Column { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
+        let mut columns: Vec<Column> = (0..buckets.count()).map(|_| empty()).collect();
+        for Source { path, .. } in &self.sources {
+            let problems =
+                each_interval(path, buckets.span.clone(), |metric, second, histogram| {
+                    let column = &mut columns[buckets.index(second)];
+                    match metric {
+                        // Refused only if it is beyond the bounds: the history says so already.
+                        Metric::Transaction => drop(column.transactions.add(histogram)),
+                        Metric::Round => {
+                            column.longest_round_us = column.longest_round_us.max(histogram.max());
+                        }
+                        _ => {}
+                    }
+                });
+            for problem in problems.with_context(|| unreadable(path))? {
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+        }
+        (self.timeline, self.columns) = (Some(buckets), columns);
+        Ok(())
+    }
+}
+
+fn is_active(second: &Second) -> bool {
+    let counters = [
+        Counter::Messages,
+        Counter::Refused,
+        Counter::Connections,
+        Counter::Closed,
+        Counter::Commands,
+    ];
+    counters.into_iter().any(|counter| second.counter(counter) > 0)
+}
+
+fn unreadable(path: &std::path::Path) -> String {
+    format!("{}: its statistics can't be read", path.display())
+}
