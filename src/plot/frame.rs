@@ -113,7 +113,7 @@ impl Picture {
 impl Frame {
     /// `slot`: pixels kept free at the left, see [`SLOT`].
     pub fn new(size: Size, (x, y): (&Axis, &Axis), keys: &[Key], slot: f64) -> Frame {
-        let y_ticks = y.scale.ticks(((size.height - 80.0) / 42.0) as usize);
+        let y_ticks = y.scale.ticks(((size.height - 80.0) / 37.0) as usize);
         let letters = y_ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
         let left = 12.0 + LETTER * letters as f64;
         let mut svg = Svg::default();
@@ -164,6 +164,11 @@ impl Frame {
         self.svg.line((left - slot, bottom), (right, bottom), "axis");
         let at = (right, self.size.height - 7.0);
         self.svg.text(at, Anchor::End, "title", &axis.title);
+    }
+
+    /// Where the x axis ends.
+    pub fn end(&self) -> f64 {
+        self.x.bounds().1
     }
 
     pub fn x(&self, value: f64) -> f64 {

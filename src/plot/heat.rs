@@ -44,9 +44,11 @@ impl Heat {
             }
         }
         for series in &self.series {
+            // What sets a line off from any colour below it.
+            lines::line(&mut frame, &Series { class: "halo", ..series.clone() });
             lines::line(&mut frame, series);
         }
-        lines::hints(&mut frame, &self.hints, self.x.scale.bounds().1);
+        lines::hints(&mut frame, &self.hints, size);
         Picture::new(frame, title, label)
     }
 
@@ -76,7 +78,7 @@ impl Heat {
         }
         for (i, step) in steps.iter().enumerate() {
             let least = Unit::Number.tick(step.least as f64);
-            let name = if i == 0 { format!("{least} {}", self.what) } else { format!("{least}+") };
+            let name = if i == 0 { format!("{least}+ {}", self.what) } else { format!("{least}+") };
             keys.push(Key { mark: Mark::Box, class: format!("h{}", step.colour), name });
         }
         keys

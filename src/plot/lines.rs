@@ -41,13 +41,14 @@ impl Lines {
     /// Draws it; `label`: see [`Picture`].
     pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
         let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(), 0.0);
+        let is_filled = self.series.len() == 1 && self.y.scale.bounds().0 == 0.0;
         for series in &self.series {
-            area(&mut frame, series, self.series.len() == 1);
+            area(&mut frame, series, is_filled);
         }
         for series in &self.series {
             line(&mut frame, series);
         }
-        hints(&mut frame, &self.hints, self.x.scale.bounds().1);
+        hints(&mut frame, &self.hints, size);
         Picture::new(frame, title, label)
     }
 
@@ -66,15 +67,15 @@ impl Lines {
     }
 }
 
-/// The band, or else what is under a line that is alone.
-fn area(frame: &mut Frame, series: &Series, is_alone: bool) {
+/// The band, or else what is under the line down to 0.
+fn area(frame: &mut Frame, series: &Series, is_filled: bool) {
     let bottom = frame.plot.bottom;
     if !series.band.is_empty() {
         let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
         let lower = series.band.iter().rev().map(|(x, low, _)| (frame.x(*x), frame.y(*low)));
         let path = polyline(upper.chain(lower)) + "Z";
         frame.svg.path(&path, &format!("band {}", series.class));
-    } else if let (true, [first, .., last]) = (is_alone, &series.points[..]) {
+    } else if let (true, [first, .., last]) = (is_filled, &series.points[..]) {
         let ends = [(frame.x(last.0), bottom), (frame.x(first.0), bottom)];
         let points = series.points.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
         let path = polyline(points.chain(ends)) + "Z";
@@ -96,9 +97,11 @@ pub(super) fn line(frame: &mut Frame, series: &Series) {
     }
 }
 
-/// Stripes that can't be seen until a pointer rests on them.
-pub(super) fn hints(frame: &mut Frame, hints: &[Hint], end: f64) {
-    for (i, hint) in hints.iter().enumerate() {
+/// Stripes that can't be seen until a pointer rests on them; none on a narrow plot, as a phone has
+/// no pointer.
+pub(super) fn hints(frame: &mut Frame, hints: &[Hint], size: Size) {
+    let end = frame.end();
+    for (i, hint) in hints.iter().filter(|_| size.width > Size::NARROW.width).enumerate() {
         let left = frame.x(hint.x);
         let right = frame.x(hints.get(i + 1).map_or(end, |next| next.x));
         let stripe = Area { left, right, ..frame.plot };
@@ -118,6 +121,13 @@ mod tests {
     }
 
     #[test]
+    fn only_wide_plots_have_hints() {
+        let text = |size| lines(Vec::new()).draw(size, "t", "l").inline();
+        assert!(text(Size::WIDE).contains("<title>a &amp; b</title>"));
+        assert!(!text(Size::NARROW).contains("a &amp; b"));
+    }
+
+    #[test]
     fn one_point_is_a_dot_and_none_is_nothing() {
         let series = |points: &[(f64, f64)]| Series {
             name: String::from("one"),
@@ -129,8 +139,11 @@ mod tests {
         assert!(draw(&[(1.0, 2.0)]).contains("<circle"));
         assert!(!draw(&[]).contains("<path"));
         let text = draw(&[(1.0, 2.0), (f64::NAN, f64::INFINITY), (3.0, -1.0)]);
-        assert!(text.contains("<path") && !text.contains("NaN") && !text.contains("inf"), "{text}");
-        assert!(text.contains("&lt;time&gt;") && text.contains("a &amp; b"));
+        assert!(
+            text.contains("<circle") && !text.contains("NaN") && !text.contains("inf"),
+            "{text}"
+        );
+        assert!(text.contains("&lt;time&gt;"));
     }
 
     #[test]

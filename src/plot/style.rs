@@ -34,6 +34,8 @@ fill:var(--soft);font-variant-numeric:tabular-nums}
 .plot .hint{fill:transparent}.plot .hint:hover{fill:var(--ink);fill-opacity:.08}
 .plot .cell{shape-rendering:crispEdges}
 .plot .line{fill:none;stroke-width:1.8;stroke-linejoin:round;stroke-linecap:butt}
+.plot .line.halo{stroke:var(--surface);stroke-width:4;stroke-opacity:.75}
+.plot .halo{fill:none}
 .plot .band{stroke:none;fill-opacity:.24}.plot .under{stroke:none;fill-opacity:.1}
 .s1{stroke:var(--s1);fill:var(--s1)}.s2{stroke:var(--s2);fill:var(--s2)}
 .s3{stroke:var(--s3);fill:var(--s3)}.s4{stroke:var(--s4);fill:var(--s4)}

@@ -11,11 +11,11 @@ use crate::print::rfc3339;
 
 /// What the page has besides its plots.
 const PAGE_CSS: &str = r#"
-body{margin:0;background:var(--surface);color:var(--ink);
+*{box-sizing:border-box}body{margin:0;background:var(--surface);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 main{max-width:880px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}
-h2{font-size:19px;margin:44px 0 10px;padding-top:10px;border-top:1px solid var(--grid)}
+h2{font-size:19px;margin:32px 0 10px;padding-top:10px;border-top:1px solid var(--grid)}
 h3{font-size:15px;margin:0 0 2px}
 p{margin:4px 0 10px}
 .soft,figcaption,footer,dd,.sources{color:var(--soft)}
@@ -37,6 +37,7 @@ padding:12px 18px;margin:18px 0}
 table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
 th,td{text-align:left;padding:4px 8px;border-bottom:1px solid var(--grid);white-space:nowrap}
 th:first-child,td:first-child{padding-left:0}
+th:first-child{position:sticky;left:0;background:var(--surface)}
 thead th{font-weight:600;color:var(--soft)}tbody th{font-weight:500}
 .n{text-align:right}
 .replies .chart{width:40%;min-width:90px}
@@ -50,6 +51,7 @@ details dt{font-weight:600}details dd{margin:0 0 6px}
 figure{margin:0 0 26px;break-inside:avoid}
 figcaption{font-size:14px;margin-bottom:8px}figcaption h3{color:var(--ink)}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:0 20px}
+.pair figure{display:grid;grid-template-rows:subgrid;grid-row:span 2}
 .narrow{display:none}
 footer{margin-top:44px;font-size:13px;border-top:1px solid var(--grid);padding-top:10px}
 @media (max-width:700px){main{padding:18px 14px 36px}h1{font-size:22px}
@@ -170,7 +172,7 @@ fn tiles(run: &Run) -> String {
     if totals.messages > 0 {
         tiles[0].2 = format!("in {}", seconds(length));
         tiles[1].2 = format!("{:.2} a message", totals.recipients as f64 / totals.messages as f64);
-        tiles[2].2 = format!("{} exactly", number(totals.bytes));
+        tiles[2].2 = number(totals.bytes);
         tiles.push((
             "messages/s, mean",
             per_second(rate.mean),
@@ -183,6 +185,9 @@ fn tiles(run: &Run) -> String {
         ));
         tiles.push(("messages/s, peak", per_second(rate.max), String::from("best whole second")));
         let bytes = totals.bytes as f64 / length.max(0.1);
+        let tenths = run.summary.throughput(1);
+        let silent = Unit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
+        tiles.push(("time without a message", silent, String::from("of all spans of 100 ms")));
         tiles.push(("payload, mean", Unit::BytesPerSecond.text(bytes), String::new()));
     }
     let mut html = String::from("<dl class=\"tiles\">\n");

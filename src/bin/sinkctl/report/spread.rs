@@ -70,10 +70,14 @@ pub fn throughput(run: &Run, tenths: u64) -> Option<Figure> {
         name,
         title: format!("Messages in each {span}").replace("each 100", "100"),
         note: format!(
-            "A steady run is one narrow hill; stutter is a tail to the left. Half had {} or more, \
-             99 % had {} or more. {silence}",
+            "A steady run is one narrow hill; stutter is a tail to the left. Half had {} or more{}. \
+             {silence}",
             at(0.5),
-            at(0.01)
+            if nothing * 100 < histogram.len() {
+                format!(", 99\u{a0}% {}", at(0.01))
+            } else {
+                String::new()
+            }
         ),
         label: format!(
             "Messages in each {span}: p1 {}, p50 {}, p99 {}. {silence}",
@@ -106,7 +110,7 @@ pub fn sink_curves(run: &Run) -> Option<Figure> {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
-            "So much of all values lies below the curve: at 99 %, one in a hundred took longer. \
+            "So much of all values lies below the curve: at 99\u{a0}%, one in a hundred took longer. \
              Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
              Transfer: first octet of a payload to its last. Times are exact to the round of the \
              event loop.",
@@ -210,7 +214,11 @@ fn distribution(
     let mean = total as f64 / totals.messages.max(1) as f64;
     let mean = unit(metric).text(mean);
     if histogram.equivalent(histogram.min(), histogram.max()) {
-        let what = if metric == Metric::Recipients { "recipients" } else { "in size" };
+        let what = match metric {
+            Metric::Recipients if mean == "1" => "recipient",
+            Metric::Recipients => "recipients",
+            _ => "in size",
+        };
         return (None, format!("<p>Every message: {mean} {what}.</p>\n"));
     }
     let bars = match metric {
