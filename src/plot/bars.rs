@@ -24,7 +24,8 @@ pub struct Bars {
     pub y: Axis,
     /// By x.
     pub bars: Vec<Bar>,
-    /// How often nothing came, where that is an alarm: stands beside the axis. None if 0.
+    /// How often nothing came, where that is an alarm: stands beside the axis, and is cut where it
+    /// is higher than the axis. None if 0.
     pub nothing: f64,
 }
 
@@ -62,7 +63,14 @@ fn nothing(frame: &mut Frame, count: f64) {
     let middle = (area.left + area.right) / 2.0;
     frame.svg.area(area, "none", "");
     let number = super::Unit::Number.tick(count);
-    frame.svg.text((middle, area.top - 4.0), Anchor::Middle, "alert", &number);
+    if count > frame.y_max() {
+        // It goes on above the plot.
+        let cut = Area { top: area.top + 12.0, bottom: area.top + 16.0, ..area };
+        frame.svg.area(cut, "back", "");
+        frame.svg.text((area.right + 4.0, area.top + 11.0), Anchor::Start, "alert", &number);
+    } else {
+        frame.svg.text((middle, area.top - 4.0), Anchor::Middle, "alert", &number);
+    }
     frame.svg.text((middle, bottom + 17.0), Anchor::Middle, "alert", "none");
 }
 
@@ -77,8 +85,11 @@ mod tests {
             |max| Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, max) };
         let bar = |from: f64, count| Bar { from, until: from + 1.0, count, hint: String::new() };
         let bars = vec![bar(0.0, 1.0), bar(1.0, 1e6), bar(2.0, 0.0), bar(3.0, f64::NAN)];
-        let bars = Bars { x: axis(10.0), y: axis(1e6), bars, nothing: 3.0 };
+        let mut bars = Bars { x: axis(10.0), y: axis(1e6), bars, nothing: 3.0 };
         let text = bars.draw(Size::NARROW, "t", "l").inline();
+        assert!(!text.contains("class=\"back\""), "nothing is cut");
+        bars.nothing = 5e6;
+        assert!(bars.draw(Size::NARROW, "t", "l").inline().contains("class=\"back\""));
         assert_eq!(text.matches("class=\"bar\"").count(), 2, "{text}");
         assert!(text.contains("height=\"2\"") && text.contains(">none<"), "{text}");
         assert!(!text.contains("NaN"));

@@ -171,6 +171,11 @@ impl Frame {
         self.x.bounds().1
     }
 
+    /// Where the y axis ends.
+    pub fn y_max(&self) -> f64 {
+        self.y.bounds().1
+    }
+
     pub fn x(&self, value: f64) -> f64 {
         self.plot.left + self.x.place(value) * (self.plot.right - self.plot.left)
     }

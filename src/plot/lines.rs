@@ -31,7 +31,7 @@ pub struct Lines {
     pub x: Axis,
     #[allow(missing_docs)]
     pub y: Axis,
-    /// One needs no legend, unless it has a band.
+    /// One without a name and a band needs no legend.
     pub series: Vec<Series>,
     /// By x.
     pub hints: Vec<Hint>,
@@ -53,9 +53,8 @@ impl Lines {
     }
 
     fn keys(&self) -> Vec<Key> {
-        let is_needed = self.series.len() > 1 || self.series.iter().any(|s| !s.band.is_empty());
         let mut keys = Vec::new();
-        for series in self.series.iter().filter(|_| is_needed) {
+        for series in self.series.iter().filter(|s| !s.name.is_empty() || !s.band.is_empty()) {
             let (class, name) = (series.class.to_owned(), series.name.clone());
             keys.push(Key { mark: Mark::Line, class, name });
             if !series.band.is_empty() {

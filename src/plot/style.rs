@@ -25,7 +25,7 @@ pub const CSS: &str = r#"
 fill:var(--soft);font-variant-numeric:tabular-nums}
 .plot .heading{font-size:15px;font-weight:600;fill:var(--ink)}
 .plot .key{fill:var(--ink)}
-.plot .alert{fill:var(--alert)}
+.plot .alert{fill:var(--alert);paint-order:stroke;stroke:var(--surface);stroke-width:3px}
 .plot .fine,.plot .grid,.plot .axis{stroke:var(--grid);stroke-width:1;shape-rendering:crispEdges}
 .plot .fine{opacity:.45}.plot .axis{stroke:var(--axis)}
 .plot .back{fill:var(--surface)}

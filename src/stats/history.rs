@@ -117,7 +117,7 @@ impl History {
             let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
             mine.add(histogram).is_ok()
         };
-        read_intervals(path, &mut add, &mut self.problems)
+        read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
     }
 
     /// What was recorded of a metric; `None`: nothing.
@@ -140,15 +140,16 @@ impl History {
     }
 }
 
-/// Reads what was recorded second by second in `span` (Unix s): `visit` gets metric, second and
-/// histogram, in the order of the files; a second may come more than once. Gives what could not be
-/// read, a sentence each.
+/// Reads what was recorded of some metrics second by second in `span` (Unix s): `visit` gets
+/// metric, second and histogram, in the order of the files; a second may come more than once. Gives
+/// what could not be read, a sentence each.
 ///
 /// For what needs more than sums: percentiles over time. Costs about 10 us a second and metric.
 /// Errors: the folder cannot be read; no statistics are not an error.
 pub fn each_interval(
     data: &Path,
     span: Range<u64>,
+    metrics: &[Metric],
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
 ) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
@@ -163,18 +164,23 @@ pub fn each_interval(
             }
             true
         };
-        read_intervals(path, &mut take, &mut problems)?;
+        read_intervals(path, metrics, &mut take, &mut problems)?;
     }
     Ok(problems)
 }
 
-/// `take` gets metric, second and histogram of each line, and says whether it could take it.
+/// `take` gets metric, second and histogram of each line of these metrics, and says whether it
+/// could take it.
 fn read_intervals(
     path: &Path,
+    metrics: &[Metric],
     take: &mut dyn FnMut(Metric, u64, &Histogram<u64>) -> bool,
     problems: &mut Vec<String>,
 ) -> io::Result<()> {
     for (number, line) in whole_lines(path)?.lines().enumerate() {
+        if is_of_another(line, metrics) {
+            continue;
+        }
         match interval_of(line) {
             Ok(Some((metric, second, histogram))) => {
                 if !take(metric, second, &histogram) {
@@ -186,6 +192,12 @@ fn read_intervals(
         }
     }
     Ok(())
+}
+
+/// A line whose metric is none of these: told from its beginning, without decoding the rest.
+fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
+    let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
+    tag.and_then(Metric::of).is_some_and(|metric| !metrics.contains(&metric))
 }
 
 fn problem(path: &Path, number: usize, what: &str) -> String {

@@ -87,9 +87,9 @@ pub fn seconds(length: f64) -> String {
     Unit::Microseconds.text(length * 1e6)
 }
 
-/// Time of day (UTC) of a Unix time, s.
-pub fn clock(unix_s: f64) -> String {
-    strftime(unix_s, "%H:%M:%S")
+/// A Unix time, s, as exact as a span of so many seconds needs it (UTC).
+pub fn moment(unix_s: f64, length: f64) -> String {
+    strftime(unix_s, if length < 300.0 { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" })
 }
 
 /// Date (UTC) of a Unix time, s.

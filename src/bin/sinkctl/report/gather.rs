@@ -84,19 +84,17 @@ impl Run {
         let empty =
             || Column { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
         let mut columns: Vec<Column> = (0..buckets.count()).map(|_| empty()).collect();
+        const METRICS: [Metric; 2] = [Metric::Transaction, Metric::Round];
         for Source { path, .. } in &self.sources {
-            let problems =
-                each_interval(path, buckets.span.clone(), |metric, second, histogram| {
-                    let column = &mut columns[buckets.index(second)];
-                    match metric {
-                        // Refused only if it is beyond the bounds: the history says so already.
-                        Metric::Transaction => drop(column.transactions.add(histogram)),
-                        Metric::Round => {
-                            column.longest_round_us = column.longest_round_us.max(histogram.max());
-                        }
-                        _ => {}
-                    }
-                });
+            let take = |metric, second, histogram: &Histogram<u64>| {
+                let column = &mut columns[buckets.index(second)];
+                match metric {
+                    // Refused only if it is beyond the bounds: the history says so already.
+                    Metric::Transaction => drop(column.transactions.add(histogram)),
+                    _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
+                }
+            };
+            let problems = each_interval(path, buckets.span.clone(), &METRICS, take);
             for problem in problems.with_context(|| unreadable(path))? {
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);

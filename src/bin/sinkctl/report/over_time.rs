@@ -4,7 +4,7 @@ use sinkd::plot::{Axis, Heat, Hint, Lines, Scale, Series, Unit};
 use sinkd::stats::{Counter, Metric};
 
 use super::buckets::{Buckets, Point};
-use super::figure::{Figure, Width, Words, clock, counted, date, seconds};
+use super::figure::{Figure, Width, Words, counted, date, moment, seconds};
 use super::gather::{Column, Run};
 
 /// Points of a line at most.
@@ -76,10 +76,10 @@ impl Course {
         time_axis(first, last)
     }
 
-    fn series(&self, name: &str, class: &'static str) -> Series {
+    fn series(&self, class: &'static str) -> Series {
         let band = self.points.iter().filter(|_| self.is_bucketed);
         Series {
-            name: name.to_owned(),
+            name: String::from(if self.is_bucketed { "mean" } else { "" }),
             class,
             points: self.points.iter().map(|point| (point.at, point.mean)).collect(),
             band: band.map(|point| (point.at, point.low, point.high)).collect(),
@@ -91,7 +91,7 @@ impl Course {
             let from = point.at - self.length / 2.0;
             let extremes = format!(" ({} to {})", text(point.low), text(point.high));
             let extremes = if self.is_bucketed { extremes } else { String::new() };
-            let text = format!("{}: {}{extremes}", clock(from), text(point.mean));
+            let text = format!("{}: {}{extremes}", moment(from, self.length), text(point.mean));
             Hint { x: from, text }
         };
         self.points.iter().map(hint).collect()
@@ -117,7 +117,7 @@ pub fn rate(run: &Run) -> Option<Figure> {
     let lines = Lines {
         x: course.axis(),
         y: axis("messages/s", Scale::from_zero(Unit::PerSecond, course.high())),
-        series: vec![course.series("mean", "s1")],
+        series: vec![course.series("s1")],
         hints: course.hints(|value| format!("{} messages/s", Unit::Number.text(value.round()))),
     };
     let rate = run.summary.rate;
@@ -126,7 +126,7 @@ pub fn rate(run: &Run) -> Option<Figure> {
         name: "rate",
         title: String::from("Messages per second over time"),
         note: format!(
-            "Accepted messages. {} A second that the run entered or left midway looks lower than it was.",
+            "Accepted messages. {} The first and the last second are rarely whole.",
             course.note()
         ),
         label: format!(
@@ -147,7 +147,7 @@ pub fn busy(run: &Run) -> Option<Figure> {
     let lines = Lines {
         x: course.axis(),
         y: axis("busy share of the second", Scale::from_zero(Unit::Share, course.high().max(1.0))),
-        series: vec![course.series("mean", "s3")],
+        series: vec![course.series("s3")],
         hints: course.hints(|value| Unit::Share.text(value)),
     };
     let (median, max) = run.summary.busy_share;
@@ -180,7 +180,14 @@ pub fn rounds(run: &Run) -> Option<Figure> {
     let points = values.iter().enumerate().map(|(i, us)| (middle(buckets, i), value(*us)));
     let hint = |(i, us): (usize, &f64)| {
         let from = buckets.seconds(i).start as f64;
-        Hint { x: from, text: format!("{}: {}", clock(from), Unit::Microseconds.text(*us)) }
+        Hint {
+            x: from,
+            text: format!(
+                "{}: {}",
+                moment(from, buckets.length as f64),
+                Unit::Microseconds.text(*us)
+            ),
+        }
     };
     let points = points.collect();
     let lines = Lines {
@@ -236,9 +243,9 @@ pub fn heat(run: &Run) -> Option<Figure> {
         name: "latency",
         title: String::from("Transaction time over time"),
         note: format!(
-            "Each column is {}; the stronger the colour, the more transactions took that long, from \
-             MAIL to the final reply. Two bands tell of two kinds of messages or two paths; a column \
-             reaching up is a stall.",
+            "Each column is {}; the stronger the colour, the more transactions took that long, \
+             from MAIL to the final reply. Two bands tell of two kinds of messages or two paths; \
+             a column that reaches up is a stall.",
             seconds(buckets.length as f64)
         ),
         label: format!(
@@ -293,10 +300,10 @@ fn heat_hints(run: &Run, buckets: &Buckets) -> Vec<Hint> {
         let times = &column.transactions;
         let at = |quantile| Unit::Microseconds.text(times.value_at_quantile(quantile) as f64);
         let text = match times.is_empty() {
-            true => format!("{}: nothing", clock(from)),
+            true => format!("{}: nothing", moment(from, buckets.length as f64)),
             false => format!(
                 "{}: {}, p50 {}, p99 {}, max {}",
-                clock(from),
+                moment(from, buckets.length as f64),
                 counted(times.len(), "message", "messages"),
                 at(0.5),
                 at(0.99),

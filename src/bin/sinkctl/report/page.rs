@@ -13,7 +13,7 @@ use crate::print::rfc3339;
 const PAGE_CSS: &str = r#"
 *{box-sizing:border-box}body{margin:0;background:var(--surface);color:var(--ink);
 font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
-main{max-width:880px;margin:0 auto;padding:28px 20px 48px}
+main{max-width:920px;margin:0 auto;padding:28px 20px 48px}
 h1{font-size:26px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}
 h2{font-size:19px;margin:32px 0 10px;padding-top:10px;border-top:1px solid var(--grid)}
 h3{font-size:15px;margin:0 0 2px}
@@ -23,7 +23,8 @@ p{margin:4px 0 10px}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:10px;margin:18px 0}
 .tiles div{background:var(--raised);border-radius:8px;padding:10px 14px}
 .tiles dt{font-size:13px;color:var(--soft)}
-.tiles dd{margin:0;font-size:20px;font-weight:600;color:var(--ink);font-variant-numeric:tabular-nums}
+.tiles dd{margin:0;font-size:20px;font-weight:600;color:var(--ink);
+font-variant-numeric:tabular-nums}
 .tiles dd small{display:block;font-size:12.5px;font-weight:400;color:var(--soft)}
 .verdict,.notice{border-left:5px solid var(--s1);background:var(--raised);border-radius:4px;
 padding:12px 18px;margin:18px 0}
@@ -51,7 +52,7 @@ details dt{font-weight:600}details dd{margin:0 0 6px}
 figure{margin:0 0 26px;break-inside:avoid}
 figcaption{font-size:14px;margin-bottom:8px}figcaption h3{color:var(--ink)}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:0 20px}
-.pair figure{display:grid;grid-template-rows:subgrid;grid-row:span 2}
+.pair figure{margin-bottom:8px;display:grid;grid-template-rows:subgrid;grid-row:span 2}
 .narrow{display:none}
 footer{margin-top:44px;font-size:13px;border-top:1px solid var(--grid);padding-top:10px}
 @media (max-width:700px){main{padding:18px 14px 36px}h1{font-size:22px}
@@ -59,7 +60,9 @@ footer{margin-top:44px;font-size:13px;border-top:1px solid var(--grid);padding-t
 .tiles{grid-template-columns:1fr 1fr}.replies .chart{min-width:56px}}
 @media print{main{max-width:none;padding:0}body{font-size:12px}h2{break-after:avoid}
 .wide{display:block}.narrow{display:none}.pair{grid-template-columns:1fr 1fr}
-.tiles{grid-template-columns:repeat(5,1fr)}.scroll{overflow:visible}
+.tiles{grid-template-columns:repeat(5,1fr)}.tiles dt,.tiles dd small{font-size:11px}
+.tiles dd{font-size:16px}.scroll{overflow:visible;break-inside:avoid}table{font-size:11.5px}
+th,td{padding:3px 5px}details:not([open]){display:none}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 "#;
 
@@ -87,8 +90,8 @@ pub fn page(run: &Run, title: Option<&str>, parts: &[Part]) -> String {
     html.push_str(concat!(
         "<footer>Made by sinkctl ",
         env!("CARGO_PKG_VERSION"),
-        " from the statistics in the data folder, one record a second; no sampling. Percentiles are \
-         true within 1 %. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
+        " from the statistics in the data folder: a record a second, nothing sampled. \
+         Percentiles are true within 1\u{a0}%. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
     ));
     html
 }
@@ -132,7 +135,8 @@ fn notices(run: &Run) -> String {
     let mut notices = Vec::new();
     if run.summary.totals.messages == 0 {
         notices.push(String::from(
-            "No message was recorded: none was accepted in this span, or sinkd ran with --stats off.",
+            "No message was recorded: none was accepted in this span, or sinkd ran with --stats \
+             off.",
         ));
     }
     if let Some(n) = run.not_recorded.filter(|n| *n > 0) {
@@ -153,49 +157,60 @@ fn notices(run: &Run) -> String {
     notices.into_iter().map(notice).collect()
 }
 
-/// Totals and rates.
+/// A number of the head: what it is, itself, and what else is to say.
+struct Tile(&'static str, String, String);
+
 fn tiles(run: &Run) -> String {
-    let totals = run.summary.totals;
     if run.span().is_none() {
         return String::new();
     }
-    let (rate, length) = (run.summary.rate, run.summary.seconds());
-    let number = |n: u64| Unit::Number.text(n as f64);
-    let per_second = |n: f64| Unit::Number.text(n.round());
-    let mut tiles = vec![
-        ("messages", number(totals.messages), String::new()),
-        ("recipients", number(totals.recipients), String::new()),
-        ("bytes", Unit::Bytes.text(totals.bytes as f64), String::new()),
-        ("connections", number(totals.connections), String::new()),
-        ("refused messages", number(totals.refused), String::new()),
-    ];
-    if totals.messages > 0 {
-        tiles[0].2 = format!("in {}", seconds(length));
-        tiles[1].2 = format!("{:.2} a message", totals.recipients as f64 / totals.messages as f64);
-        tiles[2].2 = number(totals.bytes);
-        tiles.push((
-            "messages/s, mean",
-            per_second(rate.mean),
-            String::from("first message to last"),
-        ));
-        tiles.push((
-            "messages/s, median",
-            per_second(rate.median),
-            String::from("of whole seconds"),
-        ));
-        tiles.push(("messages/s, peak", per_second(rate.max), String::from("best whole second")));
-        let bytes = totals.bytes as f64 / length.max(0.1);
-        let tenths = run.summary.throughput(1);
-        let silent = Unit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
-        tiles.push(("time without a message", silent, String::from("of all spans of 100 ms")));
-        tiles.push(("payload, mean", Unit::BytesPerSecond.text(bytes), String::new()));
-    }
     let mut html = String::from("<dl class=\"tiles\">\n");
-    for (name, value, more) in tiles {
+    for Tile(name, value, more) in totals(run).into_iter().chain(rates(run)) {
         let more = if more.is_empty() { more } else { format!("<small>{more}</small>") };
         writeln!(html, "<div><dt>{name}</dt><dd>{value}{more}</dd></div>").expect("a String");
     }
     html + "</dl>\n"
+}
+
+fn totals(run: &Run) -> Vec<Tile> {
+    let totals = run.summary.totals;
+    let number = |n: u64| Unit::Number.text(n as f64);
+    let tile = |name, n: u64| Tile(name, number(n), String::new());
+    let mut tiles = vec![
+        tile("messages", totals.messages),
+        tile("recipients", totals.recipients),
+        Tile("bytes", Unit::Bytes.text(totals.bytes as f64), String::new()),
+        tile("connections", totals.connections),
+        tile("refused messages", totals.refused),
+    ];
+    if totals.messages > 0 {
+        let each = Unit::Number.text(totals.recipients as f64 / totals.messages as f64);
+        tiles[0].2 = format!("in {}", seconds(run.summary.seconds()));
+        tiles[1].2 = format!("{each} a message");
+        tiles[2].2 = number(totals.bytes);
+    }
+    tiles
+}
+
+/// None of what came in a single tenth of a second: that is no time to speak of.
+fn rates(run: &Run) -> Vec<Tile> {
+    if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
+        return Vec::new();
+    }
+    let rate = run.summary.rate;
+    let tile = |name, value: f64, more: &str| {
+        Tile(name, Unit::Number.text(value.round()), String::from(more))
+    };
+    let tenths = run.summary.throughput(1);
+    let silent = Unit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
+    let bytes = run.summary.totals.bytes as f64 / run.summary.seconds();
+    vec![
+        tile("messages/s, mean", rate.mean, "first message to last"),
+        tile("messages/s, median", rate.median, "of whole seconds"),
+        tile("messages/s, peak", rate.max, "best whole second"),
+        Tile("silent time", silent, String::from("in spans of 100\u{a0}ms")),
+        Tile("payload, mean", Unit::BytesPerSecond.text(bytes), String::new()),
+    ]
 }
 
 fn section(part: &Part) -> String {

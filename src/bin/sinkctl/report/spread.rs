@@ -12,6 +12,8 @@ const BARS_MAX: f64 = 40.0;
 const SINGLE_MAX: u64 = 40;
 /// Points of a percentile curve for each nine.
 const POINTS_PER_NINE: f64 = 30.0;
+/// Values below which a metric has no curve.
+const VALUES_MIN: u64 = 10;
 const BARS_PER_DECADE_MAX: f64 = 10.0;
 
 fn axis(title: &str, scale: Scale) -> Axis {
@@ -25,39 +27,37 @@ pub fn throughput(run: &Run, tenths: u64) -> Option<Figure> {
     if histogram.len() < 2 {
         return None;
     }
-    let (name, span, spans) = match tenths {
-        10 => ("throughput-1s", "second", "seconds"),
-        _ => ("throughput-100ms", "100 ms", "spans of 100 ms"),
-    };
-    let max = histogram.max();
-    let width = bar_width(max);
-    let mut counts = vec![0u64; (max / width) as usize + 1];
-    let mut nothing = 0;
-    for step in histogram.iter_recorded() {
-        match step.value_iterated_to() {
-            0 => nothing += step.count_at_value(),
-            value => counts[(value.min(max) / width) as usize] += step.count_at_value(),
-        }
-    }
-    let bars = counts.iter().enumerate().map(|(i, n)| {
-        let (from, until) = (i as u64 * width, (i as u64 + 1) * width);
-        let range = if width == 1 { from.to_string() } else { format!("{from} to {}", until - 1) };
-        let hint = format!("{range} messages: {}", counted(*n, span, spans));
-        Bar { from: from as f64, until: until as f64, count: *n as f64, hint }
-    });
-    let bars: Vec<Bar> = bars.collect();
-    let end = bars.last().map_or(1.0, |bar| bar.until);
-    let most = bars.iter().map(|bar| bar.count).fold(nothing as f64, f64::max);
-    let plot = Bars {
-        x: axis(
-            &format!("messages in a {span}").replace("a 1", "1"),
-            Scale::from_zero(Unit::Number, end),
+    let (name, title, x, span, spans) = match tenths {
+        10 => (
+            "throughput-1s",
+            "Messages in each second",
+            "messages in a second",
+            "second",
+            "seconds",
         ),
+        _ => {
+            let spans = "spans of 100\u{a0}ms";
+            (
+                "throughput-100ms",
+                "Messages in 100\u{a0}ms",
+                "messages in 100\u{a0}ms",
+                "span",
+                spans,
+            )
+        }
+    };
+    let nothing = histogram.count_at(0);
+    let bars = even_bars(&histogram, |n| counted(n, span, spans));
+    let end = bars.last().map_or(1.0, |bar| bar.until);
+    let most = bars.iter().map(|bar| bar.count).fold(0.0, f64::max);
+    // A long silence must not make the rest invisible: its bar is cut, and says its number.
+    let most = most.max((nothing as f64).min(1.5 * most));
+    let plot = Bars {
+        x: axis(x, Scale::from_zero(Unit::Number, end)),
         y: axis(spans, Scale::from_zero(Unit::Number, most)),
         bars,
         nothing: nothing as f64,
     };
-    let at = |quantile| Unit::Number.text(histogram.value_at_quantile(quantile) as f64);
     let silence = match nothing {
         0 => format!("No {span} was without a message."),
         n => format!(
@@ -66,27 +66,44 @@ pub fn throughput(run: &Run, tenths: u64) -> Option<Figure> {
             counted(histogram.len(), span, spans)
         ),
     };
+    let had = had(&histogram);
     let words = Words {
         name,
-        title: format!("Messages in each {span}").replace("each 100", "100"),
+        title: title.to_owned(),
         note: format!(
-            "A steady run is one narrow hill; stutter is a tail to the left. Half had {} or more{}. \
-             {silence}",
-            at(0.5),
-            if nothing * 100 < histogram.len() {
-                format!(", 99\u{a0}% {}", at(0.01))
-            } else {
-                String::new()
-            }
+            "A steady run is one narrow hill; stutter is a tail to the left. {had}{silence}"
         ),
-        label: format!(
-            "Messages in each {span}: p1 {}, p50 {}, p99 {}. {silence}",
-            at(0.01),
-            at(0.5),
-            at(0.99)
-        ),
+        label: format!("{title}: {had}{silence}"),
     };
     Some(Figure::new(Width::Half, words, |size, title, label| plot.draw(size, title, label)))
+}
+
+/// Bars of equal width from 0 on, 0 itself left out.
+fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Bar> {
+    let max = histogram.max();
+    let width = bar_width(max);
+    let mut counts = vec![0u64; (max / width) as usize + 1];
+    for step in histogram.iter_recorded().filter(|step| step.value_iterated_to() > 0) {
+        counts[(step.value_iterated_to().min(max) / width) as usize] += step.count_at_value();
+    }
+    let bar = |(i, n): (usize, &u64)| {
+        let (from, until) = (i as u64 * width, (i as u64 + 1) * width);
+        let range = if width == 1 { from.to_string() } else { format!("{from} to {}", until - 1) };
+        let hint = format!("{range} messages: {}", text(*n));
+        Bar { from: from as f64, until: until as f64, count: *n as f64, hint }
+    };
+    counts.iter().enumerate().map(bar).collect()
+}
+
+/// What half and nearly all of the spans had, as far as that is anything.
+fn had(histogram: &Histogram<u64>) -> String {
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    let text = |n: u64| Unit::Number.text(n as f64);
+    match (at(0.5), at(0.01)) {
+        (0, _) => String::new(),
+        (half, 0) => format!("Half had {} or more. ", text(half)),
+        (half, most) => format!("Half had {} or more, 99\u{a0}% {}. ", text(half), text(most)),
+    }
 }
 
 /// Of bars over whole numbers from 0 to `max`.
@@ -110,8 +127,8 @@ pub fn sink_curves(run: &Run) -> Option<Figure> {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
-            "So much of all values lies below the curve: at 99\u{a0}%, one in a hundred took longer. \
-             Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
+            "So much of all values lies below the curve: at 99\u{a0}%, one in a hundred took \
+             longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
              Transfer: first octet of a payload to its last. Times are exact to the round of the \
              event loop.",
         ),
@@ -144,11 +161,14 @@ pub fn sender_curves(run: &Run) -> Option<Figure> {
     curves(run, &metrics, words)
 }
 
-/// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any.
+/// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
+/// few values have none: the table says all there is.
 fn curves(run: &Run, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {
     const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
-    let recorded =
-        |(i, metric): (usize, &Metric)| Some((i, *metric, run.history.histogram(*metric)?));
+    let recorded = |(i, metric): (usize, &Metric)| {
+        let histogram = run.history.histogram(*metric)?;
+        (histogram.len() >= VALUES_MIN).then_some((i, *metric, histogram))
+    };
     let found: Vec<_> = metrics.iter().enumerate().filter_map(recorded).collect();
     let most = found.iter().map(|(_, _, histogram)| histogram.len()).max()?;
     let low = found.iter().map(|(_, _, histogram)| histogram.min()).min()?;

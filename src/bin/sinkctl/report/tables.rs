@@ -42,9 +42,9 @@ pub fn replies(run: &Run) -> String {
         let (code, mark) =
             (escape(code), if mark.is_empty() { String::new() } else { format!("{mark} ") });
         html.push_str(&format!(
-            "<tr class=\"{class}\"><th>{code}</th><td>{mark}{meaning}</td><td class=\"n\">{number}</td>\
-             <td class=\"n\">{share}</td><td class=\"chart\"><span style=\"width:{width:.1}%\"></span>\
-             </td></tr>\n"
+            "<tr class=\"{class}\"><th>{code}</th><td>{mark}{meaning}</td>\
+             <td class=\"n\">{number}</td><td class=\"n\">{share}</td>\
+             <td class=\"chart\"><span style=\"width:{width:.1}%\"></span></td></tr>\n"
         ));
     }
     html + "</tbody></table></div>\n"
