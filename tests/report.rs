@@ -126,6 +126,7 @@ fn the_page_has_the_numbers_of_the_run_also_of_two_sinks() {
         let page = report(&[data.path()], &[]);
         check_totals(&page, sessions as u64);
         assert!(!page.contains("class=\"notice\""), "nothing to warn of");
+        assert_eq!(page, report(&[data.path()], &[]), "the same folder gives the same page");
     }
     let page = report(&[one.path(), two.path()], &[]);
     check_totals(&page, 10);

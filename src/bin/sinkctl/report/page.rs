@@ -249,8 +249,8 @@ mod tests {
     fn a_verdict_is_prominent_and_an_alarm_when_the_sink_was_saturated() {
         let figures = vec![(String::from("busy <loops>"), String::from("97 %"))];
         let headline_of = |is_saturated| {
-            let headline = String::from("The sink & its loops were the limit");
-            headline(&Verdict { headline, figures: figures.clone(), is_saturated })
+            let text = String::from("The sink & its loops were the limit");
+            headline(&Verdict { headline: text, figures: figures.clone(), is_saturated })
         };
         assert!(headline_of(true).contains("class=\"verdict saturated\""));
         assert!(!headline_of(false).contains("saturated"));

@@ -205,8 +205,9 @@ fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
         .map(|i| 10f64.powf(f64::from(i) / POINTS_PER_NINE))
         .map(|odds| (odds, histogram.value_at_quantile(1.0 - 1.0 / odds) as f64))
         .collect();
+    // The last place belongs to the highest value.
+    points.retain(|(odds, _)| *odds < 0.999 * count);
     points.push((count, histogram.max() as f64));
-    points.dedup_by(|next, last| next.0 <= last.0);
     points
 }
 
