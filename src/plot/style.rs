@@ -8,7 +8,7 @@
 pub const CSS: &str = r#"
 :root{color-scheme:light dark;
 --surface:#ffffff;--raised:#f6f6f3;--ink:#1b1b1a;--soft:#5b5a55;--grid:#e5e4df;--axis:#a5a39b;
---alert:#c22b2b;--alert-surface:#fdf0ef;--warn:#b86e00;
+--alert:#c22b2b;--alert-surface:#fdf0ef;--warn:#965800;
 --s1:#2a78d6;--s2:#d9541e;--s3:#0f8a5f;--s4:#b8860b;--s5:#c2478a;--s6:#4a3aa7;--s7:#0a7d8c;
 --h1:#b9d6f7;--h2:#93bff2;--h3:#6da7ec;--h4:#478fe0;
 --h5:#2a74cc;--h6:#1c5aa8;--h7:#134080;--h8:#0a2756;

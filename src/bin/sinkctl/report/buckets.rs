@@ -13,6 +13,8 @@ pub struct Buckets {
 /// What a value was like in a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Point {
+    /// Its beginning, Unix s.
+    pub from: f64,
     /// Its middle, Unix s.
     pub at: f64,
     pub mean: f64,
@@ -85,8 +87,9 @@ impl Buckets {
             let seconds = self.seconds(i);
             let length = (seconds.end - seconds.start).max(1);
             let low = if seen < length { 0.0 } else { point.low };
-            let at = seconds.start as f64 + length as f64 / 2.0;
-            Point { at, mean: point.mean / length as f64, low, high: point.high }
+            let from = seconds.start as f64;
+            let at = from + length as f64 / 2.0;
+            Point { from, at, mean: point.mean / length as f64, low, high: point.high }
         };
         all.into_iter().enumerate().map(finish).collect()
     }
@@ -116,7 +119,8 @@ mod tests {
         let buckets = Buckets { span: 103..118, length: 10 };
         let points =
             buckets.points([(103, 7.0), (104, 14.0), (110, 8.0), (0, 9.0), (118, 9.0)].into_iter());
-        let point = |at, mean, low, high| Point { at, mean, low, high };
-        assert_eq!(points, [point(106.5, 3.0, 0.0, 14.0), point(114.0, 1.0, 0.0, 8.0)]);
+        let first = Point { from: 103.0, at: 106.5, mean: 3.0, low: 0.0, high: 14.0 };
+        let last = Point { from: 110.0, at: 114.0, mean: 1.0, low: 0.0, high: 8.0 };
+        assert_eq!(points, [first, last]);
     }
 }

@@ -18,6 +18,8 @@ const ROWS_PER_DECADE_MAX: f64 = 12.0;
 /// A line over time, under way.
 struct Course {
     points: Vec<Point>,
+    /// What it covers, Unix s: the same for all plots over time.
+    span: (f64, f64),
     /// Of each point, s.
     length: f64,
     /// Each point is many seconds.
@@ -37,11 +39,13 @@ fn axis(title: &str, scale: Scale) -> Axis {
 impl Course {
     /// Of a value that each second has; `None`: less than two points.
     fn of(run: &Run, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Course> {
-        let buckets = Buckets::of(run.span()?, POINTS_MAX);
+        let span = run.span()?;
+        let buckets = Buckets::of(span.clone(), POINTS_MAX);
         let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
         let (points, length) = (buckets.points(values), buckets.length);
         (points.len() > 1).then_some(Course {
             points,
+            span: (span.start as f64, span.end as f64),
             length: length as f64,
             is_bucketed: length > 1,
         })
@@ -57,23 +61,16 @@ impl Course {
             .filter(|(second, i)| (first..=last).contains(&(second * 10 + *i as u64)))
             .map(|(second, i)| {
                 let rate = 10.0 * of(second, i) as f64;
-                let at = second as f64 + i as f64 / 10.0 + 0.05;
-                Point { at, mean: rate, low: rate, high: rate }
+                let from = second as f64 + i as f64 / 10.0;
+                Point { from, at: from + 0.05, mean: rate, low: rate, high: rate }
             })
             .collect();
-        (points.len() > 1).then_some(Course { points, length: 0.1, is_bucketed: false })
+        let span = (first as f64 / 10.0, (last + 1) as f64 / 10.0);
+        (points.len() > 1).then_some(Course { points, span, length: 0.1, is_bucketed: false })
     }
 
     fn high(&self) -> f64 {
         self.points.iter().map(|point| point.high).fold(0.0, f64::max)
-    }
-
-    /// The time axis, from the beginning of the first point to the end of the last.
-    fn axis(&self) -> Axis {
-        let ends = |at: f64, sign: f64| at + sign * (self.length.min(1.0) / 2.0);
-        let first = self.points.first().map_or(0.0, |point| ends(point.at, -1.0));
-        let last = self.points.last().map_or(0.0, |point| ends(point.at, 1.0));
-        time_axis(first, last)
     }
 
     fn series(&self, class: &'static str) -> Series {
@@ -88,11 +85,11 @@ impl Course {
 
     fn hints(&self, text: impl Fn(f64) -> String) -> Vec<Hint> {
         let hint = |point: &Point| {
-            let from = point.at - self.length / 2.0;
             let extremes = format!(" ({} to {})", text(point.low), text(point.high));
             let extremes = if self.is_bucketed { extremes } else { String::new() };
-            let text = format!("{}: {}{extremes}", moment(from, self.length), text(point.mean));
-            Hint { x: from, text }
+            let text =
+                format!("{}: {}{extremes}", moment(point.from, self.length), text(point.mean));
+            Hint { x: point.from, text }
         };
         self.points.iter().map(hint).collect()
     }
@@ -115,7 +112,7 @@ pub fn rate(run: &Run) -> Option<Figure> {
     let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
     let course = Course::of_tenths(run).or_else(|| Course::of(run, messages))?;
     let lines = Lines {
-        x: course.axis(),
+        x: time_axis(course.span.0, course.span.1),
         y: axis("messages/s", Scale::from_zero(Unit::PerSecond, course.high())),
         series: vec![course.series("s1")],
         hints: course.hints(|value| format!("{} messages/s", Unit::Number.text(value.round()))),
@@ -145,7 +142,7 @@ pub fn busy(run: &Run) -> Option<Figure> {
         return None;
     }
     let lines = Lines {
-        x: course.axis(),
+        x: time_axis(course.span.0, course.span.1),
         y: axis("busy share of the second", Scale::from_zero(Unit::Share, course.high().max(1.0))),
         series: vec![course.series("s3")],
         hints: course.hints(|value| Unit::Share.text(value)),
