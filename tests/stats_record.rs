@@ -28,7 +28,7 @@ fn record() -> impl Strategy<Value = Record> {
 
 fn recorded(folder: &std::path::Path, start: u32, records: &[Record]) {
     let names = REPLIES.map(String::from).to_vec();
-    let (hub, mut recorders) = Hub::start(folder, start, 3, names).unwrap();
+    let (hub, mut recorders) = Hub::start(folder, start, 3, names, Box::new(())).unwrap();
     let mut now_ms = BEGIN_S * 1000;
     for record in records {
         now_ms += record.after_ms;

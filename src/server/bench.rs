@@ -83,9 +83,9 @@ impl Bench {
         }
     }
 
-    /// The loop has woken.
-    pub fn begin_round(&mut self) {
-        self.recording.begin_round(self.clock.now_us(), self.clock.unix_ns());
+    /// The loop has woken. True if queues should be looked at: once a second, for statistics.
+    pub fn begin_round(&mut self) -> bool {
+        self.recording.begin_round(self.clock.now_us(), self.clock.unix_ns())
     }
 
     /// The loop goes to sleep.

@@ -223,7 +223,7 @@ pub(super) fn accept<R: Receipt>(
     bench.last_payload_bytes = octets;
     bench.counters.message(transfer.message_bytes());
     let transaction_us = bench.clock.now_us().saturating_sub(conn.began_us);
-    bench.recording.message(transfer, conn.session.recipients(), transaction_us);
+    bench.recording.message(conn, transaction_us);
     conn.session.accept(receipt, &mut bench.desk);
     if conn.session.owes_replies() {
         conn.owing = id;

@@ -6,22 +6,25 @@
 //!
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
 //! one `send`, however many replies; an idle connection holds no buffer.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 mod admission;
 mod bench;
 mod clock;
 mod commit;
 mod conn;
 mod consume;
+mod idle_runs;
 mod listener;
 mod pool;
 mod receive;
 mod record;
 mod redact;
+mod sample;
 mod send;
 mod shutdown;
 mod storage;
 mod stream;
+#[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
 mod sys;
 mod timer;
 mod transcript;
@@ -37,7 +40,7 @@ use crate::config::{Config, Listener};
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
 use crate::smtp::tally;
-use crate::stats::{Hub, Recorder};
+use crate::stats::{Hub, Live, Recorder};
 
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
@@ -45,6 +48,8 @@ pub use transcript::TranscriptError;
 pub use worker::Counters;
 
 use admission::Admission;
+use idle_runs::IdleRuns;
+use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
 use worker::{Handover, Worker};
@@ -91,7 +96,10 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let (hub, recorders) = start_statistics(config, log.start_count(), workers)?;
+        let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
+        let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
+        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs);
+        let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -101,7 +109,7 @@ impl Server {
             stop: stop.clone(),
             listeners: sockets.listeners,
             socket_files: sockets.files,
-            counters: Vec::new(),
+            counters,
             workers: Vec::new(),
             transcript_thread,
             hub,
@@ -114,8 +122,7 @@ impl Server {
             let writer = server.log.writer(Box::new(move || {
                 let _ = waker.wake();
             }))?;
-            let counters = Arc::new(Counters::default());
-            server.counters.push(counters.clone());
+            let counters = server.counters[index].clone();
             let worker = Worker::new(worker::Setup {
                 index,
                 seat,
@@ -155,6 +162,11 @@ impl Server {
         &self.counters
     }
 
+    /// What was recorded since the start; `None` without statistics.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.hub.as_ref().map(Hub::live)
+    }
+
     /// Waits until the workers have ended (somebody must call `Stop`), then seals the log.
     pub fn join(self) {
         for worker in self.workers {
@@ -176,11 +188,13 @@ fn start_statistics(
     config: &Config,
     start_count: u32,
     workers: usize,
+    sampler: Sampler,
 ) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
     if !config.stats {
         return Ok((None, Vec::new()));
     }
-    let (hub, recorders) = Hub::start(&config.data, start_count, workers, tally::sorts())?;
+    let (hub, recorders) =
+        Hub::start(&config.data, start_count, workers, tally::sorts(), Box::new(sampler))?;
     Ok((Some(hub), recorders))
 }
 

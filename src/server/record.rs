@@ -7,10 +7,10 @@ use crate::smtp::tally::{Tally, Verb};
 use crate::stats::{Counter, Metric, Recorder};
 
 use super::conn::{Conn, Flow};
-use super::transfer::Transfer;
+use super::sys::TcpInfo;
 
-/// Ends of so many rounds are known exactly; a client that thinks for longer is measured from its
-/// round's waking, which then makes no difference.
+/// Ends of so many rounds are known exactly; a client that thinks for longer is measured from when
+/// it was last heard, to a millisecond.
 const ROUNDS_KNOWN: usize = 1024;
 
 /// A worker's statistics; without a recorder nothing is kept.
@@ -18,23 +18,35 @@ pub(super) struct Recording {
     recorder: Option<Recorder>,
     /// End of each of the last rounds, us of the worker's clock.
     ends: Box<[u64; ROUNDS_KNOWN]>,
-    round: u64,
+    round: u32,
     woke_us: u64,
     /// Answered in this round.
     commands: u64,
     messages: u64,
+    /// Clients that were sent something in this round.
+    clients: u64,
     /// How long the client whose turn it is has thought.
     think_us: Option<u64>,
     /// The turn has read octets since commands were last counted.
     has_read: bool,
 }
 
-/// When a client was last sent something.
+/// Sessions that go on for long show their round trips before their end.
+const MESSAGES_UNTIL_LOOK: u32 = 16;
+
+/// Asks the kernel for the round trips of a connection.
+fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInfo> {
+    let info = conn.socket.tcp_info()?;
+    recorder.record(Metric::Rtt, info.rtt_us);
+    recorder.record(Metric::RttMin, info.rtt_min_us);
+    Some(info)
+}
+
+/// The round in which a client was last sent something.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Replied {
-    /// The waking of that round, us of the worker's clock; 0: not yet, or it has answered.
-    us: u64,
-    round: u64,
+    /// 0: it was not yet, or has answered. Counts on from its start after 2^32 rounds.
+    round: u32,
 }
 
 impl Recording {
@@ -42,21 +54,28 @@ impl Recording {
         Recording {
             recorder,
             ends: Box::new([0; ROUNDS_KNOWN]),
-            round: 0,
+            round: 1,
             woke_us: 0,
             commands: 0,
             messages: 0,
+            clients: 0,
             think_us: None,
             has_read: false,
         }
     }
 
-    /// The loop has woken.
-    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64) {
-        let Some(recorder) = &mut self.recorder else { return };
-        recorder.begin_round(unix_ns);
+    /// The loop has woken. True for the first round of a second.
+    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64) -> bool {
+        let Some(recorder) = &mut self.recorder else { return false };
         self.woke_us = now_us;
-        self.round += 1;
+        self.round = self.round.wrapping_add(1).max(1);
+        recorder.begin_round(unix_ns)
+    }
+
+    /// Connections that wait to be accepted.
+    pub fn accept_queue(&mut self, length: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.accept_queue(length);
     }
 
     /// The loop goes to sleep.
@@ -65,6 +84,7 @@ impl Recording {
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
         let service_us = now_us.saturating_sub(self.woke_us);
         recorder.add(Counter::BusyUs, service_us);
+        recorder.add(Counter::SinkUs, service_us * std::mem::take(&mut self.clients));
         let (commands, messages) = (self.commands, self.messages);
         if commands + messages == 0 {
             return;
@@ -88,15 +108,20 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         self.has_read = true;
         let replied = std::mem::take(&mut conn.replied);
-        if replied.us == 0 {
+        if replied.round == 0 {
             return;
         }
-        let is_known = self.round - replied.round < ROUNDS_KNOWN as u64;
+        let is_known = self.round.wrapping_sub(replied.round) < ROUNDS_KNOWN as u32;
         let end_us = self.ends[replied.round as usize % ROUNDS_KNOWN];
-        let since = if is_known { end_us } else { replied.us };
+        let since = if is_known { end_us } else { conn.heard_ms * 1000 };
         let think_us = self.woke_us.saturating_sub(since);
+        recorder.add(Counter::Exchanges, 1);
+        recorder.add(Counter::ThinkUs, think_us);
         if is_payload {
             recorder.record(Metric::ThinkPayload, think_us);
+            if let Some(transfer) = &mut conn.transfer {
+                transfer.first_us = self.woke_us;
+            }
         } else {
             self.think_us = Some(think_us);
         }
@@ -129,8 +154,9 @@ impl Recording {
     }
 
     /// Replies have left.
-    pub fn replied(&self, conn: &mut Conn) {
-        conn.replied = Replied { us: self.woke_us.max(1), round: self.round };
+    pub fn replied(&mut self, conn: &mut Conn) {
+        self.clients += u64::from(conn.replied.round == 0);
+        conn.replied = Replied { round: self.round };
     }
 
     /// The client has closed without QUIT.
@@ -144,19 +170,27 @@ impl Recording {
     }
 
     /// A message was accepted, `transaction_us` after its MAIL.
-    pub fn message(&mut self, transfer: &Transfer, recipients: u32, transaction_us: u64) {
+    pub fn message(&mut self, conn: &Conn, transaction_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
+        let transfer = conn.transfer.as_ref().expect("only transfers become messages");
+        let recipients = conn.session.recipients();
         self.messages += 1;
         recorder.message(transfer.message_bytes(), u64::from(recipients));
         recorder.record(Metric::Transaction, transaction_us);
         let transfer_us = self.woke_us.saturating_sub(transfer.first_us);
         recorder.record(Metric::Transfer, transfer_us);
+        recorder.add(Counter::TransferUs, transfer_us);
         if transfer_us > 0 {
             let rate = u128::from(transfer.wire_bytes) * 1_000_000 / u128::from(transfer_us);
             recorder.record(Metric::TransferRate, u64::try_from(rate).unwrap_or(u64::MAX));
         }
         if let Some(since) = transfer.pending_since_us {
-            recorder.record(Metric::CommitWait, self.woke_us.saturating_sub(since));
+            let wait_us = self.woke_us.saturating_sub(since);
+            recorder.record(Metric::CommitWait, wait_us);
+            recorder.add(Counter::SinkUs, wait_us);
+        }
+        if conn.session.messages() + 1 == MESSAGES_UNTIL_LOOK {
+            round_trips(recorder, conn);
         }
     }
 
@@ -191,6 +225,11 @@ impl Recording {
         recorder.add(Counter::Closed, 1);
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
+        if let Some(info) = round_trips(recorder, conn) {
+            recorder.add(Counter::Retransmits, info.retransmits);
+            recorder.add(Counter::SegmentsIn, info.segments_in);
+            recorder.add(Counter::OutOfOrder, info.out_of_order);
+        }
     }
 
     /// The worker has stopped.

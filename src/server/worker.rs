@@ -237,7 +237,10 @@ impl Worker {
                 panic!("the event loop can't wait for events: {error}");
             }
             self.bench.clock.tick();
-            self.bench.begin_round();
+            if self.bench.begin_round() {
+                let waiting = self.listeners.iter().map(Acceptor::queue_length).sum();
+                self.bench.recording.accept_queue(waiting);
+            }
             self.round(&events);
             let is_empty = self.open == 0 && self.arrivals.is_empty();
             if self.stage != Stage::Running && is_empty && self.bench.orphans.is_empty() {

@@ -34,6 +34,12 @@ pub(super) struct Line {
     /// Time in loop rounds of the busiest worker, us.
     #[serde(default)]
     pub busiest_us: u64,
+    /// Connections that waited to be accepted when the second began.
+    #[serde(default)]
+    pub accept_queue: u64,
+    /// Connections open at its end.
+    #[serde(default)]
+    pub open_connections: u64,
 }
 
 /// The folder of statistics.
@@ -125,6 +131,8 @@ impl Writer {
             counters: counters.collect(),
             tenths: interval.tenths,
             busiest_us: interval.busiest_us,
+            accept_queue: interval.accept_queue,
+            open_connections: interval.open_connections,
             ..Line::default()
         };
         for (name, n) in replies {

@@ -24,6 +24,10 @@ pub struct Second {
     pub tenths: [u64; TENTHS],
     /// Time in loop rounds of the busiest worker, us.
     pub busiest_us: u64,
+    /// Connections that waited to be accepted when the second began.
+    pub accept_queue: u64,
+    /// Connections open at its end.
+    pub open_connections: u64,
 }
 
 impl Second {
@@ -32,7 +36,28 @@ impl Second {
         self.counters[counter as usize]
     }
 
-    fn add(&mut self, line: &Line) {
+    /// Of a line of `*.jsonl`; `None`: it is none.
+    pub fn of_line(text: &str) -> Option<Second> {
+        let mut second = Second::default();
+        second.add(&serde_json::from_str(text).ok()?);
+        Some(second)
+    }
+
+    /// Adds what another worker recorded in the same second.
+    pub fn merge(&mut self, other: &Second) {
+        for (mine, theirs) in self.counters.iter_mut().zip(other.counters) {
+            *mine += theirs;
+        }
+        for (name, n) in &other.replies {
+            *self.replies.entry(name.clone()).or_default() += n;
+        }
+        for (mine, theirs) in self.tenths.iter_mut().zip(other.tenths) {
+            *mine += theirs;
+        }
+        self.busiest_us = self.busiest_us.max(other.busiest_us);
+    }
+
+    pub(super) fn add(&mut self, line: &Line) {
         for (mine, theirs) in self.counters.iter_mut().zip(counters_of(line)) {
             *mine += theirs;
         }
@@ -43,6 +68,8 @@ impl Second {
             *mine += u64::from(theirs);
         }
         self.busiest_us = self.busiest_us.max(line.busiest_us);
+        self.accept_queue += line.accept_queue;
+        self.open_connections += line.open_connections;
     }
 }
 
@@ -58,13 +85,14 @@ pub struct History {
 
 /// The files of one start of sinkd and hour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Stem {
+pub(super) struct Stem {
     start: u32,
-    hour: u64,
+    /// Unix hours.
+    pub hour: u64,
 }
 
 /// Paths by ending.
-type Files = BTreeMap<String, PathBuf>;
+pub(super) type Files = BTreeMap<String, PathBuf>;
 
 impl History {
     /// Reads the statistics of a data folder in `span` (Unix s) and adds them to what is here.
@@ -72,17 +100,26 @@ impl History {
     /// Costs about 10 us a second and metric where hours are not wholly inside the span, else 0.2
     /// ms an hour. Errors: the folder cannot be read; no statistics are not an error.
     pub fn read(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
+        self.read_files(data, span, true)
+    }
+
+    /// Reads the counters alone: 2 us a second.
+    pub fn read_counters(&mut self, data: &Path, span: Range<u64>) -> io::Result<()> {
+        self.read_files(data, span, false)
+    }
+
+    fn read_files(&mut self, data: &Path, span: Range<u64>, histograms: bool) -> io::Result<()> {
         for (stem, files) in files_in(data)? {
             let hour = stem.hour * HOUR_S..(stem.hour + 1) * HOUR_S;
             if overlap(&hour, &span) {
                 let here = hour.start.max(span.start)..hour.end.min(span.end);
-                self.read_hour(&files, &here)?;
+                self.read_hour(&files, &here, histograms)?;
             }
         }
         Ok(())
     }
 
-    fn read_hour(&mut self, files: &Files, span: &Range<u64>) -> io::Result<()> {
+    fn read_hour(&mut self, files: &Files, span: &Range<u64>, histograms: bool) -> io::Result<()> {
         let mut extent: Option<Range<u64>> = None;
         if let Some(path) = files.get("jsonl") {
             for (number, text) in whole_lines(path)?.lines().enumerate() {
@@ -103,6 +140,7 @@ impl History {
         }
         let is_inside = extent.is_some_and(|e| span.start <= e.start && e.end <= span.end);
         match (files.get("hour.hlog"), files.get("hlog")) {
+            _ if !histograms => Ok(()),
             (Some(path), _) if is_inside => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
@@ -140,13 +178,22 @@ impl History {
     }
 }
 
-/// Reads what was recorded of some metrics second by second in `span` (Unix s): `visit` gets
-/// metric, second and histogram, in the order of the files; a second may come more than once. Gives
-/// what could not be read, a sentence each.
+/// Reads what was recorded second by second in `span` (Unix s): `visit` gets metric, second and
+/// histogram, in the order of the files; a second may come more than once. Gives what could not be
+/// read, a sentence each.
 ///
 /// For what needs more than sums: percentiles over time. Costs about 10 us a second and metric.
 /// Errors: the folder cannot be read; no statistics are not an error.
 pub fn each_interval(
+    data: &Path,
+    span: Range<u64>,
+    visit: impl FnMut(Metric, u64, &Histogram<u64>),
+) -> io::Result<Vec<String>> {
+    each_interval_of(data, span, Metric::ALL, visit)
+}
+
+/// Likewise, of these metrics alone: the others cost next to nothing.
+pub fn each_interval_of(
     data: &Path,
     span: Range<u64>,
     metrics: &[Metric],
@@ -205,7 +252,7 @@ fn problem(path: &Path, number: usize, what: &str) -> String {
 }
 
 /// The files of each start and hour, by their endings.
-fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
+pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     let mut all: BTreeMap<Stem, Files> = BTreeMap::new();
     let entries = match std::fs::read_dir(folder_of(data)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(all),
@@ -235,11 +282,11 @@ fn whole_lines(path: &Path) -> io::Result<String> {
 }
 
 /// A metric's values of one second.
-type Recorded = (Metric, u64, Histogram<u64>);
+pub(super) type Recorded = (Metric, u64, Histogram<u64>);
 
 /// Metric, second and histogram of a line of an interval log; `None`: a comment, or a metric of a
 /// newer version.
-fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
+pub(super) fn interval_of(line: &str) -> Result<Option<Recorded>, &'static str> {
     if line.is_empty() || line.starts_with(['#', '"']) {
         return Ok(None);
     }

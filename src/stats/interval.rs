@@ -27,6 +27,10 @@ pub struct Interval {
     pub tenths: [u32; TENTHS],
     /// Time in loop rounds of the busiest worker, us.
     pub busiest_us: u64,
+    /// Connections that waited to be accepted when the second began.
+    pub accept_queue: u64,
+    /// Connections open at its end.
+    pub open_connections: u64,
 }
 
 impl Interval {
@@ -39,6 +43,8 @@ impl Interval {
             replies: vec![0; reply_sorts],
             tenths: [0; TENTHS],
             busiest_us: 0,
+            accept_queue: 0,
+            open_connections: 0,
         }
     }
 
@@ -96,9 +102,12 @@ impl Interval {
             *mine += theirs;
         }
         for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
-            *mine += theirs;
+            // Sums over days don't fit; nobody looks at the tenths of more than a second.
+            *mine = mine.saturating_add(*theirs);
         }
         self.busiest_us = self.busiest_us.max(other.busiest_us);
+        self.accept_queue += other.accept_queue;
+        self.open_connections = self.open_connections.max(other.open_connections);
     }
 
     /// As new. Costs a `memset` of each histogram that was used.
@@ -112,6 +121,8 @@ impl Interval {
         self.replies.fill(0);
         self.tenths.fill(0);
         self.busiest_us = 0;
+        self.accept_queue = 0;
+        self.open_connections = 0;
     }
 
     /// Counters by name, those that are 0 left out.

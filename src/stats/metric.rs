@@ -68,6 +68,10 @@ table! {
     Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
     CommandsPerRead = "commands_per_read", 1 << 20,
         "Depth of pipelining: commands that came in one read.";
+    Rtt = "rtt_us", DAY_US,
+        "TCP's smoothed round-trip time, at a session's 16th message and at its end.";
+    RttMin = "rtt_min_us", DAY_US,
+        "The least round trip of the connection, likewise: the network without the sender.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
@@ -77,14 +81,25 @@ table! {
     /// A number per second.
     Counter:
     Messages = "messages", 0, "Accepted messages.";
-    MessageRecipients = "recipients", 0, "Their forward-paths.";
-    MessageBytes = "bytes", 0, "Their octets.";
+    MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";
+    MessageBytes = "bytes", 0, "Octets of accepted messages.";
     Refused = "refused", 0, "Messages that were refused at the end of data.";
     Connections = "connections", 0, "Connections accepted.";
     Closed = "closed", 0, "Connections that ended.";
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
+    Exchanges = "exchanges", 0, "Times a client answered what we had said: round trips.";
+    SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
+    ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
+    TransferUs = "transferring_us", 0, "Time from first to last octet of payloads, likewise.";
+    Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";
+    SegmentsIn = "segments_in", 0, "Segments with data that came, likewise.";
+    OutOfOrder = "out_of_order", 0,
+        "Of those, which came out of order: one before them was lost or overtaken.";
+    AcceptOverflows = "accept_overflows", 0,
+        "Connections that found an accept queue full (all listeners of the network namespace).";
+    Flushes = "flushes", 0, "Flushes asked for (durability message).";
     StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";

@@ -3,7 +3,8 @@
 //!
 //! ```text
 //! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl
-//!                                                               └─▶ History ─▶ Summary
+//!                                                 │             └─▶ History ─▶ Summary
+//!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
 //! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and
@@ -11,17 +12,25 @@
 //! merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod compare;
 mod files;
+mod follow;
 mod history;
 mod hub;
 mod interval;
+mod live;
 mod metric;
 mod recorder;
 mod summary;
+mod verdict;
 
-pub use history::{History, Second, each_interval};
-pub use hub::Hub;
+pub use compare::{Difference, Measures, SECONDS_MIN};
+pub use follow::{Follower, News};
+pub use history::{History, Second, each_interval, each_interval_of};
+pub use hub::{Hub, Observer, Sample};
 pub use interval::Interval;
+pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
 pub use summary::{Percentiles, Rate, Summary, Totals};
+pub use verdict::{Headroom, LimitedBy, Shares, Verdict};

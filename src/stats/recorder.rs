@@ -28,14 +28,21 @@ impl Recorder {
     }
 
     /// Begins a loop round at this Unix time: what was recorded in a second that is past goes to
-    /// the hub.
+    /// the hub. True if this is the first round of a second.
     #[inline]
-    pub fn begin_round(&mut self, unix_ns: u64) {
+    pub fn begin_round(&mut self, unix_ns: u64) -> bool {
         let second = unix_ns / SECOND_NS;
         self.tenth = (unix_ns % SECOND_NS / (SECOND_NS / TENTHS as u64)) as usize;
-        if second != self.current.second {
+        let is_next = second != self.current.second;
+        if is_next {
             self.next_second(second);
         }
+        is_next
+    }
+
+    /// Connections that wait to be accepted.
+    pub fn accept_queue(&mut self, length: u64) {
+        self.current.accept_queue = self.current.accept_queue.max(length);
     }
 
     #[cold]

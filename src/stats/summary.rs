@@ -2,7 +2,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::history::History;
+use super::history::{History, Second};
 use super::metric::{Counter, Metric};
 
 /// More than any fleet takes in a second.
@@ -154,9 +154,16 @@ impl Rate {
     }
 }
 
-/// Of the busiest loop, over the seconds in which anything happened.
+/// Of the busiest loop, over the seconds with messages; without the first and the last, which are
+/// rarely whole.
 fn busy_share(history: &History) -> (f64, f64) {
-    let mut shares: Vec<u64> = history.seconds.values().map(|second| second.busiest_us).collect();
+    let has_messages = |second: &&Second| second.counter(Counter::Messages) > 0;
+    let seconds = history.seconds.values().filter(has_messages);
+    let shares: Vec<u64> = seconds.map(|second| second.busiest_us).collect();
+    let mut shares = match &shares[..] {
+        [_, whole @ .., _] if !whole.is_empty() => whole.to_vec(),
+        few => few.to_vec(),
+    };
     shares.sort_unstable();
     let of = |us: Option<&u64>| us.map_or(0.0, |us| *us as f64 / 1e6);
     (of(shares.get(shares.len() / 2)), of(shares.last()))
@@ -194,6 +201,16 @@ mod tests {
 
     fn rate(busy: &[(u64, u64)]) -> Rate {
         Rate::of(&windows(busy, 10), busy)
+    }
+
+    #[test]
+    fn the_histogram_of_throughput_has_whole_seconds_and_empty_ones() {
+        let busy = vec![(100, 70_000), (105, 5), (125, 9), (131, 1)];
+        let summary = Summary { busy, ..Summary::of(&History::default()) };
+        let each_second = summary.throughput(10);
+        assert_eq!((each_second.len(), each_second.min()), (3, 0));
+        assert!((70_000..70_100).contains(&each_second.max()));
+        assert_eq!((summary.throughput(1).len(), summary.throughput(1).count_at(0)), (32, 28));
     }
 
     #[test]

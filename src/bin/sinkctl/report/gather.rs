@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, History, Metric, Second, Summary, each_interval};
+use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval_of};
 
 use super::buckets::Buckets;
 use crate::args::Report;
+use crate::during::seconds;
+use crate::stats::Gathered;
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
@@ -16,6 +18,8 @@ const COLUMNS_MAX: u64 = 140;
 /// A data folder.
 pub struct Source {
     pub path: PathBuf,
+    /// What is taken of it, Unix s.
+    span: Range<u64>,
     pub messages: u64,
 }
 
@@ -29,6 +33,7 @@ pub struct Column {
 pub struct Run {
     pub history: History,
     pub summary: Summary,
+    pub verdict: Verdict,
     pub sources: Vec<Source>,
     /// Messages of the logs that are not in the statistics; `None`: can't be told.
     pub not_recorded: Option<u64>,
@@ -42,23 +47,20 @@ pub struct Run {
 impl Run {
     /// Reads all folders and merges them.
     pub fn gather(folders: &[PathBuf], report: &Report) -> anyhow::Result<Run> {
-        let second = |moment: crate::args::Moment| moment.0.div_ceil(1_000_000_000);
-        let span = report.since.map_or(0, second)..report.until.map_or(u64::MAX, second);
-        let (mut history, mut sources) = (History::default(), Vec::new());
-        for path in folders {
-            let before = history.total(Counter::Messages);
-            history.read(path, span.clone()).with_context(|| unreadable(path))?;
-            let messages = history.total(Counter::Messages) - before;
-            sources.push(Source { path: path.clone(), messages });
+        let Gathered { mut history, summary, verdict, not_recorded } =
+            Gathered::of(folders, &report.during)?;
+        let mut sources = Vec::new();
+        for (path, span) in folders.iter().zip(report.during.spans(folders)?) {
+            let (mut own, span) = (History::default(), seconds(&span));
+            own.read_counters(path, span.clone()).with_context(|| unreadable(path))?;
+            let messages = own.total(Counter::Messages);
+            sources.push(Source { path: path.clone(), span, messages });
         }
-        let is_whole = report.since.is_none() && report.until.is_none();
-        let not_recorded =
-            if is_whole { crate::stats::not_recorded(folders, &history) } else { None };
-        let summary = Summary::of(&history);
         let problems = std::mem::take(&mut history.problems);
         let mut run = Run {
             history,
             summary,
+            verdict,
             sources,
             not_recorded,
             problems,
@@ -85,7 +87,7 @@ impl Run {
             || Column { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
         let mut columns: Vec<Column> = (0..buckets.count()).map(|_| empty()).collect();
         const METRICS: [Metric; 2] = [Metric::Transaction, Metric::Round];
-        for Source { path, .. } in &self.sources {
+        for Source { path, span, .. } in &self.sources {
             let take = |metric, second, histogram: &Histogram<u64>| {
                 let column = &mut columns[buckets.index(second)];
                 match metric {
@@ -94,7 +96,7 @@ impl Run {
                     _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
                 }
             };
-            let problems = each_interval(path, buckets.span.clone(), &METRICS, take);
+            let problems = each_interval_of(path, both(span, &buckets.span), &METRICS, take);
             for problem in problems.with_context(|| unreadable(path))? {
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);
@@ -104,6 +106,12 @@ impl Run {
         (self.timeline, self.columns) = (Some(buckets), columns);
         Ok(())
     }
+}
+
+/// What two spans have in common.
+fn both(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
+    let start = one.start.max(other.start);
+    start..one.end.min(other.end).max(start)
 }
 
 fn is_active(second: &Second) -> bool {
