@@ -19,7 +19,7 @@ mod metric;
 mod recorder;
 mod summary;
 
-pub use history::{History, Second, each_interval};
+pub use history::{History, Second, each_interval, each_interval_of};
 pub use hub::Hub;
 pub use interval::Interval;
 pub use metric::{Counter, Metric};

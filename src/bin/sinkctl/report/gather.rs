@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, History, Metric, Second, Summary, each_interval};
+use sinkd::stats::{Counter, History, Metric, Second, Summary, each_interval_of};
 
 use super::buckets::Buckets;
 use crate::args::Report;
@@ -94,7 +94,7 @@ impl Run {
                     _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
                 }
             };
-            let problems = each_interval(path, buckets.span.clone(), &METRICS, take);
+            let problems = each_interval_of(path, buckets.span.clone(), &METRICS, take);
             for problem in problems.with_context(|| unreadable(path))? {
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);
