@@ -5,6 +5,7 @@ pub mod config;
 pub mod http;
 pub mod log;
 pub mod mime;
+pub mod plot;
 pub mod server;
 pub mod smtp;
 pub mod stats;

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("mime", &[]),
     ("config", &["smtp", "log"]),
     ("stats", &[]),
+    ("plot", &[]),
     ("server", &["smtp", "log", "config", "stats"]),
     ("http", &["config", "stats", "server"]),
 ];

@@ -155,7 +155,7 @@ impl History {
             let mine = self.histograms.entry(metric).or_insert_with(|| metric.histogram());
             mine.add(histogram).is_ok()
         };
-        read_intervals(path, &mut add, &mut self.problems)
+        read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
     }
 
     /// What was recorded of a metric; `None`: nothing.
@@ -187,6 +187,16 @@ impl History {
 pub fn each_interval(
     data: &Path,
     span: Range<u64>,
+    visit: impl FnMut(Metric, u64, &Histogram<u64>),
+) -> io::Result<Vec<String>> {
+    each_interval_of(data, span, Metric::ALL, visit)
+}
+
+/// Likewise, of these metrics alone: the others cost next to nothing.
+pub fn each_interval_of(
+    data: &Path,
+    span: Range<u64>,
+    metrics: &[Metric],
     mut visit: impl FnMut(Metric, u64, &Histogram<u64>),
 ) -> io::Result<Vec<String>> {
     let mut problems = Vec::new();
@@ -201,18 +211,23 @@ pub fn each_interval(
             }
             true
         };
-        read_intervals(path, &mut take, &mut problems)?;
+        read_intervals(path, metrics, &mut take, &mut problems)?;
     }
     Ok(problems)
 }
 
-/// `take` gets metric, second and histogram of each line, and says whether it could take it.
+/// `take` gets metric, second and histogram of each line of these metrics, and says whether it
+/// could take it.
 fn read_intervals(
     path: &Path,
+    metrics: &[Metric],
     take: &mut dyn FnMut(Metric, u64, &Histogram<u64>) -> bool,
     problems: &mut Vec<String>,
 ) -> io::Result<()> {
     for (number, line) in whole_lines(path)?.lines().enumerate() {
+        if is_of_another(line, metrics) {
+            continue;
+        }
         match interval_of(line) {
             Ok(Some((metric, second, histogram))) => {
                 if !take(metric, second, &histogram) {
@@ -224,6 +239,12 @@ fn read_intervals(
         }
     }
     Ok(())
+}
+
+/// A line whose metric is none of these: told from its beginning, without decoding the rest.
+fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
+    let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
+    tag.and_then(Metric::of).is_some_and(|metric| !metrics.contains(&metric))
 }
 
 fn problem(path: &Path, number: usize, what: &str) -> String {

@@ -11,7 +11,7 @@ use sinkd::stats::Metric;
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; stats, compare, assert and runs take several.
+    /// Data folder of sinkd; stats, report, compare, assert and runs take several.
     #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -56,6 +56,8 @@ pub enum Command {
     },
     /// What a run was like: totals, rates, percentiles of each phase, and what limited it.
     Stats(Stats),
+    /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
+    Report(Report),
     /// Two runs side by side, with the differences that are more than noise.
     Compare {
         /// A data folder, a run's name, or FOLDER:RUN.
@@ -194,6 +196,21 @@ pub struct Stats {
     /// With --metric: the percentile distribution that HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
+}
+
+#[derive(Args)]
+pub struct Report {
+    /// The page; - for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Write each plot as a file of its own here, too.
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
+    #[command(flatten)]
+    pub during: During,
+    /// What the page is called.
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
 }
 
 /// What a histogram is of.

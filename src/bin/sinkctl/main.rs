@@ -9,6 +9,7 @@ mod during;
 mod ls;
 mod print;
 mod prune;
+mod report;
 mod rm;
 mod runs;
 mod segments;
@@ -66,13 +67,16 @@ fn main() -> ExitCode {
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     match &cli.command {
         Command::Stats(stats) => return stats::run(&cli.data, stats, out),
+        Command::Report(report) => return report::run(&cli.data, report, out),
         Command::Compare { a, b, json } => return compare::run(&cli.data, a, b, *json, out),
         Command::Assert(assert) => return assert::run(&cli.data, assert, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
         _ => {}
     }
     let [data] = &cli.data[..] else {
-        anyhow::bail!("one --data, please: only stats, compare, assert and runs take several");
+        anyhow::bail!(
+            "one --data, please: only stats, report, compare, assert and runs take several"
+        );
     };
     let folder = open(data)?;
     match &cli.command {
@@ -84,9 +88,11 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Segments { json } => segments::run(&folder, *json, out),
         Command::Run(run) => runs::run(data, run, out),
         Command::Mark { text } => runs::mark(data, text, out),
-        Command::Stats(_) | Command::Compare { .. } | Command::Assert(_) | Command::Runs { .. } => {
-            unreachable!("they have run above")
-        }
+        Command::Stats(_)
+        | Command::Report(_)
+        | Command::Compare { .. }
+        | Command::Assert(_)
+        | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
