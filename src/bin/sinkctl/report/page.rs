@@ -215,15 +215,15 @@ fn rates(run: &Run) -> Vec<Tile> {
 
 fn section(part: &Part) -> String {
     let mut html = format!("<section>\n<h2>{}</h2>\n", part.heading);
-    let are_halves =
-        part.figures.len() > 1 && part.figures.iter().all(|figure| figure.width == Width::Half);
-    if are_halves {
+    // One alone keeps its size, beside nothing.
+    let are_halves = part.figures.iter().all(|figure| figure.width == Width::Half);
+    if are_halves && !part.figures.is_empty() {
         html.push_str("<div class=\"pair\">\n");
     }
     for figure in &part.figures {
         html.push_str(&self::figure(figure));
     }
-    if are_halves {
+    if are_halves && !part.figures.is_empty() {
         html.push_str("</div>\n");
     }
     html + &part.html + "</section>\n"
