@@ -82,6 +82,8 @@ fn check(found: &Value, sessions: u64) {
     ] {
         assert_eq!(count(metric), times * sessions, "{metric}");
     }
+    // A payload that comes in one piece takes no time, whatever its sender thought before.
+    assert_eq!(found["metrics"]["transfer_us"]["max"], 0);
     assert_eq!(found["metrics"]["message_bytes"]["max"], 17);
     assert_eq!(found["metrics"]["recipients_per_message"]["p50"], 2);
     assert_eq!(found["metrics"]["messages_per_session"]["max"], 5);

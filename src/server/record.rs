@@ -193,7 +193,10 @@ impl Recording {
         self.messages += 1;
         recorder.message(transfer.message_bytes(), u64::from(recipients));
         recorder.record(Metric::Transaction, transaction_us);
-        let transfer_us = self.woke_us.saturating_sub(transfer.first_us);
+        // A payload that came whole in one read is committed before we hear of it.
+        let is_heard = conn.replied.round == 0;
+        let first_us = if is_heard { transfer.first_us } else { self.woke_us };
+        let transfer_us = self.woke_us.saturating_sub(first_us);
         recorder.transfer(transfer_us, transfer.wire_bytes);
         if let Some(since) = transfer.pending_since_us {
             let wait_us = self.woke_us.saturating_sub(since);

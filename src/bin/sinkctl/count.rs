@@ -3,10 +3,9 @@ use std::io::Write;
 
 use serde::Serialize;
 use sinkd::log::reader::Folder;
-use sinkd::stats::{Counter, History};
+use sinkd::stats::Counter;
 
 use crate::args::During;
-use crate::during::seconds;
 use crate::{Finding, Out, report_unreadable};
 
 /// In `--json`. Keys keep their meaning.
@@ -51,10 +50,8 @@ fn all(folder: &Folder) -> Counts {
 
 fn some(folder: &Folder, during: &During) -> anyhow::Result<Counts> {
     let stored = folder.listing(during.span(folder.path())?)?.len();
-    let mut history = History::default();
-    for span in during.spans(&[folder.path().to_owned()])? {
-        history.read_counters(folder.path(), seconds(&span))?;
-    }
-    let gone = history.total(Counter::Messages).saturating_sub(stored);
+    let spans = during.spans(&[folder.path().to_owned()])?;
+    let accepted = crate::stats::counters(folder.path(), &spans[0])?.total(Counter::Messages);
+    let gone = accepted.saturating_sub(stored);
     Ok(Counts { messages: stored, stored, only_counted: None, removed: None, gone: Some(gone) })
 }

@@ -6,10 +6,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use serde::Serialize;
 use sinkd::log::{Mark, Run, Runs};
-use sinkd::stats::{Counter, History};
+use sinkd::stats::Counter;
 
 use crate::args::RunCommand;
-use crate::during::seconds;
 use crate::print::rfc3339;
 use crate::{Finding, Out};
 
@@ -95,9 +94,7 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
 
 fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {
     let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
-    let mut history = History::default();
-    history.read_counters(folder, seconds(&span))?;
-    let messages = history.total(Counter::Messages);
+    let messages = crate::stats::counters(folder, &span)?.total(Counter::Messages);
     let (from, until) = (rfc3339(run.from_ns), run.until_ns.map(rfc3339));
     let name = &run.name;
     if json {

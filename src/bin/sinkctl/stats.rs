@@ -14,7 +14,7 @@ mod gather;
 mod screen;
 mod series;
 
-pub use gather::Gathered;
+pub use gather::{Gathered, counters};
 pub use screen::value;
 
 /// The report in `--json` (docs/stats-format.md). Keys keep their meaning.

@@ -29,21 +29,42 @@ impl Gathered {
     /// moment.
     pub fn of(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
         let spans = during.spans(folders)?;
-        let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
-        let patience = patience(end);
-        let mut waited = Duration::ZERO;
-        loop {
-            let history = read(folders, &spans)?;
-            let not_recorded = not_recorded(folders, &spans, &history);
-            if not_recorded.is_some_and(|n| n > 0) && waited < patience {
-                std::thread::park_timeout(LOOK_EVERY);
-                waited += LOOK_EVERY;
-                continue;
-            }
-            let summary = Summary::of(&history);
-            let verdict = Verdict::of(&history, &summary);
-            return Ok(Gathered { history, summary, verdict, not_recorded });
+        let (history, not_recorded) = complete(folders, &spans, || read(folders, &spans))?;
+        let summary = Summary::of(&history);
+        let verdict = Verdict::of(&history, &summary);
+        Ok(Gathered { history, summary, verdict, not_recorded })
+    }
+}
+
+/// The counters of a span, likewise.
+pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
+    let (folders, spans) = ([folder.to_owned()], [span.clone()]);
+    let read = || {
+        let mut history = History::default();
+        history.read_counters(folder, seconds(span))?;
+        Ok(history)
+    };
+    Ok(complete(&folders, &spans, read)?.0)
+}
+
+/// Reads again while the log has messages of the last second that statistics lack; says how many
+/// are lacking at the end.
+fn complete(
+    folders: &[PathBuf],
+    spans: &[Range<u64>],
+    read: impl Fn() -> anyhow::Result<History>,
+) -> anyhow::Result<(History, Option<u64>)> {
+    let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
+    let patience = patience(end);
+    let mut waited = Duration::ZERO;
+    loop {
+        let history = read()?;
+        let not_recorded = not_recorded(folders, spans, &history);
+        if not_recorded.is_none_or(|n| n == 0) || waited >= patience {
+            return Ok((history, not_recorded));
         }
+        std::thread::park_timeout(LOOK_EVERY);
+        waited += LOOK_EVERY;
     }
 }
 
