@@ -9,10 +9,12 @@ use std::time::Duration;
 use crate::log;
 use crate::smtp::limits::Limits;
 
+use http::Http;
 use storage::{Store, StoreRule};
 use transcript::Sessions;
 
 mod file;
+pub mod http;
 mod listen;
 pub mod storage;
 mod table;
@@ -54,6 +56,11 @@ pub struct Config {
     pub region_memory_bytes: u64,
     /// Per worker.
     pub own_segments_max: usize,
+    /// Keep statistics.
+    pub stats: bool,
+    /// A run begins with the first message after so long without any.
+    pub run_after_idle: Option<Duration>,
+    pub http: Http,
     pub stop_grace: Duration,
     pub stop_after_messages: Option<u64>,
     pub stop_after_sessions: Option<u64>,
@@ -103,6 +110,9 @@ impl Default for Config {
             segment_bytes: 64 << 20,
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
+            stats: true,
+            run_after_idle: None,
+            http: Http::IfFree,
             stop_grace: Duration::from_secs(10),
             stop_after_messages: None,
             stop_after_sessions: None,

@@ -2,7 +2,10 @@
 //!
 //! The rooms, and who may know whom, are described in ARCHITECTURE.md.
 pub mod config;
+pub mod http;
 pub mod log;
 pub mod mime;
+pub mod plot;
 pub mod server;
 pub mod smtp;
+pub mod stats;

@@ -128,6 +128,14 @@ fn json_has_what_was_sent_and_escapes_what_is_not_text() {
 }
 
 #[test]
+fn top_wants_a_terminal() {
+    let (data, _) = folder_with(1);
+    let (out, errors, code) = sinkctl(data.path(), &["top"]);
+    assert_eq!((out.len(), code), (0, 2));
+    assert!(errors.contains("needs a terminal") && errors.contains("sinkctl stats"), "{errors}");
+}
+
+#[test]
 fn a_closed_pipe_is_quiet() {
     let (data, _) = folder_with(40);
     for args in [&["ls"][..], &["tail", "-f"], &["cat", "latest"]] {

@@ -119,7 +119,7 @@ fn connections_beyond_the_descriptors_wait_and_are_served() {
     // 40 descriptors: some for sinkd itself, the rest for connections, which it would like 1000 of.
     let mut command = Command::new("sh");
     let script = format!(
-        "ulimit -n 40; exec {} --listen 127.0.0.1:0 --workers 1 --connections-max 1000 \
+        "ulimit -n 40; exec {} --listen 127.0.0.1:0 --http off --workers 1 --connections-max 1000 \
          --log-level error --data {}",
         env!("CARGO_BIN_EXE_sinkd"),
         data.path().display()
@@ -144,6 +144,7 @@ fn a_disk_without_room_is_452_and_heals() {
     std::fs::write(&said, [b'-'; 5000]).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--storage-wait", "300ms"]);
+    command.args(["--http", "off"]);
     command.arg("--data").arg(data.path().join("sink"));
     command.stderr(OpenOptions::new().append(true).open(&said).unwrap());
     let sink = Sink::spawn(&mut command);

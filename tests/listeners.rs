@@ -67,13 +67,14 @@ fn folder() -> TempDir {
 
 fn start(data: &Path, args: &[&str]) -> Sink {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
-    Sink::spawn(command.args(args).args(["--log-level", "warn", "--data"]).arg(data))
+    command.args(args).args(["--http", "off", "--log-level", "warn"]);
+    Sink::spawn(command.arg("--data").arg(data))
 }
 
 /// What a sinkd says that must not start.
 fn refused(data: &Path, args: &[&str]) -> String {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
-    let output = command.args(args).arg("--data").arg(data).output().unwrap();
+    let output = command.args(args).args(["--http", "off", "--data"]).arg(data).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{args:?}");
     String::from_utf8(output.stderr).unwrap()
 }

@@ -128,7 +128,7 @@ fn two_sinks_on_one_port_are_refused() {
     let (first_data, second_data) = (tempdir().unwrap(), tempdir().unwrap());
     let sink = Sink::start(first_data.path(), &[]);
     let second = Command::new(env!("CARGO_BIN_EXE_sinkd"))
-        .args(["--listen", &sink.addresses[0].to_string(), "--data"])
+        .args(["--http", "off", "--listen", &sink.addresses[0].to_string(), "--data"])
         .arg(second_data.path())
         .output()
         .unwrap();
@@ -143,7 +143,7 @@ fn two_sinks_on_one_folder_are_refused() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
     let second = Command::new(env!("CARGO_BIN_EXE_sinkd"))
-        .args(["--listen", "127.0.0.1:0", "--data"])
+        .args(["--http", "off", "--listen", "127.0.0.1:0", "--data"])
         .arg(data.path())
         .output()
         .unwrap();
@@ -415,7 +415,7 @@ fn a_folder_that_can_not_be_used_is_said_at_the_start() {
     let file = folder.path().join("a-file");
     std::fs::write(&file, "not a folder").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_sinkd"))
-        .args(["--listen", "127.0.0.1:0", "--data"])
+        .args(["--http", "off", "--listen", "127.0.0.1:0", "--data"])
         .arg(&file)
         .output()
         .unwrap();

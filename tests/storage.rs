@@ -52,6 +52,7 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     let said = tempfile::tempfile().unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--durability", "message"]);
+    command.args(["--http", "off"]);
     command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());
     let sink = Sink::spawn(&mut command);
     let mut clients: Vec<_> = (0..SENDERS).map(|_| sink.connect()).collect();

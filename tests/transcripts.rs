@@ -150,7 +150,7 @@ fn a_folder_that_can_not_be_made_is_an_error() {
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_sinkd"))
-        .args(["--listen", "127.0.0.1:0", "--transcript"])
+        .args(["--listen", "127.0.0.1:0", "--http", "off", "--transcript"])
         .arg(&file)
         .arg("--data")
         .arg(data.path().join("data"))

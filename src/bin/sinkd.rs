@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, KEYS, Listener, LogFormat};
+use sinkd::http;
 use sinkd::server::{Counters, Server, Stage, Stop};
 use sinkd::smtp::limits::Protocol;
 
@@ -128,8 +129,12 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
 }
 
 fn serve(config: &Config) -> anyhow::Result<()> {
+    let started = SystemTime::now();
     let signals = signals()?;
+    let bound = http::bind(config.http)?;
     let (server, recovery) = Server::start(config)?;
+    let facts = http::Facts { live: server.live(), stop: server.stop(), started };
+    let http = bound.map(|bound| bound.serve(facts)).transpose()?;
     if recovery.sealed_now > 0 {
         tracing::info!(
             segments = recovery.sealed_now,
@@ -137,10 +142,11 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             "the last sinkd here did not stop cleanly: its open segments were recovered"
         );
     }
-    announce(&server, config)?;
+    announce(&server, http.as_ref(), config)?;
     wait_for_end(&server, config, &signals);
     let counters = server.counters().to_vec();
     server.join();
+    drop(http);
     say_what_was_done(&counters);
     Ok(())
 }
@@ -161,7 +167,7 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
 }
 
 /// Says what it listens on, on stdout: whoever started sinkd may wait for these lines.
-fn announce(server: &Server, config: &Config) -> anyhow::Result<()> {
+fn announce(server: &Server, http: Option<&http::Server>, config: &Config) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     for Listener { protocol, address } in server.listeners() {
         let name = match protocol {
@@ -169,6 +175,9 @@ fn announce(server: &Server, config: &Config) -> anyhow::Result<()> {
             Protocol::Lmtp => "LMTP",
         };
         writeln!(out, "sinkd: {name} on {address}")?;
+    }
+    if let Some(http) = http {
+        writeln!(out, "sinkd: HTTP on {}", http.address())?;
     }
     writeln!(out, "sinkd: data in {}; read it with: sinkctl ls", config.data.display())?;
     out.flush()?;

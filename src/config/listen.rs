@@ -72,7 +72,7 @@ impl FromStr for Address {
 }
 
 /// `HOST:PORT`, `[IPv6]:PORT`, or a name that resolves on this machine (`localhost:1025`).
-fn parse_tcp(text: &str) -> Option<SocketAddr> {
+pub(super) fn parse_tcp(text: &str) -> Option<SocketAddr> {
     text.parse().ok().or_else(|| text.to_socket_addrs().ok()?.next())
 }
 

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
-use super::{Config, LogFormat, listen, storage, transcript};
+use super::{Config, LogFormat, http, listen, storage, transcript};
 use crate::log::Durability;
 
 /// A value that can't be taken: what was expected.
@@ -390,6 +390,44 @@ pub const KEYS: &[Key] = &[
         |c| number(c.own_segments_max)
     ),
     key!(
+        "stats",
+        "stats",
+        "on|off",
+        "Keep statistics beside the mail, for sinkctl stats.",
+        "on or off",
+        |c, v| {
+            c.stats = match v {
+                "on" => true,
+                "off" => false,
+                _ => return None,
+            };
+            Some(())
+        },
+        |c| quoted(if c.stats { "on" } else { "off" })
+    ),
+    key!(
+        "stats",
+        "run_after_idle",
+        "TIME",
+        "Begin a run with the first message after so long without any; needs statistics.",
+        "a time from 1s up such as 30s, or \"none\"",
+        |c, v| {
+            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(1));
+            parse_option(v, least).map(|t| c.run_after_idle = t)
+        },
+        |c| show_option(c.run_after_idle, show_time)
+    ),
+    key!(
+        "http",
+        "http",
+        "ADDR",
+        "Address for HTTP (/metrics, /healthz, /readyz), or off; auto is 127.0.0.1:8025, and none if \
+         that is taken. An address that is given must be free.",
+        http::EXPECTED,
+        |c, v| v.parse().ok().map(|http| c.http = http),
+        |c| quoted(&c.http.to_string())
+    ),
+    key!(
         "stop",
         "stop_grace",
         "TIME",
@@ -510,6 +548,10 @@ mod tests {
             ("listen", "[::1]:0", true),
             ("listen", "lmtp:unix:/run/sinkd.sock", true),
             ("listen", "smtps:127.0.0.1:465", false),
+            ("http", "off", true),
+            ("http", "[::1]:0", true),
+            ("http", "8025", false),
+            ("http", "unix:/run/sinkd.sock", false),
             ("store", "headers", true),
             ("store", "headers/10", false),
             ("store_rule", "*=none/10", true),

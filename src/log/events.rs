@@ -60,13 +60,30 @@ impl Dropped {
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-enum Event {
+pub(crate) enum Event {
     Pruned {
         /// Unix time, ns.
         at_ns: u64,
         by: By,
         #[serde(flatten)]
         dropped: Dropped,
+    },
+    /// A run begins; one that is under way ends.
+    #[serde(rename = "run-started")]
+    RunStarted {
+        /// Unix time, ns.
+        at_ns: u64,
+        name: String,
+    },
+    #[serde(rename = "run-stopped")]
+    RunStopped {
+        /// Unix time, ns.
+        at_ns: u64,
+    },
+    Mark {
+        /// Unix time, ns.
+        at_ns: u64,
+        text: String,
     },
 }
 
@@ -123,8 +140,18 @@ impl Lines {
 fn pruned_of(line: &[u8]) -> Option<Dropped> {
     match serde_json::from_slice(line) {
         Ok(Event::Pruned { dropped, .. }) => Some(dropped),
-        Err(_) => None,
+        _ => None,
     }
+}
+
+/// Every line that this version knows, in the order they were written. Costs one read of the file.
+pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
+    let text = match std::fs::read(path_of(folder)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let lines = text.split(|octet| *octet == b'\n');
+    Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
 /// Notes that segments are being dropped, before the first of them goes, if `is_there` holds once
@@ -146,7 +173,12 @@ pub(crate) fn note_pruned_if(
 }
 
 fn append(file: &mut File, by: By, dropped: &Dropped) -> io::Result<()> {
-    let line = line(&Event::Pruned { at_ns: now_ns(), by, dropped: *dropped })?;
+    append_event(file, &Event::Pruned { at_ns: now_ns(), by, dropped: *dropped })
+}
+
+/// Adds a line to the file, which is locked.
+pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
+    let line = line(event)?;
     // A line that a crash cut must not swallow this one.
     let is_torn = file.seek(SeekFrom::End(0))? > 0 && last_octet(file)? != b'\n';
     file.write_all(if is_torn { [b"\n", &line[..]].concat() } else { line }.as_slice())
@@ -202,7 +234,7 @@ pub(crate) fn locked(folder: &Path) -> io::Result<File> {
     }
 }
 
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     now.map_or(0, |t| t.as_nanos() as u64)
 }

@@ -36,6 +36,11 @@ impl Admission {
         }
     }
 
+    /// Connections open now, on all workers.
+    pub fn connections(&self) -> u32 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
     /// Counts a connection in, or says why it must go.
     pub fn enter(&self, client: Client) -> Result<(), Farewell> {
         if self.connections.fetch_add(1, Ordering::Relaxed) >= self.connections_max {

@@ -6,6 +6,7 @@ use crate::smtp::session::Desk;
 
 use super::clock::Clock;
 use super::pool::Pool;
+use super::record::Recording;
 use super::shutdown::Stop;
 use super::storage::Storage;
 use super::transcript::Transcripts;
@@ -18,6 +19,15 @@ const INPUT_BYTES_MAX: usize = 64 << 10;
 /// end of data.
 const SCRATCH_BYTES: usize = 256 << 10;
 
+/// A commit whose connection has gone.
+#[derive(Debug)]
+pub(super) struct Orphan {
+    pub pending: PendingCommit,
+    /// Of the message.
+    pub bytes: u64,
+    pub recipients: u32,
+}
+
 /// What all connections of a worker share, lent to whichever has its turn.
 pub(super) struct Bench {
     pub clock: Clock,
@@ -26,6 +36,7 @@ pub(super) struct Bench {
     pub pool: Pool,
     pub stop: Arc<Stop>,
     pub counters: Arc<Counters>,
+    pub recording: Recording,
     pub message_bytes_max: u64,
     /// `None`: everything is stored in full.
     pub storage: Option<Arc<Storage>>,
@@ -39,8 +50,8 @@ pub(super) struct Bench {
     pub transfers: Vec<Box<Transfer>>,
     pub acknowledged: Vec<Acknowledged>,
     pub scratch: Vec<u8>,
-    /// Own segments being renamed into place whose connection has gone.
-    pub orphans: Vec<PendingCommit>,
+    /// Commits whose connection has gone.
+    pub orphans: Vec<Orphan>,
 }
 
 impl Bench {
@@ -59,6 +70,7 @@ impl Bench {
             pool,
             stop,
             counters,
+            recording: Recording::new(None),
             message_bytes_max,
             storage: None,
             transcripts: None,
@@ -69,6 +81,24 @@ impl Bench {
             scratch: vec![0; SCRATCH_BYTES],
             orphans: Vec::new(),
         }
+    }
+
+    /// The loop has woken. True if queues should be looked at: once a second, for statistics.
+    pub fn begin_round(&mut self) -> bool {
+        let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
+        self.recording.begin_round(now_us, unix_ns, &mut self.desk.tally)
+    }
+
+    /// The loop goes to sleep.
+    pub fn end_round(&mut self) {
+        self.recording.end_round(self.clock.now_us());
+    }
+
+    /// How long the loop may sleep before a second's statistics must be handed over.
+    pub fn statistics_due_ms(&self) -> Option<u64> {
+        let due_ns = self.recording.due_ns()?;
+        // Rounded up, so that the second is past when we wake.
+        Some(due_ns.saturating_sub(self.clock.unix_ns()) / 1_000_000 + 1)
     }
 }
 

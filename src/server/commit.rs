@@ -4,7 +4,7 @@ use crate::log::{Commit, Facts, Kind, MessageId, NoRoom};
 use crate::smtp::data::EndOfData;
 use crate::smtp::session::{Receipt, Refusal};
 
-use super::bench::Bench;
+use super::bench::{Bench, Orphan};
 use super::conn::{Conn, Flow};
 use super::consume::{Consumed, Next};
 use super::send::note;
@@ -34,6 +34,7 @@ pub(super) fn begin_transfer(conn: &mut Conn, bench: &mut Bench, framing: Framin
     }
     transfer.expected_bytes = transfer.expected_bytes.min(bench.message_bytes_max);
     transfer.heard_ms = bench.clock.now_ms();
+    transfer.first_us = bench.clock.now_us();
     storage::choose(conn, bench, &mut transfer);
     conn.transfer = Some(transfer);
 }
@@ -63,7 +64,10 @@ pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
     let Some(mut transfer) = conn.transfer.take() else { return };
     match std::mem::replace(&mut conn.flow, Flow::Command) {
         // It becomes a message whatever we do: the worker sees it through.
-        Flow::Committing(pending) => bench.orphans.push(pending),
+        Flow::Committing(pending) => {
+            let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
+            bench.orphans.push(Orphan { pending, bytes, recipients });
+        }
         flow => {
             conn.flow = flow;
             transfer.let_go(&mut bench.pool, &mut bench.writer);
@@ -84,13 +88,15 @@ pub(super) fn give_up_transfer(conn: &mut Conn, bench: &mut Bench) {
 
 /// Commits whose connection has gone: what becomes a message is noted as not acknowledged.
 pub(super) fn see_orphans_through(bench: &mut Bench) {
-    for mut pending in std::mem::take(&mut bench.orphans) {
-        match bench.writer.poll_commit(&mut pending) {
+    for mut orphan in std::mem::take(&mut bench.orphans) {
+        match bench.writer.poll_commit(&mut orphan.pending) {
             Ok(committed) => {
                 note(bench, committed.id());
+                bench.counters.message(orphan.bytes);
+                bench.recording.counted(orphan.bytes, orphan.recipients);
                 bench.stop.committed();
             }
-            Err(NoRoom::Wait) => bench.orphans.push(pending),
+            Err(NoRoom::Wait) => bench.orphans.push(orphan),
             Err(NoRoom::Budget | NoRoom::Full) => bench.stop.give_ticket_back(),
         }
     }
@@ -195,7 +201,12 @@ pub(super) fn commit_received(conn: &mut Conn, bench: &mut Bench) {
 pub(super) fn conclude(conn: &mut Conn, bench: &mut Bench, commit: Commit) {
     match commit {
         Commit::Done(committed) => accept(conn, bench, &committed, Some(committed.id())),
-        Commit::Later(pending) => conn.flow = Flow::Committing(pending),
+        Commit::Later(pending) => {
+            if let Some(transfer) = &mut conn.transfer {
+                transfer.pending_since_us = Some(bench.clock.now_us());
+            }
+            conn.flow = Flow::Committing(pending);
+        }
     }
 }
 
@@ -211,6 +222,8 @@ pub(super) fn accept<R: Receipt>(
     conn.last_payload_bytes = octets;
     bench.last_payload_bytes = octets;
     bench.counters.message(transfer.message_bytes());
+    let transaction_us = bench.clock.now_us().saturating_sub(conn.began_us);
+    bench.recording.message(conn, transaction_us);
     conn.session.accept(receipt, &mut bench.desk);
     if conn.session.owes_replies() {
         conn.owing = id;
@@ -230,6 +243,7 @@ pub(super) fn refuse(conn: &mut Conn, bench: &mut Bench) -> Next {
         bench.stop.give_ticket_back();
     }
     bench.counters.refused();
+    bench.recording.refused();
     conn.session.refuse(why, &mut bench.desk);
     end_transfer(conn, bench);
     if why == Refusal::Stopping {

@@ -4,6 +4,7 @@ use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
 
 use super::pool::Buffer;
+use super::record::Replied;
 use super::stream::Stream;
 use super::transcript::Transcript;
 use super::transfer::Transfer;
@@ -62,6 +63,10 @@ pub struct Conn {
     pub heard_ms: u64,
     /// When the transaction began, us of the worker's clock; 0 outside one.
     pub began_us: u64,
+    /// When the connection began, likewise.
+    pub opened_us: u64,
+    /// When it was last sent something, for the time the client thinks.
+    pub replied: Replied,
     /// Wire octets of the last payload: what the next is expected to have.
     pub last_payload_bytes: u32,
     /// The peer has shut its side: read until the end is seen, however short the reads.
@@ -98,6 +103,8 @@ impl Conn {
             transcript: None,
             heard_ms: 0,
             began_us: 0,
+            opened_us: 0,
+            replied: Replied::default(),
             last_payload_bytes: 0,
             read_closed: false,
             queued: false,

@@ -6,21 +6,25 @@
 //!
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
 //! one `send`, however many replies; an idle connection holds no buffer.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 mod admission;
 mod bench;
 mod clock;
 mod commit;
 mod conn;
 mod consume;
+mod idle_runs;
 mod listener;
 mod pool;
 mod receive;
+mod record;
 mod redact;
+mod sample;
 mod send;
 mod shutdown;
 mod storage;
 mod stream;
+#[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
 mod sys;
 mod timer;
 mod transcript;
@@ -35,6 +39,8 @@ use std::thread::JoinHandle;
 use crate::config::{Config, Listener};
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
+use crate::smtp::tally;
+use crate::stats::{Hub, Live, Recorder};
 
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
@@ -42,6 +48,8 @@ pub use transcript::TranscriptError;
 pub use worker::Counters;
 
 use admission::Admission;
+use idle_runs::IdleRuns;
+use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
 use worker::{Handover, Worker};
@@ -68,6 +76,7 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     socket_files: Vec<SocketFile>,
     transcript_thread: Option<JoinHandle<()>>,
+    hub: Option<Hub>,
 }
 
 impl Server {
@@ -87,6 +96,10 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
+        let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
+        let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
+        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs);
+        let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -96,10 +109,12 @@ impl Server {
             stop: stop.clone(),
             listeners: sockets.listeners,
             socket_files: sockets.files,
-            counters: Vec::new(),
+            counters,
             workers: Vec::new(),
             transcript_thread,
+            hub,
         };
+        let mut recorders = recorders.into_iter();
         for (index, (seat, listeners)) in
             handover.seats.into_iter().zip(sockets.per_worker).enumerate()
         {
@@ -107,8 +122,7 @@ impl Server {
             let writer = server.log.writer(Box::new(move || {
                 let _ = waker.wake();
             }))?;
-            let counters = Arc::new(Counters::default());
-            server.counters.push(counters.clone());
+            let counters = server.counters[index].clone();
             let worker = Worker::new(worker::Setup {
                 index,
                 seat,
@@ -122,6 +136,7 @@ impl Server {
                 counters,
                 storage: storage.clone(),
                 transcripts: transcripts.clone(),
+                recorder: recorders.next(),
                 config,
             })?;
             let thread = std::thread::Builder::new()
@@ -147,6 +162,11 @@ impl Server {
         &self.counters
     }
 
+    /// What was recorded since the start; `None` without statistics.
+    pub fn live(&self) -> Option<Arc<Live>> {
+        self.hub.as_ref().map(Hub::live)
+    }
+
     /// Waits until the workers have ended (somebody must call `Stop`), then seals the log.
     pub fn join(self) {
         for worker in self.workers {
@@ -156,8 +176,26 @@ impl Server {
         if let Some(thread) = self.transcript_thread {
             thread.join().expect("the transcript thread does not panic");
         }
+        if let Some(hub) = self.hub {
+            hub.close();
+        }
         self.log.close();
     }
+}
+
+/// The hub, and a recorder for each worker; without statistics neither.
+fn start_statistics(
+    config: &Config,
+    start_count: u32,
+    workers: usize,
+    sampler: Sampler,
+) -> std::io::Result<(Option<Hub>, Vec<Recorder>)> {
+    if !config.stats {
+        return Ok((None, Vec::new()));
+    }
+    let (hub, recorders) =
+        Hub::start(&config.data, start_count, workers, tally::sorts(), Box::new(sampler))?;
+    Ok((Some(hub), recorders))
 }
 
 /// What sessions of `listener` say.

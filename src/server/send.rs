@@ -34,6 +34,7 @@ pub(super) fn flush(conn: &mut Conn, bench: &mut Bench) -> Sent {
     }
     bench.desk.replies.clear();
     bench.acknowledged.clear();
+    bench.recording.replied(conn);
     Sent::All
 }
 

@@ -2,11 +2,13 @@
 //! taken the same way.
 use std::io::{self, IoSliceMut, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::AsFd;
 
 use mio::event::Source;
 use mio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use mio::{Interest, Registry, Token};
 
+use super::sys;
 use crate::smtp::envelope::Client;
 
 /// A connection's socket.
@@ -47,7 +49,27 @@ macro_rules! either {
     };
 }
 
+impl Acceptor {
+    /// Connections waiting to be accepted; 0 where the kernel doesn't say.
+    pub fn queue_length(&self) -> u64 {
+        match self {
+            Acceptor::Tcp(listener) => {
+                sys::tcp_info(listener.as_fd()).map_or(0, |info| info.accept_queue)
+            }
+            Acceptor::Unix(_) => 0,
+        }
+    }
+}
+
 impl Stream {
+    /// What the kernel knows of the connection; `None` for a Unix socket.
+    pub fn tcp_info(&self) -> Option<sys::TcpInfo> {
+        match self {
+            Stream::Tcp(socket) => sys::tcp_info(socket.as_fd()),
+            Stream::Unix(_) => None,
+        }
+    }
+
     /// Shuts the sides given.
     pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         either!(Stream, self, socket => socket.shutdown(how))

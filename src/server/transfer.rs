@@ -77,6 +77,10 @@ pub struct Transfer {
     pub kept_dots: u32,
     /// The right to commit was taken (`--stop-after-messages`).
     pub ticket: bool,
+    /// When the first octet came, us of the worker's clock.
+    pub first_us: u64,
+    /// When it was written, likewise, if its commit had to wait for storage.
+    pub pending_since_us: Option<u64>,
     /// When the last octet came, ms of the worker's clock.
     pub heard_ms: u64,
 }
@@ -99,6 +103,8 @@ impl Transfer {
             kept_bytes: 0,
             kept_dots: 0,
             ticket: false,
+            first_us: 0,
+            pending_since_us: None,
             heard_ms: 0,
         }
     }

@@ -60,7 +60,9 @@ fn run(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Turn {
     let mut taken = 0;
     let mut drained = false;
     loop {
-        match consume(conn, bench, input) {
+        let consumed = consume(conn, bench, input);
+        bench.recording.consumed(conn, &mut bench.desk.tally);
+        match consumed {
             Consumed::All => {}
             Consumed::Full => match flush(conn, bench) {
                 Sent::All => continue,
@@ -78,8 +80,10 @@ fn run(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Turn {
         if taken >= ROUND_BYTES_MAX {
             return Turn::Again;
         }
+        let is_payload = matches!(conn.flow, Flow::Data);
         match receive(conn, bench, input) {
             Ok(Received::Octets { count, short }) => {
+                bench.recording.heard(conn, is_payload);
                 taken += count;
                 // A stream that gave less than asked for has nothing more (epoll(7)); only the
                 // peer's end of stream must still be fetched.
@@ -89,7 +93,10 @@ fn run(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Turn {
             Ok(Received::Nothing) => return Turn::Idle,
             Ok(Received::Parked) => return Turn::Parked,
             Ok(Received::GivenUp) => {}
-            Ok(Received::End) => return end_of_stream(conn, bench),
+            Ok(Received::End) => {
+                bench.recording.hung_up(conn);
+                return end_of_stream(conn, bench);
+            }
             Err(error) => {
                 tracing::debug!(client = %conn.client, %error, "connection lost");
                 note_unsent(conn, bench);
@@ -140,6 +147,7 @@ pub fn dismiss(conn: &mut Conn, bench: &mut Bench, why: Farewell) -> Turn {
 /// Sends the greeting.
 pub fn greet(conn: &mut Conn, bench: &mut Bench) -> Turn {
     conn.session.greet(&mut bench.desk);
+    bench.recording.opened();
     let turn = match flush(conn, bench) {
         Sent::All => Turn::Idle,
         Sent::Blocked => Turn::Blocked,

@@ -13,12 +13,14 @@ use crate::log::Writer;
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
 use crate::smtp::session::{Desk, Farewell, Session};
+use crate::stats::Recorder;
 
 use super::admission::Admission;
 use super::bench::Bench;
 use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
 use super::pool::Pool;
+use super::record::Recording;
 use super::shutdown::{Stage, Stop};
 use super::storage::Storage;
 use super::stream::{Acceptor, Stream};
@@ -134,6 +136,7 @@ pub struct Setup<'a> {
     pub counters: Arc<Counters>,
     pub storage: Option<Arc<Storage>>,
     pub transcripts: Option<Arc<Transcripts>>,
+    pub recorder: Option<Recorder>,
     pub config: &'a Config,
 }
 
@@ -189,6 +192,7 @@ impl Worker {
         );
         bench.storage = setup.storage;
         bench.transcripts = setup.transcripts;
+        bench.recording = Recording::new(setup.recorder);
         let ms = |d: Duration| d.as_millis() as u64;
         Ok(Worker {
             index,
@@ -225,6 +229,7 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_MAX);
         loop {
             self.bench.clock.tick();
+            self.bench.end_round();
             let wait = self.wait();
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != ErrorKind::Interrupted
@@ -232,13 +237,19 @@ impl Worker {
                 panic!("the event loop can't wait for events: {error}");
             }
             self.bench.clock.tick();
+            if self.bench.begin_round() {
+                let waiting = self.listeners.iter().map(Acceptor::queue_length).sum();
+                self.bench.recording.accept_queue(waiting);
+            }
             self.round(&events);
             let is_empty = self.open == 0 && self.arrivals.is_empty();
             if self.stage != Stage::Running && is_empty && self.bench.orphans.is_empty() {
                 break;
             }
         }
+        self.bench.end_round();
         self.bench.writer.close();
+        self.bench.recording.close(&mut self.bench.desk.tally);
     }
 
     fn round(&mut self, events: &Events) {
@@ -278,6 +289,7 @@ impl Worker {
             (!self.parked.is_empty() || !self.bench.orphans.is_empty()).then_some(PARKED_CHECK_MS),
             self.accept_paused_until_ms.map(until),
             self.grace_ends_ms.map(until),
+            self.bench.statistics_due_ms(),
         ]
         .into_iter()
         .flatten()
@@ -407,6 +419,7 @@ impl Worker {
         let session_id = self.session_base | self.bench.counters.sessions.load(Ordering::Relaxed);
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
         conn.heard_ms = self.bench.clock.now_ms();
+        conn.opened_us = self.bench.clock.now_us();
         if let Some(transcripts) = &self.bench.transcripts {
             conn.transcript = transcripts.begin(&Who {
                 session: session_id,
@@ -456,6 +469,7 @@ impl Worker {
                 // Waiting for a flush is what was asked for, not a lack of room.
                 if !matches!(conn.flow, Flow::Committing(_)) {
                     Counters::add(&self.bench.counters.parked, 1);
+                    self.bench.recording.parked();
                 }
             }
             _ => {}
@@ -510,6 +524,7 @@ impl Worker {
 
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
+        self.bench.recording.closed(&conn);
         turn::drop_everything(&mut conn, &mut self.bench);
         self.admission.leave(self.index, conn.client);
         self.free_places.push(place);

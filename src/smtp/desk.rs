@@ -4,6 +4,8 @@
 //! as long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates
 //! nothing.
 
+use super::tally::Tally;
+
 /// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
 const ENVELOPE_BYTES_FIRST: usize = 512;
 /// Capacity of all spare buffers of a worker.
@@ -15,6 +17,8 @@ pub const SPARE_BYTES_MAX: usize = 1 << 20;
 pub struct Desk {
     /// Replies to be sent, in order; the caller drains it.
     pub replies: Vec<u8>,
+    /// What the sessions heard and said; the caller takes it away.
+    pub tally: Tally,
     spare: Vec<Vec<u8>>,
     /// Capacity of all `spare`.
     spare_bytes: usize,
@@ -28,6 +32,7 @@ impl Desk {
     pub fn new(envelope_bytes_budget: usize) -> Desk {
         Desk {
             replies: Vec::with_capacity(super::session::REPLIES_BYTES_PAUSE + 1024),
+            tally: Tally::default(),
             spare: Vec::new(),
             spare_bytes: 0,
             lent_bytes: 0,

@@ -11,6 +11,7 @@
 
 use super::param::{self, MailParameters, ParameterError, RcptParameters};
 use super::path::{self, Path};
+use super::tally::Verb;
 
 /// Octets of the name in EHLO and HELO: what a domain may have (RFC 5321 4.5.3.1.2).
 pub const NAME_BYTES_MAX: usize = 255;
@@ -121,6 +122,20 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
         b"VRFY" => argument.map(|_| Command::Vrfy).ok_or(SyntaxError::ArgumentMissing),
         b"EXPN" => argument.map(|_| Command::Expn).ok_or(SyntaxError::ArgumentMissing),
         _ => Err(other_verb(&verb)),
+    }
+}
+
+impl Command<'_> {
+    /// Which command, as far as statistics tell them apart.
+    pub fn verb(&self) -> Verb {
+        match self {
+            Command::Ehlo { .. } | Command::Helo { .. } | Command::Lhlo { .. } => Verb::Hello,
+            Command::Mail { .. } => Verb::Mail,
+            Command::Rcpt { .. } => Verb::Rcpt,
+            Command::Data | Command::Bdat { .. } => Verb::Data,
+            Command::Quit => Verb::Quit,
+            _ => Verb::Other,
+        }
     }
 }
 

@@ -22,5 +22,6 @@ pub mod param;
 pub mod path;
 pub mod reply;
 pub mod session;
+pub mod tally;
 #[doc(hidden)]
 pub mod testkit;

@@ -14,6 +14,8 @@ pub struct Reply {
     /// The constant's name, for tests and logs.
     pub name: &'static str,
     wire: &'static str,
+    /// Its place in [`ALL`], by which it is counted.
+    pub(super) place: usize,
 }
 
 impl Reply {
@@ -46,10 +48,18 @@ pub const DELIVERED_PREFIX: &[u8] = b"250 2.1.5 Ok ";
 
 macro_rules! replies {
     ($($name:ident = $code_and_text:literal;)*) => {
-        $(pub static $name: Reply =
-            Reply { name: stringify!($name), wire: concat!($code_and_text, "\r\n") };)*
+        /// Places in the table, under the replies' names.
+        #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "as the names are")]
+        enum Place { $($name),* }
+        $(pub static $name: Reply = Reply {
+            name: stringify!($name),
+            wire: concat!($code_and_text, "\r\n"),
+            place: Place::$name as usize,
+        };)*
         /// The whole table.
         pub static ALL: &[&Reply] = &[$(&$name),*];
+        /// Its length.
+        pub const COUNT: usize = [$(stringify!($name)),*].len();
     };
 }
 

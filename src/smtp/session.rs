@@ -23,6 +23,7 @@ use super::limits::Policy;
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::reply::{self, Reply};
+use super::tally::Verb;
 use std::sync::Arc;
 
 /// What the session wants next.
@@ -189,6 +190,7 @@ impl Session {
     /// Appends the 220 greeting (RFC 5321 3.1).
     pub fn greet(&mut self, desk: &mut Desk) {
         desk.replies.extend_from_slice(self.policy.greeting());
+        desk.tally.greeting();
     }
 
     /// Consumes commands; returns how many octets were consumed and what is wanted next.
@@ -266,6 +268,7 @@ impl Session {
         desk.replies.extend_from_slice(prefix);
         receipt.write_name(&mut desk.replies);
         desk.replies.extend_from_slice(b"\r\n");
+        desk.tally.accepted(is_lmtp, if is_lmtp { recipients.max(1) } else { 1 });
         if is_lmtp && recipients > 1 {
             self.repeat(from, recipients - 1, desk);
         }
@@ -315,6 +318,11 @@ impl Session {
         self.owed.is_some()
     }
 
+    /// Forward-paths of the open transaction.
+    pub fn recipients(&self) -> u32 {
+        self.recipients
+    }
+
     /// Accepted messages so far.
     pub fn messages(&self) -> u32 {
         self.messages
@@ -342,13 +350,18 @@ impl Session {
     /// Executes one command line; `None`: go on with the next.
     fn command(&mut self, line: &[u8], desk: &mut Desk) -> Option<Step> {
         if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
+            desk.tally.command(Verb::Hello);
             self.reply(&reply::LHLO_NOT_EHLO, desk);
             return None;
         }
         let command = match grammar::parse(line) {
             Ok(command) => command,
-            Err(error) => return self.syntax_error(error, desk),
+            Err(error) => {
+                desk.tally.command(Verb::Other);
+                return self.syntax_error(error, desk);
+            }
         };
+        desk.tally.command(command.verb());
         match command {
             Command::Mail { path, parameters } => self.mail(path, parameters, desk),
             Command::Rcpt { path, parameters } => {
@@ -424,6 +437,7 @@ impl Session {
         let is_helo = hello == Hello::Helo;
         let reply = if is_helo { policy.helo_reply() } else { policy.ehlo_reply() };
         desk.replies.extend_from_slice(reply);
+        desk.tally.hello();
     }
 
     fn mail(&mut self, path: Path<'_>, parameters: MailParameters<'_>, desk: &mut Desk) {
@@ -595,6 +609,7 @@ impl Session {
         let from = desk.replies.len();
         self.reply(reply, desk);
         if times > 1 && self.state != State::Closed {
+            desk.tally.reply(reply, times - 1);
             self.repeat(from, times - 1, desk);
         }
     }
@@ -649,10 +664,12 @@ impl Session {
             }
         }
         reply.encode(&mut desk.replies);
+        desk.tally.reply(reply, 1);
     }
 
     fn close(&mut self, reply: &'static Reply, desk: &mut Desk) {
         reply.encode(&mut desk.replies);
+        desk.tally.reply(reply, 1);
         self.abandon(desk);
     }
 

@@ -19,7 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A running sinkd; killed when dropped.
 pub struct Sink {
     pub child: Child,
+    /// Of the mail listeners, in the order of the command line.
     pub addresses: Vec<SocketAddr>,
+    pub http: Option<SocketAddr>,
     /// All that it listens on, such as "LMTP on unix:/run/x".
     pub announced: Vec<String>,
 }
@@ -27,22 +29,29 @@ pub struct Sink {
 impl Sink {
     /// Starts `sinkd` on `data` with one listener on a free port, and waits until it is ready.
     pub fn start(data: &Path, args: &[&str]) -> Sink {
+        Sink::start_http(data, "off", args)
+    }
+
+    /// The same, with HTTP at `http`. Tests run side by side: never the default address.
+    pub fn start_http(data: &Path, http: &str, args: &[&str]) -> Sink {
         let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
-        command.args(["--listen", "127.0.0.1:0", "--log-level", "warn"]).args(args);
-        command.arg("--data").arg(data);
+        command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", http]);
+        command.args(args).arg("--data").arg(data);
         Sink::spawn(&mut command)
     }
 
     pub fn spawn(command: &mut Command) -> Sink {
         let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let (mut addresses, mut announced) = (Vec::new(), Vec::new());
+        let (mut addresses, mut http, mut announced) = (Vec::new(), None, Vec::new());
         for line in BufReader::new(child.stdout.take().unwrap()).lines() {
             let line = line.unwrap();
             if line.starts_with("sinkd: data in ") {
-                return Sink { child, addresses, announced };
+                return Sink { child, addresses, http, announced };
             }
             let line = line.strip_prefix("sinkd: ").unwrap();
-            if let Ok(address) = line[line.rfind(' ').unwrap() + 1..].parse() {
+            if let Some(address) = line.strip_prefix("HTTP on ") {
+                http = address.parse().ok();
+            } else if let Ok(address) = line[line.rfind(' ').unwrap() + 1..].parse() {
                 addresses.push(address);
             }
             announced.push(line.to_owned());

@@ -4,8 +4,8 @@
 usage: interop.py FOLDER [CLIENT ...]   (FOLDER holds the programs sinkd and sinkctl)
 
 Each client sends its messages; afterwards every message must be found once, byte-exact, with its
-exact envelope, by sinkctl and by tools/segdump.py. CLIENT: names of functions in clients/, all by
-default. Exit status 0: all of them; 1: not.
+exact envelope, by sinkctl and by tools/segdump.py. CLIENT: names of functions in clients/ and of the
+checks below, all by default. Exit status 0: all of them; 1: not.
 """
 import os
 import subprocess
@@ -18,10 +18,13 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from clients import by_command, by_library, by_python, by_relay  # noqa: E402
 from corpus import compare  # noqa: E402
+from monitoring import monitors_understand  # noqa: E402
 from readers import readers_agree  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
+# They start sinkd as they need it.
+CHECKS = [readers_agree, monitors_understand]
 
 
 def check(sink, sent):
@@ -56,12 +59,12 @@ def main():
         sys.exit(__doc__)
     programs, names = sys.argv[1], sys.argv[2:]
     failed = 0
-    for client in [*CLIENTS, readers_agree]:
+    for client in [*CLIENTS, *CHECKS]:
         if names and client.__name__ not in names:
             continue
         began = time.monotonic()
-        if client is readers_agree:
-            count, problem = readers_agree(programs)
+        if client in CHECKS:
+            count, problem = client(programs)
         else:
             count, problem = try_client(programs, client)
         failed += bool(problem)

@@ -20,9 +20,9 @@ class Sink:
         options = [option.format(socket=self.socket) for option in options]
         self.process = subprocess.Popen(
             [os.path.join(programs, "sinkd"), "--listen", "127.0.0.1:0", "--data", self.data,
-             "--log-level", "warn", *options],
+             "--log-level", "warn", "--http", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE, text=True)
-        self.port, self.lmtp_port = None, None
+        self.port, self.lmtp_port, self.http_port = None, None, None
         for line in self.process.stdout:
             found = re.match(r"sinkd: SMTP on 127\.0\.0\.1:(\d+)", line)
             if found:
@@ -30,6 +30,9 @@ class Sink:
             found = re.match(r"sinkd: LMTP on 127\.0\.0\.1:(\d+)", line)
             if found:
                 self.lmtp_port = int(found[1])
+            found = re.match(r"sinkd: HTTP on 127\.0\.0\.1:(\d+)", line)
+            if found:
+                self.http_port = int(found[1])
             if line.startswith("sinkd: data in"):
                 break
         if self.port is None:

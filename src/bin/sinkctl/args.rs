@@ -5,14 +5,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use sinkd::log::MessageId;
+use sinkd::stats::Metric;
 
 /// Reads what sinkd has stored, while it runs and after it stopped.
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd.
+    /// Data folder of sinkd; stats, report, compare, assert and runs take several.
     #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
-    pub data: PathBuf,
+    pub data: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
 }
@@ -41,6 +42,8 @@ pub enum Command {
     Tail(Tail),
     /// Print the number of messages accepted, those that were only counted included.
     Count {
+        #[command(flatten)]
+        during: During,
         /// One JSON object, which tells those apart.
         #[arg(long)]
         json: bool,
@@ -51,6 +54,39 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// What a run was like: totals, rates, percentiles of each phase, and what limited it.
+    Stats(Stats),
+    /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
+    Report(Report),
+    /// Two runs side by side, with the differences that are more than noise.
+    Compare {
+        /// A data folder, a run's name, or FOLDER:RUN.
+        a: String,
+        /// Likewise.
+        b: String,
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms', 'replies.5xx == 0';
+    /// exit 1 if one doesn't hold.
+    Assert(Assert),
+    /// Begin or end a run: a named span of time, for --run.
+    #[command(subcommand)]
+    Run(RunCommand),
+    /// List the runs and marks.
+    Runs {
+        /// One JSON object a line.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put a text at this moment, to be seen in runs.
+    Mark {
+        /// At most 256 octets.
+        text: String,
+    },
+    /// A screen of what is going on, second by second: rates, percentiles, replies. q quits.
+    Top,
     /// Remove messages: they are not listed, counted or given any more, their space goes with their
     /// segment. Exit 1 if an id names none.
     Rm(Rm),
@@ -75,15 +111,52 @@ pub struct Ls {
     /// The newest first; --offset counts from there.
     #[arg(long)]
     pub reverse: bool,
-    /// Only messages that arrived at or after this moment: RFC 3339, or how long ago (10m, 2h).
-    #[arg(long, value_name = "TIME")]
-    pub since: Option<Moment>,
-    /// Only messages that arrived before this moment.
-    #[arg(long, value_name = "TIME")]
-    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub during: During,
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// A span of time; without anything, all of it.
+#[derive(Debug, Default, Args)]
+pub struct During {
+    /// From this moment on: RFC 3339, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// During this run (see runs).
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
+    pub run: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Assert {
+    /// SUBJECT OP NUMBER[UNIT]; subjects: totals.messages, rate.median, transaction.p99,
+    /// replies.4xx, busy.max, limited_by (a wrong one lists them).
+    #[arg(value_name = "CLAIM")]
+    pub claims: Vec<String>,
+    /// A file of claims, one a line, # begins a comment.
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Also write a report that CI systems read.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub during: During,
+}
+
+#[derive(Subcommand)]
+pub enum RunCommand {
+    /// Begin a run with the next whole second, and wait for it; ends the one under way.
+    Start {
+        /// Unlike any other run's.
+        name: String,
+    },
+    /// End the run under way with this second, and wait for its end.
+    Stop,
 }
 
 #[derive(Args)]
@@ -97,6 +170,85 @@ pub struct Tail {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Stats {
+    /// A histogram, as text: messages_per_s, messages_per_100ms, transaction_us, think_data_us ...
+    /// (a wrong name lists them).
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<Subject>,
+    /// Every metric, not only those that fit a screen.
+    #[arg(long, group = "form")]
+    pub all: bool,
+    /// A line for each so long: 10s, 1m.
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub interval: Option<Duration>,
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object; with --interval one a line.
+    #[arg(long, group = "form")]
+    pub json: bool,
+    /// Comma-separated, with a line of names: metrics and their percentiles, or with --interval
+    /// the series.
+    #[arg(long, group = "form")]
+    pub csv: bool,
+    /// With --metric: the percentile distribution that HdrHistogram plotters read.
+    #[arg(long, group = "form", requires = "metric")]
+    pub hgrm: bool,
+}
+
+#[derive(Args)]
+pub struct Report {
+    /// The page; - for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Write each plot as a file of its own here, too.
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
+    #[command(flatten)]
+    pub during: During,
+    /// What the page is called.
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+}
+
+/// What a histogram is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// Something that was recorded.
+    Metric(Metric),
+    /// Messages in each second (10) or tenth of a second (1) of the run.
+    Throughput { tenths: u64 },
+}
+
+impl Subject {
+    const THROUGHPUTS: [(&'static str, u64); 2] =
+        [("messages_per_s", 10), ("messages_per_100ms", 1)];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Subject::Metric(metric) => metric.tag(),
+            Subject::Throughput { tenths: 10 } => Subject::THROUGHPUTS[0].0,
+            Subject::Throughput { .. } => Subject::THROUGHPUTS[1].0,
+        }
+    }
+}
+
+impl std::str::FromStr for Subject {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Subject, String> {
+        let throughputs = Subject::THROUGHPUTS;
+        if let Some((_, tenths)) = throughputs.iter().find(|(name, _)| *name == text) {
+            return Ok(Subject::Throughput { tenths: *tenths });
+        }
+        Metric::of(text).map(Subject::Metric).ok_or_else(|| {
+            let names = throughputs.iter().map(|(name, _)| *name);
+            let names: Vec<&str> = names.chain(Metric::ALL.iter().map(|m| m.tag())).collect();
+            format!("no metric '{text}'; there are {}", names.join(", "))
+        })
+    }
 }
 
 #[derive(Args)]

@@ -2,7 +2,7 @@
 use std::collections::HashSet;
 use std::io::Write;
 
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Slot};
 
 use crate::args::Ls;
@@ -10,7 +10,7 @@ use crate::print::Entry;
 use crate::{Finding, Out, report_unreadable};
 
 pub fn run(folder: &Folder, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
-    let span = Span { since_ns: ls.since.map(|m| m.0), until_ns: ls.until.map(|m| m.0) };
+    let span = ls.during.span(folder.path())?;
     let listing = folder.listing(span)?;
     let page = match ls.reverse {
         false => listing.forward(ls.offset)?,

@@ -1,18 +1,26 @@
 //! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
 mod args;
+mod assert;
 mod cat;
+mod compare;
 mod count;
+mod during;
 mod ls;
 mod print;
 mod prune;
+mod report;
 mod rm;
+mod runs;
 mod segments;
 mod show;
+mod stats;
 mod tail;
+mod top;
 mod verify;
 
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -57,20 +65,45 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
-    let folder = Folder::open(&cli.data).with_context(|| {
-        format!("{}: no data folder of sinkd; name one with --data", cli.data.display())
-    })?;
+    match &cli.command {
+        Command::Stats(stats) => return stats::run(&cli.data, stats, out),
+        Command::Report(report) => return report::run(&cli.data, report, out),
+        Command::Compare { a, b, json } => return compare::run(&cli.data, a, b, *json, out),
+        Command::Assert(assert) => return assert::run(&cli.data, assert, out),
+        Command::Runs { json } => return runs::list(&cli.data, *json, out),
+        _ => {}
+    }
+    let [data] = &cli.data[..] else {
+        anyhow::bail!(
+            "one --data, please: only stats, report, compare, assert and runs take several"
+        );
+    };
+    let folder = open(data)?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
         Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
         Command::Show { id, json } => show::run(&folder, *id, *json, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
-        Command::Count { json } => count::run(&folder, *json, out),
+        Command::Count { during, json } => count::run(&folder, during, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
+        Command::Run(run) => runs::run(data, run, out),
+        Command::Mark { text } => runs::mark(data, text, out),
+        Command::Stats(_)
+        | Command::Report(_)
+        | Command::Compare { .. }
+        | Command::Assert(_)
+        | Command::Runs { .. } => unreachable!("they have run above"),
+        Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
+}
+
+fn open(data: &Path) -> anyhow::Result<Folder> {
+    Folder::open(data).with_context(|| {
+        format!("{}: no data folder of sinkd; name one with --data", data.display())
+    })
 }
 
 /// The message meant; an error if there is none.

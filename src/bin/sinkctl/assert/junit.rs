@@ -1,0 +1,24 @@
+//! The report that CI systems read: JUnit's XML.
+use super::{Checked, escaped};
+
+/// One test suite, a test case for each claim.
+pub fn xml(checked: &[Checked]) -> String {
+    let failures = checked.iter().filter(|one| one.failure.is_some()).count();
+    let tests = checked.len();
+    let mut xml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+         <testsuite name=\"sinkctl assert\" tests=\"{tests}\" failures=\"{failures}\">\n"
+    );
+    for one in checked {
+        let name = escaped(&one.claim.text);
+        xml += &match &one.failure {
+            None => format!("  <testcase classname=\"sinkd\" name=\"{name}\"/>\n"),
+            Some(why) => format!(
+                "  <testcase classname=\"sinkd\" name=\"{name}\"><failure message=\"{}\"/>\
+                 </testcase>\n",
+                escaped(why)
+            ),
+        };
+    }
+    xml + "</testsuite>\n"
+}

@@ -1,0 +1,211 @@
+//! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
+use sinkd::stats::{Metric, Percentiles};
+
+use super::number;
+use crate::stats::Gathered;
+
+/// A number of a run, by its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    Total(&'static str),
+    Rate(&'static str),
+    Metric(Metric, &'static str),
+    /// Replies whose code begins so: `replies.4xx`, `replies.452`.
+    Replies {
+        code: [u8; 3],
+        digits: usize,
+    },
+    /// Share of the busiest event loop.
+    Busy(&'static str),
+    LimitedBy,
+    NotRecorded,
+}
+
+/// What a subject is counted in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    None,
+    Micros,
+    Bytes,
+    Share,
+}
+
+/// What was found.
+pub enum Value {
+    Number(f64),
+    Word(&'static str),
+}
+
+const TOTALS: [&str; 5] = ["messages", "recipients", "bytes", "connections", "refused"];
+const RATES: [&str; 3] = ["mean", "median", "max"];
+const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
+const BUSY: [&str; 2] = ["median", "max"];
+
+/// The name as the table has it; an error lists the table.
+fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
+    let found = table.iter().copied().find(|known| *known == name);
+    found.ok_or_else(|| format!("{what} has {}", table.join(", ")))
+}
+
+impl std::str::FromStr for Subject {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Subject, String> {
+        let (what, part) = name.split_once('.').unwrap_or((name, ""));
+        match what {
+            "totals" => one_of(what, part, &TOTALS).map(Subject::Total),
+            "rate" => one_of(what, part, &RATES).map(Subject::Rate),
+            "busy" => one_of(what, part, &BUSY).map(Subject::Busy),
+            "limited_by" => Ok(Subject::LimitedBy),
+            "not_recorded" => Ok(Subject::NotRecorded),
+            "replies" => replies(part),
+            _ => {
+                let metric = Metric::of(what).or_else(|| Metric::of(&format!("{what}_us")));
+                let metric = metric.ok_or_else(|| {
+                    let names: Vec<_> = Metric::ALL.iter().map(|metric| metric.tag()).collect();
+                    format!(
+                        "no subject '{what}'; there are totals, rate, replies, busy, limited_by, \
+                         not_recorded, {}",
+                        names.join(", ")
+                    )
+                })?;
+                Ok(Subject::Metric(metric, one_of(what, part, &PERCENTILES)?))
+            }
+        }
+    }
+}
+
+/// `5xx`, `45x`, `452`.
+fn replies(part: &str) -> Result<Subject, String> {
+    let digits = part.trim_end_matches('x');
+    let is_code = part.len() == 3
+        && digits.bytes().all(|b| b.is_ascii_digit())
+        && matches!(digits.as_bytes().first(), Some(b'2'..=b'5'));
+    match part.as_bytes().try_into() {
+        Ok(code) if is_code => Ok(Subject::Replies { code, digits: digits.len() }),
+        _ => Err(format!("a reply is 5xx, 45x or 452, not '{part}'")),
+    }
+}
+
+impl Subject {
+    /// `None`: it is a word.
+    pub fn unit(&self) -> Option<Unit> {
+        Some(match self {
+            Subject::LimitedBy => return None,
+            Subject::Metric(_, "count") => Unit::None,
+            Subject::Metric(metric, _) => match metric.unit() {
+                "us" => Unit::Micros,
+                "B" | "B/s" => Unit::Bytes,
+                _ => Unit::None,
+            },
+            Subject::Total("bytes") => Unit::Bytes,
+            Subject::Busy(_) => Unit::Share,
+            _ => Unit::None,
+        })
+    }
+
+    /// The error: there is nothing to compare.
+    pub fn of(&self, gathered: &Gathered) -> Result<Value, String> {
+        let Gathered { history, summary, verdict, not_recorded } = gathered;
+        let value = match self {
+            Subject::Total(which) => {
+                let totals = summary.totals;
+                (match *which {
+                    "messages" => totals.messages,
+                    "recipients" => totals.recipients,
+                    "bytes" => totals.bytes,
+                    "connections" => totals.connections,
+                    _ => totals.refused,
+                }) as f64
+            }
+            Subject::Rate(which) => match *which {
+                "mean" => summary.rate.mean,
+                "median" => summary.rate.median,
+                _ => summary.rate.max,
+            },
+            Subject::Metric(metric, which) => percentile(history.histogram(*metric), which)?,
+            Subject::Replies { code, digits } => {
+                let is_meant =
+                    |name: &str| name.as_bytes().get(..*digits) == Some(&code[..*digits]);
+                let replies = history.replies();
+                replies.iter().filter(|(name, _)| is_meant(name)).map(|(_, n)| *n).sum::<u64>()
+                    as f64
+            }
+            Subject::Busy("median") => summary.busy_share.0,
+            Subject::Busy(_) => summary.busy_share.1,
+            Subject::LimitedBy => return Ok(Value::Word(verdict.limited_by.name())),
+            Subject::NotRecorded => not_recorded.ok_or("the log can't be read")? as f64,
+        };
+        Ok(Value::Number(value))
+    }
+}
+
+fn percentile(
+    histogram: Option<&hdrhistogram::Histogram<u64>>,
+    which: &str,
+) -> Result<f64, String> {
+    let Some(histogram) = histogram else {
+        return if which == "count" { Ok(0.0) } else { Err("nothing was recorded".into()) };
+    };
+    let p = Percentiles::of(histogram);
+    Ok(match which {
+        "count" => p.count as f64,
+        "mean" => p.mean,
+        "p50" => p.p50 as f64,
+        "p90" => p.p90 as f64,
+        "p99" => p.p99 as f64,
+        "p99_9" => p.p99_9 as f64,
+        "p99_99" => p.p99_99 as f64,
+        _ => p.max as f64,
+    })
+}
+
+impl Unit {
+    /// Endings, and what they multiply by.
+    fn endings(self) -> &'static [(&'static str, f64)] {
+        match self {
+            Unit::None => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
+            Unit::Micros => &[("us", 1.0), ("ms", 1e3), ("s", 1e6)],
+            Unit::Bytes => &[
+                ("", 1.0),
+                ("B", 1.0),
+                ("K", 1024.0),
+                ("KiB", 1024.0),
+                ("M", 1_048_576.0),
+                ("MiB", 1_048_576.0),
+                ("G", 1_073_741_824.0),
+                ("GiB", 1_073_741_824.0),
+                ("kB", 1e3),
+                ("MB", 1e6),
+                ("GB", 1e9),
+            ],
+            Unit::Share => &[("", 1.0), ("%", 0.01)],
+        }
+    }
+
+    /// A bound as somebody wrote it.
+    pub fn parse(self, text: &str) -> Result<f64, String> {
+        let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
+        let (digits, ending) = (&text[..end], text[end..].trim());
+        let value: f64 = digits.parse().map_err(|_| format!("expected a number, not '{text}'"))?;
+        let known = self.endings().iter().find(|(known, _)| *known == ending);
+        let (_, factor) = known.ok_or_else(|| {
+            let names: Vec<_> = self.endings().iter().map(|(name, _)| *name).collect();
+            let names = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
+            format!("'{text}' needs a unit that fits: {}", names.join(", "))
+        })?;
+        Ok(value * factor)
+    }
+
+    /// A value for a person.
+    pub fn text(self, value: f64) -> String {
+        match self {
+            Unit::None => number(value),
+            Unit::Micros if value >= 1e6 => format!("{} s", number(value / 1e6)),
+            Unit::Micros if value >= 1e3 => format!("{} ms", number(value / 1e3)),
+            Unit::Micros => format!("{} us", number(value)),
+            Unit::Bytes => format!("{} octets", number(value)),
+            Unit::Share => format!("{} %", number(value * 100.0)),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Which span of time a command reads.
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use sinkd::log::Runs;
+use sinkd::log::reader::Span;
+
+use crate::args::During;
+
+impl During {
+    /// Is it all of time?
+    pub fn is_all(&self) -> bool {
+        self.since.is_none() && self.until.is_none() && self.run.is_none()
+    }
+
+    /// Of each folder, Unix ns. A run may be named in one of them alone: then its span holds for
+    /// the others too.
+    pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<Range<u64>>> {
+        let Some(name) = &self.run else {
+            let (since, until) = (self.since.map(|m| m.0), self.until.map(|m| m.0));
+            return Ok(vec![since.unwrap_or(0)..until.unwrap_or(u64::MAX); folders.len()]);
+        };
+        let mut found = Vec::new();
+        for folder in folders {
+            let runs = Runs::read(folder)
+                .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+            let span = |run: &sinkd::log::Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
+            found.push(runs.find(name).map(span));
+        }
+        let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).cloned() else {
+            found.into_iter().collect::<Result<Vec<_>, _>>()?;
+            anyhow::bail!("no folder was named");
+        };
+        Ok(found.into_iter().map(|span| span.unwrap_or(first.clone())).collect())
+    }
+
+    /// Of one folder, as its log wants it.
+    pub fn span(&self, folder: &std::path::Path) -> anyhow::Result<Span> {
+        let spans = self.spans(&[folder.to_owned()])?;
+        let Range { start, end } = spans[0];
+        Ok(Span {
+            since_ns: (start > 0).then_some(start),
+            until_ns: (end < u64::MAX).then_some(end),
+        })
+    }
+}
+
+/// Whole seconds that begin in a span of ns: statistics are kept by the second.
+pub fn seconds(ns: &Range<u64>) -> Range<u64> {
+    ns.start.div_ceil(1_000_000_000)..ns.end.div_ceil(1_000_000_000)
+}

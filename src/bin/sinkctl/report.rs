@@ -1,0 +1,87 @@
+//! `sinkctl report`: a run as one page that can be attached, printed and read without a network.
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+use crate::args::Report;
+use crate::{Finding, Out};
+
+mod buckets;
+mod figure;
+mod gather;
+mod over_time;
+mod page;
+mod spread;
+mod tables;
+mod verdict;
+
+use figure::Figure;
+use gather::Run;
+
+/// A heading and what stands below it.
+struct Part {
+    heading: &'static str,
+    figures: Vec<Figure>,
+    /// Tables and sentences, HTML.
+    html: String,
+}
+
+pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {
+    let run = Run::gather(folders, report)?;
+    for problem in &run.problems {
+        eprintln!("sinkctl: {problem}");
+    }
+    let parts = parts(&run);
+    let html = page::page(&run, report.title.as_deref(), &parts);
+    if report.output == Path::new("-") {
+        out.write_all(html.as_bytes())?;
+    } else {
+        write(&report.output, &html)?;
+        writeln!(out, "{}", report.output.display())?;
+    }
+    if let Some(folder) = &report.svg {
+        fs::create_dir_all(folder)
+            .with_context(|| format!("{}: can't be made", folder.display()))?;
+        for figure in parts.iter().flat_map(|part| &part.figures) {
+            write(&folder.join(format!("{}.svg", figure.name)), &figure.standalone())?;
+        }
+    }
+    let is_good = run.problems.is_empty();
+    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+    fs::write(path, text).with_context(|| format!("{}: can't be written", path.display()))
+}
+
+/// What there is to show, in the order of a reader's questions.
+fn parts(run: &Run) -> Vec<Part> {
+    let part = |heading, figures: Vec<Option<Figure>>, html: String| Part {
+        heading,
+        figures: figures.into_iter().flatten().collect(),
+        html,
+    };
+    let (sizes, one_size) = spread::sizes(run);
+    let (recipients, one_number) = spread::recipients(run);
+    let parts = [
+        part("Rate", vec![over_time::rate(run)], String::new()),
+        part(
+            "How even the rate was",
+            vec![spread::throughput(run, 10), spread::throughput(run, 1)],
+            String::new(),
+        ),
+        part(
+            "Percentiles",
+            vec![spread::sink_curves(run), spread::sender_curves(run)],
+            String::new(),
+        ),
+        part("Transactions over time", vec![over_time::heat(run)], String::new()),
+        part("Messages", vec![sizes, recipients], one_size + &one_number),
+        part("Replies", Vec::new(), tables::replies(run)),
+        part("Event loops", vec![over_time::busy(run), over_time::rounds(run)], tables::loops(run)),
+    ];
+    let has_content = |part: &Part| !part.figures.is_empty() || !part.html.is_empty();
+    parts.into_iter().filter(has_content).collect()
+}

@@ -1,0 +1,126 @@
+//! Spans of equal length, few enough to be drawn, over a run of any length.
+use std::ops::Range;
+
+/// Spans of equal length, the first at a multiple of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buckets {
+    /// What they cover, Unix s.
+    pub span: Range<u64>,
+    /// Of each, s.
+    pub length: u64,
+}
+
+/// What a value was like in a bucket.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Point {
+    /// Its beginning, Unix s.
+    pub from: f64,
+    /// Its middle, Unix s.
+    pub at: f64,
+    pub mean: f64,
+    pub low: f64,
+    pub high: f64,
+}
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY: u64 = 24 * HOUR;
+/// Lengths that fit a clock, s.
+const LENGTHS: &[u64] = &[
+    1,
+    2,
+    5,
+    10,
+    15,
+    30,
+    MINUTE,
+    2 * MINUTE,
+    5 * MINUTE,
+    10 * MINUTE,
+    15 * MINUTE,
+    30 * MINUTE,
+    HOUR,
+    2 * HOUR,
+    3 * HOUR,
+    6 * HOUR,
+    12 * HOUR,
+];
+
+impl Buckets {
+    /// At most `most` of them, and one more where the first does not begin with the span.
+    pub fn of(span: Range<u64>, most: u64) -> Buckets {
+        let least = (span.end - span.start).div_ceil(most).max(1);
+        let fitting = LENGTHS.iter().copied().find(|length| *length >= least);
+        Buckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
+    }
+
+    pub fn count(&self) -> usize {
+        (self.span.end.div_ceil(self.length) - self.span.start / self.length) as usize
+    }
+
+    /// The bucket of a second; those outside the span go to its ends.
+    pub fn index(&self, second: u64) -> usize {
+        let last = self.span.end.saturating_sub(1).max(self.span.start);
+        let second = second.clamp(self.span.start, last);
+        (second / self.length - self.span.start / self.length) as usize
+    }
+
+    /// The seconds of a bucket that lie in the span.
+    pub fn seconds(&self, index: usize) -> Range<u64> {
+        let start = (self.span.start / self.length + index as u64) * self.length;
+        start.max(self.span.start)..(start + self.length).min(self.span.end)
+    }
+
+    /// Means and extremes of a value that is 0 in the seconds that are left out; what lies outside
+    /// the span is none of it.
+    pub fn points(&self, values: impl Iterator<Item = (u64, f64)>) -> Vec<Point> {
+        let none = Point { low: f64::MAX, ..Point::default() };
+        let mut all = vec![(0u64, none); self.count()];
+        for (second, value) in values.filter(|(second, _)| self.span.contains(second)) {
+            let (seen, point) = &mut all[self.index(second)];
+            *seen += 1;
+            point.mean += value;
+            point.low = point.low.min(value);
+            point.high = point.high.max(value);
+        }
+        let finish = |(i, (seen, point)): (usize, (u64, Point))| {
+            let seconds = self.seconds(i);
+            let length = (seconds.end - seconds.start).max(1);
+            let low = if seen < length { 0.0 } else { point.low };
+            let from = seconds.start as f64;
+            let at = from + length as f64 / 2.0;
+            Point { from, at, mean: point.mean / length as f64, low, high: point.high }
+        };
+        all.into_iter().enumerate().map(finish).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_second_has_a_bucket_and_there_are_not_too_many() {
+        for start in [0, 1, 59, 1_795_248_007] {
+            for length in [1, 2, 599, 600, 601, 3599, 86_400, 400 * DAY, 1 << 40] {
+                let buckets = Buckets::of(start..start + length, 600);
+                assert!((1..=601).contains(&buckets.count()), "{start} {length} {buckets:?}");
+                assert_eq!(buckets.index(start), 0);
+                assert_eq!(buckets.index(start + length - 1), buckets.count() - 1);
+                let covered: u64 =
+                    (0..buckets.count()).map(|i| buckets.seconds(i)).map(|s| s.end - s.start).sum();
+                assert_eq!(covered, length);
+            }
+        }
+    }
+
+    #[test]
+    fn seconds_of_nothing_count() {
+        let buckets = Buckets { span: 103..118, length: 10 };
+        let points =
+            buckets.points([(103, 7.0), (104, 14.0), (110, 8.0), (0, 9.0), (118, 9.0)].into_iter());
+        let first = Point { from: 103.0, at: 106.5, mean: 3.0, low: 0.0, high: 14.0 };
+        let last = Point { from: 110.0, at: 114.0, mean: 1.0, low: 0.0, high: 8.0 };
+        assert_eq!(points, [first, last]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Reading what the report shows, into memory that does not grow with the length of the run but
+//! for its counters.
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use hdrhistogram::Histogram;
+use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval_of};
+
+use super::buckets::Buckets;
+use crate::args::Report;
+use crate::during::seconds;
+use crate::stats::Gathered;
+
+/// Columns of what is shown over time by histograms: 30 KiB each.
+const COLUMNS_MAX: u64 = 140;
+
+/// A data folder.
+pub struct Source {
+    pub path: PathBuf,
+    /// What is taken of it, Unix s.
+    span: Range<u64>,
+    pub messages: u64,
+}
+
+/// What was recorded in a span of time.
+pub struct Column {
+    pub transactions: Histogram<u64>,
+    pub longest_round_us: u64,
+}
+
+/// All that is known of a run.
+pub struct Run {
+    pub history: History,
+    pub summary: Summary,
+    pub verdict: Verdict,
+    pub sources: Vec<Source>,
+    /// Messages of the logs that are not in the statistics; `None`: can't be told.
+    pub not_recorded: Option<u64>,
+    /// What could not be read.
+    pub problems: Vec<String>,
+    /// Over `columns`; `None`: nothing was recorded.
+    pub timeline: Option<Buckets>,
+    pub columns: Vec<Column>,
+}
+
+impl Run {
+    /// Reads all folders and merges them.
+    pub fn gather(folders: &[PathBuf], report: &Report) -> anyhow::Result<Run> {
+        let Gathered { mut history, summary, verdict, not_recorded } =
+            Gathered::of(folders, &report.during)?;
+        let mut sources = Vec::new();
+        for (path, span) in folders.iter().zip(report.during.spans(folders)?) {
+            let (mut own, span) = (History::default(), seconds(&span));
+            own.read_counters(path, span.clone()).with_context(|| unreadable(path))?;
+            let messages = own.total(Counter::Messages);
+            sources.push(Source { path: path.clone(), span, messages });
+        }
+        let problems = std::mem::take(&mut history.problems);
+        let mut run = Run {
+            history,
+            summary,
+            verdict,
+            sources,
+            not_recorded,
+            problems,
+            timeline: None,
+            columns: Vec::new(),
+        };
+        if let Some(span) = run.span() {
+            run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
+        }
+        Ok(run)
+    }
+
+    /// From the first to the last second in which a client did anything, Unix s: that sinkd itself
+    /// was awake before and after is not the run.
+    pub fn span(&self) -> Option<Range<u64>> {
+        let mut active = self.history.seconds.iter().filter(|(_, second)| is_active(second));
+        let (first, _) = active.next()?;
+        let last = active.next_back().map_or(first, |(last, _)| last);
+        Some(*first..last + 1)
+    }
+
+    fn read_columns(&mut self, buckets: Buckets) -> anyhow::Result<()> {
+        let empty =
+            || Column { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
+        let mut columns: Vec<Column> = (0..buckets.count()).map(|_| empty()).collect();
+        const METRICS: [Metric; 2] = [Metric::Transaction, Metric::Round];
+        for Source { path, span, .. } in &self.sources {
+            let take = |metric, second, histogram: &Histogram<u64>| {
+                let column = &mut columns[buckets.index(second)];
+                match metric {
+                    // Refused only if it is beyond the bounds: the history says so already.
+                    Metric::Transaction => drop(column.transactions.add(histogram)),
+                    _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
+                }
+            };
+            let problems = each_interval_of(path, both(span, &buckets.span), &METRICS, take);
+            for problem in problems.with_context(|| unreadable(path))? {
+                if !self.problems.contains(&problem) {
+                    self.problems.push(problem);
+                }
+            }
+        }
+        (self.timeline, self.columns) = (Some(buckets), columns);
+        Ok(())
+    }
+}
+
+/// What two spans have in common.
+fn both(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
+    let start = one.start.max(other.start);
+    start..one.end.min(other.end).max(start)
+}
+
+fn is_active(second: &Second) -> bool {
+    let counters = [
+        Counter::Messages,
+        Counter::Refused,
+        Counter::Connections,
+        Counter::Closed,
+        Counter::Commands,
+    ];
+    counters.into_iter().any(|counter| second.counter(counter) > 0)
+}
+
+fn unreadable(path: &std::path::Path) -> String {
+    format!("{}: its statistics can't be read", path.display())
+}

@@ -1,0 +1,313 @@
+//! Plots over time: rate, latencies, event loops.
+use hdrhistogram::Histogram;
+use sinkd::plot::{Axis, Heat, Hint, Lines, Scale, Series, Unit};
+use sinkd::stats::{Counter, Metric};
+
+use super::buckets::{Buckets, Point};
+use super::figure::{Figure, Width, Words, counted, date, moment, seconds};
+use super::gather::{Column, Run};
+
+/// Points of a line at most.
+const POINTS_MAX: u64 = 500;
+/// Runs of so many seconds are shown by the tenth of a second.
+const TENTHS_SPAN_MAX: u64 = 10;
+/// Rows of the heat map at most, and in a decade.
+const ROWS_MAX: f64 = 40.0;
+const ROWS_PER_DECADE_MAX: f64 = 12.0;
+
+/// A line over time, under way.
+struct Course {
+    points: Vec<Point>,
+    /// What it covers, Unix s: the same for all plots over time.
+    span: (f64, f64),
+    /// Of each point, s.
+    length: f64,
+    /// Each point is many seconds.
+    is_bucketed: bool,
+}
+
+fn time_axis(from: f64, until: f64) -> Axis {
+    let (first, last) = (date(from), date((until - 0.001).max(from)));
+    let days = if first == last { first } else { format!("{first} to {last}") };
+    Axis { title: format!("time of day (UTC), {days}"), scale: Scale::time(from, until) }
+}
+
+fn axis(title: &str, scale: Scale) -> Axis {
+    Axis { title: title.to_owned(), scale }
+}
+
+impl Course {
+    /// Of a value that each second has; `None`: less than two points.
+    fn of(run: &Run, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Course> {
+        let span = run.span()?;
+        let buckets = Buckets::of(span.clone(), POINTS_MAX);
+        let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
+        let (points, length) = (buckets.points(values), buckets.length);
+        (points.len() > 1).then_some(Course {
+            points,
+            span: (span.start as f64, span.end as f64),
+            length: length as f64,
+            is_bucketed: length > 1,
+        })
+    }
+
+    /// Messages per second by the tenth.
+    fn of_tenths(run: &Run) -> Option<Course> {
+        let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
+        let (first, last) = run.summary.span_tenths?;
+        let tenths = span.flat_map(|second| (0..10).map(move |i| (second, i)));
+        let of = |second, i: usize| run.history.seconds.get(&second).map_or(0, |s| s.tenths[i]);
+        let points: Vec<Point> = tenths
+            .filter(|(second, i)| (first..=last).contains(&(second * 10 + *i as u64)))
+            .map(|(second, i)| {
+                let rate = 10.0 * of(second, i) as f64;
+                let from = second as f64 + i as f64 / 10.0;
+                Point { from, at: from + 0.05, mean: rate, low: rate, high: rate }
+            })
+            .collect();
+        let span = (first as f64 / 10.0, (last + 1) as f64 / 10.0);
+        (points.len() > 1).then_some(Course { points, span, length: 0.1, is_bucketed: false })
+    }
+
+    fn high(&self) -> f64 {
+        self.points.iter().map(|point| point.high).fold(0.0, f64::max)
+    }
+
+    fn series(&self, class: &'static str) -> Series {
+        let band = self.points.iter().filter(|_| self.is_bucketed);
+        Series {
+            name: String::from(if self.is_bucketed { "mean" } else { "" }),
+            class,
+            points: self.points.iter().map(|point| (point.at, point.mean)).collect(),
+            band: band.map(|point| (point.at, point.low, point.high)).collect(),
+        }
+    }
+
+    fn hints(&self, text: impl Fn(f64) -> String) -> Vec<Hint> {
+        let hint = |point: &Point| {
+            let extremes = format!(" ({} to {})", text(point.low), text(point.high));
+            let extremes = if self.is_bucketed { extremes } else { String::new() };
+            let text =
+                format!("{}: {}{extremes}", moment(point.from, self.length), text(point.mean));
+            Hint { x: point.from, text }
+        };
+        self.points.iter().map(hint).collect()
+    }
+
+    /// What a point is.
+    fn note(&self) -> String {
+        match self.is_bucketed {
+            true => format!(
+                "Each point is the mean of {}; the band reaches from the lowest to the highest \
+                 second of it.",
+                seconds(self.length)
+            ),
+            false => format!("Each point is {}.", seconds(self.length)),
+        }
+    }
+}
+
+pub fn rate(run: &Run) -> Option<Figure> {
+    run.summary.span_tenths?;
+    let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
+    let course = Course::of_tenths(run).or_else(|| Course::of(run, messages))?;
+    let lines = Lines {
+        x: time_axis(course.span.0, course.span.1),
+        y: axis("messages/s", Scale::from_zero(Unit::PerSecond, course.high())),
+        series: vec![course.series("s1")],
+        hints: course.hints(|value| format!("{} messages/s", Unit::Number.text(value.round()))),
+    };
+    let rate = run.summary.rate;
+    let text = |value: f64| Unit::Number.text(value.round());
+    let words = Words {
+        name: "rate",
+        title: String::from("Messages per second over time"),
+        note: format!(
+            "Accepted messages. {} The first and the last second are rarely whole.",
+            course.note()
+        ),
+        label: format!(
+            "Messages per second over time: mean {}, median {}, peak {}",
+            text(rate.mean),
+            text(rate.median),
+            text(rate.max)
+        ),
+    };
+    Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
+}
+
+pub fn busy(run: &Run) -> Option<Figure> {
+    let course = Course::of(run, |second| second.busiest_us as f64 / 1e6)?;
+    if course.high() == 0.0 {
+        return None;
+    }
+    let lines = Lines {
+        x: time_axis(course.span.0, course.span.1),
+        y: axis("busy share of the second", Scale::from_zero(Unit::Share, course.high().max(1.0))),
+        series: vec![course.series("s3")],
+        hints: course.hints(|value| Unit::Share.text(value)),
+    };
+    let (median, max) = run.summary.busy_share;
+    let (median, max) = (Unit::Share.text(median), Unit::Share.text(max));
+    let words = Words {
+        name: "busy",
+        title: String::from("The busiest event loop"),
+        note: format!(
+            "The part of each second that the busiest loop spent working. Near 100\u{a0}% the sink \
+             sets the pace, and the sender could have been faster. {}",
+            course.note()
+        ),
+        label: format!("Busy share of the busiest event loop: median {median}, at most {max}"),
+    };
+    Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
+}
+
+/// The longest round in each column of time.
+pub fn rounds(run: &Run) -> Option<Figure> {
+    let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
+    let longest = |column: &Column| column.longest_round_us as f64;
+    let values: Vec<f64> = run.columns.iter().map(longest).collect();
+    let max = values.iter().copied().fold(0.0, f64::max);
+    let min = values.iter().copied().filter(|us| *us > 0.0).fold(max, f64::min);
+    if max == 0.0 {
+        return None;
+    }
+    // A line over nothing would be a round of no time.
+    let value = |us: f64| if us > 0.0 { us } else { f64::NAN };
+    let points = values.iter().enumerate().map(|(i, us)| (middle(buckets, i), value(*us)));
+    let hint = |(i, us): (usize, &f64)| {
+        let from = buckets.seconds(i).start as f64;
+        Hint {
+            x: from,
+            text: format!(
+                "{}: {}",
+                moment(from, buckets.length as f64),
+                Unit::Microseconds.text(*us)
+            ),
+        }
+    };
+    let points = points.collect();
+    let lines = Lines {
+        x: time_axis(buckets.span.start as f64, buckets.span.end as f64),
+        y: axis("longest round", Scale::log(Unit::Microseconds, min, max)),
+        series: vec![Series { name: String::new(), class: "s3", points, band: Vec::new() }],
+        hints: values.iter().enumerate().filter(|(_, us)| **us > 0.0).map(hint).collect(),
+    };
+    let words = Words {
+        name: "rounds",
+        title: String::from("Longest round of an event loop"),
+        note: format!(
+            "While a loop is in a round, its other connections wait: this is the longest time the \
+             sink kept anyone waiting. Each point is the maximum of {}.",
+            seconds(buckets.length as f64)
+        ),
+        label: format!("Longest round over time: at most {}", Unit::Microseconds.text(max)),
+    };
+    Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
+}
+
+fn middle(buckets: &Buckets, index: usize) -> f64 {
+    let seconds = buckets.seconds(index);
+    (seconds.start + seconds.end) as f64 / 2.0
+}
+
+/// Transaction times over time.
+pub fn heat(run: &Run) -> Option<Figure> {
+    let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
+    let all = run.history.histogram(Metric::Transaction)?;
+    let (low, high) = (all.min() as f64, all.max() as f64);
+    let scale = Scale::log(Unit::Microseconds, low, high);
+    let rows = rows(scale.bounds());
+    let counts = run.columns.iter().map(|column| in_rows(&column.transactions, &rows)).collect();
+    let mut columns: Vec<f64> =
+        (0..buckets.count()).map(|i| buckets.seconds(i).start as f64).collect();
+    columns.push(buckets.span.end as f64);
+    let heat = Heat {
+        x: time_axis(buckets.span.start as f64, buckets.span.end as f64),
+        y: axis("transaction time", scale),
+        columns,
+        rows,
+        counts,
+        what: String::from("messages"),
+        series: vec![
+            percentile(run, buckets, ("p50", 0.5), "over1"),
+            percentile(run, buckets, ("p99", 0.99), "over2"),
+        ],
+        hints: heat_hints(run, buckets),
+    };
+    let text = |quantile| Unit::Microseconds.text(all.value_at_quantile(quantile) as f64);
+    let words = Words {
+        name: "latency",
+        title: String::from("Transaction time over time"),
+        note: format!(
+            "Each column is {}; the stronger the colour, the more transactions took that long, \
+             from MAIL to the final reply. Two bands tell of two kinds of messages or two paths; \
+             a column that reaches up is a stall.",
+            seconds(buckets.length as f64)
+        ),
+        label: format!(
+            "Heat map of transaction times over time: p50 {}, p99 {}, at most {}",
+            text(0.5),
+            text(0.99),
+            text(1.0)
+        ),
+    };
+    Some(Figure::new(Width::Whole, words, |mut size, title, label| {
+        size.height += 60.0;
+        heat.draw(size, title, label)
+    }))
+}
+
+/// Edges of equal ratio between the bounds.
+fn rows((from, until): (f64, f64)) -> Vec<f64> {
+    let decades = (until / from).log10();
+    let count = (decades * ROWS_PER_DECADE_MAX).round().clamp(1.0, ROWS_MAX) as usize;
+    let ratio = (until / from).powf(1.0 / count as f64);
+    (0..=count).map(|i| from * ratio.powi(i as i32)).collect()
+}
+
+fn in_rows(histogram: &Histogram<u64>, edges: &[f64]) -> Vec<u64> {
+    let mut counts = vec![0; edges.len() - 1];
+    for step in histogram.iter_recorded() {
+        let value = step.value_iterated_to() as f64;
+        let row = edges[1..edges.len() - 1].partition_point(|edge| *edge <= value);
+        counts[row] += step.count_at_value();
+    }
+    counts
+}
+
+fn percentile(
+    run: &Run,
+    buckets: &Buckets,
+    (name, quantile): (&str, f64),
+    class: &'static str,
+) -> Series {
+    let value = |column: &Column| match column.transactions.is_empty() {
+        true => f64::NAN,
+        false => column.transactions.value_at_quantile(quantile) as f64,
+    };
+    let points = run.columns.iter().enumerate();
+    let points = points.map(|(i, column)| (middle(buckets, i), value(column))).collect();
+    Series { name: name.to_owned(), class, points, band: Vec::new() }
+}
+
+fn heat_hints(run: &Run, buckets: &Buckets) -> Vec<Hint> {
+    let hint = |(i, column): (usize, &Column)| {
+        let from = buckets.seconds(i).start as f64;
+        let times = &column.transactions;
+        let at = |quantile| Unit::Microseconds.text(times.value_at_quantile(quantile) as f64);
+        let text = match times.is_empty() {
+            true => format!("{}: nothing", moment(from, buckets.length as f64)),
+            false => format!(
+                "{}: {}, p50 {}, p99 {}, max {}",
+                moment(from, buckets.length as f64),
+                counted(times.len(), "message", "messages"),
+                at(0.5),
+                at(0.99),
+                at(1.0)
+            ),
+        };
+        Hint { x: from, text }
+    };
+    run.columns.iter().enumerate().map(hint).collect()
+}

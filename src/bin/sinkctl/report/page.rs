@@ -1,0 +1,260 @@
+//! The page: one HTML file that fetches nothing and needs no script.
+use std::fmt::Write;
+
+use sinkd::plot::{CSS, Unit, escape};
+
+use super::figure::{Figure, Width, counted, seconds};
+use super::gather::Run;
+use super::verdict::{Verdict, verdict};
+use super::{Part, tables};
+use crate::print::rfc3339;
+
+/// What the page has besides its plots.
+const PAGE_CSS: &str = r#"
+*{box-sizing:border-box}body{margin:0;background:var(--surface);color:var(--ink);
+font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+main{max-width:920px;margin:0 auto;padding:28px 20px 48px}
+h1{font-size:26px;line-height:1.25;margin:0 0 4px;overflow-wrap:anywhere}
+h2{font-size:19px;margin:32px 0 10px;padding-top:10px;border-top:1px solid var(--grid)}
+h3{font-size:15px;margin:0 0 2px}
+p{margin:4px 0 10px}
+.soft,figcaption,footer,dd,.sources{color:var(--soft)}
+.sources{margin:0 0 18px;padding:0;list-style:none;overflow-wrap:anywhere;font-size:14px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(148px,1fr));gap:10px;margin:18px 0}
+.tiles div{background:var(--raised);border-radius:8px;padding:10px 14px}
+.tiles dt{font-size:13px;color:var(--soft)}
+.tiles dd{margin:0;font-size:20px;font-weight:600;color:var(--ink);
+font-variant-numeric:tabular-nums}
+.tiles dd small{display:block;font-size:12.5px;font-weight:400;color:var(--soft)}
+.verdict,.notice{border-left:5px solid var(--s1);background:var(--raised);border-radius:4px;
+padding:12px 18px;margin:18px 0}
+.notice{border-color:var(--warn)}
+.verdict strong{font-size:18px;display:block}
+.verdict.saturated{border-color:var(--alert);background:var(--alert-surface)}
+.verdict.saturated strong{color:var(--alert)}
+.verdict dl{display:flex;flex-wrap:wrap;gap:4px 26px;margin:8px 0 0}
+.verdict dt{font-size:13px;color:var(--soft)}.verdict dd{margin:0;color:var(--ink);font-weight:600}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%;font-size:14px;font-variant-numeric:tabular-nums}
+th,td{text-align:left;padding:4px 8px;border-bottom:1px solid var(--grid);white-space:nowrap}
+th:first-child,td:first-child{padding-left:0}
+th:first-child{position:sticky;left:0;background:var(--surface)}
+thead th{font-weight:600;color:var(--soft)}tbody th{font-weight:500}
+.n{text-align:right}
+.replies .chart{width:40%;min-width:90px}
+.replies .chart span{display:block;height:12px;border-radius:0 3px 3px 0;background:var(--s1)}
+.transient td,.transient th{color:var(--warn)}.permanent td,.permanent th{color:var(--alert)}
+.replies .transient .chart span{background:repeating-linear-gradient(135deg,var(--warn) 0 4px,
+transparent 4px 7px);box-shadow:inset 0 0 0 1px var(--warn)}
+.replies .permanent .chart span{background:var(--alert)}
+details{margin:10px 0;font-size:14px}summary{cursor:pointer;color:var(--soft)}
+details dt{font-weight:600}details dd{margin:0 0 6px}
+figure{margin:0 0 26px;break-inside:avoid}
+figcaption{font-size:14px;margin-bottom:8px}figcaption h3{color:var(--ink)}
+.pair{display:grid;grid-template-columns:1fr 1fr;gap:0 20px}
+.pair figure{margin-bottom:8px;display:grid;grid-template-rows:subgrid;grid-row:span 2}
+.narrow{display:none}
+footer{margin-top:44px;font-size:13px;border-top:1px solid var(--grid);padding-top:10px}
+@media (max-width:700px){main{padding:18px 14px 36px}h1{font-size:22px}
+.pair{grid-template-columns:1fr}.wide{display:none}.narrow{display:block}
+.tiles{grid-template-columns:1fr 1fr}.replies .chart{min-width:56px}}
+@media print{main{max-width:none;padding:0}body{font-size:12px}h2{break-after:avoid}
+.wide{display:block}.narrow{display:none}.pair{grid-template-columns:1fr 1fr}
+.tiles{grid-template-columns:repeat(5,1fr)}.tiles dt,.tiles dd small{font-size:11px}
+.tiles dd{font-size:16px}.scroll{overflow:visible;break-inside:avoid}table{font-size:11.5px}
+th,td{padding:3px 5px}details:not([open]){display:none}
+*{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
+"#;
+
+/// The whole page.
+pub fn page(run: &Run, title: Option<&str>, parts: &[Part]) -> String {
+    let title = escape(title.unwrap_or("A run against sinkd"));
+    let mut html = format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <meta name=\"generator\" content=\"sinkctl {}\">\n<title>{title}</title>\n\
+         <style>{CSS}{PAGE_CSS}</style>\n</head>\n<body>\n<main>\n<h1>{title}</h1>\n",
+        env!("CARGO_PKG_VERSION")
+    );
+    html.push_str(&span(run));
+    html.push_str(&sources(run));
+    if let Some(verdict) = verdict(run) {
+        html.push_str(&headline(&verdict));
+    }
+    html.push_str(&notices(run));
+    html.push_str(&tiles(run));
+    html.push_str(&tables::percentiles(run));
+    for part in parts {
+        html.push_str(&section(part));
+    }
+    html.push_str(concat!(
+        "<footer>Made by sinkctl ",
+        env!("CARGO_PKG_VERSION"),
+        " from the statistics in the data folder: a record a second, nothing sampled. \
+         Percentiles are true within 1\u{a0}%. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
+    ));
+    html
+}
+
+/// When it was.
+fn span(run: &Run) -> String {
+    let Some((first, last)) = run.summary.span_tenths else {
+        return String::new();
+    };
+    let time = |tenths: u64| rfc3339(tenths * 100_000_000)[..21].replace('T', " ");
+    let (from, until) = (time(first), time(last + 1));
+    // The day is said once.
+    let until = if from[..10] == until[..10] { &until[11..] } else { &until[..] };
+    let length = seconds(run.summary.seconds());
+    format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
+}
+
+fn sources(run: &Run) -> String {
+    let item = |source: &super::gather::Source| {
+        let path = escape(&source.path.display().to_string());
+        format!("<li>{path}: {}</li>\n", counted(source.messages, "message", "messages"))
+    };
+    let items: String = run.sources.iter().map(item).collect();
+    format!("<ul class=\"sources\">\n{items}</ul>\n")
+}
+
+fn headline(verdict: &Verdict) -> String {
+    let class = if verdict.is_saturated { "verdict saturated" } else { "verdict" };
+    let mark = if verdict.is_saturated { "⚠ " } else { "" };
+    let figure = |(name, value): &(String, String)| {
+        format!("<div><dt>{}</dt><dd>{}</dd></div>\n", escape(name), escape(value))
+    };
+    let figures: String = verdict.figures.iter().map(figure).collect();
+    let headline = escape(&verdict.headline);
+    let figures = if figures.is_empty() { figures } else { format!("<dl>\n{figures}</dl>\n") };
+    format!("<div class=\"{class}\"><strong>{mark}{headline}</strong>\n{figures}</div>\n")
+}
+
+/// What a reader must know before the numbers.
+fn notices(run: &Run) -> String {
+    let mut notices = Vec::new();
+    if run.summary.totals.messages == 0 {
+        notices.push(String::from(
+            "No message was recorded: none was accepted in this span, or sinkd ran with --stats \
+             off.",
+        ));
+    }
+    if let Some(n) = run.not_recorded.filter(|n| *n > 0) {
+        let (are, they) = if n == 1 { ("is", "it is") } else { ("are", "they are") };
+        notices.push(format!(
+            "{} more {are} in the log and not in these statistics: {they} of the second in which \
+             sinkd was killed, or came with --stats off.",
+            counted(n, "message", "messages")
+        ));
+    }
+    if let Some(first) = run.problems.first() {
+        let lines = counted(run.problems.len() as u64, "line", "lines");
+        let first = escape(first);
+        notices
+            .push(format!("{lines} of the statistics could not be read, and are missing: {first}"));
+    }
+    let notice = |text: String| format!("<p class=\"notice\">{text}</p>\n");
+    notices.into_iter().map(notice).collect()
+}
+
+/// A number of the head: what it is, itself, and what else is to say.
+struct Tile(&'static str, String, String);
+
+fn tiles(run: &Run) -> String {
+    if run.span().is_none() {
+        return String::new();
+    }
+    let mut html = String::from("<dl class=\"tiles\">\n");
+    for Tile(name, value, more) in totals(run).into_iter().chain(rates(run)) {
+        let more = if more.is_empty() { more } else { format!("<small>{more}</small>") };
+        writeln!(html, "<div><dt>{name}</dt><dd>{value}{more}</dd></div>").expect("a String");
+    }
+    html + "</dl>\n"
+}
+
+fn totals(run: &Run) -> Vec<Tile> {
+    let totals = run.summary.totals;
+    let number = |n: u64| Unit::Number.text(n as f64);
+    let tile = |name, n: u64| Tile(name, number(n), String::new());
+    let mut tiles = vec![
+        tile("messages", totals.messages),
+        tile("recipients", totals.recipients),
+        Tile("bytes", Unit::Bytes.text(totals.bytes as f64), String::new()),
+        tile("connections", totals.connections),
+        tile("refused messages", totals.refused),
+    ];
+    if totals.messages > 0 {
+        let each = Unit::Number.text(totals.recipients as f64 / totals.messages as f64);
+        tiles[0].2 = format!("in {}", seconds(run.summary.seconds()));
+        tiles[1].2 = format!("{each} a message");
+        tiles[2].2 = number(totals.bytes);
+    }
+    tiles
+}
+
+/// None of what came in a single tenth of a second: that is no time to speak of.
+fn rates(run: &Run) -> Vec<Tile> {
+    if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
+        return Vec::new();
+    }
+    let rate = run.summary.rate;
+    let tile = |name, value: f64, more: &str| {
+        Tile(name, Unit::Number.text(value.round()), String::from(more))
+    };
+    let tenths = run.summary.throughput(1);
+    let silent = Unit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
+    let bytes = run.summary.totals.bytes as f64 / run.summary.seconds();
+    vec![
+        tile("messages/s, mean", rate.mean, "first message to last"),
+        tile("messages/s, median", rate.median, "of whole seconds"),
+        tile("messages/s, peak", rate.max, "best whole second"),
+        Tile("silent time", silent, String::from("in spans of 100\u{a0}ms")),
+        Tile("payload, mean", Unit::BytesPerSecond.text(bytes), String::new()),
+    ]
+}
+
+fn section(part: &Part) -> String {
+    let mut html = format!("<section>\n<h2>{}</h2>\n", part.heading);
+    // One alone keeps its size, beside nothing.
+    let are_halves = part.figures.iter().all(|figure| figure.width == Width::Half);
+    if are_halves && !part.figures.is_empty() {
+        html.push_str("<div class=\"pair\">\n");
+    }
+    for figure in &part.figures {
+        html.push_str(&self::figure(figure));
+    }
+    if are_halves && !part.figures.is_empty() {
+        html.push_str("</div>\n");
+    }
+    html + &part.html + "</section>\n"
+}
+
+fn figure(figure: &Figure) -> String {
+    let (title, note) = (escape(&figure.title), escape(&figure.note));
+    let (picture, narrow) = figure.pictures();
+    let picture = match narrow {
+        None => picture,
+        Some(narrow) => {
+            format!("<div class=\"wide\">{picture}</div>\n<div class=\"narrow\">{narrow}</div>\n")
+        }
+    };
+    format!("<figure>\n<figcaption><h3>{title}</h3>{note}</figcaption>\n{picture}</figure>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_verdict_is_prominent_and_an_alarm_when_the_sink_was_saturated() {
+        let figures = vec![(String::from("busy <loops>"), String::from("97 %"))];
+        let headline_of = |is_saturated| {
+            let text = String::from("The sink & its loops were the limit");
+            headline(&Verdict { headline: text, figures: figures.clone(), is_saturated })
+        };
+        assert!(headline_of(true).contains("class=\"verdict saturated\""));
+        assert!(!headline_of(false).contains("saturated"));
+        let text = headline_of(false);
+        assert!(text.contains("sink &amp; its") && text.contains("busy &lt;loops&gt;"), "{text}");
+    }
+}

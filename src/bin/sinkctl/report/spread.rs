@@ -1,0 +1,323 @@
+//! Plots of distributions: throughput, percentiles, sizes.
+use hdrhistogram::Histogram;
+use sinkd::plot::{Axis, Bar, Bars, Lines, Scale, Series, Unit};
+use sinkd::stats::Metric;
+
+use super::figure::{Figure, Width, Words, counted, name, unit};
+use super::gather::Run;
+
+/// Bars of a plot at most.
+const BARS_MAX: f64 = 40.0;
+/// Recipients up to here have a bar for each number.
+const SINGLE_MAX: u64 = 40;
+/// Points of a percentile curve for each nine.
+const POINTS_PER_NINE: f64 = 30.0;
+/// Values below which a metric has no curve.
+const VALUES_MIN: u64 = 10;
+const BARS_PER_DECADE_MAX: f64 = 10.0;
+
+fn axis(title: &str, scale: Scale) -> Axis {
+    Axis { title: title.to_owned(), scale }
+}
+
+/// How many messages came in each second (10 tenths) or tenth of a second.
+pub fn throughput(run: &Run, tenths: u64) -> Option<Figure> {
+    let histogram = run.summary.throughput(tenths);
+    // One span is a number, not a distribution.
+    if histogram.len() < 2 {
+        return None;
+    }
+    let (name, title, x, span, spans) = match tenths {
+        10 => (
+            "throughput-1s",
+            "Messages in each second",
+            "messages in a second",
+            "second",
+            "seconds",
+        ),
+        _ => {
+            let spans = "spans of 100\u{a0}ms";
+            (
+                "throughput-100ms",
+                "Messages in 100\u{a0}ms",
+                "messages in 100\u{a0}ms",
+                "span",
+                spans,
+            )
+        }
+    };
+    let nothing = histogram.count_at(0);
+    let bars = even_bars(&histogram, |n| counted(n, span, spans));
+    let end = bars.last().map_or(1.0, |bar| bar.until);
+    let most = bars.iter().map(|bar| bar.count).fold(0.0, f64::max);
+    // A long silence must not make the rest invisible: its bar is cut, and says its number.
+    let most = most.max((nothing as f64).min(1.5 * most));
+    let plot = Bars {
+        x: axis(x, Scale::from_zero(Unit::Number, end)),
+        y: axis(spans, Scale::from_zero(Unit::Number, most)),
+        bars,
+        nothing: nothing as f64,
+    };
+    let silence = match nothing {
+        0 => format!("No {span} was without a message."),
+        n => format!(
+            "{} of {} had no message at all.",
+            Unit::Number.text(n as f64),
+            counted(histogram.len(), span, spans)
+        ),
+    };
+    let had = had(&histogram);
+    let words = Words {
+        name,
+        title: title.to_owned(),
+        note: format!(
+            "A steady run is one narrow hill; stutter is a tail to the left. {had}{silence}"
+        ),
+        label: format!("{title}: {had}{silence}"),
+    };
+    Some(Figure::new(Width::Half, words, |size, title, label| plot.draw(size, title, label)))
+}
+
+/// Bars of equal width from 0 on, 0 itself left out.
+fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Bar> {
+    let max = histogram.max();
+    let width = bar_width(max);
+    let mut counts = vec![0u64; (max / width) as usize + 1];
+    for step in histogram.iter_recorded().filter(|step| step.value_iterated_to() > 0) {
+        counts[(step.value_iterated_to().min(max) / width) as usize] += step.count_at_value();
+    }
+    let bar = |(i, n): (usize, &u64)| {
+        let (from, until) = (i as u64 * width, (i as u64 + 1) * width);
+        let range = if width == 1 { from.to_string() } else { format!("{from} to {}", until - 1) };
+        let hint = format!("{range} messages: {}", text(*n));
+        Bar { from: from as f64, until: until as f64, count: *n as f64, hint }
+    };
+    counts.iter().enumerate().map(bar).collect()
+}
+
+/// What half and nearly all of the spans had, as far as that is anything.
+fn had(histogram: &Histogram<u64>) -> String {
+    let at = |quantile| histogram.value_at_quantile(quantile);
+    let text = |n: u64| Unit::Number.text(n as f64);
+    match (at(0.5), at(0.01)) {
+        (0, _) => String::new(),
+        (half, 0) => format!("Half had {} or more. ", text(half)),
+        (half, most) => format!("Half had {} or more, 99\u{a0}% {}. ", text(half), text(most)),
+    }
+}
+
+/// Of bars over whole numbers from 0 to `max`.
+fn bar_width(max: u64) -> u64 {
+    let least = ((max + 1) as f64 / BARS_MAX).max(1.0);
+    let decade = 10f64.powf(least.log10().floor());
+    let fitting = [1.0, 2.0, 5.0].into_iter().find(|digit| digit * decade >= least);
+    (fitting.unwrap_or(10.0) * decade) as u64
+}
+
+/// Where the time of a transaction goes, as the sink has part in it.
+pub fn sink_curves(run: &Run) -> Option<Figure> {
+    let metrics = [
+        Metric::Transaction,
+        Metric::ServiceMessage,
+        Metric::ServiceCommand,
+        Metric::CommitWait,
+        Metric::Transfer,
+    ];
+    let words = |label| Words {
+        name: "percentiles",
+        title: String::from("Transactions and the sink's part in them"),
+        note: String::from(
+            "So much of all values lies below the curve: at 99\u{a0}%, one in a hundred took \
+             longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
+             Transfer: first octet of a payload to its last. Times are exact to the round of the \
+             event loop.",
+        ),
+        label,
+    };
+    curves(run, &metrics, words)
+}
+
+/// The sender's own time.
+pub fn sender_curves(run: &Run) -> Option<Figure> {
+    let metrics = [
+        Metric::ThinkEhlo,
+        Metric::ThinkMail,
+        Metric::ThinkRcpt,
+        Metric::ThinkData,
+        Metric::ThinkPayload,
+        Metric::ThinkNext,
+        Metric::ThinkClose,
+    ];
+    let words = |label| Words {
+        name: "think",
+        title: String::from("The sender's time between a reply and what it sent next"),
+        note: String::from(
+            "What the sink waited for, the network's round trip included: from the reply to EHLO, \
+             MAIL, RCPT, DATA, the payload, the next MAIL, the close. High curves here are time \
+             the sender, or the way to it, took.",
+        ),
+        label,
+    };
+    curves(run, &metrics, words)
+}
+
+/// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
+/// few values have none: the table says all there is.
+fn curves(run: &Run, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {
+    const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
+    let recorded = |(i, metric): (usize, &Metric)| {
+        let histogram = run.history.histogram(*metric)?;
+        (histogram.len() >= VALUES_MIN).then_some((i, *metric, histogram))
+    };
+    let found: Vec<_> = metrics.iter().enumerate().filter_map(recorded).collect();
+    let most = found.iter().map(|(_, _, histogram)| histogram.len()).max()?;
+    let low = found.iter().map(|(_, _, histogram)| histogram.min()).min()?;
+    let high = found.iter().map(|(_, _, histogram)| histogram.max()).max()?;
+    let series = found.iter().map(|(i, metric, histogram)| Series {
+        name: name(*metric),
+        class: CLASSES[*i],
+        points: curve(histogram),
+        band: Vec::new(),
+    });
+    let lines = Lines {
+        x: axis("percentile", Scale::percentile(most as f64)),
+        y: axis("time", Scale::log(Unit::Microseconds, low as f64, high as f64)),
+        series: series.collect(),
+        hints: Vec::new(),
+    };
+    let figures = found.iter().map(|(_, metric, histogram)| {
+        let at = |quantile| Unit::Microseconds.text(histogram.value_at_quantile(quantile) as f64);
+        format!("{} p50 {}, p99 {}", name(*metric), at(0.5), at(0.99))
+    });
+    let label = format!("Percentile curves: {}", figures.collect::<Vec<_>>().join("; "));
+    let draw = |mut size: sinkd::plot::Size, title: &str, label: &str| {
+        size.height += 60.0;
+        lines.draw(size, title, label)
+    };
+    Some(Figure::new(Width::Whole, words(label), draw))
+}
+
+/// 1/(1-q) and the value there, as far as there are values enough.
+fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
+    let count = histogram.len() as f64;
+    let steps = (count.log10() * POINTS_PER_NINE).floor() as i32;
+    let mut points: Vec<(f64, f64)> = (0..=steps)
+        .map(|i| 10f64.powf(f64::from(i) / POINTS_PER_NINE))
+        .map(|odds| (odds, histogram.value_at_quantile(1.0 - 1.0 / odds) as f64))
+        .collect();
+    // The last place belongs to the highest value.
+    points.retain(|(odds, _)| *odds < 0.999 * count);
+    points.push((count, histogram.max() as f64));
+    points
+}
+
+/// Sizes of messages; a sentence where all have the same.
+pub fn sizes(run: &Run) -> (Option<Figure>, String) {
+    distribution(run, Metric::MessageSize, "sizes", "Message sizes")
+}
+
+/// Recipients of messages; a sentence where all have as many.
+pub fn recipients(run: &Run) -> (Option<Figure>, String) {
+    distribution(run, Metric::Recipients, "recipients", "Recipients per message")
+}
+
+fn distribution(
+    run: &Run,
+    metric: Metric,
+    name: &'static str,
+    title: &str,
+) -> (Option<Figure>, String) {
+    let Some(histogram) = run.history.histogram(metric) else {
+        return (None, String::new());
+    };
+    let totals = run.summary.totals;
+    let total = if metric == Metric::Recipients { totals.recipients } else { totals.bytes };
+    let mean = total as f64 / totals.messages.max(1) as f64;
+    let mean = unit(metric).text(mean);
+    if histogram.equivalent(histogram.min(), histogram.max()) {
+        let what = match metric {
+            Metric::Recipients if mean == "1" => "recipient",
+            Metric::Recipients => "recipients",
+            _ => "in size",
+        };
+        return (None, format!("<p>Every message: {mean} {what}.</p>\n"));
+    }
+    let bars = match metric {
+        Metric::Recipients if histogram.max() <= SINGLE_MAX => single_bars(histogram),
+        _ => ratio_bars(histogram, unit(metric)),
+    };
+    let most = bars.1.iter().map(|bar| bar.count).fold(0.0, f64::max);
+    let x =
+        if metric == Metric::Recipients { "recipients of a message" } else { "size of a message" };
+    let plot = Bars {
+        x: axis(x, bars.0),
+        y: axis("messages", Scale::from_zero(Unit::Number, most)),
+        bars: bars.1,
+        nothing: 0.0,
+    };
+    let at = |value: u64| unit(metric).text(value as f64);
+    let (p50, max) = (at(histogram.value_at_quantile(0.5)), at(histogram.max()));
+    let words = Words {
+        name,
+        title: title.to_owned(),
+        note: format!("Of accepted messages: mean {mean}, median {p50}, largest {max}."),
+        label: format!("{title}: mean {mean}, median {p50}, largest {max}"),
+    };
+    let figure =
+        Figure::new(Width::Half, words, |size, title, label| plot.draw(size, title, label));
+    (Some(figure), String::new())
+}
+
+/// A bar for each number.
+fn single_bars(histogram: &Histogram<u64>) -> (Scale, Vec<Bar>) {
+    let bar = |n: u64| {
+        let count = histogram.count_at(n);
+        let hint = format!("{n}: {}", counted(count, "message", "messages"));
+        Bar { from: n as f64 - 0.4, until: n as f64 + 0.4, count: count as f64, hint }
+    };
+    let max = histogram.max();
+    (Scale::from_zero(Unit::Number, max as f64 + 0.5), (0..=max).map(bar).collect())
+}
+
+/// Bars whose ends are in equal ratio.
+fn ratio_bars(histogram: &Histogram<u64>, unit: Unit) -> (Scale, Vec<Bar>) {
+    let scale = Scale::log(unit, histogram.min() as f64, histogram.max() as f64);
+    let (from, until) = scale.bounds();
+    let count = ((until / from).log10() * BARS_PER_DECADE_MAX).round().clamp(1.0, BARS_MAX);
+    let edge = |i: usize| from * (until / from).powf(i as f64 / count);
+    let mut counts = vec![0u64; count as usize];
+    for step in histogram.iter_recorded() {
+        let place = scale.place(step.value_iterated_to() as f64) * count;
+        counts[(place as usize).min(count as usize - 1)] += step.count_at_value();
+    }
+    let bar = |(i, n): (usize, &u64)| {
+        let (from, until) = (edge(i), edge(i + 1));
+        let messages = counted(*n, "message", "messages");
+        let hint = format!("{} to {}: {messages}", unit.text(from), unit.text(until));
+        Bar { from, until, count: *n as f64, hint }
+    };
+    (scale, counts.iter().enumerate().map(bar).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_have_round_widths() {
+        for (max, width) in [(0, 1), (1, 1), (39, 1), (40, 2), (9999, 500), (12_345, 500)] {
+            assert_eq!(bar_width(max), width, "{max}");
+        }
+    }
+
+    #[test]
+    fn a_curve_ends_at_the_highest_value() {
+        let mut histogram = Metric::Transaction.histogram();
+        histogram.record(70).unwrap();
+        assert_eq!(curve(&histogram), [(1.0, 70.0)]);
+        histogram.record_n(50, 999).unwrap();
+        let points = curve(&histogram);
+        assert_eq!(points.last(), Some(&(1000.0, 70.0)));
+        assert!(points.windows(2).all(|w| w[0].0 < w[1].0 && w[0].1 <= w[1].1), "{points:?}");
+    }
+}

@@ -1,0 +1,107 @@
+//! What the report tells in tables and sentences.
+use std::fmt::Write;
+
+use sinkd::plot::{Unit, escape};
+use sinkd::stats::{Counter, Metric, Percentiles};
+
+use super::figure::{counted, name, unit};
+use super::gather::Run;
+
+/// A mark, a name and a class of the style sheet for replies of a first digit: no colour alone
+/// tells them apart.
+fn severity(code: &str) -> (&'static str, &'static str, &'static str) {
+    match code.as_bytes().first() {
+        Some(b'2') => ("", "done", "ok"),
+        Some(b'3') => ("", "go on", "ok"),
+        Some(b'4') => ("▲", "transient failure", "transient"),
+        Some(b'5') => ("✕", "permanent failure", "permanent"),
+        _ => ("", "other", "ok"),
+    }
+}
+
+/// Replies by code and enhanced code.
+pub fn replies(run: &Run) -> String {
+    let replies = run.history.replies();
+    let all: u64 = replies.values().sum();
+    let most = replies.values().copied().max().unwrap_or(0);
+    if most == 0 {
+        return String::new();
+    }
+    let mut html = String::from(
+        "<p>All replies of the sink, by code and enhanced code. ▲ 4xx: the sender may try again; \
+         ✕ 5xx: it may not.</p>\n<div class=\"scroll\"><table class=\"replies\">\n\
+         <thead><tr><th>reply</th><th>meaning</th><th class=\"n\">number</th>\
+         <th class=\"n\">share</th><th class=\"chart\"></th></tr></thead>\n<tbody>\n",
+    );
+    for (code, n) in replies {
+        let (mark, meaning, class) = severity(code);
+        let (number, share) = (Unit::Number.text(n as f64), n as f64 / all as f64);
+        let share =
+            if share < 1e-4 { String::from("&lt; 0.01\u{a0}%") } else { Unit::Share.text(share) };
+        let width = (100.0 * n as f64 / most as f64).max(0.4);
+        let (code, mark) =
+            (escape(code), if mark.is_empty() { String::new() } else { format!("{mark} ") });
+        html.push_str(&format!(
+            "<tr class=\"{class}\"><th>{code}</th><td>{mark}{meaning}</td>\
+             <td class=\"n\">{number}</td><td class=\"n\">{share}</td>\
+             <td class=\"chart\"><span style=\"width:{width:.1}%\"></span></td></tr>\n"
+        ));
+    }
+    html + "</tbody></table></div>\n"
+}
+
+/// What the event loops did.
+pub fn loops(run: &Run) -> String {
+    let rounds = run.history.total(Counter::Rounds);
+    if rounds == 0 {
+        return String::new();
+    }
+    let round = Percentiles::of_metric(&run.history, Metric::Round);
+    let (median, max) = run.summary.busy_share;
+    let text = |us: u64| Unit::Microseconds.text(us as f64);
+    let mut html = format!(
+        "<p>The busiest loop was busy for {} of a second in the median, {} at most. {}, half of \
+         them within {}, 99.99 % within {}; the longest took {}.",
+        Unit::Share.text(median),
+        Unit::Share.text(max),
+        counted(rounds, "round", "rounds"),
+        text(round.p50),
+        text(round.p99_99),
+        text(round.max)
+    );
+    let waits = run.history.total(Counter::StorageWaits);
+    if waits > 0 {
+        let times = counted(waits, "time", "times");
+        write!(html, " A payload had to wait for room in the log {times}.").expect("a String");
+    }
+    html + "</p>\n"
+}
+
+/// Percentiles of what was recorded.
+pub fn percentiles(run: &Run) -> String {
+    let mut rows = String::new();
+    let mut terms = String::new();
+    for metric in Metric::ALL {
+        let Some(histogram) = run.history.histogram(*metric) else { continue };
+        let p = Percentiles::of(histogram);
+        let (name, help) = (escape(&name(*metric)), escape(metric.help()));
+        let cells = [p.p50, p.p90, p.p99, p.p99_9, p.p99_99, p.max]
+            .map(|value| format!("<td class=\"n\">{}</td>", unit(*metric).text(value as f64)));
+        rows.push_str(&format!(
+            "<tr><th title=\"{help}\">{name}</th><td class=\"n soft\">{}</td>{}</tr>\n",
+            Unit::Number.text(p.count as f64),
+            cells.concat()
+        ));
+        terms.push_str(&format!("<dt>{name}</dt><dd>{help}</dd>\n"));
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let names = ["values", "p50", "p90", "p99", "p99.9", "p99.99", "max"];
+    let heads = names.map(|name| format!("<th class=\"n\">{name}</th>")).concat();
+    format!(
+        "<div class=\"scroll\"><table>\n<thead><tr><th></th>{heads}</tr></thead>\n<tbody>\n{rows}\
+         </tbody></table></div>\n<details><summary>What the rows mean</summary>\n<dl>\n{terms}</dl>\
+         </details>\n"
+    )
+}

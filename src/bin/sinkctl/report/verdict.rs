@@ -1,0 +1,38 @@
+//! The place for what limited the run: a headline and the figures that show it.
+use sinkd::plot::Unit;
+use sinkd::stats::LimitedBy;
+
+use super::gather::Run;
+
+/// Shown above everything else.
+#[derive(Debug, Clone)]
+pub struct Verdict {
+    /// One sentence.
+    pub headline: String,
+    /// What it rests on: name and value.
+    pub figures: Vec<(String, String)>,
+    /// Our ceiling was reached, and must not be taken for the sender's: shown as an alarm.
+    pub is_saturated: bool,
+}
+
+/// What limited the run; `None` of a run without messages.
+pub fn verdict(run: &Run) -> Option<Verdict> {
+    run.summary.span_tenths?;
+    let found = &run.verdict;
+    let share = |name: &str, share: f64| (format!("time of the {name}"), Unit::Share.text(share));
+    let mut figures = vec![
+        share("sender", found.shares.sender),
+        share("network", found.shares.network),
+        share("sink", found.shares.sink),
+        (String::from("busiest loop, median"), Unit::Share.text(found.headroom.busy_share)),
+    ];
+    if let Some(rate) = found.headroom.messages_per_s {
+        figures.push((String::from("room up to"), Unit::PerSecond.text(rate.round())));
+    }
+    let limit = match found.limited_by {
+        LimitedBy::Undecided => String::from("Nothing stands out as the limit"),
+        known => format!("Limited by the {}", known.name()),
+    };
+    let headline = format!("{limit}: {}", found.because);
+    Some(Verdict { headline, figures, is_saturated: found.is_saturated() })
+}

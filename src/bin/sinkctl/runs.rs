@@ -1,0 +1,114 @@
+//! `sinkctl run`, `runs` and `mark`: named moments of a data folder.
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde::Serialize;
+use sinkd::log::{Mark, Run, Runs};
+use sinkd::stats::Counter;
+
+use crate::args::RunCommand;
+use crate::print::rfc3339;
+use crate::{Finding, Out};
+
+/// A run or a mark in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Line<'a> {
+    Run {
+        name: &'a str,
+        from: String,
+        /// null: it is under way.
+        until: Option<String>,
+        /// As statistics have them.
+        messages: u64,
+    },
+    Mark {
+        at: String,
+        text: &'a str,
+    },
+}
+
+/// Begins or ends a run, and waits for that moment.
+pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<Finding> {
+    let at_ns = match command {
+        RunCommand::Start { name } => {
+            let at_ns = Runs::start(data, name)?;
+            writeln!(out, "run '{name}' begins at {}", rfc3339(at_ns))?;
+            at_ns
+        }
+        RunCommand::Stop => {
+            let run = Runs::stop(data)?;
+            let until_ns = run.until_ns.context("a run that was stopped has an end")?;
+            writeln!(out, "run '{}' ends at {}", run.name, rfc3339(until_ns))?;
+            until_ns
+        }
+    };
+    out.flush()?;
+    wait_until(Duration::from_nanos(at_ns));
+    Ok(Finding::Holds)
+}
+
+/// Until this Unix time is past.
+fn wait_until(moment: Duration) {
+    loop {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let left = moment.saturating_sub(now);
+        if left.is_zero() {
+            return;
+        }
+        // May return early.
+        std::thread::park_timeout(left);
+    }
+}
+
+pub fn mark(data: &Path, text: &str, out: &mut Out) -> anyhow::Result<Finding> {
+    let mark = Runs::mark(data, text)?;
+    writeln!(out, "marked {}", rfc3339(mark.at_ns))?;
+    Ok(Finding::Holds)
+}
+
+/// Runs and marks of all folders, by time.
+pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut lines: Vec<(u64, String)> = Vec::new();
+    for folder in folders {
+        let all = Runs::read(folder)
+            .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+        for run in &all.runs {
+            lines.push((run.from_ns, of_run(folder, run, json)?));
+        }
+        for mark in &all.marks {
+            lines.push((mark.at_ns, of_mark(mark, json)?));
+        }
+    }
+    lines.sort();
+    for (_, line) in &lines {
+        writeln!(out, "{line}")?;
+    }
+    if lines.is_empty() && !json {
+        writeln!(out, "no runs: sinkctl run start NAME begins one")?;
+    }
+    Ok(Finding::Holds)
+}
+
+fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {
+    let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
+    let messages = crate::stats::counters(folder, &span)?.total(Counter::Messages);
+    let (from, until) = (rfc3339(run.from_ns), run.until_ns.map(rfc3339));
+    let name = &run.name;
+    if json {
+        return Ok(serde_json::to_string(&Line::Run { name, from, until, messages })?);
+    }
+    let short = |time: &str| format!("{}Z", &time[..19]);
+    let until = until.map_or("under way".to_owned(), |until| short(&until));
+    Ok(format!("{:20}  {:20}  {messages:>12} messages  {name}", short(&from), until))
+}
+
+fn of_mark(mark: &Mark, json: bool) -> anyhow::Result<String> {
+    let (at, text) = (rfc3339(mark.at_ns), &mark.text);
+    if json {
+        return Ok(serde_json::to_string(&Line::Mark { at, text })?);
+    }
+    Ok(format!("{}Z  {:43}  {text}", &at[..19], "mark"))
+}

@@ -1,0 +1,104 @@
+//! `sinkctl stats`: what a run was like, live or long after, from data folders alone.
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sinkd::stats::{Counter, Metric, Percentiles, Rate, Totals, Verdict};
+
+use crate::args::Stats;
+use crate::{Finding, Out};
+
+mod distribution;
+mod gather;
+mod screen;
+mod series;
+
+pub use gather::{Gathered, counters};
+pub use screen::value;
+
+/// The report in `--json` (docs/stats-format.md). Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
+    from: Option<String>,
+    until: Option<String>,
+    /// Between them.
+    seconds: f64,
+    totals: Totals,
+    rate: Rates,
+    transaction_us: Percentiles,
+    /// By name; those of which nothing was recorded are left out.
+    metrics: BTreeMap<&'static str, Percentiles>,
+    /// By code and enhanced code.
+    replies: BTreeMap<&'a str, u64>,
+    /// Of the busiest event loop.
+    loops: Loops,
+    verdict: Verdict,
+    counters: BTreeMap<&'static str, u64>,
+    /// Messages that the logs hold and these statistics don't; null where that can't be told (a
+    /// span, or folders that can't be read).
+    not_recorded: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Rates {
+    messages_per_s: Rate,
+}
+
+#[derive(Debug, Serialize)]
+struct Loops {
+    busy_share_median: f64,
+    busy_share_max: f64,
+    longest_round_us: u64,
+}
+
+pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
+    let gathered = Gathered::of(folders, &stats.during)?;
+    let Gathered { history, summary, .. } = &gathered;
+    for problem in &history.problems {
+        eprintln!("sinkctl: {problem}");
+    }
+    if let Some(interval) = stats.interval {
+        series::print(history, interval.as_secs().max(1), stats, out)?;
+    } else if let Some(subject) = stats.metric {
+        distribution::print(&gathered, subject, stats, out)?;
+    } else {
+        let report = report(&gathered);
+        if stats.json {
+            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+        } else if stats.csv {
+            distribution::csv(&report.metrics, out)?;
+        } else {
+            screen::print(&report, summary, stats.all, out)?;
+        }
+    }
+    let is_good = history.problems.is_empty();
+    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+fn report(gathered: &Gathered) -> Report<'_> {
+    let Gathered { history, summary, verdict, not_recorded } = gathered;
+    let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
+    let metrics = Metric::ALL.iter().filter(recorded);
+    let time = |tenth: u64| crate::print::rfc3339(tenth * 100_000_000);
+    let counters = Counter::ALL.iter().map(|c| (c.tag(), history.total(*c)));
+    Report {
+        from: summary.span_tenths.map(|(first, _)| time(first)),
+        until: summary.span_tenths.map(|(_, last)| time(last + 1)),
+        seconds: summary.seconds(),
+        totals: summary.totals,
+        rate: Rates { messages_per_s: summary.rate },
+        transaction_us: Percentiles::of_metric(history, Metric::Transaction),
+        metrics: metrics.map(|m| (m.tag(), Percentiles::of_metric(history, *m))).collect(),
+        replies: history.replies(),
+        loops: Loops {
+            busy_share_median: summary.busy_share.0,
+            busy_share_max: summary.busy_share.1,
+            longest_round_us: Percentiles::of_metric(history, Metric::Round).max,
+        },
+        verdict: verdict.clone(),
+        counters: counters.filter(|(_, n)| *n > 0).collect(),
+        not_recorded: *not_recorded,
+    }
+}

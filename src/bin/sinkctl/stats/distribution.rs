@@ -1,0 +1,120 @@
+//! One histogram: as bars for a person, in numbers, or as HdrHistogram plotters read it.
+use std::collections::BTreeMap;
+use std::io::Write;
+
+use hdrhistogram::Histogram;
+use sinkd::stats::{Metric, Percentiles};
+
+use super::Gathered;
+use super::screen::value;
+use crate::Out;
+use crate::args::{Stats, Subject};
+
+/// Columns of a bar.
+const BAR_CHARS: usize = 40;
+/// Rows of a histogram as text.
+const ROWS: usize = 20;
+
+pub fn print(
+    gathered: &Gathered,
+    subject: Subject,
+    stats: &Stats,
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let made;
+    let histogram = match subject {
+        Subject::Metric(metric) => gathered.history.histogram(metric),
+        Subject::Throughput { tenths } => {
+            made = gathered.summary.throughput(tenths);
+            Some(&made).filter(|histogram| !histogram.is_empty())
+        }
+    };
+    let name = subject.name();
+    let p = histogram.map(Percentiles::of).unwrap_or_default();
+    if stats.json {
+        return Ok(writeln!(out, "{}", serde_json::to_string(&p)?)?);
+    }
+    if stats.csv {
+        return csv(&BTreeMap::from([(name, p)]), out);
+    }
+    let Some(histogram) = histogram else {
+        return Ok(writeln!(out, "{name}: nothing was recorded")?);
+    };
+    if stats.hgrm {
+        return hgrm(histogram, out);
+    }
+    let (help, metric) = match subject {
+        Subject::Metric(metric) => (metric.help(), Some(metric)),
+        Subject::Throughput { tenths: 10 } => ("Messages in each second of the run.", None),
+        Subject::Throughput { .. } => ("Messages in each tenth of a second of the run.", None),
+    };
+    writeln!(out, "{name}: {help}")?;
+    bars(histogram, metric, out)?;
+    let text = |n| value(metric, n);
+    let (mean, median) = (text(p.mean as u64), text(p.p50));
+    let (high, max) = (text(p.p99), text(p.max));
+    Ok(writeln!(out, "{} values, mean {mean}, p50 {median}, p99 {high}, max {max}", p.count)?)
+}
+
+/// Times span orders of magnitude: their rows have equal ratios. Rates have rows of equal width.
+fn bars(h: &Histogram<u64>, metric: Option<Metric>, out: &mut Out) -> anyhow::Result<()> {
+    let (low, high) = (h.min(), h.max());
+    let ratio = ((high + 1) as f64 / (low + 1) as f64).powf(1.0 / ROWS as f64).max(1.01);
+    let width = ((high - low) / ROWS as u64).max(1);
+    let (mut from, mut rows) = (low, Vec::new());
+    while from <= high {
+        let to = match metric {
+            Some(_) => (((from + 1) as f64 * ratio) as u64).max(from + 1),
+            None => from + width,
+        };
+        // Values that the histogram can't tell apart belong to one row.
+        let to = h.highest_equivalent(to - 1) + 1;
+        rows.push((from, h.count_between(from, to - 1)));
+        from = to;
+    }
+    let most = rows.iter().map(|row| row.1).max().unwrap_or(1).max(1);
+    for (from, n) in rows {
+        let bar = "#".repeat((n as u128 * BAR_CHARS as u128).div_ceil(u128::from(most)) as usize);
+        let line = format!("{:>12}  {n:>10}  {bar}", value(metric, from));
+        writeln!(out, "{}", line.trim_end())?;
+    }
+    Ok(())
+}
+
+fn hgrm(histogram: &hdrhistogram::Histogram<u64>, out: &mut Out) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "{:>12} {:>14} {:>10} {:>14}\n",
+        "Value", "Percentile", "TotalCount", "1/(1-Percentile)"
+    )?;
+    let mut total = 0;
+    for step in histogram.iter_quantiles(5) {
+        total += step.count_since_last_iteration();
+        let quantile = step.quantile_iterated_to();
+        let value = step.value_iterated_to() as f64;
+        write!(out, "{value:12.3} {quantile:14.12} {total:10}")?;
+        if quantile < 1.0 {
+            write!(out, " {:14.2}", 1.0 / (1.0 - quantile))?;
+        }
+        writeln!(out)?;
+    }
+    let (mean, deviation) = (histogram.mean(), histogram.stdev());
+    writeln!(out, "#[Mean    = {mean:12.3}, StdDeviation   = {deviation:12.3}]")?;
+    let (max, count) = (histogram.max() as f64, histogram.len());
+    writeln!(out, "#[Max     = {max:12.3}, Total count    = {count:12}]")?;
+    writeln!(out, "#[Buckets = {:12}, SubBuckets     = {:12}]", histogram.buckets(), 256)?;
+    Ok(())
+}
+
+/// A line for each metric.
+pub fn csv(metrics: &BTreeMap<&'static str, Percentiles>, out: &mut Out) -> anyhow::Result<()> {
+    writeln!(out, "metric,count,mean,p50,p90,p99,p99_9,p99_99,max")?;
+    for (tag, p) in metrics {
+        writeln!(
+            out,
+            "{tag},{},{:.3},{},{},{},{},{},{}",
+            p.count, p.mean, p.p50, p.p90, p.p99, p.p99_9, p.p99_99, p.max
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,116 @@
+//! What was recorded in a span, of one folder or of many merged.
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use sinkd::log::reader::{Folder, Span};
+use sinkd::stats::{Counter, History, Summary, Verdict};
+
+use crate::args::During;
+use crate::during::seconds;
+
+/// A second is written down within this time after its end.
+const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+/// How often to look whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// A run, merged.
+pub struct Gathered {
+    pub history: History,
+    pub summary: Summary,
+    pub verdict: Verdict,
+    /// Messages that the logs hold and the statistics don't; `None` where that can't be told.
+    pub not_recorded: Option<u64>,
+}
+
+impl Gathered {
+    /// Reads what was recorded. Waits up to two seconds for what is being written down at the
+    /// moment.
+    pub fn of(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
+        let spans = during.spans(folders)?;
+        let (history, not_recorded) = complete(folders, &spans, || read(folders, &spans))?;
+        let summary = Summary::of(&history);
+        let verdict = Verdict::of(&history, &summary);
+        Ok(Gathered { history, summary, verdict, not_recorded })
+    }
+}
+
+/// The counters of a span, likewise.
+pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
+    let (folders, spans) = ([folder.to_owned()], [span.clone()]);
+    let read = || {
+        let mut history = History::default();
+        history.read_counters(folder, seconds(span))?;
+        Ok(history)
+    };
+    Ok(complete(&folders, &spans, read)?.0)
+}
+
+/// Reads again while the log has messages of the last second that statistics lack; says how many
+/// are lacking at the end.
+fn complete(
+    folders: &[PathBuf],
+    spans: &[Range<u64>],
+    read: impl Fn() -> anyhow::Result<History>,
+) -> anyhow::Result<(History, Option<u64>)> {
+    let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
+    let patience = patience(end);
+    let mut waited = Duration::ZERO;
+    loop {
+        let history = read()?;
+        let not_recorded = not_recorded(folders, spans, &history);
+        if not_recorded.is_none_or(|n| n == 0) || waited >= patience {
+            return Ok((history, not_recorded));
+        }
+        std::thread::park_timeout(LOOK_EVERY);
+        waited += LOOK_EVERY;
+    }
+}
+
+fn read(folders: &[PathBuf], spans: &[Range<u64>]) -> anyhow::Result<History> {
+    let mut history = History::default();
+    for (folder, span) in folders.iter().zip(spans) {
+        history
+            .read(folder, seconds(span))
+            .with_context(|| format!("{}: its statistics can't be read", folder.display()))?;
+    }
+    Ok(history)
+}
+
+/// How long the last second of a span that ends at `end_ns` may still be on its way. A span without
+/// an end has as much of the last second as there is.
+fn patience(end_ns: u64) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN)).saturating_sub(now).min(
+        match end_ns {
+            u64::MAX => Duration::ZERO,
+            _ => WRITTEN_WITHIN,
+        },
+    )
+}
+
+/// A second that was not over when sinkd was killed has no line; its messages are in the log.
+fn not_recorded(folders: &[PathBuf], spans: &[Range<u64>], history: &History) -> Option<u64> {
+    let mut accepted = 0;
+    for (path, span) in folders.iter().zip(spans) {
+        accepted += accepted_in(path, span)?;
+    }
+    Some(accepted.saturating_sub(history.total(Counter::Messages)))
+}
+
+/// What the log of a folder knows to have been accepted. In a part of time that is less than what
+/// was accepted: neither what was removed or pruned nor what was only counted has a time.
+fn accepted_in(path: &Path, span: &Range<u64>) -> Option<u64> {
+    let folder = Folder::open(path).ok()?;
+    if *span != (0..u64::MAX) {
+        // Statistics are kept by whole seconds.
+        let Range { start, end } = seconds(span);
+        let ns = |s: u64| s.saturating_mul(1_000_000_000);
+        let span = Span { since_ns: Some(ns(start)), until_ns: Some(ns(end)) };
+        return Some(folder.listing(span).ok()?.len());
+    }
+    let pruned = folder.pruned().ok()?;
+    let present = folder.messages() + folder.only_counted() + folder.removed();
+    Some(present + pruned.messages + pruned.only_counted)
+}

@@ -1,0 +1,139 @@
+//! `sinkctl top`: a screen of what is going on, from the data folder alone.
+//!
+//! `folder` looks at the folder, `model` is what is known, `view` paints it; here are the terminal,
+//! the keys and the clock.
+use std::io::{self, IsTerminal};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use ratatui::DefaultTerminal;
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use sinkd::log::reader::Folder;
+
+use crate::Finding;
+use model::State;
+use view::Screen;
+
+mod folder;
+mod model;
+mod view;
+
+/// Between two looks at the folder.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// A signal is heard after this long at most.
+const WAIT_MAX: Duration = Duration::from_millis(200);
+
+pub fn run(folder: Folder) -> anyhow::Result<Finding> {
+    anyhow::ensure!(
+        io::stdout().is_terminal() && io::stdin().is_terminal(),
+        "top needs a terminal; what it shows is also in: sinkctl stats --json"
+    );
+    let ended = Arc::new(AtomicBool::new(false));
+    for signal in [SIGHUP, SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, ended.clone())?;
+    }
+    // From here on also a panic gives the terminal back.
+    let mut terminal = ratatui::try_init().context("the terminal can't be set up")?;
+    let result = show(&mut terminal, folder, &ended);
+    ratatui::restore();
+    result.map(|()| Finding::Holds)
+}
+
+fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> anyhow::Result<()> {
+    let mut screen = Screen::of_environment(|name| std::env::var(name).ok());
+    let mut state = State::new(folder.path());
+    let mut eyes = folder::Eyes::new(folder);
+    let mut next_look = Instant::now();
+    while !ended.load(Ordering::Relaxed) {
+        if Instant::now() >= next_look {
+            next_look = Instant::now() + LOOK_EVERY;
+            if !screen.is_paused {
+                let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                eyes.look(now.as_secs(), &mut state);
+            }
+        }
+        terminal.draw(|frame| view::draw(frame, &state, &screen))?;
+        if wait_for_event(next_look, ended)? && press(event::read()?, &mut screen) == After::End {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Until then, or until something happens: is there an event?
+fn wait_for_event(until: Instant, ended: &AtomicBool) -> io::Result<bool> {
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match event::poll(left.min(WAIT_MAX)) {
+            Ok(true) => return Ok(true),
+            Ok(false) if left.is_zero() || ended.load(Ordering::Relaxed) => return Ok(false),
+            Ok(false) => {}
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum After {
+    GoOn,
+    End,
+}
+
+/// What an event does to the screen.
+fn press(event: Event, screen: &mut Screen) -> After {
+    let Event::Key(KeyEvent { code, modifiers, kind: KeyEventKind::Press, .. }) = event else {
+        return After::GoOn;
+    };
+    let is_control_c = code == KeyCode::Char('c') && modifiers.contains(KeyModifiers::CONTROL);
+    match code {
+        _ if is_control_c => return After::End,
+        KeyCode::Char('q') | KeyCode::Esc if !screen.is_help => return After::End,
+        _ if screen.is_help => screen.is_help = false,
+        KeyCode::Char('?' | 'h') => screen.is_help = true,
+        KeyCode::Char('p' | ' ') => screen.is_paused = !screen.is_paused,
+        KeyCode::Char('m') | KeyCode::Right | KeyCode::Down => screen.shown = screen.shown.next(),
+        KeyCode::Char('M') | KeyCode::Left | KeyCode::Up => screen.shown = screen.shown.before(),
+        _ => {}
+    }
+    After::GoOn
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Shown;
+
+    fn key(code: KeyCode, modifiers: KeyModifiers) -> Event {
+        Event::Key(KeyEvent::new(code, modifiers))
+    }
+
+    #[test]
+    fn keys_do_what_the_help_says() {
+        let none = KeyModifiers::NONE;
+        let mut screen = Screen::of_environment(|_| None);
+        for code in [KeyCode::Char('q'), KeyCode::Esc] {
+            assert_eq!(press(key(code, none), &mut screen), After::End);
+        }
+        let control_c = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(press(control_c, &mut screen), After::End);
+        assert_eq!(press(key(KeyCode::Char('c'), none), &mut screen), After::GoOn);
+        press(key(KeyCode::Char(' '), none), &mut screen);
+        assert!(screen.is_paused);
+        press(key(KeyCode::Char('p'), none), &mut screen);
+        assert!(!screen.is_paused);
+        press(key(KeyCode::Char('m'), none), &mut screen);
+        press(key(KeyCode::Right, none), &mut screen);
+        press(key(KeyCode::Left, none), &mut screen);
+        assert_eq!(screen.shown, Shown::FIRST.next());
+        press(key(KeyCode::Char('?'), none), &mut screen);
+        assert!(screen.is_help);
+        // Esc leaves the help first.
+        assert_eq!(press(key(KeyCode::Esc, none), &mut screen), After::GoOn);
+        assert!(!screen.is_help);
+        assert_eq!(press(Event::Resize(1, 1), &mut screen), After::GoOn);
+    }
+}

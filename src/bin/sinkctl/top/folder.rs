@@ -1,0 +1,80 @@
+//! Looks at the folder once a second: statistics from where they were last read, segments by their
+//! headers.
+use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::{Pid, test_kill_process};
+use sinkd::log::State as SegmentState;
+use sinkd::log::reader::Folder;
+use sinkd::stats::Follower;
+
+use super::model::{KEEP_S, State, Stored};
+
+/// What has been read so far.
+#[derive(Debug)]
+pub struct Eyes {
+    folder: Folder,
+    follower: Follower,
+    /// Of sealed segments, which don't change: octets on the disk.
+    sealed_bytes: BTreeMap<u32, u64>,
+}
+
+impl Eyes {
+    pub fn new(folder: Folder) -> Eyes {
+        let follower = Follower::new(folder.path());
+        Eyes { folder, follower, sealed_bytes: BTreeMap::new() }
+    }
+
+    /// Tells `state` what is new at Unix time `now_s`.
+    pub fn look(&mut self, now_s: u64, state: &mut State) {
+        let mut problem = match self.follower.look(now_s.saturating_sub(KEEP_S)) {
+            Ok(news) => {
+                let problem = news.problems.first().cloned();
+                state.take(now_s, news);
+                problem
+            }
+            Err(e) => Some(format!("the statistics can't be read: {e}")),
+        };
+        match self.folder.refresh() {
+            Ok(()) => state.stored = self.stored(),
+            Err(e) => problem = Some(format!("the folder can't be read: {e}")),
+        }
+        if let Some(fault) = self.folder.unreadable().next() {
+            problem.get_or_insert_with(|| fault.to_string());
+        }
+        state.problem = problem;
+        state.has_statistics = self.folder.path().join("stats").is_dir();
+        state.holder = holder(self.folder.path());
+    }
+
+    fn stored(&mut self) -> Stored {
+        let (mut disk_bytes, mut sealed) = (0, BTreeMap::new());
+        for summary in self.folder.segments() {
+            let number = summary.identity.number;
+            let known = self.sealed_bytes.get(&number).copied();
+            let bytes = known.unwrap_or_else(|| {
+                std::fs::metadata(&summary.path).map_or(0, |found| found.blocks() * 512)
+            });
+            if summary.state != SegmentState::Open {
+                sealed.insert(number, bytes);
+            }
+            disk_bytes += bytes;
+        }
+        self.sealed_bytes = sealed;
+        let messages = self.folder.messages() + self.folder.only_counted();
+        Stored { messages, segments: self.folder.segments().count() as u64, disk_bytes }
+    }
+}
+
+/// The sinkd that runs on the folder, as far as can be seen without touching its lock: the process
+/// whose id is in it lives, and is a sinkd. One in another container is not seen.
+fn holder(folder: &Path) -> Option<u32> {
+    let text = std::fs::read_to_string(folder.join("lock")).ok()?;
+    let id: u32 = text.trim().parse().ok()?;
+    let pid = Pid::from_raw(i32::try_from(id).ok()?)?;
+    // Refused means that it is there, and another user's.
+    let lives = !matches!(test_kill_process(pid), Err(rustix::io::Errno::SRCH));
+    let name = std::fs::read_to_string(format!("/proc/{id}/comm"));
+    (lives && name.is_ok_and(|name| name.starts_with("sinkd"))).then_some(id)
+}

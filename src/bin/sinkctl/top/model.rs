@@ -1,0 +1,359 @@
+//! What is known of the last minutes. No clock, no file, no terminal.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::Histogram;
+use sinkd::stats::{Counter, Metric, News, Percentiles, Second};
+
+/// Seconds that are known.
+pub const KEEP_S: u64 = 900;
+/// Seconds whose histograms are kept; of older ones the p99.
+const HISTOGRAMS_S: u64 = 15;
+/// A second is written down at most a second after its end. If the newest one began longer ago than
+/// this, then nothing has happened since.
+const LAG_S: u64 = 3;
+
+/// What the folder holds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stored {
+    /// Those only counted included.
+    pub messages: u64,
+    pub segments: u64,
+    pub disk_bytes: u64,
+}
+
+/// One second.
+#[derive(Debug, Default)]
+struct Moment {
+    counts: Second,
+    histograms: BTreeMap<Metric, Histogram<u64>>,
+    p99: BTreeMap<Metric, u64>,
+}
+
+/// What is known.
+#[derive(Debug)]
+pub struct State {
+    pub folder: PathBuf,
+    /// Unix time of the last look, s.
+    pub now_s: u64,
+    pub stored: Stored,
+    /// Process id of the sinkd that runs on the folder, if one is seen.
+    pub holder: Option<u32>,
+    /// There is a folder of statistics.
+    pub has_statistics: bool,
+    /// What could not be read at the last look.
+    pub problem: Option<String>,
+    seconds: BTreeMap<u64, Moment>,
+}
+
+/// How things stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// Seconds come in.
+    Live,
+    /// sinkd runs, and nothing came for so many seconds, or (`None`) ever since we looked.
+    Quiet(Option<u64>),
+    /// Likewise, and no sinkd is seen.
+    Stopped(Option<u64>),
+    /// sinkd runs, and keeps no statistics.
+    NoStatistics,
+}
+
+/// What is shown big.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// By second.
+    Rate(Counter),
+    /// Its p99, by second.
+    P99(Metric),
+}
+
+/// Values by time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Series {
+    /// The newest last; as many as there are columns.
+    pub values: Vec<u64>,
+    /// Seconds of a column.
+    pub step_s: u64,
+}
+
+impl State {
+    pub fn new(folder: &Path) -> State {
+        State {
+            folder: folder.to_owned(),
+            now_s: 0,
+            stored: Stored::default(),
+            holder: None,
+            has_statistics: false,
+            problem: None,
+            seconds: BTreeMap::new(),
+        }
+    }
+
+    /// It is `now_s`, and this is new.
+    pub fn take(&mut self, now_s: u64, news: News) {
+        self.now_s = now_s;
+        for (second, counts) in news.seconds {
+            self.seconds.entry(second).or_default().counts.merge(&counts);
+        }
+        for (metric, second, histogram) in news.histograms {
+            let moment = self.seconds.entry(second).or_default();
+            let p99 = moment.p99.entry(metric).or_default();
+            if second + HISTOGRAMS_S < now_s {
+                *p99 = histogram.value_at_quantile(0.99).max(*p99);
+                continue;
+            }
+            let mine = moment.histograms.entry(metric).or_insert_with(|| metric.histogram());
+            // Beyond our bounds are only values of a newer sinkd.
+            if mine.add(&histogram).is_ok() {
+                *p99 = mine.value_at_quantile(0.99);
+            }
+        }
+        self.seconds = self.seconds.split_off(&now_s.saturating_sub(KEEP_S));
+        for moment in self.seconds.range_mut(..now_s.saturating_sub(HISTOGRAMS_S)) {
+            moment.1.histograms.clear();
+        }
+    }
+
+    /// The newest second of which anything is known. What lies ahead of the clock doesn't count.
+    fn newest(&self) -> Option<u64> {
+        self.seconds.range(..=self.now_s).next_back().map(|(second, _)| *second)
+    }
+
+    /// The second that is shown as the last one: it is complete.
+    pub fn last(&self) -> u64 {
+        self.newest().unwrap_or(0).max(self.now_s.saturating_sub(LAG_S))
+    }
+
+    pub fn condition(&self) -> Condition {
+        let ago = self.newest().map(|newest| self.now_s - newest);
+        match (ago, self.holder) {
+            (Some(ago), _) if ago <= LAG_S => Condition::Live,
+            (_, Some(_)) if !self.has_statistics => Condition::NoStatistics,
+            (ago, Some(_)) => Condition::Quiet(ago),
+            (ago, None) => Condition::Stopped(ago),
+        }
+    }
+
+    fn moments(&self, seconds: u64) -> impl Iterator<Item = &Moment> {
+        let last = self.last();
+        let first = (last + 1).saturating_sub(seconds);
+        self.seconds.range(first..=last).map(|(_, moment)| moment)
+    }
+
+    /// Of the busiest loop, its share of the last second in rounds.
+    pub fn busy_share(&self) -> f64 {
+        self.moments(1).map(|moment| moment.counts.busiest_us).max().unwrap_or(0) as f64 / 1e6
+    }
+
+    /// Of the last so many seconds (15 at most), of several metrics taken together; `None`: nothing
+    /// was recorded.
+    pub fn percentiles(&self, metrics: &[Metric], seconds: u64) -> Option<Percentiles> {
+        let mut total = metrics.first()?.histogram();
+        let all = self.moments(seconds).flat_map(|moment| &moment.histograms);
+        for (_, histogram) in all.filter(|(metric, _)| metrics.contains(metric)) {
+            total.add(histogram).ok()?;
+        }
+        (!total.is_empty()).then(|| Percentiles::of(&total))
+    }
+
+    /// Replies of the last so many seconds: refusals first, then the most frequent.
+    pub fn replies(&self, seconds: u64) -> Vec<(String, u64)> {
+        let mut sums = BTreeMap::<&str, u64>::new();
+        for (name, n) in self.moments(seconds).flat_map(|moment| &moment.counts.replies) {
+            *sums.entry(name).or_default() += n;
+        }
+        let mut replies: Vec<_> = sums.into_iter().map(|(name, n)| (name.to_owned(), n)).collect();
+        replies.sort_by_key(|(name, n)| (!is_refusal(name), std::cmp::Reverse(*n)));
+        replies
+    }
+
+    /// What is shown now.
+    pub fn value(&self, shown: Shown) -> u64 {
+        self.moments(1).next().map_or(0, |moment| moment.value(shown))
+    }
+
+    /// The last minutes in so many columns: means of rates, the highest p99. Columns of more than a
+    /// second begin at its multiples, so that they stand still while they move.
+    pub fn series(&self, shown: Shown, columns: usize) -> Series {
+        let columns = columns.max(1) as u64;
+        let step_s = [1, 2, 5, 10].into_iter().find(|step| columns * step >= 120).unwrap_or(15);
+        let last = self.last();
+        let first = (last / step_s + 1).saturating_sub(columns);
+        let mut values = vec![0; columns as usize];
+        for (second, moment) in self.seconds.range(first * step_s..=last) {
+            let value = &mut values[(second / step_s - first) as usize];
+            match shown {
+                Shown::Rate(_) => *value += moment.value(shown),
+                Shown::P99(_) => *value = (*value).max(moment.value(shown)),
+            }
+        }
+        if let Shown::Rate(_) = shown {
+            let in_newest = last % step_s + 1;
+            let newest = values.len() - 1;
+            values[..newest].iter_mut().for_each(|sum| *sum /= step_s);
+            values[newest] /= in_newest;
+        }
+        Series { values, step_s }
+    }
+}
+
+/// Does a reply say no?
+pub fn is_refusal(reply: &str) -> bool {
+    reply.starts_with(['4', '5'])
+}
+
+impl Moment {
+    fn value(&self, shown: Shown) -> u64 {
+        match shown {
+            Shown::Rate(counter) => self.counts.counter(counter),
+            Shown::P99(metric) => self.p99.get(&metric).copied().unwrap_or(0),
+        }
+    }
+}
+
+impl Shown {
+    pub const FIRST: Shown = Shown::Rate(Counter::Messages);
+
+    /// In the order in which the keys go through them.
+    fn all() -> impl Iterator<Item = Shown> {
+        let counters = [
+            Counter::Messages,
+            Counter::MessageRecipients,
+            Counter::MessageBytes,
+            Counter::Connections,
+            Counter::Refused,
+            Counter::Commands,
+        ];
+        counters.into_iter().map(Shown::Rate).chain(Metric::ALL.iter().copied().map(Shown::P99))
+    }
+
+    fn at(self, ahead: usize) -> Shown {
+        let all: Vec<Shown> = Shown::all().collect();
+        let here = all.iter().position(|shown| *shown == self).unwrap_or(0);
+        all[(here + ahead) % all.len()]
+    }
+
+    pub fn next(self) -> Shown {
+        self.at(1)
+    }
+
+    pub fn before(self) -> Shown {
+        self.at(Shown::all().count() - 1)
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+
+    /// `messages` of 1000 octets with two recipients in a second, their transactions of `us` each.
+    fn news(second: u64, messages: u64, us: u64) -> News {
+        let line = format!(
+            r#"{{"second":{second},"counters":{{"messages":{messages},"recipients":{},"bytes":{}}},
+                "replies":{{"250 2.0.0":{messages},"354":{messages},"452 4.3.1":1}},
+                "busiest_us":{}}}"#,
+            2 * messages,
+            1000 * messages,
+            10_000 * (second % 100)
+        );
+        let mut news = News::default();
+        news.seconds.insert(second, Second::of_line(&line).unwrap());
+        for metric in [Metric::Transaction, Metric::ThinkData, Metric::ServiceMessage] {
+            let mut histogram = metric.histogram();
+            histogram.record_n(us, messages).unwrap();
+            news.histograms.push((metric, second, histogram));
+        }
+        news
+    }
+
+    pub const NOW_S: u64 = 1_795_248_000;
+
+    /// Five minutes of 24,000 messages a second, the last one of 12,345, which took 200 us.
+    pub fn running() -> State {
+        let mut state = State::new(Path::new("sink-data"));
+        for second in NOW_S - 300..NOW_S - 2 {
+            state.take(NOW_S, news(second, 24_000, 100));
+        }
+        state.take(NOW_S, news(NOW_S - 2, 12_345, 200));
+        state.holder = Some(4711);
+        state.has_statistics = true;
+        state.stored = Stored { messages: 7_654_321, segments: 40, disk_bytes: 2_500_000_000 };
+        state
+    }
+
+    #[test]
+    fn the_last_second_is_one_that_was_written_down() {
+        let mut state = running();
+        assert_eq!((state.last(), state.condition()), (NOW_S - 2, Condition::Live));
+        assert_eq!(state.value(Shown::FIRST), 12_345);
+        assert_eq!(state.value(Shown::Rate(Counter::MessageRecipients)), 2 * 12_345);
+        assert_eq!(state.value(Shown::P99(Metric::Transaction)), 200);
+        let one = state.percentiles(&[Metric::Transaction], 1).unwrap();
+        let ten = state.percentiles(&[Metric::Transaction, Metric::ThinkData], 10).unwrap();
+        assert_eq!((one.count, ten.count), (12_345, 2 * (9 * 24_000 + 12_345)));
+        assert_eq!((one.p50, ten.p50), (200, 100));
+        assert_eq!(state.percentiles(&[Metric::Session], 10).map(|p| p.count), None);
+        assert_eq!(state.replies(10)[0], ("452 4.3.1".into(), 10));
+        // What a late worker adds.
+        state.take(NOW_S + 1, news(NOW_S - 2, 5, 200));
+        assert_eq!(state.value(Shown::FIRST), 12_350);
+        assert_eq!(state.percentiles(&[Metric::Transaction], 1).unwrap().count, 12_350);
+    }
+
+    #[test]
+    fn silence_is_told_apart() {
+        let mut state = running();
+        state.take(NOW_S + 20, News::default());
+        assert_eq!(state.condition(), Condition::Quiet(Some(22)));
+        assert_eq!((state.value(Shown::FIRST), state.busy_share()), (0, 0.0));
+        assert_eq!(state.last(), NOW_S + 17);
+        state.holder = None;
+        assert_eq!(state.condition(), Condition::Stopped(Some(22)));
+        let mut state = State::new(Path::new("x"));
+        state.take(NOW_S, News::default());
+        assert_eq!(state.condition(), Condition::Stopped(None));
+        state.holder = Some(1);
+        assert_eq!(state.condition(), Condition::NoStatistics);
+        state.has_statistics = true;
+        assert_eq!(state.condition(), Condition::Quiet(None));
+        assert_eq!(state.series(Shown::FIRST, 80).values, [0; 80]);
+        // A clock that was set back.
+        let mut state = running();
+        state.take(NOW_S - 100, News::default());
+        assert_eq!((state.last(), state.condition()), (NOW_S - 100, Condition::Live));
+    }
+
+    #[test]
+    fn old_histograms_are_forgotten_and_their_p99_stays() {
+        let mut state = running();
+        state.take(NOW_S + KEEP_S - 10, News::default());
+        assert!(state.seconds.keys().all(|second| *second >= NOW_S - 10));
+        assert!(state.seconds.values().all(|moment| moment.histograms.is_empty()));
+        let series = running().series(Shown::P99(Metric::Transaction), 200);
+        assert_eq!(series.values.iter().filter(|us| **us == 100).count(), 199);
+    }
+
+    #[test]
+    fn series_have_a_column_for_each_place_and_means_of_rates() {
+        let state = running();
+        for (columns, step_s) in [(1, 15), (8, 15), (12, 10), (38, 5), (78, 2), (198, 1)] {
+            let series = state.series(Shown::FIRST, columns);
+            assert_eq!((series.values.len(), series.step_s), (columns, step_s));
+        }
+        let series = state.series(Shown::FIRST, 78);
+        // NOW_S is even: the last column holds NOW_S - 2 alone.
+        assert_eq!(series.values[76..], [24_000, 12_345]);
+        assert_eq!(state.series(Shown::FIRST, 0).values.len(), 1);
+    }
+
+    #[test]
+    fn every_metric_can_be_shown() {
+        let mut shown = Shown::FIRST;
+        for _ in Shown::all() {
+            assert_eq!(shown.next().before(), shown);
+            shown = shown.next();
+        }
+        assert_eq!(shown, Shown::FIRST);
+    }
+}

@@ -1,0 +1,402 @@
+//! What is seen: state and size of the screen in, cells out.
+use ratatui::Frame;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::symbols::bar;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Sparkline, Widget};
+use sinkd::stats::{Counter, Metric, Percentiles};
+
+use super::model::{Condition, Shown, State, is_refusal};
+
+/// What the person at the keys has chosen, and what the terminal can do.
+#[derive(Debug)]
+pub struct Screen {
+    pub shown: Shown,
+    pub is_paused: bool,
+    pub is_help: bool,
+    pub has_colours: bool,
+    /// Bars of eighths can be shown.
+    pub has_blocks: bool,
+}
+
+impl Screen {
+    /// `variable` gives the environment's.
+    pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Screen {
+        let is_set = |name: &str| variable(name).filter(|text| !text.is_empty());
+        let locale = is_set("LC_ALL").or_else(|| is_set("LC_CTYPE")).or_else(|| is_set("LANG"));
+        let locale = locale.unwrap_or_default().to_ascii_uppercase();
+        Screen {
+            shown: Shown::FIRST,
+            is_paused: false,
+            is_help: false,
+            // https://no-color.org
+            has_colours: is_set("NO_COLOR").is_none(),
+            has_blocks: locale.contains("UTF-8") || locale.contains("UTF8"),
+        }
+    }
+
+    fn coloured(&self, colour: Color) -> Style {
+        if self.has_colours { Style::new().fg(colour) } else { Style::new() }
+    }
+}
+
+/// Rows of percentiles, the most telling first: name, and the metrics that are taken together.
+const ROWS: &[(&str, &[Metric])] = &[
+    ("transaction", &[Metric::Transaction]),
+    ("service message", &[Metric::ServiceMessage]),
+    ("service command", &[Metric::ServiceCommand]),
+    ("think, any step", THINK),
+    ("think payload", &[Metric::ThinkPayload]),
+    ("think next MAIL", &[Metric::ThinkNext]),
+    ("think RCPT", &[Metric::ThinkRcpt]),
+    ("think DATA", &[Metric::ThinkData]),
+    ("think MAIL", &[Metric::ThinkMail]),
+    ("think EHLO", &[Metric::ThinkEhlo]),
+    ("think close", &[Metric::ThinkClose]),
+    ("transfer", &[Metric::Transfer]),
+    ("commit wait", &[Metric::CommitWait]),
+    ("loop round", &[Metric::Round]),
+    ("session", &[Metric::Session]),
+];
+const THINK: &[Metric] = &[
+    Metric::ThinkEhlo,
+    Metric::ThinkMail,
+    Metric::ThinkRcpt,
+    Metric::ThinkData,
+    Metric::ThinkPayload,
+    Metric::ThinkNext,
+    Metric::ThinkClose,
+];
+const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
+/// Columns of a row's name, and of a value.
+const NAME_CHARS: usize = 16;
+const CELL_CHARS: usize = 8;
+/// From here on the table has the last second and the last ten.
+const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
+/// Of the big metric.
+const BARS_LINES_MAX: usize = 12;
+
+const ASCII_BARS: bar::Set<'static> = bar::Set {
+    full: "#",
+    seven_eighths: "#",
+    three_quarters: "+",
+    five_eighths: "+",
+    half: "=",
+    three_eighths: "-",
+    one_quarter: "-",
+    one_eighth: ".",
+    empty: " ",
+};
+
+/// The whole screen.
+pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
+    let mut paper = Paper::new(frame);
+    paper.line(heading(state, screen, paper.width()));
+    paper.last_line(keys(screen));
+    if screen.is_help {
+        return HELP.iter().for_each(|text| paper.line(Line::raw(*text)));
+    }
+    if let Some(problem) = &state.problem {
+        paper.line(Line::styled(printable(problem), screen.coloured(Color::Red)));
+    }
+    let rates = wrapped(rates(state, screen.shown), paper.width());
+    let replies = replies(state, screen, paper.width());
+    let below = 1 + replies.len();
+    let wide = paper.width() >= WIDE_CHARS;
+    let heads = if wide { 2 } else { 1 };
+    let fixed = 1 + rates.len() + heads + below;
+    let space = paper.left().saturating_sub(fixed);
+    // Empty lines between the parts, if there is plenty.
+    let gap = usize::from(space >= 12);
+    let space = space - 3 * gap;
+    let rows = ROWS.len().min(space - (space / 3).min(BARS_LINES_MAX)).max(1);
+    let bars = space.saturating_sub(rows).clamp(1, BARS_LINES_MAX);
+
+    big(&mut paper, state, screen, bars);
+    paper.skip(gap);
+    rates.into_iter().for_each(|line| paper.line(line));
+    paper.skip(gap);
+    table(&mut paper, state, wide, rows);
+    paper.skip(gap);
+    replies.into_iter().for_each(|line| paper.line(line));
+    paper.line(stored(state));
+}
+
+const HELP: &[&str] = &[
+    "",
+    "q Esc ^C   quit",
+    "p Space    pause, and go on",
+    "m, arrows  another metric shown big",
+    "?          this page; any key leaves it",
+    "",
+    "Values are of the last complete second, and 1.5 to 3 s old.",
+    "transaction: MAIL accepted to final reply. service: sinkd's",
+    "own time. think: the sender's time before its next step.",
+    "busiest loop: its share of time at work; near 100 % sinkd is",
+    "the limit, else the sender is. All of a run: sinkctl stats.",
+];
+
+fn heading(state: &State, screen: &Screen, width: usize) -> Line<'static> {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let ago = |ago: Option<u64>| match ago {
+        Some(ago) => format!("last second recorded {} ago", long_time(ago)),
+        None => "no second recorded lately".to_owned(),
+    };
+    let pid = state.holder.map_or(String::new(), |pid| format!(" (pid {pid})"));
+    let (text, colour) = match state.condition() {
+        Condition::Live => (format!("sinkd running{pid}"), Some(Color::Green)),
+        Condition::Quiet(seconds) => (format!("sinkd idle{pid}: {}", ago(seconds)), None),
+        Condition::Stopped(seconds) => {
+            (format!("sinkd is not running: {}", ago(seconds)), Some(Color::Red))
+        }
+        Condition::NoStatistics => {
+            (format!("sinkd running{pid} without statistics (--stats off)"), Some(Color::Red))
+        }
+    };
+    let style = colour.map_or(bold, |colour| screen.coloured(colour).patch(bold));
+    let paused = if screen.is_paused { " PAUSED " } else { "" };
+    let folder = printable(&state.folder.display().to_string());
+    // What must be seen comes first; the folder has what is left.
+    let room = width.saturating_sub(text.chars().count() + paused.len() + 2);
+    let folder = if folder.chars().count() <= room { folder } else { String::new() };
+    Line::from(vec![
+        Span::styled(text, style),
+        Span::raw(" "),
+        Span::styled(paused, Style::new().add_modifier(Modifier::REVERSED)),
+        Span::raw(" "),
+        Span::raw(folder),
+    ])
+}
+
+fn keys(screen: &Screen) -> Line<'static> {
+    let pause = if screen.is_paused { "go on" } else { "pause" };
+    let reversed = Style::new().add_modifier(Modifier::REVERSED);
+    let mut spans = Vec::new();
+    for (key, what) in [("q", "quit"), ("p", pause), ("m", "metric"), ("?", "help")] {
+        spans.push(Span::styled(format!(" {key} "), reversed));
+        spans.push(Span::raw(format!(" {what}  ")));
+    }
+    Line::from(spans)
+}
+
+/// The chosen metric: its value now, and its last minutes as bars.
+fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
+    let shown = screen.shown;
+    let series = state.series(shown, paper.width());
+    let max = series.values.iter().copied().max().unwrap_or(0);
+    let span = long_time(series.step_s * series.values.len() as u64);
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    paper.line(Line::from(vec![
+        Span::styled(format!("{} {}", name(shown), value(shown, state.value(shown))), bold),
+        Span::raw(format!("  max {} in {span}", value(shown, max))),
+    ]));
+    let area = paper.take(lines);
+    let set = if screen.has_blocks { bar::NINE_LEVELS } else { ASCII_BARS };
+    Sparkline::default()
+        .data(series.values)
+        .max(max.max(1))
+        .bar_set(set)
+        .style(screen.coloured(Color::Cyan))
+        .render(area, paper.buffer);
+}
+
+fn name(shown: Shown) -> String {
+    match shown {
+        Shown::Rate(Counter::MessageBytes) => "octets".into(),
+        Shown::Rate(counter) => format!("{}/s", counter.tag()),
+        Shown::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
+    }
+}
+
+fn value(shown: Shown, n: u64) -> String {
+    match shown {
+        Shown::Rate(Counter::MessageBytes) => format!("{}/s", bytes(n)),
+        Shown::Rate(_) => n.to_string(),
+        Shown::P99(metric) => match metric.unit() {
+            "us" => time(n),
+            "B/s" => format!("{}/s", bytes(n)),
+            "B" => bytes(n),
+            _ => n.to_string(),
+        },
+    }
+}
+
+/// Those of the last second that are not shown big.
+fn rates(state: &State, big: Shown) -> Vec<Span<'static>> {
+    let counters = [
+        Counter::Messages,
+        Counter::MessageRecipients,
+        Counter::MessageBytes,
+        Counter::Connections,
+    ];
+    let others = counters.map(Shown::Rate).into_iter().filter(|shown| *shown != big);
+    let texts = others.map(|shown| format!("{} {}", name(shown), value(shown, state.value(shown))));
+    let busy = format!("busiest loop {:.0} %", 100.0 * state.busy_share());
+    texts.chain([busy]).map(Span::raw).collect()
+}
+
+/// Percentiles of the last second, and if it is wide enough of the last ten.
+fn table(paper: &mut Paper<'_>, state: &State, wide: bool, rows: usize) {
+    let bold = Style::new().add_modifier(Modifier::BOLD);
+    let narrow = paper.width() < NAME_CHARS + 4 * CELL_CHARS;
+    // Without the p99.9.
+    let columns: &[usize] = if narrow { &[0, 1, 3] } else { &[0, 1, 2, 3] };
+    let name = |column: &usize| format!("{:>CELL_CHARS$}", QUANTILES[*column]);
+    let names: String = columns.iter().map(name).collect();
+    let group = 4 * CELL_CHARS;
+    if wide {
+        let groups = format!("{:NAME_CHARS$}{:>group$}{:>group$}", "", "last second", "last 10 s");
+        paper.line(Line::raw(groups));
+        let heads = format!("{:NAME_CHARS$}{names}{names}", "");
+        paper.line(Line::styled(heads, bold));
+    } else {
+        paper.line(Line::styled(format!("{:NAME_CHARS$.NAME_CHARS$}{names}", "last second"), bold));
+    }
+    let has_values: Vec<bool> =
+        ROWS.iter().map(|(_, metrics)| state.percentiles(metrics, 10).is_some()).collect();
+    let full = has_values.iter().filter(|has| **has).count();
+    let (mut left, mut empty) = (rows, rows.saturating_sub(full));
+    for ((name, metrics), has_values) in ROWS.iter().zip(has_values) {
+        // Rows without values give way to those below them.
+        if left == 0 || !has_values && empty == 0 {
+            continue;
+        }
+        left -= 1;
+        empty -= usize::from(!has_values);
+        let one = cells(state.percentiles(metrics, 1), columns);
+        let ten = if wide { cells(state.percentiles(metrics, 10), columns) } else { String::new() };
+        paper.line(Line::raw(format!("{name:NAME_CHARS$}{one}{ten}")));
+    }
+}
+
+fn cells(percentiles: Option<Percentiles>, columns: &[usize]) -> String {
+    let values = percentiles.map(|p| [p.p50, p.p99, p.p99_9, p.max].map(time));
+    let cell = |column: &usize| values.as_ref().map_or("-", |values| &values[*column]);
+    columns.iter().map(|column| format!("{:>CELL_CHARS$}", cell(column))).collect()
+}
+
+/// By code, of the last ten seconds, in two lines at most.
+fn replies(state: &State, screen: &Screen, width: usize) -> Vec<Line<'static>> {
+    let mut spans = vec![Span::raw("replies in 10 s")];
+    for (reply, n) in state.replies(10) {
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let refusal = screen.coloured(Color::Red).patch(bold);
+        let style = if is_refusal(&reply) { refusal } else { Style::new() };
+        spans.push(Span::styled(format!("{reply}: {n}"), style));
+    }
+    let mut lines = wrapped(spans, width);
+    lines.truncate(2);
+    lines
+}
+
+fn stored(state: &State) -> Line<'static> {
+    let stored = &state.stored;
+    let disk = bytes(stored.disk_bytes);
+    let (messages, segments) = (stored.messages, stored.segments);
+    Line::raw(format!("stored {messages} messages, {disk} on disk, {segments} segments"))
+}
+
+/// Spans in lines of at most `width`, two spaces between them.
+fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line<'static>> = vec![Line::default()];
+    for span in spans {
+        let line = lines.last_mut().expect("there is a first one");
+        if line.spans.is_empty() {
+            line.push_span(span);
+        } else if line.width() + 2 + span.width() <= width {
+            line.push_span(Span::raw("  "));
+            line.push_span(span);
+        } else {
+            lines.push(Line::from(span));
+        }
+    }
+    lines
+}
+
+/// At most seven characters.
+fn time(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{us} us"),
+        10_000..100_000 => format!("{:.1} ms", us as f64 / 1e3),
+        100_000..10_000_000 => format!("{} ms", us / 1000),
+        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
+        600_000_000..36_000_000_000 => format!("{} min", us / 60_000_000),
+        _ => format!("{} h", us / 3_600_000_000),
+    }
+}
+
+fn bytes(n: u64) -> String {
+    match n {
+        0..10_000 => format!("{n} B"),
+        10_000..1_000_000 => format!("{} kB", n / 1000),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.1} GB", n as f64 / 1e9),
+    }
+}
+
+fn long_time(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
+/// File names may hold anything.
+fn printable(text: &str) -> String {
+    crate::print::harmless(text).replace(['\n', '\t'], " ")
+}
+
+/// The screen from top to bottom; what has no room is left out.
+struct Paper<'a> {
+    buffer: &'a mut Buffer,
+    /// What is still free.
+    area: Rect,
+}
+
+impl<'a> Paper<'a> {
+    fn new(frame: &'a mut Frame<'_>) -> Paper<'a> {
+        let area = frame.area();
+        Paper { buffer: frame.buffer_mut(), area }
+    }
+
+    fn width(&self) -> usize {
+        usize::from(self.area.width)
+    }
+
+    /// Lines that are free.
+    fn left(&self) -> usize {
+        usize::from(self.area.height)
+    }
+
+    /// The next lines, or as many as there are.
+    fn take(&mut self, lines: usize) -> Rect {
+        let height = self.area.height.min(u16::try_from(lines).unwrap_or(u16::MAX));
+        let taken = Rect { height, ..self.area };
+        self.area.y += height;
+        self.area.height -= height;
+        taken
+    }
+
+    fn skip(&mut self, lines: usize) {
+        self.take(lines);
+    }
+
+    fn line(&mut self, line: Line<'_>) {
+        let area = self.take(1);
+        line.render(area, self.buffer);
+    }
+
+    fn last_line(&mut self, line: Line<'_>) {
+        if self.area.height > 0 {
+            self.area.height -= 1;
+            let area = Rect { y: self.area.bottom(), height: 1, ..self.area };
+            line.render(area, self.buffer);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

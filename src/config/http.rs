@@ -1,0 +1,51 @@
+//! Where HTTP is served: the setting `http`.
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::str::FromStr;
+
+use super::listen;
+
+/// Where HTTP is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Http {
+    Off,
+    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken. Nobody asked for it.
+    IfFree,
+    /// There or not at all.
+    At(SocketAddr),
+}
+
+/// Not an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected {EXPECTED}")]
+pub struct BadHttp;
+
+/// Of [`Http::IfFree`].
+pub const DEFAULT: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 8025));
+
+/// What the settings say that they expect.
+pub const EXPECTED: &str =
+    "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, \"auto\" or \"off\"";
+
+impl FromStr for Http {
+    type Err = BadHttp;
+
+    fn from_str(text: &str) -> Result<Http, BadHttp> {
+        match text {
+            "off" => Ok(Http::Off),
+            "auto" => Ok(Http::IfFree),
+            _ => listen::parse_tcp(text).map(Http::At).ok_or(BadHttp),
+        }
+    }
+}
+
+impl fmt::Display for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Http::Off => f.write_str("off"),
+            Http::IfFree => f.write_str("auto"),
+            Http::At(address) => address.fmt(f),
+        }
+    }
+}

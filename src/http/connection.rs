@@ -1,0 +1,58 @@
+//! Connections: how many, how long, how much.
+//!
+//! Served by hyper itself: `axum::serve` has no time-out for a header and no limit of connections.
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Connections at a time; more wait in the kernel's queue. A monitor needs one.
+pub const CONNECTIONS_MAX: usize = 64;
+/// A request's header must be there after so long, also on a connection that is kept open.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// Who takes nothing of an answer for so long is cut off.
+#[cfg(target_os = "linux")]
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Octets of a request's header: 64 of them are 1 MiB.
+const HEADER_BYTES_MAX: usize = 16 << 10;
+/// After an error, mostly that no descriptor is left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves connections as long as it is polled.
+pub(super) async fn accept_all(listener: TcpListener, router: Router) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let place = places.clone().acquire_owned().await.expect("it is never closed");
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                tokio::spawn(serve(stream, router.clone(), place));
+            }
+            Err(error) => {
+                tracing::debug!(%error, "no HTTP connection could be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) {
+    // Both are for the better only: without them an answer comes later, or a place is lost longer.
+    drop(stream.set_nodelay(true));
+    #[cfg(target_os = "linux")]
+    drop(socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT)));
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(HEADER_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
+    if let Err(error) = served {
+        // The client's fault, or its end.
+        tracing::debug!(%error, "an HTTP connection ended");
+    }
+}

@@ -1,0 +1,234 @@
+//! `/metrics`: the sums since the start, in the units and under the names that Prometheus wants.
+//!
+//! The tables of `stats` are all there is: what is added to them appears here by itself.
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse;
+use hdrhistogram::Histogram;
+
+use super::text::{Kind, Text};
+use super::{Facts, process, text};
+use crate::stats::{Counter, Live, Metric};
+
+/// Answers GET.
+pub(super) async fn answer(State(facts): State<Arc<Facts>>) -> impl IntoResponse {
+    ([(CONTENT_TYPE, text::CONTENT_TYPE)], write(&facts))
+}
+
+fn write(facts: &Facts) -> String {
+    let mut text = Text::default();
+    let help = "The version that runs; its value is 1.";
+    text.head("sinkd_build_info", Kind::Gauge, help);
+    text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
+    process::write(&mut text, facts.started);
+    if let Some(live) = &facts.live {
+        statistics(&mut text, live);
+    }
+    text.into_string()
+}
+
+fn statistics(text: &mut Text, live: &Live) {
+    let total = live.total();
+    for counter in Counter::ALL {
+        let (name, unit) = counter_name(*counter);
+        let value = total.counter(*counter);
+        match unit {
+            Unit::Us => text.single(&name, Kind::Counter, counter.help(), seconds(value as f64)),
+            _ => text.single(&name, Kind::Counter, counter.help(), value),
+        }
+    }
+    replies(text, live.reply_names(), total.replies());
+    for metric in Metric::ALL {
+        histogram(text, *metric, &total.histogram(*metric));
+    }
+}
+
+/// Sorts of one code and enhanced code are summed up; there are as many as the program knows.
+fn replies(text: &mut Text, names: &[String], counts: &[u64]) {
+    let mut sums = std::collections::BTreeMap::<&str, u64>::new();
+    for (name, n) in names.iter().zip(counts) {
+        *sums.entry(name).or_default() += n;
+    }
+    let name = "sinkd_replies_total";
+    text.head(name, Kind::Counter, "Replies by code and enhanced code.");
+    for (reply, n) in sums {
+        let (code, enhanced) = reply.split_once(' ').unwrap_or((reply, ""));
+        text.sample(name, &[("code", code), ("enhanced", enhanced)], n);
+    }
+}
+
+/// What a tag's number is counted in; the metric's own unit is the base unit of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Us,
+    Bytes,
+    BytesPerS,
+    Number,
+}
+
+impl Unit {
+    /// Of a tag, and the tag without it.
+    fn of(tag: &str) -> (Unit, &str) {
+        let ends = [("_us", Unit::Us), ("_bytes_per_s", Unit::BytesPerS), ("_bytes", Unit::Bytes)];
+        let end = ends.iter().find_map(|(end, unit)| Some((*unit, tag.strip_suffix(end)?)));
+        end.unwrap_or((Unit::Number, tag))
+    }
+
+    /// What a metric's name ends with.
+    fn suffix(self) -> &'static str {
+        match self {
+            Unit::Us => "_seconds",
+            Unit::Bytes => "_bytes",
+            Unit::BytesPerS => "_bytes_per_second",
+            Unit::Number => "",
+        }
+    }
+
+    /// Upper bounds of its buckets, rising.
+    fn bounds(self) -> Vec<u64> {
+        let powers_of_4 = |range: std::ops::RangeInclusive<u32>| range.map(|n| 1 << (2 * n));
+        match self {
+            // 10 us to 100 s.
+            Unit::Us => {
+                let decades =
+                    (1..8).flat_map(|n| [10, 25, 50].map(|first| first * 10_u64.pow(n - 1)));
+                decades.chain([100_000_000]).collect()
+            }
+            // 64 B to 4 GiB.
+            Unit::Bytes => powers_of_4(3..=16).collect(),
+            // 1 KiB/s to 16 GiB/s.
+            Unit::BytesPerS => powers_of_4(5..=17).collect(),
+            // 1 to a million or so.
+            Unit::Number => powers_of_4(0..=10).collect(),
+        }
+    }
+}
+
+/// Us as the base unit has them.
+fn seconds(us: f64) -> f64 {
+    us / 1e6
+}
+
+fn counter_name(counter: Counter) -> (String, Unit) {
+    let (unit, stem) = match counter {
+        // Words that say less here than beside the others.
+        Counter::MessageBytes => (Unit::Bytes, "message"),
+        Counter::Refused => (Unit::Number, "messages_refused"),
+        Counter::Closed => (Unit::Number, "connections_closed"),
+        Counter::Saturated => (Unit::Number, "values_saturated"),
+        _ => Unit::of(counter.tag()),
+    };
+    (format!("sinkd_{stem}{}_total", unit.suffix()), unit)
+}
+
+fn histogram_name(metric: Metric) -> (String, Unit) {
+    let (unit, stem) = match metric {
+        // `message_bytes` is the counter's.
+        Metric::MessageSize => (Unit::Bytes, "message_size"),
+        _ => Unit::of(metric.tag()),
+    };
+    (format!("sinkd_{stem}{}", unit.suffix()), unit)
+}
+
+/// One histogram. Values are true within 1 %, so those that near a bound count as within it, and
+/// the sum is as near. Nothing in it ever goes down: a recorded value has one place.
+fn histogram(text: &mut Text, metric: Metric, values: &Histogram<u64>) {
+    let (name, unit) = histogram_name(metric);
+    let in_unit = |value: u64| match unit {
+        Unit::Us => seconds(value as f64).to_string(),
+        _ => value.to_string(),
+    };
+    let bounds = unit.bounds();
+    let mut counts = vec![0_u64; bounds.len() + 1];
+    let mut sum = 0_u128;
+    for step in values.iter_recorded() {
+        let value = step.value_iterated_to();
+        let lowest = values.lowest_equivalent(value);
+        let place = bounds.partition_point(|bound| *bound < lowest);
+        counts[place] += step.count_at_value();
+        sum += u128::from(values.median_equivalent(value)) * u128::from(step.count_at_value());
+    }
+    text.head(&name, Kind::Histogram, metric.help());
+    let bucket = format!("{name}_bucket");
+    let mut count = 0;
+    for (n, bound) in counts.iter().zip(&bounds) {
+        count += n;
+        text.sample(&bucket, &[("le", &in_unit(*bound))], count);
+    }
+    count += counts[bounds.len()];
+    text.sample(&bucket, &[("le", "+Inf")], count);
+    match unit {
+        Unit::Us => text.sample(&format!("{name}_sum"), &[], seconds(sum as f64)),
+        _ => text.sample(&format!("{name}_sum"), &[], sum),
+    }
+    text.sample(&format!("{name}_count"), &[], count);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_have_the_base_unit_and_are_told_apart() {
+        let mut names: Vec<String> = Counter::ALL.iter().map(|c| counter_name(*c).0).collect();
+        names.extend(Metric::ALL.iter().map(|m| histogram_name(*m).0));
+        for wanted in [
+            "sinkd_messages_total",
+            "sinkd_recipients_total",
+            "sinkd_message_bytes_total",
+            "sinkd_connections_total",
+            "sinkd_busy_seconds_total",
+            "sinkd_transaction_seconds",
+            "sinkd_message_size_bytes",
+            "sinkd_transfer_bytes_per_second",
+            "sinkd_commands_per_read",
+        ] {
+            assert!(names.iter().any(|name| name == wanted), "{wanted}: {names:?}");
+        }
+        let all = names.len();
+        // A counter and a histogram must differ without the counter's ending, too.
+        let mut stems: Vec<&str> = names.iter().map(|n| n.trim_end_matches("_total")).collect();
+        stems.sort_unstable();
+        stems.dedup();
+        assert_eq!(stems.len(), all, "{stems:?}");
+    }
+
+    #[test]
+    fn bounds_rise_from_10_us_to_100_s() {
+        let bounds = Unit::Us.bounds();
+        assert_eq!(&bounds[..4], [10, 25, 50, 100]);
+        assert_eq!(&bounds[bounds.len() - 4..], [10_000_000, 25_000_000, 50_000_000, 100_000_000]);
+        for unit in [Unit::Us, Unit::Bytes, Unit::BytesPerS, Unit::Number] {
+            assert!(unit.bounds().is_sorted());
+        }
+    }
+
+    #[test]
+    fn a_bucket_holds_what_is_at_most_its_bound_and_the_last_one_all() {
+        let mut values = Metric::Transaction.histogram();
+        for value in [0, 10, 11, 25, 1000, 1_000_000, 500_000_000] {
+            values.record(value).unwrap();
+        }
+        let mut text = Text::default();
+        histogram(&mut text, Metric::Transaction, &values);
+        let text = text.into_string();
+        for line in [
+            "_bucket{le=\"0.00001\"} 2",
+            "_bucket{le=\"0.000025\"} 4",
+            "_bucket{le=\"0.0005\"} 4",
+            "_bucket{le=\"0.001\"} 5",
+            "_bucket{le=\"1\"} 6",
+            "_bucket{le=\"100\"} 6",
+            "_bucket{le=\"+Inf\"} 7",
+            "_count 7",
+        ] {
+            let line = format!("sinkd_transaction_seconds{line}\n");
+            assert!(text.contains(&line), "{line}{text}");
+        }
+        let sum = text.lines().find_map(|l| l.strip_prefix("sinkd_transaction_seconds_sum "));
+        let sum: f64 = sum.unwrap().parse().unwrap();
+        assert!((sum / 501.001_046 - 1.0).abs() < 0.01, "{sum}");
+    }
+}

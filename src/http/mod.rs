@@ -1,0 +1,156 @@
+//! What sinkd says of itself over HTTP: `/metrics` for Prometheus, `/healthz`, `/readyz`.
+//!
+//! ```text
+//! worker ─▶ stats hub ─(a merge a second)─▶ stats::Live ◀─(a copied pointer)─ http thread ◀─ GET
+//! ```
+//!
+//! Invariants: one thread with a runtime of its own, which nobody waits for except at the very end;
+//! it reads shared numbers and `/proc`, and changes nothing. Clients can't hurt: there are places
+//! for [`CONNECTIONS_MAX`], whoever is silent loses theirs, and bodies are not read.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+mod connection;
+mod health;
+mod metrics;
+mod process;
+mod text;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::SystemTime;
+
+use axum::Router;
+use axum::routing::get;
+use tokio::sync::oneshot;
+
+use crate::config::http::{DEFAULT, Http};
+use crate::server::Stop;
+use crate::stats::Live;
+
+pub use connection::CONNECTIONS_MAX;
+
+/// An address that HTTP can't be served at.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    /// Somebody listens there.
+    #[error("{0} is already in use: stop what listens there, or choose another with --http")]
+    InUse(SocketAddr),
+    /// Anything else.
+    #[error("can't serve HTTP on {address}: {source}")]
+    Io {
+        /// As it was given.
+        address: SocketAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// A bound address. Clients may connect; they are answered once it is served.
+#[derive(Debug)]
+pub struct Bound {
+    socket: TcpListener,
+    address: SocketAddr,
+}
+
+/// What there is to be said.
+#[derive(Debug)]
+pub struct Facts {
+    /// `None`: no statistics are kept.
+    pub live: Option<Arc<Live>>,
+    /// Says whether sinkd takes mail.
+    pub stop: Arc<Stop>,
+    /// When sinkd was started.
+    pub started: SystemTime,
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Binds what is asked for; `None`: there will be no HTTP, for it is off, or the default address is
+/// taken, which is logged.
+///
+/// Errors: an address that was asked for by name can't be had.
+pub fn bind(http: Http) -> Result<Option<Bound>, BindError> {
+    match http {
+        Http::Off => Ok(None),
+        Http::At(address) => bind_to(address).map(Some),
+        Http::IfFree => match bind_to(DEFAULT) {
+            Ok(bound) => Ok(Some(bound)),
+            Err(BindError::InUse(address)) => {
+                tracing::warn!("{address} is in use: no HTTP; --http ADDR chooses another address");
+                Ok(None)
+            }
+            Err(error) => {
+                tracing::warn!("{error}: no HTTP; --http ADDR chooses another address");
+                Ok(None)
+            }
+        },
+    }
+}
+
+fn bind_to(address: SocketAddr) -> Result<Bound, BindError> {
+    let attempt = || {
+        // The standard library sets SO_REUSEADDR, so that a restart finds its port free.
+        let socket = TcpListener::bind(address)?;
+        socket.set_nonblocking(true)?;
+        let address = socket.local_addr()?;
+        Ok(Bound { socket, address })
+    };
+    attempt().map_err(|source: std::io::Error| match source.kind() {
+        std::io::ErrorKind::AddrInUse => BindError::InUse(address),
+        _ => BindError::Io { address, source },
+    })
+}
+
+impl Bound {
+    /// Starts the thread that answers.
+    ///
+    /// Errors: no thread, or no event loop, can be had.
+    pub fn serve(self, facts: Facts) -> std::io::Result<Server> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let socket = {
+            let _inside = runtime.enter();
+            tokio::net::TcpListener::from_std(self.socket)?
+        };
+        let router = router(Arc::new(facts));
+        let (stop, stopped) = oneshot::channel();
+        let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
+            runtime.spawn(connection::accept_all(socket, router));
+            // An error means that the other side has gone: the end likewise.
+            let _ = runtime.block_on(stopped);
+            // The runtime goes with this thread, and every connection with the runtime.
+        })?;
+        Ok(Server { address: self.address, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+impl Server {
+    /// Where it listens, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+/// Closes every connection, and waits for the thread.
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+fn router(facts: Arc<Facts>) -> Router {
+    Router::new()
+        .route("/metrics", get(metrics::answer))
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .with_state(facts)
+}

@@ -1,0 +1,86 @@
+//! The text format of Prometheus, version 0.0.4.
+//!
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
+use std::fmt::{Display, Write};
+
+/// What the format calls itself.
+pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Sorts of metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Never goes down.
+    Counter,
+    Gauge,
+    /// `_bucket`, `_sum` and `_count`.
+    Histogram,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Histogram => "histogram",
+        }
+    }
+}
+
+/// An answer under way.
+#[derive(Debug, Default)]
+pub(super) struct Text {
+    text: String,
+}
+
+impl Text {
+    /// What follows are samples of this metric. `help` is one line.
+    pub(super) fn head(&mut self, name: &str, kind: Kind, help: &str) {
+        let help = help.replace('\\', "\\\\").replace('\n', " ");
+        self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
+    }
+
+    /// A sample. A label's value is text, the format's escapes are ours.
+    pub(super) fn sample(&mut self, name: &str, labels: &[(&str, &str)], value: impl Display) {
+        self.text.push_str(name);
+        for (at, (label, text)) in labels.iter().enumerate() {
+            let text = text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
+            let before = if at == 0 { '{' } else { ',' };
+            self.push(format_args!("{before}{label}=\"{text}\""));
+        }
+        let end = if labels.is_empty() { "" } else { "}" };
+        self.push(format_args!("{end} {value}\n"));
+    }
+
+    /// A metric of one sample without labels.
+    pub(super) fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+        self.head(name, kind, help);
+        self.sample(name, &[], value);
+    }
+
+    /// All of it.
+    pub(super) fn into_string(self) -> String {
+        self.text
+    }
+
+    fn push(&mut self, what: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(what).expect("a String takes everything");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_is_that_of_the_format() {
+        let mut text = Text::default();
+        text.head("a_total", Kind::Counter, "A \\ sentence.");
+        text.sample("a_total", &[], 3);
+        text.sample("a_total", &[("code", "250"), ("text", "a\"b\\c\n")], 0.000_01);
+        text.single("b", Kind::Gauge, "B.", 1e9);
+        let expected = "# HELP a_total A \\\\ sentence.\n# TYPE a_total counter\na_total 3\n\
+                        a_total{code=\"250\",text=\"a\\\"b\\\\c\\n\"} 0.00001\n\
+                        # HELP b B.\n# TYPE b gauge\nb 1000000000\n";
+        assert_eq!(text.into_string(), expected);
+    }
+}

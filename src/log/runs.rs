@@ -1,0 +1,208 @@
+//! Runs and marks: named moments of a data folder, kept in `events.jsonl`.
+//!
+//! Runs begin and end with a whole second, as statistics are kept by the second: what is sent after
+//! [`Runs::start`] has named its moment, and that moment has come, belongs to the run.
+use std::io;
+use std::path::Path;
+
+use super::events::{self, Event};
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// Octets of a name, and of a mark's text.
+const NAME_BYTES_MAX: usize = 64;
+const TEXT_BYTES_MAX: usize = 256;
+
+/// A named span of time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Run {
+    /// Unlike any other's in the folder.
+    pub name: String,
+    /// Unix time, ns: a whole second.
+    pub from_ns: u64,
+    /// Likewise, the first moment after it; `None`: it is under way.
+    pub until_ns: Option<u64>,
+}
+
+/// A moment with a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mark {
+    /// Unix time, ns.
+    pub at_ns: u64,
+    /// What somebody wrote.
+    pub text: String,
+}
+
+/// Why there is no such run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// It could not be told apart, or printed.
+    #[error("a name has 1 to {NAME_BYTES_MAX} octets, none of them a control character or '/'")]
+    Name,
+    /// Likewise.
+    #[error("a mark has 1 to {TEXT_BYTES_MAX} octets, none of them a control character")]
+    Text,
+    #[allow(missing_docs)]
+    #[error("there is a run '{0}' already: choose another name")]
+    Taken(String),
+    /// Nothing to stop.
+    #[error("no run is under way")]
+    NoneUnderWay,
+    #[allow(missing_docs)]
+    #[error("no run '{0}': see sinkctl runs")]
+    Unknown(String),
+    #[allow(missing_docs)]
+    #[error("events.jsonl: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// The runs and marks of a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Runs {
+    /// In the order they began.
+    pub runs: Vec<Run>,
+    /// In the order they were made.
+    pub marks: Vec<Mark>,
+}
+
+impl Runs {
+    /// Reads them. Costs one read of `events.jsonl`; without one there are none.
+    pub fn read(folder: &Path) -> io::Result<Runs> {
+        let mut all = Runs::default();
+        for event in events::all(folder)? {
+            all.take(event);
+        }
+        Ok(all)
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::RunStarted { at_ns, name } => {
+                self.end(at_ns);
+                self.runs.push(Run { name, from_ns: at_ns, until_ns: None });
+            }
+            Event::RunStopped { at_ns } => self.end(at_ns),
+            Event::Mark { at_ns, text } => self.marks.push(Mark { at_ns, text }),
+            Event::Pruned { .. } => {}
+        }
+    }
+
+    /// A clock that was set back ends a run at its beginning, not before.
+    fn end(&mut self, at_ns: u64) {
+        if let Some(run) = self.runs.last_mut().filter(|run| run.until_ns.is_none()) {
+            run.until_ns = Some(at_ns.max(run.from_ns));
+        }
+    }
+
+    /// The run of a name.
+    pub fn find(&self, name: &str) -> Result<&Run, RunError> {
+        let found = self.runs.iter().find(|run| run.name == name);
+        found.ok_or_else(|| RunError::Unknown(name.to_owned()))
+    }
+
+    /// The run under way.
+    pub fn current(&self) -> Option<&Run> {
+        self.runs.last().filter(|run| run.until_ns.is_none())
+    }
+
+    /// Begins a run with the next whole second, and ends the one that is under way; gives the
+    /// moment, which the caller should wait for.
+    pub fn start(folder: &Path, name: &str) -> Result<u64, RunError> {
+        Runs::start_at(folder, name, next_second_ns())
+    }
+
+    /// The same at a given whole second, Unix ns.
+    pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
+        if !is_good(name, NAME_BYTES_MAX) || name.contains('/') {
+            return Err(RunError::Name);
+        }
+        let mut file = events::locked(folder)?;
+        let before = Runs::read(folder)?;
+        if before.find(name).is_ok() {
+            return Err(RunError::Taken(name.to_owned()));
+        }
+        let at_ns = before.not_before(at_ns);
+        let event = Event::RunStarted { at_ns, name: name.to_owned() };
+        events::append_event(&mut file, &event)?;
+        Ok(at_ns)
+    }
+
+    /// Ends the run under way with the next whole second, and gives it. The caller should wait for
+    /// its end: what comes before belongs to it.
+    pub fn stop(folder: &Path) -> Result<Run, RunError> {
+        Runs::stop_at(folder, next_second_ns())
+    }
+
+    /// The same at a given whole second, Unix ns.
+    pub fn stop_at(folder: &Path, at_ns: u64) -> Result<Run, RunError> {
+        let mut file = events::locked(folder)?;
+        let before = Runs::read(folder)?;
+        let run = before.current().ok_or(RunError::NoneUnderWay)?.clone();
+        let at_ns = before.not_before(at_ns);
+        events::append_event(&mut file, &Event::RunStopped { at_ns })?;
+        Ok(Run { until_ns: Some(at_ns), ..run })
+    }
+
+    /// Notes a moment.
+    pub fn mark(folder: &Path, text: &str) -> Result<Mark, RunError> {
+        if !is_good(text, TEXT_BYTES_MAX) {
+            return Err(RunError::Text);
+        }
+        let mut file = events::locked(folder)?;
+        let mark = Mark { at_ns: events::now_ns(), text: text.to_owned() };
+        let event = Event::Mark { at_ns: mark.at_ns, text: mark.text.clone() };
+        events::append_event(&mut file, &event)?;
+        Ok(mark)
+    }
+
+    /// Runs don't overlap, also when the clock was set back.
+    fn not_before(&self, at_ns: u64) -> u64 {
+        let last = self.runs.last().map_or(0, |run| run.until_ns.unwrap_or(run.from_ns));
+        at_ns.max(last)
+    }
+}
+
+fn is_good(text: &str, bytes_max: usize) -> bool {
+    !text.trim().is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
+}
+
+fn next_second_ns() -> u64 {
+    (events::now_ns() / SECOND_NS + 1) * SECOND_NS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_begin_and_end_with_whole_seconds_and_never_overlap() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path();
+        assert!(matches!(Runs::stop(folder), Err(RunError::NoneUnderWay)));
+        let s = |n: u64| n * SECOND_NS;
+        Runs::start_at(folder, "one", s(100)).unwrap();
+        assert!(matches!(Runs::start_at(folder, "one", s(101)), Err(RunError::Taken(_))));
+        Runs::start_at(folder, "two", s(110)).unwrap();
+        Runs::mark(folder, "half way").unwrap();
+        // The clock was set back.
+        assert_eq!(Runs::stop_at(folder, s(50)).unwrap().until_ns, Some(s(110)));
+        Runs::start_at(folder, "three", s(60)).unwrap();
+        let runs = Runs::read(folder).unwrap();
+        let spans: Vec<_> = runs.runs.iter().map(|r| (r.from_ns, r.until_ns)).collect();
+        assert_eq!(spans, [(s(100), Some(s(110))), (s(110), Some(s(110))), (s(110), None)]);
+        assert_eq!(runs.current().unwrap().name, "three");
+        assert_eq!(runs.marks[0].text, "half way");
+        let run = Runs::stop(folder).unwrap();
+        assert_eq!(run.until_ns.unwrap() % SECOND_NS, 0);
+        assert!(runs.find("four").is_err() && runs.find("two").is_ok());
+    }
+
+    #[test]
+    fn names_that_could_not_be_told_apart_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["", " ", "a\nb", "a/b", &"x".repeat(65)] {
+            assert!(matches!(Runs::start(dir.path(), name), Err(RunError::Name)), "{name:?}");
+        }
+        assert!(matches!(Runs::mark(dir.path(), "\u{1b}[2J"), Err(RunError::Text)));
+        assert_eq!(Runs::read(dir.path()).unwrap(), Runs::default());
+    }
+}

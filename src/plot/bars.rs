@@ -1,0 +1,97 @@
+//! Histograms: how often a value came.
+use super::frame::{Axis, Frame, Picture, SLOT, Size};
+use super::svg::{Anchor, Area};
+
+/// So often came a value in a span of the x axis.
+#[derive(Debug, Clone)]
+pub struct Bar {
+    /// Its beginning on the x axis.
+    pub from: f64,
+    /// Its end.
+    pub until: f64,
+    /// Its height on the y axis.
+    pub count: f64,
+    /// What is shown where a pointer rests.
+    pub hint: String,
+}
+
+/// A plot of bars.
+#[derive(Debug, Clone)]
+pub struct Bars {
+    #[allow(missing_docs)]
+    pub x: Axis,
+    #[allow(missing_docs)]
+    pub y: Axis,
+    /// By x.
+    pub bars: Vec<Bar>,
+    /// How often nothing came, where that is an alarm: stands beside the axis, and is cut where it
+    /// is higher than the axis. None if 0.
+    pub nothing: f64,
+}
+
+/// What came once can be seen beside what came a million times.
+const HEIGHT_MIN: f64 = 2.0;
+
+impl Bars {
+    /// Draws it; `label`: see [`Picture`].
+    pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
+        let slot = if self.nothing > 0.0 { SLOT } else { 0.0 };
+        let mut frame = Frame::new(size, (&self.x, &self.y), &[], slot);
+        for bar in self.bars.iter().filter(|bar| bar.count > 0.0) {
+            let (left, right) = (frame.x(bar.from), frame.x(bar.until));
+            // A gap between bars, as far as they are wide enough to have one.
+            let gap = ((right - left) / 8.0).min(1.0);
+            let right = (right - gap).max(left + 1.0);
+            let area = Area { left, right, top: top(&frame, bar.count), bottom: frame.plot.bottom };
+            frame.svg.area(area, "bar", &bar.hint);
+        }
+        if self.nothing > 0.0 {
+            nothing(&mut frame, self.nothing);
+        }
+        Picture::new(frame, title, label)
+    }
+}
+
+fn top(frame: &Frame, count: f64) -> f64 {
+    frame.y(count).min(frame.plot.bottom - HEIGHT_MIN)
+}
+
+/// The bar in the slot at the left, with its number: it is an alarm however low it is.
+fn nothing(frame: &mut Frame, count: f64) {
+    let (left, bottom) = (frame.plot.left - SLOT + 8.0, frame.plot.bottom);
+    let area = Area { left, right: left + SLOT - 20.0, top: top(frame, count), bottom };
+    let middle = (area.left + area.right) / 2.0;
+    frame.svg.area(area, "none", "");
+    let number = super::Unit::Number.tick(count);
+    if count > frame.y_max() {
+        // It goes on above the plot.
+        let cut = Area { top: area.top + 12.0, bottom: area.top + 16.0, ..area };
+        frame.svg.area(cut, "back", "");
+        frame.svg.text((area.right + 4.0, area.top + 11.0), Anchor::Start, "alert", &number);
+    } else {
+        frame.svg.text((middle, area.top - 4.0), Anchor::Middle, "alert", &number);
+    }
+    frame.svg.text((middle, bottom + 17.0), Anchor::Middle, "alert", "none");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::{Scale, Unit};
+
+    #[test]
+    fn what_came_once_can_be_seen() {
+        let axis =
+            |max| Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, max) };
+        let bar = |from: f64, count| Bar { from, until: from + 1.0, count, hint: String::new() };
+        let bars = vec![bar(0.0, 1.0), bar(1.0, 1e6), bar(2.0, 0.0), bar(3.0, f64::NAN)];
+        let mut bars = Bars { x: axis(10.0), y: axis(1e6), bars, nothing: 3.0 };
+        let text = bars.draw(Size::NARROW, "t", "l").inline();
+        assert!(!text.contains("class=\"back\""), "nothing is cut");
+        bars.nothing = 5e6;
+        assert!(bars.draw(Size::NARROW, "t", "l").inline().contains("class=\"back\""));
+        assert_eq!(text.matches("class=\"bar\"").count(), 2, "{text}");
+        assert!(text.contains("height=\"2\"") && text.contains(">none<"), "{text}");
+        assert!(!text.contains("NaN"));
+    }
+}

@@ -1,0 +1,224 @@
+//! What all plots share: a size, two axes with grid and titles, a legend.
+use super::scale::{Scale, Tick};
+use super::style::CSS;
+use super::svg::{Anchor, Area, Svg, escape, number};
+
+/// Width and height of a plot, pixels at its natural size.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Size {
+    /// Pixels.
+    pub width: f64,
+    /// Pixels.
+    pub height: f64,
+}
+
+/// An axis and what stands beside it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Axis {
+    /// What is shown, with its unit.
+    pub title: String,
+    /// Where it is shown.
+    pub scale: Scale,
+}
+
+/// A plot that is drawn.
+#[derive(Debug, Clone)]
+pub struct Picture {
+    size: Size,
+    title: String,
+    label: String,
+    body: String,
+}
+
+/// A row of the legend: how it is drawn, and what it is.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub mark: Mark,
+    /// Of the style sheet.
+    pub class: String,
+    pub name: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mark {
+    Line,
+    Box,
+}
+
+/// A plot under way: axes are drawn, the data is next.
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub svg: Svg,
+    /// Where the data goes.
+    pub plot: Area,
+    size: Size,
+    x: Scale,
+    y: Scale,
+}
+
+/// Space kept free at the left of the x axis, pixels: for what is not on its scale.
+pub(super) const SLOT: f64 = 46.0;
+
+/// Approximate width of a letter, pixels.
+const LETTER: f64 = 6.9;
+/// Height of a line of text, pixels.
+const LINE: f64 = 19.0;
+/// What a row of the legend needs besides its letters.
+const KEY: f64 = 42.0;
+/// Room for the heading of a picture that stands alone.
+const HEADING: f64 = 34.0;
+
+impl Size {
+    /// Across a page.
+    pub const WIDE: Size = Size { width: 880.0, height: 300.0 };
+    /// Two beside each other, or one on a phone.
+    pub const NARROW: Size = Size { width: 430.0, height: 270.0 };
+}
+
+impl Picture {
+    /// `label` says in a sentence what is to be seen, for those who can't.
+    pub(super) fn new(frame: Frame, title: &str, label: &str) -> Picture {
+        let (title, label) = (title.to_owned(), label.to_owned());
+        Picture { size: frame.size, title, label, body: frame.svg.into_text() }
+    }
+
+    /// An element for an HTML page that has [`CSS`]; the page says the title.
+    pub fn inline(&self) -> String {
+        let Size { width, height } = self.size;
+        self.element(&format!("0 0 {} {}", number(width), number(height)), "")
+    }
+
+    /// A file of its own, with its title and its style.
+    pub fn standalone(&self) -> String {
+        let (width, height) = (self.size.width + 24.0, self.size.height + HEADING + 12.0);
+        let [w, h, top] = [width, height, -HEADING].map(number);
+        let style = format!(
+            "<style>{CSS}</style>\n<rect x=\"-12\" y=\"{top}\" width=\"{w}\" height=\"{h}\" \
+             class=\"back\"/>\n<text x=\"0\" y=\"-12\" class=\"heading\">{}</text>\n",
+            escape(&self.title)
+        );
+        let size = format!("-12 {top} {w} {h}\" width=\"{w}\" height=\"{h}");
+        self.element(&size, &style)
+    }
+
+    fn element(&self, view: &str, head: &str) -> String {
+        let (label, body) = (escape(&self.label), &self.body);
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"plot\" role=\"img\" \
+             aria-label=\"{label}\" viewBox=\"{view}\">\n{head}{body}</svg>\n"
+        )
+    }
+}
+
+impl Frame {
+    /// `slot`: pixels kept free at the left, see [`SLOT`].
+    pub fn new(size: Size, (x, y): (&Axis, &Axis), keys: &[Key], slot: f64) -> Frame {
+        let y_ticks = y.scale.ticks(((size.height - 80.0) / 37.0) as usize);
+        let letters = y_ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
+        let left = 12.0 + LETTER * letters as f64;
+        let mut svg = Svg::default();
+        let top = legend(&mut svg, size.width, &y.title, keys);
+        let plot = Area { left, top, right: size.width - 22.0, bottom: size.height - 42.0 };
+        let mut frame = Frame { svg, plot, size, x: x.scale, y: y.scale };
+        frame.y_axis(&y_ticks);
+        frame.plot.left += slot;
+        frame.x_axis(x, slot);
+        frame
+    }
+
+    fn y_axis(&mut self, ticks: &[Tick]) {
+        let Area { left, right, top, bottom } = self.plot;
+        for tick in ticks {
+            let y = bottom - tick.place * (bottom - top);
+            let class = if tick.label.is_empty() { "fine" } else { "grid" };
+            self.svg.line((left, y), (right, y), class);
+            if !tick.label.is_empty() {
+                self.svg.text((left - 8.0, y + 4.0), Anchor::End, "tick", &tick.label);
+            }
+        }
+    }
+
+    fn x_axis(&mut self, axis: &Axis, slot: f64) {
+        let Area { left, right, top, bottom } = self.plot;
+        let width = right - left;
+        // As many as the longest label leaves room for.
+        let mut most = (width / 60.0) as usize;
+        let mut ticks = axis.scale.ticks(most);
+        while most > 2 && is_crowded(&ticks, width) {
+            most -= 1;
+            ticks = axis.scale.ticks(most);
+        }
+        let mut free_from = f64::MIN;
+        for tick in &ticks {
+            let x = left + tick.place * width;
+            let class = if tick.label.is_empty() { "fine" } else { "grid" };
+            self.svg.line((x, top), (x, bottom), class);
+            let half = LETTER * tick.label.chars().count() as f64 / 2.0;
+            // Labels at the ends stay inside.
+            let middle = x.min(self.size.width - half);
+            if !tick.label.is_empty() && middle - half >= free_from {
+                self.svg.text((middle, bottom + 17.0), Anchor::Middle, "tick", &tick.label);
+                free_from = middle + half + 4.0;
+            }
+        }
+        self.svg.line((left - slot, bottom), (right, bottom), "axis");
+        let at = (right, self.size.height - 7.0);
+        self.svg.text(at, Anchor::End, "title", &axis.title);
+    }
+
+    /// Where the x axis ends.
+    pub fn end(&self) -> f64 {
+        self.x.bounds().1
+    }
+
+    /// Where the y axis ends.
+    pub fn y_max(&self) -> f64 {
+        self.y.bounds().1
+    }
+
+    pub fn x(&self, value: f64) -> f64 {
+        self.plot.left + self.x.place(value) * (self.plot.right - self.plot.left)
+    }
+
+    pub fn y(&self, value: f64) -> f64 {
+        self.plot.bottom - self.y.place(value) * (self.plot.bottom - self.plot.top)
+    }
+}
+
+/// Labels that would touch each other.
+fn is_crowded(ticks: &[Tick], width: f64) -> bool {
+    let labelled: Vec<&Tick> = ticks.iter().filter(|tick| !tick.label.is_empty()).collect();
+    labelled.windows(2).any(|pair| {
+        let letters = pair.iter().map(|tick| tick.label.chars().count()).sum::<usize>();
+        (pair[1].place - pair[0].place) * width < LETTER * letters as f64 / 2.0 + 10.0
+    })
+}
+
+/// Rows of keys, then the title of the y axis; gives where the plot may begin.
+fn legend(svg: &mut Svg, width: f64, y_title: &str, keys: &[Key]) -> f64 {
+    let mut at = (0.0, 13.0);
+    for key in keys {
+        let needs = KEY + LETTER * key.name.chars().count() as f64;
+        if at.0 > 0.0 && at.0 + needs > width {
+            at = (0.0, at.1 + LINE);
+        }
+        match key.mark {
+            Mark::Line => {
+                let y = at.1 - 4.0;
+                svg.line((at.0, y), (at.0 + 24.0, y), &format!("line {}", key.class));
+            }
+            Mark::Box => {
+                let (left, right) = (at.0 + 8.0, at.0 + 24.0);
+                let area = Area { left, right, top: at.1 - 10.0, bottom: at.1 + 1.0 };
+                svg.area(area, &key.class, "");
+            }
+        }
+        svg.text((at.0 + 30.0, at.1), Anchor::Start, "key", &key.name);
+        at.0 += needs;
+    }
+    if !keys.is_empty() {
+        at.1 += LINE + 2.0;
+    }
+    svg.text((0.0, at.1), Anchor::Start, "title", y_title);
+    at.1 + 12.0
+}

@@ -1,0 +1,134 @@
+//! Heat maps: how often a value came, over time.
+use std::fmt::Write;
+
+use super::frame::{Axis, Frame, Key, Mark, Picture, Size};
+use super::lines::{self, Hint, Series};
+use super::svg::number;
+use super::unit::Unit;
+
+/// A heat map, and lines above it.
+#[derive(Debug, Clone)]
+pub struct Heat {
+    #[allow(missing_docs)]
+    pub x: Axis,
+    #[allow(missing_docs)]
+    pub y: Axis,
+    /// Edges of the columns on the x axis, ascending.
+    pub columns: Vec<f64>,
+    /// Edges of the rows on the y axis, ascending.
+    pub rows: Vec<f64>,
+    /// By column, then row; one less than edges of each.
+    pub counts: Vec<Vec<u64>>,
+    /// What is counted, for the legend.
+    pub what: String,
+    /// Of class `over1` or `over2`.
+    pub series: Vec<Series>,
+    /// By x.
+    pub hints: Vec<Hint>,
+}
+
+/// Steps of colour.
+const STEPS: usize = 8;
+
+impl Heat {
+    /// Draws it; `label`: see [`Picture`].
+    pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
+        let most = self.counts.iter().flatten().copied().max().unwrap_or(0);
+        let steps = steps(most);
+        let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(&steps), 0.0);
+        for (i, step) in steps.iter().enumerate() {
+            let end = steps.get(i + 1).map_or(u64::MAX, |next| next.least);
+            let path = self.cells(&frame, step.least, end);
+            if !path.is_empty() {
+                frame.svg.path(&path, &format!("cell h{}", step.colour));
+            }
+        }
+        for series in &self.series {
+            // What sets a line off from any colour below it.
+            lines::line(&mut frame, &Series { class: "halo", ..series.clone() });
+            lines::line(&mut frame, series);
+        }
+        lines::hints(&mut frame, &self.hints, size);
+        Picture::new(frame, title, label)
+    }
+
+    /// A path around all cells with counts from `least` on and below `end`.
+    fn cells(&self, frame: &Frame, least: u64, end: u64) -> String {
+        let mut path = String::new();
+        for (edges, counts) in self.columns.windows(2).zip(&self.counts) {
+            let (left, right) = (frame.x(edges[0]), frame.x(edges[1]));
+            for (edges, count) in self.rows.windows(2).zip(counts) {
+                if *count < least || *count >= end {
+                    continue;
+                }
+                let (bottom, top) = (frame.y(edges[0]), frame.y(edges[1]));
+                let [x, y, w, h] = [left, top, right - left, bottom - top].map(number);
+                let cell = write!(path, "M{x} {y}h{w}v{h}h-{w}z");
+                cell.expect("a String takes everything");
+            }
+        }
+        path
+    }
+
+    fn keys(&self, steps: &[Step]) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for series in &self.series {
+            let (class, name) = (series.class.to_owned(), series.name.clone());
+            keys.push(Key { mark: Mark::Line, class, name });
+        }
+        for (i, step) in steps.iter().enumerate() {
+            let least = Unit::Number.tick(step.least as f64);
+            let name = if i == 0 { format!("{least}+ {}", self.what) } else { format!("{least}+") };
+            keys.push(Key { mark: Mark::Box, class: format!("h{}", step.colour), name });
+        }
+        keys
+    }
+}
+
+/// Counts from `least` on have this colour, 1 to 8.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Step {
+    least: u64,
+    colour: usize,
+}
+
+/// Steps of equal ratio from 1 to `most`, at whole numbers.
+fn steps(most: u64) -> Vec<Step> {
+    let ratio = (most as f64 + 1.0).powf(1.0 / STEPS as f64);
+    let mut least: Vec<u64> = (0..STEPS).map(|i| round(ratio.powi(i as i32))).collect();
+    least.dedup();
+    least.retain(|n| *n <= most.max(1));
+    let last = (least.len() - 1).max(1);
+    // Few steps are spread over the colours.
+    let colour = |i: usize| 2 + i * (STEPS - 2) / last;
+    let all = least.len() == STEPS;
+    let step =
+        |(i, n): (usize, &u64)| Step { least: *n, colour: if all { i + 1 } else { colour(i) } };
+    least.iter().enumerate().map(step).collect()
+}
+
+/// To two digits.
+fn round(value: f64) -> u64 {
+    let decade = 10f64.powf((value.max(1.0).log10().floor() - 1.0).max(0.0));
+    ((value / decade).round() * decade) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_whole_and_ascend() {
+        for most in [0, 1, 2, 3, 7, 100, 12_345, 1_000_000, u64::MAX] {
+            let found = steps(most);
+            assert_eq!(found[0].least, 1, "{most}");
+            assert!(found.windows(2).all(|w| w[0].least < w[1].least), "{most}: {found:?}");
+            assert!(found.windows(2).all(|w| w[0].colour < w[1].colour), "{most}: {found:?}");
+            assert!(found.iter().all(|step| (1..=STEPS).contains(&step.colour)), "{found:?}");
+        }
+        assert_eq!(
+            steps(1_000_000).iter().map(|s| s.least).collect::<Vec<_>>(),
+            [1, 6, 32, 180, 1000, 5600, 32_000, 180_000]
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Lines over time, or over percentiles.
+use super::frame::{Axis, Frame, Key, Mark, Picture, Size};
+use super::svg::{Area, polyline};
+
+/// One line.
+#[derive(Debug, Clone, Default)]
+pub struct Series {
+    /// For the legend.
+    pub name: String,
+    /// Class of the style sheet: `s1` to `s7`.
+    pub class: &'static str,
+    /// x and y, by x; one of them alone is a dot, and y that is not finite a gap.
+    pub points: Vec<(f64, f64)>,
+    /// x, lowest and highest y around the line; none if empty.
+    pub band: Vec<(f64, f64, f64)>,
+}
+
+/// What is shown where a pointer rests: from here to the next hint.
+#[derive(Debug, Clone)]
+pub struct Hint {
+    /// On the x axis.
+    pub x: f64,
+    #[allow(missing_docs)]
+    pub text: String,
+}
+
+/// A plot of lines.
+#[derive(Debug, Clone)]
+pub struct Lines {
+    #[allow(missing_docs)]
+    pub x: Axis,
+    #[allow(missing_docs)]
+    pub y: Axis,
+    /// One without a name and a band needs no legend.
+    pub series: Vec<Series>,
+    /// By x.
+    pub hints: Vec<Hint>,
+}
+
+impl Lines {
+    /// Draws it; `label`: see [`Picture`].
+    pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
+        let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(), 0.0);
+        let is_filled = self.series.len() == 1 && self.y.scale.bounds().0 == 0.0;
+        for series in &self.series {
+            area(&mut frame, series, is_filled);
+        }
+        for series in &self.series {
+            line(&mut frame, series);
+        }
+        hints(&mut frame, &self.hints, size);
+        Picture::new(frame, title, label)
+    }
+
+    fn keys(&self) -> Vec<Key> {
+        let mut keys = Vec::new();
+        for series in self.series.iter().filter(|s| !s.name.is_empty() || !s.band.is_empty()) {
+            let (class, name) = (series.class.to_owned(), series.name.clone());
+            keys.push(Key { mark: Mark::Line, class, name });
+            if !series.band.is_empty() {
+                let class = format!("band {}", series.class);
+                keys.push(Key { mark: Mark::Box, class, name: String::from("lowest to highest") });
+            }
+        }
+        keys
+    }
+}
+
+/// The band, or else what is under the line down to 0.
+fn area(frame: &mut Frame, series: &Series, is_filled: bool) {
+    let bottom = frame.plot.bottom;
+    if !series.band.is_empty() {
+        let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
+        let lower = series.band.iter().rev().map(|(x, low, _)| (frame.x(*x), frame.y(*low)));
+        let path = polyline(upper.chain(lower)) + "Z";
+        frame.svg.path(&path, &format!("band {}", series.class));
+    } else if let (true, [first, .., last]) = (is_filled, &series.points[..]) {
+        let ends = [(frame.x(last.0), bottom), (frame.x(first.0), bottom)];
+        let points = series.points.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
+        let path = polyline(points.chain(ends)) + "Z";
+        frame.svg.path(&path, &format!("under {}", series.class));
+    }
+}
+
+pub(super) fn line(frame: &mut Frame, series: &Series) {
+    for part in series.points.split(|(_, y)| !y.is_finite()) {
+        let mut places = part.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
+        match part.len() {
+            0 => {}
+            1 => places.next().into_iter().for_each(|place| frame.svg.dot(place, series.class)),
+            _ => {
+                let path = polyline(places);
+                frame.svg.path(&path, &format!("line {}", series.class));
+            }
+        }
+    }
+}
+
+/// Stripes that can't be seen until a pointer rests on them; none on a narrow plot, as a phone has
+/// no pointer.
+pub(super) fn hints(frame: &mut Frame, hints: &[Hint], size: Size) {
+    let end = frame.end();
+    for (i, hint) in hints.iter().filter(|_| size.width > Size::NARROW.width).enumerate() {
+        let left = frame.x(hint.x);
+        let right = frame.x(hints.get(i + 1).map_or(end, |next| next.x));
+        let stripe = Area { left, right, ..frame.plot };
+        frame.svg.area(stripe, "hint", &hint.text);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plot::{Scale, Unit};
+
+    fn lines(series: Vec<Series>) -> Lines {
+        let x = Axis { title: String::from("<time>"), scale: Scale::time(0.0, 10.0) };
+        let y = Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, 5.0) };
+        Lines { x, y, series, hints: vec![Hint { x: 0.0, text: String::from("a & b") }] }
+    }
+
+    #[test]
+    fn only_wide_plots_have_hints() {
+        let text = |size| lines(Vec::new()).draw(size, "t", "l").inline();
+        assert!(text(Size::WIDE).contains("<title>a &amp; b</title>"));
+        assert!(!text(Size::NARROW).contains("a &amp; b"));
+    }
+
+    #[test]
+    fn one_point_is_a_dot_and_none_is_nothing() {
+        let series = |points: &[(f64, f64)]| Series {
+            name: String::from("one"),
+            class: "s1",
+            points: points.to_vec(),
+            band: Vec::new(),
+        };
+        let draw = |points| lines(vec![series(points)]).draw(Size::NARROW, "t", "l").inline();
+        assert!(draw(&[(1.0, 2.0)]).contains("<circle"));
+        assert!(!draw(&[]).contains("<path"));
+        let text = draw(&[(1.0, 2.0), (f64::NAN, f64::INFINITY), (3.0, -1.0)]);
+        assert!(
+            text.contains("<circle") && !text.contains("NaN") && !text.contains("inf"),
+            "{text}"
+        );
+        assert!(text.contains("&lt;time&gt;"));
+    }
+
+    #[test]
+    fn a_file_of_its_own_has_style_and_title() {
+        let text = lines(Vec::new()).draw(Size::WIDE, "<Rate>", "\"so\"").standalone();
+        assert!(text.contains("<style>") && text.contains(">&lt;Rate&gt;</text>"));
+        assert!(text.contains("aria-label=\"&quot;so&quot;\"") && text.contains("role=\"img\""));
+        assert!(text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+    }
+}

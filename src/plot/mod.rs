@@ -1,0 +1,28 @@
+//! Plots as SVG: numbers in, text out.
+//!
+//! ```text
+//! numbers ─▶ Scale (where, ticks) ─▶ Frame (axes, grid, legend) ─▶ Lines | Bars | Heat ─▶ Picture
+//! ```
+//!
+//! It knows no statistics, no files and no HTML. Invariants: a picture is well-formed XML whatever
+//! the titles and numbers are; it names no colour, only classes and variables of [`CSS`], so that
+//! the same text serves light, dark and print; no coordinate is ever NaN or infinite.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+mod bars;
+mod frame;
+mod heat;
+mod lines;
+mod scale;
+mod style;
+mod svg;
+mod unit;
+
+pub use bars::{Bar, Bars};
+pub use frame::{Axis, Picture, Size};
+pub use heat::Heat;
+pub use lines::{Hint, Lines, Series};
+pub use scale::{Scale, Tick};
+pub use style::CSS;
+pub use svg::escape;
+pub use unit::Unit;

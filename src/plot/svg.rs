@@ -1,0 +1,148 @@
+//! Writing SVG: elements that close, text that is escaped, coordinates that are short.
+use std::fmt::Write;
+
+/// Text and attributes of XML: markup is escaped, and what XML can't hold is replaced.
+pub fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            '\t' | '\n' | '\r' => escaped.push(' '),
+            '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            _ if letter.is_control() => escaped.push('\u{fffd}'),
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// A coordinate: a tenth of a pixel is enough.
+pub(super) fn number(value: f64) -> String {
+    let rounded = if value.is_finite() { (value * 10.0).round() / 10.0 } else { 0.0 };
+    // -0 is 0.
+    format!("{}", rounded + 0.0)
+}
+
+/// The elements of a picture, in the order they are painted.
+#[derive(Debug, Default)]
+pub(super) struct Svg {
+    text: String,
+}
+
+/// Where text stands as to its coordinate.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Anchor {
+    Start,
+    Middle,
+    End,
+}
+
+/// Corners of a rectangle.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Area {
+    pub left: f64,
+    pub top: f64,
+    pub right: f64,
+    pub bottom: f64,
+}
+
+impl Svg {
+    pub fn text(&mut self, at: (f64, f64), anchor: Anchor, class: &str, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "start",
+            Anchor::Middle => "middle",
+            Anchor::End => "end",
+        };
+        let (x, y, text) = (number(at.0), number(at.1), escape(text));
+        self.add(format_args!(
+            r#"<text x="{x}" y="{y}" text-anchor="{anchor}" class="{class}">{text}</text>"#
+        ));
+    }
+
+    pub fn line(&mut self, from: (f64, f64), to: (f64, f64), class: &str) {
+        let [x1, y1, x2, y2] = [from.0, from.1, to.0, to.1].map(number);
+        self.add(format_args!(
+            r#"<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" class="{class}"/>"#
+        ));
+    }
+
+    /// `hint` is shown where a pointer rests; none if empty.
+    pub fn area(&mut self, area: Area, class: &str, hint: &str) {
+        let (width, height) =
+            ((area.right - area.left).max(0.0), (area.bottom - area.top).max(0.0));
+        let [x, y, w, h] = [area.left, area.top, width, height].map(number);
+        let head = format!(r#"<rect x="{x}" y="{y}" width="{w}" height="{h}" class="{class}""#);
+        if hint.is_empty() {
+            self.add(format_args!("{head}/>"));
+        } else {
+            self.add(format_args!("{head}><title>{}</title></rect>", escape(hint)));
+        }
+    }
+
+    pub fn dot(&mut self, at: (f64, f64), class: &str) {
+        let [x, y] = [at.0, at.1].map(number);
+        self.add(format_args!(r#"<circle cx="{x}" cy="{y}" r="2.6" class="{class}"/>"#));
+    }
+
+    pub fn path(&mut self, path: &str, class: &str) {
+        self.add(format_args!(r#"<path d="{path}" class="{class}"/>"#));
+    }
+
+    fn add(&mut self, element: std::fmt::Arguments<'_>) {
+        self.text.write_fmt(element).expect("a String takes everything");
+        self.text.push('\n');
+    }
+
+    pub fn into_text(self) -> String {
+        self.text
+    }
+}
+
+/// `M` to the first point, lines to the others.
+pub(super) fn polyline(points: impl Iterator<Item = (f64, f64)>) -> String {
+    let mut path = String::new();
+    for (i, (x, y)) in points.enumerate() {
+        path.push(if i == 0 { 'M' } else { 'L' });
+        path.push_str(&number(x));
+        path.push(' ');
+        path.push_str(&number(y));
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_outside_is_markup() {
+        for (text, escaped) in [
+            ("a", "a"),
+            ("<script>\"&'</script>", "&lt;script&gt;&quot;&amp;&#39;&lt;/script&gt;"),
+            ("a\u{0}\u{1b}[2J\u{ffff}\u{85}b", "a\u{fffd}\u{fffd}[2J\u{fffd}\u{fffd}b"),
+            ("ü\t\n", "ü  "),
+        ] {
+            assert_eq!(escape(text), escaped);
+        }
+    }
+
+    #[test]
+    fn coordinates_are_short_and_finite() {
+        for (value, text) in [
+            (1.0, "1"),
+            (1.25, "1.3"),
+            (-0.01, "0"),
+            (f64::NAN, "0"),
+            (f64::NEG_INFINITY, "0"),
+            (123_456.78, "123456.8"),
+        ] {
+            assert_eq!(number(value), text);
+        }
+        assert_eq!(polyline([(0.0, 1.0), (2.04, 3.0)].into_iter()), "M0 1L2 3");
+        assert_eq!(polyline([].into_iter()), "");
+    }
+}

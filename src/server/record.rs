@@ -1,0 +1,256 @@
+//! What the event loop tells the statistics: whose time went where.
+//!
+//! Clocks are read twice a round, on waking and at its end, so the resolution is the round. Service
+//! time runs from waking to the end of the round in which the reply left: it contains the queueing
+//! the client felt. Think time runs from that end to the waking that brought the next octet.
+use crate::smtp::tally::{Tally, Verb};
+use crate::stats::{Counter, Metric, Recorder};
+
+use super::conn::{Conn, Flow};
+use super::sys::TcpInfo;
+
+/// Ends of so many rounds are known exactly; a client that thinks for longer is measured from when
+/// it was last heard, to a millisecond.
+const ROUNDS_KNOWN: usize = 1024;
+
+/// A worker's statistics; without a recorder nothing is kept.
+pub(super) struct Recording {
+    recorder: Option<Recorder>,
+    /// End of each of the last rounds, us of the worker's clock.
+    ends: Box<[u64; ROUNDS_KNOWN]>,
+    round: u32,
+    woke_us: u64,
+    /// Answered in this round.
+    commands: u64,
+    messages: u64,
+    /// Clients that were sent something in this round.
+    clients: u64,
+    /// How long the client whose turn it is has thought, or [`NOT_KNOWN`].
+    think_us: u64,
+    /// The turn has read octets since commands were last counted.
+    has_read: bool,
+}
+
+const NOT_KNOWN: u64 = u64::MAX;
+
+/// Sessions that go on for long show their round trips before their end.
+const MESSAGES_UNTIL_LOOK: u32 = 16;
+
+/// Asks the kernel for the round trips of a connection.
+fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInfo> {
+    let info = conn.socket.tcp_info()?;
+    recorder.record(Metric::Rtt, info.rtt_us);
+    recorder.record(Metric::RttMin, info.rtt_min_us);
+    Some(info)
+}
+
+/// The round in which a client was last sent something.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Replied {
+    /// 0: it was not yet, or has answered. Counts on from its start after 2^32 rounds.
+    round: u32,
+}
+
+impl Recording {
+    pub fn new(recorder: Option<Recorder>) -> Recording {
+        Recording {
+            recorder,
+            ends: Box::new([0; ROUNDS_KNOWN]),
+            round: 1,
+            woke_us: 0,
+            commands: 0,
+            messages: 0,
+            clients: 0,
+            think_us: NOT_KNOWN,
+            has_read: false,
+        }
+    }
+
+    /// The loop has woken. True for the first round of a second.
+    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) -> bool {
+        let Some(recorder) = &mut self.recorder else { return false };
+        self.woke_us = now_us;
+        self.round = self.round.wrapping_add(1).max(1);
+        let is_next = recorder.is_over(unix_ns);
+        if is_next {
+            recorder.take_replies(&mut tally.replies);
+        }
+        recorder.begin_round(unix_ns);
+        is_next
+    }
+
+    /// Connections that wait to be accepted.
+    pub fn accept_queue(&mut self, length: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.accept_queue(length);
+    }
+
+    /// The loop goes to sleep.
+    pub fn end_round(&mut self, now_us: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
+        if !recorder.is_used() {
+            // Waking for nothing is nothing to write down: it would wake us again.
+            return;
+        }
+        let service_us = now_us.saturating_sub(self.woke_us);
+        recorder.add(Counter::BusyUs, service_us);
+        recorder.add(Counter::SinkUs, service_us * std::mem::take(&mut self.clients));
+        let (commands, messages) = (self.commands, self.messages);
+        if commands + messages == 0 {
+            return;
+        }
+        recorder.add(Counter::Rounds, 1);
+        recorder.record(Metric::Round, service_us);
+        recorder.record_n(Metric::ServiceCommand, service_us, commands);
+        recorder.record_n(Metric::ServiceMessage, service_us, messages);
+        recorder.add(Counter::Commands, commands);
+        (self.commands, self.messages) = (0, 0);
+    }
+
+    /// When there must be a round although nothing happens, Unix ns.
+    pub fn due_ns(&self) -> Option<u64> {
+        self.recorder.as_ref().and_then(Recorder::due_ns)
+    }
+
+    /// Octets have come from a client; `is_payload`: mail data was expected.
+    pub fn heard(&mut self, conn: &mut Conn, is_payload: bool) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.has_read = true;
+        let replied = conn.replied;
+        if replied.round == 0 {
+            return;
+        }
+        conn.replied.round = 0;
+        let is_known = self.round.wrapping_sub(replied.round) < ROUNDS_KNOWN as u32;
+        let end_us = self.ends[replied.round as usize % ROUNDS_KNOWN];
+        let since = if is_known { end_us } else { conn.heard_ms * 1000 };
+        let think_us = self.woke_us.saturating_sub(since);
+        recorder.exchange(think_us);
+        if is_payload {
+            recorder.record(Metric::ThinkPayload, think_us);
+            if let Some(transfer) = &mut conn.transfer {
+                transfer.first_us = self.woke_us;
+            }
+        } else {
+            self.think_us = think_us;
+        }
+    }
+
+    /// Commands were consumed.
+    pub fn consumed(&mut self, conn: &Conn, tally: &mut Tally) {
+        if tally.commands == 0 {
+            return;
+        }
+        let Some(recorder) = &mut self.recorder else { return };
+        let commands = u64::from(tally.commands);
+        tally.commands = 0;
+        self.commands += commands;
+        if self.has_read {
+            self.has_read = false;
+            recorder.commands(commands);
+        }
+        let (think_us, verb) = (self.think_us, tally.first);
+        (self.think_us, tally.first) = (NOT_KNOWN, None);
+        let Some(verb) = verb.filter(|_| think_us != NOT_KNOWN) else { return };
+        // What follows a final reply is the next message, however it begins.
+        let is_next = conn.session.messages() > 0;
+        let metric = match verb {
+            Verb::Hello => Metric::ThinkEhlo,
+            Verb::Mail if is_next => Metric::ThinkNext,
+            Verb::Mail => Metric::ThinkMail,
+            Verb::Rcpt => Metric::ThinkRcpt,
+            Verb::Data => Metric::ThinkData,
+            Verb::Quit => Metric::ThinkClose,
+            Verb::Other => return,
+        };
+        recorder.record(metric, think_us);
+    }
+
+    /// Replies have left.
+    pub fn replied(&mut self, conn: &mut Conn) {
+        self.clients += u64::from(conn.replied.round == 0);
+        conn.replied = Replied { round: self.round };
+    }
+
+    /// The client has closed without QUIT.
+    pub fn hung_up(&mut self, conn: &mut Conn) {
+        self.heard(conn, false);
+        let think_us = std::mem::replace(&mut self.think_us, NOT_KNOWN);
+        if let Some(recorder) = &mut self.recorder
+            && matches!(conn.flow, Flow::Command)
+            && think_us != NOT_KNOWN
+        {
+            recorder.record(Metric::ThinkClose, think_us);
+        }
+    }
+
+    /// A message was accepted, `transaction_us` after its MAIL.
+    pub fn message(&mut self, conn: &Conn, transaction_us: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let transfer = conn.transfer.as_ref().expect("only transfers become messages");
+        let recipients = conn.session.recipients();
+        self.messages += 1;
+        recorder.message(transfer.message_bytes(), u64::from(recipients));
+        recorder.record(Metric::Transaction, transaction_us);
+        // A payload that came whole in one read is committed before we hear of it.
+        let is_heard = conn.replied.round == 0;
+        let first_us = if is_heard { transfer.first_us } else { self.woke_us };
+        let transfer_us = self.woke_us.saturating_sub(first_us);
+        recorder.transfer(transfer_us, transfer.wire_bytes);
+        if let Some(since) = transfer.pending_since_us {
+            let wait_us = self.woke_us.saturating_sub(since);
+            recorder.record(Metric::CommitWait, wait_us);
+            recorder.add(Counter::SinkUs, wait_us);
+        }
+        if conn.session.messages() + 1 == MESSAGES_UNTIL_LOOK {
+            round_trips(recorder, conn);
+        }
+    }
+
+    /// A message was committed, but nobody was there any more to hear of it.
+    pub fn counted(&mut self, bytes: u64, recipients: u32) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.message(bytes, u64::from(recipients));
+    }
+
+    /// A message was refused at the end of its data.
+    pub fn refused(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        self.messages += 1;
+        recorder.add(Counter::Refused, 1);
+    }
+
+    /// A transfer is parked: there is no room for it in the log yet.
+    pub fn parked(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::StorageWaits, 1);
+    }
+
+    /// A connection has begun.
+    pub fn opened(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Connections, 1);
+    }
+
+    /// A connection has ended.
+    pub fn closed(&mut self, conn: &Conn) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Closed, 1);
+        recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
+        recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
+        if let Some(info) = round_trips(recorder, conn) {
+            recorder.add(Counter::Retransmits, info.retransmits);
+            recorder.add(Counter::SegmentsIn, info.segments_in);
+            recorder.add(Counter::OutOfOrder, info.out_of_order);
+        }
+    }
+
+    /// The worker has stopped.
+    pub fn close(self, tally: &mut Tally) {
+        if let Some(mut recorder) = self.recorder {
+            recorder.take_replies(&mut tally.replies);
+            recorder.close();
+        }
+    }
+}

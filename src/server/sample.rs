@@ -1,0 +1,75 @@
+//! What no worker records, looked at once a second by the statistics thread.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::admission::Admission;
+use super::idle_runs::IdleRuns;
+use super::worker::Counters;
+use crate::stats::{Observer, Sample};
+
+/// Looks at the whole sink.
+pub(super) struct Sampler {
+    admission: Arc<Admission>,
+    counters: Vec<Arc<Counters>>,
+    /// `None`: runs are begun by people alone.
+    idle_runs: Option<IdleRuns>,
+}
+
+impl Sampler {
+    pub fn new(
+        admission: Arc<Admission>,
+        counters: Vec<Arc<Counters>>,
+        idle_runs: Option<IdleRuns>,
+    ) -> Sampler {
+        Sampler { admission, counters, idle_runs }
+    }
+}
+
+impl Observer for Sampler {
+    /// Costs one small file of /proc.
+    fn look(&mut self, now: u64) -> Sample {
+        if let Some(runs) = &mut self.idle_runs {
+            runs.time_is(now);
+        }
+        let flushes = self.counters.iter().map(|c| c.flushes.load(Ordering::Relaxed)).sum();
+        Sample {
+            open_connections: u64::from(self.admission.connections()),
+            flushes,
+            accept_overflows: listen_overflows().unwrap_or(0),
+        }
+    }
+
+    fn messages(&mut self, second: u64, _: u64) {
+        if let Some(runs) = &mut self.idle_runs {
+            runs.messages_in(second);
+        }
+    }
+}
+
+/// Connections that found an accept queue full, since the machine started, of all listeners of the
+/// network namespace (`TcpExt: ListenOverflows`): the kernel keeps no count for a single listener.
+fn listen_overflows() -> Option<u64> {
+    parse(&std::fs::read_to_string("/proc/self/net/netstat").ok()?)
+}
+
+/// The file has two lines a group: names, then numbers.
+fn parse(netstat: &str) -> Option<u64> {
+    let mut lines = netstat.lines().filter(|line| line.starts_with("TcpExt:"));
+    let (names, numbers) = (lines.next()?, lines.next()?);
+    let place = names.split(' ').position(|name| name == "ListenOverflows")?;
+    numbers.split(' ').nth(place)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn overflows_are_found_by_their_name() {
+        let text = "TcpExt: A ListenOverflows B\nTcpExt: 1 27 3\nIpExt: X\nIpExt: 9\n";
+        assert_eq!(parse(text), Some(27));
+        for text in ["", "TcpExt: A\nTcpExt: 1\n", "TcpExt: ListenOverflows\nTcpExt:\n"] {
+            assert_eq!(parse(text), None);
+        }
+    }
+}

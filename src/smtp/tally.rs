@@ -1,0 +1,101 @@
+//! What sessions heard and said, counted where it happens: for whoever keeps statistics.
+use super::reply::{ALL, Reply};
+
+/// Sorts of replies: those of the table, and four that are composed.
+pub const SORTS: usize = ALL_LEN + 4;
+const ALL_LEN: usize = super::reply::COUNT;
+const GREETING: usize = ALL_LEN;
+const HELLO: usize = ALL_LEN + 1;
+const ACCEPTED: usize = ALL_LEN + 2;
+const DELIVERED: usize = ALL_LEN + 3;
+
+/// A command, as far as statistics tell them apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verb {
+    /// EHLO, HELO, LHLO.
+    Hello,
+    /// MAIL.
+    Mail,
+    /// RCPT.
+    Rcpt,
+    /// DATA, BDAT.
+    Data,
+    /// QUIT.
+    Quit,
+    /// Anything else.
+    Other,
+}
+
+/// Counts, added to by the sessions of a worker, and taken away by it.
+#[derive(Debug)]
+pub struct Tally {
+    /// Replies by sort; see [`sorts`].
+    pub replies: [u32; SORTS],
+    /// Command lines.
+    pub commands: u32,
+    /// The first command since this was last taken away.
+    pub first: Option<Verb>,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally { replies: [0; SORTS], commands: 0, first: None }
+    }
+}
+
+impl Tally {
+    #[inline]
+    pub(super) fn command(&mut self, verb: Verb) {
+        self.commands += 1;
+        self.first.get_or_insert(verb);
+    }
+
+    #[inline]
+    pub(super) fn reply(&mut self, reply: &Reply, times: u32) {
+        self.replies[reply.place] += times;
+    }
+
+    pub(super) fn greeting(&mut self) {
+        self.replies[GREETING] += 1;
+    }
+
+    pub(super) fn hello(&mut self) {
+        self.replies[HELLO] += 1;
+    }
+
+    /// 250 to the end of data, or `times` of them by LMTP.
+    #[inline]
+    pub(super) fn accepted(&mut self, is_lmtp: bool, times: u32) {
+        self.replies[if is_lmtp { DELIVERED } else { ACCEPTED }] += times;
+    }
+}
+
+/// Code and enhanced code of each sort, such as `250 2.1.0` or `354`.
+pub fn sorts() -> Vec<String> {
+    let name = |reply: &&Reply| {
+        let text = String::from_utf8_lossy(reply.as_bytes());
+        let mut words = text.split([' ', '-']);
+        let code = words.next().unwrap_or_default();
+        let enhanced = words.next().filter(|word| word.split('.').count() == 3);
+        enhanced.map_or(code.to_owned(), |enhanced| format!("{code} {enhanced}"))
+    };
+    let composed = ["220", "250", "250 2.0.0", "250 2.1.5"];
+    ALL.iter().map(name).chain(composed.map(String::from)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sorts_are_codes() {
+        let sorts = sorts();
+        assert_eq!(sorts.len(), SORTS);
+        assert_eq!(sorts[super::super::reply::MAIL_OK.place], "250 2.1.0");
+        assert_eq!(sorts[super::super::reply::START_DATA.place], "354");
+        assert_eq!(sorts[super::super::reply::HELP.place], "214 2.0.0");
+        for sort in &sorts {
+            assert!(sort[..3].bytes().all(|b| b.is_ascii_digit()), "{sort}");
+        }
+    }
+}

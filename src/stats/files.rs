@@ -1,0 +1,246 @@
+//! The files of `stats/`: two for each start of sinkd and hour, and a third when the hour is over.
+//!
+//! | name | what it is |
+//! |---|---|
+//! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line a second and metric |
+//! | `00000003-20261121T06.jsonl` | a line of counters for each second |
+//! | `00000003-20261121T06.hour.hlog` | the whole hour, a line for each metric |
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use hdrhistogram::serialization::V2DeflateSerializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
+use serde::{Deserialize, Serialize};
+
+use super::interval::{Interval, TENTHS};
+use super::metric::{Counter, Metric};
+
+pub(super) const HOUR_S: u64 = 3600;
+
+/// A line of counters.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Unix time, s.
+    pub second: u64,
+    /// By name; those that are 0 are left out.
+    pub counters: std::collections::BTreeMap<String, u64>,
+    /// By code and enhanced code.
+    pub replies: std::collections::BTreeMap<String, u64>,
+    /// Accepted messages in each tenth of the second.
+    #[serde(default)]
+    pub tenths: [u32; TENTHS],
+    /// Time in loop rounds of the busiest worker, us.
+    #[serde(default)]
+    pub busiest_us: u64,
+    /// Connections that waited to be accepted when the second began.
+    #[serde(default)]
+    pub accept_queue: u64,
+    /// Connections open at its end.
+    #[serde(default)]
+    pub open_connections: u64,
+}
+
+/// The folder of statistics.
+pub(super) fn folder_of(data: &Path) -> PathBuf {
+    data.join("stats")
+}
+
+/// Start of sinkd and hour (Unix hours) of a file's name, and its ending.
+pub(super) fn parse_name(name: &str) -> Option<(u32, u64, &str)> {
+    let (stem, ending) = name.split_once('.')?;
+    let (start, hour) = stem.split_once('-')?;
+    let time = jiff::civil::DateTime::strptime("%Y%m%dT%H%M", format!("{hour}00")).ok()?;
+    let seconds = time.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second();
+    Some((start.parse().ok()?, u64::try_from(seconds).ok()? / HOUR_S, ending))
+}
+
+fn stem(start: u32, hour: u64) -> String {
+    let at = jiff::Timestamp::from_second((hour * HOUR_S) as i64).unwrap_or(jiff::Timestamp::MAX);
+    format!("{start:08}-{}", at.strftime("%Y%m%dT%H"))
+}
+
+/// The files of the hour under way.
+#[derive(Debug)]
+struct Hour {
+    hour: u64,
+    log: File,
+    lines: File,
+    total: Box<Interval>,
+    /// `total` holds every second of these files: they were not there before.
+    is_whole: bool,
+    first: u64,
+    last: u64,
+}
+
+/// Writes the seconds down as they come.
+#[derive(Debug)]
+pub(super) struct Writer {
+    folder: PathBuf,
+    start: u32,
+    replies: Vec<String>,
+    current: Option<Hour>,
+    /// Writing failed before: said once.
+    has_failed: bool,
+}
+
+impl Writer {
+    pub(super) fn open(data: &Path, start: u32, replies: Vec<String>) -> io::Result<Writer> {
+        let folder = folder_of(data);
+        std::fs::create_dir_all(&folder)?;
+        Ok(Writer { folder, start, replies, current: None, has_failed: false })
+    }
+
+    /// Writes a second down. A disk that is full loses the second, and says so once.
+    pub(super) fn write(&mut self, interval: &Interval) {
+        match self.try_write(interval) {
+            Ok(()) => self.has_failed = false,
+            Err(e) if !self.has_failed => {
+                self.has_failed = true;
+                tracing::warn!(error = %e, "statistics cannot be written, and are lost");
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn try_write(&mut self, interval: &Interval) -> io::Result<()> {
+        let hour = interval.second / HOUR_S;
+        if self.current.as_ref().is_none_or(|current| current.hour != hour) {
+            self.end_hour();
+            self.current = Some(self.begin_hour(hour)?);
+        }
+        let line = self.line(interval)?;
+        let current = self.current.as_mut().expect("begun above");
+        let mut text = Vec::new();
+        encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
+        current.log.write_all(&text)?;
+        // Counters come last: a second without its line is not counted.
+        current.lines.write_all(&line)?;
+        current.last = current.last.max(interval.second);
+        current.first = current.first.min(interval.second);
+        current.total.merge(interval);
+        Ok(())
+    }
+
+    fn line(&self, interval: &Interval) -> io::Result<Vec<u8>> {
+        let counters = interval.named_counters().into_iter().map(|(k, n)| (k.to_owned(), n));
+        let replies = self.replies.iter().zip(interval.replies()).filter(|(_, n)| **n > 0);
+        let mut line = Line {
+            second: interval.second,
+            counters: counters.collect(),
+            tenths: interval.tenths,
+            busiest_us: interval.busiest_us,
+            accept_queue: interval.accept_queue,
+            open_connections: interval.open_connections,
+            ..Line::default()
+        };
+        for (name, n) in replies {
+            *line.replies.entry(name.clone()).or_default() += n;
+        }
+        let mut text = serde_json::to_vec(&line)?;
+        text.push(b'\n');
+        Ok(text)
+    }
+
+    fn begin_hour(&self, hour: u64) -> io::Result<Hour> {
+        let open = |ending: &str| {
+            let path = self.folder.join(format!("{}.{ending}", stem(self.start, hour)));
+            OpenOptions::new().append(true).create(true).open(path)
+        };
+        let mut log = open("hlog")?;
+        let is_whole = log.metadata()?.len() == 0;
+        if is_whole {
+            log.write_all(header(hour * HOUR_S).as_bytes())?;
+        } else {
+            // The clock was set back into an hour that was rolled up.
+            drop(std::fs::remove_file(self.roll_up_path(hour)));
+        }
+        let total = Box::new(Interval::new(self.replies.len()));
+        Ok(Hour { hour, log, lines: open("jsonl")?, total, is_whole, first: u64::MAX, last: 0 })
+    }
+
+    fn roll_up_path(&self, hour: u64) -> PathBuf {
+        self.folder.join(format!("{}.hour.hlog", stem(self.start, hour)))
+    }
+
+    /// Rolls the hour up. Without the roll-up its seconds are read one by one.
+    fn end_hour(&mut self) {
+        let Some(hour) = self.current.take() else {
+            return;
+        };
+        if hour.total.is_empty() || !hour.is_whole {
+            return;
+        }
+        let path = self.roll_up_path(hour.hour);
+        let mut text = header(hour.first).into_bytes();
+        let (from, length) = (hour.first, hour.last + 1 - hour.first);
+        let done =
+            encode(&hour.total, Duration::from_secs(from), Duration::from_secs(length), &mut text)
+                .and_then(|()| std::fs::write(path, text));
+        if let Err(e) = done {
+            tracing::warn!(error = %e, "an hour of statistics is not rolled up");
+        }
+    }
+
+    /// No second follows.
+    pub(super) fn close(mut self) {
+        self.end_hour();
+    }
+}
+
+fn header(start: u64) -> String {
+    const LEGEND: &str =
+        r#""StartTimestamp","Interval_Length","Interval_Max","Interval_Compressed_Histogram""#;
+    format!(
+        "#[Histogram log format version 1.3]\n\
+         #[StartTime: {start}.000 (seconds since epoch)]\n{LEGEND}\n"
+    )
+}
+
+/// Lines of an interval log, one for each metric that has values.
+fn encode(
+    interval: &Interval,
+    start: Duration,
+    length: Duration,
+    text: &mut Vec<u8>,
+) -> io::Result<()> {
+    let mut serializer = V2DeflateSerializer::new();
+    let mut log = IntervalLogWriterBuilder::new().begin_log_with(text, &mut serializer)?;
+    for metric in Metric::ALL {
+        let histogram = interval.histogram(*metric);
+        if histogram.is_empty() {
+            continue;
+        }
+        let tag = Tag::new(metric.tag());
+        log.write_histogram(&histogram, start, length, tag)
+            .map_err(|e| io::Error::other(format!("{}: {e}", metric.tag())))?;
+    }
+    Ok(())
+}
+
+/// The counters of a line, in the order of their table; names of a newer version are left out.
+pub(super) fn counters_of(line: &Line) -> [u64; Counter::ALL.len()] {
+    let mut counters = [0; Counter::ALL.len()];
+    for (name, n) in &line.counters {
+        if let Some(counter) = Counter::of(name) {
+            counters[counter as usize] += n;
+        }
+    }
+    counters
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_start_and_hour() {
+        let name = format!("{}.hlog", stem(3, 498_678));
+        assert_eq!(name, "00000003-20261121T06.hlog");
+        assert_eq!(parse_name(&name), Some((3, 498_678, "hlog")));
+        assert_eq!(parse_name("00000003-20261121T06.hour.hlog").unwrap().2, "hour.hlog");
+        assert_eq!(parse_name("x"), None);
+        assert_eq!(parse_name("1-20261341T06.hlog"), None);
+    }
+}

@@ -1,0 +1,183 @@
+//! Reading `stats/` on as it grows: each look costs what was added since the last one.
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::Histogram;
+
+use super::files::{HOUR_S, Line};
+use super::history::{Second, files_in, interval_of};
+use super::metric::Metric;
+
+/// Octets of a file that one look reads at most, the newest: what is further behind is passed over.
+/// Three minutes or more of histograms, hours of counters.
+const LOOK_BYTES_MAX: u64 = 4 << 20;
+
+/// What came since the last look.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Counters by Unix time, s; a second may come again, with what a late worker adds to it.
+    pub seconds: BTreeMap<u64, Second>,
+    /// Values of a metric in a second; likewise.
+    pub histograms: Vec<(Metric, u64, Histogram<u64>)>,
+    /// What could not be read, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// Follows the statistics of a data folder.
+#[derive(Debug)]
+pub struct Follower {
+    data: PathBuf,
+    /// Octets of each file that have been read.
+    places: BTreeMap<PathBuf, u64>,
+}
+
+impl Follower {
+    /// Follows `data`, from the newest that is there on.
+    pub fn new(data: &Path) -> Follower {
+        Follower { data: data.to_owned(), places: BTreeMap::new() }
+    }
+
+    /// What is new, of seconds from `since` (Unix s) on. Costs about 10 us a second and metric, and
+    /// a listing of the folder.
+    ///
+    /// Errors: the folder or a file cannot be read; no statistics are not an error.
+    pub fn look(&mut self, since: u64) -> io::Result<News> {
+        let mut news = News::default();
+        let mut seen = BTreeMap::new();
+        for (stem, files) in files_in(&self.data)? {
+            if (stem.hour + 1) * HOUR_S <= since {
+                continue;
+            }
+            // Counters are written last, and read first: whoever has a second's counters here has
+            // its histograms, too.
+            for ending in ["jsonl", "hlog"] {
+                let Some(path) = files.get(ending) else { continue };
+                let mut place = self.places.get(path).copied().unwrap_or(0);
+                let text = read_on(path, &mut place)?;
+                for line in text.lines() {
+                    let taken = match ending {
+                        "jsonl" => news.take_counters(line, since),
+                        _ => news.take_histogram(line, since),
+                    };
+                    if let Err(what) = taken {
+                        news.problems.push(format!("{}: {what}", path.display()));
+                    }
+                }
+                seen.insert(path.clone(), place);
+            }
+        }
+        // What is no longer there, or too old, is forgotten.
+        self.places = seen;
+        Ok(news)
+    }
+}
+
+impl News {
+    fn take_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+        let line: Line = serde_json::from_str(line).map_err(|_| "not a line of counters")?;
+        if line.second >= since {
+            self.seconds.entry(line.second).or_default().add(&line);
+        }
+        Ok(())
+    }
+
+    fn take_histogram(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
+        let recorded = interval_of(line)?;
+        self.histograms.extend(recorded.filter(|(_, second, _)| *second >= since));
+        Ok(())
+    }
+}
+
+/// The whole lines behind `place`, which moves behind them.
+fn read_on(path: &Path, place: &mut u64) -> io::Result<String> {
+    let mut file = match File::open(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(String::new()),
+        other => other?,
+    };
+    let end = file.metadata()?.len();
+    // Shorter than before: another file of that name.
+    let from = if *place <= end { *place } else { 0 };
+    let first = from.max(end.saturating_sub(LOOK_BYTES_MAX));
+    file.seek(SeekFrom::Start(first))?;
+    let mut bytes = Vec::new();
+    file.take(end - first).read_to_end(&mut bytes)?;
+    let behind = bytes.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+    *place = first + behind as u64;
+    bytes.truncate(behind);
+    // Within a line, unless what came before it has been read.
+    let skip = match first == from {
+        true => 0,
+        false => bytes.iter().position(|octet| *octet == b'\n').map_or(0, |at| at + 1),
+    };
+    Ok(String::from_utf8_lossy(&bytes[skip..]).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+    use crate::stats::{Counter, History, Hub};
+
+    #[test]
+    fn what_is_followed_however_it_is_cut_is_what_is_read_at_once() {
+        let (whole, growing) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (hub, mut recorders) =
+            Hub::start(whole.path(), 1, 1, vec!["354".into()], Box::new(())).unwrap();
+        for second in 1_000_000..1_000_020_u64 {
+            recorders[0].begin_round(second * 1_000_000_000);
+            recorders[0].message(second % 7, 1);
+            recorders[0].take_replies(&mut [2]);
+        }
+        recorders.into_iter().for_each(|recorder| recorder.close());
+        hub.close();
+        let mut all = History::default();
+        all.read(whole.path(), 0..u64::MAX).unwrap();
+
+        let mut follower = Follower::new(growing.path());
+        assert!(follower.look(0).unwrap().seconds.is_empty());
+        let folder = growing.path().join("stats");
+        std::fs::create_dir(&folder).unwrap();
+        let (mut seconds, mut values, mut messages) = (BTreeMap::new(), 0, 0);
+        for entry in std::fs::read_dir(whole.path().join("stats")).unwrap() {
+            let path = entry.unwrap().path();
+            let mut file = File::create(folder.join(path.file_name().unwrap())).unwrap();
+            for piece in std::fs::read(&path).unwrap().chunks(97) {
+                file.write_all(piece).unwrap();
+                let news = follower.look(0).unwrap();
+                assert_eq!(news.problems, Vec::<String>::new());
+                for (second, counts) in news.seconds {
+                    messages += counts.counter(Counter::Messages);
+                    seconds.insert(second, counts.replies);
+                }
+                let sizes = news.histograms.iter().filter(|(m, ..)| *m == Metric::MessageSize);
+                values += sizes.map(|(_, _, histogram)| histogram.len()).sum::<u64>();
+            }
+        }
+        assert_eq!((messages, values), (20, all.histogram(Metric::MessageSize).unwrap().len()));
+        let replies = all.seconds.iter().map(|(second, counts)| (*second, counts.replies.clone()));
+        assert_eq!(seconds, replies.collect());
+    }
+
+    #[test]
+    fn of_a_long_file_the_end_is_read_once_by_whole_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        let lines = LOOK_BYTES_MAX as usize / 8 + 1000;
+        let text: String = (0..lines).map(|n| format!("{n:07}\n")).collect();
+        std::fs::write(&path, format!("{text}cut")).unwrap();
+        let mut place = 0;
+        let found = read_on(&path, &mut place).unwrap();
+        assert_eq!(place, text.len() as u64);
+        assert!(found.len() as u64 <= LOOK_BYTES_MAX && text.ends_with(&found));
+        assert!(found.lines().all(|line| line.len() == 7));
+        assert_eq!(read_on(&path, &mut place).unwrap(), "");
+        // Another file of that name.
+        std::fs::write(&path, "new\n").unwrap();
+        assert_eq!(read_on(&path, &mut place).unwrap(), "new\n");
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(read_on(&path, &mut place).unwrap(), "");
+    }
+}

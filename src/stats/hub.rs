@@ -1,0 +1,238 @@
+//! The hub thread: merges what the workers hand over, second by second, and writes it down.
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use super::files::Writer;
+use super::interval::Interval;
+use super::live::Live;
+use super::metric::Counter;
+use super::recorder::Recorder;
+
+/// Intervals of each worker: one it records into, one to take next, one being merged.
+const INTERVALS_PER_WORKER: usize = 3;
+/// A second is written down this long after its end, when all workers have had the time to hand
+/// over their part.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// What no worker records.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Sample {
+    /// Connections open now.
+    pub open_connections: u64,
+    /// Flushes asked for, since the start.
+    pub flushes: u64,
+    /// Connections that found an accept queue full, since any time.
+    pub accept_overflows: u64,
+}
+
+/// What the server lets the hub ask and tells it, on the hub's thread.
+pub trait Observer: Send {
+    /// Looks at what no worker records; called about once a second. `now`: Unix time, s.
+    fn look(&mut self, now: u64) -> Sample;
+
+    /// So many messages were accepted in a second; called for each in which there were any, when
+    /// that is complete.
+    fn messages(&mut self, _second: u64, _messages: u64) {}
+}
+
+/// Nobody: for tests.
+impl Observer for () {
+    fn look(&mut self, _: u64) -> Sample {
+        Sample::default()
+    }
+}
+
+/// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
+/// come twice nor wait for an hour when somebody sets the clock.
+struct Watch {
+    base: Instant,
+    unix_base: Duration,
+}
+
+impl Watch {
+    fn start() -> Watch {
+        let unix_base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Watch { base: Instant::now(), unix_base }
+    }
+
+    fn unix(&self) -> Duration {
+        self.unix_base + self.base.elapsed()
+    }
+}
+
+/// What a worker and the hub exchange.
+struct Desk {
+    full: Receiver<Box<Interval>>,
+    empty: Sender<Box<Interval>>,
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Hub {
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
+    live: Arc<Live>,
+}
+
+impl Hub {
+    /// Starts the thread, which writes into `folder/stats`, and gives a recorder for each worker.
+    /// `replies`: how the sorts of replies are called.
+    ///
+    /// Errors: what the file system says about the folder.
+    pub fn start(
+        folder: &Path,
+        start_count: u32,
+        workers: usize,
+        replies: Vec<String>,
+        mut observer: Box<dyn Observer>,
+    ) -> std::io::Result<(Hub, Vec<Recorder>)> {
+        let sorts = replies.len();
+        let live = Arc::new(Live::new(replies.clone()));
+        let writer = Writer::open(folder, start_count, replies)?;
+        let (mut desks, mut recorders) = (Vec::new(), Vec::new());
+        for _ in 0..workers {
+            let (to_hub, full) = bounded(INTERVALS_PER_WORKER);
+            let (empty, to_worker) = bounded(INTERVALS_PER_WORKER);
+            for _ in 1..INTERVALS_PER_WORKER {
+                drop(empty.try_send(Box::new(Interval::new(sorts))));
+            }
+            recorders.push(Recorder::new(Box::new(Interval::new(sorts)), to_worker, to_hub));
+            desks.push(Desk { full, empty });
+        }
+        let (stop, stopped) = bounded(1);
+        let watch = Watch::start();
+        let hub = Merging {
+            desks,
+            sorts,
+            writer,
+            live: live.clone(),
+            seconds: BTreeMap::new(),
+            seen: observer.look(watch.unix().as_secs()),
+            observer,
+            watch,
+            looked_at: 0,
+        };
+        let thread =
+            std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
+        Ok((Hub { stop, thread: Some(thread), live }, recorders))
+    }
+
+    /// The sums since the start.
+    pub fn live(&self) -> Arc<Live> {
+        self.live.clone()
+    }
+
+    /// After the workers have closed their recorders: writes down what is left.
+    pub fn close(self) {
+        drop(self);
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        // Full: it has been told.
+        let _ = self.stop.try_send(());
+        if let Some(thread) = self.thread.take() {
+            drop(thread.join());
+        }
+    }
+}
+
+/// The thread's state.
+struct Merging {
+    desks: Vec<Desk>,
+    sorts: usize,
+    writer: Writer,
+    live: Arc<Live>,
+    /// Seconds not yet written down.
+    seconds: BTreeMap<u64, Box<Interval>>,
+    observer: Box<dyn Observer>,
+    /// What was seen before.
+    seen: Sample,
+    watch: Watch,
+    /// The second of the last look.
+    looked_at: u64,
+}
+
+impl Merging {
+    fn run(mut self, stopped: &Receiver<()>) {
+        loop {
+            let is_over = match stopped.recv_timeout(GRACE) {
+                Err(RecvTimeoutError::Timeout) => false,
+                Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
+            };
+            let now = self.watch.unix();
+            self.collect();
+            self.look(now.as_secs(), is_over);
+            let past = now.saturating_sub(GRACE).as_secs();
+            self.write_down(if is_over { u64::MAX } else { past });
+            if is_over {
+                return self.writer.close();
+            }
+        }
+    }
+
+    fn collect(&mut self) {
+        for desk in 0..self.desks.len() {
+            while let Ok(mut interval) = self.desks[desk].full.try_recv() {
+                interval.busiest_us = interval.counter(Counter::BusyUs);
+                self.at(interval.second).merge(&interval);
+                interval.clear();
+                // The worker has gone.
+                drop(self.desks[desk].empty.try_send(interval));
+            }
+        }
+    }
+
+    /// What is being merged of a second.
+    fn at(&mut self, second: u64) -> &mut Interval {
+        let sorts = self.sorts;
+        self.seconds.entry(second).or_insert_with(|| {
+            let mut merged = Box::new(Interval::new(sorts));
+            merged.second = second;
+            merged
+        })
+    }
+
+    /// Looks once a second, and at the end: what was counted since belongs to the second before.
+    fn look(&mut self, now: u64, is_over: bool) {
+        if now == self.looked_at && !is_over {
+            return;
+        }
+        self.looked_at = now;
+        let sample = self.observer.look(now);
+        let before = std::mem::replace(&mut self.seen, sample);
+        let flushes = sample.flushes - before.flushes;
+        let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
+        let second = now - u64::from(!is_over);
+        if flushes + overflows > 0 || self.seconds.contains_key(&second) {
+            let merged = self.at(second);
+            merged.add(Counter::Flushes, flushes);
+            merged.add(Counter::AcceptOverflows, overflows);
+            merged.open_connections = sample.open_connections;
+        }
+    }
+
+    /// Seconds before `past` are complete: a worker that was late for one writes another line.
+    fn write_down(&mut self, past: u64) {
+        while let Some(entry) = self.seconds.first_entry() {
+            if *entry.key() >= past {
+                return;
+            }
+            let interval = entry.remove();
+            let messages = interval.counter(Counter::Messages);
+            if messages > 0 {
+                self.observer.messages(interval.second, messages);
+            }
+            if !interval.is_empty() {
+                self.live.add(&interval);
+                self.writer.write(&interval);
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What is recorded: one table of histograms and one of counters, with units and bounds.
+use hdrhistogram::Histogram;
+
+/// Significant digits of every histogram: values are true within 1 %.
+pub(super) const DIGITS: u8 = 2;
+const DAY_US: u64 = 24 * 3600 * 1_000_000;
+
+macro_rules! table {
+    ($(#[$doc:meta])* $name:ident:
+     $($variant:ident = $tag:literal, $max:expr, $help:literal;)*) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(usize)]
+        pub enum $name { $(#[doc = $help] $variant),* }
+
+        impl $name {
+            /// The whole table.
+            pub const ALL: &[$name] = &[$($name::$variant),*];
+
+            /// Its name in files and on the command line; the unit is its end.
+            pub fn tag(self) -> &'static str {
+                match self { $($name::$variant => $tag),* }
+            }
+
+            /// A sentence for a person.
+            pub fn help(self) -> &'static str {
+                match self { $($name::$variant => $help),* }
+            }
+
+            /// See `max`, in the order of the table.
+            pub(super) const MAX: &[u64] = &[$($max),*];
+
+            /// The largest value that is told apart; 0 for counters.
+            #[inline]
+            pub const fn max(self) -> u64 {
+                $name::MAX[self as usize]
+            }
+
+            /// By its tag.
+            pub fn of(tag: &str) -> Option<$name> {
+                $name::ALL.iter().copied().find(|m| m.tag() == tag)
+            }
+        }
+    };
+}
+
+table! {
+    /// A histogram.
+    Metric:
+    Transaction = "transaction_us", DAY_US,
+        "MAIL accepted to the final reply, of accepted messages.";
+    ServiceCommand = "service_command_us", DAY_US,
+        "The sink's time for a command: from waking to the end of the loop round that answered it.";
+    ServiceMessage = "service_message_us", DAY_US,
+        "The same for the end of data: commit and final reply.";
+    ThinkEhlo = "think_ehlo_us", DAY_US, "The sender's time from our greeting to EHLO.";
+    ThinkMail = "think_mail_us", DAY_US, "The sender's time from the reply to EHLO to MAIL.";
+    ThinkRcpt = "think_rcpt_us", DAY_US, "The sender's time from a reply to RCPT.";
+    ThinkData = "think_data_us", DAY_US, "The sender's time from a reply to DATA or BDAT.";
+    ThinkPayload = "think_payload_us", DAY_US,
+        "The sender's time from 354 to the first octet.";
+    ThinkNext = "think_next_us", DAY_US,
+        "The sender's time from a final reply to its next MAIL.";
+    ThinkClose = "think_close_us", DAY_US,
+        "The sender's time from our last reply to its QUIT or close.";
+    Transfer = "transfer_us", DAY_US, "First octet of a payload to its last.";
+    TransferRate = "transfer_bytes_per_s", 1 << 40,
+        "Rate of a payload that took more than one round.";
+    MessageSize = "message_bytes", 1 << 32, "Size of accepted messages (RFC 1870).";
+    Recipients = "recipients_per_message", 1 << 20, "Forward-paths of accepted messages.";
+    SessionMessages = "messages_per_session", 1 << 32, "Accepted messages of a session that ended.";
+    Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
+    CommandsPerRead = "commands_per_read", 1 << 20,
+        "Depth of pipelining: commands that came in one read.";
+    Rtt = "rtt_us", DAY_US,
+        "TCP's smoothed round-trip time, at a session's 16th message and at its end.";
+    RttMin = "rtt_min_us", DAY_US,
+        "The least round trip of the connection, likewise: the network without the sender.";
+    Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
+    CommitWait = "commit_wait_us", DAY_US,
+        "A message's wait for its flush (durability message), or for a file of its own.";
+}
+
+table! {
+    /// A number per second.
+    Counter:
+    Messages = "messages", 0, "Accepted messages.";
+    MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";
+    MessageBytes = "bytes", 0, "Octets of accepted messages.";
+    Refused = "refused", 0, "Messages that were refused at the end of data.";
+    Connections = "connections", 0, "Connections accepted.";
+    Closed = "closed", 0, "Connections that ended.";
+    Commands = "commands", 0, "Commands.";
+    Rounds = "rounds", 0, "Loop rounds.";
+    BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
+    Exchanges = "exchanges", 0, "Times a client answered what we had said: round trips.";
+    SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
+    ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
+    TransferUs = "transferring_us", 0, "Time from first to last octet of payloads, likewise.";
+    Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";
+    SegmentsIn = "segments_in", 0, "Segments with data that came, likewise.";
+    OutOfOrder = "out_of_order", 0,
+        "Of those, which came out of order: one before them was lost or overtaken.";
+    AcceptOverflows = "accept_overflows", 0,
+        "Connections that found an accept queue full (all listeners of the network namespace).";
+    Flushes = "flushes", 0, "Flushes asked for (durability message).";
+    StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
+    Saturated = "saturated", 0,
+        "Values beyond the bound of their histogram, recorded as the bound.";
+}
+
+impl Metric {
+    /// An empty histogram for it. Costs about 30 KiB.
+    pub fn histogram(self) -> Histogram<u64> {
+        Histogram::new_with_max(self.max(), DIGITS).expect("the bounds of the table are valid")
+    }
+
+    /// Microseconds, bytes, bytes per second, or a number?
+    pub fn unit(self) -> &'static str {
+        let tag = self.tag();
+        match tag {
+            _ if tag.ends_with("_us") => "us",
+            _ if tag.ends_with("bytes_per_s") => "B/s",
+            _ if tag.ends_with("bytes") => "B",
+            _ => "",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_metric_has_a_tag_of_its_own_and_a_bound_that_holds() {
+        for metric in Metric::ALL {
+            assert_eq!(Metric::of(metric.tag()), Some(*metric));
+            let mut histogram = metric.histogram();
+            histogram.record(Metric::max(*metric)).unwrap();
+            histogram.record(0).unwrap();
+            assert!(metric.help().ends_with('.'));
+        }
+        for counter in Counter::ALL {
+            assert_eq!(Counter::of(counter.tag()), Some(*counter));
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! What a run was like: recorded per worker without locks, merged each second, kept as standard
+//! HdrHistogram interval logs and lines of counters, and read back from the folder alone.
+//!
+//! ```text
+//! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl
+//!                                                 │             └─▶ History ─▶ Summary
+//!                                                 └─▶ Live (sums since the start)
+//! ```
+//!
+//! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and
+//! waits for nobody; a value beyond a metric's bound is recorded as the bound and counted; what is
+//! merged loses nothing; an interval in which nothing happened leaves no line.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+mod compare;
+mod counts;
+mod files;
+mod follow;
+mod history;
+mod hub;
+mod interval;
+mod live;
+mod metric;
+mod recorder;
+mod summary;
+mod verdict;
+
+pub use compare::{Difference, Measures, SECONDS_MIN};
+pub use follow::{Follower, News};
+pub use history::{History, Second, each_interval, each_interval_of};
+pub use hub::{Hub, Observer, Sample};
+pub use interval::Interval;
+pub use live::Live;
+pub use metric::{Counter, Metric};
+pub use recorder::Recorder;
+pub use summary::{Percentiles, Rate, Summary, Totals};
+pub use verdict::{Headroom, LimitedBy, Shares, Verdict};

@@ -1,0 +1,164 @@
+//! `sinkctl stats` over a real sinkd: totals to the message, replies to the code, in every storage
+//! mode, after a kill, and merged over folders.
+mod common;
+
+use std::path::Path;
+
+use common::{Sink, sinkctl};
+use serde_json::Value;
+use tempfile::tempdir;
+
+fn stats(folders: &[&Path], more: &[&str]) -> Value {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinkctl"));
+    for folder in folders {
+        command.arg("--data").arg(folder);
+    }
+    let output = command.args(["stats", "--json"]).args(more).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// Some sessions: each with five messages of two recipients, one command that is unknown, and one
+/// message that is too large.
+fn load(sink: &Sink, sessions: usize) {
+    for _ in 0..sessions {
+        let mut client = sink.connect();
+        client.ehlo();
+        for _ in 0..5 {
+            assert_eq!(client.command("MAIL FROM:<a@example.org>"), 250);
+            assert_eq!(client.command("RCPT TO:<b@example.org>"), 250);
+            assert_eq!(client.command("RCPT TO:<c@example.org>"), 250);
+            assert_eq!(client.command("DATA"), 354);
+            client.send(b"Subject: x\r\n\r\nx\r\n.\r\n");
+            assert_eq!(client.reply().0, 250);
+        }
+        assert_eq!(client.command("WHAT"), 500);
+        client.begin("a@example.org", "b@example.org");
+        client.send(&[&b"x".repeat(3000)[..], b"\r\n.\r\n"].concat());
+        assert_eq!(client.reply().0, 552);
+        assert_eq!(client.command("QUIT"), 221);
+        assert!(client.rest().is_empty());
+    }
+}
+
+const ARGS: [&str; 4] = ["--message-bytes-max", "2000", "--workers", "2"];
+
+fn check(found: &Value, sessions: u64) {
+    let totals = &found["totals"];
+    assert_eq!(totals["messages"], 5 * sessions, "{found}");
+    assert_eq!(totals["recipients"], 10 * sessions);
+    assert_eq!(totals["bytes"], 85 * sessions);
+    assert_eq!(totals["connections"], sessions);
+    assert_eq!(totals["refused"], sessions);
+    let replies = &found["replies"];
+    for (reply, times) in [
+        ("220", 1),
+        ("250", 1),
+        ("250 2.1.0", 6),
+        ("250 2.1.5", 11),
+        ("354", 6),
+        ("250 2.0.0", 5),
+        ("500 5.5.2", 1),
+        ("552 5.3.4", 1),
+        ("221 2.0.0", 1),
+    ] {
+        assert_eq!(replies[reply], times * sessions, "{reply}: {replies}");
+    }
+    assert_eq!(replies.as_object().unwrap().len(), 9, "{replies}");
+    let count = |metric: &str| found["metrics"][metric]["count"].as_u64().unwrap();
+    assert_eq!(found["transaction_us"]["count"], 5 * sessions);
+    assert_eq!(count("service_message_us"), 6 * sessions);
+    // EHLO, six times MAIL and DATA, eleven RCPT, WHAT, QUIT.
+    assert_eq!(count("service_command_us"), 26 * sessions);
+    for (metric, times) in [
+        ("think_ehlo_us", 1),
+        ("think_mail_us", 1),
+        ("think_next_us", 5),
+        ("think_rcpt_us", 11),
+        ("think_data_us", 6),
+        ("think_payload_us", 6),
+        ("think_close_us", 1),
+        ("session_us", 1),
+    ] {
+        assert_eq!(count(metric), times * sessions, "{metric}");
+    }
+    // A payload that comes in one piece takes no time, whatever its sender thought before.
+    assert_eq!(found["metrics"]["transfer_us"]["max"], 0);
+    assert_eq!(found["metrics"]["message_bytes"]["max"], 17);
+    assert_eq!(found["metrics"]["recipients_per_message"]["p50"], 2);
+    assert_eq!(found["metrics"]["messages_per_session"]["max"], 5);
+    assert_eq!(found["not_recorded"], 0);
+}
+
+#[test]
+fn totals_replies_and_phases_are_counted_to_the_message_in_every_storage_mode() {
+    for store in ["full", "headers", "envelope", "none"] {
+        let data = tempdir().unwrap();
+        let sink = Sink::start(data.path(), &[&ARGS[..], &["--store", store]].concat());
+        load(&sink, 7);
+        assert!(sink.stop().success());
+        check(&stats(&[data.path()], &[]), 7);
+        // A second start on the same folder adds to it; what was removed or pruned was accepted.
+        let sink = Sink::start(data.path(), &ARGS);
+        load(&sink, 3);
+        assert!(sink.stop().success());
+        assert_eq!(sinkctl(data.path(), &["rm", "--all"]).2, 0);
+        assert_eq!(sinkctl(data.path(), &["prune", "--removed"]).2, 0);
+        check(&stats(&[data.path()], &[]), 10);
+    }
+}
+
+#[test]
+fn two_sinks_together_are_as_one_that_took_both_loads() {
+    let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
+    for (data, sessions) in [(&one, 4), (&two, 6)] {
+        let sink = Sink::start(data.path(), &ARGS);
+        load(&sink, sessions);
+        assert!(sink.stop().success());
+    }
+    check(&stats(&[one.path(), two.path()], &[]), 10);
+}
+
+#[test]
+fn after_a_kill_what_is_missing_is_said() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    load(&sink, 5);
+    sink.kill();
+    let found = stats(&[data.path()], &[]);
+    let recorded = found["totals"]["messages"].as_u64().unwrap();
+    assert_eq!(recorded + found["not_recorded"].as_u64().unwrap(), 25);
+}
+
+#[test]
+fn every_form_is_printed_also_without_any_mail() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    for sessions in [0, 3] {
+        load(&sink, sessions);
+        if sessions == 0 {
+            assert_eq!(sinkctl(data.path(), &["stats"]).0, b"no message was recorded\n");
+        }
+        for args in [
+            &["stats"][..],
+            &["stats", "--csv"],
+            &["stats", "--interval", "10s"],
+            &["stats", "--interval", "1s", "--csv"],
+            &["stats", "--interval", "1s", "--json"],
+            &["stats", "--metric", "transaction_us"],
+            &["stats", "--metric", "think_data_us", "--hgrm"],
+            &["stats", "--metric", "message_bytes", "--csv"],
+            &["stats", "--since", "1h", "--until", "0s"],
+        ] {
+            let (out, errors, code) = sinkctl(data.path(), args);
+            assert_eq!((code, errors.as_str()), (0, ""), "{args:?}");
+            assert!(!String::from_utf8(out).unwrap().contains("NaN"), "{args:?}");
+        }
+    }
+    assert!(sink.stop().success());
+    let (_, errors, code) = sinkctl(data.path(), &["stats", "--metric", "nothing"]);
+    assert!(code == 2 && errors.contains("think_payload_us"), "{errors}");
+    let off = tempdir().unwrap();
+    Sink::start(off.path(), &["--stats", "off"]).stop();
+    assert!(!off.path().join("stats").exists());
+}

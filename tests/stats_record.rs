@@ -1,0 +1,141 @@
+//! What workers record is what is read back: to the value, whatever they record and however their
+//! seconds fall.
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use proptest::prelude::*;
+use sinkd::stats::{Counter, History, Hub, Metric, Summary};
+
+const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
+/// Not long ago, and shortly before an hour ends.
+const BEGIN_S: u64 = 498_678 * 3600 - 30;
+
+#[derive(Debug, Clone)]
+struct Record {
+    worker: usize,
+    after_ms: u64,
+    metric: usize,
+    value: u64,
+    n: u64,
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let value = prop_oneof![0..1000u64, 0..u64::MAX, Just(0), Just(u64::MAX)];
+    (0..3usize, 0..900u64, 0..Metric::ALL.len(), value, 1..5u64).prop_map(
+        |(worker, after_ms, metric, value, n)| Record { worker, after_ms, metric, value, n },
+    )
+}
+
+fn recorded(folder: &std::path::Path, start: u32, records: &[Record]) {
+    let names = REPLIES.map(String::from).to_vec();
+    let (hub, mut recorders) = Hub::start(folder, start, 3, names, Box::new(())).unwrap();
+    let mut now_ms = BEGIN_S * 1000;
+    for record in records {
+        now_ms += record.after_ms;
+        let recorder = &mut recorders[record.worker];
+        recorder.begin_round(now_ms * 1_000_000);
+        recorder.record_n(Metric::ALL[record.metric], record.value, record.n);
+        recorder.message(record.n * 100, record.n);
+        recorder.take_replies(&mut [1, 0, 2]);
+    }
+    recorders.into_iter().for_each(|recorder| recorder.close());
+    hub.close();
+}
+
+fn expected(records: &[Record]) -> BTreeMap<Metric, Histogram<u64>> {
+    let mut all: BTreeMap<Metric, Histogram<u64>> = BTreeMap::new();
+    let mut add = |metric: Metric, value: u64, n: u64| {
+        let histogram = all.entry(metric).or_insert_with(|| metric.histogram());
+        histogram.record_n(value.min(metric.max()), n).unwrap();
+    };
+    for record in records {
+        add(Metric::ALL[record.metric], record.value, record.n);
+        add(Metric::MessageSize, record.n * 100, 1);
+        add(Metric::Recipients, record.n, 1);
+    }
+    all
+}
+
+fn compare(history: &History, records: &[Record], times: u64) {
+    assert_eq!(history.problems, Vec::<String>::new());
+    assert_eq!(history.total(Counter::Messages), times * records.len() as u64);
+    let recipients: u64 = records.iter().map(|r| r.n).sum();
+    assert_eq!(history.total(Counter::MessageRecipients), times * recipients);
+    assert_eq!(history.replies().get("452 4.3.1").copied(), Some(times * 2 * records.len() as u64));
+    assert_eq!(history.replies().get("354"), None);
+    for (metric, wanted) in expected(records) {
+        let found = history.histogram(metric).unwrap();
+        assert_eq!(found.len(), times * wanted.len(), "{}", metric.tag());
+        assert_eq!((found.min(), found.max()), (wanted.min(), wanted.max()), "{}", metric.tag());
+        for quantile in [0.1, 0.5, 0.9, 0.99, 0.999] {
+            let of = |h: &Histogram<u64>| h.value_at_quantile(quantile);
+            assert_eq!(of(found), of(&wanted), "{} {quantile}", metric.tag());
+        }
+    }
+    let summary = Summary::of(history);
+    let seconds: u64 = summary.throughput(1).iter_recorded().map(|v| v.count_at_value()).sum();
+    assert!(seconds as f64 / 10.0 <= summary.seconds() + 0.1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_recorded_is_read_back(records in prop::collection::vec(record(), 1..150)) {
+        let folder = tempfile::tempdir().unwrap();
+        recorded(folder.path(), 1, &records);
+        let read = |spans: &[(u64, u64)]| {
+            let mut history = History::default();
+            for (from, until) in spans {
+                history.read(folder.path(), *from..*until).unwrap();
+            }
+            history
+        };
+        compare(&read(&[(0, u64::MAX)]), &records, 1);
+        // Cut anywhere: hours rolled up and seconds one by one give the same.
+        compare(&read(&[(0, BEGIN_S + 7), (BEGIN_S + 7, BEGIN_S + 40), (BEGIN_S + 40, u64::MAX)]), &records, 1);
+        // A second sink that took the same load, in a folder of its own.
+        let other = tempfile::tempdir().unwrap();
+        recorded(other.path(), 5, &records);
+        let mut both = read(&[(0, u64::MAX)]);
+        both.read(other.path(), 0..u64::MAX).unwrap();
+        compare(&both, &records, 2);
+    }
+}
+
+#[test]
+fn logs_cut_anywhere_are_read_as_far_as_they_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |after_ms| Record { worker: 0, after_ms, metric: 0, value: 5, n: 1 };
+    let records: Vec<Record> = (0..5).map(|_| one(1000)).collect();
+    recorded(folder.path(), 1, &records);
+    let stats = folder.path().join("stats");
+    for entry in std::fs::read_dir(&stats).unwrap() {
+        let path = entry.unwrap().path();
+        let whole = std::fs::read(&path).unwrap();
+        for cut in (0..whole.len()).step_by(7) {
+            std::fs::write(&path, &whole[..cut]).unwrap();
+            let mut history = History::default();
+            history.read(folder.path(), 0..u64::MAX).unwrap();
+            assert!(history.problems.is_empty(), "{:?}", history.problems);
+            assert!(history.total(Counter::Messages) <= 5);
+        }
+        std::fs::write(&path, &whole).unwrap();
+    }
+    // Other octets in the middle are said, and the rest is read.
+    let log = stats.join("00000001-20261121T05.jsonl");
+    let text = std::fs::read_to_string(&log).unwrap().replacen("second", "sec\u{0}nd", 1);
+    std::fs::write(&log, text).unwrap();
+    let mut history = History::default();
+    history.read(folder.path(), 0..u64::MAX).unwrap();
+    assert_eq!((history.problems.len(), history.total(Counter::Messages)), (1, 4));
+}
+
+#[test]
+fn a_folder_without_statistics_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut history = History::default();
+    history.read(folder.path(), 0..u64::MAX).unwrap();
+    assert_eq!(Summary::of(&history).totals.messages, 0);
+    assert_eq!(Summary::of(&history).rate.mean, 0.0);
+}
