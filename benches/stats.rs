@@ -38,7 +38,7 @@ fn record(c: &mut Criterion) {
 fn publish(c: &mut Criterion) {
     let folder = tempfile::tempdir().unwrap();
     let (hub, mut recorders) =
-        Hub::start(folder.path(), 1, 1, vec!["250".into(); SORTS], Box::new(())).unwrap();
+        Hub::start(folder.path(), 1, 1, vec!["250".into(); SORTS], None, Box::new(())).unwrap();
     let recorder = &mut recorders[0];
     let mut second = 1_000_000_000;
     c.bench_function("a message, recorded in a second of its own", |b| {

@@ -58,6 +58,8 @@ pub struct Config {
     pub own_segments_max: usize,
     /// Keep statistics.
     pub stats: bool,
+    /// How long an hour's statistics are kept.
+    pub stats_retain_age: Option<Duration>,
     /// A run begins with the first message after so long without any.
     pub run_after_idle: Option<Duration>,
     pub http: Http,
@@ -111,6 +113,7 @@ impl Default for Config {
             region_memory_bytes: 64 << 20,
             own_segments_max: 16,
             stats: true,
+            stats_retain_age: None,
             run_after_idle: None,
             http: Http::IfFree,
             stop_grace: Duration::from_secs(10),

@@ -165,7 +165,7 @@ fn recorded(folder: &Path, seconds: &[Second]) {
     for (start, some) in seconds.chunks(WORKERS * 3).enumerate() {
         let names = ["250 2.0.0", "451 4.3.0"].map(String::from).to_vec();
         let (hub, recorders) =
-            Hub::start(folder, start as u32 + 1, WORKERS, names, Box::new(())).unwrap();
+            Hub::start(folder, start as u32 + 1, WORKERS, names, None, Box::new(())).unwrap();
         for (worker, mut recorder) in recorders.into_iter().enumerate() {
             for second in some.iter().skip(worker).step_by(WORKERS) {
                 record(&mut recorder, second);

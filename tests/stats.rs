@@ -142,6 +142,10 @@ fn every_form_is_printed_also_without_any_mail() {
         for args in [
             &["stats"][..],
             &["stats", "--csv"],
+            &["stats", "--all"],
+            &["stats", "--prometheus"],
+            &["stats", "--metric", "messages_per_s"],
+            &["stats", "--metric", "messages_per_100ms", "--json"],
             &["stats", "--interval", "10s"],
             &["stats", "--interval", "1s", "--csv"],
             &["stats", "--interval", "1s", "--json"],
@@ -155,6 +159,10 @@ fn every_form_is_printed_also_without_any_mail() {
             assert!(!String::from_utf8(out).unwrap().contains("NaN"), "{args:?}");
         }
     }
+    let (text, _, _) = sinkctl(data.path(), &["stats", "--prometheus"]);
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("sinkd_messages_total 15\n"), "{text}");
+    assert!(text.contains("sinkd_transaction_seconds_count 15\n"), "{text}");
     assert!(sink.stop().success());
     let (_, errors, code) = sinkctl(data.path(), &["stats", "--metric", "nothing"]);
     assert!(code == 2 && errors.contains("think_payload_us"), "{errors}");

@@ -407,6 +407,18 @@ pub const KEYS: &[Key] = &[
     ),
     key!(
         "stats",
+        "stats_retain_age",
+        "TIME",
+        "Statistics of hours that ended longer ago go.",
+        "a time from 1h up such as 720h, or \"none\"",
+        |c, v| {
+            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(3600));
+            parse_option(v, least).map(|t| c.stats_retain_age = t)
+        },
+        |c| show_option(c.stats_retain_age, show_time)
+    ),
+    key!(
+        "stats",
         "run_after_idle",
         "TIME",
         "Begin a run with the first message after so long without any; needs statistics.",

@@ -1,6 +1,7 @@
 //! `/metrics`: the sums since the start, in the units and under the names that Prometheus wants.
 //!
 //! The tables of `stats` are all there is: what is added to them appears here by itself.
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -10,7 +11,7 @@ use hdrhistogram::Histogram;
 
 use super::text::{Kind, Text};
 use super::{Facts, process, text};
-use crate::stats::{Counter, Live, Metric};
+use crate::stats::{Counter, History, Metric};
 
 /// Answers GET.
 pub(super) async fn answer(State(facts): State<Arc<Facts>>) -> impl IntoResponse {
@@ -24,38 +25,46 @@ fn write(facts: &Facts) -> String {
     text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::write(&mut text, facts.started);
     if let Some(live) = &facts.live {
-        statistics(&mut text, live);
+        let total = live.total();
+        let mut replies = BTreeMap::<&str, u64>::new();
+        // Sorts of one code and enhanced code are summed up.
+        for (name, n) in live.reply_names().iter().zip(total.replies()) {
+            *replies.entry(name).or_default() += n;
+        }
+        statistics(&mut text, |c| total.counter(c), &replies, |m| total.histogram(m));
     }
     text.into_string()
 }
 
-fn statistics(text: &mut Text, live: &Live) {
-    let total = live.total();
-    for counter in Counter::ALL {
-        let (name, unit) = counter_name(*counter);
-        let value = total.counter(*counter);
-        match unit {
-            Unit::Us => text.single(&name, Kind::Counter, counter.help(), seconds(value as f64)),
-            _ => text.single(&name, Kind::Counter, counter.help(), value),
-        }
-    }
-    replies(text, live.reply_names(), total.replies());
-    for metric in Metric::ALL {
-        histogram(text, *metric, &total.histogram(*metric));
-    }
+/// What was recorded in a span, long after: for `sinkctl stats --prometheus`.
+pub fn of_history(history: &History) -> String {
+    let mut text = Text::default();
+    let values = |m: Metric| history.histogram(m).cloned().unwrap_or_else(|| m.histogram());
+    statistics(&mut text, |c| history.total(c), &history.replies(), values);
+    text.into_string()
 }
 
-/// Sorts of one code and enhanced code are summed up; there are as many as the program knows.
-fn replies(text: &mut Text, names: &[String], counts: &[u64]) {
-    let mut sums = std::collections::BTreeMap::<&str, u64>::new();
-    for (name, n) in names.iter().zip(counts) {
-        *sums.entry(name).or_default() += n;
+fn statistics(
+    text: &mut Text,
+    counter: impl Fn(Counter) -> u64,
+    replies: &BTreeMap<&str, u64>,
+    values: impl Fn(Metric) -> Histogram<u64>,
+) {
+    for one in Counter::ALL {
+        let ((name, unit), value) = (counter_name(*one), counter(*one));
+        match unit {
+            Unit::Us => text.single(&name, Kind::Counter, one.help(), seconds(value as f64)),
+            _ => text.single(&name, Kind::Counter, one.help(), value),
+        }
     }
     let name = "sinkd_replies_total";
     text.head(name, Kind::Counter, "Replies by code and enhanced code.");
-    for (reply, n) in sums {
+    for (reply, n) in replies {
         let (code, enhanced) = reply.split_once(' ').unwrap_or((reply, ""));
         text.sample(name, &[("code", code), ("enhanced", enhanced)], n);
+    }
+    for metric in Metric::ALL {
+        histogram(text, *metric, &values(*metric));
     }
 }
 

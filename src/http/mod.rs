@@ -29,6 +29,7 @@ use crate::server::Stop;
 use crate::stats::Live;
 
 pub use connection::CONNECTIONS_MAX;
+pub use metrics::of_history;
 
 /// An address that HTTP can't be served at.
 #[derive(Debug, thiserror::Error)]

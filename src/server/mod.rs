@@ -193,8 +193,14 @@ fn start_statistics(
     if !config.stats {
         return Ok((None, Vec::new()));
     }
-    let (hub, recorders) =
-        Hub::start(&config.data, start_count, workers, tally::sorts(), Box::new(sampler))?;
+    let (hub, recorders) = Hub::start(
+        &config.data,
+        start_count,
+        workers,
+        tally::sorts(),
+        config.stats_retain_age,
+        Box::new(sampler),
+    )?;
     Ok((Some(hub), recorders))
 }
 

@@ -81,15 +81,23 @@ pub(super) struct Writer {
     start: u32,
     replies: Vec<String>,
     current: Option<Hour>,
+    /// Files of hours that ended longer ago go, s.
+    retain_s: Option<u64>,
     /// Writing failed before: said once.
     has_failed: bool,
 }
 
 impl Writer {
-    pub(super) fn open(data: &Path, start: u32, replies: Vec<String>) -> io::Result<Writer> {
+    pub(super) fn open(
+        data: &Path,
+        start: u32,
+        replies: Vec<String>,
+        retain: Option<Duration>,
+    ) -> io::Result<Writer> {
         let folder = folder_of(data);
         std::fs::create_dir_all(&folder)?;
-        Ok(Writer { folder, start, replies, current: None, has_failed: false })
+        let retain_s = retain.map(|age| age.as_secs());
+        Ok(Writer { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
     /// Writes a second down. A disk that is full loses the second, and says so once.
@@ -108,6 +116,7 @@ impl Writer {
         let hour = interval.second / HOUR_S;
         if self.current.as_ref().is_none_or(|current| current.hour != hour) {
             self.end_hour();
+            self.drop_older(hour);
             self.current = Some(self.begin_hour(hour)?);
         }
         let line = self.line(interval)?;
@@ -158,6 +167,22 @@ impl Writer {
         }
         let total = Box::new(Interval::new(self.replies.len()));
         Ok(Hour { hour, log, lines: open("jsonl")?, total, is_whole, first: u64::MAX, last: 0 })
+    }
+
+    /// An hour begins: files of hours that are older than is kept go, of earlier starts too.
+    fn drop_older(&self, hour: u64) {
+        let (Some(retain_s), Ok(entries)) = (self.retain_s, std::fs::read_dir(&self.folder)) else {
+            return;
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let Some((_, of, _)) = name.to_str().and_then(parse_name) else { continue };
+            if (of + 1) * HOUR_S + retain_s < hour * HOUR_S
+                && let Err(error) = std::fs::remove_file(entry.path())
+            {
+                tracing::warn!(%error, file = ?name, "old statistics can't be dropped");
+            }
+        }
     }
 
     fn roll_up_path(&self, hour: u64) -> PathBuf {
@@ -233,6 +258,26 @@ pub(super) fn counters_of(line: &Line) -> [u64; Counter::ALL.len()] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hours_older_than_is_kept_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let day = Some(Duration::from_secs(24 * HOUR_S));
+        let mut writer = Writer::open(dir.path(), 7, vec!["354".into()], day).unwrap();
+        let mut interval = Interval::new(1);
+        interval.add(Counter::Messages, 1);
+        for hour in [100, 101, 125, 126] {
+            interval.second = hour * HOUR_S;
+            writer.write(&interval);
+        }
+        writer.close();
+        let names = std::fs::read_dir(folder_of(dir.path())).unwrap().flatten();
+        let mut hours: Vec<u64> =
+            names.map(|entry| parse_name(entry.file_name().to_str().unwrap()).unwrap().1).collect();
+        hours.sort_unstable();
+        hours.dedup();
+        assert_eq!(hours, [101, 125, 126]);
+    }
 
     #[test]
     fn names_say_start_and_hour() {

@@ -125,7 +125,7 @@ mod tests {
     fn what_is_followed_however_it_is_cut_is_what_is_read_at_once() {
         let (whole, growing) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (hub, mut recorders) =
-            Hub::start(whole.path(), 1, 1, vec!["354".into()], Box::new(())).unwrap();
+            Hub::start(whole.path(), 1, 1, vec!["354".into()], None, Box::new(())).unwrap();
         for second in 1_000_000..1_000_020_u64 {
             recorders[0].begin_round(second * 1_000_000_000);
             recorders[0].message(second % 7, 1);

@@ -81,7 +81,7 @@ pub struct Hub {
 
 impl Hub {
     /// Starts the thread, which writes into `folder/stats`, and gives a recorder for each worker.
-    /// `replies`: how the sorts of replies are called.
+    /// `replies`: how the sorts of replies are called; `retain`: how long an hour's files are kept.
     ///
     /// Errors: what the file system says about the folder.
     pub fn start(
@@ -89,11 +89,12 @@ impl Hub {
         start_count: u32,
         workers: usize,
         replies: Vec<String>,
+        retain: Option<Duration>,
         mut observer: Box<dyn Observer>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let sorts = replies.len();
         let live = Arc::new(Live::new(replies.clone()));
-        let writer = Writer::open(folder, start_count, replies)?;
+        let writer = Writer::open(folder, start_count, replies, retain)?;
         let (mut desks, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (to_hub, full) = bounded(INTERVALS_PER_WORKER);

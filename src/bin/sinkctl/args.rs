@@ -193,6 +193,9 @@ pub struct Stats {
     /// the series.
     #[arg(long, group = "form")]
     pub csv: bool,
+    /// As /metrics gives it to Prometheus, of this span.
+    #[arg(long, group = "form", conflicts_with_all = ["metric", "interval"])]
+    pub prometheus: bool,
     /// With --metric: the percentile distribution that HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,

@@ -63,6 +63,8 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         series::print(history, interval.as_secs().max(1), stats, out)?;
     } else if let Some(subject) = stats.metric {
         distribution::print(&gathered, subject, stats, out)?;
+    } else if stats.prometheus {
+        write!(out, "{}", sinkd::http::of_history(history))?;
     } else {
         let report = report(&gathered);
         if stats.json {
