@@ -129,6 +129,28 @@ fn after_a_kill_what_is_missing_is_said() {
 }
 
 #[test]
+fn nothing_is_recorded_of_a_time_before_the_start() {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    load(&sink, 1);
+    assert!(sink.stop().success());
+    let mut lines = 0;
+    for entry in std::fs::read_dir(data.path().join("stats")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "jsonl") {
+            continue;
+        }
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["second"].as_u64().unwrap() >= since, "{line}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 0);
+}
+
+#[test]
 fn every_form_is_printed_also_without_any_mail() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);

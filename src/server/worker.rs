@@ -227,6 +227,9 @@ impl Worker {
     /// Serves until the sink stops; then seals what this worker has open.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        // What the start took belongs to this second, and to no round of 1970.
+        self.bench.clock.tick();
+        self.bench.begin_round();
         loop {
             self.bench.clock.tick();
             self.bench.end_round();
