@@ -472,7 +472,7 @@ impl Worker {
                 // Waiting for a flush is what was asked for, not a lack of room.
                 if !matches!(conn.flow, Flow::Committing(_)) {
                     Counters::add(&self.bench.counters.parked, 1);
-                    self.bench.recording.parked();
+                    self.bench.recording.parked(conn);
                 }
             }
             _ => {}
@@ -514,8 +514,10 @@ impl Worker {
     /// There may be room in the log: everybody who waits for it tries again.
     fn unpark(&mut self) {
         for key in std::mem::take(&mut self.parked) {
-            if let Some(conn) = self.conn_of(key) {
+            let place = self.conns[key.place].as_mut();
+            if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
                 conn.parked = false;
+                self.bench.recording.unparked(conn);
                 self.ready.push(key);
             }
         }
