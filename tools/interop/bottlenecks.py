@@ -85,15 +85,15 @@ def connections(programs):
 
 
 def sink(programs):
-    # A core for the sink and what is left for its senders; a ring, for it may take gigabytes.
+    # A core for the sink and what is left for its senders; nothing is stored, for CPU is meant to
+    # be short, not the disk.
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise Impossible("one core is not enough for a sink and its senders")
     others = ",".join(map(str, cores[1:]))
     return on_loopback(
         programs, lambda sink: load_by("pipelining", sink, "taskset", "-c", others),
-        "--workers", "1", "--segment-bytes", "64M", "--retain-segments", "8",
-        before=("taskset", "-c", str(cores[0])))
+        "--workers", "1", "--store", "none", before=("taskset", "-c", str(cores[0])))
 
 
 # Names begin with what must be named.
@@ -124,9 +124,10 @@ def main():
         for _ in range(times if not names or stage.__name__ in names else 0):
             verdict, messages = stage(programs)
             shares = {name: f"{share:.2f}" for name, share in verdict["shares"].items()}
-            busy = verdict["headroom"]["busy_share"]
+            busy, rtt = verdict["headroom"]["busy_share"], verdict["rtt_min_us"]
             print(f"{stage.__name__:24} {verdict['limited_by']:12}", messages, shares,
-                  f"busy {busy:.2f} rtt {verdict['rtt_min_us']}:", verdict["because"], flush=True)
+                  f"busy {busy:.2f} connections {verdict['connections']:.1f} rtt {rtt}:",
+                  verdict["because"], flush=True)
 
 
 if __name__ == "__main__":

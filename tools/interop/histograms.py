@@ -105,7 +105,5 @@ def histograms_are_standard(programs):
                         return count, f"{read.__name__}, {os.path.basename(path)}: {problem}"
             return count, None
         finally:
-            sink.process.kill()
-            sink.process.wait()
-            sink.remove()
+            sink.kill()
     return 0, "there is not one log and one roll-up of it"

@@ -28,8 +28,11 @@ class Impossible(Exception):
 
 
 def ip(*command, program="ip"):
-    ran = subprocess.run([program, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                         text=True, timeout=30)
+    try:
+        ran = subprocess.run([program, *command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                             text=True, timeout=30)
+    except FileNotFoundError as problem:
+        raise Impossible(problem) from problem
     if ran.returncode:
         raise Impossible(f"{program} {' '.join(command)}: {ran.stdout.strip()}")
 
@@ -45,9 +48,9 @@ class Link:
                 ip("netns", "add", namespace)
                 self.namespaces.append(namespace)
                 ip("-n", namespace, "link", "set", "lo", "up")
-        except (Impossible, OSError) as problem:
+        except Impossible:
             self.remove()
-            raise Impossible(problem) from problem
+            raise
 
     def veth(self):
         ip("-n", self.sender, "link", "add", "link0", "type", "veth",
@@ -79,9 +82,9 @@ class Link:
         self.relay = subprocess.Popen(
             [sys.executable, os.path.abspath(__file__), self.sender, self.sink, str(seconds)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        said = self.relay.stdout.readline()
-        if said != "ready\n":
-            raise Impossible(f"no netem, and no TUN devices: {said}{self.relay.stdout.read()}")
+        if self.relay.stdout.readline() != "ready\n":
+            problem = self.relay.stdout.read().strip().rpartition("\n")[2]
+            raise Impossible(f"no netem, and no TUN devices: {problem}")
 
     def remove(self):
         if self.relay:

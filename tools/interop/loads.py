@@ -15,8 +15,8 @@ from corpus import message
 ENVELOPE = [b"MAIL FROM:<a@example.org>\r\n", b"RCPT TO:<b@example.com>\r\n", b"DATA\r\n"]
 SMALL = message("small", b"x" * 70 + b"\r\n") + b".\r\n"
 LARGE = message("large", (b"x" * 76 + b"\r\n") * 2600) + b".\r\n"
-# What comes in one write of a sender that waits for nothing: the replies are read as they come.
-PIPELINED = 200
+# Messages in a write of a sender that waits for nothing: its replies are read as they come.
+PIPELINED = 2000
 CHUNK = b"BDAT 12 LAST\r\nSubject: x\r\n"
 
 
@@ -82,19 +82,25 @@ class Pipelining:
     block = (ENVELOPE[0] + ENVELOPE[1] + CHUNK) * PIPELINED
 
     def __init__(self, host, port, selector):
-        self.socket = socket.create_connection((host, port), timeout=30)
+        self.socket, self.selector = socket.create_connection((host, port), timeout=30), selector
         self.socket.recv(4096)
         self.socket.sendall(b"EHLO client.example\r\n")
         self.socket.recv(4096)
         self.socket.setblocking(False)
-        self.left = memoryview(self.block)
+        self.left, self.is_last = memoryview(self.block), False
         selector.register(self.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, self)
 
-    def run(self, events, scratch):
+    def run(self, events, scratch, is_over):
         if events & selectors.EVENT_READ and not self.socket.recv_into(scratch):
-            raise OSError("the sink has closed")
-        if events & selectors.EVENT_WRITE:
-            self.left = self.left[self.socket.send(self.left):] or memoryview(self.block)
+            self.selector.unregister(self.socket)
+            self.socket.close()
+        elif events & selectors.EVENT_WRITE:
+            self.left = self.left[self.socket.send(self.left):]
+            if not self.left and self.is_last:
+                self.selector.modify(self.socket, selectors.EVENT_READ, self)
+            elif not self.left:
+                self.left = memoryview(b"QUIT\r\n" if is_over else self.block)
+                self.is_last = is_over
 
 
 def pipelining(host, port, until):
@@ -103,9 +109,9 @@ def pipelining(host, port, until):
     with selectors.DefaultSelector() as selector:
         for _ in range(32):
             Pipelining(host, port, selector)
-        while time.monotonic() < until:
+        while selector.get_map():
             for key, events in selector.select(1):
-                key.data.run(events, scratch)
+                key.data.run(events, scratch, time.monotonic() >= until)
 
 
 if __name__ == "__main__":
