@@ -131,6 +131,74 @@ fn after_a_kill_what_is_missing_is_said() {
 }
 
 #[test]
+fn nothing_is_recorded_of_a_time_before_the_start() {
+    let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    load(&sink, 1);
+    assert!(sink.stop().success());
+    let mut lines = 0;
+    for entry in std::fs::read_dir(data.path().join("stats")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "jsonl") {
+            continue;
+        }
+        for line in std::fs::read_to_string(path).unwrap().lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            assert!(line["second"].as_u64().unwrap() >= since, "{line}");
+            lines += 1;
+        }
+    }
+    assert!(lines > 0);
+}
+
+#[test]
+fn a_payload_is_on_its_way_from_its_first_octet_on() {
+    // What a sender does with its time is what is measured: here it must pass.
+    const PAUSE: std::time::Duration = std::time::Duration::from_millis(60);
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    let mut client = sink.connect();
+    client.ehlo();
+    for _ in 0..3 {
+        client.begin("a@example.org", "b@example.org");
+        std::thread::sleep(PAUSE);
+        client.send(b"Subject: x\r\n\r\nx\r\n.\r\n");
+        assert_eq!(client.reply().0, 250);
+    }
+    assert!(sink.stop().success());
+    let found = stats(&[data.path()], &[]);
+    let max = |metric: &str| found["metrics"][metric]["max"].as_u64().unwrap();
+    assert!(max("think_payload_us") >= 60_000, "{found}");
+    assert!(max("transfer_us") < 30_000, "{found}");
+    assert_eq!(found["verdict"]["limited_by"], "sender");
+}
+
+#[test]
+fn a_connection_has_no_more_time_than_there_is() {
+    const MESSAGES: usize = 20_000;
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "1"]);
+    let mut client = sink.connect();
+    client.ehlo();
+    // Replies leave several times in a round, and rounds end before the input does.
+    let message = b"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nBDAT 2 LAST\r\n\r\n";
+    let mut writer = client.stream.try_clone().unwrap();
+    let sending = std::thread::spawn(move || {
+        std::io::Write::write_all(&mut writer, &message.repeat(MESSAGES)).unwrap();
+    });
+    for _ in 0..3 * MESSAGES {
+        assert_eq!(client.reply().0, 250);
+    }
+    sending.join().unwrap();
+    assert!(sink.stop().success());
+    let found = stats(&[data.path()], &[]);
+    assert_eq!(found["totals"]["messages"], MESSAGES as u64);
+    let connections = found["verdict"]["connections"].as_f64().unwrap();
+    assert!(connections < 1.5, "{connections} connections: {}", found["counters"]);
+}
+
+#[test]
 fn every_form_is_printed_also_without_any_mail() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);

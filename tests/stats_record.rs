@@ -154,7 +154,7 @@ fn a_day_of_seconds_is_read_by_its_hours() {
         for n in 0..50 {
             recorder.message(2000 + n, 1);
             for (place, metric) in Metric::ALL.iter().enumerate() {
-                recorder.record(*metric, (n * n + 1) * (1 + place as u64) % metric.max());
+                recorder.record(*metric, (n * n + 1) * (1 + place as u64) % Metric::max(*metric));
             }
         }
         // The hub has three intervals to give: wait for it, as seconds would.

@@ -81,6 +81,8 @@ pub struct Transfer {
     pub first_us: u64,
     /// When it was written, likewise, if its commit had to wait for storage.
     pub pending_since_us: Option<u64>,
+    /// Since when there has been no room for it in the log, likewise.
+    pub parked_since_us: Option<u64>,
     /// When the last octet came, ms of the worker's clock.
     pub heard_ms: u64,
 }
@@ -105,6 +107,7 @@ impl Transfer {
             ticket: false,
             first_us: 0,
             pending_since_us: None,
+            parked_since_us: None,
             heard_ms: 0,
         }
     }

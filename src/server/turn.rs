@@ -9,6 +9,7 @@ use super::commit::{give_up_buffers, give_up_transfer};
 use super::conn::{Conn, Flow};
 use super::consume::{Consumed, consume};
 use super::receive::{Received, receive};
+use super::record::Expected;
 use super::send::{Sent, flush, note_unsent, send_unsent};
 use super::shutdown::Stage;
 
@@ -80,10 +81,10 @@ fn run(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> Turn {
         if taken >= ROUND_BYTES_MAX {
             return Turn::Again;
         }
-        let is_payload = matches!(conn.flow, Flow::Data);
+        let expected = Expected::of(&conn.flow);
         match receive(conn, bench, input) {
             Ok(Received::Octets { count, short }) => {
-                bench.recording.heard(conn, is_payload);
+                bench.recording.heard(conn, expected);
                 taken += count;
                 // A stream that gave less than asked for has nothing more (epoll(7)); only the
                 // peer's end of stream must still be fetched.

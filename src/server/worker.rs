@@ -227,6 +227,9 @@ impl Worker {
     /// Serves until the sink stops; then seals what this worker has open.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        // What the start took belongs to this second, and to no round of 1970.
+        self.bench.clock.tick();
+        self.bench.begin_round();
         loop {
             self.bench.clock.tick();
             self.bench.end_round();
@@ -469,7 +472,7 @@ impl Worker {
                 // Waiting for a flush is what was asked for, not a lack of room.
                 if !matches!(conn.flow, Flow::Committing(_)) {
                     Counters::add(&self.bench.counters.parked, 1);
-                    self.bench.recording.parked();
+                    self.bench.recording.parked(conn);
                 }
             }
             _ => {}
@@ -511,8 +514,10 @@ impl Worker {
     /// There may be room in the log: everybody who waits for it tries again.
     fn unpark(&mut self) {
         for key in std::mem::take(&mut self.parked) {
-            if let Some(conn) = self.conn_of(key) {
+            let place = self.conns[key.place].as_mut();
+            if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
                 conn.parked = false;
+                self.bench.recording.unparked(conn);
                 self.ready.push(key);
             }
         }

@@ -63,7 +63,8 @@ table! {
         "The sender's time from a final reply to its next MAIL.";
     ThinkClose = "think_close_us", DAY_US,
         "The sender's time from our last reply to its QUIT or close.";
-    Transfer = "transfer_us", DAY_US, "First octet of a payload to its last.";
+    Transfer = "transfer_us", DAY_US,
+        "First octet of a payload to its last, without waits for us and between chunks.";
     TransferRate = "transfer_bytes_per_s", 1 << 40,
         "Rate of a payload that took more than one round.";
     MessageSize = "message_bytes", 1 << 32, "Size of accepted messages (RFC 1870).";
@@ -73,7 +74,7 @@ table! {
     CommandsPerRead = "commands_per_read", 1 << 20,
         "Depth of pipelining: commands that came in one read.";
     Rtt = "rtt_us", DAY_US,
-        "TCP's smoothed round-trip time, at a session's 16th message and at its end.";
+        "TCP's smoothed round-trip time, now and then in a session and at its end.";
     RttMin = "rtt_min_us", DAY_US,
         "The least round trip of the connection, likewise: the network without the sender.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
@@ -97,6 +98,7 @@ table! {
     SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
     ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
     TransferUs = "transferring_us", 0, "Time from first to last octet of payloads, likewise.";
+    LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
     Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";
     SegmentsIn = "segments_in", 0, "Segments with data that came, likewise.";
     OutOfOrder = "out_of_order", 0,
@@ -105,6 +107,8 @@ table! {
         "Connections that found an accept queue full (all listeners of the network namespace).";
     Flushes = "flushes", 0, "Flushes asked for (durability message).";
     StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
+    StorageUs = "storage_wait_us", 0,
+        "Time of these waits, of all connections together; part of sink_us.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";
 }

@@ -11,16 +11,18 @@ use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, Summary};
 
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
-/// kernel takes to give it its events.
+/// kernel takes to give it its events, and what else runs on its core.
 const SATURATED_SHARE: f64 = 0.90;
 /// Below this share of the time, nothing is said to have limited the run.
 const LIMITING_SHARE: f64 = 0.45;
 /// Round trips of a local network; longer ones are the network's doing.
 const NEAR_RTT_US: u64 = 500;
-/// A sender that takes no longer than this to answer works as fast as one connection lets it.
+/// A sender that takes no longer than this to answer works as fast as one connection lets it: to
+/// read a reply and write a command are two system calls and being scheduled twice, 5 to 50 us.
+/// Whatever takes longer does something else in between.
 const PROMPT_US: f64 = 100.0;
-/// Payload that comes faster than this, octets per second of all connections, is not held up by a
-/// network: 10 Gbit/s.
+/// Payload from another machine that comes faster than this, octets per second of all connections,
+/// is not held up by a network: 10 Gbit/s. On this machine there is none.
 const FAST_BYTES_PER_S: f64 = 1.25e9;
 /// Share of segments out of order that tells of losses on the way.
 const LOSSY_SHARE: f64 = 0.001;
@@ -110,7 +112,7 @@ impl Verdict {
         let budget = Budget::of(history);
         let headroom = Headroom::of(history, summary);
         let shares = budget.shares();
-        let (limited_by, because) = decide(&budget, &shares, &headroom, summary);
+        let (limited_by, because) = decide(&budget, &headroom);
         let seconds = summary.seconds();
         let connections = if seconds > 0.0 { budget.total_us() / 1e6 / seconds } else { 0.0 };
         let rtt_min_us = budget.rtt_us;
@@ -121,10 +123,15 @@ impl Verdict {
 /// Sums over all connections, us.
 #[derive(Debug, Clone, Copy, Default)]
 struct Budget {
+    messages: u64,
     sink_us: f64,
+    /// Of that, waits for room in the log.
+    storage_us: f64,
     /// Of senders alone: without round trips.
     sender_us: f64,
     round_trips_us: f64,
+    /// Payload on its way, from this machine or from another.
+    transfer_local_us: f64,
     transfer_us: f64,
     exchanges: f64,
     bytes_per_s: f64,
@@ -140,14 +147,17 @@ impl Budget {
         let think_us = total(Counter::ThinkUs);
         // A sender that pipelines has no round trip in each of its answers.
         let round_trips_us = (exchanges * rtt_us as f64).min(think_us);
-        let transfer_us = total(Counter::TransferUs);
+        let transfer_local_us = total(Counter::LocalTransferUs);
         let bytes = total(Counter::MessageBytes);
         let out_of_order = total(Counter::OutOfOrder) + total(Counter::Retransmits);
         Budget {
+            messages: history.total(Counter::Messages),
             sink_us: total(Counter::SinkUs),
+            storage_us: total(Counter::StorageUs),
             sender_us: think_us - round_trips_us,
             round_trips_us,
-            transfer_us,
+            transfer_local_us,
+            transfer_us: total(Counter::TransferUs) - transfer_local_us,
             exchanges,
             bytes_per_s: bytes / busy_seconds(history).max(1.0),
             rtt_us,
@@ -156,27 +166,30 @@ impl Budget {
     }
 
     fn total_us(&self) -> f64 {
-        self.sink_us + self.sender_us + self.round_trips_us + self.transfer_us
+        let transfers_us = self.transfer_local_us + self.transfer_us;
+        self.sink_us + self.sender_us + self.round_trips_us + transfers_us
     }
 
-    /// Does payload come as fast as memory lets it?
-    fn is_payload_fast(&self) -> bool {
-        self.bytes_per_s >= FAST_BYTES_PER_S
+    /// Part of the time of all connections.
+    fn share(&self, us: f64) -> f64 {
+        let total = self.total_us();
+        if total > 0.0 { us / total } else { 0.0 }
+    }
+
+    /// Payload that a network held up, and payload that its sender took so long to write, us.
+    fn payload_us(&self) -> (f64, f64) {
+        match self.bytes_per_s >= FAST_BYTES_PER_S {
+            true => (0.0, self.transfer_us + self.transfer_local_us),
+            false => (self.transfer_us, self.transfer_local_us),
+        }
     }
 
     fn shares(&self) -> Shares {
-        let total = self.total_us();
-        if total <= 0.0 {
-            return Shares::default();
-        }
-        let (payload_network, payload_sender) = match self.is_payload_fast() {
-            true => (0.0, self.transfer_us),
-            false => (self.transfer_us, 0.0),
-        };
+        let (payload_network_us, payload_sender_us) = self.payload_us();
         Shares {
-            sender: (self.sender_us + payload_sender) / total,
-            network: (self.round_trips_us + payload_network) / total,
-            sink: self.sink_us / total,
+            sender: self.share(self.sender_us + payload_sender_us),
+            network: self.share(self.round_trips_us + payload_network_us),
+            sink: self.share(self.sink_us),
         }
     }
 
@@ -194,12 +207,13 @@ fn busy_seconds(history: &History) -> f64 {
 
 impl Headroom {
     fn of(history: &History, summary: &Summary) -> Headroom {
-        let busy_share = summary.busy_share.0;
+        // A round counts in the second of its end: one that began before makes it longer.
+        let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         let rate = summary.rate.median;
         Headroom {
             busy_share,
-            messages_per_s: (busy_share > 0.0 && rate > 0.0).then(|| rate / busy_share.min(1.0)),
+            messages_per_s: (busy_share > 0.0 && rate > 0.0).then(|| rate / busy_share),
             accept_overflows: history.total(Counter::AcceptOverflows),
             accept_queue_max: queue.unwrap_or(0),
             storage_waits: history.total(Counter::StorageWaits),
@@ -208,43 +222,28 @@ impl Headroom {
     }
 }
 
-fn decide(
-    budget: &Budget,
-    shares: &Shares,
-    headroom: &Headroom,
-    summary: &Summary,
-) -> (LimitedBy, String) {
-    let percent = |share: f64| format!("{:.0} %", share * 100.0);
-    let busy = percent(headroom.busy_share);
-    if summary.totals.messages == 0 {
+fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
+    if budget.messages == 0 {
         return (LimitedBy::Undecided, "no message was recorded".into());
     }
-    if headroom.accept_overflows > 0 {
-        let n = headroom.accept_overflows;
-        return (LimitedBy::Sink, format!("{n} connections found the accept queue full"));
-    }
-    if headroom.busy_share >= SATURATED_SHARE {
-        let why = format!("its busiest loop was busy for {busy} of the time");
+    let shares = budget.shares();
+    let own = percent(shares.sender);
+    if let Some(why) = saturation(budget, headroom) {
         return (LimitedBy::Sink, why);
     }
+    if let Some(why) = slow_network(budget, &shares) {
+        return (LimitedBy::Network, why);
+    }
+    let rate = budget.bytes_per_s / 1e6;
+    let payload = budget.share(budget.payload_us().1);
+    if payload >= LIMITING_SHARE {
+        let share = percent(payload);
+        let why = format!("{share} of the time it was writing payload, at {rate:.1} MB/s in all");
+        return (LimitedBy::Sender, why);
+    }
     let answer = time(budget.answer_us());
-    let rtt = time(budget.rtt_us as f64);
-    let is_far = budget.rtt_us > NEAR_RTT_US;
-    let payload = budget.transfer_us / budget.total_us().max(1.0);
-    if shares.network >= LIMITING_SHARE && (is_far || budget.is_lossy) {
-        let losses = if budget.is_lossy { ", segments were lost on the way" } else { "" };
-        let on_the_way = percent(shares.network);
-        let why = format!("{on_the_way} of the time went to a network of {rtt} round trip{losses}");
-        return (LimitedBy::Network, why);
-    }
-    if payload >= LIMITING_SHARE && !budget.is_payload_fast() {
-        let (share, rate) = (percent(payload), budget.bytes_per_s / 1e6);
-        let why = format!("{share} of the time payload was on its way, at {rate:.1} MB/s in all");
-        return (LimitedBy::Network, why);
-    }
-    let is_prompt = budget.answer_us() <= PROMPT_US;
-    let own = percent(shares.sender);
-    if is_prompt || shares.sink >= LIMITING_SHARE {
+    if budget.answer_us() <= PROMPT_US || shares.sink >= LIMITING_SHARE {
+        let busy = percent(headroom.busy_share);
         let why = format!(
             "the sender answered within {answer} and waited for its turn; our loops were busy for \
              {busy} of the time, so more connections would send more"
@@ -260,11 +259,150 @@ fn decide(
     (LimitedBy::Undecided, why)
 }
 
+/// What shows that the sink was.
+fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
+    if headroom.accept_overflows > 0 {
+        let n = headroom.accept_overflows;
+        return Some(format!("{n} connections found the accept queue full"));
+    }
+    if headroom.busy_share >= SATURATED_SHARE {
+        let busy = percent(headroom.busy_share);
+        return Some(format!("its busiest loop was busy for {busy} of the time"));
+    }
+    // Flushes are shared by whoever waits, room in the log is not: more connections don't help.
+    let storage = budget.share(budget.storage_us);
+    (storage >= LIMITING_SHARE)
+        .then(|| format!("{} of the time payload waited for room in its log", percent(storage)))
+}
+
+/// What shows that the network was.
+fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
+    let is_far = budget.rtt_us > NEAR_RTT_US;
+    if shares.network >= LIMITING_SHARE && (is_far || budget.is_lossy) {
+        let losses = if budget.is_lossy { ", segments were lost on the way" } else { "" };
+        let (on_the_way, rtt) = (percent(shares.network), time(budget.rtt_us as f64));
+        return Some(format!(
+            "{on_the_way} of the time went to a network of {rtt} round trip{losses}"
+        ));
+    }
+    let payload = budget.share(budget.payload_us().0);
+    let (share, rate) = (percent(payload), budget.bytes_per_s / 1e6);
+    (payload >= LIMITING_SHARE)
+        .then(|| format!("{share} of the time payload was on its way, at {rate:.1} MB/s in all"))
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", share * 100.0)
+}
+
 /// Microseconds for a person.
 fn time(us: f64) -> String {
     match us {
         us if us >= 1e6 => format!("{:.1} s", us / 1e6),
         us if us >= 1e3 => format!("{:.1} ms", us / 1e3),
         us => format!("{us:.0} us"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: f64 = 1e6;
+
+    /// One connection for 10 s, that neither waits nor sends: rows say what it does with its time.
+    fn ten_seconds(exchanges: f64, rtt_us: u64) -> Budget {
+        let round_trips_us = exchanges * rtt_us as f64;
+        Budget {
+            messages: (exchanges / 4.0) as u64,
+            exchanges,
+            round_trips_us,
+            bytes_per_s: exchanges / 40.0 * 10_000.0,
+            rtt_us,
+            ..Budget::default()
+        }
+    }
+
+    fn busy(busy_share: f64) -> Headroom {
+        Headroom { busy_share, ..Headroom::default() }
+    }
+
+    #[track_caller]
+    fn check(rows: &[(&str, LimitedBy, Budget, Headroom)]) {
+        for (what, expected, budget, headroom) in rows {
+            let (found, because) = decide(budget, headroom);
+            assert_eq!(found, *expected, "{what}: {because}");
+            let Shares { sender, network, sink } = budget.shares();
+            let sum = sender + network + sink;
+            assert!(sum == 0.0 || (sum - 1.0).abs() < 1e-9, "{what}: shares make {sum}");
+        }
+    }
+
+    #[test]
+    fn what_takes_most_of_the_time_limits() {
+        use LimitedBy::{Connections, Network, Sender, Undecided};
+        let fast = ten_seconds(400_000.0, 10);
+        let near = ten_seconds(4000.0, 10);
+        let far = ten_seconds(490.0, 20_000);
+        check(&[
+            ("nothing", Undecided, Budget::default(), busy(0.0)),
+            (
+                "lock-step",
+                Connections,
+                Budget { sender_us: 4.0 * S, sink_us: 2.0 * S, ..fast },
+                busy(0.3),
+            ),
+            // 100 us is prompt, more is not.
+            ("at the edge", Connections, Budget { sender_us: 0.4 * S, ..near }, busy(0.1)),
+            ("beyond it", Sender, Budget { sender_us: 0.41 * S, ..near }, busy(0.1)),
+            ("pauses", Sender, Budget { sender_us: 9.9 * S, ..near }, busy(0.01)),
+            (
+                "flushes",
+                Connections,
+                Budget { sender_us: 4.9 * S, sink_us: 5.0 * S, ..near },
+                busy(0.01),
+            ),
+            ("delay", Network, Budget { sender_us: 0.1 * S, ..far }, busy(0.01)),
+            ("pauses, far away", Sender, Budget { sender_us: 20.0 * S, ..far }, busy(0.01)),
+            (
+                "half and half",
+                Undecided,
+                Budget { sender_us: 12.5 * S, sink_us: 6.0 * S, ..far },
+                busy(0.1),
+            ),
+        ]);
+    }
+
+    #[test]
+    fn payload_on_its_way_is_the_networks_where_there_is_one() {
+        use LimitedBy::{Network, Sender};
+        let near = ten_seconds(400.0, 10);
+        let slow = Budget { sender_us: S, bytes_per_s: 2.4e6, ..near };
+        let fast = Budget { bytes_per_s: 2e9, ..slow };
+        check(&[
+            ("bandwidth", Network, Budget { transfer_us: 9.0 * S, ..slow }, busy(0.01)),
+            (
+                "losses",
+                Network,
+                Budget { transfer_us: 9.0 * S, is_lossy: true, ..slow },
+                busy(0.01),
+            ),
+            ("memory speed", Sender, Budget { transfer_us: 9.0 * S, ..fast }, busy(0.5)),
+            ("same machine", Sender, Budget { transfer_local_us: 9.0 * S, ..slow }, busy(0.01)),
+        ]);
+    }
+
+    #[test]
+    fn a_saturated_sink_limits_whatever_else_takes_time() {
+        use LimitedBy::{Sender, Sink};
+        let slow = Budget { sender_us: 9.0 * S, ..ten_seconds(4000.0, 10) };
+        let full = Headroom { accept_overflows: 1, ..busy(0.1) };
+        let waits = Budget { sink_us: 9.0 * S, storage_us: 8.9 * S, ..ten_seconds(4000.0, 10) };
+        check(&[
+            ("not yet", Sender, slow, busy(0.89)),
+            ("busy", Sink, slow, busy(0.90)),
+            ("accept queue", Sink, slow, full),
+            ("log without room", Sink, waits, busy(0.2)),
+        ]);
     }
 }

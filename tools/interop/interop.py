@@ -8,6 +8,7 @@ exact envelope, by sinkctl and by tools/segdump.py. CLIENT: names of functions i
 checks below, all by default. Exit status 0: all of them; 1: not.
 """
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,15 +17,17 @@ import time
 # Before the modules that read segments by it.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from bottlenecks import bottlenecks_are_named  # noqa: E402
 from clients import by_command, by_library, by_python, by_relay  # noqa: E402
 from corpus import compare  # noqa: E402
+from histograms import histograms_are_standard  # noqa: E402
 from monitoring import monitors_understand  # noqa: E402
 from readers import readers_agree  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
 # They start sinkd as they need it.
-CHECKS = [readers_agree, monitors_understand]
+CHECKS = [readers_agree, monitors_understand, histograms_are_standard, bottlenecks_are_named]
 
 
 def check(sink, sent):
@@ -57,6 +60,8 @@ def try_client(programs, client):
 def main():
     if len(sys.argv) < 2:
         sys.exit(__doc__)
+    # Told to end, it takes its processes and namespaces with it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     programs, names = sys.argv[1], sys.argv[2:]
     failed = 0
     for client in [*CLIENTS, *CHECKS]:

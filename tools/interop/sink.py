@@ -9,22 +9,22 @@ import segdump
 
 
 class Sink:
-    """A sinkd on a free port with a folder of its own."""
+    """A sinkd on a free port with a folder of its own. `before`: a command that starts it."""
 
-    def __init__(self, programs, *options):
-        self.programs = programs
+    def __init__(self, programs, *options, host="127.0.0.1", before=()):
+        self.programs, self.host = programs, host
         self.folder = tempfile.TemporaryDirectory(prefix="sinkd-interop-")
         self.data = os.path.join(self.folder.name, "data")
         # A short path: that of a Unix socket has 107 octets at most.
         self.socket = os.path.join(self.folder.name, "sock")
         options = [option.format(socket=self.socket) for option in options]
         self.process = subprocess.Popen(
-            [os.path.join(programs, "sinkd"), "--listen", "127.0.0.1:0", "--data", self.data,
-             "--log-level", "warn", "--http", "127.0.0.1:0", *options],
+            [*before, os.path.join(programs, "sinkd"), "--listen", f"{host}:0",
+             "--data", self.data, "--log-level", "warn", "--http", "127.0.0.1:0", *options],
             stdout=subprocess.PIPE, text=True)
         self.port, self.lmtp_port, self.http_port = None, None, None
         for line in self.process.stdout:
-            found = re.match(r"sinkd: SMTP on 127\.0\.0\.1:(\d+)", line)
+            found = re.match(r"sinkd: SMTP on [\d.]+:(\d+)", line)
             if found:
                 self.port = int(found[1])
             found = re.match(r"sinkd: LMTP on 127\.0\.0\.1:(\d+)", line)
@@ -74,3 +74,9 @@ class Sink:
 
     def remove(self):
         self.folder.cleanup()
+
+    def kill(self):
+        """Whatever it does: nothing of it is left."""
+        self.process.kill()
+        self.process.wait()
+        self.remove()
