@@ -4,6 +4,10 @@
 //! (a round trip of the network, then the sender's own time), or a payload is on its way. Workers
 //! sum these up; TCP says how long a round trip takes. What is largest limited the run, unless the
 //! sink was saturated: then every sender waits, whatever it could do.
+//!
+//! What it can't tell from here: commands that queue before a narrow link from a sender that takes
+//! its time (the least round trip is short either way), and a payload that trickles from one that
+//! comes over a narrow link. The first is said to be the sender, the second the network.
 use serde::Serialize;
 
 use super::history::{History, Second};
