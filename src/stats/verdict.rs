@@ -4,6 +4,10 @@
 //! (a round trip of the network, then the sender's own time), or a payload is on its way. Workers
 //! sum these up; TCP says how long a round trip takes. What is largest limited the run, unless the
 //! sink was saturated: then every sender waits, whatever it could do.
+//!
+//! What it can't tell from here: commands that queue before a narrow link from a sender that takes
+//! its time (the least round trip is short either way), and a payload that trickles from one that
+//! comes over a narrow link. The first is said to be the sender, the second the network.
 use serde::Serialize;
 
 use super::history::{History, Second};
@@ -125,8 +129,9 @@ impl Verdict {
 struct Budget {
     messages: u64,
     sink_us: f64,
-    /// Of that, waits for room in the log.
+    /// Of that, waits for room in the log, and for flushes.
     storage_us: f64,
+    flush_us: f64,
     /// Of senders alone: without round trips.
     sender_us: f64,
     round_trips_us: f64,
@@ -148,12 +153,14 @@ impl Budget {
         // A sender that pipelines has no round trip in each of its answers.
         let round_trips_us = (exchanges * rtt_us as f64).min(think_us);
         let transfer_local_us = total(Counter::LocalTransferUs);
+        let commits = Percentiles::of_metric(history, Metric::CommitWait);
         let bytes = total(Counter::MessageBytes);
         let out_of_order = total(Counter::OutOfOrder) + total(Counter::Retransmits);
         Budget {
             messages: history.total(Counter::Messages),
             sink_us: total(Counter::SinkUs),
             storage_us: total(Counter::StorageUs),
+            flush_us: commits.mean * commits.count as f64,
             sender_us: think_us - round_trips_us,
             round_trips_us,
             transfer_local_us,
@@ -268,6 +275,12 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     if headroom.busy_share >= SATURATED_SHARE {
         let busy = percent(headroom.busy_share);
         return Some(format!("its busiest loop was busy for {busy} of the time"));
+    }
+    // Clients wait for loops only while these are in rounds. Short runs show it here: their seconds
+    // are few, and hardly one of them is whole.
+    let served = budget.share(budget.sink_us - budget.storage_us - budget.flush_us);
+    if served >= SATURATED_SHARE {
+        return Some(format!("{} of the time clients waited for its loops", percent(served)));
     }
     // Flushes are shared by whoever waits, room in the log is not: more connections don't help.
     let storage = budget.share(budget.storage_us);
@@ -394,15 +407,18 @@ mod tests {
 
     #[test]
     fn a_saturated_sink_limits_whatever_else_takes_time() {
-        use LimitedBy::{Sender, Sink};
+        use LimitedBy::{Connections, Sender, Sink};
         let slow = Budget { sender_us: 9.0 * S, ..ten_seconds(4000.0, 10) };
         let full = Headroom { accept_overflows: 1, ..busy(0.1) };
+        let short = Budget { sink_us: 9.0 * S, sender_us: 0.95 * S, ..ten_seconds(4000.0, 10) };
         let waits = Budget { sink_us: 9.0 * S, storage_us: 8.9 * S, ..ten_seconds(4000.0, 10) };
         check(&[
             ("not yet", Sender, slow, busy(0.89)),
             ("busy", Sink, slow, busy(0.90)),
             ("accept queue", Sink, slow, full),
             ("log without room", Sink, waits, busy(0.2)),
+            ("two seconds, none whole", Sink, short, busy(0.7)),
+            ("flushes", Connections, Budget { flush_us: 0.1 * S, ..short }, busy(0.01)),
         ]);
     }
 }

@@ -18,7 +18,6 @@ LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "loads.py")
 SECONDS = 3
 RATE = "20mbit"
 DELAY_S = 0.01
-LOCAL = "127.0.0.1"
 
 
 def load_by(name, sink, *before):
