@@ -139,37 +139,3 @@ fn a_folder_without_statistics_has_none() {
     assert_eq!(Summary::of(&history).totals.messages, 0);
     assert_eq!(Summary::of(&history).rate.mean, 0.0);
 }
-
-/// `cargo test --release --test stats_record -- --ignored --nocapture` says what a day costs.
-#[test]
-#[ignore = "writes half a gigabyte, and asserts no time"]
-fn a_day_of_seconds_is_read_by_its_hours() {
-    let folder = tempfile::tempdir().unwrap();
-    let names = REPLIES.map(String::from).to_vec();
-    let (hub, mut recorders) = Hub::start(folder.path(), 1, 1, names, None, Box::new(())).unwrap();
-    let recorder = &mut recorders[0];
-    let begin = BEGIN_S / 3600 * 3600;
-    for second in begin..begin + 24 * 3600 {
-        recorder.begin_round(second * 1_000_000_000);
-        for n in 0..50 {
-            recorder.message(2000 + n, 1);
-            for (place, metric) in Metric::ALL.iter().enumerate() {
-                recorder.record(*metric, (n * n + 1) * (1 + place as u64) % Metric::max(*metric));
-            }
-        }
-        // The hub has three intervals to give: wait for it, as seconds would.
-        while recorder.is_over(second * 1_000_000_000) {
-            recorder.begin_round(second * 1_000_000_000);
-        }
-    }
-    recorders.into_iter().for_each(|recorder| recorder.close());
-    hub.close();
-    for (from, until) in [(0, u64::MAX), (begin + 1800, begin + 23 * 3600 + 1800)] {
-        let began = std::time::Instant::now();
-        let mut history = History::default();
-        history.read(folder.path(), from..until).unwrap();
-        let messages = history.total(Counter::Messages);
-        println!("{messages} messages, summarised in {:?}", began.elapsed());
-        assert_eq!(messages, 50 * (until.min(begin + 24 * 3600) - from.max(begin)));
-    }
-}

@@ -279,6 +279,34 @@ mod tests {
         assert_eq!(hours, [101, 125, 126]);
     }
 
+    /// `cargo test --release --lib a_day_of -- --ignored --nocapture` says what reading it costs.
+    #[test]
+    #[ignore = "writes half a gigabyte, and asserts no time"]
+    fn a_day_of_seconds_is_read_by_its_hours() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer = Writer::open(dir.path(), 1, vec!["354".into()], None).unwrap();
+        let mut interval = Interval::new(1);
+        for (place, metric) in Metric::ALL.iter().enumerate() {
+            let value = |n: u64| (n * n + 1) * (1 + place as u64) % Metric::max(*metric);
+            (0..200).for_each(|n| interval.record_n(*metric, value(n), 1));
+        }
+        interval.add(Counter::Messages, 50);
+        let begin = 498_678 * HOUR_S;
+        for second in begin..begin + 24 * HOUR_S {
+            interval.second = second;
+            writer.write(&interval);
+        }
+        writer.close();
+        for span in [0..u64::MAX, begin + 1800..begin + 23 * HOUR_S + 1800] {
+            let began = std::time::SystemTime::now();
+            let mut history = crate::stats::History::default();
+            history.read(dir.path(), span.clone()).unwrap();
+            let seconds = span.end.min(begin + 24 * HOUR_S) - span.start.max(begin);
+            println!("{seconds} s, summarised in {:?}", began.elapsed().unwrap());
+            assert_eq!(history.total(Counter::Messages), 50 * seconds);
+        }
+    }
+
     #[test]
     fn names_say_start_and_hour() {
         let name = format!("{}.hlog", stem(3, 498_678));
