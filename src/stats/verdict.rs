@@ -128,6 +128,8 @@ impl Verdict {
 #[derive(Debug, Clone, Copy, Default)]
 struct Budget {
     messages: u64,
+    /// Accepted.
+    connections: u64,
     sink_us: f64,
     /// Of that, waits for room in the log, and for flushes.
     storage_us: f64,
@@ -158,6 +160,7 @@ impl Budget {
         let out_of_order = total(Counter::OutOfOrder) + total(Counter::Retransmits);
         Budget {
             messages: history.total(Counter::Messages),
+            connections: history.total(Counter::Connections),
             sink_us: total(Counter::SinkUs),
             storage_us: total(Counter::StorageUs),
             flush_us: commits.mean * commits.count as f64,
@@ -268,8 +271,9 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
 
 /// What shows that the sink was.
 fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
-    if headroom.accept_overflows > 0 {
-        let n = headroom.accept_overflows;
+    // The kernel counts for all listeners of the machine: a few among many are not ours to say.
+    let n = headroom.accept_overflows;
+    if n > 0 && n * 100 >= budget.connections {
         return Some(format!("{n} connections found the accept queue full"));
     }
     if headroom.busy_share >= SATURATED_SHARE {
@@ -416,6 +420,7 @@ mod tests {
             ("not yet", Sender, slow, busy(0.89)),
             ("busy", Sink, slow, busy(0.90)),
             ("accept queue", Sink, slow, full),
+            ("one in a thousand", Sender, Budget { connections: 1000, ..slow }, full),
             ("log without room", Sink, waits, busy(0.2)),
             ("two seconds, none whole", Sink, short, busy(0.7)),
             ("flushes", Connections, Budget { flush_us: 0.1 * S, ..short }, busy(0.01)),

@@ -1,5 +1,4 @@
 //! `sinkctl assert`: what must hold of a run, for CI.
-use std::fmt::Write as _;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -76,20 +75,4 @@ fn number(value: f64) -> String {
         }
     }
     text
-}
-
-/// Text for an attribute or an element of XML 1.0, which has no control characters.
-fn escaped(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out += "&amp;",
-            '<' => out += "&lt;",
-            '>' => out += "&gt;",
-            '"' => out += "&quot;",
-            c if c.is_control() => drop(write!(out, "?")),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -1,5 +1,7 @@
 //! The report that CI systems read: JUnit's XML.
-use super::{Checked, escaped};
+use sinkd::plot::escape;
+
+use super::Checked;
 
 /// One test suite, a test case for each claim.
 pub fn xml(checked: &[Checked]) -> String {
@@ -10,13 +12,13 @@ pub fn xml(checked: &[Checked]) -> String {
          <testsuite name=\"sinkctl assert\" tests=\"{tests}\" failures=\"{failures}\">\n"
     );
     for one in checked {
-        let name = escaped(&one.claim.text);
+        let name = escape(&one.claim.text);
         xml += &match &one.failure {
             None => format!("  <testcase classname=\"sinkd\" name=\"{name}\"/>\n"),
             Some(why) => format!(
                 "  <testcase classname=\"sinkd\" name=\"{name}\"><failure message=\"{}\"/>\
                  </testcase>\n",
-                escaped(why)
+                escape(why)
             ),
         };
     }
