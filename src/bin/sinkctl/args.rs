@@ -134,7 +134,7 @@ pub struct During {
 
 #[derive(Args)]
 pub struct Assert {
-    /// SUBJECT OP NUMBER, times with a unit; subjects: totals.messages, rate.median, transaction.p99,
+    /// SUBJECT OP NUMBER, times with a unit: totals.messages, rate.median, transaction.p99,
     /// replies.4xx, busy.max, limited_by (a wrong one lists them).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
