@@ -18,6 +18,9 @@ LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "loads.py")
 SECONDS = 3
 RATE = "20mbit"
 DELAY_S = 0.01
+# Something else on the machine can make a load another one than it is meant to be: a sender that is
+# not scheduled is slow. A verdict that is wrong is wrong each time.
+TRIES = 3
 
 
 def load_by(name, sink, *before):
@@ -105,14 +108,27 @@ def bottlenecks_are_named(programs):
     count, problems = 0, []
     for stage in STAGES:
         try:
-            verdict, messages = stage(programs)
+            messages, verdicts = tried(stage, programs)
         except Impossible as reason:
             print(f"skip   {stage.__name__}: {reason}", flush=True)
             continue
         count += messages
-        if verdict["limited_by"] != stage.__name__.partition("_")[0]:
-            problems.append(f"{stage.__name__}: {verdict}")
+        if len(verdicts) == TRIES:
+            problems.append(f"{stage.__name__}: {verdicts}")
     return count, "; ".join(problems) or None
+
+
+def tried(stage, programs):
+    """The messages of all tries, and the wrong verdicts before the right one."""
+    count, wrong = 0, []
+    while len(wrong) < TRIES:
+        verdict, messages = stage(programs)
+        count += messages
+        if verdict["limited_by"] == stage.__name__.partition("_")[0]:
+            break
+        print(f"again  {stage.__name__}: {verdict['limited_by']}, {verdict['because']}", flush=True)
+        wrong.append(verdict)
+    return count, wrong
 
 
 def main():
