@@ -93,17 +93,13 @@ fn path_of(folder: &Path) -> PathBuf {
 
 /// What was pruned from `folder` so far, by anybody. Costs one read of the file.
 pub(crate) fn pruned(folder: &Path) -> io::Result<Dropped> {
-    let text = match std::fs::read(path_of(folder)) {
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Dropped::default()),
-        other => other?,
-    };
-    let mut all = Dropped::default();
-    for line in text.split(|octet| *octet == b'\n') {
-        if let Ok(Event::Pruned { dropped, .. }) = serde_json::from_slice(line) {
-            all.add(&dropped);
+    let mut sum = Dropped::default();
+    for event in all(folder)? {
+        if let Event::Pruned { dropped, .. } = event {
+            sum.add(&dropped);
         }
     }
-    Ok(all)
+    Ok(sum)
 }
 
 /// The file, locked: as long as this lives, nobody else writes to it.

@@ -1,7 +1,7 @@
 //! Provisioning's side of retention: what is over the bounds is dropped, or its file used again.
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use super::disk;
 use super::events::{self, By};
@@ -77,7 +77,7 @@ impl Provision {
     /// Drops what is too old; gives the time of the next look.
     pub(crate) fn enforce_age(&mut self) -> Option<Instant> {
         let age = self.settings.retention.age?;
-        while let Some(number) = self.shelf.expired(age, now_ns()) {
+        while let Some(number) = self.shelf.expired(age, events::now_ns()) {
             self.drop_segment(number);
         }
         Some(Instant::now() + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
@@ -140,7 +140,7 @@ impl Provision {
             disk_bytes,
             // Without a slot (messages were only counted) its end is now.
             last_received_at_ns: match totals.last_received_at_ns {
-                0 => now_ns(),
+                0 => events::now_ns(),
                 ns => ns,
             },
             messages,
@@ -151,9 +151,4 @@ impl Provision {
         self.shelf.put(number, sealed);
         self.enforce_retention();
     }
-}
-
-fn now_ns() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_nanos()).unwrap_or(u64::MAX)
 }
