@@ -66,13 +66,6 @@ fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
 
 /// A number without needless digits.
 fn number(value: f64) -> String {
-    let mut text = format!("{value:.3}");
-    while text.contains('.') && text.ends_with(['0', '.']) {
-        let is_dot = text.ends_with('.');
-        text.pop();
-        if is_dot {
-            break;
-        }
-    }
-    text
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
