@@ -18,6 +18,15 @@ const RESAMPLES: usize = 2000;
 const CONFIDENCE: f64 = 0.95;
 /// Fewer seconds than this tell nothing about noise.
 pub const SECONDS_MIN: usize = 5;
+/// What is compared of histograms.
+const COMPARED: [Metric; 6] = [
+    Metric::Transaction,
+    Metric::ServiceCommand,
+    Metric::ServiceMessage,
+    Metric::ThinkNext,
+    Metric::ThinkData,
+    Metric::Transfer,
+];
 const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// Values of one run, a value per second.
@@ -54,15 +63,15 @@ impl Measures {
         let mut seconds: BTreeMap<(Metric, u64), Histogram<u64>> = BTreeMap::new();
         for (folder, span) in runs {
             history.read_counters(folder, span.clone())?;
-            each_interval(folder, span.clone(), |metric, second, histogram| {
-                if !is_compared(metric) {
-                    return;
-                }
-                match seconds.get_mut(&(metric, second)) {
+            each_interval(
+                folder,
+                span.clone(),
+                &COMPARED,
+                |metric, second, histogram| match seconds.get_mut(&(metric, second)) {
                     Some(mine) => drop(mine.add(histogram)),
                     None => drop(seconds.insert((metric, second), histogram.clone())),
-                }
-            })?;
+                },
+            )?;
         }
         let inner = inner_seconds(&history);
         measures.take_rates(&history, &inner);
@@ -116,25 +125,12 @@ impl Measures {
 /// From the first to the last second with messages; those in between without any count as 0. The
 /// first and the last are rarely whole, and left out where others are left.
 fn inner_seconds(history: &History) -> Range<u64> {
-    let busy = history.seconds.iter().filter(|(_, s)| s.counter(Counter::Messages) > 0);
-    let busy: Vec<u64> = busy.map(|(second, _)| *second).collect();
+    let busy: Vec<u64> = history.busy_seconds().map(|(second, _)| second).collect();
     match (busy.first(), busy.last()) {
         (Some(first), Some(last)) if last - first >= 2 => first + 1..*last,
         (Some(first), Some(last)) => *first..last + 1,
         _ => 0..0,
     }
-}
-
-fn is_compared(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::Transaction
-            | Metric::ServiceCommand
-            | Metric::ServiceMessage
-            | Metric::ThinkNext
-            | Metric::ThinkData
-            | Metric::Transfer
-    )
 }
 
 fn mean(values: &[f64]) -> f64 {

@@ -163,6 +163,12 @@ impl History {
         self.histograms.get(&metric)
     }
 
+    /// The seconds with accepted messages, by Unix time, s.
+    pub fn busy_seconds(&self) -> impl Iterator<Item = (u64, &Second)> {
+        let busy = self.seconds.iter().filter(|(_, s)| s.counter(Counter::Messages) > 0);
+        busy.map(|(second, counts)| (*second, counts))
+    }
+
     /// A counter's sum.
     pub fn total(&self, counter: Counter) -> u64 {
         self.seconds.values().map(|second| second.counter(counter)).sum()
@@ -178,22 +184,14 @@ impl History {
     }
 }
 
-/// Reads what was recorded second by second in `span` (Unix s): `visit` gets metric, second and
-/// histogram, in the order of the files; a second may come more than once. Gives what could not be
-/// read, a sentence each.
+/// Reads what was recorded of `metrics` second by second in `span` (Unix s): `visit` gets metric,
+/// second and histogram, in the order of the files; a second may come more than once. Gives what
+/// could not be read, a sentence each.
 ///
-/// For what needs more than sums: percentiles over time. Costs about 10 us a second and metric.
-/// Errors: the folder cannot be read; no statistics are not an error.
+/// For what needs more than sums: percentiles over time. Costs about 10 us a second and metric;
+/// those not asked for cost next to nothing. Errors: the folder cannot be read; no statistics are
+/// not an error.
 pub fn each_interval(
-    data: &Path,
-    span: Range<u64>,
-    visit: impl FnMut(Metric, u64, &Histogram<u64>),
-) -> io::Result<Vec<String>> {
-    each_interval_of(data, span, Metric::ALL, visit)
-}
-
-/// Likewise, of these metrics alone: the others cost next to nothing.
-pub fn each_interval_of(
     data: &Path,
     span: Range<u64>,
     metrics: &[Metric],

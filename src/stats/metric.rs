@@ -114,6 +114,17 @@ table! {
 }
 
 impl Metric {
+    /// The sender's own times, in the order of a session.
+    pub const THINK: [Metric; 7] = [
+        Metric::ThinkEhlo,
+        Metric::ThinkMail,
+        Metric::ThinkRcpt,
+        Metric::ThinkData,
+        Metric::ThinkPayload,
+        Metric::ThinkNext,
+        Metric::ThinkClose,
+    ];
+
     /// An empty histogram for it. Costs about 30 KiB.
     pub fn histogram(self) -> Histogram<u64> {
         Histogram::new_with_max(self.max(), DIGITS).expect("the bounds of the table are valid")

@@ -27,7 +27,7 @@ mod verdict;
 
 pub use compare::{Difference, Measures, SECONDS_MIN};
 pub use follow::{Follower, News};
-pub use history::{History, Second, each_interval, each_interval_of};
+pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Observer, Sample};
 pub use interval::Interval;
 pub use live::Live;

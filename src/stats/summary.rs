@@ -2,7 +2,7 @@
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::history::{History, Second};
+use super::history::History;
 use super::metric::{Counter, Metric};
 
 /// More than any fleet takes in a second.
@@ -157,9 +157,7 @@ impl Rate {
 /// Of the busiest loop, over the seconds with messages; without the first and the last, which are
 /// rarely whole.
 fn busy_share(history: &History) -> (f64, f64) {
-    let has_messages = |second: &&Second| second.counter(Counter::Messages) > 0;
-    let seconds = history.seconds.values().filter(has_messages);
-    let shares: Vec<u64> = seconds.map(|second| second.busiest_us).collect();
+    let shares: Vec<u64> = history.busy_seconds().map(|(_, second)| second.busiest_us).collect();
     let mut shares = match &shares[..] {
         [_, whole @ .., _] if !whole.is_empty() => whole.to_vec(),
         few => few.to_vec(),

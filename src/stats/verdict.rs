@@ -10,7 +10,7 @@
 //! comes over a narrow link. The first is said to be the sender, the second the network.
 use serde::Serialize;
 
-use super::history::{History, Second};
+use super::history::History;
 use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, Summary};
 
@@ -169,7 +169,7 @@ impl Budget {
             transfer_local_us,
             transfer_us: total(Counter::TransferUs) - transfer_local_us,
             exchanges,
-            bytes_per_s: bytes / busy_seconds(history).max(1.0),
+            bytes_per_s: bytes / history.busy_seconds().count().max(1) as f64,
             rtt_us,
             is_lossy: out_of_order > LOSSY_SHARE * total(Counter::SegmentsIn),
         }
@@ -207,12 +207,6 @@ impl Budget {
     fn answer_us(&self) -> f64 {
         if self.exchanges > 0.0 { self.sender_us / self.exchanges } else { 0.0 }
     }
-}
-
-/// Seconds in which messages came.
-fn busy_seconds(history: &History) -> f64 {
-    let has_messages = |second: &&Second| second.counter(Counter::Messages) > 0;
-    history.seconds.values().filter(has_messages).count() as f64
 }
 
 impl Headroom {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval_of};
+use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval};
 
 use super::buckets::Buckets;
 use crate::args::Report;
@@ -96,7 +96,7 @@ impl Run {
                     _ => column.longest_round_us = column.longest_round_us.max(histogram.max()),
                 }
             };
-            let problems = each_interval_of(path, both(span, &buckets.span), &METRICS, take);
+            let problems = each_interval(path, both(span, &buckets.span), &METRICS, take);
             for problem in problems.with_context(|| unreadable(path))? {
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);

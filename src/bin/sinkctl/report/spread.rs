@@ -139,15 +139,6 @@ pub fn sink_curves(run: &Run) -> Option<Figure> {
 
 /// The sender's own time.
 pub fn sender_curves(run: &Run) -> Option<Figure> {
-    let metrics = [
-        Metric::ThinkEhlo,
-        Metric::ThinkMail,
-        Metric::ThinkRcpt,
-        Metric::ThinkData,
-        Metric::ThinkPayload,
-        Metric::ThinkNext,
-        Metric::ThinkClose,
-    ];
     let words = |label| Words {
         name: "think",
         title: String::from("The sender's time between a reply and what it sent next"),
@@ -158,7 +149,7 @@ pub fn sender_curves(run: &Run) -> Option<Figure> {
         ),
         label,
     };
-    curves(run, &metrics, words)
+    curves(run, &Metric::THINK, words)
 }
 
 /// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of

@@ -47,7 +47,7 @@ const ROWS: &[(&str, &[Metric])] = &[
     ("transaction", &[Metric::Transaction]),
     ("service message", &[Metric::ServiceMessage]),
     ("service command", &[Metric::ServiceCommand]),
-    ("think, any step", THINK),
+    ("think, any step", &Metric::THINK),
     ("think payload", &[Metric::ThinkPayload]),
     ("think next MAIL", &[Metric::ThinkNext]),
     ("think RCPT", &[Metric::ThinkRcpt]),
@@ -59,15 +59,6 @@ const ROWS: &[(&str, &[Metric])] = &[
     ("commit wait", &[Metric::CommitWait]),
     ("loop round", &[Metric::Round]),
     ("session", &[Metric::Session]),
-];
-const THINK: &[Metric] = &[
-    Metric::ThinkEhlo,
-    Metric::ThinkMail,
-    Metric::ThinkRcpt,
-    Metric::ThinkData,
-    Metric::ThinkPayload,
-    Metric::ThinkNext,
-    Metric::ThinkClose,
 ];
 const QUANTILES: [&str; 4] = ["p50", "p99", "p99.9", "max"];
 /// Columns of a row's name, and of a value.
