@@ -57,12 +57,12 @@ fn poll(bench: &mut Bench, pending: &mut PendingCommit) -> Result<MessageId, NoR
 }
 
 /// A log whose first segments are there, so that every further flush is one for messages.
-fn gated_log(folder: &Path) -> (Bench, Receiver<()>, Sender<bool>) {
+fn gated_log(folder: &Path, durability: Durability) -> (Bench, Receiver<()>, Sender<bool>) {
     let (call, begins, words) = gated();
     // Two segments are made ready: the first, and the next.
     words.send(true).unwrap();
     words.send(true).unwrap();
-    let bench = open(folder, settings(Durability::Message, call));
+    let bench = open(folder, settings(durability, call));
     for _ in 0..2 {
         begins.recv_timeout(PATIENCE).unwrap();
     }
@@ -72,7 +72,7 @@ fn gated_log(folder: &Path) -> (Bench, Receiver<()>, Sender<bool>) {
 #[test]
 fn nothing_is_visible_or_told_before_its_flush() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path());
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let mut first = commit(&mut bench, 1);
     assert_eq!(poll(&mut bench, &mut first), Err(NoRoom::Wait));
     bench.writer.round_done();
@@ -90,7 +90,7 @@ fn nothing_is_visible_or_told_before_its_flush() {
 #[test]
 fn what_comes_during_a_flush_shares_the_next() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path());
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let mut all = vec![commit(&mut bench, 0)];
     bench.writer.round_done();
     begins.recv_timeout(PATIENCE).unwrap();
@@ -116,7 +116,7 @@ fn what_comes_during_a_flush_shares_the_next() {
 #[test]
 fn a_failed_flush_is_final_for_its_segment_and_work_goes_on_in_another() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path());
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     words.send(true).unwrap();
     let mut good = commit(&mut bench, 1);
     let good = bench.until(|w| w.poll_commit(&mut good)).unwrap().id();
@@ -185,7 +185,7 @@ fn while_no_flush_returns_well_messages_are_refused_and_after_that_they_are_not(
 #[test]
 fn a_large_message_gets_its_name_after_its_flush() {
     let dir = tempfile::tempdir().unwrap();
-    let (mut bench, begins, words) = gated_log(dir.path());
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let bytes = payload(9, 150_000);
     for is_good in [false, true] {
         let mut r = bench.until(|w| w.reserve(b"large", bytes.len() as u64)).unwrap();
@@ -221,14 +221,9 @@ fn a_large_message_gets_its_name_after_its_flush() {
 #[test]
 fn at_an_interval_only_what_has_changed_is_flushed() {
     let dir = tempfile::tempdir().unwrap();
-    let (call, begins, words) = gated();
-    words.send(true).unwrap();
-    words.send(true).unwrap();
     let interval = Durability::Interval(Duration::from_millis(5));
-    let mut bench = open(dir.path(), settings(interval, call));
+    let (mut bench, begins, words) = gated_log(dir.path(), interval);
     let made = || begins.recv_timeout(PATIENCE).unwrap();
-    made();
-    made();
     for n in 1..4 {
         let id = bench.append(b"e", b"told at once");
         assert_eq!(visible(dir.path(), BOOT_A), n, "{id}");
@@ -244,14 +239,9 @@ fn at_an_interval_only_what_has_changed_is_flushed() {
 #[test]
 fn at_an_interval_a_failed_flush_leaves_a_suspect_segment_behind() {
     let dir = tempfile::tempdir().unwrap();
-    let (call, begins, words) = gated();
-    words.send(true).unwrap();
-    words.send(true).unwrap();
     let interval = Durability::Interval(Duration::from_millis(5));
-    let mut bench = open(dir.path(), settings(interval, call));
+    let (mut bench, begins, words) = gated_log(dir.path(), interval);
     let made = || begins.recv_timeout(PATIENCE).unwrap();
-    made();
-    made();
     let first = bench.append(b"e", b"safe");
     made();
     words.send(true).unwrap();
