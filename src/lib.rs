@@ -3,6 +3,7 @@
 //! The rooms, and who may know whom, are described in ARCHITECTURE.md.
 pub mod config;
 pub mod http;
+pub mod index;
 pub mod log;
 pub mod mime;
 pub mod plot;

@@ -11,6 +11,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("smtp", &[]),
     ("log", &[]),
     ("mime", &[]),
+    ("index", &["log", "smtp", "mime"]),
     ("config", &["smtp", "log"]),
     ("stats", &[]),
     ("plot", &[]),

@@ -1,0 +1,40 @@
+//! What the index keeps of one message.
+
+/// Strings one after another, a line each; none of them holds a line break.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Lines<'a>(pub &'a str);
+
+impl<'a> Lines<'a> {
+    /// One by one; nothing for the empty text.
+    pub fn iter(self) -> impl Iterator<Item = &'a str> {
+        self.0.split('\n').filter(|line| !line.is_empty())
+    }
+}
+
+/// A message as its columns show it. Texts are decoded to Unicode and otherwise as they were sent:
+/// neither case nor accents are folded.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Columns<'a> {
+    /// Commit time, ns since the Unix epoch.
+    pub received_at_ns: u64,
+    /// Octets of the message (RFC 1870), whatever of it is stored.
+    pub message_bytes: u64,
+    /// Reverse-path of the envelope; empty for the null reverse-path.
+    pub reverse_path: &'a str,
+    /// Forward-paths of the envelope, in the order of RCPT.
+    pub forward_paths: Lines<'a>,
+    /// Addresses in the header's From and Sender fields, without names.
+    pub from: Lines<'a>,
+    /// Addresses in To.
+    pub to: Lines<'a>,
+    /// Addresses in Cc.
+    pub cc: Lines<'a>,
+    /// The first Subject field.
+    pub subject: &'a str,
+    /// The first Message-ID field, without angle brackets.
+    pub message_id: &'a str,
+    /// A part is an attachment (Content-Disposition: attachment, or it has a file name).
+    pub has_attachment: bool,
+    /// Names of attached files.
+    pub file_names: Lines<'a>,
+}
