@@ -43,6 +43,7 @@ mod sync;
 mod window;
 mod writer;
 
+pub(crate) use disk::segment_path;
 pub use error::OpenError;
 pub use events::{By, Dropped};
 #[doc(hidden)]
@@ -55,6 +56,7 @@ pub use format::{
 pub use id::{MessageId, NotAnId};
 pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
+pub(crate) use recovery::segment_files;
 pub use removal::{Remove, Removed, remove};
 pub use reservation::{Commit, PendingCommit, Reservation};
 pub use retention::Retention;

@@ -14,6 +14,7 @@ mod commit;
 mod conn;
 mod consume;
 mod idle_runs;
+mod index;
 mod listener;
 mod pool;
 mod receive;
@@ -37,6 +38,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::{Config, Listener};
+use crate::index::Parser;
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
 use crate::smtp::tally;
@@ -77,6 +79,7 @@ pub struct Server {
     socket_files: Vec<SocketFile>,
     transcript_thread: Option<JoinHandle<()>>,
     hub: Option<Hub>,
+    parser: Option<Parser>,
 }
 
 impl Server {
@@ -98,6 +101,7 @@ impl Server {
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
+        let (parser, begun) = index::start(config, workers)?.unzip();
         let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs);
         let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
@@ -113,6 +117,7 @@ impl Server {
             workers: Vec::new(),
             transcript_thread,
             hub,
+            parser,
         };
         let mut recorders = recorders.into_iter();
         for (index, (seat, listeners)) in
@@ -137,6 +142,7 @@ impl Server {
                 storage: storage.clone(),
                 transcripts: transcripts.clone(),
                 recorder: recorders.next(),
+                begun: begun.clone().unwrap_or_default(),
                 config,
             })?;
             let thread = std::thread::Builder::new()
@@ -175,6 +181,9 @@ impl Server {
         drop(self.socket_files);
         if let Some(thread) = self.transcript_thread {
             thread.join().expect("the transcript thread does not panic");
+        }
+        if let Some(parser) = self.parser {
+            parser.close();
         }
         if let Some(hub) = self.hub {
             hub.close();

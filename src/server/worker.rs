@@ -19,6 +19,7 @@ use super::admission::Admission;
 use super::bench::Bench;
 use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
+use super::index::Begun;
 use super::pool::Pool;
 use super::record::Recording;
 use super::shutdown::{Stage, Stop};
@@ -137,6 +138,7 @@ pub struct Setup<'a> {
     pub storage: Option<Arc<Storage>>,
     pub transcripts: Option<Arc<Transcripts>>,
     pub recorder: Option<Recorder>,
+    pub begun: Begun,
     pub config: &'a Config,
 }
 
@@ -193,6 +195,7 @@ impl Worker {
         bench.storage = setup.storage;
         bench.transcripts = setup.transcripts;
         bench.recording = Recording::new(setup.recorder);
+        bench.begun = setup.begun;
         let ms = |d: Duration| d.as_millis() as u64;
         Ok(Worker {
             index,
