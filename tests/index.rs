@@ -45,7 +45,7 @@ fn envelope(n: u32) -> Vec<u8> {
 /// Mail of many shapes, one of them no mail at all.
 fn mail(n: u32) -> Vec<u8> {
     let body = "x".repeat(n as usize * 37 % 3000);
-    let subject = if n % 2 == 0 { "Hello" } else { "=?utf-8?q?Gr=C3=BC=C3=9Fe?=" };
+    let subject = if n.is_multiple_of(2) { "Hello" } else { "=?utf-8?q?Gr=C3=BC=C3=9Fe?=" };
     match n % 7 {
         6 => vec![0xff; n as usize % 300],
         5 => format!(

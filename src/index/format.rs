@@ -90,7 +90,7 @@ impl Header {
         Ok(Header { store, number: get32(bytes, NUMBER_AT), sequence_field: name.to_owned() })
     }
 
-    /// What the checksums of this sidecar's blocks start from: a block of another one doesn't check.
+    /// What checksums of this sidecar's blocks start from: a block of another one doesn't check.
     pub fn seed(&self) -> u32 {
         crc(&self.encode()[..HEADER_CRC_AT], 0)
     }

@@ -53,7 +53,7 @@ impl Reading {
             segment.record_start(slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
         let message: Cow<'_, [u8]> = match slot.facts.dots {
             0 => payload.into(),
-            _ => unstuff(payload).into(),
+            _ => unstuff(payload),
         };
         // Of an envelope alone there is no header; a payload of none would be one without fields.
         self.extractor.extract(&message, &mut self.facts);

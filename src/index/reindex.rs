@@ -1,8 +1,8 @@
 //! Works the whole index out again: beside a running sinkd or without one.
 use std::io;
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use crate::log::reader::{Segment, SegmentError};
 use crate::log::{State, segment_files};
@@ -19,7 +19,7 @@ pub struct Progress {
     /// Messages done.
     pub messages: AtomicU64,
     /// Set: it ends after the segments that are under way, and leaves the others as they were.
-    pub stop: AtomicBool,
+    pub stop: Arc<AtomicBool>,
 }
 
 /// What came of it.
@@ -81,8 +81,9 @@ pub fn reindex(
     };
     std::thread::scope(|scope| {
         let workers: Vec<_> = (0..threads.max(1)).map(|_| scope.spawn(work)).collect();
-        let results = workers.into_iter().map(|w| w.join().expect("indexing does not panic"));
-        results.fold(Ok(()), |all: io::Result<()>, one| all.and(one))
+        // All are waited for, whatever one of them says.
+        let ended: Vec<_> = workers.into_iter().map(|worker| worker.join()).collect();
+        ended.into_iter().try_for_each(|ended| ended.expect("indexing does not panic"))
     })?;
     Ok(done.into_inner().expect("no thread panicked"))
 }

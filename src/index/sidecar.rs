@@ -78,7 +78,7 @@ impl Sidecar {
         }
     }
 
-    /// `bytes`: any value. Blocks are believed up to the first that isn't whole, or leaves slots out.
+    /// `bytes`: any value. Blocks are believed up to the first that isn't whole or skips slots.
     pub fn of(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
         let header = Header::decode(&bytes)?;
         if (header.store, header.number) != (identity.store, identity.number) {

@@ -1,4 +1,5 @@
 //! What the index keeps of a message, found without decoding any part.
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use mail_parser::{Address, Header, HeaderName, HeaderValue, MessageParser};
@@ -103,8 +104,8 @@ impl Extractor {
     /// Costs about 4 us for a message of 4.5 KB: see docs/performance.md.
     pub fn extract(&mut self, message: &[u8], facts: &mut Facts) {
         facts.clear();
-        let taken_apart = catch_unwind(AssertUnwindSafe(|| self.take_apart(message, facts)));
-        if taken_apart.is_err() {
+        let taken_apart = guarded(|| self.take_apart(message, facts));
+        if taken_apart.is_none() {
             facts.clear();
             facts.is_unparsed = true;
             self.cuts.clear();
@@ -154,6 +155,24 @@ impl Extractor {
             self.cuts.push(field.offset_field as usize..field.offset_end as usize);
         }
     }
+}
+
+thread_local! {
+    static IS_TAKING_APART: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Is this thread taking a message apart? A panic is then caught: for a panic hook that ends the
+/// program otherwise.
+pub fn is_taking_apart() -> bool {
+    IS_TAKING_APART.get()
+}
+
+/// Runs `take_apart`; `None`: the library panicked over the message.
+fn guarded<T>(take_apart: impl FnOnce() -> T) -> Option<T> {
+    IS_TAKING_APART.set(true);
+    let result = catch_unwind(AssertUnwindSafe(take_apart));
+    IS_TAKING_APART.set(false);
+    result.ok()
 }
 
 /// The last run of digits.
@@ -303,6 +322,14 @@ mod tests {
         assert_eq!(facts(b"Subject: a\tb\0c\r\n").subject, "a b c");
         let nested = "Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n".repeat(20_000);
         assert!(!facts(nested.as_bytes()).is_unparsed);
+    }
+
+    #[test]
+    fn a_panic_over_a_message_is_caught() {
+        let is_known = guarded(is_taking_apart);
+        assert_eq!((is_known, is_taking_apart()), (Some(true), false));
+        assert_eq!(guarded(|| panic!("a test's own")), None::<()>);
+        assert!(!is_taking_apart());
     }
 
     #[test]

@@ -5,7 +5,7 @@
 mod facts;
 mod structure;
 
-pub use facts::{Extractor, Facts};
+pub use facts::{Extractor, Facts, is_taking_apart};
 
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 

@@ -1,5 +1,5 @@
 //! What the parser threads and the workers have to do with each other.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -107,6 +107,6 @@ fn workers() -> Vec<PathBuf> {
 }
 
 /// Time on a processor.
-fn ran_ns(schedstat: &PathBuf) -> Option<u64> {
+fn ran_ns(schedstat: &Path) -> Option<u64> {
     std::fs::read_to_string(schedstat).ok()?.split(' ').next()?.parse().ok()
 }

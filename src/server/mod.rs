@@ -102,7 +102,8 @@ impl Server {
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
         let (parser, begun) = index::start(config, workers)?.unzip();
-        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs);
+        let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
+        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs, lag);
         let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {

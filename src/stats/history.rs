@@ -28,6 +28,10 @@ pub struct Second {
     pub accept_queue: u64,
     /// Connections open at its end.
     pub open_connections: u64,
+    /// Messages that were not indexed at its end.
+    pub index_lag_messages: u64,
+    /// Age of the oldest of them, s.
+    pub index_lag_s: u64,
 }
 
 impl Second {
@@ -70,6 +74,8 @@ impl Second {
         self.busiest_us = self.busiest_us.max(line.busiest_us);
         self.accept_queue += line.accept_queue;
         self.open_connections += line.open_connections;
+        self.index_lag_messages += line.index_lag_messages;
+        self.index_lag_s = self.index_lag_s.max(line.index_lag_s);
     }
 }
 

@@ -28,6 +28,10 @@ pub struct Sample {
     pub flushes: u64,
     /// Connections that found an accept queue full, since any time.
     pub accept_overflows: u64,
+    /// Messages that are not indexed yet.
+    pub index_lag_messages: u64,
+    /// Age of the oldest of them, s.
+    pub index_lag_s: u64,
 }
 
 /// What the server lets the hub ask and tells it, on the hub's thread.
@@ -216,6 +220,8 @@ impl Merging {
             merged.add(Counter::Flushes, flushes);
             merged.add(Counter::AcceptOverflows, overflows);
             merged.open_connections = sample.open_connections;
+            merged.index_lag_messages = sample.index_lag_messages;
+            merged.index_lag_s = sample.index_lag_s;
         }
     }
 

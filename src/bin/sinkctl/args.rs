@@ -92,12 +92,36 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, beside a running sinkd or without one.
     Prune(Prune),
+    /// Work the index for search out again, beside a running sinkd or without one.
+    Reindex(Reindex),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {
         /// One JSON object.
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Args)]
+pub struct Reindex {
+    /// Header field that numbers the messages; without it the one that is known from the index.
+    #[arg(long, value_name = "NAME", value_parser = sequence_field)]
+    pub sequence_field: Option<String>,
+    /// So many threads; all cores without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// As sinkd takes it.
+fn sequence_field(text: &str) -> Result<String, String> {
+    let mut config = sinkd::config::Config::default();
+    let key = sinkd::config::KEYS.iter().find(|key| key.name == "sequence_field");
+    let key = key.expect("the table has it");
+    key.apply(&mut config, text).map_err(|error| error.to_string())?;
+    Ok(config.index.sequence_field)
 }
 
 #[derive(Args)]

@@ -8,7 +8,9 @@ mod count;
 mod during;
 mod ls;
 mod print;
+mod progress;
 mod prune;
+mod reindex;
 mod report;
 mod rm;
 mod runs;
@@ -96,6 +98,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
+        Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
 }

@@ -242,8 +242,8 @@ impl Segment {
         Ok(record.split_at(envelope))
     }
 
-    /// The same for a record of any size, in bounded memory: gives no more than `payload_max` octets
-    /// of the payload. What is cut is not checked.
+    /// The same for a record of any size, in bounded memory: gives at most `payload_max` octets of
+    /// the payload. What is cut is not checked.
     pub fn record_start<'a>(
         &self,
         slot: &Slot,
