@@ -1,5 +1,6 @@
 //! A block of a sidecar while it is put together.
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -10,6 +11,24 @@ const RECORDS_MAX: u32 = 4096;
 /// Likewise, with more octets of strings.
 const STRING_BYTES_MAX: usize = 1 << 20;
 
+/// The hash of a number that is a hash.
+#[derive(Debug, Default)]
+struct IsHash(u64);
+
+impl Hasher for IsHash {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// Messages one after another, each string kept once.
 #[derive(Debug, Default)]
 pub(super) struct BlockBuilder {
@@ -19,7 +38,7 @@ pub(super) struct BlockBuilder {
     /// Each ends with a NUL; the first is the empty one.
     strings: Vec<u8>,
     /// Where a string with this hash stands.
-    known: HashMap<u64, u32>,
+    known: HashMap<u64, u32, BuildHasherDefault<IsHash>>,
 }
 
 impl BlockBuilder {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::log::reader::{Damage, Segment};
 use crate::log::{Slot, StorageMode};
-use crate::mime::{Extractor, Facts};
+use crate::mime::{Extractor, Facts, push_clean};
 use crate::smtp::data::unstuff;
 use crate::smtp::envelope;
 
@@ -97,6 +97,5 @@ impl Reading {
 
 /// Paths are octets: mostly ASCII, UTF-8 where the transaction asked for SMTPUTF8.
 fn push_path(to: &mut String, path: &[u8]) {
-    let text = String::from_utf8_lossy(path);
-    to.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
+    push_clean(to, &String::from_utf8_lossy(path));
 }

@@ -1,11 +1,13 @@
 //! What the index keeps of a message, found without decoding any part.
 use std::cell::Cell;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use mail_parser::{Address, Header, HeaderName, HeaderValue, MessageParser};
+use mail_parser::{Address, HeaderValue};
 use xxhash_rust::xxh3::Xxh3;
 
-use super::structure::{Structure, header_bytes, header_value};
+use super::fields::{Field, HeaderEnd, ended, fields};
+use super::structure::{Part, Structure};
 
 /// Octets of a header that are looked at; what stands behind them is not found by its field.
 const HEADER_BYTES_MAX: usize = 1 << 20;
@@ -70,31 +72,20 @@ impl Facts {
 
 /// Takes messages apart; one for each thread.
 pub struct Extractor {
-    headers: MessageParser,
+    header_end: HeaderEnd,
     structure: Structure,
-    /// In lower case.
     sequence_field: Option<String>,
     /// What the hash leaves out, in order.
-    cuts: Vec<std::ops::Range<usize>>,
+    cuts: Vec<Range<usize>>,
 }
 
 impl Extractor {
     /// `sequence_field`: the name of the header field that numbers messages.
     pub fn new(sequence_field: Option<&str>) -> Extractor {
-        let headers = MessageParser::new()
-            .header_text(HeaderName::Subject)
-            .header_address(HeaderName::From)
-            .header_address(HeaderName::Sender)
-            .header_address(HeaderName::To)
-            .header_address(HeaderName::Cc)
-            .header_id(HeaderName::MessageId)
-            .header_content_type(HeaderName::ContentType)
-            .header_content_type(HeaderName::ContentDisposition)
-            .default_header_ignore();
         Extractor {
-            headers,
+            header_end: HeaderEnd::new(),
             structure: Structure::new(),
-            sequence_field: sequence_field.map(str::to_ascii_lowercase),
+            sequence_field: sequence_field.map(str::to_owned),
             cuts: Vec::new(),
         }
     }
@@ -117,42 +108,46 @@ impl Extractor {
 
     fn take_apart(&mut self, message: &[u8], facts: &mut Facts) {
         self.cuts.clear();
-        let body_at = header_bytes(&message[..message.len().min(HEADER_BYTES_MAX)]);
-        let Some(parsed) = self.headers.parse_headers(&message[..body_at]) else { return };
-        let Some(root) = parsed.parts.first() else { return };
-        for field in &root.headers {
-            self.take_field(message, field, facts);
+        let body_at = self.header_end.find(&message[..message.len().min(HEADER_BYTES_MAX)]);
+        let header = ended(&message[..body_at]);
+        let mut root = Part::default();
+        for field in fields(&header) {
+            self.take_field(&field, facts);
+            root.take(&field);
         }
-        self.structure.walk(message, body_at, &root.headers, &mut self.cuts, facts);
+        self.structure.walk(message, body_at, &root, &mut self.cuts, facts);
     }
 
-    fn take_field(&mut self, message: &[u8], field: &Header<'_>, facts: &mut Facts) {
-        match (&field.name, &field.value) {
-            (HeaderName::Subject, HeaderValue::Text(text)) if facts.subject.is_empty() => {
-                push_clean(&mut facts.subject, text);
+    fn take_field(&mut self, field: &Field<'_>, facts: &mut Facts) {
+        let of = |list: &mut String| {
+            if let HeaderValue::Address(addresses) = field.addresses() {
+                push_addresses(list, &addresses);
             }
-            (HeaderName::MessageId, value) if facts.message_id.is_empty() => {
-                let id = match value {
-                    HeaderValue::Text(id) => Some(id),
-                    HeaderValue::TextList(ids) => ids.first(),
-                    _ => None,
-                };
-                id.into_iter().for_each(|id| push_clean(&mut facts.message_id, id));
+        };
+        if field.is("From") || field.is("Sender") {
+            of(&mut facts.from);
+        } else if field.is("To") {
+            of(&mut facts.to);
+        } else if field.is("Cc") {
+            of(&mut facts.cc);
+        } else if field.is("Subject") {
+            if let (HeaderValue::Text(text), true) = (field.text(), facts.subject.is_empty()) {
+                push_clean(&mut facts.subject, &text);
             }
-            (HeaderName::From | HeaderName::Sender, HeaderValue::Address(a)) => {
-                push_addresses(&mut facts.from, a);
-            }
-            (HeaderName::To, HeaderValue::Address(a)) => push_addresses(&mut facts.to, a),
-            (HeaderName::Cc, HeaderValue::Address(a)) => push_addresses(&mut facts.cc, a),
-            _ => {}
+        } else if field.is("Message-ID") && facts.message_id.is_empty() {
+            let id = match field.ids() {
+                HeaderValue::Text(id) => Some(id),
+                HeaderValue::TextList(ids) => ids.into_iter().next(),
+                _ => None,
+            };
+            id.into_iter().for_each(|id| push_clean(&mut facts.message_id, &id));
         }
-        let is_name = |known: &str| field.name.as_str().eq_ignore_ascii_case(known);
-        let is_sequence = self.sequence_field.as_deref().is_some_and(is_name);
+        let is_sequence = self.sequence_field.as_deref().is_some_and(|name| field.is(name));
         if is_sequence && facts.sequence.is_none() {
-            facts.sequence = number_in(header_value(message, field));
+            facts.sequence = number_in(field.value);
         }
-        if is_sequence || CHANGING_FIELDS.iter().any(|known| is_name(known)) {
-            self.cuts.push(field.offset_field as usize..field.offset_end as usize);
+        if is_sequence || CHANGING_FIELDS.iter().any(|name| field.is(name)) {
+            self.cuts.push(field.range.clone());
         }
     }
 }
@@ -182,13 +177,13 @@ fn number_in(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(&value[start.map_or(0, |at| at + 1)..end]).ok()?.parse().ok()
 }
 
-fn hash_without(message: &[u8], cuts: &[std::ops::Range<usize>]) -> u128 {
+fn hash_without(message: &[u8], cuts: &[Range<usize>]) -> u128 {
     let mut hash = Xxh3::new();
     let mut at = 0;
     for cut in cuts {
         // One may lie inside the one before.
         if cut.start > at {
-            hash.update(&message[at..cut.start]);
+            hash.update(&message[at..cut.start.min(message.len())]);
         }
         at = at.max(cut.end);
     }
@@ -214,7 +209,7 @@ pub(super) fn push_line(list: &mut String, text: &str) {
 }
 
 /// Appends text whose line breaks and other control characters become spaces.
-fn push_clean(to: &mut String, text: &str) {
+pub fn push_clean(to: &mut String, text: &str) {
     if text.bytes().any(|octet| octet < b' ' || octet == 0x7f || octet == 0xc2) {
         to.extend(text.chars().map(|c| if c.is_control() { ' ' } else { c }));
     } else {

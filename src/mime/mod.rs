@@ -3,9 +3,10 @@
 //! Nothing outside this room names a type of the library, so the choice stays one file.
 #![forbid(unsafe_code)]
 mod facts;
+mod fields;
 mod structure;
 
-pub use facts::{Extractor, Facts, is_taking_apart};
+pub use facts::{Extractor, Facts, is_taking_apart, push_clean};
 
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 

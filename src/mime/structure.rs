@@ -2,10 +2,11 @@
 //! attachments, without decoding any.
 use std::ops::Range;
 
-use mail_parser::{ContentType, Header, HeaderName, HeaderValue, MessageParser};
+use mail_parser::ContentType;
 use memchr::memmem;
 
 use super::facts::{Facts, push_line};
+use super::fields::{Field, HeaderEnd, ended, fields};
 
 /// Parts that are looked at; mail made to break parsers may have more.
 const PARTS_MAX: usize = 10_000;
@@ -14,9 +15,28 @@ const DEPTH_MAX: usize = 64;
 /// Octets of a part's header that are looked at.
 const PART_HEADER_BYTES_MAX: usize = 64 << 10;
 
+/// What the header of a part says of it; the last field of a name counts.
+#[derive(Default)]
+pub(super) struct Part<'a> {
+    /// Content-Type, and where the field lies.
+    kind: Option<(ContentType<'a>, Range<usize>)>,
+    /// Content-Disposition.
+    disposition: Option<ContentType<'a>>,
+}
+
+impl<'a> Part<'a> {
+    pub fn take(&mut self, field: &Field<'a>) {
+        if field.is("Content-Type") {
+            self.kind = field.kind().map(|kind| (kind, field.range.clone()));
+        } else if field.is("Content-Disposition") {
+            self.disposition = field.kind();
+        }
+    }
+}
+
 /// Walks over parts.
 pub(super) struct Structure {
-    part_headers: MessageParser,
+    header_end: HeaderEnd,
     new_line_dashes: memmem::Finder<'static>,
     /// Boundaries of the multiparts we are in, the innermost last.
     boundaries: Vec<String>,
@@ -24,12 +44,11 @@ pub(super) struct Structure {
 
 impl Structure {
     pub fn new() -> Structure {
-        let part_headers = MessageParser::new()
-            .header_content_type(HeaderName::ContentType)
-            .header_content_type(HeaderName::ContentDisposition)
-            .default_header_ignore();
-        let new_line_dashes = memmem::Finder::new(b"\n--");
-        Structure { part_headers, new_line_dashes, boundaries: Vec::new() }
+        Structure {
+            header_end: HeaderEnd::new(),
+            new_line_dashes: memmem::Finder::new(b"\n--"),
+            boundaries: Vec::new(),
+        }
     }
 
     /// Notes attachments and file names of all parts in `facts`; appends what a hash of the content
@@ -38,12 +57,12 @@ impl Structure {
         &mut self,
         message: &[u8],
         body_at: usize,
-        headers: &[Header<'_>],
+        root: &Part<'_>,
         cuts: &mut Vec<Range<usize>>,
         facts: &mut Facts,
     ) {
         self.boundaries.clear();
-        self.enter(message, 0, headers, cuts, facts);
+        self.enter(message, 0, root, cuts, facts);
         // The delimiter may be the body's first line: its line break is the header's last.
         let mut at = body_at.saturating_sub(1);
         let mut signature_at = None;
@@ -95,50 +114,38 @@ impl Structure {
         cuts: &mut Vec<Range<usize>>,
         facts: &mut Facts,
     ) -> Option<usize> {
-        let parser = std::mem::take(&mut self.part_headers);
-        let mut signature_at = None;
         for _ in 0..DEPTH_MAX {
             let limit = message.len().min(start + PART_HEADER_BYTES_MAX);
             // Without an empty line the header would run on into the next part.
             let from = start.saturating_sub(1);
             let next = self.new_line_dashes.find(&message[from..limit]);
             let end = next.map_or(limit, |n| from + n + 1).max(start);
-            let content_at = start + header_bytes(&message[start..end]);
-            let Some(parsed) = parser.parse_headers(&message[start..content_at]) else { break };
-            let Some(root) = parsed.parts.first() else { break };
-            match self.enter(message, start, &root.headers, cuts, facts) {
+            let content_at = start + self.header_end.find(&message[start..end]);
+            let header = ended(&message[start..content_at]);
+            let mut part = Part::default();
+            fields(&header).for_each(|field| part.take(&field));
+            match self.enter(message, start, &part, cuts, facts) {
                 Content::Message if content_at > start => start = content_at,
-                Content::Signature => {
-                    signature_at = Some(content_at);
-                    break;
-                }
-                _ => break,
+                Content::Signature => return Some(content_at),
+                _ => return None,
             }
         }
-        self.part_headers = parser;
-        signature_at
+        None
     }
 
     /// Notes what the header of a part (or of the message) says; `at`: where it begins.
-    fn enter<'a, 'b>(
+    fn enter(
         &mut self,
         message: &[u8],
         at: usize,
-        headers: &'a [Header<'b>],
+        part: &Part<'_>,
         cuts: &mut Vec<Range<usize>>,
         facts: &mut Facts,
     ) -> Content {
-        let of = |name| headers.iter().rev().find(|h: &&'a Header<'b>| h.name == name);
-        let content_type = |h: &'a Header<'b>| match &h.value {
-            HeaderValue::ContentType(value) => Some((h, value)),
-            _ => None,
-        };
-        let kind = of(HeaderName::ContentType).and_then(content_type);
-        let disposition = of(HeaderName::ContentDisposition).and_then(content_type);
-        note_file(kind.map(|k| k.1), disposition.map(|d| d.1), facts);
-        let Some((field, kind)) = kind else { return Content::Other };
+        note_file(part, facts);
+        let Some((kind, field)) = &part.kind else { return Content::Other };
         if let (Some(boundary), true) = (kind.attribute("boundary"), is(kind, "multipart", "")) {
-            let range = at + field.offset_start as usize..at + field.offset_end as usize;
+            let range = at + field.start..message.len().min(at + field.end);
             if !boundary.is_empty() {
                 if let Some(n) = memmem::find(&message[range.clone()], boundary.as_bytes()) {
                     cuts.push(range.start + n..range.start + n + boundary.len());
@@ -181,30 +188,17 @@ fn is(kind: &ContentType<'_>, main: &str, subtype: &str) -> bool {
 }
 
 /// A part is an attachment if it says so, or has a file name and does not say that it is inline.
-fn note_file(kind: Option<&ContentType<'_>>, as_: Option<&ContentType<'_>>, facts: &mut Facts) {
-    let name = as_
+fn note_file(part: &Part<'_>, facts: &mut Facts) {
+    let disposition = part.disposition.as_ref();
+    let name = disposition
         .and_then(|d| d.attribute("filename"))
-        .or_else(|| kind.and_then(|kind| kind.attribute("name")));
+        .or_else(|| part.kind.as_ref().and_then(|(kind, _)| kind.attribute("name")));
     if let Some(name) = name {
         push_line(&mut facts.file_names, name);
     }
-    facts.has_attachment |= match as_ {
+    facts.has_attachment |= match disposition {
         Some(disposition) if disposition.is_attachment() => true,
         Some(disposition) => name.is_some() && !disposition.is_inline(),
         None => name.is_some(),
     };
-}
-
-/// Octets of the header that `text` begins with, its empty line included; all if there is none.
-pub(super) fn header_bytes(text: &[u8]) -> usize {
-    if text.starts_with(b"\r\n") || text.starts_with(b"\n") {
-        return 1 + usize::from(text[0] == b'\r');
-    }
-    let with_cr = memmem::find(text, b"\n\r\n").map_or(text.len(), |n| n + 3);
-    memmem::find(&text[..with_cr], b"\n\n").map_or(with_cr, |n| n + 2)
-}
-
-/// The value of a field as it stands in the message.
-pub(super) fn header_value<'a>(message: &'a [u8], field: &Header<'_>) -> &'a [u8] {
-    message.get(field.offset_start as usize..field.offset_end as usize).unwrap_or_default()
 }
