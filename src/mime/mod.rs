@@ -2,6 +2,8 @@
 //!
 //! Nothing outside this room names a type of the library, so the choice stays one file.
 #![forbid(unsafe_code)]
+pub mod fold;
+
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 
 /// Parts shown of one message; mail made to break parsers may have thousands.
