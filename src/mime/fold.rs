@@ -112,10 +112,13 @@ impl Words<'_> {
         while let Some(first) = others.chars().next() {
             let behind = &others[first.len_utf8()..];
             if is_settled(first, behind) {
-                self.put(first);
+                self.put_settled(first);
                 others = behind;
             } else if let Some(letters) = common(first) {
-                letters.iter().take_while(|c| **c != '\0').for_each(|c| self.put(*c));
+                match letters {
+                    [letter, '\0', _] => self.put_letter(*letter),
+                    more => more.iter().take_while(|c| **c != '\0').for_each(|c| self.put(*c)),
+                }
                 others = behind;
             } else {
                 others = self.take_rare(others);
@@ -149,7 +152,14 @@ impl Words<'_> {
             }
         } else if !c.is_alphanumeric() {
             self.end_word();
-        } else if is_word_by_itself(c) {
+        } else {
+            self.put_settled(c);
+        }
+    }
+
+    /// Takes a folded letter that may be a word by itself.
+    fn put_settled(&mut self, c: char) {
+        if is_word_by_itself(c) {
             self.end_word();
             self.out.push(c);
             self.last = Last::Whole;
@@ -174,32 +184,57 @@ impl Words<'_> {
     }
 }
 
-/// Lower case of letters, digits as they are, a space for all else.
-const ASCII: [u8; 256] = {
-    let mut table = [b' '; 256];
-    let mut octet = 0;
-    while octet < 128 {
-        if (octet as u8).is_ascii_alphanumeric() {
-            table[octet] = (octet as u8).to_ascii_lowercase();
-        }
-        octet += 1;
+/// Octets that are looked at together.
+const CHUNK: usize = 16;
+
+/// Lower case of letters, digits as they are, a space for all else. No table: a loop of it becomes
+/// vector instructions.
+fn ascii_letter(octet: u8) -> u8 {
+    let lower = octet | 0x20;
+    if lower.wrapping_sub(b'a') < 26 {
+        lower
+    } else if octet.wrapping_sub(b'0') < 10 {
+        octet
+    } else {
+        b' '
     }
-    table
-};
+}
 
 /// Writes the words of `ascii` and gives how many octets they take. `is_gap`: a space stands before
-/// them, and then behind them. Without a branch: words are too short for a guess to pay.
+/// them, and then behind them.
 fn fold_ascii(ascii: &[u8], folded: &mut [u8; BLOCK], is_gap: &mut bool) -> usize {
     let mut bytes = 0;
-    for octet in ascii {
-        let letter = ASCII[usize::from(*octet)];
-        let is_space = letter == b' ';
-        // A space behind a space is overwritten by what follows.
-        folded[bytes % BLOCK] = letter;
-        bytes += usize::from(!(is_space && *is_gap));
-        *is_gap = is_space;
+    let (chunks, rest) = ascii.as_chunks::<CHUNK>();
+    for chunk in chunks {
+        let letters = chunk.map(ascii_letter);
+        let mut has_gaps = *is_gap && letters[0] == b' ';
+        for at in 1..CHUNK {
+            has_gaps |= letters[at - 1] == b' ' && letters[at] == b' ';
+        }
+        if has_gaps {
+            push_letters(&letters, folded, &mut bytes, is_gap);
+        } else {
+            // Most chunks: no space to leave out.
+            folded[bytes..bytes + CHUNK].copy_from_slice(&letters);
+            bytes += CHUNK;
+            *is_gap = letters[CHUNK - 1] == b' ';
+        }
+    }
+    for octet in rest {
+        push_letters(&[ascii_letter(*octet)], folded, &mut bytes, is_gap);
     }
     bytes
+}
+
+/// Leaves out each space behind a space, without a branch: words are too short for a guess to pay.
+fn push_letters(letters: &[u8], folded: &mut [u8; BLOCK], bytes: &mut usize, is_gap: &mut bool) {
+    for letter in letters {
+        let is_space = *letter == b' ';
+        // A space too many is overwritten by what follows.
+        folded[*bytes % BLOCK] = *letter;
+        *bytes += usize::from(!(is_space && *is_gap));
+        *is_gap = is_space;
+    }
 }
 
 /// The rules in full, for a text whose neighbours don't take part: folded characters, words not yet
@@ -301,7 +336,8 @@ fn joins_what_is_before(c: char) -> bool {
 
 /// End of the characters that are looked up: Latin, Greek, Cyrillic.
 const COMMON_END: usize = 0x530;
-/// Characters that one of those may become; with fewer the rest is `\0`.
+/// Characters that one of those may become, a letter alone or a few of any kind; with fewer the
+/// rest is `\0`.
 const COMMON_LETTERS: usize = 3;
 
 /// For each character from U+0080 what it becomes, or `None` if its neighbours matter: marks change
@@ -312,6 +348,10 @@ static COMMON: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| 
         let letters: Vec<char> = folded_letters(c.encode_utf8(&mut [0; 4])).collect();
         let mut padded = ['\0'; COMMON_LETTERS];
         padded.get_mut(..letters.len())?.copy_from_slice(&letters);
+        if letters.len() == 1 && !letters[0].is_alphanumeric() {
+            // Two of what separates separate no more than one, and are no letter alone.
+            padded[..2].fill(' ');
+        }
         Some(padded)
     };
     (0x80..COMMON_END as u32).map(of).collect()

@@ -2,7 +2,15 @@
 //!
 //! Nothing outside this room names a type of the library, so the choice stays one file.
 #![forbid(unsafe_code)]
+pub mod charset;
+pub mod encoded_word;
 pub mod fold;
+pub mod header;
+pub mod html;
+pub mod link;
+pub mod part;
+pub mod text;
+pub mod transfer;
 
 use mail_parser::{HeaderValue, Message, MessageParser, MimeHeaders, PartType};
 
