@@ -4,5 +4,6 @@
 //! [`Columns`] of a message first, and to the message itself only where they can't answer.
 #![forbid(unsafe_code)]
 pub mod columns;
+pub mod query;
 
 pub use columns::{Columns, Lines};
