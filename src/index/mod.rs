@@ -9,15 +9,22 @@ mod block;
 pub mod columns;
 pub mod format;
 mod indexer;
+mod newest;
 mod parser;
+mod probe;
+pub mod query;
 pub mod reading;
 mod reindex;
+mod search;
 pub mod sidecar;
 
 pub use columns::{Columns, Lines};
 pub use format::{Entry, Unusable};
+pub use newest::Hit;
 pub use parser::{Host, Lag, Parser, Settings, When};
+pub use probe::{Answer, Probe};
 pub use reindex::{Progress, Reindexed, reindex};
+pub use search::{Found, LeftOut, Searching, Wanted, search};
 pub use sidecar::Sidecar;
 
 use std::io;

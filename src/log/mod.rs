@@ -24,6 +24,7 @@ mod id;
 mod lock;
 mod make;
 mod map;
+mod moment;
 mod own;
 mod own_build;
 mod provision;
@@ -54,6 +55,7 @@ pub use format::{
     StorageMode, StoreId, Totals,
 };
 pub use id::{MessageId, NotAnId};
+pub use moment::{Moment, NotAMoment};
 pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
 pub(crate) use recovery::segment_files;

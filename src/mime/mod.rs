@@ -2,9 +2,18 @@
 //!
 //! Nothing outside this room names a type of the library, so the choice stays one file.
 #![forbid(unsafe_code)]
+pub mod charset;
+pub mod encoded_word;
 mod facts;
 mod fields;
+pub mod fold;
+pub mod header;
+pub mod html;
+pub mod link;
+pub mod part;
 mod structure;
+pub mod text;
+pub mod transfer;
 
 pub use facts::{Extractor, Facts, is_taking_apart, push_clean};
 

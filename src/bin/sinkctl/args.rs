@@ -3,8 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use jiff::{SignedDuration, Timestamp};
-use sinkd::log::MessageId;
+use sinkd::log::{MessageId, Moment};
 use sinkd::stats::Metric;
 
 /// Reads what sinkd has stored, while it runs and after it stopped.
@@ -145,7 +144,7 @@ pub struct Ls {
 /// A span of time; without anything, all of it.
 #[derive(Debug, Default, Args)]
 pub struct During {
-    /// From this moment on: RFC 3339, or how long ago (10m, 2h).
+    /// From this moment on: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h).
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
     /// Before this moment.
@@ -287,7 +286,7 @@ pub struct Rm {
     /// All that are there now.
     #[arg(long, group = "which")]
     pub all: bool,
-    /// All that arrived before this moment: RFC 3339, or how long ago (10m, 2h).
+    /// All that arrived before this moment: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h).
     #[arg(long, value_name = "TIME", group = "which")]
     pub until: Option<Moment>,
     /// One JSON object.
@@ -349,25 +348,6 @@ impl std::str::FromStr for Id {
     }
 }
 
-/// A moment, ns since the Unix epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(pub u64);
-
-impl std::str::FromStr for Moment {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Moment, String> {
-        let ago = || {
-            let span: SignedDuration = text.parse().ok()?;
-            Timestamp::now().checked_sub(span).ok()
-        };
-        let moment = text.parse().ok().or_else(ago).ok_or_else(|| {
-            format!("expected 2026-11-21T08:00:00Z, or how long ago, such as 10m; found '{text}'")
-        })?;
-        Ok(Moment(u64::try_from(moment.as_nanosecond()).unwrap_or(0)))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -379,15 +359,5 @@ mod tests {
         for text in ["", "17", "17:", ":3", "17:3:1", "-1:3", "17:99999999999"] {
             assert!(text.parse::<Id>().is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn moments() {
-        let moment: Moment = "2026-11-21T08:00:00.5Z".parse().unwrap();
-        assert_eq!(moment, Moment(1_795_248_000_500_000_000));
-        let ago: Moment = "10m".parse().unwrap();
-        let now: Moment = "0s".parse().unwrap();
-        assert!(now.0 - ago.0 >= 600_000_000_000);
-        assert!("yesterday-ish".parse::<Moment>().is_err());
     }
 }

@@ -14,7 +14,7 @@ use crate::log::flags::Flags;
 use crate::log::format::{Identity, Slot};
 
 /// A span of commit times, ns since the Unix epoch.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Span {
     /// From this time on.
     pub since_ns: Option<u64>,

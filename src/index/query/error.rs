@@ -1,0 +1,119 @@
+//! Why a text is no query, and where in it.
+use std::ops::Range;
+
+use super::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
+
+/// Why a text is no query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{fault}")]
+pub struct QueryError {
+    /// Octets of the query that it is about; behind its last one if something is missing there.
+    pub at: Range<usize>,
+    #[allow(missing_docs)]
+    pub fault: Fault,
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+#[allow(missing_docs)]
+pub enum Fault {
+    #[error("a query has at most {BYTES_MAX} octets")]
+    TooLong,
+    #[error("a query has at most {TERMS_MAX} terms")]
+    TooManyTerms,
+    #[error("parentheses and negations are at most {DEPTH_MAX} deep")]
+    TooDeep,
+    #[error("this quote is never closed")]
+    UnclosedQuote,
+    #[error("a quote begins or ends inside a word: put a space between, or quote all of it")]
+    QuoteInside,
+    #[error("this parenthesis is never closed")]
+    UnclosedParenthesis,
+    #[error("there is no parenthesis to close")]
+    StrayParenthesis,
+    #[error("nothing stands in these parentheses")]
+    EmptyParentheses,
+    #[error("{0} needs a term behind it")]
+    NothingBehind(&'static str),
+    #[error("{0} needs a term before it")]
+    NothingBefore(&'static str),
+    #[error("there is no field '{0}:' (quote it to search for the text); fields are {fields}",
+        fields = super::term::FIELDS)]
+    UnknownField(String),
+    #[error("{0}: needs a value right behind it, such as {0}:{1}")]
+    NoValue(&'static str, &'static str),
+    #[error("there is neither a letter nor a digit in it, so it would match no word")]
+    NoWords,
+    #[error("a * stands at the end of a word or phrase (invoice*), nowhere else")]
+    StarInside,
+    #[error("{0}: takes no *")]
+    StarNotHere(&'static str),
+    #[error(
+        "expected an address (ann@example.org) or a domain (example.org); for a name write \
+         header:From=\"Ann Smith\""
+    )]
+    NotAnAddress,
+    #[error("expected a field's name, as in header:X-Campaign=spring or header:X-Campaign")]
+    NotAHeader,
+    #[error("expected has:attachment")]
+    NotAThing,
+    #[error("expected a size such as >1M, <=10K, 4096 or 10K..2M")]
+    NotASize,
+    #[error("no message has such a size")]
+    EmptySize,
+    #[error("{0}")]
+    NotAMoment(#[from] crate::log::NotAMoment),
+    #[error("no run '{0}': see sinkctl runs")]
+    UnknownRun(String),
+}
+
+impl QueryError {
+    pub(super) fn new(at: Range<usize>, fault: Fault) -> QueryError {
+        QueryError { at, fault }
+    }
+
+    /// Two lines for a terminal: the query, and below it what this is about, underlined. Long
+    /// queries are cut around the place; control characters are shown as spaces.
+    pub fn pointed_out(&self, query: &str) -> String {
+        let shown = |c: char| if c.is_control() { ' ' } else { c };
+        let before = query.get(..self.at.start).unwrap_or(query);
+        let within = query.get(self.at.clone()).unwrap_or("");
+        let behind = query.get(self.at.end..).unwrap_or("");
+        let skipped = before.chars().count().saturating_sub(CONTEXT_CHARS);
+        let marked = within.chars().count().clamp(1, CONTEXT_CHARS);
+        let mut line: String = before.chars().skip(skipped).map(shown).collect();
+        let indent = " ".repeat(line.chars().count());
+        line.extend(within.chars().chain(behind.chars()).take(2 * CONTEXT_CHARS).map(shown));
+        format!("{}\n{indent}{}", line.trim_end(), "^".repeat(marked))
+    }
+}
+
+/// Characters shown on each side of the place.
+const CONTEXT_CHARS: usize = 40;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_is_underlined() {
+        let error = QueryError::new(6..11, Fault::NotASize);
+        assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
+        let error = QueryError::new(3..3, Fault::NothingBehind("OR"));
+        assert_eq!(error.pointed_out("aOR"), "aOR\n   ^");
+        let long = format!("{}\t\"x", "w ".repeat(1000));
+        let error = QueryError::new(2001..2003, Fault::UnclosedQuote);
+        let shown = error.pointed_out(&long);
+        let (query, carets) = shown.split_once('\n').unwrap();
+        assert_eq!(query.chars().nth(carets.find('^').unwrap()), Some('"'));
+        assert!(!shown.contains('\t') && query.len() < 200);
+    }
+
+    #[test]
+    fn a_place_outside_of_the_text_is_no_panic() {
+        for at in [0..0, 5..9, 2..3, 100..200] {
+            QueryError::new(at, Fault::NoWords).pointed_out("añb");
+        }
+    }
+}

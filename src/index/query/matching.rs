@@ -1,0 +1,155 @@
+//! Is it true of a message?
+use super::address::Address;
+use super::pattern::Pattern;
+use super::term::Term;
+use super::tree::Node;
+use crate::index::{Columns, Lines};
+use crate::mime::fold::fold;
+use crate::mime::{header, text};
+
+/// Buffers that are kept from message to message; one for each thread.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    subject: Folded,
+    body: Folded,
+    /// A header's value, or a file's name.
+    value: String,
+}
+
+/// A text of one message, folded when it is first asked for.
+#[derive(Debug, Default)]
+struct Folded {
+    words: String,
+    is_done: bool,
+}
+
+impl Folded {
+    fn get(&mut self, fold_into: impl FnOnce(&mut String)) -> &str {
+        if !self.is_done {
+            self.words.clear();
+            fold_into(&mut self.words);
+            self.is_done = true;
+        }
+        &self.words
+    }
+}
+
+/// A message, as far as it is known.
+pub(super) struct Sight<'s> {
+    columns: &'s Columns<'s>,
+    /// Its octets; `None` while the columns are all there is.
+    message: Option<&'s [u8]>,
+    scratch: &'s mut Scratch,
+}
+
+impl<'s> Sight<'s> {
+    pub(super) fn new(
+        columns: &'s Columns<'s>,
+        message: Option<&'s [u8]>,
+        scratch: &'s mut Scratch,
+    ) -> Sight<'s> {
+        scratch.subject.is_done = false;
+        scratch.body.is_done = false;
+        Sight { columns, message, scratch }
+    }
+
+    /// What the columns say; `None`: it takes the message to tell.
+    pub(super) fn on_columns(&mut self, node: &Node) -> Option<bool> {
+        match node {
+            Node::And(nodes) => self.unless_one_is(false, nodes),
+            Node::Or(nodes) => self.unless_one_is(true, nodes),
+            Node::Not(node) => self.on_columns(node).map(|is_true| !is_true),
+            Node::Term(term) => self.term_on_columns(term),
+        }
+    }
+
+    /// `decisive` if one of them is, else not if they all are not.
+    fn unless_one_is(&mut self, decisive: bool, nodes: &[Node]) -> Option<bool> {
+        let mut all_known = true;
+        for node in nodes {
+            match self.on_columns(node) {
+                Some(is_true) if is_true == decisive => return Some(decisive),
+                Some(_) => {}
+                None => all_known = false,
+            }
+        }
+        all_known.then_some(!decisive)
+    }
+
+    /// What the message says, whose octets are given.
+    pub(super) fn on_message(&mut self, node: &Node) -> bool {
+        // Columns first: decoding a body costs as much as a thousand of them.
+        if let Some(is_true) = self.on_columns(node) {
+            return is_true;
+        }
+        match node {
+            Node::And(nodes) => nodes.iter().all(|node| self.on_message(node)),
+            Node::Or(nodes) => nodes.iter().any(|node| self.on_message(node)),
+            Node::Not(node) => !self.on_message(node),
+            Node::Term(term) => self.term_on_message(term),
+        }
+    }
+
+    fn term_on_columns(&mut self, term: &Term) -> Option<bool> {
+        let columns = self.columns;
+        Some(match term {
+            Term::Words(pattern) => return self.subject_has(pattern).then_some(true),
+            Term::Body(_) | Term::Header(..) => return None,
+            Term::Subject(pattern) => self.subject_has(pattern),
+            Term::From(Address::Null) => columns.reverse_path.is_empty(),
+            Term::From(address) => {
+                address.is(columns.reverse_path) || is_one_of(address, columns.from)
+            }
+            Term::To(address) => {
+                is_one_of(address, columns.forward_paths) || is_one_of(address, columns.to)
+            }
+            Term::Cc(address) => is_one_of(address, columns.cc),
+            Term::MessageId(id) => columns.message_id == id,
+            Term::HasAttachment => columns.has_attachment,
+            Term::FileName(pattern) => {
+                columns.file_names.iter().any(|name| self.value_has(name, pattern))
+            }
+            Term::FileNameEnd(end) => {
+                columns.file_names.iter().any(|name| name.to_lowercase().ends_with(end))
+            }
+            Term::Size(size) => size.includes(columns.message_bytes),
+            Term::Before(at_ns) => columns.received_at_ns < *at_ns,
+            Term::After(at_ns) => columns.received_at_ns >= *at_ns,
+            Term::Run(_, during) => during.contains(&columns.received_at_ns),
+        })
+    }
+
+    /// Of a term that the columns leave open.
+    fn term_on_message(&mut self, term: &Term) -> bool {
+        let message = self.message.unwrap_or_default();
+        match term {
+            Term::Words(pattern) | Term::Body(pattern) => {
+                let body = &mut self.scratch.body;
+                pattern.is_in(body.get(|words| text::fold_body(message, words)))
+            }
+            Term::Header(name, pattern) => {
+                let mut fields = header::fields(message).filter(|f| f.is_named(name));
+                match pattern {
+                    None => fields.next().is_some(),
+                    Some(pattern) => fields.any(|f| self.value_has(&f.decoded(), pattern)),
+                }
+            }
+            _ => unreachable!("columns answer it"),
+        }
+    }
+
+    fn subject_has(&mut self, pattern: &Pattern) -> bool {
+        let subject = self.columns.subject;
+        pattern.is_in(self.scratch.subject.get(|words| fold(subject, words)))
+    }
+
+    fn value_has(&mut self, value: &str, pattern: &Pattern) -> bool {
+        self.scratch.value.clear();
+        fold(value, &mut self.scratch.value);
+        pattern.is_in(&self.scratch.value)
+    }
+}
+
+fn is_one_of(address: &Address, candidates: Lines<'_>) -> bool {
+    candidates.iter().any(|candidate| address.is(candidate))
+}

@@ -1,0 +1,105 @@
+//! How large a message is to be.
+use std::fmt;
+
+/// Octets, both bounds included; never empty.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Size {
+    pub min: u64,
+    pub max: u64,
+}
+
+/// Why it is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NotASize {
+    Malformed,
+    /// No number of octets fulfils it.
+    Empty,
+}
+
+impl Size {
+    /// `>1M`, `>=1M`, `<1M`, `<=1M`, `=4096`, `4096`, `10K..2M`, `10K..`, `..2M`; a range includes
+    /// both its ends.
+    pub(super) fn parse(text: &str) -> Result<Size, NotASize> {
+        let all = Size { min: 0, max: u64::MAX };
+        let size = if let Some((min, max)) = text.split_once("..") {
+            if min.is_empty() && max.is_empty() {
+                return Err(NotASize::Malformed);
+            }
+            let end = |text: &str, open| if text.is_empty() { Ok(open) } else { bytes(text) };
+            Size { min: end(min, all.min)?, max: end(max, all.max)? }
+        } else if let Some(text) = text.strip_prefix(">=") {
+            Size { min: bytes(text)?, ..all }
+        } else if let Some(text) = text.strip_prefix("<=") {
+            Size { max: bytes(text)?, ..all }
+        } else if let Some(text) = text.strip_prefix('>') {
+            Size { min: bytes(text)?.checked_add(1).ok_or(NotASize::Empty)?, ..all }
+        } else if let Some(text) = text.strip_prefix('<') {
+            Size { max: bytes(text)?.checked_sub(1).ok_or(NotASize::Empty)?, ..all }
+        } else {
+            let exactly = bytes(text.strip_prefix('=').unwrap_or(text))?;
+            Size { min: exactly, max: exactly }
+        };
+        if size.min > size.max { Err(NotASize::Empty) } else { Ok(size) }
+    }
+
+    pub(super) fn includes(self, bytes: u64) -> bool {
+        (self.min..=self.max).contains(&bytes)
+    }
+}
+
+/// Octets, as the settings of sinkd have them: K, M and G are powers of 1024.
+fn bytes(text: &str) -> Result<u64, NotASize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let shift = match unit.to_ascii_lowercase().as_str() {
+        "" | "b" => 0,
+        "k" | "kb" | "kib" => 10,
+        "m" | "mb" | "mib" => 20,
+        "g" | "gb" | "gib" => 30,
+        _ => return Err(NotASize::Malformed),
+    };
+    let number: u64 = number.parse().map_err(|_| NotASize::Malformed)?;
+    number.checked_mul(1 << shift).ok_or(NotASize::Malformed)
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.min, self.max) {
+            (min, max) if min == max => write!(f, "{min}"),
+            (min, u64::MAX) => write!(f, ">={min}"),
+            (0, max) => write!(f, "<={max}"),
+            (min, max) => write!(f, "{min}..{max}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        for (text, min, max) in [
+            ("4096", 4096, 4096),
+            ("=4K", 4096, 4096),
+            (">1M", (1 << 20) + 1, u64::MAX),
+            (">=1MiB", 1 << 20, u64::MAX),
+            ("<1kb", 0, 1023),
+            ("<=0", 0, 0),
+            ("10K..2M", 10240, 2 << 20),
+            ("10..", 10, u64::MAX),
+            ("..2g", 0, 2 << 30),
+            ("7..7", 7, 7),
+        ] {
+            let size = Size::parse(text).unwrap();
+            assert_eq!(size, Size { min, max }, "{text}");
+            assert_eq!(Size::parse(&size.to_string()), Ok(size), "{size}");
+        }
+        for text in ["", ">", "..", "K", "1.5M", "-1", "1T", ">>1", "1 K", "99999999999999999999"] {
+            assert_eq!(Size::parse(text), Err(NotASize::Malformed), "{text}");
+        }
+        for text in ["<0", "2..1", ">18446744073709551615"] {
+            assert_eq!(Size::parse(text), Err(NotASize::Empty), "{text}");
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! One condition: a field and what it is to be.
+use std::fmt;
+use std::ops::Range;
+
+use jiff::Timestamp;
+
+use super::address::Address;
+use super::error::{Fault, QueryError};
+use super::lexer::RawTerm;
+use super::pattern::{Pattern, quoted, value};
+use super::size::{NotASize, Size};
+use crate::log::{Moment, Runs};
+
+/// Every field there is, for error messages.
+pub(super) const FIELDS: &str = "from, to, cc, subject, body, header, message-id, has, filename, \
+    size, before, after, run";
+
+/// What names in a query stand for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Known<'k> {
+    /// What "10m ago" counts from, ns since the Unix epoch.
+    pub now_ns: u64,
+    pub runs: &'k Runs,
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Term {
+    /// In the subject or in the body.
+    Words(Pattern),
+    Subject(Pattern),
+    Body(Pattern),
+    From(Address),
+    To(Address),
+    Cc(Address),
+    /// A field of that name; with a pattern: one whose value has it.
+    Header(String, Option<Pattern>),
+    /// Without angle brackets.
+    MessageId(String),
+    HasAttachment,
+    FileName(Pattern),
+    /// In lower case.
+    FileNameEnd(String),
+    Size(Size),
+    /// Received before it, ns since the Unix epoch.
+    Before(u64),
+    /// Received then or later.
+    After(u64),
+    /// A run's name, and the time it took, ns since the Unix epoch.
+    Run(String, Range<u64>),
+}
+
+impl Term {
+    /// `at`: where it stands in the query.
+    pub(super) fn parse(
+        raw: &RawTerm<'_>,
+        at: &Range<usize>,
+        known: &Known<'_>,
+    ) -> Result<Term, QueryError> {
+        let fail = |fault| QueryError::new(at.clone(), fault);
+        let (field, rest) = match raw.head.split_once(':') {
+            Some((field, rest)) if is_field(field) => (Some(field.to_ascii_lowercase()), rest),
+            _ => (None, raw.head),
+        };
+        let text = raw.quoted.as_deref().unwrap_or(rest);
+        let value = Value { text, has_star: raw.has_star, is_quoted: raw.quoted.is_some() };
+        let Some(field) = field else {
+            // `12:"x"` is no field with a value.
+            if raw.quoted.is_some() && !raw.head.is_empty() {
+                return Err(fail(Fault::QuoteInside));
+            }
+            return value.pattern().map(Term::Words).map_err(fail);
+        };
+        if field == "header" {
+            return value.header(rest).map_err(fail);
+        }
+        if value.is_quoted && !rest.is_empty() {
+            return Err(fail(Fault::QuoteInside));
+        }
+        value.term(&field, known).map_err(fail)
+    }
+
+    /// May it take more than a message's columns to tell?
+    pub(super) fn needs_message(&self) -> bool {
+        matches!(self, Term::Words(_) | Term::Body(_) | Term::Header(..))
+    }
+}
+
+/// Only letters and hyphens name a field: `12:30` and `::1` are words.
+fn is_field(name: &str) -> bool {
+    name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
+}
+
+/// What stands behind a field's colon.
+struct Value<'v> {
+    text: &'v str,
+    has_star: bool,
+    is_quoted: bool,
+}
+
+impl Value<'_> {
+    fn term(&self, field: &str, known: &Known<'_>) -> Result<Term, Fault> {
+        Ok(match field {
+            "subject" => Term::Subject(self.given("subject", "invoice")?.pattern()?),
+            "body" => Term::Body(self.given("body", "unsubscribe")?.pattern()?),
+            "from" => Term::From(address(self.exactly("from", "example.org")?)?),
+            "to" => Term::To(recipient(self.exactly("to", "ann@example.org")?)?),
+            "cc" => Term::Cc(recipient(self.exactly("cc", "ann@example.org")?)?),
+            "message-id" => message_id(self.exactly("message-id", "<1@example.org>")?)?,
+            "has" => match self.exactly("has", "attachment")? {
+                "attachment" => Term::HasAttachment,
+                _ => return Err(Fault::NotAThing),
+            },
+            "filename" => self.given("filename", ".pdf")?.file_name()?,
+            "size" => Term::Size(size(self.exactly("size", ">1M")?)?),
+            "before" => Term::Before(Moment::parse(self.exactly("before", "2h")?, known.now_ns)?.0),
+            "after" => Term::After(Moment::parse(self.exactly("after", "2h")?, known.now_ns)?.0),
+            "run" => run(self.exactly("run", "nightly")?, known)?,
+            _ => return Err(Fault::UnknownField(field.to_owned())),
+        })
+    }
+
+    /// Itself, unless nothing is there.
+    fn given(&self, field: &'static str, example: &'static str) -> Result<&Self, Fault> {
+        if self.text.is_empty() && !self.has_star {
+            return Err(Fault::NoValue(field, example));
+        }
+        Ok(self)
+    }
+
+    /// Its text; of a field that takes no pattern.
+    fn exactly(&self, field: &'static str, example: &'static str) -> Result<&str, Fault> {
+        let value = self.given(field, example)?;
+        if value.has_star { Err(Fault::StarNotHere(field)) } else { Ok(value.text) }
+    }
+
+    fn pattern(&self) -> Result<Pattern, Fault> {
+        if !self.is_quoted && self.text.contains('*') {
+            return Err(Fault::StarInside);
+        }
+        Pattern::new(self.text, self.has_star).ok_or(Fault::NoWords)
+    }
+
+    /// `rest`: what stands behind `header:`, before a quote if there is one.
+    fn header(&self, rest: &str) -> Result<Term, Fault> {
+        let (name, unquoted) = match rest.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (rest, None),
+        };
+        let is_good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
+        if !is_good || name.contains('*') {
+            return Err(Fault::NotAHeader);
+        }
+        let Some(unquoted) = unquoted else {
+            return match self.is_quoted {
+                true => Err(Fault::NotAHeader),
+                false if self.has_star => Err(Fault::StarNotHere("header")),
+                false => Ok(Term::Header(name.to_owned(), None)),
+            };
+        };
+        if self.is_quoted && !unquoted.is_empty() {
+            return Err(Fault::QuoteInside);
+        }
+        let text = if self.is_quoted { self.text } else { unquoted };
+        let value = Value { text, ..*self };
+        let pattern = value.given("header", "X-Campaign=spring")?.pattern()?;
+        Ok(Term::Header(name.to_owned(), Some(pattern)))
+    }
+
+    /// A * or a dot at the start asks for the end of the name.
+    fn file_name(&self) -> Result<Term, Fault> {
+        let end = match self.text.strip_prefix('*') {
+            None if self.text.starts_with('.') && !self.has_star => self.text,
+            None => return self.pattern().map(Term::FileName),
+            Some(_) if self.has_star => return Err(Fault::StarInside),
+            Some(end) => end,
+        };
+        match end {
+            "" => Err(Fault::NoWords),
+            end if end.contains('*') && !self.is_quoted => Err(Fault::StarInside),
+            end => Ok(Term::FileNameEnd(end.to_lowercase())),
+        }
+    }
+}
+
+fn address(text: &str) -> Result<Address, Fault> {
+    Address::parse(text).ok_or(Fault::NotAnAddress)
+}
+
+/// One that a message is sent to: never the null reverse-path.
+fn recipient(text: &str) -> Result<Address, Fault> {
+    Address::parse(text).filter(|a| *a != Address::Null).ok_or(Fault::NotAnAddress)
+}
+
+fn message_id(text: &str) -> Result<Term, Fault> {
+    let id = text.strip_prefix('<').unwrap_or(text);
+    let id = id.strip_suffix('>').unwrap_or(id);
+    match id {
+        "" => Err(Fault::NoValue("message-id", "<1@example.org>")),
+        id => Ok(Term::MessageId(id.to_owned())),
+    }
+}
+
+fn size(text: &str) -> Result<Size, Fault> {
+    Size::parse(text).map_err(|error| match error {
+        NotASize::Malformed => Fault::NotASize,
+        NotASize::Empty => Fault::EmptySize,
+    })
+}
+
+fn run(name: &str, known: &Known<'_>) -> Result<Term, Fault> {
+    let run = known.runs.find(name).map_err(|_| Fault::UnknownRun(name.to_owned()))?;
+    Ok(Term::Run(name.to_owned(), run.from_ns..run.until_ns.unwrap_or(u64::MAX)))
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Term::Words(pattern) => pattern.fmt(f),
+            Term::Subject(pattern) => write!(f, "subject:{pattern}"),
+            Term::Body(pattern) => write!(f, "body:{pattern}"),
+            Term::From(address) => write!(f, "from:{address}"),
+            Term::To(address) => write!(f, "to:{address}"),
+            Term::Cc(address) => write!(f, "cc:{address}"),
+            Term::Header(name, None) => write!(f, "header:{name}"),
+            Term::Header(name, Some(pattern)) => write!(f, "header:{name}={pattern}"),
+            Term::MessageId(id) => {
+                f.write_str("message-id:")?;
+                value(f, &format!("<{id}>"))
+            }
+            Term::HasAttachment => f.write_str("has:attachment"),
+            Term::FileName(pattern) => write!(f, "filename:{pattern}"),
+            Term::FileNameEnd(end) => {
+                f.write_str("filename:")?;
+                quoted(f, &format!("*{end}"))
+            }
+            Term::Size(size) => write!(f, "size:{size}"),
+            Term::Before(at_ns) => write!(f, "before:{}", moment(*at_ns)),
+            Term::After(at_ns) => write!(f, "after:{}", moment(*at_ns)),
+            Term::Run(name, _) => {
+                f.write_str("run:")?;
+                value(f, name)
+            }
+        }
+    }
+}
+
+/// RFC 3339, so that it is the same moment tomorrow.
+fn moment(at_ns: u64) -> Timestamp {
+    Timestamp::from_nanosecond(i128::from(at_ns)).expect("2^64 ns are in the year 2554")
+}

@@ -1,0 +1,69 @@
+//! What holds for any text that is put as a query; for the fuzzer, and for tests.
+use super::{Query, Scratch};
+use crate::index::{Columns, Lines};
+use crate::log::{Run, Runs};
+
+/// The mail that queries are put to: columns and octets that agree.
+pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.com\r\n\
+    Subject: Your order 4711\r\nMessage-ID: <1@example.org>\r\nX-Campaign: spring sale\r\n\
+    Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nDear Bob, thank you!\r\n\
+    --b\r\nContent-Disposition: attachment; filename=invoice.pdf\r\n\r\nx\r\n--b--\r\n";
+
+/// Its columns.
+pub fn columns() -> Columns<'static> {
+    Columns {
+        received_at_ns: 1_795_248_000_000_000_000,
+        message_bytes: MAIL.len() as u64,
+        reverse_path: "bounce@example.org",
+        forward_paths: Lines("bob@mail.example.com"),
+        from: Lines("ann@example.org"),
+        to: Lines("bob@mail.example.com"),
+        cc: Lines(""),
+        subject: "Your order 4711",
+        message_id: "1@example.org",
+        has_attachment: true,
+        file_names: Lines("invoice.pdf"),
+    }
+}
+
+/// The runs that queries may name: `nightly`, over, and `now`, under way.
+pub fn runs() -> Runs {
+    let run = |name: &str, from_s: u64, until_s: Option<u64>| Run {
+        name: name.to_owned(),
+        from_ns: from_s * 1_000_000_000,
+        until_ns: until_s.map(|s| s * 1_000_000_000),
+    };
+    let runs =
+        vec![run("nightly", 1_795_240_000, Some(1_795_250_000)), run("now", 1_795_260_000, None)];
+    Runs { runs, marks: Vec::new() }
+}
+
+/// Parses `octets` as a query; panics if something doesn't hold that always must: it displays as
+/// itself, columns never contradict the message, and no answer lies outside of its span.
+pub fn check_query(octets: &[u8]) {
+    let Ok(text) = std::str::from_utf8(octets) else { return };
+    let now_ns = columns().received_at_ns;
+    let query = match Query::parse(text, now_ns, &runs()) {
+        Ok(query) => query,
+        Err(error) => {
+            assert!(error.at.start <= error.at.end && error.at.end <= text.len(), "{error:?}");
+            error.pointed_out(text);
+            return;
+        }
+    };
+    let shown = query.to_string();
+    match Query::parse(&shown, now_ns, &runs()) {
+        Ok(again) => assert_eq!(again, query, "{shown}"),
+        // Quotes and absolute moments make it longer than it was.
+        Err(error) => assert!(shown.len() > super::BYTES_MAX, "{error}: {shown}"),
+    }
+    let mut scratch = Scratch::default();
+    let on_columns = query.on_columns(&columns(), &mut scratch);
+    let on_message = query.on_message(&columns(), MAIL, &mut scratch);
+    assert!(on_columns.is_none_or(|is_true| is_true == on_message), "{shown}");
+    assert!(on_columns.is_some() || query.needs_message(), "{shown}");
+    let span = query.span();
+    let is_inside = span.since_ns.is_none_or(|since| since <= now_ns)
+        && span.until_ns.is_none_or(|until| now_ns < until);
+    assert!(is_inside || !on_message, "{shown}: {span:?}");
+}

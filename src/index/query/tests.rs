@@ -1,0 +1,426 @@
+//! Queries put to mails, and to a model that knows no short way.
+use proptest::prelude::*;
+
+use super::testkit::{MAIL, check_query, columns, runs};
+use super::tree::Node;
+use super::*;
+use crate::index::Lines;
+
+const NOW_NS: u64 = 1_795_248_000_000_000_000;
+
+fn parsed(text: &str) -> Query {
+    Query::parse(text, NOW_NS, &runs()).unwrap_or_else(|e| panic!("{e}\n{}", e.pointed_out(text)))
+}
+
+fn holds(text: &str) -> bool {
+    check_query(text.as_bytes());
+    parsed(text).on_message(&columns(), MAIL, &mut Scratch::default())
+}
+
+#[test]
+fn queries_and_the_mail_they_are_put_to() {
+    for (text, expected) in [
+        ("", true),
+        ("order", true),
+        ("ORDER dear", true),
+        ("order nothing", false),
+        ("\"your order\"", true),
+        ("\"order your\"", false),
+        ("ord", false),
+        ("ord*", true),
+        ("\"dear b\"*", true),
+        ("invoice", false),
+        ("subject:order", true),
+        ("subject:dear", false),
+        ("Subject:\"order 4711\"", true),
+        ("body:dear", true),
+        ("body:order", false),
+        ("body:\"thank you\"", true),
+        ("from:ann@example.org", true),
+        ("from:bounce@EXAMPLE.org", true),
+        ("from:org", true),
+        ("from:<>", false),
+        ("to:example.com", true),
+        ("to:@example.com", false),
+        ("to:@mail.example.com", true),
+        ("cc:example.com", false),
+        ("header:x-campaign", true),
+        ("header:X-Campaign=SPRING", true),
+        ("header:X-Campaign=\"sale spring\"", false),
+        ("header:X-Campaign=spr*", true),
+        ("header:X-Other", false),
+        ("message-id:1@example.org", true),
+        ("message-id:<1@example.org>", true),
+        ("message-id:1@Example.org", false),
+        ("has:attachment", true),
+        ("filename:invoice", true),
+        ("filename:inv*", true),
+        ("filename:.PDF", true),
+        ("filename:*voice.pdf", true),
+        ("filename:.doc", false),
+        ("size:>100", true),
+        ("size:1K..", false),
+        ("before:2026-11-21", false),
+        ("after:2026-11-21", true),
+        ("after:2026-11-21T08:00:00Z", true),
+        ("before:2026-11-21T08:00:00Z", false),
+        ("after:10m", true),
+        ("run:nightly", true),
+        ("run:now", false),
+        ("-order", false),
+        ("NOT order", false),
+        ("--order", true),
+        ("nothing OR order", true),
+        ("nothing OR order dull", false),
+        ("(nothing OR order) dear", true),
+        ("order AND dear", true),
+        ("-(nothing OR dull)", true),
+        ("order -subject:invoice -has:attachment", false),
+        ("or", false),
+        ("12:30 OR 4711", true),
+    ] {
+        assert_eq!(holds(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn queries_and_how_they_are_shown() {
+    for (text, expected) in [
+        ("", ""),
+        ("  a   AND b ", "a b"),
+        ("a OR (b OR c)", "a OR b OR c"),
+        ("(a b) c OR d", "a b c OR d"),
+        ("(a OR b) c", "(a OR b) c"),
+        ("NOT (a b)", "-(a b)"),
+        ("NOT -a", "--a"),
+        ("\"OR\" \"-x\" re-x ann@x.org inv*", "\"OR\" \"-x\" \"re-x\" ann@x.org inv*"),
+        ("SUBJECT:\"a \\\"b\\\\\"", "subject:\"a \\\"b\\\\\""),
+        ("from:<Ann@Example.org> to:@x cc:x from:<>", "from:ann@example.org to:@x cc:x from:<>"),
+        ("header:X=\"a\"* header:Y", "header:X=a* header:Y"),
+        ("message-id:a@b", "message-id:<a@b>"),
+        ("filename:.PDF filename:a*", "filename:\"*.pdf\" filename:a*"),
+        ("size:1K..2K size:>1", "size:1024..2048 size:>=2"),
+        ("after:10m", "after:2026-11-21T07:50:00Z"),
+        ("run:nightly", "run:nightly"),
+    ] {
+        assert_eq!(parsed(text).to_string(), expected, "{text}");
+        check_query(text.as_bytes());
+    }
+}
+
+#[test]
+fn errors_say_what_and_where() {
+    let name = |n: &str| n.to_owned();
+    for (text, at, fault) in [
+        ("a OR", 2..4, Fault::NothingBehind("OR")),
+        ("a AND OR b", 2..5, Fault::NothingBehind("AND")),
+        ("NOT", 0..3, Fault::NothingBehind("NOT")),
+        ("-)", 0..1, Fault::NothingBehind("-")),
+        ("OR a", 0..2, Fault::NothingBefore("OR")),
+        ("(AND a)", 1..4, Fault::NothingBefore("AND")),
+        ("a (b", 2..3, Fault::UnclosedParenthesis),
+        ("a (", 2..3, Fault::UnclosedParenthesis),
+        ("a) b", 1..2, Fault::StrayParenthesis),
+        (")", 0..1, Fault::StrayParenthesis),
+        ("a ( )", 2..5, Fault::EmptyParentheses),
+        ("ä \"b", 3..5, Fault::UnclosedQuote),
+        ("x re:y", 2..6, Fault::UnknownField(name("re"))),
+        ("https://x", 0..9, Fault::UnknownField(name("https"))),
+        ("subject:", 0..8, Fault::NoValue("subject", "invoice")),
+        ("subject: a", 0..8, Fault::NoValue("subject", "invoice")),
+        ("subject:(a)", 0..8, Fault::NoValue("subject", "invoice")),
+        ("header:X=", 0..9, Fault::NoValue("header", "X-Campaign=spring")),
+        ("?!", 0..2, Fault::NoWords),
+        ("*", 0..1, Fault::NoWords),
+        ("subject:\"\"", 0..10, Fault::NoValue("subject", "invoice")),
+        ("a*b", 0..3, Fault::StarInside),
+        ("**", 0..2, Fault::StarInside),
+        ("filename:*a*", 0..12, Fault::StarInside),
+        ("from:ex*", 0..8, Fault::StarNotHere("from")),
+        ("from:\"Ann Smith\"", 0..16, Fault::NotAnAddress),
+        ("to:<>", 0..5, Fault::NotAnAddress),
+        ("header:", 0..7, Fault::NotAHeader),
+        ("header:=x", 0..9, Fault::NotAHeader),
+        ("header:\"X\"", 0..10, Fault::NotAHeader),
+        ("has:link", 0..8, Fault::NotAThing),
+        ("size:big", 0..8, Fault::NotASize),
+        ("size:<0", 0..7, Fault::EmptySize),
+        ("run:nobody", 0..10, Fault::UnknownRun(name("nobody"))),
+    ] {
+        let error = Query::parse(text, NOW_NS, &runs()).unwrap_err();
+        assert_eq!((error.at, error.fault), (at, fault), "{text}");
+    }
+    let error = Query::parse("before:soon", NOW_NS, &runs()).unwrap_err();
+    assert!(matches!(error.fault, Fault::NotAMoment(_)) && error.to_string().contains("'soon'"));
+}
+
+#[test]
+fn length_terms_and_depth_have_a_bound() {
+    let fault = |text: &str| Query::parse(text, 0, &runs()).map_err(|e| e.fault);
+    let a = |n| "a".repeat(n);
+    assert!(fault(&a(BYTES_MAX)).is_ok());
+    assert_eq!(fault(&a(BYTES_MAX + 1)), Err(Fault::TooLong));
+    assert_eq!(fault(&"ü".repeat(BYTES_MAX)), Err(Fault::TooLong));
+    assert!(fault(&"a ".repeat(TERMS_MAX)).is_ok());
+    assert_eq!(fault(&"a ".repeat(TERMS_MAX + 1)), Err(Fault::TooManyTerms));
+    let deep = |n: usize| format!("{}a{}", "(".repeat(n), ")".repeat(n));
+    assert!(fault(&deep(DEPTH_MAX - 1)).is_ok());
+    assert_eq!(fault(&deep(DEPTH_MAX)), Err(Fault::TooDeep));
+    assert_eq!(fault(&deep(1000)), Err(Fault::TooDeep));
+    let not = |n: usize| format!("{}a", "-".repeat(n));
+    assert!(fault(&not(DEPTH_MAX - 1)).is_ok());
+    assert_eq!(fault(&not(DEPTH_MAX)), Err(Fault::TooDeep));
+}
+
+#[test]
+fn the_span_is_as_narrow_as_the_query_says() {
+    let s = 1_000_000_000;
+    for (text, since_ns, until_ns) in [
+        ("", None, None),
+        ("a", None, None),
+        ("after:2026-11-21T08:00:00Z", Some(NOW_NS), None),
+        ("before:0s", None, Some(NOW_NS)),
+        ("-before:0s a", Some(NOW_NS), None),
+        ("after:10s before:5s", Some(NOW_NS - 10 * s), Some(NOW_NS - 5 * s)),
+        ("after:10s OR before:20s", None, None),
+        ("before:10s OR before:20s", None, Some(NOW_NS - 10 * s)),
+        ("after:10s OR a", None, None),
+        ("-(after:10s OR a)", None, Some(NOW_NS - 10 * s)),
+        ("-(after:10s a)", None, None),
+        ("run:nightly b", Some(1_795_240_000 * s), Some(1_795_250_000 * s)),
+        ("run:now", Some(1_795_260_000 * s), None),
+        ("-run:now", None, None),
+        ("after:5s before:10s", Some(NOW_NS - 5 * s), Some(NOW_NS - 5 * s)),
+        ("after:5s before:10s OR after:3s", Some(NOW_NS - 3 * s), None),
+    ] {
+        assert_eq!(parsed(text).span(), Span { since_ns, until_ns }, "{text}");
+    }
+}
+
+/// A mail of which columns and octets agree.
+#[derive(Debug, Clone)]
+struct Mail {
+    received_at_ns: u64,
+    reverse_path: &'static str,
+    forward_paths: &'static str,
+    subject: &'static str,
+    body: &'static str,
+    campaign: Option<&'static str>,
+    file_name: Option<&'static str>,
+}
+
+impl Mail {
+    fn octets(&self) -> Vec<u8> {
+        let campaign = self.campaign.map_or(String::new(), |c| format!("X-Campaign: {c}\r\n"));
+        let Mail { subject, body, .. } = self;
+        let attached = self.file_name.map_or(String::new(), |name| {
+            format!("--b\r\nContent-Disposition: attachment; filename=\"{name}\"\r\n\r\nred\r\n")
+        });
+        let text = format!(
+            "Subject: {subject}\r\n{campaign}Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+             --b\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n{body}\r\n{attached}--b--\r\n"
+        );
+        text.into_bytes()
+    }
+
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            received_at_ns: self.received_at_ns,
+            message_bytes: self.octets().len() as u64,
+            reverse_path: self.reverse_path,
+            forward_paths: Lines(self.forward_paths),
+            subject: self.subject,
+            has_attachment: self.file_name.is_some(),
+            file_names: Lines(self.file_name.unwrap_or("")),
+            ..Columns::default()
+        }
+    }
+}
+
+const WORDS: [&str; 5] = ["red", "Red green", "GRÜN", "green blue red", "赤と青"];
+
+fn mails() -> impl Strategy<Value = Mail> {
+    let paths = ["", "ann@example.org", "bob@mail.example.org\ncid@x.net", "Cid@X.net"];
+    let word = || prop::sample::select(&WORDS[..]);
+    let path = move || prop::sample::select(paths.to_vec());
+    let maybe = || prop::option::of(prop::sample::select(&WORDS[..]));
+    let name = prop::option::of(prop::sample::select(vec!["red.pdf", "Grün.doc", "b.PDF"]));
+    (0u64..6, path(), path(), word(), word(), maybe(), name).prop_map(
+        |(second, reverse_path, forward_paths, subject, body, campaign, file_name)| Mail {
+            received_at_ns: NOW_NS - second * 1_000_000_000,
+            reverse_path: reverse_path.lines().next().unwrap_or(""),
+            forward_paths,
+            subject,
+            body,
+            campaign,
+            file_name,
+        },
+    )
+}
+
+/// A query as people might write it.
+fn queries() -> impl Strategy<Value = String> {
+    let term = prop::sample::select(vec![
+        "red",
+        "gre*",
+        "\"red green\"",
+        "grun",
+        "赤",
+        "blue",
+        "subject:red",
+        "body:red",
+        "subject:\"green blue\"",
+        "body:青",
+        "from:example.org",
+        "from:<>",
+        "to:cid@x.net",
+        "to:example.org",
+        "to:@example.org",
+        "header:X-Campaign",
+        "header:X-Campaign=red",
+        "header:Subject=green",
+        "has:attachment",
+        "filename:red",
+        "filename:.pdf",
+        "size:>300",
+        "size:..310",
+        "after:3s",
+        "before:2s",
+        "run:nightly",
+        "run:now",
+        "message-id:a",
+    ]);
+    term.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
+        prop_oneof![
+            inner.clone().prop_map(|q| format!("-({q})")),
+            inner.clone().prop_map(|q| format!("NOT ({q})")),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|q| format!("({})", q.join(") ("))),
+            prop::collection::vec(inner, 2..4).prop_map(|q| q.join(" OR ")),
+        ]
+    })
+}
+
+/// The same question answered without columns, folding or order: by the words of each text.
+fn model(node: &Node, mail: &Mail) -> bool {
+    match node {
+        Node::And(nodes) => nodes.iter().all(|n| model(n, mail)),
+        Node::Or(nodes) => nodes.iter().any(|n| model(n, mail)),
+        Node::Not(node) => !model(node, mail),
+        Node::Term(term) => term_model(&term.to_string(), mail),
+    }
+}
+
+/// Splits a text into the words that the texts of these tests are made of.
+fn words_of(text: &str) -> Vec<String> {
+    let simple = text.to_lowercase().replace('ü', "u");
+    let apart: String =
+        simple.chars().map(|c| if c.is_ascii() { c.into() } else { format!(" {c} ") }).collect();
+    let words = apart.split(|c: char| c.is_ascii() && !c.is_ascii_alphanumeric());
+    words.filter(|w| !w.is_empty()).map(str::to_owned).collect()
+}
+
+fn has_words(text: &str, wanted: &str) -> bool {
+    let (words, is_prefix) = (words_of(wanted), wanted.ends_with('*'));
+    words_of(text).windows(words.len()).any(|window| {
+        let (last, before) = window.split_last().unwrap();
+        let wanted_last = words.last().unwrap();
+        let fits = if is_prefix { last.starts_with(wanted_last) } else { last == wanted_last };
+        fits && before == &words[..words.len() - 1]
+    })
+}
+
+fn is_addressed(paths: &str, wanted: &str) -> bool {
+    paths.lines().map(str::to_lowercase).any(|path| {
+        if wanted.starts_with('@') {
+            path.ends_with(wanted)
+        } else if wanted.contains('@') {
+            path == wanted
+        } else {
+            path.ends_with(&format!("@{wanted}")) || path.ends_with(&format!(".{wanted}"))
+        }
+    })
+}
+
+fn term_model(term: &str, mail: &Mail) -> bool {
+    let Some((field, value)) = term.split_once(':').filter(|_| !term.starts_with('"')) else {
+        return has_words(mail.subject, term) || has_words(mail.body, term);
+    };
+    let size = mail.octets().len() as u64;
+    match (field, value) {
+        ("subject", _) => has_words(mail.subject, value),
+        ("body", _) => has_words(mail.body, value),
+        ("from", "<>") => mail.reverse_path.is_empty(),
+        ("from", _) => is_addressed(mail.reverse_path, value),
+        ("to", _) => is_addressed(mail.forward_paths, value),
+        ("header", "X-Campaign") => mail.campaign.is_some(),
+        ("header", _) => match value.split_once('=').unwrap() {
+            ("Subject", value) => has_words(mail.subject, value),
+            (_, value) => mail.campaign.is_some_and(|c| has_words(c, value)),
+        },
+        ("has", _) => mail.file_name.is_some(),
+        ("filename", "\"*.pdf\"") => {
+            mail.file_name.is_some_and(|n| n.to_lowercase().ends_with(".pdf"))
+        }
+        ("filename", _) => mail.file_name.is_some_and(|n| has_words(n, value)),
+        ("size", ">=301") => size > 300,
+        ("size", "<=310") => size <= 310,
+        ("after", _) => mail.received_at_ns >= NOW_NS - 3_000_000_000,
+        ("before", _) => mail.received_at_ns < NOW_NS - 2_000_000_000,
+        ("run", "nightly") => true,
+        ("run" | "message-id", _) => false,
+        other => unreachable!("{other:?}"),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    #[test]
+    fn answers_are_those_of_the_model(text in queries(), mail in mails()) {
+        let (query, mut scratch) = (parsed(&text), Scratch::default());
+        let expected = model(&query.root, &mail);
+        let columns = mail.columns();
+        prop_assert_eq!(query.on_message(&columns, &mail.octets(), &mut scratch), expected);
+        let on_columns = query.on_columns(&columns, &mut scratch);
+        prop_assert!(on_columns.is_none_or(|is_true| is_true == expected), "{:?}", on_columns);
+        prop_assert!(on_columns.is_some() || query.needs_message());
+        let (span, at_ns) = (query.span(), mail.received_at_ns);
+        let is_inside = span.since_ns.is_none_or(|since| since <= at_ns)
+            && span.until_ns.is_none_or(|until| at_ns < until);
+        prop_assert!(is_inside || !expected, "{:?}", span);
+    }
+
+    #[test]
+    fn what_is_shown_is_the_same_query(text in queries()) {
+        check_query(text.as_bytes());
+        let shown = parsed(&text).to_string();
+        prop_assert_eq!(parsed(&shown).to_string(), shown);
+    }
+
+    #[test]
+    fn negations_are_as_in_logic(a in queries(), b in queries(), mail in mails()) {
+        let answer = |text: &str| {
+            let (query, mut scratch) = (parsed(text), Scratch::default());
+            let columns = mail.columns();
+            let on_columns = query.on_columns(&columns, &mut scratch);
+            (on_columns, query.on_message(&columns, &mail.octets(), &mut scratch))
+        };
+        prop_assert_eq!(answer(&format!("-(({a}) ({b}))")), answer(&format!("-({a}) OR -({b})")));
+        prop_assert_eq!(answer(&format!("-(({a}) OR ({b}))")), answer(&format!("-({a}) -({b})")));
+        prop_assert_eq!(answer(&format!("--({a})")), answer(&a));
+    }
+
+    #[test]
+    fn any_text_is_a_query_or_an_error(text in "(?s).{0,40}") {
+        check_query(text.as_bytes());
+    }
+
+    #[test]
+    fn texts_that_are_nearly_queries(pieces in prop::collection::vec(prop::sample::select(vec![
+        " ", "(", ")", "-", "\"", "*", "\\", ":", "=", "OR", "AND", "NOT", "a", "ü", "赤", ".", "@",
+        "<", ">", "..", "1K", "subject:", "from:", "header:", "filename:", "size:", "after:", "run:",
+        "has:attachment", "message-id:", "10m", "now",
+    ]), 0..14)) {
+        check_query(pieces.concat().as_bytes());
+    }
+}

@@ -1,0 +1,135 @@
+//! Encoded words in header fields (RFC 2047), for what mailers send as well as for what they should.
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use super::charset::to_unicode;
+use super::transfer::{base64, quoted_printable};
+
+/// Octets of one encoded word's text; 75 are allowed. It bounds what is looked through for each
+/// `=?` that begins none.
+const TEXT_BYTES_MAX: usize = 1024;
+
+/// A field's value as text: encoded words decoded, all else UTF-8 or windows-1252.
+///
+/// Space between two encoded words goes. Their octets are decoded together if they are of one
+/// charset, as mailers cut characters in two. Spaces inside an encoded word are let pass, and one
+/// that is broken stays as it is. Total; one pass.
+pub fn decoded(value: &[u8]) -> Cow<'_, str> {
+    let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };
+    let mut text = String::with_capacity(value.len());
+    let mut run = Run::default();
+    let (mut at, mut plain) = (first, 0);
+    loop {
+        match word(&value[at..]) {
+            Some((word, length)) => {
+                let between = &value[plain..at];
+                if run.charset.is_none() || !between.trim_ascii().is_empty() {
+                    run.end(&mut text);
+                    text.push_str(&to_unicode(between, None));
+                }
+                run.take(&word, &mut text);
+                at += length;
+                plain = at;
+            }
+            None => at += 2,
+        }
+        match memmem::find(&value[at..], b"=?") {
+            Some(next) => at += next,
+            None => break,
+        }
+    }
+    run.end(&mut text);
+    text.push_str(&to_unicode(&value[plain..], None));
+    Cow::Owned(text)
+}
+
+struct Word<'v> {
+    charset: &'v str,
+    octets: Vec<u8>,
+}
+
+/// Encoded words behind one another, of one charset.
+#[derive(Default)]
+struct Run<'v> {
+    charset: Option<&'v str>,
+    octets: Vec<u8>,
+}
+
+impl<'v> Run<'v> {
+    fn take(&mut self, word: &Word<'v>, text: &mut String) {
+        if self.charset.is_some_and(|c| !c.eq_ignore_ascii_case(word.charset)) {
+            self.end(text);
+        }
+        self.charset = Some(word.charset);
+        self.octets.extend_from_slice(&word.octets);
+    }
+
+    fn end(&mut self, text: &mut String) {
+        if let Some(charset) = self.charset.take() {
+            text.push_str(&to_unicode(&self.octets, Some(charset)));
+            self.octets.clear();
+        }
+    }
+}
+
+/// The encoded word that `value` begins with, and its length.
+fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
+    let rest = value.strip_prefix(b"=?")?;
+    let charset_end = memchr::memchr(b'?', &rest[..rest.len().min(64)])?;
+    let charset = std::str::from_utf8(&rest[..charset_end]).ok()?;
+    // RFC 2231 5: a language may follow.
+    let charset = charset.split('*').next().filter(|c| !c.is_empty() && !c.contains(' '))?;
+    let (encoding, rest) = rest[charset_end + 1..].split_first()?;
+    let rest = rest.strip_prefix(b"?")?;
+    let end = memmem::find(&rest[..rest.len().min(TEXT_BYTES_MAX)], b"?=")?;
+    let octets = match encoding {
+        b'b' | b'B' => base64(&rest[..end]),
+        b'q' | b'Q' => {
+            let spaced = |b: &u8| if *b == b'_' { b' ' } else { *b };
+            let text: Vec<u8> = rest[..end].iter().map(spaced).collect();
+            // A space at the end is part of the text here, and no line ends.
+            let kept = text.trim_ascii_end().len();
+            let mut octets = quoted_printable(&text[..kept]);
+            octets.extend_from_slice(&text[kept..]);
+            octets
+        }
+        _ => return None,
+    };
+    // "=?", "?", the letter, "?", "?=".
+    Some((Word { charset, octets }, 2 + charset_end + 3 + end + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_and_their_text() {
+        for (value, expected) in [
+            (&b"plain"[..], "plain"),
+            (b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+            (b"=?UTF-8?B?R3LDvMOfZQ==?= Ann", "Grüße Ann"),
+            (b"a =?iso-8859-1?Q?=E4_b?= c", "a ä b c"),
+            (b"=?utf-8?q?a?= =?utf-8?q?b?=  =?iso-8859-1?q?=FC?=", "abü"),
+            // A character cut in two.
+            (b"=?utf-8?b?R3LDvMM=?= =?utf-8?b?n2U=?=", "Grüße"),
+            (b"=?koi8-r?B?8NLJ18XU?=", "Привет"),
+            (b"=?iso-2022-jp?B?GyRCJU8lbSE8GyhC?=", "ハロー"),
+            (b"=?gb2312?B?xOO6ww==?=", "你好"),
+            (b"=?utf-8*de?q?Gr=C3=BCn?=", "Grün"),
+            (b"=?utf-8?q?with spaces in it?= x", "with spaces in it x"),
+            (b"=?utf-8?q?end_?= x", "end  x"),
+            (b"Gr\xfcn =?utf-8?q?=C3=BC?=", "Grün ü"),
+            // Broken ones stay.
+            (b"=?utf-8?x?abc?= =?", "=?utf-8?x?abc?= =?"),
+            (b"=?utf-8?q?never ends", "=?utf-8?q?never ends"),
+            (b"=? =??q?a?= =?=?=?", "=? =??q?a?= =?=?=?"),
+            (b"=?nobody-knows?q?a=C3=BC?=", "aü"),
+            (b"=?utf-8?q?a?b?=", "a?b"),
+            (b"=?utf-8?q??=", ""),
+        ] {
+            assert_eq!(decoded(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+    }
+}

@@ -1,0 +1,466 @@
+//! The parts of a message, whatever it is made of.
+//!
+//! Not the library's parser: 0.11.9 looks for the end of every multipart that has none in all that
+//! follows, which is quadratic, and nests what it gives as deep as the mail does, which overflows
+//! the stack when it is dropped. This walk is one pass over the octets; a header is looked at when
+//! its part begins, nothing is decoded.
+use std::borrow::Cow;
+
+use mail_parser::parsers::MessageStream;
+use mail_parser::{ContentType, HeaderValue};
+use memchr::memmem;
+
+use super::charset::to_unicode;
+use super::header::{Field, begins_with_body, fields, line_bytes};
+use super::transfer::Encoding;
+use super::{encoded_word, html};
+
+/// Containers around a part; what nests deeper is not taken apart.
+pub const DEPTH_MAX: usize = 64;
+/// Parts of one message; what follows belongs to the last.
+pub const PARTS_MAX: usize = 10_000;
+/// Octets of a boundary: 70 are allowed (RFC 2046 5.1.1).
+const BOUNDARY_BYTES_MAX: usize = 256;
+/// Octets of a field that are given to the library, which takes quadratic time for parameters.
+const FIELD_BYTES_MAX: usize = 8 << 10;
+
+/// What a part is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Of content. Also a multipart in which no part begins.
+    Leaf,
+    /// Of the parts behind it that are one deeper.
+    Multipart,
+    /// Of the message behind it.
+    Message,
+}
+
+/// One part; borrows from the message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part<'m> {
+    pub kind: Kind,
+    /// Containers around it; 0 is the message itself.
+    pub depth: usize,
+    /// Position of the container right around it.
+    pub parent: Option<usize>,
+    /// In lower case, for example `text/plain`, which it is if nothing is said.
+    pub content_type: String,
+    /// As it is declared.
+    pub charset: Option<String>,
+    /// Of Content-Disposition, in lower case.
+    pub disposition: Option<String>,
+    /// Of Content-Disposition, or of Content-Type; decoded. It may hold anything, paths too.
+    pub file_name: Option<String>,
+    pub encoding: Encoding,
+    /// Its header fields, as octets.
+    pub header: &'m [u8],
+    /// What stands behind them, not decoded.
+    pub body: &'m [u8],
+}
+
+/// The parts of a message, in order; the first is the message itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parts<'m> {
+    pub parts: Vec<Part<'m>>,
+    /// Not everything was taken apart: it has too many parts, or they nest too deep.
+    pub is_cut: bool,
+}
+
+impl Part<'_> {
+    /// Its disposition says so, or it has a file name.
+    pub fn is_attachment(&self) -> bool {
+        self.disposition.as_deref() == Some("attachment") || self.file_name.is_some()
+    }
+
+    /// Does a mail program show it as text below the header? Content that is text, reports that are
+    /// made for programs but read by people, and multiparts without a part; no attachments.
+    pub fn is_body_text(&self) -> bool {
+        let (main, sub) = self.content_type.split_once('/').unwrap_or((&self.content_type, ""));
+        let is_text = match main {
+            "text" => true,
+            "message" => matches!(sub, "delivery-status" | "disposition-notification"),
+            "multipart" => true,
+            _ => false,
+        };
+        self.kind == Kind::Leaf && is_text && !self.is_attachment()
+    }
+
+    /// A message that must not be encoded and is (RFC 2046 5.2.1): it has no parts in the list.
+    pub fn is_encoded_message(&self) -> bool {
+        self.kind == Kind::Leaf
+            && self.encoding != Encoding::Identity
+            && matches!(&*self.content_type, "message/rfc822" | "message/global")
+    }
+
+    pub fn is_html(&self) -> bool {
+        matches!(&*self.content_type, "text/html" | "text/x-amp-html" | "application/xhtml+xml")
+    }
+
+    /// The octets that were sent, transfer encoding undone. Costs one pass over them.
+    pub fn content(&self) -> Cow<'_, [u8]> {
+        match self.kind {
+            Kind::Leaf => self.encoding.decoded(self.body),
+            Kind::Multipart | Kind::Message => Cow::Borrowed(self.body),
+        }
+    }
+
+    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body.
+    pub fn unicode(&self, bytes_max: usize) -> String {
+        let body = &self.body[..self.body.len().min(bytes_max)];
+        to_unicode(&self.encoding.decoded(body), self.charset.as_deref()).into_owned()
+    }
+
+    /// Its content as text without markup; likewise.
+    pub fn text(&self, bytes_max: usize) -> String {
+        let unicode = self.unicode(bytes_max);
+        if self.is_html() { html::text(&unicode) } else { unicode }
+    }
+}
+
+/// Takes `message` apart (payload with its dots unstuffed). Total: any octets have one part at
+/// least. Costs one pass over all of it, and some microseconds for each part.
+pub fn parts(message: &[u8]) -> Parts<'_> {
+    let mut walk = Walk { message, parts: Vec::new(), open: Vec::new(), leaf: None, is_cut: false };
+    let mut next = Some(0);
+    while let Some(at) = next {
+        let content = walk.begin(at);
+        next = walk.next_part(content);
+    }
+    Parts { parts: walk.parts, is_cut: walk.is_cut }
+}
+
+/// A container whose end has not come.
+struct Open {
+    part: usize,
+    /// Of a multipart.
+    boundary: Option<Vec<u8>>,
+}
+
+/// A line that ends a part.
+struct Delimiter {
+    /// Position of its container among the open ones.
+    level: usize,
+    is_last: bool,
+    /// Where the line begins, and where the one behind it does.
+    start: usize,
+    end: usize,
+}
+
+struct Walk<'m> {
+    message: &'m [u8],
+    parts: Vec<Part<'m>>,
+    /// From the outermost to the innermost.
+    open: Vec<Open>,
+    /// The part whose content goes on.
+    leaf: Option<usize>,
+    is_cut: bool,
+}
+
+impl<'m> Walk<'m> {
+    /// A part begins at `at`, and with it those that begin at once inside it; gives where the
+    /// content of the innermost does.
+    fn begin(&mut self, mut at: usize) -> usize {
+        loop {
+            let content = self.header_end(at);
+            let is_in_digest = self.open.last().is_some_and(|open| {
+                open.boundary.is_some() && self.parts[open.part].content_type == "multipart/digest"
+            });
+            let header = &self.message[at..content];
+            let (mut part, boundary) = described(header, is_in_digest);
+            part.body = &self.message[content..];
+            part.depth = self.open.len();
+            part.parent = self.open.last().map(|open| open.part);
+            let is_container = part.kind != Kind::Leaf;
+            if is_container && (part.depth == DEPTH_MAX || self.parts.len() + 1 == PARTS_MAX) {
+                part.kind = Kind::Leaf;
+                self.is_cut = true;
+            }
+            let (kind, number) = (part.kind, self.parts.len());
+            self.parts.push(part);
+            match kind {
+                Kind::Leaf => self.leaf = Some(number),
+                Kind::Multipart | Kind::Message => self.open.push(Open { part: number, boundary }),
+            }
+            if kind != Kind::Message {
+                return content;
+            }
+            at = content;
+        }
+    }
+
+    /// Where the content of the part that begins at `at` does.
+    fn header_end(&self, at: usize) -> usize {
+        if begins_with_body(&self.message[at..]) {
+            return at;
+        }
+        let mut end = at;
+        while let Some(length) = line_bytes(&self.message[end..]) {
+            if self.delimiter_at(end).is_some() {
+                return end;
+            }
+            let is_empty = self.message[end..end + length].trim_ascii_end().is_empty();
+            end += length;
+            if is_empty {
+                break;
+            }
+        }
+        end
+    }
+
+    /// Looks for where the part ends whose content begins at `content`, and those around it that
+    /// end there too; gives where the next one begins.
+    fn next_part(&mut self, content: usize) -> Option<usize> {
+        let mut from = content;
+        while let Some(delimiter) = self.delimiter(from) {
+            if !delimiter.is_last && self.parts.len() == PARTS_MAX {
+                self.is_cut = true;
+                break;
+            }
+            let end = before_line_end(self.message, delimiter.start);
+            self.end_leaf(end);
+            self.close(delimiter.level + 1, end);
+            from = delimiter.end;
+            if !delimiter.is_last {
+                return Some(from);
+            }
+            self.close(delimiter.level, from);
+        }
+        self.end_leaf(self.message.len());
+        self.close(0, self.message.len());
+        None
+    }
+
+    /// The first line from `from`, which begins a line, that ends a part.
+    fn delimiter(&self, mut from: usize) -> Option<Delimiter> {
+        if !self.open.iter().any(|open| open.boundary.is_some()) {
+            return None;
+        }
+        loop {
+            if let Some(delimiter) = self.delimiter_at(from) {
+                return Some(delimiter);
+            }
+            from += memmem::find(&self.message[from..], b"\n--")? + 1;
+        }
+    }
+
+    /// The line at `start`, if it ends a part: an inner one's boundary goes before an outer one's.
+    fn delimiter_at(&self, start: usize) -> Option<Delimiter> {
+        let rest = self.message[start..].strip_prefix(b"--")?;
+        for (level, open) in self.open.iter().enumerate().rev() {
+            let Some(behind) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..]))
+            else {
+                continue;
+            };
+            let is_last = behind.starts_with(b"--");
+            if is_last || behind.first().is_none_or(u8::is_ascii_whitespace) {
+                let end = start + line_bytes(&self.message[start..])?;
+                return Some(Delimiter { level, is_last, start, end });
+            }
+        }
+        None
+    }
+
+    fn end_leaf(&mut self, end: usize) {
+        if let Some(part) = self.leaf.take() {
+            self.end_part(part, end);
+        }
+    }
+
+    /// Closes the containers from position `level` on.
+    fn close(&mut self, level: usize, end: usize) {
+        for open in self.open.split_off(level) {
+            self.end_part(open.part, end);
+            if open.part + 1 == self.parts.len() {
+                self.parts[open.part].kind = Kind::Leaf;
+            }
+        }
+    }
+
+    fn end_part(&mut self, part: usize, end: usize) {
+        let start = self.message.len() - self.parts[part].body.len();
+        self.parts[part].body = &self.message[start..end.max(start)];
+    }
+}
+
+/// Where the line ends that stands before the one at `line`, without its CRLF.
+fn before_line_end(message: &[u8], line: usize) -> usize {
+    let before = &message[..line];
+    let before = before.strip_suffix(b"\n").unwrap_or(before);
+    before.strip_suffix(b"\r").unwrap_or(before).len()
+}
+
+/// A part as its header describes it, and the boundary if it is a multipart that has one.
+fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
+    let first = |name: &str| fields(header).find(|field| field.is_named(name));
+    let content_type = first("Content-Type").and_then(|field| with_parameters(&field));
+    let disposition = first("Content-Disposition").and_then(|field| with_parameters(&field));
+    let encoding = first("Content-Transfer-Encoding").map(|field| field.decoded());
+    let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::of(&value));
+    let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
+    let name = content_type.as_ref().map_or(default.to_owned(), type_name);
+    let parameter = |of: &Option<ContentType<'_>>, name: &str| {
+        Some(of.as_ref()?.attribute(name)?.to_owned()).filter(|value| !value.is_empty())
+    };
+    let boundary = parameter(&content_type, "boundary").map(|b| b.trim_end().as_bytes().to_vec());
+    let boundary = boundary.filter(|b| (1..=BOUNDARY_BYTES_MAX).contains(&b.len()));
+    let is_message = matches!(&*name, "message/rfc822" | "message/global");
+    let kind = if name.starts_with("multipart/") && boundary.is_some() {
+        Kind::Multipart
+    } else if is_message && encoding == Encoding::Identity {
+        Kind::Message
+    } else {
+        Kind::Leaf
+    };
+    let file_name =
+        parameter(&disposition, "filename").or_else(|| parameter(&content_type, "name"));
+    let part = Part {
+        kind,
+        depth: 0,
+        parent: None,
+        content_type: name,
+        charset: parameter(&content_type, "charset"),
+        disposition: disposition.map(|d| d.ctype().to_ascii_lowercase()),
+        file_name: file_name.map(|name| encoded_word::decoded(name.as_bytes()).into_owned()),
+        encoding,
+        header,
+        body: b"",
+    };
+    (part, boundary.filter(|_| kind == Kind::Multipart))
+}
+
+fn type_name(content_type: &ContentType<'_>) -> String {
+    match (content_type.ctype(), content_type.subtype()) {
+        ("", _) | ("text", None) => "text/plain".into(),
+        (main, sub) => format!("{main}/{}", sub.unwrap_or("*")).to_ascii_lowercase(),
+    }
+}
+
+/// A field's value with its parameters (RFC 2045 5.1, RFC 2231); the first 8 KiB of it.
+fn with_parameters(field: &Field<'_>) -> Option<ContentType<'static>> {
+    let mut value = field.raw[..field.raw.len().min(FIELD_BYTES_MAX)].to_vec();
+    // The library wants the line's end.
+    value.push(b'\n');
+    match MessageStream::new(&value).parse_content_type().into_owned() {
+        HeaderValue::ContentType(content_type) => Some(content_type),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A line for each part: depth, type, file name, content.
+    fn shown(message: &[u8]) -> Vec<String> {
+        let show = |part: &Part<'_>| {
+            let content = match part.kind {
+                Kind::Leaf => String::from_utf8_lossy(&part.content()).into_owned(),
+                Kind::Multipart => "{}".into(),
+                Kind::Message => "[]".into(),
+            };
+            let name = part.file_name.as_deref().unwrap_or("-");
+            format!("{} {} {name} {content:?}", part.depth, part.content_type)
+        };
+        parts(message).parts.iter().map(show).collect()
+    }
+
+    #[track_caller]
+    fn check(message: &str, expected: &[&str]) {
+        assert_eq!(shown(message.as_bytes()), expected, "{message:?}");
+        let unix = message.replace("\r\n", "\n");
+        let expected: Vec<String> = expected.iter().map(|e| e.replace("\\r\\n", "\\n")).collect();
+        assert_eq!(shown(unix.as_bytes()), expected, "{unix:?}");
+    }
+
+    const MIXED: &str = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+
+    #[test]
+    fn parts_end_where_their_boundary_stands() {
+        check("", &["0 text/plain - \"\""]);
+        check("\r\n", &["0 text/plain - \"\""]);
+        check("A: b\r\n\r\nx\r\n", &["0 text/plain - \"x\\r\\n\""]);
+        let mixed = format!(
+            "{MIXED}preamble\r\n--b\r\n\r\none\r\n\r\n--b  \r\nContent-Type: text/x; name=n\r\n\
+             \r\n--bb\r\n--b\r\nContent-Type: a/b\r\n--b--\r\nepilogue\r\n--b\r\n"
+        );
+        check(
+            &mixed,
+            &[
+                "0 multipart/mixed - \"{}\"",
+                "1 text/plain - \"one\\r\\n\"",
+                "1 text/x n \"--bb\"",
+                "1 a/b - \"\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn an_outer_boundary_ends_what_is_open_inside() {
+        let unclosed = format!(
+            "{MIXED}--b\r\nContent-Type: multipart/alternative; boundary=\"b c\"\r\n\r\n\
+             --b c\r\n\r\none\r\n--b\r\nContent-Type: message/rfc822\r\n\r\n\
+             {MIXED}--b\r\n\r\ninner\r\n--b--\r\n--b\r\n\r\nlast"
+        );
+        check(
+            &unclosed,
+            &[
+                "0 multipart/mixed - \"{}\"",
+                "1 multipart/alternative - \"{}\"",
+                "2 text/plain - \"one\"",
+                "1 message/rfc822 - \"[]\"",
+                "2 multipart/mixed - \"{}\"",
+                "3 text/plain - \"inner\"",
+                "1 text/plain - \"last\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_multipart_without_parts_is_content() {
+        check("Content-Type: multipart/mixed\r\n\r\nx", &["0 multipart/mixed - \"x\""]);
+        check(&format!("{MIXED}--c\r\nx"), &["0 multipart/mixed - \"--c\\r\\nx\""]);
+        check(
+            "Content-Type: multipart/digest; boundary=b\r\n\r\n--b\r\n\r\nS: x\r\n\r\ny\r\n--b--",
+            &["0 multipart/digest - \"{}\"", "1 message/rfc822 - \"[]\"", "2 text/plain - \"y\""],
+        );
+    }
+
+    #[test]
+    fn names_are_decoded() {
+        for (header, expected) in [
+            ("Content-Disposition: attachment; filename=a.pdf", "a.pdf"),
+            ("Content-Disposition: attachment; filename=\"a b;c.pdf\"", "a b;c.pdf"),
+            ("Content-Type: a/b; name=\"=?utf-8?q?=C3=BC?=.pdf\"", "ü.pdf"),
+            ("Content-Disposition: inline; filename*=utf-8''%C3%BC.pdf", "ü.pdf"),
+            (
+                "Content-Disposition: attachment; filename*0*=utf-8''%C3%BC;\r\n filename*1=b.pdf",
+                "üb.pdf",
+            ),
+            ("Content-Type: a/b; name=x\r\nContent-Disposition: inline; filename=y", "y"),
+            ("CONTENT-DISPOSITION: Attachment; FILENAME=../../etc/passwd", "../../etc/passwd"),
+            ("Content-Disposition: attachment; filename=\"C:\\\\x\"", "C:\\x"),
+        ] {
+            let message = format!("{header}\r\n\r\n");
+            let name = parts(message.as_bytes()).parts[0].file_name.clone();
+            assert_eq!(name.as_deref(), Some(expected), "{header}");
+        }
+    }
+
+    #[test]
+    fn nesting_and_parts_have_a_bound() {
+        let deep = "Content-Type: message/rfc822\r\n\r\n".repeat(100_000);
+        let taken = parts(deep.as_bytes());
+        assert_eq!((taken.parts.len(), taken.is_cut), (DEPTH_MAX + 1, true));
+        let multiparts: String = (0..10_000)
+            .map(|n| format!("--{n}\r\nContent-Type: multipart/x; boundary={}\r\n\r\n", n + 1))
+            .collect();
+        let deep = format!("Content-Type: multipart/x; boundary=0\r\n\r\n{multiparts}");
+        let taken = parts(deep.as_bytes());
+        assert_eq!((taken.parts.len(), taken.is_cut), (DEPTH_MAX + 1, true));
+        for (many, is_cut) in [(PARTS_MAX - 1, false), (PARTS_MAX, true), (100_000, true)] {
+            let message = format!("{MIXED}{}", "--b\r\n\r\nx\r\n".repeat(many));
+            let taken = parts(message.as_bytes());
+            assert_eq!((taken.parts.len(), taken.is_cut), (PARTS_MAX.min(many + 1), is_cut));
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! Content-Transfer-Encoding undone (RFC 2045 6), for what mailers send as well as for what they
+//! should.
+use std::borrow::Cow;
+
+/// How a part's octets are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// 7bit, 8bit, binary, and whatever is unknown.
+    Identity,
+    QuotedPrintable,
+    Base64,
+}
+
+impl Encoding {
+    /// Of a Content-Transfer-Encoding field's value.
+    pub fn of(value: &str) -> Encoding {
+        let is = |name: &str| value.trim().eq_ignore_ascii_case(name);
+        if is("base64") {
+            Encoding::Base64
+        } else if is("quoted-printable") {
+            Encoding::QuotedPrintable
+        } else {
+            Encoding::Identity
+        }
+    }
+
+    /// The octets meant. Total; costs one pass, and gives no more octets than there are.
+    pub fn decoded(self, octets: &[u8]) -> Cow<'_, [u8]> {
+        match self {
+            Encoding::Identity => Cow::Borrowed(octets),
+            Encoding::QuotedPrintable => Cow::Owned(quoted_printable(octets)),
+            Encoding::Base64 => Cow::Owned(base64(octets)),
+        }
+    }
+}
+
+/// White space at the end of a line goes; an `=` that encodes nothing stays as it is.
+pub(super) fn quoted_printable(octets: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(octets.len());
+    for line in octets.split_inclusive(|b| *b == b'\n') {
+        let text = line.trim_ascii_end();
+        // Only the end of the line was cut off; without one the rest is text all the same.
+        let end = if line.ends_with(b"\r\n") {
+            &b"\r\n"[..]
+        } else if line.ends_with(b"\n") {
+            &b"\n"[..]
+        } else {
+            &b""[..]
+        };
+        let (text, end) = match text.strip_suffix(b"=") {
+            Some(text) => (text, &b""[..]),
+            None => (text, end),
+        };
+        unescape(text, &mut decoded);
+        decoded.extend_from_slice(end);
+    }
+    decoded
+}
+
+fn unescape(mut text: &[u8], decoded: &mut Vec<u8>) {
+    while let Some(escape) = memchr::memchr(b'=', text) {
+        decoded.extend_from_slice(&text[..escape]);
+        let digit = |at: usize| text.get(escape + at).and_then(|b| char::from(*b).to_digit(16));
+        text = match (digit(1), digit(2)) {
+            (Some(high), Some(low)) => {
+                decoded.push((high << 4 | low) as u8);
+                &text[escape + 3..]
+            }
+            _ => {
+                decoded.push(b'=');
+                &text[escape + 1..]
+            }
+        };
+    }
+    decoded.extend_from_slice(text);
+}
+
+/// White space is left out. From the first line on that has any other octet outside of the alphabet,
+/// all stands as it is: a list's footer below the encoded text, or text that was never encoded.
+pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(octets.len() / 4 * 3 + 3);
+    let mut group = Group::default();
+    let mut at = 0;
+    for line in octets.split_inclusive(|b| *b == b'\n') {
+        let is_encoded = |b: &u8| VALUES[usize::from(*b)] != FOREIGN;
+        if !line.iter().all(is_encoded) {
+            group.end(&mut decoded);
+            decoded.extend_from_slice(&octets[at..]);
+            return decoded;
+        }
+        line.iter().for_each(|octet| group.take(*octet, &mut decoded));
+        at += line.len();
+    }
+    group.end(&mut decoded);
+    decoded
+}
+
+const SPACE: u8 = 64;
+const PAD: u8 = 65;
+const FOREIGN: u8 = 66;
+
+/// What each octet stands for: six bits, or one of the above.
+const VALUES: [u8; 256] = {
+    let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut values = [FOREIGN; 256];
+    let mut value = 0;
+    while value < 64 {
+        values[alphabet[value] as usize] = value as u8;
+        value += 1;
+    }
+    values[b' ' as usize] = SPACE;
+    values[b'\t' as usize] = SPACE;
+    values[b'\r' as usize] = SPACE;
+    values[b'\n' as usize] = SPACE;
+    values[b'=' as usize] = PAD;
+    values
+};
+
+/// Up to four characters of six bits each.
+#[derive(Default)]
+struct Group {
+    bits: u32,
+    characters: u32,
+}
+
+impl Group {
+    fn take(&mut self, octet: u8, decoded: &mut Vec<u8>) {
+        match VALUES[usize::from(octet)] {
+            SPACE => {}
+            PAD => self.end(decoded),
+            value => {
+                self.bits = self.bits << 6 | u32::from(value);
+                self.characters += 1;
+                if self.characters == 4 {
+                    decoded.extend_from_slice(&self.bits.to_be_bytes()[1..]);
+                    *self = Group::default();
+                }
+            }
+        }
+    }
+
+    /// Gives the octets of a group that is not full; six bits alone are none.
+    fn end(&mut self, decoded: &mut Vec<u8>) {
+        let octets = (self.characters * 6 / 8) as usize;
+        let bits = self.bits << (6 * (4 - self.characters));
+        decoded.extend_from_slice(&bits.to_be_bytes()[1..1 + octets]);
+        *self = Group::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine;
+    use proptest::prelude::*;
+
+    #[test]
+    fn quoted_printable_as_it_comes() {
+        for (text, expected) in [
+            (&b""[..], &b""[..]),
+            (b"Gr=C3=BC=c3=9Fe", "Grüße".as_bytes()),
+            (b"one=\r\ntwo=  \r\nthree  \r\nfour\t\n", b"onetwothree\r\nfour\n"),
+            (b"50=% a=b =", b"50=% a=b "),
+            (b"=4", b"=4"),
+            (b"a=3D=3D\r\n", b"a==\r\n"),
+            (b"\r\n\r\n", b"\r\n\r\n"),
+        ] {
+            assert_eq!(quoted_printable(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn base64_as_it_comes() {
+        for (text, expected) in [
+            (&b""[..], &b""[..]),
+            (b"QUJD", b"ABC"),
+            (b"QU\r\nJD\r\n", b"ABC"),
+            (b"QQ==QUI=\r\nQUJD", b"AABABC"),
+            (b"QUI", b"AB"),
+            (b"Q", b""),
+            (b"QUJD\r\n-- \r\na footer", b"ABC-- \r\na footer"),
+            (b"Hello, World!", b"Hello, World!"),
+            (b"====", b""),
+        ] {
+            assert_eq!(base64(text), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn encoded_octets_come_back(octets in prop::collection::vec(any::<u8>(), 0..200)) {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(&octets);
+            prop_assert_eq!(base64(encoded.as_bytes()), octets);
+        }
+    }
+}
