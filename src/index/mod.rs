@@ -25,7 +25,7 @@ pub use parser::{Host, Lag, Parser, Settings, When};
 pub use probe::{Answer, Probe};
 pub use reindex::{Progress, Reindexed, reindex};
 pub use search::{Found, LeftOut, Searching, Wanted, search};
-pub use sidecar::Sidecar;
+pub use sidecar::{Sidecar, sequence_field};
 
 use std::io;
 use std::path::Path;

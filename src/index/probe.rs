@@ -22,6 +22,10 @@ pub struct Answer {
     pub is_partial: bool,
 }
 
+impl Answer {
+    pub(super) const NO: Answer = Answer { is_match: false, is_partial: false };
+}
+
 /// A query and the buffers it takes; one for each thread.
 pub struct Probe<'q> {
     query: &'q Query,

@@ -9,7 +9,7 @@ use crate::log::{State, segment_files};
 
 use super::appender::Replacement;
 use super::indexer::Indexer;
-use super::sidecar::{self, Sidecar};
+use super::sidecar;
 
 /// How far it is, for whoever looks from another thread.
 #[derive(Debug, Default)]
@@ -54,7 +54,7 @@ pub fn reindex(
     sweep_unfinished(data)?;
     let sequence_field = match sequence_field {
         Some(name) => name.to_owned(),
-        None => known_sequence_field(data, &files),
+        None => sidecar::sequence_field(data)?,
     };
     let (next, done) = (AtomicUsize::new(0), Mutex::new(Reindexed::default()));
     let work = || -> io::Result<()> {
@@ -129,16 +129,6 @@ fn one(
     let (messages, bytes) = (appender.records(), appender.bytes());
     replacement.put_in_place()?;
     Ok(Built::Whole { messages, bytes })
-}
-
-/// Of the newest sidecar that can be used.
-fn known_sequence_field(data: &Path, files: &[(u32, std::path::PathBuf)]) -> String {
-    let known = files.iter().rev().find_map(|(_, path)| {
-        let segment = Segment::open(path).ok()?;
-        let sidecar = Sidecar::read(data, segment.identity()).ok()??.ok()?;
-        Some(sidecar.header().sequence_field.clone())
-    });
-    known.unwrap_or_default()
 }
 
 /// Removes what a process left behind that was killed.

@@ -1,10 +1,11 @@
 //! Puts a query to all messages of a folder, on all cores: what is indexed is answered from there,
 //! what is not is read.
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::Slot;
-use crate::log::reader::{Damage, Folder, ReadError, Segment, Summary};
+use crate::log::reader::{Damage, Folder, ReadError, Segment, Span, Summary};
 
 use super::newest::{Hit, Newest};
 use super::probe::{Answer, Probe, id};
@@ -23,6 +24,8 @@ const SLOTS_AT_ONCE: u32 = 1024;
 pub struct Wanted {
     /// So many of the newest; `None`: all that match. 0: only how many there are.
     pub limit: Option<u64>,
+    /// Of those that were received in this span.
+    pub span: Span,
     /// Leave out what is not indexed, and say how much that was.
     pub indexed_only: bool,
     /// How many threads.
@@ -109,6 +112,7 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
         segments,
         next: AtomicUsize::new(0),
         newest: Mutex::new(Newest::new(limit)),
+        during: both(query.span(), wanted.span),
     };
     let parts: Vec<(u64, LeftOut)> = std::thread::scope(|scope| {
         let search = || {
@@ -133,6 +137,13 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
     found
 }
 
+/// What lies in both spans, Unix ns.
+fn both(a: Span, b: Span) -> Range<u64> {
+    let since = a.since_ns.max(b.since_ns).unwrap_or(0);
+    let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
+    since..until.unwrap_or(u64::MAX)
+}
+
 /// What the threads share.
 struct Shared<'a> {
     folder: &'a Folder,
@@ -143,6 +154,8 @@ struct Shared<'a> {
     segments: Vec<&'a Summary>,
     next: AtomicUsize,
     newest: Mutex<Newest>,
+    /// Nothing else can be wanted: what both the query and the caller say.
+    during: Range<u64>,
 }
 
 /// A thread's part.
@@ -193,19 +206,22 @@ impl<'a> Part<'a> {
 
     /// Can the segment hold something that is wanted?
     fn may_match(&self, summary: &Summary) -> bool {
-        let span = self.shared.query.span();
+        let during = &self.shared.during;
         let (first, last) =
             (summary.totals.first_received_at_ns, summary.totals.last_received_at_ns);
         // Of one that is open the last is not known for sure.
         let is_open = summary.state == crate::log::State::Open;
-        let is_inside = span.since_ns.is_none_or(|since| is_open || last >= since)
-            && span.until_ns.is_none_or(|until| first < until);
+        let is_inside = (is_open || last >= during.start) && first < during.end;
         let newest = Hit {
             start_count: summary.identity.start_count,
             received_at_ns: if is_open { u64::MAX } else { last },
             id: crate::log::MessageId { segment: u32::MAX, slot: u32::MAX },
         };
         is_inside && !self.is_beyond(&newest)
+    }
+
+    fn is_during(&self, ns: u64) -> bool {
+        self.shared.during.contains(&ns)
     }
 
     /// With a limit of 0 everything is beyond it, and yet counted.
@@ -235,6 +251,7 @@ impl<'a> Part<'a> {
             }
             let answer = match entry.is_unreadable {
                 true => Err(None),
+                false if !self.is_during(entry.columns.received_at_ns) => Ok(Answer::NO),
                 false => self.probe.ask_entry(segment, &entry).map_err(Some),
             };
             let hit = Hit {
@@ -249,12 +266,7 @@ impl<'a> Part<'a> {
     }
 
     /// Reads what is not indexed.
-    fn not_indexed(
-        &mut self,
-        segment: &Segment,
-        summary: &Summary,
-        mut slots: std::ops::Range<u32>,
-    ) -> Go {
+    fn not_indexed(&mut self, segment: &Segment, summary: &Summary, mut slots: Range<u32>) -> Go {
         while !slots.is_empty() {
             let from = slots.end.saturating_sub(SLOTS_AT_ONCE).max(slots.start);
             let read: Vec<_> = segment.slots(from..slots.end).collect();
@@ -288,7 +300,10 @@ impl<'a> Part<'a> {
             self.left_out.not_indexed += 1;
             return Go::On;
         }
-        let answer = self.probe.ask(segment, &slot).map_err(Some);
+        let answer = match self.is_during(slot.facts.received_at_ns) {
+            false => Ok(Answer::NO),
+            true => self.probe.ask(segment, &slot).map_err(Some),
+        };
         let hit = Hit {
             start_count: summary.identity.start_count,
             received_at_ns: slot.facts.received_at_ns,

@@ -37,6 +37,19 @@ pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
     Ok(numbers)
 }
 
+/// Which header field numbers messages, as the newest sidecar that can be used has it; empty: none.
+/// Costs a small read for each that can't.
+pub fn sequence_field(data: &Path) -> io::Result<String> {
+    for number in numbers(data)?.into_iter().rev() {
+        let mut head = [0; HEADER_BYTES];
+        let read = fs::File::open(path(data, number)).and_then(|f| f.read_exact_at(&mut head, 0));
+        if let (Ok(()), Ok(header)) = (read, Header::decode(&head)) {
+            return Ok(header.sequence_field);
+        }
+    }
+    Ok(String::new())
+}
+
 /// Does the sidecar of a segment that has `slots` slots, and will have no more, say all there is to
 /// say? Costs two small reads.
 pub(super) fn is_complete(data: &Path, header: &Header, slots: u32) -> bool {

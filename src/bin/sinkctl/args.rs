@@ -91,6 +91,10 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, beside a running sinkd or without one.
     Prune(Prune),
+    /// List the messages that a query is true of, the newest first; exit 1 if there is none.
+    Search(Search),
+    /// Wait until so many messages match a query; exit 1 if they don't in time.
+    Wait(Wait),
     /// Work the index for search out again, beside a running sinkd or without one.
     Reindex(Reindex),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
@@ -99,6 +103,57 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Args)]
+pub struct Search {
+    /// Words, "phrases", from: to: cc: subject: header:Name=value message-id: has:attachment
+    /// filename: size:>1M before: after: run:, with -, OR and parentheses; nothing is everything.
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// At most so many; a list shows 50 without it.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    #[command(flatten)]
+    pub during: During,
+    /// Leave out mail that is not indexed yet, and say how much that was.
+    #[arg(long)]
+    pub indexed_only: bool,
+    /// Print how many there are, and nothing else.
+    #[arg(long, group = "form")]
+    pub count: bool,
+    /// Print ids, one a line.
+    #[arg(long, group = "form")]
+    pub ids: bool,
+    /// One JSON object a line.
+    #[arg(long, group = "form")]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Wait {
+    /// As for search.
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// Until so many match.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: u64,
+    /// At most so long.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+    /// Count only what arrives from now on.
+    #[arg(long)]
+    pub new: bool,
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A time as sinkd's settings take it.
+fn time(text: &str) -> Result<Duration, String> {
+    sinkd::config::parse_time(text).ok_or_else(|| "expected a time such as 250ms or 30s".into())
 }
 
 #[derive(Args)]
