@@ -5,13 +5,11 @@
 pub mod charset;
 pub mod encoded_word;
 mod facts;
-mod fields;
 pub mod fold;
 pub mod header;
 pub mod html;
 pub mod link;
 pub mod part;
-mod structure;
 pub mod text;
 pub mod transfer;
 

@@ -291,11 +291,20 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
 
 /// A part as its header describes it, and the boundary if it is a multipart that has one.
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
-    let first = |name: &str| fields(header).find(|field| field.is_named(name));
-    let content_type = first("Content-Type").and_then(|field| with_parameters(&field));
-    let disposition = first("Content-Disposition").and_then(|field| with_parameters(&field));
-    let encoding = first("Content-Transfer-Encoding").map(|field| field.decoded());
-    let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::of(&value));
+    let (mut content_type, mut disposition, mut encoding) = (None, None, None);
+    // Of each name the first counts.
+    for field in fields(header) {
+        if field.is_named("Content-Type") {
+            content_type.get_or_insert(field);
+        } else if field.is_named("Content-Disposition") {
+            disposition.get_or_insert(field);
+        } else if field.is_named("Content-Transfer-Encoding") {
+            encoding.get_or_insert(field);
+        }
+    }
+    let content_type = content_type.as_ref().and_then(with_parameters);
+    let disposition = disposition.as_ref().and_then(with_parameters);
+    let encoding = encoding.map_or(Encoding::Identity, |field| Encoding::of(&field.decoded()));
     let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
     let name = content_type.as_ref().map_or(default.to_owned(), type_name);
     let parameter = |of: &Option<ContentType<'_>>, name: &str| {
@@ -336,11 +345,19 @@ fn type_name(content_type: &ContentType<'_>) -> String {
 }
 
 /// A field's value with its parameters (RFC 2045 5.1, RFC 2231); the first 8 KiB of it.
-fn with_parameters(field: &Field<'_>) -> Option<ContentType<'static>> {
-    let mut value = field.raw[..field.raw.len().min(FIELD_BYTES_MAX)].to_vec();
-    // The library wants the line's end.
-    value.push(b'\n');
-    match MessageStream::new(&value).parse_content_type().into_owned() {
+fn with_parameters<'m>(field: &Field<'m>) -> Option<ContentType<'m>> {
+    let value = match field.raw {
+        raw if raw.ends_with(b"\n") && raw.len() <= FIELD_BYTES_MAX => {
+            MessageStream::new(raw).parse_content_type()
+        }
+        raw => {
+            let mut value = raw[..raw.len().min(FIELD_BYTES_MAX)].to_vec();
+            // The library wants the line's end.
+            value.push(b'\n');
+            MessageStream::new(&value).parse_content_type().into_owned()
+        }
+    };
+    match value {
         HeaderValue::ContentType(content_type) => Some(content_type),
         _ => None,
     }
