@@ -159,8 +159,8 @@ impl History {
     }
 
     /// Adds a second that is not here yet, and what was recorded in it: for whoever reads on as
-    /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are left
-    /// out. Costs about 5 us a metric.
+    /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are
+    /// left out. Costs about 5 us a metric.
     pub fn add_second<'a>(
         &mut self,
         second: u64,

@@ -186,7 +186,11 @@ pub struct Stats {
     pub interval: Option<Duration>,
     /// A line for each listener, client address or recipient domain, those with the most messages
     /// first: from the log, so only of messages that it still has an envelope of.
-    #[arg(long, value_name = "WHAT", conflicts_with_all = ["metric", "interval", "all", "prometheus"])]
+    #[arg(
+        long,
+        value_name = "WHAT",
+        conflicts_with_all = ["metric", "interval", "all", "prometheus"]
+    )]
     pub by: Option<By>,
     /// With --by: so many lines, 1 to 500.
     #[arg(

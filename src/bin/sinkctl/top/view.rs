@@ -178,8 +178,8 @@ fn keys(screen: &Screen) -> Line<'static> {
     Line::from(spans)
 }
 
-/// What limited the last ten seconds: red, and in other words, where our ceiling may be taken for the
-/// sender's.
+/// What limited the last ten seconds: red, and in other words, where our ceiling may be taken for
+/// the sender's.
 fn verdict(state: &State, screen: &Screen, paper: &Paper<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
     let (name, because) = (verdict.limited_by.name(), &verdict.because);

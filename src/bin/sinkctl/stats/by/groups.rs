@@ -1,8 +1,9 @@
 //! Messages by name, in bounded memory whatever names there are.
 //!
-//! Up to [`NAMES_MAX`] names everything is exact in one pass. Beyond, those with the fewest messages
-//! are forgotten, and how many messages a forgotten name may have had is known: whoever has more is
-//! never lost. What is shown is then counted again, by [`Groups::of`] the names that are shown.
+//! Up to [`TIMES_MAX`] names one pass tells everything. Up to [`NAMES_MAX`] it tells who is shown;
+//! they are then counted again, with their times, by [`Groups::of`] their names. Beyond, those with
+//! the fewest messages are forgotten, and how many messages a forgotten name may have had is known:
+//! whoever has more is never lost.
 use std::collections::HashMap;
 
 use hdrhistogram::Histogram;
