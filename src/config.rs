@@ -62,6 +62,8 @@ pub struct Config {
     pub stats_retain_age: Option<Duration>,
     /// A run begins with the first message after so long without any.
     pub run_after_idle: Option<Duration>,
+    /// NOOP may name marks and runs.
+    pub noop_marks: bool,
     pub http: Http,
     pub stop_grace: Duration,
     pub stop_after_messages: Option<u64>,
@@ -115,6 +117,7 @@ impl Default for Config {
             stats: true,
             stats_retain_age: None,
             run_after_idle: None,
+            noop_marks: false,
             http: Http::IfFree,
             stop_grace: Duration::from_secs(10),
             stop_after_messages: None,

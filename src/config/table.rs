@@ -70,6 +70,18 @@ fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
     bytes.filter(|b| (min..=max).contains(b))
 }
 
+fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn show_switch(is_on: bool) -> String {
+    quoted(if is_on { "on" } else { "off" })
+}
+
 fn parse_durability(text: &str) -> Option<Durability> {
     match text {
         "process" => Some(Durability::Process),
@@ -395,15 +407,8 @@ pub const KEYS: &[Key] = &[
         "on|off",
         "Keep statistics beside the mail, for sinkctl stats.",
         "on or off",
-        |c, v| {
-            c.stats = match v {
-                "on" => true,
-                "off" => false,
-                _ => return None,
-            };
-            Some(())
-        },
-        |c| quoted(if c.stats { "on" } else { "off" })
+        |c, v| parse_switch(v).map(|on| c.stats = on),
+        |c| show_switch(c.stats)
     ),
     key!(
         "stats",
@@ -428,6 +433,15 @@ pub const KEYS: &[Key] = &[
             parse_option(v, least).map(|t| c.run_after_idle = t)
         },
         |c| show_option(c.run_after_idle, show_time)
+    ),
+    key!(
+        "stats",
+        "noop_marks",
+        "on|off",
+        "Let clients name marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
+        "on or off",
+        |c, v| parse_switch(v).map(|on| c.noop_marks = on),
+        |c| show_switch(c.noop_marks)
     ),
     key!(
         "http",
@@ -574,6 +588,8 @@ mod tests {
             ("transcript_sessions", "2/10", false),
             ("transcript", "", false),
             ("log_format", "xml", false),
+            ("noop_marks", "on", true),
+            ("noop_marks", "true", false),
             ("hostname", "two words", false),
         ];
         for (name, value, good) in rows {
