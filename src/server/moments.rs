@@ -20,7 +20,8 @@ use crate::smtp::moment::{Moment, Outcome};
 const SECOND_NS: u64 = 1_000_000_000;
 /// Moments taken in a second, from all clients.
 const PER_SECOND_MAX: u32 = 10;
-/// Moments taken since the start: with the longest texts 4 MB of `events.jsonl`.
+/// Moments taken since the start: with the longest texts, all of it quotes, 6 MB of
+/// `events.jsonl`.
 const TOTAL_MAX: u32 = 10_000;
 /// Moments on their way to the file.
 const QUEUE_MAX: usize = 64;
