@@ -80,17 +80,23 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
         sources.push(Source::open(folder, span)?);
     }
     let (counted, top) = top(&sources, by, usize::try_from(stats.top)?);
-    let missing = Missing::of(&sources, folders, &spans, &counted)?;
-    let is_whole = counted.damaged == 0;
+    let missing = Missing::of(&sources, &spans, &counted)?;
+    let mut finding = match counted.damaged {
+        0 => Finding::Holds,
+        _ => Finding::DoesNotHold,
+    };
     let table = Table::of(by, &counted, top, missing);
     match (stats.json, stats.csv) {
         (true, _) => print::json(&table, out)?,
         (_, true) => print::csv(&table, out)?,
         _ => print::text(&table, by, out)?,
     }
-    let is_good = |source: &Source| report_unreadable(&source.folder) == Finding::Holds;
-    let are_good = sources.iter().filter(|source| !is_good(source)).count() == 0;
-    Ok(if is_whole && are_good { Finding::Holds } else { Finding::DoesNotHold })
+    for source in &sources {
+        if report_unreadable(&source.folder) == Finding::DoesNotHold {
+            finding = Finding::DoesNotHold;
+        }
+    }
+    Ok(finding)
 }
 
 fn whole(span: &Range<u64>) -> Range<u64> {

@@ -1,11 +1,12 @@
 //! Messages that were accepted and have no envelope in the log any more: never left out silently.
 use std::ops::Range;
-use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::Serialize;
 use sinkd::stats::Counter;
 
 use super::reading::{Counted, Source};
+use crate::stats::gather::{WRITTEN_WITHIN, wait_until_written};
 
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
@@ -26,41 +27,47 @@ impl Missing {
     /// of it only statistics do, and not why.
     pub fn of(
         sources: &[Source],
-        folders: &[PathBuf],
         spans: &[Range<u64>],
         counted: &Counted,
     ) -> anyhow::Result<Missing> {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
-            return Missing::of_all(sources, counted);
+            return Ok(Missing::of_all(sources, counted));
         }
         // Where nothing has ever gone, nothing of this span has.
-        let gone = Missing::of_all(sources, counted)?.messages;
+        let gone = Missing::of_all(sources, counted).messages;
         if gone == Some(counted.damaged) {
             return Ok(Missing { messages: gone, damaged: counted.damaged, ..Missing::default() });
         }
-        let mut accepted = 0;
-        for (folder, span) in folders.iter().zip(spans) {
-            accepted += crate::stats::counters(folder, span)?.total(Counter::Messages);
+        let has_statistics = |source: &Source| source.folder.path().join("stats").is_dir();
+        if !sources.iter().all(has_statistics) {
+            return Ok(Missing { damaged: counted.damaged, ..Missing::default() });
         }
-        let messages = accepted.checked_sub(counted.messages).filter(|n| *n >= counted.damaged);
+        let (mut accepted, mut present) = (0, 0);
+        for (source, span) in sources.iter().zip(spans) {
+            let span = written(span);
+            accepted +=
+                crate::stats::counters(source.folder.path(), &span)?.total(Counter::Messages);
+            present += source.messages(&span)?;
+        }
+        let messages =
+            accepted.checked_sub(present).map(|gone| gone + counted.damaged + counted.pruned);
         Ok(Missing { messages, damaged: counted.damaged, ..Missing::default() })
     }
 
-    fn of_all(sources: &[Source], counted: &Counted) -> anyhow::Result<Missing> {
+    fn of_all(sources: &[Source], counted: &Counted) -> Missing {
         let (mut only_counted, mut removed, mut pruned) = (0, 0, counted.pruned);
-        for Source { folder, .. } in sources {
-            let dropped = folder.pruned()?;
+        for Source { folder, pruned: dropped, .. } in sources {
             only_counted += folder.only_counted();
             removed += folder.removed();
             pruned += dropped.messages + dropped.only_counted;
         }
-        Ok(Missing {
+        Missing {
             messages: Some(only_counted + removed + pruned + counted.damaged),
             only_counted: Some(only_counted),
             removed: Some(removed),
             pruned: Some(pruned),
             damaged: counted.damaged,
-        })
+        }
     }
 
     /// For a person; `None`: nothing is missing.
@@ -88,4 +95,16 @@ impl Missing {
         }
         Some(format!("{messages} messages are not in this table: {}", why.join(", ")))
     }
+}
+
+/// The part of a span that statistics have. Of one that is over that is all of it, for which we
+/// wait; else what is older than they take to be written down.
+fn written(span: &Range<u64>) -> Range<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    if Duration::from_nanos(span.end) <= now {
+        wait_until_written(span.end);
+        return span.clone();
+    }
+    let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();
+    span.start..(end_s * 1_000_000_000).max(span.start)
 }

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Context;
 use memchr::memrchr;
-use sinkd::log::Slot;
 use sinkd::log::reader::{Damage, Folder, ReadError, Segment, Span, Stretch};
+use sinkd::log::{Dropped, Slot};
 use sinkd::smtp::envelope::{self, Client, Decoded};
 
 use super::groups::{Groups, One};
@@ -19,6 +19,8 @@ const THREADS_MAX: usize = 8;
 /// A data folder, and what is read of it.
 pub struct Source {
     pub folder: Folder,
+    /// What had been pruned when it was opened: what goes later is missed when its turn comes.
+    pub pruned: Dropped,
     stretches: Vec<Stretch>,
 }
 
@@ -42,13 +44,23 @@ impl Source {
     /// `span`: Unix ns.
     pub fn open(path: &Path, span: &Range<u64>) -> anyhow::Result<Source> {
         let folder = crate::open(path)?;
-        let span = Span {
-            since_ns: (span.start > 0).then_some(span.start),
-            until_ns: (span.end < u64::MAX).then_some(span.end),
-        };
-        let listing = folder.listing(span).with_context(|| path.display().to_string())?;
+        let pruned = folder.pruned()?;
+        let listing = folder.listing(of(span)).with_context(|| path.display().to_string())?;
         let stretches = listing.stretches().collect();
-        Ok(Source { folder, stretches })
+        Ok(Source { folder, pruned, stretches })
+    }
+
+    /// Messages of a part of the span, damaged ones included. Costs a few binary searches.
+    pub fn messages(&self, span: &Range<u64>) -> anyhow::Result<u64> {
+        Ok(self.folder.listing(of(span))?.len())
+    }
+}
+
+/// As the log wants it.
+fn of(span: &Range<u64>) -> Span {
+    Span {
+        since_ns: (span.start > 0).then_some(span.start),
+        until_ns: (span.end < u64::MAX).then_some(span.end),
     }
 }
 
