@@ -64,6 +64,8 @@ pub struct Config {
     pub run_after_idle: Option<Duration>,
     /// When and how mail is indexed.
     pub index: index::Settings,
+    /// NOOP may name marks and runs.
+    pub noop_marks: bool,
     pub http: Http,
     pub stop_grace: Duration,
     pub stop_after_messages: Option<u64>,
@@ -118,6 +120,7 @@ impl Default for Config {
             stats_retain_age: None,
             run_after_idle: None,
             index: index::Settings::default(),
+            noop_marks: false,
             http: Http::IfFree,
             stop_grace: Duration::from_secs(10),
             stop_after_messages: None,

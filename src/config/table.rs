@@ -72,6 +72,18 @@ fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
     bytes.filter(|b| (min..=max).contains(b))
 }
 
+fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn show_switch(is_on: bool) -> String {
+    quoted(if is_on { "on" } else { "off" })
+}
+
 fn parse_durability(text: &str) -> Option<Durability> {
     match text {
         "process" => Some(Durability::Process),
@@ -397,15 +409,8 @@ pub const KEYS: &[Key] = &[
         "on|off",
         "Keep statistics beside the mail, for sinkctl stats.",
         "on or off",
-        |c, v| {
-            c.stats = match v {
-                "on" => true,
-                "off" => false,
-                _ => return None,
-            };
-            Some(())
-        },
-        |c| quoted(if c.stats { "on" } else { "off" })
+        |c, v| parse_switch(v).map(|on| c.stats = on),
+        |c| show_switch(c.stats)
     ),
     key!(
         "stats",
@@ -430,6 +435,15 @@ pub const KEYS: &[Key] = &[
             parse_option(v, least).map(|t| c.run_after_idle = t)
         },
         |c| show_option(c.run_after_idle, show_time)
+    ),
+    key!(
+        "stats",
+        "noop_marks",
+        "on|off",
+        "Let clients name marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
+        "on or off",
+        |c, v| parse_switch(v).map(|on| c.noop_marks = on),
+        |c| show_switch(c.noop_marks)
     ),
     key!(
         "index",
@@ -630,6 +644,8 @@ mod tests {
             ("transcript_sessions", "2/10", false),
             ("transcript", "", false),
             ("log_format", "xml", false),
+            ("noop_marks", "on", true),
+            ("noop_marks", "true", false),
             ("hostname", "two words", false),
         ];
         for (name, value, good) in rows {

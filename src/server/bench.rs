@@ -6,6 +6,7 @@ use crate::smtp::session::Desk;
 
 use super::clock::Clock;
 use super::index::Begun;
+use super::moments::Moments;
 use super::pool::Pool;
 use super::record::Recording;
 use super::shutdown::Stop;
@@ -45,6 +46,8 @@ pub(super) struct Bench {
     pub transcripts: Option<Arc<Transcripts>>,
     /// Who is told that a segment was begun.
     pub begun: Begun,
+    /// `None`: NOOP names none.
+    pub moments: Option<Arc<Moments>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub starved: bool,
     /// Wire octets of the last payload of any session: the guess for a session's first.
@@ -78,6 +81,7 @@ impl Bench {
             storage: None,
             transcripts: None,
             begun: Begun::default(),
+            moments: None,
             starved: false,
             last_payload_bytes: 0,
             transfers: Vec::new(),

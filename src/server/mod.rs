@@ -16,6 +16,7 @@ mod consume;
 mod idle_runs;
 mod index;
 mod listener;
+mod moments;
 mod pool;
 mod receive;
 mod record;
@@ -51,6 +52,7 @@ pub use worker::Counters;
 
 use admission::Admission;
 use idle_runs::IdleRuns;
+use moments::Moments;
 use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
@@ -78,6 +80,7 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     socket_files: Vec<SocketFile>,
     transcript_thread: Option<JoinHandle<()>>,
+    moments_thread: Option<JoinHandle<()>>,
     hub: Option<Hub>,
     parser: Option<Parser>,
 }
@@ -99,6 +102,8 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
+        let moments = config.noop_marks.then(|| Moments::start(config.data.clone())).transpose()?;
+        let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
         let (parser, begun) = index::start(config, workers)?.unzip();
@@ -117,6 +122,7 @@ impl Server {
             counters,
             workers: Vec::new(),
             transcript_thread,
+            moments_thread,
             hub,
             parser,
         };
@@ -142,6 +148,7 @@ impl Server {
                 counters,
                 storage: storage.clone(),
                 transcripts: transcripts.clone(),
+                moments: moments.clone(),
                 recorder: recorders.next(),
                 begun: begun.clone().unwrap_or_default(),
                 config,
@@ -180,8 +187,8 @@ impl Server {
             worker.join().expect("a worker does not panic: panics abort or are bugs");
         }
         drop(self.socket_files);
-        if let Some(thread) = self.transcript_thread {
-            thread.join().expect("the transcript thread does not panic");
+        for thread in self.transcript_thread.into_iter().chain(self.moments_thread) {
+            thread.join().expect("threads that write down what workers tell them don't panic");
         }
         if let Some(parser) = self.parser {
             parser.close();
@@ -217,7 +224,10 @@ fn start_statistics(
 /// What sessions of `listener` say.
 fn policy(config: &Config, listener: &Listener) -> Policy {
     let address = listener.address.to_string();
-    Policy::of(listener.protocol, &config.hostname, &address, config.limits.clone())
+    let limits = config.limits.clone();
+    let mut policy = Policy::of(listener.protocol, &config.hostname, &address, limits);
+    policy.noop_marks = config.noop_marks;
+    policy
 }
 
 /// The cores this process may use, at most 8.

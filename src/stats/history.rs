@@ -164,6 +164,22 @@ impl History {
         read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
     }
 
+    /// Adds a second that is not here yet, and what was recorded in it: for whoever reads on as
+    /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are
+    /// left out. Costs about 5 us a metric.
+    pub fn add_second<'a>(
+        &mut self,
+        second: u64,
+        counts: &Second,
+        histograms: impl IntoIterator<Item = (&'a Metric, &'a Histogram<u64>)>,
+    ) {
+        self.seconds.insert(second, counts.clone());
+        for (metric, histogram) in histograms {
+            let mine = self.histograms.entry(*metric).or_insert_with(|| metric.histogram());
+            let _ = mine.add(histogram);
+        }
+    }
+
     /// What was recorded of a metric; `None`: nothing.
     pub fn histogram(&self, metric: Metric) -> Option<&Histogram<u64>> {
         self.histograms.get(&metric)

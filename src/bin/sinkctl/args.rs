@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinkd::log::{MessageId, Moment};
 use sinkd::stats::Metric;
 
@@ -262,6 +262,23 @@ pub struct Stats {
     /// A line for each so long: 10s, 1m.
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     pub interval: Option<Duration>,
+    /// A line for each listener, client address or recipient domain, those with the most messages
+    /// first: from the log, so only of messages that it still has an envelope of.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        conflicts_with_all = ["metric", "interval", "all", "prometheus"]
+    )]
+    pub by: Option<By>,
+    /// With --by: so many lines, 1 to 500.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        requires = "by",
+        value_parser = clap::value_parser!(u64).range(1..=500)
+    )]
+    pub top: u64,
     #[command(flatten)]
     pub during: During,
     /// One JSON object; with --interval one a line.
@@ -277,6 +294,27 @@ pub struct Stats {
     /// With --metric: the percentile distribution that HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
+}
+
+/// What messages are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// As configured.
+    Listener,
+    /// The address without its port; `unix` over a Unix socket.
+    Client,
+    /// In lower case.
+    RcptDomain,
+}
+
+impl By {
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Listener => "listener",
+            By::Client => "client",
+            By::RcptDomain => "rcpt-domain",
+        }
+    }
 }
 
 #[derive(Args)]

@@ -9,6 +9,7 @@ use sinkd::stats::{Counter, Metric, Percentiles, Rate, Totals, Verdict};
 use crate::args::Stats;
 use crate::{Finding, Out};
 
+mod by;
 mod distribution;
 mod gather;
 mod screen;
@@ -54,6 +55,9 @@ struct Loops {
 }
 
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
+    if let Some(by) = stats.by {
+        return by::run(folders, stats, by, out);
+    }
     let gathered = Gathered::of(folders, &stats.during)?;
     let Gathered { history, summary, .. } = &gathered;
     for problem in &history.problems {
