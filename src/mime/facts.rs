@@ -49,7 +49,7 @@ pub struct Facts {
     /// A part is one: see [`Part::is_attachment`].
     pub has_attachment: bool,
     /// Hash of what two copies of the same content have in common: not of the fields of
-    /// [`CHANGING_FIELDS`] and the sequence field, of folds, boundaries, and parts that are
+    /// `CHANGING_FIELDS` and the sequence field, of folds, boundaries, and parts that are
     /// signatures.
     pub content_hash: u128,
     /// The number in the sequence field.
