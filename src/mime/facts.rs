@@ -12,23 +12,50 @@ use super::part::{Kind, Part, parts};
 /// Octets of a field's value in which addresses are looked for.
 const ADDRESSES_BYTES_MAX: usize = 1 << 20;
 
-/// Fields that differ between two copies of the same content: they say how a copy travelled, or
-/// hold a checksum over what does.
-const CHANGING_FIELDS: &[&str] = &[
-    "arc-authentication-results",
-    "arc-message-signature",
-    "arc-seal",
-    "authentication-results",
-    "date",
-    "delivered-to",
-    "dkim-signature",
-    "domainkey-signature",
-    "message-id",
-    "received",
-    "received-spf",
-    "return-path",
-    "x-received",
-];
+/// What a header field is to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    Originator,
+    To,
+    Cc,
+    Subject,
+    MessageId,
+    /// It differs between two copies of the same content: it says how a copy travelled, or holds a
+    /// checksum over what does.
+    Changing,
+    /// It describes a part, and is hashed as it was understood, without the boundary.
+    Description,
+    Other,
+}
+
+/// Octets of the longest name that has a role.
+const NAME_BYTES_MAX: usize = 32;
+
+impl Role {
+    fn of(name: &str) -> Role {
+        let mut lower = [0; NAME_BYTES_MAX];
+        let Some(lower) = lower.get_mut(..name.len()) else { return Role::Other };
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        match &*lower {
+            b"from" | b"sender" => Role::Originator,
+            b"to" => Role::To,
+            b"cc" => Role::Cc,
+            b"subject" => Role::Subject,
+            b"message-id" => Role::MessageId,
+            b"content-type" | b"content-disposition" | b"content-transfer-encoding" => {
+                Role::Description
+            }
+            b"arc-authentication-results" | b"arc-message-signature" | b"arc-seal" => {
+                Role::Changing
+            }
+            b"authentication-results" | b"date" | b"delivered-to" => Role::Changing,
+            b"dkim-signature" | b"domainkey-signature" | b"received" => Role::Changing,
+            b"received-spf" | b"return-path" | b"x-received" => Role::Changing,
+            _ => Role::Other,
+        }
+    }
+}
 
 /// What is known of a message's content. Lists are lines; no string holds another line break or a
 /// control character.
@@ -48,9 +75,9 @@ pub struct Facts {
     pub file_names: String,
     /// A part is one: see [`Part::is_attachment`].
     pub has_attachment: bool,
-    /// Hash of what two copies of the same content have in common: not of the fields of
-    /// `CHANGING_FIELDS` and the sequence field, of folds, boundaries, and parts that are
-    /// signatures.
+    /// Hash of what two copies of the same content have in common: not of the fields that say how
+    /// a copy travelled (docs/search.md lists them), Message-ID and Date, the sequence field, of
+    /// folds, boundaries, and parts that are signatures.
     pub content_hash: u128,
     /// The number in the sequence field.
     pub sequence: Option<u64>,
@@ -97,8 +124,9 @@ impl Extractor {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             for field in fields(part.header) {
-                let is_kept = n > 0 || self.take_field(&field, facts);
-                if is_kept && !DESCRIPTIONS.iter().any(|name| field.is_named(name)) {
+                let role = Role::of(field.name);
+                let is_kept = n > 0 || self.take_field(&field, role, facts);
+                if is_kept && role != Role::Description {
                     hash.update(field.name.as_bytes());
                     hash.update(&field.unfolded());
                 }
@@ -113,30 +141,28 @@ impl Extractor {
     }
 
     /// A field of the message's own header. Do two copies of the content have it in common?
-    fn take_field(&self, field: &Field<'_>, facts: &mut Facts) -> bool {
-        if field.is_named("From") || field.is_named("Sender") {
-            push_addresses(&mut facts.from, field);
-        } else if field.is_named("To") {
-            push_addresses(&mut facts.to, field);
-        } else if field.is_named("Cc") {
-            push_addresses(&mut facts.cc, field);
-        } else if field.is_named("Subject") && facts.subject.is_empty() {
-            push_clean(&mut facts.subject, &field.decoded());
-        } else if field.is_named("Message-ID") && facts.message_id.is_empty() {
-            let id = String::from_utf8_lossy(field.raw.trim_ascii());
-            let id = id.trim_start_matches('<').split('>').next().unwrap_or_default();
-            push_clean(&mut facts.message_id, id.trim());
+    fn take_field(&self, field: &Field<'_>, role: Role, facts: &mut Facts) -> bool {
+        match role {
+            Role::Originator => push_addresses(&mut facts.from, field),
+            Role::To => push_addresses(&mut facts.to, field),
+            Role::Cc => push_addresses(&mut facts.cc, field),
+            Role::Subject if facts.subject.is_empty() => {
+                push_clean(&mut facts.subject, &field.decoded());
+            }
+            Role::MessageId if facts.message_id.is_empty() => {
+                let id = String::from_utf8_lossy(field.raw.trim_ascii());
+                let id = id.trim_start_matches('<').split('>').next().unwrap_or_default();
+                push_clean(&mut facts.message_id, id.trim());
+            }
+            _ => {}
         }
         let is_sequence = self.sequence_field.as_deref().is_some_and(|name| field.is_named(name));
         if is_sequence && facts.sequence.is_none() {
             facts.sequence = number_in(field.raw);
         }
-        !is_sequence && !CHANGING_FIELDS.iter().any(|name| field.is_named(name))
+        !is_sequence && !matches!(role, Role::Changing | Role::MessageId)
     }
 }
-
-/// Fields that describe a part: they are hashed as they were understood, without the boundary.
-const DESCRIPTIONS: &[&str] = &["content-type", "content-disposition", "content-transfer-encoding"];
 
 fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     hash.update(part.content_type.as_bytes());
