@@ -211,6 +211,7 @@ impl Merging {
         }
         self.looked_at = now;
         let sample = self.observer.look(now);
+        self.live.look(&sample);
         let before = std::mem::replace(&mut self.seen, sample);
         let flushes = sample.flushes - before.flushes;
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
