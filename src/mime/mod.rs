@@ -11,5 +11,6 @@ pub mod html;
 pub mod link;
 pub mod parameter;
 pub mod part;
+pub mod testkit;
 pub mod text;
 pub mod transfer;
