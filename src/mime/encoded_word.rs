@@ -1,4 +1,4 @@
-//! Encoded words in header fields (RFC 2047), for what mailers send as well as for what they should.
+//! Encoded words in header fields (RFC 2047), as mailers send them.
 use std::borrow::Cow;
 
 use memchr::memmem;

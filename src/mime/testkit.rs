@@ -48,11 +48,14 @@ mod tests {
         fn mails_put_together_at_random_are_read(pieces in prop::collection::vec(
             prop::sample::select(vec![
                 "\r\n", "\n", "--b", "--c", "--", "b", "c", " ", "\t", ":", ";", "\"", "=", "?=",
-                "Content-Type: ", "multipart/mixed; boundary=b", "multipart/alternative; boundary=c",
+                "Content-Type: ", "multipart/mixed; boundary=b",
+                "multipart/alternative; boundary=c",
                 "multipart/digest; boundary=\"b\"", "message/rfc822", "text/html", "text/plain",
                 "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable",
-                "Content-Disposition: attachment", "; charset=utf-16", "; name=x", "; name*0*=a'b'%C3",
-                "Subject: ", "=?utf-8?q?", "U3ViamVjdDogeA0KDQp5", "<p>", "<a href=", "&amp;", "<!--",
+                "Content-Disposition: attachment", "; charset=utf-16", "; name=x",
+                "; name*0*=a'b'%C3",
+                "Subject: ", "=?utf-8?q?", "U3ViamVjdDogeA0KDQp5", "<p>", "<a href=", "&amp;",
+                "<!--",
                 "https://x", "word", "\u{e9}", "\0", "=C3", "\r",
             ]), 0..60,
         )) {

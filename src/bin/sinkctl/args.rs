@@ -140,7 +140,7 @@ pub struct Show {
     /// The octets of a part, its transfer encoding undone; parts are numbered from 1.
     #[arg(long, value_name = "N", group = "what")]
     pub part: Option<usize>,
-    /// Write the parts as files into this folder, under names that are safe; nothing is overwritten.
+    /// Write the parts as files into this folder, under safe names; nothing is overwritten.
     #[arg(long, value_name = "DIR", group = "what")]
     pub save: Option<PathBuf>,
 }
@@ -290,7 +290,7 @@ pub struct Rm {
     /// All that are there now.
     #[arg(long, group = "which")]
     pub all: bool,
-    /// All that arrived before this moment: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h).
+    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h).
     #[arg(long, value_name = "TIME", group = "which")]
     pub until: Option<Moment>,
     /// One JSON object.

@@ -12,9 +12,9 @@ pub fn file_name(part: &Part<'_>, number: usize) -> String {
     own.unwrap_or_else(|| format!("part-{number}.{}", extension(part)))
 }
 
-/// What is left of a name when it can't lead anywhere, hide, or pass for another: the last component
-/// of a path without control characters, marks of direction, leading dots and dashes, and what other
-/// systems forbid; at most 120 octets. May be empty.
+/// What is left of a name when it can't lead anywhere, hide, or pass for another: the last
+/// component of a path without control characters, marks of direction, leading dots and dashes, and
+/// what other systems forbid; at most 120 octets. May be empty.
 fn safe(name: &str) -> String {
     let last = name.rsplit(['/', '\\']).next().unwrap_or("");
     let kept = last.chars().filter(|c| !c.is_control() && !is_unseen(*c));
