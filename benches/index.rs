@@ -1,6 +1,10 @@
-//! Folding text into words.
+//! Folding text into words, and putting queries to a mail's columns and to the mail.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use sinkd::index::Columns;
+use sinkd::index::query::testkit::{MAIL, columns, runs};
+use sinkd::index::query::{Query, Scratch};
 use sinkd::mime::fold::fold;
+use sinkd::mime::text::fold_body;
 use std::hint::black_box;
 
 /// About 64 KiB of `sentence` over and over.
@@ -37,5 +41,59 @@ fn folding(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, folding);
+/// A mail of some KiB: plain text in quoted-printable, and the same as HTML.
+fn mail() -> Vec<u8> {
+    let plain =
+        "Dear Ann, your order no. 4711 has been sent =E2=80=93 track it at example.org.\r\n";
+    let html =
+        "<tr><td class=\"a\">Dear Ann,</td><td>your order no. 4711 &ndash; sent.</td></tr>\r\n";
+    let head = "Subject: Your order\r\nContent-Type: multipart/alternative; boundary=b\r\n\r\n";
+    let encoding = "Content-Transfer-Encoding: quoted-printable";
+    format!(
+        "{head}--b\r\nContent-Type: text/plain; charset=utf-8\r\n{encoding}\r\n\r\n{}\
+         --b\r\nContent-Type: text/html; charset=utf-8\r\n\r\n{}--b--\r\n",
+        plain.repeat(24),
+        html.repeat(24)
+    )
+    .into_bytes()
+}
+
+fn queries(c: &mut Criterion) {
+    let mut group = c.benchmark_group("query");
+    let (columns, mut scratch): (Columns<'_>, _) = (columns(), Scratch::default());
+    for (name, text, expected) in [
+        ("columns: domain", "from:example.net", Some(false)),
+        ("columns: subject", "subject:invoice", Some(false)),
+        (
+            "columns: five terms",
+            "subject:order to:example.com size:<1M after:1h -run:now",
+            Some(true),
+        ),
+        ("columns: word that needs the body", "nothing", None),
+    ] {
+        let query = Query::parse(text, columns.received_at_ns, &runs()).unwrap();
+        assert_eq!(query.on_columns(&columns, &mut scratch), expected);
+        group.bench_function(name, |b| {
+            b.iter(|| query.on_columns(black_box(&columns), &mut scratch))
+        });
+    }
+    let mail = mail();
+    let query = Query::parse("nothing", 0, &runs()).unwrap();
+    assert!(!query.on_message(&columns, MAIL, &mut scratch));
+    group.throughput(Throughput::Bytes(mail.len() as u64));
+    group.bench_function("body: word that is not there", |b| {
+        b.iter(|| query.on_message(&columns, black_box(&mail), &mut scratch))
+    });
+    let mut words = String::new();
+    group.bench_function("body: decoded and folded", |b| {
+        b.iter(|| {
+            words.clear();
+            fold_body(black_box(&mail), &mut words);
+            words.len()
+        })
+    });
+    group.finish();
+}
+
+criterion_group!(benches, folding, queries);
 criterion_main!(benches);

@@ -1,4 +1,4 @@
-//! Encoded words in header fields (RFC 2047), for what mailers send as well as for what they should.
+//! Encoded words in header fields (RFC 2047), as mailers send them.
 use std::borrow::Cow;
 
 use memchr::memmem;
@@ -83,6 +83,10 @@ fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
     let (encoding, rest) = rest[charset_end + 1..].split_first()?;
     let rest = rest.strip_prefix(b"?")?;
     let end = memmem::find(&rest[..rest.len().min(TEXT_BYTES_MAX)], b"?=")?;
+    if memmem::find(&rest[..end], b"=?").is_some() {
+        // It was never closed, and another one begins.
+        return None;
+    }
     let octets = match encoding {
         b'b' | b'B' => base64(&rest[..end]),
         b'q' | b'Q' => {

@@ -6,14 +6,13 @@
 //! its part begins, nothing is decoded.
 use std::borrow::Cow;
 
-use mail_parser::parsers::MessageStream;
-use mail_parser::{ContentType, HeaderValue};
 use memchr::memmem;
 
 use super::charset::to_unicode;
-use super::header::{Field, begins_with_body, fields, line_bytes};
+use super::header::{begins_with_body, fields, line_bytes};
+use super::html;
+use super::parameter::Parameterized;
 use super::transfer::Encoding;
-use super::{encoded_word, html};
 
 /// Containers around a part; what nests deeper is not taken apart.
 pub const DEPTH_MAX: usize = 64;
@@ -21,8 +20,6 @@ pub const DEPTH_MAX: usize = 64;
 pub const PARTS_MAX: usize = 10_000;
 /// Octets of a boundary: 70 are allowed (RFC 2046 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 256;
-/// Octets of a field that are given to the library, which takes quadratic time for parameters.
-const FIELD_BYTES_MAX: usize = 8 << 10;
 
 /// What a part is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -291,26 +288,16 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
 
 /// A part as its header describes it, and the boundary if it is a multipart that has one.
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
-    let (mut content_type, mut disposition, mut encoding) = (None, None, None);
-    // Of each name the first counts.
-    for field in fields(header) {
-        if field.is_named("Content-Type") {
-            content_type.get_or_insert(field);
-        } else if field.is_named("Content-Disposition") {
-            disposition.get_or_insert(field);
-        } else if field.is_named("Content-Transfer-Encoding") {
-            encoding.get_or_insert(field);
-        }
-    }
-    let content_type = content_type.as_ref().and_then(with_parameters);
-    let disposition = disposition.as_ref().and_then(with_parameters);
-    let encoding = encoding.map_or(Encoding::Identity, |field| Encoding::of(&field.decoded()));
+    let first = |name: &str| fields(header).find(|field| field.is_named(name));
+    let content_type = first("Content-Type").map(|field| Parameterized::parse(&field));
+    let disposition = first("Content-Disposition").map(|field| Parameterized::parse(&field));
+    let encoding = first("Content-Transfer-Encoding").map(|field| field.decoded());
+    let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::of(&value));
     let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
-    let name = content_type.as_ref().map_or(default.to_owned(), type_name);
-    let parameter = |of: &Option<ContentType<'_>>, name: &str| {
-        Some(of.as_ref()?.attribute(name)?.to_owned()).filter(|value| !value.is_empty())
-    };
-    let boundary = parameter(&content_type, "boundary").map(|b| b.trim_end().as_bytes().to_vec());
+    let name = content_type.as_ref().map_or(default, |c| type_name(&c.value)).to_owned();
+    let text = |of: &Option<Parameterized>, name: &str| of.as_ref()?.text(name);
+    let boundary = content_type.as_ref().and_then(|c| c.octets("boundary"));
+    let boundary = boundary.map(|b| b.trim_ascii_end().to_vec());
     let boundary = boundary.filter(|b| (1..=BOUNDARY_BYTES_MAX).contains(&b.len()));
     let is_message = matches!(&*name, "message/rfc822" | "message/global");
     let kind = if name.starts_with("multipart/") && boundary.is_some() {
@@ -320,16 +307,14 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     } else {
         Kind::Leaf
     };
-    let file_name =
-        parameter(&disposition, "filename").or_else(|| parameter(&content_type, "name"));
     let part = Part {
         kind,
         depth: 0,
         parent: None,
         content_type: name,
-        charset: parameter(&content_type, "charset"),
-        disposition: disposition.map(|d| d.ctype().to_ascii_lowercase()),
-        file_name: file_name.map(|name| encoded_word::decoded(name.as_bytes()).into_owned()),
+        charset: text(&content_type, "charset"),
+        file_name: text(&disposition, "filename").or_else(|| text(&content_type, "name")),
+        disposition: disposition.map(|d| d.value),
         encoding,
         header,
         body: b"",
@@ -337,29 +322,11 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     (part, boundary.filter(|_| kind == Kind::Multipart))
 }
 
-fn type_name(content_type: &ContentType<'_>) -> String {
-    match (content_type.ctype(), content_type.subtype()) {
-        ("", _) | ("text", None) => "text/plain".into(),
-        (main, sub) => format!("{main}/{}", sub.unwrap_or("*")).to_ascii_lowercase(),
-    }
-}
-
-/// A field's value with its parameters (RFC 2045 5.1, RFC 2231); the first 8 KiB of it.
-fn with_parameters<'m>(field: &Field<'m>) -> Option<ContentType<'m>> {
-    let value = match field.raw {
-        raw if raw.ends_with(b"\n") && raw.len() <= FIELD_BYTES_MAX => {
-            MessageStream::new(raw).parse_content_type()
-        }
-        raw => {
-            let mut value = raw[..raw.len().min(FIELD_BYTES_MAX)].to_vec();
-            // The library wants the line's end.
-            value.push(b'\n');
-            MessageStream::new(&value).parse_content_type().into_owned()
-        }
-    };
-    match value {
-        HeaderValue::ContentType(content_type) => Some(content_type),
-        _ => None,
+/// What is meant by a type; without one of two names it is the default (RFC 2045 5.2).
+fn type_name(value: &str) -> &str {
+    match value.split_once('/') {
+        Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value,
+        _ => "text/plain",
     }
 }
 

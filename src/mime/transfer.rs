@@ -75,7 +75,7 @@ fn unescape(mut text: &[u8], decoded: &mut Vec<u8>) {
     decoded.extend_from_slice(text);
 }
 
-/// White space is left out. From the first line on that has any other octet outside of the alphabet,
+/// White space is left out. From the first line on that has another octet outside of the alphabet
 /// all stands as it is: a list's footer below the encoded text, or text that was never encoded.
 pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len() / 4 * 3 + 3);

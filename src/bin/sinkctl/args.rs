@@ -29,14 +29,8 @@ pub enum Command {
         #[arg(long)]
         stored: bool,
     },
-    /// Show envelope, headers and parts of a message for a person.
-    Show {
-        /// `segment:slot`, or `latest`.
-        id: Id,
-        /// One JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Show envelope, headers and parts of a message for a person, or one thing of it, for a test.
+    Show(Show),
     /// Print the last messages, and with -f new ones as they arrive.
     Tail(Tail),
     /// Print the number of messages accepted, those that were only counted included.
@@ -194,6 +188,40 @@ pub struct Ls {
     /// One JSON object a line.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What is printed alone; exit 1 if the message has none of it.
+#[derive(Args)]
+pub struct Show {
+    /// `segment:slot`, or `latest`.
+    pub id: Id,
+    /// One JSON object.
+    #[arg(long, group = "what")]
+    pub json: bool,
+    /// The text, decoded: of alternatives the plain one, HTML without its markup.
+    #[arg(long, group = "what")]
+    pub text: bool,
+    /// The HTML, decoded.
+    #[arg(long, group = "what")]
+    pub html: bool,
+    /// All header fields, decoded, one a line.
+    #[arg(long, group = "what")]
+    pub headers: bool,
+    /// The values of the header fields of this name, decoded, one a line.
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub header: Option<String>,
+    /// The links in text and HTML, each once, one a line.
+    #[arg(long, group = "what")]
+    pub links: bool,
+    /// The attachments, one a line: number of the part, octets, type, file name; tabs between.
+    #[arg(long, group = "what")]
+    pub attachments: bool,
+    /// The octets of a part, its transfer encoding undone; parts are numbered from 1.
+    #[arg(long, value_name = "N", group = "what")]
+    pub part: Option<usize>,
+    /// Write the parts as files into this folder, under safe names; nothing is overwritten.
+    #[arg(long, value_name = "DIR", group = "what")]
+    pub save: Option<PathBuf>,
 }
 
 /// A span of time; without anything, all of it.
@@ -379,7 +407,7 @@ pub struct Rm {
     /// All that are there now.
     #[arg(long, group = "which")]
     pub all: bool,
-    /// All that arrived before this moment: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h).
+    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h).
     #[arg(long, value_name = "TIME", group = "which")]
     pub until: Option<Moment>,
     /// One JSON object.

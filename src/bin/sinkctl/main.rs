@@ -86,7 +86,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
         Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
-        Command::Show { id, json } => show::run(&folder, *id, *json, out),
+        Command::Show(show) => show::run(&folder, show, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
         Command::Count { during, json } => count::run(&folder, during, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),

@@ -1,142 +1,155 @@
-//! `sinkctl show`: envelope, headers and parts of a message, for a person.
-use std::io::Write;
+//! `sinkctl show`: a message taken apart, all of it for a person or one thing of it for a test.
+mod file_name;
+mod save;
+mod whole;
 
-use serde::Serialize;
-use sinkd::log::Slot;
+use std::io::{IsTerminal, Write};
+
 use sinkd::log::reader::Folder;
-use sinkd::mime::{self, Outline};
+use sinkd::log::{Slot, StorageMode};
+use sinkd::mime::part::{Kind, Part, parts};
+use sinkd::mime::{header, link, text};
 use sinkd::smtp::data::unstuff;
-use sinkd::smtp::envelope;
 
-use crate::args::Id;
-use crate::print::{Entry, harmless, readable, stored_of};
+use crate::args::Show;
+use crate::print::{harmless, stored_of};
 use crate::{Finding, Out, resolve};
 
-/// Lines of text shown; `cat` has the rest.
-const TEXT_LINES_MAX: usize = 40;
-
-/// A message in `--json`. Keys keep their meaning.
-#[derive(Debug, Serialize)]
-struct Shown {
-    #[serde(flatten)]
-    entry: Entry,
-    /// Octets of the message that are stored, if not all are.
-    stored_bytes: Option<u32>,
-    helo: String,
-    protocol: String,
-    listener: String,
-    mail_parameters: String,
-    recipients: Vec<ShownRecipient>,
-    headers: Vec<(String, String)>,
-    parts: Vec<ShownPart>,
-    parts_total: usize,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownRecipient {
-    path: String,
-    parameters: String,
-}
-
-#[derive(Debug, Serialize)]
-struct ShownPart {
-    depth: usize,
-    content_type: String,
-    decoded_bytes: usize,
-    file_name: Option<String>,
-}
-
-pub fn run(folder: &Folder, id: Id, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
-    let (segment, slot) = resolve(folder, id)?;
+pub fn run(folder: &Folder, show: &Show, out: &mut Out) -> anyhow::Result<Finding> {
+    let (segment, slot) = resolve(folder, show.id)?;
     let mut record = Vec::new();
     let (envelope, payload) = segment.record(&slot, &mut record)?;
     let message = if slot.facts.dots == 0 { payload.into() } else { unstuff(payload) };
-    let outline = mime::outline(&message);
-    let noted = folder.notes()?.contains(&slot.id);
-    let shown = shown(&slot, envelope, &outline, noted)?;
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&shown)?)?;
+    if !is_one_thing(show) {
+        let noted = folder.notes()?.contains(&slot.id);
+        let shown = whole::Shown::new(&slot, envelope, &message, noted)?;
+        shown.print(&message, show.json, out)?;
+        return Ok(Finding::Holds);
+    }
+    if let Some(stored) = stored_of(&slot)
+        && !is_in_what_is_stored(show, &slot)
+    {
+        let (id, whole) = (slot.id, slot.facts.message_bytes);
+        eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
+        return Ok(Finding::DoesNotHold);
+    }
+    one_thing(show, &slot, &message, out)
+}
+
+/// Is it neither all for a person, nor all as JSON?
+fn is_one_thing(show: &Show) -> bool {
+    show.text
+        || show.html
+        || show.headers
+        || show.links
+        || show.attachments
+        || show.header.is_some()
+        || show.part.is_some()
+        || show.save.is_some()
+}
+
+/// Of a message that was not stored whole the header may have been.
+fn is_in_what_is_stored(show: &Show, slot: &Slot) -> bool {
+    slot.facts.mode == StorageMode::Headers && (show.headers || show.header.is_some())
+}
+
+fn one_thing(show: &Show, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
+    if let Some(folder) = &show.save {
+        return save::run(folder, message, out);
+    }
+    if let Some(number) = show.part {
+        return part(number, slot, message, out);
+    }
+    if show.text {
+        return content(text::plain(message), out);
+    }
+    if show.html {
+        return content(text::html(message), out);
+    }
+    let lines: Vec<String> = if let Some(name) = &show.header {
+        header::fields(message).filter(|f| f.is_named(name)).map(|f| f.decoded()).collect()
+    } else if show.headers {
+        header::fields(message).map(|f| format!("{}: {}", f.name, f.decoded())).collect()
+    } else if show.links {
+        link::links(message)
     } else {
-        print(&shown, &outline, out)?;
+        attachments(message)
+    };
+    for line in &lines {
+        writeln!(out, "{}", one_line(line))?;
+    }
+    Ok(found(!lines.is_empty()))
+}
+
+fn found(is_found: bool) -> Finding {
+    if is_found { Finding::Holds } else { Finding::DoesNotHold }
+}
+
+/// A text as it is, unless a terminal would obey it; with a line end.
+fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
+    let Some(text) = text else { return Ok(Finding::DoesNotHold) };
+    print_text(&text, out)?;
+    if !text.ends_with('\n') {
+        writeln!(out)?;
     }
     Ok(Finding::Holds)
 }
 
-fn shown(slot: &Slot, envelope: &[u8], outline: &Outline, noted: bool) -> anyhow::Result<Shown> {
-    let decoded = envelope::decode(envelope)?;
-    let recipient = |r: envelope::Recipient<'_>| ShownRecipient {
-        path: readable(r.path),
-        parameters: readable(r.params),
-    };
-    let part = |p: &mime::Part| ShownPart {
-        depth: p.depth,
-        content_type: p.content_type.clone(),
-        decoded_bytes: p.decoded_bytes,
-        file_name: p.file_name.clone(),
-    };
-    Ok(Shown {
-        entry: Entry::new(slot, envelope, noted),
-        stored_bytes: stored_of(slot),
-        helo: readable(decoded.helo),
-        protocol: readable(decoded.protocol),
-        listener: readable(decoded.listener),
-        mail_parameters: readable(decoded.mail_params),
-        recipients: decoded.recipients().map(recipient).collect(),
-        headers: outline.headers.clone(),
-        parts: outline.parts.iter().map(part).collect(),
-        parts_total: outline.parts_total,
-    })
+fn print_text(text: &str, out: &mut Out) -> std::io::Result<()> {
+    if is_terminal() {
+        // CR is no harm in front of LF.
+        return out.write_all(harmless(&text.replace("\r\n", "\n")).as_bytes());
+    }
+    out.write_all(text.as_bytes())
 }
 
-fn print(shown: &Shown, outline: &Outline, out: &mut Out) -> anyhow::Result<()> {
-    let entry = &shown.entry;
-    let mut line = |name: &str, value: &str| {
-        let value = harmless(value).replace(['\n', '\t'], " ");
-        writeln!(out, "{name:<14}{}", value.trim_end())
-    };
-    line("message", &entry.id)?;
-    line("received", &entry.received_at)?;
-    line("from client", &format!("{} ({} {})", entry.client, shown.protocol, shown.helo))?;
-    line("listener", &shown.listener)?;
-    line("reply", &entry.reply)?;
-    line("size", &format!("{} octets", entry.size))?;
-    if let Some(stored) = shown.stored_bytes {
-        line("stored", &format!("{}: only {stored} of them", entry.store))?;
-    }
-    if !entry.flags.is_empty() {
-        line("flags", &entry.flags.join(", "))?;
-    }
-    line("reverse-path", &format!("<{}> {}", entry.mail_from, shown.mail_parameters))?;
-    for recipient in &shown.recipients {
-        line("forward-path", &format!("<{}> {}", recipient.path, recipient.parameters))?;
-    }
-    writeln!(out)?;
-    for (name, value) in &shown.headers {
-        let value = harmless(value).replace(['\n', '\t'], " ");
-        writeln!(out, "{}: {value}", harmless(name))?;
-    }
-    writeln!(out)?;
-    for part in &shown.parts {
-        let indent = "  ".repeat(part.depth);
-        let name = part.file_name.as_deref().map_or(String::new(), |n| format!("  {n}"));
-        let text = format!("{indent}{}  {} octets{name}", part.content_type, part.decoded_bytes);
-        writeln!(out, "{}", harmless(&text).replace('\n', " "))?;
-    }
-    if shown.parts_total > shown.parts.len() {
-        writeln!(out, "and {} further parts", shown.parts_total - shown.parts.len())?;
-    }
-    print_text(outline, out)
+fn is_terminal() -> bool {
+    std::io::stdout().is_terminal()
 }
 
-fn print_text(outline: &Outline, out: &mut Out) -> anyhow::Result<()> {
-    let Some(text) = &outline.text else { return Ok(()) };
-    writeln!(out)?;
-    let mut lines = text.lines();
-    for line in lines.by_ref().take(TEXT_LINES_MAX) {
-        writeln!(out, "{}", harmless(line))?;
+/// What comes from a mail, on a line of its own: no control character makes two of it.
+fn one_line(text: &str) -> String {
+    harmless(text).replace('\n', " ")
+}
+
+/// The content of a part, numbered from 1.
+fn part(number: usize, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
+    let taken = parts(message);
+    let Some(part) = number.checked_sub(1).and_then(|at| taken.parts.get(at)) else {
+        let there = taken.parts.len();
+        eprintln!("sinkctl: {}: no part {number}: they are numbered from 1 to {there}", slot.id);
+        return Ok(Finding::DoesNotHold);
+    };
+    let content = part.content();
+    if is_terminal() {
+        print_text(&String::from_utf8_lossy(&content), out)?;
+    } else {
+        out.write_all(&content)?;
     }
-    if lines.next().is_some() {
-        writeln!(out, "… (the whole message: sinkctl cat)")?;
+    Ok(Finding::Holds)
+}
+
+fn attachments(message: &[u8]) -> Vec<String> {
+    let taken = parts(message);
+    let numbered = taken.parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
+    let line = |(at, part): (usize, &Part<'_>)| {
+        let name = part.file_name.as_deref().unwrap_or("");
+        // A tab in a name would be one column more.
+        let columns = [
+            (at + 1).to_string(),
+            decoded_bytes(part).to_string(),
+            part.content_type.clone(),
+            name.to_owned(),
+        ];
+        columns.map(|column| column.replace('\t', " ")).join("\t")
+    };
+    numbered.map(line).collect()
+}
+
+/// Octets of content; a multipart has none but that of its parts.
+fn decoded_bytes(part: &Part<'_>) -> usize {
+    match part.kind {
+        Kind::Multipart => 0,
+        Kind::Leaf | Kind::Message => part.content().len(),
     }
-    Ok(())
 }

@@ -69,8 +69,8 @@ impl Query {
 
     /// Is it true of this message? Whatever [`Query::on_columns`] says, this says too.
     ///
-    /// `message`: what is stored of it, with its dots unstuffed. Its body is decoded and folded once,
-    /// and only if the answer depends on it; bounds of that are in `mime::text`.
+    /// `message`: what is stored of it, with its dots unstuffed. Its body is decoded and folded
+    /// once, and only if the answer depends on it; bounds of that are in `mime::text`.
     pub fn on_message(&self, columns: &Columns<'_>, message: &[u8], scratch: &mut Scratch) -> bool {
         matching::Sight::new(columns, Some(message), scratch).on_message(&self.root)
     }

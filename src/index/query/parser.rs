@@ -102,7 +102,7 @@ impl<'p> Parser<'p> {
                 if self.terms > TERMS_MAX {
                     return Err(QueryError::new(at.clone(), Fault::TooManyTerms));
                 }
-                Ok(Node::Term(Term::parse(raw, at, self.known)?))
+                Ok(Node::Term(Box::new(Term::parse(raw, at, self.known)?)))
             }
             Token::Close => Err(QueryError::new(at.clone(), Fault::StrayParenthesis)),
             Token::Or => Err(QueryError::new(at.clone(), Fault::NothingBefore("OR"))),

@@ -418,7 +418,8 @@ proptest! {
     #[test]
     fn texts_that_are_nearly_queries(pieces in prop::collection::vec(prop::sample::select(vec![
         " ", "(", ")", "-", "\"", "*", "\\", ":", "=", "OR", "AND", "NOT", "a", "ü", "赤", ".", "@",
-        "<", ">", "..", "1K", "subject:", "from:", "header:", "filename:", "size:", "after:", "run:",
+        "<", ">", "..", "1K", "subject:",
+        "from:", "header:", "filename:", "size:", "after:", "run:",
         "has:attachment", "message-id:", "10m", "now",
     ]), 0..14)) {
         check_query(pieces.concat().as_bytes());

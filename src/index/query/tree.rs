@@ -11,7 +11,7 @@ pub(super) enum Node {
     /// Any of them, at least two; none stands right in another one.
     Or(Vec<Node>),
     Not(Box<Node>),
-    Term(Term),
+    Term(Box<Term>),
 }
 
 impl Node {

@@ -1,0 +1,118 @@
+//! Names for files that somebody else chose.
+use sinkd::mime::part::{Kind, Part};
+
+/// Octets of a name; file systems take 255, and a number may follow.
+const BYTES_MAX: usize = 120;
+/// Octets of an extension that is kept when a name is cut.
+const EXTENSION_BYTES_MAX: usize = 16;
+
+/// A name for a part's content: its own made safe, or `part-N` and an extension for its type.
+pub fn file_name(part: &Part<'_>, number: usize) -> String {
+    let own = part.file_name.as_deref().map(safe).filter(|name| !name.is_empty());
+    own.unwrap_or_else(|| format!("part-{number}.{}", extension(part)))
+}
+
+/// What is left of a name when it can't lead anywhere, hide, or pass for another: the last
+/// component of a path without control characters, marks of direction, leading dots and dashes, and
+/// what other systems forbid; at most 120 octets. May be empty.
+fn safe(name: &str) -> String {
+    let last = name.rsplit(['/', '\\']).next().unwrap_or("");
+    let kept = last.chars().filter(|c| !c.is_control() && !is_unseen(*c));
+    let kept: String = kept
+        .map(|c| if matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') { '_' } else { c })
+        .collect();
+    let kept = kept.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, '.' | '-' | '~'));
+    let kept = kept.trim_end_matches(|c: char| c.is_whitespace() || c == '.');
+    let cut = cut(kept);
+    if is_reserved(&cut) { format!("_{cut}") } else { cut }
+}
+
+/// Characters that turn the direction of what follows, or have no width: `gpj.exe` looks like
+/// `exe.jpg` with one.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// Shortens the name before its extension.
+fn cut(name: &str) -> String {
+    if name.len() <= BYTES_MAX {
+        return name.to_owned();
+    }
+    let dot = name.rfind('.').filter(|dot| name.len() - dot <= EXTENSION_BYTES_MAX);
+    let (stem, extension) = name.split_at(dot.unwrap_or(name.len()));
+    let stem = &stem[..stem.floor_char_boundary(BYTES_MAX - extension.len())];
+    format!("{}{extension}", stem.trim_end())
+}
+
+/// Devices of Windows, which a folder may be shared with, whatever their extension.
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or("").trim_end().to_ascii_lowercase();
+    let is_numbered = |device: &str| {
+        stem.strip_prefix(device).is_some_and(|n| n.len() == 1 && n.as_bytes()[0].is_ascii_digit())
+    };
+    matches!(&*stem, "con" | "prn" | "aux" | "nul") || is_numbered("com") || is_numbered("lpt")
+}
+
+fn extension(part: &Part<'_>) -> &'static str {
+    match (part.kind, &*part.content_type) {
+        (Kind::Message, _) | (_, "message/rfc822" | "message/global") => "eml",
+        (_, "text/html") => "html",
+        (_, "text/calendar") => "ics",
+        (_, "text/csv") => "csv",
+        (_, "application/json") => "json",
+        (_, "application/pdf") => "pdf",
+        (_, "application/zip") => "zip",
+        (_, "application/pgp-signature" | "application/pgp-encrypted") => "asc",
+        (_, "image/gif") => "gif",
+        (_, "image/jpeg") => "jpg",
+        (_, "image/png") => "png",
+        (_, "image/svg+xml") => "svg",
+        (_, kind) if kind.starts_with("text/") || kind.starts_with("message/") => "txt",
+        _ => "bin",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_mean_harm_are_made_safe() {
+        for (name, expected) in [
+            ("a.pdf", "a.pdf"),
+            ("Grüße 2026.pdf", "Grüße 2026.pdf"),
+            ("../../etc/passwd", "passwd"),
+            ("/etc/passwd", "passwd"),
+            ("C:\\Windows\\x.dll", "x.dll"),
+            ("..", ""),
+            ("...", ""),
+            ("a/..", ""),
+            ("a/", ""),
+            ("", ""),
+            (".bashrc", "bashrc"),
+            ("-rf", "rf"),
+            ("~root", "root"),
+            ("a\0b\nc\x1b[2Jd", "abc[2Jd"),
+            ("invoice\u{202e}fdp.exe", "invoicefdp.exe"),
+            ("a:b|c?.txt", "a_b_c_.txt"),
+            ("CON", "_CON"),
+            ("nul.txt", "_nul.txt"),
+            ("com1", "_com1"),
+            ("com10", "com10"),
+            ("name. . ", "name"),
+        ] {
+            assert_eq!(safe(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn long_names_keep_their_extension() {
+        let name = format!("{}.pdf", "ü".repeat(500));
+        let cut = safe(&name);
+        assert!(cut.len() <= BYTES_MAX && cut.ends_with("ü.pdf"), "{cut}");
+        assert_eq!(safe(&"x".repeat(BYTES_MAX)).len(), BYTES_MAX);
+        assert_eq!(safe(&"x".repeat(BYTES_MAX + 1)).len(), BYTES_MAX);
+        assert_eq!(safe(&format!("a.{}", "b".repeat(500))).len(), BYTES_MAX);
+    }
+}

@@ -1,0 +1,78 @@
+//! `--save`: the parts of a message as files.
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use sinkd::mime::part::{Kind, Part, Parts, parts};
+
+use super::file_name::file_name;
+use crate::print::harmless;
+use crate::{Finding, Out};
+
+/// Files of one name that are counted up before we give up.
+const SAME_NAME_MAX: usize = 10_000;
+
+/// Writes what the message is made of, a forwarded message as one file, and prints the paths.
+pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
+    fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    let taken = parts(message);
+    for (at, part) in taken.parts.iter().enumerate() {
+        if part.kind == Kind::Multipart || is_inside_a_message(&taken, part) {
+            continue;
+        }
+        let (path, mut file) = create(folder, &file_name(part, at + 1))?;
+        file.write_all(&part.content()).with_context(|| path.display().to_string())?;
+        writeln!(out, "{}", harmless(&path.display().to_string()))?;
+    }
+    Ok(Finding::Holds)
+}
+
+/// Then it is in that message's file.
+fn is_inside_a_message(taken: &Parts<'_>, part: &Part<'_>) -> bool {
+    let mut around = std::iter::successors(part.parent, |at| taken.parts[*at].parent);
+    around.any(|at| taken.parts[at].kind == Kind::Message)
+}
+
+/// A file that was not there before: `a.pdf`, or else `a-2.pdf` and so on. What has that name
+/// already stays as it is, and a link is not followed.
+fn create(folder: &Path, name: &str) -> anyhow::Result<(PathBuf, File)> {
+    for number in 1..=SAME_NAME_MAX {
+        let path = folder.join(numbered(name, number));
+        match OpenOptions::new().write(true).create_new(true).open(&path) {
+            Ok(file) => return Ok((path, file)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error).with_context(|| path.display().to_string()),
+        }
+    }
+    anyhow::bail!("{}: {SAME_NAME_MAX} files of this name", folder.join(name).display())
+}
+
+fn numbered(name: &str, number: usize) -> String {
+    match (number, name.rfind('.').filter(|dot| *dot > 0)) {
+        (1, _) => name.to_owned(),
+        (_, Some(dot)) => format!("{}-{number}{}", &name[..dot], &name[dot..]),
+        (_, None) => format!("{name}-{number}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_overwritten_and_no_link_is_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("in"), dir.path().join("out"));
+        fs::create_dir(&inside).unwrap();
+        fs::write(inside.join("a.txt"), "old").unwrap();
+        std::os::unix::fs::symlink(&outside, inside.join("a-2.txt")).unwrap();
+        let (path, mut file) = create(&inside, "a.txt").unwrap();
+        file.write_all(b"new").unwrap();
+        assert_eq!(path, inside.join("a-3.txt"));
+        assert_eq!(fs::read(inside.join("a.txt")).unwrap(), b"old");
+        assert!(!outside.exists());
+        assert_eq!(numbered("a", 2), "a-2");
+        assert_eq!(numbered("a.tar.gz", 3), "a.tar-3.gz");
+    }
+}
