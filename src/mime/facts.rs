@@ -32,10 +32,10 @@ enum Role {
 const NAME_BYTES_MAX: usize = 32;
 
 impl Role {
-    fn of(name: &str) -> Role {
+    fn of(name: &[u8]) -> Role {
         let mut lower = [0; NAME_BYTES_MAX];
         let Some(lower) = lower.get_mut(..name.len()) else { return Role::Other };
-        lower.copy_from_slice(name.as_bytes());
+        lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         match &*lower {
             b"from" | b"sender" => Role::Originator,
@@ -77,7 +77,7 @@ pub struct Facts {
     pub has_attachment: bool,
     /// Hash of what two copies of the same content have in common: not of the fields that say how
     /// a copy travelled (docs/search.md lists them), Message-ID and Date, the sequence field, of
-    /// folds, boundaries, and parts that are signatures.
+    /// folds in the header, boundaries, and parts that are signatures.
     pub content_hash: u128,
     /// The number in the sequence field.
     pub sequence: Option<u64>,
@@ -123,13 +123,10 @@ impl Extractor {
     fn take_apart(&self, message: &[u8], facts: &mut Facts) {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
-            for field in fields(part.header) {
-                let role = Role::of(field.name);
-                let is_kept = n > 0 || self.take_field(&field, role, facts);
-                if is_kept && role != Role::Description {
-                    hash.update(field.name.as_bytes());
-                    hash.update(&field.unfolded());
-                }
+            match part.kind {
+                // It holds neither a boundary nor what we look for.
+                Kind::Leaf if n > 0 => hash.update(part.header),
+                _ => self.take_header(part.header, n == 0, facts, &mut hash),
             }
             if let Some(name) = &part.file_name {
                 push_line(&mut facts.file_names, name);
@@ -138,6 +135,17 @@ impl Extractor {
             hash_content(part, &mut hash);
         }
         facts.content_hash = hash.digest128();
+    }
+
+    fn take_header(&self, header: &[u8], is_own: bool, facts: &mut Facts, hash: &mut Xxh3) {
+        for field in fields(header) {
+            let role = Role::of(field.name_octets);
+            let is_kept = !is_own || self.take_field(&field, role, facts);
+            if is_kept && role != Role::Description {
+                hash.update(field.name_octets);
+                hash.update(&field.unfolded());
+            }
+        }
     }
 
     /// A field of the message's own header. Do two copies of the content have it in common?

@@ -295,7 +295,7 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let (mut content_type, mut disposition, mut encoding) = (None, None, None);
     // Of each name the first counts.
-    for field in fields(header).filter(|field| field.name.starts_with(['C', 'c'])) {
+    for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
         if field.is_named("Content-Type") {
             content_type.get_or_insert(field);
         } else if field.is_named("Content-Disposition") {
