@@ -32,8 +32,8 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
         "top needs a terminal; what it shows is also in: sinkctl stats --json"
     );
     let ended = Arc::new(AtomicBool::new(false));
-    // SIGHUP ends us as it ends any program: the terminal has gone, and crossterm would read its end
-    // for ever. A second signal does too, should the first not be heard.
+    // SIGHUP ends us as it ends any program: the terminal has gone, and crossterm would read its
+    // end for ever. A second signal does too, should the first not be heard.
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, ended.clone())?;
         signal_hook::flag::register(signal, ended.clone())?;
