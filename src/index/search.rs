@@ -81,11 +81,9 @@ impl LeftOut {
         }
     }
 
-    fn unreadable(&mut self, damage: Option<&Damage>) {
+    fn unreadable(&mut self, damage: &Damage) {
         self.unreadable += 1;
-        if let Some(damage) = damage {
-            self.tell(damage);
-        }
+        self.tell(damage);
     }
 
     fn add(&mut self, other: LeftOut) {
@@ -249,10 +247,16 @@ impl<'a> Part<'a> {
             if summary.flags.is_removed(entry.slot) {
                 continue;
             }
-            let answer = match entry.is_unreadable {
-                true => Err(None),
-                false if !self.is_during(entry.columns.received_at_ns) => Ok(Answer::NO),
-                false => self.probe.ask_entry(segment, &entry).map_err(Some),
+            if entry.is_unreadable {
+                // The slot knows what the entry doesn't: when it came, and what is wrong.
+                match self.not_indexed_one(segment, summary, segment.slot(entry.slot)) {
+                    Go::On => continue,
+                    Go::Enough => return,
+                }
+            }
+            let answer = match self.is_during(entry.columns.received_at_ns) {
+                false => Ok(Answer::NO),
+                true => self.probe.ask_entry(segment, &entry),
             };
             let hit = Hit {
                 start_count: summary.identity.start_count,
@@ -292,17 +296,18 @@ impl<'a> Part<'a> {
             }
             Ok(slot) => slot,
             Err(damage) => {
-                self.left_out.unreadable(Some(&damage));
+                self.left_out.unreadable(&damage);
                 return Go::On;
             }
         };
-        if self.shared.wanted.indexed_only {
+        let is_during = self.is_during(slot.facts.received_at_ns);
+        if is_during && self.shared.wanted.indexed_only {
             self.left_out.not_indexed += 1;
             return Go::On;
         }
-        let answer = match self.is_during(slot.facts.received_at_ns) {
+        let answer = match is_during {
             false => Ok(Answer::NO),
-            true => self.probe.ask(segment, &slot).map_err(Some),
+            true => self.probe.ask(segment, &slot),
         };
         let hit = Hit {
             start_count: summary.identity.start_count,
@@ -312,9 +317,9 @@ impl<'a> Part<'a> {
         self.take(hit, answer)
     }
 
-    fn take(&mut self, hit: Hit, answer: Result<Answer, Option<Damage>>) -> Go {
+    fn take(&mut self, hit: Hit, answer: Result<Answer, Damage>) -> Go {
         match answer {
-            Err(damage) => self.left_out.unreadable(damage.as_ref()),
+            Err(damage) => self.left_out.unreadable(&damage),
             Ok(Answer { is_match, is_partial }) => {
                 self.left_out.partial += u64::from(is_partial && !is_match);
                 if is_match {
