@@ -82,11 +82,11 @@ fn mail(dice: &mut Dice) -> (Vec<u8>, u32) {
             b"Gr\xfc\xdfe und hello\r\n",
         ]
         .concat(),
-        5 => format!(
-            "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= =?iso-2022-jp?b?GyRCQ21KOBsoQg==?=\r\n\
-             Content-Transfer-Encoding: base64\r\n\r\naW52b2ljZSBoZWxsbw==\r\n"
+        5 => concat!(
+            "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= =?iso-2022-jp?b?GyRCQ21KOBsoQg==?=\r\n",
+            "Content-Transfer-Encoding: base64\r\n\r\naW52b2ljZSBoZWxsbw==\r\n"
         )
-        .into_bytes(),
+        .into(),
         6 => format!(
             "{header}Content-Transfer-Encoding: quoted-printable\r\n\r\nra=\r\nre Gr=C3=BC=C3=9Fe\r\n"
         )

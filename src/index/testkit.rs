@@ -1,5 +1,5 @@
-//! What holds for any octets that are taken for a sidecar, and for what is kept of any mail; for the
-//! fuzzer, benchmarks and tests.
+//! What holds for any octets that are taken for a sidecar, and for what is kept of any mail; for
+//! the fuzzer, benchmarks and tests.
 use super::block::BlockBuilder;
 use super::columns::{Columns, Lines};
 use super::format::{
