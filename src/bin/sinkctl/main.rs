@@ -46,8 +46,8 @@ pub enum Finding {
 /// Where results go.
 pub type Out = BufWriter<io::StdoutLock<'static>>;
 
-/// In a query `-has:attachment` is a term, and no flag `-h`: a blank before it, which no query minds,
-/// says so to the parser of flags.
+/// In a query `-has:attachment` is a term, and no flag `-h`: a blank before it, which no query
+/// minds, says so to the parser of flags.
 fn with_negated_terms(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
     let mut is_query = false;
     args.map(move |arg| {
