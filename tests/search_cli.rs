@@ -67,6 +67,9 @@ fn a_search_prints_a_table_objects_ids_or_a_number() {
     assert_eq!(found(data, "to:example.com"), bobs);
     assert_eq!(found(data, "filename:.pdf"), bobs);
     assert_eq!(found(data, "body:\"thank you\"").len(), 40);
+    // Neither is a flag.
+    assert_eq!(found(data, "-has:attachment").len(), 40);
+    assert_eq!(run(data, &["search", "-filename:bill", "-grusse", "--count"]).0, "0\n");
     assert_eq!(run(data, &["search", "--ids", "--limit", "2", "has:attachment"]).0, {
         format!("{}\n{}\n", bobs[0], bobs[1])
     });

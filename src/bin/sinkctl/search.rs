@@ -102,7 +102,8 @@ pub fn say_left_out(left_out: &LeftOut) -> bool {
     }
     if *partial > 0 {
         eprintln!(
-            "sinkctl: {partial} messages are not stored in full: the query asks about the rest"
+            "sinkctl: {partial} messages are not stored in full; the query asks about what is \
+             missing"
         );
     }
     if *unreadable > 0 {
