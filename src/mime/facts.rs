@@ -226,8 +226,8 @@ fn push_addresses(list: &mut String, field: &Field<'_>) {
     }
 }
 
-/// The address of `ann@example.org` and of `Ann Smith <ann@example.org>`, which most fields are: the
-/// library takes a microsecond for them. `None`: it may be anything.
+/// The address of `ann@example.org` and of `Ann Smith <ann@example.org>`, which most fields are:
+/// the library takes a microsecond for them. `None`: it may be anything.
 fn only_address(raw: &[u8]) -> Option<&str> {
     let value = raw.trim_ascii();
     let address = match value.strip_suffix(b">") {
