@@ -389,6 +389,8 @@ fn it_is_said_where_not_all_of_a_message_is_stored() {
         let folder = Folder::open(data.path()).unwrap();
         let found = find(&folder, "hello", all());
         assert_eq!((found.matches, found.left_out.partial), (10, 20));
+        let found = find(&folder, "-hello", all());
+        assert_eq!((found.matches, found.left_out.partial), (20, 20));
         // The columns are enough for these.
         let found = find(&folder, "subject:number", all());
         assert_eq!((found.matches, found.left_out.partial), (20, 0));
@@ -430,6 +432,25 @@ fn a_damaged_message_is_said_and_others_are_found() {
             assert!(!ids(&found).contains(&damaged));
             assert!(!found.left_out.is_nothing());
         }
+    }
+}
+
+#[test]
+fn a_damaged_index_is_said_and_costs_nothing_but_time() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..50, plain);
+    index(data.path());
+    let folder = Folder::open(data.path()).unwrap();
+    assert_eq!(find(&folder, "subject:number", all()).unusable, [0; 0]);
+    for (at, number) in [(8, 1), (200, 1)] {
+        index(data.path());
+        let path = sidecar::path(data.path(), number);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let found = find(&folder, "subject:number", all());
+        assert_eq!((found.matches, found.unusable), (50, vec![number]), "octet {at}");
+        assert!(found.left_out.is_nothing());
     }
 }
 
