@@ -81,10 +81,12 @@ pub struct Sidecar {
 }
 
 impl Sidecar {
-    /// Reads the sidecar of segment `identity`; `None`: there is no such file. Costs one read of
+    /// Reads the sidecar of segment `identity`; `None`: there is none yet. Costs one read of
     /// about 200 octets a message, and their checksums.
     pub fn read(data: &Path, identity: &Identity) -> io::Result<Option<Result<Sidecar, Unusable>>> {
         match fs::read(path(data, identity.number)) {
+            // It is being made.
+            Ok(bytes) if bytes.len() < HEADER_BYTES => Ok(None),
             Ok(bytes) => Ok(Some(Sidecar::of(bytes, identity))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e),
