@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::log;
 use crate::smtp::limits::Limits;
+use crate::{index, log};
 
 use http::Http;
 use storage::{Store, StoreRule};
@@ -62,6 +62,10 @@ pub struct Config {
     pub stats_retain_age: Option<Duration>,
     /// A run begins with the first message after so long without any.
     pub run_after_idle: Option<Duration>,
+    /// When and how mail is indexed.
+    pub index: index::Settings,
+    /// NOOP may name marks and runs.
+    pub noop_marks: bool,
     pub http: Http,
     pub stop_grace: Duration,
     pub stop_after_messages: Option<u64>,
@@ -115,6 +119,8 @@ impl Default for Config {
             stats: true,
             stats_retain_age: None,
             run_after_idle: None,
+            index: index::Settings::default(),
+            noop_marks: false,
             http: Http::IfFree,
             stop_grace: Duration::from_secs(10),
             stop_after_messages: None,

@@ -5,7 +5,7 @@ mod common;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::Sink;
+use common::{LOAD_ARGS as ARGS, Sink};
 use sinkd::stats::{Counter, Hub, Metric, Recorder};
 use tempfile::tempdir;
 
@@ -73,28 +73,9 @@ fn tile(page: &str, name: &str) -> String {
     value.split('<').next().unwrap().to_owned()
 }
 
-/// Sessions of five messages with two recipients each, and one message that is refused.
 fn load(sink: &Sink, sessions: usize) {
-    for _ in 0..sessions {
-        let mut client = sink.connect();
-        client.ehlo();
-        for i in 0..5 {
-            assert_eq!(client.command("MAIL FROM:<a@example.org>"), 250);
-            assert_eq!(client.command("RCPT TO:<b@example.org>"), 250);
-            assert_eq!(client.command("RCPT TO:<c@example.org>"), 250);
-            assert_eq!(client.command("DATA"), 354);
-            client.send(&[&b"x".repeat(100 * i)[..], b"\r\n.\r\n"].concat());
-            assert_eq!(client.reply().0, 250);
-        }
-        client.begin("a@example.org", "b@example.org");
-        client.send(&[&b"x".repeat(3000)[..], b"\r\n.\r\n"].concat());
-        assert_eq!(client.reply().0, 552);
-        assert_eq!(client.command("QUIT"), 221);
-        assert!(client.rest().is_empty());
-    }
+    common::load(sink, sessions, |i| [&b"x".repeat(100 * i)[..], b"\r\n"].concat());
 }
-
-const ARGS: [&str; 4] = ["--message-bytes-max", "2000", "--workers", "2"];
 
 fn check_totals(page: &str, sessions: u64) {
     assert_eq!(tile(page, "messages"), (5 * sessions).to_string());

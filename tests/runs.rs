@@ -131,6 +131,16 @@ fn two_folders_are_compared() {
     // Shorter than five seconds: nothing is said about noise.
     assert!(found.iter().all(|line| line["differs"].is_null()), "{out}");
     assert!(!say(one.path(), &["compare", paths[0], paths[1]]).contains("NaN"));
+    let logs = std::fs::read_dir(other.path().join("stats")).unwrap();
+    let mut logs = logs.map(|entry| entry.unwrap().path());
+    // Not that of the whole hour, which compare does not read.
+    let is_by_second = |name: &str| name.ends_with(".hlog") && !name.ends_with(".hour.hlog");
+    let log = logs.find(|path| is_by_second(path.to_str().unwrap())).unwrap();
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, format!("{text}Tag=transaction_us,garbage\n")).unwrap();
+    let (out, errors, code) = sinkctl(one.path(), &["compare", paths[0], paths[1]]);
+    assert!(code == 1 && errors.contains("not a line of an interval log"), "{errors}");
+    assert!(!out.is_empty(), "what can be read is compared");
     let (_, errors, code) = sinkctl(one.path(), &["compare", paths[0], "nothing"]);
     assert!(code == 2 && errors.contains("no run 'nothing'"), "{errors}");
     let empty = tempdir().unwrap();

@@ -4,44 +4,19 @@ mod common;
 
 use std::path::Path;
 
-use common::{Sink, sinkctl};
+use common::{LOAD_ARGS as ARGS, Sink, sinkctl, sinkctl_on};
 use serde_json::Value;
 use tempfile::tempdir;
 
 fn stats(folders: &[&Path], more: &[&str]) -> Value {
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinkctl"));
-    for folder in folders {
-        command.arg("--data").arg(folder);
-    }
-    let output = command.args(["stats", "--json"]).args(more).output().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    let (out, errors, code) = sinkctl_on(folders, &[&["stats", "--json"], more].concat());
+    assert_eq!(code, 0, "{errors}");
+    serde_json::from_slice(&out).unwrap()
 }
 
-/// Some sessions: each with five messages of two recipients, one command that is unknown, and one
-/// message that is too large.
 fn load(sink: &Sink, sessions: usize) {
-    for _ in 0..sessions {
-        let mut client = sink.connect();
-        client.ehlo();
-        for _ in 0..5 {
-            assert_eq!(client.command("MAIL FROM:<a@example.org>"), 250);
-            assert_eq!(client.command("RCPT TO:<b@example.org>"), 250);
-            assert_eq!(client.command("RCPT TO:<c@example.org>"), 250);
-            assert_eq!(client.command("DATA"), 354);
-            client.send(b"Subject: x\r\n\r\nx\r\n.\r\n");
-            assert_eq!(client.reply().0, 250);
-        }
-        assert_eq!(client.command("WHAT"), 500);
-        client.begin("a@example.org", "b@example.org");
-        client.send(&[&b"x".repeat(3000)[..], b"\r\n.\r\n"].concat());
-        assert_eq!(client.reply().0, 552);
-        assert_eq!(client.command("QUIT"), 221);
-        assert!(client.rest().is_empty());
-    }
+    common::load(sink, sessions, |_| b"Subject: x\r\n\r\nx\r\n".to_vec());
 }
-
-const ARGS: [&str; 4] = ["--message-bytes-max", "2000", "--workers", "2"];
 
 fn check(found: &Value, sessions: u64) {
     let totals = &found["totals"];

@@ -12,10 +12,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("log", &[]),
     ("mime", &[]),
     ("index", &["log", "smtp", "mime"]),
-    ("config", &["smtp", "log"]),
+    ("config", &["smtp", "log", "index"]),
     ("stats", &[]),
     ("plot", &[]),
-    ("server", &["smtp", "log", "config", "stats"]),
+    ("server", &["smtp", "log", "config", "stats", "index"]),
     ("http", &["config", "stats", "server"]),
 ];
 
@@ -30,6 +30,7 @@ const BANNED: &[(&str, &[&str])] = &[
         "Instant::now",
         &[
             "server/clock.rs",
+            "server/index.rs",
             "log/ahead.rs",
             "log/flush.rs",
             "log/provision.rs",
@@ -37,6 +38,7 @@ const BANNED: &[(&str, &[&str])] = &[
             "log/recovery.rs",
             "log/sync.rs",
             "stats/hub.rs",
+            "index/backlog.rs",
             "bin/",
         ],
     ),

@@ -43,6 +43,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         return Ok(());
     }
     start_logging(&config)?;
+    end_on_panic();
     serve(&config)
 }
 
@@ -126,6 +127,18 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
         LogFormat::Json => builder.json().init(),
     }
     Ok(())
+}
+
+/// A panic is a bug, and nobody knows what holds after it: it ends sinkd, and recovery sees to the
+/// rest. Only where mail is taken apart for the index it is the mail's fault, and is caught.
+fn end_on_panic() {
+    let say = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        say(panic);
+        if !sinkd::mime::is_taking_apart() {
+            std::process::abort();
+        }
+    }));
 }
 
 fn serve(config: &Config) -> anyhow::Result<()> {

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
 use super::{Config, LogFormat, http, listen, storage, transcript};
+use crate::index::When;
+use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
 
 /// A value that can't be taken: what was expected.
@@ -68,6 +70,18 @@ fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> 
 
 fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
     bytes.filter(|b| (min..=max).contains(b))
+}
+
+fn parse_switch(text: &str) -> Option<bool> {
+    match text {
+        "on" => Some(true),
+        "off" => Some(false),
+        _ => None,
+    }
+}
+
+fn show_switch(is_on: bool) -> String {
+    quoted(if is_on { "on" } else { "off" })
 }
 
 fn parse_durability(text: &str) -> Option<Durability> {
@@ -395,15 +409,8 @@ pub const KEYS: &[Key] = &[
         "on|off",
         "Keep statistics beside the mail, for sinkctl stats.",
         "on or off",
-        |c, v| {
-            c.stats = match v {
-                "on" => true,
-                "off" => false,
-                _ => return None,
-            };
-            Some(())
-        },
-        |c| quoted(if c.stats { "on" } else { "off" })
+        |c, v| parse_switch(v).map(|on| c.stats = on),
+        |c| show_switch(c.stats)
     ),
     key!(
         "stats",
@@ -428,6 +435,69 @@ pub const KEYS: &[Key] = &[
             parse_option(v, least).map(|t| c.run_after_idle = t)
         },
         |c| show_option(c.run_after_idle, show_time)
+    ),
+    key!(
+        "stats",
+        "noop_marks",
+        "on|off",
+        "Let clients name marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
+        "on or off",
+        |c, v| parse_switch(v).map(|on| c.noop_marks = on),
+        |c| show_switch(c.noop_marks)
+    ),
+    key!(
+        "index",
+        "index",
+        "WHEN",
+        "When mail is indexed for sinkctl search: lazy is in the machine's idle time, eager as it \
+         comes, off never.",
+        "eager, lazy or off",
+        |c, v| {
+            c.index.when = match v {
+                "eager" => When::Eager,
+                "lazy" => When::Lazy,
+                "off" => When::Off,
+                _ => return None,
+            };
+            Some(())
+        },
+        |c| {
+            let when = match c.index.when {
+                When::Eager => "eager",
+                When::Lazy => "lazy",
+                When::Off => "off",
+            };
+            quoted(when)
+        }
+    ),
+    key!(
+        "index",
+        "index_threads",
+        "N",
+        "Threads that index mail; more than one helps to catch up.",
+        "a number from 1 to 64",
+        |c, v| count::<usize>(v).filter(|n| *n <= 64).map(|n| c.index.threads = n),
+        |c| number(c.index.threads)
+    ),
+    key!(
+        "index",
+        "sequence_field",
+        "NAME",
+        "Header field that numbers the messages, kept in the index; \"none\" for none.",
+        "the name of a header field, at most 64 octets, or \"none\"",
+        |c, v| {
+            let is_name = |name: &str| {
+                let is_ftext = |octet: u8| octet.is_ascii_graphic() && octet != b':';
+                (1..=SEQUENCE_FIELD_BYTES_MAX).contains(&name.len()) && name.bytes().all(is_ftext)
+            };
+            let name = if v == "none" { "" } else { Some(v).filter(|v| is_name(v))? };
+            c.index.sequence_field = name.into();
+            Some(())
+        },
+        |c| match c.index.sequence_field.as_str() {
+            "" => quoted("none"),
+            name => quoted(name),
+        }
     ),
     key!(
         "http",
@@ -574,6 +644,8 @@ mod tests {
             ("transcript_sessions", "2/10", false),
             ("transcript", "", false),
             ("log_format", "xml", false),
+            ("noop_marks", "on", true),
+            ("noop_marks", "true", false),
             ("hostname", "two words", false),
         ];
         for (name, value, good) in rows {

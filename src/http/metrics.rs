@@ -32,6 +32,11 @@ fn write(facts: &Facts) -> String {
             *replies.entry(name).or_default() += n;
         }
         statistics(&mut text, |c| total.counter(c), &replies, |m| total.histogram(m));
+        let (messages, seconds) = live.index_lag();
+        let help = "Messages that are not indexed yet.";
+        text.single("sinkd_index_lag_messages", Kind::Gauge, help, messages);
+        let help = "Age of the oldest message that is not indexed yet.";
+        text.single("sinkd_index_lag_seconds", Kind::Gauge, help, seconds);
     }
     text.into_string()
 }

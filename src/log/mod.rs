@@ -44,6 +44,7 @@ mod sync;
 mod window;
 mod writer;
 
+pub(crate) use disk::segment_path;
 pub use error::OpenError;
 pub use events::{By, Dropped};
 #[doc(hidden)]
@@ -57,6 +58,7 @@ pub use id::{MessageId, NotAnId};
 pub use moment::{Moment, NotAMoment};
 pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
+pub(crate) use recovery::segment_files;
 pub use removal::{Remove, Removed, remove};
 pub use reservation::{Commit, PendingCommit, Reservation};
 pub use retention::Retention;

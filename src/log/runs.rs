@@ -112,9 +112,7 @@ impl Runs {
 
     /// The same at a given whole second, Unix ns.
     pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
-        if !is_good(name, NAME_BYTES_MAX) || name.contains('/') {
-            return Err(RunError::Name);
-        }
+        Runs::check_name(name)?;
         let mut file = events::locked(folder)?;
         let before = Runs::read(folder)?;
         if before.find(name).is_ok() {
@@ -142,16 +140,30 @@ impl Runs {
         Ok(Run { until_ns: Some(at_ns), ..run })
     }
 
-    /// Notes a moment.
+    /// Notes this moment.
     pub fn mark(folder: &Path, text: &str) -> Result<Mark, RunError> {
-        if !is_good(text, TEXT_BYTES_MAX) {
-            return Err(RunError::Text);
-        }
+        Runs::mark_at(folder, text, events::now_ns())
+    }
+
+    /// Notes a moment, Unix ns.
+    pub fn mark_at(folder: &Path, text: &str, at_ns: u64) -> Result<Mark, RunError> {
+        Runs::check_text(text)?;
         let mut file = events::locked(folder)?;
-        let mark = Mark { at_ns: events::now_ns(), text: text.to_owned() };
+        let mark = Mark { at_ns, text: text.to_owned() };
         let event = Event::Mark { at_ns: mark.at_ns, text: mark.text.clone() };
         events::append_event(&mut file, &event)?;
         Ok(mark)
+    }
+
+    /// Can a run be called so?
+    pub fn check_name(name: &str) -> Result<(), RunError> {
+        let is_name = is_good(name, NAME_BYTES_MAX) && !name.contains('/');
+        is_name.then_some(()).ok_or(RunError::Name)
+    }
+
+    /// Can a mark say so?
+    pub fn check_text(text: &str) -> Result<(), RunError> {
+        is_good(text, TEXT_BYTES_MAX).then_some(()).ok_or(RunError::Text)
     }
 
     /// Runs don't overlap, also when the clock was set back.

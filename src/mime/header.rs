@@ -9,16 +9,21 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 /// A field; borrows from the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field<'m> {
-    /// Printable ASCII without a colon, as sent.
-    pub name: &'m str,
+    /// Printable ASCII without a colon, as sent; as text by [`Field::name`].
+    pub name_octets: &'m [u8],
     /// All behind the colon, with its folds and its line end.
     pub raw: &'m [u8],
 }
 
 impl<'m> Field<'m> {
+    /// As text.
+    pub fn name(&self) -> Cow<'m, str> {
+        String::from_utf8_lossy(self.name_octets)
+    }
+
     /// But for case.
     pub fn is_named(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name)
+        self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
 
     /// Its value on one line, encoded words decoded (`encoded_word`); at most the first MiB of it.
@@ -119,8 +124,7 @@ fn field(text: &[u8]) -> Option<Field<'_>> {
     let name = text[..colon].trim_ascii_end();
     let is_name = text[colon] == b':' && !name.is_empty();
     let is_name = is_name && name.iter().all(|b| b.is_ascii_graphic());
-    let name = std::str::from_utf8(name).ok().filter(|_| is_name)?;
-    Some(Field { name, raw: &text[colon + 1..] })
+    is_name.then_some(Field { name_octets: name, raw: &text[colon + 1..] })
 }
 
 #[cfg(test)]
@@ -128,7 +132,7 @@ mod tests {
     use super::*;
 
     fn shown(message: &[u8]) -> Vec<String> {
-        fields(message).map(|f| format!("{}={}", f.name, f.decoded())).collect()
+        fields(message).map(|f| format!("{}={}", f.name(), f.decoded())).collect()
     }
 
     #[test]

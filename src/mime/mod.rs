@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 pub mod charset;
 pub mod encoded_word;
+mod facts;
 pub mod fold;
 pub mod header;
 pub mod html;
@@ -14,3 +15,5 @@ pub mod part;
 pub mod testkit;
 pub mod text;
 pub mod transfer;
+
+pub use facts::{Extractor, Facts, is_taking_apart, push_clean};

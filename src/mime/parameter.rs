@@ -165,7 +165,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Parameterized {
-        Parameterized::parse(&Field { name: "Content-Type", raw: text.as_bytes() })
+        Parameterized::parse(&Field { name_octets: b"Content-Type", raw: text.as_bytes() })
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! the stack when it is dropped. This walk is one pass over the octets; a header is looked at when
 //! its part begins, nothing is decoded.
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memmem;
 
@@ -13,6 +14,10 @@ use super::header::{begins_with_body, fields, line_bytes};
 use super::html;
 use super::parameter::Parameterized;
 use super::transfer::Encoding;
+
+/// What may begin a delimiter; making a finder costs as much as a search.
+static NEW_LINE_DASHES: LazyLock<memmem::Finder<'static>> =
+    LazyLock::new(|| memmem::Finder::new(b"\n--"));
 
 /// Containers around a part; what nests deeper is not taken apart.
 pub const DEPTH_MAX: usize = 64;
@@ -236,7 +241,7 @@ impl<'m> Walk<'m> {
             if let Some(delimiter) = self.delimiter_at(from) {
                 return Some(delimiter);
             }
-            from += memmem::find(&self.message[from..], b"\n--")? + 1;
+            from += NEW_LINE_DASHES.find(&self.message[from..])? + 1;
         }
     }
 
@@ -288,11 +293,20 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
 
 /// A part as its header describes it, and the boundary if it is a multipart that has one.
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
-    let first = |name: &str| fields(header).find(|field| field.is_named(name));
-    let content_type = first("Content-Type").map(|field| Parameterized::parse(&field));
-    let disposition = first("Content-Disposition").map(|field| Parameterized::parse(&field));
-    let encoding = first("Content-Transfer-Encoding").map(|field| field.decoded());
-    let encoding = encoding.map_or(Encoding::Identity, |value| Encoding::of(&value));
+    let (mut content_type, mut disposition, mut encoding) = (None, None, None);
+    // Of each name the first counts.
+    for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
+        if field.is_named("Content-Type") {
+            content_type.get_or_insert(field);
+        } else if field.is_named("Content-Disposition") {
+            disposition.get_or_insert(field);
+        } else if field.is_named("Content-Transfer-Encoding") {
+            encoding.get_or_insert(field);
+        }
+    }
+    let content_type = content_type.map(|field| Parameterized::parse(&field));
+    let disposition = disposition.map(|field| Parameterized::parse(&field));
+    let encoding = encoding.map_or(Encoding::Identity, |field| Encoding::of(&field.decoded()));
     let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
     let name = content_type.as_ref().map_or(default, |c| type_name(&c.value)).to_owned();
     let text = |of: &Option<Parameterized>, name: &str| of.as_ref()?.text(name);

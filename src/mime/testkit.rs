@@ -20,7 +20,7 @@ pub fn check_mail(message: &[u8]) {
         assert!(part.content().len() <= part.body.len());
     }
     for field in header::fields(message) {
-        assert!(!field.unfolded().contains(&b'\n') && !field.name.is_empty());
+        assert!(!field.unfolded().contains(&b'\n') && !field.name_octets.is_empty());
         field.decoded();
     }
     assert!(header::header_bytes(message) <= message.len());

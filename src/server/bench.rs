@@ -5,6 +5,8 @@ use crate::log::{PendingCommit, Writer};
 use crate::smtp::session::Desk;
 
 use super::clock::Clock;
+use super::index::Begun;
+use super::moments::Moments;
 use super::pool::Pool;
 use super::record::Recording;
 use super::shutdown::Stop;
@@ -42,6 +44,10 @@ pub(super) struct Bench {
     pub storage: Option<Arc<Storage>>,
     /// `None`: nobody asked for them.
     pub transcripts: Option<Arc<Transcripts>>,
+    /// Who is told that a segment was begun.
+    pub begun: Begun,
+    /// `None`: NOOP names none.
+    pub moments: Option<Arc<Moments>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub starved: bool,
     /// Wire octets of the last payload of any session: the guess for a session's first.
@@ -74,6 +80,8 @@ impl Bench {
             message_bytes_max,
             storage: None,
             transcripts: None,
+            begun: Begun::default(),
+            moments: None,
             starved: false,
             last_payload_bytes: 0,
             transfers: Vec::new(),

@@ -217,6 +217,7 @@ pub(super) fn accept<R: Receipt>(
     receipt: &R,
     id: Option<MessageId>,
 ) {
+    id.into_iter().for_each(|id| bench.begun.committed_to(id.segment));
     let transfer = conn.transfer.as_ref().expect("only transfers commit");
     let octets = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
     conn.last_payload_bytes = octets;

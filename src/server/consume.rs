@@ -75,6 +75,10 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
             conn.flow = Flow::Closing;
             Next::Again
         }
+        Step::Moment => {
+            note_moment(conn, bench);
+            Next::Again
+        }
         Step::Data => {
             give_up_transfer(conn, bench);
             begin_transfer(conn, bench, Framing::Data);
@@ -95,6 +99,15 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
             Next::Again
         }
     }
+}
+
+/// What a client has named by NOOP.
+#[cold]
+fn note_moment(conn: &mut Conn, bench: &mut Bench) {
+    let moments = bench.moments.as_ref().expect("the policy asks for them where there are any");
+    let Some(moment) = bench.desk.moment.take() else { return };
+    let outcome = moments.take(&moment, bench.clock.unix_ns());
+    conn.session.moment_answered(&moment, outcome, &mut bench.desk);
 }
 
 /// Mail data that came along with commands.

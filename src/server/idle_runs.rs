@@ -13,29 +13,32 @@ const TOLD_WITHIN_S: u64 = 2;
 pub(super) struct IdleRuns {
     folder: PathBuf,
     idle_s: u64,
-    /// The run under way is ours: its last second with messages.
-    last: Option<u64>,
+    /// The run under way is ours: its first second, by which it is named, and its last one with
+    /// messages.
+    under_way: Option<(u64, u64)>,
 }
 
 impl IdleRuns {
     pub fn new(folder: PathBuf, idle: Duration) -> IdleRuns {
-        IdleRuns { folder, idle_s: idle.as_secs().max(1), last: None }
+        IdleRuns { folder, idle_s: idle.as_secs().max(1), under_way: None }
     }
 
     /// Messages came in this second (Unix time).
     pub fn messages_in(&mut self, second: u64) {
-        if self.last.is_some_and(|last| second > last + self.idle_s) {
+        if self.under_way.is_some_and(|(_, last)| second > last + self.idle_s) {
             self.end();
         }
-        if self.last.is_none() && !self.begin(second) {
-            return;
+        if let Some((_, last)) = &mut self.under_way {
+            *last = second.max(*last);
+        } else if self.begin(second) {
+            self.under_way = Some((second, second));
         }
-        self.last = self.last.max(Some(second));
     }
 
     /// It is this second.
     pub fn time_is(&mut self, now: u64) {
-        if self.last.is_some_and(|last| now > last + self.idle_s + TOLD_WITHIN_S) {
+        let over = |last| now > last + self.idle_s + TOLD_WITHIN_S;
+        if self.under_way.is_some_and(|(_, last)| over(last)) {
             self.end();
         }
     }
@@ -54,9 +57,14 @@ impl IdleRuns {
     }
 
     fn end(&mut self) {
-        let Some(last) = self.last.take() else { return };
-        match Runs::stop_at(&self.folder, (last + 1) * SECOND_NS) {
-            // A person has ended it.
+        let Some((first, last)) = self.under_way.take() else { return };
+        let stop = || {
+            // A person may have ended it, or begun another.
+            let runs = Runs::read(&self.folder)?;
+            let is_ours = runs.current().is_some_and(|run| run.name == name(first));
+            is_ours.then(|| Runs::stop_at(&self.folder, (last + 1) * SECOND_NS)).transpose()
+        };
+        match stop() {
             Ok(_) | Err(RunError::NoneUnderWay) => {}
             Err(error) => tracing::warn!(%error, "a run can't end"),
         }
@@ -116,5 +124,17 @@ mod tests {
         idle.time_is(200);
         drop(idle);
         assert_eq!(Runs::read(dir.path()).unwrap().current().unwrap().name, "mine");
+    }
+
+    #[test]
+    fn a_run_that_a_person_began_meanwhile_does_not_end_with_ours() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut idle = IdleRuns::new(dir.path().to_owned(), Duration::from_secs(1));
+        idle.messages_in(100);
+        Runs::start_at(dir.path(), "mine", 102 * SECOND_NS).unwrap();
+        idle.time_is(200);
+        let runs = Runs::read(dir.path()).unwrap();
+        assert_eq!(runs.runs[0].until_ns, Some(102 * SECOND_NS));
+        assert_eq!(runs.current().unwrap().name, "mine");
     }
 }

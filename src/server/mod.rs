@@ -14,7 +14,9 @@ mod commit;
 mod conn;
 mod consume;
 mod idle_runs;
+mod index;
 mod listener;
+mod moments;
 mod pool;
 mod receive;
 mod record;
@@ -37,6 +39,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::{Config, Listener};
+use crate::index::Parser;
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
 use crate::smtp::tally;
@@ -49,6 +52,7 @@ pub use worker::Counters;
 
 use admission::Admission;
 use idle_runs::IdleRuns;
+use moments::Moments;
 use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
@@ -76,7 +80,9 @@ pub struct Server {
     workers: Vec<JoinHandle<()>>,
     socket_files: Vec<SocketFile>,
     transcript_thread: Option<JoinHandle<()>>,
+    moments_thread: Option<JoinHandle<()>>,
     hub: Option<Hub>,
+    parser: Option<Parser>,
 }
 
 impl Server {
@@ -96,9 +102,13 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
+        let moments = config.noop_marks.then(|| Moments::start(config.data.clone())).transpose()?;
+        let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
-        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs);
+        let (parser, begun) = index::start(config, workers)?.unzip();
+        let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
+        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs, lag);
         let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
@@ -112,7 +122,9 @@ impl Server {
             counters,
             workers: Vec::new(),
             transcript_thread,
+            moments_thread,
             hub,
+            parser,
         };
         let mut recorders = recorders.into_iter();
         for (index, (seat, listeners)) in
@@ -136,7 +148,9 @@ impl Server {
                 counters,
                 storage: storage.clone(),
                 transcripts: transcripts.clone(),
+                moments: moments.clone(),
                 recorder: recorders.next(),
+                begun: begun.clone().unwrap_or_default(),
                 config,
             })?;
             let thread = std::thread::Builder::new()
@@ -173,8 +187,11 @@ impl Server {
             worker.join().expect("a worker does not panic: panics abort or are bugs");
         }
         drop(self.socket_files);
-        if let Some(thread) = self.transcript_thread {
-            thread.join().expect("the transcript thread does not panic");
+        for thread in self.transcript_thread.into_iter().chain(self.moments_thread) {
+            thread.join().expect("threads that write down what workers tell them don't panic");
+        }
+        if let Some(parser) = self.parser {
+            parser.close();
         }
         if let Some(hub) = self.hub {
             hub.close();
@@ -207,7 +224,10 @@ fn start_statistics(
 /// What sessions of `listener` say.
 fn policy(config: &Config, listener: &Listener) -> Policy {
     let address = listener.address.to_string();
-    Policy::of(listener.protocol, &config.hostname, &address, config.limits.clone())
+    let limits = config.limits.clone();
+    let mut policy = Policy::of(listener.protocol, &config.hostname, &address, limits);
+    policy.noop_marks = config.noop_marks;
+    policy
 }
 
 /// The cores this process may use, at most 8.

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::admission::Admission;
 use super::idle_runs::IdleRuns;
 use super::worker::Counters;
+use crate::index::Lag;
 use crate::stats::{Observer, Sample};
 
 /// Looks at the whole sink.
@@ -13,6 +14,8 @@ pub(super) struct Sampler {
     counters: Vec<Arc<Counters>>,
     /// `None`: runs are begun by people alone.
     idle_runs: Option<IdleRuns>,
+    /// `None`: mail is not indexed.
+    lag: Option<Box<dyn Fn() -> Lag + Send>>,
 }
 
 impl Sampler {
@@ -20,22 +23,26 @@ impl Sampler {
         admission: Arc<Admission>,
         counters: Vec<Arc<Counters>>,
         idle_runs: Option<IdleRuns>,
+        lag: Option<Box<dyn Fn() -> Lag + Send>>,
     ) -> Sampler {
-        Sampler { admission, counters, idle_runs }
+        Sampler { admission, counters, idle_runs, lag }
     }
 }
 
 impl Observer for Sampler {
-    /// Costs one small file of /proc.
+    /// Costs one small file of /proc, and a look at each open segment.
     fn look(&mut self, now: u64) -> Sample {
         if let Some(runs) = &mut self.idle_runs {
             runs.time_is(now);
         }
+        let lag = self.lag.as_ref().map_or(Lag::default(), |lag| lag());
         let flushes = self.counters.iter().map(|c| c.flushes.load(Ordering::Relaxed)).sum();
         Sample {
             open_connections: u64::from(self.admission.connections()),
             flushes,
             accept_overflows: listen_overflows().unwrap_or(0),
+            index_lag_messages: lag.messages,
+            index_lag_s: lag.oldest_ns.map_or(0, |ns| now.saturating_sub(ns / 1_000_000_000)),
         }
     }
 

@@ -24,6 +24,25 @@ pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 /// How long accepting pauses when descriptors have run out and no connection closes.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Gives the calling thread the time that no other wants (sched(7), `SCHED_IDLE`), and the lowest
+/// priority among those of its kind.
+#[cfg(target_os = "linux")]
+pub fn run_when_idle() {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: 0 is the calling thread; the pointer is to `parameters`, which is only read.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
+    if result != 0 {
+        let error = std::io::Error::last_os_error();
+        tracing::warn!(%error, "the index can't be given a low priority");
+    }
+    // On Linux this is the thread's own; where idle time is not known it has to do.
+    let _ = rustix::process::setpriority_process(None, 19);
+}
+
+/// Priorities of threads are not to be had here: the index then only rests while workers are busy.
+#[cfg(not(target_os = "linux"))]
+pub fn run_when_idle() {}
+
 /// What the kernel knows of a TCP connection, or of a listener (tcp(7), `struct tcp_info`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct TcpInfo {

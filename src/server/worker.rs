@@ -19,6 +19,8 @@ use super::admission::Admission;
 use super::bench::Bench;
 use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
+use super::index::Begun;
+use super::moments::Moments;
 use super::pool::Pool;
 use super::record::Recording;
 use super::shutdown::{Stage, Stop};
@@ -136,7 +138,9 @@ pub struct Setup<'a> {
     pub counters: Arc<Counters>,
     pub storage: Option<Arc<Storage>>,
     pub transcripts: Option<Arc<Transcripts>>,
+    pub moments: Option<Arc<Moments>>,
     pub recorder: Option<Recorder>,
+    pub begun: Begun,
     pub config: &'a Config,
 }
 
@@ -192,7 +196,9 @@ impl Worker {
         );
         bench.storage = setup.storage;
         bench.transcripts = setup.transcripts;
+        bench.moments = setup.moments;
         bench.recording = Recording::new(setup.recorder);
+        bench.begun = setup.begun;
         let ms = |d: Duration| d.as_millis() as u64;
         Ok(Worker {
             index,

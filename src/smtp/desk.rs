@@ -4,6 +4,7 @@
 //! as long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates
 //! nothing.
 
+use super::moment::Moment;
 use super::tally::Tally;
 
 /// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
@@ -19,6 +20,8 @@ pub struct Desk {
     pub replies: Vec<u8>,
     /// What the sessions heard and said; the caller takes it away.
     pub tally: Tally,
+    /// What a client has named by NOOP, for the caller to take away.
+    pub moment: Option<Moment>,
     spare: Vec<Vec<u8>>,
     /// Capacity of all `spare`.
     spare_bytes: usize,
@@ -33,6 +36,7 @@ impl Desk {
         Desk {
             replies: Vec::with_capacity(super::session::REPLIES_BYTES_PAUSE + 1024),
             tally: Tally::default(),
+            moment: None,
             spare: Vec::new(),
             spare_bytes: 0,
             lent_bytes: 0,

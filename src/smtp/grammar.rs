@@ -43,7 +43,10 @@ pub enum Command<'a> {
         last: bool,
     },
     Rset,
-    Noop,
+    /// What follows the verb; mostly nothing, and mostly ignored (RFC 5321 4.1.1.9).
+    Noop {
+        argument: &'a [u8],
+    },
     Vrfy,
     Expn,
     Help,
@@ -117,7 +120,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
         b"LHLO" => Ok(Command::Lhlo { name: parse_name(argument).ok() }),
         b"RSET" => bare(Command::Rset, argument),
         b"QUIT" => bare(Command::Quit, argument),
-        b"NOOP" => Ok(Command::Noop),
+        b"NOOP" => Ok(Command::Noop { argument: argument.unwrap_or_default() }),
         b"HELP" => Ok(Command::Help),
         b"VRFY" => argument.map(|_| Command::Vrfy).ok_or(SyntaxError::ArgumentMissing),
         b"EXPN" => argument.map(|_| Command::Expn).ok_or(SyntaxError::ArgumentMissing),
@@ -258,8 +261,8 @@ mod tests {
             (b"DaTa \t ", Command::Data), // white space before CRLF, 4.1.1
             (b"RSET", Command::Rset),
             (b"quit", Command::Quit),
-            (b"NOOP", Command::Noop),
-            (b"NOOP any thing", Command::Noop),
+            (b"NOOP", Command::Noop { argument: b"" }),
+            (b"NOOP any thing", Command::Noop { argument: b"any thing" }),
             (b"HELP", Command::Help),
             (b"HELP MAIL", Command::Help),
             (b"VRFY someone", Command::Vrfy),

@@ -52,6 +52,8 @@ pub struct Policy {
     pub limits: Limits,
     /// The listener's address as configured, for the envelope.
     pub listener: String,
+    /// NOOP may name marks and runs (see [`super::moment`]).
+    pub noop_marks: bool,
     greeting: Vec<u8>,
     ehlo_reply: Vec<u8>,
     helo_reply: Vec<u8>,
@@ -77,6 +79,7 @@ impl Policy {
             helo_reply: format!("250 {hostname}\r\n").into_bytes(),
             hostname: hostname.into(),
             listener: listener.into(),
+            noop_marks: false,
             limits,
         }
     }

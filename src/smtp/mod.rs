@@ -18,6 +18,7 @@ pub mod desk;
 pub mod envelope;
 pub mod grammar;
 pub mod limits;
+pub mod moment;
 pub mod param;
 pub mod path;
 pub mod reply;

@@ -74,6 +74,9 @@ replies! {
                  214 2.0.0 This is sinkd: it takes any mail, keeps it, and delivers nothing";
     RESET_OK = "250 2.0.0 Transaction reset";
     NOOP_OK = "250 2.0.0 Ok";
+    MARK_TAKEN = "250 2.0.0 Mark taken: see sinkctl runs";
+    RUN_BEGINS = "250 2.0.0 Run taken, it begins with this second: see sinkctl runs";
+    RUN_ENDS = "250 2.0.0 End of run taken, it ends with this second: see sinkctl runs";
     CHUNK_OK = "250 2.0.0 Chunk received";
     NOT_VERIFIED = "252 2.5.0 Nothing is verified here: send RCPT, it takes any mailbox";
     START_DATA = "354 Send the message, end with CRLF.CRLF";
@@ -90,6 +93,8 @@ replies! {
     REVERSE_PATH_SYNTAX = "501 5.1.7 Bad reverse-path: send <local-part@domain>, or <> for none";
     FORWARD_PATH_SYNTAX = "501 5.1.3 Bad forward-path: send <local-part@domain>";
     PARAMETER_SYNTAX = "501 5.5.4 Parameter malformed or given twice";
+    MARK_SYNTAX = "501 5.5.4 A mark has 1 to 256 octets of UTF-8, no control characters";
+    RUN_NAME_SYNTAX = "501 5.5.4 A name has 1 to 64 octets of UTF-8, no '/', no control characters";
     ARGUMENT_UNEXPECTED = "501 5.5.4 This command takes no argument";
     ARGUMENT_MISSING = "501 5.5.4 This command needs an argument";
     BDAT_SYNTAX = "501 5.5.4 Send BDAT size [LAST]; this chunk is dropped, start again with MAIL";
@@ -115,6 +120,12 @@ replies! {
     NO_STORAGE = "452 4.3.1 No room to store the message now: try again later";
     STORAGE_FAILED = "451 4.3.0 Storing the message failed: try again";
     TOO_LARGE = "552 5.3.4 Message too large: see SIZE in the EHLO reply";
+
+    // Marks and runs by NOOP.
+    RUN_NAME_TAKEN = "550 5.5.1 There is a run of this name already: choose another";
+    NO_RUN = "550 5.5.1 No run is under way";
+    MOMENTS_TOO_FAST = "450 4.4.5 Too many marks and runs at once: try again in a second";
+    MOMENTS_TOO_MANY = "452 4.3.1 Too many marks and runs since sinkd was started";
 
     // Farewells; the connection closes behind them.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";

@@ -20,6 +20,7 @@ pub use super::desk::Desk;
 use super::envelope::{self, Client, Envelope, FIELD_HEADER_BYTES, Tag};
 use super::grammar::{self, Command, SyntaxError};
 use super::limits::Policy;
+use super::moment::{Moment, Outcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::reply::{self, Reply};
@@ -44,6 +45,8 @@ pub enum Step {
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
     /// (which gives the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
+    /// The client has named a moment: take it out of `Desk::moment`, then `moment_answered`.
+    Moment,
     /// Send the replies, then close. Given again, whatever is fed, once the session is over: so it
     /// is seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
@@ -255,6 +258,11 @@ impl Session {
         self.reply(&reply::CHUNK_OK, desk);
     }
 
+    /// What became of the moment that was named.
+    pub fn moment_answered(&mut self, moment: &Moment, outcome: Outcome, desk: &mut Desk) {
+        self.reply(moment.reply(outcome), desk);
+    }
+
     /// The payload is whole and committed: 250 naming it. Ends the transaction.
     pub fn accept<R: Receipt>(&mut self, receipt: &R, desk: &mut Desk) {
         let is_whole = matches!(self.state, State::Data | State::Chunk { last: true });
@@ -382,7 +390,7 @@ impl Session {
                 self.reset(desk);
                 self.reply(&reply::RESET_OK, desk);
             }
-            Command::Noop => self.reply(&reply::NOOP_OK, desk),
+            Command::Noop { argument } => return self.noop(argument, desk),
             Command::Vrfy => self.reply(&reply::NOT_VERIFIED, desk),
             Command::Expn => self.reply(&reply::NO_LISTS, desk),
             Command::Help => {
@@ -422,6 +430,18 @@ impl Session {
         };
         self.rcpt_refused |= self.in_transaction() && is_of_rcpt(error);
         self.reply(answer, desk);
+        None
+    }
+
+    /// Nothing (RFC 5321 4.1.1.9), unless it is allowed to name a moment and does.
+    fn noop(&mut self, argument: &[u8], desk: &mut Desk) -> Option<Step> {
+        if self.policy.noop_marks {
+            desk.moment = Moment::parse(argument);
+        }
+        if desk.moment.is_some() {
+            return Some(Step::Moment);
+        }
+        self.reply(&reply::NOOP_OK, desk);
         None
     }
 

@@ -5,6 +5,7 @@ use super::data::{END_BYTES, EndOfData};
 use super::desk::Desk;
 use super::envelope::Client;
 use super::limits::{Limits, Policy, Protocol};
+use super::moment;
 use super::session::{Receipt, Refusal, Session, Step};
 use std::sync::Arc;
 
@@ -60,6 +61,8 @@ pub struct Driver {
     payload: Vec<u8>,
     replies: Vec<u8>,
     stored: Vec<Stored>,
+    /// Of moments that are named.
+    outcome: moment::Outcome,
 }
 
 /// Names messages `1:0`, `1:1` and so on.
@@ -87,8 +90,24 @@ impl Driver {
         Driver::of(Protocol::Smtp, limits, envelope_bytes_budget)
     }
 
+    /// As `new`, where NOOP may name moments, of which this becomes.
+    pub fn with_moments(limits: Limits, outcome: moment::Outcome) -> Driver {
+        let mut policy = Driver::policy(Protocol::Smtp, limits);
+        policy.noop_marks = true;
+        Driver::under(policy, 1 << 30, outcome)
+    }
+
     fn of(protocol: Protocol, limits: Limits, envelope_bytes_budget: usize) -> Driver {
-        let policy = Arc::new(Policy::of(protocol, "sink.example", "127.0.0.1:1025", limits));
+        let policy = Driver::policy(protocol, limits);
+        Driver::under(policy, envelope_bytes_budget, moment::Outcome::Taken)
+    }
+
+    fn policy(protocol: Protocol, limits: Limits) -> Policy {
+        Policy::of(protocol, "sink.example", "127.0.0.1:1025", limits)
+    }
+
+    fn under(policy: Policy, envelope_bytes_budget: usize, outcome: moment::Outcome) -> Driver {
+        let policy = Arc::new(policy);
         let client = Client::Tcp(([192, 0, 2, 7], 2525).into());
         let mut driver = Driver {
             session: Session::new(client, policy.clone()),
@@ -99,6 +118,7 @@ impl Driver {
             payload: Vec::new(),
             replies: Vec::new(),
             stored: Vec::new(),
+            outcome,
         };
         driver.session.greet(&mut driver.desk);
         driver.send();
@@ -199,6 +219,11 @@ impl Driver {
                 Phase::Chunk { left: bytes, last }
             }
             Step::DiscardChunk { bytes } => Phase::Discard { left: bytes },
+            Step::Moment => {
+                let moment = self.desk.moment.take().expect("it was named");
+                self.session.moment_answered(&moment, self.outcome, &mut self.desk);
+                Phase::Commands
+            }
             Step::Close => Phase::Closed,
         };
         if !self.session.in_transaction() {

@@ -54,24 +54,24 @@ impl Difference {
 }
 
 impl Measures {
-    /// Reads a run: folders with the span (Unix s) of each, merged.
+    /// Reads a run: folders with the span (Unix s) of each, merged. Beside it: what could not be
+    /// read, a sentence each.
     ///
     /// Costs about 10 us a second and metric. Errors: a folder cannot be read.
-    pub fn read(runs: &[(&Path, Range<u64>)]) -> io::Result<Measures> {
+    pub fn read(runs: &[(&Path, Range<u64>)]) -> io::Result<(Measures, Vec<String>)> {
         let mut measures = Measures::default();
         let mut history = History::default();
         let mut seconds: BTreeMap<(Metric, u64), Histogram<u64>> = BTreeMap::new();
         for (folder, span) in runs {
             history.read_counters(folder, span.clone())?;
-            each_interval(
-                folder,
-                span.clone(),
-                &COMPARED,
-                |metric, second, histogram| match seconds.get_mut(&(metric, second)) {
-                    Some(mine) => drop(mine.add(histogram)),
-                    None => drop(seconds.insert((metric, second), histogram.clone())),
-                },
-            )?;
+            let problems =
+                each_interval(folder, span.clone(), &COMPARED, |metric, second, histogram| {
+                    match seconds.get_mut(&(metric, second)) {
+                        Some(mine) => drop(mine.add(histogram)),
+                        None => drop(seconds.insert((metric, second), histogram.clone())),
+                    }
+                })?;
+            history.problems.extend(problems);
         }
         let inner = inner_seconds(&history);
         measures.take_rates(&history, &inner);
@@ -82,7 +82,7 @@ impl Measures {
                 measures.0.entry(format!("{name}.{tag}")).or_default().push(value);
             }
         }
-        Ok(measures)
+        Ok((measures, history.problems))
     }
 
     fn take_rates(&mut self, history: &History, inner: &Range<u64>) {

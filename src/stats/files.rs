@@ -40,6 +40,12 @@ pub(super) struct Line {
     /// Connections open at its end.
     #[serde(default)]
     pub open_connections: u64,
+    /// Messages that were not indexed at its end.
+    #[serde(default)]
+    pub index_lag_messages: u64,
+    /// Age of the oldest of them, s.
+    #[serde(default)]
+    pub index_lag_s: u64,
 }
 
 /// The folder of statistics.
@@ -142,6 +148,8 @@ impl Writer {
             busiest_us: interval.busiest_us,
             accept_queue: interval.accept_queue,
             open_connections: interval.open_connections,
+            index_lag_messages: interval.index_lag_messages,
+            index_lag_s: interval.index_lag_s,
             ..Line::default()
         };
         for (name, n) in replies {

@@ -28,6 +28,10 @@ pub struct Second {
     pub accept_queue: u64,
     /// Connections open at its end.
     pub open_connections: u64,
+    /// Messages that were not indexed at its end.
+    pub index_lag_messages: u64,
+    /// Age of the oldest of them, s.
+    pub index_lag_s: u64,
 }
 
 impl Second {
@@ -70,6 +74,8 @@ impl Second {
         self.busiest_us = self.busiest_us.max(line.busiest_us);
         self.accept_queue += line.accept_queue;
         self.open_connections += line.open_connections;
+        self.index_lag_messages += line.index_lag_messages;
+        self.index_lag_s = self.index_lag_s.max(line.index_lag_s);
     }
 }
 
@@ -156,6 +162,22 @@ impl History {
             mine.add(histogram).is_ok()
         };
         read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
+    }
+
+    /// Adds a second that is not here yet, and what was recorded in it: for whoever reads on as
+    /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are
+    /// left out. Costs about 5 us a metric.
+    pub fn add_second<'a>(
+        &mut self,
+        second: u64,
+        counts: &Second,
+        histograms: impl IntoIterator<Item = (&'a Metric, &'a Histogram<u64>)>,
+    ) {
+        self.seconds.insert(second, counts.clone());
+        for (metric, histogram) in histograms {
+            let mine = self.histograms.entry(*metric).or_insert_with(|| metric.histogram());
+            let _ = mine.add(histogram);
+        }
     }
 
     /// What was recorded of a metric; `None`: nothing.

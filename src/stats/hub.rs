@@ -28,6 +28,10 @@ pub struct Sample {
     pub flushes: u64,
     /// Connections that found an accept queue full, since any time.
     pub accept_overflows: u64,
+    /// Messages that are not indexed yet.
+    pub index_lag_messages: u64,
+    /// Age of the oldest of them, s.
+    pub index_lag_s: u64,
 }
 
 /// What the server lets the hub ask and tells it, on the hub's thread.
@@ -207,6 +211,7 @@ impl Merging {
         }
         self.looked_at = now;
         let sample = self.observer.look(now);
+        self.live.look(&sample);
         let before = std::mem::replace(&mut self.seen, sample);
         let flushes = sample.flushes - before.flushes;
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
@@ -216,6 +221,8 @@ impl Merging {
             merged.add(Counter::Flushes, flushes);
             merged.add(Counter::AcceptOverflows, overflows);
             merged.open_connections = sample.open_connections;
+            merged.index_lag_messages = sample.index_lag_messages;
+            merged.index_lag_s = sample.index_lag_s;
         }
     }
 

@@ -26,6 +26,10 @@ pub struct Interval {
     pub accept_queue: u64,
     /// Connections open at its end.
     pub open_connections: u64,
+    /// Messages that were not indexed at its end.
+    pub index_lag_messages: u64,
+    /// Age of the oldest of them, s.
+    pub index_lag_s: u64,
 }
 
 impl Interval {
@@ -40,6 +44,8 @@ impl Interval {
             busiest_us: 0,
             accept_queue: 0,
             open_connections: 0,
+            index_lag_messages: 0,
+            index_lag_s: 0,
         }
     }
 
@@ -105,6 +111,8 @@ impl Interval {
         self.busiest_us = self.busiest_us.max(other.busiest_us);
         self.accept_queue += other.accept_queue;
         self.open_connections = self.open_connections.max(other.open_connections);
+        self.index_lag_messages = self.index_lag_messages.max(other.index_lag_messages);
+        self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
     /// As new. Costs a `memset` of its 800 KiB.
@@ -116,6 +124,8 @@ impl Interval {
         self.busiest_us = 0;
         self.accept_queue = 0;
         self.open_connections = 0;
+        self.index_lag_messages = 0;
+        self.index_lag_s = 0;
     }
 
     /// Counters by name, those that are 0 left out.

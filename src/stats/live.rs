@@ -1,6 +1,8 @@
 //! Sums since the start, for whoever asks while sinkd runs.
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::hub::Sample;
 use super::interval::Interval;
 
 /// What was recorded since the start, as of the last whole second. The hub adds to it; workers
@@ -10,11 +12,19 @@ pub struct Live {
     /// Locked for a copy of the pointer, or for a merge: whoever asks never makes the hub wait.
     total: Mutex<Arc<Interval>>,
     replies: Vec<String>,
+    /// As of the last look.
+    index_lag_messages: AtomicU64,
+    index_lag_s: AtomicU64,
 }
 
 impl Live {
     pub(super) fn new(replies: Vec<String>) -> Live {
-        Live { total: Mutex::new(Arc::new(Interval::new(replies.len()))), replies }
+        Live {
+            total: Mutex::new(Arc::new(Interval::new(replies.len()))),
+            replies,
+            index_lag_messages: AtomicU64::new(0),
+            index_lag_s: AtomicU64::new(0),
+        }
     }
 
     /// A second has been merged. If somebody still reads the last sums, they are copied (0.1 ms).
@@ -23,6 +33,18 @@ impl Live {
         let sums = Arc::make_mut(&mut total);
         sums.merge(interval);
         sums.second = interval.second;
+    }
+
+    pub(super) fn look(&self, sample: &Sample) {
+        self.index_lag_messages.store(sample.index_lag_messages, Ordering::Relaxed);
+        self.index_lag_s.store(sample.index_lag_s, Ordering::Relaxed);
+    }
+
+    /// Messages that are not indexed, and the age of the oldest in seconds, at the last look: a
+    /// second ago at most.
+    pub fn index_lag(&self) -> (u64, u64) {
+        let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
+        (load(&self.index_lag_messages), load(&self.index_lag_s))
     }
 
     /// The sums now; they don't change while they are looked at. `second` is the last one that is

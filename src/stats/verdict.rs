@@ -249,8 +249,8 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     if budget.answer_us() <= PROMPT_US || shares.sink >= LIMITING_SHARE {
         let busy = percent(headroom.busy_share);
         let why = format!(
-            "the sender answered within {answer} and waited for its turn; our loops were busy for \
-             {busy} of the time, so more connections would send more"
+            "the sender answered within {answer} and waited for its turn; our loops were busy \
+             {busy} of the time: more connections would send more"
         );
         return (LimitedBy::Connections, why);
     }

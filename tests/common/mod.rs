@@ -12,6 +12,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, Span};
+use socket2::{Domain, Socket, Type};
 
 /// Longer than anything here takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -93,13 +94,19 @@ impl Sink {
         client
     }
 
+    /// The same from an address of this machine to one of the listeners.
+    pub fn connect_from(&self, from: [u8; 4], listener: usize) -> Client {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&self.addresses[listener].into()).unwrap();
+        let mut client = Client::over(socket.into());
+        assert_eq!(client.reply().0, 220);
+        client
+    }
+
     /// A connection that has read nothing yet.
     pub fn connect_quietly(&self) -> Client {
-        let stream = TcpStream::connect(self.addresses[0]).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_write_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client { reader: BufReader::new(stream.try_clone().unwrap()), stream }
+        Client::over(TcpStream::connect(self.addresses[0]).unwrap())
     }
 }
 
@@ -117,6 +124,13 @@ pub struct Client {
 }
 
 impl Client {
+    fn over(stream: TcpStream) -> Client {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_write_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Client { reader: BufReader::new(stream.try_clone().unwrap()), stream }
+    }
+
     pub fn send(&mut self, octets: &[u8]) {
         self.stream.write_all(octets).unwrap();
     }
@@ -192,14 +206,44 @@ pub fn id_of(text: &str) -> String {
     text.rsplit(' ').next().unwrap().to_owned()
 }
 
+/// What sinks of `load` are started with.
+pub const LOAD_ARGS: [&str; 4] = ["--message-bytes-max", "2000", "--workers", "2"];
+
+/// Some sessions: each with five messages of two recipients, `wire(i)` each, one command that is
+/// unknown, and one message that is too large.
+pub fn load(sink: &Sink, sessions: usize, wire: fn(usize) -> Vec<u8>) {
+    for _ in 0..sessions {
+        let mut client = sink.connect();
+        client.ehlo();
+        for i in 0..5 {
+            assert_eq!(client.command("MAIL FROM:<a@example.org>"), 250);
+            assert_eq!(client.command("RCPT TO:<b@example.org>"), 250);
+            assert_eq!(client.command("RCPT TO:<c@example.org>"), 250);
+            assert_eq!(client.command("DATA"), 354);
+            client.send(&[&wire(i)[..], b".\r\n"].concat());
+            assert_eq!(client.reply().0, 250);
+        }
+        assert_eq!(client.command("WHAT"), 500);
+        client.begin("a@example.org", "b@example.org");
+        client.send(&[&b"x".repeat(3000)[..], b"\r\n.\r\n"].concat());
+        assert_eq!(client.reply().0, 552);
+        assert_eq!(client.command("QUIT"), 221);
+        assert!(client.rest().is_empty());
+    }
+}
+
 /// Runs sinkctl on `data`; its output and exit code.
 pub fn sinkctl(data: &Path, args: &[&str]) -> (Vec<u8>, String, i32) {
-    let output = Command::new(env!("CARGO_BIN_EXE_sinkctl"))
-        .arg("--data")
-        .arg(data)
-        .args(args)
-        .output()
-        .unwrap();
+    sinkctl_on(&[data], args)
+}
+
+/// The same on several folders.
+pub fn sinkctl_on(folders: &[&Path], args: &[&str]) -> (Vec<u8>, String, i32) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkctl"));
+    for folder in folders {
+        command.arg("--data").arg(folder);
+    }
+    let output = command.args(args).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     (output.stdout, errors, output.status.code().unwrap_or(-1))
 }

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinkd::log::{MessageId, Moment};
 use sinkd::stats::Metric;
 
@@ -85,12 +85,91 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, beside a running sinkd or without one.
     Prune(Prune),
+    /// List the messages that a query is true of, the newest first; exit 1 if there is none.
+    Search(Search),
+    /// Wait until so many messages match a query; exit 1 if they don't in time.
+    Wait(Wait),
+    /// Work the index for search out again, beside a running sinkd or without one.
+    Reindex(Reindex),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {
         /// One JSON object.
         #[arg(long)]
         json: bool,
     },
+}
+
+#[derive(Args)]
+pub struct Search {
+    /// Words, "phrases", from: to: cc: subject: header:Name=value message-id: has:attachment
+    /// filename: size:>1M before: after: run:, with -, OR and parentheses; nothing is everything.
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// At most so many; a list shows 50 without it.
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    #[command(flatten)]
+    pub during: During,
+    /// Leave out mail that is not indexed yet, and say how much that was.
+    #[arg(long)]
+    pub indexed_only: bool,
+    /// Print how many there are, and nothing else.
+    #[arg(long, group = "form")]
+    pub count: bool,
+    /// Print ids, one a line.
+    #[arg(long, group = "form")]
+    pub ids: bool,
+    /// One JSON object a line.
+    #[arg(long, group = "form")]
+    pub json: bool,
+}
+
+#[derive(Args)]
+pub struct Wait {
+    /// As for search.
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
+    /// Until so many match.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub count: u64,
+    /// At most so long.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+    /// Count only what arrives from now on.
+    #[arg(long)]
+    pub new: bool,
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// A time as sinkd's settings take it.
+fn time(text: &str) -> Result<Duration, String> {
+    sinkd::config::parse_time(text).ok_or_else(|| "expected a time such as 250ms or 30s".into())
+}
+
+#[derive(Args)]
+pub struct Reindex {
+    /// Header field that numbers the messages; without it the one that is known from the index.
+    #[arg(long, value_name = "NAME", value_parser = sequence_field)]
+    pub sequence_field: Option<String>,
+    /// So many threads; all cores without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// As sinkd takes it.
+fn sequence_field(text: &str) -> Result<String, String> {
+    let mut config = sinkd::config::Config::default();
+    let key = sinkd::config::KEYS.iter().find(|key| key.name == "sequence_field");
+    let key = key.expect("the table has it");
+    key.apply(&mut config, text).map_err(|error| error.to_string())?;
+    Ok(config.index.sequence_field)
 }
 
 #[derive(Args)]
@@ -211,6 +290,23 @@ pub struct Stats {
     /// A line for each so long: 10s, 1m.
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     pub interval: Option<Duration>,
+    /// A line for each listener, client address or recipient domain, those with the most messages
+    /// first: from the log, so only of messages that it still has an envelope of.
+    #[arg(
+        long,
+        value_name = "WHAT",
+        conflicts_with_all = ["metric", "interval", "all", "prometheus"]
+    )]
+    pub by: Option<By>,
+    /// With --by: so many lines, 1 to 500.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20,
+        requires = "by",
+        value_parser = clap::value_parser!(u64).range(1..=500)
+    )]
+    pub top: u64,
     #[command(flatten)]
     pub during: During,
     /// One JSON object; with --interval one a line.
@@ -226,6 +322,27 @@ pub struct Stats {
     /// With --metric: the percentile distribution that HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
+}
+
+/// What messages are told apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// As configured.
+    Listener,
+    /// The address without its port; `unix` over a Unix socket.
+    Client,
+    /// In lower case.
+    RcptDomain,
+}
+
+impl By {
+    pub fn name(self) -> &'static str {
+        match self {
+            By::Listener => "listener",
+            By::Client => "client",
+            By::RcptDomain => "rcpt-domain",
+        }
+    }
 }
 
 #[derive(Args)]

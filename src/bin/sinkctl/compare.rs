@@ -30,7 +30,11 @@ pub fn run(
     json: bool,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    let (one, other) = (measures(folders, a)?, measures(folders, b)?);
+    let ((one, mut problems), (other, more)) = (measures(folders, a)?, measures(folders, b)?);
+    problems.extend(more);
+    for problem in &problems {
+        eprintln!("sinkctl: {problem}");
+    }
     let differences = one.compare(&other);
     if differences.is_empty() {
         anyhow::bail!("nothing to compare: no messages were recorded in one of them");
@@ -50,11 +54,11 @@ pub fn run(
             "means over seconds; p50 and p99 are each second's; interval: moving-block bootstrap"
         )?;
     }
-    Ok(Finding::Holds)
+    Ok(if problems.is_empty() { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// `what`: a data folder, the name of a run, or `FOLDER:RUN`.
-fn measures(folders: &[PathBuf], what: &str) -> anyhow::Result<Measures> {
+/// `what`: a data folder, the name of a run, or `FOLDER:RUN`. Beside it what could not be read.
+fn measures(folders: &[PathBuf], what: &str) -> anyhow::Result<(Measures, Vec<String>)> {
     let (folders, run) = if Path::new(what).is_dir() {
         (vec![PathBuf::from(what)], None)
     } else if let Some((folder, run)) = what.rsplit_once(':').filter(|(f, _)| Path::new(f).is_dir())

@@ -8,16 +8,20 @@ mod count;
 mod during;
 mod ls;
 mod print;
+mod progress;
 mod prune;
+mod reindex;
 mod report;
 mod rm;
 mod runs;
+mod search;
 mod segments;
 mod show;
 mod stats;
 mod tail;
 mod top;
 mod verify;
+mod wait;
 
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
@@ -96,6 +100,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
+        Command::Search(search) => search::run(&folder, search, out),
+        Command::Wait(wait) => wait::run(folder, wait, out),
+        Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }
 }

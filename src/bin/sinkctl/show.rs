@@ -69,7 +69,7 @@ fn one_thing(show: &Show, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow:
     let lines: Vec<String> = if let Some(name) = &show.header {
         header::fields(message).filter(|f| f.is_named(name)).map(|f| f.decoded()).collect()
     } else if show.headers {
-        header::fields(message).map(|f| format!("{}: {}", f.name, f.decoded())).collect()
+        header::fields(message).map(|f| format!("{}: {}", f.name(), f.decoded())).collect()
     } else if show.links {
         link::links(message)
     } else {

@@ -4,11 +4,12 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use serde::Serialize;
-use sinkd::stats::{Counter, Metric, Percentiles, Rate, Totals, Verdict};
+use sinkd::stats::{Counter, History, Metric, Percentiles, Rate, Totals, Verdict};
 
 use crate::args::Stats;
 use crate::{Finding, Out};
 
+mod by;
 mod distribution;
 mod gather;
 mod screen;
@@ -34,6 +35,8 @@ struct Report<'a> {
     replies: BTreeMap<&'a str, u64>,
     /// Of the busiest event loop.
     loops: Loops,
+    /// How far indexing was behind, in seconds with traffic.
+    index_lag: IndexLag,
     verdict: Verdict,
     counters: BTreeMap<&'static str, u64>,
     /// Messages that the logs hold and these statistics don't; null where that can't be told (a
@@ -53,7 +56,30 @@ struct Loops {
     longest_round_us: u64,
 }
 
+#[derive(Debug, Serialize)]
+struct IndexLag {
+    /// Messages: at most, and in the last second.
+    messages_max: u64,
+    messages_last: u64,
+    /// Age of the oldest of them, at most.
+    seconds_max: u64,
+}
+
+impl IndexLag {
+    fn of(history: &History) -> IndexLag {
+        let seconds = history.seconds.values();
+        IndexLag {
+            messages_max: seconds.clone().map(|s| s.index_lag_messages).max().unwrap_or(0),
+            messages_last: seconds.clone().next_back().map_or(0, |s| s.index_lag_messages),
+            seconds_max: seconds.map(|s| s.index_lag_s).max().unwrap_or(0),
+        }
+    }
+}
+
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
+    if let Some(by) = stats.by {
+        return by::run(folders, stats, by, out);
+    }
     let gathered = Gathered::of(folders, &stats.during)?;
     let Gathered { history, summary, .. } = &gathered;
     for problem in &history.problems {
@@ -99,6 +125,7 @@ fn report(gathered: &Gathered) -> Report<'_> {
             busy_share_max: summary.busy_share.1,
             longest_round_us: Percentiles::of_metric(history, Metric::Round).max,
         },
+        index_lag: IndexLag::of(history),
         verdict: verdict.clone(),
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded: *not_recorded,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use sinkd::log::reader::Folder;
 
 use crate::Finding;
@@ -32,7 +32,10 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
         "top needs a terminal; what it shows is also in: sinkctl stats --json"
     );
     let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGHUP, SIGINT, SIGTERM] {
+    // SIGHUP ends us as it ends any program: the terminal has gone, and crossterm would read its
+    // end for ever. A second signal does too, should the first not be heard.
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register_conditional_default(signal, ended.clone())?;
         signal_hook::flag::register(signal, ended.clone())?;
     }
     // From here on also a panic gives the terminal back.

@@ -30,6 +30,17 @@ pub struct Listing<'a> {
     groups: Vec<Vec<Part>>,
 }
 
+/// The slots of one segment that lie inside a span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stretch {
+    /// The segment's number.
+    pub segment: u32,
+    /// Neighbours, of every kind.
+    pub slots: Range<u32>,
+    /// Messages among them that were not removed; lost ones count, as they have a position.
+    pub messages: u64,
+}
+
 /// The part of a segment that lies inside the span.
 #[derive(Debug, Clone)]
 struct Part {
@@ -176,6 +187,16 @@ impl<'a> Listing<'a> {
         parts.filter_map(|part| {
             let summary = self.folder.summary(part.number)?;
             Some((&summary.identity, part.to.slot, part.to.messages))
+        })
+    }
+
+    /// What it consists of, segment by segment: for whoever reads all of it in any order, on
+    /// several threads. Which messages among them were removed: [`Folder::is_removed`].
+    pub fn stretches(&self) -> impl Iterator<Item = Stretch> {
+        self.groups.iter().flatten().map(|part| Stretch {
+            segment: part.number,
+            slots: part.from.slot..part.to.slot,
+            messages: part.len(),
         })
     }
 

@@ -14,6 +14,6 @@ mod segment;
 pub use check::check_segment;
 pub use damage::{Damage, ReadError, SegmentError};
 pub use folder::{Folder, Positions, Summary};
-pub use listing::{Listing, Page, Span};
+pub use listing::{Listing, Page, Span, Stretch};
 pub(crate) use scan::{Extent, Found, scan};
 pub use segment::{Segment, Slots};

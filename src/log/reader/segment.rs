@@ -242,14 +242,39 @@ impl Segment {
         Ok(record.split_at(envelope))
     }
 
-    /// Reads only the envelope, which is not checked by itself: the checksum covers the record.
+    /// The same for a record of any size, in bounded memory: gives at most `payload_max` octets of
+    /// the payload. What is cut is not checked.
+    pub fn record_start<'a>(
+        &self,
+        slot: &Slot,
+        payload_max: usize,
+        buf: &'a mut Vec<u8>,
+    ) -> Result<(&'a [u8], &'a [u8]), Damage> {
+        if slot.payload_bytes as usize <= payload_max {
+            return self.record(slot, buf);
+        }
+        let envelope = slot.envelope_bytes as usize;
+        let bytes = envelope + payload_max;
+        if buf.len() < bytes {
+            buf.resize(bytes, 0);
+        }
+        self.read(&mut buf[..bytes], slot.record_offset)?;
+        Ok(buf[..bytes].split_at(envelope))
+    }
+
+    /// Reads only the envelope. Costs one read of some 200 octets. The checksum covers the whole
+    /// record, so it is checked only where no payload follows; else `verify` does it.
     pub fn envelope<'a>(&self, slot: &Slot, buf: &'a mut Vec<u8>) -> Result<&'a [u8], Damage> {
         let bytes = slot.envelope_bytes as usize;
         if buf.len() < bytes {
             buf.resize(bytes, 0);
         }
-        self.read(&mut buf[..bytes], slot.record_offset)?;
-        Ok(&buf[..bytes])
+        let envelope = &mut buf[..bytes];
+        self.read(envelope, slot.record_offset)?;
+        if slot.payload_bytes == 0 && crc(envelope) != slot.record_crc {
+            return Err(self.record_damage(slot));
+        }
+        Ok(envelope)
     }
 
     /// Reads a record through and checks it, in constant memory.

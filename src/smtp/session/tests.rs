@@ -114,12 +114,52 @@ fn every_reply_has_its_dialogue() {
         "LHLO_NOT_EHLO",
         "LHLO_NAME_SYNTAX",
         "LHLO_FIRST",
+        "MARK_TAKEN", // moments_have_their_replies
+        "RUN_BEGINS",
+        "RUN_ENDS",
+        "MARK_SYNTAX",
+        "RUN_NAME_SYNTAX",
+        "RUN_NAME_TAKEN",
+        "NO_RUN",
+        "MOMENTS_TOO_FAST",
+        "MOMENTS_TOO_MANY",
         "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
         "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
     ];
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
     assert_eq!(seen, all);
+}
+
+#[test]
+fn moments_have_their_replies() {
+    let (mark, start, stop) = ("sinkd mark half way", "sinkd run start one", "sinkd run stop");
+    for (argument, outcome, expected) in [
+        (mark, Outcome::Taken, &reply::MARK_TAKEN),
+        (start, Outcome::Taken, &reply::RUN_BEGINS),
+        (stop, Outcome::Taken, &reply::RUN_ENDS),
+        (mark, Outcome::Malformed, &reply::MARK_SYNTAX),
+        (start, Outcome::Malformed, &reply::RUN_NAME_SYNTAX),
+        (start, Outcome::NameTaken, &reply::RUN_NAME_TAKEN),
+        (stop, Outcome::NoRun, &reply::NO_RUN),
+        (mark, Outcome::TooFast, &reply::MOMENTS_TOO_FAST),
+        (mark, Outcome::TooMany, &reply::MOMENTS_TOO_MANY),
+        // Whatever else NOOP says is nothing.
+        ("sinkd mrak x", Outcome::NoRun, &reply::NOOP_OK),
+        ("", Outcome::NoRun, &reply::NOOP_OK),
+    ] {
+        // In a transaction too, which it leaves alone.
+        let dialogue = format!("{OPEN}NOOP {argument}\r\nDATA\r\nx\r\n.\r\n");
+        let mut driver = Driver::with_moments(limits(), outcome);
+        driver.push(dialogue.as_bytes());
+        assert_eq!(driver.take_stored().len(), 1, "{argument}");
+        let replies = driver.finish().replies;
+        let wanted = [expected.as_bytes(), reply::START_DATA.as_bytes()].concat();
+        let found = replies.windows(wanted.len()).any(|found| found == wanted);
+        assert!(found, "{argument}: {}", replies.escape_ascii());
+    }
+    let off = last_reply(b"NOOP sinkd mark x\r\n", limits(), 1 << 20);
+    assert_eq!(off, reply::NOOP_OK.as_bytes());
 }
 
 fn session() -> (Session, Desk) {

@@ -90,7 +90,9 @@ impl Shown {
             listener: readable(decoded.listener),
             mail_parameters: readable(decoded.mail_params),
             recipients: decoded.recipients().map(recipient).collect(),
-            headers: header::fields(message).map(|f| (f.name.to_owned(), f.decoded())).collect(),
+            headers: header::fields(message)
+                .map(|f| (f.name().into_owned(), f.decoded()))
+                .collect(),
             parts: shown.map(ShownPart::new).collect(),
             parts_total: taken.parts.len(),
         })

@@ -11,7 +11,7 @@ use crate::args::During;
 use crate::during::seconds;
 
 /// A second is written down within this time after its end.
-const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// How often to look whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -65,6 +65,16 @@ fn complete(
         }
         std::thread::park_timeout(LOOK_EVERY);
         waited += LOOK_EVERY;
+    }
+}
+
+/// Waits until everything that happened before `end_ns` (Unix time, past) is written down.
+pub fn wait_until_written(end_ns: u64) {
+    let mut left = patience(end_ns);
+    while !left.is_zero() {
+        // May return early.
+        std::thread::park_timeout(left);
+        left = patience(end_ns);
     }
 }
 

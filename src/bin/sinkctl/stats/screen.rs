@@ -84,6 +84,11 @@ pub fn print(
         100.0 * loops.busy_share_max,
         time(loops.longest_round_us)
     )?;
+    let lag = &report.index_lag;
+    if lag.messages_max > 0 {
+        let (most, last, age) = (lag.messages_max, lag.messages_last, lag.seconds_max);
+        writeln!(out, "index    {most} messages behind at most ({age} s), {last} at the end")?;
+    }
     missing(report, out)?;
     verdict(&report.verdict, out)
 }

@@ -3,12 +3,15 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, Metric, News, Percentiles, Second};
+use sinkd::stats::{Counter, History, Metric, News, Percentiles, Second, Summary, Verdict};
 
 /// Seconds that are known.
 pub const KEEP_S: u64 = 900;
 /// Seconds whose histograms are kept; of older ones the p99.
 const HISTOGRAMS_S: u64 = 15;
+/// Seconds that the verdict is on.
+const VERDICT_S: u64 = 10;
+const _: () = assert!(VERDICT_S + LAG_S <= HISTOGRAMS_S, "the verdict needs their histograms");
 /// A second is written down at most a second after its end. If the newest one began longer ago than
 /// this, then nothing has happened since.
 const LAG_S: u64 = 3;
@@ -43,6 +46,8 @@ pub struct State {
     pub has_statistics: bool,
     /// What could not be read at the last look.
     pub problem: Option<String>,
+    /// What limited the last ten seconds; `None`: no message came.
+    pub verdict: Option<Verdict>,
     seconds: BTreeMap<u64, Moment>,
 }
 
@@ -86,6 +91,7 @@ impl State {
             holder: None,
             has_statistics: false,
             problem: None,
+            verdict: None,
             seconds: BTreeMap::new(),
         }
     }
@@ -113,6 +119,17 @@ impl State {
         for moment in self.seconds.range_mut(..now_s.saturating_sub(HISTOGRAMS_S)) {
             moment.1.histograms.clear();
         }
+        self.verdict = self.judge();
+    }
+
+    fn judge(&self) -> Option<Verdict> {
+        let mut history = History::default();
+        let last = self.last();
+        for (second, moment) in self.seconds.range((last + 1).saturating_sub(VERDICT_S)..=last) {
+            history.add_second(*second, &moment.counts, &moment.histograms);
+        }
+        let has_messages = history.total(Counter::Messages) > 0;
+        has_messages.then(|| Verdict::of(&history, &Summary::of(&history)))
     }
 
     /// The newest second of which anything is known. What lies ahead of the clock doesn't count.
@@ -322,6 +339,21 @@ pub mod tests {
         let mut state = running();
         state.take(NOW_S - 100, News::default());
         assert_eq!((state.last(), state.condition()), (NOW_S - 100, Condition::Live));
+    }
+
+    #[test]
+    fn the_verdict_is_on_the_last_ten_seconds() {
+        // Busy for 89 to 98 % of their time.
+        let mut state = running();
+        assert!(state.verdict.as_ref().is_some_and(Verdict::is_saturated));
+        // Seconds that are hardly busy follow: half a minute later nothing is left of the others.
+        for second in NOW_S + 1..NOW_S + 31 {
+            state.take(second + 2, news(second, 100, 100));
+        }
+        let verdict = state.verdict.as_ref().unwrap();
+        assert!(!verdict.is_saturated() && verdict.headroom.busy_share < 0.3, "{verdict:?}");
+        state.take(NOW_S + 60, News::default());
+        assert_eq!(state.verdict, None);
     }
 
     #[test]

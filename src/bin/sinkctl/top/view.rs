@@ -68,6 +68,8 @@ const CELL_CHARS: usize = 8;
 const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
 /// Of the big metric.
 const BARS_LINES_MAX: usize = 12;
+/// Screens of fewer lines than this have one for the verdict, others two.
+const TALL_LINES: usize = 20;
 
 const ASCII_BARS: bar::Set<'static> = bar::Set {
     full: "#",
@@ -91,6 +93,9 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
     }
     if let Some(problem) = &state.problem {
         paper.line(Line::styled(printable(problem), screen.coloured(Color::Red)));
+    }
+    for line in verdict(state, screen, &paper) {
+        paper.line(line);
     }
     let rates = wrapped(rates(state, screen.shown), paper.width());
     let replies = replies(state, screen, paper.width());
@@ -127,6 +132,7 @@ const HELP: &[&str] = &[
     "own time. think: the sender's time before its next step.",
     "busiest loop: its share of time at work; near 100 % sinkd is",
     "the limit, else the sender is. All of a run: sinkctl stats.",
+    "limited by: what held the last 10 s up; red: sinkd itself did.",
 ];
 
 fn heading(state: &State, screen: &Screen, width: usize) -> Line<'static> {
@@ -170,6 +176,41 @@ fn keys(screen: &Screen) -> Line<'static> {
         spans.push(Span::raw(format!(" {what}  ")));
     }
     Line::from(spans)
+}
+
+/// What limited the last ten seconds: red, and in other words, where our ceiling may be taken for
+/// the sender's.
+fn verdict(state: &State, screen: &Screen, paper: &Paper<'_>) -> Vec<Line<'static>> {
+    let Some(verdict) = &state.verdict else { return Vec::new() };
+    let (name, because) = (verdict.limited_by.name(), &verdict.because);
+    let (text, style) = match verdict.is_saturated() {
+        true => {
+            let bold = Style::new().add_modifier(Modifier::BOLD);
+            (format!("sink saturated: {because}"), screen.coloured(Color::Red).patch(bold))
+        }
+        false => (format!("limited by: {name} ({because})"), Style::new()),
+    };
+    let lines_max = if paper.left() < TALL_LINES { 1 } else { 2 };
+    let lines = broken(&text, paper.width(), lines_max);
+    lines.into_iter().map(|line| Line::styled(line, style)).collect()
+}
+
+/// Words in lines of at most `width`; what has no room in `lines_max` of them is left out.
+fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a first one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.truncate(lines_max);
+    lines
 }
 
 /// The chosen metric: its value now, and its last minutes as bars.

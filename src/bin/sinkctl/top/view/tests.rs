@@ -4,7 +4,7 @@ use std::path::Path;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
-use sinkd::stats::{Counter, Metric, News};
+use sinkd::stats::{Counter, LimitedBy, Metric, News};
 
 use super::super::model::tests::{NOW_S, running};
 use super::*;
@@ -41,6 +41,7 @@ fn a_terminal_of_80_by_24_has_it_all() {
         &lines,
         &[
             "sinkd running (pid 4711)  sink-data ",
+            "sink saturated: its busiest loop was busy for ",
             "messages/s 12345  max 24000 in 2 min 40 s",
             "recipients/s 24690  octets 12.3 MB/s  connections/s 0  busiest loop 98 %",
             "last second",
@@ -124,6 +125,41 @@ fn silence_problems_and_pauses_are_said() {
     let help = Screen { is_help: true, ..screen() };
     check(&lines(&state, &help, 80, 24), &["p Space    pause", "the limit, else the sender is"]);
     assert!(HELP.iter().all(|line| line.len() <= 64));
+}
+
+/// Whoever reads a rate must know whose ceiling it is: at once, without colours, on either
+/// background.
+#[test]
+fn a_saturated_sink_is_said_in_red_and_in_words() {
+    for (width, height) in [(80, 24), (40, 10), (200, 60)] {
+        let buffer = painted(&running(), &screen(), width, height);
+        let row = &buffer.content[usize::from(width)..2 * usize::from(width)];
+        let text: String = row.iter().map(|cell| cell.symbol()).collect();
+        assert!(text.starts_with("sink saturated: its busiest loop was"), "{text}");
+        assert!(row[0].fg == Color::Red && row[0].bg == Color::Reset);
+        assert!(row[0].modifier.contains(Modifier::BOLD));
+    }
+    let plain = Screen { has_colours: false, ..screen() };
+    check(&lines(&running(), &plain, 80, 24), &["sink saturated: "]);
+}
+
+#[test]
+fn what_limits_the_last_seconds_is_said_in_two_lines_at_most() {
+    let mut state = running();
+    let verdict = state.verdict.as_mut().unwrap();
+    verdict.limited_by = LimitedBy::Connections;
+    verdict.because = "the sender answered within 100 us and waited for its turn; our loops were \
+                       busy 34 % of the time: more connections would send more"
+        .into();
+    let lines = lines(&state, &screen(), 80, 24);
+    assert!(lines[1].starts_with("limited by: connections (the sender answered within 100 us"));
+    assert!(lines[2].trim_end().ends_with("more connections would send more)"), "{}", lines[2]);
+    assert!(lines[22].starts_with("stored") && lines[3].starts_with("messages/s"));
+    let buffer = painted(&state, &screen(), 80, 24);
+    assert!(buffer.content[80..240].iter().all(|cell| cell.fg == Color::Reset));
+    state.verdict = None;
+    let silent = painted(&state, &screen(), 80, 24);
+    assert_eq!(silent.content[80].symbol(), "m");
 }
 
 #[test]

@@ -1,0 +1,73 @@
+//! What a person sees, and may do, while something takes long.
+use std::io::IsTerminal;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::SigId;
+use signal_hook::consts::SIGINT;
+use signal_hook::flag;
+
+/// A bar on stderr; nothing where nobody watches.
+pub struct Bar(ProgressBar);
+
+impl Bar {
+    /// `unit`: what the total counts, for example "messages".
+    pub fn new(total: u64, unit: &str) -> Bar {
+        if !std::io::stderr().is_terminal() {
+            return Bar(ProgressBar::hidden());
+        }
+        let template = format!("{{bar:40}} {{human_pos}} of {{human_len}} {unit}, {{eta}} left");
+        let style = ProgressStyle::with_template(&template).expect("the template is correct");
+        Bar(ProgressBar::new(total).with_style(style))
+    }
+
+    /// So much is done.
+    pub fn at(&self, done: u64) {
+        self.0.set_position(done);
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// Runs `work` on a thread of its own, and calls `look` now and then until it has ended.
+pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send) -> T {
+    let (done, ended) = crossbeam_channel::bounded(1);
+    std::thread::scope(|scope| {
+        scope.spawn(move || drop(done.send(work())));
+        loop {
+            match ended.recv_timeout(Duration::from_millis(100)) {
+                Ok(result) => return result,
+                Err(crossbeam_channel::RecvTimeoutError::Timeout) => look(),
+                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
+                    unreachable!("the thread sends before it ends, or panics, and so do we")
+                }
+            }
+        }
+    })
+}
+
+/// While it lives, Ctrl-C sets a flag instead of ending us; a second one ends us.
+pub struct Interruptible([SigId; 2]);
+
+impl Interruptible {
+    /// Sets `stop` on the first Ctrl-C.
+    pub fn new(stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
+        // In this order: the first finds the flag unset and goes on to set it.
+        let second = flag::register_conditional_default(SIGINT, stop.clone())?;
+        Ok(Interruptible([second, flag::register(SIGINT, stop.clone())?]))
+    }
+}
+
+impl Drop for Interruptible {
+    fn drop(&mut self) {
+        for id in self.0 {
+            signal_hook::low_level::unregister(id);
+        }
+    }
+}

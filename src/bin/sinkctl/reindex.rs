@@ -1,0 +1,74 @@
+//! `sinkctl reindex`: works the index out again, beside a running sinkd or without one.
+use std::io::Write;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use anyhow::Context;
+use serde::Serialize;
+use sinkd::index;
+use sinkd::log::reader::Folder;
+
+use crate::args::Reindex;
+use crate::progress::{Bar, Interruptible, watched};
+use crate::{Finding, Out};
+
+/// The report in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct Report {
+    segments: u64,
+    messages: u64,
+    /// Octets of the index.
+    bytes: u64,
+    seconds: f64,
+    /// Segments that can't be read, a sentence each.
+    unreadable: Vec<String>,
+    /// It was interrupted: segments that are missing here have the index they had.
+    interrupted: bool,
+}
+
+pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<Finding> {
+    let threads = match reindex.threads {
+        Some(n) => usize::from(n),
+        None => std::thread::available_parallelism().map_or(1, |n| n.get()),
+    };
+    let progress = index::Progress::default();
+    let interruptible = Interruptible::new(&progress.stop)?;
+    let started = Instant::now();
+    let bar = Bar::new(folder.messages(), "messages");
+    let field = reindex.sequence_field.as_deref();
+    let done = watched(
+        || bar.at(progress.messages.load(Ordering::Relaxed)),
+        || index::reindex(folder.path(), field, threads, &progress),
+    )
+    .with_context(|| format!("{}: the index can't be written", folder.path().display()))?;
+    drop((bar, interruptible));
+    let report = Report {
+        segments: done.segments,
+        messages: done.messages,
+        bytes: done.bytes,
+        seconds: started.elapsed().as_secs_f64(),
+        unreadable: done.unreadable.iter().map(ToString::to_string).collect(),
+        interrupted: progress.stop.load(Ordering::Relaxed),
+    };
+    let is_whole = report.unreadable.is_empty() && !report.interrupted;
+    print(&report, reindex.json, out)?;
+    Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+fn print(report: &Report, json: bool, out: &mut Out) -> anyhow::Result<()> {
+    if json {
+        return Ok(writeln!(out, "{}", serde_json::to_string(report)?)?);
+    }
+    for fault in &report.unreadable {
+        eprintln!("sinkctl: {fault}");
+    }
+    let Report { segments, messages, bytes, seconds, .. } = report;
+    let rate = *messages as f64 / seconds.max(1e-9);
+    let end = if report.interrupted { "; interrupted, the others are as they were" } else { "" };
+    writeln!(
+        out,
+        "{segments} segments, {messages} messages, {bytes} octets of index in {seconds:.1} s \
+         ({rate:.0} messages/s){end}"
+    )?;
+    Ok(())
+}

@@ -1,0 +1,165 @@
+//! `sinkctl search`: the messages that a query is true of, the newest first.
+use std::io::{IsTerminal, Write};
+use std::sync::atomic::Ordering;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use serde::Serialize;
+use sinkd::index::query::Query;
+use sinkd::index::reading::Reading;
+use sinkd::index::{self, LeftOut, Searching, Wanted};
+use sinkd::log::reader::Folder;
+use sinkd::log::{MessageId, Runs, Slot};
+
+use crate::args::Search;
+use crate::print::{self, harmless};
+use crate::progress::{Bar, Interruptible, watched};
+use crate::{Finding, Out};
+
+/// Shown to a person who says nothing else.
+const LINES_MAX: u64 = 50;
+
+/// A message in `--json`. Keys keep their meaning.
+#[derive(Serialize)]
+struct Object {
+    #[serde(flatten)]
+    entry: print::Entry,
+    /// The first Subject field, decoded.
+    subject: String,
+    message_id: String,
+    /// Names of attached files.
+    file_names: Vec<String>,
+    /// Equal for copies of the same content: 32 hexadecimal digits.
+    content_hash: String,
+    /// The number in the header field that the index knows of.
+    sequence: Option<u64>,
+}
+
+pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
+    let query = parse(folder, &search.query.join(" "))?;
+    let is_list = !search.json && !search.ids;
+    let limit = match search.limit {
+        _ if search.count => Some(0),
+        None if is_list => Some(LINES_MAX),
+        limit => limit,
+    };
+    let wanted = Wanted {
+        limit,
+        span: search.during.span(folder.path())?,
+        indexed_only: search.indexed_only,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+    };
+    let progress = Searching::default();
+    let interruptible = Interruptible::new(&progress.stop)?;
+    let bar = Bar::new(folder.messages(), "messages");
+    let found = watched(
+        || bar.at(progress.messages.load(Ordering::Relaxed)),
+        || index::search(folder, &query, wanted, &progress),
+    );
+    drop((bar, interruptible));
+    if search.count {
+        writeln!(out, "{}", found.matches)?;
+    } else if search.ids {
+        for hit in &found.hits {
+            writeln!(out, "{}", hit.id)?;
+        }
+    } else {
+        let mut printer = Printer::new(folder, search.json)?;
+        for hit in &found.hits {
+            if let Err(error) = printer.print(hit.id, out)? {
+                eprintln!("sinkctl: {error:#}");
+            }
+        }
+        let is_cut = search.limit.is_none() && limit == Some(found.hits.len() as u64);
+        if is_cut && std::io::stdout().is_terminal() {
+            writeln!(
+                out,
+                "the newest {LINES_MAX}; more with --limit N, their number with --count"
+            )?;
+        }
+    }
+    let is_complete = say_left_out(&found.left_out);
+    Ok(if found.matches > 0 && is_complete { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+/// Errors: it is no query; the place is shown.
+pub fn parse(folder: &Folder, text: &str) -> anyhow::Result<Query> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let runs = Runs::read(folder.path())
+        .with_context(|| format!("{}: its runs can't be read", folder.path().display()))?;
+    Query::parse(text, u64::try_from(now.as_nanos())?, &runs)
+        .map_err(|error| anyhow::anyhow!("{error}\n{}", error.pointed_out(text)))
+}
+
+/// Is the answer complete? If not, says why.
+pub fn say_left_out(left_out: &LeftOut) -> bool {
+    let LeftOut { not_indexed, partial, unreadable, damage, stopped } = left_out;
+    for damage in damage {
+        eprintln!("sinkctl: {damage}");
+    }
+    if *not_indexed > 0 {
+        eprintln!("sinkctl: {not_indexed} messages are not indexed, and were left out");
+    }
+    if *partial > 0 {
+        eprintln!(
+            "sinkctl: {partial} messages are not stored in full: the query asks about the rest"
+        );
+    }
+    if *unreadable > 0 {
+        eprintln!("sinkctl: {unreadable} messages are damaged, and were not searched");
+    }
+    if *stopped {
+        eprintln!("sinkctl: interrupted: this is what was found until then");
+    }
+    left_out.is_nothing()
+}
+
+/// Prints messages with what was written in them.
+pub struct Printer<'a> {
+    folder: &'a Folder,
+    noted: std::collections::HashSet<MessageId>,
+    json: bool,
+    reading: Reading,
+    envelope: Vec<u8>,
+}
+
+impl<'a> Printer<'a> {
+    pub fn new(folder: &'a Folder, json: bool) -> anyhow::Result<Printer<'a>> {
+        let reading = Reading::new(&index::sequence_field(folder.path())?);
+        Ok(Printer { folder, noted: folder.notes()?, json, reading, envelope: Vec::new() })
+    }
+
+    /// The inner error: this message can't be read any more; others can.
+    pub fn print(
+        &mut self,
+        id: MessageId,
+        out: &mut Out,
+    ) -> anyhow::Result<Result<(), anyhow::Error>> {
+        let object = match self.object(id) {
+            Ok(object) => object,
+            Err(error) => return Ok(Err(error)),
+        };
+        if self.json {
+            writeln!(out, "{}", serde_json::to_string(&object)?)?;
+        } else {
+            let subject = harmless(&object.subject).replace(['\n', '\t'], " ");
+            writeln!(out, "{}  {subject}", object.entry.to_line())?;
+        }
+        Ok(Ok(()))
+    }
+
+    fn object(&mut self, id: MessageId) -> anyhow::Result<Object> {
+        let (segment, slot): (_, Slot) = self.folder.find(id)?;
+        let envelope = segment.envelope(&slot, &mut self.envelope)?;
+        let entry = print::Entry::new(&slot, envelope, self.noted.contains(&id));
+        let read = self.reading.read(&segment, &slot)?.entry;
+        Ok(Object {
+            entry,
+            subject: read.columns.subject.to_owned(),
+            message_id: read.columns.message_id.to_owned(),
+            file_names: read.columns.file_names.iter().map(str::to_owned).collect(),
+            content_hash: format!("{:032x}", read.content_hash),
+            sequence: read.sequence,
+        })
+    }
+}

@@ -1,0 +1,166 @@
+//! `sinkctl stats --by`: who sent how much, by listener, client or recipient domain, from the log
+//! itself. Workers record nothing for it.
+use std::ops::Range;
+use std::path::PathBuf;
+
+use serde::Serialize;
+use sinkd::stats::Percentiles;
+
+use crate::args::{By, Stats};
+use crate::during::seconds;
+use crate::print::{readable, rfc3339};
+use crate::{Finding, Out, report_unreadable};
+
+mod groups;
+mod missing;
+mod print;
+mod reading;
+
+use groups::{Group, Groups, Top};
+use missing::Missing;
+use reading::{Counted, Source};
+
+const TENTH_NS: u64 = 100_000_000;
+
+/// The table in `--json` (docs/stats-format.md). Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct Table {
+    by: &'static str,
+    /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
+    from: Option<String>,
+    until: Option<String>,
+    /// Between them: what rates are over.
+    seconds: f64,
+    /// Those in the table, each once.
+    messages: u64,
+    recipients: u64,
+    bytes: u64,
+    /// Most messages first.
+    groups: Vec<Row>,
+    /// What is not shown; null: nothing.
+    others: Option<Others>,
+    missing: Missing,
+}
+
+#[derive(Debug, Serialize)]
+struct Row {
+    /// "" for recipients without a domain, and for clients that are not known.
+    name: String,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+#[derive(Debug, Serialize)]
+struct Others {
+    /// Null: more than could be told apart.
+    groups: Option<u64>,
+    /// No group of them has more.
+    messages_max: u64,
+    #[serde(flatten)]
+    figures: Figures,
+}
+
+#[derive(Debug, Serialize)]
+struct Figures {
+    messages: u64,
+    recipients: u64,
+    bytes: u64,
+    /// Mean over `seconds`.
+    messages_per_s: f64,
+    /// Of all messages in the table.
+    share: f64,
+    transaction_us: Percentiles,
+}
+
+pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow::Result<Finding> {
+    // Whole seconds, as all statistics: both agree on what belongs to a span.
+    let spans: Vec<Range<u64>> = stats.during.spans(folders)?.iter().map(whole).collect();
+    let mut sources = Vec::new();
+    for (folder, span) in folders.iter().zip(&spans) {
+        sources.push(Source::open(folder, span)?);
+    }
+    let (counted, top) = top(&sources, by, usize::try_from(stats.top)?);
+    let missing = Missing::of(&sources, &spans, &counted)?;
+    let mut finding = match counted.damaged {
+        0 => Finding::Holds,
+        _ => Finding::DoesNotHold,
+    };
+    let table = Table::of(by, &counted, top, missing);
+    match (stats.json, stats.csv) {
+        (true, _) => print::json(&table, out)?,
+        (_, true) => print::csv(&table, out)?,
+        _ => print::text(&table, by, out)?,
+    }
+    for source in &sources {
+        if report_unreadable(&source.folder) == Finding::DoesNotHold {
+            finding = Finding::DoesNotHold;
+        }
+    }
+    Ok(finding)
+}
+
+fn whole(span: &Range<u64>) -> Range<u64> {
+    let Range { start, end } = seconds(span);
+    let ns = |s: u64| s.saturating_mul(1_000_000_000);
+    ns(start)..ns(end)
+}
+
+/// Counts once, and where there are more names than memory for them a second time those shown.
+fn top(sources: &[Source], by: By, shown: usize) -> (Counted, Top) {
+    let take_top = |mut counted: Counted| {
+        let groups = std::mem::replace(&mut counted.groups, Groups::new());
+        (counted, groups.into_top(shown))
+    };
+    let (counted, first) = take_top(reading::count(sources, by, &Groups::new()));
+    if first.is_complete {
+        return (counted, first);
+    }
+    let groups = Groups::of(first.named.iter().map(|(name, _)| &**name));
+    let (counted, second) = take_top(reading::count(sources, by, &groups));
+    let Top { others_names, others_messages_max, .. } = first;
+    (counted, Top { others_names, others_messages_max, ..second })
+}
+
+impl Table {
+    fn of(by: By, counted: &Counted, top: Top, missing: Missing) -> Table {
+        let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
+        let time = |tenth: u64| rfc3339(tenth * TENTH_NS);
+        let seconds = tenths.map_or(0.0, |(first, end)| (end - first) as f64 / 10.0);
+        let figures = |group: &Group| Figures::of(group, counted.messages, seconds);
+        let others = (top.others.messages > 0).then(|| Others {
+            groups: top.others_names,
+            messages_max: top.others_messages_max,
+            figures: figures(&top.others),
+        });
+        let row = |(name, group): &(Box<[u8]>, Group)| Row {
+            name: readable(name),
+            figures: figures(group),
+        };
+        Table {
+            by: by.name(),
+            from: tenths.map(|(first, _)| time(first)),
+            until: tenths.map(|(_, end)| time(end)),
+            seconds,
+            messages: counted.messages,
+            recipients: counted.recipients,
+            bytes: counted.bytes,
+            groups: top.named.iter().map(row).collect(),
+            others,
+            missing,
+        }
+    }
+}
+
+impl Figures {
+    /// `messages`: all in the table, of which there is one at least, in so many seconds.
+    fn of(group: &Group, messages: u64, seconds: f64) -> Figures {
+        Figures {
+            messages: group.messages,
+            recipients: group.recipients,
+            bytes: group.bytes,
+            messages_per_s: group.messages as f64 / seconds,
+            share: group.messages as f64 / messages as f64,
+            transaction_us: group.times.as_deref().map(Percentiles::of).unwrap_or_default(),
+        }
+    }
+}

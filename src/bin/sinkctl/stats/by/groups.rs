@@ -1,0 +1,243 @@
+//! Messages by name, in bounded memory whatever names there are.
+//!
+//! Up to [`TIMES_MAX`] names one pass tells everything. Up to [`NAMES_MAX`] it tells who is shown;
+//! they are then counted again, with their times, by [`Groups::of`] their names. Beyond, those with
+//! the fewest messages are forgotten, and how many messages a forgotten name may have had is known:
+//! whoever has more is never lost.
+use std::collections::HashMap;
+
+use hdrhistogram::Histogram;
+use sinkd::stats::Metric;
+
+/// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
+/// may be.
+pub const NAMES_MAX: usize = 100_000;
+/// Names with transaction times: 30 KiB each. More names than this are never shown.
+pub const TIMES_MAX: usize = 500;
+
+/// What there is to know of one message.
+#[derive(Debug, Clone, Copy)]
+pub struct One {
+    /// Forward-paths that belong to the group.
+    pub recipients: u64,
+    pub bytes: u64,
+    pub transaction_us: u64,
+}
+
+/// Messages with something in common.
+#[derive(Debug, Clone, Default)]
+pub struct Group {
+    pub messages: u64,
+    pub recipients: u64,
+    pub bytes: u64,
+    /// `None`: not of all of them.
+    pub times: Option<Box<Histogram<u64>>>,
+}
+
+/// Groups by name.
+#[derive(Debug, Clone)]
+pub struct Groups {
+    named: HashMap<Box<[u8]>, Group>,
+    /// Those of other names; without times where names may still be added.
+    others: Group,
+    /// No other names are added.
+    is_closed: bool,
+    names_max: usize,
+    /// A forgotten name has had so many messages at most, when it was forgotten for the last time.
+    forgotten_max: u64,
+}
+
+/// The groups with the most messages, and the rest.
+#[derive(Debug)]
+pub struct Top {
+    /// Most messages first.
+    pub named: Vec<(Box<[u8]>, Group)>,
+    pub others: Group,
+    /// Names in `others`, and the most messages that one of them may have had. `None`: there were
+    /// too many to tell.
+    pub others_names: Option<u64>,
+    pub others_messages_max: u64,
+    /// Everything was counted, times included.
+    pub is_complete: bool,
+}
+
+impl Group {
+    fn with_times() -> Group {
+        Group { times: Some(Box::new(Metric::Transaction.histogram())), ..Group::default() }
+    }
+
+    fn add(&mut self, one: &One) {
+        self.messages += 1;
+        self.recipients += one.recipients;
+        self.bytes += one.bytes;
+        if let Some(times) = &mut self.times {
+            times.saturating_record(one.transaction_us);
+        }
+    }
+
+    fn merge(&mut self, other: &Group) {
+        self.messages += other.messages;
+        self.recipients += other.recipients;
+        self.bytes += other.bytes;
+        self.times = match (self.times.take(), &other.times) {
+            (Some(mut mine), Some(theirs)) => {
+                mine.add(&**theirs).expect("both have the bounds of the metric");
+                Some(mine)
+            }
+            _ => None,
+        };
+    }
+}
+
+impl Groups {
+    /// Of whatever names there are.
+    pub fn new() -> Groups {
+        Groups::with_names_max(NAMES_MAX)
+    }
+
+    fn with_names_max(names_max: usize) -> Groups {
+        Groups {
+            named: HashMap::new(),
+            others: Group::default(),
+            is_closed: false,
+            names_max,
+            forgotten_max: 0,
+        }
+    }
+
+    /// Of these names and the others.
+    pub fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
+        let named = names.map(|name| (name.into(), Group::with_times())).collect();
+        Groups { named, others: Group::with_times(), is_closed: true, ..Groups::new() }
+    }
+
+    /// Counts a message. Costs a look-up; now and then, beyond the bound, a pass over all names.
+    pub fn add(&mut self, name: &[u8], one: &One) {
+        if let Some(group) = self.named.get_mut(name) {
+            return group.add(one);
+        }
+        if self.is_closed {
+            return self.others.add(one);
+        }
+        self.make_room();
+        let has_times = self.named.len() < TIMES_MAX;
+        let mut group = if has_times { Group::with_times() } else { Group::default() };
+        group.add(one);
+        self.named.insert(name.into(), group);
+    }
+
+    /// Forgets the half of the names with the fewest messages, once there are too many.
+    fn make_room(&mut self) {
+        if self.named.len() < self.names_max {
+            return;
+        }
+        let mut counts: Vec<u64> = self.named.values().map(|group| group.messages).collect();
+        let middle = (counts.len() - 1) / 2;
+        let (_, few, _) = counts.select_nth_unstable(middle);
+        for (_, group) in self.named.extract_if(|_, group| group.messages <= *few) {
+            self.others.merge(&group);
+        }
+        self.forgotten_max += *few;
+    }
+
+    /// Adds what another thread counted.
+    pub fn merge(&mut self, other: Groups) {
+        for (name, group) in other.named {
+            match self.named.get_mut(&name) {
+                Some(mine) => mine.merge(&group),
+                None => {
+                    self.make_room();
+                    self.named.insert(name, group);
+                }
+            }
+        }
+        self.others.merge(&other.others);
+        self.forgotten_max += other.forgotten_max;
+    }
+
+    /// The groups with the most messages, at most `shown`; equal ones by name.
+    pub fn into_top(self, shown: usize) -> Top {
+        let (is_closed, forgotten_max) = (self.is_closed, self.forgotten_max);
+        let mut named: Vec<(Box<[u8]>, Group)> = self.named.into_iter().collect();
+        named.retain(|(_, group)| group.messages > 0);
+        named.sort_unstable_by(|a, b| (b.1.messages, &a.0).cmp(&(a.1.messages, &b.0)));
+        let rest = named.split_off(shown.min(named.len()));
+        let most = rest.first().map_or(0, |(_, group)| group.messages);
+        let mut others = match is_closed || forgotten_max > 0 {
+            true => self.others,
+            false => Group::with_times(),
+        };
+        rest.iter().for_each(|(_, group)| others.merge(group));
+        let has_times = named.iter().all(|(_, group)| group.times.is_some());
+        Top {
+            is_complete: forgotten_max == 0 && has_times && others.times.is_some(),
+            others_names: (forgotten_max == 0).then_some(rest.len() as u64),
+            others_messages_max: most + forgotten_max,
+            named,
+            others,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: One = One { recipients: 2, bytes: 10, transaction_us: 70 };
+
+    #[test]
+    fn up_to_the_bound_everything_is_exact_in_one_pass() {
+        let mut groups = Groups::new();
+        let mut more = Groups::new();
+        for n in 0..10_u64 {
+            for _ in 0..=n {
+                groups.add(format!("{n}").as_bytes(), &ONE);
+                more.add(format!("{n}").as_bytes(), &ONE);
+            }
+        }
+        groups.merge(more);
+        let top = groups.into_top(3);
+        let shown: Vec<_> = top.named.iter().map(|(name, g)| (&**name, g.messages)).collect();
+        assert_eq!(shown, [(&b"9"[..], 20), (b"8", 18), (b"7", 16)]);
+        assert_eq!((top.others.messages, top.others.recipients, top.others.bytes), (56, 112, 560));
+        assert_eq!(
+            (top.others_names, top.others_messages_max, top.is_complete),
+            (Some(7), 14, true)
+        );
+        assert_eq!(top.others.times.unwrap().len(), 56);
+    }
+
+    #[test]
+    fn names_beyond_those_with_times_are_counted_again() {
+        let mut groups = Groups::new();
+        (0..=TIMES_MAX).for_each(|n| groups.add(format!("{n}").as_bytes(), &ONE));
+        let top = groups.into_top(1);
+        assert!(!top.is_complete && top.others_names == Some(TIMES_MAX as u64));
+        let mut again = Groups::of(top.named.iter().map(|(name, _)| &**name));
+        (0..=TIMES_MAX).for_each(|n| again.add(format!("{n}").as_bytes(), &ONE));
+        let top = again.into_top(1);
+        assert!(top.is_complete);
+        assert_eq!((top.named[0].1.messages, top.others.messages), (1, TIMES_MAX as u64));
+        assert_eq!(top.others.times.unwrap().len(), TIMES_MAX as u64);
+    }
+
+    /// A sender that makes up a domain for each recipient hides nobody.
+    #[test]
+    fn whoever_has_more_messages_than_were_forgotten_is_never_lost() {
+        let mut parts = [Groups::with_names_max(100), Groups::with_names_max(100)];
+        for n in 0..20_000 {
+            let groups = &mut parts[n % 2];
+            groups.add(format!("made-up-{n}").as_bytes(), &ONE);
+            if n % 20 < 2 {
+                groups.add(b"real", &ONE);
+            }
+            assert!(groups.named.len() <= 100);
+        }
+        let [mut groups, more] = parts;
+        groups.merge(more);
+        let top = groups.into_top(1);
+        assert_eq!((&*top.named[0].0, top.others_names), (&b"real"[..], None));
+        assert!(!top.is_complete && top.others_messages_max < 1000, "{}", top.others_messages_max);
+        assert_eq!(top.named[0].1.messages + top.others.messages, 22_000);
+    }
+}

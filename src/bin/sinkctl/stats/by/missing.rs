@@ -1,0 +1,110 @@
+//! Messages that were accepted and have no envelope in the log any more: never left out silently.
+use std::ops::Range;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use sinkd::stats::Counter;
+
+use super::reading::{Counted, Source};
+use crate::stats::gather::{WRITTEN_WITHIN, wait_until_written};
+
+/// In `--json`. Keys keep their meaning.
+#[derive(Debug, Default, Serialize)]
+pub struct Missing {
+    /// All of them; null: can't be told.
+    pub messages: Option<u64>,
+    /// Storage mode `none`. Null for a span of time, as these messages have none; likewise
+    /// `removed` and `pruned`.
+    only_counted: Option<u64>,
+    removed: Option<u64>,
+    pruned: Option<u64>,
+    /// Slot or envelope can't be read.
+    damaged: u64,
+}
+
+impl Missing {
+    /// `spans`: of each source, Unix ns. Of all of time the logs say how many there are; of a part
+    /// of it only statistics do, and not why.
+    pub fn of(
+        sources: &[Source],
+        spans: &[Range<u64>],
+        counted: &Counted,
+    ) -> anyhow::Result<Missing> {
+        if spans.iter().all(|span| *span == (0..u64::MAX)) {
+            return Ok(Missing::of_all(sources, counted));
+        }
+        // Where nothing has ever gone, nothing of this span has.
+        let gone = Missing::of_all(sources, counted).messages;
+        if gone == Some(counted.damaged) {
+            return Ok(Missing { messages: gone, damaged: counted.damaged, ..Missing::default() });
+        }
+        let has_statistics = |source: &Source| source.folder.path().join("stats").is_dir();
+        if !sources.iter().all(has_statistics) {
+            return Ok(Missing { damaged: counted.damaged, ..Missing::default() });
+        }
+        let (mut accepted, mut present) = (0, 0);
+        for (source, span) in sources.iter().zip(spans) {
+            let span = written(span);
+            accepted +=
+                crate::stats::counters(source.folder.path(), &span)?.total(Counter::Messages);
+            present += source.messages(&span)?;
+        }
+        let messages =
+            accepted.checked_sub(present).map(|gone| gone + counted.damaged + counted.pruned);
+        Ok(Missing { messages, damaged: counted.damaged, ..Missing::default() })
+    }
+
+    fn of_all(sources: &[Source], counted: &Counted) -> Missing {
+        let (mut only_counted, mut removed, mut pruned) = (0, 0, counted.pruned);
+        for Source { folder, pruned: dropped, .. } in sources {
+            only_counted += folder.only_counted();
+            removed += folder.removed();
+            pruned += dropped.messages + dropped.only_counted;
+        }
+        Missing {
+            messages: Some(only_counted + removed + pruned + counted.damaged),
+            only_counted: Some(only_counted),
+            removed: Some(removed),
+            pruned: Some(pruned),
+            damaged: counted.damaged,
+        }
+    }
+
+    /// For a person; `None`: nothing is missing.
+    pub fn sentence(&self) -> Option<String> {
+        let Some(messages) = self.messages else {
+            return Some(
+                "how many messages are not in this table can't be told: those removed, pruned or \
+                 only counted have no time, and statistics don't have all of this span"
+                    .into(),
+            );
+        };
+        if messages == 0 {
+            return None;
+        }
+        let reasons = [
+            (self.only_counted, "only counted"),
+            (self.removed, "removed"),
+            (self.pruned, "pruned"),
+            (Some(self.damaged), "damaged (see verify)"),
+        ];
+        let known = reasons.iter().filter_map(|(n, why)| n.filter(|n| *n > 0).map(|n| (n, why)));
+        let mut why: Vec<String> = known.map(|(n, why)| format!("{n} {why}")).collect();
+        if self.pruned.is_none() && messages > self.damaged {
+            why.push("removed, pruned, or only counted".into());
+        }
+        Some(format!("{messages} messages are not in this table: {}", why.join(", ")))
+    }
+}
+
+/// The part of a span that statistics have. Of one that is over that is all of it, for which we
+/// wait; else what is older than they take to be written down.
+fn written(span: &Range<u64>) -> Range<u64> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    if Duration::from_nanos(span.end) <= now {
+        wait_until_written(span.end);
+        return span.clone();
+    }
+    let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();
+    span.start..(end_s * 1_000_000_000).max(span.start)
+}

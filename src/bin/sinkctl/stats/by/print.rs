@@ -1,0 +1,161 @@
+//! The table of groups: for a person, as JSON, as CSV.
+use std::io::Write;
+
+use comfy_table::{CellAlignment, Table as Cells, presets};
+use sinkd::stats::Metric;
+
+use super::{Figures, Table};
+use crate::Out;
+use crate::args::By;
+use crate::print::harmless;
+use crate::stats::value;
+
+pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+    Ok(writeln!(out, "{}", serde_json::to_string(table)?)?)
+}
+
+/// A line for each group, and one for the others; what is not in the table stands on stderr.
+pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+    writeln!(
+        out,
+        "row,name,messages,recipients,bytes,messages_per_s,share,p50_us,p90_us,p99_us,p99_9_us,\
+         p99_99_us,max_us"
+    )?;
+    let groups = table.groups.iter().map(|row| ("group", &*row.name, &row.figures));
+    let others = table.others.iter().map(|others| ("others", "", &others.figures));
+    for (row, name, figures) in groups.chain(others) {
+        let Figures { messages, recipients, bytes, messages_per_s, share, .. } = figures;
+        let p = &figures.transaction_us;
+        writeln!(
+            out,
+            "{row},{},{messages},{recipients},{bytes},{messages_per_s:.3},{share:.6},\
+             {},{},{},{},{},{}",
+            quoted(name),
+            p.p50,
+            p.p90,
+            p.p99,
+            p.p99_9,
+            p.p99_99,
+            p.max
+        )?;
+    }
+    if let Some(sentence) = table.missing.sentence() {
+        eprintln!("sinkctl: {sentence}");
+    }
+    Ok(())
+}
+
+/// A field of RFC 4180; names may hold anything.
+fn quoted(name: &str) -> String {
+    let name = harmless(name);
+    match name.contains([',', '"', '\n']) {
+        true => format!("\"{}\"", name.replace('"', "\"\"")),
+        false => name,
+    }
+}
+
+pub fn text(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
+    if let (Some(from), Some(until)) = (&table.from, &table.until) {
+        writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], table.seconds)?;
+        writeln!(out, "{}", cells(table).trim_fmt())?;
+        footer(table, by, out)?;
+    } else {
+        writeln!(out, "the log has no message here")?;
+    }
+    if let Some(sentence) = table.missing.sentence() {
+        writeln!(out, "{sentence}")?;
+    }
+    Ok(())
+}
+
+fn cells(table: &Table) -> Cells {
+    let mut cells = Cells::new();
+    cells.load_style(presets::NOTHING);
+    cells.set_header([
+        table.by,
+        "messages",
+        "recipients",
+        "bytes",
+        "msg/s",
+        "share",
+        "p50",
+        "p99",
+        "max",
+    ]);
+    for row in &table.groups {
+        let name = harmless(&row.name).replace(['\n', '\t'], " ");
+        let name = if name.is_empty() { "-".to_owned() } else { name };
+        cells.add_row(line(name, &row.figures));
+    }
+    if let Some(others) = &table.others {
+        let name = match others.groups {
+            Some(1) => "1 other".to_owned(),
+            Some(n) => format!("{n} others"),
+            None => "others".to_owned(),
+        };
+        cells.add_row(line(name, &others.figures));
+    }
+    for column in 1..9 {
+        if let Some(column) = cells.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    cells
+}
+
+fn line(name: String, figures: &Figures) -> [String; 9] {
+    let time = |us| value(Some(Metric::Transaction), us);
+    let p = &figures.transaction_us;
+    [
+        name,
+        figures.messages.to_string(),
+        figures.recipients.to_string(),
+        value(Some(Metric::MessageSize), figures.bytes),
+        format!("{:.0}", figures.messages_per_s),
+        share(figures.share),
+        time(p.p50),
+        time(p.p99),
+        time(p.max),
+    ]
+}
+
+/// Several domains together may have more than all messages, as one may count in each.
+fn share(share: f64) -> String {
+    if share > 1.0 { "-".to_owned() } else { format!("{:.1} %", 100.0 * share) }
+}
+
+/// What the columns are of, and what they can't say.
+fn footer(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
+    let bytes = value(Some(Metric::MessageSize), table.bytes);
+    let (messages, recipients) = (table.messages, table.recipients);
+    writeln!(
+        out,
+        "{messages} messages, {recipients} recipients, {bytes}; p50 to max: transactions"
+    )?;
+    if by == By::RcptDomain {
+        writeln!(
+            out,
+            "a message counts once in each domain of its recipients, with all its octets"
+        )?;
+    }
+    if let Some(others) = table.others.as_ref().filter(|others| others.groups.is_none()) {
+        writeln!(
+            out,
+            "too many names to tell all apart: the list may lack some of up to {} messages each",
+            others.messages_max
+        )?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_any_content_are_one_field() {
+        assert_eq!(quoted("a.example"), "a.example");
+        assert_eq!(quoted("unix:/a,\"b\"\n"), "\"unix:/a,\"\"b\"\"\n\"");
+        assert_eq!(quoted("a\x1b[2J"), "a\u{fffd}[2J");
+    }
+}

@@ -1,0 +1,266 @@
+//! Reads slots and envelopes of whole spans, never payload, on all cores.
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::Context;
+use memchr::memrchr;
+use sinkd::log::reader::{Damage, Folder, ReadError, Segment, Span, Stretch};
+use sinkd::log::{Dropped, Slot};
+use sinkd::smtp::envelope::{self, Client, Decoded};
+
+use super::groups::{Groups, One};
+use crate::args::By;
+
+/// More threads than this would wait for the disk.
+const THREADS_MAX: usize = 8;
+
+/// A data folder, and what is read of it.
+pub struct Source {
+    pub folder: Folder,
+    /// What had been pruned when it was opened: what goes later is missed when its turn comes.
+    pub pruned: Dropped,
+    stretches: Vec<Stretch>,
+}
+
+/// What was read.
+#[derive(Debug)]
+pub struct Counted {
+    pub groups: Groups,
+    /// Messages with an envelope, each once.
+    pub messages: u64,
+    pub recipients: u64,
+    pub bytes: u64,
+    /// Unix time of the first and the last, ns; `None`: there is none.
+    pub times_ns: Option<(u64, u64)>,
+    /// Messages whose slot or envelope can't be read.
+    pub damaged: u64,
+    /// Messages whose segment was pruned since the folder was opened.
+    pub pruned: u64,
+}
+
+impl Source {
+    /// `span`: Unix ns.
+    pub fn open(path: &Path, span: &Range<u64>) -> anyhow::Result<Source> {
+        let folder = crate::open(path)?;
+        let pruned = folder.pruned()?;
+        let listing = folder.listing(of(span)).with_context(|| path.display().to_string())?;
+        let stretches = listing.stretches().collect();
+        Ok(Source { folder, pruned, stretches })
+    }
+
+    /// Messages of a part of the span, damaged ones included. Costs a few binary searches.
+    pub fn messages(&self, span: &Range<u64>) -> anyhow::Result<u64> {
+        Ok(self.folder.listing(of(span))?.len())
+    }
+}
+
+/// As the log wants it.
+fn of(span: &Range<u64>) -> Span {
+    Span {
+        since_ns: (span.start > 0).then_some(span.start),
+        until_ns: (span.end < u64::MAX).then_some(span.end),
+    }
+}
+
+/// Counts all messages of `sources` into copies of `groups`. Costs about 1 us a message and core.
+pub fn count(sources: &[Source], by: By, groups: &Groups) -> Counted {
+    let work: Vec<(&Folder, &Stretch)> = sources
+        .iter()
+        .flat_map(|s| s.stretches.iter().map(|stretch| (&s.folder, stretch)))
+        .collect();
+    // Only tells threads apart; what they count is handed over when they end.
+    let next = AtomicUsize::new(0);
+    let count_some = || {
+        let mut counter = Counter::new(by, groups.clone());
+        while let Some((folder, stretch)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+            counter.stretch(folder, stretch);
+        }
+        counter.counted
+    };
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let threads = cores.min(THREADS_MAX).min(work.len()).max(1);
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(count_some)).collect();
+        let mut counted = count_some();
+        for thread in others {
+            counted.merge(thread.join().expect("counting does not panic"));
+        }
+        counted
+    })
+}
+
+impl Counted {
+    fn merge(&mut self, other: Counted) {
+        self.groups.merge(other.groups);
+        self.messages += other.messages;
+        self.recipients += other.recipients;
+        self.bytes += other.bytes;
+        self.times_ns = match (self.times_ns, other.times_ns) {
+            (Some(mine), Some(theirs)) => Some((mine.0.min(theirs.0), mine.1.max(theirs.1))),
+            (mine, theirs) => mine.or(theirs),
+        };
+        self.damaged += other.damaged;
+        self.pruned += other.pruned;
+    }
+}
+
+/// One thread's.
+struct Counter {
+    by: By,
+    counted: Counted,
+    envelope: Vec<u8>,
+    names: Names,
+}
+
+impl Counter {
+    fn new(by: By, groups: Groups) -> Counter {
+        let counted = Counted {
+            groups,
+            messages: 0,
+            recipients: 0,
+            bytes: 0,
+            times_ns: None,
+            damaged: 0,
+            pruned: 0,
+        };
+        Counter { by, counted, envelope: Vec::new(), names: Names::default() }
+    }
+
+    /// Whatever of it can't be read is damaged, or pruned under our eyes.
+    fn stretch(&mut self, folder: &Folder, stretch: &Stretch) {
+        let before = self.counted.messages;
+        match folder.segment(stretch.segment) {
+            Ok(segment) => {
+                let slots = segment.slots(stretch.slots.clone()).flatten();
+                for slot in slots.filter(|s| s.is_message() && !folder.is_removed(s.id)) {
+                    // Counted below, as those are whose slot is damaged.
+                    drop(self.message(&segment, &slot));
+                }
+            }
+            Err(ReadError::NoSuchMessage { .. }) => {
+                self.counted.pruned += stretch.messages;
+                return;
+            }
+            Err(_) => {}
+        }
+        let read = self.counted.messages - before;
+        self.counted.damaged += stretch.messages.saturating_sub(read);
+    }
+
+    fn message(&mut self, segment: &Segment, slot: &Slot) -> Result<(), Damage> {
+        let bytes = segment.envelope(slot, &mut self.envelope)?;
+        // A session encodes neither what can't be decoded nor a message without recipients.
+        let Some(decoded) = envelope::decode(bytes).ok().filter(|e| e.recipients_count() > 0)
+        else {
+            return Ok(());
+        };
+        let facts = &slot.facts;
+        let counted = &mut self.counted;
+        counted.messages += 1;
+        counted.recipients += u64::from(decoded.recipients_count());
+        counted.bytes += u64::from(facts.message_bytes);
+        let (first, last) = counted.times_ns.unwrap_or((u64::MAX, 0));
+        let at_ns = facts.received_at_ns;
+        counted.times_ns = Some((first.min(at_ns), last.max(at_ns)));
+        self.names.take(self.by, &decoded);
+        for (name, recipients) in self.names.each() {
+            let one = One {
+                recipients,
+                bytes: u64::from(facts.message_bytes),
+                transaction_us: u64::from(facts.transaction_us),
+            };
+            counted.groups.add(name, &one);
+        }
+        Ok(())
+    }
+}
+
+/// The names of the groups that a message belongs to; its buffers are used again.
+#[derive(Debug, Default)]
+struct Names {
+    text: Vec<u8>,
+    /// In `text`, one for each recipient, or one for all.
+    places: Vec<(Range<usize>, u64)>,
+}
+
+impl Names {
+    fn take(&mut self, by: By, envelope: &Decoded<'_>) {
+        self.text.clear();
+        self.places.clear();
+        let recipients = u64::from(envelope.recipients_count());
+        match by {
+            By::Listener => self.push(envelope.listener, recipients),
+            By::Client => self.push(client(envelope.client).as_bytes(), recipients),
+            By::RcptDomain => {
+                for recipient in envelope.recipients() {
+                    let path = recipient.path;
+                    let domain = memrchr(b'@', path).map_or(&b""[..], |at| &path[at + 1..]);
+                    self.push(domain, 1);
+                }
+                self.text.make_ascii_lowercase();
+                let text = &self.text;
+                self.places.sort_unstable_by(|a, b| text[a.0.clone()].cmp(&text[b.0.clone()]));
+            }
+        }
+    }
+
+    fn push(&mut self, name: &[u8], recipients: u64) {
+        let from = self.text.len();
+        self.text.extend_from_slice(name);
+        self.places.push((from..self.text.len(), recipients));
+    }
+
+    /// Each name once, and the recipients that have it.
+    fn each(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let name = |place: &(Range<usize>, u64)| &self.text[place.0.clone()];
+        let equal = self.places.chunk_by(move |a, b| name(a) == name(b));
+        equal.map(move |same| (name(&same[0]), same.iter().map(|place| place.1).sum()))
+    }
+}
+
+/// Empty: a client that is not known.
+fn client(client: Option<Client>) -> String {
+    match client {
+        Some(Client::Unix) => "unix".to_owned(),
+        Some(tcp) => {
+            tcp.ip().as_ref().map(IpAddr::to_canonical).map_or(String::new(), |ip| ip.to_string())
+        }
+        None => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sinkd::smtp::envelope::{Tag, VERSION, append_field};
+
+    #[test]
+    fn a_message_belongs_once_to_each_domain_of_its_recipients() {
+        let mut bytes = Vec::new();
+        append_field(&mut bytes, Tag::Version, &[VERSION]);
+        for to in ["a@B.example", "postmaster", "b@a.example", "\"c@d\"@b.EXAMPLE", "e@[192.0.2.1]"]
+        {
+            append_field(&mut bytes, Tag::ForwardPath, to.as_bytes());
+        }
+        let mut names = Names::default();
+        for _ in 0..2 {
+            names.take(By::RcptDomain, &envelope::decode(&bytes).unwrap());
+            let found: Vec<(&[u8], u64)> = names.each().collect();
+            let all = [(&b""[..], 1), (b"[192.0.2.1]", 1), (b"a.example", 1), (b"b.example", 2)];
+            assert_eq!(found, all);
+        }
+        names.take(By::Client, &envelope::decode(&bytes).unwrap());
+        assert_eq!(names.each().collect::<Vec<_>>(), [(&b""[..], 5)]);
+    }
+
+    #[test]
+    fn a_client_is_its_address() {
+        let tcp = |text: &str| Some(Client::Tcp(text.parse().unwrap()));
+        assert_eq!(client(tcp("192.0.2.7:25")), "192.0.2.7");
+        assert_eq!(client(tcp("[::ffff:192.0.2.7]:25")), "192.0.2.7");
+        assert_eq!(client(tcp("[2001:db8::1]:25")), "2001:db8::1");
+        assert_eq!((client(Some(Client::Unix)), client(None)), ("unix".into(), String::new()));
+    }
+}

@@ -1,0 +1,98 @@
+//! `sinkctl wait`: returns as soon as so many messages match.
+use std::ops::Range;
+use std::time::{Duration, Instant};
+
+use sinkd::index::query::Query;
+use sinkd::index::{self, LeftOut, Probe, Searching, Wanted};
+use sinkd::log::MessageId;
+use sinkd::log::reader::{Folder, Positions, Span};
+
+use crate::args::Wait;
+use crate::search::{Printer, parse, say_left_out};
+use crate::{Finding, Out};
+
+/// Stores to a map wake nobody, so the live pages are looked at this often.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
+    let started = Instant::now();
+    let query = parse(&folder, &wait.query.join(" "))?;
+    let span = wait.during.span(folder.path())?;
+    let mut seen = folder.positions();
+    let mut matching = Vec::new();
+    let mut is_complete = true;
+    if !wait.new {
+        let found = already_there(&folder, &query, span, wait.count);
+        is_complete = say_left_out(&found.1);
+        matching = found.0;
+    }
+    // Nothing is ever sent: the wait is for the time alone.
+    let (_never, pause) = crossbeam_channel::bounded::<()>(0);
+    let mut probe = Probe::new(&query);
+    while (matching.len() as u64) < wait.count {
+        let Some(left) = wait.timeout.checked_sub(started.elapsed()) else { break };
+        let _ = pause.recv_timeout(LOOK_EVERY.min(left));
+        folder.refresh()?;
+        seen = look(&folder, &seen, &mut probe, span, &mut matching)?;
+    }
+    matching.truncate(usize::try_from(wait.count).unwrap_or(usize::MAX));
+    let mut printer = Printer::new(&folder, wait.json)?;
+    for id in &matching {
+        if let Err(error) = printer.print(*id, out)? {
+            eprintln!("sinkctl: {error:#}");
+        }
+    }
+    let n = matching.len();
+    if n as u64 == wait.count {
+        return Ok(Finding::Holds);
+    }
+    let end = if is_complete { "" } else { ", of those that could be searched" };
+    eprintln!("sinkctl: {n} of {} messages match after {:?}{end}", wait.count, wait.timeout);
+    Ok(Finding::DoesNotHold)
+}
+
+/// Up to `count` messages that match, the oldest of them first.
+fn already_there(
+    folder: &Folder,
+    query: &Query,
+    span: Span,
+    count: u64,
+) -> (Vec<MessageId>, LeftOut) {
+    let wanted = Wanted {
+        limit: Some(count),
+        span,
+        indexed_only: false,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+    };
+    let found = index::search(folder, query, wanted, &Searching::default());
+    (found.hits.iter().rev().map(|hit| hit.id).collect(), found.left_out)
+}
+
+/// Puts the query to what has come since `seen`; how far that goes.
+fn look(
+    folder: &Folder,
+    seen: &Positions,
+    probe: &mut Probe<'_>,
+    span: Span,
+    matching: &mut Vec<MessageId>,
+) -> anyhow::Result<Positions> {
+    let during: Range<u64> = span.since_ns.unwrap_or(0)..span.until_ns.unwrap_or(u64::MAX);
+    let mut new = Vec::new();
+    for (number, range) in folder.since(seen) {
+        let Ok(segment) = folder.segment(number) else { continue };
+        for slot in segment.slots(range).flatten().filter(|slot| slot.is_message()) {
+            let ns = slot.facts.received_at_ns;
+            if !during.contains(&ns) || folder.is_removed(slot.id) {
+                continue;
+            }
+            match probe.ask(&segment, &slot) {
+                Ok(answer) if answer.is_match => new.push((ns, slot.id)),
+                Ok(_) => {}
+                Err(damage) => eprintln!("sinkctl: {damage}"),
+            }
+        }
+    }
+    new.sort_unstable();
+    matching.extend(new.into_iter().map(|(_, id)| id));
+    Ok(folder.positions())
+}

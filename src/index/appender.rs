@@ -1,0 +1,187 @@
+//! A sidecar that is being written: by one at a time, wherever it stopped last.
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use crate::log::Identity;
+
+use super::format::{BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, Header, Unusable, VERSION};
+use super::sidecar::{self, Sidecar};
+
+/// Holds the lock of the file.
+#[derive(Debug)]
+pub(super) struct Appender {
+    file: File,
+    seed: u32,
+    at: u64,
+    end_slot: u32,
+    records: u64,
+}
+
+/// Why there is nothing to append to.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoAppender {
+    /// Another process writes it.
+    #[error("another process writes it")]
+    Busy,
+    /// A later sinkd wrote it: it is left alone.
+    #[error("it was written by a newer sinkd (version {0}, this one knows {VERSION})")]
+    Newer(u32),
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Appender {
+    /// Opens the sidecar of a segment behind what can be believed of it; makes one if there is none
+    /// that can be used. Costs a read of all of it.
+    pub fn open(
+        data: &Path,
+        identity: &Identity,
+        sequence_field: &str,
+    ) -> Result<Appender, NoAppender> {
+        let path = sidecar::path(data, identity.number);
+        let mut options = OpenOptions::new();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let mut file = options.open(&path)?;
+        lock(&file)?;
+        if !is_at(&file, &path)? {
+            // A whole new one was put in its place.
+            return Err(NoAppender::Busy);
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        let (header, length) = (Header::of(identity, sequence_field), bytes.len() as u64);
+        match Sidecar::of(bytes, identity) {
+            Ok(known) if *known.header() == header => {
+                let at = known.sound_bytes();
+                if at < length {
+                    // What lies behind a gap would be believed again once that is filled.
+                    file.set_len(at)?;
+                }
+                let (end_slot, records) = (known.end_slot(), known.records());
+                Ok(Appender { file, seed: header.seed(), at, end_slot, records })
+            }
+            Err(Unusable::Version(version)) if version > VERSION => Err(NoAppender::Newer(version)),
+            Ok(_) | Err(_) => {
+                file.set_len(0)?;
+                Ok(Appender::begin(file, &header)?)
+            }
+        }
+    }
+
+    fn begin(file: File, header: &Header) -> io::Result<Appender> {
+        file.write_all_at(&header.encode(), 0)?;
+        let (at, seed) = (HEADER_BYTES as u64, header.seed());
+        Ok(Appender { file, seed, at, end_slot: 0, records: 0 })
+    }
+
+    /// The first slot it says nothing about.
+    pub fn end_slot(&self) -> u32 {
+        self.end_slot
+    }
+
+    /// Messages in it.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Its length.
+    pub fn bytes(&self) -> u64 {
+        self.at
+    }
+
+    /// What the checksums of its blocks start from.
+    pub fn seed(&self) -> u32 {
+        self.seed
+    }
+
+    /// Appends a block that covers up to `end_slot`, with so many records.
+    pub fn append(&mut self, block: &[u8], end_slot: u32, records: u32) -> io::Result<()> {
+        self.file.write_all_at(block, self.at)?;
+        self.at += block.len() as u64;
+        self.end_slot = end_slot;
+        self.records += u64::from(records);
+        Ok(())
+    }
+
+    /// Says that the segment is sealed and that nothing of it is missing here.
+    pub fn complete(&mut self) -> io::Result<()> {
+        let mut end = [0; BLOCK_HEADER_BYTES];
+        BlockHeader::end(self.end_slot).encode(&mut end, self.seed);
+        self.append(&end, self.end_slot, 0)
+    }
+
+    /// Gives the lock back, until it is needed again.
+    pub fn rest(self) -> Resting {
+        let is_free = self.file.unlock().is_ok();
+        Resting { appender: is_free.then_some(self) }
+    }
+}
+
+/// An appender that waits for more, without the lock.
+#[derive(Debug)]
+pub(super) struct Resting {
+    appender: Option<Appender>,
+}
+
+impl Resting {
+    /// Goes on, if nobody has touched the file meanwhile. Costs three system calls.
+    pub fn wake(self, data: &Path, number: u32) -> Option<Appender> {
+        let appender = self.appender?;
+        lock(&appender.file).ok()?;
+        let is_ours = is_at(&appender.file, &sidecar::path(data, number)).ok()?
+            && appender.file.metadata().ok()?.len() == appender.at;
+        is_ours.then_some(appender)
+    }
+}
+
+/// A sidecar written anew beside its name, and put there as a whole.
+pub(super) struct Replacement {
+    appender: Appender,
+    beside: PathBuf,
+    path: PathBuf,
+}
+
+impl Replacement {
+    pub fn begin(data: &Path, identity: &Identity, sequence_field: &str) -> io::Result<Self> {
+        let path = sidecar::path(data, identity.number);
+        let beside = path.with_extension(format!("new-{}", std::process::id()));
+        let appender = Appender::begin(
+            File::options().read(true).write(true).create(true).truncate(true).open(&beside)?,
+            &Header::of(identity, sequence_field),
+        )?;
+        Ok(Replacement { appender, beside, path })
+    }
+
+    pub fn appender(&mut self) -> &mut Appender {
+        &mut self.appender
+    }
+
+    /// Waits for whoever writes the old one: a batch at most.
+    pub fn put_in_place(self) -> io::Result<()> {
+        let _held = match OpenOptions::new().read(true).open(&self.path) {
+            Ok(old) => old.lock().map(|()| Some(old))?,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+            Err(e) => return Err(e),
+        };
+        fs::rename(&self.beside, &self.path)
+    }
+}
+
+fn lock(file: &File) -> Result<(), NoAppender> {
+    file.try_lock().map_err(|error| match error {
+        TryLockError::WouldBlock => NoAppender::Busy,
+        TryLockError::Error(error) => NoAppender::Io(error),
+    })
+}
+
+/// Is `file` what lies at `path` now?
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let found = match fs::metadata(path) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),
+        found => found?,
+    };
+    let ours = file.metadata()?;
+    Ok((found.dev(), found.ino()) == (ours.dev(), ours.ino()))
+}

@@ -1,0 +1,225 @@
+//! Which segments are not indexed to their end, and who is at it.
+use std::collections::{BTreeMap, HashSet};
+use std::io;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use crate::log::reader::{Segment, SegmentError};
+use crate::log::{Published, State, segment_files, segment_path};
+
+use super::appender::{Appender, NoAppender, Resting};
+use super::format::Header;
+use super::parser::Lag;
+use super::sidecar;
+
+/// The folder is listed this often: to find what nobody has said, and what was pruned.
+const LIST_EVERY: Duration = Duration::from_secs(10);
+/// After a sidecar could not be written, its segment is left alone for so long.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// A segment to go on with, and its sidecar.
+pub(super) struct Job {
+    pub segment: Segment,
+    pub appender: Appender,
+    /// What it had published when it was claimed.
+    published: Published,
+    is_sealed: bool,
+}
+
+/// One segment that is not indexed to its end, or wasn't when last looked at.
+#[derive(Default)]
+struct Progress {
+    published: Published,
+    /// What was published will not grow.
+    is_sealed: bool,
+    end_slot: u32,
+    records: u64,
+    /// Commit time of the first message that is not indexed.
+    oldest_ns: Option<u64>,
+    is_claimed: bool,
+    resting: Option<Resting>,
+    /// Not before then.
+    retry_at: Option<Instant>,
+}
+
+/// All of a folder.
+pub(super) struct Backlog {
+    data: PathBuf,
+    sequence_field: String,
+    begun: Receiver<u32>,
+    segments: BTreeMap<u32, Progress>,
+    /// Indexed to their end.
+    complete: HashSet<u32>,
+    listed_at: Option<Instant>,
+}
+
+impl Backlog {
+    pub fn new(data: PathBuf, sequence_field: String, begun: Receiver<u32>) -> Backlog {
+        let (segments, complete, listed_at) = Default::default();
+        Backlog { data, sequence_field, begun, segments, complete, listed_at }
+    }
+
+    /// The newest segment that has something to index and that nobody is at. Costs a small read for
+    /// each open segment.
+    pub fn claim(&mut self) -> Option<Job> {
+        self.look();
+        let now = Instant::now();
+        let free: Vec<u32> = self
+            .segments
+            .iter()
+            .rev()
+            .filter(|(_, p)| !p.is_claimed && p.retry_at.is_none_or(|at| at <= now))
+            .map(|(number, _)| *number)
+            .collect();
+        free.into_iter().find_map(|number| self.open(number))
+    }
+
+    /// Takes a segment back, indexed as far as it was.
+    pub fn take_back(&mut self, mut job: Job, result: io::Result<()>) {
+        let number = job.segment.number();
+        let is_complete = job.is_sealed && job.appender.end_slot() >= job.published.slots;
+        let result = result.and_then(|()| match is_complete {
+            true => job.appender.complete(),
+            false => Ok(()),
+        });
+        let Some(progress) = self.segments.get_mut(&number) else { return };
+        progress.is_claimed = false;
+        progress.end_slot = job.appender.end_slot();
+        progress.records = job.appender.records();
+        progress.oldest_ns = oldest(&job.segment, progress.end_slot, job.published);
+        match result {
+            Ok(()) if is_complete => {
+                self.segments.remove(&number);
+                self.complete.insert(number);
+            }
+            Ok(()) => progress.resting = Some(job.appender.rest()),
+            Err(error) => {
+                if progress.retry_at.is_none() {
+                    tracing::warn!(segment = number, %error, "the index can't be written");
+                }
+                progress.retry_at = Some(Instant::now() + RETRY_AFTER);
+            }
+        }
+    }
+
+    /// What is not indexed now.
+    pub fn lag(&mut self) -> Lag {
+        self.look();
+        let open: Vec<u32> =
+            self.segments.iter().filter(|s| !s.1.is_sealed).map(|s| *s.0).collect();
+        for number in open {
+            drop(self.segment(number));
+        }
+        let behind = |p: &Progress| u64::from(p.published.messages).saturating_sub(p.records);
+        Lag {
+            messages: self.segments.values().map(behind).sum(),
+            oldest_ns: self.segments.values().filter_map(|p| p.oldest_ns).min(),
+        }
+    }
+
+    /// Learns of segments that were begun, and of all there are from time to time.
+    fn look(&mut self) {
+        while let Ok(number) = self.begun.try_recv() {
+            if !self.complete.contains(&number) {
+                self.segments.entry(number).or_default();
+            }
+        }
+        if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
+            self.listed_at = Some(Instant::now());
+            if let Err(error) = self.list() {
+                tracing::warn!(%error, "the segments can't be listed for the index");
+            }
+        }
+    }
+
+    fn list(&mut self) -> io::Result<()> {
+        let there: Vec<u32> = segment_files(&self.data)?.into_iter().map(|file| file.0).collect();
+        let is_there = |number: &u32| there.binary_search(number).is_ok();
+        // One that was begun after the listing will be said again by nobody: it stays.
+        let newest = there.last().copied().unwrap_or(0);
+        self.segments.retain(|number, _| *number > newest || is_there(number));
+        self.complete.retain(is_there);
+        for number in &there {
+            if !self.complete.contains(number) {
+                self.segments.entry(*number).or_default();
+            }
+        }
+        super::sweep(&self.data, &there)
+    }
+
+    /// Opens a segment, and takes up what it says; `None`: it has gone, or will never be indexed.
+    fn segment(&mut self, number: u32) -> Option<Segment> {
+        let progress = self.segments.get_mut(&number)?;
+        let segment = match Segment::open(&segment_path(&self.data, number)) {
+            Ok(segment) => segment,
+            // Pruned, or its file is becoming another's: nothing of it is left to index.
+            Err(SegmentError::Spare { .. }) => {
+                self.segments.remove(&number);
+                return None;
+            }
+            Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                self.segments.remove(&number);
+                return None;
+            }
+            Err(error) => {
+                if progress.retry_at.is_none() {
+                    tracing::warn!(segment = number, %error, "not indexed");
+                }
+                progress.retry_at = Some(Instant::now() + RETRY_AFTER);
+                return None;
+            }
+        };
+        // The state first: only of what was sealed before is the count the last.
+        progress.is_sealed = segment.state() != State::Open;
+        progress.published = segment.published();
+        progress.oldest_ns = oldest(&segment, progress.end_slot, progress.published);
+        Some(segment)
+    }
+
+    /// Opens a segment and its sidecar, if there is something to do.
+    fn open(&mut self, number: u32) -> Option<Job> {
+        let segment = self.segment(number)?;
+        let identity = *segment.identity();
+        let progress = self.segments.get_mut(&number)?;
+        let (published, is_sealed) = (progress.published, progress.is_sealed);
+        let header = Header::of(&identity, &self.sequence_field);
+        let is_first_look = progress.end_slot == 0 && progress.resting.is_none();
+        if is_first_look && is_sealed && sidecar::is_complete(&self.data, &header, published.slots)
+        {
+            self.segments.remove(&number);
+            self.complete.insert(number);
+            return None;
+        }
+        if published.slots == progress.end_slot && !is_sealed {
+            return None;
+        }
+        let resting = progress.resting.take();
+        let resting = resting.and_then(|resting| resting.wake(&self.data, number));
+        let opened = match resting {
+            Some(appender) => Ok(appender),
+            None => Appender::open(&self.data, &identity, &self.sequence_field),
+        };
+        match opened {
+            Ok(appender) => {
+                progress.is_claimed = true;
+                progress.retry_at = None;
+                Some(Job { segment, appender, published, is_sealed })
+            }
+            Err(error) => {
+                if progress.retry_at.is_none() && !matches!(error, NoAppender::Busy) {
+                    tracing::warn!(segment = number, %error, "the index can't be written");
+                }
+                progress.retry_at = Some(Instant::now() + RETRY_AFTER);
+                None
+            }
+        }
+    }
+}
+
+/// Commit time of the first message from slot `from` on; costs a read of 64 octets.
+fn oldest(segment: &Segment, from: u32, published: Published) -> Option<u64> {
+    let slot = (from < published.slots).then(|| segment.slot(from).ok())?;
+    slot.map(|slot| slot.facts.received_at_ns)
+}

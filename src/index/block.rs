@@ -1,0 +1,120 @@
+//! A block of a sidecar while it is put together.
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::format::{BLOCK_HEADER_BYTES, BlockHeader, Entry, RECORD_BYTES, encode_record};
+
+/// A block with more messages is written, and the next one begins.
+const RECORDS_MAX: u32 = 4096;
+/// Likewise, with more octets of strings.
+const STRING_BYTES_MAX: usize = 1 << 20;
+
+/// The hash of a number that is a hash.
+#[derive(Debug, Default)]
+struct IsHash(u64);
+
+impl Hasher for IsHash {
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Messages one after another, each string kept once.
+#[derive(Debug, Default)]
+pub(super) struct BlockBuilder {
+    header: BlockHeader,
+    /// Room for the header, then records.
+    block: Vec<u8>,
+    /// Each ends with a NUL; the first is the empty one.
+    strings: Vec<u8>,
+    /// Where a string with this hash stands.
+    known: HashMap<u64, u32, BuildHasherDefault<IsHash>>,
+}
+
+impl BlockBuilder {
+    /// Begins a block with `slot`.
+    pub fn begin(&mut self, slot: u32) {
+        self.header = BlockHeader { first_slot: slot, end_slot: slot, ..BlockHeader::default() };
+        self.block.clear();
+        self.block.resize(BLOCK_HEADER_BYTES, 0);
+        self.strings.clear();
+        self.strings.push(0);
+        self.known.clear();
+    }
+
+    /// The slot behind the last one it covers.
+    pub fn end_slot(&self) -> u32 {
+        self.header.end_slot
+    }
+
+    /// Messages in it.
+    pub fn records(&self) -> u32 {
+        self.header.records
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.header.first_slot == self.header.end_slot
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.header.records >= RECORDS_MAX || self.strings.len() >= STRING_BYTES_MAX
+    }
+
+    /// Covers the slot at the end, which holds no message that could be read.
+    pub fn pass_over(&mut self) {
+        self.header.end_slot += 1;
+    }
+
+    /// Covers the slot at the end, which holds `entry`.
+    pub fn push(&mut self, entry: &Entry<'_>) {
+        let strings = entry.strings().map(|string| self.intern(string));
+        encode_record(&mut self.block, entry, strings);
+        let ns = entry.columns.received_at_ns;
+        if self.header.records == 0 {
+            self.header.first_received_at_ns = ns;
+        }
+        self.header.last_received_at_ns = ns;
+        self.header.records += 1;
+        self.header.end_slot += 1;
+    }
+
+    fn intern(&mut self, string: &str) -> u32 {
+        if string.is_empty() {
+            return 0;
+        }
+        let hash = xxh3_64(string.as_bytes());
+        if let Some(at) = self.known.get(&hash) {
+            let known = &self.strings[*at as usize..];
+            if known.starts_with(string.as_bytes()) && known.get(string.len()) == Some(&0) {
+                return *at;
+            }
+        }
+        let at = self.strings.len() as u32;
+        self.strings.extend_from_slice(string.as_bytes());
+        self.strings.push(0);
+        self.known.insert(hash, at);
+        at
+    }
+
+    /// The block as it is written.
+    pub fn finish(&mut self, seed: u32) -> &[u8] {
+        debug_assert_eq!(
+            self.block.len(),
+            BLOCK_HEADER_BYTES + self.header.records as usize * RECORD_BYTES
+        );
+        self.header.string_bytes = self.strings.len() as u32;
+        self.block.extend_from_slice(&self.strings);
+        self.header.encode(&mut self.block, seed);
+        &self.block
+    }
+}

@@ -1,0 +1,315 @@
+//! The bytes of a sidecar, as docs/segment-format.md draws them. Pure: no files.
+//!
+//! A header, then blocks without gaps. All integers are little-endian.
+use crate::log::{Identity, StoreId};
+
+use super::columns::{Columns, Lines};
+
+/// The version this program writes, and the only one it reads: an index is worked out again.
+pub const VERSION: u32 = 1;
+/// Octets before the first block.
+pub const HEADER_BYTES: usize = 128;
+/// Octets of a block before its records.
+pub const BLOCK_HEADER_BYTES: usize = 40;
+/// Octets of a record.
+pub const RECORD_BYTES: usize = 80;
+/// Octets of the name of a header field that a sidecar remembers.
+pub const SEQUENCE_FIELD_BYTES_MAX: usize = 64;
+
+const MAGIC: [u8; 8] = *b"SINKDIDX";
+const BLOCK_MAGIC: u32 = u32::from_le_bytes(*b"BLCK");
+
+const VERSION_AT: usize = 8;
+const NUMBER_AT: usize = VERSION_AT + 4;
+const STORE_AT: usize = NUMBER_AT + 4;
+const FIELD_BYTES_AT: usize = STORE_AT + 16;
+const FIELD_AT: usize = FIELD_BYTES_AT + 4;
+const HEADER_CRC_AT: usize = HEADER_BYTES - 4;
+const _: () = assert!(FIELD_AT + SEQUENCE_FIELD_BYTES_MAX <= HEADER_CRC_AT);
+
+/// What a sidecar says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Header {
+    /// The folder.
+    pub store: StoreId,
+    /// The segment.
+    pub number: u32,
+    /// Which header field numbers messages; empty: none.
+    pub sequence_field: String,
+}
+
+/// Why a sidecar can't be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Also: empty, or cut within the header.
+    #[error("it is damaged, or no index of this segment")]
+    Damaged,
+    /// Written by another sinkd.
+    #[error("it has version {0}, this program reads version {VERSION}")]
+    Version(u32),
+}
+
+impl Header {
+    /// Of segment `identity`.
+    pub fn of(identity: &Identity, sequence_field: &str) -> Header {
+        let (store, number) = (identity.store, identity.number);
+        Header { store, number, sequence_field: sequence_field.to_owned() }
+    }
+
+    /// As it is written. The field's name has at most [`SEQUENCE_FIELD_BYTES_MAX`] octets.
+    pub fn encode(&self) -> [u8; HEADER_BYTES] {
+        let mut bytes = [0; HEADER_BYTES];
+        bytes[..8].copy_from_slice(&MAGIC);
+        put32(&mut bytes, VERSION_AT, VERSION);
+        put32(&mut bytes, NUMBER_AT, self.number);
+        bytes[STORE_AT..][..16].copy_from_slice(&self.store.0);
+        put32(&mut bytes, FIELD_BYTES_AT, self.sequence_field.len() as u32);
+        bytes[FIELD_AT..][..self.sequence_field.len()]
+            .copy_from_slice(self.sequence_field.as_bytes());
+        let crc = crc(&bytes[..HEADER_CRC_AT], 0);
+        put32(&mut bytes, HEADER_CRC_AT, crc);
+        bytes
+    }
+
+    /// `bytes`: a sidecar from its beginning, any value.
+    pub fn decode(bytes: &[u8]) -> Result<Header, Unusable> {
+        let bytes = bytes.get(..HEADER_BYTES).ok_or(Unusable::Damaged)?;
+        if bytes[..8] != MAGIC {
+            return Err(Unusable::Damaged);
+        }
+        let version = get32(bytes, VERSION_AT);
+        if version != VERSION {
+            return Err(Unusable::Version(version));
+        }
+        if crc(&bytes[..HEADER_CRC_AT], 0) != get32(bytes, HEADER_CRC_AT) {
+            return Err(Unusable::Damaged);
+        }
+        let name = bytes[FIELD_AT..HEADER_CRC_AT].get(..get32(bytes, FIELD_BYTES_AT) as usize);
+        let name = name.and_then(|name| std::str::from_utf8(name).ok()).ok_or(Unusable::Damaged)?;
+        let store = StoreId(bytes[STORE_AT..][..16].try_into().expect("the range is 16 long"));
+        Ok(Header { store, number: get32(bytes, NUMBER_AT), sequence_field: name.to_owned() })
+    }
+
+    /// What checksums of this sidecar's blocks start from: a block of another one doesn't check.
+    pub fn seed(&self) -> u32 {
+        crc(&self.encode()[..HEADER_CRC_AT], 0)
+    }
+}
+
+/// One message in a sidecar.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Entry<'a> {
+    /// Position in the segment.
+    pub slot: u32,
+    /// What queries are put to.
+    pub columns: Columns<'a>,
+    /// See [`crate::mime::Facts`].
+    pub content_hash: u128,
+    /// The number in the sequence field, if there is one.
+    pub sequence: Option<u64>,
+    /// All of the message is stored, not only its envelope or its header.
+    pub is_whole: bool,
+    /// It could not be taken apart.
+    pub is_unparsed: bool,
+    /// It could not even be read: nothing else of this entry means anything but the slot.
+    pub is_unreadable: bool,
+}
+
+/// Where the strings of an entry stand in a record: in this order.
+pub(super) const STRINGS: usize = 8;
+
+impl<'a> Entry<'a> {
+    pub(super) fn strings(&self) -> [&'a str; STRINGS] {
+        let c = &self.columns;
+        let (paths, files) = (c.forward_paths.0, c.file_names.0);
+        [c.reverse_path, paths, c.from.0, c.to.0, c.cc.0, c.subject, c.message_id, files]
+    }
+}
+
+const BLOCK_CRC_AT: usize = 4;
+const FIRST_SLOT_AT: usize = BLOCK_CRC_AT + 4;
+const END_SLOT_AT: usize = FIRST_SLOT_AT + 4;
+const RECORDS_AT: usize = END_SLOT_AT + 4;
+const STRING_BYTES_AT: usize = RECORDS_AT + 4;
+const FIRST_TIME_AT: usize = STRING_BYTES_AT + 4;
+const LAST_TIME_AT: usize = FIRST_TIME_AT + 8;
+const _: () = assert!(LAST_TIME_AT + 8 == BLOCK_HEADER_BYTES);
+
+const SLOT_AT: usize = 0;
+const FLAGS_AT: usize = SLOT_AT + 4;
+const TIME_AT: usize = FLAGS_AT + 4;
+const SEQUENCE_AT: usize = TIME_AT + 8;
+const HASH_AT: usize = SEQUENCE_AT + 8;
+const MESSAGE_BYTES_AT: usize = HASH_AT + 16;
+const STRINGS_AT: usize = MESSAGE_BYTES_AT + 8;
+const _: () = assert!(STRINGS_AT + 4 * STRINGS == RECORD_BYTES);
+
+const HAS_ATTACHMENT: u32 = 1;
+const IS_UNPARSED: u32 = 2;
+const HAS_SEQUENCE: u32 = 4;
+const IS_UNREADABLE: u32 = 8;
+const IS_WHOLE: u32 = 16;
+
+/// Appends the record of `entry`, whose strings stand at `strings`.
+pub(super) fn encode_record(out: &mut Vec<u8>, entry: &Entry<'_>, strings: [u32; STRINGS]) {
+    let at = out.len();
+    out.resize(at + RECORD_BYTES, 0);
+    let record = &mut out[at..];
+    let flag = |is_set: bool, flag: u32| if is_set { flag } else { 0 };
+    let flags = flag(entry.columns.has_attachment, HAS_ATTACHMENT)
+        | flag(entry.is_unparsed, IS_UNPARSED)
+        | flag(entry.is_unreadable, IS_UNREADABLE)
+        | flag(entry.is_whole, IS_WHOLE)
+        | flag(entry.sequence.is_some(), HAS_SEQUENCE);
+    put32(record, SLOT_AT, entry.slot);
+    put32(record, FLAGS_AT, flags);
+    put64(record, TIME_AT, entry.columns.received_at_ns);
+    put64(record, SEQUENCE_AT, entry.sequence.unwrap_or(0));
+    record[HASH_AT..][..16].copy_from_slice(&entry.content_hash.to_le_bytes());
+    put64(record, MESSAGE_BYTES_AT, entry.columns.message_bytes);
+    for (i, string) in strings.into_iter().enumerate() {
+        put32(record, STRINGS_AT + 4 * i, string);
+    }
+}
+
+/// What stands before a block's records.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct BlockHeader {
+    /// Slots it speaks about: those that hold no message have no record.
+    pub first_slot: u32,
+    pub end_slot: u32,
+    pub records: u32,
+    pub string_bytes: u32,
+    /// Commit times of its first and its last message; 0 without any.
+    pub first_received_at_ns: u64,
+    pub last_received_at_ns: u64,
+}
+
+impl BlockHeader {
+    /// The last block of a sealed segment's sidecar: nothing comes behind slot `end_slot`.
+    pub fn end(end_slot: u32) -> BlockHeader {
+        BlockHeader { first_slot: end_slot, end_slot, ..BlockHeader::default() }
+    }
+
+    /// Writes it before records and strings that stand in `block` already, checksum included.
+    pub fn encode(&self, block: &mut [u8], seed: u32) {
+        put32(block, 0, BLOCK_MAGIC);
+        put32(block, FIRST_SLOT_AT, self.first_slot);
+        put32(block, END_SLOT_AT, self.end_slot);
+        put32(block, RECORDS_AT, self.records);
+        put32(block, STRING_BYTES_AT, self.string_bytes);
+        put64(block, FIRST_TIME_AT, self.first_received_at_ns);
+        put64(block, LAST_TIME_AT, self.last_received_at_ns);
+        let crc = crc(&block[FIRST_SLOT_AT..], seed);
+        put32(block, BLOCK_CRC_AT, crc);
+    }
+
+    fn decode(head: &[u8]) -> BlockHeader {
+        BlockHeader {
+            first_slot: get32(head, FIRST_SLOT_AT),
+            end_slot: get32(head, END_SLOT_AT),
+            records: get32(head, RECORDS_AT),
+            string_bytes: get32(head, STRING_BYTES_AT),
+            first_received_at_ns: get64(head, FIRST_TIME_AT),
+            last_received_at_ns: get64(head, LAST_TIME_AT),
+        }
+    }
+
+    fn bytes(&self) -> u64 {
+        let records = u64::from(self.records) * RECORD_BYTES as u64;
+        BLOCK_HEADER_BYTES as u64 + records + u64::from(self.string_bytes)
+    }
+}
+
+/// A block whose checksum held.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Block<'a> {
+    pub header: BlockHeader,
+    records: &'a [u8],
+    strings: &'a str,
+}
+
+impl<'a> Block<'a> {
+    /// The block that `bytes` begin with, any value, and how long it is. `None`: there is none.
+    pub fn decode(bytes: &'a [u8], seed: u32) -> Option<(Block<'a>, usize)> {
+        let head = bytes.get(..BLOCK_HEADER_BYTES)?;
+        let header = BlockHeader::decode(head);
+        let len = usize::try_from(header.bytes()).ok()?;
+        let block = bytes.get(..len)?;
+        let is_whole = get32(head, 0) == BLOCK_MAGIC
+            && get32(head, BLOCK_CRC_AT) == crc(&block[FIRST_SLOT_AT..], seed)
+            && header.first_slot <= header.end_slot;
+        if !is_whole {
+            return None;
+        }
+        Block::view(block).map(|block| (block, len))
+    }
+
+    /// The same block again: `bytes` are those that were checked. Costs a look at the strings.
+    pub fn view(bytes: &'a [u8]) -> Option<Block<'a>> {
+        let (head, body) = bytes.split_at_checked(BLOCK_HEADER_BYTES)?;
+        let header = BlockHeader::decode(head);
+        let (records, strings) = body.split_at_checked(header.records as usize * RECORD_BYTES)?;
+        let strings = std::str::from_utf8(strings).ok()?;
+        Some(Block { header, records, strings })
+    }
+
+    /// Entry `i`, below `header.records`.
+    pub fn entry(&self, i: u32) -> Entry<'a> {
+        let record = &self.records[i as usize * RECORD_BYTES..][..RECORD_BYTES];
+        let flags = get32(record, FLAGS_AT);
+        let string = |i: usize| self.string(get32(record, STRINGS_AT + 4 * i));
+        let hash = record[HASH_AT..][..16].try_into().expect("the range is 16 long");
+        Entry {
+            slot: get32(record, SLOT_AT),
+            columns: Columns {
+                received_at_ns: get64(record, TIME_AT),
+                message_bytes: get64(record, MESSAGE_BYTES_AT),
+                reverse_path: string(0),
+                forward_paths: Lines(string(1)),
+                from: Lines(string(2)),
+                to: Lines(string(3)),
+                cc: Lines(string(4)),
+                subject: string(5),
+                message_id: string(6),
+                has_attachment: flags & HAS_ATTACHMENT != 0,
+                file_names: Lines(string(7)),
+            },
+            content_hash: u128::from_le_bytes(hash),
+            sequence: (flags & HAS_SEQUENCE != 0).then(|| get64(record, SEQUENCE_AT)),
+            is_whole: flags & IS_WHOLE != 0,
+            is_unparsed: flags & IS_UNPARSED != 0,
+            is_unreadable: flags & IS_UNREADABLE != 0,
+        }
+    }
+
+    /// The string at an offset, any value: a NUL ends it.
+    fn string(&self, at: u32) -> &'a str {
+        let rest = self.strings.get(at as usize..).unwrap_or_default();
+        &rest[..memchr::memchr(0, rest.as_bytes()).unwrap_or(rest.len())]
+    }
+}
+
+/// CRC32C, from `seed` on.
+fn crc(bytes: &[u8], seed: u32) -> u32 {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(&seed.to_le_bytes());
+    digest.update(bytes);
+    digest.finalize() as u32
+}
+
+fn get32(bytes: &[u8], at: usize) -> u32 {
+    u32::from_le_bytes(bytes[at..at + 4].try_into().expect("the range is 4 long"))
+}
+
+fn get64(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("the range is 8 long"))
+}
+
+fn put32(bytes: &mut [u8], at: usize, value: u32) {
+    bytes[at..at + 4].copy_from_slice(&value.to_le_bytes());
+}
+
+fn put64(bytes: &mut [u8], at: usize, value: u64) {
+    bytes[at..at + 8].copy_from_slice(&value.to_le_bytes());
+}

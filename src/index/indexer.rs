@@ -1,0 +1,73 @@
+//! Writes the index of one segment, from where it ends on.
+use std::io;
+
+use crate::log::Slot;
+use crate::log::reader::{Damage, Segment};
+
+use super::appender::Appender;
+use super::block::BlockBuilder;
+use super::format::Entry;
+use super::reading::Reading;
+
+/// Messages between two questions whether to go on: less than a millisecond's work.
+const MESSAGES_AT_ONCE: u32 = 32;
+
+/// One for each thread that writes an index.
+pub(super) struct Indexer {
+    reading: Reading,
+    block: BlockBuilder,
+}
+
+impl Indexer {
+    pub fn new(sequence_field: &str) -> Indexer {
+        Indexer { reading: Reading::new(sequence_field), block: BlockBuilder::default() }
+    }
+
+    /// Indexes what `segment` has published and `appender` doesn't cover, as long as `goes_on` says
+    /// so, which is told how many messages were done. What was begun is written.
+    ///
+    /// Errors: what the file system says when a block is written.
+    pub fn index(
+        &mut self,
+        segment: &Segment,
+        appender: &mut Appender,
+        goes_on: &mut dyn FnMut(u64) -> bool,
+    ) -> io::Result<()> {
+        self.block.begin(appender.end_slot());
+        for slot in segment.slots(appender.end_slot()..u32::MAX) {
+            let done = self.block.end_slot();
+            let messages = || appender.records() + u64::from(self.block.records());
+            if done.is_multiple_of(MESSAGES_AT_ONCE) && !goes_on(messages()) {
+                break;
+            }
+            self.take(segment, slot);
+            if self.block.is_full() {
+                self.write(appender)?;
+            }
+        }
+        self.write(appender)
+    }
+
+    fn take(&mut self, segment: &Segment, slot: Result<Slot, Damage>) {
+        let index = self.block.end_slot();
+        let unreadable = Entry { slot: index, is_unreadable: true, ..Entry::default() };
+        match slot {
+            Ok(slot) if !slot.is_message() => self.block.pass_over(),
+            Ok(slot) => match self.reading.read(segment, &slot) {
+                Ok(read) => self.block.push(&read.entry),
+                Err(_) => self.block.push(&unreadable),
+            },
+            Err(_) => self.block.push(&unreadable),
+        }
+    }
+
+    fn write(&mut self, appender: &mut Appender) -> io::Result<()> {
+        if self.block.is_empty() {
+            return Ok(());
+        }
+        let (end_slot, records) = (self.block.end_slot(), self.block.records());
+        appender.append(self.block.finish(appender.seed()), end_slot, records)?;
+        self.block.begin(end_slot);
+        Ok(())
+    }
+}

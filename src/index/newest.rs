@@ -1,0 +1,71 @@
+//! The newest of what was found.
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use crate::log::MessageId;
+
+/// A message that matches; the order is that of a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Hit {
+    /// The start of sinkd that took it.
+    pub start_count: u32,
+    /// Commit time, ns since the Unix epoch.
+    pub received_at_ns: u64,
+    /// Its name.
+    pub id: MessageId,
+}
+
+/// So many of the newest, whatever the order in which they are found.
+#[derive(Debug)]
+pub(super) struct Newest {
+    limit: usize,
+    hits: BinaryHeap<Reverse<Hit>>,
+}
+
+impl Newest {
+    pub fn new(limit: usize) -> Newest {
+        Newest { limit, hits: BinaryHeap::new() }
+    }
+
+    /// Is it full of newer ones?
+    pub fn is_beyond(&self, hit: &Hit) -> bool {
+        self.hits.len() >= self.limit && self.hits.peek().is_none_or(|oldest| *hit <= oldest.0)
+    }
+
+    pub fn push(&mut self, hit: Hit) {
+        if self.is_beyond(&hit) {
+            return;
+        }
+        self.hits.push(Reverse(hit));
+        if self.hits.len() > self.limit {
+            self.hits.pop();
+        }
+    }
+
+    /// The newest first.
+    pub fn into_sorted(self) -> Vec<Hit> {
+        self.hits.into_sorted_vec().into_iter().map(|hit| hit.0).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_are_kept_in_any_order_of_arrival() {
+        let hit = |start_count, ns| {
+            let id = MessageId { segment: 1, slot: ns as u32 };
+            Hit { start_count, received_at_ns: ns, id }
+        };
+        let mut newest = Newest::new(3);
+        for (start, ns) in [(1, 9), (2, 1), (1, 5), (2, 3), (1, 10)] {
+            newest.push(hit(start, ns));
+        }
+        assert!(newest.is_beyond(&hit(1, 10)) && !newest.is_beyond(&hit(1, 11)));
+        assert_eq!(newest.into_sorted(), [hit(2, 3), hit(2, 1), hit(1, 10)]);
+        let mut none = Newest::new(0);
+        none.push(hit(1, 1));
+        assert_eq!(none.into_sorted(), []);
+    }
+}

@@ -1,0 +1,108 @@
+//! Puts a query to single messages.
+use std::borrow::Cow;
+use std::ops::Range;
+
+use crate::log::reader::{Damage, Segment};
+use crate::log::{MessageId, Slot};
+use crate::smtp::data::unstuff;
+
+use super::format::Entry;
+use super::query::{Query, Scratch};
+use super::reading::{PAYLOAD_BYTES_MAX, Reading};
+
+/// Slots read at once for those that are asked about one after another, newest first.
+const SLOTS_AT_ONCE: u32 = 256;
+
+/// What a query says of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Answer {
+    /// It matches.
+    pub is_match: bool,
+    /// It was said without all of the message, as not all of it is stored.
+    pub is_partial: bool,
+}
+
+impl Answer {
+    pub(super) const NO: Answer = Answer { is_match: false, is_partial: false };
+}
+
+/// A query and the buffers it takes; one for each thread.
+pub struct Probe<'q> {
+    query: &'q Query,
+    reading: Reading,
+    scratch: Scratch,
+    record: Vec<u8>,
+    /// Slots of a segment that were read together.
+    slots: Vec<Result<Slot, Damage>>,
+    slots_at: (u32, Range<u32>),
+}
+
+impl<'q> Probe<'q> {
+    /// For any number of messages.
+    pub fn new(query: &'q Query) -> Probe<'q> {
+        Probe {
+            query,
+            reading: Reading::new(""),
+            scratch: Scratch::default(),
+            record: Vec::new(),
+            slots: Vec::new(),
+            slots_at: (0, 0..0),
+        }
+    }
+
+    /// Of a message in the log. Costs reading it.
+    ///
+    /// Errors: it can't be believed.
+    pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Answer, Damage> {
+        let read = self.reading.read(segment, slot)?;
+        let columns = &read.entry.columns;
+        let answer = match self.query.on_columns(columns, &mut self.scratch) {
+            Some(is_match) => Answer { is_match, is_partial: false },
+            None => Answer {
+                is_match: self.query.on_message(columns, &read.message, &mut self.scratch),
+                is_partial: !read.entry.is_whole,
+            },
+        };
+        Ok(answer)
+    }
+
+    /// Of a message in an index. Costs reading it from the log if its columns can't answer.
+    pub(super) fn ask_entry(
+        &mut self,
+        segment: &Segment,
+        entry: &Entry<'_>,
+    ) -> Result<Answer, Damage> {
+        if let Some(is_match) = self.query.on_columns(&entry.columns, &mut self.scratch) {
+            return Ok(Answer { is_match, is_partial: false });
+        }
+        let slot = self.slot(segment, entry.slot)?;
+        let (_, payload) = segment.record_start(&slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
+        let message: Cow<'_, [u8]> = match slot.facts.dots {
+            0 => payload.into(),
+            _ => unstuff(payload),
+        };
+        let is_match = self.query.on_message(&entry.columns, &message, &mut self.scratch);
+        Ok(Answer { is_match, is_partial: !entry.is_whole })
+    }
+
+    fn slot(&mut self, segment: &Segment, index: u32) -> Result<Slot, Damage> {
+        let (number, range) = &self.slots_at;
+        if *number != segment.number() || !range.contains(&index) {
+            let range = (index + 1).saturating_sub(SLOTS_AT_ONCE)..index + 1;
+            self.slots.clear();
+            self.slots.extend(segment.slots(range.clone()));
+            self.slots_at = (segment.number(), range);
+        }
+        let at = (index - self.slots_at.1.start) as usize;
+        match self.slots.get(at) {
+            Some(Ok(slot)) => Ok(*slot),
+            // Say again why.
+            Some(Err(_)) | None => segment.slot(index),
+        }
+    }
+}
+
+/// The name of an entry.
+pub(super) fn id(segment: &Segment, entry: &Entry<'_>) -> MessageId {
+    MessageId { segment: segment.number(), slot: entry.slot }
+}

@@ -1,0 +1,101 @@
+//! From a message in the log to what the index says of it: the one way, for those who write an
+//! index and for those who search without one.
+use std::borrow::Cow;
+
+use crate::log::reader::{Damage, Segment};
+use crate::log::{Slot, StorageMode};
+use crate::mime::{Extractor, Facts, push_clean};
+use crate::smtp::data::unstuff;
+use crate::smtp::envelope;
+
+use super::columns::{Columns, Lines};
+use super::format::Entry;
+
+/// Octets of a payload that are looked at: memory is bounded by it, whatever a message's size.
+pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
+
+/// Reads messages; one for each thread.
+pub struct Reading {
+    extractor: Extractor,
+    facts: Facts,
+    record: Vec<u8>,
+    reverse_path: String,
+    forward_paths: String,
+}
+
+/// A message as it was read.
+pub struct Read<'a> {
+    /// What the index says of it.
+    pub entry: Entry<'a>,
+    /// Its octets as they are stored, dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
+    pub message: Cow<'a, [u8]>,
+}
+
+impl Reading {
+    /// `sequence_field`: the header field that numbers messages; empty: none.
+    pub fn new(sequence_field: &str) -> Reading {
+        let sequence_field = Some(sequence_field).filter(|name| !name.is_empty());
+        Reading {
+            extractor: Extractor::new(sequence_field),
+            facts: Facts::default(),
+            record: Vec::new(),
+            reverse_path: String::new(),
+            forward_paths: String::new(),
+        }
+    }
+
+    /// Reads the message of `slot`. Costs one read, its checksum, and a look at its header and its
+    /// structure: about 5 us for a message of 4.5 KB.
+    ///
+    /// Errors: it can't be believed.
+    pub fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Read<'_>, Damage> {
+        let (envelope, payload) =
+            segment.record_start(slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
+        let message: Cow<'_, [u8]> = match slot.facts.dots {
+            0 => payload.into(),
+            _ => unstuff(payload),
+        };
+        // Of an envelope alone there is no header; a payload of none would be one without fields.
+        self.extractor.extract(&message, &mut self.facts);
+        self.reverse_path.clear();
+        self.forward_paths.clear();
+        if let Ok(decoded) = envelope::decode(envelope) {
+            push_path(&mut self.reverse_path, decoded.mail_from);
+            for recipient in decoded.recipients() {
+                if !self.forward_paths.is_empty() {
+                    self.forward_paths.push('\n');
+                }
+                push_path(&mut self.forward_paths, recipient.path);
+            }
+        }
+        let facts = &self.facts;
+        let columns = Columns {
+            received_at_ns: slot.facts.received_at_ns,
+            message_bytes: u64::from(slot.facts.message_bytes),
+            reverse_path: &self.reverse_path,
+            forward_paths: Lines(&self.forward_paths),
+            from: Lines(&facts.from),
+            to: Lines(&facts.to),
+            cc: Lines(&facts.cc),
+            subject: &facts.subject,
+            message_id: &facts.message_id,
+            has_attachment: facts.has_attachment,
+            file_names: Lines(&facts.file_names),
+        };
+        let entry = Entry {
+            slot: slot.id.slot,
+            columns,
+            content_hash: facts.content_hash,
+            sequence: facts.sequence,
+            is_whole: slot.facts.mode == StorageMode::Full,
+            is_unparsed: facts.is_unparsed,
+            is_unreadable: false,
+        };
+        Ok(Read { entry, message })
+    }
+}
+
+/// Paths are octets: mostly ASCII, UTF-8 where the transaction asked for SMTPUTF8.
+fn push_path(to: &mut String, path: &[u8]) {
+    push_clean(to, &String::from_utf8_lossy(path));
+}

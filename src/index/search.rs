@@ -1,0 +1,339 @@
+//! Puts a query to all messages of a folder, on all cores: what is indexed is answered from there,
+//! what is not is read.
+use std::ops::Range;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::log::Slot;
+use crate::log::reader::{Damage, Folder, ReadError, Segment, Span, Summary};
+
+use super::newest::{Hit, Newest};
+use super::probe::{Answer, Probe, id};
+use super::query::Query;
+use super::sidecar::Sidecar;
+
+/// Messages between two looks at whether somebody wants it to stop.
+const MESSAGES_AT_ONCE: u64 = 256;
+/// Damaged messages that are told one by one.
+const DAMAGE_TOLD_MAX: usize = 20;
+/// Slots of mail that is not indexed, read at once.
+const SLOTS_AT_ONCE: u32 = 1024;
+
+/// What is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// So many of the newest; `None`: all that match. 0: only how many there are.
+    pub limit: Option<u64>,
+    /// Of those that were received in this span.
+    pub span: Span,
+    /// Leave out what is not indexed, and say how much that was.
+    pub indexed_only: bool,
+    /// How many threads.
+    pub threads: usize,
+}
+
+/// How far it is, for whoever looks from another thread.
+#[derive(Debug, Default)]
+pub struct Searching {
+    /// Messages that the query was put to.
+    pub messages: AtomicU64,
+    /// Set: it ends with what was found so far.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What was found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// The newest first.
+    pub hits: Vec<Hit>,
+    /// All that match; of a search with a limit above 0, those that were seen before it was sure of
+    /// the newest.
+    pub matches: u64,
+    /// Why the answer may not be all of it.
+    pub left_out: LeftOut,
+}
+
+/// What a search could not look at.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    /// Messages that are not indexed, where that was asked for.
+    pub not_indexed: u64,
+    /// Messages of which the query asked about what is not stored.
+    pub partial: u64,
+    /// Messages that can't be read.
+    pub unreadable: u64,
+    /// Why, for the first of them, and segments that can't be opened.
+    pub damage: Vec<String>,
+    /// Somebody stopped it.
+    pub stopped: bool,
+}
+
+impl LeftOut {
+    /// Is the answer complete?
+    pub fn is_nothing(&self) -> bool {
+        let messages = self.not_indexed + self.partial + self.unreadable;
+        messages == 0 && self.damage.is_empty() && !self.stopped
+    }
+
+    fn tell(&mut self, what: &dyn std::fmt::Display) {
+        if self.damage.len() < DAMAGE_TOLD_MAX {
+            self.damage.push(what.to_string());
+        }
+    }
+
+    fn unreadable(&mut self, damage: Option<&Damage>) {
+        self.unreadable += 1;
+        if let Some(damage) = damage {
+            self.tell(damage);
+        }
+    }
+
+    fn add(&mut self, other: LeftOut) {
+        self.not_indexed += other.not_indexed;
+        self.partial += other.partial;
+        self.unreadable += other.unreadable;
+        other.damage.iter().for_each(|damage| self.tell(damage));
+    }
+}
+
+/// Searches what `folder` has seen at its last refresh. Removed messages are not found.
+///
+/// With a limit, segments that can only hold older messages than those found are not looked at.
+pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searching) -> Found {
+    let mut segments: Vec<&Summary> = folder.segments().filter(|s| s.messages() > 0).collect();
+    segments.sort_by_key(|s| (s.identity.start_count, s.totals.last_received_at_ns));
+    segments.reverse();
+    let limit = wanted.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
+    let shared = Shared {
+        folder,
+        query,
+        wanted,
+        progress,
+        segments,
+        next: AtomicUsize::new(0),
+        newest: Mutex::new(Newest::new(limit)),
+        during: both(query.span(), wanted.span),
+    };
+    let parts: Vec<(u64, LeftOut)> = std::thread::scope(|scope| {
+        let search = || {
+            let mut part = Part::of(&shared);
+            part.run();
+            (part.matches, part.left_out)
+        };
+        let threads = wanted.threads.clamp(1, shared.segments.len().max(1));
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(search)).collect();
+        let mine = search();
+        let theirs = others.into_iter().map(|other| other.join().expect("searching never panics"));
+        std::iter::once(mine).chain(theirs).collect()
+    });
+    let newest = shared.newest.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut found = Found { hits: newest.into_sorted(), ..Found::default() };
+    for (matches, left_out) in parts {
+        found.matches += matches;
+        found.left_out.add(left_out);
+    }
+    folder.unreadable().for_each(|error| found.left_out.tell(error));
+    found.left_out.stopped = progress.stop.load(Ordering::Relaxed);
+    found
+}
+
+/// What lies in both spans, Unix ns.
+fn both(a: Span, b: Span) -> Range<u64> {
+    let since = a.since_ns.max(b.since_ns).unwrap_or(0);
+    let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
+    since..until.unwrap_or(u64::MAX)
+}
+
+/// What the threads share.
+struct Shared<'a> {
+    folder: &'a Folder,
+    query: &'a Query,
+    wanted: Wanted,
+    progress: &'a Searching,
+    /// The newest first.
+    segments: Vec<&'a Summary>,
+    next: AtomicUsize,
+    newest: Mutex<Newest>,
+    /// Nothing else can be wanted: what both the query and the caller say.
+    during: Range<u64>,
+}
+
+/// A thread's part.
+struct Part<'a> {
+    shared: &'a Shared<'a>,
+    probe: Probe<'a>,
+    matches: u64,
+    left_out: LeftOut,
+    /// Not yet told.
+    looked_at: u64,
+}
+
+/// Does it go on within a segment?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Go {
+    On,
+    Enough,
+}
+
+impl<'a> Part<'a> {
+    fn of(shared: &'a Shared<'a>) -> Part<'a> {
+        let probe = Probe::new(shared.query);
+        Part { shared, probe, matches: 0, left_out: LeftOut::default(), looked_at: 0 }
+    }
+
+    fn run(&mut self) {
+        let shared = self.shared;
+        while let Some(summary) = shared.segments.get(shared.next.fetch_add(1, Ordering::Relaxed)) {
+            if self.is_stopped() {
+                return;
+            }
+            if !self.may_match(summary) {
+                continue;
+            }
+            match shared.folder.segment(summary.identity.number) {
+                Ok(segment) => self.segment(&segment, summary),
+                // Pruned since.
+                Err(ReadError::NoSuchMessage { .. }) => {}
+                Err(error) => self.left_out.tell(&error),
+            }
+            self.tell_progress();
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.shared.progress.stop.load(Ordering::Relaxed)
+    }
+
+    /// Can the segment hold something that is wanted?
+    fn may_match(&self, summary: &Summary) -> bool {
+        let during = &self.shared.during;
+        let (first, last) =
+            (summary.totals.first_received_at_ns, summary.totals.last_received_at_ns);
+        // Of one that is open the last is not known for sure.
+        let is_open = summary.state == crate::log::State::Open;
+        let is_inside = (is_open || last >= during.start) && first < during.end;
+        let newest = Hit {
+            start_count: summary.identity.start_count,
+            received_at_ns: if is_open { u64::MAX } else { last },
+            id: crate::log::MessageId { segment: u32::MAX, slot: u32::MAX },
+        };
+        is_inside && !self.is_beyond(&newest)
+    }
+
+    fn is_during(&self, ns: u64) -> bool {
+        self.shared.during.contains(&ns)
+    }
+
+    /// With a limit of 0 everything is beyond it, and yet counted.
+    fn is_beyond(&self, hit: &Hit) -> bool {
+        self.shared.wanted.limit.is_some_and(|limit| limit > 0) && self.newest().is_beyond(hit)
+    }
+
+    fn newest(&self) -> std::sync::MutexGuard<'_, Newest> {
+        self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn segment(&mut self, segment: &Segment, summary: &Summary) {
+        let sidecar = Sidecar::read(self.shared.folder.path(), segment.identity());
+        let sidecar = match sidecar {
+            Ok(Some(Ok(sidecar))) => Some(sidecar),
+            // It is read instead; `reindex` puts that right.
+            Ok(Some(Err(_)) | None) | Err(_) => None,
+        };
+        let slots = summary.published.slots;
+        let indexed = sidecar.as_ref().map_or(0, |sidecar| sidecar.end_slot().min(slots));
+        if self.not_indexed(segment, summary, indexed..slots) == Go::Enough {
+            return;
+        }
+        for entry in sidecar.iter().flat_map(Sidecar::backward).filter(|e| e.slot < slots) {
+            if summary.flags.is_removed(entry.slot) {
+                continue;
+            }
+            let answer = match entry.is_unreadable {
+                true => Err(None),
+                false if !self.is_during(entry.columns.received_at_ns) => Ok(Answer::NO),
+                false => self.probe.ask_entry(segment, &entry).map_err(Some),
+            };
+            let hit = Hit {
+                start_count: summary.identity.start_count,
+                received_at_ns: entry.columns.received_at_ns,
+                id: id(segment, &entry),
+            };
+            if self.take(hit, answer) == Go::Enough {
+                return;
+            }
+        }
+    }
+
+    /// Reads what is not indexed.
+    fn not_indexed(&mut self, segment: &Segment, summary: &Summary, mut slots: Range<u32>) -> Go {
+        while !slots.is_empty() {
+            let from = slots.end.saturating_sub(SLOTS_AT_ONCE).max(slots.start);
+            let read: Vec<_> = segment.slots(from..slots.end).collect();
+            slots.end = from;
+            for slot in read.into_iter().rev() {
+                if self.not_indexed_one(segment, summary, slot) == Go::Enough {
+                    return Go::Enough;
+                }
+            }
+        }
+        Go::On
+    }
+
+    fn not_indexed_one(
+        &mut self,
+        segment: &Segment,
+        summary: &Summary,
+        slot: Result<Slot, Damage>,
+    ) -> Go {
+        let slot = match slot {
+            Ok(slot) if !slot.is_message() || summary.flags.is_removed(slot.id.slot) => {
+                return Go::On;
+            }
+            Ok(slot) => slot,
+            Err(damage) => {
+                self.left_out.unreadable(Some(&damage));
+                return Go::On;
+            }
+        };
+        if self.shared.wanted.indexed_only {
+            self.left_out.not_indexed += 1;
+            return Go::On;
+        }
+        let answer = match self.is_during(slot.facts.received_at_ns) {
+            false => Ok(Answer::NO),
+            true => self.probe.ask(segment, &slot).map_err(Some),
+        };
+        let hit = Hit {
+            start_count: summary.identity.start_count,
+            received_at_ns: slot.facts.received_at_ns,
+            id: slot.id,
+        };
+        self.take(hit, answer)
+    }
+
+    fn take(&mut self, hit: Hit, answer: Result<Answer, Option<Damage>>) -> Go {
+        match answer {
+            Err(damage) => self.left_out.unreadable(damage.as_ref()),
+            Ok(Answer { is_match, is_partial }) => {
+                self.left_out.partial += u64::from(is_partial && !is_match);
+                if is_match {
+                    self.matches += 1;
+                    self.newest().push(hit);
+                }
+            }
+        }
+        self.looked_at += 1;
+        if !self.looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
+            return Go::On;
+        }
+        self.tell_progress();
+        // Times fall from here on: what is beyond now stays so.
+        if self.is_stopped() || self.is_beyond(&hit) { Go::Enough } else { Go::On }
+    }
+
+    fn tell_progress(&mut self) {
+        let messages = std::mem::take(&mut self.looked_at);
+        self.shared.progress.messages.fetch_add(messages, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,146 @@
+//! A sidecar file: `index/00000001.idx`, read as far as it can be believed, and appended to.
+use std::fs;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use crate::log::Identity;
+
+use super::format::{
+    BLOCK_HEADER_BYTES, Block, BlockHeader, Entry, HEADER_BYTES, Header, Unusable,
+};
+
+/// Where the sidecars of a data folder lie.
+pub fn folder(data: &Path) -> PathBuf {
+    data.join("index")
+}
+
+/// The sidecar of a segment.
+pub fn path(data: &Path, number: u32) -> PathBuf {
+    folder(data).join(format!("{number:08}.idx"))
+}
+
+/// Numbers of the segments that have one.
+pub fn numbers(data: &Path) -> io::Result<Vec<u32>> {
+    let entries = match fs::read_dir(folder(data)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut numbers = Vec::new();
+    for entry in entries {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".idx"));
+        numbers.extend(stem.and_then(|stem| stem.parse::<u32>().ok()));
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Which header field numbers messages, as the newest sidecar that can be used has it; empty: none.
+/// Costs a small read for each that can't.
+pub fn sequence_field(data: &Path) -> io::Result<String> {
+    for number in numbers(data)?.into_iter().rev() {
+        let mut head = [0; HEADER_BYTES];
+        let read = fs::File::open(path(data, number)).and_then(|f| f.read_exact_at(&mut head, 0));
+        if let (Ok(()), Ok(header)) = (read, Header::decode(&head)) {
+            return Ok(header.sequence_field);
+        }
+    }
+    Ok(String::new())
+}
+
+/// Does the sidecar of a segment that has `slots` slots, and will have no more, say all there is to
+/// say? Costs two small reads.
+pub(super) fn is_complete(data: &Path, header: &Header, slots: u32) -> bool {
+    let last = || -> io::Result<bool> {
+        let file = fs::File::open(path(data, header.number))?;
+        let mut head = [0; HEADER_BYTES];
+        file.read_exact_at(&mut head, 0)?;
+        let mut end = [0; BLOCK_HEADER_BYTES];
+        let at = file.metadata()?.len().saturating_sub(BLOCK_HEADER_BYTES as u64);
+        file.read_exact_at(&mut end, at)?;
+        let block = Block::decode(&end, header.seed());
+        let is_end = block.is_some_and(|(block, _)| block.header == BlockHeader::end(slots));
+        Ok(is_end && Header::decode(&head).as_ref() == Ok(header))
+    };
+    last().unwrap_or(false)
+}
+
+/// A sidecar in memory.
+#[derive(Debug)]
+pub struct Sidecar {
+    header: Header,
+    bytes: Vec<u8>,
+    /// Where its blocks lie.
+    blocks: Vec<Range<usize>>,
+    /// Octets up to the first that can't be believed.
+    sound_bytes: usize,
+    end_slot: u32,
+    records: u64,
+}
+
+impl Sidecar {
+    /// Reads the sidecar of segment `identity`; `None`: there is no such file. Costs one read of
+    /// about 200 octets a message, and their checksums.
+    pub fn read(data: &Path, identity: &Identity) -> io::Result<Option<Result<Sidecar, Unusable>>> {
+        match fs::read(path(data, identity.number)) {
+            Ok(bytes) => Ok(Some(Sidecar::of(bytes, identity))),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// `bytes`: any value. Blocks are believed up to the first that isn't whole or skips slots.
+    pub fn of(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
+        let header = Header::decode(&bytes)?;
+        if (header.store, header.number) != (identity.store, identity.number) {
+            return Err(Unusable::Damaged);
+        }
+        let seed = header.seed();
+        let (mut at, mut end_slot, mut records) = (HEADER_BYTES, 0, 0);
+        let mut blocks = Vec::new();
+        while let Some((block, len)) = Block::decode(&bytes[at..], seed) {
+            if block.header.first_slot != end_slot {
+                break;
+            }
+            blocks.push(at..at + len);
+            at += len;
+            end_slot = block.header.end_slot;
+            records += u64::from(block.header.records);
+        }
+        Ok(Sidecar { header, bytes, blocks, sound_bytes: at, end_slot, records })
+    }
+
+    /// What it says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// It speaks about the slots below this one.
+    pub fn end_slot(&self) -> u32 {
+        self.end_slot
+    }
+
+    /// Messages in it.
+    pub fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Octets behind what can be believed: a block that was being written, or damage.
+    pub fn unsound_bytes(&self) -> usize {
+        self.bytes.len() - self.sound_bytes
+    }
+
+    /// Its length, as far as it can be believed.
+    pub(super) fn sound_bytes(&self) -> u64 {
+        self.sound_bytes as u64
+    }
+
+    /// Every message, the newest first.
+    pub fn backward(&self) -> impl Iterator<Item = Entry<'_>> {
+        let blocks = self.blocks.iter().rev();
+        let blocks = blocks.filter_map(|range| Block::view(&self.bytes[range.clone()]));
+        blocks.flat_map(|block| (0..block.header.records).rev().map(move |i| block.entry(i)))
+    }
+}

@@ -1,0 +1,254 @@
+//! Marks and runs that clients name by NOOP (setting `noop_marks`).
+//!
+//! `events.jsonl` is locked and read for each, which may take a while: a thread of its own does it.
+//! A worker decides from what is known in memory, and says that a moment is *taken*. Since each
+//! carries its time, nothing is lost by writing it later.
+//!
+//! What the thread can't write down after all (the disk is full; sinkctl began a run of the same
+//! name within the last second) is said in sinkd's own log.
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+
+use crate::log::{RunError, Runs};
+use crate::smtp::moment::{Moment, Outcome};
+
+const SECOND_NS: u64 = 1_000_000_000;
+/// Moments taken in a second, from all clients.
+const PER_SECOND_MAX: u32 = 10;
+/// Moments taken since the start: with the longest texts, all of it quotes, 6 MB of
+/// `events.jsonl`.
+const TOTAL_MAX: u32 = 10_000;
+/// Moments on their way to the file.
+const QUEUE_MAX: usize = 64;
+/// How often to look at what sinkctl has written.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// The workers' side.
+#[derive(Debug)]
+pub(super) struct Moments {
+    state: Arc<Mutex<State>>,
+    to_thread: Sender<Taken>,
+}
+
+/// A moment that will be written down.
+#[derive(Debug)]
+struct Taken {
+    what: What,
+    /// Unix time, ns, when it was heard.
+    at_ns: u64,
+}
+
+#[derive(Debug, Clone)]
+enum What {
+    Mark(String),
+    RunStart(String),
+    RunStop,
+}
+
+/// The folder's runs as they will be when everything that was taken is written down.
+#[derive(Debug, Default)]
+struct State {
+    names: HashSet<String>,
+    is_run_under_way: bool,
+    /// Taken, and not yet written down.
+    pending: usize,
+    /// The last second (Unix) in which one was taken, and how many in it.
+    second: u64,
+    in_second: u32,
+    /// Since the start.
+    total: u32,
+}
+
+impl Moments {
+    /// Reads the runs there are and starts the thread, which ends when all handles are gone.
+    ///
+    /// Errors: `events.jsonl` can't be read, or no thread be had.
+    pub fn start(folder: PathBuf) -> std::io::Result<(Arc<Moments>, JoinHandle<()>)> {
+        let state = Arc::new(Mutex::new(State::default()));
+        lock(&state).follow(&Runs::read(&folder)?);
+        let (to_thread, taken) = bounded(QUEUE_MAX);
+        let shared = state.clone();
+        let thread = std::thread::Builder::new()
+            .name("moments".into())
+            .spawn(move || write_down(&folder, &taken, &shared))?;
+        Ok((Arc::new(Moments { state, to_thread }), thread))
+    }
+
+    /// Takes what a client named at `at_ns` (Unix time), or says why not. Costs a short lock, which
+    /// is never held for a file.
+    pub fn take(&self, moment: &Moment, at_ns: u64) -> Outcome {
+        let Some(what) = What::of(moment) else { return Outcome::Malformed };
+        let mut state = lock(&self.state);
+        // Only filled under the lock: what has room now has it below.
+        if self.to_thread.is_full() {
+            return Outcome::TooFast;
+        }
+        let outcome = state.take(&what, at_ns / SECOND_NS);
+        if outcome == Outcome::Taken && self.to_thread.try_send(Taken { what, at_ns }).is_err() {
+            tracing::error!("the thread for moments has ended");
+        }
+        outcome
+    }
+}
+
+impl What {
+    /// `None`: the text, or the name, is not one.
+    fn of(moment: &Moment) -> Option<What> {
+        let text = |octets: &[u8]| std::str::from_utf8(octets).ok().map(str::to_owned);
+        match moment {
+            Moment::Mark(octets) => {
+                text(octets).filter(|text| Runs::check_text(text).is_ok()).map(What::Mark)
+            }
+            Moment::RunStart(octets) => {
+                text(octets).filter(|name| Runs::check_name(name).is_ok()).map(What::RunStart)
+            }
+            Moment::RunStop => Some(What::RunStop),
+        }
+    }
+}
+
+impl State {
+    fn take(&mut self, what: &What, second: u64) -> Outcome {
+        match what {
+            What::RunStart(name) if self.names.contains(name) => return Outcome::NameTaken,
+            What::RunStop if !self.is_run_under_way => return Outcome::NoRun,
+            _ => {}
+        }
+        // Clocks of two workers may differ: a second that is over does not begin again.
+        if second > self.second {
+            (self.second, self.in_second) = (second, 0);
+        }
+        if self.in_second == PER_SECOND_MAX {
+            return Outcome::TooFast;
+        }
+        if self.total == TOTAL_MAX {
+            return Outcome::TooMany;
+        }
+        self.in_second += 1;
+        self.total += 1;
+        self.pending += 1;
+        match what {
+            What::Mark(_) => {}
+            What::RunStart(name) => {
+                self.names.insert(name.clone());
+                self.is_run_under_way = true;
+            }
+            What::RunStop => self.is_run_under_way = false,
+        }
+        Outcome::Taken
+    }
+
+    /// As the file has it, unless more is on its way there.
+    fn follow(&mut self, runs: &Runs) {
+        if self.pending == 0 {
+            self.names = runs.runs.iter().map(|run| run.name.clone()).collect();
+            self.is_run_under_way = runs.current().is_some();
+        }
+    }
+}
+
+/// The thread.
+fn write_down(folder: &Path, taken: &Receiver<Taken>, state: &Mutex<State>) {
+    loop {
+        match taken.recv_timeout(LOOK_EVERY) {
+            Ok(one) => {
+                if let Err(error) = write(folder, &one) {
+                    tracing::warn!(%error, moment = ?one.what, "taken by NOOP, and not written");
+                }
+                lock(state).pending -= 1;
+            }
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
+        }
+        // What is taken meanwhile is pending: then this is passed over.
+        match Runs::read(folder) {
+            Ok(runs) => lock(state).follow(&runs),
+            Err(error) => tracing::warn!(%error, "the runs can't be read"),
+        }
+    }
+}
+
+/// A run has the whole seconds in which it begins and ends: its sender does not wait for the next.
+fn write(folder: &Path, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
+    let second_ns = at_ns / SECOND_NS * SECOND_NS;
+    match what {
+        What::Mark(text) => Runs::mark_at(folder, text, *at_ns).map(drop),
+        What::RunStart(name) => Runs::start_at(folder, name, second_ns).map(drop),
+        What::RunStop => Runs::stop_at(folder, second_ns + SECOND_NS).map(drop),
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mark(text: &str) -> Moment {
+        Moment::Mark(text.as_bytes().into())
+    }
+
+    fn start(name: &str) -> Moment {
+        Moment::RunStart(name.as_bytes().into())
+    }
+
+    #[test]
+    fn what_is_taken_is_written_with_the_second_it_was_heard_in() {
+        let dir = tempfile::tempdir().unwrap();
+        Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
+        let (moments, thread) = Moments::start(dir.path().to_owned()).unwrap();
+        let take = |moment: &Moment, tenths: u64| moments.take(moment, tenths * SECOND_NS / 10);
+        assert_eq!(take(&start("old"), 1000), Outcome::NameTaken);
+        assert_eq!(take(&start("one"), 1007), Outcome::Taken);
+        assert_eq!(take(&start("one"), 1008), Outcome::NameTaken);
+        assert_eq!(take(&mark("half way"), 1055), Outcome::Taken);
+        assert_eq!(take(&Moment::RunStop, 1103), Outcome::Taken);
+        assert_eq!(take(&Moment::RunStop, 1104), Outcome::NoRun);
+        // In the second that belongs to the run before.
+        assert_eq!(take(&start("two"), 1105), Outcome::Taken);
+        drop(moments);
+        thread.join().unwrap();
+        let runs = Runs::read(dir.path()).unwrap();
+        let s = |ns: u64| ns / SECOND_NS;
+        let spans: Vec<_> =
+            runs.runs.iter().map(|run| (&*run.name, s(run.from_ns), run.until_ns.map(s))).collect();
+        let all = [("old", 90, Some(100)), ("one", 100, Some(111)), ("two", 111, None)];
+        assert_eq!(spans, all);
+        assert_eq!(runs.marks[0].at_ns, 105_500_000_000);
+    }
+
+    #[test]
+    fn moments_are_bounded_by_the_second_and_in_all() {
+        let (mut state, text) = (State::default(), What::Mark("x".into()));
+        for second in 0..u64::from(TOTAL_MAX / PER_SECOND_MAX) {
+            for _ in 0..PER_SECOND_MAX {
+                assert_eq!(state.take(&text, 100 + second), Outcome::Taken);
+            }
+            assert_eq!(state.take(&text, 100 + second), Outcome::TooFast);
+            assert_eq!(state.take(&text, 99 + second), Outcome::TooFast);
+        }
+        assert_eq!(state.take(&text, 1 << 40), Outcome::TooMany);
+    }
+
+    #[test]
+    fn what_is_no_text_or_name_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let (moments, thread) = Moments::start(dir.path().to_owned()).unwrap();
+        let long = "x".repeat(300);
+        for moment in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
+            assert_eq!(moments.take(&moment, 0), Outcome::Malformed, "{moment:?}");
+        }
+        let octets = Moment::Mark([0xff, b'x'].as_slice().into());
+        assert_eq!(moments.take(&octets, 0), Outcome::Malformed);
+        drop(moments);
+        thread.join().unwrap();
+        assert!(!dir.path().join("events.jsonl").exists());
+    }
+}

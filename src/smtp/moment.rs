@@ -1,0 +1,112 @@
+//! A moment of a run, named by the argument of NOOP, for senders that can say nothing else.
+//!
+//! RFC 5321 4.1.1.9 has a server ignore that argument. So this is ours, off by default, and begins
+//! with our name; whatever else the argument is, NOOP does nothing and says 250.
+//!
+//! ```text
+//! argument = "sinkd" SP ("mark" SP text / "run" SP "start" SP name / "run" SP "stop")
+//! ```
+//!
+//! Words in any case; text and name go to the end of the line, blanks around them left out.
+use super::reply::{self, Reply};
+
+/// What a client wants to be noted. Text and name are as sent: whether they are good is not known
+/// here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// A text at this moment.
+    Mark(Box<[u8]>),
+    /// A run of this name begins.
+    RunStart(Box<[u8]>),
+    /// The run under way ends.
+    RunStop,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Taken: it is being written down.
+    Taken,
+    /// The text of a mark, or the name of a run, is not one.
+    Malformed,
+    /// There is such a run.
+    NameTaken,
+    /// There is none to end.
+    NoRun,
+    /// More came in this second than are taken.
+    TooFast,
+    /// More came since the start than are taken.
+    TooMany,
+}
+
+impl Moment {
+    /// `None`: the argument is not for us.
+    pub fn parse(argument: &[u8]) -> Option<Moment> {
+        let (name, rest) = word(argument);
+        let (what, rest) = word(rest);
+        let is = |word: &[u8], wanted: &str| word.eq_ignore_ascii_case(wanted.as_bytes());
+        if !is(name, "sinkd") {
+            return None;
+        }
+        if is(what, "mark") {
+            return Some(Moment::Mark(rest.into()));
+        }
+        let (verb, rest) = word(rest);
+        match is(what, "run") {
+            true if is(verb, "start") => Some(Moment::RunStart(rest.into())),
+            true if is(verb, "stop") && rest.is_empty() => Some(Moment::RunStop),
+            _ => None,
+        }
+    }
+
+    /// The reply to it.
+    pub(super) fn reply(&self, outcome: Outcome) -> &'static Reply {
+        match (outcome, self) {
+            (Outcome::Taken, Moment::Mark(_)) => &reply::MARK_TAKEN,
+            (Outcome::Taken, Moment::RunStart(_)) => &reply::RUN_BEGINS,
+            (Outcome::Taken, Moment::RunStop) => &reply::RUN_ENDS,
+            (Outcome::Malformed, Moment::RunStart(_)) => &reply::RUN_NAME_SYNTAX,
+            (Outcome::Malformed, _) => &reply::MARK_SYNTAX,
+            (Outcome::NameTaken, _) => &reply::RUN_NAME_TAKEN,
+            (Outcome::NoRun, _) => &reply::NO_RUN,
+            (Outcome::TooFast, _) => &reply::MOMENTS_TOO_FAST,
+            (Outcome::TooMany, _) => &reply::MOMENTS_TOO_MANY,
+        }
+    }
+}
+
+/// The first word, and what follows the blanks behind it.
+fn word(text: &[u8]) -> (&[u8], &[u8]) {
+    let text = text.trim_ascii();
+    let end = memchr::memchr(b' ', text).unwrap_or(text.len());
+    (&text[..end], text[end..].trim_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_for_us_is_no_moment() {
+        let mark = |text: &str| Some(Moment::Mark(text.as_bytes().into()));
+        let start = |name: &str| Some(Moment::RunStart(name.as_bytes().into()));
+        for (argument, moment) in [
+            ("sinkd mark half way", mark("half way")),
+            ("SINKD  Mark  \u{fc}ber 50 %", mark("\u{fc}ber 50 %")),
+            ("sinkd mark", mark("")),
+            ("sinkd run start one", start("one")),
+            ("sinkd run start", start("")),
+            ("sinkd RUN stop", Some(Moment::RunStop)),
+            ("sinkd run stop one", None),
+            ("sinkd run", None),
+            ("sinkd run restart x", None),
+            ("sinkd", None),
+            ("sinkdmark x", None),
+            ("mark x", None),
+            ("", None),
+            ("\"sinkd mark x\"", None),
+        ] {
+            assert_eq!(Moment::parse(argument.as_bytes()), moment, "{argument:?}");
+        }
+    }
+}
