@@ -1,10 +1,13 @@
-//! Folding text into words, and putting queries to a mail's columns and to the mail.
+//! Folding text into words, putting queries to a mail's columns and to the mail, and what an index
+//! of many costs.
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sinkd::index::Columns;
 use sinkd::index::query::testkit::{MAIL, columns, runs};
 use sinkd::index::query::{Query, Scratch};
+use sinkd::index::testkit;
+use sinkd::index::{Columns, Entry, Lines, Sidecar};
 use sinkd::mime::fold::fold;
 use sinkd::mime::text::fold_body;
+use sinkd::mime::{Extractor, Facts};
 use std::hint::black_box;
 
 /// About 64 KiB of `sentence` over and over.
@@ -95,5 +98,63 @@ fn queries(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, folding, queries);
+/// The strings of so many messages, from ten domains.
+fn strings(messages: u32) -> Vec<[String; 4]> {
+    let strings = |n| {
+        let from = format!("news@m{}.example.org", n % 10);
+        let to = format!("reader{n}@example.com");
+        [from, to, format!("Your order {n}"), format!("{n}@mail.example.org")]
+    };
+    (0..messages).map(strings).collect()
+}
+
+fn entry(slot: usize, [from, to, subject, message_id]: &[String; 4]) -> Entry<'_> {
+    Entry {
+        slot: slot as u32,
+        columns: Columns {
+            message_bytes: 5000,
+            reverse_path: from,
+            forward_paths: Lines(to),
+            from: Lines(from),
+            to: Lines(to),
+            subject,
+            message_id,
+            ..Columns::default()
+        },
+        is_whole: true,
+        ..Entry::default()
+    }
+}
+
+fn indexing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("index");
+    let mail = [&mail()[..], &b"x\r\n".repeat(500)].concat();
+    let (extractor, mut facts) = (Extractor::new(None), Facts::default());
+    extractor.extract(&mail, &mut facts);
+    assert_eq!((facts.subject.as_str(), facts.is_unparsed), ("Your order", false));
+    group.bench_function("one message of 5 KB", |b| {
+        b.iter(|| extractor.extract(black_box(&mail), &mut facts))
+    });
+    let strings = strings(10_000);
+    let entries: Vec<_> = strings.iter().enumerate().map(|(slot, s)| entry(slot, s)).collect();
+    let bytes = testkit::sidecar(&entries);
+    let read = || Sidecar::of(bytes.clone(), &testkit::IDENTITY).unwrap();
+    assert_eq!((read().records(), read().unsound_bytes()), (10_000, 0));
+    group.throughput(Throughput::Elements(10_000));
+    group.bench_function("write a sidecar", |b| {
+        b.iter(|| testkit::sidecar(black_box(&entries)).len())
+    });
+    group.bench_function("read a sidecar", |b| b.iter(|| read().records()));
+    let (sidecar, mut scratch) = (read(), Scratch::default());
+    let query = Query::parse("from:m3.example.org", 0, &runs()).unwrap();
+    let mut matches = || {
+        let matching = |e: &Entry<'_>| query.on_columns(&e.columns, &mut scratch) == Some(true);
+        sidecar.backward().filter(matching).count()
+    };
+    assert_eq!(matches(), 1000);
+    group.bench_function("columns: from a domain", |b| b.iter(&mut matches));
+    group.finish();
+}
+
+criterion_group!(benches, folding, queries, indexing);
 criterion_main!(benches);

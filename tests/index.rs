@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use crossbeam_channel::bounded;
-use log_support::{PATIENCE, open, small};
+use crossbeam_channel::{Sender, bounded};
+use log_support::{Bench, PATIENCE, open, small};
 use proptest::prelude::*;
 use sinkd::index::reading::Reading;
 use sinkd::index::{Host, Parser, Progress, Settings, Sidecar, When, reindex, sidecar};
@@ -144,25 +144,41 @@ fn what_is_indexed_is_what_reading_says() {
     }
 }
 
+/// A log whose segments are told to a parser, as a worker does.
+struct Told {
+    bench: Bench,
+    tell: Sender<u32>,
+    last: u32,
+}
+
+impl Told {
+    fn open(data: &Path) -> (Told, Parser) {
+        let bench = open(data, small());
+        let (tell, begun) = bounded(1024);
+        let host = Box::new(Workers::default());
+        let parser = Parser::start(data, settings(When::Eager, 1), host, begun).unwrap();
+        (Told { bench, tell, last: 0 }, parser)
+    }
+
+    fn append(&mut self, messages: std::ops::Range<u32>) {
+        for n in messages {
+            let id = self.bench.append(&envelope(n), &mail(n));
+            if id.segment != self.last {
+                self.tell.try_send(id.segment).unwrap();
+                self.last = id.segment;
+            }
+        }
+    }
+}
+
 #[test]
 fn mail_is_indexed_while_it_arrives() {
     let data = tempdir().unwrap();
-    let mut bench = open(data.path(), small());
-    let (tell, begun) = bounded(64);
-    let host = Box::new(Workers::default());
-    let parser = Parser::start(data.path(), settings(When::Eager, 1), host, begun).unwrap();
-    let mut last = 0;
-    for n in 0..300 {
-        let id = bench.append(&envelope(n), &mail(n));
-        if id.segment != last {
-            // As a worker does.
-            tell.try_send(id.segment).unwrap();
-            last = id.segment;
-        }
-    }
+    let (mut told, parser) = Told::open(data.path());
+    told.append(0..300);
     wait_for(&parser, 0);
     assert_indexed(data.path());
-    bench.close();
+    told.bench.close();
     parser.close();
     index(data.path(), 1);
     assert_indexed(data.path());
@@ -197,6 +213,50 @@ fn reindexing_gives_the_same_beside_threads_that_index() {
     fs::remove_file(sidecar::path(data.path(), 1)).unwrap();
     reindex(data.path(), None, 1, &Progress::default()).unwrap();
     assert_indexed(data.path());
+}
+
+#[test]
+fn an_index_replaced_while_segments_are_sealed_is_gone_on_with() {
+    let data = tempdir().unwrap();
+    let folder = data.path();
+    let (mut told, parser) = Told::open(data.path());
+    for round in 0..30 {
+        std::thread::scope(|scope| {
+            let progress = Progress::default();
+            scope.spawn(move || reindex(folder, Some("X-Number"), 1, &progress).unwrap());
+            told.append(round * 150..(round + 1) * 150);
+        });
+        wait_for(&parser, 0);
+        assert_indexed(data.path());
+    }
+    told.bench.close();
+    parser.close();
+}
+
+#[test]
+fn an_index_that_is_deleted_is_made_again() {
+    let data = tempdir().unwrap();
+    let (mut told, parser) = Told::open(data.path());
+    told.append(0..10);
+    wait_for(&parser, 0);
+    assert_indexed(data.path());
+    fs::remove_dir_all(sidecar::folder(data.path())).unwrap();
+    told.append(10..11);
+    wait_for(&parser, 0);
+    assert_indexed(data.path());
+    told.bench.close();
+    parser.close();
+}
+
+#[test]
+fn what_was_indexed_before_is_no_lag() {
+    let data = filled(300);
+    index(data.path(), 1);
+    let workers = Workers::default();
+    workers.0.store(true, Ordering::SeqCst);
+    let parser = parser(data.path(), settings(When::Lazy, 1), &workers);
+    assert_eq!(parser.lag()(), Default::default());
+    parser.close();
 }
 
 #[test]

@@ -48,6 +48,7 @@ mod counted {
 
     use sinkd::config::storage::{Store, add_rule};
     use sinkd::config::{Address, Config};
+    use sinkd::index::{self, When};
     use sinkd::server::{Server, Stage};
 
     /// Allocations of the thread [`COUNTED`]. Others may take what they need: provisioning and the
@@ -81,12 +82,15 @@ mod counted {
 
     #[test]
     fn no_allocation_per_message() {
-        count_allocations(Store::Full, &[]);
-        count_allocations(Store::Headers, &[]);
-        count_allocations(Store::Nothing, &["*.com=envelope/3", "example.org=none"]);
+        for when in [When::Off, When::Lazy, When::Eager] {
+            count_allocations(Store::Full, &[], when);
+        }
+        count_allocations(Store::Headers, &[], When::default());
+        let rules = ["*.com=envelope/3", "example.org=none"];
+        count_allocations(Store::Nothing, &rules, When::default());
     }
 
-    fn count_allocations(store: Store, rules: &[&str]) {
+    fn count_allocations(store: Store, rules: &[&str], when: When) {
         let data = tempdir().unwrap();
         let mut store_rules = Vec::new();
         rules.iter().for_each(|rule| add_rule(&mut store_rules, rule).unwrap());
@@ -96,6 +100,7 @@ mod counted {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             data: data.path().into(),
             workers: Some(1),
+            index: index::Settings { when, ..index::Settings::default() },
             ..Config::default()
         };
         let (server, _) = Server::start(&config).unwrap();
@@ -108,7 +113,7 @@ mod counted {
         send(&mut stream, 1000, &body);
         COUNTED.store(0, Ordering::Relaxed);
         let made = ALLOCATIONS.swap(0, Ordering::Relaxed);
-        assert!(made <= 10, "{made} allocations for 1000 messages, store {store}");
+        assert!(made <= 10, "{made} allocations for 1000 messages, store {store}, {when:?}");
         server.stop().begin(Stage::AtOnce);
         server.join();
     }
@@ -177,8 +182,15 @@ mod counted {
     #[test]
     #[cfg(target_arch = "x86_64")]
     fn a_message_costs_one_receive_and_one_send_a_round_trip_and_storage_none() {
+        for index in ["off", "lazy", "eager"] {
+            count_calls(index);
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn count_calls(index: &str) {
         let data = tempdir().unwrap();
-        let sink = common::Sink::start(data.path(), &["--workers", "1"]);
+        let sink = common::Sink::start(data.path(), &["--workers", "1", "--index", index]);
         let mut stream = connect(sink.addresses[0]);
         let body = message();
         send(&mut stream, 50, &body);
@@ -197,5 +209,8 @@ mod counted {
         assert!((3.9..4.1).contains(&receives), "{receives} receives a message: {calls:?}");
         assert!((3.9..4.1).contains(&sends), "{sends} sends a message: {calls:?}");
         assert!(all - receives - sends - waits < 0.2, "{all} system calls a message: {calls:?}");
+        // A message for the index, or for who waits for a lock, would be one of these.
+        let wakes = per_message(libc::SYS_futex) + per_message(libc::SYS_sched_yield);
+        assert!(wakes < 0.05, "{wakes} of others a message, index {index}: {calls:?}");
     }
 }

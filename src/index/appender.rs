@@ -41,9 +41,7 @@ impl Appender {
         sequence_field: &str,
     ) -> Result<Appender, NoAppender> {
         let path = sidecar::path(data, identity.number);
-        let mut options = OpenOptions::new();
-        let options = options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(&path)?;
+        let mut file = open(&path)?;
         lock(&file)?;
         if !is_at(&file, &path)? {
             // A whole new one was put in its place.
@@ -158,14 +156,41 @@ impl Replacement {
         &mut self.appender
     }
 
-    /// Waits for whoever writes the old one: a batch at most.
-    pub fn put_in_place(self) -> io::Result<()> {
-        let _held = match OpenOptions::new().read(true).open(&self.path) {
-            Ok(old) => old.lock().map(|()| Some(old))?,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => None,
-            Err(e) => return Err(e),
-        };
-        fs::rename(&self.beside, &self.path)
+    /// Waits for whoever writes the old one: a batch at most. Nobody does while `finish` adds what
+    /// has come meanwhile: else the old one might be completed, and then be replaced by less.
+    pub fn put_in_place<T>(
+        mut self,
+        finish: impl FnOnce(&mut Appender) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let _held = hold(&self.path)?;
+        let finished = finish(&mut self.appender)?;
+        fs::rename(&self.beside, &self.path)?;
+        Ok(finished)
+    }
+}
+
+/// Opens a sidecar, or makes an empty one.
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    match options.open(path) {
+        // Somebody deleted the index as a whole.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(path.parent().expect("it lies in the folder of sidecars"))?;
+            options.open(path)
+        }
+        opened => opened,
+    }
+}
+
+/// Waits for the lock of what lies at `path`, an empty sidecar if nothing does.
+fn hold(path: &Path) -> io::Result<File> {
+    loop {
+        let file = open(path)?;
+        file.lock()?;
+        if is_at(&file, path)? {
+            return Ok(file);
+        }
     }
 }
 

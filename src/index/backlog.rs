@@ -140,7 +140,15 @@ impl Backlog {
         // One that was begun after the listing will be said again by nobody: it stays.
         let newest = there.last().copied().unwrap_or(0);
         self.segments.retain(|number, _| *number > newest || is_there(number));
-        self.complete.retain(is_there);
+        // Of those that somebody deleted nothing is known any more.
+        let indexed = sidecar::numbers(&self.data)?;
+        let is_indexed = |number: &u32| indexed.binary_search(number).is_ok();
+        self.complete.retain(|number| is_there(number) && is_indexed(number));
+        for (number, progress) in &mut self.segments {
+            if !progress.is_claimed && progress.end_slot > 0 && !is_indexed(number) {
+                *progress = Progress::default();
+            }
+        }
         for number in &there {
             if !self.complete.contains(number) {
                 self.segments.entry(*number).or_default();
@@ -149,7 +157,8 @@ impl Backlog {
         super::sweep(&self.data, &there)
     }
 
-    /// Opens a segment, and takes up what it says; `None`: it has gone, or will never be indexed.
+    /// Opens a segment, and takes up what it says; `None`: it has gone, is indexed to its end, or
+    /// can't be.
     fn segment(&mut self, number: u32) -> Option<Segment> {
         let progress = self.segments.get_mut(&number)?;
         let segment = match Segment::open(&segment_path(&self.data, number)) {
@@ -174,6 +183,16 @@ impl Backlog {
         // The state first: only of what was sealed before is the count the last.
         progress.is_sealed = segment.state() != State::Open;
         progress.published = segment.published();
+        let is_first_look =
+            progress.end_slot == 0 && !progress.is_claimed && progress.resting.is_none();
+        if is_first_look && progress.is_sealed {
+            let header = Header::of(segment.identity(), &self.sequence_field);
+            if sidecar::is_complete(&self.data, &header, progress.published.slots) {
+                self.segments.remove(&number);
+                self.complete.insert(number);
+                return None;
+            }
+        }
         progress.oldest_ns = oldest(&segment, progress.end_slot, progress.published);
         Some(segment)
     }
@@ -184,14 +203,6 @@ impl Backlog {
         let identity = *segment.identity();
         let progress = self.segments.get_mut(&number)?;
         let (published, is_sealed) = (progress.published, progress.is_sealed);
-        let header = Header::of(&identity, &self.sequence_field);
-        let is_first_look = progress.end_slot == 0 && progress.resting.is_none();
-        if is_first_look && is_sealed && sidecar::is_complete(&self.data, &header, published.slots)
-        {
-            self.segments.remove(&number);
-            self.complete.insert(number);
-            return None;
-        }
         if published.slots == progress.end_slot && !is_sealed {
             return None;
         }
@@ -207,8 +218,10 @@ impl Backlog {
                 progress.retry_at = None;
                 Some(Job { segment, appender, published, is_sealed })
             }
+            // Soon it is not: who replaces it needs the lock for a moment.
+            Err(NoAppender::Busy) => None,
             Err(error) => {
-                if progress.retry_at.is_none() && !matches!(error, NoAppender::Busy) {
+                if progress.retry_at.is_none() {
                     tracing::warn!(segment = number, %error, "the index can't be written");
                 }
                 progress.retry_at = Some(Instant::now() + RETRY_AFTER);

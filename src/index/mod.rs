@@ -17,6 +17,7 @@ pub mod reading;
 mod reindex;
 mod search;
 pub mod sidecar;
+pub mod testkit;
 
 pub use columns::{Columns, Lines};
 pub use format::{Entry, Unusable};

@@ -114,21 +114,23 @@ fn one(
         Err(error) => return Ok(Built::Unreadable(error)),
     };
     let mut replacement = Replacement::begin(data, segment.identity(), sequence_field)?;
-    let is_sealed = segment.state() != State::Open;
-    let appender = replacement.appender();
     let mut counted = 0;
-    indexer.index(&segment, appender, &mut |messages| {
+    let mut count = |messages| {
         progress.messages.fetch_add(messages - counted, Ordering::Relaxed);
         counted = messages;
         true
-    })?;
-    if is_sealed {
-        appender.complete()?;
-    }
-    progress.messages.fetch_add(appender.records() - counted, Ordering::Relaxed);
-    let (messages, bytes) = (appender.records(), appender.bytes());
-    replacement.put_in_place()?;
-    Ok(Built::Whole { messages, bytes })
+    };
+    indexer.index(&segment, replacement.appender(), &mut count)?;
+    replacement.put_in_place(|appender| {
+        // The state first: only of what was sealed before is the count the last.
+        let is_sealed = segment.state() != State::Open;
+        indexer.index(&segment, appender, &mut count)?;
+        if is_sealed {
+            appender.complete()?;
+        }
+        count(appender.records());
+        Ok(Built::Whole { messages: appender.records(), bytes: appender.bytes() })
+    })
 }
 
 /// Removes what a process left behind that was killed.

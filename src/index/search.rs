@@ -51,6 +51,8 @@ pub struct Found {
     pub matches: u64,
     /// Why the answer may not be all of it.
     pub left_out: LeftOut,
+    /// Segments whose index is damaged, or of another version: they were read instead.
+    pub unusable: Vec<u32>,
 }
 
 /// What a search could not look at.
@@ -81,11 +83,9 @@ impl LeftOut {
         }
     }
 
-    fn unreadable(&mut self, damage: Option<&Damage>) {
+    fn unreadable(&mut self, damage: &Damage) {
         self.unreadable += 1;
-        if let Some(damage) = damage {
-            self.tell(damage);
-        }
+        self.tell(damage);
     }
 
     fn add(&mut self, other: LeftOut) {
@@ -114,11 +114,12 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
         newest: Mutex::new(Newest::new(limit)),
         during: both(query.span(), wanted.span),
     };
-    let parts: Vec<(u64, LeftOut)> = std::thread::scope(|scope| {
+    let parts: Vec<Found> = std::thread::scope(|scope| {
         let search = || {
             let mut part = Part::of(&shared);
             part.run();
-            (part.matches, part.left_out)
+            let Part { matches, left_out, unusable, .. } = part;
+            Found { hits: Vec::new(), matches, left_out, unusable }
         };
         let threads = wanted.threads.clamp(1, shared.segments.len().max(1));
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(search)).collect();
@@ -128,10 +129,12 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
     });
     let newest = shared.newest.into_inner().unwrap_or_else(PoisonError::into_inner);
     let mut found = Found { hits: newest.into_sorted(), ..Found::default() };
-    for (matches, left_out) in parts {
-        found.matches += matches;
-        found.left_out.add(left_out);
+    for part in parts {
+        found.matches += part.matches;
+        found.left_out.add(part.left_out);
+        found.unusable.extend(part.unusable);
     }
+    found.unusable.sort_unstable();
     folder.unreadable().for_each(|error| found.left_out.tell(error));
     found.left_out.stopped = progress.stop.load(Ordering::Relaxed);
     found
@@ -164,6 +167,7 @@ struct Part<'a> {
     probe: Probe<'a>,
     matches: u64,
     left_out: LeftOut,
+    unusable: Vec<u32>,
     /// Not yet told.
     looked_at: u64,
 }
@@ -178,7 +182,14 @@ enum Go {
 impl<'a> Part<'a> {
     fn of(shared: &'a Shared<'a>) -> Part<'a> {
         let probe = Probe::new(shared.query);
-        Part { shared, probe, matches: 0, left_out: LeftOut::default(), looked_at: 0 }
+        Part {
+            shared,
+            probe,
+            matches: 0,
+            left_out: LeftOut::default(),
+            unusable: Vec::new(),
+            looked_at: 0,
+        }
     }
 
     fn run(&mut self) {
@@ -236,9 +247,16 @@ impl<'a> Part<'a> {
     fn segment(&mut self, segment: &Segment, summary: &Summary) {
         let sidecar = Sidecar::read(self.shared.folder.path(), segment.identity());
         let sidecar = match sidecar {
-            Ok(Some(Ok(sidecar))) => Some(sidecar),
-            // It is read instead; `reindex` puts that right.
-            Ok(Some(Err(_)) | None) | Err(_) => None,
+            Ok(Some(sidecar)) => {
+                // Of one that is open a block may be on its way to the file.
+                let is_sealed = summary.state != crate::log::State::Open;
+                let is_cut = |sidecar: &Sidecar| is_sealed && sidecar.unsound_bytes() > 0;
+                if sidecar.as_ref().map_or(true, is_cut) {
+                    self.unusable.push(segment.number());
+                }
+                sidecar.ok()
+            }
+            Ok(None) | Err(_) => None,
         };
         let slots = summary.published.slots;
         let indexed = sidecar.as_ref().map_or(0, |sidecar| sidecar.end_slot().min(slots));
@@ -249,10 +267,16 @@ impl<'a> Part<'a> {
             if summary.flags.is_removed(entry.slot) {
                 continue;
             }
-            let answer = match entry.is_unreadable {
-                true => Err(None),
-                false if !self.is_during(entry.columns.received_at_ns) => Ok(Answer::NO),
-                false => self.probe.ask_entry(segment, &entry).map_err(Some),
+            if entry.is_unreadable {
+                // The slot knows what the entry doesn't: when it came, and what is wrong.
+                match self.not_indexed_one(segment, summary, segment.slot(entry.slot)) {
+                    Go::On => continue,
+                    Go::Enough => return,
+                }
+            }
+            let answer = match self.is_during(entry.columns.received_at_ns) {
+                false => Ok(Answer::NO),
+                true => self.probe.ask_entry(segment, &entry),
             };
             let hit = Hit {
                 start_count: summary.identity.start_count,
@@ -292,17 +316,18 @@ impl<'a> Part<'a> {
             }
             Ok(slot) => slot,
             Err(damage) => {
-                self.left_out.unreadable(Some(&damage));
+                self.left_out.unreadable(&damage);
                 return Go::On;
             }
         };
-        if self.shared.wanted.indexed_only {
+        let is_during = self.is_during(slot.facts.received_at_ns);
+        if is_during && self.shared.wanted.indexed_only {
             self.left_out.not_indexed += 1;
             return Go::On;
         }
-        let answer = match self.is_during(slot.facts.received_at_ns) {
+        let answer = match is_during {
             false => Ok(Answer::NO),
-            true => self.probe.ask(segment, &slot).map_err(Some),
+            true => self.probe.ask(segment, &slot),
         };
         let hit = Hit {
             start_count: summary.identity.start_count,
@@ -312,11 +337,12 @@ impl<'a> Part<'a> {
         self.take(hit, answer)
     }
 
-    fn take(&mut self, hit: Hit, answer: Result<Answer, Option<Damage>>) -> Go {
+    fn take(&mut self, hit: Hit, answer: Result<Answer, Damage>) -> Go {
         match answer {
-            Err(damage) => self.left_out.unreadable(damage.as_ref()),
+            Err(damage) => self.left_out.unreadable(&damage),
             Ok(Answer { is_match, is_partial }) => {
-                self.left_out.partial += u64::from(is_partial && !is_match);
+                // A match may also be due to what is missing: -word.
+                self.left_out.partial += u64::from(is_partial);
                 if is_match {
                     self.matches += 1;
                     self.newest().push(hit);

@@ -78,6 +78,7 @@ pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Fi
             )?;
         }
     }
+    say_unusable(&found.unusable);
     let is_complete = say_left_out(&found.left_out);
     Ok(if found.matches > 0 && is_complete { Finding::Holds } else { Finding::DoesNotHold })
 }
@@ -91,6 +92,17 @@ pub fn parse(folder: &Folder, text: &str) -> anyhow::Result<Query> {
         .map_err(|error| anyhow::anyhow!("{error}\n{}", error.pointed_out(text)))
 }
 
+/// The answer is whole, and came more slowly than it could.
+fn say_unusable(segments: &[u32]) {
+    if let (Some(first), n) = (segments.first(), segments.len()) {
+        let others = if n > 1 { format!(" and {} others", n - 1) } else { String::new() };
+        eprintln!(
+            "sinkctl: the index of segment {first}{others} is damaged, or of another version; mail \
+             was read instead. To make it new: sinkctl reindex"
+        );
+    }
+}
+
 /// Is the answer complete? If not, says why.
 pub fn say_left_out(left_out: &LeftOut) -> bool {
     let LeftOut { not_indexed, partial, unreadable, damage, stopped } = left_out;
@@ -102,7 +114,8 @@ pub fn say_left_out(left_out: &LeftOut) -> bool {
     }
     if *partial > 0 {
         eprintln!(
-            "sinkctl: {partial} messages are not stored in full: the query asks about the rest"
+            "sinkctl: {partial} messages are not stored in full; the query asks about what is \
+             missing"
         );
     }
     if *unreadable > 0 {
