@@ -19,17 +19,23 @@ pub fn to_unicode<'o>(octets: &'o [u8], charset: Option<&str>) -> Cow<'o, str> {
         _ => None,
     };
     let text = match decoder {
-        _ if is("utf-8") || is("utf8") => String::from_utf8_lossy(octets),
+        _ if is("utf-8") || is("utf8") => utf8(octets),
         Some(decode) => Cow::Owned(decode(octets)),
         None => guess(octets),
     };
     without_mark(text)
 }
 
+/// What is valid is checked faster than the library's lossy way does.
+fn utf8(octets: &[u8]) -> Cow<'_, str> {
+    std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
+}
+
 fn guess(octets: &[u8]) -> Cow<'_, str> {
     match (std::str::from_utf8(octets), charset_decoder(b"windows-1252")) {
+        (Ok(text), _) => Cow::Borrowed(text),
         (Err(_), Some(decode)) => Cow::Owned(decode(octets)),
-        _ => String::from_utf8_lossy(octets),
+        (Err(_), None) => String::from_utf8_lossy(octets),
     }
 }
 

@@ -44,6 +44,24 @@ pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
+/// `value` with every encoded word as `_`, and what begins one and breaks off as `=_`: for whoever
+/// reads the rest of a field and would be held up by them. One pass.
+pub(super) fn blanked(value: &[u8]) -> Vec<u8> {
+    let mut blanked = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some(at) = memmem::find(rest, b"=?") {
+        blanked.extend_from_slice(&rest[..at]);
+        let (instead, length) = match word(&rest[at..]) {
+            Some((_, length)) => (&b"_"[..], length),
+            None => (&b"=_"[..], 2),
+        };
+        blanked.extend_from_slice(instead);
+        rest = &rest[at + length..];
+    }
+    blanked.extend_from_slice(rest);
+    blanked
+}
+
 struct Word<'v> {
     charset: &'v str,
     octets: Vec<u8>,
@@ -107,6 +125,18 @@ fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_are_blanked_and_the_rest_is_not() {
+        for (value, expected) in [
+            (&b"Ann <ann@x>"[..], &b"Ann <ann@x>"[..]),
+            (b"=?utf-8?q?Doe,_Ann?= <ann@x>, b@x", b"_ <ann@x>, b@x"),
+            (b"=?a?q?=?b", b"=_a?q?=_b"),
+            (b"=?", b"=_"),
+        ] {
+            assert_eq!(blanked(value), expected, "{}", String::from_utf8_lossy(value));
+        }
+    }
 
     #[test]
     fn values_and_their_text() {

@@ -19,8 +19,9 @@
 //! table for letters that are written with a stroke rather than an accent; composition. Other marks
 //! go on a word, and don't begin one.
 //!
-//! Cost: ASCII 1 to 3 GB/s, Latin and Cyrillic about a tenth of that, the rest about a hundredth
-//! (`benches/index.rs`).
+//! Cost: ASCII 1 to 2 GB/s; text of mixed scripts, Kana, Hangul and ideographs 50 to 250 MB/s; what
+//! takes the rules in full, such as Thai, 10 MB/s (`benches/index.rs`).
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization;
@@ -184,9 +185,6 @@ impl Words<'_> {
     }
 }
 
-/// Octets that are looked at together.
-const CHUNK: usize = 16;
-
 /// Lower case of letters, digits as they are, a space for all else. No table: a loop of it becomes
 /// vector instructions.
 fn ascii_letter(octet: u8) -> u8 {
@@ -200,41 +198,49 @@ fn ascii_letter(octet: u8) -> u8 {
     }
 }
 
+/// Octets that are copied together if no space among them is one too many: half a dozen words have
+/// one or two of those.
+const CHUNK: usize = 8;
+
 /// Writes the words of `ascii` and gives how many octets they take. `is_gap`: a space stands before
 /// them, and then behind them.
+///
+/// Two passes that become vector instructions say what each octet becomes and whether it stays; the
+/// third moves them, without a branch: words are too short for a guess to pay.
 fn fold_ascii(ascii: &[u8], folded: &mut [u8; BLOCK], is_gap: &mut bool) -> usize {
+    // The first one stands before the text.
+    let mut letters = [if *is_gap { b' ' } else { b'x' }; 1 + BLOCK];
+    for (letter, octet) in letters[1..].iter_mut().zip(ascii) {
+        *letter = ascii_letter(*octet);
+    }
+    let letters = &letters[..=ascii.len()];
+    let mut stays = [0; BLOCK];
+    for ((stays, before), letter) in stays.iter_mut().zip(letters).zip(&letters[1..]) {
+        *stays = u8::from(!((*before == b' ') & (*letter == b' ')));
+    }
+    *is_gap = letters[ascii.len()] == b' ';
     let mut bytes = 0;
-    let (chunks, rest) = ascii.as_chunks::<CHUNK>();
-    for chunk in chunks {
-        let letters = chunk.map(ascii_letter);
-        let mut has_gaps = *is_gap && letters[0] == b' ';
-        for at in 1..CHUNK {
-            has_gaps |= letters[at - 1] == b' ' && letters[at] == b' ';
-        }
-        if has_gaps {
-            push_letters(&letters, folded, &mut bytes, is_gap);
-        } else {
-            // Most chunks: no space to leave out.
-            folded[bytes..bytes + CHUNK].copy_from_slice(&letters);
+    let (chunks, rest) = letters[1..].as_chunks::<CHUNK>();
+    let (stay_chunks, stay_rest) = stays[..ascii.len()].as_chunks::<CHUNK>();
+    for (letters, stays) in chunks.iter().zip(stay_chunks) {
+        if *stays == [1; CHUNK] {
+            folded[bytes..bytes + CHUNK].copy_from_slice(letters);
             bytes += CHUNK;
-            *is_gap = letters[CHUNK - 1] == b' ';
+        } else {
+            bytes = move_letters(letters, stays, folded, bytes);
         }
     }
-    for octet in rest {
-        push_letters(&[ascii_letter(*octet)], folded, &mut bytes, is_gap);
-    }
-    bytes
+    move_letters(rest, stay_rest, folded, bytes)
 }
 
-/// Leaves out each space behind a space, without a branch: words are too short for a guess to pay.
-fn push_letters(letters: &[u8], folded: &mut [u8; BLOCK], bytes: &mut usize, is_gap: &mut bool) {
-    for letter in letters {
-        let is_space = *letter == b' ';
-        // A space too many is overwritten by what follows.
-        folded[*bytes % BLOCK] = *letter;
-        *bytes += usize::from(!(is_space && *is_gap));
-        *is_gap = is_space;
+/// Appends the letters that stay to the first `bytes` of `folded`; gives how many there are then.
+fn move_letters(letters: &[u8], stays: &[u8], folded: &mut [u8; BLOCK], mut bytes: usize) -> usize {
+    for (letter, stays) in letters.iter().zip(stays) {
+        // What does not stay is overwritten.
+        folded[bytes % BLOCK] = *letter;
+        bytes += usize::from(*stays);
     }
+    bytes
 }
 
 /// The rules in full, for a text whose neighbours don't take part: folded characters, words not yet
@@ -334,35 +340,45 @@ fn joins_what_is_before(c: char) -> bool {
     is_jamo || is_shapeless(c) || is_combining_mark(c)
 }
 
-/// End of the characters that are looked up: Latin, Greek, Cyrillic.
-const COMMON_END: usize = 0x530;
+/// Characters that are looked up: Latin, Greek, Cyrillic, and signs.
+const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
 /// Characters that one of those may become, a letter alone or a few of any kind; with fewer the
 /// rest is `\0`.
 const COMMON_LETTERS: usize = 3;
 
-/// For each character from U+0080 what it becomes, or `None` if its neighbours matter: marks change
-/// places, also with what stands behind a character that is left out.
-static COMMON: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
-    let of = |code: u32| {
-        let c = char::from_u32(code).filter(|c| !joins_what_is_before(*c))?;
-        let letters: Vec<char> = folded_letters(c.encode_utf8(&mut [0; 4])).collect();
-        let mut padded = ['\0'; COMMON_LETTERS];
-        padded.get_mut(..letters.len())?.copy_from_slice(&letters);
-        if letters.len() == 1 && !letters[0].is_alphanumeric() {
-            // Two of what separates separate no more than one, and are no letter alone.
-            padded[..2].fill(' ');
-        }
-        Some(padded)
-    };
-    (0x80..COMMON_END as u32).map(of).collect()
+/// What each of them becomes, or `None` if its neighbours matter: marks change places, also with
+/// what stands behind a character that is left out.
+static BECOMES: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
+    let codes = COMMON.iter().cloned().flatten();
+    codes.map(|code| char::from_u32(code).and_then(becomes)).collect()
 });
 
-fn common(c: char) -> Option<&'static [char; COMMON_LETTERS]> {
-    let code = c as usize;
-    if code >= COMMON_END {
+fn becomes(c: char) -> Option<[char; COMMON_LETTERS]> {
+    let mut decomposed = std::iter::once(c).nfkd();
+    if joins_what_is_before(c) || decomposed.any(|c| c == '\u{345}') {
         return None;
     }
-    COMMON.get(code.checked_sub(0x80)?)?.as_ref()
+    let letters: Vec<char> = folded_letters(c.encode_utf8(&mut [0; 4])).collect();
+    let mut padded = ['\0'; COMMON_LETTERS];
+    padded.get_mut(..letters.len())?.copy_from_slice(&letters);
+    if letters.len() == 1 && !letters[0].is_alphanumeric() {
+        // Two of what separates separate no more than one, and are no letter alone.
+        padded[..2].fill(' ');
+    }
+    Some(padded)
+}
+
+fn common(c: char) -> Option<&'static [char; COMMON_LETTERS]> {
+    let code = c as u32;
+    let [letters, signs] = COMMON;
+    let at = if letters.contains(&code) {
+        code - letters.start
+    } else if signs.contains(&code) {
+        code - signs.start + (letters.end - letters.start)
+    } else {
+        return None;
+    };
+    BECOMES.get(at as usize)?.as_ref()
 }
 
 #[cfg(test)]

@@ -106,20 +106,25 @@ impl Lines {
     }
 
     fn push_letters(&mut self, letters: &str) {
-        for letter in letters.chars() {
-            if letter.is_whitespace() {
+        for (number, word) in letters.split(char::is_whitespace).enumerate() {
+            if number > 0 {
                 self.gap = self.gap.max(Gap::Space);
-                continue;
             }
-            match self.gap {
-                _ if self.text.is_empty() => {}
-                Gap::None => {}
-                Gap::Space => self.text.push(' '),
-                Gap::Line => self.text.push('\n'),
+            if !word.is_empty() {
+                self.push_word(word);
             }
-            self.gap = Gap::None;
-            self.text.push(letter);
         }
+    }
+
+    fn push_word(&mut self, word: &str) {
+        match self.gap {
+            _ if self.text.is_empty() => {}
+            Gap::None => {}
+            Gap::Space => self.text.push(' '),
+            Gap::Line => self.text.push('\n'),
+        }
+        self.gap = Gap::None;
+        self.text.push_str(word);
     }
 }
 
