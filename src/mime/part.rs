@@ -212,20 +212,22 @@ impl<'m> Walk<'m> {
     /// Looks for where the part ends whose content begins at `content`, and those around it that
     /// end there too; gives where the next one begins.
     fn next_part(&mut self, content: usize) -> Option<usize> {
-        let mut from = content;
+        let (mut from, mut least) = (content, content);
         while let Some(delimiter) = self.delimiter(from) {
             if !delimiter.is_last && self.parts.len() == PARTS_MAX {
                 self.is_cut = true;
                 break;
             }
-            let end = before_line_end(self.message, delimiter.start);
+            // The line end that a delimiter begins with may be a header's, or another delimiter's.
+            let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
             from = delimiter.end;
             if !delimiter.is_last {
                 return Some(from);
             }
-            self.close(delimiter.level, from);
+            least = before_line_end(self.message, from);
+            self.close(delimiter.level, least);
         }
         self.end_leaf(self.message.len());
         self.close(0, self.message.len());
@@ -411,6 +413,18 @@ mod tests {
                 "1 text/plain - \"last\"",
             ],
         );
+    }
+
+    #[test]
+    fn parts_lie_inside_of_what_they_are_part_of() {
+        for inner in ["--c\r\nA: b\r\n\r\n", "--c\r\n\r\nx\r\n--c--\r\n", "--c\r\n\r\nx\r\n--c--"] {
+            let message = format!(
+                "{MIXED}--b\r\nContent-Type: message/rfc822\r\n\r\n\
+                 Content-Type: multipart/x; boundary=c\r\n\r\n{inner}--b--\r\n"
+            );
+            super::super::testkit::check_mail(message.as_bytes());
+            super::super::testkit::check_mail(message.replace("\r\n", "\n").as_bytes());
+        }
     }
 
     #[test]
