@@ -7,6 +7,7 @@ pub mod index;
 pub mod log;
 pub mod mime;
 pub mod plot;
+pub mod sender;
 pub mod server;
 pub mod smtp;
 pub mod stats;

@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["smtp", "log", "index"]),
     ("stats", &[]),
     ("plot", &[]),
+    ("sender", &["smtp", "log", "stats"]),
     ("server", &["smtp", "log", "config", "stats", "index"]),
     ("http", &["config", "stats", "server"]),
 ];

@@ -13,6 +13,7 @@
 //! Invariants: replies and envelopes depend on the octets alone, never on how they were cut into
 //! reads; in the steady state a transaction allocates nothing.
 #![forbid(unsafe_code)]
+pub mod client;
 pub mod data;
 pub mod desk;
 pub mod envelope;

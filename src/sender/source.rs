@@ -1,0 +1,86 @@
+//! Where a sender's messages come from, and who is told what became of them.
+use crate::smtp::client::Mail;
+
+/// Which connection a message takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lane {
+    /// Messages with the same key go one after the other over one connection.
+    pub key: u64,
+    /// None of it follows: the connection ends with this message.
+    pub is_last: bool,
+}
+
+/// What goes with a message that is to be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Order {
+    /// The source's own name for it, given back when it is done.
+    pub ticket: u64,
+    /// When it leaves, ns since the start of sending, however slow the target is (open loop);
+    /// `None`: as soon as a connection has room for it (closed loop). Never falls from one order to
+    /// the next.
+    pub due_ns: Option<u64>,
+    /// `None`: any connection.
+    pub lane: Option<Lane>,
+}
+
+/// What a source has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// The mail was filled.
+    Mail(Order),
+    /// Nothing, until another one is done: it may have to be sent again.
+    Wait,
+    /// Nothing any more.
+    End,
+}
+
+/// How sending a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The target has said what becomes of it, recipient by recipient.
+    Answered,
+    /// It wasn't taken, and can't have been: the connection was lost before the end of data was out.
+    NotSent,
+    /// Its end of data went out, and no reply came: it may have been taken.
+    Unknown,
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome<'a> {
+    #[allow(missing_docs)]
+    pub end: End,
+    /// The reply code for each recipient, in the order of the commands: that of its RCPT (or of
+    /// MAIL or DATA) where that refused it, else that of the end of data; 0: none came.
+    pub codes: &'a [u16],
+    /// When the outcome was known, ns since the start of sending.
+    pub at_ns: u64,
+}
+
+impl Outcome<'_> {
+    /// Recipients for whom it was taken.
+    pub fn accepted(&self) -> usize {
+        self.codes.iter().filter(|code| (200..300).contains(*code)).count()
+    }
+
+    /// Was it taken for all of them?
+    pub fn is_accepted(&self) -> bool {
+        self.end == End::Answered && self.accepted() == self.codes.len()
+    }
+}
+
+/// Why a source can't go on.
+pub type Error = Box<dyn std::error::Error + Send + Sync>;
+
+/// Gives messages in the order in which they leave. One for each thread that sends.
+pub trait Source: Send {
+    /// Fills `mail`, which is clear, with the next message. Called ahead of its time: at least one
+    /// message waits for its moment. Must not take long.
+    ///
+    /// Errors: there is no going on; those under way are finished.
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
+
+    /// A message of `next` is done. `mail` is as it was given (its content may have been
+    /// converted).
+    fn done(&mut self, ticket: u64, mail: &Mail, outcome: &Outcome<'_>);
+}

@@ -1,0 +1,238 @@
+//! A message to be sent: its envelope, and its content in at most two pieces.
+//!
+//! Made to be used again: what clears it keeps its room, so that a sender allocates nothing for its
+//! next message.
+use std::ops::Range;
+
+use bytes::Bytes;
+use memchr::memmem;
+
+use crate::smtp::data::unstuff;
+
+/// How the content's octets stand in [`Mail::head`] and [`Mail::body`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// No line begins with a dot, and the last one ends with CRLF: DATA and BDAT send the same.
+    #[default]
+    Clean,
+    /// As DATA sends it, without the end of data: so many dots are stuffed; it ends with CRLF.
+    Stuffed {
+        /// Octets that aren't the message's.
+        dots: u32,
+    },
+    /// As BDAT sends it: any octets.
+    Raw,
+}
+
+/// A forward-path and what was asked for with it.
+#[derive(Debug, Clone)]
+struct Recipient {
+    path: Range<usize>,
+    parameters: Range<usize>,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, Default)]
+pub struct Mail {
+    /// Paths and parameters, one behind the other.
+    text: Vec<u8>,
+    reverse_path: Range<usize>,
+    parameters: Range<usize>,
+    recipients: Vec<Recipient>,
+    /// What is this message's own, and comes first.
+    pub head: Vec<u8>,
+    /// What it shares with others, or lies elsewhere: never copied.
+    pub body: Bytes,
+    /// Of both together.
+    pub form: Form,
+}
+
+impl Mail {
+    /// As new, with its room.
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.recipients.clear();
+        (self.reverse_path, self.parameters) = (0..0, 0..0);
+        self.head.clear();
+        self.body = Bytes::new();
+        self.form = Form::Clean;
+    }
+
+    fn append(&mut self, octets: &[u8]) -> Range<usize> {
+        let start = self.text.len();
+        self.text.extend_from_slice(octets);
+        start..self.text.len()
+    }
+
+    /// Who it is from: a mailbox without angle brackets, empty for the null reverse-path; and the
+    /// parameters of MAIL, with one space between them. SIZE is added by the session.
+    pub fn from(&mut self, path: &[u8], parameters: &[u8]) {
+        self.reverse_path = self.append(path);
+        self.parameters = self.append(parameters);
+    }
+
+    /// One more recipient: a mailbox without angle brackets, and the parameters of RCPT.
+    pub fn to(&mut self, path: &[u8], parameters: &[u8]) {
+        let recipient = Recipient { path: self.append(path), parameters: self.append(parameters) };
+        self.recipients.push(recipient);
+    }
+
+    /// See [`Mail::from`].
+    pub fn reverse_path(&self) -> &[u8] {
+        &self.text[self.reverse_path.clone()]
+    }
+
+    /// Of MAIL.
+    pub fn parameters(&self) -> &[u8] {
+        &self.text[self.parameters.clone()]
+    }
+
+    /// Forward-paths with their parameters, in the order of the commands.
+    pub fn recipients(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
+        self.recipients
+            .iter()
+            .map(|r| (&self.text[r.path.clone()], &self.text[r.parameters.clone()]))
+    }
+
+    /// The forward-path at a position, and its parameters.
+    pub fn recipient(&self, at: usize) -> (&[u8], &[u8]) {
+        let Recipient { path, parameters } = &self.recipients[at];
+        (&self.text[path.clone()], &self.text[parameters.clone()])
+    }
+
+    /// Octets of head and body.
+    pub fn wire_bytes(&self) -> u64 {
+        (self.head.len() + self.body.len()) as u64
+    }
+
+    /// Octets of the message (RFC 1870): stuffed dots don't count.
+    pub fn octets(&self) -> u64 {
+        match self.form {
+            Form::Stuffed { dots } => self.wire_bytes().saturating_sub(u64::from(dots)),
+            Form::Clean | Form::Raw => self.wire_bytes(),
+        }
+    }
+
+    /// Makes it what DATA sends. Costs nothing but for raw content, which is looked through, and
+    /// copied where a line begins with a dot or the last one has no end (it then gets one).
+    pub fn stuff(&mut self) {
+        if self.form != Form::Raw {
+            return;
+        }
+        let (head, body) = (&self.head[..], &self.body[..]);
+        let is_ended = match body {
+            b"" => head.is_empty() || head.ends_with(b"\r\n"),
+            b"\n" => head.ends_with(b"\r"),
+            _ => body.ends_with(b"\r\n"),
+        };
+        let has_dots = [head, body].iter().any(|piece| has_dot(piece)) || dot_between(head, body);
+        if is_ended && !has_dots {
+            self.form = Form::Clean;
+            return;
+        }
+        let content = [head, body].concat();
+        self.body = Bytes::new();
+        let dots = stuff_into(&content, &mut self.head);
+        if !is_ended {
+            self.head.extend_from_slice(b"\r\n");
+        }
+        self.form = Form::Stuffed { dots };
+    }
+
+    /// Makes it what BDAT sends. Costs nothing but for stuffed content, which is copied.
+    pub fn unstuff(&mut self) {
+        let Form::Stuffed { dots } = self.form else { return };
+        if dots > 0 {
+            let content = unstuff(&[&self.head[..], &self.body[..]].concat()).into_owned();
+            (self.head, self.body) = (content, Bytes::new());
+        }
+        self.form = Form::Raw;
+    }
+}
+
+/// Does a line begin with a dot, the first one included?
+fn has_dot(piece: &[u8]) -> bool {
+    piece.starts_with(b".") || memmem::find(piece, b"\r\n.").is_some()
+}
+
+/// Does a line that begins with a dot begin in `head` and go on in `body`? (`.` first in the body
+/// is found there already.)
+fn dot_between(head: &[u8], body: &[u8]) -> bool {
+    head.ends_with(b"\r") && body.starts_with(b"\n.")
+}
+
+/// Appends `content` in wire form in place of what `out` held; gives the dots it stuffed.
+fn stuff_into(content: &[u8], out: &mut Vec<u8>) -> u32 {
+    out.clear();
+    out.reserve(content.len() + 16);
+    let (mut from, mut dots) = (0, 0);
+    if content.starts_with(b".") {
+        out.push(b'.');
+        dots += 1;
+    }
+    for at in memmem::find_iter(content, b"\r\n.") {
+        out.extend_from_slice(&content[from..at + 2]);
+        out.push(b'.');
+        (from, dots) = (at + 2, dots + 1);
+    }
+    out.extend_from_slice(&content[from..]);
+    dots
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(head: &[u8], body: &[u8]) -> Mail {
+        let body = Bytes::copy_from_slice(body);
+        Mail { head: head.to_vec(), body, form: Form::Raw, ..Mail::default() }
+    }
+
+    fn wire(mail: &Mail) -> Vec<u8> {
+        [&mail.head[..], &mail.body[..]].concat()
+    }
+
+    #[test]
+    fn raw_content_becomes_what_data_sends() {
+        let rows: [(&str, &str, Form); 9] = [
+            ("", "", Form::Clean),
+            ("a\r\n", "a\r\n", Form::Clean),
+            ("a\n.\n", "a\n.\n\r\n", Form::Stuffed { dots: 0 }),
+            ("a", "a\r\n", Form::Stuffed { dots: 0 }),
+            (".", "..\r\n", Form::Stuffed { dots: 1 }),
+            (".\r\n", "..\r\n", Form::Stuffed { dots: 1 }),
+            ("a\r\n.\r\nb\r\n", "a\r\n..\r\nb\r\n", Form::Stuffed { dots: 1 }),
+            ("a\r\n..b\r\n.c\r\n", "a\r\n...b\r\n..c\r\n", Form::Stuffed { dots: 2 }),
+            ("a\r.\r\n", "a\r.\r\n", Form::Clean),
+        ];
+        for (content, expected, form) in rows {
+            for cut in 0..=content.len() {
+                let (head, body) = content.as_bytes().split_at(cut);
+                let mut mail = raw(head, body);
+                mail.stuff();
+                assert_eq!(wire(&mail), expected.as_bytes(), "{content:?} cut at {cut}");
+                // A dot that is first in the body alone may be copied for nothing.
+                let same = mail.form == form || expected == content;
+                assert!(same, "{content:?} cut at {cut}: {:?}", mail.form);
+                let ended = content.is_empty() || content.ends_with("\r\n");
+                let end = if ended { 0 } else { 2 };
+                assert_eq!(mail.octets(), content.len() as u64 + end, "{content:?}");
+                mail.unstuff();
+                assert!(wire(&mail).starts_with(content.as_bytes()), "{content:?} cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_mail_is_used_again() {
+        let mut mail = Mail::default();
+        mail.from(b"a@example.org", b"BODY=8BITMIME");
+        mail.to(b"b@example.com", b"");
+        mail.to(b"c@example.com", b"NOTIFY=NEVER");
+        assert_eq!(mail.reverse_path(), b"a@example.org");
+        assert_eq!(mail.parameters(), b"BODY=8BITMIME");
+        assert_eq!(mail.recipient(1), (&b"c@example.com"[..], &b"NOTIFY=NEVER"[..]));
+        mail.clear();
+        assert_eq!((mail.reverse_path(), mail.recipients().len()), (&b""[..], 0));
+    }
+}
