@@ -9,4 +9,5 @@
 //! It connects to nobody but the target it was given.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+pub mod blast;
 pub mod source;
