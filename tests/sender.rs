@@ -1,0 +1,302 @@
+//! The sending engine against a real sinkd, in each way of speaking, and against servers that are not
+//! what they should be.
+mod common;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use common::{Sink, messages};
+use sinkd::sender::source::{Error, Lane, Next, Order, Outcome, Source};
+use sinkd::sender::{Address, Connections, Report, Settings, Shared, run};
+use sinkd::smtp::client::{Mail, Options, Protocol};
+
+/// So many numbered messages; `done` checks that each ends once.
+struct Numbered {
+    next: u64,
+    count: u64,
+    lanes: Option<u64>,
+    due_ns: Option<u64>,
+    open: BTreeSet<u64>,
+    /// A target that is not what it should be may refuse.
+    is_refusable: bool,
+}
+
+impl Numbered {
+    fn new(count: u64) -> Numbered {
+        Numbered {
+            next: 0,
+            count,
+            lanes: None,
+            due_ns: None,
+            open: BTreeSet::new(),
+            is_refusable: false,
+        }
+    }
+
+    fn over(mut self, lanes: u64) -> Numbered {
+        self.lanes = Some(lanes);
+        self
+    }
+
+    fn for_anyone(mut self) -> Numbered {
+        self.is_refusable = true;
+        self
+    }
+
+    fn every(mut self, ns: u64) -> Numbered {
+        self.due_ns = Some(ns);
+        self
+    }
+}
+
+impl Source for Numbered {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        let ticket = self.next;
+        if ticket == self.count {
+            return Ok(Next::End);
+        }
+        self.next += 1;
+        mail.from(b"sender@example.org", b"");
+        for recipient in 0..=ticket % 3 {
+            mail.to(format!("r{recipient}@example.com").as_bytes(), b"");
+        }
+        mail.head.extend_from_slice(format!("Subject: {ticket}\r\n\r\n").as_bytes());
+        mail.body = vec![b'x'; 78 * (ticket % 40) as usize].into();
+        if !mail.body.is_empty() {
+            mail.body = [&mail.body[..], b"\r\n"].concat().into();
+        }
+        let lane = self
+            .lanes
+            .map(|lanes| Lane { key: ticket % lanes, is_last: ticket + lanes >= self.count });
+        assert!(self.open.insert(ticket));
+        Ok(Next::Mail(Order { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
+    }
+
+    fn done(&mut self, ticket: u64, _: &Mail, outcome: &Outcome<'_>) {
+        assert!(self.open.remove(&ticket), "each message ends once");
+        assert!(self.is_refusable || outcome.is_accepted(), "{ticket}: {outcome:?}");
+    }
+}
+
+impl Drop for Numbered {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking() || self.open.is_empty(), "{:?}", self.open);
+    }
+}
+
+fn options() -> Options {
+    let name = "client.example".into();
+    Options { protocol: Protocol::Smtp, name, pipelining: true, chunking: true, depth: 4 }
+}
+
+fn settings(address: Address, connections: Connections) -> Settings {
+    Settings {
+        address,
+        session: options(),
+        connections,
+        per_connection: None,
+        opening_max: 16,
+        timeout: Duration::from_secs(20),
+        patience: Duration::from_secs(20),
+        duration: None,
+        grace: Duration::from_secs(5),
+    }
+}
+
+fn send(settings: &Settings, sources: Vec<Box<dyn Source>>) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = Arc::new(Shared::default());
+    let report = run(settings, sources, folder.path(), &shared).unwrap();
+    assert_eq!(shared.done.load(Ordering::Relaxed), report.tally.ended());
+    assert_eq!(shared.open.load(Ordering::Relaxed), 0);
+    report
+}
+
+/// Sends these messages in this way, to the first listener or to another one: all of them are there,
+/// whole, once.
+fn check(listen: &str, change: impl Fn(&mut Settings), sources: Vec<Numbered>) {
+    let data = tempfile::tempdir().unwrap();
+    let listen = if listen.is_empty() { vec![] } else { vec!["--listen", listen] };
+    let sink = Sink::start(data.path(), &listen);
+    let address = Address::Tcp(*sink.addresses.last().unwrap());
+    let mut settings = settings(address, Connections::Kept(7));
+    change(&mut settings);
+    let count: u64 = sources.iter().map(|source| source.count).sum();
+    let boxed = sources.into_iter().map(|source| Box::new(source) as Box<dyn Source>).collect();
+    let report = send(&settings, boxed);
+    assert_eq!(report.error, None);
+    assert_eq!(report.tally.accepted, count, "{:?}", report.tally);
+    assert!(report.tally.failures.is_empty(), "{:?}", report.tally.failures);
+    assert!(sink.stop().success());
+    let stored = messages(data.path());
+    assert_eq!(stored.len() as u64, count);
+    let subjects: BTreeSet<Vec<u8>> = stored
+        .iter()
+        .map(|(_, payload)| payload.split(|octet| *octet == b'\n').next().unwrap().to_vec())
+        .collect();
+    assert_eq!(subjects.len() as u64, count);
+}
+
+#[test]
+fn every_way_of_speaking_delivers_everything_once() {
+    type Change = fn(&mut Options);
+    let ways: [(&str, Change); 5] = [
+        ("", |o| (o.pipelining, o.chunking) = (false, false)),
+        ("", |o| (o.pipelining, o.chunking) = (true, false)),
+        ("", |o| (o.pipelining, o.chunking) = (false, true)),
+        ("", |o| (o.pipelining, o.chunking) = (true, true)),
+        ("lmtp:127.0.0.1:0", |o| o.protocol = Protocol::Lmtp),
+    ];
+    for (listen, change) in ways {
+        check(listen, |settings| change(&mut settings.session), vec![Numbered::new(300)]);
+    }
+}
+
+#[test]
+fn connections_end_after_so_many_messages() {
+    check("", |s| s.per_connection = Some(5), vec![Numbered::new(300)]);
+}
+
+#[test]
+fn lanes_have_connections_of_their_own() {
+    let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(50);
+    check("", by_lane, vec![Numbered::new(300).over(9)]);
+    check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
+}
+
+#[test]
+fn what_is_due_leaves_one_after_the_other() {
+    check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
+}
+
+/// What a server does when the first message of a connection has been sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    /// Before it: says nothing at all.
+    Mute,
+    /// Before it: closes without a word.
+    Closes,
+    /// Takes it, then says 421 to the next MAIL.
+    TakesOne,
+    /// Closes when it has all of it.
+    Swallows,
+    /// Says nothing when it has all of it.
+    Stalls,
+    /// Answers what it was not asked.
+    Babbles,
+    /// Says things that are no replies.
+    Nonsense,
+    /// 451 to each end of data.
+    Defers,
+}
+
+/// A server of this kind, on a free port. It goes with the test.
+fn server(fate: Fate) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || drop(serve(stream.unwrap(), fate)));
+        }
+    });
+    Address::Tcp(address)
+}
+
+fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    match fate {
+        Fate::Closes => return Ok(()),
+        Fate::Mute => return lines.try_for_each(|line| line.map(drop)),
+        _ => stream.write_all(b"220 hello\r\n")?,
+    }
+    let (mut is_data, mut messages) = (false, 0);
+    while let Some(line) = lines.next() {
+        let line = line?;
+        let reply = match (fate, line.as_str()) {
+            (_, ".") if is_data => {
+                (is_data, messages) = (false, messages + 1);
+                match fate {
+                    Fate::Swallows => return Ok(()),
+                    Fate::Stalls => return lines.try_for_each(|line| line.map(drop)),
+                    Fate::Babbles => "250 taken\r\n250 and more\r\n250 and more\r\n",
+                    Fate::Nonsense => "HTTP/1.1 200 OK\r\n",
+                    Fate::Defers => "451 later\r\n",
+                    _ => "250 taken\r\n",
+                }
+            }
+            _ if is_data => continue,
+            (Fate::TakesOne, line) if line.starts_with("MAIL") && messages > 0 => {
+                stream.write_all(b"421 enough\r\n")?;
+                return Ok(());
+            }
+            (_, "DATA") => {
+                is_data = true;
+                "354 go on\r\n"
+            }
+            (_, "QUIT") => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        };
+        stream.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Sends 20 messages to a server of this kind; gives what came of it.
+fn suffer(fate: Fate) -> Report {
+    let mut settings = settings(server(fate), Connections::Kept(3));
+    settings.timeout = Duration::from_millis(200);
+    settings.patience = Duration::from_millis(300);
+    let source = Numbered::new(20).for_anyone();
+    let report = send(&settings, vec![Box::new(source)]);
+    assert_eq!(report.tally.begun, report.tally.ended(), "{report:?}");
+    report
+}
+
+#[test]
+fn targets_that_do_not_speak_are_given_up() {
+    for fate in [Fate::Mute, Fate::Closes] {
+        let report = suffer(fate);
+        assert!(report.error.is_some(), "{fate:?}: {report:?}");
+        assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
+        assert!(report.tally.failures.contains_key("connection"), "{fate:?}: {report:?}");
+    }
+    // Nobody listens there any more.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut settings = settings(Address::Tcp(address), Connections::Kept(2));
+    settings.patience = Duration::from_millis(100);
+    let report = send(&settings, vec![Box::new(Numbered::new(20).for_anyone())]);
+    assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
+}
+
+#[test]
+fn what_became_of_each_message_is_told() {
+    let tally = suffer(Fate::TakesOne).tally;
+    assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
+    assert!(tally.deferred > 0 && tally.failures.contains_key("MAIL 421"), "{tally:?}");
+    for fate in [Fate::Swallows, Fate::Stalls, Fate::Nonsense] {
+        let tally = suffer(fate).tally;
+        assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
+        assert_eq!(tally.failures["session"].count, 20, "{fate:?}: {tally:?}");
+    }
+    let tally = suffer(Fate::Babbles).tally;
+    assert!(tally.accepted > 0 && tally.failures.contains_key("session"), "{tally:?}");
+    let tally = suffer(Fate::Defers).tally;
+    assert_eq!(tally.deferred, 20, "{tally:?}");
+    let failure = &tally.failures["end of data 451"];
+    assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
+}
+
+#[test]
+fn sending_can_be_stopped() {
+    let shared = Arc::new(Shared::default());
+    shared.stop.store(true, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(server(Fate::Defers), Connections::Kept(3));
+    let source = Numbered::new(u64::MAX).for_anyone();
+    let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
+    assert_eq!((report.error, report.tally.begun), (None, report.tally.ended()));
+}
