@@ -91,6 +91,8 @@ pub enum Command {
     Wait(Wait),
     /// Work the index for search out again, beside a running sinkd or without one.
     Reindex(Reindex),
+    /// Send made-up mail to an SMTP server: a load test, each message of which can be checked.
+    Blast(Box<crate::blast::Blast>),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {
         /// One JSON object.
