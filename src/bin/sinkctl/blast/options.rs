@@ -71,29 +71,24 @@ pub struct Messages {
 #[command(next_help_heading = RECIPIENTS)]
 pub struct Recipients {
     /// One address a line, or CSV with a header row; its columns may stand in templates.
-    #[arg(long = "recipients", value_name = "FILE")]
-    pub list: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    pub recipients: Option<PathBuf>,
     /// Make addresses up in this domain: user-000000@... and so on.
     #[arg(
-        long = "rcpt-domain",
+        long,
         value_name = "DOMAIN",
         default_value = "example.com",
-        conflicts_with = "list"
+        conflicts_with = "recipients"
     )]
-    pub domain: String,
+    pub rcpt_domain: String,
     /// So many different ones.
-    #[arg(
-        long = "recipient-count",
-        value_name = "N",
-        default_value_t = 1_000_000,
-        conflicts_with = "list"
-    )]
-    pub count: u64,
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, conflicts_with = "recipients")]
+    pub recipient_count: u64,
     /// Recipients of each message: 1, or 1-50, which takes turns.
-    #[arg(long = "rcpts", value_name = "N", default_value = "1")]
-    pub per_message: PerMessage,
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub rcpts: PerMessage,
     /// In which order they get mail.
-    #[arg(long = "order", value_name = "ORDER", default_value = "listed")]
+    #[arg(long, value_name = "ORDER", default_value = "listed")]
     pub order: Order,
 }
 
@@ -208,6 +203,14 @@ mod tests {
     fn parse(text: &str) -> Result<Blast, String> {
         let words = std::iter::once("blast").chain(text.split_whitespace());
         Cli::try_parse_from(words).map(|cli| cli.blast).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn no_two_options_have_one_name() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+        let blast = parse("--to h:1 --count 7 --recipient-count 9").unwrap();
+        assert_eq!((blast.pace.count, blast.recipients.recipient_count), (Some(7), 9));
     }
 
     #[test]
