@@ -50,8 +50,8 @@ impl Schedule {
 
     /// When it leaves, ns since the start of sending; `None`: not any more.
     ///
-    /// `number`: never falls. Poisson arrivals cost 15 ns for each number since the last call: every
-    /// thread adds up the gaps of all, which need no agreement then.
+    /// `number`: never falls. Poisson arrivals cost 15 ns for each number since the last call:
+    /// every thread adds up the gaps of all, which need no agreement then.
     pub fn due_ns(&mut self, number: u64) -> Option<u64> {
         let due = match self.arrivals {
             Arrivals::Even => number as f64 * self.gap_ns,

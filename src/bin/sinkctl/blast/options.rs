@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use sinkd::config::{parse_bytes, parse_time};
+use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
@@ -23,7 +24,7 @@ pub struct Blast {
     #[arg(long, value_name = "TARGET", required_unless_present = "show")]
     pub to: Option<Target>,
     /// Send nothing, and print this message: the first one is 0.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1_000_000_000_000))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..NUMBER_MAX))]
     pub show: Option<u64>,
     #[command(flatten)]
     pub messages: Messages,
