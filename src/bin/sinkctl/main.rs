@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 mod args;
 mod assert;
+mod calibrate;
 mod cat;
 mod compare;
 mod count;
@@ -105,6 +106,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
             "one --data, please: only stats, report, compare, assert and runs take several"
         );
     };
+    if let Command::Calibrate(calibrate) = &cli.command {
+        return calibrate::run(data, calibrate, out);
+    }
     let folder = open(data)?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
@@ -119,6 +123,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Report(_)
         | Command::Compare { .. }
         | Command::Assert(_)
+        | Command::Calibrate(_)
         | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
