@@ -1,4 +1,5 @@
-//! What this machine can do, as `sinkctl calibrate` measured it: `calibration.json` of a data folder.
+//! What this machine can do, as `sinkctl calibrate` measured it: `calibration.json` of a data
+//! folder.
 use std::io;
 use std::path::Path;
 

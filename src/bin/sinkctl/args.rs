@@ -91,8 +91,8 @@ pub enum Command {
     Wait(Wait),
     /// Work the index for search out again, beside a running sinkd or without one.
     Reindex(Reindex),
-    /// Measure what this machine can do with usual loads, against a sinkd of its own or one that runs
-    /// here. The result is kept in the data folder, and stats compares runs with it.
+    /// Measure what this machine can do with usual loads, against a sinkd of its own or one that
+    /// runs here. The result is kept in the data folder, and stats compares runs with it.
     Calibrate(Calibrate),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {

@@ -67,7 +67,8 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     };
     anyhow::ensure!(
         address.ip().is_loopback(),
-        "{address}: calibrate measures this machine; name a sinkd on loopback, whose folder --data is"
+        "{address}: calibrate measures this machine; name a sinkd on loopback, and its folder by \
+         --data"
     );
     let mut measured = Vec::new();
     for load in &LOADS {
