@@ -21,6 +21,7 @@ mod run;
 pub mod source;
 mod stream;
 mod tally;
+pub mod target;
 
 pub use engine::{Connections, Settings, Shared};
 pub use run::{Report, run};

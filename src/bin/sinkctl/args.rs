@@ -94,6 +94,8 @@ pub enum Command {
     /// Measure what this machine can do with usual loads, against a sinkd of its own or one that
     /// runs here. The result is kept in the data folder, and stats compares runs with it.
     Calibrate(Calibrate),
+    /// Send made-up mail to an SMTP server: a load test, each message of which can be checked.
+    Blast(Box<crate::blast::Blast>),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
     Verify {
         /// One JSON object.

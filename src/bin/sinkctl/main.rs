@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 mod args;
 mod assert;
+mod blast;
 mod calibrate;
 mod cat;
 mod compare;
@@ -98,6 +99,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Report(report) => return report::run(&cli.data, report, out),
         Command::Compare { a, b, json } => return compare::run(&cli.data, a, b, *json, out),
         Command::Assert(assert) => return assert::run(&cli.data, assert, out),
+        Command::Blast(blast) => return blast::run(blast, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
         _ => {}
     }
@@ -124,6 +126,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Compare { .. }
         | Command::Assert(_)
         | Command::Calibrate(_)
+        | Command::Blast(_)
         | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),
