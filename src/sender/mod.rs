@@ -10,3 +10,4 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 pub mod source;
+pub mod target;

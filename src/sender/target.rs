@@ -1,0 +1,386 @@
+//! Where mail is sent to, and whether it may be: `[lmtp:]HOST:PORT`, `[lmtp:]unix:PATH`.
+//!
+//! Mail that was made for a test, or that a test has caught, must not get out by accident. A target
+//! is resolved once, every address it has is judged, and only an address that was judged is ever
+//! connected to: a name that means something else a moment later changes nothing.
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use crate::smtp::limits::Protocol;
+
+/// Addresses of one name that are taken; a name with more is no mail server's.
+const ADDRESSES_MAX: usize = 64;
+
+/// What is sent to, as it was named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// What is spoken there.
+    pub protocol: Protocol,
+    /// Where.
+    pub place: Place,
+}
+
+/// Where a target is, by name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// A name or an address, without brackets, and a port.
+    #[allow(missing_docs)]
+    Host { host: String, port: u16 },
+    /// The path of a socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Where to connect to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    #[allow(missing_docs)]
+    Tcp(SocketAddr),
+    /// The path of a socket in the file system.
+    Unix(PathBuf),
+}
+
+/// Not a target.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected HOST:PORT, [IPv6]:PORT or unix:PATH, with lmtp: before it for LMTP, such as \
+     127.0.0.1:1025; found '{0}'"
+)]
+pub struct NotATarget(pub String);
+
+/// Why nothing is sent there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TargetError {
+    /// No such host.
+    #[error("{host}: {source}; is the name right?")]
+    Unresolved {
+        /// As it was named.
+        host: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It has no address, or too many.
+    #[error("{host} has {count} addresses; name one of them")]
+    Count {
+        /// As it was named.
+        host: String,
+        /// 0, or more than anyone needs.
+        count: usize,
+    },
+    /// Nobody has it.
+    #[error("{address} is no address of one machine; name another one")]
+    NotOneMachine {
+        /// Multicast, or broadcast.
+        address: IpAddr,
+    },
+    /// It may be a stranger's.
+    #[error(
+        "{host} ({address}) is neither this machine nor a private address, and real people may get \
+         the mail that is sent there; if that is meant: --allow-public {host}"
+    )]
+    Public {
+        /// As it was named.
+        host: String,
+        /// The first of its addresses that is public.
+        address: IpAddr,
+    },
+    /// It names something else.
+    #[error("--allow-public names {allowed}, but mail would go to {host}; name the same in both")]
+    OtherAllowed {
+        /// As it was named in the target.
+        host: String,
+        /// What may be sent to.
+        allowed: String,
+    },
+}
+
+impl FromStr for Target {
+    type Err = NotATarget;
+
+    fn from_str(text: &str) -> Result<Target, NotATarget> {
+        let (protocol, rest) = match text.strip_prefix("lmtp:") {
+            Some(rest) => (Protocol::Lmtp, rest),
+            None => (Protocol::Smtp, text),
+        };
+        let place = match rest.strip_prefix("unix:") {
+            Some(path) if path.is_empty() || path.contains('\0') => None,
+            Some(path) => Some(Place::Unix(path.into())),
+            None => parse_host(rest),
+        };
+        place.map(|place| Target { protocol, place }).ok_or_else(|| NotATarget(text.to_owned()))
+    }
+}
+
+fn parse_host(text: &str) -> Option<Place> {
+    let (host, port) = text.rsplit_once(':')?;
+    let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let port = is_number.then(|| port.parse().ok()).flatten().filter(|port| *port != 0)?;
+    let host = match host.strip_prefix('[') {
+        Some(address) => {
+            let address = address.strip_suffix(']')?;
+            // With a zone, as in fe80::1%eth0, the system is asked.
+            address.split('%').next()?.parse::<Ipv6Addr>().ok()?;
+            address
+        }
+        None => host,
+    };
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    let is_host = text.starts_with('[') || (!host.is_empty() && host.bytes().all(is_name));
+    is_host.then(|| Place::Host { host: host.to_owned(), port })
+}
+
+impl Target {
+    /// All addresses it has, each of them one that may be sent to; at least one. Costs a look-up of
+    /// the name. Connect to these and to no other: what the name means may change.
+    ///
+    /// `allow_public`: the host that may be sent to although it is neither this machine nor has a
+    /// private address, named as in the target.
+    ///
+    /// Errors: the name is unknown, or one of its addresses may not be sent to.
+    pub fn resolve(&self, allow_public: Option<&str>) -> Result<Vec<Address>, TargetError> {
+        let (host, port) = match &self.place {
+            Place::Unix(path) => return Ok(vec![Address::Unix(path.clone())]),
+            Place::Host { host, port } => (host, *port),
+        };
+        let found = (host.as_str(), port).to_socket_addrs();
+        let found: Vec<SocketAddr> = found
+            .map_err(|source| TargetError::Unresolved { host: host.clone(), source })?
+            .take(ADDRESSES_MAX + 1)
+            .collect();
+        judge(host, &found, allow_public)
+    }
+}
+
+/// Are all of them allowed?
+fn judge(
+    host: &str,
+    found: &[SocketAddr],
+    allow_public: Option<&str>,
+) -> Result<Vec<Address>, TargetError> {
+    if found.is_empty() || found.len() > ADDRESSES_MAX {
+        return Err(TargetError::Count { host: host.to_owned(), count: found.len() });
+    }
+    let allowed = allow_public.map(|name| name.trim_start_matches('[').trim_end_matches(']'));
+    for address in found.iter().map(SocketAddr::ip) {
+        if is_nobodys(address) {
+            return Err(TargetError::NotOneMachine { address });
+        }
+        if is_private(address) {
+            continue;
+        }
+        let host = host.to_owned();
+        match allowed {
+            Some(allowed) if allowed.eq_ignore_ascii_case(&host) => {}
+            Some(allowed) => {
+                return Err(TargetError::OtherAllowed { host, allowed: allowed.to_owned() });
+            }
+            None => return Err(TargetError::Public { host, address }),
+        }
+    }
+    let mut addresses: Vec<Address> = Vec::with_capacity(found.len());
+    for address in found.iter().map(|address| Address::Tcp(*address)) {
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    Ok(addresses)
+}
+
+/// Multicast and broadcast: no one machine has it.
+fn is_nobodys(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => ip.is_multicast() || ip.is_broadcast(),
+        IpAddr::V6(ip) => ip.is_multicast(),
+    }
+}
+
+/// Is it this machine, or one of a network that isn't the Internet?
+///
+/// Loopback (RFC 1122 3.2.1.3, RFC 4291 2.5.3), the unspecified address, to which Linux connects as
+/// to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC 3927, RFC 4291 2.5.6);
+/// IPv4 addresses mapped into IPv6 are what they map. Not private: what carriers share among their
+/// customers (RFC 6598), and addresses that a gateway translates (6to4, NAT64).
+pub fn is_private(address: IpAddr) -> bool {
+    match address.to_canonical() {
+        IpAddr::V4(ip) => {
+            ip.is_loopback() || ip == Ipv4Addr::UNSPECIFIED || ip.is_private() || ip.is_link_local()
+        }
+        IpAddr::V6(ip) => {
+            ip.is_loopback()
+                || ip == Ipv6Addr::UNSPECIFIED
+                || ip.is_unique_local()
+                || ip.is_unicast_link_local()
+        }
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.protocol == Protocol::Lmtp {
+            f.write_str("lmtp:")?;
+        }
+        match &self.place {
+            Place::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Place::Host { host, port } => write!(f, "{host}:{port}"),
+            Place::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_read_back_as_they_were_written() {
+        for text in [
+            "127.0.0.1:1025",
+            "localhost:25",
+            "mx-1.example_a.test:25",
+            "[::1]:25",
+            "[::ffff:10.0.0.1]:25",
+            "[fe80::1%eth0]:25",
+            "lmtp:127.0.0.1:24",
+            "unix:/run/sinkd.sock",
+            "lmtp:unix:relative:lmtp.sock",
+        ] {
+            assert_eq!(text.parse::<Target>().expect(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_target_is_refused() {
+        for text in [
+            "",
+            "localhost",
+            ":25",
+            "localhost:",
+            "localhost:0",
+            "localhost:65536",
+            "localhost:+25",
+            "localhost:smtp",
+            "::1:25", // ambiguous: brackets, please
+            "[::1]",
+            "[::1]25",
+            "[localhost]:25",
+            "[127.0.0.1]:25",
+            "[]:25",
+            "a b:25",
+            "a\r\nb:25",
+            "user@host:25",
+            "http://host:25",
+            "unix:",
+            "unix:/a\0b",
+            "lmtp:",
+            "lmtp:lmtp:host:25",
+        ] {
+            assert!(text.parse::<Target>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn private_addresses() {
+        for (text, expected) in [
+            ("127.0.0.1", true),
+            ("127.255.255.254", true),
+            ("0.0.0.0", true), // Linux connects to loopback
+            ("0.0.0.1", false),
+            ("10.0.0.0", true),
+            ("10.255.255.255", true),
+            ("9.255.255.255", false),
+            ("11.0.0.0", false),
+            ("172.15.255.255", false),
+            ("172.16.0.0", true),
+            ("172.31.255.255", true),
+            ("172.32.0.0", false),
+            ("192.168.0.1", true),
+            ("192.169.0.0", false),
+            ("169.254.0.1", true),
+            ("169.255.0.1", false),
+            ("100.64.0.1", false), // RFC 6598
+            ("192.0.2.1", false),  // RFC 5737: documentation, yet routed by nobody we know
+            ("8.8.8.8", false),
+            ("::1", true),
+            ("::", true),
+            ("::2", false),
+            ("fc00::1", true),
+            ("fdff:ffff::1", true),
+            ("fbff::1", false),
+            ("fe80::1", true),
+            ("febf::1", true),
+            ("fec0::1", false), // site-local, given up by RFC 3879
+            ("2001:db8::1", false),
+            ("::ffff:10.0.0.1", true),
+            ("::ffff:8.8.8.8", false),
+            ("::ffff:127.0.0.1", true),
+            ("::10.0.0.1", false),     // IPv4-compatible, given up by RFC 4291
+            ("64:ff9b::a00:1", false), // NAT64 of 10.0.0.1
+            ("2002:a00:1::", false),   // 6to4 of 10.0.0.1
+        ] {
+            assert_eq!(is_private(text.parse().unwrap()), expected, "{text}");
+        }
+    }
+
+    #[track_caller]
+    fn check(found: &[&str], allow_public: Option<&str>, expected: Result<usize, &str>) {
+        let found: Vec<SocketAddr> = found.iter().map(|text| text.parse().unwrap()).collect();
+        match (judge("mx.test", &found, allow_public), expected) {
+            (Ok(addresses), Ok(count)) => assert_eq!(addresses.len(), count, "{found:?}"),
+            (Err(error), Err(text)) => assert!(error.to_string().contains(text), "{error}"),
+            (got, _) => panic!("{found:?} {allow_public:?}: {got:?}"),
+        }
+    }
+
+    #[test]
+    fn every_address_of_a_name_is_judged() {
+        let public = "--allow-public mx.test";
+        check(&["127.0.0.1:25"], None, Ok(1));
+        check(&["127.0.0.1:25", "127.0.0.1:25", "[::1]:25"], None, Ok(2));
+        check(&["127.0.0.1:25", "8.8.8.8:25"], None, Err(public)); // one is enough
+        check(&["8.8.8.8:25"], None, Err(public));
+        check(&["8.8.8.8:25"], Some("mx.test"), Ok(1));
+        check(&["8.8.8.8:25"], Some("MX.test"), Ok(1));
+        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("names 8.8.8.8"));
+        check(&["8.8.8.8:25"], Some(""), Err("name the same in both"));
+        check(&["127.0.0.1:25"], Some("other.test"), Ok(1)); // nothing had to be allowed
+        check(&["224.0.0.1:25"], Some("mx.test"), Err("no address of one machine"));
+        check(&["255.255.255.255:25"], Some("mx.test"), Err("no address of one machine"));
+        check(&["[ff02::1]:25"], None, Err("no address of one machine"));
+        check(&[], None, Err("0 addresses"));
+        for (count, expected) in
+            [(63, Ok(1)), (64, Ok(1)), (65, Err("mx.test has 65 addresses; name one"))]
+        {
+            check(&vec!["10.0.0.1:25"; count], None, expected);
+        }
+    }
+
+    #[test]
+    fn addresses_are_taken_as_they_are() {
+        let resolve = |text: &str, allow: Option<&str>| {
+            let addresses = text.parse::<Target>().unwrap().resolve(allow);
+            addresses.map(|all| all.iter().map(|a| a.to_string()).collect::<Vec<_>>().join(" "))
+        };
+        for (text, allow, expected) in [
+            ("127.0.0.1:25", None, "127.0.0.1:25"),
+            ("[::1]:25", None, "[::1]:25"),
+            ("[2001:db8::1]:25", Some("2001:db8::1"), "[2001:db8::1]:25"),
+            ("[2001:db8::1]:25", Some("[2001:db8::1]"), "[2001:db8::1]:25"),
+            ("unix:/tmp/x", None, "unix:/tmp/x"),
+        ] {
+            assert_eq!(resolve(text, allow).unwrap(), expected, "{text}");
+        }
+        assert!(matches!(resolve("8.8.8.8:25", None), Err(TargetError::Public { .. })));
+    }
+}
