@@ -40,6 +40,7 @@ const BANNED: &[(&str, &[&str])] = &[
             "log/sync.rs",
             "stats/hub.rs",
             "index/backlog.rs",
+            "sender/clock.rs",
             "bin/",
         ],
     ),

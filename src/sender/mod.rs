@@ -6,8 +6,23 @@
 //!   └── done ──┘◀───────────── outcome, times of each phase ◀────────────────┘
 //! ```
 //!
-//! It connects to nobody but the target it was given.
+//! Invariants: it connects to nobody but the target it was given; a message is given to one session
+//! once, and its source is told once what became of it; what is due leaves at its moment, however
+//! slow the target is, and times count from there (no coordinated omission).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod alarm;
+mod clock;
+mod conn;
+mod engine;
+mod hands;
+mod run;
 pub mod source;
+mod stream;
+mod tally;
 pub mod target;
+
+pub use engine::{Connections, Settings, Shared};
+pub use run::{Report, run};
+pub use stream::Address;
+pub use tally::{Failure, Tally};

@@ -1,6 +1,8 @@
 //! Where a sender's messages come from, and who is told what became of them.
 use crate::smtp::client::Mail;
 
+pub use crate::smtp::client::End;
+
 /// Which connection a message takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane {
@@ -32,17 +34,6 @@ pub enum Next {
     Wait,
     /// Nothing any more.
     End,
-}
-
-/// How sending a message ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The target has said what becomes of it, recipient by recipient.
-    Answered,
-    /// It wasn't taken, and can't have been: the connection was lost before the end of data was out.
-    NotSent,
-    /// Its end of data went out, and no reply came: it may have been taken.
-    Unknown,
 }
 
 /// What became of a message.

@@ -9,7 +9,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use crate::smtp::limits::Protocol;
+pub use super::stream::Address;
+use crate::smtp::client::Protocol;
 
 /// Addresses of one name that are taken; a name with more is no mail server's.
 const ADDRESSES_MAX: usize = 64;
@@ -29,15 +30,6 @@ pub enum Place {
     /// A name or an address, without brackets, and a port.
     #[allow(missing_docs)]
     Host { host: String, port: u16 },
-    /// The path of a socket in the file system.
-    Unix(PathBuf),
-}
-
-/// Where to connect to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Address {
-    #[allow(missing_docs)]
-    Tcp(SocketAddr),
     /// The path of a socket in the file system.
     Unix(PathBuf),
 }
@@ -226,15 +218,6 @@ impl fmt::Display for Target {
             Place::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
             Place::Host { host, port } => write!(f, "{host}:{port}"),
             Place::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Address::Tcp(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }

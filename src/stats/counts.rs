@@ -38,14 +38,15 @@ const STARTS: [usize; METRICS + 1] = {
     starts
 };
 
-/// Counts of every metric; about 30 KiB each.
+/// Counts of those metrics that a sink records, about 30 KiB each; and of all, once one that only
+/// senders record has a value.
 #[derive(Debug, Clone)]
-pub struct Counts(Box<[u64]>);
+pub struct Counts(Vec<u64>);
 
 impl Counts {
     /// None yet. All of its memory was written to once: recording takes no page faults.
     pub fn new() -> Counts {
-        let mut counts = vec![0; STARTS[METRICS]].into_boxed_slice();
+        let mut counts = vec![0; STARTS[Metric::SINK.len()]];
         // Zeroed memory may come without pages.
         counts.fill(std::hint::black_box(0));
         Counts(counts)
@@ -55,11 +56,24 @@ impl Counts {
     #[inline]
     pub fn record_n(&mut self, metric: Metric, value: u64, n: u64) {
         debug_assert!(value <= metric.max(), "callers hold values to their bound");
-        self.0[STARTS[metric as usize] + place_of(value)] += n;
+        let place = STARTS[metric as usize] + place_of(value);
+        match self.0.get_mut(place) {
+            Some(count) => *count += n,
+            None => self.grow_and_record(place, n),
+        }
+    }
+
+    #[cold]
+    fn grow_and_record(&mut self, place: usize, n: u64) {
+        self.0.resize(STARTS[METRICS], 0);
+        self.0[place] += n;
     }
 
     /// Adds what others counted.
     pub fn merge(&mut self, other: &Counts) {
+        if self.0.len() < other.0.len() {
+            self.0.resize(other.0.len(), 0);
+        }
         for (mine, theirs) in self.0.iter_mut().zip(&other.0) {
             *mine += theirs;
         }
@@ -73,7 +87,8 @@ impl Counts {
     /// The histogram of a metric. Costs about 3 us, and 30 KiB.
     pub fn histogram(&self, metric: Metric) -> Histogram<u64> {
         let mut histogram = metric.histogram();
-        let counts = &self.0[STARTS[metric as usize]..STARTS[metric as usize + 1]];
+        let place = STARTS[metric as usize]..STARTS[metric as usize + 1];
+        let counts = self.0.get(place).unwrap_or_default();
         for (place, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
             histogram.record_n(value_of(place), *n).expect("bounds are those of the table");
         }

@@ -48,7 +48,7 @@ table! {
     /// A histogram.
     Metric:
     Transaction = "transaction_us", DAY_US,
-        "MAIL accepted to the final reply, of accepted messages.";
+        "MAIL accepted to the final reply, of accepted messages. A sender's: from when it was due.";
     ServiceCommand = "service_command_us", DAY_US,
         "The sink's time for a command: from waking to the end of the loop round that answered it.";
     ServiceMessage = "service_message_us", DAY_US,
@@ -80,6 +80,17 @@ table! {
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
+    Connect = "connect_us", DAY_US, "A sender's: asking for a connection to having it.";
+    ReplyGreeting = "reply_greeting_us", DAY_US, "A sender's: connected to the greeting.";
+    ReplyHello = "reply_hello_us", DAY_US, "A sender's: EHLO, HELO or LHLO to its reply.";
+    ReplyMail = "reply_mail_us", DAY_US, "A sender's: MAIL to its reply.";
+    ReplyRcpt = "reply_rcpt_us", DAY_US, "A sender's: RCPT to its reply.";
+    ReplyData = "reply_data_us", DAY_US, "A sender's: DATA to its reply.";
+    ReplyPayload = "reply_payload_us", DAY_US,
+        "A sender's: end of data, or BDAT LAST with its octets, to the (first) final reply.";
+    Sent = "sent_us", DAY_US,
+        "A sender's: as transaction_us, from when the message was begun, not when it was due.";
+    Late = "late_us", DAY_US, "A sender's: how late a message was begun that was due at a time.";
 }
 
 table! {
@@ -114,6 +125,9 @@ table! {
 }
 
 impl Metric {
+    /// Those that a sink records; senders record the others, and a few of these.
+    pub const SINK: &[Metric] = Metric::ALL.split_at(Metric::Connect as usize).0;
+
     /// The sender's own times, in the order of a session.
     pub const THINK: [Metric; 7] = [
         Metric::ThinkEhlo,

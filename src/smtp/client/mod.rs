@@ -1,5 +1,18 @@
 //! The client session, pure: a server's octets in, commands and payload out (RFC 5321, 2033, 2920,
 //! 3030).
+//!
+//! ```text
+//! Mail ─▶ Session::start ─▶ outbox ─▶ slices (commands, and content where it lies) ─▶ socket
+//!                               ▲
+//! socket ─▶ Session::feed ─▶ ReplyReader ─▶ the reply that was expected ─▶ Watch
+//! ```
+mod announced;
 mod mail;
+mod outbox;
+mod reply;
+mod session;
 
+pub use announced::Announced;
 pub use mail::{Form, Mail};
+pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};
+pub use session::{Done, End, Fault, Options, Phase, Protocol, Session, Watch};

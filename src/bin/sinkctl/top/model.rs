@@ -242,7 +242,7 @@ impl Shown {
             Counter::Refused,
             Counter::Commands,
         ];
-        counters.into_iter().map(Shown::Rate).chain(Metric::ALL.iter().copied().map(Shown::P99))
+        counters.into_iter().map(Shown::Rate).chain(Metric::SINK.iter().copied().map(Shown::P99))
     }
 
     fn at(self, ahead: usize) -> Shown {

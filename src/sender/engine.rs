@@ -1,0 +1,579 @@
+//! The event loop of one sending thread: gives messages their moment and their connection.
+//!
+//! A round: what is due goes to connections that have nothing to do; then events, each of which is
+//! a read, what the session makes of it, the next message for it, and one write. System calls a
+//! message, one command a round trip: four reads and four writes; epoll_wait is shared.
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+
+use super::alarm::Alarm;
+use super::clock::Clock;
+use super::conn::{Conn, Over, Turn};
+use super::hands::Hands;
+use super::source::{End, Lane, Next, Order, Outcome, Source};
+use super::stream::{Address, Stream};
+use super::tally::Tally;
+use crate::smtp::client::{Mail, Options, Session};
+use crate::stats::Recorder;
+
+const EVENTS_MAX: usize = 1024;
+const SCRATCH_BYTES: usize = 64 << 10;
+/// How often time-outs are looked for, and progress is told.
+const LOOK_NS: u64 = 100_000_000;
+/// After a connection that could not be made, the next is tried so much later, doubled each time.
+const BACKOFF_NS: u64 = 50_000_000;
+const BACKOFF_DOUBLINGS_MAX: u32 = 6;
+/// Messages that wait for connections of their own.
+const QUEUED_MAX: usize = 4096;
+const ALARM: Token = Token(usize::MAX);
+
+/// Which connections are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    /// So many, all the time.
+    Kept(usize),
+    /// One for each lane, when its first message is due; at most so many. A message that is due
+    /// while its lane is busy gets one for itself.
+    ByLane(usize),
+}
+
+/// How a thread sends.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    #[allow(missing_docs)]
+    pub address: Address,
+    #[allow(missing_docs)]
+    pub session: Options,
+    #[allow(missing_docs)]
+    pub connections: Connections,
+    /// Messages after which a connection ends and another takes its place.
+    pub per_connection: Option<u64>,
+    /// Connections that may be in the making at once.
+    pub opening_max: usize,
+    /// A target that is silent for so long, and owes something, is given up.
+    pub timeout: Duration,
+    /// When no connection could be made for so long, sending ends.
+    pub patience: Duration,
+    /// No message is begun after so long.
+    pub duration: Option<Duration>,
+    /// After being told to stop, what is under way has so long.
+    pub grace: Duration,
+}
+
+/// What a thread and its owner tell each other.
+#[derive(Debug, Default)]
+pub struct Shared {
+    /// Begin nothing more.
+    pub stop: AtomicBool,
+    /// Messages done, and of them taken; a tenth of a second old.
+    pub done: AtomicU64,
+    #[allow(missing_docs)]
+    pub taken: AtomicU64,
+    /// Connections open now.
+    pub open: AtomicU64,
+}
+
+/// One thread's part.
+pub(super) struct Engine<'a> {
+    settings: Settings,
+    shared: &'a Shared,
+    poll: Poll,
+    alarm: Alarm,
+    /// The moment the alarm is set to.
+    alarm_ns: u64,
+    hands: Hands,
+    connections: Vec<Option<Conn>>,
+    free: Vec<usize>,
+    open: usize,
+    /// Of them, those the target has not spoken with yet.
+    opening: usize,
+    idle: VecDeque<usize>,
+    lanes: HashMap<u64, usize>,
+    /// Messages in the queues of connections.
+    queued: usize,
+    /// Connections that have more to write, and nobody will remind us.
+    again: Vec<usize>,
+    /// Waits for its moment, or for a connection.
+    next: Option<(Order, Box<Mail>)>,
+    /// The source has nothing any more, or is not asked any more.
+    is_ended: bool,
+    error: Option<String>,
+    /// Connections that failed one after the other, why, and when the next may be tried.
+    failures: u32,
+    retry_ns: u64,
+    last_open_ns: u64,
+    stopped_ns: Option<u64>,
+    looked_ns: u64,
+    /// What the owner knows of: messages done, taken, connections open.
+    told: (u64, u64, u64),
+}
+
+/// How a thread ended.
+pub(super) struct Ended {
+    pub tally: Tally,
+    /// Why it ended before its source did.
+    pub error: Option<String>,
+}
+
+impl<'a> Engine<'a> {
+    pub fn new(
+        settings: Settings,
+        source: Box<dyn Source>,
+        recorder: Recorder,
+        clock: Clock,
+        shared: &'a Shared,
+    ) -> io::Result<Engine<'a>> {
+        let poll = Poll::new()?;
+        let alarm = Alarm::new(poll.registry(), ALARM)?;
+        Ok(Engine {
+            settings,
+            shared,
+            poll,
+            alarm,
+            alarm_ns: 0,
+            hands: Hands::new(source, recorder, clock),
+            connections: Vec::new(),
+            free: Vec::new(),
+            open: 0,
+            opening: 0,
+            idle: VecDeque::new(),
+            lanes: HashMap::new(),
+            queued: 0,
+            again: Vec::new(),
+            next: None,
+            is_ended: false,
+            error: None,
+            failures: 0,
+            retry_ns: 0,
+            last_open_ns: 0,
+            stopped_ns: None,
+            looked_ns: 0,
+            told: (0, 0, 0),
+        })
+    }
+
+    /// Sends until the source has nothing any more, and everything is done.
+    pub fn run(mut self) -> Ended {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        let mut scratch = vec![0; SCRATCH_BYTES];
+        self.hands.begin_round();
+        loop {
+            self.top_up();
+            self.assign();
+            for slot in std::mem::take(&mut self.again) {
+                self.go_on(slot);
+            }
+            if self.is_over() {
+                break;
+            }
+            self.hands.end_round();
+            if let Err(e) = self.wait(&mut events) {
+                self.give_up(e.to_string());
+                break;
+            }
+            self.hands.begin_round();
+            for event in &events {
+                self.event(event, &mut scratch);
+            }
+            self.look();
+        }
+        self.close_all();
+        self.tell();
+        Ended { error: self.error.take(), tally: self.hands.close() }
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_ended && self.next.is_none() && self.open == 0
+    }
+
+    /// Waits for events, or until something is due.
+    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
+        let now_ns = self.hands.now_ns;
+        let mut timeout = Duration::from_nanos(LOOK_NS);
+        if !self.again.is_empty() {
+            timeout = Duration::ZERO;
+        } else if let Some(due_ns) = self.next_moment() {
+            let after = self.hands.clock.until(due_ns, now_ns);
+            if self.alarm_ns != due_ns {
+                self.alarm.set(after)?;
+                self.alarm_ns = due_ns;
+            }
+            timeout = self.alarm.bound(after).unwrap_or(timeout).min(timeout);
+        }
+        match self.poll.poll(events, Some(timeout)) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
+            other => other,
+        }
+    }
+
+    /// When something must be done although nothing happens.
+    fn next_moment(&self) -> Option<u64> {
+        let now_ns = self.hands.now_ns;
+        let due_ns = self.next.as_ref().and_then(|(order, _)| order.due_ns);
+        let retry_ns = (self.failures > 0).then_some(self.retry_ns);
+        due_ns.into_iter().chain(retry_ns).filter(|ns| *ns > now_ns).min()
+    }
+
+    /// Asks the source for a message, unless one waits already.
+    fn pull(&mut self) {
+        if self.next.is_some() || self.is_ended || self.hands.is_waiting {
+            return;
+        }
+        match self.hands.pull() {
+            Ok((Next::Mail(order), mail)) => self.next = Some((order, mail)),
+            Ok((Next::Wait, mail)) => {
+                self.hands.is_waiting = true;
+                self.hands.keep(mail);
+            }
+            Ok((Next::End, mail)) => {
+                self.hands.keep(mail);
+                self.end();
+            }
+            Err(error) => self.give_up(error.to_string()),
+        }
+    }
+
+    /// The next message, if its moment has come.
+    fn take_due(&mut self) -> Option<(Order, Box<Mail>)> {
+        self.pull();
+        let now_ns = self.hands.now_ns;
+        self.next.take_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
+    }
+
+    /// Nothing more is begun: what is under way is finished.
+    fn end(&mut self) {
+        self.is_ended = true;
+        if let Some((_, mail)) = self.next.take() {
+            self.hands.keep(mail);
+        }
+        for slot in 0..self.connections.len() {
+            if let Some(conn) = &mut self.connections[slot]
+                && conn.queue.is_empty()
+            {
+                conn.session.quit();
+                self.again.push(slot);
+            }
+        }
+    }
+
+    fn give_up(&mut self, error: String) {
+        self.error.get_or_insert(error);
+        self.end();
+    }
+
+    /// Makes connections that are kept, as long as there is something to send.
+    fn top_up(&mut self) {
+        let Connections::Kept(wanted) = self.settings.connections else { return };
+        while !self.is_ended && self.open < wanted && self.may_open() {
+            if self.open(None).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn may_open(&self) -> bool {
+        self.opening < self.settings.opening_max && self.hands.now_ns >= self.retry_ns
+    }
+
+    /// Begins to make a connection. `None`: it failed at once.
+    fn open(&mut self, lane: Option<u64>) -> Option<usize> {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.connections.push(None);
+            self.connections.len() - 1
+        });
+        match Stream::connect(&self.settings.address, self.poll.registry(), Token(slot)) {
+            Ok(stream) => {
+                let now_us = self.hands.now_us();
+                let session = Session::new(self.settings.session.clone(), now_us);
+                let mut conn = Conn::new(stream, session, now_us);
+                conn.lane = lane;
+                self.connections[slot] = Some(conn);
+                self.open += 1;
+                self.opening += 1;
+                Some(slot)
+            }
+            Err(error) => {
+                self.free.push(slot);
+                self.failed(&error.to_string());
+                None
+            }
+        }
+    }
+
+    /// A connection failed before the target spoke with us.
+    #[cold]
+    fn failed(&mut self, why: &str) {
+        self.hands.tally.fail("connection", why.as_bytes());
+        let now_ns = self.hands.now_ns;
+        self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(BACKOFF_DOUBLINGS_MAX));
+        self.failures += 1;
+        if now_ns.saturating_sub(self.last_open_ns) >= self.settings.patience.as_nanos() as u64 {
+            self.give_up(format!("no connection to {}: {why}", self.settings.address));
+        }
+    }
+
+    /// Gives what is due to connections.
+    fn assign(&mut self) {
+        while let Some((order, mail)) = self.take_due() {
+            let left = match order.lane {
+                Some(lane) => self.route(lane, order, mail),
+                None => self.hand_out(order, mail),
+            };
+            if left.is_some() {
+                self.next = left;
+                return;
+            }
+        }
+    }
+
+    /// Gives it back where no connection has nothing to do.
+    fn hand_out(&mut self, order: Order, mail: Box<Mail>) -> Option<(Order, Box<Mail>)> {
+        while let Some(slot) = self.idle.pop_front() {
+            let Some(conn) = &mut self.connections[slot] else { continue };
+            // Another one may have its place by now.
+            if !std::mem::take(&mut conn.is_idle) || !conn.session.takes() {
+                continue;
+            }
+            conn.start(order, mail, &mut self.hands);
+            self.go_on(slot);
+            return None;
+        }
+        Some((order, mail))
+    }
+
+    /// Gives it back where it has to wait.
+    fn route(&mut self, lane: Lane, order: Order, mail: Box<Mail>) -> Option<(Order, Box<Mail>)> {
+        let Connections::ByLane(connections_max) = self.settings.connections else {
+            return self.hand_out(order, mail);
+        };
+        let known = self.lanes.get(&lane.key).copied();
+        let mut is_own = false;
+        if let Some(slot) = known
+            && let Some(conn) = &self.connections[slot]
+        {
+            let is_busy = conn.session.is_open() && !conn.session.takes();
+            if order.due_ns.is_none() || !is_busy {
+                if self.queued >= QUEUED_MAX {
+                    return Some((order, mail));
+                }
+                self.enqueue(slot, lane.is_last, order, mail);
+                return None;
+            }
+            is_own = true;
+        }
+        if self.open >= connections_max || !self.may_open() {
+            return Some((order, mail));
+        }
+        let Some(slot) = self.open((!is_own).then_some(lane.key)) else {
+            return Some((order, mail));
+        };
+        if !is_own {
+            self.lanes.insert(lane.key, slot);
+        }
+        self.enqueue(slot, lane.is_last || is_own, order, mail);
+        if is_own
+            && lane.is_last
+            && let Some(busy) = known
+        {
+            // What it waits for goes another way.
+            self.connections[busy].iter_mut().for_each(|conn| conn.is_last = true);
+            self.go_on(busy);
+        }
+        None
+    }
+
+    fn enqueue(&mut self, slot: usize, is_last: bool, order: Order, mail: Box<Mail>) {
+        let Some(conn) = &mut self.connections[slot] else { return };
+        conn.queue.push_back((order, mail));
+        conn.is_last |= is_last;
+        self.queued += 1;
+        self.go_on(slot);
+    }
+
+    fn event(&mut self, event: &mio::event::Event, scratch: &mut [u8]) {
+        let Token(slot) = event.token();
+        let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
+        let was_open = conn.was_open();
+        let result = conn.ready(event, scratch, &mut self.hands);
+        if !was_open && conn.was_open() {
+            self.opening -= 1;
+            self.failures = 0;
+            self.last_open_ns = self.hands.now_ns;
+        }
+        match result {
+            Ok(()) => self.go_on(slot),
+            Err(over) => self.close(slot, over),
+        }
+    }
+
+    /// Gives a connection what it may take, and writes.
+    fn go_on(&mut self, slot: usize) {
+        self.fill(slot);
+        let now_us = self.hands.now_us();
+        let Some(conn) = &mut self.connections[slot] else { return };
+        match conn.flush(now_us) {
+            Ok(Turn::Over) => {}
+            Ok(Turn::Again) => self.again.push(slot),
+            Err(over) => self.close(slot, over),
+        }
+    }
+
+    fn fill(&mut self, slot: usize) {
+        loop {
+            let Some(conn) = &mut self.connections[slot] else { return };
+            if !conn.session.takes() {
+                return;
+            }
+            if let Some((order, mail)) = conn.queue.pop_front() {
+                self.queued -= 1;
+                conn.start(order, mail, &mut self.hands);
+                continue;
+            }
+            let is_full = self.settings.per_connection.is_some_and(|max| conn.begun >= max);
+            if is_full || conn.is_last || (self.is_ended && self.next.is_none()) {
+                conn.session.quit();
+                if let Some(key) = conn.lane.take() {
+                    self.lanes.remove(&key);
+                }
+                return;
+            }
+            // Whoever waits for its moment goes first to those that wait for work.
+            if self.settings.connections_are_by_lane() {
+                return;
+            }
+            let Some((order, mail)) = self.take_due() else {
+                return self.rest(slot);
+            };
+            if let Some(conn) = &mut self.connections[slot] {
+                conn.start(order, mail, &mut self.hands);
+            }
+        }
+    }
+
+    /// It has nothing to do.
+    fn rest(&mut self, slot: usize) {
+        let Some(conn) = &mut self.connections[slot] else { return };
+        if self.is_ended {
+            conn.session.quit();
+        } else if !conn.is_idle {
+            conn.is_idle = true;
+            self.idle.push_back(slot);
+        }
+    }
+
+    fn close(&mut self, slot: usize, over: Over) {
+        let Some(mut conn) = self.connections[slot].take() else { return };
+        self.free.push(slot);
+        self.open -= 1;
+        if let Some(key) = conn.lane {
+            self.lanes.remove(&key);
+        }
+        conn.close(&mut self.hands);
+        let was_open = conn.was_open();
+        if !was_open {
+            self.opening -= 1;
+        }
+        match over {
+            Over::Cleanly => {}
+            Over::Failed(why) if was_open => self.hands.tally.fail("session", why.as_bytes()),
+            Over::Failed(why) => self.failed(&why),
+        }
+        self.move_queue(conn, was_open);
+    }
+
+    /// What waited for a connection that is no more goes over another one; where the target did not
+    /// speak with us at all, it is not sent.
+    fn move_queue(&mut self, mut conn: Conn, was_open: bool) {
+        self.queued -= conn.queue.len();
+        if conn.queue.is_empty() {
+            return;
+        }
+        let slot = if was_open { self.open(conn.lane) } else { None };
+        if let Some(slot) = slot
+            && let Some(other) = &mut self.connections[slot]
+        {
+            self.queued += conn.queue.len();
+            (other.queue, other.is_last) = (conn.queue, conn.is_last);
+            if let Some(key) = conn.lane {
+                self.lanes.insert(key, slot);
+            }
+            return;
+        }
+        for (order, mail) in conn.queue.drain(..) {
+            let codes = vec![0; mail.recipients().len()];
+            let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.hands.now_ns };
+            self.hands.tally.begun += 1;
+            self.hands.end(order, mail, &outcome);
+        }
+    }
+
+    /// Now and then: what nothing reminds us of.
+    fn look(&mut self) {
+        let now_ns = self.hands.now_ns;
+        if now_ns.saturating_sub(self.looked_ns) < LOOK_NS {
+            return;
+        }
+        self.looked_ns = now_ns;
+        self.tell();
+        let duration_ns = self.settings.duration.map(|d| d.as_nanos() as u64);
+        let is_stopped = self.shared.stop.load(Ordering::Relaxed);
+        if !self.is_ended && (is_stopped || duration_ns.is_some_and(|end| now_ns >= end)) {
+            self.end();
+        }
+        if is_stopped && self.stopped_ns.is_none() {
+            self.stopped_ns = Some(now_ns);
+            // Those that wait for a connection are not begun any more.
+            self.connections.iter_mut().flatten().for_each(|conn| {
+                self.queued -= conn.queue.len();
+                conn.queue.clear();
+                conn.is_last = true;
+            });
+            self.again.extend(0..self.connections.len());
+        }
+        let grace_ns = self.settings.grace.as_nanos() as u64;
+        if self.stopped_ns.is_some_and(|at| now_ns.saturating_sub(at) > grace_ns) {
+            self.close_all();
+        }
+        self.close_stalled();
+    }
+
+    fn close_stalled(&mut self) {
+        let (now_us, timeout_us) = (self.hands.now_us(), self.settings.timeout.as_micros() as u64);
+        for slot in 0..self.connections.len() {
+            let conn = self.connections[slot].as_ref();
+            if conn.is_some_and(|conn| conn.is_stalled(now_us, timeout_us)) {
+                let why = format!("the target was silent for {:?}", self.settings.timeout);
+                self.close(slot, Over::Failed(why));
+            }
+        }
+    }
+
+    fn close_all(&mut self) {
+        for slot in 0..self.connections.len() {
+            if self.connections[slot].is_some() {
+                self.close(slot, Over::Cleanly);
+            }
+        }
+    }
+
+    /// Tells the owner how far it is.
+    fn tell(&mut self) {
+        let tally = &self.hands.tally;
+        let now = (tally.ended(), tally.taken(), (self.open - self.opening) as u64);
+        self.shared.done.fetch_add(now.0 - self.told.0, Ordering::Relaxed);
+        self.shared.taken.fetch_add(now.1 - self.told.1, Ordering::Relaxed);
+        // Wraps where there are fewer than before: others add up to what there is.
+        self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
+        self.told = now;
+    }
+}
+
+impl Settings {
+    fn connections_are_by_lane(&self) -> bool {
+        matches!(self.connections, Connections::ByLane(_))
+    }
+}

@@ -1,0 +1,90 @@
+//! Sockets to the target, of both kinds behind one type.
+use std::io::{self, IoSlice, Read, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use mio::net::{TcpStream, UnixStream};
+use mio::{Interest, Registry, Token};
+
+/// Where the target listens: a name has been resolved, so that what was judged is what is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    #[allow(missing_docs)]
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Address::Tcp(address) => address.fmt(f),
+            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+/// A connection's socket.
+#[derive(Debug)]
+pub enum Stream {
+    #[allow(missing_docs)]
+    Tcp(TcpStream),
+    #[allow(missing_docs)]
+    Unix(UnixStream),
+}
+
+/// The same call on whichever socket it is.
+macro_rules! either {
+    ($this:expr, $socket:ident => $call:expr) => {
+        match $this {
+            Stream::Tcp($socket) => $call,
+            Stream::Unix($socket) => $call,
+        }
+    };
+}
+
+impl Stream {
+    /// Begins to connect; events of `token` say when it is done. Events are edges, and the edge of
+    /// "may write" costs nothing while writing is not blocked: so both are asked for at once.
+    pub fn connect(address: &Address, registry: &Registry, token: Token) -> io::Result<Stream> {
+        let mut stream = match address {
+            Address::Tcp(address) => Stream::Tcp(TcpStream::connect(*address)?),
+            Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
+        };
+        let both = Interest::READABLE | Interest::WRITABLE;
+        either!(&mut stream, socket => registry.register(socket, token, both))?;
+        Ok(stream)
+    }
+
+    /// Is it connected? Errors: it can't be.
+    pub fn is_connected(&self) -> io::Result<bool> {
+        if let Some(error) = either!(self, socket => socket.take_error())? {
+            return Err(error);
+        }
+        let peer = match self {
+            Stream::Tcp(socket) => socket.peer_addr().map(drop),
+            Stream::Unix(socket) => socket.peer_addr().map(drop),
+        };
+        match peer {
+            Ok(()) => {
+                if let Stream::Tcp(socket) = self {
+                    // Commands are small, and each waits for its reply.
+                    socket.set_nodelay(true)?;
+                }
+                Ok(true)
+            }
+            Err(e) if e.kind() == io::ErrorKind::NotConnected => Ok(false),
+            Err(e) => Err(e),
+        }
+    }
+
+    #[allow(missing_docs)]
+    pub fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        either!(self, socket => socket.read(buffer))
+    }
+
+    #[allow(missing_docs)]
+    pub fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        either!(self, socket => socket.write_vectored(slices))
+    }
+}

@@ -1,0 +1,115 @@
+//! What became of everything that was sent, for reports: counts, and an example of each failure.
+use std::collections::BTreeMap;
+
+use super::source::{End, Outcome};
+
+/// Sorts of failures that are told apart; a target that invents more of them is cut short.
+const SORTS_MAX: usize = 200;
+/// Octets of an example that are kept.
+const EXAMPLE_BYTES_MAX: usize = 200;
+
+/// A failure, how often it happened, and what was said the first time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    #[allow(missing_docs)]
+    pub count: u64,
+    /// As the target said it, or the error as the system calls it; made harmless to print.
+    pub example: String,
+}
+
+/// Sums of a run, or of one thread of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Messages begun.
+    pub begun: u64,
+    /// Taken for every recipient.
+    pub accepted: u64,
+    /// Taken for some recipients only.
+    pub partly: u64,
+    /// Taken for none, and at least one reply was 4xx.
+    pub deferred: u64,
+    /// Taken for none, all with 5xx.
+    pub rejected: u64,
+    /// Not taken, for the connection was lost before.
+    pub not_sent: u64,
+    /// Sent whole, and the reply never came: they may have been taken.
+    pub unknown: u64,
+    /// Of taken messages.
+    pub recipients: u64,
+    /// Recipients for whom a message was not taken.
+    pub refused_recipients: u64,
+    /// Octets (RFC 1870) of taken messages.
+    pub bytes: u64,
+    /// Connections that were made.
+    pub connections: u64,
+    /// By what failed: `RCPT 550`, `connection`.
+    pub failures: BTreeMap<String, Failure>,
+}
+
+impl Tally {
+    /// A message is done.
+    pub fn done(&mut self, outcome: &Outcome<'_>, octets: u64) {
+        let (accepted, all) = (outcome.accepted(), outcome.codes.len());
+        let place = match outcome.end {
+            End::NotSent => &mut self.not_sent,
+            End::Unknown => &mut self.unknown,
+            End::Answered if accepted == all => &mut self.accepted,
+            End::Answered if accepted > 0 => &mut self.partly,
+            End::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => &mut self.deferred,
+            End::Answered => &mut self.rejected,
+        };
+        *place += 1;
+        self.recipients += accepted as u64;
+        if outcome.end == End::Answered {
+            self.refused_recipients += (all - accepted) as u64;
+        }
+        if accepted > 0 {
+            self.bytes += octets;
+        }
+    }
+
+    /// Something failed.
+    pub fn fail(&mut self, what: &str, example: &[u8]) {
+        if let Some(known) = self.failures.get_mut(what) {
+            known.count += 1;
+        } else if self.failures.len() < SORTS_MAX {
+            let example = &example[..example.len().min(EXAMPLE_BYTES_MAX)];
+            let example: String = String::from_utf8_lossy(example)
+                .chars()
+                .map(|c| if c.is_control() { '?' } else { c })
+                .collect();
+            self.failures.insert(what.to_owned(), Failure { count: 1, example });
+        }
+    }
+
+    /// Messages that are done.
+    pub fn ended(&self) -> u64 {
+        self.taken() + self.deferred + self.rejected + self.not_sent + self.unknown
+    }
+
+    /// Messages that were taken, for some recipient at least.
+    pub fn taken(&self) -> u64 {
+        self.accepted + self.partly
+    }
+
+    /// Adds what another thread did.
+    pub fn merge(&mut self, other: &Tally) {
+        self.begun += other.begun;
+        self.accepted += other.accepted;
+        self.partly += other.partly;
+        self.deferred += other.deferred;
+        self.rejected += other.rejected;
+        self.not_sent += other.not_sent;
+        self.unknown += other.unknown;
+        self.recipients += other.recipients;
+        self.refused_recipients += other.refused_recipients;
+        self.bytes += other.bytes;
+        self.connections += other.connections;
+        for (what, failure) in &other.failures {
+            match self.failures.get_mut(what) {
+                Some(known) => known.count += failure.count,
+                None => drop(self.failures.insert(what.clone(), failure.clone())),
+            }
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! What a server announces in its reply to EHLO, and which parameters may be sent to it.
+
+/// Extensions that change what we send. Without EHLO there are none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Announced {
+    /// RFC 2920.
+    pub pipelining: bool,
+    /// RFC 3030.
+    pub chunking: bool,
+    /// RFC 3030.
+    pub binary_mime: bool,
+    /// RFC 1870.
+    pub size: bool,
+    /// RFC 6152.
+    pub eight_bit_mime: bool,
+    /// RFC 6531.
+    pub smtputf8: bool,
+    /// RFC 3461.
+    pub dsn: bool,
+}
+
+impl Announced {
+    /// Takes a line of the reply to EHLO, without its code. Unknown keywords mean nothing to us.
+    pub fn take(&mut self, line: &[u8]) {
+        let keyword = line.split(|octet| *octet == b' ').next().unwrap_or_default();
+        let known: [(&[u8], &mut bool); 7] = [
+            (b"PIPELINING", &mut self.pipelining),
+            (b"CHUNKING", &mut self.chunking),
+            (b"BINARYMIME", &mut self.binary_mime),
+            (b"SIZE", &mut self.size),
+            (b"8BITMIME", &mut self.eight_bit_mime),
+            (b"SMTPUTF8", &mut self.smtputf8),
+            (b"DSN", &mut self.dsn),
+        ];
+        for (name, is_there) in known {
+            *is_there |= keyword.eq_ignore_ascii_case(name);
+        }
+    }
+
+    /// May this parameter of MAIL or RCPT be sent? SIZE may not: the session says it by itself, of
+    /// what it sends. Neither may those of extensions that we know nothing about.
+    pub fn allows(&self, parameter: &[u8]) -> bool {
+        let keyword = parameter.split(|octet| *octet == b'=').next().unwrap_or_default();
+        let is = |name: &[u8]| keyword.eq_ignore_ascii_case(name);
+        if parameter.eq_ignore_ascii_case(b"BODY=BINARYMIME") {
+            return self.binary_mime && self.chunking;
+        }
+        match () {
+            () if is(b"BODY") => self.eight_bit_mime,
+            () if is(b"SMTPUTF8") => self.smtputf8,
+            () if is(b"RET") || is(b"ENVID") || is(b"NOTIFY") || is(b"ORCPT") => self.dsn,
+            () => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keywords_and_what_they_allow() {
+        let mut announced = Announced::default();
+        for line in ["mx.example greets", "pipelining", "SIZE 1000", "8BITMIME", "X-OTHER", "DSNX"]
+        {
+            announced.take(line.as_bytes());
+        }
+        let expected = Announced {
+            pipelining: true,
+            size: true,
+            eight_bit_mime: true,
+            ..Announced::default()
+        };
+        assert_eq!(announced, expected);
+        let rows = [
+            ("BODY=8BITMIME", true),
+            ("body=7bit", true),
+            ("BODY=BINARYMIME", false),
+            ("SIZE=1", false),
+            ("SMTPUTF8", false),
+            ("NOTIFY=NEVER", false),
+            ("AUTH=<>", false),
+            ("", false),
+        ];
+        for (parameter, allowed) in rows {
+            assert_eq!(announced.allows(parameter.as_bytes()), allowed, "{parameter}");
+        }
+        let all = Announced { dsn: true, binary_mime: true, chunking: true, ..announced };
+        assert!(all.allows(b"ORCPT=rfc822;a@b") && all.allows(b"BODY=BINARYMIME"));
+    }
+}

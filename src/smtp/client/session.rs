@@ -1,0 +1,678 @@
+//! The client session: replies in, commands and payload out.
+//!
+//! ```text
+//! Greeting ─▶ Hello ─▶ Ready ⇄ (MAIL ─▶ RCPT… ─▶ DATA ─▶ 354 ─▶ content, or BDAT LAST) ─▶ Quit
+//! ```
+//!
+//! What is written goes into one queue, in which every expected reply has its position: so a reply
+//! is matched to the command it answers, and one that comes before its command was written is known
+//! for what it is. Only the newest transaction is still being written; those before it wait for
+//! replies.
+//!
+//! Invariants: what is written, and what becomes of each message, depends on the server's octets
+//! alone, never on how they were cut into reads. A reply takes no memory but the line under way.
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use super::announced::Announced;
+use super::mail::Mail;
+use super::outbox::Outbox;
+use super::reply::{Line, ReplyError, ReplyReader};
+
+/// Commands that wait to be written beyond which no more are queued.
+const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// SMTP or LMTP (RFC 2033).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Protocol {
+    #[default]
+    #[allow(missing_docs)]
+    Smtp,
+    #[allow(missing_docs)]
+    Lmtp,
+}
+
+/// How a session speaks.
+#[derive(Debug, Clone)]
+pub struct Options {
+    #[allow(missing_docs)]
+    pub protocol: Protocol,
+    /// The argument of EHLO, HELO or LHLO.
+    pub name: String,
+    /// Send commands in groups, where the server announces PIPELINING.
+    pub pipelining: bool,
+    /// Send BDAT, where the server announces CHUNKING.
+    pub chunking: bool,
+    /// Messages that may be under way at once, where commands are pipelined; at least 1.
+    pub depth: usize,
+}
+
+/// What a reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The connection.
+    Greeting,
+    /// EHLO, HELO or LHLO.
+    Hello,
+    #[allow(missing_docs)]
+    Mail,
+    #[allow(missing_docs)]
+    Rcpt,
+    #[allow(missing_docs)]
+    Data,
+    /// The end of data, or BDAT LAST.
+    Payload,
+    /// RSET.
+    Reset,
+    #[allow(missing_docs)]
+    Quit,
+}
+
+/// Why a session can't go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    #[error("the server refused to speak with us: {code} to {phase:?}")]
+    #[allow(missing_docs)]
+    Refused { phase: Phase, code: u16 },
+    #[error("the server closed the session (421)")]
+    #[allow(missing_docs)]
+    Closing,
+    #[error("a reply came that nothing had asked for: {code}")]
+    #[allow(missing_docs)]
+    Unasked { code: u16 },
+    #[error("a reply came before its command was written: {code} to {phase:?}")]
+    #[allow(missing_docs)]
+    Early { phase: Phase, code: u16 },
+    #[error("a reply means nothing here: {code} to {phase:?}")]
+    #[allow(missing_docs)]
+    Unexpected { phase: Phase, code: u16 },
+    #[error(transparent)]
+    #[allow(missing_docs)]
+    Reply(#[from] ReplyError),
+}
+
+/// How sending a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The server has said what becomes of it, recipient by recipient.
+    Answered,
+    /// It wasn't taken, and can't have been: the connection was lost before the end of data was
+    /// out, or a failure before it in the same session took it along.
+    NotSent,
+    /// Its end of data went out, and not every reply came: it may have been taken.
+    Unknown,
+}
+
+/// A message is done.
+#[derive(Debug)]
+pub struct Done<'a, T> {
+    /// As it was given to [`Session::start`].
+    pub cookie: T,
+    /// To be used again.
+    pub mail: Box<Mail>,
+    /// The reply code for each recipient: that of its RCPT (or of MAIL or DATA) where that refused
+    /// it, else that of the end of data; 0: none came.
+    pub codes: &'a [u16],
+    #[allow(missing_docs)]
+    pub end: End,
+    /// When it was given to `start`, us.
+    pub begun_us: u64,
+}
+
+/// Who is told what happens in a session.
+pub trait Watch<T> {
+    /// A whole reply came so long after its command was written. `text`: of its last line.
+    fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
+    /// A message is done.
+    fn done(&mut self, done: Done<'_, T>);
+}
+
+/// A reply that is to come.
+#[derive(Debug, Clone, Copy)]
+struct Expected {
+    phase: Phase,
+    /// Position behind its command.
+    end: u64,
+    /// When that was written, us.
+    written_us: u64,
+}
+
+/// What of a transaction is to be written next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Todo {
+    Mail,
+    /// The recipient at this position.
+    Rcpt(usize),
+    Data,
+    /// The content, after 354.
+    Content,
+    Nothing,
+}
+
+/// A transaction under way.
+#[derive(Debug)]
+struct Transaction<T> {
+    cookie: T,
+    mail: Box<Mail>,
+    begun_us: u64,
+    todo: Todo,
+    /// Replies to come.
+    pending: usize,
+    /// See [`Done`]; 0 also stands for a recipient that was accepted so far.
+    codes: Vec<u16>,
+    /// Recipients whose RCPT was answered, and of them, accepted.
+    answered: usize,
+    accepted: usize,
+    /// MAIL was refused.
+    is_refused: bool,
+    /// It was refused because of what became of one before it.
+    is_knocked_over: bool,
+    /// Position behind its end of data.
+    end_of_data: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Opening,
+    Ready,
+    Quitting,
+    Closed,
+}
+
+/// One session. `T`: what its owner wants to know a message by.
+#[derive(Debug)]
+pub struct Session<T> {
+    options: Options,
+    stage: Stage,
+    fault: Option<Fault>,
+    reader: ReplyReader,
+    announced: Announced,
+    /// Lines of the reply to EHLO so far.
+    hello_lines: usize,
+    is_helo: bool,
+    outbox: Outbox,
+    expected: VecDeque<Expected>,
+    /// How many of them were written.
+    stamped: usize,
+    transactions: VecDeque<Transaction<T>>,
+    /// Name of the first of them.
+    first: u64,
+    /// The server still has a transaction that failed.
+    needs_reset: bool,
+    /// A chunk failed: MAIL will be refused until RSET is answered.
+    is_poisoned: bool,
+    spare: Vec<Vec<u16>>,
+}
+
+impl<T: Copy> Session<T> {
+    /// A session over a connection that is made at this time, or will be (see `connected`).
+    pub fn new(options: Options, now_us: u64) -> Session<T> {
+        assert!(options.depth > 0, "some message must be under way");
+        let mut session = Session {
+            options,
+            stage: Stage::Opening,
+            fault: None,
+            reader: ReplyReader::default(),
+            announced: Announced::default(),
+            hello_lines: 0,
+            is_helo: false,
+            outbox: Outbox::default(),
+            expected: VecDeque::new(),
+            stamped: 1,
+            transactions: VecDeque::new(),
+            first: 0,
+            needs_reset: false,
+            is_poisoned: false,
+            spare: Vec::new(),
+        };
+        let greeting = Expected { phase: Phase::Greeting, end: 0, written_us: now_us };
+        session.expected.push_back(greeting);
+        session
+    }
+
+    /// The connection is made only now.
+    pub fn connected(&mut self, now_us: u64) {
+        if let Some(Expected { phase: Phase::Greeting, written_us, .. }) = self.expected.front_mut()
+        {
+            *written_us = now_us;
+        }
+    }
+
+    /// May another message be started now?
+    pub fn takes(&self) -> bool {
+        let depth = if self.pipelines() { self.options.depth } else { 1 };
+        self.stage == Stage::Ready
+            && self.fault.is_none()
+            && self.transactions.len() < depth
+            && self.transactions.back().is_none_or(|last| last.todo == Todo::Nothing)
+    }
+
+    /// Starts sending a message with at least one recipient; `takes` was true.
+    pub fn start(&mut self, cookie: T, mut mail: Box<Mail>, now_us: u64) {
+        assert!(self.takes(), "the session said so");
+        assert!(mail.recipients().len() > 0, "a message goes to somebody");
+        if self.chunks() {
+            mail.unstuff();
+        } else {
+            mail.stuff();
+        }
+        let mut codes = self.spare.pop().unwrap_or_default();
+        codes.clear();
+        codes.resize(mail.recipients().len(), 0);
+        self.transactions.push_back(Transaction {
+            cookie,
+            mail,
+            begun_us: now_us,
+            todo: Todo::Mail,
+            pending: 0,
+            codes,
+            answered: 0,
+            accepted: 0,
+            is_refused: false,
+            is_knocked_over: false,
+            end_of_data: None,
+        });
+        self.advance();
+    }
+
+    /// Ends the session with QUIT when what is under way is done. No message may be started then.
+    pub fn quit(&mut self) {
+        if self.stage == Stage::Ready {
+            self.stage = Stage::Quitting;
+            self.advance();
+        }
+    }
+
+    /// The session is over: close the connection.
+    pub fn is_closed(&self) -> bool {
+        self.stage == Stage::Closed || self.fault.is_some()
+    }
+
+    /// Why it can't go on; `None`: it can, or has ended by QUIT.
+    pub fn fault(&self) -> Option<Fault> {
+        self.fault
+    }
+
+    /// Is the opening over?
+    pub fn is_open(&self) -> bool {
+        self.stage != Stage::Opening
+    }
+
+    /// Messages under way.
+    pub fn under_way(&self) -> usize {
+        self.transactions.len()
+    }
+
+    /// Must the server, or its network, do something?
+    pub fn waits(&self) -> bool {
+        !self.expected.is_empty() || !self.outbox.is_empty()
+    }
+
+    /// What the server announced.
+    pub fn announced(&self) -> &Announced {
+        &self.announced
+    }
+
+    fn pipelines(&self) -> bool {
+        self.options.pipelining && self.announced.pipelining
+    }
+
+    fn chunks(&self) -> bool {
+        self.options.chunking && self.announced.chunking
+    }
+
+    /// Is there something to be written?
+    pub fn has_output(&self) -> bool {
+        !self.outbox.is_empty() && !self.is_closed()
+    }
+
+    /// Fills `slices` with what is to be written; gives how many there are. Copies nothing.
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        if self.is_closed() {
+            return 0;
+        }
+        self.outbox.slices(slices, |name| &self.transactions[(name - self.first) as usize].mail)
+    }
+
+    /// So many octets of them were written.
+    pub fn wrote(&mut self, octets: usize, now_us: u64) {
+        let (transactions, first) = (&self.transactions, self.first);
+        self.outbox.wrote(octets, |name| &transactions[(name - first) as usize].mail);
+        let written = self.outbox.written();
+        while let Some(expected) = self.expected.get_mut(self.stamped)
+            && expected.end <= written
+        {
+            expected.written_us = now_us;
+            self.stamped += 1;
+        }
+        self.advance();
+    }
+
+    /// Takes what the server sent, all of it; what happens is told to `watch`. What is to be
+    /// written afterwards is in `slices`.
+    pub fn feed(&mut self, input: &[u8], now_us: u64, watch: &mut impl Watch<T>) {
+        let mut reader = std::mem::take(&mut self.reader);
+        let mut rest = input;
+        while !rest.is_empty() && !self.is_closed() {
+            let (taken, line) = reader.next(rest);
+            rest = &rest[taken..];
+            match line {
+                None => {}
+                Some(Ok(line)) => self.line(line, now_us, watch),
+                Some(Err(error)) => self.fault = Some(error.into()),
+            }
+        }
+        self.reader = reader;
+        self.advance();
+    }
+
+    /// The connection was lost, or is given up: what was under way is done.
+    pub fn lost(&mut self, watch: &mut impl Watch<T>) {
+        self.stage = Stage::Closed;
+        while let Some(transaction) = self.transactions.pop_front() {
+            self.first += 1;
+            let is_out = |end: u64| end <= self.outbox.written();
+            let end = match transaction.end_of_data {
+                _ if transaction.is_knocked_over => End::NotSent,
+                _ if !transaction.codes.contains(&0) => End::Answered,
+                Some(end) if is_out(end) => End::Unknown,
+                _ => End::NotSent,
+            };
+            self.give(transaction, end, watch);
+        }
+    }
+
+    fn give(&mut self, transaction: Transaction<T>, end: End, watch: &mut impl Watch<T>) {
+        let Transaction { cookie, mail, codes, begun_us, .. } = transaction;
+        watch.done(Done { cookie, mail, codes: &codes, end, begun_us });
+        self.spare.push(codes);
+    }
+
+    fn line(&mut self, line: Line<'_>, now_us: u64, watch: &mut impl Watch<T>) {
+        if self.expected.front().is_some_and(|e| e.phase == Phase::Hello) {
+            // The first one names the server.
+            if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
+                self.announced.take(line.text);
+            }
+            self.hello_lines += 1;
+        }
+        if line.is_last {
+            self.reply(line.code, line.text, now_us, watch);
+        }
+    }
+
+    fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl Watch<T>) {
+        let Some(&Expected { phase, end, written_us }) = self.expected.front() else {
+            let is_end = code == 421;
+            self.fault = Some(if is_end { Fault::Closing } else { Fault::Unasked { code } });
+            return;
+        };
+        let is_early = end > self.outbox.written();
+        watch.replied(
+            phase,
+            code,
+            text,
+            if is_early { 0 } else { now_us.saturating_sub(written_us) },
+        );
+        if is_early && (phase != Phase::Payload || code < 400) {
+            self.fault = Some(Fault::Early { phase, code });
+            return;
+        }
+        match phase {
+            Phase::Greeting | Phase::Hello => self.opening(phase, code),
+            Phase::Reset if code / 100 == 2 => {
+                self.answered();
+                self.is_poisoned = false;
+            }
+            Phase::Reset => self.fault = Some(Fault::Refused { phase, code }),
+            Phase::Quit => self.stage = Stage::Closed,
+            _ => self.transaction_reply(phase, code, watch),
+        }
+        if is_early {
+            // It refused what we had not said in full: nobody knows what it will make of the rest.
+            self.fault = Some(Fault::Early { phase, code });
+        } else if code == 421 && self.stage != Stage::Closed {
+            self.fault = Some(Fault::Closing);
+        }
+    }
+
+    /// The first reply that was expected has come.
+    fn answered(&mut self) {
+        self.expected.pop_front();
+        self.stamped = self.stamped.saturating_sub(1);
+    }
+
+    fn expect(&mut self, phase: Phase) {
+        let end = self.outbox.queued();
+        self.expected.push_back(Expected { phase, end, written_us: 0 });
+    }
+
+    fn opening(&mut self, phase: Phase, code: u16) {
+        self.answered();
+        let is_positive = code / 100 == 2;
+        let is_lmtp = self.options.protocol == Protocol::Lmtp;
+        match phase {
+            Phase::Greeting if is_positive => self.hello(if is_lmtp { b"LHLO " } else { b"EHLO " }),
+            Phase::Hello if is_positive => self.stage = Stage::Ready,
+            // RFC 5321 3.2: a server that knows no EHLO.
+            Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
+                self.is_helo = true;
+                self.hello(b"HELO ");
+            }
+            _ => self.fault = Some(Fault::Refused { phase, code }),
+        }
+    }
+
+    fn hello(&mut self, verb: &[u8]) {
+        self.hello_lines = 0;
+        self.outbox.text(verb);
+        self.outbox.text(self.options.name.as_bytes());
+        self.outbox.text(b"\r\n");
+        self.expect(Phase::Hello);
+    }
+
+    /// A reply to the first transaction.
+    fn transaction_reply(&mut self, phase: Phase, code: u16, watch: &mut impl Watch<T>) {
+        let is_understood = match phase {
+            Phase::Data => code == 354 || code >= 400,
+            _ => code / 100 != 3,
+        };
+        if !is_understood {
+            self.fault = Some(Fault::Unexpected { phase, code });
+            return;
+        }
+        match phase {
+            Phase::Mail => self.mail_reply(code),
+            Phase::Rcpt => self.rcpt_reply(code),
+            Phase::Data => self.data_reply(code),
+            _ => {
+                if !self.payload_reply(code) {
+                    return;
+                }
+            }
+        }
+        self.answered();
+        let transaction = self.transactions.front_mut().expect("a reply to it was expected");
+        transaction.pending -= 1;
+        if transaction.pending == 0 && transaction.todo == Todo::Nothing {
+            let transaction = self.transactions.pop_front().expect("it was there");
+            self.first += 1;
+            let end = if transaction.is_knocked_over { End::NotSent } else { End::Answered };
+            self.give(transaction, end, watch);
+        }
+    }
+
+    /// The transaction that the next reply belongs to.
+    fn front(&mut self) -> &mut Transaction<T> {
+        self.transactions.front_mut().expect("a reply to it was expected")
+    }
+
+    fn mail_reply(&mut self, code: u16) {
+        let is_poisoned = self.is_poisoned;
+        let transaction = self.front();
+        if code / 100 == 2 {
+            return;
+        }
+        transaction.is_refused = true;
+        transaction.is_knocked_over = is_poisoned && code == 503;
+        transaction.refuse(code);
+        if matches!(transaction.todo, Todo::Rcpt(_) | Todo::Data) {
+            transaction.todo = Todo::Nothing;
+        }
+    }
+
+    fn rcpt_reply(&mut self, code: u16) {
+        let transaction = self.front();
+        let at = transaction.answered;
+        transaction.answered += 1;
+        if code / 100 == 2 {
+            transaction.accepted += 1;
+        } else if !transaction.is_refused {
+            transaction.codes[at] = code;
+        }
+        let is_vain = transaction.accepted == 0 && transaction.answered == transaction.codes.len();
+        if is_vain && matches!(transaction.todo, Todo::Rcpt(_) | Todo::Data) {
+            transaction.todo = Todo::Nothing;
+            self.needs_reset = true;
+        }
+    }
+
+    fn data_reply(&mut self, code: u16) {
+        let name = self.first;
+        let transaction = self.transactions.front_mut().expect("a reply to it was expected");
+        transaction.todo = Todo::Nothing;
+        if code != 354 {
+            self.needs_reset |= !transaction.is_refused;
+            transaction.refuse(code);
+            return;
+        }
+        // RFC 2920 3.1: nobody will get it, and still it must be ended.
+        if transaction.accepted > 0 {
+            self.outbox.content(name, &transaction.mail);
+        }
+        self.outbox.text(b".\r\n");
+        transaction.pending += 1;
+        transaction.end_of_data = Some(self.outbox.queued());
+        self.expect(Phase::Payload);
+    }
+
+    /// Gives whether it was the last one.
+    fn payload_reply(&mut self, code: u16) -> bool {
+        let is_lmtp = self.options.protocol == Protocol::Lmtp;
+        let (is_chunk, has_others) = (self.chunks(), self.transactions.len() > 1);
+        let transaction = self.front();
+        match transaction.codes.iter_mut().find(|code| **code == 0) {
+            // RFC 2033 4.2: a reply for each recipient.
+            Some(owed) if is_lmtp => *owed = code,
+            _ => transaction.refuse(code),
+        }
+        let is_last = !transaction.codes.contains(&0);
+        if is_chunk && is_last && code >= 400 {
+            // RFC 3030 2: what follows a chunk that failed is refused, until RSET.
+            self.needs_reset = true;
+            self.is_poisoned |= has_others;
+        }
+        is_last
+    }
+
+    /// Queues what can be said now.
+    fn advance(&mut self) {
+        while !self.is_closed() && self.outbox.text_bytes() <= TEXT_BYTES_MAX {
+            if !self.pipelines() && !self.expected.is_empty() {
+                return;
+            }
+            let Some(transaction) = self.transactions.back() else {
+                if self.stage == Stage::Quitting && self.expected.is_empty() {
+                    self.outbox.text(b"QUIT\r\n");
+                    self.expect(Phase::Quit);
+                }
+                return;
+            };
+            match transaction.todo {
+                Todo::Mail if self.needs_reset => {
+                    self.needs_reset = false;
+                    self.outbox.text(b"RSET\r\n");
+                    self.expect(Phase::Reset);
+                }
+                Todo::Mail => self.write_mail(),
+                Todo::Rcpt(at) => self.write_rcpt(at),
+                Todo::Data => self.write_data(),
+                Todo::Content | Todo::Nothing => return,
+            }
+        }
+    }
+
+    fn write_mail(&mut self) {
+        let Some(transaction) = self.transactions.back_mut() else { return };
+        let (out, mail) = (&mut self.outbox, &transaction.mail);
+        out.text(b"MAIL FROM:<");
+        out.text(mail.reverse_path());
+        out.text(b">");
+        if self.announced.size {
+            out.text(b" SIZE=");
+            out.number(mail.octets());
+        }
+        write_parameters(out, &self.announced, mail.parameters());
+        out.text(b"\r\n");
+        transaction.pending += 1;
+        transaction.todo = Todo::Rcpt(0);
+        self.expect(Phase::Mail);
+    }
+
+    fn write_rcpt(&mut self, at: usize) {
+        let Some(transaction) = self.transactions.back_mut() else { return };
+        if at == transaction.codes.len() {
+            transaction.todo = Todo::Data;
+            return;
+        }
+        let (path, parameters) = transaction.mail.recipient(at);
+        self.outbox.text(b"RCPT TO:<");
+        self.outbox.text(path);
+        self.outbox.text(b">");
+        write_parameters(&mut self.outbox, &self.announced, parameters);
+        self.outbox.text(b"\r\n");
+        transaction.pending += 1;
+        transaction.todo = Todo::Rcpt(at + 1);
+        self.expect(Phase::Rcpt);
+    }
+
+    fn write_data(&mut self) {
+        let name = self.first + self.transactions.len() as u64 - 1;
+        let is_chunk = self.chunks();
+        let Some(transaction) = self.transactions.back_mut() else { return };
+        transaction.pending += 1;
+        if !is_chunk {
+            self.outbox.text(b"DATA\r\n");
+            transaction.todo = Todo::Content;
+            return self.expect(Phase::Data);
+        }
+        self.outbox.text(b"BDAT ");
+        self.outbox.number(transaction.mail.wire_bytes());
+        self.outbox.text(b" LAST\r\n");
+        self.outbox.content(name, &transaction.mail);
+        transaction.todo = Todo::Nothing;
+        transaction.end_of_data = Some(self.outbox.queued());
+        self.expect(Phase::Payload);
+    }
+}
+
+impl<T> Transaction<T> {
+    /// Every recipient that nothing else refused gets this code.
+    fn refuse(&mut self, code: u16) {
+        self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
+    }
+}
+
+/// `parameters`: with a space between them; those the server knows nothing about are left out.
+fn write_parameters(out: &mut Outbox, announced: &Announced, parameters: &[u8]) {
+    if parameters.is_empty() {
+        return;
+    }
+    for parameter in parameters.split(|octet| *octet == b' ') {
+        if announced.allows(parameter) {
+            out.text(b" ");
+            out.text(parameter);
+        }
+    }
+}
