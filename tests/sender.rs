@@ -3,6 +3,8 @@
 mod common;
 
 use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,15 +21,29 @@ struct Numbered {
     lanes: Option<u64>,
     due_ns: Option<u64>,
     open: BTreeSet<u64>,
+    /// A target that is not what it should be may refuse.
+    is_refusable: bool,
 }
 
 impl Numbered {
     fn new(count: u64) -> Numbered {
-        Numbered { next: 0, count, lanes: None, due_ns: None, open: BTreeSet::new() }
+        Numbered {
+            next: 0,
+            count,
+            lanes: None,
+            due_ns: None,
+            open: BTreeSet::new(),
+            is_refusable: false,
+        }
     }
 
     fn over(mut self, lanes: u64) -> Numbered {
         self.lanes = Some(lanes);
+        self
+    }
+
+    fn for_anyone(mut self) -> Numbered {
+        self.is_refusable = true;
         self
     }
 
@@ -62,7 +78,7 @@ impl Source for Numbered {
 
     fn done(&mut self, ticket: u64, _: &Mail, outcome: &Outcome<'_>) {
         assert!(self.open.remove(&ticket), "each message ends once");
-        assert!(outcome.is_accepted(), "{ticket}: {outcome:?}");
+        assert!(self.is_refusable || outcome.is_accepted(), "{ticket}: {outcome:?}");
     }
 }
 
@@ -155,4 +171,132 @@ fn lanes_have_connections_of_their_own() {
 #[test]
 fn what_is_due_leaves_one_after_the_other() {
     check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
+}
+
+/// What a server does when the first message of a connection has been sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    /// Before it: says nothing at all.
+    Mute,
+    /// Before it: closes without a word.
+    Closes,
+    /// Takes it, then says 421 to the next MAIL.
+    TakesOne,
+    /// Closes when it has all of it.
+    Swallows,
+    /// Says nothing when it has all of it.
+    Stalls,
+    /// Answers what it was not asked.
+    Babbles,
+    /// Says things that are no replies.
+    Nonsense,
+    /// 451 to each end of data.
+    Defers,
+}
+
+/// A server of this kind, on a free port. It goes with the test.
+fn server(fate: Fate) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            std::thread::spawn(move || drop(serve(stream.unwrap(), fate)));
+        }
+    });
+    Address::Tcp(address)
+}
+
+fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    match fate {
+        Fate::Closes => return Ok(()),
+        Fate::Mute => return lines.try_for_each(|line| line.map(drop)),
+        _ => stream.write_all(b"220 hello\r\n")?,
+    }
+    let (mut is_data, mut messages) = (false, 0);
+    while let Some(line) = lines.next() {
+        let line = line?;
+        let reply = match (fate, line.as_str()) {
+            (_, ".") if is_data => {
+                (is_data, messages) = (false, messages + 1);
+                match fate {
+                    Fate::Swallows => return Ok(()),
+                    Fate::Stalls => return lines.try_for_each(|line| line.map(drop)),
+                    Fate::Babbles => "250 taken\r\n250 and more\r\n250 and more\r\n",
+                    Fate::Nonsense => "HTTP/1.1 200 OK\r\n",
+                    Fate::Defers => "451 later\r\n",
+                    _ => "250 taken\r\n",
+                }
+            }
+            _ if is_data => continue,
+            (Fate::TakesOne, line) if line.starts_with("MAIL") && messages > 0 => {
+                stream.write_all(b"421 enough\r\n")?;
+                return Ok(());
+            }
+            (_, "DATA") => {
+                is_data = true;
+                "354 go on\r\n"
+            }
+            (_, "QUIT") => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        };
+        stream.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Sends 20 messages to a server of this kind; gives what came of it.
+fn suffer(fate: Fate) -> Report {
+    let mut settings = settings(server(fate), Connections::Kept(3));
+    settings.timeout = Duration::from_millis(200);
+    settings.patience = Duration::from_millis(300);
+    let source = Numbered::new(20).for_anyone();
+    let report = send(&settings, vec![Box::new(source)]);
+    assert_eq!(report.tally.begun, report.tally.ended(), "{report:?}");
+    report
+}
+
+#[test]
+fn targets_that_do_not_speak_are_given_up() {
+    for fate in [Fate::Mute, Fate::Closes] {
+        let report = suffer(fate);
+        assert!(report.error.is_some(), "{fate:?}: {report:?}");
+        assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
+        assert!(report.tally.failures.contains_key("connection"), "{fate:?}: {report:?}");
+    }
+    // Nobody listens there any more.
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut settings = settings(Address::Tcp(address), Connections::Kept(2));
+    settings.patience = Duration::from_millis(100);
+    let report = send(&settings, vec![Box::new(Numbered::new(20).for_anyone())]);
+    assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
+}
+
+#[test]
+fn what_became_of_each_message_is_told() {
+    let tally = suffer(Fate::TakesOne).tally;
+    assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
+    assert!(tally.deferred > 0 && tally.failures.contains_key("MAIL 421"), "{tally:?}");
+    for fate in [Fate::Swallows, Fate::Stalls, Fate::Nonsense] {
+        let tally = suffer(fate).tally;
+        assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
+        assert_eq!(tally.failures["session"].count, 20, "{fate:?}: {tally:?}");
+    }
+    let tally = suffer(Fate::Babbles).tally;
+    assert!(tally.accepted > 0 && tally.failures.contains_key("session"), "{tally:?}");
+    let tally = suffer(Fate::Defers).tally;
+    assert_eq!(tally.deferred, 20, "{tally:?}");
+    let failure = &tally.failures["end of data 451"];
+    assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
+}
+
+#[test]
+fn sending_can_be_stopped() {
+    let shared = Arc::new(Shared::default());
+    shared.stop.store(true, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(server(Fate::Defers), Connections::Kept(3));
+    let source = Numbered::new(u64::MAX).for_anyone();
+    let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
+    assert_eq!((report.error, report.tally.begun), (None, report.tally.ended()));
 }

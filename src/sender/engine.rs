@@ -247,8 +247,8 @@ impl<'a> Engine<'a> {
     /// Nothing more is begun: what is under way is finished.
     fn end(&mut self) {
         self.is_ended = true;
-        if let Some((_, mail)) = self.next.take() {
-            self.hands.keep(mail);
+        if let Some((order, mail)) = self.next.take() {
+            self.hands.give_back(&order, mail);
         }
         for slot in 0..self.connections.len() {
             if let Some(conn) = &mut self.connections[slot]
@@ -472,8 +472,8 @@ impl<'a> Engine<'a> {
         if let Some(key) = conn.lane {
             self.lanes.remove(&key);
         }
-        conn.close(&mut self.hands);
         let was_open = conn.was_open();
+        conn.close(&mut self.hands);
         if !was_open {
             self.opening -= 1;
         }
@@ -527,11 +527,13 @@ impl<'a> Engine<'a> {
         if is_stopped && self.stopped_ns.is_none() {
             self.stopped_ns = Some(now_ns);
             // Those that wait for a connection are not begun any more.
-            self.connections.iter_mut().flatten().for_each(|conn| {
+            for conn in self.connections.iter_mut().flatten() {
                 self.queued -= conn.queue.len();
-                conn.queue.clear();
                 conn.is_last = true;
-            });
+                for (order, mail) in conn.queue.drain(..) {
+                    self.hands.give_back(&order, mail);
+                }
+            }
             self.again.extend(0..self.connections.len());
         }
         let grace_ns = self.settings.grace.as_nanos() as u64;

@@ -1,6 +1,6 @@
 //! What happens in sessions, recorded and passed on.
 use super::clock::Clock;
-use super::source::{Next, Order, Outcome, Source};
+use super::source::{End, Next, Order, Outcome, Source};
 use super::tally::Tally;
 use crate::smtp::client::{Done, Mail, Phase, Watch};
 use crate::stats::{Counter, Metric, Recorder};
@@ -103,6 +103,14 @@ impl Hands {
         self.tally.done(outcome, mail.octets());
         self.source.done(order.ticket, &mail, outcome);
         self.is_waiting = false;
+        self.keep(mail);
+    }
+
+    /// A message is given back that was not begun: nobody counts it.
+    pub fn give_back(&mut self, order: &Order, mail: Box<Mail>) {
+        let codes = vec![0; mail.recipients().len()];
+        let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.now_ns };
+        self.source.done(order.ticket, &mail, &outcome);
         self.keep(mail);
     }
 

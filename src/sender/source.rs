@@ -71,7 +71,7 @@ pub trait Source: Send {
     /// Errors: there is no going on; those under way are finished.
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
 
-    /// A message of `next` is done. `mail` is as it was given (its content may have been
-    /// converted).
+    /// A message of `next` is done, or sending ended before it was begun ([`End::NotSent`]): told
+    /// once for each. `mail` is as it was given (its content may have been converted).
     fn done(&mut self, ticket: u64, mail: &Mail, outcome: &Outcome<'_>);
 }

@@ -11,6 +11,8 @@ mod mail;
 mod outbox;
 mod reply;
 mod session;
+#[doc(hidden)]
+pub mod testkit;
 
 pub use announced::Announced;
 pub use mail::{Form, Mail};

@@ -1,0 +1,139 @@
+//! A client without sockets, for tests and fuzzing: a session, and what happened in it as lines.
+use std::io::IoSlice;
+
+use super::mail::Mail;
+use super::session::{Done, Options, Phase, Session, Watch};
+
+/// What became of a message: its number, how it ended, and the codes of its recipients.
+pub type Ended = (usize, super::End, Vec<u16>);
+
+/// What the session told.
+#[derive(Debug, Default)]
+pub struct Told {
+    /// Replies, in order.
+    pub replies: Vec<(Phase, u16)>,
+    #[allow(missing_docs)]
+    pub ended: Vec<Ended>,
+}
+
+impl Watch<usize> for Told {
+    fn replied(&mut self, phase: Phase, code: u16, _: &[u8], _: u64) {
+        self.replies.push((phase, code));
+    }
+
+    fn done(&mut self, done: Done<'_, usize>) {
+        self.ended.push((done.cookie, done.end, done.codes.to_vec()));
+    }
+}
+
+/// A client that has so many messages to send, and quits after the last one.
+#[derive(Debug)]
+pub struct Talk {
+    pub session: Session<usize>,
+    mails: std::vec::IntoIter<Mail>,
+    begun: usize,
+    pub told: Told,
+}
+
+impl Talk {
+    /// One that is connected.
+    pub fn new(options: Options, mails: Vec<Mail>) -> Talk {
+        let session = Session::new(options, 0);
+        Talk { session, mails: mails.into_iter(), begun: 0, told: Told::default() }
+    }
+
+    /// The server's next octets.
+    pub fn feed(&mut self, octets: &[u8]) {
+        self.session.feed(octets, 0, &mut self.told);
+        self.fill();
+    }
+
+    fn fill(&mut self) {
+        while self.session.takes() {
+            let Some(mail) = self.mails.next() else { return self.session.quit() };
+            self.session.start(self.begun, Box::new(mail), 0);
+            self.begun += 1;
+        }
+    }
+
+    /// At most so many octets of what is to be written; they count as written.
+    pub fn write(&mut self, octets_max: usize) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 8];
+        let n = self.session.slices(&mut slices);
+        let mut octets: Vec<u8> =
+            slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
+        octets.truncate(octets_max);
+        self.session.wrote(octets.len(), 0);
+        self.fill();
+        octets
+    }
+
+    /// All that is to be written.
+    pub fn write_all(&mut self) -> Vec<u8> {
+        let mut octets = Vec::new();
+        while self.session.has_output() {
+            octets.extend(self.write(usize::MAX));
+        }
+        octets
+    }
+
+    /// The connection ends: every message that was begun has ended, once.
+    pub fn finish(mut self) -> Told {
+        self.session.lost(&mut self.told);
+        let mut numbers: Vec<usize> = self.told.ended.iter().map(|(number, ..)| *number).collect();
+        numbers.sort_unstable();
+        assert_eq!(numbers, (0..self.begun).collect::<Vec<_>>(), "each ends once");
+        self.told
+    }
+}
+
+/// A message to so many recipients.
+pub fn mail(recipients: usize, content: &[u8], form: super::Form) -> Mail {
+    let mut mail = Mail::default();
+    mail.form = form;
+    mail.from(b"a@example.org", b"BODY=8BITMIME");
+    for recipient in 0..recipients {
+        mail.to(format!("r{recipient}@example.com").as_bytes(), b"");
+    }
+    let (head, body) = content.split_at(content.len() / 2);
+    mail.head.extend_from_slice(head);
+    mail.body = bytes::Bytes::copy_from_slice(body);
+    mail
+}
+
+/// The check behind the fuzz target `replies`: whatever a server sends, no panic; each message ends
+/// once; and lines that come octet by octet are those that come at once.
+///
+/// `bytes`: a variant of the options, then the server's octets.
+pub fn check_replies(bytes: &[u8]) {
+    let [variant, octets @ ..] = bytes else { return };
+    let is = |bit: u8| variant & bit != 0;
+    let options = Options {
+        protocol: if is(1) { super::Protocol::Lmtp } else { super::Protocol::Smtp },
+        name: "client.example".into(),
+        pipelining: is(2),
+        chunking: is(4),
+        depth: 1 + usize::from(variant >> 5),
+    };
+    let mails = || {
+        let forms = [super::Form::Clean, super::Form::Raw, super::Form::Stuffed { dots: 1 }];
+        forms.into_iter().enumerate().map(|(n, form)| mail(n + 1, b"..a\r\n", form)).collect()
+    };
+    let [at_once, one_by_one] = [true, false].map(|is_at_once| {
+        let mut talk = Talk::new(options.clone(), mails());
+        let mut written = Vec::new();
+        for line in octets.split_inclusive(|octet| *octet == b'\n') {
+            // Some servers speak before they are asked.
+            if !is(8) || !line.starts_with(b"2") {
+                written.extend(talk.write_all());
+            }
+            let piece = if is_at_once { line.len() } else { 1 };
+            line.chunks(piece).for_each(|piece| talk.feed(piece));
+        }
+        written.extend(talk.write_all());
+        let fault = talk.session.fault();
+        let told = talk.finish();
+        (written, fault, told.replies, told.ended)
+    });
+    assert_eq!(at_once, one_by_one);
+}
