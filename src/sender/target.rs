@@ -5,15 +5,19 @@
 //! connected to: a name that means something else a moment later changes nothing.
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 pub use super::stream::Address;
 use crate::smtp::client::Protocol;
 
 /// Addresses of one name that are taken; a name with more is no mail server's.
 const ADDRESSES_MAX: usize = 64;
+/// An address of several that has not answered by then is passed over.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is sent to, as it was named.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,6 +183,25 @@ fn judge(
         }
     }
     Ok(addresses)
+}
+
+/// The first of them that takes a connection. If there is but one, it is not asked.
+///
+/// Errors: none does, or none was given; each has [`CONNECT_TIMEOUT`].
+pub fn connectable(addresses: &[Address]) -> io::Result<Address> {
+    let mut last = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        let tried = match address {
+            _ if addresses.len() == 1 => Ok(()),
+            Address::Unix(path) => UnixStream::connect(path).map(drop),
+            Address::Tcp(address) => TcpStream::connect_timeout(address, CONNECT_TIMEOUT).map(drop),
+        };
+        match tried {
+            Ok(()) => return Ok(address.clone()),
+            Err(error) => last = io::Error::new(error.kind(), format!("{address}: {error}")),
+        }
+    }
+    Err(last)
 }
 
 /// Multicast and broadcast: no one machine has it.
@@ -365,5 +388,17 @@ mod tests {
             assert_eq!(resolve(text, allow).unwrap(), expected, "{text}");
         }
         assert!(matches!(resolve("8.8.8.8:25", None), Err(TargetError::Public { .. })));
+    }
+
+    #[test]
+    fn of_several_addresses_one_that_listens_is_taken() {
+        let there = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let there = Address::Tcp(there.local_addr().unwrap()); // closed again
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listens = Address::Tcp(listener.local_addr().unwrap());
+        let both = [there.clone(), listens.clone()];
+        assert_eq!(connectable(&both).unwrap(), listens);
+        assert_eq!(connectable(&both[..1]).unwrap(), there);
+        assert!(connectable(&[]).is_err());
     }
 }
