@@ -18,7 +18,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use sinkd::smtp::client::testkit::{Talk, check_replies, mail};
+use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
 use sinkd::smtp::client::{End, Form, Mail, Options, Protocol};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::Limits;
@@ -145,14 +145,12 @@ fn make((recipients, content, is_raw): &Message) -> Mail {
     made
 }
 
-/// The talk between client and server, each one's octets cut into pieces of a cycle of sizes; what
-/// the client knows, and what the server has.
-fn talk(
-    options: Options,
-    limits: Limits,
-    messages: &[Message],
-    cuts: &[usize],
-) -> (Vec<(usize, End, Vec<u16>)>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool) {
+/// What the client knows of each message; contents and paths that the server has; whether the
+/// session came to its end.
+type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
+
+/// The talk between client and server, each one's octets cut into pieces of a cycle of sizes.
+fn talk(options: Options, limits: Limits, messages: &[Message], cuts: &[usize]) -> Talked {
     let mut server = match options.protocol {
         Protocol::Smtp => Driver::new(limits),
         Protocol::Lmtp => Driver::lmtp(limits),

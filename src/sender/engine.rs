@@ -5,6 +5,7 @@
 //! message, one command a round trip: four reads and four writes; epoll_wait is shared.
 use std::collections::{HashMap, VecDeque};
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -67,8 +68,8 @@ pub struct Settings {
 /// What a thread and its owner tell each other.
 #[derive(Debug, Default)]
 pub struct Shared {
-    /// Begin nothing more.
-    pub stop: AtomicBool,
+    /// Begin nothing more. By itself, so that a signal can set it.
+    pub stop: Arc<AtomicBool>,
     /// Messages done, and of them taken; a tenth of a second old.
     pub done: AtomicU64,
     #[allow(missing_docs)]

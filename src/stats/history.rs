@@ -101,6 +101,11 @@ pub(super) struct Stem {
 pub(super) type Files = BTreeMap<String, PathBuf>;
 
 impl History {
+    /// Was it recorded by a sender, not by a sink? Both together are a sink's.
+    pub fn is_of_sender(&self) -> bool {
+        self.histograms.contains_key(&Metric::Connect) && self.total(Counter::Commands) == 0
+    }
+
     /// Reads the statistics of a data folder in `span` (Unix s) and adds them to what is here.
     ///
     /// Costs about 10 us a second and metric where hours are not wholly inside the span, else 0.2

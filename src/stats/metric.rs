@@ -139,6 +139,17 @@ impl Metric {
         Metric::ThinkClose,
     ];
 
+    /// What a sender waited for, in the order of a session.
+    pub const REPLY: [Metric; 7] = [
+        Metric::Connect,
+        Metric::ReplyGreeting,
+        Metric::ReplyHello,
+        Metric::ReplyMail,
+        Metric::ReplyRcpt,
+        Metric::ReplyData,
+        Metric::ReplyPayload,
+    ];
+
     /// An empty histogram for it. Costs about 30 KiB.
     pub fn histogram(self) -> Histogram<u64> {
         Histogram::new_with_max(self.max(), DIGITS).expect("the bounds of the table are valid")

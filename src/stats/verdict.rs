@@ -119,7 +119,10 @@ impl Verdict {
         let budget = Budget::of(history);
         let headroom = Headroom::of(history, summary);
         let shares = budget.shares();
-        let (limited_by, because) = decide(&budget, &headroom);
+        let (limited_by, because) = match history.is_of_sender() {
+            true => decide_for_sender(&budget, &headroom),
+            false => decide(&budget, &headroom),
+        };
         let seconds = summary.seconds();
         let connections = if seconds > 0.0 { budget.total_us() / 1e6 / seconds } else { 0.0 };
         let rtt_min_us = budget.rtt_us;
@@ -226,9 +229,10 @@ impl Headroom {
         let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
         let rate = summary.rate.median;
+        let is_known = busy_share > 0.0 && rate > 0.0 && !history.is_of_sender();
         Headroom {
             busy_share,
-            messages_per_s: (busy_share > 0.0 && rate > 0.0).then(|| rate / busy_share),
+            messages_per_s: is_known.then(|| rate / busy_share),
             accept_overflows: history.total(Counter::AcceptOverflows),
             accept_queue_max: queue.unwrap_or(0),
             storage_waits: history.total(Counter::StorageWaits),
@@ -271,6 +275,22 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     }
     let (network, sink) = (percent(shares.network), percent(shares.sink));
     let why = format!("sender {own}, network {network}, sink {sink} of the time");
+    (LimitedBy::Undecided, why)
+}
+
+/// From what a sender recorded: it knows whether it was the limit itself, and nothing of the sink.
+fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
+    if budget.messages == 0 {
+        return (LimitedBy::Undecided, "no message was taken".into());
+    }
+    let busy = percent(headroom.busy_share);
+    if headroom.busy_share >= SATURATED_SHARE {
+        let why = format!("its busiest thread was busy for {busy} of the time: it sends no faster");
+        return (LimitedBy::Sender, why);
+    }
+    let why = format!(
+        "this is what the sender saw, {busy} busy: what the target recorded tells the rest"
+    );
     (LimitedBy::Undecided, why)
 }
 
@@ -424,6 +444,15 @@ mod tests {
             ("memory speed", Sender, Budget { transfer_us: 9.0 * S, ..fast }, busy(0.5)),
             ("same machine", Sender, Budget { transfer_local_us: 9.0 * S, ..slow }, busy(0.01)),
         ]);
+    }
+
+    #[test]
+    fn a_sender_knows_whether_it_was_the_limit() {
+        let some = ten_seconds(400.0, 10);
+        assert_eq!(decide_for_sender(&some, &busy(0.89)).0, LimitedBy::Undecided);
+        assert_eq!(decide_for_sender(&some, &busy(0.90)).0, LimitedBy::Sender);
+        let nothing = Budget::default();
+        assert_eq!(decide_for_sender(&nothing, &busy(1.0)).0, LimitedBy::Undecided);
     }
 
     #[test]

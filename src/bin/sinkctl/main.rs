@@ -17,6 +17,8 @@ mod rm;
 mod runs;
 mod search;
 mod segments;
+#[allow(dead_code, unused_imports)] // until replay and blast are here
+mod sending;
 mod show;
 mod stats;
 mod tail;

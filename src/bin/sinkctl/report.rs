@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
-use crate::args::Report;
+use crate::args::{During, Report};
 use crate::{Finding, Out};
 
 mod buckets;
@@ -28,8 +28,15 @@ struct Part {
     html: String,
 }
 
+#[allow(dead_code)]
+/// The page alone, of one folder.
+pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
+    let run = Run::gather(&[folder.to_owned()], &During::default())?;
+    Ok(page::page(&run, Some(title), &parts(&run)))
+}
+
 pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {
-    let run = Run::gather(folders, report)?;
+    let run = Run::gather(folders, &report.during)?;
     for problem in &run.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -74,7 +81,7 @@ fn parts(run: &Run) -> Vec<Part> {
         ),
         part(
             "Percentiles",
-            vec![spread::sink_curves(run), spread::sender_curves(run)],
+            vec![spread::sink_curves(run), spread::sender_curves(run), spread::reply_curves(run)],
             String::new(),
         ),
         part("Transactions over time", vec![over_time::heat(run)], String::new()),

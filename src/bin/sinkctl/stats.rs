@@ -1,12 +1,12 @@
 //! `sinkctl stats`: what a run was like, live or long after, from data folders alone.
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use sinkd::stats::{Counter, History, Metric, Percentiles, Rate, Totals, Verdict};
 
-use crate::args::Stats;
+use crate::args::{During, Stats};
 use crate::{Finding, Out};
 
 mod by;
@@ -103,6 +103,20 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     }
     let is_good = history.problems.is_empty();
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+#[allow(dead_code)]
+/// All that was recorded in one folder, for a person.
+pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
+    let gathered = Gathered::of(&[folder.to_owned()], &During::default())?;
+    screen::print(&report(&gathered), &gathered.summary, false, out)
+}
+
+#[allow(dead_code)]
+/// The same as `--json` has it.
+pub fn json_of(folder: &Path) -> anyhow::Result<serde_json::Value> {
+    let gathered = Gathered::of(&[folder.to_owned()], &During::default())?;
+    Ok(serde_json::to_value(report(&gathered))?)
 }
 
 fn report(gathered: &Gathered) -> Report<'_> {

@@ -8,7 +8,7 @@ use hdrhistogram::Histogram;
 use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval};
 
 use super::buckets::Buckets;
-use crate::args::Report;
+use crate::args::During;
 use crate::during::seconds;
 use crate::stats::Gathered;
 
@@ -46,11 +46,11 @@ pub struct Run {
 
 impl Run {
     /// Reads all folders and merges them.
-    pub fn gather(folders: &[PathBuf], report: &Report) -> anyhow::Result<Run> {
+    pub fn gather(folders: &[PathBuf], during: &During) -> anyhow::Result<Run> {
         let Gathered { mut history, summary, verdict, not_recorded } =
-            Gathered::of(folders, &report.during)?;
+            Gathered::of(folders, during)?;
         let mut sources = Vec::new();
-        for (path, span) in folders.iter().zip(report.during.spans(folders)?) {
+        for (path, span) in folders.iter().zip(during.spans(folders)?) {
             let (mut own, span) = (History::default(), seconds(&span));
             own.read_counters(path, span.clone()).with_context(|| unreadable(path))?;
             let messages = own.total(Counter::Messages);

@@ -152,6 +152,20 @@ pub fn sender_curves(run: &Run) -> Option<Figure> {
     curves(run, &Metric::THINK, words)
 }
 
+/// What a sender recorded: how long it waited for what.
+pub fn reply_curves(run: &Run) -> Option<Figure> {
+    let words = |label| Words {
+        name: "replies",
+        title: String::from("The sender's waits for the target"),
+        note: String::from(
+            "From a command that was written to its reply; for connections, from asking for one to \
+             having it. The payload's is from its last octet to the final reply.",
+        ),
+        label,
+    };
+    curves(run, &Metric::REPLY, words)
+}
+
 /// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
 /// few values have none: the table says all there is.
 fn curves(run: &Run, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {

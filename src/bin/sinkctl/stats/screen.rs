@@ -7,9 +7,18 @@ use sinkd::stats::{Metric, Percentiles, Summary, Verdict};
 use super::Report;
 use crate::Out;
 
-/// What fits a screen; the others with --all.
-const MAIN: [Metric; 12] = [
+/// What fits a screen, of a sender's record and of a sink's, which have little in common; the
+/// others with --all.
+const MAIN: [Metric; 20] = [
     Metric::Transaction,
+    Metric::Sent,
+    Metric::Late,
+    Metric::Connect,
+    Metric::ReplyHello,
+    Metric::ReplyMail,
+    Metric::ReplyRcpt,
+    Metric::ReplyData,
+    Metric::ReplyPayload,
     Metric::ServiceMessage,
     Metric::ServiceCommand,
     Metric::ThinkMail,

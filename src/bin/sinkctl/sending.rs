@@ -1,0 +1,155 @@
+//! What replay, blast and calibrate have in common: sending with progress, and saying what came of
+//! it.
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use indicatif::{ProgressBar, ProgressStyle};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use sinkd::sender::source::Source;
+use sinkd::sender::{Report, Settings, Shared};
+use sinkd::stats::{Follower, Metric};
+
+mod said;
+
+pub use said::{Wanted, say};
+
+/// Where the records of a run go: a folder that `stats`, `report`, `compare` and `assert` read.
+pub enum Records {
+    /// To be kept.
+    Kept(PathBuf),
+    /// Gone with the run.
+    Passing(tempfile::TempDir),
+}
+
+impl Records {
+    /// `folder`: must be empty, or not there.
+    pub fn new(folder: Option<&Path>) -> anyhow::Result<Records> {
+        let Some(folder) = folder else {
+            let made = tempfile::Builder::new().prefix("sinkctl-").tempdir();
+            return Ok(Records::Passing(made.context("no folder for records can be made")?));
+        };
+        std::fs::create_dir_all(folder)
+            .with_context(|| format!("{}: can't be made", folder.display()))?;
+        let is_empty = std::fs::read_dir(folder)?.next().is_none();
+        anyhow::ensure!(is_empty, "{}: not empty; records want a new folder", folder.display());
+        Ok(Records::Kept(folder.to_owned()))
+    }
+
+    pub fn path(&self) -> &Path {
+        match self {
+            Records::Kept(path) => path,
+            Records::Passing(folder) => folder.path(),
+        }
+    }
+}
+
+/// Sends, shows how far it is, and ends early when it is told to. `total`: messages, where that is
+/// known.
+pub fn send(
+    settings: &Settings,
+    sources: Vec<Box<dyn Source>>,
+    records: &Records,
+    total: Option<u64>,
+) -> anyhow::Result<(Report, Arc<Shared>)> {
+    let shared = Arc::new(Shared::default());
+    let signals = Signals::new(&shared)?;
+    let mut progress = Progress::new(records.path(), total);
+    let report = crate::progress::watched(
+        || progress.look(&shared),
+        || sinkd::sender::run(settings, sources, records.path(), &shared),
+    );
+    drop((progress, signals));
+    Ok((report.context("sending could not begin")?, shared))
+}
+
+/// While it lives, the first Ctrl-C (or SIGTERM) lets what is under way be finished; a second one
+/// ends us.
+struct Signals(Vec<signal_hook::SigId>);
+
+impl Signals {
+    fn new(shared: &Arc<Shared>) -> std::io::Result<Signals> {
+        let mut ids = Vec::new();
+        for signal in [SIGINT, SIGTERM] {
+            // In this order: the first finds the flag unset and goes on to set it.
+            let stop = shared.stop.clone();
+            ids.push(signal_hook::flag::register_conditional_default(signal, stop.clone())?);
+            ids.push(signal_hook::flag::register(signal, stop)?);
+        }
+        Ok(Signals(ids))
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        for id in &self.0 {
+            signal_hook::low_level::unregister(*id);
+        }
+    }
+}
+
+/// A line for whoever watches: messages, their rate and percentiles of the last second.
+struct Progress {
+    bar: ProgressBar,
+    follower: Follower,
+    /// Newest second shown.
+    seen: u64,
+}
+
+impl Progress {
+    fn new(folder: &Path, total: Option<u64>) -> Progress {
+        let follower = Follower::new(folder);
+        let bar = match total {
+            _ if !std::io::stderr().is_terminal() => ProgressBar::hidden(),
+            Some(total) => ProgressBar::new(total).with_style(
+                ProgressStyle::with_template(
+                    "{bar:30} {human_pos} of {human_len}, {eta} left  {msg}",
+                )
+                .expect("the template is correct"),
+            ),
+            None => ProgressBar::no_length().with_style(
+                ProgressStyle::with_template("{spinner} {elapsed}  {human_pos} done  {msg}")
+                    .expect("the template is correct"),
+            ),
+        };
+        Progress { bar, follower, seen: 0 }
+    }
+
+    fn look(&mut self, shared: &Shared) {
+        if self.bar.is_hidden() {
+            return;
+        }
+        self.bar.set_position(shared.done.load(Ordering::Relaxed));
+        // Only what a person sees depends on it.
+        let Ok(news) = self.follower.look(self.seen) else { return };
+        let Some((second, counters)) = news.seconds.last_key_value() else { return };
+        if *second < self.seen {
+            return;
+        }
+        self.seen = *second;
+        let messages = counters.counter(sinkd::stats::Counter::Messages);
+        let newest = news.histograms.iter().rev();
+        let times =
+            newest.clone().find(|(metric, at, _)| (*metric, at) == (Metric::Transaction, second));
+        let open = shared.open.load(Ordering::Relaxed);
+        let mut message = format!("{messages}/s over {open} connections");
+        if let Some((_, _, histogram)) = times {
+            let at = |quantile| {
+                crate::stats::value(
+                    Some(Metric::Transaction),
+                    histogram.value_at_quantile(quantile),
+                )
+            };
+            message += &format!(", p50 {}, p99 {}, max {}", at(0.5), at(0.99), at(1.0));
+        }
+        self.bar.set_message(message);
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}

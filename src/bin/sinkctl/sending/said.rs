@@ -1,0 +1,170 @@
+//! What came of sending: for a person, as one JSON object, as a log of histograms, as a page.
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::Serialize;
+use sinkd::sender::{Report, Tally};
+
+use super::Records;
+use crate::print::harmless;
+use crate::{Finding, Out};
+
+/// Failures shown to a person.
+const FAILURES_MAX: usize = 12;
+
+/// Where it goes, besides the screen.
+#[derive(Debug, Default, clap::Args)]
+pub struct Wanted {
+    /// One JSON object; what stats --json says is its key stats.
+    #[arg(long)]
+    pub json: bool,
+    /// Also write the histograms of each second, as an HdrHistogram interval log.
+    #[arg(long, value_name = "FILE")]
+    pub hlog: Option<PathBuf>,
+    /// Also write a page with plots, as report does.
+    #[arg(long, value_name = "FILE")]
+    pub page: Option<PathBuf>,
+    /// Keep what was recorded in this new folder: stats, report, compare and assert read it by
+    /// --data.
+    #[arg(long, value_name = "DIR")]
+    pub records: Option<PathBuf>,
+}
+
+/// In `--json`. Keys keep their meaning.
+#[derive(Serialize)]
+struct Object<'a> {
+    begun: u64,
+    accepted: u64,
+    partly: u64,
+    deferred: u64,
+    rejected: u64,
+    not_sent: u64,
+    unknown: u64,
+    recipients: u64,
+    refused_recipients: u64,
+    bytes: u64,
+    connections: u64,
+    seconds: f64,
+    /// Why sending ended early; null: it did not.
+    error: Option<&'a str>,
+    failures: Vec<Failed<'a>>,
+    stats: serde_json::Value,
+}
+
+#[derive(Serialize)]
+struct Failed<'a> {
+    what: &'a str,
+    count: u64,
+    example: &'a str,
+}
+
+/// Says what came of it, in each way that is wanted. It holds if every message was taken for every
+/// recipient, and sending came to its end.
+pub fn say(
+    report: &Report,
+    records: &Records,
+    title: &str,
+    wanted: &Wanted,
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
+    let Tally { begun, accepted, .. } = report.tally;
+    if let Some(path) = &wanted.hlog {
+        write_log(records.path(), path)?;
+    }
+    if let Some(path) = &wanted.page {
+        let page = crate::report::page_of(records.path(), title)?;
+        std::fs::write(path, page)
+            .with_context(|| format!("{}: can't be written", path.display()))?;
+    }
+    if wanted.json {
+        writeln!(out, "{}", serde_json::to_string(&object(report, records)?)?)?;
+    } else {
+        print(report, title, out)?;
+        if report.tally.taken() > 0 {
+            crate::stats::print_all(records.path(), out)?;
+        }
+    }
+    if let Some(error) = &report.error {
+        eprintln!("sinkctl: {error}");
+    }
+    let is_good = report.error.is_none() && accepted == begun;
+    Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+fn object<'a>(report: &'a Report, records: &Records) -> anyhow::Result<Object<'a>> {
+    let tally = &report.tally;
+    let failures = tally.failures.iter();
+    Ok(Object {
+        begun: tally.begun,
+        accepted: tally.accepted,
+        partly: tally.partly,
+        deferred: tally.deferred,
+        rejected: tally.rejected,
+        not_sent: tally.not_sent,
+        unknown: tally.unknown,
+        recipients: tally.recipients,
+        refused_recipients: tally.refused_recipients,
+        bytes: tally.bytes,
+        connections: tally.connections,
+        seconds: report.seconds,
+        error: report.error.as_deref(),
+        failures: failures
+            .map(|(what, f)| Failed { what, count: f.count, example: &f.example })
+            .collect(),
+        stats: crate::stats::json_of(records.path())?,
+    })
+}
+
+fn print(report: &Report, title: &str, out: &mut Out) -> anyhow::Result<()> {
+    let tally = &report.tally;
+    writeln!(out, "{title}, {:.1} s, {} connections", report.seconds, tally.connections)?;
+    let others = [
+        ("taken for some recipients only", tally.partly),
+        ("deferred", tally.deferred),
+        ("rejected", tally.rejected),
+        ("not sent", tally.not_sent),
+        ("sent whole, but not answered: they may be there", tally.unknown),
+    ];
+    write!(out, "{} of {} messages taken", tally.accepted, tally.begun)?;
+    for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
+        write!(out, "; {n} {what}")?;
+    }
+    writeln!(out)?;
+    let mut failures: Vec<_> = tally.failures.iter().collect();
+    failures.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.count));
+    for (what, failure) in failures.iter().take(FAILURES_MAX) {
+        writeln!(out, "failed   {what} x{}: {}", failure.count, harmless(&failure.example))?;
+    }
+    if failures.len() > FAILURES_MAX {
+        writeln!(out, "         and {} other sorts", failures.len() - FAILURES_MAX)?;
+    }
+    Ok(())
+}
+
+/// Puts the interval logs of the hours one behind the other; what stands before the intervals is
+/// that of the first.
+fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
+    let mut logs = Vec::new();
+    for entry in std::fs::read_dir(folder.join("stats"))? {
+        let file = entry?.path();
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.ends_with(".hlog") && !name.ends_with(".hour.hlog") {
+            logs.push(file);
+        }
+    }
+    logs.sort();
+    let mut text = String::new();
+    for log in logs {
+        let log = std::fs::read_to_string(log)?;
+        let is_interval = |line: &&str| line.starts_with("Tag=");
+        match text.is_empty() {
+            true => text = log,
+            false => log.lines().filter(is_interval).for_each(|line| {
+                text.push_str(line);
+                text.push('\n');
+            }),
+        }
+    }
+    std::fs::write(path, text).with_context(|| format!("{}: can't be written", path.display()))
+}
