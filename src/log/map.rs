@@ -264,20 +264,22 @@ impl RecordsView {
     }
 
     /// The octets of `range`: of a record that is published, and of nothing else.
+    ///
+    /// Nobody stores to them while the slice lives, for a published record never changes
+    /// (docs/segment-format.md): sealing punches out only what belongs to no record; a flush that
+    /// failed makes zeros only of slots that were not published, recovery only of slots that don't
+    /// check; `rm` writes another file; pruning unlinks this one, which leaves its octets to those
+    /// who have it open. Who makes a dropped segment the next one needs the exclusive lock, which
+    /// our shared one denies as long as `_file` is open. Nor does the file end before its records:
+    /// its length never changes from creation to unlink, and `new` looked. As with every map, a
+    /// program that isn't ours and writes there breaks the promise.
     pub(crate) fn record(&self, range: Range<u64>) -> &[u8] {
         let len = range.end.checked_sub(range.start).expect("a range goes forward");
         let is_inside = range.start >= RECORDS_AT && range.end <= self.raw.len() as u64;
         assert!(is_inside, "inside the records");
-        // SAFETY: the assertions put the range inside the map and behind the header pages. Nobody
-        // stores to it while the slice lives: the record is published, and a published record
-        // never changes (docs/segment-format.md); sealing punches out only what belongs to no
-        // record, a flush that failed makes zeros only of slots that were not published, recovery
-        // only of slots that don't check; `rm` writes another file, and pruning unlinks this one,
-        // which leaves its octets to those who have it open. The one who writes into old files
-        // makes a dropped segment the next one, and for that needs the exclusive lock, which our
-        // shared one denies as long as `_file` is open. It is not a hole behind the file's end,
-        // which would be a signal: the length never changes from creation to unlink, and `new`
-        // looked. As with every map, a program that isn't ours and writes here breaks the promise.
+        // SAFETY: the assertions put the range inside the map and behind the header pages, the
+        // caller into a published record. What it holds is stable, and there, for the reasons
+        // above; the map lives as long as `self`.
         unsafe {
             let start = self.raw.as_ptr().add(range.start as usize);
             std::slice::from_raw_parts(start, len as usize)

@@ -184,7 +184,7 @@ pub struct Replay {
     /// The name given in EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
     pub helo: String,
-    /// Send BDAT where the target announces CHUNKING.
+    /// Send BDAT where the target announces CHUNKING, also what came by DATA.
     #[arg(long)]
     pub chunking: bool,
     /// The host of --to is a public one, and real people may get this mail: it is meant.
@@ -196,9 +196,8 @@ pub struct Replay {
     /// Say what would be sent, and send nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// One JSON object.
-    #[arg(long)]
-    pub json: bool,
+    #[command(flatten)]
+    pub wanted: crate::sending::Wanted,
 }
 
 /// How fast a replay is.

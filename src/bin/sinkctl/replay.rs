@@ -3,9 +3,9 @@ mod choose;
 mod shown;
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -18,12 +18,13 @@ use sinkd::sender::replay::{
     writes_into,
 };
 use sinkd::sender::target::{Address, connectable};
-use sinkd::sender::{self, Report, Settings, Shared};
+use sinkd::sender::{self, Report, Settings};
 use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::args::{Connections, Replay, Speed};
 use crate::progress::{Bar, Interruptible, watched};
+use crate::sending::{self, Records};
 use crate::{Finding, Out, report_unreadable};
 use shown::Intent;
 
@@ -81,8 +82,11 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let tally = Arc::new(Tally::default());
     let feed = Feed::new(plan, content, manner, resume, tally.clone());
     let settings = settings(replay, address, connections);
-    let (report, is_stopped) = send(&settings, feed, &tally, &survey)?;
-    let is_all = tell(replay, &tally, &report, is_stopped, out)?;
+    let records = Records::new(replay.wanted.records.as_deref())?;
+    let (report, shared) =
+        sending::send(&settings, vec![Box::new(feed)], &records, Some(survey.messages))?;
+    let is_stopped = shared.stop.load(Ordering::Relaxed);
+    let is_all = tell(replay, &Sent { report, records, is_stopped }, &tally, out)?;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
 
@@ -234,7 +238,7 @@ fn settings(replay: &Replay, address: Address, connections: sender::Connections)
 fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
     let replay = intent.replay;
     if replay.dry_run {
-        if replay.json {
+        if replay.wanted.json {
             writeln!(out, "{}", intent.to_json())?;
         } else {
             intent.lines(folder).iter().try_for_each(|line| writeln!(out, "{line}"))?;
@@ -242,7 +246,7 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
         return Ok(false);
     }
     let mut err = std::io::stderr().lock();
-    if !replay.json {
+    if !replay.wanted.json {
         intent.lines(folder).iter().try_for_each(|line| writeln!(err, "{line}"))?;
     }
     let stdin = std::io::stdin();
@@ -261,73 +265,28 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
     Ok(is_yes)
 }
 
-/// Sends it all. Was it stopped by Ctrl-C?
-fn send(
-    settings: &Settings,
-    feed: Feed<'static>,
-    tally: &Tally,
-    survey: &Survey,
-) -> anyhow::Result<(Report, bool)> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let _interruptible = Interruptible::new(&stop)?;
-    let records = Records::make()?;
-    let shared = Arc::new(Shared::default());
-    let bar = Bar::new(survey.messages, "messages");
-    let report = watched(
-        || {
-            shared.stop.store(stop.load(Ordering::Relaxed), Ordering::Relaxed);
-            bar.at(tally.ended());
-        },
-        || sender::run(settings, vec![Box::new(feed)], &records.0, &shared),
-    )?;
-    Ok((report, stop.load(Ordering::Relaxed)))
-}
-
-/// A folder for what the sender records, as long as it sends.
-struct Records(PathBuf);
-
-impl Records {
-    fn make() -> anyhow::Result<Records> {
-        let name = format!("sinkctl-replay-{}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir(&path).with_context(|| path.display().to_string())?;
-        Ok(Records(path))
-    }
-}
-
-impl Drop for Records {
-    fn drop(&mut self) {
-        // What can't be removed is in the folder for temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Says what has become of it. Was everything sent, and taken?
-fn tell(
-    replay: &Replay,
-    tally: &Tally,
-    report: &Report,
-    is_stopped: bool,
-    out: &mut Out,
-) -> anyhow::Result<bool> {
-    if replay.json {
-        writeln!(out, "{}", shown::to_json(tally, report))?;
-    } else {
-        shown::lines(tally, report, out)?;
-    }
+fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
+    let Sent { report, records, is_stopped } = sent;
+    let title = format!("replay to {}", replay.to);
+    sending::say_with(report, records, &title, &replay.wanted, &shown::more(tally), out)?;
     out.flush()?;
-    if let Some(error) = &report.error {
-        eprintln!("sinkctl: {error}");
-    }
-    if is_stopped {
+    if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
     }
     let is_all = tally.is_all_accepted() && report.error.is_none() && !is_stopped;
     let rest = tally.ended() - tally.count(Kind::Accepted) - tally.count(Kind::Refused);
     if let Some(path) = &replay.resume
-        && (rest > 0 || is_stopped || report.error.is_some())
+        && (rest > 0 || *is_stopped || report.error.is_some())
     {
         eprintln!("sinkctl: the same command goes on where it ended (--resume {})", path.display());
     }
     Ok(is_all && tally.count(Kind::Unwritten) == 0)
+}
+
+/// What came of sending.
+struct Sent {
+    report: Report,
+    records: Records,
+    is_stopped: bool,
 }

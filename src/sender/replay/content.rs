@@ -68,6 +68,7 @@ impl<'a> Content<'a> {
         let filled = self.rewriting.fill(&envelope, only, mail)?;
         self.marks.write(slot, &mut mail.head);
         mail.form = form(slot, &payload);
+        mail.chunked = slot.facts.chunked;
         mail.body = payload;
         Ok(filled)
     }

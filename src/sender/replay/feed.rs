@@ -1,5 +1,5 @@
-//! The source of a replay: gives messages their moment, content and envelope, and keeps the books of
-//! what became of them.
+//! The source of a replay: gives messages their moment, content and envelope, and keeps the books
+//! of what became of them.
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -401,7 +401,12 @@ impl Books {
         // In the order in which it happened: what came before goes first.
         self.write_outcomes();
         let resume = self.resume.as_mut().expect("it was there");
-        Ok(if set.is_empty() { resume.flush()? } else { resume.given(&set)? })
+        if set.is_empty() {
+            resume.flush()?
+        } else {
+            resume.given(&set)?
+        }
+        Ok(())
     }
 
     fn done(&mut self, id: MessageId) {

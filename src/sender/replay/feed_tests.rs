@@ -1,3 +1,4 @@
+//! A replay against targets that do anything.
 use super::*;
 use crate::log::reader::{Folder, Span};
 use crate::sender::replay::testkit::{folder, stored};
@@ -201,8 +202,8 @@ impl Target {
         for (at, (path, _)) in mail.recipients().enumerate() {
             let key = (subject.clone(), String::from_utf8(path.to_vec()).unwrap());
             let code = match answer {
-                Answer::Some4xx if (seed + at) % 2 == 0 => 451,
-                Answer::Refuse if (seed + at) % 3 == 0 => 550,
+                Answer::Some4xx if (seed + at).is_multiple_of(2) => 451,
+                Answer::Refuse if (seed + at).is_multiple_of(3) => 550,
                 Answer::NotSent | Answer::LostNotTaken => 0,
                 _ => 250,
             };

@@ -6,8 +6,8 @@
 //!                Resume (what was sent) ◀──────────────┴───────┘
 //! ```
 //!
-//! Invariants: a message is given to the sender only after the resume file knows, so that nothing is
-//! sent twice unnoticed; content goes from the map to the socket, after its checksum has been
+//! Invariants: a message is given to the sender only after the resume file knows, so that nothing
+//! is sent twice unnoticed; content goes from the map to the socket, after its checksum has been
 //! checked; memory does not grow with the number of messages.
 mod ahead;
 mod content;

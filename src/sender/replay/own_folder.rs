@@ -141,12 +141,19 @@ mod tests {
 
     #[test]
     fn tables_of_the_kernel_are_read() {
-        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 0100007F:0401 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 11 1 0 100 0 0 10 0
-   1: 00000000:0402 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1000        0 12 1 0 100 0 0 10 0
-   2: 0100007F:0403 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 13 1 0 100 0 0 10 0
-   3: 00000000000000000000000001000000:0401 00000000000000000000000000000000:0000 0A 0:0 0:0 0 1000 0 14 1
-   4: bad";
+        // As far as it is read: the columns behind `inode` are left out.
+        let row = |local: &str, state: &str, inode: u32| {
+            format!("0: {local} 00000000:0000 {state} 0:0 00:0 00000000 1000 0 {inode}\n")
+        };
+        let table = [
+            "  sl  local_address rem_address   st tx_queue ... inode\n".to_owned(),
+            row("0100007F:0401", "0A", 11),
+            row("00000000:0402", "0A", 12),
+            row("0100007F:0403", "01", 13),
+            row("00000000000000000000000001000000:0401", "0A", 14),
+            "4: bad".to_owned(),
+        ]
+        .concat();
         for (address, expected) in [
             ("127.0.0.1:1025", &[11][..]),
             ("[::ffff:127.0.0.1]:1025", &[11]),
@@ -156,7 +163,7 @@ mod tests {
             ("127.0.0.2:1026", &[12]),
             ("127.0.0.1:1027", &[]), // a connection
         ] {
-            assert_eq!(tcp_listeners(table, address.parse().unwrap()), expected, "{address}");
+            assert_eq!(tcp_listeners(&table, address.parse().unwrap()), expected, "{address}");
         }
         let table = "Num       RefCount Protocol Flags    Type St Inode Path
 0000000000000000: 00000002 00000000 00010000 0001 01 21 /run/a b.sock

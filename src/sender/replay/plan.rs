@@ -75,8 +75,8 @@ fn find(folder: &Folder, id: MessageId) -> Result<Slot, ReadError> {
     if slot.is_message() { Ok(slot) } else { Err(ReadError::NoSuchMessage { id }) }
 }
 
-/// Puts ids into the order of a listing, each once; those that name nothing come first. Costs a read
-/// for each.
+/// Puts ids into the order of a listing, each once; those that name nothing come first. Costs a
+/// read for each.
 pub fn in_order(folder: &Folder, ids: Vec<MessageId>) -> Vec<MessageId> {
     let key = |id: MessageId| {
         let received_at_ns = find(folder, id).map_or(0, |slot| slot.facts.received_at_ns);

@@ -45,7 +45,7 @@ pub struct Before {
     pub done: IdSet,
     /// Of these, something; they are sent again.
     pub remaining: BTreeMap<MessageId, Box<[u32]>>,
-    /// Of these it isn't known whether they were taken: they are sent again, and may be there twice.
+    /// Of these it isn't known whether they were taken: sent again, they may be there twice.
     /// Only the target's answer for all that remains of one takes it out.
     pub unknown: IdSet,
 }
@@ -445,7 +445,7 @@ mod tests {
     }
 
     proptest! {
-        /// Cut anywhere, it tells of no message more than was said, and forgets none that was given.
+        /// Cut anywhere, it tells no more than was said, and forgets none that was given.
         #[test]
         fn it_is_safe_to_cut(
             steps in prop::collection::vec((0u8..4, 0u32..20), 1..40),
@@ -469,7 +469,7 @@ mod tests {
             let end = (HEADER.len() + cut).min(text.len());
             std::fs::write(&path, &text[..end]).unwrap();
             let whole = text[HEADER.len()..end].matches('\n').count();
-            let (mut done, mut given, mut unknown) = <(BTreeSet<_>, BTreeSet<_>, BTreeSet<_>)>::default();
+            let [mut done, mut given, mut unknown] = [const { BTreeSet::new() }; 3];
             for (what, slot) in &steps[..whole] {
                 let id = MessageId { segment: 1, slot: *slot };
                 match what {

@@ -52,8 +52,8 @@ impl Retries {
         self.retry.times > 0
     }
 
-    /// Takes a message that has `again.tries` behind it, at `now_ns`. Gives it back where it has had
-    /// all of its tries, or too many wait already.
+    /// Takes a message that has `again.tries` behind it, at `now_ns`. Gives it back where it has
+    /// had all of its tries, or too many wait already.
     pub fn put(&mut self, again: Again, now_ns: u64) -> Result<(), Again> {
         if again.tries > self.retry.times || self.waiting.is_full() {
             return Err(again);

@@ -16,6 +16,9 @@ pub struct Rewriting {
     pub to_domain: Option<Vec<u8>>,
 }
 
+/// A forward-path, and its parameters.
+type Recipient<'a> = (Vec<u8>, &'a [u8]);
+
 /// What came of it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filled {
@@ -81,7 +84,7 @@ impl Rewriting {
         &self,
         envelope: &Decoded<'a>,
         only: Option<&[u32]>,
-    ) -> Result<Vec<(Vec<u8>, &'a [u8])>, Unsendable> {
+    ) -> Result<Vec<Recipient<'a>>, Unsendable> {
         let mut recipients = Vec::new();
         for (at, recipient) in (0..).zip(envelope.recipients()) {
             if only.is_some_and(|only| only.binary_search(&at).is_err()) {
@@ -113,7 +116,7 @@ impl Rewriting {
     }
 
     /// Those of the original are none of our doing.
-    fn duplicates(&self, mut recipients: Vec<(Vec<u8>, &[u8])>) -> u32 {
+    fn duplicates(&self, mut recipients: Vec<Recipient<'_>>) -> u32 {
         if self.recipients.is_none() && self.to_domain.is_none() {
             return 0;
         }

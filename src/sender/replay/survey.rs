@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use super::plan::{Selection, left_ns};
 use super::resume::Before;
-use crate::log::StorageMode;
-use crate::log::reader::{Folder, ReadError};
+use crate::log::reader::{Folder, ReadError, Segment};
+use crate::log::{Slot, StorageMode};
 use crate::smtp::envelope::decode;
 
 /// Messages that are looked at. Of more, the rest is estimated: it should be shown within a second.
@@ -59,60 +59,85 @@ pub fn survey(
     looking: &Looking,
 ) -> Result<Survey, ReadError> {
     let all = selection.len(folder)?;
-    let mut survey = Survey { left_ns: u64::MAX..0, is_exact: true, ..Survey::default() };
-    let (mut sessions, mut envelope, mut sampled) = (HashSet::new(), Vec::new(), 0);
+    let mut view = View::default();
     let every = all.min(LOOKED_AT_MAX).div_ceil(ENVELOPES_MAX).max(1);
     let mut seen = 0;
     for slot in selection.messages(folder)? {
         if seen >= LOOKED_AT_MAX || looking.stop.load(Ordering::Relaxed) {
-            survey.is_exact = false;
+            view.is_cut = true;
             break;
         }
         seen += 1;
         looking.messages.store(seen, Ordering::Relaxed);
-        let Ok(slot) = slot else {
-            survey.unreadable += 1;
-            continue;
+        let Some(slot) = view.take(slot, before) else { continue };
+        let Ok(segment) = folder.segment(slot.id.segment) else { continue };
+        view.sessions.insert((segment.identity().start_count, slot.facts.session));
+        if seen.is_multiple_of(every) {
+            view.take_envelope(&segment, &slot);
+        }
+    }
+    let last = if view.is_cut { selection.last(folder)? } else { None };
+    Ok(view.end(all, seen, last))
+}
+
+/// What was seen so far.
+#[derive(Default)]
+struct View {
+    survey: Survey,
+    sessions: HashSet<(u32, u64)>,
+    envelope: Vec<u8>,
+    /// Messages whose envelope was read.
+    sampled: u64,
+    /// There are more than were looked at.
+    is_cut: bool,
+}
+
+impl View {
+    /// Gives it back if it is to be sent.
+    fn take(&mut self, slot: Result<Slot, ReadError>, before: &Before) -> Option<Slot> {
+        let survey = &mut self.survey;
+        let count = match &slot {
+            Err(_) => &mut survey.unreadable,
+            Ok(slot) if before.done.contains(slot.id) => &mut survey.before,
+            Ok(slot) if slot.facts.mode != StorageMode::Full => &mut survey.not_stored,
+            Ok(slot) => {
+                let left_ns = left_ns(slot);
+                let Range { start, end } = survey.left_ns;
+                let first = if survey.messages == 0 { left_ns } else { start.min(left_ns) };
+                survey.left_ns = first..end.max(left_ns);
+                survey.messages += 1;
+                survey.octets += u64::from(slot.facts.message_bytes);
+                return Some(*slot);
+            }
         };
-        if before.done.contains(slot.id) {
-            survey.before += 1;
-            continue;
-        }
-        if slot.facts.mode != StorageMode::Full {
-            survey.not_stored += 1;
-            continue;
-        }
-        survey.messages += 1;
-        survey.octets += u64::from(slot.facts.message_bytes);
-        let left_ns = left_ns(&slot);
-        survey.left_ns.start = survey.left_ns.start.min(left_ns);
-        survey.left_ns.end = survey.left_ns.end.max(left_ns);
-        let segment = folder.segment(slot.id.segment);
-        if let Ok(segment) = &segment {
-            sessions.insert((segment.identity().start_count, slot.facts.session));
-        }
-        if seen % every == 0
-            && let Ok(segment) = segment
-            && let Ok(envelope) = segment.envelope(&slot, &mut envelope)
+        *count += 1;
+        None
+    }
+
+    fn take_envelope(&mut self, segment: &Segment, slot: &Slot) {
+        if let Ok(envelope) = segment.envelope(slot, &mut self.envelope)
             && let Ok(envelope) = decode(envelope)
         {
-            sampled += 1;
-            survey.recipients += u64::from(envelope.recipients_count());
+            self.sampled += 1;
+            self.survey.recipients += u64::from(envelope.recipients_count());
         }
     }
-    survey.sessions = sessions.len() as u64;
-    survey.is_recipients_exact = survey.is_exact && sampled == survey.messages;
-    survey.recipients = scaled(survey.recipients, survey.messages, sampled);
-    if !survey.is_exact {
-        survey.estimate(all, seen);
-        if let Some(last) = selection.last(folder)? {
+
+    /// `all`: messages, of which so many were seen; `last`: the last of them, if it wasn't.
+    fn end(self, all: u64, seen: u64, last: Option<Slot>) -> Survey {
+        let mut survey = self.survey;
+        survey.sessions = self.sessions.len() as u64;
+        survey.is_exact = !self.is_cut;
+        survey.is_recipients_exact = survey.is_exact && self.sampled == survey.messages;
+        survey.recipients = scaled(survey.recipients, survey.messages, self.sampled);
+        if self.is_cut {
+            survey.estimate(all, seen);
+        }
+        if let Some(last) = last {
             survey.left_ns.end = survey.left_ns.end.max(left_ns(&last));
         }
+        survey
     }
-    if survey.messages == 0 {
-        survey.left_ns = 0..0;
-    }
-    Ok(survey)
 }
 
 impl Survey {

@@ -1,14 +1,12 @@
 //! What a replay is going to do, and what it has done, for a person and for a program.
-use std::io::Write;
-
 use serde_json::{Value, json};
 use sinkd::plot::Unit;
 use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
-use sinkd::sender::{Report, target::Target};
+use sinkd::sender::target::Target;
 
-use crate::Out;
 use crate::args::Replay;
 use crate::print::rfc3339;
+use crate::sending::More;
 
 /// Everything that is known before the first message leaves.
 pub struct Intent<'a> {
@@ -125,70 +123,54 @@ impl Intent<'_> {
     }
 }
 
-/// What has become of it, for a person.
-pub fn lines(tally: &Tally, report: &Report, out: &mut Out) -> anyhow::Result<()> {
-    let taken = tally.count(Kind::Accepted) + tally.count(Kind::PartlyRefused);
-    let per_s = taken as f64 / report.seconds.max(1e-9);
-    writeln!(
-        out,
-        "{} taken, for {}, {}, in {}: {} a second",
-        counted(taken, "message"),
-        counted(tally.count(Kind::RecipientsAccepted), "recipient"),
-        Unit::Bytes.text(tally.count(Kind::Octets) as f64),
-        seconds(report.seconds),
-        Unit::Number.text(per_s),
-    )?;
+/// What has become of it, beside what is said of all sending.
+pub fn more(tally: &Tally) -> More {
+    let mut keys = serde_json::Map::new();
+    for kind in Kind::ALL {
+        keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
+    }
+    for (kind, key) in [(Kind::PerhapsTwice, "perhaps_twice_ids"), (Kind::Unknown, "unknown_ids")] {
+        keys.insert(key.to_owned(), tally.told(kind).into());
+    }
+    More {
+        lines: lines(tally),
+        keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
+    }
+}
+
+fn lines(tally: &Tally) -> Vec<String> {
+    let mut lines = Vec::new();
+    let again = tally.count(Kind::Again);
+    if again > 0 {
+        let taken = tally.count(Kind::Accepted) + tally.count(Kind::PartlyRefused);
+        lines.push(format!(
+            "{} tries beyond the first; after all of them {} taken",
+            again,
+            counted(taken, "message")
+        ));
+    }
     for (kind, what) in TOLD {
         let count = tally.count(*kind);
         if count == 0 {
             continue;
         }
-        writeln!(out, "{count} {what}")?;
         let told = tally.told(*kind);
-        for one in &told {
-            writeln!(out, "  {one}")?;
-        }
+        lines.push(format!("{count} {what}"));
+        lines.extend(told.iter().map(|one| format!("  {one}")));
         if count > told.len() as u64 {
-            writeln!(out, "  and {} more", count - told.len() as u64)?;
+            lines.push(format!("  and {} more", count - told.len() as u64));
         }
     }
     for (kind, what) in [
-        (Kind::Again, "tries beyond the first"),
-        (Kind::RecipientsRefused, "recipients refused"),
         (Kind::RecipientsDuplicate, "recipients made equal to another one of their message"),
-        (Kind::Before, "sent before"),
+        (Kind::Before, "sent before, says the resume file"),
     ] {
         let count = tally.count(kind);
         if count > 0 {
-            writeln!(out, "{count} {what}")?;
+            lines.push(format!("{count} {what}"));
         }
     }
-    for (what, failure) in &report.tally.failures {
-        writeln!(out, "{what}: {} times, first: {}", failure.count, failure.example)?;
-    }
-    Ok(())
-}
-
-/// The same for a program. Keys keep their meaning.
-pub fn to_json(tally: &Tally, report: &Report) -> Value {
-    let failures: serde_json::Map<String, Value> = report
-        .tally
-        .failures
-        .iter()
-        .map(|(what, f)| (what.clone(), json!({ "count": f.count, "first": f.example })))
-        .collect();
-    let mut object = json!({
-        "seconds": report.seconds,
-        "connections": report.tally.connections,
-        "failures": failures,
-        "error": report.error,
-    });
-    for kind in Kind::ALL {
-        object[key(*kind)] = tally.count(*kind).into();
-    }
-    object["perhaps_twice_ids"] = tally.told(Kind::PerhapsTwice).into();
-    object["unknown_ids"] = tally.told(Kind::Unknown).into();
-    object
+    lines
 }
 
 fn key(kind: Kind) -> &'static str {
