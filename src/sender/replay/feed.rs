@@ -7,7 +7,7 @@ use super::content::{Content, Missing};
 use super::id_set::IdSet;
 use super::pace::{Moments, Pace};
 use super::plan::{Departure, Plan};
-use super::resume::{Before, Remaining, Resume};
+use super::resume::{Before, Remaining, Resume, ResumeError};
 use super::retry::{Again, Retries, Retry};
 use super::tally::{Kind, Tally};
 use crate::log::reader::ReadError;
@@ -23,6 +23,8 @@ const FLUSH_NS: u64 = 100_000_000;
 /// So many messages in a row without any answer, and there is no going on: a target that is dead
 /// should not cost each message its try.
 const UNANSWERED_MAX: u32 = 100;
+const UNANSWERED: &str = "the target has not answered for 100 messages in a row; see that it runs, \
+                          then send the rest (--resume), or try each more than once (--retry)";
 
 /// Which connections messages take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ pub struct Feed<'a> {
     now_ns: u64,
     books: Books,
     tally: Arc<Tally>,
+    /// Messages in a row.
     unanswered: u32,
 }
 
@@ -87,8 +90,8 @@ struct Books {
     /// Outcomes not yet written.
     waiting: usize,
     flushed_ns: u64,
-    /// Why there is no going on.
-    error: Option<Error>,
+    /// Why there is no going on: it can't be written.
+    error: Option<ResumeError>,
 }
 
 /// What is given next.
@@ -268,10 +271,8 @@ impl<'a> Feed<'a> {
         }
         self.books.flush();
         let synced = self.books.resume.as_mut().map(Resume::sync);
-        let error = self.books.error.take().map(|e| e.to_string());
-        let error = error.or(synced.and_then(Result::err).map(|e| e.to_string()));
-        if let Some(error) = error {
-            self.tally.tell(Kind::Unwritten, || error);
+        if let Some(error) = self.books.error.take().or(synced.and_then(Result::err)) {
+            self.tally.tell(Kind::Unwritten, || error.to_string());
         }
     }
 }
@@ -280,7 +281,10 @@ impl Source for Feed<'_> {
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
         loop {
             if let Some(error) = self.books.error.take() {
-                return Err(error);
+                return Err(error.into());
+            }
+            if self.unanswered >= UNANSWERED_MAX && !self.retries.may_come() {
+                return Err(UNANSWERED.into());
             }
             let order = match self.turn()? {
                 Some(Turn::Planned(due_ns, departure)) => self.planned(due_ns, departure, mail),
@@ -314,13 +318,6 @@ impl Source for Feed<'_> {
             self.settle(it, verdict);
         }
         self.unanswered = if outcome.end == End::Answered { 0 } else { self.unanswered + 1 };
-        if self.unanswered >= UNANSWERED_MAX && !self.retries.may_come() {
-            let error = format!(
-                "the target has not answered for {UNANSWERED_MAX} messages in a row; see that it \
-                 runs, then go on with the resume file, or with --retry"
-            );
-            self.books.error.get_or_insert(error.into());
-        }
         let is_quiet = self.under_way.is_empty();
         self.books.ended(self.now_ns, is_quiet);
     }
@@ -456,7 +453,7 @@ impl Books {
     fn flush(&mut self) {
         self.write_outcomes();
         if let Some(Err(error)) = self.resume.as_mut().map(Resume::flush) {
-            self.error.get_or_insert(error.into());
+            self.error.get_or_insert(error);
         }
     }
 }
