@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod alarm;
+pub mod blast;
 mod clock;
 mod conn;
 mod engine;

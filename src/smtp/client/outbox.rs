@@ -4,6 +4,20 @@ use std::io::IoSlice;
 
 use super::mail::Mail;
 
+/// Appends a number in decimal.
+pub(super) fn number(number: u64, out: &mut Vec<u8>) {
+    let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        if rest == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(&digits[at..]);
+}
+
 #[derive(Debug, Clone, Copy)]
 enum Piece {
     /// The next so many octets of `text`.
@@ -39,28 +53,22 @@ impl Outbox {
         self.text.len() - self.text_at
     }
 
-    /// Appends octets.
-    pub fn text(&mut self, octets: &[u8]) {
-        self.text.extend_from_slice(octets);
-        self.queued += octets.len() as u64;
+    /// Appends what `write` appends.
+    #[inline]
+    pub fn compose(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        let before = self.text.len();
+        write(&mut self.text);
+        let octets = self.text.len() - before;
+        self.queued += octets as u64;
         match self.pieces.back_mut() {
-            Some(Piece::Text(len)) => *len += octets.len(),
-            _ => self.pieces.push_back(Piece::Text(octets.len())),
+            Some(Piece::Text(len)) => *len += octets,
+            _ => self.pieces.push_back(Piece::Text(octets)),
         }
     }
 
-    /// Appends a number in decimal.
-    pub fn number(&mut self, number: u64) {
-        let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
-        loop {
-            at -= 1;
-            digits[at] = b'0' + (rest % 10) as u8;
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.text(&digits[at..]);
+    /// Appends octets.
+    pub fn text(&mut self, octets: &[u8]) {
+        self.compose(|text| text.extend_from_slice(octets));
     }
 
     /// Appends the content of `mail`, by a name of it that `slices` and `wrote` know.

@@ -16,7 +16,7 @@ use std::io::IoSlice;
 
 use super::announced::Announced;
 use super::mail::Mail;
-use super::outbox::Outbox;
+use super::outbox::{Outbox, number};
 use super::reply::{Line, ReplyError, ReplyReader};
 
 /// Commands that wait to be written beyond which no more are queued.
@@ -606,16 +606,18 @@ impl<T: Copy> Session<T> {
 
     fn write_mail(&mut self) {
         let Some(transaction) = self.transactions.back_mut() else { return };
-        let (out, mail) = (&mut self.outbox, &transaction.mail);
-        out.text(b"MAIL FROM:<");
-        out.text(mail.reverse_path());
-        out.text(b">");
-        if self.announced.size {
-            out.text(b" SIZE=");
-            out.number(mail.octets());
-        }
-        write_parameters(out, &self.announced, mail.parameters());
-        out.text(b"\r\n");
+        let (announced, mail) = (&self.announced, &transaction.mail);
+        self.outbox.compose(|out| {
+            out.extend_from_slice(b"MAIL FROM:<");
+            out.extend_from_slice(mail.reverse_path());
+            out.push(b'>');
+            if announced.size {
+                out.extend_from_slice(b" SIZE=");
+                number(mail.octets(), out);
+            }
+            write_parameters(out, announced, mail.parameters());
+            out.extend_from_slice(b"\r\n");
+        });
         transaction.pending += 1;
         transaction.todo = Todo::Rcpt(0);
         self.expect(Phase::Mail);
@@ -628,11 +630,14 @@ impl<T: Copy> Session<T> {
             return;
         }
         let (path, parameters) = transaction.mail.recipient(at);
-        self.outbox.text(b"RCPT TO:<");
-        self.outbox.text(path);
-        self.outbox.text(b">");
-        write_parameters(&mut self.outbox, &self.announced, parameters);
-        self.outbox.text(b"\r\n");
+        let announced = &self.announced;
+        self.outbox.compose(|out| {
+            out.extend_from_slice(b"RCPT TO:<");
+            out.extend_from_slice(path);
+            out.push(b'>');
+            write_parameters(out, announced, parameters);
+            out.extend_from_slice(b"\r\n");
+        });
         transaction.pending += 1;
         transaction.todo = Todo::Rcpt(at + 1);
         self.expect(Phase::Rcpt);
@@ -647,9 +652,11 @@ impl<T: Copy> Session<T> {
             transaction.todo = Todo::Content;
             return self.expect(Phase::Data);
         }
-        self.outbox.text(b"BDAT ");
-        self.outbox.number(transaction.mail.wire_bytes());
-        self.outbox.text(b" LAST\r\n");
+        self.outbox.compose(|out| {
+            out.extend_from_slice(b"BDAT ");
+            number(transaction.mail.wire_bytes(), out);
+            out.extend_from_slice(b" LAST\r\n");
+        });
         self.outbox.content(name, &transaction.mail);
         transaction.todo = Todo::Nothing;
         transaction.end_of_data = Some(self.outbox.queued());
@@ -665,14 +672,14 @@ impl<T> Transaction<T> {
 }
 
 /// `parameters`: with a space between them; those the server knows nothing about are left out.
-fn write_parameters(out: &mut Outbox, announced: &Announced, parameters: &[u8]) {
+fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
     if parameters.is_empty() {
         return;
     }
     for parameter in parameters.split(|octet| *octet == b' ') {
         if announced.allows(parameter) {
-            out.text(b" ");
-            out.text(parameter);
+            out.push(b' ');
+            out.extend_from_slice(parameter);
         }
     }
 }

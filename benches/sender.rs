@@ -1,0 +1,69 @@
+//! What a made-up message costs its sender: built-in content, sizes drawn, templates.
+use std::hint::black_box;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use sinkd::config::parse_bytes;
+use sinkd::sender::blast::list::List;
+use sinkd::sender::blast::recipients::Recipients;
+use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::blast::template::{Names, Template};
+use sinkd::sender::blast::{Blast, Content, Plan, Settings};
+use sinkd::sender::source::{Next, Source};
+use sinkd::smtp::client::Mail;
+
+fn source(content: Content, recipients: Recipients) -> Blast {
+    let settings = Settings {
+        seed: 1,
+        run_id: None,
+        date: "Sat, 21 Nov 2026 10:00:00 +0000".into(),
+        from: "news@sender.example".into(),
+        recipients,
+        content,
+        attachments: Vec::new(),
+        count: None,
+        pace: None,
+    };
+    Plan::new(settings).unwrap().source(0, 2)
+}
+
+fn made_up() -> Recipients {
+    Recipients::made_up("example.com", 1_000_000).unwrap()
+}
+
+fn next(source: &mut Blast, mail: &mut Mail) -> u64 {
+    mail.clear();
+    assert!(matches!(source.next(mail), Ok(Next::Mail(_))));
+    mail.octets()
+}
+
+fn messages(c: &mut Criterion) {
+    let mut group = c.benchmark_group("blast");
+    let template = |text: String, recipients: Recipients| {
+        let columns = recipients.list().map_or(&[][..], |list| list.columns());
+        let template = Template::parse(&Names { file: "t", columns }, text.as_bytes()).unwrap();
+        source(Content::Template(template), recipients)
+    };
+    let sizes = |text| Content::MadeUp(Sizes::parse(text, parse_bytes).unwrap());
+    let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
+    let lines = "A line of the newsletter, as long as such lines are.\n".repeat(30);
+    let header = "Subject: News {{seq}}\nMIME-Version: 1.0\n\n";
+    let personal = format!("{header}Hello {{{{col:name}}}},\n{lines}{{{{uuid}}}}\n");
+    for (name, mut source, least) in [
+        ("2K", source(sizes("2K"), made_up()), 2048),
+        ("mixed", source(sizes("mixed"), made_up()), 2048),
+        ("lognormal", source(sizes("lognormal:20K,1.2"), made_up()), 400),
+        ("template header only", template(format!("{header}{lines}"), made_up()), 1700),
+        ("template to its end", template(personal, Recipients::listed(list)), 1700),
+    ] {
+        let mut mail = Mail::default();
+        for _ in 0..1000 {
+            let octets = next(&mut source, &mut mail);
+            assert!(octets >= least && (name != "2K" || octets == least), "{name}: {octets}");
+        }
+        group.bench_function(name, |b| b.iter(|| next(black_box(&mut source), &mut mail)));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, messages);
+criterion_main!(benches);

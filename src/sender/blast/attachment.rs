@@ -1,0 +1,161 @@
+//! Attachments: files, and made-up ones, encoded once.
+use std::path::Path;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use super::random::{Purpose, Random};
+
+/// Octets of what is attached, at most.
+pub const ATTACHMENT_BYTES_MAX: u64 = 48 << 20;
+
+/// Octets that make a line of base64: 76 (RFC 2045 6.8).
+const LINE_BYTES: usize = 57;
+
+/// Types by extension; anything else is `application/octet-stream`.
+const TYPES: [(&str, &str); 16] = [
+    ("csv", "text/csv"),
+    ("docx", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    ("gif", "image/gif"),
+    ("htm", "text/html"),
+    ("html", "text/html"),
+    ("ics", "text/calendar"),
+    ("jpeg", "image/jpeg"),
+    ("jpg", "image/jpeg"),
+    ("json", "application/json"),
+    ("pdf", "application/pdf"),
+    ("png", "image/png"),
+    ("svg", "image/svg+xml"),
+    ("txt", "text/plain"),
+    ("xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    ("xml", "application/xml"),
+    ("zip", "application/zip"),
+];
+
+/// Why a file can't be attached.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AttachmentError {
+    #[error("{file}: {error}")]
+    #[allow(missing_docs)]
+    Io { file: String, error: std::io::Error },
+    #[error("{file}: an attachment may have up to 48M; it has {bytes} octets")]
+    #[allow(missing_docs)]
+    TooLarge { file: String, bytes: u64 },
+    #[error("{file}: a name of printable ASCII without quotes is needed")]
+    #[allow(missing_docs)]
+    Name { file: String },
+}
+
+/// A part of a message: header, empty line, base64 in lines of 76, each with CRLF.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    part: Vec<u8>,
+}
+
+impl Attachment {
+    /// A file, under its name.
+    pub fn read(path: &Path) -> Result<Attachment, AttachmentError> {
+        let file = || path.display().to_string();
+        let io = |error| AttachmentError::Io { file: file(), error };
+        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        if bytes > ATTACHMENT_BYTES_MAX {
+            return Err(AttachmentError::TooLarge { file: file(), bytes });
+        }
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let is_plain = |c: char| (' '..='~').contains(&c) && c != '"' && c != '\\';
+        if name.is_empty() || !name.chars().all(is_plain) {
+            return Err(AttachmentError::Name { file: file() });
+        }
+        Ok(Attachment::new(name, &std::fs::read(path).map_err(io)?))
+    }
+
+    /// Made up: so many octets that don't compress, the same for the same seed.
+    ///
+    /// `bytes`: up to [`ATTACHMENT_BYTES_MAX`].
+    pub fn made_up(seed: u64, bytes: u64) -> Attachment {
+        let mut random = Random::new(seed, bytes, Purpose::Attachment);
+        let words = (0..bytes.min(ATTACHMENT_BYTES_MAX).div_ceil(8)).map(|_| random.bits());
+        let mut octets: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+        octets.truncate(bytes as usize);
+        Attachment::new("attachment.bin", &octets)
+    }
+
+    fn new(name: &str, octets: &[u8]) -> Attachment {
+        let extension = name.rsplit_once('.').map_or("", |(_, extension)| extension);
+        let known = TYPES.iter().find(|(of, _)| of.eq_ignore_ascii_case(extension));
+        let media_type = known.map_or("application/octet-stream", |(_, media_type)| media_type);
+        let header = format!(
+            "Content-Type: {media_type};\r\n name=\"{name}\"\r\n\
+             Content-Disposition: attachment;\r\n filename=\"{name}\"\r\n\
+             Content-Transfer-Encoding: base64\r\n\r\n"
+        );
+        let mut part = header.into_bytes();
+        part.reserve(octets.len() / LINE_BYTES * 78 + 80);
+        let mut line = [0; 76];
+        for chunk in octets.chunks(LINE_BYTES) {
+            let bytes = STANDARD.encode_slice(chunk, &mut line).expect("57 octets become 76");
+            part.extend_from_slice(&line[..bytes]);
+            part.extend_from_slice(b"\r\n");
+        }
+        Attachment { part }
+    }
+
+    /// See [`Attachment`].
+    pub fn part(&self) -> &[u8] {
+        &self.part
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decoded(attachment: &Attachment) -> Vec<u8> {
+        let text = String::from_utf8(attachment.part.clone()).unwrap();
+        let (_, base64) = text.split_once("\r\n\r\n").unwrap();
+        assert!(base64.split("\r\n").all(|line| line.len() <= 76));
+        STANDARD.decode(base64.replace("\r\n", "")).unwrap()
+    }
+
+    #[test]
+    fn a_file_comes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, media_type) in [
+            ("a.pdf", "application/pdf"),
+            ("a b.JPG", "image/jpeg"),
+            ("a", "application/octet-stream"),
+            ("a.x", "application/octet-stream"),
+        ] {
+            for bytes in [0, 1, 56, 57, 58, 1000] {
+                let octets: Vec<u8> = (0..=255).cycle().take(bytes).collect();
+                let path = folder.path().join(name);
+                std::fs::write(&path, &octets).unwrap();
+                let attachment = Attachment::read(&path).unwrap();
+                assert_eq!(decoded(&attachment), octets, "{name} {bytes}");
+                let header = String::from_utf8_lossy(attachment.part());
+                assert!(header.contains(&format!("Content-Type: {media_type};")), "{header}");
+                assert!(header.contains(&format!(" filename=\"{name}\"")), "{header}");
+            }
+        }
+    }
+
+    #[test]
+    fn made_up_ones_have_their_size() {
+        for bytes in [0, 1, 7, 8, 9, 100_000] {
+            assert_eq!(decoded(&Attachment::made_up(1, bytes)).len() as u64, bytes);
+        }
+        assert_eq!(Attachment::made_up(1, 99), Attachment::made_up(1, 99));
+        assert_ne!(Attachment::made_up(1, 99), Attachment::made_up(2, 99));
+    }
+
+    #[test]
+    fn what_can_not_be_attached_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let quoted = folder.path().join("a\"b.txt");
+        std::fs::write(&quoted, b"x").unwrap();
+        assert!(matches!(Attachment::read(&quoted), Err(AttachmentError::Name { .. })));
+        let missing = Attachment::read(&folder.path().join("none")).unwrap_err().to_string();
+        assert!(missing.contains("none: No such file"), "{missing}");
+    }
+}

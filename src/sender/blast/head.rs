@@ -1,0 +1,76 @@
+//! Header fields that say which message it is, with places for what differs.
+//!
+//! What each field means to whoever checks is written down in docs/blast.md.
+
+/// Digits of a number in the fields; zeros come first.
+pub const DIGITS: usize = 12;
+
+/// In the text of a head: here stands the number.
+pub const NUMBER: &str = "\0\0\0\0\0\0\0\0\0\0\0\0";
+
+/// In the text of a head: here stands the checksum.
+pub const CHECKSUM: &str = "\x01\x01\x01\x01\x01\x01\x01\x01";
+
+/// Octets that messages begin with, and where each has its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Head {
+    octets: Vec<u8>,
+    numbers: Vec<usize>,
+    checksum: usize,
+}
+
+impl Head {
+    /// `text`: with [`NUMBER`] anywhere and [`CHECKSUM`] once.
+    pub fn new(text: &str) -> Head {
+        let numbers = text.match_indices(NUMBER).map(|(at, _)| at).collect();
+        let checksum = text.find(CHECKSUM).expect("every head has a place for it");
+        Head { octets: text.as_bytes().to_vec(), numbers, checksum }
+    }
+
+    /// Octets of it.
+    pub fn bytes(&self) -> usize {
+        self.octets.len()
+    }
+
+    /// Appends it for one message; its checksum may still be unknown: see [`Head::put_checksum`].
+    pub fn append(&self, number: &[u8; DIGITS], out: &mut Vec<u8>) {
+        let start = out.len();
+        out.extend_from_slice(&self.octets);
+        for at in &self.numbers {
+            out[start + at..start + at + DIGITS].copy_from_slice(number);
+        }
+    }
+
+    /// `out`: begins with what [`Head::append`] wrote. `checksum`: as hexadecimal digits.
+    pub fn put_checksum(&self, checksum: [u8; 8], out: &mut [u8]) {
+        out[self.checksum..self.checksum + 8].copy_from_slice(&checksum);
+    }
+}
+
+/// Fields that every message has and no template may: which message it is, and of which run.
+pub fn marks(run_id: &str) -> String {
+    format!("X-Sequence: {NUMBER}\r\nX-Content-CRC32C: {CHECKSUM}\r\nX-Run: {run_id}\r\n")
+}
+
+/// Its field, with a name of its own for each message of each run.
+pub fn message_id(run_id: &str, from: &str) -> String {
+    let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
+    format!("Message-ID: <{NUMBER}.{run_id}@{domain}>\r\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_is_put_in_place() {
+        let head = Head::new(&(message_id("r", "a@b.example") + &marks("r")));
+        let mut out = Vec::new();
+        head.append(b"000000000042", &mut out);
+        head.put_checksum(*b"0123abcd", &mut out);
+        let expected = "Message-ID: <000000000042.r@b.example>\r\nX-Sequence: 000000000042\r\n\
+            X-Content-CRC32C: 0123abcd\r\nX-Run: r\r\n";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert_eq!(head.bytes(), expected.len());
+    }
+}

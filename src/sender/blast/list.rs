@@ -1,0 +1,342 @@
+//! A list of recipients: one address a line, or CSV with a header row (RFC 4180).
+use std::fmt;
+use std::path::Path;
+
+use crate::smtp::path::parse_forward;
+
+/// Octets of a list that is read; it takes twice that while it is, afterwards once and four octets
+/// a cell.
+pub const LIST_BYTES_MAX: u64 = 1 << 30;
+
+/// Octets of an address; RFC 5321 4.5.3.1.3 asks for 254.
+const MAILBOX_BYTES_MAX: usize = 900;
+
+/// Bad rows that are named.
+const NAMED_MAX: usize = 10;
+
+/// Octets of a bad row that are shown.
+const SHOWN_BYTES_MAX: usize = 60;
+
+/// Addresses, with what else the list says of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct List {
+    columns: Vec<String>,
+    /// Which of the columns is the address.
+    address: usize,
+    /// All cells, row by row, one behind the other.
+    text: String,
+    /// Where each cell ends.
+    ends: Vec<u32>,
+}
+
+/// Why a list can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ListError {
+    #[error("{file}: {error}")]
+    #[allow(missing_docs)]
+    Io { file: String, error: std::io::Error },
+    #[error("{file}: a list may have up to 1 GiB; it has {bytes} octets")]
+    #[allow(missing_docs)]
+    TooLarge { file: String, bytes: u64 },
+    #[error("{file}: there is no recipient in it")]
+    #[allow(missing_docs)]
+    Empty { file: String },
+    #[error(transparent)]
+    #[allow(missing_docs)]
+    Rows(BadRows),
+}
+
+/// Rows that are no recipients: the first ones, and how many.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadRows {
+    #[allow(missing_docs)]
+    pub file: String,
+    /// Line, counted from 1, and reason; ten at most.
+    pub first: Vec<(u64, String)>,
+    #[allow(missing_docs)]
+    pub count: u64,
+}
+
+impl fmt::Display for BadRows {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, (line, reason)) in self.first.iter().enumerate() {
+            let end = if n > 0 { "\n" } else { "" };
+            write!(out, "{end}{}:{line}: {reason}", self.file)?;
+        }
+        match self.count - self.first.len() as u64 {
+            0 => Ok(()),
+            more => write!(out, "\n{}: and {more} more bad rows", self.file),
+        }
+    }
+}
+
+impl std::error::Error for BadRows {}
+
+impl List {
+    /// Reads a file.
+    ///
+    /// Errors: all bad rows are found before it fails, and the first ten named.
+    pub fn read(path: &Path) -> Result<List, ListError> {
+        let file = path.display().to_string();
+        let io = |error| ListError::Io { file: path.display().to_string(), error };
+        let bytes = std::fs::metadata(path).map_err(io)?.len();
+        if bytes > LIST_BYTES_MAX {
+            return Err(ListError::TooLarge { file, bytes });
+        }
+        List::parse(&file, &std::fs::read(path).map_err(io)?)
+    }
+
+    /// `file`: its name, for errors. Line ends may be LF or CRLF; empty lines don't count.
+    pub fn parse(file: &str, octets: &[u8]) -> Result<List, ListError> {
+        let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
+        let mut list =
+            List { columns: vec!["email".into()], address: 0, text: String::new(), ends: vec![] };
+        let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
+        let (mut is_first, mut is_csv) = (true, false);
+        for (line, row) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
+            let row = row.strip_suffix(b"\r").unwrap_or(row);
+            if row.trim_ascii().is_empty() {
+                continue;
+            }
+            let taken = match std::mem::take(&mut is_first) && !row.contains(&b'@') {
+                true => {
+                    is_csv = true;
+                    list.take_names(row)
+                }
+                false => list.take_row(row, is_csv),
+            };
+            if let Err(reason) = taken {
+                bad.count += 1;
+                if bad.first.len() < NAMED_MAX {
+                    bad.first.push((line, reason));
+                }
+            }
+        }
+        if bad.count > 0 {
+            return Err(ListError::Rows(bad));
+        }
+        match list.ends.is_empty() {
+            true => Err(ListError::Empty { file: file.to_owned() }),
+            false => Ok(list),
+        }
+    }
+
+    /// The header row: `email` names the address, else the first column is it.
+    fn take_names(&mut self, row: &[u8]) -> Result<(), String> {
+        let (mut text, mut ends) = (String::new(), Vec::new());
+        cells(utf8(row)?, &mut text, &mut ends)?;
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let names = starts.zip(&ends).map(|(start, &end)| &text[start as usize..end as usize]);
+        self.columns = names.map(|name| name.trim().to_owned()).collect();
+        for (n, name) in self.columns.iter().enumerate() {
+            if name.is_empty() || name.contains(['{', '}']) {
+                return Err(format!("column {} needs a name without braces", n + 1));
+            }
+            if self.columns[..n].contains(name) {
+                return Err(format!("two columns are called '{name}'"));
+            }
+        }
+        let is_email = |name: &String| name.eq_ignore_ascii_case("email");
+        self.address = self.columns.iter().position(is_email).unwrap_or(0);
+        Ok(())
+    }
+
+    fn take_row(&mut self, row: &[u8], is_csv: bool) -> Result<(), String> {
+        let (text_bytes, cells_before) = (self.text.len(), self.ends.len());
+        let result = self.append_row(utf8(row)?, is_csv);
+        if result.is_err() {
+            self.text.truncate(text_bytes);
+            self.ends.truncate(cells_before);
+        }
+        result
+    }
+
+    fn append_row(&mut self, row: &str, is_csv: bool) -> Result<(), String> {
+        let cells_before = self.ends.len();
+        if is_csv {
+            cells(row, &mut self.text, &mut self.ends)?;
+        } else {
+            self.text.push_str(row.trim());
+            self.ends.push(self.text.len() as u32);
+        }
+        let (found, expected) = (self.ends.len() - cells_before, self.columns.len());
+        if found != expected {
+            return Err(format!("{found} cells, where the header row has {expected}"));
+        }
+        let address = self.cell_at(cells_before + self.address);
+        if !is_mailbox(address) {
+            let shown = shown(address);
+            return Err(format!("expected an address such as ann@example.org, found '{shown}'"));
+        }
+        Ok(())
+    }
+
+    /// How many recipients.
+    pub fn rows(&self) -> u64 {
+        (self.ends.len() / self.columns.len()) as u64
+    }
+
+    /// Names of the columns, in order.
+    pub fn columns(&self) -> &[String] {
+        &self.columns
+    }
+
+    fn cell_at(&self, at: usize) -> &str {
+        let start = at.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.text[start as usize..self.ends[at] as usize]
+    }
+
+    /// A column of a row. `row < rows()`.
+    pub fn cell(&self, row: u64, column: usize) -> &str {
+        self.cell_at(row as usize * self.columns.len() + column)
+    }
+
+    /// A mailbox without angle brackets.
+    pub fn address(&self, row: u64) -> &str {
+        self.cell(row, self.address)
+    }
+}
+
+/// Is it a mailbox with a domain, short enough for a header line (RFC 5322 2.1.1)?
+pub fn is_mailbox(text: &str) -> bool {
+    let path = format!("<{text}>");
+    let parsed = parse_forward(path.as_bytes());
+    let is_whole = |mailbox: &[u8], rest: &[u8]| mailbox == text.as_bytes() && rest.is_empty();
+    text.contains('@')
+        && text.len() <= MAILBOX_BYTES_MAX
+        && parsed.is_some_and(|(path, rest)| is_whole(path.mailbox, rest))
+}
+
+fn utf8(row: &[u8]) -> Result<&str, String> {
+    let text = std::str::from_utf8(row)
+        .map_err(|error| format!("octet {} is no UTF-8", error.valid_up_to() + 1))?;
+    match text.chars().find(|c| c.is_control() && *c != '\t') {
+        None => Ok(text),
+        Some(c) => Err(format!("a control character ({:#04x}) in '{}'", c as u32, shown(text))),
+    }
+}
+
+/// Appends the cells of a row. A quoted cell ends on its line.
+fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), String> {
+    let mut rest = row;
+    loop {
+        rest = match rest.trim_start_matches([' ', '\t']).strip_prefix('"') {
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                text.push_str(rest[..end].trim());
+                &rest[end..]
+            }
+            Some(quoted) => unquoted(quoted, text)?,
+        };
+        ends.push(text.len() as u32);
+        match rest.strip_prefix(',') {
+            Some(next) => rest = next,
+            None if rest.is_empty() => return Ok(()),
+            None => return Err(format!("expected a comma, found '{}'", shown(rest))),
+        }
+    }
+}
+
+/// `text` is behind the first quote; gives what is behind the last one.
+fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, String> {
+    let mut rest = quoted;
+    loop {
+        let end = rest.find('"').ok_or("a quoted cell has no end on its line")?;
+        text.push_str(&rest[..end]);
+        rest = &rest[end + 1..];
+        match rest.strip_prefix('"') {
+            None => return Ok(rest.trim_start_matches([' ', '\t'])),
+            Some(after) => {
+                text.push('"');
+                rest = after;
+            }
+        }
+    }
+}
+
+fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN_BYTES_MAX).collect();
+    shown = shown.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+    if shown.len() < text.len() {
+        shown.push_str("...");
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<List, String> {
+        List::parse("list", text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn one_address_a_line() {
+        let list =
+            parse("\u{feff}ann@example.org\r\n\n  \"b,c\"@example.org \nd\u{f6}@example.org");
+        let list = list.unwrap();
+        assert_eq!(list.rows(), 3);
+        let addresses: Vec<_> = (0..3).map(|row| list.address(row)).collect();
+        assert_eq!(addresses, ["ann@example.org", "\"b,c\"@example.org", "d\u{f6}@example.org"]);
+        assert_eq!(list.columns(), ["email"]);
+    }
+
+    #[test]
+    fn a_table_with_a_header_row() {
+        let list = parse(
+            "name, Email ,note\nAnn,ann@example.org,\n\"B, \"\"C\"\"\" , b@example.org,\"x\"\n",
+        );
+        let list = list.unwrap();
+        assert_eq!(list.columns(), ["name", "Email", "note"]);
+        assert_eq!(
+            (list.cell(0, 0), list.address(0), list.cell(0, 2)),
+            ("Ann", "ann@example.org", "")
+        );
+        assert_eq!(
+            (list.cell(1, 0), list.address(1), list.cell(1, 2)),
+            ("B, \"C\"", "b@example.org", "x")
+        );
+        assert_eq!(parse("who,x\na@b.example,1").unwrap().address(0), "a@b.example");
+    }
+
+    #[test]
+    fn bad_rows_are_named() {
+        for (text, expected) in [
+            ("", "list: there is no recipient in it"),
+            ("email,x\n", "list: there is no recipient in it"),
+            (
+                "ann@example.org\nann@\n@b",
+                "list:2: expected an address such as ann@example.org, found 'ann@'\n\
+                 list:3: expected an address such as ann@example.org, found '@b'",
+            ),
+            (
+                "Ann <a@b.example>",
+                "list:1: expected an address such as ann@example.org, found 'Ann <a@b.example>'",
+            ),
+            ("a@b\r.example", "list:1: a control character (0x0d) in 'a@b\u{fffd}.example'"),
+            ("email,x\na@b.example", "list:2: 1 cells, where the header row has 2"),
+            ("email\n\"a@b.example", "list:2: a quoted cell has no end on its line"),
+            ("email\n\"a@b.example\"x", "list:2: expected a comma, found 'x'"),
+            ("email,email\na@b.example,1", "list:1: two columns are called 'email'"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
+        }
+        let error = List::parse("list", b"a@b.example\n\xff@b.example").unwrap_err();
+        assert_eq!(error.to_string(), "list:2: octet 1 is no UTF-8");
+    }
+
+    #[test]
+    fn ten_bad_rows_are_enough() {
+        let text = |rows: usize| "a@b.example\n".to_owned() + &"bad@\n".repeat(rows);
+        for (rows, lines, last) in
+            [(9, 9, "'bad@'"), (10, 10, "'bad@'"), (11, 11, "1 more bad rows")]
+        {
+            let error = parse(&text(rows)).unwrap_err();
+            assert_eq!(error.lines().count(), lines, "{rows}");
+            assert!(error.ends_with(last), "{rows}: {error}");
+        }
+    }
+}

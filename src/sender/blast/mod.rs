@@ -1,0 +1,33 @@
+//! Made-up mail for load generation: what each message is follows from a seed and its number alone.
+//!
+//! ```text
+//! Settings ─▶ Plan (once: bodies, templates, recipients; shared by all threads)
+//!               └─▶ Blast: Source, one a thread: numbers t, t + T, t + 2T, …
+//!                     number ─▶ size, body, recipients, moment ─▶ Mail
+//! ```
+//!
+//! Neither the number of threads nor the order of calls matters: there is no state between two
+//! messages but their moments. docs/blast.md says what stands in a message, and how its checksum
+//! is worked out again.
+//!
+//! Sketch of a message with built-in content: one copy of some 900 octets from a prepared head,
+//! 12 digits put into it four times, one reference to a body of this thread's; no allocation.
+pub mod attachment;
+mod bank;
+mod checksum;
+mod head;
+pub mod list;
+mod pace;
+mod plan;
+pub mod random;
+pub mod recipients;
+mod render;
+mod shared;
+pub mod size;
+mod source;
+pub mod template;
+mod words;
+
+pub use pace::{Arrivals, Pace};
+pub use plan::{Content, NUMBER_MAX, Plan, PlanError, Settings};
+pub use source::Blast;

@@ -1,0 +1,174 @@
+//! What a blast sends, settled before it begins.
+use std::sync::Arc;
+
+use super::attachment::Attachment;
+use super::bank::{Bank, Common};
+use super::list::is_mailbox;
+use super::pace::Pace;
+use super::recipients::Recipients;
+use super::render::Rendering;
+use super::size::Sizes;
+use super::source::Blast;
+use super::template::Template;
+
+/// Messages are numbered from 0, and none has this number: it would be too long for its field.
+pub const NUMBER_MAX: u64 = 1_000_000_000_000;
+
+/// Stands in From fields if the reverse-path is null.
+const FROM: &str = "news@sender.example";
+
+/// Octets of a run's name.
+const RUN_ID_BYTES_MAX: usize = 64;
+
+/// Octets of a message with all that is attached.
+const MESSAGE_BYTES_MAX: u64 = 256 << 20;
+
+/// What messages are made of.
+#[derive(Debug, Clone)]
+pub enum Content {
+    /// Newsletters of these sizes; attachments come on top.
+    MadeUp(Sizes),
+    /// A template.
+    Template(Template),
+}
+
+/// What a blast is to send.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What everything that is drawn follows from.
+    pub seed: u64,
+    /// Tells runs apart; without it, that is the seed.
+    pub run_id: Option<String>,
+    /// RFC 5322, the same in all messages.
+    pub date: String,
+    /// The reverse-path without brackets; "" is the null reverse-path.
+    pub from: String,
+    #[allow(missing_docs)]
+    pub recipients: Recipients,
+    #[allow(missing_docs)]
+    pub content: Content,
+    #[allow(missing_docs)]
+    pub attachments: Vec<Attachment>,
+    /// Messages in all; without it there is no end but that of the pace.
+    pub count: Option<u64>,
+    /// Open loop, if there is one.
+    pub pace: Option<Pace>,
+}
+
+/// Why there is no such blast.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    #[error("a size of {size} is too small: with these recipients, {smallest} octets are needed")]
+    #[allow(missing_docs)]
+    TooSmall { size: u64, smallest: u64 },
+    #[error("a message with all attachments has up to 256M; this would be {0} octets")]
+    #[allow(missing_docs)]
+    TooLarge(u64),
+    #[error("expected an address such as news@example.org, or nothing; found '{0}'")]
+    #[allow(missing_docs)]
+    From(String),
+    #[error("a run's name has 1 to 64 letters, digits, '.', '_' or '-'; found '{0}'")]
+    #[allow(missing_docs)]
+    RunId(String),
+    #[error("expected a date as RFC 5322 has it; found '{0}'")]
+    #[allow(missing_docs)]
+    Date(String),
+    #[error("expected a rate above 0; found {0}")]
+    #[allow(missing_docs)]
+    Rate(f64),
+}
+
+pub(super) enum Prepared {
+    MadeUp { bank: Bank, sizes: Sizes },
+    Template(Rendering),
+}
+
+/// A blast that can be sent: shared by its threads.
+pub struct Plan {
+    pub(super) seed: u64,
+    pub(super) from: String,
+    pub(super) recipients: Recipients,
+    pub(super) end: u64,
+    pub(super) pace: Option<Pace>,
+    pub(super) prepared: Prepared,
+    run_id: String,
+}
+
+impl Plan {
+    /// Prepares what can be prepared: up to 64 MiB, and 0.1 s for the largest sizes.
+    pub fn new(settings: Settings) -> Result<Arc<Plan>, PlanError> {
+        let Settings { seed, run_id, date, from, recipients, .. } = settings;
+        if !from.is_empty() && !is_mailbox(&from) {
+            return Err(PlanError::From(from));
+        }
+        let run_id = run_id.unwrap_or_else(|| format!("{seed:016x}"));
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if !(1..=RUN_ID_BYTES_MAX).contains(&run_id.len()) || !run_id.chars().all(is_word) {
+            return Err(PlanError::RunId(run_id));
+        }
+        if !(1..=60).contains(&date.len()) || !date.chars().all(|c| (' '..='~').contains(&c)) {
+            return Err(PlanError::Date(date));
+        }
+        if let Some(pace) = settings.pace
+            && !(pace.per_s > 0.0 && pace.per_s.is_finite())
+        {
+            return Err(PlanError::Rate(pace.per_s));
+        }
+        let attachments: Vec<&[u8]> = settings.attachments.iter().map(Attachment::part).collect();
+        let common = Common {
+            seed,
+            run_id: &run_id,
+            from: if from.is_empty() { FROM } else { &from },
+            date: &date,
+            address_bytes_max: recipients.address_bytes_max(),
+            attachments: &attachments,
+        };
+        Ok(Arc::new(Plan {
+            prepared: prepare(&common, settings.content)?,
+            end: settings.count.unwrap_or(NUMBER_MAX).min(NUMBER_MAX),
+            pace: settings.pace,
+            seed,
+            from,
+            recipients,
+            run_id,
+        }))
+    }
+
+    /// What stands in X-Run.
+    pub fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    /// The messages of one thread: those whose number, divided by `threads`, leaves `thread`.
+    pub fn source(self: &Arc<Plan>, thread: usize, threads: usize) -> Blast {
+        assert!(thread < threads, "thread {thread} of {threads}");
+        Blast::new(self.clone(), thread as u64, threads as u64)
+    }
+}
+
+fn prepare(common: &Common<'_>, content: Content) -> Result<Prepared, PlanError> {
+    let attached: u64 = common.attachments.iter().map(|part| part.len() as u64).sum();
+    let largest = match &content {
+        Content::MadeUp(sizes) => sizes.bounds().1,
+        Content::Template(_) => 0,
+    };
+    if attached + largest > MESSAGE_BYTES_MAX {
+        return Err(PlanError::TooLarge(attached + largest));
+    }
+    let sizes = match content {
+        Content::Template(template) => {
+            return Ok(Prepared::Template(Rendering::new(common, &template)));
+        }
+        Content::MadeUp(sizes) => sizes,
+    };
+    let bank = Bank::new(common, &sizes);
+    let smallest = bank.size_min(common.address_bytes_max);
+    match (&sizes, sizes.bounds().0) {
+        // Few are that small: they become the smallest there is.
+        (Sizes::Lognormal { .. }, _) => {}
+        (_, size) if size < smallest => return Err(PlanError::TooSmall { size, smallest }),
+        _ => {}
+    }
+    Ok(Prepared::MadeUp { bank, sizes })
+}

@@ -1,0 +1,283 @@
+//! Who gets which message.
+use super::list::{List, is_mailbox};
+use super::random::{Purpose, Random};
+
+pub use super::list::{BadRows, ListError};
+
+/// Recipients of a message, at most: what a target allows is for it to say.
+pub const PER_MESSAGE_MAX: u64 = 10_000;
+
+/// Made-up addresses, at most.
+pub const MADE_UP_MAX: u64 = 1_000_000_000_000;
+
+/// How many recipients a message has: message after message takes the next number of the range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PerMessage {
+    low: u64,
+    high: u64,
+}
+
+impl std::str::FromStr for PerMessage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<PerMessage, String> {
+        let (low, high) = text.split_once('-').unwrap_or((text, text));
+        match (low.parse(), high.parse()) {
+            (Ok(low), Ok(high)) if 1 <= low && low <= high && high <= PER_MESSAGE_MAX => {
+                Ok(PerMessage { low, high })
+            }
+            _ => Err(format!(
+                "expected a number such as 1 or a range such as 1-50, up to {PER_MESSAGE_MAX}; \
+                 found '{text}'"
+            )),
+        }
+    }
+}
+
+impl PerMessage {
+    /// The same number for all.
+    pub const ONE: PerMessage = PerMessage { low: 1, high: 1 };
+
+    fn of(self, number: u64) -> u64 {
+        self.low + number % (self.high - self.low + 1)
+    }
+
+    /// Of all messages before this one.
+    fn before(self, number: u64) -> u64 {
+        let width = self.high - self.low + 1;
+        let (turns, rest) = (number / width, number % width);
+        turns * (self.low + self.high) * width / 2
+            + rest * self.low
+            + rest * rest.saturating_sub(1) / 2
+    }
+}
+
+/// In which order recipients take their turns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Order {
+    /// As in the list, and then from its beginning.
+    #[default]
+    Listed,
+    /// A message's first recipient is any; more follow as listed, so that none comes twice.
+    Random,
+}
+
+#[derive(Debug, Clone)]
+enum Who {
+    List(List),
+    /// `template`: `user-000000@domain`; the number ends before the `@`.
+    MadeUp {
+        template: Vec<u8>,
+        at: usize,
+        count: u64,
+    },
+}
+
+/// Why there are no recipients.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecipientsError {
+    #[error("expected a domain such as example.com, found '{0}'")]
+    #[allow(missing_docs)]
+    Domain(String),
+    #[error("there may be 1 to {MADE_UP_MAX} made-up recipients")]
+    #[allow(missing_docs)]
+    Count,
+    #[error("{per_message} recipients per message, and only {count} in all")]
+    #[allow(missing_docs)]
+    TooFew { per_message: u64, count: u64 },
+}
+
+/// Who gets which message.
+#[derive(Debug, Clone)]
+pub struct Recipients {
+    who: Who,
+    per_message: PerMessage,
+    order: Order,
+    address_bytes_max: usize,
+}
+
+impl Recipients {
+    /// Those of a list.
+    pub fn listed(list: List) -> Recipients {
+        let longest = (0..list.rows()).map(|row| list.address(row).len()).max();
+        Recipients {
+            who: Who::List(list),
+            per_message: PerMessage::ONE,
+            order: Order::Listed,
+            address_bytes_max: longest.unwrap_or(0),
+        }
+    }
+
+    /// `user-000000@domain` and so on: `count` of them.
+    pub fn made_up(domain: &str, count: u64) -> Result<Recipients, RecipientsError> {
+        if !is_mailbox(&format!("user@{domain}")) || !domain.is_ascii() {
+            return Err(RecipientsError::Domain(domain.to_owned()));
+        }
+        if !(1..=MADE_UP_MAX).contains(&count) {
+            return Err(RecipientsError::Count);
+        }
+        let width = (count - 1).to_string().len().max(6);
+        let template = format!("user-{}@{domain}", "0".repeat(width)).into_bytes();
+        Ok(Recipients {
+            address_bytes_max: template.len(),
+            who: Who::MadeUp { template, at: "user-".len() + width, count },
+            per_message: PerMessage::ONE,
+            order: Order::Listed,
+        })
+    }
+
+    /// So many for each message, in this order.
+    pub fn taken(
+        self,
+        per_message: PerMessage,
+        order: Order,
+    ) -> Result<Recipients, RecipientsError> {
+        match per_message.high <= self.count() {
+            true => Ok(Recipients { per_message, order, ..self }),
+            false => {
+                Err(RecipientsError::TooFew { per_message: per_message.high, count: self.count() })
+            }
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        match &self.who {
+            Who::List(list) => list.rows(),
+            Who::MadeUp { count, .. } => *count,
+        }
+    }
+
+    /// The list, if there is one.
+    pub fn list(&self) -> Option<&List> {
+        match &self.who {
+            Who::List(list) => Some(list),
+            Who::MadeUp { .. } => None,
+        }
+    }
+
+    /// Octets of the longest address.
+    pub fn address_bytes_max(&self) -> usize {
+        self.address_bytes_max
+    }
+
+    /// Those of a message, as positions; never empty, none twice.
+    pub fn of(&self, seed: u64, number: u64) -> impl Iterator<Item = u64> + use<> {
+        let (count, taken) = (self.count(), self.per_message.of(number));
+        let first = match self.order {
+            Order::Listed if self.per_message == PerMessage::ONE => number % count,
+            Order::Listed => self.per_message.before(number) % count,
+            Order::Random => Random::new(seed, number, Purpose::Recipient).below(count),
+        };
+        (first..first + taken).map(move |at| if at < count { at } else { at - count })
+    }
+
+    /// The address at a position, in `room`, or where it lies.
+    pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
+        match &self.who {
+            Who::List(list) => list.address(at).as_bytes(),
+            Who::MadeUp { template, at: end, .. } => {
+                room.clear();
+                room.extend_from_slice(template);
+                put_number(&mut room[..*end], at);
+                room
+            }
+        }
+    }
+}
+
+/// Writes a number into the last octets of `digits`, which has room for it; zeros before it stay.
+pub(super) fn put_number(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        if number == 0 {
+            return;
+        }
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(recipients: &Recipients, number: u64) -> Vec<String> {
+        let mut room = Vec::new();
+        let address = |at| String::from_utf8(recipients.address(at, &mut room).to_vec()).unwrap();
+        recipients.of(7, number).map(address).collect()
+    }
+
+    #[test]
+    fn made_up_ones_are_numbered() {
+        let recipients = Recipients::made_up("example.com", 1_000_000).unwrap();
+        assert_eq!(addresses(&recipients, 0), ["user-000000@example.com"]);
+        assert_eq!(addresses(&recipients, 123), ["user-000123@example.com"]);
+        assert_eq!(addresses(&recipients, 1_999_999), ["user-999999@example.com"]);
+        let many = Recipients::made_up("example.com", 10_000_001).unwrap();
+        assert_eq!(addresses(&many, 10_000_000), ["user-10000000@example.com"]);
+    }
+
+    #[test]
+    fn messages_take_turns() {
+        let list = List::parse("list", b"a@x.example\nb@x.example\nc@x.example\n").unwrap();
+        let listed = Recipients::listed(list);
+        let rows: [(&str, [&str; 4]); 3] = [
+            ("1", ["a", "b", "c", "a"]),
+            ("2", ["ab", "ca", "bc", "ab"]),
+            ("1-3", ["a", "bc", "abc", "a"]),
+        ];
+        for (per_message, expected) in rows {
+            let taken = listed.clone().taken(per_message.parse().unwrap(), Order::Listed).unwrap();
+            for (number, expected) in (0..).zip(expected) {
+                let found: String =
+                    addresses(&taken, number).iter().map(|address| &address[..1]).collect();
+                assert_eq!(found, expected, "{per_message}, message {number}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_taken_before_is_known_without_counting() {
+        for per_message in ["1", "3", "1-4", "2-7"] {
+            let per_message: PerMessage = per_message.parse().unwrap();
+            let mut sum = 0;
+            for number in 0..50 {
+                assert_eq!(per_message.before(number), sum, "{per_message:?} {number}");
+                sum += per_message.of(number);
+            }
+        }
+    }
+
+    #[test]
+    fn any_order_repeats_nobody_in_a_message() {
+        let made_up = Recipients::made_up("example.com", 5).unwrap();
+        let recipients = made_up.taken("5".parse().unwrap(), Order::Random).unwrap();
+        let mut firsts = [0; 5];
+        for number in 0..500 {
+            let mut all: Vec<u64> = recipients.of(3, number).collect();
+            firsts[all[0] as usize] += 1;
+            all.sort_unstable();
+            assert_eq!(all, [0, 1, 2, 3, 4]);
+        }
+        assert!(firsts.iter().all(|n| (60..140).contains(n)), "{firsts:?}");
+    }
+
+    #[test]
+    fn bad_settings_are_refused() {
+        for text in ["", "0", "2-1", "1-", "-1", "x", "10001", "1-10001"] {
+            assert!(text.parse::<PerMessage>().is_err(), "{text}");
+        }
+        assert!("10000".parse::<PerMessage>().is_ok());
+        for domain in ["", "a b", "-a.example", "a>\r\nDATA", "\u{f6}.example"] {
+            assert!(Recipients::made_up(domain, 1).is_err(), "{domain}");
+        }
+        for (count, is_fine) in
+            [(0, false), (1, true), (MADE_UP_MAX, true), (MADE_UP_MAX + 1, false)]
+        {
+            assert_eq!(Recipients::made_up("a.example", count).is_ok(), is_fine, "{count}");
+        }
+        let one = Recipients::made_up("a.example", 1).unwrap();
+        assert!(one.taken("2".parse().unwrap(), Order::Listed).is_err());
+    }
+}

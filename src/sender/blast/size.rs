@@ -1,0 +1,220 @@
+//! How large messages are.
+use super::random::Random;
+
+/// Octets beyond which no message goes.
+pub const SIZE_MAX: u64 = 64 << 20;
+
+/// How far a lognormal distribution goes, in deviations: 1 message of 30,000 would lie outside.
+const SIGMAS_MAX: f64 = 4.0;
+
+/// Sizes that are told apart, at most.
+const CHOICES_MAX: usize = 1000;
+
+/// Weights are at most this, so that their sum fits.
+const WEIGHT_MAX: u64 = 1_000_000_000;
+
+/// What `mixed` stands for.
+pub const MIXED: &str = "2K:70,20K:25,200K:5";
+
+/// A distribution of message sizes in octets, headers included (RFC 1870).
+#[derive(Debug, Clone, PartialEq)]
+pub enum Sizes {
+    /// Each with its weight, in the order given; never empty, no sum is 0.
+    Choices(Vec<(u64, u64)>),
+    /// Each size in between as often as any other, bounds included.
+    #[allow(missing_docs)]
+    Uniform { low: u64, high: u64 },
+    /// Its logarithm has a normal distribution; cut at four deviations, and at [`SIZE_MAX`].
+    #[allow(missing_docs)]
+    Lognormal { median: u64, sigma: f64 },
+}
+
+/// What is wrong with a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SizeError {
+    #[error(
+        "expected a size such as 2K, weights such as 2K:70,20K:30, mixed, uniform:1K-64K or \
+         lognormal:20K,1.2; found '{0}'"
+    )]
+    #[allow(missing_docs)]
+    Syntax(String),
+    #[error("sizes go from 1 octet to 64M; found '{0}'")]
+    #[allow(missing_docs)]
+    Range(String),
+    #[error("weights are whole numbers up to {WEIGHT_MAX}, not all 0, of {CHOICES_MAX} sizes")]
+    #[allow(missing_docs)]
+    Weights,
+    #[error("'{0}' begins with the larger size")]
+    #[allow(missing_docs)]
+    Order(String),
+    #[error("the deviation of the logarithm is a number from 0 to 4; found '{0}'")]
+    #[allow(missing_docs)]
+    Sigma(String),
+}
+
+impl Sizes {
+    /// Parses what a person writes. `bytes` reads one size, such as `64K`.
+    ///
+    /// Errors name the text that is wrong.
+    pub fn parse(text: &str, bytes: fn(&str) -> Option<u64>) -> Result<Sizes, SizeError> {
+        let size = |part: &str| match bytes(part) {
+            None => Err(SizeError::Syntax(part.to_owned())),
+            Some(1..=SIZE_MAX) => Ok(bytes(part).expect("it was one just now")),
+            Some(_) => Err(SizeError::Range(part.to_owned())),
+        };
+        let syntax = || SizeError::Syntax(text.to_owned());
+        if text == "mixed" {
+            return Sizes::parse(MIXED, bytes);
+        }
+        if let Some(range) = text.strip_prefix("uniform:") {
+            let (low, high) = range.split_once('-').ok_or_else(syntax)?;
+            let (low, high) = (size(low)?, size(high)?);
+            return match low <= high {
+                true => Ok(Sizes::Uniform { low, high }),
+                false => Err(SizeError::Order(range.to_owned())),
+            };
+        }
+        if let Some(pair) = text.strip_prefix("lognormal:") {
+            let (median, sigma) = pair.split_once(',').ok_or_else(syntax)?;
+            let deviation = sigma.parse().ok().filter(|sigma| (0.0..=4.0).contains(sigma));
+            let sigma = deviation.ok_or_else(|| SizeError::Sigma(sigma.to_owned()))?;
+            return Ok(Sizes::Lognormal { median: size(median)?, sigma });
+        }
+        choices(text, size)
+    }
+
+    /// One size. Costs 20 ns at most, and nothing where there is but one.
+    pub fn draw(&self, random: &mut Random) -> u64 {
+        match self {
+            Sizes::Choices(choices) if choices.len() == 1 => choices[0].0,
+            Sizes::Choices(choices) => {
+                let mut rest = random.below(choices.iter().map(|(_, weight)| weight).sum());
+                for &(size, weight) in choices {
+                    if rest < weight {
+                        return size;
+                    }
+                    rest -= weight;
+                }
+                unreachable!("what was drawn is below the sum of the weights")
+            }
+            Sizes::Uniform { low, high } => low + random.below(high - low + 1),
+            Sizes::Lognormal { median, sigma } => {
+                let deviations = random.normal().clamp(-SIGMAS_MAX, SIGMAS_MAX);
+                lognormal(*median, *sigma, deviations)
+            }
+        }
+    }
+
+    /// The smallest and the largest size it gives.
+    pub fn bounds(&self) -> (u64, u64) {
+        match self {
+            Sizes::Choices(choices) => {
+                let drawn = choices.iter().filter(|(_, weight)| *weight > 0);
+                let sizes = || drawn.clone().map(|(size, _)| *size);
+                (sizes().min().expect("never empty"), sizes().max().expect("never empty"))
+            }
+            Sizes::Uniform { low, high } => (*low, *high),
+            Sizes::Lognormal { median, sigma } => {
+                (lognormal(*median, *sigma, -SIGMAS_MAX), lognormal(*median, *sigma, SIGMAS_MAX))
+            }
+        }
+    }
+}
+
+fn lognormal(median: u64, sigma: f64, deviations: f64) -> u64 {
+    let size = median as f64 * (sigma * deviations).exp();
+    // A float beyond the range of integers becomes the nearest one.
+    (size.round() as u64).clamp(1, SIZE_MAX)
+}
+
+fn choices(text: &str, size: impl Fn(&str) -> Result<u64, SizeError>) -> Result<Sizes, SizeError> {
+    let mut choices = Vec::new();
+    for part in text.split(',') {
+        let (bytes, weight) = part.split_once(':').unwrap_or((part, "1"));
+        let weight = weight.parse().ok().filter(|weight| *weight <= WEIGHT_MAX);
+        choices.push((size(bytes)?, weight.ok_or(SizeError::Weights)?));
+    }
+    let is_drawn = choices.iter().any(|(_, weight)| *weight > 0);
+    match is_drawn && choices.len() <= CHOICES_MAX {
+        true => Ok(Sizes::Choices(choices)),
+        false => Err(SizeError::Weights),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::random::Purpose;
+    use super::*;
+    use crate::config::parse_bytes;
+
+    fn parse(text: &str) -> Result<Sizes, SizeError> {
+        Sizes::parse(text, parse_bytes)
+    }
+
+    #[test]
+    fn what_a_person_writes() {
+        let k = 1024;
+        for (text, expected) in [
+            ("2048", Sizes::Choices(vec![(2 * k, 1)])),
+            ("2K,4K", Sizes::Choices(vec![(2 * k, 1), (4 * k, 1)])),
+            ("mixed", Sizes::Choices(vec![(2 * k, 70), (20 * k, 25), (200 * k, 5)])),
+            ("1K:0,64M:1", Sizes::Choices(vec![(k, 0), (64 * k * k, 1)])),
+            ("uniform:1K-64K", Sizes::Uniform { low: k, high: 64 * k }),
+            ("uniform:7-7", Sizes::Uniform { low: 7, high: 7 }),
+            ("lognormal:20K,1.2", Sizes::Lognormal { median: 20 * k, sigma: 1.2 }),
+        ] {
+            assert_eq!(parse(text), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, reason) in [
+            ("", "found ''"),
+            ("2X", "found '2X'"),
+            ("2K:", "weights are"),
+            ("2K:-1", "weights are"),
+            ("2K:0", "weights are"),
+            ("2K,", "found ''"),
+            ("0", "64M; found '0'"),
+            ("65M", "64M; found '65M'"),
+            ("uniform:2K", "found 'uniform:2K'"),
+            ("uniform:2K-1K", "'2K-1K' begins with the larger"),
+            ("lognormal:2K", "found 'lognormal:2K'"),
+            ("lognormal:2K,x", "found 'x'"),
+            ("lognormal:2K,NaN", "found 'NaN'"),
+            ("lognormal:2K,9", "found '9'"),
+        ] {
+            let error = parse(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn means_and_bounds() {
+        let k = 1024.0;
+        for (text, mean, bounds) in [
+            ("2K", 2.0 * k, (2048, 2048)),
+            ("mixed", k * (1.4 + 5.0 + 10.0), (2048, 204_800)),
+            ("9K:0,2K:1", 2.0 * k, (2048, 2048)),
+            ("uniform:1K-63K", 32.0 * k, (1024, 63 * 1024)),
+            // exp(sigma^2 / 2) times the median.
+            ("lognormal:20K,0.5", 20.0 * k * 0.125f64.exp(), (2772, 151_328)),
+            ("lognormal:20K,0", 20.0 * k, (20480, 20480)),
+        ] {
+            let sizes = parse(text).unwrap();
+            assert_eq!(sizes.bounds(), bounds, "{text}");
+            let draws = 50_000;
+            let draw = |number| sizes.draw(&mut Random::new(5, number, Purpose::Size));
+            let found = (0..draws).map(|n| draw(n) as f64).sum::<f64>() / draws as f64;
+            assert!((found / mean - 1.0).abs() < 0.02, "{text}: {found} instead of {mean}");
+            assert!((0..draws).map(draw).all(|size| (bounds.0..=bounds.1).contains(&size)));
+        }
+    }
+
+    #[test]
+    fn what_is_huge_is_cut() {
+        let sizes = parse("lognormal:64M,4").unwrap();
+        assert_eq!(sizes.bounds().1, SIZE_MAX);
+    }
+}

@@ -1,0 +1,117 @@
+//! The messages of one thread.
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::bank::{Bodies, Chosen};
+use super::head::DIGITS;
+use super::pace::Schedule;
+use super::plan::{Plan, Prepared};
+use super::random::{Purpose, Random};
+use super::recipients::put_number;
+use super::render::Values;
+use crate::sender::source::{Error, Next, Order, Outcome, Source};
+use crate::smtp::client::Mail;
+
+/// References that no other thread counts.
+enum Shared {
+    MadeUp(Bodies),
+    Template(Bytes),
+}
+
+/// Messages `t, t + T, t + 2T, …` of a plan.
+pub struct Blast {
+    plan: Arc<Plan>,
+    shared: Shared,
+    schedule: Option<Schedule>,
+    next: u64,
+    step: u64,
+    /// Addresses that are made up.
+    room: Vec<u8>,
+}
+
+impl Blast {
+    pub(super) fn new(plan: Arc<Plan>, first: u64, step: u64) -> Blast {
+        let shared = match &plan.prepared {
+            Prepared::MadeUp { bank, .. } => Shared::MadeUp(bank.bodies()),
+            Prepared::Template(rendering) => Shared::Template(rendering.tail()),
+        };
+        let schedule = plan.pace.as_ref().map(|pace| Schedule::new(pace, plan.seed));
+        Blast { plan, shared, schedule, next: first, step, room: Vec::new() }
+    }
+
+    /// Fills `mail`, which is clear, with any message: what it is doesn't depend on others.
+    ///
+    /// Built-in content costs about 100 ns and allocates nothing, once `mail` has room.
+    pub fn fill(&mut self, number: u64, mail: &mut Mail) {
+        let Blast { plan, shared, room, .. } = self;
+        let mut all = plan.recipients.of(plan.seed, number);
+        let first = all.next().expect("a message has a recipient");
+        let address = plan.recipients.address(first, room);
+        let mut is_ascii = plan.from.is_ascii() && address.is_ascii();
+        mail.to(address, b"");
+        content(plan, shared, Subject { number, first, address }, mail);
+        for at in all {
+            let address = plan.recipients.address(at, room);
+            is_ascii &= address.is_ascii();
+            mail.to(address, b"");
+        }
+        mail.from(plan.from.as_bytes(), if is_ascii { b"" } else { b"SMTPUTF8" });
+    }
+}
+
+/// Which message, and who it is to.
+struct Subject<'a> {
+    number: u64,
+    /// The first recipient's position, and address.
+    first: u64,
+    address: &'a [u8],
+}
+
+fn content(plan: &Plan, shared: &Shared, subject: Subject<'_>, mail: &mut Mail) {
+    let Subject { number, first, address } = subject;
+    let mut digits = [b'0'; DIGITS];
+    put_number(&mut digits, number);
+    let random = |purpose| Random::new(plan.seed, number, purpose);
+    match (&plan.prepared, shared) {
+        (Prepared::MadeUp { bank, sizes }, Shared::MadeUp(bodies)) => {
+            let text = random(Purpose::Body).below(bank.texts());
+            let size = sizes.draw(&mut random(Purpose::Size));
+            bank.fill(bodies, Chosen { text, size, number: &digits, address }, mail);
+        }
+        (Prepared::Template(rendering), Shared::Template(tail)) => {
+            let list = plan.recipients.list();
+            let cell = |column| list.map_or("", |list| list.cell(first, column));
+            let values = Values {
+                digits: &digits,
+                recipient: address,
+                cell: &cell,
+                random: random(Purpose::Placeholder),
+            };
+            rendering.fill(tail, values, mail);
+        }
+        _ => unreachable!("both were made of the same plan"),
+    }
+}
+
+impl Source for Blast {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        let number = self.next;
+        if number >= self.plan.end {
+            return Ok(Next::End);
+        }
+        let due_ns = match &mut self.schedule {
+            None => None,
+            Some(schedule) => match schedule.due_ns(number) {
+                None => return Ok(Next::End),
+                due => due,
+            },
+        };
+        self.next += self.step;
+        self.fill(number, mail);
+        Ok(Next::Mail(Order { ticket: number, due_ns, lane: None }))
+    }
+
+    /// A message is sent once, whatever becomes of it: its number says which one is missing.
+    fn done(&mut self, _ticket: u64, _mail: &Mail, _outcome: &Outcome<'_>) {}
+}

@@ -1,0 +1,383 @@
+//! A template: a whole message with placeholders, taken apart once.
+use std::ops::Range;
+
+/// Characters of a `{{random:N}}`, at most: a line has up to 998 octets.
+const RANDOM_MAX: u16 = 900;
+
+/// RFC 5322 2.1.1.
+const LINE_BYTES_MAX: usize = 998;
+
+/// What a placeholder stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Value {
+    Sequence,
+    Recipient,
+    Local,
+    Domain,
+    From,
+    Date,
+    Random(u16),
+    Uuid,
+    Column(usize),
+}
+
+/// Placeholders, as a person writes them.
+const KNOWN: &str = "{{seq}}, {{rcpt}}, {{rcpt.local}}, {{rcpt.domain}}, {{from}}, {{date}}, \
+                     {{random:N}}, {{uuid}}, {{col:NAME}}";
+
+/// Where a value goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Octets above 127 are encoded there (RFC 2047).
+    Header,
+    Body,
+}
+
+/// A stretch of a template.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Of [`Pieces::text`].
+    Literal(Range<usize>),
+    Value(Value, Place),
+}
+
+/// What is wrong with a template.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}:{line}:{column}: {reason}")]
+pub struct TemplateError {
+    #[allow(missing_docs)]
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// In octets, counted from 1.
+    pub column: usize,
+    #[allow(missing_docs)]
+    pub reason: String,
+}
+
+/// What a template may refer to.
+pub struct Names<'a> {
+    /// The template's, for errors.
+    pub file: &'a str,
+    /// Of the recipients' list; empty without one.
+    pub columns: &'a [String],
+}
+
+/// A message's pieces in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Pieces {
+    pub text: Vec<u8>,
+    pub pieces: Vec<Piece>,
+}
+
+impl Pieces {
+    /// Appends literal octets.
+    pub fn push_text(&mut self, octets: &[u8]) {
+        let start = self.text.len();
+        self.text.extend_from_slice(octets);
+        match self.pieces.last_mut() {
+            Some(Piece::Literal(last)) if last.end == start => last.end = self.text.len(),
+            _ if octets.is_empty() => {}
+            _ => self.pieces.push(Piece::Literal(start..self.text.len())),
+        }
+    }
+
+    pub fn push(&mut self, other: &Pieces) {
+        for piece in &other.pieces {
+            match piece {
+                Piece::Literal(range) => self.push_text(&other.text[range.clone()]),
+                Piece::Value(..) => self.pieces.push(piece.clone()),
+            }
+        }
+    }
+
+    /// Takes off the literal that it ends with.
+    pub fn split_tail(&mut self) -> Vec<u8> {
+        match self.pieces.pop() {
+            Some(Piece::Literal(range)) => self.text[range].to_vec(),
+            Some(value) => {
+                self.pieces.push(value);
+                Vec::new()
+            }
+            None => Vec::new(),
+        }
+    }
+}
+
+/// A header field, folds included, with the CRLF at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Field {
+    /// In small letters.
+    pub name: String,
+    pub pieces: Pieces,
+}
+
+/// A template that is fine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Template {
+    pub(super) fields: Vec<Field>,
+    /// Ends with CRLF, unless it is empty.
+    pub(super) body: Pieces,
+}
+
+impl Template {
+    /// Parses a whole message: header fields, an empty line, the body. Lines may end with LF or
+    /// CRLF, and become CRLF.
+    ///
+    /// Errors name line, column and reason.
+    pub fn parse(names: &Names<'_>, octets: &[u8]) -> Result<Template, TemplateError> {
+        let mut parser = Parser { names, line: 0 };
+        let mut fields: Vec<Field> = Vec::new();
+        let mut lines = octets.split_inclusive(|&octet| octet == b'\n');
+        loop {
+            parser.line += 1;
+            let Some(line) = lines.next() else {
+                return Err(parser.error(1, "the header has no end: an empty line is missing"));
+            };
+            let line = parser.without_end(line)?;
+            match (line.first(), fields.last_mut()) {
+                (None, _) => break,
+                (Some(b' ' | b'\t'), Some(field)) => {
+                    parser.line(line, Place::Header, &mut field.pieces)?;
+                }
+                _ => fields.push(parser.field(line)?),
+            }
+        }
+        let mut body = Pieces::default();
+        for line in lines {
+            parser.line += 1;
+            let line = parser.without_end(line)?;
+            parser.line(line, Place::Body, &mut body)?;
+        }
+        Ok(Template { fields, body })
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
+    }
+}
+
+struct Parser<'a> {
+    names: &'a Names<'a>,
+    line: usize,
+}
+
+impl Parser<'_> {
+    fn error(&self, column: usize, reason: impl Into<String>) -> TemplateError {
+        let (file, line) = (self.names.file.to_owned(), self.line);
+        TemplateError { file, line, column, reason: reason.into() }
+    }
+
+    fn without_end<'l>(&self, line: &'l [u8]) -> Result<&'l [u8], TemplateError> {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        match memchr::memchr2(b'\r', 0, line) {
+            None => Ok(line),
+            Some(at) => Err(self.error(at + 1, "a CR without an LF, or a NUL")),
+        }
+    }
+
+    /// A field's first line.
+    fn field(&self, line: &[u8]) -> Result<Field, TemplateError> {
+        let is_name = |octet: &u8| (b'!'..=b'~').contains(octet);
+        let colon = memchr::memchr(b':', line).filter(|&at| line[..at].iter().all(is_name));
+        let name = match colon {
+            Some(1..) => String::from_utf8_lossy(&line[..colon.unwrap_or(0)]).to_lowercase(),
+            _ => {
+                let expected = "expected a header field such as 'Subject: News', or an empty line";
+                return Err(self.error(1, expected));
+            }
+        };
+        if ["x-sequence", "x-content-crc32c", "x-run"].contains(&name.as_str()) {
+            return Err(self.error(1, "this field is written by blast itself"));
+        }
+        if name.contains("{{") {
+            return Err(self.error(1, "no placeholder stands in the name of a field"));
+        }
+        let mut pieces = Pieces::default();
+        self.line(line, Place::Header, &mut pieces)?;
+        Ok(Field { name, pieces })
+    }
+
+    /// A line without its end; a CRLF is put behind it.
+    fn line(&self, line: &[u8], place: Place, out: &mut Pieces) -> Result<(), TemplateError> {
+        let (mut rest, mut bytes) = (line, 0);
+        while let Some(at) = memchr::memmem::find(rest, b"{{") {
+            let column = line.len() - rest.len() + at + 1;
+            let inside = &rest[at + 2..];
+            // "{{" may stand in itself: see `literal braces`.
+            let from = if inside.starts_with(b"{{}}") { 2 } else { 0 };
+            let end = memchr::memmem::find(&inside[from..], b"}}")
+                .ok_or_else(|| self.error(column, "a placeholder without an end; '}}' is it"))?;
+            out.push_text(&rest[..at]);
+            bytes += at;
+            match &inside[..from + end] {
+                b"{{" => out.push_text(b"{{"),
+                name => {
+                    let value = self.value(name, column)?;
+                    bytes += if let Value::Random(n) = value { usize::from(n) } else { 0 };
+                    out.pieces.push(Piece::Value(value, place));
+                }
+            }
+            rest = &inside[from + end + 2..];
+        }
+        out.push_text(rest);
+        out.push_text(b"\r\n");
+        match bytes + rest.len() <= LINE_BYTES_MAX {
+            true => Ok(()),
+            false => Err(self.error(1, "a line may have 998 octets (RFC 5322 2.1.1)")),
+        }
+    }
+
+    fn value(&self, name: &[u8], column: usize) -> Result<Value, TemplateError> {
+        let name = String::from_utf8_lossy(name);
+        let (word, argument) = match name.trim().split_once(':') {
+            Some((word, argument)) => (word, Some(argument)),
+            None => (name.trim(), None),
+        };
+        match (word, argument) {
+            ("seq", None) => Ok(Value::Sequence),
+            ("rcpt", None) => Ok(Value::Recipient),
+            ("rcpt.local", None) => Ok(Value::Local),
+            ("rcpt.domain", None) => Ok(Value::Domain),
+            ("from", None) => Ok(Value::From),
+            ("date", None) => Ok(Value::Date),
+            ("uuid", None) => Ok(Value::Uuid),
+            ("random", Some(count)) => match count.parse() {
+                Ok(count @ 1..=RANDOM_MAX) => Ok(Value::Random(count)),
+                _ => Err(self.error(column, format!("random takes 1 to {RANDOM_MAX}"))),
+            },
+            ("col", Some(wanted)) => {
+                let found = self.names.columns.iter().position(|name| name == wanted);
+                found.map(Value::Column).ok_or_else(|| self.error(column, self.no_column(wanted)))
+            }
+            _ => {
+                let reason = format!("no placeholder '{}'; there are {KNOWN}", name.trim());
+                Err(self.error(column, reason))
+            }
+        }
+    }
+
+    fn no_column(&self, wanted: &str) -> String {
+        match self.names.columns {
+            [] => format!("no column '{wanted}': there is no list of recipients"),
+            names => format!("no column '{wanted}'; the list has {}", names.join(", ")),
+        }
+    }
+}
+
+/// What lines that begin with a dot mean for a body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dots {
+    /// So many, and all stand in literals.
+    Literal(u32),
+    /// It depends on values.
+    Maybe,
+}
+
+/// Looks for lines that begin with a dot; `pieces` begin a line.
+pub(super) fn dots(pieces: &Pieces) -> Dots {
+    let (mut is_start, mut count) = (true, 0);
+    for piece in &pieces.pieces {
+        match piece {
+            Piece::Literal(range) => {
+                let text = &pieces.text[range.clone()];
+                count += u32::from(is_start && text.starts_with(b"."));
+                count += memchr::memmem::find_iter(text, b"\r\n.").count() as u32;
+                is_start = text.ends_with(b"\r\n");
+            }
+            // Nobody knows what stands in a list, if anything.
+            Piece::Value(Value::Column(_), _) if is_start => return Dots::Maybe,
+            // No other value begins with a dot, or is empty.
+            Piece::Value(..) => is_start = false,
+        }
+    }
+    Dots::Literal(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<Template, String> {
+        let columns = ["email".to_owned(), "first name".to_owned()];
+        let names = Names { file: "t.eml", columns: &columns };
+        Template::parse(&names, text.as_bytes()).map_err(|error| error.to_string())
+    }
+
+    /// Literals as they are, values in their names.
+    fn shown(pieces: &Pieces) -> String {
+        let show = |piece: &Piece| match piece {
+            Piece::Literal(range) => {
+                String::from_utf8_lossy(&pieces.text[range.clone()]).into_owned()
+            }
+            Piece::Value(value, _) => format!("<{value:?}>"),
+        };
+        pieces.pieces.iter().map(show).collect()
+    }
+
+    #[test]
+    fn a_template_is_fields_and_a_body() {
+        let template = "Subject: {{seq}} for\n {{ rcpt.local }}\r\nX: y\n\nHi {{col:first name}},\n\
+            {{{{}}x}} {{random:12}}{{uuid}}";
+        let template = parse(template).unwrap();
+        let names: Vec<_> = template.fields.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(names, ["subject", "x"]);
+        let subject = "Subject: <Sequence> for\r\n <Local>\r\n";
+        assert_eq!(shown(&template.fields[0].pieces), subject);
+        assert_eq!(shown(&template.body), "Hi <Column(1)>,\r\n{{x}} <Random(12)><Uuid>\r\n");
+        assert!(template.has("x") && !template.has("y"));
+        assert_eq!(shown(&parse("A: b\n\n").unwrap().body), "");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        for (text, expected) in [
+            ("", "t.eml:1:1: the header has no end"),
+            ("A: b\n", "t.eml:2:1: the header has no end"),
+            ("Hello\n\n", "t.eml:1:1: expected a header field"),
+            (" A: b\n\n", "t.eml:1:1: expected a header field"),
+            (": b\n\n", "t.eml:1:1: expected a header field"),
+            ("x-sequence: 1\n\n", "t.eml:1:1: this field is written by blast itself"),
+            ("{{seq}}: 1\n\n", "t.eml:1:1: no placeholder stands in the name"),
+            ("A: b\n\nx\nab {{nam}}", "t.eml:4:4: no placeholder 'nam'; there are {{seq}},"),
+            ("A: b\n\n{{seq}} {{seq", "t.eml:3:9: a placeholder without an end"),
+            ("A: {{random:0}}\n\n", "t.eml:1:4: random takes 1 to 900"),
+            ("A: {{random:901}}\n\n", "t.eml:1:4: random takes 1 to 900"),
+            ("A: {{col:no}}\n\n", "t.eml:1:4: no column 'no'; the list has email, first name"),
+            ("A: b\rc\n\n", "t.eml:1:5: a CR without an LF"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
+        }
+        let names = Names { file: "t", columns: &[] };
+        let error = Template::parse(&names, b"A: {{col:x}}\n\n").unwrap_err().to_string();
+        assert!(error.ends_with("there is no list of recipients"), "{error}");
+    }
+
+    #[test]
+    fn lines_have_their_limit() {
+        for (bytes, is_fine) in [(997, true), (998, true), (999, false)] {
+            let text = format!("A: b\n\n{}\n", "x".repeat(bytes));
+            assert_eq!(parse(&text).is_ok(), is_fine, "{bytes}");
+            let text = format!("A: b\n\n{}{{{{random:900}}}}\n", "x".repeat(bytes - 900));
+            assert_eq!(parse(&text).is_ok(), is_fine, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn dots_are_known_beforehand() {
+        for (body, expected) in [
+            ("", Dots::Literal(0)),
+            ("a.\nb", Dots::Literal(0)),
+            (".a\n.\n..b\n c.", Dots::Literal(3)),
+            ("{{rcpt}}.\n.", Dots::Literal(1)),
+            ("{{col:email}}.", Dots::Maybe),
+            ("a {{col:email}}.", Dots::Literal(0)),
+            ("a\n{{col:email}}", Dots::Maybe),
+        ] {
+            let template = parse(&format!("A: b\n\n{body}")).unwrap();
+            assert_eq!(dots(&template.body), expected, "{body:?}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Made-up text: words by Zipf's law, in lines as newsletters have them.
+use super::random::{Purpose, Random};
+
+/// What the words are made of.
+const CONSONANTS: &[u8] = b"bcdfghklmnprstvwz";
+const VOWELS: [&str; 7] = ["a", "e", "i", "o", "u", "an", "er"];
+
+const WORDS: u64 = 20_000;
+
+/// Octets after which a line ends with the next word.
+const LINE_BYTES: usize = 64;
+
+/// Every so many lines of HTML there is a link.
+const LINES_A_LINK: u64 = 6;
+
+/// A stream of words, the same for the same seed and number.
+pub struct Words {
+    random: Random,
+    lines: u64,
+}
+
+impl Words {
+    /// `number`: of the text.
+    pub fn new(seed: u64, number: u64) -> Words {
+        Words { random: Random::new(seed, number, Purpose::Text), lines: 0 }
+    }
+
+    fn word(&mut self, out: &mut Vec<u8>) {
+        // Nearly as often as 1 / rank: all magnitudes of rank are as likely.
+        let rank = ((WORDS as f64).powf(self.random.unit()) - 1.0) as u64;
+        let mut spelling = Random::new(0, rank, Purpose::Text);
+        for _ in 0..1 + spelling.below(4) {
+            out.push(CONSONANTS[spelling.below(CONSONANTS.len() as u64) as usize]);
+            out.extend_from_slice(VOWELS[spelling.below(VOWELS.len() as u64) as usize].as_bytes());
+        }
+    }
+
+    /// Words until the line is full; no line end, nothing but letters and blanks.
+    fn phrase(&mut self, out: &mut Vec<u8>, bytes: usize) {
+        let start = out.len();
+        self.word(out);
+        while out.len() - start < bytes {
+            out.push(b' ');
+            self.word(out);
+        }
+    }
+
+    /// A subject of a few words, the first with a capital letter.
+    pub fn subject(&mut self, out: &mut Vec<u8>) {
+        let start = out.len();
+        self.phrase(out, 24);
+        out[start].make_ascii_uppercase();
+    }
+
+    /// One line of plain text with its CRLF.
+    pub fn text_line(&mut self, out: &mut Vec<u8>) {
+        self.phrase(out, LINE_BYTES);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// One line of HTML with its CRLF: a paragraph, now and then with a link.
+    pub fn html_line(&mut self, out: &mut Vec<u8>) {
+        self.lines += 1;
+        out.extend_from_slice(b"<p>");
+        if self.lines.is_multiple_of(LINES_A_LINK) {
+            let page = self.random.below(1_000_000);
+            out.extend_from_slice(format!("<a href=\"https://shop.example/o/{page}\">").as_bytes());
+            self.phrase(out, LINE_BYTES / 3);
+            out.extend_from_slice(b"</a>");
+        } else {
+            self.phrase(out, LINE_BYTES);
+        }
+        out.extend_from_slice(b"</p>\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_short_and_plain() {
+        let mut words = Words::new(1, 2);
+        for n in 0..1000 {
+            let mut line = Vec::new();
+            match n % 2 {
+                0 => words.text_line(&mut line),
+                _ => words.html_line(&mut line),
+            }
+            let text = line.strip_suffix(b"\r\n").unwrap();
+            assert!(text.len() < 100, "{}", String::from_utf8_lossy(text));
+            assert!(text.iter().all(|octet| (b' '..=b'~').contains(octet)));
+            assert!(!text.starts_with(b".") && !text.ends_with(b" "));
+        }
+    }
+
+    #[test]
+    fn a_text_is_its_seed_and_number() {
+        let line = |seed, number| {
+            let mut line = Vec::new();
+            Words::new(seed, number).text_line(&mut line);
+            line
+        };
+        assert_eq!(line(1, 2), line(1, 2));
+        assert_ne!(line(1, 2), line(1, 3));
+        assert_ne!(line(1, 2), line(2, 2));
+    }
+}

@@ -1,0 +1,307 @@
+//! What `sinkctl blast` sends: the same from the same seed, of the size asked for, with checksums
+//! that hold, and in the form that it says.
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use sinkd::config::parse_bytes;
+use sinkd::mime::{Extractor, Facts};
+use sinkd::sender::blast::attachment::Attachment;
+use sinkd::sender::blast::list::List;
+use sinkd::sender::blast::recipients::{Order, Recipients};
+use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::blast::template::{Names, Template};
+use sinkd::sender::blast::{Arrivals, Content, Pace, Plan, PlanError, Settings};
+use sinkd::sender::source::{Next, Source};
+use sinkd::smtp::client::{Form, Mail};
+use sinkd::smtp::data::unstuff;
+
+const DATE: &str = "Sat, 21 Nov 2026 10:00:00 +0000";
+
+fn settings(size: &str) -> Settings {
+    Settings {
+        seed: 7,
+        run_id: None,
+        date: DATE.into(),
+        from: "news@sender.example".into(),
+        recipients: Recipients::made_up("example.com", 1000).unwrap(),
+        content: Content::MadeUp(Sizes::parse(size, parse_bytes).unwrap()),
+        attachments: Vec::new(),
+        count: Some(300),
+        pace: None,
+    }
+}
+
+fn template(text: &str) -> Settings {
+    let names = Names { file: "t", columns: &[] };
+    let content = Content::Template(Template::parse(&names, text.as_bytes()).unwrap());
+    Settings { content, ..settings("2K") }
+}
+
+/// A message as it was given to be sent.
+#[derive(Debug, Clone, PartialEq)]
+struct Given {
+    due_ns: Option<u64>,
+    from: Vec<u8>,
+    to: Vec<Vec<u8>>,
+    form: Form,
+    octets: u64,
+    wire: Vec<u8>,
+}
+
+impl Given {
+    fn of(due_ns: Option<u64>, mail: &Mail) -> Given {
+        Given {
+            due_ns,
+            from: mail.reverse_path().to_vec(),
+            to: mail.recipients().map(|(path, _)| path.to_vec()).collect(),
+            form: mail.form,
+            octets: mail.octets(),
+            wire: [&mail.head[..], &mail.body[..]].concat(),
+        }
+    }
+
+    /// Without stuffed dots.
+    fn message(&self) -> Vec<u8> {
+        match self.form {
+            Form::Stuffed { .. } => unstuff(&self.wire).into_owned(),
+            Form::Clean | Form::Raw => self.wire.clone(),
+        }
+    }
+}
+
+fn given(settings: Settings, threads: usize) -> BTreeMap<u64, Given> {
+    let plan = Plan::new(settings).unwrap();
+    let mut all = BTreeMap::new();
+    for thread in 0..threads {
+        let mut source = plan.source(thread, threads);
+        let (mut mail, mut last) = (Mail::default(), 0);
+        loop {
+            mail.clear();
+            let Next::Mail(order) = source.next(&mut mail).unwrap() else { break };
+            assert!(order.due_ns.unwrap_or(last) >= last, "moments never fall");
+            last = order.due_ns.unwrap_or(last);
+            all.insert(order.ticket, Given::of(order.due_ns, &mail));
+        }
+    }
+    all
+}
+
+/// Bit by bit, sharing no code: RFC 3720's polynomial, reflected.
+fn crc32c(octets: &[u8]) -> u32 {
+    !octets.iter().fold(!0u32, |crc, &octet| {
+        (0..8).fold(crc ^ u32::from(octet), |crc, _| {
+            (crc >> 1) ^ if crc & 1 == 1 { 0x82f6_3b78 } else { 0 }
+        })
+    })
+}
+
+/// What holds for every message: number, checksum, lines, form.
+fn check(number: u64, given: &Given) {
+    let message = given.message();
+    assert_eq!(message.len() as u64, given.octets, "{number}");
+    let cut = message.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
+    let (header, body) = message.split_at(cut);
+    let header = std::str::from_utf8(header).unwrap();
+    let field = |name: &str| {
+        let lines: Vec<_> = header.lines().filter_map(|line| line.strip_prefix(name)).collect();
+        assert_eq!(lines.len(), 1, "{name} in {header}");
+        lines[0].to_owned()
+    };
+    assert_eq!(field("X-Sequence: ").parse(), Ok(number));
+    assert_eq!(field("X-Content-CRC32C: "), format!("{:08x}", crc32c(body)), "{number}");
+    for name in ["From: ", "To: ", "Subject: ", "Date: ", "Message-ID: <", "X-Run: "] {
+        field(name);
+    }
+    assert!(message.ends_with(b"\r\n"), "{number}");
+    let lines: Vec<_> = given.wire.split(|&octet| octet == b'\n').collect();
+    let (end, lines) = lines.split_last().unwrap();
+    assert!(end.is_empty());
+    for line in lines {
+        let line = line.strip_suffix(b"\r").expect("every line ends with CRLF");
+        assert!(line.len() <= 998 && !line.contains(&b'\r'), "{number}: {}", line.len());
+        let may_begin_with_dot = given.form != Form::Clean;
+        assert!(may_begin_with_dot || !line.starts_with(b"."), "{number}");
+        let is_stuffed = !line.starts_with(b".") || line.starts_with(b"..");
+        assert!(given.form == Form::Raw || is_stuffed, "{number}");
+    }
+    let mut facts = Facts::default();
+    Extractor::new(Some("X-Sequence")).extract(&message, &mut facts);
+    assert_eq!((facts.sequence, facts.is_unparsed), (Some(number), false));
+}
+
+#[test]
+fn messages_have_the_size_asked_for() {
+    for size in ["600", "1000", "1100", "1200", "1300", "1400", "2K", "20K", "300K"] {
+        let all = given(Settings { count: Some(20), ..settings(size) }, 1);
+        assert_eq!(all.len(), 20);
+        for (number, mail) in all {
+            assert_eq!(Some(mail.octets), parse_bytes(size), "message {number}");
+            check(number, &mail);
+        }
+    }
+}
+
+#[test]
+fn sizes_are_drawn_from_the_distribution() {
+    for size in ["mixed", "uniform:1K-9K", "lognormal:4K,1"] {
+        let sizes = Sizes::parse(size, parse_bytes).unwrap();
+        let (low, high) = sizes.bounds();
+        let all = given(settings(size), 1);
+        assert_eq!(all.len(), 300);
+        let mut seen: Vec<u64> = all.values().map(|mail| mail.octets).collect();
+        // The smallest message there is may be larger than what was drawn.
+        assert!(seen.iter().all(|octets| (low..=high).contains(octets) || *octets < 700), "{size}");
+        all.iter().for_each(|(number, mail)| check(*number, mail));
+        seen.sort_unstable();
+        seen.dedup();
+        let expected = if size == "mixed" { 3..=3 } else { 200..=300 };
+        assert!(expected.contains(&seen.len()), "{size}: {} sizes", seen.len());
+    }
+}
+
+#[test]
+fn what_is_too_small_is_refused() {
+    let smallest = |settings: Settings| match Plan::new(settings).map(|_| ()) {
+        Err(PlanError::TooSmall { smallest, .. }) => smallest,
+        other => panic!("{other:?}"),
+    };
+    let needed = smallest(settings("1"));
+    assert!((400..600).contains(&needed), "{needed}");
+    assert_eq!(smallest(settings(&(needed - 1).to_string())), needed);
+    let all = given(settings(&needed.to_string()), 1);
+    assert!(all.values().all(|mail| mail.octets == needed));
+    // No message of this distribution would be large enough.
+    let all = given(settings("lognormal:1,0"), 1);
+    assert!(all.values().all(|mail| mail.octets == needed));
+}
+
+#[test]
+fn attachments_come_on_top() {
+    let attachments = vec![Attachment::made_up(1, 1000), Attachment::made_up(2, 30)];
+    let bytes: usize = attachments.iter().map(|attachment| attachment.part().len()).sum();
+    for size in ["800", "4K"] {
+        let all = given(Settings { attachments: attachments.clone(), ..settings(size) }, 1);
+        for (number, mail) in all {
+            assert_eq!(Some(mail.octets), parse_bytes(size).map(|size| size + bytes as u64));
+            check(number, &mail);
+            let mut facts = Facts::default();
+            Extractor::new(None).extract(&mail.message(), &mut facts);
+            assert_eq!(facts.file_names, "attachment.bin\nattachment.bin", "{size}");
+        }
+    }
+}
+
+#[test]
+fn newsletters_are_read_as_such() {
+    let all = given(settings("4K"), 1);
+    let message = all[&0].message();
+    let parts = sinkd::mime::part::parts(&message).parts;
+    let types: Vec<_> = parts.iter().map(|part| part.content_type.as_str()).collect();
+    assert_eq!(types, ["multipart/alternative", "text/plain", "text/html"]);
+    let html = std::str::from_utf8(parts[2].body).unwrap();
+    assert!(html.contains("<a href=\"https://") && html.contains("</html>"), "{html}");
+}
+
+#[test]
+fn templates_with_dots_say_so() {
+    for (body, form) in [
+        ("Hello {{rcpt}}\n", Form::Clean),
+        ("Hello {{rcpt}}\n.dot\n..\n", Form::Stuffed { dots: 2 }),
+        (".{{rcpt}}\n", Form::Raw),
+    ] {
+        let all = given(template(&format!("Subject: {{{{seq}}}}\n\n{body}")), 1);
+        assert_eq!(all.len(), 300);
+        for (number, mail) in all {
+            assert_eq!(mail.form, form, "{body:?}");
+            check(number, &mail);
+        }
+    }
+}
+
+#[test]
+fn columns_reach_the_message_of_their_recipient() {
+    let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
+    let names = Names { file: "t", columns: list.columns() };
+    let text = "Subject: Dear {{col:name}}\n\nYour address is {{col:email}}\n";
+    let content = Content::Template(Template::parse(&names, text.as_bytes()).unwrap());
+    let recipients = Recipients::listed(list);
+    let all = given(Settings { content, recipients, ..settings("2K") }, 2);
+    for (number, mail) in all {
+        let (name, address) = [("Ann", "a@x.example"), ("Bob", "b@x.example")][number as usize % 2];
+        assert_eq!(mail.to, [address.as_bytes()]);
+        let message = String::from_utf8(mail.message()).unwrap();
+        assert!(
+            message.contains(&format!("To: {address}\r\nSubject: Dear {name}\r\n")),
+            "{message}"
+        );
+        assert!(message.ends_with(&format!("Your address is {address}\r\n")), "{message}");
+    }
+}
+
+#[test]
+fn addresses_beyond_ascii_ask_for_smtputf8() {
+    let list = List::parse("l", "\u{f6}@x.example\na@x.example".as_bytes()).unwrap();
+    let plan = Plan::new(Settings { recipients: Recipients::listed(list), ..settings("2K") });
+    let mut source = plan.unwrap().source(0, 1);
+    for expected in [&b"SMTPUTF8"[..], b""] {
+        let mut mail = Mail::default();
+        source.next(&mut mail).unwrap();
+        assert_eq!(mail.parameters(), expected);
+    }
+}
+
+#[test]
+fn a_rate_and_a_time_make_a_number() {
+    let until = Some(Duration::from_millis(1500));
+    let pace = Some(Pace { per_s: 1000.0, arrivals: Arrivals::Even, until });
+    let all = given(Settings { count: None, pace, ..settings("2K") }, 3);
+    assert_eq!(all.len(), 1500);
+    assert!(all.iter().all(|(number, mail)| mail.due_ns == Some(number * 1_000_000)));
+}
+
+#[test]
+fn bad_settings_are_refused() {
+    let refused = |settings: Settings| Plan::new(settings).err().expect("an error").to_string();
+    let from = |from: &str| Settings { from: from.into(), ..settings("2K") };
+    assert!(refused(from("a b")).contains("found 'a b'"));
+    assert!(Plan::new(from("")).is_ok());
+    let run = |id: &str| Settings { run_id: Some(id.into()), ..settings("2K") };
+    for (id, is_fine) in [("", false), ("a b", false), (&"x".repeat(65), false), ("a-1", true)] {
+        assert_eq!(Plan::new(run(id)).is_ok(), is_fine, "{id}");
+    }
+    let date = |date: &str| Settings { date: date.into(), ..settings("2K") };
+    assert!(refused(date("a\r\nb")).contains("expected a date"));
+    for per_s in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+        let pace = Some(Pace { per_s, arrivals: Arrivals::Even, until: None });
+        assert!(refused(Settings { pace, ..settings("2K") }).contains("expected a rate"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    /// Whatever the number of threads: the same messages, octet by octet.
+    #[test]
+    fn a_seed_makes_a_set_of_messages(
+        seed: u64,
+        threads in 1usize..7,
+        size in prop::sample::select(vec!["700", "2K", "mixed", "uniform:1K-9K", "lognormal:3K,0.8"]),
+        rcpts in prop::sample::select(vec!["1", "3", "1-4"]),
+        order in prop::sample::select(vec![Order::Listed, Order::Random]),
+        arrivals in prop::sample::select(vec![Arrivals::Even, Arrivals::Poisson]),
+        is_template: bool,
+    ) {
+        let made = || {
+            let text = "Subject: {{random:9}}\n\n{{uuid}} {{rcpt.local}} {{seq}}\n.{{date}}\n";
+            let base = if is_template { template(text) } else { settings(size) };
+            let pace = Some(Pace { per_s: 5000.0, arrivals, until: None });
+            let recipients = base.recipients.clone().taken(rcpts.parse().unwrap(), order).unwrap();
+            Settings { seed, pace, recipients, count: Some(40), ..base }
+        };
+        let alone = given(made(), 1);
+        prop_assert_eq!(alone.len(), 40);
+        alone.iter().for_each(|(number, mail)| check(*number, mail));
+        prop_assert_eq!(given(made(), threads), alone);
+    }
+}
