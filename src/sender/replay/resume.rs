@@ -29,7 +29,7 @@ use crate::log::MessageId;
 const FIRST_LINE: &str = "sinkd-replay 1";
 const BEGUN: &str = "begun_ns";
 const HEADER_END: &str = "--";
-/// Octets of a line: what one write says of 256 messages, or the recipients that remain of one.
+/// Octets of a line: what one write says of 64 messages, or the recipients that remain of one.
 const LINE_BYTES_MAX: usize = 16 << 20;
 
 /// What a resume file belongs to: names, and what they must be again.

@@ -37,7 +37,7 @@ pub struct Survey {
     pub sessions: u64,
     /// When the first and the last of them left, Unix ns.
     pub left_ns: Range<u64>,
-    /// Sent before, says the resume file.
+    /// Done before, says the resume file: taken, or refused for good.
     pub before: u64,
     /// Not stored in full.
     pub not_stored: u64,

@@ -38,7 +38,7 @@ kinds! {
     Again,
     /// Sent although a try before may have been taken.
     PerhapsTwice,
-    /// Sent before, says the resume file.
+    /// Done before, says the resume file: taken, or refused for good.
     Before,
     /// Not stored in full: there is nothing to send.
     NotStored,

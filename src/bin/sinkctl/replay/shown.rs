@@ -71,7 +71,7 @@ impl Intent<'_> {
         });
         lines.extend(self.changes());
         for (count, what) in [
-            (survey.before, "sent before, says the resume file"),
+            (survey.before, "done before, says the resume file"),
             (survey.not_stored, "not stored in full: passed over"),
             (survey.unreadable, "not readable: passed over"),
         ] {
@@ -115,7 +115,7 @@ impl Intent<'_> {
             "left_from": rfc3339(survey.left_ns.start),
             "left_to": rfc3339(survey.left_ns.end),
             "seconds": self.seconds(),
-            "sent_before": survey.before,
+            "done_before": survey.before,
             "not_stored": survey.not_stored,
             "unreadable": survey.unreadable,
             "exact": survey.is_exact && survey.is_recipients_exact,
@@ -163,7 +163,7 @@ fn lines(tally: &Tally) -> Vec<String> {
     }
     for (kind, what) in [
         (Kind::RecipientsDuplicate, "recipients made equal to another one of their message"),
-        (Kind::Before, "sent before, says the resume file"),
+        (Kind::Before, "done before, says the resume file"),
     ] {
         let count = tally.count(kind);
         if count > 0 {
@@ -184,7 +184,7 @@ fn key(kind: Kind) -> &'static str {
         Kind::Unknown => "unknown",
         Kind::Again => "again",
         Kind::PerhapsTwice => "perhaps_twice",
-        Kind::Before => "sent_before",
+        Kind::Before => "done_before",
         Kind::NotStored => "not_stored",
         Kind::Gone => "gone",
         Kind::Damaged => "damaged",
