@@ -138,7 +138,7 @@ fn send(
         grace: Duration::from_secs(5),
     };
     let plan = plan(load)?;
-    let sources = (0..threads).map(|t| Box::new(plan.source(t, threads)) as Box<dyn Source>);
+    let sources = (0..threads).map(|_| Box::new(plan.source()) as Box<dyn Source>);
     let records = Records::new(None)?;
     let (report, _) = sending::send(&settings, sources.collect(), &records, None)?;
     let mut history = History::default();

@@ -13,6 +13,7 @@ mod print;
 mod progress;
 mod prune;
 mod reindex;
+mod replay;
 mod report;
 mod rm;
 mod runs;
@@ -60,7 +61,7 @@ fn with_negated_terms(args: impl Iterator<Item = OsString>) -> impl Iterator<Ite
             [b'-', ..] => is_query,
             _ => false,
         };
-        is_query |= arg == "search" || arg == "wait";
+        is_query |= arg == "search" || arg == "wait" || arg == "replay";
         if !is_term {
             return arg;
         }
@@ -133,6 +134,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Search(search) => search::run(&folder, search, out),
         Command::Wait(wait) => wait::run(folder, wait, out),
+        Command::Replay(replay) => replay::run(folder, replay, out),
         Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }

@@ -14,7 +14,7 @@ use sinkd::stats::{Follower, Metric};
 
 mod said;
 
-pub use said::{Wanted, say};
+pub use said::{More, Wanted, say, say_with};
 
 /// Where the records of a run go: a folder that `stats`, `report`, `compare` and `assert` read.
 pub enum Records {
