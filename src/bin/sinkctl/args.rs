@@ -638,6 +638,11 @@ mod tests {
     use super::*;
 
     #[test]
+    fn flags_have_names_of_their_own() {
+        <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    #[test]
     fn ids() {
         assert_eq!("latest".parse(), Ok(Id::Latest));
         assert_eq!("17:3".parse(), Ok(Id::Exactly(MessageId { segment: 17, slot: 3 })));

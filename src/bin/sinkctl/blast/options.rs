@@ -83,6 +83,7 @@ pub struct Recipients {
     pub domain: String,
     /// So many different ones.
     #[arg(
+        id = "recipient_count",
         long = "recipient-count",
         value_name = "N",
         default_value_t = 1_000_000,
