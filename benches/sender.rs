@@ -23,7 +23,7 @@ fn source(content: Content, recipients: Recipients) -> Blast {
         count: None,
         pace: None,
     };
-    Plan::new(settings).unwrap().source(0, 2)
+    Plan::new(settings).unwrap().source()
 }
 
 fn made_up() -> Recipients {

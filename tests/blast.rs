@@ -11,8 +11,8 @@ use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::{Order, Recipients};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{Arrivals, Content, Pace, Plan, PlanError, Settings};
-use sinkd::sender::source::{Next, Source};
+use sinkd::sender::blast::{Arrivals, Content, Missing, Pace, Plan, PlanError, Settings};
+use sinkd::sender::source::{End, Next, Outcome, Source};
 use sinkd::smtp::client::{Form, Mail};
 use sinkd::smtp::data::unstuff;
 
@@ -73,16 +73,17 @@ impl Given {
 fn given(settings: Settings, threads: usize) -> BTreeMap<u64, Given> {
     let plan = Plan::new(settings).unwrap();
     let mut all = BTreeMap::new();
-    for thread in 0..threads {
-        let mut source = plan.source(thread, threads);
-        let (mut mail, mut last) = (Mail::default(), 0);
-        loop {
-            mail.clear();
-            let Next::Mail(order) = source.next(&mut mail).unwrap() else { break };
-            assert!(order.due_ns.unwrap_or(last) >= last, "moments never fall");
-            last = order.due_ns.unwrap_or(last);
-            all.insert(order.ticket, Given::of(order.due_ns, &mail));
-        }
+    let mut sources: Vec<_> = (0..threads).map(|_| (plan.source(), 0)).collect();
+    let mut mail = Mail::default();
+    // They take turns, the first one more often.
+    for turn in 0.. {
+        let thread = turn % (threads + 1) % threads;
+        let (source, last) = &mut sources[thread];
+        mail.clear();
+        let Next::Mail(order) = source.next(&mut mail).unwrap() else { break };
+        assert!(order.due_ns.unwrap_or(*last) >= *last, "moments never fall");
+        *last = order.due_ns.unwrap_or(*last);
+        assert!(all.insert(order.ticket, Given::of(order.due_ns, &mail)).is_none());
     }
     all
 }
@@ -243,7 +244,7 @@ fn columns_reach_the_message_of_their_recipient() {
 fn addresses_beyond_ascii_ask_for_smtputf8() {
     let list = List::parse("l", "\u{f6}@x.example\na@x.example".as_bytes()).unwrap();
     let plan = Plan::new(Settings { recipients: Recipients::listed(list), ..settings("2K") });
-    let mut source = plan.unwrap().source(0, 1);
+    let mut source = plan.unwrap().source();
     for expected in [&b"SMTPUTF8"[..], b""] {
         let mut mail = Mail::default();
         source.next(&mut mail).unwrap();
@@ -258,6 +259,18 @@ fn a_rate_and_a_time_make_a_number() {
     let all = given(Settings { count: None, pace, ..settings("2K") }, 3);
     assert_eq!(all.len(), 1500);
     assert!(all.iter().all(|(number, mail)| mail.due_ns == Some(number * 1_000_000)));
+}
+
+#[test]
+fn what_may_be_missing_is_known() {
+    let plan = Plan::new(settings("2K")).unwrap();
+    let mut source = plan.source();
+    for (ticket, end) in
+        [(9, End::NotSent), (2, End::Unknown), (3, End::Answered), (1, End::NotSent)]
+    {
+        source.done(ticket, &Mail::default(), &Outcome { end, codes: &[250], at_ns: 0 });
+    }
+    assert_eq!(plan.missing(), Missing { not_sent: vec![1, 9], unknown: vec![2] });
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::clock::Clock;
-use super::engine::{Ended, Engine, Settings, Shared};
+use super::engine::{Connections, Ended, Engine, Settings, Shared};
 use super::hands::reply_names;
 use super::source::Source;
 use super::tally::Tally;
@@ -32,7 +32,7 @@ impl Observer for Watching {
 }
 
 /// Sends what the sources have, with a thread for each; records into `folder/stats`, as sinkd does.
-/// `settings` are those of one thread.
+/// `settings`: threads share connections that are kept, and each has one at least.
 ///
 /// Errors: the folder can't be written, a thread can't be made.
 pub fn run(
@@ -45,8 +45,13 @@ pub fn run(
     let (hub, recorders) = Hub::start(folder, 1, sources.len(), reply_names(), None, observer)?;
     let clock = Clock::start();
     let mut engines = Vec::new();
-    for (source, recorder) in sources.into_iter().zip(recorders) {
-        engines.push(Engine::new(settings.clone(), source, recorder, clock, shared)?);
+    let threads = sources.len();
+    for (thread, (source, recorder)) in sources.into_iter().zip(recorders).enumerate() {
+        let settings = Settings {
+            connections: share(settings.connections, thread, threads),
+            ..settings.clone()
+        };
+        engines.push(Engine::new(settings, source, recorder, clock, shared)?);
     }
     let ended = std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -64,4 +69,32 @@ pub fn run(
         report.error = report.error.or(error);
     }
     Ok(report)
+}
+
+/// What one of several threads has of connections that are kept.
+fn share(connections: Connections, thread: usize, threads: usize) -> Connections {
+    match connections {
+        Connections::Kept(all) => {
+            let rest = usize::from(thread < all % threads);
+            Connections::Kept((all / threads + rest).max(1))
+        }
+        Connections::ByLane(most) => Connections::ByLane(most),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_share_connections() {
+        for (all, threads, expected) in
+            [(64, 2, vec![32, 32]), (7, 3, vec![3, 2, 2]), (1, 1, vec![1]), (1, 2, vec![1, 1])]
+        {
+            let kept = Connections::Kept(all);
+            let found: Vec<_> = (0..threads).map(|thread| share(kept, thread, threads)).collect();
+            let expected: Vec<_> = expected.into_iter().map(Connections::Kept).collect();
+            assert_eq!(found, expected, "{all} among {threads}");
+        }
+    }
 }

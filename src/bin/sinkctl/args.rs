@@ -91,6 +91,11 @@ pub enum Command {
     Wait(Wait),
     /// Work the index for search out again, beside a running sinkd or without one.
     Reindex(Reindex),
+    /// Measure what this machine can do with usual loads, against a sinkd of its own or one that
+    /// runs here. The result is kept in the data folder, and stats compares runs with it.
+    Calibrate(Calibrate),
+    /// Send made-up mail to an SMTP server: a load test, each message of which can be checked.
+    Blast(Box<crate::blast::Blast>),
     /// Send stored messages to another SMTP server: when they left then, faster, or at a rate.
     Replay(Box<Replay>),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
@@ -293,6 +298,20 @@ pub struct Wait {
 /// A time as sinkd's settings take it.
 fn time(text: &str) -> Result<Duration, String> {
     sinkd::config::parse_time(text).ok_or_else(|| "expected a time such as 250ms or 30s".into())
+}
+
+#[derive(Args)]
+pub struct Calibrate {
+    /// A sinkd that runs on this machine, and whose folder --data is; without it one is started for
+    /// the purpose.
+    #[arg(long, value_name = "IP:PORT")]
+    pub to: Option<std::net::SocketAddr>,
+    /// Of each load.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    pub seconds: Duration,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 #[derive(Args)]

@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 mod args;
 mod assert;
+mod blast;
+mod calibrate;
 mod cat;
 mod compare;
 mod count;
@@ -98,6 +100,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Report(report) => return report::run(&cli.data, report, out),
         Command::Compare { a, b, json } => return compare::run(&cli.data, a, b, *json, out),
         Command::Assert(assert) => return assert::run(&cli.data, assert, out),
+        Command::Blast(blast) => return blast::run(blast, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
         _ => {}
     }
@@ -106,6 +109,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
             "one --data, please: only stats, report, compare, assert and runs take several"
         );
     };
+    if let Command::Calibrate(calibrate) = &cli.command {
+        return calibrate::run(data, calibrate, out);
+    }
     let folder = open(data)?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
@@ -120,6 +126,8 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Report(_)
         | Command::Compare { .. }
         | Command::Assert(_)
+        | Command::Calibrate(_)
+        | Command::Blast(_)
         | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&folder, rm, out),

@@ -2,12 +2,12 @@
 //!
 //! ```text
 //! Settings ─▶ Plan (once: bodies, templates, recipients; shared by all threads)
-//!               └─▶ Blast: Source, one a thread: numbers t, t + T, t + 2T, …
+//!               └─▶ Blast: Source, one a thread: takes the next number
 //!                     number ─▶ size, body, recipients, moment ─▶ Mail
 //! ```
 //!
-//! Neither the number of threads nor the order of calls matters: there is no state between two
-//! messages but their moments. docs/blast.md says what stands in a message, and how its checksum
+//! Neither the number of threads nor the order of calls matters: nothing passes from one message to
+//! another but the number, and the moment. docs/blast.md says what stands in a message, and how its checksum
 //! is worked out again.
 //!
 //! Sketch of a message with built-in content: one copy of some 900 octets from a prepared head,
@@ -29,5 +29,5 @@ pub mod template;
 mod words;
 
 pub use pace::{Arrivals, Pace};
-pub use plan::{Content, NUMBER_MAX, Plan, PlanError, Settings};
+pub use plan::{Content, MISSING_MAX, Missing, NUMBER_MAX, Plan, PlanError, Settings};
 pub use source::Blast;

@@ -1,5 +1,6 @@
 //! What a blast sends, settled before it begins.
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::attachment::Attachment;
 use super::bank::{Bank, Common};
@@ -10,12 +11,16 @@ use super::render::Rendering;
 use super::size::Sizes;
 use super::source::Blast;
 use super::template::Template;
+use crate::sender::source::End;
 
 /// Messages are numbered from 0, and none has this number: it would be too long for its field.
 pub const NUMBER_MAX: u64 = 1_000_000_000_000;
 
 /// Stands in From fields if the reverse-path is null.
 const FROM: &str = "news@sender.example";
+
+/// Numbers of missing messages that are kept.
+pub const MISSING_MAX: usize = 10_000;
 
 /// Octets of a run's name.
 const RUN_ID_BYTES_MAX: usize = 64;
@@ -89,10 +94,25 @@ pub struct Plan {
     pub(super) seed: u64,
     pub(super) from: String,
     pub(super) recipients: Recipients,
-    pub(super) end: u64,
+    end: u64,
     pub(super) pace: Option<Pace>,
     pub(super) prepared: Prepared,
     run_id: String,
+    taken: Taken,
+    missing: Mutex<Missing>,
+}
+
+/// Numbers that were taken: on a cache line of its own, as all threads write it.
+#[repr(align(128))]
+struct Taken(AtomicU64);
+
+/// Numbers, rising; the first [`MISSING_MAX`] of each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Missing {
+    /// Not sent: the connection was lost before, or sending ended.
+    pub not_sent: Vec<u64>,
+    /// Sent whole, and never answered.
+    pub unknown: Vec<u64>,
 }
 
 impl Plan {
@@ -132,6 +152,8 @@ impl Plan {
             from,
             recipients,
             run_id,
+            taken: Taken(AtomicU64::new(0)),
+            missing: Mutex::default(),
         }))
     }
 
@@ -140,10 +162,33 @@ impl Plan {
         &self.run_id
     }
 
-    /// The messages of one thread: those whose number, divided by `threads`, leaves `thread`.
-    pub fn source(self: &Arc<Plan>, thread: usize, threads: usize) -> Blast {
-        assert!(thread < threads, "thread {thread} of {threads}");
-        Blast::new(self.clone(), thread as u64, threads as u64)
+    /// For one thread. Whichever asks next gets the next message: so that what was sent by the time
+    /// that sending ends has no gaps but those that [`Plan::missing`] knows of.
+    pub fn source(self: &Arc<Plan>) -> Blast {
+        Blast::new(self.clone())
+    }
+
+    /// Takes a number; `None`: there is none left.
+    pub(super) fn take(&self) -> Option<u64> {
+        // Nothing is published by it: a number is all there is.
+        let number = self.taken.0.fetch_add(1, Ordering::Relaxed);
+        (number < self.end).then_some(number)
+    }
+
+    pub(super) fn miss(&self, number: u64, end: End) {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
+        let list = if end == End::Unknown { &mut missing.unknown } else { &mut missing.not_sent };
+        if list.len() < MISSING_MAX {
+            list.push(number);
+        }
+    }
+
+    /// Messages that took a number and may not have arrived, though nobody refused them.
+    pub fn missing(&self) -> Missing {
+        let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        missing.not_sent.sort_unstable();
+        missing.unknown.sort_unstable();
+        missing
     }
 }
 

@@ -10,7 +10,7 @@ use super::plan::{Plan, Prepared};
 use super::random::{Purpose, Random};
 use super::recipients::put_number;
 use super::render::Values;
-use crate::sender::source::{Error, Next, Order, Outcome, Source};
+use crate::sender::source::{End, Error, Next, Order, Outcome, Source};
 use crate::smtp::client::Mail;
 
 /// References that no other thread counts.
@@ -19,25 +19,23 @@ enum Shared {
     Template(Bytes),
 }
 
-/// Messages `t, t + T, t + 2T, …` of a plan.
+/// Messages of a plan, each of which goes to the thread that asks first.
 pub struct Blast {
     plan: Arc<Plan>,
     shared: Shared,
     schedule: Option<Schedule>,
-    next: u64,
-    step: u64,
     /// Addresses that are made up.
     room: Vec<u8>,
 }
 
 impl Blast {
-    pub(super) fn new(plan: Arc<Plan>, first: u64, step: u64) -> Blast {
+    pub(super) fn new(plan: Arc<Plan>) -> Blast {
         let shared = match &plan.prepared {
             Prepared::MadeUp { bank, .. } => Shared::MadeUp(bank.bodies()),
             Prepared::Template(rendering) => Shared::Template(rendering.tail()),
         };
         let schedule = plan.pace.as_ref().map(|pace| Schedule::new(pace, plan.seed));
-        Blast { plan, shared, schedule, next: first, step, room: Vec::new() }
+        Blast { plan, shared, schedule, room: Vec::new() }
     }
 
     /// Fills `mail`, which is clear, with any message: what it is doesn't depend on others.
@@ -96,10 +94,7 @@ fn content(plan: &Plan, shared: &Shared, subject: Subject<'_>, mail: &mut Mail) 
 
 impl Source for Blast {
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
-        let number = self.next;
-        if number >= self.plan.end {
-            return Ok(Next::End);
-        }
+        let Some(number) = self.plan.take() else { return Ok(Next::End) };
         let due_ns = match &mut self.schedule {
             None => None,
             Some(schedule) => match schedule.due_ns(number) {
@@ -107,11 +102,14 @@ impl Source for Blast {
                 due => due,
             },
         };
-        self.next += self.step;
         self.fill(number, mail);
         Ok(Next::Mail(Order { ticket: number, due_ns, lane: None }))
     }
 
-    /// A message is sent once, whatever becomes of it: its number says which one is missing.
-    fn done(&mut self, _ticket: u64, _mail: &Mail, _outcome: &Outcome<'_>) {}
+    /// A message is sent once, whatever becomes of it.
+    fn done(&mut self, ticket: u64, _mail: &Mail, outcome: &Outcome<'_>) {
+        if outcome.end != End::Answered {
+            self.plan.miss(ticket, outcome.end);
+        }
+    }
 }

@@ -1,0 +1,217 @@
+//! `sinkctl blast`: sends made-up mail.
+mod options;
+
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sinkd::sender::blast::attachment::Attachment;
+use sinkd::sender::blast::list::List;
+use sinkd::sender::blast::recipients::{self, Recipients};
+use sinkd::sender::blast::template::{Names, Template};
+use sinkd::sender::blast::{self, Arrivals, Content, Plan};
+use sinkd::sender::source::Source;
+use sinkd::sender::target::{Target, connectable};
+use sinkd::sender::{Connections, Settings};
+use sinkd::smtp::client::{Mail, Options};
+
+pub use options::Blast;
+
+use crate::sending::{self, Records};
+use crate::{Finding, Out};
+
+/// Where nothing is said of an end.
+const DURATION_DEFAULT: Duration = Duration::from_secs(10);
+/// Connections in the making at once: a target's backlog is often 128.
+const OPENING_MAX: usize = 64;
+/// Descriptors that are not connections.
+const DESCRIPTORS_KEPT: u64 = 128;
+/// A target that can't be connected to for so long is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After Ctrl-C, what is under way has so long.
+const GRACE: Duration = Duration::from_secs(5);
+/// Numbers of missing messages that are printed.
+const MISSING_SHOWN: usize = 20;
+
+pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
+    // Settled first, so that nothing but what follows from it differs.
+    let seed = blast.messages.seed.unwrap_or_else(drawn);
+    let date = rfc5322(blast.messages.date.unwrap_or_else(Timestamp::now))?;
+    if let Some(number) = blast.show {
+        let plan = plan(blast, seed, &date)?;
+        return show(&plan, number, out);
+    }
+    let target = blast.to.as_ref().context("--to says where to")?;
+    let addresses = target.resolve(blast.dialogue.allow_public.as_deref())?;
+    let plan = plan(blast, seed, &date)?;
+    let threads = threads(blast);
+    let settings = settings(blast, target, connectable(&addresses)?)?;
+    let records = Records::new(blast.wanted.records.as_deref())?;
+    eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
+    let source = |_| Box::new(plan.source()) as Box<dyn Source>;
+    let sources = (0..threads).map(source).collect();
+    let (report, _) = sending::send(&settings, sources, &records, total(blast))?;
+    let finding =
+        sending::say(&report, &records, &format!("blast to {target}"), &blast.wanted, out)?;
+    say_missing(&plan);
+    Ok(finding)
+}
+
+/// A seed that nobody chose.
+fn drawn() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40
+}
+
+fn rfc5322(time: Timestamp) -> anyhow::Result<String> {
+    Ok(jiff::fmt::rfc2822::to_string(&time.to_zoned(TimeZone::UTC))?)
+}
+
+fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<Plan>> {
+    let recipients = recipients(&blast.recipients)?;
+    let messages = &blast.messages;
+    let content = match &messages.template {
+        None => Content::MadeUp(messages.size.clone()),
+        Some(path) => Content::Template(template(path, &recipients)?),
+    };
+    let made_up = messages.attach_size.iter().zip(seed..);
+    let made_up = made_up.map(|(bytes, seed)| Attachment::made_up(seed, *bytes));
+    let read: Result<Vec<_>, _> =
+        messages.attach.iter().map(|path| Attachment::read(path)).collect();
+    Ok(Plan::new(blast::Settings {
+        seed,
+        run_id: messages.run_id.clone(),
+        date: date.to_owned(),
+        from: if messages.from == "<>" { String::new() } else { messages.from.clone() },
+        recipients,
+        content,
+        attachments: read?.into_iter().chain(made_up).collect(),
+        count: blast.pace.count,
+        pace: blast.pace.rate.map(|per_s| pace(blast, per_s)),
+    })?)
+}
+
+fn pace(blast: &Blast, per_s: f64) -> blast::Pace {
+    let arrivals = match blast.pace.arrivals {
+        options::Arrivals::Even => Arrivals::Even,
+        options::Arrivals::Poisson => Arrivals::Poisson,
+    };
+    blast::Pace { per_s, arrivals, until: duration(blast) }
+}
+
+fn recipients(wanted: &options::Recipients) -> anyhow::Result<Recipients> {
+    let recipients = match &wanted.list {
+        Some(path) => Recipients::listed(List::read(path)?),
+        None => Recipients::made_up(&wanted.domain, wanted.count)?,
+    };
+    let order = match wanted.order {
+        options::Order::Listed => recipients::Order::Listed,
+        options::Order::Random => recipients::Order::Random,
+    };
+    Ok(recipients.taken(wanted.per_message, order)?)
+}
+
+fn template(path: &Path, recipients: &Recipients) -> anyhow::Result<Template> {
+    let file = path.display().to_string();
+    let octets = std::fs::read(path).with_context(|| file.clone())?;
+    let columns = recipients.list().map_or(&[][..], List::columns);
+    Ok(Template::parse(&Names { file: &file, columns }, &octets)?)
+}
+
+/// Prints a message as it would be sent with BDAT.
+fn show(plan: &Arc<Plan>, number: u64, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut mail = Mail::default();
+    plan.source().fill(number, &mut mail);
+    mail.unstuff();
+    out.write_all(&mail.head)?;
+    out.write_all(&mail.body)?;
+    Ok(Finding::Holds)
+}
+
+fn duration(blast: &Blast) -> Option<Duration> {
+    let is_endless = blast.pace.duration.is_none() && blast.pace.count.is_none();
+    blast.pace.duration.or(is_endless.then_some(DURATION_DEFAULT))
+}
+
+/// How many messages there will be, where that is known.
+fn total(blast: &Blast) -> Option<u64> {
+    let at_rate = blast.pace.rate.zip(duration(blast));
+    let at_rate = at_rate.map(|(per_s, time)| (per_s * time.as_secs_f64()) as u64);
+    match (blast.pace.count, duration(blast)) {
+        (count, None) => count,
+        (None, Some(_)) => at_rate,
+        (Some(count), Some(_)) => at_rate.map(|messages| messages.min(count)),
+    }
+}
+
+fn threads(blast: &Blast) -> usize {
+    let cores = || std::thread::available_parallelism().map_or(1, |cores| cores.get());
+    let threads = blast.pace.threads.map_or_else(cores, usize::from);
+    threads.min(blast.pace.connections)
+}
+
+fn settings(
+    blast: &Blast,
+    target: &Target,
+    address: sinkd::sender::Address,
+) -> anyhow::Result<Settings> {
+    let (pace, dialogue) = (&blast.pace, &blast.dialogue);
+    let descriptors = raise_descriptor_limit();
+    let needed = pace.connections as u64 + DESCRIPTORS_KEPT;
+    anyhow::ensure!(
+        needed <= descriptors,
+        "{} connections need {needed} descriptors, and {descriptors} are allowed: see ulimit -n",
+        pace.connections
+    );
+    let session = Options {
+        protocol: target.protocol,
+        name: dialogue.helo.clone(),
+        pipelining: !dialogue.no_pipelining,
+        chunking: !dialogue.no_chunking,
+        depth: dialogue.depth,
+    };
+    Ok(Settings {
+        address,
+        session,
+        connections: Connections::Kept(pace.connections),
+        per_connection: pace.per_connection,
+        opening_max: OPENING_MAX,
+        timeout: dialogue.timeout,
+        patience: PATIENCE,
+        duration: duration(blast),
+        grace: GRACE,
+    })
+}
+
+/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
+fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Where it can't be raised, there are fewer.
+    let _ = setrlimit(Resource::Nofile, wanted);
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
+}
+
+/// Numbers that a check will not find, or may not.
+fn say_missing(plan: &Plan) {
+    let missing = plan.missing();
+    for (what, numbers) in
+        [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]
+    {
+        if numbers.is_empty() {
+            continue;
+        }
+        let shown: Vec<_> = numbers.iter().take(MISSING_SHOWN).map(u64::to_string).collect();
+        let more = match numbers.len() - shown.len() {
+            0 => String::new(),
+            _ if numbers.len() == blast::MISSING_MAX => String::from(" and many more"),
+            more => format!(" and {more} more"),
+        };
+        eprintln!("sinkctl: {what}: X-Sequence {}{more}", shown.join(","));
+    }
+}

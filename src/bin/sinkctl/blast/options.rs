@@ -1,0 +1,247 @@
+//! What `sinkctl blast` is told.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use sinkd::config::{parse_bytes, parse_time};
+use sinkd::sender::blast::recipients::PerMessage;
+use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::target::Target;
+
+use crate::sending::Wanted;
+
+const MESSAGES: &str = "What is sent";
+const RECIPIENTS: &str = "To whom";
+const PACE: &str = "How fast, and how long";
+const DIALOGUE: &str = "How it speaks";
+
+/// Exit 1 if not every message was taken for every recipient.
+#[derive(Args)]
+pub struct Blast {
+    /// Where to: HOST:PORT, [IPv6]:PORT or unix:PATH, with lmtp: before it for LMTP.
+    #[arg(long, value_name = "TARGET", required_unless_present = "show")]
+    pub to: Option<Target>,
+    /// Send nothing, and print this message: the first one is 0.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..1_000_000_000_000))]
+    pub show: Option<u64>,
+    #[command(flatten)]
+    pub messages: Messages,
+    #[command(flatten)]
+    pub recipients: Recipients,
+    #[command(flatten)]
+    pub pace: Pace,
+    #[command(flatten)]
+    pub dialogue: Dialogue,
+    #[command(flatten)]
+    pub wanted: Wanted,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = MESSAGES)]
+pub struct Messages {
+    /// Sizes of messages: 2K, 2K:70,20K:30 (weights), mixed, uniform:1K-64K or lognormal:20K,1.2
+    /// (median, deviation of the logarithm).
+    #[arg(long, value_name = "SIZES", default_value = "2K", value_parser = sizes)]
+    pub size: Sizes,
+    /// A whole message with placeholders, instead of made-up newsletters: see docs/blast.md.
+    #[arg(long, value_name = "FILE", conflicts_with = "size")]
+    pub template: Option<PathBuf>,
+    /// Attach this file to each message; may be repeated.
+    #[arg(long, value_name = "FILE")]
+    pub attach: Vec<PathBuf>,
+    /// Attach so many made-up octets to each message; may be repeated.
+    #[arg(long, value_name = "SIZE", value_parser = attachment_size)]
+    pub attach_size: Vec<u64>,
+    /// The reverse-path; <> is the null reverse-path.
+    #[arg(long, value_name = "ADDRESS", default_value = "news@sender.example")]
+    pub from: String,
+    /// What follows from nothing else follows from this number; without it, it is drawn.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// Stands in the field X-Run; without it that is the seed.
+    #[arg(long, value_name = "NAME")]
+    pub run_id: Option<String>,
+    /// For the field Date of all messages, as RFC 3339 has it; without it, it is now.
+    #[arg(long, value_name = "TIME")]
+    pub date: Option<Timestamp>,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = RECIPIENTS)]
+pub struct Recipients {
+    /// One address a line, or CSV with a header row; its columns may stand in templates.
+    #[arg(long = "recipients", value_name = "FILE")]
+    pub list: Option<PathBuf>,
+    /// Make addresses up in this domain: user-000000@... and so on.
+    #[arg(
+        long = "rcpt-domain",
+        value_name = "DOMAIN",
+        default_value = "example.com",
+        conflicts_with = "list"
+    )]
+    pub domain: String,
+    /// So many different ones.
+    #[arg(
+        long = "recipient-count",
+        value_name = "N",
+        default_value_t = 1_000_000,
+        conflicts_with = "list"
+    )]
+    pub count: u64,
+    /// Recipients of each message: 1, or 1-50, which takes turns.
+    #[arg(long = "rcpts", value_name = "N", default_value = "1")]
+    pub per_message: PerMessage,
+    /// In which order they get mail.
+    #[arg(long = "order", value_name = "ORDER", default_value = "listed")]
+    pub order: Order,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// One after the other, and then again.
+    Listed,
+    /// Any.
+    Random,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = PACE)]
+pub struct Pace {
+    /// So many messages in all.
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+    /// For so long; 10s without --count.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub duration: Option<Duration>,
+    /// So many messages a second, however slow the target is; without it, as fast as it takes them.
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+    /// How messages follow each other at a rate.
+    #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
+    pub arrivals: Arrivals,
+    /// So many connections, all the time.
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = connections)]
+    pub connections: usize,
+    /// End each connection after so many messages, and make another one.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub per_connection: Option<u64>,
+    /// So many threads; without it one for each core, and none without a connection.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Arrivals {
+    /// At equal distances.
+    Even,
+    /// As those of many senders that know nothing of each other.
+    Poisson,
+}
+
+#[derive(Args)]
+#[command(next_help_heading = DIALOGUE)]
+pub struct Dialogue {
+    /// Messages under way at once on a connection, where the target announces PIPELINING.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = depth)]
+    pub depth: usize,
+    /// One command a round trip, even if the target announces PIPELINING.
+    #[arg(long)]
+    pub no_pipelining: bool,
+    /// DATA, even if the target announces CHUNKING.
+    #[arg(long)]
+    pub no_chunking: bool,
+    /// The name given in EHLO.
+    #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
+    pub helo: String,
+    /// Give a connection up when the target is silent for so long.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
+    pub timeout: Duration,
+    /// The host of --to is a public one, and real people may get this mail: it is meant.
+    #[arg(long, value_name = "HOST")]
+    pub allow_public: Option<String>,
+}
+
+fn sizes(text: &str) -> Result<Sizes, String> {
+    Sizes::parse(text, parse_bytes).map_err(|error| error.to_string())
+}
+
+fn attachment_size(text: &str) -> Result<u64, String> {
+    let max = sinkd::sender::blast::attachment::ATTACHMENT_BYTES_MAX;
+    let size = parse_bytes(text).filter(|bytes| *bytes <= max);
+    size.ok_or_else(|| format!("expected a size such as 100K, up to 48M; found '{text}'"))
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    parse_time(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| format!("expected a time such as 10s or 5m; found '{text}'"))
+}
+
+fn connections(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=60_000).contains(n));
+    number.ok_or_else(|| format!("expected 1 to 60000; found '{text}'"))
+}
+
+fn depth(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|n| (1..=1000).contains(n));
+    number.ok_or_else(|| format!("expected 1 to 1000; found '{text}'"))
+}
+
+/// Or an address literal (RFC 5321 4.1.2).
+fn domain(text: &str) -> Result<String, String> {
+    let is_good = sinkd::sender::blast::list::is_mailbox(&format!("x@{text}"));
+    is_good.then(|| text.to_owned()).ok_or_else(|| format!("'{text}' is no domain"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        blast: Blast,
+    }
+
+    fn parse(text: &str) -> Result<Blast, String> {
+        let words = std::iter::once("blast").chain(text.split_whitespace());
+        Cli::try_parse_from(words).map(|cli| cli.blast).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_may_be_said() {
+        for text in [
+            "--to 127.0.0.1:25",
+            "--show 0",
+            "--to h:1 --size mixed --attach a --attach b --attach-size 1K --from <>",
+            "--to h:1 --template f --recipients l --rcpts 1-3 --order random",
+            "--to h:1 --rcpt-domain a.example --recipient-count 3",
+            "--to h:1 --rate 0.5 --arrivals poisson --duration 1h --count 9",
+            "--to h:1 --date 2026-11-21T10:00:00Z --seed 1 --run-id a",
+        ] {
+            assert!(parse(text).is_ok(), "{text}: {:?}", parse(text).err());
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_is_said() {
+        for (text, reason) in [
+            ("", "--to <TARGET>"),
+            ("--to h:1 --size 1X", "found '1X'"),
+            ("--to h:1 --size 2K --template f", "cannot be used with"),
+            ("--to h:1 --attach-size 49M", "found '49M'"),
+            ("--to h:1 --recipients f --rcpt-domain a.example", "cannot be used with"),
+            ("--to h:1 --rcpts 0", "found '0'"),
+            ("--to h:1 --arrivals poisson", "--rate"),
+            ("--to h:1 --duration 0s", "found '0s'"),
+            ("--to h:1 --connections 0", "found '0'"),
+            ("--to h:1 --depth 1001", "found '1001'"),
+            ("--to h:1 --date today", "today"),
+        ] {
+            let error = parse(text).err().unwrap_or_default();
+            assert!(error.contains(reason), "{text}: {error}");
+        }
+    }
+}
