@@ -56,6 +56,9 @@ pub struct Resume {
     file: File,
     path: PathBuf,
     begun_ns: u64,
+    /// Of a new file. It is written when there is something to say: a replay that was never begun
+    /// leaves nothing that the next one would have to agree with.
+    header: Option<String>,
     line: Vec<u8>,
 }
 
@@ -160,10 +163,11 @@ impl Resume {
             // Where files can't be locked, nobody looks after it but who uses it.
             Err(TryLockError::Error(_)) => {}
         }
-        let mut resume = Resume { file, path: path.to_owned(), begun_ns: now_ns, line: Vec::new() };
+        let (path, line) = (path.to_owned(), Vec::new());
+        let mut resume = Resume { file, path, begun_ns: now_ns, header: None, line };
         let is_new = !resume.read_header(belongs)?;
         if is_new {
-            resume.write_header(belongs).map_err(io)?;
+            resume.header = Some(header(now_ns, belongs));
             return Ok((resume, Before::default()));
         }
         let before = resume.read_lines(belongs.len() + 3)?;
@@ -179,13 +183,7 @@ impl Resume {
         ResumeError::Io { path: self.path.clone(), source }
     }
 
-    fn write_header(&mut self, belongs: &Belongs) -> io::Result<()> {
-        let mut header = format!("{FIRST_LINE}\n{BEGUN}: {}\n", self.begun_ns);
-        for (name, value) in belongs {
-            header.push_str(&format!("{name}: {}\n", value.escape_debug()));
-        }
-        header.push_str(HEADER_END);
-        header.push('\n');
+    fn write_header(&mut self, header: &str) -> io::Result<()> {
         // A crash may have cut one that was made before.
         self.file.set_len(0)?;
         self.file.write_all(header.as_bytes())?;
@@ -301,6 +299,9 @@ impl Resume {
         if self.line.is_empty() {
             return Ok(());
         }
+        if let Some(header) = self.header.take() {
+            self.write_header(&header).map_err(|e| self.io(e))?;
+        }
         let written = self.file.write_all(&self.line);
         written.map_err(|e| self.io(e))?;
         self.line.clear();
@@ -312,6 +313,14 @@ impl Resume {
         self.flush()?;
         self.file.sync_data().map_err(|e| self.io(e))
     }
+}
+
+fn header(begun_ns: u64, belongs: &Belongs) -> String {
+    let mut header = format!("{FIRST_LINE}\n{BEGUN}: {begun_ns}\n");
+    for (name, value) in belongs {
+        header.push_str(&format!("{name}: {}\n", value.escape_debug()));
+    }
+    header + HEADER_END + "\n"
 }
 
 enum Line {
@@ -396,6 +405,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("resume");
         drop(open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing was begun");
+        open(&path).unwrap().0.given(&set("1:0")).unwrap();
         let other = vec![("store", "00ff".into()), ("query", "b".into())];
         let error = Resume::open(&path, &other, 7).unwrap_err().to_string();
         assert!(error.contains(r#"'query' is 'a\n\"b\"', here it is 'b'"#), "{error}");
@@ -409,9 +420,10 @@ mod tests {
             ("a\nb\nc\nd\ne\nf\n", Some("no resume file")),
         ] {
             std::fs::write(&path, content).unwrap();
-            let error = open(&path).err().map(|e| e.to_string());
-            match (error, expected) {
-                (None, None) => assert_eq!(std::fs::read_to_string(&path).unwrap(), HEADER),
+            let opened = open(&path).and_then(|(mut resume, _)| resume.given(&set("1:0")));
+            let text = std::fs::read_to_string(&path).unwrap();
+            match (opened.err().map(|e| e.to_string()), expected) {
+                (None, None) => assert_eq!(text, format!("{HEADER}g 1:0\n")),
                 (Some(error), Some(expected)) => assert!(error.contains(expected), "{error}"),
                 (error, _) => panic!("{content:?}: {error:?}"),
             }

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// Messages of each kind that are told one by one.
 const TOLD_MAX: usize = 5;
+/// Of those whose fate isn't known: somebody may want to look for them.
+const UNSURE_TOLD_MAX: usize = 1000;
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
@@ -86,8 +88,12 @@ impl Tally {
     /// One more; `what` is told, if it is among the first.
     pub(super) fn tell(&self, kind: Kind, what: impl FnOnce() -> String) {
         self.add(kind, 1);
+        let told_max = match kind {
+            Kind::Unknown | Kind::PerhapsTwice => UNSURE_TOLD_MAX,
+            _ => TOLD_MAX,
+        };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.iter().filter(|(other, _)| *other == kind).count() < TOLD_MAX {
+        if told.iter().filter(|(other, _)| *other == kind).count() < told_max {
             told.push((kind, what()));
         }
     }
@@ -130,9 +136,16 @@ mod tests {
             tally.tell(Kind::Gone, || number.to_string());
         }
         tally.tell(Kind::Damaged, || "x".into());
+        for number in 0..UNSURE_TOLD_MAX + 1 {
+            tally.tell(Kind::Unknown, || number.to_string());
+        }
+        assert_eq!(tally.told(Kind::Unknown).len(), UNSURE_TOLD_MAX);
         assert_eq!(tally.told(Kind::Gone), ["0", "1", "2", "3", "4"]);
         assert_eq!(tally.told(Kind::Damaged), ["x"]);
-        assert_eq!((tally.count(Kind::Gone), tally.passed_over(), tally.ended()), (7, 8, 11));
+        assert_eq!(
+            (tally.count(Kind::Gone), tally.passed_over(), tally.ended()),
+            (7, 8, 11 + 1001)
+        );
         assert!(!tally.is_all_accepted());
     }
 }

@@ -8,6 +8,9 @@ use crate::args::Replay;
 use crate::print::rfc3339;
 use crate::sending::More;
 
+/// Messages of each kind that a person is shown.
+const EXAMPLES_MAX: usize = 5;
+
 /// Everything that is known before the first message leaves.
 pub struct Intent<'a> {
     pub replay: &'a Replay,
@@ -154,7 +157,8 @@ fn lines(tally: &Tally) -> Vec<String> {
         if count == 0 {
             continue;
         }
-        let told = tally.told(*kind);
+        let mut told = tally.told(*kind);
+        told.truncate(EXAMPLES_MAX);
         lines.push(format!("{count} {what}"));
         lines.extend(told.iter().map(|one| format!("  {one}")));
         if count > told.len() as u64 {
