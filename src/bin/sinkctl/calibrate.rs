@@ -129,7 +129,7 @@ fn send(
             chunking: load.is_chunked,
             depth: load.depth,
         },
-        connections: Connections::Kept(load.connections.div_ceil(threads)),
+        connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,
         opening_max: 64,
         timeout: Duration::from_secs(30),
