@@ -168,6 +168,15 @@ fn lanes_have_connections_of_their_own() {
     check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
 }
 
+/// Each lane has messages behind those of all others: whoever waited for a lane to end would wait
+/// forever.
+#[test]
+fn more_lanes_than_connections_take_turns() {
+    let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(3);
+    check("", by_lane, vec![Numbered::new(60).over(9)]);
+    check("", by_lane, vec![Numbered::new(60).over(9).every(100_000)]);
+}
+
 #[test]
 fn what_is_due_leaves_one_after_the_other() {
     check("", |_| {}, vec![Numbered::new(300).every(200_000)]);

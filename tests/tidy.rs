@@ -219,8 +219,10 @@ fn tests_named_in_the_documents_exist() {
         for row in text.lines().filter(|l| l.starts_with("| ")) {
             let tests = row.trim_end_matches('|').rsplit('|').next().unwrap();
             for name in tests.split('`').skip(1).step_by(2) {
-                let dialogue = root.join(format!("tests/dialogues/{name}.txt"));
-                if !code.contains(&format!("fn {name}(")) && !dialogue.exists() {
+                let is_dialogue = ["", "client/"].iter().any(|folder| {
+                    root.join(format!("tests/dialogues/{folder}{name}.txt")).exists()
+                });
+                if !code.contains(&format!("fn {name}(")) && !is_dialogue {
                     faults.push(format!("{document}: no test '{name}'"));
                 }
             }

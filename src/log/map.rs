@@ -1,4 +1,4 @@
-//! The writer's map of a segment, and the one page a reader maps: the only unsafe code of the log.
+//! The writer's map of a segment, and the two kinds a reader has: the only unsafe code of the log.
 //!
 //! A [`Mapping`] is shared between a worker and the provisioning thread; it gives out no slices,
 //! only the live page's atomic words. Slices come from its one [`Door`], which the worker owns, and
@@ -196,5 +196,93 @@ impl LiveView {
         // length never changes (docs/segment-format.md). Its writer, in this process or another,
         // stores atomically; ours are relaxed loads, which read-only memory allows.
         unsafe { &*self.raw.as_ptr().cast::<LivePage>() }
+    }
+}
+
+/// A whole segment file, mapped for reading: gives out published records in place.
+#[derive(Debug)]
+pub(crate) struct RecordsView {
+    raw: MmapRaw,
+    /// Its lock, shared, keeps the file from being made another segment's.
+    _file: File,
+}
+
+impl RecordsView {
+    /// Maps `file`, which is as long as `bytes` says: the length on its identity page. Costs two
+    /// system calls. The caller holds its shared lock, through this very `File` or one it was
+    /// cloned from, and has found the identity page right since.
+    pub(crate) fn new(file: File, bytes: u64) -> io::Result<RecordsView> {
+        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+        if file.metadata()?.len() < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let raw = MmapOptions::new().len(len).map_raw_read_only(&file)?;
+        Ok(RecordsView { raw, _file: file })
+    }
+
+    /// Brings the pages of `range` in, so that reading them takes no page fault, and so that a disk
+    /// that fails is an error here and not a signal there. Costs a system call.
+    pub(crate) fn populate(&self, range: Range<u64>) -> io::Result<()> {
+        let start = range.start / PAGE_BYTES * PAGE_BYTES;
+        let end = range.end.min(self.raw.len() as u64);
+        if start >= end {
+            return Ok(());
+        }
+        #[cfg(target_os = "linux")]
+        loop {
+            let (start, len) = (start as usize, (end - start) as usize);
+            match self.raw.advise_range(memmap2::Advice::PopulateRead, start, len) {
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                // Linux before 5.14: the pages come as they are touched.
+                Err(e) if e.kind() == io::ErrorKind::InvalidInput => return Ok(()),
+                other => return other,
+            }
+        }
+        #[cfg(not(target_os = "linux"))]
+        Ok(())
+    }
+
+    /// Lets go of the map's hold on the pages of `range`, not of their content, which stays in the
+    /// page cache, or comes from the disk again.
+    pub(crate) fn let_go(&self, range: Range<u64>) {
+        let start = range.start.next_multiple_of(PAGE_BYTES);
+        let end = range.end.min(self.raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
+        if start >= end {
+            return;
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let advice = memmap2::UncheckedAdvice::DontNeed;
+            // SAFETY: the map is shared and backed by a file, so dropped pages come back with the
+            // same content on the next access; no slice changes under its holder.
+            let done = unsafe {
+                self.raw.unchecked_advise_range(advice, start as usize, (end - start) as usize)
+            };
+            // Only memory use depends on it.
+            drop(done);
+        }
+    }
+
+    /// The octets of `range`: of a record that is published, and of nothing else.
+    ///
+    /// Nobody stores to them while the slice lives, for a published record never changes
+    /// (docs/segment-format.md): sealing punches out only what belongs to no record; a flush that
+    /// failed makes zeros only of slots that were not published, recovery only of slots that don't
+    /// check; `rm` writes another file; pruning unlinks this one, which leaves its octets to those
+    /// who have it open. Who makes a dropped segment the next one needs the exclusive lock, which
+    /// our shared one denies as long as `_file` is open. Nor does the file end before its records:
+    /// its length never changes from creation to unlink, and `new` looked. As with every map, a
+    /// program that isn't ours and writes there breaks the promise.
+    pub(crate) fn record(&self, range: Range<u64>) -> &[u8] {
+        let len = range.end.checked_sub(range.start).expect("a range goes forward");
+        let is_inside = range.start >= RECORDS_AT && range.end <= self.raw.len() as u64;
+        assert!(is_inside, "inside the records");
+        // SAFETY: the assertions put the range inside the map and behind the header pages, the
+        // caller into a published record. What it holds is stable, and there, for the reasons
+        // above; the map lives as long as `self`.
+        unsafe {
+            let start = self.raw.as_ptr().add(range.start as usize);
+            std::slice::from_raw_parts(start, len as usize)
+        }
     }
 }

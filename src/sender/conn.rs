@@ -45,6 +45,8 @@ pub(super) struct Conn {
     pub lane: Option<u64>,
     /// What stands in `queue` is the last it sends.
     pub is_last: bool,
+    /// It ends for another lane to have a connection.
+    pub makes_room: bool,
     /// Messages begun.
     pub begun: u64,
     /// It stands in the list of those that have nothing to do.
@@ -62,6 +64,7 @@ impl Conn {
             queue: VecDeque::new(),
             lane: None,
             is_last: false,
+            makes_room: false,
             begun: 0,
             is_idle: false,
         }

@@ -366,7 +366,11 @@ impl<'a> Engine<'a> {
             }
             is_own = true;
         }
-        if self.open >= connections_max || !self.may_open() {
+        if self.open >= connections_max {
+            self.make_room();
+            return Some((order, mail));
+        }
+        if !self.may_open() {
             return Some((order, mail));
         }
         let Some(slot) = self.open((!is_own).then_some(lane.key)) else {
@@ -385,6 +389,28 @@ impl<'a> Engine<'a> {
             self.go_on(busy);
         }
         None
+    }
+
+    /// Every lane that may have a connection has one, and another wants one: that which has been
+    /// idle for longest ends. What comes for it gets a new one; to wait for it would be to wait
+    /// forever, as it may come behind the message that waits now. One at a time.
+    #[cold]
+    fn make_room(&mut self) {
+        let open = || self.connections.iter().enumerate();
+        if open().any(|(_, conn)| conn.as_ref().is_some_and(|conn| conn.makes_room)) {
+            return;
+        }
+        let idle = open().filter_map(|(slot, conn)| {
+            let conn = conn.as_ref()?;
+            let is_idle = conn.session.takes() && conn.queue.is_empty();
+            is_idle.then_some((conn.active_us, slot))
+        });
+        let Some((_, slot)) = idle.min() else { return };
+        self.connections[slot].iter_mut().for_each(|conn| {
+            conn.is_last = true;
+            conn.makes_room = true;
+        });
+        self.go_on(slot);
     }
 
     fn enqueue(&mut self, slot: usize, is_last: bool, order: Order, mail: Box<Mail>) {

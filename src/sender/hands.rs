@@ -24,6 +24,8 @@ pub(super) struct Hands {
     pub clock: Clock,
     /// When what is happening happens.
     pub now_ns: u64,
+    /// When the round of the event loop began.
+    began_ns: u64,
     /// The source had nothing until another message is done.
     pub is_waiting: bool,
     /// Boxed, as sessions pass them on.
@@ -40,6 +42,7 @@ impl Hands {
             tally: Tally::default(),
             clock,
             now_ns: 0,
+            began_ns: 0,
             is_waiting: false,
             spare: Vec::new(),
             replies: vec![0; CODES.len()].into_boxed_slice(),
@@ -58,6 +61,7 @@ impl Hands {
     /// Begins a round of the event loop.
     pub fn begin_round(&mut self) {
         self.tick();
+        self.began_ns = self.now_ns;
         let unix_ns = self.clock.unix_ns(self.now_ns);
         if self.recorder.is_over(unix_ns) {
             self.recorder.take_replies(&mut self.replies);
@@ -67,9 +71,8 @@ impl Hands {
 
     /// The round is over.
     pub fn end_round(&mut self) {
-        let began_ns = self.now_ns;
         self.tick();
-        let busy_us = self.now_ns.saturating_sub(began_ns) / 1000;
+        let busy_us = self.now_ns.saturating_sub(self.began_ns) / 1000;
         self.recorder.add(Counter::BusyUs, busy_us);
         self.recorder.add(Counter::Rounds, 1);
         self.recorder.record(Metric::Round, busy_us);

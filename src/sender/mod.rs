@@ -17,6 +17,7 @@ mod clock;
 mod conn;
 mod engine;
 mod hands;
+pub mod replay;
 mod run;
 pub mod source;
 mod stream;

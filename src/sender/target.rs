@@ -392,10 +392,12 @@ mod tests {
 
     #[test]
     fn of_several_addresses_one_that_listens_is_taken() {
-        let there = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let there = Address::Tcp(there.local_addr().unwrap()); // closed again
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listens = Address::Tcp(listener.local_addr().unwrap());
+        let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address =
+            |listener: &std::net::TcpListener| Address::Tcp(listener.local_addr().unwrap());
+        let (closed, listener) = (bind(), bind());
+        let (there, listens) = (address(&closed), address(&listener));
+        drop(closed);
         let both = [there.clone(), listens.clone()];
         assert_eq!(connectable(&both).unwrap(), listens);
         assert_eq!(connectable(&both[..1]).unwrap(), there);

@@ -12,6 +12,7 @@
 //! merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod calibration;
 mod compare;
 mod counts;
 mod files;
@@ -25,6 +26,7 @@ mod recorder;
 mod summary;
 mod verdict;
 
+pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use compare::{Difference, Measures, SECONDS_MIN};
 pub use follow::{Follower, News};
 pub use history::{History, Second, each_interval};

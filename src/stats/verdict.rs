@@ -10,6 +10,7 @@
 //! comes over a narrow link. The first is said to be the sender, the second the network.
 use serde::Serialize;
 
+use super::calibration::Calibrated;
 use super::history::History;
 use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, Summary};
@@ -33,6 +34,11 @@ const PROMPT_ANSWERS: f64 = 6.0;
 const FAST_BYTES_PER_S: f64 = 1.25e9;
 /// Share of segments out of order that tells of losses on the way.
 const LOSSY_SHARE: f64 = 0.001;
+
+/// Round trips within a machine.
+const LOCAL_RTT_US: u64 = 100;
+/// Share of what was measured from which on the machine is at its ceiling.
+const CEILING_SHARE: f64 = 0.9;
 
 /// What limited a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -106,6 +112,8 @@ pub struct Verdict {
     pub rtt_min_us: u64,
     /// What the sink had left.
     pub headroom: Headroom,
+    /// Beside what was measured on this machine; null: nothing like it was.
+    pub calibrated: Option<Calibrated>,
 }
 
 impl Verdict {
@@ -126,7 +134,27 @@ impl Verdict {
         let seconds = summary.seconds();
         let connections = if seconds > 0.0 { budget.total_us() / 1e6 / seconds } else { 0.0 };
         let rtt_min_us = budget.rtt_us;
-        Verdict { limited_by, because, shares, connections, rtt_min_us, headroom }
+        let calibrated = None;
+        Verdict { limited_by, because, shares, connections, rtt_min_us, headroom, calibrated }
+    }
+
+    /// Puts the run beside what the machine was measured to be able to. Where sender and sink share
+    /// it, they reach its ceiling together, and neither may be taken for slow.
+    pub fn calibrate(&mut self, calibrated: Calibrated) {
+        let Calibrated { load, messages_per_s, share } = &calibrated;
+        let reached = percent(*share);
+        let what = format!(
+            "{reached} of the {messages_per_s:.0} messages/s that this machine reaches with such \
+             mail ({load})"
+        );
+        let is_here = self.rtt_min_us <= LOCAL_RTT_US;
+        if *share >= CEILING_SHARE && is_here && self.limited_by != LimitedBy::Network {
+            self.limited_by = LimitedBy::Sink;
+            self.because = format!("it reached {what}");
+        } else {
+            self.because = format!("{}; {what}", self.because);
+        }
+        self.calibrated = Some(calibrated);
     }
 }
 
@@ -444,6 +472,29 @@ mod tests {
             ("memory speed", Sender, Budget { transfer_us: 9.0 * S, ..fast }, busy(0.5)),
             ("same machine", Sender, Budget { transfer_local_us: 9.0 * S, ..slow }, busy(0.01)),
         ]);
+    }
+
+    #[test]
+    fn a_machine_at_its_ceiling_is_said_to_be() {
+        use LimitedBy::{Network, Sender, Sink};
+        let verdict = |limited_by, rtt_min_us, share| {
+            let calibrated = Calibrated { load: "plain".into(), messages_per_s: 1000.0, share };
+            let mut verdict = Verdict {
+                limited_by,
+                because: "why".into(),
+                shares: Shares::default(),
+                connections: 1.0,
+                rtt_min_us,
+                headroom: Headroom::default(),
+                calibrated: None,
+            };
+            verdict.calibrate(calibrated);
+            (verdict.limited_by, verdict.because.starts_with("why; "))
+        };
+        assert_eq!(verdict(Sender, 10, 0.9), (Sink, false));
+        assert_eq!(verdict(Sender, 10, 0.89), (Sender, true));
+        assert_eq!(verdict(Sender, 101, 0.9), (Sender, true), "from elsewhere");
+        assert_eq!(verdict(Network, 10, 0.9), (Network, true));
     }
 
     #[test]

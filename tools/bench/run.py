@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
 """The server's CPU per message, side by side (Python 3, standard library only).
 
-  ./run [--servers a,b] [--workloads x,y] [--reps 3] [--secs 2] [--json FILE] [--md FILE] [--list]
+  SINKD=../../target/release/sinkd ./run [--servers a,b] [--workloads x,y] [--reps 3] [--secs 2] [--json FILE] [--md FILE] [--list]
 
 Servers are interleaved (A B C A B C ...); each repetition gets a fresh process and an empty
 folder, the server is pinned to one core and the generator to another. The number to compare is
 the server's CPU time per message, against a floor of the same run: wall-clock rates often show
 the generator's limit (marked g; s: the server's core was over 90 % busy). A difference counts
 when the ranges do not overlap. All traffic stays on 127.0.0.1.
+
+The generator is `sinkctl blast` (beside $SINKD, or $SINKCTL); `--generator loadgen` is the one in
+src/, which shares no code with sinkd and prepares everything beforehand: a yardstick for blast.
+Idle connections are loadgen's in both cases.
 """
 import argparse, json, os, re, resource, shlex, shutil, signal, socket, statistics
 import subprocess, sys, tempfile, time
@@ -223,16 +227,61 @@ def loadgen(srv, args, core, binpath, measure=True):
     return res
 
 
+def blast_options(load):
+    """What blast is told for the same load."""
+    words = shlex.split(load)
+    given = dict(zip(words[::2], words[1::2]))
+    options = ["--connections", given.get("--conns", "1"), "--size", given.get("--size", "2048"),
+               "--rcpts", given.get("--rcpts", "1")]
+    if "--per-conn" in given:
+        options += ["--per-connection", given["--per-conn"]]
+    ways = {"plain": ["--no-pipelining", "--no-chunking"],
+            "pipelined": ["--no-chunking", "--depth", "2"],
+            "chunking": ["--depth", given.get("--window", "16")]}
+    return options + ways[given["--mode"]]
+
+
+def blast(srv, load, secs, o):
+    """The same of `sinkctl blast`: connecting is in it."""
+    argv = ["taskset", "-c", str(o.gen_core), o.sinkctl, "blast", "--to", f"127.0.0.1:{srv.port}",
+            "--threads", "1", "--seed", "1", "--json", "--duration", f"{int(secs * 1000)}ms"]
+    before = Cpu(srv.p.pid)
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = subprocess.run(argv + blast_options(load), stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, preexec_fn=raise_nofile).stdout
+    now = resource.getrusage(resource.RUSAGE_CHILDREN)
+    user, system = Cpu(srv.p.pid).minus(before)
+    d = json.loads(said)
+    n, secs, times = d["accepted"], d["seconds"], d["stats"]["transaction_us"]
+    # A server without CHUNKING gets DATA.
+    if "--mode chunking" in load and d["stats"]["replies"].get("354"):
+        return {"unsupported": True}
+    return {"unsupported": False, "msgs": n, "secs": secs, "msg_s": n / secs,
+            "mb_s": d["bytes"] / secs / 1e6, "p50_us": times["p50"], "p99_us": times["p99"],
+            "p999_us": times["p99_9"], "errors": d["begun"] - n,
+            "first_error": d["failures"][0]["example"] if d["failures"] else "",
+            "cpu_user": now.ru_utime - used.ru_utime, "cpu_sys": now.ru_stime - used.ru_stime,
+            "srv_user": user, "srv_sys": system}
+
+
+def send(srv, load, secs, o):
+    if o.generator == "blast":
+        return blast(srv, load, secs, o)
+    return loadgen(srv, f"{load} --secs {secs}", o.gen_core, o.bin)
+
+
 def one(spec, wname, o):
     w = WORKLOADS[wname]
     srv = Server(spec, o.work, o.server_core, o.bin)
     try:
         idle = "--mode idle" in w
         if o.warmup and not idle:
-            warm = loadgen(srv, f"{w} --secs {o.warmup}", o.gen_core, o.bin)
+            warm = send(srv, w, o.warmup, o)
             if warm["unsupported"]:
                 return {"unsupported": True}
-        r = loadgen(srv, w if idle else f"{w} --secs {o.secs}", o.gen_core, o.bin)
+        r = loadgen(srv, w, o.gen_core, o.bin) if idle else send(srv, w, o.secs, o)
+        if r["unsupported"]:
+            return r
         r["peak_kb"] = rss_kb(srv.p.pid, "VmHWM")
         r["anon_kb"] = anon_kb(srv.p.pid)
         r["alive"] = srv.p.poll() is None
@@ -244,6 +293,7 @@ def one(spec, wname, o):
         r["us_user"] = r["srv_user"] * 1e6 / n
         r["us_sys"] = r["srv_sys"] * 1e6 / n
         r["srv_load"] = (r["srv_user"] + r["srv_sys"]) / max(r["secs"], 1e-9)
+        r["gen_us"] = (r["cpu_user"] + r["cpu_sys"]) * 1e6 / n
         r["gen_load"] = (r["cpu_user"] + r["cpu_sys"]) / max(r["secs"], 1e-9)
     r["server_says"] = srv.last.strip()[-300:] if spec.get("report") else ""
     return r
@@ -279,15 +329,15 @@ def table(wname, names, res, o):
         return out + [""]
     f = med([r for r in res.get((o.floor, wname), []) if "us_msg" in r], "us_msg")
     b = med([r for r in res.get((o.baseline, wname), []) if "us_msg" in r], "us_msg")
-    out += [f"| server | CPU µs/msg (min–max) | user+sys | × {o.floor} | × {o.baseline} | msg/s (min–max) | limit | MB/s | p50 µs | p99 µs | p99.9 µs | peak RSS MiB | errors |",
-            "|---|--:|--:|--:|--:|--:|:-:|--:|--:|--:|--:|--:|--:|"]
+    out += [f"| server | CPU µs/msg (min–max) | user+sys | generator's | × {o.floor} | × {o.baseline} | msg/s (min–max) | limit | MB/s | p50 µs | p99 µs | p99.9 µs | peak RSS MiB | errors |",
+            "|---|--:|--:|--:|--:|--:|--:|:-:|--:|--:|--:|--:|--:|--:|"]
     for n in names:
         all_ = res.get((n, wname), [])
         rs = [r for r in all_ if "us_msg" in r]
         if not rs:
             why = "unsupported" if any(r.get("unsupported") for r in all_) else (
                 all_ and (all_[0].get("error") or all_[0].get("first_error")) or "no run")
-            out.append(f"| {n} | {str(why)[:80]} |" + " |" * 11)
+            out.append(f"| {n} | {str(why)[:80]} |" + " |" * 12)
             continue
         us = sorted(r["us_msg"] for r in rs)
         ms = sorted(r["msg_s"] for r in rs)
@@ -295,7 +345,7 @@ def table(wname, names, res, o):
         sl, gl = med(rs, "srv_load"), med(rs, "gen_load")
         lim = ("s" if sl > 0.9 else "") + ("g" if gl > 0.9 else "") or "-"
         out.append(
-            f"| {n} | **{num(m)}** ({num(us[0])}–{num(us[-1])}) | {num(med(rs, 'us_user'))}+{num(med(rs, 'us_sys'))} | "
+            f"| {n} | **{num(m)}** ({num(us[0])}–{num(us[-1])}) | {num(med(rs, 'us_user'))}+{num(med(rs, 'us_sys'))} | {num(med(rs, 'gen_us'))} | "
             f"{num(m / f) if f else ''} | {num(m / b) if b else ''} | {num(statistics.median(ms))} ({num(ms[0])}–{num(ms[-1])}) | {lim} | "
             f"{num(med(rs, 'mb_s'))} | {num(med(rs, 'p50_us'))} | {num(med(rs, 'p99_us'))} | {num(med(rs, 'p999_us'))} | "
             f"{num(med(rs, 'peak_kb') / 1024)} | {sum(r.get('errors', 0) for r in rs)} |")
@@ -306,6 +356,7 @@ def main():
     ap = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     ap.add_argument("--config", default=os.path.join(HERE, "servers.json"))
     ap.add_argument("--bin", default=os.path.join(HERE, "target", "release"), help="where loadgen and floor are")
+    ap.add_argument("--generator", choices=("blast", "loadgen"), default="blast")
     ap.add_argument("--servers", default="")
     ap.add_argument("--workloads", default=",".join(DEFAULT))
     ap.add_argument("--reps", type=int, default=3)
@@ -320,6 +371,10 @@ def main():
     ap.add_argument("--md", default="")
     ap.add_argument("--list", action="store_true")
     o = ap.parse_args()
+    beside = os.path.join(os.path.dirname(os.environ.get("SINKD", "")), "sinkctl")
+    o.sinkctl = os.environ.get("SINKCTL", beside)
+    if o.generator == "blast" and not os.path.exists(o.sinkctl):
+        sys.exit("where is sinkctl? Name it in $SINKCTL, or sinkd beside it in $SINKD")
     specs = json.load(open(o.config))
     if o.list:
         print("servers:", ", ".join(s["name"] for s in specs))

@@ -18,17 +18,19 @@ import time
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bottlenecks import bottlenecks_are_named  # noqa: E402
-from clients import by_command, by_library, by_python, by_relay  # noqa: E402
+from clients import by_command, by_library, by_python, by_relay, by_sinkctl  # noqa: E402
 from corpus import compare  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
 from monitoring import monitors_understand  # noqa: E402
 from readers import readers_agree  # noqa: E402
+from sending import blasts_can_be_checked  # noqa: E402
 from sink import Sink  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
+CLIENTS += by_sinkctl.CLIENTS
 # They start sinkd as they need it.
-CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
+CHECKS = [readers_agree, blasts_can_be_checked, monitors_understand, searching_finds, histograms_are_standard,
           bottlenecks_are_named]
 
 

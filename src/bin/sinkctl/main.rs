@@ -3,6 +3,7 @@
 mod args;
 mod assert;
 mod blast;
+mod calibrate;
 mod cat;
 mod compare;
 mod count;
@@ -12,6 +13,7 @@ mod print;
 mod progress;
 mod prune;
 mod reindex;
+mod replay;
 mod report;
 mod rm;
 mod runs;
@@ -59,7 +61,7 @@ fn with_negated_terms(args: impl Iterator<Item = OsString>) -> impl Iterator<Ite
             [b'-', ..] => is_query,
             _ => false,
         };
-        is_query |= arg == "search" || arg == "wait";
+        is_query |= arg == "search" || arg == "wait" || arg == "replay";
         if !is_term {
             return arg;
         }
@@ -107,6 +109,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
             "one --data, please: only stats, report, compare, assert and runs take several"
         );
     };
+    if let Command::Calibrate(calibrate) = &cli.command {
+        return calibrate::run(data, calibrate, out);
+    }
     let folder = open(data)?;
     match &cli.command {
         Command::Ls(ls) => ls::run(&folder, ls, out),
@@ -121,6 +126,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Report(_)
         | Command::Compare { .. }
         | Command::Assert(_)
+        | Command::Calibrate(_)
         | Command::Blast(_)
         | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
@@ -128,6 +134,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Prune(prune) => prune::run(&folder, prune, out),
         Command::Search(search) => search::run(&folder, search, out),
         Command::Wait(wait) => wait::run(folder, wait, out),
+        Command::Replay(replay) => replay::run(folder, replay, out),
         Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
         Command::Verify { json } => verify::run(&folder, *json, out),
     }

@@ -14,7 +14,7 @@ use sinkd::stats::{Follower, Metric};
 
 mod said;
 
-pub use said::{Wanted, say};
+pub use said::{More, Wanted, say, say_with};
 
 /// Where the records of a run go: a folder that `stats`, `report`, `compare` and `assert` read.
 pub enum Records {
@@ -105,12 +105,12 @@ impl Progress {
             _ if !std::io::stderr().is_terminal() => ProgressBar::hidden(),
             Some(total) => ProgressBar::new(total).with_style(
                 ProgressStyle::with_template(
-                    "{bar:30} {human_pos} of {human_len}, {eta} left  {msg}",
+                    "{bar:24} {human_pos} of {human_len}, {eta} left  {wide_msg}",
                 )
                 .expect("the template is correct"),
             ),
             None => ProgressBar::no_length().with_style(
-                ProgressStyle::with_template("{spinner} {elapsed}  {human_pos} done  {msg}")
+                ProgressStyle::with_template("{spinner} {elapsed}  {human_pos} done  {wide_msg}")
                     .expect("the template is correct"),
             ),
         };

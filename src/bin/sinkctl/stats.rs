@@ -15,7 +15,7 @@ mod gather;
 mod screen;
 mod series;
 
-pub use gather::{Gathered, counters};
+pub use gather::{Gathered, counters, wait_until_written};
 pub use screen::value;
 
 /// The report in `--json` (docs/stats-format.md). Keys keep their meaning.

@@ -2,11 +2,13 @@
 //!
 //! [`Segment`] reads one file, [`Folder`] all of them, [`Listing`] in the order of arrival. Records
 //! and slots are read by `pread` and trusted only when their checksum holds; of a segment that is
-//! still open, the live page alone is mapped, to see what its worker publishes.
+//! still open, the live page alone is mapped, to see what its worker publishes. Who passes content
+//! on without looking at it, as `sinkctl replay` does, maps whole segments: [`Mapped`].
 mod check;
 mod damage;
 mod folder;
 mod listing;
+mod mapped;
 mod scan;
 mod segment;
 
@@ -15,5 +17,6 @@ pub use check::check_segment;
 pub use damage::{Damage, ReadError, SegmentError};
 pub use folder::{Folder, Positions, Summary};
 pub use listing::{Listing, Page, Span, Stretch};
+pub use mapped::Mapped;
 pub(crate) use scan::{Extent, Found, scan};
 pub use segment::{Segment, Slots};

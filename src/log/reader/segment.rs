@@ -364,7 +364,7 @@ impl Iterator for Slots<'_> {
 }
 
 /// Reads and checks both header pages.
-fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentError> {
+pub(super) fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentError> {
     let name = || path.to_owned();
     let io = |source| SegmentError::Io { file: name(), source };
     let found = file.metadata().map_err(io)?.len();

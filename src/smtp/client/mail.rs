@@ -45,6 +45,9 @@ pub struct Mail {
     pub body: Bytes,
     /// Of both together.
     pub form: Form,
+    /// It came by BDAT, and goes so where the server announces CHUNKING, whatever the session does
+    /// else: DATA could neither end it within a line nor carry BODY=BINARYMIME.
+    pub chunked: bool,
 }
 
 impl Mail {
@@ -56,6 +59,7 @@ impl Mail {
         self.head.clear();
         self.body = Bytes::new();
         self.form = Form::Clean;
+        self.chunked = false;
     }
 
     fn append(&mut self, octets: &[u8]) -> Range<usize> {

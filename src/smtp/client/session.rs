@@ -41,7 +41,7 @@ pub struct Options {
     pub name: String,
     /// Send commands in groups, where the server announces PIPELINING.
     pub pipelining: bool,
-    /// Send BDAT, where the server announces CHUNKING.
+    /// Send BDAT, where the server announces CHUNKING; else only what was [`Mail::chunked`].
     pub chunking: bool,
     /// Messages that may be under way at once, where commands are pipelined; at least 1.
     pub depth: usize,
@@ -155,6 +155,8 @@ enum Todo {
 struct Transaction<T> {
     cookie: T,
     mail: Box<Mail>,
+    /// It goes by BDAT.
+    is_chunk: bool,
     begun_us: u64,
     todo: Todo,
     /// Replies to come.
@@ -252,7 +254,8 @@ impl<T: Copy> Session<T> {
     pub fn start(&mut self, cookie: T, mut mail: Box<Mail>, now_us: u64) {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
-        if self.chunks() {
+        let is_chunk = self.announced.chunking && (self.options.chunking || mail.chunked);
+        if is_chunk {
             mail.unstuff();
         } else {
             mail.stuff();
@@ -263,6 +266,7 @@ impl<T: Copy> Session<T> {
         self.transactions.push_back(Transaction {
             cookie,
             mail,
+            is_chunk,
             begun_us: now_us,
             todo: Todo::Mail,
             pending: 0,
@@ -316,10 +320,6 @@ impl<T: Copy> Session<T> {
 
     fn pipelines(&self) -> bool {
         self.options.pipelining && self.announced.pipelining
-    }
-
-    fn chunks(&self) -> bool {
-        self.options.chunking && self.announced.chunking
     }
 
     /// Is there something to be written?
@@ -560,8 +560,9 @@ impl<T: Copy> Session<T> {
     /// Gives whether it was the last one.
     fn payload_reply(&mut self, code: u16) -> bool {
         let is_lmtp = self.options.protocol == Protocol::Lmtp;
-        let (is_chunk, has_others) = (self.chunks(), self.transactions.len() > 1);
+        let has_others = self.transactions.len() > 1;
         let transaction = self.front();
+        let is_chunk = transaction.is_chunk;
         match transaction.codes.iter_mut().find(|code| **code == 0) {
             // RFC 2033 4.2: a reply for each recipient.
             Some(owed) if is_lmtp => *owed = code,
@@ -644,10 +645,9 @@ impl<T: Copy> Session<T> {
 
     fn write_data(&mut self) {
         let name = self.first + self.transactions.len() as u64 - 1;
-        let is_chunk = self.chunks();
         let Some(transaction) = self.transactions.back_mut() else { return };
         transaction.pending += 1;
-        if !is_chunk {
+        if !transaction.is_chunk {
             self.outbox.text(b"DATA\r\n");
             transaction.todo = Todo::Content;
             return self.expect(Phase::Data);

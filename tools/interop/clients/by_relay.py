@@ -133,7 +133,7 @@ def submit(port):
     return sent
 
 
-def relay(sink, port, process):
+def relay(sink, port, process, submit=submit):
     try:
         wait_until(lambda: listens(port) or process.poll() is not None, "the relay listens")
         assert process.poll() is None, "the relay did not start"
@@ -145,7 +145,7 @@ def relay(sink, port, process):
         process.wait(30)
 
 
-def by_postfix(sink, scratch, more=""):
+def by_postfix(sink, scratch, more="", submit=submit):
     """Postfix as a relay"""
     more = more.format(lmtp=sink.lmtp_port)
     os.chmod(scratch, 0o755)
@@ -158,7 +158,7 @@ def by_postfix(sink, scratch, more=""):
     shutil.chown(os.path.join(scratch, "state"), "postfix")
     with open(os.path.join(scratch, "log"), "w") as log:
         process = subprocess.Popen(["postfix", "-c", scratch, "start-fg"], stdout=log, stderr=log)
-    return relay(sink, port, process)
+    return relay(sink, port, process, submit)
 
 
 def by_postfix_lmtp(sink, scratch):

@@ -20,6 +20,9 @@ pub fn verdict(run: &Run) -> Option<Verdict> {
     run.summary.span_tenths?;
     let found = &run.verdict;
     let share = |name: &str, share: f64| (format!("time of the {name}"), Unit::Share.text(share));
+    if run.history.is_of_sender() {
+        return Some(of_sender(found));
+    }
     let mut figures = vec![
         share("sender", found.shares.sender),
         share("network", found.shares.network),
@@ -35,4 +38,18 @@ pub fn verdict(run: &Run) -> Option<Verdict> {
     };
     let headline = format!("{limit}: {}", found.because);
     Some(Verdict { headline, figures, is_saturated: found.is_saturated() })
+}
+
+/// A sender knows nothing of where the time of its connections went.
+fn of_sender(found: &sinkd::stats::Verdict) -> Verdict {
+    let busy = Unit::Share.text(found.headroom.busy_share);
+    let what = match found.limited_by {
+        LimitedBy::Sender => "Limited by the sender itself",
+        _ => "Recorded by the sender",
+    };
+    Verdict {
+        headline: format!("{what}: {}", found.because),
+        figures: vec![(String::from("busiest thread, median"), busy)],
+        is_saturated: false,
+    }
 }

@@ -50,6 +50,17 @@ struct Object<'a> {
     error: Option<&'a str>,
     failures: Vec<Failed<'a>>,
     stats: serde_json::Value,
+    #[serde(flatten)]
+    more: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+/// What one command has to say beside the others.
+#[derive(Debug, Default)]
+pub struct More {
+    /// For a person.
+    pub lines: Vec<String>,
+    /// Keys of the object for a program.
+    pub keys: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +79,18 @@ pub fn say(
     wanted: &Wanted,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
+    say_with(report, records, title, wanted, &More::default(), out)
+}
+
+/// The same, with more.
+pub fn say_with(
+    report: &Report,
+    records: &Records,
+    title: &str,
+    wanted: &Wanted,
+    more: &More,
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
     let Tally { begun, accepted, .. } = report.tally;
     if let Some(path) = &wanted.hlog {
         write_log(records.path(), path)?;
@@ -78,9 +101,10 @@ pub fn say(
             .with_context(|| format!("{}: can't be written", path.display()))?;
     }
     if wanted.json {
-        writeln!(out, "{}", serde_json::to_string(&object(report, records)?)?)?;
+        writeln!(out, "{}", serde_json::to_string(&object(report, records, more)?)?)?;
     } else {
         print(report, title, out)?;
+        more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
         if report.tally.taken() > 0 {
             crate::stats::print_all(records.path(), out)?;
         }
@@ -92,7 +116,7 @@ pub fn say(
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-fn object<'a>(report: &'a Report, records: &Records) -> anyhow::Result<Object<'a>> {
+fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::Result<Object<'a>> {
     let tally = &report.tally;
     let failures = tally.failures.iter();
     Ok(Object {
@@ -113,6 +137,7 @@ fn object<'a>(report: &'a Report, records: &Records) -> anyhow::Result<Object<'a
             .map(|(what, f)| Failed { what, count: f.count, example: &f.example })
             .collect(),
         stats: crate::stats::json_of(records.path())?,
+        more: &more.keys,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::stats::{Counter, History, Summary, Verdict};
+use sinkd::stats::{Calibration, Counter, History, Summary, Verdict};
 
 use crate::args::During;
 use crate::during::seconds;
@@ -31,7 +31,15 @@ impl Gathered {
         let spans = during.spans(folders)?;
         let (history, not_recorded) = complete(folders, &spans, || read(folders, &spans))?;
         let summary = Summary::of(&history);
-        let verdict = Verdict::of(&history, &summary);
+        let mut verdict = Verdict::of(&history, &summary);
+        // Several machines have no ceiling in common.
+        if let [folder] = folders
+            && !history.is_of_sender()
+            && let Some(calibration) = Calibration::read(folder)
+            && let Some(calibrated) = calibration.beside(&history, &summary)
+        {
+            verdict.calibrate(calibrated);
+        }
         Ok(Gathered { history, summary, verdict, not_recorded })
     }
 }

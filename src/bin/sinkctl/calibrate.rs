@@ -1,0 +1,267 @@
+//! `sinkctl calibrate`: what this machine can do, load by load, so that others' numbers can be
+//! compared with it.
+use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use rustix::process::{Pid, Signal, kill_process};
+use sinkd::sender::blast::recipients::{Order, PerMessage, Recipients};
+use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::blast::{Content, Plan};
+use sinkd::sender::source::Source;
+use sinkd::sender::{Address, Connections, Settings};
+use sinkd::smtp::client::{Options, Protocol};
+use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
+
+use crate::args::Calibrate;
+use crate::sending::{self, Records};
+use crate::stats::wait_until_written;
+use crate::{Finding, Out};
+
+/// A load that many senders are like.
+struct Load {
+    name: &'static str,
+    size: &'static str,
+    recipients: &'static str,
+    connections: usize,
+    /// Messages under way on a connection; 1: one command a round trip.
+    depth: usize,
+    is_chunked: bool,
+    per_connection: Option<u64>,
+}
+
+const PLAIN: Load = Load {
+    name: "2 KB, 64 connections",
+    size: "2K",
+    recipients: "1",
+    connections: 64,
+    depth: 1,
+    is_chunked: false,
+    per_connection: None,
+};
+
+const LOADS: [Load; 8] = [
+    Load { name: "2 KB, one connection", connections: 1, ..PLAIN },
+    PLAIN,
+    Load { name: "2 KB, 500 connections", connections: 500, ..PLAIN },
+    Load { name: "2 KB, a connection each", per_connection: Some(1), ..PLAIN },
+    Load { name: "2 KB, pipelined", depth: 2, ..PLAIN },
+    Load { name: "2 KB, chunks, 16 in flight", depth: 16, is_chunked: true, ..PLAIN },
+    Load { name: "2 KB, 50 recipients, pipelined", recipients: "50", depth: 2, ..PLAIN },
+    Load { name: "200 KB, 16 connections", size: "200K", connections: 16, ..PLAIN },
+];
+
+pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
+    let own = match &calibrate.to {
+        Some(_) => None,
+        None => Some(Sinkd::start()?),
+    };
+    let (address, folder) = match (&own, &calibrate.to) {
+        (Some(own), _) => (own.address, own.folder.path()),
+        (None, Some(address)) => (*address, data),
+        (None, None) => unreachable!("one of them is there"),
+    };
+    anyhow::ensure!(
+        address.ip().is_loopback(),
+        "{address}: calibrate measures this machine; name a sinkd on loopback, and its folder by \
+         --data"
+    );
+    let mut measured = Vec::new();
+    for load in &LOADS {
+        // Whole seconds of this load, and of no other.
+        let from = unix_s() + 1;
+        let (report, sender) = send(load, address, calibrate.seconds)?;
+        if let Some(error) = report.error {
+            anyhow::bail!("{}: {error}", load.name);
+        }
+        measured.push((load, sender, from..unix_s()));
+    }
+    wait_until_written(measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000));
+    let mut ceilings = Vec::new();
+    for (load, sender, span) in measured {
+        ceilings.push(ceiling(load, &sender, folder, span)?);
+    }
+    let measured_at = crate::print::rfc3339(unix_s() * 1_000_000_000);
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let calibration = Calibration::new(measured_at, cores, ceilings);
+    if calibrate.json {
+        writeln!(out, "{}", serde_json::to_string(&calibration)?)?;
+    } else {
+        print(&calibration, out)?;
+    }
+    if data.is_dir() {
+        calibration
+            .write(data)
+            .with_context(|| format!("{}: the result can't be kept", data.display()))?;
+    } else {
+        eprintln!(
+            "sinkctl: {}: no such folder, so nothing was kept; with --data, stats compares runs \
+             with these",
+            data.display()
+        );
+    }
+    Ok(Finding::Holds)
+}
+
+fn unix_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Sends such mail for so long; gives what the sender recorded.
+fn send(
+    load: &Load,
+    address: SocketAddr,
+    duration: Duration,
+) -> anyhow::Result<(sinkd::sender::Report, Summary)> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    // Half of the machine is the sink's.
+    let threads = (cores / 2).clamp(1, 8).min(load.connections);
+    let settings = Settings {
+        address: Address::Tcp(address),
+        session: Options {
+            protocol: Protocol::Smtp,
+            name: "calibrate.example".into(),
+            pipelining: load.depth > 1,
+            chunking: load.is_chunked,
+            depth: load.depth,
+        },
+        connections: Connections::Kept(load.connections),
+        per_connection: load.per_connection,
+        opening_max: 64,
+        timeout: Duration::from_secs(30),
+        patience: Duration::from_secs(10),
+        duration: Some(duration),
+        grace: Duration::from_secs(5),
+    };
+    let plan = plan(load)?;
+    let sources = (0..threads).map(|_| Box::new(plan.source()) as Box<dyn Source>);
+    let records = Records::new(None)?;
+    let (report, _) = sending::send(&settings, sources.collect(), &records, None)?;
+    let mut history = History::default();
+    history.read(records.path(), 0..u64::MAX)?;
+    Ok((report, Summary::of(&history)))
+}
+
+fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<Plan>> {
+    let per_message: PerMessage = load.recipients.parse().map_err(anyhow::Error::msg)?;
+    let recipients = Recipients::made_up("recipient.example", 1_000_000)?;
+    Ok(Plan::new(sinkd::sender::blast::Settings {
+        seed: 1,
+        run_id: Some("calibrate".into()),
+        date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
+        from: "calibrate@sender.example".into(),
+        recipients: recipients.taken(per_message, Order::Listed)?,
+        content: Content::MadeUp(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
+        attachments: Vec::new(),
+        count: None,
+        pace: None,
+    })?)
+}
+
+/// What the sink recorded of it.
+fn ceiling(
+    load: &Load,
+    sender: &Summary,
+    folder: &Path,
+    span: Range<u64>,
+) -> anyhow::Result<Ceiling> {
+    let mut history = History::default();
+    history.read(folder, span)?;
+    let summary = Summary::of(&history);
+    let mut shape = Shape::of(&history, &summary).with_context(|| {
+        format!("{}: nothing was recorded there of '{}'", folder.display(), load.name)
+    })?;
+    // Seconds are looked at when most connections may have gone.
+    shape.connections = load.connections as f64;
+    Ok(Ceiling {
+        name: load.name.into(),
+        shape,
+        messages_per_s: summary.rate.median,
+        bytes_per_s: summary.rate.median * shape.message_bytes,
+        sink_busy_share: summary.busy_share.0.min(1.0),
+        sender_busy_share: sender.busy_share.0.min(1.0),
+    })
+}
+
+fn print(calibration: &Calibration, out: &mut Out) -> anyhow::Result<()> {
+    let heads = ["messages/s", "MB/s", "sink busy", "sender busy"];
+    writeln!(out, "{:32}{}", "", heads.map(|head| format!("{head:>12}")).join(""))?;
+    for ceiling in &calibration.ceilings {
+        writeln!(
+            out,
+            "{:32}{:>12.0}{:>12.1}{:>10.0} %{:>10.0} %",
+            ceiling.name,
+            ceiling.messages_per_s,
+            ceiling.bytes_per_s / 1e6,
+            100.0 * ceiling.sink_busy_share,
+            100.0 * ceiling.sender_busy_share
+        )?;
+    }
+    writeln!(
+        out,
+        "medians of seconds; sender and sink shared the {} cores of this machine",
+        calibration.cores
+    )?;
+    Ok(())
+}
+
+/// A sinkd of our own, with a folder that goes with it.
+struct Sinkd {
+    child: Child,
+    address: SocketAddr,
+    folder: tempfile::TempDir,
+}
+
+impl Sinkd {
+    fn start() -> anyhow::Result<Sinkd> {
+        let folder = tempfile::Builder::new().prefix("sinkctl-").tempdir()?;
+        let program = program();
+        let mut child = Command::new(&program)
+            .args(["--listen", "127.0.0.1:0", "--http", "off", "--log-level", "error"])
+            // What is kept would fill the disk, and is the same each time.
+            .args(["--retain-bytes", "256M", "--index", "off", "--data"])
+            .arg(folder.path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("{}: can't be started", program.display()))?;
+        let stdout = child.stdout.take().context("its output is ours")?;
+        let mut address = None;
+        for line in BufReader::new(stdout).lines() {
+            let line = line?;
+            if let Some(text) = line.strip_prefix("sinkd: SMTP on ") {
+                address = text.parse().ok();
+            }
+            if line.starts_with("sinkd: data in ") {
+                break;
+            }
+        }
+        match address {
+            Some(address) => Ok(Sinkd { child, address, folder }),
+            None => {
+                let status = child.wait()?;
+                anyhow::bail!("{} ended before it was ready: {status}", program.display())
+            }
+        }
+    }
+}
+
+impl Drop for Sinkd {
+    fn drop(&mut self) {
+        let told = Pid::from_raw(self.child.id().cast_signed())
+            .is_some_and(|pid| kill_process(pid, Signal::TERM).is_ok());
+        if !told {
+            let _ = self.child.kill();
+        }
+        let _ = self.child.wait();
+    }
+}
+
+/// The sinkd beside us, or the one in the path.
+fn program() -> PathBuf {
+    let beside = std::env::current_exe().ok().map(|us| us.with_file_name("sinkd"));
+    beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("sinkd"))
+}

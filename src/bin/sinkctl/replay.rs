@@ -1,0 +1,292 @@
+//! `sinkctl replay`: sends stored messages to another SMTP server.
+mod choose;
+mod shown;
+
+use std::io::{BufRead, IsTerminal, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use sinkd::log::MessageId;
+use sinkd::log::reader::Folder;
+use sinkd::sender::replay::{
+    Before, Belongs, Content, Feed, Kind, LOOK_AHEAD, Looking, Manner, Marks, Own, Pace, Plan,
+    RecipientMap, Resume, Retry, Rewriting, Selection, Sessions, Survey, Tally, survey,
+    writes_into,
+};
+use sinkd::sender::target::{Address, connectable};
+use sinkd::sender::{self, Report, Settings};
+use sinkd::smtp::client::Options;
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::args::{Connections, Replay, Speed};
+use crate::progress::{Bar, Interruptible, watched};
+use crate::sending::{self, Records};
+use crate::{Finding, Out, report_unreadable};
+use shown::Intent;
+
+/// Connections where nothing else is said and the original ones are not wanted.
+const CONNECTIONS_DEFAULT: usize = 10;
+/// Connections in the making at once: a target's backlog is often 128.
+const OPENING_MAX: usize = 64;
+/// Descriptors that are not connections.
+const DESCRIPTORS_KEPT: u64 = 128;
+/// A target that can't be connected to for so long is given up.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// After Ctrl-C, what is under way has so long.
+const GRACE: Duration = Duration::from_secs(5);
+
+pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Finding> {
+    // Sources live as long as their threads: this one as long as the program.
+    let folder: &'static Folder = Box::leak(Box::new(folder));
+    let mut finding = report_unreadable(folder);
+    let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
+    refuse_own(folder.path(), &addresses)?;
+    let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
+    let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
+    let belongs = belongs(folder, replay, ids.as_deref())?;
+    let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+    let now_ns = u64::try_from(now_ns)?;
+    let resume = match &replay.resume {
+        Some(path) if !replay.dry_run || path.exists() => {
+            Some(Resume::open(path, &belongs, now_ns)?)
+        }
+        _ => None,
+    };
+    let begun_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.begun_ns());
+    let (selection, complete) = choose::selection(folder, replay, ids, begun_ns)?;
+    if complete == Finding::DoesNotHold || says_only_counted(folder, &selection, replay) {
+        finding = Finding::DoesNotHold;
+    }
+    let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
+    let manner = manner(replay);
+    let connections = connections(replay, manner);
+    let intent = Intent {
+        replay,
+        target: &replay.to,
+        address: addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        survey: &survey,
+        pace: manner.pace,
+        sessions: manner.sessions,
+        connections: count(connections),
+    };
+    if !is_agreed(&intent, folder.path(), out)? {
+        return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
+    }
+    let address = connectable(&addresses)?;
+    let content = Content::new(folder, rewriting, marks);
+    let plan = Plan::new(folder, &selection, LOOK_AHEAD)?;
+    let tally = Arc::new(Tally::default());
+    let feed = Feed::new(plan, content, manner, resume, tally.clone());
+    let settings = settings(replay, address, connections);
+    let records = Records::new(replay.wanted.records.as_deref())?;
+    let (report, shared) =
+        sending::send(&settings, vec![Box::new(feed)], &records, Some(survey.messages))?;
+    let is_stopped = shared.stop.load(Ordering::Relaxed);
+    let is_all = tell(replay, &Sent { report, records, is_stopped }, &tally, out)?;
+    Ok(if is_all { finding } else { Finding::DoesNotHold })
+}
+
+/// Errors: the target writes the folder that would be read.
+fn refuse_own(folder: &Path, addresses: &[Address]) -> anyhow::Result<()> {
+    for address in addresses {
+        match writes_into(folder, address) {
+            Own::No => {}
+            Own::Unknown { pid } => eprintln!(
+                "sinkctl: process {pid} writes {}, and whether it listens on {address} can't be \
+                 seen from here; if it does, stop this: it would send to itself",
+                folder.display()
+            ),
+            Own::Yes { pid } => anyhow::bail!(
+                "{address} is the sinkd (process {pid}) that writes {}: each message sent would \
+                 become another one there. Replay to another server, or to a sinkd with another \
+                 --data",
+                folder.display()
+            ),
+        }
+    }
+    Ok(())
+}
+
+fn rewriting(replay: &Replay) -> anyhow::Result<Rewriting> {
+    Ok(Rewriting {
+        from: replay.from.as_ref().map(|path| path.clone().into_bytes()),
+        recipients: replay.map_recipients.as_deref().map(RecipientMap::open).transpose()?,
+        to_domain: replay.to_domain.as_ref().map(|domain| domain.clone().into_bytes()),
+    })
+}
+
+/// What a resume file belongs to: all that decides what is sent, where to, and to whom.
+fn belongs(folder: &Folder, replay: &Replay, ids: Option<&[MessageId]>) -> anyhow::Result<Belongs> {
+    let store = folder.segments().next().map(|summary| summary.identity.store.0);
+    let store = u128::from_be_bytes(store.unwrap_or_default());
+    let map = match &replay.map_recipients {
+        Some(file) => {
+            let content = std::fs::read(file).with_context(|| file.display().to_string())?;
+            format!("{:032x}", xxh3_128(&content))
+        }
+        None => String::new(),
+    };
+    let ids = ids.map(|ids| {
+        let octets: Vec<u8> = ids.iter().flat_map(|id| id.to_bytes()).collect();
+        format!("{} {:032x}", ids.len(), xxh3_128(&octets))
+    });
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Ok(vec![
+        ("store", format!("{store:032x}")),
+        ("to", replay.to.to_string()),
+        ("query", replay.query.join(" ")),
+        ("ids", ids.unwrap_or_default()),
+        ("since", text(&replay.since)),
+        ("until", text(&replay.until)),
+        ("run", text(&replay.run)),
+        ("from", replay.from.as_ref().map_or(String::new(), |path| format!("<{path}>"))),
+        ("to-domain", text(&replay.to_domain)),
+        ("map-recipients", map),
+        ("mark", replay.mark.join("\n")),
+    ])
+}
+
+/// Says how many messages have no content and no place in time. Are they among those wanted?
+fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
+    let count = folder.only_counted();
+    let is_span = matches!(selection, Selection::Span(_));
+    if count == 0 || !is_span {
+        return false;
+    }
+    eprintln!("sinkctl: {count} messages were only counted, and not stored: they can't be sent");
+    replay.since.is_none() && replay.until.is_none() && replay.run.is_none()
+}
+
+fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyhow::Result<Survey> {
+    let (looking, none) = (Looking::default(), Before::default());
+    let _interruptible = Interruptible::new(&looking.stop)?;
+    let bar = Bar::new(selection.len(folder)?, "messages looked at");
+    let survey = watched(
+        || bar.at(looking.messages.load(Ordering::Relaxed)),
+        || survey(folder, selection, before.unwrap_or(&none), &looking),
+    )?;
+    anyhow::ensure!(!looking.stop.load(Ordering::Relaxed), "interrupted; nothing was sent");
+    Ok(survey)
+}
+
+fn manner(replay: &Replay) -> Manner {
+    let pace = match (replay.rate, replay.speed) {
+        (Some(per_s), _) => Pace::Rate { per_s },
+        (None, Speed::Max) => Pace::Max,
+        (None, Speed::Times(speed)) => Pace::Original { speed },
+    };
+    let is_original = matches!(pace, Pace::Original { .. });
+    let sessions = match replay.connections {
+        Some(Connections::Original) => Sessions::Original,
+        None if is_original => Sessions::Original,
+        _ => Sessions::Any,
+    };
+    let retry = Retry { times: replay.retry, after: replay.retry_after };
+    Manner { pace, sessions, retry }
+}
+
+fn connections(replay: &Replay, manner: Manner) -> sender::Connections {
+    let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
+    match (manner.sessions, replay.connections) {
+        (Sessions::Original, _) => sender::Connections::ByLane(room),
+        (Sessions::Any, Some(Connections::So(n))) => sender::Connections::Kept(n.min(room)),
+        (Sessions::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
+    }
+}
+
+fn count(connections: sender::Connections) -> usize {
+    match connections {
+        sender::Connections::Kept(n) | sender::Connections::ByLane(n) => n,
+    }
+}
+
+/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
+fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Where it can't be raised, there are fewer.
+    let _ = setrlimit(Resource::Nofile, wanted);
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
+}
+
+fn settings(replay: &Replay, address: Address, connections: sender::Connections) -> Settings {
+    let session = Options {
+        protocol: replay.to.protocol,
+        name: replay.helo.clone(),
+        pipelining: true,
+        chunking: replay.chunking,
+        depth: 1,
+    };
+    Settings {
+        address,
+        session,
+        connections,
+        per_connection: None,
+        opening_max: OPENING_MAX,
+        timeout: replay.timeout,
+        patience: PATIENCE,
+        duration: None,
+        grace: GRACE,
+    }
+}
+
+/// Shows what it will do; asks, if a person is there.
+fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
+    let replay = intent.replay;
+    if replay.dry_run {
+        if replay.wanted.json {
+            writeln!(out, "{}", intent.to_json())?;
+        } else {
+            intent.lines(folder).iter().try_for_each(|line| writeln!(out, "{line}"))?;
+        }
+        return Ok(false);
+    }
+    let mut err = std::io::stderr().lock();
+    if !replay.wanted.json {
+        intent.lines(folder).iter().try_for_each(|line| writeln!(err, "{line}"))?;
+    }
+    let stdin = std::io::stdin();
+    let is_person = stdin.is_terminal() && std::io::stderr().is_terminal();
+    if replay.yes || !is_person || intent.survey.messages == 0 {
+        return Ok(true);
+    }
+    write!(err, "Send? [y/N] ")?;
+    err.flush()?;
+    let mut answer = String::new();
+    stdin.lock().read_line(&mut answer)?;
+    let is_yes = matches!(answer.trim(), "y" | "Y" | "yes");
+    if !is_yes {
+        writeln!(err, "nothing was sent")?;
+    }
+    Ok(is_yes)
+}
+
+/// Says what has become of it. Was everything sent, and taken?
+fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
+    let Sent { report, records, is_stopped } = sent;
+    let title = format!("replay to {}", replay.to);
+    sending::say_with(report, records, &title, &replay.wanted, &shown::more(tally), out)?;
+    out.flush()?;
+    if *is_stopped {
+        eprintln!("sinkctl: interrupted: the rest was not sent");
+    }
+    let is_all = tally.is_all_accepted() && report.error.is_none() && !is_stopped;
+    let rest = tally.ended() - tally.count(Kind::Accepted) - tally.count(Kind::Refused);
+    if let Some(path) = &replay.resume
+        && (rest > 0 || *is_stopped || report.error.is_some())
+    {
+        eprintln!("sinkctl: the same command goes on where it ended (--resume {})", path.display());
+    }
+    Ok(is_all && tally.count(Kind::Unwritten) == 0)
+}
+
+/// What came of sending.
+struct Sent {
+    report: Report,
+    records: Records,
+    is_stopped: bool,
+}

@@ -1,0 +1,131 @@
+//! Which messages a replay sends, as it was told.
+use std::fs;
+use std::io::Read;
+use std::sync::atomic::Ordering;
+
+use anyhow::Context;
+use sinkd::index::{self, Searching, Wanted, query::Query};
+use sinkd::log::reader::{Folder, Span};
+use sinkd::log::{MessageId, Moment, Runs};
+use sinkd::sender::replay::{Selection, in_order};
+
+use crate::Finding;
+use crate::args::{During, Replay};
+use crate::progress::{Bar, Interruptible, watched};
+use crate::search::say_left_out;
+
+/// Bad rows that are told one by one.
+const FAULTS_TOLD_MAX: usize = 10;
+
+/// What is sent. `begun_ns`: moments count from there, and what was received later is left out: so
+/// that a replay which is resumed sends what it would have sent.
+pub fn selection(
+    folder: &Folder,
+    replay: &Replay,
+    ids: Option<Vec<MessageId>>,
+    begun_ns: u64,
+) -> anyhow::Result<(Selection, Finding)> {
+    if let Some(ids) = ids {
+        return Ok((Selection::Ids(in_order(folder, ids)), Finding::Holds));
+    }
+    let moment =
+        |text: &Option<String>| text.as_ref().map(|text| Moment::parse(text, begun_ns)).transpose();
+    let (since, until) = (moment(&replay.since)?, moment(&replay.until)?);
+    let during = During { since, until, run: replay.run.clone() };
+    let mut span = during.span(folder.path())?;
+    span.until_ns = Some(span.until_ns.map_or(begun_ns, |until_ns| until_ns.min(begun_ns)));
+    let text = replay.query.join(" ");
+    if text.trim().is_empty() {
+        return Ok((Selection::Span(span), Finding::Holds));
+    }
+    search(folder, &text, span, begun_ns)
+}
+
+/// Errors: it is no query, or was interrupted.
+fn search(
+    folder: &Folder,
+    text: &str,
+    span: Span,
+    now_ns: u64,
+) -> anyhow::Result<(Selection, Finding)> {
+    let runs = Runs::read(folder.path())
+        .with_context(|| format!("{}: its runs can't be read", folder.path().display()))?;
+    let query = Query::parse(text, now_ns, &runs)
+        .map_err(|error| anyhow::anyhow!("{error}\n{}", error.pointed_out(text)))?;
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let wanted = Wanted { limit: None, span, indexed_only: false, threads };
+    let progress = Searching::default();
+    let _interruptible = Interruptible::new(&progress.stop)?;
+    let bar = Bar::new(folder.messages(), "messages searched");
+    let found = watched(
+        || bar.at(progress.messages.load(Ordering::Relaxed)),
+        || index::search(folder, &query, wanted, &progress),
+    );
+    drop(bar);
+    anyhow::ensure!(!found.left_out.stopped, "interrupted; nothing was sent");
+    let is_complete = say_left_out(&found.left_out);
+    let ids = found.hits.iter().rev().map(|hit| hit.id).collect();
+    let finding = if is_complete { Finding::Holds } else { Finding::DoesNotHold };
+    Ok((Selection::Ids(ids), finding))
+}
+
+/// `text`: ids with commas between them, or the name of a file of ids.
+///
+/// Errors: the file can't be read, or has bad rows: they are named.
+pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
+    let listed: Result<Vec<MessageId>, _> = text.split(',').map(str::parse).collect();
+    if let Ok(ids) = listed {
+        return Ok(ids);
+    }
+    let mut content = Vec::new();
+    match text {
+        "-" => std::io::stdin().read_to_end(&mut content).map(drop),
+        file => fs::read(file).map(|read| content = read),
+    }
+    .with_context(|| {
+        format!("--ids {text}: neither ids such as 17:3,17:4 nor a file that can be read")
+    })?;
+    rows(text, &String::from_utf8_lossy(&content))
+}
+
+fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
+    let (mut ids, mut faults, mut told) = (Vec::new(), 0, String::new());
+    for (number, row) in (1..).zip(content.lines()) {
+        let row = row.split('#').next().unwrap_or_default().trim();
+        if row.is_empty() {
+            continue;
+        }
+        match row.parse() {
+            Ok(id) => ids.push(id),
+            Err(error) => {
+                faults += 1;
+                if faults <= FAULTS_TOLD_MAX {
+                    told.push_str(&format!("\n{file}:{number}: '{row}': {error}"));
+                }
+            }
+        }
+    }
+    if faults > FAULTS_TOLD_MAX {
+        told.push_str(&format!("\nand {} more", faults - FAULTS_TOLD_MAX));
+    }
+    anyhow::ensure!(faults == 0, "{faults} bad rows; correct them, or put # before them{told}");
+    Ok(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_of_ids() {
+        let ids = |text: &str| rows("list", text).map_err(|e| e.to_string());
+        let id = |segment, slot| MessageId { segment, slot };
+        assert_eq!(ids("1:2\n# x\n\n 3:4 # y\r\n"), Ok(vec![id(1, 2), id(3, 4)]));
+        let error = ids("1:2\nx\n3\n").unwrap_err();
+        assert!(error.starts_with("2 bad rows"), "{error}");
+        assert!(error.contains("\nlist:2: 'x': an id is segment:slot"), "{error}");
+        assert!(error.contains("\nlist:3: '3': "), "{error}");
+        let error = ids(&"x\n".repeat(12)).unwrap_err();
+        assert!(error.contains("list:10:") && error.ends_with("and 2 more"), "{error}");
+    }
+}

@@ -1,0 +1,215 @@
+//! What a replay is going to do, and what it has done, for a person and for a program.
+use serde_json::{Value, json};
+use sinkd::plot::Unit;
+use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
+use sinkd::sender::target::Target;
+
+use crate::args::Replay;
+use crate::print::rfc3339;
+use crate::sending::More;
+
+/// Messages of each kind that a person is shown.
+const EXAMPLES_MAX: usize = 5;
+
+/// Everything that is known before the first message leaves.
+pub struct Intent<'a> {
+    pub replay: &'a Replay,
+    pub target: &'a Target,
+    pub address: String,
+    pub survey: &'a Survey,
+    pub pace: Pace,
+    pub sessions: Sessions,
+    pub connections: usize,
+}
+
+/// A kind, and how it is told when there are any.
+const TOLD: &[(Kind, &str)] = &[
+    (Kind::PartlyRefused, "refused for some recipients"),
+    (Kind::Refused, "refused"),
+    (Kind::Deferred, "refused for now (4xx)"),
+    (Kind::NotSent, "not sent: connections failed"),
+    (Kind::Unknown, "sent, and not acknowledged: may have been taken"),
+    (
+        Kind::PerhapsTwice,
+        "sent again although a try before may have been taken: may be there twice",
+    ),
+    (Kind::NotStored, "not stored in full, so not sent"),
+    (Kind::Gone, "removed or pruned, so not sent"),
+    (Kind::Damaged, "damaged, so not sent"),
+    (Kind::Unsendable, "without an envelope that could be sent"),
+    (Kind::Unwritten, "times the resume file could not be written: it says less than was done"),
+];
+
+impl Intent<'_> {
+    /// Seconds, as far as the timing says.
+    fn seconds(&self) -> Option<f64> {
+        let Survey { left_ns, messages, .. } = self.survey;
+        self.pace.seconds(*messages, left_ns.end.saturating_sub(left_ns.start))
+    }
+
+    /// Lines for a person.
+    pub fn lines(&self, folder: &std::path::Path) -> Vec<String> {
+        let survey = self.survey;
+        let about = if survey.is_exact { "" } else { "about " };
+        let about_recipients = if survey.is_recipients_exact { "" } else { "about " };
+        let mut lines = vec![
+            format!("replay of {} to {} ({})", folder.display(), self.target, self.address),
+            format!(
+                "  {about}{}, {about_recipients}{}, {}, {} then",
+                counted(survey.messages, "message"),
+                counted(survey.recipients, "recipient"),
+                Unit::Bytes.text(survey.octets as f64),
+                counted(survey.sessions, "session"),
+            ),
+        ];
+        if survey.messages > 0 {
+            let (from, to) = (rfc3339(survey.left_ns.start), rfc3339(survey.left_ns.end));
+            lines.push(format!("  which left from {} to {}", short(&from), short(&to)));
+        }
+        let takes = self.seconds().map_or(String::new(), |s| format!(", in {}", seconds(s)));
+        lines.push(format!("  {}{takes}", self.pace));
+        lines.push(match self.sessions {
+            Sessions::Original => "  over connections as they were then".to_owned(),
+            Sessions::Any => format!("  over {}", counted(self.connections as u64, "connection")),
+        });
+        lines.extend(self.changes());
+        for (count, what) in [
+            (survey.before, "done before, says the resume file"),
+            (survey.not_stored, "not stored in full: passed over"),
+            (survey.unreadable, "not readable: passed over"),
+        ] {
+            if count > 0 {
+                lines.push(format!("  {about}{count} {what}"));
+            }
+        }
+        if self.replay.resume.is_none() {
+            lines.push("  if it is interrupted, it can't go on: --resume FILE would let it".into());
+        }
+        lines
+    }
+
+    fn changes(&self) -> Vec<String> {
+        let replay = self.replay;
+        let mut changes = Vec::new();
+        if let Some(path) = &replay.from {
+            changes.push(format!("from <{path}>"));
+        }
+        if let Some(file) = &replay.map_recipients {
+            changes.push(format!("recipients by {}", file.display()));
+        }
+        if let Some(domain) = &replay.to_domain {
+            let others = if replay.map_recipients.is_some() { "other " } else { "" };
+            changes.push(format!("{others}recipients at {domain}"));
+        }
+        changes.extend(replay.mark.iter().map(|mark| format!("with {mark}")));
+        changes.into_iter().map(|change| format!("  {change}")).collect()
+    }
+
+    /// The same for a program. Keys keep their meaning.
+    pub fn to_json(&self) -> Value {
+        let survey = self.survey;
+        json!({
+            "to": self.target.to_string(),
+            "address": self.address,
+            "messages": survey.messages,
+            "recipients": survey.recipients,
+            "octets": survey.octets,
+            "sessions": survey.sessions,
+            "left_from": rfc3339(survey.left_ns.start),
+            "left_to": rfc3339(survey.left_ns.end),
+            "seconds": self.seconds(),
+            "done_before": survey.before,
+            "not_stored": survey.not_stored,
+            "unreadable": survey.unreadable,
+            "exact": survey.is_exact && survey.is_recipients_exact,
+        })
+    }
+}
+
+/// What has become of it, beside what is said of all sending.
+pub fn more(tally: &Tally) -> More {
+    let mut keys = serde_json::Map::new();
+    for kind in Kind::ALL {
+        keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
+    }
+    for (kind, key) in [(Kind::PerhapsTwice, "perhaps_twice_ids"), (Kind::Unknown, "unknown_ids")] {
+        keys.insert(key.to_owned(), tally.told(kind).into());
+    }
+    More {
+        lines: lines(tally),
+        keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
+    }
+}
+
+fn lines(tally: &Tally) -> Vec<String> {
+    let mut lines = Vec::new();
+    let again = tally.count(Kind::Again);
+    if again > 0 {
+        let taken = tally.count(Kind::Accepted) + tally.count(Kind::PartlyRefused);
+        lines.push(format!(
+            "{} tries beyond the first; after all of them {} taken",
+            again,
+            counted(taken, "message")
+        ));
+    }
+    for (kind, what) in TOLD {
+        let count = tally.count(*kind);
+        if count == 0 {
+            continue;
+        }
+        let mut told = tally.told(*kind);
+        told.truncate(EXAMPLES_MAX);
+        lines.push(format!("{count} {what}"));
+        lines.extend(told.iter().map(|one| format!("  {one}")));
+        if count > told.len() as u64 {
+            lines.push(format!("  and {} more", count - told.len() as u64));
+        }
+    }
+    for (kind, what) in [
+        (Kind::RecipientsDuplicate, "recipients made equal to another one of their message"),
+        (Kind::Before, "done before, says the resume file"),
+    ] {
+        let count = tally.count(kind);
+        if count > 0 {
+            lines.push(format!("{count} {what}"));
+        }
+    }
+    lines
+}
+
+fn key(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Given => "given",
+        Kind::Accepted => "accepted",
+        Kind::PartlyRefused => "partly_refused",
+        Kind::Refused => "refused",
+        Kind::Deferred => "deferred",
+        Kind::NotSent => "not_sent",
+        Kind::Unknown => "unknown",
+        Kind::Again => "again",
+        Kind::PerhapsTwice => "perhaps_twice",
+        Kind::Before => "done_before",
+        Kind::NotStored => "not_stored",
+        Kind::Gone => "gone",
+        Kind::Damaged => "damaged",
+        Kind::Unsendable => "unsendable",
+        Kind::RecipientsAccepted => "recipients_accepted",
+        Kind::RecipientsRefused => "recipients_refused",
+        Kind::RecipientsDuplicate => "recipients_duplicate",
+        Kind::Octets => "octets",
+        Kind::Unwritten => "resume_not_written",
+    }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn seconds(length: f64) -> String {
+    Unit::Microseconds.text(length * 1e6)
+}
+
+/// Milliseconds are enough for an eye.
+fn short(time: &str) -> String {
+    format!("{}Z", &time[..23.min(time.len() - 1)])
+}

@@ -1,0 +1,140 @@
+//! Puts in order what comes nearly in order, looking ahead so far and no farther.
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// Items that wait for their turn: the least key first, and of equal keys the one that came first.
+///
+/// Whoever keeps it full before each `pop` gets the items sorted, if none of them comes more than
+/// as many places late as it holds.
+#[derive(Debug)]
+pub struct Ahead<K, T> {
+    heap: BinaryHeap<Entry<K, T>>,
+    room: usize,
+    pushed: u64,
+}
+
+#[derive(Debug)]
+struct Entry<K, T> {
+    key: K,
+    number: u64,
+    item: T,
+}
+
+impl<K: Ord, T> Ahead<K, T> {
+    /// `room`: how many items it looks ahead, at least 1.
+    pub fn new(room: usize) -> Ahead<K, T> {
+        Ahead { heap: BinaryHeap::new(), room: room.max(1), pushed: 0 }
+    }
+
+    /// Does it look as far ahead as it may?
+    pub fn is_full(&self) -> bool {
+        self.heap.len() >= self.room
+    }
+
+    /// Takes an item. Costs a few comparisons.
+    pub fn push(&mut self, key: K, item: T) {
+        self.heap.push(Entry { key, number: self.pushed, item });
+        self.pushed += 1;
+    }
+
+    /// The key of the first of them.
+    pub fn peek(&self) -> Option<&K> {
+        self.heap.peek().map(|entry| &entry.key)
+    }
+
+    /// Gives the first of them.
+    pub fn pop(&mut self) -> Option<(K, T)> {
+        self.heap.pop().map(|entry| (entry.key, entry.item))
+    }
+}
+
+impl<K: Ord, T> Entry<K, T> {
+    fn order(&self, other: &Entry<K, T>) -> Ordering {
+        self.key.cmp(&other.key).then(self.number.cmp(&other.number))
+    }
+}
+
+/// The heap gives the greatest first.
+impl<K: Ord, T> Ord for Entry<K, T> {
+    fn cmp(&self, other: &Entry<K, T>) -> Ordering {
+        other.order(self)
+    }
+}
+
+impl<K: Ord, T> PartialOrd for Entry<K, T> {
+    fn partial_cmp(&self, other: &Entry<K, T>) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl<K: Ord, T> PartialEq for Entry<K, T> {
+    fn eq(&self, other: &Entry<K, T>) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl<K: Ord, T> Eq for Entry<K, T> {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// What comes out if it is kept full.
+    fn through(room: usize, keys: &[u32]) -> Vec<(u32, usize)> {
+        let (mut ahead, mut out) = (Ahead::new(room), Vec::new());
+        let mut keys = keys.iter().enumerate();
+        loop {
+            while !ahead.is_full()
+                && let Some((number, key)) = keys.next()
+            {
+                ahead.push(*key, number);
+            }
+            match ahead.pop() {
+                Some(item) => out.push(item),
+                None => return out,
+            }
+        }
+    }
+
+    fn sorted(keys: &[u32]) -> Vec<(u32, usize)> {
+        let mut all: Vec<(u32, usize)> = keys.iter().copied().zip(0..).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn what_is_too_late_comes_as_soon_as_it_can() {
+        for (room, keys, expected) in [
+            (1, &[3, 1, 2][..], &[3, 1, 2][..]),
+            (2, &[3, 1, 2], &[1, 2, 3]),
+            (2, &[3, 2, 1], &[2, 1, 3]),
+            (3, &[3, 2, 1], &[1, 2, 3]),
+            (0, &[2, 1], &[2, 1]), // as 1
+            (5, &[], &[]),
+        ] {
+            let got: Vec<u32> = through(room, keys).into_iter().map(|(key, _)| key).collect();
+            assert_eq!(got, expected, "{room} {keys:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn with_room_enough_it_sorts(keys in prop::collection::vec(0u32..50, 0..200)) {
+            prop_assert_eq!(through(keys.len(), &keys), sorted(&keys));
+        }
+
+        #[test]
+        fn it_sorts_what_comes_less_than_room_places_late(
+            mut keys in prop::collection::vec(0u32..1000, 0..200),
+            room in 1usize..20,
+        ) {
+            keys.sort_unstable();
+            // Backwards within each piece: nothing comes `room` places late.
+            keys.chunks_mut(room).for_each(<[u32]>::reverse);
+            let got: Vec<u32> = through(room, &keys).into_iter().map(|(key, _)| key).collect();
+            keys.sort_unstable();
+            prop_assert_eq!(got, keys);
+        }
+    }
+}

@@ -1,0 +1,465 @@
+//! The source of a replay: gives messages their moment, content and envelope, and keeps the books
+//! of what became of them.
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use super::content::{Content, Missing};
+use super::id_set::IdSet;
+use super::pace::{Moments, Pace};
+use super::plan::{Departure, Plan};
+use super::resume::{Before, Remaining, Resume, ResumeError};
+use super::retry::{Again, Retries, Retry};
+use super::tally::{Kind, Tally};
+use crate::log::reader::ReadError;
+use crate::log::{MessageId, Slot, StorageMode};
+use crate::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
+use crate::smtp::client::Mail;
+
+/// Messages that a resume file is told of before they are sent, at once. If the process is killed,
+/// so many, those under way, and those whose outcome was not yet written are said to be there
+/// perhaps. A write for 16 costs each of them 0.2 us.
+const GATE_MESSAGES: usize = 16;
+/// Outcomes are written when there are so many of them...
+const OUTCOMES_MAX: usize = 64;
+/// ...or so much time has passed, while others follow: 100 ms.
+const FLUSH_NS: u64 = 100_000_000;
+/// So many messages in a row without any answer, and there is no going on: a target that is dead
+/// should not cost each message its try.
+const UNANSWERED_MAX: u32 = 100;
+const UNANSWERED: &str = "the target has not answered for 100 messages in a row; see that it runs, \
+                          then send the rest (--resume), or try each more than once (--retry)";
+
+/// Which connections messages take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sessions {
+    /// Those of one session then go one after the other over one connection now.
+    Original,
+    /// Any that is free.
+    Any,
+}
+
+/// How messages are sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    #[allow(missing_docs)]
+    pub pace: Pace,
+    #[allow(missing_docs)]
+    pub sessions: Sessions,
+    #[allow(missing_docs)]
+    pub retry: Retry,
+}
+
+/// A replay, as the sender asks for it.
+///
+/// When it is dropped, the resume file says what became of everything: what was given and not
+/// begun was not sent.
+pub struct Feed<'a> {
+    plan: Plan<'a>,
+    content: Content<'a>,
+    manner: Manner,
+    moments: Moments,
+    /// Planned, told to the resume file, and not given yet.
+    gate: VecDeque<(Option<u64>, Departure)>,
+    retries: Retries,
+    under_way: HashMap<u64, UnderWay>,
+    next_ticket: u64,
+    /// No order may be due before the one before it.
+    last_due_ns: u64,
+    /// The last moment that was heard of.
+    now_ns: u64,
+    books: Books,
+    tally: Arc<Tally>,
+    /// Messages in a row.
+    unanswered: u32,
+}
+
+/// A message that was given.
+#[derive(Debug)]
+struct UnderWay {
+    slot: Slot,
+    /// This one included.
+    tries: u32,
+    remaining: Remaining,
+    answered: (u32, u32),
+}
+
+/// The resume file, and what it doesn't know yet.
+#[derive(Default)]
+struct Books {
+    resume: Option<Resume>,
+    before: Before,
+    done: IdSet,
+    not_sent: IdSet,
+    /// Outcomes not yet written.
+    waiting: usize,
+    flushed_ns: u64,
+    /// Why there is no going on: it can't be written.
+    error: Option<ResumeError>,
+}
+
+/// What is given next.
+enum Turn {
+    Planned(Option<u64>, Departure),
+    Again(Option<u64>, Again),
+}
+
+impl<'a> Feed<'a> {
+    /// `resume`: where outcomes are written, and what was sent before.
+    pub fn new(
+        plan: Plan<'a>,
+        content: Content<'a>,
+        manner: Manner,
+        resume: Option<(Resume, Before)>,
+        tally: Arc<Tally>,
+    ) -> Feed<'a> {
+        let mut books = Books::default();
+        if let Some((resume, before)) = resume {
+            (books.resume, books.before) = (Some(resume), before);
+        }
+        Feed {
+            plan,
+            content,
+            manner,
+            moments: Moments::new(manner.pace),
+            gate: VecDeque::new(),
+            retries: Retries::new(manner.retry),
+            under_way: HashMap::new(),
+            next_ticket: 0,
+            last_due_ns: 0,
+            now_ns: 0,
+            books,
+            tally,
+            unanswered: 0,
+        }
+    }
+
+    /// Lets some more messages through, if none is left. With a resume file it is told first: what
+    /// it doesn't know of was never sent.
+    fn fill_gate(&mut self) -> Result<(), Error> {
+        if !self.gate.is_empty() {
+            return Ok(());
+        }
+        let at_once = if self.books.resume.is_some() { GATE_MESSAGES } else { 1 };
+        let (books, tally) = (&self.books, &self.tally);
+        while self.gate.len() < at_once {
+            let Some(departure) = self.plan.next(|slot| books.is_wanted(slot, tally)) else {
+                break;
+            };
+            self.gate.push_back((self.moments.next(departure.left_ns), departure));
+        }
+        self.books.given(self.gate.iter().map(|(_, departure)| departure.slot.id))
+    }
+
+    /// What leaves next.
+    fn turn(&mut self) -> Result<Option<Turn>, Error> {
+        self.fill_gate()?;
+        let planned = self.gate.front().map(|(due_ns, _)| *due_ns);
+        let is_retry = match (self.retries.due_ns(), planned) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(again_ns), Some(Some(due_ns))) => again_ns <= due_ns,
+            (Some(again_ns), Some(None)) => again_ns <= self.now_ns,
+        };
+        if !is_retry {
+            return Ok(self.gate.pop_front().map(|(due, departure)| Turn::Planned(due, departure)));
+        }
+        let Some((again_ns, again)) = self.retries.pop() else { return Ok(None) };
+        self.books.given([again.slot.id].into_iter())?;
+        let is_timed = self.manner.pace != Pace::Max || again_ns > self.now_ns;
+        Ok(Some(Turn::Again(is_timed.then_some(again_ns), again)))
+    }
+
+    fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> Order {
+        self.next_ticket += 1;
+        let due_ns = due_ns.map(|due_ns| due_ns.max(self.last_due_ns));
+        self.last_due_ns = due_ns.unwrap_or(self.last_due_ns);
+        let lane = (self.manner.sessions == Sessions::Original).then_some(lane);
+        Order { ticket: self.next_ticket, due_ns, lane }
+    }
+
+    /// A message that was planned, if it can be sent.
+    fn planned(&mut self, due_ns: Option<u64>, it: Departure, mail: &mut Mail) -> Option<Order> {
+        let lane = self.plan.lanes.leave((it.start_count, it.slot.facts.session));
+        let id = it.slot.id;
+        let remaining = self.books.before.remaining.get(&id).cloned();
+        match self.content.fill(&it.slot, remaining.as_deref(), mail) {
+            Ok(filled) => {
+                self.tally.add(Kind::RecipientsDuplicate, filled.duplicates.into());
+            }
+            Err(missing) => {
+                self.books.not_sent(id);
+                missing.tell(id, &self.tally);
+                return None;
+            }
+        }
+        self.tally.add(Kind::Given, 1);
+        if self.books.before.unknown.contains(id) {
+            self.tally.tell(Kind::PerhapsTwice, || id.to_string());
+        }
+        let order = self.order(due_ns, lane);
+        let under_way = UnderWay { slot: it.slot, tries: 1, remaining, answered: (0, 0) };
+        self.under_way.insert(order.ticket, under_way);
+        Some(order)
+    }
+
+    /// The same for one that is sent again: over a connection of its own, as its session went on.
+    fn again(&mut self, due_ns: Option<u64>, again: Again, mail: &mut Mail) -> Option<Order> {
+        if let Err(missing) = self.content.fill(&again.slot, again.remaining.as_deref(), mail) {
+            self.books.not_sent(again.slot.id);
+            missing.tell(again.slot.id, &self.tally);
+            return None;
+        }
+        self.tally.add(Kind::Again, 1);
+        let lane = self.plan.lanes.fresh();
+        let order = self.order(due_ns, lane);
+        let Again { slot, tries, remaining, answered, .. } = again;
+        self.under_way
+            .insert(order.ticket, UnderWay { slot, tries: tries + 1, remaining, answered });
+        Some(order)
+    }
+
+    /// The target has answered for all recipients, as far as it ever will; or nothing was sent.
+    fn settle(&mut self, it: UnderWay, verdict: Verdict) {
+        let Verdict { accepted, refused, remaining, is_not_sent, .. } = verdict;
+        let answered = (it.answered.0 + accepted, it.answered.1 + refused);
+        let id = it.slot.id;
+        self.tally.add(Kind::RecipientsAccepted, accepted.into());
+        self.tally.add(Kind::RecipientsRefused, refused.into());
+        if accepted > 0 && it.answered.0 == 0 {
+            self.tally.add(Kind::Octets, it.slot.facts.message_bytes.into());
+        }
+        if remaining.is_empty() {
+            self.books.done(id);
+            return self.end(id, &answered);
+        }
+        let is_all = it.remaining.is_none() && accepted + refused == 0;
+        let remaining: Remaining = (!is_all).then_some(remaining.into());
+        match &remaining {
+            // A message that was partly sent before says so already.
+            _ if is_not_sent => self.books.not_sent(id),
+            None => self.books.not_sent(id),
+            Some(positions) => self.books.partly(id, positions),
+        }
+        let again = Again { slot: it.slot, tries: it.tries, remaining, answered, is_not_sent };
+        if let Err(again) = self.retries.put(again, self.now_ns) {
+            self.give_up(&again);
+        }
+    }
+
+    fn end(&self, id: MessageId, (accepted, refused): &(u32, u32)) {
+        match (accepted, refused) {
+            (_, 0) => self.tally.add(Kind::Accepted, 1),
+            (0, _) => self.tally.tell(Kind::Refused, || id.to_string()),
+            _ => self.tally.tell(Kind::PartlyRefused, || id.to_string()),
+        }
+    }
+
+    fn give_up(&mut self, again: &Again) {
+        let kind = if again.is_not_sent { Kind::NotSent } else { Kind::Deferred };
+        self.tally.tell(kind, || again.slot.id.to_string());
+    }
+
+    /// Nothing more is given: the resume file says what became of everything.
+    fn close(&mut self) {
+        for (_, departure) in std::mem::take(&mut self.gate) {
+            self.books.not_sent(departure.slot.id);
+        }
+        // The sender tells the end of all that was begun: the rest was not.
+        for (_, it) in std::mem::take(&mut self.under_way) {
+            self.books.not_sent(it.slot.id);
+        }
+        while let Some((_, again)) = self.retries.pop() {
+            self.give_up(&again);
+        }
+        self.books.flush();
+        let synced = self.books.resume.as_mut().map(Resume::sync);
+        if let Some(error) = self.books.error.take().or(synced.and_then(Result::err)) {
+            self.tally.tell(Kind::Unwritten, || error.to_string());
+        }
+    }
+}
+
+impl Source for Feed<'_> {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        loop {
+            if let Some(error) = self.books.error.take() {
+                return Err(error.into());
+            }
+            if self.unanswered >= UNANSWERED_MAX && !self.retries.may_come() {
+                return Err(UNANSWERED.into());
+            }
+            let order = match self.turn()? {
+                Some(Turn::Planned(due_ns, departure)) => self.planned(due_ns, departure, mail),
+                Some(Turn::Again(due_ns, again)) => self.again(due_ns, again, mail),
+                None if self.retries.may_come() && !self.under_way.is_empty() => {
+                    return Ok(Next::Wait);
+                }
+                None => {
+                    self.books.flush();
+                    return Ok(Next::End);
+                }
+            };
+            if let Some(order) = order {
+                return Ok(Next::Mail(order));
+            }
+            mail.clear();
+        }
+    }
+
+    fn done(&mut self, ticket: u64, mail: &Mail, outcome: &Outcome<'_>) {
+        let Some(it) = self.under_way.remove(&ticket) else { return };
+        self.now_ns = self.now_ns.max(outcome.at_ns);
+        let verdict = Verdict::of(outcome, mail.recipients().len(), it.remaining.as_deref());
+        if verdict.is_unknown {
+            let id = it.slot.id;
+            self.books.unknown(id, &verdict.remaining);
+            self.tally.add(Kind::RecipientsAccepted, verdict.accepted.into());
+            self.tally.add(Kind::RecipientsRefused, verdict.refused.into());
+            self.tally.tell(Kind::Unknown, || id.to_string());
+        } else {
+            self.settle(it, verdict);
+        }
+        self.unanswered = if outcome.end == End::Answered { 0 } else { self.unanswered + 1 };
+        let is_quiet = self.under_way.is_empty();
+        self.books.ended(self.now_ns, is_quiet);
+    }
+}
+
+impl Drop for Feed<'_> {
+    fn drop(&mut self) {
+        // Nobody knows what a thread that panics has begun.
+        if !std::thread::panicking() {
+            self.close();
+        }
+    }
+}
+
+/// What an outcome says of the recipients.
+struct Verdict {
+    accepted: u32,
+    refused: u32,
+    /// Positions of those that may be tried again.
+    remaining: Vec<u32>,
+    is_unknown: bool,
+    is_not_sent: bool,
+}
+
+impl Verdict {
+    /// `sent_to`: positions in the stored envelope; without it, all of `recipients` in order.
+    fn of(outcome: &Outcome<'_>, recipients: usize, sent_to: Option<&[u32]>) -> Verdict {
+        let mut verdict = Verdict {
+            accepted: 0,
+            refused: 0,
+            remaining: Vec::new(),
+            is_unknown: false,
+            is_not_sent: outcome.end == End::NotSent,
+        };
+        for at in 0..recipients {
+            let position = sent_to.map_or(at as u32, |sent_to| sent_to[at]);
+            match outcome.codes.get(at).copied().unwrap_or(0) {
+                _ if verdict.is_not_sent => verdict.remaining.push(position),
+                200..300 => verdict.accepted += 1,
+                500..600 => verdict.refused += 1,
+                code => {
+                    verdict.is_unknown |= outcome.end == End::Unknown && code == 0;
+                    verdict.remaining.push(position);
+                }
+            }
+        }
+        verdict
+    }
+}
+
+impl Books {
+    /// Is it to be sent? Counts what isn't.
+    fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &Tally) -> bool {
+        let slot = match slot {
+            Ok(slot) => slot,
+            Err(error) => {
+                Missing::from(error).tell_error(tally);
+                return false;
+            }
+        };
+        if self.before.done.contains(slot.id) {
+            tally.add(Kind::Before, 1);
+            return false;
+        }
+        let is_whole = slot.facts.mode == StorageMode::Full;
+        if !is_whole {
+            tally.tell(Kind::NotStored, || slot.id.to_string());
+        }
+        is_whole
+    }
+
+    fn given(&mut self, ids: impl Iterator<Item = MessageId>) -> Result<(), Error> {
+        if self.resume.is_none() {
+            return Ok(());
+        }
+        let mut set = IdSet::default();
+        ids.for_each(|id| set.insert(id));
+        // In the order in which it happened: what came before goes first.
+        self.write_outcomes();
+        let resume = self.resume.as_mut().expect("it was there");
+        if set.is_empty() {
+            resume.flush()?
+        } else {
+            resume.given(&set)?
+        }
+        Ok(())
+    }
+
+    fn done(&mut self, id: MessageId) {
+        if self.resume.is_some() {
+            self.done.insert(id);
+        }
+    }
+
+    fn not_sent(&mut self, id: MessageId) {
+        if self.resume.is_some() {
+            self.not_sent.insert(id);
+        }
+    }
+
+    fn partly(&mut self, id: MessageId, positions: &[u32]) {
+        if let Some(resume) = &mut self.resume {
+            resume.partly(id, positions);
+        }
+    }
+
+    fn unknown(&mut self, id: MessageId, positions: &[u32]) {
+        if let Some(resume) = &mut self.resume {
+            resume.unknown(id, positions);
+        }
+    }
+
+    fn write_outcomes(&mut self) {
+        if let Some(resume) = &mut self.resume {
+            resume.done(&self.done);
+            resume.not_sent(&self.not_sent);
+        }
+        self.done.clear();
+        self.not_sent.clear();
+        self.waiting = 0;
+    }
+
+    /// One more message has ended. Nothing may follow for long: then it is written at once.
+    fn ended(&mut self, now_ns: u64, is_quiet: bool) {
+        self.waiting += 1;
+        let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;
+        if is_quiet || is_time || self.waiting >= OUTCOMES_MAX {
+            self.flushed_ns = now_ns;
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        self.write_outcomes();
+        if let Some(Err(error)) = self.resume.as_mut().map(Resume::flush) {
+            self.error.get_or_insert(error);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "feed_tests.rs"]
+mod tests;

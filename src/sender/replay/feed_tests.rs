@@ -1,0 +1,311 @@
+//! A replay against targets that do anything.
+use super::*;
+use crate::log::reader::{Folder, Span};
+use crate::sender::replay::testkit::{folder, stored};
+use crate::sender::replay::{LOOK_AHEAD, Marks, Rewriting, Selection};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+const MANNER: Manner = Manner {
+    pace: Pace::Max,
+    sessions: Sessions::Any,
+    retry: Retry { times: 0, after: Duration::from_millis(10) },
+};
+
+fn feed<'a>(folder: &'a Folder, manner: Manner, resume: Option<&Path>) -> (Feed<'a>, Arc<Tally>) {
+    let plan = Plan::new(folder, &Selection::Span(Span::default()), LOOK_AHEAD).unwrap();
+    let content = Content::new(folder, Rewriting::default(), Marks::default());
+    let resume = resume.map(|path| Resume::open(path, &vec![("store", "x".into())], 1).unwrap());
+    let tally = Arc::new(Tally::default());
+    (Feed::new(plan, content, manner, resume, tally.clone()), tally)
+}
+
+/// So many messages in two sessions that alternate, a millisecond apart.
+fn data(path: &Path, count: u32) -> Folder {
+    let messages: Vec<_> =
+        (0..count).map(|n| stored(n, u64::from(n % 2), 1_000_000 * u64::from(n + 1))).collect();
+    folder(path, &messages);
+    Folder::open(path).unwrap()
+}
+
+fn subject(mail: &Mail) -> String {
+    let content = [&mail.head[..], &mail.body[..]].concat();
+    String::from_utf8(content).unwrap().lines().next().unwrap().replace("Subject: ", "")
+}
+
+/// The orders of all messages, each accepted before the next is asked for.
+fn orders(feed: &mut Feed<'_>) -> Vec<(String, Order)> {
+    let (mut mail, mut orders) = (Mail::default(), Vec::new());
+    loop {
+        mail.clear();
+        match feed.next(&mut mail).unwrap() {
+            Next::Mail(order) => {
+                orders.push((subject(&mail), order));
+                let codes = vec![250; mail.recipients().len()];
+                let outcome = Outcome { end: End::Answered, codes: &codes, at_ns: 0 };
+                feed.done(order.ticket, &mail, &outcome);
+            }
+            Next::End => return orders,
+            Next::Wait => panic!("nothing is under way"),
+        }
+    }
+}
+
+#[test]
+fn messages_have_their_moments_and_lanes() {
+    let path = tempfile::tempdir().unwrap();
+    let folder = data(path.path(), 4);
+    let original =
+        Manner { pace: Pace::Original { speed: 2.0 }, sessions: Sessions::Original, ..MANNER };
+    let (mut feed, tally) = feed(&folder, original, None);
+    let orders = orders(&mut feed);
+    let subjects: Vec<&str> = orders.iter().map(|(subject, _)| &subject[..]).collect();
+    assert_eq!(subjects, ["0", "1", "2", "3"]);
+    let due: Vec<_> = orders.iter().map(|(_, order)| order.due_ns.unwrap() / 1_000).collect();
+    assert_eq!(due, [0, 500, 1_000, 1_500]);
+    let lanes: Vec<Lane> = orders.iter().map(|(_, order)| order.lane.unwrap()).collect();
+    assert_eq!(
+        lanes.iter().map(|lane| lane.is_last).collect::<Vec<_>>(),
+        [false, false, true, true]
+    );
+    assert!(lanes[0].key == lanes[2].key && lanes[1].key == lanes[3].key);
+    assert_ne!(lanes[0].key, lanes[1].key);
+    assert_eq!(tally.count(Kind::Accepted), 4);
+    assert!(tally.is_all_accepted());
+}
+
+/// What each recipient of the only message is answered, try by try; how it is counted.
+#[track_caller]
+fn check(tries: &[(End, &[u16])], expected: &[(Kind, u64)]) {
+    let path = tempfile::tempdir().unwrap();
+    folder(path.path(), &[stored(2, 0, 1_000)]);
+    let folder = Folder::open(path.path()).unwrap();
+    let retry = Retry { times: 2, after: Duration::from_secs(1) };
+    let (mut feed, tally) = feed(&folder, Manner { retry, ..MANNER }, None);
+    let mut mail = Mail::default();
+    for (at, (end, codes)) in tries.iter().enumerate() {
+        mail.clear();
+        let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
+        assert_eq!(mail.recipients().len(), codes.len(), "try {at}");
+        assert_eq!(order.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
+        assert_eq!(feed.next(&mut Mail::default()).unwrap(), Next::Wait);
+        let at_ns = order.due_ns.unwrap_or(0);
+        feed.done(order.ticket, &mail, &Outcome { end: *end, codes, at_ns });
+    }
+    assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
+    for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Octets | Kind::Given)) {
+        let expected = expected.iter().find(|(k, _)| k == kind).map_or(0, |(_, count)| *count);
+        assert_eq!(tally.count(*kind), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn only_those_refused_for_now_are_tried_again() {
+    use Kind::*;
+    let answered = End::Answered;
+    check(&[(answered, &[250, 250, 251])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
+    check(&[(answered, &[550, 550, 552])], &[(Refused, 1), (RecipientsRefused, 3)]);
+    check(
+        &[(answered, &[250, 451, 550]), (answered, &[250])],
+        &[(PartlyRefused, 1), (RecipientsAccepted, 2), (RecipientsRefused, 1), (Again, 1)],
+    );
+    check(
+        &[(answered, &[451, 451, 250]), (answered, &[421, 250]), (answered, &[451])],
+        &[(Deferred, 1), (RecipientsAccepted, 2), (Again, 2)],
+    );
+    check(
+        &[(End::NotSent, &[0, 0, 0]), (answered, &[250, 250, 250])],
+        &[(Accepted, 1), (RecipientsAccepted, 3), (Again, 1)],
+    );
+    check(
+        // A recipient refused before the connection was lost had no last word either.
+        &[(End::NotSent, &[250, 550, 0]), (End::NotSent, &[0, 0, 0]), (End::NotSent, &[0, 0, 0])],
+        &[(NotSent, 1), (Again, 2)],
+    );
+    check(&[(End::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRefused, 1)]);
+    // LMTP: the last reply came, and then the connection was lost (RFC 2033 4.2).
+    check(&[(End::Unknown, &[250, 0, 0])], &[(Unknown, 1), (RecipientsAccepted, 1)]);
+    check(&[(End::Unknown, &[250, 250, 250])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
+    // Replies that no standard knows.
+    check(
+        &[(answered, &[250, 354, 250]), (answered, &[999]), (answered, &[0])],
+        &[(Deferred, 1), (RecipientsAccepted, 2), (Again, 2)],
+    );
+}
+
+#[test]
+fn a_target_that_answers_nothing_is_given_up() {
+    let path = tempfile::tempdir().unwrap();
+    let folder = data(path.path(), 150);
+    let (mut feed, tally) = feed(&folder, MANNER, None);
+    let mut mail = Mail::default();
+    let error = loop {
+        mail.clear();
+        match feed.next(&mut mail) {
+            Ok(Next::Mail(order)) => {
+                let outcome = Outcome { end: End::NotSent, codes: &[], at_ns: 0 };
+                feed.done(order.ticket, &mail, &outcome);
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => break error.to_string(),
+        }
+    };
+    assert!(error.contains("100 messages in a row"), "{error}");
+    assert_eq!(tally.count(Kind::NotSent), 100);
+}
+
+#[test]
+fn damaged_mail_is_passed_over_and_told() {
+    let path = tempfile::tempdir().unwrap();
+    let ids = folder(path.path(), &[stored(0, 0, 1), stored(1, 0, 2), stored(2, 0, 3)]);
+    let folder = Folder::open(path.path()).unwrap();
+    let slot = folder.segment(ids[1].segment).unwrap().slot(ids[1].slot).unwrap();
+    let file = path.path().join("segments/00000001.seg");
+    let mut octets = std::fs::read(&file).unwrap();
+    octets[slot.record_offset as usize + 20] ^= 1;
+    std::fs::write(&file, octets).unwrap();
+    let (mut feed, tally) = feed(&folder, MANNER, None);
+    let subjects: Vec<String> = orders(&mut feed).into_iter().map(|(subject, _)| subject).collect();
+    assert_eq!(subjects, ["0", "2"]);
+    assert_eq!(tally.count(Kind::Damaged), 1);
+    let told = tally.told(Kind::Damaged);
+    assert!(told[0].contains(&format!("the record of {} is damaged", ids[1])), "{told:?}");
+    assert!(!tally.is_all_accepted());
+}
+
+/// A target that does anything, and what it has taken for good.
+#[derive(Default)]
+struct Target {
+    /// By subject and recipient: how often it was taken.
+    taken: BTreeMap<(String, String), u32>,
+    refused: BTreeMap<(String, String), u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Accept,
+    Some4xx,
+    Refuse,
+    NotSent,
+    LostTaken,
+    LostNotTaken,
+    Killed,
+}
+
+impl Target {
+    /// What it does with a mail, and what the sender sees of it.
+    fn take(&mut self, mail: &Mail, answer: Answer, seed: usize) -> (End, Vec<u16>) {
+        let subject = subject(mail);
+        let mut codes = Vec::new();
+        for (at, (path, _)) in mail.recipients().enumerate() {
+            let key = (subject.clone(), String::from_utf8(path.to_vec()).unwrap());
+            let code = match answer {
+                Answer::Some4xx if (seed + at).is_multiple_of(2) => 451,
+                Answer::Refuse if (seed + at).is_multiple_of(3) => 550,
+                Answer::NotSent | Answer::LostNotTaken => 0,
+                _ => 250,
+            };
+            let is_lost = matches!(answer, Answer::LostTaken | Answer::Killed);
+            match code {
+                250 => *self.taken.entry(key).or_default() += 1,
+                550 => *self.refused.entry(key).or_default() += 1,
+                _ => {}
+            }
+            codes.push(if is_lost { 0 } else { code });
+        }
+        let end = match answer {
+            Answer::NotSent => End::NotSent,
+            Answer::LostTaken | Answer::LostNotTaken | Answer::Killed => End::Unknown,
+            _ => End::Answered,
+        };
+        (end, codes)
+    }
+}
+
+/// Sends with `answers`, then stops; `Killed`: without another word to the resume file.
+fn send(feed: Feed<'_>, target: &mut Target, answers: &mut dyn Iterator<Item = Answer>) -> bool {
+    let mut feed = feed;
+    let mut under_way: VecDeque<(Order, Mail)> = VecDeque::new();
+    let (mut now_ns, mut step) = (0, 0);
+    loop {
+        let mut mail = Mail::default();
+        let next = feed.next(&mut mail).unwrap();
+        if let Next::Mail(order) = next {
+            now_ns = now_ns.max(order.due_ns.unwrap_or(0));
+            under_way.push_back((order, mail));
+            if under_way.len() < 3 {
+                continue;
+            }
+        }
+        let Some((order, mail)) = under_way.pop_front() else { return next == Next::End };
+        let Some(answer) = answers.next() else { return false };
+        step += 1;
+        now_ns += 1_000_000;
+        let (end, codes) = target.take(&mail, answer, step);
+        if answer == Answer::Killed {
+            // As kill -9 does: nothing is written any more.
+            feed.books.resume = None;
+            return false;
+        }
+        feed.done(order.ticket, &mail, &Outcome { end, codes: &codes, at_ns: now_ns });
+    }
+}
+
+fn answers() -> impl Strategy<Value = Answer> {
+    prop_oneof![
+        12 => Just(Answer::Accept),
+        2 => Just(Answer::Some4xx),
+        1 => Just(Answer::Refuse),
+        2 => Just(Answer::NotSent),
+        1 => Just(Answer::LostTaken),
+        1 => Just(Answer::LostNotTaken),
+        1 => Just(Answer::Killed),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    /// Whatever the target does, and wherever the process is stopped or killed: in the end every
+    /// recipient has the message once, or was refused once; more often only where it was said that
+    /// this may be.
+    #[test]
+    fn everything_arrives_once(
+        runs in prop::collection::vec(prop::collection::vec(answers(), 0..25), 0..5),
+        times in 0u32..3,
+    ) {
+        let path = tempfile::tempdir().unwrap();
+        let folder = data(path.path(), 20);
+        let messages = Selection::Span(Span::default()).messages(&folder).unwrap();
+        let ids: Vec<MessageId> = messages.map(|slot| slot.unwrap().id).collect();
+        let resume = path.path().join("resume");
+        let manner = Manner { retry: Retry { times, ..MANNER.retry }, ..MANNER };
+        let mut target = Target::default();
+        let mut perhaps_twice = IdSet::default();
+        for run in &runs {
+            let (feed, tally) = feed(&folder, manner, Some(&resume));
+            feed.books.before.unknown.iter().for_each(|id| perhaps_twice.insert(id));
+            send(feed, &mut target, &mut run.iter().copied());
+            prop_assert!(tally.count(Kind::PerhapsTwice) <= perhaps_twice.len());
+        }
+        // The target has recovered.
+        let (feed, tally) = feed(&folder, manner, Some(&resume));
+        let unknown = feed.books.before.unknown.clone();
+        unknown.iter().for_each(|id| perhaps_twice.insert(id));
+        let is_over = send(feed, &mut target, &mut std::iter::repeat(Answer::Accept));
+        prop_assert!(is_over && tally.is_all_accepted());
+        prop_assert_eq!(tally.count(Kind::PerhapsTwice), unknown.len());
+        for (number, id) in (0u32..).zip(&ids) {
+            for at in 0..1 + number % 3 {
+                let key = (number.to_string(), format!("r{at}.{number}@b.test"));
+                let taken = target.taken.get(&key).copied().unwrap_or_default();
+                let refused = target.refused.get(&key).copied().unwrap_or_default();
+                prop_assert!(taken + refused >= 1, "{:?} was forgotten", key);
+                prop_assert!(taken + refused == 1 || perhaps_twice.contains(*id), "{:?}", key);
+            }
+        }
+        let (_, before) = Resume::open(&resume, &vec![("store", "x".into())], 1).unwrap();
+        prop_assert_eq!(before.done.len(), 20);
+    }
+}

@@ -1,0 +1,71 @@
+//! The segments that messages are being sent from, mapped.
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::log::Slot;
+use crate::log::reader::{Folder, Mapped, ReadError};
+
+/// Segments mapped at once. Messages of one moment come from as many segments as sinkd had workers;
+/// large messages have one each.
+const MAPS_MAX: usize = 64;
+/// Blocks of 256 KiB kept in our memory at once: 64 MiB, and at most one message more. The rest is
+/// in the page cache, or isn't.
+const BLOCKS_MAX: usize = 256;
+
+/// Gives records in place.
+#[derive(Debug)]
+pub struct Maps<'a> {
+    folder: &'a Folder,
+    /// The one used last is last.
+    maps: VecDeque<Mapped>,
+    /// Segment and block, in the order in which they were brought in.
+    blocks: VecDeque<(u32, u32)>,
+}
+
+impl<'a> Maps<'a> {
+    /// Maps nothing yet.
+    pub fn new(folder: &'a Folder) -> Maps<'a> {
+        Maps { folder, maps: VecDeque::new(), blocks: VecDeque::new() }
+    }
+
+    /// Envelope and payload (wire form), where they lie. Costs the checksum; for the first of a
+    /// segment, opening it.
+    ///
+    /// Errors: it is damaged, or was pruned meanwhile.
+    pub fn record(&mut self, slot: &Slot) -> Result<(Bytes, Bytes), ReadError> {
+        let number = slot.id.segment;
+        let is_it = |map: &Mapped| map.segment().number() == number;
+        let map = match self.maps.iter().rposition(is_it) {
+            Some(at) if at + 1 == self.maps.len() => None,
+            Some(at) => self.maps.remove(at),
+            None => {
+                let segment = self.folder.segment(number).map_err(|error| match error {
+                    ReadError::NoSuchMessage { .. } => ReadError::NoSuchMessage { id: slot.id },
+                    other => other,
+                })?;
+                Some(Mapped::new(segment)?)
+            }
+        };
+        if let Some(map) = map {
+            self.maps.push_back(map);
+        }
+        if self.maps.len() > MAPS_MAX {
+            self.maps.pop_front();
+        }
+        let map = self.maps.back_mut().expect("it is the last now");
+        let record = map.record(slot, |block| self.blocks.push_back((number, block)));
+        self.let_go();
+        Ok(record?)
+    }
+
+    fn let_go(&mut self) {
+        while self.blocks.len() > BLOCKS_MAX {
+            let Some((number, block)) = self.blocks.pop_front() else { return };
+            // One that is mapped no more has given everything back.
+            if let Some(map) = self.maps.iter_mut().find(|map| map.segment().number() == number) {
+                map.let_go(block);
+            }
+        }
+    }
+}

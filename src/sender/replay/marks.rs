@@ -1,0 +1,205 @@
+//! Header fields put before each message, so that it can be told from the original.
+use std::io::Write;
+
+use jiff::Timestamp;
+
+use crate::log::Slot;
+
+/// So many are taken.
+const MARKS_MAX: usize = 32;
+/// Octets of a header line without its CRLF (RFC 5322 2.1.1).
+const LINE_BYTES_MAX: usize = 998;
+/// What the longest placeholder becomes: a time.
+const PLACEHOLDER_BYTES_MAX: usize = 35;
+
+/// The fields, ready to be written.
+#[derive(Debug, Clone, Default)]
+pub struct Marks(Vec<Mark>);
+
+#[derive(Debug, Clone)]
+struct Mark {
+    name: String,
+    value: Vec<Piece>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Piece {
+    Text(String),
+    /// `{id}`: the original's id.
+    Id,
+    /// `{time}`: when the original was received, RFC 3339.
+    Time,
+}
+
+/// Why something is no mark.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NotAMark {
+    #[allow(missing_docs)]
+    #[error("--mark {0:?}: expected NAME=VALUE, such as X-Replay=run-7")]
+    NoValue(String),
+    /// It would not be one field, or none at all.
+    #[error(
+        "--mark {0:?}: the name of a header field has letters, digits and signs of ASCII, and no \
+         colon or space"
+    )]
+    Name(String),
+    /// A line end would begin another field, or the body.
+    #[error("--mark {0:?}: a value has printable ASCII characters only, in one line")]
+    Value(String),
+    #[allow(missing_docs)]
+    #[error("--mark {0:?}: {{{1}}} is unknown; there are {{id}} and {{time}}")]
+    Placeholder(String, String),
+    #[allow(missing_docs)]
+    #[error("--mark {0:?}: the line would be longer than {LINE_BYTES_MAX} octets; shorten it")]
+    Long(String),
+    #[allow(missing_docs)]
+    #[error("more than {MARKS_MAX} --mark; put several things into one")]
+    Many,
+}
+
+impl Marks {
+    /// `texts`: `NAME=VALUE` each. In a value `{id}` is the original's id, `{time}` the time at
+    /// which it was received.
+    ///
+    /// Errors: one of them is no header field (RFC 5322 2.2), or would be more than one.
+    pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Marks, NotAMark> {
+        if texts.len() > MARKS_MAX {
+            return Err(NotAMark::Many);
+        }
+        texts.iter().map(|text| Mark::parse(text.as_ref())).collect::<Result<_, _>>().map(Marks)
+    }
+
+    /// Are there none?
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Appends the fields to `head`, each a line with its end.
+    pub fn write(&self, slot: &Slot, head: &mut Vec<u8>) {
+        for mark in &self.0 {
+            head.extend_from_slice(mark.name.as_bytes());
+            head.extend_from_slice(b": ");
+            for piece in &mark.value {
+                let written = match piece {
+                    Piece::Text(text) => head.write_all(text.as_bytes()),
+                    Piece::Id => write!(head, "{}", slot.id),
+                    Piece::Time => write_time(slot.facts.received_at_ns, head),
+                };
+                written.expect("writing into memory always works");
+            }
+            head.extend_from_slice(b"\r\n");
+        }
+    }
+}
+
+fn write_time(unix_ns: u64, head: &mut Vec<u8>) -> std::io::Result<()> {
+    let time = Timestamp::from_nanosecond(i128::from(unix_ns)).unwrap_or(Timestamp::UNIX_EPOCH);
+    write!(head, "{time:.9}")
+}
+
+impl Mark {
+    fn parse(text: &str) -> Result<Mark, NotAMark> {
+        let (name, value) = text.split_once('=').ok_or_else(|| NotAMark::NoValue(text.into()))?;
+        // ftext (RFC 5322 3.6.8).
+        if name.is_empty() || !name.bytes().all(|b| matches!(b, 33..=57 | 59..=126)) {
+            return Err(NotAMark::Name(text.into()));
+        }
+        if !value.bytes().all(|b| matches!(b, b' '..=b'~')) {
+            return Err(NotAMark::Value(text.into()));
+        }
+        let value = pieces(value).map_err(|name| NotAMark::Placeholder(text.into(), name))?;
+        let octets = |piece: &Piece| match piece {
+            Piece::Text(text) => text.len(),
+            Piece::Id | Piece::Time => PLACEHOLDER_BYTES_MAX,
+        };
+        if name.len() + 2 + value.iter().map(octets).sum::<usize>() > LINE_BYTES_MAX {
+            return Err(NotAMark::Long(text.into()));
+        }
+        Ok(Mark { name: name.to_owned(), value })
+    }
+}
+
+/// Braces around anything but a word of lower-case letters are text. Errors: an unknown word.
+fn pieces(value: &str) -> Result<Vec<Piece>, String> {
+    let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), value);
+    while let Some(at) = rest.find('{') {
+        let (before, from) = rest.split_at(at);
+        text.push_str(before);
+        let word = from[1..].split_once('}').map_or("", |(word, _)| word);
+        if word.is_empty() || !word.bytes().all(|b| b.is_ascii_lowercase()) {
+            text.push('{');
+            rest = &from[1..];
+            continue;
+        }
+        let piece = match word {
+            "id" => Piece::Id,
+            "time" => Piece::Time,
+            _ => return Err(word.to_owned()),
+        };
+        if !text.is_empty() {
+            pieces.push(Piece::Text(std::mem::take(&mut text)));
+        }
+        pieces.push(piece);
+        rest = &from[word.len() + 2..];
+    }
+    text.push_str(rest);
+    if !text.is_empty() {
+        pieces.push(Piece::Text(text));
+    }
+    Ok(pieces)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::MessageId;
+    use crate::sender::replay::testkit;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        let mut slot = testkit::slot(MessageId { segment: 17, slot: 3 });
+        slot.facts.received_at_ns = 1_795_248_000_500_000_001;
+        let mut head = Vec::new();
+        Marks::parse(&[text]).expect(text).write(&slot, &mut head);
+        assert_eq!(String::from_utf8(head).unwrap(), expected, "{text}");
+    }
+
+    #[test]
+    fn marks_become_header_lines() {
+        check("X-Replay=run 7", "X-Replay: run 7\r\n");
+        check("X-Replay=", "X-Replay: \r\n");
+        check("X=a=b", "X: a=b\r\n");
+        check("X-Id={id}", "X-Id: 17:3\r\n");
+        check("X={id} of {time};", "X: 17:3 of 2026-11-21T08:00:00.500000001Z;\r\n");
+        check("X={} {ID} {{id} {", "X: {} {ID} {17:3 {\r\n");
+    }
+
+    #[test]
+    fn nothing_else_gets_into_the_header() {
+        let long = format!("X={}", "a".repeat(996));
+        for text in [
+            "",
+            "X",
+            "=a",
+            "X Y=a",
+            "X:Y=a",
+            "X\r\nBcc=a",
+            "\u{fc}=a",
+            "X=a\r\nBcc: b",
+            "X=a\nb",
+            "X=a\rb",
+            "X=a\tb",
+            "X=a\0",
+            "X=\u{fc}",
+            "X={to}",
+            &long,
+        ] {
+            assert!(Marks::parse(&[text]).is_err(), "{text:?}");
+        }
+        assert!(Marks::parse(&[&long[..long.len() - 1]]).is_ok());
+        for (count, is_ok) in [(31, true), (32, true), (33, false)] {
+            assert_eq!(Marks::parse(&vec!["X=a"; count]).is_ok(), is_ok, "{count}");
+        }
+    }
+}

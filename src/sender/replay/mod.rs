@@ -1,0 +1,45 @@
+//! Sends what was stored to another server: the messages of a folder, when they left, as they came.
+//!
+//! ```text
+//! Selection ─▶ Plan (departure order, sessions) ─▶ Feed ─▶ the engine
+//!                Content (map, envelope, marks) ─────┘ ▲       │ outcome
+//!                Resume (what was sent) ◀──────────────┴───────┘
+//! ```
+//!
+//! Invariants: a message is given to the sender only after the resume file knows, so that nothing
+//! is sent twice unnoticed; content goes from the map to the socket, after its checksum has been
+//! checked; memory does not grow with the number of messages.
+mod ahead;
+mod content;
+mod feed;
+mod id_set;
+mod lanes;
+mod mailbox;
+mod maps;
+mod marks;
+mod own_folder;
+mod pace;
+mod plan;
+mod recipient_map;
+mod resume;
+mod retry;
+mod rewriting;
+mod survey;
+mod tally;
+#[cfg(test)]
+mod testkit;
+
+pub use content::Content;
+pub use feed::{Feed, Manner, Sessions};
+pub use id_set::IdSet;
+pub use mailbox::is_mailbox;
+pub use marks::{Marks, NotAMark};
+pub use own_folder::{Own, writes_into};
+pub use pace::Pace;
+pub use plan::{LOOK_AHEAD, Plan, Selection, in_order};
+pub use recipient_map::{MapError, RecipientMap};
+pub use resume::{Before, Belongs, Resume, ResumeError};
+pub use retry::Retry;
+pub use rewriting::Rewriting;
+pub use survey::{Looking, Survey, survey};
+pub use tally::{Kind, Tally};

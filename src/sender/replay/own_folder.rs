@@ -1,0 +1,192 @@
+//! Is the target the very sinkd that writes the folder which is replayed? Then each message sent
+//! would become another one there.
+//!
+//! Linux says who holds the folder's lock, and which sockets that process listens on. What it can't
+//! see: another network namespace, a proxy in between, a machine that mounts the folder.
+use std::collections::HashSet;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+
+use crate::sender::Address;
+
+/// What is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Own {
+    /// The process that writes the folder listens there.
+    Yes {
+        /// Its id.
+        pid: u32,
+    },
+    /// Nobody writes the folder, or another one than listens there.
+    No,
+    /// A process may be writing the folder, and we may not look what it listens on.
+    Unknown {
+        /// Its id.
+        pid: u32,
+    },
+}
+
+/// Does the process that writes `folder` listen on `address`?
+pub fn writes_into(folder: &Path, address: &Address) -> Own {
+    if !is_local(address) {
+        return Own::No;
+    }
+    let lock = folder.join("lock");
+    let pid = fs::read_to_string(&lock).ok().and_then(|text| text.trim().parse().ok());
+    let Some(pid): Option<u32> = pid else { return Own::No };
+    let process = PathBuf::from(format!("/proc/{pid}"));
+    if !process.exists() {
+        return Own::No;
+    }
+    let Some(files) = open_files(&process) else { return Own::Unknown { pid } };
+    // Another process may have got the number since.
+    let lock = lock.canonicalize().unwrap_or(lock);
+    if !files.contains(&lock) {
+        return Own::No;
+    }
+    let sockets: HashSet<u64> = files.iter().filter_map(|file| socket(file)).collect();
+    let is_there = listening(&process, address).iter().any(|inode| sockets.contains(inode));
+    if is_there { Own::Yes { pid } } else { Own::No }
+}
+
+/// Has this machine the address? A socket can be bound to those alone; nothing is sent.
+fn is_local(address: &Address) -> bool {
+    match address {
+        Address::Unix(_) => true,
+        Address::Tcp(address) => UdpSocket::bind((address.ip(), 0)).is_ok(),
+    }
+}
+
+/// `None`: it isn't ours to know.
+fn open_files(process: &Path) -> Option<HashSet<PathBuf>> {
+    let entries = fs::read_dir(process.join("fd")).ok()?;
+    Some(entries.flatten().filter_map(|entry| fs::read_link(entry.path()).ok()).collect())
+}
+
+/// `socket:[1234]`.
+fn socket(file: &Path) -> Option<u64> {
+    file.to_str()?.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Inodes of the sockets that listen on an address, in the network of a process.
+fn listening(process: &Path, address: &Address) -> Vec<u64> {
+    let table = |name: &str| fs::read_to_string(process.join("net").join(name)).unwrap_or_default();
+    match address {
+        Address::Tcp(address) => {
+            let tables = [table("tcp"), table("tcp6")];
+            tables.iter().flat_map(|table| tcp_listeners(table, *address)).collect()
+        }
+        Address::Unix(path) => {
+            let there = process.join("cwd");
+            let wanted = path.canonicalize().unwrap_or_else(|_| path.clone());
+            let is_it = |path: &str| there.join(path).canonicalize().is_ok_and(|p| p == wanted);
+            unix_sockets(&table("unix"), is_it)
+        }
+    }
+}
+
+/// From /proc/net/tcp or tcp6: `sl local_address rem_address st ... inode` (proc_net_tcp.txt).
+fn tcp_listeners(table: &str, address: SocketAddr) -> Vec<u64> {
+    const LISTEN: &str = "0A";
+    let is_it = |listener: SocketAddr| {
+        let (ip, wanted) = (listener.ip().to_canonical(), address.ip().to_canonical());
+        // To the unspecified address Linux connects as to loopback.
+        let is_same = ip == wanted || ip.is_unspecified() || wanted.is_unspecified();
+        is_same && listener.port() == address.port()
+    };
+    let rows = table.lines().skip(1).filter_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let (listener, state) = (columns.get(1)?, columns.get(3)?);
+        let is_listening = *state == LISTEN && is_it(socket_address(listener)?);
+        is_listening.then(|| columns.get(9)?.parse().ok()).flatten()
+    });
+    rows.collect()
+}
+
+/// `0100007F:0401`: words of four octets in the machine's order, the port as a number.
+fn socket_address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words = ip.as_bytes().chunks(8).map(|word| {
+        let word = u32::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok()?;
+        Some(word.to_ne_bytes())
+    });
+    let octets: Vec<u8> = words.collect::<Option<Vec<_>>>()?.concat();
+    let ip = match octets.len() {
+        4 => IpAddr::V4(Ipv4Addr::from(<[u8; 4]>::try_from(octets).ok()?)),
+        16 => IpAddr::V6(Ipv6Addr::from(<[u8; 16]>::try_from(octets).ok()?)),
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// From /proc/net/unix: `Num RefCount Protocol Flags Type St Inode Path`.
+fn unix_sockets(table: &str, is_it: impl Fn(&str) -> bool) -> Vec<u64> {
+    let rows = table.lines().skip(1).filter_map(|line| {
+        let mut columns = line.split_whitespace();
+        let inode = columns.nth(6)?;
+        // A path may have blanks in it.
+        let path = line.split_once(inode)?.1.trim_start();
+        (!path.is_empty() && is_it(path)).then(|| inode.parse().ok()).flatten()
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
+
+    #[test]
+    fn tables_of_the_kernel_are_read() {
+        // As far as it is read: the columns behind `inode` are left out.
+        let row = |local: &str, state: &str, inode: u32| {
+            format!("0: {local} 00000000:0000 {state} 0:0 00:0 00000000 1000 0 {inode}\n")
+        };
+        let table = [
+            "  sl  local_address rem_address   st tx_queue ... inode\n".to_owned(),
+            row("0100007F:0401", "0A", 11),
+            row("00000000:0402", "0A", 12),
+            row("0100007F:0403", "01", 13),
+            row("00000000000000000000000001000000:0401", "0A", 14),
+            "4: bad".to_owned(),
+        ]
+        .concat();
+        for (address, expected) in [
+            ("127.0.0.1:1025", &[11][..]),
+            ("[::ffff:127.0.0.1]:1025", &[11]),
+            ("0.0.0.0:1025", &[11, 14]),
+            ("[::1]:1025", &[14]),
+            ("127.0.0.2:1025", &[]),
+            ("127.0.0.2:1026", &[12]),
+            ("127.0.0.1:1027", &[]), // a connection
+        ] {
+            assert_eq!(tcp_listeners(&table, address.parse().unwrap()), expected, "{address}");
+        }
+        let table = "Num       RefCount Protocol Flags    Type St Inode Path
+0000000000000000: 00000002 00000000 00010000 0001 01 21 /run/a b.sock
+0000000000000000: 00000002 00000000 00010000 0001 01 22";
+        assert_eq!(unix_sockets(table, |path| path == "/run/a b.sock"), [21]);
+    }
+
+    #[test]
+    fn the_process_that_holds_the_lock_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp(tcp.local_addr().unwrap());
+        assert_eq!(writes_into(folder.path(), &address), Own::No); // no lock
+        let lock = fs::File::create(folder.path().join("lock")).unwrap();
+        let pid = std::process::id();
+        fs::write(folder.path().join("lock"), format!("{pid}\n")).unwrap();
+        assert_eq!(writes_into(folder.path(), &address), Own::Yes { pid });
+        let unix = folder.path().join("a socket");
+        let listener = UnixListener::bind(&unix).unwrap();
+        assert_eq!(writes_into(folder.path(), &Address::Unix(unix.clone())), Own::Yes { pid });
+        drop((tcp, listener));
+        assert_eq!(writes_into(folder.path(), &address), Own::No);
+        assert_eq!(writes_into(folder.path(), &Address::Unix(unix)), Own::No);
+        drop(lock);
+    }
+}

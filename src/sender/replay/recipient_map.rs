@@ -1,0 +1,298 @@
+//! Who gets the mail instead: a list of rows, old and new.
+//!
+//! ```text
+//! # comment
+//! ann@example.com      ann@staging.test     that recipient
+//! @example.com         @staging.test        its domain; the local part stays
+//! @example.org         all@staging.test     everybody there
+//! *                    @elsewhere.test      everyone else
+//! ```
+//!
+//! The most exact row counts: the address, then its domain, then `*`. Between the two stand blanks,
+//! a tab or a comma. Domains are compared without regard to case, local parts with it (RFC 5321
+//! 2.4).
+use std::collections::HashMap;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::mailbox::{is_mailbox, split};
+
+/// Rows of a list; they are kept in memory, some 150 octets each.
+const ROWS_MAX: usize = 10_000_000;
+/// Octets of a row: two paths, and what stands around them.
+const ROW_BYTES_MAX: usize = 4096;
+/// Bad rows that are told one by one.
+const FAULTS_TOLD_MAX: usize = 10;
+
+/// Where the mail of a recipient goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum New {
+    Mailbox(Box<[u8]>),
+    /// The local part stays.
+    Domain(Box<[u8]>),
+}
+
+/// The list.
+#[derive(Debug, Clone, Default)]
+pub struct RecipientMap {
+    /// Keys are mailboxes with their domain in lower case, or `@domain` in lower case.
+    rows: HashMap<Box<[u8]>, New>,
+    everyone_else: Option<New>,
+}
+
+/// Rows that are none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Faults {
+    file: PathBuf,
+    /// Line and reason of the first ones.
+    told: Vec<(usize, String)>,
+    count: usize,
+}
+
+/// Why a list can't be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MapError {
+    #[allow(missing_docs)]
+    #[error("{file}: {source}")]
+    Io { file: PathBuf, source: io::Error },
+    #[allow(missing_docs)]
+    #[error("{0}")]
+    Rows(Faults),
+}
+
+impl std::error::Error for Faults {}
+
+impl fmt::Display for Faults {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (line, reason) in &self.told {
+            writeln!(f, "{}:{line}: {reason}", self.file.display())?;
+        }
+        let more = self.count - self.told.len();
+        if more > 0 {
+            writeln!(f, "and {more} more")?;
+        }
+        write!(f, "{} bad rows; correct them, or put # before them", self.count)
+    }
+}
+
+impl RecipientMap {
+    /// Reads the list. Costs a pass over the file.
+    ///
+    /// Errors: it can't be read, or has bad rows: then all of it was looked through.
+    pub fn open(path: &Path) -> Result<RecipientMap, MapError> {
+        let io = |source| MapError::Io { file: path.to_owned(), source };
+        let file = BufReader::new(File::open(path).map_err(io)?);
+        RecipientMap::read(file, path)
+    }
+
+    fn read(mut file: impl BufRead, path: &Path) -> Result<RecipientMap, MapError> {
+        let mut map = RecipientMap::default();
+        let mut faults = Faults { file: path.to_owned(), told: Vec::new(), count: 0 };
+        let (mut row, mut line) = (Vec::new(), 0);
+        loop {
+            line += 1;
+            let reason = match next_row(&mut file, &mut row) {
+                Ok(false) => break,
+                Ok(true) if row.len() > ROW_BYTES_MAX => {
+                    Err(format!("longer than {ROW_BYTES_MAX} octets"))
+                }
+                Ok(true) => map.take(&row),
+                Err(source) => return Err(MapError::Io { file: path.to_owned(), source }),
+            };
+            if let Err(reason) = reason {
+                faults.count += 1;
+                if faults.told.len() < FAULTS_TOLD_MAX {
+                    faults.told.push((line, reason));
+                }
+            }
+        }
+        if faults.count > 0 { Err(MapError::Rows(faults)) } else { Ok(map) }
+    }
+
+    /// Errors: why it is no row.
+    fn take(&mut self, row: &[u8]) -> Result<(), String> {
+        let row = row.trim_ascii();
+        if row.is_empty() || row.starts_with(b"#") {
+            return Ok(());
+        }
+        let (old, rest) = token(row);
+        let rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
+        let (new, rest) = token(rest);
+        if new.is_empty() {
+            return Err(format!("expected two, old and new; found '{}' alone", shown(old)));
+        }
+        if !rest.is_empty() && !rest.starts_with(b"#") {
+            return Err(format!("expected two, old and new; found '{}' behind", shown(rest)));
+        }
+        let new = match (new.strip_prefix(b"@"), old) {
+            (Some(domain), _) if is_mailbox(&[b"x@", domain].concat()) => {
+                New::Domain(domain.into())
+            }
+            (None, _) if is_mailbox(new) => New::Mailbox(new.into()),
+            _ => return Err(format!("'{}' is no address, nor @domain", shown(new))),
+        };
+        if old == b"*" {
+            return match self.everyone_else.replace(new) {
+                None => Ok(()),
+                Some(_) => Err("'*' stands there twice".into()),
+            };
+        }
+        let is_old = match old.strip_prefix(b"@") {
+            Some(domain) => is_mailbox(&[b"x@", domain].concat()),
+            None => is_mailbox(old),
+        };
+        if !is_old {
+            return Err(format!("'{}' is no address, nor @domain, nor *", shown(old)));
+        }
+        if self.rows.len() >= ROWS_MAX {
+            return Err(format!("more than {ROWS_MAX} rows"));
+        }
+        match self.rows.insert(key(old).into(), new) {
+            None => Ok(()),
+            Some(_) => Err(format!("'{}' stands there twice", shown(old))),
+        }
+    }
+
+    /// Where the mail of `mailbox` goes; `None`: no row is about it. Appends to `out`.
+    pub fn apply(&self, mailbox: &[u8], out: &mut Vec<u8>) -> Option<()> {
+        let (local, domain) = split(mailbox);
+        let exact = key(mailbox);
+        let at = exact.len() - domain.map_or(0, |domain| domain.len() + 1);
+        let new = self
+            .rows
+            .get(&exact[..])
+            .or_else(|| self.rows.get(&exact[at..]))
+            .or(self.everyone_else.as_ref())?;
+        match new {
+            New::Mailbox(new) => out.extend_from_slice(new),
+            New::Domain(domain) => {
+                out.extend_from_slice(local);
+                out.push(b'@');
+                out.extend_from_slice(domain);
+            }
+        }
+        Some(())
+    }
+}
+
+/// `false`: there is none any more. What is longer than a row may be is cut.
+fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
+    row.clear();
+    let mut is_any = false;
+    loop {
+        let found = file.fill_buf()?;
+        if found.is_empty() {
+            return Ok(is_any);
+        }
+        is_any = true;
+        let end = memchr::memchr(b'\n', found);
+        let piece = &found[..end.unwrap_or(found.len())];
+        let room = (ROW_BYTES_MAX + 1).saturating_sub(row.len());
+        row.extend_from_slice(&piece[..piece.len().min(room)]);
+        let used = end.map_or(found.len(), |end| end + 1);
+        file.consume(used);
+        if end.is_some() {
+            return Ok(true);
+        }
+    }
+}
+
+/// The first word, up to a blank or comma outside of quotes, and what follows the blanks behind it.
+fn token(text: &[u8]) -> (&[u8], &[u8]) {
+    let (mut at, mut is_quoted) = (0, false);
+    while let Some(octet) = text.get(at) {
+        match octet {
+            b'"' => is_quoted = !is_quoted,
+            b'\\' if is_quoted => at += 1,
+            b' ' | b'\t' | b',' if !is_quoted => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    let (word, rest) = text.split_at(at.min(text.len()));
+    (word, rest.trim_ascii_start())
+}
+
+/// The domain in lower case.
+fn key(mailbox: &[u8]) -> Vec<u8> {
+    let mut key = mailbox.to_vec();
+    let local = split(mailbox).0.len();
+    key[local..].make_ascii_lowercase();
+    key
+}
+
+fn shown(octets: &[u8]) -> String {
+    octets.escape_ascii().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<RecipientMap, String> {
+        RecipientMap::read(text.as_bytes(), Path::new("list")).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn the_most_exact_row_counts() {
+        let text = "# who\r\n\n  ann@Example.com\tann@s.test # mine\n@EXAMPLE.com, @s.test\n\
+                    @example.org all@s.test\n\"a, b\"@c.test,\"c d\"@e.test\n*   @rest.test";
+        let map = read(text).unwrap();
+        for (old, new) in [
+            ("ann@example.com", "ann@s.test"),
+            ("ann@EXAMPLE.COM", "ann@s.test"),
+            ("Ann@example.com", "Ann@s.test"), // RFC 5321 2.4: another local part
+            ("bob@example.com", "bob@s.test"),
+            ("\"x@example.org\"@example.com", "\"x@example.org\"@s.test"),
+            ("bob@example.org", "all@s.test"),
+            ("\"a, b\"@c.test", "\"c d\"@e.test"),
+            ("x@other.test", "x@rest.test"),
+            ("x@[10.0.0.1]", "x@rest.test"),
+            ("postmaster", "postmaster@rest.test"),
+        ] {
+            let mut out = Vec::new();
+            assert_eq!(map.apply(old.as_bytes(), &mut out), Some(()), "{old}");
+            assert_eq!(String::from_utf8(out).unwrap(), new, "{old}");
+        }
+        let map = read("a@b c@d").unwrap();
+        assert_eq!(map.apply(b"x@b", &mut Vec::new()), None);
+        assert_eq!(map.apply(b"postmaster", &mut Vec::new()), None);
+    }
+
+    #[test]
+    fn bad_rows_are_told_with_line_and_reason() {
+        for (text, expected) in [
+            ("\na@b", "list:2: expected two, old and new; found 'a@b' alone"),
+            ("a@b c@d e@f", "list:1: expected two, old and new; found 'e@f' behind"),
+            ("a@b c", "list:1: 'c' is no address, nor @domain"),
+            ("a b@c", "list:1: 'a' is no address, nor @domain, nor *"),
+            ("a@b @", "list:1: '@' is no address"),
+            ("@ a@b", "list:1: '@' is no address"),
+            ("a@b c@d\na@B e@f", "list:2: 'a@B' stands there twice"),
+            ("* a@b\n* c@d", "list:2: '*' stands there twice"),
+            ("a@b *", "list:1: '*' is no address, nor @domain"),
+            ("a@b c@d>\r\nRCPT", "list:1: 'c@d>' is no address"),
+            ("a@b \"c", "list:1: '\\\"c' is no address"),
+            ("a@b \u{1}@c", "list:1: '\\x01@c' is no address"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.starts_with(expected), "{text:?}: {error}");
+        }
+        let error = read(&"bad\n".repeat(13)).unwrap_err();
+        assert_eq!(error.lines().count(), 12, "{error}");
+        assert!(error.contains("list:10:") && error.contains("and 3 more\n13 bad rows"), "{error}");
+    }
+
+    #[test]
+    fn rows_end_at_row_bytes_max() {
+        for (bytes, is_ok) in
+            [(ROW_BYTES_MAX - 1, true), (ROW_BYTES_MAX, true), (ROW_BYTES_MAX + 1, false)]
+        {
+            let row = format!("a@b c@d #{}\ne@f g@h", "x".repeat(bytes - 9));
+            assert_eq!(read(&row).is_ok(), is_ok, "{bytes}");
+        }
+    }
+}

@@ -1,0 +1,506 @@
+//! The resume file: what was sent already, so that a replay which was interrupted can go on.
+//!
+//! Text, only ever appended to, each line by one write:
+//!
+//! ```text
+//! sinkd-replay 1
+//! begun_ns: 1795248000500000000
+//! store: 00112233445566778899aabbccddeeff
+//! ... what else it belongs to
+//! --
+//! g 17:0-255 18:0-9      may be sent from now on
+//! d 17:0-254 18:0-9      done: the target has answered for every recipient, and for good
+//! n 17:255               not sent, or refused for now: it remains as it is
+//! p 17:255 0,3           of it, the recipients at these positions remain
+//! u 17:255 0             its end of data went out, and no reply came for these
+//! ```
+//!
+//! What was given and has none of the other lines behind it was under way when the process was
+//! killed: as `u`, it may have been taken. A last line without an end was being written then, and
+//! counts for nothing.
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+use super::id_set::{IdSet, parse_range};
+use crate::log::MessageId;
+
+const FIRST_LINE: &str = "sinkd-replay 1";
+const BEGUN: &str = "begun_ns";
+const HEADER_END: &str = "--";
+/// Octets of a line: what one write says of 64 messages, or the recipients that remain of one.
+const LINE_BYTES_MAX: usize = 16 << 20;
+
+/// What a resume file belongs to: names, and what they must be again.
+pub type Belongs = Vec<(&'static str, String)>;
+
+/// What of a message remains to be sent; `None`: all of it.
+pub type Remaining = Option<Box<[u32]>>;
+
+/// What was sent before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Before {
+    /// Nothing remains of these.
+    pub done: IdSet,
+    /// Of these, something; they are sent again.
+    pub remaining: BTreeMap<MessageId, Box<[u32]>>,
+    /// Of these it isn't known whether they were taken: sent again, they may be there twice.
+    /// Only the target's answer for all that remains of one takes it out.
+    pub unknown: IdSet,
+}
+
+/// An open resume file.
+#[derive(Debug)]
+pub struct Resume {
+    file: File,
+    path: PathBuf,
+    begun_ns: u64,
+    /// Of a new file. It is written when there is something to say: a replay that was never begun
+    /// leaves nothing that the next one would have to agree with.
+    header: Option<String>,
+    line: Vec<u8>,
+}
+
+/// Why a file can't be resumed from.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ResumeError {
+    #[allow(missing_docs)]
+    #[error("{path}: {source}")]
+    Io { path: PathBuf, source: io::Error },
+    #[allow(missing_docs)]
+    #[error("{0}: another sinkctl replay is using it; wait for it, or name another file")]
+    InUse(PathBuf),
+    #[allow(missing_docs)]
+    #[error("{0}: no resume file of sinkctl replay; name another file")]
+    Foreign(PathBuf),
+    /// It is of another replay.
+    #[error(
+        "{path} belongs to another replay: there '{name}' is {then}, here it is {now}. Give the \
+         same options as then, or name another file"
+    )]
+    Other {
+        #[allow(missing_docs)]
+        path: PathBuf,
+        /// What differs.
+        name: String,
+        #[allow(missing_docs)]
+        then: String,
+        #[allow(missing_docs)]
+        now: String,
+    },
+    /// Not only its end, which a crash may cut.
+    #[error("{path}:{line}: damaged; what was sent is not known any more")]
+    Damaged {
+        #[allow(missing_docs)]
+        path: PathBuf,
+        #[allow(missing_docs)]
+        line: usize,
+    },
+}
+
+impl Before {
+    /// Takes up a line. `None`: it is none.
+    fn take(&mut self, line: &str, given: &mut IdSet) -> Option<()> {
+        let (what, rest) = line.split_once(' ')?;
+        if matches!(what, "p" | "u") {
+            let (id, positions) = rest.split_once(' ')?;
+            let id: MessageId = id.parse().ok()?;
+            let positions: Vec<u32> =
+                positions.split(',').map(|n| n.parse().ok()).collect::<Option<_>>()?;
+            given.remove(id);
+            if what == "u" {
+                self.unknown.insert(id);
+            }
+            self.remaining.insert(id, positions.into());
+            return Some(());
+        }
+        for range in rest.split(' ') {
+            let (segment, slots) = parse_range(range)?;
+            match what {
+                "g" => given.insert_range(segment, slots),
+                "n" => given.remove_range(segment, slots),
+                "d" => {
+                    given.remove_range(segment, slots.clone());
+                    self.unknown.remove_range(segment, slots.clone());
+                    let ids = |slot| MessageId { segment, slot };
+                    let old = self.remaining.range(ids(slots.start)..ids(slots.end));
+                    let old: Vec<MessageId> = old.map(|(id, _)| *id).collect();
+                    old.iter().for_each(|id| drop(self.remaining.remove(id)));
+                    self.done.insert_range(segment, slots);
+                }
+                _ => return None,
+            }
+        }
+        Some(())
+    }
+
+    /// What was under way when the file ends may have been taken.
+    fn end(mut self, given: &IdSet) -> Before {
+        for (segment, slots) in given.ranges() {
+            self.unknown.insert_range(segment, slots);
+        }
+        self
+    }
+}
+
+impl Resume {
+    /// Opens the file, or makes it; what it says was sent before. Costs a pass over it.
+    ///
+    /// `belongs`: what must be the same as when it was made. `now_ns`: Unix time.
+    pub fn open(
+        path: &Path,
+        belongs: &Belongs,
+        now_ns: u64,
+    ) -> Result<(Resume, Before), ResumeError> {
+        let io = |source| ResumeError::Io { path: path.to_owned(), source };
+        let mut options = OpenOptions::new();
+        let file = options.read(true).append(true).create(true).open(path).map_err(io)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(ResumeError::InUse(path.to_owned())),
+            // Where files can't be locked, nobody looks after it but who uses it.
+            Err(TryLockError::Error(_)) => {}
+        }
+        let (path, line) = (path.to_owned(), Vec::new());
+        let mut resume = Resume { file, path, begun_ns: now_ns, header: None, line };
+        let is_new = !resume.read_header(belongs)?;
+        if is_new {
+            resume.header = Some(header(now_ns, belongs));
+            return Ok((resume, Before::default()));
+        }
+        let before = resume.read_lines(belongs.len() + 3)?;
+        Ok((resume, before))
+    }
+
+    /// When the replay began that it is of, Unix ns.
+    pub fn begun_ns(&self) -> u64 {
+        self.begun_ns
+    }
+
+    fn io(&self, source: io::Error) -> ResumeError {
+        ResumeError::Io { path: self.path.clone(), source }
+    }
+
+    fn write_header(&mut self, header: &str) -> io::Result<()> {
+        // A crash may have cut one that was made before.
+        self.file.set_len(0)?;
+        self.file.write_all(header.as_bytes())?;
+        self.file.sync_all()
+    }
+
+    /// `false`: it is new, or was cut while its header was written.
+    fn read_header(&mut self, belongs: &Belongs) -> Result<bool, ResumeError> {
+        let mut lines = Vec::new();
+        let mut reader = BufReader::new(&self.file);
+        for _ in 0..belongs.len() + 3 {
+            match next_line(&mut reader).map_err(|e| self.io(e))? {
+                Line::Whole(line) => lines.push(line),
+                // What began as a header of ours may be made anew: nothing was sent yet.
+                Line::Cut(rest) => {
+                    let all = [lines, vec![rest]].concat().join("\n");
+                    let is_ours = all.starts_with(FIRST_LINE) || FIRST_LINE.starts_with(&all);
+                    return if is_ours { Ok(false) } else { Err(self.foreign()) };
+                }
+            }
+        }
+        let end = reader.stream_position().map_err(|e| self.io(e))?;
+        let (name, begun) = lines.get(1).and_then(|l| l.split_once(": ")).unwrap_or_default();
+        let begun_ns = begun.parse().ok().filter(|_| name == BEGUN && lines[0] == FIRST_LINE);
+        self.begun_ns = begun_ns.ok_or_else(|| self.foreign())?;
+        for (line, (name, now)) in lines[2..].iter().zip(belongs) {
+            let now = now.escape_debug().to_string();
+            let then = line.split_once(": ").filter(|(n, _)| n == name).map(|(_, value)| value);
+            if then != Some(&now) {
+                return Err(ResumeError::Other {
+                    path: self.path.clone(),
+                    name: (*name).to_owned(),
+                    then: format!("'{}'", then.unwrap_or("something unknown")),
+                    now: format!("'{now}'"),
+                });
+            }
+        }
+        if lines.last().is_none_or(|line| line != HEADER_END) {
+            return Err(self.foreign());
+        }
+        self.file.seek(SeekFrom::Start(end)).map_err(|e| self.io(e))?;
+        Ok(true)
+    }
+
+    fn foreign(&self) -> ResumeError {
+        ResumeError::Foreign(self.path.clone())
+    }
+
+    /// From behind the header, which has so many lines. Cuts off what a crash has left.
+    fn read_lines(&mut self, header_lines: usize) -> Result<Before, ResumeError> {
+        let (mut before, mut given) = (Before::default(), IdSet::default());
+        let (mut number, mut bad) = (header_lines, None);
+        let mut reader = BufReader::new(&self.file);
+        let mut good_bytes = reader.stream_position().map_err(|e| self.io(e))?;
+        loop {
+            number += 1;
+            match next_line(&mut reader).map_err(|e| self.io(e))? {
+                Line::Whole(line) if before.take(&line, &mut given).is_some() => {
+                    if let Some(line) = bad {
+                        return Err(ResumeError::Damaged { path: self.path.clone(), line });
+                    }
+                    good_bytes += line.len() as u64 + 1;
+                }
+                // After a power loss the end may be anything; behind it nothing may follow.
+                Line::Whole(_) => bad = bad.or(Some(number)),
+                Line::Cut(_) => break,
+            }
+        }
+        self.file.set_len(good_bytes).map_err(|e| self.io(e))?;
+        Ok(before.end(&given))
+    }
+
+    /// These may be sent from now on. In one write.
+    pub fn given(&mut self, ids: &IdSet) -> Result<(), ResumeError> {
+        self.ids("g", ids);
+        self.flush()
+    }
+
+    /// Nothing remains of these. With the next flush.
+    pub fn done(&mut self, ids: &IdSet) {
+        self.ids("d", ids);
+    }
+
+    /// All that remained of these still does. With the next flush.
+    pub fn not_sent(&mut self, ids: &IdSet) {
+        self.ids("n", ids);
+    }
+
+    fn ids(&mut self, what: &str, ids: &IdSet) {
+        if !ids.is_empty() {
+            writeln!(self.line, "{what} {ids}").expect("writing into memory always works");
+        }
+    }
+
+    /// Of it, the recipients at these positions remain. With the next flush.
+    pub fn partly(&mut self, id: MessageId, positions: &[u32]) {
+        self.one("p", id, positions);
+    }
+
+    /// Of it, these recipients may have it or not, or were refused for now. With the next flush.
+    pub fn unknown(&mut self, id: MessageId, positions: &[u32]) {
+        self.one("u", id, positions);
+    }
+
+    fn one(&mut self, what: &str, id: MessageId, positions: &[u32]) {
+        let positions: Vec<String> = positions.iter().map(u32::to_string).collect();
+        let positions = positions.join(",");
+        writeln!(self.line, "{what} {id} {positions}").expect("writing into memory always works");
+    }
+
+    /// Writes what was said since the last one: it survives the end of this process.
+    pub fn flush(&mut self) -> Result<(), ResumeError> {
+        if self.line.is_empty() {
+            return Ok(());
+        }
+        if let Some(header) = self.header.take() {
+            self.write_header(&header).map_err(|e| self.io(e))?;
+        }
+        let written = self.file.write_all(&self.line);
+        written.map_err(|e| self.io(e))?;
+        self.line.clear();
+        Ok(())
+    }
+
+    /// The same, and it survives a power loss.
+    pub fn sync(&mut self) -> Result<(), ResumeError> {
+        self.flush()?;
+        self.file.sync_data().map_err(|e| self.io(e))
+    }
+}
+
+fn header(begun_ns: u64, belongs: &Belongs) -> String {
+    let mut header = format!("{FIRST_LINE}\n{BEGUN}: {begun_ns}\n");
+    for (name, value) in belongs {
+        header.push_str(&format!("{name}: {}\n", value.escape_debug()));
+    }
+    header + HEADER_END + "\n"
+}
+
+enum Line {
+    Whole(String),
+    /// The end of the file, and what stands there without a line end.
+    Cut(String),
+}
+
+/// What is no text, or longer than any line of ours, is a line that means nothing.
+fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
+    let mut line = Vec::new();
+    let mut limited = io::Read::take(&mut *reader, LINE_BYTES_MAX as u64);
+    limited.read_until(b'\n', &mut line)?;
+    let is_whole = line.pop_if(|last| *last == b'\n').is_some();
+    let text = String::from_utf8_lossy(&line).into_owned();
+    Ok(if is_whole || line.len() >= LINE_BYTES_MAX { Line::Whole(text) } else { Line::Cut(text) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    fn belongs() -> Belongs {
+        vec![("store", "00ff".into()), ("query", "a\n\"b\"".into())]
+    }
+
+    fn open(path: &Path) -> Result<(Resume, Before), ResumeError> {
+        Resume::open(path, &belongs(), 7)
+    }
+
+    fn set(text: &str) -> IdSet {
+        let mut set = IdSet::default();
+        for (segment, slots) in text.split_whitespace().map(|part| parse_range(part).unwrap()) {
+            set.insert_range(segment, slots);
+        }
+        set
+    }
+
+    fn id(text: &str) -> MessageId {
+        text.parse().unwrap()
+    }
+
+    const HEADER: &str = "sinkd-replay 1\nbegun_ns: 7\nstore: 00ff\nquery: a\\n\\\"b\\\"\n--\n";
+
+    #[test]
+    fn what_was_said_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resume");
+        let (mut resume, before) = open(&path).unwrap();
+        assert_eq!(before, Before::default());
+        assert!(matches!(open(&path), Err(ResumeError::InUse(_))));
+        resume.given(&set("1:0-9 2:5")).unwrap();
+        resume.done(&set("1:0-3 1:8"));
+        resume.not_sent(&set("1:4"));
+        resume.partly(id("1:5"), &[0, 3]);
+        resume.unknown(id("1:6"), &[1]);
+        resume.flush().unwrap();
+        resume.done(&set("1:7")); // killed before it was flushed
+        drop(resume);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = "g 1:0-9 2:5\nd 1:0-3 1:8\nn 1:4\np 1:5 0,3\nu 1:6 1\n";
+        assert_eq!(text, format!("{HEADER}{lines}"));
+        let (mut resume, before) = Resume::open(&path, &belongs(), 9).unwrap();
+        assert_eq!(resume.begun_ns(), 7);
+        assert_eq!(before.done, set("1:0-3 1:8"));
+        assert_eq!(before.unknown, set("1:6 1:7 1:9 2:5"));
+        let remaining = BTreeMap::from([(id("1:5"), [0, 3].into()), (id("1:6"), [1].into())]);
+        assert_eq!(before.remaining, remaining);
+        // The second time: the rest is sent.
+        resume.given(&set("1:4-7 1:9 2:5")).unwrap();
+        resume.done(&set("1:4-7 1:9 2:5"));
+        resume.sync().unwrap();
+        drop(resume);
+        let (_, before) = open(&path).unwrap();
+        assert_eq!(before, Before { done: set("1:0-9 2:5"), ..Before::default() });
+    }
+
+    #[test]
+    fn another_replay_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resume");
+        drop(open(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "", "nothing was begun");
+        open(&path).unwrap().0.given(&set("1:0")).unwrap();
+        let other = vec![("store", "00ff".into()), ("query", "b".into())];
+        let error = Resume::open(&path, &other, 7).unwrap_err().to_string();
+        assert!(error.contains(r#"'query' is 'a\n\"b\"', here it is 'b'"#), "{error}");
+        for (content, expected) in [
+            ("", None),
+            ("sinkd-rep", None), // cut while it was made: nothing was sent yet
+            ("sinkd-replay 1\nbegun_ns: 7\nsto", None),
+            ("important\n", Some("no resume file")),
+            ("important", Some("no resume file")),
+            ("sinkd-replay 2\nbegun_ns: 7\nstore: 00ff\nquery: x\n--\n", Some("no resume file")),
+            ("a\nb\nc\nd\ne\nf\n", Some("no resume file")),
+        ] {
+            std::fs::write(&path, content).unwrap();
+            let opened = open(&path).and_then(|(mut resume, _)| resume.given(&set("1:0")));
+            let text = std::fs::read_to_string(&path).unwrap();
+            match (opened.err().map(|e| e.to_string()), expected) {
+                (None, None) => assert_eq!(text, format!("{HEADER}g 1:0\n")),
+                (Some(error), Some(expected)) => assert!(error.contains(expected), "{error}"),
+                (error, _) => panic!("{content:?}: {error:?}"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn check(lines: &str, expected: Result<&str, usize>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("resume");
+        std::fs::write(&path, format!("{HEADER}{lines}")).unwrap();
+        match (open(&path), expected) {
+            (Ok((_, before)), Ok(done)) => assert_eq!(before.done, set(done), "{lines:?}"),
+            (Err(ResumeError::Damaged { line, .. }), Err(at)) => assert_eq!(line, at, "{lines:?}"),
+            (got, _) => panic!("{lines:?}: {got:?}"),
+        }
+    }
+
+    #[test]
+    fn a_torn_end_counts_for_nothing() {
+        check("", Ok(""));
+        check("d 1:0-1", Ok(""));
+        check("d 1:0\nd 1:1", Ok("1:0"));
+        check("d 1:0\n\0\0\0\0", Ok("1:0"));
+        check("d 1:0\nd 1:\nx\n", Ok("1:0")); // after a power loss
+        check("d 1:0\nx\nd 1:1\n", Err(7));
+        check("x 1:0\nd 1:1\n", Err(6));
+        check("d  1:0\ng 1:0\n", Err(6));
+        check("p 1:0\ng 1:0\n", Err(6));
+        check("p 1:0 a\ng 1:0\n", Err(6));
+    }
+
+    proptest! {
+        /// Cut anywhere, it tells no more than was said, and forgets none that was given.
+        #[test]
+        fn it_is_safe_to_cut(
+            steps in prop::collection::vec((0u8..4, 0u32..20), 1..40),
+            cut in 0usize..400,
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("resume");
+            let (mut resume, _) = open(&path).unwrap();
+            for (what, slot) in &steps {
+                let one = set(&format!("1:{slot}"));
+                match what {
+                    0 => resume.given(&one).unwrap(),
+                    1 => resume.done(&one),
+                    2 => resume.not_sent(&one),
+                    _ => resume.unknown(MessageId { segment: 1, slot: *slot }, &[0]),
+                }
+                resume.flush().unwrap();
+            }
+            drop(resume);
+            let text = std::fs::read_to_string(&path).unwrap();
+            let end = (HEADER.len() + cut).min(text.len());
+            std::fs::write(&path, &text[..end]).unwrap();
+            let whole = text[HEADER.len()..end].matches('\n').count();
+            let [mut done, mut given, mut unknown] = [const { BTreeSet::new() }; 3];
+            for (what, slot) in &steps[..whole] {
+                let id = MessageId { segment: 1, slot: *slot };
+                match what {
+                    0 => drop(given.insert(id)),
+                    _ => drop(given.remove(&id)),
+                }
+                match what {
+                    1 => {
+                        done.insert(id);
+                        unknown.remove(&id);
+                    }
+                    3 => drop(unknown.insert(id)),
+                    _ => {}
+                }
+            }
+            let (_, before) = open(&path).unwrap();
+            prop_assert_eq!(before.done.iter().collect::<BTreeSet<_>>(), done);
+            unknown.append(&mut given);
+            prop_assert_eq!(before.unknown.iter().collect::<BTreeSet<_>>(), unknown);
+        }
+    }
+}

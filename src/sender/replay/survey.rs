@@ -1,0 +1,213 @@
+//! What a replay is going to do, found out beforehand.
+use std::collections::HashSet;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use super::plan::{Selection, left_ns};
+use super::resume::Before;
+use crate::log::reader::{Folder, ReadError, Segment};
+use crate::log::{Slot, StorageMode};
+use crate::smtp::envelope::decode;
+
+/// Messages that are looked at. Of more, the rest is estimated: it should be shown within a second.
+const LOOKED_AT_MAX: u64 = 1_000_000;
+/// Of them, those whose envelope is read, evenly spread.
+const ENVELOPES_MAX: u64 = 1_000;
+
+/// How far it is, for whoever looks from another thread.
+#[derive(Debug, Default)]
+pub struct Looking {
+    /// Messages looked at.
+    pub messages: AtomicU64,
+    /// Set: it ends with what it has seen.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What there is to be sent.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// To be sent.
+    pub messages: u64,
+    /// Their octets (RFC 1870).
+    pub octets: u64,
+    /// Their recipients.
+    pub recipients: u64,
+    /// Sessions in which they came.
+    pub sessions: u64,
+    /// When the first and the last of them left, Unix ns.
+    pub left_ns: Range<u64>,
+    /// Done before, says the resume file: taken, or refused for good.
+    pub before: u64,
+    /// Not stored in full.
+    pub not_stored: u64,
+    /// Not readable, or not there.
+    pub unreadable: u64,
+    /// Were all of them looked at? Else all but the times are estimates.
+    pub is_exact: bool,
+    /// Are the recipients counted, not estimated?
+    pub is_recipients_exact: bool,
+}
+
+/// Looks at what `selection` has. Costs about 0.2 us a message, for the first million.
+///
+/// Errors: the folder can't be read.
+pub fn survey(
+    folder: &Folder,
+    selection: &Selection,
+    before: &Before,
+    looking: &Looking,
+) -> Result<Survey, ReadError> {
+    let all = selection.len(folder)?;
+    let mut view = View::default();
+    let every = all.min(LOOKED_AT_MAX).div_ceil(ENVELOPES_MAX).max(1);
+    let mut seen = 0;
+    for slot in selection.messages(folder)? {
+        if seen >= LOOKED_AT_MAX || looking.stop.load(Ordering::Relaxed) {
+            view.is_cut = true;
+            break;
+        }
+        seen += 1;
+        looking.messages.store(seen, Ordering::Relaxed);
+        let Some(slot) = view.take(slot, before) else { continue };
+        let Ok(segment) = folder.segment(slot.id.segment) else { continue };
+        view.sessions.insert((segment.identity().start_count, slot.facts.session));
+        if seen.is_multiple_of(every) {
+            view.take_envelope(&segment, &slot);
+        }
+    }
+    let last = if view.is_cut { selection.last(folder)? } else { None };
+    Ok(view.end(all, seen, last))
+}
+
+/// What was seen so far.
+#[derive(Default)]
+struct View {
+    survey: Survey,
+    sessions: HashSet<(u32, u64)>,
+    envelope: Vec<u8>,
+    /// Messages whose envelope was read.
+    sampled: u64,
+    /// There are more than were looked at.
+    is_cut: bool,
+}
+
+impl View {
+    /// Gives it back if it is to be sent.
+    fn take(&mut self, slot: Result<Slot, ReadError>, before: &Before) -> Option<Slot> {
+        let survey = &mut self.survey;
+        let count = match &slot {
+            Err(_) => &mut survey.unreadable,
+            Ok(slot) if before.done.contains(slot.id) => &mut survey.before,
+            Ok(slot) if slot.facts.mode != StorageMode::Full => &mut survey.not_stored,
+            Ok(slot) => {
+                let left_ns = left_ns(slot);
+                let Range { start, end } = survey.left_ns;
+                let first = if survey.messages == 0 { left_ns } else { start.min(left_ns) };
+                survey.left_ns = first..end.max(left_ns);
+                survey.messages += 1;
+                survey.octets += u64::from(slot.facts.message_bytes);
+                return Some(*slot);
+            }
+        };
+        *count += 1;
+        None
+    }
+
+    fn take_envelope(&mut self, segment: &Segment, slot: &Slot) {
+        if let Ok(envelope) = segment.envelope(slot, &mut self.envelope)
+            && let Ok(envelope) = decode(envelope)
+        {
+            self.sampled += 1;
+            self.survey.recipients += u64::from(envelope.recipients_count());
+        }
+    }
+
+    /// `all`: messages, of which so many were seen; `last`: the last of them, if it wasn't.
+    fn end(self, all: u64, seen: u64, last: Option<Slot>) -> Survey {
+        let mut survey = self.survey;
+        survey.sessions = self.sessions.len() as u64;
+        survey.is_exact = !self.is_cut;
+        survey.is_recipients_exact = survey.is_exact && self.sampled == survey.messages;
+        survey.recipients = scaled(survey.recipients, survey.messages, self.sampled);
+        if self.is_cut {
+            survey.estimate(all, seen);
+        }
+        if let Some(last) = last {
+            survey.left_ns.end = survey.left_ns.end.max(left_ns(&last));
+        }
+        survey
+    }
+}
+
+impl Survey {
+    /// As those that were seen, so the others.
+    fn estimate(&mut self, all: u64, seen: u64) {
+        let counts = [
+            &mut self.messages,
+            &mut self.octets,
+            &mut self.recipients,
+            &mut self.sessions,
+            &mut self.before,
+            &mut self.not_stored,
+            &mut self.unreadable,
+        ];
+        counts.into_iter().for_each(|count| *count = scaled(*count, all, seen));
+    }
+}
+
+/// `count` of `of`, were it of `all`.
+fn scaled(count: u64, all: u64, of: u64) -> u64 {
+    if of == 0 {
+        return 0;
+    }
+    u64::try_from(u128::from(count) * u128::from(all) / u128::from(of)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testkit::{folder, stored};
+    use super::*;
+    use crate::log::reader::Span;
+
+    #[test]
+    fn it_counts_what_will_be_sent() {
+        let data = tempfile::tempdir().unwrap();
+        let mut messages: Vec<_> =
+            (0..6).map(|n| stored(n, u64::from(n / 2), 1_000 * u64::from(n + 1))).collect();
+        messages[5].facts.mode = StorageMode::Headers;
+        messages[1].facts.transaction_us = 1;
+        let ids = folder(data.path(), &messages);
+        let folder = Folder::open(data.path()).unwrap();
+        let mut before = Before::default();
+        before.done.insert(ids[0]);
+        let selection = Selection::Span(Span::default());
+        let got = survey(&folder, &selection, &before, &Looking::default()).unwrap();
+        let octets: u32 = messages[1..5].iter().map(|m| m.facts.message_bytes).sum();
+        let expected = Survey {
+            messages: 4,
+            octets: octets.into(),
+            recipients: 2 + 3 + 1 + 2,
+            sessions: 3,
+            left_ns: 1_000..5_000,
+            before: 1,
+            not_stored: 1,
+            unreadable: 0,
+            is_exact: true,
+            is_recipients_exact: true,
+        };
+        assert_eq!(got, expected);
+        let looking = Looking::default();
+        looking.stop.store(true, Ordering::Relaxed);
+        assert!(!survey(&folder, &selection, &before, &looking).unwrap().is_exact);
+    }
+
+    #[test]
+    fn the_rest_is_estimated() {
+        let mut survey = Survey { messages: 3, octets: 300, ..Survey::default() };
+        survey.estimate(50, 5);
+        assert_eq!((survey.messages, survey.octets), (30, 3000));
+        assert_eq!(scaled(5, 10, 0), 0);
+        assert_eq!(scaled(u64::MAX, u64::MAX, 1), u64::MAX);
+    }
+}

@@ -1,0 +1,151 @@
+//! What has become of the messages of a replay, for whoever looks from another thread.
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Mutex, PoisonError};
+
+/// Messages of each kind that are told one by one.
+const TOLD_MAX: usize = 5;
+/// Of those whose fate isn't known: somebody may want to look for them.
+const UNSURE_TOLD_MAX: usize = 1000;
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $kind:ident,)*) => {
+        /// What is counted. Of messages but where it says otherwise.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Kind { $($(#[$doc])* $kind,)* }
+
+        impl Kind {
+            /// All of them.
+            pub const ALL: &[Kind] = &[$(Kind::$kind,)*];
+        }
+    };
+}
+
+kinds! {
+    /// Given to be sent, for the first time in this process.
+    Given,
+    /// Taken for all recipients.
+    Accepted,
+    /// Taken for some, and refused for good for the others.
+    PartlyRefused,
+    /// Refused for good for all recipients.
+    Refused,
+    /// Refused for now for some recipient, and not tried again.
+    Deferred,
+    /// Not sent, as connections failed.
+    NotSent,
+    /// The end of data went out, and no reply came.
+    Unknown,
+    /// Tries beyond the first.
+    Again,
+    /// Sent although a try before may have been taken.
+    PerhapsTwice,
+    /// Done before, says the resume file: taken, or refused for good.
+    Before,
+    /// Not stored in full: there is nothing to send.
+    NotStored,
+    /// Removed, pruned, or never there.
+    Gone,
+    /// Not readable.
+    Damaged,
+    /// Of which no envelope can be made.
+    Unsendable,
+    /// Recipients for whom a message was taken.
+    RecipientsAccepted,
+    /// Recipients refused for good.
+    RecipientsRefused,
+    /// Recipients that rewriting made the same as another one of the message.
+    RecipientsDuplicate,
+    /// Octets of the messages that were taken for anybody (RFC 1870).
+    Octets,
+    /// Times that the resume file could not be written at the end: it says less than was done.
+    Unwritten,
+}
+
+/// The counts.
+#[derive(Debug)]
+pub struct Tally {
+    counts: [AtomicU64; Kind::ALL.len()],
+    told: Mutex<Vec<(Kind, String)>>,
+}
+
+impl Default for Tally {
+    fn default() -> Tally {
+        Tally { counts: [const { AtomicU64::new(0) }; Kind::ALL.len()], told: Mutex::default() }
+    }
+}
+
+impl Tally {
+    /// How many.
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.counts[kind as usize].load(Relaxed)
+    }
+
+    pub(super) fn add(&self, kind: Kind, count: u64) {
+        self.counts[kind as usize].fetch_add(count, Relaxed);
+    }
+
+    /// One more; `what` is told, if it is among the first.
+    pub(super) fn tell(&self, kind: Kind, what: impl FnOnce() -> String) {
+        self.add(kind, 1);
+        let told_max = match kind {
+            Kind::Unknown | Kind::PerhapsTwice => UNSURE_TOLD_MAX,
+            _ => TOLD_MAX,
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.iter().filter(|(other, _)| *other == kind).count() < told_max {
+            told.push((kind, what()));
+        }
+    }
+
+    /// The first ones of a kind: ids, with the reason where there is one.
+    pub fn told(&self, kind: Kind) -> Vec<String> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.iter().filter(|(other, _)| *other == kind).map(|(_, what)| what.clone()).collect()
+    }
+
+    /// Messages that are not to be sent again: done, given up, or passed over.
+    pub fn ended(&self) -> u64 {
+        use Kind::*;
+        let kinds = [Accepted, PartlyRefused, Refused, Deferred, NotSent, Unknown];
+        kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.passed_over()
+    }
+
+    /// Messages that could not be given.
+    pub fn passed_over(&self) -> u64 {
+        use Kind::*;
+        [NotStored, Gone, Damaged, Unsendable].iter().map(|kind| self.count(*kind)).sum()
+    }
+
+    /// Was every message that was ended taken for all of its recipients, and none passed over?
+    pub fn is_all_accepted(&self) -> bool {
+        self.count(Kind::Accepted) == self.ended()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_ones_are_told() {
+        let tally = Tally::default();
+        tally.add(Kind::Accepted, 3);
+        assert!(tally.is_all_accepted());
+        for number in 0..7 {
+            tally.tell(Kind::Gone, || number.to_string());
+        }
+        tally.tell(Kind::Damaged, || "x".into());
+        for number in 0..UNSURE_TOLD_MAX + 1 {
+            tally.tell(Kind::Unknown, || number.to_string());
+        }
+        assert_eq!(tally.told(Kind::Unknown).len(), UNSURE_TOLD_MAX);
+        assert_eq!(tally.told(Kind::Gone), ["0", "1", "2", "3", "4"]);
+        assert_eq!(tally.told(Kind::Damaged), ["x"]);
+        assert_eq!(
+            (tally.count(Kind::Gone), tally.passed_over(), tally.ended()),
+            (7, 8, 11 + 1001)
+        );
+        assert!(!tally.is_all_accepted());
+    }
+}

@@ -1,0 +1,99 @@
+//! What the tests of replay share: slots, envelopes, a folder with messages.
+use std::path::Path;
+
+use crossbeam_channel::bounded;
+
+use crate::log::{Commit, Facts, Log, MessageId, NoRoom, Settings, Slot};
+use crate::smtp::envelope::{Tag, append_field};
+
+/// A message's slot without a record.
+pub fn slot(id: MessageId) -> Slot {
+    Slot {
+        id,
+        record_offset: 8192,
+        payload_bytes: 0,
+        envelope_bytes: 0,
+        messages_before: 0,
+        record_crc: 0,
+        unknown: false,
+        facts: Facts::default(),
+    }
+}
+
+/// An envelope; a recipient is a path, or a path, a space and parameters.
+pub fn envelope(from: &str, parameters: &str, recipients: &[&str]) -> Vec<u8> {
+    let mut out = Vec::new();
+    append_field(&mut out, Tag::Version, &[1]);
+    append_field(&mut out, Tag::ReversePath, from.as_bytes());
+    if !parameters.is_empty() {
+        append_field(&mut out, Tag::MailParameters, parameters.as_bytes());
+    }
+    for recipient in recipients {
+        let (path, parameters) = recipient.split_once(' ').unwrap_or((recipient, ""));
+        append_field(&mut out, Tag::ForwardPath, path.as_bytes());
+        if !parameters.is_empty() {
+            append_field(&mut out, Tag::RcptParameters, parameters.as_bytes());
+        }
+    }
+    out
+}
+
+/// A message to be stored.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    pub envelope: Vec<u8>,
+    pub payload: Vec<u8>,
+    pub facts: Facts,
+}
+
+/// One message with a few recipients, of a session, at a time.
+pub fn stored(number: u32, session: u64, received_at_ns: u64) -> Stored {
+    let payload = format!("Subject: {number}\r\n\r\nhello\r\n").into_bytes();
+    let recipients: Vec<String> =
+        (0..1 + number % 3).map(|i| format!("r{i}.{number}@b.test")).collect();
+    let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
+    let facts = Facts {
+        received_at_ns,
+        session,
+        message_bytes: payload.len() as u32,
+        reply_code: 250,
+        ..Facts::default()
+    };
+    let envelope = envelope(&format!("s{number}@a.test"), "", &recipients);
+    Stored { envelope, payload, facts }
+}
+
+/// A data folder with these messages; their ids.
+pub fn folder(path: &Path, messages: &[Stored]) -> Vec<MessageId> {
+    let settings = Settings {
+        segment_bytes_first: 64 << 10,
+        segment_bytes_max: 256 << 10,
+        own_segment_bytes_over: 64 << 10,
+        region_bytes_max: 256 << 10,
+        ..Settings::default()
+    };
+    let (log, _) = Log::open(path, settings).unwrap();
+    let (wake, woken) = bounded(1);
+    let wake = move || {
+        // Full: a wake is on its way.
+        let _ = wake.try_send(());
+    };
+    let mut writer = log.writer(Box::new(wake)).unwrap();
+    let mut ids = Vec::new();
+    for Stored { envelope, payload, facts } in messages {
+        ids.push(loop {
+            match writer.append(envelope, &[payload], facts) {
+                Ok(Commit::Done(committed)) => break committed.id(),
+                Ok(Commit::Later(_)) => unreachable!("durability is that of the process"),
+                Err(NoRoom::Wait) => {
+                    writer.round_done();
+                    woken.recv_timeout(std::time::Duration::from_secs(30)).unwrap();
+                }
+                Err(other) => panic!("{other:?}"),
+            }
+        });
+    }
+    writer.close();
+    log.close();
+    ids
+}

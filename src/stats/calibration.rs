@@ -1,0 +1,193 @@
+//! What this machine can do, as `sinkctl calibrate` measured it: `calibration.json` of a data
+//! folder.
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::history::History;
+use super::metric::{Counter, Metric};
+use super::summary::{Percentiles, Summary};
+
+const FILE: &str = "calibration.json";
+/// A newer format is none that we know.
+const VERSION: u32 = 1;
+/// How different a load may be in a respect and still be compared: three times as much.
+const FACTOR_MAX: f64 = 3.0;
+/// Messages of a session beyond which more make no difference.
+const SESSION_MESSAGES_MAX: f64 = 100.0;
+
+/// Ways of sending, and how fast each went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    version: u32,
+    /// RFC 3339.
+    pub measured_at: String,
+    /// Cores that sender and sink had together.
+    pub cores: usize,
+    #[allow(missing_docs)]
+    pub ceilings: Vec<Ceiling>,
+}
+
+/// What a load is like, as far as it decides how fast it can be. Means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Shape {
+    #[allow(missing_docs)]
+    pub message_bytes: f64,
+    #[allow(missing_docs)]
+    pub recipients: f64,
+    /// How deep it pipelines.
+    pub commands_per_read: f64,
+    /// Up to 100.
+    pub messages_per_session: f64,
+    /// Open at once.
+    pub connections: f64,
+}
+
+/// How fast a load went.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ceiling {
+    /// A few words for it.
+    pub name: String,
+    #[allow(missing_docs)]
+    pub shape: Shape,
+    /// Sender and sink on this machine, median of its seconds.
+    pub messages_per_s: f64,
+    #[allow(missing_docs)]
+    pub bytes_per_s: f64,
+    /// Of the sink's busiest loop, and of the sender's busiest thread.
+    pub sink_busy_share: f64,
+    #[allow(missing_docs)]
+    pub sender_busy_share: f64,
+}
+
+/// A run beside the ceiling that is most like it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Calibrated {
+    /// The ceiling's name.
+    pub load: String,
+    #[allow(missing_docs)]
+    pub messages_per_s: f64,
+    /// What of it the run reached, in the median.
+    pub share: f64,
+}
+
+impl Shape {
+    /// Of a run; `None` without messages.
+    pub fn of(history: &History, summary: &Summary) -> Option<Shape> {
+        let messages = summary.totals.messages as f64;
+        let mean = |metric| Percentiles::of_metric(history, metric).mean;
+        let connections = history.seconds.values().map(|s| s.open_connections as f64);
+        (messages > 0.0).then(|| Shape {
+            message_bytes: summary.totals.bytes as f64 / messages,
+            recipients: summary.totals.recipients as f64 / messages,
+            commands_per_read: mean(Metric::CommandsPerRead),
+            messages_per_session: (messages / history.total(Counter::Connections).max(1) as f64)
+                .min(SESSION_MESSAGES_MAX),
+            connections: connections.fold(0.0, f64::max),
+        })
+    }
+
+    /// 0: the same; `None`: too different to compare.
+    fn distance(&self, other: &Shape) -> Option<f64> {
+        let respects = [
+            (self.message_bytes, other.message_bytes),
+            (self.recipients, other.recipients),
+            (self.commands_per_read, other.commands_per_read),
+            (self.messages_per_session, other.messages_per_session),
+        ];
+        let apart = |(a, b): (f64, f64)| (a.max(1.0) / b.max(1.0)).ln().abs();
+        let (most, sum) = respects
+            .into_iter()
+            .map(apart)
+            .fold((0.0, 0.0), |(most, sum), one| (f64::max(most, one), sum + one));
+        // One connection is another thing than many; how many is not.
+        let is_same_sort = (self.connections > 1.5) == (other.connections > 1.5);
+        (is_same_sort && most <= FACTOR_MAX.ln()).then_some(sum)
+    }
+}
+
+impl Calibration {
+    /// Of these, measured at this moment (RFC 3339).
+    pub fn new(measured_at: String, cores: usize, ceilings: Vec<Ceiling>) -> Calibration {
+        Calibration { version: VERSION, measured_at, cores, ceilings }
+    }
+
+    /// That of a data folder; `None`: there is none, or none that we know.
+    pub fn read(data: &Path) -> Option<Calibration> {
+        let text = std::fs::read_to_string(data.join(FILE)).ok()?;
+        serde_json::from_str(&text).ok().filter(|it: &Calibration| it.version == VERSION)
+    }
+
+    /// Puts it into a data folder, in place of the one before.
+    pub fn write(&self, data: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self).map_err(io::Error::other)?;
+        let passing = data.join(format!("{FILE}.part"));
+        std::fs::write(&passing, text + "\n")?;
+        std::fs::rename(passing, data.join(FILE))
+    }
+
+    /// The run beside what is most like it, if anything is.
+    pub fn beside(&self, history: &History, summary: &Summary) -> Option<Calibrated> {
+        let shape = Shape::of(history, summary)?;
+        let near = |ceiling: &Ceiling| Some((shape.distance(&ceiling.shape)?, ceiling.clone()));
+        let all = self.ceilings.iter().filter(|it| it.messages_per_s > 0.0).filter_map(near);
+        let (_, Ceiling { name: load, messages_per_s, .. }) =
+            all.min_by(|(a, _), (b, _)| a.total_cmp(b))?;
+        Some(Calibrated { load, messages_per_s, share: summary.rate.median / messages_per_s })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: Shape = Shape {
+        message_bytes: 2048.0,
+        recipients: 1.0,
+        commands_per_read: 1.0,
+        messages_per_session: 100.0,
+        connections: 64.0,
+    };
+
+    #[test]
+    fn like_is_compared_with_like() {
+        let rows = [
+            (PLAIN, Some(0.0)),
+            (Shape { message_bytes: 4096.0, ..PLAIN }, Some(2f64.ln())),
+            (Shape { message_bytes: 512.0, recipients: 0.0, ..PLAIN }, None),
+            (Shape { message_bytes: 1024.0, recipients: 2.0, ..PLAIN }, Some(4f64.ln())),
+            (Shape { commands_per_read: 3.1, ..PLAIN }, None),
+            (Shape { messages_per_session: 1.0, ..PLAIN }, None),
+            (Shape { connections: 1.0, ..PLAIN }, None),
+            (Shape { connections: 5000.0, ..PLAIN }, Some(0.0)),
+        ];
+        for (shape, expected) in rows {
+            let found = shape.distance(&PLAIN);
+            assert_eq!(found.is_some(), expected.is_some(), "{shape:?}");
+            let apart = (found.unwrap_or(0.0) - expected.unwrap_or(0.0)).abs();
+            assert!(apart < 1e-9, "{shape:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Calibration::read(folder.path()), None);
+        let ceiling = Ceiling {
+            name: "plain".into(),
+            shape: PLAIN,
+            messages_per_s: 1.0,
+            bytes_per_s: 2.0,
+            sink_busy_share: 0.5,
+            sender_busy_share: 0.6,
+        };
+        let written = Calibration::new("2026-11-21T00:00:00Z".into(), 2, vec![ceiling]);
+        written.write(folder.path()).unwrap();
+        assert_eq!(Calibration::read(folder.path()), Some(written.clone()));
+        Calibration { version: 2, ..written }.write(folder.path()).unwrap();
+        assert_eq!(Calibration::read(folder.path()), None, "newer");
+        std::fs::write(folder.path().join(FILE), "nonsense").unwrap();
+        assert_eq!(Calibration::read(folder.path()), None);
+    }
+}

@@ -1,0 +1,89 @@
+#!/usr/bin/env python3
+"""How closely `sinkctl replay` keeps the original timing (Python 3, standard library only).
+
+  replay_timing.py FOLDER [--count 10000] [--rate 1000] [--speed 1]     (FOLDER: sinkd and sinkctl)
+
+A blast at a steady rate goes into one sinkd; its mail is replayed into another one with the
+original timing. Printed: by how much later each message left than it should have, by the clocks of
+the two sinks (MAIL accepted), from the first message on. On a machine that does nothing else.
+"""
+import argparse
+import json
+import os
+import re
+import statistics
+import subprocess
+import tempfile
+from datetime import datetime
+
+
+class Sink:
+    def __init__(self, programs, folder):
+        self.programs, self.data = programs, folder
+        self.process = subprocess.Popen(
+            [os.path.join(programs, "sinkd"), "--listen", "127.0.0.1:0", "--http", "off", "--data",
+             folder, "--log-level", "warn", "--sequence-field", "X-Sequence"],
+            stdout=subprocess.PIPE, text=True)
+        for line in self.process.stdout:
+            found = re.match(r"sinkd: SMTP on (.*)", line)
+            if found:
+                self.address = found[1]
+            if line.startswith("sinkd: data in"):
+                break
+
+    def ctl(self, *args):
+        return subprocess.run([os.path.join(self.programs, "sinkctl"), "--data", self.data, *args],
+                              check=True, stdout=subprocess.PIPE).stdout
+
+    def left(self):
+        """By sequence number, when each message left, us."""
+        found = {}
+        for line in self.ctl("search", "--json").splitlines():
+            one = json.loads(line)
+            whole, fraction = one["received_at"].rstrip("Z").split(".")
+            second = datetime.fromisoformat(whole + "+00:00").timestamp()
+            us = second * 1e6 + int(fraction) / 1e3
+            found[one["sequence"]] = us - one["transaction_us"]
+        return found
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("programs")
+    parser.add_argument("--count", type=int, default=10000)
+    parser.add_argument("--rate", type=float, default=1000)
+    parser.add_argument("--speed", type=float, default=1)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="sinkd-timing-") as folder:
+        sinks = [Sink(options.programs, os.path.join(folder, name)) for name in ("then", "now")]
+        then, now = sinks
+        try:
+            then.ctl("blast", "--to", then.address, "--count", str(options.count), "--rate",
+                     str(options.rate), "--connections", "20", "--json")
+            then.ctl("replay", "--to", now.address, "--speed", str(options.speed), "--yes",
+                     "--json")
+            a, b = then.left(), now.left()
+        finally:
+            for sink in sinks:
+                sink.stop()
+    assert a.keys() == b.keys(), f"{len(a)} messages then, {len(b)} now"
+    first = min(a, key=a.get)
+    errors = sorted(b[n] - b[first] - (a[n] - a[first]) / options.speed for n in a)
+    middle = statistics.median(errors)
+    away = sorted(abs(error - middle) for error in errors)
+    at = lambda values, q: values[min(len(values) - 1, int(q * len(values)))]
+    print(f"{len(errors)} messages at {options.rate:g}/s, replayed {options.speed:g} times as fast; "
+          "error in us")
+    for name, values in (("from the first message on", [abs(e) for e in errors]),
+                         ("from the median of all", away)):
+        values = sorted(values)
+        print(f"{name:28} p50 {at(values, .5):.0f}  p90 {at(values, .9):.0f}  "
+              f"p99 {at(values, .99):.0f}  max {values[-1]:.0f}")
+
+
+if __name__ == "__main__":
+    main()
