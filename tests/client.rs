@@ -5,6 +5,7 @@
 //! ```text
 //! options: lmtp pipelining chunking depth=2     none of them without it
 //! mail: 2 Hello\r\n                             a message to so many recipients (stuffed, if dotted)
+//! binary: 1 Hello\r\n                           likewise, with BODY=BINARYMIME
 //! S: 250 ok                                     the server says so
 //! S! 250 ok                                     likewise, and we write nothing before its next line
 //! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
@@ -88,6 +89,11 @@ fn hold(text: &str) -> String {
         match line.split_once(": ") {
             Some(("options", text)) => options = options_of(text),
             Some(("mail", text)) => mails.push(mail_of(text)),
+            Some(("binary", text)) => {
+                let mut mail = mail_of(text);
+                mail.from(b"a@example.org", b"BODY=BINARYMIME");
+                mails.push(mail);
+            }
             _ => assert!(line.starts_with('#'), "{line}"),
         }
         writeln!(out, "{line}").unwrap();

@@ -4,7 +4,7 @@ mod common;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -273,8 +273,10 @@ fn targets_that_do_not_speak_are_given_up() {
         assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
         assert!(report.tally.failures.contains_key("connection"), "{fate:?}: {report:?}");
     }
-    // Nobody listens there any more.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Bound, so that nobody else gets the port, and not listening.
+    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = silent.local_addr().unwrap().as_socket().unwrap();
     let mut settings = settings(Address::Tcp(address), Connections::Kept(2));
     settings.patience = Duration::from_millis(100);
     let report = send(&settings, vec![Box::new(Numbered::new(20).for_anyone())]);

@@ -392,12 +392,13 @@ mod tests {
 
     #[test]
     fn of_several_addresses_one_that_listens_is_taken() {
-        let bind = || std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address =
-            |listener: &std::net::TcpListener| Address::Tcp(listener.local_addr().unwrap());
-        let (closed, listener) = (bind(), bind());
-        let (there, listens) = (address(&closed), address(&listener));
-        drop(closed);
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listens = Address::Tcp(listener.local_addr().unwrap());
+        // Bound, so that nobody else gets the port, and not listening.
+        let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
+        let silent = silent.unwrap();
+        silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        let there = Address::Tcp(silent.local_addr().unwrap().as_socket().unwrap());
         let both = [there.clone(), listens.clone()];
         assert_eq!(connectable(&both).unwrap(), listens);
         assert_eq!(connectable(&both[..1]).unwrap(), there);

@@ -77,14 +77,16 @@ impl Shape {
     pub fn of(history: &History, summary: &Summary) -> Option<Shape> {
         let messages = summary.totals.messages as f64;
         let mean = |metric| Percentiles::of_metric(history, metric).mean;
-        let connections = history.seconds.values().map(|s| s.open_connections as f64);
+        let accepted = history.total(Counter::Connections);
+        let open = history.seconds.values().map(|second| second.open_connections).max();
+        // Open connections are counted when a second ends: a short run had none then.
+        let connections = open.filter(|n| *n > 0).unwrap_or(accepted);
         (messages > 0.0).then(|| Shape {
             message_bytes: summary.totals.bytes as f64 / messages,
             recipients: summary.totals.recipients as f64 / messages,
             commands_per_read: mean(Metric::CommandsPerRead),
-            messages_per_session: (messages / history.total(Counter::Connections).max(1) as f64)
-                .min(SESSION_MESSAGES_MAX),
-            connections: connections.fold(0.0, f64::max),
+            messages_per_session: (messages / accepted.max(1) as f64).min(SESSION_MESSAGES_MAX),
+            connections: connections as f64,
         })
     }
 

@@ -108,11 +108,29 @@ def records_are_read(programs):
         sink.kill()
 
 
+def calibrated(programs):
+    """calibrate measures, and stats compares a run with it."""
+    sink = Sink(programs)
+    try:
+        said = json.loads(sink.ctl("calibrate", "--to", f"127.0.0.1:{sink.port}", "--seconds", "2500ms",
+                                   "--json"))
+        slow = [one["name"] for one in said["ceilings"] if one["messages_per_s"] <= 0]
+        sink.ctl("run", "start", "like")
+        blast(programs, f"127.0.0.1:{sink.port}", "--no-pipelining", "--no-chunking")
+        sink.ctl("run", "stop")
+        verdict = json.loads(sink.ctl("stats", "--run", "like", "--json"))["verdict"]
+        if slow or verdict["calibrated"]["load"] not in [one["name"] for one in said["ceilings"]]:
+            raise AssertionError(f"calibrate: {said}, {verdict}")
+        return COUNT
+    finally:
+        sink.kill()
+
+
 def blasts_can_be_checked(programs):
     """sinkctl blast into sinkd, smtp-sink and aiosmtpd: all there, once, unchanged"""
     count = 0
     try:
-        for part in (into_sinkd, into_smtp_sink, into_aiosmtpd, records_are_read):
+        for part in (into_sinkd, into_smtp_sink, into_aiosmtpd, records_are_read, calibrated):
             count += part(programs)
     except (OSError, subprocess.SubprocessError, AssertionError) as problem:
         return count, f"{type(problem).__name__}: {problem}"

@@ -91,6 +91,12 @@ impl Mail {
         &self.text[self.parameters.clone()]
     }
 
+    /// Does it ask for BODY=BINARYMIME, which DATA can't carry (RFC 3030 3)?
+    pub fn is_binary(&self) -> bool {
+        let asks = |parameter: &[u8]| parameter.eq_ignore_ascii_case(b"BODY=BINARYMIME");
+        self.parameters().split(|octet| *octet == b' ').any(asks)
+    }
+
     /// Forward-paths with their parameters, in the order of the commands.
     pub fn recipients(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         self.recipients

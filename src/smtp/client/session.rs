@@ -254,7 +254,8 @@ impl<T: Copy> Session<T> {
     pub fn start(&mut self, cookie: T, mut mail: Box<Mail>, now_us: u64) {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
-        let is_chunk = self.announced.chunking && (self.options.chunking || mail.chunked);
+        let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
+        let is_chunk = self.announced.chunking && wants_chunk;
         if is_chunk {
             mail.unstuff();
         } else {
