@@ -1,4 +1,5 @@
-"""Turns tests/dialogues/*.txt into seeds for the target `session`: python3 fuzz/make_seeds.py"""
+"""Turns tests/dialogues/*.txt into seeds for the target `session`, and client/*.txt for `replies`:
+python3 fuzz/make_seeds.py"""
 
 import pathlib
 import re
@@ -32,3 +33,17 @@ for number, path in enumerate(sorted((ROOT.parent / "tests/dialogues").glob("*.t
     cuts = [(7 + 11 * number + 31 * cut) % (len(sent) + 1) for cut in range(number % 8)]
     head = bytes([number % 4, len(cuts)]) + b"".join(cut.to_bytes(2, "little") for cut in cuts)
     (ROOT / "corpus/session" / path.stem).write_bytes(head + sent)
+
+WAYS = {"lmtp": 1, "pipelining": 2, "chunking": 4}
+
+for path in sorted((ROOT.parent / "tests/dialogues/client").glob("*.txt")):
+    said, variant = b"", 0
+    for line in path.read_text().splitlines():
+        if line.startswith("options:"):
+            words = line.split()[1:]
+            variant = sum(WAYS.get(word, 0) for word in words) | 1 << 5
+        elif line.startswith("S"):
+            said += line[3:].encode() + b"\r\n"
+    # See check_replies: ways of speaking, and messages under way.
+    (ROOT / "corpus/replies").mkdir(exist_ok=True)
+    (ROOT / "corpus/replies" / path.stem).write_bytes(bytes([variant]) + said)

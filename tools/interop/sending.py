@@ -8,7 +8,7 @@ import threading
 
 from aiosmtpd.controller import Controller
 
-from clients.by_relay import free_port, listens, wait_until
+from clients.by_relay import by_postfix, free_port, listens, wait_until
 from sink import Sink
 
 CHECKER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))),
@@ -57,6 +57,25 @@ def into_smtp_sink(programs):
     finally:
         process.terminate()
         process.wait(30)
+
+
+def through_postfix(programs):
+    """Postfix, which passes it on to sinkd: contents stay as they were made."""
+    sink, count = Sink(programs), 300
+
+    def submit(port):
+        blast(programs, f"127.0.0.1:{port}", "--connections", "10", "--size", "mixed", count=count)
+        return range(count)
+
+    try:
+        with tempfile.TemporaryDirectory(prefix="sinkd-client-") as scratch:
+            by_postfix(sink, scratch, submit=submit)
+        sink.stop()
+        subprocess.run([sys.executable, CHECKER, sink.data, "--count", str(count)],
+                       check=True, timeout=120, stdout=subprocess.DEVNULL)
+        return count
+    finally:
+        sink.kill()
 
 
 class Collected:
@@ -126,11 +145,14 @@ def calibrated(programs):
         sink.kill()
 
 
+PARTS = [into_sinkd, into_smtp_sink, through_postfix, into_aiosmtpd, records_are_read, calibrated]
+
+
 def blasts_can_be_checked(programs):
-    """sinkctl blast into sinkd, smtp-sink and aiosmtpd: all there, once, unchanged"""
+    """sinkctl blast into sinkd, smtp-sink, Postfix and aiosmtpd: all there, once, unchanged"""
     count = 0
     try:
-        for part in (into_sinkd, into_smtp_sink, into_aiosmtpd, records_are_read, calibrated):
+        for part in PARTS:
             count += part(programs)
     except (OSError, subprocess.SubprocessError, AssertionError) as problem:
         return count, f"{type(problem).__name__}: {problem}"
