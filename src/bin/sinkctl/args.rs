@@ -140,7 +140,7 @@ pub struct Replay {
     /// Send these: ids with commas between them, or a file of ids, one a line; - is standard input.
     #[arg(long, value_name = "IDS", conflicts_with_all = ["since", "until", "run"])]
     pub ids: Option<String>,
-    /// Where to: HOST:PORT, [IPv6]:PORT or unix:PATH, with lmtp: before it for LMTP.
+    /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
     #[arg(long, value_name = "TARGET")]
     pub to: sinkd::sender::target::Target,
     /// So many times as fast as then, such as 4 or 0.5; max: as fast as the target takes them.

@@ -20,7 +20,7 @@ const DIALOGUE: &str = "How it speaks";
 /// Exit 1 if not every message was taken for every recipient.
 #[derive(Args)]
 pub struct Blast {
-    /// Where to: HOST:PORT, [IPv6]:PORT or unix:PATH, with lmtp: before it for LMTP.
+    /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
     #[arg(long, value_name = "TARGET", required_unless_present = "show")]
     pub to: Option<Target>,
     /// Send nothing, and print this message: the first one is 0.
