@@ -391,6 +391,9 @@ fn it_is_said_where_not_all_of_a_message_is_stored() {
         assert_eq!((found.matches, found.left_out.partial), (10, 20));
         let found = find(&folder, "-hello", all());
         assert_eq!((found.matches, found.left_out.partial), (20, 20));
+        // Headers are there, where only they are kept.
+        let found = find(&folder, "header:subject=number", all());
+        assert_eq!((found.matches, found.left_out.partial), (20, 10));
         // The columns are enough for these.
         let found = find(&folder, "subject:number", all());
         assert_eq!((found.matches, found.left_out.partial), (20, 0));

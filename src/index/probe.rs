@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::log::reader::{Damage, Segment};
-use crate::log::{MessageId, Slot};
+use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;
 
 use super::format::Entry;
@@ -60,7 +60,7 @@ impl<'q> Probe<'q> {
             Some(is_match) => Answer { is_match, is_partial: false },
             None => Answer {
                 is_match: self.query.on_message(columns, &read.message, &mut self.scratch),
-                is_partial: !read.entry.is_whole,
+                is_partial: is_partial(self.query, slot),
             },
         };
         Ok(answer)
@@ -82,7 +82,7 @@ impl<'q> Probe<'q> {
             _ => unstuff(payload),
         };
         let is_match = self.query.on_message(&entry.columns, &message, &mut self.scratch);
-        Ok(Answer { is_match, is_partial: !entry.is_whole })
+        Ok(Answer { is_match, is_partial: is_partial(self.query, &slot) })
     }
 
     fn slot(&mut self, segment: &Segment, index: u32) -> Result<Slot, Damage> {
@@ -99,6 +99,15 @@ impl<'q> Probe<'q> {
             // Say again why.
             Some(Err(_)) | None => segment.slot(index),
         }
+    }
+}
+
+/// Is what the query asks of a message, beyond its columns, stored in part only?
+fn is_partial(query: &Query, slot: &Slot) -> bool {
+    match slot.facts.mode {
+        StorageMode::Full => false,
+        StorageMode::Headers => query.needs_body(),
+        StorageMode::Envelope => true,
     }
 }
 

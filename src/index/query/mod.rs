@@ -80,6 +80,11 @@ impl Query {
         self.root.needs_message()
     }
 
+    /// May it take more than a header to tell?
+    pub fn needs_body(&self) -> bool {
+        self.root.needs_body()
+    }
+
     /// It is true of no message that was received outside of this span. A span that holds no moment
     /// has equal ends.
     pub fn span(&self) -> Span {

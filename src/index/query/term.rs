@@ -82,7 +82,12 @@ impl Term {
 
     /// May it take more than a message's columns to tell?
     pub(super) fn needs_message(&self) -> bool {
-        matches!(self, Term::Words(_) | Term::Body(_) | Term::Header(..))
+        self.needs_body() || matches!(self, Term::Header(..))
+    }
+
+    /// May it take more than a message's header to tell?
+    pub(super) fn needs_body(&self) -> bool {
+        matches!(self, Term::Words(_) | Term::Body(_))
     }
 }
 

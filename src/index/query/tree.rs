@@ -37,10 +37,20 @@ impl Node {
 
     /// May it take more than a message's columns to tell?
     pub(super) fn needs_message(&self) -> bool {
+        self.has(Term::needs_message)
+    }
+
+    /// May it take more than a message's header to tell?
+    pub(super) fn needs_body(&self) -> bool {
+        self.has(Term::needs_body)
+    }
+
+    /// Is this true of any of its terms?
+    fn has(&self, is_it: fn(&Term) -> bool) -> bool {
         match self {
-            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(Node::needs_message),
-            Node::Not(node) => node.needs_message(),
-            Node::Term(term) => term.needs_message(),
+            Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|node| node.has(is_it)),
+            Node::Not(node) => node.has(is_it),
+            Node::Term(term) => is_it(term),
         }
     }
 }
