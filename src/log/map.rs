@@ -102,22 +102,26 @@ impl Mapping {
     /// Lets go of the map's hold on the pages of `range`, not of their content, which is in the
     /// page cache: keeps the memory that a large transfer occupies small.
     pub(crate) fn let_go(&self, range: Range<u64>) {
-        let start = range.start.next_multiple_of(PAGE_BYTES);
-        let end = range.end / PAGE_BYTES * PAGE_BYTES;
-        if start >= end {
-            return;
-        }
-        #[cfg(target_os = "linux")]
-        {
-            let advice = memmap2::UncheckedAdvice::DontNeed;
-            // SAFETY: the map is shared and backed by a file, so dropped pages come back with the
-            // same content on the next access; no slice changes under its holder.
-            let done = unsafe {
-                self.raw.unchecked_advise_range(advice, start as usize, (end - start) as usize)
-            };
-            // Only memory use depends on it.
-            drop(done);
-        }
+        let_go(&self.raw, range);
+    }
+}
+
+/// Drops the whole pages inside of `range` from a map of a file; they come back when touched.
+fn let_go(raw: &MmapRaw, range: Range<u64>) {
+    let start = range.start.next_multiple_of(PAGE_BYTES);
+    let end = range.end.min(raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
+    if start >= end {
+        return;
+    }
+    #[cfg(target_os = "linux")]
+    {
+        let advice = memmap2::UncheckedAdvice::DontNeed;
+        // SAFETY: the map is shared and backed by a file, so dropped pages come back with the same
+        // content on the next access; no slice changes under its holder.
+        let done =
+            unsafe { raw.unchecked_advise_range(advice, start as usize, (end - start) as usize) };
+        // Only memory use depends on it.
+        drop(done);
     }
 }
 
@@ -245,22 +249,7 @@ impl RecordsView {
     /// Lets go of the map's hold on the pages of `range`, not of their content, which stays in the
     /// page cache, or comes from the disk again.
     pub(crate) fn let_go(&self, range: Range<u64>) {
-        let start = range.start.next_multiple_of(PAGE_BYTES);
-        let end = range.end.min(self.raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
-        if start >= end {
-            return;
-        }
-        #[cfg(target_os = "linux")]
-        {
-            let advice = memmap2::UncheckedAdvice::DontNeed;
-            // SAFETY: the map is shared and backed by a file, so dropped pages come back with the
-            // same content on the next access; no slice changes under its holder.
-            let done = unsafe {
-                self.raw.unchecked_advise_range(advice, start as usize, (end - start) as usize)
-            };
-            // Only memory use depends on it.
-            drop(done);
-        }
+        let_go(&self.raw, range);
     }
 
     /// The octets of `range`: of a record that is published, and of nothing else.

@@ -17,6 +17,7 @@ mod clock;
 mod conn;
 mod engine;
 mod hands;
+mod mailbox;
 pub mod replay;
 mod run;
 pub mod source;
@@ -25,6 +26,7 @@ mod tally;
 pub mod target;
 
 pub use engine::{Connections, Settings, Shared};
+pub use mailbox::is_mailbox;
 pub use run::{Report, run};
 pub use stream::Address;
 pub use tally::{Failure, Tally};

@@ -264,13 +264,13 @@ fn moment(text: &str) -> Result<String, String> {
 fn reverse_path(text: &str) -> Result<String, String> {
     let path = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
     let is_good = (path.is_empty() && text == "<>")
-        || (path.contains('@') && sinkd::sender::replay::is_mailbox(path.as_bytes()));
+        || (path.contains('@') && sinkd::sender::is_mailbox(path.as_bytes()));
     is_good.then(|| path.to_owned()).ok_or_else(|| format!("'{text}' is no address, nor <>"))
 }
 
 /// Or an address literal (RFC 5321 4.1.2).
 fn domain(text: &str) -> Result<String, String> {
-    let is_good = sinkd::sender::replay::is_mailbox(format!("x@{text}").as_bytes());
+    let is_good = sinkd::sender::is_mailbox(format!("x@{text}").as_bytes());
     is_good.then(|| text.to_owned()).ok_or_else(|| format!("'{text}' is no domain"))
 }
 

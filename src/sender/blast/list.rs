@@ -2,8 +2,6 @@
 use std::fmt;
 use std::path::Path;
 
-use crate::smtp::path::parse_forward;
-
 /// Octets of a list that is read; it takes twice that while it is, afterwards once and four octets
 /// a cell.
 pub const LIST_BYTES_MAX: u64 = 1 << 30;
@@ -200,12 +198,9 @@ impl List {
 
 /// Is it a mailbox with a domain, short enough for a header line (RFC 5322 2.1.1)?
 pub fn is_mailbox(text: &str) -> bool {
-    let path = format!("<{text}>");
-    let parsed = parse_forward(path.as_bytes());
-    let is_whole = |mailbox: &[u8], rest: &[u8]| mailbox == text.as_bytes() && rest.is_empty();
     text.contains('@')
         && text.len() <= MAILBOX_BYTES_MAX
-        && parsed.is_some_and(|(path, rest)| is_whole(path.mailbox, rest))
+        && crate::sender::is_mailbox(text.as_bytes())
 }
 
 fn utf8(row: &[u8]) -> Result<&str, String> {

@@ -11,13 +11,12 @@
 //! The most exact row counts: the address, then its domain, then `*`. Between the two stand blanks,
 //! a tab or a comma. Domains are compared without regard to case, local parts with it (RFC 5321
 //! 2.4).
+use crate::sender::mailbox::{is_mailbox, split};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
-
-use super::mailbox::{is_mailbox, split};
 
 /// Rows of a list; they are kept in memory, some 150 octets each.
 const ROWS_MAX: usize = 10_000_000;

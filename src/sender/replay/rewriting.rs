@@ -1,8 +1,8 @@
 //! Puts the envelope of a stored message into a mail, changed as is wanted.
+use crate::sender::mailbox::{is_mailbox, split};
 use crate::smtp::client::Mail;
 use crate::smtp::envelope::{DecodeError, Decoded, decode};
 
-use super::mailbox::{is_mailbox, split};
 use super::recipient_map::RecipientMap;
 
 /// What of an envelope becomes another.

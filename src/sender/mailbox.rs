@@ -1,4 +1,4 @@
-//! The parts of a mailbox that was stored, or is to be written.
+//! Mailboxes that were stored, or are to be written into commands.
 use crate::smtp::path::parse_forward;
 
 /// Local part and domain; a bare `postmaster` has none. Expects a mailbox that was parsed, and
