@@ -9,7 +9,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sinkd::sender::blast::attachment::Attachment;
 use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::{self, Recipients};
@@ -22,19 +21,13 @@ use sinkd::smtp::client::{Mail, Options};
 
 pub use options::Blast;
 
-use crate::sending::{self, Records};
+use crate::sending::{
+    self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
+};
 use crate::{Finding, Out};
 
 /// Where nothing is said of an end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
-/// Connections in the making at once: a target's backlog is often 128.
-const OPENING_MAX: usize = 64;
-/// Descriptors that are not connections.
-const DESCRIPTORS_KEPT: u64 = 128;
-/// A target that can't be connected to for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// After Ctrl-C, what is under way has so long.
-const GRACE: Duration = Duration::from_secs(5);
 /// Numbers of missing messages that are printed.
 const MISSING_SHOWN: usize = 20;
 
@@ -186,15 +179,6 @@ fn settings(
         duration: duration(blast),
         grace: GRACE,
     })
-}
-
-/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
-fn raise_descriptor_limit() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // Where it can't be raised, there are fewer.
-    let _ = setrlimit(Resource::Nofile, wanted);
-    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
 }
 
 /// Numbers that a check will not find, or may not.

@@ -18,7 +18,7 @@ use sinkd::smtp::client::{Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
 
 use crate::args::Calibrate;
-use crate::sending::{self, Records};
+use crate::sending::{self, GRACE, OPENING_MAX, PATIENCE, Records};
 use crate::stats::wait_until_written;
 use crate::{Finding, Out};
 
@@ -131,11 +131,11 @@ fn send(
         },
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,
-        opening_max: 64,
+        opening_max: OPENING_MAX,
         timeout: Duration::from_secs(30),
-        patience: Duration::from_secs(10),
+        patience: PATIENCE,
         duration: Some(duration),
-        grace: Duration::from_secs(5),
+        grace: GRACE,
     };
     let plan = plan(load)?;
     let sources = (0..threads).map(|_| Box::new(plan.source()) as Box<dyn Source>);

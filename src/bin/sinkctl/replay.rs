@@ -6,10 +6,9 @@ use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
@@ -24,20 +23,14 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::args::{Connections, Replay, Speed};
 use crate::progress::{Bar, Interruptible, watched};
-use crate::sending::{self, Records};
+use crate::sending::{
+    self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
+};
 use crate::{Finding, Out, report_unreadable};
 use shown::Intent;
 
 /// Connections where nothing else is said and the original ones are not wanted.
 const CONNECTIONS_DEFAULT: usize = 10;
-/// Connections in the making at once: a target's backlog is often 128.
-const OPENING_MAX: usize = 64;
-/// Descriptors that are not connections.
-const DESCRIPTORS_KEPT: u64 = 128;
-/// A target that can't be connected to for so long is given up.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// After Ctrl-C, what is under way has so long.
-const GRACE: Duration = Duration::from_secs(5);
 
 pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Finding> {
     // Sources live as long as their threads: this one as long as the program.
@@ -202,15 +195,6 @@ fn count(connections: sender::Connections) -> usize {
     match connections {
         sender::Connections::Kept(n) | sender::Connections::ByLane(n) => n,
     }
-}
-
-/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
-fn raise_descriptor_limit() -> u64 {
-    let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // Where it can't be raised, there are fewer.
-    let _ = setrlimit(Resource::Nofile, wanted);
-    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
 }
 
 fn settings(replay: &Replay, address: Address, connections: sender::Connections) -> Settings {

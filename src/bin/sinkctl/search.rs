@@ -86,9 +86,14 @@ pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Fi
 /// Errors: it is no query; the place is shown.
 pub fn parse(folder: &Folder, text: &str) -> anyhow::Result<Query> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    parse_at(folder, text, u64::try_from(now.as_nanos())?)
+}
+
+/// The same, where `10m` ago counts from another moment than now, Unix ns.
+pub fn parse_at(folder: &Folder, text: &str, now_ns: u64) -> anyhow::Result<Query> {
     let runs = Runs::read(folder.path())
         .with_context(|| format!("{}: its runs can't be read", folder.path().display()))?;
-    Query::parse(text, u64::try_from(now.as_nanos())?, &runs)
+    Query::parse(text, now_ns, &runs)
         .map_err(|error| anyhow::anyhow!("{error}\n{}", error.pointed_out(text)))
 }
 

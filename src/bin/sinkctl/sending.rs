@@ -4,9 +4,11 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use sinkd::sender::source::Source;
 use sinkd::sender::{Report, Settings, Shared};
@@ -15,6 +17,24 @@ use sinkd::stats::{Follower, Metric};
 mod said;
 
 pub use said::{More, Wanted, say, say_with};
+
+/// Connections in the making at once: a target's backlog is often 128.
+pub const OPENING_MAX: usize = 64;
+/// Descriptors that are not connections.
+pub const DESCRIPTORS_KEPT: u64 = 128;
+/// A target that can't be connected to for so long is given up.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+/// After Ctrl-C, what is under way has so long.
+pub const GRACE: Duration = Duration::from_secs(5);
+
+/// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
+pub fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // Where it can't be raised, there are fewer.
+    let _ = setrlimit(Resource::Nofile, wanted);
+    getrlimit(Resource::Nofile).current.unwrap_or(1 << 20)
+}
 
 /// Where the records of a run go: a folder that `stats`, `report`, `compare` and `assert` read.
 pub enum Records {

@@ -4,15 +4,15 @@ use std::io::Read;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context;
-use sinkd::index::{self, Searching, Wanted, query::Query};
+use sinkd::index::{self, Searching, Wanted};
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{MessageId, Moment, Runs};
+use sinkd::log::{MessageId, Moment};
 use sinkd::sender::replay::{Selection, in_order};
 
 use crate::Finding;
 use crate::args::{During, Replay};
 use crate::progress::{Bar, Interruptible, watched};
-use crate::search::say_left_out;
+use crate::search::{parse_at, say_left_out};
 
 /// Bad rows that are told one by one.
 const FAULTS_TOLD_MAX: usize = 10;
@@ -48,10 +48,7 @@ fn search(
     span: Span,
     now_ns: u64,
 ) -> anyhow::Result<(Selection, Finding)> {
-    let runs = Runs::read(folder.path())
-        .with_context(|| format!("{}: its runs can't be read", folder.path().display()))?;
-    let query = Query::parse(text, now_ns, &runs)
-        .map_err(|error| anyhow::anyhow!("{error}\n{}", error.pointed_out(text)))?;
+    let query = parse_at(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let wanted = Wanted { limit: None, span, indexed_only: false, threads };
     let progress = Searching::default();
