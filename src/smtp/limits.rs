@@ -4,7 +4,7 @@
 /// this.
 const ANNOUNCED_LIMIT_MAX: u32 = 999_999;
 
-/// What a listener speaks.
+/// What a listener speaks, or a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Smtp,

@@ -52,15 +52,20 @@ pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send)
     })
 }
 
-/// While it lives, Ctrl-C sets a flag instead of ending us; a second one ends us.
+/// While it lives, a signal sets a flag instead of ending us; a second one ends us.
 pub struct Interruptible([SigId; 2]);
 
 impl Interruptible {
     /// Sets `stop` on the first Ctrl-C.
     pub fn new(stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
+        Interruptible::by(SIGINT, stop)
+    }
+
+    /// The same for another signal; several may share a flag.
+    pub fn by(signal: i32, stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
         // In this order: the first finds the flag unset and goes on to set it.
-        let second = flag::register_conditional_default(SIGINT, stop.clone())?;
-        Ok(Interruptible([second, flag::register(SIGINT, stop.clone())?]))
+        let second = flag::register_conditional_default(signal, stop.clone())?;
+        Ok(Interruptible([second, flag::register(signal, stop.clone())?]))
     }
 }
 

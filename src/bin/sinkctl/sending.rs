@@ -9,10 +9,12 @@ use std::time::Duration;
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::SIGTERM;
 use sinkd::sender::source::Source;
 use sinkd::sender::{Report, Settings, Shared};
 use sinkd::stats::{Follower, Metric};
+
+use crate::progress::{Interruptible, watched};
 
 mod said;
 
@@ -75,39 +77,15 @@ pub fn send(
     total: Option<u64>,
 ) -> anyhow::Result<(Report, Arc<Shared>)> {
     let shared = Arc::new(Shared::default());
-    let signals = Signals::new(&shared)?;
+    // The first one lets what is under way be finished.
+    let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];
     let mut progress = Progress::new(records.path(), total);
-    let report = crate::progress::watched(
+    let report = watched(
         || progress.look(&shared),
         || sinkd::sender::run(settings, sources, records.path(), &shared),
     );
     drop((progress, signals));
     Ok((report.context("sending could not begin")?, shared))
-}
-
-/// While it lives, the first Ctrl-C (or SIGTERM) lets what is under way be finished; a second one
-/// ends us.
-struct Signals(Vec<signal_hook::SigId>);
-
-impl Signals {
-    fn new(shared: &Arc<Shared>) -> std::io::Result<Signals> {
-        let mut ids = Vec::new();
-        for signal in [SIGINT, SIGTERM] {
-            // In this order: the first finds the flag unset and goes on to set it.
-            let stop = shared.stop.clone();
-            ids.push(signal_hook::flag::register_conditional_default(signal, stop.clone())?);
-            ids.push(signal_hook::flag::register(signal, stop)?);
-        }
-        Ok(Signals(ids))
-    }
-}
-
-impl Drop for Signals {
-    fn drop(&mut self) {
-        for id in &self.0 {
-            signal_hook::low_level::unregister(*id);
-        }
-    }
 }
 
 /// A line for whoever watches: messages, their rate and percentiles of the last second.

@@ -14,7 +14,8 @@ mod session;
 #[doc(hidden)]
 pub mod testkit;
 
+pub use super::limits::Protocol;
 pub use announced::Announced;
 pub use mail::{Form, Mail};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};
-pub use session::{Done, End, Fault, Options, Phase, Protocol, Session, Watch};
+pub use session::{Done, End, Fault, Options, Phase, Session, Watch};

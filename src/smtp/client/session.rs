@@ -18,19 +18,10 @@ use super::announced::Announced;
 use super::mail::Mail;
 use super::outbox::{Outbox, number};
 use super::reply::{Line, ReplyError, ReplyReader};
+use crate::smtp::limits::Protocol;
 
 /// Commands that wait to be written beyond which no more are queued.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-
-/// SMTP or LMTP (RFC 2033).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Protocol {
-    #[default]
-    #[allow(missing_docs)]
-    Smtp,
-    #[allow(missing_docs)]
-    Lmtp,
-}
 
 /// How a session speaks.
 #[derive(Debug, Clone)]
