@@ -268,7 +268,7 @@ fn what_may_be_missing_is_known() {
     for (ticket, end) in
         [(9, End::NotSent), (2, End::Unknown), (3, End::Answered), (1, End::NotSent)]
     {
-        source.done(ticket, &Mail::default(), &Outcome { end, codes: &[250], at_ns: 0 });
+        source.done(ticket, &Outcome { end, codes: &[250], at_ns: 0 });
     }
     assert_eq!(plan.missing(), Missing { not_sent: vec![1, 9], unknown: vec![2] });
 }

@@ -139,7 +139,10 @@ type Message = (usize, Vec<u8>, bool);
 fn message() -> impl Strategy<Value = Message> {
     let piece =
         prop::sample::select(vec!["", ".", "a", "..", "\r\n", "\r\n.", "\n", "é", "xy\r\n"]);
-    let content = prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat());
+    let pieces = prop::collection::vec(piece, 0..40);
+    // What is written with its commands, and what is not.
+    let times = prop_oneof![3 => Just(1usize), 1 => 60..200usize];
+    let content = (pieces, times).prop_map(|(pieces, times)| pieces.concat().repeat(times));
     (1..6usize, content.prop_map(String::into_bytes), any::<bool>())
 }
 

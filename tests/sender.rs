@@ -76,7 +76,7 @@ impl Source for Numbered {
         Ok(Next::Mail(Order { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
     }
 
-    fn done(&mut self, ticket: u64, _: &Mail, outcome: &Outcome<'_>) {
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         assert!(self.open.remove(&ticket), "each message ends once");
         assert!(self.is_refusable || outcome.is_accepted(), "{ticket}: {outcome:?}");
     }

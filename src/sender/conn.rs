@@ -113,6 +113,7 @@ impl Conn {
                 Ok(0) => return Err(self.ended()),
                 Ok(n) => {
                     self.active_us = hands.now_us();
+                    self.session.lend(&mut hands.room);
                     self.session.feed(&buffer[..n], hands.now_us(), hands);
                     if self.session.is_closed() {
                         return Err(self.ended());
@@ -142,12 +143,13 @@ impl Conn {
     pub fn start(&mut self, order: Order, mail: Box<Mail>, hands: &mut Hands) {
         hands.begun(&order);
         self.begun += 1;
-        self.session.start(order, mail, hands.now_us());
+        self.session.lend(&mut hands.room);
+        self.session.start(order, mail, hands.now_us(), hands);
     }
 
     /// Writes what there is to be written, as far as the socket takes it.
-    pub fn flush(&mut self, now_us: u64) -> Result<Turn, Over> {
-        let mut written = 0;
+    pub fn flush(&mut self, hands: &mut Hands) -> Result<Turn, Over> {
+        let (mut written, now_us) = (0, hands.now_us());
         while self.is_connected && self.session.has_output() {
             if written > TURN_BYTES_MAX {
                 return Ok(Turn::Again);
@@ -157,7 +159,7 @@ impl Conn {
             match self.stream.write(&slices[..n]) {
                 Ok(octets) => {
                     written += octets;
-                    self.session.wrote(octets, now_us);
+                    self.session.wrote(octets, now_us, hands);
                     self.active_us = now_us;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
@@ -165,6 +167,7 @@ impl Conn {
                 Err(e) => return Err(Over::Failed(e.to_string())),
             }
         }
+        self.session.give_back(&mut hands.room);
         Ok(Turn::Over)
     }
 

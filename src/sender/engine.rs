@@ -440,9 +440,8 @@ impl<'a> Engine<'a> {
     /// Gives a connection what it may take, and writes.
     fn go_on(&mut self, slot: usize) {
         self.fill(slot);
-        let now_us = self.hands.now_us();
         let Some(conn) = &mut self.connections[slot] else { return };
-        match conn.flush(now_us) {
+        match conn.flush(&mut self.hands) {
             Ok(Turn::Over) => {}
             Ok(Turn::Again) => self.again.push(slot),
             Err(over) => self.close(slot, over),
@@ -534,7 +533,8 @@ impl<'a> Engine<'a> {
             let codes = vec![0; mail.recipients().len()];
             let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.hands.now_ns };
             self.hands.tally.begun += 1;
-            self.hands.end(order, mail, &outcome);
+            self.hands.end(order, mail.octets(), &outcome);
+            self.hands.keep(mail);
         }
     }
 

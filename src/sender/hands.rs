@@ -22,6 +22,9 @@ pub(super) struct Hands {
     pub recorder: Recorder,
     pub tally: Tally,
     pub clock: Clock,
+    /// Room that connections write from, as long as one alone has something to write: it stays in
+    /// the processor's cache, and those that wait for replies hold none.
+    pub room: Vec<u8>,
     /// When what is happening happens.
     pub now_ns: u64,
     /// When the round of the event loop began.
@@ -41,6 +44,7 @@ impl Hands {
             recorder,
             tally: Tally::default(),
             clock,
+            room: Vec::new(),
             now_ns: 0,
             began_ns: 0,
             is_waiting: false,
@@ -101,19 +105,18 @@ impl Hands {
         }
     }
 
-    /// What a message has come to.
-    pub fn end(&mut self, order: Order, mail: Box<Mail>, outcome: &Outcome<'_>) {
-        self.tally.done(outcome, mail.octets());
-        self.source.done(order.ticket, &mail, outcome);
+    /// What a message of so many octets has come to.
+    pub fn end(&mut self, order: Order, octets: u64, outcome: &Outcome<'_>) {
+        self.tally.done(outcome, octets);
+        self.source.done(order.ticket, outcome);
         self.is_waiting = false;
-        self.keep(mail);
     }
 
     /// A message is given back that was not begun: nobody counts it.
     pub fn give_back(&mut self, order: &Order, mail: Box<Mail>) {
         let codes = vec![0; mail.recipients().len()];
         let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.now_ns };
-        self.source.done(order.ticket, &mail, &outcome);
+        self.source.done(order.ticket, &outcome);
         self.keep(mail);
     }
 
@@ -136,17 +139,21 @@ impl Watch<Order> for Hands {
         }
     }
 
+    fn spent(&mut self, mail: Box<Mail>) {
+        self.keep(mail);
+    }
+
     fn done(&mut self, done: Done<'_, Order>) {
-        let Done { cookie: order, mail, codes, end, begun_us } = done;
+        let Done { cookie: order, octets, codes, end, begun_us } = done;
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
         if accepted > 0 {
-            self.recorder.message(mail.octets(), accepted as u64);
+            self.recorder.message(octets, accepted as u64);
             let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
         }
-        self.end(order, mail, &outcome);
+        self.end(order, octets, &outcome);
     }
 }
 

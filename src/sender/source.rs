@@ -72,6 +72,6 @@ pub trait Source: Send {
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
 
     /// A message of `next` is done, or sending ended before it was begun ([`End::NotSent`]): told
-    /// once for each. `mail` is as it was given (its content may have been converted).
-    fn done(&mut self, ticket: u64, mail: &Mail, outcome: &Outcome<'_>);
+    /// once for each.
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>);
 }

@@ -42,7 +42,10 @@ impl PerMessage {
     pub const ONE: PerMessage = PerMessage { low: 1, high: 1 };
 
     fn of(self, number: u64) -> u64 {
-        self.low + number % (self.high - self.low + 1)
+        match self {
+            PerMessage { low, high } if low == high => low,
+            PerMessage { low, high } => low + number % (high - low + 1),
+        }
     }
 
     /// Of all messages before this one.

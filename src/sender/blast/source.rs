@@ -105,7 +105,7 @@ impl Source for Blast {
     }
 
     /// A message is sent once, whatever becomes of it.
-    fn done(&mut self, ticket: u64, _mail: &Mail, outcome: &Outcome<'_>) {
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         if outcome.end != End::Answered {
             self.plan.miss(ticket, outcome.end);
         }

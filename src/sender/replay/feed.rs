@@ -306,10 +306,10 @@ impl Source for Feed<'_> {
         }
     }
 
-    fn done(&mut self, ticket: u64, mail: &Mail, outcome: &Outcome<'_>) {
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         let Some(it) = self.under_way.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
-        let verdict = Verdict::of(outcome, mail.recipients().len(), it.remaining.as_deref());
+        let verdict = Verdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
             let id = it.slot.id;
             self.books.unknown(id, &verdict.remaining);
@@ -345,8 +345,8 @@ struct Verdict {
 }
 
 impl Verdict {
-    /// `sent_to`: positions in the stored envelope; without it, all of `recipients` in order.
-    fn of(outcome: &Outcome<'_>, recipients: usize, sent_to: Option<&[u32]>) -> Verdict {
+    /// `sent_to`: positions in the stored envelope; without it, all of its recipients in order.
+    fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> Verdict {
         let mut verdict = Verdict {
             accepted: 0,
             refused: 0,
@@ -354,9 +354,9 @@ impl Verdict {
             is_unknown: false,
             is_not_sent: outcome.end == End::NotSent,
         };
-        for at in 0..recipients {
+        for (at, code) in outcome.codes.iter().enumerate() {
             let position = sent_to.map_or(at as u32, |sent_to| sent_to[at]);
-            match outcome.codes.get(at).copied().unwrap_or(0) {
+            match *code {
                 _ if verdict.is_not_sent => verdict.remaining.push(position),
                 200..300 => verdict.accepted += 1,
                 500..600 => verdict.refused += 1,

@@ -45,7 +45,7 @@ fn orders(feed: &mut Feed<'_>) -> Vec<(String, Order)> {
                 orders.push((subject(&mail), order));
                 let codes = vec![250; mail.recipients().len()];
                 let outcome = Outcome { end: End::Answered, codes: &codes, at_ns: 0 };
-                feed.done(order.ticket, &mail, &outcome);
+                feed.done(order.ticket, &outcome);
             }
             Next::End => return orders,
             Next::Wait => panic!("nothing is under way"),
@@ -92,7 +92,7 @@ fn check(tries: &[(End, &[u16])], expected: &[(Kind, u64)]) {
         assert_eq!(order.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
         assert_eq!(feed.next(&mut Mail::default()).unwrap(), Next::Wait);
         let at_ns = order.due_ns.unwrap_or(0);
-        feed.done(order.ticket, &mail, &Outcome { end: *end, codes, at_ns });
+        feed.done(order.ticket, &Outcome { end: *end, codes, at_ns });
     }
     assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
     for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Octets | Kind::Given)) {
@@ -145,8 +145,9 @@ fn a_target_that_answers_nothing_is_given_up() {
         mail.clear();
         match feed.next(&mut mail) {
             Ok(Next::Mail(order)) => {
-                let outcome = Outcome { end: End::NotSent, codes: &[], at_ns: 0 };
-                feed.done(order.ticket, &mail, &outcome);
+                let codes = vec![0; mail.recipients().len()];
+                let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: 0 };
+                feed.done(order.ticket, &outcome);
             }
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error.to_string(),
@@ -249,7 +250,7 @@ fn send(feed: Feed<'_>, target: &mut Target, answers: &mut dyn Iterator<Item = A
             feed.books.resume = None;
             return false;
         }
-        feed.done(order.ticket, &mail, &Outcome { end, codes: &codes, at_ns: now_ns });
+        feed.done(order.ticket, &Outcome { end, codes: &codes, at_ns: now_ns });
     }
 }
 

@@ -4,26 +4,16 @@ use std::io::IoSlice;
 
 use super::mail::Mail;
 
-/// Appends a number in decimal.
-pub(super) fn number(number: u64, out: &mut Vec<u8>) {
-    let (mut digits, mut at, mut rest) = ([0; 20], 20, number);
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(&digits[at..]);
-}
+/// Content of so few octets is written with its commands, as one piece: copied twice it costs less
+/// than a piece of its own (docs/performance.md).
+const COPIED_BYTES_MAX: u64 = 4096;
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 enum Piece {
     /// The next so many octets of `text`.
     Text(usize),
     /// Content of a mail from this octet on.
-    Content { mail: u64, from: usize },
+    Content { mail: Box<Mail>, from: usize },
 }
 
 /// A queue of octets, of which positions count from the session's first one.
@@ -71,20 +61,22 @@ impl Outbox {
         self.compose(|text| text.extend_from_slice(octets));
     }
 
-    /// Appends the content of `mail`, by a name of it that `slices` and `wrote` know.
-    pub fn content(&mut self, name: u64, mail: &Mail) {
-        if mail.wire_bytes() > 0 {
-            self.queued += mail.wire_bytes();
-            self.pieces.push_back(Piece::Content { mail: name, from: 0 });
+    /// Appends the content of `mail`. `spent` gets it back if it was copied; else that of `wrote`
+    /// does.
+    pub fn content(&mut self, mail: Box<Mail>, spent: impl FnOnce(Box<Mail>)) {
+        if mail.wire_bytes() <= COPIED_BYTES_MAX {
+            self.compose(|text| {
+                text.extend_from_slice(&mail.head);
+                text.extend_from_slice(&mail.body);
+            });
+            return spent(mail);
         }
+        self.queued += mail.wire_bytes();
+        self.pieces.push_back(Piece::Content { mail, from: 0 });
     }
 
     /// Fills `slices` with what is to be written next; gives how many there are.
-    pub fn slices<'a>(
-        &'a self,
-        slices: &mut [IoSlice<'a>],
-        mail_of: impl Fn(u64) -> &'a Mail,
-    ) -> usize {
+    pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut n, mut text_at) = (0, self.text_at);
         let mut push = |octets: &'a [u8]| {
             if !octets.is_empty() && n < slices.len() {
@@ -94,14 +86,14 @@ impl Outbox {
             n < slices.len()
         };
         for piece in &self.pieces {
-            let has_room = match *piece {
+            let has_room = match piece {
                 Piece::Text(len) => {
                     text_at += len;
                     push(&self.text[text_at - len..text_at])
                 }
                 Piece::Content { mail, from } => {
-                    let Mail { head, body, .. } = mail_of(mail);
-                    push(&head[from.min(head.len())..])
+                    let Mail { head, body, .. } = &**mail;
+                    push(&head[head.len().min(*from)..])
                         && push(&body[from.saturating_sub(head.len())..])
                 }
             };
@@ -112,13 +104,13 @@ impl Outbox {
         n
     }
 
-    /// So many octets of them were written.
-    pub fn wrote<'a>(&mut self, octets: usize, mail_of: impl Fn(u64) -> &'a Mail) {
+    /// So many octets of them were written. `spent` gets mails whose content is out.
+    pub fn wrote(&mut self, octets: usize, mut spent: impl FnMut(Box<Mail>)) {
         self.written += octets as u64;
         assert!(self.written <= self.queued, "nothing else can be written");
         let mut left = octets;
         while let Some(piece) = self.pieces.front_mut() {
-            let (len, done) = match piece {
+            let (rest, done) = match piece {
                 Piece::Text(len) => {
                     let done = left.min(*len);
                     self.text_at += done;
@@ -126,17 +118,19 @@ impl Outbox {
                     (*len, done)
                 }
                 Piece::Content { mail, from } => {
-                    let whole = mail_of(*mail).wire_bytes() as usize;
+                    let whole = mail.wire_bytes() as usize;
                     let done = left.min(whole - *from);
                     *from += done;
                     (whole - *from, done)
                 }
             };
             left -= done;
-            if len > 0 {
+            if rest > 0 {
                 break;
             }
-            self.pieces.pop_front();
+            if let Some(Piece::Content { mail, .. }) = self.pieces.pop_front() {
+                spent(mail);
+            }
         }
         if self.text_at == self.text.len() {
             self.text.clear();
@@ -144,8 +138,91 @@ impl Outbox {
         }
     }
 
+    /// Nothing of it will be written any more.
+    pub fn give_up(&mut self, mut spent: impl FnMut(Box<Mail>)) {
+        for piece in self.pieces.drain(..) {
+            if let Piece::Content { mail, .. } = piece {
+                spent(mail);
+            }
+        }
+    }
+
+    /// Takes `room`, if it has none.
+    pub fn lend(&mut self, room: &mut Vec<u8>) {
+        if self.text.capacity() == 0 {
+            self.text = std::mem::take(room);
+        }
+    }
+
+    /// Gives room back, if nothing is in it.
+    pub fn give_back(&mut self, room: &mut Vec<u8>) {
+        if self.text.is_empty() && self.text.capacity() > 0 {
+            *room = std::mem::take(&mut self.text);
+        }
+    }
+
     /// Is nothing left to be written?
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn mail(octets: usize) -> Box<Mail> {
+        let (head, body) = (vec![b'h'; octets / 3], vec![b'b'; octets - octets / 3]);
+        Box::new(Mail { head, body: Bytes::from(body), ..Mail::default() })
+    }
+
+    fn next(outbox: &Outbox, octets_max: usize) -> Vec<u8> {
+        let mut slices = [IoSlice::new(&[]); 3];
+        let n = outbox.slices(&mut slices);
+        let mut octets = slices[..n].concat();
+        octets.truncate(octets_max);
+        octets
+    }
+
+    #[test]
+    fn everything_comes_out_in_order_and_every_mail_back() {
+        let copied = COPIED_BYTES_MAX as usize;
+        let sizes = [0, 1, copied, copied + 1, copied + 2, 5, 3 * copied];
+        for cut in [1, 7, copied, copied + 9, usize::MAX] {
+            let (mut outbox, mut spent, mut expected) = (Outbox::default(), 0, Vec::new());
+            for size in sizes {
+                outbox.text(b"command\r\n");
+                outbox.content(mail(size), |_| spent += 1);
+                expected.extend_from_slice(b"command\r\n");
+                expected.extend_from_slice(&mail(size).head);
+                expected.extend_from_slice(&mail(size).body);
+            }
+            assert_eq!(spent, 4, "small ones come back at once");
+            assert_eq!(outbox.queued(), expected.len() as u64);
+            let mut written = Vec::new();
+            while !outbox.is_empty() {
+                let octets = next(&outbox, cut);
+                outbox.wrote(octets.len(), |_| spent += 1);
+                written.extend(octets);
+            }
+            assert!(written == expected, "in pieces of {cut}");
+            assert_eq!((spent, outbox.written()), (sizes.len(), outbox.queued()));
+        }
+    }
+
+    #[test]
+    fn room_is_lent_and_given_back_when_it_is_empty() {
+        let (mut outbox, mut room) = (Outbox::default(), Vec::with_capacity(100));
+        outbox.lend(&mut room);
+        outbox.text(b"NOOP\r\n");
+        outbox.give_back(&mut room);
+        assert_eq!(room.capacity(), 0, "something waits in it");
+        outbox.wrote(6, |_| {});
+        outbox.give_back(&mut room);
+        assert!(room.is_empty() && room.capacity() >= 100);
+        outbox.give_back(&mut room);
+        assert!(room.capacity() >= 100, "nothing is given for what was given back");
     }
 }

@@ -38,9 +38,7 @@ pub struct ReplyReader {
     /// The beginning of a line whose end has not come; or one that was given out.
     partial: Vec<u8>,
     is_given: bool,
-    /// Of the reply under way.
-    code: Option<u16>,
-    lines: usize,
+    order: Order,
 }
 
 impl ReplyReader {
@@ -48,60 +46,95 @@ impl ReplyReader {
     ///
     /// Call it again with what is left, until all of it is taken. After an error there is no going
     /// on. Costs a memchr, and a copy where a line was cut.
+    #[inline]
     pub fn next<'a>(
+        &'a mut self,
+        input: &'a [u8],
+    ) -> (usize, Option<Result<Line<'a>, ReplyError>>) {
+        let Some(end) = memchr(b'\n', input) else { return self.cut(input) };
+        let taken = end + 1;
+        if self.partial.is_empty() && taken <= LINE_BYTES_MAX {
+            return (taken, Some(self.order.check(parse(&input[..taken]))));
+        }
+        self.complete(&input[..taken])
+    }
+
+    /// A line that the next octets go on with.
+    #[cold]
+    fn cut(&mut self, input: &[u8]) -> (usize, Option<Result<Line<'_>, ReplyError>>) {
+        if std::mem::take(&mut self.is_given) {
+            self.partial.clear();
+        }
+        if self.partial.len() + input.len() > LINE_BYTES_MAX {
+            return (input.len(), Some(Err(ReplyError::LineTooLong)));
+        }
+        self.partial.extend_from_slice(input);
+        (input.len(), None)
+    }
+
+    /// The end of a line that began earlier; or of one that is too long.
+    #[cold]
+    fn complete<'a>(
         &'a mut self,
         input: &'a [u8],
     ) -> (usize, Option<Result<Line<'a>, ReplyError>>) {
         if std::mem::take(&mut self.is_given) {
             self.partial.clear();
+            return self.next(input);
         }
-        let (taken, is_whole) = match memchr(b'\n', input) {
-            Some(at) => (at + 1, true),
-            None => (input.len(), false),
-        };
-        if self.partial.len() + taken > LINE_BYTES_MAX {
-            return (taken, Some(Err(ReplyError::LineTooLong)));
+        if self.partial.len() + input.len() > LINE_BYTES_MAX {
+            return (input.len(), Some(Err(ReplyError::LineTooLong)));
         }
-        if is_whole && self.partial.is_empty() {
-            return (taken, Some(self.parse(Some(&input[..taken]))));
-        }
-        self.partial.extend_from_slice(&input[..taken]);
-        if !is_whole {
-            return (taken, None);
-        }
+        self.partial.extend_from_slice(input);
         self.is_given = true;
-        (taken, Some(self.parse(None)))
+        (input.len(), Some(self.order.check(parse(&self.partial))))
     }
+}
 
-    /// `line`: with its end; `None` is the one in `partial`.
-    fn parse<'a>(&'a mut self, line: Option<&'a [u8]>) -> Result<Line<'a>, ReplyError> {
-        let line = line.unwrap_or(&self.partial);
-        let line = line.strip_suffix(b"\n").unwrap_or(line);
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let (code, is_last, text) = parse_line(line).ok_or(ReplyError::NoCode)?;
-        if self.code.is_some_and(|first| first != code) {
+/// Lines of the reply under way.
+#[derive(Debug, Default)]
+struct Order {
+    code: Option<u16>,
+    lines: usize,
+}
+
+impl Order {
+    /// Does this line follow those before it?
+    #[inline]
+    fn check<'a>(&mut self, line: Option<Line<'a>>) -> Result<Line<'a>, ReplyError> {
+        let line = line.ok_or(ReplyError::NoCode)?;
+        if line.is_last && self.code.is_none() {
+            return Ok(line);
+        }
+        if self.code.is_some_and(|first| first != line.code) {
             return Err(ReplyError::CodesDiffer);
         }
         self.lines += 1;
         if self.lines > LINES_MAX {
             return Err(ReplyError::TooManyLines);
         }
-        self.code = (!is_last).then_some(code);
-        if is_last {
+        self.code = (!line.is_last).then_some(line.code);
+        if line.is_last {
             self.lines = 0;
         }
-        Ok(Line { code, text, is_last })
+        Ok(line)
     }
 }
 
-/// Code, whether it is the last line, text. A lone code is one (RFC 5321 4.2.1: clients accept it).
-fn parse_line(line: &[u8]) -> Option<(u16, bool, &[u8])> {
+/// `line`: with its end. A lone code is a line (RFC 5321 4.2.1: clients accept it).
+#[inline]
+fn parse(line: &[u8]) -> Option<Line<'_>> {
+    let line = match line {
+        [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
+        _ => line,
+    };
     let [a @ b'2'..=b'5', b @ b'0'..=b'9', c @ b'0'..=b'9', rest @ ..] = line else { return None };
-    let code = [a, b, c].iter().fold(0, |code, digit| code * 10 + u16::from(*digit & 15));
+    let digit = |octet: &u8| u16::from(octet & 15);
+    let code = 100 * digit(a) + 10 * digit(b) + digit(c);
     match rest {
-        [] => Some((code, true, b"")),
-        [b' ', text @ ..] => Some((code, true, text)),
-        [b'-', text @ ..] => Some((code, false, text)),
+        [] => Some(Line { code, text: b"", is_last: true }),
+        [b' ', text @ ..] => Some(Line { code, text, is_last: true }),
+        [b'-', text @ ..] => Some(Line { code, text, is_last: false }),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use std::io::IoSlice;
 
 use super::announced::Announced;
 use super::mail::Mail;
-use super::outbox::{Outbox, number};
+use super::outbox::Outbox;
 use super::reply::{Line, ReplyError, ReplyReader};
 use crate::smtp::limits::Protocol;
 
@@ -100,8 +100,8 @@ pub enum End {
 pub struct Done<'a, T> {
     /// As it was given to [`Session::start`].
     pub cookie: T,
-    /// To be used again.
-    pub mail: Box<Mail>,
+    /// Octets of the message (RFC 1870).
+    pub octets: u64,
     /// The reply code for each recipient: that of its RCPT (or of MAIL or DATA) where that refused
     /// it, else that of the end of data; 0: none came.
     pub codes: &'a [u16],
@@ -115,6 +115,9 @@ pub struct Done<'a, T> {
 pub trait Watch<T> {
     /// A whole reply came so long after its command was written. `text`: of its last line.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
+    /// Nothing of a mail will be written any more: it can be used again. Told once for each, before
+    /// or after its message is done.
+    fn spent(&mut self, mail: Box<Mail>);
     /// A message is done.
     fn done(&mut self, done: Done<'_, T>);
 }
@@ -145,7 +148,9 @@ enum Todo {
 #[derive(Debug)]
 struct Transaction<T> {
     cookie: T,
-    mail: Box<Mail>,
+    /// Until its content is queued.
+    mail: Option<Box<Mail>>,
+    octets: u64,
     /// It goes by BDAT.
     is_chunk: bool,
     begun_us: u64,
@@ -189,8 +194,6 @@ pub struct Session<T> {
     /// How many of them were written.
     stamped: usize,
     transactions: VecDeque<Transaction<T>>,
-    /// Name of the first of them.
-    first: u64,
     /// The server still has a transaction that failed.
     needs_reset: bool,
     /// A chunk failed: MAIL will be refused until RSET is answered.
@@ -214,7 +217,6 @@ impl<T: Copy> Session<T> {
             expected: VecDeque::new(),
             stamped: 1,
             transactions: VecDeque::new(),
-            first: 0,
             needs_reset: false,
             is_poisoned: false,
             spare: Vec::new(),
@@ -241,8 +243,25 @@ impl<T: Copy> Session<T> {
             && self.transactions.back().is_none_or(|last| last.todo == Todo::Nothing)
     }
 
+    /// Takes `room` for what is to be written, if it has none: sessions that write one after the
+    /// other can share it.
+    pub fn lend(&mut self, room: &mut Vec<u8>) {
+        self.outbox.lend(room);
+    }
+
+    /// Gives room back in which nothing waits any more.
+    pub fn give_back(&mut self, room: &mut Vec<u8>) {
+        self.outbox.give_back(room);
+    }
+
     /// Starts sending a message with at least one recipient; `takes` was true.
-    pub fn start(&mut self, cookie: T, mut mail: Box<Mail>, now_us: u64) {
+    pub fn start(
+        &mut self,
+        cookie: T,
+        mut mail: Box<Mail>,
+        now_us: u64,
+        watch: &mut impl Watch<T>,
+    ) {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
         let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
@@ -257,7 +276,8 @@ impl<T: Copy> Session<T> {
         codes.resize(mail.recipients().len(), 0);
         self.transactions.push_back(Transaction {
             cookie,
-            mail,
+            octets: mail.octets(),
+            mail: Some(mail),
             is_chunk,
             begun_us: now_us,
             todo: Todo::Mail,
@@ -269,14 +289,14 @@ impl<T: Copy> Session<T> {
             is_knocked_over: false,
             end_of_data: None,
         });
-        self.advance();
+        self.advance(watch);
     }
 
     /// Ends the session with QUIT when what is under way is done. No message may be started then.
     pub fn quit(&mut self) {
         if self.stage == Stage::Ready {
             self.stage = Stage::Quitting;
-            self.advance();
+            self.say_quit();
         }
     }
 
@@ -324,13 +344,12 @@ impl<T: Copy> Session<T> {
         if self.is_closed() {
             return 0;
         }
-        self.outbox.slices(slices, |name| &self.transactions[(name - self.first) as usize].mail)
+        self.outbox.slices(slices)
     }
 
     /// So many octets of them were written.
-    pub fn wrote(&mut self, octets: usize, now_us: u64) {
-        let (transactions, first) = (&self.transactions, self.first);
-        self.outbox.wrote(octets, |name| &transactions[(name - first) as usize].mail);
+    pub fn wrote(&mut self, octets: usize, now_us: u64, watch: &mut impl Watch<T>) {
+        self.outbox.wrote(octets, |mail| watch.spent(mail));
         let written = self.outbox.written();
         while let Some(expected) = self.expected.get_mut(self.stamped)
             && expected.end <= written
@@ -338,7 +357,7 @@ impl<T: Copy> Session<T> {
             expected.written_us = now_us;
             self.stamped += 1;
         }
-        self.advance();
+        self.advance(watch);
     }
 
     /// Takes what the server sent, all of it; what happens is told to `watch`. What is to be
@@ -356,14 +375,14 @@ impl<T: Copy> Session<T> {
             }
         }
         self.reader = reader;
-        self.advance();
+        self.advance(watch);
     }
 
     /// The connection was lost, or is given up: what was under way is done.
     pub fn lost(&mut self, watch: &mut impl Watch<T>) {
         self.stage = Stage::Closed;
+        self.outbox.give_up(|mail| watch.spent(mail));
         while let Some(transaction) = self.transactions.pop_front() {
-            self.first += 1;
             let is_out = |end: u64| end <= self.outbox.written();
             let end = match transaction.end_of_data {
                 _ if transaction.is_knocked_over => End::NotSent,
@@ -376,21 +395,31 @@ impl<T: Copy> Session<T> {
     }
 
     fn give(&mut self, transaction: Transaction<T>, end: End, watch: &mut impl Watch<T>) {
-        let Transaction { cookie, mail, codes, begun_us, .. } = transaction;
-        watch.done(Done { cookie, mail, codes: &codes, end, begun_us });
+        let Transaction { cookie, octets, mail, codes, begun_us, .. } = transaction;
+        if let Some(mail) = mail {
+            watch.spent(mail);
+        }
+        watch.done(Done { cookie, octets, codes: &codes, end, begun_us });
         self.spare.push(codes);
     }
 
+    #[inline]
     fn line(&mut self, line: Line<'_>, now_us: u64, watch: &mut impl Watch<T>) {
+        if self.stage == Stage::Opening {
+            self.opening_line(&line);
+        }
+        if line.is_last {
+            self.reply(line.code, line.text, now_us, watch);
+        }
+    }
+
+    fn opening_line(&mut self, line: &Line<'_>) {
         if self.expected.front().is_some_and(|e| e.phase == Phase::Hello) {
             // The first one names the server.
             if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
                 self.announced.take(line.text);
             }
             self.hello_lines += 1;
-        }
-        if line.is_last {
-            self.reply(line.code, line.text, now_us, watch);
         }
     }
 
@@ -477,7 +506,7 @@ impl<T: Copy> Session<T> {
         match phase {
             Phase::Mail => self.mail_reply(code),
             Phase::Rcpt => self.rcpt_reply(code),
-            Phase::Data => self.data_reply(code),
+            Phase::Data => self.data_reply(code, watch),
             _ => {
                 if !self.payload_reply(code) {
                     return;
@@ -489,7 +518,6 @@ impl<T: Copy> Session<T> {
         transaction.pending -= 1;
         if transaction.pending == 0 && transaction.todo == Todo::Nothing {
             let transaction = self.transactions.pop_front().expect("it was there");
-            self.first += 1;
             let end = if transaction.is_knocked_over { End::NotSent } else { End::Answered };
             self.give(transaction, end, watch);
         }
@@ -530,8 +558,7 @@ impl<T: Copy> Session<T> {
         }
     }
 
-    fn data_reply(&mut self, code: u16) {
-        let name = self.first;
+    fn data_reply(&mut self, code: u16, watch: &mut impl Watch<T>) {
         let transaction = self.transactions.front_mut().expect("a reply to it was expected");
         transaction.todo = Todo::Nothing;
         if code != 354 {
@@ -540,8 +567,10 @@ impl<T: Copy> Session<T> {
             return;
         }
         // RFC 2920 3.1: nobody will get it, and still it must be ended.
-        if transaction.accepted > 0 {
-            self.outbox.content(name, &transaction.mail);
+        if transaction.accepted > 0
+            && let Some(mail) = transaction.mail.take()
+        {
+            self.outbox.content(mail, |mail| watch.spent(mail));
         }
         self.outbox.text(b".\r\n");
         transaction.pending += 1;
@@ -570,108 +599,120 @@ impl<T: Copy> Session<T> {
     }
 
     /// Queues what can be said now.
-    fn advance(&mut self) {
-        while !self.is_closed() && self.outbox.text_bytes() <= TEXT_BYTES_MAX {
-            if !self.pipelines() && !self.expected.is_empty() {
-                return;
-            }
-            let Some(transaction) = self.transactions.back() else {
-                if self.stage == Stage::Quitting && self.expected.is_empty() {
-                    self.outbox.text(b"QUIT\r\n");
-                    self.expect(Phase::Quit);
-                }
-                return;
+    fn advance(&mut self, watch: &mut impl Watch<T>) {
+        let pipelines = self.pipelines();
+        while !self.is_closed()
+            && (pipelines || self.expected.is_empty())
+            && self.outbox.text_bytes() <= TEXT_BYTES_MAX
+            && let Some(transaction) = self.transactions.back_mut()
+        {
+            let phase = if transaction.todo == Todo::Mail && self.needs_reset {
+                self.needs_reset = false;
+                self.outbox.text(b"RSET\r\n");
+                Some(Phase::Reset)
+            } else {
+                transaction.write(&self.announced, &mut self.outbox, |mail| watch.spent(mail))
             };
-            match transaction.todo {
-                Todo::Mail if self.needs_reset => {
-                    self.needs_reset = false;
-                    self.outbox.text(b"RSET\r\n");
-                    self.expect(Phase::Reset);
-                }
-                Todo::Mail => self.write_mail(),
-                Todo::Rcpt(at) => self.write_rcpt(at),
-                Todo::Data => self.write_data(),
-                Todo::Content | Todo::Nothing => return,
-            }
+            let Some(phase) = phase else { return };
+            self.expect(phase);
         }
+        self.say_quit();
     }
 
-    fn write_mail(&mut self) {
-        let Some(transaction) = self.transactions.back_mut() else { return };
-        let (announced, mail) = (&self.announced, &transaction.mail);
-        self.outbox.compose(|out| {
-            out.extend_from_slice(b"MAIL FROM:<");
-            out.extend_from_slice(mail.reverse_path());
-            out.push(b'>');
-            if announced.size {
-                out.extend_from_slice(b" SIZE=");
-                number(mail.octets(), out);
-            }
-            write_parameters(out, announced, mail.parameters());
-            out.extend_from_slice(b"\r\n");
-        });
-        transaction.pending += 1;
-        transaction.todo = Todo::Rcpt(0);
-        self.expect(Phase::Mail);
-    }
-
-    fn write_rcpt(&mut self, at: usize) {
-        let Some(transaction) = self.transactions.back_mut() else { return };
-        if at == transaction.codes.len() {
-            transaction.todo = Todo::Data;
-            return;
+    /// Says QUIT, if it is time.
+    fn say_quit(&mut self) {
+        let is_done = self.transactions.is_empty() && self.expected.is_empty();
+        if self.stage == Stage::Quitting && is_done && !self.is_closed() {
+            self.outbox.text(b"QUIT\r\n");
+            self.expect(Phase::Quit);
         }
-        let (path, parameters) = transaction.mail.recipient(at);
-        let announced = &self.announced;
-        self.outbox.compose(|out| {
-            out.extend_from_slice(b"RCPT TO:<");
-            out.extend_from_slice(path);
-            out.push(b'>');
-            write_parameters(out, announced, parameters);
-            out.extend_from_slice(b"\r\n");
-        });
-        transaction.pending += 1;
-        transaction.todo = Todo::Rcpt(at + 1);
-        self.expect(Phase::Rcpt);
-    }
-
-    fn write_data(&mut self) {
-        let name = self.first + self.transactions.len() as u64 - 1;
-        let Some(transaction) = self.transactions.back_mut() else { return };
-        transaction.pending += 1;
-        if !transaction.is_chunk {
-            self.outbox.text(b"DATA\r\n");
-            transaction.todo = Todo::Content;
-            return self.expect(Phase::Data);
-        }
-        self.outbox.compose(|out| {
-            out.extend_from_slice(b"BDAT ");
-            number(transaction.mail.wire_bytes(), out);
-            out.extend_from_slice(b" LAST\r\n");
-        });
-        self.outbox.content(name, &transaction.mail);
-        transaction.todo = Todo::Nothing;
-        transaction.end_of_data = Some(self.outbox.queued());
-        self.expect(Phase::Payload);
     }
 }
 
 impl<T> Transaction<T> {
+    /// Queues its next command, and content that goes along with it; gives what will answer it.
+    fn write(
+        &mut self,
+        announced: &Announced,
+        outbox: &mut Outbox,
+        spent: impl FnOnce(Box<Mail>),
+    ) -> Option<Phase> {
+        let mail = self.mail.as_deref()?;
+        let phase = match self.todo {
+            Todo::Mail => {
+                outbox.compose(|out| write_mail(out, announced, mail, self.octets));
+                self.todo = Todo::Rcpt(0);
+                Phase::Mail
+            }
+            Todo::Rcpt(at) => {
+                outbox.compose(|out| write_rcpt(out, announced, mail.recipient(at)));
+                let has_more = at + 1 < self.codes.len();
+                self.todo = if has_more { Todo::Rcpt(at + 1) } else { Todo::Data };
+                Phase::Rcpt
+            }
+            Todo::Data if !self.is_chunk => {
+                outbox.text(b"DATA\r\n");
+                self.todo = Todo::Content;
+                Phase::Data
+            }
+            Todo::Data => {
+                outbox.compose(|out| write_bdat(out, mail.wire_bytes()));
+                outbox.content(self.mail.take()?, spent);
+                self.todo = Todo::Nothing;
+                self.end_of_data = Some(outbox.queued());
+                Phase::Payload
+            }
+            Todo::Content | Todo::Nothing => return None,
+        };
+        self.pending += 1;
+        Some(phase)
+    }
+
     /// Every recipient that nothing else refused gets this code.
     fn refuse(&mut self, code: u16) {
         self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
     }
 }
 
-/// `parameters`: with a space between them; those the server knows nothing about are left out.
-fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
-    if parameters.is_empty() {
-        return;
+fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &Mail, octets: u64) {
+    out.extend_from_slice(b"MAIL FROM:<");
+    out.extend_from_slice(mail.reverse_path());
+    if announced.size {
+        out.extend_from_slice(b"> SIZE=");
+        write_number(out, octets);
+    } else {
+        out.push(b'>');
     }
-    for parameter in parameters.split(|octet| *octet == b' ') {
-        if announced.allows(parameter) {
-            out.push(b' ');
-            out.extend_from_slice(parameter);
+    write_parameters(out, announced, mail.parameters());
+}
+
+fn write_rcpt(out: &mut Vec<u8>, announced: &Announced, (path, parameters): (&[u8], &[u8])) {
+    out.extend_from_slice(b"RCPT TO:<");
+    out.extend_from_slice(path);
+    out.push(b'>');
+    write_parameters(out, announced, parameters);
+}
+
+fn write_bdat(out: &mut Vec<u8>, octets: u64) {
+    out.extend_from_slice(b"BDAT ");
+    write_number(out, octets);
+    out.extend_from_slice(b" LAST\r\n");
+}
+
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// And the end of the command. `parameters`: with a space between them; those the server knows
+/// nothing about are left out.
+fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
+    if !parameters.is_empty() {
+        for parameter in parameters.split(|octet| *octet == b' ') {
+            if announced.allows(parameter) {
+                out.push(b' ');
+                out.extend_from_slice(parameter);
+            }
         }
     }
+    out.extend_from_slice(b"\r\n");
 }

@@ -14,11 +14,17 @@ pub struct Told {
     pub replies: Vec<(Phase, u16)>,
     #[allow(missing_docs)]
     pub ended: Vec<Ended>,
+    /// Mails that came back.
+    pub spent: usize,
 }
 
 impl Watch<usize> for Told {
     fn replied(&mut self, phase: Phase, code: u16, _: &[u8], _: u64) {
         self.replies.push((phase, code));
+    }
+
+    fn spent(&mut self, _: Box<Mail>) {
+        self.spent += 1;
     }
 
     fn done(&mut self, done: Done<'_, usize>) {
@@ -51,7 +57,7 @@ impl Talk {
     fn fill(&mut self) {
         while self.session.takes() {
             let Some(mail) = self.mails.next() else { return self.session.quit() };
-            self.session.start(self.begun, Box::new(mail), 0);
+            self.session.start(self.begun, Box::new(mail), 0, &mut self.told);
             self.begun += 1;
         }
     }
@@ -63,7 +69,7 @@ impl Talk {
         let mut octets: Vec<u8> =
             slices[..n].iter().flat_map(|slice| slice.iter().copied()).collect();
         octets.truncate(octets_max);
-        self.session.wrote(octets.len(), 0);
+        self.session.wrote(octets.len(), 0, &mut self.told);
         self.fill();
         octets
     }
@@ -83,6 +89,7 @@ impl Talk {
         let mut numbers: Vec<usize> = self.told.ended.iter().map(|(number, ..)| *number).collect();
         numbers.sort_unstable();
         assert_eq!(numbers, (0..self.begun).collect::<Vec<_>>(), "each ends once");
+        assert_eq!(self.told.spent, self.begun, "each mail comes back once");
         self.told
     }
 }
@@ -117,7 +124,9 @@ pub fn check_replies(bytes: &[u8]) {
     };
     let mails = || {
         let forms = [super::Form::Clean, super::Form::Raw, super::Form::Stuffed { dots: 1 }];
-        forms.into_iter().enumerate().map(|(n, form)| mail(n + 1, b"..a\r\n", form)).collect()
+        // What is written with its commands, and what is not.
+        let content = |n| b"..a\r\n".repeat([1, 1000, 1][n]);
+        forms.into_iter().enumerate().map(|(n, form)| mail(n + 1, &content(n), form)).collect()
     };
     let [at_once, one_by_one] = [true, false].map(|is_at_once| {
         let mut talk = Talk::new(options.clone(), mails());
