@@ -174,14 +174,16 @@ mod tests {
     use super::*;
 
     fn mail(octets: usize) -> Box<Mail> {
-        let (head, body) = (vec![b'h'; octets / 3], vec![b'b'; octets - octets / 3]);
-        Box::new(Mail { head, body: Bytes::from(body), ..Mail::default() })
+        let mut mail = Mail::default();
+        mail.head = vec![b'h'; octets / 3];
+        mail.body = Bytes::from(vec![b'b'; octets - octets / 3]);
+        Box::new(mail)
     }
 
     fn next(outbox: &Outbox, octets_max: usize) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 3];
         let n = outbox.slices(&mut slices);
-        let mut octets = slices[..n].concat();
+        let mut octets: Vec<u8> = slices[..n].iter().flat_map(|s| s.iter().copied()).collect();
         octets.truncate(octets_max);
         octets
     }
