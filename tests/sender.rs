@@ -5,12 +5,12 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Sink, messages};
-use sinkd::sender::source::{Error, Lane, Next, Order, Outcome, Source};
+use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
 use sinkd::sender::{Address, Connections, Report, Settings, Shared, run};
 use sinkd::smtp::client::{Mail, Options, Protocol};
 
@@ -180,6 +180,72 @@ fn more_lanes_than_connections_take_turns() {
 #[test]
 fn what_is_due_leaves_one_after_the_other() {
     check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
+}
+
+/// Gives messages with these moments (ms), in this order. The one behind the first two is kept
+/// until the first is done, as what is sent again is. When `stop_at` have been done, it stops all.
+struct Late {
+    due_ms: Vec<u64>,
+    given: usize,
+    done: Arc<Mutex<Vec<(u64, End)>>>,
+    stop_at: usize,
+    shared: Arc<Shared>,
+}
+
+impl Late {
+    fn is_held(&self) -> bool {
+        self.given == 2 && self.done.lock().unwrap().is_empty()
+    }
+}
+
+impl Source for Late {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        let Some(due_ms) = self.due_ms.get(self.given) else { return Ok(Next::End) };
+        mail.from(b"", b"");
+        mail.to(b"r@example.com", b"");
+        let ticket = self.given as u64;
+        self.given += 1;
+        let lane = Some(Lane { key: ticket, is_last: true });
+        Ok(Next::Mail(Order { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
+    }
+
+    fn is_sooner(&self, than_ns: u64) -> bool {
+        let due_ms = self.due_ms.get(self.given);
+        !self.is_held() && due_ms.is_some_and(|ms| ms * 1_000_000 < than_ns)
+    }
+
+    fn done(&mut self, ticket: u64, _: &Mail, outcome: &Outcome<'_>) {
+        let mut done = self.done.lock().unwrap();
+        done.push((ticket, outcome.end));
+        if done.len() == self.stop_at {
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An hour stands for a moment that never comes: whoever waits for it, waits for the test to fail.
+#[test]
+fn what_is_due_sooner_overtakes_what_waits() {
+    const HOUR_MS: u64 = 3_600_000;
+    for connections in [Connections::Kept(2), Connections::ByLane(9)] {
+        let (done, shared) = (Arc::default(), Arc::new(Shared::default()));
+        // Behind the one that waits for its moment: one that is due, one that is due first of
+        // those that are left, and the latest of all.
+        let due_ms = vec![0, HOUR_MS, 1, HOUR_MS / 2, 2, HOUR_MS + 1];
+        let source = Late { due_ms, given: 0, done, stop_at: 3, shared };
+        let (done, shared) = (source.done.clone(), source.shared.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(server(Fate::Defers), connections);
+        let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
+        assert_eq!((report.error, report.tally.begun, report.tally.deferred), (None, 3, 3));
+        let done = done.lock().unwrap();
+        let sent: BTreeSet<u64> = done[..3].iter().map(|(ticket, _)| *ticket).collect();
+        assert_eq!(sent, BTreeSet::from([0, 2, 4]), "{connections:?}");
+        // Whoever waited is given back, each once, and was not begun.
+        let mut rest = done[3..].to_vec();
+        rest.sort_by_key(|(ticket, _)| *ticket);
+        assert_eq!(rest, [(1, End::NotSent), (3, End::NotSent)], "{connections:?}");
+    }
 }
 
 /// What a server does when the first message of a connection has been sent.

@@ -63,8 +63,6 @@ pub struct Feed<'a> {
     retries: Retries,
     under_way: HashMap<u64, UnderWay>,
     next_ticket: u64,
-    /// No order may be due before the one before it.
-    last_due_ns: u64,
     /// The last moment that was heard of.
     now_ns: u64,
     books: Books,
@@ -125,7 +123,6 @@ impl<'a> Feed<'a> {
             retries: Retries::new(manner.retry),
             under_way: HashMap::new(),
             next_ticket: 0,
-            last_due_ns: 0,
             now_ns: 0,
             books,
             tally,
@@ -171,8 +168,6 @@ impl<'a> Feed<'a> {
 
     fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> Order {
         self.next_ticket += 1;
-        let due_ns = due_ns.map(|due_ns| due_ns.max(self.last_due_ns));
-        self.last_due_ns = due_ns.unwrap_or(self.last_due_ns);
         let lane = (self.manner.sessions == Sessions::Original).then_some(lane);
         Order { ticket: self.next_ticket, due_ns, lane }
     }
@@ -304,6 +299,11 @@ impl Source for Feed<'_> {
             }
             mail.clear();
         }
+    }
+
+    /// Only what is sent again comes out of turn: what was planned follows what was planned before.
+    fn is_sooner(&self, than_ns: u64) -> bool {
+        self.retries.due_ns().is_some_and(|again_ns| again_ns < than_ns)
     }
 
     fn done(&mut self, ticket: u64, mail: &Mail, outcome: &Outcome<'_>) {
