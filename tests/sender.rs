@@ -349,6 +349,19 @@ fn targets_that_do_not_speak_are_given_up() {
     assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
 }
 
+/// A message was on its way to a connection when the target was given up.
+#[test]
+fn a_target_that_is_not_there_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for connections in [Connections::Kept(2), Connections::ByLane(9)] {
+        let mut settings = settings(Address::Unix(folder.path().join("none")), connections);
+        settings.patience = Duration::ZERO;
+        let source = Numbered::new(20).over(9).for_anyone();
+        let report = send(&settings, vec![Box::new(source)]);
+        assert!(report.error.is_some(), "{connections:?}: {report:?}");
+    }
+}
+
 #[test]
 fn what_became_of_each_message_is_told() {
     let tally = suffer(Fate::TakesOne).tally;

@@ -356,6 +356,10 @@ impl<'a> Engine<'a> {
             };
             if left.is_some() {
                 self.next = left;
+                // The target was given up over it: nothing waits any more.
+                if self.is_ended {
+                    self.end();
+                }
                 return;
             }
         }
