@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::{Sink, messages};
 use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
-use sinkd::sender::{Address, Connections, Report, Settings, Shared, run};
-use sinkd::smtp::client::{Mail, Options, Protocol};
+use sinkd::sender::{Address, Connections, Report, Settings, Shared, What, run};
+use sinkd::smtp::client::{Mail, Options, Phase, Protocol};
 
 /// So many numbered messages; `done` checks that each ends once.
 struct Numbered {
@@ -337,7 +337,7 @@ fn targets_that_do_not_speak_are_given_up() {
         let report = suffer(fate);
         assert!(report.error.is_some(), "{fate:?}: {report:?}");
         assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
-        assert!(report.tally.failures.contains_key("connection"), "{fate:?}: {report:?}");
+        assert!(report.tally.failures.contains_key(&What::Connection), "{fate:?}: {report:?}");
     }
     // Bound, so that nobody else gets the port, and not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -366,17 +366,20 @@ fn a_target_that_is_not_there_is_given_up() {
 fn what_became_of_each_message_is_told() {
     let tally = suffer(Fate::TakesOne).tally;
     assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
-    assert!(tally.deferred > 0 && tally.failures.contains_key("MAIL 421"), "{tally:?}");
+    assert!(
+        tally.deferred > 0 && tally.failures.contains_key(&What::Reply(Phase::Mail, 421)),
+        "{tally:?}"
+    );
     for fate in [Fate::Swallows, Fate::Stalls, Fate::Nonsense] {
         let tally = suffer(fate).tally;
         assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
-        assert_eq!(tally.failures["session"].count, 20, "{fate:?}: {tally:?}");
+        assert_eq!(tally.failures[&What::Session].count, 20, "{fate:?}: {tally:?}");
     }
     let tally = suffer(Fate::Babbles).tally;
-    assert!(tally.accepted > 0 && tally.failures.contains_key("session"), "{tally:?}");
+    assert!(tally.accepted > 0 && tally.failures.contains_key(&What::Session), "{tally:?}");
     let tally = suffer(Fate::Defers).tally;
     assert_eq!(tally.deferred, 20, "{tally:?}");
-    let failure = &tally.failures["end of data 451"];
+    let failure = &tally.failures[&What::Reply(Phase::Payload, 451)];
     assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
 }
 

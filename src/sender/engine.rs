@@ -17,7 +17,7 @@ use super::conn::{Conn, Over, Turn};
 use super::hands::Hands;
 use super::source::{End, Lane, Next, Order, Outcome, Source};
 use super::stream::{Address, Stream};
-use super::tally::Tally;
+use super::tally::{Tally, What};
 use crate::smtp::client::{Mail, Options, Session};
 use crate::stats::Recorder;
 
@@ -338,7 +338,7 @@ impl<'a> Engine<'a> {
     /// A connection failed before the target spoke with us.
     #[cold]
     fn failed(&mut self, why: &str) {
-        self.hands.tally.fail("connection", why.as_bytes());
+        self.hands.tally.fail(What::Connection, why.as_bytes());
         let now_ns = self.hands.now_ns;
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(BACKOFF_DOUBLINGS_MAX));
         self.failures += 1;
@@ -540,7 +540,7 @@ impl<'a> Engine<'a> {
         }
         match over {
             Over::Cleanly => {}
-            Over::Failed(why) if was_open => self.hands.tally.fail("session", why.as_bytes()),
+            Over::Failed(why) if was_open => self.hands.tally.fail(What::Session, why.as_bytes()),
             Over::Failed(why) => self.failed(&why),
         }
         self.move_queue(conn, was_open);

@@ -86,7 +86,7 @@ fn what_is_sent_again_overtakes() {
     let retry = Retry { times: 2, after: Duration::from_millis(10) };
     let (pace, sessions) = (Pace::Rate { per_s: 10.0 }, Sessions::Original);
     let (mut feed, tally) = feed(&folder, Manner { pace, sessions, retry }, None);
-    let mut give = |feed: &mut Feed<'_>| {
+    let give = |feed: &mut Feed<'_>| {
         let mut mail = Mail::default();
         let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
         (order, mail)
