@@ -5,7 +5,7 @@ use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
 use sinkd::sender::target::Target;
 
 use crate::args::Replay;
-use crate::print::rfc3339;
+use crate::print::{counted, rfc3339, seconds};
 use crate::sending::More;
 
 /// Messages of each kind that a person is shown.
@@ -56,10 +56,10 @@ impl Intent<'_> {
             format!("replay of {} to {} ({})", folder.display(), self.target, self.address),
             format!(
                 "  {about}{}, {about_recipients}{}, {}, {} then",
-                counted(survey.messages, "message"),
-                counted(survey.recipients, "recipient"),
+                counted(survey.messages, "message", "messages"),
+                counted(survey.recipients, "recipient", "recipients"),
                 Unit::Bytes.text(survey.octets as f64),
-                counted(survey.sessions, "session"),
+                counted(survey.sessions, "session", "sessions"),
             ),
         ];
         if survey.messages > 0 {
@@ -70,7 +70,7 @@ impl Intent<'_> {
         lines.push(format!("  {}{takes}", self.pace));
         lines.push(match self.sessions {
             Sessions::Original => "  over connections as they were then".to_owned(),
-            Sessions::Any => format!("  over {}", counted(self.connections as u64, "connection")),
+            Sessions::Any => format!("  over {}", counted(self.connections as u64, "connection", "connections")),
         });
         lines.extend(self.changes());
         for (count, what) in [
@@ -149,7 +149,7 @@ fn lines(tally: &Tally) -> Vec<String> {
         lines.push(format!(
             "{} tries beyond the first; after all of them {} taken",
             again,
-            counted(taken, "message")
+            counted(taken, "message", "messages")
         ));
     }
     for (kind, what) in TOLD {
@@ -199,14 +199,6 @@ fn key(kind: Kind) -> &'static str {
         Kind::Octets => "octets",
         Kind::Unwritten => "resume_not_written",
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn seconds(length: f64) -> String {
-    Unit::Microseconds.text(length * 1e6)
 }
 
 /// Milliseconds are enough for an eye.
