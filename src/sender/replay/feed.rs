@@ -24,8 +24,8 @@ const GATE_MESSAGES: usize = 16;
 const OUTCOMES_MAX: usize = 64;
 /// ...or so much time has passed, while others follow: 100 ms.
 const FLUSH_NS: u64 = 100_000_000;
-/// Messages that the disk is asked for at once, until it is asked for enough of them: to ask for all
-/// would hold up the first message for 10 ms.
+/// Messages that the disk is asked for at once, until it is asked for enough of them: to ask for
+/// all would hold up the first message for 10 ms.
 const ASKED_AT_ONCE: usize = 4;
 /// So many messages in a row without any answer, and there is no going on: a target that is dead
 /// should not cost each message its try.
