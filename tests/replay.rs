@@ -2,6 +2,8 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use common::{Sink, messages, sinkctl};
@@ -121,6 +123,63 @@ fn what_was_done_is_not_done_again() {
     assert!(errors.contains("there 'query' is ''"), "{errors}");
     assert!(sink.stop().success());
     assert_eq!(messages(there.path()).len(), 6);
+}
+
+/// A server that says 451 to so many messages, then takes all. It goes with the test.
+fn deferring(times: usize) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut messages = 0;
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            stream.write_all(b"220 hello\r\n").unwrap();
+            while let Some(Ok(line)) = lines.next() {
+                let reply = match line.as_str() {
+                    "DATA" => {
+                        stream.write_all(b"354 go on\r\n").unwrap();
+                        lines.find(|line| line.as_ref().is_ok_and(|line| line == "."));
+                        messages += 1;
+                        if messages <= times { "451 later\r\n" } else { "250 taken\r\n" }
+                    }
+                    "QUIT" => "221 bye\r\n",
+                    _ => "250 ok\r\n",
+                };
+                stream.write_all(reply.as_bytes()).unwrap();
+            }
+        }
+    });
+    address
+}
+
+#[test]
+fn the_report_counts_messages_and_not_tries() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    for subject in ["Subject: 1\r\n", "Subject: 2\r\n", "Subject: 3\r\n"] {
+        client.deliver("s@a.test", "r@b.test", subject.as_bytes());
+    }
+    assert!(sink.stop().success());
+    for (deferred, retry, code, expected) in [
+        (0, "1", 0, "3 of 3 messages taken\n"),
+        (2, "1", 0, "3 of 3 messages taken\n2 tries beyond the first of each"),
+        (1, "9", 0, "3 of 3 messages taken\n1 try beyond the first of each"),
+        (1, "0", 1, "2 of 3 messages taken; 1 deferred\n"),
+    ] {
+        let to = deferring(deferred).to_string();
+        // Over one connection: it takes one at a time.
+        let args = ["replay", "--to", &to, "--speed", "max", "--connections", "1"];
+        let args = [&args[..], &["--retry", retry, "--retry-after", "1ms"]].concat();
+        let (out, errors, got) = sinkctl(data.path(), &args);
+        // Failures stand behind the first line that counts.
+        let said = String::from_utf8(out).unwrap();
+        let kept = said.lines().filter(|line| !line.starts_with("failed"));
+        let said: String = kept.flat_map(|line| [line, "\n"]).collect();
+        assert!(got == code && said.contains(expected), "{deferred} {retry}: {said}{errors}");
+    }
 }
 
 #[track_caller]

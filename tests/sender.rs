@@ -5,14 +5,14 @@ mod common;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Sink, messages};
-use sinkd::sender::source::{Error, Lane, Next, Order, Outcome, Source};
-use sinkd::sender::{Address, Connections, Report, Settings, Shared, run};
-use sinkd::smtp::client::{Mail, Options, Protocol};
+use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
+use sinkd::sender::{Address, Connections, Report, Settings, Shared, What, run};
+use sinkd::smtp::client::{Mail, Options, Phase, Protocol};
 
 /// So many numbered messages; `done` checks that each ends once.
 struct Numbered {
@@ -182,6 +182,72 @@ fn what_is_due_leaves_one_after_the_other() {
     check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
 }
 
+/// Gives messages with these moments (ms), in this order. The one behind the first two is kept
+/// until the first is done, as what is sent again is. When `stop_at` have been done, it stops all.
+struct Late {
+    due_ms: Vec<u64>,
+    given: usize,
+    done: Arc<Mutex<Vec<(u64, End)>>>,
+    stop_at: usize,
+    shared: Arc<Shared>,
+}
+
+impl Late {
+    fn is_held(&self) -> bool {
+        self.given == 2 && self.done.lock().unwrap().is_empty()
+    }
+}
+
+impl Source for Late {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        let Some(due_ms) = self.due_ms.get(self.given) else { return Ok(Next::End) };
+        mail.from(b"", b"");
+        mail.to(b"r@example.com", b"");
+        let ticket = self.given as u64;
+        self.given += 1;
+        let lane = Some(Lane { key: ticket, is_last: true });
+        Ok(Next::Mail(Order { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
+    }
+
+    fn is_sooner(&self, than_ns: u64) -> bool {
+        let due_ms = self.due_ms.get(self.given);
+        !self.is_held() && due_ms.is_some_and(|ms| ms * 1_000_000 < than_ns)
+    }
+
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
+        let mut done = self.done.lock().unwrap();
+        done.push((ticket, outcome.end));
+        if done.len() == self.stop_at {
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An hour stands for a moment that never comes: whoever waits for it, waits for the test to fail.
+#[test]
+fn what_is_due_sooner_overtakes_what_waits() {
+    const HOUR_MS: u64 = 3_600_000;
+    for connections in [Connections::Kept(2), Connections::ByLane(9)] {
+        let (done, shared) = (Arc::default(), Arc::new(Shared::default()));
+        // Behind the one that waits for its moment: one that is due, one that is due first of
+        // those that are left, and the latest of all.
+        let due_ms = vec![0, HOUR_MS, 1, HOUR_MS / 2, 2, HOUR_MS + 1];
+        let source = Late { due_ms, given: 0, done, stop_at: 3, shared };
+        let (done, shared) = (source.done.clone(), source.shared.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(server(Fate::Defers), connections);
+        let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
+        assert_eq!((report.error, report.tally.begun, report.tally.deferred), (None, 3, 3));
+        let done = done.lock().unwrap();
+        let sent: BTreeSet<u64> = done[..3].iter().map(|(ticket, _)| *ticket).collect();
+        assert_eq!(sent, BTreeSet::from([0, 2, 4]), "{connections:?}");
+        // Whoever waited is given back, each once, and was not begun.
+        let mut rest = done[3..].to_vec();
+        rest.sort_by_key(|(ticket, _)| *ticket);
+        assert_eq!(rest, [(1, End::NotSent), (3, End::NotSent)], "{connections:?}");
+    }
+}
+
 /// What a server does when the first message of a connection has been sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
@@ -271,7 +337,7 @@ fn targets_that_do_not_speak_are_given_up() {
         let report = suffer(fate);
         assert!(report.error.is_some(), "{fate:?}: {report:?}");
         assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
-        assert!(report.tally.failures.contains_key("connection"), "{fate:?}: {report:?}");
+        assert!(report.tally.failures.contains_key(&What::Connection), "{fate:?}: {report:?}");
     }
     // Bound, so that nobody else gets the port, and not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
@@ -283,21 +349,37 @@ fn targets_that_do_not_speak_are_given_up() {
     assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
 }
 
+/// A message was on its way to a connection when the target was given up.
+#[test]
+fn a_target_that_is_not_there_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for connections in [Connections::Kept(2), Connections::ByLane(9)] {
+        let mut settings = settings(Address::Unix(folder.path().join("none")), connections);
+        settings.patience = Duration::ZERO;
+        let source = Numbered::new(20).over(9).for_anyone();
+        let report = send(&settings, vec![Box::new(source)]);
+        assert!(report.error.is_some(), "{connections:?}: {report:?}");
+    }
+}
+
 #[test]
 fn what_became_of_each_message_is_told() {
     let tally = suffer(Fate::TakesOne).tally;
     assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
-    assert!(tally.deferred > 0 && tally.failures.contains_key("MAIL 421"), "{tally:?}");
+    assert!(
+        tally.deferred > 0 && tally.failures.contains_key(&What::Reply(Phase::Mail, 421)),
+        "{tally:?}"
+    );
     for fate in [Fate::Swallows, Fate::Stalls, Fate::Nonsense] {
         let tally = suffer(fate).tally;
         assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
-        assert_eq!(tally.failures["session"].count, 20, "{fate:?}: {tally:?}");
+        assert_eq!(tally.failures[&What::Session].count, 20, "{fate:?}: {tally:?}");
     }
     let tally = suffer(Fate::Babbles).tally;
-    assert!(tally.accepted > 0 && tally.failures.contains_key("session"), "{tally:?}");
+    assert!(tally.accepted > 0 && tally.failures.contains_key(&What::Session), "{tally:?}");
     let tally = suffer(Fate::Defers).tally;
     assert_eq!(tally.deferred, 20, "{tally:?}");
-    let failure = &tally.failures["end of data 451"];
+    let failure = &tally.failures[&What::Reply(Phase::Payload, 451)];
     assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
 }
 

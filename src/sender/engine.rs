@@ -17,7 +17,7 @@ use super::conn::{Conn, Over, Turn};
 use super::hands::Hands;
 use super::source::{End, Lane, Next, Order, Outcome, Source};
 use super::stream::{Address, Stream};
-use super::tally::Tally;
+use super::tally::{Tally, What};
 use crate::smtp::client::{Mail, Options, Session};
 use crate::stats::Recorder;
 
@@ -30,6 +30,9 @@ const BACKOFF_NS: u64 = 50_000_000;
 const BACKOFF_DOUBLINGS_MAX: u32 = 6;
 /// Messages that wait for connections of their own.
 const QUEUED_MAX: usize = 4096;
+/// Messages that others overtook, which became due sooner: more than the 7 pauses between tries
+/// that a replay tells apart, as those with the same pause come in their order.
+const OVERTAKEN_MAX: usize = 16;
 const ALARM: Token = Token(usize::MAX);
 
 /// Which connections are made.
@@ -100,6 +103,8 @@ pub(super) struct Engine<'a> {
     again: Vec<usize>,
     /// Waits for its moment, or for a connection.
     next: Option<(Order, Box<Mail>)>,
+    /// Wait behind it, the soonest last.
+    overtaken: Vec<(Order, Box<Mail>)>,
     /// The source has nothing any more, or is not asked any more.
     is_ended: bool,
     error: Option<String>,
@@ -146,6 +151,7 @@ impl<'a> Engine<'a> {
             queued: 0,
             again: Vec::new(),
             next: None,
+            overtaken: Vec::new(),
             is_ended: false,
             error: None,
             failures: 0,
@@ -219,23 +225,47 @@ impl<'a> Engine<'a> {
         due_ns.into_iter().chain(retry_ns).filter(|ns| *ns > now_ns).min()
     }
 
-    /// Asks the source for a message, unless one waits already.
+    /// Asks the source for a message, unless one waits already that is due first.
     fn pull(&mut self) {
-        if self.next.is_some() || self.is_ended || self.hands.is_waiting {
+        if self.next.is_none() {
+            self.next = self.overtaken.pop();
+        }
+        if self.is_ended || self.hands.is_waiting || !self.is_source_sooner() {
             return;
         }
         match self.hands.pull() {
+            Ok((Next::Mail(order), mail)) if self.next.is_some() => self.overtake(order, mail),
             Ok((Next::Mail(order), mail)) => self.next = Some((order, mail)),
-            Ok((Next::Wait, mail)) => {
-                self.hands.is_waiting = true;
-                self.hands.keep(mail);
-            }
-            Ok((Next::End, mail)) => {
+            Ok((Next::End, mail)) if self.next.is_none() => {
                 self.hands.keep(mail);
                 self.end();
             }
+            // What it had sooner is no more: it is asked again when another one is done.
+            Ok((Next::Wait | Next::End, mail)) => {
+                self.hands.is_waiting = true;
+                self.hands.keep(mail);
+            }
             Err(error) => self.give_up(error.to_string()),
         }
+    }
+
+    /// Would a message of the source leave before the one that waits? One that is due waits for a
+    /// connection alone.
+    fn is_source_sooner(&self) -> bool {
+        let Some((order, _)) = &self.next else { return true };
+        let waits_until = order.due_ns.filter(|due_ns| *due_ns > self.hands.now_ns);
+        let has_room = self.overtaken.len() < OVERTAKEN_MAX;
+        waits_until.is_some_and(|due_ns| has_room && self.hands.source.is_sooner(due_ns))
+    }
+
+    /// Another message waits: the one that is due first of all is the next. Not always the new one:
+    /// the source may have found that it can't give what was sooner, and given what follows.
+    #[cold]
+    fn overtake(&mut self, order: Order, mail: Box<Mail>) {
+        self.overtaken.extend(self.next.take());
+        let at = self.overtaken.partition_point(|(other, _)| other.due_ns > order.due_ns);
+        self.overtaken.insert(at, (order, mail));
+        self.next = self.overtaken.pop();
     }
 
     /// The next message, if its moment has come.
@@ -248,7 +278,7 @@ impl<'a> Engine<'a> {
     /// Nothing more is begun: what is under way is finished.
     fn end(&mut self) {
         self.is_ended = true;
-        if let Some((order, mail)) = self.next.take() {
+        for (order, mail) in self.next.take().into_iter().chain(self.overtaken.drain(..)) {
             self.hands.give_back(&order, mail);
         }
         for slot in 0..self.connections.len() {
@@ -308,7 +338,7 @@ impl<'a> Engine<'a> {
     /// A connection failed before the target spoke with us.
     #[cold]
     fn failed(&mut self, why: &str) {
-        self.hands.tally.fail("connection", why.as_bytes());
+        self.hands.tally.fail(What::Connection, why.as_bytes());
         let now_ns = self.hands.now_ns;
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(BACKOFF_DOUBLINGS_MAX));
         self.failures += 1;
@@ -326,6 +356,10 @@ impl<'a> Engine<'a> {
             };
             if left.is_some() {
                 self.next = left;
+                // The target was given up over it: nothing waits any more.
+                if self.is_ended {
+                    self.end();
+                }
                 return;
             }
         }
@@ -505,7 +539,7 @@ impl<'a> Engine<'a> {
         }
         match over {
             Over::Cleanly => {}
-            Over::Failed(why) if was_open => self.hands.tally.fail("session", why.as_bytes()),
+            Over::Failed(why) if was_open => self.hands.tally.fail(What::Session, why.as_bytes()),
             Over::Failed(why) => self.failed(&why),
         }
         self.move_queue(conn, was_open);

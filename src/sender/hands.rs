@@ -1,7 +1,7 @@
 //! What happens in sessions, recorded and passed on.
 use super::clock::Clock;
 use super::source::{End, Next, Order, Outcome, Source};
-use super::tally::Tally;
+use super::tally::{Tally, What};
 use crate::smtp::client::{Done, Mail, Phase, Watch};
 use crate::stats::{Counter, Metric, Recorder};
 
@@ -135,7 +135,7 @@ impl Watch<Order> for Hands {
             self.recorder.record(metric, us);
         }
         if code >= 400 {
-            self.tally.fail(&format!("{} {code}", name_of(phase)), text);
+            self.tally.fail(What::Reply(phase, code), text);
         }
     }
 
@@ -166,19 +166,5 @@ fn metric_of(phase: Phase) -> Option<Metric> {
         Phase::Data => Some(Metric::ReplyData),
         Phase::Payload => Some(Metric::ReplyPayload),
         Phase::Reset | Phase::Quit => None,
-    }
-}
-
-/// As a person knows it.
-fn name_of(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Greeting => "greeting",
-        Phase::Hello => "EHLO",
-        Phase::Mail => "MAIL",
-        Phase::Rcpt => "RCPT",
-        Phase::Data => "DATA",
-        Phase::Payload => "end of data",
-        Phase::Reset => "RSET",
-        Phase::Quit => "QUIT",
     }
 }

@@ -29,4 +29,4 @@ pub use engine::{Connections, Settings, Shared};
 pub use mailbox::is_mailbox;
 pub use run::{Report, run};
 pub use stream::Address;
-pub use tally::{Failure, Tally};
+pub use tally::{Failure, Tally, What};

@@ -18,8 +18,8 @@ pub struct Order {
     /// The source's own name for it, given back when it is done.
     pub ticket: u64,
     /// When it leaves, ns since the start of sending, however slow the target is (open loop);
-    /// `None`: as soon as a connection has room for it (closed loop). Never falls from one order to
-    /// the next.
+    /// `None`: as soon as a connection has room for it (closed loop). Falls from one order to the
+    /// next only where [`Source::is_sooner`] said so; within a lane it never does.
     pub due_ns: Option<u64>,
     /// `None`: any connection.
     pub lane: Option<Lane>,
@@ -63,13 +63,21 @@ impl Outcome<'_> {
 /// Why a source can't go on.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Gives messages in the order in which they leave. One for each thread that sends.
+/// Gives messages in the order in which they leave, but for what becomes due before those it has
+/// given already ([`Source::is_sooner`]). One for each thread that sends.
 pub trait Source: Send {
     /// Fills `mail`, which is clear, with the next message. Called ahead of its time: at least one
     /// message waits for its moment. Must not take long.
     ///
     /// Errors: there is no going on; those under way are finished.
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
+
+    /// Would `next` give a message that is due before `than_ns`, when one that waits already is?
+    /// Then it is asked, and that message leaves first. Asked often, so it must cost next to
+    /// nothing.
+    fn is_sooner(&self, _than_ns: u64) -> bool {
+        false
+    }
 
     /// A message of `next` is done, or sending ended before it was begun ([`End::NotSent`]): told
     /// once for each.

@@ -1,12 +1,47 @@
 //! What became of everything that was sent, for reports: counts, and an example of each failure.
 use std::collections::BTreeMap;
+use std::fmt;
 
 use super::source::{End, Outcome};
+use crate::smtp::client::Phase;
 
 /// Sorts of failures that are told apart; a target that invents more of them is cut short.
 const SORTS_MAX: usize = 200;
 /// Octets of an example that are kept.
 const EXAMPLE_BYTES_MAX: usize = 200;
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum What {
+    /// What was said got a reply with this code, of 400 or more.
+    Reply(Phase, u16),
+    /// A connection could not be made, or the target never spoke with us.
+    Connection,
+    /// A connection ended before everything was said.
+    Session,
+}
+
+/// As a person knows it: `RCPT 550`, `end of data 451`, `connection`.
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (phase, code) = match self {
+            What::Reply(phase, code) => (phase, code),
+            What::Connection => return f.write_str("connection"),
+            What::Session => return f.write_str("session"),
+        };
+        let phase = match phase {
+            Phase::Greeting => "greeting",
+            Phase::Hello => "EHLO",
+            Phase::Mail => "MAIL",
+            Phase::Rcpt => "RCPT",
+            Phase::Data => "DATA",
+            Phase::Payload => "end of data",
+            Phase::Reset => "RSET",
+            Phase::Quit => "QUIT",
+        };
+        write!(f, "{phase} {code}")
+    }
+}
 
 /// A failure, how often it happened, and what was said the first time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +77,8 @@ pub struct Tally {
     pub bytes: u64,
     /// Connections that were made.
     pub connections: u64,
-    /// By what failed: `RCPT 550`, `connection`.
-    pub failures: BTreeMap<String, Failure>,
+    /// By what failed.
+    pub failures: BTreeMap<What, Failure>,
 }
 
 impl Tally {
@@ -68,9 +103,9 @@ impl Tally {
         }
     }
 
-    /// Something failed.
-    pub fn fail(&mut self, what: &str, example: &[u8]) {
-        if let Some(known) = self.failures.get_mut(what) {
+    /// Something failed. Costs a look-up; the first of a sort, a copy of the example.
+    pub fn fail(&mut self, what: What, example: &[u8]) {
+        if let Some(known) = self.failures.get_mut(&what) {
             known.count += 1;
         } else if self.failures.len() < SORTS_MAX {
             let example = &example[..example.len().min(EXAMPLE_BYTES_MAX)];
@@ -78,7 +113,7 @@ impl Tally {
                 .chars()
                 .map(|c| if c.is_control() { '?' } else { c })
                 .collect();
-            self.failures.insert(what.to_owned(), Failure { count: 1, example });
+            self.failures.insert(what, Failure { count: 1, example });
         }
     }
 
@@ -108,7 +143,7 @@ impl Tally {
         for (what, failure) in &other.failures {
             match self.failures.get_mut(what) {
                 Some(known) => known.count += failure.count,
-                None => drop(self.failures.insert(what.clone(), failure.clone())),
+                None => drop(self.failures.insert(*what, failure.clone())),
             }
         }
     }

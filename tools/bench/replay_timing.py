@@ -1,16 +1,22 @@
 #!/usr/bin/env python3
 """How closely `sinkctl replay` keeps the original timing (Python 3, standard library only).
 
-  replay_timing.py FOLDER [--count 10000] [--rate 1000] [--speed 1]     (FOLDER: sinkd and sinkctl)
+  replay_timing.py FOLDER [--count 10000] [--rate 1000] [--speed 1] [--size 2K] [--cold]
+                                                                         (FOLDER: sinkd and sinkctl)
 
 A blast at a steady rate goes into one sinkd; its mail is replayed into another one with the
 original timing. Printed: by how much later each message left than it should have, by the clocks of
-the two sinks (MAIL accepted), from the first message on. On a machine that does nothing else.
+the two sinks (MAIL accepted), from the first message on; and replay's own `late`. On a machine that
+does nothing else.
+
+--cold: before the replay, what was stored is put out of memory (and looked at with fincore, if that
+is there); the other sink stores in /dev/shm, so that the disk has nothing else to do.
 """
 import argparse
 import json
 import os
 import re
+import shutil
 import statistics
 import subprocess
 import tempfile
@@ -51,22 +57,46 @@ class Sink:
         self.process.wait(60)
 
 
+def evict(folder):
+    """Puts the segments of a data folder out of the page cache; says how much of them stayed."""
+    os.sync()
+    files = [os.path.join(folder, "segments", name)
+             for name in os.listdir(os.path.join(folder, "segments")) if name.endswith(".seg")]
+    for file in files:
+        descriptor = os.open(file, os.O_RDONLY)
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        os.close(descriptor)
+    if shutil.which("fincore"):
+        rows = subprocess.run(["fincore", "-b", "-n", "-r", "-o", "RES,SIZE", *files], check=True,
+                              stdout=subprocess.PIPE, text=True).stdout.split("\n")
+        sums = [sum(int(row.split()[at]) for row in rows if row) for at in (0, 1)]
+        print(f"in memory before the replay: {sums[0] >> 10} KiB of {sums[1] >> 20} MiB")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("programs")
     parser.add_argument("--count", type=int, default=10000)
     parser.add_argument("--rate", type=float, default=1000)
     parser.add_argument("--speed", type=float, default=1)
+    parser.add_argument("--size", default="2K")
+    parser.add_argument("--cold", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="sinkd-timing-") as folder:
-        sinks = [Sink(options.programs, os.path.join(folder, name)) for name in ("then", "now")]
+    place = "/dev/shm" if options.cold and os.path.isdir("/dev/shm") else None
+    with (tempfile.TemporaryDirectory(prefix="sinkd-timing-") as here,
+          tempfile.TemporaryDirectory(prefix="sinkd-timing-", dir=place) as there):
+        sinks = [Sink(options.programs, os.path.join(folder, "data")) for folder in (here, there)]
         then, now = sinks
         try:
             then.ctl("blast", "--to", then.address, "--count", str(options.count), "--rate",
-                     str(options.rate), "--connections", "20", "--json")
-            then.ctl("replay", "--to", now.address, "--speed", str(options.speed), "--yes",
-                     "--json")
-            a, b = then.left(), now.left()
+                     str(options.rate), "--connections", "20", "--size", options.size, "--json")
+            a = then.left()
+            if options.cold:
+                then.stop()  # What it has mapped stays in memory.
+                evict(then.data)
+            said = json.loads(then.ctl("replay", "--to", now.address, "--speed",
+                                       str(options.speed), "--yes", "--json"))
+            b = now.left()
         finally:
             for sink in sinks:
                 sink.stop()
@@ -83,6 +113,10 @@ def main():
         values = sorted(values)
         print(f"{name:28} p50 {at(values, .5):.0f}  p90 {at(values, .9):.0f}  "
               f"p99 {at(values, .99):.0f}  max {values[-1]:.0f}")
+    late = said["stats"]["metrics"]["late_us"]
+    print(f"{'late, says replay':28} p50 {late['p50']}  p90 {late['p90']}  p99 {late['p99']}  "
+          f"max {late['max']}  mean {late['mean']:.0f}; longest round "
+          f"{said['stats']['loops']['longest_round_us']}")
 
 
 if __name__ == "__main__":

@@ -269,7 +269,7 @@ fn reverse_path(text: &str) -> Result<String, String> {
 }
 
 /// Or an address literal (RFC 5321 4.1.2).
-fn domain(text: &str) -> Result<String, String> {
+pub fn domain(text: &str) -> Result<String, String> {
     let is_good = sinkd::sender::is_mailbox(format!("x@{text}").as_bytes());
     is_good.then(|| text.to_owned()).ok_or_else(|| format!("'{text}' is no domain"))
 }

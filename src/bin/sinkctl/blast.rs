@@ -48,7 +48,8 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
     let source = |_| Box::new(plan.source()) as Box<dyn Source>;
     let sources = (0..threads).map(source).collect();
-    let (report, _) = sending::send(&settings, sources, &records, total(blast))?;
+    let total = total(blast);
+    let (report, _) = sending::send(&settings, sources, &records, total, sending::ended)?;
     let finding =
         sending::say(&report, &records, &format!("blast to {target}"), &blast.wanted, out)?;
     say_missing(&plan);

@@ -140,7 +140,8 @@ fn send(
     let plan = plan(load)?;
     let sources = (0..threads).map(|_| Box::new(plan.source()) as Box<dyn Source>);
     let records = Records::new(None)?;
-    let (report, _) = sending::send(&settings, sources.collect(), &records, None)?;
+    let sources = sources.collect();
+    let (report, _) = sending::send(&settings, sources, &records, None, sending::ended)?;
     let mut history = History::default();
     history.read(records.path(), 0..u64::MAX)?;
     Ok((report, Summary::of(&history)))

@@ -1,7 +1,8 @@
-//! How messages look: one line for a person, one JSON object for a program.
+//! How messages look, one line for a person, one JSON object for a program; and how numbers do.
 use jiff::Timestamp;
 use serde::Serialize;
 use sinkd::log::{Facts, Slot, StorageMode};
+use sinkd::plot::Unit;
 use sinkd::smtp::envelope;
 
 /// A message in `--json`. Keys keep their meaning.
@@ -107,6 +108,16 @@ fn flags(facts: &Facts, reply_unsent: bool) -> Vec<&'static str> {
         flags.push("reply-not-sent");
     }
     flags
+}
+
+/// A count and what is counted: "1,234 messages".
+pub fn counted(n: u64, one: &str, many: &str) -> String {
+    format!("{} {}", Unit::Number.text(n as f64), if n == 1 { one } else { many })
+}
+
+/// Seconds as text, in the unit that fits: "12.3 ms".
+pub fn seconds(length: f64) -> String {
+    Unit::Microseconds.text(length * 1e6)
 }
 
 /// RFC 3339 in UTC with all nine digits.

@@ -77,7 +77,9 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let settings = settings(replay, address, connections);
     let records = Records::new(replay.wanted.records.as_deref())?;
     let (report, shared) =
-        sending::send(&settings, vec![Box::new(feed)], &records, Some(survey.messages))?;
+        sending::send(&settings, vec![Box::new(feed)], &records, Some(survey.messages), |_| {
+            tally.ended() - tally.passed_over()
+        })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
     let is_all = tell(replay, &Sent { report, records, is_stopped }, &tally, out)?;
     Ok(if is_all { finding } else { Finding::DoesNotHold })

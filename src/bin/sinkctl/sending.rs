@@ -18,7 +18,7 @@ use crate::progress::{Interruptible, watched};
 
 mod said;
 
-pub use said::{More, Wanted, say, say_with};
+pub use said::{Messages, More, Wanted, say, say_with};
 
 /// Connections in the making at once: a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;
@@ -69,23 +69,29 @@ impl Records {
 }
 
 /// Sends, shows how far it is, and ends early when it is told to. `total`: messages, where that is
-/// known.
+/// known; `done`: how many of them there will be no more to do about, such as [`ended`].
 pub fn send(
     settings: &Settings,
     sources: Vec<Box<dyn Source>>,
     records: &Records,
     total: Option<u64>,
+    done: impl Fn(&Shared) -> u64,
 ) -> anyhow::Result<(Report, Arc<Shared>)> {
     let shared = Arc::new(Shared::default());
     // The first one lets what is under way be finished.
     let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];
     let mut progress = Progress::new(records.path(), total);
     let report = watched(
-        || progress.look(&shared),
+        || progress.look(&shared, done(&shared)),
         || sinkd::sender::run(settings, sources, records.path(), &shared),
     );
     drop((progress, signals));
     Ok((report.context("sending could not begin")?, shared))
+}
+
+/// Messages done, each try one.
+pub fn ended(shared: &Shared) -> u64 {
+    shared.done.load(Ordering::Relaxed)
 }
 
 /// A line for whoever watches: messages, their rate and percentiles of the last second.
@@ -115,11 +121,11 @@ impl Progress {
         Progress { bar, follower, seen: 0 }
     }
 
-    fn look(&mut self, shared: &Shared) {
+    fn look(&mut self, shared: &Shared, done: u64) {
         if self.bar.is_hidden() {
             return;
         }
-        self.bar.set_position(shared.done.load(Ordering::Relaxed));
+        self.bar.set_position(done);
         // Only what a person sees depends on it.
         let Ok(news) = self.follower.look(self.seen) else { return };
         let Some((second, counters)) = news.seconds.last_key_value() else { return };

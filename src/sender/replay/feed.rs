@@ -9,6 +9,7 @@ use super::pace::{Moments, Pace};
 use super::plan::{Departure, Plan};
 use super::resume::{Before, Remaining, Resume, ResumeError};
 use super::retry::{Again, Retries, Retry};
+use super::soon::Soon;
 use super::tally::{Kind, Tally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
@@ -23,6 +24,9 @@ const GATE_MESSAGES: usize = 16;
 const OUTCOMES_MAX: usize = 64;
 /// ...or so much time has passed, while others follow: 100 ms.
 const FLUSH_NS: u64 = 100_000_000;
+/// Messages that the disk is asked for at once, until it is asked for enough of them: to ask for
+/// all would hold up the first message for 10 ms.
+const ASKED_AT_ONCE: usize = 4;
 /// So many messages in a row without any answer, and there is no going on: a target that is dead
 /// should not cost each message its try.
 const UNANSWERED_MAX: u32 = 100;
@@ -58,13 +62,12 @@ pub struct Feed<'a> {
     content: Content<'a>,
     manner: Manner,
     moments: Moments,
+    soon: Soon,
     /// Planned, told to the resume file, and not given yet.
     gate: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
     under_way: HashMap<u64, UnderWay>,
     next_ticket: u64,
-    /// No order may be due before the one before it.
-    last_due_ns: u64,
     /// The last moment that was heard of.
     now_ns: u64,
     books: Books,
@@ -121,11 +124,11 @@ impl<'a> Feed<'a> {
             content,
             manner,
             moments: Moments::new(manner.pace),
+            soon: Soon::default(),
             gate: VecDeque::new(),
             retries: Retries::new(manner.retry),
             under_way: HashMap::new(),
             next_ticket: 0,
-            last_due_ns: 0,
             now_ns: 0,
             books,
             tally,
@@ -140,14 +143,27 @@ impl<'a> Feed<'a> {
             return Ok(());
         }
         let at_once = if self.books.resume.is_some() { GATE_MESSAGES } else { 1 };
-        let (books, tally) = (&self.books, &self.tally);
         while self.gate.len() < at_once {
-            let Some(departure) = self.plan.next(|slot| books.is_wanted(slot, tally)) else {
-                break;
-            };
+            self.look_ahead();
+            let Some(departure) = self.soon.pop() else { break };
             self.gate.push_back((self.moments.next(departure.left_ns), departure));
         }
         self.books.given(self.gate.iter().map(|(_, departure)| departure.slot.id))
+    }
+
+    /// Has the disk bring what leaves soon, so that nobody waits for it when it leaves.
+    fn look_ahead(&mut self) {
+        let (books, tally) = (&self.books, &self.tally);
+        for _ in 0..ASKED_AT_ONCE {
+            if self.soon.is_full() {
+                return;
+            }
+            let Some(departure) = self.plan.next(|slot| books.is_wanted(slot, tally)) else {
+                return;
+            };
+            self.content.will_need(&departure.slot);
+            self.soon.push(departure);
+        }
     }
 
     /// What leaves next.
@@ -171,8 +187,6 @@ impl<'a> Feed<'a> {
 
     fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> Order {
         self.next_ticket += 1;
-        let due_ns = due_ns.map(|due_ns| due_ns.max(self.last_due_ns));
-        self.last_due_ns = due_ns.unwrap_or(self.last_due_ns);
         let lane = (self.manner.sessions == Sessions::Original).then_some(lane);
         Order { ticket: self.next_ticket, due_ns, lane }
     }
@@ -304,6 +318,11 @@ impl Source for Feed<'_> {
             }
             mail.clear();
         }
+    }
+
+    /// Only what is sent again comes out of turn: what was planned follows what was planned before.
+    fn is_sooner(&self, than_ns: u64) -> bool {
+        self.retries.due_ns().is_some_and(|again_ns| again_ns < than_ns)
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {

@@ -76,6 +76,48 @@ fn messages_have_their_moments_and_lanes() {
     assert!(tally.is_all_accepted());
 }
 
+/// What is to be sent again leaves before what was asked for earlier and is due later; its lane is
+/// its own.
+#[test]
+fn what_is_sent_again_overtakes() {
+    let path = tempfile::tempdir().unwrap();
+    let folder = data(path.path(), 3);
+    let ms = 1_000_000;
+    let retry = Retry { times: 2, after: Duration::from_millis(10) };
+    let (pace, sessions) = (Pace::Rate { per_s: 10.0 }, Sessions::Original);
+    let (mut feed, tally) = feed(&folder, Manner { pace, sessions, retry }, None);
+    let give = |feed: &mut Feed<'_>| {
+        let mut mail = Mail::default();
+        let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
+        (order, mail)
+    };
+    let answer = |feed: &mut Feed<'_>, (order, mail): &(Order, Mail), code, at_ns| {
+        let codes = vec![code; mail.recipients().len()];
+        feed.done(order.ticket, &Outcome { end: End::Answered, codes: &codes, at_ns });
+    };
+    let (first, second) = (give(&mut feed), give(&mut feed));
+    assert_eq!((first.0.due_ns, second.0.due_ns), (Some(0), Some(100 * ms)));
+    assert!(!feed.is_sooner(100 * ms)); // nothing has come back yet
+    answer(&mut feed, &first, 451, 3 * ms);
+    assert!(feed.is_sooner(100 * ms) && !feed.is_sooner(13 * ms));
+    let again = give(&mut feed);
+    assert_eq!((again.0.due_ns, subject(&again.1)), (Some(13 * ms), "0".into()));
+    let lanes = [&first, &second, &again].map(|(order, _)| order.lane.unwrap());
+    assert!(lanes[2].is_last && lanes[..2].iter().all(|lane| lane.key != lanes[2].key));
+    answer(&mut feed, &again, 451, 15 * ms);
+    let again = give(&mut feed);
+    assert_eq!(again.0.due_ns, Some(35 * ms)); // twice as long
+    for message in [again, second] {
+        answer(&mut feed, &message, 250, 120 * ms);
+    }
+    assert!(!feed.is_sooner(u64::MAX));
+    let third = give(&mut feed);
+    assert_eq!((third.0.due_ns, subject(&third.1)), (Some(200 * ms), "2".into()));
+    answer(&mut feed, &third, 250, 200 * ms);
+    assert_eq!(feed.next(&mut Mail::default()).unwrap(), Next::End);
+    assert_eq!((tally.count(Kind::Accepted), tally.count(Kind::Again)), (3, 2));
+}
+
 /// What each recipient of the only message is answered, try by try; how it is counted.
 #[track_caller]
 fn check(tries: &[(End, &[u16])], expected: &[(Kind, u64)]) {

@@ -10,6 +10,7 @@ use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
 
+use crate::args::domain;
 use crate::sending::Wanted;
 
 const MESSAGES: &str = "What is sent";
@@ -182,12 +183,6 @@ fn connections(text: &str) -> Result<usize, String> {
 fn depth(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| (1..=1000).contains(n));
     number.ok_or_else(|| format!("expected 1 to 1000; found '{text}'"))
-}
-
-/// Or an address literal (RFC 5321 4.1.2).
-fn domain(text: &str) -> Result<String, String> {
-    let is_good = sinkd::sender::blast::list::is_mailbox(&format!("x@{text}"));
-    is_good.then(|| text.to_owned()).ok_or_else(|| format!("'{text}' is no domain"))
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
 use sinkd::sender::target::Target;
 
 use crate::args::Replay;
-use crate::print::rfc3339;
-use crate::sending::More;
+use crate::print::{counted, rfc3339, seconds};
+use crate::sending::{Messages, More};
 
 /// Messages of each kind that a person is shown.
 const EXAMPLES_MAX: usize = 5;
@@ -56,10 +56,10 @@ impl Intent<'_> {
             format!("replay of {} to {} ({})", folder.display(), self.target, self.address),
             format!(
                 "  {about}{}, {about_recipients}{}, {}, {} then",
-                counted(survey.messages, "message"),
-                counted(survey.recipients, "recipient"),
+                counted(survey.messages, "message", "messages"),
+                counted(survey.recipients, "recipient", "recipients"),
                 Unit::Bytes.text(survey.octets as f64),
-                counted(survey.sessions, "session"),
+                counted(survey.sessions, "session", "sessions"),
             ),
         ];
         if survey.messages > 0 {
@@ -70,7 +70,9 @@ impl Intent<'_> {
         lines.push(format!("  {}{takes}", self.pace));
         lines.push(match self.sessions {
             Sessions::Original => "  over connections as they were then".to_owned(),
-            Sessions::Any => format!("  over {}", counted(self.connections as u64, "connection")),
+            Sessions::Any => {
+                format!("  over {}", counted(self.connections as u64, "connection", "connections"))
+            }
         });
         lines.extend(self.changes());
         for (count, what) in [
@@ -136,8 +138,22 @@ pub fn more(tally: &Tally) -> More {
         keys.insert(key.to_owned(), tally.told(kind).into());
     }
     More {
+        messages: Some(messages(tally)),
         lines: lines(tally),
         keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
+    }
+}
+
+/// Each once, by what its last try came to.
+fn messages(tally: &Tally) -> Messages {
+    Messages {
+        begun: tally.count(Kind::Given),
+        accepted: tally.count(Kind::Accepted),
+        partly: tally.count(Kind::PartlyRefused),
+        deferred: tally.count(Kind::Deferred),
+        rejected: tally.count(Kind::Refused),
+        not_sent: tally.count(Kind::NotSent),
+        unknown: tally.count(Kind::Unknown),
     }
 }
 
@@ -145,12 +161,7 @@ fn lines(tally: &Tally) -> Vec<String> {
     let mut lines = Vec::new();
     let again = tally.count(Kind::Again);
     if again > 0 {
-        let taken = tally.count(Kind::Accepted) + tally.count(Kind::PartlyRefused);
-        lines.push(format!(
-            "{} tries beyond the first; after all of them {} taken",
-            again,
-            counted(taken, "message")
-        ));
+        lines.push(format!("{} beyond the first of each", counted(again, "try", "tries")));
     }
     for (kind, what) in TOLD {
         let count = tally.count(*kind);
@@ -199,14 +210,6 @@ fn key(kind: Kind) -> &'static str {
         Kind::Octets => "octets",
         Kind::Unwritten => "resume_not_written",
     }
-}
-
-fn counted(count: u64, what: &str) -> String {
-    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
-}
-
-fn seconds(length: f64) -> String {
-    Unit::Microseconds.text(length * 1e6)
 }
 
 /// Milliseconds are enough for an eye.

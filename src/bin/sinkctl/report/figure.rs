@@ -77,16 +77,6 @@ pub fn name(metric: Metric) -> String {
     }
 }
 
-/// A count and what is counted.
-pub fn counted(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", Unit::Number.text(n as f64), if n == 1 { one } else { many })
-}
-
-/// Seconds as text.
-pub fn seconds(length: f64) -> String {
-    Unit::Microseconds.text(length * 1e6)
-}
-
 /// A Unix time, s, as exact as a span of so many seconds needs it (UTC).
 pub fn moment(unix_s: f64, length: f64) -> String {
     strftime(unix_s, if length < 300.0 { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" })

@@ -4,8 +4,9 @@ use sinkd::plot::{Axis, Heat, Hint, Lines, Scale, Series, Unit};
 use sinkd::stats::{Counter, Metric};
 
 use super::buckets::{Buckets, Point};
-use super::figure::{Figure, Width, Words, counted, date, moment, seconds};
+use super::figure::{Figure, Width, Words, date, moment};
 use super::gather::{Column, Run};
+use crate::print::{counted, seconds};
 
 /// Points of a line at most.
 const POINTS_MAX: u64 = 500;

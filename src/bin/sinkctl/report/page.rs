@@ -3,11 +3,11 @@ use std::fmt::Write;
 
 use sinkd::plot::{CSS, Unit, escape};
 
-use super::figure::{Figure, Width, counted, seconds};
+use super::figure::{Figure, Width};
 use super::gather::Run;
 use super::verdict::{Verdict, verdict};
 use super::{Part, tables};
-use crate::print::rfc3339;
+use crate::print::{counted, rfc3339, seconds};
 
 /// What the page has besides its plots.
 const PAGE_CSS: &str = r#"

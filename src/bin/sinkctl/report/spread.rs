@@ -3,8 +3,9 @@ use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Bar, Bars, Lines, Scale, Series, Unit};
 use sinkd::stats::Metric;
 
-use super::figure::{Figure, Width, Words, counted, name, unit};
+use super::figure::{Figure, Width, Words, name, unit};
 use super::gather::Run;
+use crate::print::counted;
 
 /// Bars of a plot at most.
 const BARS_MAX: f64 = 40.0;

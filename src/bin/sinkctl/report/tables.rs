@@ -4,8 +4,9 @@ use std::fmt::Write;
 use sinkd::plot::{Unit, escape};
 use sinkd::stats::{Counter, Metric, Percentiles};
 
-use super::figure::{counted, name, unit};
+use super::figure::{name, unit};
 use super::gather::Run;
+use crate::print::counted;
 
 /// A mark, a name and a class of the style sheet for replies of a first digit: no colour alone
 /// tells them apart.

@@ -31,7 +31,7 @@ pub struct Wanted {
     pub records: Option<PathBuf>,
 }
 
-/// In `--json`. Keys keep their meaning.
+/// In `--json`. Keys keep their meaning: to a sender each try is another message.
 #[derive(Serialize)]
 struct Object<'a> {
     begun: u64,
@@ -57,15 +57,36 @@ struct Object<'a> {
 /// What one command has to say beside the others.
 #[derive(Debug, Default)]
 pub struct More {
+    /// Instead of what the sender counted, to whom each try is another message.
+    pub messages: Option<Messages>,
     /// For a person.
     pub lines: Vec<String>,
     /// Keys of the object for a program.
     pub keys: serde_json::Map<String, serde_json::Value>,
 }
 
+/// What became of messages.
+#[derive(Debug)]
+pub struct Messages {
+    pub begun: u64,
+    pub accepted: u64,
+    pub partly: u64,
+    pub deferred: u64,
+    pub rejected: u64,
+    pub not_sent: u64,
+    pub unknown: u64,
+}
+
+impl From<&Tally> for Messages {
+    fn from(tally: &Tally) -> Messages {
+        let Tally { begun, accepted, partly, deferred, rejected, not_sent, unknown, .. } = *tally;
+        Messages { begun, accepted, partly, deferred, rejected, not_sent, unknown }
+    }
+}
+
 #[derive(Serialize)]
 struct Failed<'a> {
-    what: &'a str,
+    what: String,
     count: u64,
     example: &'a str,
 }
@@ -103,7 +124,7 @@ pub fn say_with(
     if wanted.json {
         writeln!(out, "{}", serde_json::to_string(&object(report, records, more)?)?)?;
     } else {
-        print(report, title, out)?;
+        print(report, title, more, out)?;
         more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
         if report.tally.taken() > 0 {
             crate::stats::print_all(records.path(), out)?;
@@ -134,24 +155,26 @@ fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::
         seconds: report.seconds,
         error: report.error.as_deref(),
         failures: failures
-            .map(|(what, f)| Failed { what, count: f.count, example: &f.example })
+            .map(|(what, f)| Failed { what: what.to_string(), count: f.count, example: &f.example })
             .collect(),
         stats: crate::stats::json_of(records.path())?,
         more: &more.keys,
     })
 }
 
-fn print(report: &Report, title: &str, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &Report, title: &str, more: &More, out: &mut Out) -> anyhow::Result<()> {
     let tally = &report.tally;
     writeln!(out, "{title}, {:.1} s, {} connections", report.seconds, tally.connections)?;
+    let counted = Messages::from(tally);
+    let messages = more.messages.as_ref().unwrap_or(&counted);
     let others = [
-        ("taken for some recipients only", tally.partly),
-        ("deferred", tally.deferred),
-        ("rejected", tally.rejected),
-        ("not sent", tally.not_sent),
-        ("sent whole, but not answered: they may be there", tally.unknown),
+        ("taken for some recipients only", messages.partly),
+        ("deferred", messages.deferred),
+        ("rejected", messages.rejected),
+        ("not sent", messages.not_sent),
+        ("sent whole, but not answered: they may be there", messages.unknown),
     ];
-    write!(out, "{} of {} messages taken", tally.accepted, tally.begun)?;
+    write!(out, "{} of {} messages taken", messages.accepted, messages.begun)?;
     for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
         write!(out, "; {n} {what}")?;
     }
