@@ -27,8 +27,14 @@ use sinkd::smtp::testkit::{Driver, small_limits};
 
 fn options_of(text: &str) -> Options {
     let name = "client.example".into();
-    let mut options =
-        Options { protocol: Protocol::Smtp, name, pipelining: false, chunking: false, depth: 1 };
+    let mut options = Options {
+        protocol: Protocol::Smtp,
+        name,
+        pipelining: false,
+        chunking: false,
+        depth: 1,
+        joined_bytes_max: 0,
+    };
     for word in text.split_whitespace() {
         match word {
             "lmtp" => options.protocol = Protocol::Lmtp,
@@ -139,10 +145,7 @@ type Message = (usize, Vec<u8>, bool);
 fn message() -> impl Strategy<Value = Message> {
     let piece =
         prop::sample::select(vec!["", ".", "a", "..", "\r\n", "\r\n.", "\n", "é", "xy\r\n"]);
-    let pieces = prop::collection::vec(piece, 0..40);
-    // What is written with its commands, and what is not.
-    let times = prop_oneof![3 => Just(1usize), 1 => 60..200usize];
-    let content = (pieces, times).prop_map(|(pieces, times)| pieces.concat().repeat(times));
+    let content = prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat());
     (1..6usize, content.prop_map(String::into_bytes), any::<bool>())
 }
 
@@ -196,11 +199,12 @@ proptest! {
         cuts in prop::collection::vec(1..200usize, 1..10),
         (is_lmtp, pipelining, chunking) in any::<(bool, bool, bool)>(),
         depth in 1..5usize,
+        joined_bytes_max in prop::sample::select(vec![0, 20, 4096]),
         limits in prop_oneof![Just(Limits::default()), (0..4u8).prop_map(small_limits)],
     ) {
         let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         let name = "client.example".into();
-        let options = Options { protocol, name, pipelining, chunking, depth };
+        let options = Options { protocol, name, pipelining, chunking, depth, joined_bytes_max };
         let (ended, contents, paths, is_whole) =
             talk(options.clone(), limits.clone(), &messages, &cuts);
         let mut stored = contents.iter().zip(&paths);

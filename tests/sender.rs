@@ -90,7 +90,14 @@ impl Drop for Numbered {
 
 fn options() -> Options {
     let name = "client.example".into();
-    Options { protocol: Protocol::Smtp, name, pipelining: true, chunking: true, depth: 4 }
+    Options {
+        protocol: Protocol::Smtp,
+        name,
+        pipelining: true,
+        chunking: true,
+        depth: 4,
+        joined_bytes_max: 0,
+    }
 }
 
 fn settings(address: Address, connections: Connections) -> Settings {

@@ -17,7 +17,7 @@ use sinkd::sender::blast::{self, Arrivals, Content, Plan};
 use sinkd::sender::source::Source;
 use sinkd::sender::target::{Target, connectable};
 use sinkd::sender::{Connections, Settings};
-use sinkd::smtp::client::{Mail, Options};
+use sinkd::smtp::client::{JOINED_BYTES_MAX, Mail, Options};
 
 pub use options::Blast;
 
@@ -168,6 +168,7 @@ fn settings(
         pipelining: !dialogue.no_pipelining,
         chunking: !dialogue.no_chunking,
         depth: dialogue.depth,
+        joined_bytes_max: JOINED_BYTES_MAX,
     };
     Ok(Settings {
         address,

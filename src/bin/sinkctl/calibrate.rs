@@ -14,7 +14,7 @@ use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Content, Plan};
 use sinkd::sender::source::Source;
 use sinkd::sender::{Address, Connections, Settings};
-use sinkd::smtp::client::{Options, Protocol};
+use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
 
 use crate::args::Calibrate;
@@ -128,6 +128,7 @@ fn send(
             pipelining: load.depth > 1,
             chunking: load.is_chunked,
             depth: load.depth,
+            joined_bytes_max: JOINED_BYTES_MAX,
         },
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,

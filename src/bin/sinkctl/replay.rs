@@ -206,6 +206,7 @@ fn settings(replay: &Replay, address: Address, connections: sender::Connections)
         pipelining: true,
         chunking: replay.chunking,
         depth: 1,
+        joined_bytes_max: 0,
     };
     Settings {
         address,

@@ -41,7 +41,7 @@ pub struct Mail {
     recipients: Vec<Recipient>,
     /// What is this message's own, and comes first.
     pub head: Vec<u8>,
-    /// What it shares with others, or lies elsewhere: never copied.
+    /// What it shares with others, or lies elsewhere.
     pub body: Bytes,
     /// Of both together.
     pub form: Form,

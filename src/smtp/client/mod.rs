@@ -18,4 +18,4 @@ pub use super::limits::Protocol;
 pub use announced::Announced;
 pub use mail::{Form, Mail};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};
-pub use session::{Done, End, Fault, Options, Phase, Session, Watch};
+pub use session::{Done, End, Fault, JOINED_BYTES_MAX, Options, Phase, Session, Watch};

@@ -4,10 +4,6 @@ use std::io::IoSlice;
 
 use super::mail::Mail;
 
-/// Content of so few octets is written with its commands, as one piece: copied twice it costs less
-/// than a piece of its own (docs/performance.md).
-const COPIED_BYTES_MAX: u64 = 4096;
-
 #[derive(Debug)]
 enum Piece {
     /// The next so many octets of `text`.
@@ -61,10 +57,15 @@ impl Outbox {
         self.compose(|text| text.extend_from_slice(octets));
     }
 
-    /// Appends the content of `mail`. `spent` gets it back if it was copied; else that of `wrote`
-    /// does.
-    pub fn content(&mut self, mail: Box<Mail>, spent: impl FnOnce(Box<Mail>)) {
-        if mail.wire_bytes() <= COPIED_BYTES_MAX {
+    /// Appends the content of `mail`, and copies at most `joined_bytes_max` octets. `spent` gets the
+    /// mail back at once if it was copied; else that of `wrote` does.
+    pub fn content(
+        &mut self,
+        mail: Box<Mail>,
+        joined_bytes_max: u64,
+        spent: impl FnOnce(Box<Mail>),
+    ) {
+        if mail.wire_bytes() <= joined_bytes_max {
             self.compose(|text| {
                 text.extend_from_slice(&mail.head);
                 text.extend_from_slice(&mail.body);
@@ -190,13 +191,13 @@ mod tests {
 
     #[test]
     fn everything_comes_out_in_order_and_every_mail_back() {
-        let copied = COPIED_BYTES_MAX as usize;
+        let copied = 4096;
         let sizes = [0, 1, copied, copied + 1, copied + 2, 5, 3 * copied];
         for cut in [1, 7, copied, copied + 9, usize::MAX] {
             let (mut outbox, mut spent, mut expected) = (Outbox::default(), 0, Vec::new());
             for size in sizes {
                 outbox.text(b"command\r\n");
-                outbox.content(mail(size), |_| spent += 1);
+                outbox.content(mail(size), copied as u64, |_| spent += 1);
                 expected.extend_from_slice(b"command\r\n");
                 expected.extend_from_slice(&mail(size).head);
                 expected.extend_from_slice(&mail(size).body);

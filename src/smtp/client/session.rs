@@ -36,7 +36,14 @@ pub struct Options {
     pub chunking: bool,
     /// Messages that may be under way at once, where commands are pipelined; at least 1.
     pub depth: usize,
+    /// Content of at most so many octets is copied beside its commands, and written with them as
+    /// one piece: see [`JOINED_BYTES_MAX`]. 0: content is written from where it lies.
+    pub joined_bytes_max: u64,
 }
+
+/// Up to here it costs less to copy content twice than to write it as a piece of its own
+/// (docs/performance.md).
+pub const JOINED_BYTES_MAX: u64 = 4096;
 
 /// What a reply answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -570,7 +577,8 @@ impl<T: Copy> Session<T> {
         if transaction.accepted > 0
             && let Some(mail) = transaction.mail.take()
         {
-            self.outbox.content(mail, |mail| watch.spent(mail));
+            let spent = |mail| watch.spent(mail);
+            self.outbox.content(mail, self.options.joined_bytes_max, spent);
         }
         self.outbox.text(b".\r\n");
         transaction.pending += 1;
@@ -611,7 +619,8 @@ impl<T: Copy> Session<T> {
                 self.outbox.text(b"RSET\r\n");
                 Some(Phase::Reset)
             } else {
-                transaction.write(&self.announced, &mut self.outbox, |mail| watch.spent(mail))
+                let spent = |mail| watch.spent(mail);
+                transaction.write(&self.announced, &self.options, &mut self.outbox, spent)
             };
             let Some(phase) = phase else { return };
             self.expect(phase);
@@ -634,6 +643,7 @@ impl<T> Transaction<T> {
     fn write(
         &mut self,
         announced: &Announced,
+        options: &Options,
         outbox: &mut Outbox,
         spent: impl FnOnce(Box<Mail>),
     ) -> Option<Phase> {
@@ -657,7 +667,7 @@ impl<T> Transaction<T> {
             }
             Todo::Data => {
                 outbox.compose(|out| write_bdat(out, mail.wire_bytes()));
-                outbox.content(self.mail.take()?, spent);
+                outbox.content(self.mail.take()?, options.joined_bytes_max, spent);
                 self.todo = Todo::Nothing;
                 self.end_of_data = Some(outbox.queued());
                 Phase::Payload
