@@ -2,7 +2,11 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
 
 use common::{Sink, messages, sinkctl};
 use sinkd::smtp::data::unstuff;
@@ -97,7 +101,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
             format!("sinkctl: {template}:3:6: no placeholder 'nam'"),
         ),
         ("--size 100".into(), "sinkctl: a size of 100 is too small: with these".into()),
-        ("--rate 0".into(), "sinkctl: expected a rate above 0".into()),
+        ("--rate 0".into(), "error: invalid value '0' for '--rate <N>': expected messages".into()),
         ("--from x".into(), "sinkctl: expected an address".into()),
         ("--rcpts 3 --recipient-count 2".into(), "sinkctl: 3 recipients per message, and".into()),
         ("--attach /nowhere".into(), "sinkctl: /nowhere: No such file".into()),
@@ -108,4 +112,98 @@ fn bad_input_is_refused_before_anything_is_sent() {
         assert_eq!((code, out.len()), (2, 0), "{rest}: {errors}");
         assert!(errors.starts_with(&expected), "{rest}: {errors}");
     }
+}
+
+/// A server that answers MAIL so, and tells when it has.
+fn server(to_mail: &'static str) -> (SocketAddr, Receiver<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (told, answered) = channel();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            stream.write_all(b"220 hello\r\n").unwrap();
+            let mut lines =
+                BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            while let Some(line) = lines.next() {
+                let reply = match line.split([' ', ':']).next() {
+                    Some("MAIL") => to_mail,
+                    Some("DATA") => "354 go on\r\n",
+                    _ => "250 ok\r\n",
+                };
+                let _ = stream.write_all(reply.as_bytes());
+                if reply.starts_with("354") {
+                    let _ = lines.find(|line| line == ".");
+                    let _ = stream.write_all(b"250 ok\r\n");
+                }
+                if line.starts_with("MAIL") {
+                    let _ = told.send(());
+                }
+            }
+        }
+    });
+    (address, answered)
+}
+
+fn blast(to: SocketAddr, rest: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkctl"));
+    command.args(["blast", "--to", &to.to_string(), "--connections", "1"]).args(words(rest));
+    command
+}
+
+#[test]
+fn whoever_stops_reading_changes_nothing_about_what_was_found() {
+    for rest in ["--count 3", "--count 3 --json"] {
+        let (to, _answered) = server("550 no\r\n");
+        let mut command = blast(to, rest);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop((child.stdout.take(), child.stderr.take()));
+        assert_eq!(child.wait().unwrap().code(), Some(1), "{rest}");
+    }
+}
+
+#[test]
+fn a_full_disk_behind_stderr_ends_nothing() {
+    let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let Ok(full) = full() else { return };
+    let (to, _answered) = server("550 no\r\n");
+    let out = blast(to, "--count 3").stderr(full).output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages taken; 3 rejected"));
+}
+
+#[test]
+fn files_that_can_not_be_written_are_told_before_anything_is_sent() {
+    for rest in ["--hlog /no/such/folder/x", "--page /no/such/folder/x", "--page /"] {
+        let (to, answered) = server("550 no\r\n");
+        let out = blast(to, &format!("--count 3 {rest}")).output().unwrap();
+        let errors = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(2), "{errors}");
+        assert!(errors.contains("can't be written"), "{errors}");
+        assert!(answered.try_recv().is_err(), "{rest}: nothing was sent");
+    }
+}
+
+#[test]
+fn what_is_written_in_vain_hides_nothing() {
+    let (to, _answered) = server("550 no\r\n");
+    let out = blast(to, "--count 3 --hlog /dev/full").output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages taken; 3 rejected"));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("/dev/full: can't be written"));
+}
+
+#[test]
+fn an_interrupted_blast_does_not_hold() {
+    let (to, answered) = server("250 ok\r\n");
+    let mut command = blast(to, "--rate 1000 --count 1000000");
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let child = command.spawn().unwrap();
+    answered.recv().unwrap();
+    let pid = rustix::process::Pid::from_raw(child.id().cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let out = child.wait_with_output().unwrap();
+    assert_eq!(out.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("interrupted: the rest was not sent"));
+    drop(answered);
 }

@@ -258,6 +258,8 @@ fn what_is_due_sooner_overtakes_what_waits() {
 /// What a server does when the first message of a connection has been sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
+    /// As it should be.
+    Serves,
     /// Before it: says nothing at all.
     Mute,
     /// Before it: closes without a word.
@@ -274,6 +276,16 @@ enum Fate {
     Nonsense,
     /// 451 to each end of data.
     Defers,
+    /// Serves one connection at a time, and turns others away.
+    ServesOne,
+    /// Restarts after so many messages: closes, and turns the next two connections away.
+    Restarts(u32),
+    /// Says no word to QUIT.
+    Stays,
+    /// Greets the first connection alone.
+    GreetsOne,
+    /// Answers EHLO, and closes.
+    Leaves,
 }
 
 /// A server of this kind, on a free port. It goes with the test.
@@ -281,7 +293,13 @@ fn server(fate: Fate) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        for stream in listener.incoming() {
+        for (number, stream) in (0..).zip(listener.incoming()) {
+            let fate = match (fate, number) {
+                (Fate::ServesOne, 1..) | (Fate::Restarts(_), 1..=2) => Fate::Closes,
+                (Fate::Restarts(_), 3..) => Fate::Serves,
+                (Fate::GreetsOne, 1..) => Fate::Mute,
+                _ => fate,
+            };
             std::thread::spawn(move || drop(serve(stream.unwrap(), fate)));
         }
     });
@@ -311,6 +329,14 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
                 }
             }
             _ if is_data => continue,
+            (Fate::Leaves, _) => {
+                stream.write_all(b"250 ok\r\n")?;
+                return Ok(());
+            }
+            (Fate::Restarts(max), line) if line.starts_with("MAIL") && messages >= max => {
+                return Ok(());
+            }
+            (Fate::Stays, "QUIT") => return lines.try_for_each(|line| line.map(drop)),
             (Fate::TakesOne, line) if line.starts_with("MAIL") && messages > 0 => {
                 stream.write_all(b"421 enough\r\n")?;
                 return Ok(());
@@ -399,4 +425,60 @@ fn sending_can_be_stopped() {
     let source = Numbered::new(u64::MAX).for_anyone();
     let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
     assert_eq!((report.error, report.tally.begun), (None, report.tally.ended()));
+}
+
+/// A message every millisecond, so many of them; gives what came of it. The target's patience is
+/// long over when the last of them is due.
+fn outlast(fate: Fate, count: u64, connections: usize) -> Report {
+    let mut settings = settings(server(fate), Connections::Kept(connections));
+    settings.patience = Duration::from_millis(250);
+    let source = Numbered::new(count).every(1_000_000).for_anyone();
+    send(&settings, vec![Box::new(source)])
+}
+
+#[test]
+fn a_target_that_turns_some_connections_away_is_not_given_up() {
+    let report = outlast(Fate::ServesOne, 600, 3);
+    assert_eq!((report.error, report.tally.accepted), (None, 600), "{:?}", report.tally);
+    assert!(report.tally.failures.contains_key(&What::Connection), "{:?}", report.tally);
+}
+
+/// It was well for longer than anyone has patience with it when it is not.
+#[test]
+fn a_target_that_restarts_is_waited_for() {
+    let report = outlast(Fate::Restarts(400), 600, 1);
+    assert_eq!((report.error, report.tally.accepted), (None, 599), "{:?}", report.tally);
+    assert_eq!(report.tally.failures[&What::Connection].count, 2, "{:?}", report.tally);
+}
+
+/// Nothing is ever sent to it: the first message is due in an hour.
+#[test]
+fn a_target_that_leaves_when_it_has_greeted_is_given_up() {
+    let mut settings = settings(server(Fate::Leaves), Connections::Kept(2));
+    settings.patience = Duration::from_millis(300);
+    let mut source = Numbered::new(2).every(3_600_000_000_000).for_anyone();
+    source.next = 1;
+    let report = send(&settings, vec![Box::new(source)]);
+    assert!(report.error.is_some(), "{report:?}");
+    assert!(report.tally.connections < 40, "{report:?}");
+}
+
+#[test]
+fn nobody_waits_long_for_the_end_of_a_connection_without_messages() {
+    for fate in [Fate::Stays, Fate::GreetsOne] {
+        let mut settings = settings(server(fate), Connections::Kept(2));
+        (settings.timeout, settings.grace) =
+            (Duration::from_secs(3600), Duration::from_millis(100));
+        let report = send(&settings, vec![Box::new(Numbered::new(20))]);
+        assert_eq!((report.error, report.tally.accepted), (None, 20), "{fate:?}");
+    }
+}
+
+#[test]
+fn longer_than_anyone_lives_is_not_short() {
+    let mut settings = settings(server(Fate::Serves), Connections::Kept(1));
+    // In nanoseconds 0.3 s more than 64 bits hold.
+    settings.duration = Some(Duration::from_secs(18_446_744_074));
+    let report = send(&settings, vec![Box::new(Numbered::new(500).every(1_000_000))]);
+    assert_eq!(report.tally.accepted, 500);
 }

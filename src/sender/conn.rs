@@ -14,6 +14,8 @@ use crate::stats::{Counter, Metric};
 const SLICES_MAX: usize = 64;
 /// Octets written for one connection before the others have their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
+/// A target that keeps a connection for so long, and closes it unused, does so because it is idle.
+const STAY_US: u64 = 1_000_000;
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -36,7 +38,7 @@ pub(super) struct Conn {
     pub session: Session<Order>,
     is_connected: bool,
     /// When it was asked for, us.
-    asked_us: u64,
+    pub asked_us: u64,
     /// When something last came or went, us.
     pub active_us: u64,
     /// Messages that are to go over this connection, and no other.
@@ -73,6 +75,12 @@ impl Conn {
     /// Did the target speak with us at all?
     pub fn was_open(&self) -> bool {
         self.session.is_open()
+    }
+
+    /// Did it carry a message, or stay for one?
+    pub fn is_of_use(&self, now_us: u64) -> bool {
+        let stayed_us = now_us.saturating_sub(self.asked_us);
+        self.was_open() && (self.begun > 0 || stayed_us >= STAY_US)
     }
 
     /// What an event brings: octets are read, and told to the session.

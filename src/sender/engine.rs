@@ -60,11 +60,12 @@ pub struct Settings {
     pub opening_max: usize,
     /// A target that is silent for so long, and owes something, is given up.
     pub timeout: Duration,
-    /// When no connection could be made for so long, sending ends.
+    /// When no connection was of use for so long, and others failed, sending ends.
     pub patience: Duration,
     /// No message is begun after so long.
     pub duration: Option<Duration>,
-    /// After being told to stop, what is under way has so long.
+    /// After being told to stop, what is under way has so long; so has the target to answer QUIT,
+    /// or to greet when there is nothing left to send.
     pub grace: Duration,
 }
 
@@ -108,10 +109,12 @@ pub(super) struct Engine<'a> {
     /// The source has nothing any more, or is not asked any more.
     is_ended: bool,
     error: Option<String>,
-    /// Connections that failed one after the other, why, and when the next may be tried.
+    /// Connections that failed one after the other, and when the next may be tried.
     failures: u32,
     retry_ns: u64,
-    last_open_ns: u64,
+    /// When the first of them was asked for, and when a connection was last of use.
+    failing_ns: Option<u64>,
+    last_use_ns: u64,
     stopped_ns: Option<u64>,
     looked_ns: u64,
     /// What the owner knows of: messages done, taken, connections open.
@@ -156,7 +159,8 @@ impl<'a> Engine<'a> {
             error: None,
             failures: 0,
             retry_ns: 0,
-            last_open_ns: 0,
+            failing_ns: None,
+            last_use_ns: 0,
             stopped_ns: None,
             looked_ns: 0,
             told: (0, 0, 0),
@@ -329,22 +333,33 @@ impl<'a> Engine<'a> {
             }
             Err(error) => {
                 self.free.push(slot);
-                self.failed(&error.to_string());
+                self.failed(&error.to_string(), self.hands.now_ns);
                 None
             }
         }
     }
 
-    /// A connection failed before the target spoke with us.
+    /// A connection that was asked for then failed before it was of any use.
     #[cold]
-    fn failed(&mut self, why: &str) {
+    fn failed(&mut self, why: &str, asked_ns: u64) {
         self.hands.tally.fail(What::Connection, why.as_bytes());
         let now_ns = self.hands.now_ns;
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(BACKOFF_DOUBLINGS_MAX));
         self.failures += 1;
-        if now_ns.saturating_sub(self.last_open_ns) >= self.settings.patience.as_nanos() as u64 {
+        // A target that serves some and turns others away is there.
+        let now_us = self.hands.now_us();
+        if self.connections.iter().flatten().any(|conn| conn.is_of_use(now_us)) {
+            return self.was_of_use();
+        }
+        let since_ns = (*self.failing_ns.get_or_insert(asked_ns)).max(self.last_use_ns);
+        if now_ns.saturating_sub(since_ns) >= nanos(self.settings.patience) {
             self.give_up(format!("no connection to {}: {why}", self.settings.address));
         }
+    }
+
+    fn was_of_use(&mut self) {
+        self.failing_ns = None;
+        self.last_use_ns = self.hands.now_ns;
     }
 
     /// Gives what is due to connections.
@@ -462,8 +477,6 @@ impl<'a> Engine<'a> {
         let result = conn.ready(event, scratch, &mut self.hands);
         if !was_open && conn.was_open() {
             self.opening -= 1;
-            self.failures = 0;
-            self.last_open_ns = self.hands.now_ns;
         }
         match result {
             Ok(()) => self.go_on(slot),
@@ -532,27 +545,39 @@ impl<'a> Engine<'a> {
         if let Some(key) = conn.lane {
             self.lanes.remove(&key);
         }
-        let was_open = conn.was_open();
+        let (was_open, is_ours) = (conn.was_open(), conn.session.is_closed());
+        let is_of_use = conn.is_of_use(self.hands.now_us());
+        let asked_ns = conn.asked_us * 1000;
         conn.close(&mut self.hands);
         if !was_open {
             self.opening -= 1;
         }
-        match over {
-            Over::Cleanly => {}
-            Over::Failed(why) if was_open => self.hands.tally.fail(What::Session, why.as_bytes()),
-            Over::Failed(why) => self.failed(&why),
+        if is_of_use {
+            self.failures = 0;
+            self.was_of_use();
         }
-        self.move_queue(conn, was_open);
+        match over {
+            Over::Failed(why) if is_of_use || (was_open && self.is_ended) => {
+                self.hands.tally.fail(What::Session, why.as_bytes());
+            }
+            Over::Failed(why) => self.failed(&why, asked_ns),
+            // Else whoever greets and leaves is connected to again and again, in vain.
+            Over::Cleanly if !is_of_use && !is_ours && !self.is_ended => {
+                self.failed("the target closed it before a message was sent", asked_ns);
+            }
+            Over::Cleanly => {}
+        }
+        self.move_queue(conn, is_of_use);
     }
 
-    /// What waited for a connection that is no more goes over another one; where the target did not
-    /// speak with us at all, it is not sent.
-    fn move_queue(&mut self, mut conn: Conn, was_open: bool) {
+    /// What waited for a connection that is no more goes over another one; where that one was of no
+    /// use, it is not sent.
+    fn move_queue(&mut self, mut conn: Conn, is_of_use: bool) {
         self.queued -= conn.queue.len();
         if conn.queue.is_empty() {
             return;
         }
-        let slot = if was_open { self.open(conn.lane) } else { None };
+        let slot = if is_of_use { self.open(conn.lane) } else { None };
         if let Some(slot) = slot
             && let Some(other) = &mut self.connections[slot]
         {
@@ -580,7 +605,7 @@ impl<'a> Engine<'a> {
         }
         self.looked_ns = now_ns;
         self.tell();
-        let duration_ns = self.settings.duration.map(|d| d.as_nanos() as u64);
+        let duration_ns = self.settings.duration.map(nanos);
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
         if !self.is_ended && (is_stopped || duration_ns.is_some_and(|end| now_ns >= end)) {
             self.end();
@@ -597,7 +622,7 @@ impl<'a> Engine<'a> {
             }
             self.again.extend(0..self.connections.len());
         }
-        let grace_ns = self.settings.grace.as_nanos() as u64;
+        let grace_ns = nanos(self.settings.grace);
         if self.stopped_ns.is_some_and(|at| now_ns.saturating_sub(at) > grace_ns) {
             self.close_all();
         }
@@ -605,13 +630,20 @@ impl<'a> Engine<'a> {
     }
 
     fn close_stalled(&mut self) {
-        let (now_us, timeout_us) = (self.hands.now_us(), self.settings.timeout.as_micros() as u64);
+        let now_us = self.hands.now_us();
+        let (timeout, grace) = (self.settings.timeout, self.settings.grace);
         for slot in 0..self.connections.len() {
-            let conn = self.connections[slot].as_ref();
-            if conn.is_some_and(|conn| conn.is_stalled(now_us, timeout_us)) {
-                let why = format!("the target was silent for {:?}", self.settings.timeout);
-                self.close(slot, Over::Failed(why));
+            let Some(conn) = &self.connections[slot] else { continue };
+            // Nothing depends on it any more: nobody should wait minutes for a QUIT to be answered.
+            let is_idle = conn.session.under_way() == 0 && conn.queue.is_empty();
+            let is_over = is_idle && (self.is_ended || conn.session.is_quitting());
+            let allowed = if is_over { timeout.min(grace) } else { timeout };
+            if !conn.is_stalled(now_us, nanos(allowed) / 1000) {
+                continue;
             }
+            let is_wanted = !is_over || conn.was_open();
+            let why = is_wanted.then(|| format!("the target was silent for {allowed:?}"));
+            self.close(slot, why.map_or(Over::Cleanly, Over::Failed));
         }
     }
 
@@ -633,6 +665,11 @@ impl<'a> Engine<'a> {
         self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
         self.told = now;
     }
+}
+
+/// More than 584 years are forever.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Settings {

@@ -51,12 +51,12 @@ pub struct NotATarget(pub String);
 #[non_exhaustive]
 pub enum TargetError {
     /// No such host.
-    #[error("{host}: {source}; is the name right?")]
+    #[error("{host}: {cause}; is the name right?")]
     Unresolved {
         /// As it was named.
         host: String,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// It has no address, or too many.
     #[error("{host} has {count} addresses; name one of them")]
@@ -143,7 +143,7 @@ impl Target {
         };
         let found = (host.as_str(), port).to_socket_addrs();
         let found: Vec<SocketAddr> = found
-            .map_err(|source| TargetError::Unresolved { host: host.clone(), source })?
+            .map_err(|cause| TargetError::Unresolved { host: host.clone(), cause })?
             .take(ADDRESSES_MAX + 1)
             .collect();
         judge(host, &found, allow_public)

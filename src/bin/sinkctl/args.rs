@@ -184,7 +184,7 @@ pub struct Replay {
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub retry_after: Duration,
     /// Give a connection up when the target is silent for so long.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
     /// The name given in EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
@@ -225,8 +225,10 @@ impl std::str::FromStr for Speed {
     }
 }
 
-fn rate(text: &str) -> Result<f64, String> {
-    positive(text, 1e7).ok_or_else(|| format!("expected messages a second; found '{text}'"))
+/// Messages a second.
+pub fn rate(text: &str) -> Result<f64, String> {
+    let expected = || format!("expected messages a second, 0.000001 to 10000000; found '{text}'");
+    positive(text, 1e7).ok_or_else(expected)
 }
 
 /// A number above 0.
@@ -295,6 +297,20 @@ pub struct Wait {
     pub json: bool,
 }
 
+/// Whole seconds are looked at: a load of one second may have none.
+fn load_time(text: &str) -> Result<Duration, String> {
+    sinkd::config::parse_time(text)
+        .filter(|time| *time >= Duration::from_secs(2))
+        .ok_or_else(|| format!("expected a time such as 5s, at least 2s; found '{text}'"))
+}
+
+/// A time that is one.
+pub fn time_above_0(text: &str) -> Result<Duration, String> {
+    sinkd::config::parse_time(text)
+        .filter(|time| !time.is_zero())
+        .ok_or_else(|| format!("expected a time such as 10s or 5m; found '{text}'"))
+}
+
 /// A time as sinkd's settings take it.
 fn time(text: &str) -> Result<Duration, String> {
     sinkd::config::parse_time(text).ok_or_else(|| "expected a time such as 250ms or 30s".into())
@@ -307,7 +323,7 @@ pub struct Calibrate {
     #[arg(long, value_name = "IP:PORT")]
     pub to: Option<std::net::SocketAddr>,
     /// Of each load.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = load_time)]
     pub seconds: Duration,
     /// One JSON object.
     #[arg(long)]
@@ -671,5 +687,7 @@ mod tests {
             assert!(domain(text).is_err() || text == "postmaster", "{text}");
         }
         assert!(moment("10m").is_ok() && moment("10").is_err());
+        assert!(time_above_0("1ms").is_ok() && time_above_0("0s").is_err());
+        assert!(load_time("2s").is_ok() && load_time("1s").is_err());
     }
 }

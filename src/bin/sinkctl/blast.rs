@@ -4,6 +4,7 @@ mod options;
 use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -44,15 +45,21 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let plan = plan(blast, seed, &date)?;
     let threads = threads(blast);
     let settings = settings(blast, target, connectable(&addresses)?)?;
+    blast.wanted.check()?;
     let records = Records::new(blast.wanted.records.as_deref())?;
     eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
     let source = |_| Box::new(plan.source()) as Box<dyn Source>;
     let sources = (0..threads).map(source).collect();
     let total = total(blast);
-    let (report, _) = sending::send(&settings, sources, &records, total, sending::ended)?;
-    let finding =
-        sending::say(&report, &records, &format!("blast to {target}"), &blast.wanted, out)?;
+    let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
+    let title = format!("blast to {target}");
+    let finding = sending::say(&report, &records, &title, &blast.wanted, out)?;
+    crate::flush(out)?;
     say_missing(&plan);
+    if shared.stop.load(Ordering::Relaxed) {
+        eprintln!("sinkctl: interrupted: the rest was not sent");
+        return Ok(Finding::DoesNotHold);
+    }
     Ok(finding)
 }
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
@@ -78,6 +79,11 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
         if let Some(error) = report.error {
             anyhow::bail!("{}: {error}", load.name);
         }
+        if let Some((_, failure)) = report.tally.failures.first_key_value()
+            && report.tally.taken() == 0
+        {
+            anyhow::bail!("{}: {address} took nothing: {}", load.name, failure.example);
+        }
         measured.push((load, sender, from..unix_s()));
     }
     wait_until_written(measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000));
@@ -142,7 +148,8 @@ fn send(
     let sources = (0..threads).map(|_| Box::new(plan.source()) as Box<dyn Source>);
     let records = Records::new(None)?;
     let sources = sources.collect();
-    let (report, _) = sending::send(&settings, sources, &records, None, sending::ended)?;
+    let (report, shared) = sending::send(&settings, sources, &records, None, sending::ended)?;
+    anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted; nothing was kept");
     let mut history = History::default();
     history.read(records.path(), 0..u64::MAX)?;
     Ok((report, Summary::of(&history)))

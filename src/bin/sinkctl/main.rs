@@ -1,5 +1,17 @@
 //! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
+
+/// Shadows the standard one, which panics where stderr is full or nobody reads it any more: what is
+/// said there must not end what is done.
+macro_rules! eprintln {
+    ($($said:tt)*) => {
+        drop(std::io::Write::write_fmt(
+            &mut std::io::stderr().lock(),
+            format_args!("{}\n", format_args!($($said)*)),
+        ))
+    };
+}
+
 mod args;
 mod assert;
 mod blast;
@@ -74,10 +86,7 @@ fn with_negated_terms(args: impl Iterator<Item = OsString>) -> impl Iterator<Ite
 fn main() -> ExitCode {
     let cli = Cli::parse_from(with_negated_terms(std::env::args_os()));
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
-    let result = run(&cli, &mut out).and_then(|finding| {
-        out.flush()?;
-        Ok(finding)
-    });
+    let result = run(&cli, &mut out).and_then(|finding| flush(&mut out).map(|()| finding));
     match result {
         Ok(Finding::Holds) => ExitCode::SUCCESS,
         Ok(Finding::DoesNotHold) => ExitCode::from(1),
@@ -162,6 +171,14 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// Whoever has had enough of us changes nothing about what was found.
+fn flush(out: &mut Out) -> anyhow::Result<()> {
+    match out.flush() {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 /// Says on stderr which segments can't be read.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
@@ -40,7 +39,8 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     refuse_own(folder.path(), &addresses)?;
     let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
     let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
-    let belongs = belongs(folder, replay, ids.as_deref())?;
+    let map = rewriting.recipients.as_ref();
+    let belongs = belongs(folder, replay, ids.as_deref(), map);
     let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let now_ns = u64::try_from(now_ns)?;
     let resume = match &replay.resume {
@@ -69,6 +69,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     if !is_agreed(&intent, folder.path(), out)? {
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
+    replay.wanted.check()?;
     let address = connectable(&addresses)?;
     let content = Content::new(folder, rewriting, marks);
     let plan = Plan::new(folder, &selection, LOOK_AHEAD)?;
@@ -115,22 +116,21 @@ fn rewriting(replay: &Replay) -> anyhow::Result<Rewriting> {
 }
 
 /// What a resume file belongs to: all that decides what is sent, where to, and to whom.
-fn belongs(folder: &Folder, replay: &Replay, ids: Option<&[MessageId]>) -> anyhow::Result<Belongs> {
+fn belongs(
+    folder: &Folder,
+    replay: &Replay,
+    ids: Option<&[MessageId]>,
+    map: Option<&RecipientMap>,
+) -> Belongs {
     let store = folder.segments().next().map(|summary| summary.identity.store.0);
     let store = u128::from_be_bytes(store.unwrap_or_default());
-    let map = match &replay.map_recipients {
-        Some(file) => {
-            let content = std::fs::read(file).with_context(|| file.display().to_string())?;
-            format!("{:032x}", xxh3_128(&content))
-        }
-        None => String::new(),
-    };
+    let map = map.map_or(String::new(), |map| format!("{:032x}", map.digest()));
     let ids = ids.map(|ids| {
         let octets: Vec<u8> = ids.iter().flat_map(|id| id.to_bytes()).collect();
         format!("{} {:032x}", ids.len(), xxh3_128(&octets))
     });
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    Ok(vec![
+    vec![
         ("store", format!("{store:032x}")),
         ("to", replay.to.to_string()),
         ("query", replay.query.join(" ")),
@@ -142,7 +142,7 @@ fn belongs(folder: &Folder, replay: &Replay, ids: Option<&[MessageId]>) -> anyho
         ("to-domain", text(&replay.to_domain)),
         ("map-recipients", map),
         ("mark", replay.mark.join("\n")),
-    ])
+    ]
 }
 
 /// Says how many messages have no content and no place in time. Are they among those wanted?
@@ -232,15 +232,15 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
         }
         return Ok(false);
     }
-    let mut err = std::io::stderr().lock();
     if !replay.wanted.json {
-        intent.lines(folder).iter().try_for_each(|line| writeln!(err, "{line}"))?;
+        intent.lines(folder).iter().for_each(|line| eprintln!("{line}"));
     }
     let stdin = std::io::stdin();
     let is_person = stdin.is_terminal() && std::io::stderr().is_terminal();
     if replay.yes || !is_person || intent.survey.messages == 0 {
         return Ok(true);
     }
+    let mut err = std::io::stderr().lock();
     write!(err, "Send? [y/N] ")?;
     err.flush()?;
     let mut answer = String::new();
@@ -257,7 +257,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     let Sent { report, records, is_stopped } = sent;
     let title = format!("replay to {}", replay.to);
     sending::say_with(report, records, &title, &replay.wanted, &shown::more(tally), out)?;
-    out.flush()?;
+    crate::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
     }

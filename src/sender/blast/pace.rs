@@ -41,7 +41,9 @@ impl Schedule {
         Schedule {
             gap_ns: 1e9 / pace.per_s,
             arrivals: pace.arrivals,
-            until_ns: pace.until.map_or(u64::MAX, |until| until.as_nanos() as u64),
+            until_ns: pace
+                .until
+                .map_or(u64::MAX, |until| u64::try_from(until.as_nanos()).unwrap_or(u64::MAX)),
             seed,
             number: 0,
             at_ns: 0.0,

@@ -15,8 +15,10 @@ use crate::sender::mailbox::{is_mailbox, split};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+use xxhash_rust::xxh3::Xxh3;
 
 /// Rows of a list; they are kept in memory, some 150 octets each.
 const ROWS_MAX: usize = 10_000_000;
@@ -24,6 +26,8 @@ const ROWS_MAX: usize = 10_000_000;
 const ROW_BYTES_MAX: usize = 4096;
 /// Bad rows that are told one by one.
 const FAULTS_TOLD_MAX: usize = 10;
+/// What some editors put before UTF-8. It belongs to no address.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Where the mail of a recipient goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +43,14 @@ pub struct RecipientMap {
     /// Keys are mailboxes with their domain in lower case, or `@domain` in lower case.
     rows: HashMap<Box<[u8]>, New>,
     everyone_else: Option<New>,
+    /// XXH3 of the file.
+    digest: u128,
+}
+
+/// A file, and the checksum of what was read of it: a pipe can't be read twice.
+struct Digested {
+    file: File,
+    xxh3: Xxh3,
 }
 
 /// Rows that are none.
@@ -55,8 +67,11 @@ pub struct Faults {
 #[non_exhaustive]
 pub enum MapError {
     #[allow(missing_docs)]
-    #[error("{file}: {source}")]
-    Io { file: PathBuf, source: io::Error },
+    #[error("{file}: {cause}")]
+    Io { file: PathBuf, cause: io::Error },
+    /// Mail would go to whom it went then, which can't be meant.
+    #[error("{0}: there is no row in it")]
+    Empty(PathBuf),
     #[allow(missing_docs)]
     #[error("{0}")]
     Rows(Faults),
@@ -77,14 +92,30 @@ impl fmt::Display for Faults {
     }
 }
 
+impl Read for Digested {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.xxh3.update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
 impl RecipientMap {
     /// Reads the list. Costs a pass over the file.
     ///
     /// Errors: it can't be read, or has bad rows: then all of it was looked through.
     pub fn open(path: &Path) -> Result<RecipientMap, MapError> {
-        let io = |source| MapError::Io { file: path.to_owned(), source };
-        let file = BufReader::new(File::open(path).map_err(io)?);
-        RecipientMap::read(file, path)
+        let io = |cause| MapError::Io { file: path.to_owned(), cause };
+        let file = File::open(path).map_err(io)?;
+        let mut file = BufReader::new(Digested { file, xxh3: Xxh3::new() });
+        let mut map = RecipientMap::read(&mut file, path)?;
+        map.digest = file.get_ref().xxh3.digest128();
+        Ok(map)
+    }
+
+    /// A checksum of the file that it was read from.
+    pub fn digest(&self) -> u128 {
+        self.digest
     }
 
     fn read(mut file: impl BufRead, path: &Path) -> Result<RecipientMap, MapError> {
@@ -98,8 +129,11 @@ impl RecipientMap {
                 Ok(true) if row.len() > ROW_BYTES_MAX => {
                     Err(format!("longer than {ROW_BYTES_MAX} octets"))
                 }
+                Ok(true) if line == 1 => {
+                    map.take(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&row))
+                }
                 Ok(true) => map.take(&row),
-                Err(source) => return Err(MapError::Io { file: path.to_owned(), source }),
+                Err(cause) => return Err(MapError::Io { file: path.to_owned(), cause }),
             };
             if let Err(reason) = reason {
                 faults.count += 1;
@@ -108,7 +142,11 @@ impl RecipientMap {
                 }
             }
         }
-        if faults.count > 0 { Err(MapError::Rows(faults)) } else { Ok(map) }
+        if faults.count > 0 {
+            return Err(MapError::Rows(faults));
+        }
+        let is_empty = map.rows.is_empty() && map.everyone_else.is_none();
+        if is_empty { Err(MapError::Empty(path.to_owned())) } else { Ok(map) }
     }
 
     /// Errors: why it is no row.
@@ -259,6 +297,32 @@ mod tests {
         let map = read("a@b c@d").unwrap();
         assert_eq!(map.apply(b"x@b", &mut Vec::new()), None);
         assert_eq!(map.apply(b"postmaster", &mut Vec::new()), None);
+    }
+
+    #[test]
+    fn a_byte_order_mark_belongs_to_no_address() {
+        let map = read("\u{feff}ann@a.test x@s.test\r\n").unwrap();
+        let mut out = Vec::new();
+        assert_eq!(map.apply(b"ann@a.test", &mut out), Some(()));
+        assert_eq!(out, b"x@s.test");
+    }
+
+    /// Else all mail would go to whom it went then.
+    #[test]
+    fn a_list_without_rows_is_refused() {
+        for text in ["", "\n\n", "# nobody\n", "\u{feff}"] {
+            assert_eq!(read(text).unwrap_err(), "list: there is no row in it", "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_digest_is_that_of_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("list");
+        let text = "# x\r\na@b c@d\n".to_owned() + &"# more\n".repeat(9999);
+        std::fs::write(&path, &text).unwrap();
+        let expected = xxhash_rust::xxh3::xxh3_128(text.as_bytes());
+        assert_eq!(RecipientMap::open(&path).unwrap().digest(), expected);
     }
 
     #[test]

@@ -67,8 +67,8 @@ pub struct Resume {
 #[non_exhaustive]
 pub enum ResumeError {
     #[allow(missing_docs)]
-    #[error("{path}: {source}")]
-    Io { path: PathBuf, source: io::Error },
+    #[error("{path}: {cause}")]
+    Io { path: PathBuf, cause: io::Error },
     #[allow(missing_docs)]
     #[error("{0}: another sinkctl replay is using it; wait for it, or name another file")]
     InUse(PathBuf),
@@ -154,9 +154,13 @@ impl Resume {
         belongs: &Belongs,
         now_ns: u64,
     ) -> Result<(Resume, Before), ResumeError> {
-        let io = |source| ResumeError::Io { path: path.to_owned(), source };
+        let io = |cause| ResumeError::Io { path: path.to_owned(), cause };
         let mut options = OpenOptions::new();
         let file = options.read(true).append(true).create(true).open(path).map_err(io)?;
+        // A pipe would be waited for forever, and a device forgets.
+        if !file.metadata().map_err(io)?.is_file() {
+            return Err(ResumeError::Foreign(path.to_owned()));
+        }
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ResumeError::InUse(path.to_owned())),
@@ -179,8 +183,8 @@ impl Resume {
         self.begun_ns
     }
 
-    fn io(&self, source: io::Error) -> ResumeError {
-        ResumeError::Io { path: self.path.clone(), source }
+    fn io(&self, cause: io::Error) -> ResumeError {
+        ResumeError::Io { path: self.path.clone(), cause }
     }
 
     fn write_header(&mut self, header: &str) -> io::Result<()> {
@@ -428,6 +432,18 @@ mod tests {
                 (error, _) => panic!("{content:?}: {error:?}"),
             }
         }
+    }
+
+    /// It would be waited for, or would remember nothing.
+    #[test]
+    fn what_is_no_file_is_refused() {
+        let error = open(Path::new("/dev/null")).unwrap_err().to_string();
+        assert_eq!(error, "/dev/null: no resume file of sinkctl replay; name another file");
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).unwrap();
+        assert!(matches!(open(&pipe), Err(ResumeError::Foreign(_))));
     }
 
     #[track_caller]

@@ -59,7 +59,7 @@ impl Retries {
             return Err(again);
         }
         let doublings = again.tries.saturating_sub(1).min(LONGEST.ilog2());
-        let pause_ns = self.retry.after.as_nanos() as u64;
+        let pause_ns = u64::try_from(self.retry.after.as_nanos()).unwrap_or(u64::MAX);
         let due_ns = now_ns.saturating_add(pause_ns.saturating_mul(1 << doublings));
         self.waiting.push(due_ns, again);
         Ok(())

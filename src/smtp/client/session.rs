@@ -322,6 +322,11 @@ impl<T: Copy> Session<T> {
         self.stage != Stage::Opening
     }
 
+    /// Was it told to end, or has it?
+    pub fn is_quitting(&self) -> bool {
+        matches!(self.stage, Stage::Quitting | Stage::Closed)
+    }
+
     /// Messages under way.
     pub fn under_way(&self) -> usize {
         self.transactions.len()

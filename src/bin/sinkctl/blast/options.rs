@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use sinkd::config::{parse_bytes, parse_time};
+use sinkd::config::parse_bytes;
 use sinkd::sender::blast::NUMBER_MAX;
 use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
 
-use crate::args::domain;
+use crate::args::{domain, rate, time_above_0};
 use crate::sending::Wanted;
 
 const MESSAGES: &str = "What is sent";
@@ -106,13 +106,13 @@ pub enum Order {
 #[command(next_help_heading = PACE)]
 pub struct Pace {
     /// So many messages in all.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=NUMBER_MAX))]
     pub count: Option<u64>,
     /// For so long; 10s without --count.
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = time_above_0)]
     pub duration: Option<Duration>,
     /// So many messages a second, however slow the target is; without it, as fast as it takes them.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
     /// How messages follow each other at a rate.
     #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
@@ -152,7 +152,7 @@ pub struct Dialogue {
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
     pub helo: String,
     /// Give a connection up when the target is silent for so long.
-    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time)]
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
     /// The host of --to is a public one, and real people may get this mail: it is meant.
     #[arg(long, value_name = "HOST")]
@@ -167,12 +167,6 @@ fn attachment_size(text: &str) -> Result<u64, String> {
     let max = sinkd::sender::blast::attachment::ATTACHMENT_BYTES_MAX;
     let size = parse_bytes(text).filter(|bytes| *bytes <= max);
     size.ok_or_else(|| format!("expected a size such as 100K, up to 48M; found '{text}'"))
-}
-
-fn time(text: &str) -> Result<Duration, String> {
-    parse_time(text)
-        .filter(|time| !time.is_zero())
-        .ok_or_else(|| format!("expected a time such as 10s or 5m; found '{text}'"))
 }
 
 fn connections(text: &str) -> Result<usize, String> {
@@ -236,6 +230,10 @@ mod tests {
             ("--to h:1 --arrivals poisson", "--rate"),
             ("--to h:1 --duration 0s", "found '0s'"),
             ("--to h:1 --connections 0", "found '0'"),
+            ("--to h:1 --count 0", "0 is not in 1.."),
+            ("--to h:1 --count 1000000000001", "is not in 1.."),
+            ("--to h:1 --rate nan", "found 'nan'"),
+            ("--to h:1 --rate 1e-30", "found '1e-30'"),
             ("--to h:1 --depth 1001", "found '1001'"),
             ("--to h:1 --date today", "today"),
         ] {

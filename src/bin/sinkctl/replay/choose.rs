@@ -87,6 +87,8 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
 
 fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
     let (mut ids, mut faults, mut told) = (Vec::new(), 0, String::new());
+    // Some editors put it before UTF-8.
+    let content = content.strip_prefix('\u{feff}').unwrap_or(content);
     for (number, row) in (1..).zip(content.lines()) {
         let row = row.split('#').next().unwrap_or_default().trim();
         if row.is_empty() {
@@ -118,6 +120,7 @@ mod tests {
         let ids = |text: &str| rows("list", text).map_err(|e| e.to_string());
         let id = |segment, slot| MessageId { segment, slot };
         assert_eq!(ids("1:2\n# x\n\n 3:4 # y\r\n"), Ok(vec![id(1, 2), id(3, 4)]));
+        assert_eq!(ids("\u{feff}1:2\n"), Ok(vec![id(1, 2)]));
         let error = ids("1:2\nx\n3\n").unwrap_err();
         assert!(error.starts_with("2 bad rows"), "{error}");
         assert!(error.contains("\nlist:2: 'x': an id is segment:slot"), "{error}");

@@ -1,4 +1,5 @@
 //! What came of sending: for a person, as one JSON object, as a log of histograms, as a page.
+use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,21 @@ pub struct Wanted {
     /// --data.
     #[arg(long, value_name = "DIR")]
     pub records: Option<PathBuf>,
+}
+
+impl Wanted {
+    /// Can the files be written? Afterwards it would be late to hear it.
+    pub fn check(&self) -> anyhow::Result<()> {
+        for path in self.hlog.iter().chain(&self.page) {
+            // Whoever reads a pipe would take this for all of it.
+            if path.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir()) {
+                continue;
+            }
+            let opened = OpenOptions::new().append(true).create(true).open(path);
+            opened.with_context(|| format!("{}: can't be written", path.display()))?;
+        }
+        Ok(())
+    }
 }
 
 /// In `--json`. Keys keep their meaning: to a sender each try is another message.
@@ -113,27 +129,26 @@ pub fn say_with(
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
     let Tally { begun, accepted, .. } = report.tally;
-    if let Some(path) = &wanted.hlog {
-        write_log(records.path(), path)?;
-    }
-    if let Some(path) = &wanted.page {
-        let page = crate::report::page_of(records.path(), title)?;
-        std::fs::write(path, page)
-            .with_context(|| format!("{}: can't be written", path.display()))?;
-    }
-    if wanted.json {
-        writeln!(out, "{}", serde_json::to_string(&object(report, records, more)?)?)?;
+    // Nothing of it keeps the rest from being said: the mail is sent, and can't be sent again.
+    let written = write_files(records, title, wanted);
+    let printed = if wanted.json {
+        object(report, records, more)
+            .and_then(|object| Ok(writeln!(out, "{}", serde_json::to_string(&object)?)?))
     } else {
-        print(report, title, more, out)?;
-        more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-        if report.tally.taken() > 0 {
-            crate::stats::print_all(records.path(), out)?;
-        }
+        print(report, records, title, more, out)
+    };
+    if let Err(error) = &written {
+        eprintln!("sinkctl: {error:#}");
     }
     if let Some(error) = &report.error {
         eprintln!("sinkctl: {error}");
     }
-    let is_good = report.error.is_none() && accepted == begun;
+    if let Err(error) = printed
+        && !crate::is_closed_pipe(&error)
+    {
+        return Err(error);
+    }
+    let is_good = report.error.is_none() && accepted == begun && written.is_ok();
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
@@ -162,7 +177,25 @@ fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::
     })
 }
 
-fn print(report: &Report, title: &str, more: &More, out: &mut Out) -> anyhow::Result<()> {
+fn write_files(records: &Records, title: &str, wanted: &Wanted) -> anyhow::Result<()> {
+    if let Some(path) = &wanted.hlog {
+        write_log(records.path(), path)?;
+    }
+    if let Some(path) = &wanted.page {
+        let page = crate::report::page_of(records.path(), title)?;
+        std::fs::write(path, page)
+            .with_context(|| format!("{}: can't be written", path.display()))?;
+    }
+    Ok(())
+}
+
+fn print(
+    report: &Report,
+    records: &Records,
+    title: &str,
+    more: &More,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let tally = &report.tally;
     writeln!(out, "{title}, {:.1} s, {} connections", report.seconds, tally.connections)?;
     let counted = Messages::from(tally);
@@ -186,6 +219,10 @@ fn print(report: &Report, title: &str, more: &More, out: &mut Out) -> anyhow::Re
     }
     if failures.len() > FAILURES_MAX {
         writeln!(out, "         and {} other sorts", failures.len() - FAILURES_MAX)?;
+    }
+    more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
+    if tally.taken() > 0 {
+        crate::stats::print_all(records.path(), out)?;
     }
     Ok(())
 }
