@@ -57,8 +57,8 @@ impl Outbox {
         self.compose(|text| text.extend_from_slice(octets));
     }
 
-    /// Appends the content of `mail`; at most `joined_bytes_max` octets are copied, and `spent` gets
-    /// the mail back at once. Else the one of `wrote` does.
+    /// Appends the content of `mail`; at most `joined_bytes_max` octets are copied, and `spent` has
+    /// the mail back at once. Else the one of `wrote` has it.
     pub fn content(
         &mut self,
         mail: Box<Mail>,
