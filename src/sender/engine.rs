@@ -15,6 +15,7 @@ use super::alarm::Alarm;
 use super::clock::Clock;
 use super::conn::{Conn, Over, Turn};
 use super::hands::Hands;
+use super::patience::{Patience, nanos};
 use super::source::{End, Lane, Next, Order, Outcome, Source};
 use super::stream::{Address, Stream};
 use super::tally::{Tally, What};
@@ -25,9 +26,6 @@ const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
 /// How often time-outs are looked for, and progress is told.
 const LOOK_NS: u64 = 100_000_000;
-/// After a connection that could not be made, the next is tried so much later, doubled each time.
-const BACKOFF_NS: u64 = 50_000_000;
-const BACKOFF_DOUBLINGS_MAX: u32 = 6;
 /// Messages that wait for connections of their own.
 const QUEUED_MAX: usize = 4096;
 /// Messages that others overtook, which became due sooner: more than the 7 pauses between tries
@@ -109,12 +107,7 @@ pub(super) struct Engine<'a> {
     /// The source has nothing any more, or is not asked any more.
     is_ended: bool,
     error: Option<String>,
-    /// Connections that failed one after the other, and when the next may be tried.
-    failures: u32,
-    retry_ns: u64,
-    /// When the first of them was asked for, and when a connection was last of use.
-    failing_ns: Option<u64>,
-    last_use_ns: u64,
+    patience: Patience,
     stopped_ns: Option<u64>,
     looked_ns: u64,
     /// What the owner knows of: messages done, taken, connections open.
@@ -139,6 +132,7 @@ impl<'a> Engine<'a> {
         let poll = Poll::new()?;
         let alarm = Alarm::new(poll.registry(), ALARM)?;
         Ok(Engine {
+            patience: Patience::new(settings.patience),
             settings,
             shared,
             poll,
@@ -157,10 +151,6 @@ impl<'a> Engine<'a> {
             overtaken: Vec::new(),
             is_ended: false,
             error: None,
-            failures: 0,
-            retry_ns: 0,
-            failing_ns: None,
-            last_use_ns: 0,
             stopped_ns: None,
             looked_ns: 0,
             told: (0, 0, 0),
@@ -225,8 +215,7 @@ impl<'a> Engine<'a> {
     fn next_moment(&self) -> Option<u64> {
         let now_ns = self.hands.now_ns;
         let due_ns = self.next.as_ref().and_then(|(order, _)| order.due_ns);
-        let retry_ns = (self.failures > 0).then_some(self.retry_ns);
-        due_ns.into_iter().chain(retry_ns).filter(|ns| *ns > now_ns).min()
+        due_ns.into_iter().chain(self.patience.retry_ns()).filter(|ns| *ns > now_ns).min()
     }
 
     /// Asks the source for a message, unless one waits already that is due first.
@@ -311,7 +300,7 @@ impl<'a> Engine<'a> {
     }
 
     fn may_open(&self) -> bool {
-        self.opening < self.settings.opening_max && self.hands.now_ns >= self.retry_ns
+        self.opening < self.settings.opening_max && self.patience.allows(self.hands.now_ns)
     }
 
     /// Begins to make a connection. `None`: it failed at once.
@@ -343,23 +332,11 @@ impl<'a> Engine<'a> {
     #[cold]
     fn failed(&mut self, why: &str, asked_ns: u64) {
         self.hands.tally.fail(What::Connection, why.as_bytes());
-        let now_ns = self.hands.now_ns;
-        self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(BACKOFF_DOUBLINGS_MAX));
-        self.failures += 1;
-        // A target that serves some and turns others away is there.
         let now_us = self.hands.now_us();
-        if self.connections.iter().flatten().any(|conn| conn.is_of_use(now_us)) {
-            return self.was_of_use();
-        }
-        let since_ns = (*self.failing_ns.get_or_insert(asked_ns)).max(self.last_use_ns);
-        if now_ns.saturating_sub(since_ns) >= nanos(self.settings.patience) {
+        let is_served = self.connections.iter().flatten().any(|conn| conn.is_of_use(now_us));
+        if self.patience.failed(asked_ns, self.hands.now_ns, is_served) {
             self.give_up(format!("no connection to {}: {why}", self.settings.address));
         }
-    }
-
-    fn was_of_use(&mut self) {
-        self.failing_ns = None;
-        self.last_use_ns = self.hands.now_ns;
     }
 
     /// Gives what is due to connections.
@@ -553,8 +530,7 @@ impl<'a> Engine<'a> {
             self.opening -= 1;
         }
         if is_of_use {
-            self.failures = 0;
-            self.was_of_use();
+            self.patience.was_of_use(self.hands.now_ns);
         }
         match over {
             Over::Failed(why) if is_of_use || (was_open && self.is_ended) => {
@@ -665,11 +641,6 @@ impl<'a> Engine<'a> {
         self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
         self.told = now;
     }
-}
-
-/// More than 584 years are forever.
-fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 impl Settings {

@@ -18,6 +18,7 @@ mod conn;
 mod engine;
 mod hands;
 mod mailbox;
+mod patience;
 pub mod replay;
 mod run;
 pub mod source;

@@ -1,0 +1,125 @@
+//! How often a target is tried whose connections fail, and for how long.
+use std::time::Duration;
+
+/// After a connection that was of no use, the next is tried so much later, doubled each time.
+const BACKOFF_NS: u64 = 50_000_000;
+const DOUBLINGS_MAX: u32 = 6;
+
+/// What one thread knows of connections that failed. Times are ns since the start of sending.
+#[derive(Debug)]
+pub(super) struct Patience {
+    patience_ns: u64,
+    /// Connections that failed one after the other, and when the next may be tried.
+    failures: u32,
+    retry_ns: u64,
+    /// When the first of them was asked for.
+    failing_ns: Option<u64>,
+    /// When a connection was last of use.
+    use_ns: u64,
+}
+
+impl Patience {
+    /// `patience`: for so long connections may fail while none is of use.
+    pub fn new(patience: Duration) -> Patience {
+        let patience_ns = nanos(patience);
+        Patience { patience_ns, failures: 0, retry_ns: 0, failing_ns: None, use_ns: 0 }
+    }
+
+    /// May a connection be tried?
+    pub fn allows(&self, now_ns: u64) -> bool {
+        now_ns >= self.retry_ns
+    }
+
+    /// When the next may be tried, after one that failed.
+    pub fn retry_ns(&self) -> Option<u64> {
+        (self.failures > 0).then_some(self.retry_ns)
+    }
+
+    /// A connection that was asked for at `asked_ns` failed before it was of any use. `is_served`:
+    /// another one is of use; a target that serves some and turns others away is there.
+    ///
+    /// Gives whether the target is to be given up.
+    pub fn failed(&mut self, asked_ns: u64, now_ns: u64, is_served: bool) -> bool {
+        self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(DOUBLINGS_MAX));
+        self.failures += 1;
+        if is_served {
+            self.served(now_ns);
+            return false;
+        }
+        let since_ns = (*self.failing_ns.get_or_insert(asked_ns)).max(self.use_ns);
+        now_ns.saturating_sub(since_ns) >= self.patience_ns
+    }
+
+    /// A connection that was of use has ended.
+    pub fn was_of_use(&mut self, now_ns: u64) {
+        self.failures = 0;
+        self.served(now_ns);
+    }
+
+    fn served(&mut self, now_ns: u64) {
+        self.failing_ns = None;
+        self.use_ns = now_ns;
+    }
+}
+
+/// More than 584 years are forever.
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const S: u64 = 1_000_000_000;
+
+    #[test]
+    fn pauses_double_up_to_a_bound_and_begin_anew() {
+        let mut patience = Patience::new(Duration::from_secs(3600));
+        assert!(patience.allows(0) && patience.retry_ns().is_none());
+        let mut now_ns = S;
+        for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
+            assert!(!patience.failed(now_ns, now_ns, false));
+            now_ns += pause_ms * 1_000_000;
+            assert_eq!(patience.retry_ns(), Some(now_ns));
+            assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
+        }
+        patience.was_of_use(now_ns);
+        assert!(patience.retry_ns().is_none());
+        assert!(!patience.failed(now_ns, now_ns, false));
+        assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
+    }
+
+    /// What happens when (s): a failure of a connection asked for then, `s` while another serves;
+    /// `u` the end of one that was of use. `!`: the target is given up.
+    #[track_caller]
+    fn check(story: &str) {
+        let mut patience = Patience::new(Duration::from_secs(10));
+        for event in story.split(' ') {
+            let (what, when) = event.split_at(1);
+            let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
+            let now_ns = when.parse::<u64>().unwrap() * S;
+            let given_up = match what {
+                "f" => patience.failed(now_ns, now_ns, false),
+                "l" => patience.failed(now_ns - 5 * S, now_ns, false),
+                "s" => patience.failed(now_ns, now_ns, true),
+                _ => {
+                    patience.was_of_use(now_ns);
+                    false
+                }
+            };
+            assert_eq!(given_up, is_over, "{story}: {event}");
+        }
+    }
+
+    #[test]
+    fn it_ends_when_nothing_was_of_use_for_long() {
+        check("f0 f5 f9 f10!");
+        check("f100 f109 f110!"); // from the first failure, not from the start
+        check("l105 f109 f110!"); // which was asked for 5 s before
+        check("f0 f9 u9 f18 f27 f28!");
+        check("u50 l52 f59 f60!"); // and not while another one was of use
+        check("f0 f9 s12 f13 f22 f23!");
+        check("s0 s100 s200");
+    }
+}
