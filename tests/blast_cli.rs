@@ -93,7 +93,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
             format!("--recipients {list}"),
             format!(
                 "sinkctl: {list}:3: expected an address such as ann@example.org, found 'a@'\n\
-                 {list}:4: 1 cells, where the header row has 2\n"
+                 {list}:4: found cells: 1; the header row has 2\n"
             ),
         ),
         (

@@ -31,7 +31,6 @@ mod rm;
 mod runs;
 mod search;
 mod segments;
-#[allow(dead_code, unused_imports)] // until replay and blast are here
 mod sending;
 mod show;
 mod stats;

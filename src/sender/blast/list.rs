@@ -64,7 +64,7 @@ impl fmt::Display for BadRows {
         }
         match self.count - self.first.len() as u64 {
             0 => Ok(()),
-            more => write!(out, "\n{}: and {more} more bad rows", self.file),
+            more => write!(out, "\n{}: and {more} more", self.file),
         }
     }
 }
@@ -160,7 +160,7 @@ impl List {
         }
         let (found, expected) = (self.ends.len() - cells_before, self.columns.len());
         if found != expected {
-            return Err(format!("{found} cells, where the header row has {expected}"));
+            return Err(format!("found cells: {found}; the header row has {expected}"));
         }
         let address = self.cell_at(cells_before + self.address);
         if !is_mailbox(address) {
@@ -311,7 +311,7 @@ mod tests {
                 "list:1: expected an address such as ann@example.org, found 'Ann <a@b.example>'",
             ),
             ("a@b\r.example", "list:1: a control character (0x0d) in 'a@b\u{fffd}.example'"),
-            ("email,x\na@b.example", "list:2: 1 cells, where the header row has 2"),
+            ("email,x\na@b.example", "list:2: found cells: 1; the header row has 2"),
             ("email\n\"a@b.example", "list:2: a quoted cell has no end on its line"),
             ("email\n\"a@b.example\"x", "list:2: expected a comma, found 'x'"),
             ("email,email\na@b.example,1", "list:1: two columns are called 'email'"),
@@ -327,7 +327,7 @@ mod tests {
     fn ten_bad_rows_are_enough() {
         let text = |rows: usize| "a@b.example\n".to_owned() + &"bad@\n".repeat(rows);
         for (rows, lines, last) in
-            [(9, 9, "'bad@'"), (10, 10, "'bad@'"), (11, 11, "1 more bad rows")]
+            [(9, 9, "'bad@'"), (10, 10, "'bad@'"), (11, 11, "1 more")]
         {
             let error = parse(&text(rows)).unwrap_err();
             assert_eq!(error.lines().count(), lines, "{rows}");

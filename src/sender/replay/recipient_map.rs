@@ -88,7 +88,10 @@ impl fmt::Display for Faults {
         if more > 0 {
             writeln!(f, "and {more} more")?;
         }
-        write!(f, "{} bad rows; correct them, or put # before them", self.count)
+        match self.count {
+            1 => write!(f, "1 bad row; correct it, or put # before it"),
+            n => write!(f, "{n} bad rows; correct them, or put # before them"),
+        }
     }
 }
 
