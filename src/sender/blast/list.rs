@@ -326,9 +326,7 @@ mod tests {
     #[test]
     fn ten_bad_rows_are_enough() {
         let text = |rows: usize| "a@b.example\n".to_owned() + &"bad@\n".repeat(rows);
-        for (rows, lines, last) in
-            [(9, 9, "'bad@'"), (10, 10, "'bad@'"), (11, 11, "1 more")]
-        {
+        for (rows, lines, last) in [(9, 9, "'bad@'"), (10, 10, "'bad@'"), (11, 11, "1 more")] {
             let error = parse(&text(rows)).unwrap_err();
             assert_eq!(error.lines().count(), lines, "{rows}");
             assert!(error.ends_with(last), "{rows}: {error}");

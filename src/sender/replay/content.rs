@@ -56,7 +56,7 @@ impl<'a> Content<'a> {
         Content { maps: Maps::new(folder), rewriting, marks }
     }
 
-    /// This message will be asked for soon: has the disk bring it. See [`Maps::will_need`].
+    /// This message will be asked for soon: has the disk bring it.
     pub fn will_need(&mut self, slot: &Slot) {
         self.maps.will_need(slot);
     }
