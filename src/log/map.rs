@@ -246,19 +246,6 @@ impl RecordsView {
         Ok(())
     }
 
-    /// Asks for the pages of `range` to be read into the page cache, and does not wait for them.
-    /// Costs a system call: 6 us for 256 KiB that are there already, 80 us where all of it has
-    /// to come from the disk.
-    pub(crate) fn will_need(&self, range: Range<u64>) {
-        let start = range.start / PAGE_BYTES * PAGE_BYTES;
-        let end = range.end.min(self.raw.len() as u64);
-        if start < end {
-            let (start, len) = (start as usize, (end - start) as usize);
-            // Who reads them later waits for the disk then.
-            let _ = self.raw.advise_range(memmap2::Advice::WillNeed, start, len);
-        }
-    }
-
     /// Lets go of the map's hold on the pages of `range`, not of their content, which stays in the
     /// page cache, or comes from the disk again.
     pub(crate) fn let_go(&self, range: Range<u64>) {

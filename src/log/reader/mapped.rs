@@ -21,19 +21,8 @@ const BLOCK_BYTES: u64 = 256 << 10;
 pub struct Mapped {
     segment: Arc<Segment>,
     view: Arc<RecordsView>,
-    /// Where the pages of each block are, as far as we know.
-    blocks: Vec<Block>,
-}
-
-/// What was done about the pages of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Block {
-    /// Nothing, or they were let go.
-    Absent,
-    /// They were asked of the disk.
-    Asked,
-    /// They were brought in, and not let go since.
-    Present,
+    /// Blocks whose pages were brought in, and not let go since.
+    present: Vec<bool>,
 }
 
 /// Part of a record, in place.
@@ -64,8 +53,8 @@ impl Mapped {
         }
         let bytes = identity.segment_bytes;
         let view = Arc::new(RecordsView::new(file, bytes).map_err(io)?);
-        let blocks = usize::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(0);
-        Ok(Mapped { segment, view, blocks: vec![Block::Absent; blocks] })
+        let present = vec![false; usize::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(0)];
+        Ok(Mapped { segment, view, present })
     }
 
     /// The segment that is mapped.
@@ -90,12 +79,12 @@ impl Mapped {
             return Err(Damage::NoSuchSlot { file: file(), id });
         }
         let range = offset..slot.record_end();
-        for block in blocks_of(&range) {
-            let state = &mut self.blocks[block as usize];
-            if *state != Block::Present {
+        for block in range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES) {
+            let present = &mut self.present[block as usize];
+            if !*present {
                 let io = |source| Damage::Io { file: file(), offset, source };
-                self.view.populate(octets_of(block)).map_err(io)?;
-                *state = Block::Present;
+                self.view.populate(block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES).map_err(io)?;
+                *present = true;
                 brought_in(block as u32);
             }
         }
@@ -107,31 +96,12 @@ impl Mapped {
         Ok((part(range.start..middle), part(middle..range.end)))
     }
 
-    /// The record of this slot will be read soon: has the disk bring it, and does not wait. A slot
-    /// that isn't of this segment is left to [`Mapped::record`]. Costs a system call for each
-    /// 256 KiB that were neither asked for nor brought in.
-    pub fn will_need(&mut self, slot: &Slot) {
-        for block in blocks_of(&(slot.record_offset..slot.record_end())) {
-            if let Some(state @ Block::Absent) = self.blocks.get_mut(block as usize) {
-                *state = Block::Asked;
-                self.view.will_need(octets_of(block));
-            }
-        }
-    }
-
     /// Gives back the memory of a block; who holds a record in it may still read it.
     pub fn let_go(&mut self, block: u32) {
-        if let Some(state) = self.blocks.get_mut(block as usize) {
-            *state = Block::Absent;
-            self.view.let_go(octets_of(block.into()));
+        if let Some(present) = self.present.get_mut(block as usize) {
+            *present = false;
+            let start = u64::from(block) * BLOCK_BYTES;
+            self.view.let_go(start..start + BLOCK_BYTES);
         }
     }
-}
-
-fn blocks_of(octets: &Range<u64>) -> Range<u64> {
-    octets.start / BLOCK_BYTES..octets.end.div_ceil(BLOCK_BYTES)
-}
-
-fn octets_of(block: u64) -> Range<u64> {
-    block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES
 }

@@ -56,11 +56,6 @@ impl<'a> Content<'a> {
         Content { maps: Maps::new(folder), rewriting, marks }
     }
 
-    /// This message will be asked for soon: has the disk bring it.
-    pub fn will_need(&mut self, slot: &Slot) {
-        self.maps.will_need(slot);
-    }
-
     /// Fills `mail`, which is clear. `only`: positions of recipients that remain. The checksum of
     /// all that is given has been checked.
     pub fn fill(

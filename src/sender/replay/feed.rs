@@ -9,7 +9,6 @@ use super::pace::{Moments, Pace};
 use super::plan::{Departure, Plan};
 use super::resume::{Before, Remaining, Resume, ResumeError};
 use super::retry::{Again, Retries, Retry};
-use super::soon::Soon;
 use super::tally::{Kind, Tally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
@@ -24,9 +23,6 @@ const GATE_MESSAGES: usize = 16;
 const OUTCOMES_MAX: usize = 64;
 /// ...or so much time has passed, while others follow: 100 ms.
 const FLUSH_NS: u64 = 100_000_000;
-/// Messages that the disk is asked for at once, until it is asked for enough of them: to ask for
-/// all would hold up the first message for 10 ms.
-const ASKED_AT_ONCE: usize = 4;
 /// So many messages in a row without any answer, and there is no going on: a target that is dead
 /// should not cost each message its try.
 const UNANSWERED_MAX: u32 = 100;
@@ -62,7 +58,6 @@ pub struct Feed<'a> {
     content: Content<'a>,
     manner: Manner,
     moments: Moments,
-    soon: Soon,
     /// Planned, told to the resume file, and not given yet.
     gate: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
@@ -124,7 +119,6 @@ impl<'a> Feed<'a> {
             content,
             manner,
             moments: Moments::new(manner.pace),
-            soon: Soon::default(),
             gate: VecDeque::new(),
             retries: Retries::new(manner.retry),
             under_way: HashMap::new(),
@@ -143,27 +137,14 @@ impl<'a> Feed<'a> {
             return Ok(());
         }
         let at_once = if self.books.resume.is_some() { GATE_MESSAGES } else { 1 };
+        let (books, tally) = (&self.books, &self.tally);
         while self.gate.len() < at_once {
-            self.look_ahead();
-            let Some(departure) = self.soon.pop() else { break };
+            let Some(departure) = self.plan.next(|slot| books.is_wanted(slot, tally)) else {
+                break;
+            };
             self.gate.push_back((self.moments.next(departure.left_ns), departure));
         }
         self.books.given(self.gate.iter().map(|(_, departure)| departure.slot.id))
-    }
-
-    /// Has the disk bring what leaves soon, so that nobody waits for it when it leaves.
-    fn look_ahead(&mut self) {
-        let (books, tally) = (&self.books, &self.tally);
-        for _ in 0..ASKED_AT_ONCE {
-            if self.soon.is_full() {
-                return;
-            }
-            let Some(departure) = self.plan.next(|slot| books.is_wanted(slot, tally)) else {
-                return;
-            };
-            self.content.will_need(&departure.slot);
-            self.soon.push(departure);
-        }
     }
 
     /// What leaves next.

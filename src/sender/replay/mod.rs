@@ -23,7 +23,6 @@ mod recipient_map;
 mod resume;
 mod retry;
 mod rewriting;
-mod soon;
 mod survey;
 mod tally;
 #[cfg(test)]
