@@ -32,3 +32,8 @@ impl Clock {
         Duration::from_nanos(ns.saturating_sub(now_ns))
     }
 }
+
+/// In ns; more than 584 years are forever.
+pub(super) fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

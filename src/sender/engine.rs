@@ -12,10 +12,10 @@ use std::time::Duration;
 use mio::{Events, Poll, Token};
 
 use super::alarm::Alarm;
-use super::clock::Clock;
+use super::clock::{Clock, nanos};
 use super::conn::{Conn, Over, Turn};
 use super::hands::Hands;
-use super::patience::{Patience, nanos};
+use super::patience::Patience;
 use super::source::{End, Lane, Next, Order, Outcome, Source};
 use super::stream::{Address, Stream};
 use super::tally::{Tally, What};
@@ -100,10 +100,8 @@ pub(super) struct Engine<'a> {
     queued: usize,
     /// Connections that have more to write, and nobody will remind us.
     again: Vec<usize>,
-    /// Waits for its moment, or for a connection.
-    next: Option<(Order, Box<Mail>)>,
-    /// Wait behind it, the soonest last.
-    overtaken: Vec<(Order, Box<Mail>)>,
+    /// Wait for their moment, or for a connection, the soonest last: one, and those it overtook.
+    waiting: Vec<(Order, Box<Mail>)>,
     /// The source has nothing any more, or is not asked any more.
     is_ended: bool,
     error: Option<String>,
@@ -147,8 +145,7 @@ impl<'a> Engine<'a> {
             lanes: HashMap::new(),
             queued: 0,
             again: Vec::new(),
-            next: None,
-            overtaken: Vec::new(),
+            waiting: Vec::new(),
             is_ended: false,
             error: None,
             stopped_ns: None,
@@ -188,7 +185,7 @@ impl<'a> Engine<'a> {
     }
 
     fn is_over(&self) -> bool {
-        self.is_ended && self.next.is_none() && self.open == 0
+        self.is_ended && self.waiting.is_empty() && self.open == 0
     }
 
     /// Waits for events, or until something is due.
@@ -214,22 +211,23 @@ impl<'a> Engine<'a> {
     /// When something must be done although nothing happens.
     fn next_moment(&self) -> Option<u64> {
         let now_ns = self.hands.now_ns;
-        let due_ns = self.next.as_ref().and_then(|(order, _)| order.due_ns);
+        let due_ns = self.waiting.last().and_then(|(order, _)| order.due_ns);
         due_ns.into_iter().chain(self.patience.retry_ns()).filter(|ns| *ns > now_ns).min()
     }
 
     /// Asks the source for a message, unless one waits already that is due first.
     fn pull(&mut self) {
-        if self.next.is_none() {
-            self.next = self.overtaken.pop();
-        }
         if self.is_ended || self.hands.is_waiting || !self.is_source_sooner() {
             return;
         }
         match self.hands.pull() {
-            Ok((Next::Mail(order), mail)) if self.next.is_some() => self.overtake(order, mail),
-            Ok((Next::Mail(order), mail)) => self.next = Some((order, mail)),
-            Ok((Next::End, mail)) if self.next.is_none() => {
+            // Not always the soonest of all: the source may have found that it can't give that one,
+            // and given what follows.
+            Ok((Next::Mail(order), mail)) => {
+                let at = self.waiting.partition_point(|(other, _)| other.due_ns > order.due_ns);
+                self.waiting.insert(at, (order, mail));
+            }
+            Ok((Next::End, mail)) if self.waiting.is_empty() => {
                 self.hands.keep(mail);
                 self.end();
             }
@@ -245,33 +243,23 @@ impl<'a> Engine<'a> {
     /// Would a message of the source leave before the one that waits? One that is due waits for a
     /// connection alone.
     fn is_source_sooner(&self) -> bool {
-        let Some((order, _)) = &self.next else { return true };
+        let Some((order, _)) = self.waiting.last() else { return true };
         let waits_until = order.due_ns.filter(|due_ns| *due_ns > self.hands.now_ns);
-        let has_room = self.overtaken.len() < OVERTAKEN_MAX;
+        let has_room = self.waiting.len() <= OVERTAKEN_MAX;
         waits_until.is_some_and(|due_ns| has_room && self.hands.source.is_sooner(due_ns))
-    }
-
-    /// Another message waits: the one that is due first of all is the next. Not always the new one:
-    /// the source may have found that it can't give what was sooner, and given what follows.
-    #[cold]
-    fn overtake(&mut self, order: Order, mail: Box<Mail>) {
-        self.overtaken.extend(self.next.take());
-        let at = self.overtaken.partition_point(|(other, _)| other.due_ns > order.due_ns);
-        self.overtaken.insert(at, (order, mail));
-        self.next = self.overtaken.pop();
     }
 
     /// The next message, if its moment has come.
     fn take_due(&mut self) -> Option<(Order, Box<Mail>)> {
         self.pull();
         let now_ns = self.hands.now_ns;
-        self.next.take_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
+        self.waiting.pop_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
     }
 
     /// Nothing more is begun: what is under way is finished.
     fn end(&mut self) {
         self.is_ended = true;
-        for (order, mail) in self.next.take().into_iter().chain(self.overtaken.drain(..)) {
+        for (order, mail) in self.waiting.drain(..).rev() {
             self.hands.give_back(&order, mail);
         }
         for slot in 0..self.connections.len() {
@@ -346,8 +334,8 @@ impl<'a> Engine<'a> {
                 Some(lane) => self.route(lane, order, mail),
                 None => self.hand_out(order, mail),
             };
-            if left.is_some() {
-                self.next = left;
+            if let Some(left) = left {
+                self.waiting.push(left);
                 // The target was given up over it: nothing waits any more.
                 if self.is_ended {
                     self.end();
@@ -484,7 +472,7 @@ impl<'a> Engine<'a> {
                 continue;
             }
             let is_full = self.settings.per_connection.is_some_and(|max| conn.begun >= max);
-            if is_full || conn.is_last || (self.is_ended && self.next.is_none()) {
+            if is_full || conn.is_last || (self.is_ended && self.waiting.is_empty()) {
                 conn.session.quit();
                 if let Some(key) = conn.lane.take() {
                     self.lanes.remove(&key);

@@ -1,6 +1,8 @@
 //! How often a target is tried whose connections fail, and for how long.
 use std::time::Duration;
 
+use super::clock::nanos;
+
 /// After a connection that was of no use, the next is tried so much later, doubled each time.
 const BACKOFF_NS: u64 = 50_000_000;
 const DOUBLINGS_MAX: u32 = 6;
@@ -60,11 +62,6 @@ impl Patience {
         self.failing_ns = None;
         self.use_ns = now_ns;
     }
-}
-
-/// More than 584 years are forever.
-pub(super) fn nanos(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 use std::time::Duration;
 
 use super::random::{Purpose, Random};
+use crate::sender::clock::nanos;
 
 /// How messages follow each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -41,9 +42,7 @@ impl Schedule {
         Schedule {
             gap_ns: 1e9 / pace.per_s,
             arrivals: pace.arrivals,
-            until_ns: pace
-                .until
-                .map_or(u64::MAX, |until| u64::try_from(until.as_nanos()).unwrap_or(u64::MAX)),
+            until_ns: pace.until.map_or(u64::MAX, nanos),
             seed,
             number: 0,
             at_ns: 0.0,

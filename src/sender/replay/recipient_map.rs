@@ -11,7 +11,6 @@
 //! The most exact row counts: the address, then its domain, then `*`. Between the two stand blanks,
 //! a tab or a comma. Domains are compared without regard to case, local parts with it (RFC 5321
 //! 2.4).
-use crate::sender::mailbox::{is_mailbox, split};
 use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
@@ -19,6 +18,8 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
+
+use crate::sender::mailbox::{is_mailbox, split};
 
 /// Rows of a list; they are kept in memory, some 150 octets each.
 const ROWS_MAX: usize = 10_000_000;

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::ahead::Ahead;
 use super::resume::Remaining;
 use crate::log::Slot;
+use crate::sender::clock::nanos;
 
 /// Messages that wait to be sent again. Beyond it they are given up, and remain for a resume.
 const WAITING_MAX: usize = 65_536;
@@ -59,7 +60,7 @@ impl Retries {
             return Err(again);
         }
         let doublings = again.tries.saturating_sub(1).min(LONGEST.ilog2());
-        let pause_ns = u64::try_from(self.retry.after.as_nanos()).unwrap_or(u64::MAX);
+        let pause_ns = nanos(self.retry.after);
         let due_ns = now_ns.saturating_add(pause_ns.saturating_mul(1 << doublings));
         self.waiting.push(due_ns, again);
         Ok(())
