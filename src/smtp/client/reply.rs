@@ -51,43 +51,28 @@ impl ReplyReader {
         &'a mut self,
         input: &'a [u8],
     ) -> (usize, Option<Result<Line<'a>, ReplyError>>) {
-        let Some(end) = memchr(b'\n', input) else { return self.cut(input) };
-        let taken = end + 1;
-        if self.partial.is_empty() && taken <= LINE_BYTES_MAX {
+        if std::mem::take(&mut self.is_given) {
+            self.partial.clear();
+        }
+        let (taken, is_whole) = match memchr(b'\n', input) {
+            Some(end) => (end + 1, true),
+            None => (input.len(), false),
+        };
+        if is_whole && self.partial.is_empty() && taken <= LINE_BYTES_MAX {
             return (taken, Some(self.order.check(parse(&input[..taken]))));
         }
-        self.complete(&input[..taken])
+        (taken, self.join(&input[..taken], is_whole))
     }
 
-    /// A line that the next octets go on with.
+    /// More of a line that was cut, or one that is too long. `is_whole`: it ends here.
     #[cold]
-    fn cut(&mut self, input: &[u8]) -> (usize, Option<Result<Line<'_>, ReplyError>>) {
-        if std::mem::take(&mut self.is_given) {
-            self.partial.clear();
+    fn join(&mut self, piece: &[u8], is_whole: bool) -> Option<Result<Line<'_>, ReplyError>> {
+        if self.partial.len() + piece.len() > LINE_BYTES_MAX {
+            return Some(Err(ReplyError::LineTooLong));
         }
-        if self.partial.len() + input.len() > LINE_BYTES_MAX {
-            return (input.len(), Some(Err(ReplyError::LineTooLong)));
-        }
-        self.partial.extend_from_slice(input);
-        (input.len(), None)
-    }
-
-    /// The end of a line that began earlier; or of one that is too long.
-    #[cold]
-    fn complete<'a>(
-        &'a mut self,
-        input: &'a [u8],
-    ) -> (usize, Option<Result<Line<'a>, ReplyError>>) {
-        if std::mem::take(&mut self.is_given) {
-            self.partial.clear();
-            return self.next(input);
-        }
-        if self.partial.len() + input.len() > LINE_BYTES_MAX {
-            return (input.len(), Some(Err(ReplyError::LineTooLong)));
-        }
-        self.partial.extend_from_slice(input);
-        self.is_given = true;
-        (input.len(), Some(self.order.check(parse(&self.partial))))
+        self.partial.extend_from_slice(piece);
+        self.is_given = is_whole;
+        is_whole.then(|| self.order.check(parse(&self.partial)))
     }
 }
 
@@ -103,9 +88,6 @@ impl Order {
     #[inline]
     fn check<'a>(&mut self, line: Option<Line<'a>>) -> Result<Line<'a>, ReplyError> {
         let line = line.ok_or(ReplyError::NoCode)?;
-        if line.is_last && self.code.is_none() {
-            return Ok(line);
-        }
         if self.code.is_some_and(|first| first != line.code) {
             return Err(ReplyError::CodesDiffer);
         }
