@@ -18,7 +18,7 @@ use crate::progress::{Interruptible, watched};
 
 mod said;
 
-pub use said::{Messages, More, Wanted, say, say_with};
+pub use said::{More, Wanted, say, say_with};
 
 /// Connections in the making at once: a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;

@@ -1,12 +1,13 @@
 //! What a replay is going to do, and what it has done, for a person and for a program.
 use serde_json::{Value, json};
 use sinkd::plot::Unit;
+use sinkd::sender;
 use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
 use sinkd::sender::target::Target;
 
 use crate::args::Replay;
 use crate::print::{counted, rfc3339, seconds};
-use crate::sending::{Messages, More};
+use crate::sending::More;
 
 /// Messages of each kind that a person is shown.
 const EXAMPLES_MAX: usize = 5;
@@ -145,8 +146,8 @@ pub fn more(tally: &Tally) -> More {
 }
 
 /// Each once, by what its last try came to.
-fn messages(tally: &Tally) -> Messages {
-    Messages {
+fn messages(tally: &Tally) -> sender::Tally {
+    sender::Tally {
         begun: tally.count(Kind::Given),
         accepted: tally.count(Kind::Accepted),
         partly: tally.count(Kind::PartlyRefused),
@@ -154,6 +155,7 @@ fn messages(tally: &Tally) -> Messages {
         rejected: tally.count(Kind::Refused),
         not_sent: tally.count(Kind::NotSent),
         unknown: tally.count(Kind::Unknown),
+        ..sender::Tally::default()
     }
 }
 

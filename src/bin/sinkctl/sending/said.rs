@@ -73,31 +73,13 @@ struct Object<'a> {
 /// What one command has to say beside the others.
 #[derive(Debug, Default)]
 pub struct More {
-    /// Instead of what the sender counted, to whom each try is another message.
-    pub messages: Option<Messages>,
+    /// What became of messages (from `begun` to `unknown`), instead of what the sender counted, to
+    /// whom each try is another one.
+    pub messages: Option<Tally>,
     /// For a person.
     pub lines: Vec<String>,
     /// Keys of the object for a program.
     pub keys: serde_json::Map<String, serde_json::Value>,
-}
-
-/// What became of messages.
-#[derive(Debug)]
-pub struct Messages {
-    pub begun: u64,
-    pub accepted: u64,
-    pub partly: u64,
-    pub deferred: u64,
-    pub rejected: u64,
-    pub not_sent: u64,
-    pub unknown: u64,
-}
-
-impl From<&Tally> for Messages {
-    fn from(tally: &Tally) -> Messages {
-        let Tally { begun, accepted, partly, deferred, rejected, not_sent, unknown, .. } = *tally;
-        Messages { begun, accepted, partly, deferred, rejected, not_sent, unknown }
-    }
 }
 
 #[derive(Serialize)]
@@ -198,8 +180,7 @@ fn print(
 ) -> anyhow::Result<()> {
     let tally = &report.tally;
     writeln!(out, "{title}, {:.1} s, {} connections", report.seconds, tally.connections)?;
-    let counted = Messages::from(tally);
-    let messages = more.messages.as_ref().unwrap_or(&counted);
+    let messages = more.messages.as_ref().unwrap_or(tally);
     let others = [
         ("taken for some recipients only", messages.partly),
         ("deferred", messages.deferred),
