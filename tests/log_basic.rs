@@ -3,7 +3,7 @@ mod log_support;
 
 use log_support::{facts, open, payload, read, reserved, small};
 use sinkd::log::reader::{Folder, Segment};
-use sinkd::log::{Facts, Kind, Log, NoRoom, OpenError};
+use sinkd::log::{Claim, Facts, Kind, Log, NoRoom, OpenError};
 
 #[test]
 fn each_way_of_a_payload_is_read_back() {
@@ -48,16 +48,21 @@ fn budgets_refuse_and_recover() {
     let mut bench = open(folder.path(), small());
     let mut held = Vec::new();
     let refused = loop {
-        match bench.until(|w| w.reserve(b"e", 40_000)) {
+        match bench.until(|w| w.reserve(b"e", 40_000, Claim::Declared)) {
             Ok(r) => held.push(r),
             Err(e) => break e,
         }
     };
     assert_eq!((refused, held.len()), (NoRoom::Budget, 6));
     bench.writer.release(held.pop().unwrap());
-    held.push(bench.until(|w| w.reserve(b"e", 40_000)).unwrap());
-    let own: Vec<_> = (0..2).map(|_| bench.until(|w| w.reserve(b"e", 1 << 20)).unwrap()).collect();
-    assert_eq!(bench.until(|w| w.reserve(b"e", 1 << 20)).unwrap_err(), NoRoom::Budget);
+    held.push(bench.until(|w| w.reserve(b"e", 40_000, Claim::Declared)).unwrap());
+    let own: Vec<_> = (0..2)
+        .map(|_| bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap())
+        .collect();
+    assert_eq!(
+        bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap_err(),
+        NoRoom::Budget
+    );
     for r in held.into_iter().chain(own) {
         bench.writer.release(r);
     }

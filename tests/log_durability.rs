@@ -15,7 +15,8 @@ use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{
-    BootId, Commit, Durability, FlushCall, Log, MessageId, NoRoom, PendingCommit, Settings, State,
+    BootId, Claim, Commit, Durability, FlushCall, Log, MessageId, NoRoom, PendingCommit, Settings,
+    State,
 };
 
 const BOOT_A: BootId = BootId([0xa; 16]);
@@ -188,7 +189,8 @@ fn a_large_message_gets_its_name_after_its_flush() {
     let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let bytes = payload(9, 150_000);
     for is_good in [false, true] {
-        let mut r = bench.until(|w| w.reserve(b"large", bytes.len() as u64)).unwrap();
+        let mut r =
+            bench.until(|w| w.reserve(b"large", bytes.len() as u64, Claim::Declared)).unwrap();
         let mut rest = &bytes[..];
         while !rest.is_empty() {
             let n = bench

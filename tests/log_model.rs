@@ -8,13 +8,13 @@ use std::time::Duration;
 use log_support::{Bench, facts, open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Durability, FlushCall, Log, MessageId, NoRoom, Reservation, Settings};
+use sinkd::log::{Claim, Durability, FlushCall, Log, MessageId, NoRoom, Reservation, Settings};
 
 #[derive(Debug, Clone)]
 enum Step {
     Append { envelope: usize, payload: usize },
     Receive { given: usize, used: usize },
-    Reserve { payload: u64 },
+    Reserve { payload: u64, claim: Claim },
     Fill { which: usize, bytes: usize },
     Grow { which: usize, by: u64 },
     Commit { which: usize, less: usize },
@@ -29,7 +29,10 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..9000usize, 0..9000usize)
             .prop_map(|(given, used)| Step::Receive { given, used: used.min(given) }),
         3 => prop_oneof![4 => 0..40_000u64, 1 => 60_000..200_000u64]
-            .prop_map(|payload| Step::Reserve { payload }),
+            .prop_flat_map(|payload| {
+                let claim = prop_oneof![Just(Claim::Declared), Just(Claim::Guessed)];
+                claim.prop_map(move |claim| Step::Reserve { payload, claim })
+            }),
         8 => (0..8usize, 0..30_000usize).prop_map(|(which, bytes)| Step::Fill { which, bytes }),
         3 => (0..8usize, 1..60_000u64).prop_map(|(which, by)| Step::Grow { which, by }),
         3 => (0..8usize, 0..6000usize).prop_map(|(which, less)| Step::Commit { which, less }),
@@ -79,9 +82,9 @@ impl Model {
                 let id = self.bench.finish(commit).unwrap();
                 self.committed.insert(id, (envelope, bytes));
             }
-            Step::Reserve { payload: len } => {
+            Step::Reserve { payload: len, claim } => {
                 let envelope = payload(self.made, 77);
-                match self.bench.until(|w| w.reserve(&envelope, len)) {
+                match self.bench.until(|w| w.reserve(&envelope, len, claim)) {
                     Ok(r) => self.open.push(Open { r, envelope, filled: Vec::new() }),
                     Err(e) => assert_eq!(e, NoRoom::Budget),
                 }
@@ -94,11 +97,11 @@ impl Model {
             Step::Grow { which, by } => {
                 if let Some(at) = at(which, &self.open) {
                     let open = &mut self.open[at];
-                    let wanted = open.filled.len() as u64 + self.bench.writer.room(&open.r) + by;
+                    let wanted = self.bench.writer.room(&open.r) + by;
                     match self.bench.until(|w| w.grow(&mut open.r, wanted)) {
                         Ok(()) => {
                             let room = self.bench.writer.room(&open.r);
-                            assert!(open.filled.len() as u64 + room >= wanted);
+                            assert!(room >= wanted);
                         }
                         Err(e) => assert_eq!(e, NoRoom::Budget),
                     }
@@ -114,7 +117,20 @@ impl Model {
                     self.bench.writer.release(self.open.swap_remove(at).r);
                 }
             }
-            Step::RoundDone => self.bench.writer.round_done(),
+            Step::RoundDone => {
+                self.leave_pinned_segments();
+                self.bench.writer.round_done();
+            }
+        }
+    }
+
+    /// What the server does after a round: no reservation keeps an old segment open.
+    fn leave_pinned_segments(&mut self) {
+        while let Some(pinned) = self.bench.writer.pinned_segment() {
+            for open in &mut self.open {
+                self.bench.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
+            }
+            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "all of it has moved");
         }
     }
 

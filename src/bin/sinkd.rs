@@ -11,7 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
-use signal_hook::consts::{SIGINT, SIGTERM, SIGXFSZ};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, KEYS, Listener, LogFormat};
 use sinkd::http;
@@ -197,11 +197,12 @@ fn announce(server: &Server, http: Option<&http::Server>, config: &Config) -> an
     Ok(())
 }
 
-/// A channel that gets an item for each SIGTERM or SIGINT.
+/// A channel that gets an item for each SIGTERM, SIGINT or SIGHUP: a terminal that goes away stops
+/// sinkd as a person would.
 fn signals() -> anyhow::Result<Receiver<i32>> {
     // A file that grows beyond a limit is then an error of the call (EFBIG), not the end of us.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
     let (told, heard) = bounded(4);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {

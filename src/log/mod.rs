@@ -60,7 +60,7 @@ pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
 pub(crate) use recovery::segment_files;
 pub use removal::{Remove, Removed, remove};
-pub use reservation::{Commit, PendingCommit, Reservation};
+pub use reservation::{Claim, Commit, PendingCommit, Reservation};
 pub use retention::Retention;
 pub use runs::{Mark, Run, RunError, Runs};
 pub use settings::{Durability, Settings};

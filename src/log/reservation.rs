@@ -11,6 +11,19 @@ use super::writer::{Committed, NoRoom, Writer, octets};
 /// The most that `space` gives at once: a connection's share of a loop round.
 pub const SPACE_BYTES_MAX: u64 = 256 << 10;
 
+/// Octets that a reservation has room for after it was moved out of a segment that it pinned.
+const MOVED_ROOM_BYTES: u64 = 4 << 10;
+
+/// How certain the size is that a reservation asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The client has said it, or the octets are here.
+    Declared,
+    /// Expected from earlier payloads. A guess takes no own segment and nothing of the second half
+    /// of the budget for regions: those are kept for what is certain.
+    Guessed,
+}
+
 /// Space held before commit: a region in a shared segment, or an own segment. Must be given back
 /// by `commit_reserved` or `release`.
 #[must_use]
@@ -97,6 +110,15 @@ impl Reservation {
         self.start() + self.held_bytes()
     }
 
+    /// The record begins in `region` now.
+    fn now_in(&mut self, new: Region) {
+        let Held::Region { region, .. } = &mut self.place else {
+            unreachable!("only regions move to regions");
+        };
+        *region = new;
+        self.capacity = new.bytes - u64::from(self.envelope_bytes);
+    }
+
     /// Envelope and what is filled of the payload.
     fn held_bytes(&self) -> u64 {
         u64::from(self.envelope_bytes) + self.filled
@@ -107,13 +129,21 @@ impl Writer {
     /// Holds space for `payload_bytes` octets of payload, to be filled over many reads.
     ///
     /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background.
+    /// A guess is cut to what guesses may have ([`Claim`]).
     /// Errors: `Wait`, `Full`; `Budget`: regions or own segments are used up, or it is more than
     /// [`PAYLOAD_BYTES_MAX`].
-    pub fn reserve(&mut self, envelope: &[u8], payload_bytes: u64) -> Result<Reservation, NoRoom> {
+    pub fn reserve(
+        &mut self,
+        envelope: &[u8],
+        payload_bytes: u64,
+        claim: Claim,
+    ) -> Result<Reservation, NoRoom> {
         self.received = None;
-        if payload_bytes > PAYLOAD_BYTES_MAX {
-            return Err(NoRoom::Budget);
-        }
+        let payload_bytes = match claim {
+            Claim::Declared if payload_bytes > PAYLOAD_BYTES_MAX => return Err(NoRoom::Budget),
+            Claim::Declared => payload_bytes,
+            Claim::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
+        };
         let bytes = region_bytes(envelope.len() as u64, payload_bytes);
         let place = if bytes > self.settings.own_segment_bytes_over {
             Held::Own(Box::new(self.open_own(envelope.to_vec(), payload_bytes)?))
@@ -130,6 +160,17 @@ impl Writer {
             filled: 0,
             crc: Running::new(),
         })
+    }
+
+    /// What of a guess of `payload_bytes` may be reserved: one region at most.
+    fn cut_guess(&self, envelope_bytes: u64, payload_bytes: u64) -> Result<u64, NoRoom> {
+        let over = self.settings.own_segment_bytes_over / RECORD_ALIGN * RECORD_ALIGN;
+        let payload_bytes = payload_bytes.min(over.saturating_sub(envelope_bytes));
+        let bytes = region_bytes(envelope_bytes, payload_bytes);
+        if payload_bytes == 0 || self.region_bytes + bytes > self.settings.region_bytes_max / 2 {
+            return Err(NoRoom::Budget);
+        }
+        Ok(payload_bytes)
     }
 
     /// Octets of payload that `r` still has room for before it must `grow`.
@@ -190,61 +231,98 @@ impl Writer {
         }
     }
 
-    /// Makes room for at least `payload_bytes` in all, by moving what is there (region to region,
-    /// region to own segment) or by growing (own segment). On error `r` is as it was.
+    /// Makes room for at least one more octet than is filled, and for `more` of them unless that
+    /// exceeds [`PAYLOAD_BYTES_MAX`]: by growing in place, or by moving what is there (region to
+    /// region, region to own segment). On error `r` is as it was.
     ///
-    /// Costs, for a region that is not the last one, a copy of at most `own_segment_bytes_over`.
-    /// Errors: `Wait`: call again after the wake; `Full`, `Budget`.
-    pub fn grow(&mut self, r: &mut Reservation, payload_bytes: u64) -> Result<(), NoRoom> {
+    /// The reservation itself knows how much is filled, so a caller can't ask for a size that
+    /// leaves it without room. Costs, for a region that is not the last one, a copy of at most
+    /// `own_segment_bytes_over`. Errors: `Wait`: call again after the wake; `Full`, `Budget`.
+    pub fn grow(&mut self, r: &mut Reservation, more: u64) -> Result<(), NoRoom> {
         self.received = None;
-        if payload_bytes <= r.capacity {
-            return Ok(());
-        }
-        if payload_bytes > PAYLOAD_BYTES_MAX {
+        assert!(more > 0, "callers grow for octets that they have");
+        let needed = r.filled.saturating_add(more).min(PAYLOAD_BYTES_MAX);
+        if needed == r.filled {
             return Err(NoRoom::Budget);
         }
+        if needed > r.capacity {
+            self.grow_to(r, needed)?;
+        }
+        assert!(r.filled < r.capacity, "success means room for another octet");
+        Ok(())
+    }
+
+    fn grow_to(&mut self, r: &mut Reservation, needed: u64) -> Result<(), NoRoom> {
+        // Doubling keeps the number of moves small.
+        let best = needed.max(r.filled.saturating_mul(2)).min(PAYLOAD_BYTES_MAX);
         let region = match &r.place {
             Held::Region { region, .. } => *region,
             Held::Own(own) => {
-                own.expect(r.envelope_bytes, payload_bytes);
-                r.capacity = payload_bytes;
+                own.expect(r.envelope_bytes, best);
+                r.capacity = best;
                 return Ok(());
             }
         };
         let over = self.settings.own_segment_bytes_over;
-        let needed = region_bytes(u64::from(r.envelope_bytes), payload_bytes);
-        if needed > over {
-            return self.grow_to_own(r, region, payload_bytes);
+        let bytes = region_bytes(u64::from(r.envelope_bytes), needed);
+        if bytes > over {
+            return self.grow_to_own(r, region, best);
         }
         let doubled = (2 * region.bytes).min(over / RECORD_ALIGN * RECORD_ALIGN);
-        self.grow_region(r, region, needed.max(doubled))
+        self.grow_region(r, region, bytes.max(doubled))
     }
 
     fn grow_region(&mut self, r: &mut Reservation, old: Region, wanted: u64) -> Result<(), NoRoom> {
         let more = wanted - old.bytes;
-        let home = self.segment(old.segment);
-        let is_last = home.is_last(old.start + old.bytes);
-        let new = if self.region_bytes + more > self.settings.region_bytes_max {
+        if self.region_bytes + more > self.settings.region_bytes_max {
             return Err(NoRoom::Budget);
-        } else if is_last && self.segment(old.segment).extend_last(more) {
+        }
+        let home = self.segment(old.segment);
+        if home.is_last(old.start + old.bytes) && home.extend_last(more) {
             self.region_bytes += more;
-            Region { bytes: wanted, ..old }
-        } else {
-            // Not yet given back, the old one doesn't count twice.
-            self.region_bytes -= old.bytes;
-            let held = self.hold_region(wanted);
-            self.region_bytes += old.bytes;
-            let new = held?;
-            self.copy_region(old, new.start, r.held_bytes() as usize);
-            self.release_region(old);
-            new
-        };
-        let Held::Region { region, .. } = &mut r.place else {
-            unreachable!("`grow` saw a region");
-        };
-        *region = new;
-        r.capacity = wanted - u64::from(r.envelope_bytes);
+            r.now_in(Region { bytes: wanted, ..old });
+            return Ok(());
+        }
+        self.move_region(r, old, wanted)
+    }
+
+    /// Moves what `r` holds to a region of `wanted` octets in the current segment.
+    fn move_region(&mut self, r: &mut Reservation, old: Region, wanted: u64) -> Result<(), NoRoom> {
+        // Not yet given back, the old one doesn't count twice.
+        self.region_bytes -= old.bytes;
+        let held = self.hold_region(wanted);
+        self.region_bytes += old.bytes;
+        let new = held?;
+        self.copy_region(old, new.start, r.held_bytes() as usize);
+        self.release_region(old);
+        r.now_in(new);
         Ok(())
+    }
+
+    /// The segment that open regions keep from being sealed although this worker left it long ago:
+    /// at least one further segment was filled since. `None` in the steady state.
+    ///
+    /// Without a remedy, a client that stalls inside a small payload would keep a whole segment
+    /// out of the reach of retention. Costs nothing while no segment is left open.
+    pub fn pinned_segment(&self) -> Option<u32> {
+        let is_pinned =
+            |left: &&OpenSegment| left.has_reservations() && Some(left.number) != self.last_left;
+        self.left.iter().find(is_pinned).map(|left| left.number)
+    }
+
+    /// Moves `r` out of the segment `pinned`, if it lies there, with little more room than it has
+    /// filled: it is a transfer that takes its time.
+    ///
+    /// Costs a copy of what is filled. Errors: `Wait`, `Full`, `Budget`; `r` is as it was.
+    pub fn leave_segment(&mut self, r: &mut Reservation, pinned: u32) -> Result<(), NoRoom> {
+        self.received = None;
+        let Held::Region { region, .. } = &r.place else { return Ok(()) };
+        let old = *region;
+        if old.segment != pinned {
+            return Ok(());
+        }
+        let wanted = region_bytes(r.held_bytes(), MOVED_ROOM_BYTES).min(old.bytes);
+        self.move_region(r, old, wanted)
     }
 
     /// Copies the first `len` octets of `from` to `start` in the current segment.
@@ -286,6 +364,7 @@ impl Writer {
         let source = self.segment(old.segment).door.read(old.start, len);
         own.open()?.write(RECORDS_AT, len).copy_from_slice(source);
         let own = to.take().expect("put there above");
+        own.expect(r.envelope_bytes, payload_bytes);
         r.place = Held::Own(own);
         r.capacity = payload_bytes;
         self.release_region(old);

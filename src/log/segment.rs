@@ -246,6 +246,11 @@ impl OpenSegment {
         start
     }
 
+    /// Whether a reservation is open here: it keeps the segment from being sealed.
+    pub(crate) fn has_reservations(&self) -> bool {
+        self.promised > 0
+    }
+
     /// Is `hold`'s region `start..end` the last one, so that it can be extended or taken back?
     pub(crate) fn is_last(&self, end: u64) -> bool {
         self.end == end

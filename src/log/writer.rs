@@ -62,6 +62,8 @@ pub struct Writer {
     pub(super) current: OpenSegment,
     /// Segments left while something was open in them; few.
     pub(super) left: Vec<OpenSegment>,
+    /// The segment left last.
+    pub(super) last_left: Option<u32>,
     /// Requests that found the channel full; sent again at the end of the round.
     pub(super) outbox: VecDeque<Request>,
     /// Octets of open regions.
@@ -93,6 +95,7 @@ impl Writer {
             next,
             current,
             left: Vec::new(),
+            last_left: None,
             outbox: VecDeque::new(),
             region_bytes: 0,
             own_open: 0,
@@ -282,6 +285,7 @@ impl Writer {
         if old.is_done() {
             self.send(Request::Seal(Box::new(old.leave())));
         } else {
+            self.last_left = Some(old.number);
             self.left.push(old);
         }
         self.poke();

@@ -5,6 +5,7 @@ use crate::log::{PendingCommit, Writer};
 use crate::smtp::session::Desk;
 
 use super::clock::Clock;
+use super::counters::Counters;
 use super::index::Begun;
 use super::moments::Moments;
 use super::pool::Pool;
@@ -13,7 +14,6 @@ use super::shutdown::Stop;
 use super::storage::Storage;
 use super::transcript::Transcripts;
 use super::transfer::{Acknowledged, Transfer};
-use super::worker::Counters;
 
 /// Octets of input taken up at once; what can't be consumed at the moment is held in a buffer.
 const INPUT_BYTES_MAX: usize = 64 << 10;
@@ -50,8 +50,6 @@ pub(super) struct Bench {
     pub moments: Option<Arc<Moments>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub starved: bool,
-    /// Wire octets of the last payload of any session: the guess for a session's first.
-    pub last_payload_bytes: u32,
     #[expect(clippy::vec_box, reason = "boxes move between here and connections unopened")]
     pub transfers: Vec<Box<Transfer>>,
     pub acknowledged: Vec<Acknowledged>,
@@ -83,12 +81,16 @@ impl Bench {
             begun: Begun::default(),
             moments: None,
             starved: false,
-            last_payload_bytes: 0,
             transfers: Vec::new(),
             acknowledged: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES],
             orphans: Vec::new(),
         }
+    }
+
+    /// Whether everything that was said has left this room: it is sent, or kept by its connection.
+    pub fn is_silent(&self) -> bool {
+        self.desk.replies.is_empty() && self.acknowledged.is_empty()
     }
 
     /// The loop has woken. True if queues should be looked at: once a second, for statistics.

@@ -23,19 +23,17 @@ pub(super) enum Framing {
 
 pub(super) fn begin_transfer(conn: &mut Conn, bench: &mut Bench, framing: Framing) {
     let mut transfer = bench.transfers.pop().unwrap_or_else(|| Box::new(Transfer::new()));
-    let guess = match conn.last_payload_bytes {
-        0 => bench.last_payload_bytes,
-        octets => octets,
+    let chunk = match framing {
+        Framing::Data => 0,
+        Framing::Chunks { first } => first,
     };
-    transfer.expect(conn.session.envelope().declared_size(), u64::from(guess));
-    if let Framing::Chunks { first } = framing {
-        transfer.chunked = true;
-        transfer.expected_bytes = transfer.expected_bytes.max(first);
-    }
-    transfer.expected_bytes = transfer.expected_bytes.min(bench.message_bytes_max);
+    transfer.chunked = matches!(framing, Framing::Chunks { .. });
+    let (declared, guess) = (conn.session.envelope().declared_size(), conn.last_payload_bytes);
+    transfer.expect(declared, chunk, u64::from(guess), bench.message_bytes_max);
     transfer.heard_ms = bench.clock.now_ms();
     transfer.first_us = bench.clock.now_us();
     storage::choose(conn, bench, &mut transfer);
+    assert!(conn.transfer.is_none(), "the transfer before ended with its transaction");
     conn.transfer = Some(transfer);
 }
 
@@ -140,6 +138,9 @@ pub(super) fn take_ticket(conn: &mut Conn, bench: &mut Bench) -> bool {
 /// The payload is whole: commits it where it lies.
 pub(super) fn commit(conn: &mut Conn, bench: &mut Bench) -> Next {
     let transfer = conn.transfer.as_ref().expect("Flow::Commit has a transfer");
+    if transfer.refusal.is_some() {
+        return refuse(conn, bench);
+    }
     if transfer.message_bytes() > bench.message_bytes_max {
         give_up_payload(conn, bench, Refusal::TooLarge);
         return refuse(conn, bench);
@@ -221,7 +222,6 @@ pub(super) fn accept<R: Receipt>(
     let transfer = conn.transfer.as_ref().expect("only transfers commit");
     let octets = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
     conn.last_payload_bytes = octets;
-    bench.last_payload_bytes = octets;
     bench.counters.message(transfer.message_bytes());
     let transaction_us = bench.clock.now_us().saturating_sub(conn.began_us);
     bench.recording.message(conn, transaction_us);
@@ -276,13 +276,5 @@ pub(super) fn give_up_buffers(conn: &mut Conn, bench: &mut Bench) {
     give_up_transfer(conn, bench);
     if let Some(held) = conn.held.take() {
         bench.pool.give(held);
-    }
-}
-
-/// A transfer parked for too long: its payload is refused, the rest of it read and thrown away.
-pub(super) fn give_up_waiting(conn: &mut Conn, bench: &mut Bench) {
-    give_up_payload(conn, bench, Refusal::NoStorage);
-    if matches!(conn.flow, Flow::Commit) {
-        refuse(conn, bench);
     }
 }

@@ -31,7 +31,7 @@ pub enum Flow {
 }
 
 /// Replies the client has not taken yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Unsent {
     pub bytes: Vec<u8>,
     pub sent: usize,
@@ -69,8 +69,9 @@ pub struct Conn {
     pub replied: Replied,
     /// Wire octets of the last payload: what the next is expected to have.
     pub last_payload_bytes: u32,
-    /// The peer has shut its side: read until the end is seen, however short the reads.
-    pub read_closed: bool,
+    /// Read until nothing is left, however short the reads: the peer has shut its side or sent
+    /// urgent data, or it may pass descriptors along.
+    pub reads_until_empty: bool,
     /// In the ready list already.
     pub queued: bool,
     /// In the list of those that wait for the log.
@@ -89,6 +90,7 @@ impl Conn {
         client: Client,
         session_id: u64,
     ) -> Conn {
+        let reads_until_empty = socket.short_reads_leave_more();
         Conn {
             socket,
             session,
@@ -106,7 +108,7 @@ impl Conn {
             opened_us: 0,
             replied: Replied::default(),
             last_payload_bytes: 0,
-            read_closed: false,
+            reads_until_empty,
             queued: false,
             parked: false,
             watching_writes: false,

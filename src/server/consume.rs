@@ -51,7 +51,12 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
     if input.is_empty() && !has_more {
         return Next::Stop(Consumed::All);
     }
+    let ended_before = bench.desk.transactions_ended;
     let (octets, step) = conn.session.feed(input.rest(), &mut bench.desk);
+    if conn.transfer.is_some() && bench.desk.transactions_ended != ended_before {
+        // Chunks of a transaction that was reset: their room is free from now on.
+        give_up_transfer(conn, bench);
+    }
     if let Some(transcript) = &mut conn.transcript {
         let now_ms = bench.clock.now_ms();
         transcript.client(&input.rest()[..octets], now_ms);
@@ -80,21 +85,18 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
             Next::Again
         }
         Step::Data => {
-            give_up_transfer(conn, bench);
             begin_transfer(conn, bench, Framing::Data);
             conn.flow = Flow::Data;
             Next::Again
         }
         Step::Chunk { bytes, last, first } => {
             if first {
-                give_up_transfer(conn, bench);
                 begin_transfer(conn, bench, Framing::Chunks { first: bytes });
             }
             conn.flow = Flow::Chunk { left: bytes, last };
             Next::Again
         }
         Step::DiscardChunk { bytes } => {
-            give_up_transfer(conn, bench);
             conn.flow = Flow::Discard { left: bytes };
             Next::Again
         }

@@ -18,6 +18,12 @@ pub enum BindError {
     InUse { address: Address },
     #[error("{} is no socket and was left alone: choose another path", path.display())]
     NoSocket { path: PathBuf },
+    #[error(
+        "{} has been locked by another process for 2 s, so no socket can be made there: \
+         'fuser {}' names it",
+        folder.display(), folder.display()
+    )]
+    FolderLocked { folder: PathBuf },
     #[error("can't listen on {address}: {source}")]
     Io { address: Address, source: std::io::Error },
 }
@@ -35,9 +41,10 @@ pub struct Sockets {
 
 /// Binds every TCP address once for each worker.
 ///
-/// Before a group is made, its address is bound without SO_REUSEPORT: with the option alone a
-/// second sinkd would silently take half of the connections. A Unix socket is bound once, and all
-/// workers accept from it: whoever is awake takes a connection, admission says who serves it.
+/// The first socket of a group listens alone, without SO_REUSEPORT, before it admits the others:
+/// with the option from the start a second sinkd would silently take half of the connections. A
+/// Unix socket is bound once, and all workers accept from it: whoever is awake takes a connection,
+/// admission says who serves it.
 pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, BindError> {
     let per_worker = (0..workers).map(|_| Vec::new()).collect();
     let mut sockets = Sockets { listeners: Vec::new(), per_worker, files: Vec::new() };
@@ -62,11 +69,15 @@ pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Soc
 
 impl Sockets {
     fn bind_tcp(&mut self, address: SocketAddr, backlog: i32) -> Result<SocketAddr, BindError> {
-        let probe = bind(address, Sharing::Alone)?;
-        let real = local_address(&probe, address)?;
-        drop(probe);
-        for acceptors in &mut self.per_worker {
-            acceptors.push(Acceptor::Tcp(listen(real, backlog)?));
+        let first = bind(address, Sharing::Alone)?;
+        let real = local_address(&first, address)?;
+        let first = listen(first, real, backlog)?;
+        for (worker, acceptors) in self.per_worker.iter_mut().enumerate() {
+            let listener = match worker {
+                0 => first.try_clone().map_err(|source| in_use_or(source, real))?,
+                _ => listen(bind(real, Sharing::Group)?, real, backlog)?,
+            };
+            acceptors.push(Acceptor::Tcp(TcpListener::from_std(listener.into())));
         }
         Ok(real)
     }
@@ -91,20 +102,31 @@ fn bind(address: SocketAddr, sharing: Sharing) -> Result<Socket, BindError> {
         socket.bind(&address.into())?;
         Ok(socket)
     };
-    attempt().map_err(|source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AddrInUse => BindError::InUse { address: Address::Tcp(address) },
-        _ => BindError::Io { address: Address::Tcp(address), source },
-    })
+    attempt().map_err(|source| in_use_or(source, address))
 }
 
-fn listen(address: SocketAddr, backlog: i32) -> Result<TcpListener, BindError> {
-    let socket = bind(address, Sharing::Group)?;
-    let io = |source| BindError::Io { address: Address::Tcp(address), source };
-    // Accepted sockets inherit TCP_NODELAY on Linux; elsewhere a reply may wait for Nagle.
-    socket.set_tcp_nodelay(true).map_err(io)?;
-    socket.set_nonblocking(true).map_err(io)?;
-    socket.listen(backlog).map_err(io)?;
-    Ok(TcpListener::from_std(socket.into()))
+fn in_use_or(source: std::io::Error, address: SocketAddr) -> BindError {
+    let address = Address::Tcp(address);
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => BindError::InUse { address },
+        _ => BindError::Io { address, source },
+    }
+}
+
+/// Makes `socket` listen. From here on others may join its group.
+///
+/// Of two sockets that are bound alone to one port, only one can begin to listen: so of two sinkds
+/// that start together one fails here.
+fn listen(socket: Socket, address: SocketAddr, backlog: i32) -> Result<Socket, BindError> {
+    let attempt = || {
+        // Accepted sockets inherit TCP_NODELAY on Linux; elsewhere a reply may wait for Nagle.
+        socket.set_tcp_nodelay(true)?;
+        socket.set_nonblocking(true)?;
+        socket.listen(backlog)?;
+        socket.set_reuse_port(true)
+    };
+    attempt().map_err(|source| in_use_or(source, address))?;
+    Ok(socket)
 }
 
 fn local_address(socket: &Socket, address: SocketAddr) -> Result<SocketAddr, BindError> {
@@ -130,6 +152,22 @@ mod tests {
             let Acceptor::Tcp(listener) = &listeners[0] else { panic!("a TCP listener") };
             assert_eq!(listener.local_addr().unwrap(), real);
         }
+    }
+
+    /// The claim on a port is taken by listening, so that of two starts at once one wins.
+    #[test]
+    fn of_two_sockets_bound_together_one_listens() {
+        let claim = || bind("127.0.0.1:0".parse().unwrap(), Sharing::Alone).unwrap();
+        let first = claim();
+        let real = first.local_addr().unwrap().as_socket().unwrap();
+        // Neither listens yet, so both may be bound: both starts are at the same point.
+        let second = bind(real, Sharing::Alone).unwrap();
+        let first = listen(first, real, 16).unwrap();
+        let refused = listen(second, real, 16);
+        assert!(matches!(refused, Err(BindError::InUse { .. })), "{refused:?}");
+        let third = bind(real, Sharing::Alone);
+        assert!(matches!(third, Err(BindError::InUse { .. })), "{third:?}");
+        drop(first);
     }
 
     #[test]

@@ -7,12 +7,15 @@
 //! Invariants: a worker never waits for storage or for another thread; per readiness event there is
 //! one `send`, however many replies; an idle connection holds no buffer.
 #![deny(unsafe_code)]
+mod accept;
 mod admission;
 mod bench;
 mod clock;
 mod commit;
 mod conn;
 mod consume;
+mod counters;
+mod handover;
 mod idle_runs;
 mod index;
 mod listener;
@@ -33,6 +36,7 @@ mod transcript;
 mod transfer;
 mod turn;
 mod unix;
+mod watchdog;
 mod worker;
 
 use std::sync::Arc;
@@ -45,18 +49,20 @@ use crate::smtp::limits::Policy;
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, Recorder};
 
+pub use counters::Counters;
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
 pub use transcript::TranscriptError;
-pub use worker::Counters;
 
 use admission::Admission;
+use handover::Handover;
 use idle_runs::IdleRuns;
 use moments::Moments;
 use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
-use worker::{Handover, Worker};
+use watchdog::Watchdog;
+use worker::Worker;
 
 /// Why sinkd can't start.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +89,7 @@ pub struct Server {
     moments_thread: Option<JoinHandle<()>>,
     hub: Option<Hub>,
     parser: Option<Parser>,
+    watchdog: Watchdog,
 }
 
 impl Server {
@@ -110,6 +117,7 @@ impl Server {
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs, lag);
         let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
+        let watchdog = Watchdog::start(&counters)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
@@ -125,6 +133,7 @@ impl Server {
             moments_thread,
             hub,
             parser,
+            watchdog,
         };
         let mut recorders = recorders.into_iter();
         for (index, (seat, listeners)) in
@@ -186,6 +195,7 @@ impl Server {
         for worker in self.workers {
             worker.join().expect("a worker does not panic: panics abort or are bugs");
         }
+        drop(self.watchdog);
         drop(self.socket_files);
         for thread in self.transcript_thread.into_iter().chain(self.moments_thread) {
             thread.join().expect("threads that write down what workers tell them don't panic");

@@ -40,6 +40,7 @@ pub(super) fn receive(
 
 /// Reads once, over interruptions.
 pub(super) fn read(socket: &mut impl Read, space: &mut [u8]) -> std::io::Result<usize> {
+    assert!(!space.is_empty(), "a read into nothing looks like the end of the stream");
     loop {
         match socket.read(space) {
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -203,6 +204,7 @@ pub(super) fn read_both(
     payload: &mut [u8],
     behind: &mut [u8],
 ) -> std::io::Result<usize> {
+    assert!(!payload.is_empty(), "a chunk that is whole is not read for");
     loop {
         let mut both = [IoSliceMut::new(payload), IoSliceMut::new(behind)];
         match socket.read_vectored(&mut both) {

@@ -164,6 +164,14 @@ impl Recording {
         (self.commands, self.messages) = (0, 0);
     }
 
+    /// A round took longer than the watchdog allows.
+    #[cold]
+    pub fn long_round(&mut self) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add(Counter::LongRounds, 1);
+        }
+    }
+
     /// When there must be a round although nothing happens, Unix ns.
     pub fn due_ns(&self) -> Option<u64> {
         self.recorder.as_ref().and_then(Recorder::due_ns)

@@ -3,8 +3,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::admission::Admission;
+use super::counters::Counters;
 use super::idle_runs::IdleRuns;
-use super::worker::Counters;
 use crate::index::Lag;
 use crate::stats::{Observer, Sample};
 

@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write};
 use crate::log::{Facts, Kind, MessageId};
 
 use super::bench::Bench;
-use super::conn::{Conn, Unsent};
+use super::conn::Conn;
 
 pub(super) enum Sent {
     All,
@@ -12,13 +12,18 @@ pub(super) enum Sent {
     Lost,
 }
 
-/// Sends all replies of this turn with one call; what the socket does not take is kept.
+/// Sends all replies of this turn with one call; what the socket does not take is kept, behind
+/// what it had not taken before.
 pub(super) fn flush(conn: &mut Conn, bench: &mut Bench) -> Sent {
     if bench.desk.replies.is_empty() {
-        return Sent::All;
+        return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
     if let Some(transcript) = &mut conn.transcript {
         transcript.server(&bench.desk.replies, bench.clock.now_ms());
+    }
+    if conn.unsent.is_some() {
+        keep_unsent(conn, bench, 0);
+        return Sent::Blocked;
     }
     let sent = match write(&mut conn.socket, &bench.desk.replies) {
         Ok(sent) => sent,
@@ -38,17 +43,15 @@ pub(super) fn flush(conn: &mut Conn, bench: &mut Bench) -> Sent {
     Sent::All
 }
 
+/// Keeps the replies of this turn from octet `sent` on, behind those that are kept already.
 #[cold]
 pub(super) fn keep_unsent(conn: &mut Conn, bench: &mut Bench, sent: usize) {
-    let bytes = bench.desk.replies.split_off(sent);
-    let acknowledged = bench
-        .acknowledged
-        .drain(..)
-        .filter(|(end, _)| *end > sent)
-        .map(|(end, id)| (end - sent, id))
-        .collect();
+    let unsent = conn.unsent.get_or_insert_default();
+    let from = unsent.bytes.len();
+    unsent.bytes.extend_from_slice(&bench.desk.replies[sent..]);
+    let kept = bench.acknowledged.drain(..).filter(|(end, _)| *end > sent);
+    unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
     bench.desk.replies.clear();
-    conn.unsent = Some(Box::new(Unsent { bytes, sent: 0, acknowledged }));
 }
 
 /// Octets the socket took; 0 if it takes none now.

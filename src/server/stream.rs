@@ -11,6 +11,18 @@ use mio::{Interest, Registry, Token};
 use super::sys;
 use crate::smtp::envelope::Client;
 
+/// What a connection is registered for while it is read: octets, and TCP's urgent data.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
+/// Elsewhere reads go on until nothing is left, and need no sign of urgent data.
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+pub const READING: Interest = Interest::READABLE;
+
+/// Whether the peer has sent urgent data: reads end at its mark, with more behind it.
+pub fn is_urgent(event: &mio::event::Event) -> bool {
+    event.is_priority()
+}
+
 /// A connection's socket.
 #[derive(Debug)]
 pub enum Stream {
@@ -62,6 +74,12 @@ impl Acceptor {
 }
 
 impl Stream {
+    /// Whether a read that gives less than asked for may leave octets behind: over a Unix socket it
+    /// ends where a descriptor was passed along (unix(7), `SCM_RIGHTS`).
+    pub fn short_reads_leave_more(&self) -> bool {
+        matches!(self, Stream::Unix(_))
+    }
+
     /// What the kernel knows of the connection; `None` for a Unix socket.
     pub fn tcp_info(&self) -> Option<sys::TcpInfo> {
         match self {

@@ -1,6 +1,6 @@
 //! A payload on its way into the log: which of the four ways it takes, and how far it is.
 use crate::config::storage::Store;
-use crate::log::{Commit, Committed, Facts, MessageId, NoRoom, Reservation, Writer};
+use crate::log::{Claim, Commit, Committed, Facts, MessageId, NoRoom, Reservation, Writer};
 use crate::smtp::data::EndOfData;
 use crate::smtp::session::{Receipt, Refusal};
 
@@ -58,8 +58,10 @@ pub struct Transfer {
     pub wire_bytes: u64,
     /// Stuffed dots among them.
     pub dots: u32,
-    /// How many are expected: a guess that saves copies, never trusted for memory.
+    /// How many are expected: it saves copies, and is never trusted for memory.
     pub expected_bytes: u64,
+    /// Whether the client said so, or earlier payloads of its session do.
+    pub claim: Claim,
     /// The message is lost; what still comes is thrown away, and this is the reply.
     pub refusal: Option<Refusal>,
     pub chunked: bool,
@@ -95,6 +97,7 @@ impl Transfer {
             wire_bytes: 0,
             dots: 0,
             expected_bytes: 0,
+            claim: Claim::Guessed,
             refusal: None,
             chunked: false,
             direct: true,
@@ -112,11 +115,13 @@ impl Transfer {
         }
     }
 
-    /// `declared`: SIZE of MAIL; `guess`: octets of the payload before.
-    pub fn expect(&mut self, declared: Option<u64>, guess: u64) {
-        self.expected_bytes = match declared {
-            Some(size) => size + size / 128 + WIRE_SLACK_BYTES,
-            None => guess,
+    /// What is known before the first octet: `declared` is SIZE of MAIL, `chunk` the octets of the
+    /// first chunk, `guess` those of the session's payload before; at most `max`.
+    pub fn expect(&mut self, declared: Option<u64>, chunk: u64, guess: u64, max: u64) {
+        let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES).max(chunk);
+        (self.expected_bytes, self.claim) = match declared {
+            0 => (guess.min(max), Claim::Guessed),
+            octets => (octets.min(max), Claim::Declared),
         };
     }
 
@@ -164,6 +169,16 @@ impl Transfer {
         }
     }
 
+    /// Moves what lies in the segment `pinned` out of it, so that it can be sealed. Without room
+    /// for that everything stays as it is.
+    pub fn leave_segment(&mut self, pinned: u32, writer: &mut Writer) {
+        if let Way::Reserved(reservation) = &mut self.way
+            && let Err(why) = writer.leave_segment(reservation, pinned)
+        {
+            tracing::debug!(pinned, ?why, "a payload stays where it is for now");
+        }
+    }
+
     /// Copies `piece` behind what is there; returns how many octets went in and, if not all, why.
     pub fn store(
         &mut self,
@@ -174,6 +189,7 @@ impl Transfer {
     ) -> (usize, Result<(), NoRoom>) {
         let mut stored = 0;
         while stored < piece.len() {
+            let before = stored;
             if let Err(why) = self.make_way(envelope, piece.len() - stored, pool, writer) {
                 return (stored, Err(why));
             }
@@ -196,11 +212,12 @@ impl Transfer {
                     n
                 }
             };
+            assert!(stored > before, "a way that was made has room for an octet");
         }
         (stored, Ok(()))
     }
 
-    /// Sees to it that at least one more octet has a place, best `more`.
+    /// Sees to it that at least one more octet has a place, best `more`; `more` is above 0.
     pub fn make_way(
         &mut self,
         envelope: &[u8],
@@ -216,8 +233,7 @@ impl Transfer {
                 if writer.room(reservation) > 0 {
                     return Ok(());
                 }
-                let wanted = (self.wire_bytes * 2).max(self.wire_bytes + more as u64);
-                writer.grow(reservation, wanted)
+                writer.grow(reservation, more as u64)
             }
         }
     }
@@ -229,9 +245,11 @@ impl Transfer {
         pool: &mut Pool,
         writer: &mut Writer,
     ) -> Result<(), NoRoom> {
-        let wanted = self.expected_bytes.max(more as u64);
+        let here = more as u64;
+        let wanted = self.expected_bytes.max(here);
         if wanted > STAGED_BYTES_MAX as u64 {
-            match writer.reserve(envelope, wanted) {
+            let claim = if here >= wanted { Claim::Declared } else { self.claim };
+            match writer.reserve(envelope, wanted, claim) {
                 Ok(reservation) => {
                     self.way = Way::Reserved(reservation);
                     return Ok(());
@@ -263,7 +281,8 @@ impl Transfer {
             self.replace_buffer(Way::Staged(larger), pool);
             return Ok(());
         }
-        let mut reservation = writer.reserve(envelope, wanted)?;
+        let mut reservation =
+            self.reserve_more(envelope, here as u64 + more as u64, wanted, writer)?;
         let mut copied = 0;
         while copied < here {
             let space = match writer.space(&mut reservation) {
@@ -274,12 +293,35 @@ impl Transfer {
                 }
             };
             let n = (here - copied).min(space.len());
+            assert!(n > 0, "what is known was reserved");
             space[..n].copy_from_slice(&full.filled()[copied..copied + n]);
             writer.filled(&mut reservation, n);
             copied += n;
         }
         self.replace_buffer(Way::Reserved(reservation), pool);
         Ok(())
+    }
+
+    /// Space for `wanted` octets, as far as that is a guess at least for those that are `known`.
+    fn reserve_more(
+        &self,
+        envelope: &[u8],
+        known: u64,
+        wanted: u64,
+        writer: &mut Writer,
+    ) -> Result<Reservation, NoRoom> {
+        let is_declared = self.claim == Claim::Declared && wanted <= self.expected_bytes.max(known);
+        let claim = if is_declared { Claim::Declared } else { Claim::Guessed };
+        match writer.reserve(envelope, wanted, claim) {
+            Ok(reservation) if writer.room(&reservation) < known => {
+                writer.release(reservation);
+                writer.reserve(envelope, known, Claim::Declared)
+            }
+            Err(NoRoom::Budget) if wanted > known => {
+                writer.reserve(envelope, known, Claim::Declared)
+            }
+            other => other,
+        }
     }
 
     fn replace_buffer(&mut self, way: Way, pool: &mut Pool) {

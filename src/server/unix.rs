@@ -1,9 +1,10 @@
 //! Unix sockets to listen on: made, shared by the workers, removed again.
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -12,6 +13,10 @@ use crate::config::Address;
 
 /// Owner and group may connect; who else should, gets it by group or by the folder's permissions.
 const SOCKET_MODE: u32 = 0o660;
+/// How long a start waits for another one that makes a socket in the same folder: a hundred times
+/// what that takes.
+const CLAIM_WAIT: Duration = Duration::from_secs(2);
+const CLAIM_LOOK_EVERY: Duration = Duration::from_millis(5);
 
 /// The file of a socket that we made; removed when dropped, if it is still ours.
 #[derive(Debug)]
@@ -46,6 +51,9 @@ impl Drop for SocketFile {
 /// there is an error, and stays.
 pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), BindError> {
     let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+    // Between the look at what lies there and our `listen` no other sinkd may do the same: it
+    // would take our socket, which does not listen yet, for a dead one.
+    let _claim = claim_folder(path)?;
     make_way(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(io)?;
     socket.bind(&SockAddr::unix(path).map_err(io)?).map_err(|source| match source.kind() {
@@ -59,6 +67,29 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
     socket.set_nonblocking(true).map_err(io)?;
     socket.listen(backlog).map_err(io)?;
     Ok((std::os::fd::OwnedFd::from(socket).into(), file))
+}
+
+/// Locks the folder of `path` for as long as the result lives.
+///
+/// Any process may hold that lock, so this waits [`CLAIM_WAIT`] and no longer.
+fn claim_folder(path: &Path) -> Result<fs::File, BindError> {
+    let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+    let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let claim = fs::File::open(folder).map_err(io)?;
+    let until = Instant::now() + CLAIM_WAIT;
+    loop {
+        match claim.try_lock() {
+            Ok(()) => return Ok(claim),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                std::thread::sleep(CLAIM_LOOK_EVERY);
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(BindError::FolderLocked { folder: folder.to_owned() });
+            }
+            // A file system without locks: what is left is a race at the start.
+            Err(TryLockError::Error(_)) => return Ok(claim),
+        }
+    }
 }
 
 /// Removes what a dead server left at `path`.
@@ -109,6 +140,34 @@ mod tests {
         let (_live, file) = listen(&path, 16).unwrap();
         drop(file);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn of_starts_at_the_same_moment_exactly_one_gets_the_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        for round in 0..20 {
+            let path = folder.path().join(format!("s{round}"));
+            // What a dead server left: the race is about who removes it.
+            drop(UnixListener::bind(&path).unwrap());
+            let starts: Vec<_> = (0..4)
+                .map(|_| {
+                    let path = path.clone();
+                    std::thread::spawn(move || listen(&path, 16))
+                })
+                .collect();
+            let results: Vec<_> = starts.into_iter().map(|s| s.join().unwrap()).collect();
+            assert_eq!(results.iter().filter(|r| r.is_ok()).count(), 1, "{results:?}");
+            assert!(probe(&path).is_ok(), "the winner's socket is the one that lies there");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_stays_locked_is_an_error_and_not_a_hang() {
+        let folder = tempfile::tempdir().unwrap();
+        let holder = fs::File::open(folder.path()).unwrap();
+        holder.lock().unwrap();
+        let refused = listen(&folder.path().join("s"), 16);
+        assert!(matches!(refused, Err(BindError::FolderLocked { .. })), "{refused:?}");
     }
 
     #[test]

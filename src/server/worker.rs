@@ -1,42 +1,39 @@
 //! One event loop: its listeners, its connections, its writer.
 use std::io::ErrorKind;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, Sender};
+use crossbeam_channel::Receiver;
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Interest, Poll, Token};
 
 use crate::config::Config;
 use crate::log::Writer;
-use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
 use crate::smtp::session::{Desk, Farewell, Session};
 use crate::stats::Recorder;
 
+use super::accept::{ACCEPTS_PER_ROUND, Acceptors};
 use super::admission::Admission;
 use super::bench::Bench;
-use super::commit::{give_up_waiting, see_orphans_through};
 use super::conn::{Conn, Flow};
+use super::counters::{Counters, Doing};
+use super::handover::{Arrival, Door, Seat, WAKER};
 use super::index::Begun;
 use super::moments::Moments;
 use super::pool::Pool;
 use super::record::Recording;
 use super::shutdown::{Stage, Stop};
 use super::storage::Storage;
-use super::stream::{Acceptor, Stream};
-use super::sys;
+use super::stream::{self, Acceptor};
 use super::timer::{Key, Wheel};
 use super::transcript::{Transcripts, Who};
-use super::turn::{self, Turn};
+use super::turn::{Resting, Turn};
+use super::watchdog::LONG_ROUND;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
-/// Connections accepted from one listener before the others have their turn.
-const ACCEPTS_PER_ROUND: usize = 64;
-/// Sockets handed over and not yet taken; when full, a worker keeps what it accepted.
-const HANDOVER_MAX: usize = 1024;
 /// How long a dismissed client may go on talking before its socket is closed under it.
 const LINGER_MS: u64 = 2000;
 /// While a transfer waits for the log, its patience is looked at this often.
@@ -45,87 +42,11 @@ const PARKED_CHECK_MS: u64 = 50;
 const STALLED_MS: u64 = 1000;
 /// At most this many of them at a time.
 const STALLED_CLOSED_MAX: usize = 64;
-
-const WAKER: Token = Token(usize::MAX);
-/// Listener `n` has the token `WAKER - 1 - n`.
-const LISTENERS_MAX: usize = 1024;
-
-/// What a worker counts; written by it alone, read by anyone (relaxed: nothing depends on them).
-#[derive(Debug, Default)]
-pub struct Counters {
-    pub messages: AtomicU64,
-    pub message_bytes: AtomicU64,
-    pub refused: AtomicU64,
-    pub sessions: AtomicU64,
-    pub sessions_ended: AtomicU64,
-    pub parked: AtomicU64,
-    pub rounds: AtomicU64,
-    /// Flushes asked for (durability `message`).
-    pub flushes: AtomicU64,
-    /// Unix time, ms, at which something was last heard.
-    pub heard_unix_ms: AtomicU64,
-}
-
-impl Counters {
-    fn add(counter: &AtomicU64, n: u64) {
-        // One writer: a load and a store do, without a locked instruction.
-        counter.store(counter.load(Ordering::Relaxed) + n, Ordering::Relaxed);
-    }
-
-    pub(super) fn message(&self, bytes: u64) {
-        Self::add(&self.messages, 1);
-        Self::add(&self.message_bytes, bytes);
-    }
-
-    pub(super) fn refused(&self) {
-        Self::add(&self.refused, 1);
-    }
-}
-
-/// A connection on its way from the worker that accepted it to the one that serves it.
-pub struct Arrival {
-    socket: Stream,
-    client: Client,
-    listener: usize,
-}
-
-/// The channels between workers.
-pub struct Handover {
-    pub seats: Vec<Seat>,
-    pub doors: Vec<Door>,
-    pub wakers: Vec<Arc<Waker>>,
-}
-
-/// The receiving end of a worker.
-pub struct Seat {
-    poll: Poll,
-    arrivals: Receiver<Arrival>,
-}
-
-/// The sending end towards a worker.
-#[derive(Clone)]
-pub struct Door {
-    arrivals: Sender<Arrival>,
-    waker: Arc<Waker>,
-}
-
-impl Handover {
-    pub fn new(workers: usize) -> std::io::Result<Handover> {
-        let mut handover = Handover { seats: Vec::new(), doors: Vec::new(), wakers: Vec::new() };
-        for _ in 0..workers {
-            let poll = Poll::new()?;
-            let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
-            let (sender, receiver) = crossbeam_channel::bounded(HANDOVER_MAX);
-            handover.seats.push(Seat { poll, arrivals: receiver });
-            handover.doors.push(Door { arrivals: sender, waker: waker.clone() });
-            handover.wakers.push(waker);
-        }
-        Ok(handover)
-    }
-}
+/// Long rounds are logged this often.
+const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
 /// All that a worker is made of.
-pub struct Setup<'a> {
+pub(super) struct Setup<'a> {
     pub index: usize,
     pub seat: Seat,
     pub peers: Vec<Door>,
@@ -152,16 +73,16 @@ struct Patience {
     grace_ms: u64,
 }
 
-pub struct Worker {
+pub(super) struct Worker {
     index: usize,
     poll: Poll,
     arrivals: Receiver<Arrival>,
     peers: Vec<Door>,
-    listeners: Vec<Acceptor>,
+    acceptors: Acceptors,
     policies: Vec<Arc<Policy>>,
     admission: Arc<Admission>,
     patience: Patience,
-    bench: Bench,
+    resting: Resting,
     conns: Vec<Option<Conn>>,
     free_places: Vec<usize>,
     open: usize,
@@ -170,22 +91,18 @@ pub struct Worker {
     wheel: Wheel,
     /// Connections that gave way in this round and go on in the next.
     ready: Vec<Key>,
-    /// Listeners that had more to accept, or none to accept with.
-    accept_again: Vec<usize>,
-    accept_paused_until_ms: Option<u64>,
     parked: Vec<Key>,
     stage: Stage,
     grace_ends_ms: Option<u64>,
+    /// When a long round was last logged, ms of the worker's clock.
+    long_round_logged_ms: Option<u64>,
 }
 
 impl Worker {
     pub fn new(setup: Setup<'_>) -> std::io::Result<Worker> {
-        let Setup { index, seat, mut listeners, config, .. } = setup;
-        assert!(listeners.len() < LISTENERS_MAX, "the configuration bounds them");
-        for (n, listener) in listeners.iter_mut().enumerate() {
-            let token = Token(WAKER.0 - 1 - n);
-            seat.poll.registry().register(listener, token, Interest::READABLE)?;
-        }
+        let Setup { index, seat, config, .. } = setup;
+        let registry = seat.poll.registry();
+        let acceptors = Acceptors::new(setup.listeners, registry, config.backlog)?;
         let mut bench = Bench::new(
             Desk::new(config.envelope_memory_bytes),
             setup.writer,
@@ -205,7 +122,7 @@ impl Worker {
             poll: seat.poll,
             arrivals: seat.arrivals,
             peers: setup.peers,
-            listeners,
+            acceptors,
             policies: setup.policies,
             admission: setup.admission,
             patience: Patience {
@@ -214,7 +131,7 @@ impl Worker {
                 storage_ms: ms(config.storage_wait),
                 grace_ms: ms(config.stop_grace),
             },
-            bench,
+            resting: Resting::new(bench),
             conns: Vec::new(),
             free_places: Vec::new(),
             open: 0,
@@ -222,11 +139,10 @@ impl Worker {
             session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
             wheel: Wheel::new(),
             ready: Vec::new(),
-            accept_again: Vec::new(),
-            accept_paused_until_ms: None,
             parked: Vec::new(),
             stage: Stage::Running,
             grace_ends_ms: None,
+            long_round_logged_ms: None,
         })
     }
 
@@ -234,31 +150,32 @@ impl Worker {
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
         // What the start took belongs to this second, and to no round of 1970.
-        self.bench.clock.tick();
-        self.bench.begin_round();
+        self.resting.tick();
+        self.resting.begin_round();
         loop {
-            self.bench.clock.tick();
-            self.bench.end_round();
+            let woke_ms = self.now_ms();
+            self.resting.tick();
+            self.resting.end_round();
+            self.watch_round(woke_ms);
             let wait = self.wait();
+            self.resting.counters().doing(Doing::Nothing);
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != ErrorKind::Interrupted
             {
                 panic!("the event loop can't wait for events: {error}");
             }
-            self.bench.clock.tick();
-            if self.bench.begin_round() {
-                let waiting = self.listeners.iter().map(Acceptor::queue_length).sum();
-                self.bench.recording.accept_queue(waiting);
+            self.resting.tick();
+            if self.resting.begin_round() {
+                let waiting = self.acceptors.queue_length();
+                self.resting.recording().accept_queue(waiting);
             }
             self.round(&events);
             let is_empty = self.open == 0 && self.arrivals.is_empty();
-            if self.stage != Stage::Running && is_empty && self.bench.orphans.is_empty() {
+            if self.stage != Stage::Running && is_empty && !self.resting.has_orphans() {
                 break;
             }
         }
-        self.bench.end_round();
-        self.bench.writer.close();
-        self.bench.recording.close(&mut self.bench.desk.tally);
+        self.resting.close();
     }
 
     fn round(&mut self, events: &Events) {
@@ -268,37 +185,74 @@ impl Worker {
         }
         self.accept_rest();
         self.run_ready();
+        self.resting.counters().doing(Doing::Timers);
         self.run_timers();
-        if self.bench.starved {
+        if self.resting.was_starved() {
             self.close_stalled();
         }
-        if !self.bench.orphans.is_empty() {
-            see_orphans_through(&mut self.bench);
-        }
-        self.bench.writer.round_done();
-        let flushes = self.bench.writer.flushes();
-        self.bench.counters.flushes.store(flushes, Ordering::Relaxed);
-        Counters::add(&self.bench.counters.rounds, 1);
+        self.resting.counters().doing(Doing::Storage);
+        self.serve_storage();
+        let counters = self.resting.counters();
+        Counters::add(&counters.rounds, 1);
         if heard {
-            let unix_ms = self.bench.clock.unix_ns() / 1_000_000;
-            self.bench.counters.heard_unix_ms.store(unix_ms, Ordering::Relaxed);
+            let unix_ms = self.resting.clock().unix_ns() / 1_000_000;
+            counters.heard_unix_ms.store(unix_ms, Ordering::Relaxed);
         }
         self.follow_stop();
     }
 
+    /// What the log wants of a worker at the end of a round.
+    fn serve_storage(&mut self) {
+        if self.resting.has_orphans() {
+            self.resting.see_orphans_through();
+        }
+        if let Some(pinned) = self.resting.writer().pinned_segment() {
+            for conn in self.conns.iter_mut().flatten() {
+                self.resting.leave_segment(conn, pinned);
+            }
+        }
+        self.resting.writer().round_done();
+        let flushes = self.resting.writer().flushes();
+        self.resting.counters().flushes.store(flushes, Ordering::Relaxed);
+    }
+
+    /// Counts and logs a round that took very long; it began at `woke_ms`.
+    fn watch_round(&mut self, woke_ms: u64) {
+        let now_ms = self.now_ms();
+        if now_ms - woke_ms > LONG_ROUND.as_millis() as u64 {
+            self.note_long_round(woke_ms, now_ms);
+        }
+    }
+
+    #[cold]
+    fn note_long_round(&mut self, woke_ms: u64, now_ms: u64) {
+        Counters::add(&self.resting.counters().long_rounds, 1);
+        self.resting.recording().long_round();
+        if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
+            self.long_round_logged_ms = Some(now_ms);
+            let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.open);
+            tracing::warn!(worker, ms, connections, "a loop round took very long: clients waited");
+        }
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.resting.clock().now_ms()
+    }
+
     /// How long the kernel may let us sleep.
     fn wait(&self) -> Option<Duration> {
-        if !self.ready.is_empty() || (!self.accept_again.is_empty() && !self.is_accept_paused()) {
+        let now_ms = self.now_ms();
+        let accept_ms = self.acceptors.wait_ms(now_ms);
+        if !self.ready.is_empty() || accept_ms == Some(0) {
             return Some(Duration::ZERO);
         }
-        let now_ms = self.bench.clock.now_ms();
-        let until = |ms: u64| ms.saturating_sub(now_ms);
+        let waits_for_storage = !self.parked.is_empty() || self.resting.has_orphans();
         [
             self.wheel.wait_ms(now_ms),
-            (!self.parked.is_empty() || !self.bench.orphans.is_empty()).then_some(PARKED_CHECK_MS),
-            self.accept_paused_until_ms.map(until),
-            self.grace_ends_ms.map(until),
-            self.bench.statistics_due_ms(),
+            waits_for_storage.then_some(PARKED_CHECK_MS),
+            accept_ms,
+            self.grace_ends_ms.map(|until| until.saturating_sub(now_ms)),
+            self.resting.statistics_due_ms(),
         ]
         .into_iter()
         .flatten()
@@ -311,11 +265,11 @@ impl Worker {
         if token == WAKER {
             self.take_arrivals();
             self.unpark();
-        } else if token.0 >= WAKER.0 - LISTENERS_MAX {
-            self.accept(WAKER.0 - 1 - token.0);
+        } else if let Some(listener) = Acceptors::of_token(token) {
+            self.accept(listener);
         } else if let Some(conn) = self.conns.get_mut(token.0).and_then(Option::as_mut) {
             // An event for an earlier connection in this place does no harm: reads come up empty.
-            conn.read_closed |= event.is_read_closed();
+            conn.reads_until_empty |= event.is_read_closed() || stream::is_urgent(event);
             if conn.waiting_ms.is_none() || matches!(conn.flow, Flow::Lingering) {
                 self.run_turn(token.0);
             }
@@ -324,87 +278,46 @@ impl Worker {
 
     // ------------------------------------------------------------ accepting
 
-    fn is_accept_paused(&self) -> bool {
-        self.accept_paused_until_ms.is_some_and(|until| self.bench.clock.now_ms() < until)
-    }
-
     fn accept_rest(&mut self) {
-        if self.accept_again.is_empty() || self.is_accept_paused() {
-            return;
-        }
-        self.accept_paused_until_ms = None;
-        for listener in std::mem::take(&mut self.accept_again) {
+        for listener in self.acceptors.take_more(self.resting.clock().now_ms()) {
             self.accept(listener);
         }
     }
 
     fn accept(&mut self, listener: usize) {
+        let now_ms = self.now_ms();
+        self.resting.counters().doing(Doing::Accepting);
         for _ in 0..ACCEPTS_PER_ROUND {
-            let Some(socket) = self.listeners.get(listener) else { return };
-            match socket.accept() {
-                Ok((socket, client)) => self.admit(Arrival { socket, client, listener }),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                Err(error) if sys::is_out_of_descriptors(&error) => {
-                    self.pause_accepting(listener, &error);
-                    return;
-                }
-                // The client has gone before it was accepted, or a signal came: the next, please.
-                Err(error) => tracing::debug!(%error, "accept"),
-            }
+            let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
+            self.admit(arrival);
         }
-        self.accept_again.push(listener);
-    }
-
-    #[cold]
-    fn pause_accepting(&mut self, listener: usize, error: &std::io::Error) {
-        tracing::warn!(%error, "no descriptors left: accepting pauses");
-        let pause = sys::ACCEPT_PAUSE.as_millis() as u64;
-        self.accept_paused_until_ms = Some(self.bench.clock.now_ms() + pause);
-        self.accept_again.push(listener);
+        self.acceptors.has_more(listener);
     }
 
     fn admit(&mut self, arrival: Arrival) {
-        let refusal = match self.stage {
-            Stage::Running => self.admission.enter(arrival.client).err(),
-            Stage::Graceful | Stage::AtOnce => Some(Farewell::Stopping),
-        };
-        if let Some(why) = refusal {
-            return self.turn_away(arrival, why);
+        if let Err(why) = self.admission.enter(arrival.client) {
+            return turn_away(arrival, why, &self.policies, &mut self.resting);
         }
         let chosen = self.admission.claim(self.index);
         if chosen == self.index {
             return self.seat(arrival);
         }
-        let door = &self.peers[chosen];
-        match door.arrivals.try_send(arrival) {
-            Ok(()) => {
-                if let Err(error) = door.waker.wake() {
-                    tracing::error!(%error, "a worker could not be woken");
-                }
-            }
-            // Its queue is full: served here.
-            Err(error) => {
-                self.admission.move_claim(chosen, self.index);
-                self.seat(error.into_inner());
-            }
+        // Its queue is full: served here.
+        if let Some(arrival) = self.peers[chosen].pass(arrival) {
+            self.admission.move_claim(chosen, self.index);
+            self.seat(arrival);
         }
-    }
-
-    /// Greets with 421 and closes; nothing is unread yet, so nothing is reset.
-    #[cold]
-    fn turn_away(&mut self, arrival: Arrival, why: Farewell) {
-        let policy = self.policies[arrival.listener].clone();
-        let mut session = Session::new(arrival.client, policy);
-        session.farewell(why, &mut self.bench.desk);
-        let mut socket = arrival.socket;
-        // A socket that can't take the first line at once is not worth waiting for.
-        let _ = std::io::Write::write(&mut socket, &self.bench.desk.replies);
-        self.bench.desk.replies.clear();
     }
 
     fn take_arrivals(&mut self) {
         while let Ok(arrival) = self.arrivals.try_recv() {
-            self.seat(arrival);
+            if self.stage == Stage::Running {
+                self.seat(arrival);
+                continue;
+            }
+            // Accepted by a worker that did not know of the stop yet.
+            self.admission.leave(self.index, arrival.client);
+            turn_away(arrival, Farewell::Stopping, &self.policies, &mut self.resting);
         }
     }
 
@@ -416,7 +329,7 @@ impl Worker {
             self.conns.len() - 1
         });
         if let Err(error) =
-            self.poll.registry().register(&mut socket, Token(place), Interest::READABLE)
+            self.poll.registry().register(&mut socket, Token(place), stream::READING)
         {
             tracing::warn!(%error, %client, "the connection could not be registered");
             self.free_places.push(place);
@@ -425,25 +338,26 @@ impl Worker {
         }
         self.serial = self.serial.wrapping_add(1);
         let session = Session::new(client, self.policies[listener].clone());
-        let session_id = self.session_base | self.bench.counters.sessions.load(Ordering::Relaxed);
+        let sessions = &self.resting.counters().sessions;
+        let session_id = self.session_base | sessions.load(Ordering::Relaxed);
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
-        conn.heard_ms = self.bench.clock.now_ms();
-        conn.opened_us = self.bench.clock.now_us();
-        if let Some(transcripts) = &self.bench.transcripts {
+        conn.heard_ms = self.now_ms();
+        conn.opened_us = self.resting.clock().now_us();
+        if let Some(transcripts) = self.resting.transcripts() {
             conn.transcript = transcripts.begin(&Who {
                 session: session_id,
                 client,
                 listener: &self.policies[listener].listener,
-                started_unix_ns: self.bench.clock.unix_ns(),
+                started_unix_ns: self.resting.clock().unix_ns(),
                 now_ms: conn.heard_ms,
             });
         }
-        let turn = turn::greet(&mut conn, &mut self.bench);
+        let turn = self.resting.greet(&mut conn);
         let key = Key { place, serial: conn.serial };
         self.wheel.insert(key, conn.heard_ms + self.patience.command_ms);
         self.conns[place] = Some(conn);
         self.open += 1;
-        Counters::add(&self.bench.counters.sessions, 1);
+        Counters::add(&self.resting.counters().sessions, 1);
         self.after_turn(place, turn);
     }
 
@@ -451,7 +365,8 @@ impl Worker {
 
     fn run_turn(&mut self, place: usize) {
         let Some(conn) = self.conns[place].as_mut() else { return };
-        let turn = turn::turn(conn, &mut self.bench);
+        self.resting.counters().serving(conn.session_id);
+        let turn = self.resting.turn(conn);
         self.after_turn(place, turn);
     }
 
@@ -462,7 +377,7 @@ impl Worker {
         let Some(conn) = self.conns[place].as_mut() else { return };
         let key = Key { place, serial: conn.serial };
         if matches!(conn.flow, Flow::Lingering) && conn.waiting_ms.is_none() {
-            conn.waiting_ms = Some(self.bench.clock.now_ms());
+            conn.waiting_ms = Some(self.resting.clock().now_ms());
         }
         match turn {
             Turn::Again if !conn.queued => {
@@ -477,8 +392,8 @@ impl Worker {
                 self.parked.push(key);
                 // Waiting for a flush is what was asked for, not a lack of room.
                 if !matches!(conn.flow, Flow::Committing(_)) {
-                    Counters::add(&self.bench.counters.parked, 1);
-                    self.bench.recording.parked(conn);
+                    Counters::add(&self.resting.counters().parked, 1);
+                    self.resting.recording().parked(conn);
                 }
             }
             _ => {}
@@ -493,8 +408,8 @@ impl Worker {
     fn watch_writes(&mut self, place: usize, watching: bool) {
         let Some(conn) = self.conns[place].as_mut() else { return };
         let interest = match watching {
-            true => Interest::READABLE | Interest::WRITABLE,
-            false => Interest::READABLE,
+            true => stream::READING | Interest::WRITABLE,
+            false => stream::READING,
         };
         conn.watching_writes = watching;
         let registry = self.poll.registry();
@@ -523,7 +438,7 @@ impl Worker {
             let place = self.conns[key.place].as_mut();
             if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
                 conn.parked = false;
-                self.bench.recording.unparked(conn);
+                self.resting.recording().unparked(conn);
                 self.ready.push(key);
             }
         }
@@ -535,21 +450,19 @@ impl Worker {
 
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
-        self.bench.recording.closed(&conn);
-        turn::drop_everything(&mut conn, &mut self.bench);
+        self.resting.end(&mut conn);
         self.admission.leave(self.index, conn.client);
         self.free_places.push(place);
         self.open -= 1;
-        Counters::add(&self.bench.counters.sessions_ended, 1);
-        self.bench.stop.session_ended();
-        // A descriptor is free again.
-        self.accept_paused_until_ms = None;
+        Counters::add(&self.resting.counters().sessions_ended, 1);
+        self.resting.stop().session_ended();
+        self.acceptors.go_on();
     }
 
     // ------------------------------------------------------------ time
 
     fn run_timers(&mut self) {
-        let now_ms = self.bench.clock.now_ms();
+        let now_ms = self.now_ms();
         let mut due = Vec::new();
         self.wheel.turn(now_ms, &mut due);
         for key in due {
@@ -580,7 +493,7 @@ impl Worker {
 
     fn dismiss(&mut self, place: usize, why: Farewell) {
         let Some(conn) = self.conns[place].as_mut() else { return };
-        let turn = turn::dismiss(conn, &mut self.bench, why);
+        let turn = self.resting.dismiss(conn, why);
         self.after_turn(place, turn);
     }
 
@@ -597,7 +510,7 @@ impl Worker {
             }
             if let Some(conn) = self.conns[key.place].as_mut() {
                 conn.parked = false;
-                give_up_waiting(conn, &mut self.bench);
+                self.resting.give_up_payload(conn);
                 self.ready.push(key);
             }
         }
@@ -606,8 +519,7 @@ impl Worker {
     /// The budget for buffers is used up: the transfers that stalled longest give theirs back.
     #[cold]
     fn close_stalled(&mut self) {
-        self.bench.starved = false;
-        let now_ms = self.bench.clock.now_ms();
+        let now_ms = self.now_ms();
         let mut stalled: Vec<(u64, usize)> = self
             .conns
             .iter()
@@ -628,13 +540,14 @@ impl Worker {
     // ------------------------------------------------------------ stopping
 
     fn follow_stop(&mut self) {
-        let wanted = self.bench.stop.stage();
+        let wanted = self.resting.stop().stage();
         if wanted > self.stage {
             let before = std::mem::replace(&mut self.stage, wanted);
             if before == Stage::Running {
-                self.close_listeners();
-                self.grace_ends_ms = Some(self.bench.clock.now_ms() + self.patience.grace_ms);
+                self.resting.counters().doing(Doing::Stopping);
+                self.grace_ends_ms = Some(self.now_ms() + self.patience.grace_ms);
                 self.dismiss_all(Whom::Idle);
+                self.close_listeners();
             }
         }
         if self.stage == Stage::Running {
@@ -642,7 +555,7 @@ impl Worker {
         }
         // What another worker had accepted before it knew.
         self.take_arrivals();
-        let now_ms = self.bench.clock.now_ms();
+        let now_ms = self.now_ms();
         if self.stage == Stage::AtOnce {
             self.close_all();
         } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
@@ -651,21 +564,12 @@ impl Worker {
         }
     }
 
-    /// Whoever waits in the queues gets 421: closing a listener resets what is queued.
+    /// Whoever waits in the queues gets 421.
     fn close_listeners(&mut self) {
-        for listener in 0..self.listeners.len() {
-            self.accept_again.clear();
-            loop {
-                self.accept(listener);
-                if self.accept_again.is_empty() || self.is_accept_paused() {
-                    break;
-                }
-                self.accept_again.clear();
-            }
-        }
-        self.accept_again.clear();
-        self.accept_paused_until_ms = None;
-        self.listeners.clear();
+        let now_ms = self.now_ms();
+        let (policies, resting) = (&self.policies, &mut self.resting);
+        self.acceptors
+            .close(now_ms, |arrival| turn_away(arrival, Farewell::Stopping, policies, resting));
     }
 
     fn dismiss_all(&mut self, whom: Whom) {
@@ -683,6 +587,13 @@ impl Worker {
             self.close(place);
         }
     }
+}
+
+/// Greets with 421 and closes.
+#[cold]
+fn turn_away(mut arrival: Arrival, why: Farewell, policies: &[Arc<Policy>], resting: &mut Resting) {
+    let mut session = Session::new(arrival.client, policies[arrival.listener].clone());
+    resting.turn_away(&mut arrival.socket, &mut session, why);
 }
 
 #[derive(Clone, Copy, PartialEq)]

@@ -20,6 +20,9 @@ pub struct Desk {
     pub replies: Vec<u8>,
     /// What the sessions heard and said; the caller takes it away.
     pub tally: Tally,
+    /// Transactions that have ended, whichever way, of all sessions; wraps. A caller that holds
+    /// something for a transaction compares it around `feed`.
+    pub transactions_ended: u32,
     /// What a client has named by NOOP, for the caller to take away.
     pub moment: Option<Moment>,
     spare: Vec<Vec<u8>>,
@@ -36,6 +39,7 @@ impl Desk {
         Desk {
             replies: Vec::with_capacity(super::session::REPLIES_BYTES_PAUSE + 1024),
             tally: Tally::default(),
+            transactions_ended: 0,
             moment: None,
             spare: Vec::new(),
             spare_bytes: 0,

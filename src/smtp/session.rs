@@ -707,6 +707,7 @@ impl Session {
 
     fn clear_transaction(&mut self, desk: &mut Desk) {
         desk.take_back(&mut self.envelope.bytes);
+        desk.transactions_ended = desk.transactions_ended.wrapping_add(1);
         self.envelope.declared_size = None;
         self.chunk_bytes = 0;
         self.recipients = 0;

@@ -120,6 +120,7 @@ table! {
     StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
     StorageUs = "storage_wait_us", 0,
         "Time of these waits, of all connections together; part of sink_us.";
+    LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";
 }

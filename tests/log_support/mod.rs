@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
-use sinkd::log::{Commit, Facts, Log, MessageId, NoRoom, Settings, Writer};
+use sinkd::log::{Claim, Commit, Facts, Log, MessageId, NoRoom, Settings, Writer};
 
 /// Longer than any wait here can take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -98,13 +98,12 @@ pub fn payload(seed: u8, len: usize) -> Vec<u8> {
 
 /// Receives `bytes` in pieces into a reservation made for `expected`, with some octets behind.
 pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
-    let mut r = bench.until(|w| w.reserve(envelope, expected)).unwrap();
+    let mut r = bench.until(|w| w.reserve(envelope, expected, Claim::Declared)).unwrap();
     let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
     let mut rest = &with_end[..];
     while !rest.is_empty() {
         if bench.writer.room(&r) == 0 {
-            let filled = with_end.len() - rest.len();
-            bench.until(|w| w.grow(&mut r, filled as u64 + 1)).unwrap();
+            bench.until(|w| w.grow(&mut r, 1)).unwrap();
         }
         let n = bench
             .until(|w| {

@@ -1,0 +1,172 @@
+//! A worker's listeners: which have more to accept, and what happens when descriptors run out.
+use std::fs::File;
+use std::io::ErrorKind;
+
+use mio::{Interest, Registry, Token};
+
+use super::handover::{Arrival, WAKER};
+use super::stream::Acceptor;
+use super::sys;
+
+/// Connections accepted from one listener before the others have their turn.
+pub(super) const ACCEPTS_PER_ROUND: usize = 64;
+/// Listener `n` has the token `WAKER - 1 - n`.
+pub(super) const LISTENERS_MAX: usize = 1024;
+/// A shortage of descriptors that comes and goes is logged this often.
+const SHORTAGE_LOGGED_MS: u64 = 10_000;
+
+/// The listeners of one worker.
+pub(super) struct Acceptors {
+    listeners: Vec<Acceptor>,
+    /// Listeners that had more to accept, or none to accept with; each once.
+    again: Vec<usize>,
+    /// Until when accepting pauses for want of descriptors, ms of the worker's clock.
+    paused_until_ms: Option<u64>,
+    /// When the shortage was last logged, likewise.
+    shortage_logged_ms: Option<u64>,
+    /// Kept open so that at the stop, when descriptors may have run out, there is one with which
+    /// to tell each client in the queue; `None` if there was none to be had.
+    spare: Option<File>,
+    /// Connections that one queue may hold.
+    backlog: usize,
+}
+
+impl Acceptors {
+    /// Registers `listeners` with `registry`; `backlog` as they were made with.
+    pub fn new(
+        mut listeners: Vec<Acceptor>,
+        registry: &Registry,
+        backlog: i32,
+    ) -> std::io::Result<Acceptors> {
+        assert!(listeners.len() <= LISTENERS_MAX, "the configuration bounds them");
+        for (n, listener) in listeners.iter_mut().enumerate() {
+            registry.register(listener, Token(WAKER.0 - 1 - n), Interest::READABLE)?;
+        }
+        Ok(Acceptors {
+            listeners,
+            again: Vec::new(),
+            paused_until_ms: None,
+            shortage_logged_ms: None,
+            spare: File::open("/dev/null").ok(),
+            backlog: usize::try_from(backlog).unwrap_or(0),
+        })
+    }
+
+    /// The listener that `token` stands for.
+    pub fn of_token(token: Token) -> Option<usize> {
+        let n = (WAKER.0 - 1).wrapping_sub(token.0);
+        (n < LISTENERS_MAX).then_some(n)
+    }
+
+    /// The next connection from `listener`. `None`: its queue is empty, or there is no descriptor
+    /// to accept with, and it stands in the list of those that have more.
+    pub fn next(&mut self, listener: usize, now_ms: u64) -> Option<Arrival> {
+        loop {
+            match self.listeners.get(listener)?.accept() {
+                Ok((socket, client)) => return Some(Arrival { socket, client, listener }),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
+                Err(error) if sys::is_out_of_descriptors(&error) => {
+                    self.pause(listener, &error, now_ms);
+                    return None;
+                }
+                // The client has gone before it was accepted, or a signal came.
+                Err(error) => tracing::debug!(%error, "accept"),
+            }
+        }
+    }
+
+    /// `listener` has more to accept.
+    pub fn has_more(&mut self, listener: usize) {
+        if !self.again.contains(&listener) {
+            self.again.push(listener);
+        }
+    }
+
+    /// The listeners that have more, unless accepting pauses.
+    pub fn take_more(&mut self, now_ms: u64) -> Vec<usize> {
+        if self.again.is_empty() || self.is_paused(now_ms) {
+            return Vec::new();
+        }
+        self.paused_until_ms = None;
+        std::mem::take(&mut self.again)
+    }
+
+    /// How long the loop may sleep because of these listeners.
+    pub fn wait_ms(&self, now_ms: u64) -> Option<u64> {
+        match self.paused_until_ms {
+            Some(until) => Some(until.saturating_sub(now_ms)),
+            None => (!self.again.is_empty()).then_some(0),
+        }
+    }
+
+    /// A descriptor is free again.
+    pub fn go_on(&mut self) {
+        self.paused_until_ms = None;
+    }
+
+    /// Connections waiting to be accepted, as far as the kernel says.
+    pub fn queue_length(&self) -> u64 {
+        self.listeners.iter().map(Acceptor::queue_length).sum()
+    }
+
+    /// Every connection that waits in a queue, for `tell`, which must close it; then no listener
+    /// is left. Closing a listener resets what is still queued.
+    ///
+    /// Bounded: clients that go on connecting don't delay the stop. A queue holds at most the
+    /// backlog and one, so more than that came after the stop began.
+    pub fn close(&mut self, now_ms: u64, mut tell: impl FnMut(Arrival)) {
+        self.spare = None;
+        for listener in 0..self.listeners.len() {
+            for _ in 0..self.backlog + 1 {
+                let Some(arrival) = self.next(listener, now_ms) else { break };
+                tell(arrival);
+            }
+        }
+        self.listeners.clear();
+        self.again.clear();
+        self.paused_until_ms = None;
+    }
+
+    fn is_paused(&self, now_ms: u64) -> bool {
+        self.paused_until_ms.is_some_and(|until| now_ms < until)
+    }
+
+    #[cold]
+    fn pause(&mut self, listener: usize, error: &std::io::Error, now_ms: u64) {
+        if self.shortage_logged_ms.is_none_or(|then| now_ms >= then + SHORTAGE_LOGGED_MS) {
+            self.shortage_logged_ms = Some(now_ms);
+            tracing::warn!(%error, "no descriptors are left: connections wait to be accepted");
+        }
+        self.paused_until_ms = Some(now_ms + sys::ACCEPT_PAUSE.as_millis() as u64);
+        self.has_more(listener);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_stands_once_in_the_list_of_those_that_have_more() {
+        let poll = mio::Poll::new().unwrap();
+        let mut acceptors = Acceptors::new(Vec::new(), poll.registry(), 16).unwrap();
+        let shortage = std::io::Error::from_raw_os_error(libc::EMFILE);
+        for now_ms in 0..1000 {
+            acceptors.pause(3, &shortage, now_ms);
+            acceptors.has_more(3);
+            assert!(acceptors.take_more(now_ms).is_empty(), "it pauses");
+        }
+        assert_eq!(acceptors.shortage_logged_ms, Some(0), "one line in ten seconds");
+        assert_eq!(acceptors.wait_ms(1000), Some(99));
+        assert_eq!(acceptors.take_more(1099), [3]);
+        assert_eq!(acceptors.wait_ms(1099), None);
+    }
+
+    #[test]
+    fn tokens_and_listeners_correspond() {
+        assert_eq!(Acceptors::of_token(WAKER), None);
+        assert_eq!(Acceptors::of_token(Token(WAKER.0 - 1)), Some(0));
+        assert_eq!(Acceptors::of_token(Token(WAKER.0 - LISTENERS_MAX)), Some(LISTENERS_MAX - 1));
+        assert_eq!(Acceptors::of_token(Token(5)), None);
+    }
+}

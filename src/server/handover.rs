@@ -1,0 +1,70 @@
+//! Connections on their way from the worker that accepted them to the one that serves them.
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender};
+use mio::{Poll, Token, Waker};
+
+use super::stream::Stream;
+use crate::smtp::envelope::Client;
+
+/// Sockets handed over and not yet taken; when full, a worker keeps what it accepted.
+const HANDOVER_MAX: usize = 1024;
+
+/// The waker of every worker's loop.
+pub(super) const WAKER: Token = Token(usize::MAX);
+
+/// A connection that was accepted and has no place yet.
+pub(super) struct Arrival {
+    pub socket: Stream,
+    pub client: Client,
+    /// Which listener it came from.
+    pub listener: usize,
+}
+
+/// The channels between workers.
+pub(super) struct Handover {
+    pub seats: Vec<Seat>,
+    pub doors: Vec<Door>,
+    pub wakers: Vec<Arc<Waker>>,
+}
+
+/// The receiving end of a worker.
+pub(super) struct Seat {
+    pub poll: Poll,
+    pub arrivals: Receiver<Arrival>,
+}
+
+/// The sending end towards a worker.
+#[derive(Clone)]
+pub(super) struct Door {
+    arrivals: Sender<Arrival>,
+    waker: Arc<Waker>,
+}
+
+impl Handover {
+    pub fn new(workers: usize) -> std::io::Result<Handover> {
+        let mut handover = Handover { seats: Vec::new(), doors: Vec::new(), wakers: Vec::new() };
+        for _ in 0..workers {
+            let poll = Poll::new()?;
+            let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+            let (sender, receiver) = crossbeam_channel::bounded(HANDOVER_MAX);
+            handover.seats.push(Seat { poll, arrivals: receiver });
+            handover.doors.push(Door { arrivals: sender, waker: waker.clone() });
+            handover.wakers.push(waker);
+        }
+        Ok(handover)
+    }
+}
+
+impl Door {
+    /// Hands `arrival` over, or gives it back because the queue is full.
+    pub fn pass(&self, arrival: Arrival) -> Option<Arrival> {
+        if let Err(error) = self.arrivals.try_send(arrival) {
+            return Some(error.into_inner());
+        }
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "a worker could not be woken");
+        }
+        None
+    }
+}

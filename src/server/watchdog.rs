@@ -1,0 +1,109 @@
+//! Notices a worker that does not come back from a loop round.
+//!
+//! A worker never waits, so a round takes milliseconds. One that takes longer means a bug or a
+//! machine that is not giving the thread its time; either way every client of that worker waits.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use crossbeam_channel::{RecvTimeoutError, Sender, bounded};
+
+use super::counters::Counters;
+
+/// A round that takes longer is counted and logged. A thousand times what a busy round takes, and
+/// a third of the shortest time after which senders give up.
+pub(super) const LONG_ROUND: Duration = Duration::from_secs(1);
+
+/// The thread that looks at all workers once in [`LONG_ROUND`].
+pub(super) struct Watchdog {
+    /// Dropped to end the thread.
+    running: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// One worker, as it was when last looked at.
+struct Seen {
+    worker: Arc<Counters>,
+    rounds: u64,
+    /// Looks in a row that met it in the same round.
+    looks: u32,
+}
+
+impl Watchdog {
+    pub fn start(workers: &[Arc<Counters>]) -> std::io::Result<Watchdog> {
+        let mut seen: Vec<Seen> = workers.iter().map(Seen::new).collect();
+        let (running, ended) = bounded::<()>(0);
+        let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
+            while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LONG_ROUND) {
+                for (index, seen) in seen.iter_mut().enumerate() {
+                    if let Some(looks) = seen.look() {
+                        say(index, looks, &seen.worker);
+                    }
+                }
+            }
+        })?;
+        Ok(Watchdog { running: Some(running), thread: Some(thread) })
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        self.running = None;
+        if let Some(thread) = self.thread.take() {
+            // It does nothing that could panic; and if it did, sinkd would have ended.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Seen {
+    fn new(worker: &Arc<Counters>) -> Seen {
+        Seen { worker: worker.clone(), rounds: 0, looks: 0 }
+    }
+
+    /// How many looks met the worker in the round it is in, whenever that is worth a line: at one,
+    /// two, four, eight and so on.
+    fn look(&mut self) -> Option<u32> {
+        let rounds = self.worker.rounds.load(Ordering::Relaxed);
+        if rounds != self.rounds || !self.worker.is_busy() {
+            (self.rounds, self.looks) = (rounds, 0);
+            return None;
+        }
+        self.looks += 1;
+        self.looks.is_power_of_two().then_some(self.looks)
+    }
+}
+
+#[cold]
+fn say(index: usize, looks: u32, worker: &Counters) {
+    tracing::error!(
+        worker = index,
+        at_least_s = u64::from(looks) * LONG_ROUND.as_secs(),
+        doing = worker.doing_now(),
+        "a worker does not come back from its loop round: its clients wait"
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::counters::Doing;
+    use super::*;
+
+    #[test]
+    fn a_worker_that_stays_in_one_round_is_noticed_and_one_that_sleeps_is_not() {
+        let worker = Arc::new(Counters::default());
+        let mut seen = Seen::new(&worker);
+        let looks =
+            |seen: &mut Seen, n: u32| -> Vec<Option<u32>> { (0..n).map(|_| seen.look()).collect() };
+        assert_eq!(looks(&mut seen, 3), [None; 3], "it sleeps");
+        worker.doing(Doing::Timers);
+        worker.rounds.store(1, Ordering::Relaxed);
+        let said = [None, Some(1), Some(2), None, Some(4)];
+        assert_eq!(looks(&mut seen, 5), said, "the first look has seen the round begin");
+        worker.rounds.store(2, Ordering::Relaxed);
+        assert_eq!(looks(&mut seen, 2), [None, Some(1)], "it came back, and began another");
+        worker.serving(7 << 48 | 3);
+        assert!(worker.doing_now().contains("session 1970324836974595"), "{}", worker.doing_now());
+    }
+}
