@@ -222,6 +222,7 @@ impl Writer {
     /// Seals what this worker has open. All reservations must be gone, and no commit may wait.
     pub fn close(mut self) {
         self.received = None;
+        assert_eq!((self.region_bytes, self.own_open), (0, 0), "reservations are gone");
         let flush = self.settings.flush.clone();
         for segment in self.left.iter_mut().chain([&mut self.current]) {
             // Only notes can be left. Blocking is right here: the worker has stopped.

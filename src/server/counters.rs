@@ -32,6 +32,8 @@ pub(super) enum Doing {
     Timers = 2,
     Storage = 3,
     Stopping = 4,
+    /// Its connections are gone, the segments it has open are sealed.
+    Sealing = 5,
 }
 
 impl Counters {
@@ -71,12 +73,14 @@ impl Counters {
         const TIMERS: u64 = Doing::Timers as u64;
         const STORAGE: u64 = Doing::Storage as u64;
         const STOPPING: u64 = Doing::Stopping as u64;
+        const SEALING: u64 = Doing::Sealing as u64;
         match self.doing.load(Ordering::Relaxed) {
             NOTHING => "waiting for events".into(),
             ACCEPTING => "accepting connections".into(),
             TIMERS => "looking at time-outs".into(),
             STORAGE => "telling the log what it needs".into(),
             STOPPING => "stopping".into(),
+            SEALING => "sealing its segments".into(),
             session => format!("serving session {session}"),
         }
     }

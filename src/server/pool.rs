@@ -81,7 +81,6 @@ impl Pool {
     }
 
     /// Octets lent at the moment.
-    #[cfg(test)]
     pub fn lent_bytes(&self) -> usize {
         self.lent_bytes
     }

@@ -196,6 +196,8 @@ impl Resting {
     /// Seals what the worker has open. All connections must have ended.
     pub fn close(mut self) {
         self.bench.end_round();
+        assert_eq!(self.bench.pool.lent_bytes(), 0, "every buffer has come back");
+        assert_eq!(self.bench.desk.envelope_bytes_lent(), 0, "every envelope has come back");
         self.bench.writer.close();
         self.bench.recording.close(&mut self.bench.desk.tally);
     }

@@ -81,7 +81,7 @@ fn say(index: usize, looks: u32, worker: &Counters) {
         worker = index,
         at_least_s = u64::from(looks) * LONG_ROUND.as_secs(),
         doing = worker.doing_now(),
-        "a worker does not come back from its loop round: its clients wait"
+        "a worker is stuck in what it does: its clients wait"
     );
 }
 

@@ -175,6 +175,7 @@ impl Worker {
                 break;
             }
         }
+        self.resting.counters().doing(Doing::Sealing);
         self.resting.close();
     }
 
@@ -437,7 +438,7 @@ impl Worker {
         for key in std::mem::take(&mut self.parked) {
             let place = self.conns[key.place].as_mut();
             if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
-                conn.parked = false;
+                (conn.parked, conn.queued) = (false, true);
                 self.resting.recording().unparked(conn);
                 self.ready.push(key);
             }
@@ -509,7 +510,7 @@ impl Worker {
                 continue;
             }
             if let Some(conn) = self.conns[key.place].as_mut() {
-                conn.parked = false;
+                (conn.parked, conn.queued) = (false, true);
                 self.resting.give_up_payload(conn);
                 self.ready.push(key);
             }
@@ -526,9 +527,11 @@ impl Worker {
             .enumerate()
             .filter_map(|(place, conn)| {
                 let conn = conn.as_ref()?;
-                let holds = conn.held.is_some()
-                    || (conn.transfer.is_some() && !matches!(conn.flow, Flow::Committing(_)));
-                (holds && conn.heard_ms + STALLED_MS <= now_ms).then_some((conn.heard_ms, place))
+                // Those that wait for storage, or for their turn, wait for us.
+                let waits_for_us = conn.parked || conn.queued;
+                let holds = conn.held.is_some() || conn.transfer.is_some();
+                (holds && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
+                    .then_some((conn.heard_ms, place))
             })
             .collect();
         stalled.sort_unstable();
