@@ -193,10 +193,9 @@ fn stall(sink: &Sink, declared: usize, octets: usize) -> Client {
 /// Bytes of the folder's segments, as the disk has them.
 fn segment_bytes(data: &Path) -> u64 {
     use std::os::unix::fs::MetadataExt;
-    let entries = std::fs::read_dir(data).unwrap().map(Result::unwrap);
-    let is_segment = |e: &std::fs::DirEntry| e.path().extension().is_some_and(|x| x == "seg");
-    let sizes = entries.filter(is_segment).filter_map(|e| e.metadata().ok());
-    sizes.map(|m| m.blocks() * 512).sum()
+    let entries = std::fs::read_dir(data.join("segments")).unwrap();
+    // A segment may be dropped between the listing and the look.
+    entries.filter_map(|entry| entry.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()
 }
 
 #[test]
@@ -422,4 +421,44 @@ fn out_of_descriptors_is_said_once_and_the_stop_tells_those_that_wait() {
     assert!(sink.wait().success());
     let said = common::text_of(said);
     assert_eq!(said.matches("no descriptors are left").count(), 1, "{said}");
+}
+
+#[test]
+fn connections_handed_over_during_a_stop_are_told_of_it() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "2", "--stop-grace", "60s"]);
+    // One on each worker, in the middle of a message: both workers go on for their grace.
+    let mut busy: Vec<Client> = (0..2).map(|_| sink.connect()).collect();
+    for client in &mut busy {
+        client.ehlo();
+        client.begin("", "b@example.org");
+    }
+    let mut idle = sink.connect();
+    let mut other = sink.connect();
+    let worker = thread_named(sink.pid(), "worker-0");
+    hold(worker);
+    let mut queued: Vec<Client> = (0..50).map(|_| sink.connect_quietly()).collect();
+    sink.signal(Signal::TERM);
+    // One of the two idle sessions is the other worker's, which thereby knows of the stop.
+    let told = std::thread::scope(|scope| {
+        let (tell, told) = crossbeam_channel::bounded(2);
+        for client in [&mut idle, &mut other] {
+            let tell = tell.clone();
+            scope.spawn(move || tell.send(client.reply().0));
+        }
+        let first = told.recv().unwrap();
+        let_go(worker);
+        [first, told.recv().unwrap()]
+    });
+    assert_eq!(told, [421, 421]);
+    for client in &mut queued {
+        let code = client.reply().0;
+        assert!(code == 421 || (code == 220 && client.reply().0 == 421), "{code}");
+        assert!(client.rest().is_empty());
+    }
+    for client in &mut busy {
+        client.send(b"its end\r\n.\r\n");
+        assert_eq!(client.reply().0, 250, "the grace is not over");
+    }
+    assert!(sink.wait().success());
 }

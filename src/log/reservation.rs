@@ -241,20 +241,15 @@ impl Writer {
     pub fn grow(&mut self, r: &mut Reservation, more: u64) -> Result<(), NoRoom> {
         self.received = None;
         assert!(more > 0, "callers grow for octets that they have");
-        let needed = r.filled.saturating_add(more).min(PAYLOAD_BYTES_MAX);
-        if needed == r.filled {
-            return Err(NoRoom::Budget);
-        }
+        let (needed, best) = sizes(r.filled, more).ok_or(NoRoom::Budget)?;
         if needed > r.capacity {
-            self.grow_to(r, needed)?;
+            self.grow_to(r, needed, best)?;
         }
         assert!(r.filled < r.capacity, "success means room for another octet");
         Ok(())
     }
 
-    fn grow_to(&mut self, r: &mut Reservation, needed: u64) -> Result<(), NoRoom> {
-        // Doubling keeps the number of moves small.
-        let best = needed.max(r.filled.saturating_mul(2)).min(PAYLOAD_BYTES_MAX);
+    fn grow_to(&mut self, r: &mut Reservation, needed: u64, best: u64) -> Result<(), NoRoom> {
         let region = match &r.place {
             Held::Region { region, .. } => *region,
             Held::Own(own) => {
@@ -546,7 +541,38 @@ impl Writer {
     }
 }
 
+/// To what a payload of `filled` octets grows for `more`: what it needs, and what is best, because
+/// doubling keeps the number of moves small. `None`: it can't grow by a single octet.
+fn sizes(filled: u64, more: u64) -> Option<(u64, u64)> {
+    let needed = filled.saturating_add(more).min(PAYLOAD_BYTES_MAX);
+    let best = needed.max(filled.saturating_mul(2)).min(PAYLOAD_BYTES_MAX);
+    (needed > filled).then_some((needed, best))
+}
+
 /// Regions are whole multiples of the alignment, so that one ends where the next begins.
 fn region_bytes(envelope_bytes: u64, payload_bytes: u64) -> u64 {
     (envelope_bytes + payload_bytes).next_multiple_of(RECORD_ALIGN)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beyond 2 GiB, doubling asked for more than any payload may have and was refused.
+    #[test]
+    fn a_payload_grows_up_to_the_last_octet_that_a_slot_can_count() {
+        const MAX: u64 = PAYLOAD_BYTES_MAX;
+        for (filled, more, wanted) in [
+            (0, 1, Some((1, 1))),
+            (100, 1, Some((101, 200))),
+            (100, 5000, Some((5100, 5100))),
+            (3 << 30, 1, Some(((3 << 30) + 1, MAX))),
+            (MAX - 1, 1, Some((MAX, MAX))),
+            (MAX - 1, 60_000, Some((MAX, MAX))),
+            (MAX, 1, None),
+            (5, u64::MAX, Some((MAX, MAX))),
+        ] {
+            assert_eq!(sizes(filled, more), wanted, "{filled} and {more}");
+        }
+    }
 }

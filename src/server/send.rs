@@ -125,3 +125,65 @@ pub(super) fn note(bench: &mut Bench, id: MessageId) {
         tracing::warn!(%id, "its 250 could not be sent, and there was no room to note that");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::sync::Arc;
+
+    use mio::net::UnixStream;
+
+    use super::super::counters::Counters;
+    use super::super::pool::Pool;
+    use super::super::shutdown::Stop;
+    use super::super::stream::Stream;
+    use super::*;
+    use crate::log::{Log, Settings};
+    use crate::smtp::envelope::Client;
+    use crate::smtp::limits::{Limits, Policy, Protocol};
+    use crate::smtp::session::{Desk, Session};
+
+    /// A connection over a pair of sockets; its other end.
+    fn conn() -> (Conn, UnixStream) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let policy = Policy::of(Protocol::Smtp, "sink", "unix", Limits::default());
+        let session = Session::new(Client::Unix, Arc::new(policy));
+        (Conn::new(Stream::Unix(ours), session, 1, Client::Unix, 1), theirs)
+    }
+
+    fn read_all(socket: &mut UnixStream) -> Vec<u8> {
+        let mut all = Vec::new();
+        // It ends with `WouldBlock`.
+        let _ = socket.read_to_end(&mut all);
+        all
+    }
+
+    #[test]
+    fn replies_that_wait_for_a_client_are_kept_in_order_and_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, _) = Log::open(folder.path(), Settings::default()).unwrap();
+        let writer = log.writer(Box::new(|| ())).unwrap();
+        let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
+        let pool = Pool::new(1 << 20);
+        let mut bench = Bench::new(Desk::new(1 << 20), writer, pool, stop, counters, 1 << 20);
+        let (mut conn, mut theirs) = conn();
+        while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
+        let id = |slot| MessageId { segment: 1, slot };
+        for (slot, reply) in
+            [&b"250 first\r\n"[..], b"250 second\r\n", b"421 bye\r\n"].iter().enumerate()
+        {
+            bench.desk.replies.extend_from_slice(reply);
+            bench.acknowledged.push((reply.len(), id(slot as u32)));
+            assert!(matches!(flush(&mut conn, &mut bench), Sent::Blocked));
+            assert!(bench.is_silent(), "nothing is left for another connection");
+        }
+        let kept = conn.unsent.as_ref().unwrap();
+        assert_eq!(kept.acknowledged, [(11, id(0)), (23, id(1)), (32, id(2))]);
+        let filling = read_all(&mut theirs);
+        assert!(matches!(send_unsent(&mut conn, &mut bench), Sent::All));
+        assert!(filling.iter().all(|octet| *octet == b'-'));
+        assert_eq!(read_all(&mut theirs), b"250 first\r\n250 second\r\n421 bye\r\n");
+        drop(bench);
+        log.close();
+    }
+}
