@@ -8,7 +8,7 @@ use crossbeam_channel::{Receiver, Sender};
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token, Waker};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::log::Writer;
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
@@ -49,6 +49,7 @@ const STALLED_CLOSED_MAX: usize = 64;
 const WAKER: Token = Token(usize::MAX);
 /// Listener `n` has the token `WAKER - 1 - n`.
 const LISTENERS_MAX: usize = 1024;
+const _: () = assert!(config::LISTENERS_MAX < LISTENERS_MAX, "each listener has its token");
 
 /// What a worker counts; written by it alone, read by anyone (relaxed: nothing depends on them).
 #[derive(Debug, Default)]
@@ -199,7 +200,8 @@ impl Worker {
         bench.moments = setup.moments;
         bench.recording = Recording::new(setup.recorder);
         bench.begun = setup.begun;
-        let ms = |d: Duration| d.as_millis() as u64;
+        // Bounded, so that no deadline overflows.
+        let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
         Ok(Worker {
             index,
             poll: seat.poll,
