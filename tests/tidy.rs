@@ -33,6 +33,7 @@ const BANNED: &[(&str, &[&str])] = &[
             "server/clock.rs",
             "server/index.rs",
             "log/ahead.rs",
+            "log/clock.rs",
             "log/flush.rs",
             "log/provision.rs",
             "log/prune.rs",

@@ -73,6 +73,32 @@ impl Shelf {
         Some(sealed)
     }
 
+    /// Octets of disk under all of them.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.disk_bytes
+    }
+
+    /// Times after `now_ns`, of a clock that has been set back since, become it: what comes from
+    /// there is never older than it is, and ages from now on.
+    pub(crate) fn not_after(&mut self, now_ns: u64) {
+        for sealed in self.sealed.values_mut() {
+            sealed.last_received_at_ns = sealed.last_received_at_ns.min(now_ns);
+        }
+    }
+
+    /// The clock that dated this segment was so far behind.
+    pub(crate) fn shift(&mut self, number: u32, ahead_ns: i64) {
+        if let Some(sealed) = self.sealed.get_mut(&number) {
+            let at_ns = sealed.last_received_at_ns.saturating_add_signed(ahead_ns);
+            sealed.last_received_at_ns = at_ns;
+        }
+    }
+
+    /// Their numbers.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.sealed.keys().copied().collect()
+    }
+
     /// Segments on it.
     pub(crate) fn len(&self) -> usize {
         self.sealed.len()
@@ -86,13 +112,14 @@ impl Shelf {
     /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
     pub(crate) fn is_over(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
         let count = self.sealed.len() as u64;
-        let bytes = self.disk_bytes + open_bytes;
+        let bytes = self.disk_bytes.saturating_add(open_bytes);
         !self.sealed.is_empty()
             && (retention.bytes.is_some_and(|max| bytes > max)
                 || retention.segments.is_some_and(|max| count + open > max))
     }
 
-    /// A segment whose last message is older. A clock that was set back makes nothing old.
+    /// A segment whose last message is older: `now_ns` is of the clock that dated it, or of a later
+    /// one. A clock that was set back makes nothing old.
     pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
         let is_old = |sealed: &Sealed| now_ns.saturating_sub(sealed.last_received_at_ns) > age_ns;
@@ -116,6 +143,13 @@ impl Shelf {
     pub(crate) fn removed(&self) -> Option<u32> {
         let removed = self.sealed.iter().find(|(_, sealed)| sealed.is_removed);
         removed.map(|(number, _)| *number)
+    }
+}
+
+impl Retention {
+    /// Does anything ever make room for the next segment, whose file can then be used again?
+    pub(crate) fn is_ring(&self) -> bool {
+        self.bytes.is_some() || self.segments.is_some()
     }
 }
 
@@ -158,5 +192,9 @@ mod tests {
         assert_eq!(shelf.expired(age, 110 * s), None);
         assert_eq!(shelf.expired(age, 110 * s + 1), Some(1));
         assert_eq!(shelf.expired(age, 5 * s), None);
+        // Mail dated by a clock that has been set back since ages from the start on.
+        shelf.not_after(20 * s);
+        assert_eq!(shelf.expired(age, 30 * s), None);
+        assert_eq!(shelf.expired(age, 30 * s + 1), Some(1));
     }
 }
