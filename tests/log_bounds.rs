@@ -91,6 +91,32 @@ fn a_large_message_that_is_still_arriving_counts() {
     bench.close();
 }
 
+#[test]
+fn a_large_message_that_took_long_to_arrive_is_not_the_first_to_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path(), ring(16 * SEGMENT_BYTES));
+    let bytes = payload(1, 100_000);
+    let mut r = bench.until(|w| w.reserve(b"large", bytes.len() as u64)).unwrap();
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let space = bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
+        let n = space.min(bytes.len() - filled);
+        bench.writer.space(&mut r).unwrap()[..n].copy_from_slice(&bytes[filled..filled + n]);
+        bench.writer.filled(&mut r, n);
+        filled += n;
+    }
+    for n in 0..200 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &log_support::facts(&bytes));
+    let id = bench.finish(commit).unwrap();
+    for n in 0..7 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    assert!(log_support::read(dir.path(), id).1 == bytes, "{id} had just been acknowledged");
+    bench.close();
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn what_sinkctl_prunes_takes_no_space_in_a_running_sinkd() {

@@ -51,10 +51,11 @@ impl Dropped {
         let is_first = self.segments == 0;
         self.first = if is_first { other.first } else { self.first.min(other.first) };
         self.last = self.last.max(other.last);
-        self.segments += other.segments;
-        self.messages += other.messages;
-        self.message_bytes += other.message_bytes;
-        self.only_counted += other.only_counted;
+        // The file may say anything.
+        self.segments = self.segments.saturating_add(other.segments);
+        self.messages = self.messages.saturating_add(other.messages);
+        self.message_bytes = self.message_bytes.saturating_add(other.message_bytes);
+        self.only_counted = self.only_counted.saturating_add(other.only_counted);
     }
 }
 
@@ -282,7 +283,7 @@ fn is_named(file: &File, folder: &Path) -> bool {
 
 pub(crate) fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |t| t.as_nanos() as u64)
+    now.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -2,18 +2,21 @@
 //!
 //! Any process may hold the lock for as long as it likes (a suspended `sinkctl rm` does). So each
 //! thread of sinkd that has a line to write keeps it when the lock is taken, goes on, and tries
-//! again. That is said once each time the lock is found taken, and counted.
+//! again. Each try is counted, and a lock that stays taken is said once.
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
+use super::clock::ProcessClock;
 use super::events::{self, By, Dropped, Lines};
 use super::prune_folder::runs;
 
 /// 256 KiB: some thousand lines, read in a millisecond.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
+/// A lock that is held for longer is worth a line in the log: sinkctl needs it for milliseconds.
+const SAY_AFTER_NS: u64 = 1_000_000_000;
 /// How often sinkd asks for the lock again while it waits at its end.
 const TRY_AGAIN: Duration = Duration::from_millis(20);
 /// How long each thread that still has lines to write waits for the lock when sinkd stops.
@@ -26,8 +29,10 @@ pub struct EventsFile {
     /// Tries that found the lock taken, since the start. Relaxed here and below: the numbers
     /// publish nothing else.
     busy: AtomicU64,
-    /// The last try found it taken, and that was said.
-    is_busy: AtomicBool,
+    /// Unix time, ns, since when each try has found it taken; 0: the last one did not.
+    busy_since_ns: AtomicU64,
+    /// That was said.
+    is_said: AtomicBool,
     /// Octets that the last folding left.
     folded_bytes: AtomicU64,
 }
@@ -38,7 +43,8 @@ impl EventsFile {
         EventsFile {
             folder: folder.to_owned(),
             busy: AtomicU64::new(0),
-            is_busy: AtomicBool::new(false),
+            busy_since_ns: AtomicU64::new(0),
+            is_said: AtomicBool::new(false),
             folded_bytes: AtomicU64::new(0),
         }
     }
@@ -56,17 +62,23 @@ impl EventsFile {
     /// The file under its exclusive lock; `None`: another process holds it.
     pub(crate) fn try_lock(&self) -> io::Result<Option<File>> {
         let file = events::try_locked(&self.folder)?;
-        if file.is_none() {
-            self.busy.fetch_add(1, Relaxed);
+        if file.is_some() {
+            self.busy_since_ns.store(0, Relaxed);
+            if self.is_said.swap(false, Relaxed) {
+                tracing::info!("the lock of events.jsonl is free again");
+            }
+            return Ok(file);
         }
-        match (file.is_none(), self.is_busy.swap(file.is_none(), Relaxed)) {
-            (true, false) => tracing::warn!(
+        self.busy.fetch_add(1, Relaxed);
+        let now_ns = ProcessClock::get().unix_ns();
+        let since = self.busy_since_ns.compare_exchange(0, now_ns, Relaxed, Relaxed);
+        let busy_ns = since.map_or_else(|since_ns| now_ns.saturating_sub(since_ns), |_| 0);
+        if busy_ns >= SAY_AFTER_NS && !self.is_said.swap(true, Relaxed) {
+            tracing::warn!(
                 "another process holds the lock of events.jsonl: lines for it wait until it lets go"
-            ),
-            (false, true) => tracing::info!("the lock of events.jsonl is free again"),
-            _ => {}
+            );
         }
-        Ok(file)
+        Ok(None)
     }
 
     /// Calls `write` until it finds the lock free (it then returns `true`), for at most

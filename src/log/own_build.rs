@@ -170,15 +170,14 @@ impl Provision {
         unopened: &[u8],
         gate: &Arc<Gate>,
     ) {
-        let Some(mut growing) = own.file.take() else {
+        let Some(growing) = own.file.take() else {
             return;
         };
-        let outcome =
-            self.try_finish_own(worker, &mut growing, commit, unopened).and_then(|words| {
-                let messages = u64::from(words.published().messages);
-                let sealed = sealed(growing.mapping.file(), messages, 0, &words.totals());
-                self.name_own(&own, &growing, gate, sealed)
-            });
+        let outcome = self.try_finish_own(worker, &growing, commit, unopened).and_then(|words| {
+            let messages = u64::from(words.published().messages);
+            let sealed = sealed(growing.mapping.file(), messages, 0, &words.totals());
+            self.name_own(&own, &growing, gate, sealed)
+        });
         if let Err(e) = outcome {
             own.file = Some(growing);
             self.fail_own(own, &e);
@@ -215,7 +214,7 @@ impl Provision {
     fn try_finish_own(
         &mut self,
         worker: u32,
-        growing: &mut Growing,
+        growing: &Growing,
         mut commit: OwnCommit,
         unopened: &[u8],
     ) -> io::Result<LiveWords> {
@@ -224,9 +223,12 @@ impl Provision {
         let (envelope, payload) = (commit.envelope_bytes, commit.payload_bytes);
         let records_end = RECORDS_AT + u64::from(envelope) + u64::from(payload);
         let bytes = (records_end + SLOT_BYTES).next_multiple_of(PAGE_BYTES);
-        let rest = bytes.saturating_sub(growing.allocated);
-        self.with_space(rest, |this| this.allocate_own(growing, bytes))?;
         let file = growing.mapping.file();
+        // The last page or two come from what is kept free.
+        let (from, rest) = (growing.allocated, bytes.saturating_sub(growing.allocated));
+        if rest > 0 {
+            self.with_space(rest, |_| disk::allocate(file, from, bytes))?;
+        }
         file.set_len(bytes)?;
         let record_crc = match commit.record_crc {
             Some(crc) => crc,

@@ -51,7 +51,7 @@ impl Sealed {
     }
 }
 
-/// The sealed segments of a folder, by number: older ones have lower numbers.
+/// The sealed segments of a folder, by number.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
     sealed: BTreeMap<u32, Sealed>,
@@ -104,9 +104,13 @@ impl Shelf {
         self.sealed.len()
     }
 
-    /// The segment that goes first: one whose messages were all removed, else the oldest.
+    /// The segment that goes first: one whose messages were all removed, else the one whose last
+    /// message is the oldest. That need not be the lowest number, which a large message gets when
+    /// it begins to arrive. Costs a look at each.
     pub(crate) fn first_to_go(&self) -> Option<u32> {
-        self.removed().or_else(|| self.sealed.keys().next().copied())
+        let last_at = |(number, sealed): &(&u32, &Sealed)| (sealed.last_received_at_ns, **number);
+        let oldest = || self.sealed.iter().min_by_key(last_at).map(|(number, _)| *number);
+        self.removed().or_else(oldest)
     }
 
     /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
@@ -177,6 +181,10 @@ mod tests {
         shelf.see_removed(3, 1, 0);
         assert_eq!(shelf.first_to_go(), Some(3));
         shelf.take_out(3);
+        // Its number is old, and its mail is not.
+        shelf.put(0, sealed(0, 9));
+        assert_eq!(shelf.first_to_go(), Some(1));
+        shelf.take_out(0);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };
         assert!(!shelf.is_over(&bytes, 1, 50) && shelf.is_over(&bytes, 1, 51));
         let count = Retention { segments: Some(4), ..Retention::default() };

@@ -234,7 +234,7 @@ fn is_good(text: &str, bytes_max: usize) -> bool {
 }
 
 fn next_second_ns() -> u64 {
-    (events::now_ns() / SECOND_NS + 1) * SECOND_NS
+    (events::now_ns() / SECOND_NS).saturating_add(1).saturating_mul(SECOND_NS)
 }
 
 #[cfg(test)]
