@@ -5,8 +5,12 @@ mod common;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use common::Sink;
+
+/// What is awaited has failed after this long.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn check(args: &[&str]) -> (bool, String) {
     let output =
@@ -81,6 +85,12 @@ fn what_sinkd_makes_is_for_its_owner_alone() {
     let large = [&b"x".repeat(5 << 20)[..], b"\r\n"].concat();
     client.deliver("a@example.org", "b@example.org", &large);
     assert_eq!(client.command("QUIT"), 221);
+    let index = data.join("index");
+    let end = Instant::now() + PATIENCE;
+    while std::fs::read_dir(&index).map_or(0, |files| files.count()) == 0 {
+        assert!(Instant::now() < end, "mail is indexed");
+        std::thread::yield_now();
+    }
     assert!(sink.stop().success());
     let mut found = Vec::new();
     modes(dir.path(), &mut found);

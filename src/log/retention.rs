@@ -2,7 +2,7 @@
 //!
 //! Pure: the shelf knows numbers, sizes and times; provisioning drops the files, or uses them again
 //! ([`super::recycle`]).
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::events::Dropped;
@@ -51,25 +51,29 @@ impl Sealed {
     }
 }
 
-/// The sealed segments of a folder, by number.
+/// The sealed segments of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
+    /// By number.
     sealed: BTreeMap<u32, Sealed>,
+    /// Their last messages' times with their numbers.
+    by_age: BTreeSet<(u64, u32)>,
     disk_bytes: u64,
 }
 
 impl Shelf {
     pub(crate) fn put(&mut self, number: u32, sealed: Sealed) {
+        self.take_out(number);
         self.disk_bytes += sealed.disk_bytes;
-        if let Some(before) = self.sealed.insert(number, sealed) {
-            self.disk_bytes -= before.disk_bytes;
-        }
+        self.by_age.insert((sealed.last_received_at_ns, number));
+        self.sealed.insert(number, sealed);
     }
 
     /// It has gone, or is about to.
     pub(crate) fn take_out(&mut self, number: u32) -> Option<Sealed> {
         let sealed = self.sealed.remove(&number)?;
         self.disk_bytes -= sealed.disk_bytes;
+        self.by_age.remove(&(sealed.last_received_at_ns, number));
         Some(sealed)
     }
 
@@ -81,16 +85,21 @@ impl Shelf {
     /// Times after `now_ns`, of a clock that has been set back since, become it: what comes from
     /// there is never older than it is, and ages from now on.
     pub(crate) fn not_after(&mut self, now_ns: u64) {
-        for sealed in self.sealed.values_mut() {
-            sealed.last_received_at_ns = sealed.last_received_at_ns.min(now_ns);
+        let later: Vec<(u64, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
+        for (_, number) in later {
+            self.date(number, |_| now_ns);
         }
     }
 
     /// The clock that dated this segment was so far behind.
     pub(crate) fn shift(&mut self, number: u32, ahead_ns: i64) {
-        if let Some(sealed) = self.sealed.get_mut(&number) {
-            let at_ns = sealed.last_received_at_ns.saturating_add_signed(ahead_ns);
-            sealed.last_received_at_ns = at_ns;
+        self.date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
+    }
+
+    fn date(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
+        if let Some(sealed) = self.take_out(number) {
+            let last_received_at_ns = date(sealed.last_received_at_ns);
+            self.put(number, Sealed { last_received_at_ns, ..sealed });
         }
     }
 
@@ -106,11 +115,9 @@ impl Shelf {
 
     /// The segment that goes first: one whose messages were all removed, else the one whose last
     /// message is the oldest. That need not be the lowest number, which a large message gets when
-    /// it begins to arrive. Costs a look at each.
+    /// it begins to arrive.
     pub(crate) fn first_to_go(&self) -> Option<u32> {
-        let last_at = |(number, sealed): &(&u32, &Sealed)| (sealed.last_received_at_ns, **number);
-        let oldest = || self.sealed.iter().min_by_key(last_at).map(|(number, _)| *number);
-        self.removed().or_else(oldest)
+        self.removed().or_else(|| self.by_age.first().map(|(_, number)| *number))
     }
 
     /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
@@ -126,8 +133,8 @@ impl Shelf {
     /// one. A clock that was set back makes nothing old.
     pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        let is_old = |sealed: &Sealed| now_ns.saturating_sub(sealed.last_received_at_ns) > age_ns;
-        self.sealed.iter().find(|(_, sealed)| is_old(sealed)).map(|(number, _)| *number)
+        let (last_at_ns, number) = *self.by_age.first()?;
+        (now_ns.saturating_sub(last_at_ns) > age_ns).then_some(number)
     }
 
     /// Numbers of those not known to be removed as a whole.
