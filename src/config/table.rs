@@ -69,10 +69,10 @@ fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> 
     text.parse().ok().filter(|n| *n >= T::from(1))
 }
 
-/// Ten years, in every setting: more than any of them is good for, and little enough that no sum of
-/// times overflows, whatever it is added to (see below).
+/// Ten years: the upper bound of every duration. No setting needs more, and no sum with it overflows
+/// (the assertions below).
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// 1 EiB, likewise for sizes on the disk.
+/// 1 EiB: the upper bound of sizes on the disk, for the same reason.
 const DISK_BYTES_MAX: u64 = 1 << 60;
 /// Addresses to listen on. Each worker has a socket for each.
 pub const LISTENERS_MAX: usize = 256;

@@ -1,8 +1,8 @@
 //! The clock of this process: Unix time that runs on evenly from the moment of the first look.
 //!
 //! Everything sinkd writes down bears the time of this one clock, so an age, which is a difference
-//! of two of its times, is the time that has passed while the machine ran. Nobody who sets the
-//! system clock can change that, nor can a machine that slept.
+//! of two of its times, is the time that has passed while the machine ran. Setting the system clock
+//! does not change an age, and neither does a suspend.
 use std::sync::OnceLock;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -34,7 +34,7 @@ impl ProcessClock {
     }
 
     /// How far the system clock has moved away from this one, in ns: ahead is positive. It moves
-    /// when somebody sets it, and while the machine sleeps.
+    /// when it is set, and while the machine sleeps.
     pub fn ahead_ns(&self) -> i64 {
         let (ours, theirs) = (self.unix().as_nanos() as i128, system().as_nanos() as i128);
         let ahead = (theirs - ours).clamp(i64::MIN.into(), i64::MAX.into());
@@ -57,7 +57,7 @@ mod tests {
         assert!(std::ptr::eq(one, other));
         let before = one.unix_ns();
         assert!(other.unix_ns() >= before);
-        // Nobody has set the clock between its start and now by more than a busy machine takes.
+        // A minute is more than a busy machine takes between the two reads.
         assert!(one.ahead_ns().unsigned_abs() < 60_000_000_000);
     }
 }

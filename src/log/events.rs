@@ -92,7 +92,7 @@ pub(crate) enum Event {
     },
 }
 
-/// From now on the system clock is this far from that of a running sinkd.
+/// How far the system clock is from the clock of a running sinkd from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Moved {
     /// Which start of sinkd: how often the folder had been opened.
@@ -131,7 +131,7 @@ pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     Ok(moved.collect())
 }
 
-/// Does one of `noted` speak of just this segment, or of a range without gaps around it?
+/// Returns whether a line of `noted` names just this segment, or a range without gaps around it.
 fn is_among(noted: &[Dropped], number: u32) -> bool {
     let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
     noted.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
@@ -249,7 +249,7 @@ fn last_octet(file: &mut File) -> io::Result<u8> {
 }
 
 /// The file, created if need be, under its exclusive lock, which is waited for: not to be called in
-/// sinkd. Also taken by whoever changes flags: it keeps those apart who write beside sinkd.
+/// sinkd. Code that changes flags takes it, too: it keeps writers beside sinkd apart.
 pub(crate) fn locked(folder: &Path) -> io::Result<File> {
     loop {
         let file = open(folder)?;

@@ -2,7 +2,7 @@
 //!
 //! Any process may hold the lock for as long as it likes (a suspended `sinkctl rm` does). So each
 //! thread of sinkd that has a line to write keeps it when the lock is taken, goes on, and tries
-//! again. Each try is counted, and a lock that stays taken is said once.
+//! again. It counts each failed try, and logs once when a lock stays taken.
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub struct EventsFile {
     busy: AtomicU64,
     /// Unix time, ns, since when each try has found it taken; 0: the last one did not.
     busy_since_ns: AtomicU64,
-    /// That was said.
+    /// sinkd has logged that it is taken.
     is_said: AtomicBool,
     /// Octets that the last folding left.
     folded_bytes: AtomicU64,

@@ -154,7 +154,7 @@ pub(crate) struct Flusher {
     interval: Option<Duration>,
     /// Own segments go on to have their flush written down.
     sync: Sender<SyncJob>,
-    /// Provisioning hears what became of own segments. It never waits for this thread.
+    /// Provisioning is told the outcome for each own segment. It never waits for this thread.
     requests: Sender<Request>,
     watched: Vec<Watched>,
 }

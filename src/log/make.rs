@@ -82,7 +82,7 @@ impl Provision {
         }
     }
 
-    /// Is there space for these `bytes`, and beside them for the [`Provision::reserve`]?
+    /// Checks that there is space for `bytes` and for the [`Provision::reserve`].
     pub(crate) fn has_space(&self, bytes: u64, segment_bytes: u64) -> std::io::Result<()> {
         let needed = bytes.saturating_add(self.reserve(segment_bytes));
         if disk::space_left(&self.folder)? < needed {

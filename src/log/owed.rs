@@ -23,7 +23,7 @@ pub(crate) struct Owed {
     segments: Vec<Dropped>,
     /// When to try again.
     pub at: Option<Instant>,
-    /// The last try failed with an error, and that was said.
+    /// The last try failed with an error, which was logged.
     pub has_failed: bool,
 }
 

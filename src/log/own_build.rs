@@ -117,7 +117,7 @@ impl Provision {
         Ok(if populated < wanted { Reach::Short } else { Reach::Full })
     }
 
-    /// Gives the file of a large message space up to octet `to`. It counts like every open segment:
+    /// Allocates the file of a large message up to octet `to`. It counts like every open segment:
     /// what has to go for it goes now, not when it is whole.
     fn allocate_own(&mut self, growing: &mut Growing, to: u64) -> io::Result<()> {
         if to > growing.allocated {
@@ -184,8 +184,8 @@ impl Provision {
         }
     }
 
-    /// Gives the file its name; where each message is flushed, the flusher does when it has. Only
-    /// what has its name may be dropped.
+    /// Renames the file to its name; where each message is flushed, the flusher does that after the
+    /// flush. Only a file that has its name may be dropped.
     fn name_own(
         &mut self,
         own: &OwnWork,

@@ -389,7 +389,7 @@ impl Provision {
         let messages = u64::from(words.published().messages);
         let sealed = sealed(left.door.file(), messages, words.0[COUNTED_WORD], &left.totals);
         let bytes = self.open.remove(&left.number).unwrap_or(0);
-        // Only a ring uses files again; where age alone bounds, their maps would be of no use.
+        // Only a ring uses files again: with a bound on age alone, kept maps would serve nothing.
         if self.settings.retention.is_ring() {
             self.kept.put(left.number, left.door, bytes);
         }
