@@ -23,7 +23,7 @@ mod value;
 
 pub use file::{FileError, load};
 pub use listen::{Address, BadAddress, Listener};
-pub use table::{KEYS, Key, ValueError};
+pub use table::{KEYS, Key, LISTENERS_MAX, TIME_MAX, ValueError};
 pub use value::{parse_bytes, parse_time};
 
 /// Effective settings.
@@ -82,6 +82,8 @@ pub struct Config {
 pub enum ConfigError {
     #[error("there is nothing to listen on: give --listen ADDR")]
     NoListener,
+    #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
+    TooManyListeners(usize),
     #[error("{listener}: LMTP must not be offered on port 25 (RFC 2033 5): choose another port")]
     LmtpOnSmtpPort { listener: Listener },
 }
@@ -154,6 +156,9 @@ impl Config {
         if self.listen.is_empty() {
             return Err(ConfigError::NoListener);
         }
+        if self.listen.len() > LISTENERS_MAX {
+            return Err(ConfigError::TooManyListeners(self.listen.len()));
+        }
         match self.listen.iter().find(|listener| listener.is_lmtp_on_smtp_port()) {
             Some(listener) => Err(ConfigError::LmtpOnSmtpPort { listener: listener.clone() }),
             None => Ok(()),
@@ -207,6 +212,15 @@ mod tests {
         assert_eq!(read.limits.errors_max, Some(7));
         assert_eq!(read.listen, config.listen);
         assert_eq!(read.store_rules, config.store_rules);
+    }
+
+    #[test]
+    fn listeners_are_bounded() {
+        let mut config = Config::default();
+        config.listen = vec![config.listen[0].clone(); LISTENERS_MAX];
+        assert!(config.check().is_ok());
+        config.listen.push(config.listen[0].clone());
+        assert!(matches!(config.check(), Err(ConfigError::TooManyListeners(257))));
     }
 
     #[test]

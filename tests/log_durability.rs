@@ -2,18 +2,19 @@
 //! one that fails is never taken for a good one.
 mod log_support;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::{Folder, Segment, Span};
 use sinkd::log::{
     BootId, Claim, Commit, Durability, FlushCall, Log, MessageId, NoRoom, PendingCommit, Settings,
     State,
@@ -381,6 +382,42 @@ proptest! {
         let (log, recovery) = Log::open(image.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
         prop_assert_eq!(recovery.messages, found.len() as u64);
         log.close();
+    }
+}
+
+/// The names of a folder.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[test]
+fn a_large_message_counts_as_safe_only_when_its_name_is() {
+    let interval = Durability::Interval(Duration::from_secs(3600));
+    for durability in [interval, Durability::Message] {
+        let dir = tempfile::tempdir().unwrap();
+        // What the disk has of the folder: its names at the last flush of it.
+        let safe = Arc::new(Mutex::new(BTreeSet::new()));
+        let (seen, segments) = (safe.clone(), dir.path().join("segments"));
+        let flush = FlushCall::default().folders(move |_| {
+            *seen.lock().unwrap() = names(&segments);
+            Ok(())
+        });
+        let mut bench = open(dir.path(), settings(durability, flush));
+        for n in 0..5 {
+            let id = reserved(&mut bench, b"e", &payload(n, 100_000), 100_000);
+            let path = dir.path().join(format!("segments/{:08}.seg", id.segment));
+            let name = path.file_name().unwrap().to_owned();
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let is_synced = Segment::open(&path).unwrap().is_synced();
+                assert!(!is_synced || safe.lock().unwrap().contains(&name), "{durability:?} {id}");
+                if is_synced {
+                    break;
+                }
+                assert!(Instant::now() < end, "{durability:?}: {id} is synced some time");
+            }
+        }
+        bench.close();
     }
 }
 

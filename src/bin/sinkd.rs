@@ -6,15 +6,17 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
+use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, KEYS, Listener, LogFormat};
 use sinkd::http;
+use sinkd::log::ProcessClock;
 use sinkd::server::{Counters, Server, Stage, Stop};
 use sinkd::smtp::limits::Protocol;
 
@@ -142,6 +144,8 @@ fn end_on_panic() {
 }
 
 fn serve(config: &Config) -> anyhow::Result<()> {
+    // What sinkd makes holds other people's mail, or tells of it: it is for the owner alone.
+    rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let started = SystemTime::now();
     let signals = signals()?;
     let bound = http::bind(config.http)?;
@@ -214,16 +218,21 @@ fn signals() -> anyhow::Result<Receiver<i32>> {
     Ok(heard)
 }
 
+/// How often to look whether the system clock has moved.
+const CLOCK_LOOK: Duration = Duration::from_secs(1);
+
 /// Returns when the workers are on their way out.
 fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
     let stop = server.stop();
     let stage_rose = stop.watch();
     let started = Instant::now();
+    let mut clock = server.clock_watch();
     while stop.stage() == Stage::Running {
+        clock.look();
         let wait = match config.stop_after_idle {
-            None => Duration::from_secs(3600),
+            None => CLOCK_LOOK,
             Some(limit) => match limit.checked_sub(idle_for(server, started)) {
-                Some(left) if !left.is_zero() => left,
+                Some(left) if !left.is_zero() => left.min(CLOCK_LOOK),
                 _ => {
                     tracing::info!("nothing was heard for {limit:?}: stopping");
                     return stop.begin(Stage::Graceful);
@@ -247,8 +256,8 @@ fn idle_for(server: &Server, started: Instant) -> Duration {
         .map(|c| c.heard_unix_ms.load(Ordering::Relaxed))
         .max()
         .unwrap_or(0);
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let since = now.saturating_sub(Duration::from_millis(heard_ms));
+    // Both are times of the clock of this process: the difference is time that has passed.
+    let since = ProcessClock::get().unix().saturating_sub(Duration::from_millis(heard_ms));
     since.min(started.elapsed())
 }
 

@@ -59,13 +59,41 @@ impl Key {
 }
 
 const BYTES: &str = "a size such as 4096, 64K or 10MiB";
-const TIME: &str = "a time such as 250ms, 10s or 5m";
-const TIME_OR_NONE: &str = "a time such as 250ms, 10s or 5m, or \"none\"";
+const TIME: &str = "a time such as 250ms, 10s or 5m, up to 87600h";
+const TIMEOUT: &str = "a time from 1ms to 87600h such as 250ms, 10s or 5m";
+const TIME_OR_NONE: &str = "a time from 1ms to 87600h such as 250ms, 10s or 5m, or \"none\"";
 const COUNT: &str = "a number from 1 up";
 const COUNT_OR_NONE: &str = "a number from 1 up, or \"none\"";
 
 fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
     text.parse().ok().filter(|n| *n >= T::from(1))
+}
+
+/// Ten years: the upper bound of every duration. No setting needs more, and no sum with it overflows
+/// (the assertions below).
+pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
+/// 1 EiB: the upper bound of sizes on the disk, for the same reason.
+const DISK_BYTES_MAX: u64 = 1 << 60;
+/// Addresses to listen on. Each worker has a socket for each.
+pub const LISTENERS_MAX: usize = 256;
+/// A year later than any clock that sinkd will see, s: 2400.
+const UNIX_S_MAX: u64 = 430 * 366 * 86_400;
+
+// Times are added as ns, ms and s since 1970 or since the start, in u64 and (in statistics) i64.
+const _: () = {
+    let ns_max = (UNIX_S_MAX + 2 * TIME_MAX.as_secs()) as u128 * 1_000_000_000;
+    assert!(ns_max < u64::MAX as u128, "twice the longest time after any moment is a number of ns");
+    // 256 workers, each with 64 times the largest budget or segment.
+    assert!(DISK_BYTES_MAX + 256 * 64 * (1 << 40) < i64::MAX as u64, "so is every sum of sizes");
+};
+
+fn time_between(text: &str, min: Duration) -> Option<Duration> {
+    parse_time(text).filter(|time| (min..=TIME_MAX).contains(time))
+}
+
+/// 0 would end what it bounds before it begins.
+fn parse_timeout(text: &str) -> Option<Duration> {
+    time_between(text, Duration::from_millis(1))
 }
 
 fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
@@ -88,10 +116,7 @@ fn parse_durability(text: &str) -> Option<Durability> {
     match text {
         "process" => Some(Durability::Process),
         "message" => Some(Durability::Message),
-        time => {
-            let every = parse_time(time).filter(|t| *t >= Duration::from_millis(1))?;
-            Some(Durability::Interval(every))
-        }
+        time => Some(Durability::Interval(parse_timeout(time)?)),
     }
 }
 
@@ -277,8 +302,8 @@ pub const KEYS: &[Key] = &[
         "command_timeout",
         "TIME",
         "Silence allowed between commands (RFC 5321 4.5.3.2.7: 5 minutes).",
-        TIME,
-        |c, v| parse_time(v).map(|t| c.command_timeout = t),
+        TIMEOUT,
+        |c, v| parse_timeout(v).map(|t| c.command_timeout = t),
         |c| show_time(c.command_timeout)
     ),
     key!(
@@ -286,8 +311,8 @@ pub const KEYS: &[Key] = &[
         "data_timeout",
         "TIME",
         "Silence allowed within mail data.",
-        TIME,
-        |c, v| parse_time(v).map(|t| c.data_timeout = t),
+        TIMEOUT,
+        |c, v| parse_timeout(v).map(|t| c.data_timeout = t),
         |c| show_time(c.data_timeout)
     ),
     key!(
@@ -296,7 +321,7 @@ pub const KEYS: &[Key] = &[
         "TIME",
         "How long a transfer waits for room in the log before it gets 452.",
         TIME,
-        |c, v| parse_time(v).map(|t| c.storage_wait = t),
+        |c, v| time_between(v, Duration::ZERO).map(|t| c.storage_wait = t),
         |c| show_time(c.storage_wait)
     ),
     key!(
@@ -327,7 +352,7 @@ pub const KEYS: &[Key] = &[
         "WHAT",
         "What a 250 survives: \"process\" the end of sinkd, \"message\" a power loss, a time such as \
          \"1s\" a power loss but for what came in the last so long.",
-        "\"process\", \"message\", or a time from 1ms up such as 1s",
+        "\"process\", \"message\", or a time from 1ms to 87600h such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
             Durability::Process => quoted("process"),
@@ -341,9 +366,9 @@ pub const KEYS: &[Key] = &[
         "SIZE",
         "Space on the disk for segments; beyond it the oldest mail goes, and its files are used \
          again.",
-        "a size from 64MiB up, or \"none\"",
+        "a size from 64MiB to 1073741824GiB, or \"none\"",
         |c, v| {
-            let least = |text: &str| between(parse_bytes(text), 64 << 20, u64::MAX);
+            let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
             parse_option(v, least).map(|n| c.retention.bytes = n)
         },
         |c| show_option(c.retention.bytes, show_bytes)
@@ -353,9 +378,9 @@ pub const KEYS: &[Key] = &[
         "retain_age",
         "TIME",
         "Mail older than this goes, with its segment.",
-        "a time from 1s up such as 24h, or \"none\"",
+        "a time from 1s to 87600h such as 24h, or \"none\"",
         |c, v| {
-            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(1));
+            let least = |text: &str| time_between(text, Duration::from_secs(1));
             parse_option(v, least).map(|t| c.retention.age = t)
         },
         |c| show_option(c.retention.age, show_time)
@@ -417,9 +442,9 @@ pub const KEYS: &[Key] = &[
         "stats_retain_age",
         "TIME",
         "Statistics of hours that ended longer ago go.",
-        "a time from 1h up such as 720h, or \"none\"",
+        "a time from 1h to 87600h such as 720h, or \"none\"",
         |c, v| {
-            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(3600));
+            let least = |text: &str| time_between(text, Duration::from_secs(3600));
             parse_option(v, least).map(|t| c.stats_retain_age = t)
         },
         |c| show_option(c.stats_retain_age, show_time)
@@ -429,9 +454,9 @@ pub const KEYS: &[Key] = &[
         "run_after_idle",
         "TIME",
         "Begin a run with the first message after so long without any; needs statistics.",
-        "a time from 1s up such as 30s, or \"none\"",
+        "a time from 1s to 87600h such as 30s, or \"none\"",
         |c, v| {
-            let least = |text: &str| parse_time(text).filter(|t| *t >= Duration::from_secs(1));
+            let least = |text: &str| time_between(text, Duration::from_secs(1));
             parse_option(v, least).map(|t| c.run_after_idle = t)
         },
         |c| show_option(c.run_after_idle, show_time)
@@ -515,7 +540,7 @@ pub const KEYS: &[Key] = &[
         "TIME",
         "Time that transactions under way have when sinkd stops.",
         TIME,
-        |c, v| parse_time(v).map(|t| c.stop_grace = t),
+        |c, v| time_between(v, Duration::ZERO).map(|t| c.stop_grace = t),
         |c| show_time(c.stop_grace)
     ),
     key!(
@@ -542,9 +567,7 @@ pub const KEYS: &[Key] = &[
         "TIME",
         "Stop when nothing was heard from anybody for so long.",
         TIME_OR_NONE,
-        |c, v| parse_option(v, parse_time)
-            .filter(|t| *t != Some(Duration::ZERO))
-            .map(|t| c.stop_after_idle = t),
+        |c, v| parse_option(v, parse_timeout).map(|t| c.stop_after_idle = t),
         |c| show_option(c.stop_after_idle, show_time)
     ),
     key!(
@@ -647,11 +670,37 @@ mod tests {
             ("noop_marks", "on", true),
             ("noop_marks", "true", false),
             ("hostname", "two words", false),
+            ("command_timeout", "0s", false),
+            ("command_timeout", "1ms", true),
+            ("storage_wait", "0s", true),
+            ("retain_bytes", "1073741824GiB", true),
+            ("retain_bytes", "1073741825GiB", false),
         ];
         for (name, value, good) in rows {
             let key = KEYS.iter().find(|k| k.name == name).unwrap();
             let mut config = Config::default();
             assert_eq!(key.apply(&mut config, value).is_ok(), good, "{name} = {value}");
         }
+    }
+
+    #[test]
+    fn every_duration_has_an_upper_bound() {
+        let mut durations = 0;
+        for key in KEYS {
+            let mut config = Config::default();
+            if key.apply(&mut config, "87600h").is_err() {
+                continue;
+            }
+            // Text takes anything.
+            if ["data", "hostname", "transcript", "sequence_field"].contains(&key.name) {
+                continue;
+            }
+            durations += 1;
+            assert!(key.expected.contains("87600h"), "{} says its bound", key.name);
+            for above in ["87600h1s", "315360001", "18446744073709551615"] {
+                assert!(key.apply(&mut config, above).is_err(), "{} = {above}", key.name);
+            }
+        }
+        assert_eq!(durations, 9);
     }
 }

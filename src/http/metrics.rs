@@ -37,6 +37,11 @@ fn write(facts: &Facts) -> String {
         text.single("sinkd_index_lag_messages", Kind::Gauge, help, messages);
         let help = "Age of the oldest message that is not indexed yet.";
         text.single("sinkd_index_lag_seconds", Kind::Gauge, help, seconds);
+        let help = "Tries that found the lock of events.jsonl held by another process.";
+        text.single("sinkd_events_lock_busy_total", Kind::Counter, help, live.events_busy());
+        let help = "System clock minus sinkd's clock, which starts with it and is never set.";
+        let ahead = live.clock_ahead_ms() as f64 / 1e3;
+        text.single("sinkd_clock_ahead_seconds", Kind::Gauge, help, ahead);
     }
     text.into_string()
 }

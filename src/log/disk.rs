@@ -1,11 +1,12 @@
 //! What the log asks of the file system, and whether a file system can do it.
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::error::OpenError;
-use super::format::{LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT};
+use super::format::{Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT};
 use super::map::Mapping;
 use super::segment::Hole;
 
@@ -33,9 +34,42 @@ pub(crate) fn segment_number(name: &str) -> Option<u32> {
     (format!("{number:08}") == digits && number > 0).then_some(number)
 }
 
+/// How files of a data folder are opened where they may have to be made: they hold other people's
+/// mail, so they are for their owner alone.
+pub(crate) fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600);
+    options
+}
+
+/// Makes a folder, and those above it, for their owner alone. Those that exist stay as they are.
+pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path)
+}
+
+/// How often [`share`] tries, and how long it waits in between: longer than sinkd needs to make a
+/// file another segment's.
+const SHARE_TRIES: u32 = 100;
+const SHARE_EVERY: Duration = Duration::from_millis(2);
+
+/// Takes the shared lock of a segment that is to be read: as long as it is held, the file is not
+/// made another segment's. Any process may hold the other lock for as long as it likes, so after a
+/// moment this goes on without: checksums tell what has become of the file.
+pub(crate) fn share(file: &File) {
+    for _ in 0..SHARE_TRIES {
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => {
+                let _ = crossbeam_channel::after(SHARE_EVERY).recv();
+            }
+            // Where files cannot be locked, no sinkd runs.
+            Ok(()) | Err(TryLockError::Error(_)) => return,
+        }
+    }
+}
+
 /// Creates a file that isn't there yet.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).write(true).create_new(true).open(path)
+    private().read(true).write(true).create_new(true).open(path)
 }
 
 /// Makes the octets `from..to` part of the file, with space on the disk: zeros until written.
@@ -89,10 +123,10 @@ pub(crate) fn punch(file: &File, hole: Hole) {
     drop((file, start, end));
 }
 
-/// Flushes the folder that `path` stands in: its name survives a power loss.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
-    File::open(folder)?.sync_all()
+/// Descriptors that this process may have open.
+pub(crate) fn descriptors_max() -> u64 {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    limit.current.unwrap_or(u64::MAX)
 }
 
 /// Octets that this process may still write to the file system of `folder`.
@@ -111,6 +145,13 @@ pub(crate) fn read_live(file: &File) -> io::Result<LiveWords> {
     let mut bytes = [0; 8 * LIVE_WORDS];
     file.read_exact_at(&mut bytes, super::format::LIVE_AT)?;
     Ok(LiveWords::decode(&bytes))
+}
+
+/// Reads the identity page of a segment's file; `None`: it cannot be read, or does not check.
+pub(crate) fn identity_of(file: &File) -> Option<Identity> {
+    let mut page = [0; PAGE_BYTES as usize];
+    file.read_exact_at(&mut page, super::format::IDENTITY_AT).ok()?;
+    Identity::decode(&page).ok()
 }
 
 /// Tries on a file of its own what the log needs: create, allocate, map, populate, punch.

@@ -1,9 +1,11 @@
 //! `events.jsonl`: what happened to the folder beside the arrival of mail, a JSON object a line.
 //!
-//! Any process appends, under an exclusive flock on the file. A line that was cut (by a crash) or
-//! that this version doesn't know is passed over. Lines about pruning by sinkd are folded into one
-//! when the file has grown beyond [`FOLD_BYTES_OVER`], so a ring that turns for days stays small.
-use std::fs::{File, OpenOptions};
+//! Any process appends, under an exclusive flock on the file; sinkd does so through
+//! [`super::events_file`], which never waits for the lock. A line that was cut (by a crash) or that
+//! this version doesn't know is passed over. Lines about pruning by sinkd are folded into one when
+//! the file has grown, so a ring that turns for days stays small.
+use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,8 +13,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-/// 256 KiB: some thousand lines, read in a millisecond.
-const FOLD_BYTES_OVER: u64 = 256 << 10;
+use super::{disk, owed};
 
 /// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,10 +51,11 @@ impl Dropped {
         let is_first = self.segments == 0;
         self.first = if is_first { other.first } else { self.first.min(other.first) };
         self.last = self.last.max(other.last);
-        self.segments += other.segments;
-        self.messages += other.messages;
-        self.message_bytes += other.message_bytes;
-        self.only_counted += other.only_counted;
+        // The file may say anything.
+        self.segments = self.segments.saturating_add(other.segments);
+        self.messages = self.messages.saturating_add(other.messages);
+        self.message_bytes = self.message_bytes.saturating_add(other.message_bytes);
+        self.only_counted = self.only_counted.saturating_add(other.only_counted);
     }
 }
 
@@ -84,7 +86,19 @@ pub(crate) enum Event {
         /// Unix time, ns.
         at_ns: u64,
         text: String,
+        /// The mark is sinkd's own: the system clock has moved.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        clock: Option<Moved>,
     },
+}
+
+/// How far the system clock is from the clock of a running sinkd from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Moved {
+    /// Which start of sinkd: how often the folder had been opened.
+    pub start: u32,
+    /// System clock minus sinkd's clock, ns.
+    pub ahead_ns: i64,
 }
 
 fn path_of(folder: &Path) -> PathBuf {
@@ -93,13 +107,34 @@ fn path_of(folder: &Path) -> PathBuf {
 
 /// What was pruned from `folder` so far, by anybody. Costs one read of the file.
 pub(crate) fn pruned(folder: &Path) -> io::Result<Dropped> {
+    // First what is not there yet: it may be taken over meanwhile, and then it counts once.
+    let owed = owed::read(folder)?;
+    let noted: Vec<Dropped> = (all(folder)?.into_iter())
+        .filter_map(|event| match event {
+            Event::Pruned { dropped, .. } => Some(dropped),
+            _ => None,
+        })
+        .collect();
     let mut sum = Dropped::default();
-    for event in all(folder)? {
-        if let Event::Pruned { dropped, .. } = event {
-            sum.add(&dropped);
-        }
-    }
+    noted.iter().for_each(|one| sum.add(one));
+    owed.iter().filter(|one| !is_among(&noted, one.first)).for_each(|one| sum.add(one));
     Ok(sum)
+}
+
+/// How far the system clock was from that of each start of sinkd at last, ns; starts whose clock
+/// never moved are left out.
+pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
+    let moved = all(folder)?.into_iter().filter_map(|event| match event {
+        Event::Mark { clock, .. } => clock.map(|moved| (moved.start, moved.ahead_ns)),
+        _ => None,
+    });
+    Ok(moved.collect())
+}
+
+/// Returns whether a line of `noted` names just this segment, or a range without gaps around it.
+fn is_among(noted: &[Dropped], number: u32) -> bool {
+    let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
+    noted.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
 }
 
 /// The file, locked: as long as this lives, nobody else writes to it.
@@ -113,8 +148,13 @@ pub(crate) struct Lines {
 impl Lines {
     /// Waits for the lock, and reads what is there.
     pub(crate) fn lock(folder: &Path) -> io::Result<Lines> {
-        let mut file = locked(folder)?;
+        Lines::of(locked(folder)?)
+    }
+
+    /// Reads what is in the file, whose lock the caller has.
+    pub(crate) fn of(mut file: File) -> io::Result<Lines> {
         let mut text = Vec::new();
+        file.seek(SeekFrom::Start(0))?;
         file.read_to_end(&mut text)?;
         let pruned = text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect();
         Ok(Lines { file, pruned })
@@ -122,8 +162,7 @@ impl Lines {
 
     /// Does a line say that just this segment went, or a range without gaps around it?
     pub(crate) fn has_pruned(&self, number: u32) -> bool {
-        let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
-        self.pruned.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
+        is_among(&self.pruned, number)
     }
 
     /// Notes that segments are being dropped: to be called before the first of them goes.
@@ -133,7 +172,7 @@ impl Lines {
 }
 
 /// What a line says was pruned, if it is whole and about that.
-fn pruned_of(line: &[u8]) -> Option<Dropped> {
+pub(crate) fn pruned_of(line: &[u8]) -> Option<Dropped> {
     match serde_json::from_slice(line) {
         Ok(Event::Pruned { dropped, .. }) => Some(dropped),
         _ => None,
@@ -150,22 +189,9 @@ pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
-/// Notes that segments are being dropped, before the first of them goes, if `is_there` holds once
-/// the lock is taken: whoever held it may have dropped them.
-pub(crate) fn note_pruned_if(
-    folder: &Path,
-    by: By,
-    dropped: &Dropped,
-    is_there: impl FnOnce() -> bool,
-) -> io::Result<()> {
-    let mut file = locked(folder)?;
-    if !is_there() {
-        return Ok(());
-    }
-    if by == By::Sinkd && file.metadata()?.len() > FOLD_BYTES_OVER {
-        return fold(folder, file, dropped);
-    }
-    append(&mut file, by, dropped)
+/// Adds a line for each to the file, which is locked.
+pub(crate) fn append_all(file: &mut File, by: By, all: &[Dropped]) -> io::Result<()> {
+    all.iter().try_for_each(|dropped| append(file, by, dropped))
 }
 
 fn append(file: &mut File, by: By, dropped: &Dropped) -> io::Result<()> {
@@ -180,8 +206,11 @@ pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
     file.write_all(if is_torn { [b"\n", &line[..]].concat() } else { line }.as_slice())
 }
 
-/// Makes one line of all that sinkd has pruned; the others stay as they are.
-fn fold(folder: &Path, mut old: File, dropped: &Dropped) -> io::Result<()> {
+/// Makes one line of all that sinkd has pruned, with `newest` after it; the others stay as they
+/// are. Gives the octets of the new file, which has taken the old one's place.
+///
+/// Costs a read and a write of the file: its caller sees to it that this pays.
+pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Result<u64> {
     let mut text = Vec::new();
     old.seek(SeekFrom::Start(0))?;
     old.read_to_end(&mut text)?;
@@ -192,13 +221,18 @@ fn fold(folder: &Path, mut old: File, dropped: &Dropped) -> io::Result<()> {
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
         }
     }
-    let folded = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: all })?;
-    // The newest stays a line of its own: its file may be there yet, and `Lines::has_pruned` asks.
-    let newest = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: *dropped })?;
+    let by_sinkd = |dropped| line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped });
+    let mut folded = [by_sinkd(all)?, rest].concat();
+    // The newest stay lines of their own: a file may be there yet, and `Lines::has_pruned` asks.
+    for dropped in newest {
+        folded.extend(by_sinkd(*dropped)?);
+    }
     let new = folder.join("events.jsonl.new");
-    std::fs::write(&new, [folded, rest, newest].concat())?;
+    let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
+    file.write_all(&folded)?;
     // Whoever waits for the lock of the old file sees that it has lost its name.
-    std::fs::rename(new, path_of(folder))
+    std::fs::rename(new, path_of(folder))?;
+    Ok(folded.len() as u64)
 }
 
 fn line(event: &Event) -> io::Result<Vec<u8>> {
@@ -214,25 +248,42 @@ fn last_octet(file: &mut File) -> io::Result<u8> {
     Ok(octet[0])
 }
 
-/// The file, created if need be, under its exclusive lock. Also taken by whoever changes flags: it
-/// keeps those apart who write beside sinkd.
+/// The file, created if need be, under its exclusive lock, which is waited for: not to be called in
+/// sinkd. Code that changes flags takes it, too: it keeps writers beside sinkd apart.
 pub(crate) fn locked(folder: &Path) -> io::Result<File> {
-    let path = path_of(folder);
     loop {
-        let file = OpenOptions::new().read(true).append(true).create(true).open(&path)?;
+        let file = open(folder)?;
         file.lock()?;
-        // Folded while we waited: another file bears the name now.
-        if std::fs::metadata(&path).is_ok_and(|named| {
-            file.metadata().is_ok_and(|ours| (named.dev(), named.ino()) == (ours.dev(), ours.ino()))
-        }) {
+        if is_named(&file, folder) {
             return Ok(file);
         }
     }
 }
 
+/// The same at once; `None`: another process holds the lock.
+pub(crate) fn try_locked(folder: &Path) -> io::Result<Option<File>> {
+    let file = open(folder)?;
+    match file.try_lock() {
+        Ok(()) => Ok(is_named(&file, folder).then_some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(e)) => Err(e),
+    }
+}
+
+fn open(folder: &Path) -> io::Result<File> {
+    disk::private().read(true).append(true).create(true).open(path_of(folder))
+}
+
+/// Folded while its lock was taken, the file has lost its name to another.
+fn is_named(file: &File, folder: &Path) -> bool {
+    std::fs::metadata(path_of(folder)).is_ok_and(|named| {
+        file.metadata().is_ok_and(|ours| (named.dev(), named.ino()) == (ours.dev(), ours.ino()))
+    })
+}
+
 pub(crate) fn now_ns() -> u64 {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    now.map_or(0, |t| t.as_nanos() as u64)
+    now.map_or(0, |t| u64::try_from(t.as_nanos()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -240,7 +291,7 @@ mod tests {
     use super::*;
 
     fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
-        note_pruned_if(folder, by, dropped, || true)
+        append(&mut locked(folder)?, by, dropped)
     }
 
     fn dropped(first: u32, last: u32, messages: u64) -> Dropped {
@@ -263,22 +314,6 @@ mod tests {
             let expected = if cut + 1 == whole.len() { 112 } else { 105 };
             assert_eq!(messages, expected, "cut at {cut}");
         }
-    }
-
-    #[test]
-    fn many_lines_are_folded_and_nothing_is_lost() {
-        let dir = tempfile::tempdir().unwrap();
-        let foreign = b"{\"event\":\"later\",\"x\":1}\nnot json\n";
-        std::fs::write(path_of(dir.path()), foreign).unwrap();
-        note_pruned(dir.path(), By::Sinkctl, &dropped(1, 1, 1)).unwrap();
-        for n in 0..4000 {
-            note_pruned(dir.path(), By::Sinkd, &dropped(n + 2, n + 2, 3)).unwrap();
-        }
-        let all = pruned(dir.path()).unwrap();
-        assert_eq!((all.segments, all.messages, all.first, all.last), (4001, 12_001, 1, 4001));
-        let text = std::fs::read(path_of(dir.path())).unwrap();
-        assert!(text.len() as u64 <= FOLD_BYTES_OVER + 300, "{}", text.len());
-        assert!(text.windows(foreign.len()).any(|w| w == foreign), "others' lines stay");
     }
 
     #[test]

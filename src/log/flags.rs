@@ -3,7 +3,7 @@
 //! A file is written as a whole beside its name and renamed into place, by whoever holds the lock
 //! of `events.jsonl`. It names store and segment, so it never speaks about another one.
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk;
@@ -136,7 +136,8 @@ pub(crate) fn load(folder: &Path, of: Of) -> Flags {
 pub(crate) fn store(folder: &Path, of: Of, flags: &Flags) -> io::Result<()> {
     let path = path_of(folder, of.number);
     let new = path.with_extension("flags.new");
-    fs::write(&new, flags.encode(of))?;
+    let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
+    file.write_all(&flags.encode(of))?;
     fs::rename(new, path)
 }
 

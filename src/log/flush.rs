@@ -10,7 +10,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -18,29 +18,48 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::disk;
 use super::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
 use super::id::MessageId;
 use super::map::Mapping;
 use super::own::OwnEvent;
+use super::provision::Request;
+use super::retention::Sealed;
 use super::sync::SyncJob;
 use super::window::Gate;
 
 type Call = dyn Fn(&File) -> io::Result<()> + Send + Sync;
 
-/// How a file's content is made to survive a power loss.
+/// How a file's content, and the names in a folder, are made to survive a power loss.
 #[derive(Clone)]
-pub struct FlushCall(Arc<Call>);
+pub struct FlushCall {
+    file: Arc<Call>,
+    folder: Arc<Call>,
+}
 
 impl FlushCall {
     /// `call` in the place of fdatasync.
     #[doc(hidden)]
     pub fn new(call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static) -> FlushCall {
-        FlushCall(Arc::new(call))
+        FlushCall { file: Arc::new(call), folder: Arc::new(File::sync_all) }
+    }
+
+    /// `call` in the place of fsync on a folder.
+    #[doc(hidden)]
+    pub fn folders(
+        self,
+        call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static,
+    ) -> FlushCall {
+        FlushCall { folder: Arc::new(call), ..self }
     }
 
     pub(crate) fn flush(&self, file: &File) -> io::Result<()> {
-        (self.0)(file)
+        (self.file)(file)
+    }
+
+    /// Flushes the folder that `path` stands in: its name survives a power loss.
+    pub(crate) fn flush_name(&self, path: &Path) -> io::Result<()> {
+        let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
+        (self.folder)(&File::open(folder)?)
     }
 }
 
@@ -115,6 +134,8 @@ pub(crate) struct OwnFlush {
     pub id: MessageId,
     pub events: Sender<OwnEvent>,
     pub gate: Arc<Gate>,
+    /// What provisioning has to know of it once it has its name.
+    pub sealed: Box<Sealed>,
 }
 
 /// A segment under watch.
@@ -133,6 +154,8 @@ pub(crate) struct Flusher {
     interval: Option<Duration>,
     /// Own segments go on to have their flush written down.
     sync: Sender<SyncJob>,
+    /// Provisioning is told the outcome for each own segment. It never waits for this thread.
+    requests: Sender<Request>,
     watched: Vec<Watched>,
 }
 
@@ -141,13 +164,14 @@ impl Flusher {
         call: FlushCall,
         interval: Option<Duration>,
         sync: Sender<SyncJob>,
+        requests: Sender<Request>,
     ) -> Flusher {
-        Flusher { call, interval, sync, watched: Vec::new() }
+        Flusher { call, interval, sync, requests, watched: Vec::new() }
     }
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, jobs: &Receiver<FlushJob>) {
-        let mut due = self.interval.map(|interval| Instant::now() + interval);
+        let mut due = self.next_due();
         loop {
             let job = match due {
                 None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
@@ -157,7 +181,7 @@ impl Flusher {
                 Ok(FlushJob::Segment { mapping, flushed, gate }) => {
                     self.flush_for(&mapping, &flushed, &gate);
                 }
-                Ok(FlushJob::Own(own)) => self.flush_own(&own),
+                Ok(FlushJob::Own(own)) => self.flush_own(own),
                 Ok(FlushJob::Watch { number, mapping, flushed }) => {
                     self.watched.push(Watched { number, mapping, flushed, safe: [0; 2] });
                 }
@@ -167,9 +191,14 @@ impl Flusher {
             }
             if due.is_some_and(|due| due <= Instant::now()) {
                 self.watched.retain_mut(|watched| flush_watched(&self.call, watched));
-                due = self.interval.map(|interval| Instant::now() + interval);
+                due = self.next_due();
             }
         }
+    }
+
+    /// `None`: never, which is also what an interval beyond the clock's end means.
+    fn next_due(&self) -> Option<Instant> {
+        self.interval.and_then(|interval| Instant::now().checked_add(interval))
     }
 
     fn flush_for(&self, mapping: &Mapping, flushed: &Flushed, gate: &Gate) {
@@ -184,26 +213,29 @@ impl Flusher {
         gate.wake();
     }
 
-    fn flush_own(&self, own: &OwnFlush) {
+    fn flush_own(&self, own: OwnFlush) {
         let outcome = self
             .call
             .flush(own.mapping.file())
             .and_then(|()| std::fs::rename(&own.part, &own.path))
-            .and_then(|()| disk::sync_parent(&own.path));
-        let event = match outcome {
+            .and_then(|()| self.call.flush_name(&own.path));
+        let number = own.id.segment;
+        let (event, sealed) = match outcome {
             Ok(()) => {
-                let (number, path) = (own.id.segment, own.path.clone());
+                let path = own.path.clone();
                 drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() }));
-                OwnEvent::Committed(own.id)
+                (OwnEvent::Committed(own.id), Some(own.sealed))
             }
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: a large message is refused");
                 // It is one of the two; recovery removes a `.part` that stays.
                 drop(std::fs::remove_file(&own.part));
                 drop(std::fs::remove_file(&own.path));
-                OwnEvent::Failed
+                (OwnEvent::Failed, None)
             }
         };
+        // An error: provisioning has ended, and the next start finds it.
+        drop(self.requests.send(Request::OwnNamed { number, sealed }));
         // The channel has room for both events of its life.
         drop(own.events.send(event));
         own.gate.wake();

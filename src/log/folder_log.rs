@@ -1,4 +1,5 @@
 //! The data folder, open for writing.
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,13 +8,18 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Sender, bounded, unbounded};
 
+use super::clock::ProcessClock;
 use super::disk;
 use super::error::OpenError;
+use super::events;
+use super::events_file::EventsFile;
 use super::flush::{FlushJob, Flusher};
 use super::format::StoreId;
 use super::lock::FolderLock;
-use super::provision::{Provision, REQUESTS_MAX, Request};
+use super::provision::{Provision, REQUESTS_MAX, Request, Setup};
 use super::recovery::{self, Recovery};
+use super::recycle;
+use super::retention::Shelf;
 use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{self, SyncJob};
@@ -26,6 +32,7 @@ pub struct Log {
     folder: PathBuf,
     settings: Settings,
     start_count: u32,
+    events: Arc<EventsFile>,
     workers: AtomicU32,
     requests: Sender<Request>,
     jobs: Sender<SyncJob>,
@@ -47,10 +54,12 @@ impl Log {
         let lock = FolderLock::take(folder)?;
         disk::probe(folder)?;
         let boot = settings.boot.unwrap_or_else(recovery::current_boot);
+        recycle::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
         let highest = recovery::prepare(folder)?;
         let store = Store::open(folder, highest, fresh_id(folder)?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
-        let shelf = std::mem::take(&mut recovery.shelf);
+        let mut shelf = std::mem::take(&mut recovery.shelf);
+        date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
         let (jobs, waiting) = unbounded();
         let handle = store.handle().map_err(|e| OpenError::of(folder.join("store"), e))?;
         let call = settings.flush.clone();
@@ -60,15 +69,25 @@ impl Log {
             drop(jobs.send(job));
         }
         let start_count = store.state.starts;
-        let (flusher, flush) = start_flusher(&settings, &jobs)?;
         let (requests, asked) = bounded(REQUESTS_MAX);
-        let (own, known) = (folder.to_owned(), settings.clone());
-        let thread = Provision::new(own, known, store, boot, jobs.clone(), flusher.clone(), shelf);
+        let (flusher, flush) = start_flusher(&settings, &jobs, &requests)?;
+        let events = Arc::new(EventsFile::new(folder));
+        let thread = Provision::new(Setup {
+            folder: folder.to_owned(),
+            settings: settings.clone(),
+            store,
+            boot,
+            sync: jobs.clone(),
+            flusher: flusher.clone(),
+            shelf,
+            events: events.clone(),
+        });
         let provision = spawn("log-provision", move || thread.run(&asked))?;
         let log = Log {
             folder: folder.to_owned(),
             settings,
             start_count,
+            events,
             workers: AtomicU32::new(0),
             requests,
             jobs,
@@ -106,6 +125,11 @@ impl Log {
         self.start_count
     }
 
+    /// `events.jsonl` of this folder, for other threads of sinkd that write to it.
+    pub fn events(&self) -> Arc<EventsFile> {
+        self.events.clone()
+    }
+
     /// After all writers were closed: seals, joins the threads, unlocks.
     pub fn close(self) {
         drop(self);
@@ -134,6 +158,7 @@ impl Drop for Log {
 fn start_flusher(
     settings: &Settings,
     sync: &Sender<SyncJob>,
+    requests: &Sender<Request>,
 ) -> Result<(Sender<FlushJob>, Option<JoinHandle<()>>), OpenError> {
     let (flusher, jobs) = unbounded();
     let interval = match settings.durability {
@@ -141,9 +166,25 @@ fn start_flusher(
         Durability::Interval(interval) => Some(interval),
         Durability::Message => None,
     };
-    let thread = Flusher::new(settings.flush.clone(), interval, sync.clone());
+    let thread = Flusher::new(settings.flush.clone(), interval, sync.clone(), requests.clone());
     let flush = spawn("log-flush", move || thread.run(&jobs))?;
     Ok((flusher, Some(flush)))
+}
+
+/// Brings what earlier sinkds dated by their clocks to the system clock, where ours began: it had
+/// moved while some of them ran. Costs a read of `events.jsonl`, and if a clock has ever moved,
+/// one of each segment's first page.
+fn date_by_system_clock(folder: &Path, shelf: &mut Shelf) -> io::Result<()> {
+    let moved = events::moved_clocks(folder)?;
+    for number in if moved.is_empty() { Vec::new() } else { shelf.numbers() } {
+        let file = File::open(disk::segment_path(folder, number));
+        let start = file.ok().and_then(|file| disk::identity_of(&file)).map(|i| i.start_count);
+        if let Some(ahead_ns) = start.and_then(|start| moved.get(&start)) {
+            shelf.shift(number, *ahead_ns);
+        }
+    }
+    shelf.not_after(ProcessClock::get().unix_ns());
+    Ok(())
 }
 
 fn make_folders(folder: &Path) -> Result<(), OpenError> {
@@ -151,7 +192,7 @@ fn make_folders(folder: &Path) -> Result<(), OpenError> {
         return Err(OpenError::NotAFolder { path: folder.to_owned() });
     }
     let segments = disk::segments_folder(folder);
-    std::fs::create_dir_all(&segments).map_err(|e| OpenError::of(folder, e))
+    disk::make_folder(&segments).map_err(|e| OpenError::of(folder, e))
 }
 
 fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {

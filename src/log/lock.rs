@@ -1,9 +1,10 @@
 //! One writer: the folder's `lock` file, locked for as long as its sinkd lives, its pid inside.
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io::Read;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::disk;
 use super::error::OpenError;
 
 /// The lock; the kernel gives it back when the file is closed, however that comes about.
@@ -16,7 +17,7 @@ impl FolderLock {
     /// Errors: `Locked` by another process (or by this one, earlier).
     pub(crate) fn take(folder: &Path) -> Result<FolderLock, OpenError> {
         let path = folder.join("lock");
-        let mut options = OpenOptions::new();
+        let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
         match file.try_lock() {

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Release;
 
 use super::ahead::{Prepared, Rate};
+use super::clock::ProcessClock;
 use super::disk;
 use super::flags;
 use super::flush::{FlushJob, Flushed};
@@ -81,15 +82,19 @@ impl Provision {
         }
     }
 
-    /// `space_min`: beside these `bytes`, two segments per worker stay free, for others and for
-    /// what copy-on-write file systems need when a page is rewritten. `segment_bytes`: of how large
-    /// ones.
+    /// Checks that there is space for `bytes` and for the [`Provision::reserve`].
     pub(crate) fn has_space(&self, bytes: u64, segment_bytes: u64) -> std::io::Result<()> {
-        let reserve = 2 * segment_bytes * self.workers_open();
-        if disk::space_left(&self.folder)? < bytes + reserve {
+        let needed = bytes.saturating_add(self.reserve(segment_bytes));
+        if disk::space_left(&self.folder)? < needed {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
         Ok(())
+    }
+
+    /// Two segments of `segment_bytes` per worker stay free, for others and for what copy-on-write
+    /// file systems need when a page is rewritten.
+    pub(crate) fn reserve(&self, segment_bytes: u64) -> u64 {
+        segment_bytes.saturating_mul(2).saturating_mul(self.workers_open())
     }
 
     /// The file of a dropped segment, or a new one.
@@ -193,7 +198,7 @@ impl Provision {
         }
         self.settings.flush.flush(file)?;
         std::fs::rename(part, path)?;
-        disk::sync_parent(path)
+        self.settings.flush.flush_name(path)
     }
 
     pub(crate) fn identity(
@@ -203,7 +208,6 @@ impl Provision {
         segment_bytes: u64,
         kind: SegmentKind,
     ) -> Identity {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         Identity {
             number,
             store: self.store.state.id,
@@ -211,7 +215,7 @@ impl Provision {
             worker,
             start_count: self.store.state.starts,
             boot: self.boot,
-            created_at_ns: now.map(|t| t.as_nanos() as u64).unwrap_or(0),
+            created_at_ns: ProcessClock::get().unix_ns(),
             kind,
         }
     }

@@ -13,9 +13,11 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 mod ahead;
+mod clock;
 mod disk;
 mod error;
 mod events;
+mod events_file;
 mod flags;
 mod flush;
 mod folder_log;
@@ -25,6 +27,7 @@ mod lock;
 mod make;
 mod map;
 mod moment;
+mod owed;
 mod own;
 mod own_build;
 mod provision;
@@ -44,9 +47,11 @@ mod sync;
 mod window;
 mod writer;
 
+pub use clock::ProcessClock;
 pub(crate) use disk::segment_path;
 pub use error::OpenError;
 pub use events::{By, Dropped};
+pub use events_file::EventsFile;
 #[doc(hidden)]
 pub use flush::FlushCall;
 pub use folder_log::Log;

@@ -2,7 +2,6 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
@@ -18,6 +17,8 @@ use super::id::MessageId;
 use super::map::Mapping;
 use super::own::{OWN_WINDOW_BYTES, OwnCommit, OwnEvent};
 use super::provision::Provision;
+use super::prune::sealed;
+use super::retention::Sealed;
 use super::settings::Durability;
 use super::window::{Gate, Window};
 
@@ -59,25 +60,26 @@ impl OwnWork {
     ) -> OwnWork {
         OwnWork { key, window, events, envelope_bytes, file: None }
     }
+}
 
+impl Provision {
     /// The transfer ended early.
-    pub(crate) fn abandon(self, folder: &Path) {
-        if let Some(growing) = self.file {
+    pub(crate) fn abandon_own(&mut self, own: OwnWork) {
+        if let Some(growing) = own.file {
+            self.open.remove(&growing.number);
             // Recovery removes what stays.
-            drop(std::fs::remove_file(disk::part_path(folder, growing.number)));
+            drop(std::fs::remove_file(disk::part_path(&self.folder, growing.number)));
         }
     }
 
     /// It could not be created.
-    pub(crate) fn fail(self, folder: &Path, e: &io::Error) {
+    pub(crate) fn fail_own(&mut self, own: OwnWork, e: &io::Error) {
         tracing::warn!(error = %e, "no room for a large message");
         // The worker may have released it already.
-        drop(self.events.send(OwnEvent::Failed));
-        self.abandon(folder);
+        drop(own.events.send(OwnEvent::Failed));
+        self.abandon_own(own);
     }
-}
 
-impl Provision {
     /// Opens the file if need be, and moves its window by a step: other workers have their turn
     /// before the next.
     pub(crate) fn grow_own(&mut self, worker: u32, own: &mut OwnWork) -> io::Result<Reach> {
@@ -88,7 +90,8 @@ impl Provision {
 
     fn try_grow_own(&mut self, worker: u32, own: &mut OwnWork) -> io::Result<Reach> {
         if own.file.is_none() {
-            own.file = Some(self.open_part(worker, own)?);
+            let expected = own.window.fronts.slots.load(Relaxed);
+            own.file = Some(self.with_space(expected, |this| this.open_part(worker, own))?);
         }
         let growing = own.file.as_mut().expect("opened above");
         let (fronts, marks) = (&own.window.fronts, &own.window.marks);
@@ -98,11 +101,8 @@ impl Provision {
         let mut populated = marks.populated.load(Relaxed);
         if populated < wanted {
             let to = (populated + STEP_BYTES).min(wanted).next_multiple_of(PAGE_BYTES);
-            self.has_space(to - populated, self.settings.segment_bytes_first)?;
-            if to > growing.allocated {
-                disk::allocate(growing.mapping.file(), growing.allocated, to)?;
-                growing.allocated = to;
-            }
+            let rest = expected.max(to).saturating_sub(growing.allocated);
+            self.with_space(rest, |this| this.allocate_own(growing, to))?;
             growing.mapping.populate(populated..to)?;
             populated = to;
             // Partner: the acquire load in own.rs.
@@ -115,6 +115,19 @@ impl Provision {
             growing.let_go = behind;
         }
         Ok(if populated < wanted { Reach::Short } else { Reach::Full })
+    }
+
+    /// Allocates the file of a large message up to octet `to`. It counts like every open segment:
+    /// what has to go for it goes now, not when it is whole.
+    fn allocate_own(&mut self, growing: &mut Growing, to: u64) -> io::Result<()> {
+        if to > growing.allocated {
+            self.has_space(to - growing.allocated, self.settings.segment_bytes_first)?;
+            disk::allocate(growing.mapping.file(), growing.allocated, to)?;
+            growing.allocated = to;
+            self.open.insert(growing.number, to);
+            self.enforce_retention();
+        }
+        Ok(())
     }
 
     fn open_part(&mut self, _worker: u32, own: &OwnWork) -> io::Result<Growing> {
@@ -137,6 +150,8 @@ impl Provision {
                 own.window.marks.populated.store(first, Release);
                 // The channel has room for both events of its life.
                 drop(own.events.send(OwnEvent::Opened(door)));
+                self.open.insert(number, first);
+                self.enforce_retention();
                 Ok(Growing { number, mapping, allocated: first, let_go: RECORDS_AT })
             }
             Err(e) => {
@@ -150,42 +165,49 @@ impl Provision {
     pub(crate) fn finish_own(
         &mut self,
         worker: u32,
-        own: OwnWork,
+        mut own: OwnWork,
         commit: OwnCommit,
         unopened: &[u8],
         gate: &Arc<Gate>,
     ) {
-        let Some(growing) = &own.file else {
-            return own.abandon(&self.folder);
+        let Some(growing) = own.file.take() else {
+            return;
         };
-        let outcome = self.try_finish_own(worker, growing, commit, unopened).and_then(|words| {
-            self.name_own(&own, growing, gate)?;
-            Ok((growing.number, words))
+        let outcome = self.try_finish_own(worker, &growing, commit, unopened).and_then(|words| {
+            let messages = u64::from(words.published().messages);
+            let sealed = sealed(growing.mapping.file(), messages, 0, &words.totals());
+            self.name_own(&own, &growing, gate, sealed)
         });
-        match outcome {
-            Ok((number, words)) => {
-                let messages = u64::from(words.published().messages);
-                self.shelve(number, messages, 0, &words.totals());
-            }
-            Err(e) => own.fail(&self.folder, &e),
+        if let Err(e) = outcome {
+            own.file = Some(growing);
+            self.fail_own(own, &e);
         }
     }
 
-    /// Gives the file its name; where each message is flushed, the flusher does when it has.
-    fn name_own(&self, own: &OwnWork, growing: &Growing, gate: &Arc<Gate>) -> io::Result<()> {
+    /// Renames the file to its name; where each message is flushed, the flusher does that after the
+    /// flush. Only a file that has its name may be dropped.
+    fn name_own(
+        &mut self,
+        own: &OwnWork,
+        growing: &Growing,
+        gate: &Arc<Gate>,
+        sealed: Sealed,
+    ) -> io::Result<()> {
         let number = growing.number;
         let id = MessageId { segment: number, slot: 0 };
         let part = disk::part_path(&self.folder, number);
         let path = disk::segment_path(&self.folder, number);
         if self.settings.durability == Durability::Message {
             let (mapping, events) = (growing.mapping.clone(), own.events.clone());
-            let own = OwnFlush { mapping, part, path, id, events, gate: gate.clone() };
+            let gate = gate.clone();
+            let own = OwnFlush { mapping, part, path, id, events, gate, sealed: Box::new(sealed) };
             drop(self.flusher.send(FlushJob::Own(own)));
             return Ok(());
         }
         std::fs::rename(part, path)?;
         self.sync_later(number);
         drop(own.events.send(OwnEvent::Committed(id)));
+        self.shelve(number, sealed);
         Ok(())
     }
 
@@ -196,14 +218,16 @@ impl Provision {
         mut commit: OwnCommit,
         unopened: &[u8],
     ) -> io::Result<LiveWords> {
-        let file = growing.mapping.file();
         drop(commit.door.take());
-        file.write_all_at(unopened, RECORDS_AT)?;
+        growing.mapping.file().write_all_at(unopened, RECORDS_AT)?;
         let (envelope, payload) = (commit.envelope_bytes, commit.payload_bytes);
         let records_end = RECORDS_AT + u64::from(envelope) + u64::from(payload);
         let bytes = (records_end + SLOT_BYTES).next_multiple_of(PAGE_BYTES);
-        if bytes > growing.allocated {
-            disk::allocate(file, growing.allocated, bytes)?;
+        let file = growing.mapping.file();
+        // The last page or two come from what is kept free.
+        let (from, rest) = (growing.allocated, bytes.saturating_sub(growing.allocated));
+        if rest > 0 {
+            self.with_space(rest, |_| disk::allocate(file, from, bytes))?;
         }
         file.set_len(bytes)?;
         let record_crc = match commit.record_crc {

@@ -8,22 +8,25 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::ahead::{Prepared, Rate};
 use super::disk;
+use super::events_file::EventsFile;
 use super::flush::FlushJob;
 use super::format::{
     BootId, COUNTED_WORD, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD,
     SYNCED_WORD, State,
 };
 use super::map::Door;
+use super::owed::Owed;
 use super::own::{OwnCommit, OwnEvent};
 use super::own_build::{OwnWork, Reach};
+use super::prune::sealed;
 use super::recycle::KeptMaps;
-use super::retention::Shelf;
+use super::retention::{Sealed, Shelf};
 use super::segment::{Left, OpenSegment};
 use super::settings::{Durability, Settings};
 use super::store::Store;
@@ -71,6 +74,12 @@ pub(crate) enum Request {
         key: u64,
         door: Option<Door>,
     },
+    /// An own segment has its name now and may be dropped some time; `None`: its flush failed, and
+    /// it is gone.
+    OwnNamed {
+        number: u32,
+        sealed: Option<Box<Sealed>>,
+    },
     /// The worker has stopped.
     Closed {
         worker: u32,
@@ -110,10 +119,15 @@ pub(crate) struct Provision {
     pub flusher: Sender<FlushJob>,
     pub shelf: Shelf,
     pub kept: KeptMaps,
-    /// Segments that are not sealed yet, and their lengths.
+    /// Segments that are not sealed yet, large messages' among them, and the disk they take.
     pub open: HashMap<u32, u64>,
+    pub events: Arc<EventsFile>,
+    pub owed: Owed,
     /// When ages are looked at next.
     age_at: Option<Instant>,
+    /// When to look at the folder of segments next, and when it had changed at the last look.
+    look_at: Option<Instant>,
+    pub folder_changed: Option<SystemTime>,
     workers: HashMap<u32, Worker>,
     worker_count: u64,
     /// When to try again what storage refused.
@@ -122,27 +136,36 @@ pub(crate) struct Provision {
     unfinished: VecDeque<u32>,
 }
 
+/// What the thread works on.
+pub(crate) struct Setup {
+    pub folder: PathBuf,
+    pub settings: Settings,
+    pub store: Store,
+    pub boot: BootId,
+    pub sync: Sender<SyncJob>,
+    pub flusher: Sender<FlushJob>,
+    pub shelf: Shelf,
+    pub events: Arc<EventsFile>,
+}
+
 impl Provision {
-    pub(crate) fn new(
-        folder: PathBuf,
-        settings: Settings,
-        store: Store,
-        boot: BootId,
-        sync: Sender<SyncJob>,
-        flusher: Sender<FlushJob>,
-        shelf: Shelf,
-    ) -> Provision {
+    pub(crate) fn new(setup: Setup) -> Provision {
+        let owed = Owed::load(&setup.folder);
         Provision {
-            folder,
-            settings,
-            store,
-            boot,
-            sync,
-            flusher,
-            shelf,
-            kept: KeptMaps::default(),
+            folder: setup.folder,
+            settings: setup.settings,
+            store: setup.store,
+            boot: setup.boot,
+            sync: setup.sync,
+            flusher: setup.flusher,
+            shelf: setup.shelf,
+            kept: KeptMaps::new(disk::descriptors_max()),
             open: HashMap::new(),
+            events: setup.events,
+            owed,
             age_at: None,
+            look_at: None,
+            folder_changed: None,
             workers: HashMap::new(),
             worker_count: 0,
             retry_at: None,
@@ -152,9 +175,12 @@ impl Provision {
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+        self.settle_rest();
         self.age_at = self.enforce_age();
+        self.look_at = self.look_if_changed();
         loop {
-            let request = match self.retry_at.into_iter().chain(self.age_at).min() {
+            let times = [self.retry_at, self.age_at, self.look_at, self.owed_at()];
+            let request = match times.into_iter().flatten().min() {
                 _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
@@ -168,12 +194,17 @@ impl Provision {
             if self.age_at.is_some_and(|at| at <= Instant::now()) {
                 self.age_at = self.enforce_age();
             }
+            if self.look_at.is_some_and(|at| at <= Instant::now()) {
+                self.look_at = self.look_if_changed();
+            }
+            self.settle_if_due();
             if let Some(worker) = self.unfinished.pop_front() {
                 self.attend(worker);
             }
         }
         // Workers that did not close may still take what was prepared for them: it stays, and
         // recovery removes it if it is empty.
+        self.settle_rest();
     }
 
     fn retry_if_due(&mut self) {
@@ -202,9 +233,13 @@ impl Provision {
             Request::OwnDrop { worker, key, door } => {
                 drop(door);
                 if let Some(own) = self.take_own(worker, key) {
-                    own.abandon(&self.folder);
+                    self.abandon_own(own);
                 }
             }
+            Request::OwnNamed { number, sealed } => match sealed {
+                Some(sealed) => self.shelve(number, *sealed),
+                None => drop(self.open.remove(&number)),
+            },
             Request::Closed { worker } => self.closed(worker),
             Request::Stop => unreachable!("`run` ends with it"),
         }
@@ -245,7 +280,7 @@ impl Provision {
     }
 
     fn doubled(&self, bytes: u64) -> u64 {
-        (2 * bytes).min(self.segment_bytes_max()).max(self.settings.segment_bytes_first)
+        bytes.saturating_mul(2).min(self.segment_bytes_max()).max(self.settings.segment_bytes_first)
     }
 
     /// Workers that have not closed, at least 1.
@@ -255,7 +290,8 @@ impl Provision {
 
     /// Segments that are not sealed yet, and their lengths in all.
     pub(crate) fn open_segments(&self) -> (u64, u64) {
-        (self.open.len() as u64, self.open.values().sum())
+        let bytes = self.open.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+        (self.open.len() as u64, bytes)
     }
 
     /// Looks at all that a worker may want, and wakes it when something has come.
@@ -344,19 +380,20 @@ impl Provision {
         }
         // Publishes the totals. Partner: the acquire fence behind the load in reader.rs.
         live[STATE_WORD].store(words.0[STATE_WORD].to_le(), Release);
-        let file = left.door.file();
         for hole in left.holes {
-            disk::punch(file, hole);
+            disk::punch(left.door.file(), hole);
         }
         if left.state == State::Sealed {
             self.sync_later(left.number);
         }
+        let messages = u64::from(words.published().messages);
+        let sealed = sealed(left.door.file(), messages, words.0[COUNTED_WORD], &left.totals);
         let bytes = self.open.remove(&left.number).unwrap_or(0);
-        if self.settings.retention.is_on() {
+        // Only a ring uses files again: with a bound on age alone, kept maps would serve nothing.
+        if self.settings.retention.is_ring() {
             self.kept.put(left.number, left.door, bytes);
         }
-        let messages = u64::from(words.published().messages);
-        self.shelve(left.number, messages, words.0[COUNTED_WORD], &left.totals);
+        self.shelve(left.number, sealed);
     }
 
     pub(crate) fn sync_later(&self, number: u32) {
@@ -376,7 +413,7 @@ impl Provision {
         self.worker_count -= 1;
         worker.follow();
         for own in worker.owns {
-            own.abandon(&self.folder);
+            self.abandon_own(own);
         }
         if let Some(prepared) = worker.prepared {
             self.forget(prepared.number);
@@ -385,20 +422,20 @@ impl Provision {
 
     pub(crate) fn own_open(&mut self, id: u32, mut own: OwnWork) {
         let outcome = self.grow_own(id, &mut own);
-        let Some(worker) = self.workers.get_mut(&id) else {
-            return own.abandon(&self.folder);
-        };
-        let reach = match outcome {
-            Ok(reach) => {
+        let reach = match (outcome, self.workers.get_mut(&id)) {
+            (Ok(reach), Some(worker)) => {
                 worker.owns.push(own);
                 reach
             }
-            Err(e) => {
-                own.fail(&self.folder, &e);
+            (Ok(_), None) => return self.abandon_own(own),
+            (Err(e), _) => {
+                self.fail_own(own, &e);
                 Reach::Full
             }
         };
-        worker.gate.wake();
+        if let Some(worker) = self.workers.get(&id) {
+            worker.gate.wake();
+        }
         if reach == Reach::Short {
             self.go_on_with(id);
         }
@@ -415,7 +452,7 @@ impl Provision {
             return;
         };
         let Some(gate) = self.workers.get(&id).map(|worker| worker.gate.clone()) else {
-            return own.abandon(&self.folder);
+            return self.abandon_own(own);
         };
         self.finish_own(id, own, commit, unopened, &gate);
         gate.wake();

@@ -8,9 +8,8 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::events::{By, Dropped, Lines};
+use super::events::{self, By, Dropped, Lines};
 use super::flags;
 use super::reader::{Folder, Segment};
 use super::retention::{Retention, Sealed, Shelf};
@@ -35,7 +34,7 @@ pub struct Keep {
 /// down.
 pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropped>> {
     let folder = Folder::open(path)?;
-    let going = going(&folder, keep);
+    let going = going(&folder, keep)?;
     if is_dry_run {
         return Ok(runs(&going));
     }
@@ -47,7 +46,9 @@ pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropp
 }
 
 /// What must go, by number, so that `keep` holds.
-fn going(folder: &Folder, keep: &Keep) -> Vec<Dropped> {
+fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
+    // Mail bears the times of its sinkd's clock; the system clock may have moved since.
+    let moved = events::moved_clocks(folder.path())?;
     let mut shelf = Shelf::default();
     let (mut open, mut open_bytes) = (0, 0);
     for summary in folder.segments() {
@@ -58,7 +59,10 @@ fn going(folder: &Folder, keep: &Keep) -> Vec<Dropped> {
                 disk_bytes: bytes,
                 // Without a slot (messages were only counted) it is as old as its file.
                 last_received_at_ns: (summary.totals.last_received_at_ns)
-                    .max(summary.identity.created_at_ns),
+                    .max(summary.identity.created_at_ns)
+                    .saturating_add_signed(
+                        moved.get(&summary.identity.start_count).copied().unwrap_or(0),
+                    ),
                 messages: u64::from(summary.published.messages),
                 message_bytes: summary.totals.message_bytes,
                 only_counted: summary.only_counted,
@@ -70,8 +74,7 @@ fn going(folder: &Folder, keep: &Keep) -> Vec<Dropped> {
             open_bytes += bytes;
         }
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ns = u64::try_from(now.as_nanos()).unwrap_or(u64::MAX);
+    let now_ns = events::now_ns();
     let mut going = Vec::new();
     loop {
         let Keep { retention, without_removed } = keep;
@@ -82,7 +85,7 @@ fn going(folder: &Folder, keep: &Keep) -> Vec<Dropped> {
         going.extend(shelf.take_out(number).map(|sealed| sealed.as_dropped(number)));
     }
     going.sort_by_key(|dropped| dropped.first);
-    going
+    Ok(going)
 }
 
 /// Drops those of `some` that are still there; gives them.
@@ -112,8 +115,8 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     Ok(gone)
 }
 
-/// Puts together what has neighbouring numbers.
-fn runs(all: &[Dropped]) -> Vec<Dropped> {
+/// Puts together what has neighboring numbers; `all` is in their order.
+pub(crate) fn runs(all: &[Dropped]) -> Vec<Dropped> {
     let mut runs: Vec<Dropped> = Vec::new();
     for dropped in all {
         match runs.last_mut() {

@@ -13,8 +13,12 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::disk;
-use super::format::{Identity, LIVE_AT, PAGE_BYTES};
+use super::flags;
+use super::format::{BootId, Identity, LIVE_AT, PAGE_BYTES};
 use super::map::{Door, Mapping};
+use super::reader::{Extent, Segment, scan};
+use super::recovery::segment_files;
+use super::store::Store;
 
 /// Makes the file of a dropped segment that of the segment `identity` describes, but for its name.
 /// Its exclusive lock is held until the caller has renamed it.
@@ -36,22 +40,34 @@ pub(crate) fn renew(file: &File, identity: &Identity) -> io::Result<()> {
 /// Maps of sealed segments that may become the next ones, by number: their pages stay mapped.
 ///
 /// Mapping and populating a segment anew costs as much as receiving it, so a ring keeps its maps,
-/// up to [`KEPT_BYTES_MAX`]. It costs address space and page tables (2 KiB a MiB); the pages are
-/// those of the page cache.
-#[derive(Debug, Default)]
+/// up to [`KEPT_BYTES_MAX`]. It costs address space, page tables (2 KiB a MiB) and a descriptor
+/// each; the pages are those of the page cache.
+#[derive(Debug)]
 pub(crate) struct KeptMaps {
     doors: HashMap<u32, (Door, u64)>,
     bytes: u64,
+    /// How many there may be.
+    count_max: usize,
 }
 
 /// 1 GiB: a ring of that size stays in memory on most machines; a larger one does not pay.
 const KEPT_BYTES_MAX: u64 = 1 << 30;
+/// Of the descriptors that this process may have, one in so many is for maps that are kept: the
+/// others are for clients. With 1,024 of them that is a ring of 64 segments.
+const DESCRIPTORS_PER_MAP: u64 = 16;
 
 impl KeptMaps {
+    /// As many as `descriptors`, which this process may have open, allow.
+    pub(crate) fn new(descriptors: u64) -> KeptMaps {
+        let count_max = usize::try_from(descriptors / DESCRIPTORS_PER_MAP).unwrap_or(usize::MAX);
+        KeptMaps { doors: HashMap::new(), bytes: 0, count_max }
+    }
+
     /// Keeps the map of a segment of `bytes` octets, if there is room.
     pub(crate) fn put(&mut self, number: u32, door: Door, bytes: u64) {
-        if self.bytes + bytes <= KEPT_BYTES_MAX {
-            self.bytes += bytes;
+        let sum = self.bytes.saturating_add(bytes);
+        if sum <= KEPT_BYTES_MAX && self.doors.len() < self.count_max {
+            self.bytes = sum;
             self.doors.insert(number, (door, bytes));
         }
     }
@@ -70,6 +86,79 @@ pub(crate) fn map_again(folder: &Path, number: u32) -> io::Result<Door> {
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let bytes = file.metadata()?.len();
     Mapping::new(file, bytes).map(|(_, door)| door)
+}
+
+/// What [`reclaim`] did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Reclaimed {
+    /// Files that got the name of the segment they are.
+    pub renamed: u64,
+    /// Files with nothing in them that anybody was told of.
+    pub removed: u64,
+}
+
+/// Gives every spare of a data folder (its name and its identity differ) the name of the segment
+/// that its identity describes, or removes it if there is nothing in it. The caller holds the lock
+/// of the folder.
+///
+/// A crash of sinkd leaves a spare that is empty. A power loss can take the last renaming back and
+/// keep what was written after it: such a file holds mail. The segment by whose name it goes was
+/// dropped on purpose. Files of another store are left alone.
+///
+/// Costs a read of 4 KiB per segment, and of each spare as a whole. Errors: what the file system
+/// says.
+pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
+    let mut done = Reclaimed::default();
+    let store = Store::id_of(folder)?;
+    for (number, path) in segment_files(folder)? {
+        let Some((file, identity)) = spare(&path, number) else {
+            continue;
+        };
+        if store.is_some_and(|id| id != identity.store) {
+            continue;
+        }
+        let name = disk::segment_path(folder, identity.number);
+        match (holds_mail(file, &name), name.exists()) {
+            (true, false) => {
+                std::fs::rename(&path, name)?;
+                done.renamed += 1;
+            }
+            // A copy that somebody made.
+            (true, true) => continue,
+            (false, _) => {
+                std::fs::remove_file(&path)?;
+                done.removed += 1;
+            }
+        }
+        flags::forget(folder, number);
+    }
+    if done != Reclaimed::default() {
+        tracing::info!(
+            with_mail = done.renamed,
+            empty = done.removed,
+            "files that a crash left between two segments were reclaimed"
+        );
+    }
+    Ok(done)
+}
+
+/// The file and what it is, if that is not what it is called.
+fn spare(path: &Path, number: u32) -> Option<(File, Identity)> {
+    let file = File::open(path).ok()?;
+    let identity = disk::identity_of(&file)?;
+    (identity.number != number).then_some((file, identity))
+}
+
+/// Does any slot in it check, under the name it should have? Reads the whole file.
+fn holds_mail(file: File, name: &Path) -> bool {
+    let Ok(words) = disk::read_live(&file) else {
+        return false;
+    };
+    // In no boot of this machine: nothing but checksums is believed.
+    Segment::of(file, name, BootId::default()).is_ok_and(|segment| {
+        let found = scan(&segment, Extent::Everything, &words);
+        found.words.published().slots > 0 || words.is_sealed(segment.seed())
+    })
 }
 
 /// Is it the file of an interrupted [`renew`]: another segment's name, and nothing in it?

@@ -2,7 +2,7 @@
 //!
 //! Pure: the shelf knows numbers, sizes and times; provisioning drops the files, or uses them again
 //! ([`super::recycle`]).
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::events::Dropped;
@@ -51,26 +51,61 @@ impl Sealed {
     }
 }
 
-/// The sealed segments of a folder, by number: older ones have lower numbers.
+/// The sealed segments of a folder.
 #[derive(Debug, Default)]
 pub(crate) struct Shelf {
+    /// By number.
     sealed: BTreeMap<u32, Sealed>,
+    /// Their last messages' times with their numbers.
+    by_age: BTreeSet<(u64, u32)>,
     disk_bytes: u64,
 }
 
 impl Shelf {
     pub(crate) fn put(&mut self, number: u32, sealed: Sealed) {
+        self.take_out(number);
         self.disk_bytes += sealed.disk_bytes;
-        if let Some(before) = self.sealed.insert(number, sealed) {
-            self.disk_bytes -= before.disk_bytes;
-        }
+        self.by_age.insert((sealed.last_received_at_ns, number));
+        self.sealed.insert(number, sealed);
     }
 
     /// It has gone, or is about to.
     pub(crate) fn take_out(&mut self, number: u32) -> Option<Sealed> {
         let sealed = self.sealed.remove(&number)?;
         self.disk_bytes -= sealed.disk_bytes;
+        self.by_age.remove(&(sealed.last_received_at_ns, number));
         Some(sealed)
+    }
+
+    /// Octets of disk under all of them.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.disk_bytes
+    }
+
+    /// Times after `now_ns`, of a clock that has been set back since, become it: what comes from
+    /// there is never older than it is, and ages from now on.
+    pub(crate) fn not_after(&mut self, now_ns: u64) {
+        let later: Vec<(u64, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
+        for (_, number) in later {
+            self.date(number, |_| now_ns);
+        }
+    }
+
+    /// The clock that dated this segment was so far behind.
+    pub(crate) fn shift(&mut self, number: u32, ahead_ns: i64) {
+        self.date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
+    }
+
+    fn date(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
+        if let Some(sealed) = self.take_out(number) {
+            let last_received_at_ns = date(sealed.last_received_at_ns);
+            self.put(number, Sealed { last_received_at_ns, ..sealed });
+        }
+    }
+
+    /// Their numbers.
+    pub(crate) fn numbers(&self) -> Vec<u32> {
+        self.sealed.keys().copied().collect()
     }
 
     /// Segments on it.
@@ -78,25 +113,28 @@ impl Shelf {
         self.sealed.len()
     }
 
-    /// The segment that goes first: one whose messages were all removed, else the oldest.
+    /// The segment that goes first: one whose messages were all removed, else the one whose last
+    /// message is the oldest. That need not be the lowest number, which a large message gets when
+    /// it begins to arrive.
     pub(crate) fn first_to_go(&self) -> Option<u32> {
-        self.removed().or_else(|| self.sealed.keys().next().copied())
+        self.removed().or_else(|| self.by_age.first().map(|(_, number)| *number))
     }
 
     /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
     pub(crate) fn is_over(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
         let count = self.sealed.len() as u64;
-        let bytes = self.disk_bytes + open_bytes;
+        let bytes = self.disk_bytes.saturating_add(open_bytes);
         !self.sealed.is_empty()
             && (retention.bytes.is_some_and(|max| bytes > max)
                 || retention.segments.is_some_and(|max| count + open > max))
     }
 
-    /// A segment whose last message is older. A clock that was set back makes nothing old.
+    /// A segment whose last message is older: `now_ns` is of the clock that dated it, or of a later
+    /// one. A clock that was set back makes nothing old.
     pub(crate) fn expired(&self, age: Duration, now_ns: u64) -> Option<u32> {
         let age_ns = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
-        let is_old = |sealed: &Sealed| now_ns.saturating_sub(sealed.last_received_at_ns) > age_ns;
-        self.sealed.iter().find(|(_, sealed)| is_old(sealed)).map(|(number, _)| *number)
+        let (last_at_ns, number) = *self.by_age.first()?;
+        (now_ns.saturating_sub(last_at_ns) > age_ns).then_some(number)
     }
 
     /// Numbers of those not known to be removed as a whole.
@@ -116,6 +154,13 @@ impl Shelf {
     pub(crate) fn removed(&self) -> Option<u32> {
         let removed = self.sealed.iter().find(|(_, sealed)| sealed.is_removed);
         removed.map(|(number, _)| *number)
+    }
+}
+
+impl Retention {
+    /// Does anything ever make room for the next segment, whose file can then be used again?
+    pub(crate) fn is_ring(&self) -> bool {
+        self.bytes.is_some() || self.segments.is_some()
     }
 }
 
@@ -143,6 +188,10 @@ mod tests {
         shelf.see_removed(3, 1, 0);
         assert_eq!(shelf.first_to_go(), Some(3));
         shelf.take_out(3);
+        // Its number is old, and its mail is not.
+        shelf.put(0, sealed(0, 9));
+        assert_eq!(shelf.first_to_go(), Some(1));
+        shelf.take_out(0);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };
         assert!(!shelf.is_over(&bytes, 1, 50) && shelf.is_over(&bytes, 1, 51));
         let count = Retention { segments: Some(4), ..Retention::default() };
@@ -158,5 +207,9 @@ mod tests {
         assert_eq!(shelf.expired(age, 110 * s), None);
         assert_eq!(shelf.expired(age, 110 * s + 1), Some(1));
         assert_eq!(shelf.expired(age, 5 * s), None);
+        // Mail dated by a clock that has been set back since ages from the start on.
+        shelf.not_after(20 * s);
+        assert_eq!(shelf.expired(age, 30 * s), None);
+        assert_eq!(shelf.expired(age, 30 * s + 1), Some(1));
     }
 }

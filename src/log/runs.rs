@@ -2,10 +2,13 @@
 //!
 //! Runs begin and end with a whole second, as statistics are kept by the second: what is sent after
 //! [`Runs::start`] has named its moment, and that moment has come, belongs to the run.
+use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
-use super::events::{self, Event};
+use super::events::{self, Event, Moved};
+use super::events_file::EventsFile;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Octets of a name, and of a mark's text.
@@ -50,6 +53,9 @@ pub enum RunError {
     #[allow(missing_docs)]
     #[error("no run '{0}': see sinkctl runs")]
     Unknown(String),
+    /// Only sinkd, which does not wait for it, is told so: to be tried again.
+    #[error("another process holds the lock of events.jsonl")]
+    Busy,
     #[allow(missing_docs)]
     #[error("events.jsonl: {0}")]
     Io(#[from] io::Error),
@@ -81,7 +87,7 @@ impl Runs {
                 self.runs.push(Run { name, from_ns: at_ns, until_ns: None });
             }
             Event::RunStopped { at_ns } => self.end(at_ns),
-            Event::Mark { at_ns, text } => self.marks.push(Mark { at_ns, text }),
+            Event::Mark { at_ns, text, .. } => self.marks.push(Mark { at_ns, text }),
             Event::Pruned { .. } => {}
         }
     }
@@ -113,15 +119,13 @@ impl Runs {
     /// The same at a given whole second, Unix ns.
     pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
-        let mut file = events::locked(folder)?;
-        let before = Runs::read(folder)?;
-        if before.find(name).is_ok() {
-            return Err(RunError::Taken(name.to_owned()));
-        }
-        let at_ns = before.not_before(at_ns);
-        let event = Event::RunStarted { at_ns, name: name.to_owned() };
-        events::append_event(&mut file, &event)?;
-        Ok(at_ns)
+        start_in(events::locked(folder)?, folder, name, at_ns)
+    }
+
+    /// The same in sinkd, which does not wait for the lock.
+    pub fn try_start_at(file: &EventsFile, name: &str, at_ns: u64) -> Result<u64, RunError> {
+        Runs::check_name(name)?;
+        start_in(locked(file)?, file.folder(), name, at_ns)
     }
 
     /// Ends the run under way with the next whole second, and gives it. The caller should wait for
@@ -132,12 +136,12 @@ impl Runs {
 
     /// The same at a given whole second, Unix ns.
     pub fn stop_at(folder: &Path, at_ns: u64) -> Result<Run, RunError> {
-        let mut file = events::locked(folder)?;
-        let before = Runs::read(folder)?;
-        let run = before.current().ok_or(RunError::NoneUnderWay)?.clone();
-        let at_ns = before.not_before(at_ns);
-        events::append_event(&mut file, &Event::RunStopped { at_ns })?;
-        Ok(Run { until_ns: Some(at_ns), ..run })
+        stop_in(events::locked(folder)?, folder, at_ns)
+    }
+
+    /// The same in sinkd, which does not wait for the lock.
+    pub fn try_stop_at(file: &EventsFile, at_ns: u64) -> Result<Run, RunError> {
+        stop_in(locked(file)?, file.folder(), at_ns)
     }
 
     /// Notes this moment.
@@ -148,11 +152,25 @@ impl Runs {
     /// Notes a moment, Unix ns.
     pub fn mark_at(folder: &Path, text: &str, at_ns: u64) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
-        let mut file = events::locked(folder)?;
-        let mark = Mark { at_ns, text: text.to_owned() };
-        let event = Event::Mark { at_ns: mark.at_ns, text: mark.text.clone() };
-        events::append_event(&mut file, &event)?;
-        Ok(mark)
+        mark_in(events::locked(folder)?, text, at_ns, None)
+    }
+
+    /// The same in sinkd, which does not wait for the lock.
+    pub fn try_mark_at(file: &EventsFile, text: &str, at_ns: u64) -> Result<Mark, RunError> {
+        Runs::check_text(text)?;
+        mark_in(locked(file)?, text, at_ns, None)
+    }
+
+    /// Notes, in sinkd, that the system clock has moved: since `at_ns` it has been `ahead_ns` from
+    /// the clock of the `start`-th sinkd of the folder. It shows as a mark.
+    pub fn try_mark_clock(
+        file: &EventsFile,
+        start: u32,
+        at_ns: u64,
+        ahead_ns: i64,
+    ) -> Result<Mark, RunError> {
+        let moved = Moved { start, ahead_ns };
+        mark_in(locked(file)?, &clock_text(ahead_ns), at_ns, Some(moved))
     }
 
     /// Can a run be called so?
@@ -173,12 +191,50 @@ impl Runs {
     }
 }
 
+fn locked(file: &EventsFile) -> Result<File, RunError> {
+    file.try_lock()?.ok_or(RunError::Busy)
+}
+
+/// `file`: `events.jsonl` of `folder`, which is locked.
+fn start_in(mut file: File, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
+    let before = Runs::read(folder)?;
+    if before.find(name).is_ok() {
+        return Err(RunError::Taken(name.to_owned()));
+    }
+    let at_ns = before.not_before(at_ns);
+    let event = Event::RunStarted { at_ns, name: name.to_owned() };
+    events::append_event(&mut file, &event)?;
+    Ok(at_ns)
+}
+
+fn stop_in(mut file: File, folder: &Path, at_ns: u64) -> Result<Run, RunError> {
+    let before = Runs::read(folder)?;
+    let run = before.current().ok_or(RunError::NoneUnderWay)?.clone();
+    let at_ns = before.not_before(at_ns);
+    events::append_event(&mut file, &Event::RunStopped { at_ns })?;
+    Ok(Run { until_ns: Some(at_ns), ..run })
+}
+
+fn mark_in(mut file: File, text: &str, at_ns: u64, clock: Option<Moved>) -> Result<Mark, RunError> {
+    let mark = Mark { at_ns, text: text.to_owned() };
+    let event = Event::Mark { at_ns, text: mark.text.clone(), clock };
+    events::append_event(&mut file, &event)?;
+    Ok(mark)
+}
+
+/// What a mark about a moved clock says.
+fn clock_text(ahead_ns: i64) -> String {
+    let by = Duration::from_nanos(ahead_ns.unsigned_abs());
+    let way = if ahead_ns < 0 { "behind" } else { "ahead of" };
+    format!("the system clock moved: it is {:.3} s {way} sinkd's", by.as_secs_f64())
+}
+
 fn is_good(text: &str, bytes_max: usize) -> bool {
     !text.trim().is_empty() && text.len() <= bytes_max && !text.chars().any(char::is_control)
 }
 
 fn next_second_ns() -> u64 {
-    (events::now_ns() / SECOND_NS + 1) * SECOND_NS
+    (events::now_ns() / SECOND_NS).saturating_add(1).saturating_mul(SECOND_NS)
 }
 
 #[cfg(test)]

@@ -2,11 +2,12 @@
 //!
 //! Two lines of text of fixed width, written alternately in place, each with its own checksum: a
 //! write that is cut leaves the other line. The valid one with the highest (starts, next) counts.
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use super::disk;
 use super::error::OpenError;
 use super::format::{StoreId, crc};
 
@@ -81,7 +82,7 @@ impl Store {
     /// after a power loss. Errors: `Format` when it is there and no line of it is valid.
     pub(crate) fn open(folder: &Path, highest: u32, fresh: StoreId) -> Result<Store, OpenError> {
         let path = folder.join("store");
-        let mut options = OpenOptions::new();
+        let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(|e| OpenError::of(&path, e))?;
         let mut bytes = Vec::new();
@@ -104,6 +105,15 @@ impl Store {
             .and_then(|()| store.file.sync_all())
             .map_err(|e| OpenError::of(&store.path, e))?;
         Ok(store)
+    }
+
+    /// The name of the store of `folder`; `None`: the file is not there, or does not say.
+    pub(crate) fn id_of(folder: &Path) -> io::Result<Option<StoreId>> {
+        match std::fs::read(folder.join("store")) {
+            Ok(bytes) => Ok(StoreState::newest(&bytes).map(|(state, _)| state.id)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(e),
+        }
     }
 
     /// Takes the next segment number, for good.

@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::disk;
 use super::flush::FlushCall;
-use super::format::{IDENTITY_AT, Identity, LIVE_AT, PAGE_BYTES, STATE_WORD, SYNCED_WORD, State};
+use super::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 
 /// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
 pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
@@ -34,8 +34,17 @@ pub(crate) enum SyncJob {
     Stop,
 }
 
+/// The thread's state.
+struct Syncer<'a> {
+    call: &'a FlushCall,
+    /// When the last flush of the folder that succeeded began: names that files had got by then
+    /// survive a power loss.
+    names_safe_at: Option<Instant>,
+}
+
 /// Serves until `Stop`; what is not yet due then is left to the kernel and to the next start.
 pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
+    let mut syncer = Syncer { call, names_safe_at: None };
     let mut waiting: VecDeque<(u32, PathBuf, Instant)> = VecDeque::new();
     let mut is_store_dirty = false;
     loop {
@@ -45,7 +54,7 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
         };
         match job {
             Ok(SyncJob::Segment { number, path, due }) if due <= Instant::now() => {
-                sync_segment(number, &path, call);
+                syncer.sync_segment(number, &path, due);
             }
             Ok(SyncJob::Segment { number, path, due }) => waiting.push_back((number, path, due)),
             Ok(SyncJob::Store) => is_store_dirty = true,
@@ -60,51 +69,61 @@ pub(crate) fn run(jobs: &Receiver<SyncJob>, store: &File, call: &FlushCall) {
             }
         }
         while waiting.front().is_some_and(|(_, _, due)| *due <= Instant::now()) {
-            let Some((number, path, _)) = waiting.pop_front() else {
+            let Some((number, path, due)) = waiting.pop_front() else {
                 break;
             };
-            sync_segment(number, &path, call);
+            syncer.sync_segment(number, &path, due);
         }
     }
 }
 
-/// A failed flush is final: what the kernel could not write it has dropped, and a second flush
-/// that returns would say nothing about it.
-fn sync_segment(number: u32, path: &Path, call: &FlushCall) {
-    let file = match OpenOptions::new().read(true).write(true).open(path) {
-        Ok(file) => file,
-        // Dropped meanwhile: nothing is left to be kept.
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return,
-        Err(e) => {
-            tracing::warn!(segment = number, error = %e, "left to the next start to be flushed");
+impl Syncer<'_> {
+    /// `named_by`: the segment had its name by then. A failed flush is final: what the kernel could
+    /// not write it has dropped, and a second flush that returns would say nothing about it.
+    fn sync_segment(&mut self, number: u32, path: &Path, named_by: Instant) {
+        let file = match OpenOptions::new().read(true).write(true).open(path) {
+            Ok(file) => file,
+            // Dropped meanwhile: nothing is left to be kept.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return,
+            Err(e) => {
+                tracing::warn!(segment = number, error = %e, "the next start will flush it");
+                return;
+            }
+        };
+        // It may be about to become another segment, or have become one.
+        if file.try_lock_shared().is_err() || !is_segment(&file, number) {
             return;
         }
-    };
-    // It may be about to become another segment, or have become one.
-    if file.try_lock_shared().is_err() || !is_segment(&file, number) {
-        return;
+        let Err(e) = self.flush(&file, path, named_by) else {
+            return;
+        };
+        tracing::error!(segment = number, error = %e, "a flush failed: the segment is suspect");
+        let word = State::Suspect { from: 0 }.word().to_le_bytes();
+        if let Err(e) = file.write_all_at(&word, LIVE_AT + 8 * STATE_WORD as u64) {
+            tracing::error!(segment = number, error = %e, "cannot mark the segment as suspect");
+        }
     }
-    let Err(e) = flush(&file, call) else {
-        return;
-    };
-    tracing::error!(segment = number, error = %e, "a flush failed: the segment is suspect");
-    let word = State::Suspect { from: 0 }.word().to_le_bytes();
-    if let Err(e) = file.write_all_at(&word, LIVE_AT + 8 * STATE_WORD as u64) {
-        tracing::error!(segment = number, error = %e, "cannot mark the segment as suspect");
+
+    /// Flushes a sealed segment and its name, then sets its `synced` word: should that word reach
+    /// the disk, data and name got there before.
+    fn flush(&mut self, file: &File, path: &Path, named_by: Instant) -> io::Result<()> {
+        self.call.flush(file)?;
+        // One flush of the folder serves all segments that were renamed before it.
+        if self.names_safe_at.is_none_or(|at| at < named_by) {
+            let now = Instant::now();
+            if let Err(e) = self.call.flush_name(path) {
+                // The data is safe, and nothing says yet that all of it is.
+                tracing::warn!(error = %e, "the folder of segments cannot be flushed");
+                return Ok(());
+            }
+            self.names_safe_at = Some(now);
+        }
+        let word = disk::read_live(file)?.synced_word().to_le_bytes();
+        file.write_all_at(&word, LIVE_AT + 8 * SYNCED_WORD as u64)
     }
 }
 
 /// Does its identity page bear this number?
 fn is_segment(file: &File, number: u32) -> bool {
-    let mut page = [0; PAGE_BYTES as usize];
-    let read = file.read_exact_at(&mut page, IDENTITY_AT);
-    read.is_ok() && Identity::decode(&page).is_ok_and(|identity| identity.number == number)
-}
-
-/// Flushes a sealed segment, then sets its `synced` word: should that word reach the disk, the
-/// data got there before.
-pub(crate) fn flush(file: &File, call: &FlushCall) -> io::Result<()> {
-    call.flush(file)?;
-    let word = disk::read_live(file)?.synced_word().to_le_bytes();
-    file.write_all_at(&word, LIVE_AT + 8 * SYNCED_WORD as u64)
+    disk::identity_of(file).is_some_and(|identity| identity.number == number)
 }

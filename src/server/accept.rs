@@ -7,11 +7,13 @@ use mio::{Interest, Registry, Token};
 use super::handover::{Arrival, WAKER};
 use super::stream::Acceptor;
 use super::sys;
+use crate::config;
 
 /// Connections accepted from one listener before the others have their turn.
 pub(super) const ACCEPTS_PER_ROUND: usize = 64;
 /// Listener `n` has the token `WAKER - 1 - n`.
 pub(super) const LISTENERS_MAX: usize = 1024;
+const _: () = assert!(config::LISTENERS_MAX <= LISTENERS_MAX, "each listener has its token");
 /// A shortage of descriptors that comes and goes is logged this often.
 const SHORTAGE_LOGGED_MS: u64 = 10_000;
 

@@ -1,73 +1,121 @@
 //! Runs that begin by themselves: with the first message after a time without any.
-use std::path::PathBuf;
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::log::{RunError, Runs};
+use crate::log::{EventsFile, RunError, Runs};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
 /// A second's messages are told this long after its end.
 const TOLD_WITHIN_S: u64 = 2;
+/// Beginnings and ends that wait to be written: while so many do, no run begins.
+const WAITING_MAX: usize = 1024;
 
 /// Begins and ends them. A run that a person began is left alone.
+///
+/// It never waits for the lock of `events.jsonl`: what finds it taken is written later, with the
+/// time at which it happened.
 pub(super) struct IdleRuns {
-    folder: PathBuf,
+    events: Arc<EventsFile>,
     idle_s: u64,
     /// The run under way is ours: its first second, by which it is named, and its last one with
     /// messages.
     under_way: Option<(u64, u64)>,
+    /// Not written yet, the oldest first.
+    waiting: VecDeque<Line>,
+}
+
+/// What is to be written.
+#[derive(Debug, Clone, Copy)]
+enum Line {
+    /// A run begins with this second.
+    Start(u64),
+    /// The run that began with `first` ends behind `last`.
+    Stop { first: u64, last: u64 },
 }
 
 impl IdleRuns {
-    pub fn new(folder: PathBuf, idle: Duration) -> IdleRuns {
-        IdleRuns { folder, idle_s: idle.as_secs().max(1), under_way: None }
+    pub fn new(events: Arc<EventsFile>, idle: Duration) -> IdleRuns {
+        let idle_s = idle.as_secs().max(1);
+        IdleRuns { events, idle_s, under_way: None, waiting: VecDeque::new() }
     }
 
     /// Messages came in this second (Unix time).
     pub fn messages_in(&mut self, second: u64) {
-        if self.under_way.is_some_and(|(_, last)| second > last + self.idle_s) {
+        if self.is_over(second, 0) {
             self.end();
         }
         if let Some((_, last)) = &mut self.under_way {
             *last = second.max(*last);
-        } else if self.begin(second) {
+        } else if self.waiting.len() < WAITING_MAX {
             self.under_way = Some((second, second));
+            self.waiting.push_back(Line::Start(second));
         }
+        self.write();
     }
 
     /// It is this second.
     pub fn time_is(&mut self, now: u64) {
-        let over = |last| now > last + self.idle_s + TOLD_WITHIN_S;
-        if self.under_way.is_some_and(|(_, last)| over(last)) {
+        if self.is_over(now, TOLD_WITHIN_S) {
             self.end();
         }
+        self.write();
     }
 
-    fn begin(&self, second: u64) -> bool {
-        let start = || {
-            if Runs::read(&self.folder)?.current().is_some() {
-                return Ok(false);
-            }
-            Runs::start_at(&self.folder, &name(second), second * SECOND_NS).map(|_| true)
-        };
-        start().unwrap_or_else(|error: RunError| {
-            tracing::warn!(%error, "a run can't begin");
-            false
-        })
+    fn is_over(&self, now: u64, more_s: u64) -> bool {
+        let pause_s = self.idle_s.saturating_add(more_s);
+        self.under_way.is_some_and(|(_, last)| now > last.saturating_add(pause_s))
     }
 
     fn end(&mut self) {
-        let Some((first, last)) = self.under_way.take() else { return };
-        let stop = || {
-            // A person may have ended it, or begun another.
-            let runs = Runs::read(&self.folder)?;
-            let is_ours = runs.current().is_some_and(|run| run.name == name(first));
-            is_ours.then(|| Runs::stop_at(&self.folder, (last + 1) * SECOND_NS)).transpose()
-        };
-        match stop() {
-            Ok(_) | Err(RunError::NoneUnderWay) => {}
-            Err(error) => tracing::warn!(%error, "a run can't end"),
+        if let Some((first, last)) = self.under_way.take() {
+            self.waiting.push_back(Line::Stop { first, last });
         }
+    }
+
+    /// Writes what waits; `false`: another process holds the lock.
+    fn write(&mut self) -> bool {
+        while let Some(line) = self.waiting.front().copied() {
+            let written = match line {
+                Line::Start(second) => self.start(second),
+                Line::Stop { first, last } => self.stop(first, last),
+            };
+            match written {
+                Err(RunError::Busy) => return false,
+                Ok(()) | Err(RunError::NoneUnderWay) => {}
+                Err(error) => tracing::warn!(%error, ?line, "a run can't begin or end"),
+            }
+            self.waiting.pop_front();
+        }
+        true
+    }
+
+    fn start(&mut self, second: u64) -> Result<(), RunError> {
+        let started = Runs::read(self.events.folder()).map_err(RunError::Io).and_then(|runs| {
+            if runs.current().is_some() {
+                return Ok(false);
+            }
+            let at_ns = second.saturating_mul(SECOND_NS);
+            Runs::try_start_at(&self.events, &name(second), at_ns).map(|_| true)
+        });
+        // What did not begin has no end, and the next message may begin one.
+        if !matches!(started, Ok(true) | Err(RunError::Busy))
+            && self.under_way.is_some_and(|(first, _)| first == second)
+        {
+            self.under_way = None;
+        }
+        started.map(drop)
+    }
+
+    fn stop(&self, first: u64, last: u64) -> Result<(), RunError> {
+        // A person may have ended it, or begun another.
+        let runs = Runs::read(self.events.folder())?;
+        if runs.current().is_some_and(|run| run.name == name(first)) {
+            let at_ns = last.saturating_add(1).saturating_mul(SECOND_NS);
+            Runs::try_stop_at(&self.events, at_ns)?;
+        }
+        Ok(())
     }
 }
 
@@ -75,6 +123,12 @@ impl Drop for IdleRuns {
     /// sinkd stops: so does the run.
     fn drop(&mut self) {
         self.end();
+        let events = self.events.clone();
+        events.try_until_the_end(|| self.write());
+        if !self.waiting.is_empty() {
+            let lines = self.waiting.len();
+            tracing::warn!(lines, "events.jsonl stayed locked: runs that began or ended are lost");
+        }
     }
 }
 
@@ -88,10 +142,33 @@ fn name(second: u64) -> String {
 mod tests {
     use super::*;
 
+    fn idle(folder: &std::path::Path, seconds: u64) -> IdleRuns {
+        IdleRuns::new(Arc::new(EventsFile::new(folder)), Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn runs_are_written_with_their_times_once_the_lock_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("events.jsonl")).unwrap();
+        file.lock().unwrap();
+        let mut idle = idle(dir.path(), 10);
+        idle.messages_in(100);
+        idle.messages_in(105);
+        idle.time_is(120);
+        idle.messages_in(130);
+        assert_eq!(Runs::read(dir.path()).unwrap().runs, []);
+        drop(file);
+        idle.time_is(131);
+        let runs = Runs::read(dir.path()).unwrap().runs;
+        let s = |ns: u64| ns / SECOND_NS;
+        let spans: Vec<_> = runs.iter().map(|r| (s(r.from_ns), r.until_ns.map(s))).collect();
+        assert_eq!(spans, [(100, Some(106)), (130, None)]);
+    }
+
     #[test]
     fn a_run_has_the_seconds_between_two_pauses() {
         let dir = tempfile::tempdir().unwrap();
-        let mut idle = IdleRuns::new(dir.path().to_owned(), Duration::from_secs(10));
+        let mut idle = idle(dir.path(), 10);
         let spans = || {
             let runs = Runs::read(dir.path()).unwrap().runs;
             let s = |ns: u64| ns / SECOND_NS;
@@ -119,7 +196,7 @@ mod tests {
     fn a_run_that_a_person_began_is_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         Runs::start_at(dir.path(), "mine", 90 * SECOND_NS).unwrap();
-        let mut idle = IdleRuns::new(dir.path().to_owned(), Duration::from_secs(1));
+        let mut idle = idle(dir.path(), 1);
         idle.messages_in(100);
         idle.time_is(200);
         drop(idle);
@@ -129,7 +206,7 @@ mod tests {
     #[test]
     fn a_run_that_a_person_began_meanwhile_does_not_end_with_ours() {
         let dir = tempfile::tempdir().unwrap();
-        let mut idle = IdleRuns::new(dir.path().to_owned(), Duration::from_secs(1));
+        let mut idle = idle(dir.path(), 1);
         idle.messages_in(100);
         Runs::start_at(dir.path(), "mine", 102 * SECOND_NS).unwrap();
         idle.time_is(200);

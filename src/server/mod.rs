@@ -49,6 +49,7 @@ use crate::smtp::limits::Policy;
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, Recorder};
 
+pub use clock::ClockWatch;
 pub use counters::Counters;
 pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
@@ -109,13 +110,13 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let storage = storage::Storage::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let moments = config.noop_marks.then(|| Moments::start(config.data.clone())).transpose()?;
+        let moments = config.noop_marks.then(|| Moments::start(log.events())).transpose()?;
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
-        let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(config.data.clone(), t));
+        let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));
         let (parser, begun) = index::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
-        let sampler = Sampler::new(admission.clone(), counters.clone(), idle_runs, lag);
+        let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
         let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
         let watchdog = Watchdog::start(&counters)?;
         let handover = Handover::new(workers)?;
@@ -183,6 +184,11 @@ impl Server {
     /// One set of counters for each worker.
     pub fn counters(&self) -> &[Arc<Counters>] {
         &self.counters
+    }
+
+    /// Looks out for a system clock that moves.
+    pub fn clock_watch(&self) -> ClockWatch {
+        ClockWatch::new(self.log.events(), self.log.start_count())
     }
 
     /// What was recorded since the start; `None` without statistics.

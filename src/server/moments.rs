@@ -4,17 +4,18 @@
 //! A worker decides from what is known in memory, and says that a moment is *taken*. Since each
 //! carries its time, nothing is lost by writing it later.
 //!
-//! What the thread can't write down after all (the disk is full; sinkctl began a run of the same
-//! name within the last second) is said in sinkd's own log.
-use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+//! While another process holds the lock of the file, the thread keeps what was taken, and tries
+//! again. What it can't write down after all is said in sinkd's own log: the disk is full, sinkctl
+//! began a run of the same name within the last second, or the lock is not free within a second of
+//! the stop.
+use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use crate::log::{RunError, Runs};
+use crate::log::{EventsFile, RunError, Runs};
 use crate::smtp::moment::{Moment, Outcome};
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -27,6 +28,8 @@ const TOTAL_MAX: u32 = 10_000;
 const QUEUE_MAX: usize = 64;
 /// How often to look at what sinkctl has written.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often to try again while another process holds the lock.
+const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// The workers' side.
 #[derive(Debug)]
@@ -68,14 +71,14 @@ impl Moments {
     /// Reads the runs there are and starts the thread, which ends when all handles are gone.
     ///
     /// Errors: `events.jsonl` can't be read, or no thread be had.
-    pub fn start(folder: PathBuf) -> std::io::Result<(Arc<Moments>, JoinHandle<()>)> {
+    pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<Moments>, JoinHandle<()>)> {
         let state = Arc::new(Mutex::new(State::default()));
-        lock(&state).follow(&Runs::read(&folder)?);
+        lock(&state).follow(&Runs::read(events.folder())?);
         let (to_thread, taken) = bounded(QUEUE_MAX);
         let shared = state.clone();
         let thread = std::thread::Builder::new()
             .name("moments".into())
-            .spawn(move || write_down(&folder, &taken, &shared))?;
+            .spawn(move || write_down(&events, &taken, &shared))?;
         Ok((Arc::new(Moments { state, to_thread }), thread))
     }
 
@@ -84,8 +87,9 @@ impl Moments {
     pub fn take(&self, moment: &Moment, at_ns: u64) -> Outcome {
         let Some(what) = What::of(moment) else { return Outcome::Malformed };
         let mut state = lock(&self.state);
-        // Only filled under the lock: what has room now has it below.
-        if self.to_thread.is_full() {
+        // Only filled under the lock: what has room now has it below. The thread may hold as many
+        // as the channel, so what is pending is counted, not what lies in there.
+        if state.pending >= QUEUE_MAX {
             return Outcome::TooFast;
         }
         let outcome = state.take(&what, at_ns / SECOND_NS);
@@ -153,33 +157,51 @@ impl State {
 }
 
 /// The thread.
-fn write_down(folder: &Path, taken: &Receiver<Taken>, state: &Mutex<State>) {
+fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<State>) {
+    let mut waiting = VecDeque::new();
     loop {
-        match taken.recv_timeout(LOOK_EVERY) {
-            Ok(one) => {
-                if let Err(error) = write(folder, &one) {
-                    tracing::warn!(%error, moment = ?one.what, "taken by NOOP, and not written");
-                }
-                lock(state).pending -= 1;
-            }
+        let patience = if waiting.is_empty() { LOOK_EVERY } else { TRY_EVERY };
+        match taken.recv_timeout(patience) {
+            Ok(one) => waiting.push_back(one),
             Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Disconnected) => break,
         }
+        write_all(events, &mut waiting, state);
         // What is taken meanwhile is pending: then this is passed over.
-        match Runs::read(folder) {
+        match Runs::read(events.folder()) {
             Ok(runs) => lock(state).follow(&runs),
             Err(error) => tracing::warn!(%error, "the runs can't be read"),
         }
     }
+    events.try_until_the_end(|| write_all(events, &mut waiting, state));
+    for one in waiting {
+        tracing::warn!(moment = ?one.what, "taken by NOOP, and not written: it stayed locked");
+    }
+}
+
+/// Writes what waits, the oldest first; `false`: another process holds the lock.
+fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<State>) -> bool {
+    while let Some(one) = waiting.front() {
+        match write(events, one) {
+            Err(RunError::Busy) => return false,
+            Ok(()) => {}
+            Err(error) => {
+                tracing::warn!(%error, moment = ?one.what, "taken by NOOP, and not written");
+            }
+        }
+        waiting.pop_front();
+        lock(state).pending -= 1;
+    }
+    true
 }
 
 /// A run has the whole seconds in which it begins and ends: its sender does not wait for the next.
-fn write(folder: &Path, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
+fn write(events: &EventsFile, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
     let second_ns = at_ns / SECOND_NS * SECOND_NS;
     match what {
-        What::Mark(text) => Runs::mark_at(folder, text, *at_ns).map(drop),
-        What::RunStart(name) => Runs::start_at(folder, name, second_ns).map(drop),
-        What::RunStop => Runs::stop_at(folder, second_ns + SECOND_NS).map(drop),
+        What::Mark(text) => Runs::try_mark_at(events, text, *at_ns).map(drop),
+        What::RunStart(name) => Runs::try_start_at(events, name, second_ns).map(drop),
+        What::RunStop => Runs::try_stop_at(events, second_ns.saturating_add(SECOND_NS)).map(drop),
     }
 }
 
@@ -190,6 +212,10 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn start_moments(folder: &std::path::Path) -> (Arc<Moments>, JoinHandle<()>) {
+        Moments::start(Arc::new(EventsFile::new(folder))).unwrap()
+    }
 
     fn mark(text: &str) -> Moment {
         Moment::Mark(text.as_bytes().into())
@@ -203,7 +229,7 @@ mod tests {
     fn what_is_taken_is_written_with_the_second_it_was_heard_in() {
         let dir = tempfile::tempdir().unwrap();
         Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
-        let (moments, thread) = Moments::start(dir.path().to_owned()).unwrap();
+        let (moments, thread) = start_moments(dir.path());
         let take = |moment: &Moment, tenths: u64| moments.take(moment, tenths * SECOND_NS / 10);
         assert_eq!(take(&start("old"), 1000), Outcome::NameTaken);
         assert_eq!(take(&start("one"), 1007), Outcome::Taken);
@@ -225,6 +251,26 @@ mod tests {
     }
 
     #[test]
+    fn a_lock_that_is_taken_keeps_moments_waiting_and_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(dir.path().join("events.jsonl")).unwrap();
+        file.lock().unwrap();
+        let (moments, thread) = start_moments(dir.path());
+        let mut taken = 0;
+        for second in 100..120 {
+            for _ in 0..PER_SECOND_MAX {
+                taken +=
+                    usize::from(moments.take(&mark("x"), second * SECOND_NS) == Outcome::Taken);
+            }
+        }
+        assert_eq!(taken, QUEUE_MAX);
+        drop(file);
+        drop(moments);
+        thread.join().unwrap();
+        assert_eq!(Runs::read(dir.path()).unwrap().marks.len(), QUEUE_MAX);
+    }
+
+    #[test]
     fn moments_are_bounded_by_the_second_and_in_all() {
         let (mut state, text) = (State::default(), What::Mark("x".into()));
         for second in 0..u64::from(TOTAL_MAX / PER_SECOND_MAX) {
@@ -240,7 +286,7 @@ mod tests {
     #[test]
     fn what_is_no_text_or_name_is_refused() {
         let dir = tempfile::tempdir().unwrap();
-        let (moments, thread) = Moments::start(dir.path().to_owned()).unwrap();
+        let (moments, thread) = start_moments(dir.path());
         let long = "x".repeat(300);
         for moment in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
             assert_eq!(moments.take(&moment, 0), Outcome::Malformed, "{moment:?}");

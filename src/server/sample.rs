@@ -6,12 +6,14 @@ use super::admission::Admission;
 use super::counters::Counters;
 use super::idle_runs::IdleRuns;
 use crate::index::Lag;
+use crate::log::{EventsFile, Log, ProcessClock};
 use crate::stats::{Observer, Sample};
 
 /// Looks at the whole sink.
 pub(super) struct Sampler {
     admission: Arc<Admission>,
     counters: Vec<Arc<Counters>>,
+    events: Arc<EventsFile>,
     /// `None`: runs are begun by people alone.
     idle_runs: Option<IdleRuns>,
     /// `None`: mail is not indexed.
@@ -20,12 +22,14 @@ pub(super) struct Sampler {
 
 impl Sampler {
     pub fn new(
-        admission: Arc<Admission>,
-        counters: Vec<Arc<Counters>>,
+        admission: &Arc<Admission>,
+        counters: &[Arc<Counters>],
+        log: &Log,
         idle_runs: Option<IdleRuns>,
         lag: Option<Box<dyn Fn() -> Lag + Send>>,
     ) -> Sampler {
-        Sampler { admission, counters, idle_runs, lag }
+        let (admission, counters) = (admission.clone(), counters.to_vec());
+        Sampler { admission, counters, events: log.events(), idle_runs, lag }
     }
 }
 
@@ -43,6 +47,8 @@ impl Observer for Sampler {
             accept_overflows: listen_overflows().unwrap_or(0),
             index_lag_messages: lag.messages,
             index_lag_s: lag.oldest_ns.map_or(0, |ns| now.saturating_sub(ns / 1_000_000_000)),
+            events_busy: self.events.busy(),
+            clock_ahead_ms: ProcessClock::get().ahead_ns() / 1_000_000,
         }
     }
 

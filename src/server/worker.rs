@@ -8,7 +8,7 @@ use crossbeam_channel::Receiver;
 use mio::event::Event;
 use mio::{Events, Interest, Poll, Token};
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::log::Writer;
 use crate::smtp::limits::Policy;
 use crate::smtp::session::{Desk, Farewell, Session};
@@ -116,7 +116,8 @@ impl Worker {
         bench.moments = setup.moments;
         bench.recording = Recording::new(setup.recorder);
         bench.begun = setup.begun;
-        let ms = |d: Duration| d.as_millis() as u64;
+        // Bounded, so that no deadline overflows.
+        let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
         Ok(Worker {
             index,
             poll: seat.poll,

@@ -185,7 +185,8 @@ impl Writer {
         for entry in entries.flatten() {
             let name = entry.file_name();
             let Some((_, of, _)) = name.to_str().and_then(parse_name) else { continue };
-            if (of + 1) * HOUR_S + retain_s < hour * HOUR_S
+            if of.saturating_add(1).saturating_mul(HOUR_S).saturating_add(retain_s)
+                < hour.saturating_mul(HOUR_S)
                 && let Err(error) = std::fs::remove_file(entry.path())
             {
                 tracing::warn!(%error, file = ?name, "old statistics can't be dropped");
@@ -285,6 +286,23 @@ mod tests {
         hours.sort_unstable();
         hours.dedup();
         assert_eq!(hours, [101, 125, 126]);
+    }
+
+    #[test]
+    fn statistics_kept_for_the_longest_time_there_is_all_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut interval = Interval::new(1);
+        interval.add(Counter::Messages, 1);
+        for (start, hour) in [(1, 100), (2, 490_000)] {
+            let retain = Some(Duration::from_secs(u64::MAX));
+            let mut writer = Writer::open(dir.path(), start, vec!["354".into()], retain).unwrap();
+            interval.second = hour * HOUR_S;
+            writer.write(&interval);
+            writer.close();
+        }
+        let names = std::fs::read_dir(folder_of(dir.path())).unwrap().flatten();
+        let is_old = |name: &str| parse_name(name).unwrap().1 == 100;
+        assert_eq!(names.filter(|e| is_old(e.file_name().to_str().unwrap())).count(), 3);
     }
 
     /// `cargo test --release --lib a_day_of -- --ignored --nocapture` says what reading it costs.

@@ -32,6 +32,10 @@ pub struct Sample {
     pub index_lag_messages: u64,
     /// Age of the oldest of them, s.
     pub index_lag_s: u64,
+    /// How often the lock of `events.jsonl` was found taken, since the start.
+    pub events_busy: u64,
+    /// System clock minus sinkd's, ms.
+    pub clock_ahead_ms: i64,
 }
 
 /// What the server lets the hub ask and tells it, on the hub's thread.
@@ -65,7 +69,7 @@ impl Watch {
     }
 
     fn unix(&self) -> Duration {
-        self.unix_base + self.base.elapsed()
+        self.unix_base.saturating_add(self.base.elapsed())
     }
 }
 
@@ -213,7 +217,7 @@ impl Merging {
         let sample = self.observer.look(now);
         self.live.look(&sample);
         let before = std::mem::replace(&mut self.seen, sample);
-        let flushes = sample.flushes - before.flushes;
+        let flushes = sample.flushes.saturating_sub(before.flushes);
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
         let second = now - u64::from(!is_over);
         if flushes + overflows > 0 || self.seconds.contains_key(&second) {

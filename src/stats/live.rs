@@ -1,5 +1,5 @@
 //! Sums since the start, for whoever asks while sinkd runs.
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::hub::Sample;
@@ -15,6 +15,8 @@ pub struct Live {
     /// As of the last look.
     index_lag_messages: AtomicU64,
     index_lag_s: AtomicU64,
+    events_busy: AtomicU64,
+    clock_ahead_ms: AtomicI64,
 }
 
 impl Live {
@@ -24,6 +26,8 @@ impl Live {
             replies,
             index_lag_messages: AtomicU64::new(0),
             index_lag_s: AtomicU64::new(0),
+            events_busy: AtomicU64::new(0),
+            clock_ahead_ms: AtomicI64::new(0),
         }
     }
 
@@ -38,6 +42,8 @@ impl Live {
     pub(super) fn look(&self, sample: &Sample) {
         self.index_lag_messages.store(sample.index_lag_messages, Ordering::Relaxed);
         self.index_lag_s.store(sample.index_lag_s, Ordering::Relaxed);
+        self.events_busy.store(sample.events_busy, Ordering::Relaxed);
+        self.clock_ahead_ms.store(sample.clock_ahead_ms, Ordering::Relaxed);
     }
 
     /// Messages that are not indexed, and the age of the oldest in seconds, at the last look: a
@@ -45,6 +51,16 @@ impl Live {
     pub fn index_lag(&self) -> (u64, u64) {
         let load = |of: &AtomicU64| of.load(Ordering::Relaxed);
         (load(&self.index_lag_messages), load(&self.index_lag_s))
+    }
+
+    /// How often the lock of `events.jsonl` was found taken, since the start; as of the last look.
+    pub fn events_busy(&self) -> u64 {
+        self.events_busy.load(Ordering::Relaxed)
+    }
+
+    /// How far the system clock is ahead of sinkd's, ms; as of the last look.
+    pub fn clock_ahead_ms(&self) -> i64 {
+        self.clock_ahead_ms.load(Ordering::Relaxed)
     }
 
     /// The sums now; they don't change while they are looked at. `second` is the last one that is

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
-use sinkd::log::{Claim, Commit, Facts, Log, MessageId, NoRoom, Settings, Writer};
+use sinkd::log::{Claim, Commit, Facts, Log, MessageId, NoRoom, ProcessClock, Settings, Writer};
 
 /// Longer than any wait here can take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -79,8 +79,11 @@ impl Bench {
     }
 }
 
+/// Of a message that is received now.
 pub fn facts(payload: &[u8]) -> Facts {
-    Facts { message_bytes: payload.len() as u32, reply_code: 250, ..Facts::default() }
+    let received_at_ns = ProcessClock::get().unix_ns();
+    let message_bytes = payload.len() as u32;
+    Facts { message_bytes, received_at_ns, reply_code: 250, ..Facts::default() }
 }
 
 pub fn read(folder: &Path, id: MessageId) -> (Vec<u8>, Vec<u8>) {

@@ -55,9 +55,7 @@ impl Segment {
     pub(crate) fn open_in(path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
         let file = File::open(path)
             .map_err(|source| SegmentError::Io { file: path.to_owned(), source })?;
-        // As long as we read, the file is not made another segment's. Where files cannot be locked,
-        // no sinkd runs.
-        drop(file.lock_shared());
+        disk::share(&file);
         Segment::of(file, path, boot)
     }
 

@@ -1,0 +1,211 @@
+//! `events.jsonl` as sinkd writes to it: when the lock is free, and never waiting for it.
+//!
+//! Any process may hold the lock for as long as it likes (a suspended `sinkctl rm` does). So each
+//! thread of sinkd that has a line to write keeps it when the lock is taken, goes on, and tries
+//! again. It counts each failed try, and logs once when a lock stays taken.
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use super::clock::ProcessClock;
+use super::events::{self, By, Dropped, Lines};
+use super::prune_folder::runs;
+
+/// 256 KiB: some thousand lines, read in a millisecond.
+const FOLD_BYTES_OVER: u64 = 256 << 10;
+/// A lock that is held for longer is worth a line in the log: sinkctl needs it for milliseconds.
+const SAY_AFTER_NS: u64 = 1_000_000_000;
+/// How often sinkd asks for the lock again while it waits at its end.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+/// How long each thread that still has lines to write waits for the lock when sinkd stops.
+pub const PATIENCE_AT_END: Duration = Duration::from_secs(1);
+
+/// The file, shared by the threads of sinkd.
+#[derive(Debug)]
+pub struct EventsFile {
+    folder: PathBuf,
+    /// Tries that found the lock taken, since the start. Relaxed here and below: the numbers
+    /// publish nothing else.
+    busy: AtomicU64,
+    /// Unix time, ns, since when each try has found it taken; 0: the last one did not.
+    busy_since_ns: AtomicU64,
+    /// sinkd has logged that it is taken.
+    is_said: AtomicBool,
+    /// Octets that the last folding left.
+    folded_bytes: AtomicU64,
+}
+
+impl EventsFile {
+    /// The file of a data folder; nothing is opened yet.
+    pub fn new(folder: &Path) -> EventsFile {
+        EventsFile {
+            folder: folder.to_owned(),
+            busy: AtomicU64::new(0),
+            busy_since_ns: AtomicU64::new(0),
+            is_said: AtomicBool::new(false),
+            folded_bytes: AtomicU64::new(0),
+        }
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// How often the lock was found taken by another process, since the start.
+    pub fn busy(&self) -> u64 {
+        self.busy.load(Relaxed)
+    }
+
+    /// The file under its exclusive lock; `None`: another process holds it.
+    pub(crate) fn try_lock(&self) -> io::Result<Option<File>> {
+        let file = events::try_locked(&self.folder)?;
+        if file.is_some() {
+            self.busy_since_ns.store(0, Relaxed);
+            if self.is_said.swap(false, Relaxed) {
+                tracing::info!("the lock of events.jsonl is free again");
+            }
+            return Ok(file);
+        }
+        self.busy.fetch_add(1, Relaxed);
+        let now_ns = ProcessClock::get().unix_ns();
+        let since = self.busy_since_ns.compare_exchange(0, now_ns, Relaxed, Relaxed);
+        let busy_ns = since.map_or_else(|since_ns| now_ns.saturating_sub(since_ns), |_| 0);
+        if busy_ns >= SAY_AFTER_NS && !self.is_said.swap(true, Relaxed) {
+            tracing::warn!(
+                "another process holds the lock of events.jsonl: lines for it wait until it lets go"
+            );
+        }
+        Ok(None)
+    }
+
+    /// Calls `write` until it finds the lock free (it then returns `true`), for at most
+    /// [`PATIENCE_AT_END`]: for a thread that is about to end.
+    pub fn try_until_the_end(&self, mut write: impl FnMut() -> bool) {
+        let tries = PATIENCE_AT_END.as_millis() / TRY_AGAIN.as_millis();
+        for _ in 0..tries {
+            if write() {
+                return;
+            }
+            let _ = crossbeam_channel::after(TRY_AGAIN).recv();
+        }
+    }
+
+    /// Notes segments that sinkd drops, one an entry; `false`: the lock is taken, and nothing was
+    /// written.
+    ///
+    /// `waited`: went while the lock was taken; what `sinkctl prune` noted of them meanwhile is
+    /// left out, which costs a read of the file. `now`: is about to go, and its file: if that has
+    /// gone, `sinkctl` was here and has said so.
+    /// Errors: what the file system says; noted again after that, nothing counts twice.
+    pub(crate) fn note_pruned(
+        &self,
+        waited: &[Dropped],
+        now: Option<(&Dropped, &Path)>,
+    ) -> io::Result<bool> {
+        let Some(mut file) = self.try_lock()? else {
+            return Ok(false);
+        };
+        let mut new = Vec::new();
+        if !waited.is_empty() {
+            let lines = Lines::of(file.try_clone()?)?;
+            new.extend(waited.iter().filter(|one| !lines.has_pruned(one.first)).copied());
+        }
+        new.extend(now.filter(|(_, path)| path.exists()).map(|(one, _)| *one));
+        new.sort_by_key(|one| one.first);
+        let new = runs(&new);
+        if new.is_empty() {
+            return Ok(true);
+        }
+        if self.pays_to_fold(file.metadata()?.len()) {
+            let left = events::fold(&self.folder, &mut file, &new)?;
+            self.folded_bytes.store(left, Relaxed);
+        } else {
+            events::append_all(&mut file, By::Sinkd, &new)?;
+        }
+        Ok(true)
+    }
+
+    /// Folding reads and writes the whole file, and leaves the lines of others: it waits until the
+    /// file is twice what the last one left, so its cost per line does not grow with the file.
+    fn pays_to_fold(&self, bytes: u64) -> bool {
+        bytes > FOLD_BYTES_OVER.max(self.folded_bytes.load(Relaxed).saturating_mul(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::MetadataExt;
+
+    fn dropped(number: u32, messages: u64) -> Dropped {
+        Dropped { segments: 1, messages, first: number, last: number, ..Dropped::default() }
+    }
+
+    /// A folder whose segments are one file that is always there.
+    fn drop_one(file: &EventsFile, one: &Dropped) -> bool {
+        let path = file.folder().to_owned();
+        file.note_pruned(&[], Some((one, &path))).unwrap()
+    }
+
+    fn path_of(folder: &Path) -> PathBuf {
+        folder.join("events.jsonl")
+    }
+
+    #[test]
+    fn many_lines_are_folded_and_nothing_is_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let foreign = b"{\"event\":\"later\",\"x\":1}\nnot json\n";
+        std::fs::write(path_of(dir.path()), foreign).unwrap();
+        Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(1, 1)).unwrap();
+        let file = EventsFile::new(dir.path());
+        for n in 0..4000 {
+            assert!(drop_one(&file, &dropped(n + 2, 3)));
+        }
+        let all = events::pruned(dir.path()).unwrap();
+        assert_eq!((all.segments, all.messages, all.first, all.last), (4001, 12_001, 1, 4001));
+        let text = std::fs::read(path_of(dir.path())).unwrap();
+        assert!(text.len() as u64 <= FOLD_BYTES_OVER + 300, "{}", text.len());
+        assert!(text.windows(foreign.len()).any(|w| w == foreign), "others' lines stay");
+    }
+
+    #[test]
+    fn folding_that_frees_nothing_is_not_done_at_every_drop() {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = format!("{{\"event\":\"mark\",\"at_ns\":1,\"text\":\"{}\"}}\n", "x".repeat(90));
+        std::fs::write(path_of(dir.path()), mark.repeat(10_000)).unwrap();
+        let file = EventsFile::new(dir.path());
+        let inode = || std::fs::metadata(path_of(dir.path())).unwrap().ino();
+        let (mut before, mut folds) = (inode(), 0);
+        for n in 0..2000 {
+            assert!(drop_one(&file, &dropped(n + 1, 1)));
+            folds += u32::from(inode() != before);
+            before = inode();
+        }
+        assert!(folds <= 1, "{folds} foldings for 2000 drops");
+        assert_eq!(events::pruned(dir.path()).unwrap().messages, 2000);
+    }
+
+    #[test]
+    fn a_lock_that_is_taken_is_not_waited_for_and_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = EventsFile::new(dir.path());
+        let held = events::locked(dir.path()).unwrap();
+        assert!(!drop_one(&file, &dropped(1, 5)));
+        assert_eq!(file.busy(), 1);
+        drop(held);
+        assert!(file.note_pruned(&[dropped(1, 5)], None).unwrap());
+        assert_eq!(events::pruned(dir.path()).unwrap().messages, 5);
+    }
+
+    #[test]
+    fn what_sinkctl_noted_meanwhile_is_not_noted_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = EventsFile::new(dir.path());
+        Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(2, 7)).unwrap();
+        assert!(file.note_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
+        assert_eq!(events::pruned(dir.path()).unwrap().messages, 13);
+    }
+}

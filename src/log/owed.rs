@@ -1,0 +1,120 @@
+//! `dropped.jsonl`: what sinkd dropped while it could not write to `events.jsonl`.
+//!
+//! Another process may hold the lock of `events.jsonl`, or the disk be full. Only the sinkd that
+//! has the folder writes this file, so it needs no lock; its lines are those of `events.jsonl`, one
+//! a segment, each there before its segment goes. They are taken over as soon as that can be done,
+//! by the next sinkd if need be, and the file goes. Readers count both.
+use std::fs::File;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use super::disk;
+use super::events::{self, Dropped};
+use super::prune_folder::runs;
+
+/// Segments that have a line each; beyond that neighbors are summed up. 10 MB of lines.
+const OWED_MAX: usize = 65_536;
+
+/// The lines that are still to be taken over.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    path: PathBuf,
+    segments: Vec<Dropped>,
+    /// When to try again.
+    pub at: Option<Instant>,
+    /// The last try failed with an error, which was logged.
+    pub has_failed: bool,
+}
+
+impl Owed {
+    /// What earlier sinkds left. Costs a read of the file.
+    pub(crate) fn load(folder: &Path) -> Owed {
+        let segments = read(folder).unwrap_or_else(|e| {
+            tracing::warn!(error = %e, "what was dropped and not noted cannot be read");
+            Vec::new()
+        });
+        Owed { path: path_of(folder), segments, at: None, has_failed: false }
+    }
+
+    /// One an entry, those summed up apart.
+    pub(crate) fn segments(&self) -> &[Dropped] {
+        &self.segments
+    }
+
+    /// A segment is about to go.
+    pub(crate) fn push(&mut self, dropped: Dropped) {
+        self.segments.push(dropped);
+        let written = if self.segments.len() > OWED_MAX {
+            self.segments.sort_by_key(|one| one.first);
+            self.segments = runs(&self.segments);
+            self.write_anew()
+        } else {
+            self.append(&dropped)
+        };
+        if let Err(e) = written {
+            tracing::debug!(error = %e, "noted in memory alone");
+        }
+    }
+
+    /// All of it stands in `events.jsonl` now.
+    pub(crate) fn clear(&mut self) {
+        if !self.segments.is_empty() {
+            self.segments.clear();
+            // If it stays: what it says is known to have been noted.
+            drop(std::fs::remove_file(&self.path));
+        }
+        (self.at, self.has_failed) = (None, false);
+    }
+
+    fn append(&self, dropped: &Dropped) -> io::Result<()> {
+        let mut file = disk::private().read(true).append(true).create(true).open(&self.path)?;
+        events::append_all(&mut file, events::By::Sinkd, &[*dropped])
+    }
+
+    fn write_anew(&self) -> io::Result<()> {
+        let new = self.path.with_extension("jsonl.new");
+        let mut file: File = disk::private().read(true).append(true).create(true).open(&new)?;
+        file.set_len(0)?;
+        events::append_all(&mut file, events::By::Sinkd, &self.segments)?;
+        file.flush()?;
+        std::fs::rename(new, &self.path)
+    }
+}
+
+fn path_of(folder: &Path) -> PathBuf {
+    folder.join("dropped.jsonl")
+}
+
+/// The lines of a folder, mostly none.
+pub(crate) fn read(folder: &Path) -> io::Result<Vec<Dropped>> {
+    let text = match std::fs::read(path_of(folder)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        text => text?,
+    };
+    Ok(text.split(|octet| *octet == b'\n').filter_map(events::pruned_of).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_owed_outlives_the_process_and_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut owed = Owed::load(dir.path());
+        let one =
+            |n: u32| Dropped { segments: 1, messages: 2, first: n, last: n, ..Dropped::default() };
+        (1..=3).for_each(|n| owed.push(one(n)));
+        drop(owed);
+        let mut owed = Owed::load(dir.path());
+        assert_eq!(owed.segments(), [one(1), one(2), one(3)]);
+        owed.segments.extend((4..=OWED_MAX as u32).map(one));
+        owed.push(one(OWED_MAX as u32 + 1));
+        let again = Owed::load(dir.path());
+        assert_eq!((again.segments().len(), again.segments()[0].messages), (1, 131_074));
+        owed.clear();
+        assert_eq!(read(dir.path()).unwrap(), []);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+}
