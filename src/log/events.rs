@@ -11,6 +11,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::pruned_sums::PrunedSums;
+
 /// 256 KiB: some thousand lines, read in a millisecond.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
 
@@ -92,14 +94,14 @@ fn path_of(folder: &Path) -> PathBuf {
 }
 
 /// What was pruned from `folder` so far, by anybody. Costs one read of the file.
-pub(crate) fn pruned(folder: &Path) -> io::Result<Dropped> {
-    let mut sum = Dropped::default();
+pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
+    let mut sums = PrunedSums::default();
     for event in all(folder)? {
         if let Event::Pruned { dropped, .. } = event {
-            sum.add(&dropped);
+            sums.add(&dropped);
         }
     }
-    Ok(sum)
+    Ok(sums)
 }
 
 /// The file, locked: as long as this lives, nobody else writes to it.
@@ -185,14 +187,18 @@ fn fold(folder: &Path, mut old: File, dropped: &Dropped) -> io::Result<()> {
     let mut text = Vec::new();
     old.seek(SeekFrom::Start(0))?;
     old.read_to_end(&mut text)?;
-    let (mut all, mut rest) = (Dropped::default(), Vec::new());
+    let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
+    let range = |dropped: &Dropped| (dropped.first, dropped.last);
     for one in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(one) {
+            // Said before a kill: the newest line says it again.
+            Ok(Event::Pruned { by: By::Sinkd, dropped: told, .. })
+                if range(&told) == range(dropped) => {}
             Ok(Event::Pruned { by: By::Sinkd, dropped, .. }) => all.add(&dropped),
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
         }
     }
-    let folded = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: all })?;
+    let folded = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: all.total() })?;
     // The newest stays a line of its own: its file may be there yet, and `Lines::has_pruned` asks.
     let newest = line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped: *dropped })?;
     let new = folder.join("events.jsonl.new");
@@ -238,6 +244,10 @@ pub(crate) fn now_ns() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn pruned(folder: &Path) -> io::Result<Dropped> {
+        Ok(pruned_sums(folder)?.total())
+    }
 
     fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
         note_pruned_if(folder, by, dropped, || true)
@@ -285,10 +295,10 @@ mod tests {
     fn those_who_write_at_the_same_time_lose_nothing() {
         let dir = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
-            for by in [By::Sinkd, By::Sinkctl, By::Sinkctl] {
+            for (at, by) in [(0, By::Sinkd), (1500, By::Sinkctl), (3000, By::Sinkctl)] {
                 let folder = dir.path();
                 scope.spawn(move || {
-                    for n in 0..1500 {
+                    for n in at..at + 1500 {
                         note_pruned(folder, by, &dropped(n + 1, n + 1, 1)).unwrap();
                     }
                 });

@@ -13,7 +13,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::disk;
-use super::format::{Identity, LIVE_AT, PAGE_BYTES};
+use super::format::{IDENTITY_AT, Identity, LIVE_AT, PAGE_BYTES, SLOT_BYTES, decode_slot, slot_at};
+use super::id::MessageId;
 use super::map::{Door, Mapping};
 
 /// Makes the file of a dropped segment that of the segment `identity` describes, but for its name.
@@ -72,8 +73,23 @@ pub(crate) fn map_again(folder: &Path, number: u32) -> io::Result<Door> {
     Mapping::new(file, bytes).map(|(_, door)| door)
 }
 
-/// Is it the file of an interrupted [`renew`]: another segment's name, and nothing in it?
+/// Is it the file of an interrupted [`renew`]: another segment's name, and nothing in it? Its counts
+/// alone don't say so, as nothing covers them: no slot may be one of the segment it claims to be.
 pub(crate) fn is_interrupted(path: &Path) -> bool {
-    let words = File::open(path).and_then(|file| disk::read_live(&file));
-    words.is_ok_and(|words| words.0.iter().all(|word| *word == 0))
+    let Ok(file) = File::open(path) else { return false };
+    let words = disk::read_live(&file);
+    words.is_ok_and(|words| words.0.iter().all(|word| *word == 0)) && !has_first_slot(&file)
+}
+
+fn has_first_slot(file: &File) -> bool {
+    let mut page = [0; PAGE_BYTES as usize];
+    let mut slot = [0; SLOT_BYTES as usize];
+    let read = file.read_exact_at(&mut page, IDENTITY_AT).map_err(drop);
+    let Ok(identity) = read.and_then(|()| Identity::decode(&page).map_err(drop)) else {
+        return false;
+    };
+    let bytes = identity.segment_bytes;
+    let id = MessageId { segment: identity.number, slot: 0 };
+    slot_at(bytes, 0).is_some_and(|at| file.read_exact_at(&mut slot, at).is_ok())
+        && decode_slot(&slot, &identity.seed(), id, bytes).is_some()
 }

@@ -3,8 +3,9 @@ use std::io::{IsTerminal, Write};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use sinkd::log::reader::Folder;
+use sinkd::log::reader::{Folder, ReadError};
 
+use crate::left_out::{Answer, ask_again, say_passed_over};
 use crate::{Finding, Out};
 
 /// Damage reported one by one; beyond it only counted, as a bad disk may have millions.
@@ -14,7 +15,10 @@ const DAMAGE_SHOWN_MAX: usize = 1000;
 #[derive(Debug, Default, Serialize)]
 struct Report {
     segments: u64,
+    /// Those that were there until it was through.
     messages: u64,
+    /// Segments that were pruned before their turn came: no damage.
+    pruned_meanwhile: u64,
     /// Sentences that name file and offset; at most 1000.
     damage: Vec<String>,
     damaged: u64,
@@ -29,8 +33,12 @@ impl Report {
     }
 }
 
-pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
-    let report = verify(folder)?;
+pub fn run(mut folder: Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut report = Report::default();
+    let asked = ask_again(&mut folder, |folder| {
+        report = verify(folder);
+        Ok(if report.segments == 0 { Answer::Empty } else { Answer::Given })
+    })?;
     if json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
@@ -44,25 +52,34 @@ pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding
         };
         writeln!(out, "{segments} segments, {messages} messages: {verdict}")?;
     }
-    Ok(if report.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold })
+    say_passed_over(&folder.passed_over());
+    let is_whole = report.damaged == 0;
+    Ok(asked.finding(if is_whole { Finding::Holds } else { Finding::DoesNotHold }))
 }
 
-fn verify(folder: &Folder) -> anyhow::Result<Report> {
-    let mut report = Report { messages: folder.messages(), ..Report::default() };
+fn verify(folder: &Folder) -> Report {
+    let mut report = Report::default();
     let progress = progress(folder);
-    for fault in folder.unreadable() {
+    for fault in folder.faults() {
         report.add(fault.to_string());
     }
     for summary in folder.segments() {
-        report.segments += 1;
         match folder.segment(summary.identity.number) {
-            Ok(segment) => segment.verify().for_each(|damage| report.add(damage.to_string())),
-            Err(error) => report.add(error.to_string()),
+            Ok(segment) => {
+                report.segments += 1;
+                report.messages += summary.messages();
+                segment.verify().for_each(|damage| report.add(damage.to_string()));
+            }
+            Err(ReadError::Pruned { .. }) => report.pruned_meanwhile += 1,
+            Err(error) => {
+                report.segments += 1;
+                report.add(error.to_string());
+            }
         }
         progress.inc(summary.identity.segment_bytes);
     }
     progress.finish_and_clear();
-    Ok(report)
+    report
 }
 
 /// A bar when a person watches.

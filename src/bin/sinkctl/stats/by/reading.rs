@@ -139,7 +139,7 @@ impl Counter {
                     drop(self.message(&segment, &slot));
                 }
             }
-            Err(ReadError::NoSuchMessage { .. }) => {
+            Err(ReadError::Pruned { .. }) => {
                 self.counted.pruned += stretch.messages;
                 return;
             }
