@@ -73,7 +73,7 @@ pub(crate) fn map_again(folder: &Path, number: u32) -> io::Result<Door> {
     Mapping::new(file, bytes).map(|(_, door)| door)
 }
 
-/// Is it the file of an interrupted [`renew`]: another segment's name, and nothing in it? Its counts
+/// Is it the file of an interrupted [`renew`]: another segment's name, nothing in it? Its counts
 /// alone don't say so, as nothing covers them: no slot may be one of the segment it claims to be.
 pub(crate) fn is_interrupted(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };

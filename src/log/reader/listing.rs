@@ -109,7 +109,7 @@ impl Part {
         u64::from(all.saturating_sub(removed))
     }
 
-    /// Messages in it that were not lost. Costs nothing where none were, else a pass over its slots.
+    /// Messages in it that were not lost. Costs a pass over its slots where some were.
     fn present(&self, folder: &Folder) -> u64 {
         if self.lost == 0 {
             return self.len();
