@@ -54,7 +54,7 @@ pub fn say_passed_over(passed_over: &PassedOver) {
     if segments > 0 {
         let segments = counted(segments, "segment", "segments");
         let messages = counted(messages, "message", "messages");
-        eprintln!("sinkctl: {segments} ({messages}) pruned before they could be read: left out");
+        eprintln!("sinkctl: left out, as they were pruned meanwhile: {segments} ({messages})");
     }
 }
 

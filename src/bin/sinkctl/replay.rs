@@ -21,6 +21,7 @@ use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::args::{Connections, Replay, Speed};
+use crate::left_out::say_passed_over;
 use crate::progress::{Bar, Interruptible, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
@@ -83,6 +84,9 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
     let is_all = tell(replay, &Sent { report, records, is_stopped }, &tally, out)?;
+    let passed_over = folder.passed_over();
+    say_passed_over(&passed_over);
+    let is_all = is_all && passed_over.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
 

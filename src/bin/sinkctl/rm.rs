@@ -8,7 +8,7 @@ use sinkd::log::{self, MessageId, Remove};
 
 use crate::args::{Id, Rm};
 use crate::left_out::NoAnswer;
-use crate::{Finding, Out, latest};
+use crate::{Finding, Out, latest, report_left_out};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -30,7 +30,11 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
     for id in &missing {
         eprintln!("sinkctl: no message {id}: it was removed, pruned, lost, or never there");
     }
-    let finding = if missing.is_empty() { Finding::Holds } else { Finding::DoesNotHold };
+    folder.refresh()?;
+    let finding = match report_left_out(folder) {
+        Finding::Holds if missing.is_empty() => Finding::Holds,
+        _ => Finding::DoesNotHold,
+    };
     if rm.json {
         let report = Report { messages: removed.messages, missing };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;

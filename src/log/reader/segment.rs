@@ -323,7 +323,7 @@ impl Segment {
     }
 
     /// The same for a record of any size, in bounded memory: gives at most `payload_max` octets of
-    /// the payload. What is cut is not checked.
+    /// the payload. The rest is read through all the same, for the checksum.
     pub fn record_start<'a>(
         &self,
         slot: &Slot,
@@ -335,10 +335,7 @@ impl Segment {
         }
         let envelope = slot.envelope_bytes as usize;
         let bytes = envelope + payload_max;
-        if buf.len() < bytes {
-            buf.resize(bytes, 0);
-        }
-        self.read(&mut buf[..bytes], slot.record_offset)?;
+        self.read_through(slot, bytes, buf)?;
         Ok(buf[..bytes].split_at(envelope))
     }
 
@@ -346,8 +343,16 @@ impl Segment {
     /// is read through in constant memory: costs as much as reading the record.
     pub fn envelope<'a>(&self, slot: &Slot, buf: &'a mut Vec<u8>) -> Result<&'a [u8], Damage> {
         let envelope = slot.envelope_bytes as usize;
+        // Mostly the whole record in one read.
         let first = (envelope as u64).max(RECORD_BYTES_AT_ONCE);
         let first = first.min(slot.record_end() - slot.record_offset) as usize;
+        self.read_through(slot, first, buf)?;
+        Ok(&buf[..envelope])
+    }
+
+    /// Puts the first `first` octets of a record into `buf`, which grows as needed, and checks all
+    /// of it in constant memory.
+    fn read_through(&self, slot: &Slot, first: usize, buf: &mut Vec<u8>) -> Result<(), Damage> {
         if buf.len() < first {
             buf.resize(first, 0);
         }
@@ -365,7 +370,7 @@ impl Segment {
         if crc.value() != slot.record_crc {
             return Err(self.record_damage(slot));
         }
-        Ok(&buf[..envelope])
+        Ok(())
     }
 
     /// Reads a record through and checks it, in constant memory.
