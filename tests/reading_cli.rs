@@ -74,9 +74,9 @@ fn what_is_pruned_under_a_listing_is_left_out_and_said_once() {
         assert_eq!(said.len(), 1, "{args:?}: {errors}");
         assert!(said[0].contains("pruned meanwhile"), "{errors}");
         // Each message was shown, or is counted as left out.
-        let left_out =
+        let mut left_out =
             said[0].split(['(', ' ']).filter_map(|w| w.replace(',', "").parse::<usize>().ok());
-        assert_eq!(left_out.last().unwrap() + rest + 1, n, "{args:?}: {errors}");
+        assert_eq!(left_out.next_back().unwrap() + rest + 1, n, "{args:?}: {errors}");
     }
 }
 

@@ -191,7 +191,13 @@ fn recover_segment(
 fn left_open(segment: &Segment, words: &LiveWords) -> Found {
     let published = segment.published().slots;
     if published == 0 || is_valid_at(segment, published) {
-        return scan(segment, Extent::Everything, words);
+        let found = scan(segment, Extent::Everything, words);
+        let slots = found.words.published().slots;
+        if slots > published {
+            let number = segment.number();
+            tracing::info!(segment = number, published, slots, "kept more than was published");
+        }
+        return found;
     }
     scan(segment, Extent::Published(published), words)
 }

@@ -44,7 +44,12 @@ pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Fin
             eprintln!("sinkctl: a message that matched is not shown: {error:#}");
         }
     }
-    let is_sound = left_out::LeftOut::default().finish(&folder) == Finding::Holds;
+    let left_out = left_out::LeftOut::default();
+    let is_sound = match wait.new {
+        true => left_out.finish(&folder),
+        // The search has told the faults of the folder.
+        false => left_out.finish_without_faults(&folder),
+    } == Finding::Holds;
     let n = matching.len();
     if n as u64 == wait.count {
         return Ok(Finding::Holds);

@@ -165,7 +165,7 @@ impl Folder {
         // From the newest on, so that what is seen of a worker's mail has no gap.
         for (number, path) in files.into_iter().rev() {
             let opening = match self.entries.get(&number) {
-                Some(Entry { segment: Some(live), .. }) if !live.is_unknown() => {
+                Some(Entry { segment: Some(live), .. }) if !live.is_outdated() => {
                     Opening::Opened(live.clone())
                 }
                 Some(Entry { segment: None, .. }) => continue,

@@ -34,6 +34,8 @@ pub struct Segment {
     seed: Seed,
     counts: Counts,
     page: Page,
+    /// The live page when it was opened.
+    words: LiveWords,
 }
 
 /// Where a segment's counts come from.
@@ -106,7 +108,8 @@ impl Segment {
     fn headed(file: File, path: &Path) -> Result<(Segment, LiveWords), SegmentError> {
         let (identity, words) = read_head(&file, path)?;
         let (seed, counts, page) = (identity.seed(), Counts::Sealed(words), Page::Believed);
-        Ok((Segment { file, path: path.to_owned(), identity, seed, counts, page }, words))
+        let path = path.to_owned();
+        Ok((Segment { file, path, identity, seed, counts, page, words }, words))
     }
 
     /// Decides what to believe of the live page.
@@ -159,10 +162,11 @@ impl Segment {
         self.known()?.fault(&self.path)
     }
 
-    /// Whether its worker may have committed since it was opened, unseen: it must be opened again
-    /// to see more.
-    pub(super) fn is_unknown(&self) -> bool {
-        self.page == Page::Unknown
+    /// Whether its worker has committed since it was opened, unseen: it must be opened again to see
+    /// more. Costs a read where the boot has no name, else nothing.
+    pub(super) fn is_outdated(&self) -> bool {
+        let is_same = || disk::read_live(&self.file).is_ok_and(|words| words == self.words);
+        self.page == Page::Unknown && !is_same()
     }
 
     /// The identity page.
@@ -198,7 +202,8 @@ impl Segment {
 
     /// May its worker still commit into it?
     pub fn is_live(&self) -> bool {
-        self.is_unknown() || (matches!(self.counts, Counts::Live(_)) && self.state() == State::Open)
+        self.page == Page::Unknown
+            || (matches!(self.counts, Counts::Live(_)) && self.state() == State::Open)
     }
 
     /// Slots and messages that readers may read now; never falls. Costs a load.
@@ -237,7 +242,7 @@ impl Segment {
 
     /// Open, sealed or suspect.
     pub fn state(&self) -> State {
-        if self.is_unknown() {
+        if self.page == Page::Unknown {
             return State::Open;
         }
         self.words().state().unwrap_or(State::Open)
