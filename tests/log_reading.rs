@@ -74,7 +74,7 @@ fn segments_pruned_under_a_listing_are_passed_over_and_counted() {
         let listing = folder.listing(Span::default()).unwrap();
         let page = listing.forward(offset).unwrap();
         let found: Vec<_> = page.map(|slot| slot.unwrap().id).collect();
-        let rest = if offset < lost { &left[..] } else { &ids[offset as usize..] };
+        let rest = if offset < lost { left } else { &ids[offset as usize..] };
         // The offset counts what was there when the listing began, or what is left of it.
         assert!(found == rest || found == left[offset as usize..], "offset {offset}");
         let back = listing.backward(offset).unwrap();
@@ -267,9 +267,9 @@ fn many_segments_of_another_boot_are_read_with_few_descriptors() {
     assert!(ids.last().unwrap().segment > 100);
     let folder = Folder::open_in(dir.path(), BOOT_B).unwrap();
     let listing = folder.listing(Span::default()).unwrap();
-    let mut page = listing.forward(0).unwrap();
+    let page = listing.forward(0).unwrap();
     let mut most = 0;
-    while let Some(slot) = page.next() {
+    for slot in page {
         slot.unwrap();
         let links = std::fs::read_dir("/proc/self/fd").unwrap();
         let targets = links.filter_map(|link| std::fs::read_link(link.unwrap().path()).ok());

@@ -125,6 +125,24 @@ fn whoever_reads_a_segment_reads_it_to_the_end_while_the_ring_turns() {
     bench.close();
 }
 
+/// A line can't be written, but the segment must go: it makes the room.
+#[test]
+fn pruned_sums_are_right_after_a_full_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let events = dir.path().join("events.jsonl");
+    std::os::unix::fs::symlink("/dev/full", &events).unwrap();
+    let mut bench = open(dir.path(), ring(8 * SEGMENT_BYTES));
+    let mut written = Messages::new();
+    fill(&mut bench, &mut written, 100, 20_000);
+    let left = stored(dir.path(), BOOT_A).len();
+    assert!(left < 100, "the ring has turned");
+    std::fs::remove_file(&events).unwrap();
+    fill(&mut bench, &mut written, 200, 20_000);
+    bench.close();
+    let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
+    assert_eq!(folder.messages() + folder.pruned().unwrap().messages, 200);
+}
+
 #[test]
 fn segments_are_kept_by_number_and_by_age() {
     let dir = tempfile::tempdir().unwrap();

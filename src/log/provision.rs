@@ -14,6 +14,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
 use super::ahead::{Prepared, Rate};
 use super::disk;
+use super::events::Dropped;
 use super::flush::FlushJob;
 use super::format::{
     BootId, COUNTED_WORD, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD,
@@ -109,6 +110,8 @@ pub(crate) struct Provision {
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
     pub shelf: Shelf,
+    /// What was dropped and could not be noted yet, as on a full disk.
+    pub unnoted: Vec<Dropped>,
     pub kept: KeptMaps,
     /// Segments that are not sealed yet, and their lengths.
     pub open: HashMap<u32, u64>,
@@ -140,6 +143,7 @@ impl Provision {
             sync,
             flusher,
             shelf,
+            unnoted: Vec::new(),
             kept: KeptMaps::default(),
             open: HashMap::new(),
             age_at: None,

@@ -88,6 +88,8 @@ impl Provision {
         self.note_dropped(number);
         drop(self.kept.take(number));
         self.unlink_segment(number);
+        // Now a disk that was full has room for a line.
+        self.note_owed();
     }
 
     /// What was removed beside us goes first.
@@ -122,7 +124,22 @@ impl Provision {
         let is_there = || disk::segment_path(&self.folder, number).exists();
         let dropped = sealed.as_dropped(number);
         if let Err(e) = events::note_pruned_if(&self.folder, By::Sinkd, &dropped, is_there) {
-            tracing::warn!(segment = number, error = %e, "what is dropped cannot be noted");
+            tracing::warn!(segment = number, error = %e, "what is dropped cannot be noted yet");
+            match self.unnoted.last_mut() {
+                Some(run) if run.last.checked_add(1) == Some(number) => run.add(&dropped),
+                _ => self.unnoted.push(dropped),
+            }
+        }
+    }
+
+    /// Writes down what was dropped before and could not be noted. It costs nothing to say a thing
+    /// twice: each segment counts once.
+    fn note_owed(&mut self) {
+        while let Some(dropped) = self.unnoted.last() {
+            if events::note_pruned_if(&self.folder, By::Sinkd, dropped, || true).is_err() {
+                return;
+            }
+            self.unnoted.pop();
         }
     }
 
@@ -134,6 +151,7 @@ impl Provision {
         only_counted: u64,
         totals: &Totals,
     ) {
+        self.note_owed();
         let path = disk::segment_path(&self.folder, number);
         let disk_bytes = std::fs::metadata(path).map_or(0, |m| m.blocks() * 512);
         let sealed = Sealed {
