@@ -357,3 +357,28 @@ fn an_envelope_is_shown_only_if_the_record_checks() {
     overwrite(dir.path(), ids[1].segment, slot.record_offset, b"f");
     assert!(segment.envelope(&slot, &mut envelope).is_err());
 }
+
+#[test]
+fn counts_that_check_are_believed_where_the_state_alone_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let ids = sealed(dir.path(), 9);
+    overwrite(dir.path(), ids[0].segment, LIVE + 64, &[0; 8]);
+    let settings = Settings { boot: Some(BOOT_A), ..small() };
+    let (log, recovery) = Log::open(dir.path(), settings).unwrap();
+    log.close();
+    assert_eq!((recovery.messages, recovery.sealed_now, recovery.damaged.len()), (9, 1, 0));
+    let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
+    assert_eq!((listed(&folder), folder.faults().count()), (ids, 0));
+}
+
+#[test]
+fn a_spare_whose_slots_are_its_own_is_not_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    let ids = sealed(dir.path(), 9);
+    overwrite(dir.path(), ids[0].segment, LIVE, &[0; 136]);
+    let renamed = segment_path(dir.path(), 50);
+    std::fs::rename(segment_path(dir.path(), ids[0].segment), &renamed).unwrap();
+    let settings = Settings { boot: Some(BOOT_A), ..small() };
+    Log::open(dir.path(), settings).unwrap().0.close();
+    assert!(renamed.exists(), "somebody has renamed it: its mail is there");
+}

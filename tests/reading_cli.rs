@@ -236,3 +236,23 @@ fn tail_follows_a_ring_and_outlives_what_it_drops() {
     assert!(!errors.contains("damaged"), "{errors}");
     assert!(sink.stop().success());
 }
+
+/// Before the next start nothing but the slots themselves can say so; after it, they are counted.
+#[test]
+fn a_count_of_slots_that_is_damaged_to_0_hides_nothing_and_deletes_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), ARGS);
+    let mut client = sink.connect();
+    client.ehlo();
+    let id: MessageId = client.deliver("a@example.org", "b@example.org", b"x\r\n").parse().unwrap();
+    client.deliver("a@example.org", "b@example.org", b"y\r\n");
+    sink.kill();
+    assert_eq!(sinkctl(data.path(), &["verify"]).2, 0);
+    overwrite(&path_of(data.path(), id), 4096, &[0; 8]);
+    let (_, errors, code) = sinkctl(data.path(), &["verify"]);
+    assert!(code == 1 && errors.contains("2 valid slots behind"), "{errors}");
+    assert!(Sink::start(data.path(), ARGS).stop().success());
+    let (out, errors, code) = sinkctl(data.path(), &["count"]);
+    assert_eq!((String::from_utf8(out).unwrap().as_str(), code), ("2\n", 0), "{errors}");
+    assert_eq!(sinkctl(data.path(), &["verify"]).2, 0);
+}

@@ -1,15 +1,22 @@
 //! `sinkctl verify`: reads everything and checks every checksum.
 use std::io::{IsTerminal, Write};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use sinkd::log::reader::{Folder, ReadError};
+use sinkd::log::reader::{Folder, ReadError, Segment};
 
 use crate::left_out::{Answer, ask_again, say_passed_over};
+use crate::print::counted;
 use crate::{Finding, Out};
 
 /// Damage reported one by one; beyond it only counted, as a bad disk may have millions.
 const DAMAGE_SHOWN_MAX: usize = 1000;
+
+/// How often, and at which distance, is looked whether slots are published that are written: with
+/// durability `message` that is after a flush.
+const LOOKS: u32 = 6;
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
@@ -31,6 +38,36 @@ impl Report {
             self.damage.push(damage);
         }
     }
+
+    /// No checksum covers the count of slots of an open segment.
+    fn add_unpublished(&mut self, segment: &Segment) {
+        let slots = unpublished(segment);
+        if slots > 0 {
+            let slots = counted(slots.into(), "valid slot", "valid slots");
+            self.add(format!(
+                "{}, octet 4096: {slots} behind those that are published: the count is damaged, or \
+                 sinkd was killed; its next start keeps them",
+                segment.path().display()
+            ));
+        }
+    }
+}
+
+/// Slots that were written and stay unpublished for as long as no flush takes.
+fn unpublished(segment: &Segment) -> u32 {
+    let mut slots = 0;
+    for look in 0..LOOKS {
+        let published = segment.published();
+        slots = if segment.is_live() { segment.unpublished() } else { 0 };
+        if slots == 0 || segment.published() != published {
+            return 0;
+        }
+        if look + 1 < LOOKS {
+            // May return early.
+            std::thread::park_timeout(LOOK_EVERY);
+        }
+    }
+    slots
 }
 
 pub fn run(mut folder: Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
@@ -69,6 +106,7 @@ fn verify(folder: &Folder) -> Report {
                 report.segments += 1;
                 report.messages += summary.messages();
                 segment.verify().for_each(|damage| report.add(damage.to_string()));
+                report.add_unpublished(&segment);
             }
             Err(ReadError::Pruned { .. }) => report.pruned_meanwhile += 1,
             Err(error) => {

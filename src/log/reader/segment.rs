@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::fence;
 
-use super::scan::{Extent, Found, scan};
+use super::scan::{Extent, Found, is_valid_at, scan};
 use super::{Damage, SegmentError};
 use crate::log::disk;
 use crate::log::format::{
@@ -407,6 +407,15 @@ impl Segment {
     pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> Result<(), Damage> {
         let io = |source| Damage::Io { file: self.path.clone(), offset, source };
         self.file.read_exact_at(buf, offset).map_err(io)
+    }
+
+    /// Valid slots with valid records directly behind those that are published. A writer is about
+    /// to publish them; if nobody writes, the count is damaged, or the writer was killed. Costs
+    /// reading them, and one slot more.
+    pub fn unpublished(&self) -> u32 {
+        let published = self.published().slots;
+        let behind = (published..u32::MAX).take_while(|slot| is_valid_at(self, *slot));
+        behind.count() as u32
     }
 
     /// Reads everything that is published now and checks every checksum: the damage found, in slot
