@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{Sink, messages, sinkctl};
+use rustix::process::{Pid, Signal, kill_process};
 use sinkd::log::{self, Keep, MessageId, Retention};
 use tempfile::TempDir;
 
@@ -208,26 +209,34 @@ fn messages_in(data: &Path) -> u64 {
     sinkd::log::reader::Folder::open(data).unwrap().messages()
 }
 
+/// It stands still while the ring turns: what it held open it reads to its end, the rest is said.
 #[test]
 fn tail_follows_a_ring_and_outlives_what_it_drops() {
     let data = tempfile::tempdir().unwrap();
     let ring = ["--retain-segments", "8", "--segment-bytes", "1MiB", "--workers", "1"];
     let sink = Sink::start(data.path(), &ring);
+    let mut client = sink.connect();
+    client.ehlo();
+    client.deliver("a@example.org", "b@example.org", b"x\r\n");
     let mut command = Command::new(env!("CARGO_BIN_EXE_sinkctl"));
     command.arg("--data").arg(data.path()).args(["tail", "-f", "--json"]);
     let mut tail = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut client = sink.connect();
-    client.ehlo();
-    let mut seen = BufReader::new(tail.stdout.take().unwrap()).lines();
-    let mut last = client.deliver("a@example.org", "b@example.org", b"x\r\n");
-    for round in 0..3 {
-        while !seen.next().expect("it goes on").unwrap().contains(&format!("\"{last}\"")) {}
-        // The ring turns three times before the last of these.
-        let large = wire();
-        for _ in 0..30 + round {
-            client.deliver("a@example.org", "b@example.org", &large);
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    lines.next().unwrap().unwrap();
+    let pid = Pid::from_raw(tail.id() as i32).unwrap();
+    for _ in 0..3 {
+        kill_process(pid, Signal::STOP).unwrap();
+        let held = client.deliver("a@example.org", "b@example.org", b"x\r\n");
+        for _ in 0..60 {
+            client.deliver("a@example.org", "b@example.org", &wire());
         }
-        last = client.deliver("a@example.org", "b@example.org", b"x\r\n");
+        let last = client.deliver("a@example.org", "b@example.org", b"x\r\n");
+        kill_process(pid, Signal::CONT).unwrap();
+        let mut seen = Vec::new();
+        while !seen.iter().any(|line: &String| line.contains(&format!("\"{last}\""))) {
+            seen.push(lines.next().expect("it goes on").unwrap());
+        }
+        assert!(seen[0].contains(&format!("\"{held}\"")), "{held}: {}", seen[0]);
     }
     tail.kill().unwrap();
     tail.wait().unwrap();
