@@ -139,7 +139,7 @@ proptest! {
             let expected: Vec<_> = reversed[from..].iter().take(7).copied().collect();
             prop_assert_eq!(ids_backward(&listing, offset, 7), expected);
         }
-        prop_assert_eq!(folder.latest().unwrap().map(|slot| slot.id), all.last().copied());
+        prop_assert_eq!(folder.latest().unwrap().newest.map(|(_, slot)| slot.id), all.last().copied());
         let (since, until) = (999_900 + span.0, 999_900 + span.0 + span.1);
         let inside: Vec<MessageId> =
             order.iter().filter(|m| (since..until).contains(&m.1)).map(|m| m.2).collect();
@@ -157,7 +157,7 @@ fn an_empty_folder_lists_nothing() {
     Log::open(dir.path(), small()).unwrap().0.close();
     let folder = Folder::open(dir.path()).unwrap();
     assert!(folder.listing(Span::default()).unwrap().is_empty());
-    assert!(folder.latest().unwrap().is_none());
+    assert!(folder.latest().unwrap().newest.is_none());
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn notes_name_their_messages() {
     let note = Facts { kind: Kind::Note, ..Facts::default() };
     bench.until(|w| w.append(b"", &[&id.to_bytes()], &note)).unwrap();
     let folder = Folder::open(dir.path()).unwrap();
-    assert_eq!(folder.notes().unwrap().into_iter().collect::<Vec<_>>(), [id]);
+    assert_eq!(folder.notes().unwrap().of.into_iter().collect::<Vec<_>>(), [id]);
     assert_eq!(folder.messages(), 2);
     bench.close();
 }

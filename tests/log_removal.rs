@@ -41,7 +41,7 @@ fn what_arrives_while_all_is_removed_stays() {
     assert_eq!(listed(dir.path()).last(), Some(&last));
     log::remove(dir.path(), &Remove::All).unwrap();
     assert!(listed(dir.path()).is_empty());
-    assert!(Folder::open(dir.path()).unwrap().latest().unwrap().is_none());
+    assert!(Folder::open(dir.path()).unwrap().latest().unwrap().newest.is_none());
     bench.close();
     assert!(listed(dir.path()).is_empty(), "sealing brings nothing back");
     assert_eq!(Folder::open(dir.path()).unwrap().removed(), 2001);

@@ -131,6 +131,38 @@ fn logs_cut_anywhere_are_read_as_far_as_they_go() {
     assert_eq!((history.problems.len(), history.total(Counter::Messages)), (1, 4));
 }
 
+/// As sinkd left it until it took back what it could not write whole.
+#[test]
+fn a_line_that_was_cut_takes_no_other_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = |after_ms| Record { worker: 0, after_ms, metric: 0, value: 5, n: 1 };
+    let records: Vec<Record> = (0..5).map(|_| one(1000)).collect();
+    recorded(folder.path(), 1, &records);
+    let stats = folder.path().join("stats");
+    std::fs::remove_file(stats.join("00000001-20261121T05.hour.hlog")).unwrap();
+    let read = || {
+        let mut history = History::default();
+        history.read(folder.path(), 0..u64::MAX).unwrap();
+        let histograms = Metric::ALL.iter().filter_map(|metric| history.histogram(*metric));
+        let values: u64 = histograms.map(Histogram::len).sum();
+        (history, values)
+    };
+    let (_, before) = read();
+    let cut_second = |name: &str, begin: &str| {
+        let path = stats.join(name);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let second = text.match_indices(begin).nth(1).unwrap().0;
+        let third = text.match_indices(begin).nth(2).unwrap().0;
+        let cut = &text[..second + (third - second) / 2];
+        std::fs::write(&path, format!("{cut}{}", &text[third..])).unwrap();
+    };
+    cut_second("00000001-20261121T05.jsonl", "{\"second\"");
+    cut_second("00000001-20261121T05.hlog", "Tag=");
+    let (history, after) = read();
+    assert_eq!((history.problems.len(), history.total(Counter::Messages)), (2, 4));
+    assert_eq!(after, before - 1, "{:?}", history.problems);
+}
+
 #[test]
 fn a_folder_without_statistics_has_none() {
     let folder = tempfile::tempdir().unwrap();

@@ -2,11 +2,12 @@
 use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
-use crate::log::reader::{Segment, SegmentError};
+use crate::log::reader::{Opening, Segment};
 use crate::log::{Published, State, segment_files, segment_path};
 
 use super::appender::{Appender, NoAppender, Resting};
@@ -21,7 +22,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// A segment to go on with, and its sidecar.
 pub(super) struct Job {
-    pub segment: Segment,
+    pub segment: Arc<Segment>,
     pub appender: Appender,
     /// What it had published when it was claimed.
     published: Published,
@@ -159,20 +160,16 @@ impl Backlog {
 
     /// Opens a segment, and takes up what it says; `None`: it has gone, is indexed to its end, or
     /// can't be.
-    fn segment(&mut self, number: u32) -> Option<Segment> {
+    fn segment(&mut self, number: u32) -> Option<Arc<Segment>> {
         let progress = self.segments.get_mut(&number)?;
-        let segment = match Segment::open(&segment_path(&self.data, number)) {
-            Ok(segment) => segment,
-            // Pruned, or its file is becoming another's: nothing of it is left to index.
-            Err(SegmentError::Spare { .. }) => {
+        let segment = match Opening::of(&segment_path(&self.data, number)) {
+            Opening::Opened(segment) => segment,
+            // Nothing of it is left to index.
+            Opening::Gone => {
                 self.segments.remove(&number);
                 return None;
             }
-            Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-                self.segments.remove(&number);
-                return None;
-            }
-            Err(error) => {
+            Opening::Damaged(error) => {
                 if progress.retry_at.is_none() {
                     tracing::warn!(segment = number, %error, "not indexed");
                 }

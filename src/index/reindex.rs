@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use crate::log::reader::{Segment, SegmentError};
+use crate::log::reader::{Opening, SegmentError};
 use crate::log::{State, segment_files};
 
 use super::appender::Replacement;
@@ -105,13 +105,10 @@ fn one(
     indexer: &mut Indexer,
     progress: &Progress,
 ) -> io::Result<Built> {
-    let segment = match Segment::open(path) {
-        Ok(segment) => segment,
-        Err(SegmentError::Spare { .. }) => return Ok(Built::Gone),
-        Err(SegmentError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
-            return Ok(Built::Gone);
-        }
-        Err(error) => return Ok(Built::Unreadable(error)),
+    let segment = match Opening::of(path) {
+        Opening::Opened(segment) => segment,
+        Opening::Gone => return Ok(Built::Gone),
+        Opening::Damaged(error) => return Ok(Built::Unreadable(error)),
     };
     let mut replacement = Replacement::begin(data, segment.identity(), sequence_field)?;
     let mut counted = 0;

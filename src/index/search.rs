@@ -100,7 +100,8 @@ impl LeftOut {
 ///
 /// With a limit, segments that can only hold older messages than those found are not looked at.
 pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searching) -> Found {
-    let mut segments: Vec<&Summary> = folder.segments().filter(|s| s.messages() > 0).collect();
+    let mut segments: Vec<&Summary> =
+        folder.segments().filter(|s| s.messages() + s.lost() > 0).collect();
     segments.sort_by_key(|s| (s.identity.start_count, s.totals.last_received_at_ns));
     segments.reverse();
     let limit = wanted.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
@@ -135,7 +136,7 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
         found.unusable.extend(part.unusable);
     }
     found.unusable.sort_unstable();
-    folder.unreadable().for_each(|error| found.left_out.tell(error));
+    folder.faults().for_each(|error| found.left_out.tell(error));
     found.left_out.stopped = progress.stop.load(Ordering::Relaxed);
     found
 }
@@ -203,8 +204,8 @@ impl<'a> Part<'a> {
             }
             match shared.folder.segment(summary.identity.number) {
                 Ok(segment) => self.segment(&segment, summary),
-                // Pruned since.
-                Err(ReadError::NoSuchMessage { .. }) => {}
+                // The folder has counted it.
+                Err(ReadError::Pruned { .. }) => {}
                 Err(error) => self.left_out.tell(&error),
             }
             self.tell_progress();

@@ -13,6 +13,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::pruned_sums::PrunedSums;
 use super::{disk, owed};
 
 /// Who did it.
@@ -106,19 +107,17 @@ fn path_of(folder: &Path) -> PathBuf {
 }
 
 /// What was pruned from `folder` so far, by anybody. Costs one read of the file.
-pub(crate) fn pruned(folder: &Path) -> io::Result<Dropped> {
+pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
     // First what is not there yet: it may be taken over meanwhile, and then it counts once.
     let owed = owed::read(folder)?;
-    let noted: Vec<Dropped> = (all(folder)?.into_iter())
-        .filter_map(|event| match event {
-            Event::Pruned { dropped, .. } => Some(dropped),
-            _ => None,
-        })
-        .collect();
-    let mut sum = Dropped::default();
-    noted.iter().for_each(|one| sum.add(one));
-    owed.iter().filter(|one| !is_among(&noted, one.first)).for_each(|one| sum.add(one));
-    Ok(sum)
+    let mut sums = PrunedSums::default();
+    for event in all(folder)? {
+        if let Event::Pruned { dropped, .. } = event {
+            sums.add(&dropped);
+        }
+    }
+    owed.iter().for_each(|one| sums.add(one));
+    Ok(sums)
 }
 
 /// How far the system clock was from that of each start of sinkd at last, ns; starts whose clock
@@ -214,15 +213,19 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
     let mut text = Vec::new();
     old.seek(SeekFrom::Start(0))?;
     old.read_to_end(&mut text)?;
-    let (mut all, mut rest) = (Dropped::default(), Vec::new());
+    let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
+    let is_newest =
+        |told: &Dropped| newest.iter().any(|one| (one.first, one.last) == (told.first, told.last));
     for one in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(one) {
+            // Said before a kill: one of the newest lines says it again.
+            Ok(Event::Pruned { by: By::Sinkd, dropped: told, .. }) if is_newest(&told) => {}
             Ok(Event::Pruned { by: By::Sinkd, dropped, .. }) => all.add(&dropped),
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
         }
     }
     let by_sinkd = |dropped| line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped });
-    let mut folded = [by_sinkd(all)?, rest].concat();
+    let mut folded = [by_sinkd(all.total())?, rest].concat();
     // The newest stay lines of their own: a file may be there yet, and `Lines::has_pruned` asks.
     for dropped in newest {
         folded.extend(by_sinkd(*dropped)?);
@@ -290,6 +293,10 @@ pub(crate) fn now_ns() -> u64 {
 mod tests {
     use super::*;
 
+    fn pruned(folder: &Path) -> io::Result<Dropped> {
+        Ok(pruned_sums(folder)?.total())
+    }
+
     fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
         append(&mut locked(folder)?, by, dropped)
     }
@@ -320,10 +327,10 @@ mod tests {
     fn those_who_write_at_the_same_time_lose_nothing() {
         let dir = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
-            for by in [By::Sinkd, By::Sinkctl, By::Sinkctl] {
+            for (at, by) in [(0, By::Sinkd), (1500, By::Sinkctl), (3000, By::Sinkctl)] {
                 let folder = dir.path();
                 scope.spawn(move || {
-                    for n in 0..1500 {
+                    for n in at..at + 1500 {
                         note_pruned(folder, by, &dropped(n + 1, n + 1, 1)).unwrap();
                     }
                 });

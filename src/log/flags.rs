@@ -122,14 +122,20 @@ pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
 
 /// The flags of a segment; none if there is no file, or it is damaged or about another segment.
 pub(crate) fn load(folder: &Path, of: Of) -> Flags {
-    let path = path_of(folder, of.number);
-    let Ok(bytes) = fs::read(&path) else {
-        return Flags::default();
-    };
-    Flags::decode(&bytes, of).unwrap_or_else(|| {
-        tracing::warn!(file = %path.display(), "damaged, or of another segment: ignored");
+    read(folder, of).unwrap_or_else(|file| {
+        tracing::warn!(file = %file.display(), "damaged, or of another segment: ignored");
         Flags::default()
     })
+}
+
+/// The same, for those who say it otherwise if they can't be used: the error is their file.
+pub(crate) fn read(folder: &Path, of: Of) -> Result<Flags, PathBuf> {
+    let path = path_of(folder, of.number);
+    match fs::read(&path) {
+        Ok(bytes) => Flags::decode(&bytes, of).ok_or(path),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(Flags::default()),
+        Err(_) => Err(path),
+    }
 }
 
 /// Writes the flags of a segment. The caller holds the lock of `events.jsonl`.

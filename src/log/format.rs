@@ -30,6 +30,13 @@ const _: () = assert!(PAGE_BYTES.is_multiple_of(SLOT_BYTES), "a slot never strad
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct BootId(pub [u8; 16]);
 
+impl BootId {
+    /// Whether the system named its boot. Without a name, no two boots are taken for the same.
+    pub fn is_known(&self) -> bool {
+        *self != BootId::default()
+    }
+}
+
 /// Names a data folder for good; seeds every slot's checksum.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StoreId(pub [u8; 16]);
@@ -473,6 +480,8 @@ pub(crate) const STATE_WORD: usize = 8;
 pub(crate) const TOTALS_WORD: usize = STATE_WORD + 1;
 pub(crate) const SEAL_CHECK_WORD: usize = TOTALS_WORD + 6;
 pub(crate) const SYNCED_WORD: usize = SEAL_CHECK_WORD + 1;
+/// More messages than a segment can have counted: its age would be years at a million a second.
+pub(crate) const COUNTED_MAX: u64 = 1 << 48;
 /// Words of the live page that mean something; the rest is zeros.
 pub(crate) const LIVE_WORDS: usize = SYNCED_WORD + 1;
 /// The upper half of the `synced` word ("SYNC"); the lower half repeats the seal check.
@@ -534,6 +543,14 @@ impl LiveWords {
     /// Does it say that it was sealed, and do its counts and totals check?
     pub(crate) fn is_sealed(&self, seed: &Seed) -> bool {
         matches!(self.state(), Some(State::Sealed | State::Suspect { .. }))
+            && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))
+    }
+
+    /// Whether it was about to be sealed: the state alone is missing, and its counts and totals
+    /// check.
+    pub(crate) fn is_almost_sealed(&self, seed: &Seed) -> bool {
+        self.state() == Some(State::Open)
+            && self.0[SEAL_CHECK_WORD] != 0
             && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))
     }
 

@@ -33,6 +33,7 @@ mod own_build;
 mod provision;
 mod prune;
 mod prune_folder;
+mod pruned_sums;
 pub mod reader;
 mod recovery;
 mod recycle;

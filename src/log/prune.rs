@@ -127,6 +127,10 @@ impl Provision {
         self.note_dropped(number);
         drop(self.kept.take(number));
         self.unlink_segment(number);
+        // Now a disk that was full has room for a line.
+        if !self.owed.segments().is_empty() {
+            self.settle(None);
+        }
     }
 
     /// Looks at the folder if it has changed since the last time; gives the time of the next look.

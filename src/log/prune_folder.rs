@@ -88,12 +88,13 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     Ok(going)
 }
 
-/// Drops those of `some` that are still there; gives them.
+/// Drops those of `some` that are still there; gives them. What was said to go before, by somebody
+/// who was killed before it went, is not said again.
 fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let mut lines = Lines::lock(path)?;
     let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();
     let folder = Folder::open(path)?;
-    for dropped in some.iter().filter(|dropped| !lines.has_pruned(dropped.first)) {
+    for dropped in some {
         // Gone, or becoming another one: sinkd was here first, and has said so.
         if let Ok(segment) = folder.segment(dropped.first)
             && !segment.is_live()
@@ -102,7 +103,9 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
         }
     }
     let gone: Vec<Dropped> = held.iter().map(|(dropped, _)| *dropped).collect();
-    for run in runs(&gone) {
+    let mut unsaid = gone.clone();
+    unsaid.retain(|dropped| !lines.has_pruned(dropped.first));
+    for run in runs(&unsaid) {
         lines.note(By::Sinkctl, &run)?;
     }
     for (_, segment) in &held {

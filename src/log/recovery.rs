@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
-use super::format::{BootId, COUNTED_WORD, SLOT_BYTES, SYNCED_WORD, slot_at};
-use super::reader::{Extent, Found, Segment, SegmentError, scan};
-use super::recycle;
+use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
+use super::reader::{Extent, Found, Segment, SegmentError, is_valid_at, scan};
 use super::retention::{Sealed, Shelf};
 use super::sync::{SYNC_AFTER, SyncJob};
 
@@ -34,7 +33,8 @@ pub struct Recovery {
     pub(crate) shelf: Shelf,
 }
 
-/// The machine's boot id. Zeros where the system has none: then every boot is taken for the same.
+/// The machine's boot id. Zeros where the system has none (macOS, a chroot without /proc): then no
+/// two boots are taken for the same, and counts that were not flushed are not believed.
 pub(crate) fn current_boot() -> BootId {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
     let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
@@ -108,11 +108,8 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
                     .map_err(|e| OpenError::of(&path, e))?;
                 jobs.extend(job);
             }
-            Err(SegmentError::Spare { .. }) => {
-                if recycle::is_interrupted(&path) {
-                    std::fs::remove_file(&path).map_err(|e| OpenError::of(&path, e))?;
-                }
-            }
+            // A copy that somebody made: `recycle::reclaim` has left it alone.
+            Err(SegmentError::Spare { .. }) => {}
             Err(SegmentError::Io { source, .. }) if is_denied(&source) => {
                 return Err(OpenError::of(path, source));
             }
@@ -136,17 +133,17 @@ fn recover_segment(
     recovery: &mut Recovery,
 ) -> io::Result<Option<SyncJob>> {
     let words = disk::read_live(segment.file())?;
-    let is_left_open = segment.is_live();
+    // Its state may be missing, though its counts check.
+    let is_left_open = segment.is_live() || words.state() == Some(State::Open);
     let found = match segment.found() {
         Some(found) => Some(found.clone()),
-        None if is_left_open => {
-            Some(scan(segment, Extent::Published(segment.published().slots), &words))
-        }
+        None if is_left_open => Some(left_open(segment, &words)),
         None => None,
     };
     if found.as_ref().is_some_and(|found| found.words.published().slots == 0)
         && words.published().slots == 0
-        && words.0[COUNTED_WORD] == 0
+        && segment.only_counted() == 0
+        && segment.fault().is_none()
     {
         // Prepared, and never used: neither a slot nor a count.
         std::fs::remove_file(segment.path())?;
@@ -157,7 +154,8 @@ fn recover_segment(
         None => words.totals(),
     };
     let published = found.as_ref().map_or(words.published(), |found| found.words.published());
-    let only_counted = words.0[COUNTED_WORD];
+    let only_counted = segment.only_counted();
+    recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
     let sealed = Sealed {
         disk_bytes: segment.file().metadata()?.blocks() * 512,
         last_received_at_ns: totals.last_received_at_ns.max(segment.identity().created_at_ns),
@@ -177,9 +175,27 @@ fn recover_segment(
         return Ok(None);
     }
     // What another boot left is flushed at once, so that nobody has to scan it again.
-    let wait = if segment.identity().boot == boot { SYNC_AFTER } else { Duration::ZERO };
+    let is_same_boot = boot.is_known() && segment.identity().boot == boot;
+    let wait = if is_same_boot { SYNC_AFTER } else { Duration::ZERO };
     let (number, path) = (segment.number(), segment.path().to_owned());
     Ok(Some(SyncJob::Segment { number, path, due: Instant::now() + wait }))
+}
+
+/// What an open segment holds. No checksum covers its counts: a slot behind those that were
+/// published says that the number is wrong (or that its writer was killed in between), and then
+/// every slot is tried. So is every one before a segment is taken for empty, as it is deleted then.
+fn left_open(segment: &Segment, words: &LiveWords) -> Found {
+    let published = segment.published().slots;
+    if published == 0 || is_valid_at(segment, published) {
+        let found = scan(segment, Extent::Everything, words);
+        let slots = found.words.published().slots;
+        if slots > published {
+            let number = segment.number();
+            tracing::info!(segment = number, published, slots, "kept more than was published");
+        }
+        return found;
+    }
+    scan(segment, Extent::Published(published), words)
 }
 
 fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {

@@ -160,9 +160,3 @@ fn holds_mail(file: File, name: &Path) -> bool {
         found.words.published().slots > 0 || words.is_sealed(segment.seed())
     })
 }
-
-/// Is it the file of an interrupted [`renew`]: another segment's name, and nothing in it?
-pub(crate) fn is_interrupted(path: &Path) -> bool {
-    let words = File::open(path).and_then(|file| disk::read_live(&file));
-    words.is_ok_and(|words| words.0.iter().all(|word| *word == 0))
-}

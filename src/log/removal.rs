@@ -5,7 +5,7 @@ use std::path::Path;
 use super::events::Lines;
 use super::flags::{self, Flags, Of};
 use super::id::MessageId;
-use super::reader::{Folder, ReadError, Span};
+use super::reader::{Damage, Folder, ReadError, Segment, Span};
 
 /// Which messages to remove.
 #[derive(Debug, Clone)]
@@ -58,7 +58,13 @@ fn remove_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> 
                 // Named twice, it is removed once.
                 done.messages += u64::from(flags.remove(id.slot));
             }
-            Ok(_) | Err(ReadError::NoSuchMessage { .. } | ReadError::Removed { .. }) => {
+            // A damaged slot names nothing any more.
+            Ok(_)
+            | Err(
+                ReadError::NoSuchMessage { .. }
+                | ReadError::Removed { .. }
+                | ReadError::Damage(Damage::Slot { .. }),
+            ) => {
                 done.missing.push(*id);
             }
             Err(e) => return Err(e),
@@ -95,10 +101,33 @@ fn remove_until(folder: &Folder, until_ns: u64) -> Result<Removed, ReadError> {
     for (identity, slot, messages) in listing.ends() {
         let of = Of::from(identity);
         let mut flags = flags::load(folder.path(), of);
-        let before = flags.messages();
-        flags.raise(slot, messages);
+        if slot <= flags.watermark {
+            continue;
+        }
+        let gone = match folder.summary(of.number).is_some_and(|s| s.totals.lost_messages > 0) {
+            false => {
+                let before = flags.messages();
+                flags.raise(slot, messages);
+                flags.messages() - before
+            }
+            true => {
+                let segment = match folder.segment(of.number) {
+                    Err(ReadError::Pruned { .. }) => continue,
+                    other => other?,
+                };
+                let gone = present(&segment, &flags, slot);
+                flags.raise(slot, messages);
+                gone
+            }
+        };
         flags::store(folder.path(), of, &flags).map_err(|source| ReadError::Io { source })?;
-        done.messages += flags.messages() - before;
+        done.messages += gone;
     }
     Ok(done)
+}
+
+/// Messages below `slot` that are neither lost nor removed. Costs a pass over these slots.
+fn present(segment: &Segment, flags: &Flags, slot: u32) -> u64 {
+    let slots = segment.slots(flags.watermark..slot).flatten();
+    slots.filter(|s| s.is_message() && !flags.is_removed(s.id.slot)).count() as u64
 }

@@ -5,8 +5,7 @@
 //! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line a second and metric |
 //! | `00000003-20261121T06.jsonl` | a line of counters for each second |
 //! | `00000003-20261121T06.hour.hlog` | the whole hour, a line for each metric |
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -15,6 +14,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Interval, TENTHS};
+use super::lines::Lines;
 use super::metric::{Counter, Metric};
 
 pub(super) const HOUR_S: u64 = 3600;
@@ -71,8 +71,8 @@ fn stem(start: u32, hour: u64) -> String {
 #[derive(Debug)]
 struct Hour {
     hour: u64,
-    log: File,
-    lines: File,
+    log: Lines,
+    lines: Lines,
     total: Box<Interval>,
     /// `total` holds every second of these files: they were not there before.
     is_whole: bool,
@@ -129,9 +129,10 @@ impl Writer {
         let current = self.current.as_mut().expect("begun above");
         let mut text = Vec::new();
         encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
-        current.log.write_all(&text)?;
-        // Counters come last: a second without its line is not counted.
-        current.lines.write_all(&line)?;
+        let place = current.log.place();
+        current.log.append(&text)?;
+        // Counters come last: a second without its line is not counted, and has no values either.
+        current.lines.append(&line).inspect_err(|_| current.log.take_back(place))?;
         current.last = current.last.max(interval.second);
         current.first = current.first.min(interval.second);
         current.total.merge(interval);
@@ -163,12 +164,12 @@ impl Writer {
     fn begin_hour(&self, hour: u64) -> io::Result<Hour> {
         let open = |ending: &str| {
             let path = self.folder.join(format!("{}.{ending}", stem(self.start, hour)));
-            OpenOptions::new().append(true).create(true).open(path)
+            Lines::open(&path)
         };
         let mut log = open("hlog")?;
-        let is_whole = log.metadata()?.len() == 0;
+        let is_whole = log.is_empty();
         if is_whole {
-            log.write_all(header(hour * HOUR_S).as_bytes())?;
+            log.append(header(hour * HOUR_S).as_bytes())?;
         } else {
             // The clock was set back into an hour that was rolled up.
             drop(std::fs::remove_file(self.roll_up_path(hour)));
@@ -207,12 +208,16 @@ impl Writer {
             return;
         }
         let path = self.roll_up_path(hour.hour);
+        let new = path.with_extension("hlog.new");
         let mut text = header(hour.first).into_bytes();
         let (from, length) = (hour.first, hour.last + 1 - hour.first);
         let done =
             encode(&hour.total, Duration::from_secs(from), Duration::from_secs(length), &mut text)
-                .and_then(|()| std::fs::write(path, text));
+                .and_then(|()| std::fs::write(&new, text))
+                .and_then(|()| std::fs::rename(&new, path));
         if let Err(e) = done {
+            // Part of an hour must not be read as all of it.
+            drop(std::fs::remove_file(new));
             tracing::warn!(error = %e, "an hour of statistics is not rolled up");
         }
     }

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use hdrhistogram::Histogram;
 
 use super::files::{HOUR_S, Line};
-use super::history::{Second, files_in, interval_of};
+use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
+use super::lines::unglued;
 use super::metric::Metric;
 
 /// Octets of a file that one look reads at most, the newest: what is further behind is passed over.
@@ -56,7 +57,8 @@ impl Follower {
                 let Some(path) = files.get(ending) else { continue };
                 let mut place = self.places.get(path).copied().unwrap_or(0);
                 let text = read_on(path, &mut place)?;
-                for line in text.lines() {
+                let begin = if ending == "jsonl" { LINE_BEGIN } else { INTERVAL_BEGIN };
+                for (_, line) in unglued(&text, begin) {
                     let taken = match ending {
                         "jsonl" => news.take_counters(line, since),
                         _ => news.take_histogram(line, since),

@@ -12,7 +12,13 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 use super::files::{HOUR_S, Line, counters_of, folder_of, parse_name};
 use super::interval::TENTHS;
+use super::lines::unglued;
 use super::metric::{Counter, Metric};
+
+/// How a line of counters begins.
+pub(super) const LINE_BEGIN: &str = "{\"second\":";
+/// How a line of values begins.
+pub(super) const INTERVAL_BEGIN: &str = "Tag=";
 
 /// Counters of one second.
 #[derive(Debug, Clone, Default)]
@@ -133,7 +139,8 @@ impl History {
     fn read_hour(&mut self, files: &Files, span: &Range<u64>, histograms: bool) -> io::Result<()> {
         let mut extent: Option<Range<u64>> = None;
         if let Some(path) = files.get("jsonl") {
-            for (number, text) in whole_lines(path)?.lines().enumerate() {
+            let text = whole_lines(path)?;
+            for (number, text) in unglued(&text, LINE_BEGIN) {
                 let Ok(line) = serde_json::from_str::<Line>(text) else {
                     self.problems.push(problem(path, number, "not a line of counters"));
                     continue;
@@ -249,7 +256,8 @@ fn read_intervals(
     take: &mut dyn FnMut(Metric, u64, &Histogram<u64>) -> bool,
     problems: &mut Vec<String>,
 ) -> io::Result<()> {
-    for (number, line) in whole_lines(path)?.lines().enumerate() {
+    let text = whole_lines(path)?;
+    for (number, line) in unglued(&text, INTERVAL_BEGIN) {
         if is_of_another(line, metrics) {
             continue;
         }

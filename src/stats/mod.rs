@@ -20,6 +20,7 @@ mod follow;
 mod history;
 mod hub;
 mod interval;
+mod lines;
 mod live;
 mod metric;
 mod recorder;

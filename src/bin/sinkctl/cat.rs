@@ -6,16 +6,16 @@ use sinkd::smtp::data::unstuff;
 
 use crate::args::Id;
 use crate::print::stored_of;
-use crate::{Finding, Out, resolve};
+use crate::{Finding, Named, Out, resolve};
 
 /// `is_part_enough`: print what there is of a message that was not stored in full.
 pub fn run(
-    folder: &Folder,
+    folder: &mut Folder,
     id: Id,
     is_part_enough: bool,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    let (segment, slot) = resolve(folder, id)?;
+    let Named { segment, slot, finding } = resolve(folder, id)?;
     if let Some(stored) = stored_of(&slot)
         && !is_part_enough
     {
@@ -30,5 +30,5 @@ pub fn run(
     } else {
         out.write_all(&unstuff(payload))?;
     }
-    Ok(Finding::Holds)
+    Ok(finding)
 }

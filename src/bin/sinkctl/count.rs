@@ -6,7 +6,8 @@ use sinkd::log::reader::Folder;
 use sinkd::stats::Counter;
 
 use crate::args::During;
-use crate::{Finding, Out, report_unreadable};
+use crate::print::counted;
+use crate::{Finding, Out, report_left_out};
 
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -34,7 +35,13 @@ pub fn run(folder: &Folder, during: &During, json: bool, out: &mut Out) -> anyho
             eprintln!("sinkctl: {gone} more were accepted; removed, pruned, or only counted");
         }
     }
-    Ok(report_unreadable(folder))
+    let finding = report_left_out(folder);
+    if folder.lost() == 0 {
+        return Ok(finding);
+    }
+    let lost = counted(folder.lost(), "message was", "messages were");
+    eprintln!("sinkctl: {lost} lost in a crash, and not counted (see: sinkctl verify)");
+    Ok(Finding::DoesNotHold)
 }
 
 fn all(folder: &Folder) -> Counts {
@@ -49,7 +56,7 @@ fn all(folder: &Folder) -> Counts {
 }
 
 fn some(folder: &Folder, during: &During) -> anyhow::Result<Counts> {
-    let stored = folder.listing(during.span(folder.path())?)?.len();
+    let stored = folder.listing(during.span(folder.path())?)?.present();
     let spans = during.spans(&[folder.path().to_owned()])?;
     let accepted = crate::stats::counters(folder.path(), &spans[0])?.total(Counter::Messages);
     let gone = accepted.saturating_sub(stored);

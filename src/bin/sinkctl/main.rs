@@ -20,6 +20,7 @@ mod cat;
 mod compare;
 mod count;
 mod during;
+mod left_out;
 mod ls;
 mod print;
 mod progress;
@@ -51,6 +52,7 @@ use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, Segment};
 
 use args::{Cli, Command, Id};
+use left_out::{Answer, Asked, LeftOut, NoAnswer, ask_again, is_finding};
 
 /// What a command found; errors are another matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +99,7 @@ fn main() -> ExitCode {
         Err(error) => {
             drop(out);
             eprintln!("sinkctl: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(if is_finding(&error) { 1 } else { 2 })
         }
     }
 }
@@ -120,11 +122,11 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     if let Command::Calibrate(calibrate) = &cli.command {
         return calibrate::run(data, calibrate, out);
     }
-    let folder = open(data)?;
+    let mut folder = open(data)?;
     match &cli.command {
-        Command::Ls(ls) => ls::run(&folder, ls, out),
-        Command::Cat { id, stored } => cat::run(&folder, *id, *stored, out),
-        Command::Show(show) => show::run(&folder, show, out),
+        Command::Ls(ls) => ls::run(folder, ls, out),
+        Command::Cat { id, stored } => cat::run(&mut folder, *id, *stored, out),
+        Command::Show(show) => show::run(&mut folder, show, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
         Command::Count { during, json } => count::run(&folder, during, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
@@ -138,13 +140,13 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Blast(_)
         | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
-        Command::Rm(rm) => rm::run(&folder, rm, out),
+        Command::Rm(rm) => rm::run(&mut folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
-        Command::Search(search) => search::run(&folder, search, out),
+        Command::Search(search) => search::run(folder, search, out),
         Command::Wait(wait) => wait::run(folder, wait, out),
         Command::Replay(replay) => replay::run(folder, replay, out),
         Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
-        Command::Verify { json } => verify::run(&folder, *json, out),
+        Command::Verify { json } => verify::run(folder, *json, out),
     }
 }
 
@@ -154,15 +156,41 @@ fn open(data: &Path) -> anyhow::Result<Folder> {
     })
 }
 
+/// A message that was named.
+struct Named {
+    segment: Arc<Segment>,
+    slot: Slot,
+    /// Whether it is what was asked for: the newest that can be read may not be the newest.
+    finding: Finding,
+}
+
 /// The message meant; an error if there is none.
-fn resolve(folder: &Folder, id: Id) -> anyhow::Result<(Arc<Segment>, Slot)> {
-    let id = match id {
-        Id::Exactly(id) => id,
-        Id::Latest => folder.latest()?.context("there is no message here yet")?.id,
-    };
+fn resolve(folder: &mut Folder, id: Id) -> anyhow::Result<Named> {
+    let Id::Exactly(id) = id else { return latest(folder) };
     let (segment, slot) = folder.find(id)?;
     anyhow::ensure!(slot.is_message(), "{id} is no message, but a note about one");
-    Ok((segment, slot))
+    Ok(Named { segment, slot, finding: Finding::Holds })
+}
+
+/// The newest message of which the whole record can be read; says which newer ones can't.
+fn latest(folder: &mut Folder) -> anyhow::Result<Named> {
+    let mut latest = None;
+    let asked = ask_again(folder, |folder| {
+        let found = folder.latest()?;
+        let is_answer = found.newest.is_some() || !found.damage.is_empty();
+        latest = Some(found);
+        Ok(if is_answer { Answer::Given } else { Answer::Empty })
+    })?;
+    let Some(latest) = latest.filter(|_| asked == Asked::Answered) else {
+        return Err(NoAnswer::Outpaced.into());
+    };
+    let mut left_out = LeftOut::default();
+    latest.damage.iter().for_each(|damage| left_out.tell_error(damage));
+    let Some((segment, slot)) = latest.newest else {
+        anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);
+        anyhow::bail!("there is no message here yet");
+    };
+    Ok(Named { segment, slot, finding: left_out.finish(folder) })
 }
 
 /// Whoever read us has had enough (`| head`): that is no failure.
@@ -180,12 +208,7 @@ fn flush(out: &mut Out) -> anyhow::Result<()> {
     }
 }
 
-/// Says on stderr which segments can't be read.
-fn report_unreadable(folder: &Folder) -> Finding {
-    let mut finding = Finding::Holds;
-    for fault in folder.unreadable() {
-        eprintln!("sinkctl: {fault}");
-        finding = Finding::DoesNotHold;
-    }
-    finding
+/// Says on stderr what is wrong with the folder, and what was pruned while it was read.
+fn report_left_out(folder: &Folder) -> Finding {
+    LeftOut::default().finish(folder)
 }

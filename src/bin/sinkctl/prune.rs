@@ -7,7 +7,7 @@ use sinkd::log::reader::Folder;
 use sinkd::log::{self, Dropped, Keep, Retention};
 
 use crate::args::Prune;
-use crate::{Finding, Out};
+use crate::{Finding, Out, report_left_out};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -43,7 +43,8 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
     } else {
         print(&report, out)?;
     }
-    Ok(Finding::Holds)
+    // What can't be read is never dropped.
+    Ok(report_left_out(folder))
 }
 
 fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {

@@ -21,11 +21,12 @@ use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::args::{Connections, Replay, Speed};
+use crate::left_out::say_passed_over;
 use crate::progress::{Bar, Interruptible, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
-use crate::{Finding, Out, report_unreadable};
+use crate::{Finding, Out, report_left_out};
 use shown::Intent;
 
 /// Connections where nothing else is said and the original ones are not wanted.
@@ -34,7 +35,7 @@ const CONNECTIONS_DEFAULT: usize = 10;
 pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Finding> {
     // Sources live as long as their threads: this one as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
-    let mut finding = report_unreadable(folder);
+    let mut finding = report_left_out(folder);
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
@@ -83,6 +84,9 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
     let is_all = tell(replay, &Sent { report, records, is_stopped }, &tally, out)?;
+    let passed_over = folder.passed_over();
+    say_passed_over(&passed_over);
+    let is_all = is_all && passed_over.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
 

@@ -7,7 +7,8 @@ use sinkd::log::reader::Folder;
 use sinkd::log::{self, MessageId, Remove};
 
 use crate::args::{Id, Rm};
-use crate::{Finding, Out};
+use crate::left_out::NoAnswer;
+use crate::{Finding, Out, latest, report_left_out};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -17,7 +18,7 @@ struct Report {
     missing: Vec<String>,
 }
 
-pub fn run(folder: &Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {
     let what = match rm.until {
         Some(moment) => Remove::Until(moment.0),
         None if rm.all => Remove::All,
@@ -27,9 +28,13 @@ pub fn run(folder: &Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {
         .with_context(|| format!("{}: cannot remove", folder.path().display()))?;
     let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     for id in &missing {
-        eprintln!("sinkctl: no message {id}: it was removed, pruned, or never there");
+        eprintln!("sinkctl: no message {id}: it was removed, pruned, lost, or never there");
     }
-    let finding = if missing.is_empty() { Finding::Holds } else { Finding::DoesNotHold };
+    folder.refresh()?;
+    let finding = match report_left_out(folder) {
+        Finding::Holds if missing.is_empty() => Finding::Holds,
+        _ => Finding::DoesNotHold,
+    };
     if rm.json {
         let report = Report { messages: removed.messages, missing };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -39,10 +44,14 @@ pub fn run(folder: &Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-fn ids(folder: &Folder, ids: &[Id]) -> anyhow::Result<Vec<MessageId>> {
-    let exact = |id: &Id| match id {
+fn ids(folder: &mut Folder, ids: &[Id]) -> anyhow::Result<Vec<MessageId>> {
+    let mut exact = |id: &Id| match id {
         Id::Exactly(id) => Ok(*id),
-        Id::Latest => Ok(folder.latest()?.context("there is no message here yet")?.id),
+        Id::Latest => {
+            let latest = latest(folder)?;
+            anyhow::ensure!(latest.finding == Finding::Holds, NoAnswer::LatestDamaged);
+            Ok(latest.slot.id)
+        }
     };
-    ids.iter().map(exact).collect()
+    ids.iter().map(&mut exact).collect()
 }

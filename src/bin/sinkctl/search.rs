@@ -7,11 +7,12 @@ use anyhow::Context;
 use serde::Serialize;
 use sinkd::index::query::Query;
 use sinkd::index::reading::Reading;
-use sinkd::index::{self, LeftOut, Searching, Wanted};
-use sinkd::log::reader::Folder;
+use sinkd::index::{self, Found, LeftOut, Searching, Wanted};
+use sinkd::log::reader::{Folder, ReadError};
 use sinkd::log::{MessageId, Runs, Slot};
 
 use crate::args::Search;
+use crate::left_out::{self, Answer, ask_again};
 use crate::print::{self, harmless};
 use crate::progress::{Bar, Interruptible, watched};
 use crate::{Finding, Out};
@@ -35,8 +36,8 @@ struct Object {
     sequence: Option<u64>,
 }
 
-pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
-    let query = parse(folder, &search.query.join(" "))?;
+pub fn run(mut folder: Folder, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
+    let query = parse(&folder, &search.query.join(" "))?;
     let is_list = !search.json && !search.ids;
     let limit = match search.limit {
         _ if search.count => Some(0),
@@ -49,14 +50,26 @@ pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Fi
         indexed_only: search.indexed_only,
         threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
     };
-    let progress = Searching::default();
-    let interruptible = Interruptible::new(&progress.stop)?;
-    let bar = Bar::new(folder.messages(), "messages");
-    let found = watched(
-        || bar.at(progress.messages.load(Ordering::Relaxed)),
-        || index::search(folder, &query, wanted, &progress),
-    );
-    drop((bar, interruptible));
+    let stop = Searching::default().stop;
+    let interruptible = Interruptible::new(&stop)?;
+    let (mut found, mut damage) = (Found::default(), left_out::LeftOut::default());
+    let asked = ask_again(&mut folder, |folder| {
+        let progress = Searching { stop: stop.clone(), ..Searching::default() };
+        let bar = Bar::new(folder.messages(), "messages");
+        found = watched(
+            || bar.at(progress.messages.load(Ordering::Relaxed)),
+            || index::search(folder, &query, wanted, &progress),
+        );
+        drop(bar);
+        let is_any_read = progress.messages.load(Ordering::Relaxed) > 0;
+        let is_shown = search.count || search.ids || found.hits.is_empty();
+        let is_given = match is_shown {
+            true => is_any_read,
+            false => print_hits(folder, search.json, &found, &mut damage, out)? > 0,
+        };
+        Ok(if is_given || found.left_out.stopped { Answer::Given } else { Answer::Empty })
+    })?;
+    drop(interruptible);
     if search.count {
         writeln!(out, "{}", found.matches)?;
     } else if search.ids {
@@ -64,12 +77,6 @@ pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Fi
             writeln!(out, "{}", hit.id)?;
         }
     } else {
-        let mut printer = Printer::new(folder, search.json)?;
-        for hit in &found.hits {
-            if let Err(error) = printer.print(hit.id, out)? {
-                eprintln!("sinkctl: {error:#}");
-            }
-        }
         let is_cut = search.limit.is_none() && limit == Some(found.hits.len() as u64);
         if is_cut && std::io::stdout().is_terminal() {
             writeln!(
@@ -80,7 +87,33 @@ pub fn run(folder: &Folder, search: &Search, out: &mut Out) -> anyhow::Result<Fi
     }
     say_unusable(&found.unusable);
     let is_complete = say_left_out(&found.left_out);
-    Ok(if found.matches > 0 && is_complete { Finding::Holds } else { Finding::DoesNotHold })
+    let is_sound = damage.finish_without_faults(&folder) == Finding::Holds;
+    let holds = found.matches > 0 && is_complete && is_sound;
+    Ok(asked.finding(if holds { Finding::Holds } else { Finding::DoesNotHold }))
+}
+
+/// Prints what was found; gives how many could be. Those that were pruned since are left out.
+fn print_hits(
+    folder: &Folder,
+    json: bool,
+    found: &Found,
+    damage: &mut left_out::LeftOut,
+    out: &mut Out,
+) -> anyhow::Result<u64> {
+    let mut printer = Printer::new(folder, json)?;
+    let mut printed = 0;
+    for hit in &found.hits {
+        match printer.print(hit.id, out)? {
+            Ok(()) => printed += 1,
+            // It was there a moment ago: the folder has counted its segment.
+            Err(ReadError::NoSuchMessage { .. }) => {}
+            Err(error) => {
+                damage.tell_error(&error);
+                printed += 1;
+            }
+        }
+    }
+    Ok(printed)
 }
 
 /// Errors: it is no query; the place is shown.
@@ -144,15 +177,11 @@ pub struct Printer<'a> {
 impl<'a> Printer<'a> {
     pub fn new(folder: &'a Folder, json: bool) -> anyhow::Result<Printer<'a>> {
         let reading = Reading::new(&index::sequence_field(folder.path())?);
-        Ok(Printer { folder, noted: folder.notes()?, json, reading, envelope: Vec::new() })
+        Ok(Printer { folder, noted: folder.notes()?.of, json, reading, envelope: Vec::new() })
     }
 
     /// The inner error: this message can't be read any more; others can.
-    pub fn print(
-        &mut self,
-        id: MessageId,
-        out: &mut Out,
-    ) -> anyhow::Result<Result<(), anyhow::Error>> {
+    pub fn print(&mut self, id: MessageId, out: &mut Out) -> anyhow::Result<Result<(), ReadError>> {
         let object = match self.object(id) {
             Ok(object) => object,
             Err(error) => return Ok(Err(error)),
@@ -166,7 +195,7 @@ impl<'a> Printer<'a> {
         Ok(Ok(()))
     }
 
-    fn object(&mut self, id: MessageId) -> anyhow::Result<Object> {
+    fn object(&mut self, id: MessageId) -> Result<Object, ReadError> {
         let (segment, slot): (_, Slot) = self.folder.find(id)?;
         let envelope = segment.envelope(&slot, &mut self.envelope)?;
         let entry = print::Entry::new(&slot, envelope, self.noted.contains(&id));

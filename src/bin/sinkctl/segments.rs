@@ -3,11 +3,12 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+use sinkd::log::State;
 use sinkd::log::reader::{Folder, Summary};
-use sinkd::log::{Slot, State};
 
+use crate::left_out::LeftOut;
 use crate::print::rfc3339;
-use crate::{Finding, Out, report_unreadable};
+use crate::{Finding, Out};
 
 /// Octets of a slot (docs/segment-format.md).
 const SLOT_BYTES: u64 = 64;
@@ -38,12 +39,12 @@ struct Row {
 }
 
 impl Row {
-    fn of(folder: &Folder, summary: &Summary) -> Row {
+    fn of(folder: &Folder, summary: &Summary, left_out: &mut LeftOut) -> Row {
         let (identity, totals) = (&summary.identity, &summary.totals);
         let is_open = summary.state == State::Open;
         let slots = summary.published.slots;
         let records = match is_open {
-            true => record_bytes(folder, identity.number),
+            true => record_bytes(folder, identity.number, left_out),
             // The header pages are neither record nor slot.
             false => totals.records_end.saturating_sub(totals.hole_bytes + 8192),
         };
@@ -88,19 +89,32 @@ impl Row {
 }
 
 /// Octets of the records of an open segment: its totals are written when it is sealed.
-fn record_bytes(folder: &Folder, number: u32) -> u64 {
-    let Ok(segment) = folder.segment(number) else { return 0 };
-    let bytes = |slot: Slot| u64::from(slot.envelope_bytes) + u64::from(slot.payload_bytes);
-    segment.slots(0..u32::MAX).flatten().map(bytes).sum()
+fn record_bytes(folder: &Folder, number: u32, left_out: &mut LeftOut) -> u64 {
+    let segment = match folder.segment(number) {
+        Ok(segment) => segment,
+        Err(error) => {
+            left_out.tell_error(&error);
+            return 0;
+        }
+    };
+    let mut bytes = 0;
+    for slot in segment.slots(0..u32::MAX) {
+        match slot {
+            Ok(slot) => bytes += u64::from(slot.envelope_bytes) + u64::from(slot.payload_bytes),
+            Err(damage) => left_out.tell(damage),
+        }
+    }
+    bytes
 }
 
 pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
-    let rows = folder.segments().map(|summary| Row::of(folder, summary));
+    let mut left_out = LeftOut::default();
+    let rows = folder.segments().map(|summary| Row::of(folder, summary, &mut left_out));
     if json {
         for row in rows {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;
         }
-        return Ok(report_unreadable(folder));
+        return Ok(left_out.finish(folder));
     }
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
@@ -125,5 +139,5 @@ pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding
         let (segments, messages, bytes) = (pruned.segments, pruned.messages, pruned.message_bytes);
         writeln!(out, "pruned: {segments} segments, {messages} messages, {bytes} octets")?;
     }
-    Ok(report_unreadable(folder))
+    Ok(left_out.finish(folder))
 }

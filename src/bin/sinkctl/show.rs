@@ -13,18 +13,18 @@ use sinkd::smtp::data::unstuff;
 
 use crate::args::Show;
 use crate::print::{harmless, stored_of};
-use crate::{Finding, Out, resolve};
+use crate::{Finding, Named, Out, resolve};
 
-pub fn run(folder: &Folder, show: &Show, out: &mut Out) -> anyhow::Result<Finding> {
-    let (segment, slot) = resolve(folder, show.id)?;
+pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Finding> {
+    let Named { segment, slot, finding } = resolve(folder, show.id)?;
     let mut record = Vec::new();
     let (envelope, payload) = segment.record(&slot, &mut record)?;
     let message = if slot.facts.dots == 0 { payload.into() } else { unstuff(payload) };
     if !is_one_thing(show) {
-        let noted = folder.notes()?.contains(&slot.id);
+        let noted = folder.notes()?.of.contains(&slot.id);
         let shown = whole::Shown::new(&slot, envelope, &message, noted)?;
         shown.print(&message, show.json, out)?;
-        return Ok(Finding::Holds);
+        return Ok(finding);
     }
     if let Some(stored) = stored_of(&slot)
         && !is_in_what_is_stored(show, &slot)
@@ -33,7 +33,10 @@ pub fn run(folder: &Folder, show: &Show, out: &mut Out) -> anyhow::Result<Findin
         eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
         return Ok(Finding::DoesNotHold);
     }
-    one_thing(show, &slot, &message, out)
+    match one_thing(show, &slot, &message, out)? {
+        Finding::Holds => Ok(finding),
+        Finding::DoesNotHold => Ok(Finding::DoesNotHold),
+    }
 }
 
 /// Is it neither all for a person, nor all as JSON?

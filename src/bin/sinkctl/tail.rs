@@ -1,10 +1,12 @@
 //! `sinkctl tail`: the last messages, and new ones as they arrive.
+use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
 
-use sinkd::log::reader::{Folder, Positions, Span};
+use sinkd::log::reader::{Folder, News, PassedOver, Span};
 
 use crate::args::Tail;
+use crate::left_out::{Answer, LeftOut, ask_again, say_passed_over};
 use crate::ls::Lister;
 use crate::{Finding, Out};
 
@@ -13,60 +15,85 @@ use crate::{Finding, Out};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut left_out = LeftOut::default();
     let mut seen = folder.positions();
-    print_last(&folder, tail, out)?;
+    let asked = ask_again(&mut folder, |folder| {
+        seen = folder.positions();
+        print_last(folder, tail, &mut left_out, out)
+    })?;
     out.flush()?;
+    if !tail.follow {
+        return Ok(asked.finding(left_out.finish(&folder)));
+    }
+    let mut said = Said::default();
     // Nothing is ever sent: the wait is for the time alone.
     let (_never, pause) = crossbeam_channel::bounded::<()>(0);
-    if !tail.follow {
-        return Ok(Finding::Holds);
-    }
     loop {
+        said.say_new(&folder);
         let _ = pause.recv_timeout(LOOK_EVERY);
-        folder.refresh()?;
-        seen = print_new(&folder, &seen, tail, out)?;
+        let news = folder.follow(&mut seen)?;
+        print_new(&folder, &news, tail, out)?;
     }
 }
 
-fn print_last(folder: &Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<()> {
-    let listing = folder.listing(Span::default())?;
-    let mut lister = Lister::new(folder, tail.json)?;
-    let skipped = listing.len().saturating_sub(tail.lines);
-    for slot in listing.forward(skipped)?.flatten() {
-        if let Err(damage) = lister.print(&slot, out)? {
-            eprintln!("sinkctl: {damage}");
+/// What a follower has said already: it looks for as long as it runs, and says each thing once.
+#[derive(Default)]
+struct Said {
+    faults: HashSet<String>,
+    passed_over: PassedOver,
+}
+
+impl Said {
+    fn say_new(&mut self, folder: &Folder) {
+        for fault in folder.faults().map(ToString::to_string) {
+            if !self.faults.contains(&fault) {
+                eprintln!("sinkctl: {fault}");
+                self.faults.insert(fault);
+            }
+        }
+        // Beside a ring that turns fast this would be said at each look: it is when it has doubled.
+        let now = folder.passed_over();
+        if now.segments > 2 * self.passed_over.segments {
+            say_passed_over(&now);
+            self.passed_over = now;
         }
     }
-    Ok(())
 }
 
-/// What has come since `seen`, in the order of arrival; how far that goes.
-fn print_new(
+fn print_last(
     folder: &Folder,
-    seen: &Positions,
     tail: &Tail,
+    left_out: &mut LeftOut,
     out: &mut Out,
-) -> anyhow::Result<Positions> {
-    let new = folder.since(seen);
-    if new.is_empty() {
-        return Ok(seen.clone());
-    }
-    let mut slots = Vec::new();
-    for (number, range) in new {
-        let segment = folder.segment(number)?;
-        slots.extend(segment.slots(range).flatten().filter(|slot| slot.is_message()));
-    }
-    slots.retain(|slot| !folder.is_removed(slot.id));
-    if slots.is_empty() {
-        return Ok(folder.positions());
-    }
-    slots.sort_by_key(|slot| (slot.facts.received_at_ns, slot.id));
-    let mut lister = Lister::new(folder, tail.json)?;
-    for slot in &slots {
-        if let Err(damage) = lister.print(slot, out)? {
-            eprintln!("sinkctl: {damage}");
+) -> anyhow::Result<Answer> {
+    let listing = folder.listing(Span::default())?;
+    let lines = usize::try_from(tail.lines).unwrap_or(usize::MAX);
+    // From the newest on: the oldest may be pruned meanwhile.
+    let last: Vec<_> = listing.backward(0)?.take(lines).collect();
+    let mut lister = Lister::new(folder, tail.json, left_out)?;
+    let mut is_any = lines == 0;
+    for slot in last.into_iter().rev() {
+        match slot {
+            Ok(slot) => is_any |= lister.print(&slot, out)?,
+            Err(error) => {
+                lister.left_out.tell_error(&error);
+                is_any = true;
+            }
         }
+    }
+    Ok(if is_any { Answer::Given } else { Answer::Empty })
+}
+
+fn print_new(folder: &Folder, news: &News, tail: &Tail, out: &mut Out) -> anyhow::Result<()> {
+    let mut left_out = LeftOut::default();
+    news.damage.iter().for_each(|damage| left_out.tell_error(damage));
+    if news.slots.is_empty() {
+        return Ok(());
+    }
+    let mut lister = Lister::new(folder, tail.json, &mut left_out)?;
+    for slot in &news.slots {
+        lister.print(slot, out)?;
     }
     out.flush()?;
-    Ok(folder.positions())
+    Ok(())
 }

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use sinkd::index::query::Query;
 use sinkd::index::{self, LeftOut, Probe, Searching, Wanted};
 use sinkd::log::MessageId;
-use sinkd::log::reader::{Folder, Positions, Span};
+use sinkd::log::reader::{Folder, News, ReadError, Span};
 
 use crate::args::Wait;
+use crate::left_out;
 use crate::search::{Printer, parse, say_left_out};
 use crate::{Finding, Out};
 
@@ -32,21 +33,28 @@ pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Fin
     while (matching.len() as u64) < wait.count {
         let Some(left) = wait.timeout.checked_sub(started.elapsed()) else { break };
         let _ = pause.recv_timeout(LOOK_EVERY.min(left));
-        folder.refresh()?;
-        seen = look(&folder, &seen, &mut probe, span, &mut matching)?;
+        let news = folder.follow(&mut seen)?;
+        look(&folder, &news, &mut probe, span, &mut matching);
     }
     matching.truncate(usize::try_from(wait.count).unwrap_or(usize::MAX));
     let mut printer = Printer::new(&folder, wait.json)?;
     for id in &matching {
+        // It has matched, whatever became of it: the exit code says so.
         if let Err(error) = printer.print(*id, out)? {
-            eprintln!("sinkctl: {error:#}");
+            eprintln!("sinkctl: a message that matched is not shown: {error:#}");
         }
     }
+    let left_out = left_out::LeftOut::default();
+    let is_sound = match wait.new {
+        true => left_out.finish(&folder),
+        // The search has told the faults of the folder.
+        false => left_out.finish_without_faults(&folder),
+    } == Finding::Holds;
     let n = matching.len();
     if n as u64 == wait.count {
         return Ok(Finding::Holds);
     }
-    let end = if is_complete { "" } else { ", of those that could be searched" };
+    let end = if is_complete && is_sound { "" } else { ", of those that could be searched" };
     eprintln!("sinkctl: {n} of {} messages match after {:?}{end}", wait.count, wait.timeout);
     Ok(Finding::DoesNotHold)
 }
@@ -68,31 +76,25 @@ fn already_there(
     (found.hits.iter().rev().map(|hit| hit.id).collect(), found.left_out)
 }
 
-/// Puts the query to what has come since `seen`; how far that goes.
+/// Puts the query to what has come.
 fn look(
     folder: &Folder,
-    seen: &Positions,
+    news: &News,
     probe: &mut Probe<'_>,
     span: Span,
     matching: &mut Vec<MessageId>,
-) -> anyhow::Result<Positions> {
+) {
     let during: Range<u64> = span.since_ns.unwrap_or(0)..span.until_ns.unwrap_or(u64::MAX);
-    let mut new = Vec::new();
-    for (number, range) in folder.since(seen) {
-        let Ok(segment) = folder.segment(number) else { continue };
-        for slot in segment.slots(range).flatten().filter(|slot| slot.is_message()) {
-            let ns = slot.facts.received_at_ns;
-            if !during.contains(&ns) || folder.is_removed(slot.id) {
-                continue;
-            }
-            match probe.ask(&segment, &slot) {
-                Ok(answer) if answer.is_match => new.push((ns, slot.id)),
-                Ok(_) => {}
-                Err(damage) => eprintln!("sinkctl: {damage}"),
-            }
+    let mut left_out = left_out::LeftOut::default();
+    news.damage.iter().for_each(|damage| left_out.tell_error(damage));
+    for slot in news.slots.iter().filter(|slot| during.contains(&slot.facts.received_at_ns)) {
+        let answer = folder
+            .segment(slot.id.segment)
+            .and_then(|segment| probe.ask(&segment, slot).map_err(ReadError::from));
+        match answer {
+            Ok(answer) if answer.is_match => matching.push(slot.id),
+            Ok(_) => {}
+            Err(error) => left_out.tell_error(&error),
         }
     }
-    new.sort_unstable();
-    matching.extend(new.into_iter().map(|(_, id)| id));
-    Ok(folder.positions())
 }

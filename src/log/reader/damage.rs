@@ -52,6 +52,23 @@ pub enum SegmentError {
         /// The number inside.
         number: u32,
     },
+    /// The counts on the live page are damaged. The segment can be read: its slots were tried.
+    #[error(
+        "{file}, octet 4096: the segment's counts are damaged; every slot was checked instead{}",
+        if *.is_counted_known { "" } else { ", and messages that were only counted are left out" }
+    )]
+    Counts {
+        /// The file.
+        file: PathBuf,
+        /// Whether the number of messages that were only counted could be proven right.
+        is_counted_known: bool,
+    },
+    /// The flags beside the segment are damaged, or about another one. It can be read.
+    #[error("{file}: damaged, or about another segment; what it removed is shown again")]
+    Flags {
+        /// The file of the flags.
+        file: PathBuf,
+    },
     /// It could not be opened or read.
     #[error("{file}: {source}")]
     Io {
@@ -60,6 +77,17 @@ pub enum SegmentError {
         /// What the system said.
         source: io::Error,
     },
+}
+
+impl SegmentError {
+    /// Whether the segment is gone: its file was unlinked, or became another segment's.
+    pub(super) fn is_gone(&self) -> bool {
+        match self {
+            SegmentError::Spare { .. } => true,
+            SegmentError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            _ => false,
+        }
+    }
 }
 
 /// Why one message of a segment cannot be read.
@@ -115,6 +143,16 @@ pub enum ReadError {
     NoSuchMessage {
         /// The one asked for.
         id: MessageId,
+    },
+    /// The segment was pruned after the folder was last looked at. [`Folder::segment`] has counted
+    /// it: see [`Folder::passed_over`].
+    ///
+    /// [`Folder::segment`]: super::Folder::segment
+    /// [`Folder::passed_over`]: super::Folder::passed_over
+    #[error("segment {segment} was pruned meanwhile")]
+    Pruned {
+        /// Its number.
+        segment: u32,
     },
     /// It was removed.
     #[error("message {id} was removed")]

@@ -55,6 +55,8 @@ struct Part {
     to: Place,
     /// Single messages in it may be removed.
     flags: Arc<Flags>,
+    /// Messages of the whole segment that were lost.
+    lost: u32,
 }
 
 /// A position between two slots: slots and messages before it.
@@ -78,7 +80,22 @@ impl Part {
             from: removed,
             to: Place { slot: slots, messages },
             flags,
+            lost: summary.totals.lost_messages,
         }
+    }
+
+    /// Leaves what lies inside `span`. Costs a binary search where it cuts through the segment.
+    fn cut_to(&mut self, folder: &Folder, span: Span) -> Result<(), ReadError> {
+        if let Some(since) = span.since_ns {
+            let place = self.place_at(folder, since, 0..self.slots)?;
+            if place.slot > self.from.slot {
+                self.from = place;
+            }
+        }
+        if let Some(until) = span.until_ns {
+            self.to = self.place_at(folder, until, 0..self.slots)?;
+        }
+        Ok(())
     }
 
     fn len(&self) -> u64 {
@@ -90,6 +107,17 @@ impl Part {
         let all = to.messages.saturating_sub(from.messages);
         let removed = self.flags.removed_before(to.slot) - self.flags.removed_before(from.slot);
         u64::from(all.saturating_sub(removed))
+    }
+
+    /// Messages in it that were not lost. Costs a pass over its slots where some were.
+    fn present(&self, folder: &Folder) -> u64 {
+        if self.lost == 0 {
+            return self.len();
+        }
+        let Ok(segment) = folder.segment(self.number) else { return 0 };
+        let slots = segment.slots(self.from.slot..self.to.slot).flatten();
+        let there = slots.filter(|s| s.is_message() && !self.flags.is_removed(s.id.slot));
+        there.count() as u64
     }
 
     /// The place behind all slots with a time below `ns`, which lies within `bounds`.
@@ -126,18 +154,23 @@ impl Part {
     /// The place before the message that has `messages` before it.
     fn place_of(&self, folder: &Folder, messages: u32) -> Result<Place, ReadError> {
         let segment = folder.segment(self.number)?;
-        let behind = search(0..self.slots, |slot| {
-            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before > messages)
+        let slot = search(0..self.slots, |slot| {
+            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before >= messages)
         });
-        // The slot before it is the last with so many before it: the message itself.
-        let slot = behind.saturating_sub(1);
-        Ok(Place { slot, messages })
+        // Of lost slots it is not known which held messages: the last of them are taken to have.
+        let next = self.place(&segment, slot);
+        let back = next.messages.saturating_sub(messages).min(next.slot - slot);
+        Ok(Place { slot: next.slot - back, messages })
     }
 
+    /// The place before the first valid slot from `slot` on: what was lost up to there lies before
+    /// it, as a valid slot counts lost messages, too.
     fn place(&self, segment: &Segment, slot: u32) -> Place {
-        let next = next_valid(segment, slot, self.slots);
-        let messages = next.map_or(self.messages, |s| s.messages_before.min(self.messages));
-        Place { slot, messages }
+        let end = Place { slot: self.slots, messages: self.messages };
+        next_valid(segment, slot, self.slots).map_or(end, |next| Place {
+            slot: next.id.slot,
+            messages: next.messages_before.min(self.messages),
+        })
     }
 }
 
@@ -161,14 +194,9 @@ impl<'a> Listing<'a> {
         let mut parts: Vec<(u32, Part)> = Vec::new();
         for summary in folder.segments().filter(|s| s.published.slots > 0) {
             let mut part = Part::of(summary);
-            if let Some(since) = span.since_ns {
-                let place = part.place_at(folder, since, 0..part.slots)?;
-                if place.slot > part.from.slot {
-                    part.from = place;
-                }
-            }
-            if let Some(until) = span.until_ns {
-                part.to = part.place_at(folder, until, 0..part.slots)?;
+            match part.cut_to(folder, span) {
+                Err(ReadError::Pruned { .. }) => continue,
+                cut => cut?,
             }
             if part.from.slot < part.to.slot {
                 parts.push((summary.identity.start_count, part));
@@ -205,6 +233,12 @@ impl<'a> Listing<'a> {
         self.groups.iter().flatten().map(Part::len).sum()
     }
 
+    /// Messages in it that were not lost: as many as it gives, where no record is damaged. Costs a
+    /// pass over the slots of those segments that have lost some.
+    pub fn present(&self) -> u64 {
+        self.groups.iter().flatten().map(|part| part.present(self.folder)).sum()
+    }
+
     /// Has it none?
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -212,50 +246,65 @@ impl<'a> Listing<'a> {
 
     /// Oldest first, without the first `offset`. Costs a binary search over time.
     ///
-    /// Damaged messages come as errors, in their segment's turn.
+    /// Damaged messages come as errors, in their segment's turn. What was pruned meanwhile is
+    /// passed over (see [`Folder::passed_over`]), and counts for the offset only if that was found
+    /// out after this.
     pub fn forward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
-        let mut rest = offset;
-        let mut groups = VecDeque::new();
-        for group in &self.groups {
-            let len: u64 = group.iter().map(Part::len).sum();
-            if rest >= len {
-                rest -= len;
-                continue;
-            }
-            let mut group = group.clone();
-            if rest > 0 {
-                for (part, place) in self.cut(&group, rest)?.into_iter().enumerate() {
-                    group[part].from = place;
-                }
-                group.retain(|part| part.from.slot < part.to.slot);
-                rest = 0;
-            }
-            groups.push_back(group);
-        }
-        Ok(Page::new(self.folder, groups, Direction::Forward))
+        self.page(offset, Direction::Forward)
     }
 
-    /// Newest first, without the newest `offset`.
+    /// Newest first, without the newest `offset`; else as [`Listing::forward`].
     pub fn backward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
+        self.page(offset, Direction::Backward)
+    }
+
+    fn page(&self, offset: u64, direction: Direction) -> Result<Page<'a>, ReadError> {
+        loop {
+            match self.groups_without(offset, direction) {
+                Ok(groups) => return Ok(Page::new(self.folder, groups, direction)),
+                // One part less each time.
+                Err(ReadError::Pruned { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// The groups without the first `offset` messages. Error `Pruned`: a segment was found to be
+    /// gone, and is left out the next time.
+    fn groups_without(
+        &self,
+        offset: u64,
+        direction: Direction,
+    ) -> Result<VecDeque<Vec<Part>>, ReadError> {
         let mut rest = offset;
-        let mut groups = VecDeque::new();
-        for group in self.groups.iter().rev() {
+        let mut left = VecDeque::new();
+        let is_there = |part: &&Part| !self.folder.is_gone(part.number);
+        let there = self.groups.iter().map(|g| g.iter().filter(is_there).cloned().collect());
+        let mut groups: Vec<Vec<Part>> = there.collect();
+        if direction == Direction::Backward {
+            groups.reverse();
+        }
+        for mut group in groups {
             let len: u64 = group.iter().map(Part::len).sum();
             if rest >= len {
                 rest -= len;
                 continue;
             }
-            let mut group = group.clone();
             if rest > 0 {
-                for (part, place) in self.cut(&group, len - rest)?.into_iter().enumerate() {
-                    group[part].to = place;
+                let first = if direction == Direction::Forward { rest } else { len - rest };
+                let places = self.cut(&group, first)?;
+                for (part, place) in group.iter_mut().zip(places) {
+                    match direction {
+                        Direction::Forward => part.from = place,
+                        Direction::Backward => part.to = place,
+                    }
                 }
                 group.retain(|part| part.from.slot < part.to.slot);
                 rest = 0;
             }
-            groups.push_back(group);
+            left.push_back(group);
         }
-        Ok(Page::new(self.folder, groups, Direction::Backward))
+        Ok(left)
     }
 
     /// The place in each part of `group` so that the first `k` messages lie before them; `k` is
@@ -379,13 +428,15 @@ impl<'a> Page<'a> {
             let part = self.waiting.pop().expect("it was seen");
             let segment = match self.folder.segment(part.number) {
                 Ok(segment) => segment,
-                // Pruned since the listing began: nothing is left to give.
-                Err(ReadError::NoSuchMessage { .. }) => continue,
+                // Nothing is left to give, and the folder has counted it.
+                Err(ReadError::Pruned { .. }) => continue,
                 Err(e) => return Err(e),
             };
             let (direction, left) = (self.direction, part.from.slot..part.to.slot);
             let (flags, read) = (part.flags, VecDeque::new());
-            self.cursors.push(Cursor { segment, flags, direction, left, read, last: 0 });
+            let segment = Some(segment);
+            let number = part.number;
+            self.cursors.push(Cursor { number, segment, flags, direction, left, read, last: 0 });
             self.push_head(self.cursors.len() - 1);
         }
         Ok(())
@@ -425,7 +476,9 @@ impl Iterator for Page<'_> {
 /// The messages of one part, read some at a time.
 #[derive(Debug)]
 struct Cursor {
-    segment: Arc<Segment>,
+    number: u32,
+    /// `None`: everything was read. Descriptors are few, and segments may be many.
+    segment: Option<Arc<Segment>>,
     flags: Arc<Flags>,
     direction: Direction,
     /// Slots not yet read.
@@ -447,7 +500,7 @@ impl Cursor {
         }
         let (ns, item) = self.read.front()?;
         let slot = item.as_ref().map_or(0, |slot| slot.id.slot);
-        Some((*ns, self.segment.number(), slot))
+        Some((*ns, self.number, slot))
     }
 
     fn fill(&mut self) {
@@ -460,7 +513,7 @@ impl Cursor {
             Direction::Forward => self.left.start = range.end,
             Direction::Backward => self.left.end = range.start,
         }
-        let segment = self.segment.clone();
+        let Some(segment) = self.segment.take() else { return };
         let mut slots: Vec<_> = segment.slots(range).collect();
         if self.direction == Direction::Backward {
             slots.reverse();
@@ -482,5 +535,6 @@ impl Cursor {
                 }
             }
         }
+        self.segment = Some(segment).filter(|_| !self.left.is_empty());
     }
 }

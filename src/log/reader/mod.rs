@@ -7,16 +7,20 @@
 mod check;
 mod damage;
 mod folder;
+mod follow;
 mod listing;
 mod mapped;
+mod opening;
 mod scan;
 mod segment;
 
 #[doc(hidden)]
 pub use check::check_segment;
 pub use damage::{Damage, ReadError, SegmentError};
-pub use folder::{Folder, Positions, Summary};
+pub use folder::{Folder, Latest, Notes, Summary};
+pub use follow::{News, Positions};
 pub use listing::{Listing, Page, Span, Stretch};
 pub use mapped::Mapped;
-pub(crate) use scan::{Extent, Found, scan};
+pub use opening::{Opening, PassedOver};
+pub(crate) use scan::{Extent, Found, is_valid_at, scan};
 pub use segment::{Segment, Slots};

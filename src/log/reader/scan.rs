@@ -5,8 +5,9 @@
 //! record's checksum hold.* What is invalid between valid ones was lost; ids stay.
 use super::segment::Segment;
 use crate::log::format::{
-    Kind, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT, REJECTIONS_WORD,
-    SLOT_BYTES, Slot, State, Totals, decode_slot, slot_at, slot_positions,
+    COUNTED_MAX, COUNTED_WORD, Kind, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
+    REJECTIONS_WORD, SEAL_CHECK_WORD, SLOT_BYTES, Seed, Slot, State, Totals, decode_slot, slot_at,
+    slot_positions,
 };
 use crate::log::id::MessageId;
 
@@ -29,6 +30,8 @@ pub(crate) struct Found {
     pub words: LiveWords,
     /// Slots that are invalid, below the last valid one; ascending.
     pub lost: Vec<u32>,
+    /// Whether the number of messages that were only counted could be believed. If not, it is 0.
+    pub is_counted_known: bool,
 }
 
 impl Found {
@@ -40,6 +43,8 @@ impl Found {
 /// The scan under way.
 struct Scan<'a> {
     segment: &'a Segment,
+    /// The live page as it is.
+    page: LiveWords,
     extent: Extent,
     /// The invalid positions seen since the last valid one; they are lost if one follows.
     gap: Vec<u32>,
@@ -58,6 +63,7 @@ struct Scan<'a> {
 pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Found {
     let mut scan = Scan {
         segment,
+        page: *words,
         extent,
         gap: Vec::new(),
         lost: Vec::new(),
@@ -71,8 +77,8 @@ pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Foun
     };
     let bytes = segment.identity().segment_bytes;
     let positions = match extent {
-        // A flush failed: slots behind these were answered with 451.
-        Extent::Everything if matches!(words.state(), Some(State::Suspect { .. })) => {
+        // A flush failed: later slots were answered with 451.
+        Extent::Everything if is_suspect(words, segment.seed()) => {
             words.published().slots.min(slot_positions(bytes))
         }
         Extent::Everything => slot_positions(bytes),
@@ -84,7 +90,33 @@ pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Foun
         scan.try_positions(from, to);
         from = to;
     }
-    scan.finish(*words)
+    scan.finish()
+}
+
+/// Whether slot `index` is a valid slot with a valid record, published or not.
+pub(crate) fn is_valid_at(segment: &Segment, index: u32) -> bool {
+    let bytes = segment.identity().segment_bytes;
+    let id = MessageId { segment: segment.number(), slot: index };
+    let mut slot = [0; SLOT_BYTES as usize];
+    slot_at(bytes, index).is_some_and(|at| segment.read(&mut slot, at).is_ok())
+        && decode_slot(&slot, segment.seed(), id, bytes)
+            .is_some_and(|slot| segment.check_record(&slot).is_ok())
+}
+
+/// Whether the page says that a flush failed, and can be believed.
+fn is_suspect(words: &LiveWords, seed: &Seed) -> bool {
+    matches!(words.state(), Some(State::Suspect { .. })) && words.is_sealed(seed)
+}
+
+/// Whether the count of messages without a slot can be believed, `page` being the live page as it
+/// is, and `found` the same with everything else worked out from the slots.
+fn is_counted_known(page: &LiveWords, found: &LiveWords, seed: &Seed) -> bool {
+    match page.state() {
+        // No checksum covers the counts of an open segment.
+        Some(State::Open) => page.0[COUNTED_WORD] < COUNTED_MAX,
+        // The check that sealing wrote holds for the count once the other counts are mended.
+        _ => page.is_sealed(seed) || page.0[SEAL_CHECK_WORD] == found.0[SEAL_CHECK_WORD],
+    }
 }
 
 impl Scan<'_> {
@@ -142,7 +174,8 @@ impl Scan<'_> {
         self.last = Some(slot);
     }
 
-    fn finish(mut self, mut words: LiveWords) -> Found {
+    fn finish(mut self) -> Found {
+        let mut words = self.page;
         if let Extent::Published(_) = self.extent {
             // They were published: their ids are known to clients, whatever follows.
             self.lost.append(&mut self.gap);
@@ -158,7 +191,13 @@ impl Scan<'_> {
         words.0[PUBLISHED_WORD] = Published { slots, messages }.word();
         words.0[REJECTIONS_WORD] = self.rejections;
         words.0[NOTES_WORD] = self.notes;
-        words.seal(self.segment.seed(), &self.totals, State::Sealed);
-        Found { words, lost: self.lost }
+        let (page, seed) = (self.page, self.segment.seed());
+        words.seal(seed, &self.totals, State::Sealed);
+        let is_counted_known = is_counted_known(&page, &words, seed);
+        if !is_counted_known {
+            words.0[COUNTED_WORD] = 0;
+            words.seal(seed, &self.totals, State::Sealed);
+        }
+        Found { words, lost: self.lost, is_counted_known }
     }
 }

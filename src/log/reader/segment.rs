@@ -3,16 +3,18 @@ use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed};
 use std::sync::atomic::fence;
 
-use super::scan::{Extent, Found, scan};
+use super::scan::{Extent, Found, is_valid_at, scan};
 use super::{Damage, SegmentError};
 use crate::log::disk;
 use crate::log::format::{
-    BootId, COUNTED_WORD, Crc, FORMAT_VERSION, Identity, LIVE_AT, LIVE_WORDS, LiveWords,
-    NOTES_WORD, NoIdentity, PAGE_BYTES, Published, RECORDS_AT, REJECTIONS_WORD, SEGMENT_BYTES_MIN,
-    SLOT_BYTES, STATE_WORD, Seed, Slot, State, Totals, crc, decode_slot, slot_at, slot_positions,
+    BootId, COUNTED_MAX, COUNTED_WORD, Crc, FORMAT_VERSION, Identity, LIVE_AT, LIVE_WORDS,
+    LiveWords, NOTES_WORD, NoIdentity, PAGE_BYTES, Published, RECORDS_AT, REJECTIONS_WORD,
+    SEGMENT_BYTES_MIN, SLOT_BYTES, STATE_WORD, Seed, Slot, State, Totals, crc, decode_slot,
+    slot_at, slot_positions,
 };
 use crate::log::id::MessageId;
 use crate::log::map::LiveView;
@@ -31,6 +33,9 @@ pub struct Segment {
     identity: Identity,
     seed: Seed,
     counts: Counts,
+    page: Page,
+    /// The live page when it was opened.
+    words: LiveWords,
 }
 
 /// Where a segment's counts come from.
@@ -41,7 +46,36 @@ enum Counts {
     /// It was sealed, and its totals check.
     Sealed(LiveWords),
     /// They could not be trusted: every slot position was tried.
-    Found(Box<Found>),
+    Found(Arc<Found>),
+}
+
+/// Why a segment's counts are believed, or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Page {
+    /// They are those of this boot, or were flushed and check.
+    Believed,
+    /// The machine went down before they were flushed.
+    Unflushed,
+    /// It is open, in a boot that has no name: a writer may be at work, or may have been in another
+    /// boot.
+    Unknown,
+    /// What they say is impossible, or a checksum doesn't hold.
+    Damaged,
+}
+
+/// What of a segment was worked out before, to open it once more without reading all of it.
+#[derive(Debug, Clone)]
+pub(super) struct Known {
+    found: Arc<Found>,
+    page: Page,
+}
+
+impl Known {
+    /// What is wrong with the counts of the segment in `file`.
+    pub(super) fn fault(&self, file: &Path) -> Option<SegmentError> {
+        let (file, is_counted_known) = (file.to_owned(), self.found.is_counted_known);
+        (self.page == Page::Damaged).then_some(SegmentError::Counts { file, is_counted_known })
+    }
 }
 
 impl Segment {
@@ -53,37 +87,86 @@ impl Segment {
 
     /// The same, in a machine whose boot is `boot`.
     pub(crate) fn open_in(path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
-        let file = File::open(path)
-            .map_err(|source| SegmentError::Io { file: path.to_owned(), source })?;
-        disk::share(&file);
-        Segment::of(file, path, boot)
+        Segment::of(open_locked(path)?, path, boot)
     }
 
     /// `file` under any name.
     pub(crate) fn of(file: File, path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
-        let (identity, words) = read_head(&file, path)?;
-        let seed = identity.seed();
-        let mut segment =
-            Segment { file, path: path.to_owned(), identity, seed, counts: Counts::Sealed(words) };
-        segment.counts = segment.counts_of(words, boot)?;
+        let (mut segment, words) = Segment::headed(file, path)?;
+        (segment.counts, segment.page) = segment.counts_of(words, boot)?;
         Ok(segment)
     }
 
+    /// Opens it once more, with what was [`Segment::known`] of it. Costs one read of 8 KiB.
+    pub(super) fn open_known(path: &Path, known: Known) -> Result<Segment, SegmentError> {
+        let (mut segment, _) = Segment::headed(open_locked(path)?, path)?;
+        (segment.counts, segment.page) = (Counts::Found(known.found), known.page);
+        Ok(segment)
+    }
+
+    /// Checks the header; the counts are yet to be judged.
+    fn headed(file: File, path: &Path) -> Result<(Segment, LiveWords), SegmentError> {
+        let (identity, words) = read_head(&file, path)?;
+        let (seed, counts, page) = (identity.seed(), Counts::Sealed(words), Page::Believed);
+        let path = path.to_owned();
+        Ok((Segment { file, path, identity, seed, counts, page, words }, words))
+    }
+
     /// Decides what to believe of the live page.
-    fn counts_of(&self, mut words: LiveWords, boot: BootId) -> Result<Counts, SegmentError> {
+    fn counts_of(
+        &self,
+        mut words: LiveWords,
+        boot: BootId,
+    ) -> Result<(Counts, Page), SegmentError> {
         let io = |source| SegmentError::Io { file: self.path.clone(), source };
-        let is_same_boot = self.identity.boot == boot;
-        if is_same_boot {
-            if words.state() == Some(State::Open) {
-                return LiveView::new(&self.file).map(Counts::Live).map_err(io);
+        let is_same_boot = boot.is_known() && self.identity.boot == boot;
+        if is_same_boot && words.state() == Some(State::Open) {
+            if words.is_almost_sealed(&self.seed) {
+                return Ok((Counts::Sealed(words), Page::Believed));
             }
+            let view = LiveView::new(&self.file).map_err(io)?;
+            if is_possible(&view, self.identity.segment_bytes) {
+                return Ok((Counts::Live(view), Page::Believed));
+            }
+        } else if words.state() != Some(State::Open) {
             // It may be being sealed under our eyes: the second look sees all of it.
             words = disk::read_live(&self.file).map_err(io)?;
         }
-        if words.is_synced(&self.seed) || (is_same_boot && words.is_sealed(&self.seed)) {
-            return Ok(Counts::Sealed(words));
+        let is_sealed = words.is_sealed(&self.seed);
+        if words.is_synced(&self.seed) || (is_same_boot && is_sealed) {
+            return Ok((Counts::Sealed(words), Page::Believed));
         }
-        Ok(Counts::Found(Box::new(scan(self, Extent::Everything, &words))))
+        let page = match words.state() {
+            _ if is_sealed => Page::Unflushed,
+            Some(State::Open) if !boot.is_known() || !self.identity.boot.is_known() => {
+                Page::Unknown
+            }
+            Some(State::Open) if !is_same_boot => Page::Unflushed,
+            _ => Page::Damaged,
+        };
+        let found = scan(self, Extent::Everything, &words);
+        let page = if found.is_counted_known { page } else { Page::Damaged };
+        Ok((Counts::Found(Arc::new(found)), page))
+    }
+
+    /// What was worked out of it, if its counts could not be believed.
+    pub(super) fn known(&self) -> Option<Known> {
+        match &self.counts {
+            Counts::Found(found) => Some(Known { found: found.clone(), page: self.page }),
+            _ => None,
+        }
+    }
+
+    /// What is wrong with its counts. It can be read all the same.
+    pub fn fault(&self) -> Option<SegmentError> {
+        self.known()?.fault(&self.path)
+    }
+
+    /// Whether its worker has committed since it was opened, unseen: it must be opened again to see
+    /// more. Costs a read where the boot has no name, else nothing.
+    pub(super) fn is_outdated(&self) -> bool {
+        let is_same = || disk::read_live(&self.file).is_ok_and(|words| words == self.words);
+        self.page == Page::Unknown && !is_same()
     }
 
     /// The identity page.
@@ -119,7 +202,8 @@ impl Segment {
 
     /// May its worker still commit into it?
     pub fn is_live(&self) -> bool {
-        matches!(self.counts, Counts::Live(_)) && self.state() == State::Open
+        self.page == Page::Unknown
+            || (matches!(self.counts, Counts::Live(_)) && self.state() == State::Open)
     }
 
     /// Slots and messages that readers may read now; never falls. Costs a load.
@@ -158,6 +242,9 @@ impl Segment {
 
     /// Open, sealed or suspect.
     pub fn state(&self) -> State {
+        if self.page == Page::Unknown {
+            return State::Open;
+        }
         self.words().state().unwrap_or(State::Open)
     }
 
@@ -241,7 +328,7 @@ impl Segment {
     }
 
     /// The same for a record of any size, in bounded memory: gives at most `payload_max` octets of
-    /// the payload. What is cut is not checked.
+    /// the payload. The rest is read through all the same, for the checksum.
     pub fn record_start<'a>(
         &self,
         slot: &Slot,
@@ -253,26 +340,42 @@ impl Segment {
         }
         let envelope = slot.envelope_bytes as usize;
         let bytes = envelope + payload_max;
-        if buf.len() < bytes {
-            buf.resize(bytes, 0);
-        }
-        self.read(&mut buf[..bytes], slot.record_offset)?;
+        self.read_through(slot, bytes, buf)?;
         Ok(buf[..bytes].split_at(envelope))
     }
 
-    /// Reads only the envelope. Costs one read of some 200 octets. The checksum covers the whole
-    /// record, so it is checked only where no payload follows; else `verify` does it.
+    /// Gives the envelope alone, if the record's checksum holds. It covers the payload, too, which
+    /// is read through in constant memory: costs as much as reading the record.
     pub fn envelope<'a>(&self, slot: &Slot, buf: &'a mut Vec<u8>) -> Result<&'a [u8], Damage> {
-        let bytes = slot.envelope_bytes as usize;
-        if buf.len() < bytes {
-            buf.resize(bytes, 0);
+        let envelope = slot.envelope_bytes as usize;
+        // Mostly the whole record in one read.
+        let first = (envelope as u64).max(RECORD_BYTES_AT_ONCE);
+        let first = first.min(slot.record_end() - slot.record_offset) as usize;
+        self.read_through(slot, first, buf)?;
+        Ok(&buf[..envelope])
+    }
+
+    /// Puts the first `first` octets of a record into `buf`, which grows as needed, and checks all
+    /// of it in constant memory.
+    fn read_through(&self, slot: &Slot, first: usize, buf: &mut Vec<u8>) -> Result<(), Damage> {
+        if buf.len() < first {
+            buf.resize(first, 0);
         }
-        let envelope = &mut buf[..bytes];
-        self.read(envelope, slot.record_offset)?;
-        if slot.payload_bytes == 0 && crc(envelope) != slot.record_crc {
+        self.read(&mut buf[..first], slot.record_offset)?;
+        let mut crc = Crc::new();
+        crc.update(&buf[..first]);
+        let mut rest = slot.record_offset + first as u64..slot.record_end();
+        let mut chunk = Vec::new();
+        while !rest.is_empty() {
+            chunk.resize((rest.end - rest.start).min(RECORD_BYTES_AT_ONCE) as usize, 0);
+            self.read(&mut chunk, rest.start)?;
+            crc.update(&chunk);
+            rest.start += chunk.len() as u64;
+        }
+        if crc.value() != slot.record_crc {
             return Err(self.record_damage(slot));
         }
-        Ok(envelope)
+        Ok(())
     }
 
     /// Reads a record through and checks it, in constant memory.
@@ -304,6 +407,15 @@ impl Segment {
     pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> Result<(), Damage> {
         let io = |source| Damage::Io { file: self.path.clone(), offset, source };
         self.file.read_exact_at(buf, offset).map_err(io)
+    }
+
+    /// Valid slots with valid records directly behind those that are published. A writer is about
+    /// to publish them; if nobody writes, the count is damaged, or the writer was killed. Costs
+    /// reading them, and one slot more.
+    pub fn unpublished(&self) -> u32 {
+        let published = self.published().slots;
+        let behind = (published..u32::MAX).take_while(|slot| is_valid_at(self, *slot));
+        behind.count() as u32
     }
 
     /// Reads everything that is published now and checks every checksum: the damage found, in slot
@@ -359,6 +471,31 @@ impl Iterator for Slots<'_> {
         self.next += 1;
         Some(self.segment.decode(&self.chunk[at..at + SLOT_BYTES as usize], index))
     }
+}
+
+/// As long as we read, the file is not made another segment's.
+fn open_locked(path: &Path) -> Result<File, SegmentError> {
+    let file =
+        File::open(path).map_err(|source| SegmentError::Io { file: path.to_owned(), source })?;
+    disk::share(&file);
+    Ok(file)
+}
+
+/// Whether the counts of an open segment of `segment_bytes` can be true: no checksum covers them,
+/// but each slot holds a message, a rejection or a note.
+fn is_possible(view: &LiveView, segment_bytes: u64) -> bool {
+    let word = |at: usize| u64::from_le(view.live()[at].load(Relaxed));
+    let Published { slots, messages } = Published::of(word(0));
+    // Partner: the release store in log/segment.rs; the other counts are stored before it.
+    fence(Acquire);
+    let (rejections, notes) = (word(REJECTIONS_WORD), word(NOTES_WORD));
+    let positions = u64::from(slot_positions(segment_bytes));
+    let is_each_possible = messages <= slots
+        && u64::from(slots) <= positions
+        && rejections <= positions
+        && notes <= positions
+        && word(COUNTED_WORD) < COUNTED_MAX;
+    is_each_possible && u64::from(slots) <= u64::from(messages) + rejections + notes
 }
 
 /// Reads and checks both header pages.

@@ -41,7 +41,7 @@ impl<'a> Maps<'a> {
             Some(at) => self.maps.remove(at),
             None => {
                 let segment = self.folder.segment(number).map_err(|error| match error {
-                    ReadError::NoSuchMessage { .. } => ReadError::NoSuchMessage { id: slot.id },
+                    ReadError::Pruned { .. } => ReadError::NoSuchMessage { id: slot.id },
                     other => other,
                 })?;
                 Some(Mapped::new(segment)?)

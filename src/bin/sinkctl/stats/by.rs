@@ -8,8 +8,9 @@ use sinkd::stats::Percentiles;
 
 use crate::args::{By, Stats};
 use crate::during::seconds;
+use crate::left_out::{Asked, TRIES_MAX};
 use crate::print::{readable, rfc3339};
-use crate::{Finding, Out, report_unreadable};
+use crate::{Finding, Out, report_left_out};
 
 mod groups;
 mod missing;
@@ -75,11 +76,18 @@ struct Figures {
 pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow::Result<Finding> {
     // Whole seconds, as all statistics: both agree on what belongs to a span.
     let spans: Vec<Range<u64>> = stats.during.spans(folders)?.iter().map(whole).collect();
-    let mut sources = Vec::new();
-    for (folder, span) in folders.iter().zip(&spans) {
-        sources.push(Source::open(folder, span)?);
+    let shown = usize::try_from(stats.top)?;
+    let mut sources = open_all(folders, &spans)?;
+    let (mut counted, mut top) = count(&sources, by, shown);
+    let is_outpaced = |counted: &Counted| counted.messages == 0 && counted.pruned > 0;
+    for _ in 1..TRIES_MAX {
+        if !is_outpaced(&counted) {
+            break;
+        }
+        sources = open_all(folders, &spans)?;
+        (counted, top) = count(&sources, by, shown);
     }
-    let (counted, top) = top(&sources, by, usize::try_from(stats.top)?);
+    let asked = if is_outpaced(&counted) { Asked::Outpaced } else { Asked::Answered };
     let missing = Missing::of(&sources, &spans, &counted)?;
     let mut finding = match counted.damaged {
         0 => Finding::Holds,
@@ -92,11 +100,15 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
         _ => print::text(&table, by, out)?,
     }
     for source in &sources {
-        if report_unreadable(&source.folder) == Finding::DoesNotHold {
+        if report_left_out(&source.folder) == Finding::DoesNotHold {
             finding = Finding::DoesNotHold;
         }
     }
-    Ok(finding)
+    Ok(asked.finding(finding))
+}
+
+fn open_all(folders: &[PathBuf], spans: &[Range<u64>]) -> anyhow::Result<Vec<Source>> {
+    folders.iter().zip(spans).map(|(folder, span)| Source::open(folder, span)).collect()
 }
 
 fn whole(span: &Range<u64>) -> Range<u64> {
@@ -106,7 +118,7 @@ fn whole(span: &Range<u64>) -> Range<u64> {
 }
 
 /// Counts once, and where there are more names than memory for them a second time those shown.
-fn top(sources: &[Source], by: By, shown: usize) -> (Counted, Top) {
+fn count(sources: &[Source], by: By, shown: usize) -> (Counted, Top) {
     let take_top = |mut counted: Counted| {
         let groups = std::mem::replace(&mut counted.groups, Groups::new());
         (counted, groups.into_top(shown))

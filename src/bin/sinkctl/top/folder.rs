@@ -40,7 +40,7 @@ impl Eyes {
             Ok(()) => state.stored = self.stored(),
             Err(e) => problem = Some(format!("the folder can't be read: {e}")),
         }
-        if let Some(fault) = self.folder.unreadable().next() {
+        if let Some(fault) = self.folder.faults().next() {
             problem.get_or_insert_with(|| fault.to_string());
         }
         state.problem = problem;

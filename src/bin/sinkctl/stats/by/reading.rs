@@ -1,4 +1,5 @@
-//! Reads slots and envelopes of whole spans, never payload, on all cores.
+//! Reads slots and envelopes of whole spans on all cores. Payload is read through for the checksum
+//! alone.
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
@@ -64,7 +65,8 @@ fn of(span: &Range<u64>) -> Span {
     }
 }
 
-/// Counts all messages of `sources` into copies of `groups`. Costs about 1 us a message and core.
+/// Counts all messages of `sources` into copies of `groups`. Costs about 1 us a message and core,
+/// and reading all of it.
 pub fn count(sources: &[Source], by: By, groups: &Groups) -> Counted {
     let work: Vec<(&Folder, &Stretch)> = sources
         .iter()
@@ -139,7 +141,7 @@ impl Counter {
                     drop(self.message(&segment, &slot));
                 }
             }
-            Err(ReadError::NoSuchMessage { .. }) => {
+            Err(ReadError::Pruned { .. }) => {
                 self.counted.pruned += stretch.messages;
                 return;
             }

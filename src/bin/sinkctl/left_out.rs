@@ -1,0 +1,139 @@
+//! What an answer lacks, said once on stderr: the one rule of all commands that read.
+//!
+//! What was pruned while it was read is passed over and counted: the answer is complete without it.
+//! What is damaged or was lost is told, and the command exits with 1. An answer that is empty only
+//! because everything went before it could be read is tried again, and then said not to be one.
+use std::fmt::Display;
+
+use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
+
+use crate::Finding;
+use crate::print::counted;
+
+/// Times an answer is tried that could read nothing of what there was.
+pub const TRIES_MAX: u32 = 10;
+
+/// What a command could not read, while it goes on with the rest.
+#[derive(Debug, Default)]
+pub struct LeftOut {
+    damaged: u64,
+}
+
+impl LeftOut {
+    /// Says on stderr what is damaged.
+    pub fn tell(&mut self, what: impl Display) {
+        eprintln!("sinkctl: {what:#}");
+        self.damaged += 1;
+    }
+
+    /// Says it, unless the segment was pruned: then the folder has counted it.
+    pub fn tell_error(&mut self, error: &ReadError) {
+        if !matches!(error, ReadError::Pruned { .. }) {
+            self.tell(error);
+        }
+    }
+
+    /// Says what is wrong with the folder as a whole, and what was pruned meanwhile.
+    pub fn finish(mut self, folder: &Folder) -> Finding {
+        for fault in folder.faults() {
+            self.tell(fault);
+        }
+        self.finish_without_faults(folder)
+    }
+
+    /// The same where the faults of the folder have been told.
+    pub fn finish_without_faults(self, folder: &Folder) -> Finding {
+        say_passed_over(&folder.passed_over());
+        if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
+    }
+}
+
+/// Says what was pruned while it was being read, if anything was.
+pub fn say_passed_over(passed_over: &PassedOver) {
+    let PassedOver { segments, messages } = *passed_over;
+    if segments > 0 {
+        let segments = counted(segments, "segment", "segments");
+        let messages = counted(messages, "message", "messages");
+        eprintln!("sinkctl: left out, as they were pruned meanwhile: {segments} ({messages})");
+    }
+}
+
+/// Whether an attempt has answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    Given,
+    /// There is nothing in it. If segments were pruned under it, it is tried again.
+    Empty,
+}
+
+/// What came of asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Asked {
+    Answered,
+    /// The folder changes faster than it can be read.
+    Outpaced,
+}
+
+impl Asked {
+    /// Says it if there is no answer, of which `finding` would be.
+    pub fn finding(self, finding: Finding) -> Finding {
+        match self {
+            Asked::Answered => finding,
+            Asked::Outpaced => {
+                eprintln!("sinkctl: {}", NoAnswer::Outpaced);
+                Finding::DoesNotHold
+            }
+        }
+    }
+}
+
+/// Puts a question to `folder` until there is an answer, or nothing was pruned under it.
+///
+/// Errors: those of `ask`; the folder can't be listed.
+pub fn ask_again(
+    folder: &mut Folder,
+    mut ask: impl FnMut(&Folder) -> anyhow::Result<Answer>,
+) -> anyhow::Result<Asked> {
+    for _ in 0..TRIES_MAX {
+        let answer = ask(folder)?;
+        if answer == Answer::Given || folder.passed_over().segments == 0 {
+            return Ok(Asked::Answered);
+        }
+        folder.take_passed_over();
+        folder.refresh()?;
+    }
+    Ok(Asked::Outpaced)
+}
+
+/// Why there is no answer, though there is a folder with mail.
+#[derive(Debug, thiserror::Error)]
+pub enum NoAnswer {
+    #[error(
+        "no answer: each time, all of it was pruned before it could be read; try again, or keep \
+         more"
+    )]
+    Outpaced,
+    #[error("no message here can be read")]
+    AllDamaged,
+    #[error("the newest message is damaged: name the one to remove")]
+    LatestDamaged,
+}
+
+/// Whether an error says that what was asked for is damaged or has no answer, and not that the
+/// command can't run: the exit code is 1.
+pub fn is_finding(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        if cause.is::<NoAnswer>() {
+            return true;
+        }
+        let damage = |damage: &Damage| !matches!(damage, Damage::NoSuchSlot { .. });
+        match cause.downcast_ref::<ReadError>() {
+            Some(ReadError::Damage(error)) => damage(error),
+            Some(ReadError::Segment(_)) => true,
+            _ => {
+                cause.downcast_ref::<Damage>().is_some_and(damage)
+                    || cause.downcast_ref::<SegmentError>().is_some()
+            }
+        }
+    })
+}

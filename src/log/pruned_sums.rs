@@ -1,0 +1,95 @@
+//! What was pruned in all, from lines that may say a thing twice.
+//!
+//! A line is written before its segments go, so after a kill in between they are still there, and
+//! whoever drops them then says so once more. Numbers are never used again: what a line without
+//! gaps has told of a number is told.
+use std::collections::BTreeMap;
+
+use super::events::Dropped;
+
+/// Sums over lines, each segment once.
+#[derive(Debug, Default)]
+pub(crate) struct PrunedSums {
+    total: Dropped,
+    /// Ranges of numbers that lines without gaps have told of, first to last; none touch.
+    told: BTreeMap<u32, u32>,
+}
+
+impl PrunedSums {
+    /// Adds what a line says, unless it was said before.
+    pub(crate) fn add(&mut self, dropped: &Dropped) {
+        let (first, last) = (dropped.first, dropped.last);
+        let is_dense = dropped.segments == u64::from(last.saturating_sub(first)) + 1;
+        if is_dense {
+            if self.has_told(first, last) {
+                return;
+            }
+            self.tell(first, last);
+        }
+        self.total.add(dropped);
+    }
+
+    /// A segment of which it was told that it goes, if it was, is still there.
+    pub(crate) fn take_back(&mut self, there: &Dropped) {
+        if !self.has_told(there.first, there.first) {
+            return;
+        }
+        let total = &mut self.total;
+        total.segments = total.segments.saturating_sub(1);
+        total.messages = total.messages.saturating_sub(there.messages);
+        total.message_bytes = total.message_bytes.saturating_sub(there.message_bytes);
+        total.only_counted = total.only_counted.saturating_sub(there.only_counted);
+        if total.segments == 0 {
+            *total = Dropped::default();
+        }
+    }
+
+    /// All of it. Of what was taken back the numbers of the range may still speak.
+    pub(crate) fn total(&self) -> Dropped {
+        self.total
+    }
+
+    fn has_told(&self, first: u32, last: u32) -> bool {
+        let around = self.told.range(..=first).next_back();
+        around.is_some_and(|(_, end)| *end >= last)
+    }
+
+    fn tell(&mut self, mut first: u32, mut last: u32) {
+        while let Some((from, to)) = self.told.range(..=last.saturating_add(1)).next_back() {
+            if to.saturating_add(1) < first {
+                break;
+            }
+            let from = *from;
+            (first, last) = (first.min(from), last.max(*to));
+            self.told.remove(&from);
+        }
+        self.told.insert(first, last);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn dropped(first: u32, last: u32) -> Dropped {
+        let segments = u64::from(last - first + 1);
+        Dropped { segments, messages: 10 * segments, first, last, ..Dropped::default() }
+    }
+
+    #[test]
+    fn what_is_said_twice_counts_once() {
+        let mut sums = PrunedSums::default();
+        for (first, last) in [(1, 1), (3, 3), (1, 1), (2, 2), (1, 3), (5, 8), (6, 6), (4, 4)] {
+            sums.add(&dropped(first, last));
+        }
+        assert_eq!((sums.total().segments, sums.total().messages), (8, 80));
+        assert_eq!(sums.told, BTreeMap::from([(1, 8)]));
+        sums.take_back(&dropped(6, 6));
+        sums.take_back(&dropped(9, 9));
+        assert_eq!((sums.total().segments, sums.total().messages), (7, 70));
+        // Of a line with gaps it is not known which numbers it means.
+        sums.add(&Dropped { segments: 2, messages: 1, first: 10, last: 20, ..Dropped::default() });
+        sums.add(&dropped(12, 12));
+        assert_eq!((sums.total().segments, sums.total().messages), (10, 81));
+    }
+}

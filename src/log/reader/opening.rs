@@ -1,0 +1,51 @@
+//! What becomes of a segment that is to be opened: the one rule of all who read.
+//!
+//! A segment that was pruned meanwhile is gone: that is no fault of anything, and it is passed over
+//! and counted. What is there and can't be read is damage, and is always told.
+use std::path::Path;
+use std::sync::Arc;
+
+use super::segment::Known;
+use super::{Segment, SegmentError};
+use crate::log::format::BootId;
+use crate::log::recovery::current_boot;
+
+/// What became of a segment that was to be opened.
+#[derive(Debug)]
+pub enum Opening {
+    /// It can be read, whatever becomes of its file.
+    Opened(Arc<Segment>),
+    /// It was pruned, or its file is becoming another segment's.
+    Gone,
+    /// It is there, and can't be read.
+    Damaged(SegmentError),
+}
+
+impl Opening {
+    /// Opens the file of a segment. Costs what [`Segment::open`] costs.
+    pub fn of(path: &Path) -> Opening {
+        Opening::in_boot(path, current_boot(), None)
+    }
+
+    /// The same in a machine whose boot is `boot`. `known`: what was worked out before.
+    pub(super) fn in_boot(path: &Path, boot: BootId, known: Option<Known>) -> Opening {
+        let opened = match known {
+            Some(known) => Segment::open_known(path, known),
+            None => Segment::open_in(path, boot),
+        };
+        match opened {
+            Ok(segment) => Opening::Opened(Arc::new(segment)),
+            Err(error) if error.is_gone() => Opening::Gone,
+            Err(error) => Opening::Damaged(error),
+        }
+    }
+}
+
+/// Segments that were pruned before they could be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PassedOver {
+    /// Files.
+    pub segments: u64,
+    /// Messages in them that could be listed, as far as they had been seen.
+    pub messages: u64,
+}

@@ -1,0 +1,128 @@
+//! A file of whole lines that is only appended to. A disk that is full, or a kill, cuts a line
+//! anywhere: what is cut must not take the line behind it along.
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// The file, and how far its whole lines go.
+#[derive(Debug)]
+pub(super) struct Lines {
+    file: File,
+    whole_bytes: u64,
+    /// The file goes further: part of a line could not be taken back.
+    is_torn: bool,
+}
+
+impl Lines {
+    /// Opens `path`, which is made if it isn't there. A last line that was cut is ended.
+    pub(super) fn open(path: &Path) -> io::Result<Lines> {
+        let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
+        let whole_bytes = file.seek(SeekFrom::End(0))?;
+        let mut last = *b"\n";
+        if whole_bytes > 0 {
+            file.seek(SeekFrom::End(-1))?;
+            file.read_exact(&mut last)?;
+        }
+        Ok(Lines { file, whole_bytes, is_torn: last != *b"\n" })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.whole_bytes == 0
+    }
+
+    /// Octets up to the end of the last line: see [`Lines::take_back`].
+    pub(super) fn place(&self) -> u64 {
+        self.whole_bytes
+    }
+
+    /// Appends whole lines: all of them, or (after an error) none.
+    pub(super) fn append(&mut self, lines: &[u8]) -> io::Result<()> {
+        self.append_by(lines, |file, lines| file.write_all(lines))
+    }
+
+    fn append_by(
+        &mut self,
+        lines: &[u8],
+        write: impl FnOnce(&mut File, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let text = if self.is_torn { [b"\n", lines].concat() } else { lines.to_vec() };
+        match write(&mut self.file, &text) {
+            Ok(()) => {
+                self.whole_bytes = self.file.metadata()?.len();
+                self.is_torn = false;
+                Ok(())
+            }
+            Err(error) => {
+                // Of one that was torn before, what was whole is not known any more: it stays.
+                if !self.is_torn {
+                    self.take_back(self.whole_bytes);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Cuts off what was appended behind `place`. Where that can't be done, the next append begins
+    /// a line.
+    pub(super) fn take_back(&mut self, place: u64) {
+        match self.file.set_len(place) {
+            Ok(()) => self.whole_bytes = place,
+            Err(_) => self.is_torn = true,
+        }
+    }
+}
+
+/// Lines of `text`, where a line that was cut and the one that was written behind it are two:
+/// `begin` is how each line begins, and what follows it there.
+///
+/// Gives the number of the line, from 0, with each.
+pub(super) fn unglued<'a>(
+    text: &'a str,
+    begin: &'static str,
+) -> impl Iterator<Item = (usize, &'a str)> {
+    text.lines().enumerate().flat_map(move |(number, line)| {
+        let is_begin = |at: &usize| *at > 0 && !line[at + begin.len()..].is_empty();
+        let at = memchr::memmem::rfind(line.as_bytes(), begin.as_bytes()).filter(is_begin);
+        let (cut, whole) = line.split_at(at.unwrap_or(0));
+        [cut, whole].into_iter().filter(|piece| !piece.is_empty()).map(move |piece| (number, piece))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a disk that is full: half of it is written.
+    fn half(file: &mut File, text: &[u8]) -> io::Result<()> {
+        file.write_all(&text[..text.len() / 2])?;
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    #[test]
+    fn a_line_that_could_not_be_written_takes_no_other_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lines");
+        let text = || std::fs::read_to_string(&path).unwrap();
+        let mut lines = Lines::open(&path).unwrap();
+        lines.append(b"one\n").unwrap();
+        lines.append_by(b"never written\n", half).unwrap_err();
+        assert_eq!(text(), "one\n");
+        lines.append(b"two\n").unwrap();
+        assert_eq!(text(), "one\ntwo\n");
+        // Killed in the middle of a line; the next start goes on behind it.
+        std::fs::write(&path, "one\ntw").unwrap();
+        let mut lines = Lines::open(&path).unwrap();
+        lines.append_by(b"lost\n", half).unwrap_err();
+        lines.append(b"three\n").unwrap();
+        assert!(text().starts_with("one\ntw") && text().ends_with("\nthree\n"), "{}", text());
+    }
+
+    #[test]
+    fn what_was_written_behind_a_cut_line_is_a_line() {
+        let of = |text| unglued(text, "Tag=").map(|(_, piece)| piece).collect::<Vec<_>>();
+        assert_eq!(of("Tag=a,1,xyz=\nTag=b,2\n"), ["Tag=a,1,xyz=", "Tag=b,2"]);
+        assert_eq!(of("Tag=a,1,xTag=b,2\n"), ["Tag=a,1,x", "Tag=b,2"]);
+        assert_eq!(of("TaTag=b,2\nTag=a,1,Tag=\n"), ["Ta", "Tag=b,2", "Tag=a,1,Tag="]);
+        assert_eq!(of("#x\n"), ["#x"]);
+    }
+}
