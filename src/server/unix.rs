@@ -4,7 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
@@ -13,10 +13,10 @@ use crate::config::Address;
 
 /// Owner and group may connect; who else should, gets it by group or by the folder's permissions.
 const SOCKET_MODE: u32 = 0o660;
-/// How long a start waits for another one that makes a socket in the same folder: a hundred times
-/// what that takes.
-const CLAIM_WAIT: Duration = Duration::from_secs(2);
-const CLAIM_LOOK_EVERY: Duration = Duration::from_millis(5);
+/// How often a start asks for the lock of the folder while another one makes a socket there: 2 s in
+/// all, a hundred times what that takes.
+const CLAIM_TRIES: u32 = 400;
+const CLAIM_EVERY: Duration = Duration::from_millis(5);
 
 /// The file of a socket that we made; removed when dropped, if it is still ours.
 #[derive(Debug)]
@@ -71,25 +71,21 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
 
 /// Locks the folder of `path` for as long as the result lives.
 ///
-/// Any process may hold that lock, so this waits [`CLAIM_WAIT`] and no longer.
+/// Any process may hold that lock, so after [`CLAIM_TRIES`] this is an error.
 fn claim_folder(path: &Path) -> Result<fs::File, BindError> {
     let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let claim = fs::File::open(folder).map_err(io)?;
-    let until = Instant::now() + CLAIM_WAIT;
-    loop {
+    for _ in 0..CLAIM_TRIES {
         match claim.try_lock() {
-            Ok(()) => return Ok(claim),
-            Err(TryLockError::WouldBlock) if Instant::now() < until => {
-                std::thread::sleep(CLAIM_LOOK_EVERY);
-            }
             Err(TryLockError::WouldBlock) => {
-                return Err(BindError::FolderLocked { folder: folder.to_owned() });
+                let _ = crossbeam_channel::after(CLAIM_EVERY).recv();
             }
             // A file system without locks: what is left is a race at the start.
-            Err(TryLockError::Error(_)) => return Ok(claim),
+            Ok(()) | Err(TryLockError::Error(_)) => return Ok(claim),
         }
     }
+    Err(BindError::FolderLocked { folder: folder.to_owned() })
 }
 
 /// Removes what a dead server left at `path`.

@@ -153,7 +153,6 @@ fn a_ring_under_stalls_shows_nothing_that_was_not_sent() {
         disk_fills_up: true,
         is_tight: true,
         is_ring: true,
-        ..PLAIN
     });
 }
 
