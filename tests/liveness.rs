@@ -287,6 +287,26 @@ fn a_reset_gives_back_at_once_what_chunks_had_reserved() {
 }
 
 #[test]
+fn a_reset_gives_back_at_once_what_was_drawn_for_a_sample() {
+    let data = tempdir().unwrap();
+    let args = ["--workers", "1", "--store", "none", "--store-rule", "*=none/1000"];
+    let sink = Sink::start(data.path(), &args);
+    let mut first = sink.connect();
+    first.ehlo();
+    assert_eq!(first.command("MAIL FROM:<>"), 250);
+    assert_eq!(first.command("RCPT TO:<b@example.org>"), 250);
+    first.send(b"BDAT 5\r\ndrawn");
+    assert_eq!(first.reply().0, 250);
+    assert_eq!(first.command("RSET"), 250);
+    // The first of a thousand is stored, and that is this one, while the other session idles.
+    let mut second = sink.connect();
+    second.ehlo();
+    let name = second.deliver("", "b@example.org", b"stored\r\n");
+    assert!(name.parse::<sinkd::log::MessageId>().is_ok(), "{name}");
+    assert!(sink.stop().success());
+}
+
+#[test]
 fn urgent_data_ends_no_read_early() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);

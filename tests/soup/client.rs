@@ -179,8 +179,10 @@ impl<'a> Client<'a> {
         if !self.goes_on()? {
             return Ok(());
         }
+        // Scenarios store the mail of each domain in another mode.
+        let domain = ["keep", "envelope", "counted", "other"][self.dice.roll(4)];
         for _ in 0..self.recipients() {
-            self.line("RCPT TO:<someone@keep.example>\r\n", Sent::Rcpt);
+            self.line(&format!("RCPT TO:<someone@{domain}.example>\r\n"), Sent::Rcpt);
         }
         if !self.goes_on()? {
             return Ok(());
