@@ -66,6 +66,11 @@ impl Counters {
         self.doing.load(Ordering::Relaxed) != Doing::Nothing as u64
     }
 
+    /// Whether the worker seals its segments: it has no client any more, and may wait for storage.
+    pub(super) fn is_sealing(&self) -> bool {
+        self.doing.load(Ordering::Relaxed) == Doing::Sealing as u64
+    }
+
     /// What the worker does, for a person.
     pub(super) fn doing_now(&self) -> String {
         const NOTHING: u64 = Doing::Nothing as u64;

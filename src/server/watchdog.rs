@@ -15,6 +15,9 @@ use super::counters::Counters;
 /// a third of the shortest time after which senders give up.
 pub(super) const LONG_ROUND: Duration = Duration::from_secs(1);
 
+/// Looks that a worker which seals its segments is left alone for: it waits for storage.
+const SEALING_LOOKS: u32 = 8;
+
 /// The thread that looks at all workers once in [`LONG_ROUND`].
 pub(super) struct Watchdog {
     /// Dropped to end the thread.
@@ -71,7 +74,8 @@ impl Seen {
             return None;
         }
         self.looks += 1;
-        self.looks.is_power_of_two().then_some(self.looks)
+        let is_early = self.worker.is_sealing() && self.looks < SEALING_LOOKS;
+        (self.looks.is_power_of_two() && !is_early).then_some(self.looks)
     }
 }
 
@@ -103,6 +107,10 @@ mod tests {
         assert_eq!(looks(&mut seen, 5), said, "the first look has seen the round begin");
         worker.rounds.store(2, Ordering::Relaxed);
         assert_eq!(looks(&mut seen, 2), [None, Some(1)], "it came back, and began another");
+        worker.doing(Doing::Sealing);
+        worker.rounds.store(3, Ordering::Relaxed);
+        let sealing = looks(&mut seen, 9);
+        assert_eq!(sealing.iter().flatten().collect::<Vec<_>>(), [&8], "storage may take a while");
         worker.serving(7 << 48 | 3);
         assert!(worker.doing_now().contains("session 1970324836974595"), "{}", worker.doing_now());
     }

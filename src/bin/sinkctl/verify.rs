@@ -26,6 +26,11 @@ struct Report {
     messages: u64,
     /// Segments that were pruned before their turn came: no damage.
     pruned_meanwhile: u64,
+    /// Valid slots that open segments don't publish: no message yet, and none of them is lost.
+    unpublished: u64,
+    /// What they are, a sentence for each segment.
+    #[serde(skip)]
+    notes: Vec<String>,
     /// Sentences that name file and offset; at most 1000.
     damage: Vec<String>,
     damaged: u64,
@@ -39,14 +44,16 @@ impl Report {
         }
     }
 
-    /// No checksum covers the count of slots of an open segment.
+    /// No checksum covers the count of slots of an open segment, so it may be damaged. It may also
+    /// be right: in a copy taken while sinkd wrote, and where sinkd was killed or stands still
+    /// before a flush. Nothing is lost either way, so this is a note and not damage.
     fn add_unpublished(&mut self, segment: &Segment) {
         let slots = unpublished(segment);
         if slots > 0 {
-            let slots = counted(slots.into(), "valid slot", "valid slots");
-            self.add(format!(
-                "{}, octet 4096: {slots} behind those that are published: the count is damaged, or \
-                 sinkd was killed; its next start keeps them",
+            self.unpublished += u64::from(slots);
+            let slots = counted(slots.into(), "valid slot follows", "valid slots follow");
+            self.notes.push(format!(
+                "note: {}: {slots} the published ones; the next start of sinkd keeps them",
                 segment.path().display()
             ));
         }
@@ -79,8 +86,8 @@ pub fn run(mut folder: Folder, json: bool, out: &mut Out) -> anyhow::Result<Find
     if json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        for damage in &report.damage {
-            eprintln!("sinkctl: {damage}");
+        for line in report.damage.iter().chain(&report.notes) {
+            eprintln!("sinkctl: {line}");
         }
         let (segments, messages) = (report.segments, report.messages);
         let verdict = match report.damaged {
