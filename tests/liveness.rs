@@ -35,9 +35,13 @@ fn chunks_that_outgrow_the_declared_size_are_stored() {
     let mut client = sink.connect();
     client.ehlo();
     for declared in [1, 4096, 65_024, 65_300, 65_536, 70_000, 200_000] {
-        for sizes in
-            [&[20_000, 60_000][..], &[65_536, 1, 65_536], &[1, 200_000], &[70_000, 70_000, 300_000]]
-        {
+        for sizes in [
+            &[20_000, 60_000][..],
+            &[65_536, 1, 65_536],
+            &[1, 200_000],
+            &[70_000, 70_000, 300_000],
+            &[25, 5_000_000, 0],
+        ] {
             let octets: usize = sizes.iter().sum();
             let payload: Vec<u8> = (0..octets).map(|i| (i * 7 + i / 251) as u8).collect();
             assert_eq!(client.command(&format!("MAIL FROM:<> SIZE={declared}")), 250);

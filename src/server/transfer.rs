@@ -10,6 +10,11 @@ use super::storage::{Draw, Head};
 /// A payload of up to this many octets is staged, a larger one gets a region.
 pub const STAGED_BYTES_MAX: usize = 64 << 10;
 
+/// A payload that outgrows its buffer gets a region of at most this many octets, and grows from
+/// there. Never an own segment: that is opened in the background, and a reservation that is not
+/// ready would have to be kept beside the buffer.
+const LEFT_BYTES_MAX: u64 = 1 << 20;
+
 /// Octets a declared SIZE may be short of the wire form without another move: stuffed dots and
 /// the end of data.
 const WIRE_SLACK_BYTES: u64 = 256;
@@ -281,8 +286,9 @@ impl Transfer {
             self.replace_buffer(Way::Staged(larger), pool);
             return Ok(());
         }
-        let mut reservation =
-            self.reserve_more(envelope, here as u64 + more as u64, wanted, writer)?;
+        let known = here as u64 + more.min(STAGED_BYTES_MAX) as u64;
+        let wanted = wanted.min(LEFT_BYTES_MAX).max(known);
+        let mut reservation = self.reserve_more(envelope, known, wanted, writer)?;
         let mut copied = 0;
         while copied < here {
             let space = match writer.space(&mut reservation) {

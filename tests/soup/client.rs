@@ -62,6 +62,7 @@ pub struct Client<'a> {
     is_lmtp: bool,
     message_bytes_max: usize,
     large_bytes: usize,
+    may_lack_room: bool,
     dice: &'a mut Dice,
     ledger: &'a Arc<Ledger>,
     stage: Stage,
@@ -78,6 +79,8 @@ pub struct Setting {
     pub message_bytes_max: usize,
     /// Octets of the payloads that are meant to be large.
     pub large_bytes: usize,
+    /// Whether there may be no room for a message now and then.
+    pub may_lack_room: bool,
 }
 
 impl<'a> Client<'a> {
@@ -95,6 +98,7 @@ impl<'a> Client<'a> {
             is_lmtp: target.is_lmtp(),
             message_bytes_max: setting.message_bytes_max,
             large_bytes: setting.large_bytes,
+            may_lack_room: setting.may_lack_room,
             dice,
             ledger,
             stage: Stage::Nothing,
@@ -457,7 +461,7 @@ impl<'a> Client<'a> {
         let right = match code {
             250 => text == "2.0.0 Chunk received" && total <= self.message_bytes_max,
             552 => total > self.message_bytes_max,
-            452 | 451 => true,
+            452 | 451 => self.may_lack_room,
             _ => false,
         };
         self.check(right, &format!("a chunk of {bytes}, {total} in all: {code} {text}"));
@@ -480,7 +484,7 @@ impl<'a> Client<'a> {
             let right = match code {
                 250 => !too_large,
                 552 => too_large,
-                452 | 451 => true,
+                452 | 451 => self.may_lack_room,
                 _ => false,
             };
             self.check(right, &format!("the end of {tag} was answered {code} {text}"));

@@ -49,9 +49,9 @@ struct Scenario {
 
 const PLAIN: Scenario = Scenario {
     name: "plain",
-    args: &["--workers", "2"],
-    message_bytes_max: 300_000,
-    large_bytes: 200_000,
+    args: &["--workers", "2", "--storage-wait", "60s"],
+    message_bytes_max: 7 << 20,
+    large_bytes: 5 << 20,
     stalled: &[],
     disk_fills_up: false,
     is_tight: false,
@@ -67,6 +67,8 @@ fn clients_of_a_plain_sink_get_their_own_replies() {
 fn a_stalled_store_and_small_budgets_lose_nothing_and_mix_nothing_up() {
     run(&Scenario {
         name: "stalled",
+        message_bytes_max: 300_000,
+        large_bytes: 200_000,
         args: &[
             "--workers",
             "2",
@@ -114,6 +116,8 @@ fn waiting_for_flushes_and_a_disk_that_fills_up_lose_nothing() {
 fn what_is_not_stored_in_full_is_accounted_for() {
     run(&Scenario {
         name: "modes",
+        message_bytes_max: 300_000,
+        large_bytes: 200_000,
         args: &[
             "--workers",
             "3",
@@ -180,6 +184,7 @@ fn run(scenario: &Scenario) {
             let setting = Setting {
                 message_bytes_max: scenario.message_bytes_max,
                 large_bytes: scenario.large_bytes,
+                may_lack_room: !scenario.stalled.is_empty(),
             };
             let mut dice = Dice::new(seed.wrapping_mul(1000) + n as u64);
             std::thread::spawn(move || be_a_client(n, &target, &setting, &mut dice, &ledger))
