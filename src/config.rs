@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::smtp::limits::Limits;
+use crate::smtp::limits::{Limits, Syntax};
 use crate::{index, log};
 
 use http::Http;
@@ -35,6 +35,8 @@ pub struct Config {
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
     pub backlog: i32,
+    /// What becomes of commands that break the grammar.
+    pub syntax: Syntax,
     pub limits: Limits,
     /// `None`: what the descriptor limit allows.
     pub connections_max: Option<u32>,
@@ -103,6 +105,7 @@ impl Default for Config {
             hostname: "sinkd.localhost".into(),
             workers: None,
             backlog: 4096,
+            syntax: Syntax::Lenient,
             limits: Limits::default(),
             connections_max: None,
             connections_per_client_max: None,

@@ -6,6 +6,7 @@ use super::{Config, LogFormat, http, listen, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
+use crate::smtp::limits::Syntax;
 
 /// A value that can't be taken: what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -202,6 +203,26 @@ pub const KEYS: &[Key] = &[
         COUNT,
         |c, v| count::<u16>(v).map(|n| c.backlog = i32::from(n)),
         |c| number(c.backlog)
+    ),
+    key!(
+        "server",
+        "syntax",
+        "HOW",
+        "Commands that break the grammar and cannot be misread: lenient accepts and counts them, \
+         strict refuses them (RFC 5321).",
+        "lenient or strict",
+        |c, v| {
+            c.syntax = match v {
+                "lenient" => Syntax::Lenient,
+                "strict" => Syntax::Strict,
+                _ => return None,
+            };
+            Some(())
+        },
+        |c| match c.syntax {
+            Syntax::Lenient => quoted("lenient"),
+            Syntax::Strict => quoted("strict"),
+        }
     ),
     key!(
         "limits",
@@ -667,6 +688,9 @@ mod tests {
             ("transcript_sessions", "2/10", false),
             ("transcript", "", false),
             ("log_format", "xml", false),
+            ("syntax", "lenient", true),
+            ("syntax", "strict", true),
+            ("syntax", "loose", false),
             ("noop_marks", "on", true),
             ("noop_marks", "true", false),
             ("hostname", "two words", false),

@@ -84,6 +84,7 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
             note_moment(conn, bench);
             Next::Again
         }
+        Step::Tolerated(_) => Next::Again,
         Step::Data => {
             begin_transfer(conn, bench, Framing::Data);
             conn.flow = Flow::Data;
