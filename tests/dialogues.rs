@@ -19,7 +19,8 @@
 //! `NAME_lenient.txt` does `NAME.txt` show the strict syntax alone, and the twin the lenient one.
 //!
 //! ```text
-//! tolerated: no-brackets, dots         rules broken by commands that were accepted
+//! tolerated: no-brackets, dots         rules broken by a command that was accepted
+//! envelope: … ; no-brackets, dots      rules broken by the commands of a message
 //! ```
 //!
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
@@ -183,6 +184,9 @@ fn describe(stored: &Stored, out: &mut String) {
     for (number, recipient) in decoded.recipients().enumerate() {
         out.push_str(if number == 0 { " ->" } else { "," });
         write_path(out, recipient.path, recipient.params);
+    }
+    if !decoded.deviations.is_empty() {
+        write!(out, "; {}", decoded.deviations.names()).unwrap();
     }
     out.push('\n');
 }

@@ -19,7 +19,7 @@
 mod off_grammar;
 
 pub use super::desk::Desk;
-use super::deviation::Deviations;
+use super::deviation::{Deviation, Deviations};
 use super::envelope::{self, Client, Envelope, FIELD_HEADER_BYTES, Tag};
 use super::grammar::{self, Command};
 use super::limits::Policy;
@@ -59,6 +59,9 @@ pub enum Step {
 
 /// Replies in `Desk::replies` beyond which `feed` pauses.
 pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
+
+/// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
+pub const DEVIATION_BYTES_MAX: usize = Deviation::ALL.len() * (FIELD_HEADER_BYTES + 1);
 
 /// Proof that a message is committed, by which it is named in the reply.
 pub trait Receipt {
@@ -166,6 +169,8 @@ pub struct Session {
     hello: Hello,
     /// Rules that the last greeting broke.
     hello_deviations: Deviations,
+    /// Rules that this transaction broke: those that are in its envelope.
+    noted: Deviations,
     /// This transaction's MAIL said SMTPUTF8.
     smtputf8: bool,
     /// This transaction's MAIL said BODY=BINARYMIME.
@@ -192,6 +197,7 @@ impl Session {
             skip: Skip::Nothing,
             hello: Hello::Helo,
             hello_deviations: Deviations::NONE,
+            noted: Deviations::NONE,
             smtputf8: false,
             binary: false,
             rcpt_refused: false,
@@ -461,6 +467,9 @@ impl Session {
         self.state = State::Mail;
         self.smtputf8 = parameters.smtputf8;
         self.binary = parameters.body == Some(Body::BinaryMime);
+        if !self.hello_deviations.is_empty() {
+            self.note(self.hello_deviations, desk);
+        }
         self.reply(&reply::MAIL_OK, desk);
         None
     }
@@ -700,6 +709,7 @@ impl Session {
         self.envelope.declared_size = None;
         self.chunk_bytes = 0;
         self.recipients = 0;
+        self.noted = Deviations::NONE;
         self.smtputf8 = false;
         self.binary = false;
         self.rcpt_refused = false;

@@ -367,7 +367,10 @@ pub fn check_session(bytes: &[u8]) {
         assert!(manner.syntax == Syntax::Lenient || whole.tolerated.is_empty());
         assert!(whole.tolerated.iter().all(|kinds| !kinds.is_empty()), "a reason for each");
         for stored in &whole.stored {
-            envelope::decode(&stored.envelope).expect("what the session encodes can be decoded");
+            let decoded = envelope::decode(&stored.envelope);
+            let decoded = decoded.expect("what the session encodes can be decoded");
+            let told = whole.tolerated.iter().fold(Deviations::NONE, |all, kinds| all.and(*kinds));
+            assert!(decoded.deviations.without(told).is_empty(), "what is stored was told");
         }
     }
 }

@@ -44,10 +44,24 @@ impl Session {
             Some(Step::Tolerated(more)) => kinds.and(more),
             _ => kinds,
         };
-        if command.verb() == Verb::Hello {
-            self.hello_deviations = kinds;
+        match command.verb() {
+            Verb::Hello => self.hello_deviations = kinds,
+            _ => self.note(kinds, desk),
         }
         Some(Step::Tolerated(kinds))
+    }
+
+    /// Writes kinds into the envelope of the transaction, each once.
+    #[cold]
+    pub(super) fn note(&mut self, kinds: Deviations, desk: &mut Desk) {
+        let new = kinds.without(self.noted);
+        if new.is_empty() {
+            return;
+        }
+        self.noted = self.noted.and(kinds);
+        let numbers: Vec<u8> = new.kinds().map(|kind| kind as u8).collect();
+        desk.make_room_beyond(&mut self.envelope.bytes, FIELD_HEADER_BYTES + numbers.len());
+        self.envelope.push(Tag::Deviations, &numbers);
     }
 
     fn is_lenient(&self) -> bool {
