@@ -237,9 +237,9 @@ pub const KEYS: &[Key] = &[
         "limits",
         "recipients_max",
         "N",
-        "Recipients of one message, announced as LIMITS RCPTMAX (RFC 9422).",
-        "a number from 100 up (RFC 5321 4.5.3.1.8)",
-        |c, v| count::<u32>(v).filter(|n| *n >= 100).map(|n| c.limits.recipients_max = n),
+        "Recipients of one message, announced as LIMITS RCPTMAX (RFC 9422); below 100, a warning.",
+        COUNT,
+        |c, v| count::<u32>(v).map(|n| c.limits.recipients_max = n),
         |c| number(c.limits.recipients_max)
     ),
     key!(
@@ -656,8 +656,8 @@ mod tests {
     #[test]
     fn values_at_their_bounds() {
         let rows = [
-            ("recipients_max", "99", false),
-            ("recipients_max", "100", true),
+            ("recipients_max", "0", false),
+            ("recipients_max", "1", true),
             ("command_line_bytes_max", "511", false),
             ("command_line_bytes_max", "512", true),
             ("command_line_bytes_max", "64K", true),
