@@ -13,7 +13,7 @@
 //! | blanks | tabs, or spaces in a row, around `FROM:` and the path; spaces between parameters |
 //! | auth-parameter | `AUTH=` in MAIL, whatever its value |
 //! | no-brackets | `MAIL FROM:a@b`, followed by a blank or the end |
-//! | no-domain | `<root>` |
+//! | no-domain | `<root>`; not `<"root">` |
 //! | dots | `<a..b@c>`, `<a.@c>`, `<.a@c>` |
 //!
 //! The remaining kind, non-ascii, needs no parser: the session tolerates it.
@@ -220,6 +220,9 @@ impl<'a> Reader<'a> {
         if has_domain {
             self.take(1);
             self.domain()?;
+        } else if text.starts_with(b"\"") {
+            // `"a@b"` is a local-part, and looks like an address to everybody who reads the log.
+            return None;
         } else {
             self.found.add(Deviation::NoDomain);
         }
@@ -386,6 +389,8 @@ mod tests {
             b"RCPT TO:<a@b..c>",
             b"RCPT TO:<a@-b>",
             b"RCPT TO:<a@b@c>",
+            b"RCPT TO:<\"a@b.example\">",
+            b"RCPT TO:\"root\"",
             b"RCPT TO:<@route.example user@example.com>",
             b"RCPT TO:<a@b> AUTH=<>",
             b"MAIL FROM:<a@b>", // breaks no rule: the grammar's to accept
