@@ -221,7 +221,7 @@ impl<'a> Reader<'a> {
             self.take(1);
             self.domain()?;
         } else if text.starts_with(b"\"") {
-            // `"a@b"` is a local-part, and looks like an address to everybody who reads the log.
+            // `"a@b"` is a local-part, and looks like an address to the readers of the log.
             return None;
         } else {
             self.found.add(Deviation::NoDomain);
@@ -267,7 +267,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// `AUTH=` with a value (RFC 4954 5), which nobody here looks at.
+/// `AUTH=` with a value (RFC 4954 5), which sinkd does not interpret.
 fn is_auth(parameter: &[u8]) -> bool {
     let keyword = parameter.get(..5).unwrap_or_default();
     keyword.eq_ignore_ascii_case(b"AUTH=") && parameter[5..].iter().all(u8::is_ascii_graphic)

@@ -15,7 +15,7 @@ pub enum Protocol {
 /// What becomes of a command that breaks the grammar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
-    /// It is accepted where it cannot be misread, and the deviation is told (see
+    /// It is accepted where it cannot be misread, and the session names the deviation (see
     /// [`super::lenient`]).
     Lenient,
     /// It is refused, as RFC 5321 has it.

@@ -370,7 +370,7 @@ pub fn check_session(bytes: &[u8]) {
             let decoded = envelope::decode(&stored.envelope);
             let decoded = decoded.expect("what the session encodes can be decoded");
             let told = whole.tolerated.iter().fold(Deviations::NONE, |all, kinds| all.and(*kinds));
-            assert!(decoded.deviations.without(told).is_empty(), "what is stored was told");
+            assert!(decoded.deviations.without(told).is_empty(), "the steps named what is stored");
         }
     }
 }
