@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::smtp::limits::Limits;
+use crate::smtp::limits::{Limits, Syntax};
 use crate::{index, log};
 
 use http::Http;
@@ -35,6 +35,8 @@ pub struct Config {
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
     pub backlog: i32,
+    /// What becomes of commands that break the grammar.
+    pub syntax: Syntax,
     pub limits: Limits,
     /// `None`: what the descriptor limit allows.
     pub connections_max: Option<u32>,
@@ -77,6 +79,9 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
+/// Recipients that a server must accept (RFC 5321 4.5.3.1.8).
+const RECIPIENTS_LEAST: u32 = 100;
+
 /// Settings that don't go together.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
@@ -103,6 +108,7 @@ impl Default for Config {
             hostname: "sinkd.localhost".into(),
             workers: None,
             backlog: 4096,
+            syntax: Syntax::Lenient,
             limits: Limits::default(),
             connections_max: None,
             connections_per_client_max: None,
@@ -165,6 +171,21 @@ impl Config {
         }
     }
 
+    /// What is allowed and may surprise: a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let recipients = self.limits.recipients_max;
+        let is_few = recipients < RECIPIENTS_LEAST;
+        is_few
+            .then(|| {
+                format!(
+                    "recipients_max is {recipients}: RFC 5321 section 4.5.3.1.8 has servers accept \
+                     at least {RECIPIENTS_LEAST} recipients, and senders may rely on it"
+                )
+            })
+            .into_iter()
+            .collect()
+    }
+
     /// The effective settings as a TOML file with comments, which reads back as the same.
     pub fn to_toml(&self) -> String {
         let mut text = String::from("# sinkd's settings. Each is also a flag: `sinkd --help`.\n");
@@ -221,6 +242,17 @@ mod tests {
         assert!(config.check().is_ok());
         config.listen.push(config.listen[0].clone());
         assert!(matches!(config.check(), Err(ConfigError::TooManyListeners(257))));
+    }
+
+    #[test]
+    fn fewer_recipients_than_the_rfc_has_are_warned_of() {
+        let mut config = Config::default();
+        for (recipients, warnings) in [(1, 1), (99, 1), (100, 0), (20_000, 0)] {
+            config.limits.recipients_max = recipients;
+            let found = config.warnings();
+            assert_eq!(found.len(), warnings, "{recipients}");
+            assert!(found.iter().all(|text| text.contains("RFC 5321 section 4.5.3.1.8")));
+        }
     }
 
     #[test]

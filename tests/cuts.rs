@@ -1,7 +1,8 @@
 //! Replies and stored bytes do not depend on how the client's octets were cut into pieces.
 use proptest::prelude::*;
 use sinkd::smtp::data::{EndOfData, scan_slowly, unstuff};
-use sinkd::smtp::testkit::{check_session, run_cut, run_cut_lmtp, small_limits};
+use sinkd::smtp::limits::Protocol;
+use sinkd::smtp::testkit::{Manner, check_session, run_cut, small_limits};
 use std::path::Path;
 
 /// A command line with its CRLF, good or bad.
@@ -31,6 +32,11 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "DATA now",
         "MAIL FROM:<a@b.example> SIZE=1000",
         "MAIL FROM:<é@b.example>",
+        "EHLO b\u{fc} c",
+        "MAIL FROM: a@b.example",
+        "MAIL\tFROM:<a..b@c_d> AUTH=<>",
+        "RCPT TO:  <root>",
+        "RCPT TO:<é@d.example.>",
         "RCPT TO:<>",
         "BDAT",
         "BDAT x",
@@ -119,20 +125,19 @@ proptest! {
         variant in 0u8..4,
     ) {
         let limits = small_limits(variant);
-        let whole = run_cut(&dialogue, &[], &limits);
         let cuts = near_edges(&dialogue, &picks);
-        prop_assert_eq!(&run_cut(&dialogue, &cuts, &limits), &whole);
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
-        prop_assert_eq!(&run_cut(&dialogue, &every_octet, &limits), &whole);
-        // The same dialogue over LMTP, with its hello.
-        let text = dialogue.windows(6).position(|w| w == b"EHLO c");
-        let mut dialogue = dialogue;
-        if let Some(at) = text {
-            dialogue[at] = b'L';
+        for manner in Manner::ALL {
+            // The same dialogue over LMTP, with its hello.
+            let mut dialogue = dialogue.clone();
+            let hello = dialogue.windows(6).position(|w| w == b"EHLO c");
+            if let Some(at) = hello && manner.protocol == Protocol::Lmtp {
+                dialogue[at] = b'L';
+            }
+            let whole = run_cut(manner, &dialogue, &[], &limits);
+            prop_assert_eq!(&run_cut(manner, &dialogue, &cuts, &limits), &whole);
+            prop_assert_eq!(&run_cut(manner, &dialogue, &every_octet, &limits), &whole);
         }
-        let whole = run_cut_lmtp(&dialogue, &[], &limits);
-        prop_assert_eq!(&run_cut_lmtp(&dialogue, &cuts, &limits), &whole);
-        prop_assert_eq!(&run_cut_lmtp(&dialogue, &every_octet, &limits), &whole);
     }
 
     #[test]

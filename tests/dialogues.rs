@@ -15,19 +15,27 @@
 //! closed                               the server has closed
 //! ```
 //!
+//! A dialogue is held with both syntaxes, and must go the same. Only where there is a twin called
+//! `NAME_lenient.txt` does `NAME.txt` show the strict syntax alone, and the twin the lenient one.
+//!
+//! ```text
+//! tolerated: no-brackets, dots         rules broken by a command that was accepted
+//! envelope: … ; no-brackets, dots      rules broken by the commands of a message
+//! ```
+//!
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
 //! --test dialogues` writes down what the server says now: read the difference before you commit
 //! it.
 use sinkd::smtp::envelope;
-use sinkd::smtp::limits::Limits;
-use sinkd::smtp::testkit::{Driver, Stored};
+use sinkd::smtp::limits::{Limits, Protocol, Syntax};
+use sinkd::smtp::testkit::{Driver, Manner, Stored};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Stored messages longer than this show their size only.
 const SHOWN_BYTES_MAX: usize = 100;
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Pieces {
     Turns,
     Octets,
@@ -49,8 +57,16 @@ fn dialogues_are_held() {
     let mut failures = String::new();
     for file in files {
         let text = std::fs::read_to_string(&file).unwrap();
-        let held = hold(&text, Pieces::Turns);
-        assert_eq!(held, hold(&text, Pieces::Octets), "{}: octet by octet", file.display());
+        let syntaxes = syntaxes(&file);
+        let held = hold(&text, syntaxes[0], Pieces::Turns);
+        for syntax in syntaxes {
+            for pieces in [Pieces::Turns, Pieces::Octets] {
+                if let Err(difference) = compare(&held, &hold(&text, *syntax, pieces)) {
+                    let name = file.display();
+                    writeln!(failures, "{name}: {syntax:?}, {pieces:?}: {difference}").unwrap();
+                }
+            }
+        }
         if update {
             std::fs::write(&file, &held).unwrap();
         } else if let Err(difference) = compare(&text, &held) {
@@ -58,6 +74,18 @@ fn dialogues_are_held() {
         }
     }
     assert!(failures.is_empty(), "\n{failures}");
+}
+
+/// The syntaxes with which a dialogue is held.
+fn syntaxes(file: &Path) -> &'static [Syntax] {
+    let stem = file.file_stem().unwrap().to_str().unwrap();
+    if stem.ends_with("_lenient") {
+        &[Syntax::Lenient]
+    } else if file.with_file_name(format!("{stem}_lenient.txt")).exists() {
+        &[Syntax::Strict]
+    } else {
+        &[Syntax::Strict, Syntax::Lenient]
+    }
 }
 
 /// Each line as expected, reply lines by their beginning.
@@ -77,11 +105,12 @@ fn compare(expected: &str, held: &str) -> Result<(), String> {
 }
 
 /// The dialogue as it goes: client's lines and comments from `text`, all else from the server.
-fn hold(text: &str, pieces: Pieces) -> String {
+fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     let limits = limits(text.lines().next().unwrap_or_default());
     let (mut out, mut turn, mut was_closed) = (String::new(), Vec::new(), false);
     let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
-    let mut driver = if is_lmtp { Driver::lmtp(limits) } else { Driver::new(limits) };
+    let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+    let mut driver = Driver::of(Manner { protocol, syntax }, limits);
     driver.take_replies();
     for line in text.lines() {
         if let Some(hello) = line.strip_prefix("greet: ") {
@@ -134,6 +163,9 @@ fn answer(driver: &mut Driver, turn: &mut Vec<u8>, pieces: Pieces, out: &mut Str
     for line in replies.split_terminator("\r\n") {
         writeln!(out, "S: {line}").unwrap();
     }
+    for kinds in driver.take_tolerated() {
+        writeln!(out, "tolerated: {}", kinds.names()).unwrap();
+    }
     for stored in driver.take_stored() {
         describe(&stored, out);
     }
@@ -152,6 +184,9 @@ fn describe(stored: &Stored, out: &mut String) {
     for (number, recipient) in decoded.recipients().enumerate() {
         out.push_str(if number == 0 { " ->" } else { "," });
         write_path(out, recipient.path, recipient.params);
+    }
+    if !decoded.deviations.is_empty() {
+        write!(out, "; {}", decoded.deviations.names()).unwrap();
     }
     out.push('\n');
 }

@@ -273,10 +273,10 @@ fn every_form_is_printed_and_what_makes_no_sense_is_refused() {
     let (out, _, _) = sinkctl(folder, &["stats", "--by", "rcpt-domain", "--csv", "--top", "1"]);
     let out = String::from_utf8(out).unwrap();
     let lines: Vec<&str> = out.lines().collect();
-    assert_eq!(lines[0].split(',').count(), 13);
+    assert_eq!(lines[0].split(',').count(), 14);
     assert!(lines[1].starts_with("group,a.test,2,2,34,"), "{out}");
     assert!(lines[2].starts_with("others,,2,2,34,"), "{out}");
-    assert!(lines.iter().all(|line| line.split(',').count() == 13), "{out}");
+    assert!(lines.iter().all(|line| line.split(',').count() == 14), "{out}");
     let (out, _, _) = sinkctl(folder, &["stats", "--by", "rcpt-domain", "--top", "1"]);
     let out = String::from_utf8(out).unwrap();
     assert!(out.contains("a message counts once in each domain"), "{out}");

@@ -20,6 +20,8 @@ RECORDS_AT = 2 * PAGE
 SLOT = 64
 KINDS = {1: "message", 2: "rejection", 3: "note"}
 STORED = {0: "full", 1: "headers", 2: "envelope"}
+DEVIATIONS = {1: "underscore", 2: "trailing-dot", 3: "hello-name", 4: "blanks", 5: "auth-parameter",
+              6: "non-ascii", 7: "no-brackets", 8: "no-domain", 9: "dots"}
 SYNCED_MARK = 0x434E5953
 
 
@@ -228,6 +230,8 @@ def envelope_of(octets):
         "protocol": next((text(value) for tag, value in fields if tag == 5), None),
         "mail_from": next(text(value) for tag, value in fields if tag == 6),
         "rcpt_to": [text(value) for tag, value in fields if tag == 8],
+        "deviations": [DEVIATIONS.get(kind, "kind %d" % kind)
+                       for kind in sorted({kind for tag, value in fields if tag == 14 for kind in value})],
     }
 
 

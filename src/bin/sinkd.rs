@@ -41,11 +41,13 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
         return Ok(());
     }
     if matches.get_flag("check") {
+        config.warnings().iter().for_each(|text| eprintln!("sinkd: warning: {text}"));
         println!("sinkd: the configuration is good");
         return Ok(());
     }
     start_logging(&config)?;
     end_on_panic();
+    config.warnings().iter().for_each(|text| tracing::warn!("{text}"));
     serve(&config)
 }
 

@@ -190,6 +190,8 @@ impl Rules {
     pub fn find(&self, path: &[u8]) -> Option<usize> {
         let Some(at) = memchr::memrchr(b'@', path) else { return self.any };
         let domain = &path[at + 1..];
+        // The same domain (`--syntax lenient`).
+        let domain = domain.strip_suffix(b".").unwrap_or(domain);
         let mut lower = [0; DOMAIN_BYTES_MAX];
         let Some(lower) = lower.get_mut(..domain.len()) else { return self.any };
         lower.copy_from_slice(domain);
@@ -275,6 +277,9 @@ mod tests {
         for (path, rule) in [
             (&b"x@a.b.example"[..], 3),
             (b"x@A.B.Example", 3),
+            (b"x@a.b.example.", 3),
+            (b"x@c.b.example.", 2),
+            (b"x@.", 0),
             (b"x@c.b.example", 2),
             (b"x@d.c.b.example", 2),
             (b"x@b.example", 1),

@@ -6,6 +6,7 @@ use super::{Config, LogFormat, http, listen, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
+use crate::smtp::limits::Syntax;
 
 /// A value that can't be taken: what was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -204,6 +205,26 @@ pub const KEYS: &[Key] = &[
         |c| number(c.backlog)
     ),
     key!(
+        "server",
+        "syntax",
+        "HOW",
+        "Commands that break the grammar and cannot be misread: lenient accepts and counts them, \
+         strict refuses them (RFC 5321).",
+        "lenient or strict",
+        |c, v| {
+            c.syntax = match v {
+                "lenient" => Syntax::Lenient,
+                "strict" => Syntax::Strict,
+                _ => return None,
+            };
+            Some(())
+        },
+        |c| match c.syntax {
+            Syntax::Lenient => quoted("lenient"),
+            Syntax::Strict => quoted("strict"),
+        }
+    ),
+    key!(
         "limits",
         "message_bytes_max",
         "SIZE",
@@ -216,9 +237,9 @@ pub const KEYS: &[Key] = &[
         "limits",
         "recipients_max",
         "N",
-        "Recipients of one message, announced as LIMITS RCPTMAX (RFC 9422).",
-        "a number from 100 up (RFC 5321 4.5.3.1.8)",
-        |c, v| count::<u32>(v).filter(|n| *n >= 100).map(|n| c.limits.recipients_max = n),
+        "Recipients of one message, announced as LIMITS RCPTMAX (RFC 9422); below 100, a warning.",
+        COUNT,
+        |c, v| count::<u32>(v).map(|n| c.limits.recipients_max = n),
         |c| number(c.limits.recipients_max)
     ),
     key!(
@@ -635,8 +656,8 @@ mod tests {
     #[test]
     fn values_at_their_bounds() {
         let rows = [
-            ("recipients_max", "99", false),
-            ("recipients_max", "100", true),
+            ("recipients_max", "0", false),
+            ("recipients_max", "1", true),
             ("command_line_bytes_max", "511", false),
             ("command_line_bytes_max", "512", true),
             ("command_line_bytes_max", "64K", true),
@@ -667,6 +688,9 @@ mod tests {
             ("transcript_sessions", "2/10", false),
             ("transcript", "", false),
             ("log_format", "xml", false),
+            ("syntax", "lenient", true),
+            ("syntax", "strict", true),
+            ("syntax", "loose", false),
             ("noop_marks", "on", true),
             ("noop_marks", "true", false),
             ("hostname", "two words", false),

@@ -60,12 +60,22 @@ fn statistics(
     replies: &BTreeMap<&str, u64>,
     values: impl Fn(Metric) -> Histogram<u64>,
 ) {
-    for one in Counter::ALL {
+    for one in Counter::ALL.iter().filter(|one| !Counter::TOLERATED.contains(one)) {
         let ((name, unit), value) = (counter_name(*one), counter(*one));
         match unit {
             Unit::Us => text.single(&name, Kind::Counter, one.help(), seconds(value as f64)),
             _ => text.single(&name, Kind::Counter, one.help(), value),
         }
+    }
+    let name = "sinkd_tolerated_total";
+    text.head(
+        name,
+        Kind::Counter,
+        "Commands accepted although they broke a rule, by kind of rule.",
+    );
+    for one in Counter::TOLERATED {
+        let kind = one.deviation().unwrap_or_default();
+        text.sample(name, &[("kind", &kind)], counter(*one));
     }
     let name = "sinkd_replies_total";
     text.head(name, Kind::Counter, "Replies by code and enhanced code.");

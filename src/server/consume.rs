@@ -1,4 +1,5 @@
 //! Input into the session and into transfers, as far as it goes.
+use crate::smtp::deviation::Deviations;
 use crate::smtp::session::{State, Step};
 
 use super::bench::{Bench, Input};
@@ -84,6 +85,10 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
             note_moment(conn, bench);
             Next::Again
         }
+        Step::Tolerated(kinds) => {
+            tolerated(conn, bench, kinds);
+            Next::Again
+        }
         Step::Data => {
             begin_transfer(conn, bench, Framing::Data);
             conn.flow = Flow::Data;
@@ -100,6 +105,15 @@ pub(super) fn command(conn: &mut Conn, bench: &mut Bench, input: &mut Input) -> 
             conn.flow = Flow::Discard { left: bytes };
             Next::Again
         }
+    }
+}
+
+/// The command that was consumed last broke these rules.
+#[cold]
+fn tolerated(conn: &mut Conn, bench: &mut Bench, kinds: Deviations) {
+    bench.recording.tolerated(kinds);
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.tolerated(kinds, bench.clock.now_ms());
     }
 }
 

@@ -243,6 +243,7 @@ fn policy(config: &Config, listener: &Listener) -> Policy {
     let limits = config.limits.clone();
     let mut policy = Policy::of(listener.protocol, &config.hostname, &address, limits);
     policy.noop_marks = config.noop_marks;
+    policy.syntax = config.syntax;
     policy
 }
 

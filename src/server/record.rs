@@ -3,6 +3,7 @@
 //! Clocks are read twice a round, on waking and at its end, so the resolution is the round. Service
 //! time runs from waking to the end of the round in which the reply left: it contains the queueing
 //! the client felt. Think time runs from that end to the waking that brought the next octet.
+use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::envelope::Client;
 use crate::smtp::tally::{Tally, Verb};
 use crate::stats::{Counter, Metric, Recorder};
@@ -100,6 +101,10 @@ impl Replied {
     fn age(self, round: u32) -> u32 {
         (round << 1).wrapping_sub(self.packed & !1) >> 1
     }
+}
+
+fn counter_of(kind: Deviation) -> Counter {
+    Counter::TOLERATED[kind as usize - 1]
 }
 
 /// No network lies between: the same machine.
@@ -254,6 +259,15 @@ impl Recording {
         recorder.record(metric, think_us);
     }
 
+    /// A command was accepted although it broke these rules.
+    #[cold]
+    pub fn tolerated(&mut self, kinds: Deviations) {
+        let Some(recorder) = &mut self.recorder else { return };
+        for kind in kinds.kinds() {
+            recorder.add(counter_of(kind), 1);
+        }
+    }
+
     /// Replies have left.
     pub fn replied(&mut self, conn: &mut Conn) {
         let is_counted = conn.replied.is_unanswered() || conn.replied.age(self.round) == 0;
@@ -367,6 +381,14 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_kind_of_deviation_has_the_counter_of_its_name() {
+        assert_eq!(Counter::TOLERATED.len(), Deviation::ALL.len());
+        for kind in Deviation::ALL {
+            assert_eq!(counter_of(kind).deviation().as_deref(), Some(kind.name()));
+        }
+    }
 
     #[test]
     fn rounds_are_told_apart_across_their_end() {

@@ -21,6 +21,7 @@ use memchr::memmem;
 use super::redact::{Redactor, escape};
 use crate::config::Config;
 use crate::config::transcript::Sessions;
+use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Client;
 
 /// Text of a session that is not handed over yet grows to about this.
@@ -192,6 +193,12 @@ impl Transcript {
             self.has_error |= matches!(line.first(), Some(b'4' | b'5'));
             self.line("S:", &escape(line), now_ms);
         }
+    }
+
+    /// The command above broke these rules, and was accepted.
+    #[cold]
+    pub fn tolerated(&mut self, kinds: Deviations, now_ms: u64) {
+        self.line("--", &format!("tolerated: {}", kinds.names()), now_ms);
     }
 
     /// Mail data, of which only the size is told.

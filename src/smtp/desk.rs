@@ -28,7 +28,8 @@ pub struct Desk {
     spare: Vec<Vec<u8>>,
     /// Capacity of all `spare`.
     spare_bytes: usize,
-    /// Capacity of all buffers lent to open transactions; `<= envelope_bytes_budget`.
+    /// Capacity of all buffers lent to open transactions; `<= envelope_bytes_budget` and what
+    /// `make_room_beyond` took.
     lent_bytes: usize,
     envelope_bytes_budget: usize,
 }
@@ -74,6 +75,19 @@ impl Desk {
             }
         }
         false
+    }
+
+    /// Makes room for a few octets in a buffer that is lent, also beyond the budget.
+    ///
+    /// For what must not be left out of an envelope that was accepted: at most
+    /// [`super::session::DEVIATION_BYTES_MAX`] for each open transaction.
+    #[cold]
+    pub(super) fn make_room_beyond(&mut self, buffer: &mut Vec<u8>, additional: usize) {
+        if !self.make_room(buffer, additional) {
+            let before = buffer.capacity();
+            buffer.reserve_exact(additional);
+            self.lent_bytes = self.lent_bytes - before + buffer.capacity();
+        }
     }
 
     fn lend_spare(&mut self, buffer: &mut Vec<u8>, needed: usize) -> bool {
@@ -122,6 +136,20 @@ mod tests {
         assert!(desk.make_room(&mut first, 1000));
         assert!(!desk.make_room(&mut second, 1));
         desk.take_back(&mut first);
+        assert_eq!(desk.envelope_bytes_lent(), 0);
+    }
+
+    #[test]
+    fn what_must_not_be_left_out_goes_beyond_the_budget_and_is_accounted() {
+        let (mut desk, mut buffer) = (Desk::new(10), Vec::new());
+        assert!(desk.make_room(&mut buffer, 10));
+        buffer.extend_from_slice(&[0; 10]);
+        assert!(!desk.make_room(&mut buffer, 6));
+        desk.make_room_beyond(&mut buffer, 6);
+        assert!(buffer.capacity() >= 16);
+        assert_eq!(desk.envelope_bytes_lent(), buffer.capacity());
+        assert!(!desk.make_room(&mut Vec::new(), 1));
+        desk.take_back(&mut buffer);
         assert_eq!(desk.envelope_bytes_lent(), 0);
     }
 

@@ -22,6 +22,7 @@
 //! | 7 | MAIL parameters | as sent, without the space before them | if any were sent |
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
+//! | 14 | tolerated deviations | an octet for each kind: [`super::deviation`] | each kind once |
 //!
 //! A client is one octet family (4 or 6), 4 or 16 octets address in network order, 2 octets port,
 //! little-endian; a client of a Unix socket is the one octet 1. Mailboxes stand without angle
@@ -31,6 +32,7 @@
 //! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
 //! ASCII, UTF-8 where the transaction asked for SMTPUTF8.
 
+use super::deviation::{Deviation, Deviations};
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -52,6 +54,7 @@ pub enum Tag {
     MailParameters = 7,
     ForwardPath = 8,
     RcptParameters = 9,
+    Deviations = 14,
 }
 
 /// Built incrementally, already encoded, while MAIL and RCPT arrive.
@@ -157,6 +160,8 @@ pub struct Decoded<'a> {
     /// Empty is the null reverse-path.
     pub mail_from: &'a [u8],
     pub mail_params: &'a [u8],
+    /// Rules that the client broke, of the kinds that this program knows.
+    pub deviations: Deviations,
     recipients: u32,
     fields: Fields<'a>,
 }
@@ -200,6 +205,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         protocol: b"",
         mail_from: b"",
         mail_params: b"",
+        deviations: Deviations::NONE,
         recipients: 0,
         fields,
     };
@@ -233,6 +239,10 @@ impl<'a> Decoded<'a> {
             6 => self.mail_from = value,
             7 => self.mail_params = value,
             8 => self.recipients = self.recipients.saturating_add(1),
+            14 => {
+                let known = value.iter().filter_map(|number| Deviation::of(*number));
+                known.for_each(|kind| self.deviations.add(kind));
+            }
             _ => {}
         }
     }
@@ -361,6 +371,17 @@ mod tests {
         assert_eq!(decode(&bytes), Err(DecodeError::VersionUnknown { version: 2 }));
         assert_eq!(decode(b""), Err(DecodeError::NoVersion));
         assert_eq!(decode(&bytes[6..]), Err(DecodeError::NoVersion));
+    }
+
+    #[test]
+    fn deviations_of_all_fields_are_united_and_newer_kinds_skipped() {
+        let mut bytes = sample();
+        assert!(decode(&bytes).unwrap().deviations.is_empty());
+        append_field(&mut bytes, Tag::Deviations, &[3, 9]);
+        append_field(&mut bytes, Tag::Deviations, &[200, 0, 7]);
+        let decoded = decode(&bytes).unwrap();
+        assert_eq!(decoded.deviations.names(), "hello-name, no-brackets, dots");
+        assert_eq!(decoded.recipients_count(), 2);
     }
 
     #[test]

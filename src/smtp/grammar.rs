@@ -8,6 +8,7 @@
 //!
 //! Verbs and keywords in any case (2.4). White space before the CRLF is tolerated (4.1.1), and one
 //! space between `FROM:` or `TO:` and the path, which many clients send and nothing else can mean.
+//! What else is let pass is [`super::lenient`]'s, which looks at a line after this one refused it.
 
 use super::param::{self, MailParameters, ParameterError, RcptParameters};
 use super::path::{self, Path};
@@ -25,9 +26,9 @@ pub enum Command<'a> {
     Helo {
         name: &'a [u8],
     },
-    /// LMTP's greeting (RFC 2033 4.1); `None`: its name is missing or bad.
+    /// LMTP's greeting (RFC 2033 4.1).
     Lhlo {
-        name: Option<&'a [u8]>,
+        name: &'a [u8],
     },
     Mail {
         path: Path<'a>,
@@ -64,6 +65,8 @@ pub enum SyntaxError {
     ControlCharacter,
     /// EHLO or HELO without one printable name of up to [`NAME_BYTES_MAX`] octets.
     Name,
+    /// LHLO without such a name.
+    LhloName,
     /// MAIL without `FROM:`.
     MailForm,
     /// RCPT without `TO:`.
@@ -117,7 +120,10 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
         b"BDAT" => parse_bdat(argument),
         b"EHLO" => Ok(Command::Ehlo { name: parse_name(argument)? }),
         b"HELO" => Ok(Command::Helo { name: parse_name(argument)? }),
-        b"LHLO" => Ok(Command::Lhlo { name: parse_name(argument).ok() }),
+        b"LHLO" => match parse_name(argument) {
+            Ok(name) => Ok(Command::Lhlo { name }),
+            Err(_) => Err(SyntaxError::LhloName),
+        },
         b"RSET" => bare(Command::Rset, argument),
         b"QUIT" => bare(Command::Quit, argument),
         b"NOOP" => Ok(Command::Noop { argument: argument.unwrap_or_default() }),
@@ -156,7 +162,7 @@ pub fn is_bdat(line: &[u8]) -> bool {
         && line.get(4).is_none_or(|&octet| octet <= b' ')
 }
 
-fn trim_trailing_blanks(line: &[u8]) -> &[u8] {
+pub(super) fn trim_trailing_blanks(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|octet| !matches!(octet, b' ' | b'\t'));
     &line[..end.map_or(0, |at| at + 1)]
 }

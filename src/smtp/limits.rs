@@ -12,6 +12,16 @@ pub enum Protocol {
     Lmtp,
 }
 
+/// What becomes of a command that breaks the grammar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Syntax {
+    /// It is accepted where it cannot be misread, and the session names the deviation (see
+    /// [`super::lenient`]).
+    Lenient,
+    /// It is refused, as RFC 5321 has it.
+    Strict,
+}
+
 /// Bounds of a session. `None` is "no bound".
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
@@ -54,6 +64,8 @@ pub struct Policy {
     pub listener: String,
     /// NOOP may name marks and runs (see [`super::moment`]).
     pub noop_marks: bool,
+    /// What becomes of commands that break the grammar.
+    pub syntax: Syntax,
     greeting: Vec<u8>,
     ehlo_reply: Vec<u8>,
     helo_reply: Vec<u8>,
@@ -80,6 +92,7 @@ impl Policy {
             hostname: hostname.into(),
             listener: listener.into(),
             noop_marks: false,
+            syntax: Syntax::Lenient,
             limits,
         }
     }

@@ -6,6 +6,7 @@
 //!
 //! ```text
 //! octets ─▶ Session::feed ─▶ grammar (path, param) ─▶ state ─▶ reply ─▶ Desk::replies
+//!                │           └─▶ lenient, where the grammar fails ─▶ Step::Tolerated
 //!                │                                      └─▶ Envelope (pooled in the Desk)
 //!                └─▶ Step: Data ─▶ EndOfData::scan        Chunk ─▶ counted by the caller
 //! ```
@@ -16,8 +17,10 @@
 pub mod client;
 pub mod data;
 pub mod desk;
+pub mod deviation;
 pub mod envelope;
 pub mod grammar;
+pub mod lenient;
 pub mod limits;
 pub mod moment;
 pub mod param;

@@ -3,6 +3,7 @@
 //! MAIL: SIZE (RFC 1870), BODY (RFC 6152, 3030), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461).
 //! RCPT: NOTIFY and ORCPT (RFC 3461; RFC 6533 for the `utf-8` address type). A parameter that is
 //! malformed or given twice is one error (501), one we never announced another (555).
+//! `AUTH=` is left to [`super::lenient`].
 
 /// Why the parameters are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,43 +61,60 @@ pub struct RcptParameters<'a> {
 pub fn parse_mail(text: &[u8]) -> Result<MailParameters<'_>, ParameterError> {
     let mut found = MailParameters { text: strip_space(text)?, ..MailParameters::default() };
     for parameter in each(text) {
-        let (keyword, value) = split(parameter)?;
-        let is = |name: &[u8]| keyword.eq_ignore_ascii_case(name);
-        if is(b"SIZE") {
-            set(&mut found.size, value.and_then(parse_size))?;
-        } else if is(b"BODY") {
-            set(&mut found.body, value.and_then(parse_body))?;
-        } else if is(b"SMTPUTF8") {
-            if value.is_some() || found.smtputf8 {
-                return Err(ParameterError::Malformed);
-            }
-            found.smtputf8 = true;
-        } else if is(b"RET") {
-            set(&mut found.ret, value.and_then(parse_ret))?;
-        } else if is(b"ENVID") {
-            set(&mut found.envid, value.filter(|value| is_xtext(value)))?;
-        } else {
-            return Err(ParameterError::Unknown);
-        }
+        take_mail(&mut found, parameter)?;
     }
     Ok(found)
+}
+
+/// Takes one parameter of MAIL.
+pub(super) fn take_mail<'a>(
+    found: &mut MailParameters<'a>,
+    parameter: &'a [u8],
+) -> Result<(), ParameterError> {
+    let (keyword, value) = split(parameter)?;
+    let is = |name: &[u8]| keyword.eq_ignore_ascii_case(name);
+    if is(b"SIZE") {
+        set(&mut found.size, value.and_then(parse_size))
+    } else if is(b"BODY") {
+        set(&mut found.body, value.and_then(parse_body))
+    } else if is(b"SMTPUTF8") {
+        if value.is_some() || found.smtputf8 {
+            return Err(ParameterError::Malformed);
+        }
+        found.smtputf8 = true;
+        Ok(())
+    } else if is(b"RET") {
+        set(&mut found.ret, value.and_then(parse_ret))
+    } else if is(b"ENVID") {
+        set(&mut found.envid, value.filter(|value| is_xtext(value)))
+    } else {
+        Err(ParameterError::Unknown)
+    }
 }
 
 /// Parses what follows a forward-path: nothing, or parameters with one space before each.
 pub fn parse_rcpt(text: &[u8]) -> Result<RcptParameters<'_>, ParameterError> {
     let mut found = RcptParameters { text: strip_space(text)?, ..RcptParameters::default() };
     for parameter in each(text) {
-        let (keyword, value) = split(parameter)?;
-        if keyword.eq_ignore_ascii_case(b"NOTIFY") {
-            set(&mut found.notify, value.filter(|value| is_notify(value)))?;
-        } else if keyword.eq_ignore_ascii_case(b"ORCPT") {
-            set(&mut found.orcpt, value.filter(|value| is_orcpt(value)))?;
-        } else {
-            return Err(ParameterError::Unknown);
-        }
+        take_rcpt(&mut found, parameter)?;
     }
     found.utf8 = !found.text.is_ascii();
     Ok(found)
+}
+
+/// Takes one parameter of RCPT.
+pub(super) fn take_rcpt<'a>(
+    found: &mut RcptParameters<'a>,
+    parameter: &'a [u8],
+) -> Result<(), ParameterError> {
+    let (keyword, value) = split(parameter)?;
+    if keyword.eq_ignore_ascii_case(b"NOTIFY") {
+        set(&mut found.notify, value.filter(|value| is_notify(value)))
+    } else if keyword.eq_ignore_ascii_case(b"ORCPT") {
+        set(&mut found.orcpt, value.filter(|value| is_orcpt(value)))
+    } else {
+        Err(ParameterError::Unknown)
+    }
 }
 
 fn strip_space(text: &[u8]) -> Result<&[u8], ParameterError> {

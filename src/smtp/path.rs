@@ -97,7 +97,7 @@ fn dotted_bytes(text: &[u8], belongs: fn(u8) -> bool) -> Option<usize> {
     }
 }
 
-fn quoted_string_bytes(text: &[u8]) -> Option<usize> {
+pub(super) fn quoted_string_bytes(text: &[u8]) -> Option<usize> {
     let mut at = 1;
     loop {
         match *text.get(at)? {
@@ -109,7 +109,7 @@ fn quoted_string_bytes(text: &[u8]) -> Option<usize> {
     }
 }
 
-fn domain_bytes(text: &[u8]) -> Option<usize> {
+pub(super) fn domain_bytes(text: &[u8]) -> Option<usize> {
     if text.starts_with(b"[") {
         let end = memchr::memchr(b']', text)?;
         return is_address_literal(&text[1..end]).then_some(end + 1);
@@ -120,7 +120,7 @@ fn domain_bytes(text: &[u8]) -> Option<usize> {
 }
 
 /// A sub-domain begins and ends with a letter or digit (RFC 5321 4.1.2).
-fn has_no_outer_hyphen(label: &[u8]) -> bool {
+pub(super) fn has_no_outer_hyphen(label: &[u8]) -> bool {
     label.first() != Some(&b'-') && label.last() != Some(&b'-')
 }
 
@@ -155,13 +155,13 @@ fn is_ipv4(text: &[u8]) -> bool {
 }
 
 /// atext (RFC 5322 3.2.3), and UTF-8 (RFC 6531 3.3).
-fn is_atext(octet: u8) -> bool {
+pub(super) fn is_atext(octet: u8) -> bool {
     matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+'
         | b'-' | b'/' | b'=' | b'?' | b'^'..=b'`' | b'{'..=b'~' | 128..)
 }
 
 /// Letter, digit, hyphen; and UTF-8 for U-labels (RFC 6531 3.3).
-fn is_ldh(octet: u8) -> bool {
+pub(super) fn is_ldh(octet: u8) -> bool {
     matches!(octet, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | 128..)
 }
 

@@ -16,9 +16,12 @@
 //! borrowed line, about nine short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
+mod off_grammar;
+
 pub use super::desk::Desk;
+use super::deviation::{Deviation, Deviations};
 use super::envelope::{self, Client, Envelope, FIELD_HEADER_BYTES, Tag};
-use super::grammar::{self, Command, SyntaxError};
+use super::grammar::{self, Command};
 use super::limits::Policy;
 use super::moment::{Moment, Outcome};
 use super::param::{Body, MailParameters, RcptParameters};
@@ -47,6 +50,8 @@ pub enum Step {
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Desk::moment`, then `moment_answered`.
     Moment,
+    /// The command that ends here was accepted although it breaks these rules. Feed what follows.
+    Tolerated(Deviations),
     /// Send the replies, then close. Given again, whatever is fed, once the session is over: so it
     /// is seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
@@ -54,6 +59,9 @@ pub enum Step {
 
 /// Replies in `Desk::replies` beyond which `feed` pauses.
 pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
+
+/// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
+pub const DEVIATION_BYTES_MAX: usize = Deviation::ALL.len() * (FIELD_HEADER_BYTES + 1);
 
 /// Proof that a message is committed, by which it is named in the reply.
 pub trait Receipt {
@@ -159,6 +167,10 @@ pub struct Session {
     skip: Skip,
     /// The last greeting.
     hello: Hello,
+    /// Rules that the last greeting broke.
+    hello_deviations: Deviations,
+    /// Rules that this transaction broke: those that are in its envelope.
+    noted: Deviations,
     /// This transaction's MAIL said SMTPUTF8.
     smtputf8: bool,
     /// This transaction's MAIL said BODY=BINARYMIME.
@@ -184,6 +196,8 @@ impl Session {
             state: State::Greeted,
             skip: Skip::Nothing,
             hello: Hello::Helo,
+            hello_deviations: Deviations::NONE,
+            noted: Deviations::NONE,
             smtputf8: false,
             binary: false,
             rcpt_refused: false,
@@ -362,19 +376,23 @@ impl Session {
             self.reply(&reply::LHLO_NOT_EHLO, desk);
             return None;
         }
-        let command = match grammar::parse(line) {
-            Ok(command) => command,
-            Err(error) => {
-                desk.tally.command(Verb::Other);
-                return self.syntax_error(error, desk);
+        match grammar::parse(line) {
+            Ok(command) => {
+                desk.tally.command(command.verb());
+                self.execute(command, desk)
             }
-        };
-        desk.tally.command(command.verb());
+            Err(error) => self.off_grammar(line, error, desk),
+        }
+    }
+
+    fn execute(&mut self, command: Command<'_>, desk: &mut Desk) -> Option<Step> {
         match command {
-            Command::Mail { path, parameters } => self.mail(path, parameters, desk),
+            Command::Mail { path, parameters } => return self.mail(path, parameters, desk),
             Command::Rcpt { path, parameters } => {
                 let answer = self.rcpt(path, parameters, desk);
-                self.rcpt_refused |= self.in_transaction() && answer != &reply::RCPT_OK;
+                if answer != &reply::RCPT_OK {
+                    return self.rcpt_fails(path, parameters, answer, desk);
+                }
                 self.reply(answer, desk);
             }
             Command::Data => return self.data(desk),
@@ -384,8 +402,7 @@ impl Session {
             Command::Lhlo { .. } if !self.policy.is_lmtp() => {
                 self.reply(&reply::NOT_IMPLEMENTED, desk);
             }
-            Command::Lhlo { name: Some(name) } => self.hello(name, Hello::Lhlo, desk),
-            Command::Lhlo { name: None } => self.reply(&reply::LHLO_NAME_SYNTAX, desk),
+            Command::Lhlo { name } => self.hello(name, Hello::Lhlo, desk),
             Command::Rset => {
                 self.reset(desk);
                 self.reply(&reply::RESET_OK, desk);
@@ -399,37 +416,6 @@ impl Session {
             }
             Command::Quit => self.close(&reply::CLOSING, desk),
         }
-        None
-    }
-
-    #[cold]
-    fn syntax_error(&mut self, error: SyntaxError, desk: &mut Desk) -> Option<Step> {
-        let answer = match error {
-            SyntaxError::Unknown => &reply::UNKNOWN,
-            SyntaxError::Unimplemented => &reply::NOT_IMPLEMENTED,
-            SyntaxError::ControlCharacter => &reply::CONTROL_CHARACTER,
-            SyntaxError::Name => &reply::NAME_SYNTAX,
-            SyntaxError::MailForm => &reply::MAIL_SYNTAX,
-            SyntaxError::RcptForm => &reply::RCPT_SYNTAX,
-            SyntaxError::ReversePath => &reply::REVERSE_PATH_SYNTAX,
-            SyntaxError::ForwardPath => &reply::FORWARD_PATH_SYNTAX,
-            SyntaxError::Parameter => &reply::PARAMETER_SYNTAX,
-            SyntaxError::ParameterUnknown => &reply::PARAMETER_UNKNOWN,
-            SyntaxError::ArgumentUnexpected => &reply::ARGUMENT_UNEXPECTED,
-            SyntaxError::ArgumentMissing => &reply::ARGUMENT_MISSING,
-            SyntaxError::BdatRest { bytes } => {
-                self.reset(desk);
-                return Some(self.discard(bytes, &reply::BDAT_SYNTAX));
-            }
-            SyntaxError::BdatSize => {
-                // Payload follows and nobody knows how much: to go on would be to read it as
-                // commands.
-                self.close(&reply::CHUNK_SIZE_LOST, desk);
-                return None;
-            }
-        };
-        self.rcpt_refused |= self.in_transaction() && is_of_rcpt(error);
-        self.reply(answer, desk);
         None
     }
 
@@ -450,6 +436,7 @@ impl Session {
         self.clear_transaction(desk);
         self.state = State::Ready;
         self.hello = hello;
+        self.hello_deviations = Deviations::NONE;
         if *self.name != *name {
             self.name = name.into();
         }
@@ -460,20 +447,31 @@ impl Session {
         desk.tally.hello();
     }
 
-    fn mail(&mut self, path: Path<'_>, parameters: MailParameters<'_>, desk: &mut Desk) {
+    fn mail(
+        &mut self,
+        path: Path<'_>,
+        parameters: MailParameters<'_>,
+        desk: &mut Desk,
+    ) -> Option<Step> {
         if let Some(refusal) = self.why_no_mail(path, parameters) {
-            return self.reply(refusal, desk);
+            return self.mail_fails(path, parameters, refusal, desk);
         }
         if self.policy.limits.messages_max.is_some_and(|max| self.messages >= max) {
-            return self.close(&reply::TOO_MANY_MESSAGES, desk);
+            self.close(&reply::TOO_MANY_MESSAGES, desk);
+            return None;
         }
         if !self.open_envelope(path, parameters, desk) {
-            return self.reply(&reply::ENVELOPE_STORAGE, desk);
+            self.reply(&reply::ENVELOPE_STORAGE, desk);
+            return None;
         }
         self.state = State::Mail;
         self.smtputf8 = parameters.smtputf8;
         self.binary = parameters.body == Some(Body::BinaryMime);
+        if !self.hello_deviations.is_empty() {
+            self.note(self.hello_deviations, desk);
+        }
         self.reply(&reply::MAIL_OK, desk);
+        None
     }
 
     fn why_no_mail(
@@ -711,16 +709,11 @@ impl Session {
         self.envelope.declared_size = None;
         self.chunk_bytes = 0;
         self.recipients = 0;
+        self.noted = Deviations::NONE;
         self.smtputf8 = false;
         self.binary = false;
         self.rcpt_refused = false;
     }
-}
-
-/// The error is one of RCPT: within a transaction MAIL is out of sequence, whatever its parameters.
-fn is_of_rcpt(error: SyntaxError) -> bool {
-    use SyntaxError::{ForwardPath, Parameter, ParameterUnknown, RcptForm};
-    matches!(error, RcptForm | ForwardPath | Parameter | ParameterUnknown)
 }
 
 /// Octets of the first line of `text`, CRLF included. A lone LF ends no command (RFC 5321 2.3.8).

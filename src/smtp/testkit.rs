@@ -3,8 +3,9 @@
 
 use super::data::{END_BYTES, EndOfData};
 use super::desk::Desk;
-use super::envelope::Client;
-use super::limits::{Limits, Policy, Protocol};
+use super::deviation::Deviations;
+use super::envelope::{self, Client};
+use super::limits::{Limits, Policy, Protocol, Syntax};
 use super::moment;
 use super::session::{Receipt, Refusal, Session, Step};
 use std::sync::Arc;
@@ -35,7 +36,30 @@ impl Stored {
 pub struct Outcome {
     pub replies: Vec<u8>,
     pub stored: Vec<Stored>,
+    /// Rules that were broken, by each command that was accepted nevertheless.
+    pub tolerated: Vec<Deviations>,
     pub closed: bool,
+}
+
+/// What a driver speaks, and how strictly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    pub protocol: Protocol,
+    pub syntax: Syntax,
+}
+
+impl Manner {
+    /// Each protocol with each syntax.
+    pub const ALL: [Manner; 4] = {
+        use Protocol::{Lmtp, Smtp};
+        use Syntax::{Lenient, Strict};
+        [
+            Manner { protocol: Smtp, syntax: Strict },
+            Manner { protocol: Smtp, syntax: Lenient },
+            Manner { protocol: Lmtp, syntax: Strict },
+            Manner { protocol: Lmtp, syntax: Lenient },
+        ]
+    };
 }
 
 /// What the next octets are.
@@ -61,6 +85,8 @@ pub struct Driver {
     payload: Vec<u8>,
     replies: Vec<u8>,
     stored: Vec<Stored>,
+    /// Rules that were broken, by each command that was accepted nevertheless.
+    tolerated: Vec<Deviations>,
     /// Of moments that are named.
     outcome: moment::Outcome,
 }
@@ -75,35 +101,39 @@ impl Receipt for FakeReceipt {
 }
 
 impl Driver {
-    /// A session from 192.0.2.7:2525 on a sink called `sink.example`, greeted.
+    /// A strict session from 192.0.2.7:2525 on a sink called `sink.example`, greeted.
     pub fn new(limits: Limits) -> Driver {
         Driver::with_envelope_budget(limits, 1 << 30)
     }
 
     /// The same over LMTP.
     pub fn lmtp(limits: Limits) -> Driver {
-        Driver::of(Protocol::Lmtp, limits, 1 << 30)
+        Driver::of(Manner { protocol: Protocol::Lmtp, syntax: Syntax::Strict }, limits)
+    }
+
+    /// As `new`, in this manner.
+    pub fn of(manner: Manner, limits: Limits) -> Driver {
+        Driver::under(Driver::policy(manner, limits), 1 << 30, moment::Outcome::Taken)
     }
 
     /// As `new`, with a desk that lends so many octets.
     pub fn with_envelope_budget(limits: Limits, envelope_bytes_budget: usize) -> Driver {
-        Driver::of(Protocol::Smtp, limits, envelope_bytes_budget)
+        let policy = Driver::policy(Manner::ALL[0], limits);
+        Driver::under(policy, envelope_bytes_budget, moment::Outcome::Taken)
     }
 
     /// As `new`, where NOOP may name moments, of which this becomes.
     pub fn with_moments(limits: Limits, outcome: moment::Outcome) -> Driver {
-        let mut policy = Driver::policy(Protocol::Smtp, limits);
+        let mut policy = Driver::policy(Manner::ALL[0], limits);
         policy.noop_marks = true;
         Driver::under(policy, 1 << 30, outcome)
     }
 
-    fn of(protocol: Protocol, limits: Limits, envelope_bytes_budget: usize) -> Driver {
-        let policy = Driver::policy(protocol, limits);
-        Driver::under(policy, envelope_bytes_budget, moment::Outcome::Taken)
-    }
-
-    fn policy(protocol: Protocol, limits: Limits) -> Policy {
-        Policy::of(protocol, "sink.example", "127.0.0.1:1025", limits)
+    fn policy(manner: Manner, limits: Limits) -> Policy {
+        let Manner { protocol, syntax } = manner;
+        let mut policy = Policy::of(protocol, "sink.example", "127.0.0.1:1025", limits);
+        policy.syntax = syntax;
+        policy
     }
 
     fn under(policy: Policy, envelope_bytes_budget: usize, outcome: moment::Outcome) -> Driver {
@@ -118,6 +148,7 @@ impl Driver {
             payload: Vec::new(),
             replies: Vec::new(),
             stored: Vec::new(),
+            tolerated: Vec::new(),
             outcome,
         };
         driver.session.greet(&mut driver.desk);
@@ -142,6 +173,11 @@ impl Driver {
         std::mem::take(&mut self.stored)
     }
 
+    /// What was tolerated since the last call, a set for each command.
+    pub fn take_tolerated(&mut self) -> Vec<Deviations> {
+        std::mem::take(&mut self.tolerated)
+    }
+
     /// The server has closed.
     pub fn is_closed(&self) -> bool {
         matches!(self.phase, Phase::Closed)
@@ -152,7 +188,8 @@ impl Driver {
         let closed = self.is_closed();
         self.session.abandon(&mut self.desk);
         assert_eq!(self.desk.envelope_bytes_lent(), 0, "every envelope buffer came back");
-        Outcome { replies: self.replies, stored: self.stored, closed }
+        let Driver { replies, stored, tolerated, .. } = self;
+        Outcome { replies, stored, tolerated, closed }
     }
 
     /// One step; false when more octets are needed.
@@ -224,6 +261,10 @@ impl Driver {
                 self.session.moment_answered(&moment, self.outcome, &mut self.desk);
                 Phase::Commands
             }
+            Step::Tolerated(kinds) => {
+                self.tolerated.push(kinds);
+                Phase::Commands
+            }
             Step::Close => Phase::Closed,
         };
         if !self.session.in_transaction() {
@@ -280,16 +321,8 @@ impl Driver {
 
 /// What comes of `dialogue` when it arrives cut behind each of `cuts` (in any order, repeats
 /// allowed).
-pub fn run_cut(dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
-    cut(Driver::new(limits.clone()), dialogue, cuts)
-}
-
-/// The same over LMTP.
-pub fn run_cut_lmtp(dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
-    cut(Driver::lmtp(limits.clone()), dialogue, cuts)
-}
-
-fn cut(mut driver: Driver, dialogue: &[u8], cuts: &[usize]) -> Outcome {
+pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
+    let mut driver = Driver::of(manner, limits.clone());
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
     cuts.sort_unstable();
@@ -323,15 +356,21 @@ pub fn check_session(bytes: &[u8]) {
     let cuts: Vec<usize> =
         cuts.chunks_exact(2).map(|pair| usize::from(pair[0]) | usize::from(pair[1]) << 8).collect();
     let limits = small_limits(*variant);
-    let whole = run_cut(dialogue, &[], &limits);
-    assert_eq!(run_cut(dialogue, &cuts, &limits), whole, "cut at {cuts:?}");
-    if dialogue.len() <= 512 {
-        let every_octet: Vec<usize> = (0..dialogue.len()).collect();
-        assert_eq!(run_cut(dialogue, &every_octet, &limits), whole, "octet by octet");
-    }
-    let lmtp = run_cut_lmtp(dialogue, &[], &limits);
-    assert_eq!(run_cut_lmtp(dialogue, &cuts, &limits), lmtp, "LMTP, cut at {cuts:?}");
-    for stored in whole.stored.iter().chain(&lmtp.stored) {
-        super::envelope::decode(&stored.envelope).expect("what the session encodes can be decoded");
+    for manner in Manner::ALL {
+        let whole = run_cut(manner, dialogue, &[], &limits);
+        assert_eq!(run_cut(manner, dialogue, &cuts, &limits), whole, "{manner:?}, cut at {cuts:?}");
+        if dialogue.len() <= 512 {
+            let every_octet: Vec<usize> = (0..dialogue.len()).collect();
+            let found = run_cut(manner, dialogue, &every_octet, &limits);
+            assert_eq!(found, whole, "{manner:?}, octet by octet");
+        }
+        assert!(manner.syntax == Syntax::Lenient || whole.tolerated.is_empty());
+        assert!(whole.tolerated.iter().all(|kinds| !kinds.is_empty()), "a reason for each");
+        for stored in &whole.stored {
+            let decoded = envelope::decode(&stored.envelope);
+            let decoded = decoded.expect("what the session encodes can be decoded");
+            let told = whole.tolerated.iter().fold(Deviations::NONE, |all, kinds| all.and(*kinds));
+            assert!(decoded.deviations.without(told).is_empty(), "the steps named what is stored");
+        }
     }
 }

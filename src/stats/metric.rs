@@ -123,6 +123,35 @@ table! {
     LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";
+    ToleratedUnderscore = "tolerated_underscore", 0,
+        "Commands accepted with a domain with an underscore.";
+    ToleratedTrailingDot = "tolerated_trailing_dot", 0,
+        "Commands accepted with a domain with a dot at its end.";
+    ToleratedHelloName = "tolerated_hello_name", 0,
+        "Commands accepted with a name in EHLO, HELO or LHLO that is not one printable ASCII word.";
+    ToleratedBlanks = "tolerated_blanks", 0,
+        "Commands accepted with tabs, or spaces in a row.";
+    ToleratedAuthParameter = "tolerated_auth_parameter", 0,
+        "Commands accepted with AUTH= in MAIL.";
+    ToleratedNonAscii = "tolerated_non_ascii", 0,
+        "Commands accepted with a non-ASCII address without SMTPUTF8.";
+    ToleratedNoBrackets = "tolerated_no_brackets", 0,
+        "Commands accepted with a path without angle brackets.";
+    ToleratedNoDomain = "tolerated_no_domain", 0,
+        "Commands accepted with a mailbox without a domain.";
+    ToleratedDots = "tolerated_dots", 0,
+        "Commands accepted with a local-part with dots in a row or at an end.";
+}
+
+impl Counter {
+    /// Commands that were accepted although they broke a rule, a counter for each kind of rule.
+    pub const TOLERATED: &[Counter] =
+        Counter::ALL.split_at(Counter::ToleratedUnderscore as usize).1;
+
+    /// The kind of rule, as people read it (`no-brackets`); `None`: another counter.
+    pub fn deviation(self) -> Option<String> {
+        Some(self.tag().strip_prefix("tolerated_")?.replace('_', "-"))
+    }
 }
 
 impl Metric {
@@ -183,6 +212,7 @@ mod tests {
         }
         for counter in Counter::ALL {
             assert_eq!(Counter::of(counter.tag()), Some(*counter));
+            assert_eq!(Counter::TOLERATED.contains(counter), counter.deviation().is_some());
         }
     }
 }

@@ -22,6 +22,8 @@ pub struct Entry {
     pub store: &'static str,
     /// Of: "chunked", "headers-only", "envelope-only", "reply-not-sent".
     pub flags: Vec<&'static str>,
+    /// Rules that the sender broke, and that were tolerated, by name (docs/conformance.md).
+    pub deviations: Vec<&'static str>,
     /// The final reply.
     pub reply: String,
     /// MAIL to end of data, microseconds.
@@ -48,6 +50,11 @@ impl Entry {
             size: facts.message_bytes,
             store: store(facts.mode),
             flags: flags(facts, reply_unsent),
+            deviations: envelope
+                .iter()
+                .flat_map(|e| e.deviations.kinds())
+                .map(|kind| kind.name())
+                .collect(),
             reply: format!("{} {class}.{subject}.{detail}", facts.reply_code),
             transaction_us: facts.transaction_us,
             session: facts.session,

@@ -36,7 +36,8 @@ pub enum Unsendable {
     /// There is nobody to send it to.
     #[error("it has no recipients")]
     NoRecipients,
-    /// Damage would have been found before: a program wrote it that checks less than we do.
+    /// Damage would have been found before: it was accepted with `--syntax lenient`, or another
+    /// program wrote it.
     #[error("'{0}' is no address")]
     Path(String),
     /// Only a line end would do harm; none may be in there.

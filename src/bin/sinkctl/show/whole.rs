@@ -126,6 +126,9 @@ impl Shown {
         if !entry.flags.is_empty() {
             line("flags", &entry.flags.join(", "))?;
         }
+        if !entry.deviations.is_empty() {
+            line("tolerated", &entry.deviations.join(", "))?;
+        }
         line("reverse-path", &format!("<{}> {}", entry.mail_from, self.mail_parameters))?;
         for recipient in &self.recipients {
             line("forward-path", &format!("<{}> {}", recipient.path, recipient.parameters))?;

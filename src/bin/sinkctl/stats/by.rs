@@ -1,9 +1,11 @@
 //! `sinkctl stats --by`: who sent how much, by listener, client or recipient domain, from the log
 //! itself. Workers record nothing for it.
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 
 use serde::Serialize;
+use sinkd::smtp::deviation::Deviation;
 use sinkd::stats::Percentiles;
 
 use crate::args::{By, Stats};
@@ -70,6 +72,8 @@ struct Figures {
     messages_per_s: f64,
     /// Of all messages in the table.
     share: f64,
+    /// Messages that broke a rule which was tolerated, by kind; kinds without any are left out.
+    deviations: BTreeMap<&'static str, u64>,
     transaction_us: Percentiles,
 }
 
@@ -166,7 +170,10 @@ impl Table {
 impl Figures {
     /// `messages`: all in the table, of which there is one at least, in so many seconds.
     fn of(group: &Group, messages: u64, seconds: f64) -> Figures {
+        let counts = group.broken.as_deref().copied().unwrap_or_default();
+        let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
         Figures {
+            deviations: broken.filter(|(_, messages)| *messages > 0).collect(),
             messages: group.messages,
             recipients: group.recipients,
             bytes: group.bytes,

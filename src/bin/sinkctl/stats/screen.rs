@@ -2,7 +2,7 @@
 use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{Metric, Percentiles, Summary, Verdict};
+use sinkd::stats::{Counter, Metric, Percentiles, Summary, Verdict};
 
 use super::Report;
 use crate::Out;
@@ -65,6 +65,7 @@ pub fn print(
 ) -> anyhow::Result<()> {
     let (Some(from), Some(until)) = (&report.from, &report.until) else {
         writeln!(out, "no message was recorded")?;
+        tolerated(report, out)?;
         return missing(report, out);
     };
     let totals = &report.totals;
@@ -85,6 +86,7 @@ pub fn print(
     throughput("each 100 ms", &summary.throughput(1), out)?;
     table(report, is_all, out)?;
     replies(report, out)?;
+    tolerated(report, out)?;
     let loops = &report.loops;
     writeln!(
         out,
@@ -145,22 +147,39 @@ fn replies(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = report.replies.iter().collect();
     // Refusals first: there are few, and they matter.
     replies.sort_by_key(|(code, n)| (code.starts_with(['2', '3']), std::cmp::Reverse(**n)));
-    let mut line = "replies ".to_owned();
-    let (mut lines, mut left) = (1, replies.len());
-    for (code, n) in replies {
-        let word = format!(" {code} x{n};");
+    let words = replies.iter().map(|(code, n)| format!(" {code} x{n};"));
+    wrapped("replies ", words.collect(), 2, out)
+}
+
+/// Words behind a head, as many as fit `lines_max` lines.
+fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> anyhow::Result<()> {
+    let mut line = head.to_owned();
+    let (mut lines, mut left) = (1, words.len());
+    for word in words {
         if line.chars().count() + word.len() > WIDTH {
-            if lines == 2 {
+            if lines == lines_max {
                 break;
             }
             writeln!(out, "{line}")?;
-            (line, lines) = ("        ".to_owned(), lines + 1);
+            (line, lines) = (" ".repeat(head.len()), lines + 1);
         }
         line += &word;
         left -= 1;
     }
     let rest = if left > 0 { format!(" and {left} more") } else { String::new() };
     Ok(writeln!(out, "{}{rest}", line.trim_end_matches(';'))?)
+}
+
+/// Rules that senders broke, by how many commands; nothing where they broke none.
+fn tolerated(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let of = |one: &Counter| Some((one.deviation()?, *report.counters.get(one.tag())?));
+    let mut kinds: Vec<_> = Counter::TOLERATED.iter().filter_map(of).collect();
+    kinds.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
+    if kinds.is_empty() {
+        return Ok(());
+    }
+    let words = kinds.iter().map(|(kind, n)| format!(" {kind} x{n};"));
+    wrapped("tolerated ", words.collect(), 3, out)
 }
 
 fn missing(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {

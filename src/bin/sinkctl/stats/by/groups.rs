@@ -7,10 +7,11 @@
 use std::collections::HashMap;
 
 use hdrhistogram::Histogram;
+use sinkd::smtp::deviation::{Deviation, Deviations};
 use sinkd::stats::Metric;
 
 /// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
-/// may be.
+/// may be; 8 MB more if all break rules.
 pub const NAMES_MAX: usize = 100_000;
 /// Names with transaction times: 30 KiB each. More names than this are never shown.
 pub const TIMES_MAX: usize = 500;
@@ -22,7 +23,12 @@ pub struct One {
     pub recipients: u64,
     pub bytes: u64,
     pub transaction_us: u64,
+    /// Rules that it broke.
+    pub deviations: Deviations,
 }
+
+/// Messages that broke each kind of rule, in the order of the kinds.
+pub type Broken = [u64; Deviation::ALL.len()];
 
 /// Messages with something in common.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +38,8 @@ pub struct Group {
     pub bytes: u64,
     /// `None`: not of all of them.
     pub times: Option<Box<Histogram<u64>>>,
+    /// `None`: they broke none.
+    pub broken: Option<Box<Broken>>,
 }
 
 /// Groups by name.
@@ -73,12 +81,19 @@ impl Group {
         if let Some(times) = &mut self.times {
             times.saturating_record(one.transaction_us);
         }
+        for kind in one.deviations.kinds() {
+            self.broken.get_or_insert_default()[kind as usize - 1] += 1;
+        }
     }
 
     fn merge(&mut self, other: &Group) {
         self.messages += other.messages;
         self.recipients += other.recipients;
         self.bytes += other.bytes;
+        if let Some(theirs) = &other.broken {
+            let mine = self.broken.get_or_insert_default();
+            mine.iter_mut().zip(theirs.iter()).for_each(|(mine, theirs)| *mine += theirs);
+        }
         self.times = match (self.times.take(), &other.times) {
             (Some(mut mine), Some(theirs)) => {
                 mine.add(&**theirs).expect("both have the bounds of the metric");
@@ -183,7 +198,25 @@ impl Groups {
 mod tests {
     use super::*;
 
-    const ONE: One = One { recipients: 2, bytes: 10, transaction_us: 70 };
+    const ONE: One =
+        One { recipients: 2, bytes: 10, transaction_us: 70, deviations: Deviations::NONE };
+
+    #[test]
+    fn broken_rules_are_counted_by_kind_and_add_up() {
+        let both = |kinds: &[Deviation]| {
+            let mut deviations = Deviations::NONE;
+            kinds.iter().for_each(|kind| deviations.add(*kind));
+            One { deviations, ..ONE }
+        };
+        let (mut groups, mut more) = (Groups::new(), Groups::new());
+        groups.add(b"a", &both(&[Deviation::Underscore, Deviation::Dots]));
+        groups.add(b"b", &ONE);
+        more.add(b"a", &both(&[Deviation::Dots]));
+        groups.merge(more);
+        let top = groups.into_top(2);
+        assert_eq!(top.named[0].1.broken.as_deref(), Some(&[1, 0, 0, 0, 0, 0, 0, 0, 2]));
+        assert_eq!(top.named[1].1.broken, None);
+    }
 
     #[test]
     fn up_to_the_bound_everything_is_exact_in_one_pass() {

@@ -19,7 +19,7 @@ pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
     writeln!(
         out,
         "row,name,messages,recipients,bytes,messages_per_s,share,p50_us,p90_us,p99_us,p99_9_us,\
-         p99_99_us,max_us"
+         p99_99_us,max_us,deviations"
     )?;
     let groups = table.groups.iter().map(|row| ("group", &*row.name, &row.figures));
     let others = table.others.iter().map(|others| ("others", "", &others.figures));
@@ -29,20 +29,27 @@ pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
         writeln!(
             out,
             "{row},{},{messages},{recipients},{bytes},{messages_per_s:.3},{share:.6},\
-             {},{},{},{},{},{}",
+             {},{},{},{},{},{},{}",
             quoted(name),
             p.p50,
             p.p90,
             p.p99,
             p.p99_9,
             p.p99_99,
-            p.max
+            p.max,
+            broken(figures, ":", " ")
         )?;
     }
     if let Some(sentence) = table.missing.sentence() {
         eprintln!("sinkctl: {sentence}");
     }
     Ok(())
+}
+
+/// Messages that broke rules, by kind; empty if none did.
+fn broken(figures: &Figures, between: &str, joined: &str) -> String {
+    let kinds = figures.deviations.iter().map(|(kind, n)| format!("{kind}{between}{n}"));
+    kinds.collect::<Vec<_>>().join(joined)
 }
 
 /// A field of RFC 4180; names may hold anything.
@@ -58,6 +65,7 @@ pub fn text(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
     if let (Some(from), Some(until)) = (&table.from, &table.until) {
         writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], table.seconds)?;
         writeln!(out, "{}", cells(table).trim_fmt())?;
+        tolerated(table, out)?;
         footer(table, by, out)?;
     } else {
         writeln!(out, "the log has no message here")?;
@@ -101,6 +109,17 @@ fn cells(table: &Table) -> Cells {
         }
     }
     cells
+}
+
+/// A line for each group that broke rules.
+fn tolerated(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+    let groups = table.groups.iter().map(|row| (&*row.name, &row.figures));
+    let others = table.others.iter().map(|others| ("others", &others.figures));
+    for (name, figures) in groups.chain(others).filter(|(_, f)| !f.deviations.is_empty()) {
+        let name = harmless(name).replace(['\n', '\t'], " ");
+        writeln!(out, "tolerated, {name} (messages): {}", broken(figures, " x", "; "))?;
+    }
+    Ok(())
 }
 
 fn line(name: String, figures: &Figures) -> [String; 9] {

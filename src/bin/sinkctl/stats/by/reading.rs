@@ -172,6 +172,7 @@ impl Counter {
                 recipients,
                 bytes: u64::from(facts.message_bytes),
                 transaction_us: u64::from(facts.transaction_us),
+                deviations: decoded.deviations,
             };
             counted.groups.add(name, &one);
         }
