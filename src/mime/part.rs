@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 use super::charset::to_unicode;
-use super::header::{begins_with_body, fields, line_bytes};
+use super::header::{fields, header_bytes_until, line_bytes};
 use super::html;
 use super::parameter::Parameterized;
 use super::transfer::Encoding;
@@ -192,21 +192,8 @@ impl<'m> Walk<'m> {
 
     /// Where the content of the part that begins at `at` does.
     fn header_end(&self, at: usize) -> usize {
-        if begins_with_body(&self.message[at..]) {
-            return at;
-        }
-        let mut end = at;
-        while let Some(length) = line_bytes(&self.message[end..]) {
-            if self.delimiter_at(end).is_some() {
-                return end;
-            }
-            let is_empty = self.message[end..end + length].trim_ascii_end().is_empty();
-            end += length;
-            if is_empty {
-                break;
-            }
-        }
-        end
+        let is_end = |line: usize| self.delimiter_at(at + line).is_some();
+        at + header_bytes_until(&self.message[at..], is_end)
     }
 
     /// Looks for where the part ends whose content begins at `content`, and those around it that
