@@ -126,7 +126,7 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
     let mut next = Some(0);
     while let Some(at) = next {
         let content = walk.begin(at);
-        next = walk.next_part(content);
+        next = walk.next_part(at, content);
     }
     Parts { parts: walk.parts, is_cut: walk.is_cut }
 }
@@ -196,16 +196,17 @@ impl<'m> Walk<'m> {
         at + header_bytes_until(&self.message[at..], is_end)
     }
 
-    /// Looks for where the part ends whose content begins at `content`, and those around it that
-    /// end there too; gives where the next one begins.
-    fn next_part(&mut self, content: usize) -> Option<usize> {
-        let (mut from, mut least) = (content, content);
+    /// Looks for where the part ends that begins at `at` and whose content begins at `content`, and
+    /// those around it that end there too; gives where the next one begins.
+    fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
+        let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {
             if !delimiter.is_last && self.parts.len() == PARTS_MAX {
                 self.is_cut = true;
                 break;
             }
-            // The line end that a delimiter begins with may be a header's, or another delimiter's.
+            // The line end before a delimiter belongs to it (RFC 2046 5.1.1), also if it is all that
+            // ends a header, unless it belongs to another delimiter.
             let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
@@ -236,15 +237,24 @@ impl<'m> Walk<'m> {
 
     /// The line at `start`, if it ends a part: an inner one's boundary goes before an outer one's.
     fn delimiter_at(&self, start: usize) -> Option<Delimiter> {
-        let rest = self.message[start..].strip_prefix(b"--")?;
+        if !self.message[start..].starts_with(b"--") {
+            return None;
+        }
+        let mut line = None;
         for (level, open) in self.open.iter().enumerate().rev() {
+            let rest = &self.message[start + 2..];
             let Some(behind) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..]))
             else {
                 continue;
             };
+            let end = *line.get_or_insert_with(|| start + line_bytes(rest).map_or(0, |n| n + 2));
+            // Nothing but white space stands behind it (RFC 2046 5.1.1).
+            let is_alone = |from: usize| {
+                self.message.get(from..end).is_some_and(|text| text.trim_ascii().is_empty())
+            };
+            let behind_at = self.message.len() - behind.len();
             let is_last = behind.starts_with(b"--");
-            if is_last || behind.first().is_none_or(u8::is_ascii_whitespace) {
-                let end = start + line_bytes(&self.message[start..])?;
+            if is_alone(behind_at + if is_last { 2 } else { 0 }) {
                 return Some(Delimiter { level, is_last, start, end });
             }
         }
@@ -268,8 +278,12 @@ impl<'m> Walk<'m> {
     }
 
     fn end_part(&mut self, part: usize, end: usize) {
-        let start = self.message.len() - self.parts[part].body.len();
-        self.parts[part].body = &self.message[start..end.max(start)];
+        let part = &mut self.parts[part];
+        let start = self.message.len() - part.body.len();
+        part.body = &self.message[start.min(end)..end];
+        // The delimiter's line end was the header's last one.
+        let left_out = start.saturating_sub(end).min(part.header.len());
+        part.header = &part.header[..part.header.len() - left_out];
     }
 }
 
@@ -400,6 +414,40 @@ mod tests {
                 "1 text/plain - \"last\"",
             ],
         );
+    }
+
+    #[test]
+    fn a_delimiter_stands_alone_on_its_line() {
+        let mixed = format!(
+            "{MIXED}--b\r\n\r\none\r\n--b two\r\n--b-- three\r\n--b--b\r\n--b-\r\n--b \t\r\n\r\nfour\r\n\
+             --b-- \t\r\n--b\r\n"
+        );
+        check(
+            &mixed,
+            &[
+                "0 multipart/mixed - \"{}\"",
+                "1 text/plain - \"one\\r\\n--b two\\r\\n--b-- three\\r\\n--b--b\\r\\n--b-\"",
+                "1 text/plain - \"four\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_line_end_before_a_delimiter_belongs_to_it() {
+        let inner = "From: a@b.example\r\nSubject: s\r\n";
+        for (attached, body) in [
+            (format!("{inner}\r\n"), inner),
+            (format!("{inner}\r\n\r\n"), &*format!("{inner}\r\n")),
+            (inner.to_owned(), inner.trim_ascii_end()),
+            (String::new(), ""),
+        ] {
+            let head = "Content-Type: message/rfc822\r\n\r\n";
+            let message = format!("{MIXED}--b\r\n{head}{attached}--b--\r\n");
+            let taken = parts(message.as_bytes());
+            assert_eq!(String::from_utf8_lossy(taken.parts[1].body), body, "{message}");
+            assert_eq!(taken.parts[2].body, b"", "{message}");
+            super::super::testkit::check_mail(message.as_bytes());
+        }
     }
 
     #[test]
