@@ -309,7 +309,8 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     }
     let content_type = content_type.map(|field| Parameterized::parse(&field));
     let disposition = disposition.map(|field| Parameterized::parse(&field));
-    let encoding = encoding.map_or(Encoding::Identity, |field| Encoding::of(&field.decoded()));
+    let encoding = encoding
+        .map_or(Encoding::Identity, |field| Encoding::of(&Parameterized::parse(&field).value));
     let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
     let name = content_type.as_ref().map_or(default, |c| type_name(&c.value)).to_owned();
     let text = |of: &Option<Parameterized>, name: &str| of.as_ref()?.text(name);
