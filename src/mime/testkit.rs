@@ -56,7 +56,10 @@ mod tests {
                 "; name*0*=a'b'%C3",
                 "Subject: ", "=?utf-8?q?", "U3ViamVjdDogeA0KDQp5", "<p>", "<a href=", "&amp;",
                 "<!--",
-                "https://x", "word", "\u{e9}", "\0", "=C3", "\r",
+                "https://x", "word", " \r\n", "--b--", "(", ")", "\\", "boundary*0*=''b;", ">From ",
+                "charset=utf-7 ", "charset=hz-gb-2312;", "charset=iso-2022-kr", "+", "~{", "\u{e}",
+                "Content-Disposition: inline; filename=x", "message/rfc822; name=x", "<meta charset=",
+                "&copy", "&#x80", "<https://", ">", "\u{ff09}", "cid:", "Content-ID: <i>", "\u{e9}", "\0", "=C3", "\r",
             ]), 0..60,
         )) {
             check_mail(pieces.concat().as_bytes());
