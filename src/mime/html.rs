@@ -5,6 +5,8 @@
 use mail_parser::decoders::html::add_html_token;
 use memchr::memchr;
 
+use super::charset::to_unicode;
+
 /// Octets of an entity's name; the longest known has 31.
 const ENTITY_BYTES_MAX: usize = 40;
 
@@ -98,7 +100,7 @@ impl Lines {
     fn push_text(&mut self, mut text: &str) {
         while let Some(at) = memchr(b'&', text.as_bytes()) {
             self.push_letters(&text[..at]);
-            let (letters, bytes) = entity(&text[at..]);
+            let (letters, bytes) = entity(&text[at..], Place::Text);
             self.push_letters(&letters);
             text = &text[at + bytes..];
         }
@@ -128,23 +130,95 @@ impl Lines {
     }
 }
 
-/// What the entity means that `text` begins with, and its octets; itself if it is none.
-fn entity(text: &str) -> (String, usize) {
-    let octets = &text.as_bytes()[..text.len().min(ENTITY_BYTES_MAX)];
-    let is_name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'#';
-    let name = octets[1..].iter().take_while(|b| is_name(b)).count();
-    if octets.get(1 + name) != Some(&b';') {
-        return (String::from("&"), 1);
-    }
-    let mut letters = String::new();
-    add_html_token(&mut letters, &octets[..name + 2], false);
-    (letters.replace('\0', "\u{fffd}"), name + 2)
+/// Where an entity stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    /// What looks like an old entity is often a parameter there: `?a=b&copy=2`.
+    Attribute,
 }
+
+/// What the entity means that `text` begins with, and its octets; `&` itself if it is none.
+/// As the HTML standard says (13.2.5.72 to 80): numbers, and names of old, need no semicolon.
+fn entity(text: &str, place: Place) -> (String, usize) {
+    let octets = &text.as_bytes()[1..text.len().min(ENTITY_BYTES_MAX)];
+    if let Some(digits) = octets.strip_prefix(b"#") {
+        return numeric(digits).unwrap_or_else(|| (String::from("&"), 1));
+    }
+    let name = octets.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+    if octets.get(name) == Some(&b';')
+        && let Some(letters) = named(&octets[..name])
+    {
+        return (letters, 1 + name + 1);
+    }
+    for length in (2..=name.min(LEGACY_BYTES_MAX)).rev() {
+        let Ok(at) = LEGACY.binary_search_by(|legacy| legacy.as_bytes().cmp(&octets[..length]))
+        else {
+            continue;
+        };
+        let goes_on = |b: &u8| b.is_ascii_alphanumeric() || *b == b'=';
+        let is_parameter = place == Place::Attribute && octets.get(length).is_some_and(goes_on);
+        if !is_parameter && let Some(letters) = named(LEGACY[at].as_bytes()) {
+            let semicolon = usize::from(octets.get(length) == Some(&b';'));
+            return (letters, 1 + length + semicolon);
+        }
+        break;
+    }
+    (String::from("&"), 1)
+}
+
+fn named(name: &[u8]) -> Option<String> {
+    let entity = [b"&", name, b";"].concat();
+    let mut letters = String::new();
+    add_html_token(&mut letters, &entity, false);
+    (letters.as_bytes() != entity).then_some(letters)
+}
+
+/// `digits`: what stands behind `&#`.
+fn numeric(digits: &[u8]) -> Option<(String, usize)> {
+    let (radix, mark) = if matches!(digits, [b'x' | b'X', ..]) { (16, 1) } else { (10, 0) };
+    let value = |b: &u8| char::from(*b).to_digit(radix);
+    let (mut code, mut count) = (0_u32, 0);
+    for digit in digits[mark..].iter().map_while(value) {
+        code = code.saturating_mul(radix).saturating_add(digit);
+        count += 1;
+    }
+    if count == 0 {
+        return None;
+    }
+    let semicolon = usize::from(digits.get(mark + count) == Some(&b';'));
+    let letters = match code {
+        0 => String::from(char::REPLACEMENT_CHARACTER),
+        // Those who write them mean windows-1252.
+        0x80..=0x9f => to_unicode(&[code as u8], Some("windows-1252")).into_owned(),
+        _ => char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).to_string(),
+    };
+    Some((letters, 2 + mark + count + semicolon))
+}
+
+/// Octets of the longest name below.
+const LEGACY_BYTES_MAX: usize = 6;
+
+/// Entities that need no semicolon, by their octets.
+#[rustfmt::skip]
+const LEGACY: [&str; 106] = [
+    "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil",
+    "ETH", "Eacute", "Ecirc", "Egrave", "Euml", "GT", "Iacute", "Icirc", "Igrave", "Iuml", "LT",
+    "Ntilde", "Oacute", "Ocirc", "Ograve", "Oslash", "Otilde", "Ouml", "QUOT", "REG", "THORN",
+    "Uacute", "Ucirc", "Ugrave", "Uuml", "Yacute", "aacute", "acirc", "acute", "aelig", "agrave",
+    "amp", "aring", "atilde", "auml", "brvbar", "ccedil", "cedil", "cent", "copy", "curren", "deg",
+    "divide", "eacute", "ecirc", "egrave", "eth", "euml", "frac12", "frac14", "frac34", "gt",
+    "iacute", "icirc", "iexcl", "igrave", "iquest", "iuml", "laquo", "lt", "macr", "micro",
+    "middot", "nbsp", "not", "ntilde", "oacute", "ocirc", "ograve", "ordf", "ordm", "oslash",
+    "otilde", "ouml", "para", "plusmn", "pound", "quot", "raquo", "reg", "sect", "shy", "sup1",
+    "sup2", "sup3", "szlig", "thorn", "times", "uacute", "ucirc", "ugrave", "uml", "uuml",
+    "yacute", "yen", "yuml",
+];
 
 fn unescaped(text: &str) -> String {
     let (mut letters, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
-        let (decoded, bytes) = entity(&rest[at..]);
+        let (decoded, bytes) = entity(&rest[at..], Place::Attribute);
         letters.push_str(&rest[..at]);
         letters.push_str(&decoded);
         rest = &rest[at + bytes..];
@@ -292,7 +366,12 @@ mod tests {
             ("a<!-- b -- > c --->d<!-->e<!DOCTYPE html>f<?xml?>g", "adefg"),
             (
                 "&lt;a&gt; &amp;amp; &eacute;&#233;&#xE9; &unknown; &amp & a&nbsp;b &#0;",
-                "<a> &amp; ééé &unknown; &amp & a b \u{fffd}",
+                "<a> &amp; ééé &unknown; & & a b \u{fffd}",
+            ),
+            ("&copy2026 &notit; &notin; &eacut &#233 x&#xE9", "©2026 ¬it; ∉ &eacut é xé"),
+            (
+                "&#x80;&#150;&#xd800;&#x110000;&#99999999999; &# &#x; &;",
+                "€–\u{fffd}\u{fffd}\u{fffd} &# &#x; &;",
             ),
             ("a < b and 3<4 <> </>", "a < b and 3<4 <> </>"),
             ("<a title=\"x > y\" href=z>t</a>", "t"),
@@ -310,6 +389,10 @@ mod tests {
             (
                 "<a href=\"https://a.example/?x=1&amp;y=2\">a</a>",
                 &["https://a.example/?x=1&y=2"][..],
+            ),
+            (
+                "<a href='https://a.example/?x=1&copy=2&reg=3&lt4&amp;y&gt;&not'>",
+                &["https://a.example/?x=1&copy=2&reg=3&lt4&y>¬"],
             ),
             ("<A class=b HREF = 'c d' >", &["c d"]),
             ("<a href=plain/>", &["plain/"]),
