@@ -5,17 +5,19 @@ use memchr::memmem;
 
 use super::html;
 use super::part::parts;
-use super::text::BYTES_MAX;
+use super::role::Roles;
+use super::text::{BYTES_MAX, shown};
 
 /// The links of a message's texts, each once, in the order they appear: in HTML the targets of
 /// links, then addresses written out; in other text addresses written out, which begin with
-/// `http://`, `https://` or `ftp://`. Of attachments none.
+/// `http://`, `https://` or `ftp://`. Of attachments and attached messages none.
 ///
 /// They are as they stand there, entities decoded; nothing says that they are well-formed.
 pub fn links(message: &[u8]) -> Vec<String> {
     let (mut links, mut seen) = (Vec::new(), HashSet::new());
     let mut left = BYTES_MAX;
-    for part in parts(message).parts.iter().filter(|part| part.is_body_text()) {
+    let parts = parts(message);
+    for part in shown(&parts, &Roles::of(&parts)) {
         let text = part.unicode(left);
         left = left.saturating_sub(part.body.len());
         let found = match part.is_html() {

@@ -12,6 +12,7 @@ pub mod html;
 pub mod link;
 pub mod parameter;
 pub mod part;
+mod role;
 pub mod testkit;
 pub mod text;
 pub mod transfer;

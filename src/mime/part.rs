@@ -75,8 +75,14 @@ impl Part<'_> {
     }
 
     /// Does a mail program show it as text below the header? Content that is text, reports that are
-    /// made for programs but read by people, and multiparts without a part; no attachments.
+    /// made for programs but read by people, and multiparts without a part; no attachments. A message
+    /// without any such part may have its text in one with a file name.
     pub fn is_body_text(&self) -> bool {
+        self.is_text() && !self.is_attachment()
+    }
+
+    /// Could it be shown as text, whatever its name and its disposition?
+    pub(super) fn is_text(&self) -> bool {
         let (main, sub) = self.content_type.split_once('/').unwrap_or((&self.content_type, ""));
         let is_text = match main {
             "text" => true,
@@ -84,7 +90,13 @@ impl Part<'_> {
             "multipart" => true,
             _ => false,
         };
-        self.kind == Kind::Leaf && is_text && !self.is_attachment()
+        self.kind == Kind::Leaf && is_text
+    }
+
+    /// A message or other part that is handed over, and not shown: its disposition says so, or it has
+    /// a file name and no disposition says otherwise.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.is_attachment() && self.disposition.as_deref() != Some("inline")
     }
 
     /// A message that must not be encoded and is (RFC 2046 5.2.1): it has no parts in the list.
@@ -92,6 +104,11 @@ impl Part<'_> {
         self.kind == Kind::Leaf
             && self.encoding != Encoding::Identity
             && matches!(&*self.content_type, "message/rfc822" | "message/global")
+    }
+
+    /// Several forms of one content.
+    pub(super) fn is_alternative(&self) -> bool {
+        self.content_type == "multipart/alternative"
     }
 
     pub fn is_html(&self) -> bool {
