@@ -10,8 +10,8 @@ const NAME_BYTES_MAX: usize = 45;
 
 /// `octets` as text, whatever they are; a byte order mark is left out.
 ///
-/// As `charset` says, if it is one of those known (the WHATWG's, UTF-7, ISO-2022-KR, HZ, and the names
-/// that Windows has for them). Without it,
+/// As `charset` says, if it is one of those known: the WHATWG's, UTF-7, ISO-2022-KR, HZ, and the
+/// names that Windows has for them. Without it,
 /// with `us-ascii` and with an unknown one: UTF-8 if it is valid, else windows-1252, which every
 /// octet means something in. What is not valid in a charset becomes U+FFFD.
 pub fn to_unicode<'o>(octets: &'o [u8], charset: Option<&str>) -> Cow<'o, str> {

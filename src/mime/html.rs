@@ -79,6 +79,51 @@ pub fn links(html: &str) -> Vec<String> {
     tokens(html).filter_map(of).collect()
 }
 
+/// Octets in which browsers look for a charset.
+const CHARSET_BYTES: usize = 1024;
+
+/// The charset that HTML names itself, for octets that are not decoded yet: in the first 1024, as
+/// browsers look for it. A byte order mark of UTF-8 is one. UTF-16 is not believed, as nothing
+/// could be read then.
+pub(super) fn charset(html: &[u8]) -> Option<String> {
+    if html.starts_with(b"\xef\xbb\xbf") {
+        return Some("utf-8".into());
+    }
+    let start = String::from_utf8_lossy(&html[..html.len().min(CHARSET_BYTES)]);
+    let charset = tokens(&start).find_map(|token| match token {
+        Token::Tag(name, attributes) if name.eq_ignore_ascii_case("meta") => {
+            charset_at(attributes).map(|range| attributes[range].to_owned())
+        }
+        _ => None,
+    })?;
+    match charset.get(..6) {
+        Some(name) if name.eq_ignore_ascii_case("utf-16") => Some("utf-8".into()),
+        _ => Some(charset),
+    }
+}
+
+/// Where the charset stands in the attributes of `<meta>`: in `charset=…`, or in an old one's
+/// `content`.
+fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
+    const NAME: &[u8] = b"charset";
+    let is_space = |b: &u8| b.is_ascii_whitespace();
+    let octets = attributes.as_bytes();
+    let count =
+        |from: usize, is: &dyn Fn(&u8) -> bool| octets[from..].iter().take_while(|b| is(b)).count();
+    let mut names = octets.windows(NAME.len()).enumerate();
+    names.find_map(|(at, name)| {
+        let behind = at + NAME.len();
+        let equals = behind + count(behind, &is_space);
+        if !name.eq_ignore_ascii_case(NAME) || octets.get(equals) != Some(&b'=') {
+            return None;
+        }
+        let start = equals + 1;
+        let start = start + count(start, &|b| is_space(b) || matches!(b, b'"' | b'\''));
+        let bytes = count(start, &|b| b.is_ascii_alphanumeric() || b"-_:.".contains(b));
+        (bytes > 0).then_some(start..start + bytes)
+    })
+}
+
 fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
@@ -380,6 +425,26 @@ mod tests {
             ("  \r\n a \t b  ", "a b"),
         ] {
             assert_eq!(text(html), expected, "{html}");
+        }
+    }
+
+    #[test]
+    fn html_and_the_charset_it_names() {
+        for (html, expected) in [
+            ("<meta charset=koi8-r>", Some("koi8-r")),
+            ("<html><head><META CHARSET = 'UTF-8' />", Some("UTF-8")),
+            (
+                "<meta http-equiv=\"Content-Type\" content=\"text/html; charset=windows-1251\">",
+                Some("windows-1251"),
+            ),
+            ("<meta name=charset><meta charset=\"\"><meta charset=x>", Some("x")),
+            ("<meta charset=utf-16le>", Some("utf-8")),
+            ("\u{feff}<meta charset=koi8-r>", Some("utf-8")),
+            ("<!-- <meta charset=koi8-r> --><p charset=x>charset=y", None),
+            (&format!("{}<meta charset=koi8-r>", " ".repeat(CHARSET_BYTES)), None),
+            ("", None),
+        ] {
+            assert_eq!(charset(html.as_bytes()).as_deref(), expected, "{html}");
         }
     }
 

@@ -190,7 +190,7 @@ impl<'t> Scanner<'t> {
         before
     }
 
-    /// White space, and comments, which nest (RFC 5322 3.2.2). One that is never closed is the rest.
+    /// White space, and comments, which nest (RFC 5322 3.2.2). One never closed is the rest.
     fn skip_comments(&mut self) {
         self.rest = self.rest.trim_ascii_start();
         while self.rest.starts_with(b"(") {

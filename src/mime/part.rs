@@ -75,8 +75,8 @@ impl Part<'_> {
     }
 
     /// Does a mail program show it as text below the header? Content that is text, reports that are
-    /// made for programs but read by people, and multiparts without a part; no attachments. A message
-    /// without any such part may have its text in one with a file name.
+    /// made for programs but read by people, and multiparts without a part; no attachments. A
+    /// message without any such part may have its text in one with a file name.
     pub fn is_body_text(&self) -> bool {
         self.is_text() && !self.is_attachment()
     }
@@ -93,8 +93,8 @@ impl Part<'_> {
         self.kind == Kind::Leaf && is_text
     }
 
-    /// A message or other part that is handed over, and not shown: its disposition says so, or it has
-    /// a file name and no disposition says otherwise.
+    /// A message or other part that is handed over, and not shown: its disposition says so, or it
+    /// has a file name and no disposition says otherwise.
     pub(super) fn is_handed_over(&self) -> bool {
         self.is_attachment() && self.disposition.as_deref() != Some("inline")
     }
@@ -123,10 +123,14 @@ impl Part<'_> {
         }
     }
 
-    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body.
+    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body. If the
+    /// header names no charset, HTML may (`<meta>`).
     pub fn unicode(&self, bytes_max: usize) -> String {
         let body = &self.body[..self.body.len().min(bytes_max)];
-        to_unicode(&self.encoding.decoded(body), self.charset.as_deref()).into_owned()
+        let content = self.encoding.decoded(body);
+        let own = || self.is_html().then(|| html::charset(&content)).flatten();
+        let charset = self.charset.clone().or_else(own);
+        to_unicode(&content, charset.as_deref()).into_owned()
     }
 
     /// Its content as text without markup; likewise.
@@ -222,8 +226,8 @@ impl<'m> Walk<'m> {
                 self.is_cut = true;
                 break;
             }
-            // The line end before a delimiter belongs to it (RFC 2046 5.1.1), also if it is all that
-            // ends a header, unless it belongs to another delimiter.
+            // The line end before a delimiter belongs to it (RFC 2046 5.1.1), also if it is all
+            // that ends a header, unless it belongs to another delimiter.
             let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
@@ -437,7 +441,8 @@ mod tests {
     #[test]
     fn a_delimiter_stands_alone_on_its_line() {
         let mixed = format!(
-            "{MIXED}--b\r\n\r\none\r\n--b two\r\n--b-- three\r\n--b--b\r\n--b-\r\n--b \t\r\n\r\nfour\r\n\
+            "{MIXED}--b\r\n\r\none\r\n--b two\r\n--b-- three\r\n--b--b\r\n\
+             --b-\r\n--b \t\r\n\r\nfour\r\n\
              --b-- \t\r\n--b\r\n"
         );
         check(

@@ -59,8 +59,10 @@ mod tests {
                 "<!--",
                 "https://x", "word", " \r\n", "--b--", "(", ")", "\\", "boundary*0*=''b;", ">From ",
                 "charset=utf-7 ", "charset=hz-gb-2312;", "charset=iso-2022-kr", "+", "~{", "\u{e}",
-                "Content-Disposition: inline; filename=x", "message/rfc822; name=x", "<meta charset=",
-                "&copy", "&#x80", "<https://", ">", "\u{ff09}", "cid:", "Content-ID: <i>", "\u{e9}", "\0", "=C3", "\r",
+                "Content-Disposition: inline; filename=x", "message/rfc822; name=x",
+                "<meta charset=",
+                "&copy", "&#x80", "<https://", ">", "\u{ff09}", "cid:", "Content-ID: <i>",
+                "\u{e9}", "\0", "=C3", "\r",
             ]), 0..60,
         )) {
             check_mail(pieces.concat().as_bytes());
