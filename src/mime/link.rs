@@ -66,7 +66,7 @@ fn written_out(text: &str) -> Vec<String> {
 const BRACKETS_BYTES_MAX: usize = 2048;
 
 /// The address that `text` begins with up to `>`, and its octets there. Line ends in it and the
-/// white space around them are there to break lines (RFC 3986 appendix C), other blanks belong to it.
+/// white space around them break lines (RFC 3986 appendix C), other blanks belong to it.
 /// `None` if it doesn't end, or if another paragraph or another address begins before.
 fn in_brackets(text: &str) -> Option<(String, usize)> {
     let window = &text.as_bytes()[..text.len().min(BRACKETS_BYTES_MAX)];
