@@ -69,6 +69,13 @@ fn one_thing_is_printed_alone() {
 }
 
 #[test]
+fn html_is_printed_as_a_page_with_its_images() {
+    let (data, ids) = folder_with(&["related_inline_image"]);
+    let (page, _) = show(&data, &ids[0], &["--html"]);
+    assert!(page.contains("<img src=\"data:image/png;base64,iVBORw0KGgp4eHh4\" alt"), "{page}");
+}
+
+#[test]
 fn all_is_shown_with_the_numbers_that_part_takes() {
     let (data, ids) = folder_with(&["mixed_attachments"]);
     let (json, _) = show(&data, &ids[0], &["--json"]);

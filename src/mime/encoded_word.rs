@@ -13,8 +13,8 @@ const TEXT_BYTES_MAX: usize = 1024;
 /// A field's value as text: encoded words decoded, all else UTF-8 or windows-1252.
 ///
 /// Space between two encoded words goes. Each is decoded from base64 or Q alone; of one charset,
-/// their octets are then text together, as mailers cut characters in two, but for charsets with
-/// states, in which each word begins anew (RFC 2047 3). Spaces inside an encoded word are let pass, and one
+/// their octets are then text together, as mailers cut characters in two. But in charsets with
+/// states each word begins anew (RFC 2047 3). Spaces inside an encoded word are let pass, and one
 /// that is broken stays as it is. Total; one pass.
 pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };

@@ -102,6 +102,39 @@ pub(super) fn charset(html: &[u8]) -> Option<String> {
     }
 }
 
+/// `html` with `utf-8` for each charset that it names itself; if it names none, and has a place for
+/// it, naming that. A part of a page, without `<html>` and `<head>`, stays as it is. One pass.
+pub(super) fn saying_utf8(html: &str) -> String {
+    const META: &str = "<meta charset=\"utf-8\">";
+    let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
+    let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);
+    for token in tokens(html) {
+        let Token::Tag(name, attributes) = token else { continue };
+        // An end tag has its slash before the name.
+        let is_start = !html[..offset(name)].ends_with('/');
+        let behind = offset(attributes) + attributes.len() + 1;
+        if name.eq_ignore_ascii_case("meta")
+            && let Some(range) = charset_at(attributes)
+        {
+            said.push_str(&html[at..offset(attributes) + range.start]);
+            said.push_str("utf-8");
+            at = offset(attributes) + range.end;
+        } else if is_start && name.eq_ignore_ascii_case("head") {
+            head.get_or_insert(behind);
+        } else if is_start && name.eq_ignore_ascii_case("html") {
+            root.get_or_insert(behind);
+        }
+    }
+    if at == 0
+        && let Some(place) = head.or(root)
+    {
+        said.push_str(&html[..place]);
+        said.push_str(META);
+        at = place;
+    }
+    said + &html[at..]
+}
+
 /// Where the charset stands in the attributes of `<meta>`: in `charset=…`, or in an old one's
 /// `content`.
 fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
@@ -260,7 +293,7 @@ const LEGACY: [&str; 106] = [
     "yacute", "yen", "yuml",
 ];
 
-fn unescaped(text: &str) -> String {
+pub(super) fn unescaped(text: &str) -> String {
     let (mut letters, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
         let (decoded, bytes) = entity(&rest[at..], Place::Attribute);

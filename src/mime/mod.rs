@@ -10,6 +10,7 @@ pub mod fold;
 pub mod header;
 pub mod html;
 pub mod link;
+pub mod page;
 pub mod parameter;
 pub mod part;
 mod role;

@@ -230,7 +230,7 @@ fn unquoted(text: &[u8]) -> (Vec<u8>, &[u8]) {
     (octets, &text[at.min(text.len())..])
 }
 
-fn percent_decode(text: &[u8], octets: &mut Vec<u8>) {
+pub(super) fn percent_decode(text: &[u8], octets: &mut Vec<u8>) {
     let digit = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16));
     let mut at = 0;
     while at < text.len() {

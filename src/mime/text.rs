@@ -16,6 +16,7 @@
 //! Bounds: `part::PARTS_MAX` parts, `part::DEPTH_MAX` deep, 16 MiB of octets before they are
 //! decoded; what is beyond is not matched.
 use super::fold::fold;
+use super::page::Pages;
 use super::part::{Part, Parts, parts};
 use super::role::{Role, Roles};
 
@@ -63,12 +64,14 @@ pub fn plain(message: &[u8]) -> Option<String> {
     lines.text
 }
 
-/// The HTML of the message, decoded and otherwise as it stands; `None` if there is none.
+/// The HTML of the message as a page in UTF-8 (`page`): the charset it names is that, and its
+/// images are in it, up to 32 MiB. `None` if there is none.
 pub fn html(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
     each_message(message, Reach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
         let html = shown(parts, roles).filter(|part| part.is_html());
-        html.for_each(|part| lines.push(part, |part, left| part.unicode(left)));
+        let mut pages = Pages::of(parts);
+        html.for_each(|part| lines.push(part, |part, left| pages.page(&part.unicode(left))));
     });
     lines.text
 }
@@ -117,7 +120,7 @@ struct Paragraphs {
 }
 
 impl Paragraphs {
-    fn push(&mut self, part: &Part<'_>, of: impl Fn(&Part<'_>, usize) -> String) {
+    fn push(&mut self, part: &Part<'_>, of: impl FnOnce(&Part<'_>, usize) -> String) {
         let text = self.text.get_or_insert_default();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
