@@ -35,7 +35,7 @@ impl ByContentId {
     }
 
     /// `html` with each `cid:` address that means a part as `address` gives it for that part's
-    /// number; `None`: as it stands. Total, one pass; the octets may be in any charset that has ASCII.
+    /// number; `None`: as it stands. Total, one pass; in any charset that has ASCII.
     pub fn rewritten(
         &self,
         html: &[u8],
