@@ -195,11 +195,15 @@ fn html_of_megabytes_is_read() {
 
 #[test]
 fn encodings_and_charsets_of_megabytes_are_read() {
-    for piece in ["=", "=3", "=3D", "= \r\n", "QUJD", "Q===", "\r\n", "\0", "e\u{301}", "\u{fdfa}"]
-    {
+    for piece in [
+        "=", "=3", "=3D", "= \r\n", "QUJD", "Q===", "\r\n", "\0", "e\u{301}", "\u{fdfa}", "!", "~",
+        "~{", "\u{e}", "\u{1b}(B", "+",
+    ] {
         let body = piece.repeat((64 << 10) / piece.len());
         for encoding in ["base64", "quoted-printable", "8bit"] {
-            for charset in ["utf-8", "utf-7", "utf-16", "iso-2022-jp", "gb18030"] {
+            for charset in
+                ["utf-8", "utf-7", "utf-16", "iso-2022-jp", "iso-2022-kr", "hz-gb-2312", "gb18030"]
+            {
                 let header = format!(
                     "Content-Type: text/plain; charset={charset}\r\n\
                      Content-Transfer-Encoding: {encoding}\r\n\r\n"

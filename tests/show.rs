@@ -69,6 +69,21 @@ fn one_thing_is_printed_alone() {
 }
 
 #[test]
+fn html_is_printed_as_a_page_with_its_images() {
+    let (data, ids) = folder_with(&["related_inline_image"]);
+    let (page, _) = show(&data, &ids[0], &["--html"]);
+    assert!(page.contains("<img src=\"data:image/png;base64,iVBORw0KGgp4eHh4\" alt"), "{page}");
+    // Saved, it names the file beside it, which may be a second of that name.
+    let folder = data.path().join("saved");
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("logo.png"), "another").unwrap();
+    show(&data, &ids[0], &["--save", folder.to_str().unwrap()]);
+    let page = fs::read_to_string(folder.join("part-2.html")).unwrap();
+    assert!(page.contains("<img src=\"./logo-2.png\" alt"), "{page}");
+    assert!(folder.join("logo-2.png").exists());
+}
+
+#[test]
 fn all_is_shown_with_the_numbers_that_part_takes() {
     let (data, ids) = folder_with(&["mixed_attachments"]);
     let (json, _) = show(&data, &ids[0], &["--json"]);

@@ -6,7 +6,7 @@ use crate::log::{Identity, StoreId};
 use super::columns::{Columns, Lines};
 
 /// The version this program writes, and the only one it reads: an index is worked out again.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 /// Octets before the first block.
 pub const HEADER_BYTES: usize = 128;
 /// Octets of a block before its records.

@@ -3,27 +3,160 @@ use std::borrow::Cow;
 
 use mail_parser::decoders::charsets::map::charset_decoder;
 
+use super::transfer::base64;
+
 /// Octets of a charset's name that are looked at; the longest known has 45.
 const NAME_BYTES_MAX: usize = 45;
 
 /// `octets` as text, whatever they are; a byte order mark is left out.
 ///
-/// As `charset` says, if it is one of those known (the WHATWG's, UTF-7, and some more). Without it,
+/// As `charset` says, if it is one of those known: the WHATWG's, UTF-7, ISO-2022-KR, HZ, and the
+/// names that Windows has for them. Without it,
 /// with `us-ascii` and with an unknown one: UTF-8 if it is valid, else windows-1252, which every
 /// octet means something in. What is not valid in a charset becomes U+FFFD.
 pub fn to_unicode<'o>(octets: &'o [u8], charset: Option<&str>) -> Cow<'o, str> {
-    let name = charset.unwrap_or("").trim();
+    let name = charset.unwrap_or("").trim_matches(|c: char| c.is_whitespace() || c == '\'');
     let is = |other: &str| name.eq_ignore_ascii_case(other);
-    let decoder = match name.len() {
-        1..=NAME_BYTES_MAX if !is("us-ascii") && !is("ascii") => charset_decoder(name.as_bytes()),
-        _ => None,
+    if is("utf-8") || is("utf8") {
+        return without_mark(utf8(octets));
+    }
+    if name.is_empty() || is("us-ascii") || is("ascii") || name.len() > NAME_BYTES_MAX {
+        return without_mark(guess(octets));
+    }
+    let lower = name.to_ascii_lowercase();
+    let name = ALIASES.iter().find(|(alias, _)| *alias == lower).map_or(&*lower, |(_, name)| name);
+    let of = |name: &str, octets: &[u8]| charset_decoder(name.as_bytes()).map(|d| d(octets));
+    let text = match name {
+        "utf-7" => Some(utf7(octets)),
+        "iso-2022-jp" => of(name, &without_empty_runs(octets)),
+        "iso-2022-kr" | "csiso2022kr" => of("euc-kr", &shifted_out(octets)),
+        "hz-gb-2312" => of("gbk", &in_braces(octets)),
+        _ => of(name, octets),
     };
-    let text = match decoder {
-        _ if is("utf-8") || is("utf8") => utf8(octets),
-        Some(decode) => Cow::Owned(decode(octets)),
-        None => guess(octets),
-    };
-    without_mark(text)
+    without_mark(text.map_or_else(|| guess(octets), Cow::Owned))
+}
+
+/// What mailers call charsets that the library knows by other names.
+const ALIASES: [(&str, &str); 16] = [
+    ("cp932", "shift_jis"),
+    ("windows-31j", "shift_jis"),
+    ("cp936", "gbk"),
+    ("cp949", "euc-kr"),
+    ("uhc", "euc-kr"),
+    ("x-windows-949", "euc-kr"),
+    ("cp950", "big5"),
+    ("cp51932", "euc-jp"),
+    ("iso-2022-jp-1", "iso-2022-jp"),
+    ("iso-2022-jp-ms", "iso-2022-jp"),
+    ("cp50220", "iso-2022-jp"),
+    ("cp50221", "iso-2022-jp"),
+    ("csiso2022jp", "iso-2022-jp"),
+    ("unicode-1-1-utf-7", "utf-7"),
+    ("hz", "hz-gb-2312"),
+    ("cp65001", "utf-8"),
+];
+
+/// Does what an octet means depend on those before it, further back than one character?
+pub(super) fn has_states(charset: &str) -> bool {
+    let begins =
+        |name: &str| charset.get(..name.len()).is_some_and(|c| c.eq_ignore_ascii_case(name));
+    ["iso-2022-", "csiso2022", "cp5022", "utf-7", "unicode-1-1-utf-7", "hz"].into_iter().any(begins)
+}
+
+/// UTF-7 (RFC 2152). The library's loses what ends without `-`, and the octet behind it.
+fn utf7(octets: &[u8]) -> String {
+    let (mut text, mut rest) = (String::with_capacity(octets.len()), octets);
+    while let Some(plus) = memchr::memchr(b'+', rest) {
+        text.push_str(&utf8(&rest[..plus]));
+        rest = &rest[plus + 1..];
+        let is_coded = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
+        let coded = rest.iter().position(|b| !is_coded(b)).unwrap_or(rest.len());
+        // Too few for a character: a plus sign that nobody encoded, or `+-`, which is one.
+        if coded < 3 {
+            text.push('+');
+            text.push_str(&utf8(&rest[..coded]));
+            rest = &rest[coded..];
+            rest = rest.strip_prefix(b"-").filter(|_| coded == 0).unwrap_or(rest);
+            continue;
+        }
+        let units = base64(&rest[..coded]);
+        let units = units.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
+        text.extend(char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+        rest = &rest[coded..];
+        rest = rest.strip_prefix(b"-").unwrap_or(rest);
+    }
+    text.push_str(&utf8(rest));
+    text
+}
+
+/// ISO-2022-JP without escape sequences that another one follows at once. Mailers that put lines
+/// together write them; the library takes each for an attack, and gives U+FFFD.
+fn without_empty_runs(octets: &[u8]) -> Vec<u8> {
+    const ESCAPE: u8 = 0x1b;
+    let mut kept = Vec::with_capacity(octets.len());
+    let mut at = 0;
+    while at < octets.len() {
+        let length = match &octets[at..] {
+            [ESCAPE, b'(', b'B' | b'J' | b'I', ..] | [ESCAPE, b'$', b'@' | b'B', ..] => 3,
+            [ESCAPE, b'$', b'(', b'D', ..] => 4,
+            _ => 0,
+        };
+        if length == 0 {
+            kept.push(octets[at]);
+            at += 1;
+            continue;
+        }
+        if octets.get(at + length) != Some(&ESCAPE) {
+            kept.extend_from_slice(&octets[at..at + length]);
+        }
+        at += length;
+    }
+    kept
+}
+
+/// ISO-2022-KR (RFC 1557) as EUC-KR: what stands between SO and SI has the high bit there.
+fn shifted_out(octets: &[u8]) -> Vec<u8> {
+    const DESIGNATION: &[u8] = b"\x1b$)C";
+    let (mut euc, mut is_out, mut rest) = (Vec::with_capacity(octets.len()), false, octets);
+    while let Some((octet, behind)) = rest.split_first() {
+        if let Some(behind) = rest.strip_prefix(DESIGNATION) {
+            rest = behind;
+            continue;
+        }
+        match octet {
+            0x0e => is_out = true,
+            0x0f => is_out = false,
+            0x21..=0x7e if is_out => euc.push(octet | 0x80),
+            _ => {
+                // A line begins in ASCII, whatever the one before ended in.
+                is_out &= *octet != b'\n';
+                euc.push(*octet);
+            }
+        }
+        rest = behind;
+    }
+    euc
+}
+
+/// HZ (RFC 1843) as GBK: what stands between `~{` and `~}` has the high bit there.
+fn in_braces(octets: &[u8]) -> Vec<u8> {
+    let (mut gbk, mut is_in, mut rest) = (Vec::with_capacity(octets.len()), false, octets);
+    while let Some((octet, behind)) = rest.split_first() {
+        let (now_in, meant, length) = match rest {
+            [b'~', b'{', ..] => (true, None, 2),
+            [b'~', b'}', ..] => (false, None, 2),
+            [b'~', b'~', ..] if !is_in => (false, Some(b'~'), 2),
+            [b'~', b'\n', ..] if !is_in => (false, None, 2),
+            [b'~', b'\r', b'\n', ..] if !is_in => (false, None, 3),
+            [b'\n', ..] => (false, Some(b'\n'), 1),
+            [0x21..=0x7e, ..] if is_in => (true, Some(octet | 0x80), 1),
+            _ => (is_in, Some(*octet), 1),
+        };
+        is_in = now_in;
+        gbk.extend(meant);
+        rest = behind.get(length - 1..).unwrap_or_default();
+    }
+    gbk
 }
 
 /// What is valid is checked faster than the library's lossy way does.
@@ -68,6 +201,14 @@ mod tests {
             (b"\xf0\xd2\xc9\xd7\xc5\xd4", Some("koi8-r"), "Привет"),
             (b"\x1b$B%O%m!<\x1b(B", Some("iso-2022-jp"), "ハロー"),
             (b"\xc4\xe3\xba\xc3", Some("gb2312"), "你好"),
+            (b"Gr\xfc\xdfe", Some("'iso-8859-1'"), "Grüße"),
+            // An escape sequence behind another, as between lines that were put together.
+            (b"\x1b$B%F%9\x1b(B\x1b$B%H\x1b(B", Some("iso-2022-jp"), "テスト"),
+            (b"\x83n\x83\x8d\x81[", Some("cp932"), "ハロー"),
+            (b"\xbe\xc8\xb3\xe7 \x8c\x63", Some("cp949"), "안녕 똠"),
+            (b"\x1b$)Ca \x0e>H3g\x0f b\n", Some("iso-2022-kr"), "a 안녕 b\n"),
+            (b"a ~{Dc:C~} b~~c ~\nd", Some("hz-gb-2312"), "a 你好 b~c d"),
+            (b"Hi +ZeVnLIqe, +APw-ber +- 1+2 +AKM", Some("utf-7"), "Hi 日本語, über + 1+2 £"),
             (b"\xff\xfea\0b\0", Some("utf-16"), "ab"),
             (b"\xef\xbb\xbfmark", Some("utf-8"), "mark"),
             (b"\xef\xbb\xbfmark", None, "mark"),

@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use super::charset::to_unicode;
+use super::charset::{has_states, to_unicode};
 use super::transfer::{base64, quoted_printable};
 
 /// Octets of one encoded word's text; 75 are allowed. It bounds what is looked through for each
@@ -12,8 +12,9 @@ const TEXT_BYTES_MAX: usize = 1024;
 
 /// A field's value as text: encoded words decoded, all else UTF-8 or windows-1252.
 ///
-/// Space between two encoded words goes. Their octets are decoded together if they are of one
-/// charset, as mailers cut characters in two. Spaces inside an encoded word are let pass, and one
+/// Space between two encoded words goes. Each is decoded from base64 or Q alone; of one charset,
+/// their octets are then text together, as mailers cut characters in two. But in charsets with
+/// states each word begins anew (RFC 2047 3). Spaces inside an encoded word are let pass, and one
 /// that is broken stays as it is. Total; one pass.
 pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };
@@ -76,7 +77,8 @@ struct Run<'v> {
 
 impl<'v> Run<'v> {
     fn take(&mut self, word: &Word<'v>, text: &mut String) {
-        if self.charset.is_some_and(|c| !c.eq_ignore_ascii_case(word.charset)) {
+        let goes_on = |c: &str| c.eq_ignore_ascii_case(word.charset) && !has_states(c);
+        if !self.charset.is_some_and(goes_on) {
             self.end(text);
         }
         self.charset = Some(word.charset);
@@ -151,6 +153,11 @@ mod tests {
             (b"=?koi8-r?B?8NLJ18XU?=", "Привет"),
             (b"=?iso-2022-jp?B?GyRCJU8lbSE8GyhC?=", "ハロー"),
             (b"=?gb2312?B?xOO6ww==?=", "你好"),
+            // Padding inside of a run, and states that a word left behind.
+            (b"=?utf-8?b?YQ==?= =?utf-8?b?Yg==?=", "ab"),
+            (b"=?iso-2022-jp?B?GyRCJUY=?= =?iso-2022-jp?B?YQ==?=", "テa"),
+            (b"=?utf-7?q?+AGE?= =?utf-7?q?+AGI-?=", "ab"),
+            (b"=?utf-8?b?R3L!DvMOfZQ==?=", "Grüße"),
             (b"=?utf-8*de?q?Gr=C3=BCn?=", "Grün"),
             (b"=?utf-8?q?with spaces in it?= x", "with spaces in it x"),
             (b"=?utf-8?q?end_?= x", "end  x"),

@@ -64,7 +64,7 @@ impl Role {
 pub struct Facts {
     /// The first Subject field, decoded.
     pub subject: String,
-    /// The first Message-ID field, without angle brackets.
+    /// The first Message-ID field, without angle brackets and white space.
     pub message_id: String,
     /// Addresses in From and Sender.
     pub from: String,
@@ -159,9 +159,7 @@ impl Extractor {
                 push_clean(&mut facts.subject, &field.decoded());
             }
             Role::MessageId if facts.message_id.is_empty() => {
-                let id = String::from_utf8_lossy(field.raw.trim_ascii());
-                let id = id.trim_start_matches('<').split('>').next().unwrap_or_default();
-                push_clean(&mut facts.message_id, id.trim());
+                push_id(&mut facts.message_id, field.raw);
             }
             _ => {}
         }
@@ -205,6 +203,13 @@ fn guarded<T>(take_apart: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(take_apart));
     IS_TAKING_APART.set(false);
     result.ok()
+}
+
+fn push_id(to: &mut String, raw: &[u8]) {
+    let value = String::from_utf8_lossy(raw);
+    let id = value.split_once('<').map_or(&*value, |(_, id)| id).trim_start_matches('<');
+    let id = id.split('>').next().unwrap_or_default();
+    id.split_ascii_whitespace().for_each(|piece| push_clean(to, piece));
 }
 
 /// The last run of digits.
@@ -368,6 +373,21 @@ mod tests {
         // It takes minutes if each is looked through.
         let facts = facts(mail.as_bytes());
         assert_eq!((&*facts.to, &*facts.cc), ("ann@x", "bob@x"));
+    }
+
+    #[test]
+    fn white_space_inside_a_message_id_goes() {
+        for (value, expected) in [
+            (" <1@example.org>\r\n", "1@example.org"),
+            ("\r\n <1@example.org>\r\n", "1@example.org"),
+            (" <1@exam\r\n\tple .org >\r\n", "1@example.org"),
+            (" (folded) <1@example.org> x\r\n", "1@example.org"),
+            (" 1@example.org\r\n", "1@example.org"),
+            (" <<1@example.org\r\n", "1@example.org"),
+            (" <>\r\n", ""),
+        ] {
+            assert_eq!(facts(format!("Message-ID:{value}\r\n").as_bytes()).message_id, expected);
+        }
     }
 
     #[test]

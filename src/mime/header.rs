@@ -43,36 +43,70 @@ impl<'m> Field<'m> {
     }
 }
 
-/// The fields of a message or part, in order, until an empty line. A line that is no field is left
-/// out with its continuations. Costs one pass.
+/// The fields of a message or part, in order, until the header ends. Costs one pass.
+///
+/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 4.2). Whoever
+/// forgot the empty line meant the body to begin at the first line that is no field.
 pub fn fields(message: &[u8]) -> Fields<'_> {
-    Fields { rest: if begins_with_body(message) { b"" } else { without_mark(message) } }
+    Fields { rest: without_mark(message), has_begun: false }
 }
 
 /// Octets before the body: the fields and the empty line. 0 if there is no header at all: if the
 /// first line is no field.
 pub fn header_bytes(message: &[u8]) -> usize {
-    if begins_with_body(message) {
-        return 0;
-    }
-    let mut at = 0;
-    while let Some(length) = line_bytes(&message[at..]) {
-        let is_empty = message[at..at + length].trim_ascii_end().is_empty();
-        at += length;
-        if is_empty {
-            break;
-        }
-    }
-    at
+    header_bytes_until(message, |_| false)
 }
 
-/// Nobody forgot the header: the first line is neither a field nor what mailbox files begin with.
-pub(super) fn begins_with_body(message: &[u8]) -> bool {
-    let message = without_mark(message);
-    let Some(length) = line_bytes(message) else { return false };
-    let line = &message[..length];
-    let is_empty = line.trim_ascii().is_empty();
-    !is_empty && field(line).is_none() && !line.starts_with(b"From ") && !line.starts_with(b">From")
+/// Likewise; a line that `is_end` says so of ends the header too. It is told where the line begins.
+pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool) -> usize {
+    let mark = message.len() - without_mark(message).len();
+    let (mut at, mut has_begun) = (mark, false);
+    while let Some((line, length)) = line(&message[at..], has_begun) {
+        if is_end(at) {
+            break;
+        }
+        match line {
+            Line::Body => break,
+            Line::Empty => return at + length,
+            Line::Field(_) | Line::Fold | Line::Mark => has_begun = true,
+        }
+        at += length;
+    }
+    // A mark before a body belongs to the body.
+    if at == mark { 0 } else { at }
+}
+
+/// What a line of a header is.
+enum Line<'m> {
+    /// It begins a field, which may go on in folds.
+    Field(Field<'m>),
+    /// It goes on with what stands before it, or has blanks alone.
+    Fold,
+    /// The line that mailbox files begin a message with. It means nothing.
+    Mark,
+    Empty,
+    /// No part of a header.
+    Body,
+}
+
+/// The first line of `text`, and its octets. `has_begun`: a header's line stands before it.
+fn line(text: &[u8], has_begun: bool) -> Option<(Line<'_>, usize)> {
+    let length = line_bytes(text)?;
+    let line = &text[..length];
+    let is_blank = || line.trim_ascii().is_empty();
+    let found = match line[0] {
+        b'\r' | b'\n' if is_blank() => Line::Empty,
+        b' ' | b'\t' if has_begun || is_blank() => Line::Fold,
+        // The first of all has nothing to go on with.
+        b' ' | b'\t' => field(line.trim_ascii_start()).map_or(Line::Body, Line::Field),
+        _ => match field(line) {
+            Some(field) => Line::Field(field),
+            None if line.starts_with(b">From ") => Line::Mark,
+            None if line.starts_with(b"From ") && !has_begun => Line::Mark,
+            None => Line::Body,
+        },
+    };
+    Some((found, length))
 }
 
 /// Without a byte order mark, which editors put before the header.
@@ -92,6 +126,7 @@ pub(super) fn line_bytes(text: &[u8]) -> Option<usize> {
 #[derive(Debug, Clone)]
 pub struct Fields<'m> {
     rest: &'m [u8],
+    has_begun: bool,
 }
 
 impl<'m> Iterator for Fields<'m> {
@@ -99,32 +134,45 @@ impl<'m> Iterator for Fields<'m> {
 
     fn next(&mut self) -> Option<Field<'m>> {
         loop {
-            let mut length = line_bytes(self.rest)?;
-            if self.rest[..length].trim_ascii_end().is_empty() {
-                return None;
-            }
-            while let Some(b' ' | b'\t') = self.rest.get(length)
-                && let Some(more) = line_bytes(&self.rest[length..])
-                && !self.rest[length..length + more].trim_ascii_end().is_empty()
-            {
-                length += more;
-            }
-            let (text, rest) = self.rest.split_at(length);
-            self.rest = rest;
-            if let Some(field) = field(text) {
-                return Some(field);
+            let (found, length) = line(self.rest, self.has_begun)?;
+            self.has_begun = true;
+            match found {
+                Line::Field(field) => return Some(self.folded(field, length)),
+                Line::Fold | Line::Mark => self.rest = &self.rest[length..],
+                Line::Empty | Line::Body => {
+                    self.rest = b"";
+                    return None;
+                }
             }
         }
     }
 }
 
-/// The field that begins `text`.
+impl<'m> Fields<'m> {
+    /// `field` with the folds behind its first line, which has `length` octets.
+    fn folded(&mut self, field: Field<'m>, mut length: usize) -> Field<'m> {
+        let first = length;
+        while let Some(b' ' | b'\t') = self.rest.get(length)
+            && let Some(more) = line_bytes(&self.rest[length..])
+        {
+            length += more;
+        }
+        let start = first - field.raw.len();
+        let (text, rest) = self.rest.split_at(length);
+        self.rest = rest;
+        Field { raw: &text[start..], ..field }
+    }
+}
+
+/// The field that begins `text`. A line that begins with two dashes is meant as a delimiter, and
+/// one that begins with an address as text.
 fn field(text: &[u8]) -> Option<Field<'_>> {
     let colon = memchr::memchr2(b':', b'\n', text)?;
-    let name = text[..colon].trim_ascii_end();
+    let (name, raw) = (text[..colon].trim_ascii_end(), &text[colon + 1..]);
     let is_name = text[colon] == b':' && !name.is_empty();
     let is_name = is_name && name.iter().all(|b| b.is_ascii_graphic());
-    is_name.then_some(Field { name_octets: name, raw: &text[colon + 1..] })
+    let is_other = name.starts_with(b"--") || raw.starts_with(b"//");
+    (is_name && !is_other).then_some(Field { name_octets: name, raw })
 }
 
 #[cfg(test)]
@@ -136,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_and_their_fields() {
+    fn an_empty_line_ends_a_header_and_so_does_what_is_no_field() {
         for (message, expected, header) in [
             (&b""[..], &[][..], 0),
             (b"\r\nbody", &[], 2),
@@ -148,9 +196,19 @@ mod tests {
             (b"A:\r\n\r\n", &["A="], 6),
             (b"\xef\xbb\xbfA: 1\r\n\r\n", &["A=1"], 11),
             (b"From ann Mon Jan 1 00:00:00\r\nA: 1\r\n\r\n", &["A=1"], 37),
-            (b"A: 1\r\nno field\r\n at all\r\nB: 2\r\n\r\n", &["A=1", "B=2"], 33),
+            // The empty line was forgotten.
+            (b"A: 1\r\nno field\r\n at all\r\nB: 2\r\n\r\n", &["A=1"], 6),
+            (b"A: 1\r\n--b:c\r\nB: 2\r\n\r\n", &["A=1"], 6),
+            (b"A: 1\r\nhttps://a.example\r\n", &["A=1"], 6),
+            (b"A: 1\r\n>From - Mon Jan 26 17:20:56 2026\r\nB: 2\r\n\r\n", &["A=1", "B=2"], 48),
             (b"Hello,\r\n\r\nA: 1\r\n", &[], 0),
-            (b"A: 1\r\n \r\nB: 2\r\n", &["A=1"], 9),
+            // Blanks are a fold, and before the first field nothing at all.
+            (b"A: 1\r\n \r\nB: 2\r\n\r\n", &["A=1", "B=2"], 17),
+            (b"A: 1\r\n \t \r\n two\r\n\r\n", &["A=1 two"], 19),
+            (b"A: 1\r\n \r\nwords\r\n", &["A=1"], 9),
+            (b"   \r\nA: 1\r\n\r\n", &["A=1"], 13),
+            (b" A: 1\r\nB: 2\r\n\r\n", &["A=1", "B=2"], 15),
+            (b" some words\r\n\r\n", &[], 0),
             (b"S: =?utf-8?q?=C3=BC?=\r\n =?utf-8?q?=C3=A4?=\r\n\r\n", &["S=üä"], 46),
             (b"\0\0\0", &[], 0),
         ] {

@@ -5,6 +5,8 @@
 use mail_parser::decoders::html::add_html_token;
 use memchr::memchr;
 
+use super::charset::to_unicode;
+
 /// Octets of an entity's name; the longest known has 31.
 const ENTITY_BYTES_MAX: usize = 40;
 
@@ -77,6 +79,84 @@ pub fn links(html: &str) -> Vec<String> {
     tokens(html).filter_map(of).collect()
 }
 
+/// Octets in which browsers look for a charset.
+const CHARSET_BYTES: usize = 1024;
+
+/// The charset that HTML names itself, for octets that are not decoded yet: in the first 1024, as
+/// browsers look for it. A byte order mark of UTF-8 is one. UTF-16 is not believed, as nothing
+/// could be read then.
+pub(super) fn charset(html: &[u8]) -> Option<String> {
+    if html.starts_with(b"\xef\xbb\xbf") {
+        return Some("utf-8".into());
+    }
+    let start = String::from_utf8_lossy(&html[..html.len().min(CHARSET_BYTES)]);
+    let charset = tokens(&start).find_map(|token| match token {
+        Token::Tag(name, attributes) if name.eq_ignore_ascii_case("meta") => {
+            charset_at(attributes).map(|range| attributes[range].to_owned())
+        }
+        _ => None,
+    })?;
+    match charset.get(..6) {
+        Some(name) if name.eq_ignore_ascii_case("utf-16") => Some("utf-8".into()),
+        _ => Some(charset),
+    }
+}
+
+/// `html` with `utf-8` for each charset that it names itself; if it names none, and has a place for
+/// it, naming that. A part of a page, without `<html>` and `<head>`, stays as it is. One pass.
+pub(super) fn saying_utf8(html: &str) -> String {
+    const META: &str = "<meta charset=\"utf-8\">";
+    let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
+    let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);
+    for token in tokens(html) {
+        let Token::Tag(name, attributes) = token else { continue };
+        // An end tag has its slash before the name.
+        let is_start = !html[..offset(name)].ends_with('/');
+        let behind = offset(attributes) + attributes.len() + 1;
+        if name.eq_ignore_ascii_case("meta")
+            && let Some(range) = charset_at(attributes)
+        {
+            said.push_str(&html[at..offset(attributes) + range.start]);
+            said.push_str("utf-8");
+            at = offset(attributes) + range.end;
+        } else if is_start && name.eq_ignore_ascii_case("head") {
+            head.get_or_insert(behind);
+        } else if is_start && name.eq_ignore_ascii_case("html") {
+            root.get_or_insert(behind);
+        }
+    }
+    if at == 0
+        && let Some(place) = head.or(root)
+    {
+        said.push_str(&html[..place]);
+        said.push_str(META);
+        at = place;
+    }
+    said + &html[at..]
+}
+
+/// Where the charset stands in the attributes of `<meta>`: in `charset=…`, or in an old one's
+/// `content`.
+fn charset_at(attributes: &str) -> Option<std::ops::Range<usize>> {
+    const NAME: &[u8] = b"charset";
+    let is_space = |b: &u8| b.is_ascii_whitespace();
+    let octets = attributes.as_bytes();
+    let count =
+        |from: usize, is: &dyn Fn(&u8) -> bool| octets[from..].iter().take_while(|b| is(b)).count();
+    let mut names = octets.windows(NAME.len()).enumerate();
+    names.find_map(|(at, name)| {
+        let behind = at + NAME.len();
+        let equals = behind + count(behind, &is_space);
+        if !name.eq_ignore_ascii_case(NAME) || octets.get(equals) != Some(&b'=') {
+            return None;
+        }
+        let start = equals + 1;
+        let start = start + count(start, &|b| is_space(b) || matches!(b, b'"' | b'\''));
+        let bytes = count(start, &|b| b.is_ascii_alphanumeric() || b"-_:.".contains(b));
+        (bytes > 0).then_some(start..start + bytes)
+    })
+}
+
 fn is_one_of(name: &str, names: &[&str]) -> bool {
     names.iter().any(|n| name.eq_ignore_ascii_case(n))
 }
@@ -98,7 +178,7 @@ impl Lines {
     fn push_text(&mut self, mut text: &str) {
         while let Some(at) = memchr(b'&', text.as_bytes()) {
             self.push_letters(&text[..at]);
-            let (letters, bytes) = entity(&text[at..]);
+            let (letters, bytes) = entity(&text[at..], Place::Text);
             self.push_letters(&letters);
             text = &text[at + bytes..];
         }
@@ -128,23 +208,95 @@ impl Lines {
     }
 }
 
-/// What the entity means that `text` begins with, and its octets; itself if it is none.
-fn entity(text: &str) -> (String, usize) {
-    let octets = &text.as_bytes()[..text.len().min(ENTITY_BYTES_MAX)];
-    let is_name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'#';
-    let name = octets[1..].iter().take_while(|b| is_name(b)).count();
-    if octets.get(1 + name) != Some(&b';') {
-        return (String::from("&"), 1);
-    }
-    let mut letters = String::new();
-    add_html_token(&mut letters, &octets[..name + 2], false);
-    (letters.replace('\0', "\u{fffd}"), name + 2)
+/// Where an entity stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Text,
+    /// What looks like an old entity is often a parameter there: `?a=b&copy=2`.
+    Attribute,
 }
 
-fn unescaped(text: &str) -> String {
+/// What the entity means that `text` begins with, and its octets; `&` itself if it is none.
+/// As the HTML standard says (13.2.5.72 to 80): numbers, and names of old, need no semicolon.
+fn entity(text: &str, place: Place) -> (String, usize) {
+    let octets = &text.as_bytes()[1..text.len().min(ENTITY_BYTES_MAX)];
+    if let Some(digits) = octets.strip_prefix(b"#") {
+        return numeric(digits).unwrap_or_else(|| (String::from("&"), 1));
+    }
+    let name = octets.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+    if octets.get(name) == Some(&b';')
+        && let Some(letters) = named(&octets[..name])
+    {
+        return (letters, 1 + name + 1);
+    }
+    for length in (2..=name.min(LEGACY_BYTES_MAX)).rev() {
+        let Ok(at) = LEGACY.binary_search_by(|legacy| legacy.as_bytes().cmp(&octets[..length]))
+        else {
+            continue;
+        };
+        let goes_on = |b: &u8| b.is_ascii_alphanumeric() || *b == b'=';
+        let is_parameter = place == Place::Attribute && octets.get(length).is_some_and(goes_on);
+        if !is_parameter && let Some(letters) = named(LEGACY[at].as_bytes()) {
+            let semicolon = usize::from(octets.get(length) == Some(&b';'));
+            return (letters, 1 + length + semicolon);
+        }
+        break;
+    }
+    (String::from("&"), 1)
+}
+
+fn named(name: &[u8]) -> Option<String> {
+    let entity = [b"&", name, b";"].concat();
+    let mut letters = String::new();
+    add_html_token(&mut letters, &entity, false);
+    (letters.as_bytes() != entity).then_some(letters)
+}
+
+/// `digits`: what stands behind `&#`.
+fn numeric(digits: &[u8]) -> Option<(String, usize)> {
+    let (radix, mark) = if matches!(digits, [b'x' | b'X', ..]) { (16, 1) } else { (10, 0) };
+    let value = |b: &u8| char::from(*b).to_digit(radix);
+    let (mut code, mut count) = (0_u32, 0);
+    for digit in digits[mark..].iter().map_while(value) {
+        code = code.saturating_mul(radix).saturating_add(digit);
+        count += 1;
+    }
+    if count == 0 {
+        return None;
+    }
+    let semicolon = usize::from(digits.get(mark + count) == Some(&b';'));
+    let letters = match code {
+        0 => String::from(char::REPLACEMENT_CHARACTER),
+        // Those who write them mean windows-1252.
+        0x80..=0x9f => to_unicode(&[code as u8], Some("windows-1252")).into_owned(),
+        _ => char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).to_string(),
+    };
+    Some((letters, 2 + mark + count + semicolon))
+}
+
+/// Octets of the longest name below.
+const LEGACY_BYTES_MAX: usize = 6;
+
+/// Entities that need no semicolon, by their octets.
+#[rustfmt::skip]
+const LEGACY: [&str; 106] = [
+    "AElig", "AMP", "Aacute", "Acirc", "Agrave", "Aring", "Atilde", "Auml", "COPY", "Ccedil",
+    "ETH", "Eacute", "Ecirc", "Egrave", "Euml", "GT", "Iacute", "Icirc", "Igrave", "Iuml", "LT",
+    "Ntilde", "Oacute", "Ocirc", "Ograve", "Oslash", "Otilde", "Ouml", "QUOT", "REG", "THORN",
+    "Uacute", "Ucirc", "Ugrave", "Uuml", "Yacute", "aacute", "acirc", "acute", "aelig", "agrave",
+    "amp", "aring", "atilde", "auml", "brvbar", "ccedil", "cedil", "cent", "copy", "curren", "deg",
+    "divide", "eacute", "ecirc", "egrave", "eth", "euml", "frac12", "frac14", "frac34", "gt",
+    "iacute", "icirc", "iexcl", "igrave", "iquest", "iuml", "laquo", "lt", "macr", "micro",
+    "middot", "nbsp", "not", "ntilde", "oacute", "ocirc", "ograve", "ordf", "ordm", "oslash",
+    "otilde", "ouml", "para", "plusmn", "pound", "quot", "raquo", "reg", "sect", "shy", "sup1",
+    "sup2", "sup3", "szlig", "thorn", "times", "uacute", "ucirc", "ugrave", "uml", "uuml",
+    "yacute", "yen", "yuml",
+];
+
+pub(super) fn unescaped(text: &str) -> String {
     let (mut letters, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
-        let (decoded, bytes) = entity(&rest[at..]);
+        let (decoded, bytes) = entity(&rest[at..], Place::Attribute);
         letters.push_str(&rest[..at]);
         letters.push_str(&decoded);
         rest = &rest[at + bytes..];
@@ -292,7 +444,12 @@ mod tests {
             ("a<!-- b -- > c --->d<!-->e<!DOCTYPE html>f<?xml?>g", "adefg"),
             (
                 "&lt;a&gt; &amp;amp; &eacute;&#233;&#xE9; &unknown; &amp & a&nbsp;b &#0;",
-                "<a> &amp; ééé &unknown; &amp & a b \u{fffd}",
+                "<a> &amp; ééé &unknown; & & a b \u{fffd}",
+            ),
+            ("&copy2026 &notit; &notin; &eacut &#233 x&#xE9", "©2026 ¬it; ∉ &eacut é xé"),
+            (
+                "&#x80;&#150;&#xd800;&#x110000;&#99999999999; &# &#x; &;",
+                "€–\u{fffd}\u{fffd}\u{fffd} &# &#x; &;",
             ),
             ("a < b and 3<4 <> </>", "a < b and 3<4 <> </>"),
             ("<a title=\"x > y\" href=z>t</a>", "t"),
@@ -305,11 +462,35 @@ mod tests {
     }
 
     #[test]
+    fn html_and_the_charset_it_names() {
+        for (html, expected) in [
+            ("<meta charset=koi8-r>", Some("koi8-r")),
+            ("<html><head><META CHARSET = 'UTF-8' />", Some("UTF-8")),
+            (
+                "<meta http-equiv=\"Content-Type\" content=\"text/html; charset=windows-1251\">",
+                Some("windows-1251"),
+            ),
+            ("<meta name=charset><meta charset=\"\"><meta charset=x>", Some("x")),
+            ("<meta charset=utf-16le>", Some("utf-8")),
+            ("\u{feff}<meta charset=koi8-r>", Some("utf-8")),
+            ("<!-- <meta charset=koi8-r> --><p charset=x>charset=y", None),
+            (&format!("{}<meta charset=koi8-r>", " ".repeat(CHARSET_BYTES)), None),
+            ("", None),
+        ] {
+            assert_eq!(charset(html.as_bytes()).as_deref(), expected, "{html}");
+        }
+    }
+
+    #[test]
     fn html_and_its_links() {
         for (html, expected) in [
             (
                 "<a href=\"https://a.example/?x=1&amp;y=2\">a</a>",
                 &["https://a.example/?x=1&y=2"][..],
+            ),
+            (
+                "<a href='https://a.example/?x=1&copy=2&reg=3&lt4&amp;y&gt;&not'>",
+                &["https://a.example/?x=1&copy=2&reg=3&lt4&y>¬"],
             ),
             ("<A class=b HREF = 'c d' >", &["c d"]),
             ("<a href=plain/>", &["plain/"]),

@@ -5,17 +5,19 @@ use memchr::memmem;
 
 use super::html;
 use super::part::parts;
-use super::text::BYTES_MAX;
+use super::role::Roles;
+use super::text::{BYTES_MAX, shown};
 
 /// The links of a message's texts, each once, in the order they appear: in HTML the targets of
 /// links, then addresses written out; in other text addresses written out, which begin with
-/// `http://`, `https://` or `ftp://`. Of attachments none.
+/// `http://`, `https://` or `ftp://`. Of attachments and attached messages none.
 ///
 /// They are as they stand there, entities decoded; nothing says that they are well-formed.
 pub fn links(message: &[u8]) -> Vec<String> {
     let (mut links, mut seen) = (Vec::new(), HashSet::new());
     let mut left = BYTES_MAX;
-    for part in parts(message).parts.iter().filter(|part| part.is_body_text()) {
+    let parts = parts(message);
+    for part in shown(&parts, &Roles::of(&parts)) {
         let text = part.unicode(left);
         left = left.saturating_sub(part.body.len());
         let found = match part.is_html() {
@@ -39,7 +41,15 @@ fn written_out(text: &str) -> Vec<String> {
         };
         let Some(scheme) = ["https", "http", "ftp"].iter().find(is_scheme) else { continue };
         let start = colon - scheme.len();
-        if text[at..start].ends_with(char::is_alphanumeric) {
+        // A letter of another script is no part of a scheme: there are no spaces between its words.
+        if text[at..start].ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            continue;
+        }
+        if text[at..start].ends_with('<')
+            && let Some((address, bytes)) = in_brackets(&text[start..])
+        {
+            found.push(address);
+            at = start + bytes;
             continue;
         }
         let address =
@@ -52,11 +62,43 @@ fn written_out(text: &str) -> Vec<String> {
     found
 }
 
+/// Octets of an address in angle brackets; beyond them none is looked for.
+const BRACKETS_BYTES_MAX: usize = 2048;
+
+/// The address that `text` begins with up to `>`, and its octets there. Line ends in it and the
+/// white space around them break lines (RFC 3986 appendix C), other blanks belong to it.
+/// `None` if it doesn't end, or if another paragraph or another address begins before.
+fn in_brackets(text: &str) -> Option<(String, usize)> {
+    let window = &text.as_bytes()[..text.len().min(BRACKETS_BYTES_MAX)];
+    let end = memchr::memchr3(b'>', b'<', b'"', window).filter(|at| window[*at] == b'>')?;
+    let lines: Vec<&str> = text[..end].lines().map(str::trim).collect();
+    let address = lines.concat();
+    let begins_another = |word: &str| word.contains("://");
+    let is_one = !lines.contains(&"") && !address.split_whitespace().skip(1).any(begins_another);
+    let is_one =
+        is_one && !address.ends_with("://") && !lines[1..].iter().any(|l| begins_another(l));
+    is_one.then_some((address, end))
+}
+
 /// Octets up to what can't belong to an address.
 fn address_bytes(text: &str) -> usize {
-    let is_end =
-        |c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '`' | '\\');
+    let is_end = |c: char| match c {
+        '<' | '>' | '"' | '`' | '\\' => true,
+        _ if c.is_ascii() => c.is_ascii_whitespace() || c.is_ascii_control(),
+        _ => c.is_whitespace() || c.is_control() || is_wide_punctuation(c),
+    };
     text.find(is_end).unwrap_or(text.len())
+}
+
+/// Punctuation of CJK text, and quotes and dashes of others. It stands in addresses only as `%XX`;
+/// letters do stand there.
+fn is_wide_punctuation(c: char) -> bool {
+    matches!(c,
+        '\u{ab}' | '\u{bb}' | '\u{2010}'..='\u{203a}' | '\u{3001}'..='\u{3004}'
+        | '\u{3008}'..='\u{3020}'
+        | '\u{3030}' | '\u{303d}' | '\u{30fb}' | '\u{fe10}'..='\u{fe19}' | '\u{fe30}'..='\u{fe6b}'
+        | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{ff3b}'..='\u{ff40}'
+        | '\u{ff5b}'..='\u{ff65}')
 }
 
 /// What ends the sentence is no part of the address, nor is a parenthesis that it didn't open.
@@ -93,6 +135,22 @@ mod tests {
             ("https://a.example/?u=http://b.example/", &["https://a.example/?u=http://b.example/"]),
             ("xhttp://a mailto:a@b.c :// https:// http://. shttp://x", &[]),
             ("https://münchen.example/straße!", &["https://münchen.example/straße"]),
+            // CJK text has no spaces around, and punctuation of its own.
+            ("見てhttps://a.example/x。次", &["https://a.example/x"]),
+            (
+                "（https://a.example/記事）です「http://b.example」",
+                &["https://a.example/記事", "http://b.example"],
+            ),
+            ("“https://a.example”—x", &["https://a.example"]),
+            // In angle brackets, over two lines and with a blank.
+            ("<https://a.example/abc\r\n  def&u=1> x", &["https://a.example/abcdef&u=1"]),
+            ("<https://a.example/my file.pdf>", &["https://a.example/my file.pdf"]),
+            ("<https://a.example.>", &["https://a.example."]),
+            ("<https://a.example\n\nb>", &["https://a.example"]),
+            ("<https://a.example https://b.example>", &["https://a.example", "https://b.example"]),
+            ("<https://a.example\nhttps://b.example>", &["https://a.example", "https://b.example"]),
+            ("<https://a.example never closed", &["https://a.example"]),
+            ("<https://> <https://a.example<b>", &["https://a.example"]),
         ] {
             assert_eq!(written_out(text), expected, "{text}");
         }
@@ -118,6 +176,8 @@ mod tests {
     fn many_links_cost_one_pass() {
         let text = "http://x/()".repeat(50_000);
         assert_eq!(written_out(&text).len(), 1);
+        let text = "<http://x ".repeat(50_000);
+        assert_eq!(written_out(&text).len(), 50_000);
         let text = "http://x ".repeat(50_000);
         assert_eq!(written_out(&text).len(), 50_000);
     }

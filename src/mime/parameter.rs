@@ -1,5 +1,8 @@
 //! A field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 5.1, RFC 2183,
-//! RFC 2231), for what mailers send as well as for what they should.
+//! RFC 2231), for what mailers send as well as for what they should: with comments anywhere,
+//! without semicolons, with words that mean nothing.
+use std::borrow::Cow;
+
 use super::charset::to_unicode;
 use super::encoded_word;
 use super::header::Field;
@@ -31,62 +34,76 @@ impl Parameterized {
     /// Total; costs one pass over the first 64 KiB.
     pub fn parse(field: &Field<'_>) -> Parameterized {
         let text = field.unfolded();
-        let mut pieces = pieces(&text[..text.len().min(FIELD_BYTES_MAX)]).into_iter();
-        let value = pieces.next().unwrap_or_default();
-        let value = value.split(|b| *b == b'(').next().unwrap_or_default();
-        let value: Vec<u8> = value.iter().copied().filter(|b| !b.is_ascii_whitespace()).collect();
-        Parameterized {
-            value: String::from_utf8_lossy(&value).to_ascii_lowercase(),
-            parameters: pieces.filter_map(Parameter::parse).collect(),
-        }
+        let mut scanner = Scanner { rest: &text[..text.len().min(FIELD_BYTES_MAX)] };
+        let value = scanner.value();
+        let parameters = std::iter::from_fn(|| scanner.parameter()).collect();
+        Parameterized { value: String::from_utf8_lossy(&value).to_ascii_lowercase(), parameters }
     }
 
-    /// The octets of a parameter as they stand; `None` if it is not there, or empty.
-    pub fn octets(&self, name: &str) -> Option<&[u8]> {
+    /// The octets of a parameter, in the way of RFC 2231 or as they stand; `None` if it is not
+    /// there, or empty.
+    pub fn octets(&self, name: &str) -> Option<Cow<'_, [u8]>> {
+        let extended = self.sections(name).map(|sections| Cow::Owned(joined(&sections).1));
+        let octets = extended.or_else(|| self.plain(name).map(Cow::Borrowed))?;
+        (!octets.is_empty()).then_some(octets)
+    }
+
+    fn plain(&self, name: &str) -> Option<&[u8]> {
         let plain = |p: &&Parameter| p.name == name && p.section.is_none() && !p.is_encoded;
-        let value = &self.parameters.iter().find(plain)?.value[..];
-        (!value.is_empty()).then_some(value)
+        Some(&self.parameters.iter().find(plain)?.value)
     }
 
     /// A parameter as Unicode: in the way of RFC 2231 if it is there in that way, else as encoded
     /// words, which must not stand here and do. `None` if it is not there, or empty.
     pub fn text(&self, name: &str) -> Option<String> {
-        let text = self
-            .extended(name)
-            .or_else(|| Some(encoded_word::decoded(self.octets(name)?).into_owned()))?;
+        let text = match self.sections(name) {
+            Some(sections) if sections.iter().any(|section| section.is_encoded) => {
+                let (charset, octets) = joined(&sections);
+                to_unicode(&octets, charset).into_owned()
+            }
+            Some(sections) => encoded_word::decoded(&joined(&sections).1).into_owned(),
+            None => encoded_word::decoded(self.plain(name)?).into_owned(),
+        };
         (!text.is_empty()).then_some(text)
     }
 
-    /// All sections of a parameter decoded together: mailers cut characters in two.
-    fn extended(&self, name: &str) -> Option<String> {
+    /// What there is of a parameter in the way of RFC 2231, in order: `name*` alone, or sections,
+    /// of each number the first.
+    fn sections(&self, name: &str) -> Option<Vec<&Parameter>> {
         let is_section = |p: &&Parameter| p.name == name && (p.is_encoded || p.section.is_some());
         let mut sections: Vec<&Parameter> = self.parameters.iter().filter(is_section).collect();
         sections.sort_by_key(|p| p.section);
-        let first = sections.first()?;
-        let mut parts = first.value.splitn(3, |b| *b == b'\'');
-        let charset = match (first.is_encoded, parts.next(), parts.next(), parts.next()) {
-            (true, Some(charset), Some(_), Some(_)) => std::str::from_utf8(charset).ok(),
-            _ => None,
-        };
-        let mut octets = Vec::new();
-        for (number, section) in sections.iter().enumerate() {
-            let value = match number {
-                0 if charset.is_some() => first.value.splitn(3, |b| *b == b'\'').nth(2),
-                _ => Some(&section.value[..]),
-            };
-            match section.is_encoded {
-                true => percent_decode(value.unwrap_or_default(), &mut octets),
-                false => octets.extend_from_slice(value.unwrap_or_default()),
-            }
+        sections.dedup_by_key(|p| p.section);
+        if sections.first()?.section.is_none() {
+            sections.truncate(1);
         }
-        Some(to_unicode(&octets, charset).into_owned())
+        Some(sections)
     }
 }
 
+/// The charset of sections, and their octets together: mailers cut characters in two.
+fn joined<'p>(sections: &[&'p Parameter]) -> (Option<&'p str>, Vec<u8>) {
+    let (mut charset, mut octets) = (None, Vec::new());
+    for (number, section) in sections.iter().enumerate() {
+        let mut value = &section.value[..];
+        if number == 0 && section.is_encoded {
+            let mut parts = value.splitn(3, |b| *b == b'\'');
+            if let (Some(name), Some(_), Some(rest)) = (parts.next(), parts.next(), parts.next()) {
+                (charset, value) = (std::str::from_utf8(name).ok(), rest);
+            }
+        }
+        match section.is_encoded {
+            true => percent_decode(value, &mut octets),
+            false => octets.extend_from_slice(value),
+        }
+    }
+    (charset, octets)
+}
+
 impl Parameter {
-    fn parse(piece: &[u8]) -> Option<Parameter> {
-        let equals = memchr::memchr(b'=', piece)?;
-        let name = std::str::from_utf8(&piece[..equals]).ok()?.trim().to_ascii_lowercase();
+    /// `name` as it was written, with its stars.
+    fn new(name: &[u8], value: Vec<u8>) -> Option<Parameter> {
+        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         let (name, is_encoded) = match name.strip_suffix('*') {
             Some(name) => (name, true),
             None => (&*name, false),
@@ -95,55 +112,125 @@ impl Parameter {
             Some((name, section)) => (name, Some(section.parse().ok()?)),
             None => (name, None),
         };
-        let value = piece[equals + 1..].trim_ascii();
-        let value = match value.strip_prefix(b"\"") {
-            Some(quoted) => unquoted(quoted),
-            None => token(name, value).to_vec(),
-        };
         Some(Parameter { name: name.to_owned(), section, is_encoded, value })
     }
 }
 
-/// A value without quotes ends at a space, a comment behind it is none of it; but names of files
-/// have spaces that nobody quoted.
-fn token<'v>(name: &str, value: &'v [u8]) -> &'v [u8] {
-    if name.ends_with("name") {
-        return value;
-    }
-    let is_end = |b: &u8| b.is_ascii_whitespace() || *b == b'(';
-    &value[..value.iter().position(is_end).unwrap_or(value.len())]
+/// What is left of a field's text. Everything it does takes octets away: one pass.
+struct Scanner<'t> {
+    rest: &'t [u8],
 }
 
-/// Up to the closing quote, `\"` and the like undone.
-fn unquoted(text: &[u8]) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(text.len());
-    let mut rest = text.iter();
-    while let Some(octet) = rest.next() {
+impl<'t> Scanner<'t> {
+    /// What stands before the parameters, without comments, quotes, and the white space around `/`.
+    /// A word behind it is none of it. Empty if the first word is a parameter's name.
+    fn value(&mut self) -> Vec<u8> {
+        let start = self.rest;
+        let mut value = Vec::new();
+        loop {
+            self.skip_comments();
+            let word = self.until(|b| b.is_ascii_whitespace() || b"(;,=".contains(&b));
+            value.extend(word.iter().copied().filter(|b| *b != b'"'));
+            self.skip_comments();
+            let goes_on = value.ends_with(b"/") || self.rest.starts_with(b"/");
+            if word.is_empty() || !goes_on {
+                break;
+            }
+        }
+        if self.rest.starts_with(b"=") {
+            self.rest = start;
+            value.clear();
+        }
+        value
+    }
+
+    /// The next parameter. Words that are none are passed over; so a semicolon before one may be
+    /// missing.
+    fn parameter(&mut self) -> Option<Parameter> {
+        loop {
+            self.skip_comments();
+            let octet = *self.rest.first()?;
+            if b";,=\"".contains(&octet) {
+                self.rest = &self.rest[1..];
+                continue;
+            }
+            let name = self.until(|b| b.is_ascii_whitespace() || b"(;=".contains(&b));
+            self.skip_comments();
+            let Some(rest) = self.rest.strip_prefix(b"=") else { continue };
+            self.rest = rest.trim_ascii_start();
+            let value = self.parameter_value(name);
+            if let Some(parameter) = Parameter::new(name, value) {
+                return Some(parameter);
+            }
+        }
+    }
+
+    /// In quotes, or a word; but names of files have spaces that nobody quoted.
+    fn parameter_value(&mut self, name: &[u8]) -> Vec<u8> {
+        let stem = name.split(|b| *b == b'*').next().unwrap_or_default();
+        let is_name = stem.len() >= 4 && stem[stem.len() - 4..].eq_ignore_ascii_case(b"name");
+        if is_name && !self.rest.starts_with(b"\"") {
+            return self.until(|b| b == b';').trim_ascii_end().to_vec();
+        }
+        self.skip_comments();
+        match self.rest.strip_prefix(b"\"") {
+            Some(quoted) => {
+                let (value, rest) = unquoted(quoted);
+                self.rest = rest;
+                value
+            }
+            None => self.until(|b| b.is_ascii_whitespace() || b"(;".contains(&b)).to_vec(),
+        }
+    }
+
+    fn until(&mut self, is_end: impl Fn(u8) -> bool) -> &'t [u8] {
+        let end = self.rest.iter().position(|b| is_end(*b)).unwrap_or(self.rest.len());
+        let (before, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        before
+    }
+
+    /// White space, and comments, which nest (RFC 5322 3.2.2). One never closed is the rest.
+    fn skip_comments(&mut self) {
+        self.rest = self.rest.trim_ascii_start();
+        while self.rest.starts_with(b"(") {
+            let (mut depth, mut at) = (0_usize, 0);
+            while let Some(octet) = self.rest.get(at) {
+                match octet {
+                    b'\\' => at += 1,
+                    b'(' => depth += 1,
+                    b')' => depth -= 1,
+                    _ => {}
+                }
+                at += 1;
+                if depth == 0 {
+                    break;
+                }
+            }
+            self.rest = self.rest[at.min(self.rest.len())..].trim_ascii_start();
+        }
+    }
+}
+
+/// Up to the closing quote, `\"` and the like undone; and what stands behind it.
+fn unquoted(text: &[u8]) -> (Vec<u8>, &[u8]) {
+    let mut octets = Vec::new();
+    let mut at = 0;
+    while let Some(octet) = text.get(at) {
+        at += 1;
         match octet {
             b'"' => break,
-            b'\\' => octets.extend(rest.next()),
+            b'\\' => {
+                octets.extend(text.get(at));
+                at += 1;
+            }
             other => octets.push(*other),
         }
     }
-    octets
+    (octets, &text[at.min(text.len())..])
 }
 
-/// Splits at semicolons that don't stand in quotes.
-fn pieces(text: &[u8]) -> Vec<&[u8]> {
-    let (mut in_quotes, mut is_escaped) = (false, false);
-    let mut is_end = |octet: &u8| {
-        let was_escaped = std::mem::take(&mut is_escaped);
-        match octet {
-            b'\\' if in_quotes => is_escaped = !was_escaped,
-            b'"' if !was_escaped => in_quotes = !in_quotes,
-            _ => {}
-        }
-        *octet == b';' && !in_quotes
-    };
-    text.split(|octet| is_end(octet)).collect()
-}
-
-fn percent_decode(text: &[u8], octets: &mut Vec<u8>) {
+pub(super) fn percent_decode(text: &[u8], octets: &mut Vec<u8>) {
     let digit = |at: usize| text.get(at).and_then(|b| char::from(*b).to_digit(16));
     let mut at = 0;
     while at < text.len() {
@@ -174,6 +261,15 @@ mod tests {
             (" Text/HTML; charset=utf-8\r\n", "text/html"),
             ("text/plain (a comment)", "text/plain"),
             ("text / plain", "text/plain"),
+            ("text/ (a) plain (b)", "text/plain"),
+            ("(a (nested \\) one)) text (b) /html; x=y", "text/html"),
+            ("text/html charset=iso-8859-1", "text/html"),
+            ("text/html, charset=iso-8859-1", "text/html"),
+            ("\"text/html\"", "text/html"),
+            ("base64;", "base64"),
+            ("base64 oder so", "base64"),
+            ("charset=utf-8", ""),
+            ("filename=\"x\"", ""),
             ("", ""),
             (";;;", ""),
             ("attachment", "attachment"),
@@ -200,6 +296,19 @@ mod tests {
             ("a/b; name*0*=iso-8859-1'de'Gr%FC; name*1*=%DFe", Some("Grüße")),
             ("a/b; name*0=one; name*1=two", Some("onetwo")),
             ("a/b; name*x=1; name*99999999999=2", None),
+            // Encoded words that mailers cut in sections.
+            ("a/b; name*0=\"=?utf-8?q?Gr=C3=BC\"; name*1=\"=C3=9Fe?=.pdf\"", Some("Grüße.pdf")),
+            ("a/b; name*0==?utf-8?b?R3LDvMOf; name*1=ZQ==?=", Some("Grüße")),
+            ("a/b; name*0=a; name*0=b; name*1=c", Some("ac")),
+            ("a/b; name*=utf-8''x; name*0=y", Some("x")),
+            // Comments, semicolons that are missing, and words that mean nothing.
+            ("a/b name=\"x\"", Some("x")),
+            ("a/b; foo bar name=\"x\" charset=y", Some("x")),
+            ("a/b (c; name=no) ; (d) name (e) = \"x\" (f)", Some("x")),
+            ("a/b; charset=y name=x", Some("x")),
+            ("a/b; charset=\"y\"name=x", Some("x")),
+            ("name=x", Some("x")),
+            ("a/b; (never closed; name=x", None),
             ("a/b; name=", None),
             ("a/b; name=\"\"", None),
             ("a/b; name", None),
@@ -211,6 +320,11 @@ mod tests {
         }
         let charset = parsed("text/plain; charset=us-ascii (Plain text); boundary=\"a b\"");
         assert_eq!(charset.text("charset").as_deref(), Some("us-ascii"));
-        assert_eq!(charset.octets("boundary"), Some(&b"a b"[..]));
+        assert_eq!(charset.octets("boundary").as_deref(), Some(&b"a b"[..]));
+        for text in ["m/x; boundary*0*=''a%20; boundary*1=b", "m/x; boundary*=us-ascii'en'a%20b"] {
+            assert_eq!(parsed(text).octets("boundary").as_deref(), Some(&b"a b"[..]), "{text}");
+        }
+        let charset = parsed("text/plain; charset (a) = (b) utf-8(c)");
+        assert_eq!(charset.text("charset").as_deref(), Some("utf-8"));
     }
 }

@@ -10,7 +10,7 @@ use std::sync::LazyLock;
 use memchr::memmem;
 
 use super::charset::to_unicode;
-use super::header::{begins_with_body, fields, line_bytes};
+use super::header::{fields, header_bytes_until, line_bytes};
 use super::html;
 use super::parameter::Parameterized;
 use super::transfer::Encoding;
@@ -75,8 +75,14 @@ impl Part<'_> {
     }
 
     /// Does a mail program show it as text below the header? Content that is text, reports that are
-    /// made for programs but read by people, and multiparts without a part; no attachments.
+    /// made for programs but read by people, and multiparts without a part; no attachments. A
+    /// message without any such part may have its text in one with a file name.
     pub fn is_body_text(&self) -> bool {
+        self.is_text() && !self.is_attachment()
+    }
+
+    /// Could it be shown as text, whatever its name and its disposition?
+    pub(super) fn is_text(&self) -> bool {
         let (main, sub) = self.content_type.split_once('/').unwrap_or((&self.content_type, ""));
         let is_text = match main {
             "text" => true,
@@ -84,7 +90,13 @@ impl Part<'_> {
             "multipart" => true,
             _ => false,
         };
-        self.kind == Kind::Leaf && is_text && !self.is_attachment()
+        self.kind == Kind::Leaf && is_text
+    }
+
+    /// A message or other part that is handed over, and not shown: its disposition says so, or it
+    /// has a file name and no disposition says otherwise.
+    pub(super) fn is_handed_over(&self) -> bool {
+        self.is_attachment() && self.disposition.as_deref() != Some("inline")
     }
 
     /// A message that must not be encoded and is (RFC 2046 5.2.1): it has no parts in the list.
@@ -92,6 +104,11 @@ impl Part<'_> {
         self.kind == Kind::Leaf
             && self.encoding != Encoding::Identity
             && matches!(&*self.content_type, "message/rfc822" | "message/global")
+    }
+
+    /// Several forms of one content.
+    pub(super) fn is_alternative(&self) -> bool {
+        self.content_type == "multipart/alternative"
     }
 
     pub fn is_html(&self) -> bool {
@@ -106,10 +123,14 @@ impl Part<'_> {
         }
     }
 
-    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body.
+    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body. If the
+    /// header names no charset, HTML may (`<meta>`).
     pub fn unicode(&self, bytes_max: usize) -> String {
         let body = &self.body[..self.body.len().min(bytes_max)];
-        to_unicode(&self.encoding.decoded(body), self.charset.as_deref()).into_owned()
+        let content = self.encoding.decoded(body);
+        let own = || self.is_html().then(|| html::charset(&content)).flatten();
+        let charset = self.charset.clone().or_else(own);
+        to_unicode(&content, charset.as_deref()).into_owned()
     }
 
     /// Its content as text without markup; likewise.
@@ -126,7 +147,7 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
     let mut next = Some(0);
     while let Some(at) = next {
         let content = walk.begin(at);
-        next = walk.next_part(content);
+        next = walk.next_part(at, content);
     }
     Parts { parts: walk.parts, is_cut: walk.is_cut }
 }
@@ -192,33 +213,21 @@ impl<'m> Walk<'m> {
 
     /// Where the content of the part that begins at `at` does.
     fn header_end(&self, at: usize) -> usize {
-        if begins_with_body(&self.message[at..]) {
-            return at;
-        }
-        let mut end = at;
-        while let Some(length) = line_bytes(&self.message[end..]) {
-            if self.delimiter_at(end).is_some() {
-                return end;
-            }
-            let is_empty = self.message[end..end + length].trim_ascii_end().is_empty();
-            end += length;
-            if is_empty {
-                break;
-            }
-        }
-        end
+        let is_end = |line: usize| self.delimiter_at(at + line).is_some();
+        at + header_bytes_until(&self.message[at..], is_end)
     }
 
-    /// Looks for where the part ends whose content begins at `content`, and those around it that
-    /// end there too; gives where the next one begins.
-    fn next_part(&mut self, content: usize) -> Option<usize> {
-        let (mut from, mut least) = (content, content);
+    /// Looks for where the part ends that begins at `at` and whose content begins at `content`, and
+    /// those around it that end there too; gives where the next one begins.
+    fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
+        let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {
             if !delimiter.is_last && self.parts.len() == PARTS_MAX {
                 self.is_cut = true;
                 break;
             }
-            // The line end that a delimiter begins with may be a header's, or another delimiter's.
+            // The line end before a delimiter belongs to it (RFC 2046 5.1.1), also if it is all
+            // that ends a header, unless it belongs to another delimiter.
             let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
@@ -249,15 +258,24 @@ impl<'m> Walk<'m> {
 
     /// The line at `start`, if it ends a part: an inner one's boundary goes before an outer one's.
     fn delimiter_at(&self, start: usize) -> Option<Delimiter> {
-        let rest = self.message[start..].strip_prefix(b"--")?;
+        if !self.message[start..].starts_with(b"--") {
+            return None;
+        }
+        let mut line = None;
         for (level, open) in self.open.iter().enumerate().rev() {
+            let rest = &self.message[start + 2..];
             let Some(behind) = open.boundary.as_ref().and_then(|b| rest.strip_prefix(&b[..]))
             else {
                 continue;
             };
+            let end = *line.get_or_insert_with(|| start + line_bytes(rest).map_or(0, |n| n + 2));
+            // Nothing but white space stands behind it (RFC 2046 5.1.1).
+            let is_alone = |from: usize| {
+                self.message.get(from..end).is_some_and(|text| text.trim_ascii().is_empty())
+            };
+            let behind_at = self.message.len() - behind.len();
             let is_last = behind.starts_with(b"--");
-            if is_last || behind.first().is_none_or(u8::is_ascii_whitespace) {
-                let end = start + line_bytes(&self.message[start..])?;
+            if is_alone(behind_at + if is_last { 2 } else { 0 }) {
                 return Some(Delimiter { level, is_last, start, end });
             }
         }
@@ -281,8 +299,12 @@ impl<'m> Walk<'m> {
     }
 
     fn end_part(&mut self, part: usize, end: usize) {
-        let start = self.message.len() - self.parts[part].body.len();
-        self.parts[part].body = &self.message[start..end.max(start)];
+        let part = &mut self.parts[part];
+        let start = self.message.len() - part.body.len();
+        part.body = &self.message[start.min(end)..end];
+        // The delimiter's line end was the header's last one.
+        let left_out = start.saturating_sub(end).min(part.header.len());
+        part.header = &part.header[..part.header.len() - left_out];
     }
 }
 
@@ -308,7 +330,8 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     }
     let content_type = content_type.map(|field| Parameterized::parse(&field));
     let disposition = disposition.map(|field| Parameterized::parse(&field));
-    let encoding = encoding.map_or(Encoding::Identity, |field| Encoding::of(&field.decoded()));
+    let encoding = encoding
+        .map_or(Encoding::Identity, |field| Encoding::of(&Parameterized::parse(&field).value));
     let default = if is_in_digest { "message/rfc822" } else { "text/plain" };
     let name = content_type.as_ref().map_or(default, |c| type_name(&c.value)).to_owned();
     let text = |of: &Option<Parameterized>, name: &str| of.as_ref()?.text(name);
@@ -413,6 +436,41 @@ mod tests {
                 "1 text/plain - \"last\"",
             ],
         );
+    }
+
+    #[test]
+    fn a_delimiter_stands_alone_on_its_line() {
+        let mixed = format!(
+            "{MIXED}--b\r\n\r\none\r\n--b two\r\n--b-- three\r\n--b--b\r\n\
+             --b-\r\n--b \t\r\n\r\nfour\r\n\
+             --b-- \t\r\n--b\r\n"
+        );
+        check(
+            &mixed,
+            &[
+                "0 multipart/mixed - \"{}\"",
+                "1 text/plain - \"one\\r\\n--b two\\r\\n--b-- three\\r\\n--b--b\\r\\n--b-\"",
+                "1 text/plain - \"four\"",
+            ],
+        );
+    }
+
+    #[test]
+    fn the_line_end_before_a_delimiter_belongs_to_it() {
+        let inner = "From: a@b.example\r\nSubject: s\r\n";
+        for (attached, body) in [
+            (format!("{inner}\r\n"), inner),
+            (format!("{inner}\r\n\r\n"), &*format!("{inner}\r\n")),
+            (inner.to_owned(), inner.trim_ascii_end()),
+            (String::new(), ""),
+        ] {
+            let head = "Content-Type: message/rfc822\r\n\r\n";
+            let message = format!("{MIXED}--b\r\n{head}{attached}--b--\r\n");
+            let taken = parts(message.as_bytes());
+            assert_eq!(String::from_utf8_lossy(taken.parts[1].body), body, "{message}");
+            assert_eq!(taken.parts[2].body, b"", "{message}");
+            super::super::testkit::check_mail(message.as_bytes());
+        }
     }
 
     #[test]

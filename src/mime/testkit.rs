@@ -33,7 +33,8 @@ pub fn check_mail(message: &[u8]) {
         fold::fold(line, &mut again);
         assert_eq!(line, again);
     }
-    assert_eq!(words.is_empty(), text::plain(message).is_none());
+    // What is read is matched; texts of attached messages are only matched.
+    assert!(!words.is_empty() || text::plain(message).is_none());
 }
 
 #[cfg(test)]
@@ -56,7 +57,12 @@ mod tests {
                 "; name*0*=a'b'%C3",
                 "Subject: ", "=?utf-8?q?", "U3ViamVjdDogeA0KDQp5", "<p>", "<a href=", "&amp;",
                 "<!--",
-                "https://x", "word", "\u{e9}", "\0", "=C3", "\r",
+                "https://x", "word", " \r\n", "--b--", "(", ")", "\\", "boundary*0*=''b;", ">From ",
+                "charset=utf-7 ", "charset=hz-gb-2312;", "charset=iso-2022-kr", "+", "~{", "\u{e}",
+                "Content-Disposition: inline; filename=x", "message/rfc822; name=x",
+                "<meta charset=",
+                "&copy", "&#x80", "<https://", ">", "\u{ff09}", "cid:", "Content-ID: <i>",
+                "\u{e9}", "\0", "=C3", "\r",
             ]), 0..60,
         )) {
             check_mail(pieces.concat().as_bytes());

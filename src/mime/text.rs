@@ -1,19 +1,24 @@
 //! What a message says, as text: to be matched, and to be read.
 //!
-//! | part | is it text of the message? |
-//! |---|---|
-//! | `text/plain` and other text, without a file name and not an attachment | yes |
-//! | `text/html`, likewise | yes, without its markup (`html`) |
-//! | attachments, and parts with a file name | no |
-//! | a forwarded message (`message/rfc822`), attached or not | its text is |
-//! | one that is encoded, which it must not be | likewise, three deep |
-//! | delivery and disposition notifications | yes, as they stand |
-//! | a multipart in which no part begins | yes, as it stands |
+//! | part | is it matched? | is it read? |
+//! |---|---|---|
+//! | `text/plain` and other text, without a file name and not an attachment | yes | yes |
+//! | `text/html`, likewise | yes, without its markup (`html`) | without plain text beside it |
+//! | other forms of what stands there as plain text (an invitation) | yes | no |
+//! | text with a file name, if the message has no other | yes | yes |
+//! | attachments, and other parts with a file name | no | no |
+//! | a forwarded message (`message/rfc822`) | its text is | its text is |
+//! | an attached one | its text is | no |
+//! | one that is encoded, which it must not be | likewise, three deep | likewise |
+//! | delivery and disposition notifications | yes, as they stand | yes |
+//! | a multipart in which no part begins | yes, as it stands | yes |
 //!
 //! Bounds: `part::PARTS_MAX` parts, `part::DEPTH_MAX` deep, 16 MiB of octets before they are
 //! decoded; what is beyond is not matched.
 use super::fold::fold;
+use super::page::Pages;
 use super::part::{Part, Parts, parts};
+use super::role::{Role, Roles};
 
 /// Octets of text parts that are decoded, all parts together.
 pub const BYTES_MAX: usize = 16 << 20;
@@ -27,27 +32,31 @@ const ENCODED_DEPTH_MAX: usize = 3;
 /// other. Costs a walk, and for each octet of text decoding and folding.
 pub fn fold_body(message: &[u8], words: &mut String) {
     let mut left = BYTES_MAX;
-    each_message(message, ENCODED_DEPTH_MAX, &mut |parts| {
-        for part in parts.parts.iter().filter(|part| part.is_body_text()) {
-            fold(&part.text(left), words);
-            words.push('\n');
-            left = left.saturating_sub(part.body.len());
+    each_message(message, Reach::Attached, ENCODED_DEPTH_MAX, &mut |parts, roles| {
+        for (number, part) in parts.parts.iter().enumerate() {
+            if roles.role(number) != Role::Other {
+                fold(&part.text(left), words);
+                words.push('\n');
+                left = left.saturating_sub(part.body.len());
+            }
         }
     });
 }
 
 /// The text for a person, with a line break behind each part that has none; of alternatives the
-/// plain text alone, if there is one. `None` if no part is text.
+/// plain text alone, if there is one, else the HTML. `None` if no part is text.
 pub fn plain(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
-    each_message(message, ENCODED_DEPTH_MAX, &mut |parts| {
-        let has_plain = containers_of_plain(parts);
-        for part in parts.parts.iter().filter(|part| part.is_body_text()) {
-            let is_told_twice = part.is_html()
-                && ancestors(parts, part).any(|number| {
-                    has_plain[number] && parts.parts[number].content_type == ALTERNATIVE
-                });
-            if !is_told_twice {
+    each_message(message, Reach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
+        let [has_plain, has_html] =
+            ["text/plain", "text/html"].map(|form| containers_of(form, parts, roles));
+        for part in shown(parts, roles) {
+            let is_plain = part.content_type == "text/plain";
+            let is_told_twice = ancestors(parts, part).any(|number| {
+                let is_better = has_plain[number] || (has_html[number] && !part.is_html());
+                parts.parts[number].is_alternative() && is_better
+            });
+            if is_plain || !is_told_twice {
                 lines.push(part, |part, left| part.text(left));
             }
         }
@@ -55,25 +64,51 @@ pub fn plain(message: &[u8]) -> Option<String> {
     lines.text
 }
 
-/// The HTML of the message, decoded and otherwise as it stands; `None` if there is none.
+/// The HTML of the message as a page in UTF-8 (`page`): the charset it names is that, and its
+/// images are in it, up to 32 MiB. `None` if there is none.
 pub fn html(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
-    each_message(message, ENCODED_DEPTH_MAX, &mut |parts| {
-        let parts = parts.parts.iter().filter(|part| part.is_body_text() && part.is_html());
-        parts.for_each(|part| lines.push(part, |part, left| part.unicode(left)));
+    each_message(message, Reach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
+        let html = shown(parts, roles).filter(|part| part.is_html());
+        let mut pages = Pages::of(parts);
+        html.for_each(|part| lines.push(part, |part, left| pages.page(&part.unicode(left))));
     });
     lines.text
 }
 
-const ALTERNATIVE: &str = "multipart/alternative";
+/// The texts of the message, and of those that are shown with it: all alternatives.
+pub(super) fn shown<'p, 'm>(
+    parts: &'p Parts<'m>,
+    roles: &Roles,
+) -> impl Iterator<Item = &'p Part<'m>> {
+    let is_shown = |(number, _): &(usize, _)| roles.role(*number) == Role::Text;
+    parts.parts.iter().enumerate().filter(is_shown).map(|(_, part)| part)
+}
 
-/// Calls `visit` for `message`, and for each encoded message in it.
-pub(super) fn each_message(message: &[u8], depth: usize, visit: &mut dyn FnMut(&Parts<'_>)) {
+/// Which encoded messages are looked into.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Reach {
+    /// All.
+    Attached,
+    /// Those that are not attached.
+    Shown,
+}
+
+/// Calls `visit` for `message`, and for each encoded message in it, `depth` deep.
+fn each_message(
+    message: &[u8],
+    reach: Reach,
+    depth: usize,
+    visit: &mut dyn FnMut(&Parts<'_>, &Roles),
+) {
     let parts = parts(message);
-    visit(&parts);
-    let encoded = parts.parts.iter().filter(|part| part.is_encoded_message());
-    for part in encoded.filter(|_| depth > 0) {
-        each_message(&part.content(), depth - 1, visit);
+    let roles = Roles::of(&parts);
+    visit(&parts, &roles);
+    for (number, part) in parts.parts.iter().enumerate().filter(|_| depth > 0) {
+        let is_reached = reach == Reach::Attached || !roles.is_attached(number);
+        if part.is_encoded_message() && is_reached {
+            each_message(&part.content(), reach, depth - 1, visit);
+        }
     }
 }
 
@@ -85,7 +120,7 @@ struct Paragraphs {
 }
 
 impl Paragraphs {
-    fn push(&mut self, part: &Part<'_>, of: impl Fn(&Part<'_>, usize) -> String) {
+    fn push(&mut self, part: &Part<'_>, of: impl FnOnce(&Part<'_>, usize) -> String) {
         let text = self.text.get_or_insert_default();
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
@@ -95,15 +130,13 @@ impl Paragraphs {
     }
 }
 
-/// For each part: is there plain text in it?
-fn containers_of_plain(parts: &Parts<'_>) -> Vec<bool> {
-    let mut has_plain = vec![false; parts.parts.len()];
-    for part in parts.parts.iter().filter(|part| part.content_type == "text/plain") {
-        if part.is_body_text() {
-            ancestors(parts, part).for_each(|number| has_plain[number] = true);
-        }
+/// For each part: is there text of this type in it?
+fn containers_of(content_type: &str, parts: &Parts<'_>, roles: &Roles) -> Vec<bool> {
+    let mut has_it = vec![false; parts.parts.len()];
+    for part in shown(parts, roles).filter(|part| part.content_type == content_type) {
+        ancestors(parts, part).for_each(|number| has_it[number] = true);
     }
-    has_plain
+    has_it
 }
 
 /// The containers around `part`, from the inside out: at most `part::DEPTH_MAX`.
@@ -146,9 +179,62 @@ mod tests {
             --b\r\nContent-Type: text/plain; name=a.txt\r\n\r\nattached\r\n\
             --b\r\nContent-Disposition: inline\r\n\r\nfooter\r\n--b--\r\n";
         assert_eq!(words(mixed), " forwarded \n footer \n");
-        assert_eq!(plain(mixed).as_deref(), Some("forwarded\nfooter"));
+        assert_eq!(plain(mixed).as_deref(), Some("footer"), "an attached message is not read");
+        let inline =
+            String::from_utf8_lossy(mixed).replace("attachment; filename", "inline; filename");
+        assert_eq!(plain(inline.as_bytes()).as_deref(), Some("forwarded\nfooter"));
+        let encoded = String::from_utf8_lossy(encoded);
+        assert_eq!(plain(encoded.as_bytes()).as_deref(), Some("inside"));
+        let attached = format!(
+            "Content-Type: multipart/mixed; boundary=b\r\n\r\n\
+             --b\r\nContent-Disposition: attachment\r\n{encoded}--b--\r\n"
+        );
+        assert_eq!(words(attached.as_bytes()), " inside \n");
+        assert_eq!(plain(attached.as_bytes()), None);
         let attached = b"Content-Disposition: attachment\r\n\r\nattached";
         assert_eq!((words(attached), plain(attached)), (String::new(), None));
+    }
+
+    #[test]
+    fn the_only_text_of_a_message_is_its_text_file_name_or_not() {
+        let inline =
+            b"Content-Type: text/html; name=a.html\r\nContent-Disposition: inline\r\n\r\n<p>a";
+        assert_eq!((words(inline), plain(inline)), (" a \n".into(), Some("a".into())));
+        assert_eq!(html(inline).as_deref(), Some("<p>a"));
+        let part = |head: &str| format!("--b\r\nContent-Type: {head}\r\n\r\n{head}\r\n");
+        for (container, parts, expected) in [
+            ("mixed", &["text/x; name=1", "text/x; name=2"][..], Some("text/x; name=1")),
+            ("mixed", &["text/x; name=1", "text/y"], Some("text/y")),
+            ("mixed", &["text/x\r\nContent-Disposition: attachment"], None),
+            ("mixed", &["image/png; name=1", "text/x; name=2"], Some("text/x; name=2")),
+            (
+                "alternative",
+                &["text/plain; name=1", "text/html; name=2"],
+                Some("text/plain; name=1"),
+            ),
+            ("alternative", &["text/html; name=1", "text/calendar"], Some("text/calendar")),
+        ] {
+            let head = format!("Content-Type: multipart/{container}; boundary=b\r\n\r\n");
+            let parts: String = parts.iter().map(|head| part(head)).collect();
+            let message = format!("{head}{parts}--b--\r\n");
+            assert_eq!(plain(message.as_bytes()).as_deref(), expected, "{message}");
+        }
+    }
+
+    #[test]
+    fn of_alternatives_the_plain_text_is_read_or_else_the_html() {
+        let part = |kind: &str| format!("--b\r\nContent-Type: {kind}\r\n\r\n{kind}\r\n");
+        for (kinds, expected) in [
+            (&["text/plain", "text/html", "text/calendar"][..], "text/plain"),
+            (&["text/html", "text/calendar"], "text/html"),
+            (&["text/calendar"], "text/calendar"),
+        ] {
+            let parts: String = kinds.iter().map(|kind| part(kind)).collect();
+            let head = "Content-Type: multipart/alternative; boundary=b\r\n\r\n";
+            let message = format!("{head}{parts}--b--\r\n");
+            assert_eq!(plain(message.as_bytes()).as_deref(), Some(expected));
+            assert_eq!(words(message.as_bytes()).lines().count(), kinds.len(), "all are matched");
+        }
     }
 
     #[test]

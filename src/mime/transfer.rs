@@ -75,15 +75,15 @@ fn unescape(mut text: &[u8], decoded: &mut Vec<u8>) {
     decoded.extend_from_slice(text);
 }
 
-/// White space is left out. From the first line on that has another octet outside of the alphabet
-/// all stands as it is: a list's footer below the encoded text, or text that was never encoded.
+/// Octets outside of the alphabet are left out (RFC 2045 6.8). But from the first line on that
+/// looks like text all stands as it is: a list's footer below what is encoded, or text that never
+/// was.
 pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len() / 4 * 3 + 3);
     let mut group = Group::default();
     let mut at = 0;
     for line in octets.split_inclusive(|b| *b == b'\n') {
-        let is_encoded = |b: &u8| VALUES[usize::from(*b)] != FOREIGN;
-        if !line.iter().all(is_encoded) {
+        if looks_like_text(line) {
             group.end(&mut decoded);
             decoded.extend_from_slice(&octets[at..]);
             return decoded;
@@ -93,6 +93,18 @@ pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
     }
     group.end(&mut decoded);
     decoded
+}
+
+/// Octets that base64 doesn't have, and blanks between words or many of those octets: what strays
+/// into a line is few.
+fn looks_like_text(line: &[u8]) -> bool {
+    let is_foreign = |b: &u8| VALUES[usize::from(*b)] == FOREIGN;
+    if !line.iter().any(is_foreign) {
+        return false;
+    }
+    let line = line.trim_ascii();
+    let has_words = line.iter().any(u8::is_ascii_whitespace);
+    has_words || line.iter().filter(|b| is_foreign(b)).count() * 4 >= line.len()
 }
 
 const SPACE: u8 = 64;
@@ -126,7 +138,7 @@ struct Group {
 impl Group {
     fn take(&mut self, octet: u8, decoded: &mut Vec<u8>) {
         match VALUES[usize::from(octet)] {
-            SPACE => {}
+            SPACE | FOREIGN => {}
             PAD => self.end(decoded),
             value => {
                 self.bits = self.bits << 6 | u32::from(value);
@@ -180,6 +192,9 @@ mod tests {
             (b"Q", b""),
             (b"QUJD\r\n-- \r\na footer", b"ABC-- \r\na footer"),
             (b"Hello, World!", b"Hello, World!"),
+            (b"QU!JD\r\n\\QUJDRA==\r\n", b"ABCABCD"),
+            (b"\xffQUJDQUJD", b"ABCABC"),
+            (b"QUJD\r\n_______\r\nlist", b"ABC_______\r\nlist"),
             (b"====", b""),
         ] {
             assert_eq!(base64(text), expected, "{text:?}");

@@ -381,7 +381,7 @@ pub struct Show {
     /// The text, decoded: of alternatives the plain one, HTML without its markup.
     #[arg(long, group = "what")]
     pub text: bool,
-    /// The HTML, decoded.
+    /// The HTML as a page in UTF-8, with its images in it.
     #[arg(long, group = "what")]
     pub html: bool,
     /// All header fields, decoded, one a line.

@@ -15,6 +15,8 @@ pub(super) enum Address {
     /// `example.org`: all of this domain and of those below it; or the address without a domain,
     /// such as `postmaster`.
     Below(String),
+    /// `bounce+*@example.org`: all that are like it, where each `*` stands for anything.
+    Like(String),
 }
 
 impl Address {
@@ -44,6 +46,12 @@ impl Address {
         })
     }
 
+    /// `text`: with a `*` at least. `None` if no address is like it.
+    pub(super) fn like(text: &str) -> Option<Address> {
+        let is_good = |c: char| !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | '"');
+        text.chars().all(is_good).then(|| Address::Like(text.to_lowercase()))
+    }
+
     /// Is it `candidate`, or is `candidate` among them? The null reverse-path is never asked for
     /// here.
     pub(super) fn is(&self, candidate: &str) -> bool {
@@ -53,6 +61,8 @@ impl Address {
             Address::Whole(whole) => is_same(candidate, whole),
             Address::Domain(wanted) => domain.is_some_and(|d| is_same(d, wanted)),
             Address::Below(wanted) => is_below(domain.unwrap_or(candidate), wanted),
+            Address::Like(_) if candidate.is_empty() => false,
+            Address::Like(wanted) => is_like(&candidate.to_lowercase(), wanted),
         }
     }
 }
@@ -74,12 +84,29 @@ fn is_below(domain: &str, wanted: &str) -> bool {
     parts.is_some_and(|(above, end)| above.ends_with('.') && is_same(end, wanted))
 }
 
+/// Each `*` in `wanted` stands for anything. Each piece between two of them is taken where it stands
+/// first: that leaves most for those behind it, so one pass is enough.
+fn is_like(text: &str, wanted: &str) -> bool {
+    let (start, rest) = wanted.split_once('*').unwrap_or((wanted, ""));
+    let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
+    let inside = text.strip_prefix(start).and_then(|text| text.strip_suffix(end));
+    let Some(mut inside) = inside else { return false };
+    middle.split('*').all(|piece| match inside.find(piece) {
+        Some(at) => {
+            inside = &inside[at + piece.len()..];
+            true
+        }
+        None => false,
+    })
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Null => f.write_str("<>"),
             Address::Whole(text) | Address::Below(text) => value(f, text),
             Address::Domain(domain) => value(f, &format!("@{domain}")),
+            Address::Like(text) => f.write_str(text),
         }
     }
 }
@@ -114,6 +141,28 @@ mod tests {
             let address = Address::parse(wanted).unwrap();
             assert_eq!(address.is(candidate), expected, "{wanted} {candidate}");
         }
+    }
+
+    #[test]
+    fn a_star_stands_for_any_part_of_an_address() {
+        for (wanted, candidate, expected) in [
+            ("bounce+*", "Bounce+ann=example.com@news.example", true),
+            ("bounce+*", "nobounce+x@news.example", false),
+            ("bounce*@news.example", "bounce-1@news.example", true),
+            ("bounce*@news.example", "bounce-1@other.example", false),
+            ("*@news.example", "a@news.example", true),
+            ("*+*=example.com@*", "b+ann=example.com@x", true),
+            ("*+*=example.com@*", "b=example.com+ann@x", false),
+            ("a*a", "a", false),
+            ("a**a", "aba", true),
+            ("*", "ann@example.org", true),
+            ("*", "", false),
+            ("GRÜ*", "grüsse@x", true),
+        ] {
+            let address = Address::like(wanted).unwrap();
+            assert_eq!(address.is(candidate), expected, "{wanted} {candidate}");
+        }
+        assert_eq!(Address::like("a,b*"), None);
     }
 
     #[test]

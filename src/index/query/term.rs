@@ -109,9 +109,9 @@ impl Value<'_> {
         Ok(match field {
             "subject" => Term::Subject(self.given("subject", "invoice")?.pattern()?),
             "body" => Term::Body(self.given("body", "unsubscribe")?.pattern()?),
-            "from" => Term::From(address(self.exactly("from", "example.org")?)?),
-            "to" => Term::To(recipient(self.exactly("to", "ann@example.org")?)?),
-            "cc" => Term::Cc(recipient(self.exactly("cc", "ann@example.org")?)?),
+            "from" => Term::From(self.address("from", "example.org")?),
+            "to" => Term::To(recipient(self.address("to", "ann@example.org")?)?),
+            "cc" => Term::Cc(recipient(self.address("cc", "ann@example.org")?)?),
             "message-id" => message_id(self.exactly("message-id", "<1@example.org>")?)?,
             "has" => match self.exactly("has", "attachment")? {
                 "attachment" => Term::HasAttachment,
@@ -138,6 +138,19 @@ impl Value<'_> {
     fn exactly(&self, field: &'static str, example: &'static str) -> Result<&str, Fault> {
         let value = self.given(field, example)?;
         if value.has_star { Err(Fault::StarNotHere(field)) } else { Ok(value.text) }
+    }
+
+    /// One address, or all that are like it; a star in quotes is a star.
+    fn address(&self, field: &'static str, example: &'static str) -> Result<Address, Fault> {
+        let text = self.given(field, example)?.text;
+        let address = match (self.is_quoted, self.has_star) {
+            (true, true) => return Err(Fault::StarNotHere(field)),
+            (true, false) => Address::parse(text),
+            (false, true) => Address::like(&format!("{text}*")),
+            (false, false) if text.contains('*') => Address::like(text),
+            (false, false) => Address::parse(text),
+        };
+        address.ok_or(Fault::NotAnAddress)
     }
 
     fn pattern(&self) -> Result<Pattern, Fault> {
@@ -189,13 +202,9 @@ impl Value<'_> {
     }
 }
 
-fn address(text: &str) -> Result<Address, Fault> {
-    Address::parse(text).ok_or(Fault::NotAnAddress)
-}
-
 /// One that a message is sent to: never the null reverse-path.
-fn recipient(text: &str) -> Result<Address, Fault> {
-    Address::parse(text).filter(|a| *a != Address::Null).ok_or(Fault::NotAnAddress)
+fn recipient(address: Address) -> Result<Address, Fault> {
+    Some(address).filter(|a| *a != Address::Null).ok_or(Fault::NotAnAddress)
 }
 
 fn message_id(text: &str) -> Result<Term, Fault> {

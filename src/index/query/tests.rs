@@ -136,7 +136,8 @@ fn errors_say_what_and_where() {
         ("a*b", 0..3, Fault::StarInside),
         ("**", 0..2, Fault::StarInside),
         ("filename:*a*", 0..12, Fault::StarInside),
-        ("from:ex*", 0..8, Fault::StarNotHere("from")),
+        ("from:\"ex\"*", 0..10, Fault::StarNotHere("from")),
+        ("from:a,b*", 0..9, Fault::NotAnAddress),
         ("from:\"Ann Smith\"", 0..16, Fault::NotAnAddress),
         ("to:<>", 0..5, Fault::NotAnAddress),
         ("header:", 0..7, Fault::NotAHeader),
@@ -276,6 +277,8 @@ fn queries() -> impl Strategy<Value = String> {
         "to:cid@x.net",
         "to:example.org",
         "to:@example.org",
+        "from:B*",
+        "to:*@example.org",
         "header:X-Campaign",
         "header:X-Campaign=red",
         "header:Subject=green",
@@ -331,7 +334,11 @@ fn has_words(text: &str, wanted: &str) -> bool {
 
 fn is_addressed(paths: &str, wanted: &str) -> bool {
     paths.lines().map(str::to_lowercase).any(|path| {
-        if wanted.starts_with('@') {
+        if let Some(start) = wanted.strip_suffix('*') {
+            path.starts_with(start)
+        } else if let Some(end) = wanted.strip_prefix('*') {
+            path.ends_with(end)
+        } else if wanted.starts_with('@') {
             path.ends_with(wanted)
         } else if wanted.contains('@') {
             path == wanted

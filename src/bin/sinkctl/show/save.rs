@@ -1,9 +1,11 @@
 //! `--save`: the parts of a message as files.
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sinkd::mime::page::ByContentId;
 use sinkd::mime::part::{Kind, Part, Parts, parts};
 
 use super::file_name::file_name;
@@ -13,19 +15,51 @@ use crate::{Finding, Out};
 /// Files of one name that are counted up before we give up.
 const SAME_NAME_MAX: usize = 10_000;
 
-/// Writes what the message is made of, a forwarded message as one file, and prints the paths.
+/// Writes what the message is made of, a forwarded message as one file, and prints the paths. HTML
+/// that shows images of the message by `cid:` gets the names of their files instead.
 pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
     fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     let taken = parts(message);
-    for (at, part) in taken.parts.iter().enumerate() {
+    let by_id = ByContentId::of(&taken);
+    let mut paths: Vec<Option<PathBuf>> = vec![None; taken.parts.len()];
+    // HTML last: the names of what it shows are known then.
+    let (pages, others): (Vec<_>, Vec<_>) =
+        taken.parts.iter().enumerate().partition(|(_, part)| is_page(part));
+    for (at, part) in others.into_iter().chain(pages) {
         if part.kind == Kind::Multipart || is_inside_a_message(&taken, part) {
             continue;
         }
         let (path, mut file) = create(folder, &file_name(part, at + 1))?;
-        file.write_all(&part.content()).with_context(|| path.display().to_string())?;
+        let content = match is_page(part) {
+            true => by_id
+                .rewritten(&part.content(), &mut |at| paths[at].as_deref().and_then(address))
+                .into(),
+            false => part.content(),
+        };
+        file.write_all(&content).with_context(|| path.display().to_string())?;
+        paths[at] = Some(path);
+    }
+    for path in paths.iter().flatten() {
         writeln!(out, "{}", harmless(&path.display().to_string()))?;
     }
     Ok(Finding::Holds)
+}
+
+fn is_page(part: &Part<'_>) -> bool {
+    part.kind == Kind::Leaf && part.is_html()
+}
+
+/// A file as HTML beside it names it: nothing in it ends an address or begins a query.
+fn address(path: &Path) -> Option<String> {
+    let name = path.file_name()?.to_str()?;
+    let mut address = String::from("./");
+    for octet in name.bytes() {
+        match octet.is_ascii_alphanumeric() || b"-_.".contains(&octet) {
+            true => address.push(char::from(octet)),
+            false => write!(address, "%{octet:02X}").expect("a string takes all"),
+        }
+    }
+    Some(address)
 }
 
 /// Then it is in that message's file.
