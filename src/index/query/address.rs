@@ -84,8 +84,9 @@ fn is_below(domain: &str, wanted: &str) -> bool {
     parts.is_some_and(|(above, end)| above.ends_with('.') && is_same(end, wanted))
 }
 
-/// Each `*` in `wanted` stands for anything. Each piece between two of them is taken where it stands
-/// first: that leaves most for those behind it, so one pass is enough.
+/// Returns whether `text` is like `wanted`, in which each `*` stands for anything. Each piece
+/// between two of them is taken where it occurs first: that leaves most for the pieces after it, so
+/// one pass is enough.
 fn is_like(text: &str, wanted: &str) -> bool {
     let (start, rest) = wanted.split_once('*').unwrap_or((wanted, ""));
     let (middle, end) = rest.rsplit_once('*').unwrap_or(("", rest));
