@@ -152,9 +152,7 @@ impl Lines {
 
     /// Reads what is in the file, whose lock the caller has.
     pub(crate) fn of(mut file: File) -> io::Result<Lines> {
-        let mut text = Vec::new();
-        file.seek(SeekFrom::Start(0))?;
-        file.read_to_end(&mut text)?;
+        let text = read_all(&mut file)?;
         let pruned = text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect();
         Ok(Lines { file, pruned })
     }
@@ -180,12 +178,21 @@ pub(crate) fn pruned_of(line: &[u8]) -> Option<Dropped> {
 
 /// Every line that this version knows, in the order they were written. Costs one read of the file.
 pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
-    let text = match std::fs::read(path_of(folder)) {
+    let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
     let lines = text.split(|octet| *octet == b'\n');
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+}
+
+/// What is in the file, from its start to the end it has now: a file that grows, or a device in its
+/// place, does not hold us up.
+fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
+    let (bytes, mut text) = (file.metadata()?.len(), Vec::new());
+    file.seek(SeekFrom::Start(0))?;
+    file.take(bytes).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Adds a line for each to the file, which is locked.
@@ -210,9 +217,7 @@ pub(crate) fn append_event(file: &mut File, event: &Event) -> io::Result<()> {
 ///
 /// Costs a read and a write of the file: its caller sees to it that this pays.
 pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Result<u64> {
-    let mut text = Vec::new();
-    old.seek(SeekFrom::Start(0))?;
-    old.read_to_end(&mut text)?;
+    let text = read_all(old)?;
     let (mut all, mut rest) = (PrunedSums::default(), Vec::new());
     let is_newest =
         |told: &Dropped| newest.iter().any(|one| (one.first, one.last) == (told.first, told.last));
