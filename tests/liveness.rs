@@ -486,3 +486,19 @@ fn connections_handed_over_during_a_stop_are_told_of_it() {
     }
     assert!(sink.wait().success());
 }
+
+/// The wheel looked at a connection when its time between commands was over, and no sooner.
+#[test]
+fn a_payload_that_stalls_is_given_up_after_its_own_time_out() {
+    let data = tempdir().unwrap();
+    let args = ["--workers", "1", "--command-timeout", "10m", "--data-timeout", "1s"];
+    let sink = Sink::start(data.path(), &args);
+    let mut stalled = sink.connect();
+    stalled.ehlo();
+    stalled.begin("", "b@example.org");
+    stalled.send(b"half");
+    assert_eq!(stalled.reply().0, 421, "long before the ten minutes");
+    let mut idle = sink.connect();
+    assert_eq!(idle.command("NOOP"), 250, "commands have their own time");
+    assert!(sink.stop().success());
+}

@@ -213,3 +213,41 @@ fn every_form_is_printed_also_without_any_mail() {
     Sink::start(off.path(), &["--stats", "off"]).stop();
     assert!(!off.path().join("stats").exists());
 }
+
+#[test]
+fn claims_about_a_folder_without_statistics_are_errors() {
+    let data = tempdir().unwrap();
+    let off = data.path().join("off");
+    assert!(Sink::start(&off, &["--stats", "off"]).stop().success());
+    let empty = data.path().join("empty");
+    std::fs::create_dir(&empty).unwrap();
+    let missing = data.path().join("mistyped");
+    for folder in [&off, &empty, &missing] {
+        for args in [&["assert", "replies.5xx == 0"][..], &["stats"], &["report", "-o", "-"]] {
+            let (out, errors, code) = sinkctl(folder, args);
+            assert_eq!((code, out.as_slice()), (2, &b""[..]), "{args:?}: {errors}");
+            assert!(errors.contains(&folder.display().to_string()), "{args:?}: {errors}");
+        }
+    }
+    let (_, errors, code) = sinkctl(&missing, &["runs"]);
+    assert!(code == 2 && errors.contains("mistyped"), "{errors}");
+}
+
+#[test]
+fn no_claim_holds_where_statistics_are_damaged() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    load(&sink, 1);
+    assert!(sink.stop().success());
+    let claim = ["assert", "totals.messages >= 1"];
+    assert_eq!(sinkctl(data.path(), &claim).2, 0);
+    let files = std::fs::read_dir(data.path().join("stats")).unwrap();
+    let is_counters = |path: &std::path::PathBuf| path.extension().is_some_and(|x| x == "jsonl");
+    for path in files.map(|file| file.unwrap().path()).filter(is_counters) {
+        let mut lines = std::fs::read(&path).unwrap();
+        lines.extend_from_slice(b"not a line of counters\n");
+        std::fs::write(&path, lines).unwrap();
+    }
+    let (_, errors, code) = sinkctl(data.path(), &claim);
+    assert!(code == 1 && errors.contains("jsonl"), "{errors}");
+}

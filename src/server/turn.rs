@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::commit::{give_up_buffers, give_up_payload, give_up_transfer, see_orphans_through};
 use super::conn::{Conn, Flow};
 use super::consume::{Consumed, consume};
-use super::counters::Counters;
+use super::counters::{Counters, Doing};
 use super::receive::{Received, receive};
 use super::record::{Expected, Recording};
 use super::send::{Sent, flush, note_lost, note_unsent, send_unsent, write};
@@ -200,6 +200,7 @@ impl Resting {
         assert_eq!(self.bench.desk.envelope_bytes_lent(), 0, "every envelope has come back");
         self.bench.writer.close();
         self.bench.recording.close(&mut self.bench.desk.tally);
+        self.bench.counters.doing(Doing::Nothing);
     }
 }
 

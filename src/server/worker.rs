@@ -356,7 +356,8 @@ impl Worker {
         }
         let turn = self.resting.greet(&mut conn);
         let key = Key { place, serial: conn.serial };
-        self.wheel.insert(key, conn.heard_ms + self.patience.command_ms);
+        let Patience { command_ms, data_ms, .. } = self.patience;
+        self.wheel.insert(key, conn.heard_ms + command_ms.min(data_ms));
         self.conns[place] = Some(conn);
         self.open += 1;
         Counters::add(&self.resting.counters().sessions, 1);
@@ -484,7 +485,8 @@ impl Worker {
             _ => conn.heard_ms + command_ms,
         };
         if now_ms < deadline_ms {
-            return self.wheel.insert(key, deadline_ms);
+            // Looked at again before any deadline that may begin meanwhile has passed.
+            return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
         }
         if matches!(conn.flow, Flow::Lingering | Flow::Closing) {
             return self.close(key.place);

@@ -73,6 +73,12 @@ pub fn mark(data: &Path, text: &str, out: &mut Out) -> anyhow::Result<Finding> {
 pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(u64, String)> = Vec::new();
     for folder in folders {
+        // A folder without statistics may have runs, one that is not there has none.
+        anyhow::ensure!(
+            folder.is_dir(),
+            "{}: there is no such folder; name one with --data",
+            folder.display()
+        );
         let all = Runs::read(folder)
             .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
         for run in &all.runs {

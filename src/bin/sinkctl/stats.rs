@@ -80,7 +80,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
-    let gathered = Gathered::of(folders, &stats.during)?;
+    let gathered = Gathered::of_recorded(folders, &stats.during)?;
     let Gathered { history, summary, .. } = &gathered;
     for problem in &history.problems {
         eprintln!("sinkctl: {problem}");

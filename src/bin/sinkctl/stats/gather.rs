@@ -25,6 +25,15 @@ pub struct Gathered {
 }
 
 impl Gathered {
+    /// The same, of folders that must have statistics: a claim about figures that do not exist is
+    /// no answer.
+    ///
+    /// Errors, beside what can't be read: a folder that is not there, or has no statistics.
+    pub fn of_recorded(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
+        folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
+        Gathered::of(folders, during)
+    }
+
     /// Reads what was recorded. Waits up to two seconds for what is being written down at the
     /// moment.
     pub fn of(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
@@ -42,6 +51,17 @@ impl Gathered {
         }
         Ok(Gathered { history, summary, verdict, not_recorded })
     }
+}
+
+/// Errors: `folder` is not there, or nothing was recorded in it.
+pub fn ensure_statistics(folder: &Path) -> anyhow::Result<()> {
+    let shown = folder.display();
+    anyhow::ensure!(folder.is_dir(), "{shown}: there is no such folder; name one with --data");
+    anyhow::ensure!(
+        folder.join("stats").is_dir(),
+        "{shown}: it has no statistics: it is not a data folder of sinkd, or sinkd ran with --stats off"
+    );
+    Ok(())
 }
 
 /// The counters of a span, likewise.
