@@ -265,3 +265,16 @@ fn a_count_of_slots_that_is_damaged_to_0_hides_nothing_and_deletes_nothing() {
     assert_eq!((String::from_utf8(out).unwrap().as_str(), code), ("2\n", 0), "{errors}");
     assert_eq!(sinkctl(data.path(), &["verify"]).2, 0);
 }
+
+#[test]
+fn a_message_of_a_damaged_segment_is_not_called_pruned() {
+    let (data, ids) = folder(3);
+    let path = path_of(data.path(), ids[1]);
+    overwrite(&path, 5, b"X");
+    for command in ["cat", "show"] {
+        let (out, errors, code) = sinkctl(data.path(), &[command, &ids[1].to_string()]);
+        assert_eq!((code, out.len()), (1, 0), "{errors}");
+        let says = errors.contains(path.to_str().unwrap()) && !errors.contains("pruned");
+        assert!(says, "{command}: {errors}");
+    }
+}

@@ -314,7 +314,16 @@ impl Folder {
     pub fn segment(&self, number: u32) -> Result<Arc<Segment>, ReadError> {
         let missing = MessageId { segment: number, slot: 0 };
         let entry = self.entries.get(&number).or_else(|| self.departed.get(&number));
-        let entry = entry.ok_or(ReadError::NoSuchMessage { id: missing })?;
+        let Some(entry) = entry else {
+            return match self.unreadable.contains_key(&number) {
+                // Asked again, for what is wrong with it; it may have been mended.
+                true => {
+                    let path = disk::segment_path(&self.path, number);
+                    Ok(Arc::new(Segment::open_in(&path, self.boot)?))
+                }
+                false => Err(ReadError::NoSuchMessage { id: missing }),
+            };
+        };
         if let Some(segment) = &entry.segment {
             return Ok(segment.clone());
         }
