@@ -82,7 +82,7 @@ impl EventsFile {
     }
 
     /// Calls `write` until it finds the lock free (it then returns `true`), for at most
-    /// [`PATIENCE_AT_END`]: for a thread that is about to end.
+    /// `PATIENCE_AT_END`: for a thread that is about to end.
     pub fn try_until_the_end(&self, mut write: impl FnMut() -> bool) {
         let tries = PATIENCE_AT_END.as_millis() / TRY_AGAIN.as_millis();
         for _ in 0..tries {

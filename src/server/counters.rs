@@ -11,7 +11,7 @@ pub struct Counters {
     pub sessions_ended: AtomicU64,
     pub parked: AtomicU64,
     pub rounds: AtomicU64,
-    /// Rounds that took longer than [`super::watchdog::LONG_ROUND`].
+    /// Rounds that took longer than a second (`watchdog::LONG_ROUND`).
     pub long_rounds: AtomicU64,
     /// Flushes asked for (durability `message`).
     pub flushes: AtomicU64,
