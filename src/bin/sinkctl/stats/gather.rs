@@ -59,8 +59,8 @@ pub fn ensure_statistics(folder: &Path) -> anyhow::Result<()> {
     anyhow::ensure!(folder.is_dir(), "{shown}: there is no such folder; name one with --data");
     anyhow::ensure!(
         folder.join("stats").is_dir(),
-        "{shown}: it has no statistics: it is not a data folder of sinkd, or sinkd ran with --stats \
-         off"
+        "{shown}: no statistics here: this is not a data folder of sinkd, or sinkd ran with \
+         --stats off"
     );
     Ok(())
 }
