@@ -1,8 +1,8 @@
 //! What was pruned in all, from lines that may say a thing twice.
 //!
-//! A line is written before its segments go, so after a kill in between they are still there, and
-//! whoever drops them then says so once more. Numbers are never used again: what a line without
-//! gaps has told of a number is told.
+//! A line is written before its segments go. After a kill in between they are still there, and the
+//! process that drops them later writes another line. Numbers are never used again, so a number
+//! that a line without gaps covers counts once.
 use std::collections::BTreeMap;
 
 use super::events::Dropped;
@@ -16,7 +16,7 @@ pub(crate) struct PrunedSums {
 }
 
 impl PrunedSums {
-    /// Adds what a line says, unless it was said before.
+    /// Adds what a line says, unless earlier lines cover it.
     pub(crate) fn add(&mut self, dropped: &Dropped) {
         let (first, last) = (dropped.first, dropped.last);
         let is_dense = dropped.segments == u64::from(last.saturating_sub(first)) + 1;
@@ -29,7 +29,7 @@ impl PrunedSums {
         self.total.add(dropped);
     }
 
-    /// A segment of which it was told that it goes, if it was, is still there.
+    /// Subtracts a segment that is still there, if a line covers it.
     pub(crate) fn take_back(&mut self, there: &Dropped) {
         if !self.has_told(there.first, there.first) {
             return;

@@ -1,8 +1,9 @@
-//! What an answer lacks, said once on stderr: the one rule of all commands that read.
+//! Reports once on stderr what an answer lacks: the one rule of all commands that read.
 //!
-//! What was pruned while it was read is passed over and counted: the answer is complete without it.
-//! What is damaged or was lost is told, and the command exits with 1. An answer that is empty only
-//! because everything went before it could be read is tried again, and then said not to be one.
+//! Segments that are pruned while a command reads are passed over and counted: the answer is
+//! complete without them. The command reports what is damaged or was lost, and exits with 1. If an
+//! answer is empty only because everything went before it could be read, the command tries again,
+//! and in the end reports that it has no answer.
 use std::fmt::Display;
 
 use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
@@ -13,27 +14,27 @@ use crate::print::counted;
 /// Times an answer is tried that could read nothing of what there was.
 pub const TRIES_MAX: u32 = 10;
 
-/// What a command could not read, while it goes on with the rest.
+/// Counts what a command could not read while it continues with the rest.
 #[derive(Debug, Default)]
 pub struct LeftOut {
     damaged: u64,
 }
 
 impl LeftOut {
-    /// Says on stderr what is damaged.
+    /// Reports on stderr what is damaged.
     pub fn tell(&mut self, what: impl Display) {
         eprintln!("sinkctl: {what:#}");
         self.damaged += 1;
     }
 
-    /// Says it, unless the segment was pruned: then the folder has counted it.
+    /// Reports the error, unless the segment was pruned: the folder has counted that.
     pub fn tell_error(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
             self.tell(error);
         }
     }
 
-    /// Says what is wrong with the folder as a whole, and what was pruned meanwhile.
+    /// Reports what is wrong with the folder as a whole, and what was pruned meanwhile.
     pub fn finish(mut self, folder: &Folder) -> Finding {
         for fault in folder.faults() {
             self.tell(fault);
@@ -41,14 +42,14 @@ impl LeftOut {
         self.finish_without_faults(folder)
     }
 
-    /// The same where the faults of the folder have been told.
+    /// The same where the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
         say_passed_over(&folder.passed_over());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
     }
 }
 
-/// Says what was pruned while it was being read, if anything was.
+/// Reports what was pruned while the command read, if anything was.
 pub fn say_passed_over(passed_over: &PassedOver) {
     let PassedOver { segments, messages } = *passed_over;
     if segments > 0 {
@@ -66,7 +67,7 @@ pub enum Answer {
     Empty,
 }
 
-/// What came of asking.
+/// The outcome of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     Answered,
@@ -75,7 +76,7 @@ pub enum Asked {
 }
 
 impl Asked {
-    /// Says it if there is no answer, of which `finding` would be.
+    /// Returns `finding`, or reports that there is no answer.
     pub fn finding(self, finding: Finding) -> Finding {
         match self {
             Asked::Answered => finding,

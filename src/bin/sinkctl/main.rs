@@ -208,7 +208,7 @@ fn flush(out: &mut Out) -> anyhow::Result<()> {
     }
 }
 
-/// Says on stderr what is wrong with the folder, and what was pruned while it was read.
+/// Reports on stderr what is wrong with the folder, and what was pruned while it was read.
 fn report_left_out(folder: &Folder) -> Finding {
     LeftOut::default().finish(folder)
 }
