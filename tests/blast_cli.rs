@@ -129,6 +129,7 @@ fn server(to_mail: &'static str) -> (SocketAddr, Receiver<()>) {
                 let reply = match line.split([' ', ':']).next() {
                     Some("MAIL") => to_mail,
                     Some("DATA") => "354 go on\r\n",
+                    Some("QUIT") => "221 bye\r\n",
                     _ => "250 ok\r\n",
                 };
                 let _ = stream.write_all(reply.as_bytes());
@@ -169,7 +170,7 @@ fn a_full_disk_behind_stderr_ends_nothing() {
     let (to, _answered) = server("550 no\r\n");
     let out = blast(to, "--count 3").stderr(full).output().unwrap();
     assert_eq!(out.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages taken; 3 rejected"));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages accepted; 3 rejected"));
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn what_is_written_in_vain_hides_nothing() {
     let (to, _answered) = server("550 no\r\n");
     let out = blast(to, "--count 3 --hlog /dev/full").output().unwrap();
     assert_eq!(out.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages taken; 3 rejected"));
+    assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages accepted; 3 rejected"));
     assert!(String::from_utf8_lossy(&out.stderr).contains("/dev/full: can't be written"));
 }
 

@@ -3,13 +3,15 @@
 //! A dialogue (`tests/dialogues/client/*.txt`) is a list of lines; `#` begins a comment.
 //!
 //! ```text
-//! options: lmtp pipelining chunking depth=2     none of them without it
+//! options: lmtp pipelining chunking depth=2     none of them without it (also: ambiguous)
 //! mail: 2 Hello\r\n                             a message to so many recipients (stuffed, if dotted)
 //! binary: 1 Hello\r\n                           likewise, with BODY=BINARYMIME
+//! utf8: 1 Hello\r\n                             likewise, from an address that is not ASCII
 //! S: 250 ok                                     the server says so
 //! S! 250 ok                                     likewise, and we write nothing before its next line
 //! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
 //! = 0 answered 250                              a message is done: how, and its recipients' codes
+//! = 1 answered 421, turned away                 likewise, and another connection may accept it
 //! fault: …                                      there is no going on
 //! closed                                        the session ended by QUIT
 //! ```
@@ -34,12 +36,14 @@ fn options_of(text: &str) -> Options {
         chunking: false,
         depth: 1,
         joined_bytes_max: 0,
+        sends_ambiguous: false,
     };
     for word in text.split_whitespace() {
         match word {
             "lmtp" => options.protocol = Protocol::Lmtp,
             "pipelining" => options.pipelining = true,
             "chunking" => options.chunking = true,
+            "ambiguous" => options.sends_ambiguous = true,
             _ => options.depth = word.strip_prefix("depth=").unwrap().parse().unwrap(),
         }
     }
@@ -48,7 +52,7 @@ fn options_of(text: &str) -> Options {
 
 fn mail_of(text: &str) -> Mail {
     let (recipients, content) = text.split_once(' ').unwrap();
-    let content = content.replace("\\r\\n", "\r\n");
+    let content = content.replace("\\r", "\r").replace("\\n", "\n");
     let dots = u32::from(content.starts_with('.')) + content.matches("\r\n.").count() as u32;
     let form = if dots > 0 { Form::Stuffed { dots } } else { Form::Clean };
     mail(recipients.parse().unwrap(), content.as_bytes(), form)
@@ -66,9 +70,18 @@ fn tell(talk: &mut Talk, seen: &mut Seen, out: &mut String) {
             End::Answered => "answered",
             End::NotSent => "not sent",
             End::Unknown => "unknown",
+            End::Withheld(why) => &format!("withheld ({why:?})"),
         };
         let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
-        writeln!(out, "= {number} {end} {}", codes.join(" ")).unwrap();
+        write!(out, "= {number} {end} {}", codes.join(" ")).unwrap();
+        for (numbers, what) in
+            [(&talk.told.turned_away, "turned away"), (&talk.told.ambiguous, "ambiguous")]
+        {
+            if numbers.contains(number) {
+                write!(out, ", {what}").unwrap();
+            }
+        }
+        writeln!(out).unwrap();
     }
     seen.ended = talk.told.ended.len();
     if talk.session.is_closed() && !seen.is_closed {
@@ -98,6 +111,11 @@ fn hold(text: &str) -> String {
             Some(("binary", text)) => {
                 let mut mail = mail_of(text);
                 mail.from(b"a@example.org", b"BODY=BINARYMIME");
+                mails.push(mail);
+            }
+            Some(("utf8", text)) => {
+                let mut mail = mail_of(text);
+                mail.from("\u{e9}@example.org".as_bytes(), b"");
                 mails.push(mail);
             }
             _ => assert!(line.starts_with('#'), "{line}"),
@@ -204,7 +222,9 @@ proptest! {
     ) {
         let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         let name = "client.example".into();
-        let options = Options { protocol, name, pipelining, chunking, depth, joined_bytes_max };
+        let sends_ambiguous = true;
+        let options =
+            Options { protocol, name, pipelining, chunking, depth, joined_bytes_max, sends_ambiguous };
         let (ended, contents, paths, is_whole) =
             talk(options.clone(), limits.clone(), &messages, &cuts);
         let mut stored = contents.iter().zip(&paths);
@@ -229,7 +249,11 @@ proptest! {
         }
         prop_assert!(stored.next().is_none() || !is_whole, "what is there was taken");
         if is_whole {
-            prop_assert_eq!(ended.len(), messages.len());
+            // What the server announces as MAILMAX is kept to.
+            let started = limits.messages_max.map_or(messages.len(), |max| {
+                messages.len().min(usize::try_from(max).unwrap())
+            });
+            prop_assert_eq!(ended.len(), started);
             let whole = talk(options, limits, &messages, &[usize::MAX]);
             prop_assert_eq!(whole, (ended, contents, paths, is_whole));
         }

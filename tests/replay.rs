@@ -164,10 +164,10 @@ fn the_report_counts_messages_and_not_tries() {
     }
     assert!(sink.stop().success());
     for (deferred, retry, code, expected) in [
-        (0, "1", 0, "3 of 3 messages taken\n"),
-        (2, "1", 0, "3 of 3 messages taken\n2 tries beyond the first of each"),
-        (1, "9", 0, "3 of 3 messages taken\n1 try beyond the first of each"),
-        (1, "0", 1, "2 of 3 messages taken; 1 deferred\n"),
+        (0, "1", 0, "3 of 3 messages accepted\n"),
+        (2, "1", 0, "3 of 3 messages accepted\n2 tries beyond the first of each"),
+        (1, "9", 0, "3 of 3 messages accepted\n1 try beyond the first of each"),
+        (1, "0", 1, "2 of 3 messages accepted; 1 deferred\n"),
     ] {
         let to = deferring(deferred).to_string();
         // Over one connection: it takes one at a time.

@@ -97,6 +97,7 @@ fn options() -> Options {
         chunking: true,
         depth: 4,
         joined_bytes_max: 0,
+        sends_ambiguous: false,
     }
 }
 

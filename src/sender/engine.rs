@@ -3,7 +3,7 @@
 //! A round: what is due goes to connections that have nothing to do; then events, each of which is
 //! a read, what the session makes of it, the next message for it, and one write. System calls a
 //! message, one command a round trip: four reads and four writes; epoll_wait is shared.
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,8 +18,8 @@ use super::hands::Hands;
 use super::patience::Patience;
 use super::source::{End, Lane, Next, Order, Outcome, Source};
 use super::stream::{Address, Stream};
-use super::tally::{Tally, What};
-use crate::smtp::client::{Mail, Options, Session};
+use super::tally::What;
+use crate::smtp::client::{Fault, Mail, Options, Phase, Session};
 use crate::stats::Recorder;
 
 const EVENTS_MAX: usize = 1024;
@@ -96,6 +96,8 @@ pub(super) struct Engine<'a> {
     opening: usize,
     idle: VecDeque<usize>,
     lanes: HashMap<u64, usize>,
+    /// Lanes whose connection ended before their last message, and why.
+    cut: BTreeMap<u64, Cut>,
     /// Messages in the queues of connections.
     queued: usize,
     /// Connections that have more to write, and nobody will remind us.
@@ -112,11 +114,22 @@ pub(super) struct Engine<'a> {
     told: (u64, u64, u64),
 }
 
+/// Why the connection of a lane ended before its last message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cut {
+    /// The target ended it, or accepts no more messages over one.
+    ByTarget,
+    /// We did, to make room for another lane.
+    Crowded,
+}
+
 /// How a thread ended.
 pub(super) struct Ended {
-    pub tally: Tally,
+    pub hands: Hands,
     /// Why it ended before its source did.
     pub error: Option<String>,
+    /// In the end no connection could be made, nor was one of use.
+    pub is_lost: bool,
 }
 
 impl<'a> Engine<'a> {
@@ -143,6 +156,7 @@ impl<'a> Engine<'a> {
             opening: 0,
             idle: VecDeque::new(),
             lanes: HashMap::new(),
+            cut: BTreeMap::new(),
             queued: 0,
             again: Vec::new(),
             waiting: Vec::new(),
@@ -179,9 +193,10 @@ impl<'a> Engine<'a> {
             }
             self.look();
         }
+        let is_lost = self.patience.is_failing();
         self.close_all();
         self.tell();
-        Ended { error: self.error.take(), tally: self.hands.close() }
+        Ended { error: self.error.take(), is_lost, hands: self.hands }
     }
 
     fn is_over(&self) -> bool {
@@ -259,6 +274,7 @@ impl<'a> Engine<'a> {
     /// Nothing more is begun: what is under way is finished.
     fn end(&mut self) {
         self.is_ended = true;
+        self.hands.ended_ns.get_or_insert(self.hands.now_ns);
         for (order, mail) in self.waiting.drain(..).rev() {
             self.hands.give_back(&order, mail);
         }
@@ -274,6 +290,7 @@ impl<'a> Engine<'a> {
 
     fn give_up(&mut self, error: String) {
         self.error.get_or_insert(error);
+        self.hands.sends_again = false;
         self.end();
     }
 
@@ -304,6 +321,12 @@ impl<'a> Engine<'a> {
                 let mut conn = Conn::new(stream, session, now_us);
                 conn.lane = lane;
                 self.connections[slot] = Some(conn);
+                let extra = &mut self.hands.tally.extra;
+                match lane.and_then(|key| self.cut.remove(&key)) {
+                    Some(Cut::ByTarget) => extra.ended += 1,
+                    Some(Cut::Crowded) => extra.crowded += 1,
+                    None => {}
+                }
                 self.open += 1;
                 self.opening += 1;
                 Some(slot)
@@ -366,7 +389,7 @@ impl<'a> Engine<'a> {
             return self.hand_out(order, mail);
         };
         let known = self.lanes.get(&lane.key).copied();
-        let mut is_own = false;
+        let (mut is_own, mut is_quitting) = (false, false);
         if let Some(slot) = known
             && let Some(conn) = &self.connections[slot]
         {
@@ -379,6 +402,7 @@ impl<'a> Engine<'a> {
                 return None;
             }
             is_own = true;
+            is_quitting = conn.session.is_quitting();
         }
         if self.open >= connections_max {
             self.make_room();
@@ -394,6 +418,8 @@ impl<'a> Engine<'a> {
             self.lanes.insert(lane.key, slot);
         }
         self.enqueue(slot, lane.is_last || is_own, order, mail);
+        let extra = &mut self.hands.tally.extra;
+        *(if is_quitting { &mut extra.ended } else { &mut extra.busy }) += u64::from(is_own);
         if is_own
             && lane.is_last
             && let Some(busy) = known
@@ -420,10 +446,10 @@ impl<'a> Engine<'a> {
             is_idle.then_some((conn.active_us, slot))
         });
         let Some((_, slot)) = idle.min() else { return };
-        self.connections[slot].iter_mut().for_each(|conn| {
-            conn.is_last = true;
-            conn.makes_room = true;
-        });
+        if let Some(conn) = &mut self.connections[slot] {
+            (conn.is_last, conn.makes_room) = (true, true);
+            self.cut.extend(conn.lane.map(|key| (key, Cut::Crowded)));
+        }
         self.go_on(slot);
     }
 
@@ -463,6 +489,17 @@ impl<'a> Engine<'a> {
     fn fill(&mut self, slot: usize) {
         loop {
             let Some(conn) = &mut self.connections[slot] else { return };
+            if conn.session.is_spent() {
+                conn.session.quit();
+                // What it has queued moves to another one when this one has ended.
+                if conn.queue.is_empty()
+                    && let Some(key) = conn.lane.take()
+                {
+                    self.lanes.remove(&key);
+                    self.cut.insert(key, Cut::ByTarget);
+                }
+                return;
+            }
             if !conn.session.takes() {
                 return;
             }
@@ -509,11 +546,17 @@ impl<'a> Engine<'a> {
         self.open -= 1;
         if let Some(key) = conn.lane {
             self.lanes.remove(&key);
+            if !conn.is_last && conn.queue.is_empty() {
+                self.cut.insert(key, Cut::ByTarget);
+            }
         }
         let (was_open, is_ours) = (conn.was_open(), conn.session.is_closed());
         let is_of_use = conn.is_of_use(self.hands.now_us());
         let asked_ns = conn.asked_us * 1000;
         conn.close(&mut self.hands);
+        if is_out_of_step(conn.session.fault()) {
+            self.hands.tally.unasked += 1;
+        }
         if !was_open {
             self.opening -= 1;
         }
@@ -531,7 +574,17 @@ impl<'a> Engine<'a> {
             }
             Over::Cleanly => {}
         }
+        self.take_turned_away(&mut conn);
         self.move_queue(conn, is_of_use);
+    }
+
+    /// What the target turned away goes first over the connection that takes the place of this one:
+    /// another that is open may be as near to its limit.
+    fn take_turned_away(&mut self, conn: &mut Conn) {
+        self.queued += self.hands.turned_away.len();
+        for turned_away in self.hands.turned_away.drain(..).rev() {
+            conn.queue.push_front(turned_away);
+        }
     }
 
     /// What waited for a connection that is no more goes over another one; where that one was of no
@@ -546,16 +599,20 @@ impl<'a> Engine<'a> {
             && let Some(other) = &mut self.connections[slot]
         {
             self.queued += conn.queue.len();
+            self.hands.tally.extra.ended += u64::from(self.settings.connections_are_by_lane());
             (other.queue, other.is_last) = (conn.queue, conn.is_last);
             if let Some(key) = conn.lane {
                 self.lanes.insert(key, slot);
             }
             return;
         }
+        // A target that refuses to speak with us for now defers what it was to get.
+        let code = conn.session.refusal().filter(|code| code / 100 == 4);
+        let (end, code) = code.map_or((End::NotSent, 0), |code| (End::Answered, code));
         for (order, mail) in conn.queue.drain(..) {
-            let codes = vec![0; mail.recipients().len()];
-            let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.hands.now_ns };
-            self.hands.tally.begun += 1;
+            let codes = vec![code; mail.recipients().len()];
+            let outcome = Outcome { end, codes: &codes, at_ns: self.hands.now_ns };
+            self.hands.begun(&order);
             self.hands.end(order, mail.octets(), &outcome);
             self.hands.keep(mail);
         }
@@ -576,6 +633,7 @@ impl<'a> Engine<'a> {
         }
         if is_stopped && self.stopped_ns.is_none() {
             self.stopped_ns = Some(now_ns);
+            self.hands.sends_again = false;
             // Those that wait for a connection are not begun any more.
             for conn in self.connections.iter_mut().flatten() {
                 self.queued -= conn.queue.len();
@@ -628,6 +686,17 @@ impl<'a> Engine<'a> {
         // Wraps where there are fewer than before: others add up to what there is.
         self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
         self.told = now;
+    }
+}
+
+/// Returns whether the target answered what nothing had asked: client and server no longer agree on
+/// what is a command.
+fn is_out_of_step(fault: Option<Fault>) -> bool {
+    match fault {
+        // It refused a message before it had all of it, which is its right.
+        Some(Fault::Early { phase: Phase::Payload, code }) => code < 400,
+        Some(Fault::Unasked { .. } | Fault::Early { .. } | Fault::Unexpected { .. }) => true,
+        _ => false,
     }
 }
 

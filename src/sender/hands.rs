@@ -1,4 +1,6 @@
 //! What happens in sessions, recorded and passed on.
+use std::collections::HashMap;
+
 use super::clock::Clock;
 use super::source::{End, Next, Order, Outcome, Source};
 use super::tally::{Tally, What};
@@ -31,6 +33,15 @@ pub(super) struct Hands {
     began_ns: u64,
     /// The source had nothing until another message is done.
     pub is_waiting: bool,
+    /// What the target turns away goes over another connection, once.
+    pub sends_again: bool,
+    /// What is to go over another connection, in the order in which it was turned away.
+    pub turned_away: Vec<(Order, Box<Mail>)>,
+    /// Tickets of messages that were turned away, and are not done; and whether 421 answered the
+    /// message itself, and not one before it.
+    again: HashMap<u64, bool>,
+    /// When the last message could have been begun, once that is known.
+    pub ended_ns: Option<u64>,
     /// Boxed, as sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
     spare: Vec<Box<Mail>>,
@@ -48,6 +59,10 @@ impl Hands {
             now_ns: 0,
             began_ns: 0,
             is_waiting: false,
+            sends_again: true,
+            turned_away: Vec::new(),
+            again: HashMap::new(),
+            ended_ns: None,
             spare: Vec::new(),
             replies: vec![0; CODES.len()].into_boxed_slice(),
         }
@@ -99,28 +114,83 @@ impl Hands {
 
     /// A message is given to a session.
     pub fn begun(&mut self, order: &Order) {
+        if self.is_again(order) {
+            return;
+        }
         self.tally.begun += 1;
         if let Some(due_ns) = order.due_ns {
             self.recorder.record(Metric::Late, self.now_ns.saturating_sub(due_ns) / 1000);
         }
     }
 
+    /// Returns whether a message was begun already, over a connection that turned it away.
+    pub fn is_again(&self, order: &Order) -> bool {
+        !self.again.is_empty() && self.again.contains_key(&order.ticket)
+    }
+
+    /// A message was turned away: returns whether it goes over another connection. That happens
+    /// once to a message which 421 answered. `end`: what would become of it.
+    #[cold]
+    fn send_again(&mut self, order: Order, end: End) -> bool {
+        let was_answered = self.again.get(&order.ticket).copied().unwrap_or_default();
+        if !self.sends_again || was_answered {
+            return false;
+        }
+        let mut mail = self.spare.pop().unwrap_or_default();
+        if !self.source.refill(order.ticket, &mut mail) {
+            self.keep(mail);
+            return false;
+        }
+        self.again.insert(order.ticket, end == End::Answered);
+        self.tally.resent += 1;
+        self.turned_away.push((order, mail));
+        true
+    }
+
     /// What a message of so many octets has come to.
     pub fn end(&mut self, order: Order, octets: u64, outcome: &Outcome<'_>) {
+        if !self.again.is_empty() {
+            self.again.remove(&order.ticket);
+        }
         self.tally.done(outcome, octets);
         self.source.done(order.ticket, outcome);
         self.is_waiting = false;
     }
 
-    /// A message is given back that was not begun: nobody counts it.
+    /// A message is given back that will not be sent, and that is not with a session.
     pub fn give_back(&mut self, order: &Order, mail: Box<Mail>) {
         let codes = vec![0; mail.recipients().len()];
         let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.now_ns };
-        self.source.done(order.ticket, &outcome);
+        if self.is_again(order) {
+            self.end(*order, mail.octets(), &outcome);
+        } else {
+            self.source.done(order.ticket, &outcome);
+            self.not_begun(order.due_ns, self.now_ns);
+        }
         self.keep(mail);
     }
 
-    /// Nothing more will be recorded: gives what there was.
+    /// Sending ended at `ended_ns`, and a message had not been begun. If it was due, what it waited
+    /// until then is the least that it would have taken.
+    fn not_begun(&mut self, due_ns: Option<u64>, ended_ns: u64) {
+        if let Some(due_ns) = due_ns.filter(|due_ns| *due_ns < ended_ns) {
+            self.tally.not_begun += 1;
+            let waited_us = (ended_ns - due_ns) / 1000;
+            self.recorder.record(Metric::Late, waited_us);
+            self.recorder.record(Metric::Transaction, waited_us);
+        }
+    }
+
+    /// All threads have ended, and the last of them could have begun a message at `ended_ns`:
+    /// counts and records what the source still had.
+    pub fn settle(&mut self, ended_ns: u64) {
+        self.begin_round();
+        while let Some(due_ns) = self.source.overdue(ended_ns) {
+            self.not_begun(Some(due_ns), ended_ns);
+        }
+    }
+
+    /// Nothing more will be recorded: returns what there was.
     pub fn close(mut self) -> Tally {
         self.recorder.take_replies(&mut self.replies);
         self.recorder.close();
@@ -144,7 +214,14 @@ impl Watch<Order> for Hands {
     }
 
     fn done(&mut self, done: Done<'_, Order>) {
-        let Done { cookie: order, octets, codes, end, begun_us } = done;
+        let Done { cookie: order, octets, codes, end, begun_us, .. } = done;
+        self.tally.ambiguous += u64::from(done.is_ambiguous && matches!(end, End::Answered));
+        if done.is_turned_away && self.send_again(order, end) {
+            return;
+        }
+        if let End::Withheld(why) = end {
+            self.tally.fail(What::Withheld(why), why.to_string().as_bytes());
+        }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
         if accepted > 0 {

@@ -30,4 +30,4 @@ pub use engine::{Connections, Settings, Shared};
 pub use mailbox::is_mailbox;
 pub use run::{Report, run};
 pub use stream::Address;
-pub use tally::{Failure, Tally, What};
+pub use tally::{Extra, Failure, Tally, What};

@@ -52,6 +52,11 @@ impl Patience {
         now_ns.saturating_sub(since_ns) >= self.patience_ns
     }
 
+    /// Returns whether the newest connections failed, with none of use since.
+    pub fn is_failing(&self) -> bool {
+        self.failing_ns.is_some()
+    }
+
     /// A connection that was of use has ended.
     pub fn was_of_use(&mut self, now_ns: u64) {
         self.failures = 0;

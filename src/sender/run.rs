@@ -18,6 +18,8 @@ pub struct Report {
     pub tally: Tally,
     /// Why it ended before its sources did.
     pub error: Option<String>,
+    /// In the end no thread could connect to the target.
+    pub is_lost: bool,
     /// From the start to the last connection's end, s.
     pub seconds: f64,
 }
@@ -62,12 +64,19 @@ pub fn run(
             .collect::<Vec<Ended>>()
     });
     let seconds = clock.now_ns() as f64 / 1e9;
-    hub.close();
-    let mut report = Report { tally: Tally::default(), error: None, seconds };
-    for Ended { tally, error } in ended {
-        report.tally.merge(&tally);
+    let is_lost = ended.iter().all(|thread| thread.is_lost);
+    let ended_ns = ended.iter().filter_map(|thread| thread.hands.ended_ns).max().unwrap_or(0);
+    let mut report = Report { tally: Tally::default(), error: None, is_lost, seconds };
+    let asked = ended.iter().find_map(|thread| thread.hands.source.asked());
+    for Ended { mut hands, error, .. } in ended {
+        hands.settle(ended_ns);
+        report.tally.merge(&hands.close());
         report.error = report.error.or(error);
     }
+    if let Some(asked) = asked {
+        report.tally.not_begun = asked.saturating_sub(report.tally.begun);
+    }
+    hub.close();
     Ok(report)
 }
 

@@ -1,7 +1,7 @@
 //! Where a sender's messages come from, and who is told what became of them.
 use crate::smtp::client::Mail;
 
-pub use crate::smtp::client::End;
+pub use crate::smtp::client::{End, Withheld};
 
 /// Which connection a message takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,24 @@ pub trait Source: Send {
     /// nothing.
     fn is_sooner(&self, _than_ns: u64) -> bool {
         false
+    }
+
+    /// Fills `mail`, which is clear, once more with a message of `next` that is not done, because
+    /// the target turned it away. Returns whether it can be sent again.
+    fn refill(&mut self, _ticket: u64, _mail: &mut Mail) -> bool {
+        false
+    }
+
+    /// After all threads have ended: takes the next message that was due before `ended_ns` and that
+    /// `next` never gave; returns when it was due, ns since the start of sending.
+    fn overdue(&mut self, _ended_ns: u64) -> Option<u64> {
+        None
+    }
+
+    /// How many messages were asked for, of all sources of a run together; `None`: as many as there
+    /// is time for.
+    fn asked(&self) -> Option<u64> {
+        None
     }
 
     /// A message of `next` is done, or sending ended before it was begun ([`End::NotSent`]): told

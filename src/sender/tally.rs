@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::source::{End, Outcome};
+use super::source::{End, Outcome, Withheld};
 use crate::smtp::client::Phase;
 
 /// Sorts of failures that are told apart; a target that invents more of them is cut short.
@@ -19,6 +19,8 @@ pub enum What {
     Connection,
     /// A connection ended before everything was said.
     Session,
+    /// A message that must not be sent to this target.
+    Withheld(Withheld),
 }
 
 /// As a person knows it: `RCPT 550`, `end of data 451`, `connection`.
@@ -28,6 +30,9 @@ impl fmt::Display for What {
             What::Reply(phase, code) => (phase, code),
             What::Connection => return f.write_str("connection"),
             What::Session => return f.write_str("session"),
+            What::Withheld(Withheld::AmbiguousDot) => return f.write_str("ambiguous dot"),
+            What::Withheld(Withheld::Binary) => return f.write_str("binary content"),
+            What::Withheld(_) => return f.write_str("UTF-8 address"),
         };
         let phase = match phase {
             Phase::Greeting => "greeting",
@@ -69,6 +74,17 @@ pub struct Tally {
     pub not_sent: u64,
     /// Sent whole, and the reply never came: they may have been taken.
     pub unknown: u64,
+    /// Not sent, because they must not be sent to this target.
+    pub withheld: u64,
+    /// Asked for, or due before sending ended, and never begun.
+    pub not_begun: u64,
+    /// Sent again over another connection, because the target ended theirs with 421 before it took
+    /// anything of them.
+    pub resent: u64,
+    /// Sent by DATA although a careless server could see the end of data within them.
+    pub ambiguous: u64,
+    /// Connections on which the target sent a reply that nothing had asked for.
+    pub unasked: u64,
     /// Of taken messages.
     pub recipients: u64,
     /// Recipients for whom a message was not taken.
@@ -77,8 +93,34 @@ pub struct Tally {
     pub bytes: u64,
     /// Connections that were made.
     pub connections: u64,
+    /// Of them, those that lanes needed beyond one each.
+    pub extra: Extra,
     /// By what failed.
     pub failures: BTreeMap<What, Failure>,
+}
+
+/// Why lanes needed more than one connection each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Extra {
+    /// A message was due while the connection of its lane was busy.
+    pub busy: u64,
+    /// The connection of the lane had ended before its last message.
+    pub ended: u64,
+    /// It had been closed because no more connections were allowed.
+    pub crowded: u64,
+}
+
+impl Extra {
+    /// All of them.
+    pub fn sum(&self) -> u64 {
+        self.busy + self.ended + self.crowded
+    }
+
+    fn merge(&mut self, other: &Extra) {
+        self.busy += other.busy;
+        self.ended += other.ended;
+        self.crowded += other.crowded;
+    }
 }
 
 impl Tally {
@@ -88,6 +130,7 @@ impl Tally {
         let place = match outcome.end {
             End::NotSent => &mut self.not_sent,
             End::Unknown => &mut self.unknown,
+            End::Withheld(_) => &mut self.withheld,
             End::Answered if accepted == all => &mut self.accepted,
             End::Answered if accepted > 0 => &mut self.partly,
             End::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => &mut self.deferred,
@@ -119,7 +162,8 @@ impl Tally {
 
     /// Messages that are done.
     pub fn ended(&self) -> u64 {
-        self.taken() + self.deferred + self.rejected + self.not_sent + self.unknown
+        let not_taken = self.deferred + self.rejected + self.not_sent + self.unknown;
+        self.taken() + not_taken + self.withheld
     }
 
     /// Messages that were taken, for some recipient at least.
@@ -136,6 +180,12 @@ impl Tally {
         self.rejected += other.rejected;
         self.not_sent += other.not_sent;
         self.unknown += other.unknown;
+        self.withheld += other.withheld;
+        self.not_begun += other.not_begun;
+        self.resent += other.resent;
+        self.ambiguous += other.ambiguous;
+        self.unasked += other.unasked;
+        self.extra.merge(&other.extra);
         self.recipients += other.recipients;
         self.refused_recipients += other.refused_recipients;
         self.bytes += other.bytes;

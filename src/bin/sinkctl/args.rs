@@ -195,6 +195,13 @@ pub struct Replay {
     /// The host of --to is a public one, and real people may get this mail: it is meant.
     #[arg(long, value_name = "HOST")]
     pub allow_public: Option<String>,
+    /// Send by DATA also content with a line-leading dot next to a bare CR or LF, in which some
+    /// servers see the end of data, and commands after it (SMTP smuggling).
+    #[arg(long)]
+    pub allow_smuggling: bool,
+    /// Exit 0 although there is nothing to send.
+    #[arg(long)]
+    pub allow_empty: bool,
     /// Don't ask.
     #[arg(short, long)]
     pub yes: bool,

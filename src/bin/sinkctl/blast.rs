@@ -29,6 +29,8 @@ use crate::{Finding, Out};
 
 /// Where nothing is said of an end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
+/// At a rate, messages that were due before the end may still be begun for so long.
+const OVERTIME: Duration = Duration::from_secs(1);
 /// Numbers of missing messages that are printed.
 const MISSING_SHOWN: usize = 20;
 
@@ -143,11 +145,13 @@ fn duration(blast: &Blast) -> Option<Duration> {
 fn total(blast: &Blast) -> Option<u64> {
     let at_rate = blast.pace.rate.zip(duration(blast));
     let at_rate = at_rate.map(|(per_s, time)| (per_s * time.as_secs_f64()) as u64);
-    match (blast.pace.count, duration(blast)) {
-        (count, None) => count,
-        (None, Some(_)) => at_rate,
-        (Some(count), Some(_)) => at_rate.map(|messages| messages.min(count)),
-    }
+    blast.pace.count.or(at_rate)
+}
+
+/// When nothing more is begun. At a rate the schedule ends by itself; who was late may catch up.
+fn last_begin(blast: &Blast) -> Option<Duration> {
+    let overtime = if blast.pace.rate.is_some() { OVERTIME } else { Duration::ZERO };
+    duration(blast).map(|duration| duration.saturating_add(overtime))
 }
 
 fn threads(blast: &Blast) -> usize {
@@ -176,6 +180,7 @@ fn settings(
         chunking: !dialogue.no_chunking,
         depth: dialogue.depth,
         joined_bytes_max: JOINED_BYTES_MAX,
+        sends_ambiguous: false,
     };
     Ok(Settings {
         address,
@@ -185,7 +190,7 @@ fn settings(
         opening_max: OPENING_MAX,
         timeout: dialogue.timeout,
         patience: PATIENCE,
-        duration: duration(blast),
+        duration: last_begin(blast),
         grace: GRACE,
     })
 }

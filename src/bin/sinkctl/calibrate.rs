@@ -57,6 +57,21 @@ const LOADS: [Load; 8] = [
 ];
 
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
+    // Before it runs for minutes: with --to, what the sink recorded is read there.
+    anyhow::ensure!(
+        calibrate.to.is_none() || data.join("stats").is_dir(),
+        "{}: expected the data folder of the sinkd at --to, with its statistics; found {}; name it \
+         with --data",
+        data.display(),
+        if data.is_dir() { "a folder without stats" } else { "no such folder" }
+    );
+    if !data.is_dir() {
+        eprintln!(
+            "sinkctl: {}: no such folder: the result is printed and not kept; with --data, stats \
+             compares runs with it",
+            data.display()
+        );
+    }
     let own = match &calibrate.to {
         Some(_) => None,
         None => Some(Sinkd::start()?),
@@ -103,12 +118,6 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
         calibration
             .write(data)
             .with_context(|| format!("{}: the result can't be kept", data.display()))?;
-    } else {
-        eprintln!(
-            "sinkctl: {}: no such folder, so nothing was kept; with --data, stats compares runs \
-             with these",
-            data.display()
-        );
     }
     Ok(Finding::Holds)
 }
@@ -135,6 +144,7 @@ fn send(
             chunking: load.is_chunked,
             depth: load.depth,
             joined_bytes_max: JOINED_BYTES_MAX,
+            sends_ambiguous: false,
         },
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,

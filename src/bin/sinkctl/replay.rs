@@ -56,6 +56,10 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         finding = Finding::DoesNotHold;
     }
     let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
+    if survey.messages + survey.before == 0 && !replay.allow_empty {
+        eprintln!("sinkctl: there is nothing to send; --allow-empty makes that a success");
+        finding = Finding::DoesNotHold;
+    }
     let manner = manner(replay);
     let connections = connections(replay, manner);
     let intent = Intent {
@@ -211,6 +215,7 @@ fn settings(replay: &Replay, address: Address, connections: sender::Connections)
         chunking: replay.chunking,
         depth: 1,
         joined_bytes_max: 0,
+        sends_ambiguous: replay.allow_smuggling,
     };
     Settings {
         address,
@@ -265,7 +270,8 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
     }
-    let is_all = tally.is_all_accepted() && report.error.is_none() && !is_stopped;
+    let is_whole = report.error.is_none() && report.tally.unasked == 0;
+    let is_all = tally.is_all_accepted() && is_whole && !is_stopped;
     let rest = tally.ended() - tally.count(Kind::Accepted) - tally.count(Kind::Refused);
     if let Some(path) = &replay.resume
         && (rest > 0 || *is_stopped || report.error.is_some())

@@ -95,6 +95,7 @@ pub struct Plan {
     pub(super) from: String,
     pub(super) recipients: Recipients,
     end: u64,
+    asked: Option<u64>,
     pub(super) pace: Option<Pace>,
     pub(super) prepared: Prepared,
     run_id: String,
@@ -147,6 +148,7 @@ impl Plan {
         Ok(Arc::new(Plan {
             prepared: prepare(&common, settings.content)?,
             end: settings.count.unwrap_or(NUMBER_MAX).min(NUMBER_MAX),
+            asked: settings.count,
             pace: settings.pace,
             seed,
             from,
@@ -173,6 +175,16 @@ impl Plan {
         // Nothing is published by it: a number is all there is.
         let number = self.taken.0.fetch_add(1, Ordering::Relaxed);
         (number < self.end).then_some(number)
+    }
+
+    /// The number that would be taken next. For when nobody takes any more.
+    pub(super) fn next(&self) -> Option<u64> {
+        let number = self.taken.0.load(Ordering::Relaxed);
+        (number < self.end).then_some(number)
+    }
+
+    pub(super) fn asked(&self) -> Option<u64> {
+        self.asked
     }
 
     pub(super) fn miss(&self, number: u64, end: End) {

@@ -53,6 +53,8 @@ impl Blast {
             is_ascii &= address.is_ascii();
             mail.to(address, b"");
         }
+        // Templates and lists have no bare CR or LF, and what is built in has none.
+        mail.made_here = true;
         mail.from(plan.from.as_bytes(), if is_ascii { b"" } else { b"SMTPUTF8" });
     }
 }
@@ -104,7 +106,24 @@ impl Source for Blast {
         Ok(Next::Mail(Order { ticket: number, due_ns, lane: None }))
     }
 
-    /// A message is sent once, whatever becomes of it.
+    fn refill(&mut self, ticket: u64, mail: &mut Mail) -> bool {
+        self.fill(ticket, mail);
+        true
+    }
+
+    fn overdue(&mut self, ended_ns: u64) -> Option<u64> {
+        let number = self.plan.next()?;
+        let due_ns = self.schedule.as_mut()?.due_ns(number).filter(|due_ns| *due_ns < ended_ns)?;
+        self.plan.take();
+        self.plan.miss(number, End::NotSent);
+        Some(due_ns)
+    }
+
+    fn asked(&self) -> Option<u64> {
+        self.plan.asked()
+    }
+
+    /// A message is accepted once at most; nothing else becomes of it.
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         if outcome.end != End::Answered {
             self.plan.miss(ticket, outcome.end);

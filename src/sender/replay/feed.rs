@@ -301,6 +301,11 @@ impl Source for Feed<'_> {
         }
     }
 
+    fn refill(&mut self, ticket: u64, mail: &mut Mail) -> bool {
+        let Some(it) = self.under_way.get(&ticket) else { return false };
+        self.content.fill(&it.slot, it.remaining.as_deref(), mail).is_ok()
+    }
+
     /// Only what is sent again comes out of turn: what was planned follows what was planned before.
     fn is_sooner(&self, than_ns: u64) -> bool {
         self.retries.due_ns().is_some_and(|again_ns| again_ns < than_ns)
@@ -309,6 +314,11 @@ impl Source for Feed<'_> {
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         let Some(it) = self.under_way.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
+        if let End::Withheld(why) = outcome.end {
+            self.books.not_sent(it.slot.id);
+            self.tally.tell(Kind::Withheld, || format!("{}: {why}", it.slot.id));
+            return self.books.ended(self.now_ns, self.under_way.is_empty());
+        }
         let verdict = Verdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
             let id = it.slot.id;

@@ -36,6 +36,8 @@ kinds! {
     NotSent,
     /// The end of data went out, and no reply came.
     Unknown,
+    /// Not sent, because they must not be sent to this target.
+    Withheld,
     /// Tries beyond the first.
     Again,
     /// Sent although a try before may have been taken.
@@ -107,7 +109,7 @@ impl Tally {
     /// Messages that are not to be sent again: done, given up, or passed over.
     pub fn ended(&self) -> u64 {
         use Kind::*;
-        let kinds = [Accepted, PartlyRefused, Refused, Deferred, NotSent, Unknown];
+        let kinds = [Accepted, PartlyRefused, Refused, Deferred, NotSent, Unknown, Withheld];
         kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.passed_over()
     }
 

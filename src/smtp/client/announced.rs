@@ -17,12 +17,18 @@ pub struct Announced {
     pub smtputf8: bool,
     /// RFC 3461.
     pub dsn: bool,
+    /// Mail transactions that the server accepts in one session (MAILMAX of RFC 9422).
+    pub mail_max: Option<u64>,
 }
 
 impl Announced {
     /// Takes a line of the reply to EHLO, without its code. Unknown keywords mean nothing to us.
     pub fn take(&mut self, line: &[u8]) {
-        let keyword = line.split(|octet| *octet == b' ').next().unwrap_or_default();
+        let mut words = line.split(|octet| *octet == b' ');
+        let keyword = words.next().unwrap_or_default();
+        if keyword.eq_ignore_ascii_case(b"LIMITS") {
+            self.mail_max = words.find_map(mail_max).or(self.mail_max);
+        }
         let known: [(&[u8], &mut bool); 7] = [
             (b"PIPELINING", &mut self.pipelining),
             (b"CHUNKING", &mut self.chunking),
@@ -54,9 +60,35 @@ impl Announced {
     }
 }
 
+/// The value of MAILMAX, at least 1: "0" is not a limit (RFC 9422 section 4).
+fn mail_max(limit: &[u8]) -> Option<u64> {
+    let (name, value) = limit.split_at_checked(b"MAILMAX=".len())?;
+    if !name.eq_ignore_ascii_case(b"MAILMAX=") {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok().filter(|max| *max > 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn limits_name_the_number_of_transactions() {
+        for (line, expected) in [
+            ("LIMITS MAILMAX=7", Some(7)),
+            ("limits RCPTMAX=100 mailmax=20 RCPTDOMAINMAX=1", Some(20)),
+            ("LIMITS RCPTMAX=100", None),
+            ("LIMITS MAILMAX=0", None),
+            ("LIMITS MAILMAX=x MAILMAX", None),
+            ("LIMITSX MAILMAX=7", None),
+            ("SIZE MAILMAX=7", None),
+        ] {
+            let mut announced = Announced::default();
+            announced.take(line.as_bytes());
+            assert_eq!(announced.mail_max, expected, "{line}");
+        }
+    }
 
     #[test]
     fn keywords_and_what_they_allow() {

@@ -48,6 +48,8 @@ pub struct Mail {
     /// It came by BDAT, and goes so where the server announces CHUNKING, whatever the session does
     /// else: DATA could neither end it within a line nor carry BODY=BINARYMIME.
     pub chunked: bool,
+    /// The content was made by this program: each CR and LF of it is part of a CRLF.
+    pub made_here: bool,
 }
 
 impl Mail {
@@ -59,7 +61,7 @@ impl Mail {
         self.head.clear();
         self.body = Bytes::new();
         self.form = Form::Clean;
-        self.chunked = false;
+        (self.chunked, self.made_here) = (false, false);
     }
 
     fn append(&mut self, octets: &[u8]) -> Range<usize> {
@@ -93,8 +95,19 @@ impl Mail {
 
     /// Does it ask for BODY=BINARYMIME, which DATA can't carry (RFC 3030 3)?
     pub fn is_binary(&self) -> bool {
-        let asks = |parameter: &[u8]| parameter.eq_ignore_ascii_case(b"BODY=BINARYMIME");
-        self.parameters().split(|octet| *octet == b' ').any(asks)
+        self.asks_for(b"BODY=BINARYMIME")
+    }
+
+    /// Returns whether this is one of the parameters of MAIL.
+    pub fn asks_for(&self, wanted: &[u8]) -> bool {
+        let mut parameters = self.parameters().split(|octet| *octet == b' ');
+        parameters.any(|parameter| parameter.eq_ignore_ascii_case(wanted))
+    }
+
+    /// Returns whether all paths are ASCII.
+    pub fn is_ascii(&self) -> bool {
+        let is_ascii = |path: &Range<usize>| self.text[path.clone()].is_ascii();
+        is_ascii(&self.reverse_path) && self.recipients.iter().all(|r| is_ascii(&r.path))
     }
 
     /// Forward-paths with their parameters, in the order of the commands.

@@ -6,16 +6,22 @@
 //!                               ▲
 //! socket ─▶ Session::feed ─▶ ReplyReader ─▶ the reply that was expected ─▶ Watch
 //! ```
+mod ambiguous;
 mod announced;
 mod mail;
+mod options;
 mod outbox;
 mod reply;
 mod session;
 #[doc(hidden)]
 pub mod testkit;
+mod transaction;
+mod watch;
 
 pub use super::limits::Protocol;
 pub use announced::Announced;
 pub use mail::{Form, Mail};
+pub use options::{JOINED_BYTES_MAX, Options};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};
-pub use session::{Done, End, Fault, JOINED_BYTES_MAX, Options, Phase, Session, Watch};
+pub use session::Session;
+pub use watch::{Done, End, Fault, Phase, Watch, Withheld};

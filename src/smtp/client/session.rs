@@ -14,120 +14,18 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
+use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
 use super::mail::Mail;
+use super::options::Options;
 use super::outbox::Outbox;
-use super::reply::{Line, ReplyError, ReplyReader};
+use super::reply::{Line, ReplyReader};
+use super::transaction::{Todo, Transaction};
+use super::watch::{Done, End, Fault, Phase, Watch, Withheld};
 use crate::smtp::limits::Protocol;
 
 /// Commands that wait to be written beyond which no more are queued.
 const TEXT_BYTES_MAX: usize = 64 << 10;
-
-/// How a session speaks.
-#[derive(Debug, Clone)]
-pub struct Options {
-    #[allow(missing_docs)]
-    pub protocol: Protocol,
-    /// The argument of EHLO, HELO or LHLO.
-    pub name: String,
-    /// Send commands in groups, where the server announces PIPELINING.
-    pub pipelining: bool,
-    /// Send BDAT, where the server announces CHUNKING; else only what was [`Mail::chunked`].
-    pub chunking: bool,
-    /// Messages that may be under way at once, where commands are pipelined; at least 1.
-    pub depth: usize,
-    /// Content of at most so many octets is copied beside its commands, and written with them as
-    /// one piece: see [`JOINED_BYTES_MAX`]. 0: content is written from where it lies.
-    pub joined_bytes_max: u64,
-}
-
-/// Up to here it costs less to copy content twice than to write it as a piece of its own
-/// (docs/performance.md).
-pub const JOINED_BYTES_MAX: u64 = 4096;
-
-/// What a reply answers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Phase {
-    /// The connection.
-    Greeting,
-    /// EHLO, HELO or LHLO.
-    Hello,
-    #[allow(missing_docs)]
-    Mail,
-    #[allow(missing_docs)]
-    Rcpt,
-    #[allow(missing_docs)]
-    Data,
-    /// The end of data, or BDAT LAST.
-    Payload,
-    /// RSET.
-    Reset,
-    #[allow(missing_docs)]
-    Quit,
-}
-
-/// Why a session can't go on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
-    #[error("the server refused to speak with us: {code} to {phase:?}")]
-    #[allow(missing_docs)]
-    Refused { phase: Phase, code: u16 },
-    #[error("the server closed the session (421)")]
-    #[allow(missing_docs)]
-    Closing,
-    #[error("a reply came that nothing had asked for: {code}")]
-    #[allow(missing_docs)]
-    Unasked { code: u16 },
-    #[error("a reply came before its command was written: {code} to {phase:?}")]
-    #[allow(missing_docs)]
-    Early { phase: Phase, code: u16 },
-    #[error("a reply means nothing here: {code} to {phase:?}")]
-    #[allow(missing_docs)]
-    Unexpected { phase: Phase, code: u16 },
-    #[error(transparent)]
-    #[allow(missing_docs)]
-    Reply(#[from] ReplyError),
-}
-
-/// How sending a message ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
-    /// The server has said what becomes of it, recipient by recipient.
-    Answered,
-    /// It wasn't taken, and can't have been: the connection was lost before the end of data was
-    /// out, or a failure before it in the same session took it along.
-    NotSent,
-    /// Its end of data went out, and not every reply came: it may have been taken.
-    Unknown,
-}
-
-/// A message is done.
-#[derive(Debug)]
-pub struct Done<'a, T> {
-    /// As it was given to [`Session::start`].
-    pub cookie: T,
-    /// Octets of the message (RFC 1870).
-    pub octets: u64,
-    /// The reply code for each recipient: that of its RCPT (or of MAIL or DATA) where that refused
-    /// it, else that of the end of data; 0: none came.
-    pub codes: &'a [u16],
-    #[allow(missing_docs)]
-    pub end: End,
-    /// When it was given to `start`, us.
-    pub begun_us: u64,
-}
-
-/// Who is told what happens in a session.
-pub trait Watch<T> {
-    /// A whole reply came so long after its command was written. `text`: of its last line.
-    fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
-    /// Nothing of a mail will be written any more: it can be used again. Told once for each, before
-    /// or after its message is done.
-    fn spent(&mut self, mail: Box<Mail>);
-    /// A message is done.
-    fn done(&mut self, done: Done<'_, T>);
-}
 
 /// A reply that is to come.
 #[derive(Debug, Clone, Copy)]
@@ -137,44 +35,6 @@ struct Expected {
     end: u64,
     /// When that was written, us.
     written_us: u64,
-}
-
-/// What of a transaction is to be written next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Todo {
-    Mail,
-    /// The recipient at this position.
-    Rcpt(usize),
-    Data,
-    /// The content, after 354.
-    Content,
-    Nothing,
-}
-
-/// A transaction under way.
-#[derive(Debug)]
-struct Transaction<T> {
-    cookie: T,
-    /// Until its content is queued.
-    mail: Option<Box<Mail>>,
-    octets: u64,
-    /// It goes by BDAT.
-    is_chunk: bool,
-    begun_us: u64,
-    todo: Todo,
-    /// Replies to come.
-    pending: usize,
-    /// See [`Done`]; 0 also stands for a recipient that was accepted so far.
-    codes: Vec<u16>,
-    /// Recipients whose RCPT was answered, and of them, accepted.
-    answered: usize,
-    accepted: usize,
-    /// MAIL was refused.
-    is_refused: bool,
-    /// It was refused because of what became of one before it.
-    is_knocked_over: bool,
-    /// Position behind its end of data.
-    end_of_data: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,6 +65,14 @@ pub struct Session<T> {
     needs_reset: bool,
     /// A chunk failed: MAIL will be refused until RSET is answered.
     is_poisoned: bool,
+    /// Messages started, which counts against MAILMAX.
+    started: u64,
+    /// Some message was accepted for some recipient.
+    has_accepted: bool,
+    /// The server said 421.
+    is_closing: bool,
+    /// The code that refused the opening.
+    refusal: Option<u16>,
     spare: Vec<Vec<u16>>,
 }
 
@@ -226,6 +94,10 @@ impl<T: Copy> Session<T> {
             transactions: VecDeque::new(),
             needs_reset: false,
             is_poisoned: false,
+            started: 0,
+            has_accepted: false,
+            is_closing: false,
+            refusal: None,
             spare: Vec::new(),
         };
         let greeting = Expected { phase: Phase::Greeting, end: 0, written_us: now_us };
@@ -246,8 +118,15 @@ impl<T: Copy> Session<T> {
         let depth = if self.pipelines() { self.options.depth } else { 1 };
         self.stage == Stage::Ready
             && self.fault.is_none()
+            && !self.is_spent()
             && self.transactions.len() < depth
             && self.transactions.back().is_none_or(|last| last.todo == Todo::Nothing)
+    }
+
+    /// Returns whether the server accepts no further transaction in this session (MAILMAX of RFC
+    /// 9422).
+    pub fn is_spent(&self) -> bool {
+        self.announced.mail_max.is_some_and(|max| self.started >= max)
     }
 
     /// Takes `room` for what is to be written, if it has none: sessions that write one after the
@@ -271,17 +150,13 @@ impl<T: Copy> Session<T> {
     ) {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
-        let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
-        let is_chunk = self.announced.chunking && wants_chunk;
-        if is_chunk {
-            mail.unstuff();
-        } else {
-            mail.stuff();
-        }
+        let is_chunk = self.prepare(&mut mail);
+        let withheld = self.withheld(&mail, is_chunk);
+        let is_ambiguous = withheld == Some(Withheld::AmbiguousDot);
         let mut codes = self.spare.pop().unwrap_or_default();
         codes.clear();
         codes.resize(mail.recipients().len(), 0);
-        self.transactions.push_back(Transaction {
+        let transaction = Transaction {
             cookie,
             octets: mail.octets(),
             mail: Some(mail),
@@ -294,9 +169,48 @@ impl<T: Copy> Session<T> {
             accepted: 0,
             is_refused: false,
             is_knocked_over: false,
+            is_turned_away: false,
+            is_ambiguous,
             end_of_data: None,
-        });
-        self.advance(watch);
+        };
+        match withheld {
+            Some(why) if !(is_ambiguous && self.options.sends_ambiguous) => {
+                self.give(transaction, End::Withheld(why), watch);
+            }
+            _ => {
+                self.started += 1;
+                self.transactions.push_back(transaction);
+                self.advance(watch);
+            }
+        }
+    }
+
+    /// Makes the content what BDAT sends, or else what DATA sends; returns whether it goes by BDAT.
+    fn prepare(&self, mail: &mut Mail) -> bool {
+        let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
+        if self.announced.chunking && wants_chunk {
+            mail.unstuff();
+            return true;
+        }
+        mail.stuff();
+        // BDAT says how long the content is, so that there is nothing to misread.
+        let is_safer = self.announced.chunking && !self.options.sends_ambiguous;
+        let is_chunk = is_safer && is_ambiguous(mail);
+        if is_chunk {
+            mail.unstuff();
+        }
+        is_chunk
+    }
+
+    /// Why a message must not be sent to this server.
+    fn withheld(&self, mail: &Mail, is_chunk: bool) -> Option<Withheld> {
+        if mail.is_binary() && !(is_chunk && self.announced.binary_mime) {
+            return Some(Withheld::Binary);
+        }
+        if !self.announced.smtputf8 && !mail.is_ascii() {
+            return Some(Withheld::Utf8Address);
+        }
+        (!is_chunk && is_ambiguous(mail)).then_some(Withheld::AmbiguousDot)
     }
 
     /// Ends the session with QUIT when what is under way is done. No message may be started then.
@@ -315,6 +229,11 @@ impl<T: Copy> Session<T> {
     /// Why it can't go on; `None`: it can, or has ended by QUIT.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
+    }
+
+    /// The code with which the server refused to open the session.
+    pub fn refusal(&self) -> Option<u16> {
+        self.refusal
     }
 
     /// Is the opening over?
@@ -407,11 +326,23 @@ impl<T: Copy> Session<T> {
     }
 
     fn give(&mut self, transaction: Transaction<T>, end: End, watch: &mut impl Watch<T>) {
-        let Transaction { cookie, octets, mail, codes, begun_us, .. } = transaction;
+        let Transaction { cookie, octets, mail, codes, begun_us, is_ambiguous, .. } = transaction;
         if let Some(mail) = mail {
             watch.spent(mail);
         }
-        watch.done(Done { cookie, octets, codes: &codes, end, begun_us });
+        let is_lost = self.is_closing && end == End::NotSent;
+        let is_turned_away = self.has_accepted && (is_lost || transaction.is_turned_away);
+        self.has_accepted |= end == End::Answered && codes.iter().any(|code| code / 100 == 2);
+        let codes_of = &codes;
+        watch.done(Done {
+            cookie,
+            octets,
+            codes: codes_of,
+            end,
+            begun_us,
+            is_turned_away,
+            is_ambiguous: is_ambiguous && !matches!(end, End::Withheld(_)),
+        });
         self.spare.push(codes);
     }
 
@@ -437,10 +368,12 @@ impl<T: Copy> Session<T> {
 
     fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl Watch<T>) {
         let Some(&Expected { phase, end, written_us }) = self.expected.front() else {
-            let is_end = code == 421;
-            self.fault = Some(if is_end { Fault::Closing } else { Fault::Unasked { code } });
+            self.is_closing |= code == 421;
+            let fault = if code == 421 { Fault::Closing } else { Fault::Unasked { code } };
+            self.fault = Some(fault);
             return;
         };
+        self.is_closing |= code == 421;
         let is_early = end > self.outbox.written();
         watch.replied(
             phase,
@@ -449,7 +382,9 @@ impl<T: Copy> Session<T> {
             if is_early { 0 } else { now_us.saturating_sub(written_us) },
         );
         if is_early && (phase != Phase::Payload || code < 400) {
-            self.fault = Some(Fault::Early { phase, code });
+            // A server may say 421 at any time, also while we begin to speak.
+            let fault = if code == 421 { Fault::Closing } else { Fault::Early { phase, code } };
+            self.fault = Some(fault);
             return;
         }
         match phase {
@@ -459,7 +394,8 @@ impl<T: Copy> Session<T> {
                 self.is_poisoned = false;
             }
             Phase::Reset => self.fault = Some(Fault::Refused { phase, code }),
-            Phase::Quit => self.stage = Stage::Closed,
+            Phase::Quit if code == 221 || code == 421 => self.stage = Stage::Closed,
+            Phase::Quit => self.fault = Some(Fault::Unexpected { phase, code }),
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
@@ -493,7 +429,10 @@ impl<T: Copy> Session<T> {
                 self.is_helo = true;
                 self.hello(b"HELO ");
             }
-            _ => self.fault = Some(Fault::Refused { phase, code }),
+            _ => {
+                self.refusal = Some(code);
+                self.fault = Some(Fault::Refused { phase, code });
+            }
         }
     }
 
@@ -515,6 +454,7 @@ impl<T: Copy> Session<T> {
             self.fault = Some(Fault::Unexpected { phase, code });
             return;
         }
+        self.front().is_turned_away |= code == 421 && phase != Phase::Payload;
         match phase {
             Phase::Mail => self.mail_reply(code),
             Phase::Rcpt => self.rcpt_reply(code),
@@ -643,91 +583,7 @@ impl<T: Copy> Session<T> {
     }
 }
 
-impl<T> Transaction<T> {
-    /// Queues its next command, and content that goes along with it; gives what will answer it.
-    fn write(
-        &mut self,
-        announced: &Announced,
-        options: &Options,
-        outbox: &mut Outbox,
-        spent: impl FnOnce(Box<Mail>),
-    ) -> Option<Phase> {
-        let mail = self.mail.as_deref()?;
-        let phase = match self.todo {
-            Todo::Mail => {
-                outbox.compose(|out| write_mail(out, announced, mail, self.octets));
-                self.todo = Todo::Rcpt(0);
-                Phase::Mail
-            }
-            Todo::Rcpt(at) => {
-                outbox.compose(|out| write_rcpt(out, announced, mail.recipient(at)));
-                let has_more = at + 1 < self.codes.len();
-                self.todo = if has_more { Todo::Rcpt(at + 1) } else { Todo::Data };
-                Phase::Rcpt
-            }
-            Todo::Data if !self.is_chunk => {
-                outbox.text(b"DATA\r\n");
-                self.todo = Todo::Content;
-                Phase::Data
-            }
-            Todo::Data => {
-                outbox.compose(|out| write_bdat(out, mail.wire_bytes()));
-                outbox.content(self.mail.take()?, options.joined_bytes_max, spent);
-                self.todo = Todo::Nothing;
-                self.end_of_data = Some(outbox.queued());
-                Phase::Payload
-            }
-            Todo::Content | Todo::Nothing => return None,
-        };
-        self.pending += 1;
-        Some(phase)
-    }
-
-    /// Every recipient that nothing else refused gets this code.
-    fn refuse(&mut self, code: u16) {
-        self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
-    }
-}
-
-fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &Mail, octets: u64) {
-    out.extend_from_slice(b"MAIL FROM:<");
-    out.extend_from_slice(mail.reverse_path());
-    if announced.size {
-        out.extend_from_slice(b"> SIZE=");
-        write_number(out, octets);
-    } else {
-        out.push(b'>');
-    }
-    write_parameters(out, announced, mail.parameters());
-}
-
-fn write_rcpt(out: &mut Vec<u8>, announced: &Announced, (path, parameters): (&[u8], &[u8])) {
-    out.extend_from_slice(b"RCPT TO:<");
-    out.extend_from_slice(path);
-    out.push(b'>');
-    write_parameters(out, announced, parameters);
-}
-
-fn write_bdat(out: &mut Vec<u8>, octets: u64) {
-    out.extend_from_slice(b"BDAT ");
-    write_number(out, octets);
-    out.extend_from_slice(b" LAST\r\n");
-}
-
-fn write_number(out: &mut Vec<u8>, number: u64) {
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-}
-
-/// And the end of the command. `parameters`: with a space between them; those the server knows
-/// nothing about are left out.
-fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
-    if !parameters.is_empty() {
-        for parameter in parameters.split(|octet| *octet == b' ') {
-            if announced.allows(parameter) {
-                out.push(b' ');
-                out.extend_from_slice(parameter);
-            }
-        }
-    }
-    out.extend_from_slice(b"\r\n");
+/// `mail`: as DATA sends it.
+fn is_ambiguous(mail: &Mail) -> bool {
+    !mail.made_here && has_ambiguous_dot(&mail.head, &mail.body)
 }

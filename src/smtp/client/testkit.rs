@@ -2,7 +2,9 @@
 use std::io::IoSlice;
 
 use super::mail::Mail;
-use super::session::{Done, Options, Phase, Session, Watch};
+use super::options::Options;
+use super::session::Session;
+use super::watch::{Done, Phase, Watch};
 
 /// What became of a message: its number, how it ended, and the codes of its recipients.
 pub type Ended = (usize, super::End, Vec<u16>);
@@ -14,6 +16,10 @@ pub struct Told {
     pub replies: Vec<(Phase, u16)>,
     #[allow(missing_docs)]
     pub ended: Vec<Ended>,
+    /// Messages of which the session said so.
+    pub turned_away: Vec<usize>,
+    /// Messages of which the session said so.
+    pub ambiguous: Vec<usize>,
     /// Mails that came back.
     pub spent: usize,
 }
@@ -29,6 +35,8 @@ impl Watch<usize> for Told {
 
     fn done(&mut self, done: Done<'_, usize>) {
         self.ended.push((done.cookie, done.end, done.codes.to_vec()));
+        self.turned_away.extend(done.is_turned_away.then_some(done.cookie));
+        self.ambiguous.extend(done.is_ambiguous.then_some(done.cookie));
     }
 }
 
@@ -59,6 +67,9 @@ impl Talk {
             let Some(mail) = self.mails.next() else { return self.session.quit() };
             self.session.start(self.begun, Box::new(mail), 0, &mut self.told);
             self.begun += 1;
+        }
+        if self.session.is_spent() {
+            self.session.quit();
         }
     }
 
@@ -122,6 +133,7 @@ pub fn check_replies(bytes: &[u8]) {
         chunking: is(4),
         depth: 1 + usize::from(variant >> 5),
         joined_bytes_max: if is(16) { 100 } else { 0 },
+        sends_ambiguous: false,
     };
     let mails = || {
         let forms = [super::Form::Clean, super::Form::Raw, super::Form::Stuffed { dots: 1 }];

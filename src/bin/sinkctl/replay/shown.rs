@@ -34,6 +34,7 @@ const TOLD: &[(Kind, &str)] = &[
         Kind::PerhapsTwice,
         "sent again although a try before may have been taken: may be there twice",
     ),
+    (Kind::Withheld, "withheld: must not be sent to this server"),
     (Kind::NotStored, "not stored in full, so not sent"),
     (Kind::Gone, "removed or pruned, so not sent"),
     (Kind::Damaged, "damaged, so not sent"),
@@ -155,6 +156,7 @@ fn messages(tally: &Tally) -> sender::Tally {
         rejected: tally.count(Kind::Refused),
         not_sent: tally.count(Kind::NotSent),
         unknown: tally.count(Kind::Unknown),
+        withheld: tally.count(Kind::Withheld),
         ..sender::Tally::default()
     }
 }
@@ -199,6 +201,7 @@ fn key(kind: Kind) -> &'static str {
         Kind::Deferred => "deferred",
         Kind::NotSent => "not_sent",
         Kind::Unknown => "unknown",
+        Kind::Withheld => "withheld",
         Kind::Again => "again",
         Kind::PerhapsTwice => "perhaps_twice",
         Kind::Before => "done_before",

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sinkd::sender::{Report, Tally};
 
 use super::Records;
-use crate::print::harmless;
+use crate::print::{counted, harmless};
 use crate::{Finding, Out};
 
 /// Failures shown to a person.
@@ -57,10 +57,17 @@ struct Object<'a> {
     rejected: u64,
     not_sent: u64,
     unknown: u64,
+    withheld: u64,
+    /// Asked for, or due before sending ended, and never begun.
+    not_begun: u64,
+    resent: u64,
+    ambiguous: u64,
+    unasked_replies: u64,
     recipients: u64,
     refused_recipients: u64,
     bytes: u64,
     connections: u64,
+    extra_connections: ExtraConnections,
     seconds: f64,
     /// Why sending ended early; null: it did not.
     error: Option<&'a str>,
@@ -68,6 +75,14 @@ struct Object<'a> {
     stats: serde_json::Value,
     #[serde(flatten)]
     more: &'a serde_json::Map<String, serde_json::Value>,
+}
+
+/// Why a replay needed more connections than there were sessions.
+#[derive(Serialize)]
+struct ExtraConnections {
+    busy: u64,
+    ended: u64,
+    crowded: u64,
 }
 
 /// What one command has to say beside the others.
@@ -89,8 +104,8 @@ struct Failed<'a> {
     example: &'a str,
 }
 
-/// Says what came of it, in each way that is wanted. It holds if every message was taken for every
-/// recipient, and sending came to its end.
+/// Says what came of it, in each way that is wanted. It holds if there was a message, each that was
+/// asked for or due was accepted for every recipient, and the target was there in the end.
 pub fn say(
     report: &Report,
     records: &Records,
@@ -110,7 +125,6 @@ pub fn say_with(
     more: &More,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    let Tally { begun, accepted, .. } = report.tally;
     // Nothing of it keeps the rest from being said: the mail is sent, and can't be sent again.
     let written = write_files(records, title, wanted);
     let printed = if wanted.json {
@@ -130,8 +144,17 @@ pub fn say_with(
     {
         return Err(error);
     }
-    let is_good = report.error.is_none() && accepted == begun && written.is_ok();
+    let is_good = is_whole(report) && written.is_ok();
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+fn is_whole(report: &Report) -> bool {
+    let Tally { begun, accepted, not_begun, unasked, .. } = report.tally;
+    if report.is_lost && report.error.is_none() {
+        eprintln!("sinkctl: in the end the target could not be connected to");
+    }
+    let is_all = accepted > 0 && accepted == begun && not_begun == 0;
+    is_all && unasked == 0 && report.error.is_none() && !report.is_lost
 }
 
 fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::Result<Object<'a>> {
@@ -145,10 +168,20 @@ fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::
         rejected: tally.rejected,
         not_sent: tally.not_sent,
         unknown: tally.unknown,
+        withheld: tally.withheld,
+        not_begun: tally.not_begun,
+        resent: tally.resent,
+        ambiguous: tally.ambiguous,
+        unasked_replies: tally.unasked,
         recipients: tally.recipients,
         refused_recipients: tally.refused_recipients,
         bytes: tally.bytes,
         connections: tally.connections,
+        extra_connections: ExtraConnections {
+            busy: tally.extra.busy,
+            ended: tally.extra.ended,
+            crowded: tally.extra.crowded,
+        },
         seconds: report.seconds,
         error: report.error.as_deref(),
         failures: failures
@@ -182,13 +215,16 @@ fn print(
     writeln!(out, "{title}, {:.1} s, {} connections", report.seconds, tally.connections)?;
     let messages = more.messages.as_ref().unwrap_or(tally);
     let others = [
-        ("taken for some recipients only", messages.partly),
+        ("accepted for some recipients only", messages.partly),
         ("deferred", messages.deferred),
         ("rejected", messages.rejected),
         ("not sent", messages.not_sent),
         ("sent whole, but not answered: they may be there", messages.unknown),
+        ("withheld: they must not be sent to this server", messages.withheld),
+        ("not begun", messages.not_begun),
     ];
-    write!(out, "{} of {} messages taken", messages.accepted, messages.begun)?;
+    let all = messages.begun + messages.not_begun;
+    write!(out, "{} of {} accepted", messages.accepted, counted(all, "message", "messages"))?;
     for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
         write!(out, "; {n} {what}")?;
     }
@@ -201,11 +237,29 @@ fn print(
     if failures.len() > FAILURES_MAX {
         writeln!(out, "         and {} other sorts", failures.len() - FAILURES_MAX)?;
     }
+    notes(tally).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
     if tally.taken() > 0 {
         crate::stats::print_all(records.path(), out)?;
     }
     Ok(())
+}
+
+/// What else a person should know of the connections.
+fn notes(tally: &Tally) -> Vec<String> {
+    let extra = tally.extra;
+    [
+        (tally.resent, "sent again over another connection: the target ended theirs with 421"),
+        (tally.ambiguous, "sent although some servers would see the end of data within them"),
+        (tally.unasked, "connections ended by a reply that nothing had asked for"),
+        (extra.busy, "extra connections: a message was due while its session's was busy"),
+        (extra.ended, "extra connections: the target had ended that of the session"),
+        (extra.crowded, "extra connections: that of the session was closed to make room"),
+    ]
+    .into_iter()
+    .filter(|(count, _)| *count > 0)
+    .map(|(count, what)| format!("{count} {what}"))
+    .collect()
 }
 
 /// Puts the interval logs of the hours one behind the other; what stands before the intervals is

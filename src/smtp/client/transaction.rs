@@ -1,0 +1,139 @@
+//! One transaction of a client session: what of it is to be written next, and what was answered.
+use super::announced::Announced;
+use super::mail::Mail;
+use super::options::Options;
+use super::outbox::Outbox;
+use super::watch::Phase;
+
+/// What of a transaction is to be written next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Todo {
+    Mail,
+    /// The recipient at this position.
+    Rcpt(usize),
+    Data,
+    /// The content, after 354.
+    Content,
+    Nothing,
+}
+
+/// A transaction under way.
+#[derive(Debug)]
+pub(super) struct Transaction<T> {
+    pub cookie: T,
+    /// Until its content is queued.
+    pub mail: Option<Box<Mail>>,
+    pub octets: u64,
+    /// It goes by BDAT.
+    pub is_chunk: bool,
+    pub begun_us: u64,
+    pub todo: Todo,
+    /// Replies to come.
+    pub pending: usize,
+    /// See [`super::Done`]; 0 also stands for a recipient that was accepted so far.
+    pub codes: Vec<u16>,
+    /// Recipients whose RCPT was answered, and of them, accepted.
+    pub answered: usize,
+    pub accepted: usize,
+    /// MAIL was refused.
+    pub is_refused: bool,
+    /// It was refused because of what became of one before it.
+    pub is_knocked_over: bool,
+    /// 421 answered its MAIL, RCPT or DATA.
+    pub is_turned_away: bool,
+    pub is_ambiguous: bool,
+    /// Position behind its end of data.
+    pub end_of_data: Option<u64>,
+}
+
+impl<T> Transaction<T> {
+    /// Queues its next command, and content that goes along with it; gives what will answer it.
+    pub fn write(
+        &mut self,
+        announced: &Announced,
+        options: &Options,
+        outbox: &mut Outbox,
+        spent: impl FnOnce(Box<Mail>),
+    ) -> Option<Phase> {
+        let mail = self.mail.as_deref()?;
+        let phase = match self.todo {
+            Todo::Mail => {
+                outbox.compose(|out| write_mail(out, announced, mail, self.octets));
+                self.todo = Todo::Rcpt(0);
+                Phase::Mail
+            }
+            Todo::Rcpt(at) => {
+                outbox.compose(|out| write_rcpt(out, announced, mail.recipient(at)));
+                let has_more = at + 1 < self.codes.len();
+                self.todo = if has_more { Todo::Rcpt(at + 1) } else { Todo::Data };
+                Phase::Rcpt
+            }
+            Todo::Data if !self.is_chunk => {
+                outbox.text(b"DATA\r\n");
+                self.todo = Todo::Content;
+                Phase::Data
+            }
+            Todo::Data => {
+                outbox.compose(|out| write_bdat(out, mail.wire_bytes()));
+                outbox.content(self.mail.take()?, options.joined_bytes_max, spent);
+                self.todo = Todo::Nothing;
+                self.end_of_data = Some(outbox.queued());
+                Phase::Payload
+            }
+            Todo::Content | Todo::Nothing => return None,
+        };
+        self.pending += 1;
+        Some(phase)
+    }
+
+    /// Every recipient that nothing else refused gets this code.
+    pub fn refuse(&mut self, code: u16) {
+        self.codes.iter_mut().filter(|known| **known == 0).for_each(|unknown| *unknown = code);
+    }
+}
+
+fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &Mail, octets: u64) {
+    out.extend_from_slice(b"MAIL FROM:<");
+    out.extend_from_slice(mail.reverse_path());
+    if announced.size {
+        out.extend_from_slice(b"> SIZE=");
+        write_number(out, octets);
+    } else {
+        out.push(b'>');
+    }
+    if !mail.is_ascii() && !mail.asks_for(b"SMTPUTF8") {
+        out.extend_from_slice(b" SMTPUTF8");
+    }
+    write_parameters(out, announced, mail.parameters());
+}
+
+fn write_rcpt(out: &mut Vec<u8>, announced: &Announced, (path, parameters): (&[u8], &[u8])) {
+    out.extend_from_slice(b"RCPT TO:<");
+    out.extend_from_slice(path);
+    out.push(b'>');
+    write_parameters(out, announced, parameters);
+}
+
+fn write_bdat(out: &mut Vec<u8>, octets: u64) {
+    out.extend_from_slice(b"BDAT ");
+    write_number(out, octets);
+    out.extend_from_slice(b" LAST\r\n");
+}
+
+fn write_number(out: &mut Vec<u8>, number: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// And the end of the command. `parameters`: with a space between them; those the server knows
+/// nothing about are left out.
+fn write_parameters(out: &mut Vec<u8>, announced: &Announced, parameters: &[u8]) {
+    if !parameters.is_empty() {
+        for parameter in parameters.split(|octet| *octet == b' ') {
+            if announced.allows(parameter) {
+                out.push(b' ');
+                out.extend_from_slice(parameter);
+            }
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+}

@@ -1,0 +1,113 @@
+//! What a session tells its owner.
+use super::mail::Mail;
+use super::reply::ReplyError;
+
+/// What a reply answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// The connection.
+    Greeting,
+    /// EHLO, HELO or LHLO.
+    Hello,
+    #[allow(missing_docs)]
+    Mail,
+    #[allow(missing_docs)]
+    Rcpt,
+    #[allow(missing_docs)]
+    Data,
+    /// The end of data, or BDAT LAST.
+    Payload,
+    /// RSET.
+    Reset,
+    #[allow(missing_docs)]
+    Quit,
+}
+
+/// Why a session can't go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fault {
+    #[error("the server refused to speak with us: {code} to {phase:?}")]
+    #[allow(missing_docs)]
+    Refused { phase: Phase, code: u16 },
+    /// 421, whatever it answered (RFC 5321 section 3.8).
+    #[error("the server closed the session (421)")]
+    Closing,
+    #[error("a reply came that nothing had asked for: {code}")]
+    #[allow(missing_docs)]
+    Unasked { code: u16 },
+    #[error("a reply came before its command was written: {code} to {phase:?}")]
+    #[allow(missing_docs)]
+    Early { phase: Phase, code: u16 },
+    #[error("a reply means nothing here: {code} to {phase:?}")]
+    #[allow(missing_docs)]
+    Unexpected { phase: Phase, code: u16 },
+    #[error(transparent)]
+    #[allow(missing_docs)]
+    Reply(#[from] ReplyError),
+}
+
+/// How sending a message ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The server has said what becomes of it, recipient by recipient.
+    Answered,
+    /// It wasn't taken, and can't have been: the connection was lost before the end of data was
+    /// out, or a failure before it in the same session took it along.
+    NotSent,
+    /// Its end of data went out, and not every reply came: it may have been taken.
+    Unknown,
+    /// It must not be sent to this server: nothing of it was.
+    Withheld(Withheld),
+}
+
+/// Why a message must not be sent to a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum Withheld {
+    /// By DATA, some servers would see the end of data within the content, and read what follows
+    /// as commands.
+    #[error(
+        "a line-leading dot stands next to a bare CR, a bare LF or a NUL: some servers would see \
+         the end of data there, and read what follows as commands"
+    )]
+    AmbiguousDot,
+    /// RFC 3030 section 3: it needs BINARYMIME and CHUNKING.
+    #[error("it is BODY=BINARYMIME, and the server does not announce BINARYMIME with CHUNKING")]
+    Binary,
+    /// RFC 6531 section 3.1.
+    #[error("an address is not ASCII, and the server does not announce SMTPUTF8")]
+    Utf8Address,
+}
+
+/// A message is done.
+#[derive(Debug)]
+pub struct Done<'a, T> {
+    /// As it was given to [`Session::start`].
+    pub cookie: T,
+    /// Octets of the message (RFC 1870).
+    pub octets: u64,
+    /// The reply code for each recipient: that of its RCPT (or of MAIL or DATA) where that refused
+    /// it, else that of the end of data; 0: none came.
+    pub codes: &'a [u16],
+    #[allow(missing_docs)]
+    pub end: End,
+    /// When it was given to `start`, us.
+    pub begun_us: u64,
+    /// The server ended the session with 421 before it took anything of this message, and after it
+    /// had accepted another one: over another connection it may be accepted.
+    pub is_turned_away: bool,
+    /// It was sent as [`Withheld::AmbiguousDot`] describes, because the options allow it.
+    pub is_ambiguous: bool,
+}
+
+/// Who is told what happens in a session.
+pub trait Watch<T> {
+    /// A whole reply came so long after its command was written. `text`: of its last line.
+    fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
+    /// Nothing of a mail will be written any more: it can be used again. Told once for each, before
+    /// or after its message is done.
+    fn spent(&mut self, mail: Box<Mail>);
+    /// A message is done.
+    fn done(&mut self, done: Done<'_, T>);
+}
