@@ -94,9 +94,9 @@ impl Prepared {
 }
 
 impl Rate {
-    pub(crate) fn new() -> Rate {
+    pub(crate) fn new(now: Instant) -> Rate {
         Rate {
-            since: Instant::now(),
+            since: now,
             end: RECORDS_AT,
             slots: 0,
             carried: 0,
@@ -107,8 +107,8 @@ impl Rate {
     }
 
     /// Sets the windows from how far the fronts moved since the last measurement.
-    pub(crate) fn measure(&mut self, end: u64, slots: u64) {
-        let elapsed = self.since.elapsed();
+    pub(crate) fn measure(&mut self, end: u64, slots: u64, now: Instant) {
+        let elapsed = now.saturating_duration_since(self.since);
         if elapsed < RATE_TIME_MIN {
             return;
         }
@@ -120,7 +120,7 @@ impl Rate {
         let slots_written = self.carried_slots + self.slots.saturating_sub(slots);
         self.window_bytes = window(written, WINDOW_BYTES_MIN);
         self.slots_window_bytes = window(slots_written, SLOTS_WINDOW_BYTES_MIN);
-        (self.since, self.end, self.slots) = (Instant::now(), end, slots);
+        (self.since, self.end, self.slots) = (now, end, slots);
         (self.carried, self.carried_slots) = (0, 0);
     }
 

@@ -171,34 +171,47 @@ impl Flusher {
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, jobs: &Receiver<FlushJob>) {
-        let mut due = self.next_due();
+        let mut due = self.next_due(Instant::now());
         loop {
             let job = match due {
                 None => jobs.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(due) => jobs.recv_deadline(due),
             };
+            let now = Instant::now();
             match job {
-                Ok(FlushJob::Segment { mapping, flushed, gate }) => {
-                    self.flush_for(&mapping, &flushed, &gate);
-                }
-                Ok(FlushJob::Own(own)) => self.flush_own(own),
-                Ok(FlushJob::Watch { number, mapping, flushed }) => {
-                    self.watched.push(Watched { number, mapping, flushed, safe: [0; 2] });
-                }
-                Ok(FlushJob::Forget { number }) => self.watched.retain(|w| w.number != number),
                 Ok(FlushJob::Stop) | Err(RecvTimeoutError::Disconnected) => return,
+                Ok(job) => self.serve(job, now),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            if due.is_some_and(|due| due <= Instant::now()) {
-                self.watched.retain_mut(|watched| flush_watched(&self.call, watched));
-                due = self.next_due();
+            if due.is_some_and(|due| due <= now) {
+                self.look();
+                due = self.next_due(now);
             }
         }
     }
 
+    pub(crate) fn serve(&mut self, job: FlushJob, now: Instant) {
+        match job {
+            FlushJob::Segment { mapping, flushed, gate } => {
+                self.flush_for(&mapping, &flushed, &gate);
+            }
+            FlushJob::Own(own) => self.flush_own(own, now),
+            FlushJob::Watch { number, mapping, flushed } => {
+                self.watched.push(Watched { number, mapping, flushed, safe: [0; 2] });
+            }
+            FlushJob::Forget { number } => self.watched.retain(|w| w.number != number),
+            FlushJob::Stop => unreachable!("the thread ends with it"),
+        }
+    }
+
+    /// An interval has passed.
+    pub(crate) fn look(&mut self) {
+        self.watched.retain_mut(|watched| flush_watched(&self.call, watched));
+    }
+
     /// `None`: never, which is also what an interval beyond the clock's end means.
-    fn next_due(&self) -> Option<Instant> {
-        self.interval.and_then(|interval| Instant::now().checked_add(interval))
+    fn next_due(&self, now: Instant) -> Option<Instant> {
+        self.interval.and_then(|interval| now.checked_add(interval))
     }
 
     fn flush_for(&self, mapping: &Mapping, flushed: &Flushed, gate: &Gate) {
@@ -213,7 +226,7 @@ impl Flusher {
         gate.wake();
     }
 
-    fn flush_own(&self, own: OwnFlush) {
+    fn flush_own(&self, own: OwnFlush, now: Instant) {
         let outcome = self
             .call
             .flush(own.mapping.file())
@@ -223,7 +236,7 @@ impl Flusher {
         let (event, sealed) = match outcome {
             Ok(()) => {
                 let path = own.path.clone();
-                drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() }));
+                drop(self.sync.send(SyncJob::Segment { number, path, due: now }));
                 (OwnEvent::Committed(own.id), Some(own.sealed))
             }
             Err(e) => {

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
-use crossbeam_channel::{Sender, bounded, unbounded};
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::clock::ProcessClock;
 use super::disk;
@@ -16,10 +17,11 @@ use super::events_file::EventsFile;
 use super::flush::{FlushJob, Flusher};
 use super::format::StoreId;
 use super::lock::FolderLock;
-use super::provision::{Provision, REQUESTS_MAX, Request, Setup};
+use super::provision::{Opened, Provision, REQUESTS_MAX, Request, Setup};
 use super::recovery::{self, Recovery};
 use super::recycle;
 use super::retention::Shelf;
+use super::segment::OpenSegment;
 use super::settings::{Durability, Settings};
 use super::store::Store;
 use super::sync::{self, SyncJob};
@@ -50,53 +52,16 @@ impl Log {
     /// Costs one small read per segment; after a restart of the machine also a scan of what was
     /// not yet flushed.
     pub fn open(folder: &Path, settings: Settings) -> Result<(Log, Recovery), OpenError> {
-        make_folders(folder)?;
-        let lock = FolderLock::take(folder)?;
-        disk::probe(folder)?;
-        let boot = settings.boot.unwrap_or_else(recovery::current_boot);
-        recycle::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
-        let highest = recovery::prepare(folder)?;
-        let store = Store::open(folder, highest, fresh_id(folder)?)?;
-        let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
-        let mut shelf = std::mem::take(&mut recovery.shelf);
-        date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
-        let (jobs, waiting) = unbounded();
-        let handle = store.handle().map_err(|e| OpenError::of(folder.join("store"), e))?;
-        let call = settings.flush.clone();
-        let sync = spawn("log-sync", move || sync::run(&waiting, &handle, &call))?;
-        for job in unsynced {
-            // The thread was just started and lives until `Stop`.
-            drop(jobs.send(job));
+        let Parts { mut log, recovery, provision, asked, flusher, flushes, syncs } =
+            Parts::open(folder, settings)?;
+        let handle = provision.store.handle();
+        let handle = handle.map_err(|e| OpenError::of(folder.join("store"), e))?;
+        let call = log.settings.flush.clone();
+        log.sync = Some(spawn("log-sync", move || sync::run(&syncs, &handle, &call))?);
+        if let Some(flusher) = flusher {
+            log.flush = Some(spawn("log-flush", move || flusher.run(&flushes))?);
         }
-        let start_count = store.state.starts;
-        let (requests, asked) = bounded(REQUESTS_MAX);
-        let (flusher, flush) = start_flusher(&settings, &jobs, &requests)?;
-        let events = Arc::new(EventsFile::new(folder));
-        let thread = Provision::new(Setup {
-            folder: folder.to_owned(),
-            settings: settings.clone(),
-            store,
-            boot,
-            sync: jobs.clone(),
-            flusher: flusher.clone(),
-            shelf,
-            events: events.clone(),
-        });
-        let provision = spawn("log-provision", move || thread.run(&asked))?;
-        let log = Log {
-            folder: folder.to_owned(),
-            settings,
-            start_count,
-            events,
-            workers: AtomicU32::new(0),
-            requests,
-            jobs,
-            flusher,
-            provision: Some(provision),
-            flush,
-            sync: Some(sync),
-            _lock: lock,
-        };
+        log.provision = Some(spawn("log-provision", move || provision.run(&asked))?);
         Ok((log, recovery))
     }
 
@@ -105,19 +70,20 @@ impl Log {
     ///
     /// Errors: `NoSpace`, and what the file system says.
     pub fn writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
+        self.ask_for_writer(wake).finish(self)
+    }
+
+    /// Asks provisioning for the first segment of a new worker.
+    pub(super) fn ask_for_writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Asked {
         // Relaxed: only the numbers must differ.
         let worker = self.workers.fetch_add(1, Ordering::Relaxed);
         let gate = Arc::new(Gate::new(wake));
         let (next, receiver) = bounded(1);
         let (answer, opened) = bounded(1);
         let request = Request::Open { worker, gate: gate.clone(), next, answer };
-        let gone = || io::Error::other("the provisioning thread has stopped");
-        let asked = self.requests.send(request).map_err(|_| gone());
-        let opened = asked.and_then(|()| opened.recv().map_err(|_| gone()).flatten());
-        let current = *opened.map_err(|e| OpenError::of(&self.folder, e))?;
-        let (requests, flusher) = (self.requests.clone(), self.flusher.clone());
-        let settings = self.settings.clone();
-        Ok(Writer::new(worker, settings, gate, requests, flusher, receiver, current))
+        // An error is seen where the answer is waited for.
+        drop(self.requests.send(request));
+        Asked { worker, gate, next: receiver, opened }
     }
 
     /// How often this folder was opened for writing, this time included.
@@ -154,21 +120,99 @@ impl Drop for Log {
     }
 }
 
-/// The flusher, where the durability asks for one.
-fn start_flusher(
+/// A writer that waits for its first segment.
+pub(super) struct Asked {
+    worker: u32,
+    gate: Arc<Gate>,
+    next: Receiver<OpenSegment>,
+    opened: Receiver<Opened>,
+}
+
+impl Asked {
+    /// Waits for the answer.
+    pub fn finish(self, log: &Log) -> Result<Writer, OpenError> {
+        let Asked { worker, gate, next, opened } = self;
+        let gone = || io::Error::other("the provisioning thread has stopped");
+        let opened = opened.recv().map_err(|_| gone()).flatten();
+        let current = *opened.map_err(|e| OpenError::of(&log.folder, e))?;
+        let (requests, flusher) = (log.requests.clone(), log.flusher.clone());
+        Ok(Writer::new(worker, log.settings.clone(), gate, requests, flusher, next, current))
+    }
+}
+
+/// A log that was opened, before its threads run: what each of them does, and where it is asked.
+pub(super) struct Parts {
+    pub log: Log,
+    pub recovery: Recovery,
+    pub provision: Provision,
+    pub asked: Receiver<Request>,
+    /// Where the durability asks for one.
+    pub flusher: Option<Flusher>,
+    pub flushes: Receiver<FlushJob>,
+    pub syncs: Receiver<SyncJob>,
+}
+
+impl Parts {
+    pub fn open(folder: &Path, settings: Settings) -> Result<Parts, OpenError> {
+        make_folders(folder)?;
+        let lock = FolderLock::take(folder)?;
+        disk::probe(folder)?;
+        let boot = settings.boot.unwrap_or_else(recovery::current_boot);
+        recycle::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
+        let highest = recovery::prepare(folder)?;
+        let store = Store::open(folder, highest, fresh_id(folder)?)?;
+        let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
+        let mut shelf = std::mem::take(&mut recovery.shelf);
+        date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
+        let (jobs, syncs) = unbounded();
+        // The receiver is at hand: none is lost.
+        unsynced.into_iter().for_each(|job| drop(jobs.send(job)));
+        let start_count = store.state.starts;
+        let (requests, asked) = bounded(REQUESTS_MAX);
+        let (flush_jobs, flushes) = unbounded();
+        let flusher = flusher(&settings, &jobs, &requests);
+        let events = Arc::new(EventsFile::new(folder));
+        let setup = Setup {
+            folder: folder.to_owned(),
+            settings: settings.clone(),
+            store,
+            boot,
+            sync: jobs.clone(),
+            flusher: flush_jobs.clone(),
+            shelf,
+            events: events.clone(),
+        };
+        let log = Log {
+            folder: folder.to_owned(),
+            settings,
+            start_count,
+            events,
+            workers: AtomicU32::new(0),
+            requests,
+            jobs,
+            flusher: flush_jobs,
+            provision: None,
+            flush: None,
+            sync: None,
+            _lock: lock,
+        };
+        let provision = Provision::new(setup, Instant::now());
+        Ok(Parts { log, recovery, provision, asked, flusher, flushes, syncs })
+    }
+}
+
+/// What flushes, where the durability asks for it.
+fn flusher(
     settings: &Settings,
     sync: &Sender<SyncJob>,
     requests: &Sender<Request>,
-) -> Result<(Sender<FlushJob>, Option<JoinHandle<()>>), OpenError> {
-    let (flusher, jobs) = unbounded();
+) -> Option<Flusher> {
     let interval = match settings.durability {
-        Durability::Process => return Ok((flusher, None)),
+        Durability::Process => return None,
         Durability::Interval(interval) => Some(interval),
         Durability::Message => None,
     };
-    let thread = Flusher::new(settings.flush.clone(), interval, sync.clone(), requests.clone());
-    let flush = spawn("log-flush", move || thread.run(&jobs))?;
-    Ok((flusher, Some(flush)))
+    Some(Flusher::new(settings.flush.clone(), interval, sync.clone(), requests.clone()))
 }
 
 /// Brings what earlier sinkds dated by their clocks to the system clock, where ours began: it had

@@ -85,7 +85,7 @@ impl Provision {
     /// Checks that there is space for `bytes` and for the [`Provision::reserve`].
     pub(crate) fn has_space(&self, bytes: u64, segment_bytes: u64) -> std::io::Result<()> {
         let needed = bytes.saturating_add(self.reserve(segment_bytes));
-        if disk::space_left(&self.folder)? < needed {
+        if self.settings.space.left(&self.folder)? < needed {
             return Err(std::io::ErrorKind::StorageFull.into());
         }
         Ok(())

@@ -13,6 +13,8 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 mod ahead;
+#[doc(hidden)]
+pub mod by_hand;
 mod clock;
 mod disk;
 mod error;
@@ -69,5 +71,5 @@ pub use removal::{Remove, Removed, remove};
 pub use reservation::{Claim, Commit, PendingCommit, Reservation};
 pub use retention::Retention;
 pub use runs::{Mark, Run, RunError, Runs};
-pub use settings::{Durability, Settings};
+pub use settings::{Durability, Settings, Space};
 pub use writer::{Committed, Counted, NoRoom, Writer};

@@ -4,6 +4,8 @@
 //! It sleeps in its request channel. A worker sends `Attend` when less than half of its window is
 //! left or when it was told to wait; everything else it needs to know stands in the atomics of
 //! [`Window`] and [`Gate`]. While storage refuses, it tries again every [`RETRY`].
+//!
+//! It reads no clock: [`Provision::run`] passes the time, and [`super::by_hand`] one that is made up.
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -123,6 +125,8 @@ pub(crate) struct Provision {
     pub open: HashMap<u32, u64>,
     pub events: Arc<EventsFile>,
     pub owed: Owed,
+    /// When what is being served came.
+    pub now: Instant,
     /// When ages are looked at next.
     age_at: Option<Instant>,
     /// When to look at the folder of segments next, and when it had changed at the last look.
@@ -149,7 +153,7 @@ pub(crate) struct Setup {
 }
 
 impl Provision {
-    pub(crate) fn new(setup: Setup) -> Provision {
+    pub(crate) fn new(setup: Setup, now: Instant) -> Provision {
         let owed = Owed::load(&setup.folder);
         Provision {
             folder: setup.folder,
@@ -163,6 +167,7 @@ impl Provision {
             open: HashMap::new(),
             events: setup.events,
             owed,
+            now,
             age_at: None,
             look_at: None,
             folder_changed: None,
@@ -175,40 +180,60 @@ impl Provision {
 
     /// Serves until `Stop`.
     pub(crate) fn run(mut self, requests: &Receiver<Request>) {
-        self.settle_rest();
-        self.age_at = self.enforce_age();
-        self.look_at = self.look_if_changed();
+        self.begin();
         loop {
-            let times = [self.retry_at, self.age_at, self.look_at, self.owed_at()];
-            let request = match times.into_iter().flatten().min() {
+            let request = match self.next_look() {
                 _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
                 None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => requests.recv_deadline(at),
             };
+            self.now = Instant::now();
             match request {
                 Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Ok(request) => self.serve(request),
                 Err(RecvTimeoutError::Timeout) => {}
             }
-            self.retry_if_due();
-            if self.age_at.is_some_and(|at| at <= Instant::now()) {
-                self.age_at = self.enforce_age();
-            }
-            if self.look_at.is_some_and(|at| at <= Instant::now()) {
-                self.look_at = self.look_if_changed();
-            }
-            self.settle_if_due();
-            if let Some(worker) = self.unfinished.pop_front() {
-                self.attend(worker);
-            }
+            self.look();
         }
-        // Workers that did not close may still take what was prepared for them: it stays, and
-        // recovery removes it if it is empty.
+        self.end();
+    }
+
+    /// The thread begins.
+    pub(crate) fn begin(&mut self) {
+        self.settle_rest();
+        self.age_at = self.enforce_age();
+        self.look_at = self.look_if_changed();
+    }
+
+    /// The thread ends. Workers that did not close may still take what was prepared for them: it
+    /// stays, and recovery removes it if it is empty.
+    pub(crate) fn end(&mut self) {
         self.settle_rest();
     }
 
+    /// When something is to be looked at although nobody asks.
+    fn next_look(&self) -> Option<Instant> {
+        let times = [self.retry_at, self.age_at, self.look_at, self.owed_at()];
+        times.into_iter().flatten().min()
+    }
+
+    /// Does what is due, and one step of what is unfinished.
+    pub(crate) fn look(&mut self) {
+        self.retry_if_due();
+        if self.age_at.is_some_and(|at| at <= self.now) {
+            self.age_at = self.enforce_age();
+        }
+        if self.look_at.is_some_and(|at| at <= self.now) {
+            self.look_at = self.look_if_changed();
+        }
+        self.settle_if_due();
+        if let Some(worker) = self.unfinished.pop_front() {
+            self.attend(worker);
+        }
+    }
+
     fn retry_if_due(&mut self) {
-        if self.retry_at.is_none_or(|at| Instant::now() < at) {
+        if self.retry_at.is_none_or(|at| self.now < at) {
             return;
         }
         self.retry_at = None;
@@ -218,7 +243,7 @@ impl Provision {
         }
     }
 
-    fn serve(&mut self, request: Request) {
+    pub(crate) fn serve(&mut self, request: Request) {
         match request {
             Request::Open { worker, gate, next, answer } => self.open(worker, gate, next, &answer),
             Request::Attend { worker } => self.attend(worker),
@@ -241,7 +266,7 @@ impl Provision {
                 None => drop(self.open.remove(&number)),
             },
             Request::Closed { worker } => self.closed(worker),
-            Request::Stop => unreachable!("`run` ends with it"),
+            Request::Stop => unreachable!("the thread ends with it"),
         }
     }
 
@@ -254,7 +279,7 @@ impl Provision {
     ) {
         let first = self.settings.segment_bytes_first;
         self.worker_count += 1;
-        let rate = Rate::new();
+        let rate = Rate::new(self.now);
         let opened = self.prepare(worker, first, first, &rate).map(|(current, segment)| {
             let next_bytes = self.doubled(first);
             let entry = Worker {
@@ -301,7 +326,7 @@ impl Provision {
         };
         worker.gate.attend();
         worker.follow();
-        if worker.move_window().is_err() {
+        if worker.move_window(self.now).is_err() {
             self.refused();
         }
         let need = worker.gate.need.load(Relaxed);
@@ -327,11 +352,11 @@ impl Provision {
     }
 
     fn refused(&mut self) {
-        self.retry_at.get_or_insert_with(|| Instant::now() + RETRY);
+        self.retry_at.get_or_insert(self.now + RETRY);
     }
 
     fn prepare_next(&mut self, id: u32, worker: &mut Worker, need: u64) {
-        if let Some(at) = worker.refused_until.filter(|at| Instant::now() < *at) {
+        if let Some(at) = worker.refused_until.filter(|at| self.now < *at) {
             // Asked again between two tries.
             self.retry_at = Some(self.retry_at.map_or(at, |known| known.min(at)));
             return;
@@ -351,7 +376,7 @@ impl Provision {
             }
             Err(e) => {
                 worker.gate.full.store(true, Release);
-                worker.refused_until = Some(Instant::now() + RETRY);
+                worker.refused_until = Some(self.now + RETRY);
                 self.refused();
                 if !was_full {
                     tracing::warn!(worker = id, error = %e, "no room for a further segment");
@@ -403,7 +428,7 @@ impl Provision {
             Durability::Interval(_) | Durability::Message => Duration::ZERO,
         };
         // The thread outlives this one; without it, recovery queues the segment again.
-        drop(self.sync.send(SyncJob::Segment { number, path, due: Instant::now() + wait }));
+        drop(self.sync.send(SyncJob::Segment { number, path, due: self.now + wait }));
     }
 
     fn closed(&mut self, worker: u32) {
@@ -476,11 +501,11 @@ impl Worker {
         self.current.window.marks.populated.load(Relaxed) >= self.current.bytes
     }
 
-    fn move_window(&mut self) -> std::io::Result<()> {
+    fn move_window(&mut self, now: Instant) -> std::io::Result<()> {
         let fronts = &self.current.window.fronts;
         let end = fronts.end.load(Relaxed);
         let slots = fronts.slots.load(Relaxed);
-        self.rate.measure(end, slots);
+        self.rate.measure(end, slots, now);
         let wanted = (end + self.rate.window_bytes).max(fronts.demand.load(Relaxed));
         let wanted_slots = slots.saturating_sub(self.rate.slots_window_bytes);
         let gate = &self.gate;

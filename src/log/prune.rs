@@ -105,7 +105,7 @@ impl Provision {
     }
 
     fn could_hold(&self, bytes: u64) -> bool {
-        let left = disk::space_left(&self.folder).unwrap_or(0);
+        let left = self.settings.space.left(&self.folder).unwrap_or(0);
         let needed = bytes.saturating_add(self.reserve(self.settings.segment_bytes_first));
         left.saturating_add(self.shelf.disk_bytes()) >= needed
     }
@@ -119,7 +119,7 @@ impl Provision {
         while let Some(number) = self.shelf.expired(age, ProcessClock::get().unix_ns()) {
             self.drop_segment(number);
         }
-        Some(Instant::now() + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
+        Some(self.now + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
     }
 
     /// Unlinks a sealed segment. Whoever reads it reads on.
@@ -144,7 +144,7 @@ impl Provision {
             self.folder_changed = changed;
             self.look_at_folder();
         }
-        Some(Instant::now() + FOLDER_CHECK)
+        Some(self.now + FOLDER_CHECK)
     }
 
     /// What others dropped weighs nothing any more, and we map it no longer: only then the disk
@@ -198,7 +198,7 @@ impl Provision {
 
     /// Notes what could not be noted before, if its time has come.
     pub(crate) fn settle_if_due(&mut self) {
-        if self.owed.at.is_some_and(|at| at <= Instant::now()) {
+        if self.owed.at.is_some_and(|at| at <= self.now) {
             self.settle(None);
         }
     }
@@ -217,7 +217,7 @@ impl Provision {
                 }
             }
         }
-        self.owed.at = Some(Instant::now() + RETRY);
+        self.owed.at = Some(self.now + RETRY);
         false
     }
 

@@ -1,6 +1,11 @@
 //! How large the log makes things, and when it flushes them.
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::disk;
 use super::flush::FlushCall;
 use super::format::BootId;
 use super::retention::Retention;
@@ -15,6 +20,24 @@ pub enum Durability {
     Interval(Duration),
     /// A power loss: a commit is told only after a flush that covers it.
     Message,
+}
+
+/// How much of a disk is left.
+#[derive(Debug, Clone, Default)]
+pub struct Space {
+    /// Not more than this, whatever the file system says.
+    #[doc(hidden)]
+    pub at_most: Option<Arc<AtomicU64>>,
+}
+
+impl Space {
+    /// Bytes left for the files of `folder`.
+    pub(crate) fn left(&self, folder: &Path) -> io::Result<u64> {
+        let left = disk::space_left(folder)?;
+        // Relaxed: a number, and nothing beside it.
+        let at_most = self.at_most.as_ref().map_or(u64::MAX, |most| most.load(Ordering::Relaxed));
+        Ok(left.min(at_most))
+    }
 }
 
 /// How the log is laid out and bounded. The defaults are DESIGN's, each with its reason there.
@@ -39,6 +62,9 @@ pub struct Settings {
     /// How a file is flushed: tests make flushes slow, fail and count with it.
     #[doc(hidden)]
     pub flush: FlushCall,
+    /// What the disk has left: tests fill one up with it.
+    #[doc(hidden)]
+    pub space: Space,
     /// Takes this for the machine's boot id: tests make a restart of the machine with it.
     #[doc(hidden)]
     pub boot: Option<BootId>,
@@ -55,6 +81,7 @@ impl Default for Settings {
             retention: Retention::default(),
             durability: Durability::Process,
             flush: FlushCall::default(),
+            space: Space::default(),
             boot: None,
         }
     }

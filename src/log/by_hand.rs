@@ -1,0 +1,100 @@
+//! The log without its threads, for simulation: what each of them would do is done when it is told
+//! to, at the time it is told.
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Receiver;
+
+use super::error::OpenError;
+use super::flush::{FlushJob, Flusher};
+use super::folder_log::{Log, Parts};
+use super::provision::{Provision, Request};
+use super::recovery::Recovery;
+use super::settings::Settings;
+use super::sync::SyncJob;
+use super::writer::Writer;
+
+/// A log whose provisioning and flushing are done by hand.
+pub struct ByHand {
+    // Dropped first: it must not outlive what writers ask.
+    provision: Provision,
+    asked: Receiver<Request>,
+    flusher: Option<Flusher>,
+    flushes: Receiver<FlushJob>,
+    _syncs: Receiver<SyncJob>,
+    log: Log,
+    began: Instant,
+}
+
+impl ByHand {
+    /// As [`Log::open`].
+    pub fn open(folder: &Path, settings: Settings) -> Result<(ByHand, Recovery), OpenError> {
+        let Parts { log, recovery, mut provision, asked, flusher, flushes, syncs } =
+            Parts::open(folder, settings)?;
+        provision.begin();
+        let began = provision.now;
+        Ok((ByHand { provision, asked, flusher, flushes, _syncs: syncs, log, began }, recovery))
+    }
+
+    /// As [`Log::writer`].
+    pub fn writer(&mut self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
+        let asked = self.log.ask_for_writer(wake);
+        self.serve(usize::MAX, self.provision.now.duration_since(self.began));
+        asked.finish(&self.log)
+    }
+
+    /// How often this folder was opened for writing, this time included.
+    pub fn start_count(&self) -> u32 {
+        self.log.start_count()
+    }
+
+    /// Requests that wait for provisioning.
+    pub fn requests(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Provisioning serves up to `most` requests, and does what is due, `now` after the log was
+    /// opened. Returns how many it served.
+    pub fn serve(&mut self, most: usize, now: Duration) -> usize {
+        self.provision.now = self.began + now;
+        let mut served = 0;
+        while served < most
+            && let Ok(request) = self.asked.try_recv()
+        {
+            self.provision.serve(request);
+            self.provision.look();
+            served += 1;
+        }
+        self.provision.look();
+        served
+    }
+
+    /// The flusher does up to `most` jobs. Returns how many.
+    pub fn flush(&mut self, most: usize, now: Duration) -> usize {
+        let mut done = 0;
+        while done < most
+            && let Some(flusher) = &mut self.flusher
+            && let Ok(job) = self.flushes.try_recv()
+        {
+            flusher.serve(job, self.began + now);
+            done += 1;
+        }
+        done
+    }
+
+    /// The interval of durability `interval` has passed.
+    pub fn flush_interval(&mut self) {
+        if let Some(flusher) = &mut self.flusher {
+            flusher.look();
+        }
+    }
+
+    /// After all writers were closed: seals and unlocks.
+    pub fn close(mut self, now: Duration) {
+        while self.serve(usize::MAX, now) + self.flush(usize::MAX, now) > 0 {}
+        self.provision.end();
+    }
+
+    /// The process ends here, as by SIGKILL: what was asked for and not done is not done.
+    pub fn crash(self) {}
+}
