@@ -23,9 +23,14 @@ impl ProcessClock {
         CLOCK.get_or_init(|| ProcessClock { base: Instant::now(), unix_base: system() })
     }
 
+    /// Time since the first look.
+    pub fn elapsed(&self) -> Duration {
+        self.base.elapsed()
+    }
+
     /// Unix time as this process counts it. Never falls.
     pub fn unix(&self) -> Duration {
-        self.unix_base.saturating_add(self.base.elapsed())
+        self.unix_base.saturating_add(self.elapsed())
     }
 
     /// The same in ns, which hold times up to the year 2554.

@@ -1,33 +1,28 @@
 //! The worker's clock: read once a round, so that nothing on the way reads it again.
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::log::{EventsFile, ProcessClock, RunError, Runs};
 
-/// Monotonic time of the current loop round, and its place on the clock of the process, from which
-/// ages are taken.
+/// Time of the current loop round on the clock of the process, which all workers share.
 #[derive(Debug)]
 pub struct Clock {
-    base: Instant,
     unix_base_ns: u64,
     now: Duration,
 }
 
 impl Clock {
     pub fn start() -> Clock {
-        let process = ProcessClock::get();
-        let base = Instant::now();
-        let unix = process.unix_base.saturating_add(base.duration_since(process.base));
+        let unix = ProcessClock::get().unix_base;
         Clock {
-            base,
             unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
             now: Duration::ZERO,
         }
     }
 
-    /// Begins a round.
-    pub fn tick(&mut self) {
-        self.now = self.base.elapsed();
+    /// It is `now`, counted from the first look at the clock of the process.
+    pub fn tick(&mut self, now: Duration) {
+        self.now = now;
     }
 
     /// Microseconds since the start of this clock.

@@ -10,6 +10,8 @@
 mod accept;
 mod admission;
 mod bench;
+#[doc(hidden)]
+pub mod by_hand;
 mod clock;
 mod commit;
 mod conn;
@@ -31,6 +33,7 @@ mod storage;
 mod stream;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
 mod sys;
+mod table;
 mod timer;
 mod transcript;
 mod transfer;
@@ -146,22 +149,24 @@ impl Server {
             }))?;
             let counters = server.counters[index].clone();
             let worker = Worker::new(worker::Setup {
-                index,
                 seat,
                 peers: handover.doors.clone(),
                 listeners,
-                policies: policies.clone(),
-                writer,
-                start_count: server.log.start_count(),
                 admission: admission.clone(),
-                stop: stop.clone(),
-                counters,
-                storage: storage.clone(),
-                transcripts: transcripts.clone(),
-                moments: moments.clone(),
-                recorder: recorders.next(),
-                begun: begun.clone().unwrap_or_default(),
-                config,
+                table: table::Setup {
+                    index,
+                    policies: policies.clone(),
+                    writer,
+                    start_count: server.log.start_count(),
+                    stop: stop.clone(),
+                    counters,
+                    storage: storage.clone(),
+                    transcripts: transcripts.clone(),
+                    moments: moments.clone(),
+                    recorder: recorders.next(),
+                    begun: begun.clone().unwrap_or_default(),
+                    config,
+                },
             })?;
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))

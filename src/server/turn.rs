@@ -3,6 +3,7 @@
 //! Per message of 2 KB in one round trip a command: four `recv`, four `send`, one copy of the
 //! envelope (about 150 octets) and none of the payload; no lock, no allocation, no clock.
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::log::Writer;
 use crate::smtp::session::{Farewell, Refusal, Session};
@@ -72,14 +73,7 @@ impl Resting {
     /// Says why, sends and closes. A client that does not read what it was sent before is told
     /// nothing more.
     pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> Turn {
-        self.lend(conn, |conn, bench| {
-            give_up_buffers(conn, bench);
-            if conn.unsent.is_some() || matches!(conn.flow, Flow::Lingering) {
-                return Turn::Closed;
-            }
-            conn.session.farewell(why, &mut bench.desk);
-            close_politely(conn, bench, false)
-        })
+        self.lend(conn, |conn, bench| farewell(conn, bench, why))
     }
 
     /// The payload of `conn` has waited for room for too long. The refusal is latched; `conn` says
@@ -140,8 +134,8 @@ impl Resting {
         &self.bench.clock
     }
 
-    pub fn tick(&mut self) {
-        self.bench.clock.tick();
+    pub fn tick(&mut self, now: Duration) {
+        self.bench.clock.tick(now);
     }
 
     pub fn writer(&mut self) -> &mut Writer {
@@ -288,8 +282,7 @@ fn settle(conn: &mut Conn, bench: &mut Bench, input: &Input, turn: Turn) -> Turn
     if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering) {
         let Some(mut held) = bench.pool.take(input.rest().len()) else {
             bench.starved = true;
-            conn.session.farewell(Farewell::OutOfBuffers, &mut bench.desk);
-            return close_politely(conn, bench, false);
+            return farewell(conn, bench, Farewell::OutOfBuffers);
         };
         held.push(input.rest());
         conn.held = Some(held);
@@ -304,6 +297,24 @@ fn leave(conn: &mut Conn, bench: &mut Bench, turn: Turn) -> Turn {
         Sent::Blocked => Turn::Blocked,
         Sent::Lost => Turn::Closed,
     }
+}
+
+/// Says why the session ends. A client that does not read what it was sent before is told nothing
+/// more; neither is one whose message is being committed: it becomes a message whatever we say, and
+/// 421 would be taken for the answer to it.
+fn farewell(conn: &mut Conn, bench: &mut Bench, why: Farewell) -> Turn {
+    let is_committing = matches!(conn.flow, Flow::Committing(_));
+    give_up_buffers(conn, bench);
+    if conn.unsent.is_some() || matches!(conn.flow, Flow::Lingering) {
+        return Turn::Closed;
+    }
+    if is_committing {
+        // What was said in this turn answers messages before it. If it can't leave, that is noted.
+        let _ = flush(conn, bench);
+        return Turn::Closed;
+    }
+    conn.session.farewell(why, &mut bench.desk);
+    close_politely(conn, bench, false)
 }
 
 /// The last replies leave; `clean`: nothing unread is left, so that closing sends no reset.

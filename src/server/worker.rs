@@ -1,4 +1,4 @@
-//! One event loop: its listeners, its connections, its writer.
+//! One event loop: its listeners, and what the kernel tells of its connections.
 use std::io::ErrorKind;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,71 +6,42 @@ use std::time::Duration;
 
 use crossbeam_channel::Receiver;
 use mio::event::Event;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll, Registry, Token};
 
-use crate::config::{self, Config};
-use crate::log::Writer;
-use crate::smtp::limits::Policy;
-use crate::smtp::session::{Desk, Farewell, Session};
-use crate::stats::Recorder;
+use crate::log::ProcessClock;
+use crate::smtp::envelope::Client;
+use crate::smtp::session::Farewell;
 
 use super::accept::{ACCEPTS_PER_ROUND, Acceptors};
 use super::admission::Admission;
-use super::bench::Bench;
-use super::conn::{Conn, Flow};
 use super::counters::{Counters, Doing};
 use super::handover::{Arrival, Door, Seat, WAKER};
-use super::index::Begun;
-use super::moments::Moments;
-use super::pool::Pool;
-use super::record::Recording;
-use super::shutdown::{Stage, Stop};
-use super::storage::Storage;
-use super::stream::{self, Acceptor};
-use super::timer::{Key, Wheel};
-use super::transcript::{Transcripts, Who};
-use super::turn::{Resting, Turn};
+use super::shutdown::Stage;
+use super::stream::{self, Acceptor, Stream};
+use super::table::{self, Heard, Interests, Table};
 use super::watchdog::LONG_ROUND;
 
 /// Events taken from the kernel at a time.
 const EVENTS_MAX: usize = 1024;
-/// How long a dismissed client may go on talking before its socket is closed under it.
-const LINGER_MS: u64 = 2000;
-/// While a transfer waits for the log, its patience is looked at this often.
-const PARKED_CHECK_MS: u64 = 50;
-/// A transfer silent for this long may be closed when others need its buffer.
-const STALLED_MS: u64 = 1000;
-/// At most this many of them at a time.
-const STALLED_CLOSED_MAX: usize = 64;
 /// Long rounds are logged this often.
 const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
 /// All that a worker is made of.
 pub(super) struct Setup<'a> {
-    pub index: usize,
     pub seat: Seat,
     pub peers: Vec<Door>,
     pub listeners: Vec<Acceptor>,
-    pub policies: Vec<Arc<Policy>>,
-    pub writer: Writer,
-    pub start_count: u32,
     pub admission: Arc<Admission>,
-    pub stop: Arc<Stop>,
-    pub counters: Arc<Counters>,
-    pub storage: Option<Arc<Storage>>,
-    pub transcripts: Option<Arc<Transcripts>>,
-    pub moments: Option<Arc<Moments>>,
-    pub recorder: Option<Recorder>,
-    pub begun: Begun,
-    pub config: &'a Config,
+    pub table: table::Setup<'a>,
 }
 
-/// Limits and times of the configuration, as the loop uses them.
-struct Patience {
-    command_ms: u64,
-    data_ms: u64,
-    storage_ms: u64,
-    grace_ms: u64,
+/// The kernel's interest in connections, and their places among all that were admitted.
+struct Kernel {
+    index: usize,
+    registry: Registry,
+    admission: Arc<Admission>,
+    /// A descriptor has become free since this was last asked.
+    has_freed: bool,
 }
 
 pub(super) struct Worker {
@@ -79,70 +50,57 @@ pub(super) struct Worker {
     arrivals: Receiver<Arrival>,
     peers: Vec<Door>,
     acceptors: Acceptors,
-    policies: Vec<Arc<Policy>>,
     admission: Arc<Admission>,
-    patience: Patience,
-    resting: Resting,
-    conns: Vec<Option<Conn>>,
-    free_places: Vec<usize>,
-    open: usize,
-    serial: u32,
-    session_base: u64,
-    wheel: Wheel,
-    /// Connections that gave way in this round and go on in the next.
-    ready: Vec<Key>,
-    parked: Vec<Key>,
-    stage: Stage,
-    grace_ends_ms: Option<u64>,
-    /// When a long round was last logged, ms of the worker's clock.
+    table: Table<Kernel>,
+    /// When a long round was last logged, ms of the clock.
     long_round_logged_ms: Option<u64>,
+}
+
+impl Interests for Kernel {
+    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()> {
+        self.registry.register(socket, Token(place), stream::READING)
+    }
+
+    #[cold]
+    fn watch_writes(
+        &mut self,
+        socket: &mut Stream,
+        place: usize,
+        watching: bool,
+    ) -> std::io::Result<()> {
+        let interest = match watching {
+            true => stream::READING | Interest::WRITABLE,
+            false => stream::READING,
+        };
+        self.registry.reregister(socket, Token(place), interest)
+    }
+
+    fn left(&mut self, client: Client) {
+        self.admission.leave(self.index, client);
+        self.has_freed = true;
+    }
 }
 
 impl Worker {
     pub fn new(setup: Setup<'_>) -> std::io::Result<Worker> {
-        let Setup { index, seat, config, .. } = setup;
+        let Setup { seat, peers, listeners, admission, table } = setup;
         let registry = seat.poll.registry();
-        let acceptors = Acceptors::new(setup.listeners, registry, config.backlog)?;
-        let mut bench = Bench::new(
-            Desk::new(config.envelope_memory_bytes),
-            setup.writer,
-            Pool::new(config.buffer_memory_bytes),
-            setup.stop,
-            setup.counters,
-            config.limits.message_bytes_max,
-        );
-        bench.storage = setup.storage;
-        bench.transcripts = setup.transcripts;
-        bench.moments = setup.moments;
-        bench.recording = Recording::new(setup.recorder);
-        bench.begun = setup.begun;
-        // Bounded, so that no deadline overflows.
-        let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
+        let index = table.index;
+        let acceptors = Acceptors::new(listeners, registry, table.config.backlog)?;
+        let kernel = Kernel {
+            index,
+            registry: registry.try_clone()?,
+            admission: admission.clone(),
+            has_freed: false,
+        };
         Ok(Worker {
             index,
             poll: seat.poll,
             arrivals: seat.arrivals,
-            peers: setup.peers,
+            peers,
             acceptors,
-            policies: setup.policies,
-            admission: setup.admission,
-            patience: Patience {
-                command_ms: ms(config.command_timeout),
-                data_ms: ms(config.data_timeout),
-                storage_ms: ms(config.storage_wait),
-                grace_ms: ms(config.stop_grace),
-            },
-            resting: Resting::new(bench),
-            conns: Vec::new(),
-            free_places: Vec::new(),
-            open: 0,
-            serial: 0,
-            session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
-            wheel: Wheel::new(),
-            ready: Vec::new(),
-            parked: Vec::new(),
-            stage: Stage::Running,
-            grace_ends_ms: None,
+            admission,
+            table: Table::new(table, kernel),
             long_round_logged_ms: None,
         })
     }
@@ -150,77 +108,53 @@ impl Worker {
     /// Serves until the sink stops; then seals what this worker has open.
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
+        let clock = ProcessClock::get();
         // What the start took belongs to this second, and to no round of 1970.
-        self.resting.tick();
-        self.resting.begin_round();
+        self.table.wake(clock.elapsed());
         loop {
-            let woke_ms = self.now_ms();
-            self.resting.tick();
-            self.resting.end_round();
+            let woke_ms = self.table.now_ms();
+            self.table.end_round(clock.elapsed());
             self.watch_round(woke_ms);
             let wait = self.wait();
-            self.resting.counters().doing(Doing::Nothing);
+            self.table.resting.counters().doing(Doing::Nothing);
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != ErrorKind::Interrupted
             {
                 panic!("the event loop can't wait for events: {error}");
             }
-            self.resting.tick();
-            if self.resting.begin_round() {
+            if self.table.wake(clock.elapsed()) {
                 let waiting = self.acceptors.queue_length();
-                self.resting.recording().accept_queue(waiting);
+                self.table.resting.recording().accept_queue(waiting);
             }
             self.round(&events);
-            let is_empty = self.open == 0 && self.arrivals.is_empty();
-            if self.stage != Stage::Running && is_empty && !self.resting.has_orphans() {
+            if self.table.is_over() && self.arrivals.is_empty() {
                 break;
             }
         }
-        self.resting.counters().doing(Doing::Sealing);
-        self.resting.close();
+        self.table.resting.counters().doing(Doing::Sealing);
+        self.table.resting.close();
     }
 
     fn round(&mut self, events: &Events) {
-        let heard = !events.is_empty();
         for event in events {
             self.serve_event(event);
         }
         self.accept_rest();
-        self.run_ready();
-        self.resting.counters().doing(Doing::Timers);
-        self.run_timers();
-        if self.resting.was_starved() {
-            self.close_stalled();
-        }
-        self.resting.counters().doing(Doing::Storage);
-        self.serve_storage();
-        let counters = self.resting.counters();
-        Counters::add(&counters.rounds, 1);
-        if heard {
-            let unix_ms = self.resting.clock().unix_ns() / 1_000_000;
+        self.table.round();
+        if !events.is_empty() {
+            let unix_ms = self.table.resting.clock().unix_ns() / 1_000_000;
+            let counters = self.table.resting.counters();
             counters.heard_unix_ms.store(unix_ms, Ordering::Relaxed);
         }
         self.follow_stop();
-    }
-
-    /// What the log wants of a worker at the end of a round.
-    fn serve_storage(&mut self) {
-        if self.resting.has_orphans() {
-            self.resting.see_orphans_through();
+        if std::mem::take(&mut self.table.interests.has_freed) {
+            self.acceptors.go_on();
         }
-        if let Some(pinned) = self.resting.writer().pinned_segment() {
-            for conn in self.conns.iter_mut().flatten() {
-                self.resting.leave_segment(conn, pinned);
-            }
-        }
-        self.resting.writer().round_done();
-        let flushes = self.resting.writer().flushes();
-        self.resting.counters().flushes.store(flushes, Ordering::Relaxed);
     }
 
     /// Counts and logs a round that took very long; it began at `woke_ms`.
     fn watch_round(&mut self, woke_ms: u64) {
-        let now_ms = self.now_ms();
+        let now_ms = self.table.now_ms();
         if now_ms - woke_ms > LONG_ROUND.as_millis() as u64 {
             self.note_long_round(woke_ms, now_ms);
         }
@@ -228,67 +162,48 @@ impl Worker {
 
     #[cold]
     fn note_long_round(&mut self, woke_ms: u64, now_ms: u64) {
-        Counters::add(&self.resting.counters().long_rounds, 1);
-        self.resting.recording().long_round();
+        Counters::add(&self.table.resting.counters().long_rounds, 1);
+        self.table.resting.recording().long_round();
         if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
             self.long_round_logged_ms = Some(now_ms);
-            let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.open);
+            let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.table.open());
             tracing::warn!(worker, ms, connections, "a loop round took very long: clients waited");
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.resting.clock().now_ms()
-    }
-
     /// How long the kernel may let us sleep.
     fn wait(&self) -> Option<Duration> {
-        let now_ms = self.now_ms();
-        let accept_ms = self.acceptors.wait_ms(now_ms);
-        if !self.ready.is_empty() || accept_ms == Some(0) {
-            return Some(Duration::ZERO);
+        let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
+        let table_ms = self.table.wait_ms();
+        match (accept_ms, table_ms) {
+            (Some(0), _) | (_, Some(0)) => Some(Duration::ZERO),
+            _ => accept_ms.into_iter().chain(table_ms).min().map(Duration::from_millis),
         }
-        let waits_for_storage = !self.parked.is_empty() || self.resting.has_orphans();
-        [
-            self.wheel.wait_ms(now_ms),
-            waits_for_storage.then_some(PARKED_CHECK_MS),
-            accept_ms,
-            self.grace_ends_ms.map(|until| until.saturating_sub(now_ms)),
-            self.resting.statistics_due_ms(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .map(|ms| Duration::from_millis(ms.max(1)))
     }
 
     fn serve_event(&mut self, event: &Event) {
         let token = event.token();
         if token == WAKER {
             self.take_arrivals();
-            self.unpark();
+            self.table.unpark();
         } else if let Some(listener) = Acceptors::of_token(token) {
             self.accept(listener);
-        } else if let Some(conn) = self.conns.get_mut(token.0).and_then(Option::as_mut) {
-            // An event for an earlier connection in this place does no harm: reads come up empty.
-            conn.reads_until_empty |= event.is_read_closed() || stream::is_urgent(event);
-            if conn.waiting_ms.is_none() || matches!(conn.flow, Flow::Lingering) {
-                self.run_turn(token.0);
-            }
+        } else {
+            let is_special = event.is_read_closed() || stream::is_urgent(event);
+            let heard = if is_special { Heard::Special } else { Heard::Plain };
+            self.table.ready(token.0, heard);
         }
     }
 
-    // ------------------------------------------------------------ accepting
-
     fn accept_rest(&mut self) {
-        for listener in self.acceptors.take_more(self.resting.clock().now_ms()) {
+        for listener in self.acceptors.take_more(self.table.now_ms()) {
             self.accept(listener);
         }
     }
 
     fn accept(&mut self, listener: usize) {
-        let now_ms = self.now_ms();
-        self.resting.counters().doing(Doing::Accepting);
+        let now_ms = self.table.now_ms();
+        self.table.resting.counters().doing(Doing::Accepting);
         for _ in 0..ACCEPTS_PER_ROUND {
             let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
             self.admit(arrival);
@@ -298,312 +213,41 @@ impl Worker {
 
     fn admit(&mut self, arrival: Arrival) {
         if let Err(why) = self.admission.enter(arrival.client) {
-            return turn_away(arrival, why, &self.policies, &mut self.resting);
+            return self.table.turn_away(arrival, why);
         }
         let chosen = self.admission.claim(self.index);
         if chosen == self.index {
-            return self.seat(arrival);
+            return self.table.seat(arrival);
         }
         // Its queue is full: served here.
         if let Some(arrival) = self.peers[chosen].pass(arrival) {
             self.admission.move_claim(chosen, self.index);
-            self.seat(arrival);
+            self.table.seat(arrival);
         }
     }
 
     fn take_arrivals(&mut self) {
         while let Ok(arrival) = self.arrivals.try_recv() {
-            if self.stage == Stage::Running {
-                self.seat(arrival);
+            if self.table.stage() == Stage::Running {
+                self.table.seat(arrival);
                 continue;
             }
             // Accepted by a worker that did not know of the stop yet.
             self.admission.leave(self.index, arrival.client);
-            turn_away(arrival, Farewell::Stopping, &self.policies, &mut self.resting);
+            self.table.turn_away(arrival, Farewell::Stopping);
         }
     }
-
-    /// Gives a connection its place and greets it.
-    fn seat(&mut self, arrival: Arrival) {
-        let Arrival { mut socket, client, listener } = arrival;
-        let place = self.free_places.pop().unwrap_or_else(|| {
-            self.conns.push(None);
-            self.conns.len() - 1
-        });
-        if let Err(error) =
-            self.poll.registry().register(&mut socket, Token(place), stream::READING)
-        {
-            tracing::warn!(%error, %client, "the connection could not be registered");
-            self.free_places.push(place);
-            self.admission.leave(self.index, client);
-            return;
-        }
-        self.serial = self.serial.wrapping_add(1);
-        let session = Session::new(client, self.policies[listener].clone());
-        let sessions = &self.resting.counters().sessions;
-        let session_id = self.session_base | sessions.load(Ordering::Relaxed);
-        let mut conn = Conn::new(socket, session, self.serial, client, session_id);
-        conn.heard_ms = self.now_ms();
-        conn.opened_us = self.resting.clock().now_us();
-        if let Some(transcripts) = self.resting.transcripts() {
-            conn.transcript = transcripts.begin(&Who {
-                session: session_id,
-                client,
-                listener: &self.policies[listener].listener,
-                started_unix_ns: self.resting.clock().unix_ns(),
-                now_ms: conn.heard_ms,
-            });
-        }
-        let turn = self.resting.greet(&mut conn);
-        let key = Key { place, serial: conn.serial };
-        let Patience { command_ms, data_ms, .. } = self.patience;
-        self.wheel.insert(key, conn.heard_ms + command_ms.min(data_ms));
-        self.conns[place] = Some(conn);
-        self.open += 1;
-        Counters::add(&self.resting.counters().sessions, 1);
-        self.after_turn(place, turn);
-    }
-
-    // ------------------------------------------------------------ turns
-
-    fn run_turn(&mut self, place: usize) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        self.resting.counters().serving(conn.session_id);
-        let turn = self.resting.turn(conn);
-        self.after_turn(place, turn);
-    }
-
-    fn after_turn(&mut self, place: usize, turn: Turn) {
-        if turn == Turn::Closed {
-            return self.close(place);
-        }
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        let key = Key { place, serial: conn.serial };
-        if matches!(conn.flow, Flow::Lingering) && conn.waiting_ms.is_none() {
-            conn.waiting_ms = Some(self.resting.clock().now_ms());
-        }
-        match turn {
-            Turn::Again if !conn.queued => {
-                conn.queued = true;
-                self.ready.push(key);
-                if let (Flow::Lingering, Some(since)) = (&conn.flow, conn.waiting_ms) {
-                    self.wheel.insert(key, since + LINGER_MS);
-                }
-            }
-            Turn::Parked if !conn.parked => {
-                conn.parked = true;
-                self.parked.push(key);
-                // Waiting for a flush is what was asked for, not a lack of room.
-                if !matches!(conn.flow, Flow::Committing(_)) {
-                    Counters::add(&self.resting.counters().parked, 1);
-                    self.resting.recording().parked(conn);
-                }
-            }
-            _ => {}
-        }
-        let blocked = turn == Turn::Blocked;
-        if blocked != conn.watching_writes {
-            self.watch_writes(place, blocked);
-        }
-    }
-
-    #[cold]
-    fn watch_writes(&mut self, place: usize, watching: bool) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        let interest = match watching {
-            true => stream::READING | Interest::WRITABLE,
-            false => stream::READING,
-        };
-        conn.watching_writes = watching;
-        let registry = self.poll.registry();
-        if let Err(error) = registry.reregister(&mut conn.socket, Token(place), interest) {
-            tracing::warn!(%error, client = %conn.client, "the connection was lost to the loop");
-            self.close(place);
-        }
-    }
-
-    fn run_ready(&mut self) {
-        let mut ready = std::mem::take(&mut self.ready);
-        for key in ready.drain(..) {
-            if let Some(conn) = self.conn_of(key) {
-                conn.queued = false;
-                self.run_turn(key.place);
-            }
-        }
-        // Whoever gave way again in the meantime stands in the new list.
-        ready.append(&mut self.ready);
-        self.ready = ready;
-    }
-
-    /// There may be room in the log: everybody who waits for it tries again.
-    fn unpark(&mut self) {
-        for key in std::mem::take(&mut self.parked) {
-            let place = self.conns[key.place].as_mut();
-            if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
-                (conn.parked, conn.queued) = (false, true);
-                self.resting.recording().unparked(conn);
-                self.ready.push(key);
-            }
-        }
-    }
-
-    fn conn_of(&mut self, key: Key) -> Option<&mut Conn> {
-        self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
-    }
-
-    fn close(&mut self, place: usize) {
-        let Some(mut conn) = self.conns[place].take() else { return };
-        self.resting.end(&mut conn);
-        self.admission.leave(self.index, conn.client);
-        self.free_places.push(place);
-        self.open -= 1;
-        Counters::add(&self.resting.counters().sessions_ended, 1);
-        self.resting.stop().session_ended();
-        self.acceptors.go_on();
-    }
-
-    // ------------------------------------------------------------ time
-
-    fn run_timers(&mut self) {
-        let now_ms = self.now_ms();
-        let mut due = Vec::new();
-        self.wheel.turn(now_ms, &mut due);
-        for key in due {
-            self.look_at_deadline(key, now_ms);
-        }
-        if !self.parked.is_empty() {
-            self.lose_patience(now_ms);
-        }
-    }
-
-    fn look_at_deadline(&mut self, key: Key, now_ms: u64) {
-        let (command_ms, data_ms) = (self.patience.command_ms, self.patience.data_ms);
-        let Some(conn) = self.conn_of(key) else { return };
-        let deadline_ms = match conn.flow {
-            Flow::Lingering => conn.waiting_ms.unwrap_or(0) + LINGER_MS,
-            _ if conn.is_transferring() => conn.heard_ms + data_ms,
-            _ => conn.heard_ms + command_ms,
-        };
-        if now_ms < deadline_ms {
-            // Looked at again before any deadline that may begin meanwhile has passed.
-            return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
-        }
-        if matches!(conn.flow, Flow::Lingering | Flow::Closing) {
-            return self.close(key.place);
-        }
-        self.dismiss(key.place, Farewell::Timeout);
-        self.wheel.insert(key, now_ms + LINGER_MS);
-    }
-
-    fn dismiss(&mut self, place: usize, why: Farewell) {
-        let Some(conn) = self.conns[place].as_mut() else { return };
-        let turn = self.resting.dismiss(conn, why);
-        self.after_turn(place, turn);
-    }
-
-    /// Transfers that waited too long for the log are refused; the rest of them is thrown away.
-    fn lose_patience(&mut self, now_ms: u64) {
-        let storage_ms = self.patience.storage_ms;
-        for key in std::mem::take(&mut self.parked) {
-            let Some(conn) = self.conn_of(key) else { continue };
-            let since = conn.waiting_ms.unwrap_or(now_ms).max(conn.heard_ms);
-            // What is being renamed into place ends one way or the other.
-            if now_ms < since + storage_ms || matches!(conn.flow, Flow::Committing(_)) {
-                self.parked.push(key);
-                continue;
-            }
-            if let Some(conn) = self.conns[key.place].as_mut() {
-                (conn.parked, conn.queued) = (false, true);
-                self.resting.give_up_payload(conn);
-                self.ready.push(key);
-            }
-        }
-    }
-
-    /// The budget for buffers is used up: the transfers that stalled longest give theirs back.
-    #[cold]
-    fn close_stalled(&mut self) {
-        let now_ms = self.now_ms();
-        let mut stalled: Vec<(u64, usize)> = self
-            .conns
-            .iter()
-            .enumerate()
-            .filter_map(|(place, conn)| {
-                let conn = conn.as_ref()?;
-                // Those that wait for storage, or for their turn, wait for us.
-                let waits_for_us = conn.parked || conn.queued;
-                let holds = conn.held.is_some() || conn.transfer.is_some();
-                (holds && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
-                    .then_some((conn.heard_ms, place))
-            })
-            .collect();
-        stalled.sort_unstable();
-        for (_, place) in stalled.into_iter().take(STALLED_CLOSED_MAX) {
-            self.dismiss(place, Farewell::OutOfBuffers);
-        }
-    }
-
-    // ------------------------------------------------------------ stopping
 
     fn follow_stop(&mut self) {
-        let wanted = self.resting.stop().stage();
-        if wanted > self.stage {
-            let before = std::mem::replace(&mut self.stage, wanted);
-            if before == Stage::Running {
-                self.resting.counters().doing(Doing::Stopping);
-                self.grace_ends_ms = Some(self.now_ms() + self.patience.grace_ms);
-                self.dismiss_all(Whom::Idle);
-                self.close_listeners();
-            }
+        if self.table.begins_to_stop() {
+            // Whoever waits in the queues gets 421.
+            let (now_ms, table) = (self.table.now_ms(), &mut self.table);
+            self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
         }
-        if self.stage == Stage::Running {
-            return;
-        }
-        // What another worker had accepted before it knew.
-        self.take_arrivals();
-        let now_ms = self.now_ms();
-        if self.stage == Stage::AtOnce {
-            self.close_all();
-        } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
-            self.dismiss_all(Whom::All);
-            self.close_all();
+        if self.table.stage() != Stage::Running {
+            // What another worker had accepted before it knew.
+            self.take_arrivals();
+            self.table.go_on_stopping();
         }
     }
-
-    /// Whoever waits in the queues gets 421.
-    fn close_listeners(&mut self) {
-        let now_ms = self.now_ms();
-        let (policies, resting) = (&self.policies, &mut self.resting);
-        self.acceptors
-            .close(now_ms, |arrival| turn_away(arrival, Farewell::Stopping, policies, resting));
-    }
-
-    fn dismiss_all(&mut self, whom: Whom) {
-        for place in 0..self.conns.len() {
-            let Some(conn) = self.conns[place].as_ref() else { continue };
-            let idle = matches!(conn.flow, Flow::Command) && !conn.session.in_transaction();
-            if whom == Whom::All || idle {
-                self.dismiss(place, Farewell::Stopping);
-            }
-        }
-    }
-
-    fn close_all(&mut self) {
-        for place in 0..self.conns.len() {
-            self.close(place);
-        }
-    }
-}
-
-/// Greets with 421 and closes.
-#[cold]
-fn turn_away(mut arrival: Arrival, why: Farewell, policies: &[Arc<Policy>], resting: &mut Resting) {
-    let mut session = Session::new(arrival.client, policies[arrival.listener].clone());
-    resting.turn_away(&mut arrival.socket, &mut session, why);
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Whom {
-    Idle,
-    All,
 }

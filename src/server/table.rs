@@ -1,0 +1,516 @@
+//! The connections of one worker: their places, their turns, their deadlines; without sockets that
+//! listen, and without waiting for events.
+//!
+//! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop has
+//! both from the kernel, a simulation makes both up.
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use crate::config::{self, Config};
+use crate::log::Writer;
+use crate::smtp::envelope::Client;
+use crate::smtp::limits::Policy;
+use crate::smtp::session::{Desk, Farewell, Session};
+use crate::stats::Recorder;
+
+use super::bench::Bench;
+use super::conn::{Conn, Flow};
+use super::counters::{Counters, Doing};
+use super::handover::Arrival;
+use super::index::Begun;
+use super::moments::Moments;
+use super::pool::Pool;
+use super::record::Recording;
+use super::shutdown::{Stage, Stop};
+use super::storage::Storage;
+use super::stream::Stream;
+use super::timer::{Key, Wheel};
+use super::transcript::{Transcripts, Who};
+use super::turn::{Resting, Turn};
+
+/// How long a dismissed client may go on talking before its socket is closed under it.
+const LINGER_MS: u64 = 2000;
+/// While a transfer waits for the log, its patience is looked at this often.
+const PARKED_CHECK_MS: u64 = 50;
+/// A transfer silent for this long may be closed when others need its buffer.
+const STALLED_MS: u64 = 1000;
+/// At most this many of them at a time.
+const STALLED_CLOSED_MAX: usize = 64;
+/// Limits and times of the configuration, as the loop uses them.
+struct Patience {
+    command_ms: u64,
+    data_ms: u64,
+    storage_ms: u64,
+    grace_ms: u64,
+}
+
+impl Patience {
+    fn of(config: &Config) -> Patience {
+        // Bounded, so that no deadline overflows.
+        let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
+        Patience {
+            command_ms: ms(config.command_timeout),
+            data_ms: ms(config.data_timeout),
+            storage_ms: ms(config.storage_wait),
+            grace_ms: ms(config.stop_grace),
+        }
+    }
+}
+
+/// What a table is made of.
+pub(super) struct Setup<'a> {
+    /// Of the worker.
+    pub index: usize,
+    pub policies: Vec<Arc<Policy>>,
+    pub writer: Writer,
+    pub start_count: u32,
+    pub stop: Arc<Stop>,
+    pub counters: Arc<Counters>,
+    pub storage: Option<Arc<Storage>>,
+    pub transcripts: Option<Arc<Transcripts>>,
+    pub moments: Option<Arc<Moments>>,
+    pub recorder: Option<Recorder>,
+    pub begun: Begun,
+    pub config: &'a Config,
+}
+
+/// Where connections are registered for what the kernel tells of them.
+pub(super) trait Interests {
+    /// From now on it is told what `socket` brings, for `place`.
+    fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
+    /// And, or not any more, that it has room.
+    fn watch_writes(
+        &mut self,
+        socket: &mut Stream,
+        place: usize,
+        watching: bool,
+    ) -> std::io::Result<()>;
+    /// The connection of `client`, which `admission` had let in, has ended.
+    fn left(&mut self, client: Client);
+}
+
+/// What was heard of a connection beside the fact that there is something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Heard {
+    /// Octets, or room.
+    Plain,
+    /// The peer has shut its side, or sent urgent data: reads may end early.
+    Special,
+}
+
+/// The connections of one worker.
+pub(super) struct Table<I> {
+    pub interests: I,
+    policies: Vec<Arc<Policy>>,
+    patience: Patience,
+    pub resting: Resting,
+    conns: Vec<Option<Conn>>,
+    free_places: Vec<usize>,
+    open: usize,
+    serial: u32,
+    session_base: u64,
+    wheel: Wheel,
+    /// Connections that gave way in this round and go on in the next.
+    ready: Vec<Key>,
+    parked: Vec<Key>,
+    stage: Stage,
+    grace_ends_ms: Option<u64>,
+}
+
+impl<I: Interests> Table<I> {
+    pub fn new(setup: Setup<'_>, interests: I) -> Table<I> {
+        let Setup { index, config, .. } = setup;
+        let mut bench = Bench::new(
+            Desk::new(config.envelope_memory_bytes),
+            setup.writer,
+            Pool::new(config.buffer_memory_bytes),
+            setup.stop,
+            setup.counters,
+            config.limits.message_bytes_max,
+        );
+        bench.storage = setup.storage;
+        bench.transcripts = setup.transcripts;
+        bench.moments = setup.moments;
+        bench.recording = Recording::new(setup.recorder);
+        bench.begun = setup.begun;
+        Table {
+            interests,
+            policies: setup.policies,
+            patience: Patience::of(config),
+            resting: Resting::new(bench),
+            conns: Vec::new(),
+            free_places: Vec::new(),
+            open: 0,
+            serial: 0,
+            session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
+            wheel: Wheel::new(),
+            ready: Vec::new(),
+            parked: Vec::new(),
+            stage: Stage::Running,
+            grace_ends_ms: None,
+        }
+    }
+
+    /// The loop has woken, `now` on the clock of the process. True if queues should be looked at:
+    /// once a second, for statistics.
+    pub fn wake(&mut self, now: Duration) -> bool {
+        self.resting.tick(now);
+        self.resting.begin_round()
+    }
+
+    /// The loop goes to sleep.
+    pub fn end_round(&mut self, now: Duration) {
+        self.resting.tick(now);
+        self.resting.end_round();
+    }
+
+    /// What is to be done in each round, after events were told of.
+    pub fn round(&mut self) {
+        self.run_ready();
+        self.resting.counters().doing(Doing::Timers);
+        self.run_timers();
+        if self.resting.was_starved() {
+            self.close_stalled();
+        }
+        self.resting.counters().doing(Doing::Storage);
+        self.serve_storage();
+        Counters::add(&self.resting.counters().rounds, 1);
+    }
+
+    /// What the log wants of a worker at the end of a round.
+    fn serve_storage(&mut self) {
+        if self.resting.has_orphans() {
+            self.resting.see_orphans_through();
+        }
+        if let Some(pinned) = self.resting.writer().pinned_segment() {
+            for conn in self.conns.iter_mut().flatten() {
+                self.resting.leave_segment(conn, pinned);
+            }
+        }
+        self.resting.writer().round_done();
+        let flushes = self.resting.writer().flushes();
+        self.resting.counters().flushes.store(flushes, Ordering::Relaxed);
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.resting.clock().now_ms()
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> usize {
+        self.open
+    }
+
+    /// Whether every connection has ended, with all that it had begun.
+    pub fn is_over(&self) -> bool {
+        self.stage != Stage::Running && self.open == 0 && !self.resting.has_orphans()
+    }
+
+    /// How long the loop may sleep because of these connections.
+    pub fn wait_ms(&self) -> Option<u64> {
+        if !self.ready.is_empty() {
+            return Some(0);
+        }
+        let now_ms = self.now_ms();
+        let waits_for_storage = !self.parked.is_empty() || self.resting.has_orphans();
+        [
+            self.wheel.wait_ms(now_ms),
+            waits_for_storage.then_some(PARKED_CHECK_MS),
+            self.grace_ends_ms.map(|until| until.saturating_sub(now_ms)),
+            self.resting.statistics_due_ms(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .map(|ms| ms.max(1))
+    }
+
+    /// Something was heard of the connection at `place`.
+    pub fn ready(&mut self, place: usize, heard: Heard) {
+        let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
+        // An event for an earlier connection in this place does no harm: reads come up empty.
+        conn.reads_until_empty |= heard == Heard::Special;
+        if conn.waiting_ms.is_none() || matches!(conn.flow, Flow::Lingering) {
+            self.run_turn(place);
+        }
+    }
+
+    // ------------------------------------------------------------ arriving
+
+    /// Greets with 421 and closes.
+    #[cold]
+    pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
+        let policy = self.policies[arrival.listener].clone();
+        let mut session = Session::new(arrival.client, policy);
+        self.resting.turn_away(&mut arrival.socket, &mut session, why);
+    }
+
+    /// Gives a connection its place and greets it.
+    pub fn seat(&mut self, arrival: Arrival) {
+        let Arrival { mut socket, client, listener } = arrival;
+        let place = self.free_places.pop().unwrap_or_else(|| {
+            self.conns.push(None);
+            self.conns.len() - 1
+        });
+        if let Err(error) = self.interests.register(&mut socket, place) {
+            tracing::warn!(%error, %client, "the connection could not be registered");
+            self.free_places.push(place);
+            self.interests.left(client);
+            return;
+        }
+        self.serial = self.serial.wrapping_add(1);
+        let session = Session::new(client, self.policies[listener].clone());
+        let sessions = &self.resting.counters().sessions;
+        let session_id = self.session_base | sessions.load(Ordering::Relaxed);
+        let mut conn = Conn::new(socket, session, self.serial, client, session_id);
+        conn.heard_ms = self.now_ms();
+        conn.opened_us = self.resting.clock().now_us();
+        if let Some(transcripts) = self.resting.transcripts() {
+            conn.transcript = transcripts.begin(&Who {
+                session: session_id,
+                client,
+                listener: &self.policies[listener].listener,
+                started_unix_ns: self.resting.clock().unix_ns(),
+                now_ms: conn.heard_ms,
+            });
+        }
+        let turn = self.resting.greet(&mut conn);
+        let key = Key { place, serial: conn.serial };
+        let Patience { command_ms, data_ms, .. } = self.patience;
+        self.wheel.insert(key, conn.heard_ms + command_ms.min(data_ms));
+        self.conns[place] = Some(conn);
+        self.open += 1;
+        Counters::add(&self.resting.counters().sessions, 1);
+        self.after_turn(place, turn);
+    }
+
+    // ------------------------------------------------------------ turns
+
+    fn run_turn(&mut self, place: usize) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        self.resting.counters().serving(conn.session_id);
+        let turn = self.resting.turn(conn);
+        self.after_turn(place, turn);
+    }
+
+    fn after_turn(&mut self, place: usize, turn: Turn) {
+        if turn == Turn::Closed {
+            return self.close(place);
+        }
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let key = Key { place, serial: conn.serial };
+        if matches!(conn.flow, Flow::Lingering) && conn.waiting_ms.is_none() {
+            conn.waiting_ms = Some(self.resting.clock().now_ms());
+        }
+        match turn {
+            Turn::Again if !conn.queued => {
+                conn.queued = true;
+                self.ready.push(key);
+                if let (Flow::Lingering, Some(since)) = (&conn.flow, conn.waiting_ms) {
+                    self.wheel.insert(key, since + LINGER_MS);
+                }
+            }
+            Turn::Parked if !conn.parked => {
+                conn.parked = true;
+                self.parked.push(key);
+                // Waiting for a flush is what was asked for, not a lack of room.
+                if !matches!(conn.flow, Flow::Committing(_)) {
+                    Counters::add(&self.resting.counters().parked, 1);
+                    self.resting.recording().parked(conn);
+                }
+            }
+            _ => {}
+        }
+        let blocked = turn == Turn::Blocked;
+        if blocked != conn.watching_writes {
+            self.watch_writes(place, blocked);
+        }
+    }
+
+    #[cold]
+    fn watch_writes(&mut self, place: usize, watching: bool) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        conn.watching_writes = watching;
+        if let Err(error) = self.interests.watch_writes(&mut conn.socket, place, watching) {
+            tracing::warn!(%error, client = %conn.client, "the connection was lost to the loop");
+            self.close(place);
+        }
+    }
+
+    fn run_ready(&mut self) {
+        let mut ready = std::mem::take(&mut self.ready);
+        for key in ready.drain(..) {
+            if let Some(conn) = self.conn_of(key) {
+                conn.queued = false;
+                self.run_turn(key.place);
+            }
+        }
+        // Whoever gave way again in the meantime stands in the new list.
+        ready.append(&mut self.ready);
+        self.ready = ready;
+    }
+
+    /// There may be room in the log: everybody who waits for it tries again.
+    pub fn unpark(&mut self) {
+        for key in std::mem::take(&mut self.parked) {
+            let place = self.conns[key.place].as_mut();
+            if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
+                (conn.parked, conn.queued) = (false, true);
+                self.resting.recording().unparked(conn);
+                self.ready.push(key);
+            }
+        }
+    }
+
+    fn conn_of(&mut self, key: Key) -> Option<&mut Conn> {
+        self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
+    }
+
+    fn close(&mut self, place: usize) {
+        let Some(mut conn) = self.conns[place].take() else { return };
+        self.resting.end(&mut conn);
+        self.interests.left(conn.client);
+        self.free_places.push(place);
+        self.open -= 1;
+        Counters::add(&self.resting.counters().sessions_ended, 1);
+        self.resting.stop().session_ended();
+    }
+
+    // ------------------------------------------------------------ time
+
+    fn run_timers(&mut self) {
+        let now_ms = self.now_ms();
+        let mut due = Vec::new();
+        self.wheel.turn(now_ms, &mut due);
+        for key in due {
+            self.look_at_deadline(key, now_ms);
+        }
+        if !self.parked.is_empty() {
+            self.lose_patience(now_ms);
+        }
+    }
+
+    fn look_at_deadline(&mut self, key: Key, now_ms: u64) {
+        let (command_ms, data_ms) = (self.patience.command_ms, self.patience.data_ms);
+        let Some(conn) = self.conn_of(key) else { return };
+        let deadline_ms = match conn.flow {
+            Flow::Lingering => conn.waiting_ms.unwrap_or(0) + LINGER_MS,
+            _ if conn.is_transferring() => conn.heard_ms + data_ms,
+            _ => conn.heard_ms + command_ms,
+        };
+        if now_ms < deadline_ms {
+            // Looked at again before any deadline that may begin meanwhile has passed.
+            return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
+        }
+        if matches!(conn.flow, Flow::Lingering | Flow::Closing) {
+            return self.close(key.place);
+        }
+        self.dismiss(key.place, Farewell::Timeout);
+        self.wheel.insert(key, now_ms + LINGER_MS);
+    }
+
+    fn dismiss(&mut self, place: usize, why: Farewell) {
+        let Some(conn) = self.conns[place].as_mut() else { return };
+        let turn = self.resting.dismiss(conn, why);
+        self.after_turn(place, turn);
+    }
+
+    /// Transfers that waited too long for the log are refused; the rest of them is thrown away.
+    fn lose_patience(&mut self, now_ms: u64) {
+        let storage_ms = self.patience.storage_ms;
+        for key in std::mem::take(&mut self.parked) {
+            let Some(conn) = self.conn_of(key) else { continue };
+            let since = conn.waiting_ms.unwrap_or(now_ms).max(conn.heard_ms);
+            // What is being renamed into place ends one way or the other.
+            if now_ms < since + storage_ms || matches!(conn.flow, Flow::Committing(_)) {
+                self.parked.push(key);
+                continue;
+            }
+            if let Some(conn) = self.conns[key.place].as_mut() {
+                (conn.parked, conn.queued) = (false, true);
+                self.resting.give_up_payload(conn);
+                self.ready.push(key);
+            }
+        }
+    }
+
+    /// The budget for buffers is used up: the transfers that stalled longest give theirs back.
+    #[cold]
+    fn close_stalled(&mut self) {
+        let now_ms = self.now_ms();
+        let mut stalled: Vec<(u64, usize)> = self
+            .conns
+            .iter()
+            .enumerate()
+            .filter_map(|(place, conn)| {
+                let conn = conn.as_ref()?;
+                // Those that wait for storage, or for their turn, wait for us.
+                let waits_for_us = conn.parked || conn.queued;
+                let holds = conn.held.is_some() || conn.transfer.is_some();
+                (holds && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
+                    .then_some((conn.heard_ms, place))
+            })
+            .collect();
+        stalled.sort_unstable();
+        for (_, place) in stalled.into_iter().take(STALLED_CLOSED_MAX) {
+            self.dismiss(place, Farewell::OutOfBuffers);
+        }
+    }
+
+    // ------------------------------------------------------------ stopping
+
+    /// How far the stop of these connections has come.
+    pub fn stage(&self) -> Stage {
+        self.stage
+    }
+
+    /// Follows the sink. True where it begins to stop: idle clients have been dismissed.
+    pub fn begins_to_stop(&mut self) -> bool {
+        let wanted = self.resting.stop().stage();
+        if wanted <= self.stage {
+            return false;
+        }
+        let before = std::mem::replace(&mut self.stage, wanted);
+        if before != Stage::Running {
+            return false;
+        }
+        self.resting.counters().doing(Doing::Stopping);
+        self.grace_ends_ms = Some(self.now_ms() + self.patience.grace_ms);
+        self.dismiss_all(Whom::Idle);
+        true
+    }
+
+    /// Closes what has had its time.
+    pub fn go_on_stopping(&mut self) {
+        let now_ms = self.now_ms();
+        if self.stage == Stage::AtOnce {
+            self.close_all();
+        } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
+            self.dismiss_all(Whom::All);
+            self.close_all();
+        }
+    }
+
+    fn dismiss_all(&mut self, whom: Whom) {
+        for place in 0..self.conns.len() {
+            let Some(conn) = self.conns[place].as_ref() else { continue };
+            let idle = matches!(conn.flow, Flow::Command) && !conn.session.in_transaction();
+            if whom == Whom::All || idle {
+                self.dismiss(place, Farewell::Stopping);
+            }
+        }
+    }
+
+    fn close_all(&mut self) {
+        for place in 0..self.conns.len() {
+            self.close(place);
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Whom {
+    Idle,
+    All,
+}

@@ -1,0 +1,98 @@
+//! What must hold after every run.
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use sinkd::log::reader::{Folder, Span};
+use sinkd::log::{Kind, MessageId};
+use sinkd::smtp::client::End;
+use sinkd::smtp::data::unstuff;
+use sinkd::smtp::envelope;
+
+use crate::client::Message;
+
+/// What the clients know.
+pub struct Told<'a> {
+    pub messages: &'a BTreeMap<u64, Message>,
+    pub ended: &'a [(u64, End, Vec<u16>)],
+    /// Some fault of this run is a reason to refuse messages.
+    pub may_refuse: bool,
+}
+
+/// Acknowledged ⊆ stored ⊆ sent whole; none twice; each octet and each recipient as they were sent;
+/// as many as were counted; and no 250 is noted as lost that its client has heard.
+///
+/// `counted`: messages that the sink has counted; `None`: it was killed.
+pub fn check(folder: &Path, told: &Told<'_>, counted: Option<u64>) {
+    let numbers: Vec<u64> = told.ended.iter().map(|(number, ..)| *number).collect();
+    let once: BTreeSet<u64> = numbers.iter().copied().collect();
+    assert_eq!(once.len(), numbers.len(), "each message ends once");
+    assert!(once.iter().eq(told.messages.keys()), "every message has an end");
+    let stored = stored(folder);
+    for (number, end, codes) in told.ended {
+        let message = &told.messages[number];
+        let accepted: Vec<String> =
+            (0..message.recipients).filter(|at| codes[*at] / 100 == 2).map(Message::path).collect();
+        let found = stored.messages.get(number);
+        assert!(codes.iter().all(|code| code / 100 != 5), "{number}: {codes:?}");
+        match (found, end) {
+            (None, End::Answered | End::Unknown) => {
+                assert!(accepted.is_empty(), "{number} was acknowledged, and is not stored");
+                let is_refused = codes.iter().any(|code| code / 100 == 4);
+                assert!(told.may_refuse || !is_refused, "{number} was refused: {codes:?}");
+            }
+            (None, _) => {}
+            (Some(_), End::NotSent | End::Withheld(_)) => {
+                panic!("{number} is stored, and was not sent whole");
+            }
+            (Some((_, content, paths)), End::Answered) => {
+                assert_eq!(*paths, accepted, "{number}: its recipients");
+                assert!(*content == message.content(), "{number}: its octets");
+            }
+            (Some((_, content, _)), End::Unknown) => {
+                assert!(*content == message.content(), "{number}: its octets");
+            }
+        }
+        if let Some((id, ..)) = found {
+            let is_heard = *end == End::Answered;
+            assert!(!is_heard || !stored.noted.contains(id), "{number}: its 250 was heard");
+        }
+    }
+    if let Some(counted) = counted {
+        assert_eq!(counted, stored.messages.len() as u64, "counted, and stored");
+    }
+}
+
+struct Stored {
+    /// By number: the id, the content, the recipients.
+    messages: BTreeMap<u64, (MessageId, Vec<u8>, Vec<String>)>,
+    /// Messages of which the 250 could not be sent.
+    noted: BTreeSet<MessageId>,
+}
+
+fn stored(folder: &Path) -> Stored {
+    let folder = Folder::open(folder).unwrap();
+    let unreadable: Vec<String> = folder.unreadable().map(ToString::to_string).collect();
+    assert!(unreadable.is_empty(), "{unreadable:?}");
+    let mut stored = Stored { messages: BTreeMap::new(), noted: BTreeSet::new() };
+    let listing = folder.listing(Span::default()).unwrap();
+    for slot in listing.forward(0).unwrap().map(Result::unwrap) {
+        let (segment, _) = folder.find(slot.id).unwrap();
+        let mut record = Vec::new();
+        let (envelope, payload) = segment.record(&slot, &mut record).unwrap();
+        if slot.facts.kind == Kind::Note {
+            let id = MessageId::from_bytes(payload.try_into().unwrap());
+            stored.noted.insert(id);
+            continue;
+        }
+        let content =
+            if slot.facts.dots > 0 { unstuff(payload).into_owned() } else { payload.to_vec() };
+        let text = String::from_utf8_lossy(&content);
+        let number = text.lines().next().and_then(|line| line.strip_prefix("X-Number: "));
+        let number = number.expect("its first line names it").parse().unwrap();
+        let decoded = envelope::decode(envelope).unwrap();
+        let paths = decoded.recipients().map(|r| String::from_utf8_lossy(r.path).into_owned());
+        let before = stored.messages.insert(number, (slot.id, content, paths.collect()));
+        assert!(before.is_none(), "{number} is there twice");
+    }
+    stored
+}

@@ -1,0 +1,179 @@
+//! One client: a real client session over its end of a socket pair.
+use std::io::{ErrorKind, IoSlice, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use sinkd::smtp::client::{Done, End, Fault, Form, Mail, Options, Phase, Protocol, Session, Watch};
+
+use crate::common::Dice;
+
+/// What becomes of messages, as the client was told.
+#[derive(Debug, Default)]
+pub struct Outcomes {
+    /// Number, end, and the code of each recipient.
+    pub ended: Vec<(u64, End, Vec<u16>)>,
+    pub replies: u64,
+}
+
+impl Watch<u64> for Outcomes {
+    fn replied(&mut self, _: Phase, _: u16, _: &[u8], _: u64) {
+        self.replies += 1;
+    }
+
+    fn spent(&mut self, _: Box<Mail>) {}
+
+    fn done(&mut self, done: Done<'_, u64>) {
+        self.ended.push((done.cookie, done.end, done.codes.to_vec()));
+    }
+}
+
+/// A message: its content follows from its number and its size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Message {
+    pub number: u64,
+    pub body_bytes: usize,
+    pub recipients: usize,
+}
+
+impl Message {
+    pub fn content(&self) -> Vec<u8> {
+        let mut content = format!("X-Number: {}\r\n\r\n", self.number).into_bytes();
+        let line = format!(
+            "{} .. line of message {}\r\n",
+            ".".repeat(self.number as usize % 3),
+            self.number
+        );
+        while content.len() < self.body_bytes {
+            content.extend_from_slice(line.as_bytes());
+        }
+        content
+    }
+
+    pub fn path(recipient: usize) -> String {
+        format!("r{recipient}@example.com")
+    }
+
+    fn mail(&self) -> Box<Mail> {
+        let mut mail = Mail::default();
+        mail.form = Form::Raw;
+        mail.from(b"sender@example.org", b"");
+        (0..self.recipients).for_each(|at| mail.to(Message::path(at).as_bytes(), b""));
+        mail.body = self.content().into();
+        Box::new(mail)
+    }
+}
+
+/// How the other end sees what a client did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Did {
+    Nothing,
+    /// Octets are there to be read.
+    Wrote,
+    /// There is more room for replies.
+    Read,
+    /// The connection has ended, or its side is shut.
+    Left,
+}
+
+pub struct Client {
+    pub place: usize,
+    socket: Option<UnixStream>,
+    pub session: Session<u64>,
+    pub silent_until: Duration,
+    pub deaf_until: Duration,
+    is_half_closed: bool,
+    pub begun: u64,
+}
+
+impl Client {
+    pub fn new(place: usize, socket: UnixStream, options: Options, now_us: u64) -> Client {
+        socket.set_nonblocking(true).unwrap();
+        Client {
+            place,
+            socket: Some(socket),
+            session: Session::new(options, now_us),
+            silent_until: Duration::ZERO,
+            deaf_until: Duration::ZERO,
+            is_half_closed: false,
+            begun: 0,
+        }
+    }
+
+    pub fn options(protocol: Protocol, dice: &mut Dice) -> Options {
+        Options {
+            protocol,
+            name: "client.example".into(),
+            pipelining: dice.roll(3) > 0,
+            chunking: dice.roll(2) > 0,
+            depth: 1 + dice.roll(4),
+            joined_bytes_max: if dice.roll(2) > 0 { 4096 } else { 0 },
+            sends_ambiguous: true,
+        }
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.socket.is_none()
+    }
+
+    pub fn start(&mut self, message: Message, now_us: u64, outcomes: &mut Outcomes) {
+        self.begun += 1;
+        self.session.start(message.number, message.mail(), now_us, outcomes);
+    }
+
+    /// Writes up to so many octets.
+    pub fn write(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
+        let Some(socket) = &mut self.socket else { return Did::Nothing };
+        if !self.session.has_output() || self.is_half_closed {
+            return Did::Nothing;
+        }
+        let mut slices = [IoSlice::new(&[]); 8];
+        let n = self.session.slices(&mut slices);
+        let mut octets: Vec<u8> = Vec::new();
+        for slice in &slices[..n] {
+            octets.extend_from_slice(&slice[..slice.len().min(octets_max - octets.len())]);
+        }
+        match socket.write(&octets) {
+            Ok(n) => {
+                self.session.wrote(n, now_us, outcomes);
+                Did::Wrote
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Did::Nothing,
+            Err(_) => self.leave(outcomes),
+        }
+    }
+
+    /// Reads up to so many octets of replies.
+    pub fn read(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
+        let Some(socket) = &mut self.socket else { return Did::Nothing };
+        let mut octets = vec![0; octets_max];
+        match socket.read(&mut octets) {
+            Ok(0) => self.leave(outcomes),
+            Ok(n) => {
+                self.session.feed(&octets[..n], now_us, outcomes);
+                match self.session.fault() {
+                    None | Some(Fault::Closing) => {}
+                    // A server that has to close may say so in the middle of a payload.
+                    Some(Fault::Early { phase: Phase::Payload, code: 421 }) => {}
+                    fault => panic!("replies are out of step: {fault:?}"),
+                }
+                if self.session.is_closed() { self.leave(outcomes) } else { Did::Read }
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Did::Nothing,
+            Err(_) => self.leave(outcomes),
+        }
+    }
+
+    /// The connection ends here.
+    pub fn leave(&mut self, outcomes: &mut Outcomes) -> Did {
+        self.session.lost(outcomes);
+        self.socket = None;
+        Did::Left
+    }
+
+    pub fn half_close(&mut self) -> Did {
+        let Some(socket) = &self.socket else { return Did::Nothing };
+        self.is_half_closed = true;
+        let _ = socket.shutdown(std::net::Shutdown::Write);
+        Did::Left
+    }
+}

@@ -1,0 +1,33 @@
+//! What may go wrong.
+
+/// One kind of fault. A run draws those it has from those that its test names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A connection is cut off, whatever it was about.
+    Cut,
+    /// A client shuts its side while the server still owes replies.
+    HalfClose,
+    /// A client is silent for a while, or for longer than the server waits.
+    Stall,
+    /// A client reads no replies for a while.
+    Deaf,
+    /// Provisioning is not served for a while.
+    NoRoom,
+    /// The disk has no space for a while.
+    DiskFull,
+    /// A flush fails.
+    FlushFails,
+    /// The budget for buffers is tight.
+    FewBuffers,
+    /// The sink is told to stop.
+    Stop,
+    /// The process is killed, and starts again.
+    Kill,
+}
+
+impl Fault {
+    /// Whether a message may be refused for it that its client has sent whole and in time.
+    pub fn may_refuse(self) -> bool {
+        !matches!(self, Fault::Cut | Fault::HalfClose)
+    }
+}

@@ -1,0 +1,86 @@
+//! A simulated sink: the real connections of one worker, the real log and real clients, over Unix
+//! socket pairs and a clock that is made up. One thread, one seed, faults as they are drawn: every
+//! run can be repeated.
+//!
+//! `SIM_RUNS=N` makes N runs of each test, `SIM_SEED=N` the one with this seed alone. The story of a
+//! run that fails is printed.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod check;
+mod client;
+mod fault;
+mod world;
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use fault::Fault;
+use sinkd::log::Durability;
+use std::time::Duration;
+use world::{Manner, World};
+
+/// Runs of each test that are made where nothing else is said.
+const RUNS: u64 = 150;
+/// The last lines of a story that are printed.
+const STORY_LINES_MAX: usize = 60;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().map(|text| text.parse().expect("a number"))
+}
+
+#[track_caller]
+fn simulate(durability: Durability, faults: &[Fault]) {
+    let one = number("SIM_SEED");
+    let runs = number("SIM_RUNS").unwrap_or(RUNS);
+    let seeds = one.map_or(1..runs + 1, |seed| seed..seed + 1);
+    for seed in seeds {
+        let mut world = World::new(Manner::of(seed, durability, faults));
+        let run = catch_unwind(AssertUnwindSafe(|| world.run()));
+        if let Err(panic) = run {
+            let story = world.story();
+            let from = story.len().saturating_sub(STORY_LINES_MAX);
+            eprintln!("SIM_SEED={seed} of {durability:?} with {faults:?}; the story ends:");
+            story[from..].iter().for_each(|line| eprintln!("  {line}"));
+            resume_unwind(panic);
+        }
+    }
+}
+
+#[test]
+fn a_calm_sink_accepts_everything() {
+    simulate(Durability::Process, &[]);
+    simulate(Durability::Message, &[]);
+}
+
+#[test]
+fn clients_that_stall_vanish_and_do_not_read_lose_no_message_of_others() {
+    let faults = [Fault::Cut, Fault::HalfClose, Fault::Stall, Fault::Deaf];
+    simulate(Durability::Process, &faults);
+    simulate(Durability::Message, &faults);
+}
+
+#[test]
+fn storage_that_is_late_full_or_failing_loses_nothing_that_was_acknowledged() {
+    let faults = [Fault::NoRoom, Fault::DiskFull, Fault::FlushFails, Fault::Cut];
+    simulate(Durability::Process, &faults);
+    simulate(Durability::Message, &faults);
+    simulate(Durability::Interval(Duration::from_secs(1)), &faults);
+}
+
+#[test]
+fn few_buffers_are_shared_and_all_come_back() {
+    simulate(Durability::Process, &[Fault::FewBuffers, Fault::Stall, Fault::Deaf, Fault::NoRoom]);
+}
+
+#[test]
+fn a_stop_at_any_moment_keeps_what_was_acknowledged() {
+    let faults = [Fault::Stop, Fault::Stall, Fault::NoRoom, Fault::Deaf];
+    simulate(Durability::Process, &faults);
+    simulate(Durability::Message, &faults);
+}
+
+#[test]
+fn a_kill_at_any_moment_keeps_what_was_acknowledged() {
+    simulate(Durability::Process, &[Fault::Kill, Fault::Cut, Fault::DiskFull]);
+    simulate(Durability::Message, &[Fault::Kill, Fault::Cut]);
+}

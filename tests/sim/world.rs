@@ -1,0 +1,443 @@
+//! A sink, its clients, and the time: what happens in each step is drawn.
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use sinkd::config::Config;
+use sinkd::log::{Durability, FlushCall, Settings, Space};
+use sinkd::server::Stage;
+use sinkd::server::by_hand::ByHandSink;
+use sinkd::smtp::client::Protocol;
+
+use crate::check;
+use crate::client::{Client, Did, Message, Outcomes};
+use crate::common::Dice;
+use crate::fault::Fault;
+
+/// Steps without anything happening after which the world stands still for good.
+const STILL_STEPS_MAX: u32 = 200;
+/// Steps of a run. Far more than any needs.
+const STEPS_MAX: u32 = 200_000;
+/// Kills of a run.
+const KILLS_MAX: u32 = 3;
+/// Lines of a story that are kept.
+const STORY_LINES_MAX: usize = 5_000;
+
+/// What a run is like: everything follows from its seed.
+pub struct Manner {
+    pub seed: u64,
+    durability: Durability,
+    faults: Vec<Fault>,
+}
+
+impl Manner {
+    /// `seed` draws from `faults` those that may happen.
+    pub fn of(seed: u64, durability: Durability, faults: &[Fault]) -> Manner {
+        let mut dice = Dice::new(seed);
+        let drawn = faults.iter().copied().filter(|_| dice.roll(3) > 0).collect();
+        Manner { seed, durability, faults: drawn }
+    }
+}
+
+pub struct World {
+    manner: Manner,
+    dice: Dice,
+    folder: tempfile::TempDir,
+    sink: Option<ByHandSink>,
+    clients: Vec<Client>,
+    /// By place: what the kernel has to tell, and whether the peer has shut its side.
+    events: BTreeMap<usize, bool>,
+    now: Duration,
+    messages: BTreeMap<u64, Message>,
+    to_begin: u64,
+    outcomes: Outcomes,
+    /// Until when provisioning is not served.
+    stuck_until: Duration,
+    full_until: Duration,
+    space: Arc<AtomicU64>,
+    flush_fails: Arc<AtomicBool>,
+    is_stopping: bool,
+    kills: u32,
+    story: Vec<String>,
+}
+
+impl World {
+    pub fn new(manner: Manner) -> World {
+        let mut dice = Dice::new(manner.seed ^ 0x5EED);
+        let to_begin = 1 + dice.roll(40) as u64;
+        World {
+            manner,
+            dice,
+            folder: tempfile::tempdir().unwrap(),
+            sink: None,
+            clients: Vec::new(),
+            events: BTreeMap::new(),
+            now: Duration::ZERO,
+            messages: BTreeMap::new(),
+            to_begin,
+            outcomes: Outcomes::default(),
+            stuck_until: Duration::ZERO,
+            full_until: Duration::ZERO,
+            space: Arc::new(AtomicU64::new(u64::MAX)),
+            flush_fails: Arc::default(),
+            is_stopping: false,
+            kills: 0,
+            story: Vec::new(),
+        }
+    }
+
+    /// What has happened.
+    pub fn story(&self) -> &[String] {
+        &self.story
+    }
+
+    fn tell(&mut self, what: std::fmt::Arguments<'_>) {
+        if self.story.len() == STORY_LINES_MAX {
+            self.story.drain(..STORY_LINES_MAX / 2);
+        }
+        self.story.push(format!("{:9.3} s  {what}", self.now.as_secs_f64()));
+    }
+
+    fn has(&self, fault: Fault) -> bool {
+        self.manner.faults.contains(&fault)
+    }
+
+    fn now_us(&self) -> u64 {
+        self.now.as_micros() as u64
+    }
+
+    fn sink(&mut self) -> &mut ByHandSink {
+        self.sink.as_mut().expect("it was started")
+    }
+
+    fn start(&mut self) {
+        let (fails, most) = (self.flush_fails.clone(), self.space.clone());
+        let flush = FlushCall::new(move |_| match fails.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("made up")),
+            false => Ok(()),
+        });
+        let mut config = Config::default();
+        config.limits.message_bytes_max = 2 << 20;
+        config.command_timeout = Duration::from_secs(30);
+        config.data_timeout = Duration::from_secs(20);
+        config.storage_wait = Duration::from_secs(2);
+        config.stop_grace = Duration::from_secs(3);
+        let is_tight = self.has(Fault::FewBuffers);
+        if is_tight {
+            config.buffer_memory_bytes = 64 << 10;
+        }
+        let settings = Settings {
+            segment_bytes_first: 128 << 10,
+            segment_bytes_max: 512 << 10,
+            own_segment_bytes_over: 256 << 10,
+            own_segments_max: if is_tight { 2 } else { 64 },
+            region_bytes_max: if is_tight { 1 << 20 } else { 64 << 20 },
+            durability: self.manner.durability,
+            flush: flush.folders(|_| Ok(())),
+            space: Space { at_most: Some(most) },
+            ..Settings::default()
+        };
+        let (sink, _) = ByHandSink::open(self.folder.path(), &config, settings).unwrap();
+        self.sink = Some(sink);
+        self.tell(format_args!("sinkd starts"));
+    }
+
+    pub fn run(&mut self) {
+        self.start();
+        let mut still = 0;
+        for step in 0.. {
+            assert!(step < STEPS_MAX, "it does not come to its end");
+            let has_moved = self.step();
+            still = if has_moved { 0 } else { still + 1 };
+            if !has_moved && self.is_done() {
+                break;
+            }
+            assert!(still < STILL_STEPS_MAX, "everything stands still, and is not done");
+            self.let_time_pass(has_moved);
+        }
+        self.finish();
+    }
+
+    fn is_done(&self) -> bool {
+        if self.sink.as_ref().is_some_and(ByHandSink::is_over) {
+            return true;
+        }
+        let is_idle = |client: &Client| client.is_gone() || client.session.under_way() == 0;
+        let nothing_left = self.to_begin == 0 || self.is_stopping;
+        nothing_left && self.clients.iter().all(is_idle)
+    }
+
+    /// One round of the sink, with what its clients, the disk and fate do meanwhile. Returns
+    /// whether anything has moved.
+    fn step(&mut self) -> bool {
+        let mut has_moved = self.clients_act();
+        self.fate();
+        let now = self.now;
+        self.sink().wake(now);
+        has_moved |= self.deliver_events();
+        has_moved |= self.serve_log();
+        if self.dice.roll(4) > 0 {
+            has_moved |= self.sink().take_wake();
+        }
+        self.sink().round();
+        for place in self.sink().told_again() {
+            self.events.entry(place).or_default();
+        }
+        has_moved
+    }
+
+    fn clients_act(&mut self) -> bool {
+        let mut has_moved = false;
+        if self.to_begin > 0 && !self.is_stopping && self.dice.roll(8) == 0 {
+            has_moved |= self.connect();
+        }
+        for at in 0..self.clients.len() {
+            has_moved |= self.act(at);
+        }
+        self.clients.retain(|client| !client.is_gone());
+        has_moved
+    }
+
+    fn connect(&mut self) -> bool {
+        const CLIENTS_MAX: usize = 12;
+        if self.clients.len() >= CLIENTS_MAX {
+            return false;
+        }
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        // So that replies can find no room.
+        let theirs = socket2::Socket::from(theirs);
+        theirs.set_send_buffer_size(4608).unwrap();
+        let protocol = if self.dice.roll(5) == 0 { Protocol::Lmtp } else { Protocol::Smtp };
+        let place = self.sink().connect(theirs.into(), protocol);
+        let Some(place) = place else { return true };
+        self.events.remove(&place);
+        let options = Client::options(protocol, &mut self.dice);
+        self.tell(format_args!("a client connects: place {place}, {options:?}"));
+        self.clients.push(Client::new(place, ours, options, self.now_us()));
+        true
+    }
+
+    fn act(&mut self, at: usize) -> bool {
+        let (now, now_us) = (self.now, self.now_us());
+        if now < self.clients[at].silent_until {
+            return false;
+        }
+        self.begin_messages(at);
+        let piece = [1, 7, 100, 4096, 70_000, 1 << 20][self.dice.roll(6)];
+        let mut did = Vec::new();
+        let client = &mut self.clients[at];
+        did.push(client.write(piece, now_us, &mut self.outcomes));
+        if now >= client.deaf_until {
+            did.push(client.read(piece.min(4096), now_us, &mut self.outcomes));
+        }
+        let (place, is_gone) = (client.place, client.is_gone());
+        if is_gone {
+            self.tell(format_args!("the connection at place {place} has ended"));
+        }
+        self.notice(place, &did)
+    }
+
+    /// What the kernel would tell the sink of it.
+    fn notice(&mut self, place: usize, did: &[Did]) -> bool {
+        for did in did {
+            match did {
+                Did::Nothing => {}
+                Did::Wrote => drop(self.events.entry(place).or_default()),
+                Did::Read if self.sink().watches_writes(place) => {
+                    self.events.entry(place).or_default();
+                }
+                Did::Read => {}
+                Did::Left => drop(self.events.insert(place, true)),
+            }
+        }
+        did.iter().any(|did| *did != Did::Nothing)
+    }
+
+    fn begin_messages(&mut self, at: usize) {
+        while self.to_begin > 0 && !self.is_stopping && self.clients[at].session.takes() {
+            if self.clients[at].begun > 0 && self.dice.roll(6) == 0 {
+                self.clients[at].session.quit();
+                return;
+            }
+            let number = self.messages.len() as u64;
+            let most = [10, 200, 3_000, 70_000, 200_000, 700_000][self.dice.roll(6)];
+            let recipients = [1, 3, 60][self.dice.roll(3)];
+            let message = Message {
+                number,
+                body_bytes: self.dice.roll(most),
+                recipients: 1 + self.dice.roll(recipients),
+            };
+            self.to_begin -= 1;
+            self.messages.insert(number, message);
+            let now_us = self.now_us();
+            self.clients[at].start(message, now_us, &mut self.outcomes);
+            let place = self.clients[at].place;
+            self.tell(format_args!("place {place} begins {message:?}"));
+        }
+        if self.to_begin == 0 {
+            self.clients[at].session.quit();
+        }
+    }
+
+    fn deliver_events(&mut self) -> bool {
+        let mut has_moved = false;
+        for (place, is_closed) in std::mem::take(&mut self.events) {
+            if self.dice.roll(5) == 0 {
+                // It comes with a later round.
+                self.events.insert(place, is_closed);
+            } else {
+                self.sink().ready(place, is_closed);
+            }
+            has_moved = true;
+        }
+        has_moved
+    }
+
+    fn serve_log(&mut self) -> bool {
+        let mut done = 0;
+        if self.now >= self.stuck_until && self.dice.roll(3) > 0 {
+            let most = 1 + self.dice.roll(4);
+            done += self.sink().provision(most);
+        }
+        if self.dice.roll(3) == 0 {
+            let most = 1 + self.dice.roll(3);
+            done += self.sink().flush(most);
+        }
+        if self.now >= self.full_until {
+            self.space.store(u64::MAX, Ordering::Relaxed);
+        }
+        done > 0
+    }
+
+    fn fate(&mut self) {
+        if self.manner.faults.is_empty() || self.dice.roll(40) > 0 {
+            return;
+        }
+        let fault = self.manner.faults[self.dice.roll(self.manner.faults.len())];
+        let at = self.dice.roll(self.clients.len());
+        let long = Duration::from_millis([20, 900, 5_000, 40_000][self.dice.roll(4)]);
+        let until = self.now + long;
+        match fault {
+            Fault::Cut | Fault::HalfClose | Fault::Stall | Fault::Deaf
+                if self.clients.is_empty() => {}
+            Fault::Cut => {
+                let did = self.clients[at].leave(&mut self.outcomes);
+                self.hurt(at, fault, did);
+            }
+            Fault::HalfClose => {
+                let did = self.clients[at].half_close();
+                self.hurt(at, fault, did);
+            }
+            Fault::Stall => {
+                self.clients[at].silent_until = until;
+                self.hurt(at, fault, Did::Nothing);
+            }
+            Fault::Deaf => {
+                self.clients[at].deaf_until = until;
+                self.hurt(at, fault, Did::Nothing);
+            }
+            Fault::NoRoom => {
+                self.stuck_until = until.min(self.now + Duration::from_secs(5));
+                self.tell(format_args!("provisioning is stuck for {long:?}"));
+            }
+            Fault::DiskFull => {
+                self.space.store(0, Ordering::Relaxed);
+                self.full_until = until.min(self.now + Duration::from_secs(5));
+                self.tell(format_args!("the disk is full for {long:?}"));
+            }
+            Fault::FlushFails => {
+                let fails = !self.flush_fails.load(Ordering::Relaxed) && self.dice.roll(4) == 0;
+                self.flush_fails.store(fails, Ordering::Relaxed);
+                self.tell(format_args!("flushes fail: {fails}"));
+            }
+            Fault::FewBuffers => {}
+            Fault::Stop => self.stop(),
+            Fault::Kill if self.kills == KILLS_MAX => {}
+            Fault::Kill => self.kill(),
+        }
+    }
+
+    fn hurt(&mut self, at: usize, fault: Fault, did: Did) {
+        let place = self.clients[at].place;
+        self.tell(format_args!("{fault:?} at place {place}"));
+        self.notice(place, &[did]);
+    }
+
+    fn stop(&mut self) {
+        let stage = if self.dice.roll(3) == 0 { Stage::AtOnce } else { Stage::Graceful };
+        self.is_stopping = true;
+        self.sink().stop(stage);
+        self.tell(format_args!("sinkd is told to stop: {stage:?}"));
+    }
+
+    fn kill(&mut self) {
+        self.tell(format_args!("sinkd is killed"));
+        self.kills += 1;
+        self.sink.take().expect("it runs").kill();
+        for client in &mut self.clients {
+            // What was on its way is still read: replies that had left count.
+            while client.read(4096, 0, &mut self.outcomes) == Did::Read {}
+            client.leave(&mut self.outcomes);
+        }
+        self.clients.clear();
+        self.events.clear();
+        self.space.store(u64::MAX, Ordering::Relaxed);
+        self.start();
+        if self.is_stopping {
+            self.stop();
+        }
+    }
+
+    /// Nothing moves: it is as late as the next thing that happens by itself.
+    fn let_time_pass(&mut self, has_moved: bool) {
+        if has_moved {
+            self.now += Duration::from_micros(self.dice.roll(3_000) as u64);
+            return;
+        }
+        let sink_ms = self.sink().wait_ms();
+        let wakes = self.clients.iter().flat_map(|c| [c.silent_until, c.deaf_until]);
+        let wakes = wakes.chain([self.stuck_until, self.full_until]);
+        let next = wakes.filter(|at| *at > self.now).min();
+        let sink = sink_ms.map(|ms| self.now + Duration::from_millis(ms));
+        let soon = self.now + Duration::from_millis(1);
+        self.now = next.into_iter().chain(sink).min().unwrap_or(soon).max(soon);
+    }
+
+    /// The sink stops, and everything is looked at.
+    fn finish(&mut self) {
+        self.stuck_until = Duration::ZERO;
+        self.full_until = Duration::ZERO;
+        self.flush_fails.store(false, Ordering::Relaxed);
+        for client in &mut self.clients {
+            (client.silent_until, client.deaf_until) = (Duration::ZERO, Duration::ZERO);
+        }
+        if !self.is_stopping {
+            self.is_stopping = true;
+            self.sink().stop(Stage::Graceful);
+        }
+        for step in 0.. {
+            assert!(step < STEPS_MAX, "it does not stop");
+            if self.sink().is_over() {
+                break;
+            }
+            let has_moved = self.step();
+            self.let_time_pass(has_moved);
+        }
+        for client in &mut self.clients {
+            while client.read(4096, 0, &mut self.outcomes) == Did::Read {}
+            client.leave(&mut self.outcomes);
+        }
+        let sink = self.sink.take().expect("it runs");
+        let counted = sink.counters().messages.load(Ordering::Relaxed);
+        sink.close();
+        let counted = (self.kills == 0).then_some(counted);
+        let may_refuse = self.manner.faults.iter().any(|fault| fault.may_refuse());
+        let told =
+            check::Told { messages: &self.messages, ended: &self.outcomes.ended, may_refuse };
+        check::check(self.folder.path(), &told, counted);
+    }
+}
