@@ -194,6 +194,8 @@ impl ByHandSink {
     /// Once it is over: seals. Checks that nothing leaked.
     pub fn close(self) {
         assert_eq!(self.table.interests.left, self.seated, "every connection has left");
+        let (places, free) = self.table.places();
+        assert_eq!(places, free, "every place is free again");
         let now = self.now;
         self.table.resting.close();
         self.log.close(now);

@@ -202,6 +202,11 @@ impl<I: Interests> Table<I> {
         self.open
     }
 
+    /// Places that were ever made, and of them, those that are free.
+    pub fn places(&self) -> (usize, usize) {
+        (self.conns.len(), self.free_places.len())
+    }
+
     /// Whether every connection has ended, with all that it had begun.
     pub fn is_over(&self) -> bool {
         self.stage != Stage::Running && self.open == 0 && !self.resting.has_orphans()

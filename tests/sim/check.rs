@@ -86,8 +86,8 @@ fn stored(folder: &Path) -> Stored {
         }
         let content =
             if slot.facts.dots > 0 { unstuff(payload).into_owned() } else { payload.to_vec() };
-        let text = String::from_utf8_lossy(&content);
-        let number = text.lines().next().and_then(|line| line.strip_prefix("X-Number: "));
+        let line = content.split(|octet| *octet == b'\r').next().unwrap();
+        let number = std::str::from_utf8(line).unwrap().strip_prefix("X-Number: ");
         let number = number.expect("its first line names it").parse().unwrap();
         let decoded = envelope::decode(envelope).unwrap();
         let paths = decoded.recipients().map(|r| String::from_utf8_lossy(r.path).into_owned());

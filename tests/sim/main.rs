@@ -10,6 +10,7 @@ mod common;
 mod check;
 mod client;
 mod fault;
+mod time;
 mod world;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -20,7 +21,7 @@ use std::time::Duration;
 use world::{Manner, World};
 
 /// Runs of each test that are made where nothing else is said.
-const RUNS: u64 = 150;
+const RUNS: u64 = 100;
 /// The last lines of a story that are printed.
 const STORY_LINES_MAX: usize = 60;
 

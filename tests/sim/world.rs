@@ -23,6 +23,12 @@ const STILL_STEPS_MAX: u32 = 200;
 const STEPS_MAX: u32 = 200_000;
 /// Kills of a run.
 const KILLS_MAX: u32 = 3;
+/// Octets of a message are drawn below one of these: most are small, and each way that a payload can
+/// take is there.
+const SIZES: [usize; 16] = [
+    10, 200, 200, 200, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 3_000, 20_000, 70_000, 70_000,
+    200_000, 700_000,
+];
 /// Lines of a story that are kept.
 const STORY_LINES_MAX: usize = 5_000;
 
@@ -64,6 +70,12 @@ pub struct World {
     story: Vec<String>,
 }
 
+/// In memory where there is such a place: nothing here depends on a disk, and a thousand folders are
+/// made and removed.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap()
+}
+
 impl World {
     pub fn new(manner: Manner) -> World {
         let mut dice = Dice::new(manner.seed ^ 0x5EED);
@@ -71,7 +83,7 @@ impl World {
         World {
             manner,
             dice,
-            folder: tempfile::tempdir().unwrap(),
+            folder: folder(),
             sink: None,
             clients: Vec::new(),
             events: BTreeMap::new(),
@@ -264,7 +276,7 @@ impl World {
                 return;
             }
             let number = self.messages.len() as u64;
-            let most = [10, 200, 3_000, 70_000, 200_000, 700_000][self.dice.roll(6)];
+            let most = SIZES[self.dice.roll(SIZES.len())];
             let recipients = [1, 3, 60][self.dice.roll(3)];
             let message = Message {
                 number,

@@ -1,0 +1,183 @@
+//! Every time-out, to the resolution of the wheel, on a clock that is made up.
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use sinkd::config::Config;
+use sinkd::log::Settings;
+use sinkd::server::Stage;
+use sinkd::server::by_hand::ByHandSink;
+use sinkd::smtp::client::Protocol;
+
+/// What the wheel of time-outs may be late, ms.
+const TICK_MS: u64 = 50;
+
+/// A sink, one client, and the time.
+struct One {
+    sink: Option<ByHandSink>,
+    client: UnixStream,
+    place: usize,
+    now_ms: u64,
+    _folder: tempfile::TempDir,
+}
+
+impl One {
+    fn new() -> One {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::default();
+        config.command_timeout = Duration::from_secs(30);
+        config.data_timeout = Duration::from_secs(20);
+        config.storage_wait = Duration::from_secs(2);
+        config.stop_grace = Duration::from_secs(3);
+        let settings = Settings { segment_bytes_first: 64 << 10, ..Settings::default() };
+        let (mut sink, _) = ByHandSink::open(folder.path(), &config, settings).unwrap();
+        let (client, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        client.set_nonblocking(true).unwrap();
+        sink.wake(Duration::from_millis(1));
+        let place = sink.connect(theirs, Protocol::Smtp).unwrap();
+        sink.round();
+        let mut one = One { sink: Some(sink), client, place, now_ms: 1, _folder: folder };
+        assert!(one.heard().starts_with("220 "));
+        one
+    }
+
+    fn sink(&mut self) -> &mut ByHandSink {
+        self.sink.as_mut().unwrap()
+    }
+
+    /// What the client was told since the last call.
+    fn heard(&mut self) -> String {
+        let mut text = Vec::new();
+        // It ends with `WouldBlock`, or when the server has closed.
+        let _ = self.client.read_to_end(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    fn round(&mut self) {
+        let now = Duration::from_millis(self.now_ms);
+        self.sink().wake(now);
+        self.sink().round();
+    }
+
+    /// The client says this; returns what it hears at once.
+    fn say(&mut self, text: &str) -> String {
+        self.client.write_all(text.as_bytes()).unwrap();
+        let (now, place) = (Duration::from_millis(self.now_ms), self.place);
+        self.sink().wake(now);
+        self.sink().ready(place, false);
+        self.sink().round();
+        self.heard()
+    }
+
+    /// Lets the time pass until the client hears something or its connection ends: when, and what.
+    fn until_heard(&mut self) -> (u64, String) {
+        let began_ms = self.now_ms;
+        loop {
+            // As the loop would sleep, and never beyond.
+            let wait_ms = self.sink().wait_ms().expect("somebody looks at the time");
+            self.now_ms += wait_ms.clamp(1, 10_000);
+            assert!(self.now_ms - began_ms < 120_000, "nothing is ever said");
+            self.round();
+            let heard = self.heard();
+            if !heard.is_empty() || self.sink().open_connections() == 0 {
+                return (self.now_ms - began_ms, heard);
+            }
+        }
+    }
+
+    fn stop(mut self) {
+        let mut sink = self.sink.take().unwrap();
+        sink.stop(Stage::AtOnce);
+        sink.round();
+        assert!(sink.is_over());
+        sink.close();
+    }
+}
+
+#[track_caller]
+fn check_time(found_ms: u64, expected_ms: u64) {
+    let range = expected_ms..=expected_ms + TICK_MS;
+    assert!(range.contains(&found_ms), "after {found_ms} ms, expected {expected_ms}");
+}
+
+#[test]
+fn a_client_that_is_silent_between_commands_has_its_command_time_out_and_not_a_moment_less() {
+    for said in ["", "EHLO c.example\r\n", "NOO"] {
+        let mut one = One::new();
+        one.now_ms += 12_345;
+        one.round();
+        let began_ms = if said.is_empty() { 1 } else { one.now_ms };
+        one.say(said);
+        let (_, heard) = one.until_heard();
+        check_time(one.now_ms - began_ms, 30_000);
+        assert!(heard.starts_with("421 4.4.2 "), "{heard}");
+        // It may go on talking for a while; then the socket is closed under it.
+        assert_eq!(one.sink().open_connections(), 1);
+        let (ms, _) = one.until_heard();
+        check_time(ms, 2_000);
+        one.stop();
+    }
+}
+
+#[test]
+fn a_client_that_is_silent_within_a_payload_has_its_data_time_out() {
+    for begin in ["DATA\r\n", "BDAT 100\r\n"] {
+        let mut one = One::new();
+        one.say("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+        one.say(begin);
+        one.now_ms += 19_000;
+        one.say("half a line");
+        let (ms, heard) = one.until_heard();
+        check_time(ms, 20_000);
+        assert!(heard.starts_with("421 4.4.2 "), "{heard}");
+        one.stop();
+    }
+}
+
+/// Each time something comes the time begins anew, however often that is.
+#[test]
+fn a_client_that_says_a_little_now_and_then_stays() {
+    let mut one = One::new();
+    for _ in 0..40 {
+        one.now_ms += 29_990;
+        assert!(one.say("NOOP\r\n").starts_with("250 "));
+    }
+    let (ms, _) = one.until_heard();
+    check_time(ms, 30_000);
+    one.stop();
+}
+
+#[test]
+fn a_payload_that_finds_no_room_is_refused_when_its_patience_is_over() {
+    let mut one = One::new();
+    one.say("EHLO c.example\r\n");
+    let content = ("x".repeat(70) + "\r\n").repeat(600);
+    // Provisioning is never served: what was prepared is full some time.
+    for message in 0.. {
+        assert!(message < 100, "there is always room");
+        one.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+        assert_eq!(&one.say("DATA\r\n")[..4], "354 ");
+        if one.say(&format!("{content}.\r\n")).is_empty() {
+            break;
+        }
+    }
+    let (ms, heard) = one.until_heard();
+    check_time(ms, 2_000);
+    assert!(heard.contains("452 "), "{heard}");
+    one.stop();
+}
+
+#[test]
+fn a_transaction_under_way_has_its_grace_when_the_sink_stops() {
+    let mut one = One::new();
+    one.say("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\n");
+    one.sink().stop(Stage::Graceful);
+    one.round();
+    assert_eq!(one.heard(), "", "a transaction is under way");
+    let (ms, heard) = one.until_heard();
+    assert!((3_000..=3_001).contains(&ms), "after {ms} ms");
+    assert!(heard.starts_with("421 4.3.2 "), "{heard}");
+    assert!(one.sink().is_over());
+    one.stop();
+}
