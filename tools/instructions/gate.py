@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Instructions that sinkd spends on a message, load by load, against a committed file.
+
+usage: gate.py FOLDER [--renew] [--against FOLDER]
+
+FOLDER holds sinkd and sinkctl. valgrind counts the instructions of the worker's thread while
+sinkctl sends; what a message costs is the difference between a long and a short run, so that
+start and stop do not count. The figures are compared with baseline.json, under the key of the
+compiler, of valgrind, of the C library and of what the processor can do. Exit 1: some load costs
+more than 1 % more. Where the key is unknown, --against names the programs of the version to
+compare with. --renew writes the figures of this machine into baseline.json.
+"""
+import argparse
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+BASELINE = HERE / "baseline.json"
+# The share by which a message may become dearer.
+TOLERANCE = 0.01
+# Messages of the short and of the long run.
+SHORT, LONG = 2_000, 8_000
+
+LOADS = {
+    "lock-step": ["--no-pipelining", "--no-chunking"],
+    "pipelined": ["--no-chunking"],
+    "chunks": [],
+    "a connection each": ["--no-pipelining", "--no-chunking", "--per-connection", "1"],
+    "200 KB": ["--no-pipelining", "--no-chunking", "--size", "200K"],
+}
+# Loads of which a message is so dear that fewer do.
+FEWER = {"200 KB": 10}
+
+
+def version(*command):
+    text = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    return text.splitlines()[0].strip()
+
+
+def key():
+    """What the figures depend on beside our own code."""
+    flags = pathlib.Path("/proc/cpuinfo").read_text()
+    kinds = [name for name in ("avx2", "erms", "pclmulqdq") if re.search(rf"\b{name}\b", flags)]
+    libc = " ".join(os.confstr("CS_GNU_LIBC_VERSION").split())
+    return "; ".join([version("rustc", "--version"), version("valgrind", "--version"), libc] + kinds)
+
+
+def of_worker(folder):
+    """Instructions of the thread that ran the event loop."""
+    totals = []
+    for file in folder.glob("callgrind.out.*"):
+        text = file.read_text(errors="replace")
+        total = re.search(r"^(?:totals|summary): (\d+)", text, re.M)
+        if total and re.search(r"server..turn|server..table|server6worker", text):
+            totals.append(int(total[1]))
+    if not totals:
+        raise SystemExit("gate.py: valgrind counted nothing of a worker: are there symbols?")
+    return max(totals)
+
+
+def run(programs, load, count):
+    """Sends so many messages to a sinkd under valgrind; returns the worker's instructions."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        command = [
+            "valgrind", "--tool=callgrind", "--separate-threads=yes",
+            f"--callgrind-out-file={folder}/callgrind.out.%p",
+            str(programs / "sinkd"), "--listen", "127.0.0.1:0", "--http", "off", "--workers", "1",
+            "--index", "off", "--log-level", "error", "--data", str(folder / "data"),
+        ]
+        sink = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        address = None
+        for line in sink.stdout:
+            found = re.search(r"SMTP on (\S+)", line)
+            address = found[1] if found else address
+            if "data in " in line:
+                break
+        if address is None:
+            raise SystemExit("gate.py: sinkd did not start under valgrind")
+        blast = [
+            str(programs / "sinkctl"), "blast", "--to", address, "--count", str(count), "--seed", "1",
+            "--date", "2026-01-01T00:00:00Z", "--connections", "1", "--threads", "1", *LOADS[load],
+        ]
+        sent = subprocess.run(blast, capture_output=True, text=True)
+        sink.send_signal(signal.SIGTERM)
+        sink.communicate(timeout=300)
+        if sent.returncode != 0:
+            raise SystemExit(f"gate.py: {load}: {sent.stdout}{sent.stderr}")
+        return of_worker(folder)
+
+
+def measure(programs, load):
+    """Instructions a message. The least of two: a disturbance only adds."""
+    fewer = FEWER.get(load, 1)
+    short, long = SHORT // fewer, LONG // fewer
+    costs = []
+    for _ in range(2):
+        before, after = run(programs, load, short), run(programs, load, long)
+        costs.append((after - before) / (long - short))
+    return round(min(costs))
+
+
+def compare(now, then, what):
+    """Says how each load stands. Returns whether none costs too much."""
+    is_good = True
+    print(f"{'instructions a message':24}{what:>12}{'now':>10}")
+    for load, cost in now.items():
+        known = then.get(load)
+        if known is None:
+            print(f"{load:24}{'-':>12}{cost:>10}  new")
+            continue
+        change = cost / known - 1
+        is_dearer = change > TOLERANCE
+        is_good &= not is_dearer
+        print(f"{load:24}{known:>12}{cost:>10}  {change:+.2%}{'  too much' if is_dearer else ''}")
+    return is_good
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("programs", type=pathlib.Path)
+    parser.add_argument("--renew", action="store_true")
+    parser.add_argument("--against", type=pathlib.Path)
+    parser.add_argument("--key", action="store_true", help="say whether the key is known, and end")
+    wanted = parser.parse_args()
+    known = json.loads(BASELINE.read_text()) if BASELINE.exists() else {}
+    if wanted.key:
+        print(key())
+        return 0 if key() in known else 1
+    now = {load: measure(wanted.programs, load) for load in LOADS}
+    if wanted.renew:
+        known[key()] = now
+        BASELINE.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n")
+        compare(now, now, "baseline")
+        return 0
+    if key() in known:
+        return 0 if compare(now, known[key()], "baseline") else 1
+    if wanted.against is None:
+        print(f"gate.py: no figures for this machine ({key()}): compare with --against FOLDER, or "
+              "write them down with --renew", file=sys.stderr)
+        return 2
+    then = {load: measure(wanted.against, load) for load in LOADS}
+    return 0 if compare(now, then, "before") else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
