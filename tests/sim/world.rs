@@ -220,9 +220,11 @@ impl World {
         }
         let (ours, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
-        // So that replies can find no room.
-        let theirs = socket2::Socket::from(theirs);
+        // So that replies can find no room, and a turn can be too long for a round.
+        let (ours, theirs) = (socket2::Socket::from(ours), socket2::Socket::from(theirs));
         theirs.set_send_buffer_size(4608).unwrap();
+        ours.set_send_buffer_size(1 << 20).unwrap();
+        let ours = UnixStream::from(ours);
         let protocol = if self.dice.roll(5) == 0 { Protocol::Lmtp } else { Protocol::Smtp };
         let place = self.sink().connect(theirs.into(), protocol);
         let Some(place) = place else { return true };
