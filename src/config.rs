@@ -13,7 +13,9 @@ use http::Http;
 use storage::{Store, StoreRule};
 use transcript::Sessions;
 
+mod environment;
 mod file;
+pub mod guess;
 pub mod http;
 mod listen;
 pub mod storage;
@@ -21,6 +23,7 @@ mod table;
 pub mod transcript;
 mod value;
 
+pub use environment::{Environment, EnvironmentError};
 pub use file::{FileError, load};
 pub use listen::{Address, BadAddress, Listener};
 pub use table::{KEYS, Key, LISTENERS_MAX, TIME_MAX, ValueError};
@@ -89,6 +92,10 @@ pub enum ConfigError {
     NoListener,
     #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
     TooManyListeners(usize),
+    #[error("--listen {0}: expected each address once, found it twice")]
+    ListenedTwice(Listener),
+    #[error("--http {0}: expected an address of its own, found it in --listen, too")]
+    HttpListened(SocketAddr),
     #[error("{listener}: LMTP must not be offered on port 25 (RFC 2033 5): choose another port")]
     LmtpOnSmtpPort { listener: Listener },
 }
@@ -130,7 +137,7 @@ impl Default for Config {
             index: index::Settings::default(),
             noop_marks: false,
             http: Http::IfFree,
-            stop_grace: Duration::from_secs(10),
+            stop_grace: Duration::from_secs(8),
             stop_after_messages: None,
             stop_after_sessions: None,
             stop_after_idle: None,
@@ -165,9 +172,20 @@ impl Config {
         if self.listen.len() > LISTENERS_MAX {
             return Err(ConfigError::TooManyListeners(self.listen.len()));
         }
-        match self.listen.iter().find(|listener| listener.is_lmtp_on_smtp_port()) {
-            Some(listener) => Err(ConfigError::LmtpOnSmtpPort { listener: listener.clone() }),
-            None => Ok(()),
+        if let Some(listener) = self.listen.iter().find(|l| l.is_lmtp_on_smtp_port()) {
+            return Err(ConfigError::LmtpOnSmtpPort { listener: listener.clone() });
+        }
+        for (index, listener) in self.listen.iter().enumerate() {
+            let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);
+            if let Some(twice) = self.listen[..index].iter().find(is_same) {
+                return Err(ConfigError::ListenedTwice(twice.clone()));
+            }
+        }
+        match self.http {
+            Http::At(address) if self.listen.iter().any(|l| l.address.is_same_tcp(address)) => {
+                Err(ConfigError::HttpListened(address))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -188,7 +206,10 @@ impl Config {
 
     /// The effective settings as a TOML file with comments, which reads back as the same.
     pub fn to_toml(&self) -> String {
-        let mut text = String::from("# sinkd's settings. Each is also a flag: `sinkd --help`.\n");
+        let mut text = String::from(
+            "# sinkd's settings. Each is also a flag (`sinkd --help`) and an environment\n\
+             # variable (store_rule is --store-rule and SINKD_STORE_RULE).\n",
+        );
         let mut table = "";
         for key in KEYS {
             if key.table != table {
@@ -238,10 +259,45 @@ mod tests {
     #[test]
     fn listeners_are_bounded() {
         let mut config = Config::default();
-        config.listen = vec![config.listen[0].clone(); LISTENERS_MAX];
+        let port = |port| Listener::from(SocketAddr::from(([127, 0, 0, 1], port)));
+        config.listen = (1..=LISTENERS_MAX as u16).map(port).collect();
         assert!(config.check().is_ok());
-        config.listen.push(config.listen[0].clone());
+        config.listen.push(port(7000));
         assert!(matches!(config.check(), Err(ConfigError::TooManyListeners(257))));
+    }
+
+    /// `docker stop` and its kin kill after 10 s. After the grace, sinkd tries for a second to
+    /// write what waits for a locked file (tried: 9.04 s from SIGTERM to the end, with the lock held).
+    #[test]
+    fn a_stop_ends_before_a_container_is_killed() {
+        let (locked_file, margin) = (Duration::from_secs(1), Duration::from_secs(1));
+        let killed_after = Duration::from_secs(10);
+        assert!(Config::default().stop_grace + locked_file + margin <= killed_after);
+    }
+
+    #[test]
+    fn an_address_is_listened_on_once() {
+        for (listen, http, error) in [
+            (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("--listen 127.0.0.1:7: expected each")),
+            (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("--listen 127.0.0.1:7: expected")),
+            (["unix:/run/s", "unix:/run/s"], "off", Some("--listen unix:/run/s: expected each")),
+            (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:7", Some("--http 127.0.0.1:7: expected an")),
+            (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),
+            (["127.0.0.1:7", "127.0.0.2:7"], "off", None),
+            // Port 0 is another one each time.
+            (["127.0.0.1:0", "127.0.0.1:0"], "127.0.0.1:0", None),
+        ] {
+            let config = Config {
+                listen: listen.iter().map(|text| text.parse().unwrap()).collect(),
+                http: http.parse().unwrap(),
+                ..Config::default()
+            };
+            let found = config.check().map_err(|error| error.to_string());
+            match error {
+                Some(start) => assert!(found.unwrap_err().starts_with(start), "{listen:?}"),
+                None => assert_eq!(found, Ok(())),
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
 use super::table::{KEYS, Key};
-use super::{Config, Listener};
+use super::{Config, Listener, guess};
 use crate::smtp::limits::Protocol;
 
 /// A configuration file that can't be used.
@@ -91,7 +91,14 @@ impl File<'_> {
     #[cold]
     fn unknown(&self, offset: usize, key: &str, name: Option<&str>) -> FileError {
         let known = KEYS.iter().find(|k| Some(k.name) == name || k.name == key);
-        let hint = known.map_or(String::new(), |k| format!("; it belongs to [{}]", k.table));
+        let hint = match known {
+            Some(known) => format!("; it belongs to [{}]", known.table),
+            None => guess::meant_by(name.unwrap_or(key))
+                .and_then(guess::key)
+                .map_or_else(String::new, |nearest| {
+                    format!("; the nearest is '{}.{}'", nearest.table, nearest.name)
+                }),
+        };
         let (path, line) = (self.path.into(), self.line(offset));
         FileError::Unknown { path, line, key: key.into(), hint }
     }
@@ -199,7 +206,15 @@ mod tests {
     #[test]
     fn errors_name_file_line_and_what_was_expected() {
         check("[limits]\nerrors_max = -1", "sink.toml:2: limits.errors_max: expected a number");
-        check("\n[limits]\nrecipients = 1", "sink.toml:3: no setting 'limits.recipients'");
+        check(
+            "\n[limits]\nrecipients = 1",
+            "sink.toml:3: no setting 'limits.recipients'; the nearest is 'limits.recip",
+        );
+        check(
+            "[server]\nport = 1",
+            "sink.toml:2: no setting 'server.port'; the nearest is 'server.listen'",
+        );
+        check("port = 1", "sink.toml:1: no setting 'port'; the nearest is 'server.listen'");
         check(
             "[server]\nerrors_max = 1",
             "sink.toml:2: no setting 'server.errors_max'; it belongs",

@@ -41,6 +41,22 @@ impl Listener {
     }
 }
 
+impl Address {
+    /// Would both be bound to one socket? Port 0 is another port each time.
+    pub fn is_same_socket(&self, other: &Address) -> bool {
+        match (self, other) {
+            (Address::Tcp(address), other) => other.is_same_tcp(*address),
+            (Address::Unix(path), Address::Unix(other)) => path == other,
+            _ => false,
+        }
+    }
+
+    /// The same for an address of TCP.
+    pub fn is_same_tcp(&self, address: SocketAddr) -> bool {
+        matches!(self, Address::Tcp(own) if *own == address && address.port() != 0)
+    }
+}
+
 impl From<SocketAddr> for Listener {
     fn from(address: SocketAddr) -> Listener {
         Listener { protocol: Protocol::Smtp, address: Address::Tcp(address) }

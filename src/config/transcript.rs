@@ -18,7 +18,7 @@ pub enum Sessions {
 pub struct BadSessions;
 
 /// What the settings say that they expect.
-pub const EXPECTED: &str = "all, errors, or 1/N with N from 2 up";
+pub const EXPECTED: &str = "all, errors, or 1/N with N from 2 to 4294967295";
 
 impl FromStr for Sessions {
     type Err = BadSessions;
