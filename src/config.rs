@@ -267,7 +267,8 @@ mod tests {
     }
 
     /// `docker stop` and its kin kill after 10 s. After the grace, sinkd tries for a second to
-    /// write what waits for a locked file (tried: 9.04 s from SIGTERM to the end, with the lock held).
+    /// write what waits for a locked file (measured with the lock held: 9.04 s from SIGTERM to the
+    /// end).
     #[test]
     fn a_stop_ends_before_a_container_is_killed() {
         let (locked_file, margin) = (Duration::from_secs(1), Duration::from_secs(1));
