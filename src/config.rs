@@ -32,30 +32,43 @@ pub use value::{parse_bytes, parse_time};
 /// Effective settings.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Addresses that clients connect to; `check` wants at least one.
     pub listen: Vec<Listener>,
+    /// The data folder.
     pub data: PathBuf,
+    /// The name in the greeting: 1 to 255 octets of ASCII without blanks.
     pub hostname: String,
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
+    /// Connections that the kernel queues, for each listener and worker.
     pub backlog: i32,
     /// What becomes of commands that break the grammar.
     pub syntax: Syntax,
+    /// Limits of the protocol.
     pub limits: Limits,
     /// `None`: what the descriptor limit allows.
     pub connections_max: Option<u32>,
+    /// `None`: no limit for one address.
     pub connections_per_client_max: Option<u32>,
     /// Per worker.
     pub envelope_memory_bytes: usize,
     /// Per worker.
     pub buffer_memory_bytes: usize,
+    /// Silence allowed between commands.
     pub command_timeout: Duration,
+    /// Silence allowed within mail data.
     pub data_timeout: Duration,
+    /// How long a transfer waits for room in the log.
     pub storage_wait: Duration,
+    /// What a 250 survives.
     pub durability: log::Durability,
+    /// Which mail is dropped, and when.
     pub retention: log::Retention,
     /// For recipients that no rule names.
     pub store: Store,
+    /// Rules for domains, in the order given; no two for one domain.
     pub store_rules: Vec<StoreRule>,
+    /// Size to which segments grow: a multiple of 4096.
     pub segment_bytes: u64,
     /// Per worker.
     pub region_memory_bytes: u64,
@@ -71,14 +84,23 @@ pub struct Config {
     pub index: index::Settings,
     /// NOOP may name marks and runs.
     pub noop_marks: bool,
+    /// Where HTTP is served.
     pub http: Http,
+    /// Time for transactions under way at a stop.
     pub stop_grace: Duration,
+    /// Stop after this number of messages.
     pub stop_after_messages: Option<u64>,
+    /// Stop after this number of sessions.
     pub stop_after_sessions: Option<u64>,
+    /// Stop after this time without anything heard.
     pub stop_after_idle: Option<Duration>,
+    /// Folder for transcripts; `None`: none are written.
     pub transcript: Option<PathBuf>,
+    /// Which sessions have a transcript.
     pub transcript_sessions: Sessions,
+    /// error, warn, info, debug or trace.
     pub log_level: String,
+    /// Form of the lines on stderr.
     pub log_format: LogFormat,
 }
 
@@ -88,22 +110,32 @@ const RECIPIENTS_LEAST: u32 = 100;
 /// Settings that don't go together.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// No address was given.
     #[error("there is nothing to listen on: give --listen ADDR")]
     NoListener,
+    /// More than [`LISTENERS_MAX`].
     #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
     TooManyListeners(usize),
+    /// Two listeners would be bound to one socket.
     #[error("--listen {0}: expected each address once, found it twice")]
     ListenedTwice(Listener),
+    /// HTTP has the address of a listener.
     #[error("--http {0}: expected an address of its own, found it in --listen, too")]
     HttpListened(SocketAddr),
+    /// LMTP on the port of SMTP.
     #[error("{listener}: LMTP must not be offered on port 25 (RFC 2033 5): choose another port")]
-    LmtpOnSmtpPort { listener: Listener },
+    LmtpOnSmtpPort {
+        /// The one of them.
+        listener: Listener,
+    },
 }
 
 /// How sinkd writes about itself to stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
+    /// A line for a person.
     Text,
+    /// A JSON object a line.
     Json,
 }
 

@@ -11,10 +11,22 @@ use super::{Config, guess};
 /// A variable that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvironmentError {
+    /// Its setting refuses the value.
     #[error("environment variable {name}: {bad}")]
-    Value { name: String, bad: ValueError },
+    Value {
+        /// The variable.
+        name: String,
+        /// What was expected, and what was found.
+        bad: ValueError,
+    },
+    /// The value is not UTF-8.
     #[error("environment variable {name}: expected text in UTF-8, found {value:?}")]
-    NotText { name: String, value: OsString },
+    NotText {
+        /// The variable.
+        name: String,
+        /// As it is.
+        value: OsString,
+    },
 }
 
 /// The variables that begin with `SINKD_` and are not empty.
@@ -34,6 +46,7 @@ impl Environment {
         Environment::new(std::env::vars_os())
     }
 
+    /// Of these variables and their values; those of other programs are left out.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
         let ours = |(name, value): (OsString, OsString)| {
             let name = name.to_str()?.strip_prefix(VARIABLE_PREFIX)?.to_owned();

@@ -11,15 +11,51 @@ use crate::smtp::limits::Protocol;
 /// A configuration file that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
+    /// It can't be read.
     #[error("{path}: {source}", path = path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is not TOML.
     #[error("{path}:{line}: {message}", path = path.display())]
-    Syntax { path: PathBuf, line: usize, message: String },
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// A key that no setting has.
     #[error("{path}:{line}: no setting '{key}'{hint} (all of them: sinkd --print-config)",
         path = path.display())]
-    Unknown { path: PathBuf, line: usize, key: String, hint: String },
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// With its table, as `limits.errors_max`.
+        key: String,
+        /// `; ` and what may be meant, or nothing.
+        hint: String,
+    },
+    /// A value that its setting refuses.
     #[error("{path}:{line}: {key}: expected {expected}, found {found}", path = path.display())]
-    Value { path: PathBuf, line: usize, key: String, expected: &'static str, found: String },
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// With its table.
+        key: String,
+        /// With its bounds.
+        expected: &'static str,
+        /// As it is written there.
+        found: String,
+    },
 }
 
 /// Reads `path` over what `config` holds.

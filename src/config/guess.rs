@@ -4,7 +4,9 @@ use super::table::{KEYS, Key};
 
 /// A name from elsewhere (underscores between words), its short flag, and our name for it.
 pub struct Guess {
+    /// In small letters.
     pub name: &'static str,
+    /// Its short flag, without the dash.
     pub short: Option<char>,
     /// Name of a setting, or `config`.
     pub meant: &'static str,

@@ -8,6 +8,7 @@ use super::listen;
 /// Where HTTP is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
+    /// Nowhere.
     Off,
     /// `auto`: at [`DEFAULT`]; without HTTP if that is taken. Nobody asked for it.
     IfFree,

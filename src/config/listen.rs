@@ -9,13 +9,16 @@ use crate::smtp::limits::Protocol;
 /// What is listened on, and what is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
+    /// What is spoken.
     pub protocol: Protocol,
+    /// Where.
     pub address: Address,
 }
 
 /// Where clients connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
+    /// Port 0 is any free one.
     Tcp(SocketAddr),
     /// The path of a socket in the file system.
     Unix(PathBuf),

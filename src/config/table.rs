@@ -12,6 +12,7 @@ use crate::smtp::limits::Syntax;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found}")]
 pub struct ValueError {
+    /// With its bounds.
     pub expected: &'static str,
     /// In quotes, as it was written.
     pub found: String,
@@ -23,15 +24,19 @@ pub(super) const VARIABLE_PREFIX: &str = "SINKD_";
 /// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a
 /// flag, `SINKD_NAME` in the environment.
 pub struct Key {
+    /// Its table in the file, and its heading in the help.
     pub table: &'static str,
+    /// Underscores between words.
     pub name: &'static str,
     /// What stands for the value in the help.
     pub value: &'static str,
     /// A sentence.
     pub help: &'static str,
+    /// What a value must be, with its bounds.
     pub expected: &'static str,
     /// May be given more than once; in the file, a list.
     pub repeatable: bool,
+    /// Takes the value; `None` if it is not one.
     pub set: fn(&mut Config, &str) -> Option<()>,
     /// As TOML.
     pub show: fn(&Config) -> String,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 /// Which sessions are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
+    /// Every one.
     All,
     /// Those that met a 4xx or 5xx.
     Errors,
