@@ -1,5 +1,5 @@
 //! Settings as a person meets them: flags, variables of the environment, errors, hints, and what
-//! sinkd does when nobody reads what it says.
+//! sinkd does when its output has no reader.
 mod common;
 
 use std::fs::File;
@@ -255,7 +255,7 @@ fn a_closed_pipe_is_no_failure_of_what_prints() {
     let (code, errors) = said(sinkd(&["--print-config"]).stdout(full));
     assert_eq!(code, Some(2));
     assert!(errors.starts_with("sinkd: standard output: No space left"), "{errors}");
-    // And what nobody can read of an error changes no exit code.
+    // An error that cannot be printed changes no exit code.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let status = sinkd(&["--workers", "0"]).stderr(writer).status().unwrap();

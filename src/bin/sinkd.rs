@@ -210,7 +210,7 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is a bug, and nobody knows what holds after it: it ends sinkd, and recovery sees to the
+/// A panic is a bug, and what holds after it is unknown: it ends sinkd, and recovery sees to the
 /// rest. Only where mail is taken apart for the index it is the mail's fault, and is caught.
 fn end_on_panic() {
     let say = std::panic::take_hook();

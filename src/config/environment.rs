@@ -109,7 +109,7 @@ fn set(key: &Key, text: &str, config: &mut Config) -> Result<(), ValueError> {
 }
 
 /// Kubernetes and Docker's links tell a container of each service by such variables. They name a
-/// service `sinkd`, and nobody who set them meant a setting.
+/// service `sinkd`, and no user set them.
 fn is_service_link(name: &str, value: &str) -> bool {
     let is_address = value.starts_with("tcp://") || value.starts_with("udp://");
     name.ends_with("SERVICE_HOST")

@@ -58,6 +58,15 @@ pub enum FileError {
     },
 }
 
+/// Reads `file`, if there is one, over the defaults.
+pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
+    let mut config = Config::default();
+    if let Some(path) = file {
+        load(path, &mut config)?;
+    }
+    Ok(config)
+}
+
 /// Reads `path` over what `config` holds.
 pub fn load(path: &Path, config: &mut Config) -> Result<(), FileError> {
     let text = std::fs::read_to_string(path)

@@ -10,7 +10,7 @@ use super::listen;
 pub enum Http {
     /// Nowhere.
     Off,
-    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken. Nobody asked for it.
+    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken, as no user asked for it.
     IfFree,
     /// There or not at all.
     At(SocketAddr),

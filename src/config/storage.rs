@@ -59,7 +59,7 @@ pub struct StoreRule {
     pub domain: Domain,
     /// What is kept of their mail.
     pub store: Store,
-    /// One message in so many is kept in full; 2 or more.
+    /// One message in this number is kept in full; 2 or more.
     pub one_in: Option<u32>,
 }
 
@@ -102,7 +102,7 @@ impl BadRule {
             BadRule::OneIn => {
                 "a number from 2 to 4294967295 after the slash: one message in N is kept in full"
             }
-            BadRule::FullSampled => "no /N behind full, as all of them are kept in full",
+            BadRule::FullSampled => "no /N after full, as all of them are kept in full",
             BadRule::Twice => "a domain that has no rule yet",
         }
     }

@@ -106,8 +106,6 @@ fn count_large(text: &str) -> Option<u64> {
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// 1 EiB: the upper bound of sizes on the disk, for the same reason.
 const DISK_BYTES_MAX: u64 = 1 << 60;
-/// Addresses to listen on. Each worker has a socket for each.
-pub const LISTENERS_MAX: usize = 256;
 /// A year later than any clock that sinkd will see, s: 2400.
 const UNIX_S_MAX: u64 = 430 * 366 * 86_400;
 
@@ -216,7 +214,7 @@ pub const KEYS: &[Key] = &[
         "server",
         "workers",
         "N",
-        "Event loops; \"auto\" is the cores at hand, at most 8.",
+        "Event loops; \"auto\" is the number of cores that sinkd may use, at most 8.",
         "a number from 1 to 256, or \"auto\"",
         |c, v| {
             let workers =
@@ -403,7 +401,7 @@ pub const KEYS: &[Key] = &[
         "durability",
         "WHAT",
         "What a 250 survives: \"process\" the end of sinkd, \"message\" a power loss, a time such as \
-         \"1s\" a power loss but for what came in the last so long.",
+         \"1s\" a power loss but for what came within that time before it.",
         "\"process\", \"message\", or a time from 1ms to 87600h such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
@@ -505,7 +503,7 @@ pub const KEYS: &[Key] = &[
         "stats",
         "run_after_idle",
         "TIME",
-        "Begin a run with the first message after so long without any; needs statistics.",
+        "Begin a run with the first message after this time without any; needs statistics.",
         "a time from 1s to 87600h such as 30s, or \"none\"",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
@@ -599,7 +597,7 @@ pub const KEYS: &[Key] = &[
         "stop",
         "stop_after_messages",
         "N",
-        "Stop once exactly so many messages are stored.",
+        "Stop once exactly N messages are stored.",
         COUNT_LARGE_OR_NONE,
         |c, v| parse_option(v, count_large).map(|n| c.stop_after_messages = n),
         |c| show_option(c.stop_after_messages, number)
@@ -608,7 +606,7 @@ pub const KEYS: &[Key] = &[
         "stop",
         "stop_after_sessions",
         "N",
-        "Stop once so many sessions have ended.",
+        "Stop once N sessions have ended.",
         COUNT_LARGE_OR_NONE,
         |c, v| parse_option(v, count_large).map(|n| c.stop_after_sessions = n),
         |c| show_option(c.stop_after_sessions, number)
@@ -617,7 +615,7 @@ pub const KEYS: &[Key] = &[
         "stop",
         "stop_after_idle",
         "TIME",
-        "Stop when nothing was heard from anybody for so long.",
+        "Stop when no client has sent anything for this time.",
         TIME_OR_NONE,
         |c, v| parse_option(v, parse_timeout).map(|t| c.stop_after_idle = t),
         |c| show_option(c.stop_after_idle, show_time)

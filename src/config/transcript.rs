@@ -9,7 +9,7 @@ pub enum Sessions {
     All,
     /// Those that met a 4xx or 5xx.
     Errors,
-    /// One in so many, the first included; 2 or more.
+    /// One in this number, the first included; 2 or more.
     OneIn(u32),
 }
 

@@ -14,7 +14,7 @@ use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, Span};
 use socket2::{Domain, Socket, Type};
 
-/// Longer than anything here takes; a test that waits so long has failed.
+/// Longer than anything here takes; a test that waits for this time has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A program without the variables that are settings of sinkd: the shell that runs the tests may
@@ -167,7 +167,7 @@ impl Client {
         self.try_reply().expect("a reply")
     }
 
-    /// Likewise, or `None` when the connection has ended.
+    /// The next reply, or `None` when the connection has ended.
     pub fn try_reply(&mut self) -> Option<(u16, Vec<String>)> {
         let mut lines = Vec::new();
         loop {

@@ -120,7 +120,7 @@ fn module(masked: &str, at: usize) -> Option<(String, usize)> {
     Some((name.to_owned(), if is_file { end + 1 } else { closing(masked, end) }))
 }
 
-/// Behind the brace that closes the one at `open`.
+/// Where the code after the brace that closes the one at `open` begins.
 fn closing(masked: &str, open: usize) -> usize {
     let mut depth = 0;
     for (at, octet) in masked.bytes().enumerate().skip(open) {

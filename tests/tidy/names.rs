@@ -78,7 +78,7 @@ impl<'a> Modules<'a> {
         }
     }
 
-    /// The file that holds what these names mean: behind re-exports, too.
+    /// The file that holds what these names mean, through re-exports, too.
     pub fn file_of(&self, names: &Names) -> Option<&'a File> {
         self.resolve(names, 0)
     }
@@ -122,7 +122,7 @@ fn is_pub_use(before: &str) -> bool {
     statement.starts_with("pub") && words.last() == Some(&"use")
 }
 
-/// Reads on behind `::`; adds the paths, and returns where they end.
+/// Reads on after `::`; adds the paths, and returns where they end.
 fn tail(code: &str, at: usize, mut names: Names, found: &mut Vec<Names>) -> usize {
     let rest = &code[at..];
     let begin = at + rest.len() - rest.trim_start().len();
@@ -147,7 +147,7 @@ fn tail(code: &str, at: usize, mut names: Names, found: &mut Vec<Names>) -> usiz
     end
 }
 
-/// Reads a group from behind its brace.
+/// Reads a group, from the octet after its brace on.
 fn group(code: &str, mut at: usize, names: &Names, found: &mut Vec<Names>) -> usize {
     loop {
         at = tail(code, at, names.clone(), found);
