@@ -23,7 +23,7 @@ fn names(folder: &Path) -> BTreeSet<String> {
     entries.map(|entry| stem(entry.unwrap().path())).collect()
 }
 
-/// Fewer are no corpus.
+/// A corpus has at least this number of seeds.
 const SEEDS_MIN: usize = 4;
 
 #[test]

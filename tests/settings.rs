@@ -17,7 +17,7 @@ fn sinkd(args: &[&str]) -> Command {
     command
 }
 
-/// Exit code and what was said on stderr.
+/// Exit code and text of stderr.
 #[track_caller]
 fn said(command: &mut Command) -> (Option<i32>, String) {
     let output = command.output().unwrap();

@@ -109,13 +109,14 @@ fn next_name(code: &str, from: usize) -> Option<(usize, &str)> {
     Some((start, &code[start..start + length]))
 }
 
-/// Does the code mention the last of these names more than once? A door may need what it re-exports.
+/// Returns whether the code mentions the last of these names more than once: a door may need what it
+/// re-exports.
 fn is_used_again(code: &str, names: &Names) -> bool {
     let Some(last) = names.last() else { return false };
     code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word == last).count() > 1
 }
 
-/// Is the statement that ends here a `pub use` of whatever scope?
+/// Returns whether the statement that ends here is a `pub use`, of any scope.
 fn is_pub_use(before: &str) -> bool {
     let statement = before.rsplit([';', '}', ']']).next().unwrap_or_default().trim_start();
     let words: Vec<&str> = statement.split_whitespace().collect();

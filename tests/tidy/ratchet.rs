@@ -83,7 +83,7 @@ mod tests {
         let bounds = read("# heading\nrule a.rs 2\nrule gone.rs 1\n");
         let check = |findings| complaints([("rule", findings)].into_iter(), &bounds).0;
         assert!(check(vec![finding("a.rs", 1), finding("a.rs", 9)]).is_empty());
-        assert!(check(vec![]).is_empty(), "fewer are no fault: another branch may need the bound");
+        assert!(check(vec![]).is_empty(), "fewer are fine: another branch may need the bound");
         let more = check(vec![finding("a.rs", 1), finding("a.rs", 2), finding("a.rs", 3)]);
         assert_eq!(more.len(), 3 + 3);
         assert!(more[0].starts_with("a.rs:1: rule: do better (ratchet.txt allows 2"), "{more:?}");

@@ -1,4 +1,4 @@
-//! The files that rules read: those of the repository, or those of a fixture.
+//! The files that rules read: the repository, or a fixture.
 use std::fs;
 use std::path::Path;
 

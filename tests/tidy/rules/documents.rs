@@ -104,7 +104,7 @@ pub fn named_tests(tree: &Tree) -> Vec<Finding> {
             let missing = cell.split('`').skip(1).step_by(2).filter(|name| !is_test(name));
             findings.extend(missing.map(|name| {
                 let message =
-                    format!("there is no test '{name}': write it, or name the one there is");
+                    format!("no test is called '{name}': write it, or name the one there is");
                 Finding::new(file, number + 1, message)
             }));
         }
