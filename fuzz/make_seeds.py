@@ -1,11 +1,29 @@
-"""Turns tests/dialogues/*.txt into seeds for the target `session`, and client/*.txt for `replies`:
-python3 fuzz/make_seeds.py"""
+#!/usr/bin/env python3
+"""Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query` from the list below.
+
+usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
+"""
 
 import pathlib
 import re
+import sys
+import zlib
 
 ROOT = pathlib.Path(__file__).parent
+CHECK = "--check" in sys.argv
+STALE = []
 ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
+
+
+def seed(target, name, octets):
+    path = ROOT / "corpus" / target / name
+    if CHECK:
+        if not path.exists() or path.read_bytes() != octets:
+            STALE.append(path)
+    else:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(octets)
 
 
 def unescape(text):
@@ -17,7 +35,9 @@ def unescape(text):
     return b"".join(octets(re.match(r"\\(.*)", p)) if p.startswith("\\") else p.encode() for p in parts)
 
 
-for number, path in enumerate(sorted((ROOT.parent / "tests/dialogues").glob("*.txt"))):
+for path in sorted((ROOT.parent / "tests/dialogues").glob("*.txt")):
+    # Of the name, so that a new dialogue changes no other seed.
+    number = zlib.crc32(path.stem.encode()) % 64
     sent = b""
     for line in path.read_text().splitlines():
         if line.startswith("C:"):
@@ -32,7 +52,7 @@ for number, path in enumerate(sorted((ROOT.parent / "tests/dialogues").glob("*.t
     # Variant of the limits, number of cuts, two octets a cut (fuzz targets read them modulo).
     cuts = [(7 + 11 * number + 31 * cut) % (len(sent) + 1) for cut in range(number % 8)]
     head = bytes([number % 4, len(cuts)]) + b"".join(cut.to_bytes(2, "little") for cut in cuts)
-    (ROOT / "corpus/session" / path.stem).write_bytes(head + sent)
+    seed("session", path.stem, head + sent)
 
 WAYS = {"lmtp": 1, "pipelining": 2, "chunking": 4}
 
@@ -45,5 +65,41 @@ for path in sorted((ROOT.parent / "tests/dialogues/client").glob("*.txt")):
         elif line.startswith("S"):
             said += line[3:].encode() + b"\r\n"
     # See check_replies: ways of speaking, and messages under way.
-    (ROOT / "corpus/replies").mkdir(exist_ok=True)
-    (ROOT / "corpus/replies" / path.stem).write_bytes(bytes([variant]) + said)
+    seed("replies", path.stem, bytes([variant]) + said)
+
+for path in sorted((ROOT.parent / "tests/mail").glob("*.eml")):
+    seed("mail", path.stem, path.read_bytes().replace(b"\n", b"\r\n"))
+
+# Each field and each way of joining once, then what is wrong in each way (docs/search.md).
+QUERIES = r'''
+words:order 4711 "thank you" inv* "your ord"*
+joined:(order OR invoice) AND -dull NOT (a b)
+addresses:from:ann@example.org to:@example.com cc:example.com from:<> from:bounce+*
+header:header:X-Campaign=spr* header:X-Campaign="sale spring" header:X-Other
+message_id:message-id:<1@example.org>
+parts:has:attachment filename:*voice.pdf filename:.doc subject:"order 4711" body:dear
+sizes:size:>100 size:1K.. size:1K..2K size:<=10M
+times:after:2026-11-21T08:00:00Z before:2026-11-22 after:10m
+runs:run:nightly -run:now
+capitals:SUBJECT:"a \\"b\\\\" OR FROM:X
+letters:GR\u00dcSSE \u0141\u00f3d\u017a \uff21 \ufb01 \u6ce8\u6587 \u0e01\u0e32\u0e23
+nothing_after_or:a OR
+open_quote:"never closed
+open_parenthesis:((((((((a
+unknown_field:colour:red
+star_inside:a*b
+symbols_alone:\U0001f389 %
+bad_size:size:2K..1K
+bad_time:after:2026-13-41
+'''
+
+for line in QUERIES.strip().splitlines():
+    name, query = line.split(":", 1)
+    seed("query", name, query.encode().decode("unicode_escape").encode())
+seed("query", "long", b"a " * 2000)
+seed("query", "deep", b"(" * 200 + b"a" + b")" * 200)
+seed("query", "empty", b"")
+
+if STALE:
+    print("not as it would be made, run fuzz/make_seeds.py:", *STALE, sep="\n", file=sys.stderr)
+    sys.exit(1)

@@ -184,7 +184,7 @@ fn fill_until_refused(bench: &mut Bench, r: &mut Reservation) -> NoRoom {
 /// whole process, so this test runs itself again in a child.
 #[test]
 fn a_file_size_limit_refuses_large_messages_only() {
-    const CHILD: &str = "SINKD_TEST_FILE_SIZE_LIMIT";
+    const CHILD: &str = "TEST_FILE_SIZE_LIMIT";
     if std::env::var_os(CHILD).is_none() {
         let me = std::env::current_exe().unwrap();
         let name = "a_file_size_limit_refuses_large_messages_only";

@@ -1,3 +1,7 @@
 //! Any octets of a server: no panic, and each message ends once.
 #![no_main]
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sinkd::smtp::client::testkit::check_replies(bytes));
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::check("replies", bytes));

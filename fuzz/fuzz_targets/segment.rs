@@ -1,4 +1,7 @@
 //! A segment file of any content is read without a panic.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sinkd::log::reader::check_segment(bytes));
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::check("segment", bytes));

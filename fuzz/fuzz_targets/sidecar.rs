@@ -1,4 +1,7 @@
 //! An index file of any content is read without a panic.
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| sinkd::index::testkit::check_sidecar(bytes));
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::check("sidecar", bytes));

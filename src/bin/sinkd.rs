@@ -1,20 +1,23 @@
 //! sinkd: flags, wiring, signals. What it does lies in the library.
 #![forbid(unsafe_code)]
 use std::ffi::OsString;
-use std::io::Write;
-use std::path::PathBuf;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
+use clap::builder::UnknownArgumentValueParser;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use sinkd::config::{self, Config, KEYS, Listener, LogFormat};
+use sinkd::config::guess::{self, GUESSES, Guess};
+use sinkd::config::{self, Config, Environment, KEYS, Listener, LogFormat};
 use sinkd::http;
 use sinkd::log::ProcessClock;
 use sinkd::server::{Counters, Server, Stage, Stop};
@@ -27,29 +30,59 @@ fn main() -> ExitCode {
     match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("sinkd: {error:#}");
+            say(&told_once(&error));
             ExitCode::from(EXIT_USAGE)
         }
     }
 }
 
 fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
-    let matches = command().get_matches_from(args);
-    let config = effective(&matches)?;
+    let matches = command().try_get_matches_from(args).unwrap_or_else(|error| told(error).exit());
+    let environment = Environment::of_process();
+    let config = effective(&matches, &environment)?;
     if matches.get_flag("print-config") {
-        print!("{}", config.to_toml());
-        return Ok(());
+        return print(&config.to_toml()).context("standard output");
     }
+    let warnings = [environment.warnings(), config.warnings()].concat();
     if matches.get_flag("check") {
-        config.warnings().iter().for_each(|text| eprintln!("sinkd: warning: {text}"));
-        println!("sinkd: the configuration is good");
-        return Ok(());
+        warnings.iter().for_each(|text| say(&format!("warning: {text}")));
+        return print("sinkd: the configuration is good\n").context("standard output");
     }
     start_logging(&config)?;
     end_on_panic();
-    config.warnings().iter().for_each(|text| tracing::warn!("{text}"));
+    warnings.iter().for_each(|text| tracing::warn!("{text}"));
     serve(&config)
 }
+
+/// Writes to stderr. `eprintln!` panics on a closed pipe.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "sinkd: {text}");
+}
+
+/// Writes to stdout. A reader that went away has all that it wanted (`--print-config | head`).
+fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// An error and its causes. Some errors name their cause in their own text and as their source;
+/// each text appears once.
+fn told_once(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
+        cause if told.ends_with(&cause) => told,
+        cause if told.is_empty() => cause,
+        cause => format!("{told}: {cause}"),
+    })
+}
+
+/// How settings stand in the environment.
+const VARIABLES: &str = "\
+Every setting is also an environment variable: --store-rule is SINKD_STORE_RULE, and --config is
+SINKD_CONFIG. Commas separate the values of --listen and --store-rule there. An empty variable is
+not set. Flags win over variables, and variables over the file.";
 
 /// The flags: one for each row of the table of settings, and those that are no setting.
 fn command() -> Command {
@@ -59,12 +92,13 @@ fn command() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(about)
         .max_term_width(100)
+        .after_help(VARIABLES)
         .arg(
             Arg::new("config")
                 .long("config")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Read settings from a TOML file; flags win over it."),
+                .help("Read settings from a TOML file; variables and flags win over it."),
         )
         .arg(
             Arg::new("check")
@@ -91,7 +125,30 @@ fn command() -> Command {
                 .help(format!("{} [default: {default}]", key.help)),
         );
     }
-    command
+    command.args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &defaults)))
+}
+
+/// Flags that other programs have, which answer with ours: one with the long name, and one with the
+/// short name if there is any, so that each is named as it was given.
+fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + use<> {
+    let tip = match guess::key(guess.meant) {
+        Some(key) => {
+            let default = (key.show)(defaults).replace(['"', '[', ']'], "");
+            format!("sinkd has '--{} {}' [default: {default}]", key.flag(), key.value)
+        }
+        None => format!("sinkd has '--{} FILE'", guess.meant),
+    };
+    let wrong = move |name: String| {
+        Arg::new(name)
+            .hide(true)
+            .value_name("VALUE")
+            .num_args(0..=1)
+            .default_missing_value("")
+            .value_parser(UnknownArgumentValueParser::suggest(tip.clone()))
+    };
+    let long = wrong(format!("--{}", guess.name)).long(guess.name.replace('_', "-"));
+    let short = guess.short.map(|short| wrong(format!("-{short}")).short(short));
+    [long].into_iter().chain(short)
 }
 
 fn heading(table: &str) -> String {
@@ -100,17 +157,37 @@ fn heading(table: &str) -> String {
     heading
 }
 
-/// Defaults, then the file, then the flags.
-fn effective(matches: &ArgMatches) -> anyhow::Result<Config> {
+/// Names a wrong flag without the value that it does not have, and suggests none of the wrong ones.
+fn told(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (given, suggested) = (text(ContextKind::InvalidArg), text(ContextKind::SuggestedArg));
+    if let Some((flag, _)) = given.split_once(" [<") {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(flag.into()));
+    }
+    let name = suggested.trim_start_matches('-').replace('-', "_");
+    if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
+        let ours = format!("--{}", guess.meant.replace('_', "-"));
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(ours));
+    }
+    error
+}
+
+/// Defaults, then the file, then the environment, then the flags.
+fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Config> {
     let file: Option<&PathBuf> = matches.get_one("config");
-    let mut config = config::from_file(file.map(PathBuf::as_path))?;
+    let file = file.cloned().or_else(|| environment.config_file());
+    let mut config = config::from_file(file.as_deref())?;
+    environment.apply(&mut config)?;
     for key in KEYS {
         let Some(values) = matches.get_many::<String>(key.name) else { continue };
         if key.repeatable {
             key.clear(&mut config);
         }
         for value in values {
-            key.apply(&mut config, value).with_context(|| format!("--{} '{value}'", key.flag()))?;
+            key.apply(&mut config, value).with_context(|| format!("--{}", key.flag()))?;
         }
     }
     config.check()?;
@@ -133,7 +210,7 @@ fn start_logging(config: &Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A panic is a bug, and nobody knows what holds after it: it ends sinkd, and recovery sees to the
+/// A panic is a bug, and what holds after it is unknown: it ends sinkd, and recovery sees to the
 /// rest. Only where mail is taken apart for the index it is the mail's fault, and is caught.
 fn end_on_panic() {
     let say = std::panic::take_hook();
@@ -161,7 +238,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             "the last sinkd here did not stop cleanly: its open segments were recovered"
         );
     }
-    announce(&server, http.as_ref(), config)?;
+    announce(&server, http.as_ref(), config);
     wait_for_end(&server, config, &signals);
     let counters = server.counters().to_vec();
     server.join();
@@ -185,30 +262,51 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
     );
 }
 
-/// Says what it listens on, on stdout: whoever started sinkd may wait for these lines.
-fn announce(server: &Server, http: Option<&http::Server>, config: &Config) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+/// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
+/// needed.
+fn announce(server: &Server, http: Option<&http::Server>, config: &Config) {
+    let mut lines = String::new();
     for Listener { protocol, address } in server.listeners() {
         let name = match protocol {
             Protocol::Smtp => "SMTP",
             Protocol::Lmtp => "LMTP",
         };
-        writeln!(out, "sinkd: {name} on {address}")?;
+        lines.push_str(&format!("sinkd: {name} on {address}\n"));
     }
     if let Some(http) = http {
-        writeln!(out, "sinkd: HTTP on {}", http.address())?;
+        lines.push_str(&format!("sinkd: HTTP on {}\n", http.address()));
     }
-    writeln!(out, "sinkd: data in {}; read it with: sinkctl ls", config.data.display())?;
-    out.flush()?;
-    Ok(())
+    let folder = config.data.display();
+    let reader = reading_command(&config.data);
+    lines.push_str(&format!("sinkd: data in {folder}; read it with: {reader}\n"));
+    if let Err(error) = print(&lines) {
+        tracing::warn!(%error, "what sinkd listens on could not be written to standard output");
+    }
+}
+
+/// The command that lists what is in `folder`, as a shell takes it.
+fn reading_command(folder: &Path) -> String {
+    if folder == Config::default().data {
+        return "sinkctl ls".into();
+    }
+    let name = folder.to_string_lossy();
+    // A name that begins with a dash would be taken for a flag.
+    let name = if name.starts_with('-') { format!("./{name}") } else { name.into_owned() };
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-+,:@%".contains(c);
+    if name.chars().all(is_plain) {
+        return format!("sinkctl --data {name} ls");
+    }
+    format!("sinkctl --data '{}' ls", name.replace('\'', r"'\''"))
 }
 
 /// A channel that gets an item for each SIGTERM, SIGINT or SIGHUP: a terminal that goes away stops
-/// sinkd as a person would.
+/// sinkd as a person would, unless it was started with `nohup`.
 fn signals() -> anyhow::Result<Receiver<i32>> {
     // A file that grows beyond a limit is then an error of the call (EFBIG), not the end of us.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP])?;
+    let stopping = [SIGTERM, SIGINT, SIGHUP];
+    let heeded = stopping.into_iter().filter(|signal| *signal != SIGHUP || !is_hangup_ignored());
+    let mut signals = Signals::new(heeded)?;
     let (told, heard) = bounded(4);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
@@ -218,6 +316,15 @@ fn signals() -> anyhow::Result<Receiver<i32>> {
         }
     })?;
     Ok(heard)
+}
+
+/// Was sinkd started by something (`nohup`) that wants it to outlive its terminal? Read before any
+/// handler is registered. Elsewhere than on Linux it is not known, and a hangup stops sinkd.
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    mask & (1 << (SIGHUP - 1)) != 0
 }
 
 /// How often to look whether the system clock has moved.

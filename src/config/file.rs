@@ -5,21 +5,66 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
 use super::table::{KEYS, Key};
-use super::{Config, Listener};
+use super::{Config, Listener, guess};
 use crate::smtp::limits::Protocol;
 
 /// A configuration file that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
+    /// It can't be read.
     #[error("{path}: {source}", path = path.display())]
-    Read { path: PathBuf, source: std::io::Error },
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// It is not TOML.
     #[error("{path}:{line}: {message}", path = path.display())]
-    Syntax { path: PathBuf, line: usize, message: String },
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What the parser says.
+        message: String,
+    },
+    /// A key that no setting has.
     #[error("{path}:{line}: no setting '{key}'{hint} (all of them: sinkd --print-config)",
         path = path.display())]
-    Unknown { path: PathBuf, line: usize, key: String, hint: String },
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// With its table, as `limits.errors_max`.
+        key: String,
+        /// `; ` and what may be meant, or nothing.
+        hint: String,
+    },
+    /// A value that its setting refuses.
     #[error("{path}:{line}: {key}: expected {expected}, found {found}", path = path.display())]
-    Value { path: PathBuf, line: usize, key: String, expected: &'static str, found: String },
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// With its table.
+        key: String,
+        /// With its bounds.
+        expected: &'static str,
+        /// As it is written there.
+        found: String,
+    },
+}
+
+/// Reads `file`, if there is one, over the defaults.
+pub fn from_file(file: Option<&Path>) -> Result<Config, FileError> {
+    let mut config = Config::default();
+    if let Some(path) = file {
+        load(path, &mut config)?;
+    }
+    Ok(config)
 }
 
 /// Reads `path` over what `config` holds.
@@ -91,7 +136,14 @@ impl File<'_> {
     #[cold]
     fn unknown(&self, offset: usize, key: &str, name: Option<&str>) -> FileError {
         let known = KEYS.iter().find(|k| Some(k.name) == name || k.name == key);
-        let hint = known.map_or(String::new(), |k| format!("; it belongs to [{}]", k.table));
+        let hint = match known {
+            Some(known) => format!("; it belongs to [{}]", known.table),
+            None => guess::meant_by(name.unwrap_or(key))
+                .and_then(guess::key)
+                .map_or_else(String::new, |nearest| {
+                    format!("; the nearest is '{}.{}'", nearest.table, nearest.name)
+                }),
+        };
         let (path, line) = (self.path.into(), self.line(offset));
         FileError::Unknown { path, line, key: key.into(), hint }
     }
@@ -199,7 +251,15 @@ mod tests {
     #[test]
     fn errors_name_file_line_and_what_was_expected() {
         check("[limits]\nerrors_max = -1", "sink.toml:2: limits.errors_max: expected a number");
-        check("\n[limits]\nrecipients = 1", "sink.toml:3: no setting 'limits.recipients'");
+        check(
+            "\n[limits]\nrecipients = 1",
+            "sink.toml:3: no setting 'limits.recipients'; the nearest is 'limits.recip",
+        );
+        check(
+            "[server]\nport = 1",
+            "sink.toml:2: no setting 'server.port'; the nearest is 'server.listen'",
+        );
+        check("port = 1", "sink.toml:1: no setting 'port'; the nearest is 'server.listen'");
         check(
             "[server]\nerrors_max = 1",
             "sink.toml:2: no setting 'server.errors_max'; it belongs",

@@ -8,8 +8,9 @@ use super::listen;
 /// Where HTTP is served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Http {
+    /// Nowhere.
     Off,
-    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken. Nobody asked for it.
+    /// `auto`: at [`DEFAULT`]; without HTTP if that is taken, as no user asked for it.
     IfFree,
     /// There or not at all.
     At(SocketAddr),

@@ -9,13 +9,16 @@ use crate::smtp::limits::Protocol;
 /// What is listened on, and what is spoken there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
+    /// What is spoken.
     pub protocol: Protocol,
+    /// Where.
     pub address: Address,
 }
 
 /// Where clients connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
+    /// Port 0 is any free one.
     Tcp(SocketAddr),
     /// The path of a socket in the file system.
     Unix(PathBuf),
@@ -30,6 +33,9 @@ pub struct BadAddress;
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
                             unix:/run/sinkd.sock, with lmtp: before it for LMTP";
 
+/// Addresses to listen on. Each worker has a socket for each.
+pub const LISTENERS_MAX: usize = 256;
+
 /// LMTP is for machines that know each other (RFC 2033 5).
 const SMTP_PORT: u16 = 25;
 
@@ -38,6 +44,22 @@ impl Listener {
     pub fn is_lmtp_on_smtp_port(&self) -> bool {
         let is_smtp_port = matches!(&self.address, Address::Tcp(a) if a.port() == SMTP_PORT);
         self.protocol == Protocol::Lmtp && is_smtp_port
+    }
+}
+
+impl Address {
+    /// Would both be bound to one socket? Port 0 is another port each time.
+    pub fn is_same_socket(&self, other: &Address) -> bool {
+        match (self, other) {
+            (Address::Tcp(address), other) => other.is_same_tcp(*address),
+            (Address::Unix(path), Address::Unix(other)) => path == other,
+            _ => false,
+        }
+    }
+
+    /// The same for an address of TCP.
+    pub fn is_same_tcp(&self, address: SocketAddr) -> bool {
+        matches!(self, Address::Tcp(own) if *own == address && address.port() != 0)
     }
 }
 

@@ -19,9 +19,11 @@ use std::str::FromStr;
 pub enum Store {
     /// It is counted, nothing more.
     Nothing,
+    /// The envelope alone.
     Envelope,
     /// Up to and including the first empty line.
     Headers,
+    /// All of it.
     Full,
 }
 
@@ -53,17 +55,22 @@ impl fmt::Display for Store {
 /// One rule, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreRule {
+    /// For recipients of this.
     pub domain: Domain,
+    /// What is kept of their mail.
     pub store: Store,
-    /// One message in so many is kept in full; 2 or more.
+    /// One message in this number is kept in full; 2 or more.
     pub one_in: Option<u32>,
 }
 
 /// Which recipients a rule is about; domains in lower case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Domain {
+    /// This domain alone.
     Exactly(String),
+    /// Every domain below this one.
     Below(String),
+    /// All recipients that no other rule names.
     Any,
 }
 
@@ -71,11 +78,17 @@ pub enum Domain {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("expected {}", self.expected())]
 pub enum BadRule {
+    /// There is no `=`, or nothing before it.
     NoDomain,
+    /// What stands before `=` is not a domain.
     Domain,
+    /// What stands after `=` is not a mode.
     Mode,
+    /// What stands after `/` is not a number from 2.
     OneIn,
+    /// `/N` after `full`.
     FullSampled,
+    /// The domain has a rule.
     Twice,
 }
 
@@ -87,9 +100,9 @@ impl BadRule {
             BadRule::Domain => "a domain: example.org, *.example.org, [192.0.2.1], or * for all",
             BadRule::Mode => "a mode: full, headers, envelope or none",
             BadRule::OneIn => {
-                "a number from 2 up behind the slash: one message in so many is kept in full"
+                "a number from 2 to 4294967295 after the slash: one message in N is kept in full"
             }
-            BadRule::FullSampled => "no /N behind full, as all of them are kept in full",
+            BadRule::FullSampled => "no /N after full, as all of them are kept in full",
             BadRule::Twice => "a domain that has no rule yet",
         }
     }
@@ -173,6 +186,7 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// Of rules of which no two are for one domain.
     pub fn new(rules: &[StoreRule]) -> Rules {
         let (mut exactly, mut below, mut any) = (HashMap::new(), HashMap::new(), None);
         for (index, rule) in rules.iter().enumerate() {

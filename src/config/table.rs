@@ -8,22 +8,35 @@ use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
 use crate::smtp::limits::Syntax;
 
-/// A value that can't be taken: what was expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected {0}")]
-pub struct ValueError(pub &'static str);
+/// A value that a setting refuses. The caller adds where the value stood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub struct ValueError {
+    /// With its bounds.
+    pub expected: &'static str,
+    /// In quotes, as it was written.
+    pub found: String,
+}
 
-/// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a flag.
+/// What the environment variables of settings begin with.
+pub(super) const VARIABLE_PREFIX: &str = "SINKD_";
+
+/// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a
+/// flag, `SINKD_NAME` in the environment.
 pub struct Key {
+    /// Its table in the file, and its heading in the help.
     pub table: &'static str,
+    /// Underscores between words.
     pub name: &'static str,
     /// What stands for the value in the help.
     pub value: &'static str,
     /// A sentence.
     pub help: &'static str,
+    /// What a value must be, with its bounds.
     pub expected: &'static str,
     /// May be given more than once; in the file, a list.
     pub repeatable: bool,
+    /// Takes the value; `None` if it is not one.
     pub set: fn(&mut Config, &str) -> Option<()>,
     /// As TOML.
     pub show: fn(&Config) -> String,
@@ -32,12 +45,20 @@ pub struct Key {
 impl Key {
     /// Sets it from text.
     pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
-        (self.set)(config, text).ok_or_else(|| ValueError(self.expected_instead_of(config, text)))
+        (self.set)(config, text).ok_or_else(|| ValueError {
+            expected: self.expected_instead_of(config, text),
+            found: if text.is_empty() { "nothing".into() } else { format!("{text:?}") },
+        })
     }
 
     /// The flag, without its dashes in front.
     pub fn flag(&self) -> String {
         self.name.replace('_', "-")
+    }
+
+    /// The environment variable.
+    pub fn variable(&self) -> String {
+        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
     }
 
     /// Forgets the values of a setting that can be given more than once.
@@ -59,15 +80,25 @@ impl Key {
     }
 }
 
-const BYTES: &str = "a size such as 4096, 64K or 10MiB";
-const TIME: &str = "a time such as 250ms, 10s or 5m, up to 87600h";
+const MEMORY: &str = "a size from 1MiB to 1024GiB such as 64MiB";
+const TIME: &str = "a time from 0s to 87600h such as 250ms, 10s or 5m";
 const TIMEOUT: &str = "a time from 1ms to 87600h such as 250ms, 10s or 5m";
 const TIME_OR_NONE: &str = "a time from 1ms to 87600h such as 250ms, 10s or 5m, or \"none\"";
-const COUNT: &str = "a number from 1 up";
-const COUNT_OR_NONE: &str = "a number from 1 up, or \"none\"";
+/// What a `u16` holds.
+const COUNT_SMALL: &str = "a number from 1 to 65535";
+/// What a `u32` holds.
+const COUNT: &str = "a number from 1 to 4294967295";
+const COUNT_OR_NONE: &str = "a number from 1 to 4294967295, or \"none\"";
+const COUNT_LARGE_OR_NONE: &str = "a number from 1 to 1000000000000, or \"none\"";
+/// More messages than a machine takes in a year.
+const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
 
 fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
     text.parse().ok().filter(|n| *n >= T::from(1))
+}
+
+fn count_large(text: &str) -> Option<u64> {
+    count(text).filter(|n| *n <= COUNT_LARGE_MAX)
 }
 
 /// Ten years: the upper bound of every duration. No setting needs more, and no sum with it overflows
@@ -75,8 +106,6 @@ fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> 
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
 /// 1 EiB: the upper bound of sizes on the disk, for the same reason.
 const DISK_BYTES_MAX: u64 = 1 << 60;
-/// Addresses to listen on. Each worker has a socket for each.
-pub const LISTENERS_MAX: usize = 256;
 /// A year later than any clock that sinkd will see, s: 2400.
 const UNIX_S_MAX: u64 = 430 * 366 * 86_400;
 
@@ -174,7 +203,7 @@ pub const KEYS: &[Key] = &[
         "hostname",
         "NAME",
         "Name in the greeting and in replies.",
-        "a host name without spaces",
+        "a name of 1 to 255 octets of ASCII without spaces",
         |c, v| {
             let good = !v.is_empty() && v.len() <= 255 && v.bytes().all(|b| b.is_ascii_graphic());
             good.then(|| c.hostname = v.into())
@@ -185,7 +214,7 @@ pub const KEYS: &[Key] = &[
         "server",
         "workers",
         "N",
-        "Event loops; \"auto\" is the cores at hand, at most 8.",
+        "Event loops; \"auto\" is the number of cores that sinkd may use, at most 8.",
         "a number from 1 to 256, or \"auto\"",
         |c, v| {
             let workers =
@@ -200,7 +229,7 @@ pub const KEYS: &[Key] = &[
         "backlog",
         "N",
         "Connections the kernel may queue, per listener and worker.",
-        COUNT,
+        COUNT_SMALL,
         |c, v| count::<u16>(v).map(|n| c.backlog = i32::from(n)),
         |c| number(c.backlog)
     ),
@@ -257,7 +286,7 @@ pub const KEYS: &[Key] = &[
         "command_line_bytes_max",
         "SIZE",
         "Octets of one command line, CRLF included.",
-        "a size from 512 (RFC 5321 4.5.3.1.4) to 64K",
+        "a size from 512 (RFC 5321 section 4.5.3.1.4) to 64K",
         |c, v| between(parse_bytes(v), 512, 64 << 10)
             .map(|n| c.limits.command_line_bytes_max = n as usize),
         |c| show_bytes(c.limits.command_line_bytes_max as u64)
@@ -303,7 +332,7 @@ pub const KEYS: &[Key] = &[
         "envelope_memory_bytes",
         "SIZE",
         "Memory for envelopes under way, per worker; beyond it RCPT gets 452.",
-        BYTES,
+        MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
             .map(|n| c.envelope_memory_bytes = n as usize),
         |c| show_bytes(c.envelope_memory_bytes as u64)
@@ -313,7 +342,7 @@ pub const KEYS: &[Key] = &[
         "buffer_memory_bytes",
         "SIZE",
         "Memory for payloads that come in pieces, per worker; beyond it the transfer stalled longest is closed.",
-        BYTES,
+        MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
             .map(|n| c.buffer_memory_bytes = n as usize),
         |c| show_bytes(c.buffer_memory_bytes as u64)
@@ -372,7 +401,7 @@ pub const KEYS: &[Key] = &[
         "durability",
         "WHAT",
         "What a 250 survives: \"process\" the end of sinkd, \"message\" a power loss, a time such as \
-         \"1s\" a power loss but for what came in the last so long.",
+         \"1s\" a power loss but for what came within that time before it.",
         "\"process\", \"message\", or a time from 1ms to 87600h such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
@@ -411,9 +440,9 @@ pub const KEYS: &[Key] = &[
         "retain_segments",
         "N",
         "Segments that are kept, those under way included.",
-        "a number from 4 up, or \"none\"",
+        "a number from 4 to 1000000000000, or \"none\"",
         |c, v| {
-            let least = |text: &str| text.parse().ok().filter(|n| *n >= 4);
+            let least = |text: &str| count_large(text).filter(|n| *n >= 4);
             parse_option(v, least).map(|n| c.retention.segments = n)
         },
         |c| show_option(c.retention.segments, number)
@@ -436,7 +465,7 @@ pub const KEYS: &[Key] = &[
         "region_memory_bytes",
         "SIZE",
         "Space in the log held by transfers under way, per worker.",
-        BYTES,
+        "a size from 8MiB to 1024GiB such as 64MiB",
         |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
         |c| show_bytes(c.region_memory_bytes)
     ),
@@ -445,7 +474,7 @@ pub const KEYS: &[Key] = &[
         "own_segments_max",
         "N",
         "Messages beyond 4 MiB under way at once, per worker; beyond it 452.",
-        COUNT,
+        COUNT_SMALL,
         |c, v| count::<u16>(v).map(|n| c.own_segments_max = usize::from(n)),
         |c| number(c.own_segments_max)
     ),
@@ -474,7 +503,7 @@ pub const KEYS: &[Key] = &[
         "stats",
         "run_after_idle",
         "TIME",
-        "Begin a run with the first message after so long without any; needs statistics.",
+        "Begin a run with the first message after this time without any; needs statistics.",
         "a time from 1s to 87600h such as 30s, or \"none\"",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
@@ -568,25 +597,25 @@ pub const KEYS: &[Key] = &[
         "stop",
         "stop_after_messages",
         "N",
-        "Stop once exactly so many messages are stored.",
-        COUNT_OR_NONE,
-        |c, v| parse_option(v, count_u64).map(|n| c.stop_after_messages = n),
+        "Stop once exactly N messages are stored.",
+        COUNT_LARGE_OR_NONE,
+        |c, v| parse_option(v, count_large).map(|n| c.stop_after_messages = n),
         |c| show_option(c.stop_after_messages, number)
     ),
     key!(
         "stop",
         "stop_after_sessions",
         "N",
-        "Stop once so many sessions have ended.",
-        COUNT_OR_NONE,
-        |c, v| parse_option(v, count_u64).map(|n| c.stop_after_sessions = n),
+        "Stop once N sessions have ended.",
+        COUNT_LARGE_OR_NONE,
+        |c, v| parse_option(v, count_large).map(|n| c.stop_after_sessions = n),
         |c| show_option(c.stop_after_sessions, number)
     ),
     key!(
         "stop",
         "stop_after_idle",
         "TIME",
-        "Stop when nothing was heard from anybody for so long.",
+        "Stop when no client has sent anything for this time.",
         TIME_OR_NONE,
         |c, v| parse_option(v, parse_timeout).map(|t| c.stop_after_idle = t),
         |c| show_option(c.stop_after_idle, show_time)
@@ -645,10 +674,6 @@ pub const KEYS: &[Key] = &[
     ),
 ];
 
-fn count_u64(text: &str) -> Option<u64> {
-    count(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -704,6 +729,64 @@ mod tests {
             let key = KEYS.iter().find(|k| k.name == name).unwrap();
             let mut config = Config::default();
             assert_eq!(key.apply(&mut config, value).is_ok(), good, "{name} = {value}");
+        }
+    }
+
+    /// What stands between `from` and `to`, and after it.
+    fn bounds(expected: &str) -> Option<(&str, &str)> {
+        let (_, rest) = expected.split_once(" from ")?;
+        let (least, rest) = rest.split_once(' ')?;
+        let (_, rest) = rest.split_once("to ")?;
+        Some((least, rest.split([' ', ',']).next()?))
+    }
+
+    /// One less and one more, in the unit of the text; `None` below 0.
+    fn beyond(least: &str, most: &str) -> (Option<String>, String) {
+        if let (Some(least), Some(most)) = (parse_bytes(least), parse_bytes(most)) {
+            return (least.checked_sub(1).map(|n| n.to_string()), (most + 1).to_string());
+        }
+        let (least, most) = (parse_time(least).unwrap(), parse_time(most).unwrap());
+        let below = least.checked_sub(Duration::from_millis(1));
+        let below = below.map(|time| format!("{}ms", time.as_millis()));
+        (below, format!("{}ms", most.as_millis() + 1))
+    }
+
+    #[test]
+    fn every_range_states_its_bounds_and_they_are_right() {
+        let mut ranges = 0;
+        for key in KEYS {
+            let takes = |text: &str| key.apply(&mut Config::default(), text).is_ok();
+            let is_number = ["7", "16", "4K", "128K", "64MiB", "1h"].iter().any(|text| takes(text));
+            if !is_number || takes("neither a number nor a size") || takes("no-number") {
+                continue;
+            }
+            let (least, most) = bounds(key.expected).unwrap_or_else(|| panic!("{}", key.name));
+            ranges += 1;
+            let (below, above) = beyond(least, most);
+            assert!(takes(least) && takes(most), "{}: {}", key.name, key.expected);
+            assert!(!takes(&above), "{}: takes {above}, expects {}", key.name, key.expected);
+            let is_below_taken = below.is_some_and(|below| takes(&below));
+            assert!(!is_below_taken, "{}: takes less than {}", key.name, key.expected);
+        }
+        assert_eq!(ranges, 29);
+    }
+
+    #[test]
+    fn a_refused_value_is_said_with_what_was_expected_and_found() {
+        for key in KEYS {
+            let bad = key.apply(&mut Config::default(), "").unwrap_err().to_string();
+            assert_eq!(bad, format!("expected {}, found nothing", rule_or(key)), "{}", key.name);
+        }
+        let hostname = KEYS.iter().find(|key| key.name == "hostname").unwrap();
+        let long = hostname.apply(&mut Config::default(), &"x".repeat(256)).unwrap_err();
+        assert!(long.to_string().starts_with("expected a name of 1 to 255 octets"), "{long}");
+        assert!(hostname.apply(&mut Config::default(), &"x".repeat(255)).is_ok());
+    }
+
+    fn rule_or(key: &Key) -> &'static str {
+        match key.name {
+            "store_rule" => "a domain and its mode, as in example.org=headers or *=none",
+            _ => key.expected,
         }
     }
 

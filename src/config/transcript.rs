@@ -5,10 +5,11 @@ use std::str::FromStr;
 /// Which sessions are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
+    /// Every one.
     All,
     /// Those that met a 4xx or 5xx.
     Errors,
-    /// One in so many, the first included; 2 or more.
+    /// One in this number, the first included; 2 or more.
     OneIn(u32),
 }
 
@@ -18,7 +19,7 @@ pub enum Sessions {
 pub struct BadSessions;
 
 /// What the settings say that they expect.
-pub const EXPECTED: &str = "all, errors, or 1/N with N from 2 up";
+pub const EXPECTED: &str = "all, errors, or 1/N with N from 2 to 4294967295";
 
 impl FromStr for Sessions {
     type Err = BadSessions;

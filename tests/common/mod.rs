@@ -14,8 +14,36 @@ use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, Span};
 use socket2::{Domain, Socket, Type};
 
-/// Longer than anything here takes; a test that waits so long has failed.
+/// Longer than anything here takes; a test that waits for this time has failed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program without the variables that are settings of sinkd: the shell that runs the tests may
+/// have some.
+pub fn program(path: &str) -> Command {
+    let mut command = Command::new(path);
+    let names = std::env::vars_os().map(|(name, _)| name);
+    for name in names.filter(|name| name.to_string_lossy().starts_with("SINKD_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+pub fn signal(pid: u32, signal: Signal) {
+    kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
+}
+
+/// Asks until there is an answer.
+#[track_caller]
+pub fn until_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let end = std::time::Instant::now() + PATIENCE;
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(std::time::Instant::now() < end, "{what}");
+        std::thread::yield_now();
+    }
+}
 
 /// A running sinkd; killed when dropped.
 pub struct Sink {
@@ -35,7 +63,7 @@ impl Sink {
 
     /// The same, with HTTP at `http`. Tests run side by side: never the default address.
     pub fn start_http(data: &Path, http: &str, args: &[&str]) -> Sink {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+        let mut command = program(env!("CARGO_BIN_EXE_sinkd"));
         command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", http]);
         command.args(args).arg("--data").arg(data);
         Sink::spawn(&mut command)
@@ -66,8 +94,7 @@ impl Sink {
     }
 
     pub fn signal(&self, signal: Signal) {
-        let pid = Pid::from_raw(self.child.id() as i32).unwrap();
-        kill_process(pid, signal).unwrap();
+        self::signal(self.child.id(), signal);
     }
 
     /// SIGTERM, then its exit status.
@@ -140,7 +167,7 @@ impl Client {
         self.try_reply().expect("a reply")
     }
 
-    /// Likewise, or `None` when the connection has ended.
+    /// The next reply, or `None` when the connection has ended.
     pub fn try_reply(&mut self) -> Option<(u16, Vec<String>)> {
         let mut lines = Vec::new();
         loop {
@@ -239,7 +266,7 @@ pub fn sinkctl(data: &Path, args: &[&str]) -> (Vec<u8>, String, i32) {
 
 /// The same on several folders.
 pub fn sinkctl_on(folders: &[&Path], args: &[&str]) -> (Vec<u8>, String, i32) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkctl"));
+    let mut command = program(env!("CARGO_BIN_EXE_sinkctl"));
     for folder in folders {
         command.arg("--data").arg(folder);
     }

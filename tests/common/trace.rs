@@ -24,14 +24,14 @@ pub fn hold(thread: i32) {
 
 /// Stops a thread that was resumed.
 pub fn stop(thread: i32) {
-    // SAFETY: as above.
+    // SAFETY: the kernel checks the thread, and no memory of ours is passed.
     unsafe { libc::ptrace(libc::PTRACE_INTERRUPT, thread, 0, 0) };
     wait(thread);
 }
 
 /// Lets it run up to the border of its next system call.
 pub fn resume(thread: i32) {
-    // SAFETY: likewise.
+    // SAFETY: the kernel checks the thread, and no memory of ours is passed.
     unsafe { libc::ptrace(libc::PTRACE_SYSCALL, thread, 0, 0) };
 }
 
@@ -55,6 +55,6 @@ pub fn stopped(thread: i32) -> Option<i32> {
 
 /// Detaches from a stopped thread, which runs on.
 pub fn let_go(thread: i32) {
-    // SAFETY: as above.
+    // SAFETY: the kernel checks the thread, and no memory of ours is passed.
     unsafe { libc::ptrace(libc::PTRACE_DETACH, thread, 0, 0) };
 }

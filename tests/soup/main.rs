@@ -2,8 +2,8 @@
 //! that fill up: whatever they do, each gets its own replies, what was acknowledged is stored as
 //! it was sent, nothing is left over, and the sink stops within its grace.
 //!
-//! Seeded: `SINKD_SOUP_SEED`, printed at the start, repeats the clients' choices (not the moments
-//! at which threads run). `SINKD_SOUP_SECONDS`: how long each scenario lasts, 3 by default.
+//! Seeded: `SOUP_SEED`, printed at the start, repeats the clients' choices (not the moments
+//! at which threads run). `SOUP_SECONDS`: how long each scenario lasts, 3 by default.
 #![cfg(target_os = "linux")]
 #[path = "../common/mod.rs"]
 mod common;
@@ -169,9 +169,9 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 fn run(scenario: &Scenario) {
-    let seconds = setting("SINKD_SOUP_SECONDS", 3);
-    let seed = setting("SINKD_SOUP_SEED", u64::from(std::process::id()));
-    println!("soup '{}': SINKD_SOUP_SEED={seed}", scenario.name);
+    let seconds = setting("SOUP_SECONDS", 3);
+    let seed = setting("SOUP_SEED", u64::from(std::process::id()));
+    println!("soup '{}': SOUP_SEED={seed}", scenario.name);
     let data = tempdir().unwrap();
     let said = tempfile::tempfile().unwrap();
     let (sink, targets) = start(scenario, data.path(), &said);

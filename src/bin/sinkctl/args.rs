@@ -10,8 +10,9 @@ use sinkd::stats::Metric;
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; stats, report, compare, assert and runs take several.
-    #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
+    /// Data folder of sinkd; stats, report, compare, assert and runs take several. SINKD_DATA in
+    /// the environment names another default.
+    #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
     pub command: Command,
@@ -624,6 +625,12 @@ pub struct Prune {
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// The folder that sinkd uses in the same environment.
+fn default_folder() -> PathBuf {
+    let named = sinkd::config::Environment::of_process().data_folder();
+    named.unwrap_or_else(|| sinkd::config::Config::default().data)
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {

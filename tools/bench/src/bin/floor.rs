@@ -81,14 +81,25 @@ const MADV_POPULATE_WRITE: c_int = 23;
 fn new_seg(dir: &str, name: &str, len: usize, pre: bool, unlink: bool) -> Seg {
     unsafe {
         let p = CString::new(format!("{dir}/{name}")).unwrap();
-        let fd = libc::open(p.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC, 0o644);
+        let fd = libc::open(
+            p.as_ptr(),
+            libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC,
+            0o644,
+        );
         if fd < 0 {
             die("open");
         }
         if libc::posix_fallocate(fd, 0, len as i64) != 0 {
             die("fallocate");
         }
-        let b = libc::mmap(std::ptr::null_mut(), len, libc::PROT_READ | libc::PROT_WRITE, libc::MAP_SHARED, fd, 0);
+        let b = libc::mmap(
+            std::ptr::null_mut(),
+            len,
+            libc::PROT_READ | libc::PROT_WRITE,
+            libc::MAP_SHARED,
+            fd,
+            0,
+        );
         if b == libc::MAP_FAILED {
             die("mmap");
         }
@@ -147,7 +158,9 @@ impl Store {
                             // six segments, then the oldest one again
                             let seg = if pre == Pre::Recycle && n >= 6 {
                                 let o = orx.recv().unwrap();
-                                unsafe { libc::madvise(o.base as *mut c_void, o.len, MADV_POPULATE_WRITE) };
+                                unsafe {
+                                    libc::madvise(o.base as *mut c_void, o.len, MADV_POPULATE_WRITE)
+                                };
                                 o
                             } else {
                                 new_seg(&d, &format!("seg{n}"), seg_len, true, true)
@@ -190,7 +203,11 @@ impl Store {
             if self.fd >= 0 {
                 libc::close(self.fd);
             }
-            self.fd = libc::open(p.as_ptr(), libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC, 0o644);
+            self.fd = libc::open(
+                p.as_ptr(),
+                libc::O_RDWR | libc::O_CREAT | libc::O_TRUNC | libc::O_CLOEXEC,
+                0o644,
+            );
             if self.fd < 0 || libc::posix_fallocate(self.fd, 0, self.seg_len as i64) != 0 {
                 die("segment");
             }
@@ -376,13 +393,35 @@ fn main() {
             sa.sa_sigaction = h;
             libc::sigaction(s, &sa, std::ptr::null_mut());
         }
-        let lfd = libc::socket(libc::AF_INET, libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC, 0);
+        let lfd = libc::socket(
+            libc::AF_INET,
+            libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+            0,
+        );
         let one: c_int = 1;
-        libc::setsockopt(lfd, libc::SOL_SOCKET, libc::SO_REUSEADDR, &one as *const _ as *const _, 4);
+        libc::setsockopt(
+            lfd,
+            libc::SOL_SOCKET,
+            libc::SO_REUSEADDR,
+            &one as *const _ as *const _,
+            4,
+        );
         // accepted sockets inherit TCP_NODELAY from the listener on Linux
-        libc::setsockopt(lfd, libc::IPPROTO_TCP, libc::TCP_NODELAY, &one as *const _ as *const _, 4);
+        libc::setsockopt(
+            lfd,
+            libc::IPPROTO_TCP,
+            libc::TCP_NODELAY,
+            &one as *const _ as *const _,
+            4,
+        );
         if !cc.is_empty()
-            && libc::setsockopt(lfd, libc::IPPROTO_TCP, libc::TCP_CONGESTION, cc.as_ptr() as *const _, cc.len() as u32) != 0
+            && libc::setsockopt(
+                lfd,
+                libc::IPPROTO_TCP,
+                libc::TCP_CONGESTION,
+                cc.as_ptr() as *const _,
+                cc.len() as u32,
+            ) != 0
         {
             die("TCP_CONGESTION");
         }
@@ -414,7 +453,12 @@ fn main() {
                 let m = evs[k].events;
                 if fd == lfd {
                     loop {
-                        let c = libc::accept4(lfd, std::ptr::null_mut(), std::ptr::null_mut(), libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC);
+                        let c = libc::accept4(
+                            lfd,
+                            std::ptr::null_mut(),
+                            std::ptr::null_mut(),
+                            libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC,
+                        );
                         if c < 0 {
                             break;
                         }
@@ -427,8 +471,19 @@ fn main() {
                         if conns.len() <= c as usize {
                             conns.resize_with(c as usize + 64, || None);
                         }
-                        conns[c as usize] = Some(Conn { state: CMD, tail: [0; 4], tail_n: 0, rem: 0, part: Vec::new() });
-                        libc::send(c, R_BANNER.as_ptr() as *const _, R_BANNER.len(), libc::MSG_NOSIGNAL);
+                        conns[c as usize] = Some(Conn {
+                            state: CMD,
+                            tail: [0; 4],
+                            tail_n: 0,
+                            rem: 0,
+                            part: Vec::new(),
+                        });
+                        libc::send(
+                            c,
+                            R_BANNER.as_ptr() as *const _,
+                            R_BANNER.len(),
+                            libc::MSG_NOSIGNAL,
+                        );
                         n_send += 1;
                     }
                     continue;
@@ -558,7 +613,12 @@ fn main() {
                     let mut a = 0;
                     for &e in &cuts {
                         if e > a {
-                            libc::send(fd, out.as_ptr().add(a) as *const _, e - a, libc::MSG_NOSIGNAL);
+                            libc::send(
+                                fd,
+                                out.as_ptr().add(a) as *const _,
+                                e - a,
+                                libc::MSG_NOSIGNAL,
+                            );
                             n_send += 1;
                         }
                         a = e;
@@ -577,7 +637,12 @@ fn main() {
                 let mut a = 0;
                 for (fd, e, close) in who.drain(..) {
                     if e > a {
-                        libc::send(fd, later.as_ptr().add(a) as *const _, e - a, libc::MSG_NOSIGNAL);
+                        libc::send(
+                            fd,
+                            later.as_ptr().add(a) as *const _,
+                            e - a,
+                            libc::MSG_NOSIGNAL,
+                        );
                         n_send += 1;
                     }
                     a = e;

@@ -1,0 +1,35 @@
+//! The fuzz targets: what each calls, and which seeds it has. Included by the targets and by
+//! `tests/seeds.rs`, which replays the seeds.
+
+/// What is called with any octets; it panics if something does not hold.
+pub type Check = fn(&[u8]);
+
+pub struct Target {
+    pub name: &'static str,
+    pub check: Check,
+    /// Folders of its seeds, in `fuzz/corpus`.
+    #[allow(dead_code, reason = "the targets themselves get them on their command line")]
+    pub seeds: &'static [&'static str],
+}
+
+/// Every target; what it checks lies beside the code it checks.
+pub const TARGETS: &[Target] = &[
+    Target { name: "session", check: sinkd::smtp::testkit::check_session, seeds: &["session"] },
+    Target {
+        name: "replies",
+        check: sinkd::smtp::client::testkit::check_replies,
+        seeds: &["replies"],
+    },
+    Target { name: "segment", check: sinkd::log::reader::check_segment, seeds: &["segment"] },
+    Target { name: "query", check: sinkd::index::query::testkit::check_query, seeds: &["query"] },
+    Target { name: "mail", check: sinkd::mime::testkit::check_mail, seeds: &["mail"] },
+    Target { name: "facts", check: sinkd::index::testkit::check_facts, seeds: &["mail"] },
+    Target { name: "sidecar", check: sinkd::index::testkit::check_sidecar, seeds: &["sidecar"] },
+];
+
+/// The check of a target.
+#[allow(dead_code, reason = "the replay goes through all of them")]
+pub fn check(name: &str, bytes: &[u8]) {
+    let target = TARGETS.iter().find(|target| target.name == name).expect("a target of the table");
+    (target.check)(bytes);
+}

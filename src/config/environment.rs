@@ -1,0 +1,259 @@
+//! Settings from the environment: `SINKD_` and the name of the setting in upper case.
+//!
+//! A setting that can be given more than once takes a list with commas between its values. An empty
+//! variable is one that is not set, since scripts and container files pass such variables on.
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::table::{KEYS, Key, VARIABLE_PREFIX, ValueError};
+use super::{Config, guess};
+
+/// A variable that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// Its setting refuses the value.
+    #[error("environment variable {name}: {bad}")]
+    Value {
+        /// The variable.
+        name: String,
+        /// What was expected, and what was found.
+        bad: ValueError,
+    },
+    /// The value is not UTF-8.
+    #[error("environment variable {name}: expected text in UTF-8, found {value:?}")]
+    NotText {
+        /// The variable.
+        name: String,
+        /// As it is.
+        value: OsString,
+    },
+}
+
+/// The variables that begin with `SINKD_` and are not empty.
+#[derive(Debug)]
+pub struct Environment {
+    /// Name without `SINKD_`, and value; in the order of their names.
+    variables: Vec<(String, OsString)>,
+}
+
+/// Not settings, and yet ours: the file of settings.
+const CONFIG: &str = "CONFIG";
+const DATA: &str = "DATA";
+
+impl Environment {
+    /// Of this process.
+    pub fn of_process() -> Environment {
+        Environment::new(std::env::vars_os())
+    }
+
+    /// Of these variables and their values; those of other programs are left out.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
+        let ours = |(name, value): (OsString, OsString)| {
+            let name = name.to_str()?.strip_prefix(VARIABLE_PREFIX)?.to_owned();
+            (!value.is_empty()).then_some((name, value))
+        };
+        let mut variables: Vec<_> = variables.into_iter().filter_map(ours).collect();
+        variables.sort();
+        Environment { variables }
+    }
+
+    /// `SINKD_CONFIG`: the file of settings.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        self.value(CONFIG).map(PathBuf::from)
+    }
+
+    /// `SINKD_DATA`, for programs that need no other setting.
+    pub fn data_folder(&self) -> Option<PathBuf> {
+        self.value(DATA).map(PathBuf::from)
+    }
+
+    /// Sets what the variables say, over what `config` holds.
+    pub fn apply(&self, config: &mut Config) -> Result<(), EnvironmentError> {
+        for key in KEYS {
+            let name = key.variable();
+            let Some(value) = self.value(&name[VARIABLE_PREFIX.len()..]) else { continue };
+            let text = value.to_str().ok_or_else(|| EnvironmentError::NotText {
+                name: name.clone(),
+                value: value.clone(),
+            })?;
+            set(key, text, config).map_err(|bad| EnvironmentError::Value { name, bad })?;
+        }
+        Ok(())
+    }
+
+    /// A sentence for each variable that sets nothing: no setting has its name.
+    pub fn warnings(&self) -> Vec<String> {
+        let is_known = |name: &str| name == CONFIG || KEYS.iter().any(|key| is_variable(key, name));
+        let unknown = self.variables.iter().filter(|(name, value)| {
+            !is_known(name) && !is_service_link(name, &value.to_string_lossy())
+        });
+        unknown.map(|(name, _)| warning(name)).collect()
+    }
+
+    fn value(&self, name: &str) -> Option<&OsString> {
+        let found = self.variables.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
+    }
+}
+
+fn is_variable(key: &Key, name: &str) -> bool {
+    key.variable()[VARIABLE_PREFIX.len()..] == *name
+}
+
+fn set(key: &Key, text: &str, config: &mut Config) -> Result<(), ValueError> {
+    if !key.repeatable {
+        return key.apply(config, text);
+    }
+    key.clear(config);
+    text.split(',').try_for_each(|value| key.apply(config, value.trim()))
+}
+
+/// Kubernetes and Docker's links tell a container of each service by such variables. They name a
+/// service `sinkd`, and no user set them.
+fn is_service_link(name: &str, value: &str) -> bool {
+    let is_address = value.starts_with("tcp://") || value.starts_with("udp://");
+    name.ends_with("SERVICE_HOST")
+        || name.contains("SERVICE_PORT")
+        || name.contains("PORT_") && (name.contains("_TCP") || name.contains("_UDP"))
+        || name.ends_with("PORT") && is_address
+}
+
+fn warning(name: &str) -> String {
+    let hint = guess::meant_by(name).map_or_else(String::new, |meant| {
+        format!("; the nearest is {VARIABLE_PREFIX}{}", meant.to_ascii_uppercase())
+    });
+    format!(
+        "environment variable {VARIABLE_PREFIX}{name} sets nothing: no setting has this name{hint} \
+         (all of them: sinkd --print-config)"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))
+    }
+
+    fn applied(variables: &[(&str, &str)]) -> Result<Config, String> {
+        let mut config = Config::default();
+        environment(variables).apply(&mut config).map_err(|error| error.to_string())?;
+        Ok(config)
+    }
+
+    /// A value that is not the default, for each setting. A new setting needs one.
+    fn another(key: &Key) -> &'static str {
+        match key.name {
+            "listen" => "127.0.0.1:7,lmtp:unix:/run/s",
+            "data" | "hostname" | "transcript" | "sequence_field" => "other",
+            "syntax" => "strict",
+            "store" => "headers",
+            "store_rule" => "*.test=none, *=envelope/10",
+            "durability" => "message",
+            "stats" => "off",
+            "noop_marks" => "on",
+            "index" => "off",
+            "http" => "127.0.0.1:9",
+            "transcript_sessions" => "1/7",
+            "log_level" => "debug",
+            "log_format" => "json",
+            "message_bytes_max" | "envelope_bytes_max" => "128K",
+            "command_line_bytes_max" => "1K",
+            name if name.contains("bytes") => "128MiB",
+            name if name.ends_with("timeout") || name.ends_with("age") => "7h",
+            "storage_wait" | "run_after_idle" | "stop_grace" | "stop_after_idle" => "7s",
+            _ => "7",
+        }
+    }
+
+    #[test]
+    fn every_setting_can_be_set_by_its_variable() {
+        for key in KEYS {
+            let value = another(key);
+            let set = applied(&[(&key.variable(), value)]).unwrap();
+            let shown = (key.show)(&set);
+            assert_ne!(shown, (key.show)(&Config::default()), "{}", key.variable());
+            // And nothing else.
+            let differing = KEYS.iter().filter(|k| (k.show)(&set) != (k.show)(&Config::default()));
+            assert_eq!(differing.map(|k| k.name).collect::<Vec<_>>(), [key.name]);
+        }
+    }
+
+    #[test]
+    fn a_list_has_commas_and_replaces_what_was_there() {
+        let set = applied(&[("SINKD_LISTEN", "127.0.0.1:7, [::1]:7")]).unwrap();
+        assert_eq!(
+            set.listen.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            ["127.0.0.1:7", "[::1]:7"]
+        );
+        let bad = applied(&[("SINKD_LISTEN", "127.0.0.1:7,")]).unwrap_err();
+        assert!(bad.starts_with("environment variable SINKD_LISTEN: expected an address"), "{bad}");
+        assert!(bad.ends_with(", found nothing"), "{bad}");
+    }
+
+    #[test]
+    fn an_empty_variable_is_one_that_is_not_set() {
+        let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let empty: Vec<(&str, &str)> = variables.iter().map(|name| (&**name, "")).collect();
+        assert_eq!(applied(&empty).unwrap().to_toml(), Config::default().to_toml());
+        assert_eq!(environment(&[("SINKD_CONFIG", "")]).config_file(), None);
+        assert!(environment(&[("SINKD_PORT", "")]).warnings().is_empty());
+    }
+
+    #[test]
+    fn a_bad_value_is_named_with_its_variable() {
+        let error = applied(&[("SINKD_RECIPIENTS_MAX", "0")]).unwrap_err();
+        let expected = "environment variable SINKD_RECIPIENTS_MAX: expected a number from 1 to \
+                        4294967295, found \"0\"";
+        assert_eq!(error, expected);
+    }
+
+    #[test]
+    fn a_variable_that_sets_nothing_is_warned_of_with_the_nearest() {
+        for (name, value, hint) in [
+            ("SINKD_RECIPIENTS", "7", Some("SINKD_RECIPIENTS_MAX")),
+            ("SINKD_PORT", "1025", Some("SINKD_LISTEN")),
+            ("SINKD_CONFIG_FILE", "x", Some("SINKD_CONFIG")),
+            ("SINKD_listen", "127.0.0.1:7", Some("SINKD_LISTEN")),
+            ("SINKD_TLS_CERTIFICATE", "x", None),
+        ] {
+            let warnings = environment(&[(name, value)]).warnings();
+            let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };
+            assert!(warning.contains(&format!("variable {name} sets nothing")), "{warning}");
+            match hint {
+                Some(hint) => {
+                    assert!(warning.contains(&format!("nearest is {hint} ")), "{warning}")
+                }
+                None => assert!(!warning.contains("nearest"), "{warning}"),
+            }
+        }
+        let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let known: Vec<_> = known.iter().map(|name| (&**name, "x")).collect();
+        assert!(environment(&known).warnings().is_empty());
+        assert!(environment(&[("SINKD_CONFIG", "x"), ("OTHER", "x")]).warnings().is_empty());
+    }
+
+    #[test]
+    fn a_service_of_our_name_in_kubernetes_is_not_warned_of() {
+        let variables = [
+            ("SINKD_SERVICE_HOST", "10.0.0.11"),
+            ("SINKD_SERVICE_PORT", "1025"),
+            ("SINKD_SERVICE_PORT_SMTP", "1025"),
+            ("SINKD_PORT", "tcp://10.0.0.11:1025"),
+            ("SINKD_PORT_1025_TCP", "tcp://10.0.0.11:1025"),
+            ("SINKD_PORT_1025_TCP_ADDR", "10.0.0.11"),
+            ("SINKD_SMTP_SERVICE_HOST", "10.0.0.11"),
+        ];
+        assert_eq!(environment(&variables).warnings(), [""; 0]);
+    }
+
+    #[test]
+    fn a_value_that_is_not_text_is_named() {
+        use std::os::unix::ffi::OsStringExt;
+        let value = OsString::from_vec(b"\xFF".into());
+        let found = Environment::new([("SINKD_HOSTNAME".into(), value)]);
+        let error = found.apply(&mut Config::default()).unwrap_err().to_string();
+        assert!(error.starts_with("environment variable SINKD_HOSTNAME: expected text"), "{error}");
+    }
+}

@@ -1,0 +1,101 @@
+//! Which setting is meant by a name that no setting has: names that other programs use, and typing
+//! mistakes.
+use super::table::{KEYS, Key};
+
+/// A name from elsewhere (underscores between words), its short flag, and our name for it.
+pub struct Guess {
+    /// In small letters.
+    pub name: &'static str,
+    /// Its short flag, without the dash.
+    pub short: Option<char>,
+    /// Name of a setting, or `config`.
+    pub meant: &'static str,
+}
+
+/// Every guess; none is the name of a setting.
+pub const GUESSES: &[Guess] = &[
+    guess("port", Some('p'), "listen"),
+    guess("bind", Some('b'), "listen"),
+    guess("host", None, "listen"),
+    guess("addr", Some('l'), "listen"),
+    guess("address", None, "listen"),
+    guess("interface", None, "listen"),
+    guess("smtp", None, "listen"),
+    guess("dir", Some('d'), "data"),
+    guess("directory", None, "data"),
+    guess("data_dir", None, "data"),
+    guess("folder", None, "data"),
+    guess("path", None, "data"),
+    guess("output", Some('o'), "data"),
+    guess("config_file", Some('c'), "config"),
+    guess("conf", None, "config"),
+    guess("settings", None, "config"),
+    guess("name", None, "hostname"),
+    guess("threads", Some('t'), "workers"),
+    guess("max_size", None, "message_bytes_max"),
+    guess("max_message_size", None, "message_bytes_max"),
+    guess("max_recipients", None, "recipients_max"),
+    guess("max_connections", None, "connections_max"),
+    guess("timeout", None, "command_timeout"),
+    guess("metrics", None, "http"),
+    guess("http_port", None, "http"),
+    guess("verbose", Some('v'), "log_level"),
+    guess("debug", None, "log_level"),
+    guess("quiet", Some('q'), "log_level"),
+];
+
+/// Names that are less alike than this are different names; 1 is the same name.
+const ALIKE: f64 = 0.85;
+
+const fn guess(name: &'static str, short: Option<char>, meant: &'static str) -> Guess {
+    Guess { name, short, meant }
+}
+
+/// The setting (or `config`) that `name` probably means; `None` if no name is near.
+pub fn meant_by(name: &str) -> Option<&'static str> {
+    let name = name.to_ascii_lowercase().replace('-', "_");
+    if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
+        return Some(guess.meant);
+    }
+    let names = KEYS.iter().map(|key| key.name).chain(["config"]);
+    let rated = names.map(|known| (strsim::jaro_winkler(&name, known), known));
+    let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (likeness >= ALIKE).then_some(nearest)
+}
+
+/// The setting of this name.
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn guesses_are_no_names_of_settings_and_mean_one() {
+        for guess in GUESSES {
+            assert!(key(guess.name).is_none(), "{} is a setting", guess.name);
+            let is_known = key(guess.meant).is_some() || guess.meant == "config";
+            assert!(is_known, "{} means {}, which is none", guess.name, guess.meant);
+        }
+    }
+
+    #[test]
+    fn a_name_from_elsewhere_or_with_a_typing_mistake_finds_its_setting() {
+        for (name, meant) in [
+            ("port", Some("listen")),
+            ("config-file", Some("config")),
+            ("PORT", Some("listen")),
+            ("recipients", Some("recipients_max")),
+            ("recipient_max", Some("recipients_max")),
+            ("workes", Some("workers")),
+            ("log_levle", Some("log_level")),
+            ("tls_certificate", None),
+            ("version", None),
+            ("", None),
+        ] {
+            assert_eq!(meant_by(name), meant, "{name}");
+        }
+    }
+}

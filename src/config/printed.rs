@@ -1,0 +1,61 @@
+//! Settings as a file that reads back as the same.
+use super::settings::Config;
+use super::table::KEYS;
+
+impl Config {
+    /// The effective settings as a TOML file with comments, which reads back as the same.
+    pub fn to_toml(&self) -> String {
+        let mut text = String::from(
+            "# sinkd's settings. Each is also a flag (`sinkd --help`) and an environment\n\
+             # variable (store_rule is --store-rule and SINKD_STORE_RULE).\n",
+        );
+        let mut table = "";
+        for key in KEYS {
+            if key.table != table {
+                table = key.table;
+                text.push_str(&format!("\n[{table}]\n"));
+            }
+            text.push_str(&format!("# {}\n", key.help));
+            text.push_str(&format!("{} = {}\n", key.name, (key.show)(self)));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use super::super::transcript::Sessions;
+    use super::super::{file, storage};
+    use super::*;
+
+    #[test]
+    fn printed_settings_read_back_as_the_same() {
+        let mut config = Config::default();
+        config.limits.errors_max = Some(7);
+        config.transcript = Some("tran scripts".into());
+        config.transcript_sessions = Sessions::OneIn(7);
+        config.stop_after_idle = Some(Duration::from_millis(1500));
+        config.listen.push("[::1]:2525".parse().unwrap());
+        config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());
+        storage::add_rule(&mut config.store_rules, "*.test=envelope/10").unwrap();
+        storage::add_rule(&mut config.store_rules, "*=none").unwrap();
+        let text = config.to_toml();
+        let mut read = Config::default();
+        file::apply(Path::new("printed.toml"), &text, &mut read).unwrap();
+        assert_eq!(read.to_toml(), text);
+        assert_eq!(read.limits.errors_max, Some(7));
+        assert_eq!(read.listen, config.listen);
+        assert_eq!(read.store_rules, config.store_rules);
+    }
+
+    #[test]
+    fn flags_and_keys_have_one_name() {
+        for (index, key) in KEYS.iter().enumerate() {
+            assert!(KEYS[..index].iter().all(|k| k.name != key.name), "{} twice", key.name);
+            assert!(key.help.ends_with('.'), "{}: {}", key.name, key.help);
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The settings of a sinkd: what they hold, their defaults, and what does not go together.
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::http::Http;
+use super::listen::{LISTENERS_MAX, Listener};
+use super::storage::{Store, StoreRule};
+use super::transcript::Sessions;
+use crate::smtp::limits::{Limits, Syntax};
+use crate::{index, log};
+
+/// Effective settings.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses that clients connect to; `check` wants at least one.
+    pub listen: Vec<Listener>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// The name in the greeting: 1 to 255 octets of ASCII without blanks.
+    pub hostname: String,
+    /// `None`: the cores this process may use, at most 8.
+    pub workers: Option<usize>,
+    /// Connections that the kernel queues, for each listener and worker.
+    pub backlog: i32,
+    /// What becomes of commands that break the grammar.
+    pub syntax: Syntax,
+    /// Limits of the protocol.
+    pub limits: Limits,
+    /// `None`: what the descriptor limit allows.
+    pub connections_max: Option<u32>,
+    /// `None`: no limit for one address.
+    pub connections_per_client_max: Option<u32>,
+    /// Per worker.
+    pub envelope_memory_bytes: usize,
+    /// Per worker.
+    pub buffer_memory_bytes: usize,
+    /// Silence allowed between commands.
+    pub command_timeout: Duration,
+    /// Silence allowed within mail data.
+    pub data_timeout: Duration,
+    /// How long a transfer waits for room in the log.
+    pub storage_wait: Duration,
+    /// What a 250 survives.
+    pub durability: log::Durability,
+    /// Which mail is dropped, and when.
+    pub retention: log::Retention,
+    /// For recipients that no rule names.
+    pub store: Store,
+    /// Rules for domains, in the order given; no two for one domain.
+    pub store_rules: Vec<StoreRule>,
+    /// Size to which segments grow: a multiple of 4096.
+    pub segment_bytes: u64,
+    /// Per worker.
+    pub region_memory_bytes: u64,
+    /// Per worker.
+    pub own_segments_max: usize,
+    /// Keep statistics.
+    pub stats: bool,
+    /// How long an hour's statistics are kept.
+    pub stats_retain_age: Option<Duration>,
+    /// A run begins with the first message after this time without any.
+    pub run_after_idle: Option<Duration>,
+    /// When and how mail is indexed.
+    pub index: index::Settings,
+    /// NOOP may name marks and runs.
+    pub noop_marks: bool,
+    /// Where HTTP is served.
+    pub http: Http,
+    /// Time for transactions under way at a stop.
+    pub stop_grace: Duration,
+    /// Stop after this number of messages.
+    pub stop_after_messages: Option<u64>,
+    /// Stop after this number of sessions.
+    pub stop_after_sessions: Option<u64>,
+    /// Stop after this time without anything heard.
+    pub stop_after_idle: Option<Duration>,
+    /// Folder for transcripts; `None`: none are written.
+    pub transcript: Option<PathBuf>,
+    /// Which sessions have a transcript.
+    pub transcript_sessions: Sessions,
+    /// error, warn, info, debug or trace.
+    pub log_level: String,
+    /// Form of the lines on stderr.
+    pub log_format: LogFormat,
+}
+
+/// Recipients that a server must accept (RFC 5321 4.5.3.1.8).
+const RECIPIENTS_LEAST: u32 = 100;
+
+/// Settings that don't go together.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// No address was given.
+    #[error("there is nothing to listen on: give --listen ADDR")]
+    NoListener,
+    /// More than [`LISTENERS_MAX`].
+    #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
+    TooManyListeners(usize),
+    /// Two listeners would be bound to one socket.
+    #[error("--listen {0}: expected each address once, found it twice")]
+    ListenedTwice(Listener),
+    /// HTTP has the address of a listener.
+    #[error("--http {0}: expected an address of its own, found it in --listen, too")]
+    HttpListened(SocketAddr),
+    /// LMTP on the port of SMTP.
+    #[error("{listener}: LMTP must not be offered on port 25 (RFC 2033 5): choose another port")]
+    LmtpOnSmtpPort {
+        /// The one of them.
+        listener: Listener,
+    },
+}
+
+/// How sinkd writes about itself to stderr.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for a person.
+    Text,
+    /// A JSON object a line.
+    Json,
+}
+
+impl Default for Config {
+    fn default() -> Config {
+        Config {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 1025)).into()],
+            data: PathBuf::from("sink-data"),
+            hostname: "sinkd.localhost".into(),
+            workers: None,
+            backlog: 4096,
+            syntax: Syntax::Lenient,
+            limits: Limits::default(),
+            connections_max: None,
+            connections_per_client_max: None,
+            envelope_memory_bytes: 64 << 20,
+            buffer_memory_bytes: 64 << 20,
+            command_timeout: Duration::from_secs(300),
+            data_timeout: Duration::from_secs(300),
+            storage_wait: Duration::from_secs(5),
+            durability: log::Durability::Process,
+            retention: log::Retention::default(),
+            store: Store::Full,
+            store_rules: Vec::new(),
+            segment_bytes: 64 << 20,
+            region_memory_bytes: 64 << 20,
+            own_segments_max: 16,
+            stats: true,
+            stats_retain_age: None,
+            run_after_idle: None,
+            index: index::Settings::default(),
+            noop_marks: false,
+            http: Http::IfFree,
+            stop_grace: Duration::from_secs(8),
+            stop_after_messages: None,
+            stop_after_sessions: None,
+            stop_after_idle: None,
+            transcript: None,
+            transcript_sessions: Sessions::All,
+            log_level: "info".into(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+impl Config {
+    /// What the log needs to know.
+    pub fn log_settings(&self) -> log::Settings {
+        let first = log::Settings::default().segment_bytes_first;
+        log::Settings {
+            segment_bytes_first: first.min(self.segment_bytes),
+            segment_bytes_max: self.segment_bytes,
+            durability: self.durability,
+            retention: self.retention,
+            own_segments_max: self.own_segments_max,
+            region_bytes_max: self.region_memory_bytes,
+            ..log::Settings::default()
+        }
+    }
+
+    /// What no single setting can know to be wrong.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        if self.listen.is_empty() {
+            return Err(ConfigError::NoListener);
+        }
+        if self.listen.len() > LISTENERS_MAX {
+            return Err(ConfigError::TooManyListeners(self.listen.len()));
+        }
+        if let Some(listener) = self.listen.iter().find(|l| l.is_lmtp_on_smtp_port()) {
+            return Err(ConfigError::LmtpOnSmtpPort { listener: listener.clone() });
+        }
+        for (index, listener) in self.listen.iter().enumerate() {
+            let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);
+            if let Some(twice) = self.listen[..index].iter().find(is_same) {
+                return Err(ConfigError::ListenedTwice(twice.clone()));
+            }
+        }
+        match self.http {
+            Http::At(address) if self.listen.iter().any(|l| l.address.is_same_tcp(address)) => {
+                Err(ConfigError::HttpListened(address))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What is allowed and may surprise: a sentence each.
+    pub fn warnings(&self) -> Vec<String> {
+        let recipients = self.limits.recipients_max;
+        let is_few = recipients < RECIPIENTS_LEAST;
+        is_few
+            .then(|| {
+                format!(
+                    "recipients_max is {recipients}: RFC 5321 section 4.5.3.1.8 has servers accept \
+                     at least {RECIPIENTS_LEAST} recipients, and senders may rely on it"
+                )
+            })
+            .into_iter()
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_are_bounded() {
+        let mut config = Config::default();
+        let port = |port| Listener::from(SocketAddr::from(([127, 0, 0, 1], port)));
+        config.listen = (1..=LISTENERS_MAX as u16).map(port).collect();
+        assert!(config.check().is_ok());
+        config.listen.push(port(7000));
+        assert!(matches!(config.check(), Err(ConfigError::TooManyListeners(257))));
+    }
+
+    /// `docker stop` and its kin kill after 10 s. After the grace, sinkd tries for a second to
+    /// write what waits for a locked file (measured with the lock held: 9.04 s from SIGTERM to the
+    /// end).
+    #[test]
+    fn a_stop_ends_before_a_container_is_killed() {
+        let (locked_file, margin) = (Duration::from_secs(1), Duration::from_secs(1));
+        let killed_after = Duration::from_secs(10);
+        assert!(Config::default().stop_grace + locked_file + margin <= killed_after);
+    }
+
+    #[test]
+    fn an_address_is_listened_on_once() {
+        for (listen, http, error) in [
+            (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("--listen 127.0.0.1:7: expected each")),
+            (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("--listen 127.0.0.1:7: expected")),
+            (["unix:/run/s", "unix:/run/s"], "off", Some("--listen unix:/run/s: expected each")),
+            (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:7", Some("--http 127.0.0.1:7: expected an")),
+            (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),
+            (["127.0.0.1:7", "127.0.0.2:7"], "off", None),
+            // Port 0 is another one each time.
+            (["127.0.0.1:0", "127.0.0.1:0"], "127.0.0.1:0", None),
+        ] {
+            let config = Config {
+                listen: listen.iter().map(|text| text.parse().unwrap()).collect(),
+                http: http.parse().unwrap(),
+                ..Config::default()
+            };
+            let found = config.check().map_err(|error| error.to_string());
+            match error {
+                Some(start) => assert!(found.unwrap_err().starts_with(start), "{listen:?}"),
+                None => assert_eq!(found, Ok(())),
+            }
+        }
+    }
+
+    #[test]
+    fn fewer_recipients_than_the_rfc_has_are_warned_of() {
+        let mut config = Config::default();
+        for (recipients, warnings) in [(1, 1), (99, 1), (100, 0), (20_000, 0)] {
+            config.limits.recipients_max = recipients;
+            let found = config.warnings();
+            assert_eq!(found.len(), warnings, "{recipients}");
+            assert!(found.iter().all(|text| text.contains("RFC 5321 section 4.5.3.1.8")));
+        }
+    }
+}

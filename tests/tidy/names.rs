@@ -1,0 +1,172 @@
+//! Which names of which modules a file mentions, and in which files these are.
+use std::collections::HashMap;
+
+use crate::tree::{File, Tree, folder_of_modules};
+
+/// A path of names from the root of the crate, as `["log", "reader", "Folder"]`.
+pub type Names = Vec<String>;
+
+/// One mention.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Mention {
+    /// Where it begins.
+    pub at: usize,
+    pub names: Names,
+    /// In a `pub use`, and nowhere else in the file.
+    pub is_only_exported: bool,
+}
+
+/// The module that a file below src is; `None` for programs, which are crates of their own.
+pub fn module_of(file: &File) -> Option<Names> {
+    let path = file.name.strip_prefix("src/").filter(|path| !path.starts_with("bin/"))?;
+    let stem = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    Some(if stem == "lib" { Vec::new() } else { stem.split('/').map(str::to_owned).collect() })
+}
+
+/// Modules by their names, and the files that they are.
+pub struct Modules<'a> {
+    files: HashMap<Names, &'a File>,
+    /// What each file mentions: looked through for re-exports.
+    mentions: HashMap<Names, Vec<Mention>>,
+}
+
+impl<'a> Modules<'a> {
+    pub fn of(tree: &'a Tree) -> Modules<'a> {
+        let known = tree.sources().filter_map(|file| Some((module_of(file)?, file)));
+        let mut modules = Modules { files: known.collect(), mentions: HashMap::new() };
+        let read = |(names, file): (&Names, &&File)| (names.clone(), modules.mentions(file));
+        modules.mentions = modules.files.iter().map(read).collect();
+        modules
+    }
+
+    /// Every mention of a module of ours in the code of `file`; groups are taken apart.
+    pub fn mentions(&self, file: &File) -> Vec<Mention> {
+        let Some(module) = module_of(file) else { return Vec::new() };
+        let mut found = Vec::new();
+        let code = &file.code;
+        let mut at = 0;
+        while let Some(name) = next_name(code, at) {
+            let end = name.0 + name.1.len();
+            let is_inner = code[..name.0].ends_with("::") || code[..name.0].ends_with('.');
+            let start = if is_inner { None } else { self.start(&module, name.1) };
+            match start {
+                Some(start) if code[end..].starts_with("::") => {
+                    let is_exported = is_pub_use(&code[..name.0]);
+                    let mut all = Vec::new();
+                    at = tail(code, end + 2, start, &mut all);
+                    found.extend(all.into_iter().map(|names| {
+                        let is_only_exported = is_exported && !is_used_again(code, &names);
+                        Mention { at: name.0, names, is_only_exported }
+                    }));
+                }
+                _ => at = end,
+            }
+        }
+        found
+    }
+
+    /// What a path that begins with `name` in `module` begins with, seen from the root.
+    fn start(&self, module: &Names, name: &str) -> Option<Names> {
+        match name {
+            "crate" => Some(Vec::new()),
+            "self" => Some(module.clone()),
+            "super" => Some(module[..module.len().saturating_sub(1)].to_vec()),
+            child => {
+                let names = [module.as_slice(), &[child.to_owned()]].concat();
+                self.files.contains_key(&names).then_some(names)
+            }
+        }
+    }
+
+    /// The file that holds what these names mean, through re-exports, too.
+    pub fn file_of(&self, names: &Names) -> Option<&'a File> {
+        self.resolve(names, 0)
+    }
+
+    fn resolve(&self, names: &Names, depth: usize) -> Option<&'a File> {
+        let length = (0..=names.len()).rev().find(|n| self.files.contains_key(&names[..*n]))?;
+        let file = self.files[&names[..length]];
+        let Some(name) = names.get(length).filter(|_| depth < 5) else { return Some(file) };
+        let exported = self.mentions[&names[..length]].iter().find(|mention| {
+            mention.names.last() == Some(name) && mention.names[..] != names[..=length]
+        });
+        match exported {
+            Some(mention) => self.resolve(&mention.names, depth + 1),
+            None => Some(file),
+        }
+    }
+}
+
+fn is_name(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || octet == b'_'
+}
+
+fn next_name(code: &str, from: usize) -> Option<(usize, &str)> {
+    let bytes = code.as_bytes();
+    let start = (from..bytes.len())
+        .find(|at| is_name(bytes[*at]) && (*at == 0 || !is_name(bytes[*at - 1])))?;
+    let length = bytes[start..].iter().take_while(|octet| is_name(**octet)).count();
+    Some((start, &code[start..start + length]))
+}
+
+/// Returns whether the code mentions the last of these names more than once: a door may need what it
+/// re-exports.
+fn is_used_again(code: &str, names: &Names) -> bool {
+    let Some(last) = names.last() else { return false };
+    code.split(|c: char| !c.is_alphanumeric() && c != '_').filter(|word| word == last).count() > 1
+}
+
+/// Returns whether the statement that ends here is a `pub use`, of any scope.
+fn is_pub_use(before: &str) -> bool {
+    let statement = before.rsplit([';', '}', ']']).next().unwrap_or_default().trim_start();
+    let words: Vec<&str> = statement.split_whitespace().collect();
+    statement.starts_with("pub") && words.last() == Some(&"use")
+}
+
+/// Reads on after `::`; adds the paths, and returns where they end.
+fn tail(code: &str, at: usize, mut names: Names, found: &mut Vec<Names>) -> usize {
+    let rest = &code[at..];
+    let begin = at + rest.len() - rest.trim_start().len();
+    if code[begin..].starts_with('{') {
+        return group(code, begin + 1, &names, found);
+    }
+    let Some((_, name)) = next_name(code, begin).filter(|(start, _)| *start == begin) else {
+        // `*`, or the `<` of a turbofish.
+        found.push(names);
+        return begin + 1;
+    };
+    let end = begin + name.len();
+    match name {
+        "self" => {}
+        "super" => drop(names.pop()),
+        name => names.push(name.to_owned()),
+    }
+    if code[end..].starts_with("::") {
+        return tail(code, end + 2, names, found);
+    }
+    found.push(names);
+    end
+}
+
+/// Reads a group, from the octet after its brace on.
+fn group(code: &str, mut at: usize, names: &Names, found: &mut Vec<Names>) -> usize {
+    loop {
+        at = tail(code, at, names.clone(), found);
+        let rest = &code[at..];
+        // An alias may stand before the comma.
+        let Some(next) = rest.find([',', '}']) else { return code.len() };
+        at += next + 1;
+        let is_end = rest[next..].starts_with('}');
+        if is_end || code[at..].trim_start().starts_with('}') {
+            let brace = if is_end { 0 } else { code[at..].find('}').map_or(0, |n| n + 1) };
+            return at + brace;
+        }
+    }
+}
+
+/// The folder in which a file's own modules are, for messages.
+pub fn room_of(file: &File) -> &str {
+    let path = file.name.strip_prefix("src/").unwrap_or(&file.name);
+    let first = path.split('/').next().unwrap_or(path);
+    if first == path { folder_of_modules(first) } else { first }
+}

@@ -1,0 +1,113 @@
+//! What documents name is there.
+use std::path::Path;
+
+use crate::code::functions;
+use crate::tree::{File, Finding, Tree};
+
+/// Files of these kinds are ours wherever they are named.
+const KINDS: [&str; 6] = [".rs", ".md", ".py", ".sh", ".cjs", ".pl"];
+/// What begins like this is a path of the repository.
+const FOLDERS: [&str; 6] = ["src/", "tests/", "docs/", "tools/", "fuzz/", "benches/"];
+
+fn documents(tree: &Tree) -> impl Iterator<Item = &File> {
+    tree.files.iter().filter(|file| file.name.ends_with(".md"))
+}
+
+/// Links and paths in backticks of documents, and documents that comments name.
+pub fn paths(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in documents(tree) {
+        for (number, line) in file.text.lines().enumerate() {
+            let links = line.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+            let quoted = line.split('`').skip(1).step_by(2);
+            let missing = links
+                .filter(|link| !link.is_empty() && !link.contains("://") && !link.contains('@'))
+                .filter(|link| !is_link(tree, file, link))
+                .chain(quoted.filter(|path| is_path(path)).filter(|path| !is_there(tree, path)));
+            findings.extend(missing.map(|path| {
+                let message = format!("{path} is not there: name what is, or take it out");
+                Finding::new(file, number + 1, message)
+            }));
+        }
+    }
+    for file in tree.rust().filter(|file| !file.name.starts_with("tests/tidy/")) {
+        for (number, line) in file.text.lines().enumerate() {
+            let Some((_, comment)) = line.split_once("//") else { continue };
+            let words = comment.split([' ', '`', '(', ')', ',', ';', ':', '"']);
+            let named = words.map(|word| word.trim_end_matches('.'));
+            let missing = named.filter(|word| word.ends_with(".md") && !is_there(tree, word));
+            findings.extend(missing.map(|path| {
+                let message = format!("{path} is not there: name what is, or take it out");
+                Finding::new(file, number + 1, message)
+            }));
+        }
+    }
+    findings
+}
+
+fn is_path(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let is_ours = KINDS.iter().any(|kind| text.ends_with(kind))
+        || FOLDERS.iter().any(|folder| text.starts_with(folder));
+    // An absolute path is the user's, and NAME stands for many.
+    is_ours && text.chars().all(is_plain) && !text.starts_with('/') && !text.contains("NAME")
+}
+
+/// As a path from the root or as the end of one: documents write `turn.rs` and `server/turn.rs`.
+fn is_there(tree: &Tree, path: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    let suffix = format!("/{path}");
+    let folder = format!("{path}/");
+    tree.files.iter().any(|file| {
+        file.name == path
+            || file.name.ends_with(&suffix)
+            || file.name.starts_with(&folder)
+            || file.name.contains(&format!("{suffix}/"))
+    })
+}
+
+/// Relative to the document.
+fn is_link(tree: &Tree, document: &File, link: &str) -> bool {
+    let folder = Path::new(&document.name).parent().unwrap();
+    let mut parts: Vec<&str> = folder.iter().filter_map(|part| part.to_str()).collect();
+    for part in link.split('/').filter(|part| !matches!(*part, "." | "")) {
+        match part {
+            ".." => drop(parts.pop()),
+            part => parts.push(part),
+        }
+    }
+    let path = parts.join("/");
+    let folder = format!("{path}/");
+    tree.files.iter().any(|file| file.name == path || file.name.starts_with(&folder))
+}
+
+/// Last column of the tables of these documents: test functions, or golden dialogues.
+pub fn named_tests(tree: &Tree) -> Vec<Finding> {
+    let tests: Vec<String> = tree
+        .rust()
+        .filter(|file| !file.name.starts_with("tests/tidy/code"))
+        .flat_map(|file| functions(&file.tests))
+        .map(|function| function.name)
+        .collect();
+    let is_test = |name: &str| {
+        let is_dialogue = ["", "client/"].iter().any(|folder| {
+            let path = format!("tests/dialogues/{folder}{name}.txt");
+            tree.files.iter().any(|file| file.name == path)
+        });
+        is_dialogue || tests.iter().any(|test| test == name)
+    };
+    let mut findings = Vec::new();
+    let names = ["docs/conformance.md", "docs/pitfalls.md"];
+    for file in tree.files.iter().filter(|file| names.contains(&&*file.name)) {
+        for (number, row) in file.text.lines().enumerate().filter(|(_, l)| l.starts_with("| ")) {
+            let cell = row.trim_end_matches('|').rsplit('|').next().unwrap();
+            let missing = cell.split('`').skip(1).step_by(2).filter(|name| !is_test(name));
+            findings.extend(missing.map(|name| {
+                let message =
+                    format!("no test is called '{name}': write it, or name the one there is");
+                Finding::new(file, number + 1, message)
+            }));
+        }
+    }
+    findings
+}

@@ -1,0 +1,38 @@
+//! The rules. Each is a function from files to findings; its fixtures lie in `fixtures/`, named after
+//! it: one that breaks it on the lines marked with `~RED`, and one that keeps it.
+mod atomics;
+mod circles;
+mod documents;
+mod lengths;
+mod prose;
+mod rooms;
+mod signatures;
+mod words;
+
+use crate::tree::{Finding, Tree};
+
+pub struct Rule {
+    /// Of its fixtures, and of its lines in ratchet.txt.
+    pub name: &'static str,
+    pub check: fn(&Tree) -> Vec<Finding>,
+}
+
+pub const RULES: &[Rule] = &[
+    Rule { name: "rooms", check: rooms::check },
+    Rule { name: "table", check: rooms::table },
+    Rule { name: "circles", check: circles::check },
+    Rule { name: "lines", check: lengths::lines },
+    Rule { name: "files", check: lengths::files },
+    Rule { name: "functions", check: lengths::functions },
+    Rule { name: "first_line", check: lengths::first_line },
+    Rule { name: "parameters", check: signatures::parameters },
+    Rule { name: "bools", check: signatures::bools },
+    Rule { name: "undocumented", check: signatures::undocumented },
+    Rule { name: "words", check: words::check },
+    Rule { name: "sleeps", check: words::sleeps },
+    Rule { name: "partners", check: atomics::partners },
+    Rule { name: "orderings", check: atomics::orderings },
+    Rule { name: "paths", check: documents::paths },
+    Rule { name: "named_tests", check: documents::named_tests },
+    Rule { name: "prose", check: prose::check },
+];

@@ -1,0 +1,120 @@
+//! Words of code that may stand in certain files only.
+use crate::tree::{Finding, Tree};
+
+/// Words, what to do instead, and the places (below src) where they may stand.
+struct Banned {
+    words: &'static [&'static str],
+    instead: &'static str,
+    places: &'static [&'static str],
+}
+
+const BANNED: &[Banned] = &[
+    Banned {
+        words: &["dbg!", "todo!", "unimplemented!"],
+        instead: "finish it, or take it out",
+        places: &[],
+    },
+    Banned {
+        words: &["thread::sleep", "time::sleep"],
+        instead: "wait for an event, or for a channel with a time-out",
+        places: &["http/connection.rs"],
+    },
+    Banned {
+        words: &["Instant::now"],
+        instead: "take the time as an argument, or ask the clock of the room",
+        places: &[
+            "server/clock.rs",
+            "server/index.rs",
+            "log/ahead.rs",
+            "log/clock.rs",
+            "log/flush.rs",
+            "log/provision.rs",
+            "log/prune.rs",
+            "log/recovery.rs",
+            "log/sync.rs",
+            "stats/hub.rs",
+            "index/backlog.rs",
+            "sender/clock.rs",
+            "bin/",
+        ],
+    },
+    Banned {
+        words: &["SystemTime::now"],
+        instead: "take the time as an argument: sinkd has one clock (log/clock.rs)",
+        places: &["log/clock.rs", "log/events.rs", "stats/hub.rs", "sender/clock.rs", "bin/"],
+    },
+    Banned {
+        words: &[
+            "TcpStream",
+            "TcpListener",
+            "UnixStream",
+            "UnixListener",
+            "UnixDatagram",
+            "UdpSocket",
+            "socket2",
+        ],
+        instead: "only server, sender and http have sockets: bytes in, bytes out",
+        places: &["server/", "sender/", "http/"],
+    },
+    Banned {
+        words: &["file.lock()?"],
+        instead: "sinkd waits for no lock that any process can hold: try_lock, and do it later",
+        places: &["log/events.rs", "index/appender.rs"],
+    },
+    Banned {
+        words: &["file.lock_shared()"],
+        instead: "sinkd waits for no lock that any process can hold: try_lock_shared",
+        places: &["log/reader/mapped.rs"],
+    },
+    Banned {
+        words: &["unsafe {"],
+        instead: "use a safe door of log/map.rs or server/sys.rs",
+        places: &["log/map.rs", "server/sys.rs"],
+    },
+    Banned {
+        words: &["unsafe fn", "unsafe impl"],
+        instead: "use a safe door of log/map.rs",
+        places: &["log/map.rs"],
+    },
+];
+
+pub fn check(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.sources() {
+        let path = file.name.trim_start_matches("src/");
+        for banned in BANNED.iter().filter(|b| !b.places.iter().any(|p| path.starts_with(p))) {
+            for word in banned.words {
+                findings.extend(
+                    lines_with(&file.code, word).map(|line| {
+                        Finding::new(file, line, format!("{word}: {}", banned.instead))
+                    }),
+                );
+            }
+        }
+        // A note to oneself is a comment.
+        findings.extend(
+            lines_with(&file.text, "FIXME")
+                .map(|line| Finding::new(file, line, "FIXME: fix it, or file an issue")),
+        );
+    }
+    findings
+}
+
+/// Tests wait for what they test, and never for time.
+pub fn sleeps(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for file in tree.rust().filter(|file| !file.name.starts_with("tools/")) {
+        for word in ["thread::sleep", "time::sleep"] {
+            findings.extend(lines_with(&file.tests, word).map(|line| {
+                let message = "wait for an event, or move a made-up clock";
+                Finding::new(file, line, format!("{word} in a test: {message}"))
+            }));
+        }
+    }
+    findings
+}
+
+fn lines_with(text: &str, word: &str) -> impl Iterator<Item = usize> {
+    let lines = text.lines().enumerate().filter(move |(_, line)| line.contains(word));
+    lines.map(|(number, _)| number + 1).collect::<Vec<_>>().into_iter()
+}
