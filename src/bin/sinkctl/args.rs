@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinkd::log::{MessageId, Moment};
 use sinkd::stats::Metric;
 
+use crate::query_words::QueryWords;
+
 /// Reads what sinkd has stored, while it runs and after it stopped.
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
@@ -108,10 +110,8 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Search {
-    /// Words, "phrases", from: to: cc: subject: header:Name=value message-id: has:attachment
-    /// filename: size:>1M before: after: run:, with -, OR and parentheses; nothing is everything.
-    #[arg(value_name = "QUERY")]
-    pub query: Vec<String>,
+    #[command(flatten)]
+    pub query: QueryWords,
     /// At most so many; a list shows 50 without it.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -134,11 +134,10 @@ pub struct Search {
 /// Exit 1 if anything was not sent, or not taken.
 #[derive(Args)]
 pub struct Replay {
-    /// What is sent, as for search; nothing is everything.
-    #[arg(value_name = "QUERY", conflicts_with = "ids")]
-    pub query: Vec<String>,
+    #[command(flatten)]
+    pub query: QueryWords,
     /// Send these: ids with commas between them, or a file of ids, one a line; - is standard input.
-    #[arg(long, value_name = "IDS", conflicts_with_all = ["since", "until", "run"])]
+    #[arg(long, value_name = "IDS", conflicts_with_all = ["query", "since", "until", "run"])]
     pub ids: Option<String>,
     /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
     #[arg(long, value_name = "TARGET")]
@@ -278,9 +277,8 @@ pub fn domain(text: &str) -> Result<String, String> {
 
 #[derive(Args)]
 pub struct Wait {
-    /// As for search.
-    #[arg(value_name = "QUERY")]
-    pub query: Vec<String>,
+    #[command(flatten)]
+    pub query: QueryWords,
     /// Until so many match.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub count: u64,
@@ -579,44 +577,59 @@ impl std::str::FromStr for Subject {
 }
 
 #[derive(Args)]
-#[group(id = "which", required = true, multiple = false)]
 pub struct Rm {
-    /// `segment:slot`, or `latest`.
-    #[arg(group = "which", value_name = "ID")]
-    pub ids: Vec<Id>,
-    /// All that are there now.
-    #[arg(long, group = "which")]
-    pub all: bool,
-    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h).
-    #[arg(long, value_name = "TIME", group = "which")]
-    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub which: Which,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
 }
 
-/// All bounds hold; what may still take messages counts, and never goes.
+/// The messages to remove. A group of its own: what is not named here does not say what to remove.
 #[derive(Args)]
-#[group(id = "keep", required = true, multiple = true)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// `segment:slot`, or `latest`.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<Id>,
+    /// All that are there now.
+    #[arg(long)]
+    pub all: bool,
+    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h).
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+}
+
+/// Drops the oldest sealed segments until all bounds hold. Segments that may still take messages
+/// count, and never go.
+#[derive(Args)]
 pub struct Prune {
-    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
-    #[arg(long, value_name = "SIZE", group = "keep", value_parser = parse_size)]
-    pub keep_bytes: Option<u64>,
-    /// Keep segments whose last message is no older than this: 30s, 10m, 24h.
-    #[arg(long, value_name = "TIME", group = "keep", value_parser = parse_age)]
-    pub keep_age: Option<Duration>,
-    /// Keep at most so many segments.
-    #[arg(long, value_name = "N", group = "keep")]
-    pub keep_segments: Option<u64>,
-    /// Drop what holds only messages that were removed (see rm).
-    #[arg(long, group = "keep")]
-    pub removed: bool,
+    #[command(flatten)]
+    pub keep: Keep,
     /// Drop nothing, and say what would go.
     #[arg(long)]
     pub dry_run: bool,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What stays. A group of its own, as [`Which`] is.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub struct Keep {
+    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub keep_bytes: Option<u64>,
+    /// Keep segments whose last message is no older than this: 30s, 10m, 24h.
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub keep_age: Option<Duration>,
+    /// Keep at most so many segments.
+    #[arg(long, value_name = "N")]
+    pub keep_segments: Option<u64>,
+    /// Drop what holds only messages that were removed (see rm).
+    #[arg(long)]
+    pub removed: bool,
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {
@@ -656,6 +669,22 @@ mod tests {
     #[test]
     fn flags_have_names_of_their_own() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    /// What a command must be told is one of its arguments, and never how to print.
+    #[test]
+    fn no_form_of_output_counts_as_what_a_command_must_be_told() {
+        let command = <Cli as clap::CommandFactory>::command();
+        let mut required = 0;
+        for command in command.get_subcommands() {
+            for group in command.get_groups().filter(|group| group.is_required_set()) {
+                required += 1;
+                let is_form = |id: &&clap::Id| ["json", "dry_run"].contains(&id.as_str());
+                let found = group.get_args().find(is_form);
+                assert_eq!(found, None, "{} {}", command.get_name(), group.get_id());
+            }
+        }
+        assert_eq!(required, 2, "those of rm and prune");
     }
 
     #[test]

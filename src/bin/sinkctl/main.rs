@@ -22,9 +22,11 @@ mod count;
 mod during;
 mod left_out;
 mod ls;
+mod nearest;
 mod print;
 mod progress;
 mod prune;
+mod query_words;
 mod reindex;
 mod replay;
 mod report;
@@ -40,7 +42,6 @@ mod top;
 mod verify;
 mod wait;
 
-use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -64,28 +65,8 @@ pub enum Finding {
 /// Where results go.
 pub type Out = BufWriter<io::StdoutLock<'static>>;
 
-/// In a query `-has:attachment` is a term, and no flag `-h`: a blank before it, which no query
-/// minds, says so to the parser of flags.
-fn with_negated_terms(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
-    let mut is_query = false;
-    args.map(move |arg| {
-        let is_term = match arg.as_encoded_bytes() {
-            [b'-', b'-', ..] | b"-" | b"-h" => false,
-            [b'-', ..] => is_query,
-            _ => false,
-        };
-        is_query |= arg == "search" || arg == "wait" || arg == "replay";
-        if !is_term {
-            return arg;
-        }
-        let mut term = OsString::from(" ");
-        term.push(arg);
-        term
-    })
-}
-
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(with_negated_terms(std::env::args_os()));
+    let cli = Cli::parse();
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     let result = run(&cli, &mut out).and_then(|finding| flush(&mut out).map(|()| finding));
     match result {

@@ -37,7 +37,7 @@ struct Object {
 }
 
 pub fn run(mut folder: Folder, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
-    let query = parse(&folder, &search.query.join(" "))?;
+    let query = parse(&folder, &search.query.text())?;
     let is_list = !search.json && !search.ids;
     let limit = match search.limit {
         _ if search.count => Some(0),

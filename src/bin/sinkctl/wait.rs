@@ -17,7 +17,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
     let started = Instant::now();
-    let query = parse(&folder, &wait.query.join(" "))?;
+    let query = parse(&folder, &wait.query.text())?;
     let span = wait.during.span(folder.path())?;
     let mut seen = folder.positions();
     let mut matching = Vec::new();
