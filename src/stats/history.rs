@@ -208,6 +208,12 @@ impl History {
         self.seconds.values().map(|second| second.counter(counter)).sum()
     }
 
+    /// Whether nobody connected, sent a message or got a reply.
+    pub fn is_without_traffic(&self) -> bool {
+        let counters = [Counter::Connections, Counter::Messages];
+        counters.iter().all(|counter| self.total(*counter) == 0) && self.replies().is_empty()
+    }
+
     /// Replies by code and enhanced code.
     pub fn replies(&self) -> BTreeMap<&str, u64> {
         let mut replies = BTreeMap::new();

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinkd::log::{MessageId, Moment};
 use sinkd::stats::Metric;
 
+use crate::metric_name::metric_or;
 use crate::query_words::QueryWords;
 
 /// Reads what sinkd has stored, while it runs and after it stopped.
@@ -568,11 +569,8 @@ impl std::str::FromStr for Subject {
         if let Some((_, tenths)) = throughputs.iter().find(|(name, _)| *name == text) {
             return Ok(Subject::Throughput { tenths: *tenths });
         }
-        Metric::of(text).map(Subject::Metric).ok_or_else(|| {
-            let names = throughputs.iter().map(|(name, _)| *name);
-            let names: Vec<&str> = names.chain(Metric::ALL.iter().map(|m| m.tag())).collect();
-            format!("no metric '{text}'; there are {}", names.join(", "))
-        })
+        let others = throughputs.map(|(name, _)| name);
+        metric_or(text, &others).map(Subject::Metric)
     }
 }
 

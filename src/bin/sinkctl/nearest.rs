@@ -9,6 +9,16 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     found.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
+/// The sentence about a word that is none of those that are known. `what`: the kind of word.
+pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let meant = match nearest(word, known.iter().copied()) {
+        Some(near) => format!("; did you mean '{near}'?"),
+        None => String::new(),
+    };
+    format!("expected a {what} ({}), found '{word}'{meant}", known.join(", "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -20,5 +30,9 @@ mod tests {
         assert_eq!(nearest("message_per_s", known), Some("messages_per_s"));
         assert_eq!(nearest("xyzzy", known), None);
         assert_eq!(nearest("", known), None);
+        assert_eq!(
+            unknown("color", "rod", ["red", "green"]),
+            "expected a color (red, green), found 'rod'; did you mean 'red'?"
+        );
     }
 }
