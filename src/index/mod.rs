@@ -18,6 +18,7 @@ mod reindex;
 mod search;
 pub mod sidecar;
 pub mod testkit;
+mod wait;
 
 pub use columns::{Columns, Lines};
 pub use format::{Entry, Unusable};
@@ -25,8 +26,9 @@ pub use newest::Hit;
 pub use parser::{Host, Lag, Parser, Settings, When};
 pub use probe::{Answer, Probe};
 pub use reindex::{Progress, Reindexed, reindex};
-pub use search::{Found, LeftOut, Searching, Wanted, search};
+pub use search::{Found, LeftOut, Searching, Wanted, search, search_until};
 pub use sidecar::{Sidecar, sequence_field};
+pub use wait::{Goal, LAST_LOOK, Waited, wait};
 
 use std::io;
 use std::path::Path;

@@ -13,7 +13,7 @@ use sinkd::log::{MessageId, Runs, Slot};
 
 use crate::args::Search;
 use crate::left_out::{self, Answer, ask_again};
-use crate::print::{self, harmless};
+use crate::print::{self, counted, harmless};
 use crate::progress::{Bar, Interruptible, watched};
 use crate::{Finding, Out};
 
@@ -143,22 +143,35 @@ fn say_unusable(segments: &[u32]) {
 
 /// Is the answer complete? If not, says why.
 pub fn say_left_out(left_out: &LeftOut) -> bool {
-    let LeftOut { not_indexed, partial, unreadable, damage, stopped } = left_out;
+    let LeftOut { not_indexed, partial, unreadable, not_in_time, damage, stopped } = left_out;
     for damage in damage {
         eprintln!("sinkctl: {damage}");
     }
-    if *not_indexed > 0 {
-        eprintln!("sinkctl: {not_indexed} messages are not indexed, and were left out");
-    }
-    if *partial > 0 {
-        eprintln!(
-            "sinkctl: {partial} messages are not stored in full; the query asks about what is \
-             missing"
-        );
-    }
-    if *unreadable > 0 {
-        eprintln!("sinkctl: {unreadable} messages are damaged, and were not searched");
-    }
+    let say = |n: u64, one: &str, many: &str| {
+        if n > 0 {
+            eprintln!("sinkctl: {}", counted(n, one, many));
+        }
+    };
+    say(
+        *not_indexed,
+        "message is not indexed, and was left out",
+        "messages are not indexed, and were left out",
+    );
+    say(
+        *partial,
+        "message is not stored in full; the query asks about what is missing",
+        "messages are not stored in full; the query asks about what is missing",
+    );
+    say(
+        *unreadable,
+        "message is damaged, and was not searched",
+        "messages are damaged, and were not searched",
+    );
+    say(
+        *not_in_time,
+        "message, the oldest, was not looked at in time",
+        "messages, the oldest ones, were not looked at in time",
+    );
     if *stopped {
         eprintln!("sinkctl: interrupted: this is what was found until then");
     }
