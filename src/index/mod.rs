@@ -9,6 +9,7 @@ mod block;
 pub mod columns;
 pub mod format;
 mod indexer;
+mod lookup;
 mod newest;
 mod parser;
 mod probe;
@@ -22,6 +23,7 @@ mod wait;
 
 pub use columns::{Columns, Lines};
 pub use format::{Entry, Unusable};
+pub use lookup::{Lookup, Said};
 pub use newest::Hit;
 pub use parser::{Host, Lag, Parser, Settings, When};
 pub use probe::{Answer, Probe};

@@ -33,6 +33,7 @@ mod reindex;
 mod replay;
 mod report;
 mod rm;
+mod row;
 mod runs;
 mod search;
 mod segments;

@@ -6,7 +6,8 @@ use sinkd::log::reader::Folder;
 
 use crate::args::Wait;
 use crate::left_out;
-use crate::search::{Printer, parse, say_left_out};
+use crate::row::{Rows, Source};
+use crate::search::{parse, say_left_out};
 use crate::{Finding, Out};
 
 pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
@@ -27,11 +28,13 @@ pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Fin
     let waited = index::wait(&mut folder, &query, goal, &|| started.elapsed(), &mut pause)?;
     let Waited { matching, left_out } = waited;
     let is_complete = say_left_out(&left_out);
-    let mut printer = Printer::new(&folder, wait.json)?;
+    // It has matched, whatever became of it: the exit code says so.
+    let mut unshown = left_out::LeftOut::default();
+    let mut source = Source::message(&folder)?;
+    let mut rows = Rows::new(&folder, &mut source, wait.json, &mut unshown)?;
     for id in &matching {
-        // It has matched, whatever became of it: the exit code says so.
-        if let Err(error) = printer.print(*id, out)? {
-            eprintln!("sinkctl: a message that matched is not shown: {error:#}");
+        if !rows.print_id(*id, out)? {
+            eprintln!("sinkctl: {id} matched, and was pruned or removed since");
         }
     }
     let left_out = left_out::LeftOut::default();
