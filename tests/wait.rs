@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use log_support::{Bench, facts, open, small};
 use sinkd::index::query::Query;
-use sinkd::index::{Goal, LAST_LOOK, Progress, Searching, Waited, Wanted, reindex, search_until};
+use sinkd::index::{
+    Goal, LAST_LOOK, Progress, Searching, Waited, Wanted, Watched, reindex, search_until,
+};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{Facts, MessageId, Runs};
 use tempfile::{TempDir, tempdir};
@@ -94,11 +96,12 @@ fn wait(data: &TempDir, text: &str, now_tenths: impl Fn(u64) -> u64 + Sync) -> (
         let tenths = now_tenths(asked.fetch_add(1, Ordering::Relaxed));
         Duration::from_millis(100 * tenths)
     };
-    let goal =
-        Goal { count: 1, span: Span::default(), is_new: false, timeout: 2 * SECOND, threads: 1 };
+    let goal = Goal { count: 1, is_new: false, timeout: 2 * SECOND, threads: 1 };
     let mut pauses = 0;
     let mut pause = |_| pauses += 1;
-    let waited = sinkd::index::wait(&mut folder, &query(text), goal, &clock, &mut pause).unwrap();
+    let query = query(text);
+    let watched = Watched { folder: &mut folder, query: &query, span: Span::default() };
+    let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut pause).unwrap();
     (waited, pauses)
 }
 
@@ -114,7 +117,7 @@ fn a_wait_whose_first_search_takes_all_its_time_looks_at_what_came_meanwhile() {
         if asked < 50 { 0 } else { 20 }
     });
     assert_eq!((waited.matching.len(), pauses), (1, 0));
-    assert!(!ids.contains(&waited.matching[0]));
+    assert!(!ids.contains(&waited.matching[0].1));
     assert!(waited.left_out.not_in_time > 0, "the search has not seen all");
     bench.into_inner().unwrap().close();
 }
@@ -147,13 +150,41 @@ fn the_last_look_ends_in_time_too_and_begins_with_the_newest() {
 fn a_wait_without_any_time_looks_at_what_is_there() {
     let (data, bench, ids) = filled(100);
     let mut folder = Folder::open(data.path()).unwrap();
-    let (count, threads) = (1, 2);
-    let goal =
-        Goal { count, span: Span::default(), is_new: false, timeout: Duration::ZERO, threads };
+    let goal = Goal { count: 1, is_new: false, timeout: Duration::ZERO, threads: 2 };
     let clock = || Duration::from_millis(1);
     let query = query("old");
-    let waited = sinkd::index::wait(&mut folder, &query, goal, &clock, &mut |_| {}).unwrap();
-    assert_eq!(waited.matching, [ids[99]]);
+    let watched = Watched { folder: &mut folder, query: &query, span: Span::default() };
+    let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut |_| {}).unwrap();
+    assert_eq!(waited.matching, [(0, ids[99])]);
     assert!(waited.left_out.is_nothing());
     bench.close();
+}
+
+#[test]
+fn a_wait_counts_all_folders_together_and_each_has_its_share_of_the_time() {
+    let (one, bench, ids) = filled(100);
+    let (other, other_bench, other_ids) = filled(100);
+    let mut folders = [&one, &other].map(|data| Folder::open(data.path()).unwrap());
+    let query = query("old");
+    let goal = Goal { count: 300, is_new: false, timeout: 2 * SECOND, threads: 1 };
+    // A second has passed when the first folder was asked for fifty of its messages.
+    let asked = AtomicU64::new(0);
+    let clock = || match asked.fetch_add(1, Ordering::Relaxed) {
+        0..50 => Duration::ZERO,
+        50..200 => SECOND,
+        _ => 2 * SECOND,
+    };
+    let mut watched: Vec<_> = folders
+        .iter_mut()
+        .map(|folder| Watched { folder, query: &query, span: Span::default() })
+        .collect();
+    let waited = sinkd::index::wait(&mut watched, goal, &clock, &mut |_| {}).unwrap();
+    let of = |n: usize| waited.matching.iter().filter(move |(folder, _)| *folder == n).count();
+    assert!((40..60).contains(&of(0)) && of(1) == 100, "{} and {}", of(0), of(1));
+    assert_eq!(waited.left_out.not_in_time, 100 - of(0) as u64);
+    // Merged by the time at which they came: the newest of both are at the end.
+    let last = waited.matching.last().unwrap();
+    assert!(*last == (0, ids[99]) || *last == (1, other_ids[99]));
+    bench.close();
+    other_bench.close();
 }

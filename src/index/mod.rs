@@ -30,7 +30,7 @@ pub use probe::{Answer, Probe};
 pub use reindex::{Progress, Reindexed, reindex};
 pub use search::{Found, LeftOut, Searching, Wanted, search, search_until};
 pub use sidecar::{Sidecar, sequence_field};
-pub use wait::{Goal, LAST_LOOK, Waited, wait};
+pub use wait::{Goal, LAST_LOOK, Waited, Watched, wait};
 
 use std::io;
 use std::path::Path;

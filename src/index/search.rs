@@ -90,11 +90,13 @@ impl LeftOut {
         self.tell(damage);
     }
 
-    fn add(&mut self, other: LeftOut) {
+    /// Adds what another search left out.
+    pub fn add(&mut self, other: LeftOut) {
         self.not_indexed += other.not_indexed;
         self.partial += other.partial;
         self.unreadable += other.unreadable;
         self.not_in_time += other.not_in_time;
+        self.stopped |= other.stopped;
         other.damage.iter().for_each(|damage| self.tell(damage));
     }
 }

@@ -18,13 +18,22 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The least time for the first search, and the most for the last look.
 pub const LAST_LOOK: Duration = Duration::from_secs(1);
 
+/// A data folder whose messages count, as it was opened.
+#[derive(Debug)]
+pub struct Watched<'a> {
+    /// Moves on with each look.
+    pub folder: &'a mut Folder,
+    /// What must be true of a message.
+    pub query: &'a Query,
+    /// Only those that were received in this span count.
+    pub span: Span,
+}
+
 /// What is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// So many messages that match.
+    /// So many messages that match, of all folders together.
     pub count: u64,
-    /// Of those that were received in this span.
-    pub span: Span,
     /// Whether only what comes from now on counts.
     pub is_new: bool,
     /// How long.
@@ -36,8 +45,9 @@ pub struct Goal {
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Waited {
-    /// Those that match, at most as many as were waited for: the oldest first.
-    pub matching: Vec<MessageId>,
+    /// Those that match, at most as many as were waited for, with the number of their folder. The
+    /// oldest first of those that were there, then the others as they came.
+    pub matching: Vec<(usize, MessageId)>,
     /// What could not be looked at.
     pub left_out: LeftOut,
 }
@@ -46,36 +56,29 @@ pub struct Waited {
 ///
 /// `clock`: the time since the wait began, asked by several threads. `pause`: lets up to so much
 /// time pass. Returns within the time-out, at least [`LAST_LOOK`], plus [`LAST_LOOK`] and the time
-/// that one message takes. Errors: the folder cannot be listed.
+/// that one message takes. Errors: a folder cannot be listed.
 pub fn wait(
-    folder: &mut Folder,
-    query: &Query,
+    watched: &mut [Watched<'_>],
     goal: Goal,
     clock: &(dyn Fn() -> Duration + Sync),
     pause: &mut dyn FnMut(Duration),
 ) -> io::Result<Waited> {
     let mut waited = Waited::default();
-    let mut seen = folder.positions();
+    let mut seen: Vec<_> = watched.iter().map(|one| one.folder.positions()).collect();
     let search_ends = goal.timeout.max(LAST_LOOK);
     if !goal.is_new {
-        let wanted = Wanted {
-            limit: Some(goal.count),
-            span: goal.span,
-            indexed_only: false,
-            threads: goal.threads,
-        };
-        let is_over = || clock() >= search_ends;
-        let found = search_until(folder, query, wanted, &Searching::default(), &is_over);
-        waited.matching = found.hits.iter().rev().map(|hit| hit.id).collect();
-        waited.left_out = found.left_out;
+        waited.search(watched, goal, search_ends, clock);
     }
-    let mut probe = Probe::new(query);
+    let mut probes: Vec<_> = watched.iter().map(|one| Probe::new(one.query)).collect();
     while (waited.matching.len() as u64) < goal.count {
         // Before the look: what comes until then is seen.
         let is_last = clock() >= goal.timeout;
-        let news = folder.follow(&mut seen)?;
-        let is_over = || clock() >= search_ends + LAST_LOOK;
-        waited.look(folder, news, &mut probe, goal.span, &is_over);
+        for (n, one) in watched.iter_mut().enumerate() {
+            let news = one.folder.follow(&mut seen[n])?;
+            let is_over = || clock() >= search_ends + LAST_LOOK;
+            let found = waited.look(one, news, &mut probes[n], &is_over);
+            waited.matching.extend(found.into_iter().map(|id| (n, id)));
+        }
         if is_last {
             break;
         }
@@ -86,16 +89,48 @@ pub fn wait(
 }
 
 impl Waited {
-    /// Puts the query to what has come, the newest first.
+    /// Searches what is there, each folder for its share of the time.
+    fn search(
+        &mut self,
+        watched: &[Watched<'_>],
+        goal: Goal,
+        ends: Duration,
+        clock: &(dyn Fn() -> Duration + Sync),
+    ) {
+        let mut hits = Vec::new();
+        for (n, one) in watched.iter().enumerate() {
+            let wanted = Wanted {
+                limit: Some(goal.count),
+                span: one.span,
+                indexed_only: false,
+                threads: goal.threads,
+            };
+            let now = clock();
+            let share = ends.saturating_sub(now) / (watched.len() - n) as u32;
+            let is_over = || clock() >= now + share;
+            let found =
+                search_until(one.folder, one.query, wanted, &Searching::default(), &is_over);
+            hits.extend(found.hits.iter().rev().map(|hit| (n, *hit)));
+            self.left_out.add(found.left_out);
+        }
+        if watched.len() > 1 {
+            hits.sort_by_key(|(_, hit)| hit.received_at_ns);
+        }
+        let count = usize::try_from(goal.count).unwrap_or(usize::MAX);
+        let newest = hits.split_off(hits.len().saturating_sub(count));
+        self.matching = newest.iter().map(|(n, hit)| (*n, hit.id)).collect();
+    }
+
+    /// Puts the query to what has come, the newest first; returns what matches, the oldest first.
     fn look(
         &mut self,
-        folder: &Folder,
+        watched: &Watched<'_>,
         news: News,
         probe: &mut Probe<'_>,
-        span: Span,
         is_over: &dyn Fn() -> bool,
-    ) {
-        let during: Range<u64> = span.since_ns.unwrap_or(0)..span.until_ns.unwrap_or(u64::MAX);
+    ) -> Vec<MessageId> {
+        let Span { since_ns, until_ns } = watched.span;
+        let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
         for damage in &news.damage {
             self.tell(damage);
         }
@@ -107,7 +142,8 @@ impl Waited {
                 self.left_out.not_in_time += slots.len() as u64;
                 break;
             }
-            let answer = folder
+            let answer = watched
+                .folder
                 .segment(slot.id.segment)
                 .and_then(|segment| probe.ask(&segment, slot).map_err(ReadError::from));
             match answer {
@@ -117,7 +153,8 @@ impl Waited {
             }
             slots.pop();
         }
-        self.matching.extend(found.into_iter().rev());
+        found.reverse();
+        found
     }
 
     /// What was pruned is no damage: the folder has counted it.

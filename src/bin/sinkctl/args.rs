@@ -13,7 +13,8 @@ use crate::query_words::QueryWords;
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; stats, report, compare, assert and runs take several.
+    /// Data folder of sinkd; ls, count, search, wait, stats, report, compare, assert and runs take
+    /// several.
     #[arg(long, global = true, value_name = "DIR", default_value = "sink-data")]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]

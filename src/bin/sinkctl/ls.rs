@@ -1,12 +1,14 @@
-//! `sinkctl ls`: messages in the order of their arrival.
+//! `sinkctl ls`: messages in the order of their arrival, of one folder or of several.
 use std::io::Write;
 
-use sinkd::log::reader::Folder;
+use sinkd::log::Slot;
+use sinkd::log::reader::{Folder, ReadError};
 
 use crate::args::Ls;
-use crate::left_out::{Answer, LeftOut, ask_again};
+use crate::folders::{Merged, Order, name, worst};
+use crate::left_out::{Answer, LeftOut, ask_all_again};
 use crate::print::counted;
-use crate::row::{Rows, Source};
+use crate::row::{Form, Rows, Source};
 use crate::{Finding, Out};
 
 /// How much of a listing was printed.
@@ -17,15 +19,15 @@ struct Listed {
     cut_of: Option<u64>,
 }
 
-pub fn run(mut folder: Folder, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out = LeftOut::default();
+pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut left_out: Vec<LeftOut> = folders.iter().map(|_| LeftOut::default()).collect();
     let mut listed = Listed::default();
-    let asked = ask_again(&mut folder, |folder| {
+    let asked = ask_all_again(&mut folders, |folders| {
         let answer;
-        (answer, listed) = list(folder, ls, &mut left_out, out)?;
+        (answer, listed) = list(folders, ls, &mut left_out, out)?;
         Ok(answer)
     })?;
-    match folder.only_counted() {
+    match folders.iter().map(Folder::only_counted).sum() {
         0 => {}
         n => {
             let said = counted(n, "message that was", "messages that were");
@@ -41,35 +43,50 @@ pub fn run(mut folder: Folder, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding
         let shown = listed.shown;
         eprintln!("sinkctl: {shown} of {all} listed; more with a larger --limit, or --offset");
     }
-    Ok(asked.finding(left_out.finish(&folder)))
+    let findings = left_out.into_iter().zip(&folders);
+    Ok(asked.finding(worst(findings.map(|(left_out, folder)| left_out.finish(folder)))))
 }
 
 fn list(
-    folder: &Folder,
+    folders: &[Folder],
     ls: &Ls,
-    left_out: &mut LeftOut,
+    left_out: &mut [LeftOut],
     out: &mut Out,
 ) -> anyhow::Result<(Answer, Listed)> {
-    let listing = folder.listing(ls.during.span(folder.path())?)?;
-    let page = match ls.reverse {
-        false => listing.forward(ls.offset)?,
-        true => listing.backward(ls.offset)?,
-    };
-    let limit = ls.limit.unwrap_or(u64::MAX);
-    let mut source = Source::index(folder);
-    let mut rows = Rows::new(folder, &mut source, ls.json, left_out)?;
-    let mut answer = Answer::Empty;
-    let mut listed = Listed::default();
-    for slot in page {
-        if listed.shown == limit {
-            listed.cut_of = Some(listing.len());
+    let spans = ls.during.spans_of(folders)?;
+    let mut listings = Vec::new();
+    for (folder, span) in folders.iter().zip(spans) {
+        listings.push(folder.listing(span)?);
+    }
+    // Of one folder the offset costs nothing; of several it is counted off.
+    let (here, rest) = if folders.len() == 1 { (ls.offset, 0) } else { (0, ls.offset) };
+    let (mut pages, mut sources) = (Vec::new(), Vec::new());
+    for (listing, folder) in listings.iter().zip(folders) {
+        pages.push(match ls.reverse {
+            false => listing.forward(here)?,
+            true => listing.backward(here)?,
+        });
+        sources.push(Source::index(folder));
+    }
+    let mut rows = Vec::new();
+    for (n, (source, left_out)) in sources.iter_mut().zip(left_out).enumerate() {
+        let form = Form { json: ls.json, folder: name(folders, n) };
+        rows.push(Rows::new(&folders[n], source, form, left_out)?);
+    }
+    let order = if ls.reverse { Order::NewestFirst } else { Order::OldestFirst };
+    let time = |slot: &Result<Slot, ReadError>| Some(slot.as_ref().ok()?.facts.received_at_ns);
+    let merged = Merged::new(pages, order, time).skip(usize::try_from(rest)?);
+    let (mut answer, mut listed) = (Answer::Empty, Listed::default());
+    for (n, slot) in merged {
+        if ls.limit.is_some_and(|limit| listed.shown >= limit) {
+            listed.cut_of = Some(listings.iter().map(|listing| listing.len()).sum());
             break;
         }
         // What was pruned meanwhile takes no place on the page.
-        match slot.map(|slot| rows.print(&slot, out)) {
+        match slot.map(|slot| rows[n].print(&slot, out)) {
             Ok(printed) => listed.shown += u64::from(printed?),
             Err(error) => {
-                rows.left_out.tell_error(&error);
+                rows[n].left_out.tell_error(&error);
                 listed.shown += 1;
             }
         }

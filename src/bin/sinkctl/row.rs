@@ -16,6 +16,9 @@ use crate::print::{Entry, harmless};
 /// A message in `--json`. Keys keep their meaning.
 #[derive(Serialize)]
 struct Row<'a> {
+    /// Where it is, as --data has it; without the key where that is one folder.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<&'a str>,
     #[serde(flatten)]
     entry: Entry,
     #[serde(flatten)]
@@ -67,12 +70,20 @@ impl Source {
     }
 }
 
+/// How rows are printed.
+#[derive(Debug, Clone, Default)]
+pub struct Form {
+    pub json: bool,
+    /// The folder's name, where there are several.
+    pub folder: Option<String>,
+}
+
 /// Prints messages one after another, reusing its buffers.
 pub struct Rows<'a> {
     folder: &'a Folder,
     source: &'a mut Source,
     noted: HashSet<MessageId>,
-    json: bool,
+    form: Form,
     envelope: Vec<u8>,
     pub left_out: &'a mut LeftOut,
 }
@@ -81,12 +92,12 @@ impl<'a> Rows<'a> {
     pub fn new(
         folder: &'a Folder,
         source: &'a mut Source,
-        json: bool,
+        form: Form,
         left_out: &'a mut LeftOut,
     ) -> anyhow::Result<Rows<'a>> {
         let notes = folder.notes()?;
         notes.damage.iter().for_each(|damage| left_out.tell_error(damage));
-        Ok(Rows { folder, source, noted: notes.of, json, envelope: Vec::new(), left_out })
+        Ok(Rows { folder, source, noted: notes.of, form, envelope: Vec::new(), left_out })
     }
 
     /// Prints a message, or says why it can't be read. `false`: it was pruned meanwhile.
@@ -133,10 +144,12 @@ impl<'a> Rows<'a> {
             }
         };
         let contents = Contents::of(said);
-        Ok(match self.json {
-            true => serde_json::to_string(&Row { entry, contents }).expect("this is JSON"),
-            false => line(&entry, contents.subject),
-        })
+        let folder = self.form.folder.as_deref();
+        if self.form.json {
+            return Ok(serde_json::to_string(&Row { folder, entry, contents }).expect("JSON"));
+        }
+        let line = line(&entry, contents.subject);
+        Ok(folder.map_or(line.clone(), |folder| format!("{folder}  {line}")))
     }
 }
 

@@ -7,7 +7,7 @@ use sinkd::log::reader::{Folder, News, PassedOver, Span};
 
 use crate::args::Tail;
 use crate::left_out::{Answer, LeftOut, ask_again, say_passed_over};
-use crate::row::{Rows, Source};
+use crate::row::{Form, Rows, Source};
 use crate::{Finding, Out};
 
 /// Stores to a map wake nobody, so the live pages are looked at this often: a person sees no delay,
@@ -35,6 +35,10 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
         let news = folder.follow(&mut seen)?;
         print_new(&folder, &mut source, &news, tail, out)?;
     }
+}
+
+fn form(tail: &Tail) -> Form {
+    Form { json: tail.json, folder: None }
 }
 
 /// What a follower has said already: it looks for as long as it runs, and says each thing once.
@@ -72,7 +76,7 @@ fn print_last(
     let lines = usize::try_from(tail.lines).unwrap_or(usize::MAX);
     // From the newest on: the oldest may be pruned meanwhile.
     let last: Vec<_> = listing.backward(0)?.take(lines).collect();
-    let mut rows = Rows::new(folder, source, tail.json, left_out)?;
+    let mut rows = Rows::new(folder, source, form(tail), left_out)?;
     let mut is_any = lines == 0;
     for slot in last.into_iter().rev() {
         match slot {
@@ -98,7 +102,7 @@ fn print_new(
     if news.slots.is_empty() {
         return Ok(());
     }
-    let mut rows = Rows::new(folder, source, tail.json, &mut left_out)?;
+    let mut rows = Rows::new(folder, source, form(tail), &mut left_out)?;
     for slot in &news.slots {
         rows.print(slot, out)?;
     }

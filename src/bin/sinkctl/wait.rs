@@ -1,21 +1,23 @@
 //! `sinkctl wait`: returns as soon as so many messages match.
 use std::time::Instant;
 
-use sinkd::index::{self, Goal, Waited};
+use sinkd::index::{self, Goal, Waited, Watched};
+use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 
 use crate::args::Wait;
-use crate::left_out;
-use crate::row::{Rows, Source};
+use crate::folders::{name, worst};
+use crate::left_out::LeftOut;
+use crate::row::{Form, Rows, Source};
 use crate::search::{parse, say_left_out};
 use crate::{Finding, Out};
 
-pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
     let started = Instant::now();
-    let query = parse(&folder, &wait.query.text())?;
+    let queries = parse(&folders, &wait.query.text())?;
+    let spans = wait.during.spans_of(&folders)?;
     let goal = Goal {
         count: wait.count,
-        span: wait.during.span(folder.path())?,
         is_new: wait.new,
         timeout: wait.timeout,
         threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
@@ -25,24 +27,18 @@ pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Fin
     let mut pause = |time| {
         let _ = passed.recv_timeout(time);
     };
-    let waited = index::wait(&mut folder, &query, goal, &|| started.elapsed(), &mut pause)?;
+    let watched = folders.iter_mut().zip(&queries).zip(spans);
+    let mut watched: Vec<_> =
+        watched.map(|((folder, query), span)| Watched { folder, query, span }).collect();
+    let waited = index::wait(&mut watched, goal, &|| started.elapsed(), &mut pause)?;
     let Waited { matching, left_out } = waited;
     let is_complete = say_left_out(&left_out);
-    // It has matched, whatever became of it: the exit code says so.
-    let mut unshown = left_out::LeftOut::default();
-    let mut source = Source::message(&folder)?;
-    let mut rows = Rows::new(&folder, &mut source, wait.json, &mut unshown)?;
-    for id in &matching {
-        if !rows.print_id(*id, out)? {
-            eprintln!("sinkctl: {id} matched, and was pruned or removed since");
-        }
-    }
-    let left_out = left_out::LeftOut::default();
-    let is_sound = match wait.new {
-        true => left_out.finish(&folder),
+    print(&folders, wait, &matching, out)?;
+    let is_sound = worst(folders.iter().map(|folder| match wait.new {
+        true => LeftOut::default().finish(folder),
         // The search has told the faults of the folder.
-        false => left_out.finish_without_faults(&folder),
-    } == Finding::Holds;
+        false => LeftOut::default().finish_without_faults(folder),
+    })) == Finding::Holds;
     let n = matching.len();
     if n as u64 == wait.count {
         return Ok(Finding::Holds);
@@ -51,4 +47,27 @@ pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Fin
     let messages = if wait.count == 1 { "message matches" } else { "messages match" };
     eprintln!("sinkctl: {n} of {} {messages} after {:?}{end}", wait.count, wait.timeout);
     Ok(Finding::DoesNotHold)
+}
+
+/// Prints what matched. It has, whatever became of it: damage does not change the exit code.
+fn print(
+    folders: &[Folder],
+    wait: &Wait,
+    matching: &[(usize, MessageId)],
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let (mut sources, mut rows) = (Vec::new(), Vec::new());
+    for folder in folders {
+        sources.push((Source::message(folder)?, LeftOut::default()));
+    }
+    for (n, (source, unshown)) in sources.iter_mut().enumerate() {
+        let form = Form { json: wait.json, folder: name(folders, n) };
+        rows.push(Rows::new(&folders[n], source, form, unshown)?);
+    }
+    for (n, id) in matching {
+        if !rows[*n].print_id(*id, out)? {
+            eprintln!("sinkctl: {id} matched, and was pruned or removed since");
+        }
+    }
+    Ok(())
 }
