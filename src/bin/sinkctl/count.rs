@@ -1,5 +1,5 @@
-//! `sinkctl count`: the number of messages accepted, alone on a line; of several folders, a line for
-//! each, then the sum.
+//! `sinkctl count`: the number of messages accepted, alone on a line; of several folders, a line
+//! for each, then the sum.
 use std::io::Write;
 use std::ops::Range;
 
