@@ -189,6 +189,29 @@ fn banned_words_stand_only_where_they_may() {
     complain(faults);
 }
 
+/// A chain of errors is printed cause by cause. An error that passes its cause on (by a field called
+/// `source`, or one with `#[from]` or `#[source]`) must not say it as well: it would be said twice.
+#[test]
+fn an_error_says_its_cause_or_passes_it_on_and_never_both() {
+    let mut faults = Vec::new();
+    for (name, _, code) in files() {
+        for (at, _) in code.match_indices("#[error(") {
+            let rest = &code[at..];
+            let sentence_ends = rest.find(")]\n").map_or(rest.len(), |end| end + 3);
+            let (sentence, variant) = rest.split_at(sentence_ends);
+            let variant = &variant[..variant.find("#[error(").unwrap_or(variant.len())];
+            let variant = &variant[..variant.find("\n}").unwrap_or(variant.len())];
+            let is_passed_on = variant.contains("#[from]") || variant.contains("#[source]");
+            let says_first = ["{0}", "{0:"].iter().any(|word| sentence.contains(word));
+            if sentence.contains("{source") || (is_passed_on && says_first) {
+                let line = code[..at].matches('\n').count() + 1;
+                faults.push(format!("{name}:{line}: {}", sentence.trim_end()));
+            }
+        }
+    }
+    complain(faults);
+}
+
 #[test]
 fn every_unsafe_block_gives_its_reason() {
     let mut faults = Vec::new();

@@ -11,7 +11,7 @@ use crate::smtp::limits::Protocol;
 /// A configuration file that can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: it can't be read", path = path.display())]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{path}:{line}: {message}", path = path.display())]
     Syntax { path: PathBuf, line: usize, message: String },

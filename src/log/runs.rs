@@ -58,7 +58,14 @@ pub enum RunError {
     Busy,
     #[allow(missing_docs)]
     #[error("events.jsonl: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+/// Not by `#[from]`: the sentence says the cause, so it is not passed on.
+impl From<io::Error> for RunError {
+    fn from(cause: io::Error) -> RunError {
+        RunError::Io(cause)
+    }
 }
 
 /// The runs and marks of a folder.

@@ -108,7 +108,8 @@ fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {
     }
     let short = |time: &str| format!("{}Z", &time[..19]);
     let until = until.map_or("under way".to_owned(), |until| short(&until));
-    Ok(format!("{:20}  {:20}  {messages:>12} messages  {name}", short(&from), until))
+    let unit = if messages == 1 { "message" } else { "messages" };
+    Ok(format!("{:20}  {:20}  {messages:>12} {unit:8}  {name}", short(&from), until))
 }
 
 fn of_mark(mark: &Mark, json: bool) -> anyhow::Result<String> {
