@@ -87,6 +87,23 @@ impl Runs {
         Ok(all)
     }
 
+    /// A sentence if lines of `events.jsonl` are damaged: runs, marks, or notes of what was pruned
+    /// may be missing.
+    pub fn damage(folder: &Path) -> io::Result<Option<String>> {
+        let lines = events::damaged_lines(folder)?;
+        let Some(first) = lines.first() else { return Ok(None) };
+        let others = match lines.len() - 1 {
+            0 => String::new(),
+            1 => " and 1 other line".to_owned(),
+            n => format!(" and {n} other lines"),
+        };
+        Ok(Some(format!(
+            "{}/events.jsonl:{first}{others}: damaged, or cut by a crash; a run, a mark or a note \
+             of what was pruned is missing",
+            folder.display()
+        )))
+    }
+
     fn take(&mut self, event: Event) {
         match event {
             Event::RunStarted { at_ns, name } => {

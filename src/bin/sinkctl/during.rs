@@ -25,6 +25,7 @@ impl During {
         for folder in folders {
             let runs = Runs::read(folder)
                 .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+            crate::runs::say_damage(folder)?;
             let span = |run: &sinkd::log::Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
             found.push(runs.find(name).map(span));
         }

@@ -177,6 +177,11 @@ pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ns = u64::try_from(now.as_nanos())?;
     let all = folders.iter().map(read_runs).collect::<Result<Vec<_>, _>>()?;
+    if text.contains("run:") {
+        for folder in folders {
+            crate::runs::say_damage(folder.path())?;
+        }
+    }
     (0..folders.len()).map(|n| query(text, now_ns, &folders::runs(&all, n))).collect()
 }
 
