@@ -1,4 +1,4 @@
-//! How sinkctl reads its own command line: flags, negated terms of a query, what must be said.
+//! How sinkctl reads its own command line: flags, negated terms of a query, required arguments.
 mod common;
 
 use common::{Sink, sinkctl};

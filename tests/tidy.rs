@@ -190,7 +190,7 @@ fn banned_words_stand_only_where_they_may() {
 }
 
 /// A chain of errors is printed cause by cause. An error that passes its cause on (by a field called
-/// `source`, or one with `#[from]` or `#[source]`) must not say it as well: it would be said twice.
+/// `source`, or one with `#[from]` or `#[source]`) must not say it as well: the chain would repeat it.
 #[test]
 fn an_error_says_its_cause_or_passes_it_on_and_never_both() {
     let mut faults = Vec::new();

@@ -36,7 +36,7 @@ fn query(text: &str) -> Query {
     Query::parse(text, 0, &Runs::default()).unwrap()
 }
 
-/// Says that the time is up from the call after `calls` on.
+/// Returns a clock that reports the time as over after `calls` calls.
 fn over_after(calls: u64) -> impl Fn() -> bool + Sync {
     let asked = AtomicU64::new(0);
     move || asked.fetch_add(1, Ordering::Relaxed) >= calls

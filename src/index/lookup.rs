@@ -78,13 +78,13 @@ struct Opened {
 }
 
 impl Lookup {
-    /// Of the data folder `data`.
+    /// Looks into the sidecars of the data folder `data`; opens none yet.
     pub fn new(data: impl Into<PathBuf>) -> Lookup {
         Lookup { data: data.into(), segments: HashMap::new(), calls: 0 }
     }
 
-    /// What is said of the message in a slot of segment `identity`. `None`: it is not indexed, or
-    /// the index is damaged there.
+    /// Returns what the index says of the message in a slot of segment `identity`. `None`: the
+    /// message is not indexed, or the index is damaged there.
     ///
     /// Costs a millisecond for each block of up to 4,096 messages, and a binary search.
     pub fn said(&mut self, identity: &Identity, slot: u32) -> Option<&Said> {

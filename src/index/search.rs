@@ -192,7 +192,7 @@ struct Part<'a> {
     unusable: Vec<u32>,
     /// Not yet told.
     looked_at: u64,
-    /// Of the segment under way.
+    /// Messages of the segment under way that were looked at.
     looked_at_here: u64,
     /// The time is up: the rest is only counted.
     is_over: bool,

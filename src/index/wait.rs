@@ -1,4 +1,4 @@
-//! Waits until so many messages match: looks at what is there, then at what comes.
+//! Waits until N messages match: looks at those already there, then at those that arrive.
 //!
 //! The wait is bounded, whatever there is to look at: the first search ends with the time-out, and
 //! one last look at what came meanwhile takes at most [`LAST_LOOK`].
@@ -13,7 +13,7 @@ use super::probe::Probe;
 use super::query::Query;
 use super::search::{LeftOut, Searching, Wanted, search_until};
 
-/// Stores to a map wake nobody, so the live pages are looked at this often.
+/// A store to a map wakes no reader, so the wait looks at the live pages this often.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 /// The least time for the first search, and the most for the last look.
 pub const LAST_LOOK: Duration = Duration::from_secs(1);
@@ -32,7 +32,7 @@ pub struct Watched<'a> {
 /// What is waited for.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
-    /// So many messages that match, of all folders together.
+    /// Number of messages that must match, of all folders together.
     pub count: u64,
     /// Whether only what comes from now on counts.
     pub is_new: bool,
@@ -42,7 +42,7 @@ pub struct Goal {
     pub threads: usize,
 }
 
-/// What came of it.
+/// The outcome of a wait.
 #[derive(Debug, Default)]
 pub struct Waited {
     /// Those that match, at most as many as were waited for, with the number of their folder. The
@@ -54,7 +54,7 @@ pub struct Waited {
 
 /// Waits for `goal`, and returns what matched, which may be less.
 ///
-/// `clock`: the time since the wait began, asked by several threads. `pause`: lets up to so much
+/// `clock`: the time since the wait began, asked by several threads. `pause`: lets up to the given
 /// time pass. Returns within the time-out, at least [`LAST_LOOK`], plus [`LAST_LOOK`] and the time
 /// that one message takes. Errors: a folder cannot be listed.
 pub fn wait(
@@ -157,7 +157,7 @@ impl Waited {
         found
     }
 
-    /// What was pruned is no damage: the folder has counted it.
+    /// Counts an unreadable message. A pruned one is not damaged: the folder has counted it.
     fn tell(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
             self.left_out.unreadable += 1;

@@ -207,7 +207,7 @@ pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
 enum AnyEvent {
     #[allow(dead_code, reason = "only whether it can be read is asked")]
     Known(Event),
-    #[allow(dead_code, reason = "likewise")]
+    #[allow(dead_code, reason = "only whether it can be read is asked")]
     Newer(Newer),
 }
 

@@ -219,7 +219,7 @@ impl History {
         self.seconds.values().map(|second| second.counter(counter)).sum()
     }
 
-    /// Whether nobody connected, sent a message or got a reply.
+    /// Returns whether no client connected, sent a message or got a reply.
     pub fn is_without_traffic(&self) -> bool {
         let counters = [Counter::Connections, Counter::Messages];
         counters.iter().all(|counter| self.total(*counter) == 0) && self.replies().is_empty()

@@ -680,7 +680,7 @@ mod tests {
         <Cli as clap::CommandFactory>::command().debug_assert();
     }
 
-    /// What a command must be told is one of its arguments, and never how to print.
+    /// A required group holds what a command acts on, never the form of its output.
     #[test]
     fn no_form_of_output_counts_as_what_a_command_must_be_told() {
         let command = <Cli as clap::CommandFactory>::command();

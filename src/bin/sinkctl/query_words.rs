@@ -107,7 +107,7 @@ mod tests {
         let line = format!("sinkctl search {line}");
         match Cli::try_parse_from(line.split(' ')).map(|cli| cli.command) {
             Ok(args::Command::Search(search)) => Ok(search),
-            Ok(_) => panic!("{line} is no search"),
+            Ok(_) => panic!("{line}: expected a search"),
             Err(error) => Err(error.to_string()),
         }
     }

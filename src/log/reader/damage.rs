@@ -80,7 +80,7 @@ pub enum SegmentError {
 }
 
 impl SegmentError {
-    /// The file that it is about: the segment's, or that of its flags beside it.
+    /// The file that it is about: the segment's file, or its file of flags.
     pub fn file(&self) -> &Path {
         match self {
             SegmentError::Foreign { file }

@@ -43,7 +43,7 @@ const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 const BUSY: [&str; 2] = ["median", "max"];
 
-/// Subjects that are no metrics.
+/// Subjects other than metrics.
 const OTHERS: [&str; 6] = ["totals", "rate", "busy", "replies", "limited_by", "not_recorded"];
 
 /// The name as the table has it; an error lists the table.

@@ -106,7 +106,7 @@ pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
 }
 
 /// Reads again while fewer messages are recorded than were `accepted`, for as long as `patience`.
-/// Returns how many are lacking at the end, too; `None` where that can't be told.
+/// Returns how many are lacking at the end, too; `None` where the log can't tell.
 fn complete(
     patience: Duration,
     read: impl Fn() -> anyhow::Result<History>,

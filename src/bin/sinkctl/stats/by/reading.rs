@@ -17,7 +17,7 @@ use crate::args::By;
 /// More threads than this would wait for the disk.
 const THREADS_MAX: usize = 8;
 
-/// Damaged messages that are told one by one.
+/// Damaged messages that are reported one by one.
 const DAMAGE_TOLD_MAX: usize = 20;
 
 /// A data folder, and what is read of it.
