@@ -86,7 +86,7 @@ fn each_bound_drops_the_oldest_until_it_holds() {
     let pruned = Folder::open(data.path()).unwrap().pruned().unwrap();
     assert_eq!((pruned.messages, pruned.segments), (40, whole as u64));
     let (out, _, code) = sinkctl(data.path(), &["segments"]);
-    let closing = format!("pruned: {whole} segments, 40 messages, 8000000 octets\n");
+    let closing = format!("pruned: {whole} segments, 40 messages, 8,000,000 bytes\n");
     assert!(code == 0 && String::from_utf8(out).unwrap().ends_with(&closing));
 }
 

@@ -12,7 +12,7 @@ use log_support::{Bench, facts, open, small};
 use proptest::prelude::*;
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::reading::Reading;
-use sinkd::index::{Found, Progress, Searching, Wanted, reindex, search, sidecar};
+use sinkd::index::{Found, Lookup, Progress, Said, Searching, Wanted, reindex, search, sidecar};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{self, Facts, MessageId, Remove, Run, Runs, StorageMode, Writer};
 use sinkd::smtp::envelope::{Tag, append_field};
@@ -307,6 +307,35 @@ proptest! {
             assert_equal_to_scan(&folder, &query(&mut dice, 2), span);
         }
         assert_equal_to_scan(&folder, "", Span::default());
+        close(corpus.live);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_looked_up_of_a_message_is_what_reading_it_says_or_nothing(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let corpus = corpus(&mut dice);
+        for is_spoiled in [false, true] {
+            if is_spoiled {
+                index_in_part(corpus.data.path(), &mut dice);
+            } else {
+                reindex(corpus.data.path(), Some("X-Number"), 2, &Progress::default()).unwrap();
+            }
+            let folder = Folder::open(corpus.data.path()).unwrap();
+            let (mut lookup, mut reading) =
+                (Lookup::new(corpus.data.path()), Reading::new("X-Number"));
+            let listing = folder.listing(Span::default()).unwrap();
+            for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
+                let segment = folder.segment(slot.id.segment).unwrap();
+                let read = Said::from(&reading.read(&segment, &slot).unwrap().entry);
+                let found = lookup.said(segment.identity(), slot.id.slot);
+                prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id);
+                prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id);
+            }
+        }
         close(corpus.live);
     }
 }

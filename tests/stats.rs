@@ -248,6 +248,11 @@ fn no_claim_holds_where_statistics_are_damaged() {
         lines.extend_from_slice(b"not a line of counters\n");
         std::fs::write(&path, lines).unwrap();
     }
-    let (_, errors, code) = sinkctl(data.path(), &claim);
+    let junit = data.path().join("junit.xml");
+    let with_junit = [&claim[..], &["--junit", junit.to_str().unwrap()]].concat();
+    let (out, errors, code) = sinkctl(data.path(), &with_junit);
+    let out = String::from_utf8(out).unwrap();
     assert!(code == 1 && errors.contains("jsonl"), "{errors}");
+    assert!(out.starts_with("FAILED") && out.contains("statistics are damaged"), "{out}");
+    assert!(std::fs::read_to_string(junit).unwrap().contains("failures=\"1\""));
 }

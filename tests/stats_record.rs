@@ -117,7 +117,10 @@ fn logs_cut_anywhere_are_read_as_far_as_they_go() {
             std::fs::write(&path, &whole[..cut]).unwrap();
             let mut history = History::default();
             history.read(folder.path(), 0..u64::MAX).unwrap();
-            assert!(history.problems.is_empty(), "{:?}", history.problems);
+            // A file of a whole hour gets its name when it is written: no crash cuts it.
+            let is_hour = path.to_str().unwrap().ends_with(".hour.hlog");
+            let is_damage = is_hour && whole[..cut].last() != Some(&b'\n');
+            assert_eq!(history.problems.len(), usize::from(is_damage), "{:?}", history.problems);
             assert!(history.total(Counter::Messages) <= 5);
         }
         std::fs::write(&path, &whole).unwrap();

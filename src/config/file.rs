@@ -12,7 +12,7 @@ use crate::smtp::limits::Protocol;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It can't be read.
-    #[error("{path}: {source}", path = path.display())]
+    #[error("{path}: it can't be read", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,

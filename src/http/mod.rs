@@ -38,7 +38,7 @@ pub enum BindError {
     #[error("{0} is already in use: stop what listens there, or choose another with --http")]
     InUse(SocketAddr),
     /// Anything else.
-    #[error("can't serve HTTP on {address}: {source}")]
+    #[error("can't serve HTTP on {address}")]
     Io {
         /// As it was given.
         address: SocketAddr,

@@ -204,6 +204,13 @@ impl BlockHeader {
         put32(block, BLOCK_CRC_AT, crc);
     }
 
+    /// Of `head`, any value of [`BLOCK_HEADER_BYTES`]; `None`: no block begins so. Its checksum is
+    /// not looked at.
+    pub fn peek(head: &[u8]) -> Option<BlockHeader> {
+        let header = BlockHeader::decode(head);
+        (get32(head, 0) == BLOCK_MAGIC && header.first_slot <= header.end_slot).then_some(header)
+    }
+
     fn decode(head: &[u8]) -> BlockHeader {
         BlockHeader {
             first_slot: get32(head, FIRST_SLOT_AT),
@@ -215,7 +222,8 @@ impl BlockHeader {
         }
     }
 
-    fn bytes(&self) -> u64 {
+    /// Octets of the whole block.
+    pub fn bytes(&self) -> u64 {
         let records = u64::from(self.records) * RECORD_BYTES as u64;
         BLOCK_HEADER_BYTES as u64 + records + u64::from(self.string_bytes)
     }
@@ -236,10 +244,8 @@ impl<'a> Block<'a> {
         let header = BlockHeader::decode(head);
         let len = usize::try_from(header.bytes()).ok()?;
         let block = bytes.get(..len)?;
-        let is_whole = get32(head, 0) == BLOCK_MAGIC
-            && get32(head, BLOCK_CRC_AT) == crc(&block[FIRST_SLOT_AT..], seed)
-            && header.first_slot <= header.end_slot;
-        if !is_whole {
+        BlockHeader::peek(head)?;
+        if get32(head, BLOCK_CRC_AT) != crc(&block[FIRST_SLOT_AT..], seed) {
             return None;
         }
         Block::view(block).map(|block| (block, len))

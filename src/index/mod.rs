@@ -9,6 +9,7 @@ mod block;
 pub mod columns;
 pub mod format;
 mod indexer;
+mod lookup;
 mod newest;
 mod parser;
 mod probe;
@@ -18,15 +19,18 @@ mod reindex;
 mod search;
 pub mod sidecar;
 pub mod testkit;
+mod wait;
 
 pub use columns::{Columns, Lines};
 pub use format::{Entry, Unusable};
+pub use lookup::{Lookup, Said};
 pub use newest::Hit;
 pub use parser::{Host, Lag, Parser, Settings, When};
 pub use probe::{Answer, Probe};
 pub use reindex::{Progress, Reindexed, reindex};
-pub use search::{Found, LeftOut, Searching, Wanted, search};
+pub use search::{Found, LeftOut, Searching, Wanted, search, search_until};
 pub use sidecar::{Sidecar, sequence_field};
+pub use wait::{Goal, LAST_LOOK, Waited, Watched, wait};
 
 use std::io;
 use std::path::Path;

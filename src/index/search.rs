@@ -64,6 +64,8 @@ pub struct LeftOut {
     pub partial: u64,
     /// Messages that can't be read.
     pub unreadable: u64,
+    /// Messages that were not looked at, as the time was up.
+    pub not_in_time: u64,
     /// Why, for the first of them, and segments that can't be opened.
     pub damage: Vec<String>,
     /// Somebody stopped it.
@@ -73,25 +75,28 @@ pub struct LeftOut {
 impl LeftOut {
     /// Is the answer complete?
     pub fn is_nothing(&self) -> bool {
-        let messages = self.not_indexed + self.partial + self.unreadable;
+        let messages = self.not_indexed + self.partial + self.unreadable + self.not_in_time;
         messages == 0 && self.damage.is_empty() && !self.stopped
     }
 
-    fn tell(&mut self, what: &dyn std::fmt::Display) {
+    pub(super) fn tell(&mut self, what: &dyn std::fmt::Display) {
         if self.damage.len() < DAMAGE_TOLD_MAX {
             self.damage.push(what.to_string());
         }
     }
 
-    fn unreadable(&mut self, damage: &Damage) {
+    pub(super) fn unreadable(&mut self, damage: &Damage) {
         self.unreadable += 1;
         self.tell(damage);
     }
 
-    fn add(&mut self, other: LeftOut) {
+    /// Adds what another search left out.
+    pub fn add(&mut self, other: LeftOut) {
         self.not_indexed += other.not_indexed;
         self.partial += other.partial;
         self.unreadable += other.unreadable;
+        self.not_in_time += other.not_in_time;
+        self.stopped |= other.stopped;
         other.damage.iter().for_each(|damage| self.tell(damage));
     }
 }
@@ -100,6 +105,20 @@ impl LeftOut {
 ///
 /// With a limit, segments that can only hold older messages than those found are not looked at.
 pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searching) -> Found {
+    search_until(folder, query, wanted, progress, &|| false)
+}
+
+/// The same, until the time is up: what was found among the newest by then, and how many messages
+/// were not looked at.
+///
+/// `is_over` is asked before each message, by all threads; what it says first stays true.
+pub fn search_until(
+    folder: &Folder,
+    query: &Query,
+    wanted: Wanted,
+    progress: &Searching,
+    is_over: &(dyn Fn() -> bool + Sync),
+) -> Found {
     let mut segments: Vec<&Summary> =
         folder.segments().filter(|s| s.messages() + s.lost() > 0).collect();
     segments.sort_by_key(|s| (s.identity.start_count, s.totals.last_received_at_ns));
@@ -110,6 +129,7 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
         query,
         wanted,
         progress,
+        is_over,
         segments,
         next: AtomicUsize::new(0),
         newest: Mutex::new(Newest::new(limit)),
@@ -154,6 +174,7 @@ struct Shared<'a> {
     query: &'a Query,
     wanted: Wanted,
     progress: &'a Searching,
+    is_over: &'a (dyn Fn() -> bool + Sync),
     /// The newest first.
     segments: Vec<&'a Summary>,
     next: AtomicUsize,
@@ -171,6 +192,10 @@ struct Part<'a> {
     unusable: Vec<u32>,
     /// Not yet told.
     looked_at: u64,
+    /// Messages of the segment under way that were looked at.
+    looked_at_here: u64,
+    /// The time is up: the rest is only counted.
+    is_over: bool,
 }
 
 /// Does it go on within a segment?
@@ -190,6 +215,8 @@ impl<'a> Part<'a> {
             left_out: LeftOut::default(),
             unusable: Vec::new(),
             looked_at: 0,
+            looked_at_here: 0,
+            is_over: false,
         }
     }
 
@@ -202,14 +229,31 @@ impl<'a> Part<'a> {
             if !self.may_match(summary) {
                 continue;
             }
+            if self.is_over() {
+                self.left_out.not_in_time += summary.messages();
+                continue;
+            }
             match shared.folder.segment(summary.identity.number) {
-                Ok(segment) => self.segment(&segment, summary),
+                Ok(segment) => {
+                    self.looked_at_here = 0;
+                    self.segment(&segment, summary);
+                    if self.is_over {
+                        let looked_at = self.looked_at_here;
+                        let left = summary.messages().saturating_sub(looked_at);
+                        self.left_out.not_in_time += left;
+                    }
+                }
                 // The folder has counted it.
                 Err(ReadError::Pruned { .. }) => {}
                 Err(error) => self.left_out.tell(&error),
             }
             self.tell_progress();
         }
+    }
+
+    fn is_over(&mut self) -> bool {
+        self.is_over = self.is_over || (self.shared.is_over)();
+        self.is_over
     }
 
     fn is_stopped(&self) -> bool {
@@ -268,6 +312,9 @@ impl<'a> Part<'a> {
             if summary.flags.is_removed(entry.slot) {
                 continue;
             }
+            if self.is_over() {
+                return;
+            }
             if entry.is_unreadable {
                 // The slot knows what the entry doesn't: when it came, and what is wrong.
                 match self.not_indexed_one(segment, summary, segment.slot(entry.slot)) {
@@ -297,6 +344,9 @@ impl<'a> Part<'a> {
             let read: Vec<_> = segment.slots(from..slots.end).collect();
             slots.end = from;
             for slot in read.into_iter().rev() {
+                if self.is_over() {
+                    return Go::Enough;
+                }
                 if self.not_indexed_one(segment, summary, slot) == Go::Enough {
                     return Go::Enough;
                 }
@@ -317,12 +367,14 @@ impl<'a> Part<'a> {
             }
             Ok(slot) => slot,
             Err(damage) => {
+                self.looked_at_here += 1;
                 self.left_out.unreadable(&damage);
                 return Go::On;
             }
         };
         let is_during = self.is_during(slot.facts.received_at_ns);
         if is_during && self.shared.wanted.indexed_only {
+            self.looked_at_here += 1;
             self.left_out.not_indexed += 1;
             return Go::On;
         }
@@ -351,6 +403,7 @@ impl<'a> Part<'a> {
             }
         }
         self.looked_at += 1;
+        self.looked_at_here += 1;
         if !self.looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
             return Go::On;
         }

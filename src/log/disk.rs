@@ -160,7 +160,7 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
     let path = segments_folder(folder).join("probe");
     let unsupported = |call| {
         let path = folder.to_owned();
-        move |source| OpenError::Unsupported { path, call, source }
+        move |cause| OpenError::Unsupported { path, call, cause }
     };
     match std::fs::remove_file(&path) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::of(&path, e)),
@@ -179,8 +179,8 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
         let mut seen = [0];
         file.read_exact_at(&mut seen, RECORDS_AT).map_err(|e| OpenError::of(&path, e))?;
         if seen != [1] {
-            let source = io::Error::other("a store to the map was not seen by a read");
-            return Err(unsupported("keep maps and reads coherent")(source));
+            let cause = io::Error::other("a store to the map was not seen by a read");
+            return Err(unsupported("keep maps and reads coherent")(cause));
         }
         punch(&file, Hole { start: RECORDS_AT, end: bytes });
         Ok(())

@@ -7,12 +7,12 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     /// The folder, or something in it, cannot be written.
-    #[error("{path}: not writable ({source}); choose another folder with --data, or allow writing")]
+    #[error("{path}: not writable ({cause}); choose another folder with --data, or allow writing")]
     NotWritable {
         /// What could not be created or opened.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// Another sinkd has it open.
     #[error(
@@ -43,7 +43,7 @@ pub enum OpenError {
     },
     /// The file system lacks what the log cannot do without.
     #[error(
-        "{path}: this file system cannot {call} ({source}); put the data folder on a local disk"
+        "{path}: this file system cannot {call} ({cause}); put the data folder on a local disk"
     )]
     Unsupported {
         /// The data folder.
@@ -51,7 +51,7 @@ pub enum OpenError {
         /// What was tried.
         call: &'static str,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The folder lies on another machine.
     #[error("{path}: lies on a network file system ({kind}); put the data folder on a local disk")]
@@ -68,12 +68,12 @@ pub enum OpenError {
         path: PathBuf,
     },
     /// Anything else.
-    #[error("{path}: {source}")]
+    #[error("{path}: {cause}")]
     Io {
         /// What was being read or written.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
@@ -83,17 +83,17 @@ fn by(pid: Option<u32>) -> String {
 
 impl OpenError {
     /// Sorts an error of the system by what the person can do about it.
-    pub(crate) fn of(path: impl Into<PathBuf>, source: io::Error) -> OpenError {
+    pub(crate) fn of(path: impl Into<PathBuf>, cause: io::Error) -> OpenError {
         let path = path.into();
-        match source.kind() {
+        match cause.kind() {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
-                OpenError::NotWritable { path, source }
+                OpenError::NotWritable { path, cause }
             }
             io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
                 OpenError::NotAFolder { path }
             }
-            _ if is_no_space(&source) => OpenError::NoSpace { path },
-            _ => OpenError::Io { path, source },
+            _ if is_no_space(&cause) => OpenError::NoSpace { path },
+            _ => OpenError::Io { path, cause },
         }
     }
 }

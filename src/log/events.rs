@@ -186,6 +186,50 @@ pub(crate) fn all(folder: &Path) -> io::Result<Vec<Event>> {
     Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
 }
 
+/// Numbers, from 1, of lines that are damaged: none that any version writes. A last line without an
+/// end may be on its way. Costs one read of the file.
+pub(crate) fn damaged_lines(folder: &Path) -> io::Result<Vec<usize>> {
+    let text = match File::open(path_of(folder)).and_then(|mut file| read_all(&mut file)) {
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let whole = text.iter().rposition(|octet| *octet == b'\n').map_or(0, |at| at + 1);
+    let lines = text[..whole].split(|octet| *octet == b'\n').enumerate();
+    // What a newer version writes is an object, too.
+    let is_damaged =
+        |line: &[u8]| !line.is_empty() && serde_json::from_slice::<AnyEvent>(line).is_err();
+    Ok(lines.filter(|(_, line)| is_damaged(line)).map(|(number, _)| number + 1).collect())
+}
+
+/// A line of whatever version: one that is known must be right, too.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum AnyEvent {
+    #[allow(dead_code, reason = "only whether it can be read is asked")]
+    Known(Event),
+    #[allow(dead_code, reason = "only whether it can be read is asked")]
+    Newer(Newer),
+}
+
+/// What this version has no name for.
+struct Newer;
+
+impl<'de> Deserialize<'de> for Newer {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Newer, D::Error> {
+        #[derive(Deserialize)]
+        struct Named {
+            event: String,
+        }
+        let Named { event } = Named::deserialize(deserializer)?;
+        match event.as_str() {
+            "pruned" | "run-started" | "run-stopped" | "mark" => {
+                Err(serde::de::Error::custom("a known event with something wrong in it"))
+            }
+            _ => Ok(Newer),
+        }
+    }
+}
+
 /// What is in the file, from its start to the end it has now: a file that grows, or a device in its
 /// place, does not hold us up.
 fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
@@ -309,6 +353,27 @@ mod tests {
     fn dropped(first: u32, last: u32, messages: u64) -> Dropped {
         let segments = u64::from(last - first + 1);
         Dropped { segments, messages, message_bytes: 10 * messages, only_counted: 1, first, last }
+    }
+
+    #[test]
+    fn damaged_lines_are_told_from_those_of_a_newer_version_and_one_under_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let damaged = || damaged_lines(dir.path()).unwrap();
+        assert_eq!(damaged(), [0_usize; 0], "there is no file");
+        note_pruned(dir.path(), By::Sinkd, &dropped(1, 2, 5)).unwrap();
+        let whole = std::fs::read_to_string(path_of(dir.path())).unwrap();
+        let lines = [
+            whole.trim_end(),
+            "{\"event\":\"mark\",\"at_ns\":1,\"text\":\"a",
+            "{\"event\":\"of a newer sinkd\"}",
+            "{\"event\":\"mark\",\"at_ns\":1}",
+            "",
+            "\u{0}\u{0}",
+            "{\"event\":\"mark\",\"at_ns\":1,\"text\":\"a\"}",
+            "{\"event\":\"mar",
+        ];
+        std::fs::write(path_of(dir.path()), lines.join("\n")).unwrap();
+        assert_eq!(damaged(), [2, 4, 6]);
     }
 
     #[test]

@@ -28,8 +28,8 @@ impl FolderLock {
                     file.read_to_string(&mut text).ok().and_then(|_| text.trim().parse().ok());
                 return Err(OpenError::Locked { folder: folder.to_owned(), pid });
             }
-            Err(TryLockError::Error(source)) => {
-                return Err(OpenError::Unsupported { path, call: "lock a file", source });
+            Err(TryLockError::Error(cause)) => {
+                return Err(OpenError::Unsupported { path, call: "lock a file", cause });
             }
         }
         let pid = format!("{}\n", std::process::id());

@@ -63,7 +63,7 @@ pub use format::{
     StorageMode, StoreId, Totals,
 };
 pub use id::{MessageId, NotAnId};
-pub use moment::{Moment, NotAMoment};
+pub use moment::{Moment, NotAMoment, length};
 pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
 pub(crate) use recovery::segment_files;

@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 use super::events;
 
@@ -11,11 +11,18 @@ use super::events;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub u64);
 
+/// A length of time with units, such as `250ms`, `1h30m`, `1d` or `2w`. A day has 24 hours, as
+/// times here are in UTC. `None`: it is none, or has months or years, which differ.
+pub fn length(text: &str) -> Option<SignedDuration> {
+    let span: Span = text.parse().ok()?;
+    span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
+}
+
 /// It is none of the three.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected 2026-11-21T08:00:00Z, 2026-11-21 (its first moment, UTC), or how long ago, such as \
-     10m; found '{0}'"
+     10m or 1d, found '{0}'"
 )]
 pub struct NotAMoment(pub String);
 
@@ -26,10 +33,8 @@ impl Moment {
             let day: Date = text.parse().ok()?;
             Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
         };
-        let ago = || {
-            let span: SignedDuration = text.parse().ok()?;
-            Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(span).ok()
-        };
+        let ago =
+            || Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(length(text)?).ok();
         let moment = text.parse::<Timestamp>().ok().or_else(day).or_else(ago);
         let moment = moment.ok_or_else(|| NotAMoment(text.to_owned()))?;
         Ok(Moment(u64::try_from(moment.as_nanosecond()).unwrap_or(0)))
@@ -58,11 +63,15 @@ mod tests {
             ("10m", now_ns - 600_000_000_000),
             ("2h 30s", now_ns - 7_230_000_000_000),
             ("0s", now_ns),
+            ("1d", now_ns - 86_400_000_000_000),
+            ("2w", now_ns - 14 * 86_400_000_000_000),
+            ("1d 12h", now_ns - 129_600_000_000_000),
+            ("1 day", now_ns - 86_400_000_000_000),
             ("1960-01-01T00:00:00Z", 0),
         ] {
             assert_eq!(Moment::parse(text, now_ns), Ok(Moment(expected)), "{text}");
         }
-        for text in ["", "yesterday-ish", "10", "2026-13-01", "10 apples"] {
+        for text in ["", "yesterday-ish", "10", "2026-13-01", "10 apples", "1mo", "1y", "1dd"] {
             assert!(Moment::parse(text, now_ns).is_err(), "{text}");
         }
         let ago: Moment = "10m".parse().unwrap();

@@ -110,8 +110,8 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
             }
             // A copy that somebody made: `recycle::reclaim` has left it alone.
             Err(SegmentError::Spare { .. }) => {}
-            Err(SegmentError::Io { source, .. }) if is_denied(&source) => {
-                return Err(OpenError::of(path, source));
+            Err(SegmentError::Io { cause, .. }) if is_denied(&cause) => {
+                return Err(OpenError::of(path, cause));
             }
             Err(e) => {
                 tracing::warn!(segment = number, error = %e, "a segment cannot be read");

@@ -58,7 +58,14 @@ pub enum RunError {
     Busy,
     #[allow(missing_docs)]
     #[error("events.jsonl: {0}")]
-    Io(#[from] io::Error),
+    Io(io::Error),
+}
+
+/// Not by `#[from]`: the sentence says the cause, so it is not passed on.
+impl From<io::Error> for RunError {
+    fn from(cause: io::Error) -> RunError {
+        RunError::Io(cause)
+    }
 }
 
 /// The runs and marks of a folder.
@@ -78,6 +85,23 @@ impl Runs {
             all.take(event);
         }
         Ok(all)
+    }
+
+    /// A sentence if lines of `events.jsonl` are damaged: runs, marks, or notes of what was pruned
+    /// may be missing.
+    pub fn damage(folder: &Path) -> io::Result<Option<String>> {
+        let lines = events::damaged_lines(folder)?;
+        let Some(first) = lines.first() else { return Ok(None) };
+        let others = match lines.len() - 1 {
+            0 => String::new(),
+            1 => " and 1 other line".to_owned(),
+            n => format!(" and {n} other lines"),
+        };
+        Ok(Some(format!(
+            "{}/events.jsonl:{first}{others}: damaged, or cut by a crash; a run, a mark or a note \
+             of what was pruned is missing",
+            folder.display()
+        )))
     }
 
     fn take(&mut self, event: Event) {

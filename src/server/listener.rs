@@ -24,7 +24,7 @@ pub enum BindError {
         folder.display(), folder.display()
     )]
     FolderLocked { folder: PathBuf },
-    #[error("can't listen on {address}: {source}")]
+    #[error("can't listen on {address}")]
     Io { address: Address, source: std::io::Error },
 }
 

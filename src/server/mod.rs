@@ -75,7 +75,7 @@ pub enum StartError {
     Bind(#[from] BindError),
     #[error(transparent)]
     Log(#[from] log::OpenError),
-    #[error("the event loop could not be set up: {0}")]
+    #[error("the event loop could not be set up")]
     Loop(#[from] std::io::Error),
     #[error(transparent)]
     Transcript(#[from] TranscriptError),

@@ -110,7 +110,7 @@ impl Drop for Transcripts {
 
 /// The folder of the transcripts can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: transcripts can't be written there: {source}", folder.display())]
+#[error("{}: transcripts can't be written there", folder.display())]
 pub struct TranscriptError {
     folder: PathBuf,
     source: std::io::Error,

@@ -159,10 +159,21 @@ impl History {
         let is_inside = extent.is_some_and(|e| span.start <= e.start && e.end <= span.end);
         match (files.get("hour.hlog"), files.get("hlog")) {
             _ if !histograms => Ok(()),
-            (Some(path), _) if is_inside => self.read_log(path, span),
+            (Some(path), _) if is_inside && !self.is_cut(path)? => self.read_log(path, span),
             (_, Some(path)) => self.read_log(path, span),
             (_, None) => Ok(()),
         }
+    }
+
+    /// Whether the file of a whole hour is cut short, which is then told: it gets its name when all
+    /// of it is written, so no crash cuts it. The hour's log by the second has the same values.
+    fn is_cut(&mut self, path: &Path) -> io::Result<bool> {
+        let is_cut = std::fs::read(path)?.last() != Some(&b'\n');
+        if is_cut {
+            let shown = path.display();
+            self.problems.push(format!("{shown}: cut short; the seconds of the hour were read"));
+        }
+        Ok(is_cut)
     }
 
     fn read_log(&mut self, path: &Path, span: &Range<u64>) -> io::Result<()> {
@@ -206,6 +217,12 @@ impl History {
     /// A counter's sum.
     pub fn total(&self, counter: Counter) -> u64 {
         self.seconds.values().map(|second| second.counter(counter)).sum()
+    }
+
+    /// Returns whether no client connected, sent a message or got a reply.
+    pub fn is_without_traffic(&self) -> bool {
+        let counters = [Counter::Connections, Counter::Messages];
+        counters.iter().all(|counter| self.total(*counter) == 0) && self.replies().is_empty()
     }
 
     /// Replies by code and enhanced code.

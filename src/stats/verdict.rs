@@ -57,6 +57,15 @@ pub enum LimitedBy {
 }
 
 impl LimitedBy {
+    /// All of them.
+    pub const ALL: [LimitedBy; 5] = [
+        LimitedBy::Sender,
+        LimitedBy::Network,
+        LimitedBy::Connections,
+        LimitedBy::Sink,
+        LimitedBy::Undecided,
+    ];
+
     /// As in `--json`.
     pub fn name(self) -> &'static str {
         match self {

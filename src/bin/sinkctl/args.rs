@@ -6,12 +6,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinkd::log::{MessageId, Moment};
 use sinkd::stats::Metric;
 
+use crate::metric_name::metric_or;
+use crate::query_words::QueryWords;
+
 /// Reads what sinkd has stored, while it runs and after it stopped.
 #[derive(Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; stats, report, compare, assert and runs take several. SINKD_DATA in
-    /// the environment names another default.
+    /// Data folder of sinkd; ls, count, search, wait, stats, report, compare, assert and runs take
+    /// several. SINKD_DATA in the environment names another default.
     #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -109,10 +112,8 @@ pub enum Command {
 
 #[derive(Args)]
 pub struct Search {
-    /// Words, "phrases", from: to: cc: subject: header:Name=value message-id: has:attachment
-    /// filename: size:>1M before: after: run:, with -, OR and parentheses; nothing is everything.
-    #[arg(value_name = "QUERY")]
-    pub query: Vec<String>,
+    #[command(flatten)]
+    pub query: QueryWords,
     /// At most so many; a list shows 50 without it.
     #[arg(long, value_name = "N")]
     pub limit: Option<u64>,
@@ -135,11 +136,10 @@ pub struct Search {
 /// Exit 1 if anything was not sent, or not taken.
 #[derive(Args)]
 pub struct Replay {
-    /// What is sent, as for search; nothing is everything.
-    #[arg(value_name = "QUERY", conflicts_with = "ids")]
-    pub query: Vec<String>,
+    #[command(flatten)]
+    pub query: QueryWords,
     /// Send these: ids with commas between them, or a file of ids, one a line; - is standard input.
-    #[arg(long, value_name = "IDS", conflicts_with_all = ["since", "until", "run"])]
+    #[arg(long, value_name = "IDS", conflicts_with_all = ["query", "since", "until", "run"])]
     pub ids: Option<String>,
     /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
     #[arg(long, value_name = "TARGET")]
@@ -154,7 +154,7 @@ pub struct Replay {
     /// Without it: original with the original timing, else 10.
     #[arg(long, value_name = "N")]
     pub connections: Option<Connections>,
-    /// What was received from this moment on: RFC 3339, a day, or how long ago (10m, 2h).
+    /// What was received from this moment on: RFC 3339, a day, or how long ago (10m, 2h, 1d).
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<String>,
     /// What was received before this moment.
@@ -228,14 +228,14 @@ impl std::str::FromStr for Speed {
             return Ok(Speed::Max);
         }
         positive(text, 1e6).map(Speed::Times).ok_or_else(|| {
-            format!("expected how many times as fast, such as 4 or 0.5, or max; found '{text}'")
+            format!("expected how many times as fast, such as 4 or 0.5, or max, found '{text}'")
         })
     }
 }
 
 /// Messages a second.
 pub fn rate(text: &str) -> Result<f64, String> {
-    let expected = || format!("expected messages a second, 0.000001 to 10000000; found '{text}'");
+    let expected = || format!("expected messages a second, 0.000001 to 10000000, found '{text}'");
     positive(text, 1e7).ok_or_else(expected)
 }
 
@@ -259,7 +259,7 @@ impl std::str::FromStr for Connections {
             return Ok(Connections::Original);
         }
         let number = text.parse().ok().filter(|n| (1..=60_000).contains(n));
-        let expected = || format!("expected 1 to 60000, or original; found '{text}'");
+        let expected = || format!("expected 1 to 60000, or original, found '{text}'");
         number.map(Connections::So).ok_or_else(expected)
     }
 }
@@ -275,20 +275,23 @@ fn reverse_path(text: &str) -> Result<String, String> {
     let path = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
     let is_good = (path.is_empty() && text == "<>")
         || (path.contains('@') && sinkd::sender::is_mailbox(path.as_bytes()));
-    is_good.then(|| path.to_owned()).ok_or_else(|| format!("'{text}' is no address, nor <>"))
+    is_good
+        .then(|| path.to_owned())
+        .ok_or_else(|| format!("expected an address or <>, found '{text}'"))
 }
 
 /// Or an address literal (RFC 5321 4.1.2).
 pub fn domain(text: &str) -> Result<String, String> {
     let is_good = sinkd::sender::is_mailbox(format!("x@{text}").as_bytes());
-    is_good.then(|| text.to_owned()).ok_or_else(|| format!("'{text}' is no domain"))
+    is_good
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("expected a domain such as example.com, found '{text}'"))
 }
 
 #[derive(Args)]
 pub struct Wait {
-    /// As for search.
-    #[arg(value_name = "QUERY")]
-    pub query: Vec<String>,
+    #[command(flatten)]
+    pub query: QueryWords,
     /// Until so many match.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub count: u64,
@@ -307,21 +310,28 @@ pub struct Wait {
 
 /// Whole seconds are looked at: a load of one second may have none.
 fn load_time(text: &str) -> Result<Duration, String> {
-    sinkd::config::parse_time(text)
+    how_long(text)
         .filter(|time| *time >= Duration::from_secs(2))
-        .ok_or_else(|| format!("expected a time such as 5s, at least 2s; found '{text}'"))
+        .ok_or_else(|| format!("expected a time such as 5s, at least 2s, found '{text}'"))
 }
 
 /// A time that is one.
 pub fn time_above_0(text: &str) -> Result<Duration, String> {
-    sinkd::config::parse_time(text)
+    how_long(text)
         .filter(|time| !time.is_zero())
-        .ok_or_else(|| format!("expected a time such as 10s or 5m; found '{text}'"))
+        .ok_or_else(|| format!("expected a time such as 10s or 5m, found '{text}'"))
 }
 
-/// A time as sinkd's settings take it.
 fn time(text: &str) -> Result<Duration, String> {
-    sinkd::config::parse_time(text).ok_or_else(|| "expected a time such as 250ms or 30s".into())
+    how_long(text).ok_or_else(|| format!("expected a time such as 250ms or 30s, found '{text}'"))
+}
+
+/// `250ms`, `10s`, `1h30m`, `1d`, `2w`; a bare number is seconds, as in sinkd's settings.
+fn how_long(text: &str) -> Option<Duration> {
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    Duration::try_from(sinkd::log::length(text)?).ok()
 }
 
 #[derive(Args)]
@@ -415,7 +425,7 @@ pub struct Show {
 /// A span of time; without anything, all of it.
 #[derive(Debug, Default, Args)]
 pub struct During {
-    /// From this moment on: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h).
+    /// From this moment on: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h, 1d).
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
     /// Before this moment.
@@ -475,7 +485,7 @@ pub struct Stats {
     /// Every metric, not only those that fit a screen.
     #[arg(long, group = "form")]
     pub all: bool,
-    /// A line for each so long: 10s, 1m.
+    /// A line for each span of this length: 10s, 1m, 1d.
     #[arg(long, value_name = "TIME", value_parser = parse_age)]
     pub interval: Option<Duration>,
     /// A line for each listener, client address or recipient domain, those with the most messages
@@ -578,53 +588,65 @@ impl std::str::FromStr for Subject {
         if let Some((_, tenths)) = throughputs.iter().find(|(name, _)| *name == text) {
             return Ok(Subject::Throughput { tenths: *tenths });
         }
-        Metric::of(text).map(Subject::Metric).ok_or_else(|| {
-            let names = throughputs.iter().map(|(name, _)| *name);
-            let names: Vec<&str> = names.chain(Metric::ALL.iter().map(|m| m.tag())).collect();
-            format!("no metric '{text}'; there are {}", names.join(", "))
-        })
+        let others = throughputs.map(|(name, _)| name);
+        metric_or(text, &others).map(Subject::Metric)
     }
 }
 
 #[derive(Args)]
-#[group(id = "which", required = true, multiple = false)]
 pub struct Rm {
-    /// `segment:slot`, or `latest`.
-    #[arg(group = "which", value_name = "ID")]
-    pub ids: Vec<Id>,
-    /// All that are there now.
-    #[arg(long, group = "which")]
-    pub all: bool,
-    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h).
-    #[arg(long, value_name = "TIME", group = "which")]
-    pub until: Option<Moment>,
+    #[command(flatten)]
+    pub which: Which,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
 }
 
-/// All bounds hold; what may still take messages counts, and never goes.
+/// The messages to remove. A group of its own: what is not named here does not say what to remove.
 #[derive(Args)]
-#[group(id = "keep", required = true, multiple = true)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// `segment:slot`, or `latest`.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<Id>,
+    /// All that are there now.
+    #[arg(long)]
+    pub all: bool,
+    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h, 1d).
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+}
+
+/// Drops the oldest sealed segments until all bounds hold. Segments that may still take messages
+/// count, and never go.
+#[derive(Args)]
 pub struct Prune {
-    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
-    #[arg(long, value_name = "SIZE", group = "keep", value_parser = parse_size)]
-    pub keep_bytes: Option<u64>,
-    /// Keep segments whose last message is no older than this: 30s, 10m, 24h.
-    #[arg(long, value_name = "TIME", group = "keep", value_parser = parse_age)]
-    pub keep_age: Option<Duration>,
-    /// Keep at most so many segments.
-    #[arg(long, value_name = "N", group = "keep")]
-    pub keep_segments: Option<u64>,
-    /// Drop what holds only messages that were removed (see rm).
-    #[arg(long, group = "keep")]
-    pub removed: bool,
+    #[command(flatten)]
+    pub keep: Keep,
     /// Drop nothing, and say what would go.
     #[arg(long)]
     pub dry_run: bool,
     /// One JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What stays. A group of its own, as [`Which`] is.
+#[derive(Args)]
+#[group(required = true, multiple = true)]
+pub struct Keep {
+    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub keep_bytes: Option<u64>,
+    /// Keep segments whose last message is no older than this: 30s, 10m, 7d.
+    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    pub keep_age: Option<Duration>,
+    /// Keep at most so many segments.
+    #[arg(long, value_name = "N")]
+    pub keep_segments: Option<u64>,
+    /// Drop what holds only messages that were removed (see rm).
+    #[arg(long)]
+    pub removed: bool,
 }
 
 /// The folder that sinkd uses in the same environment.
@@ -635,12 +657,11 @@ fn default_folder() -> PathBuf {
 
 fn parse_size(text: &str) -> Result<u64, String> {
     sinkd::config::parse_bytes(text)
-        .ok_or_else(|| format!("expected a size such as 4096, 64K or 10MiB; found '{text}'"))
+        .ok_or_else(|| format!("expected a size such as 4096, 64K or 10MiB, found '{text}'"))
 }
 
 fn parse_age(text: &str) -> Result<Duration, String> {
-    sinkd::config::parse_time(text)
-        .ok_or_else(|| format!("expected a time such as 30s, 10m or 24h; found '{text}'"))
+    how_long(text).ok_or_else(|| format!("expected a time such as 30s, 10m or 7d, found '{text}'"))
 }
 
 /// Which message is meant.
@@ -658,7 +679,7 @@ impl std::str::FromStr for Id {
             return Ok(Id::Latest);
         }
         text.parse().map(Id::Exactly).map_err(|_| {
-            format!("expected an id such as 17:3, as ls prints it, or 'latest'; found '{text}'")
+            format!("expected an id such as 17:3, as ls prints it, or 'latest', found '{text}'")
         })
     }
 }
@@ -670,6 +691,22 @@ mod tests {
     #[test]
     fn flags_have_names_of_their_own() {
         <Cli as clap::CommandFactory>::command().debug_assert();
+    }
+
+    /// A required group holds what a command acts on, never the form of its output.
+    #[test]
+    fn no_form_of_output_counts_as_what_a_command_must_be_told() {
+        let command = <Cli as clap::CommandFactory>::command();
+        let mut required = 0;
+        for command in command.get_subcommands() {
+            for group in command.get_groups().filter(|group| group.is_required_set()) {
+                required += 1;
+                let is_form = |id: &&clap::Id| ["json", "dry_run"].contains(&id.as_str());
+                let found = group.get_args().find(is_form);
+                assert_eq!(found, None, "{} {}", command.get_name(), group.get_id());
+            }
+        }
+        assert_eq!(required, 2, "those of rm and prune");
     }
 
     #[test]
@@ -703,5 +740,35 @@ mod tests {
         assert!(moment("10m").is_ok() && moment("10").is_err());
         assert!(time_above_0("1ms").is_ok() && time_above_0("0s").is_err());
         assert!(load_time("2s").is_ok() && load_time("1s").is_err());
+    }
+
+    #[test]
+    fn lengths_of_time_have_units_up_to_weeks() {
+        let seconds = |text: &str| how_long(text).map(|time| time.as_secs_f64());
+        for (text, expected) in [
+            ("250ms", Some(0.25)),
+            ("10", Some(10.0)),
+            ("1h30m", Some(5400.0)),
+            ("1d", Some(86_400.0)),
+            ("2w", Some(1_209_600.0)),
+            ("1d12h", Some(129_600.0)),
+            ("1mo", None),
+            ("-1s", None),
+            ("", None),
+            ("d", None),
+        ] {
+            assert_eq!(seconds(text), expected, "{text}");
+        }
+        for (parse, text) in [
+            (time as fn(&str) -> _, "soon"),
+            (time_above_0, "0s"),
+            (load_time, "1s"),
+            (parse_age, "x"),
+        ] {
+            let error = parse(text).unwrap_err();
+            assert!(
+                error.starts_with("expected a time") && error.ends_with(&format!("found '{text}'"))
+            );
+        }
     }
 }

@@ -1,17 +1,23 @@
-//! `sinkctl count`: the number of messages accepted, alone on a line.
+//! `sinkctl count`: the number of messages accepted, alone on a line; of several folders, a line
+//! for each, then the sum.
 use std::io::Write;
+use std::ops::Range;
 
 use serde::Serialize;
 use sinkd::log::reader::Folder;
 use sinkd::stats::Counter;
 
 use crate::args::During;
+use crate::folders::{name, worst};
 use crate::print::counted;
 use crate::{Finding, Out, report_left_out};
 
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct Counts {
+    /// As --data has it; without the key: of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folder: Option<String>,
     /// All that were accepted and neither removed nor pruned.
     messages: u64,
     /// Those that `ls` lists.
@@ -25,28 +31,69 @@ struct Counts {
     gone: Option<u64>,
 }
 
-pub fn run(folder: &Folder, during: &During, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
-    let counts = if during.is_all() { all(folder) } else { some(folder, during)? };
-    if json {
-        writeln!(out, "{}", serde_json::to_string(&counts)?)?;
-    } else {
-        writeln!(out, "{}", counts.messages)?;
-        if let Some(gone) = counts.gone.filter(|gone| *gone > 0) {
-            eprintln!("sinkctl: {gone} more were accepted; removed, pruned, or only counted");
-        }
+pub fn run(
+    folders: &[Folder],
+    during: &During,
+    json: bool,
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
+    let paths: Vec<_> = folders.iter().map(|folder| folder.path().to_owned()).collect();
+    let spans = during.spans(&paths)?;
+    let mut counts = Vec::new();
+    for (n, (folder, span)) in folders.iter().zip(&spans).enumerate() {
+        let found = if during.is_all() { all(folder) } else { some(folder, span)? };
+        counts.push(Counts { folder: name(folders, n), ..found });
     }
+    if counts.len() > 1 {
+        counts.push(sum(&counts));
+    }
+    for counts in &counts {
+        print(counts, json, out)?;
+    }
+    let gone = counts.last().and_then(|counts| counts.gone).filter(|gone| *gone > 0);
+    if let Some(gone) = gone.filter(|_| !json) {
+        let gone = counted(gone, "more was", "more were");
+        eprintln!("sinkctl: {gone} accepted; removed, pruned, or only counted");
+    }
+    Ok(worst(folders.iter().map(say_lost)))
+}
+
+fn print(counts: &Counts, json: bool, out: &mut Out) -> anyhow::Result<()> {
+    let messages = counts.messages;
+    match &counts.folder {
+        _ if json => writeln!(out, "{}", serde_json::to_string(counts)?)?,
+        Some(folder) => writeln!(out, "{messages}  {folder}")?,
+        None => writeln!(out, "{messages}")?,
+    }
+    Ok(())
+}
+
+fn say_lost(folder: &Folder) -> Finding {
     let finding = report_left_out(folder);
     if folder.lost() == 0 {
-        return Ok(finding);
+        return finding;
     }
     let lost = counted(folder.lost(), "message was", "messages were");
     eprintln!("sinkctl: {lost} lost in a crash, and not counted (see: sinkctl verify)");
-    Ok(Finding::DoesNotHold)
+    Finding::DoesNotHold
+}
+
+fn sum(counts: &[Counts]) -> Counts {
+    let of = |count: fn(&Counts) -> Option<u64>| counts.iter().map(count).sum::<Option<u64>>();
+    Counts {
+        folder: None,
+        messages: counts.iter().map(|counts| counts.messages).sum(),
+        stored: counts.iter().map(|counts| counts.stored).sum(),
+        only_counted: of(|counts| counts.only_counted),
+        removed: of(|counts| counts.removed),
+        gone: of(|counts| counts.gone),
+    }
 }
 
 fn all(folder: &Folder) -> Counts {
     let (stored, only_counted) = (folder.messages(), folder.only_counted());
     Counts {
+        folder: None,
         messages: stored + only_counted,
         stored,
         only_counted: Some(only_counted),
@@ -55,10 +102,16 @@ fn all(folder: &Folder) -> Counts {
     }
 }
 
-fn some(folder: &Folder, during: &During) -> anyhow::Result<Counts> {
-    let stored = folder.listing(during.span(folder.path())?)?.present();
-    let spans = during.spans(&[folder.path().to_owned()])?;
-    let accepted = crate::stats::counters(folder.path(), &spans[0])?.total(Counter::Messages);
+fn some(folder: &Folder, span: &Range<u64>) -> anyhow::Result<Counts> {
+    let stored = folder.listing(crate::during::as_span(span))?.present();
+    let accepted = crate::stats::counters(folder.path(), span)?.total(Counter::Messages);
     let gone = accepted.saturating_sub(stored);
-    Ok(Counts { messages: stored, stored, only_counted: None, removed: None, gone: Some(gone) })
+    Ok(Counts {
+        folder: None,
+        messages: stored,
+        stored,
+        only_counted: None,
+        removed: None,
+        gone: Some(gone),
+    })
 }

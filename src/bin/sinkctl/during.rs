@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use sinkd::log::Runs;
-use sinkd::log::reader::Span;
+use sinkd::log::reader::{Folder, Span};
 
 use crate::args::During;
 
@@ -25,6 +25,7 @@ impl During {
         for folder in folders {
             let runs = Runs::read(folder)
                 .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+            crate::runs::say_damage(folder)?;
             let span = |run: &sinkd::log::Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
             found.push(runs.find(name).map(span));
         }
@@ -38,11 +39,21 @@ impl During {
     /// Of one folder, as its log wants it.
     pub fn span(&self, folder: &std::path::Path) -> anyhow::Result<Span> {
         let spans = self.spans(&[folder.to_owned()])?;
-        let Range { start, end } = spans[0];
-        Ok(Span {
-            since_ns: (start > 0).then_some(start),
-            until_ns: (end < u64::MAX).then_some(end),
-        })
+        Ok(as_span(&spans[0]))
+    }
+
+    /// The same of several.
+    pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Vec<Span>> {
+        let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
+        Ok(self.spans(&paths)?.iter().map(as_span).collect())
+    }
+}
+
+/// As a log wants it.
+pub fn as_span(ns: &Range<u64>) -> Span {
+    Span {
+        since_ns: (ns.start > 0).then_some(ns.start),
+        until_ns: (ns.end < u64::MAX).then_some(ns.end),
     }
 }
 

@@ -95,13 +95,24 @@ pub fn ask_again(
     folder: &mut Folder,
     mut ask: impl FnMut(&Folder) -> anyhow::Result<Answer>,
 ) -> anyhow::Result<Asked> {
+    ask_all_again(std::slice::from_mut(folder), |folders| ask(&folders[0]))
+}
+
+/// The same for several folders together.
+pub fn ask_all_again(
+    folders: &mut [Folder],
+    mut ask: impl FnMut(&[Folder]) -> anyhow::Result<Answer>,
+) -> anyhow::Result<Asked> {
     for _ in 0..TRIES_MAX {
-        let answer = ask(folder)?;
-        if answer == Answer::Given || folder.passed_over().segments == 0 {
+        let answer = ask(folders)?;
+        let is_whole = folders.iter().all(|folder| folder.passed_over().segments == 0);
+        if answer == Answer::Given || is_whole {
             return Ok(Asked::Answered);
         }
-        folder.take_passed_over();
-        folder.refresh()?;
+        for folder in &mut *folders {
+            folder.take_passed_over();
+            folder.refresh()?;
+        }
     }
     Ok(Asked::Outpaced)
 }

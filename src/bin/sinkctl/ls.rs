@@ -1,94 +1,96 @@
-//! `sinkctl ls`: messages in the order of their arrival.
-use std::collections::HashSet;
+//! `sinkctl ls`: messages in the order of their arrival, of one folder or of several.
 use std::io::Write;
 
+use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, ReadError};
-use sinkd::log::{MessageId, Slot};
 
 use crate::args::Ls;
-use crate::left_out::{Answer, LeftOut, ask_again};
-use crate::print::Entry;
+use crate::folders::{Merged, Order, name, worst};
+use crate::left_out::{Answer, LeftOut, ask_all_again};
+use crate::print::counted;
+use crate::row::{Form, Rows, Source};
 use crate::{Finding, Out};
 
-pub fn run(mut folder: Folder, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out = LeftOut::default();
-    let asked = ask_again(&mut folder, |folder| list(folder, ls, &mut left_out, out))?;
-    match folder.only_counted() {
-        0 => {}
-        // Not among the objects, which are messages.
-        n if ls.json => eprintln!("sinkctl: and {n} messages that were only counted"),
-        n => writeln!(out, "and {n} messages that were only counted")?,
-    }
-    Ok(asked.finding(left_out.finish(&folder)))
+/// How much of a listing was printed.
+#[derive(Default)]
+struct Listed {
+    shown: u64,
+    /// Messages in the span, those before `--offset` included; `None`: it was printed to its end.
+    cut_of: Option<u64>,
 }
 
-fn list(folder: &Folder, ls: &Ls, left_out: &mut LeftOut, out: &mut Out) -> anyhow::Result<Answer> {
-    let listing = folder.listing(ls.during.span(folder.path())?)?;
-    let page = match ls.reverse {
-        false => listing.forward(ls.offset)?,
-        true => listing.backward(ls.offset)?,
-    };
-    let limit = ls.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let mut lister = Lister::new(folder, ls.json, left_out)?;
-    let mut answer = Answer::Empty;
-    let mut shown = 0;
-    for slot in page {
-        if shown == limit {
+pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut left_out: Vec<LeftOut> = folders.iter().map(|_| LeftOut::default()).collect();
+    let mut listed = Listed::default();
+    let asked = ask_all_again(&mut folders, |folders| {
+        let answer;
+        (answer, listed) = list(folders, ls, &mut left_out, out)?;
+        Ok(answer)
+    })?;
+    match folders.iter().map(Folder::only_counted).sum() {
+        0 => {}
+        n => {
+            let said = counted(n, "message that was", "messages that were");
+            match ls.json {
+                // Not among the objects, which are messages.
+                true => eprintln!("sinkctl: and {said} only counted"),
+                false => writeln!(out, "and {said} only counted")?,
+            }
+        }
+    }
+    if let Some(all) = listed.cut_of {
+        let all = counted(all, "message is", "messages are");
+        let shown = listed.shown;
+        eprintln!("sinkctl: {shown} of {all} listed; more with a larger --limit, or --offset");
+    }
+    let findings = left_out.into_iter().zip(&folders);
+    Ok(asked.finding(worst(findings.map(|(left_out, folder)| left_out.finish(folder)))))
+}
+
+fn list(
+    folders: &[Folder],
+    ls: &Ls,
+    left_out: &mut [LeftOut],
+    out: &mut Out,
+) -> anyhow::Result<(Answer, Listed)> {
+    let spans = ls.during.spans_of(folders)?;
+    let mut listings = Vec::new();
+    for (folder, span) in folders.iter().zip(spans) {
+        listings.push(folder.listing(span)?);
+    }
+    // Of one folder the offset costs nothing; of several it is counted off.
+    let (here, rest) = if folders.len() == 1 { (ls.offset, 0) } else { (0, ls.offset) };
+    let (mut pages, mut sources) = (Vec::new(), Vec::new());
+    for (listing, folder) in listings.iter().zip(folders) {
+        pages.push(match ls.reverse {
+            false => listing.forward(here)?,
+            true => listing.backward(here)?,
+        });
+        sources.push(Source::index(folder));
+    }
+    let mut rows = Vec::new();
+    for (n, (source, left_out)) in sources.iter_mut().zip(left_out).enumerate() {
+        let form = Form { json: ls.json, folder: name(folders, n) };
+        rows.push(Rows::new(&folders[n], source, form, left_out)?);
+    }
+    let order = if ls.reverse { Order::NewestFirst } else { Order::OldestFirst };
+    let time = |slot: &Result<Slot, ReadError>| Some(slot.as_ref().ok()?.facts.received_at_ns);
+    let merged = Merged::new(pages, order, time).skip(usize::try_from(rest)?);
+    let (mut answer, mut listed) = (Answer::Empty, Listed::default());
+    for (n, slot) in merged {
+        if ls.limit.is_some_and(|limit| listed.shown >= limit) {
+            listed.cut_of = Some(listings.iter().map(|listing| listing.len()).sum());
             break;
         }
         // What was pruned meanwhile takes no place on the page.
-        match slot.map(|slot| lister.print(&slot, out)) {
-            Ok(printed) => shown += usize::from(printed?),
+        match slot.map(|slot| rows[n].print(&slot, out)) {
+            Ok(printed) => listed.shown += u64::from(printed?),
             Err(error) => {
-                lister.left_out.tell_error(&error);
-                shown += 1;
+                rows[n].left_out.tell_error(&error);
+                listed.shown += 1;
             }
         }
         answer = Answer::Given;
     }
-    Ok(answer)
-}
-
-/// Prints messages one after another, reusing its buffer.
-pub struct Lister<'a> {
-    folder: &'a Folder,
-    noted: HashSet<MessageId>,
-    json: bool,
-    envelope: Vec<u8>,
-    pub left_out: &'a mut LeftOut,
-}
-
-impl<'a> Lister<'a> {
-    pub fn new(
-        folder: &'a Folder,
-        json: bool,
-        left_out: &'a mut LeftOut,
-    ) -> anyhow::Result<Lister<'a>> {
-        let notes = folder.notes()?;
-        notes.damage.iter().for_each(|damage| left_out.tell_error(damage));
-        Ok(Lister { folder, noted: notes.of, json, envelope: Vec::new(), left_out })
-    }
-
-    /// Prints a message, or says why it can't be read. `false`: it was pruned meanwhile.
-    ///
-    /// Errors: the output can't be written.
-    pub fn print(&mut self, slot: &Slot, out: &mut Out) -> anyhow::Result<bool> {
-        let read = self
-            .folder
-            .segment(slot.id.segment)
-            .and_then(|segment| Ok(segment.envelope(slot, &mut self.envelope)?));
-        let envelope = match read {
-            Ok(envelope) => envelope,
-            Err(error) => {
-                self.left_out.tell_error(&error);
-                return Ok(!matches!(error, ReadError::Pruned { .. }));
-            }
-        };
-        let entry = Entry::new(slot, envelope, self.noted.contains(&slot.id));
-        match self.json {
-            true => writeln!(out, "{}", entry.to_json())?,
-            false => writeln!(out, "{}", entry.to_line())?,
-        }
-        Ok(true)
-    }
+    Ok((answer, listed))
 }

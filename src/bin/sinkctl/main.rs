@@ -20,15 +20,21 @@ mod cat;
 mod compare;
 mod count;
 mod during;
+mod folders;
+mod holder;
 mod left_out;
 mod ls;
+mod metric_name;
+mod nearest;
 mod print;
 mod progress;
 mod prune;
+mod query_words;
 mod reindex;
 mod replay;
 mod report;
 mod rm;
+mod row;
 mod runs;
 mod search;
 mod segments;
@@ -40,7 +46,6 @@ mod top;
 mod verify;
 mod wait;
 
-use std::ffi::OsString;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -52,6 +57,7 @@ use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, Segment};
 
 use args::{Cli, Command, Id};
+use folders::open_all;
 use left_out::{Answer, Asked, LeftOut, NoAnswer, ask_again, is_finding};
 
 /// What a command found; errors are another matter.
@@ -64,28 +70,8 @@ pub enum Finding {
 /// Where results go.
 pub type Out = BufWriter<io::StdoutLock<'static>>;
 
-/// In a query `-has:attachment` is a term, and no flag `-h`: a blank before it, which no query
-/// minds, says so to the parser of flags.
-fn with_negated_terms(args: impl Iterator<Item = OsString>) -> impl Iterator<Item = OsString> {
-    let mut is_query = false;
-    args.map(move |arg| {
-        let is_term = match arg.as_encoded_bytes() {
-            [b'-', b'-', ..] | b"-" | b"-h" => false,
-            [b'-', ..] => is_query,
-            _ => false,
-        };
-        is_query |= arg == "search" || arg == "wait" || arg == "replay";
-        if !is_term {
-            return arg;
-        }
-        let mut term = OsString::from(" ");
-        term.push(arg);
-        term
-    })
-}
-
 fn main() -> ExitCode {
-    let cli = Cli::parse_from(with_negated_terms(std::env::args_os()));
+    let cli = Cli::parse();
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     let result = run(&cli, &mut out).and_then(|finding| flush(&mut out).map(|()| finding));
     match result {
@@ -112,11 +98,19 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Assert(assert) => return assert::run(&cli.data, assert, out),
         Command::Blast(blast) => return blast::run(blast, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
+        Command::Ls(ls) => return ls::run(open_all(&cli.data)?, ls, out),
+        Command::Count { during, json } => {
+            return count::run(&open_all(&cli.data)?, during, *json, out);
+        }
+        Command::Search(search) => return search::run(open_all(&cli.data)?, search, out),
+        Command::Wait(wait) => return wait::run(open_all(&cli.data)?, wait, out),
         _ => {}
     }
     let [data] = &cli.data[..] else {
         anyhow::bail!(
-            "one --data, please: only stats, report, compare, assert and runs take several"
+            "expected one --data, found {}: only ls, count, search, wait, stats, report, compare, \
+             assert and runs take several",
+            cli.data.len()
         );
     };
     if let Command::Calibrate(calibrate) = &cli.command {
@@ -124,11 +118,9 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     }
     let mut folder = open(data)?;
     match &cli.command {
-        Command::Ls(ls) => ls::run(folder, ls, out),
         Command::Cat { id, stored } => cat::run(&mut folder, *id, *stored, out),
         Command::Show(show) => show::run(&mut folder, show, out),
         Command::Tail(tail) => tail::run(folder, tail, out),
-        Command::Count { during, json } => count::run(&folder, during, *json, out),
         Command::Segments { json } => segments::run(&folder, *json, out),
         Command::Run(run) => runs::run(data, run, out),
         Command::Mark { text } => runs::mark(data, text, out),
@@ -138,12 +130,14 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Assert(_)
         | Command::Calibrate(_)
         | Command::Blast(_)
+        | Command::Ls(_)
+        | Command::Count { .. }
+        | Command::Search(_)
+        | Command::Wait(_)
         | Command::Runs { .. } => unreachable!("they have run above"),
         Command::Top => top::run(folder),
         Command::Rm(rm) => rm::run(&mut folder, rm, out),
         Command::Prune(prune) => prune::run(&folder, prune, out),
-        Command::Search(search) => search::run(folder, search, out),
-        Command::Wait(wait) => wait::run(folder, wait, out),
         Command::Replay(replay) => replay::run(folder, replay, out),
         Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
         Command::Verify { json } => verify::run(folder, *json, out),

@@ -62,11 +62,6 @@ impl Entry {
         }
     }
 
-    /// One JSON object, without a line end.
-    pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("strings and numbers are JSON")
-    }
-
     /// One line for a person.
     pub fn to_line(&self) -> String {
         let to = match self.rcpt_to.as_slice() {

@@ -7,6 +7,7 @@ use sinkd::log::reader::Folder;
 use sinkd::log::{self, Dropped, Keep, Retention};
 
 use crate::args::Prune;
+use crate::print::counted;
 use crate::{Finding, Out, report_left_out};
 
 /// The report in `--json`. Keys keep their meaning.
@@ -23,9 +24,10 @@ struct Report {
 }
 
 pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Finding> {
+    let asked = &prune.keep;
     let retention =
-        Retention { bytes: prune.keep_bytes, age: prune.keep_age, segments: prune.keep_segments };
-    let keep = Keep { retention, without_removed: prune.removed };
+        Retention { bytes: asked.keep_bytes, age: asked.keep_age, segments: asked.keep_segments };
+    let keep = Keep { retention, without_removed: asked.removed };
     let runs = log::prune(folder.path(), &keep, prune.dry_run)
         .with_context(|| format!("{}: cannot prune", folder.path().display()))?;
     let mut all = Dropped::default();
@@ -56,7 +58,9 @@ fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
     let verb = if report.dry_run { "would drop" } else { "dropped" };
     let numbers =
         if ranges.is_empty() { String::new() } else { format!(": {}", ranges.join(", ")) };
-    let (segments, messages, bytes) = (report.segments, report.messages, report.message_bytes);
-    writeln!(out, "{verb} {segments} segments, {messages} messages, {bytes} octets{numbers}")?;
+    let segments = counted(report.segments, "segment", "segments");
+    let messages = counted(report.messages, "message", "messages");
+    let bytes = counted(report.message_bytes, "byte", "bytes");
+    writeln!(out, "{verb} {segments}, {messages}, {bytes}{numbers}")?;
     Ok(())
 }

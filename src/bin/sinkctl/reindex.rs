@@ -9,6 +9,7 @@ use sinkd::index;
 use sinkd::log::reader::Folder;
 
 use crate::args::Reindex;
+use crate::print::counted;
 use crate::progress::{Bar, Interruptible, watched};
 use crate::{Finding, Out};
 
@@ -65,10 +66,12 @@ fn print(report: &Report, json: bool, out: &mut Out) -> anyhow::Result<()> {
     let Report { segments, messages, bytes, seconds, .. } = report;
     let rate = *messages as f64 / seconds.max(1e-9);
     let end = if report.interrupted { "; interrupted, the others are as they were" } else { "" };
+    let segments = counted(*segments, "segment", "segments");
+    let messages = counted(*messages, "message", "messages");
+    let bytes = counted(*bytes, "byte", "bytes");
     writeln!(
         out,
-        "{segments} segments, {messages} messages, {bytes} octets of index in {seconds:.1} s \
-         ({rate:.0} messages/s){end}"
+        "{segments}, {messages}, {bytes} of index in {seconds:.1} s ({rate:.0} messages/s){end}"
     )?;
     Ok(())
 }

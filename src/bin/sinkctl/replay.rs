@@ -141,7 +141,7 @@ fn belongs(
     vec![
         ("store", format!("{store:032x}")),
         ("to", replay.to.to_string()),
-        ("query", replay.query.join(" ")),
+        ("query", replay.query.text()),
         ("ids", ids.unwrap_or_default()),
         ("since", text(&replay.since)),
         ("until", text(&replay.until)),

@@ -8,6 +8,7 @@ use sinkd::log::{self, MessageId, Remove};
 
 use crate::args::{Id, Rm};
 use crate::left_out::NoAnswer;
+use crate::print::counted;
 use crate::{Finding, Out, latest, report_left_out};
 
 /// The report in `--json`. Keys keep their meaning.
@@ -19,10 +20,10 @@ struct Report {
 }
 
 pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {
-    let what = match rm.until {
+    let what = match rm.which.until {
         Some(moment) => Remove::Until(moment.0),
-        None if rm.all => Remove::All,
-        None => Remove::Ids(ids(folder, &rm.ids)?),
+        None if rm.which.all => Remove::All,
+        None => Remove::Ids(ids(folder, &rm.which.ids)?),
     };
     let removed = log::remove(folder.path(), &what)
         .with_context(|| format!("{}: cannot remove", folder.path().display()))?;
@@ -39,7 +40,7 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         let report = Report { messages: removed.messages, missing };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
-        writeln!(out, "removed {} messages", removed.messages)?;
+        writeln!(out, "removed {}", counted(removed.messages, "message", "messages"))?;
     }
     Ok(finding)
 }

@@ -72,6 +72,7 @@ pub fn mark(data: &Path, text: &str, out: &mut Out) -> anyhow::Result<Finding> {
 /// Runs and marks of all folders, by time.
 pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(u64, String)> = Vec::new();
+    let mut finding = Finding::Holds;
     for folder in folders {
         // A folder without statistics may have runs, one that is not there has none.
         anyhow::ensure!(
@@ -81,6 +82,9 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
         );
         let all = Runs::read(folder)
             .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+        if say_damage(folder)? == Finding::DoesNotHold {
+            finding = Finding::DoesNotHold;
+        }
         for run in &all.runs {
             lines.push((run.from_ns, of_run(folder, run, json)?));
         }
@@ -95,7 +99,14 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
     if lines.is_empty() && !json {
         writeln!(out, "no runs: sinkctl run start NAME begins one")?;
     }
-    Ok(Finding::Holds)
+    Ok(finding)
+}
+
+/// Reports on stderr that runs or marks of a folder may be missing.
+pub fn say_damage(folder: &Path) -> anyhow::Result<Finding> {
+    let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Holds) };
+    eprintln!("sinkctl: {damage}");
+    Ok(Finding::DoesNotHold)
 }
 
 fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {
@@ -108,7 +119,8 @@ fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {
     }
     let short = |time: &str| format!("{}Z", &time[..19]);
     let until = until.map_or("under way".to_owned(), |until| short(&until));
-    Ok(format!("{:20}  {:20}  {messages:>12} messages  {name}", short(&from), until))
+    let unit = if messages == 1 { "message" } else { "messages" };
+    Ok(format!("{:20}  {:20}  {messages:>12} {unit:8}  {name}", short(&from), until))
 }
 
 fn of_mark(mark: &Mark, json: bool) -> anyhow::Result<String> {

@@ -1,212 +1,252 @@
 //! `sinkctl search`: the messages that a query is true of, the newest first.
-use std::io::{IsTerminal, Write};
-use std::sync::atomic::Ordering;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use serde::Serialize;
 use sinkd::index::query::Query;
-use sinkd::index::reading::Reading;
-use sinkd::index::{self, Found, LeftOut, Searching, Wanted};
-use sinkd::log::reader::{Folder, ReadError};
-use sinkd::log::{MessageId, Runs, Slot};
+use sinkd::index::{self, Hit, LeftOut, Searching, Wanted};
+use sinkd::log::Runs;
+use sinkd::log::reader::Folder;
 
 use crate::args::Search;
-use crate::left_out::{self, Answer, ask_again};
-use crate::print::{self, harmless};
+use crate::folders::{self, Merged, Order, name, worst};
+use crate::left_out::{self, Answer, ask_all_again};
+use crate::print::counted;
 use crate::progress::{Bar, Interruptible, watched};
+use crate::row::{Form, Rows, Source};
 use crate::{Finding, Out};
 
 /// Shown to a person who says nothing else.
 const LINES_MAX: u64 = 50;
 
-/// A message in `--json`. Keys keep their meaning.
-#[derive(Serialize)]
-struct Object {
-    #[serde(flatten)]
-    entry: print::Entry,
-    /// The first Subject field, decoded.
-    subject: String,
-    message_id: String,
-    /// Names of attached files.
-    file_names: Vec<String>,
-    /// Equal for copies of the same content: 32 hexadecimal digits.
-    content_hash: String,
-    /// The number in the header field that the index knows of.
-    sequence: Option<u64>,
-}
-
-pub fn run(mut folder: Folder, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
-    let query = parse(&folder, &search.query.join(" "))?;
-    let is_list = !search.json && !search.ids;
+pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
+    let queries = parse(&folders, &search.query.text())?;
+    let spans = search.during.spans_of(&folders)?;
     let limit = match search.limit {
         _ if search.count => Some(0),
-        None if is_list => Some(LINES_MAX),
+        // One more than is shown: whether there is one.
+        None if is_list(search) => Some(LINES_MAX + 1),
         limit => limit,
-    };
-    let wanted = Wanted {
-        limit,
-        span: search.during.span(folder.path())?,
-        indexed_only: search.indexed_only,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
     };
     let stop = Searching::default().stop;
     let interruptible = Interruptible::new(&stop)?;
-    let (mut found, mut damage) = (Found::default(), left_out::LeftOut::default());
-    let asked = ask_again(&mut folder, |folder| {
-        let progress = Searching { stop: stop.clone(), ..Searching::default() };
-        let bar = Bar::new(folder.messages(), "messages");
-        found = watched(
-            || bar.at(progress.messages.load(Ordering::Relaxed)),
-            || index::search(folder, &query, wanted, &progress),
-        );
-        drop(bar);
-        let is_any_read = progress.messages.load(Ordering::Relaxed) > 0;
-        let is_shown = search.count || search.ids || found.hits.is_empty();
-        let is_given = match is_shown {
-            true => is_any_read,
-            false => print_hits(folder, search.json, &found, &mut damage, out)? > 0,
+    let mut found = All::default();
+    let mut damage: Vec<_> = folders.iter().map(|_| left_out::LeftOut::default()).collect();
+    let asked = ask_all_again(&mut folders, |folders| {
+        let wanted = |n: usize| Wanted {
+            limit,
+            span: spans[n],
+            indexed_only: search.indexed_only,
+            threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+        };
+        found = All::search(folders, &queries, wanted, &stop);
+        found.cut(search);
+        let is_printed_later = search.count || search.ids || found.hits.is_empty();
+        let is_given = match is_printed_later {
+            true => found.looked_at > 0,
+            false => print_hits(folders, search.json, &found.hits, &mut damage, out)? > 0,
         };
         Ok(if is_given || found.left_out.stopped { Answer::Given } else { Answer::Empty })
     })?;
     drop(interruptible);
-    if search.count {
-        writeln!(out, "{}", found.matches)?;
-    } else if search.ids {
-        for hit in &found.hits {
-            writeln!(out, "{}", hit.id)?;
-        }
-    } else {
-        let is_cut = search.limit.is_none() && limit == Some(found.hits.len() as u64);
-        if is_cut && std::io::stdout().is_terminal() {
-            writeln!(
-                out,
-                "the newest {LINES_MAX}; more with --limit N, their number with --count"
-            )?;
-        }
+    print_short(&folders, search, &found, out)?;
+    if found.is_cut {
+        eprintln!(
+            "sinkctl: the newest {LINES_MAX} are listed; more with --limit N, their number with \
+             --count"
+        );
     }
-    say_unusable(&found.unusable);
+    for (n, segments) in found.unusable.iter().enumerate() {
+        say_unusable(name(&folders, n), segments);
+    }
     let is_complete = say_left_out(&found.left_out);
-    let is_sound = damage.finish_without_faults(&folder) == Finding::Holds;
+    let damage = damage.into_iter().zip(&folders);
+    let damage = damage.map(|(damage, folder)| damage.finish_without_faults(folder));
+    let is_sound = worst(damage) == Finding::Holds;
     let holds = found.matches > 0 && is_complete && is_sound;
     Ok(asked.finding(if holds { Finding::Holds } else { Finding::DoesNotHold }))
 }
 
-/// Prints what was found; gives how many could be. Those that were pruned since are left out.
-fn print_hits(
-    folder: &Folder,
-    json: bool,
-    found: &Found,
-    damage: &mut left_out::LeftOut,
+/// Whether rows are printed for a person.
+fn is_list(search: &Search) -> bool {
+    !search.json && !search.ids && !search.count
+}
+
+/// What was found in all folders.
+#[derive(Default)]
+struct All {
+    /// The newest first, with the number of their folder.
+    hits: Vec<(usize, Hit)>,
+    matches: u64,
+    left_out: LeftOut,
+    /// By folder.
+    unusable: Vec<Vec<u32>>,
+    looked_at: u64,
+    /// There are more than are shown by default.
+    is_cut: bool,
+}
+
+impl All {
+    fn search(
+        folders: &[Folder],
+        queries: &[Query],
+        wanted: impl Fn(usize) -> Wanted,
+        stop: &Arc<AtomicBool>,
+    ) -> All {
+        let (mut all, mut hits) = (All::default(), Vec::new());
+        for (n, (folder, query)) in folders.iter().zip(queries).enumerate() {
+            let progress = Searching { stop: stop.clone(), ..Searching::default() };
+            let bar = Bar::new(folder.messages(), "messages");
+            let wanted = wanted(n);
+            let found = watched(
+                || bar.at(progress.messages.load(Ordering::Relaxed)),
+                || index::search(folder, query, wanted, &progress),
+            );
+            hits.push(found.hits.into_iter());
+            all.matches += found.matches;
+            all.left_out.add(found.left_out);
+            all.unusable.push(found.unusable);
+            all.looked_at += progress.messages.load(Ordering::Relaxed);
+        }
+        let time = |hit: &Hit| Some(hit.received_at_ns);
+        all.hits = Merged::new(hits, Order::NewestFirst, time).collect();
+        all
+    }
+
+    /// Each folder may have as many as are shown of all.
+    fn cut(&mut self, search: &Search) {
+        let shown = match search.limit {
+            None if is_list(search) => LINES_MAX,
+            limit => limit.unwrap_or(u64::MAX),
+        };
+        let shown = usize::try_from(shown).unwrap_or(usize::MAX);
+        self.is_cut = search.limit.is_none() && self.hits.len() > shown;
+        self.hits.truncate(shown);
+    }
+}
+
+/// Ids, or the number of matches.
+fn print_short(
+    folders: &[Folder],
+    search: &Search,
+    found: &All,
     out: &mut Out,
-) -> anyhow::Result<u64> {
-    let mut printer = Printer::new(folder, json)?;
-    let mut printed = 0;
-    for hit in &found.hits {
-        match printer.print(hit.id, out)? {
-            Ok(()) => printed += 1,
-            // It was there a moment ago: the folder has counted its segment.
-            Err(ReadError::NoSuchMessage { .. }) => {}
-            Err(error) => {
-                damage.tell_error(&error);
-                printed += 1;
+) -> anyhow::Result<()> {
+    if search.count {
+        writeln!(out, "{}", found.matches)?;
+    } else if search.ids {
+        for (n, hit) in &found.hits {
+            match name(folders, *n) {
+                Some(folder) => writeln!(out, "{folder}\t{}", hit.id)?,
+                None => writeln!(out, "{}", hit.id)?,
             }
         }
+    }
+    Ok(())
+}
+
+/// Prints what was found, and returns how many could be. Those that were pruned since are left out.
+fn print_hits(
+    folders: &[Folder],
+    json: bool,
+    hits: &[(usize, Hit)],
+    damage: &mut [left_out::LeftOut],
+    out: &mut Out,
+) -> anyhow::Result<u64> {
+    let (mut sources, mut rows) = (Vec::new(), Vec::new());
+    for folder in folders {
+        sources.push(Source::message(folder)?);
+    }
+    for (n, (source, damage)) in sources.iter_mut().zip(damage).enumerate() {
+        let form = Form { json, folder: name(folders, n) };
+        rows.push(Rows::new(&folders[n], source, form, damage)?);
+    }
+    let mut printed = 0;
+    for (n, hit) in hits {
+        printed += u64::from(rows[*n].print_id(hit.id, out)?);
     }
     Ok(printed)
 }
 
+/// The query as it is put to each folder: a run may be named in one of them alone.
+///
 /// Errors: it is no query; the place is shown.
-pub fn parse(folder: &Folder, text: &str) -> anyhow::Result<Query> {
+pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    parse_at(folder, text, u64::try_from(now.as_nanos())?)
+    let now_ns = u64::try_from(now.as_nanos())?;
+    let all = folders.iter().map(read_runs).collect::<Result<Vec<_>, _>>()?;
+    if text.contains("run:") {
+        for folder in folders {
+            crate::runs::say_damage(folder.path())?;
+        }
+    }
+    (0..folders.len()).map(|n| query(text, now_ns, &folders::runs(&all, n))).collect()
 }
 
-/// The same, where `10m` ago counts from another moment than now, Unix ns.
+/// The same for one folder, where `10m` ago counts from `now_ns` (Unix ns).
 pub fn parse_at(folder: &Folder, text: &str, now_ns: u64) -> anyhow::Result<Query> {
-    let runs = Runs::read(folder.path())
-        .with_context(|| format!("{}: its runs can't be read", folder.path().display()))?;
-    Query::parse(text, now_ns, &runs)
+    query(text, now_ns, &read_runs(folder)?)
+}
+
+fn read_runs(folder: &Folder) -> anyhow::Result<Runs> {
+    Runs::read(folder.path())
+        .with_context(|| format!("{}: its runs can't be read", folder.path().display()))
+}
+
+fn query(text: &str, now_ns: u64, runs: &Runs) -> anyhow::Result<Query> {
+    Query::parse(text, now_ns, runs)
         .map_err(|error| anyhow::anyhow!("{error}\n{}", error.pointed_out(text)))
 }
 
 /// The answer is whole, and came more slowly than it could.
-fn say_unusable(segments: &[u32]) {
-    if let (Some(first), n) = (segments.first(), segments.len()) {
-        let others = if n > 1 { format!(" and {} others", n - 1) } else { String::new() };
-        eprintln!(
-            "sinkctl: the index of segment {first}{others} is damaged, or of another version; mail \
-             was read instead. To make it new: sinkctl reindex"
-        );
-    }
+fn say_unusable(folder: Option<String>, segments: &[u32]) {
+    let Some(first) = segments.first() else { return };
+    let folder = folder.map(|folder| format!("{folder}: ")).unwrap_or_default();
+    let others = match segments.len() as u64 - 1 {
+        0 => String::new(),
+        n => format!(" and {}", counted(n, "other", "others")),
+    };
+    eprintln!(
+        "sinkctl: {folder}the index of segment {first}{others} is damaged, or of another version; \
+         mail was read instead. To make it new: sinkctl reindex"
+    );
 }
 
 /// Is the answer complete? If not, says why.
 pub fn say_left_out(left_out: &LeftOut) -> bool {
-    let LeftOut { not_indexed, partial, unreadable, damage, stopped } = left_out;
+    let LeftOut { not_indexed, partial, unreadable, not_in_time, damage, stopped } = left_out;
     for damage in damage {
         eprintln!("sinkctl: {damage}");
     }
-    if *not_indexed > 0 {
-        eprintln!("sinkctl: {not_indexed} messages are not indexed, and were left out");
-    }
-    if *partial > 0 {
-        eprintln!(
-            "sinkctl: {partial} messages are not stored in full; the query asks about what is \
-             missing"
-        );
-    }
-    if *unreadable > 0 {
-        eprintln!("sinkctl: {unreadable} messages are damaged, and were not searched");
-    }
+    let say = |n: u64, one: &str, many: &str| {
+        if n > 0 {
+            eprintln!("sinkctl: {}", counted(n, one, many));
+        }
+    };
+    say(
+        *not_indexed,
+        "message is not indexed, and was left out",
+        "messages are not indexed, and were left out",
+    );
+    say(
+        *partial,
+        "message is not stored in full; the query asks about what is missing",
+        "messages are not stored in full; the query asks about what is missing",
+    );
+    say(
+        *unreadable,
+        "message is damaged, and was not searched",
+        "messages are damaged, and were not searched",
+    );
+    say(
+        *not_in_time,
+        "message, the oldest, was not looked at in time",
+        "messages, the oldest ones, were not looked at in time",
+    );
     if *stopped {
         eprintln!("sinkctl: interrupted: this is what was found until then");
     }
     left_out.is_nothing()
-}
-
-/// Prints messages with what was written in them.
-pub struct Printer<'a> {
-    folder: &'a Folder,
-    noted: std::collections::HashSet<MessageId>,
-    json: bool,
-    reading: Reading,
-    envelope: Vec<u8>,
-}
-
-impl<'a> Printer<'a> {
-    pub fn new(folder: &'a Folder, json: bool) -> anyhow::Result<Printer<'a>> {
-        let reading = Reading::new(&index::sequence_field(folder.path())?);
-        Ok(Printer { folder, noted: folder.notes()?.of, json, reading, envelope: Vec::new() })
-    }
-
-    /// The inner error: this message can't be read any more; others can.
-    pub fn print(&mut self, id: MessageId, out: &mut Out) -> anyhow::Result<Result<(), ReadError>> {
-        let object = match self.object(id) {
-            Ok(object) => object,
-            Err(error) => return Ok(Err(error)),
-        };
-        if self.json {
-            writeln!(out, "{}", serde_json::to_string(&object)?)?;
-        } else {
-            let subject = harmless(&object.subject).replace(['\n', '\t'], " ");
-            writeln!(out, "{}  {subject}", object.entry.to_line())?;
-        }
-        Ok(Ok(()))
-    }
-
-    fn object(&mut self, id: MessageId) -> Result<Object, ReadError> {
-        let (segment, slot): (_, Slot) = self.folder.find(id)?;
-        let envelope = segment.envelope(&slot, &mut self.envelope)?;
-        let entry = print::Entry::new(&slot, envelope, self.noted.contains(&id));
-        let read = self.reading.read(&segment, &slot)?.entry;
-        Ok(Object {
-            entry,
-            subject: read.columns.subject.to_owned(),
-            message_id: read.columns.message_id.to_owned(),
-            file_names: read.columns.file_names.iter().map(str::to_owned).collect(),
-            content_hash: format!("{:032x}", read.content_hash),
-            sequence: read.sequence,
-        })
-    }
 }

@@ -7,7 +7,7 @@ use sinkd::log::State;
 use sinkd::log::reader::{Folder, Summary};
 
 use crate::left_out::LeftOut;
-use crate::print::rfc3339;
+use crate::print::{counted, rfc3339};
 use crate::{Finding, Out};
 
 /// Octets of a slot (docs/segment-format.md).
@@ -132,12 +132,15 @@ pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding
     }
     writeln!(out, "{}", table.trim_fmt())?;
     if folder.removed() > 0 {
-        writeln!(out, "removed: {} messages, not counted above", folder.removed())?;
+        let removed = counted(folder.removed(), "message", "messages");
+        writeln!(out, "removed: {removed}, not counted above")?;
     }
     let pruned = folder.pruned()?;
     if pruned.segments > 0 {
-        let (segments, messages, bytes) = (pruned.segments, pruned.messages, pruned.message_bytes);
-        writeln!(out, "pruned: {segments} segments, {messages} messages, {bytes} octets")?;
+        let segments = counted(pruned.segments, "segment", "segments");
+        let messages = counted(pruned.messages, "message", "messages");
+        let bytes = counted(pruned.message_bytes, "byte", "bytes");
+        writeln!(out, "pruned: {segments}, {messages}, {bytes}")?;
     }
     Ok(left_out.finish(folder))
 }

@@ -7,7 +7,7 @@ use sinkd::log::reader::{Folder, News, PassedOver, Span};
 
 use crate::args::Tail;
 use crate::left_out::{Answer, LeftOut, ask_again, say_passed_over};
-use crate::ls::Lister;
+use crate::row::{Form, Rows, Source};
 use crate::{Finding, Out};
 
 /// Stores to a map wake nobody, so the live pages are looked at this often: a person sees no delay,
@@ -17,9 +17,10 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Finding> {
     let mut left_out = LeftOut::default();
     let mut seen = folder.positions();
+    let mut source = Source::message(&folder)?;
     let asked = ask_again(&mut folder, |folder| {
         seen = folder.positions();
-        print_last(folder, tail, &mut left_out, out)
+        print_last(folder, &mut source, tail, &mut left_out, out)
     })?;
     out.flush()?;
     if !tail.follow {
@@ -32,8 +33,12 @@ pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Fin
         said.say_new(&folder);
         let _ = pause.recv_timeout(LOOK_EVERY);
         let news = folder.follow(&mut seen)?;
-        print_new(&folder, &news, tail, out)?;
+        print_new(&folder, &mut source, &news, tail, out)?;
     }
+}
+
+fn form(tail: &Tail) -> Form {
+    Form { json: tail.json, folder: None }
 }
 
 /// What a follower has said already: it looks for as long as it runs, and says each thing once.
@@ -62,6 +67,7 @@ impl Said {
 
 fn print_last(
     folder: &Folder,
+    source: &mut Source,
     tail: &Tail,
     left_out: &mut LeftOut,
     out: &mut Out,
@@ -70,13 +76,13 @@ fn print_last(
     let lines = usize::try_from(tail.lines).unwrap_or(usize::MAX);
     // From the newest on: the oldest may be pruned meanwhile.
     let last: Vec<_> = listing.backward(0)?.take(lines).collect();
-    let mut lister = Lister::new(folder, tail.json, left_out)?;
+    let mut rows = Rows::new(folder, source, form(tail), left_out)?;
     let mut is_any = lines == 0;
     for slot in last.into_iter().rev() {
         match slot {
-            Ok(slot) => is_any |= lister.print(&slot, out)?,
+            Ok(slot) => is_any |= rows.print(&slot, out)?,
             Err(error) => {
-                lister.left_out.tell_error(&error);
+                rows.left_out.tell_error(&error);
                 is_any = true;
             }
         }
@@ -84,15 +90,21 @@ fn print_last(
     Ok(if is_any { Answer::Given } else { Answer::Empty })
 }
 
-fn print_new(folder: &Folder, news: &News, tail: &Tail, out: &mut Out) -> anyhow::Result<()> {
+fn print_new(
+    folder: &Folder,
+    source: &mut Source,
+    news: &News,
+    tail: &Tail,
+    out: &mut Out,
+) -> anyhow::Result<()> {
     let mut left_out = LeftOut::default();
     news.damage.iter().for_each(|damage| left_out.tell_error(damage));
     if news.slots.is_empty() {
         return Ok(());
     }
-    let mut lister = Lister::new(folder, tail.json, &mut left_out)?;
+    let mut rows = Rows::new(folder, source, form(tail), &mut left_out)?;
     for slot in &news.slots {
-        lister.print(slot, out)?;
+        rows.print(slot, out)?;
     }
     out.flush()?;
     Ok(())

@@ -1,5 +1,8 @@
 //! `sinkctl verify`: reads everything and checks every checksum.
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -34,10 +37,19 @@ struct Report {
     /// Sentences that name file and offset; at most 1000.
     damage: Vec<String>,
     damaged: u64,
+    /// Segments that any of it is in.
+    damaged_segments: u64,
+    /// Their numbers, as in names of files.
+    #[serde(skip)]
+    numbers: BTreeSet<OsString>,
 }
 
 impl Report {
-    fn add(&mut self, damage: String) {
+    /// `file`: the segment's, or one beside it.
+    fn add(&mut self, file: &Path, damage: String) {
+        let number = file.file_stem().map(|stem| stem.to_owned()).unwrap_or_default();
+        self.numbers.insert(number);
+        self.damaged_segments = self.numbers.len() as u64;
         self.damaged += 1;
         if self.damage.len() < DAMAGE_SHOWN_MAX {
             self.damage.push(damage);
@@ -89,12 +101,17 @@ pub fn run(mut folder: Folder, json: bool, out: &mut Out) -> anyhow::Result<Find
         for line in report.damage.iter().chain(&report.notes) {
             eprintln!("sinkctl: {line}");
         }
-        let (segments, messages) = (report.segments, report.messages);
+        let segments = counted(report.segments, "segment", "segments");
+        let messages = counted(report.messages, "message", "messages");
         let verdict = match report.damaged {
             0 => "all whole".to_owned(),
-            n => format!("{n} damaged"),
+            faults => format!(
+                "{} with {}",
+                counted(report.damaged_segments, "damaged segment", "damaged segments"),
+                counted(faults, "fault", "faults")
+            ),
         };
-        writeln!(out, "{segments} segments, {messages} messages: {verdict}")?;
+        writeln!(out, "{segments}, {messages}: {verdict}")?;
     }
     say_passed_over(&folder.passed_over());
     let is_whole = report.damaged == 0;
@@ -105,20 +122,21 @@ fn verify(folder: &Folder) -> Report {
     let mut report = Report::default();
     let progress = progress(folder);
     for fault in folder.faults() {
-        report.add(fault.to_string());
+        report.add(fault.file(), fault.to_string());
     }
     for summary in folder.segments() {
         match folder.segment(summary.identity.number) {
             Ok(segment) => {
                 report.segments += 1;
                 report.messages += summary.messages();
-                segment.verify().for_each(|damage| report.add(damage.to_string()));
+                let file = segment.path();
+                segment.verify().for_each(|damage| report.add(file, damage.to_string()));
                 report.add_unpublished(&segment);
             }
             Err(ReadError::Pruned { .. }) => report.pruned_meanwhile += 1,
             Err(error) => {
                 report.segments += 1;
-                report.add(error.to_string());
+                report.add(&summary.path, error.to_string());
             }
         }
         progress.inc(summary.identity.segment_bytes);

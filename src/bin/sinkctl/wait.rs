@@ -1,100 +1,73 @@
 //! `sinkctl wait`: returns as soon as so many messages match.
-use std::ops::Range;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use sinkd::index::query::Query;
-use sinkd::index::{self, LeftOut, Probe, Searching, Wanted};
+use sinkd::index::{self, Goal, Waited, Watched};
 use sinkd::log::MessageId;
-use sinkd::log::reader::{Folder, News, ReadError, Span};
+use sinkd::log::reader::Folder;
 
 use crate::args::Wait;
-use crate::left_out;
-use crate::search::{Printer, parse, say_left_out};
+use crate::folders::{name, worst};
+use crate::left_out::LeftOut;
+use crate::row::{Form, Rows, Source};
+use crate::search::{parse, say_left_out};
 use crate::{Finding, Out};
 
-/// Stores to a map wake nobody, so the live pages are looked at this often.
-const LOOK_EVERY: Duration = Duration::from_millis(10);
-
-pub fn run(mut folder: Folder, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
     let started = Instant::now();
-    let query = parse(&folder, &wait.query.join(" "))?;
-    let span = wait.during.span(folder.path())?;
-    let mut seen = folder.positions();
-    let mut matching = Vec::new();
-    let mut is_complete = true;
-    if !wait.new {
-        let found = already_there(&folder, &query, span, wait.count);
-        is_complete = say_left_out(&found.1);
-        matching = found.0;
-    }
+    let queries = parse(&folders, &wait.query.text())?;
+    let spans = wait.during.spans_of(&folders)?;
+    let goal = Goal {
+        count: wait.count,
+        is_new: wait.new,
+        timeout: wait.timeout,
+        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
+    };
     // Nothing is ever sent: the wait is for the time alone.
-    let (_never, pause) = crossbeam_channel::bounded::<()>(0);
-    let mut probe = Probe::new(&query);
-    while (matching.len() as u64) < wait.count {
-        let Some(left) = wait.timeout.checked_sub(started.elapsed()) else { break };
-        let _ = pause.recv_timeout(LOOK_EVERY.min(left));
-        let news = folder.follow(&mut seen)?;
-        look(&folder, &news, &mut probe, span, &mut matching);
-    }
-    matching.truncate(usize::try_from(wait.count).unwrap_or(usize::MAX));
-    let mut printer = Printer::new(&folder, wait.json)?;
-    for id in &matching {
-        // It has matched, whatever became of it: the exit code says so.
-        if let Err(error) = printer.print(*id, out)? {
-            eprintln!("sinkctl: a message that matched is not shown: {error:#}");
-        }
-    }
-    let left_out = left_out::LeftOut::default();
-    let is_sound = match wait.new {
-        true => left_out.finish(&folder),
+    let (_never, passed) = crossbeam_channel::bounded::<()>(0);
+    let mut pause = |time| {
+        let _ = passed.recv_timeout(time);
+    };
+    let watched = folders.iter_mut().zip(&queries).zip(spans);
+    let mut watched: Vec<_> =
+        watched.map(|((folder, query), span)| Watched { folder, query, span }).collect();
+    let waited = index::wait(&mut watched, goal, &|| started.elapsed(), &mut pause)?;
+    let Waited { matching, left_out } = waited;
+    let is_complete = say_left_out(&left_out);
+    print(&folders, wait, &matching, out)?;
+    let is_sound = worst(folders.iter().map(|folder| match wait.new {
+        true => LeftOut::default().finish(folder),
         // The search has told the faults of the folder.
-        false => left_out.finish_without_faults(&folder),
-    } == Finding::Holds;
+        false => LeftOut::default().finish_without_faults(folder),
+    })) == Finding::Holds;
     let n = matching.len();
     if n as u64 == wait.count {
         return Ok(Finding::Holds);
     }
     let end = if is_complete && is_sound { "" } else { ", of those that could be searched" };
-    eprintln!("sinkctl: {n} of {} messages match after {:?}{end}", wait.count, wait.timeout);
+    let messages = if wait.count == 1 { "message matches" } else { "messages match" };
+    eprintln!("sinkctl: {n} of {} {messages} after {:?}{end}", wait.count, wait.timeout);
     Ok(Finding::DoesNotHold)
 }
 
-/// Up to `count` messages that match, the oldest of them first.
-fn already_there(
-    folder: &Folder,
-    query: &Query,
-    span: Span,
-    count: u64,
-) -> (Vec<MessageId>, LeftOut) {
-    let wanted = Wanted {
-        limit: Some(count),
-        span,
-        indexed_only: false,
-        threads: std::thread::available_parallelism().map_or(1, |n| n.get()),
-    };
-    let found = index::search(folder, query, wanted, &Searching::default());
-    (found.hits.iter().rev().map(|hit| hit.id).collect(), found.left_out)
-}
-
-/// Puts the query to what has come.
-fn look(
-    folder: &Folder,
-    news: &News,
-    probe: &mut Probe<'_>,
-    span: Span,
-    matching: &mut Vec<MessageId>,
-) {
-    let during: Range<u64> = span.since_ns.unwrap_or(0)..span.until_ns.unwrap_or(u64::MAX);
-    let mut left_out = left_out::LeftOut::default();
-    news.damage.iter().for_each(|damage| left_out.tell_error(damage));
-    for slot in news.slots.iter().filter(|slot| during.contains(&slot.facts.received_at_ns)) {
-        let answer = folder
-            .segment(slot.id.segment)
-            .and_then(|segment| probe.ask(&segment, slot).map_err(ReadError::from));
-        match answer {
-            Ok(answer) if answer.is_match => matching.push(slot.id),
-            Ok(_) => {}
-            Err(error) => left_out.tell_error(&error),
+/// Prints what matched. It has, whatever became of it: damage does not change the exit code.
+fn print(
+    folders: &[Folder],
+    wait: &Wait,
+    matching: &[(usize, MessageId)],
+    out: &mut Out,
+) -> anyhow::Result<()> {
+    let (mut sources, mut rows) = (Vec::new(), Vec::new());
+    for folder in folders {
+        sources.push((Source::message(folder)?, LeftOut::default()));
+    }
+    for (n, (source, unshown)) in sources.iter_mut().enumerate() {
+        let form = Form { json: wait.json, folder: name(folders, n) };
+        rows.push(Rows::new(&folders[n], source, form, unshown)?);
+    }
+    for (n, id) in matching {
+        if !rows[*n].print_id(*id, out)? {
+            eprintln!("sinkctl: {id} matched, and was pruned or removed since");
         }
     }
+    Ok(())
 }

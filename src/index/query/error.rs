@@ -62,7 +62,7 @@ pub enum Fault {
     NotASize,
     #[error("no message has such a size")]
     EmptySize,
-    #[error("{0}")]
+    #[error(transparent)]
     NotAMoment(#[from] crate::log::NotAMoment),
     #[error("no run '{0}': see sinkctl runs")]
     UnknownRun(String),

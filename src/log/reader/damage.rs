@@ -1,6 +1,6 @@
 //! What can be wrong with a segment file, or with a part of it.
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::log::id::MessageId;
 
@@ -70,21 +70,35 @@ pub enum SegmentError {
         file: PathBuf,
     },
     /// It could not be opened or read.
-    #[error("{file}: {source}")]
+    #[error("{file}: {cause}")]
     Io {
         /// The file.
         file: PathBuf,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 
 impl SegmentError {
+    /// The file that it is about: the segment's file, or its file of flags.
+    pub fn file(&self) -> &Path {
+        match self {
+            SegmentError::Foreign { file }
+            | SegmentError::Newer { file, .. }
+            | SegmentError::Truncated { file, .. }
+            | SegmentError::Damaged { file, .. }
+            | SegmentError::Spare { file, .. }
+            | SegmentError::Counts { file, .. }
+            | SegmentError::Flags { file }
+            | SegmentError::Io { file, .. } => file,
+        }
+    }
+
     /// Whether the segment is gone: its file was unlinked, or became another segment's.
     pub(super) fn is_gone(&self) -> bool {
         match self {
             SegmentError::Spare { .. } => true,
-            SegmentError::Io { source, .. } => source.kind() == io::ErrorKind::NotFound,
+            SegmentError::Io { cause, .. } => cause.kind() == io::ErrorKind::NotFound,
             _ => false,
         }
     }
@@ -123,14 +137,14 @@ pub enum Damage {
         id: MessageId,
     },
     /// The system could not read it.
-    #[error("{file}, octet {offset}: {source}")]
+    #[error("{file}, octet {offset}: {cause}")]
     Io {
         /// The file.
         file: PathBuf,
         /// From its start.
         offset: u64,
         /// What the system said.
-        source: io::Error,
+        cause: io::Error,
     },
 }
 

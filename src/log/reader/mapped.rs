@@ -42,7 +42,7 @@ impl Mapped {
     ///
     /// Errors: the file can't be mapped or locked, or has become another segment's.
     pub fn new(segment: Arc<Segment>) -> Result<Mapped, ReadError> {
-        let io = |source| Damage::Io { file: segment.path().to_owned(), offset: 0, source };
+        let io = |cause| Damage::Io { file: segment.path().to_owned(), offset: 0, cause };
         let file = segment.file().try_clone().map_err(io)?;
         // Opening tried it, and could do without.
         file.lock_shared().map_err(io)?;
@@ -82,7 +82,7 @@ impl Mapped {
         for block in range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES) {
             let present = &mut self.present[block as usize];
             if !*present {
-                let io = |source| Damage::Io { file: file(), offset, source };
+                let io = |cause| Damage::Io { file: file(), offset, cause };
                 self.view.populate(block * BLOCK_BYTES..(block + 1) * BLOCK_BYTES).map_err(io)?;
                 *present = true;
                 brought_in(block as u32);

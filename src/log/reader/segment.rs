@@ -118,7 +118,7 @@ impl Segment {
         mut words: LiveWords,
         boot: BootId,
     ) -> Result<(Counts, Page), SegmentError> {
-        let io = |source| SegmentError::Io { file: self.path.clone(), source };
+        let io = |cause| SegmentError::Io { file: self.path.clone(), cause };
         let is_same_boot = boot.is_known() && self.identity.boot == boot;
         if is_same_boot && words.state() == Some(State::Open) {
             if words.is_almost_sealed(&self.seed) {
@@ -405,7 +405,7 @@ impl Segment {
     }
 
     pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> Result<(), Damage> {
-        let io = |source| Damage::Io { file: self.path.clone(), offset, source };
+        let io = |cause| Damage::Io { file: self.path.clone(), offset, cause };
         self.file.read_exact_at(buf, offset).map_err(io)
     }
 
@@ -476,7 +476,7 @@ impl Iterator for Slots<'_> {
 /// As long as we read, the file is not made another segment's.
 fn open_locked(path: &Path) -> Result<File, SegmentError> {
     let file =
-        File::open(path).map_err(|source| SegmentError::Io { file: path.to_owned(), source })?;
+        File::open(path).map_err(|cause| SegmentError::Io { file: path.to_owned(), cause })?;
     disk::share(&file);
     Ok(file)
 }
@@ -501,7 +501,7 @@ fn is_possible(view: &LiveView, segment_bytes: u64) -> bool {
 /// Reads and checks both header pages.
 pub(super) fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentError> {
     let name = || path.to_owned();
-    let io = |source| SegmentError::Io { file: name(), source };
+    let io = |cause| SegmentError::Io { file: name(), cause };
     let found = file.metadata().map_err(io)?.len();
     let mut head = vec![0; RECORDS_AT as usize];
     let readable = found.min(RECORDS_AT) as usize;

@@ -3,6 +3,7 @@
 mod atomics;
 mod circles;
 mod documents;
+mod errors;
 mod lengths;
 mod prose;
 mod rooms;
@@ -35,4 +36,5 @@ pub const RULES: &[Rule] = &[
     Rule { name: "paths", check: documents::paths },
     Rule { name: "named_tests", check: documents::named_tests },
     Rule { name: "prose", check: prose::check },
+    Rule { name: "causes", check: errors::causes },
 ];

@@ -23,12 +23,12 @@ enum Op {
     IsNot,
 }
 
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Bound {
     /// In the subject's own unit.
     Number(f64),
     /// Of `limited_by`.
-    Word(String),
+    Word(&'static str),
 }
 
 /// Longer ones first: `>=` begins with `>`.
@@ -48,13 +48,18 @@ impl std::str::FromStr for Claim {
         let found = OPS.iter().filter_map(|(sign, op)| Some((text.find(sign)?, *sign, *op)));
         let first = found.min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len())));
         let Some((at, sign, op)) = first else {
-            return Err(format!("'{text}': expected one of >= <= > < == !="));
+            let expected = "expected one of >= <= > < == != and a bound after the subject";
+            return Err(format!("'{text}': {expected}"));
         };
         let (name, bound) = (text[..at].trim(), text[at + sign.len()..].trim());
         let subject: Subject = name.parse().map_err(|why| format!("'{text}': {why}"))?;
         let bound = match subject.unit() {
-            None if matches!(op, Op::Is | Op::IsNot) => Bound::Word(bound.to_owned()),
-            None => return Err(format!("'{text}': {name} is a word: == or !=")),
+            None if matches!(op, Op::Is | Op::IsNot) => {
+                Bound::Word(subject.word(bound).map_err(|why| format!("'{text}': {why}"))?)
+            }
+            None => {
+                return Err(format!("'{text}': {name} is a word: expected == or !=, found {sign}"));
+            }
             Some(unit) => {
                 let number = unit.parse(bound).map_err(|why| format!("'{text}': {why}"))?;
                 Bound::Number(number)
@@ -65,9 +70,26 @@ impl std::str::FromStr for Claim {
 }
 
 impl Claim {
-    /// The error says what was found, and by how much it misses.
+    /// Whether it is about messages that the statistics lack.
+    pub fn is_about_not_recorded(&self) -> bool {
+        self.subject == Subject::NotRecorded
+    }
+
+    /// Whether it says that nothing came: it holds of none, and not of one.
+    pub fn is_about_absence(&self) -> bool {
+        let Bound::Number(bound) = self.bound else { return false };
+        self.subject.counts_traffic() && self.op.holds(0.0, bound) && !self.op.holds(1.0, bound)
+    }
+
+    /// The error says what was found, and by how much it misses; or why there is nothing that the
+    /// claim could be true of.
     pub fn check(&self, gathered: &Gathered) -> Result<(), String> {
-        match (self.subject.of(gathered)?, &self.bound) {
+        let is_lacking_all = self.is_about_not_recorded() && gathered.not_recorded > Some(0);
+        let is_exempt = self.is_about_absence() || is_lacking_all;
+        if gathered.history.is_without_traffic() && !is_exempt {
+            return Err("nothing was recorded: no connection, no message, no reply".into());
+        }
+        match (self.subject.of(gathered)?, self.bound) {
             (Value::Word(found), Bound::Word(wanted)) => {
                 match self.op.holds_of_words(found, wanted) {
                     true => Ok(()),
@@ -75,11 +97,11 @@ impl Claim {
                 }
             }
             (Value::Number(found), Bound::Number(bound)) => {
-                if self.op.holds(found, *bound) {
+                if self.op.holds(found, bound) {
                     return Ok(());
                 }
                 let unit = self.subject.unit().unwrap_or(Unit::None);
-                Err(format!("it is {}{}", unit.text(found), missed(found, *bound)))
+                Err(format!("it is {}{}", unit.text(found), missed(found, bound)))
             }
             _ => unreachable!("a subject's bound has its kind"),
         }
@@ -134,21 +156,48 @@ mod tests {
             assert_eq!(claim.bound, Bound::Number(number), "{text}");
         }
         for (text, says) in [
-            ("", "expected one of"),
-            ("rate.median", "expected one of"),
-            ("rate.midian > 1", "mean, median, max"),
+            ("", "one of >= <= > < == !="),
+            ("rate.median", "one of >= <= > < == !="),
+            ("rate.midian > 1", "(mean, median, max), found 'midian'; did you mean 'median'?"),
             ("rate > 1", "mean, median, max"),
-            ("nothing.p99 > 1", "no subject"),
+            ("nothing.p99 > 1", "expected a subject (totals, rate, busy, replies, limited_by,"),
+            ("transactions.p99 > 1", "did you mean 'transaction_us'?"),
             ("transaction.p98 > 1ms", "p50, p90"),
-            ("transaction.p99 > 1", "us, ms, s"),
-            ("transaction.p99 > 1MB", "us, ms, s"),
-            ("totals.messages > many", "expected a number"),
-            ("totals.messages > NaN", "expected a number"),
-            ("limited_by > sink", "== or !="),
-            ("replies.9zz > 1", "a reply"),
+            ("transaction.p99 > 1", "units us, ms, s, found '1'"),
+            ("transaction.p99 > 1MB", "units us, ms, s, found '1MB'"),
+            ("totals.messages > many", "expected a number, found 'many'"),
+            ("totals.messages > NaN", "expected a number, found 'NaN'"),
+            ("limited_by > sink", "expected == or !=, found >"),
+            (
+                "limited_by != sinkk",
+                "expected a verdict (sender, network, connections, sink, undecided), found \
+                 'sinkk'; did you mean 'sink'?",
+            ),
+            ("limited_by == ", "expected a verdict"),
+            ("limited_by.sink == sink", "limited_by has no figures"),
+            ("not_recorded.count == 0", "not_recorded has no figures"),
+            ("replies.9zz > 1", "expected replies such as 5xx, 45x or 452, found '9zz'"),
         ] {
             let error = text.parse::<Claim>().unwrap_err();
             assert!(error.contains(says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_claim_is_about_absence_if_it_holds_of_none_and_not_of_one() {
+        for (text, is_about) in [
+            ("totals.messages == 0", true),
+            ("totals.bytes < 1", true),
+            ("transaction.count <= 0", true),
+            ("totals.messages <= 100", false),
+            ("totals.messages >= 0", false),
+            ("totals.messages > 0", false),
+            ("totals.refused == 0", false),
+            ("replies.5xx == 0", false),
+            ("not_recorded == 0", false),
+            ("limited_by != sink", false),
+        ] {
+            assert_eq!(text.parse::<Claim>().unwrap().is_about_absence(), is_about, "{text}");
         }
     }
 

@@ -1,7 +1,9 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
-use sinkd::stats::{Metric, Percentiles};
+use sinkd::stats::{LimitedBy, Metric, Percentiles};
 
 use super::number;
+use crate::metric_name::{metric, metrics};
+use crate::nearest::unknown;
 use crate::stats::Gathered;
 
 /// A number of a run, by its name.
@@ -41,10 +43,13 @@ const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 const BUSY: [&str; 2] = ["median", "max"];
 
+/// Subjects other than metrics.
+const OTHERS: [&str; 6] = ["totals", "rate", "busy", "replies", "limited_by", "not_recorded"];
+
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
     let found = table.iter().copied().find(|known| *known == name);
-    found.ok_or_else(|| format!("{what} has {}", table.join(", ")))
+    found.ok_or_else(|| unknown(&format!("figure of {what}"), name, table.iter().copied()))
 }
 
 impl std::str::FromStr for Subject {
@@ -56,19 +61,15 @@ impl std::str::FromStr for Subject {
             "totals" => one_of(what, part, &TOTALS).map(Subject::Total),
             "rate" => one_of(what, part, &RATES).map(Subject::Rate),
             "busy" => one_of(what, part, &BUSY).map(Subject::Busy),
+            "limited_by" | "not_recorded" if !part.is_empty() || name.ends_with('.') => {
+                Err(format!("{what} has no figures: write '{what}', not '{name}'"))
+            }
             "limited_by" => Ok(Subject::LimitedBy),
             "not_recorded" => Ok(Subject::NotRecorded),
             "replies" => replies(part),
             _ => {
-                let metric = Metric::of(what).or_else(|| Metric::of(&format!("{what}_us")));
-                let metric = metric.ok_or_else(|| {
-                    let names: Vec<_> = Metric::ALL.iter().map(|metric| metric.tag()).collect();
-                    format!(
-                        "no subject '{what}'; there are totals, rate, replies, busy, limited_by, \
-                         not_recorded, {}",
-                        names.join(", ")
-                    )
-                })?;
+                let known = || OTHERS.into_iter().chain(metrics());
+                let metric = metric(what).ok_or_else(|| unknown("subject", what, known()))?;
                 Ok(Subject::Metric(metric, one_of(what, part, &PERCENTILES)?))
             }
         }
@@ -83,7 +84,7 @@ fn replies(part: &str) -> Result<Subject, String> {
         && matches!(digits.as_bytes().first(), Some(b'2'..=b'5'));
     match part.as_bytes().try_into() {
         Ok(code) if is_code => Ok(Subject::Replies { code, digits: digits.len() }),
-        _ => Err(format!("a reply is 5xx, 45x or 452, not '{part}'")),
+        _ => Err(format!("expected replies such as 5xx, 45x or 452, found '{part}'")),
     }
 }
 
@@ -104,6 +105,29 @@ impl Subject {
         })
     }
 
+    /// Whether it says something of messages that were accepted.
+    fn needs_messages(&self) -> bool {
+        matches!(self, Subject::Rate(_) | Subject::LimitedBy)
+    }
+
+    /// Whether it counts what came. Then none is a finding; of all others it is the lack of one.
+    pub fn counts_traffic(&self) -> bool {
+        match self {
+            Subject::Total(which) => *which != "refused",
+            Subject::Metric(_, which) => *which == "count",
+            _ => false,
+        }
+    }
+
+    /// A word that it may be.
+    ///
+    /// Errors: it is none; those that there are.
+    pub fn word(&self, word: &str) -> Result<&'static str, String> {
+        let known = || LimitedBy::ALL.iter().map(|limit| limit.name());
+        let found = known().find(|known| *known == word);
+        found.ok_or_else(|| unknown("verdict", word, known()))
+    }
+
     /// The error: there is nothing to compare.
     pub fn of(&self, gathered: &Gathered) -> Result<Value, String> {
         let Gathered { history, summary, verdict, not_recorded } = gathered;
@@ -117,6 +141,9 @@ impl Subject {
                     "connections" => totals.connections,
                     _ => totals.refused,
                 }) as f64
+            }
+            _ if self.needs_messages() && summary.totals.messages == 0 => {
+                return Err("no message was accepted".into());
             }
             Subject::Rate(which) => match *which {
                 "mean" => summary.rate.mean,
@@ -187,12 +214,13 @@ impl Unit {
     pub fn parse(self, text: &str) -> Result<f64, String> {
         let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
         let (digits, ending) = (&text[..end], text[end..].trim());
-        let value: f64 = digits.parse().map_err(|_| format!("expected a number, not '{text}'"))?;
+        let value: f64 =
+            digits.parse().map_err(|_| format!("expected a number, found '{text}'"))?;
         let known = self.endings().iter().find(|(known, _)| *known == ending);
         let (_, factor) = known.ok_or_else(|| {
             let names: Vec<_> = self.endings().iter().map(|(name, _)| *name).collect();
             let names = names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>();
-            format!("'{text}' needs a unit that fits: {}", names.join(", "))
+            format!("expected a number with one of the units {}, found '{text}'", names.join(", "))
         })?;
         Ok(value * factor)
     }

@@ -34,7 +34,7 @@ pub fn selection(
     let during = During { since, until, run: replay.run.clone() };
     let mut span = during.span(folder.path())?;
     span.until_ns = Some(span.until_ns.map_or(begun_ns, |until_ns| until_ns.min(begun_ns)));
-    let text = replay.query.join(" ");
+    let text = replay.query.text();
     if text.trim().is_empty() {
         return Ok((Selection::Span(span), Finding::Holds));
     }

@@ -97,6 +97,11 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
         0 => Finding::Holds,
         _ => Finding::DoesNotHold,
     };
+    if counted.damaged > 0 {
+        counted.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
+        let damaged = crate::print::counted(counted.damaged, "message is", "messages are");
+        eprintln!("sinkctl: {damaged} damaged, and not in the table (see: sinkctl verify)");
+    }
     let table = Table::of(by, &counted, top, missing);
     match (stats.json, stats.csv) {
         (true, _) => print::json(&table, out)?,

@@ -9,6 +9,7 @@ use super::Gathered;
 use super::screen::value;
 use crate::Out;
 use crate::args::{Stats, Subject};
+use crate::print::counted;
 
 /// Columns of a bar.
 const BAR_CHARS: usize = 40;
@@ -53,7 +54,8 @@ pub fn print(
     let text = |n| value(metric, n);
     let (mean, median) = (text(p.mean as u64), text(p.p50));
     let (high, max) = (text(p.p99), text(p.max));
-    Ok(writeln!(out, "{} values, mean {mean}, p50 {median}, p99 {high}, max {max}", p.count)?)
+    let values = counted(p.count, "value", "values");
+    Ok(writeln!(out, "{values}, mean {mean}, p50 {median}, p99 {high}, max {max}")?)
 }
 
 /// Times span orders of magnitude: their rows have equal ratios. Rates have rows of equal width.

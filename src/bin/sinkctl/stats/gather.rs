@@ -9,9 +9,13 @@ use sinkd::stats::{Calibration, Counter, History, Summary, Verdict};
 
 use crate::args::During;
 use crate::during::seconds;
+use crate::holder::holder;
 
 /// A second is written down within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+/// How long a claim waits for messages that are in the log and not yet in the figures: the second
+/// under way, and what a busy machine may need more.
+const PATIENCE_OF_CLAIMS: Duration = Duration::from_secs(3);
 /// How often to look whether it is.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -34,11 +38,35 @@ impl Gathered {
         Gathered::of(folders, during)
     }
 
+    /// The same for claims, which are judged once: where a sinkd runs, waits until the second
+    /// under way is written down (up to three seconds); then up to three more while the log has
+    /// messages that the figures lack.
+    pub fn of_settled(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
+        folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
+        let spans = during.spans(folders)?;
+        // What comes while it waits may go on for ever: it is not waited for.
+        let accepted = accepted(folders, &spans);
+        let second_ends = now().as_secs() + 1;
+        for (folder, span) in folders.iter().zip(&spans) {
+            if holder(folder).is_some() {
+                wait_until_written(span.end.min(second_ends * 1_000_000_000));
+            }
+        }
+        let read = || read(folders, &spans);
+        let (history, not_recorded) = complete(PATIENCE_OF_CLAIMS, read, || accepted)?;
+        Ok(Gathered::summed(folders, history, not_recorded))
+    }
+
     /// Reads what was recorded. Waits up to two seconds for what is being written down at the
     /// moment.
     pub fn of(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
         let spans = during.spans(folders)?;
-        let (history, not_recorded) = complete(folders, &spans, || read(folders, &spans))?;
+        let (read, accepted) = (|| read(folders, &spans), || accepted(folders, &spans));
+        let (history, not_recorded) = complete(patience_of(&spans), read, accepted)?;
+        Ok(Gathered::summed(folders, history, not_recorded))
+    }
+
+    fn summed(folders: &[PathBuf], history: History, not_recorded: Option<u64>) -> Gathered {
         let summary = Summary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Several machines have no ceiling in common.
@@ -49,7 +77,7 @@ impl Gathered {
         {
             verdict.calibrate(calibrated);
         }
-        Ok(Gathered { history, summary, verdict, not_recorded })
+        Gathered { history, summary, verdict, not_recorded }
     }
 }
 
@@ -73,22 +101,22 @@ pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
         history.read_counters(folder, seconds(span))?;
         Ok(history)
     };
-    Ok(complete(&folders, &spans, read)?.0)
+    let accepted = || accepted(&folders, &spans);
+    Ok(complete(patience_of(&spans), read, accepted)?.0)
 }
 
-/// Reads again while the log has messages of the last second that statistics lack; says how many
-/// are lacking at the end.
+/// Reads again while fewer messages are recorded than were `accepted`, for as long as `patience`.
+/// Returns how many are lacking at the end, too; `None` where the log can't tell.
 fn complete(
-    folders: &[PathBuf],
-    spans: &[Range<u64>],
+    patience: Duration,
     read: impl Fn() -> anyhow::Result<History>,
+    accepted: impl Fn() -> Option<u64>,
 ) -> anyhow::Result<(History, Option<u64>)> {
-    let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
-    let patience = patience(end);
     let mut waited = Duration::ZERO;
     loop {
         let history = read()?;
-        let not_recorded = not_recorded(folders, spans, &history);
+        let recorded = history.total(Counter::Messages);
+        let not_recorded = accepted().map(|accepted| accepted.saturating_sub(recorded));
         if not_recorded.is_none_or(|n| n == 0) || waited >= patience {
             return Ok((history, not_recorded));
         }
@@ -120,22 +148,28 @@ fn read(folders: &[PathBuf], spans: &[Range<u64>]) -> anyhow::Result<History> {
 /// How long the last second of a span that ends at `end_ns` may still be on its way. A span without
 /// an end has as much of the last second as there is.
 fn patience(end_ns: u64) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    (Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN)).saturating_sub(now).min(
-        match end_ns {
-            u64::MAX => Duration::ZERO,
-            _ => WRITTEN_WITHIN,
-        },
-    )
+    let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
+    match end_ns {
+        u64::MAX => Duration::ZERO,
+        _ => written.saturating_sub(now()).min(WRITTEN_WITHIN + Duration::from_secs(1)),
+    }
 }
 
-/// A second that was not over when sinkd was killed has no line; its messages are in the log.
-fn not_recorded(folders: &[PathBuf], spans: &[Range<u64>], history: &History) -> Option<u64> {
-    let mut accepted = 0;
-    for (path, span) in folders.iter().zip(spans) {
-        accepted += accepted_in(path, span)?;
-    }
-    Some(accepted.saturating_sub(history.total(Counter::Messages)))
+/// The same for the span that ends last.
+fn patience_of(spans: &[Range<u64>]) -> Duration {
+    let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
+    patience(end_ns).min(WRITTEN_WITHIN)
+}
+
+/// Unix time.
+fn now() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// What the logs know to have been accepted. A second that was not over when sinkd was killed has
+/// no line in the statistics; its messages are in the log.
+fn accepted(folders: &[PathBuf], spans: &[Range<u64>]) -> Option<u64> {
+    folders.iter().zip(spans).map(|(path, span)| accepted_in(path, span)).sum()
 }
 
 /// What the log of a folder knows to have been accepted. In a part of time that is less than what

@@ -2,10 +2,12 @@
 use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
+use sinkd::plot::Unit;
 use sinkd::stats::{Counter, Metric, Percentiles, Summary, Verdict};
 
 use super::Report;
 use crate::Out;
+use crate::print::counted;
 
 /// What fits a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
@@ -71,12 +73,12 @@ pub fn print(
     let totals = &report.totals;
     writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], report.seconds)?;
     let counts = format!(
-        "{} messages, {} recipients, {}, {} connections, {} refused",
-        totals.messages,
-        totals.recipients,
+        "{}, {}, {}, {}, {} refused",
+        counted(totals.messages, "message", "messages"),
+        counted(totals.recipients, "recipient", "recipients"),
         value(Some(Metric::MessageSize), totals.bytes),
-        totals.connections,
-        totals.refused
+        counted(totals.connections, "connection", "connections"),
+        Unit::Number.text(totals.refused as f64)
     );
     writeln!(out, "{counts}")?;
     let rate = report.rate.messages_per_s;
@@ -98,7 +100,8 @@ pub fn print(
     let lag = &report.index_lag;
     if lag.messages_max > 0 {
         let (most, last, age) = (lag.messages_max, lag.messages_last, lag.seconds_max);
-        writeln!(out, "index    {most} messages behind at most ({age} s), {last} at the end")?;
+        let most = counted(most, "message", "messages");
+        writeln!(out, "index    {most} behind at most ({age} s), {last} at the end")?;
     }
     missing(report, out)?;
     verdict(&report.verdict, out)
@@ -186,8 +189,9 @@ fn missing(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     if let Some(n) = report.not_recorded.filter(|n| *n > 0) {
         writeln!(
             out,
-            "{n} messages are in the log and not in these statistics: the second under way, or in \
-             which sinkd was killed, or mail that came with --stats off"
+            "{} in the log and not in these statistics: the second under way, or in which sinkd \
+             was killed, or mail that came with --stats off",
+            counted(n, "message is", "messages are")
         )?;
     }
     Ok(())

@@ -6,6 +6,7 @@ use serde::Serialize;
 use sinkd::stats::Counter;
 
 use super::reading::{Counted, Source};
+use crate::print::counted;
 use crate::stats::gather::{WRITTEN_WITHIN, wait_until_written};
 
 /// In `--json`. Keys keep their meaning.
@@ -93,7 +94,8 @@ impl Missing {
         if self.pruned.is_none() && messages > self.damaged {
             why.push("removed, pruned, or only counted".into());
         }
-        Some(format!("{messages} messages are not in this table: {}", why.join(", ")))
+        let messages = counted(messages, "message is", "messages are");
+        Some(format!("{messages} not in this table: {}", why.join(", ")))
     }
 }
 

@@ -7,7 +7,7 @@ use sinkd::stats::Metric;
 use super::{Figures, Table};
 use crate::Out;
 use crate::args::By;
-use crate::print::harmless;
+use crate::print::{counted, harmless};
 use crate::stats::value;
 
 pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
@@ -97,8 +97,7 @@ fn cells(table: &Table) -> Cells {
     }
     if let Some(others) = &table.others {
         let name = match others.groups {
-            Some(1) => "1 other".to_owned(),
-            Some(n) => format!("{n} others"),
+            Some(n) => counted(n, "other", "others"),
             None => "others".to_owned(),
         };
         cells.add_row(line(name, &others.figures));
@@ -146,11 +145,9 @@ fn share(share: f64) -> String {
 /// What the columns are of, and what they can't say.
 fn footer(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
     let bytes = value(Some(Metric::MessageSize), table.bytes);
-    let (messages, recipients) = (table.messages, table.recipients);
-    writeln!(
-        out,
-        "{messages} messages, {recipients} recipients, {bytes}; p50 to max: transactions"
-    )?;
+    let messages = counted(table.messages, "message", "messages");
+    let recipients = counted(table.recipients, "recipient", "recipients");
+    writeln!(out, "{messages}, {recipients}, {bytes}; p50 to max: transactions")?;
     if by == By::RcptDomain {
         writeln!(
             out,
@@ -160,8 +157,8 @@ fn footer(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
     if let Some(others) = table.others.as_ref().filter(|others| others.groups.is_none()) {
         writeln!(
             out,
-            "too many names to tell all apart: the list may lack some of up to {} messages each",
-            others.messages_max
+            "too many names to tell all apart: the list may lack some of up to {} each",
+            counted(others.messages_max, "message", "messages")
         )?;
     }
     Ok(())

@@ -17,6 +17,9 @@ use crate::args::By;
 /// More threads than this would wait for the disk.
 const THREADS_MAX: usize = 8;
 
+/// Damaged messages that are reported one by one.
+const DAMAGE_TOLD_MAX: usize = 20;
+
 /// A data folder, and what is read of it.
 pub struct Source {
     pub folder: Folder,
@@ -37,6 +40,8 @@ pub struct Counted {
     pub times_ns: Option<(u64, u64)>,
     /// Messages whose slot or envelope can't be read.
     pub damaged: u64,
+    /// Why, for the first of them.
+    pub damage: Vec<String>,
     /// Messages whose segment was pruned since the folder was opened.
     pub pruned: u64,
 }
@@ -94,6 +99,12 @@ pub fn count(sources: &[Source], by: By, groups: &Groups) -> Counted {
 }
 
 impl Counted {
+    fn tell(&mut self, damage: String) {
+        if self.damage.len() < DAMAGE_TOLD_MAX {
+            self.damage.push(damage);
+        }
+    }
+
     fn merge(&mut self, other: Counted) {
         self.groups.merge(other.groups);
         self.messages += other.messages;
@@ -104,6 +115,7 @@ impl Counted {
             (mine, theirs) => mine.or(theirs),
         };
         self.damaged += other.damaged;
+        other.damage.into_iter().for_each(|damage| self.tell(damage));
         self.pruned += other.pruned;
     }
 }
@@ -125,6 +137,7 @@ impl Counter {
             bytes: 0,
             times_ns: None,
             damaged: 0,
+            damage: Vec::new(),
             pruned: 0,
         };
         Counter { by, counted, envelope: Vec::new(), names: Names::default() }
@@ -135,17 +148,23 @@ impl Counter {
         let before = self.counted.messages;
         match folder.segment(stretch.segment) {
             Ok(segment) => {
-                let slots = segment.slots(stretch.slots.clone()).flatten();
-                for slot in slots.filter(|s| s.is_message() && !folder.is_removed(s.id)) {
-                    // Counted below, as those are whose slot is damaged.
-                    drop(self.message(&segment, &slot));
+                for slot in segment.slots(stretch.slots.clone()) {
+                    let read = match slot {
+                        Ok(slot) if !slot.is_message() || folder.is_removed(slot.id) => continue,
+                        Ok(slot) => self.message(&segment, &slot),
+                        Err(damage) => Err(damage),
+                    };
+                    // Counted below.
+                    if let Err(damage) = read {
+                        self.counted.tell(damage.to_string());
+                    }
                 }
             }
             Err(ReadError::Pruned { .. }) => {
                 self.counted.pruned += stretch.messages;
                 return;
             }
-            Err(_) => {}
+            Err(error) => self.counted.tell(error.to_string()),
         }
         let read = self.counted.messages - before;
         self.counted.damaged += stretch.messages.saturating_sub(read);

@@ -1,0 +1,40 @@
+//! The names of metrics on the command line: the same for `stats --metric` and for claims.
+use sinkd::stats::Metric;
+
+use crate::nearest::unknown;
+
+/// A metric by its name, with or without the unit of time at its end.
+pub fn metric(name: &str) -> Option<Metric> {
+    Metric::of(name).or_else(|| Metric::of(&format!("{name}_us")))
+}
+
+/// The names of all metrics.
+pub fn metrics() -> impl Iterator<Item = &'static str> {
+    Metric::ALL.iter().map(|metric| metric.tag())
+}
+
+/// A metric, or one of the names in `others`.
+///
+/// Errors: a sentence that lists what is known.
+pub fn metric_or(name: &str, others: &[&'static str]) -> Result<Metric, String> {
+    let known = || others.iter().copied().chain(metrics());
+    metric(name).ok_or_else(|| unknown("metric", name, known()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_known_with_and_without_its_unit_of_time() {
+        for name in ["transaction", "transaction_us"] {
+            assert_eq!(metric_or(name, &[]), Ok(Metric::Transaction));
+        }
+        assert_eq!(metric_or("message_bytes", &[]), Ok(Metric::MessageSize));
+        let error = metric_or("transactions", &["messages_per_s"]).unwrap_err();
+        assert!(error.contains("did you mean 'transaction_us'?"), "{error}");
+        assert!(error.contains("messages_per_s, transaction_us, service_"), "{error}");
+        let error = metric_or("xyzzy", &[]).unwrap_err();
+        assert!(!error.contains("did you mean"), "{error}");
+    }
+}

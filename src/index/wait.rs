@@ -1,0 +1,167 @@
+//! Waits until N messages match: looks at those already there, then at those that arrive.
+//!
+//! The wait is bounded, whatever there is to look at: the first search ends with the time-out, and
+//! one last look at what came meanwhile takes at most [`LAST_LOOK`].
+use std::io;
+use std::ops::Range;
+use std::time::Duration;
+
+use crate::log::reader::{Folder, News, ReadError, Span};
+use crate::log::{MessageId, Slot};
+
+use super::probe::Probe;
+use super::query::Query;
+use super::search::{LeftOut, Searching, Wanted, search_until};
+
+/// A store to a map wakes no reader, so the wait looks at the live pages this often.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// The least time for the first search, and the most for the last look.
+pub const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// A data folder whose messages count, as it was opened.
+#[derive(Debug)]
+pub struct Watched<'a> {
+    /// Moves on with each look.
+    pub folder: &'a mut Folder,
+    /// What must be true of a message.
+    pub query: &'a Query,
+    /// Only those that were received in this span count.
+    pub span: Span,
+}
+
+/// What is waited for.
+#[derive(Debug, Clone, Copy)]
+pub struct Goal {
+    /// Number of messages that must match, of all folders together.
+    pub count: u64,
+    /// Whether only what comes from now on counts.
+    pub is_new: bool,
+    /// How long.
+    pub timeout: Duration,
+    /// Threads of the first search.
+    pub threads: usize,
+}
+
+/// The outcome of a wait.
+#[derive(Debug, Default)]
+pub struct Waited {
+    /// Those that match, at most as many as were waited for, with the number of their folder. The
+    /// oldest first of those that were there, then the others as they came.
+    pub matching: Vec<(usize, MessageId)>,
+    /// What could not be looked at.
+    pub left_out: LeftOut,
+}
+
+/// Waits for `goal`, and returns what matched, which may be less.
+///
+/// `clock`: the time since the wait began, asked by several threads. `pause`: lets up to the given
+/// time pass. Returns within the time-out, at least [`LAST_LOOK`], plus [`LAST_LOOK`] and the time
+/// that one message takes. Errors: a folder cannot be listed.
+pub fn wait(
+    watched: &mut [Watched<'_>],
+    goal: Goal,
+    clock: &(dyn Fn() -> Duration + Sync),
+    pause: &mut dyn FnMut(Duration),
+) -> io::Result<Waited> {
+    let mut waited = Waited::default();
+    let mut seen: Vec<_> = watched.iter().map(|one| one.folder.positions()).collect();
+    let search_ends = goal.timeout.max(LAST_LOOK);
+    if !goal.is_new {
+        waited.search(watched, goal, search_ends, clock);
+    }
+    let mut probes: Vec<_> = watched.iter().map(|one| Probe::new(one.query)).collect();
+    while (waited.matching.len() as u64) < goal.count {
+        // Before the look: what comes until then is seen.
+        let is_last = clock() >= goal.timeout;
+        for (n, one) in watched.iter_mut().enumerate() {
+            let news = one.folder.follow(&mut seen[n])?;
+            let is_over = || clock() >= search_ends + LAST_LOOK;
+            let found = waited.look(one, news, &mut probes[n], &is_over);
+            waited.matching.extend(found.into_iter().map(|id| (n, id)));
+        }
+        if is_last {
+            break;
+        }
+        pause(LOOK_EVERY.min(goal.timeout.saturating_sub(clock())));
+    }
+    waited.matching.truncate(usize::try_from(goal.count).unwrap_or(usize::MAX));
+    Ok(waited)
+}
+
+impl Waited {
+    /// Searches what is there, each folder for its share of the time.
+    fn search(
+        &mut self,
+        watched: &[Watched<'_>],
+        goal: Goal,
+        ends: Duration,
+        clock: &(dyn Fn() -> Duration + Sync),
+    ) {
+        let mut hits = Vec::new();
+        for (n, one) in watched.iter().enumerate() {
+            let wanted = Wanted {
+                limit: Some(goal.count),
+                span: one.span,
+                indexed_only: false,
+                threads: goal.threads,
+            };
+            let now = clock();
+            let share = ends.saturating_sub(now) / (watched.len() - n) as u32;
+            let is_over = || clock() >= now + share;
+            let found =
+                search_until(one.folder, one.query, wanted, &Searching::default(), &is_over);
+            hits.extend(found.hits.iter().rev().map(|hit| (n, *hit)));
+            self.left_out.add(found.left_out);
+        }
+        if watched.len() > 1 {
+            hits.sort_by_key(|(_, hit)| hit.received_at_ns);
+        }
+        let count = usize::try_from(goal.count).unwrap_or(usize::MAX);
+        let newest = hits.split_off(hits.len().saturating_sub(count));
+        self.matching = newest.iter().map(|(n, hit)| (*n, hit.id)).collect();
+    }
+
+    /// Puts the query to what has come, the newest first; returns what matches, the oldest first.
+    fn look(
+        &mut self,
+        watched: &Watched<'_>,
+        news: News,
+        probe: &mut Probe<'_>,
+        is_over: &dyn Fn() -> bool,
+    ) -> Vec<MessageId> {
+        let Span { since_ns, until_ns } = watched.span;
+        let during: Range<u64> = since_ns.unwrap_or(0)..until_ns.unwrap_or(u64::MAX);
+        for damage in &news.damage {
+            self.tell(damage);
+        }
+        let mut slots: Vec<Slot> = news.slots;
+        slots.retain(|slot| during.contains(&slot.facts.received_at_ns));
+        let mut found = Vec::new();
+        while let Some(slot) = slots.last() {
+            if is_over() {
+                self.left_out.not_in_time += slots.len() as u64;
+                break;
+            }
+            let answer = watched
+                .folder
+                .segment(slot.id.segment)
+                .and_then(|segment| probe.ask(&segment, slot).map_err(ReadError::from));
+            match answer {
+                Ok(answer) if answer.is_match => found.push(slot.id),
+                Ok(_) => {}
+                Err(error) => self.tell(&error),
+            }
+            slots.pop();
+        }
+        found.reverse();
+        found
+    }
+
+    /// Counts an unreadable message. A pruned one is not damaged: the folder has counted it.
+    fn tell(&mut self, error: &ReadError) {
+        if !matches!(error, ReadError::Pruned { .. }) {
+            self.left_out.unreadable += 1;
+            self.left_out.tell(error);
+        }
+    }
+}
