@@ -6,12 +6,12 @@
 //! options: lmtp pipelining chunking depth=2     none of them without it (also: ambiguous)
 //! mail: 2 Hello\r\n                             a message to so many recipients (stuffed, if dotted)
 //! binary: 1 Hello\r\n                           likewise, with BODY=BINARYMIME
-//! utf8: 1 Hello\r\n                             likewise, from an address that is not ASCII
+//! utf8: 1 Hello\r\n                             a message from an address that is not ASCII
 //! S: 250 ok                                     the server says so
 //! S! 250 ok                                     likewise, and we write nothing before its next line
 //! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
 //! = 0 answered 250                              a message is done: how, and its recipients' codes
-//! = 1 answered 421, turned away                 likewise, and another connection may accept it
+//! = 1 answered 421, turned away                 another connection may accept it
 //! fault: …                                      there is no going on
 //! closed                                        the session ended by QUIT
 //! ```

@@ -64,7 +64,7 @@ fn verify_counts_damaged_segments_and_the_faults_in_them() {
     let data = data.path();
     let path = std::fs::read_dir(data.join("segments")).unwrap().next().unwrap().unwrap().path();
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    // Into the record, which begins behind the two header pages.
+    // Into the record, which begins after the two header pages.
     file.write_all_at(b"!!", 8192 + 4).unwrap();
     let (said, code) = run(data, &["verify"]);
     assert_eq!(code, 1);

@@ -23,6 +23,11 @@ impl ProcessClock {
         CLOCK.get_or_init(|| ProcessClock { base: Instant::now(), unix_base: system() })
     }
 
+    /// The monotonic clock now.
+    pub fn monotonic(&self) -> Instant {
+        self.base + self.elapsed()
+    }
+
     /// Time since the first look.
     pub fn elapsed(&self) -> Duration {
         self.base.elapsed()

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::JoinHandle;
-use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
@@ -165,7 +164,7 @@ impl Parts {
         let mut shelf = std::mem::take(&mut recovery.shelf);
         date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
         let (jobs, syncs) = unbounded();
-        // The receiver is at hand: none is lost.
+        // The receiver is held here, so none is lost.
         unsynced.into_iter().for_each(|job| drop(jobs.send(job)));
         let start_count = store.state.starts;
         let (requests, asked) = bounded(REQUESTS_MAX);
@@ -196,7 +195,7 @@ impl Parts {
             sync: None,
             _lock: lock,
         };
-        let provision = Provision::new(setup, Instant::now());
+        let provision = Provision::new(setup, ProcessClock::get().monotonic());
         Ok(Parts { log, recovery, provision, asked, flusher, flushes, syncs })
     }
 }

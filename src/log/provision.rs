@@ -5,7 +5,7 @@
 //! left or when it was told to wait; everything else it needs to know stands in the atomics of
 //! [`Window`] and [`Gate`]. While storage refuses, it tries again every [`RETRY`].
 //!
-//! It reads no clock: [`Provision::run`] passes the time, and [`super::by_hand`] one that is made up.
+//! It reads no clock: [`Provision::run`] passes the time, [`super::by_hand`] one that is made up.
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -211,7 +211,7 @@ impl Provision {
         self.settle_rest();
     }
 
-    /// When something is to be looked at although nobody asks.
+    /// When something is to be looked at without a request.
     fn next_look(&self) -> Option<Instant> {
         let times = [self.retry_at, self.age_at, self.look_at, self.owed_at()];
         times.into_iter().flatten().min()

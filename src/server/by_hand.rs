@@ -17,14 +17,16 @@ use super::handover::Arrival;
 use super::index::Begun;
 use super::shutdown::{Stage, Stop};
 use super::storage::Storage;
-use super::stream::Stream;
-use super::table::{Heard, Interests, Setup, Table};
+use super::stream::{Stream, Wanted};
+use super::table::{Interests, Setup, Table};
+
+pub use super::table::Heard;
 
 /// What the table wants to be told of.
 #[derive(Debug, Default)]
 struct Told {
-    /// By place: whether room in the socket is waited for.
-    watching: Vec<bool>,
+    /// By place.
+    wanted: Vec<Wanted>,
     /// Places whose interest has changed: an edge-triggered kernel tells of them anew.
     again: Vec<usize>,
     /// The last place that was registered.
@@ -34,16 +36,16 @@ struct Told {
 
 impl Interests for Told {
     fn register(&mut self, _: &mut Stream, place: usize) -> std::io::Result<()> {
-        if self.watching.len() <= place {
-            self.watching.resize(place + 1, false);
+        if self.wanted.len() <= place {
+            self.wanted.resize(place + 1, Wanted::Reads);
         }
-        self.watching[place] = false;
+        self.wanted[place] = Wanted::Reads;
         self.last = Some(place);
         Ok(())
     }
 
-    fn watch_writes(&mut self, _: &mut Stream, place: usize, is: bool) -> std::io::Result<()> {
-        self.watching[place] = is;
+    fn change(&mut self, _: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()> {
+        self.wanted[place] = to;
         self.again.push(place);
         Ok(())
     }
@@ -116,10 +118,9 @@ impl ByHandSink {
         self.table.wake(now);
     }
 
-    /// There is something to be read at `place`, or the client has shut its side (`is_closed`), or
-    /// there is room.
-    pub fn ready(&mut self, place: usize, is_closed: bool) {
-        self.table.ready(place, if is_closed { Heard::Special } else { Heard::Plain });
+    /// There is something to be read at `place`, or there is room.
+    pub fn ready(&mut self, place: usize, heard: Heard) {
+        self.table.ready(place, heard);
     }
 
     /// The log's wake-up arrives, if there was one.
@@ -148,7 +149,7 @@ impl ByHandSink {
 
     /// Whether the connection at `place` waits for room in its socket.
     pub fn watches_writes(&self, place: usize) -> bool {
-        self.table.interests.watching[place]
+        self.table.interests.wanted[place] == Wanted::ReadsAndWrites
     }
 
     /// Places that an edge-triggered kernel would tell of anew.

@@ -5,7 +5,7 @@ use crate::smtp::session::Session;
 
 use super::pool::Buffer;
 use super::record::Replied;
-use super::stream::Stream;
+use super::stream::{Stream, Wanted};
 use super::transcript::Transcript;
 use super::transfer::Transfer;
 
@@ -76,8 +76,8 @@ pub struct Conn {
     pub queued: bool,
     /// In the list of those that wait for the log.
     pub parked: bool,
-    /// Registered for writability.
-    pub watching_writes: bool,
+    /// What it is registered for.
+    pub wanted: Wanted,
     /// Since when it waits for room in the log, or lingers; ms of the worker's clock.
     pub waiting_ms: Option<u64>,
 }
@@ -111,7 +111,7 @@ impl Conn {
             reads_until_empty,
             queued: false,
             parked: false,
-            watching_writes: false,
+            wanted: Wanted::Reads,
             waiting_ms: None,
         }
     }

@@ -143,10 +143,7 @@ impl Server {
         for (index, (seat, listeners)) in
             handover.seats.into_iter().zip(sockets.per_worker).enumerate()
         {
-            let waker = handover.wakers[index].clone();
-            let writer = server.log.writer(Box::new(move || {
-                let _ = waker.wake();
-            }))?;
+            let writer = writer(&server.log, handover.wakers[index].clone())?;
             let counters = server.counters[index].clone();
             let worker = Worker::new(worker::Setup {
                 seat,
@@ -219,6 +216,13 @@ impl Server {
         }
         self.log.close();
     }
+}
+
+/// A writer that wakes its worker by `waker`.
+fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenError> {
+    log.writer(Box::new(move || {
+        let _ = waker.wake();
+    }))
 }
 
 /// The hub, and a recorder for each worker; without statistics neither.

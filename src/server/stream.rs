@@ -23,6 +23,15 @@ pub fn is_urgent(event: &mio::event::Event) -> bool {
     event.is_priority()
 }
 
+/// What a connection wants to be told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// What can be read.
+    Reads,
+    /// And that its socket has room.
+    ReadsAndWrites,
+}
+
 /// A connection's socket.
 #[derive(Debug)]
 pub enum Stream {

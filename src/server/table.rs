@@ -1,8 +1,8 @@
 //! The connections of one worker: their places, their turns, their deadlines; without sockets that
 //! listen, and without waiting for events.
 //!
-//! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop has
-//! both from the kernel, a simulation makes both up.
+//! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
+//! has both from the kernel, a simulation makes both up.
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -24,7 +24,7 @@ use super::pool::Pool;
 use super::record::Recording;
 use super::shutdown::{Stage, Stop};
 use super::storage::Storage;
-use super::stream::Stream;
+use super::stream::{Stream, Wanted};
 use super::timer::{Key, Wheel};
 use super::transcript::{Transcripts, Who};
 use super::turn::{Resting, Turn};
@@ -79,20 +79,15 @@ pub(super) struct Setup<'a> {
 pub(super) trait Interests {
     /// From now on it is told what `socket` brings, for `place`.
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
-    /// And, or not any more, that it has room.
-    fn watch_writes(
-        &mut self,
-        socket: &mut Stream,
-        place: usize,
-        watching: bool,
-    ) -> std::io::Result<()>;
+    /// From now on it is told this of `socket`.
+    fn change(&mut self, socket: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()>;
     /// The connection of `client`, which `admission` had let in, has ended.
     fn left(&mut self, client: Client);
 }
 
 /// What was heard of a connection beside the fact that there is something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Heard {
+pub enum Heard {
     /// Octets, or room.
     Plain,
     /// The peer has shut its side, or sent urgent data: reads may end early.
@@ -327,17 +322,17 @@ impl<I: Interests> Table<I> {
             }
             _ => {}
         }
-        let blocked = turn == Turn::Blocked;
-        if blocked != conn.watching_writes {
-            self.watch_writes(place, blocked);
+        let wanted = if turn == Turn::Blocked { Wanted::ReadsAndWrites } else { Wanted::Reads };
+        if wanted != conn.wanted {
+            self.change_wanted(place, wanted);
         }
     }
 
     #[cold]
-    fn watch_writes(&mut self, place: usize, watching: bool) {
+    fn change_wanted(&mut self, place: usize, wanted: Wanted) {
         let Some(conn) = self.conns[place].as_mut() else { return };
-        conn.watching_writes = watching;
-        if let Err(error) = self.interests.watch_writes(&mut conn.socket, place, watching) {
+        conn.wanted = wanted;
+        if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
             tracing::warn!(%error, client = %conn.client, "the connection was lost to the loop");
             self.close(place);
         }
@@ -351,12 +346,12 @@ impl<I: Interests> Table<I> {
                 self.run_turn(key.place);
             }
         }
-        // Whoever gave way again in the meantime stands in the new list.
+        // Connections that gave way again in the meantime stand in the new list.
         ready.append(&mut self.ready);
         self.ready = ready;
     }
 
-    /// There may be room in the log: everybody who waits for it tries again.
+    /// There may be room in the log: every connection that waits for it tries again.
     pub fn unpark(&mut self) {
         for key in std::mem::take(&mut self.parked) {
             let place = self.conns[key.place].as_mut();

@@ -17,7 +17,7 @@ use super::admission::Admission;
 use super::counters::{Counters, Doing};
 use super::handover::{Arrival, Door, Seat, WAKER};
 use super::shutdown::Stage;
-use super::stream::{self, Acceptor, Stream};
+use super::stream::{self, Acceptor, Stream, Wanted};
 use super::table::{self, Heard, Interests, Table};
 use super::watchdog::LONG_ROUND;
 
@@ -62,15 +62,10 @@ impl Interests for Kernel {
     }
 
     #[cold]
-    fn watch_writes(
-        &mut self,
-        socket: &mut Stream,
-        place: usize,
-        watching: bool,
-    ) -> std::io::Result<()> {
-        let interest = match watching {
-            true => stream::READING | Interest::WRITABLE,
-            false => stream::READING,
+    fn change(&mut self, socket: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()> {
+        let interest = match to {
+            Wanted::ReadsAndWrites => stream::READING | Interest::WRITABLE,
+            Wanted::Reads => stream::READING,
         };
         self.registry.reregister(socket, Token(place), interest)
     }

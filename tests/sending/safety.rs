@@ -59,7 +59,7 @@ fn what_is_sent_as_it_is_because_it_is_allowed_is_counted_and_its_replies_are_no
     let target = Target::start(Manner { is_careless: true, ..PLAIN });
     let two = ["--allow-smuggling", "to:two@b.test"];
     let (report, code, errors) = replay(data.path(), &target, &two);
-    // The server accepted it, and answered commands that nobody had meant.
+    // The server accepted it, and answered commands that only the content had.
     assert_eq!((code, &report["accepted"]), (1, &1.into()), "{errors}{report}");
     assert_eq!((&report["ambiguous"], &report["unasked_replies"]), (&1.into(), &1.into()));
     assert!(recipients(&target).contains(&"real@person.test".to_owned()), "it is a real danger");

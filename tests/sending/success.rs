@@ -15,7 +15,7 @@ fn blast(to: &str, args: &[&str]) -> (Value, i32, String) {
 }
 
 #[test]
-fn a_blast_that_nobody_listens_to_fails() {
+fn a_blast_to_a_port_without_a_listener_fails() {
     let to = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap().to_string()
@@ -28,7 +28,7 @@ fn a_blast_that_nobody_listens_to_fails() {
 
 #[test]
 fn a_blast_to_a_target_that_never_greets_fails() {
-    // The backlog of the system accepts it; nobody speaks.
+    // The backlog of the system accepts it; the program is silent.
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = listener.local_addr().unwrap().to_string();
     let (report, code, errors) = blast(&to, &["--duration", "200ms", "--timeout", "1s"]);
@@ -112,9 +112,9 @@ fn a_replay_of_nothing_fails_unless_that_is_allowed() {
     assert!(sink.stop().success());
     let target = Target::start(PLAIN);
     for (args, expected) in [
-        (&["from:nobody@a.test"][..], 1),
-        (&["from:nobody@a.test", "--dry-run"], 1),
-        (&["from:nobody@a.test", "--allow-empty"], 0),
+        (&["from:stranger@a.test"][..], 1),
+        (&["from:stranger@a.test", "--dry-run"], 1),
+        (&["from:stranger@a.test", "--allow-empty"], 0),
         (&["from:s@a.test", "--dry-run"], 0),
         (&["from:s@a.test"], 0),
     ] {
@@ -130,7 +130,7 @@ fn a_replay_of_nothing_fails_unless_that_is_allowed() {
 #[test]
 fn calibrate_says_what_is_missing_before_it_runs() {
     let folder = tempfile::tempdir().unwrap();
-    // It must not come to a connection: nobody listens there.
+    // It must not come to a connection: that port has no listener.
     let args = ["calibrate", "--to", "127.0.0.1:1"];
     let missing = folder.path().join("missing");
     let (_, errors, code) = sinkctl(&missing, &args);

@@ -120,7 +120,7 @@ impl Client {
         self.session.start(message.number, message.mail(), now_us, outcomes);
     }
 
-    /// Writes up to so many octets.
+    /// Writes up to `octets_max` octets.
     pub fn write(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
         let Some(socket) = &mut self.socket else { return Did::Nothing };
         if !self.session.has_output() || self.is_half_closed {
@@ -142,7 +142,7 @@ impl Client {
         }
     }
 
-    /// Reads up to so many octets of replies.
+    /// Reads up to `octets_max` octets of replies.
     pub fn read(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
         let Some(socket) = &mut self.socket else { return Did::Nothing };
         let mut octets = vec![0; octets_max];

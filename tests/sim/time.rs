@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinkd::config::Config;
 use sinkd::log::Settings;
 use sinkd::server::Stage;
-use sinkd::server::by_hand::ByHandSink;
+use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
 
 /// What the wheel of time-outs may be late, ms.
@@ -24,11 +24,13 @@ struct One {
 impl One {
     fn new() -> One {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::default();
-        config.command_timeout = Duration::from_secs(30);
-        config.data_timeout = Duration::from_secs(20);
-        config.storage_wait = Duration::from_secs(2);
-        config.stop_grace = Duration::from_secs(3);
+        let config = Config {
+            command_timeout: Duration::from_secs(30),
+            data_timeout: Duration::from_secs(20),
+            storage_wait: Duration::from_secs(2),
+            stop_grace: Duration::from_secs(3),
+            ..Config::default()
+        };
         let settings = Settings { segment_bytes_first: 64 << 10, ..Settings::default() };
         let (mut sink, _) = ByHandSink::open(folder.path(), &config, settings).unwrap();
         let (client, theirs) = UnixStream::pair().unwrap();
@@ -65,7 +67,7 @@ impl One {
         self.client.write_all(text.as_bytes()).unwrap();
         let (now, place) = (Duration::from_millis(self.now_ms), self.place);
         self.sink().wake(now);
-        self.sink().ready(place, false);
+        self.sink().ready(place, Heard::Plain);
         self.sink().round();
         self.heard()
     }
@@ -75,7 +77,7 @@ impl One {
         let began_ms = self.now_ms;
         loop {
             // As the loop would sleep, and never beyond.
-            let wait_ms = self.sink().wait_ms().expect("somebody looks at the time");
+            let wait_ms = self.sink().wait_ms().expect("the table waits for something");
             self.now_ms += wait_ms.clamp(1, 10_000);
             assert!(self.now_ms - began_ms < 120_000, "nothing is ever said");
             self.round();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use sinkd::config::Config;
 use sinkd::log::{Durability, FlushCall, Settings, Space};
 use sinkd::server::Stage;
-use sinkd::server::by_hand::ByHandSink;
+use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
 
 use crate::check;
@@ -17,7 +17,7 @@ use crate::client::{Client, Did, Message, Outcomes};
 use crate::common::Dice;
 use crate::fault::Fault;
 
-/// Steps without anything happening after which the world stands still for good.
+/// Steps without anything happening after which the world stands still.
 const STILL_STEPS_MAX: u32 = 200;
 /// Steps of a run. Far more than any needs.
 const STEPS_MAX: u32 = 200_000;
@@ -54,8 +54,8 @@ pub struct World {
     folder: tempfile::TempDir,
     sink: Option<ByHandSink>,
     clients: Vec<Client>,
-    /// By place: what the kernel has to tell, and whether the peer has shut its side.
-    events: BTreeMap<usize, bool>,
+    /// By place: what the kernel has to tell.
+    events: BTreeMap<usize, Heard>,
     now: Duration,
     messages: BTreeMap<u64, Message>,
     to_begin: u64,
@@ -196,7 +196,7 @@ impl World {
         }
         self.sink().round();
         for place in self.sink().told_again() {
-            self.events.entry(place).or_default();
+            self.events.entry(place).or_insert(Heard::Plain);
         }
         has_moved
     }
@@ -260,12 +260,12 @@ impl World {
         for did in did {
             match did {
                 Did::Nothing => {}
-                Did::Wrote => drop(self.events.entry(place).or_default()),
+                Did::Wrote => drop(self.events.entry(place).or_insert(Heard::Plain)),
                 Did::Read if self.sink().watches_writes(place) => {
-                    self.events.entry(place).or_default();
+                    self.events.entry(place).or_insert(Heard::Plain);
                 }
                 Did::Read => {}
-                Did::Left => drop(self.events.insert(place, true)),
+                Did::Left => drop(self.events.insert(place, Heard::Special)),
             }
         }
         did.iter().any(|did| *did != Did::Nothing)
@@ -299,12 +299,12 @@ impl World {
 
     fn deliver_events(&mut self) -> bool {
         let mut has_moved = false;
-        for (place, is_closed) in std::mem::take(&mut self.events) {
+        for (place, heard) in std::mem::take(&mut self.events) {
             if self.dice.roll(5) == 0 {
                 // It comes with a later round.
-                self.events.insert(place, is_closed);
+                self.events.insert(place, heard);
             } else {
-                self.sink().ready(place, is_closed);
+                self.sink().ready(place, heard);
             }
             has_moved = true;
         }

@@ -38,13 +38,7 @@ pub enum Command {
     /// Print the last messages, and with -f new ones as they arrive.
     Tail(Tail),
     /// Print the number of messages accepted, those that were only counted included.
-    Count {
-        #[command(flatten)]
-        during: During,
-        /// One JSON object, which tells those apart.
-        #[arg(long)]
-        json: bool,
-    },
+    Count(Count),
     /// List the segments: fill, holes, state, span of time.
     Segments {
         /// One JSON object a line.
@@ -211,6 +205,16 @@ pub struct Replay {
     pub dry_run: bool,
     #[command(flatten)]
     pub wanted: crate::sending::Wanted,
+}
+
+/// What `count` counts, and how it says so.
+#[derive(Args)]
+pub struct Count {
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object, which tells those apart.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// How fast a replay is.

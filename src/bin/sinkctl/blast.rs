@@ -29,7 +29,7 @@ use crate::{Finding, Out};
 
 /// Where nothing is said of an end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
-/// At a rate, messages that were due before the end may still be begun for so long.
+/// At a rate, messages that were due before the end may still be begun for this long.
 const OVERTIME: Duration = Duration::from_secs(1);
 /// Numbers of missing messages that are printed.
 const MISSING_SHOWN: usize = 20;

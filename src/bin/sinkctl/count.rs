@@ -7,7 +7,7 @@ use serde::Serialize;
 use sinkd::log::reader::Folder;
 use sinkd::stats::Counter;
 
-use crate::args::During;
+use crate::args::Count;
 use crate::folders::{name, worst};
 use crate::print::counted;
 use crate::{Finding, Out, report_left_out};
@@ -31,12 +31,8 @@ struct Counts {
     gone: Option<u64>,
 }
 
-pub fn run(
-    folders: &[Folder],
-    during: &During,
-    json: bool,
-    out: &mut Out,
-) -> anyhow::Result<Finding> {
+pub fn run(folders: &[Folder], wanted: &Count, out: &mut Out) -> anyhow::Result<Finding> {
+    let Count { during, json } = wanted;
     let paths: Vec<_> = folders.iter().map(|folder| folder.path().to_owned()).collect();
     let spans = during.spans(&paths)?;
     let mut counts = Vec::new();
@@ -48,7 +44,8 @@ pub fn run(
         counts.push(sum(&counts));
     }
     for counts in &counts {
-        print(counts, json, out)?;
+        let line = if *json { serde_json::to_string(counts)? } else { line(counts) };
+        writeln!(out, "{line}")?;
     }
     let gone = counts.last().and_then(|counts| counts.gone).filter(|gone| *gone > 0);
     if let Some(gone) = gone.filter(|_| !json) {
@@ -58,14 +55,12 @@ pub fn run(
     Ok(worst(folders.iter().map(say_lost)))
 }
 
-fn print(counts: &Counts, json: bool, out: &mut Out) -> anyhow::Result<()> {
-    let messages = counts.messages;
+/// For a person.
+fn line(counts: &Counts) -> String {
     match &counts.folder {
-        _ if json => writeln!(out, "{}", serde_json::to_string(counts)?)?,
-        Some(folder) => writeln!(out, "{messages}  {folder}")?,
-        None => writeln!(out, "{messages}")?,
+        Some(folder) => format!("{}  {folder}", counts.messages),
+        None => counts.messages.to_string(),
     }
-    Ok(())
 }
 
 fn say_lost(folder: &Folder) -> Finding {

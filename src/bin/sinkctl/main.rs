@@ -99,9 +99,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Blast(blast) => return blast::run(blast, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
         Command::Ls(ls) => return ls::run(open_all(&cli.data)?, ls, out),
-        Command::Count { during, json } => {
-            return count::run(&open_all(&cli.data)?, during, *json, out);
-        }
+        Command::Count(count) => return count::run(&open_all(&cli.data)?, count, out),
         Command::Search(search) => return search::run(open_all(&cli.data)?, search, out),
         Command::Wait(wait) => return wait::run(open_all(&cli.data)?, wait, out),
         _ => {}
@@ -131,7 +129,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         | Command::Calibrate(_)
         | Command::Blast(_)
         | Command::Ls(_)
-        | Command::Count { .. }
+        | Command::Count(_)
         | Command::Search(_)
         | Command::Wait(_)
         | Command::Runs { .. } => unreachable!("they have run above"),

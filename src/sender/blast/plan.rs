@@ -177,7 +177,7 @@ impl Plan {
         (number < self.end).then_some(number)
     }
 
-    /// The number that would be taken next. For when nobody takes any more.
+    /// The number that would be taken next. For after all threads have ended.
     pub(super) fn next(&self) -> Option<u64> {
         let number = self.taken.0.load(Ordering::Relaxed);
         (number < self.end).then_some(number)

@@ -14,7 +14,8 @@ const SEAM_BYTES: usize = 8;
 ///
 /// Costs three passes of memmem, and copies nothing.
 pub(super) fn has_ambiguous_dot(head: &[u8], body: &[u8]) -> bool {
-    if is_ambiguous(head, true) || is_ambiguous(body, head.is_empty()) {
+    let of_body = if head.is_empty() { Begin::Data } else { Begin::Middle };
+    if is_ambiguous(head, Begin::Data) || is_ambiguous(body, of_body) {
         return true;
     }
     let from = head.len().saturating_sub(SEAM_BYTES);
@@ -22,12 +23,22 @@ pub(super) fn has_ambiguous_dot(head: &[u8], body: &[u8]) -> bool {
     let (mut seam, len) = ([0; 2 * SEAM_BYTES], head.len() - from + to);
     seam[..head.len() - from].copy_from_slice(&head[from..]);
     seam[head.len() - from..len].copy_from_slice(&body[..to]);
-    is_ambiguous(&seam[..len], from == 0)
+    is_ambiguous(&seam[..len], if from == 0 { Begin::Data } else { Begin::Middle })
 }
 
-/// `is_start`: data begins with `piece`. Where it does not, a dot without two octets before it is
-/// left to whoever sees them.
-fn is_ambiguous(piece: &[u8], is_start: bool) -> bool {
+/// Where a piece of content begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begin {
+    /// Where the data begins.
+    Data,
+    /// After octets that are not seen here.
+    Middle,
+}
+
+/// Where data does not begin with `piece`, a dot without two octets before it is judged by the call
+/// that sees them.
+fn is_ambiguous(piece: &[u8], begin: Begin) -> bool {
+    let is_start = begin == Begin::Data;
     let is_bare_after = |dot: usize| match piece[dot + 1..] {
         [b'\n' | b'\0', ..] => true,
         [b'\r', next, ..] => next != b'\n',
@@ -98,7 +109,7 @@ mod tests {
             let (head, body) = content.split_at(cut.min(content.len()));
             // A longer run of NULs across the cut is no concern of ours.
             prop_assume!(!content.windows(5).any(|run| run == [0; 5]));
-            prop_assert_eq!(has_ambiguous_dot(head, body), is_ambiguous(&content, true));
+            prop_assert_eq!(has_ambiguous_dot(head, body), is_ambiguous(&content, Begin::Data));
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::smtp::limits::Protocol;
 /// How a session speaks.
 #[derive(Debug, Clone)]
 pub struct Options {
-    #[allow(missing_docs)]
+    /// SMTP or LMTP.
     pub protocol: Protocol,
     /// The argument of EHLO, HELO or LHLO.
     pub name: String,
@@ -14,7 +14,7 @@ pub struct Options {
     pub chunking: bool,
     /// Messages that may be under way at once, where commands are pipelined; at least 1.
     pub depth: usize,
-    /// Content of at most so many octets is copied beside its commands, and written with them as
+    /// Content of at most N octets is copied beside its commands, and written with them as
     /// one piece: see [`JOINED_BYTES_MAX`]. 0: content is written from where it lies.
     pub joined_bytes_max: u64,
     /// Send by DATA also what [`Withheld::AmbiguousDot`] describes.

@@ -151,7 +151,10 @@ impl<T: Copy> Session<T> {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
         let is_chunk = self.prepare(&mut mail);
-        let withheld = self.withheld(&mail, is_chunk);
+        let withheld = match is_chunk {
+            true => self.withheld_from_bdat(&mail),
+            false => self.withheld_from_data(&mail),
+        };
         let is_ambiguous = withheld == Some(Withheld::AmbiguousDot);
         let mut codes = self.spare.pop().unwrap_or_default();
         codes.clear();
@@ -202,15 +205,20 @@ impl<T: Copy> Session<T> {
         is_chunk
     }
 
-    /// Why a message must not be sent to this server.
-    fn withheld(&self, mail: &Mail, is_chunk: bool) -> Option<Withheld> {
-        if mail.is_binary() && !(is_chunk && self.announced.binary_mime) {
+    /// Why a message must not be sent to this server by BDAT.
+    fn withheld_from_bdat(&self, mail: &Mail) -> Option<Withheld> {
+        if mail.is_binary() && !self.announced.binary_mime {
             return Some(Withheld::Binary);
         }
-        if !self.announced.smtputf8 && !mail.is_ascii() {
-            return Some(Withheld::Utf8Address);
+        (!self.announced.smtputf8 && !mail.is_ascii()).then_some(Withheld::Utf8Address)
+    }
+
+    /// Why a message must not be sent to this server by DATA.
+    fn withheld_from_data(&self, mail: &Mail) -> Option<Withheld> {
+        if mail.is_binary() {
+            return Some(Withheld::Binary);
         }
-        (!is_chunk && is_ambiguous(mail)).then_some(Withheld::AmbiguousDot)
+        self.withheld_from_bdat(mail).or(is_ambiguous(mail).then_some(Withheld::AmbiguousDot))
     }
 
     /// Ends the session with QUIT when what is under way is done. No message may be started then.

@@ -42,7 +42,7 @@ pub(super) struct Transaction<T> {
     /// 421 answered its MAIL, RCPT or DATA.
     pub is_turned_away: bool,
     pub is_ambiguous: bool,
-    /// Position behind its end of data.
+    /// Position after its end of data.
     pub end_of_data: Option<u64>,
 }
 

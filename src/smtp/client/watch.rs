@@ -9,17 +9,17 @@ pub enum Phase {
     Greeting,
     /// EHLO, HELO or LHLO.
     Hello,
-    #[allow(missing_docs)]
+    /// MAIL.
     Mail,
-    #[allow(missing_docs)]
+    /// RCPT.
     Rcpt,
-    #[allow(missing_docs)]
+    /// DATA.
     Data,
     /// The end of data, or BDAT LAST.
     Payload,
     /// RSET.
     Reset,
-    #[allow(missing_docs)]
+    /// QUIT.
     Quit,
 }
 
@@ -27,23 +27,41 @@ pub enum Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
+    /// The greeting, EHLO or RSET was refused.
     #[error("the server refused to speak with us: {code} to {phase:?}")]
-    #[allow(missing_docs)]
-    Refused { phase: Phase, code: u16 },
+    Refused {
+        /// What was refused.
+        phase: Phase,
+        /// With this reply code.
+        code: u16,
+    },
     /// 421, whatever it answered (RFC 5321 section 3.8).
     #[error("the server closed the session (421)")]
     Closing,
+    /// No command waits for a reply.
     #[error("a reply came that nothing had asked for: {code}")]
-    #[allow(missing_docs)]
-    Unasked { code: u16 },
+    Unasked {
+        /// Its code.
+        code: u16,
+    },
+    /// A reply came before its command was written whole.
     #[error("a reply came before its command was written: {code} to {phase:?}")]
-    #[allow(missing_docs)]
-    Early { phase: Phase, code: u16 },
+    Early {
+        /// The command that waits for a reply.
+        phase: Phase,
+        /// The reply code.
+        code: u16,
+    },
+    /// A reply that its command cannot have.
     #[error("a reply means nothing here: {code} to {phase:?}")]
-    #[allow(missing_docs)]
-    Unexpected { phase: Phase, code: u16 },
+    Unexpected {
+        /// The command.
+        phase: Phase,
+        /// The reply code.
+        code: u16,
+    },
+    /// Octets that are not a reply.
     #[error(transparent)]
-    #[allow(missing_docs)]
     Reply(#[from] ReplyError),
 }
 
@@ -90,7 +108,7 @@ pub struct Done<'a, T> {
     /// The reply code for each recipient: that of its RCPT (or of MAIL or DATA) where that refused
     /// it, else that of the end of data; 0: none came.
     pub codes: &'a [u16],
-    #[allow(missing_docs)]
+    /// How it ended.
     pub end: End,
     /// When it was given to `start`, us.
     pub begun_us: u64,
@@ -103,9 +121,9 @@ pub struct Done<'a, T> {
 
 /// Who is told what happens in a session.
 pub trait Watch<T> {
-    /// A whole reply came so long after its command was written. `text`: of its last line.
+    /// A whole reply came, `us` microseconds after its command was written. `text`: of its last line.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
-    /// Nothing of a mail will be written any more: it can be used again. Told once for each, before
+    /// Nothing more of a mail will be written: it can be used again. Told once for each, before
     /// or after its message is done.
     fn spent(&mut self, mail: Box<Mail>);
     /// A message is done.
