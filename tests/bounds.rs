@@ -4,7 +4,6 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::Sink;
@@ -14,7 +13,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn check(args: &[&str]) -> (bool, String) {
     let output =
-        Command::new(env!("CARGO_BIN_EXE_sinkd")).arg("--check").args(args).output().unwrap();
+        common::program(env!("CARGO_BIN_EXE_sinkd")).arg("--check").args(args).output().unwrap();
     (output.status.success(), String::from_utf8(output.stderr).unwrap())
 }
 
@@ -71,7 +70,7 @@ fn what_sinkd_makes_is_for_its_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (data, transcripts) = (dir.path().join("data"), dir.path().join("transcripts"));
     // The caller's own mask would let everybody read.
-    let mut command = Command::new("sh");
+    let mut command = common::program("sh");
     command.args(["-c", "umask 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sinkd")]);
     command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", "off"]);
     command.args(["--index", "eager", "--noop-marks", "on", "--run-after-idle", "1s"]);
@@ -105,7 +104,7 @@ fn what_sinkd_makes_is_for_its_owner_alone() {
 #[test]
 fn a_ring_of_many_small_segments_leaves_descriptors_for_clients() {
     let dir = tempfile::tempdir().unwrap();
-    let mut command = Command::new("sh");
+    let mut command = common::program("sh");
     command.args(["-c", "ulimit -n 128; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sinkd")]);
     command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", "off"]);
     command.args(["--retain-bytes", "128MiB", "--segment-bytes", "1MiB", "--workers", "1"]);

@@ -45,7 +45,7 @@ impl Clock {
     }
 
     fn start(&self, data: &Path, args: &[&str]) -> Sink {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+        let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
         command.args(["--listen", "127.0.0.1:0", "--log-level", "info", "--http", "off"]);
         command.args(args).arg("--data").arg(data);
         command.env("LD_PRELOAD", self.dir.path().join("ahead.so"));

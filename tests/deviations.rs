@@ -1,7 +1,7 @@
 //! Senders as they are: what is tolerated is kept as sent, and told everywhere.
 mod common;
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::{Client, Sink, sinkctl};
 use serde_json::Value;
@@ -148,7 +148,7 @@ fn strict_syntax_refuses_them_and_keeps_quiet_about_them() {
 #[test]
 fn a_sink_for_few_recipients_says_what_the_rfc_asks() {
     let data = tempdir().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--check", "--recipients-max", "1", "--data"]).arg(data.path());
     let child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let output = child.wait_with_output().unwrap();

@@ -4,7 +4,6 @@ mod common;
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use common::{Client, Sink, sinkctl};
@@ -117,7 +116,7 @@ fn endless_lines_and_endless_commands_cost_constant_memory() {
 fn connections_beyond_the_descriptors_wait_and_are_served() {
     let data = tempdir().unwrap();
     // 40 descriptors: some for sinkd itself, the rest for connections, which it would like 1000 of.
-    let mut command = Command::new("sh");
+    let mut command = common::program("sh");
     let script = format!(
         "ulimit -n 40; exec {} --listen 127.0.0.1:0 --http off --workers 1 --connections-max 1000 \
          --log-level error --data {}",
@@ -142,7 +141,7 @@ fn a_disk_without_room_is_452_and_heals() {
     // written either, which is no reason to stop.
     let said = data.path().join("stderr");
     std::fs::write(&said, [b'-'; 5000]).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--storage-wait", "300ms"]);
     command.args(["--http", "off"]);
     command.arg("--data").arg(data.path().join("sink"));

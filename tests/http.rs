@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{Sink, text_of};
@@ -253,7 +253,7 @@ fn whoever_takes_no_answers_is_cut_off() {
 
 /// What sinkd says on stderr when it can't start; else `None`, once it is ready.
 fn fails(data: &Path, args: &[&str]) -> Option<String> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", FREE, "--data"]).arg(data).args(args).stdin(Stdio::null());
     let output = command.args(["--stop-after-idle", "1ms"]).output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
@@ -292,7 +292,7 @@ fn a_default_address_that_is_taken_is_a_warning() {
     // Somebody else may have it, which is as good.
     let _taken = TcpListener::bind("127.0.0.1:8025");
     let said = tempfile::tempfile().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", FREE, "--data"]).arg(data.path());
     let sink = Sink::spawn(command.stderr(said.try_clone().unwrap()));
     assert_eq!(sink.http, None);

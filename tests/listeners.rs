@@ -7,7 +7,6 @@ use std::net::{Shutdown, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use common::{Sink, sinkctl};
@@ -66,14 +65,14 @@ fn folder() -> TempDir {
 }
 
 fn start(data: &Path, args: &[&str]) -> Sink {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(args).args(["--http", "off", "--log-level", "warn"]);
     Sink::spawn(command.arg("--data").arg(data))
 }
 
 /// What a sinkd says that must not start.
 fn refused(data: &Path, args: &[&str]) -> String {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     let output = command.args(args).args(["--http", "off", "--data"]).arg(data).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{args:?}");
     String::from_utf8(output.stderr).unwrap()

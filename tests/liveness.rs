@@ -337,7 +337,7 @@ fn urgent_data_ends_no_read_early() {
 fn descriptors_passed_along_end_no_read_early() {
     let data = tempdir().unwrap();
     let path = data.path().join("socket");
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.arg("--listen").arg(format!("unix:{}", path.display()));
     command.args(["--http", "off", "--workers", "1", "--log-level", "warn"]);
     let sink = Sink::spawn(command.arg("--data").arg(data.path().join("sink")));
@@ -423,7 +423,7 @@ fn clients_that_go_on_connecting_do_not_delay_the_stop() {
 fn out_of_descriptors_is_said_once_and_the_stop_tells_those_that_wait() {
     let data = tempdir().unwrap();
     let said = tempfile::tempfile().unwrap();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--http", "off", "--workers", "1"]);
     command.args(["--index", "off", "--connections-max", "100000", "--stop-grace", "2s"]);
     command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());

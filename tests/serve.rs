@@ -2,7 +2,7 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use common::{Client, Sink, sinkctl};
 use rustix::process::Signal;
@@ -127,7 +127,7 @@ fn chunks_of_a_reset_transaction_are_forgotten() {
 fn two_sinks_on_one_port_are_refused() {
     let (first_data, second_data) = (tempdir().unwrap(), tempdir().unwrap());
     let sink = Sink::start(first_data.path(), &[]);
-    let second = Command::new(env!("CARGO_BIN_EXE_sinkd"))
+    let second = common::program(env!("CARGO_BIN_EXE_sinkd"))
         .args(["--http", "off", "--listen", &sink.addresses[0].to_string(), "--data"])
         .arg(second_data.path())
         .output()
@@ -142,7 +142,7 @@ fn two_sinks_on_one_port_are_refused() {
 fn two_sinks_on_one_folder_are_refused() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);
-    let second = Command::new(env!("CARGO_BIN_EXE_sinkd"))
+    let second = common::program(env!("CARGO_BIN_EXE_sinkd"))
         .args(["--http", "off", "--listen", "127.0.0.1:0", "--data"])
         .arg(data.path())
         .output()
@@ -386,7 +386,7 @@ fn settings_are_checked_and_printed() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("sink.toml");
     let run = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_sinkd"))
+        let output = common::program(env!("CARGO_BIN_EXE_sinkd"))
             .args(args)
             .stdin(Stdio::null())
             .output()
@@ -414,7 +414,7 @@ fn a_folder_that_can_not_be_used_is_said_at_the_start() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("a-file");
     std::fs::write(&file, "not a folder").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_sinkd"))
+    let output = common::program(env!("CARGO_BIN_EXE_sinkd"))
         .args(["--http", "off", "--listen", "127.0.0.1:0", "--data"])
         .arg(&file)
         .output()

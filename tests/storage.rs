@@ -3,7 +3,6 @@
 mod common;
 
 use common::trace::{hold, let_go, thread_named};
-use std::process::Command;
 
 use common::{Sink, sinkctl};
 use tempfile::tempdir;
@@ -50,7 +49,7 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     const SENDERS: usize = 64;
     let data = tempdir().unwrap();
     let said = tempfile::tempfile().unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--workers", "1", "--durability", "message"]);
     command.args(["--http", "off"]);
     command.arg("--data").arg(data.path()).stderr(said.try_clone().unwrap());

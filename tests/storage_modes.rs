@@ -2,7 +2,6 @@
 mod common;
 
 use std::path::Path;
-use std::process::Command;
 
 use common::{Client, Sink, id_of, sinkctl};
 use tempfile::tempdir;
@@ -291,7 +290,8 @@ fn exactly_the_messages_asked_for_are_counted() {
 #[test]
 fn bad_rules_are_refused_with_what_was_expected() {
     let check = |args: &[&str]| {
-        let output = Command::new(env!("CARGO_BIN_EXE_sinkd")).arg("--check").args(args).output();
+        let output =
+            common::program(env!("CARGO_BIN_EXE_sinkd")).arg("--check").args(args).output();
         let output = output.unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         String::from_utf8(output.stderr).unwrap()

@@ -3,7 +3,6 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
 
 use common::{Client, Sink};
 use tempfile::{TempDir, tempdir};
@@ -149,7 +148,7 @@ fn a_folder_that_can_not_be_made_is_an_error() {
     let data = tempdir().unwrap();
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let output = Command::new(env!("CARGO_BIN_EXE_sinkd"))
+    let output = common::program(env!("CARGO_BIN_EXE_sinkd"))
         .args(["--listen", "127.0.0.1:0", "--http", "off", "--transcript"])
         .arg(&file)
         .arg("--data")

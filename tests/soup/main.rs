@@ -13,7 +13,7 @@ mod ledger;
 mod wire;
 
 use std::path::Path;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -218,7 +218,7 @@ fn run(scenario: &Scenario) {
 
 fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec<Target>) {
     let socket = folder.join("socket");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_sinkd"));
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
     command.args(["--listen", "127.0.0.1:0", "--listen", "lmtp:127.0.0.1:0", "--listen"]);
     command.arg(format!("unix:{}", socket.display()));
     command.args(["--http", "off", "--index", "off", "--log-level", "warn"]);
