@@ -16,7 +16,7 @@ pub const CONNECTIONS_MAX: usize = 64;
 /// A request's header must be there after so long, also on a connection that is kept open.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Who takes nothing of an answer for so long is cut off.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Octets of a request's header: 64 of them are 1 MiB.
 const HEADER_BYTES_MAX: usize = 16 << 10;
@@ -43,7 +43,7 @@ pub(super) async fn accept_all(listener: TcpListener, router: Router) {
 async fn serve(stream: TcpStream, router: Router, _place: OwnedSemaphorePermit) {
     // Both are for the better only: without them an answer comes later, or a place is lost longer.
     drop(stream.set_nodelay(true));
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     drop(socket2::SockRef::from(&stream).set_tcp_user_timeout(Some(WRITE_TIMEOUT)));
     let served = http1::Builder::new()
         .timer(TokioTimer::new())

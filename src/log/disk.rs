@@ -76,7 +76,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 ///
 /// Errors: `StorageFull`, `QuotaExceeded`, `FileTooLarge`; others as the system says.
 pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     loop {
         use rustix::fs::{FallocateFlags, fallocate};
         match fallocate(file, FallocateFlags::empty(), from, to - from) {
@@ -111,7 +111,7 @@ pub(crate) fn punch(file: &File, hole: Hole) {
     if start >= end {
         return;
     }
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     {
         use rustix::fs::{FallocateFlags, fallocate};
         let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
@@ -119,8 +119,8 @@ pub(crate) fn punch(file: &File, hole: Hole) {
             tracing::debug!(error = %e, "unused space of a segment stays allocated");
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    drop((file, start, end));
+    #[cfg(any(sinkd_portable, not(target_os = "linux")))]
+    let _ = (file, start, end);
 }
 
 /// Descriptors that this process may have open.
@@ -190,7 +190,7 @@ pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
 }
 
 /// Maps and locks of network file systems are not what the log builds on.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn refuse_network(folder: &Path) -> Result<(), OpenError> {
     let stat = rustix::fs::statfs(folder).map_err(|e| OpenError::of(folder, e.into()))?;
     // linux/magic.h, and cifs and smb2 in their sources.
@@ -207,7 +207,7 @@ fn refuse_network(folder: &Path) -> Result<(), OpenError> {
     Err(OpenError::Network { path: folder.to_owned(), kind })
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(sinkd_portable, not(target_os = "linux")))]
 fn refuse_network(_folder: &Path) -> Result<(), OpenError> {
     Ok(())
 }

@@ -72,7 +72,7 @@ impl Mapping {
         }
     }
 
-    #[cfg(target_os = "linux")]
+    #[cfg(all(target_os = "linux", not(sinkd_portable)))]
     fn advise_populate(&self, start: u64, end: u64) -> io::Result<()> {
         let (start, len) = (start as usize, (end - start) as usize);
         loop {
@@ -83,7 +83,7 @@ impl Mapping {
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(any(sinkd_portable, not(target_os = "linux")))]
     fn advise_populate(&self, _start: u64, _end: u64) -> io::Result<()> {
         Err(io::ErrorKind::InvalidInput.into())
     }
@@ -110,11 +110,10 @@ impl Mapping {
 fn let_go(raw: &MmapRaw, range: Range<u64>) {
     let start = range.start.next_multiple_of(PAGE_BYTES);
     let end = range.end.min(raw.len() as u64) / PAGE_BYTES * PAGE_BYTES;
-    if start >= end {
-        return;
-    }
-    #[cfg(target_os = "linux")]
-    {
+    #[cfg(any(sinkd_portable, not(target_os = "linux")))]
+    let _ = (start, end);
+    #[cfg(all(target_os = "linux", not(sinkd_portable)))]
+    if start < end {
         let advice = memmap2::UncheckedAdvice::DontNeed;
         // SAFETY: the map is shared and backed by a file, so dropped pages come back with the same
         // content on the next access; no slice changes under its holder.
@@ -232,7 +231,7 @@ impl RecordsView {
         if start >= end {
             return Ok(());
         }
-        #[cfg(target_os = "linux")]
+        #[cfg(all(target_os = "linux", not(sinkd_portable)))]
         loop {
             let (start, len) = (start as usize, (end - start) as usize);
             match self.raw.advise_range(memmap2::Advice::PopulateRead, start, len) {
@@ -242,7 +241,7 @@ impl RecordsView {
                 other => return other,
             }
         }
-        #[cfg(not(target_os = "linux"))]
+        #[cfg(any(sinkd_portable, not(target_os = "linux")))]
         Ok(())
     }
 

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use mio::{Registry, Token};
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub use linux::Alarm;
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub use portable::Alarm;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 mod linux {
     use std::os::fd::{AsRawFd, OwnedFd};
 
@@ -57,7 +57,7 @@ mod linux {
     }
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(sinkd_portable, not(target_os = "linux")))]
 mod portable {
     use super::*;
 

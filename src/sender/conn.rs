@@ -127,7 +127,10 @@ impl Conn {
                         return Err(self.ended());
                     }
                     // On Linux a short read has emptied the socket (epoll(7)).
-                    if n < buffer.len() && !to_the_end && cfg!(target_os = "linux") {
+                    if n < buffer.len()
+                        && !to_the_end
+                        && cfg!(all(target_os = "linux", not(sinkd_portable)))
+                    {
                         return Ok(());
                     }
                 }

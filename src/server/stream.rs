@@ -12,10 +12,10 @@ use super::sys;
 use crate::smtp::envelope::Client;
 
 /// What a connection is registered for while it is read: octets, and TCP's urgent data.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+#[cfg(all(not(sinkd_portable), any(target_os = "linux", target_os = "android")))]
 pub const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
 /// Elsewhere reads go on until nothing is left, and need no sign of urgent data.
-#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[cfg(any(sinkd_portable, not(any(target_os = "linux", target_os = "android"))))]
 pub const READING: Interest = Interest::READABLE;
 
 /// Whether the peer has sent urgent data: reads end at its mark, with more behind it.

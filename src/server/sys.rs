@@ -26,7 +26,7 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Gives the calling thread the time that no other wants (sched(7), `SCHED_IDLE`), and the lowest
 /// priority among those of its kind.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn run_when_idle() {
     let parameters = libc::sched_param { sched_priority: 0 };
     // SAFETY: 0 is the calling thread; the pointer is to `parameters`, which is only read.
@@ -40,7 +40,7 @@ pub fn run_when_idle() {
 }
 
 /// Priorities of threads are not to be had here: the index then only rests while workers are busy.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn run_when_idle() {}
 
 /// What the kernel knows of a TCP connection, or of a listener (tcp(7), `struct tcp_info`).
@@ -63,10 +63,11 @@ pub struct TcpInfo {
 
 /// Octets of `struct tcp_info` that are asked for; an older kernel gives fewer, and 0 is taken for
 /// what is missing.
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const TCP_INFO_BYTES: usize = 240;
 
 /// Asks the kernel; `None` where that can't be had. Costs one system call, about 0.3 us.
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     use std::os::fd::AsRawFd;
     let mut info = [0u8; TCP_INFO_BYTES];
@@ -86,12 +87,13 @@ pub fn tcp_info(socket: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
 }
 
 /// Elsewhere nothing is known.
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn tcp_info(_: std::os::fd::BorrowedFd<'_>) -> Option<TcpInfo> {
     None
 }
 
 /// By the offsets of linux/tcp.h, which only ever grows at its end.
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn parse_tcp_info(info: &[u8; TCP_INFO_BYTES]) -> TcpInfo {
     let at = |offset: usize| {
         let four = info[offset..offset + 4].try_into().expect("four octets");
@@ -107,7 +109,7 @@ fn parse_tcp_info(info: &[u8; TCP_INFO_BYTES]) -> TcpInfo {
     }
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(all(test, target_os = "linux", not(sinkd_portable)))]
 mod tests {
     use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};

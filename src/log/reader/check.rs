@@ -45,13 +45,13 @@ fn check_content(segment: &Segment) {
     let _ = (segment.state(), segment.totals(), segment.rejections(), segment.only_counted());
 }
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", not(sinkd_portable)))]
 fn scratch_file() -> std::fs::File {
     let flags = rustix::fs::MemfdFlags::CLOEXEC;
     rustix::fs::memfd_create("segment", flags).expect("memory for a file").into()
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(any(sinkd_portable, not(target_os = "linux")))]
 fn scratch_file() -> std::fs::File {
     let path = std::env::temp_dir().join(format!("sinkd-check-{}", std::process::id()));
     let options = std::fs::OpenOptions::new();

@@ -121,7 +121,8 @@ pub struct Done<'a, T> {
 
 /// Who is told what happens in a session.
 pub trait Watch<T> {
-    /// A whole reply came, `us` microseconds after its command was written. `text`: of its last line.
+    /// A whole reply came, `us` microseconds after its command was written. `text`: that of its
+    /// last line.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
     /// Nothing more of a mail will be written: it can be used again. Told once for each, before
     /// or after its message is done.
