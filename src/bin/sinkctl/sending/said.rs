@@ -212,7 +212,8 @@ fn print(
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let tally = &report.tally;
-    writeln!(out, "{title}, {:.1} s, {} connections", report.seconds, tally.connections)?;
+    let connections = counted(tally.connections, "connection", "connections");
+    writeln!(out, "{title}, {:.1} s, {connections}", report.seconds)?;
     let messages = more.messages.as_ref().unwrap_or(tally);
     let others = [
         ("accepted for some recipients only", messages.partly),
