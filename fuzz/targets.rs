@@ -1,5 +1,5 @@
 //! The fuzz targets: what each calls, and which seeds it has. Included by the targets and by
-//! `tests/seeds.rs`, which replays the seeds.
+//! `tests/sink/seeds.rs`, which replays the seeds.
 
 /// What is called with any octets; it panics if something does not hold.
 pub type Check = fn(&[u8]);

@@ -1,0 +1,96 @@
+//! How sinkctl reads its own command line: flags, negated terms of a query, required arguments.
+use crate::common;
+
+use common::{Sink, sinkctl};
+use tempfile::{TempDir, tempdir};
+
+/// A folder with three messages, one of which has the word `news` in its subject.
+fn three_messages() -> (TempDir, Vec<String>) {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    let mut deliver = |subject: &str| {
+        let wire = format!("Subject: {subject}\r\n\r\nx\r\n");
+        client.deliver("a@example.org", "b@example.org", wire.as_bytes())
+    };
+    let ids = ["news", "bill", "reset"].map(&mut deliver);
+    assert!(sink.stop().success());
+    (data, ids.to_vec())
+}
+
+#[test]
+fn yes_is_a_flag_of_replay_and_no_negated_word() {
+    let (data, _) = three_messages();
+    for args in [["-y", "news"], ["news", "-y"]] {
+        let to = ["--dry-run", "--to", "127.0.0.1:1"];
+        let (out, errors, code) = sinkctl(data.path(), &[&["replay"][..], &args, &to].concat());
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains("  1 message,"), "{args:?}: {out} {errors} {code}");
+    }
+}
+
+#[test]
+fn a_folder_may_be_called_as_a_command_is() {
+    let (data, _) = three_messages();
+    for name in ["search", "wait", "replay"] {
+        let folder = data.path().join(name);
+        let sink = Sink::start(&folder, &[]);
+        let mut client = sink.connect();
+        client.ehlo();
+        let id = client.deliver("a@example.org", "b@example.org", b"x\r\n");
+        assert!(sink.stop().success());
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_sinkctl"))
+            .current_dir(data.path())
+            .args(["--data", name, "tail", "-n", "1"])
+            .output()
+            .unwrap();
+        let (out, errors) = (output.stdout, String::from_utf8(output.stderr).unwrap());
+        assert!(String::from_utf8(out).unwrap().starts_with(&id), "{errors}");
+    }
+}
+
+#[test]
+fn flags_stand_before_among_and_behind_the_words_of_a_query() {
+    let (data, ids) = three_messages();
+    for args in [
+        &["--ids", "from:example.org", "-news"][..],
+        &["from:example.org", "--ids", "-news"],
+        &["from:example.org", "-news", "--ids"],
+        &["-news", "--ids", "from:example.org"],
+    ] {
+        let (out, errors, code) = sinkctl(data.path(), &[&["search"], args].concat());
+        let expected = format!("{}\n{}\n", ids[2], ids[1]);
+        assert_eq!((String::from_utf8(out).unwrap(), code), (expected, 0), "{args:?}: {errors}");
+    }
+}
+
+#[test]
+fn rm_and_prune_must_be_told_what_goes_however_they_print() {
+    let (data, ids) = three_messages();
+    let data = data.path();
+    for args in [
+        &["rm"][..],
+        &["rm", "--json"],
+        &["prune", "--json"],
+        &["prune", "--dry-run"],
+        &["prune", "--dry-run", "--json"],
+        &["rm", "--all", &ids[0]],
+        &["rm", "--all", "--until", "0s"],
+    ] {
+        let (out, errors, code) = sinkctl(data, args);
+        assert_eq!((out.len(), code), (0, 2), "{args:?}");
+        assert!(errors.contains("Usage: sinkctl"), "{args:?}: {errors}");
+    }
+    let removed = |args: &[&str]| {
+        let (out, errors, code) = sinkctl(data, args);
+        assert_eq!(code, 0, "{args:?}: {errors}");
+        let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        report["messages"].as_u64().unwrap()
+    };
+    assert_eq!(removed(&["rm", "--json", &ids[0]]), 1);
+    assert_eq!(removed(&["rm", "--until", "0s", "--json"]), 2);
+    assert_eq!(removed(&["rm", "--json", "--all"]), 0);
+    let prune = ["prune", "--removed", "--keep-segments", "1", "--dry-run", "--json"];
+    assert_eq!(removed(&prune), 3);
+}

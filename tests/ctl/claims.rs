@@ -1,0 +1,139 @@
+//! `sinkctl assert`: nothing holds of figures that do not exist or are not complete yet, and every
+//! word of a claim is one that is known.
+use crate::common;
+
+use std::path::Path;
+
+use common::{Sink, sinkctl};
+use tempfile::tempdir;
+
+/// Output, errors and exit code.
+fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
+    let (out, errors, code) = sinkctl(data, args);
+    (String::from_utf8(out).unwrap(), errors, code)
+}
+
+fn assert_claims(data: &Path, claims: &[&str]) -> (String, String, i32) {
+    run(data, &[&["assert"], claims].concat())
+}
+
+/// Messages, and one that is refused as it is too large.
+fn send(sink: &Sink, messages: usize) {
+    let mut client = sink.connect();
+    client.ehlo();
+    for _ in 0..messages {
+        client.deliver("a@example.org", "b@example.org", b"Subject: x\r\n\r\nx\r\n");
+    }
+    client.begin("a@example.org", "b@example.org");
+    client.send(&[&b"x".repeat(3000)[..], b"\r\n.\r\n"].concat());
+    assert_eq!(client.reply().0, 552);
+}
+
+const SMALL: [&str; 2] = ["--message-bytes-max", "2000"];
+
+#[test]
+fn a_claim_right_after_a_load_waits_for_the_second_under_way() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &SMALL);
+    send(&sink, 20);
+    let claims = ["totals.messages == 20", "totals.refused == 1", "replies.5xx == 1"];
+    let (out, errors, code) = assert_claims(data.path(), &claims);
+    assert_eq!(code, 0, "{out}{errors}");
+    // Of what was refused the log knows nothing: it is waited for all the same.
+    send(&sink, 0);
+    let (out, errors, code) = assert_claims(data.path(), &["replies.5xx == 2"]);
+    assert_eq!(code, 0, "{out}{errors}");
+    assert!(sink.stop().success());
+}
+
+#[test]
+fn no_claim_holds_of_figures_that_lack_messages_unless_one_allows_for_them() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &SMALL);
+    send(&sink, 5);
+    assert!(sink.stop().success());
+    // As after a kill in the first second.
+    for file in std::fs::read_dir(data.path().join("stats")).unwrap() {
+        std::fs::remove_file(file.unwrap().path()).unwrap();
+    }
+    for claim in ["replies.5xx == 0", "totals.messages == 0", "totals.messages >= 0"] {
+        let (out, _, code) = assert_claims(data.path(), &[claim]);
+        assert_eq!(code, 1, "{out}");
+        assert!(out.starts_with("FAILED") && out.contains("5 messages are in the log"), "{out}");
+    }
+    let (out, _, code) = assert_claims(data.path(), &["not_recorded == 0"]);
+    assert!(code == 1 && out.contains("FAILED"), "{out}");
+    let allowed = ["not_recorded <= 5", "totals.messages == 0"];
+    let (out, _, code) = assert_claims(data.path(), &allowed);
+    assert_eq!((code, out.matches("ok ").count()), (1, 1), "{out}");
+    let sink = Sink::start(data.path(), &SMALL);
+    send(&sink, 2);
+    assert!(sink.stop().success());
+    let allowed = ["not_recorded <= 5", "totals.messages == 2"];
+    let (out, _, code) = assert_claims(data.path(), &allowed);
+    assert_eq!((code, out.matches("ok ").count()), (0, 2), "{out}");
+    let (_, _, code) = assert_claims(data.path(), &["not_recorded <= 4", "totals.messages == 2"]);
+    assert_eq!(code, 1);
+}
+
+#[test]
+fn without_traffic_only_claims_about_its_absence_hold() {
+    let data = tempdir().unwrap();
+    assert!(Sink::start(data.path(), &[]).stop().success());
+    for claim in [
+        "replies.5xx == 0",
+        "replies.4xx < 10",
+        "totals.refused == 0",
+        "totals.messages <= 100",
+        "totals.messages >= 0",
+        "rate.max <= 1000",
+        "busy.max < 90%",
+        "transaction.p99 <= 20ms",
+        "transaction.count >= 0",
+        "limited_by != sink",
+        "limited_by == undecided",
+        "not_recorded == 0",
+    ] {
+        let (out, errors, code) = assert_claims(data.path(), &[claim]);
+        assert_eq!(code, 1, "{out}{errors}");
+        assert!(out.contains("nothing was recorded"), "{out}");
+    }
+    let none = ["totals.messages == 0", "totals.bytes < 1", "transaction.count == 0"];
+    assert_eq!(assert_claims(data.path(), &none).2, 0);
+    // The same of a span of time in which nothing came.
+    let sink = Sink::start(data.path(), &SMALL);
+    send(&sink, 0);
+    assert!(sink.stop().success());
+    let before = ["--until", "2026-01-01", "replies.5xx == 0"];
+    assert_eq!(assert_claims(data.path(), &before).2, 1);
+    assert_eq!(assert_claims(data.path(), &["replies.5xx == 1", "totals.messages == 0"]).2, 0);
+    for claim in ["rate.max <= 1000", "limited_by != sink"] {
+        let (out, _, code) = assert_claims(data.path(), &[claim]);
+        assert!(code == 1 && out.contains("no message was accepted"), "{out}");
+    }
+}
+
+#[test]
+fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
+    let data = tempdir().unwrap();
+    assert!(Sink::start(data.path(), &[]).stop().success());
+    for (claim, says) in [
+        ("limited_by != sinkk", "sender, network, connections, sink, undecided"),
+        ("limited_by != sinkk", "did you mean 'sink'?"),
+        ("total.messages > 1", "did you mean 'totals'?"),
+        ("transaction.p98 > 1ms", "count, mean, p50, p90, p99, p99_9, p99_99, max"),
+        ("transactoin.p99 > 1ms", "did you mean 'transaction_us'?"),
+        ("transaction.p99 > 1sec", "us, ms, s, found '1sec'"),
+    ] {
+        let (out, errors, code) = assert_claims(data.path(), &[claim]);
+        assert_eq!((code, out.as_str()), (2, ""), "{errors}");
+        assert!(errors.contains(says), "{claim}: {errors}");
+    }
+    for metric in ["transaction", "transaction_us"] {
+        let (out, errors, code) = run(data.path(), &["stats", "--metric", metric]);
+        assert_eq!(code, 0, "{errors}");
+        assert!(out.starts_with("transaction_us: "), "{out}");
+    }
+    let (_, errors, code) = run(data.path(), &["stats", "--metric", "message_per_s"]);
+    assert!(code == 2 && errors.contains("did you mean 'messages_per_s'?"), "{errors}");
+}

@@ -1,0 +1,22 @@
+//! sinkctl as a person and a script see it.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod arguments;
+mod blast;
+mod claims;
+mod cli;
+mod copied;
+mod damage;
+mod folders;
+mod reading;
+mod replay;
+mod report;
+mod rows;
+mod runs;
+mod search;
+mod sending;
+mod show;
+mod stats;
+mod stats_by;
+mod words;

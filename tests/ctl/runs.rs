@@ -1,0 +1,150 @@
+//! Runs, and what is said of them: totals to the message, claims with exit codes, comparisons.
+use crate::common;
+
+use std::path::Path;
+
+use common::{Sink, sinkctl};
+use serde_json::Value;
+use tempfile::tempdir;
+
+fn send(sink: &Sink, messages: usize) {
+    let mut client = sink.connect();
+    client.ehlo();
+    for _ in 0..messages {
+        client.begin("a@example.org", "b@example.org");
+        client.send(b"Subject: x\r\n\r\nx\r\n.\r\n");
+        assert_eq!(client.reply().0, 250);
+    }
+    assert_eq!(client.command("QUIT"), 221);
+}
+
+fn say(data: &Path, args: &[&str]) -> String {
+    let (out, errors, code) = sinkctl(data, args);
+    assert_eq!((code, errors.as_str()), (0, ""), "{args:?}");
+    String::from_utf8(out).unwrap()
+}
+
+fn json(data: &Path, args: &[&str]) -> Value {
+    serde_json::from_str(&say(data, args)).unwrap()
+}
+
+#[test]
+fn what_is_sent_during_a_run_belongs_to_it_to_the_message() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "2"]);
+    let data = data.path();
+    send(&sink, 3);
+    assert!(say(data, &["runs"]).starts_with("no runs"));
+    say(data, &["run", "start", "one"]);
+    send(&sink, 40);
+    say(data, &["mark", "half way"]);
+    // Ends the first.
+    say(data, &["run", "start", "two"]);
+    send(&sink, 7);
+    say(data, &["run", "stop"]);
+    send(&sink, 2);
+
+    for (run, messages) in [("one", 40), ("two", 7)] {
+        let found = json(data, &["stats", "--json", "--run", run]);
+        assert_eq!(found["totals"]["messages"], messages, "{run}");
+        assert_eq!(found["transaction_us"]["count"], messages, "{run}");
+        assert_eq!(found["not_recorded"], 0, "{run}");
+        assert_eq!(say(data, &["count", "--run", run]), format!("{messages}\n"));
+        let listed = say(data, &["ls", "--json", "--run", run]);
+        assert_eq!(listed.lines().count() as u64, messages, "{run}");
+    }
+    let runs: Vec<Value> = say(data, &["runs", "--json"])
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let seen: Vec<_> = runs.iter().map(|r| (&r["name"], &r["messages"], &r["text"])).collect();
+    assert_eq!(seen[0], (&"one".into(), &40.into(), &Value::Null));
+    assert_eq!(seen[1], (&Value::Null, &Value::Null, &"half way".into()));
+    assert_eq!(seen[2], (&"two".into(), &7.into(), &Value::Null));
+    assert_eq!(say(data, &["runs"]).lines().count(), 3);
+
+    // Removed, the messages were accepted all the same.
+    say(data, &["rm", "--all"]);
+    assert_eq!(json(data, &["stats", "--json", "--run", "one"])["totals"]["messages"], 40);
+    assert_eq!(json(data, &["count", "--json", "--run", "one"])["gone"], 40);
+
+    for (args, says) in [
+        (&["run", "stop"][..], "no run is under way"),
+        (&["run", "start", "one"], "already"),
+        (&["run", "start", "a/b"], "a name has"),
+        (&["stats", "--run", "three"], "no run 'three'"),
+        (&["stats", "--run", "one", "--since", "1h"], "cannot be used with"),
+    ] {
+        let (_, errors, code) = sinkctl(data, args);
+        assert!(code == 2 && errors.contains(says), "{args:?}: {errors}");
+    }
+    assert!(sink.stop().success());
+}
+
+#[test]
+fn claims_hold_or_the_one_that_does_not_is_named_with_how_much_it_misses() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    send(&sink, 20);
+    assert!(sink.stop().success());
+    let data = data.path();
+    let good = ["totals.messages == 20", "replies.5xx == 0", "transaction.p99 <= 60s"];
+    let out = say(data, &[&["assert"], &good[..]].concat());
+    assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 3, "{out}");
+
+    let (file, junit) = (data.join("claims"), data.join("junit.xml"));
+    std::fs::write(&file, "# what must hold\ntotals.bytes > 1M # too much\nreplies.354 == 20\n")
+        .unwrap();
+    let args = ["assert", "--file", file.to_str().unwrap(), "--junit", junit.to_str().unwrap()];
+    let (out, _, code) = sinkctl(data, &args);
+    let out = String::from_utf8(out).unwrap();
+    assert_eq!(code, 1);
+    assert!(out.contains("FAILED  totals.bytes > 1M: it is 340 octets, 99.968 % below"), "{out}");
+    let xml = std::fs::read_to_string(&junit).unwrap();
+    assert!(xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("&gt; 1M"), "{xml}");
+
+    for (args, says) in [
+        (&["assert"][..], "nothing is asserted"),
+        (&["assert", "rate.median"], "expected one of"),
+        (&["assert", "--file", "/nowhere"], "can't be read"),
+    ] {
+        let (_, errors, code) = sinkctl(data, args);
+        assert!(code == 2 && errors.contains(says), "{args:?}: {errors}");
+    }
+    std::fs::write(&file, "totals.messages > 1\nfoo > 1\n").unwrap();
+    let (_, errors, code) = sinkctl(data, &args);
+    assert!(code == 2 && errors.contains("claims:2: "), "{errors}");
+}
+
+#[test]
+fn two_folders_are_compared() {
+    let (one, other) = (tempdir().unwrap(), tempdir().unwrap());
+    for data in [&one, &other] {
+        let sink = Sink::start(data.path(), &[]);
+        send(&sink, 20);
+        assert!(sink.stop().success());
+    }
+    let paths = [one.path().to_str().unwrap(), other.path().to_str().unwrap()];
+    let out = say(one.path(), &["compare", paths[0], paths[1], "--json"]);
+    let found: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(found.iter().any(|line| line["name"] == "messages_per_s"), "{out}");
+    // Shorter than five seconds: nothing is said about noise.
+    assert!(found.iter().all(|line| line["differs"].is_null()), "{out}");
+    assert!(!say(one.path(), &["compare", paths[0], paths[1]]).contains("NaN"));
+    let logs = std::fs::read_dir(other.path().join("stats")).unwrap();
+    let mut logs = logs.map(|entry| entry.unwrap().path());
+    // Not that of the whole hour, which compare does not read.
+    let is_by_second = |name: &str| name.ends_with(".hlog") && !name.ends_with(".hour.hlog");
+    let log = logs.find(|path| is_by_second(path.to_str().unwrap())).unwrap();
+    let text = std::fs::read_to_string(&log).unwrap();
+    std::fs::write(&log, format!("{text}Tag=transaction_us,garbage\n")).unwrap();
+    let (out, errors, code) = sinkctl(one.path(), &["compare", paths[0], paths[1]]);
+    assert!(code == 1 && errors.contains("not a line of an interval log"), "{errors}");
+    assert!(!out.is_empty(), "what can be read is compared");
+    let (_, errors, code) = sinkctl(one.path(), &["compare", paths[0], "nothing"]);
+    assert!(code == 2 && errors.contains("no run 'nothing'"), "{errors}");
+    let empty = tempdir().unwrap();
+    let (_, errors, code) =
+        sinkctl(one.path(), &["compare", paths[0], empty.path().to_str().unwrap()]);
+    assert!(code == 2 && errors.contains("nothing to compare"), "{errors}");
+}

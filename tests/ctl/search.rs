@@ -1,0 +1,213 @@
+//! `sinkctl search`, `wait` and `reindex` on a running sinkd.
+use crate::common;
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use common::{Client, Sink, sinkctl};
+use tempfile::{TempDir, tempdir};
+
+/// Message `n`: every third is to Bob, and has an attachment.
+fn deliver(client: &mut Client, n: usize) -> String {
+    let is_third = n.is_multiple_of(3);
+    let to = if is_third { "bob@mail.example.com" } else { "ann@example.org" };
+    let kind = if is_third { "multipart/mixed; boundary=b" } else { "text/plain" };
+    let body = match is_third {
+        true => "--b\r\nContent-Disposition: attachment; filename=bill.pdf\r\n\r\nx\r\n--b--\r\n",
+        false => "Dear Ann, thank you!\r\n",
+    };
+    let wire = format!(
+        "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= {n}\r\nMessage-ID: <{n}@example.org>\r\n\
+         X-Number: {n}\r\nContent-Type: {kind}\r\n\r\n{body}"
+    );
+    client.deliver("news@example.org", to, wire.as_bytes())
+}
+
+fn client(sink: &Sink) -> Client {
+    let mut client = sink.connect();
+    client.ehlo();
+    client
+}
+
+/// A sinkd that has taken so many messages; their ids.
+fn filled(messages: usize, args: &[&str]) -> (TempDir, Sink, Vec<String>) {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), args);
+    let mut client = client(&sink);
+    let ids = (0..messages).map(|n| deliver(&mut client, n)).collect();
+    (data, sink, ids)
+}
+
+/// Output, errors and exit code.
+fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
+    let (out, errors, code) = sinkctl(data, args);
+    (String::from_utf8(out).unwrap(), errors, code)
+}
+
+/// The ids of what matches, newest first.
+fn found(data: &Path, query: &str) -> Vec<String> {
+    let (out, errors, code) = run(data, &["search", "--ids", query]);
+    assert_eq!((code, errors.as_str()), (i32::from(out.is_empty()), ""), "{query}");
+    out.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn a_search_prints_a_table_objects_ids_or_a_number() {
+    let (data, _sink, ids) = filled(60, &["--index", "eager", "--sequence-field", "X-Number"]);
+    let data = data.path();
+    let (table, _, code) = run(data, &["search", "grusse", "to:example.org"]);
+    assert_eq!((table.lines().count(), code), (40, 0));
+    let first = table.lines().next().unwrap();
+    assert!(first.contains(&ids[59]) && first.ends_with("Grüße 59"), "{first}");
+    assert_eq!(run(data, &["search"]).0.lines().count(), 50, "the newest of 60");
+    assert_eq!(found(data, "").len(), 60);
+    let bobs: Vec<_> = ids.iter().step_by(3).rev().cloned().collect();
+    assert_eq!(found(data, "to:example.com"), bobs);
+    assert_eq!(found(data, "filename:.pdf"), bobs);
+    assert_eq!(found(data, "body:\"thank you\"").len(), 40);
+    // Neither is a flag.
+    assert_eq!(found(data, "-has:attachment").len(), 40);
+    assert_eq!(run(data, &["search", "-filename:bill", "-grusse", "--count"]).0, "0\n");
+    assert_eq!(run(data, &["search", "--ids", "--limit", "2", "has:attachment"]).0, {
+        format!("{}\n{}\n", bobs[0], bobs[1])
+    });
+    let (count, errors, code) = run(data, &["search", "--count", "has:attachment"]);
+    assert_eq!((count.as_str(), errors.as_str(), code), ("20\n", "", 0));
+
+    let (json, _, _) = run(data, &["search", "--json", "message-id:<3@example.org>"]);
+    let object: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(object["id"], *ids[3]);
+    assert_eq!(object["subject"], "Grüße 3");
+    assert_eq!(object["message_id"], "3@example.org");
+    assert_eq!(object["file_names"], serde_json::json!(["bill.pdf"]));
+    assert_eq!(object["content_hash"].as_str().unwrap().len(), 32);
+    assert_eq!(object["mail_from"], "news@example.org");
+    assert_eq!(object["rcpt_to"], serde_json::json!(["bob@mail.example.com"]));
+}
+
+#[test]
+fn nothing_found_is_1_and_no_query_is_2() {
+    let (data, _sink, _) = filled(3, &[]);
+    let data = data.path();
+    let (count, errors, code) = run(data, &["search", "--count", "subject:nobody"]);
+    assert_eq!((count.as_str(), errors.as_str(), code), ("0\n", "", 1));
+    for command in ["search", "wait"] {
+        let (out, errors, code) = run(data, &[command, "to:ann@example.org sise:>1M"]);
+        assert_eq!((out.as_str(), code), ("", 2), "{errors}");
+        let lines: Vec<_> = errors.lines().collect();
+        assert_eq!(
+            lines[lines.len() - 2..],
+            ["to:ann@example.org sise:>1M", "                   ^^^^^^^^",]
+        );
+    }
+    let (_, errors, code) = run(data, &["search", "run:nobody"]);
+    assert!(code == 2 && errors.contains("nobody"), "{errors}");
+}
+
+/// A `sinkctl wait` that is under way.
+struct Waiting(Child);
+
+impl Waiting {
+    fn start(data: &Path, args: &[&str]) -> Waiting {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sinkctl"));
+        command.arg("--data").arg(data).arg("wait").args(args);
+        Waiting(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    fn end(mut self) -> (Vec<String>, i32) {
+        let lines = BufReader::new(self.0.stdout.take().unwrap()).lines();
+        let lines = lines.map(Result::unwrap).collect();
+        (lines, self.0.wait().unwrap().code().unwrap())
+    }
+
+    fn is_under_way(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_none()
+    }
+}
+
+#[test]
+fn a_wait_ends_when_so_many_have_come() {
+    for index in ["eager", "off"] {
+        let (data, sink, ids) = filled(4, &["--index", index]);
+        let data = data.path();
+        // What is there counts.
+        let (lines, code) = Waiting::start(data, &["to:ann@example.org", "--count", "2"]).end();
+        assert_eq!((lines.len(), code), (2, 0));
+        assert!(lines[0].contains(&ids[1]) && lines[1].contains(&ids[2]), "{lines:?}");
+
+        let three = &["to:ann@example.org", "grüsse", "--count", "3", "--timeout", "60s"];
+        let mut waiting = Waiting::start(data, three);
+        let mut client = client(&sink);
+        deliver(&mut client, 6);
+        assert!(waiting.is_under_way());
+        let third = deliver(&mut client, 7);
+        let (lines, code) = waiting.end();
+        assert_eq!((lines.len(), code), (3, 0));
+        assert!(lines[2].contains(&third), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_wait_for_new_mail_counts_none_that_is_there() {
+    let (data, sink, _) = filled(4, &[]);
+    let args = &["--new", "to:ann@example.org", "--timeout", "60s", "--json"];
+    let mut waiting = Waiting::start(data.path(), args);
+    let mut client = client(&sink);
+    let mut sent = Vec::new();
+    // It may not have begun when the first of them come.
+    while waiting.is_under_way() {
+        sent.push(deliver(&mut client, 1 + 3 * sent.len()));
+    }
+    let (lines, code) = waiting.end();
+    assert_eq!((lines.len(), code), (1, 0));
+    let object: serde_json::Value = serde_json::from_str(&lines[0]).unwrap();
+    assert!(sent.iter().any(|id| object["id"] == **id), "{object}");
+}
+
+#[test]
+fn a_wait_that_ends_too_early_says_how_many_there_were() {
+    let (data, _sink, _) = filled(4, &[]);
+    let args = ["wait", "to:ann@example.org", "--count", "5", "--timeout", "50ms"];
+    let (out, errors, code) = run(data.path(), &args);
+    assert_eq!((out.lines().count(), code), (2, 1));
+    assert_eq!(errors, "sinkctl: 2 of 5 messages match after 50ms\n");
+}
+
+#[test]
+fn answers_stay_the_same_whatever_becomes_of_the_index() {
+    let (data, sink, ids) = filled(50, &["--index", "eager"]);
+    let data = data.path();
+    let answers = || -> Vec<Vec<String>> {
+        ["", "grusse", "to:example.com", "-has:attachment body:ann", "message-id:9@example.org"]
+            .iter()
+            .map(|query| found(data, query))
+            .collect()
+    };
+    let before = answers();
+    assert_eq!(before[0].len(), ids.len());
+    let reindex = || {
+        let (out, errors, code) = run(data, &["reindex", "--json"]);
+        assert_eq!(code, 0, "{errors}");
+        let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+        assert_eq!(report["messages"], 50);
+    };
+    // Beside a running sinkd.
+    reindex();
+    assert_eq!(answers(), before);
+    fs::remove_dir_all(data.join("index")).unwrap();
+    assert_eq!(answers(), before);
+    reindex();
+    assert_eq!(answers(), before);
+    sink.stop();
+    fs::remove_dir_all(data.join("index")).unwrap();
+    assert_eq!(answers(), before);
+    let (_, errors, code) = run(data, &["search", "--indexed-only", "--count"]);
+    assert_eq!(code, 1);
+    assert!(errors.contains("50 messages are not indexed"), "{errors}");
+    // And without one.
+    reindex();
+    assert_eq!(answers(), before);
+    assert_eq!(run(data, &["search", "--indexed-only", "--count"]).2, 0);
+}

@@ -1,0 +1,144 @@
+//! Success is what was asked for, or due: never what happened to be attempted.
+use std::net::TcpListener;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::target::{Manner, PLAIN, Target, report_of};
+use crate::common::{Sink, sinkctl};
+
+/// Runs `blast --json`: its report, its exit code, and what it says besides.
+fn blast(to: &str, args: &[&str]) -> (Value, i32, String) {
+    let all = [&["blast", "--to", to, "--json"], args].concat();
+    let (out, errors, code) = sinkctl(Path::new("."), &all);
+    (report_of(&out, &errors), code, errors)
+}
+
+#[test]
+fn a_blast_to_a_port_without_a_listener_fails() {
+    let to = {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap().to_string()
+    };
+    for args in [&["--duration", "200ms"][..], &["--rate", "10", "--duration", "200ms"]] {
+        let (report, code, errors) = blast(&to, args);
+        assert_eq!((report["accepted"].as_u64(), code), (Some(0), 1), "{args:?}: {errors}");
+    }
+}
+
+#[test]
+fn a_blast_to_a_target_that_never_greets_fails() {
+    // The backlog of the system accepts it; the program is silent.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = listener.local_addr().unwrap().to_string();
+    let (report, code, errors) = blast(&to, &["--duration", "200ms", "--timeout", "1s"]);
+    assert_eq!((report["begun"].as_u64(), code), (Some(0), 1), "{errors}");
+}
+
+#[test]
+fn a_count_that_the_duration_cuts_short_fails() {
+    let target = Target::start(PLAIN);
+    let args = ["--count", "100000000", "--duration", "300ms", "--connections", "2"];
+    let (report, code, errors) = blast(&target.to(), &args);
+    assert_eq!(code, 1, "{errors}");
+    let count = |key: &str| report[key].as_u64().unwrap();
+    assert_eq!(count("begun"), count("accepted"), "{report}");
+    assert_eq!(count("begun") + count("not_begun"), 100_000_000, "{report}");
+    // The same load without a promise is a success.
+    let (report, code, errors) = blast(&target.to(), &args[2..]);
+    assert_eq!((code, report["not_begun"].as_u64()), (0, Some(0)), "{errors}");
+}
+
+#[test]
+fn a_count_beyond_the_schedule_fails() {
+    let target = Target::start(PLAIN);
+    let args = ["--count", "100", "--rate", "100", "--duration", "500ms", "--connections", "2"];
+    let (report, code, errors) = blast(&target.to(), &args);
+    assert_eq!((code, report["begun"].as_u64()), (1, Some(50)), "{errors}");
+    assert_eq!(report["not_begun"], 50, "{report}");
+}
+
+#[test]
+fn a_blast_whose_target_leaves_halfway_fails_although_every_message_was_accepted() {
+    let target = Target::start(Manner { in_all: Some(20), ..PLAIN });
+    let args = ["--duration", "2s", "--connections", "1", "--per-connection", "1"];
+    let (report, code, errors) = blast(&target.to(), &args);
+    assert_eq!((report["accepted"].as_u64(), report["begun"].as_u64()), (Some(20), Some(20)));
+    assert_eq!(code, 1, "{errors}");
+    assert!(errors.contains("in the end the target could not be connected to"), "{errors}");
+}
+
+/// At a rate of 100 messages a second for 2 s, a target that answers 5 leaves 190 and more waiting
+/// for 1 s and longer: they are counted, and they are in the percentiles.
+#[test]
+fn messages_that_were_due_and_could_not_leave_count_in_every_percentile() {
+    let target = Target::start(Manner { answered: 5, ..PLAIN });
+    let rate = ["--rate", "100", "--duration", "2s", "--connections", "1", "--timeout", "1s"];
+    let (report, code, errors) = blast(&target.to(), &rate);
+    assert_eq!(code, 1, "{errors}");
+    let count = |key: &str| report[key].as_u64().unwrap();
+    assert_eq!(count("begun") + count("not_begun"), 200, "{report}");
+    assert_eq!((count("accepted"), target.count()), (5, 5), "{report}");
+    assert!(count("not_begun") > 190, "{report}");
+    // Each of these waited until at least 2 s after the start, and half of them were due in the
+    // first second.
+    for metric in ["late_us", "transaction_us"] {
+        let p50 = report["p50"][metric].as_f64().unwrap();
+        assert!(p50 >= 1e6, "{metric}: p50 {p50} us");
+    }
+}
+
+#[test]
+fn a_rate_that_the_target_keeps_up_with_is_a_success() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let to = sink.addresses[0].to_string();
+    for arrivals in ["even", "poisson"] {
+        let rate = ["--rate", "50", "--duration", "1s", "--arrivals", arrivals, "--seed", "1"];
+        let (report, code, errors) = blast(&to, &rate);
+        assert_eq!((code, report["not_begun"].as_u64()), (0, Some(0)), "{errors}{report}");
+        assert!(report["accepted"].as_u64() > Some(20), "{report}");
+    }
+    assert!(sink.stop().success());
+}
+
+#[test]
+fn a_replay_of_nothing_fails_unless_that_is_allowed() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    client.deliver("s@a.test", "r@b.test", b"Subject: 1\r\n\r\n");
+    assert!(sink.stop().success());
+    let target = Target::start(PLAIN);
+    for (args, expected) in [
+        (&["from:stranger@a.test"][..], 1),
+        (&["from:stranger@a.test", "--dry-run"], 1),
+        (&["from:stranger@a.test", "--allow-empty"], 0),
+        (&["from:s@a.test", "--dry-run"], 0),
+        (&["from:s@a.test"], 0),
+    ] {
+        let to = target.to();
+        let all = [&["replay", "--to", &to], args].concat();
+        let (_, errors, code) = sinkctl(data.path(), &all);
+        assert_eq!(code, expected, "{args:?}: {errors}");
+        assert_eq!(errors.contains("there is nothing to send"), expected == 1, "{errors}");
+    }
+    assert_eq!(target.count(), 1);
+}
+
+#[test]
+fn calibrate_says_what_is_missing_before_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    // It must not come to a connection: that port has no listener.
+    let args = ["calibrate", "--to", "127.0.0.1:1"];
+    let missing = folder.path().join("missing");
+    let (_, errors, code) = sinkctl(&missing, &args);
+    assert_eq!(code, 2, "{errors}");
+    assert!(
+        errors.contains("missing: expected the data folder") && errors.contains("found no such")
+    );
+    let (_, errors, code) = sinkctl(folder.path(), &args);
+    assert_eq!(code, 2, "{errors}");
+    assert!(errors.contains("found a folder without stats"), "{errors}");
+}

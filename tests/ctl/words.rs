@@ -1,0 +1,138 @@
+//! What sinkctl says: one of a thing is singular, and lengths of time have days and weeks.
+use crate::common;
+
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use common::{Sink, sinkctl};
+use tempfile::{TempDir, tempdir};
+
+/// A folder with one message, to one recipient over one connection.
+fn one_message() -> TempDir {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "1"]);
+    let mut client = sink.connect();
+    client.ehlo();
+    client.deliver("a@example.org", "b@example.org", b"Subject: x\r\n\r\nx\r\n");
+    assert!(sink.stop().success());
+    data
+}
+
+fn run(data: &Path, args: &[&str]) -> (String, i32) {
+    let (out, errors, code) = sinkctl(data, args);
+    (String::from_utf8(out).unwrap() + &errors, code)
+}
+
+#[test]
+fn one_of_a_thing_is_singular_wherever_it_is_counted() {
+    let data = one_message();
+    let data = data.path();
+    for (args, says) in [
+        (&["verify"][..], "1 segment, 1 message: all whole"),
+        (&["stats"], "1 message, 1 recipient, 17 B, 1 connection, 0 refused"),
+        (&["stats", "--metric", "transaction"], "1 value, mean"),
+        (&["stats", "--by", "client"], "1 message, 1 recipient, "),
+        (&["reindex"], "1 segment, 1 message, "),
+        (&["wait", "subject:y", "--timeout", "0s"], "0 of 1 message matches"),
+        (&["ls", "--limit", "0"], "0 of 1 message is listed"),
+        (
+            &["prune", "--dry-run", "--keep-segments", "0"],
+            "would drop 1 segment, 1 message, 17 bytes",
+        ),
+        (&["run", "start", "later"], ""),
+        (&["runs"], "0 messages  later"),
+        (&["rm", "latest"], "removed 1 message"),
+        (&["segments"], "removed: 1 message, not counted above"),
+        (&["stats", "--by", "client"], "1 message is not in this table: 1 removed"),
+        (&["prune", "--removed"], "dropped 1 segment, 1 message, 17 bytes"),
+        (&["segments"], "pruned: 1 segment, 1 message, 17 bytes"),
+    ] {
+        let (said, code) = run(data, args);
+        assert!(said.contains(says), "{args:?}: {said}");
+        let is_one_of_many = said.split('\n').any(|line| {
+            let words: Vec<_> = line.split([' ', ',']).filter(|word| !word.is_empty()).collect();
+            words.windows(2).any(|pair| pair[0] == "1" && pair[1].ends_with('s') && pair[1] != "s")
+        });
+        assert!(!is_one_of_many, "{args:?}: {said}");
+        assert!(code == 0 || args[0] == "wait", "{args:?}: {said}");
+    }
+}
+
+#[test]
+fn verify_counts_damaged_segments_and_the_faults_in_them() {
+    let data = one_message();
+    let data = data.path();
+    let path = std::fs::read_dir(data.join("segments")).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    // Into the record, which begins after the two header pages.
+    file.write_all_at(b"!!", 8192 + 4).unwrap();
+    let (said, code) = run(data, &["verify"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("1 segment, 1 message: 1 damaged segment with 1 fault"), "{said}");
+    let (out, _, _) = sinkctl(data, &["verify", "--json"]);
+    let report: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!((&report["damaged"], &report["damaged_segments"]), (&1.into(), &1.into()));
+    std::fs::write(data.join("segments").join("00000099.seg"), "no segment").unwrap();
+    let (said, _) = run(data, &["verify"]);
+    assert!(said.contains("2 damaged segments with 2 faults"), "{said}");
+}
+
+#[test]
+fn days_and_weeks_are_lengths_of_time() {
+    let data = one_message();
+    for since in ["1d", "2w", "1d12h"] {
+        for args in [
+            &["count", "--since", since][..],
+            &["ls", "--since", since],
+            &["search", "--since", since],
+            &["search", &format!("after:{since}")],
+            &["stats", "--interval", since],
+            &["wait", "--timeout", since],
+            &["prune", "--keep-age", since],
+            &["stats", "--since", since],
+        ] {
+            let (said, code) = run(data.path(), args);
+            assert!(code == 0 && !said.is_empty(), "{args:?}: {said}");
+        }
+        let (said, code) = run(data.path(), &["count", "--until", since]);
+        assert_eq!((said.lines().next(), code), (Some("0"), 0), "{said}");
+    }
+    for args in
+        [&["ls", "--since", "1mo"][..], &["wait", "--timeout", "1y"], &["prune", "--keep-age", "d"]]
+    {
+        let (said, code) = run(data.path(), args);
+        assert!(code == 2 && said.contains("expected ") && said.contains(", found '"), "{said}");
+    }
+}
+
+#[test]
+fn what_the_system_says_is_said_once() {
+    let data = tempdir().unwrap();
+    let missing = data.path().join("nowhere");
+    let file = data.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for (folder, args) in [
+        (&missing, &["ls"][..]),
+        (&missing, &["run", "start", "x"]),
+        (&missing, &["mark", "x"]),
+        (&file, &["ls"]),
+        (&file, &["verify"]),
+        (&file, &["run", "start", "x"]),
+        (&file, &["mark", "x"]),
+    ] {
+        let (said, code) = run(folder, args);
+        assert_eq!(code, 2, "{args:?}: {said}");
+        assert_eq!(said.matches("(os error").count(), 1, "{args:?}: {said}");
+    }
+    // In a folder that is one.
+    let sink = Sink::start(data.path().join("sink").as_path(), &[]);
+    assert!(sink.stop().success());
+    let sink = data.path().join("sink");
+    std::fs::remove_file(sink.join("events.jsonl")).ok();
+    std::fs::create_dir(sink.join("events.jsonl")).unwrap();
+    for args in [&["mark", "x"][..], &["runs"], &["search", "run:x"], &["rm", "--all"]] {
+        let (said, code) = run(&sink, args);
+        assert_eq!(code, 2, "{args:?}: {said}");
+        assert_eq!(said.matches("(os error").count(), 1, "{args:?}: {said}");
+    }
+}

@@ -1,0 +1,134 @@
+//! The log's doors one by one: what each way of a payload stores, and who is refused.
+use crate::log_support;
+
+use log_support::{facts, open, payload, read, reserved, small};
+use sinkd::log::reader::{Folder, Segment};
+use sinkd::log::{Claim, Facts, Kind, Log, NoRoom, OpenError};
+
+#[test]
+fn each_way_of_a_payload_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = open(folder.path(), small());
+    let a = bench.append(b"one", b"first");
+    let b = {
+        let space = bench.writer.receive_here(b"two", 100).unwrap();
+        space[..6].copy_from_slice(b"second");
+        bench.writer.commit_received(6, &facts(b"second")).done().unwrap().id()
+    };
+    let c = reserved(&mut bench, b"three", &payload(3, 20_000), 40_000);
+    let d = reserved(&mut bench, b"four", &payload(4, 300_000), 10_000);
+    let e = reserved(&mut bench, b"five", &payload(5, 200_000), 200_000);
+    assert_eq!((a.slot, b.slot, c.slot), (0, 1, 2));
+    let sent = [
+        (a, "one", b"first".to_vec()),
+        (b, "two", b"second".to_vec()),
+        (c, "three", payload(3, 20_000)),
+        (d, "four", payload(4, 300_000)),
+        (e, "five", payload(5, 200_000)),
+    ];
+    let check = |stage| {
+        for (id, envelope, bytes) in &sent {
+            let expected = (envelope.as_bytes().to_vec(), bytes.clone());
+            assert!(read(folder.path(), *id) == expected, "{id} while {stage}");
+        }
+    };
+    check("open");
+    bench.close();
+    check("closed");
+    let (log, recovery) = Log::open(folder.path(), small()).unwrap();
+    assert_eq!((recovery.messages, recovery.sealed_now), (5, 0));
+    assert_eq!(log.start_count(), 2);
+    check("reopened");
+    log.close();
+}
+
+#[test]
+fn budgets_refuse_and_recover() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = open(folder.path(), small());
+    let mut held = Vec::new();
+    let refused = loop {
+        match bench.until(|w| w.reserve(b"e", 40_000, Claim::Declared)) {
+            Ok(r) => held.push(r),
+            Err(e) => break e,
+        }
+    };
+    assert_eq!((refused, held.len()), (NoRoom::Budget, 6));
+    bench.writer.release(held.pop().unwrap());
+    held.push(bench.until(|w| w.reserve(b"e", 40_000, Claim::Declared)).unwrap());
+    let own: Vec<_> = (0..2)
+        .map(|_| bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap())
+        .collect();
+    assert_eq!(
+        bench.until(|w| w.reserve(b"e", 1 << 20, Claim::Declared)).unwrap_err(),
+        NoRoom::Budget
+    );
+    for r in held.into_iter().chain(own) {
+        bench.writer.release(r);
+    }
+    bench.close();
+    // Nothing was committed, so nothing stays.
+    let left = std::fs::read_dir(folder.path().join("segments")).unwrap().count();
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_second_log_on_the_folder_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, _) = Log::open(folder.path(), small()).unwrap();
+    let error = Log::open(folder.path(), small()).unwrap_err();
+    assert!(matches!(error, OpenError::Locked { pid: Some(pid), .. } if pid == std::process::id()));
+    log.close();
+    Log::open(folder.path(), small()).unwrap().0.close();
+}
+
+#[test]
+fn a_file_in_place_of_the_folder_is_named() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let error = Log::open(file.path(), small()).unwrap_err();
+    assert!(matches!(error, OpenError::NotAFolder { .. }), "{error}");
+    let error = Log::open(&file.path().join("below"), small()).unwrap_err();
+    assert!(matches!(error, OpenError::NotAFolder { .. }), "{error}");
+}
+
+#[test]
+fn kinds_are_counted_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = open(folder.path(), small());
+    for kind in [Kind::Message, Kind::Rejection, Kind::Message, Kind::Note, Kind::Rejection] {
+        let facts = Facts { kind, ..facts(b"x") };
+        bench.until(|w| w.append(b"e", &[b"x"], &facts)).unwrap();
+    }
+    let segment = Segment::open(&folder.path().join("segments/00000001.seg")).unwrap();
+    assert_eq!((segment.published().messages, segment.published().slots), (2, 5));
+    assert_eq!((segment.rejections(), segment.notes()), (2, 1));
+    assert_eq!(segment.slot(4).unwrap().messages_before, 2);
+    bench.close();
+}
+
+#[test]
+fn what_is_only_counted_survives_sealing_and_recovery() {
+    let folder = tempfile::tempdir().unwrap();
+    let counted = || Folder::open(folder.path()).unwrap().only_counted();
+    // Sealed, without a slot.
+    let mut bench = open(folder.path(), small());
+    (0..3).for_each(|_| _ = bench.writer.count_only());
+    assert_eq!(counted(), 3);
+    bench.close();
+    assert_eq!(counted(), 3);
+    // Left open, as a process leaves it that is killed: without a slot, then with one.
+    for (round, total) in [(0, 5), (1, 7)] {
+        let mut bench = open(folder.path(), small());
+        (0..2).for_each(|_| _ = bench.writer.count_only());
+        if round == 1 {
+            bench.append(b"e", b"kept");
+        }
+        std::mem::forget(bench.writer);
+        bench.log.close();
+        assert_eq!(counted(), total);
+    }
+    let (log, recovery) = Log::open(folder.path(), small()).unwrap();
+    log.close();
+    assert_eq!((counted(), recovery.messages), (7, 1));
+    assert_eq!(Folder::open(folder.path()).unwrap().messages(), 1);
+}

@@ -1,0 +1,320 @@
+//! Bounds of the log hold whatever the durability, the size of mail and what others do to the folder.
+use crate::log_support;
+
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use log_support::{PATIENCE, open, payload, reserved, small};
+use sinkd::log::reader::Folder;
+use sinkd::log::{
+    BootId, Claim, Durability, EventsFile, Keep, Log, Retention, Runs, Settings, prune,
+};
+
+const BOOT_A: BootId = BootId([0xa; 16]);
+const BOOT_B: BootId = BootId([0xb; 16]);
+const SEGMENT_BYTES: u64 = 64 << 10;
+
+fn ring(bytes: u64) -> Settings {
+    Settings {
+        segment_bytes_first: SEGMENT_BYTES,
+        segment_bytes_max: SEGMENT_BYTES,
+        retention: Retention { bytes: Some(bytes), ..Retention::default() },
+        boot: Some(BOOT_A),
+        ..small()
+    }
+}
+
+fn segment_path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("segments/{number:08}.seg"))
+}
+
+/// Octets of disk under all files of segments.
+fn disk_bytes(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder.join("segments")).unwrap();
+    files.filter_map(|f| f.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()
+}
+
+/// Waits until it holds.
+#[track_caller]
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what}");
+        std::thread::yield_now();
+    }
+}
+
+/// Whatever is kept in open files below `folder` although it was dropped.
+#[cfg(target_os = "linux")]
+fn dropped_but_open(folder: &Path) -> Vec<PathBuf> {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    let targets = open.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+    let of_folder =
+        |path: &PathBuf| path.starts_with(folder) && path.to_string_lossy().ends_with(" (deleted)");
+    targets.filter(of_folder).collect()
+}
+
+#[test]
+fn a_large_message_weighs_the_same_whatever_the_durability() {
+    let interval = Durability::Interval(Duration::from_secs(3600));
+    for durability in [Durability::Process, Durability::Message, interval] {
+        let dir = tempfile::tempdir().unwrap();
+        let budget = 16 * SEGMENT_BYTES;
+        let mut bench = open(dir.path(), Settings { durability, ..ring(budget) });
+        for n in 0..60 {
+            reserved(&mut bench, b"e", &payload(n, 200_000), 200_000);
+            let held = disk_bytes(dir.path());
+            // What is under way, and what is being made ready.
+            assert!(held <= budget + 8 * SEGMENT_BYTES, "{durability:?}: {held} after {n}");
+        }
+        bench.close();
+        let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
+        let pruned = folder.pruned().unwrap();
+        assert_eq!(folder.messages() + pruned.messages, 60, "{durability:?}");
+    }
+}
+
+#[test]
+fn a_large_message_that_is_still_arriving_counts() {
+    let dir = tempfile::tempdir().unwrap();
+    let budget = 16 * SEGMENT_BYTES;
+    let mut bench = open(dir.path(), ring(budget));
+    for n in 0..200 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    let mut r = bench.until(|w| w.reserve(b"large", 700_000, Claim::Declared)).unwrap();
+    bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
+    until("the ring makes room for what is under way", || {
+        disk_bytes(dir.path()) <= budget + 2 * SEGMENT_BYTES
+    });
+    bench.writer.release(r);
+    bench.close();
+}
+
+#[test]
+fn a_large_message_that_took_long_to_arrive_is_not_the_first_to_go() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path(), ring(16 * SEGMENT_BYTES));
+    let bytes = payload(1, 100_000);
+    let mut r = bench.until(|w| w.reserve(b"large", bytes.len() as u64, Claim::Declared)).unwrap();
+    let mut filled = 0;
+    while filled < bytes.len() {
+        let space = bench.until(|w| w.space(&mut r).map(|space| space.len())).unwrap();
+        let n = space.min(bytes.len() - filled);
+        bench.writer.space(&mut r).unwrap()[..n].copy_from_slice(&bytes[filled..filled + n]);
+        bench.writer.filled(&mut r, n);
+        filled += n;
+    }
+    for n in 0..200 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &log_support::facts(&bytes));
+    let id = bench.finish(commit).unwrap();
+    for n in 0..7 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    assert!(log_support::read(dir.path(), id).1 == bytes, "{id} had just been acknowledged");
+    bench.close();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_sinkctl_prunes_takes_no_space_in_a_running_sinkd() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut bench = open(dir.path(), ring(32 * SEGMENT_BYTES));
+    for n in 0..150 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    let few = Retention { segments: Some(2), ..Retention::default() };
+    let gone = prune(dir.path(), &Keep { retention: few, without_removed: false }, false).unwrap();
+    assert!(gone.iter().map(|d| d.segments).sum::<u64>() > 10, "{gone:?}");
+    until("dropped segments stay open", || dropped_but_open(dir.path()).is_empty());
+    // And it goes on as a ring that is nearly empty.
+    let before = Folder::open_in(dir.path(), BOOT_A).unwrap().pruned().unwrap();
+    for n in 0..60 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    bench.close();
+    let after = Folder::open_in(dir.path(), BOOT_A).unwrap().pruned().unwrap();
+    assert_eq!(after, before, "nothing else had to go");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn where_age_alone_bounds_no_sealed_segment_stays_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let day = Retention { age: Some(Duration::from_secs(86_400)), ..Retention::default() };
+    let mut bench = open(dir.path(), Settings { retention: day, ..ring(0) });
+    for n in 0..150 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    let is_segment = |path: &PathBuf| path.starts_with(dir.path().join("segments"));
+    until("sealed segments stay open", || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        open.filter_map(|fd| std::fs::read_link(fd.path()).ok()).filter(is_segment).count() <= 3
+    });
+    bench.close();
+}
+
+#[test]
+fn prune_by_age_goes_by_the_clock_of_the_sinkd_that_took_the_mail() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let hour = Retention { age: Some(Duration::from_secs(3600)), ..Retention::default() };
+    let would_go = || {
+        let gone = prune(dir.path(), &Keep { retention: hour, without_removed: false }, true);
+        gone.unwrap().iter().map(|d| d.segments).sum::<u64>()
+    };
+    assert_eq!(would_go(), 0);
+    // The system clock was two hours behind sinkd's when it took this mail: so it is two hours old.
+    let file = EventsFile::new(dir.path());
+    Runs::try_mark_clock(&file, 1, 1, -7_200_000_000_000).unwrap();
+    assert!(would_go() > 3);
+    // It was a clock of another start that moved.
+    Runs::try_mark_clock(&file, 1, 1, 0).unwrap();
+    Runs::try_mark_clock(&file, 2, 1, -7_200_000_000_000).unwrap();
+    assert_eq!(would_go(), 0);
+}
+
+/// A folder of some sealed segments; gives the number of the last.
+fn filled(folder: &Path) -> u32 {
+    let mut bench = open(folder, Settings { retention: Retention::default(), ..ring(0) });
+    let mut last = 0;
+    for n in 0..30 {
+        last = bench.append(b"e", &payload(n, 9000)).segment;
+    }
+    bench.close();
+    last
+}
+
+#[test]
+fn a_renaming_that_a_power_loss_took_back_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let last = filled(dir.path());
+    let messages = Folder::open_in(dir.path(), BOOT_A).unwrap().messages();
+    // The file of segment 1 had become the newest one; the disk has the old name and the new mail.
+    std::fs::rename(segment_path(dir.path(), last), segment_path(dir.path(), 1)).unwrap();
+    let old = Folder::open_in(dir.path(), BOOT_B).unwrap();
+    assert!(old.messages() < messages);
+    let settings = Settings { boot: Some(BOOT_B), ..ring(64 * SEGMENT_BYTES) };
+    let bench = open(dir.path(), settings);
+    let folder = Folder::open_in(dir.path(), BOOT_B).unwrap();
+    let numbers: Vec<u32> = folder.segments().map(|s| s.identity.number).collect();
+    assert!(!numbers.contains(&1) && numbers.contains(&last), "{numbers:?}");
+    bench.close();
+}
+
+#[test]
+fn spare_files_with_nothing_in_them_go_at_the_start_and_copies_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let last = filled(dir.path());
+    // The identity is the new segment's, which never came; the rest is old mail.
+    let new = std::fs::read(segment_path(dir.path(), last)).unwrap();
+    let mut spare = std::fs::read(segment_path(dir.path(), 1)).unwrap();
+    spare[..4096].copy_from_slice(&new[..4096]);
+    std::fs::write(segment_path(dir.path(), 1), &spare).unwrap();
+    let copy = segment_path(dir.path(), last + 7);
+    std::fs::copy(segment_path(dir.path(), last), &copy).unwrap();
+    let (log, recovery) =
+        Log::open(dir.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+    assert!(!segment_path(dir.path(), 1).exists(), "a spare takes space for nothing");
+    assert!(copy.exists(), "what holds mail is not removed");
+    assert_eq!(recovery.messages, Folder::open_in(dir.path(), BOOT_B).unwrap().messages());
+    log.close();
+}
+
+#[test]
+fn a_segment_that_another_process_keeps_locked_keeps_no_sinkd_from_starting() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path());
+    let messages = Folder::open_in(dir.path(), BOOT_A).unwrap().messages();
+    let held = std::fs::File::open(segment_path(dir.path(), 1)).unwrap();
+    held.lock().unwrap();
+    let (log, recovery) =
+        Log::open(dir.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+    assert_eq!(recovery.messages, messages);
+    log.close();
+}
+
+/// A small file system, for as long as this lives; `None` where we may not mount one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn new(bytes: u64) -> Option<SmallDisk> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "tmpfs", "-o", &format!("size={bytes}"), "tmpfs"]).arg(dir.path());
+        mount.stderr(std::process::Stdio::null());
+        mount.status().is_ok_and(|status| status.success()).then(|| SmallDisk(dir))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+#[test]
+fn on_a_full_disk_the_oldest_goes_for_large_mail_and_nothing_for_what_never_fits() {
+    let Some(disk) = SmallDisk::new(4 << 20) else {
+        eprintln!("skipped: this user may not mount a file system");
+        return;
+    };
+    let data = disk.0.path().join("data");
+    let mut bench = open(&data, ring(1 << 40));
+    let (mut sent, mut large) = (0, Vec::new());
+    for n in 0..300 {
+        bench.append(b"e", &payload(n as u8, 9000));
+        sent += 1;
+    }
+    for n in 0..4 {
+        large.push(reserved(&mut bench, b"e", &payload(n, 500_000), 500_000));
+        sent += 1;
+    }
+    for (n, id) in large.iter().enumerate() {
+        assert!(log_support::read(&data, *id).1 == payload(n as u8, 500_000));
+    }
+    let before = Folder::open_in(&data, BOOT_A).unwrap().messages();
+    let mut r = bench.until(|w| w.reserve(b"e", 64 << 20, Claim::Declared)).unwrap();
+    let refused = loop {
+        match bench.until(|w| w.space(&mut r).map(|space| space.len())) {
+            Ok(n) => bench.writer.filled(&mut r, n),
+            Err(why) => break why,
+        }
+    };
+    assert_eq!(refused, sinkd::log::NoRoom::Full);
+    bench.writer.release(r);
+    let folder = Folder::open_in(&data, BOOT_A).unwrap();
+    assert_eq!(folder.messages(), before, "what never fits costs nothing");
+    assert_eq!(folder.messages() + folder.pruned().unwrap().messages, sent);
+    bench.close();
+}
+
+#[test]
+fn files_of_the_log_are_for_their_owner_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("new/data");
+    let mut bench = open(&data, Settings { durability: Durability::Message, ..ring(1 << 20) });
+    for n in 0..150 {
+        bench.append(b"e", &payload(n, 9000));
+    }
+    reserved(&mut bench, b"e", &payload(1, 200_000), 200_000);
+    bench.close();
+    sinkd::log::remove(&data, &sinkd::log::Remove::All).unwrap();
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    let mut files = 0;
+    for folder in [&data, &data.join("segments")] {
+        assert_eq!(mode(folder), 0o700, "{}", folder.display());
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                files += 1;
+                assert_eq!(mode(&path), 0o600, "{}", path.display());
+            }
+        }
+    }
+    assert!(files > 5, "{files}");
+}

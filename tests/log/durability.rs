@@ -1,0 +1,436 @@
+//! Durabilities `message` and `interval`: nothing is told before it is safe, flushes are shared, and
+//! one that fails is never taken for a good one.
+use crate::log_support;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::OsString;
+use std::fs::File;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender, unbounded};
+use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
+use proptest::prelude::*;
+use sinkd::log::reader::{Folder, Segment, Span};
+use sinkd::log::{
+    BootId, Claim, Commit, Durability, FlushCall, Log, MessageId, NoRoom, PendingCommit, Settings,
+    State,
+};
+
+const BOOT_A: BootId = BootId([0xa; 16]);
+const BOOT_B: BootId = BootId([0xb; 16]);
+
+fn settings(durability: Durability, flush: FlushCall) -> Settings {
+    Settings { durability, flush, boot: Some(BOOT_A), ..small() }
+}
+
+fn visible(folder: &Path, boot: BootId) -> u64 {
+    Folder::open_in(folder, boot).unwrap().messages()
+}
+
+/// Flushes that wait for a word each; the word says whether they fail.
+fn gated() -> (FlushCall, Receiver<()>, Sender<bool>) {
+    let (begun, begins) = unbounded();
+    let (word, words) = unbounded();
+    let call = FlushCall::new(move |file| {
+        begun.send(()).unwrap();
+        match words.recv_timeout(PATIENCE).expect("a word for each flush") {
+            true => file.sync_data(),
+            false => Err(std::io::Error::other("the disk is gone")),
+        }
+    });
+    (call, begins, word)
+}
+
+fn commit(bench: &mut Bench, seed: u8) -> PendingCommit {
+    let bytes = payload(seed, 100);
+    let commit = bench.until(|w| w.append(b"envelope", &[&bytes], &facts(&bytes))).unwrap();
+    match commit {
+        Commit::Done(committed) => panic!("{} did not wait for its flush", committed.id()),
+        Commit::Later(pending) => pending,
+    }
+}
+
+fn poll(bench: &mut Bench, pending: &mut PendingCommit) -> Result<MessageId, NoRoom> {
+    bench.writer.poll_commit(pending).map(|committed| committed.id())
+}
+
+/// A log whose first segments are there, so that every further flush is one for messages.
+fn gated_log(folder: &Path, durability: Durability) -> (Bench, Receiver<()>, Sender<bool>) {
+    let (call, begins, words) = gated();
+    // Two segments are made ready: the first, and the next.
+    words.send(true).unwrap();
+    words.send(true).unwrap();
+    let bench = open(folder, settings(durability, call));
+    for _ in 0..2 {
+        begins.recv_timeout(PATIENCE).unwrap();
+    }
+    (bench, begins, words)
+}
+
+#[test]
+fn nothing_is_visible_or_told_before_its_flush() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
+    let mut first = commit(&mut bench, 1);
+    assert_eq!(poll(&mut bench, &mut first), Err(NoRoom::Wait));
+    bench.writer.round_done();
+    begins.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(poll(&mut bench, &mut first), Err(NoRoom::Wait));
+    assert_eq!(visible(dir.path(), BOOT_A), 0, "the flush is still under way");
+    words.send(true).unwrap();
+    let id = bench.until(|w| w.poll_commit(&mut first)).unwrap().id();
+    assert_eq!(visible(dir.path(), BOOT_A), 1);
+    assert_eq!(read(dir.path(), id).1, payload(1, 100));
+    words.send(true).unwrap(); // for the sealed segment
+    bench.close();
+}
+
+#[test]
+fn what_comes_during_a_flush_shares_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
+    let mut all = vec![commit(&mut bench, 0)];
+    bench.writer.round_done();
+    begins.recv_timeout(PATIENCE).unwrap();
+    for round in 1..64 {
+        all.push(commit(&mut bench, round));
+        bench.writer.round_done();
+    }
+    assert_eq!(bench.writer.flushes(), 1);
+    words.send(true).unwrap();
+    bench.until(|w| w.poll_commit(&mut all[0])).unwrap();
+    assert_eq!(poll(&mut bench, &mut all[1]), Err(NoRoom::Wait), "it came after the flush began");
+    bench.writer.round_done();
+    words.send(true).unwrap();
+    for pending in &mut all[1..] {
+        bench.until(|w| w.poll_commit(pending)).unwrap();
+    }
+    assert_eq!(bench.writer.flushes(), 2);
+    assert_eq!(visible(dir.path(), BOOT_A), 64);
+    words.send(true).unwrap();
+    bench.close();
+}
+
+#[test]
+fn a_failed_flush_is_final_for_its_segment_and_work_goes_on_in_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
+    words.send(true).unwrap();
+    let mut good = commit(&mut bench, 1);
+    let good = bench.until(|w| w.poll_commit(&mut good)).unwrap().id();
+    let (mut one, mut two) = (commit(&mut bench, 2), commit(&mut bench, 3));
+    bench.writer.round_done();
+    words.send(false).unwrap();
+    assert_eq!(bench.until(|w| w.poll_commit(&mut one)).unwrap_err(), NoRoom::Full);
+    assert_eq!(poll(&mut bench, &mut two), Err(NoRoom::Full), "it shared that flush");
+    assert_eq!(visible(dir.path(), BOOT_A), 1);
+    // The fresh one, and the one made ready after it.
+    words.send(true).unwrap();
+    words.send(true).unwrap();
+    let mut next = commit(&mut bench, 4);
+    let next = bench.until(|w| w.poll_commit(&mut next)).unwrap().id();
+    assert!(next.segment > good.segment);
+    let begun = 2 + 1 + 1 + 2;
+    words.send(true).unwrap();
+    bench.close();
+    assert_eq!(2 + begins.try_iter().count(), begun + 1, "the suspect one is not flushed again");
+    let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
+    let suspect = folder.segment(good.segment).unwrap();
+    assert_eq!(suspect.state(), State::Suspect { from: 1 });
+    // In another boot every position is tried: what was answered with 451 is not found there.
+    for boot in [BOOT_A, BOOT_B] {
+        assert_eq!(visible(dir.path(), boot), 2);
+    }
+}
+
+#[test]
+fn while_no_flush_returns_well_messages_are_refused_and_after_that_they_are_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let is_sick = Arc::new(AtomicUsize::new(0));
+    let sick = is_sick.clone();
+    let call = FlushCall::new(move |file| match sick.load(Ordering::SeqCst) {
+        0 => file.sync_data(),
+        _ => Err(std::io::Error::other("the disk is gone")),
+    });
+    let mut bench = open(dir.path(), settings(Durability::Message, call));
+    bench.append(b"e", b"kept");
+    is_sick.store(1, Ordering::SeqCst);
+    let mut refusals = 0;
+    loop {
+        // First the commits fail, then there is no segment to be had at all.
+        match bench.until(|w| w.append(b"e", &[b"lost"], &facts(b"lost"))) {
+            Ok(commit) => assert_eq!(bench.finish(commit), Err(NoRoom::Full)),
+            Err(e) => break assert_eq!(e, NoRoom::Full),
+        }
+        refusals += 1;
+        assert!(refusals < 10, "fresh segments are made although none can be flushed");
+    }
+    is_sick.store(0, Ordering::SeqCst);
+    let healed = loop {
+        match bench.writer.append(b"e", &[b"kept"], &facts(b"kept")) {
+            Ok(commit) => break bench.finish(commit).unwrap(),
+            Err(_) => {
+                bench.writer.round_done();
+                let _ = bench.woken.recv_timeout(Duration::from_millis(100));
+            }
+        }
+    };
+    assert_eq!(read(dir.path(), healed).1, b"kept");
+    bench.close();
+    assert_eq!(visible(dir.path(), BOOT_A), 2);
+}
+
+#[test]
+fn a_large_message_gets_its_name_after_its_flush() {
+    let dir = tempfile::tempdir().unwrap();
+    let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
+    let bytes = payload(9, 150_000);
+    for is_good in [false, true] {
+        let mut r =
+            bench.until(|w| w.reserve(b"large", bytes.len() as u64, Claim::Declared)).unwrap();
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let n = bench
+                .until(|w| {
+                    let space = w.space(&mut r)?;
+                    let n = space.len().min(rest.len());
+                    space[..n].copy_from_slice(&rest[..n]);
+                    Ok(n)
+                })
+                .unwrap();
+            bench.writer.filled(&mut r, n);
+            rest = &rest[n..];
+        }
+        let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &facts(&bytes));
+        begins.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(visible(dir.path(), BOOT_A), 0, "its flush is under way");
+        words.send(is_good).unwrap();
+        let outcome = bench.finish(commit);
+        assert_eq!(outcome.is_ok(), is_good);
+        if let Ok(id) = outcome {
+            assert!(read(dir.path(), id) == (b"large".to_vec(), bytes.clone()));
+            words.send(true).unwrap(); // so that it is known to be synced
+        }
+    }
+    words.send(true).unwrap();
+    bench.close();
+    assert_eq!(visible(dir.path(), BOOT_B), 1);
+}
+
+#[test]
+fn at_an_interval_only_what_has_changed_is_flushed() {
+    let dir = tempfile::tempdir().unwrap();
+    let interval = Durability::Interval(Duration::from_millis(5));
+    let (mut bench, begins, words) = gated_log(dir.path(), interval);
+    let made = || begins.recv_timeout(PATIENCE).unwrap();
+    for n in 1..4 {
+        let id = bench.append(b"e", b"told at once");
+        assert_eq!(visible(dir.path(), BOOT_A), n, "{id}");
+        made();
+        words.send(true).unwrap();
+    }
+    // Idle, it does nothing; that can only be looked at for a while.
+    assert!(begins.recv_timeout(Duration::from_millis(60)).is_err());
+    words.send(true).unwrap();
+    bench.close();
+}
+
+#[test]
+fn at_an_interval_a_failed_flush_leaves_a_suspect_segment_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let interval = Durability::Interval(Duration::from_millis(5));
+    let (mut bench, begins, words) = gated_log(dir.path(), interval);
+    let made = || begins.recv_timeout(PATIENCE).unwrap();
+    let first = bench.append(b"e", b"safe");
+    made();
+    words.send(true).unwrap();
+    bench.append(b"e", b"in doubt");
+    made();
+    // From here on each flush is a good one: of fresh segments and of their messages.
+    words.send(false).unwrap();
+    for _ in 0..100 {
+        words.send(true).unwrap();
+    }
+    let next = loop {
+        bench.writer.round_done();
+        let id = bench.append(b"e", b"elsewhere");
+        if id.segment != first.segment {
+            break id;
+        }
+        std::thread::yield_now();
+    };
+    bench.close();
+    let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
+    assert_eq!(folder.segment(first.segment).unwrap().state(), State::Suspect { from: 1 });
+    assert_eq!(folder.segment(next.segment).unwrap().state(), State::Sealed);
+    let published = folder.segment(first.segment).unwrap().published().messages;
+    assert!(published >= 2, "what was told stays readable as long as it can be read");
+}
+
+#[test]
+fn at_the_end_everything_is_synced_unless_durability_is_process() {
+    for (durability, is_synced) in [
+        (Durability::Message, true),
+        (Durability::Interval(Duration::from_secs(3600)), true),
+        (Durability::Process, false),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut bench = open(dir.path(), settings(durability, FlushCall::default()));
+        let id = bench.append(b"e", b"x");
+        let large = reserved(&mut bench, b"e", &payload(1, 100_000), 100_000);
+        bench.close();
+        let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
+        for id in [id, large] {
+            let segment = folder.segment(id.segment).unwrap();
+            assert_eq!(segment.is_synced(), is_synced, "{durability:?} {id}");
+        }
+    }
+}
+
+/// What the disk holds of each file (by inode): its octets at the last flush.
+type Disk = Arc<Mutex<HashMap<u64, Vec<u8>>>>;
+
+fn octets(file: &File) -> Vec<u8> {
+    let mut bytes = vec![0; file.metadata().unwrap().len() as usize];
+    file.read_exact_at(&mut bytes, 0).unwrap();
+    bytes
+}
+
+fn remembering(disk: Disk) -> FlushCall {
+    FlushCall::new(move |file| {
+        let inode = file.metadata()?.ino();
+        disk.lock().unwrap().insert(inode, octets(file));
+        Ok(())
+    })
+}
+
+/// Makes `image` what a power loss leaves of `folder`: of each file what was flushed, and of the
+/// pages written since then a part. Files that were never flushed are gone.
+///
+/// The folder itself stays as it is: its threads are still at work, and its files are mapped.
+fn lose_power(folder: &Path, image: &Path, disk: &Disk, mut is_kept: impl FnMut() -> bool) {
+    std::fs::create_dir_all(image.join("segments")).unwrap();
+    std::fs::copy(folder.join("store"), image.join("store")).unwrap();
+    for entry in std::fs::read_dir(folder.join("segments")).unwrap() {
+        let path = entry.unwrap().path();
+        // A file that was being made goes, or gets another name.
+        let Ok(file) = File::open(&path) else { continue };
+        let disk = disk.lock().unwrap();
+        let Some(flushed) = disk.get(&file.metadata().unwrap().ino()) else { continue };
+        let now = octets(&file);
+        let path = image.join("segments").join(path.file_name().unwrap());
+        let mut image = flushed.clone();
+        image.resize(now.len(), 0);
+        for (page, new) in image.chunks_mut(4096).zip(now.chunks(4096)) {
+            if is_kept() {
+                page.copy_from_slice(new);
+            }
+        }
+        std::fs::write(&path, image).unwrap();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Acknowledged ⊆ found after a power loss ⊆ written, byte for byte.
+    #[test]
+    fn what_was_told_survives_a_power_loss(
+        batches in prop::collection::vec(prop::collection::vec(0..9000usize, 1..6), 1..12),
+        large in prop::option::of(70_000..150_000usize),
+        kept in prop::collection::vec(any::<bool>(), 97),
+        told in 0..12usize,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let disk = Disk::default();
+        let mut bench = open(dir.path(), settings(Durability::Message, remembering(disk.clone())));
+        let mut acknowledged = BTreeMap::new();
+        let mut written = Vec::new();
+        for (n, batch) in batches.iter().enumerate() {
+            let mut pending = Vec::new();
+            for (i, size) in batch.iter().enumerate() {
+                let bytes = payload((n * 7 + i) as u8, *size);
+                let commit = bench.until(|w| w.append(b"e", &[&bytes], &facts(&bytes))).unwrap();
+                pending.push((commit, bytes.clone()));
+                written.push(bytes);
+            }
+            if n < told {
+                for (commit, bytes) in pending {
+                    acknowledged.insert(bench.finish(commit).unwrap(), bytes);
+                }
+            }
+        }
+        if let Some(size) = large {
+            let bytes = payload(99, size);
+            acknowledged.insert(reserved(&mut bench, b"e", &bytes, 1000), bytes.clone());
+            written.push(bytes);
+        }
+        let mut kept = kept.iter().cycle();
+        let image = tempfile::tempdir().unwrap();
+        lose_power(dir.path(), image.path(), &disk, || *kept.next().unwrap());
+        drop(bench.writer);
+        bench.log.close();
+        let found = found(image.path());
+        for (id, bytes) in &acknowledged {
+            prop_assert!(found.get(id) == Some(bytes), "{id} was told and is lost");
+        }
+        prop_assert!(found.values().all(|bytes| written.contains(bytes)));
+        let (log, recovery) = Log::open(image.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+        prop_assert_eq!(recovery.messages, found.len() as u64);
+        log.close();
+    }
+}
+
+/// The names of a folder.
+fn names(folder: &Path) -> BTreeSet<OsString> {
+    std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+}
+
+#[test]
+fn a_large_message_counts_as_safe_only_when_its_name_is() {
+    let interval = Durability::Interval(Duration::from_secs(3600));
+    for durability in [interval, Durability::Message] {
+        let dir = tempfile::tempdir().unwrap();
+        // What the disk has of the folder: its names at the last flush of it.
+        let safe = Arc::new(Mutex::new(BTreeSet::new()));
+        let (seen, segments) = (safe.clone(), dir.path().join("segments"));
+        let flush = FlushCall::default().folders(move |_| {
+            *seen.lock().unwrap() = names(&segments);
+            Ok(())
+        });
+        let mut bench = open(dir.path(), settings(durability, flush));
+        for n in 0..5 {
+            let id = reserved(&mut bench, b"e", &payload(n, 100_000), 100_000);
+            let path = dir.path().join(format!("segments/{:08}.seg", id.segment));
+            let name = path.file_name().unwrap().to_owned();
+            let end = Instant::now() + PATIENCE;
+            loop {
+                let is_synced = Segment::open(&path).unwrap().is_synced();
+                assert!(!is_synced || safe.lock().unwrap().contains(&name), "{durability:?} {id}");
+                if is_synced {
+                    break;
+                }
+                assert!(Instant::now() < end, "{durability:?}: {id} is synced some time");
+            }
+        }
+        bench.close();
+    }
+}
+
+fn found(folder: &Path) -> BTreeMap<MessageId, Vec<u8>> {
+    let folder = Folder::open_in(folder, BOOT_B).unwrap();
+    let mut record = Vec::new();
+    let listing = folder.listing(Span::default()).unwrap();
+    let slots = listing.forward(0).unwrap().flatten();
+    slots
+        .filter_map(|slot| {
+            let segment = folder.segment(slot.id.segment).unwrap();
+            let (_, bytes) = segment.record(&slot, &mut record).ok()?;
+            Some((slot.id, bytes.to_vec()))
+        })
+        .collect()
+}

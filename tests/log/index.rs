@@ -1,0 +1,370 @@
+//! The index: what it says equals what reading every message says, however it was written, cut,
+//! damaged or begun again.
+use crate::log_support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::{Sender, bounded};
+use log_support::{Bench, PATIENCE, open, small};
+use proptest::prelude::*;
+use sinkd::index::reading::Reading;
+use sinkd::index::{Host, Parser, Progress, Settings, Sidecar, When, reindex, sidecar};
+use sinkd::log::reader::{Folder, Segment, Span};
+use sinkd::smtp::envelope::{Tag, append_field};
+use tempfile::{TempDir, tempdir};
+
+/// Workers that are busy, or not, as the test says.
+#[derive(Clone, Default)]
+struct Workers(Arc<AtomicBool>);
+
+impl Host for Workers {
+    fn settle(&self) {}
+
+    fn is_busy(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+fn settings(when: When, threads: usize) -> Settings {
+    Settings { when, threads, sequence_field: "X-Number".into() }
+}
+
+fn envelope(n: u32) -> Vec<u8> {
+    let mut envelope = Vec::new();
+    append_field(&mut envelope, Tag::Version, &[1]);
+    append_field(&mut envelope, Tag::ReversePath, format!("s{}@example.org", n % 3).as_bytes());
+    append_field(&mut envelope, Tag::ForwardPath, format!("r{n}@example.com").as_bytes());
+    append_field(&mut envelope, Tag::ForwardPath, b"all@example.net");
+    envelope
+}
+
+/// Mail of many shapes, one of them no mail at all.
+fn mail(n: u32) -> Vec<u8> {
+    let body = "x".repeat(n as usize * 37 % 3000);
+    let subject = if n.is_multiple_of(2) { "Hello" } else { "=?utf-8?q?Gr=C3=BC=C3=9Fe?=" };
+    match n % 7 {
+        6 => vec![0xff; n as usize % 300],
+        5 => format!(
+            "Subject: {subject}\r\nX-Number: {n}\r\nContent-Type: multipart/mixed; boundary=b\r\n\r\n\
+             --b\r\nContent-Disposition: attachment; filename=f{n}.txt\r\n\r\n{body}\r\n--b--\r\n"
+        )
+        .into_bytes(),
+        _ => format!(
+            "Message-ID: <{n}@example.org>\r\nSubject: {subject} {n}\r\nFrom: a@example.org\r\n\
+             To: r{n}@example.com, all@example.net\r\nX-Number: {n}\r\n\r\n{body}\r\n"
+        )
+        .into_bytes(),
+    }
+}
+
+fn fill(data: &Path, messages: std::ops::Range<u32>) {
+    let mut bench = open(data, small());
+    for n in messages {
+        bench.append(&envelope(n), &mail(n));
+    }
+    bench.close();
+}
+
+fn filled(messages: u32) -> TempDir {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..messages);
+    data
+}
+
+fn parser(data: &Path, settings: Settings, workers: &Workers) -> Parser {
+    let (_, begun) = bounded(1);
+    Parser::start(data, settings, Box::new(workers.clone()), begun).unwrap()
+}
+
+/// Indexes until nothing is left to index.
+fn index(data: &Path, threads: usize) {
+    let parser = parser(data, settings(When::Eager, threads), &Workers::default());
+    wait_for(&parser, 0);
+    parser.close();
+}
+
+fn wait_for(parser: &Parser, messages: u64) {
+    let (lag, since) = (parser.lag(), Instant::now());
+    while lag().messages != messages {
+        assert!(since.elapsed() < PATIENCE, "{:?}", lag());
+        std::thread::yield_now();
+    }
+}
+
+/// What the index says of each message, newest first.
+fn indexed(data: &Path) -> Vec<String> {
+    let folder = Folder::open(data).unwrap();
+    let mut lines = Vec::new();
+    for summary in folder.segments() {
+        if let Some(sidecar) = Sidecar::read(data, &summary.identity).unwrap() {
+            let sidecar = sidecar.unwrap();
+            lines.extend(sidecar.backward().map(|e| format!("{} {e:?}", summary.identity.number)));
+        }
+    }
+    lines
+}
+
+/// What reading each message says.
+fn read(data: &Path) -> Vec<String> {
+    let folder = Folder::open(data).unwrap();
+    let mut reading = Reading::new("X-Number");
+    let mut lines = Vec::new();
+    for summary in folder.segments() {
+        let number = summary.identity.number;
+        let segment = folder.segment(number).unwrap();
+        let slots: Vec<_> = segment.slots(0..u32::MAX).flatten().collect();
+        for slot in slots.iter().rev().filter(|slot| slot.is_message()) {
+            let read = reading.read(&segment, slot).unwrap();
+            lines.push(format!("{number} {:?}", read.entry));
+        }
+    }
+    lines
+}
+
+/// The index says what reading each message says.
+fn assert_indexed(data: &Path) {
+    let (indexed, read) = (indexed(data), read(data));
+    for (indexed, read) in indexed.iter().zip(&read) {
+        assert_eq!(indexed, read);
+    }
+    assert_eq!(indexed.len(), read.len());
+}
+
+#[test]
+fn what_is_indexed_is_what_reading_says() {
+    for threads in [1, 3] {
+        let data = filled(500);
+        index(data.path(), threads);
+        assert_eq!(indexed(data.path()).len(), 500);
+        assert_indexed(data.path());
+    }
+}
+
+/// A log whose segments are told to a parser, as a worker does.
+struct Told {
+    bench: Bench,
+    tell: Sender<u32>,
+    last: u32,
+}
+
+impl Told {
+    fn open(data: &Path) -> (Told, Parser) {
+        let bench = open(data, small());
+        let (tell, begun) = bounded(1024);
+        let host = Box::new(Workers::default());
+        let parser = Parser::start(data, settings(When::Eager, 1), host, begun).unwrap();
+        (Told { bench, tell, last: 0 }, parser)
+    }
+
+    fn append(&mut self, messages: std::ops::Range<u32>) {
+        for n in messages {
+            let id = self.bench.append(&envelope(n), &mail(n));
+            if id.segment != self.last {
+                self.tell.try_send(id.segment).unwrap();
+                self.last = id.segment;
+            }
+        }
+    }
+}
+
+#[test]
+fn mail_is_indexed_while_it_arrives() {
+    let data = tempdir().unwrap();
+    let (mut told, parser) = Told::open(data.path());
+    told.append(0..300);
+    wait_for(&parser, 0);
+    assert_indexed(data.path());
+    told.bench.close();
+    parser.close();
+    index(data.path(), 1);
+    assert_indexed(data.path());
+}
+
+#[test]
+fn a_lazy_index_rests_while_the_workers_are_busy() {
+    let data = filled(100);
+    let workers = Workers::default();
+    workers.0.store(true, Ordering::SeqCst);
+    let parser = parser(data.path(), settings(When::Lazy, 1), &workers);
+    wait_for(&parser, 100);
+    assert!(parser.lag()().oldest_ns.is_some());
+    assert_eq!(indexed(data.path()), Vec::<String>::new());
+    workers.0.store(false, Ordering::SeqCst);
+    wait_for(&parser, 0);
+    assert_eq!(parser.lag()().oldest_ns, None);
+    parser.close();
+    assert_indexed(data.path());
+}
+
+#[test]
+fn reindexing_gives_the_same_beside_threads_that_index() {
+    let data = filled(400);
+    let parser = parser(data.path(), settings(When::Eager, 2), &Workers::default());
+    let done = reindex(data.path(), Some("X-Number"), 2, &Progress::default()).unwrap();
+    assert_eq!((done.messages, done.unreadable.len()), (400, 0));
+    wait_for(&parser, 0);
+    parser.close();
+    assert_indexed(data.path());
+    // The name of the field is known from what is there.
+    fs::remove_file(sidecar::path(data.path(), 1)).unwrap();
+    reindex(data.path(), None, 1, &Progress::default()).unwrap();
+    assert_indexed(data.path());
+}
+
+#[test]
+fn an_index_replaced_while_segments_are_sealed_is_gone_on_with() {
+    let data = tempdir().unwrap();
+    let folder = data.path();
+    let (mut told, parser) = Told::open(data.path());
+    for round in 0..30 {
+        std::thread::scope(|scope| {
+            let progress = Progress::default();
+            scope.spawn(move || reindex(folder, Some("X-Number"), 1, &progress).unwrap());
+            told.append(round * 150..(round + 1) * 150);
+        });
+        wait_for(&parser, 0);
+        assert_indexed(data.path());
+    }
+    told.bench.close();
+    parser.close();
+}
+
+#[test]
+fn an_index_that_is_deleted_is_made_again() {
+    let data = tempdir().unwrap();
+    let (mut told, parser) = Told::open(data.path());
+    told.append(0..10);
+    wait_for(&parser, 0);
+    assert_indexed(data.path());
+    fs::remove_dir_all(sidecar::folder(data.path())).unwrap();
+    told.append(10..11);
+    wait_for(&parser, 0);
+    assert_indexed(data.path());
+    told.bench.close();
+    parser.close();
+}
+
+#[test]
+fn what_was_indexed_before_is_no_lag() {
+    let data = filled(300);
+    index(data.path(), 1);
+    let workers = Workers::default();
+    workers.0.store(true, Ordering::SeqCst);
+    let parser = parser(data.path(), settings(When::Lazy, 1), &workers);
+    assert_eq!(parser.lag()(), Default::default());
+    parser.close();
+}
+
+#[test]
+fn another_field_for_numbers_is_another_index() {
+    let data = filled(50);
+    reindex(data.path(), Some("X-Other"), 1, &Progress::default()).unwrap();
+    assert!(indexed(data.path()).iter().all(|entry| entry.contains("sequence: None")));
+    index(data.path(), 1);
+    assert_indexed(data.path());
+}
+
+#[test]
+fn an_index_cut_anywhere_is_gone_on_with() {
+    let data = filled(40);
+    index(data.path(), 1);
+    let whole = indexed(data.path());
+    let path = sidecar::path(data.path(), 1);
+    let bytes = fs::read(&path).unwrap();
+    for cut in (0..bytes.len()).step_by(bytes.len() / 20) {
+        fs::write(&path, &bytes[..cut]).unwrap();
+        index(data.path(), 1);
+        assert_eq!(indexed(data.path()), whole, "cut at {cut}");
+    }
+}
+
+#[test]
+fn a_later_index_is_left_alone() {
+    let data = filled(40);
+    index(data.path(), 1);
+    let path = sidecar::path(data.path(), 1);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[8] = 9;
+    fs::write(&path, &bytes).unwrap();
+    let parser = parser(data.path(), settings(When::Eager, 1), &Workers::default());
+    let behind = Segment::open(&data.path().join("segments/00000001.seg")).unwrap().published();
+    wait_for(&parser, u64::from(behind.messages));
+    parser.close();
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn the_index_of_a_pruned_segment_goes() {
+    let data = filled(400);
+    index(data.path(), 1);
+    assert!(sidecars(data.path()).len() > 2);
+    let folder = Folder::open(data.path()).unwrap();
+    let newest = folder.segments().last().unwrap().identity.number;
+    for summary in folder.segments().filter(|s| s.identity.number < newest) {
+        fs::remove_file(&summary.path).unwrap();
+    }
+    index(data.path(), 1);
+    assert_eq!(sidecars(data.path()), [newest]);
+}
+
+fn sidecars(data: &Path) -> Vec<u32> {
+    sidecar::numbers(data).unwrap()
+}
+
+#[test]
+fn a_damaged_message_is_told_from_others() {
+    let data = filled(30);
+    let folder = Folder::open(data.path()).unwrap();
+    let third = folder.listing(Span::default()).unwrap().forward(2).unwrap().next().unwrap();
+    let slot = third.unwrap();
+    let path = data.path().join(format!("segments/{:08}.seg", slot.id.segment));
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[slot.record_offset as usize + slot.envelope_bytes as usize] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    index(data.path(), 1);
+    let identity = *folder.segment(slot.id.segment).unwrap().identity();
+    let sidecar = Sidecar::read(data.path(), &identity).unwrap().unwrap().unwrap();
+    let unreadable: Vec<u32> =
+        sidecar.backward().filter(|e| e.is_unreadable).map(|e| e.slot).collect();
+    assert_eq!(unreadable, [slot.id.slot]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// What is believed is what was written.
+    #[test]
+    fn damage_only_shortens_an_index(at in 0.0f64..1.0, flip in 1u8..=255, cut in 0.5f64..1.0) {
+        static WHOLE: std::sync::OnceLock<(Vec<u8>, TempDir)> = std::sync::OnceLock::new();
+        let (whole, data) = WHOLE.get_or_init(|| {
+            let data = tempdir().unwrap();
+            // Block by block, as under a trickle of mail.
+            for n in 0..10 {
+                fill(data.path(), n..n + 1);
+                index(data.path(), 1);
+            }
+            reindex(data.path(), Some("X-Number"), 1, &Progress::default()).unwrap();
+            (fs::read(sidecar::path(data.path(), 1)).unwrap(), data)
+        });
+        let folder = Folder::open(data.path()).unwrap();
+        let identity = folder.segments().next().unwrap().identity;
+        let text = |sidecar: &Sidecar| {
+            let mut all: Vec<String> = sidecar.backward().map(|e| format!("{e:?}")).collect();
+            all.reverse();
+            all
+        };
+        let sound = text(&Sidecar::of(whole.clone(), &identity).unwrap());
+        let mut bytes = whole[..(whole.len() as f64 * cut) as usize].to_vec();
+        let place = (bytes.len() as f64 * at) as usize;
+        bytes[place] ^= flip;
+        if let Ok(sidecar) = Sidecar::of(bytes, &identity) {
+            let damaged = text(&sidecar);
+            prop_assert!(sound.starts_with(&damaged));
+            prop_assert_eq!(sidecar.records(), damaged.len() as u64);
+        }
+    }
+}

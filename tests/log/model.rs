@@ -1,0 +1,218 @@
+//! The writer against a simple model: whatever the order of receiving, reserving, growing,
+//! releasing and committing, what was committed is read back byte for byte, and nothing else.
+use crate::log_support;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use log_support::{Bench, facts, open, payload, small};
+use proptest::prelude::*;
+use sinkd::log::reader::{Folder, Span};
+use sinkd::log::{Claim, Durability, FlushCall, Log, MessageId, NoRoom, Reservation, Settings};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Append { envelope: usize, payload: usize },
+    Receive { given: usize, used: usize },
+    Reserve { payload: u64, claim: Claim },
+    Fill { which: usize, bytes: usize },
+    Grow { which: usize, by: u64 },
+    Commit { which: usize, less: usize },
+    Release { which: usize },
+    RoundDone,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (0..300usize, 0..6000usize)
+            .prop_map(|(envelope, payload)| Step::Append { envelope, payload }),
+        4 => (0..9000usize, 0..9000usize)
+            .prop_map(|(given, used)| Step::Receive { given, used: used.min(given) }),
+        3 => prop_oneof![4 => 0..40_000u64, 1 => 60_000..200_000u64]
+            .prop_flat_map(|payload| {
+                let claim = prop_oneof![Just(Claim::Declared), Just(Claim::Guessed)];
+                claim.prop_map(move |claim| Step::Reserve { payload, claim })
+            }),
+        8 => (0..8usize, 0..30_000usize).prop_map(|(which, bytes)| Step::Fill { which, bytes }),
+        3 => (0..8usize, 1..60_000u64).prop_map(|(which, by)| Step::Grow { which, by }),
+        3 => (0..8usize, 0..6000usize).prop_map(|(which, less)| Step::Commit { which, less }),
+        1 => (0..8usize).prop_map(|which| Step::Release { which }),
+        1 => Just(Step::RoundDone),
+    ]
+}
+
+/// A reservation and what was filled into it.
+struct Open {
+    r: Reservation,
+    envelope: Vec<u8>,
+    filled: Vec<u8>,
+}
+
+struct Model {
+    bench: Bench,
+    open: Vec<Open>,
+    committed: BTreeMap<MessageId, (Vec<u8>, Vec<u8>)>,
+    made: u8,
+}
+
+impl Model {
+    fn run(&mut self, step: &Step) {
+        self.made = self.made.wrapping_add(1);
+        let at = |which: usize, open: &[Open]| (!open.is_empty()).then(|| which % open.len());
+        match *step {
+            Step::Append { envelope, payload: len } => {
+                let (envelope, bytes) = (payload(self.made, envelope), payload(!self.made, len));
+                let (head, tail) = bytes.split_at(len / 3);
+                let facts = facts(&bytes);
+                let done = self.bench.until(|w| w.append(&envelope, &[head, tail], &facts));
+                let id = self.bench.finish(done.unwrap()).unwrap();
+                self.committed.insert(id, (envelope, bytes));
+            }
+            Step::Receive { given, used } => {
+                let (envelope, bytes) = (payload(self.made, 40), payload(!self.made, used));
+                self.bench
+                    .until(|w| {
+                        let space = w.receive_here(&envelope, given)?;
+                        assert_eq!(space.len(), given);
+                        space[..used].copy_from_slice(&bytes);
+                        Ok(())
+                    })
+                    .unwrap();
+                let commit = self.bench.writer.commit_received(used, &facts(&bytes));
+                let id = self.bench.finish(commit).unwrap();
+                self.committed.insert(id, (envelope, bytes));
+            }
+            Step::Reserve { payload: len, claim } => {
+                let envelope = payload(self.made, 77);
+                match self.bench.until(|w| w.reserve(&envelope, len, claim)) {
+                    Ok(r) => self.open.push(Open { r, envelope, filled: Vec::new() }),
+                    Err(e) => assert_eq!(e, NoRoom::Budget),
+                }
+            }
+            Step::Fill { which, bytes } => {
+                if let Some(at) = at(which, &self.open) {
+                    self.fill(at, bytes);
+                }
+            }
+            Step::Grow { which, by } => {
+                if let Some(at) = at(which, &self.open) {
+                    let open = &mut self.open[at];
+                    let wanted = self.bench.writer.room(&open.r) + by;
+                    match self.bench.until(|w| w.grow(&mut open.r, wanted)) {
+                        Ok(()) => {
+                            let room = self.bench.writer.room(&open.r);
+                            assert!(room >= wanted);
+                        }
+                        Err(e) => assert_eq!(e, NoRoom::Budget),
+                    }
+                }
+            }
+            Step::Commit { which, less } => {
+                if let Some(at) = at(which, &self.open) {
+                    self.commit(at, less);
+                }
+            }
+            Step::Release { which } => {
+                if let Some(at) = at(which, &self.open) {
+                    self.bench.writer.release(self.open.swap_remove(at).r);
+                }
+            }
+            Step::RoundDone => {
+                self.leave_pinned_segments();
+                self.bench.writer.round_done();
+            }
+        }
+    }
+
+    /// What the server does after a round: no reservation keeps an old segment open.
+    fn leave_pinned_segments(&mut self) {
+        while let Some(pinned) = self.bench.writer.pinned_segment() {
+            for open in &mut self.open {
+                self.bench.until(|w| w.leave_segment(&mut open.r, pinned)).unwrap();
+            }
+            assert_ne!(self.bench.writer.pinned_segment(), Some(pinned), "all of it has moved");
+        }
+    }
+
+    fn fill(&mut self, at: usize, bytes: usize) {
+        let open = &mut self.open[at];
+        let bytes = payload(self.made, bytes.min(self.bench.writer.room(&open.r) as usize));
+        let mut rest = &bytes[..];
+        while !rest.is_empty() {
+            let n = self
+                .bench
+                .until(|w| {
+                    let space = w.space(&mut open.r)?;
+                    let n = space.len().min(rest.len());
+                    space[..n].copy_from_slice(&rest[..n]);
+                    Ok(n)
+                })
+                .unwrap();
+            self.bench.writer.filled(&mut open.r, n);
+            open.filled.extend_from_slice(&rest[..n]);
+            rest = &rest[n..];
+        }
+    }
+
+    fn commit(&mut self, at: usize, less: usize) {
+        let Open { r, envelope, mut filled } = self.open.swap_remove(at);
+        filled.truncate(filled.len().saturating_sub(less));
+        let commit = self.bench.writer.commit_reserved(r, filled.len() as u64, &facts(&filled));
+        let id = self.bench.finish(commit).unwrap();
+        self.committed.insert(id, (envelope, filled));
+    }
+
+    fn compare(&self, folder: &std::path::Path) {
+        let folder = Folder::open(folder).unwrap();
+        assert_eq!(folder.unreadable().count(), 0);
+        assert_eq!(folder.messages(), self.committed.len() as u64);
+        let mut buf = Vec::new();
+        let mut seen = 0;
+        for slot in folder.listing(Span::default()).unwrap().forward(0).unwrap() {
+            let slot = slot.unwrap();
+            let segment = folder.segment(slot.id.segment).unwrap();
+            let (envelope, bytes) = segment.record(&slot, &mut buf).unwrap();
+            let expected = &self.committed[&slot.id];
+            assert!(envelope == expected.0 && bytes == expected.1, "{}", slot.id);
+            seen += 1;
+        }
+        assert_eq!(seen, self.committed.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_was_committed_is_read_back(
+        steps in prop::collection::vec(step(), 1..120),
+        durability in prop_oneof![
+            2 => Just(Durability::Process),
+            1 => Just(Durability::Interval(Duration::from_millis(1))),
+            1 => Just(Durability::Message),
+        ],
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        // The disk is left out of it: only who waits for whom is tried here.
+        let flush = FlushCall::new(|_| Ok(()));
+        let settings = Settings { region_bytes_max: 200_000, durability, flush, ..small() };
+        let bench = open(folder.path(), settings.clone());
+        let mut model = Model { bench, open: Vec::new(), committed: BTreeMap::new(), made: 0 };
+        for step in &steps {
+            model.run(step);
+        }
+        model.compare(folder.path());
+        for open in std::mem::take(&mut model.open) {
+            model.bench.writer.release(open.r);
+        }
+        let other = tempfile::tempdir().unwrap();
+        std::mem::replace(&mut model.bench, open(other.path(), small())).close();
+        model.compare(folder.path());
+        let (log, recovery) = Log::open(folder.path(), settings).unwrap();
+        prop_assert_eq!((recovery.sealed_now, recovery.damaged.len()), (0, 0));
+        prop_assert_eq!(recovery.messages, model.committed.len() as u64);
+        model.compare(folder.path());
+        log.close();
+        model.bench.close();
+    }
+}

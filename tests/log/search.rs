@@ -1,0 +1,537 @@
+//! Searching: whatever of a folder is indexed, the answer is that of reading every message.
+use crate::common;
+use crate::log_support;
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use common::Dice;
+use crossbeam_channel::{Receiver, bounded};
+use log_support::{Bench, facts, open, small};
+use proptest::prelude::*;
+use sinkd::index::query::{Query, Scratch};
+use sinkd::index::reading::Reading;
+use sinkd::index::{Found, Lookup, Progress, Said, Searching, Wanted, reindex, search, sidecar};
+use sinkd::log::reader::{Folder, Span};
+use sinkd::log::{self, Facts, MessageId, Remove, Run, Runs, StorageMode, Writer};
+use sinkd::smtp::envelope::{Tag, append_field};
+use tempfile::{TempDir, tempdir};
+
+const SECOND: u64 = 1_000_000_000;
+/// Commit time of the first message.
+const BEGIN_NS: u64 = 1_795_240_000 * SECOND;
+
+const WORDS: &[&str] =
+    &["hello", "Grüße", "invoice", "注文", "ありがとう", "4711", "Zażółć", "привет", "rare"];
+const ADDRESSES: &[&str] = &[
+    "ann@example.org",
+    "bob@mail.example.org",
+    "Carl@example.com",
+    "dora@badexample.org",
+    "postmaster",
+    "",
+];
+
+fn one<'a>(dice: &mut Dice, of: &[&'a str]) -> &'a str {
+    of[dice.roll(of.len())]
+}
+
+fn envelope(dice: &mut Dice) -> Vec<u8> {
+    let mut envelope = Vec::new();
+    append_field(&mut envelope, Tag::Version, &[1]);
+    append_field(&mut envelope, Tag::ReversePath, one(dice, ADDRESSES).as_bytes());
+    for _ in 0..1 + dice.roll(3) {
+        let to = ADDRESSES[dice.roll(ADDRESSES.len() - 1)];
+        append_field(&mut envelope, Tag::ForwardPath, to.as_bytes());
+    }
+    envelope
+}
+
+/// A message in wire form, and its stuffed dots.
+fn mail(dice: &mut Dice) -> (Vec<u8>, u32) {
+    let mut text = String::new();
+    for _ in 0..dice.roll(40) {
+        text += one(dice, WORDS);
+        text += one(dice, &[" ", "-", "\r\n", ", "]);
+    }
+    let (subject, name) = (one(dice, WORDS), one(dice, WORDS));
+    let header = format!(
+        "Subject: {subject} {}\r\nFrom: {name} <{}>\r\nTo: {}\r\nCc: {}\r\nX-Number: {}\r\n\
+         X-Campaign: {name} sale\r\nMessage-ID: <{}@example.org>\r\n",
+        one(dice, WORDS),
+        one(dice, ADDRESSES),
+        one(dice, ADDRESSES),
+        one(dice, ADDRESSES),
+        dice.roll(1000),
+        dice.roll(50)
+    );
+    let mail = match dice.roll(9) {
+        0 => (0..dice.roll(300)).map(|_| dice.roll(256) as u8).collect(),
+        1 => return (format!("{header}\r\n..{text}\r\n..rare\r\n").into_bytes(), 2),
+        2 => format!(
+            "{header}Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\n{text}\r\n--b\r\n\
+             Content-Disposition: attachment; filename={}.pdf\r\n\r\nhello\r\n--b--\r\n",
+            dice.roll(5)
+        )
+        .into_bytes(),
+        3 => format!("{header}Content-Type: text/html; charset=utf-8\r\n\r\n<p>{text}</p>\r\n")
+            .into_bytes(),
+        4 => [
+            format!("{header}Content-Type: text/plain; charset=iso-8859-1\r\n\r\n").as_bytes(),
+            b"Gr\xfc\xdfe und hello\r\n",
+        ]
+        .concat(),
+        5 => concat!(
+            "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= =?iso-2022-jp?b?GyRCQ21KOBsoQg==?=\r\n",
+            "Content-Transfer-Encoding: base64\r\n\r\naW52b2ljZSBoZWxsbw==\r\n"
+        )
+        .into(),
+        6 => format!(
+            "{header}Content-Transfer-Encoding: quoted-printable\r\n\r\nra=\r\nre Gr=C3=BC=C3=9Fe\r\n"
+        )
+        .into_bytes(),
+        _ => format!("{header}\r\n{text}\r\n").into_bytes(),
+    };
+    // Now and then one that has a segment of its own.
+    match dice.roll(200) {
+        0 => ([mail, "x ".repeat(40_000).into_bytes()].concat(), 0),
+        _ => (mail, 0),
+    }
+}
+
+/// One of several workers, which takes turns in the bench.
+fn worker(bench: &Bench) -> (Writer, Receiver<()>) {
+    let (wake, woken) = bounded(1);
+    let wake = move || {
+        // Full: a wake is already on its way.
+        let _ = wake.try_send(());
+    };
+    (bench.log.writer(Box::new(wake)).unwrap(), woken)
+}
+
+fn append(bench: &mut Bench, envelope: &[u8], payload: &[u8], facts: &Facts) -> MessageId {
+    let commit = bench.until(|w| w.append(envelope, &[payload], facts)).unwrap();
+    bench.finish(commit).unwrap()
+}
+
+/// A folder of mail that was written by several starts and workers, with some of it removed.
+struct Corpus {
+    data: TempDir,
+    /// Of the last start, if its segments are still open.
+    live: Option<Bench>,
+    end_ns: u64,
+}
+
+fn corpus(dice: &mut Dice) -> Corpus {
+    let data = tempdir().unwrap();
+    let (mut now_ns, mut live, mut ids) = (BEGIN_NS, None, Vec::new());
+    for _ in 0..1 + dice.roll(3) {
+        close(live.take());
+        let mut bench = open(data.path(), small());
+        let mut others: Vec<_> = (0..dice.roll(3)).map(|_| worker(&bench)).collect();
+        for _ in 0..dice.roll(250) {
+            if let Some(i) = dice.roll(2 * others.len()).checked_sub(others.len())
+                && let Some(other) = others.get_mut(i)
+            {
+                std::mem::swap(&mut bench.writer, &mut other.0);
+                std::mem::swap(&mut bench.woken, &mut other.1);
+            }
+            // Some at the same moment.
+            now_ns += dice.roll(3) as u64 * SECOND;
+            let (payload, dots) = mail(dice);
+            let facts = Facts { received_at_ns: now_ns, dots, ..facts(&payload) };
+            ids.push(append(&mut bench, &envelope(dice), &payload, &facts));
+        }
+        others.into_iter().for_each(|(writer, _)| writer.close());
+        live = Some(bench);
+        // A clock that was put back.
+        now_ns -= dice.roll(30) as u64 * SECOND;
+    }
+    if dice.roll(2) == 0 {
+        close(live.take());
+    }
+    ids.retain(|_| dice.roll(10) == 0);
+    log::remove(data.path(), &Remove::Ids(ids)).unwrap();
+    if dice.roll(4) == 0 {
+        let until = BEGIN_NS + dice.roll(100) as u64 * SECOND;
+        log::remove(data.path(), &Remove::Until(until)).unwrap();
+    }
+    Corpus { data, live, end_ns: now_ns + 60 * SECOND }
+}
+
+fn close(bench: Option<Bench>) {
+    if let Some(bench) = bench {
+        bench.close();
+    }
+}
+
+/// Indexes all of it, and then spoils some.
+fn index_in_part(data: &Path, dice: &mut Dice) {
+    reindex(data, Some("X-Number"), 2, &Progress::default()).unwrap();
+    for number in sidecar::numbers(data).unwrap() {
+        let path = sidecar::path(data, number);
+        let mut bytes = fs::read(&path).unwrap();
+        let place = dice.roll(bytes.len());
+        match dice.roll(8) {
+            0 => fs::remove_file(&path).unwrap(),
+            1 => bytes.truncate(place),
+            2 => bytes[place] ^= 1 << dice.roll(8),
+            3 => bytes[8] = 9,
+            4 => bytes.extend_from_slice(b"BLCK, and no more"),
+            _ => {}
+        }
+        if path.exists() {
+            fs::write(&path, bytes).unwrap();
+        }
+    }
+}
+
+fn term(dice: &mut Dice) -> String {
+    let (word, address) = (one(dice, WORDS), one(dice, ADDRESSES));
+    let n = dice.roll(120);
+    match dice.roll(16) {
+        0 => format!("subject:{word}"),
+        1 => format!("body:{word}"),
+        2 => format!("\"{word} {}\"", one(dice, WORDS)),
+        3 => format!("{}*", word.chars().take(2).collect::<String>()),
+        4 => format!("from:{}", if address.is_empty() { "<>" } else { address }),
+        5 if !address.is_empty() => format!("to:{address}"),
+        6 => format!("to:{}", one(dice, &["example.org", "@example.org", "com"])),
+        7 => format!("cc:{}", one(dice, &["example.org", "example.com"])),
+        8 => format!("header:X-Campaign={word}"),
+        9 => format!("message-id:<{}@example.org>", dice.roll(50)),
+        10 => "has:attachment".into(),
+        11 => format!("filename:{}", one(dice, &[".pdf", "3", "4*"])),
+        12 => format!("size:{}{}", one(dice, &[">", "<", "<="]), 1 + dice.roll(600)),
+        13 => format!("after:\"2026-11-21T05:{:02}:{:02}Z\"", 46 + n / 60, n % 60),
+        14 => one(dice, &["run:first", "run:second"]).into(),
+        _ => word.into(),
+    }
+}
+
+fn query(dice: &mut Dice, depth: usize) -> String {
+    let inner = |dice: &mut Dice| query(dice, depth - 1);
+    match dice.roll(if depth == 0 { 4 } else { 8 }) {
+        0 => format!("-{}", term(dice)),
+        1..=4 => term(dice),
+        5 => format!("{} {}", inner(dice), inner(dice)),
+        6 => format!("({} OR {})", inner(dice), inner(dice)),
+        _ => format!("-({})", inner(dice)),
+    }
+}
+
+fn runs() -> Runs {
+    let run = |name: &str, from: u64, until: Option<u64>| Run {
+        name: name.into(),
+        from_ns: BEGIN_NS + from * SECOND,
+        until_ns: until.map(|s| BEGIN_NS + s * SECOND),
+    };
+    Runs { runs: vec![run("first", 0, Some(60)), run("second", 100, None)], marks: Vec::new() }
+}
+
+fn parse(text: &str) -> Query {
+    Query::parse(text, BEGIN_NS, &runs()).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// The slow twin: every message is read, the newest first.
+fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
+    let (mut reading, mut scratch) = (Reading::new(""), Scratch::default());
+    let mut found = Vec::new();
+    for slot in folder.listing(Span::default()).unwrap().backward(0).unwrap().flatten() {
+        let ns = slot.facts.received_at_ns;
+        let is_inside =
+            span.since_ns.is_none_or(|s| s <= ns) && span.until_ns.is_none_or(|u| ns < u);
+        let segment = folder.segment(slot.id.segment).unwrap();
+        let Ok(read) = reading.read(&segment, &slot) else { continue };
+        if is_inside && query.on_message(&read.entry.columns, &read.message, &mut scratch) {
+            found.push(slot.id);
+        }
+    }
+    found
+}
+
+fn all() -> Wanted {
+    Wanted { limit: None, span: Span::default(), indexed_only: false, threads: 2 }
+}
+
+fn find(folder: &Folder, query: &str, wanted: Wanted) -> Found {
+    search(folder, &parse(query), wanted, &Searching::default())
+}
+
+fn ids(found: &Found) -> Vec<MessageId> {
+    found.hits.iter().map(|hit| hit.id).collect()
+}
+
+/// Every way to ask gives what reading gives.
+fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
+    let query = parse(text);
+    let expected = scan(folder, &query, span);
+    for (limit, threads) in [(None, 2), (None, 1), (Some(1), 2), (Some(3), 3), (Some(0), 1)] {
+        let wanted = Wanted { limit, span, threads, ..all() };
+        let found = search(folder, &query, wanted, &Searching::default());
+        let n = limit.map_or(expected.len(), |n| expected.len().min(n as usize));
+        let context = format!("{text}, {span:?}, {wanted:?}");
+        assert_eq!(ids(&found), expected[..n], "{context}");
+        assert!(found.left_out.is_nothing(), "{context}: {:?}", found.left_out);
+        match limit {
+            None | Some(0) => assert_eq!(found.matches, expected.len() as u64, "{context}"),
+            Some(_) => assert!(found.matches >= n as u64, "{context}"),
+        }
+    }
+    let indexed =
+        search(folder, &query, Wanted { indexed_only: true, span, ..all() }, &Searching::default());
+    let found = ids(&indexed);
+    let mut rest = expected.iter();
+    assert!(found.iter().all(|id| rest.any(|e| e == id)), "{text}: a part of it, in its order");
+    let missing = (expected.len() - found.len()) as u64;
+    assert!(missing <= indexed.left_out.not_indexed, "{text}: {:?}", indexed.left_out);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn an_answer_is_that_of_reading_every_message(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let corpus = corpus(&mut dice);
+        index_in_part(corpus.data.path(), &mut dice);
+        let folder = Folder::open(corpus.data.path()).unwrap();
+        for _ in 0..20 {
+            let seconds = (corpus.end_ns - BEGIN_NS) / SECOND;
+            let mut bound = |one_in| {
+                let at = BEGIN_NS + dice.roll(seconds as usize) as u64 * SECOND;
+                (dice.roll(one_in) == 0).then_some(at)
+            };
+            let span = Span { since_ns: bound(4), until_ns: bound(4) };
+            assert_equal_to_scan(&folder, &query(&mut dice, 2), span);
+        }
+        assert_equal_to_scan(&folder, "", Span::default());
+        close(corpus.live);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_looked_up_of_a_message_is_what_reading_it_says_or_nothing(seed: u64) {
+        let mut dice = Dice::new(seed);
+        let corpus = corpus(&mut dice);
+        for is_spoiled in [false, true] {
+            if is_spoiled {
+                index_in_part(corpus.data.path(), &mut dice);
+            } else {
+                reindex(corpus.data.path(), Some("X-Number"), 2, &Progress::default()).unwrap();
+            }
+            let folder = Folder::open(corpus.data.path()).unwrap();
+            let (mut lookup, mut reading) =
+                (Lookup::new(corpus.data.path()), Reading::new("X-Number"));
+            let listing = folder.listing(Span::default()).unwrap();
+            for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
+                let segment = folder.segment(slot.id.segment).unwrap();
+                let read = Said::from(&reading.read(&segment, &slot).unwrap().entry);
+                let found = lookup.said(segment.identity(), slot.id.slot);
+                prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id);
+                prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id);
+            }
+        }
+        close(corpus.live);
+    }
+}
+
+/// Messages `range`, a second apart, as `of` gives them.
+fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, Facts)) {
+    let mut bench = open(data, small());
+    let mut dice = Dice::new(1);
+    for n in range {
+        let (payload, facts) = of(n);
+        let facts = Facts { received_at_ns: BEGIN_NS + n * SECOND, ..facts };
+        append(&mut bench, &envelope(&mut dice), &payload, &facts);
+    }
+    bench.close();
+}
+
+fn plain(n: u64) -> (Vec<u8>, Facts) {
+    let payload = format!("Subject: number {n}\r\n\r\nhello {}\r\n", "x".repeat(400)).into_bytes();
+    let facts = facts(&payload);
+    (payload, facts)
+}
+
+fn index(data: &Path) {
+    reindex(data, None, 2, &Progress::default()).unwrap();
+}
+
+#[test]
+fn a_span_and_a_run_bound_an_answer() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..300, plain);
+    for is_indexed in [false, true] {
+        if is_indexed {
+            index(data.path());
+        }
+        let folder = Folder::open(data.path()).unwrap();
+        let count = |query: &str, since: Option<u64>, until: Option<u64>| {
+            let ns = |s: u64| BEGIN_NS + s * SECOND;
+            let span = Span { since_ns: since.map(ns), until_ns: until.map(ns) };
+            assert_equal_to_scan(&folder, query, span);
+            find(&folder, query, Wanted { span, ..all() }).matches
+        };
+        assert_eq!(count("hello", None, None), 300);
+        assert_eq!(count("hello", Some(10), Some(20)), 10);
+        assert_eq!(count("hello", Some(299), None), 1);
+        assert_eq!(count("hello", Some(300), None), 0);
+        assert_eq!(count("hello", Some(20), Some(20)), 0);
+        assert_eq!(count("run:first", None, None), 60);
+        assert_eq!(count("run:first", Some(50), None), 10);
+        assert_eq!(count("-run:first -run:second", None, None), 40);
+    }
+}
+
+#[test]
+fn what_lies_outside_of_the_span_is_not_missed() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..20, plain);
+    let folder = Folder::open(data.path()).unwrap();
+    let span = Span { since_ns: Some(BEGIN_NS + 15 * SECOND), until_ns: None };
+    let found = find(&folder, "hello", Wanted { span, indexed_only: true, ..all() });
+    assert_eq!((found.matches, found.left_out.not_indexed), (0, 5));
+}
+
+#[test]
+fn it_is_said_where_not_all_of_a_message_is_stored() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..30, |n| {
+        let mode = [StorageMode::Full, StorageMode::Headers, StorageMode::Envelope][n as usize % 3];
+        let (payload, facts) = plain(n);
+        let stored = match mode {
+            StorageMode::Full => payload,
+            StorageMode::Headers => format!("Subject: number {n}\r\n\r\n").into_bytes(),
+            StorageMode::Envelope => Vec::new(),
+        };
+        (stored, Facts { mode, ..facts })
+    });
+    for is_indexed in [false, true] {
+        if is_indexed {
+            index(data.path());
+        }
+        let folder = Folder::open(data.path()).unwrap();
+        let found = find(&folder, "hello", all());
+        assert_eq!((found.matches, found.left_out.partial), (10, 20));
+        let found = find(&folder, "-hello", all());
+        assert_eq!((found.matches, found.left_out.partial), (20, 20));
+        // Headers are there, where only they are kept.
+        let found = find(&folder, "header:subject=number", all());
+        assert_eq!((found.matches, found.left_out.partial), (20, 10));
+        // The columns are enough for these.
+        let found = find(&folder, "subject:number", all());
+        assert_eq!((found.matches, found.left_out.partial), (20, 0));
+        let found = find(&folder, "size:>400", all());
+        assert_eq!((found.matches, found.left_out.partial), (30, 0));
+    }
+}
+
+/// Flips a bit in the record of the message in that place of the listing, or in its slot.
+fn damage(data: &Path, place: u64, is_slot: bool) -> MessageId {
+    let folder = Folder::open(data).unwrap();
+    let listing = folder.listing(Span::default()).unwrap();
+    let slot = listing.forward(place).unwrap().next().unwrap().unwrap();
+    let path = data.join(format!("segments/{:08}.seg", slot.id.segment));
+    let mut bytes = fs::read(&path).unwrap();
+    // Slots grow down from the end of the file, 64 octets each.
+    let at = match is_slot {
+        true => bytes.len() - 64 * (slot.id.slot as usize + 1) + 20,
+        false => slot.record_offset as usize + slot.envelope_bytes as usize,
+    };
+    bytes[at] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    slot.id
+}
+
+#[test]
+fn a_damaged_message_is_said_and_others_are_found() {
+    for is_slot in [false, true] {
+        let data = tempdir().unwrap();
+        fill(data.path(), 0..50, plain);
+        let damaged = damage(data.path(), 30, is_slot);
+        for is_indexed in [false, true] {
+            if is_indexed {
+                index(data.path());
+            }
+            let folder = Folder::open(data.path()).unwrap();
+            let found = find(&folder, "body:hello", all());
+            assert_eq!((found.matches, found.left_out.unreadable), (49, 1), "{is_indexed}");
+            assert!(!ids(&found).contains(&damaged));
+            assert!(!found.left_out.is_nothing());
+        }
+    }
+}
+
+#[test]
+fn a_damaged_index_is_said_and_costs_nothing_but_time() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..50, plain);
+    index(data.path());
+    let folder = Folder::open(data.path()).unwrap();
+    assert_eq!(find(&folder, "subject:number", all()).unusable, [0; 0]);
+    for (at, number) in [(8, 1), (200, 1)] {
+        index(data.path());
+        let path = sidecar::path(data.path(), number);
+        let mut bytes = fs::read(&path).unwrap();
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).unwrap();
+        let found = find(&folder, "subject:number", all());
+        assert_eq!((found.matches, found.unusable), (50, vec![number]), "octet {at}");
+        assert!(found.left_out.is_nothing());
+    }
+}
+
+/// A damaged message has no time of its own in the index: it says nothing of those before it.
+#[test]
+fn a_damaged_message_ends_no_search() {
+    let data = tempdir().unwrap();
+    let settings = log::Settings { segment_bytes_first: 256 << 10, ..small() };
+    let mut bench = open(data.path(), settings);
+    let mut other = worker(&bench);
+    let mut dice = Dice::new(1);
+    // Of two workers; one has the oldest and the newest message, so its segment is looked at first.
+    for n in 0..=400 {
+        let subject = if n == 0 {
+            "old"
+        } else if n == 10 {
+            "new"
+        } else {
+            "none"
+        };
+        let payload = format!("Subject: {subject}\r\n\r\n").into_bytes();
+        let facts = Facts { received_at_ns: BEGIN_NS + n, ..facts(&payload) };
+        append(&mut bench, &envelope(&mut dice), &payload, &facts);
+        if n == 0 || n == 399 {
+            std::mem::swap(&mut bench.writer, &mut other.0);
+            std::mem::swap(&mut bench.woken, &mut other.1);
+        }
+    }
+    other.0.close();
+    bench.close();
+    for place in 140..148 {
+        damage(data.path(), place, false);
+    }
+    index(data.path());
+    let folder = Folder::open(data.path()).unwrap();
+    let wanted = Wanted { limit: Some(1), threads: 1, ..all() };
+    let newest = find(&folder, "subject:new OR subject:old", wanted);
+    let expected = find(&folder, "subject:new", all());
+    assert_eq!(ids(&newest), ids(&expected));
+}
+
+#[test]
+fn a_search_that_is_stopped_says_so() {
+    let data = tempdir().unwrap();
+    fill(data.path(), 0..2000, plain);
+    let folder = Folder::open(data.path()).unwrap();
+    let progress = Searching::default();
+    progress.stop.store(true, Ordering::Relaxed);
+    let found = search(&folder, &parse("body:hello"), all(), &progress);
+    assert!(found.left_out.stopped && !found.left_out.is_nothing());
+    assert!(found.matches < 2000);
+}

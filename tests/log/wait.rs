@@ -1,0 +1,190 @@
+//! Waiting for messages that match, by a clock of one's own: whatever there is to look at, a wait
+//! ends in time, after a last look at what came.
+use crate::log_support;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use log_support::{Bench, facts, open, small};
+use sinkd::index::query::Query;
+use sinkd::index::{
+    Goal, LAST_LOOK, Progress, Searching, Waited, Wanted, Watched, reindex, search_until,
+};
+use sinkd::log::reader::{Folder, Span};
+use sinkd::log::{Facts, MessageId, Runs};
+use tempfile::{TempDir, tempdir};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn append(bench: &mut Bench, n: u64, subject: &str) -> MessageId {
+    let payload = format!("Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(300)).into_bytes();
+    let facts = Facts { received_at_ns: 1_795_240_000_000_000_000 + n, ..facts(&payload) };
+    let commit = bench.until(|w| w.append(b"", &[&payload], &facts)).unwrap();
+    bench.finish(commit).unwrap()
+}
+
+/// A folder of several segments with `n` messages, the oldest first.
+fn filled(n: u64) -> (TempDir, Bench, Vec<MessageId>) {
+    let data = tempdir().unwrap();
+    let mut bench = open(data.path(), small());
+    let ids = (0..n).map(|i| append(&mut bench, i, "old")).collect();
+    (data, bench, ids)
+}
+
+fn query(text: &str) -> Query {
+    Query::parse(text, 0, &Runs::default()).unwrap()
+}
+
+/// Returns a clock that reports the time as over after `calls` calls.
+fn over_after(calls: u64) -> impl Fn() -> bool + Sync {
+    let asked = AtomicU64::new(0);
+    move || asked.fetch_add(1, Ordering::Relaxed) >= calls
+}
+
+#[test]
+fn a_search_looks_at_the_newest_until_its_time_is_up_and_says_how_many_it_did_not() {
+    const N: u64 = 2000;
+    let (data, bench, ids) = filled(N);
+    bench.close();
+    for is_indexed in [false, true] {
+        if is_indexed {
+            reindex(data.path(), None, 1, &Progress::default()).unwrap();
+        }
+        let folder = Folder::open(data.path()).unwrap();
+        assert!(folder.segments().count() > 2);
+        for calls in [0, 1, 10, 1000, 10 * N] {
+            let wanted =
+                Wanted { limit: None, span: Span::default(), indexed_only: false, threads: 1 };
+            let progress = Searching::default();
+            let is_over = over_after(calls);
+            let found = search_until(&folder, &query("old"), wanted, &progress, &is_over);
+            // It is asked for each segment, too.
+            let looked_at = found.hits.len();
+            assert!(looked_at as u64 <= calls.min(N), "{looked_at} of {calls}");
+            assert!(calls < 10 * N || looked_at as u64 == N, "{looked_at}");
+            assert!(looked_at as u64 + 10 >= calls.min(N), "{looked_at} of {calls}");
+            let newest: Vec<_> = ids.iter().rev().take(looked_at).copied().collect();
+            assert_eq!(found.hits.iter().map(|hit| hit.id).collect::<Vec<_>>(), newest);
+            assert_eq!(found.left_out.not_in_time, N - looked_at as u64);
+            assert_eq!(found.left_out.is_nothing(), looked_at as u64 == N);
+        }
+    }
+}
+
+#[test]
+fn threads_together_leave_out_as_many_as_they_did_not_look_at() {
+    const N: u64 = 2000;
+    let (data, bench, _) = filled(N);
+    bench.close();
+    let folder = Folder::open(data.path()).unwrap();
+    let wanted = Wanted { limit: None, span: Span::default(), indexed_only: false, threads: 4 };
+    for calls in [0, 500] {
+        let is_over = over_after(calls);
+        let found = search_until(&folder, &query("old"), wanted, &Searching::default(), &is_over);
+        assert_eq!(found.left_out.not_in_time + found.hits.len() as u64, N);
+        assert!(found.left_out.not_in_time >= N - calls);
+    }
+}
+
+/// A wait of two seconds for `query`, whose clock is `now_s`, in tenths of a second, by the number
+/// of times it was asked before.
+fn wait(data: &TempDir, text: &str, now_tenths: impl Fn(u64) -> u64 + Sync) -> (Waited, u64) {
+    let mut folder = Folder::open(data.path()).unwrap();
+    let asked = AtomicU64::new(0);
+    let clock = || {
+        let tenths = now_tenths(asked.fetch_add(1, Ordering::Relaxed));
+        Duration::from_millis(100 * tenths)
+    };
+    let goal = Goal { count: 1, is_new: false, timeout: 2 * SECOND, threads: 1 };
+    let mut pauses = 0;
+    let mut pause = |_| pauses += 1;
+    let query = query(text);
+    let watched = Watched { folder: &mut folder, query: &query, span: Span::default() };
+    let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut pause).unwrap();
+    (waited, pauses)
+}
+
+#[test]
+fn a_wait_whose_first_search_takes_all_its_time_looks_at_what_came_meanwhile() {
+    let (data, bench, ids) = filled(100);
+    let bench = Mutex::new(bench);
+    // The time is up within the search; in that moment a message comes.
+    let (waited, pauses) = wait(&data, "subject:new", |asked| {
+        if asked == 50 {
+            append(&mut bench.lock().unwrap(), 1000, "new");
+        }
+        if asked < 50 { 0 } else { 20 }
+    });
+    assert_eq!((waited.matching.len(), pauses), (1, 0));
+    assert!(!ids.contains(&waited.matching[0].1));
+    assert!(waited.left_out.not_in_time > 0, "the search has not seen all");
+    bench.into_inner().unwrap().close();
+}
+
+#[test]
+fn the_last_look_ends_in_time_too_and_begins_with_the_newest() {
+    let (data, bench, _) = filled(10);
+    let bench = Mutex::new(bench);
+    let last_look = 20 + LAST_LOOK.as_millis() as u64 / 100;
+    // A hundred come during the search; a few can be looked at.
+    let (waited, _) = wait(&data, "subject:new", |asked| {
+        if asked == 5 {
+            for n in 0..100 {
+                let is_newest = n == 99;
+                append(&mut bench.lock().unwrap(), 1000 + n, if is_newest { "new" } else { "x" });
+            }
+        }
+        match asked {
+            0..5 => 0,
+            5..15 => 20,
+            _ => last_look,
+        }
+    });
+    assert_eq!(waited.matching.len(), 1);
+    assert!((90..110).contains(&waited.left_out.not_in_time), "{:?}", waited.left_out);
+    bench.into_inner().unwrap().close();
+}
+
+#[test]
+fn a_wait_without_any_time_looks_at_what_is_there() {
+    let (data, bench, ids) = filled(100);
+    let mut folder = Folder::open(data.path()).unwrap();
+    let goal = Goal { count: 1, is_new: false, timeout: Duration::ZERO, threads: 2 };
+    let clock = || Duration::from_millis(1);
+    let query = query("old");
+    let watched = Watched { folder: &mut folder, query: &query, span: Span::default() };
+    let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut |_| {}).unwrap();
+    assert_eq!(waited.matching, [(0, ids[99])]);
+    assert!(waited.left_out.is_nothing());
+    bench.close();
+}
+
+#[test]
+fn a_wait_counts_all_folders_together_and_each_has_its_share_of_the_time() {
+    let (one, bench, ids) = filled(100);
+    let (other, other_bench, other_ids) = filled(100);
+    let mut folders = [&one, &other].map(|data| Folder::open(data.path()).unwrap());
+    let query = query("old");
+    let goal = Goal { count: 300, is_new: false, timeout: 2 * SECOND, threads: 1 };
+    // A second has passed when the first folder was asked for fifty of its messages.
+    let asked = AtomicU64::new(0);
+    let clock = || match asked.fetch_add(1, Ordering::Relaxed) {
+        0..50 => Duration::ZERO,
+        50..200 => SECOND,
+        _ => 2 * SECOND,
+    };
+    let mut watched: Vec<_> = folders
+        .iter_mut()
+        .map(|folder| Watched { folder, query: &query, span: Span::default() })
+        .collect();
+    let waited = sinkd::index::wait(&mut watched, goal, &clock, &mut |_| {}).unwrap();
+    let of = |n: usize| waited.matching.iter().filter(move |(folder, _)| *folder == n).count();
+    assert!((40..60).contains(&of(0)) && of(1) == 100, "{} and {}", of(0), of(1));
+    assert_eq!(waited.left_out.not_in_time, 100 - of(0) as u64);
+    // Merged by the time at which they came: the newest of both are at the end.
+    let last = waited.matching.last().unwrap();
+    assert!(*last == (0, ids[99]) || *last == (1, other_ids[99]));
+    bench.close();
+    other_bench.close();
+}

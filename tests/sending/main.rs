@@ -1,9 +1,0 @@
-//! `sinkctl blast` and `sinkctl replay` towards servers that limit, turn away, vanish or mislead:
-//! what they say, and with which exit code.
-#[path = "../common/mod.rs"]
-mod common;
-
-mod safety;
-mod success;
-mod target;
-mod turned_away;

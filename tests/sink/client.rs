@@ -1,0 +1,287 @@
+//! The client session: golden dialogues, and against our own server session over byte pipes.
+//!
+//! A dialogue (`tests/dialogues/client/*.txt`) is a list of lines; `#` begins a comment.
+//!
+//! ```text
+//! options: lmtp pipelining chunking depth=2     none of them without it (also: ambiguous)
+//! mail: 2 Hello\r\n                             a message to so many recipients (stuffed, if dotted)
+//! binary: 1 Hello\r\n                           likewise, with BODY=BINARYMIME
+//! utf8: 1 Hello\r\n                             a message from an address that is not ASCII
+//! S: 250 ok                                     the server says so
+//! S! 250 ok                                     likewise, and we write nothing before its next line
+//! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
+//! = 0 answered 250                              a message is done: how, and its recipients' codes
+//! = 1 answered 421, turned away                 another connection may accept it
+//! fault: …                                      there is no going on
+//! closed                                        the session ended by QUIT
+//! ```
+//!
+//! `UPDATE_GOLDEN=1 cargo test --test sink client` writes down what the client says now.
+use std::fmt::Write as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
+use sinkd::smtp::client::{End, Form, Mail, Options, Protocol};
+use sinkd::smtp::envelope;
+use sinkd::smtp::limits::Limits;
+use sinkd::smtp::testkit::{Driver, small_limits};
+
+fn options_of(text: &str) -> Options {
+    let name = "client.example".into();
+    let mut options = Options {
+        protocol: Protocol::Smtp,
+        name,
+        pipelining: false,
+        chunking: false,
+        depth: 1,
+        joined_bytes_max: 0,
+        sends_ambiguous: false,
+    };
+    for word in text.split_whitespace() {
+        match word {
+            "lmtp" => options.protocol = Protocol::Lmtp,
+            "pipelining" => options.pipelining = true,
+            "chunking" => options.chunking = true,
+            "ambiguous" => options.sends_ambiguous = true,
+            _ => options.depth = word.strip_prefix("depth=").unwrap().parse().unwrap(),
+        }
+    }
+    options
+}
+
+fn mail_of(text: &str) -> Mail {
+    let (recipients, content) = text.split_once(' ').unwrap();
+    let content = content.replace("\\r", "\r").replace("\\n", "\n");
+    let dots = u32::from(content.starts_with('.')) + content.matches("\r\n.").count() as u32;
+    let form = if dots > 0 { Form::Stuffed { dots } } else { Form::Clean };
+    mail(recipients.parse().unwrap(), content.as_bytes(), form)
+}
+
+/// What is new since the last call.
+struct Seen {
+    ended: usize,
+    is_closed: bool,
+}
+
+fn tell(talk: &mut Talk, seen: &mut Seen, out: &mut String) {
+    for (number, end, codes) in &talk.told.ended[seen.ended..] {
+        let end = match end {
+            End::Answered => "answered",
+            End::NotSent => "not sent",
+            End::Unknown => "unknown",
+            End::Withheld(why) => &format!("withheld ({why:?})"),
+        };
+        let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
+        write!(out, "= {number} {end} {}", codes.join(" ")).unwrap();
+        for (numbers, what) in
+            [(&talk.told.turned_away, "turned away"), (&talk.told.ambiguous, "ambiguous")]
+        {
+            if numbers.contains(number) {
+                write!(out, ", {what}").unwrap();
+            }
+        }
+        writeln!(out).unwrap();
+    }
+    seen.ended = talk.told.ended.len();
+    if talk.session.is_closed() && !seen.is_closed {
+        seen.is_closed = true;
+        match talk.session.fault() {
+            Some(fault) => writeln!(out, "fault: {fault}").unwrap(),
+            None => writeln!(out, "closed").unwrap(),
+        }
+    }
+    let written = if seen.is_closed { Vec::new() } else { talk.write_all() };
+    for line in written.split_inclusive(|octet| *octet == b'\n') {
+        let text = String::from_utf8_lossy(line);
+        match text.strip_suffix("\r\n") {
+            Some(text) => writeln!(out, "C: {text}").unwrap(),
+            None => writeln!(out, "C~ {text}").unwrap(),
+        }
+    }
+}
+
+fn hold(text: &str) -> String {
+    let (mut out, mut options, mut mails) = (String::new(), options_of(""), Vec::new());
+    let mut lines = text.lines().peekable();
+    while let Some(line) = lines.next_if(|line| !line.starts_with('S')) {
+        match line.split_once(": ") {
+            Some(("options", text)) => options = options_of(text),
+            Some(("mail", text)) => mails.push(mail_of(text)),
+            Some(("binary", text)) => {
+                let mut mail = mail_of(text);
+                mail.from(b"a@example.org", b"BODY=BINARYMIME");
+                mails.push(mail);
+            }
+            Some(("utf8", text)) => {
+                let mut mail = mail_of(text);
+                mail.from("\u{e9}@example.org".as_bytes(), b"");
+                mails.push(mail);
+            }
+            _ => assert!(line.starts_with('#'), "{line}"),
+        }
+        writeln!(out, "{line}").unwrap();
+    }
+    let mut talk = Talk::new(options, mails);
+    let mut seen = Seen { ended: 0, is_closed: false };
+    for line in lines.filter(|line| line.starts_with('S')) {
+        writeln!(out, "{line}").unwrap();
+        talk.feed(format!("{}\r\n", &line[3..]).as_bytes());
+        if line.starts_with("S:") {
+            tell(&mut talk, &mut seen, &mut out);
+        }
+    }
+    tell(&mut talk, &mut seen, &mut out);
+    talk.session.lost(&mut talk.told);
+    tell(&mut talk, &mut seen, &mut out);
+    talk.finish();
+    out
+}
+
+#[test]
+fn dialogues_are_held() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues/client");
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        let held = hold(&text);
+        if update {
+            std::fs::write(&path, &held).unwrap();
+        } else {
+            assert!(held == text, "{}: now it is\n{held}", path.display());
+        }
+        count += 1;
+    }
+    assert!(count >= 15, "{count} dialogues");
+}
+
+/// A message: recipients, content, and whether it is to be given raw or stuffed beforehand.
+type Message = (usize, Vec<u8>, bool);
+
+fn message() -> impl Strategy<Value = Message> {
+    let piece =
+        prop::sample::select(vec!["", ".", "a", "..", "\r\n", "\r\n.", "\n", "é", "xy\r\n"]);
+    let content = prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat());
+    (1..6usize, content.prop_map(String::into_bytes), any::<bool>())
+}
+
+fn make((recipients, content, is_raw): &Message) -> Mail {
+    let mut made = mail(*recipients, content, Form::Raw);
+    if !is_raw {
+        made.stuff();
+    }
+    made
+}
+
+/// What the client knows of each message; contents and paths that the server has; whether the
+/// session came to its end.
+type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
+
+/// The talk between client and server, each one's octets cut into pieces of a cycle of sizes.
+fn talk(options: Options, limits: Limits, messages: &[Message], cuts: &[usize]) -> Talked {
+    let mut server = match options.protocol {
+        Protocol::Smtp => Driver::new(limits),
+        Protocol::Lmtp => Driver::lmtp(limits),
+    };
+    let mut client = Talk::new(options, messages.iter().map(make).collect());
+    let mut cuts = cuts.iter().copied().cycle();
+    loop {
+        let replies = server.take_replies();
+        let mut rest = &replies[..];
+        while !rest.is_empty() && !client.session.is_closed() {
+            let (piece, others) = rest.split_at(rest.len().min(cuts.next().unwrap()));
+            client.feed(piece);
+            rest = others;
+        }
+        if client.session.is_closed() || !client.session.has_output() {
+            break;
+        }
+        server.push(&client.write(cuts.next().unwrap()));
+    }
+    let is_whole = client.session.fault().is_none();
+    let (mut contents, mut paths) = (Vec::new(), Vec::new());
+    for stored in server.take_stored() {
+        contents.push(stored.message());
+        let decoded = envelope::decode(&stored.envelope).unwrap();
+        paths.push(decoded.recipients().map(|r| r.path.to_vec()).collect());
+    }
+    (client.finish().ended, contents, paths, is_whole)
+}
+
+proptest! {
+    #[test]
+    fn what_the_server_has_is_what_the_client_knows(
+        messages in prop::collection::vec(message(), 0..8),
+        cuts in prop::collection::vec(1..200usize, 1..10),
+        (is_lmtp, pipelining, chunking) in any::<(bool, bool, bool)>(),
+        depth in 1..5usize,
+        joined_bytes_max in prop::sample::select(vec![0, 20, 4096]),
+        limits in prop_oneof![Just(Limits::default()), (0..4u8).prop_map(small_limits)],
+    ) {
+        let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+        let name = "client.example".into();
+        let sends_ambiguous = true;
+        let options =
+            Options { protocol, name, pipelining, chunking, depth, joined_bytes_max, sends_ambiguous };
+        let (ended, contents, paths, is_whole) =
+            talk(options.clone(), limits.clone(), &messages, &cuts);
+        let mut stored = contents.iter().zip(&paths);
+        for (number, end, codes) in &ended {
+            let (recipients, content, _) = &messages[*number];
+            prop_assert_eq!(codes.len(), *recipients);
+            let taken: Vec<_> = (0..*recipients).filter(|at| codes[*at] / 100 == 2).collect();
+            if taken.is_empty() {
+                // It may be there where the client says so, and nowhere else.
+                if *end == End::Unknown && is_whole {
+                    prop_assert!(false, "{number}: a whole session leaves nothing open");
+                }
+                continue;
+            }
+            let (found, found_paths) = stored.next().expect("what was taken is there");
+            let wanted: Vec<_> =
+                taken.iter().map(|at| format!("r{at}@example.com").into_bytes()).collect();
+            prop_assert_eq!(found_paths, &wanted);
+            // DATA can't carry a last line without its end.
+            let is_same = found == content || found == &[&content[..], b"\r\n"].concat();
+            prop_assert!(is_same, "{:?} {:?}", found.escape_ascii().to_string(), content);
+        }
+        prop_assert!(stored.next().is_none() || !is_whole, "what is there was taken");
+        if is_whole {
+            // What the server announces as MAILMAX is kept to.
+            let started = limits.messages_max.map_or(messages.len(), |max| {
+                messages.len().min(usize::try_from(max).unwrap())
+            });
+            prop_assert_eq!(ended.len(), started);
+            let whole = talk(options, limits, &messages, &[usize::MAX]);
+            prop_assert_eq!(whole, (ended, contents, paths, is_whole));
+        }
+    }
+
+    #[test]
+    fn any_replies(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        check_replies(&bytes);
+    }
+
+    #[test]
+    fn replies_of_all_sorts(
+        variant in any::<u8>(),
+        lines in prop::collection::vec(
+            prop::sample::select(vec![
+                "220 a", "250 ok", "250-PIPELINING", "250-CHUNKING", "250 SIZE", "354 go", "421 bye",
+                "450 later", "503 what", "550 no", "221 bye", "250", "nonsense", "200-x",
+            ]),
+            0..40,
+        ),
+    ) {
+        let mut bytes = vec![variant];
+        // Most servers greet.
+        bytes.extend_from_slice(b"220 hello\r\n250-me\r\n250-PIPELINING\r\n250 CHUNKING\r\n");
+        for line in lines {
+            bytes.extend_from_slice(line.as_bytes());
+            bytes.extend_from_slice(b"\r\n");
+        }
+        check_replies(&bytes);
+    }
+}

@@ -1,0 +1,241 @@
+//! Golden dialogues: every `tests/dialogues/*.txt` is held, in one piece a turn and octet by octet.
+//!
+//! A dialogue is a list of lines; `#` begins a comment.
+//!
+//! ```text
+//! limits: message_bytes_max=100        bounds other than the default (first line only)
+//! protocol: lmtp                       LMTP instead of SMTP (in the first two lines only)
+//! greet: EHLO client.example           the client says so and gets its 250, not shown here
+//! C: MAIL FROM:<a@b.example>           the client sends the line and CRLF
+//! C~ half a line                       the client sends without CRLF
+//! C*300 x                              the client sends `x` 300 times, without CRLF
+//! S: 250                               the next reply line begins so
+//! stored: 12 bytes Hello.\r\n          a message was stored; its size and, if not long, its bytes
+//! envelope: client.example ESMTP <a@b> SIZE=9 -> <c@d> NOTIFY=NEVER
+//! closed                               the server has closed
+//! ```
+//!
+//! A dialogue is held with both syntaxes, and must go the same. Only where there is a twin called
+//! `NAME_lenient.txt` does `NAME.txt` show the strict syntax alone, and the twin the lenient one.
+//!
+//! ```text
+//! tolerated: no-brackets, dots         rules broken by a command that was accepted
+//! envelope: … ; no-brackets, dots      rules broken by the commands of a message
+//! ```
+//!
+//! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
+//! --test sink dialogues` writes down what the server says now: read the difference before you commit
+//! it.
+use sinkd::smtp::envelope;
+use sinkd::smtp::limits::{Limits, Protocol, Syntax};
+use sinkd::smtp::testkit::{Driver, Manner, Stored};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Stored messages longer than this show their size only.
+const SHOWN_BYTES_MAX: usize = 100;
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Pieces {
+    Turns,
+    Octets,
+}
+
+fn dialogues() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/dialogues");
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> = entries.filter(|path| path.extension().is_some()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn dialogues_are_held() {
+    let files = dialogues();
+    assert!(files.len() >= 25, "{} dialogues", files.len());
+    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
+    let mut failures = String::new();
+    for file in files {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let syntaxes = syntaxes(&file);
+        let held = hold(&text, syntaxes[0], Pieces::Turns);
+        for syntax in syntaxes {
+            for pieces in [Pieces::Turns, Pieces::Octets] {
+                if let Err(difference) = compare(&held, &hold(&text, *syntax, pieces)) {
+                    let name = file.display();
+                    writeln!(failures, "{name}: {syntax:?}, {pieces:?}: {difference}").unwrap();
+                }
+            }
+        }
+        if update {
+            std::fs::write(&file, &held).unwrap();
+        } else if let Err(difference) = compare(&text, &held) {
+            writeln!(failures, "{}: {difference}", file.display()).unwrap();
+        }
+    }
+    assert!(failures.is_empty(), "\n{failures}");
+}
+
+/// The syntaxes with which a dialogue is held.
+fn syntaxes(file: &Path) -> &'static [Syntax] {
+    let stem = file.file_stem().unwrap().to_str().unwrap();
+    if stem.ends_with("_lenient") {
+        &[Syntax::Lenient]
+    } else if file.with_file_name(format!("{stem}_lenient.txt")).exists() {
+        &[Syntax::Strict]
+    } else {
+        &[Syntax::Strict, Syntax::Lenient]
+    }
+}
+
+/// Each line as expected, reply lines by their beginning.
+fn compare(expected: &str, held: &str) -> Result<(), String> {
+    let (mut expected, mut held) = (expected.lines(), held.lines());
+    for number in 1.. {
+        match (expected.next(), held.next()) {
+            (None, None) => break,
+            (Some(want), Some(found)) if want == found => {}
+            (Some(want), Some(found)) if want.starts_with("S: ") && found.starts_with(want) => {}
+            (want, found) => {
+                return Err(format!("line {number}: expected {want:?}, found {found:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The dialogue as it goes: client's lines and comments from `text`, all else from the server.
+fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
+    let limits = limits(text.lines().next().unwrap_or_default());
+    let (mut out, mut turn, mut was_closed) = (String::new(), Vec::new(), false);
+    let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
+    let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
+    let mut driver = Driver::of(Manner { protocol, syntax }, limits);
+    driver.take_replies();
+    for line in text.lines() {
+        if let Some(hello) = line.strip_prefix("greet: ") {
+            driver.push(format!("{hello}\r\n").as_bytes());
+            assert!(driver.take_replies().starts_with(b"250"), "{hello}");
+            writeln!(out, "{line}").unwrap();
+            continue;
+        }
+        let sent = if let Some(line) = line.strip_prefix("C:") {
+            [unescape(line.strip_prefix(' ').unwrap_or(line)), b"\r\n".to_vec()].concat()
+        } else if let Some(line) = line.strip_prefix("C~ ") {
+            unescape(line)
+        } else if let Some(line) = line.strip_prefix("C*") {
+            let (count, octets) = line.split_once(' ').expect("C*count octets");
+            unescape(octets).repeat(count.parse().expect("C*count octets"))
+        } else {
+            let is_setting = line.starts_with("limits:") || line.starts_with("protocol:");
+            let is_comment = line.starts_with('#') || is_setting || line.is_empty();
+            answer(&mut driver, &mut turn, pieces, &mut out);
+            if driver.is_closed() && !was_closed {
+                was_closed = true;
+                out.push_str("closed\n");
+            }
+            if is_comment {
+                out.push_str(line);
+                out.push('\n');
+            }
+            continue;
+        };
+        out.push_str(line);
+        out.push('\n');
+        turn.extend(sent);
+    }
+    answer(&mut driver, &mut turn, pieces, &mut out);
+    if driver.is_closed() && !was_closed {
+        out.push_str("closed\n");
+    }
+    driver.finish();
+    out
+}
+
+/// Sends the client's turn and writes down what came of it.
+fn answer(driver: &mut Driver, turn: &mut Vec<u8>, pieces: Pieces, out: &mut String) {
+    match pieces {
+        Pieces::Turns => driver.push(turn),
+        Pieces::Octets => turn.chunks(1).for_each(|octet| driver.push(octet)),
+    }
+    turn.clear();
+    let replies = String::from_utf8(driver.take_replies()).unwrap();
+    for line in replies.split_terminator("\r\n") {
+        writeln!(out, "S: {line}").unwrap();
+    }
+    for kinds in driver.take_tolerated() {
+        writeln!(out, "tolerated: {}", kinds.names()).unwrap();
+    }
+    for stored in driver.take_stored() {
+        describe(&stored, out);
+    }
+}
+
+fn describe(stored: &Stored, out: &mut String) {
+    let message = stored.message();
+    write!(out, "stored: {} bytes", message.len()).unwrap();
+    if (1..=SHOWN_BYTES_MAX).contains(&message.len()) {
+        write!(out, " {}", message.escape_ascii()).unwrap();
+    }
+    let decoded = envelope::decode(&stored.envelope).unwrap();
+    let helo = decoded.helo.escape_ascii();
+    write!(out, "\nenvelope: {helo} {}", decoded.protocol.escape_ascii()).unwrap();
+    write_path(out, decoded.mail_from, decoded.mail_params);
+    for (number, recipient) in decoded.recipients().enumerate() {
+        out.push_str(if number == 0 { " ->" } else { "," });
+        write_path(out, recipient.path, recipient.params);
+    }
+    if !decoded.deviations.is_empty() {
+        write!(out, "; {}", decoded.deviations.names()).unwrap();
+    }
+    out.push('\n');
+}
+
+fn write_path(out: &mut String, path: &[u8], parameters: &[u8]) {
+    write!(out, " <{}>", path.escape_ascii()).unwrap();
+    if !parameters.is_empty() {
+        write!(out, " {}", parameters.escape_ascii()).unwrap();
+    }
+}
+
+fn limits(line: &str) -> Limits {
+    let mut limits = Limits::default();
+    let settings = line.strip_prefix("limits:").unwrap_or_default();
+    for setting in settings.split_whitespace() {
+        let (key, value) = setting.split_once('=').expect("key=value");
+        let number: u32 = value.parse().expect("a number");
+        match key {
+            "message_bytes_max" => limits.message_bytes_max = number.into(),
+            "recipients_max" => limits.recipients_max = number,
+            "command_line_bytes_max" => limits.command_line_bytes_max = number as usize,
+            "errors_max" => limits.errors_max = Some(number),
+            "messages_max" => limits.messages_max = Some(number),
+            _ => panic!("no limit is called {key}"),
+        }
+    }
+    limits
+}
+
+fn unescape(text: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut octets = text.bytes();
+    while let Some(octet) = octets.next() {
+        if octet != b'\\' {
+            out.push(octet);
+            continue;
+        }
+        out.push(match octets.next().expect("an escape") {
+            b'r' => b'\r',
+            b'n' => b'\n',
+            b't' => b'\t',
+            b'0' => 0,
+            b'x' => {
+                let digits = [octets.next().unwrap(), octets.next().unwrap()];
+                u8::from_str_radix(std::str::from_utf8(&digits).unwrap(), 16).expect("hex")
+            }
+            b'\\' => b'\\',
+            other => panic!("no escape \\{}", other as char),
+        });
+    }
+    out
+}

@@ -1,0 +1,27 @@
+//! sinkd as clients see it, and the parts it is made of.
+#[path = "../common/mod.rs"]
+mod common;
+
+mod blast;
+mod bounds;
+mod client;
+mod clock;
+mod cuts;
+mod deviations;
+mod dialogues;
+mod held_lock;
+mod hostile;
+mod http;
+mod kill;
+mod listeners;
+mod liveness;
+mod noop_marks;
+mod seeds;
+mod sender;
+mod serve;
+mod settings;
+mod soup;
+mod stats_record;
+mod storage;
+mod storage_modes;
+mod transcripts;

@@ -1,0 +1,485 @@
+//! The sending engine against a real sinkd, in each way of speaking, and against servers that are not
+//! what they should be.
+use crate::common;
+
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Sink, messages};
+use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
+use sinkd::sender::{Address, Connections, Report, Settings, Shared, What, run};
+use sinkd::smtp::client::{Mail, Options, Phase, Protocol};
+
+/// So many numbered messages; `done` checks that each ends once.
+struct Numbered {
+    next: u64,
+    count: u64,
+    lanes: Option<u64>,
+    due_ns: Option<u64>,
+    open: BTreeSet<u64>,
+    /// A target that is not what it should be may refuse.
+    is_refusable: bool,
+}
+
+impl Numbered {
+    fn new(count: u64) -> Numbered {
+        Numbered {
+            next: 0,
+            count,
+            lanes: None,
+            due_ns: None,
+            open: BTreeSet::new(),
+            is_refusable: false,
+        }
+    }
+
+    fn over(mut self, lanes: u64) -> Numbered {
+        self.lanes = Some(lanes);
+        self
+    }
+
+    fn for_anyone(mut self) -> Numbered {
+        self.is_refusable = true;
+        self
+    }
+
+    fn every(mut self, ns: u64) -> Numbered {
+        self.due_ns = Some(ns);
+        self
+    }
+}
+
+impl Source for Numbered {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        let ticket = self.next;
+        if ticket == self.count {
+            return Ok(Next::End);
+        }
+        self.next += 1;
+        mail.from(b"sender@example.org", b"");
+        for recipient in 0..=ticket % 3 {
+            mail.to(format!("r{recipient}@example.com").as_bytes(), b"");
+        }
+        mail.head.extend_from_slice(format!("Subject: {ticket}\r\n\r\n").as_bytes());
+        mail.body = vec![b'x'; 78 * (ticket % 40) as usize].into();
+        if !mail.body.is_empty() {
+            mail.body = [&mail.body[..], b"\r\n"].concat().into();
+        }
+        let lane = self
+            .lanes
+            .map(|lanes| Lane { key: ticket % lanes, is_last: ticket + lanes >= self.count });
+        assert!(self.open.insert(ticket));
+        Ok(Next::Mail(Order { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
+    }
+
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
+        assert!(self.open.remove(&ticket), "each message ends once");
+        assert!(self.is_refusable || outcome.is_accepted(), "{ticket}: {outcome:?}");
+    }
+}
+
+impl Drop for Numbered {
+    fn drop(&mut self) {
+        assert!(std::thread::panicking() || self.open.is_empty(), "{:?}", self.open);
+    }
+}
+
+fn options() -> Options {
+    let name = "client.example".into();
+    Options {
+        protocol: Protocol::Smtp,
+        name,
+        pipelining: true,
+        chunking: true,
+        depth: 4,
+        joined_bytes_max: 0,
+        sends_ambiguous: false,
+    }
+}
+
+fn settings(address: Address, connections: Connections) -> Settings {
+    Settings {
+        address,
+        session: options(),
+        connections,
+        per_connection: None,
+        opening_max: 16,
+        timeout: Duration::from_secs(20),
+        patience: Duration::from_secs(20),
+        duration: None,
+        grace: Duration::from_secs(5),
+    }
+}
+
+fn send(settings: &Settings, sources: Vec<Box<dyn Source>>) -> Report {
+    let folder = tempfile::tempdir().unwrap();
+    let shared = Arc::new(Shared::default());
+    let report = run(settings, sources, folder.path(), &shared).unwrap();
+    assert_eq!(shared.done.load(Ordering::Relaxed), report.tally.ended());
+    assert_eq!(shared.open.load(Ordering::Relaxed), 0);
+    report
+}
+
+/// Sends these messages in this way, to the first listener or to another one: all of them are there,
+/// whole, once.
+fn check(listen: &str, change: impl Fn(&mut Settings), sources: Vec<Numbered>) {
+    let data = tempfile::tempdir().unwrap();
+    let listen = if listen.is_empty() { vec![] } else { vec!["--listen", listen] };
+    let sink = Sink::start(data.path(), &listen);
+    let address = Address::Tcp(*sink.addresses.last().unwrap());
+    let mut settings = settings(address, Connections::Kept(7));
+    change(&mut settings);
+    let count: u64 = sources.iter().map(|source| source.count).sum();
+    let boxed = sources.into_iter().map(|source| Box::new(source) as Box<dyn Source>).collect();
+    let report = send(&settings, boxed);
+    assert_eq!(report.error, None);
+    assert_eq!(report.tally.accepted, count, "{:?}", report.tally);
+    assert!(report.tally.failures.is_empty(), "{:?}", report.tally.failures);
+    assert!(sink.stop().success());
+    let stored = messages(data.path());
+    assert_eq!(stored.len() as u64, count);
+    let subjects: BTreeSet<Vec<u8>> = stored
+        .iter()
+        .map(|(_, payload)| payload.split(|octet| *octet == b'\n').next().unwrap().to_vec())
+        .collect();
+    assert_eq!(subjects.len() as u64, count);
+}
+
+#[test]
+fn every_way_of_speaking_delivers_everything_once() {
+    type Change = fn(&mut Options);
+    let ways: [(&str, Change); 5] = [
+        ("", |o| (o.pipelining, o.chunking) = (false, false)),
+        ("", |o| (o.pipelining, o.chunking) = (true, false)),
+        ("", |o| (o.pipelining, o.chunking) = (false, true)),
+        ("", |o| (o.pipelining, o.chunking) = (true, true)),
+        ("lmtp:127.0.0.1:0", |o| o.protocol = Protocol::Lmtp),
+    ];
+    for (listen, change) in ways {
+        check(listen, |settings| change(&mut settings.session), vec![Numbered::new(300)]);
+    }
+}
+
+#[test]
+fn connections_end_after_so_many_messages() {
+    check("", |s| s.per_connection = Some(5), vec![Numbered::new(300)]);
+}
+
+#[test]
+fn lanes_have_connections_of_their_own() {
+    let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(50);
+    check("", by_lane, vec![Numbered::new(300).over(9)]);
+    check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
+}
+
+/// Each lane has messages behind those of all others: whoever waited for a lane to end would wait
+/// forever.
+#[test]
+fn more_lanes_than_connections_take_turns() {
+    let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(3);
+    check("", by_lane, vec![Numbered::new(60).over(9)]);
+    check("", by_lane, vec![Numbered::new(60).over(9).every(100_000)]);
+}
+
+#[test]
+fn what_is_due_leaves_one_after_the_other() {
+    check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
+}
+
+/// Gives messages with these moments (ms), in this order. The one behind the first two is kept
+/// until the first is done, as what is sent again is. When `stop_at` have been done, it stops all.
+struct Late {
+    due_ms: Vec<u64>,
+    given: usize,
+    done: Arc<Mutex<Vec<(u64, End)>>>,
+    stop_at: usize,
+    shared: Arc<Shared>,
+}
+
+impl Late {
+    fn is_held(&self) -> bool {
+        self.given == 2 && self.done.lock().unwrap().is_empty()
+    }
+}
+
+impl Source for Late {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        let Some(due_ms) = self.due_ms.get(self.given) else { return Ok(Next::End) };
+        mail.from(b"", b"");
+        mail.to(b"r@example.com", b"");
+        let ticket = self.given as u64;
+        self.given += 1;
+        let lane = Some(Lane { key: ticket, is_last: true });
+        Ok(Next::Mail(Order { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
+    }
+
+    fn is_sooner(&self, than_ns: u64) -> bool {
+        let due_ms = self.due_ms.get(self.given);
+        !self.is_held() && due_ms.is_some_and(|ms| ms * 1_000_000 < than_ns)
+    }
+
+    fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
+        let mut done = self.done.lock().unwrap();
+        done.push((ticket, outcome.end));
+        if done.len() == self.stop_at {
+            self.shared.stop.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// An hour stands for a moment that never comes: whoever waits for it, waits for the test to fail.
+#[test]
+fn what_is_due_sooner_overtakes_what_waits() {
+    const HOUR_MS: u64 = 3_600_000;
+    for connections in [Connections::Kept(2), Connections::ByLane(9)] {
+        let (done, shared) = (Arc::default(), Arc::new(Shared::default()));
+        // Behind the one that waits for its moment: one that is due, one that is due first of
+        // those that are left, and the latest of all.
+        let due_ms = vec![0, HOUR_MS, 1, HOUR_MS / 2, 2, HOUR_MS + 1];
+        let source = Late { due_ms, given: 0, done, stop_at: 3, shared };
+        let (done, shared) = (source.done.clone(), source.shared.clone());
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(server(Fate::Defers), connections);
+        let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
+        assert_eq!((report.error, report.tally.begun, report.tally.deferred), (None, 3, 3));
+        let done = done.lock().unwrap();
+        let sent: BTreeSet<u64> = done[..3].iter().map(|(ticket, _)| *ticket).collect();
+        assert_eq!(sent, BTreeSet::from([0, 2, 4]), "{connections:?}");
+        // Whoever waited is given back, each once, and was not begun.
+        let mut rest = done[3..].to_vec();
+        rest.sort_by_key(|(ticket, _)| *ticket);
+        assert_eq!(rest, [(1, End::NotSent), (3, End::NotSent)], "{connections:?}");
+    }
+}
+
+/// What a server does when the first message of a connection has been sent.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    /// As it should be.
+    Serves,
+    /// Before it: says nothing at all.
+    Mute,
+    /// Before it: closes without a word.
+    Closes,
+    /// Takes it, then says 421 to the next MAIL.
+    TakesOne,
+    /// Closes when it has all of it.
+    Swallows,
+    /// Says nothing when it has all of it.
+    Stalls,
+    /// Answers what it was not asked.
+    Babbles,
+    /// Says things that are no replies.
+    Nonsense,
+    /// 451 to each end of data.
+    Defers,
+    /// Serves one connection at a time, and turns others away.
+    ServesOne,
+    /// Restarts after so many messages: closes, and turns the next two connections away.
+    Restarts(u32),
+    /// Says no word to QUIT.
+    Stays,
+    /// Greets the first connection alone.
+    GreetsOne,
+    /// Answers EHLO, and closes.
+    Leaves,
+}
+
+/// A server of this kind, on a free port. It goes with the test.
+fn server(fate: Fate) -> Address {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for (number, stream) in (0..).zip(listener.incoming()) {
+            let fate = match (fate, number) {
+                (Fate::ServesOne, 1..) | (Fate::Restarts(_), 1..=2) => Fate::Closes,
+                (Fate::Restarts(_), 3..) => Fate::Serves,
+                (Fate::GreetsOne, 1..) => Fate::Mute,
+                _ => fate,
+            };
+            std::thread::spawn(move || drop(serve(stream.unwrap(), fate)));
+        }
+    });
+    Address::Tcp(address)
+}
+
+fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    match fate {
+        Fate::Closes => return Ok(()),
+        Fate::Mute => return lines.try_for_each(|line| line.map(drop)),
+        _ => stream.write_all(b"220 hello\r\n")?,
+    }
+    let (mut is_data, mut messages) = (false, 0);
+    while let Some(line) = lines.next() {
+        let line = line?;
+        let reply = match (fate, line.as_str()) {
+            (_, ".") if is_data => {
+                (is_data, messages) = (false, messages + 1);
+                match fate {
+                    Fate::Swallows => return Ok(()),
+                    Fate::Stalls => return lines.try_for_each(|line| line.map(drop)),
+                    Fate::Babbles => "250 taken\r\n250 and more\r\n250 and more\r\n",
+                    Fate::Nonsense => "HTTP/1.1 200 OK\r\n",
+                    Fate::Defers => "451 later\r\n",
+                    _ => "250 taken\r\n",
+                }
+            }
+            _ if is_data => continue,
+            (Fate::Leaves, _) => {
+                stream.write_all(b"250 ok\r\n")?;
+                return Ok(());
+            }
+            (Fate::Restarts(max), line) if line.starts_with("MAIL") && messages >= max => {
+                return Ok(());
+            }
+            (Fate::Stays, "QUIT") => return lines.try_for_each(|line| line.map(drop)),
+            (Fate::TakesOne, line) if line.starts_with("MAIL") && messages > 0 => {
+                stream.write_all(b"421 enough\r\n")?;
+                return Ok(());
+            }
+            (_, "DATA") => {
+                is_data = true;
+                "354 go on\r\n"
+            }
+            (_, "QUIT") => "221 bye\r\n",
+            _ => "250 ok\r\n",
+        };
+        stream.write_all(reply.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// Sends 20 messages to a server of this kind; gives what came of it.
+fn suffer(fate: Fate) -> Report {
+    let mut settings = settings(server(fate), Connections::Kept(3));
+    settings.timeout = Duration::from_millis(200);
+    settings.patience = Duration::from_millis(300);
+    let source = Numbered::new(20).for_anyone();
+    let report = send(&settings, vec![Box::new(source)]);
+    assert_eq!(report.tally.begun, report.tally.ended(), "{report:?}");
+    report
+}
+
+#[test]
+fn targets_that_do_not_speak_are_given_up() {
+    for fate in [Fate::Mute, Fate::Closes] {
+        let report = suffer(fate);
+        assert!(report.error.is_some(), "{fate:?}: {report:?}");
+        assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
+        assert!(report.tally.failures.contains_key(&What::Connection), "{fate:?}: {report:?}");
+    }
+    // Bound, so that nobody else gets the port, and not listening.
+    let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let address = silent.local_addr().unwrap().as_socket().unwrap();
+    let mut settings = settings(Address::Tcp(address), Connections::Kept(2));
+    settings.patience = Duration::from_millis(100);
+    let report = send(&settings, vec![Box::new(Numbered::new(20).for_anyone())]);
+    assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
+}
+
+/// A message was on its way to a connection when the target was given up.
+#[test]
+fn a_target_that_is_not_there_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    for connections in [Connections::Kept(2), Connections::ByLane(9)] {
+        let mut settings = settings(Address::Unix(folder.path().join("none")), connections);
+        settings.patience = Duration::ZERO;
+        let source = Numbered::new(20).over(9).for_anyone();
+        let report = send(&settings, vec![Box::new(source)]);
+        assert!(report.error.is_some(), "{connections:?}: {report:?}");
+    }
+}
+
+#[test]
+fn what_became_of_each_message_is_told() {
+    let tally = suffer(Fate::TakesOne).tally;
+    assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
+    assert!(
+        tally.deferred > 0 && tally.failures.contains_key(&What::Reply(Phase::Mail, 421)),
+        "{tally:?}"
+    );
+    for fate in [Fate::Swallows, Fate::Stalls, Fate::Nonsense] {
+        let tally = suffer(fate).tally;
+        assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
+        assert_eq!(tally.failures[&What::Session].count, 20, "{fate:?}: {tally:?}");
+    }
+    let tally = suffer(Fate::Babbles).tally;
+    assert!(tally.accepted > 0 && tally.failures.contains_key(&What::Session), "{tally:?}");
+    let tally = suffer(Fate::Defers).tally;
+    assert_eq!(tally.deferred, 20, "{tally:?}");
+    let failure = &tally.failures[&What::Reply(Phase::Payload, 451)];
+    assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
+}
+
+#[test]
+fn sending_can_be_stopped() {
+    let shared = Arc::new(Shared::default());
+    shared.stop.store(true, Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(server(Fate::Defers), Connections::Kept(3));
+    let source = Numbered::new(u64::MAX).for_anyone();
+    let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
+    assert_eq!((report.error, report.tally.begun), (None, report.tally.ended()));
+}
+
+/// A message every millisecond, so many of them; gives what came of it. The target's patience is
+/// long over when the last of them is due.
+fn outlast(fate: Fate, count: u64, connections: usize) -> Report {
+    let mut settings = settings(server(fate), Connections::Kept(connections));
+    settings.patience = Duration::from_millis(250);
+    let source = Numbered::new(count).every(1_000_000).for_anyone();
+    send(&settings, vec![Box::new(source)])
+}
+
+#[test]
+fn a_target_that_turns_some_connections_away_is_not_given_up() {
+    let report = outlast(Fate::ServesOne, 600, 3);
+    assert_eq!((report.error, report.tally.accepted), (None, 600), "{:?}", report.tally);
+    assert!(report.tally.failures.contains_key(&What::Connection), "{:?}", report.tally);
+}
+
+/// It was well for longer than anyone has patience with it when it is not.
+#[test]
+fn a_target_that_restarts_is_waited_for() {
+    let report = outlast(Fate::Restarts(400), 600, 1);
+    assert_eq!((report.error, report.tally.accepted), (None, 599), "{:?}", report.tally);
+    assert_eq!(report.tally.failures[&What::Connection].count, 2, "{:?}", report.tally);
+}
+
+/// Nothing is ever sent to it: the first message is due in an hour.
+#[test]
+fn a_target_that_leaves_when_it_has_greeted_is_given_up() {
+    let mut settings = settings(server(Fate::Leaves), Connections::Kept(2));
+    settings.patience = Duration::from_millis(300);
+    let mut source = Numbered::new(2).every(3_600_000_000_000).for_anyone();
+    source.next = 1;
+    let report = send(&settings, vec![Box::new(source)]);
+    assert!(report.error.is_some(), "{report:?}");
+    assert!(report.tally.connections < 40, "{report:?}");
+}
+
+#[test]
+fn nobody_waits_long_for_the_end_of_a_connection_without_messages() {
+    for fate in [Fate::Stays, Fate::GreetsOne] {
+        let mut settings = settings(server(fate), Connections::Kept(2));
+        (settings.timeout, settings.grace) =
+            (Duration::from_secs(3600), Duration::from_millis(100));
+        let report = send(&settings, vec![Box::new(Numbered::new(20))]);
+        assert_eq!((report.error, report.tally.accepted), (None, 20), "{fate:?}");
+    }
+}
+
+#[test]
+fn longer_than_anyone_lives_is_not_short() {
+    let mut settings = settings(server(Fate::Serves), Connections::Kept(1));
+    // In nanoseconds 0.3 s more than 64 bits hold.
+    settings.duration = Some(Duration::from_secs(18_446_744_074));
+    let report = send(&settings, vec![Box::new(Numbered::new(500).every(1_000_000))]);
+    assert_eq!(report.tally.accepted, 500);
+}

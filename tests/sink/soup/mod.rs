@@ -1,0 +1,315 @@
+//! A soup of random clients against one sinkd with small budgets, storage that stalls and disks
+//! that fill up: whatever they do, each gets its own replies, what was acknowledged is stored as
+//! it was sent, nothing is left over, and the sink stops within its grace.
+//!
+//! Seeded: `SOUP_SEED`, printed at the start, repeats the clients' choices (not the moments
+//! at which threads run). `SOUP_SECONDS`: how long each scenario lasts, 3 by default.
+#![cfg(target_os = "linux")]
+
+mod client;
+mod ledger;
+mod wire;
+
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use crate::common;
+use crate::common::trace::{hold, let_go, thread_named};
+use crate::common::{Dice, Sink, sinkctl, text_of};
+use crossbeam_channel::{Receiver, bounded};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
+use tempfile::tempdir;
+
+use client::{Client, Setting};
+use ledger::Ledger;
+use wire::Target;
+
+const CLIENTS: usize = 24;
+const GRACE: Duration = Duration::from_secs(2);
+/// What a busy machine may add to the grace.
+const GRACE_SLACK: Duration = Duration::from_secs(20);
+
+/// A sink and what is done to it.
+struct Scenario {
+    name: &'static str,
+    args: &'static [&'static str],
+    message_bytes_max: usize,
+    large_bytes: usize,
+    /// Threads of the log that are held now and then.
+    stalled: &'static [&'static str],
+    disk_fills_up: bool,
+    /// So few buffers, or large messages at once, that stalled transfers are closed.
+    is_tight: bool,
+    is_ring: bool,
+}
+
+const PLAIN: Scenario = Scenario {
+    name: "plain",
+    args: &["--workers", "2", "--storage-wait", "60s"],
+    message_bytes_max: 7 << 20,
+    large_bytes: 5 << 20,
+    stalled: &[],
+    disk_fills_up: false,
+    is_tight: false,
+    is_ring: false,
+};
+
+#[test]
+fn clients_of_a_plain_sink_get_their_own_replies() {
+    run(&PLAIN);
+}
+
+#[test]
+fn a_stalled_store_and_small_budgets_lose_nothing_and_mix_nothing_up() {
+    run(&Scenario {
+        name: "stalled",
+        message_bytes_max: 300_000,
+        large_bytes: 200_000,
+        args: &[
+            "--workers",
+            "2",
+            "--buffer-memory-bytes",
+            "1MiB",
+            "--storage-wait",
+            "150ms",
+            "--region-memory-bytes",
+            "8MiB",
+            "--envelope-memory-bytes",
+            "3MiB",
+            "--segment-bytes",
+            "4MiB",
+        ],
+        stalled: &["log-provision"],
+        is_tight: true,
+        ..PLAIN
+    });
+}
+
+#[test]
+fn waiting_for_flushes_and_a_disk_that_fills_up_lose_nothing() {
+    run(&Scenario {
+        name: "durable",
+        args: &[
+            "--workers",
+            "2",
+            "--durability",
+            "message",
+            "--storage-wait",
+            "300ms",
+            "--own-segments-max",
+            "2",
+        ],
+        message_bytes_max: 7 << 20,
+        large_bytes: 5 << 20,
+        stalled: &["log-flush", "log-provision"],
+        disk_fills_up: true,
+        is_tight: true,
+        ..PLAIN
+    });
+}
+
+#[test]
+fn what_is_not_stored_in_full_is_accounted_for() {
+    run(&Scenario {
+        name: "modes",
+        message_bytes_max: 300_000,
+        large_bytes: 200_000,
+        args: &[
+            "--workers",
+            "3",
+            "--store",
+            "headers",
+            "--store-rule",
+            "keep.example=none/3",
+            "--store-rule",
+            "envelope.example=envelope",
+            "--store-rule",
+            "counted.example=none",
+            "--durability",
+            "50ms",
+            "--transcript-sessions",
+            "1/50",
+        ],
+        stalled: &["log-provision"],
+        ..PLAIN
+    });
+}
+
+#[test]
+fn a_ring_under_stalls_shows_nothing_that_was_not_sent() {
+    run(&Scenario {
+        name: "ring",
+        args: &[
+            "--workers",
+            "2",
+            "--retain-bytes",
+            "64MiB",
+            "--segment-bytes",
+            "4MiB",
+            "--buffer-memory-bytes",
+            "2MiB",
+            "--storage-wait",
+            "200ms",
+        ],
+        message_bytes_max: 6 << 20,
+        large_bytes: 4 << 20,
+        stalled: &["log-provision"],
+        disk_fills_up: true,
+        is_tight: true,
+        is_ring: true,
+    });
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().expect("a number"))
+}
+
+fn run(scenario: &Scenario) {
+    let seconds = setting("SOUP_SECONDS", 3);
+    let seed = setting("SOUP_SEED", u64::from(std::process::id()));
+    println!("soup '{}': SOUP_SEED={seed}", scenario.name);
+    let data = tempdir().unwrap();
+    let said = tempfile::tempfile().unwrap();
+    let (sink, targets) = start(scenario, data.path(), &said);
+    let ledger = Arc::new(Ledger::new(scenario.is_tight));
+    let (over, is_over) = bounded::<()>(0);
+    let clients: Vec<_> = (0..CLIENTS)
+        .map(|n| {
+            let target = targets[n % targets.len()].clone();
+            let ledger = ledger.clone();
+            let setting = Setting {
+                message_bytes_max: scenario.message_bytes_max,
+                large_bytes: scenario.large_bytes,
+                may_lack_room: !scenario.stalled.is_empty(),
+            };
+            let mut dice = Dice::new(seed.wrapping_mul(1000) + n as u64);
+            std::thread::spawn(move || be_a_client(n, &target, &setting, &mut dice, &ledger))
+        })
+        .collect();
+    let (pid, stalled, fills_up) = (sink.pid(), scenario.stalled, scenario.disk_fills_up);
+    let chaos = std::thread::spawn(move || make_trouble(pid, stalled, fills_up, seed, &is_over));
+    let until = Instant::now() + Duration::from_secs(seconds);
+    // Nothing is waited for here but the end of the scenario.
+    while Instant::now() < until && !ledger.is_stopping() {
+        std::thread::park_timeout(Duration::from_millis(50));
+    }
+    drop(over);
+    chaos.join().unwrap();
+    ledger.begin_stop();
+    sink.signal(Signal::TERM);
+    let clients_failed = join(clients);
+    let stopped = stop(sink);
+    let said = text_of(said);
+    if let Some(panic) = clients_failed {
+        eprintln!("the sink said:\n{said}\nand ended with {stopped:?}");
+        std::panic::resume_unwind(panic);
+    }
+    let status = stopped.expect("the sink stops within its grace");
+    assert!(status.success(), "{status}: {said}");
+    assert!(ledger.acknowledgements.load(Ordering::Relaxed) > 0, "something was accepted");
+    // A worker may lose its core for a second or two on a busy machine, not for eight.
+    assert!(!said.contains("panicked") && !said.contains("at_least_s=8"), "{said}");
+    judge(scenario, &data.path().join("sink"), &ledger);
+}
+
+fn start(scenario: &Scenario, folder: &Path, said: &std::fs::File) -> (Sink, Vec<Target>) {
+    let socket = folder.join("socket");
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.args(["--listen", "127.0.0.1:0", "--listen", "lmtp:127.0.0.1:0", "--listen"]);
+    command.arg(format!("unix:{}", socket.display()));
+    command.args(["--http", "off", "--index", "off", "--log-level", "warn"]);
+    command.arg("--message-bytes-max").arg(scenario.message_bytes_max.to_string());
+    command.arg("--stop-grace").arg(format!("{}s", GRACE.as_secs()));
+    command.args(scenario.args).arg("--data").arg(folder.join("sink"));
+    if scenario.args.contains(&"--transcript-sessions") {
+        command.arg("--transcript").arg(folder.join("transcripts"));
+    }
+    command.stderr(said.try_clone().unwrap());
+    let sink = Sink::spawn(&mut command);
+    let targets = vec![
+        Target::Smtp(sink.addresses[0]),
+        Target::Lmtp(sink.addresses[1]),
+        Target::Smtp(sink.addresses[0]),
+        Target::Unix(socket),
+    ];
+    (sink, targets)
+}
+
+fn be_a_client(
+    n: usize,
+    target: &Target,
+    setting: &Setting,
+    dice: &mut Dice,
+    ledger: &Arc<Ledger>,
+) {
+    let mut sessions = 0;
+    while !ledger.is_stopping() {
+        let name = format!("c{n}s{sessions}");
+        sessions += 1;
+        if let Ok(mut client) = Client::connect(target, setting, name, dice, ledger) {
+            let _ = client.run();
+        }
+    }
+}
+
+/// Holds threads of the log and fills the disk, for a while each, until it is over.
+fn make_trouble(pid: u32, stalled: &[&str], fills_up: bool, seed: u64, is_over: &Receiver<()>) {
+    let mut dice = Dice::new(seed ^ 0xC4A05);
+    let rest = |ms: usize| {
+        is_over
+            .recv_timeout(Duration::from_millis(ms as u64))
+            .is_err_and(|error| error == crossbeam_channel::RecvTimeoutError::Timeout)
+    };
+    while rest(20 + dice.roll(80)) {
+        let trouble = dice.roll(stalled.len() + usize::from(fills_up));
+        let ms = 10 + dice.roll(400);
+        if let Some(name) = stalled.get(trouble) {
+            let thread = thread_named(pid, name);
+            hold(thread);
+            rest(ms);
+            let_go(thread);
+        } else if fills_up {
+            limit_file_size(pid, Some(4096));
+            rest(ms);
+            limit_file_size(pid, None);
+        }
+    }
+}
+
+fn limit_file_size(pid: u32, bytes: Option<u64>) {
+    let limit = Rlimit { current: bytes, maximum: None };
+    prlimit(Pid::from_raw(pid as i32), Resource::Fsize, limit).unwrap();
+}
+
+/// What the first client that failed says.
+fn join(clients: Vec<std::thread::JoinHandle<()>>) -> Option<Box<dyn std::any::Any + Send>> {
+    clients.into_iter().filter_map(|client| client.join().err()).next_back()
+}
+
+/// It ends by itself, within its grace: at its end it asserts that all budgets have come back.
+/// `None`: it does not end.
+fn stop(mut sink: Sink) -> Option<ExitStatus> {
+    let until = Instant::now() + GRACE + GRACE_SLACK;
+    while Instant::now() < until {
+        if let Some(status) = sink.child.try_wait().unwrap() {
+            return Some(status);
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    None
+}
+
+fn judge(scenario: &Scenario, data: &Path, ledger: &Ledger) {
+    let stored = ledger.judge(data, scenario.is_ring);
+    let (_, errors, code) = sinkctl(data, &["verify"]);
+    assert_eq!(code, 0, "{errors}");
+    let (count, errors, code) = sinkctl(data, &["count"]);
+    assert_eq!(code, 0, "{errors}");
+    let count: u64 = String::from_utf8_lossy(&count).trim().parse().unwrap();
+    assert!(count >= stored, "count says {count}, {stored} are stored");
+    let acknowledged = ledger.acknowledgements.load(Ordering::Relaxed);
+    println!("soup '{}': {acknowledged} replies of 250, {stored} stored", scenario.name);
+}
