@@ -33,8 +33,11 @@ impl Moment {
             let day: Date = text.parse().ok()?;
             Some(day.to_zoned(TimeZone::UTC).ok()?.timestamp())
         };
-        let ago =
-            || Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(length(text)?).ok();
+        let ago = || {
+            // What lies ahead is not how long ago something was.
+            let length = length(text).filter(|length| !length.is_negative())?;
+            Timestamp::from_nanosecond(i128::from(now_ns)).ok()?.checked_sub(length).ok()
+        };
         let moment = text.parse::<Timestamp>().ok().or_else(day).or_else(ago);
         let moment = moment.ok_or_else(|| NotAMoment(text.to_owned()))?;
         Ok(Moment(u64::try_from(moment.as_nanosecond()).unwrap_or(0)))
@@ -71,7 +74,9 @@ mod tests {
         ] {
             assert_eq!(Moment::parse(text, now_ns), Ok(Moment(expected)), "{text}");
         }
-        for text in ["", "yesterday-ish", "10", "2026-13-01", "10 apples", "1mo", "1y", "1dd"] {
+        for text in
+            ["-1d", "", "yesterday-ish", "10", "2026-13-01", "10 apples", "1mo", "1y", "1dd"]
+        {
             assert!(Moment::parse(text, now_ns).is_err(), "{text}");
         }
         let ago: Moment = "10m".parse().unwrap();

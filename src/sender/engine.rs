@@ -78,6 +78,8 @@ pub struct Shared {
     pub taken: AtomicU64,
     /// Connections open now.
     pub open: AtomicU64,
+    /// When a connection of any thread was last of use, ns since the start of sending.
+    used_ns: AtomicU64,
 }
 
 /// One thread's part.
@@ -106,6 +108,8 @@ pub(super) struct Engine<'a> {
     waiting: Vec<(Order, Box<Mail>)>,
     /// The source has nothing any more, or is not asked any more.
     is_ended: bool,
+    /// When sending ended, no connection could be made, nor was one of use.
+    is_lost: bool,
     error: Option<String>,
     patience: Patience,
     stopped_ns: Option<u64>,
@@ -128,7 +132,7 @@ pub(super) struct Ended {
     pub hands: Hands,
     /// Why it ended before its source did.
     pub error: Option<String>,
-    /// In the end no connection could be made, nor was one of use.
+    /// When it ended, no connection could be made, nor was one of use.
     pub is_lost: bool,
 }
 
@@ -161,6 +165,7 @@ impl<'a> Engine<'a> {
             again: Vec::new(),
             waiting: Vec::new(),
             is_ended: false,
+            is_lost: false,
             error: None,
             stopped_ns: None,
             looked_ns: 0,
@@ -193,10 +198,9 @@ impl<'a> Engine<'a> {
             }
             self.look();
         }
-        let is_lost = self.patience.is_failing();
         self.close_all();
         self.tell();
-        Ended { error: self.error.take(), is_lost, hands: self.hands }
+        Ended { error: self.error.take(), is_lost: self.is_lost, hands: self.hands }
     }
 
     fn is_over(&self) -> bool {
@@ -273,6 +277,11 @@ impl<'a> Engine<'a> {
 
     /// Nothing more is begun: what is under way is finished.
     fn end(&mut self) {
+        if !self.is_ended {
+            // Connections that fail later are wanted by no message.
+            self.look_at_others();
+            self.is_lost = self.patience.is_failing(self.hands.now_ns);
+        }
         self.is_ended = true;
         self.hands.ended_ns.get_or_insert(self.hands.now_ns);
         for (order, mail) in self.waiting.drain(..).rev() {
@@ -343,11 +352,32 @@ impl<'a> Engine<'a> {
     #[cold]
     fn failed(&mut self, why: &str, asked_ns: u64) {
         self.hands.tally.fail(What::Connection, why.as_bytes());
-        let now_us = self.hands.now_us();
-        let is_served = self.connections.iter().flatten().any(|conn| conn.is_of_use(now_us));
+        self.try_later(why, asked_ns);
+    }
+
+    /// The same, where what failed is counted already.
+    fn try_later(&mut self, why: &str, asked_ns: u64) {
+        let is_served = self.is_served();
+        self.look_at_others();
         if self.patience.failed(asked_ns, self.hands.now_ns, is_served) {
             self.give_up(format!("no connection to {}: {why}", self.settings.address));
         }
+    }
+
+    /// Returns whether one of our connections is of use, and tells the other threads.
+    fn is_served(&self) -> bool {
+        let now_us = self.hands.now_us();
+        let is_served = self.connections.iter().flatten().any(|conn| conn.is_of_use(now_us));
+        if is_served {
+            self.shared.used_ns.fetch_max(self.hands.now_ns, Ordering::Relaxed);
+        }
+        is_served
+    }
+
+    /// A target that serves another thread is there.
+    fn look_at_others(&mut self) {
+        // Relaxed: a time, and nothing beside it.
+        self.patience.others_used(self.shared.used_ns.load(Ordering::Relaxed));
     }
 
     /// Gives what is due to connections.
@@ -562,11 +592,18 @@ impl<'a> Engine<'a> {
         }
         if is_of_use {
             self.patience.was_of_use(self.hands.now_ns);
+            self.shared.used_ns.fetch_max(self.hands.now_ns, Ordering::Relaxed);
         }
+        // Counted as a reply already.
+        let is_refusal =
+            matches!(conn.session.fault(), Some(Fault::Closing | Fault::Refused { .. }));
         match over {
             Over::Failed(why) if is_of_use || (was_open && self.is_ended) => {
-                self.hands.tally.fail(What::Session, why.as_bytes());
+                if !is_refusal {
+                    self.hands.tally.fail(What::Session, why.as_bytes());
+                }
             }
+            Over::Failed(why) if is_refusal => self.try_later(&why, asked_ns),
             Over::Failed(why) => self.failed(&why, asked_ns),
             // Else whoever greets and leaves is connected to again and again, in vain.
             Over::Cleanly if !is_of_use && !is_ours && !self.is_ended => {
@@ -626,6 +663,7 @@ impl<'a> Engine<'a> {
         }
         self.looked_ns = now_ns;
         self.tell();
+        self.is_served();
         let duration_ns = self.settings.duration.map(nanos);
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
         if !self.is_ended && (is_stopped || duration_ns.is_some_and(|end| now_ns >= end)) {

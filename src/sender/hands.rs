@@ -224,6 +224,9 @@ impl Watch<Order> for Hands {
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
+        if accepted == 0 && end == End::Answered {
+            self.recorder.add(Counter::Refused, 1);
+        }
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
             let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);

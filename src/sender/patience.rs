@@ -6,6 +6,8 @@ use super::clock::nanos;
 /// After a connection that was of no use, the next is tried so much later, doubled each time.
 const BACKOFF_NS: u64 = 50_000_000;
 const DOUBLINGS_MAX: u32 = 6;
+/// A target that was not there in the last second is lost.
+const LOST_NS: u64 = 1_000_000_000;
 
 /// What one thread knows of connections that failed. Times are ns since the start of sending.
 #[derive(Debug)]
@@ -52,14 +54,19 @@ impl Patience {
         now_ns.saturating_sub(since_ns) >= self.patience_ns
     }
 
-    /// Returns whether the newest connections failed, with none of use since.
-    pub fn is_failing(&self) -> bool {
-        self.failing_ns.is_some()
+    /// Returns whether connections have failed for a second or more, with none of use since.
+    pub fn is_failing(&self, now_ns: u64) -> bool {
+        self.failing_ns.is_some_and(|at| now_ns.saturating_sub(at.max(self.use_ns)) >= LOST_NS)
+    }
+
+    /// Another thread had a connection of use until then.
+    pub fn others_used(&mut self, at_ns: u64) {
+        self.use_ns = self.use_ns.max(at_ns);
     }
 
     /// A connection that was of use has ended.
     pub fn was_of_use(&mut self, now_ns: u64) {
-        self.failures = 0;
+        (self.failures, self.retry_ns) = (0, now_ns);
         self.served(now_ns);
     }
 
@@ -112,6 +119,21 @@ mod tests {
             };
             assert_eq!(given_up, is_over, "{story}: {event}");
         }
+    }
+
+    #[test]
+    fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
+        let mut patience = Patience::new(Duration::from_secs(10));
+        assert!(!patience.is_failing(100 * S));
+        patience.failed(S, S, false);
+        assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
+        patience.others_used(2 * S);
+        assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
+        // What serves others is not given up either.
+        assert!(!patience.failed(11 * S, 11 * S, false));
+        assert!(patience.failed(12 * S, 12 * S, false));
+        patience.was_of_use(13 * S);
+        assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }
 
     #[test]

@@ -99,7 +99,7 @@ table! {
     Messages = "messages", 0, "Accepted messages.";
     MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";
     MessageBytes = "bytes", 0, "Octets of accepted messages.";
-    Refused = "refused", 0, "Messages that were refused at the end of data.";
+    Refused = "refused", 0, "Messages refused at the end of data; for a sender, refused for all.";
     Connections = "connections", 0, "Connections accepted.";
     Closed = "closed", 0, "Connections that ended.";
     Commands = "commands", 0, "Commands.";

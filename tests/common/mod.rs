@@ -28,6 +28,21 @@ pub fn program(path: &str) -> Command {
     command
 }
 
+/// sinkd, which SIGHUP ends also where these tests were started by nohup: what is ignored is
+/// inherited.
+fn sinkd() -> Command {
+    let path = env!("CARGO_BIN_EXE_sinkd");
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0);
+    if ignored & 1 == 0 {
+        return program(path);
+    }
+    let mut command = program("env");
+    command.args(["--default-signal=HUP", path]);
+    command
+}
+
 pub fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
@@ -63,7 +78,7 @@ impl Sink {
 
     /// The same, with HTTP at `http`. Tests run side by side: never the default address.
     pub fn start_http(data: &Path, http: &str, args: &[&str]) -> Sink {
-        let mut command = program(env!("CARGO_BIN_EXE_sinkd"));
+        let mut command = sinkd();
         command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", http]);
         command.args(args).arg("--data").arg(data);
         Sink::spawn(&mut command)

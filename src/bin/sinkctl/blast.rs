@@ -198,9 +198,10 @@ fn settings(
 /// Numbers that a check will not find, or may not.
 fn say_missing(plan: &Plan) {
     let missing = plan.missing();
-    for (what, numbers) in
-        [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]
-    {
+    for (what, numbers) in [
+        ("taken and not sent", &missing.not_sent),
+        ("sent whole, and never answered", &missing.unknown),
+    ] {
         if numbers.is_empty() {
             continue;
         }

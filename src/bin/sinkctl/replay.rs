@@ -87,7 +87,8 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
             tally.ended() - tally.passed_over()
         })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
-    let is_all = tell(replay, &Sent { report, records, is_stopped }, &tally, out)?;
+    let is_all =
+        tell(replay, &Sent { report, records, is_stopped, planned: survey.messages }, &tally, out)?;
     let passed_over = folder.passed_over();
     say_passed_over(&passed_over);
     let is_all = is_all && passed_over.segments == 0;
@@ -263,9 +264,10 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 
 /// Says what has become of it. Was everything sent, and taken?
 fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
-    let Sent { report, records, is_stopped } = sent;
+    let Sent { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
-    sending::say_with(report, records, &title, &replay.wanted, &shown::more(tally), out)?;
+    let more = shown::more(tally, sent.planned);
+    sending::say_with(report, records, &title, &replay.wanted, &more, out)?;
     crate::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
@@ -286,4 +288,6 @@ struct Sent {
     report: Report,
     records: Records,
     is_stopped: bool,
+    /// Messages that were to be sent, before the first of them was.
+    planned: u64,
 }

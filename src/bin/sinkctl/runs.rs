@@ -80,6 +80,12 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
             "{}: there is no such folder; name one with --data",
             folder.display()
         );
+        let is_ours = ["segments", "stats"].iter().any(|name| folder.join(name).is_dir());
+        anyhow::ensure!(
+            is_ours,
+            "{}: expected a data folder of sinkd, found neither segments nor stats in it",
+            folder.display()
+        );
         let all = Runs::read(folder)
             .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
         if say_damage(folder)? == Finding::DoesNotHold {

@@ -68,6 +68,19 @@ fn a_blast_whose_target_leaves_halfway_fails_although_every_message_was_accepted
     assert!(errors.contains("in the end the target could not be connected to"), "{errors}");
 }
 
+#[test]
+fn a_target_that_turns_some_connections_away_is_not_lost() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--connections-max", "2"]);
+    let to = sink.addresses[0].to_string();
+    for _ in 0..5 {
+        let args = ["--count", "300", "--connections", "30", "--per-connection", "9"];
+        let (report, code, errors) = blast(&to, &args);
+        assert_eq!((code, report["accepted"].as_u64()), (0, Some(300)), "{errors}{report}");
+    }
+    assert!(sink.stop().success());
+}
+
 /// At a rate of 100 messages a second for 2 s, a target that answers 5 leaves 190 and more waiting
 /// for 1 s and longer: they are counted, and they are in the percentiles.
 #[test]
@@ -125,6 +138,62 @@ fn a_replay_of_nothing_fails_unless_that_is_allowed() {
         assert_eq!(errors.contains("there is nothing to send"), expected == 1, "{errors}");
     }
     assert_eq!(target.count(), 1);
+}
+
+#[test]
+fn a_replay_that_ends_early_accounts_for_every_message_that_was_planned() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    for _ in 0..9 {
+        client.deliver("s@a.test", "r@b.test", b"Subject: 1\r\n\r\n");
+    }
+    assert!(sink.stop().success());
+    // It answers two, and nothing after them.
+    let target = Target::start(Manner { answered: 2, ..PLAIN });
+    let to = target.to();
+    let args = ["--speed", "max", "--connections", "1", "--timeout", "1s"];
+    let (out, errors, code) =
+        sinkctl(data.path(), &[&["replay", "--to", &to, "--json"], &args[..]].concat());
+    let report = report_of(&out, &errors);
+    let count = |key: &str| report["replay"][key].as_u64().unwrap();
+    assert_eq!((code, count("planned"), count("accepted")), (1, 9, 2), "{errors}{report}");
+    let came = ["accepted", "deferred", "refused", "not_sent", "unknown"].map(count);
+    let not_begun = report["not_begun"].as_u64().unwrap();
+    assert_eq!(came.iter().sum::<u64>() + not_begun, 9, "{report}");
+}
+
+/// The second under way is not written down yet when the load ends.
+#[test]
+fn a_report_right_after_a_load_has_all_of_it() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    for _ in 0..200 {
+        client.deliver("s@a.test", "r@b.test", b"Subject: 1\r\n\r\n");
+    }
+    let (page, errors, code) = sinkctl(data.path(), &["report", "-o", "-"]);
+    assert_eq!(code, 0, "{errors}");
+    let page = String::from_utf8(page).unwrap();
+    assert!(page.contains("200 messages"), "{}", &page[..page.len().min(600)]);
+    assert!(sink.stop().success());
+}
+
+#[test]
+fn a_sender_counts_what_was_refused() {
+    let target = Target::start(Manner { per_connection: 0, ..PLAIN });
+    let records = tempfile::tempdir().unwrap();
+    let folder = records.path().join("r");
+    let args = ["--count", "3", "--connections", "1", "--records", folder.to_str().unwrap()];
+    let (report, code, errors) = blast(&target.to(), &args);
+    assert_eq!((code, report["deferred"].as_u64()), (1, Some(3)), "{errors}{report}");
+    // Each refusal counts once.
+    let whats: Vec<_> = report["failures"].as_array().unwrap().iter().map(|f| &f["what"]).collect();
+    assert_eq!(whats, ["MAIL 421"], "{report}");
+    let (_, errors, code) = sinkctl(&folder, &["assert", "totals.refused == 3"]);
+    assert_eq!(code, 0, "{errors}");
 }
 
 #[test]

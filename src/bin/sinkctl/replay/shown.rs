@@ -28,7 +28,7 @@ const TOLD: &[(Kind, &str)] = &[
     (Kind::PartlyRefused, "refused for some recipients"),
     (Kind::Refused, "refused"),
     (Kind::Deferred, "refused for now (4xx)"),
-    (Kind::NotSent, "not sent: connections failed"),
+    (Kind::NotSent, "not sent: their connections failed, or sending ended"),
     (Kind::Unknown, "sent, and not acknowledged: may have been taken"),
     (
         Kind::PerhapsTwice,
@@ -131,7 +131,7 @@ impl Intent<'_> {
 }
 
 /// What has become of it, beside what is said of all sending.
-pub fn more(tally: &Tally) -> More {
+pub fn more(tally: &Tally, planned: u64) -> More {
     let mut keys = serde_json::Map::new();
     for kind in Kind::ALL {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
@@ -139,16 +139,20 @@ pub fn more(tally: &Tally) -> More {
     for (kind, key) in [(Kind::PerhapsTwice, "perhaps_twice_ids"), (Kind::Unknown, "unknown_ids")] {
         keys.insert(key.to_owned(), tally.told(kind).into());
     }
+    keys.insert("planned".to_owned(), planned.into());
     More {
-        messages: Some(messages(tally)),
+        messages: Some(messages(tally, planned)),
         lines: lines(tally),
         keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
     }
 }
 
-/// Each once, by what its last try came to.
-fn messages(tally: &Tally) -> sender::Tally {
+/// Each once, by what its last try came to; those that were planned and never came to it were not
+/// begun.
+fn messages(tally: &Tally, planned: u64) -> sender::Tally {
+    let came = tally.ended() - tally.passed_over();
     sender::Tally {
+        not_begun: planned.saturating_sub(came),
         begun: tally.count(Kind::Given),
         accepted: tally.count(Kind::Accepted),
         partly: tally.count(Kind::PartlyRefused),

@@ -48,7 +48,7 @@ impl Run {
     /// Reads all folders and merges them.
     pub fn gather(folders: &[PathBuf], during: &During) -> anyhow::Result<Run> {
         let Gathered { mut history, summary, verdict, not_recorded } =
-            Gathered::of_recorded(folders, during)?;
+            Gathered::of_settled(folders, during)?;
         let mut sources = Vec::new();
         for (path, span) in folders.iter().zip(during.spans(folders)?) {
             let (mut own, span) = (History::default(), seconds(&span));

@@ -169,7 +169,7 @@ fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::
         not_sent: tally.not_sent,
         unknown: tally.unknown,
         withheld: tally.withheld,
-        not_begun: tally.not_begun,
+        not_begun: more.messages.as_ref().unwrap_or(tally).not_begun,
         resent: tally.resent,
         ambiguous: tally.ambiguous,
         unasked_replies: tally.unasked,
@@ -233,7 +233,8 @@ fn print(
     let mut failures: Vec<_> = tally.failures.iter().collect();
     failures.sort_by_key(|(_, failure)| std::cmp::Reverse(failure.count));
     for (what, failure) in failures.iter().take(FAILURES_MAX) {
-        writeln!(out, "failed   {what} x{}: {}", failure.count, harmless(&failure.example))?;
+        let first = if failure.count > 1 { "first: " } else { "" };
+        writeln!(out, "failed   {what} x{}: {first}{}", failure.count, harmless(&failure.example))?;
     }
     if failures.len() > FAILURES_MAX {
         writeln!(out, "         and {} other sorts", failures.len() - FAILURES_MAX)?;

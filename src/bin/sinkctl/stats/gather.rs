@@ -38,9 +38,9 @@ impl Gathered {
         Gathered::of(folders, during)
     }
 
-    /// The same for claims, which are judged once: where a sinkd runs, waits until the second
-    /// under way is written down (up to three seconds); then up to three more while the log has
-    /// messages that the figures lack.
+    /// The same for claims and reports, which are made once: where a sinkd runs, waits until the
+    /// second under way is written down (up to three seconds); then up to three more while the log
+    /// has messages that the figures lack.
     pub fn of_settled(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
         folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         let spans = during.spans(folders)?;
