@@ -42,7 +42,7 @@ pub enum Place {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected HOST:PORT, [IPv6]:PORT or unix:PATH, with lmtp: before it for LMTP, such as \
-     127.0.0.1:1025; found '{0}'"
+     127.0.0.1:1025, found '{0}'"
 )]
 pub struct NotATarget(pub String);
 

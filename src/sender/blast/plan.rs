@@ -70,13 +70,13 @@ pub enum PlanError {
     #[error("a message with all attachments has up to 256M; this would be {0} octets")]
     #[allow(missing_docs)]
     TooLarge(u64),
-    #[error("expected an address such as news@example.org, or nothing; found '{0}'")]
+    #[error("expected an address such as news@example.org, or nothing, found '{0}'")]
     #[allow(missing_docs)]
     From(String),
-    #[error("a run's name has 1 to 64 letters, digits, '.', '_' or '-'; found '{0}'")]
+    #[error("a run's name has 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     #[allow(missing_docs)]
     RunId(String),
-    #[error("expected a date as RFC 5322 has it; found '{0}'")]
+    #[error("expected a date as RFC 5322 has it, found '{0}'")]
     #[allow(missing_docs)]
     Date(String),
     #[error("expected a rate above 0; found {0}")]

@@ -34,11 +34,11 @@ pub enum Sizes {
 pub enum SizeError {
     #[error(
         "expected a size such as 2K, weights such as 2K:70,20K:30, mixed, uniform:1K-64K or \
-         lognormal:20K,1.2; found '{0}'"
+         lognormal:20K,1.2, found '{0}'"
     )]
     #[allow(missing_docs)]
     Syntax(String),
-    #[error("sizes go from 1 octet to 64M; found '{0}'")]
+    #[error("sizes go from 1 octet to 64M, found '{0}'")]
     #[allow(missing_docs)]
     Range(String),
     #[error("weights are whole numbers up to {WEIGHT_MAX}, not all 0, of {CHOICES_MAX} sizes")]
@@ -47,7 +47,7 @@ pub enum SizeError {
     #[error("'{0}' begins with the larger size")]
     #[allow(missing_docs)]
     Order(String),
-    #[error("the deviation of the logarithm is a number from 0 to 4; found '{0}'")]
+    #[error("the deviation of the logarithm is a number from 0 to 4, found '{0}'")]
     #[allow(missing_docs)]
     Sigma(String),
 }
@@ -176,8 +176,8 @@ mod tests {
             ("2K:-1", "weights are"),
             ("2K:0", "weights are"),
             ("2K,", "found ''"),
-            ("0", "64M; found '0'"),
-            ("65M", "64M; found '65M'"),
+            ("0", "64M, found '0'"),
+            ("65M", "64M, found '65M'"),
             ("uniform:2K", "found 'uniform:2K'"),
             ("uniform:2K-1K", "'2K-1K' begins with the larger"),
             ("lognormal:2K", "found 'lognormal:2K'"),

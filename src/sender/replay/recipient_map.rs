@@ -163,10 +163,10 @@ impl RecipientMap {
         let rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
         let (new, rest) = token(rest);
         if new.is_empty() {
-            return Err(format!("expected two, old and new; found '{}' alone", shown(old)));
+            return Err(format!("expected two, old and new, found '{}' alone", shown(old)));
         }
         if !rest.is_empty() && !rest.starts_with(b"#") {
-            return Err(format!("expected two, old and new; found '{}' behind", shown(rest)));
+            return Err(format!("expected two, old and new, found '{}' behind", shown(rest)));
         }
         let new = match (new.strip_prefix(b"@"), old) {
             (Some(domain), _) if is_mailbox(&[b"x@", domain].concat()) => {
@@ -332,8 +332,8 @@ mod tests {
     #[test]
     fn bad_rows_are_told_with_line_and_reason() {
         for (text, expected) in [
-            ("\na@b", "list:2: expected two, old and new; found 'a@b' alone"),
-            ("a@b c@d e@f", "list:1: expected two, old and new; found 'e@f' behind"),
+            ("\na@b", "list:2: expected two, old and new, found 'a@b' alone"),
+            ("a@b c@d e@f", "list:1: expected two, old and new, found 'e@f' behind"),
             ("a@b c", "list:1: 'c' is no address, nor @domain"),
             ("a b@c", "list:1: 'a' is no address, nor @domain, nor *"),
             ("a@b @", "list:1: '@' is no address"),

@@ -10,14 +10,14 @@ pub struct Options {
     pub name: String,
     /// Send commands in groups, where the server announces PIPELINING.
     pub pipelining: bool,
-    /// Send BDAT, where the server announces CHUNKING; else only what was [`Mail::chunked`].
+    /// Send BDAT, where the server announces CHUNKING; else only what was [`super::Mail::chunked`].
     pub chunking: bool,
     /// Messages that may be under way at once, where commands are pipelined; at least 1.
     pub depth: usize,
     /// Content of at most N octets is copied beside its commands, and written with them as
     /// one piece: see [`JOINED_BYTES_MAX`]. 0: content is written from where it lies.
     pub joined_bytes_max: u64,
-    /// Send by DATA also what [`Withheld::AmbiguousDot`] describes.
+    /// Send by DATA also what [`super::Withheld::AmbiguousDot`] describes.
     pub sends_ambiguous: bool,
 }
 

@@ -101,7 +101,7 @@ pub enum Withheld {
 /// A message is done.
 #[derive(Debug)]
 pub struct Done<'a, T> {
-    /// As it was given to [`Session::start`].
+    /// As it was given to [`super::Session::start`].
     pub cookie: T,
     /// Octets of the message (RFC 1870).
     pub octets: u64,

@@ -166,17 +166,17 @@ fn sizes(text: &str) -> Result<Sizes, String> {
 fn attachment_size(text: &str) -> Result<u64, String> {
     let max = sinkd::sender::blast::attachment::ATTACHMENT_BYTES_MAX;
     let size = parse_bytes(text).filter(|bytes| *bytes <= max);
-    size.ok_or_else(|| format!("expected a size such as 100K, up to 48M; found '{text}'"))
+    size.ok_or_else(|| format!("expected a size such as 100K, up to 48M, found '{text}'"))
 }
 
 fn connections(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| (1..=60_000).contains(n));
-    number.ok_or_else(|| format!("expected 1 to 60000; found '{text}'"))
+    number.ok_or_else(|| format!("expected 1 to 60000, found '{text}'"))
 }
 
 fn depth(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|n| (1..=1000).contains(n));
-    number.ok_or_else(|| format!("expected 1 to 1000; found '{text}'"))
+    number.ok_or_else(|| format!("expected 1 to 1000, found '{text}'"))
 }
 
 #[cfg(test)]
