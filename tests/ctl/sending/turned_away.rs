@@ -109,7 +109,7 @@ fn an_announced_limit_is_kept_to() {
     assert_eq!(code, 0, "{errors}");
     let said = String::from_utf8(said).unwrap();
     assert!(
-        said.contains("4 extra connections: the target had ended that of the session"),
+        said.contains("4 extra connections: the target had ended the session's connection"),
         "{said}"
     );
     assert!(sink.stop().success());

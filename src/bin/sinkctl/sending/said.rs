@@ -251,12 +251,18 @@ fn print(
 fn notes(tally: &Tally) -> Vec<String> {
     let extra = tally.extra;
     [
-        (tally.resent, "sent again over another connection: the target ended theirs with 421"),
+        (
+            tally.resent,
+            "sent again over another connection: the target ended the first one with 421",
+        ),
         (tally.ambiguous, "sent although some servers would see the end of data within them"),
         (tally.unasked, "connections ended by a reply that nothing had asked for"),
-        (extra.busy, "extra connections: a message was due while its session's was busy"),
-        (extra.ended, "extra connections: the target had ended that of the session"),
-        (extra.crowded, "extra connections: that of the session was closed to make room"),
+        (
+            extra.busy,
+            "extra connections: a message was due while its session's connection was busy",
+        ),
+        (extra.ended, "extra connections: the target had ended the session's connection"),
+        (extra.crowded, "extra connections: the session's connection was closed to make room"),
     ]
     .into_iter()
     .filter(|(count, _)| *count > 0)
