@@ -266,7 +266,11 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
     let Sent { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
-    let more = shown::more(tally, sent.planned);
+    // A plan that came to its end was given whole, whatever the survey had estimated.
+    let is_over = report.error.is_none() && !is_stopped;
+    let came = tally.ended() - tally.passed_over();
+    let planned = if is_over { came } else { sent.planned.max(came) };
+    let more = shown::more(tally, planned);
     sending::say_with(report, records, &title, &replay.wanted, &more, out)?;
     crate::flush(out)?;
     if *is_stopped {
@@ -288,6 +292,6 @@ struct Sent {
     report: Report,
     records: Records,
     is_stopped: bool,
-    /// Messages that were to be sent, before the first of them was.
+    /// Messages that were to be sent, as the survey found or estimated.
     planned: u64,
 }

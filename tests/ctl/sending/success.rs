@@ -164,6 +164,36 @@ fn a_replay_that_ends_early_accounts_for_every_message_that_was_planned() {
     assert_eq!(came.iter().sum::<u64>() + not_begun, 9, "{report}");
 }
 
+/// The survey counts what it has not read: a plan that came to its end has nothing left to begin.
+#[test]
+fn a_message_that_is_passed_over_is_not_counted_as_not_begun_too() {
+    let data = tempfile::tempdir().unwrap();
+    let sink = Sink::start(data.path(), &[]);
+    let mut client = sink.connect();
+    client.ehlo();
+    for body in ["one", "two", "damaged"] {
+        let content = format!("Subject: 1\r\n\r\n{body}\r\n");
+        client.deliver("s@a.test", "r@b.test", content.as_bytes());
+    }
+    assert!(sink.stop().success());
+    for entry in std::fs::read_dir(data.path().join("segments")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut octets = std::fs::read(&path).unwrap();
+        if let Some(at) = octets.windows(7).position(|window| window == b"damaged") {
+            octets[at] = b'D';
+            std::fs::write(&path, octets).unwrap();
+        }
+    }
+    let target = Target::start(PLAIN);
+    let to = target.to();
+    let (out, errors, code) =
+        sinkctl(data.path(), &["replay", "--to", &to, "--speed", "max", "--json"]);
+    let report = report_of(&out, &errors);
+    let replay = &report["replay"];
+    assert_eq!((code, &replay["accepted"], &replay["damaged"]), (1, &2.into(), &1.into()));
+    assert_eq!(report["not_begun"], 0, "{report}");
+}
+
 /// The second under way is not written down yet when the load ends.
 #[test]
 fn a_report_right_after_a_load_has_all_of_it() {
