@@ -1,40 +1,17 @@
 //! Bounds of the log hold whatever the durability, the size of mail and what others do to the folder.
 use crate::log_support;
 
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use log_support::{PATIENCE, open, payload, reserved, small};
-use sinkd::log::reader::Folder;
-use sinkd::log::{
-    BootId, Claim, Durability, EventsFile, Keep, Log, Retention, Runs, Settings, prune,
+use log_support::{
+    BOOT_A, BOOT_B, PATIENCE, SEGMENT_BYTES, disk_bytes, open, payload, reserved, ring,
+    segment_path, small,
 };
-
-const BOOT_A: BootId = BootId([0xa; 16]);
-const BOOT_B: BootId = BootId([0xb; 16]);
-const SEGMENT_BYTES: u64 = 64 << 10;
-
-fn ring(bytes: u64) -> Settings {
-    Settings {
-        segment_bytes_first: SEGMENT_BYTES,
-        segment_bytes_max: SEGMENT_BYTES,
-        retention: Retention { bytes: Some(bytes), ..Retention::default() },
-        boot: Some(BOOT_A),
-        ..small()
-    }
-}
-
-fn segment_path(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("segments/{number:08}.seg"))
-}
-
-/// Octets of disk under all files of segments.
-fn disk_bytes(folder: &Path) -> u64 {
-    let files = std::fs::read_dir(folder.join("segments")).unwrap();
-    files.filter_map(|f| f.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()
-}
+use sinkd::log::reader::Folder;
+use sinkd::log::{Claim, Durability, EventsFile, Keep, Log, Retention, Runs, Settings, prune};
 
 /// Waits until it holds.
 #[track_caller]

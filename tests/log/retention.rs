@@ -7,34 +7,13 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use log_support::{Bench, PATIENCE, open, payload, reserved, small};
+use log_support::{
+    BOOT_A, BOOT_B, Bench, PATIENCE, SEGMENT_BYTES, disk_bytes, open, payload, reserved, ring,
+    segment_path,
+};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, ReadError, Segment, Span};
 use sinkd::log::{BootId, Durability, Log, MessageId, Retention, Settings};
-
-const BOOT_A: BootId = BootId([0xa; 16]);
-const BOOT_B: BootId = BootId([0xb; 16]);
-const SEGMENT_BYTES: u64 = 64 << 10;
-
-fn ring(bytes: u64) -> Settings {
-    Settings {
-        segment_bytes_first: SEGMENT_BYTES,
-        segment_bytes_max: SEGMENT_BYTES,
-        retention: Retention { bytes: Some(bytes), ..Retention::default() },
-        boot: Some(BOOT_A),
-        ..small()
-    }
-}
-
-fn segment_path(folder: &Path, number: u32) -> PathBuf {
-    folder.join(format!("segments/{number:08}.seg"))
-}
-
-/// Octets of disk under all segments.
-fn disk_bytes(folder: &Path) -> u64 {
-    let files = std::fs::read_dir(folder.join("segments")).unwrap();
-    files.filter_map(|f| f.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()
-}
 
 type Messages = BTreeMap<MessageId, Vec<u8>>;
 

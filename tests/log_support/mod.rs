@@ -1,11 +1,14 @@
 //! What the tests of the log share: a log with one writer, and bytes that can be told apart.
 #![allow(dead_code, reason = "each test program uses a part of it")]
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
-use sinkd::log::{Claim, Commit, Facts, Log, MessageId, NoRoom, ProcessClock, Settings, Writer};
+use sinkd::log::{
+    BootId, Claim, Commit, Facts, Log, MessageId, NoRoom, ProcessClock, Retention, Settings, Writer,
+};
 
 /// Longer than any wait here can take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -121,4 +124,31 @@ pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64)
     }
     let commit = bench.writer.commit_reserved(r, bytes.len() as u64, &facts(bytes));
     bench.finish(commit).unwrap()
+}
+
+/// Two starts of the machine.
+pub const BOOT_A: BootId = BootId([0xa; 16]);
+pub const BOOT_B: BootId = BootId([0xb; 16]);
+/// Of each segment of a ring.
+pub const SEGMENT_BYTES: u64 = 64 << 10;
+
+/// A ring of small segments.
+pub fn ring(bytes: u64) -> Settings {
+    Settings {
+        segment_bytes_first: SEGMENT_BYTES,
+        segment_bytes_max: SEGMENT_BYTES,
+        retention: Retention { bytes: Some(bytes), ..Retention::default() },
+        boot: Some(BOOT_A),
+        ..small()
+    }
+}
+
+pub fn segment_path(folder: &Path, number: u32) -> PathBuf {
+    folder.join(format!("segments/{number:08}.seg"))
+}
+
+/// Octets of disk under all files of segments.
+pub fn disk_bytes(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder.join("segments")).unwrap();
+    files.filter_map(|f| f.unwrap().metadata().ok()).map(|m| m.blocks() * 512).sum()
 }
