@@ -14,7 +14,7 @@ pub struct Target {
 
 /// Every target; what it checks lies beside the code it checks.
 pub const TARGETS: &[Target] = &[
-    Target { name: "session", check: sinkd::smtp::testkit::check_session, seeds: &["session"] },
+    Target { name: "session", check: sinkd::server::testkit::check_session, seeds: &["session"] },
     Target {
         name: "replies",
         check: sinkd::smtp::client::testkit::check_replies,

@@ -11,6 +11,9 @@ use crate::log::by_hand::ByHand;
 use crate::log::{OpenError, Recovery, Settings};
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::{Policy, Protocol};
+use crate::smtp::tally;
+use crate::stats::Interval;
+use crate::stats::by_hand::ByHand as Statistics;
 
 use super::counters::Counters;
 use super::handover::Arrival;
@@ -59,6 +62,8 @@ impl Interests for Told {
 pub struct ByHandSink {
     table: Table<Told>,
     log: ByHand,
+    /// `None`: the configuration asks for none.
+    statistics: Option<Statistics>,
     stop: Arc<Stop>,
     counters: Arc<Counters>,
     /// The log has said that there may be room.
@@ -81,8 +86,12 @@ impl ByHandSink {
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let policy = |protocol| {
             let limits = config.limits.clone();
-            Arc::new(Policy::of(protocol, &config.hostname, "simulated", limits))
+            let mut policy = Policy::of(protocol, &config.hostname, "simulated", limits);
+            policy.syntax = config.syntax;
+            Arc::new(policy)
         };
+        let statistics = config.stats.then(|| Statistics::new(tally::sorts().len()));
+        let (statistics, recorder) = statistics.unzip();
         let setup = Setup {
             index: 0,
             policies: vec![policy(Protocol::Smtp), policy(Protocol::Lmtp)],
@@ -93,13 +102,15 @@ impl ByHandSink {
             storage: Storage::new(config),
             transcripts: None,
             moments: None,
-            recorder: None,
+            recorder,
             begun: Begun::default(),
             config,
         };
         let table = Table::new(setup, Told::default());
         let now = Duration::ZERO;
-        Ok((ByHandSink { table, log, stop, counters, woken, now, seated: 0 }, recovery))
+        let seated = 0;
+        let sink = ByHandSink { table, log, statistics, stop, counters, woken, now, seated };
+        Ok((sink, recovery))
     }
 
     /// A client has connected; `socket` is our end. Returns its place; `None`: it is gone already.
@@ -157,6 +168,11 @@ impl ByHandSink {
         std::mem::take(&mut self.table.interests.again)
     }
 
+    /// Whether something waits for provisioning.
+    pub fn wants_provisioning(&self) -> bool {
+        self.log.requests() > 0
+    }
+
     /// Provisioning serves up to `most` requests.
     pub fn provision(&mut self, most: usize) -> usize {
         self.log.serve(most, self.now)
@@ -187,16 +203,30 @@ impl ByHandSink {
         &self.counters
     }
 
+    /// Calls `see` with what was recorded in a second that the worker has handed over, if there is
+    /// one: it does so in the first round of another second.
+    pub fn take_recorded(&self, see: impl FnOnce(&Interval)) {
+        if let Some(statistics) = &self.statistics {
+            statistics.take(see);
+        }
+    }
+
     /// Connections open now.
     pub fn open_connections(&self) -> usize {
         self.table.open()
     }
 
-    /// Once it is over: seals. Checks that nothing leaked.
-    pub fn close(self) {
-        assert_eq!(self.table.interests.left, self.seated, "every connection has left");
+    /// While no connection is open: checks that nothing leaked.
+    pub fn check_at_rest(&self) {
         let (places, free) = self.table.places();
         assert_eq!(places, free, "every place is free again");
+        assert_eq!(self.table.interests.left, self.seated, "every connection has left");
+        self.table.resting.check_nothing_is_lent();
+    }
+
+    /// Once it is over: seals. Checks that nothing leaked.
+    pub fn close(self) {
+        self.check_at_rest();
         let now = self.now;
         self.table.resting.close();
         self.log.close(now);

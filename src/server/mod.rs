@@ -34,6 +34,8 @@ mod stream;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
 mod sys;
 mod table;
+#[doc(hidden)]
+pub mod testkit;
 mod timer;
 mod transcript;
 mod transfer;

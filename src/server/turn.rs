@@ -187,11 +187,16 @@ impl Resting {
         self.bench.statistics_due_ms()
     }
 
+    /// While no connection is open: everything that they borrowed has come back.
+    pub fn check_nothing_is_lent(&self) {
+        assert_eq!(self.bench.pool.lent_bytes(), 0, "every buffer has come back");
+        assert_eq!(self.bench.desk.envelope_bytes_lent(), 0, "every envelope has come back");
+    }
+
     /// Seals what the worker has open. All connections must have ended.
     pub fn close(mut self) {
         self.bench.end_round();
-        assert_eq!(self.bench.pool.lent_bytes(), 0, "every buffer has come back");
-        assert_eq!(self.bench.desk.envelope_bytes_lent(), 0, "every envelope has come back");
+        self.check_nothing_is_lent();
         self.bench.writer.close();
         self.bench.recording.close(&mut self.bench.desk.tally);
         self.bench.counters.doing(Doing::Nothing);

@@ -28,5 +28,3 @@ pub mod path;
 pub mod reply;
 pub mod session;
 pub mod tally;
-#[doc(hidden)]
-pub mod testkit;

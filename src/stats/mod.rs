@@ -12,6 +12,8 @@
 //! merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+#[doc(hidden)]
+pub mod by_hand;
 mod calibration;
 mod compare;
 mod counts;

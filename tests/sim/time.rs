@@ -29,6 +29,7 @@ impl One {
             data_timeout: Duration::from_secs(20),
             storage_wait: Duration::from_secs(2),
             stop_grace: Duration::from_secs(3),
+            stats: false,
             ..Config::default()
         };
         let settings = Settings { segment_bytes_first: 64 << 10, ..Settings::default() };

@@ -137,6 +137,7 @@ impl World {
         config.data_timeout = Duration::from_secs(20);
         config.storage_wait = Duration::from_secs(2);
         config.stop_grace = Duration::from_secs(3);
+        config.stats = false;
         let is_tight = self.has(Fault::FewBuffers);
         if is_tight {
             config.buffer_memory_bytes = 64 << 10;

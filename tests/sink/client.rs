@@ -21,11 +21,11 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
+use sinkd::server::testkit::{Session, small_limits, with_sink};
 use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
 use sinkd::smtp::client::{End, Form, Mail, Options, Protocol};
 use sinkd::smtp::envelope;
-use sinkd::smtp::limits::Limits;
-use sinkd::smtp::testkit::{Driver, small_limits};
+use sinkd::smtp::limits::{Limits, Syntax};
 
 fn options_of(text: &str) -> Options {
     let name = "client.example".into();
@@ -179,13 +179,15 @@ fn make((recipients, content, is_raw): &Message) -> Mail {
 /// session came to its end.
 type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
 
-/// The talk between client and server, each one's octets cut into pieces of a cycle of sizes.
-fn talk(options: Options, limits: Limits, messages: &[Message], cuts: &[usize]) -> Talked {
-    let mut server = match options.protocol {
-        Protocol::Smtp => Driver::new(limits),
-        Protocol::Lmtp => Driver::lmtp(limits),
-    };
-    let mut client = Talk::new(options, messages.iter().map(make).collect());
+/// The talk between a client with `options` and a sink.
+fn talk(options: Options, limits: &Limits, messages: &[Message], cuts: &[usize]) -> Talked {
+    let protocol = options.protocol;
+    let client = Talk::new(options, messages.iter().map(make).collect());
+    with_sink(limits, Syntax::Strict, |sink| talk_to(client, sink.connect(protocol), cuts))
+}
+
+/// The octets of each side are cut into pieces of a cycle of sizes.
+fn talk_to(mut client: Talk, mut server: Session<'_>, cuts: &[usize]) -> Talked {
     let mut cuts = cuts.iter().copied().cycle();
     loop {
         let replies = server.take_replies();
@@ -198,7 +200,7 @@ fn talk(options: Options, limits: Limits, messages: &[Message], cuts: &[usize]) 
         if client.session.is_closed() || !client.session.has_output() {
             break;
         }
-        server.push(&client.write(cuts.next().unwrap()));
+        server.say(&client.write(cuts.next().unwrap()));
     }
     let is_whole = client.session.fault().is_none();
     let (mut contents, mut paths) = (Vec::new(), Vec::new());
@@ -207,6 +209,7 @@ fn talk(options: Options, limits: Limits, messages: &[Message], cuts: &[usize]) 
         let decoded = envelope::decode(&stored.envelope).unwrap();
         paths.push(decoded.recipients().map(|r| r.path.to_vec()).collect());
     }
+    assert!(server.leave().stored.is_empty(), "nothing is stored after the client has left");
     (client.finish().ended, contents, paths, is_whole)
 }
 
@@ -226,7 +229,7 @@ proptest! {
         let options =
             Options { protocol, name, pipelining, chunking, depth, joined_bytes_max, sends_ambiguous };
         let (ended, contents, paths, is_whole) =
-            talk(options.clone(), limits.clone(), &messages, &cuts);
+            talk(options.clone(), &limits, &messages, &cuts);
         let mut stored = contents.iter().zip(&paths);
         for (number, end, codes) in &ended {
             let (recipients, content, _) = &messages[*number];
@@ -254,7 +257,7 @@ proptest! {
                 messages.len().min(usize::try_from(max).unwrap())
             });
             prop_assert_eq!(ended.len(), started);
-            let whole = talk(options, limits, &messages, &[usize::MAX]);
+            let whole = talk(options, &limits, &messages, &[usize::MAX]);
             prop_assert_eq!(whole, (ended, contents, paths, is_whole));
         }
     }

@@ -1,8 +1,8 @@
 //! Replies and stored bytes do not depend on how the client's octets were cut into pieces.
 use proptest::prelude::*;
+use sinkd::server::testkit::{Manner, check_session, run_cut, small_limits};
 use sinkd::smtp::data::{EndOfData, scan_slowly, unstuff};
 use sinkd::smtp::limits::Protocol;
-use sinkd::smtp::testkit::{Manner, check_session, run_cut, small_limits};
 use std::path::Path;
 
 /// A command line with its CRLF, good or bad.

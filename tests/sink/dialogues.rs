@@ -19,16 +19,17 @@
 //! `NAME_lenient.txt` does `NAME.txt` show the strict syntax alone, and the twin the lenient one.
 //!
 //! ```text
-//! tolerated: no-brackets, dots         rules broken by a command that was accepted
+//! tolerated: no-brackets (2), dots      rules broken by commands that were accepted since
+//!                                      the client spoke, and how often
 //! envelope: … ; no-brackets, dots      rules broken by the commands of a message
 //! ```
 //!
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
 //! --test sink dialogues` writes down what the server says now: read the difference before you commit
 //! it.
+use sinkd::server::testkit::{Session, Stored, Tolerated, with_sink};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{Limits, Protocol, Syntax};
-use sinkd::smtp::testkit::{Driver, Manner, Stored};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -107,68 +108,101 @@ fn compare(expected: &str, held: &str) -> Result<(), String> {
 /// The dialogue as it goes: client's lines and comments from `text`, all else from the server.
 fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     let limits = limits(text.lines().next().unwrap_or_default());
-    let (mut out, mut turn, mut was_closed) = (String::new(), Vec::new(), false);
     let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
     let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-    let mut driver = Driver::of(Manner { protocol, syntax }, limits);
-    driver.take_replies();
-    for line in text.lines() {
-        if let Some(hello) = line.strip_prefix("greet: ") {
-            driver.push(format!("{hello}\r\n").as_bytes());
-            assert!(driver.take_replies().starts_with(b"250"), "{hello}");
-            writeln!(out, "{line}").unwrap();
-            continue;
-        }
-        let sent = if let Some(line) = line.strip_prefix("C:") {
-            [unescape(line.strip_prefix(' ').unwrap_or(line)), b"\r\n".to_vec()].concat()
-        } else if let Some(line) = line.strip_prefix("C~ ") {
-            unescape(line)
-        } else if let Some(line) = line.strip_prefix("C*") {
-            let (count, octets) = line.split_once(' ').expect("C*count octets");
-            unescape(octets).repeat(count.parse().expect("C*count octets"))
-        } else {
-            let is_setting = line.starts_with("limits:") || line.starts_with("protocol:");
-            let is_comment = line.starts_with('#') || is_setting || line.is_empty();
-            answer(&mut driver, &mut turn, pieces, &mut out);
-            if driver.is_closed() && !was_closed {
-                was_closed = true;
-                out.push_str("closed\n");
-            }
-            if is_comment {
-                out.push_str(line);
-                out.push('\n');
-            }
-            continue;
-        };
-        out.push_str(line);
-        out.push('\n');
-        turn.extend(sent);
-    }
-    answer(&mut driver, &mut turn, pieces, &mut out);
-    if driver.is_closed() && !was_closed {
-        out.push_str("closed\n");
-    }
-    driver.finish();
-    out
+    with_sink(&limits, syntax, |sink| {
+        let mut held = Held::begin(sink.connect(protocol), pieces);
+        text.lines().for_each(|line| held.line(line));
+        held.end()
+    })
 }
 
-/// Sends the client's turn and writes down what came of it.
-fn answer(driver: &mut Driver, turn: &mut Vec<u8>, pieces: Pieces, out: &mut String) {
-    match pieces {
-        Pieces::Turns => driver.push(turn),
-        Pieces::Octets => turn.chunks(1).for_each(|octet| driver.push(octet)),
+/// A dialogue while it is held.
+struct Held<'a> {
+    session: Session<'a>,
+    pieces: Pieces,
+    /// What the client has to say, and has not said yet.
+    turn: Vec<u8>,
+    was_closed: bool,
+    out: String,
+}
+
+impl<'a> Held<'a> {
+    fn begin(mut session: Session<'a>, pieces: Pieces) -> Held<'a> {
+        assert!(session.take_replies().starts_with(b"220 "));
+        Held { session, pieces, turn: Vec::new(), was_closed: false, out: String::new() }
     }
-    turn.clear();
-    let replies = String::from_utf8(driver.take_replies()).unwrap();
-    for line in replies.split_terminator("\r\n") {
-        writeln!(out, "S: {line}").unwrap();
+
+    fn line(&mut self, line: &str) {
+        if let Some(hello) = line.strip_prefix("greet: ") {
+            self.session.say(format!("{hello}\r\n").as_bytes());
+            assert!(self.session.take_replies().starts_with(b"250"), "{hello}");
+            writeln!(self.out, "{line}").unwrap();
+            return;
+        }
+        if let Some(said) = said(line) {
+            writeln!(self.out, "{line}").unwrap();
+            self.turn.extend(said);
+            return;
+        }
+        self.answer();
+        let is_setting = line.starts_with("limits:") || line.starts_with("protocol:");
+        if line.starts_with('#') || is_setting || line.is_empty() {
+            writeln!(self.out, "{line}").unwrap();
+        }
     }
-    for kinds in driver.take_tolerated() {
-        writeln!(out, "tolerated: {}", kinds.names()).unwrap();
+
+    /// The client says its turn; writes down what came of it.
+    fn answer(&mut self) {
+        let turn = std::mem::take(&mut self.turn);
+        match self.pieces {
+            Pieces::Turns => self.session.say(&turn),
+            Pieces::Octets => turn.chunks(1).for_each(|octet| self.session.say(octet)),
+        }
+        let outcome = self.session.take_outcome();
+        let replies = String::from_utf8(outcome.replies).unwrap();
+        for line in replies.split_terminator("\r\n") {
+            writeln!(self.out, "S: {line}").unwrap();
+        }
+        self.out.push_str(&tolerated(&outcome.tolerated));
+        for stored in &outcome.stored {
+            describe(stored, &mut self.out);
+        }
+        if outcome.closed && !self.was_closed {
+            self.was_closed = true;
+            self.out.push_str("closed\n");
+        }
     }
-    for stored in driver.take_stored() {
-        describe(&stored, out);
+
+    fn end(mut self) -> String {
+        self.answer();
+        let rest = self.session.leave();
+        assert!(rest.replies.is_empty() && rest.stored.is_empty(), "{rest:?}");
+        self.out
     }
+}
+
+/// The octets that the client says by this line; `None`: it is not a line of the client.
+fn said(line: &str) -> Option<Vec<u8>> {
+    if let Some(line) = line.strip_prefix("C:") {
+        Some([unescape(line.strip_prefix(' ').unwrap_or(line)), b"\r\n".to_vec()].concat())
+    } else if let Some(line) = line.strip_prefix("C~ ") {
+        Some(unescape(line))
+    } else {
+        let (count, octets) = line.strip_prefix("C*")?.split_once(' ').expect("C*count octets");
+        Some(unescape(octets).repeat(count.parse().expect("C*count octets")))
+    }
+}
+
+fn tolerated(kinds: &Tolerated) -> String {
+    if kinds.is_empty() {
+        return String::new();
+    }
+    let kinds = kinds.iter().map(|(kind, times)| match times {
+        1 => kind.name().to_string(),
+        _ => format!("{} ({times})", kind.name()),
+    });
+    format!("tolerated: {}\n", kinds.collect::<Vec<_>>().join(", "))
 }
 
 fn describe(stored: &Stored, out: &mut String) {

@@ -16,6 +16,7 @@ mod kill;
 mod listeners;
 mod liveness;
 mod noop_marks;
+mod replies;
 mod seeds;
 mod sender;
 mod serve;

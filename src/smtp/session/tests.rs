@@ -1,8 +1,6 @@
-//! Sequences, limits and every reply.
+//! Steps of a session, one by one. Whole dialogues are held with the real server: `tests/sink`.
 use super::*;
 use crate::smtp::limits::{Limits, Protocol};
-use crate::smtp::testkit::Driver;
-use std::collections::BTreeSet;
 
 const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 
@@ -20,117 +18,6 @@ fn limits() -> Limits {
     }
 }
 
-/// The last reply to `dialogue`, all its lines.
-fn last_reply(dialogue: &[u8], limits: Limits, budget: usize) -> Vec<u8> {
-    let mut driver = Driver::with_envelope_budget(limits, budget);
-    driver.push(dialogue);
-    let replies = driver.finish().replies;
-    let text = String::from_utf8(replies).unwrap();
-    let lines: Vec<&str> = text.split_inclusive("\r\n").collect();
-    let is_inner = |line: &&&str| line.as_bytes()[3] == b'-';
-    let inner = lines.iter().rev().skip(1).take_while(is_inner).count();
-    lines[lines.len() - 1 - inner..].concat().into_bytes()
-}
-
-#[track_caller]
-fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static Reply) {
-    let found = last_reply(dialogue.as_bytes(), limits(), 1 << 20);
-    let found = String::from_utf8(found).unwrap();
-    assert_eq!(found.as_bytes(), expected.as_bytes(), "{dialogue:?}: {found}");
-    seen.insert(expected.name);
-}
-
-// Long on purpose: one row a reply, so that a missing one is seen.
-#[test]
-fn every_reply_has_its_dialogue() {
-    let mut seen = BTreeSet::new();
-    let rows: [(&str, &'static Reply); 47] = [
-        ("QUIT\r\n", &reply::CLOSING),
-        ("HELP\r\n", &reply::HELP),
-        ("EHLO c\r\nMAIL FROM:<>\r\n", &reply::MAIL_OK),
-        (OPEN, &reply::RCPT_OK),
-        ("RSET\r\n", &reply::RESET_OK),
-        ("NOOP\r\n", &reply::NOOP_OK),
-        ("{OPEN}BDAT 1\r\nx", &reply::CHUNK_OK),
-        ("VRFY a\r\n", &reply::NOT_VERIFIED),
-        ("{OPEN}DATA\r\n", &reply::START_DATA),
-        ("NOOP {64}\r\n", &reply::LINE_TOO_LONG),
-        ("XYZZY\r\n", &reply::UNKNOWN),
-        ("\r\n", &reply::UNKNOWN),
-        ("NOOP \0\r\n", &reply::CONTROL_CHARACTER),
-        ("NOOP\nNOOP\r\n", &reply::CONTROL_CHARACTER), // a lone LF ends no command
-        ("EHLO\r\n", &reply::NAME_SYNTAX),
-        ("MAIL a@b\r\n", &reply::MAIL_SYNTAX),
-        ("RCPT a@b\r\n", &reply::RCPT_SYNTAX),
-        ("MAIL FROM:<a>\r\n", &reply::REVERSE_PATH_SYNTAX),
-        ("RCPT TO:<a>\r\n", &reply::FORWARD_PATH_SYNTAX),
-        ("MAIL FROM:<> SIZE=x\r\n", &reply::PARAMETER_SYNTAX),
-        ("DATA x\r\n", &reply::ARGUMENT_UNEXPECTED),
-        ("VRFY\r\n", &reply::ARGUMENT_MISSING),
-        ("{OPEN}BDAT 3 X\r\nabc", &reply::BDAT_SYNTAX),
-        ("STARTTLS\r\n", &reply::NOT_IMPLEMENTED),
-        ("EXPN x\r\n", &reply::NO_LISTS),
-        ("MAIL FROM:<> X=1\r\n", &reply::PARAMETER_UNKNOWN),
-        ("EHLO c\r\nMAIL FROM:<é@b>\r\n", &reply::UTF8_NOT_DECLARED),
-        ("MAIL FROM:<>\r\n", &reply::EHLO_FIRST),
-        ("RCPT TO:<a@b>\r\n", &reply::EHLO_FIRST),
-        ("DATA\r\n", &reply::EHLO_FIRST),
-        ("BDAT 1\r\nx", &reply::EHLO_FIRST),
-        ("EHLO c\r\nRCPT TO:<a@b>\r\n", &reply::MAIL_FIRST),
-        ("EHLO c\r\nDATA\r\n", &reply::MAIL_FIRST),
-        ("EHLO c\r\nMAIL FROM:<>\r\nDATA\r\n", &reply::RCPT_FIRST),
-        ("EHLO c\r\nMAIL FROM:<>\r\nBDAT 1\r\nx", &reply::RCPT_FIRST),
-        ("{OPEN}MAIL FROM:<>\r\n", &reply::MAIL_NESTED),
-        ("{OPEN}BDAT 1\r\nxRCPT TO:<a@b>\r\n", &reply::CHUNKS_BEGUN),
-        ("{OPEN}BDAT 1\r\nxDATA\r\n", &reply::CHUNKS_BEGUN),
-        (
-            "EHLO c\r\nMAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<a@b>\r\nDATA\r\n",
-            &reply::BINARY_NEEDS_BDAT,
-        ),
-        ("EHLO c\r\nBDAT 1\r\nx", &reply::CHUNK_OUT_OF_SEQUENCE),
-        ("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<é@b>\r\nDATA\r\n", &reply::NO_VALID_RECIPIENTS),
-        ("{OPEN}RCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\n", &reply::TOO_MANY_RECIPIENTS),
-        ("EHLO c\r\nMAIL FROM:<> SIZE=101\r\n", &reply::TOO_LARGE),
-        ("{OPEN}DATA\r\n{101}\r\n.\r\n", &reply::TOO_LARGE),
-        ("{OPEN}BDAT 101\r\n{101}", &reply::TOO_LARGE),
-        ("BDAT x\r\n", &reply::CHUNK_SIZE_LOST),
-        ("BDAT {64}\r\n", &reply::CHUNK_SIZE_LOST),
-    ];
-    for (dialogue, expected) in rows {
-        let dialogue = dialogue.replace("{OPEN}", OPEN);
-        let dialogue = dialogue.replace("{64}", &"x".repeat(64)).replace("{101}", &"x".repeat(101));
-        check(&mut seen, &dialogue, expected);
-    }
-    let elsewhere = [
-        "ENVELOPE_STORAGE", // the_desk_s_budget_is_452
-        "NO_STORAGE",       // refusals_and_farewells_have_their_replies, and those below
-        "STORAGE_FAILED",
-        "STOPPING",
-        "TIMEOUT",
-        "TOO_MANY_CONNECTIONS",
-        "TOO_MANY_FROM_ADDRESS",
-        "OUT_OF_BUFFERS",
-        "LMTP_HELP", // lmtp_has_replies_of_its_own
-        "LHLO_NOT_EHLO",
-        "LHLO_NAME_SYNTAX",
-        "LHLO_FIRST",
-        "MARK_TAKEN", // moments_have_their_replies
-        "RUN_BEGINS",
-        "RUN_ENDS",
-        "MARK_SYNTAX",
-        "RUN_NAME_SYNTAX",
-        "RUN_NAME_TAKEN",
-        "NO_RUN",
-        "MOMENTS_TOO_FAST",
-        "MOMENTS_TOO_MANY",
-        "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
-        "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
-    ];
-    seen.extend(elsewhere);
-    let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
-    assert_eq!(seen, all);
-}
-
 #[test]
 fn moments_have_their_replies() {
     let (mark, start, stop) = ("sinkd mark half way", "sinkd run start one", "sinkd run stop");
@@ -144,22 +31,43 @@ fn moments_have_their_replies() {
         (stop, Outcome::NoRun, &reply::NO_RUN),
         (mark, Outcome::TooFast, &reply::MOMENTS_TOO_FAST),
         (mark, Outcome::TooMany, &reply::MOMENTS_TOO_MANY),
-        // Whatever else NOOP says is nothing.
-        ("sinkd mrak x", Outcome::NoRun, &reply::NOOP_OK),
-        ("", Outcome::NoRun, &reply::NOOP_OK),
     ] {
-        // In a transaction too, which it leaves alone.
-        let dialogue = format!("{OPEN}NOOP {argument}\r\nDATA\r\nx\r\n.\r\n");
-        let mut driver = Driver::with_moments(limits(), outcome);
-        driver.push(dialogue.as_bytes());
-        assert_eq!(driver.take_stored().len(), 1, "{argument}");
-        let replies = driver.finish().replies;
-        let wanted = [expected.as_bytes(), reply::START_DATA.as_bytes()].concat();
-        let found = replies.windows(wanted.len()).any(|found| found == wanted);
-        assert!(found, "{argument}: {}", replies.escape_ascii());
+        let (mut session, mut desk) = named_moment(argument);
+        let moment = desk.moment.take().unwrap();
+        session.moment_answered(&moment, outcome, &mut desk);
+        assert_eq!(desk.replies, expected.as_bytes(), "{argument}");
+        // The transaction under way is left alone.
+        assert_eq!(session.feed(b"DATA\r\n", &mut desk), (6, Step::Data), "{argument}");
+        session.abandon(&mut desk);
     }
-    let off = last_reply(b"NOOP sinkd mark x\r\n", limits(), 1 << 20);
-    assert_eq!(off, reply::NOOP_OK.as_bytes());
+}
+
+/// A session in a transaction, in which NOOP has named a moment.
+fn named_moment(argument: &str) -> (Session, Desk) {
+    let (mut session, mut desk) = with_moments();
+    let dialogue = format!("{OPEN}NOOP {argument}\r\n");
+    let found = session.feed(dialogue.as_bytes(), &mut desk);
+    assert_eq!(found, (dialogue.len(), Step::Moment), "{argument}");
+    desk.replies.clear();
+    (session, desk)
+}
+
+#[test]
+fn noop_that_names_no_moment_is_only_noop() {
+    let (allowed, not_allowed) = (with_moments(), session());
+    for ((mut session, mut desk), line) in [
+        (allowed, &b"NOOP\r\nNOOP sinkd mrak x\r\n"[..]),
+        (not_allowed, b"NOOP\r\nNOOP sinkd mark x\r\n"),
+    ] {
+        assert_eq!(session.feed(line, &mut desk), (line.len(), Step::NeedInput));
+        assert_eq!(desk.replies, [reply::NOOP_OK.as_bytes(); 2].concat());
+    }
+}
+
+fn with_moments() -> (Session, Desk) {
+    let mut policy = Policy::new("sink.example", "127.0.0.1:1025", limits());
+    policy.noop_marks = true;
+    (Session::new(Client::Unix, Arc::new(policy)), Desk::new(1 << 20))
 }
 
 fn session() -> (Session, Desk) {
@@ -223,84 +131,6 @@ fn a_refused_chunk_ends_the_transaction() {
 }
 
 #[test]
-fn the_desk_s_budget_is_452() {
-    let mail = b"EHLO c\r\nMAIL FROM:<a@b>\r\n";
-    assert_eq!(last_reply(mail, limits(), 50), reply::ENVELOPE_STORAGE.as_bytes());
-    let reply = last_reply(OPEN.as_bytes(), limits(), 65);
-    assert_eq!(reply, reply::ENVELOPE_STORAGE.as_bytes());
-}
-
-#[test]
-fn errors_end_the_session_with_421() {
-    let limits = Limits { errors_max: Some(2), ..limits() };
-    assert_eq!(last_reply(b"X\r\nX\r\n", limits.clone(), 0), reply::UNKNOWN.as_bytes());
-    assert_eq!(last_reply(b"X\r\nX\r\nNOOP\r\n", limits.clone(), 0), reply::NOOP_OK.as_bytes());
-    let replies = last_reply(b"X\r\nX\r\nX\r\nNOOP\r\n", limits, 0);
-    assert_eq!(replies, reply::TOO_MANY_ERRORS.as_bytes());
-}
-
-#[test]
-fn messages_end_the_session_with_421() {
-    let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1 LAST\r\nx";
-    let limits = Limits { messages_max: Some(2), ..limits() };
-    let run = |messages: usize| {
-        let dialogue = format!("EHLO c\r\n{}NOOP\r\n", message.repeat(messages));
-        last_reply(dialogue.as_bytes(), limits.clone(), 1 << 20)
-    };
-    assert_eq!(run(1), reply::NOOP_OK.as_bytes());
-    assert_eq!(run(2), reply::NOOP_OK.as_bytes());
-    assert_eq!(run(3), reply::TOO_MANY_MESSAGES.as_bytes());
-}
-
-#[test]
-fn command_lines_end_at_command_line_bytes_max() {
-    for (octets, expected) in
-        [(63, &reply::NOOP_OK), (64, &reply::NOOP_OK), (65, &reply::LINE_TOO_LONG)]
-    {
-        let line = format!("NOOP {}\r\n", "x".repeat(octets - 7));
-        assert_eq!(line.len(), octets);
-        assert_eq!(last_reply(line.as_bytes(), limits(), 0), expected.as_bytes());
-    }
-}
-
-#[test]
-fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
-    let rcpt = |count: usize| format!("{OPEN}{}", "RCPT TO:<c@d>\r\n".repeat(count - 1));
-    let last = |count, limits| last_reply(rcpt(count).as_bytes(), limits, 1 << 20);
-    assert_eq!(last(1, limits()), reply::RCPT_OK.as_bytes());
-    assert_eq!(last(2, limits()), reply::RCPT_OK.as_bytes());
-    assert_eq!(last(3, limits()), reply::TOO_MANY_RECIPIENTS.as_bytes());
-    let mut driver = Driver::new(limits());
-    driver.push(format!("{OPEN}BDAT 0 LAST\r\n").as_bytes());
-    let one = driver.take_stored()[0].envelope.len();
-    let field = FIELD_HEADER_BYTES + "c@d".len();
-    for (envelope_bytes_max, expected) in [
-        (one + field - 1, &reply::TOO_MANY_RECIPIENTS),
-        (one + field, &reply::RCPT_OK),
-        (one + field + 1, &reply::RCPT_OK),
-    ] {
-        let limits = Limits { envelope_bytes_max, ..limits() };
-        assert_eq!(last(2, limits), expected.as_bytes());
-    }
-}
-
-#[test]
-fn message_bytes_end_at_message_bytes_max() {
-    for (octets, code) in [(99, "250"), (100, "250"), (101, "552")] {
-        let data = format!("{OPEN}DATA\r\n{}\r\n.\r\n", "x".repeat(octets - 2));
-        // A stuffed dot is not counted (RFC 1870 5).
-        let stuffed = format!("{OPEN}DATA\r\n..{}\r\n.\r\n", "x".repeat(octets - 3));
-        let chunks =
-            format!("{OPEN}BDAT 1\r\nxBDAT {} LAST\r\n{}", octets - 1, "x".repeat(octets - 1));
-        let declared = format!("EHLO c\r\nMAIL FROM:<> SIZE={octets}\r\n");
-        for dialogue in [data, stuffed, chunks, declared] {
-            let reply = last_reply(dialogue.as_bytes(), limits(), 1 << 20);
-            assert!(reply.starts_with(code.as_bytes()), "{dialogue}");
-        }
-    }
-}
-
-#[test]
 fn feed_pauses_when_replies_grow() {
     let (mut session, mut desk) = session();
     let commands = b"HELP\r\n".repeat(2000);
@@ -347,50 +177,6 @@ fn nothing_is_looked_at_behind_data_chunk_and_quit() {
         assert_eq!(session.feed(garbage.as_bytes(), &mut desk), (dialogue.len(), step));
         session.abandon(&mut desk);
     }
-}
-
-#[test]
-fn ehlo_and_rset_reset_the_transaction() {
-    for reset in ["EHLO c", "HELO c", "RSET"] {
-        let dialogue = format!("{OPEN}{reset}\r\nDATA\r\n");
-        let reply = last_reply(dialogue.as_bytes(), limits(), 1 << 20);
-        assert_eq!(reply, reply::MAIL_FIRST.as_bytes(), "{reset}");
-        let dialogue = format!("{OPEN}BDAT 3\r\nabc{reset}\r\nBDAT 1 LAST\r\nx");
-        let reply = last_reply(dialogue.as_bytes(), limits(), 1 << 20);
-        assert_eq!(reply, reply::CHUNK_OUT_OF_SEQUENCE.as_bytes(), "{reset}");
-    }
-    // A failed EHLO changes nothing (RFC 5321 4.1.4).
-    let dialogue = format!("{OPEN}EHLO\r\nDATA\r\n");
-    let reply = last_reply(dialogue.as_bytes(), limits(), 1 << 20);
-    assert_eq!(reply, reply::START_DATA.as_bytes());
-}
-
-#[test]
-fn lmtp_has_replies_of_its_own() {
-    let open = "LHLO c\r\nMAIL FROM:<>\r\n";
-    for (dialogue, expected) in [
-        ("HELP\r\n", &reply::LMTP_HELP),
-        ("EHLO c\r\n", &reply::LHLO_NOT_EHLO),
-        ("helo\r\n", &reply::LHLO_NOT_EHLO),
-        ("HELOX\r\n", &reply::UNKNOWN),
-        ("LHLO\r\n", &reply::LHLO_NAME_SYNTAX),
-        ("LHLO a b\r\n", &reply::LHLO_NAME_SYNTAX),
-        ("MAIL FROM:<>\r\n", &reply::LHLO_FIRST),
-        ("DATA\r\n", &reply::LHLO_FIRST),
-        ("{OPEN}DATA\r\n", &reply::RCPT_FIRST),
-        ("{OPEN}RCPT TO:<a>\r\nDATA\r\n", &reply::RCPT_FIRST),
-        ("{OPEN}RCPT TO:<a>\r\nBDAT 1 LAST\r\nx", &reply::RCPT_FIRST),
-    ] {
-        let mut driver = Driver::lmtp(limits());
-        driver.push(dialogue.replace("{OPEN}", open).as_bytes());
-        let replies = driver.finish().replies;
-        assert!(replies.ends_with(expected.as_bytes()), "{dialogue:?}: {}", replies.escape_ascii());
-    }
-    let mut driver = Driver::new(limits());
-    driver.take_replies();
-    driver.push(b"LHLO\r\nLHLO c\r\n");
-    let refused = [reply::NOT_IMPLEMENTED.as_bytes(); 2].concat();
-    assert_eq!(driver.take_replies(), refused);
 }
 
 #[test]

@@ -1,0 +1,385 @@
+//! One client after another against the real thing: octets go into a socket in exactly the pieces
+//! that a test names, replies come out of it, and messages are read back from the log.
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::log::reader::{Folder, Positions};
+use crate::log::{MessageId, Retention, Settings, Slot};
+use crate::smtp::data::unstuff;
+use crate::smtp::deviation::Deviation;
+use crate::smtp::envelope;
+use crate::smtp::limits::{Limits, Protocol, Syntax};
+use crate::stats::Counter;
+
+use super::by_hand::{ByHandSink, Heard};
+
+/// Segments of the log: small, so that sessions cross their ends.
+const SEGMENT_BYTES: u64 = 64 << 10;
+/// The ring: more than a session stores.
+const RING_BYTES: u64 = 1 << 20;
+/// Rounds in which one piece is taken in, at most: beyond, the sink goes round in circles.
+const ROUNDS_MAX: usize = 100_000;
+
+/// A message as the log's reader has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Encoded; see [`envelope::decode`].
+    pub envelope: Vec<u8>,
+    /// In wire form.
+    pub payload: Vec<u8>,
+    /// Stuffed dots in the payload.
+    pub dots: u32,
+}
+
+impl Stored {
+    /// The payload with its stuffing undone: the bytes of the message.
+    pub fn message(&self) -> Vec<u8> {
+        if self.dots == 0 {
+            return self.payload.clone();
+        }
+        unstuff(&self.payload).into_owned()
+    }
+}
+
+/// How often rules of each kind were broken by a command that was accepted nevertheless.
+pub type Tolerated = BTreeMap<Deviation, u64>;
+
+/// Everything a client and a reader of the log can see; equal for any cut of the same octets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// As they came out of the socket, but that the session's messages are called `1:0`, `1:1`, ….
+    pub replies: Vec<u8>,
+    pub stored: Vec<Stored>,
+    /// As the statistics have it.
+    pub tolerated: Tolerated,
+    pub closed: bool,
+}
+
+/// What a client speaks, and how strictly it is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manner {
+    pub protocol: Protocol,
+    pub syntax: Syntax,
+}
+
+impl Manner {
+    /// Each protocol with each syntax.
+    pub const ALL: [Manner; 4] = {
+        use Protocol::{Lmtp, Smtp};
+        use Syntax::{Lenient, Strict};
+        [
+            Manner { protocol: Smtp, syntax: Strict },
+            Manner { protocol: Smtp, syntax: Lenient },
+            Manner { protocol: Lmtp, syntax: Strict },
+            Manner { protocol: Lmtp, syntax: Lenient },
+        ]
+    };
+}
+
+/// A sink called `sink.example` in a temporary folder, a ring of small segments.
+///
+/// It serves one client at a time; a session costs a few hundred microseconds.
+pub struct OneByOne {
+    sink: ByHandSink,
+    folder: Folder,
+    /// How far the log was read.
+    seen: Positions,
+    now: Duration,
+    _temporary: tempfile::TempDir,
+}
+
+impl OneByOne {
+    /// A sink with these limits and this syntax.
+    pub fn new(limits: Limits, syntax: Syntax) -> OneByOne {
+        OneByOne::of(Config { limits, syntax, ..Config::default() })
+    }
+
+    /// A sink with this configuration, but for its name.
+    pub fn of(config: Config) -> OneByOne {
+        let config = Config { hostname: "sink.example".into(), stats: true, ..config };
+        // In memory where there is such a place: nothing here depends on a disk.
+        let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
+        let temporary = temporary.expect("a temporary folder can be made");
+        let retention = Retention { bytes: Some(RING_BYTES), ..Retention::default() };
+        let settings = Settings {
+            segment_bytes_first: SEGMENT_BYTES,
+            segment_bytes_max: SEGMENT_BYTES,
+            retention,
+            ..Settings::default()
+        };
+        let (sink, _) = ByHandSink::open(temporary.path(), &config, settings)
+            .expect("a folder that was just made can be opened");
+        let folder = Folder::open(temporary.path()).expect("and read");
+        let seen = folder.positions();
+        OneByOne { sink, folder, seen, now: Duration::from_secs(1), _temporary: temporary }
+    }
+
+    /// A client connects and is greeted.
+    pub fn connect(&mut self, protocol: Protocol) -> Session<'_> {
+        self.check_at_rest();
+        let (socket, theirs) = UnixStream::pair().expect("descriptors are left");
+        for socket in [&socket, &theirs] {
+            socket.set_nonblocking(true).expect("a socket can be nonblocking");
+        }
+        self.next_second();
+        let place = self.sink.connect(theirs, protocol).expect("a client stays for its greeting");
+        let mut session = Session {
+            sink: self,
+            socket: Some(socket),
+            place,
+            replies: Vec::new(),
+            messages: 0,
+            is_closed: false,
+        };
+        session.settle();
+        session
+    }
+
+    /// Checks that the sink holds nothing for the last client.
+    fn check_at_rest(&self) {
+        assert_eq!(self.sink.open_connections(), 0, "the last client has left");
+        self.sink.check_at_rest();
+    }
+
+    /// A round of the loop in another second, in which the worker hands over what it recorded.
+    fn next_second(&mut self) {
+        self.now += Duration::from_secs(1);
+        self.sink.wake(self.now);
+        self.sink.round();
+    }
+
+    fn take_tolerated(&mut self) -> Tolerated {
+        self.next_second();
+        let mut tolerated = Tolerated::new();
+        self.sink.take_recorded(|interval| {
+            let counted = Deviation::ALL.into_iter().zip(Counter::TOLERATED);
+            let counted = counted.map(|(kind, counter)| (kind, interval.counter(*counter)));
+            tolerated.extend(counted.filter(|(_, times)| *times > 0));
+        });
+        tolerated
+    }
+
+    /// What was stored since the last call.
+    fn take_stored(&mut self) -> Vec<(MessageId, Stored)> {
+        let news = self.folder.follow(&mut self.seen).expect("the folder can be listed");
+        assert!(news.damage.is_empty(), "{:?}", news.damage);
+        let mut slots = news.slots;
+        // One worker, whose numbers rise.
+        slots.sort_by_key(|slot| slot.id);
+        slots.iter().map(|slot| (slot.id, self.read(slot))).collect()
+    }
+
+    fn read(&self, slot: &Slot) -> Stored {
+        let segment = self.folder.segment(slot.id.segment).expect("it was just written");
+        let mut record = Vec::new();
+        let (envelope, payload) = segment.record(slot, &mut record).expect("it is whole");
+        Stored { envelope: envelope.to_vec(), payload: payload.to_vec(), dots: slot.facts.dots }
+    }
+}
+
+/// One client and its connection.
+pub struct Session<'a> {
+    sink: &'a mut OneByOne,
+    /// `None`: the client has left.
+    socket: Option<UnixStream>,
+    place: usize,
+    replies: Vec<u8>,
+    /// Stored so far.
+    messages: usize,
+    is_closed: bool,
+}
+
+impl Session<'_> {
+    /// The client's next octets, which the sink reads in one piece as far as its buffers go. After
+    /// the close they are lost.
+    pub fn say(&mut self, piece: &[u8]) {
+        let mut rest = piece;
+        while !rest.is_empty() && !self.is_closed {
+            let Some(socket) = &mut self.socket else { return };
+            match socket.write(rest) {
+                Ok(octets) => rest = &rest[octets..],
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                // The sink has closed: what it said before is still there to be read.
+                Err(_) => rest = &[],
+            }
+            self.sink.sink.wake(self.sink.now);
+            self.sink.sink.ready(self.place, Heard::Plain);
+            self.settle();
+        }
+    }
+
+    /// Rounds, until there is nothing left to be done before the client speaks again.
+    fn settle(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            let sink = &mut self.sink.sink;
+            sink.round();
+            let is_provisioned = sink.wants_provisioning() && sink.provision(usize::MAX) > 0;
+            let was_woken = sink.take_wake();
+            let waits_for_room = !self.is_closed && sink.watches_writes(self.place);
+            for place in sink.told_again() {
+                sink.ready(place, Heard::Plain);
+            }
+            let has_read = self.read();
+            let sink = &mut self.sink.sink;
+            if has_read && waits_for_room {
+                sink.ready(self.place, Heard::Plain);
+            } else if !is_provisioned && !was_woken && sink.wait_ms() != Some(0) {
+                return;
+            }
+            sink.wake(self.sink.now);
+        }
+        panic!("the sink does not come to rest");
+    }
+
+    /// Reads what the sink has sent. Returns whether there was anything.
+    fn read(&mut self) -> bool {
+        let Some(socket) = &mut self.socket else { return false };
+        let before = self.replies.len();
+        match socket.read_to_end(&mut self.replies) {
+            Ok(_) => self.is_closed = true,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.is_closed = true,
+        }
+        self.replies.len() > before
+    }
+
+    /// Replies since the last call, as they came.
+    pub fn take_replies(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.replies)
+    }
+
+    /// Messages stored since the last call.
+    pub fn take_stored(&mut self) -> Vec<Stored> {
+        self.sink.take_stored().into_iter().map(|(_, stored)| stored).collect()
+    }
+
+    /// The sink has closed.
+    pub fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// What came of it since the last call. Each message was acknowledged by the name that it has
+    /// in the log.
+    pub fn take_outcome(&mut self) -> Outcome {
+        let mut replies = self.take_replies();
+        let mut stored = Vec::new();
+        for (id, message) in self.sink.take_stored() {
+            let name = format!(" {id}\r\n");
+            let number = format!(" 1:{}\r\n", self.messages);
+            let renamed = replace(&replies, name.as_bytes(), number.as_bytes());
+            replies = renamed.unwrap_or_else(|| panic!("{id} is stored, and not acknowledged"));
+            self.messages += 1;
+            stored.push(message);
+        }
+        let tolerated = self.sink.take_tolerated();
+        Outcome { replies, stored, tolerated, closed: self.is_closed }
+    }
+
+    /// The client leaves. Checks that the sink no longer holds anything for it.
+    pub fn leave(mut self) -> Outcome {
+        let is_open = self.sink.sink.open_connections() > 0;
+        self.socket = None;
+        if is_open {
+            self.sink.sink.wake(self.sink.now);
+            self.sink.sink.ready(self.place, Heard::Special);
+            self.settle();
+        }
+        self.sink.check_at_rest();
+        self.take_outcome()
+    }
+}
+
+/// `text` with each `from` as `to`; `None`: there is none.
+fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
+    let mut parts = Vec::new();
+    let mut rest = 0;
+    for at in memchr::memmem::find_iter(text, from) {
+        parts.extend_from_slice(&text[rest..at]);
+        parts.extend_from_slice(to);
+        rest = at + from.len();
+    }
+    parts.extend_from_slice(&text[rest..]);
+    (rest > 0).then_some(parts)
+}
+
+/// Calls `run` with a sink of these limits and this syntax, which each thread keeps for the next
+/// call.
+pub fn with_sink<T>(limits: &Limits, syntax: Syntax, run: impl FnOnce(&mut OneByOne) -> T) -> T {
+    type Kept = Vec<(Limits, Syntax, OneByOne)>;
+    thread_local!(static KEPT: RefCell<Kept> = const { RefCell::new(Vec::new()) });
+    let kept = KEPT.with_borrow_mut(|kept| {
+        let found = kept.iter().position(|(l, s, _)| l == limits && *s == syntax);
+        found.map(|at| kept.swap_remove(at).2)
+    });
+    // A sink in which a check failed is not used again.
+    let mut sink = kept.unwrap_or_else(|| OneByOne::new(limits.clone(), syntax));
+    let result = run(&mut sink);
+    KEPT.with_borrow_mut(|kept| kept.push((limits.clone(), syntax, sink)));
+    result
+}
+
+/// What comes of `dialogue` when it arrives cut at each of `cuts` (in any order, repeats allowed).
+pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
+    let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
+    cuts.push(dialogue.len());
+    cuts.sort_unstable();
+    with_sink(limits, manner.syntax, |sink| {
+        let mut session = sink.connect(manner.protocol);
+        let mut from = 0;
+        for cut in cuts {
+            session.say(&dialogue[from..cut]);
+            from = cut;
+        }
+        session.leave()
+    })
+}
+
+/// Small bounds, so that short inputs reach all of them.
+pub fn small_limits(variant: u8) -> Limits {
+    Limits {
+        message_bytes_max: 200,
+        recipients_max: 3,
+        envelope_bytes_max: 400,
+        command_line_bytes_max: 100,
+        errors_max: (variant & 1 != 0).then_some(3),
+        messages_max: (variant & 2 != 0).then_some(2),
+    }
+}
+
+/// The check of the fuzz target `session`: whatever the octets and wherever they are cut, no panic
+/// and the same replies and messages as in one piece.
+///
+/// `bytes`: variant of the limits, number of cuts (modulo 8), two octets a cut, then the dialogue.
+pub fn check_session(bytes: &[u8]) {
+    let [variant, cuts, rest @ ..] = bytes else { return };
+    let Some((cuts, dialogue)) = rest.split_at_checked(2 * usize::from(cuts % 8)) else { return };
+    let cuts: Vec<usize> =
+        cuts.chunks_exact(2).map(|pair| usize::from(pair[0]) | usize::from(pair[1]) << 8).collect();
+    let limits = small_limits(*variant);
+    for manner in Manner::ALL {
+        let whole = run_cut(manner, dialogue, &[], &limits);
+        assert_eq!(run_cut(manner, dialogue, &cuts, &limits), whole, "{manner:?}, cut at {cuts:?}");
+        if dialogue.len() <= 512 {
+            let every_octet: Vec<usize> = (0..dialogue.len()).collect();
+            let found = run_cut(manner, dialogue, &every_octet, &limits);
+            assert_eq!(found, whole, "{manner:?}, octet by octet");
+        }
+        check_deviations(&whole, manner.syntax);
+    }
+}
+
+/// What envelopes say of broken rules was counted, and a strict sink tolerates nothing.
+fn check_deviations(outcome: &Outcome, syntax: Syntax) {
+    assert!(syntax == Syntax::Lenient || outcome.tolerated.is_empty());
+    for stored in &outcome.stored {
+        let decoded = envelope::decode(&stored.envelope);
+        let decoded = decoded.expect("what the session encodes can be decoded");
+        for kind in decoded.deviations.kinds() {
+            assert!(outcome.tolerated.contains_key(&kind), "{kind:?} is stored, and not counted");
+        }
+    }
+}

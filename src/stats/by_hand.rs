@@ -1,0 +1,30 @@
+//! Statistics without their thread: what a worker hands over is taken when a test asks for it.
+use crossbeam_channel::{Receiver, Sender, bounded};
+
+use super::interval::Interval;
+use super::recorder::Recorder;
+
+/// Where a recorder hands its seconds over, in place of the hub.
+pub struct ByHand {
+    full: Receiver<Box<Interval>>,
+    empty: Sender<Box<Interval>>,
+}
+
+impl ByHand {
+    /// A recorder for replies of this number of kinds, and where its seconds arrive.
+    pub fn new(reply_kinds: usize) -> (ByHand, Recorder) {
+        let interval = || Box::new(Interval::new(reply_kinds));
+        let (to_hub, full) = bounded(1);
+        let (empty, to_worker) = bounded(1);
+        drop(empty.try_send(interval()));
+        (ByHand { full, empty }, Recorder::new(interval(), to_worker, to_hub))
+    }
+
+    /// Calls `see` with the second that was handed over last, if there is one.
+    pub fn take(&self, see: impl FnOnce(&Interval)) {
+        let Ok(mut interval) = self.full.try_recv() else { return };
+        see(&interval);
+        interval.clear();
+        drop(self.empty.try_send(interval));
+    }
+}

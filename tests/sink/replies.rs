@@ -1,0 +1,279 @@
+//! Sequences, limits and every reply, of the real server.
+use std::collections::BTreeSet;
+
+use sinkd::config::Config;
+use sinkd::server::testkit::{OneByOne, Outcome, with_sink};
+use sinkd::smtp::envelope::FIELD_HEADER_BYTES;
+use sinkd::smtp::limits::{Limits, Protocol, Syntax};
+use sinkd::smtp::reply::{self, Reply};
+
+const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
+
+fn limits() -> Limits {
+    Limits {
+        message_bytes_max: 100,
+        recipients_max: 2,
+        command_line_bytes_max: 64,
+        ..Limits::default()
+    }
+}
+
+fn text(reply: &Reply) -> &'static str {
+    std::str::from_utf8(reply.as_bytes()).unwrap()
+}
+
+/// What comes of `dialogue` where the client says all of it at once.
+fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Outcome {
+    let mut session = sink.connect(protocol);
+    session.say(dialogue.as_bytes());
+    session.leave()
+}
+
+fn hold(protocol: Protocol, dialogue: &str, limits: Limits) -> Outcome {
+    with_sink(&limits, Syntax::Strict, |sink| said(sink, protocol, dialogue))
+}
+
+/// The last reply, all its lines.
+fn last_of(outcome: &Outcome) -> String {
+    let text = std::str::from_utf8(&outcome.replies).unwrap();
+    let lines: Vec<&str> = text.split_inclusive("\r\n").collect();
+    let is_inner = |line: &&&str| line.as_bytes()[3] == b'-';
+    let inner = lines.iter().rev().skip(1).take_while(is_inner).count();
+    lines[lines.len() - 1 - inner..].concat()
+}
+
+/// The last reply to `dialogue`, all its lines.
+fn last_reply(dialogue: &str, limits: Limits) -> String {
+    last_of(&hold(Protocol::Smtp, dialogue, limits))
+}
+
+#[track_caller]
+fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static Reply) {
+    assert_eq!(last_reply(dialogue, limits()), text(expected), "{dialogue:?}");
+    seen.insert(expected.name);
+}
+
+// Long on purpose: one row a reply, so that a missing one is seen.
+#[test]
+fn every_reply_has_its_dialogue() {
+    let mut seen = BTreeSet::new();
+    let rows: [(&str, &'static Reply); 47] = [
+        ("QUIT\r\n", &reply::CLOSING),
+        ("HELP\r\n", &reply::HELP),
+        ("EHLO c\r\nMAIL FROM:<>\r\n", &reply::MAIL_OK),
+        (OPEN, &reply::RCPT_OK),
+        ("RSET\r\n", &reply::RESET_OK),
+        ("NOOP\r\n", &reply::NOOP_OK),
+        ("{OPEN}BDAT 1\r\nx", &reply::CHUNK_OK),
+        ("VRFY a\r\n", &reply::NOT_VERIFIED),
+        ("{OPEN}DATA\r\n", &reply::START_DATA),
+        ("NOOP {64}\r\n", &reply::LINE_TOO_LONG),
+        ("XYZZY\r\n", &reply::UNKNOWN),
+        ("\r\n", &reply::UNKNOWN),
+        ("NOOP \0\r\n", &reply::CONTROL_CHARACTER),
+        ("NOOP\nNOOP\r\n", &reply::CONTROL_CHARACTER), // a lone LF ends no command
+        ("EHLO\r\n", &reply::NAME_SYNTAX),
+        ("MAIL a@b\r\n", &reply::MAIL_SYNTAX),
+        ("RCPT a@b\r\n", &reply::RCPT_SYNTAX),
+        ("MAIL FROM:<a>\r\n", &reply::REVERSE_PATH_SYNTAX),
+        ("RCPT TO:<a>\r\n", &reply::FORWARD_PATH_SYNTAX),
+        ("MAIL FROM:<> SIZE=x\r\n", &reply::PARAMETER_SYNTAX),
+        ("DATA x\r\n", &reply::ARGUMENT_UNEXPECTED),
+        ("VRFY\r\n", &reply::ARGUMENT_MISSING),
+        ("{OPEN}BDAT 3 X\r\nabc", &reply::BDAT_SYNTAX),
+        ("STARTTLS\r\n", &reply::NOT_IMPLEMENTED),
+        ("EXPN x\r\n", &reply::NO_LISTS),
+        ("MAIL FROM:<> X=1\r\n", &reply::PARAMETER_UNKNOWN),
+        ("EHLO c\r\nMAIL FROM:<é@b>\r\n", &reply::UTF8_NOT_DECLARED),
+        ("MAIL FROM:<>\r\n", &reply::EHLO_FIRST),
+        ("RCPT TO:<a@b>\r\n", &reply::EHLO_FIRST),
+        ("DATA\r\n", &reply::EHLO_FIRST),
+        ("BDAT 1\r\nx", &reply::EHLO_FIRST),
+        ("EHLO c\r\nRCPT TO:<a@b>\r\n", &reply::MAIL_FIRST),
+        ("EHLO c\r\nDATA\r\n", &reply::MAIL_FIRST),
+        ("EHLO c\r\nMAIL FROM:<>\r\nDATA\r\n", &reply::RCPT_FIRST),
+        ("EHLO c\r\nMAIL FROM:<>\r\nBDAT 1\r\nx", &reply::RCPT_FIRST),
+        ("{OPEN}MAIL FROM:<>\r\n", &reply::MAIL_NESTED),
+        ("{OPEN}BDAT 1\r\nxRCPT TO:<a@b>\r\n", &reply::CHUNKS_BEGUN),
+        ("{OPEN}BDAT 1\r\nxDATA\r\n", &reply::CHUNKS_BEGUN),
+        (
+            "EHLO c\r\nMAIL FROM:<> BODY=BINARYMIME\r\nRCPT TO:<a@b>\r\nDATA\r\n",
+            &reply::BINARY_NEEDS_BDAT,
+        ),
+        ("EHLO c\r\nBDAT 1\r\nx", &reply::CHUNK_OUT_OF_SEQUENCE),
+        ("EHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<é@b>\r\nDATA\r\n", &reply::NO_VALID_RECIPIENTS),
+        ("{OPEN}RCPT TO:<c@d>\r\nRCPT TO:<c@d>\r\n", &reply::TOO_MANY_RECIPIENTS),
+        ("EHLO c\r\nMAIL FROM:<> SIZE=101\r\n", &reply::TOO_LARGE),
+        ("{OPEN}DATA\r\n{101}\r\n.\r\n", &reply::TOO_LARGE),
+        ("{OPEN}BDAT 101\r\n{101}", &reply::TOO_LARGE),
+        ("BDAT x\r\n", &reply::CHUNK_SIZE_LOST),
+        ("BDAT {64}\r\n", &reply::CHUNK_SIZE_LOST),
+    ];
+    for (dialogue, expected) in rows {
+        let dialogue = dialogue.replace("{OPEN}", OPEN);
+        let dialogue = dialogue.replace("{64}", &"x".repeat(64)).replace("{101}", &"x".repeat(101));
+        check(&mut seen, &dialogue, expected);
+    }
+    let elsewhere = [
+        "ENVELOPE_STORAGE", // the_desk_s_budget_is_452
+        "NO_STORAGE",       // refusals_and_farewells_have_their_replies, and those below
+        "STORAGE_FAILED",
+        "STOPPING",
+        "TIMEOUT",
+        "TOO_MANY_CONNECTIONS",
+        "TOO_MANY_FROM_ADDRESS",
+        "OUT_OF_BUFFERS",
+        "LMTP_HELP", // lmtp_has_replies_of_its_own
+        "LHLO_NOT_EHLO",
+        "LHLO_NAME_SYNTAX",
+        "LHLO_FIRST",
+        "MARK_TAKEN", // moments_have_their_replies
+        "RUN_BEGINS",
+        "RUN_ENDS",
+        "MARK_SYNTAX",
+        "RUN_NAME_SYNTAX",
+        "RUN_NAME_TAKEN",
+        "NO_RUN",
+        "MOMENTS_TOO_FAST",
+        "MOMENTS_TOO_MANY",
+        "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
+        "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
+    ];
+    seen.extend(elsewhere);
+    let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
+    assert_eq!(seen, all);
+}
+
+#[test]
+fn the_desk_s_budget_is_452() {
+    let whole = envelope_bytes();
+    let after_mail = whole - FIELD_HEADER_BYTES - "c@d".len();
+    let mail = "EHLO c\r\nMAIL FROM:<a@b>\r\n";
+    for (dialogue, envelope_memory_bytes, expected) in [
+        (mail, after_mail - 1, &reply::ENVELOPE_STORAGE),
+        (mail, after_mail, &reply::MAIL_OK),
+        (OPEN, whole - 1, &reply::ENVELOPE_STORAGE),
+        (OPEN, whole, &reply::RCPT_OK),
+    ] {
+        let config = Config { limits: limits(), envelope_memory_bytes, ..Config::default() };
+        let reply = last_of(&said(&mut OneByOne::of(config), Protocol::Smtp, dialogue));
+        assert_eq!(reply, text(expected), "{envelope_memory_bytes} for {dialogue:?}");
+    }
+}
+
+/// Octets of the envelope that [`OPEN`] makes.
+fn envelope_bytes() -> usize {
+    let one = hold(Protocol::Smtp, &format!("{OPEN}BDAT 0 LAST\r\n"), limits());
+    one.stored[0].envelope.len()
+}
+
+#[test]
+fn errors_end_the_session_with_421() {
+    let limits = Limits { errors_max: Some(2), ..limits() };
+    assert_eq!(last_reply("X\r\nX\r\n", limits.clone()), text(&reply::UNKNOWN));
+    assert_eq!(last_reply("X\r\nX\r\nNOOP\r\n", limits.clone()), text(&reply::NOOP_OK));
+    let replies = last_reply("X\r\nX\r\nX\r\nNOOP\r\n", limits);
+    assert_eq!(replies, text(&reply::TOO_MANY_ERRORS));
+}
+
+#[test]
+fn messages_end_the_session_with_421() {
+    let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1 LAST\r\nx";
+    let limits = Limits { messages_max: Some(2), ..limits() };
+    let run = |messages: usize| {
+        let dialogue = format!("EHLO c\r\n{}NOOP\r\n", message.repeat(messages));
+        last_reply(&dialogue, limits.clone())
+    };
+    assert_eq!(run(1), text(&reply::NOOP_OK));
+    assert_eq!(run(2), text(&reply::NOOP_OK));
+    assert_eq!(run(3), text(&reply::TOO_MANY_MESSAGES));
+}
+
+#[test]
+fn command_lines_end_at_command_line_bytes_max() {
+    for (octets, expected) in
+        [(63, &reply::NOOP_OK), (64, &reply::NOOP_OK), (65, &reply::LINE_TOO_LONG)]
+    {
+        let line = format!("NOOP {}\r\n", "x".repeat(octets - 7));
+        assert_eq!(line.len(), octets);
+        assert_eq!(last_reply(&line, limits()), text(expected));
+    }
+}
+
+#[test]
+fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
+    let rcpt = |count: usize| format!("{OPEN}{}", "RCPT TO:<c@d>\r\n".repeat(count - 1));
+    let last = |count, limits| last_reply(&rcpt(count), limits);
+    assert_eq!(last(1, limits()), text(&reply::RCPT_OK));
+    assert_eq!(last(2, limits()), text(&reply::RCPT_OK));
+    assert_eq!(last(3, limits()), text(&reply::TOO_MANY_RECIPIENTS));
+    let one = envelope_bytes();
+    let field = FIELD_HEADER_BYTES + "c@d".len();
+    for (envelope_bytes_max, expected) in [
+        (one + field - 1, &reply::TOO_MANY_RECIPIENTS),
+        (one + field, &reply::RCPT_OK),
+        (one + field + 1, &reply::RCPT_OK),
+    ] {
+        let limits = Limits { envelope_bytes_max, ..limits() };
+        assert_eq!(last(2, limits), text(expected));
+    }
+}
+
+#[test]
+fn message_bytes_end_at_message_bytes_max() {
+    for (octets, code) in [(99, "250"), (100, "250"), (101, "552")] {
+        let data = format!("{OPEN}DATA\r\n{}\r\n.\r\n", "x".repeat(octets - 2));
+        // A stuffed dot is not counted (RFC 1870 5).
+        let stuffed = format!("{OPEN}DATA\r\n..{}\r\n.\r\n", "x".repeat(octets - 3));
+        let chunks =
+            format!("{OPEN}BDAT 1\r\nxBDAT {} LAST\r\n{}", octets - 1, "x".repeat(octets - 1));
+        let declared = format!("EHLO c\r\nMAIL FROM:<> SIZE={octets}\r\n");
+        for dialogue in [data, stuffed, chunks, declared] {
+            let reply = last_reply(&dialogue, limits());
+            assert!(reply.starts_with(code), "{dialogue}");
+        }
+    }
+}
+
+#[test]
+fn ehlo_and_rset_reset_the_transaction() {
+    for reset in ["EHLO c", "HELO c", "RSET"] {
+        let dialogue = format!("{OPEN}{reset}\r\nDATA\r\n");
+        let reply = last_reply(&dialogue, limits());
+        assert_eq!(reply, text(&reply::MAIL_FIRST), "{reset}");
+        let dialogue = format!("{OPEN}BDAT 3\r\nabc{reset}\r\nBDAT 1 LAST\r\nx");
+        let reply = last_reply(&dialogue, limits());
+        assert_eq!(reply, text(&reply::CHUNK_OUT_OF_SEQUENCE), "{reset}");
+    }
+    // A failed EHLO changes nothing (RFC 5321 4.1.4).
+    let dialogue = format!("{OPEN}EHLO\r\nDATA\r\n");
+    let reply = last_reply(&dialogue, limits());
+    assert_eq!(reply, text(&reply::START_DATA));
+}
+
+#[test]
+fn lmtp_has_replies_of_its_own() {
+    let open = "LHLO c\r\nMAIL FROM:<>\r\n";
+    for (dialogue, expected) in [
+        ("HELP\r\n", &reply::LMTP_HELP),
+        ("EHLO c\r\n", &reply::LHLO_NOT_EHLO),
+        ("helo\r\n", &reply::LHLO_NOT_EHLO),
+        ("HELOX\r\n", &reply::UNKNOWN),
+        ("LHLO\r\n", &reply::LHLO_NAME_SYNTAX),
+        ("LHLO a b\r\n", &reply::LHLO_NAME_SYNTAX),
+        ("MAIL FROM:<>\r\n", &reply::LHLO_FIRST),
+        ("DATA\r\n", &reply::LHLO_FIRST),
+        ("{OPEN}DATA\r\n", &reply::RCPT_FIRST),
+        ("{OPEN}RCPT TO:<a>\r\nDATA\r\n", &reply::RCPT_FIRST),
+        ("{OPEN}RCPT TO:<a>\r\nBDAT 1 LAST\r\nx", &reply::RCPT_FIRST),
+    ] {
+        let outcome = hold(Protocol::Lmtp, &dialogue.replace("{OPEN}", open), limits());
+        assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
+    }
+    let replies = hold(Protocol::Smtp, "LHLO\r\nLHLO c\r\n", limits()).replies;
+    let refused = text(&reply::NOT_IMPLEMENTED).repeat(2);
+    assert_eq!(
+        String::from_utf8(replies).unwrap(),
+        format!("220 sink.example ESMTP sinkd\r\n{refused}")
+    );
+}
