@@ -4,7 +4,8 @@ use sinkd::smtp::data::{EndOfData, scan_slowly};
 use sinkd::smtp::envelope::Client;
 use sinkd::smtp::grammar::{Command, parse};
 use sinkd::smtp::limits::{Limits, Policy};
-use sinkd::smtp::session::{Desk, Receipt, Session, Step};
+use sinkd::smtp::session::{Receipt, Session, Step};
+use sinkd::smtp::workspace::Workspace;
 use std::hint::black_box;
 use std::sync::Arc;
 
@@ -32,25 +33,25 @@ impl Receipt for Name {
 }
 
 /// One transaction with the payload taken for granted; the reply octets say that all went well.
-fn transaction(session: &mut Session, desk: &mut Desk, pieces: &[&[u8]]) -> usize {
+fn transaction(session: &mut Session, workspace: &mut Workspace, pieces: &[&[u8]]) -> usize {
     for piece in pieces {
-        let (consumed, step) = session.feed(black_box(piece), desk);
+        let (consumed, step) = session.feed(black_box(piece), workspace);
         assert_eq!(consumed, piece.len());
         if step == Step::Data {
-            session.accept(&Name, desk);
+            session.accept(&Name, workspace);
         }
     }
-    let reply_bytes = desk.replies.len();
-    desk.replies.clear();
+    let reply_bytes = workspace.replies.len();
+    workspace.replies.clear();
     reply_bytes
 }
 
 fn sessions(c: &mut Criterion) {
     let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", Limits::default()));
     let mut session = Session::new(Client::Tcp(([127, 0, 0, 1], 2525).into()), policy);
-    let mut desk = Desk::new(1 << 20);
-    session.feed(b"EHLO client.example.com\r\n", &mut desk);
-    desk.replies.clear();
+    let mut workspace = Workspace::new(1 << 20);
+    session.feed(b"EHLO client.example.com\r\n", &mut workspace);
+    workspace.replies.clear();
     let commands: [&[u8]; 3] = [
         b"MAIL FROM:<bounce-123456@mailer.example.com> SIZE=20480\r\n",
         b"RCPT TO:<somebody.or.other@receiver.example.net>\r\n",
@@ -59,15 +60,15 @@ fn sessions(c: &mut Criterion) {
     let group_of_commands = commands.concat();
     let replies = "250 2.1.0 Reverse-path ok\r\n250 2.1.5 Forward-path ok\r\n\
                    354 Send the message, end with CRLF.CRLF\r\n250 2.0.0 Ok 17:3\r\n";
-    assert_eq!(transaction(&mut session, &mut desk, &commands), replies.len());
+    assert_eq!(transaction(&mut session, &mut workspace, &commands), replies.len());
     let mut group = c.benchmark_group("transaction");
     group.throughput(Throughput::Elements(1));
     group.bench_function("one_command_a_piece", |b| {
-        b.iter(|| assert_eq!(transaction(&mut session, &mut desk, &commands), replies.len()))
+        b.iter(|| assert_eq!(transaction(&mut session, &mut workspace, &commands), replies.len()))
     });
     group.bench_function("pipelined", |b| {
         let pieces = [&group_of_commands[..]];
-        b.iter(|| assert_eq!(transaction(&mut session, &mut desk, &pieces), replies.len()))
+        b.iter(|| assert_eq!(transaction(&mut session, &mut workspace, &pieces), replies.len()))
     });
     group.finish();
 }

@@ -53,7 +53,7 @@ impl Default for Settings {
 /// What the threads ask the program they run in.
 pub trait Host: Send + Sync {
     /// Called by each thread of a lazy index when it begins: gives it a low priority.
-    fn settle(&self);
+    fn run_when_idle(&self);
 
     /// Have the workers their hands full?
     fn is_busy(&self) -> bool;
@@ -125,7 +125,7 @@ impl Parser {
 impl Shared {
     fn run(&self) {
         if self.settings.when == When::Lazy {
-            self.host.settle();
+            self.host.run_when_idle();
         }
         let mut indexer = Indexer::new(&self.settings.sequence_field);
         loop {

@@ -18,8 +18,8 @@ use crate::stats::by_hand::ByHand as Statistics;
 use super::counters::Counters;
 use super::handover::Arrival;
 use super::index::Begun;
+use super::sampling::Sampling;
 use super::shutdown::{Stage, Stop};
-use super::storage::Storage;
 use super::stream::{Stream, Wanted};
 use super::table::{Interests, Setup, Table};
 
@@ -69,7 +69,7 @@ pub struct ByHandSink {
     /// The log has said that there may be room.
     woken: Arc<AtomicBool>,
     now: Duration,
-    seated: u64,
+    arrived: u64,
 }
 
 impl ByHandSink {
@@ -99,7 +99,7 @@ impl ByHandSink {
             start_count: log.start_count(),
             stop: stop.clone(),
             counters: counters.clone(),
-            storage: Storage::new(config),
+            sampling: Sampling::new(config),
             transcripts: None,
             moments: None,
             recorder,
@@ -108,8 +108,8 @@ impl ByHandSink {
         };
         let table = Table::new(setup, Told::default());
         let now = Duration::ZERO;
-        let seated = 0;
-        let sink = ByHandSink { table, log, statistics, stop, counters, woken, now, seated };
+        let arrived = 0;
+        let sink = ByHandSink { table, log, statistics, stop, counters, woken, now, arrived };
         Ok((sink, recovery))
     }
 
@@ -118,8 +118,8 @@ impl ByHandSink {
         let socket = Stream::Unix(mio::net::UnixStream::from_std(socket));
         let listener = usize::from(protocol == Protocol::Lmtp);
         self.table.interests.last = None;
-        self.seated += 1;
-        self.table.seat(Arrival { socket, client: Client::Unix, listener });
+        self.arrived += 1;
+        self.table.begin(Arrival { socket, client: Client::Unix, listener });
         self.table.interests.last
     }
 
@@ -220,7 +220,7 @@ impl ByHandSink {
     pub fn check_at_rest(&self) {
         let (places, free) = self.table.places();
         assert_eq!(places, free, "every place is free again");
-        assert_eq!(self.table.interests.left, self.seated, "every connection has left");
+        assert_eq!(self.table.interests.left, self.arrived, "every connection has left");
         self.table.resting.check_nothing_is_lent();
     }
 

@@ -1,33 +1,35 @@
 //! One connection: its socket, its session, and what it holds at the moment.
-use crate::log::{MessageId, PendingCommit};
+use crate::log::MessageId;
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
 
+use super::payload::transfer::Transfer;
 use super::pool::Buffer;
-use super::record::Replied;
+use super::replied::Replied;
 use super::stream::{Stream, Wanted};
 use super::transcript::Transcript;
-use super::transfer::Transfer;
 
-/// What the next octets from the client are.
+/// What the next octets from the client are, with the payload in progress.
 #[derive(Debug)]
 pub enum Flow {
-    /// Command lines.
-    Command,
-    /// Mail data after 354, up to the end of data.
-    Data,
-    /// The rest of a BDAT chunk.
-    Chunk { left: u64, last: bool },
-    /// The rest of a BDAT chunk that nobody wants.
+    /// Command lines; between two chunks of a message, with what has come of it.
+    Commands { chunks: Option<Box<Transfer>> },
+    /// Mail data after 354, or a BDAT chunk.
+    Payload(Box<Transfer>),
+    /// The payload is whole and waits: for room in the log, for a flush, or for its own segment to
+    /// be renamed into place. Nothing is read.
+    Waiting(Box<Transfer>),
+    /// The rest of a BDAT chunk that the session has refused.
     Discard { left: u64 },
-    /// The payload is whole and waits for room in the log; nothing is read.
-    Commit,
-    /// An own segment is being renamed into place; nothing is read.
-    Committing(PendingCommit),
     /// The last replies are on their way; then the connection closes.
     Closing,
     /// Our side is shut; what still comes is thrown away, so that no reset overtakes our reply.
     Lingering,
+}
+
+impl Flow {
+    /// Between messages.
+    pub const COMMANDS: Flow = Flow::Commands { chunks: None };
 }
 
 /// Replies the client has not taken yet.
@@ -56,7 +58,6 @@ pub struct Conn {
     pub unsent: Option<Box<Unsent>>,
     /// A message not all of whose replies have been given (LMTP has one per recipient).
     pub owing: Option<MessageId>,
-    pub transfer: Option<Box<Transfer>>,
     /// `None`: nobody asked for one.
     pub transcript: Option<Box<Transcript>>,
     /// When octets last came, ms of the worker's clock.
@@ -97,11 +98,10 @@ impl Conn {
             serial,
             client,
             session_id,
-            flow: Flow::Command,
+            flow: Flow::COMMANDS,
             held: None,
             unsent: None,
             owing: None,
-            transfer: None,
             transcript: None,
             heard_ms: 0,
             began_us: 0,
@@ -116,16 +116,62 @@ impl Conn {
         }
     }
 
-    /// True while mail data is under way.
+    /// The payload in progress, if there is one.
+    pub fn transfer_mut(&mut self) -> Option<&mut Transfer> {
+        match &mut self.flow {
+            Flow::Commands { chunks } => chunks.as_deref_mut(),
+            Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
+            Flow::Discard { .. } | Flow::Closing | Flow::Lingering => None,
+        }
+    }
+
+    /// Takes the payload in progress away; commands come next.
+    #[inline]
+    pub fn take_transfer(&mut self) -> Option<Box<Transfer>> {
+        match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
+            Flow::Commands { chunks } => chunks,
+            Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
+            other => {
+                self.flow = other;
+                None
+            }
+        }
+    }
+
+    /// What is being received has come to its end: a message is whole with it, unless more chunks
+    /// follow.
+    pub fn payload_is_here(&mut self) {
+        match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
+            Flow::Payload(transfer) if transfer.framing.is_last() => {
+                self.flow = Flow::Waiting(transfer);
+            }
+            other => self.flow = other,
+        }
+    }
+
+    /// Whether mail data is under way.
     pub fn is_transferring(&self) -> bool {
-        matches!(
-            self.flow,
-            Flow::Data
-                | Flow::Chunk { .. }
-                | Flow::Discard { .. }
-                | Flow::Commit
-                | Flow::Committing(_)
-        )
+        matches!(self.flow, Flow::Payload(_) | Flow::Waiting(_) | Flow::Discard { .. })
+    }
+
+    /// Whether the commit of its message has begun: it becomes a message whatever we say.
+    pub fn is_committing(&self) -> bool {
+        matches!(&self.flow, Flow::Waiting(transfer) if transfer.pending.is_some())
+    }
+
+    /// Whether no transaction is open.
+    pub fn is_idle(&self) -> bool {
+        matches!(self.flow, Flow::Commands { .. }) && !self.session.in_transaction()
+    }
+
+    /// Whether it holds some of the budget for buffers, or could.
+    pub fn holds_buffers(&self) -> bool {
+        let has_transfer = match &self.flow {
+            Flow::Commands { chunks } => chunks.is_some(),
+            Flow::Payload(_) | Flow::Waiting(_) => true,
+            Flow::Discard { .. } | Flow::Closing | Flow::Lingering => false,
+        };
+        self.held.is_some() || has_transfer
     }
 }
 

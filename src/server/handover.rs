@@ -23,40 +23,41 @@ pub(super) struct Arrival {
 
 /// The channels between workers.
 pub(super) struct Handover {
-    pub seats: Vec<Seat>,
-    pub doors: Vec<Door>,
+    pub inboxes: Vec<Inbox>,
+    pub senders: Vec<ArrivalSender>,
     pub wakers: Vec<Arc<Waker>>,
 }
 
 /// The receiving end of a worker.
-pub(super) struct Seat {
+pub(super) struct Inbox {
     pub poll: Poll,
     pub arrivals: Receiver<Arrival>,
 }
 
 /// The sending end towards a worker.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(super) struct ArrivalSender {
     arrivals: Sender<Arrival>,
     waker: Arc<Waker>,
 }
 
 impl Handover {
     pub fn new(workers: usize) -> std::io::Result<Handover> {
-        let mut handover = Handover { seats: Vec::new(), doors: Vec::new(), wakers: Vec::new() };
+        let mut handover =
+            Handover { inboxes: Vec::new(), senders: Vec::new(), wakers: Vec::new() };
         for _ in 0..workers {
             let poll = Poll::new()?;
             let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
             let (sender, receiver) = crossbeam_channel::bounded(HANDOVER_MAX);
-            handover.seats.push(Seat { poll, arrivals: receiver });
-            handover.doors.push(Door { arrivals: sender, waker: waker.clone() });
+            handover.inboxes.push(Inbox { poll, arrivals: receiver });
+            handover.senders.push(ArrivalSender { arrivals: sender, waker: waker.clone() });
             handover.wakers.push(waker);
         }
         Ok(handover)
     }
 }
 
-impl Door {
+impl ArrivalSender {
     /// Hands `arrival` over, or gives it back because the queue is full.
     pub fn pass(&self, arrival: Arrival) -> Option<Arrival> {
         if let Err(error) = self.arrivals.try_send(arrival) {

@@ -66,7 +66,7 @@ struct Seen {
 }
 
 impl Host for Threads {
-    fn settle(&self) {
+    fn run_when_idle(&self) {
         sys::run_when_idle();
     }
 

@@ -1,32 +1,13 @@
 //! Addresses to listen on, one socket of each for every worker.
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use mio::net::{TcpListener, UnixListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use super::bind_error::BindError;
 use super::stream::Acceptor;
 use super::unix::{self, SocketFile};
 use crate::config::{Address, Listener};
-
-/// An address that can't be listened on.
-#[derive(Debug, thiserror::Error)]
-pub enum BindError {
-    #[error(
-        "{address} is already in use: stop what listens there, or choose another with --listen"
-    )]
-    InUse { address: Address },
-    #[error("{} is no socket and was left alone: choose another path", path.display())]
-    NoSocket { path: PathBuf },
-    #[error(
-        "{} has been locked by another process for 2 s, so no socket can be made there: \
-         'fuser {}' names it",
-        folder.display(), folder.display()
-    )]
-    FolderLocked { folder: PathBuf },
-    #[error("can't listen on {address}")]
-    Io { address: Address, source: std::io::Error },
-}
 
 /// Everything that is bound.
 #[derive(Debug)]

@@ -9,25 +9,29 @@
 #![deny(unsafe_code)]
 mod accept;
 mod admission;
-mod bench;
+mod bind_error;
 #[doc(hidden)]
 pub mod by_hand;
 mod clock;
-mod commit;
+mod commands;
 mod conn;
-mod consume;
 mod counters;
 mod handover;
 mod idle_runs;
 mod index;
+mod input;
+mod ledger;
 mod listener;
 mod moments;
+mod payload;
 mod pool;
-mod receive;
 mod record;
 mod redact;
+mod replied;
 mod sample;
+mod sampling;
 mod send;
+mod shared;
 mod shutdown;
 mod storage;
 mod stream;
@@ -37,8 +41,8 @@ mod table;
 #[doc(hidden)]
 pub mod testkit;
 mod timer;
+mod transactions;
 mod transcript;
-mod transfer;
 mod turn;
 mod unix;
 mod watchdog;
@@ -54,9 +58,9 @@ use crate::smtp::limits::Policy;
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, Recorder};
 
+pub use bind_error::BindError;
 pub use clock::ClockWatch;
 pub use counters::Counters;
-pub use listener::BindError;
 pub use shutdown::{Stage, Stop};
 pub use transcript::TranscriptError;
 
@@ -113,7 +117,7 @@ impl Server {
         let admission = Arc::new(Admission::new(config, workers, descriptors));
         let policies: Vec<Arc<Policy>> =
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
-        let storage = storage::Storage::new(config);
+        let sampling = sampling::Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let moments = config.noop_marks.then(|| Moments::start(log.events())).transpose()?;
         let (moments, moments_thread) = moments.unzip();
@@ -142,14 +146,14 @@ impl Server {
             watchdog,
         };
         let mut recorders = recorders.into_iter();
-        for (index, (seat, listeners)) in
-            handover.seats.into_iter().zip(sockets.per_worker).enumerate()
+        for (index, (inbox, listeners)) in
+            handover.inboxes.into_iter().zip(sockets.per_worker).enumerate()
         {
             let writer = writer(&server.log, handover.wakers[index].clone())?;
             let counters = server.counters[index].clone();
             let worker = Worker::new(worker::Setup {
-                seat,
-                peers: handover.doors.clone(),
+                inbox,
+                peers: handover.senders.clone(),
                 listeners,
                 admission: admission.clone(),
                 table: table::Setup {
@@ -159,7 +163,7 @@ impl Server {
                     start_count: server.log.start_count(),
                     stop: stop.clone(),
                     counters,
-                    storage: storage.clone(),
+                    sampling: sampling.clone(),
                     transcripts: transcripts.clone(),
                     moments: moments.clone(),
                     recorder: recorders.next(),

@@ -9,6 +9,9 @@ use crate::smtp::tally::{Tally, Verb};
 use crate::stats::{Counter, Metric, Recorder};
 
 use super::conn::{Conn, Flow};
+use super::payload::framing::Framing;
+use super::payload::transfer::Transfer;
+use super::replied::Replied;
 use super::sys::TcpInfo;
 
 /// Ends of so many rounds are known exactly; a client that thinks for longer is measured from when
@@ -64,42 +67,12 @@ pub enum Expected {
 impl Expected {
     pub fn of(flow: &Flow) -> Expected {
         match flow {
-            Flow::Data => Expected::Payload,
-            Flow::Chunk { .. } | Flow::Discard { .. } => Expected::Rest,
+            Flow::Payload(transfer) if matches!(transfer.framing, Framing::Data(_)) => {
+                Expected::Payload
+            }
+            Flow::Payload(_) | Flow::Discard { .. } => Expected::Rest,
             _ => Expected::Command,
         }
-    }
-}
-
-/// The round in which a client was last sent something.
-///
-/// Idle connections are counted by the ten thousand: in four octets.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Replied {
-    /// The round, counted on from its start after 2^31, and in the lowest bit whether the client
-    /// has not answered yet. 0: nothing was sent.
-    packed: u32,
-}
-
-impl Replied {
-    fn in_round(round: u32) -> Replied {
-        Replied { packed: round << 1 | 1 }
-    }
-
-    fn is_unanswered(self) -> bool {
-        self.packed & 1 == 1
-    }
-
-    /// The client has answered. True if it had not yet.
-    fn answer(&mut self) -> bool {
-        let was_unanswered = self.is_unanswered();
-        self.packed &= !1;
-        was_unanswered
-    }
-
-    /// Rounds since.
-    fn age(self, round: u32) -> u32 {
-        (round << 1).wrapping_sub(self.packed & !1) >> 1
     }
 }
 
@@ -199,7 +172,7 @@ impl Recording {
         let since_us = if is_known { end_us } else { conn.heard_ms * 1000 };
         if expected == Expected::Rest {
             // Until then it waited for us.
-            if let Some(transfer) = &mut conn.transfer {
+            if let Some(transfer) = conn.transfer_mut() {
                 transfer.first_us = transfer.first_us.max(since_us);
             }
             return;
@@ -211,7 +184,7 @@ impl Recording {
 
     fn answered(&mut self, conn: &mut Conn, expected: Expected, think_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
-        match (expected, &mut conn.transfer) {
+        match (expected, conn.transfer_mut()) {
             (Expected::Rest, _) => {}
             (Expected::Payload, transfer) => {
                 recorder.record(Metric::ThinkPayload, think_us);
@@ -280,7 +253,7 @@ impl Recording {
         self.heard(conn, Expected::Command);
         let think_us = std::mem::replace(&mut self.think_us, NOT_KNOWN);
         if let Some(recorder) = &mut self.recorder
-            && matches!(conn.flow, Flow::Command)
+            && matches!(conn.flow, Flow::Commands { .. })
             && think_us != NOT_KNOWN
         {
             recorder.record(Metric::ThinkClose, think_us);
@@ -288,9 +261,8 @@ impl Recording {
     }
 
     /// A message was accepted, `transaction_us` after its MAIL.
-    pub fn message(&mut self, conn: &Conn, transaction_us: u64) {
+    pub fn message(&mut self, conn: &Conn, transfer: &Transfer, transaction_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
-        let transfer = conn.transfer.as_ref().expect("only transfers become messages");
         let recipients = conn.session.recipients();
         self.messages += 1;
         recorder.message(transfer.message_bytes(), u64::from(recipients));
@@ -298,7 +270,7 @@ impl Recording {
         // The wait for a flush is ours.
         let last_us = transfer.pending_since_us.unwrap_or(self.woke_us);
         // Unanswered: the read under way brought all of it, and is told of (`heard`) after this.
-        let is_at_once = matches!(conn.flow, Flow::Data) && conn.replied.is_unanswered();
+        let is_at_once = transfer.came_at_once && conn.replied.is_unanswered();
         let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
         if is_local(conn.client) {
@@ -333,7 +305,7 @@ impl Recording {
         self.heard(conn, Expected::of(&conn.flow));
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::StorageWaits, 1);
-        if let Some(transfer) = &mut conn.transfer {
+        if let Some(transfer) = conn.transfer_mut() {
             transfer.parked_since_us = Some(self.woke_us);
         }
     }
@@ -341,7 +313,7 @@ impl Recording {
     /// It goes on.
     pub fn unparked(&mut self, conn: &mut Conn) {
         let Some(recorder) = &mut self.recorder else { return };
-        let Some(transfer) = &mut conn.transfer else { return };
+        let Some(transfer) = conn.transfer_mut() else { return };
         let Some(since) = transfer.parked_since_us.take() else { return };
         let wait_us = self.woke_us.saturating_sub(since);
         recorder.add(Counter::StorageUs, wait_us);
@@ -388,19 +360,5 @@ mod tests {
         for kind in Deviation::ALL {
             assert_eq!(counter_of(kind).deviation().as_deref(), Some(kind.name()));
         }
-    }
-
-    #[test]
-    fn rounds_are_told_apart_across_their_end() {
-        for (then, now, age) in
-            [(7, 7, 0), (7, 8, 1), (u32::MAX, 1, 2), (1 << 31, (1 << 31) + 5, 5)]
-        {
-            let mut replied = Replied::in_round(then);
-            assert!(replied.is_unanswered());
-            assert_eq!(replied.age(now), age, "{then} to {now}");
-            assert!(replied.answer() && !replied.answer());
-            assert_eq!(replied.age(now), age, "{then} to {now}");
-        }
-        assert!(!Replied::default().is_unanswered());
     }
 }

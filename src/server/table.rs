@@ -11,17 +11,20 @@ use crate::config::{self, Config};
 use crate::log::Writer;
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::Policy;
-use crate::smtp::session::{Desk, Farewell, Session};
+use crate::smtp::session::{Farewell, Session};
+use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
 
-use super::bench::Bench;
 use super::conn::{Conn, Flow};
 use super::counters::{Counters, Doing};
 use super::handover::Arrival;
 use super::index::Begun;
+use super::ledger::Ledger;
 use super::moments::Moments;
 use super::pool::Pool;
 use super::record::Recording;
+use super::sampling::Sampling;
+use super::shared::Shared;
 use super::shutdown::{Stage, Stop};
 use super::storage::Storage;
 use super::stream::{Stream, Wanted};
@@ -67,7 +70,7 @@ pub(super) struct Setup<'a> {
     pub start_count: u32,
     pub stop: Arc<Stop>,
     pub counters: Arc<Counters>,
-    pub storage: Option<Arc<Storage>>,
+    pub sampling: Option<Arc<Sampling>>,
     pub transcripts: Option<Arc<Transcripts>>,
     pub moments: Option<Arc<Moments>>,
     pub recorder: Option<Recorder>,
@@ -116,24 +119,19 @@ pub(super) struct Table<I> {
 impl<I: Interests> Table<I> {
     pub fn new(setup: Setup<'_>, interests: I) -> Table<I> {
         let Setup { index, config, .. } = setup;
-        let mut bench = Bench::new(
-            Desk::new(config.envelope_memory_bytes),
-            setup.writer,
-            Pool::new(config.buffer_memory_bytes),
-            setup.stop,
-            setup.counters,
-            config.limits.message_bytes_max,
-        );
-        bench.storage = setup.storage;
-        bench.transcripts = setup.transcripts;
-        bench.moments = setup.moments;
-        bench.recording = Recording::new(setup.recorder);
-        bench.begun = setup.begun;
+        let recording = Recording::new(setup.recorder);
+        let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
+        (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
+        let pool = Pool::new(config.buffer_memory_bytes);
+        let storage = Storage { pool, writer: setup.writer };
+        let workspace = Workspace::new(config.envelope_memory_bytes);
+        let mut shared = Shared::new(workspace, storage, ledger, config.limits.message_bytes_max);
+        (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         Table {
             interests,
             policies: setup.policies,
             patience: Patience::of(config),
-            resting: Resting::new(bench),
+            resting: Resting::new(shared),
             conns: Vec::new(),
             free_places: Vec::new(),
             open: 0,
@@ -247,7 +245,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Gives a connection its place and greets it.
-    pub fn seat(&mut self, arrival: Arrival) {
+    pub fn begin(&mut self, arrival: Arrival) {
         let Arrival { mut socket, client, listener } = arrival;
         let place = self.free_places.pop().unwrap_or_else(|| {
             self.conns.push(None);
@@ -315,7 +313,7 @@ impl<I: Interests> Table<I> {
                 conn.parked = true;
                 self.parked.push(key);
                 // Waiting for a flush is what was asked for, not a lack of room.
-                if !matches!(conn.flow, Flow::Committing(_)) {
+                if !conn.is_committing() {
                     Counters::add(&self.resting.counters().parked, 1);
                     self.resting.recording().parked(conn);
                 }
@@ -423,13 +421,13 @@ impl<I: Interests> Table<I> {
             let Some(conn) = self.conn_of(key) else { continue };
             let since = conn.waiting_ms.unwrap_or(now_ms).max(conn.heard_ms);
             // What is being renamed into place ends one way or the other.
-            if now_ms < since + storage_ms || matches!(conn.flow, Flow::Committing(_)) {
+            if now_ms < since + storage_ms || conn.is_committing() {
                 self.parked.push(key);
                 continue;
             }
             if let Some(conn) = self.conns[key.place].as_mut() {
                 (conn.parked, conn.queued) = (false, true);
-                self.resting.give_up_payload(conn);
+                self.resting.lose_patience(conn);
                 self.ready.push(key);
             }
         }
@@ -447,8 +445,7 @@ impl<I: Interests> Table<I> {
                 let conn = conn.as_ref()?;
                 // Those that wait for storage, or for their turn, wait for us.
                 let waits_for_us = conn.parked || conn.queued;
-                let holds = conn.held.is_some() || conn.transfer.is_some();
-                (holds && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
+                (conn.holds_buffers() && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
                     .then_some((conn.heard_ms, place))
             })
             .collect();
@@ -495,8 +492,7 @@ impl<I: Interests> Table<I> {
     fn dismiss_all(&mut self, whom: Whom) {
         for place in 0..self.conns.len() {
             let Some(conn) = self.conns[place].as_ref() else { continue };
-            let idle = matches!(conn.flow, Flow::Command) && !conn.session.in_transaction();
-            if whom == Whom::All || idle {
+            if whom == Whom::All || conn.is_idle() {
                 self.dismiss(place, Farewell::Stopping);
             }
         }

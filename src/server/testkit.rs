@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ impl OneByOne {
             messages: 0,
             is_closed: false,
         };
-        session.settle();
+        session.run_until_idle();
         session
     }
 
@@ -208,12 +209,12 @@ impl Session<'_> {
             }
             self.sink.sink.wake(self.sink.now);
             self.sink.sink.ready(self.place, Heard::Plain);
-            self.settle();
+            self.run_until_idle();
         }
     }
 
     /// Rounds, until there is nothing left to be done before the client speaks again.
-    fn settle(&mut self) {
+    fn run_until_idle(&mut self) {
         for _ in 0..ROUNDS_MAX {
             let sink = &mut self.sink.sink;
             sink.round();
@@ -282,11 +283,15 @@ impl Session<'_> {
     /// The client leaves. Checks that the sink no longer holds anything for it.
     pub fn leave(mut self) -> Outcome {
         let is_open = self.sink.sink.open_connections() > 0;
-        self.socket = None;
+        // A test that starts a program beside this one lends it all descriptors for a moment, so
+        // closing would not do.
+        if let Some(socket) = self.socket.take() {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
         if is_open {
             self.sink.sink.wake(self.sink.now);
             self.sink.sink.ready(self.place, Heard::Special);
-            self.settle();
+            self.run_until_idle();
         }
         self.sink.check_at_rest();
         self.take_outcome()

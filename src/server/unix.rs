@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::listener::BindError;
+use super::bind_error::BindError;
 use crate::config::Address;
 
 /// Owner and group may connect; who else should, gets it by group or by the folder's permissions.

@@ -15,7 +15,7 @@ use crate::smtp::session::Farewell;
 use super::accept::{ACCEPTS_PER_ROUND, Acceptors};
 use super::admission::Admission;
 use super::counters::{Counters, Doing};
-use super::handover::{Arrival, Door, Seat, WAKER};
+use super::handover::{Arrival, ArrivalSender, Inbox, WAKER};
 use super::shutdown::Stage;
 use super::stream::{self, Acceptor, Stream, Wanted};
 use super::table::{self, Heard, Interests, Table};
@@ -28,8 +28,8 @@ const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
 /// All that a worker is made of.
 pub(super) struct Setup<'a> {
-    pub seat: Seat,
-    pub peers: Vec<Door>,
+    pub inbox: Inbox,
+    pub peers: Vec<ArrivalSender>,
     pub listeners: Vec<Acceptor>,
     pub admission: Arc<Admission>,
     pub table: table::Setup<'a>,
@@ -48,7 +48,7 @@ pub(super) struct Worker {
     index: usize,
     poll: Poll,
     arrivals: Receiver<Arrival>,
-    peers: Vec<Door>,
+    peers: Vec<ArrivalSender>,
     acceptors: Acceptors,
     admission: Arc<Admission>,
     table: Table<Kernel>,
@@ -78,8 +78,8 @@ impl Interests for Kernel {
 
 impl Worker {
     pub fn new(setup: Setup<'_>) -> std::io::Result<Worker> {
-        let Setup { seat, peers, listeners, admission, table } = setup;
-        let registry = seat.poll.registry();
+        let Setup { inbox, peers, listeners, admission, table } = setup;
+        let registry = inbox.poll.registry();
         let index = table.index;
         let acceptors = Acceptors::new(listeners, registry, table.config.backlog)?;
         let kernel = Kernel {
@@ -90,8 +90,8 @@ impl Worker {
         };
         Ok(Worker {
             index,
-            poll: seat.poll,
-            arrivals: seat.arrivals,
+            poll: inbox.poll,
+            arrivals: inbox.arrivals,
             peers,
             acceptors,
             admission,
@@ -212,19 +212,19 @@ impl Worker {
         }
         let chosen = self.admission.claim(self.index);
         if chosen == self.index {
-            return self.table.seat(arrival);
+            return self.table.begin(arrival);
         }
         // Its queue is full: served here.
         if let Some(arrival) = self.peers[chosen].pass(arrival) {
             self.admission.move_claim(chosen, self.index);
-            self.table.seat(arrival);
+            self.table.begin(arrival);
         }
     }
 
     fn take_arrivals(&mut self) {
         while let Ok(arrival) = self.arrivals.try_recv() {
             if self.table.stage() == Stage::Running {
-                self.table.seat(arrival);
+                self.table.begin(arrival);
                 continue;
             }
             // Accepted by a worker that did not know of the stop yet.

@@ -60,7 +60,7 @@ pub enum Tag {
 /// Built incrementally, already encoded, while MAIL and RCPT arrive.
 #[derive(Debug, Default)]
 pub struct Envelope {
-    /// Lent by the Desk, which accounts for its capacity.
+    /// Lent by the workspace, which accounts for its capacity.
     pub(super) bytes: Vec<u8>,
     pub(super) declared_size: Option<u64>,
 }

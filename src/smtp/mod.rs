@@ -5,9 +5,9 @@
 //! the log: the server hands over a [`session::Receipt`] to prove that a message is committed.
 //!
 //! ```text
-//! octets ─▶ Session::feed ─▶ grammar (path, param) ─▶ state ─▶ reply ─▶ Desk::replies
+//! octets ─▶ Session::feed ─▶ grammar (path, param) ─▶ state ─▶ reply ─▶ Workspace::replies
 //!                │           └─▶ lenient, where the grammar fails ─▶ Step::Tolerated
-//!                │                                      └─▶ Envelope (pooled in the Desk)
+//!                │                                      └─▶ Envelope (pooled in the Workspace)
 //!                └─▶ Step: Data ─▶ EndOfData::scan        Chunk ─▶ counted by the caller
 //! ```
 //!
@@ -16,7 +16,6 @@
 #![forbid(unsafe_code)]
 pub mod client;
 pub mod data;
-pub mod desk;
 pub mod deviation;
 pub mod envelope;
 pub mod grammar;
@@ -28,3 +27,4 @@ pub mod path;
 pub mod reply;
 pub mod session;
 pub mod tally;
+pub mod workspace;

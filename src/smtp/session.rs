@@ -17,10 +17,10 @@
 //! replies. No allocation, no formatting but the message's name, no clock.
 
 mod off_grammar;
+mod transaction;
 
-pub use super::desk::Desk;
 use super::deviation::{Deviation, Deviations};
-use super::envelope::{self, Client, Envelope, FIELD_HEADER_BYTES, Tag};
+use super::envelope::{self, Client, FIELD_HEADER_BYTES, Tag};
 use super::grammar::{self, Command};
 use super::limits::Policy;
 use super::moment::{Moment, Outcome};
@@ -28,7 +28,9 @@ use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::reply::{self, Reply};
 use super::tally::Verb;
+use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
 use std::sync::Arc;
+use transaction::{OutOfSequence, Stage, Transaction};
 
 /// What the session wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +50,7 @@ pub enum Step {
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
     /// (which gives the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
-    /// The client has named a moment: take it out of `Desk::moment`, then `moment_answered`.
+    /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
     Moment,
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
@@ -56,9 +58,6 @@ pub enum Step {
     /// is seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
 }
-
-/// Replies in `Desk::replies` beyond which `feed` pauses.
-pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
 
 /// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
 pub const DEVIATION_BYTES_MAX: usize = Deviation::ALL.len() * (FIELD_HEADER_BYTES + 1);
@@ -97,24 +96,27 @@ pub enum Farewell {
 }
 
 /// Where a session stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+#[derive(Debug)]
+enum State {
     /// Before EHLO or HELO.
     Greeted,
     /// No transaction.
     Ready,
-    /// MAIL accepted, no recipient yet.
-    Mail,
-    /// At least one recipient accepted.
-    Rcpt,
-    /// Mail data is being received.
-    Data,
-    /// A chunk is being received.
-    Chunk { last: bool },
-    /// Between two chunks of a message.
-    Chunks,
+    /// From the accepted MAIL on.
+    Open(Transaction),
     /// Nothing is read any more.
     Closed,
+}
+
+/// Why a command is not accepted.
+#[derive(Debug, Clone, Copy)]
+enum Refused {
+    /// With this reply.
+    With(&'static Reply),
+    /// With this reply, and the session ends.
+    Closing(&'static Reply),
+    /// A path or a parameter has octets above 127, and MAIL did not say SMTPUTF8.
+    NonAscii,
 }
 
 /// What is left to skip of a command line that grew too long.
@@ -149,34 +151,20 @@ pub struct Session {
     client: Client,
     /// The argument of EHLO or HELO.
     name: Box<[u8]>,
-    /// Empty outside a transaction.
-    envelope: Envelope,
+    state: State,
     /// The reply to a chunk that is being discarded, and how often it is given.
     latched: Option<(&'static Reply, u32)>,
     /// Replies to the end of data that have not been appended yet.
     owed: Option<Box<Owed>>,
-    /// Octets of the chunks of this transaction, the one under way included.
-    chunk_bytes: u64,
-    /// Forward-paths of this transaction.
-    recipients: u32,
     /// Accepted messages.
     messages: u32,
     /// 5xx replies given.
     errors: u32,
-    state: State,
     skip: Skip,
     /// The last greeting.
     hello: Hello,
     /// Rules that the last greeting broke.
     hello_deviations: Deviations,
-    /// Rules that this transaction broke: those that are in its envelope.
-    noted: Deviations,
-    /// This transaction's MAIL said SMTPUTF8.
-    smtputf8: bool,
-    /// This transaction's MAIL said BODY=BINARYMIME.
-    binary: bool,
-    /// A RCPT of this transaction was refused.
-    rcpt_refused: bool,
 }
 
 impl Session {
@@ -186,28 +174,21 @@ impl Session {
             policy,
             client,
             name: Box::default(),
-            envelope: Envelope::default(),
+            state: State::Greeted,
             latched: None,
             owed: None,
-            chunk_bytes: 0,
-            recipients: 0,
             messages: 0,
             errors: 0,
-            state: State::Greeted,
             skip: Skip::Nothing,
             hello: Hello::Helo,
             hello_deviations: Deviations::NONE,
-            noted: Deviations::NONE,
-            smtputf8: false,
-            binary: false,
-            rcpt_refused: false,
         }
     }
 
     /// Appends the 220 greeting (RFC 5321 3.1).
-    pub fn greet(&mut self, desk: &mut Desk) {
-        desk.replies.extend_from_slice(self.policy.greeting());
-        desk.tally.greeting();
+    pub fn greet(&mut self, workspace: &mut Workspace) {
+        workspace.replies.extend_from_slice(self.policy.greeting());
+        workspace.tally.greeting();
     }
 
     /// Consumes commands; returns how many octets were consumed and what is wanted next.
@@ -215,20 +196,16 @@ impl Session {
     ///
     /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each
     /// piece, at most `command_line_bytes_max` octets.
-    pub fn feed(&mut self, input: &[u8], desk: &mut Desk) -> (usize, Step) {
+    pub fn feed(&mut self, input: &[u8], workspace: &mut Workspace) -> (usize, Step) {
         let mut consumed = 0;
         loop {
-            if self.owed.is_some() && !self.pay(desk) {
+            if self.owed.is_some() && !self.pay(workspace) {
                 return (consumed, Step::Drain);
             }
-            if self.state == State::Closed {
+            if self.is_over() {
                 return (consumed, Step::Close);
             }
-            assert!(
-                self.takes_commands(),
-                "fed commands while payload is wanted: {:?}",
-                self.state
-            );
+            assert!(self.takes_commands(), "fed commands while payload is wanted");
             let rest = &input[consumed..];
             if self.skip != Skip::Nothing {
                 let (skipped, ended) = skip_line(rest);
@@ -236,7 +213,7 @@ impl Session {
                 if !ended {
                     return (consumed, Step::NeedInput);
                 }
-                self.line_skipped(desk);
+                self.line_skipped(workspace);
                 continue;
             }
             let line_bytes_max = self.policy.limits.command_line_bytes_max;
@@ -247,75 +224,89 @@ impl Session {
                 self.skip = if grammar::is_bdat(rest) { Skip::BdatLine } else { Skip::Line };
                 continue;
             };
-            if desk.replies.len() > REPLIES_BYTES_PAUSE {
+            if workspace.replies.len() > REPLIES_BYTES_PAUSE {
                 return (consumed, Step::Drain);
             }
             consumed += line_bytes;
-            if let Some(step) = self.command(&rest[..line_bytes - 2], desk) {
+            if let Some(step) = self.command(&rest[..line_bytes - 2], workspace) {
                 return (consumed, step);
             }
         }
     }
 
-    /// The envelope of the transaction whose payload is wanted; empty outside one.
-    pub fn envelope(&self) -> &Envelope {
-        &self.envelope
+    /// The encoded envelope of the open transaction, as it is stored; empty outside one.
+    pub fn envelope(&self) -> &[u8] {
+        self.open().map_or(&[], |transaction| transaction.envelope.as_bytes())
+    }
+
+    /// SIZE= of the open transaction's MAIL (RFC 1870).
+    pub fn declared_size(&self) -> Option<u64> {
+        self.open().and_then(|transaction| transaction.envelope.declared_size())
     }
 
     /// A chunk that was not the last, or a discarded one, is here in full.
-    pub fn chunk_received(&mut self, desk: &mut Desk) {
+    pub fn chunk_received(&mut self, workspace: &mut Workspace) {
         if let Some((latched, times)) = self.latched.take() {
-            return self.reply_to_each(times, latched, desk);
+            return self.reply_to_each(times, latched, workspace);
         }
-        assert_eq!(self.state, State::Chunk { last: false }, "chunk_received without such a chunk");
-        self.state = State::Chunks;
-        self.reply(&reply::CHUNK_OK, desk);
+        match self.open_mut() {
+            Some(transaction) if transaction.stage == (Stage::Chunk { last: false }) => {
+                transaction.stage = Stage::Chunks;
+            }
+            _ => panic!("chunk_received without such a chunk"),
+        }
+        self.reply(&reply::CHUNK_OK, workspace);
     }
 
     /// What became of the moment that was named.
-    pub fn moment_answered(&mut self, moment: &Moment, outcome: Outcome, desk: &mut Desk) {
-        self.reply(moment.reply(outcome), desk);
+    pub fn moment_answered(
+        &mut self,
+        moment: &Moment,
+        outcome: Outcome,
+        workspace: &mut Workspace,
+    ) {
+        self.reply(moment.reply(outcome), workspace);
     }
 
     /// The payload is whole and committed: 250 naming it. Ends the transaction.
-    pub fn accept<R: Receipt>(&mut self, receipt: &R, desk: &mut Desk) {
-        let is_whole = matches!(self.state, State::Data | State::Chunk { last: true });
-        assert!(is_whole, "accept without a whole payload: {:?}", self.state);
-        let recipients = self.recipients;
-        self.end_transaction(desk);
+    pub fn accept<R: Receipt>(&mut self, receipt: &R, workspace: &mut Workspace) {
+        let stage = self.open().map(|transaction| transaction.stage);
+        let is_whole = matches!(stage, Some(Stage::Data | Stage::Chunk { last: true }));
+        assert!(is_whole, "accept without a whole payload: {stage:?}");
+        let recipients = self.recipients();
+        self.end_transaction(workspace);
         self.messages = self.messages.saturating_add(1);
         let is_lmtp = self.policy.is_lmtp();
         let prefix = if is_lmtp { reply::DELIVERED_PREFIX } else { reply::ACCEPTED_PREFIX };
-        let from = desk.replies.len();
-        desk.replies.extend_from_slice(prefix);
-        receipt.write_name(&mut desk.replies);
-        desk.replies.extend_from_slice(b"\r\n");
-        desk.tally.accepted(is_lmtp, if is_lmtp { recipients.max(1) } else { 1 });
+        let from = workspace.replies.len();
+        workspace.replies.extend_from_slice(prefix);
+        receipt.write_name(&mut workspace.replies);
+        workspace.replies.extend_from_slice(b"\r\n");
+        workspace.tally.accepted(is_lmtp, if is_lmtp { recipients.max(1) } else { 1 });
         if is_lmtp && recipients > 1 {
-            self.repeat(from, recipients - 1, desk);
+            self.repeat(from, recipients - 1, workspace);
         }
     }
 
     /// The payload is whole (or, for a chunk, read and thrown away) and not kept. Ends the
     /// transaction.
-    pub fn refuse(&mut self, refusal: Refusal, desk: &mut Desk) {
-        let wants_payload = matches!(self.state, State::Data | State::Chunk { .. });
-        assert!(wants_payload, "refuse without a payload: {:?}", self.state);
-        let times = match self.state {
-            State::Chunk { last: false } => 1,
-            _ => self.replies_due(),
+    pub fn refuse(&mut self, refusal: Refusal, workspace: &mut Workspace) {
+        let times = match self.open().map(|transaction| transaction.stage) {
+            Some(Stage::Chunk { last: false }) => 1,
+            Some(Stage::Data | Stage::Chunk { last: true }) => self.replies_due(),
+            stage => panic!("refuse without a payload: {stage:?}"),
         };
-        self.end_transaction(desk);
+        self.end_transaction(workspace);
         match refusal {
-            Refusal::TooLarge => self.reply_to_each(times, &reply::TOO_LARGE, desk),
-            Refusal::NoStorage => self.reply_to_each(times, &reply::NO_STORAGE, desk),
-            Refusal::StorageFailed => self.reply_to_each(times, &reply::STORAGE_FAILED, desk),
-            Refusal::Stopping => self.close(&reply::STOPPING, desk),
+            Refusal::TooLarge => self.reply_to_each(times, &reply::TOO_LARGE, workspace),
+            Refusal::NoStorage => self.reply_to_each(times, &reply::NO_STORAGE, workspace),
+            Refusal::StorageFailed => self.reply_to_each(times, &reply::STORAGE_FAILED, workspace),
+            Refusal::Stopping => self.close(&reply::STOPPING, workspace),
         }
     }
 
     /// Appends a 421 because of `why`; the caller sends and closes.
-    pub fn farewell(&mut self, why: Farewell, desk: &mut Desk) {
+    pub fn farewell(&mut self, why: Farewell, workspace: &mut Workspace) {
         let reply = match why {
             Farewell::Timeout => &reply::TIMEOUT,
             Farewell::Stopping => &reply::STOPPING,
@@ -323,12 +314,12 @@ impl Session {
             Farewell::TooManyFromAddress => &reply::TOO_MANY_FROM_ADDRESS,
             Farewell::OutOfBuffers => &reply::OUT_OF_BUFFERS,
         };
-        self.close(reply, desk);
+        self.close(reply, workspace);
     }
 
     /// Gives the transaction's buffer back; must be called before a session is dropped.
-    pub fn abandon(&mut self, desk: &mut Desk) {
-        self.clear_transaction(desk);
+    pub fn abandon(&mut self, workspace: &mut Workspace) {
+        self.end_transaction(workspace);
         self.latched = None;
         self.owed = None;
         self.state = State::Closed;
@@ -342,7 +333,7 @@ impl Session {
 
     /// Forward-paths of the open transaction.
     pub fn recipients(&self) -> u32 {
-        self.recipients
+        self.open().map_or(0, |transaction| transaction.recipients)
     }
 
     /// Accepted messages so far.
@@ -355,85 +346,102 @@ impl Session {
         self.errors
     }
 
-    /// Where the session stands, for logs and time-outs by phase (RFC 5321 4.5.3.2).
-    pub fn state(&self) -> State {
-        self.state
+    /// Whether the session has ended: the replies are to be sent, then the connection closes.
+    pub fn is_over(&self) -> bool {
+        matches!(self.state, State::Closed)
     }
 
     /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
     pub fn in_transaction(&self) -> bool {
-        self.owed.is_some() || !matches!(self.state, State::Greeted | State::Ready | State::Closed)
+        self.owed.is_some() || self.open().is_some()
+    }
+
+    fn open(&self) -> Option<&Transaction> {
+        match &self.state {
+            State::Open(transaction) => Some(transaction),
+            _ => None,
+        }
+    }
+
+    fn open_mut(&mut self) -> Option<&mut Transaction> {
+        match &mut self.state {
+            State::Open(transaction) => Some(transaction),
+            _ => None,
+        }
     }
 
     fn takes_commands(&self) -> bool {
-        !matches!(self.state, State::Data | State::Chunk { .. }) && self.latched.is_none()
+        let stage = self.open().map(|transaction| transaction.stage);
+        !matches!(stage, Some(Stage::Data | Stage::Chunk { .. })) && self.latched.is_none()
     }
 
     /// Executes one command line; `None`: go on with the next.
-    fn command(&mut self, line: &[u8], desk: &mut Desk) -> Option<Step> {
+    fn command(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
-            desk.tally.command(Verb::Hello);
-            self.reply(&reply::LHLO_NOT_EHLO, desk);
+            workspace.tally.command(Verb::Hello);
+            self.reply(&reply::LHLO_NOT_EHLO, workspace);
             return None;
         }
         match grammar::parse(line) {
             Ok(command) => {
-                desk.tally.command(command.verb());
-                self.execute(command, desk)
+                workspace.tally.command(command.verb());
+                match self.execute(command, workspace) {
+                    Ok(step) => step,
+                    Err(refused) => self.refuse_command(command, refused, workspace),
+                }
             }
-            Err(error) => self.off_grammar(line, error, desk),
+            Err(error) => self.off_grammar(line, error, workspace),
         }
     }
 
-    fn execute(&mut self, command: Command<'_>, desk: &mut Desk) -> Option<Step> {
+    /// Executes a command and, if it is accepted, answers it.
+    fn execute(
+        &mut self,
+        command: Command<'_>,
+        workspace: &mut Workspace,
+    ) -> Result<Option<Step>, Refused> {
         match command {
-            Command::Mail { path, parameters } => return self.mail(path, parameters, desk),
-            Command::Rcpt { path, parameters } => {
-                let answer = self.rcpt(path, parameters, desk);
-                if answer != &reply::RCPT_OK {
-                    return self.rcpt_fails(path, parameters, answer, desk);
-                }
-                self.reply(answer, desk);
-            }
-            Command::Data => return self.data(desk),
-            Command::Bdat { bytes, last } => return Some(self.bdat(bytes, last, desk)),
-            Command::Ehlo { name } => self.hello(name, Hello::Ehlo, desk),
-            Command::Helo { name } => self.hello(name, Hello::Helo, desk),
+            Command::Mail { path, parameters } => self.mail(path, parameters, workspace)?,
+            Command::Rcpt { path, parameters } => self.rcpt(path, parameters, workspace)?,
+            Command::Data => return self.data(workspace).map(Some),
+            Command::Bdat { bytes, last } => return Ok(Some(self.bdat(bytes, last, workspace))),
+            Command::Ehlo { name } => self.hello(name, Hello::Ehlo, workspace),
+            Command::Helo { name } => self.hello(name, Hello::Helo, workspace),
             Command::Lhlo { .. } if !self.policy.is_lmtp() => {
-                self.reply(&reply::NOT_IMPLEMENTED, desk);
+                return Err(Refused::With(&reply::NOT_IMPLEMENTED));
             }
-            Command::Lhlo { name } => self.hello(name, Hello::Lhlo, desk),
+            Command::Lhlo { name } => self.hello(name, Hello::Lhlo, workspace),
             Command::Rset => {
-                self.reset(desk);
-                self.reply(&reply::RESET_OK, desk);
+                self.end_transaction(workspace);
+                self.reply(&reply::RESET_OK, workspace);
             }
-            Command::Noop { argument } => return self.noop(argument, desk),
-            Command::Vrfy => self.reply(&reply::NOT_VERIFIED, desk),
-            Command::Expn => self.reply(&reply::NO_LISTS, desk),
+            Command::Noop { argument } => return Ok(self.noop(argument, workspace)),
+            Command::Vrfy => self.reply(&reply::NOT_VERIFIED, workspace),
+            Command::Expn => return Err(Refused::With(&reply::NO_LISTS)),
             Command::Help => {
                 let help = if self.policy.is_lmtp() { &reply::LMTP_HELP } else { &reply::HELP };
-                self.reply(help, desk);
+                self.reply(help, workspace);
             }
-            Command::Quit => self.close(&reply::CLOSING, desk),
+            Command::Quit => self.close(&reply::CLOSING, workspace),
         }
-        None
+        Ok(None)
     }
 
     /// Nothing (RFC 5321 4.1.1.9), unless it is allowed to name a moment and does.
-    fn noop(&mut self, argument: &[u8], desk: &mut Desk) -> Option<Step> {
+    fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.noop_marks {
-            desk.moment = Moment::parse(argument);
+            workspace.moment = Moment::parse(argument);
         }
-        if desk.moment.is_some() {
+        if workspace.moment.is_some() {
             return Some(Step::Moment);
         }
-        self.reply(&reply::NOOP_OK, desk);
+        self.reply(&reply::NOOP_OK, workspace);
         None
     }
 
     /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
-    fn hello(&mut self, name: &[u8], hello: Hello, desk: &mut Desk) {
-        self.clear_transaction(desk);
+    fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
+        self.end_transaction(workspace);
         self.state = State::Ready;
         self.hello = hello;
         self.hello_deviations = Deviations::NONE;
@@ -443,60 +451,49 @@ impl Session {
         let policy = &self.policy;
         let is_helo = hello == Hello::Helo;
         let reply = if is_helo { policy.helo_reply() } else { policy.ehlo_reply() };
-        desk.replies.extend_from_slice(reply);
-        desk.tally.hello();
+        workspace.replies.extend_from_slice(reply);
+        workspace.tally.hello();
     }
 
     fn mail(
         &mut self,
         path: Path<'_>,
         parameters: MailParameters<'_>,
-        desk: &mut Desk,
-    ) -> Option<Step> {
-        if let Some(refusal) = self.why_no_mail(path, parameters) {
-            return self.mail_fails(path, parameters, refusal, desk);
-        }
-        if self.policy.limits.messages_max.is_some_and(|max| self.messages >= max) {
-            self.close(&reply::TOO_MANY_MESSAGES, desk);
-            return None;
-        }
-        if !self.open_envelope(path, parameters, desk) {
-            self.reply(&reply::ENVELOPE_STORAGE, desk);
-            return None;
-        }
-        self.state = State::Mail;
-        self.smtputf8 = parameters.smtputf8;
-        self.binary = parameters.body == Some(Body::BinaryMime);
+        workspace: &mut Workspace,
+    ) -> Result<(), Refused> {
+        self.may_mail(path, parameters)?;
+        self.state = State::Open(self.begin(path, parameters, workspace)?);
+        workspace.events.push(TransactionEvent::Began);
         if !self.hello_deviations.is_empty() {
-            self.note(self.hello_deviations, desk);
+            self.note(self.hello_deviations, workspace);
         }
-        self.reply(&reply::MAIL_OK, desk);
-        None
+        self.reply(&reply::MAIL_OK, workspace);
+        Ok(())
     }
 
-    fn why_no_mail(
+    fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), Refused> {
+        let limits = &self.policy.limits;
+        match self.state {
+            State::Greeted => Err(Refused::With(self.hello_first())),
+            State::Open(_) | State::Closed => Err(Refused::With(&reply::MAIL_NESTED)),
+            State::Ready if path.utf8 && !parameters.smtputf8 => Err(Refused::NonAscii),
+            State::Ready if parameters.size > Some(limits.message_bytes_max) => {
+                Err(Refused::With(&reply::TOO_LARGE))
+            }
+            State::Ready if limits.messages_max.is_some_and(|max| self.messages >= max) => {
+                Err(Refused::Closing(&reply::TOO_MANY_MESSAGES))
+            }
+            State::Ready => Ok(()),
+        }
+    }
+
+    /// A transaction whose envelope has the fields up to the MAIL parameters.
+    fn begin(
         &self,
         path: Path<'_>,
         parameters: MailParameters<'_>,
-    ) -> Option<&'static Reply> {
-        match self.state {
-            State::Greeted => Some(self.hello_first()),
-            State::Ready if path.utf8 && !parameters.smtputf8 => Some(&reply::UTF8_NOT_DECLARED),
-            State::Ready if parameters.size > Some(self.policy.limits.message_bytes_max) => {
-                Some(&reply::TOO_LARGE)
-            }
-            State::Ready => None,
-            _ => Some(&reply::MAIL_NESTED),
-        }
-    }
-
-    /// Writes the fields up to the MAIL parameters; false if the desk has no room for them.
-    fn open_envelope(
-        &mut self,
-        path: Path<'_>,
-        parameters: MailParameters<'_>,
-        desk: &mut Desk,
-    ) -> bool {
+        workspace: &mut Workspace,
+    ) -> Result<Transaction, Refused> {
         let (client, client_bytes) = envelope::encode_client(self.client);
         let protocol: &[u8] = match self.hello {
             Hello::Helo => b"SMTP",
@@ -514,102 +511,113 @@ impl Session {
         ];
         let fields = if parameters.text.is_empty() { &fields[..6] } else { &fields[..] };
         let bytes = fields.iter().map(|(_, value)| FIELD_HEADER_BYTES + value.len()).sum();
-        if !desk.make_room(&mut self.envelope.bytes, bytes) {
-            return false;
+        let mut transaction = Transaction {
+            is_smtputf8: parameters.smtputf8,
+            is_binary: parameters.body == Some(Body::BinaryMime),
+            ..Transaction::default()
+        };
+        let envelope = &mut transaction.envelope;
+        if !workspace.make_room(&mut envelope.bytes, bytes) {
+            return Err(Refused::With(&reply::ENVELOPE_STORAGE));
         }
         for (tag, value) in fields {
-            self.envelope.push(*tag, value);
+            envelope.push(*tag, value);
         }
-        self.envelope.declared_size = parameters.size;
-        true
+        envelope.declared_size = parameters.size;
+        Ok(transaction)
     }
 
     fn rcpt(
         &mut self,
         path: Path<'_>,
         parameters: RcptParameters<'_>,
-        desk: &mut Desk,
-    ) -> &'static Reply {
-        match self.state {
-            State::Mail | State::Rcpt => {}
-            State::Chunks => return &reply::CHUNKS_BEGUN,
-            State::Greeted => return self.hello_first(),
-            _ => return &reply::MAIL_FIRST,
-        }
-        if (path.utf8 || parameters.utf8) && !self.smtputf8 {
-            return &reply::UTF8_NOT_DECLARED;
-        }
+        workspace: &mut Workspace,
+    ) -> Result<(), Refused> {
         let limits = &self.policy.limits;
+        let transaction = match &mut self.state {
+            State::Open(transaction) if transaction.stage == Stage::Recipients => transaction,
+            State::Open(_) => return Err(Refused::With(&reply::CHUNKS_BEGUN)),
+            State::Greeted => return Err(Refused::With(self.hello_first())),
+            State::Ready | State::Closed => return Err(Refused::With(&reply::MAIL_FIRST)),
+        };
+        if (path.utf8 || parameters.utf8) && !transaction.is_smtputf8 {
+            return Err(Refused::NonAscii);
+        }
         let parameters_bytes = match parameters.text.len() {
             0 => 0,
             bytes => FIELD_HEADER_BYTES + bytes,
         };
         let bytes = FIELD_HEADER_BYTES + path.mailbox.len() + parameters_bytes;
-        if self.recipients >= limits.recipients_max
-            || self.envelope.bytes.len() + bytes > limits.envelope_bytes_max
+        let envelope = &mut transaction.envelope;
+        if transaction.recipients >= limits.recipients_max
+            || envelope.bytes.len() + bytes > limits.envelope_bytes_max
         {
-            return &reply::TOO_MANY_RECIPIENTS;
+            return Err(Refused::With(&reply::TOO_MANY_RECIPIENTS));
         }
-        if !desk.make_room(&mut self.envelope.bytes, bytes) {
-            return &reply::ENVELOPE_STORAGE;
+        if !workspace.make_room(&mut envelope.bytes, bytes) {
+            return Err(Refused::With(&reply::ENVELOPE_STORAGE));
         }
-        self.envelope.push(Tag::ForwardPath, path.mailbox);
+        envelope.push(Tag::ForwardPath, path.mailbox);
         if !parameters.text.is_empty() {
-            self.envelope.push(Tag::RcptParameters, parameters.text);
+            envelope.push(Tag::RcptParameters, parameters.text);
         }
-        self.recipients += 1;
-        self.state = State::Rcpt;
-        &reply::RCPT_OK
+        transaction.recipients += 1;
+        self.reply(&reply::RCPT_OK, workspace);
+        Ok(())
     }
 
-    fn data(&mut self, desk: &mut Desk) -> Option<Step> {
-        let answer = match self.state {
-            State::Rcpt if self.binary => &reply::BINARY_NEEDS_BDAT,
-            State::Rcpt => &reply::START_DATA,
-            State::Chunks => &reply::CHUNKS_BEGUN,
-            _ => self.why_no_payload(),
+    fn data(&mut self, workspace: &mut Workspace) -> Result<Step, Refused> {
+        let transaction = match self.ready_for_payload() {
+            Ok(transaction) => transaction,
+            Err(why) => return Err(Refused::With(why.reply_to_data())),
         };
-        self.reply(answer, desk);
-        if answer != &reply::START_DATA {
-            return None;
+        if transaction.stage == Stage::Chunks {
+            return Err(Refused::With(&reply::CHUNKS_BEGUN));
         }
-        self.state = State::Data;
-        Some(Step::Data)
+        if transaction.is_binary {
+            return Err(Refused::With(&reply::BINARY_NEEDS_BDAT));
+        }
+        transaction.stage = Stage::Data;
+        self.reply(&reply::START_DATA, workspace);
+        Ok(Step::Data)
     }
 
     /// The payload of a chunk follows its line whatever the reply will be, so a refused chunk is
     /// discarded before it is answered (RFC 3030 2).
-    fn bdat(&mut self, bytes: u64, last: bool, desk: &mut Desk) -> Step {
-        if !matches!(self.state, State::Rcpt | State::Chunks) {
-            let answer = match self.why_no_payload() {
-                reply if reply == &reply::MAIL_FIRST => &reply::CHUNK_OUT_OF_SEQUENCE,
-                reply => reply,
-            };
-            return self.discard(bytes, answer);
-        }
-        let total = self.chunk_bytes.saturating_add(bytes);
-        if total > self.policy.limits.message_bytes_max {
+    fn bdat(&mut self, bytes: u64, last: bool, workspace: &mut Workspace) -> Step {
+        let message_bytes_max = self.policy.limits.message_bytes_max;
+        let transaction = match self.ready_for_payload() {
+            Ok(transaction) => transaction,
+            Err(why) => return self.discard(bytes, why.reply_to_bdat()),
+        };
+        let total = transaction.chunk_bytes.saturating_add(bytes);
+        if total > message_bytes_max {
             let times = if last { self.replies_due() } else { 1 };
-            self.end_transaction(desk);
+            self.end_transaction(workspace);
             self.latched = Some((&reply::TOO_LARGE, times));
             return Step::DiscardChunk { bytes };
         }
-        let first = self.state == State::Rcpt;
-        self.chunk_bytes = total;
-        self.state = State::Chunk { last };
+        let first = transaction.stage == Stage::Recipients;
+        transaction.chunk_bytes = total;
+        transaction.stage = Stage::Chunk { last };
         Step::Chunk { bytes, last, first }
     }
 
-    /// Why DATA or BDAT is out of sequence (RFC 5321 4.1.1.4).
-    fn why_no_payload(&self) -> &'static Reply {
-        match self.state {
-            State::Greeted => self.hello_first(),
+    /// The open transaction, if it has a recipient.
+    fn ready_for_payload(&mut self) -> Result<&mut Transaction, OutOfSequence> {
+        let hello_first = self.hello_first();
+        let transaction = match &mut self.state {
+            State::Greeted => return Err(OutOfSequence::Hello(hello_first)),
+            State::Ready | State::Closed => return Err(OutOfSequence::Mail),
+            State::Open(transaction) => transaction,
+        };
+        match transaction.recipients {
             // LMTP has 503 alone here (RFC 2033 4.2).
-            State::Mail if self.rcpt_refused && !self.policy.is_lmtp() => {
-                &reply::NO_VALID_RECIPIENTS
+            0 if transaction.was_rcpt_refused && !self.policy.is_lmtp() => {
+                Err(OutOfSequence::NoValidRecipients)
             }
-            State::Mail => &reply::RCPT_FIRST,
-            _ => &reply::MAIL_FIRST,
+            0 => Err(OutOfSequence::Rcpt),
+            _ => Ok(transaction),
         }
     }
 
@@ -619,41 +627,41 @@ impl Session {
 
     /// Replies to the end of data: LMTP has one per accepted recipient (RFC 2033 4.2).
     fn replies_due(&self) -> u32 {
-        if self.policy.is_lmtp() { self.recipients.max(1) } else { 1 }
+        if self.policy.is_lmtp() { self.recipients().max(1) } else { 1 }
     }
 
     /// The same reply `times` times; it counts as one error.
-    fn reply_to_each(&mut self, times: u32, reply: &'static Reply, desk: &mut Desk) {
-        let from = desk.replies.len();
-        self.reply(reply, desk);
-        if times > 1 && self.state != State::Closed {
-            desk.tally.reply(reply, times - 1);
-            self.repeat(from, times - 1, desk);
+    fn reply_to_each(&mut self, times: u32, reply: &'static Reply, workspace: &mut Workspace) {
+        let from = workspace.replies.len();
+        self.reply(reply, workspace);
+        if times > 1 && !self.is_over() {
+            workspace.tally.reply(reply, times - 1);
+            self.repeat(from, times - 1, workspace);
         }
     }
 
     /// Appends the reply that begins at `from`, the last one, `times` times more; what the replies
     /// may not grow by now is owed.
-    fn repeat(&mut self, from: usize, times: u32, desk: &mut Desk) {
-        let to = desk.replies.len();
+    fn repeat(&mut self, from: usize, times: u32, workspace: &mut Workspace) {
+        let to = workspace.replies.len();
         for given in 0..times {
-            if desk.replies.len() > REPLIES_BYTES_PAUSE {
-                let line = desk.replies[from..to].to_vec();
+            if workspace.replies.len() > REPLIES_BYTES_PAUSE {
+                let line = workspace.replies[from..to].to_vec();
                 self.owed = Some(Box::new(Owed { line, left: times - given }));
                 return;
             }
-            desk.replies.extend_from_within(from..to);
+            workspace.replies.extend_from_within(from..to);
         }
     }
 
     /// Appends what is owed, as far as the replies may grow; false if more is left.
-    fn pay(&mut self, desk: &mut Desk) -> bool {
+    fn pay(&mut self, workspace: &mut Workspace) -> bool {
         let Some(owed) = &mut self.owed else { return true };
         while owed.left > 0 {
-            if desk.replies.len() > REPLIES_BYTES_PAUSE {
+            if workspace.replies.len() > REPLIES_BYTES_PAUSE {
                 return false;
             }
-            desk.replies.extend_from_slice(&owed.line);
+            workspace.replies.extend_from_slice(&owed.line);
             owed.left -= 1;
         }
         self.owed = None;
@@ -665,54 +673,39 @@ impl Session {
         Step::DiscardChunk { bytes }
     }
 
-    fn line_skipped(&mut self, desk: &mut Desk) {
+    fn line_skipped(&mut self, workspace: &mut Workspace) {
         let skip = std::mem::replace(&mut self.skip, Skip::Nothing);
         match skip {
-            Skip::BdatLine => self.close(&reply::CHUNK_SIZE_LOST, desk),
-            _ => self.reply(&reply::LINE_TOO_LONG, desk),
+            Skip::BdatLine => self.close(&reply::CHUNK_SIZE_LOST, workspace),
+            _ => self.reply(&reply::LINE_TOO_LONG, workspace),
         }
     }
 
     /// Appends a reply; in place of one 5xx too many comes 421 and the end.
-    fn reply(&mut self, reply: &'static Reply, desk: &mut Desk) {
+    fn reply(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
         if reply.is_permanent() {
             self.errors = self.errors.saturating_add(1);
             if self.policy.limits.errors_max.is_some_and(|max| self.errors > max) {
-                return self.close(&reply::TOO_MANY_ERRORS, desk);
+                return self.close(&reply::TOO_MANY_ERRORS, workspace);
             }
         }
-        reply.encode(&mut desk.replies);
-        desk.tally.reply(reply, 1);
+        reply.encode(&mut workspace.replies);
+        workspace.tally.reply(reply, 1);
     }
 
-    fn close(&mut self, reply: &'static Reply, desk: &mut Desk) {
-        reply.encode(&mut desk.replies);
-        desk.tally.reply(reply, 1);
-        self.abandon(desk);
+    fn close(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
+        reply.encode(&mut workspace.replies);
+        workspace.tally.reply(reply, 1);
+        self.abandon(workspace);
     }
 
-    /// RSET: before EHLO there is nothing to reset (RFC 5321 4.1.1.5).
-    fn reset(&mut self, desk: &mut Desk) {
-        if self.state != State::Greeted {
-            self.end_transaction(desk);
+    /// RSET, among others: without a transaction there is nothing to reset (RFC 5321 4.1.1.5).
+    fn end_transaction(&mut self, workspace: &mut Workspace) {
+        if let State::Open(transaction) = &mut self.state {
+            workspace.take_back(&mut transaction.envelope.bytes);
+            workspace.events.push(TransactionEvent::Ended);
+            self.state = State::Ready;
         }
-    }
-
-    fn end_transaction(&mut self, desk: &mut Desk) {
-        self.clear_transaction(desk);
-        self.state = State::Ready;
-    }
-
-    fn clear_transaction(&mut self, desk: &mut Desk) {
-        desk.take_back(&mut self.envelope.bytes);
-        desk.transactions_ended = desk.transactions_ended.wrapping_add(1);
-        self.envelope.declared_size = None;
-        self.chunk_bytes = 0;
-        self.recipients = 0;
-        self.noted = Deviations::NONE;
-        self.smtputf8 = false;
-        self.binary = false;
-        self.rcpt_refused = false;
     }
 }
 

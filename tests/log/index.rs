@@ -22,7 +22,7 @@ use tempfile::{TempDir, tempdir};
 struct Workers(Arc<AtomicBool>);
 
 impl Host for Workers {
-    fn settle(&self) {}
+    fn run_when_idle(&self) {}
 
     fn is_busy(&self) -> bool {
         self.0.load(Ordering::SeqCst)

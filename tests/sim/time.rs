@@ -4,7 +4,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use sinkd::config::Config;
-use sinkd::log::Settings;
+use sinkd::log::reader::Folder;
+use sinkd::log::{MessageId, Settings};
 use sinkd::server::Stage;
 use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
@@ -18,7 +19,7 @@ struct One {
     client: UnixStream,
     place: usize,
     now_ms: u64,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl One {
@@ -40,7 +41,7 @@ impl One {
         sink.wake(Duration::from_millis(1));
         let place = sink.connect(theirs, Protocol::Smtp).unwrap();
         sink.round();
-        let mut one = One { sink: Some(sink), client, place, now_ms: 1, _folder: folder };
+        let mut one = One { sink: Some(sink), client, place, now_ms: 1, folder };
         assert!(one.heard().starts_with("220 "));
         one
     }
@@ -182,5 +183,21 @@ fn a_transaction_under_way_has_its_grace_when_the_sink_stops() {
     assert!((3_000..=3_001).contains(&ms), "after {ms} ms");
     assert!(heard.starts_with("421 4.3.2 "), "{heard}");
     assert!(one.sink().is_over());
+    one.stop();
+}
+
+#[test]
+fn a_transaction_that_begins_in_the_read_that_resets_another_has_its_own_time() {
+    let mut one = One::new();
+    one.say("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+    one.now_ms += 5_000;
+    let heard = one.say("RSET\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n");
+    assert!(heard.contains("354 "), "{heard}");
+    one.now_ms += 2_000;
+    let heard = one.say("x\r\n.\r\n");
+    let id: MessageId = heard.split(' ').find_map(|word| word.trim().parse().ok()).unwrap();
+    let folder = Folder::open(one.folder.path()).unwrap();
+    let (_, slot) = folder.find(id).unwrap();
+    check_time(u64::from(slot.facts.transaction_us) / 1000, 2_000);
     one.stop();
 }

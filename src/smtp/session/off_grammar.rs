@@ -12,19 +12,19 @@ impl Session {
         &mut self,
         line: &[u8],
         error: SyntaxError,
-        desk: &mut Desk,
+        workspace: &mut Workspace,
     ) -> Option<Step> {
         let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
-            desk.tally.command(if error == SyntaxError::LhloName {
+            workspace.tally.command(if error == SyntaxError::LhloName {
                 Verb::Hello
             } else {
                 Verb::Other
             });
-            return self.syntax_error(error, desk);
+            return self.syntax_error(error, workspace);
         };
-        desk.tally.command(command.verb());
-        self.tolerate(command, kinds, desk)
+        workspace.tally.command(command.verb());
+        self.tolerate(command, kinds, workspace)
     }
 
     /// Executes a command that breaks rules. They were tolerated if it is accepted.
@@ -33,35 +33,62 @@ impl Session {
         &mut self,
         command: Command<'_>,
         kinds: Deviations,
-        desk: &mut Desk,
+        workspace: &mut Workspace,
     ) -> Option<Step> {
-        let from = desk.replies.len();
-        let step = self.execute(command, desk);
-        if desk.replies.get(from) != Some(&b'2') {
-            return step;
+        match self.execute(command, workspace) {
+            Ok(None) => {}
+            Ok(step) => return step,
+            Err(Refused::NonAscii) => {
+                return self.tolerate(as_ascii(command), kinds.and(non_ascii()), workspace);
+            }
+            Err(refused) => return self.refuse_command(command, refused, workspace),
         }
-        let kinds = match step {
-            Some(Step::Tolerated(more)) => kinds.and(more),
-            _ => kinds,
-        };
         match command.verb() {
             Verb::Hello => self.hello_deviations = kinds,
-            _ => self.note(kinds, desk),
+            _ => self.note(kinds, workspace),
         }
         Some(Step::Tolerated(kinds))
     }
 
+    /// Answers a command that keeps to the grammar and is not accepted.
+    #[cold]
+    pub(super) fn refuse_command(
+        &mut self,
+        command: Command<'_>,
+        refused: Refused,
+        workspace: &mut Workspace,
+    ) -> Option<Step> {
+        let reply = match refused {
+            Refused::NonAscii if self.is_lenient() => {
+                return self.tolerate(as_ascii(command), non_ascii(), workspace);
+            }
+            Refused::NonAscii => &reply::UTF8_NOT_DECLARED,
+            Refused::With(reply) => reply,
+            Refused::Closing(reply) => {
+                self.close(reply, workspace);
+                return None;
+            }
+        };
+        if let (Command::Rcpt { .. }, Some(transaction)) = (command, self.open_mut()) {
+            transaction.was_rcpt_refused = true;
+        }
+        self.reply(reply, workspace);
+        None
+    }
+
     /// Writes kinds into the envelope of the transaction, each once.
     #[cold]
-    pub(super) fn note(&mut self, kinds: Deviations, desk: &mut Desk) {
-        let new = kinds.without(self.noted);
+    pub(super) fn note(&mut self, kinds: Deviations, workspace: &mut Workspace) {
+        let Some(transaction) = self.open_mut() else { return };
+        let new = kinds.without(transaction.noted);
         if new.is_empty() {
             return;
         }
-        self.noted = self.noted.and(kinds);
+        transaction.noted = transaction.noted.and(kinds);
         let numbers: Vec<u8> = new.kinds().map(|kind| kind as u8).collect();
-        desk.make_room_beyond(&mut self.envelope.bytes, FIELD_HEADER_BYTES + numbers.len());
-        self.envelope.push(Tag::Deviations, &numbers);
+        let envelope = &mut transaction.envelope;
+        workspace.make_room_beyond(&mut envelope.bytes, FIELD_HEADER_BYTES + numbers.len());
+        envelope.push(Tag::Deviations, &numbers);
     }
 
     fn is_lenient(&self) -> bool {
@@ -69,41 +96,7 @@ impl Session {
     }
 
     #[cold]
-    pub(super) fn mail_fails(
-        &mut self,
-        path: Path<'_>,
-        parameters: MailParameters<'_>,
-        refusal: &'static Reply,
-        desk: &mut Desk,
-    ) -> Option<Step> {
-        if refusal == &reply::UTF8_NOT_DECLARED && self.is_lenient() {
-            let path = Path { utf8: false, ..path };
-            return self.tolerate(Command::Mail { path, parameters }, non_ascii(), desk);
-        }
-        self.reply(refusal, desk);
-        None
-    }
-
-    #[cold]
-    pub(super) fn rcpt_fails(
-        &mut self,
-        path: Path<'_>,
-        parameters: RcptParameters<'_>,
-        refusal: &'static Reply,
-        desk: &mut Desk,
-    ) -> Option<Step> {
-        if refusal == &reply::UTF8_NOT_DECLARED && self.is_lenient() {
-            let (path, parameters) =
-                (Path { utf8: false, ..path }, RcptParameters { utf8: false, ..parameters });
-            return self.tolerate(Command::Rcpt { path, parameters }, non_ascii(), desk);
-        }
-        self.rcpt_refused |= self.in_transaction();
-        self.reply(refusal, desk);
-        None
-    }
-
-    #[cold]
-    fn syntax_error(&mut self, error: SyntaxError, desk: &mut Desk) -> Option<Step> {
+    fn syntax_error(&mut self, error: SyntaxError, workspace: &mut Workspace) -> Option<Step> {
         let answer = match error {
             SyntaxError::Unknown => &reply::UNKNOWN,
             SyntaxError::Unimplemented => &reply::NOT_IMPLEMENTED,
@@ -120,18 +113,20 @@ impl Session {
             SyntaxError::ArgumentUnexpected => &reply::ARGUMENT_UNEXPECTED,
             SyntaxError::ArgumentMissing => &reply::ARGUMENT_MISSING,
             SyntaxError::BdatRest { bytes } => {
-                self.reset(desk);
+                self.end_transaction(workspace);
                 return Some(self.discard(bytes, &reply::BDAT_SYNTAX));
             }
             SyntaxError::BdatSize => {
                 // Payload follows and nobody knows how much: to go on would be to read it as
                 // commands.
-                self.close(&reply::CHUNK_SIZE_LOST, desk);
+                self.close(&reply::CHUNK_SIZE_LOST, workspace);
                 return None;
             }
         };
-        self.rcpt_refused |= self.in_transaction() && is_of_rcpt(error);
-        self.reply(answer, desk);
+        if let (true, Some(transaction)) = (is_of_rcpt(error), self.open_mut()) {
+            transaction.was_rcpt_refused = true;
+        }
+        self.reply(answer, workspace);
         None
     }
 }
@@ -139,6 +134,20 @@ impl Session {
 /// The kind that no line shows by itself: it depends on what MAIL said.
 fn non_ascii() -> Deviations {
     Deviations::only(Deviation::NonAscii)
+}
+
+/// The command without the claim that its octets above 127 are UTF-8 that MAIL announced.
+fn as_ascii(command: Command<'_>) -> Command<'_> {
+    match command {
+        Command::Mail { path, parameters } => {
+            Command::Mail { path: Path { utf8: false, ..path }, parameters }
+        }
+        Command::Rcpt { path, parameters } => Command::Rcpt {
+            path: Path { utf8: false, ..path },
+            parameters: RcptParameters { utf8: false, ..parameters },
+        },
+        other => other,
+    }
 }
 
 /// The error is one of RCPT: within a transaction MAIL is out of sequence, whatever its parameters.

@@ -32,55 +32,55 @@ fn moments_have_their_replies() {
         (mark, Outcome::TooFast, &reply::MOMENTS_TOO_FAST),
         (mark, Outcome::TooMany, &reply::MOMENTS_TOO_MANY),
     ] {
-        let (mut session, mut desk) = named_moment(argument);
-        let moment = desk.moment.take().unwrap();
-        session.moment_answered(&moment, outcome, &mut desk);
-        assert_eq!(desk.replies, expected.as_bytes(), "{argument}");
+        let (mut session, mut workspace) = named_moment(argument);
+        let moment = workspace.moment.take().unwrap();
+        session.moment_answered(&moment, outcome, &mut workspace);
+        assert_eq!(workspace.replies, expected.as_bytes(), "{argument}");
         // The transaction under way is left alone.
-        assert_eq!(session.feed(b"DATA\r\n", &mut desk), (6, Step::Data), "{argument}");
-        session.abandon(&mut desk);
+        assert_eq!(session.feed(b"DATA\r\n", &mut workspace), (6, Step::Data), "{argument}");
+        session.abandon(&mut workspace);
     }
 }
 
 /// A session in a transaction, in which NOOP has named a moment.
-fn named_moment(argument: &str) -> (Session, Desk) {
-    let (mut session, mut desk) = with_moments();
+fn named_moment(argument: &str) -> (Session, Workspace) {
+    let (mut session, mut workspace) = with_moments();
     let dialogue = format!("{OPEN}NOOP {argument}\r\n");
-    let found = session.feed(dialogue.as_bytes(), &mut desk);
+    let found = session.feed(dialogue.as_bytes(), &mut workspace);
     assert_eq!(found, (dialogue.len(), Step::Moment), "{argument}");
-    desk.replies.clear();
-    (session, desk)
+    workspace.replies.clear();
+    (session, workspace)
 }
 
 #[test]
 fn noop_that_names_no_moment_is_only_noop() {
     let (allowed, not_allowed) = (with_moments(), session());
-    for ((mut session, mut desk), line) in [
+    for ((mut session, mut workspace), line) in [
         (allowed, &b"NOOP\r\nNOOP sinkd mrak x\r\n"[..]),
         (not_allowed, b"NOOP\r\nNOOP sinkd mark x\r\n"),
     ] {
-        assert_eq!(session.feed(line, &mut desk), (line.len(), Step::NeedInput));
-        assert_eq!(desk.replies, [reply::NOOP_OK.as_bytes(); 2].concat());
+        assert_eq!(session.feed(line, &mut workspace), (line.len(), Step::NeedInput));
+        assert_eq!(workspace.replies, [reply::NOOP_OK.as_bytes(); 2].concat());
     }
 }
 
-fn with_moments() -> (Session, Desk) {
+fn with_moments() -> (Session, Workspace) {
     let mut policy = Policy::new("sink.example", "127.0.0.1:1025", limits());
     policy.noop_marks = true;
-    (Session::new(Client::Unix, Arc::new(policy)), Desk::new(1 << 20))
+    (Session::new(Client::Unix, Arc::new(policy)), Workspace::new(1 << 20))
 }
 
-fn session() -> (Session, Desk) {
+fn session() -> (Session, Workspace) {
     let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", limits()));
-    (Session::new(Client::Tcp(([192, 0, 2, 1], 9).into()), policy), Desk::new(1 << 20))
+    (Session::new(Client::Tcp(([192, 0, 2, 1], 9).into()), policy), Workspace::new(1 << 20))
 }
 
-fn in_data() -> (Session, Desk) {
-    let (mut session, mut desk) = session();
+fn in_data() -> (Session, Workspace) {
+    let (mut session, mut workspace) = session();
     let dialogue = format!("{OPEN}DATA\r\n");
-    assert_eq!(session.feed(dialogue.as_bytes(), &mut desk), (dialogue.len(), Step::Data));
-    desk.replies.clear();
-    (session, desk)
+    assert_eq!(session.feed(dialogue.as_bytes(), &mut workspace), (dialogue.len(), Step::Data));
+    workspace.replies.clear();
+    (session, workspace)
 }
 
 #[test]
@@ -91,13 +91,13 @@ fn refusals_and_farewells_have_their_replies() {
         (Refusal::StorageFailed, &reply::STORAGE_FAILED, Step::NeedInput),
         (Refusal::Stopping, &reply::STOPPING, Step::Close),
     ] {
-        let (mut session, mut desk) = in_data();
+        let (mut session, mut workspace) = in_data();
         assert!(session.in_transaction());
-        session.refuse(refusal, &mut desk);
-        assert_eq!(desk.replies, expected.as_bytes());
+        session.refuse(refusal, &mut workspace);
+        assert_eq!(workspace.replies, expected.as_bytes());
         assert!(!session.in_transaction());
-        assert_eq!(session.feed(b"", &mut desk), (0, step));
-        assert_eq!(desk.envelope_bytes_lent(), 0);
+        assert_eq!(session.feed(b"", &mut workspace), (0, step));
+        assert_eq!(workspace.envelope_bytes_lent(), 0);
     }
     for (farewell, expected) in [
         (Farewell::Timeout, &reply::TIMEOUT),
@@ -106,40 +106,66 @@ fn refusals_and_farewells_have_their_replies() {
         (Farewell::TooManyFromAddress, &reply::TOO_MANY_FROM_ADDRESS),
         (Farewell::OutOfBuffers, &reply::OUT_OF_BUFFERS),
     ] {
-        let (mut session, mut desk) = in_data();
-        session.farewell(farewell, &mut desk);
-        assert_eq!(desk.replies, expected.as_bytes());
-        assert_eq!(session.feed(b"NOOP\r\n", &mut desk), (0, Step::Close));
-        assert_eq!(desk.envelope_bytes_lent(), 0);
+        let (mut session, mut workspace) = in_data();
+        session.farewell(farewell, &mut workspace);
+        assert_eq!(workspace.replies, expected.as_bytes());
+        assert_eq!(session.feed(b"NOOP\r\n", &mut workspace), (0, Step::Close));
+        assert_eq!(workspace.envelope_bytes_lent(), 0);
+    }
+}
+
+#[test]
+fn transactions_begin_and_end_as_events_in_order() {
+    use TransactionEvent::{Began, Ended};
+    let rcpt = "RCPT TO:<c@d>\r\n";
+    for (dialogue, expected) in [
+        ("EHLO c\r\nRSET\r\n".into(), &[][..]),
+        ("MAIL FROM:<a@b>\r\n".into(), &[]), // no EHLO
+        (OPEN.into(), &[Began]),
+        (format!("{OPEN}MAIL FROM:<a@b>\r\n"), &[Began]),
+        (format!("{OPEN}RSET\r\nRSET\r\nMAIL FROM:<a@b>\r\n"), &[Began, Ended, Began]),
+        (format!("{OPEN}EHLO c\r\n"), &[Began, Ended]),
+        (format!("{OPEN}QUIT\r\n"), &[Began, Ended]),
+        (format!("{OPEN}BDAT 101 LAST\r\n"), &[Began, Ended]), // too large
+        (format!("{OPEN}{rcpt}DATA\r\n"), &[Began]),
+    ] {
+        let (mut session, mut workspace) = session();
+        session.feed(dialogue.as_bytes(), &mut workspace);
+        assert_eq!(workspace.events, expected, "{dialogue}");
+        workspace.events.clear();
+        let is_open = session.in_transaction();
+        session.farewell(Farewell::Timeout, &mut workspace);
+        let last: &[TransactionEvent] = if is_open { &[Ended] } else { &[] };
+        assert_eq!(workspace.events, last, "{dialogue}, at the end");
     }
 }
 
 #[test]
 fn a_refused_chunk_ends_the_transaction() {
-    let (mut session, mut desk) = session();
+    let (mut session, mut workspace) = session();
     let dialogue = format!("{OPEN}BDAT 3\r\n");
-    let (consumed, step) = session.feed(dialogue.as_bytes(), &mut desk);
+    let (consumed, step) = session.feed(dialogue.as_bytes(), &mut workspace);
     assert_eq!(
         (consumed, step),
         (dialogue.len(), Step::Chunk { bytes: 3, last: false, first: true })
     );
-    session.refuse(Refusal::NoStorage, &mut desk);
-    assert_eq!(session.feed(b"BDAT 2 LAST\r\n", &mut desk).1, Step::DiscardChunk { bytes: 2 });
-    desk.replies.clear();
-    session.chunk_received(&mut desk);
-    assert_eq!(desk.replies, reply::CHUNK_OUT_OF_SEQUENCE.as_bytes());
+    session.refuse(Refusal::NoStorage, &mut workspace);
+    assert_eq!(session.feed(b"BDAT 2 LAST\r\n", &mut workspace).1, Step::DiscardChunk { bytes: 2 });
+    workspace.replies.clear();
+    session.chunk_received(&mut workspace);
+    assert_eq!(workspace.replies, reply::CHUNK_OUT_OF_SEQUENCE.as_bytes());
 }
 
 #[test]
 fn feed_pauses_when_replies_grow() {
-    let (mut session, mut desk) = session();
+    let (mut session, mut workspace) = session();
     let commands = b"HELP\r\n".repeat(2000);
     let (mut consumed, mut pauses) = (0, 0);
     loop {
-        let (octets, step) = session.feed(&commands[consumed..], &mut desk);
+        let (octets, step) = session.feed(&commands[consumed..], &mut workspace);
         consumed += octets;
-        assert!(desk.replies.len() <= REPLIES_BYTES_PAUSE + 1024);
-        desk.replies.clear();
+        assert!(workspace.replies.len() <= REPLIES_BYTES_PAUSE + 1024);
+        workspace.replies.clear();
         match step {
             Step::Drain => pauses += 1,
             _ => break assert_eq!(step, Step::NeedInput),
@@ -151,17 +177,17 @@ fn feed_pauses_when_replies_grow() {
 
 #[test]
 fn an_endless_line_is_skipped_in_constant_memory() {
-    let (mut session, mut desk) = session();
+    let (mut session, mut workspace) = session();
     let piece = [b'x'; 1000];
     for _ in 0..1000 {
-        let (consumed, step) = session.feed(&piece, &mut desk);
+        let (consumed, step) = session.feed(&piece, &mut workspace);
         assert_eq!((consumed, step), (1000, Step::NeedInput));
     }
-    assert_eq!(session.feed(b"\r", &mut desk), (0, Step::NeedInput));
-    assert!(desk.replies.is_empty());
-    assert_eq!(session.feed(b"\r\nNOOP\r\n", &mut desk), (8, Step::NeedInput));
+    assert_eq!(session.feed(b"\r", &mut workspace), (0, Step::NeedInput));
+    assert!(workspace.replies.is_empty());
+    assert_eq!(session.feed(b"\r\nNOOP\r\n", &mut workspace), (8, Step::NeedInput));
     let expected = [reply::LINE_TOO_LONG.as_bytes(), reply::NOOP_OK.as_bytes()].concat();
-    assert_eq!(desk.replies, expected);
+    assert_eq!(workspace.replies, expected);
 }
 
 #[test]
@@ -172,10 +198,10 @@ fn nothing_is_looked_at_behind_data_chunk_and_quit() {
         ("EHLO c\r\nBDAT 9\r\n".to_string(), Step::DiscardChunk { bytes: 9 }),
         ("QUIT\r\n".to_string(), Step::Close),
     ] {
-        let (mut session, mut desk) = session();
+        let (mut session, mut workspace) = session();
         let garbage = format!("{dialogue}\r\nNOOP\r\nQUIT\r\n\0\0");
-        assert_eq!(session.feed(garbage.as_bytes(), &mut desk), (dialogue.len(), step));
-        session.abandon(&mut desk);
+        assert_eq!(session.feed(garbage.as_bytes(), &mut workspace), (dialogue.len(), step));
+        session.abandon(&mut workspace);
     }
 }
 
@@ -184,13 +210,14 @@ fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
     const RECIPIENTS: usize = 5000;
     let policy = Policy::of(Protocol::Lmtp, "sink.example", "127.0.0.1:24", Limits::default());
     let client = Client::Unix;
-    let (mut session, mut desk) = (Session::new(client, Arc::new(policy)), Desk::new(1 << 20));
+    let (mut session, mut workspace) =
+        (Session::new(client, Arc::new(policy)), Workspace::new(1 << 20));
     let rcpt = "RCPT TO:<a@b.example>\r\n".repeat(RECIPIENTS);
     let mut open = format!("LHLO c\r\nMAIL FROM:<>\r\n{rcpt}DATA\r\n").into_bytes();
     while !open.is_empty() {
-        let (octets, _) = session.feed(&open, &mut desk);
+        let (octets, _) = session.feed(&open, &mut workspace);
         open.drain(..octets);
-        desk.replies.clear();
+        workspace.replies.clear();
     }
     struct Name;
     impl Receipt for Name {
@@ -198,11 +225,15 @@ fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
             out.extend_from_slice(b"17:3");
         }
     }
-    session.accept(&Name, &mut desk);
+    session.accept(&Name, &mut workspace);
     let mut replies = 0;
     loop {
-        assert!(desk.replies.len() <= REPLIES_BYTES_PAUSE + 100, "{} octets", desk.replies.len());
-        let text = String::from_utf8(std::mem::take(&mut desk.replies)).unwrap();
+        assert!(
+            workspace.replies.len() <= REPLIES_BYTES_PAUSE + 100,
+            "{} octets",
+            workspace.replies.len()
+        );
+        let text = String::from_utf8(std::mem::take(&mut workspace.replies)).unwrap();
         assert!(text.lines().all(|line| line == "250 2.1.5 Ok 17:3"), "{text}");
         replies += text.lines().count();
         if !session.owes_replies() {
@@ -210,14 +241,14 @@ fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
         }
         assert!(session.in_transaction());
         // Nothing is consumed before the replies to what came earlier are on their way.
-        let (octets, step) = session.feed(b"NOOP\r\n", &mut desk);
+        let (octets, step) = session.feed(b"NOOP\r\n", &mut workspace);
         if step != Step::Drain {
             assert_eq!(octets, 6);
-            let end = desk.replies.len() - reply::NOOP_OK.as_bytes().len();
-            desk.replies.truncate(end);
+            let end = workspace.replies.len() - reply::NOOP_OK.as_bytes().len();
+            workspace.replies.truncate(end);
         }
     }
     assert_eq!(replies, RECIPIENTS);
     assert!(!session.in_transaction());
-    session.abandon(&mut desk);
+    session.abandon(&mut workspace);
 }

@@ -6,6 +6,7 @@ mod documents;
 mod errors;
 mod lengths;
 mod prose;
+mod receipts;
 mod rooms;
 mod signatures;
 mod words;
@@ -36,5 +37,6 @@ pub const RULES: &[Rule] = &[
     Rule { name: "paths", check: documents::paths },
     Rule { name: "named_tests", check: documents::named_tests },
     Rule { name: "prose", check: prose::check },
+    Rule { name: "receipts", check: receipts::check },
     Rule { name: "causes", check: errors::causes },
 ];

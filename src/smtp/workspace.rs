@@ -7,22 +7,35 @@
 use super::moment::Moment;
 use super::tally::Tally;
 
+/// Octets of replies beyond which a session pauses.
+pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
+/// Capacity for events at the start. Each event has a reply, so `REPLIES_BYTES_PAUSE` bounds them.
+const EVENTS_FIRST: usize = 64;
 /// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
 const ENVELOPE_BYTES_FIRST: usize = 512;
 /// Capacity of all spare buffers of a worker.
 pub const SPARE_BYTES_MAX: usize = 1 << 20;
 
+/// What happened to the transaction of the session that was called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TransactionEvent {
+    /// MAIL was accepted.
+    Began,
+    /// Its final reply was given, or it was reset; what was received of its payload is void.
+    Ended,
+}
+
 /// What a worker lends to whichever session it is running: the reply buffer, spare envelope
 /// buffers and the budget for envelopes. One for each worker.
 #[derive(Debug)]
-pub struct Desk {
+pub struct Workspace {
     /// Replies to be sent, in order; the caller drains it.
     pub replies: Vec<u8>,
     /// What the sessions heard and said; the caller takes it away.
     pub tally: Tally,
-    /// Transactions that have ended, whichever way, of all sessions; wraps. A caller that holds
-    /// something for a transaction compares it around `feed`.
-    pub transactions_ended: u32,
+    /// Transactions that began and ended, in order; the caller drains it after each call of a
+    /// session.
+    pub events: Vec<TransactionEvent>,
     /// What a client has named by NOOP, for the caller to take away.
     pub moment: Option<Moment>,
     spare: Vec<Vec<u8>>,
@@ -34,13 +47,13 @@ pub struct Desk {
     envelope_bytes_budget: usize,
 }
 
-impl Desk {
+impl Workspace {
     /// `envelope_bytes_budget`: capacity of all envelopes of this worker's open transactions.
-    pub fn new(envelope_bytes_budget: usize) -> Desk {
-        Desk {
-            replies: Vec::with_capacity(super::session::REPLIES_BYTES_PAUSE + 1024),
+    pub fn new(envelope_bytes_budget: usize) -> Workspace {
+        Workspace {
+            replies: Vec::with_capacity(REPLIES_BYTES_PAUSE + 1024),
             tally: Tally::default(),
-            transactions_ended: 0,
+            events: Vec::with_capacity(EVENTS_FIRST),
             moment: None,
             spare: Vec::new(),
             spare_bytes: 0,
@@ -108,7 +121,7 @@ impl Desk {
     pub(super) fn take_back(&mut self, buffer: &mut Vec<u8>) {
         let mut buffer = std::mem::take(buffer);
         let capacity = buffer.capacity();
-        assert!(capacity <= self.lent_bytes, "a buffer comes back to the desk that lent it");
+        assert!(capacity <= self.lent_bytes, "a buffer comes back to the workspace that lent it");
         self.lent_bytes -= capacity;
         if capacity > 0 && self.spare_bytes + capacity <= SPARE_BYTES_MAX {
             buffer.clear();
@@ -124,48 +137,48 @@ mod tests {
 
     #[test]
     fn the_budget_bounds_what_is_lent() {
-        let mut desk = Desk::new(1000);
+        let mut workspace = Workspace::new(1000);
         let (mut first, mut second) = (Vec::new(), Vec::new());
-        assert!(desk.make_room(&mut first, 10));
-        assert_eq!(desk.envelope_bytes_lent(), ENVELOPE_BYTES_FIRST);
-        assert!(desk.make_room(&mut second, 488)); // exactly what is left
-        assert_eq!(desk.envelope_bytes_lent(), 1000);
-        assert!(!desk.make_room(&mut first, 513));
-        assert!(desk.make_room(&mut first, 512));
-        desk.take_back(&mut second);
-        assert!(desk.make_room(&mut first, 1000));
-        assert!(!desk.make_room(&mut second, 1));
-        desk.take_back(&mut first);
-        assert_eq!(desk.envelope_bytes_lent(), 0);
+        assert!(workspace.make_room(&mut first, 10));
+        assert_eq!(workspace.envelope_bytes_lent(), ENVELOPE_BYTES_FIRST);
+        assert!(workspace.make_room(&mut second, 488)); // exactly what is left
+        assert_eq!(workspace.envelope_bytes_lent(), 1000);
+        assert!(!workspace.make_room(&mut first, 513));
+        assert!(workspace.make_room(&mut first, 512));
+        workspace.take_back(&mut second);
+        assert!(workspace.make_room(&mut first, 1000));
+        assert!(!workspace.make_room(&mut second, 1));
+        workspace.take_back(&mut first);
+        assert_eq!(workspace.envelope_bytes_lent(), 0);
     }
 
     #[test]
     fn what_must_not_be_left_out_goes_beyond_the_budget_and_is_accounted() {
-        let (mut desk, mut buffer) = (Desk::new(10), Vec::new());
-        assert!(desk.make_room(&mut buffer, 10));
+        let (mut workspace, mut buffer) = (Workspace::new(10), Vec::new());
+        assert!(workspace.make_room(&mut buffer, 10));
         buffer.extend_from_slice(&[0; 10]);
-        assert!(!desk.make_room(&mut buffer, 6));
-        desk.make_room_beyond(&mut buffer, 6);
+        assert!(!workspace.make_room(&mut buffer, 6));
+        workspace.make_room_beyond(&mut buffer, 6);
         assert!(buffer.capacity() >= 16);
-        assert_eq!(desk.envelope_bytes_lent(), buffer.capacity());
-        assert!(!desk.make_room(&mut Vec::new(), 1));
-        desk.take_back(&mut buffer);
-        assert_eq!(desk.envelope_bytes_lent(), 0);
+        assert_eq!(workspace.envelope_bytes_lent(), buffer.capacity());
+        assert!(!workspace.make_room(&mut Vec::new(), 1));
+        workspace.take_back(&mut buffer);
+        assert_eq!(workspace.envelope_bytes_lent(), 0);
     }
 
     #[test]
     fn spare_buffers_are_lent_again_and_bounded() {
-        let mut desk = Desk::new(usize::MAX / 4);
+        let mut workspace = Workspace::new(usize::MAX / 4);
         let mut buffer = Vec::new();
-        assert!(desk.make_room(&mut buffer, 600));
+        assert!(workspace.make_room(&mut buffer, 600));
         let place = buffer.as_ptr();
-        desk.take_back(&mut buffer);
-        assert!(desk.make_room(&mut buffer, 100));
+        workspace.take_back(&mut buffer);
+        assert!(workspace.make_room(&mut buffer, 100));
         assert_eq!(buffer.as_ptr(), place);
-        desk.take_back(&mut buffer);
+        workspace.take_back(&mut buffer);
         let mut large = Vec::new();
-        assert!(desk.make_room(&mut large, SPARE_BYTES_MAX));
-        desk.take_back(&mut large);
-        assert_eq!((desk.spare.len(), desk.spare_bytes), (1, 600));
+        assert!(workspace.make_room(&mut large, SPARE_BYTES_MAX));
+        workspace.take_back(&mut large);
+        assert_eq!((workspace.spare.len(), workspace.spare_bytes), (1, 600));
     }
 }

@@ -1,0 +1,23 @@
+//! Why an address can't be listened on.
+use std::path::PathBuf;
+
+use crate::config::Address;
+
+/// An address that can't be listened on.
+#[derive(Debug, thiserror::Error)]
+pub enum BindError {
+    #[error(
+        "{address} is already in use: stop what listens there, or choose another with --listen"
+    )]
+    InUse { address: Address },
+    #[error("{} is no socket and was left alone: choose another path", path.display())]
+    NoSocket { path: PathBuf },
+    #[error(
+        "{} has been locked by another process for 2 s, so no socket can be made there: \
+         'fuser {}' names it",
+        folder.display(), folder.display()
+    )]
+    FolderLocked { folder: PathBuf },
+    #[error("can't listen on {address}")]
+    Io { address: Address, source: std::io::Error },
+}

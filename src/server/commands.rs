@@ -1,0 +1,124 @@
+//! Input into the session and into payloads, as far as it goes.
+use std::ops::ControlFlow;
+
+use crate::smtp::deviation::Deviations;
+use crate::smtp::session::Step;
+
+use super::conn::{Conn, Flow};
+use super::input::{Consumed, Input};
+use super::payload::begin::{begin, go_on};
+use super::payload::finish::finish;
+use super::payload::framing::Framing;
+use super::payload::take::take;
+use super::shared::Shared;
+use super::transactions::follow_transactions;
+
+/// Consumes input until more is needed, or something else must happen first.
+pub(super) fn consume(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Consumed {
+    loop {
+        let next = match conn.flow {
+            Flow::Commands { .. } => command(conn, shared, input),
+            Flow::Payload(ref transfer) if input.is_empty() && transfer.framing.needs_octets() => {
+                ControlFlow::Break(Consumed::All)
+            }
+            Flow::Payload(_) | Flow::Waiting(_) => payload(conn, shared, input),
+            Flow::Discard { left } => discard(conn, shared, input, left),
+            Flow::Closing => ControlFlow::Break(Consumed::Closing),
+            Flow::Lingering => {
+                input.consume(input.rest().len());
+                ControlFlow::Break(Consumed::All)
+            }
+        };
+        if let ControlFlow::Break(consumed) = next {
+            return consumed;
+        }
+    }
+}
+
+/// There are octets of the payload, or it is whole.
+fn payload(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFlow<Consumed> {
+    match std::mem::replace(&mut conn.flow, Flow::COMMANDS) {
+        Flow::Payload(transfer) => take(conn, shared, input, transfer),
+        Flow::Waiting(transfer) => finish(conn, shared, transfer),
+        other => {
+            conn.flow = other;
+            ControlFlow::Continue(())
+        }
+    }
+}
+
+fn command(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFlow<Consumed> {
+    let has_more = conn.session.is_over() || conn.session.owes_replies();
+    if input.is_empty() && !has_more {
+        return ControlFlow::Break(Consumed::All);
+    }
+    let (octets, step) = conn.session.feed(input.rest(), &mut shared.workspace);
+    follow_transactions(conn, shared);
+    if conn.transcript.is_some() {
+        tell_transcript(conn, shared, &input.rest()[..octets], step);
+    }
+    input.consume(octets);
+    if conn.owing.is_some() && !conn.session.owes_replies() {
+        shared.ledger.paid(conn, shared.workspace.replies.len());
+    }
+    match step {
+        Step::NeedInput => return ControlFlow::Break(Consumed::All),
+        Step::Drain => return ControlFlow::Break(Consumed::Full),
+        Step::Close => conn.flow = Flow::Closing,
+        Step::Moment => note_moment(conn, shared),
+        Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
+        Step::Data => begin(conn, shared, Framing::data()),
+        Step::Chunk { bytes, last, first } => {
+            let framing = Framing::Chunk { left: bytes, last };
+            if first { begin(conn, shared, framing) } else { go_on(conn, framing) }
+        }
+        Step::DiscardChunk { bytes } => conn.flow = Flow::Discard { left: bytes },
+    }
+    ControlFlow::Continue(())
+}
+
+#[cold]
+fn tell_transcript(conn: &mut Conn, shared: &Shared, lines: &[u8], step: Step) {
+    let Some(transcript) = &mut conn.transcript else { return };
+    let now_ms = shared.clock.now_ms();
+    transcript.client(lines, now_ms);
+    if let Step::Chunk { bytes, .. } | Step::DiscardChunk { bytes } = step {
+        transcript.payload(bytes, "", now_ms);
+    }
+}
+
+/// The command that was consumed last broke these rules.
+#[cold]
+fn tolerated(conn: &mut Conn, shared: &mut Shared, kinds: Deviations) {
+    shared.ledger.recording.tolerated(kinds);
+    if let Some(transcript) = &mut conn.transcript {
+        transcript.tolerated(kinds, shared.clock.now_ms());
+    }
+}
+
+/// What a client has named by NOOP.
+#[cold]
+fn note_moment(conn: &mut Conn, shared: &mut Shared) {
+    let moments = shared.moments.as_ref().expect("the policy asks for them where there are any");
+    let Some(moment) = shared.workspace.moment.take() else { return };
+    let outcome = moments.take(&moment, shared.clock.unix_ns());
+    conn.session.moment_answered(&moment, outcome, &mut shared.workspace);
+}
+
+fn discard(
+    conn: &mut Conn,
+    shared: &mut Shared,
+    input: &mut Input,
+    left: u64,
+) -> ControlFlow<Consumed> {
+    let octets = usize::try_from(left).map_or(input.rest().len(), |n| n.min(input.rest().len()));
+    input.consume(octets);
+    let left = left - octets as u64;
+    if left > 0 {
+        conn.flow = Flow::Discard { left };
+        return ControlFlow::Break(Consumed::All);
+    }
+    conn.session.chunk_received(&mut shared.workspace);
+    conn.flow = Flow::COMMANDS;
+    ControlFlow::Continue(())
+}

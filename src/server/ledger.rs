@@ -1,0 +1,107 @@
+//! What a worker accounts for: messages, refusals, rights to commit, acknowledgements.
+use std::sync::Arc;
+
+use crate::log::MessageId;
+
+use super::conn::Conn;
+use super::counters::Counters;
+use super::index::Begun;
+use super::payload::transfer::Transfer;
+use super::record::Recording;
+use super::sampling::Sampling;
+use super::shutdown::Stop;
+
+/// One for each worker. Every final reply to a message passes through here.
+pub(super) struct Ledger {
+    pub counters: Arc<Counters>,
+    pub recording: Recording,
+    pub stop: Arc<Stop>,
+    /// Who is told that a segment was begun.
+    pub begun: Begun,
+    /// `None`: everything is stored in full.
+    pub sampling: Option<Arc<Sampling>>,
+    /// Messages whose 250 is among the replies of this turn, and where in them it ends.
+    pub acknowledged: Vec<(usize, MessageId)>,
+}
+
+impl Ledger {
+    pub fn new(stop: Arc<Stop>, counters: Arc<Counters>, recording: Recording) -> Ledger {
+        Ledger {
+            counters,
+            recording,
+            stop,
+            begun: Begun::default(),
+            sampling: None,
+            acknowledged: Vec::new(),
+        }
+    }
+
+    /// Whether `transfer` may commit: all messages that were asked for may be on their way.
+    #[inline]
+    pub fn take_ticket(&self, transfer: &mut Transfer) -> bool {
+        transfer.has_ticket = transfer.has_ticket || self.stop.take_ticket();
+        transfer.has_ticket
+    }
+
+    /// A commit that had the right did not happen.
+    pub fn give_ticket_back(&self) {
+        self.stop.give_ticket_back();
+    }
+
+    /// The message of `transfer` is committed as `id`, or counted.
+    #[inline]
+    pub fn accepted(
+        &mut self,
+        conn: &Conn,
+        transfer: &Transfer,
+        id: Option<MessageId>,
+        now_us: u64,
+    ) {
+        if let Some(id) = id {
+            self.begun.committed_to(id.segment);
+        }
+        self.counters.message(transfer.message_bytes());
+        self.recording.message(conn, transfer, now_us.saturating_sub(conn.began_us));
+    }
+
+    /// The session has answered the message that was accepted last; its replies, `replies_bytes`
+    /// of them, end with that, unless it owes more (LMTP).
+    #[inline]
+    pub fn answered(&mut self, conn: &mut Conn, id: Option<MessageId>, replies_bytes: usize) {
+        if conn.session.owes_replies() {
+            conn.owing = id;
+        } else if let Some(id) = id {
+            self.acknowledged.push((replies_bytes, id));
+        }
+        self.stop.committed();
+    }
+
+    /// The last reply that was owed to `conn` stands at the end of `replies_bytes` octets.
+    pub fn paid(&mut self, conn: &mut Conn, replies_bytes: usize) {
+        self.acknowledged.extend(conn.owing.take().map(|id| (replies_bytes, id)));
+    }
+
+    /// A message was committed after its client had gone.
+    pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
+        self.counters.message(bytes);
+        self.recording.counted(bytes, recipients);
+        self.stop.committed();
+    }
+
+    /// The message of `transfer` is refused at the end of its data.
+    pub fn refused(&mut self, transfer: &mut Transfer) {
+        self.not_accepted(transfer);
+        self.counters.refused();
+        self.recording.refused();
+    }
+
+    /// The message of `transfer` is not accepted: rights and shares are as if it had never come.
+    pub fn not_accepted(&self, transfer: &mut Transfer) {
+        if std::mem::take(&mut transfer.has_ticket) {
+            self.stop.give_ticket_back();
+        }
+        if let (Some(draw), Some(sampling)) = (transfer.draw.take(), &self.sampling) {
+            sampling.give_back(draw);
+        }
+    }
+}

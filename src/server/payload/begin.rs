@@ -1,0 +1,44 @@
+//! The beginning of a payload: what is known of it, and what will become of it.
+use crate::config::storage::Store;
+
+use super::super::conn::{Conn, Flow};
+use super::super::shared::Shared;
+use super::fate::Fate;
+use super::framing::Framing;
+
+/// Octets that a header section is expected to have: it is staged, whatever SIZE says.
+const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
+
+/// The payload of the transaction of `conn` comes next.
+#[inline]
+pub fn begin(conn: &mut Conn, shared: &mut Shared, framing: Framing) {
+    let mut transfer = shared.take_transfer();
+    transfer.framing = framing;
+    let chunk = match framing {
+        Framing::Data(_) => 0,
+        Framing::Chunk { left, .. } => left,
+    };
+    let (declared, guess) = (conn.session.declared_size(), conn.last_payload_bytes);
+    transfer.place.expect(declared, chunk, u64::from(guess), shared.message_bytes_max);
+    transfer.first_us = shared.clock.now_us();
+    if let Some(sampling) = &shared.ledger.sampling {
+        let (store, draw) = sampling.choose(conn.session.envelope());
+        (transfer.fate, transfer.draw) = (Fate::of(store), draw);
+        if store != Store::Full {
+            transfer.place.expect_only(HEADERS_BYTES_EXPECTED);
+        }
+    }
+    assert!(
+        matches!(conn.flow, Flow::Commands { chunks: None }),
+        "the payload before ended with its transaction"
+    );
+    conn.flow = Flow::Payload(transfer);
+}
+
+/// Another chunk of the payload in progress comes next.
+#[inline]
+pub fn go_on(conn: &mut Conn, framing: Framing) {
+    let mut transfer = conn.take_transfer().expect("the first chunk began it");
+    transfer.framing = framing;
+    conn.flow = Flow::Payload(transfer);
+}

@@ -1,0 +1,188 @@
+//! The end of a payload: committed, counted, refused, or given up.
+use std::ops::ControlFlow;
+
+use crate::log::{Commit, Facts, Kind, NoRoom, PendingCommit};
+use crate::smtp::session::Refusal;
+
+use super::super::conn::{Conn, Flow};
+use super::super::input::Consumed;
+use super::super::shared::{Orphan, Shared};
+use super::fate::Fate;
+use super::proof::Proof;
+use super::transfer::Transfer;
+
+/// What becomes of a payload that is whole.
+enum Outcome {
+    Accepted(Proof),
+    Refused(Refusal),
+    /// There is no room yet, or its commit waits for a flush or for an own segment.
+    Waits,
+}
+
+/// `transfer` is whole, or its commit waits: accepts it, refuses it, or waits on.
+pub fn finish(
+    conn: &mut Conn,
+    shared: &mut Shared,
+    mut transfer: Box<Transfer>,
+) -> ControlFlow<Consumed> {
+    let outcome = outcome(conn, shared, &mut transfer);
+    apply(conn, shared, transfer, outcome)
+}
+
+/// Commits `wire`, all octets of `transfer`, from where they lie: one copy, no staging. `None`:
+/// there is no room at the tail, or no right to commit, and nothing has changed.
+pub fn append(
+    conn: &Conn,
+    shared: &mut Shared,
+    transfer: &mut Transfer,
+    wire: &[u8],
+) -> Option<Commit> {
+    transfer.wire_bytes = wire.len() as u64;
+    let fits = transfer.message_bytes() <= shared.message_bytes_max;
+    let commit = if fits && shared.ledger.take_ticket(transfer) {
+        let payload = &wire[..transfer.payload_bytes() as usize];
+        let facts = facts(conn, shared, transfer);
+        shared.storage.writer.append(conn.session.envelope(), &[payload], &facts).ok()
+    } else {
+        None
+    };
+    if commit.is_none() {
+        transfer.wire_bytes = 0;
+    }
+    commit
+}
+
+/// `transfer` has become `commit`.
+pub fn conclude(
+    conn: &mut Conn,
+    shared: &mut Shared,
+    mut transfer: Box<Transfer>,
+    commit: Commit,
+) -> ControlFlow<Consumed> {
+    let outcome = outcome_of(shared, &mut transfer, commit);
+    apply(conn, shared, transfer, outcome)
+}
+
+/// The payload of `conn`, if there is one, never becomes whole: its client is gone, or has begun
+/// another transaction. A commit that has begun goes on by itself.
+pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
+    let Some(mut transfer) = conn.take_transfer() else { return };
+    if let Some(pending) = transfer.pending.take() {
+        let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
+        shared.orphans.push(Orphan { pending, bytes, recipients });
+    } else {
+        transfer.place.release(&mut shared.storage);
+        let octets = transfer.wire_bytes;
+        tell_transcript(conn, shared, &transfer, octets, ", without its end");
+        shared.ledger.not_accepted(&mut transfer);
+    }
+    shared.put_back(transfer);
+}
+
+fn outcome(conn: &Conn, shared: &mut Shared, transfer: &mut Transfer) -> Outcome {
+    if let Some(pending) = &mut transfer.pending {
+        return poll(pending, shared);
+    }
+    if let Fate::Refused(why) = transfer.fate {
+        return Outcome::Refused(why);
+    }
+    if transfer.message_bytes() > shared.message_bytes_max {
+        return Outcome::Refused(Refusal::TooLarge);
+    }
+    if !shared.ledger.take_ticket(transfer) {
+        return Outcome::Refused(Refusal::Stopping);
+    }
+    if transfer.fate == Fate::Count {
+        return Outcome::Accepted(Proof::Counted(shared.storage.writer.count_only()));
+    }
+    let facts = facts(conn, shared, transfer);
+    let (stored_bytes, envelope) = (transfer.stored_bytes(), conn.session.envelope());
+    match transfer.place.commit(stored_bytes, envelope, &facts, &mut shared.storage) {
+        Ok(commit) => outcome_of(shared, transfer, commit),
+        Err(NoRoom::Wait) => Outcome::Waits,
+        Err(NoRoom::Budget | NoRoom::Full) => Outcome::Refused(Refusal::NoStorage),
+    }
+}
+
+fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> Outcome {
+    match commit {
+        Commit::Done(committed) => Outcome::Accepted(Proof::Committed(committed)),
+        Commit::Later(pending) => {
+            transfer.pending_since_us = Some(shared.clock.now_us());
+            // Being asked, the log knows that it must wake this worker.
+            poll(transfer.pending.insert(pending), shared)
+        }
+    }
+}
+
+/// Asks what became of a commit that has begun.
+fn poll(pending: &mut PendingCommit, shared: &mut Shared) -> Outcome {
+    match shared.storage.writer.poll_commit(pending) {
+        Ok(committed) => Outcome::Accepted(Proof::Committed(committed)),
+        Err(NoRoom::Wait) => Outcome::Waits,
+        Err(NoRoom::Budget | NoRoom::Full) => Outcome::Refused(Refusal::StorageFailed),
+    }
+}
+
+fn apply(
+    conn: &mut Conn,
+    shared: &mut Shared,
+    mut transfer: Box<Transfer>,
+    outcome: Outcome,
+) -> ControlFlow<Consumed> {
+    match outcome {
+        Outcome::Waits => {
+            conn.flow = Flow::Waiting(transfer);
+            return ControlFlow::Break(Consumed::Parked);
+        }
+        Outcome::Accepted(proof) => accept(conn, shared, &transfer, &proof),
+        Outcome::Refused(why) => refuse(conn, shared, &mut transfer, why),
+    }
+    tell_transcript(conn, shared, &transfer, transfer.payload_bytes(), "");
+    shared.put_back(transfer);
+    ControlFlow::Continue(())
+}
+
+#[inline]
+fn accept(conn: &mut Conn, shared: &mut Shared, transfer: &Transfer, proof: &Proof) {
+    conn.last_payload_bytes = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
+    shared.ledger.accepted(conn, transfer, proof.id(), shared.clock.now_us());
+    conn.session.accept(proof, &mut shared.workspace);
+    shared.ledger.answered(conn, proof.id(), shared.workspace.replies.len());
+}
+
+/// The payload was read to its end and is not kept.
+fn refuse(conn: &mut Conn, shared: &mut Shared, transfer: &mut Transfer, why: Refusal) {
+    transfer.place.release(&mut shared.storage);
+    shared.ledger.refused(transfer);
+    conn.session.refuse(why, &mut shared.workspace);
+    if why == Refusal::Stopping {
+        conn.flow = Flow::Closing;
+    }
+}
+
+/// What the slot says of `transfer`.
+fn facts(conn: &Conn, shared: &Shared, transfer: &Transfer) -> Facts {
+    let took_us = shared.clock.now_us().saturating_sub(conn.began_us);
+    Facts {
+        kind: Kind::Message,
+        mode: transfer.fate.mode(),
+        received_at_ns: shared.clock.unix_ns(),
+        transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
+        session: conn.session_id,
+        dots: transfer.stored_dots(),
+        message_bytes: u32::try_from(transfer.message_bytes()).unwrap_or(u32::MAX),
+        reply_code: 250,
+        enhanced: [2, 0, 0],
+        chunked: transfer.framing.is_chunked(),
+    }
+}
+
+/// Chunks were told of one by one.
+fn tell_transcript(conn: &mut Conn, shared: &Shared, transfer: &Transfer, octets: u64, note: &str) {
+    if let Some(transcript) = &mut conn.transcript
+        && !transfer.framing.is_chunked()
+    {
+        transcript.payload(octets, note, shared.clock.now_ms());
+    }
+}

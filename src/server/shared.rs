@@ -1,0 +1,143 @@
+//! What all connections of a worker share, lent to whichever has its turn.
+use std::sync::Arc;
+
+use crate::log::{MessageId, NoRoom, PendingCommit};
+use crate::smtp::session::Refusal;
+use crate::smtp::workspace::Workspace;
+
+use super::clock::Clock;
+use super::ledger::Ledger;
+use super::moments::Moments;
+use super::payload::transfer::Transfer;
+use super::storage::Storage;
+use super::transcript::Transcripts;
+
+/// The worker's input buffer: unread commands, and what one read of payload may bring after
+/// the end of data.
+const SCRATCH_BYTES: usize = 256 << 10;
+/// Boxes of ended transfers kept for the next.
+const TRANSFERS_KEPT_MAX: usize = 4096;
+
+/// A commit whose connection has gone.
+#[derive(Debug)]
+pub(super) struct Orphan {
+    pub pending: PendingCommit,
+    /// Of the message.
+    pub bytes: u64,
+    pub recipients: u32,
+}
+
+/// What all connections of a worker share.
+pub(super) struct Shared {
+    pub clock: Clock,
+    pub workspace: Workspace,
+    pub storage: Storage,
+    pub ledger: Ledger,
+    pub message_bytes_max: u64,
+    /// `None`: no sessions are written down.
+    pub transcripts: Option<Arc<Transcripts>>,
+    /// `None`: NOOP names none.
+    pub moments: Option<Arc<Moments>>,
+    /// A transfer found the budget for buffers used up: the worker should make room.
+    pub is_starved: bool,
+    pub scratch: Vec<u8>,
+    /// Commits whose connection has gone.
+    pub orphans: Vec<Orphan>,
+    #[expect(clippy::vec_box, reason = "boxes move between here and connections unopened")]
+    transfers: Vec<Box<Transfer>>,
+}
+
+impl Shared {
+    pub fn new(
+        workspace: Workspace,
+        storage: Storage,
+        ledger: Ledger,
+        message_bytes_max: u64,
+    ) -> Shared {
+        Shared {
+            clock: Clock::start(),
+            workspace,
+            storage,
+            ledger,
+            message_bytes_max,
+            transcripts: None,
+            moments: None,
+            is_starved: false,
+            scratch: vec![0; SCRATCH_BYTES],
+            orphans: Vec::new(),
+            transfers: Vec::new(),
+        }
+    }
+
+    /// Whether everything that was said has left: it is sent, or kept by its connection.
+    pub fn is_silent(&self) -> bool {
+        let Workspace { replies, events, .. } = &self.workspace;
+        replies.is_empty() && events.is_empty() && self.ledger.acknowledged.is_empty()
+    }
+
+    /// A box for a payload that begins.
+    pub fn take_transfer(&mut self) -> Box<Transfer> {
+        self.transfers.pop().unwrap_or_else(|| Box::new(Transfer::new()))
+    }
+
+    /// The payload is over; its box waits for the next one.
+    pub fn put_back(&mut self, mut transfer: Box<Transfer>) {
+        if self.transfers.len() < TRANSFERS_KEPT_MAX {
+            *transfer = Transfer::new();
+            self.transfers.push(transfer);
+        }
+    }
+
+    /// There is no room for `transfer`, and none is to be expected soon.
+    #[cold]
+    pub fn refuse_for_want_of_room(&mut self, transfer: &mut Transfer, why: NoRoom) {
+        self.is_starved |= why == NoRoom::Budget;
+        transfer.refuse(Refusal::NoStorage, &mut self.storage);
+    }
+
+    /// Commits whose connection has gone: what becomes a message is noted as not acknowledged.
+    pub fn see_orphans_through(&mut self) {
+        for mut orphan in std::mem::take(&mut self.orphans) {
+            match self.storage.writer.poll_commit(&mut orphan.pending) {
+                Ok(committed) => {
+                    self.note_unsent(committed.id());
+                    self.ledger.accepted_unheard(orphan.bytes, orphan.recipients);
+                }
+                Err(NoRoom::Wait) => self.orphans.push(orphan),
+                Err(NoRoom::Budget | NoRoom::Full) => self.ledger.give_ticket_back(),
+            }
+        }
+    }
+
+    /// Notes in the log that the 250 for `id` was not sent.
+    #[cold]
+    pub fn note_unsent(&mut self, id: MessageId) {
+        self.storage.note_unsent(id, self.clock.unix_ns());
+    }
+
+    /// The connection ends with acknowledgements of this turn unsent.
+    #[cold]
+    pub fn note_lost(&mut self) {
+        for (_, id) in self.ledger.acknowledged.drain(..) {
+            self.storage.note_unsent(id, self.clock.unix_ns());
+        }
+    }
+
+    /// The loop has woken. True if queues should be looked at: once a second, for statistics.
+    pub fn begin_round(&mut self) -> bool {
+        let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
+        self.ledger.recording.begin_round(now_us, unix_ns, &mut self.workspace.tally)
+    }
+
+    /// The loop goes to sleep.
+    pub fn end_round(&mut self) {
+        self.ledger.recording.end_round(self.clock.now_us());
+    }
+
+    /// How long the loop may sleep before a second's statistics must be handed over.
+    pub fn statistics_due_ms(&self) -> Option<u64> {
+        let due_ns = self.ledger.recording.due_ns()?;
+        // Rounded up, so that the second is past when we wake.
+        Some(due_ns.saturating_sub(self.clock.unix_ns()) / 1_000_000 + 1)
+    }
+}

@@ -1,0 +1,22 @@
+//! What a connection keeps for its transaction, from MAIL to the final reply or a reset.
+use crate::smtp::workspace::TransactionEvent;
+
+use super::conn::Conn;
+use super::payload::finish::abandon;
+use super::shared::Shared;
+
+/// Follows what the session of `conn` says of its transactions.
+#[inline]
+pub(super) fn follow_transactions(conn: &mut Conn, shared: &mut Shared) {
+    for at in 0..shared.workspace.events.len() {
+        match shared.workspace.events[at] {
+            TransactionEvent::Began => conn.began_us = shared.clock.now_us(),
+            TransactionEvent::Ended => {
+                conn.began_us = 0;
+                // Chunks of a transaction that was reset: their room is free from now on.
+                abandon(conn, shared);
+            }
+        }
+    }
+    shared.workspace.events.clear();
+}

@@ -1,0 +1,65 @@
+//! One mail transaction: from the accepted MAIL to its final reply or reset (RFC 5321 3.3).
+use crate::smtp::deviation::Deviations;
+use crate::smtp::envelope::Envelope;
+use crate::smtp::reply::{self, Reply};
+
+/// What a session knows of its open transaction.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    pub envelope: Envelope,
+    /// Octets of its chunks, the one under way included.
+    pub chunk_bytes: u64,
+    /// Forward-paths.
+    pub recipients: u32,
+    /// Rules that it broke: those that are in its envelope.
+    pub noted: Deviations,
+    pub stage: Stage,
+    /// MAIL said SMTPUTF8.
+    pub is_smtputf8: bool,
+    /// MAIL said BODY=BINARYMIME.
+    pub is_binary: bool,
+    /// A RCPT was refused.
+    pub was_rcpt_refused: bool,
+}
+
+/// How far a transaction has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// Recipients may be named, or the payload may begin.
+    #[default]
+    Recipients,
+    /// Mail data is being received.
+    Data,
+    /// A chunk is being received.
+    Chunk { last: bool },
+    /// Between two chunks.
+    Chunks,
+}
+
+/// Why DATA or BDAT is out of sequence (RFC 5321 4.1.1.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutOfSequence {
+    Hello(&'static Reply),
+    Mail,
+    Rcpt,
+    /// RCPT was tried, and refused each time.
+    NoValidRecipients,
+}
+
+impl OutOfSequence {
+    pub fn reply_to_data(self) -> &'static Reply {
+        match self {
+            OutOfSequence::Hello(reply) => reply,
+            OutOfSequence::Mail => &reply::MAIL_FIRST,
+            OutOfSequence::Rcpt => &reply::RCPT_FIRST,
+            OutOfSequence::NoValidRecipients => &reply::NO_VALID_RECIPIENTS,
+        }
+    }
+
+    pub fn reply_to_bdat(self) -> &'static Reply {
+        match self {
+            OutOfSequence::Mail => &reply::CHUNK_OUT_OF_SEQUENCE,
+            other => other.reply_to_data(),
+        }
+    }
+}
