@@ -1,9 +1,4 @@
 //! Wakes the event loop at a moment, to the microsecond: its own time-outs are whole milliseconds.
-use std::io;
-use std::time::Duration;
-
-use mio::{Registry, Token};
-
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub use linux::Alarm;
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
@@ -11,16 +6,16 @@ pub use portable::Alarm;
 
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 mod linux {
+    use std::io;
     use std::os::fd::{AsRawFd, OwnedFd};
+    use std::time::Duration;
 
-    use mio::Interest;
     use mio::unix::SourceFd;
+    use mio::{Interest, Registry, Token};
     use rustix::time::{
         Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
         timerfd_settime,
     };
-
-    use super::*;
 
     /// A timer whose end is an event of its token.
     #[derive(Debug)]
@@ -59,7 +54,10 @@ mod linux {
 
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 mod portable {
-    use super::*;
+    use std::io;
+    use std::time::Duration;
+
+    use mio::{Registry, Token};
 
     /// None here: the loop's own time-out has to do.
     #[derive(Debug)]

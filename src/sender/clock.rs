@@ -1,12 +1,22 @@
 //! The clock of a run of sending: what is due counts from its start.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Monotonic time since the start of sending, and its place on the wall clock. All threads of a run
 /// have copies of the same one.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Clock {
-    base: Instant,
+    reading: Reading,
     unix_base_ns: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Reading {
+    /// Counts from here.
+    Since(Instant),
+    /// A test says what time it is, ns since the start.
+    MadeUp(Arc<AtomicU64>),
 }
 
 impl Clock {
@@ -14,22 +24,26 @@ impl Clock {
     pub fn start() -> Clock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_base_ns = u64::try_from(unix.as_nanos()).unwrap_or(0);
-        Clock { base: Instant::now(), unix_base_ns }
+        Clock { reading: Reading::Since(Instant::now()), unix_base_ns }
+    }
+
+    /// A clock that shows what `now_ns` says. It starts with the Unix epoch.
+    pub fn made_up(now_ns: Arc<AtomicU64>) -> Clock {
+        Clock { reading: Reading::MadeUp(now_ns), unix_base_ns: 0 }
     }
 
     /// ns since the start.
     pub fn now_ns(&self) -> u64 {
-        self.base.elapsed().as_nanos() as u64
+        match &self.reading {
+            Reading::Since(base) => base.elapsed().as_nanos() as u64,
+            // Relaxed: a number, and nothing beside it.
+            Reading::MadeUp(now_ns) => now_ns.load(Ordering::Relaxed),
+        }
     }
 
     /// The same moment since the Unix epoch.
     pub fn unix_ns(&self, now_ns: u64) -> u64 {
         self.unix_base_ns + now_ns
-    }
-
-    /// How long until then; nothing if it is past.
-    pub fn until(&self, ns: u64, now_ns: u64) -> Duration {
-        Duration::from_nanos(ns.saturating_sub(now_ns))
     }
 }
 

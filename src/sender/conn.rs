@@ -2,9 +2,8 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use mio::event::Event;
-
 use super::hands::Hands;
+use super::network::Heard;
 use super::source::Order;
 use super::stream::Stream;
 use crate::smtp::client::{Mail, Session};
@@ -83,10 +82,10 @@ impl Conn {
         self.was_open() && (self.begun > 0 || stayed_us >= STAY_US)
     }
 
-    /// What an event brings: octets are read, and told to the session.
+    /// What was heard of it: octets are read, and told to the session.
     pub fn ready(
         &mut self,
-        event: &Event,
+        heard: Heard,
         scratch: &mut [u8],
         hands: &mut Hands,
     ) -> Result<(), Over> {
@@ -94,8 +93,8 @@ impl Conn {
         if !self.is_connected && !self.connected(hands)? {
             return Ok(());
         }
-        if event.is_readable() || event.is_read_closed() {
-            self.read(event.is_read_closed(), scratch, hands)?;
+        if heard.is_readable {
+            self.read(heard.is_ended, scratch, hands)?;
         }
         Ok(())
     }

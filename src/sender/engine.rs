@@ -4,23 +4,21 @@
 //! a read, what the session makes of it, the next message for it, and one write. System calls a
 //! message, one command a round trip: four reads and four writes; epoll_wait is shared.
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use mio::{Events, Poll, Token};
+use mio::Events;
 
-use super::alarm::Alarm;
-use super::clock::{Clock, nanos};
+use super::clock::nanos;
 use super::conn::{Conn, Over, Turn};
 use super::hands::Hands;
+use super::network::{Heard, Kernel, Network, Pause};
 use super::patience::Patience;
-use super::source::{End, Lane, Next, Order, Outcome, Source};
-use super::stream::{Address, Stream};
+use super::source::{End, Lane, Next, Order, Outcome};
+use super::stream::Address;
 use super::tally::What;
 use crate::smtp::client::{Fault, Mail, Options, Phase, Session};
-use crate::stats::Recorder;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -31,7 +29,6 @@ const QUEUED_MAX: usize = 4096;
 /// Messages that others overtook, which became due sooner: more than the 7 pauses between tries
 /// that a replay tells apart, as those with the same pause come in their order.
 const OVERTAKEN_MAX: usize = 16;
-const ALARM: Token = Token(usize::MAX);
 
 /// Which connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,14 +80,13 @@ pub struct Shared {
 }
 
 /// One thread's part.
-pub(super) struct Engine<'a> {
+pub(super) struct Engine<'a, N> {
+    pub network: N,
     settings: Settings,
     shared: &'a Shared,
-    poll: Poll,
-    alarm: Alarm,
-    /// The moment the alarm is set to.
-    alarm_ns: u64,
     hands: Hands,
+    /// What is read goes through it.
+    scratch: Vec<u8>,
     connections: Vec<Option<Conn>>,
     free: Vec<usize>,
     open: usize,
@@ -136,24 +132,35 @@ pub(super) struct Ended {
     pub is_lost: bool,
 }
 
-impl<'a> Engine<'a> {
-    pub fn new(
-        settings: Settings,
-        source: Box<dyn Source>,
-        recorder: Recorder,
-        clock: Clock,
-        shared: &'a Shared,
-    ) -> io::Result<Engine<'a>> {
-        let poll = Poll::new()?;
-        let alarm = Alarm::new(poll.registry(), ALARM)?;
-        Ok(Engine {
+impl Engine<'_, Kernel> {
+    /// Sends until the source has nothing any more, and everything is done.
+    pub fn run(mut self) -> Ended {
+        let mut events = Events::with_capacity(EVENTS_MAX);
+        self.hands.begin_round();
+        while let Some(pause) = self.act() {
+            if let Err(e) = self.network.wait(&mut events, pause) {
+                self.give_up(e.to_string());
+                break;
+            }
+            self.hands.begin_round();
+            for (slot, heard) in events.iter().map(Heard::of) {
+                self.hear(slot, heard);
+            }
+            self.look();
+        }
+        self.end_all()
+    }
+}
+
+impl<'a, N: Network> Engine<'a, N> {
+    pub fn new(settings: Settings, network: N, hands: Hands, shared: &'a Shared) -> Engine<'a, N> {
+        Engine {
+            network,
             patience: Patience::new(settings.patience),
             settings,
             shared,
-            poll,
-            alarm,
-            alarm_ns: 0,
-            hands: Hands::new(source, recorder, clock),
+            hands,
+            scratch: vec![0; SCRATCH_BYTES],
             connections: Vec::new(),
             free: Vec::new(),
             open: 0,
@@ -170,34 +177,41 @@ impl<'a> Engine<'a> {
             stopped_ns: None,
             looked_ns: 0,
             told: (0, 0, 0),
-        })
+        }
     }
 
-    /// Sends until the source has nothing any more, and everything is done.
-    pub fn run(mut self) -> Ended {
-        let mut events = Events::with_capacity(EVENTS_MAX);
-        let mut scratch = vec![0; SCRATCH_BYTES];
+    /// Begins a round: it is as late as the clock says.
+    pub fn begin_round(&mut self) {
         self.hands.begin_round();
-        loop {
-            self.top_up();
-            self.assign();
-            for slot in std::mem::take(&mut self.again) {
-                self.go_on(slot);
-            }
-            if self.is_over() {
-                break;
-            }
-            self.hands.end_round();
-            if let Err(e) = self.wait(&mut events) {
-                self.give_up(e.to_string());
-                break;
-            }
-            self.hands.begin_round();
-            for event in &events {
-                self.event(event, &mut scratch);
-            }
-            self.look();
+    }
+
+    /// Ends a round: what is due goes to connections. Returns how long to wait for events; `None`:
+    /// everything is done.
+    pub fn act(&mut self) -> Option<Pause> {
+        self.top_up();
+        self.assign();
+        for slot in std::mem::take(&mut self.again) {
+            self.go_on(slot);
         }
+        if self.is_over() {
+            return None;
+        }
+        self.hands.end_round();
+        Some(self.pause())
+    }
+
+    fn pause(&self) -> Pause {
+        let now_ns = self.hands.now_ns;
+        if self.again.is_empty() {
+            let at_most = Duration::from_nanos(LOOK_NS);
+            Pause { now_ns, due_ns: self.next_moment(), at_most }
+        } else {
+            Pause { now_ns, due_ns: None, at_most: Duration::ZERO }
+        }
+    }
+
+    /// After the last round: every connection is closed.
+    pub fn end_all(mut self) -> Ended {
         self.close_all();
         self.tell();
         Ended { error: self.error.take(), is_lost: self.is_lost, hands: self.hands }
@@ -205,26 +219,6 @@ impl<'a> Engine<'a> {
 
     fn is_over(&self) -> bool {
         self.is_ended && self.waiting.is_empty() && self.open == 0
-    }
-
-    /// Waits for events, or until something is due.
-    fn wait(&mut self, events: &mut Events) -> io::Result<()> {
-        let now_ns = self.hands.now_ns;
-        let mut timeout = Duration::from_nanos(LOOK_NS);
-        if !self.again.is_empty() {
-            timeout = Duration::ZERO;
-        } else if let Some(due_ns) = self.next_moment() {
-            let after = self.hands.clock.until(due_ns, now_ns);
-            if self.alarm_ns != due_ns {
-                self.alarm.set(after)?;
-                self.alarm_ns = due_ns;
-            }
-            timeout = self.alarm.bound(after).unwrap_or(timeout).min(timeout);
-        }
-        match self.poll.poll(events, Some(timeout)) {
-            Err(e) if e.kind() == io::ErrorKind::Interrupted => Ok(()),
-            other => other,
-        }
     }
 
     /// When something must be done although nothing happens.
@@ -323,7 +317,7 @@ impl<'a> Engine<'a> {
             self.connections.push(None);
             self.connections.len() - 1
         });
-        match Stream::connect(&self.settings.address, self.poll.registry(), Token(slot)) {
+        match self.network.connect(slot) {
             Ok(stream) => {
                 let now_us = self.hands.now_us();
                 let session = Session::new(self.settings.session.clone(), now_us);
@@ -491,11 +485,11 @@ impl<'a> Engine<'a> {
         self.go_on(slot);
     }
 
-    fn event(&mut self, event: &mio::event::Event, scratch: &mut [u8]) {
-        let Token(slot) = event.token();
+    /// Something was heard of the connection in `slot`.
+    pub fn hear(&mut self, slot: usize, heard: Heard) {
         let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
         let was_open = conn.was_open();
-        let result = conn.ready(event, scratch, &mut self.hands);
+        let result = conn.ready(heard, &mut self.scratch, &mut self.hands);
         if !was_open && conn.was_open() {
             self.opening -= 1;
         }
@@ -656,7 +650,7 @@ impl<'a> Engine<'a> {
     }
 
     /// Now and then: what nothing reminds us of.
-    fn look(&mut self) {
+    pub fn look(&mut self) {
         let now_ns = self.hands.now_ns;
         if now_ns.saturating_sub(self.looked_ns) < LOOK_NS {
             return;

@@ -13,11 +13,14 @@
 #![warn(missing_docs)]
 mod alarm;
 pub mod blast;
+#[doc(hidden)]
+pub mod by_hand;
 mod clock;
 mod conn;
 mod engine;
 mod hands;
 mod mailbox;
+mod network;
 mod patience;
 pub mod replay;
 mod run;

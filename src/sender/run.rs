@@ -6,7 +6,8 @@ use std::sync::atomic::Ordering;
 
 use super::clock::Clock;
 use super::engine::{Connections, Ended, Engine, Settings, Shared};
-use super::hands::reply_names;
+use super::hands::{Hands, reply_names};
+use super::network::Kernel;
 use super::source::Source;
 use super::tally::Tally;
 use crate::stats::{Hub, Observer, Sample};
@@ -53,7 +54,9 @@ pub fn run(
             connections: share(settings.connections, thread, threads),
             ..settings.clone()
         };
-        engines.push(Engine::new(settings, source, recorder, clock, shared)?);
+        let hands = Hands::new(source, recorder, clock.clone());
+        let network = Kernel::new(settings.address.clone())?;
+        engines.push(Engine::new(settings, network, hands, shared));
     }
     let ended = std::thread::scope(|scope| {
         let threads: Vec<_> =

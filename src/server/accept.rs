@@ -1,13 +1,14 @@
 //! A worker's listeners: which have more to accept, and what happens when descriptors run out.
 use std::fs::File;
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 
 use mio::{Interest, Registry, Token};
 
 use super::handover::{Arrival, WAKER};
-use super::stream::Acceptor;
+use super::stream::{Acceptor, Stream};
 use super::sys;
 use crate::config;
+use crate::smtp::envelope::Client;
 
 /// Connections accepted from one listener before the others have their turn.
 pub(super) const ACCEPTS_PER_ROUND: usize = 64;
@@ -17,9 +18,27 @@ const _: () = assert!(config::LISTENERS_MAX <= LISTENERS_MAX, "each listener has
 /// A shortage of descriptors that comes and goes is logged this often.
 const SHORTAGE_LOGGED_MS: u64 = 10_000;
 
+/// What connections come from: a listening socket, or a simulated one.
+pub(super) trait Accepts {
+    /// The next connection in the queue, and who it is.
+    fn accept(&self) -> io::Result<(Stream, Client)>;
+    /// Connections waiting to be accepted; 0 where that is not known.
+    fn queue_length(&self) -> u64;
+}
+
+impl Accepts for Acceptor {
+    fn accept(&self) -> io::Result<(Stream, Client)> {
+        Acceptor::accept(self)
+    }
+
+    fn queue_length(&self) -> u64 {
+        Acceptor::queue_length(self)
+    }
+}
+
 /// The listeners of one worker.
-pub(super) struct Acceptors {
-    listeners: Vec<Acceptor>,
+pub(super) struct Acceptors<A = Acceptor> {
+    listeners: Vec<A>,
     /// Listeners that had more to accept, or none to accept with; each once.
     again: Vec<usize>,
     /// Until when accepting pauses for want of descriptors, ms of the worker's clock.
@@ -33,31 +52,38 @@ pub(super) struct Acceptors {
     backlog: usize,
 }
 
-impl Acceptors {
+impl Acceptors<Acceptor> {
     /// Registers `listeners` with `registry`; `backlog` as they were made with.
     pub fn new(
         mut listeners: Vec<Acceptor>,
         registry: &Registry,
         backlog: i32,
-    ) -> std::io::Result<Acceptors> {
+    ) -> io::Result<Acceptors> {
         assert!(listeners.len() <= LISTENERS_MAX, "the configuration bounds them");
         for (n, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener, Token(WAKER.0 - 1 - n), Interest::READABLE)?;
         }
-        Ok(Acceptors {
-            listeners,
-            again: Vec::new(),
-            paused_until_ms: None,
-            shortage_logged_ms: None,
-            spare: File::open("/dev/null").ok(),
-            backlog: usize::try_from(backlog).unwrap_or(0),
-        })
+        Ok(Acceptors::of(listeners, backlog))
     }
 
     /// The listener that `token` stands for.
     pub fn of_token(token: Token) -> Option<usize> {
         let n = (WAKER.0 - 1).wrapping_sub(token.0);
         (n < LISTENERS_MAX).then_some(n)
+    }
+}
+
+impl<A: Accepts> Acceptors<A> {
+    /// These listeners; `backlog` as they were made with.
+    pub fn of(listeners: Vec<A>, backlog: i32) -> Acceptors<A> {
+        Acceptors {
+            listeners,
+            again: Vec::new(),
+            paused_until_ms: None,
+            shortage_logged_ms: None,
+            spare: File::open("/dev/null").ok(),
+            backlog: usize::try_from(backlog).unwrap_or(0),
+        }
     }
 
     /// The next connection from `listener`. `None`: its queue is empty, or there is no descriptor
@@ -108,7 +134,7 @@ impl Acceptors {
 
     /// Connections waiting to be accepted, as far as the kernel says.
     pub fn queue_length(&self) -> u64 {
-        self.listeners.iter().map(Acceptor::queue_length).sum()
+        self.listeners.iter().map(A::queue_length).sum()
     }
 
     /// Every connection that waits in a queue, for `tell`, which must close it; then no listener
@@ -134,7 +160,7 @@ impl Acceptors {
     }
 
     #[cold]
-    fn pause(&mut self, listener: usize, error: &std::io::Error, now_ms: u64) {
+    fn pause(&mut self, listener: usize, error: &io::Error, now_ms: u64) {
         if self.shortage_logged_ms.is_none_or(|then| now_ms >= then + SHORTAGE_LOGGED_MS) {
             self.shortage_logged_ms = Some(now_ms);
             tracing::warn!(%error, "no descriptors are left: connections wait to be accepted");

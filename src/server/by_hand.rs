@@ -1,7 +1,11 @@
 //! A worker without its loop, for simulation: the connections, the log and the time of one worker
 //! do what they are told, when they are told.
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,10 +15,12 @@ use crate::log::by_hand::ByHand;
 use crate::log::{OpenError, Recovery, Settings};
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::{Policy, Protocol};
+use crate::smtp::session::Farewell;
 use crate::smtp::tally;
 use crate::stats::Interval;
 use crate::stats::by_hand::ByHand as Statistics;
 
+use super::accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
 use super::counters::Counters;
 use super::handover::Arrival;
 use super::index::Begun;
@@ -58,9 +64,51 @@ impl Interests for Told {
     }
 }
 
+/// Descriptors that are left to accept with; `None`: no end of them.
+type Descriptors = Rc<Cell<Option<u64>>>;
+
+/// Clients that have connected and wait to be accepted.
+#[derive(Default)]
+struct Queue {
+    waiting: RefCell<VecDeque<(u64, UnixStream)>>,
+    /// The numbers of those accepted, one after the other.
+    accepted: RefCell<VecDeque<u64>>,
+    descriptors: Descriptors,
+}
+
+impl Accepts for Rc<Queue> {
+    fn accept(&self) -> io::Result<(Stream, Client)> {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        if self.descriptors.get() == Some(0) {
+            return Err(io::Error::from_raw_os_error(libc::EMFILE));
+        }
+        self.descriptors.set(self.descriptors.get().map(|left| left - 1));
+        let (number, socket) = waiting.pop_front().expect("it is not empty");
+        self.accepted.borrow_mut().push_back(number);
+        Ok((Stream::Unix(mio::net::UnixStream::from_std(socket)), Client::Unix))
+    }
+
+    fn queue_length(&self) -> u64 {
+        self.waiting.borrow().len() as u64
+    }
+}
+
 /// One worker of a sink.
 pub struct ByHandSink {
     table: Table<Told>,
+    acceptors: Acceptors<Rc<Queue>>,
+    /// Those of SMTP, and those of LMTP.
+    queues: [Rc<Queue>; 2],
+    /// Listeners that the kernel would tell of.
+    rung: Vec<usize>,
+    descriptors: Descriptors,
+    /// Connections that had ended when it was last seen to.
+    left: u64,
+    /// Clients that were accepted, each with its place.
+    places: Vec<(u64, usize)>,
     log: ByHand,
     /// `None`: the configuration asks for none.
     statistics: Option<Statistics>,
@@ -108,19 +156,105 @@ impl ByHandSink {
         };
         let table = Table::new(setup, Told::default());
         let now = Duration::ZERO;
-        let arrived = 0;
-        let sink = ByHandSink { table, log, statistics, stop, counters, woken, now, arrived };
+        let descriptors = Descriptors::default();
+        let queues =
+            [0, 1].map(|_| Rc::new(Queue { descriptors: descriptors.clone(), ..Queue::default() }));
+        let acceptors = Acceptors::of(queues.to_vec(), config.backlog);
+        let sink = ByHandSink {
+            table,
+            acceptors,
+            queues,
+            rung: Vec::new(),
+            descriptors,
+            left: 0,
+            places: Vec::new(),
+            log,
+            statistics,
+            stop,
+            counters,
+            woken,
+            now,
+            arrived: 0,
+        };
         Ok((sink, recovery))
     }
 
-    /// A client has connected; `socket` is our end. Returns its place; `None`: it is gone already.
+    /// A client has connected; `socket` is our end. It is accepted at once. Returns its place;
+    /// `None`: it is gone already.
     pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<usize> {
-        let socket = Stream::Unix(mio::net::UnixStream::from_std(socket));
+        self.queue(0, socket, protocol);
+        self.accept_all();
+        self.places.pop().map(|(_, place)| place)
+    }
+
+    /// A client has connected, and waits to be accepted.
+    pub fn queue(&mut self, number: u64, socket: UnixStream, protocol: Protocol) {
         let listener = usize::from(protocol == Protocol::Lmtp);
+        self.queues[listener].waiting.borrow_mut().push_back((number, socket));
+        self.rung.push(listener);
+    }
+
+    /// Clients that were accepted since the last call, each with its place.
+    pub fn take_places(&mut self) -> Vec<(u64, usize)> {
+        std::mem::take(&mut self.places)
+    }
+
+    /// From now on this number of descriptors is left to accept with; `None`: no end of them.
+    pub fn set_descriptors(&mut self, left: Option<u64>) {
+        self.descriptors.set(left);
+    }
+
+    fn accept_all(&mut self) {
+        for listener in std::mem::take(&mut self.rung) {
+            self.accept(listener);
+        }
+        for listener in self.acceptors.take_more(self.table.now_ms()) {
+            self.accept(listener);
+        }
+    }
+
+    fn accept(&mut self, listener: usize) {
+        let now_ms = self.table.now_ms();
+        for _ in 0..ACCEPTS_PER_ROUND {
+            let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
+            self.begin(arrival);
+        }
+        self.acceptors.has_more(listener);
+    }
+
+    fn begin(&mut self, arrival: Arrival) {
+        let queue = &self.queues[arrival.listener];
+        let number = queue.accepted.borrow_mut().pop_front().expect("it was just accepted");
         self.table.interests.last = None;
         self.arrived += 1;
-        self.table.begin(Arrival { socket, client: Client::Unix, listener });
-        self.table.interests.last
+        self.table.begin(arrival);
+        self.places.extend(self.table.interests.last.map(|place| (number, place)));
+    }
+
+    /// Connections have ended: their descriptors are free again.
+    fn see_freed(&mut self) {
+        let freed = self.table.interests.left
+            - std::mem::replace(&mut self.left, self.table.interests.left);
+        if freed > 0 {
+            self.free_descriptors(freed);
+            self.acceptors.go_on();
+        }
+    }
+
+    fn free_descriptors(&mut self, freed: u64) {
+        self.descriptors.set(self.descriptors.get().map(|left| left + freed));
+    }
+
+    /// Clients that wait to be accepted are told of the stop.
+    fn turn_queues_away(&mut self) {
+        // The acceptors give up the one that they keep for this.
+        self.free_descriptors(1);
+        let (now_ms, table, descriptors) =
+            (self.table.now_ms(), &mut self.table, &self.descriptors);
+        self.acceptors.close(now_ms, |arrival| {
+            table.turn_away(arrival, Farewell::Stopping);
+            descriptors.set(descriptors.get().map(|left| left + 1));
+        });
     }
 
     /// A round of the loop begins, at `now`.
@@ -145,17 +279,23 @@ impl ByHandSink {
 
     /// What remains of the round.
     pub fn round(&mut self) {
+        self.accept_all();
         self.table.round();
-        self.table.begins_to_stop();
+        if self.table.begins_to_stop() {
+            self.turn_queues_away();
+        }
         if self.table.stage() != Stage::Running {
             self.table.go_on_stopping();
         }
+        self.see_freed();
         self.table.end_round(self.now);
     }
 
     /// How long the loop would sleep, if nothing came.
     pub fn wait_ms(&self) -> Option<u64> {
-        self.table.wait_ms()
+        let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
+        let rung_ms = (!self.rung.is_empty()).then_some(0);
+        [accept_ms, rung_ms, self.table.wait_ms()].into_iter().flatten().min()
     }
 
     /// Whether the connection at `place` waits for room in its socket.

@@ -76,25 +76,31 @@ pub enum Did {
 }
 
 pub struct Client {
-    pub place: usize,
+    pub number: u64,
+    /// Its place in the sink; `None`: it waits to be accepted.
+    pub place: Option<usize>,
     socket: Option<UnixStream>,
     pub session: Session<u64>,
     pub silent_until: Duration,
     pub deaf_until: Duration,
     is_half_closed: bool,
+    /// It goes when a reply has come, and reads it not.
+    resets: bool,
     pub begun: u64,
 }
 
 impl Client {
-    pub fn new(place: usize, socket: UnixStream, options: Options, now_us: u64) -> Client {
+    pub fn new(number: u64, socket: UnixStream, options: Options, now_us: u64) -> Client {
         socket.set_nonblocking(true).unwrap();
         Client {
-            place,
+            number,
+            place: None,
             socket: Some(socket),
             session: Session::new(options, now_us),
             silent_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
             is_half_closed: false,
+            resets: false,
             begun: 0,
         }
     }
@@ -145,6 +151,9 @@ impl Client {
     /// Reads up to `octets_max` octets of replies.
     pub fn read(&mut self, octets_max: usize, now_us: u64, outcomes: &mut Outcomes) -> Did {
         let Some(socket) = &mut self.socket else { return Did::Nothing };
+        if self.resets {
+            return if is_silent(socket) { Did::Nothing } else { self.leave(outcomes) };
+        }
         let mut octets = vec![0; octets_max];
         match socket.read(&mut octets) {
             Ok(0) => self.leave(outcomes),
@@ -170,10 +179,35 @@ impl Client {
         Did::Left
     }
 
+    /// The connection is reset as soon as a reply has come.
+    pub fn reset(&mut self) {
+        self.resets = true;
+    }
+
     pub fn half_close(&mut self) -> Did {
         let Some(socket) = &self.socket else { return Did::Nothing };
         self.is_half_closed = true;
         let _ = socket.shutdown(std::net::Shutdown::Write);
         Did::Left
     }
+}
+
+/// Whether a read would find nothing: no octets, no end and no error.
+fn is_silent(socket: &UnixStream) -> bool {
+    let mut octet = [std::mem::MaybeUninit::uninit()];
+    let peeked = socket2::SockRef::from(socket).peek(&mut octet);
+    peeked.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+}
+
+#[test]
+fn a_socket_that_closes_with_octets_unread_resets_its_peer() {
+    let (mut ours, theirs) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    assert!(is_silent(&theirs));
+    ours.write_all(b"220 hello\r\n").unwrap();
+    assert!(!is_silent(&theirs));
+    drop(theirs);
+    let error = ours.read(&mut [0; 9]).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ConnectionReset);
+    assert_eq!(ours.write(b"250 ok\r\n").unwrap_err().kind(), ErrorKind::BrokenPipe);
 }

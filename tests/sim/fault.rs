@@ -5,6 +5,9 @@
 pub enum Fault {
     /// A connection is cut off, whatever it was about.
     Cut,
+    /// A client goes while a reply lies unread in its socket: the sink's calls fail with
+    /// `ECONNRESET` and `EPIPE`.
+    Reset,
     /// A client shuts its side while the server still owes replies.
     HalfClose,
     /// A client is silent for a while, or for longer than the server waits.
@@ -19,6 +22,8 @@ pub enum Fault {
     FlushFails,
     /// The budget for buffers is tight.
     FewBuffers,
+    /// No descriptors are left to accept with, for a while.
+    NoDescriptors,
     /// The sink is told to stop.
     Stop,
     /// The process is killed, and starts again.
@@ -28,6 +33,6 @@ pub enum Fault {
 impl Fault {
     /// Whether a message may be refused for it that its client has sent whole and in time.
     pub fn may_refuse(self) -> bool {
-        !matches!(self, Fault::Cut | Fault::HalfClose)
+        !matches!(self, Fault::Cut | Fault::Reset | Fault::HalfClose | Fault::NoDescriptors)
     }
 }

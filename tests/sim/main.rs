@@ -10,6 +10,7 @@ mod common;
 mod check;
 mod client;
 mod fault;
+mod sending;
 mod time;
 mod world;
 
@@ -55,7 +56,7 @@ fn a_calm_sink_accepts_everything() {
 
 #[test]
 fn clients_that_stall_vanish_and_do_not_read_lose_no_message_of_others() {
-    let faults = [Fault::Cut, Fault::HalfClose, Fault::Stall, Fault::Deaf];
+    let faults = [Fault::Cut, Fault::Reset, Fault::HalfClose, Fault::Stall, Fault::Deaf];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }
@@ -69,13 +70,20 @@ fn storage_that_is_late_full_or_failing_loses_nothing_that_was_acknowledged() {
 }
 
 #[test]
+fn clients_that_find_no_descriptors_wait_and_are_all_served() {
+    let faults = [Fault::NoDescriptors, Fault::Cut, Fault::Reset];
+    simulate(Durability::Process, &faults);
+    simulate(Durability::Message, &faults);
+}
+
+#[test]
 fn few_buffers_are_shared_and_all_come_back() {
     simulate(Durability::Process, &[Fault::FewBuffers, Fault::Stall, Fault::Deaf, Fault::NoRoom]);
 }
 
 #[test]
 fn a_stop_at_any_moment_keeps_what_was_acknowledged() {
-    let faults = [Fault::Stop, Fault::Stall, Fault::NoRoom, Fault::Deaf];
+    let faults = [Fault::Stop, Fault::Stall, Fault::NoRoom, Fault::Deaf, Fault::NoDescriptors];
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }

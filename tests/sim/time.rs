@@ -201,3 +201,58 @@ fn a_transaction_that_begins_in_the_read_that_resets_another_has_its_own_time() 
     check_time(u64::from(slot.facts.transaction_us) / 1000, 2_000);
     one.stop();
 }
+
+/// A second client, which waits to be accepted; no descriptors are left.
+fn short_of_descriptors() -> (One, UnixStream) {
+    let mut one = One::new();
+    one.sink().set_descriptors(Some(0));
+    let (client, theirs) = UnixStream::pair().unwrap();
+    for socket in [&client, &theirs] {
+        socket.set_nonblocking(true).unwrap();
+    }
+    one.sink().queue(2, theirs, Protocol::Smtp);
+    one.round();
+    assert!(one.sink().take_places().is_empty());
+    assert_eq!(one.sink().wait_ms(), Some(100));
+    (one, client)
+}
+
+#[test]
+fn accepting_pauses_for_a_tenth_of_a_second_when_no_descriptors_are_left() {
+    let (mut one, _client) = short_of_descriptors();
+    one.sink().set_descriptors(Some(1));
+    one.now_ms += 99;
+    one.round();
+    assert!(one.sink().take_places().is_empty());
+    one.now_ms += 1;
+    one.round();
+    assert_eq!(one.sink().take_places().len(), 1);
+    one.stop();
+}
+
+#[test]
+fn accepting_goes_on_at_once_when_a_connection_ends() {
+    let (mut one, mut client) = short_of_descriptors();
+    one.client.shutdown(std::net::Shutdown::Both).unwrap();
+    let place = one.place;
+    one.sink().ready(place, Heard::Special);
+    one.sink().round();
+    assert_eq!(one.sink().wait_ms(), Some(0));
+    one.round();
+    assert_eq!(one.sink().take_places(), [(2, place)]);
+    let mut greeting = [0; 4];
+    client.read_exact(&mut greeting).unwrap();
+    assert_eq!(&greeting, b"220 ");
+    one.stop();
+}
+
+#[test]
+fn a_client_that_waits_for_a_descriptor_is_told_of_the_stop() {
+    let (mut one, mut client) = short_of_descriptors();
+    one.sink().stop(Stage::Graceful);
+    one.round();
+    let mut text = String::new();
+    client.read_to_string(&mut text).unwrap();
+    assert!(text.starts_with("421 4.3.2 "), "{text}");
+    one.stop();
+}

@@ -17,8 +17,9 @@ use crate::client::{Client, Did, Message, Outcomes};
 use crate::common::Dice;
 use crate::fault::Fault;
 
-/// Steps without anything happening after which the world stands still.
-const STILL_STEPS_MAX: u32 = 200;
+/// Time without anything happening after which the world stands still: longer than any fault that
+/// ends by itself.
+const STILL_MAX: Duration = Duration::from_secs(300);
 /// Steps of a run. Far more than any needs.
 const STEPS_MAX: u32 = 200_000;
 /// Kills of a run.
@@ -54,6 +55,8 @@ pub struct World {
     folder: tempfile::TempDir,
     sink: Option<ByHandSink>,
     clients: Vec<Client>,
+    /// Clients that have connected so far.
+    connections: u64,
     /// By place: what the kernel has to tell.
     events: BTreeMap<usize, Heard>,
     now: Duration,
@@ -63,6 +66,8 @@ pub struct World {
     /// Until when provisioning is not served.
     stuck_until: Duration,
     full_until: Duration,
+    /// Until when there are no descriptors to accept with.
+    short_until: Duration,
     space: Arc<AtomicU64>,
     flush_fails: Arc<AtomicBool>,
     is_stopping: bool,
@@ -86,6 +91,7 @@ impl World {
             folder: folder(),
             sink: None,
             clients: Vec::new(),
+            connections: 0,
             events: BTreeMap::new(),
             now: Duration::ZERO,
             messages: BTreeMap::new(),
@@ -93,6 +99,7 @@ impl World {
             outcomes: Outcomes::default(),
             stuck_until: Duration::ZERO,
             full_until: Duration::ZERO,
+            short_until: Duration::ZERO,
             space: Arc::new(AtomicU64::new(u64::MAX)),
             flush_fails: Arc::default(),
             is_stopping: false,
@@ -160,15 +167,16 @@ impl World {
 
     pub fn run(&mut self) {
         self.start();
-        let mut still = 0;
+        let mut moved_at = self.now;
         for step in 0.. {
             assert!(step < STEPS_MAX, "it does not come to its end");
             let has_moved = self.step();
-            still = if has_moved { 0 } else { still + 1 };
-            if !has_moved && self.is_done() {
+            if has_moved {
+                moved_at = self.now;
+            } else if self.is_done() {
                 break;
             }
-            assert!(still < STILL_STEPS_MAX, "everything stands still, and is not done");
+            assert!(self.now < moved_at + STILL_MAX, "everything stands still, and is not done");
             self.let_time_pass(has_moved);
         }
         self.finish();
@@ -195,7 +203,14 @@ impl World {
         if self.dice.roll(4) > 0 {
             has_moved |= self.sink().take_wake();
         }
+        if self.now >= self.short_until {
+            self.sink().set_descriptors(None);
+        }
         self.sink().round();
+        for (number, place) in self.sink().take_places() {
+            has_moved = true;
+            self.seated(number, place);
+        }
         for place in self.sink().told_again() {
             self.events.entry(place).or_insert(Heard::Plain);
         }
@@ -227,13 +242,22 @@ impl World {
         ours.set_send_buffer_size(1 << 20).unwrap();
         let ours = UnixStream::from(ours);
         let protocol = if self.dice.roll(5) == 0 { Protocol::Lmtp } else { Protocol::Smtp };
-        let place = self.sink().connect(theirs.into(), protocol);
-        let Some(place) = place else { return true };
-        self.events.remove(&place);
+        let number = self.connections;
+        self.connections += 1;
+        self.sink().queue(number, theirs.into(), protocol);
         let options = Client::options(protocol, &mut self.dice);
-        self.tell(format_args!("a client connects: place {place}, {options:?}"));
-        self.clients.push(Client::new(place, ours, options, self.now_us()));
+        self.tell(format_args!("client {number} connects: {options:?}"));
+        self.clients.push(Client::new(number, ours, options, self.now_us()));
         true
+    }
+
+    /// A client was accepted. What it has said by now is told of, and if it has gone, that.
+    fn seated(&mut self, number: u64, place: usize) {
+        self.events.insert(place, Heard::Plain);
+        if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
+            client.place = Some(place);
+        }
+        self.tell(format_args!("client {number} is accepted: place {place}"));
     }
 
     fn act(&mut self, at: usize) -> bool {
@@ -249,16 +273,17 @@ impl World {
         if now >= client.deaf_until {
             did.push(client.read(piece.min(4096), now_us, &mut self.outcomes));
         }
-        let (place, is_gone) = (client.place, client.is_gone());
-        if is_gone {
-            self.tell(format_args!("the connection at place {place} has ended"));
+        let (number, place) = (client.number, client.place);
+        if client.is_gone() {
+            self.tell(format_args!("the connection of client {number} has ended"));
         }
         self.notice(place, &did)
     }
 
     /// What the kernel would tell the sink of it.
-    fn notice(&mut self, place: usize, did: &[Did]) -> bool {
+    fn notice(&mut self, place: Option<usize>, did: &[Did]) -> bool {
         for did in did {
+            let Some(place) = place else { break };
             match did {
                 Did::Nothing => {}
                 Did::Wrote => drop(self.events.entry(place).or_insert(Heard::Plain)),
@@ -290,8 +315,8 @@ impl World {
             self.messages.insert(number, message);
             let now_us = self.now_us();
             self.clients[at].start(message, now_us, &mut self.outcomes);
-            let place = self.clients[at].place;
-            self.tell(format_args!("place {place} begins {message:?}"));
+            let client = self.clients[at].number;
+            self.tell(format_args!("client {client} begins {message:?}"));
         }
         if self.to_begin == 0 {
             self.clients[at].session.quit();
@@ -337,11 +362,15 @@ impl World {
         let long = Duration::from_millis([20, 900, 5_000, 40_000][self.dice.roll(4)]);
         let until = self.now + long;
         match fault {
-            Fault::Cut | Fault::HalfClose | Fault::Stall | Fault::Deaf
+            Fault::Cut | Fault::Reset | Fault::HalfClose | Fault::Stall | Fault::Deaf
                 if self.clients.is_empty() => {}
             Fault::Cut => {
                 let did = self.clients[at].leave(&mut self.outcomes);
                 self.hurt(at, fault, did);
+            }
+            Fault::Reset => {
+                self.clients[at].reset();
+                self.hurt(at, fault, Did::Nothing);
             }
             Fault::HalfClose => {
                 let did = self.clients[at].half_close();
@@ -355,6 +384,8 @@ impl World {
                 self.clients[at].deaf_until = until;
                 self.hurt(at, fault, Did::Nothing);
             }
+            // A shortage that went on and on would be one that never ends.
+            Fault::NoRoom if self.now < self.stuck_until => {}
             Fault::NoRoom => {
                 self.stuck_until = until.min(self.now + Duration::from_secs(5));
                 self.tell(format_args!("provisioning is stuck for {long:?}"));
@@ -370,6 +401,13 @@ impl World {
                 self.tell(format_args!("flushes fail: {fails}"));
             }
             Fault::FewBuffers => {}
+            Fault::NoDescriptors if self.now < self.short_until => {}
+            Fault::NoDescriptors => {
+                self.short_until = until.min(self.now + Duration::from_secs(10));
+                let left = self.dice.roll(3) as u64;
+                self.sink().set_descriptors(Some(left));
+                self.tell(format_args!("{left} descriptors are left for {long:?}"));
+            }
             Fault::Stop => self.stop(),
             Fault::Kill if self.kills == KILLS_MAX => {}
             Fault::Kill => self.kill(),
@@ -377,8 +415,8 @@ impl World {
     }
 
     fn hurt(&mut self, at: usize, fault: Fault, did: Did) {
-        let place = self.clients[at].place;
-        self.tell(format_args!("{fault:?} at place {place}"));
+        let Client { number, place, .. } = self.clients[at];
+        self.tell(format_args!("{fault:?} of client {number}"));
         self.notice(place, &[did]);
     }
 
@@ -415,7 +453,7 @@ impl World {
         }
         let sink_ms = self.sink().wait_ms();
         let wakes = self.clients.iter().flat_map(|c| [c.silent_until, c.deaf_until]);
-        let wakes = wakes.chain([self.stuck_until, self.full_until]);
+        let wakes = wakes.chain([self.stuck_until, self.full_until, self.short_until]);
         let next = wakes.filter(|at| *at > self.now).min();
         let sink = sink_ms.map(|ms| self.now + Duration::from_millis(ms));
         let soon = self.now + Duration::from_millis(1);
@@ -426,6 +464,7 @@ impl World {
     fn finish(&mut self) {
         self.stuck_until = Duration::ZERO;
         self.full_until = Duration::ZERO;
+        self.short_until = Duration::ZERO;
         self.flush_fails.store(false, Ordering::Relaxed);
         for client in &mut self.clients {
             (client.silent_until, client.deaf_until) = (Duration::ZERO, Duration::ZERO);

@@ -1,5 +1,5 @@
 //! The sending engine against a real sinkd, in each way of speaking, and against servers that are not
-//! what they should be.
+//! what they should be. What depends on time: tests/sim/sending.rs.
 use crate::common;
 
 use std::collections::BTreeSet;
@@ -261,32 +261,18 @@ fn what_is_due_sooner_overtakes_what_waits() {
 enum Fate {
     /// As it should be.
     Serves,
-    /// Before it: says nothing at all.
-    Mute,
     /// Before it: closes without a word.
     Closes,
     /// Takes it, then says 421 to the next MAIL.
     TakesOne,
     /// Closes when it has all of it.
     Swallows,
-    /// Says nothing when it has all of it.
-    Stalls,
     /// Answers what it was not asked.
     Babbles,
     /// Says things that are no replies.
     Nonsense,
     /// 451 to each end of data.
     Defers,
-    /// Serves one connection at a time, and turns others away.
-    ServesOne,
-    /// Restarts after so many messages: closes, and turns the next two connections away.
-    Restarts(u32),
-    /// Says no word to QUIT.
-    Stays,
-    /// Greets the first connection alone.
-    GreetsOne,
-    /// Answers EHLO, and closes.
-    Leaves,
 }
 
 /// A server of this kind, on a free port. It goes with the test.
@@ -294,13 +280,7 @@ fn server(fate: Fate) -> Address {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
-        for (number, stream) in (0..).zip(listener.incoming()) {
-            let fate = match (fate, number) {
-                (Fate::ServesOne, 1..) | (Fate::Restarts(_), 1..=2) => Fate::Closes,
-                (Fate::Restarts(_), 3..) => Fate::Serves,
-                (Fate::GreetsOne, 1..) => Fate::Mute,
-                _ => fate,
-            };
+        for stream in listener.incoming() {
             std::thread::spawn(move || drop(serve(stream.unwrap(), fate)));
         }
     });
@@ -308,21 +288,19 @@ fn server(fate: Fate) -> Address {
 }
 
 fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
-    let mut lines = BufReader::new(stream.try_clone()?).lines();
-    match fate {
-        Fate::Closes => return Ok(()),
-        Fate::Mute => return lines.try_for_each(|line| line.map(drop)),
-        _ => stream.write_all(b"220 hello\r\n")?,
+    let lines = BufReader::new(stream.try_clone()?).lines();
+    if fate == Fate::Closes {
+        return Ok(());
     }
+    stream.write_all(b"220 hello\r\n")?;
     let (mut is_data, mut messages) = (false, 0);
-    while let Some(line) = lines.next() {
+    for line in lines {
         let line = line?;
         let reply = match (fate, line.as_str()) {
             (_, ".") if is_data => {
                 (is_data, messages) = (false, messages + 1);
                 match fate {
                     Fate::Swallows => return Ok(()),
-                    Fate::Stalls => return lines.try_for_each(|line| line.map(drop)),
                     Fate::Babbles => "250 taken\r\n250 and more\r\n250 and more\r\n",
                     Fate::Nonsense => "HTTP/1.1 200 OK\r\n",
                     Fate::Defers => "451 later\r\n",
@@ -330,14 +308,6 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
                 }
             }
             _ if is_data => continue,
-            (Fate::Leaves, _) => {
-                stream.write_all(b"250 ok\r\n")?;
-                return Ok(());
-            }
-            (Fate::Restarts(max), line) if line.starts_with("MAIL") && messages >= max => {
-                return Ok(());
-            }
-            (Fate::Stays, "QUIT") => return lines.try_for_each(|line| line.map(drop)),
             (Fate::TakesOne, line) if line.starts_with("MAIL") && messages > 0 => {
                 stream.write_all(b"421 enough\r\n")?;
                 return Ok(());
@@ -357,7 +327,7 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
 /// Sends 20 messages to a server of this kind; gives what came of it.
 fn suffer(fate: Fate) -> Report {
     let mut settings = settings(server(fate), Connections::Kept(3));
-    settings.timeout = Duration::from_millis(200);
+    // Only what never serves is given up, whenever that is noticed.
     settings.patience = Duration::from_millis(300);
     let source = Numbered::new(20).for_anyone();
     let report = send(&settings, vec![Box::new(source)]);
@@ -366,13 +336,11 @@ fn suffer(fate: Fate) -> Report {
 }
 
 #[test]
-fn targets_that_do_not_speak_are_given_up() {
-    for fate in [Fate::Mute, Fate::Closes] {
-        let report = suffer(fate);
-        assert!(report.error.is_some(), "{fate:?}: {report:?}");
-        assert_eq!(report.tally.begun, 0, "{fate:?}: {report:?}");
-        assert!(report.tally.failures.contains_key(&What::Connection), "{fate:?}: {report:?}");
-    }
+fn targets_that_are_not_there_or_close_at_once_are_given_up() {
+    let report = suffer(Fate::Closes);
+    assert!(report.error.is_some(), "{report:?}");
+    assert_eq!(report.tally.begun, 0, "{report:?}");
+    assert!(report.tally.failures.contains_key(&What::Connection), "{report:?}");
     // Bound, so that nobody else gets the port, and not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
@@ -404,7 +372,7 @@ fn what_became_of_each_message_is_told() {
         tally.deferred > 0 && tally.failures.contains_key(&What::Reply(Phase::Mail, 421)),
         "{tally:?}"
     );
-    for fate in [Fate::Swallows, Fate::Stalls, Fate::Nonsense] {
+    for fate in [Fate::Swallows, Fate::Nonsense] {
         let tally = suffer(fate).tally;
         assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
         assert_eq!(tally.failures[&What::Session].count, 20, "{fate:?}: {tally:?}");
@@ -426,53 +394,6 @@ fn sending_can_be_stopped() {
     let source = Numbered::new(u64::MAX).for_anyone();
     let report = run(&settings, vec![Box::new(source)], folder.path(), &shared).unwrap();
     assert_eq!((report.error, report.tally.begun), (None, report.tally.ended()));
-}
-
-/// A message every millisecond, so many of them; gives what came of it. The target's patience is
-/// long over when the last of them is due.
-fn outlast(fate: Fate, count: u64, connections: usize) -> Report {
-    let mut settings = settings(server(fate), Connections::Kept(connections));
-    settings.patience = Duration::from_millis(250);
-    let source = Numbered::new(count).every(1_000_000).for_anyone();
-    send(&settings, vec![Box::new(source)])
-}
-
-#[test]
-fn a_target_that_turns_some_connections_away_is_not_given_up() {
-    let report = outlast(Fate::ServesOne, 600, 3);
-    assert_eq!((report.error, report.tally.accepted), (None, 600), "{:?}", report.tally);
-    assert!(report.tally.failures.contains_key(&What::Connection), "{:?}", report.tally);
-}
-
-/// It was well for longer than anyone has patience with it when it is not.
-#[test]
-fn a_target_that_restarts_is_waited_for() {
-    let report = outlast(Fate::Restarts(400), 600, 1);
-    assert_eq!((report.error, report.tally.accepted), (None, 599), "{:?}", report.tally);
-    assert_eq!(report.tally.failures[&What::Connection].count, 2, "{:?}", report.tally);
-}
-
-/// Nothing is ever sent to it: the first message is due in an hour.
-#[test]
-fn a_target_that_leaves_when_it_has_greeted_is_given_up() {
-    let mut settings = settings(server(Fate::Leaves), Connections::Kept(2));
-    settings.patience = Duration::from_millis(300);
-    let mut source = Numbered::new(2).every(3_600_000_000_000).for_anyone();
-    source.next = 1;
-    let report = send(&settings, vec![Box::new(source)]);
-    assert!(report.error.is_some(), "{report:?}");
-    assert!(report.tally.connections < 40, "{report:?}");
-}
-
-#[test]
-fn nobody_waits_long_for_the_end_of_a_connection_without_messages() {
-    for fate in [Fate::Stays, Fate::GreetsOne] {
-        let mut settings = settings(server(fate), Connections::Kept(2));
-        (settings.timeout, settings.grace) =
-            (Duration::from_secs(3600), Duration::from_millis(100));
-        let report = send(&settings, vec![Box::new(Numbered::new(20))]);
-        assert_eq!((report.error, report.tally.accepted), (None, 20), "{fate:?}");
-    }
 }
 
 #[test]

@@ -1,0 +1,406 @@
+//! Every pause, time-out and pace of a sender, on a clock that is made up.
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use sinkd::sender::by_hand::{ByHandSender, Ended};
+use sinkd::sender::source::{Error, Next, Order, Outcome, Source};
+use sinkd::sender::{Connections, Settings, Shared, What};
+use sinkd::smtp::client::{Mail, Options, Protocol};
+use sinkd::stats::Metric;
+
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000 * MS;
+/// How often a sender looks for time-outs.
+const LOOK_NS: u64 = 100 * MS;
+/// A run that takes more rounds does not come to its end.
+const ROUNDS_MAX: usize = 1_000_000;
+
+/// A number of messages, one after each pause.
+struct Messages {
+    given: u64,
+    count: u64,
+    first_ns: u64,
+    every_ns: u64,
+}
+
+impl Source for Messages {
+    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+        if self.given == self.count {
+            return Ok(Next::End);
+        }
+        mail.from(b"", b"");
+        mail.to(b"r@example.com", b"");
+        mail.body = b"x\r\n".as_slice().into();
+        let ticket = self.given;
+        self.given += 1;
+        let due_ns = Some(self.first_ns + ticket * self.every_ns);
+        Ok(Next::Mail(Order { ticket, due_ns, lane: None }))
+    }
+
+    fn done(&mut self, _: u64, _: &Outcome<'_>) {}
+}
+
+/// What a target does over one connection.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fate {
+    /// Answers everything at once.
+    Serves,
+    /// Answers the end of data so much later.
+    Takes(u64),
+    /// Says nothing at all.
+    Mute,
+    /// Closes without a word.
+    Closes,
+    /// Greets, and closes so much later.
+    ClosesAfter(u64),
+    /// Says nothing when it has a message.
+    Stalls,
+    /// Says nothing to QUIT.
+    Stays,
+    /// Closes at the MAIL after this number of messages.
+    Restarts(u64),
+}
+
+/// The target's end of a connection.
+struct Target {
+    /// `None`: closed.
+    socket: Option<UnixStream>,
+    fate: Fate,
+    /// Octets of a line that is not whole yet.
+    line: Vec<u8>,
+    is_data: bool,
+    messages: u64,
+    /// What it will say, and when; an empty reply closes.
+    replies: VecDeque<(u64, &'static str)>,
+}
+
+impl Target {
+    fn new(socket: UnixStream, fate: Fate, now_ns: u64) -> Target {
+        let socket = Some(socket);
+        let (line, replies) = (Vec::new(), VecDeque::new());
+        let mut target = Target { socket, fate, line, is_data: false, messages: 0, replies };
+        match fate {
+            Fate::Mute => {}
+            Fate::Closes => target.replies.push_back((now_ns, "")),
+            Fate::ClosesAfter(ns) => {
+                target.replies.extend([(now_ns, "220 hello\r\n"), (now_ns + ns, "")]);
+            }
+            _ => target.replies.push_back((now_ns, "220 hello\r\n")),
+        }
+        target
+    }
+
+    /// Reads what has come, and says what is to be said by now. Returns whether the client hears
+    /// anything of it.
+    fn act(&mut self, now_ns: u64, mails: &mut Vec<u64>) -> bool {
+        let mut octets = Vec::new();
+        let Some(socket) = &mut self.socket else { return false };
+        match socket.read_to_end(&mut octets) {
+            Ok(_) => self.socket = None,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            Err(_) => self.socket = None,
+        }
+        for octet in octets {
+            self.line.push(octet);
+            if self.line.ends_with(b"\r\n") {
+                let line = std::mem::take(&mut self.line);
+                self.hear(std::str::from_utf8(&line[..line.len() - 2]).unwrap(), now_ns, mails);
+            }
+        }
+        let mut has_said = false;
+        while self.replies.front().is_some_and(|(due_ns, _)| *due_ns <= now_ns) {
+            let (_, reply) = self.replies.pop_front().unwrap();
+            match &mut self.socket {
+                Some(socket) if !reply.is_empty() => socket.write_all(reply.as_bytes()).unwrap(),
+                _ => self.socket = None,
+            }
+            has_said = true;
+        }
+        has_said
+    }
+
+    fn hear(&mut self, line: &str, now_ns: u64, mails: &mut Vec<u64>) {
+        let is_mail = !self.is_data && line.starts_with("MAIL");
+        mails.extend(is_mail.then_some(now_ns));
+        let (after_ns, reply) = match (self.fate, line) {
+            (Fate::Mute, _) => return,
+            (_, ".") if self.is_data => {
+                (self.is_data, self.messages) = (false, self.messages + 1);
+                match self.fate {
+                    Fate::Stalls => return,
+                    Fate::Takes(ns) => (ns, "250 taken\r\n"),
+                    _ => (0, "250 taken\r\n"),
+                }
+            }
+            _ if self.is_data => return,
+            (Fate::Restarts(count), _) if is_mail && self.messages == count => (0, ""),
+            (Fate::Stays, "QUIT") => return,
+            (_, "DATA") => {
+                self.is_data = true;
+                (0, "354 go on\r\n")
+            }
+            (_, "QUIT") => (0, "221 bye\r\n"),
+            _ => (0, "250 ok\r\n"),
+        };
+        let due_ns = now_ns + after_ns;
+        let at = self.replies.partition_point(|(other_ns, _)| *other_ns <= due_ns);
+        self.replies.insert(at, (due_ns, reply));
+    }
+}
+
+/// A sender, the targets it has connected to, and the time.
+struct Run<'a> {
+    sender: ByHandSender<'a>,
+    /// What becomes of each connection, by its number.
+    fate: fn(u64) -> Fate,
+    /// By slot.
+    targets: BTreeMap<usize, Target>,
+    connections: u64,
+    /// When each MAIL came, ns.
+    mails: Vec<u64>,
+}
+
+fn settings(connections: usize) -> Settings {
+    let session = Options {
+        protocol: Protocol::Smtp,
+        name: "client.example".into(),
+        pipelining: false,
+        chunking: false,
+        depth: 1,
+        joined_bytes_max: 0,
+        sends_ambiguous: false,
+    };
+    Settings {
+        address: ByHandSender::address(),
+        session,
+        connections: Connections::Kept(connections),
+        per_connection: None,
+        opening_max: 16,
+        timeout: Duration::from_secs(20),
+        patience: Duration::from_secs(10),
+        duration: None,
+        grace: Duration::from_secs(5),
+    }
+}
+
+/// `count` messages, one after each `every_ns`.
+fn messages(count: u64, every_ns: u64) -> Messages {
+    Messages { given: 0, count, first_ns: 0, every_ns }
+}
+
+impl<'a> Run<'a> {
+    fn new(
+        settings: Settings,
+        source: Messages,
+        shared: &'a Shared,
+        fate: fn(u64) -> Fate,
+    ) -> Run<'a> {
+        let sender = ByHandSender::new(settings, Box::new(source), shared);
+        Run { sender, fate, targets: BTreeMap::new(), connections: 0, mails: Vec::new() }
+    }
+
+    /// All that happens without any time passing.
+    fn settle(&mut self) {
+        loop {
+            let now_ns = self.sender.now_ns();
+            for (slot, socket) in self.sender.take_asked() {
+                let target = Target::new(socket, (self.fate)(self.connections), now_ns);
+                self.connections += 1;
+                self.targets.insert(slot, target);
+            }
+            let mut heard = Vec::new();
+            for (slot, target) in &mut self.targets {
+                heard.extend(target.act(now_ns, &mut self.mails).then_some(*slot));
+            }
+            if heard.is_empty() {
+                return;
+            }
+            self.sender.round(0, &heard);
+        }
+    }
+
+    /// Lets the time pass until something is due, for the sender or for a target.
+    fn pass(&mut self) {
+        let now_ns = self.sender.now_ns();
+        let targets = self.targets.values().filter_map(|target| target.replies.front());
+        let due_ns = targets.map(|(due_ns, _)| due_ns.saturating_sub(now_ns));
+        let pause_ns = due_ns.chain(self.sender.wait_ns()).min().unwrap_or(0);
+        self.sender.round(pause_ns, &[]);
+        self.settle();
+    }
+
+    /// Until everything is done; when that was.
+    fn finish(mut self) -> (u64, Ended, Vec<u64>) {
+        self.settle();
+        for _ in 0..ROUNDS_MAX {
+            if self.sender.is_over() {
+                return (self.sender.now_ns(), self.sender.end(), self.mails);
+            }
+            self.pass();
+        }
+        panic!("it does not come to its end");
+    }
+}
+
+/// Sends `source` to a target of this kind: when it ended, how, and when each MAIL came.
+fn send(settings: Settings, source: Messages, fate: fn(u64) -> Fate) -> (u64, Ended, Vec<u64>) {
+    let shared = Shared::default();
+    let (end_ns, ended, mails) = Run::new(settings, source, &shared, fate).finish();
+    assert_eq!(ended.tally.begun, ended.tally.ended(), "each message that was begun has ended");
+    assert_eq!(shared.open.load(Ordering::Relaxed), 0);
+    (end_ns, ended, mails)
+}
+
+/// What is looked for now and then is found this much later at most.
+#[track_caller]
+fn check_time(found_ns: u64, expected_ns: u64) {
+    let range = expected_ns..=expected_ns + LOOK_NS;
+    assert!(range.contains(&found_ns), "after {found_ns} ns, expected {expected_ns}");
+}
+
+#[test]
+fn messages_leave_at_their_moments_to_the_nanosecond() {
+    let every_ns = 1_234_567;
+    for connections in [1, 7] {
+        let (_, ended, mails) =
+            send(settings(connections), messages(500, every_ns), |_| Fate::Serves);
+        assert_eq!((ended.error, ended.tally.accepted), (None, 500));
+        assert!(mails.iter().copied().eq((0..500).map(|n| n * every_ns)), "{mails:?}");
+        assert_eq!(ended.recorded.histogram(Metric::Late).max(), 0);
+    }
+}
+
+#[test]
+fn a_slow_target_makes_messages_late_by_what_it_takes_longer() {
+    let (_, ended, mails) = send(settings(1), messages(20, MS), |_| Fate::Takes(10 * MS));
+    let expected: Vec<u64> = (0..20).map(|n| n * 10 * MS).collect();
+    assert_eq!((ended.tally.accepted, mails), (20, expected));
+    let late = ended.recorded.histogram(Metric::Late);
+    let sum_us: f64 = late.mean() * late.len() as f64;
+    // The message n is due at n ms, and leaves at 10 n ms.
+    let expected_us: f64 = (0..20).map(|n| f64::from(n * 9000)).sum();
+    assert!((sum_us / expected_us - 1.0).abs() < 0.02, "{sum_us} us of {expected_us}");
+    // Two connections take twice as many in that time.
+    let (_, ended, mails) = send(settings(2), messages(20, MS), |_| Fate::Takes(10 * MS));
+    assert_eq!((ended.tally.accepted, mails[18]), (20, 90 * MS));
+}
+
+#[test]
+fn a_target_that_refuses_connections_is_tried_at_growing_pauses_for_as_long_as_patience_lasts() {
+    let shared = Shared::default();
+    let source = Messages { first_ns: S, ..messages(1, 0) };
+    let mut run = Run::new(settings(1), source, &shared, |_| Fate::Closes);
+    run.settle();
+    run.sender.refuse();
+    let (mut tried_ms, mut tries) = (Vec::new(), run.sender.tries());
+    while !run.sender.is_over() {
+        run.pass();
+        if run.sender.tries() > tries {
+            tries = run.sender.tries();
+            tried_ms.push(run.sender.now_ns() / MS);
+        }
+    }
+    // The first was asked for at 0, and closed at once.
+    assert_eq!(tried_ms, [50, 150, 350, 750, 1550, 3150, 6350, 9550, 12_750]);
+    let ended = run.sender.end();
+    assert!(ended.error.unwrap().starts_with("no connection to "), "patience is over");
+    assert!(ended.is_lost);
+}
+
+#[test]
+fn a_target_that_turns_some_connections_away_is_not_given_up() {
+    let fate = |number| if number == 0 { Fate::Serves } else { Fate::Closes };
+    let (_, ended, mails) = send(settings(3), messages(600, S), fate);
+    assert_eq!((ended.error, ended.tally.accepted), (None, 600));
+    assert!(mails.iter().copied().eq((0..600).map(|n| n * S)), "nothing is late for it");
+    assert!(ended.tally.failures.contains_key(&What::Connection));
+}
+
+/// It was well for longer than the sender has patience with it when it is not.
+#[test]
+fn a_target_that_restarts_is_waited_for() {
+    let fate = |number| match number {
+        0 => Fate::Restarts(400),
+        1 | 2 => Fate::Closes,
+        _ => Fate::Serves,
+    };
+    let (_, ended, _) = send(settings(1), messages(600, S), fate);
+    assert_eq!((ended.error, ended.tally.accepted), (None, 599));
+    assert_eq!(ended.tally.failures[&What::Connection].count, 2);
+}
+
+#[test]
+fn a_target_that_says_nothing_is_given_up_when_its_time_is_over() {
+    let (end_ns, ended, _) = send(settings(1), messages(20, 0), |_| Fate::Mute);
+    check_time(end_ns, 20 * S);
+    assert!(ended.error.unwrap().contains("silent for 20s"));
+    assert_eq!(ended.tally.begun, 0);
+}
+
+#[test]
+fn a_message_that_is_not_answered_in_time_is_unknown_and_the_next_goes_on() {
+    let fate = |number| if number == 0 { Fate::Stalls } else { Fate::Serves };
+    let (end_ns, ended, mails) = send(settings(1), messages(20, 0), fate);
+    check_time(mails[1], 20 * S);
+    assert_eq!(end_ns, mails[1], "the others take no time");
+    assert_eq!((ended.error, ended.tally.accepted, ended.tally.unknown), (None, 19, 1));
+    assert_eq!(ended.tally.failures[&What::Session].count, 1);
+}
+
+#[test]
+fn a_target_that_answers_just_in_time_has_not_been_silent() {
+    let (_, ended, _) = send(settings(1), messages(10, 0), |_| Fate::Takes(20 * S - 1));
+    assert_eq!((ended.error, ended.tally.accepted), (None, 10));
+    assert!(ended.tally.failures.is_empty(), "{:?}", ended.tally.failures);
+}
+
+/// Nothing is ever sent to it: the first message is due in an hour.
+#[test]
+fn a_target_that_closes_idle_connections_is_given_up_if_it_does_so_within_a_second() {
+    let source = || Messages { first_ns: 3600 * S, ..messages(1, 0) };
+    let (end_ns, ended, _) = send(settings(1), source(), |_| Fate::ClosesAfter(S - 1_000));
+    assert!(ended.error.is_some());
+    assert!((10 * S..20 * S).contains(&end_ns), "{end_ns} ns");
+    let fate = |number| if number < 100 { Fate::ClosesAfter(S) } else { Fate::Serves };
+    let (_, ended, mails) = send(settings(1), source(), fate);
+    assert_eq!((ended.error, ended.tally.accepted, mails), (None, 1, vec![3600 * S]));
+}
+
+#[test]
+fn the_end_of_a_connection_without_messages_is_waited_for_only_for_the_grace() {
+    let greets_one = |number| if number == 0 { Fate::Serves } else { Fate::Mute };
+    let fates: [fn(u64) -> Fate; 2] = [|_| Fate::Stays, greets_one];
+    for fate in fates {
+        let settings = Settings { timeout: Duration::from_secs(3600), ..settings(2) };
+        let (end_ns, ended, _) = send(settings, messages(20, 0), fate);
+        check_time(end_ns, 5 * S);
+        assert_eq!((ended.error, ended.tally.accepted), (None, 20));
+    }
+}
+
+#[test]
+fn what_is_under_way_when_the_sender_is_told_to_stop_has_the_grace() {
+    let settings = Settings { timeout: Duration::from_secs(3600), ..settings(2) };
+    let shared = Shared::default();
+    let mut run = Run::new(settings, messages(100, S), &shared, |_| Fate::Stalls);
+    run.settle();
+    while run.sender.now_ns() < 30 * S {
+        run.pass();
+    }
+    shared.stop.store(true, Ordering::Relaxed);
+    let (end_ns, ended, mails) = run.finish();
+    let noticed_ns = end_ns - 5 * S;
+    assert!((30 * S..=30 * S + 2 * LOOK_NS).contains(&noticed_ns), "{end_ns} ns");
+    assert_eq!((ended.error, mails.len(), ended.tally.unknown), (None, 2, 2));
+}
+
+#[test]
+fn nothing_is_begun_when_the_duration_is_over() {
+    let settings = Settings { duration: Some(Duration::from_secs(3)), ..settings(1) };
+    let (_, ended, mails) = send(settings, messages(1000, 10 * MS), |_| Fate::Serves);
+    check_time(*mails.last().unwrap(), 3 * S - 10 * MS);
+    assert_eq!((ended.error, ended.tally.begun), (None, mails.len() as u64));
+}
