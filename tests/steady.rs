@@ -49,7 +49,7 @@ mod counted {
     use sinkd::config::storage::{Store, add_rule};
     use sinkd::config::{Address, Config};
     use sinkd::index::{self, When};
-    use sinkd::server::{Server, Stage};
+    use sinkd::server::{Server, StopStage};
 
     /// Allocations of the thread [`COUNTED`]. Others may take what they need: provisioning and the
     /// statistics work once a second, so what they allocate grows with how slow the machine is.
@@ -114,7 +114,7 @@ mod counted {
         COUNTED.store(0, Ordering::Relaxed);
         let made = ALLOCATIONS.swap(0, Ordering::Relaxed);
         assert!(made <= 10, "{made} allocations for 1000 messages, store {store}, {when:?}");
-        server.stop().begin(Stage::AtOnce);
+        server.stop().begin(StopStage::AtOnce);
         server.join();
     }
 

@@ -20,7 +20,7 @@ use sinkd::config::guess::{self, GUESSES, Guess};
 use sinkd::config::{self, Config, Environment, KEYS, Listener, LogFormat};
 use sinkd::http;
 use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, Stage, Stop};
+use sinkd::server::{Counters, Server, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
@@ -336,7 +336,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
     let stage_rose = stop.watch();
     let started = Instant::now();
     let mut clock = server.clock_watch();
-    while stop.stage() == Stage::Running {
+    while stop.stage() == StopStage::Running {
         clock.look();
         let wait = match config.stop_after_idle {
             None => CLOCK_LOOK,
@@ -344,12 +344,12 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
                 Some(left) if !left.is_zero() => left.min(CLOCK_LOOK),
                 _ => {
                     tracing::info!("nothing was heard for {limit:?}: stopping");
-                    return stop.begin(Stage::Graceful);
+                    return stop.begin(StopStage::Graceful);
                 }
             },
         };
         select! {
-            recv(signals) -> _ => stop.begin(Stage::Graceful),
+            recv(signals) -> _ => stop.begin(StopStage::Graceful),
             recv(stage_rose) -> _ => {}
             default(wait) => {}
         }
@@ -374,7 +374,7 @@ fn stop_at_once_on_second_signal(signals: Receiver<i32>, stop: Arc<Stop>) {
     std::thread::spawn(move || {
         loop {
             match signals.recv_timeout(Duration::from_secs(3600)) {
-                Ok(_) => stop.begin(Stage::AtOnce),
+                Ok(_) => stop.begin(StopStage::AtOnce),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }

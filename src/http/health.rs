@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 
 use super::Facts;
-use crate::server::Stage;
+use crate::server::StopStage;
 
 /// Whoever gets an answer knows.
 pub(super) async fn alive() -> &'static str {
@@ -16,7 +16,7 @@ pub(super) async fn alive() -> &'static str {
 /// on its way out.
 pub(super) async fn ready(State(facts): State<Arc<Facts>>) -> (StatusCode, &'static str) {
     match facts.stop.stage() {
-        Stage::Running => (StatusCode::OK, "ok\n"),
-        Stage::Graceful | Stage::AtOnce => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+        StopStage::Running => (StatusCode::OK, "ok\n"),
+        StopStage::Graceful | StopStage::AtOnce => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     }
 }

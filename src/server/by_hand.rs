@@ -25,7 +25,7 @@ use super::counters::Counters;
 use super::handover::Arrival;
 use super::index::Begun;
 use super::sampling::Sampling;
-use super::shutdown::{Stage, Stop};
+use super::shutdown::{Stop, StopStage};
 use super::stream::{Stream, Wanted};
 use super::table::{Interests, Setup, Table};
 
@@ -284,7 +284,7 @@ impl ByHandSink {
         if self.table.begins_to_stop() {
             self.turn_queues_away();
         }
-        if self.table.stage() != Stage::Running {
+        if self.table.stage() != StopStage::Running {
             self.table.go_on_stopping();
         }
         self.see_freed();
@@ -329,7 +329,7 @@ impl ByHandSink {
     }
 
     /// The sink is told to stop.
-    pub fn stop(&mut self, stage: Stage) {
+    pub fn stop(&mut self, stage: StopStage) {
         self.stop.begin(stage);
     }
 

@@ -61,7 +61,7 @@ use crate::stats::{Hub, Live, Recorder};
 pub use bind_error::BindError;
 pub use clock::ClockWatch;
 pub use counters::Counters;
-pub use shutdown::{Stage, Stop};
+pub use shutdown::{Stop, StopStage};
 pub use transcript::TranscriptError;
 
 use admission::Admission;

@@ -6,7 +6,7 @@ use mio::Waker;
 
 /// How far a stop has come; only ever rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stage {
+pub enum StopStage {
     Running,
     /// Queues are drained, idle sessions get 421, transactions have their grace.
     Graceful,
@@ -41,16 +41,16 @@ impl Stop {
         }
     }
 
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> StopStage {
         match self.stage.load(Ordering::Acquire) {
-            0 => Stage::Running,
-            1 => Stage::Graceful,
-            _ => Stage::AtOnce,
+            0 => StopStage::Running,
+            1 => StopStage::Graceful,
+            _ => StopStage::AtOnce,
         }
     }
 
     /// Raises the stage and wakes every worker.
-    pub fn begin(&self, stage: Stage) {
+    pub fn begin(&self, stage: StopStage) {
         self.stage.fetch_max(stage as u8, Ordering::Release);
         for waker in self.wakers.lock().expect("nobody panics while holding it").iter() {
             if let Err(error) = waker.wake() {
@@ -90,7 +90,7 @@ impl Stop {
     /// A message with a ticket is committed; the last one begins the stop.
     pub(super) fn committed(&self) {
         if self.tickets.is_some() && self.to_commit.fetch_sub(1, Ordering::Relaxed) == 1 {
-            self.begin(Stage::Graceful);
+            self.begin(StopStage::Graceful);
         }
     }
 
@@ -100,7 +100,7 @@ impl Stop {
         let before =
             sessions.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
         if before == Ok(1) {
-            self.begin(Stage::Graceful);
+            self.begin(StopStage::Graceful);
         }
     }
 }
@@ -118,9 +118,9 @@ mod tests {
         stop.give_ticket_back();
         assert!(stop.take_ticket());
         stop.committed();
-        assert_eq!(stop.stage(), Stage::Running);
+        assert_eq!(stop.stage(), StopStage::Running);
         stop.committed();
-        assert_eq!(stop.stage(), Stage::Graceful);
+        assert_eq!(stop.stage(), StopStage::Graceful);
     }
 
     #[test]
@@ -128,9 +128,9 @@ mod tests {
         let stop = Stop::new(None, Some(1));
         let told = stop.watch();
         stop.session_ended();
-        stop.begin(Stage::AtOnce);
-        stop.begin(Stage::Graceful);
-        assert_eq!(stop.stage(), Stage::AtOnce);
+        stop.begin(StopStage::AtOnce);
+        stop.begin(StopStage::Graceful);
+        assert_eq!(stop.stage(), StopStage::AtOnce);
         assert!(told.try_recv().is_ok());
     }
 }

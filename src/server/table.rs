@@ -25,7 +25,7 @@ use super::pool::Pool;
 use super::record::Recording;
 use super::sampling::Sampling;
 use super::shared::Shared;
-use super::shutdown::{Stage, Stop};
+use super::shutdown::{Stop, StopStage};
 use super::storage::Storage;
 use super::stream::{Stream, Wanted};
 use super::timer::{Key, Wheel};
@@ -112,7 +112,7 @@ pub(super) struct Table<I> {
     /// Connections that gave way in this round and go on in the next.
     ready: Vec<Key>,
     parked: Vec<Key>,
-    stage: Stage,
+    stage: StopStage,
     grace_ends_ms: Option<u64>,
 }
 
@@ -140,7 +140,7 @@ impl<I: Interests> Table<I> {
             wheel: Wheel::new(),
             ready: Vec::new(),
             parked: Vec::new(),
-            stage: Stage::Running,
+            stage: StopStage::Running,
             grace_ends_ms: None,
         }
     }
@@ -202,7 +202,7 @@ impl<I: Interests> Table<I> {
 
     /// Whether every connection has ended, with all that it had begun.
     pub fn is_over(&self) -> bool {
-        self.stage != Stage::Running && self.open == 0 && !self.resting.has_orphans()
+        self.stage != StopStage::Running && self.open == 0 && !self.resting.has_orphans()
     }
 
     /// How long the loop may sleep because of these connections.
@@ -458,7 +458,7 @@ impl<I: Interests> Table<I> {
     // ------------------------------------------------------------ stopping
 
     /// How far the stop of these connections has come.
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> StopStage {
         self.stage
     }
 
@@ -469,7 +469,7 @@ impl<I: Interests> Table<I> {
             return false;
         }
         let before = std::mem::replace(&mut self.stage, wanted);
-        if before != Stage::Running {
+        if before != StopStage::Running {
             return false;
         }
         self.resting.counters().doing(Doing::Stopping);
@@ -481,7 +481,7 @@ impl<I: Interests> Table<I> {
     /// Closes what has had its time.
     pub fn go_on_stopping(&mut self) {
         let now_ms = self.now_ms();
-        if self.stage == Stage::AtOnce {
+        if self.stage == StopStage::AtOnce {
             self.close_all();
         } else if self.grace_ends_ms.is_some_and(|end| now_ms >= end) {
             self.dismiss_all(Whom::All);

@@ -120,7 +120,7 @@ impl OneByOne {
     }
 
     /// A client connects and is greeted.
-    pub fn connect(&mut self, protocol: Protocol) -> Session<'_> {
+    pub fn connect(&mut self, protocol: Protocol) -> Dialogue<'_> {
         self.check_at_rest();
         let (socket, theirs) = UnixStream::pair().expect("descriptors are left");
         for socket in [&socket, &theirs] {
@@ -128,7 +128,7 @@ impl OneByOne {
         }
         self.next_second();
         let place = self.sink.connect(theirs, protocol).expect("a client stays for its greeting");
-        let mut session = Session {
+        let mut session = Dialogue {
             sink: self,
             socket: Some(socket),
             place,
@@ -183,7 +183,7 @@ impl OneByOne {
 }
 
 /// One client and its connection.
-pub struct Session<'a> {
+pub struct Dialogue<'a> {
     sink: &'a mut OneByOne,
     /// `None`: the client has left.
     socket: Option<UnixStream>,
@@ -194,7 +194,7 @@ pub struct Session<'a> {
     is_closed: bool,
 }
 
-impl Session<'_> {
+impl Dialogue<'_> {
     /// The client's next octets, which the sink reads in one piece as far as its buffers go. After
     /// the close they are lost.
     pub fn say(&mut self, piece: &[u8]) {

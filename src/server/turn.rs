@@ -18,7 +18,7 @@ use super::payload::receive::{Received, receive};
 use super::record::{Expected, Recording};
 use super::send::{Sent, flush, note_unsent, send_unsent, write};
 use super::shared::Shared;
-use super::shutdown::{Stage, Stop};
+use super::shutdown::{Stop, StopStage};
 use super::stream::Stream;
 use super::transactions::follow_transactions;
 use super::transcript::Transcripts;
@@ -282,7 +282,7 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
 
 /// After the turn: sends what was said, keeps what can't be consumed yet.
 fn rest(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> Turn {
-    let stopping = shared.ledger.stop.stage() != Stage::Running;
+    let stopping = shared.ledger.stop.stage() != StopStage::Running;
     if stopping && conn.is_idle() && turn != Turn::Blocked {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
         return close_politely(conn, shared, input.is_empty());

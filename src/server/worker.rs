@@ -16,7 +16,7 @@ use super::accept::{ACCEPTS_PER_ROUND, Acceptors};
 use super::admission::Admission;
 use super::counters::{Counters, Doing};
 use super::handover::{Arrival, ArrivalSender, Inbox, WAKER};
-use super::shutdown::Stage;
+use super::shutdown::StopStage;
 use super::stream::{self, Acceptor, Stream, Wanted};
 use super::table::{self, Heard, Interests, Table};
 use super::watchdog::LONG_ROUND;
@@ -223,7 +223,7 @@ impl Worker {
 
     fn take_arrivals(&mut self) {
         while let Ok(arrival) = self.arrivals.try_recv() {
-            if self.table.stage() == Stage::Running {
+            if self.table.stage() == StopStage::Running {
                 self.table.begin(arrival);
                 continue;
             }
@@ -239,7 +239,7 @@ impl Worker {
             let (now_ms, table) = (self.table.now_ms(), &mut self.table);
             self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
         }
-        if self.table.stage() != Stage::Running {
+        if self.table.stage() != StopStage::Running {
             // What another worker had accepted before it knew.
             self.take_arrivals();
             self.table.go_on_stopping();

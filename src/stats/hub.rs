@@ -74,7 +74,7 @@ impl Watch {
 }
 
 /// What a worker and the hub exchange.
-struct Desk {
+struct Channels {
     full: Receiver<Box<Interval>>,
     empty: Sender<Box<Interval>>,
 }
@@ -103,7 +103,7 @@ impl Hub {
         let sorts = replies.len();
         let live = Arc::new(Live::new(replies.clone()));
         let writer = Writer::open(folder, start_count, replies, retain)?;
-        let (mut desks, mut recorders) = (Vec::new(), Vec::new());
+        let (mut channels, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (to_hub, full) = bounded(INTERVALS_PER_WORKER);
             let (empty, to_worker) = bounded(INTERVALS_PER_WORKER);
@@ -111,12 +111,12 @@ impl Hub {
                 drop(empty.try_send(Box::new(Interval::new(sorts))));
             }
             recorders.push(Recorder::new(Box::new(Interval::new(sorts)), to_worker, to_hub));
-            desks.push(Desk { full, empty });
+            channels.push(Channels { full, empty });
         }
         let (stop, stopped) = bounded(1);
         let watch = Watch::start();
         let hub = Merging {
-            desks,
+            channels,
             sorts,
             writer,
             live: live.clone(),
@@ -154,7 +154,7 @@ impl Drop for Hub {
 
 /// The thread's state.
 struct Merging {
-    desks: Vec<Desk>,
+    channels: Vec<Channels>,
     sorts: usize,
     writer: Writer,
     live: Arc<Live>,
@@ -187,13 +187,13 @@ impl Merging {
     }
 
     fn collect(&mut self) {
-        for desk in 0..self.desks.len() {
-            while let Ok(mut interval) = self.desks[desk].full.try_recv() {
+        for worker in 0..self.channels.len() {
+            while let Ok(mut interval) = self.channels[worker].full.try_recv() {
                 interval.busiest_us = interval.counter(Counter::BusyUs);
                 self.at(interval.second).merge(&interval);
                 interval.clear();
                 // The worker has gone.
-                drop(self.desks[desk].empty.try_send(interval));
+                drop(self.channels[worker].empty.try_send(interval));
             }
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use sinkd::config::Config;
 use sinkd::log::reader::Folder;
 use sinkd::log::{MessageId, Settings};
-use sinkd::server::Stage;
+use sinkd::server::StopStage;
 use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
 
@@ -92,7 +92,7 @@ impl One {
 
     fn stop(mut self) {
         let mut sink = self.sink.take().unwrap();
-        sink.stop(Stage::AtOnce);
+        sink.stop(StopStage::AtOnce);
         sink.round();
         assert!(sink.is_over());
         sink.close();
@@ -176,7 +176,7 @@ fn a_payload_that_finds_no_room_is_refused_when_its_patience_is_over() {
 fn a_transaction_under_way_has_its_grace_when_the_sink_stops() {
     let mut one = One::new();
     one.say("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\n");
-    one.sink().stop(Stage::Graceful);
+    one.sink().stop(StopStage::Graceful);
     one.round();
     assert_eq!(one.heard(), "", "a transaction is under way");
     let (ms, heard) = one.until_heard();
@@ -249,7 +249,7 @@ fn accepting_goes_on_at_once_when_a_connection_ends() {
 #[test]
 fn a_client_that_waits_for_a_descriptor_is_told_of_the_stop() {
     let (mut one, mut client) = short_of_descriptors();
-    one.sink().stop(Stage::Graceful);
+    one.sink().stop(StopStage::Graceful);
     one.round();
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sinkd::config::Config;
 use sinkd::log::{Durability, FlushCall, Settings, Space};
-use sinkd::server::Stage;
+use sinkd::server::StopStage;
 use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
 
@@ -421,7 +421,7 @@ impl World {
     }
 
     fn stop(&mut self) {
-        let stage = if self.dice.roll(3) == 0 { Stage::AtOnce } else { Stage::Graceful };
+        let stage = if self.dice.roll(3) == 0 { StopStage::AtOnce } else { StopStage::Graceful };
         self.is_stopping = true;
         self.sink().stop(stage);
         self.tell(format_args!("sinkd is told to stop: {stage:?}"));
@@ -471,7 +471,7 @@ impl World {
         }
         if !self.is_stopping {
             self.is_stopping = true;
-            self.sink().stop(Stage::Graceful);
+            self.sink().stop(StopStage::Graceful);
         }
         for step in 0.. {
             assert!(step < STEPS_MAX, "it does not stop");

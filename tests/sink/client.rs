@@ -21,7 +21,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
-use sinkd::server::testkit::{Session, small_limits, with_sink};
+use sinkd::server::testkit::{Dialogue, small_limits, with_sink};
 use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
 use sinkd::smtp::client::{End, Form, Mail, Options, Protocol};
 use sinkd::smtp::envelope;
@@ -187,7 +187,7 @@ fn talk(options: Options, limits: &Limits, messages: &[Message], cuts: &[usize])
 }
 
 /// The octets of each side are cut into pieces of a cycle of sizes.
-fn talk_to(mut client: Talk, mut server: Session<'_>, cuts: &[usize]) -> Talked {
+fn talk_to(mut client: Talk, mut server: Dialogue<'_>, cuts: &[usize]) -> Talked {
     let mut cuts = cuts.iter().copied().cycle();
     loop {
         let replies = server.take_replies();

@@ -27,7 +27,7 @@
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
 //! --test sink dialogues` writes down what the server says now: read the difference before you commit
 //! it.
-use sinkd::server::testkit::{Session, Stored, Tolerated, with_sink};
+use sinkd::server::testkit::{Dialogue, Stored, Tolerated, with_sink};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{Limits, Protocol, Syntax};
 use std::fmt::Write as _;
@@ -119,7 +119,7 @@ fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
 
 /// A dialogue while it is held.
 struct Held<'a> {
-    session: Session<'a>,
+    session: Dialogue<'a>,
     pieces: Pieces,
     /// What the client has to say, and has not said yet.
     turn: Vec<u8>,
@@ -128,7 +128,7 @@ struct Held<'a> {
 }
 
 impl<'a> Held<'a> {
-    fn begin(mut session: Session<'a>, pieces: Pieces) -> Held<'a> {
+    fn begin(mut session: Dialogue<'a>, pieces: Pieces) -> Held<'a> {
         assert!(session.take_replies().starts_with(b"220 "));
         Held { session, pieces, turn: Vec::new(), was_closed: false, out: String::new() }
     }
