@@ -1,18 +1,17 @@
 //! What a message costs in the steady state, counted: allocations, system calls, page faults.
 mod common;
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 
 use tempfile::tempdir;
 
 /// One connection that sends `messages` of 2 KB, a command per round trip, into buffers of its own.
 fn send(stream: &mut TcpStream, messages: usize, body: &[u8]) {
-    let mut reply = [0; 4096];
     let mut talk = |octets: &[u8], code: &[u8]| {
         stream.write_all(octets).unwrap();
-        let n = stream.read(&mut reply).unwrap();
-        assert!(reply[..n].starts_with(code), "{}", String::from_utf8_lossy(&reply[..n]));
+        let reply = common::read_reply(stream).unwrap();
+        assert!(reply.starts_with(code), "{}", String::from_utf8_lossy(&reply));
     };
     for _ in 0..messages {
         talk(b"MAIL FROM:<sender@example.org> SIZE=2048\r\n", b"250");
@@ -25,10 +24,9 @@ fn send(stream: &mut TcpStream, messages: usize, body: &[u8]) {
 fn connect(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_nodelay(true).unwrap();
-    let mut reply = [0; 4096];
-    assert!(stream.read(&mut reply).unwrap() > 0);
+    assert!(common::read_reply(&mut stream).unwrap().starts_with(b"220 "));
     stream.write_all(b"EHLO client.example\r\n").unwrap();
-    assert!(stream.read(&mut reply).unwrap() > 0);
+    assert!(common::read_reply(&mut stream).unwrap().starts_with(b"250"));
     stream
 }
 

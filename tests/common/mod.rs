@@ -47,6 +47,25 @@ pub fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(pid as i32).unwrap(), signal).unwrap();
 }
 
+/// One reply, all its lines, in however many pieces it comes; less where the stream ends.
+pub fn read_reply(stream: &mut impl Read) -> std::io::Result<Vec<u8>> {
+    let (mut reply, mut piece) = (Vec::new(), [0; 4096]);
+    while !is_whole(&reply) {
+        match stream.read(&mut piece)? {
+            0 => break,
+            octets => reply.extend_from_slice(&piece[..octets]),
+        }
+    }
+    Ok(reply)
+}
+
+/// Whether the last line has come: of others, a hyphen follows the code.
+fn is_whole(reply: &[u8]) -> bool {
+    let Some(lines) = reply.strip_suffix(b"\r\n") else { return false };
+    let last = lines.rsplit(|octet| *octet == b'\n').next().unwrap_or_default();
+    last.get(3) == Some(&b' ')
+}
+
 /// Asks until there is an answer.
 #[track_caller]
 pub fn until_some<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {

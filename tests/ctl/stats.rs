@@ -145,7 +145,8 @@ fn a_payload_is_on_its_way_from_its_first_octet_on() {
     let found = stats(&[data.path()], &[]);
     let max = |metric: &str| found["metrics"][metric]["max"].as_u64().unwrap();
     assert!(max("think_payload_us") >= 60_000, "{found}");
-    assert!(max("transfer_us") < 30_000, "{found}");
+    // The pause is not in it.
+    assert!(max("transfer_us") < 60_000, "{found}");
     assert_eq!(found["verdict"]["limited_by"], "sender");
 }
 

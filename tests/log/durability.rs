@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
+use sinkd::log::by_hand::ByHand;
 use sinkd::log::reader::{Folder, Segment, Span};
 use sinkd::log::{
     BootId, Claim, Commit, Durability, FlushCall, Log, MessageId, NoRoom, PendingCommit, Settings,
@@ -224,19 +225,28 @@ fn a_large_message_gets_its_name_after_its_flush() {
 #[test]
 fn at_an_interval_only_what_has_changed_is_flushed() {
     let dir = tempfile::tempdir().unwrap();
-    let interval = Durability::Interval(Duration::from_millis(5));
-    let (mut bench, begins, words) = gated_log(dir.path(), interval);
-    let made = || begins.recv_timeout(PATIENCE).unwrap();
+    let flushes = Arc::new(AtomicUsize::new(0));
+    let counted = flushes.clone();
+    let call = FlushCall::new(move |file| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        file.sync_data()
+    });
+    let interval = Durability::Interval(Duration::from_secs(1));
+    let (mut log, _) = ByHand::open(dir.path(), settings(interval, call)).unwrap();
+    let mut writer = log.writer(Box::new(|| ())).unwrap();
+    while log.serve(usize::MAX, Duration::ZERO) + log.flush(usize::MAX, Duration::ZERO) > 0 {}
     for n in 1..4 {
-        let id = bench.append(b"e", b"told at once");
-        assert_eq!(visible(dir.path(), BOOT_A), n, "{id}");
-        made();
-        words.send(true).unwrap();
+        let commit = writer.append(b"e", &[b"told at once"], &facts(b"told at once"));
+        assert!(matches!(commit, Ok(Commit::Done(_))));
+        assert_eq!(visible(dir.path(), BOOT_A), n);
+        let before = flushes.load(Ordering::Relaxed);
+        log.flush_interval();
+        assert_eq!(flushes.load(Ordering::Relaxed), before + 1);
+        log.flush_interval();
+        assert_eq!(flushes.load(Ordering::Relaxed), before + 1, "nothing has changed");
     }
-    // Idle, it does nothing; that can only be looked at for a while.
-    assert!(begins.recv_timeout(Duration::from_millis(60)).is_err());
-    words.send(true).unwrap();
-    bench.close();
+    writer.close();
+    log.close(Duration::ZERO);
 }
 
 #[test]

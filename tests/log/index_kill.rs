@@ -3,7 +3,7 @@
 use crate::common;
 
 use std::collections::HashSet;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -69,10 +69,9 @@ fn send_until_killed(
     acknowledged: &AtomicUsize,
 ) -> Option<()> {
     let mut stream = TcpStream::connect(address).ok()?;
-    let mut reply = [0; 4096];
     let mut talk = |octets: &[u8]| -> Option<()> {
         stream.write_all(octets).ok()?;
-        (stream.read(&mut reply).ok()? > 0).then_some(())
+        (!common::read_reply(&mut stream).ok()?.is_empty()).then_some(())
     };
     talk(b"")?;
     talk(b"EHLO x\r\n")?;

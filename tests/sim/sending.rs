@@ -404,3 +404,11 @@ fn nothing_is_begun_when_the_duration_is_over() {
     check_time(*mails.last().unwrap(), 3 * S - 10 * MS);
     assert_eq!((ended.error, ended.tally.begun), (None, mails.len() as u64));
 }
+
+#[test]
+fn the_last_message_before_the_end_of_the_duration_leaves() {
+    let settings = Settings { duration: Some(Duration::from_secs(1)), ..settings(2) };
+    let (_, ended, mails) = send(settings, messages(50, 20 * MS), |_| Fate::Serves);
+    assert_eq!((mails.len(), mails.last()), (50, Some(&(980 * MS))));
+    assert_eq!((ended.error, ended.tally.accepted, ended.tally.not_begun), (None, 50, 0));
+}

@@ -3,7 +3,7 @@
 use crate::common;
 
 use std::collections::{HashMap, HashSet};
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Mutex;
@@ -67,15 +67,8 @@ fn send_until_killed(
     let Ok(mut stream) = TcpStream::connect(address) else { return };
     let mut talk = |octets: &[u8]| -> Option<String> {
         stream.write_all(octets).ok()?;
-        let mut reply = Vec::new();
-        let mut piece = [0; 4096];
-        while !reply.ends_with(b"\r\n") {
-            match stream.read(&mut piece) {
-                Ok(n) if n > 0 => reply.extend_from_slice(&piece[..n]),
-                _ => return None,
-            }
-        }
-        String::from_utf8(reply).ok()
+        let reply = common::read_reply(&mut stream).ok()?;
+        String::from_utf8(reply).ok().filter(|reply| reply.ends_with("\r\n"))
     };
     let mut hello = || {
         talk(b"")?;
