@@ -2,37 +2,13 @@
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::OpenError;
-use super::format::{Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT};
+use super::format::{Hole, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT};
+use super::layout::segments_folder;
 use super::map::Mapping;
-use super::segment::Hole;
-
-/// The folder of the segments.
-pub(crate) fn segments_folder(folder: &Path) -> PathBuf {
-    folder.join("segments")
-}
-
-/// `segments/00000001.seg`.
-pub(crate) fn segment_path(folder: &Path, number: u32) -> PathBuf {
-    segments_folder(folder).join(format!("{number:08}.seg"))
-}
-
-/// The same while an own segment is being built.
-pub(crate) fn part_path(folder: &Path, number: u32) -> PathBuf {
-    segments_folder(folder).join(format!("{number:08}.part"))
-}
-
-/// A file name's segment number: at least eight digits, `.seg`.
-pub(crate) fn segment_number(name: &str) -> Option<u32> {
-    let digits = name.strip_suffix(".seg")?;
-    let is_ours = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit());
-    let number = is_ours.then(|| digits.parse().ok()).flatten()?;
-    // Only one name belongs to each number.
-    (format!("{number:08}") == digits && number > 0).then_some(number)
-}
 
 /// How files of a data folder are opened where they may have to be made: they hold other people's
 /// mail, so they are for their owner alone.

@@ -7,10 +7,7 @@
 //!
 //! A failed flush is final for its segment: the kernel has dropped what it could not write, and a
 //! second flush that returns would say nothing about it.
-use std::fmt;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -18,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
+use super::flush_call::FlushCall;
 use super::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
 use super::id::MessageId;
 use super::map::Mapping;
@@ -26,54 +24,6 @@ use super::provision::Request;
 use super::retention::Sealed;
 use super::sync::SyncJob;
 use super::window::Gate;
-
-type Call = dyn Fn(&File) -> io::Result<()> + Send + Sync;
-
-/// How a file's content, and the names in a folder, are made to survive a power loss.
-#[derive(Clone)]
-pub struct FlushCall {
-    file: Arc<Call>,
-    folder: Arc<Call>,
-}
-
-impl FlushCall {
-    /// `call` in the place of fdatasync.
-    #[doc(hidden)]
-    pub fn new(call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static) -> FlushCall {
-        FlushCall { file: Arc::new(call), folder: Arc::new(File::sync_all) }
-    }
-
-    /// `call` in the place of fsync on a folder.
-    #[doc(hidden)]
-    pub fn folders(
-        self,
-        call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static,
-    ) -> FlushCall {
-        FlushCall { folder: Arc::new(call), ..self }
-    }
-
-    pub(crate) fn flush(&self, file: &File) -> io::Result<()> {
-        (self.file)(file)
-    }
-
-    /// Flushes the folder that `path` stands in: its name survives a power loss.
-    pub(crate) fn flush_name(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
-        (self.folder)(&File::open(folder)?)
-    }
-}
-
-impl Default for FlushCall {
-    fn default() -> FlushCall {
-        FlushCall::new(File::sync_data)
-    }
-}
-
-impl fmt::Debug for FlushCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FlushCall")
-    }
-}
 
 /// What the flusher tells a worker about a segment. Written by the flusher alone.
 #[derive(Debug, Default)]

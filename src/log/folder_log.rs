@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::boot::current_boot;
 use super::clock::ProcessClock;
 use super::disk;
 use super::error::OpenError;
@@ -15,6 +16,7 @@ use super::events;
 use super::events_file::EventsFile;
 use super::flush::{FlushJob, Flusher};
 use super::format::StoreId;
+use super::layout;
 use super::lock::FolderLock;
 use super::provision::{Opened, Provision, REQUESTS_MAX, Request, Setup};
 use super::recovery::{self, Recovery};
@@ -156,7 +158,7 @@ impl Parts {
         make_folders(folder)?;
         let lock = FolderLock::take(folder)?;
         disk::probe(folder)?;
-        let boot = settings.boot.unwrap_or_else(recovery::current_boot);
+        let boot = settings.boot.unwrap_or_else(current_boot);
         recycle::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
         let highest = recovery::prepare(folder)?;
         let store = Store::open(folder, highest, fresh_id(folder)?)?;
@@ -220,7 +222,7 @@ fn flusher(
 fn date_by_system_clock(folder: &Path, shelf: &mut Shelf) -> io::Result<()> {
     let moved = events::moved_clocks(folder)?;
     for number in if moved.is_empty() { Vec::new() } else { shelf.numbers() } {
-        let file = File::open(disk::segment_path(folder, number));
+        let file = File::open(layout::segment_path(folder, number));
         let start = file.ok().and_then(|file| disk::identity_of(&file)).map(|i| i.start_count);
         if let Some(ahead_ns) = start.and_then(|start| moved.get(&start)) {
             shelf.shift(number, *ahead_ns);
@@ -234,7 +236,7 @@ fn make_folders(folder: &Path) -> Result<(), OpenError> {
     if folder.exists() && !folder.is_dir() {
         return Err(OpenError::NotAFolder { path: folder.to_owned() });
     }
-    let segments = disk::segments_folder(folder);
+    let segments = layout::segments_folder(folder);
     disk::make_folder(&segments).map_err(|e| OpenError::of(folder, e))
 }
 

@@ -374,6 +374,13 @@ impl Slot {
     }
 }
 
+/// Octets that belong to no record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Hole {
+    pub(crate) start: u64,
+    pub(crate) end: u64,
+}
+
 /// Offset of slot `index` in a segment of `segment_bytes`; `None` where the header pages stand.
 pub(crate) fn slot_at(segment_bytes: u64, index: u32) -> Option<u64> {
     let at = segment_bytes.checked_sub(SLOT_BYTES * (u64::from(index) + 1))?;

@@ -8,6 +8,7 @@ use super::disk;
 use super::flags;
 use super::flush::{FlushJob, Flushed};
 use super::format::{Identity, PAGE_BYTES, Seed, SegmentKind};
+use super::layout;
 use super::map::{Door, Mapping};
 use super::provision::Provision;
 use super::recycle;
@@ -119,8 +120,8 @@ impl Provision {
         let number = self.store.take_number()?;
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
-        let from = disk::segment_path(&self.folder, old);
-        let path = disk::segment_path(&self.folder, number);
+        let from = layout::segment_path(&self.folder, old);
+        let path = layout::segment_path(&self.folder, number);
         let kept = self.kept.take(old).map_or_else(|| recycle::map_again(&self.folder, old), Ok);
         let made = kept.and_then(|door| {
             recycle::renew(door.file(), &identity)?;
@@ -142,7 +143,7 @@ impl Provision {
     /// A segment that nobody has ever committed to.
     pub(crate) fn forget(&mut self, number: u32) {
         self.open.remove(&number);
-        if let Err(e) = std::fs::remove_file(disk::segment_path(&self.folder, number)) {
+        if let Err(e) = std::fs::remove_file(layout::segment_path(&self.folder, number)) {
             tracing::warn!(segment = number, error = %e, "cannot remove an unused segment");
         }
     }
@@ -154,9 +155,9 @@ impl Provision {
         drop(self.sync.send(SyncJob::Store));
         let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
         // No reader ever sees it without its identity page.
-        let part = disk::part_path(&self.folder, number);
+        let part = layout::part_path(&self.folder, number);
         let file = disk::create(&part)?;
-        let path = disk::segment_path(&self.folder, number);
+        let path = layout::segment_path(&self.folder, number);
         let made = disk::allocate(&file, 0, bytes)
             .and_then(|()| self.write_out(&file, bytes))
             .and_then(|()| file.write_all_at(&identity.encode(), 0))

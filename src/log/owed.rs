@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use super::disk;
-use super::events::{self, Dropped};
-use super::prune_folder::runs;
+use super::dropped::{By, Dropped, joined};
+use super::events;
 
 /// Segments that have a line each; beyond that neighbors are summed up. 10 MB of lines.
 const OWED_MAX: usize = 65_536;
@@ -47,7 +47,7 @@ impl Owed {
         self.segments.push(dropped);
         let written = if self.segments.len() > OWED_MAX {
             self.segments.sort_by_key(|one| one.first);
-            self.segments = runs(&self.segments);
+            self.segments = joined(&self.segments);
             self.write_anew()
         } else {
             self.append(&dropped)
@@ -69,14 +69,14 @@ impl Owed {
 
     fn append(&self, dropped: &Dropped) -> io::Result<()> {
         let mut file = disk::private().read(true).append(true).create(true).open(&self.path)?;
-        events::append_all(&mut file, events::By::Sinkd, &[*dropped])
+        events::append_all(&mut file, By::Sinkd, &[*dropped])
     }
 
     fn write_anew(&self) -> io::Result<()> {
         let new = self.path.with_extension("jsonl.new");
         let mut file: File = disk::private().read(true).append(true).create(true).open(&new)?;
         file.set_len(0)?;
-        events::append_all(&mut file, events::By::Sinkd, &self.segments)?;
+        events::append_all(&mut file, By::Sinkd, &self.segments)?;
         file.flush()?;
         std::fs::rename(new, &self.path)
     }

@@ -14,6 +14,7 @@ use super::format::{
     Published, RECORDS_AT, REJECTIONS_WORD, SLOT_BYTES, SegmentKind, State, Totals, encode_slot,
 };
 use super::id::MessageId;
+use super::layout;
 use super::map::Mapping;
 use super::own::{OWN_WINDOW_BYTES, OwnCommit, OwnEvent};
 use super::provision::Provision;
@@ -68,7 +69,7 @@ impl Provision {
         if let Some(growing) = own.file {
             self.open.remove(&growing.number);
             // Recovery removes what stays.
-            drop(std::fs::remove_file(disk::part_path(&self.folder, growing.number)));
+            drop(std::fs::remove_file(layout::part_path(&self.folder, growing.number)));
         }
     }
 
@@ -132,7 +133,7 @@ impl Provision {
 
     fn open_part(&mut self, _worker: u32, own: &OwnWork) -> io::Result<Growing> {
         let number = self.store.take_number()?;
-        let path = disk::part_path(&self.folder, number);
+        let path = layout::part_path(&self.folder, number);
         let file = disk::create(&path)?;
         let first = RECORDS_AT + own.envelope_bytes.next_multiple_of(PAGE_BYTES);
         // Address space for the largest payload; pages come with the windows.
@@ -195,8 +196,8 @@ impl Provision {
     ) -> io::Result<()> {
         let number = growing.number;
         let id = MessageId { segment: number, slot: 0 };
-        let part = disk::part_path(&self.folder, number);
-        let path = disk::segment_path(&self.folder, number);
+        let part = layout::part_path(&self.folder, number);
+        let path = layout::segment_path(&self.folder, number);
         if self.settings.durability == Durability::Message {
             let (mapping, events) = (growing.mapping.clone(), own.events.clone());
             let gate = gate.clone();

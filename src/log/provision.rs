@@ -22,6 +22,7 @@ use super::format::{
     BootId, COUNTED_WORD, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT, SLOT_BYTES, STATE_WORD,
     SYNCED_WORD, State,
 };
+use super::layout;
 use super::map::Door;
 use super::owed::Owed;
 use super::own::{OwnCommit, OwnEvent};
@@ -422,7 +423,7 @@ impl Provision {
     }
 
     pub(crate) fn sync_later(&self, number: u32) {
-        let path = disk::segment_path(&self.folder, number);
+        let path = layout::segment_path(&self.folder, number);
         let wait = match self.settings.durability {
             Durability::Process => SYNC_AFTER,
             Durability::Interval(_) | Durability::Message => Duration::ZERO,

@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::clock::ProcessClock;
-use super::disk;
+use super::dropped::Dropped;
 use super::error::is_no_space;
-use super::events::Dropped;
 use super::flags::{self, Of};
 use super::format::{PAGE_BYTES, Totals};
+use super::layout;
 use super::provision::{Provision, RETRY};
 use super::retention::Sealed;
 
@@ -54,7 +54,7 @@ impl Provision {
         }
         while self.is_over(open, open_bytes) {
             let number = self.shelf.first_to_go()?;
-            let path = disk::segment_path(&self.folder, number);
+            let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
             if again.is_none() && has_length {
                 self.note_dropped(number);
@@ -138,7 +138,7 @@ impl Provision {
         if !self.settings.retention.is_on() {
             return None;
         }
-        let folder = disk::segments_folder(&self.folder);
+        let folder = layout::segments_folder(&self.folder);
         let changed = std::fs::metadata(folder).and_then(|m| m.modified()).ok();
         if changed != self.folder_changed {
             self.folder_changed = changed;
@@ -169,7 +169,7 @@ impl Provision {
 
     pub(crate) fn unlink_segment(&self, number: u32) {
         flags::forget(&self.folder, number);
-        match std::fs::remove_file(disk::segment_path(&self.folder, number)) {
+        match std::fs::remove_file(layout::segment_path(&self.folder, number)) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => {
                 tracing::warn!(segment = number, error = %e, "cannot drop a segment");
             }
@@ -184,7 +184,8 @@ impl Provision {
         let Some(sealed) = self.shelf.take_out(number) else {
             return;
         };
-        let (dropped, path) = (sealed.as_dropped(number), disk::segment_path(&self.folder, number));
+        let (dropped, path) =
+            (sealed.as_dropped(number), layout::segment_path(&self.folder, number));
         let is_there = path.exists();
         if !self.settle(Some((&dropped, &path))) && is_there {
             self.owed.push(dropped);
@@ -260,12 +261,12 @@ impl Listing {
     /// Costs a listing of the folder.
     fn of(folder: &Path) -> io::Result<Listing> {
         let mut listing = Listing::default();
-        for entry in std::fs::read_dir(disk::segments_folder(folder))? {
+        for entry in std::fs::read_dir(layout::segments_folder(folder))? {
             let name = entry?.file_name();
             let Some(name) = name.to_str() else { continue };
-            listing.segments.extend(disk::segment_number(name));
+            listing.segments.extend(layout::segment_number(name));
             let stem = name.strip_suffix(".flags");
-            let flagged = stem.and_then(|stem| disk::segment_number(&format!("{stem}.seg")));
+            let flagged = stem.and_then(|stem| layout::segment_number(&format!("{stem}.seg")));
             listing.flagged.extend(flagged);
         }
         Ok(listing)

@@ -9,7 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::events::{self, By, Dropped, Lines};
+use super::dropped::{By, Dropped, joined};
+use super::events::{self, Lines};
 use super::flags;
 use super::reader::{Folder, Segment};
 use super::retention::{Retention, Sealed, Shelf};
@@ -36,13 +37,13 @@ pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropp
     let folder = Folder::open(path)?;
     let going = going(&folder, keep)?;
     if is_dry_run {
-        return Ok(runs(&going));
+        return Ok(joined(&going));
     }
     let mut gone = Vec::new();
     for some in going.chunks(AT_ONCE) {
         gone.extend(drop_some(path, some)?);
     }
-    Ok(runs(&gone))
+    Ok(joined(&gone))
 }
 
 /// What must go, by number, so that `keep` holds.
@@ -105,7 +106,7 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let gone: Vec<Dropped> = held.iter().map(|(dropped, _)| *dropped).collect();
     let mut unsaid = gone.clone();
     unsaid.retain(|dropped| !lines.has_pruned(dropped.first));
-    for run in runs(&unsaid) {
+    for run in joined(&unsaid) {
         lines.note(By::Sinkctl, &run)?;
     }
     for (_, segment) in &held {
@@ -116,16 +117,4 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
         }
     }
     Ok(gone)
-}
-
-/// Puts together what has neighboring numbers; `all` is in their order.
-pub(crate) fn runs(all: &[Dropped]) -> Vec<Dropped> {
-    let mut runs: Vec<Dropped> = Vec::new();
-    for dropped in all {
-        match runs.last_mut() {
-            Some(run) if run.last.checked_add(1) == Some(dropped.first) => run.add(dropped),
-            _ => runs.push(*dropped),
-        }
-    }
-    runs
 }

@@ -4,16 +4,16 @@
 //! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
 //! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](super::Log::open), which
 //! holds the lock, writes the result down; readers work it out in memory.
-use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
 use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
+use super::layout;
 use super::reader::{Extent, Found, Segment, SegmentError, is_valid_at, scan};
 use super::retention::{Sealed, Shelf};
 use super::sync::{SYNC_AFTER, SyncJob};
@@ -33,47 +33,10 @@ pub struct Recovery {
     pub(crate) shelf: Shelf,
 }
 
-/// The machine's boot id. Zeros where the system has none (macOS, a chroot without /proc): then no
-/// two boots are taken for the same, and counts that were not flushed are not believed.
-pub(crate) fn current_boot() -> BootId {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let mut id = [0; 16];
-    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).unwrap_or("0");
-        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
-    }
-    BootId(id)
-}
-
-/// The segment files of a folder, by number.
-pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
-        let entry = entry?;
-        if let Some(number) = entry.file_name().to_str().and_then(disk::segment_number) {
-            files.push((number, entry.path()));
-        }
-    }
-    files.sort_unstable();
-    Ok(files)
-}
-
-/// The segments of a folder that have flags.
-pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
-    let mut numbers = HashSet::new();
-    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
-        let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".flags"));
-        numbers.extend(stem.and_then(|stem| disk::segment_number(&format!("{stem}.seg"))));
-    }
-    Ok(numbers)
-}
-
 /// Removes own segments that were never finished, and flags whose segment has gone; gives the
 /// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
-    let segments = disk::segments_folder(folder);
+    let segments = layout::segments_folder(folder);
     let failed = |e| OpenError::of(&segments, e);
     let mut highest = 0;
     for entry in std::fs::read_dir(&segments).map_err(failed)? {
@@ -82,11 +45,11 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
             continue;
         };
         let part = name.strip_suffix(".part").map(|stem| format!("{stem}.seg"));
-        let number = disk::segment_number(part.as_deref().unwrap_or(name));
+        let number = layout::segment_number(part.as_deref().unwrap_or(name));
         highest = highest.max(number.unwrap_or(0));
         let is_stale_flags = name.strip_suffix(".flags").is_some_and(|stem| {
             let segment = format!("{stem}.seg");
-            disk::segment_number(&segment).is_some() && !segments.join(segment).exists()
+            layout::segment_number(&segment).is_some() && !segments.join(segment).exists()
         });
         if (part.is_some() && number.is_some()) || is_stale_flags {
             let path = segments.join(name);
@@ -98,10 +61,10 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
 
 /// Looks at every segment, seals what is open, and gives what still has to be flushed.
 pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
-    let failed = |e| OpenError::of(disk::segments_folder(folder), e);
+    let failed = |e| OpenError::of(layout::segments_folder(folder), e);
     let mut recovery = Recovery::default();
     let mut jobs = Vec::new();
-    for (number, path) in segment_files(folder).map_err(failed)? {
+    for (number, path) in layout::segment_files(folder).map_err(failed)? {
         match Segment::open_in(&path, boot) {
             Ok(segment) => {
                 let job = recover_segment(&segment, boot, &mut recovery)

@@ -15,9 +15,9 @@ use std::path::Path;
 use super::disk;
 use super::flags;
 use super::format::{BootId, Identity, LIVE_AT, PAGE_BYTES};
+use super::layout;
 use super::map::{Door, Mapping};
 use super::reader::{Extent, Segment, scan};
-use super::recovery::segment_files;
 use super::store::Store;
 
 /// Makes the file of a dropped segment that of the segment `identity` describes, but for its name.
@@ -82,7 +82,7 @@ impl KeptMaps {
 
 /// The file of a sealed segment, mapped.
 pub(crate) fn map_again(folder: &Path, number: u32) -> io::Result<Door> {
-    let path = disk::segment_path(folder, number);
+    let path = layout::segment_path(folder, number);
     let file = OpenOptions::new().read(true).write(true).open(path)?;
     let bytes = file.metadata()?.len();
     Mapping::new(file, bytes).map(|(_, door)| door)
@@ -110,14 +110,14 @@ pub(crate) struct Reclaimed {
 pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     let mut done = Reclaimed::default();
     let store = Store::id_of(folder)?;
-    for (number, path) in segment_files(folder)? {
+    for (number, path) in layout::segment_files(folder)? {
         let Some((file, identity)) = spare(&path, number) else {
             continue;
         };
         if store.is_some_and(|id| id != identity.store) {
             continue;
         }
-        let name = disk::segment_path(folder, identity.number);
+        let name = layout::segment_path(folder, identity.number);
         match (holds_mail(file, &name), name.exists()) {
             (true, false) => {
                 std::fs::rename(&path, name)?;

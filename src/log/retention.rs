@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::events::Dropped;
+use super::dropped::Dropped;
 
 /// How much is kept. All of them hold; `None`: no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -5,9 +5,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
-use super::flush::{FlushCall, Flushed};
+use super::flush::Flushed;
+use super::flush_call::FlushCall;
 use super::format::{
-    COUNTED_WORD, Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN,
+    COUNTED_WORD, Facts, Hole, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN,
     RECORDS_AT, REJECTIONS_WORD, SLOT_BYTES, Seed, State, Totals, encode_slot,
 };
 use super::id::MessageId;
@@ -17,13 +18,6 @@ use super::window::Window;
 /// Holes from this size on are punched out at sealing; smaller ones are only counted, because a
 /// punched page saves 4 KiB and costs a system call.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
-
-/// Octets that belong to no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hole {
-    pub start: u64,
-    pub end: u64,
-}
 
 /// Is there room for a record?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

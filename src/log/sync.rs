@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::disk;
-use super::flush::FlushCall;
+use super::flush_call::FlushCall;
 use super::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 
 /// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.

@@ -8,12 +8,13 @@ use super::listing::{Listing, Span};
 use super::opening::{Opening, PassedOver};
 use super::segment::Known;
 use super::{Damage, ReadError, Segment, SegmentError};
-use crate::log::disk;
-use crate::log::events::{self, Dropped};
+use crate::log::boot::current_boot;
+use crate::log::dropped::Dropped;
 use crate::log::flags::{self, Flags};
 use crate::log::format::{BootId, Identity, Kind, Published, Slot, State, Totals};
 use crate::log::id::MessageId;
-use crate::log::recovery::{current_boot, flagged, segment_files};
+use crate::log::layout::{self, flagged, segment_files};
+use crate::log::pruned;
 
 /// Sealed segments kept open at once: a folder of thousands must not use up the descriptors.
 const OPEN_MAX: usize = 64;
@@ -183,7 +184,7 @@ impl Folder {
     }
 
     fn is_spare(&self, number: u32) -> bool {
-        disk::segment_path(&self.path, number).exists()
+        layout::segment_path(&self.path, number).exists()
     }
 
     fn take_up(&mut self, segment: Arc<Segment>) {
@@ -301,7 +302,7 @@ impl Folder {
     /// What was pruned from here so far: what `events.jsonl` says has gone, and is no longer here.
     /// Costs one read of that file.
     pub fn pruned(&self) -> io::Result<Dropped> {
-        let mut sums = events::pruned_sums(&self.path)?;
+        let mut sums = pruned::pruned_sums(&self.path)?;
         // Killed between the line and the unlinking, or not there yet.
         self.segments().for_each(|summary| sums.take_back(&summary.as_dropped()));
         Ok(sums.total())
@@ -318,7 +319,7 @@ impl Folder {
             return match self.unreadable.contains_key(&number) {
                 // Asked again, for what is wrong with it; it may have been mended.
                 true => {
-                    let path = disk::segment_path(&self.path, number);
+                    let path = layout::segment_path(&self.path, number);
                     Ok(Arc::new(Segment::open_in(&path, self.boot)?))
                 }
                 false => Err(ReadError::NoSuchMessage { id: missing }),

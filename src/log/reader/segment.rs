@@ -9,6 +9,7 @@ use std::sync::atomic::fence;
 
 use super::scan::{Extent, Found, is_valid_at, scan};
 use super::{Damage, SegmentError};
+use crate::log::boot::current_boot;
 use crate::log::disk;
 use crate::log::format::{
     BootId, COUNTED_MAX, COUNTED_WORD, Crc, FORMAT_VERSION, Identity, LIVE_AT, LIVE_WORDS,
@@ -17,8 +18,8 @@ use crate::log::format::{
     slot_at, slot_positions,
 };
 use crate::log::id::MessageId;
+use crate::log::layout;
 use crate::log::map::LiveView;
-use crate::log::recovery::current_boot;
 
 /// Slots read at once by [`Slots`]: 64 KiB.
 const SLOTS_AT_ONCE: u32 = 1024;
@@ -532,7 +533,7 @@ pub(super) fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords
     let words = LiveWords::decode(&live[..8 * LIVE_WORDS]);
     let is_spare = path
         .file_name()
-        .and_then(|name| disk::segment_number(name.to_str()?))
+        .and_then(|name| layout::segment_number(name.to_str()?))
         .is_some_and(|number| number != identity.number);
     if is_spare {
         return Err(SegmentError::Spare { file: name(), number: identity.number });
