@@ -270,27 +270,39 @@ const _: () = assert!(SLOT_CRC_AT + 4 == SLOT_BYTES as usize);
 const FLAGS_MODE: u8 = 0b0000_0011;
 const FLAGS_CHUNKED: u8 = 0b0000_0100;
 
-/// Where a record lies, how many messages stand before it, and its checksum.
+/// A record that is complete but for its slot.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Place {
-    pub record_offset: u64,
+pub(crate) struct Record {
+    pub offset: u64,
     pub envelope_bytes: u32,
     pub payload_bytes: u32,
-    pub messages_before: u32,
-    pub record_crc: u32,
+    pub crc: u32,
 }
 
-/// Writes the 64 octets of slot `index`. Costs about 15 ns, all of it the checksum.
-pub(crate) fn encode_slot(slot: &mut [u8], seed: &Seed, index: u32, place: &Place, facts: &Facts) {
+impl Record {
+    pub(crate) fn end(&self) -> u64 {
+        self.offset + u64::from(self.envelope_bytes) + u64::from(self.payload_bytes)
+    }
+}
+
+/// Writes the 64 octets of the slot that has `before` in front of it. Costs about 15 ns, all of it
+/// the checksum.
+pub(crate) fn encode_slot(
+    slot: &mut [u8],
+    seed: &Seed,
+    before: Published,
+    record: &Record,
+    facts: &Facts,
+) {
     assert!(slot.len() == SLOT_BYTES as usize);
-    put64(slot, RECORD_OFFSET_AT, place.record_offset);
-    put32(slot, PAYLOAD_BYTES_AT, place.payload_bytes);
+    put64(slot, RECORD_OFFSET_AT, record.offset);
+    put32(slot, PAYLOAD_BYTES_AT, record.payload_bytes);
     put32(slot, MESSAGE_BYTES_AT, facts.message_bytes);
-    put32(slot, ENVELOPE_BYTES_AT, place.envelope_bytes);
+    put32(slot, ENVELOPE_BYTES_AT, record.envelope_bytes);
     put32(slot, DOTS_AT, facts.dots);
     put64(slot, RECEIVED_AT_AT, facts.received_at_ns);
     put32(slot, TRANSACTION_AT, facts.transaction_us);
-    put32(slot, MESSAGES_BEFORE_AT, place.messages_before);
+    put32(slot, MESSAGES_BEFORE_AT, before.messages);
     put64(slot, SESSION_AT, facts.session);
     slot[REPLY_CODE_AT..][..2].copy_from_slice(&facts.reply_code.to_le_bytes());
     slot[KIND_AT] = match facts.kind {
@@ -304,10 +316,10 @@ pub(crate) fn encode_slot(slot: &mut [u8], seed: &Seed, index: u32, place: &Plac
         StorageMode::Envelope => 2,
     };
     slot[FLAGS_AT] = mode | if facts.chunked { FLAGS_CHUNKED } else { 0 };
-    put32(slot, RECORD_CRC_AT, place.record_crc);
+    put32(slot, RECORD_CRC_AT, record.crc);
     slot[ENHANCED_AT..][..3].copy_from_slice(&facts.enhanced);
     slot[ENHANCED_AT + 3] = 0;
-    let crc = seed.slot_crc(index, slot);
+    let crc = seed.slot_crc(before.slots, slot);
     put32(slot, SLOT_CRC_AT, crc);
 }
 
@@ -627,17 +639,13 @@ mod tests {
     }
 
     fn encoded() -> [u8; SLOT_BYTES as usize] {
-        let place = Place {
-            record_offset: RECORDS_AT,
-            envelope_bytes: 10,
-            payload_bytes: 20,
-            messages_before: 2,
-            record_crc: 0x0102_0304,
-        };
+        let record =
+            Record { offset: RECORDS_AT, envelope_bytes: 10, payload_bytes: 20, crc: 0x0102_0304 };
+        let before = Published { slots: ID.slot, messages: 2 };
         let facts =
             Facts { reply_code: 250, enhanced: [2, 0, 0], chunked: true, ..Facts::default() };
         let mut slot = [0xff; SLOT_BYTES as usize];
-        encode_slot(&mut slot, &seed(), ID.slot, &place, &facts);
+        encode_slot(&mut slot, &seed(), before, &record, &facts);
         slot
     }
 

@@ -42,11 +42,31 @@ pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
 
 /// The segments of a folder that have flags.
 pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
-    let mut numbers = HashSet::new();
+    present(folder).map(|present| present.flagged)
+}
+
+/// What lies in the folder of segments.
+#[derive(Debug, Default)]
+pub(crate) struct Present {
+    pub segments: HashSet<u32>,
+    /// Segments that have flags.
+    pub flagged: HashSet<u32>,
+}
+
+/// Costs a listing of the folder.
+pub(crate) fn present(folder: &Path) -> io::Result<Present> {
+    let mut present = Present::default();
     for entry in std::fs::read_dir(segments_folder(folder))? {
         let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".flags"));
-        numbers.extend(stem.and_then(|stem| segment_number(&format!("{stem}.seg"))));
+        let Some(name) = name.to_str() else { continue };
+        present.segments.extend(segment_number(name));
+        present.flagged.extend(flags_number(name));
     }
-    Ok(numbers)
+    Ok(present)
+}
+
+/// The number in the name of a file of flags.
+pub(crate) fn flags_number(name: &str) -> Option<u32> {
+    let stem = name.strip_suffix(".flags")?;
+    segment_number(&format!("{stem}.seg"))
 }

@@ -1,17 +1,24 @@
 //! The writer's map of a segment, and the two kinds a reader has: the only unsafe code of the log.
 //!
-//! A [`Mapping`] is shared between a worker and the provisioning thread; it gives out no slices,
-//! only the live page's atomic words. Slices come from its one [`Door`], which the worker owns, and
-//! each is borrowed mutably from that door, so that two never overlap in time.
+//! A [`Mapping`] is shared between a worker and other threads; it lends no slices, only the live
+//! page's atomic words. Slices come from its one [`WriteAccess`], which the worker owns, and each
+//! is borrowed from that access, so that two never overlap in time. The mapping itself knows which
+//! octets may be lent: those that provisioning has made present. So a caller that is wrong about a
+//! place panics, and reaches nothing.
+//!
+//! One thing no type can keep: that no program cuts the file. Ours is cut once, an own segment's at
+//! its commit, after its worker has given up its access; other programs must leave it alone.
 #![allow(unsafe_code)]
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::disk;
 use super::format::{LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT};
 
 /// The words of a live page, in place.
@@ -22,23 +29,63 @@ pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
 pub(crate) struct Mapping {
     raw: MmapRaw,
     file: File,
+    usable: Usable,
+    /// Octets that the file has; the map may reach beyond. Its lock keeps those apart who move the
+    /// marks of `usable`.
+    file_bytes: Mutex<u64>,
+}
+
+/// Which octets the worker may use: those from `RECORDS_AT` to `front`, and those from `back` on.
+/// All of them lie inside the file. The marks come closer to each other, never the other way, until
+/// [`WriteAccess::renew`].
+#[derive(Debug)]
+#[repr(align(64))]
+struct Usable {
+    front: AtomicU64,
+    back: AtomicU64,
+}
+
+impl Usable {
+    fn range(&self) -> (u64, u64) {
+        // Partner: the release stores in `raise` and `lower`: octets are present before they are
+        // lent, and after that the worker alone touches them.
+        (self.front.load(Acquire), self.back.load(Acquire))
+    }
+
+    fn raise(&self, front: u64) {
+        // Partner: the acquire load in `range`.
+        self.front.store(front, Release);
+    }
+
+    fn lower(&self, back: u64) {
+        // Partner: the acquire load in `range`.
+        self.back.store(back, Release);
+    }
 }
 
 /// The worker's access to a mapping's records and slots.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct WriteAccess {
     mapping: Arc<Mapping>,
 }
 
 impl Mapping {
-    /// Maps the first `bytes` octets of `file`, which may still be shorter: octets behind its end
-    /// may not be touched before the file has grown. Costs two system calls.
-    pub(crate) fn new(file: File, bytes: u64) -> io::Result<(Arc<Mapping>, Door)> {
-        assert!(bytes >= RECORDS_AT, "a segment has both header pages");
-        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+    /// Maps `reach` octets of `file`, of which the first `bytes` are there already: the file is
+    /// that long. None of them is usable yet. Costs three system calls.
+    pub(crate) fn new(
+        file: File,
+        bytes: u64,
+        reach: u64,
+    ) -> io::Result<(Arc<Mapping>, WriteAccess)> {
+        assert!(RECORDS_AT <= bytes && bytes <= reach, "a segment has both header pages");
+        if file.metadata()?.len() < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let len = usize::try_from(reach).map_err(|_| io::ErrorKind::InvalidInput)?;
         let raw = MmapOptions::new().len(len).map_raw(&file)?;
-        let mapping = Arc::new(Mapping { raw, file });
-        Ok((mapping.clone(), Door { mapping }))
+        let usable = Usable { front: AtomicU64::new(RECORDS_AT), back: AtomicU64::new(u64::MAX) };
+        let mapping = Arc::new(Mapping { raw, file, usable, file_bytes: Mutex::new(bytes) });
+        Ok((mapping.clone(), WriteAccess { mapping }))
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -47,22 +94,82 @@ impl Mapping {
 
     /// The live page's words.
     pub(crate) fn live(&self) -> &LivePage {
-        // SAFETY: `new` saw to it that the map reaches behind the live page, whose offset is a
+        // SAFETY: `new` saw to it that file and map contain the live page, whose offset is a
         // multiple of 8; the map lives as long as `self`; these words are reached through atomics
-        // only, as `Door` never gives out the header pages; an `AtomicU64` has no invalid values.
+        // only, as `WriteAccess` never lends the header pages; an `AtomicU64` has no bad values.
         unsafe { &*self.raw.as_ptr().add(LIVE_AT as usize).cast::<LivePage>() }
     }
 
-    /// Makes the pages of `range` present and writable, so that a store there takes no page fault.
-    /// `range` must lie inside the file. Costs 0.2 us a page (recycled) to 1 us (fresh).
+    /// How far the worker may use the file from its start, and from where on to its end.
+    #[inline]
+    pub(crate) fn usable(&self) -> (u64, u64) {
+        self.usable.range()
+    }
+
+    /// Octets that the file has.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// Makes the file longer, with space on the disk. Errors: as in [`disk::allocate`].
+    pub(crate) fn grow(&self, to: u64) -> io::Result<()> {
+        let mut bytes = self.lock();
+        if to > *bytes {
+            disk::allocate(&self.file, *bytes, to)?;
+            *bytes = to;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.file_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the header pages present.
+    pub(crate) fn populate_header(&self) -> io::Result<()> {
+        self.populate(0..RECORDS_AT)
+    }
+
+    /// Makes octets up to `to` present and writable, so that a store there takes no page fault, and
+    /// usable. Costs 0.2 us a page (recycled) to 1 us (fresh).
     ///
     /// Errors: the disk is full or failing (where blocks are allocated on write).
-    pub(crate) fn populate(&self, range: Range<u64>) -> io::Result<()> {
-        let start = range.start / PAGE_BYTES * PAGE_BYTES;
-        let end = range.end.min(self.raw.len() as u64);
-        if start >= end {
-            return Ok(());
+    pub(crate) fn populate_front(&self, to: u64) -> io::Result<()> {
+        let bytes = self.lock();
+        assert!(to <= *bytes, "inside the file");
+        let (front, _) = self.usable();
+        if to > front {
+            self.populate(front..to)?;
+            self.usable.raise(to);
         }
+        Ok(())
+    }
+
+    /// The same for the octets from `from` to the end of the file.
+    pub(crate) fn populate_back(&self, from: u64) -> io::Result<()> {
+        let bytes = self.lock();
+        assert!(*bytes == self.raw.len() as u64, "the file has its final length");
+        let back = self.usable().1.min(*bytes);
+        if from < back {
+            self.populate(from..back)?;
+            self.usable.lower(from);
+        }
+        Ok(())
+    }
+
+    /// All of the file is usable from now on, present or not.
+    pub(crate) fn use_all(&self) {
+        let bytes = self.lock();
+        assert!(*bytes == self.raw.len() as u64, "the file has its final length");
+        self.usable.lower(0);
+        self.usable.raise(*bytes);
+    }
+
+    /// `range`: inside the file; its octets are not usable.
+    fn populate(&self, range: Range<u64>) -> io::Result<()> {
+        let (start, end) = (range.start, range.end);
+        // A page that was in part usable would be touched beside its worker.
+        assert!(start.is_multiple_of(PAGE_BYTES), "marks move by whole pages");
         match self.advise_populate(start, end) {
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
                 self.touch(start, end);
@@ -91,11 +198,12 @@ impl Mapping {
     /// The portable way (and Linux before 5.14): writes to each page without changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
-            // SAFETY: inside the map, as `populate` cut the range; the offset is a multiple of 8.
-            // The octets lie above the populated mark, so the worker has no slice of them yet.
+            // SAFETY: inside map and file, as `populate` cut the range; the offset is a multiple of
+            // 8. The octets are not usable, so no slice of them exists: `usable` is only moved
+            // under the lock that our caller holds, and falls back only with `&mut WriteAccess`.
             let word = unsafe { &*self.raw.as_ptr().add(page as usize).cast::<AtomicU64>() };
             // Relaxed: adds nothing, publishes nothing.
-            word.fetch_add(0, std::sync::atomic::Ordering::Relaxed);
+            word.fetch_add(0, Relaxed);
         }
     }
 
@@ -124,7 +232,7 @@ fn let_go(raw: &MmapRaw, range: Range<u64>) {
     }
 }
 
-impl Door {
+impl WriteAccess {
     pub(crate) fn live(&self) -> &LivePage {
         self.mapping.live()
     }
@@ -133,27 +241,40 @@ impl Door {
         self.mapping.file()
     }
 
-    /// What this is the door to: for its file and its live page.
+    /// What this gives access to: for its file and its live page.
     pub(crate) fn mapping(&self) -> Arc<Mapping> {
         self.mapping.clone()
     }
 
-    /// The octets `start..start + len` of the file, to write to. The caller sees to it that they
-    /// lie inside the file and below the populated mark.
+    /// How far the file may be used: see [`Mapping::usable`].
+    #[inline]
+    pub(crate) fn usable(&self) -> (u64, u64) {
+        self.mapping.usable()
+    }
+
+    /// The file becomes another segment's: none of it is usable.
+    pub(crate) fn renew(&mut self) {
+        let _bytes = self.mapping.lock();
+        self.mapping.usable.lower(u64::MAX);
+        self.mapping.usable.raise(RECORDS_AT);
+    }
+
+    /// The octets `start..start + len` of the file, to write to. Panics if they are not usable.
+    #[inline]
     pub(crate) fn write(&mut self, start: u64, len: usize) -> &mut [u8] {
         self.check(start, len);
-        // SAFETY: `check` put the range inside the map and behind the header pages; it is not a
-        // hole behind the file's end, because the caller stays below the populated mark
-        // (provision.rs allocates before it populates, and nothing truncates while a door exists).
-        // `&mut self` makes this the only slice of the process; other processes only read, and
-        // nothing above the published count, so what they see of it never counts.
+        // SAFETY: `check` found the range usable, so it lies inside map and file, after the header
+        // pages, and no other thread touches it. `&mut self` makes this the only slice of the
+        // process; other processes only read, and nothing above the published count, so what they
+        // see of it never counts.
         unsafe {
             let start = self.mapping.raw.as_mut_ptr().add(start as usize);
             std::slice::from_raw_parts_mut(start, len)
         }
     }
 
-    /// The octets `start..start + len` of the file, to read.
+    /// The octets `start..start + len` of the file, to read. Panics if they are not usable.
+    #[inline]
     pub(crate) fn read(&self, start: u64, len: usize) -> &[u8] {
         self.check(start, len);
         // SAFETY: as in `write`; `&self` keeps every `&mut` slice away.
@@ -173,9 +294,12 @@ impl Door {
         }
     }
 
+    #[inline]
     fn check(&self, start: u64, len: usize) {
         let end = start.checked_add(len as u64).expect("offsets stay far below 2^64");
-        assert!(start >= RECORDS_AT && end <= self.mapping.raw.len() as u64, "inside the records");
+        let (front, back) = self.usable();
+        let is_inside = end <= front || (start >= back && end <= self.mapping.raw.len() as u64);
+        assert!(start >= RECORDS_AT && is_inside, "inside the usable records");
     }
 }
 
@@ -253,7 +377,7 @@ impl RecordsView {
 
     /// The octets of `range`: of a record that is published, and of nothing else.
     ///
-    /// Nobody stores to them while the slice lives, for a published record never changes
+    /// No thread stores to them while the slice lives, for a published record never changes
     /// (docs/segment-format.md): sealing punches out only what belongs to no record; a flush that
     /// failed makes zeros only of slots that were not published, recovery only of slots that don't
     /// check; `rm` writes another file; pruning unlinks this one, which leaves its octets to those
@@ -265,7 +389,7 @@ impl RecordsView {
         let len = range.end.checked_sub(range.start).expect("a range goes forward");
         let is_inside = range.start >= RECORDS_AT && range.end <= self.raw.len() as u64;
         assert!(is_inside, "inside the records");
-        // SAFETY: the assertions put the range inside the map and behind the header pages, the
+        // SAFETY: the assertions put the range inside the map and after the header pages, the
         // caller into a published record. What it holds is stable, and there, for the reasons
         // above; the map lives as long as `self`.
         unsafe {

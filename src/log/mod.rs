@@ -12,7 +12,7 @@
 //! one thread to each segment; a worker never waits for storage, it is told [`NoRoom`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
-mod ahead;
+mod append;
 mod boot;
 #[doc(hidden)]
 pub mod by_hand;
@@ -22,39 +22,32 @@ mod dropped;
 mod error;
 mod events;
 mod events_file;
+mod exchange;
 mod flags;
-mod flush;
 mod flush_call;
 mod folder_log;
 mod format;
 mod id;
 mod layout;
 mod lock;
-mod make;
 mod map;
 mod moment;
 mod owed;
-mod own;
-mod own_build;
-mod provision;
-mod prune;
+mod probe;
 mod prune_folder;
 mod pruned;
 mod pruned_sums;
 pub mod reader;
+mod reclaim;
 mod recovery;
-mod recycle;
 mod removal;
-mod reservation;
 mod retention;
 mod runs;
-mod segment;
 mod settings;
 mod store;
-mod sync;
-mod window;
-mod writer;
+mod threads;
 
+pub use append::{Claim, Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, Writer};
 pub use clock::ProcessClock;
 pub use dropped::{By, Dropped};
 pub use error::OpenError;
@@ -72,8 +65,6 @@ pub use moment::{Moment, NotAMoment, length};
 pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
 pub use removal::{Remove, Removed, remove};
-pub use reservation::{Claim, Commit, PendingCommit, Reservation};
 pub use retention::Retention;
 pub use runs::{Mark, Run, RunError, Runs};
 pub use settings::{Durability, Settings, Space};
-pub use writer::{Committed, Counted, NoRoom, Writer};

@@ -12,11 +12,11 @@ use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
+use super::exchange::{SYNC_AFTER, SyncJob};
 use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
 use super::layout;
 use super::reader::{Extent, Found, Segment, SegmentError, is_valid_at, scan};
 use super::retention::{Sealed, Shelf};
-use super::sync::{SYNC_AFTER, SyncJob};
 
 /// What happened at opening, for the log lines of sinkd.
 #[derive(Debug, Default)]
@@ -71,7 +71,7 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
                     .map_err(|e| OpenError::of(&path, e))?;
                 jobs.extend(job);
             }
-            // A copy that somebody made: `recycle::reclaim` has left it alone.
+            // A copy that somebody made: `reclaim` has left it alone.
             Err(SegmentError::Spare { .. }) => {}
             Err(SegmentError::Io { cause, .. }) if is_denied(&cause) => {
                 return Err(OpenError::of(path, cause));

@@ -212,7 +212,7 @@ impl Segment {
         let published = match &self.counts {
             Counts::Live(view) => {
                 let word = view.live()[0].load(Relaxed);
-                // Partner: the release store in log/segment.rs; behind it, slots and records.
+                // Partner: the release store in `OpenSegment::publish`, which slots precede.
                 fence(Acquire);
                 Published::of(u64::from_le(word))
             }
@@ -229,7 +229,7 @@ impl Segment {
             Counts::Live(view) => {
                 let live = view.live();
                 let state = u64::from_le(live[STATE_WORD].load(Relaxed));
-                // Partner: the release store in `Provision::seal`; behind it, the totals.
+                // Partner: the release store in `seal::write_down`; before it, the totals.
                 fence(Acquire);
                 let mut words =
                     LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));
@@ -487,7 +487,7 @@ fn open_locked(path: &Path) -> Result<File, SegmentError> {
 fn is_possible(view: &LiveView, segment_bytes: u64) -> bool {
     let word = |at: usize| u64::from_le(view.live()[at].load(Relaxed));
     let Published { slots, messages } = Published::of(word(0));
-    // Partner: the release store in log/segment.rs; the other counts are stored before it.
+    // Partner: the release store in `OpenSegment::publish`; before it, the other counts.
     fence(Acquire);
     let (rejections, notes) = (word(REJECTIONS_WORD), word(NOTES_WORD));
     let positions = u64::from(slot_positions(segment_bytes));
