@@ -6,9 +6,9 @@ use std::path::Path;
 
 use super::disk;
 use super::flags;
-use super::format::{BootId, Identity};
+use super::format::Identity;
 use super::layout;
-use super::reader::{Extent, Segment, scan};
+use super::reader::{Extent, SegmentFile, scan};
 use super::store::Store;
 
 /// What [`reclaim`] did.
@@ -74,12 +74,9 @@ fn spare(path: &Path, number: u32) -> Option<(File, Identity)> {
 
 /// Does any slot in it check, under the name it should have? Reads the whole file.
 fn holds_mail(file: File, name: &Path) -> bool {
-    let Ok(words) = disk::read_live(&file) else {
-        return false;
-    };
     // In no boot of this machine: nothing but checksums is believed.
-    Segment::of(file, name, BootId::default()).is_ok_and(|segment| {
-        let found = scan(&segment, Extent::Everything, &words);
-        found.words.published().slots > 0 || words.is_sealed(segment.seed())
+    SegmentFile::of(file, name).is_ok_and(|(file, words)| {
+        let found = scan(&file, Extent::Everything, &words);
+        found.words.published().slots > 0 || words.is_sealed(file.seed())
     })
 }

@@ -15,7 +15,7 @@ use super::error::OpenError;
 use super::exchange::{SYNC_AFTER, SyncJob};
 use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
 use super::layout;
-use super::reader::{Extent, Found, Segment, SegmentError, is_valid_at, scan};
+use super::reader::{Extent, Found, Segment, SegmentError, scan};
 use super::retention::{Sealed, Shelf};
 
 /// What happened at opening, for the log lines of sinkd.
@@ -95,7 +95,7 @@ fn recover_segment(
     boot: BootId,
     recovery: &mut Recovery,
 ) -> io::Result<Option<SyncJob>> {
-    let words = disk::read_live(segment.file())?;
+    let words = disk::read_live(segment.file().file())?;
     // Its state may be missing, though its counts check.
     let is_left_open = segment.is_live() || words.state() == Some(State::Open);
     let found = match segment.found() {
@@ -120,7 +120,7 @@ fn recover_segment(
     let only_counted = segment.only_counted();
     recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
     let sealed = Sealed {
-        disk_bytes: segment.file().metadata()?.blocks() * 512,
+        disk_bytes: segment.file().file().metadata()?.blocks() * 512,
         last_received_at_ns: totals.last_received_at_ns.max(segment.identity().created_at_ns),
         messages: u64::from(published.messages),
         message_bytes: totals.message_bytes,
@@ -149,8 +149,8 @@ fn recover_segment(
 /// every slot is tried. So is every one before a segment is taken for empty, as it is deleted then.
 fn left_open(segment: &Segment, words: &LiveWords) -> Found {
     let published = segment.published().slots;
-    if published == 0 || is_valid_at(segment, published) {
-        let found = scan(segment, Extent::Everything, words);
+    if published == 0 || segment.file().is_valid_at(published) {
+        let found = scan(segment.file(), Extent::Everything, words);
         let slots = found.words.published().slots;
         if slots > published {
             let number = segment.number();
@@ -158,7 +158,7 @@ fn left_open(segment: &Segment, words: &LiveWords) -> Found {
         }
         return found;
     }
-    scan(segment, Extent::Published(published), words)
+    scan(segment.file(), Extent::Published(published), words)
 }
 
 fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {

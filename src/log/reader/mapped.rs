@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::segment::{Segment, read_head};
-use super::{Damage, ReadError};
+use super::file::SegmentFile;
+use super::{Damage, ReadError, Segment};
 use crate::log::format::{Slot, crc};
 use crate::log::map::RecordsView;
 
@@ -43,10 +43,11 @@ impl Mapped {
     /// Errors: the file can't be mapped or locked, or has become another segment's.
     pub fn new(segment: Arc<Segment>) -> Result<Mapped, ReadError> {
         let io = |cause| Damage::Io { file: segment.path().to_owned(), offset: 0, cause };
-        let file = segment.file().try_clone().map_err(io)?;
+        let file = segment.file().file().try_clone().map_err(io)?;
         // Opening tried it, and could do without.
         file.lock_shared().map_err(io)?;
-        let (identity, _) = read_head(&file, segment.path())?;
+        let (head, _) = SegmentFile::of(file.try_clone().map_err(io)?, segment.path())?;
+        let identity = *head.identity();
         if identity != *segment.identity() {
             let changed = io::Error::other("it has become another segment");
             return Err(io(changed).into());
