@@ -12,6 +12,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::disk;
-use super::format::{LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT};
+use super::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
 
 /// The words of a live page, in place.
 pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
@@ -310,41 +311,55 @@ pub(crate) struct LiveView {
 }
 
 impl LiveView {
-    /// Maps the live page of `file`, which the caller found long enough.
+    /// Maps the live page of `file`. Costs three system calls.
     pub(crate) fn new(file: &File) -> io::Result<LiveView> {
+        if file.metadata()?.len() < RECORDS_AT {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let page = PAGE_BYTES as usize;
         let raw = MmapOptions::new().offset(LIVE_AT).len(page).map_raw_read_only(file)?;
         Ok(LiveView { raw })
     }
 
-    /// The words. Load them `Relaxed` and only so: they lie in read-only memory.
-    pub(crate) fn live(&self) -> &LivePage {
-        // SAFETY: the map is one page long, page-aligned, lives as long as `self`, and the file's
-        // length never changes (docs/segment-format.md). Its writer, in this process or another,
-        // stores atomically; ours are relaxed loads, which read-only memory allows.
-        unsafe { &*self.raw.as_ptr().cast::<LivePage>() }
+    /// Loads a word. It orders nothing: what must be seen with it needs a fence.
+    pub(crate) fn load(&self, word: usize) -> u64 {
+        // SAFETY: the map is one page long, page-aligned, lives as long as `self`; `new` found the
+        // page inside the file, whose length never changes (docs/segment-format.md). Its writer, in
+        // this process or another, stores atomically; ours is a relaxed load, which read-only
+        // memory allows, and this is the only place that sees the words.
+        let live = unsafe { &*self.raw.as_ptr().cast::<LivePage>() };
+        u64::from_le(live[word].load(Relaxed))
     }
 }
 
-/// A whole segment file, mapped for reading: gives out published records in place.
+/// A whole segment file, mapped for reading: lends records in place.
 #[derive(Debug)]
 pub(crate) struct RecordsView {
     raw: MmapRaw,
+    source: SlotSource,
     /// Its lock, shared, keeps the file from being made another segment's.
     _file: File,
 }
 
 impl RecordsView {
-    /// Maps `file`, which is as long as `bytes` says: the length on its identity page. Costs two
-    /// system calls. The caller holds its shared lock, through this very `File` or one it was
-    /// cloned from, and has found the identity page right since.
-    pub(crate) fn new(file: File, bytes: u64) -> io::Result<RecordsView> {
-        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
-        if file.metadata()?.len() < bytes {
+    /// Maps `file` and holds its shared lock. Costs five system calls. Error `InvalidData`: it has
+    /// become another segment than the one of `identity`.
+    pub(crate) fn new(file: File, identity: &Identity) -> io::Result<RecordsView> {
+        file.lock_shared()?;
+        // Only now what it says cannot change.
+        if disk::identity_of(&file).as_ref() != Some(identity) {
+            let problem = "it has become another segment";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let found = file.metadata()?;
+        if found.len() < identity.segment_bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let source = SlotSource::new(identity, found.dev(), found.ino());
+        let bytes = identity.segment_bytes;
+        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
         let raw = MmapOptions::new().len(len).map_raw_read_only(&file)?;
-        Ok(RecordsView { raw, _file: file })
+        Ok(RecordsView { raw, source, _file: file })
     }
 
     /// Brings the pages of `range` in, so that reading them takes no page fault, and so that a disk
@@ -375,26 +390,95 @@ impl RecordsView {
         let_go(&self.raw, range);
     }
 
-    /// The octets of `range`: of a record that is published, and of nothing else.
-    ///
-    /// No thread stores to them while the slice lives, for a published record never changes
-    /// (docs/segment-format.md): sealing punches out only what belongs to no record; a flush that
-    /// failed makes zeros only of slots that were not published, recovery only of slots that don't
-    /// check; `rm` writes another file; pruning unlinks this one, which leaves its octets to those
-    /// who have it open. Who makes a dropped segment the next one needs the exclusive lock, which
-    /// our shared one denies as long as `_file` is open. Nor does the file end before its records:
-    /// its length never changes from creation to unlink, and `new` looked. As with every map, a
-    /// program that isn't ours and writes there breaks the promise.
-    pub(crate) fn record(&self, range: Range<u64>) -> &[u8] {
-        let len = range.end.checked_sub(range.start).expect("a range goes forward");
+    /// The record of `slot`, which the caller has found published; `None`: it was read from another
+    /// file.
+    pub(crate) fn record(self: &Arc<RecordsView>, slot: &Slot) -> Option<RecordOctets> {
+        let range = slot.record_offset()..slot.record_end();
         let is_inside = range.start >= RECORDS_AT && range.end <= self.raw.len() as u64;
-        assert!(is_inside, "inside the records");
-        // SAFETY: the assertions put the range inside the map and after the header pages, the
-        // caller into a published record. What it holds is stable, and there, for the reasons
-        // above; the map lives as long as `self`.
-        unsafe {
-            let start = self.raw.as_ptr().add(range.start as usize);
-            std::slice::from_raw_parts(start, len as usize)
-        }
+        let view = self.clone();
+        (slot.is_of(&self.source) && is_inside).then_some(RecordOctets { view, range })
+    }
+}
+
+/// A record, or a part of one, in place. Only [`RecordsView::record`] makes one.
+#[derive(Debug)]
+pub(crate) struct RecordOctets {
+    view: Arc<RecordsView>,
+    range: Range<u64>,
+}
+
+impl RecordOctets {
+    /// What comes before octet `at` of it, and the rest.
+    pub(crate) fn split_at(self, at: u64) -> (RecordOctets, RecordOctets) {
+        let middle = self.range.start.saturating_add(at).min(self.range.end);
+        let first = RecordOctets { view: self.view.clone(), range: self.range.start..middle };
+        (first, RecordOctets { view: self.view, range: middle..self.range.end })
+    }
+}
+
+impl AsRef<[u8]> for RecordOctets {
+    fn as_ref(&self) -> &[u8] {
+        let (start, len) = (self.range.start as usize, self.range.end - self.range.start);
+        // SAFETY: `record` put the range inside the map, and took it from a slot that was read from
+        // this file and whose checksum holds: a worker writes that when its record is complete.
+        // No thread stores to a published record (docs/segment-format.md): sealing punches out only
+        // what belongs to no record; a flush that failed makes zeros only of slots that were not
+        // published, recovery only of slots that don't check; `rm` writes another file; pruning
+        // unlinks this one, which leaves its octets to those that have it open. Who makes a dropped
+        // segment the next one needs the exclusive lock, which our shared one denies as long as
+        // `_file` is open. Nor does the file end before its records: its length never changes from
+        // creation to unlink, and `new` looked. The map lives as long as `view`.
+        unsafe { std::slice::from_raw_parts(self.view.raw.as_ptr().add(start), len as usize) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: u64 = RECORDS_AT + 4 * PAGE_BYTES;
+
+    fn mapped() -> (Arc<Mapping>, WriteAccess) {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(BYTES).unwrap();
+        Mapping::new(file, BYTES, BYTES).unwrap()
+    }
+
+    #[track_caller]
+    fn check(access: &WriteAccess, start: u64, len: usize, is_lent: bool) {
+        let read = || access.read(start, len).len();
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+        assert_eq!(read.is_ok(), is_lent, "{start} and {len}");
+    }
+
+    #[test]
+    fn octets_are_lent_between_the_marks_and_nowhere_else() {
+        let (mapping, mut access) = mapped();
+        check(&access, RECORDS_AT, 1, false);
+        mapping.populate_front(RECORDS_AT + PAGE_BYTES).unwrap();
+        mapping.populate_back(BYTES - PAGE_BYTES).unwrap();
+        check(&access, RECORDS_AT, 4096, true);
+        check(&access, RECORDS_AT, 4097, false);
+        check(&access, LIVE_AT, 8, false);
+        check(&access, BYTES - PAGE_BYTES, 4096, true);
+        check(&access, BYTES - PAGE_BYTES - 1, 4096, false);
+        check(&access, BYTES - 1, 2, false);
+        mapping.use_all();
+        check(&access, RECORDS_AT, 4 * 4096, true);
+        access.renew();
+        check(&access, RECORDS_AT, 1, false);
+        check(&access, BYTES - 64, 64, false);
+    }
+
+    #[test]
+    fn a_map_that_reaches_beyond_its_file_lends_what_the_file_has() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(RECORDS_AT).unwrap();
+        let (mapping, access) = Mapping::new(file, RECORDS_AT, BYTES).unwrap();
+        check(&access, RECORDS_AT, 1, false);
+        mapping.grow(RECORDS_AT + PAGE_BYTES).unwrap();
+        mapping.populate_front(RECORDS_AT + PAGE_BYTES).unwrap();
+        check(&access, RECORDS_AT, 4096, true);
+        check(&access, RECORDS_AT, 4097, false);
     }
 }

@@ -102,7 +102,7 @@ fn kinds_are_counted_apart() {
     let segment = Segment::open(&folder.path().join("segments/00000001.seg")).unwrap();
     assert_eq!((segment.published().messages, segment.published().slots), (2, 5));
     assert_eq!((segment.rejections(), segment.notes()), (2, 1));
-    assert_eq!(segment.slot(4).unwrap().messages_before, 2);
+    assert_eq!(segment.slot(4).unwrap().messages_before(), 2);
     bench.close();
 }
 

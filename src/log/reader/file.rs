@@ -2,14 +2,14 @@
 //! counts say.
 use std::fs::File;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{Damage, SegmentError};
 use crate::log::disk;
 use crate::log::format::{
     Crc, FORMAT_VERSION, Identity, LIVE_AT, LIVE_WORDS, LiveWords, NoIdentity, PAGE_BYTES,
-    RECORDS_AT, SEGMENT_BYTES_MIN, SLOT_BYTES, Seed, Slot, crc, decode_slot, slot_at,
+    RECORDS_AT, SEGMENT_BYTES_MIN, SLOT_BYTES, Seed, Slot, SlotSource, crc, slot_at,
 };
 use crate::log::id::MessageId;
 use crate::log::layout;
@@ -23,7 +23,7 @@ pub(crate) struct SegmentFile {
     file: File,
     path: PathBuf,
     identity: Identity,
-    seed: Seed,
+    source: SlotSource,
 }
 
 impl SegmentFile {
@@ -38,8 +38,11 @@ impl SegmentFile {
     /// Checks the header of `file`, which has any name; gives also the live page as it is.
     pub(crate) fn of(file: File, path: &Path) -> Result<(SegmentFile, LiveWords), SegmentError> {
         let (identity, words) = read_head(&file, path)?;
-        let (seed, path) = (identity.seed(), path.to_owned());
-        Ok((SegmentFile { file, path, identity, seed }, words))
+        let found = file.metadata();
+        let found = found.map_err(|cause| SegmentError::Io { file: path.to_owned(), cause })?;
+        let (source, path) =
+            (SlotSource::new(&identity, found.dev(), found.ino()), path.to_owned());
+        Ok((SegmentFile { file, path, identity, source }, words))
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -55,7 +58,7 @@ impl SegmentFile {
     }
 
     pub(crate) fn seed(&self) -> &Seed {
-        &self.seed
+        self.source.seed()
     }
 
     /// The segment's number.
@@ -75,7 +78,7 @@ impl SegmentFile {
 
     /// `octets`: the 64 of slot `index`. `None`: its checksum doesn't hold.
     pub(crate) fn decode(&self, octets: &[u8], index: u32) -> Option<Slot> {
-        decode_slot(octets, &self.seed, self.id(index), self.bytes())
+        self.source.decode(octets, index)
     }
 
     /// Reads the octets of slot `index`, which lies inside the file.
@@ -119,14 +122,14 @@ impl SegmentFile {
         slot: &Slot,
         buf: &'a mut Vec<u8>,
     ) -> Result<(&'a [u8], &'a [u8]), Damage> {
-        let envelope = slot.envelope_bytes as usize;
-        let bytes = envelope + slot.payload_bytes as usize;
+        let envelope = slot.envelope_bytes() as usize;
+        let bytes = envelope + slot.payload_bytes() as usize;
         if buf.len() < bytes {
             buf.resize(bytes, 0);
         }
         let record = &mut buf[..bytes];
-        self.read(record, slot.record_offset)?;
-        if crc(record) != slot.record_crc {
+        self.read(record, slot.record_offset())?;
+        if crc(record) != slot.record_crc() {
             return Err(self.record_damage(slot));
         }
         Ok(record.split_at(envelope))
@@ -140,10 +143,10 @@ impl SegmentFile {
         payload_max: usize,
         buf: &'a mut Vec<u8>,
     ) -> Result<(&'a [u8], &'a [u8]), Damage> {
-        if slot.payload_bytes as usize <= payload_max {
+        if slot.payload_bytes() as usize <= payload_max {
             return self.record(slot, buf);
         }
-        let envelope = slot.envelope_bytes as usize;
+        let envelope = slot.envelope_bytes() as usize;
         let bytes = envelope + payload_max;
         self.read_through(slot, bytes, buf)?;
         Ok(buf[..bytes].split_at(envelope))
@@ -156,10 +159,10 @@ impl SegmentFile {
         slot: &Slot,
         buf: &'a mut Vec<u8>,
     ) -> Result<&'a [u8], Damage> {
-        let envelope = slot.envelope_bytes as usize;
+        let envelope = slot.envelope_bytes() as usize;
         // Mostly the whole record in one read.
         let first = (envelope as u64).max(RECORD_BYTES_AT_ONCE);
-        let first = first.min(slot.record_end() - slot.record_offset) as usize;
+        let first = first.min(slot.record_end() - slot.record_offset()) as usize;
         self.read_through(slot, first, buf)?;
         Ok(&buf[..envelope])
     }
@@ -170,10 +173,10 @@ impl SegmentFile {
         if buf.len() < first {
             buf.resize(first, 0);
         }
-        self.read(&mut buf[..first], slot.record_offset)?;
+        self.read(&mut buf[..first], slot.record_offset())?;
         let mut crc = Crc::new();
         crc.update(&buf[..first]);
-        let mut rest = slot.record_offset + first as u64..slot.record_end();
+        let mut rest = slot.record_offset() + first as u64..slot.record_end();
         let mut chunk = Vec::new();
         while !rest.is_empty() {
             chunk.resize((rest.end - rest.start).min(RECORD_BYTES_AT_ONCE) as usize, 0);
@@ -181,7 +184,7 @@ impl SegmentFile {
             crc.update(&chunk);
             rest.start += chunk.len() as u64;
         }
-        if crc.value() != slot.record_crc {
+        if crc.value() != slot.record_crc() {
             return Err(self.record_damage(slot));
         }
         Ok(())
@@ -189,12 +192,12 @@ impl SegmentFile {
 
     /// Reads a record through and checks it, in constant memory, of which `chunk` is the most.
     pub(crate) fn check_record(&self, slot: &Slot, chunk: &mut Vec<u8>) -> Result<(), Damage> {
-        let bytes = slot.record_end() - slot.record_offset;
+        let bytes = slot.record_end() - slot.record_offset();
         self.read_through(slot, bytes.min(RECORD_BYTES_AT_ONCE) as usize, chunk)
     }
 
     fn record_damage(&self, slot: &Slot) -> Damage {
-        Damage::Record { file: self.path.clone(), offset: slot.record_offset, id: slot.id }
+        Damage::Record { file: self.path.clone(), offset: slot.record_offset(), id: slot.id() }
     }
 
     pub(crate) fn read(&self, buf: &mut [u8], offset: u64) -> Result<(), Damage> {

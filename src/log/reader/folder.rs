@@ -165,7 +165,7 @@ impl Folder {
         let mut damage = Vec::new();
         for slot in self.listing(Span::default())?.backward(0)? {
             let read = slot.and_then(|slot| {
-                let segment = self.segment(slot.id.segment)?;
+                let segment = self.segment(slot.id().segment)?;
                 segment.check_record(&slot)?;
                 Ok((segment, slot))
             });
@@ -196,7 +196,7 @@ impl Folder {
             };
             // Slots that are damaged are told by the listing.
             let slots = segment.slots(0..u32::MAX).flatten();
-            for slot in slots.filter(|s| s.facts.kind == Kind::Note && !s.unknown) {
+            for slot in slots.filter(|s| s.facts().kind == Kind::Note && !s.is_unknown()) {
                 match segment.record(&slot, &mut buf) {
                     Ok((_, payload)) => {
                         let id = payload.try_into().map(MessageId::from_bytes);
@@ -245,7 +245,7 @@ impl Folder {
             };
             for slot in segment.slots(range) {
                 match slot {
-                    Ok(slot) if slot.is_message() && !self.is_removed(slot.id) => {
+                    Ok(slot) if slot.is_message() && !self.is_removed(slot.id()) => {
                         news.slots.push(slot);
                     }
                     Ok(_) => {}
@@ -253,7 +253,7 @@ impl Folder {
                 }
             }
         }
-        news.slots.sort_by_key(|slot| (slot.facts.received_at_ns, slot.id));
+        news.slots.sort_by_key(|slot| (slot.facts().received_at_ns, slot.id()));
         *seen = self.positions();
         Ok(news)
     }

@@ -117,7 +117,7 @@ impl Part {
         }
         let Ok(segment) = folder.segment(self.number) else { return 0 };
         let slots = segment.slots(self.from.slot..self.to.slot).flatten();
-        let there = slots.filter(|s| s.is_message() && !self.flags.is_removed(s.id.slot));
+        let there = slots.filter(|s| s.is_message() && !self.flags.is_removed(s.id().slot));
         there.count() as u64
     }
 
@@ -132,7 +132,7 @@ impl Part {
         let segment = folder.segment(self.number)?;
         let end = bounds.end;
         let slot = search(bounds, |slot| {
-            next_valid(&segment, slot, end).is_none_or(|s| s.facts.received_at_ns >= ns)
+            next_valid(&segment, slot, end).is_none_or(|s| s.facts().received_at_ns >= ns)
         });
         Ok(self.place(&segment, slot))
     }
@@ -156,7 +156,7 @@ impl Part {
     fn place_of(&self, folder: &Catalog, messages: u32) -> Result<Place, ReadError> {
         let segment = folder.segment(self.number)?;
         let slot = search(0..self.slots, |slot| {
-            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before >= messages)
+            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before() >= messages)
         });
         // Of lost slots it is not known which held messages: the last of them are taken to have.
         let next = self.place(&segment, slot);
@@ -169,8 +169,8 @@ impl Part {
     fn place(&self, segment: &Segment, slot: u32) -> Place {
         let end = Place { slot: self.slots, messages: self.messages };
         next_valid(segment, slot, self.slots).map_or(end, |next| Place {
-            slot: next.id.slot,
-            messages: next.messages_before.min(self.messages),
+            slot: next.id().slot,
+            messages: next.messages_before().min(self.messages),
         })
     }
 }
@@ -504,7 +504,7 @@ impl Cursor {
             self.fill();
         }
         let (ns, item) = self.read.front()?;
-        let slot = item.as_ref().map_or(0, |slot| slot.id.slot);
+        let slot = item.as_ref().map_or(0, |slot| slot.id().slot);
         Some((*ns, self.number, slot))
     }
 
@@ -526,8 +526,8 @@ impl Cursor {
         for slot in slots {
             match slot {
                 Ok(slot) => {
-                    self.last = slot.facts.received_at_ns;
-                    if slot.is_message() && !self.flags.is_removed(slot.id.slot) {
+                    self.last = slot.facts().received_at_ns;
+                    if slot.is_message() && !self.flags.is_removed(slot.id().slot) {
                         self.read.push_back((self.last, Ok(slot)));
                     }
                 }

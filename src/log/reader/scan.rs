@@ -140,16 +140,16 @@ impl Scan<'_> {
     fn take(&mut self, slot: Slot) {
         self.lost.append(&mut self.gap);
         if self.last.is_none() {
-            self.totals.first_received_at_ns = slot.facts.received_at_ns;
+            self.totals.first_received_at_ns = slot.facts().received_at_ns;
         }
-        self.totals.last_received_at_ns = slot.facts.received_at_ns;
+        self.totals.last_received_at_ns = slot.facts().received_at_ns;
         self.totals.records_end = self.totals.records_end.max(slot.record_end());
-        self.record_bytes += slot.record_end() - slot.record_offset;
-        match slot.facts.kind {
-            _ if slot.unknown => {}
+        self.record_bytes += slot.record_end() - slot.record_offset();
+        match slot.facts().kind {
+            _ if slot.is_unknown() => {}
             Kind::Message => {
                 self.messages += 1;
-                self.totals.message_bytes += u64::from(slot.facts.message_bytes);
+                self.totals.message_bytes += u64::from(slot.facts().message_bytes);
             }
             Kind::Rejection => self.rejections += 1,
             Kind::Note => self.notes += 1,
@@ -163,9 +163,9 @@ impl Scan<'_> {
             // They were published: their ids are known to clients, whatever follows.
             self.lost.append(&mut self.gap);
         }
-        let slots = self.last.map_or(0, |slot| slot.id.slot + 1);
+        let slots = self.last.map_or(0, |slot| slot.id().slot + 1);
         let slots = slots.max(self.lost.last().map_or(0, |index| index + 1));
-        let told = self.last.map_or(0, |s| s.messages_before + u32::from(s.is_message()));
+        let told = self.last.map_or(0, |s| s.messages_before() + u32::from(s.is_message()));
         let messages = told.clamp(self.messages, slots);
         self.totals.lost_slots = self.lost.len() as u32;
         self.totals.lost_messages = messages - self.messages;

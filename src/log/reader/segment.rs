@@ -3,7 +3,7 @@ use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed};
+use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::fence;
 
 use super::file::SegmentFile;
@@ -163,10 +163,10 @@ impl Segment {
     pub fn published(&self) -> Published {
         let published = match &self.counts {
             CountsFrom::Live(view) => {
-                let word = view.live()[PUBLISHED_WORD].load(Relaxed);
+                let word = view.load(PUBLISHED_WORD);
                 // Partner: the release store in `OpenSegment::publish`, which slots precede.
                 fence(Acquire);
-                Published::of(u64::from_le(word))
+                Published::of(word)
             }
             CountsFrom::Sealed(words) => words.published(),
             CountsFrom::Found(found) => found.words.published(),
@@ -179,12 +179,10 @@ impl Segment {
     fn words(&self) -> LiveWords {
         match &self.counts {
             CountsFrom::Live(view) => {
-                let live = view.live();
-                let state = u64::from_le(live[STATE_WORD].load(Relaxed));
+                let state = view.load(STATE_WORD);
                 // Partner: the release store in `seal::write_down`; before it, the totals.
                 fence(Acquire);
-                let mut words =
-                    LiveWords(std::array::from_fn(|i| u64::from_le(live[i].load(Relaxed))));
+                let mut words = LiveWords(std::array::from_fn(|word| view.load(word)));
                 words.0[STATE_WORD] = state;
                 words
             }
@@ -380,7 +378,7 @@ fn judge(
 /// Whether the counts of an open segment of `segment_bytes` can be true: no checksum covers them,
 /// but each slot holds a message, a rejection or a note.
 fn is_possible(view: &LiveView, segment_bytes: u64) -> bool {
-    let word = |at: usize| u64::from_le(view.live()[at].load(Relaxed));
+    let word = |at: usize| view.load(at);
     let Published { slots, messages } = Published::of(word(PUBLISHED_WORD));
     // Partner: the release store in `OpenSegment::publish`; before it, the other counts.
     fence(Acquire);

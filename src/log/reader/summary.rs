@@ -37,7 +37,7 @@ impl Summary {
         let mut published = segment.published();
         let totals = segment.totals().unwrap_or_else(|| {
             // While it is open, its first and last slots say the times.
-            let time = |slot: Result<Slot, Damage>| slot.map_or(0, |s| s.facts.received_at_ns);
+            let time = |slot: Result<Slot, Damage>| slot.map_or(0, |s| s.facts().received_at_ns);
             let first_received_at_ns = time(segment.slot(0));
             let last_received_at_ns = time(segment.slot(published.slots.saturating_sub(1)));
             Totals { first_received_at_ns, last_received_at_ns, ..Totals::default() }

@@ -62,7 +62,7 @@ const BANNED: &[Banned] = &[
     Banned {
         words: &["file.lock_shared()"],
         instead: "sinkd waits for no lock that any process can hold: try_lock_shared",
-        places: &["log/reader/mapped.rs"],
+        places: &["log/map.rs"],
     },
     Banned {
         words: &["unsafe {"],
