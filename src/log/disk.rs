@@ -1,7 +1,7 @@
 //! What the log asks of the file system.
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -106,6 +106,11 @@ pub(crate) fn descriptors_max() -> u64 {
 pub(crate) fn space_left(folder: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(folder)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Octets of disk that a file takes.
+pub(crate) fn bytes_of(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
 }
 
 /// Writes a live page as a whole, through the file.

@@ -161,7 +161,7 @@ impl Parts {
         let boot = settings.boot.unwrap_or_else(current_boot);
         reclaim::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
         let highest = recovery::prepare(folder)?;
-        let store = Store::open(folder, highest, fresh_id(folder)?)?;
+        let store = Store::open(folder, highest, fresh_id()?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
         let mut shelf = std::mem::take(&mut recovery.shelf);
         date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
@@ -233,24 +233,29 @@ fn date_by_system_clock(folder: &Path, shelf: &mut Shelf) -> io::Result<()> {
 }
 
 fn make_folders(folder: &Path) -> Result<(), OpenError> {
-    if folder.exists() && !folder.is_dir() {
-        return Err(OpenError::NotAFolder { path: folder.to_owned() });
-    }
     let segments = layout::segments_folder(folder);
+    for path in [folder, &segments] {
+        if path.exists() && !path.is_dir() {
+            return Err(OpenError::NotAFolder { path: path.to_owned() });
+        }
+    }
     disk::make_folder(&segments).map_err(|e| OpenError::of(folder, e))
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
     let builder = std::thread::Builder::new().name(name.into());
-    builder.spawn(run).map_err(|e| OpenError::of(name, e))
+    builder.spawn(run).map_err(|cause| OpenError::Thread { name, cause })
 }
 
 /// 16 random octets for a new folder.
-fn fresh_id(folder: &Path) -> Result<StoreId, OpenError> {
+fn fresh_id() -> Result<StoreId, OpenError> {
     use std::io::Read;
     let path = Path::new("/dev/urandom");
     let mut id = [0; 16];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut id));
-    read.map_err(|e| OpenError::of(folder, e))?;
+    read.map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
     Ok(StoreId(id))
 }

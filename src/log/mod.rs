@@ -43,6 +43,7 @@ mod recovery;
 mod removal;
 mod retention;
 mod runs;
+mod sealed;
 mod settings;
 mod store;
 mod threads;

@@ -5,15 +5,16 @@
 //! that may still take messages never go. Whoever has one open reads on: unlinking keeps the file
 //! for them.
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::disk;
 use super::dropped::{By, Dropped, joined};
 use super::events::{self, Lines};
 use super::flags;
 use super::reader::{Folder, Segment};
-use super::retention::{Retention, Sealed, Shelf};
+use super::retention::{Retention, Shelf};
+use super::sealed::Sealed;
 
 /// Segments dropped under one lock: few open files, and sinkd does not wait for long.
 const AT_ONCE: usize = 64;
@@ -54,22 +55,15 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     let (mut open, mut open_bytes) = (0, 0);
     for summary in folder.segments() {
         let number = summary.identity.number;
-        let bytes = std::fs::metadata(&summary.path).map_or(0, |m| m.blocks() * 512);
+        let bytes = std::fs::metadata(&summary.path).map_or(0, |m| disk::bytes_of(&m));
         if folder.segment(number).is_ok_and(|segment| !segment.is_live()) {
-            let sealed = Sealed {
-                disk_bytes: bytes,
-                // Without a slot (messages were only counted) it is as old as its file.
-                last_received_at_ns: (summary.totals.last_received_at_ns)
-                    .max(summary.identity.created_at_ns)
-                    .saturating_add_signed(
-                        moved.get(&summary.identity.start_count).copied().unwrap_or(0),
-                    ),
-                messages: u64::from(summary.published.messages),
-                message_bytes: summary.totals.message_bytes,
-                only_counted: summary.only_counted,
-                is_removed: summary.is_removed(),
-            };
-            shelf.put(number, sealed);
+            let (published, totals) = (summary.published, &summary.totals);
+            let sealed =
+                Sealed::new(bytes, &summary.identity, published, summary.only_counted, totals);
+            shelf.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
+            if let Some(ahead_ns) = moved.get(&summary.identity.start_count) {
+                shelf.shift(number, *ahead_ns);
+            }
         } else {
             open += 1;
             open_bytes += bytes;

@@ -6,7 +6,7 @@
 //! holds the lock, writes the result down; readers work it out in memory.
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,8 @@ use super::exchange::{SYNC_AFTER, SyncJob};
 use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
 use super::layout;
 use super::reader::{Extent, Found, Segment, SegmentError, scan};
-use super::retention::{Sealed, Shelf};
+use super::retention::Shelf;
+use super::sealed::Sealed;
 
 /// What happened at opening, for the log lines of sinkd.
 #[derive(Debug, Default)]
@@ -119,14 +120,8 @@ fn recover_segment(
     let published = found.as_ref().map_or(words.published(), |found| found.words.published());
     let only_counted = segment.only_counted();
     recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
-    let sealed = Sealed {
-        disk_bytes: segment.file().file().metadata()?.blocks() * 512,
-        last_received_at_ns: totals.last_received_at_ns.max(segment.identity().created_at_ns),
-        messages: u64::from(published.messages),
-        message_bytes: totals.message_bytes,
-        only_counted,
-        is_removed: false,
-    };
+    let disk_bytes = disk::bytes_of(&segment.file().file().metadata()?);
+    let sealed = Sealed::new(disk_bytes, segment.identity(), published, only_counted, &totals);
     recovery.shelf.put(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
@@ -184,4 +179,46 @@ fn write_down(segment: &Segment, found: &Found) -> io::Result<()> {
     let mut words = found.words;
     words.0[SYNCED_WORD] = 0;
     disk::write_live(&file, &words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Keep, Log, Retention, Settings};
+
+    /// A sealed segment of which messages were only counted.
+    fn counted(folder: &Path) {
+        let (log, _) = Log::open(folder, Settings::default()).unwrap();
+        let mut writer = log.writer(Box::new(|| ())).unwrap();
+        let _ = writer.count_only();
+        writer.close();
+        log.close();
+    }
+
+    #[test]
+    fn a_segment_without_slots_is_as_old_to_sinkd_that_seals_it_as_to_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        counted(dir.path());
+        let (mut recovery, _) = recover(dir.path(), crate::log::boot::current_boot()).unwrap();
+        let recovered = recovery.shelf.take_out(1).unwrap();
+        let file = std::fs::File::open(layout::segment_path(dir.path(), 1)).unwrap();
+        let (words, identity) =
+            (disk::read_live(&file).unwrap(), disk::identity_of(&file).unwrap());
+        let sealed = Sealed::new(0, &identity, words.published(), 1, &words.totals());
+        assert_eq!((sealed.only_counted, recovered.only_counted), (1, 1));
+        assert_eq!(sealed.last_received_at_ns, identity.created_at_ns);
+        assert_eq!(sealed.last_received_at_ns, recovered.last_received_at_ns);
+    }
+
+    #[test]
+    fn a_segment_without_slots_is_as_old_to_prune_as_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        counted(dir.path());
+        let prune = |age| {
+            let retention = Retention { age: Some(age), ..Retention::default() };
+            let keep = Keep { retention, without_removed: false };
+            crate::log::prune(dir.path(), &keep, true).unwrap().len()
+        };
+        assert_eq!((prune(Duration::ZERO), prune(Duration::from_secs(3600))), (1, 0));
+    }
 }

@@ -132,3 +132,12 @@ fn what_is_only_counted_survives_sealing_and_recovery() {
     assert_eq!((counted(), recovery.messages), (7, 1));
     assert_eq!(Folder::open(folder.path()).unwrap().messages(), 1);
 }
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let segments = dir.path().join("segments");
+    std::fs::write(&segments, "a file").unwrap();
+    let error = Log::open(dir.path(), small()).expect_err("there is no room for segments");
+    assert!(matches!(&error, OpenError::NotAFolder { path } if *path == segments), "{error}");
+}

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::{Relaxed, Release};
 use crate::log::exchange::{Flushed, Fronts, LeftSegment, PreparedSegment, PublishAfter, Window};
 use crate::log::flush_call::FlushCall;
 use crate::log::format::{
-    COUNTED_WORD, Facts, Hole, Kind, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN,
+    COUNTED_WORD, Facts, Hole, Identity, Kind, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN,
     RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, State, Totals, encode_slot,
 };
 use crate::log::id::MessageId;
@@ -93,6 +93,7 @@ pub(crate) enum Fate {
 /// lies below `end` and below `populated`, and the slot promised to it above `slots_populated`.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
+    identity: Identity,
     pub number: u32,
     bytes: u64,
     pub access: WriteAccess,
@@ -123,8 +124,10 @@ pub(crate) struct OpenSegment {
 
 impl OpenSegment {
     pub(crate) fn new(parts: PreparedSegment) -> OpenSegment {
-        let PreparedSegment { number, bytes, access, window, seed, publish_after, holes } = parts;
+        let PreparedSegment { identity, access, window, publish_after, holes } = parts;
+        let (number, bytes, seed) = (identity.number, identity.segment_bytes, identity.seed());
         let mut segment = OpenSegment {
+            identity,
             number,
             bytes,
             access,
@@ -374,9 +377,8 @@ impl OpenSegment {
             lost_messages: 0,
         };
         LeftSegment {
-            number: self.number,
+            identity: self.identity,
             access: self.access,
-            seed: self.seed,
             totals,
             slots: counts.published.slots,
             state: self.suspect_from.map_or(State::Sealed, |from| State::Suspect { from }),

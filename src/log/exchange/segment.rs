@@ -3,18 +3,15 @@ use std::sync::Arc;
 
 use super::flush::Flushed;
 use super::window::Window;
-use crate::log::format::{Hole, Seed, State, Totals};
+use crate::log::format::{Hole, Identity, State, Totals};
 use crate::log::map::WriteAccess;
 
 /// A segment that provisioning has made ready, in parts: its worker builds an open one from them.
 #[derive(Debug)]
 pub(crate) struct PreparedSegment {
-    pub number: u32,
-    /// Length of its file.
-    pub bytes: u64,
+    pub identity: Identity,
     pub access: WriteAccess,
     pub window: Arc<Window>,
-    pub seed: Seed,
     pub publish_after: PublishAfter,
     /// Room for holes: the worker allocates none.
     pub holes: Vec<Hole>,
@@ -34,9 +31,8 @@ pub(crate) enum PublishAfter {
 /// A segment that its worker has left, on its way to be sealed.
 #[derive(Debug)]
 pub(crate) struct LeftSegment {
-    pub number: u32,
+    pub identity: Identity,
     pub access: WriteAccess,
-    pub seed: Seed,
     pub totals: Totals,
     pub slots: u32,
     pub state: State,

@@ -12,12 +12,12 @@ use super::recycle;
 use super::retainer::Retainer;
 use crate::log::clock::ProcessClock;
 use crate::log::disk;
-use crate::log::error::is_no_space;
+use crate::log::error::{is_no_space, is_shorter_better};
 use crate::log::events_file::EventsFile;
 use crate::log::exchange::{
     FlushJob, Flushed, PreparedSegment, PublishAfter, SYNC_AFTER, SyncJob, Window,
 };
-use crate::log::format::{BootId, Identity, PAGE_BYTES, Seed, SegmentKind};
+use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
 use crate::log::layout;
 use crate::log::map::{Mapping, WriteAccess};
 use crate::log::retention::Shelf;
@@ -57,9 +57,8 @@ pub(crate) struct Maker {
 
 /// A segment's file, mapped.
 struct Made {
-    number: u32,
+    identity: Identity,
     access: WriteAccess,
-    seed: Seed,
 }
 
 impl Maker {
@@ -95,13 +94,13 @@ impl Maker {
         let least = least.next_multiple_of(PAGE_BYTES);
         loop {
             match self.segment_file(worker, bytes) {
-                Err(e) if is_no_space(&e) && bytes > least => {
+                Err(e) if is_shorter_better(&e) && bytes > least => {
                     bytes = (bytes / 2).next_multiple_of(PAGE_BYTES).max(least);
                 }
                 // Only what would otherwise be refused costs older mail.
                 Err(e) if is_no_space(&e) && self.retainer.drop_one() => {}
                 Err(e) => return Err(e),
-                Ok(made) => return self.hand_over(made, bytes, rate),
+                Ok(made) => return self.hand_over(made, rate),
             }
         }
     }
@@ -110,10 +109,10 @@ impl Maker {
     fn hand_over(
         &mut self,
         made: Made,
-        bytes: u64,
         rate: &Rate,
     ) -> io::Result<(SegmentAhead, PreparedSegment)> {
-        let Made { number, access, seed } = made;
+        let Made { identity, access } = made;
+        let (number, bytes) = (identity.number, identity.segment_bytes);
         let (window, mapping) = (Arc::new(Window::default()), access.mapping());
         let ahead = SegmentAhead { bytes, mapping, window: window.clone(), number };
         if let Err(e) = self.make_ready(&ahead, rate) {
@@ -122,7 +121,7 @@ impl Maker {
         }
         let publish_after = self.publish_after(&ahead);
         let holes = Vec::with_capacity(HOLES);
-        let parts = PreparedSegment { number, bytes, access, window, seed, publish_after, holes };
+        let parts = PreparedSegment { identity, access, window, publish_after, holes };
         Ok((ahead, parts))
     }
 
@@ -221,7 +220,7 @@ impl Maker {
                 self.create(worker, bytes)?
             }
         };
-        self.retainer.opened(made.number, bytes);
+        self.retainer.opened(made.identity.number, bytes);
         Ok(made)
     }
 
@@ -247,7 +246,7 @@ impl Maker {
             self.retainer.unlink(old);
             drop(std::fs::remove_file(&path));
         })?;
-        Ok(Made { number, access, seed: identity.seed() })
+        Ok(Made { identity, access })
     }
 
     /// Removes a segment into which no worker has committed.
@@ -274,7 +273,7 @@ impl Maker {
             .and_then(|()| self.name_safely(&file, &part, &path))
             .and_then(|()| Mapping::new(file, bytes, bytes));
         match made {
-            Ok((_, access)) => Ok(Made { number, access, seed: identity.seed() }),
+            Ok((_, access)) => Ok(Made { identity, access }),
             Err(e) => {
                 // One of the two is there; recovery removes what stays.
                 drop(std::fs::remove_file(&part));

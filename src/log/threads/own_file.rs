@@ -8,7 +8,6 @@ use std::sync::atomic::Ordering::Relaxed;
 use crossbeam_channel::Sender;
 
 use super::maker::Maker;
-use super::retainer::sealed;
 use crate::log::disk;
 use crate::log::exchange::{
     FlushJob, Gate, NewOwn, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnFlush, OwnWindow,
@@ -21,7 +20,7 @@ use crate::log::format::{
 use crate::log::id::MessageId;
 use crate::log::layout;
 use crate::log::map::Mapping;
-use crate::log::retention::Sealed;
+use crate::log::sealed::Sealed;
 use crate::log::settings::Durability;
 
 /// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
@@ -125,11 +124,9 @@ impl OwnFile {
         let Some(growing) = self.growing else {
             return;
         };
-        let outcome = growing.write_out(maker, self.worker, commit).and_then(|words| {
-            let messages = u64::from(words.published().messages);
-            let sealed = sealed(growing.mapping.file(), messages, 0, &words.totals());
-            growing.name(maker, &self.events, gate, sealed)
-        });
+        let outcome = growing
+            .write_out(maker, self.worker, commit)
+            .and_then(|sealed| growing.name(maker, &self.events, gate, sealed));
         if let Err(e) = outcome {
             tell_failed(&self.events, &e);
             growing.abandon(maker);
@@ -212,12 +209,7 @@ impl Growing {
         Ok(())
     }
 
-    fn write_out(
-        &self,
-        maker: &mut Maker,
-        worker: u32,
-        commit: OwnCommit,
-    ) -> io::Result<LiveWords> {
+    fn write_out(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
         // Its worker has given up its access: the file may be cut.
         drop(commit.access);
         let file = self.mapping.file();
@@ -244,7 +236,8 @@ impl Growing {
         let words = own_live(&commit.facts, &seed, records_end);
         disk::write_live(file, &words)?;
         file.write_all_at(&identity.encode(), 0)?;
-        Ok(words)
+        let disk_bytes = file.metadata().map_or(0, |m| disk::bytes_of(&m));
+        Ok(Sealed::new(disk_bytes, &identity, words.published(), 0, &words.totals()))
     }
 }
 

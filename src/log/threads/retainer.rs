@@ -1,8 +1,6 @@
 //! Provisioning's side of retention: what is over the bounds is dropped, or its file used again.
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,11 +11,12 @@ use crate::log::disk;
 use crate::log::events_file::EventsFile;
 use crate::log::exchange::OwnFlushed;
 use crate::log::flags::{self, Of};
-use crate::log::format::{StoreId, Totals};
+use crate::log::format::StoreId;
 use crate::log::layout::{self, Present};
 use crate::log::map::WriteAccess;
 use crate::log::owed::Owed;
-use crate::log::retention::{Retention, Sealed, Shelf};
+use crate::log::retention::{Retention, Shelf};
+use crate::log::sealed::Sealed;
 
 /// How often ages are looked at: a tenth of the age, within these.
 const AGE_CHECK_MIN: Duration = Duration::from_millis(100);
@@ -275,21 +274,5 @@ impl Retainer {
         self.open.remove(&number);
         self.shelf.put(number, sealed);
         self.enforce();
-    }
-}
-
-/// What the shelf has to know of a segment, of which `file` is the file.
-pub(crate) fn sealed(file: &File, messages: u64, only_counted: u64, totals: &Totals) -> Sealed {
-    Sealed {
-        disk_bytes: file.metadata().map_or(0, |m| m.blocks() * 512),
-        // Without a slot (messages were only counted) its end is now.
-        last_received_at_ns: match totals.last_received_at_ns {
-            0 => ProcessClock::get().unix_ns(),
-            ns => ns,
-        },
-        messages,
-        message_bytes: totals.message_bytes,
-        only_counted,
-        is_removed: false,
     }
 }
