@@ -231,5 +231,5 @@ impl Backlog {
 /// Commit time of the first message from slot `from` on; costs a read of 64 octets.
 fn oldest(segment: &Segment, from: u32, published: Published) -> Option<u64> {
     let slot = (from < published.slots).then(|| segment.slot(from).ok())?;
-    slot.map(|slot| slot.facts.received_at_ns)
+    slot.map(|slot| slot.facts().received_at_ns)
 }

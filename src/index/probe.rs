@@ -77,7 +77,7 @@ impl<'q> Probe<'q> {
         }
         let slot = self.slot(segment, entry.slot)?;
         let (_, payload) = segment.record_start(&slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
-        let message: Cow<'_, [u8]> = match slot.facts.dots {
+        let message: Cow<'_, [u8]> = match slot.facts().dots {
             0 => payload.into(),
             _ => unstuff(payload),
         };
@@ -104,7 +104,7 @@ impl<'q> Probe<'q> {
 
 /// Is what the query asks of a message, beyond its columns, stored in part only?
 fn is_partial(query: &Query, slot: &Slot) -> bool {
-    match slot.facts.mode {
+    match slot.facts().mode {
         StorageMode::Full => false,
         StorageMode::Headers => query.needs_body(),
         StorageMode::Envelope => true,

@@ -51,7 +51,7 @@ impl Reading {
     pub fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Read<'_>, Damage> {
         let (envelope, payload) =
             segment.record_start(slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
-        let message: Cow<'_, [u8]> = match slot.facts.dots {
+        let message: Cow<'_, [u8]> = match slot.facts().dots {
             0 => payload.into(),
             _ => unstuff(payload),
         };
@@ -70,8 +70,8 @@ impl Reading {
         }
         let facts = &self.facts;
         let columns = Columns {
-            received_at_ns: slot.facts.received_at_ns,
-            message_bytes: u64::from(slot.facts.message_bytes),
+            received_at_ns: slot.facts().received_at_ns,
+            message_bytes: u64::from(slot.facts().message_bytes),
             reverse_path: &self.reverse_path,
             forward_paths: Lines(&self.forward_paths),
             from: Lines(&facts.from),
@@ -83,11 +83,11 @@ impl Reading {
             file_names: Lines(&facts.file_names),
         };
         let entry = Entry {
-            slot: slot.id.slot,
+            slot: slot.id().slot,
             columns,
             content_hash: facts.content_hash,
             sequence: facts.sequence,
-            is_whole: slot.facts.mode == StorageMode::Full,
+            is_whole: slot.facts().mode == StorageMode::Full,
             is_unparsed: facts.is_unparsed,
             is_unreadable: false,
         };

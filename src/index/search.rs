@@ -362,7 +362,7 @@ impl<'a> Part<'a> {
         slot: Result<Slot, Damage>,
     ) -> Go {
         let slot = match slot {
-            Ok(slot) if !slot.is_message() || summary.flags.is_removed(slot.id.slot) => {
+            Ok(slot) if !slot.is_message() || summary.flags.is_removed(slot.id().slot) => {
                 return Go::On;
             }
             Ok(slot) => slot,
@@ -372,7 +372,7 @@ impl<'a> Part<'a> {
                 return Go::On;
             }
         };
-        let is_during = self.is_during(slot.facts.received_at_ns);
+        let is_during = self.is_during(slot.facts().received_at_ns);
         if is_during && self.shared.wanted.indexed_only {
             self.looked_at_here += 1;
             self.left_out.not_indexed += 1;
@@ -384,8 +384,8 @@ impl<'a> Part<'a> {
         };
         let hit = Hit {
             start_count: summary.identity.start_count,
-            received_at_ns: slot.facts.received_at_ns,
-            id: slot.id,
+            received_at_ns: slot.facts().received_at_ns,
+            id: slot.id(),
         };
         self.take(hit, answer)
     }

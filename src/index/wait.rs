@@ -135,7 +135,7 @@ impl Waited {
             self.tell(damage);
         }
         let mut slots: Vec<Slot> = news.slots;
-        slots.retain(|slot| during.contains(&slot.facts.received_at_ns));
+        slots.retain(|slot| during.contains(&slot.facts().received_at_ns));
         let mut found = Vec::new();
         while let Some(slot) = slots.last() {
             if is_over() {
@@ -144,10 +144,10 @@ impl Waited {
             }
             let answer = watched
                 .folder
-                .segment(slot.id.segment)
+                .segment(slot.id().segment)
                 .and_then(|segment| probe.ask(&segment, slot).map_err(ReadError::from));
             match answer {
-                Ok(answer) if answer.is_match => found.push(slot.id),
+                Ok(answer) if answer.is_match => found.push(slot.id()),
                 Ok(_) => {}
                 Err(error) => self.tell(&error),
             }

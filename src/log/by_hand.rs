@@ -3,69 +3,57 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-
+use super::append::Writer;
 use super::error::OpenError;
-use super::flush::{FlushJob, Flusher};
-use super::folder_log::{Log, Parts};
-use super::provision::{Provision, Request};
+use super::folder_log::Parts;
 use super::recovery::Recovery;
 use super::settings::Settings;
-use super::sync::SyncJob;
-use super::writer::Writer;
 
 /// A log whose provisioning and flushing are done by hand.
 pub struct ByHand {
-    // Dropped first: it must not outlive what writers ask.
-    provision: Provision,
-    asked: Receiver<Request>,
-    flusher: Option<Flusher>,
-    flushes: Receiver<FlushJob>,
-    _syncs: Receiver<SyncJob>,
-    log: Log,
+    parts: Parts,
     began: Instant,
 }
 
 impl ByHand {
     /// As [`Log::open`].
     pub fn open(folder: &Path, settings: Settings) -> Result<(ByHand, Recovery), OpenError> {
-        let Parts { log, recovery, mut provision, asked, flusher, flushes, syncs } =
-            Parts::open(folder, settings)?;
-        provision.begin();
-        let began = provision.now;
-        Ok((ByHand { provision, asked, flusher, flushes, _syncs: syncs, log, began }, recovery))
+        let (mut parts, recovery) = Parts::open(folder, settings)?;
+        parts.provision.begin();
+        let began = parts.provision.now();
+        Ok((ByHand { parts, began }, recovery))
     }
 
     /// As [`Log::writer`].
     pub fn writer(&mut self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
-        let asked = self.log.ask_for_writer(wake);
-        self.serve(usize::MAX, self.provision.now.duration_since(self.began));
-        asked.finish(&self.log)
+        let asked = self.parts.log.ask_for_writer(wake);
+        self.serve(usize::MAX, self.parts.provision.now().duration_since(self.began));
+        asked.finish(&self.parts.log)
     }
 
     /// How often this folder was opened for writing, this time included.
     pub fn start_count(&self) -> u32 {
-        self.log.start_count()
+        self.parts.log.start_count()
     }
 
     /// Requests that wait for provisioning.
     pub fn requests(&self) -> usize {
-        self.asked.len()
+        self.parts.asked.len()
     }
 
     /// Provisioning serves up to `most` requests, and does what is due, `now` after the log was
     /// opened. Returns how many it served.
     pub fn serve(&mut self, most: usize, now: Duration) -> usize {
-        self.provision.now = self.began + now;
+        self.parts.provision.set_now(self.began + now);
         let mut served = 0;
         while served < most
-            && let Ok(request) = self.asked.try_recv()
+            && let Ok(request) = self.parts.asked.try_recv()
         {
-            self.provision.serve(request);
-            self.provision.look();
+            self.parts.provision.serve(request);
+            self.parts.provision.look();
             served += 1;
         }
-        self.provision.look();
+        self.parts.provision.look();
         served
     }
 
@@ -73,8 +61,8 @@ impl ByHand {
     pub fn flush(&mut self, most: usize, now: Duration) -> usize {
         let mut done = 0;
         while done < most
-            && let Some(flusher) = &mut self.flusher
-            && let Ok(job) = self.flushes.try_recv()
+            && let Some(flusher) = &mut self.parts.flusher
+            && let Ok(job) = self.parts.flushes.try_recv()
         {
             flusher.serve(job, self.began + now);
             done += 1;
@@ -84,7 +72,7 @@ impl ByHand {
 
     /// The interval of durability `interval` has passed.
     pub fn flush_interval(&mut self) {
-        if let Some(flusher) = &mut self.flusher {
+        if let Some(flusher) = &mut self.parts.flusher {
             flusher.look();
         }
     }
@@ -92,7 +80,7 @@ impl ByHand {
     /// After all writers were closed: seals and unlocks.
     pub fn close(mut self, now: Duration) {
         while self.serve(usize::MAX, now) + self.flush(usize::MAX, now) > 0 {}
-        self.provision.end();
+        self.parts.provision.end();
     }
 
     /// The process ends here, as by SIGKILL: what was asked for and not done is not done.

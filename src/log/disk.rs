@@ -1,38 +1,11 @@
-//! What the log asks of the file system, and whether a file system can do it.
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+//! What the log asks of the file system.
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::path::Path;
 use std::time::Duration;
 
-use super::error::OpenError;
-use super::format::{Identity, LIVE_WORDS, LiveWords, PAGE_BYTES, RECORDS_AT};
-use super::map::Mapping;
-use super::segment::Hole;
-
-/// The folder of the segments.
-pub(crate) fn segments_folder(folder: &Path) -> PathBuf {
-    folder.join("segments")
-}
-
-/// `segments/00000001.seg`.
-pub(crate) fn segment_path(folder: &Path, number: u32) -> PathBuf {
-    segments_folder(folder).join(format!("{number:08}.seg"))
-}
-
-/// The same while an own segment is being built.
-pub(crate) fn part_path(folder: &Path, number: u32) -> PathBuf {
-    segments_folder(folder).join(format!("{number:08}.part"))
-}
-
-/// A file name's segment number: at least eight digits, `.seg`.
-pub(crate) fn segment_number(name: &str) -> Option<u32> {
-    let digits = name.strip_suffix(".seg")?;
-    let is_ours = digits.len() >= 8 && digits.bytes().all(|b| b.is_ascii_digit());
-    let number = is_ours.then(|| digits.parse().ok()).flatten()?;
-    // Only one name belongs to each number.
-    (format!("{number:08}") == digits && number > 0).then_some(number)
-}
+use super::format::{Hole, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES};
 
 /// How files of a data folder are opened where they may have to be made: they hold other people's
 /// mail, so they are for their owner alone.
@@ -135,6 +108,11 @@ pub(crate) fn space_left(folder: &Path) -> io::Result<u64> {
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }
 
+/// Octets of disk that a file takes.
+pub(crate) fn bytes_of(metadata: &Metadata) -> u64 {
+    metadata.blocks() * 512
+}
+
 /// Writes a live page as a whole, through the file.
 pub(crate) fn write_live(file: &File, words: &LiveWords) -> io::Result<()> {
     file.write_all_at(&words.encode(), super::format::LIVE_AT)
@@ -152,62 +130,4 @@ pub(crate) fn identity_of(file: &File) -> Option<Identity> {
     let mut page = [0; PAGE_BYTES as usize];
     file.read_exact_at(&mut page, super::format::IDENTITY_AT).ok()?;
     Identity::decode(&page).ok()
-}
-
-/// Tries on a file of its own what the log needs: create, allocate, map, populate, punch.
-pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {
-    refuse_network(folder)?;
-    let path = segments_folder(folder).join("probe");
-    let unsupported = |call| {
-        let path = folder.to_owned();
-        move |cause| OpenError::Unsupported { path, call, cause }
-    };
-    match std::fs::remove_file(&path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(OpenError::of(&path, e)),
-        _ => {}
-    }
-    let file = create(&path).map_err(|e| OpenError::of(&path, e))?;
-    // From here on the file must go again, whatever happens.
-    let outcome = (|| {
-        let bytes = RECORDS_AT + 2 * PAGE_BYTES;
-        allocate(&file, 0, bytes).map_err(|e| OpenError::of(&path, e))?;
-        let handle = file.try_clone().map_err(|e| OpenError::of(&path, e))?;
-        let (mapping, mut door) =
-            Mapping::new(handle, bytes).map_err(unsupported("map a file for writing"))?;
-        mapping.populate(0..bytes).map_err(unsupported("populate a mapped file"))?;
-        door.write(RECORDS_AT, 1)[0] = 1;
-        let mut seen = [0];
-        file.read_exact_at(&mut seen, RECORDS_AT).map_err(|e| OpenError::of(&path, e))?;
-        if seen != [1] {
-            let cause = io::Error::other("a store to the map was not seen by a read");
-            return Err(unsupported("keep maps and reads coherent")(cause));
-        }
-        punch(&file, Hole { start: RECORDS_AT, end: bytes });
-        Ok(())
-    })();
-    std::fs::remove_file(&path).map_err(|e| OpenError::of(&path, e))?;
-    outcome
-}
-
-/// Maps and locks of network file systems are not what the log builds on.
-#[cfg(all(target_os = "linux", not(sinkd_portable)))]
-fn refuse_network(folder: &Path) -> Result<(), OpenError> {
-    let stat = rustix::fs::statfs(folder).map_err(|e| OpenError::of(folder, e.into()))?;
-    // linux/magic.h, and cifs and smb2 in their sources.
-    let kind = match stat.f_type as u64 & 0xffff_ffff {
-        0x6969 => "NFS",
-        0xff53_4d42 => "CIFS",
-        0xfe53_4d42 => "SMB2",
-        0x517b => "SMB",
-        0x5346_414f => "AFS",
-        0x00c3_6400 => "Ceph",
-        0x0102_1997 => "9P",
-        _ => return Ok(()),
-    };
-    Err(OpenError::Network { path: folder.to_owned(), kind })
-}
-
-#[cfg(any(sinkd_portable, not(target_os = "linux")))]
-fn refuse_network(_folder: &Path) -> Result<(), OpenError> {
-    Ok(())
 }

@@ -67,6 +67,25 @@ pub enum OpenError {
         /// The data folder.
         path: PathBuf,
     },
+    /// A segment is longer than a file may be.
+    #[error(
+        "{path}: a file may not be as long as a segment ({cause}); raise the limit (ulimit -f), or \
+         choose a folder on another file system with --data"
+    )]
+    FileTooLarge {
+        /// What was to be written.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A thread could not be started.
+    #[error("cannot start the thread {name} ({cause}); raise the limit of processes (ulimit -u)")]
+    Thread {
+        /// Its name.
+        name: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
     /// Anything else.
     #[error("{path}: {cause}")]
     Io {
@@ -89,19 +108,51 @@ impl OpenError {
             io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
                 OpenError::NotWritable { path, cause }
             }
-            io::ErrorKind::NotADirectory | io::ErrorKind::AlreadyExists => {
-                OpenError::NotAFolder { path }
-            }
+            io::ErrorKind::NotADirectory => OpenError::NotAFolder { path },
+            io::ErrorKind::FileTooLarge => OpenError::FileTooLarge { path, cause },
             _ if is_no_space(&cause) => OpenError::NoSpace { path },
             _ => OpenError::Io { path, cause },
         }
     }
 }
 
-/// Did storage refuse because it, a quota or the largest allowed file is used up?
+/// Whether storage refused because it or a quota is used up: dropping older mail helps.
 pub(crate) fn is_no_space(e: &io::Error) -> bool {
-    matches!(
-        e.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
+    matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether a shorter file may be had.
+pub(crate) fn is_shorter_better(e: &io::Error) -> bool {
+    is_no_space(e) || e.kind() == io::ErrorKind::FileTooLarge
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(errno: i32, is_it: impl Fn(&OpenError) -> bool, said: &str) {
+        let error = OpenError::of("/data", io::Error::from_raw_os_error(errno));
+        assert!(is_it(&error), "{error:?}");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+
+    #[test]
+    fn errors_of_the_system_are_sorted_by_what_helps() {
+        check(28, |e| matches!(e, OpenError::NoSpace { .. }), "the disk is full");
+        // EFBIG: no room on the disk would help.
+        check(27, |e| matches!(e, OpenError::FileTooLarge { .. }), "ulimit -f");
+        // EEXIST: another file is in the way, not a file in the place of a folder.
+        check(17, |e| matches!(e, OpenError::Io { .. }), "/data: File exists");
+        check(20, |e| matches!(e, OpenError::NotAFolder { .. }), "not a folder");
+        check(13, |e| matches!(e, OpenError::NotWritable { .. }), "not writable");
+    }
+
+    #[test]
+    fn a_limit_on_the_length_of_files_asks_for_a_shorter_one_and_drops_no_mail() {
+        let too_large = io::Error::from(io::ErrorKind::FileTooLarge);
+        assert!(is_shorter_better(&too_large) && !is_no_space(&too_large));
+        let full = io::Error::from(io::ErrorKind::StorageFull);
+        assert!(is_shorter_better(&full) && is_no_space(&full));
+    }
 }

@@ -13,52 +13,9 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
+use super::disk;
+use super::dropped::{By, Dropped};
 use super::pruned_sums::PrunedSums;
-use super::{disk, owed};
-
-/// Who did it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum By {
-    /// Retention, in a running sinkd.
-    Sinkd,
-    /// A person, or a script.
-    Sinkctl,
-}
-
-/// What was dropped, with its segments.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Dropped {
-    /// Files.
-    pub segments: u64,
-    /// Messages that could be listed.
-    pub messages: u64,
-    /// True octets of all messages, whatever was stored of them.
-    pub message_bytes: u64,
-    /// Messages that were only counted.
-    pub only_counted: u64,
-    /// Number of the lowest segment, and of the highest.
-    pub first: u32,
-    /// See above.
-    pub last: u32,
-}
-
-impl Dropped {
-    /// Adds another lot.
-    pub fn add(&mut self, other: &Dropped) {
-        if other.segments == 0 {
-            return;
-        }
-        let is_first = self.segments == 0;
-        self.first = if is_first { other.first } else { self.first.min(other.first) };
-        self.last = self.last.max(other.last);
-        // The file may say anything.
-        self.segments = self.segments.saturating_add(other.segments);
-        self.messages = self.messages.saturating_add(other.messages);
-        self.message_bytes = self.message_bytes.saturating_add(other.message_bytes);
-        self.only_counted = self.only_counted.saturating_add(other.only_counted);
-    }
-}
 
 /// A line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,20 +61,6 @@ pub(crate) struct Moved {
 
 fn path_of(folder: &Path) -> PathBuf {
     folder.join("events.jsonl")
-}
-
-/// What was pruned from `folder` so far, by anybody. Costs one read of the file.
-pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
-    // First what is not there yet: it may be taken over meanwhile, and then it counts once.
-    let owed = owed::read(folder)?;
-    let mut sums = PrunedSums::default();
-    for event in all(folder)? {
-        if let Event::Pruned { dropped, .. } = event {
-            sums.add(&dropped);
-        }
-    }
-    owed.iter().for_each(|one| sums.add(one));
-    Ok(sums)
 }
 
 /// How far the system clock was from that of each start of sinkd at last, ns; starts whose clock
@@ -343,7 +286,7 @@ mod tests {
     use super::*;
 
     fn pruned(folder: &Path) -> io::Result<Dropped> {
-        Ok(pruned_sums(folder)?.total())
+        Ok(crate::log::pruned::pruned_sums(folder)?.total())
     }
 
     fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {

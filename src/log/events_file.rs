@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::clock::ProcessClock;
-use super::events::{self, By, Dropped, Lines};
-use super::prune_folder::runs;
+use super::dropped::{By, Dropped, joined};
+use super::events::{self, Lines};
 
 /// 256 KiB: some thousand lines, read in a millisecond.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
@@ -115,7 +115,7 @@ impl EventsFile {
         }
         new.extend(now.filter(|(_, path)| path.exists()).map(|(one, _)| *one));
         new.sort_by_key(|one| one.first);
-        let new = runs(&new);
+        let new = joined(&new);
         if new.is_empty() {
             return Ok(true);
         }
@@ -164,7 +164,7 @@ mod tests {
         for n in 0..4000 {
             assert!(drop_one(&file, &dropped(n + 2, 3)));
         }
-        let all = events::pruned_sums(dir.path()).unwrap().total();
+        let all = crate::log::pruned::pruned_sums(dir.path()).unwrap().total();
         assert_eq!((all.segments, all.messages, all.first, all.last), (4001, 12_001, 1, 4001));
         let text = std::fs::read(path_of(dir.path())).unwrap();
         assert!(text.len() as u64 <= FOLD_BYTES_OVER + 300, "{}", text.len());
@@ -185,7 +185,7 @@ mod tests {
             before = inode();
         }
         assert!(folds <= 1, "{folds} foldings for 2000 drops");
-        assert_eq!(events::pruned_sums(dir.path()).unwrap().total().messages, 2000);
+        assert_eq!(crate::log::pruned::pruned_sums(dir.path()).unwrap().total().messages, 2000);
     }
 
     #[test]
@@ -197,7 +197,7 @@ mod tests {
         assert_eq!(file.busy(), 1);
         drop(held);
         assert!(file.note_pruned(&[dropped(1, 5)], None).unwrap());
-        assert_eq!(events::pruned_sums(dir.path()).unwrap().total().messages, 5);
+        assert_eq!(crate::log::pruned::pruned_sums(dir.path()).unwrap().total().messages, 5);
     }
 
     #[test]
@@ -206,6 +206,6 @@ mod tests {
         let file = EventsFile::new(dir.path());
         Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(2, 7)).unwrap();
         assert!(file.note_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
-        assert_eq!(events::pruned_sums(dir.path()).unwrap().total().messages, 13);
+        assert_eq!(crate::log::pruned::pruned_sums(dir.path()).unwrap().total().messages, 13);
     }
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::format::{Identity, StoreId, crc};
+use super::layout;
 
 const MAGIC: &[u8; 8] = b"SINKDFLG";
 const VERSION: u32 = 1;
@@ -117,7 +118,7 @@ impl Flags {
 
 /// `segments/00000001.flags`.
 pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
-    disk::segment_path(folder, number).with_extension("flags")
+    layout::segment_path(folder, number).with_extension("flags")
 }
 
 /// The flags of a segment; none if there is no file, or it is damaged or about another segment.

@@ -8,24 +8,26 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
+use super::append::{Link, Segments, Writer};
+use super::boot::current_boot;
 use super::clock::ProcessClock;
 use super::disk;
 use super::error::OpenError;
 use super::events;
 use super::events_file::EventsFile;
-use super::flush::{FlushJob, Flusher};
+use super::exchange::{
+    FlushJob, Gate, NewWorker, Opened, PreparedSegment, REQUESTS_MAX, Request, SyncJob,
+};
 use super::format::StoreId;
+use super::layout;
 use super::lock::FolderLock;
-use super::provision::{Opened, Provision, REQUESTS_MAX, Request, Setup};
+use super::probe;
+use super::reclaim;
 use super::recovery::{self, Recovery};
-use super::recycle;
 use super::retention::Shelf;
-use super::segment::OpenSegment;
 use super::settings::{Durability, Settings};
 use super::store::Store;
-use super::sync::{self, SyncJob};
-use super::window::Gate;
-use super::writer::Writer;
+use super::threads::{Flusher, Provision, Setup, sync};
 
 /// The data folder, open for writing: lock, provisioning, flusher and sync threads.
 #[derive(Debug)]
@@ -51,9 +53,9 @@ impl Log {
     /// Costs one small read per segment; after a restart of the machine also a scan of what was
     /// not yet flushed.
     pub fn open(folder: &Path, settings: Settings) -> Result<(Log, Recovery), OpenError> {
-        let Parts { mut log, recovery, provision, asked, flusher, flushes, syncs } =
-            Parts::open(folder, settings)?;
-        let handle = provision.store.handle();
+        let (parts, recovery) = Parts::open(folder, settings)?;
+        let Parts { provision, asked, flusher, flushes, syncs, mut log } = parts;
+        let handle = provision.store_handle();
         let handle = handle.map_err(|e| OpenError::of(folder.join("store"), e))?;
         let call = log.settings.flush.clone();
         log.sync = Some(spawn("log-sync", move || sync::run(&syncs, &handle, &call))?);
@@ -79,7 +81,7 @@ impl Log {
         let gate = Arc::new(Gate::new(wake));
         let (next, receiver) = bounded(1);
         let (answer, opened) = bounded(1);
-        let request = Request::Open { worker, gate: gate.clone(), next, answer };
+        let request = Request::Open(NewWorker { worker, gate: gate.clone(), next, answer });
         // An error is seen where the answer is waited for.
         drop(self.requests.send(request));
         Asked { worker, gate, next: receiver, opened }
@@ -123,7 +125,7 @@ impl Drop for Log {
 pub(super) struct Asked {
     worker: u32,
     gate: Arc<Gate>,
-    next: Receiver<OpenSegment>,
+    next: Receiver<PreparedSegment>,
     opened: Receiver<Opened>,
 }
 
@@ -133,33 +135,33 @@ impl Asked {
         let Asked { worker, gate, next, opened } = self;
         let gone = || io::Error::other("the provisioning thread has stopped");
         let opened = opened.recv().map_err(|_| gone()).flatten();
-        let current = *opened.map_err(|e| OpenError::of(&log.folder, e))?;
-        let (requests, flusher) = (log.requests.clone(), log.flusher.clone());
-        Ok(Writer::new(worker, log.settings.clone(), gate, requests, flusher, next, current))
+        let first = *opened.map_err(|e| OpenError::of(&log.folder, e))?;
+        let link = Link::new(worker, gate, log.requests.clone(), log.flusher.clone());
+        Ok(Writer::new(log.settings.clone(), link, Segments::new(first, next)))
     }
 }
 
 /// A log that was opened, before its threads run: what each of them does, and where it is asked.
 pub(super) struct Parts {
-    pub log: Log,
-    pub recovery: Recovery,
+    // Dropped first: it must not outlive what writers ask.
     pub provision: Provision,
     pub asked: Receiver<Request>,
     /// Where the durability asks for one.
     pub flusher: Option<Flusher>,
     pub flushes: Receiver<FlushJob>,
     pub syncs: Receiver<SyncJob>,
+    pub log: Log,
 }
 
 impl Parts {
-    pub fn open(folder: &Path, settings: Settings) -> Result<Parts, OpenError> {
+    pub fn open(folder: &Path, settings: Settings) -> Result<(Parts, Recovery), OpenError> {
         make_folders(folder)?;
         let lock = FolderLock::take(folder)?;
-        disk::probe(folder)?;
-        let boot = settings.boot.unwrap_or_else(recovery::current_boot);
-        recycle::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
+        probe::probe(folder)?;
+        let boot = settings.boot.unwrap_or_else(current_boot);
+        reclaim::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
         let highest = recovery::prepare(folder)?;
-        let store = Store::open(folder, highest, fresh_id(folder)?)?;
+        let store = Store::open(folder, highest, fresh_id()?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
         let mut shelf = std::mem::take(&mut recovery.shelf);
         date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
@@ -196,7 +198,7 @@ impl Parts {
             _lock: lock,
         };
         let provision = Provision::new(setup, ProcessClock::get().monotonic());
-        Ok(Parts { log, recovery, provision, asked, flusher, flushes, syncs })
+        Ok((Parts { provision, asked, flusher, flushes, syncs, log }, recovery))
     }
 }
 
@@ -220,7 +222,7 @@ fn flusher(
 fn date_by_system_clock(folder: &Path, shelf: &mut Shelf) -> io::Result<()> {
     let moved = events::moved_clocks(folder)?;
     for number in if moved.is_empty() { Vec::new() } else { shelf.numbers() } {
-        let file = File::open(disk::segment_path(folder, number));
+        let file = File::open(layout::segment_path(folder, number));
         let start = file.ok().and_then(|file| disk::identity_of(&file)).map(|i| i.start_count);
         if let Some(ahead_ns) = start.and_then(|start| moved.get(&start)) {
             shelf.shift(number, *ahead_ns);
@@ -231,24 +233,29 @@ fn date_by_system_clock(folder: &Path, shelf: &mut Shelf) -> io::Result<()> {
 }
 
 fn make_folders(folder: &Path) -> Result<(), OpenError> {
-    if folder.exists() && !folder.is_dir() {
-        return Err(OpenError::NotAFolder { path: folder.to_owned() });
+    let segments = layout::segments_folder(folder);
+    for path in [folder, &segments] {
+        if path.exists() && !path.is_dir() {
+            return Err(OpenError::NotAFolder { path: path.to_owned() });
+        }
     }
-    let segments = disk::segments_folder(folder);
     disk::make_folder(&segments).map_err(|e| OpenError::of(folder, e))
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, OpenError> {
+fn spawn(
+    name: &'static str,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, OpenError> {
     let builder = std::thread::Builder::new().name(name.into());
-    builder.spawn(run).map_err(|e| OpenError::of(name, e))
+    builder.spawn(run).map_err(|cause| OpenError::Thread { name, cause })
 }
 
 /// 16 random octets for a new folder.
-fn fresh_id(folder: &Path) -> Result<StoreId, OpenError> {
+fn fresh_id() -> Result<StoreId, OpenError> {
     use std::io::Read;
     let path = Path::new("/dev/urandom");
     let mut id = [0; 16];
     let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut id));
-    read.map_err(|e| OpenError::of(folder, e))?;
+    read.map_err(|cause| OpenError::Io { path: path.to_owned(), cause })?;
     Ok(StoreId(id))
 }

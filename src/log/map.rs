@@ -1,18 +1,26 @@
 //! The writer's map of a segment, and the two kinds a reader has: the only unsafe code of the log.
 //!
-//! A [`Mapping`] is shared between a worker and the provisioning thread; it gives out no slices,
-//! only the live page's atomic words. Slices come from its one [`Door`], which the worker owns, and
-//! each is borrowed mutably from that door, so that two never overlap in time.
+//! A [`Mapping`] is shared between a worker and other threads; it lends no slices, only the live
+//! page's atomic words. Slices come from its one [`WriteAccess`], which the worker owns, and each
+//! is borrowed from that access, so that two never overlap in time. The mapping itself knows which
+//! octets may be lent: those that provisioning has made present. So a caller that is wrong about a
+//! place panics, and reaches nothing.
+//!
+//! One thing no type can keep: that no program cuts the file. Ours is cut once, an own segment's at
+//! its commit, after its worker has given up its access; other programs must leave it alone.
 #![allow(unsafe_code)]
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::sync::Arc;
+use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use super::format::{LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT};
+use super::disk;
+use super::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
 
 /// The words of a live page, in place.
 pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
@@ -22,23 +30,63 @@ pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];
 pub(crate) struct Mapping {
     raw: MmapRaw,
     file: File,
+    usable: Usable,
+    /// Octets that the file has; the map may reach beyond. Its lock keeps those apart who move the
+    /// marks of `usable`.
+    file_bytes: Mutex<u64>,
+}
+
+/// Which octets the worker may use: those from `RECORDS_AT` to `front`, and those from `back` on.
+/// All of them lie inside the file. The marks come closer to each other, never the other way, until
+/// [`WriteAccess::renew`].
+#[derive(Debug)]
+#[repr(align(64))]
+struct Usable {
+    front: AtomicU64,
+    back: AtomicU64,
+}
+
+impl Usable {
+    fn range(&self) -> (u64, u64) {
+        // Partner: the release stores in `raise` and `lower`: octets are present before they are
+        // lent, and after that the worker alone touches them.
+        (self.front.load(Acquire), self.back.load(Acquire))
+    }
+
+    fn raise(&self, front: u64) {
+        // Partner: the acquire load in `range`.
+        self.front.store(front, Release);
+    }
+
+    fn lower(&self, back: u64) {
+        // Partner: the acquire load in `range`.
+        self.back.store(back, Release);
+    }
 }
 
 /// The worker's access to a mapping's records and slots.
 #[derive(Debug)]
-pub(crate) struct Door {
+pub(crate) struct WriteAccess {
     mapping: Arc<Mapping>,
 }
 
 impl Mapping {
-    /// Maps the first `bytes` octets of `file`, which may still be shorter: octets behind its end
-    /// may not be touched before the file has grown. Costs two system calls.
-    pub(crate) fn new(file: File, bytes: u64) -> io::Result<(Arc<Mapping>, Door)> {
-        assert!(bytes >= RECORDS_AT, "a segment has both header pages");
-        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
+    /// Maps `reach` octets of `file`, of which the first `bytes` are there already: the file is
+    /// that long. None of them is usable yet. Costs three system calls.
+    pub(crate) fn new(
+        file: File,
+        bytes: u64,
+        reach: u64,
+    ) -> io::Result<(Arc<Mapping>, WriteAccess)> {
+        assert!(RECORDS_AT <= bytes && bytes <= reach, "a segment has both header pages");
+        if file.metadata()?.len() < bytes {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        let len = usize::try_from(reach).map_err(|_| io::ErrorKind::InvalidInput)?;
         let raw = MmapOptions::new().len(len).map_raw(&file)?;
-        let mapping = Arc::new(Mapping { raw, file });
-        Ok((mapping.clone(), Door { mapping }))
+        let usable = Usable { front: AtomicU64::new(RECORDS_AT), back: AtomicU64::new(u64::MAX) };
+        let mapping = Arc::new(Mapping { raw, file, usable, file_bytes: Mutex::new(bytes) });
+        Ok((mapping.clone(), WriteAccess { mapping }))
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -47,22 +95,82 @@ impl Mapping {
 
     /// The live page's words.
     pub(crate) fn live(&self) -> &LivePage {
-        // SAFETY: `new` saw to it that the map reaches behind the live page, whose offset is a
+        // SAFETY: `new` saw to it that file and map contain the live page, whose offset is a
         // multiple of 8; the map lives as long as `self`; these words are reached through atomics
-        // only, as `Door` never gives out the header pages; an `AtomicU64` has no invalid values.
+        // only, as `WriteAccess` never lends the header pages; an `AtomicU64` has no bad values.
         unsafe { &*self.raw.as_ptr().add(LIVE_AT as usize).cast::<LivePage>() }
     }
 
-    /// Makes the pages of `range` present and writable, so that a store there takes no page fault.
-    /// `range` must lie inside the file. Costs 0.2 us a page (recycled) to 1 us (fresh).
+    /// How far the worker may use the file from its start, and from where on to its end.
+    #[inline]
+    pub(crate) fn usable(&self) -> (u64, u64) {
+        self.usable.range()
+    }
+
+    /// Octets that the file has.
+    pub(crate) fn file_bytes(&self) -> u64 {
+        *self.lock()
+    }
+
+    /// Makes the file longer, with space on the disk. Errors: as in [`disk::allocate`].
+    pub(crate) fn grow(&self, to: u64) -> io::Result<()> {
+        let mut bytes = self.lock();
+        if to > *bytes {
+            disk::allocate(&self.file, *bytes, to)?;
+            *bytes = to;
+        }
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, u64> {
+        self.file_bytes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the header pages present.
+    pub(crate) fn populate_header(&self) -> io::Result<()> {
+        self.populate(0..RECORDS_AT)
+    }
+
+    /// Makes octets up to `to` present and writable, so that a store there takes no page fault, and
+    /// usable. Costs 0.2 us a page (recycled) to 1 us (fresh).
     ///
     /// Errors: the disk is full or failing (where blocks are allocated on write).
-    pub(crate) fn populate(&self, range: Range<u64>) -> io::Result<()> {
-        let start = range.start / PAGE_BYTES * PAGE_BYTES;
-        let end = range.end.min(self.raw.len() as u64);
-        if start >= end {
-            return Ok(());
+    pub(crate) fn populate_front(&self, to: u64) -> io::Result<()> {
+        let bytes = self.lock();
+        assert!(to <= *bytes, "inside the file");
+        let (front, _) = self.usable();
+        if to > front {
+            self.populate(front..to)?;
+            self.usable.raise(to);
         }
+        Ok(())
+    }
+
+    /// The same for the octets from `from` to the end of the file.
+    pub(crate) fn populate_back(&self, from: u64) -> io::Result<()> {
+        let bytes = self.lock();
+        assert!(*bytes == self.raw.len() as u64, "the file has its final length");
+        let back = self.usable().1.min(*bytes);
+        if from < back {
+            self.populate(from..back)?;
+            self.usable.lower(from);
+        }
+        Ok(())
+    }
+
+    /// All of the file is usable from now on, present or not.
+    pub(crate) fn use_all(&self) {
+        let bytes = self.lock();
+        assert!(*bytes == self.raw.len() as u64, "the file has its final length");
+        self.usable.lower(0);
+        self.usable.raise(*bytes);
+    }
+
+    /// `range`: inside the file; its octets are not usable.
+    fn populate(&self, range: Range<u64>) -> io::Result<()> {
+        let (start, end) = (range.start, range.end);
+        // A page that was in part usable would be touched beside its worker.
+        assert!(start.is_multiple_of(PAGE_BYTES), "marks move by whole pages");
         match self.advise_populate(start, end) {
             Err(e) if e.kind() == io::ErrorKind::InvalidInput => {
                 self.touch(start, end);
@@ -91,11 +199,12 @@ impl Mapping {
     /// The portable way (and Linux before 5.14): writes to each page without changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
-            // SAFETY: inside the map, as `populate` cut the range; the offset is a multiple of 8.
-            // The octets lie above the populated mark, so the worker has no slice of them yet.
+            // SAFETY: inside map and file, as `populate` cut the range; the offset is a multiple of
+            // 8. The octets are not usable, so no slice of them exists: `usable` is only moved
+            // under the lock that our caller holds, and falls back only with `&mut WriteAccess`.
             let word = unsafe { &*self.raw.as_ptr().add(page as usize).cast::<AtomicU64>() };
             // Relaxed: adds nothing, publishes nothing.
-            word.fetch_add(0, std::sync::atomic::Ordering::Relaxed);
+            word.fetch_add(0, Relaxed);
         }
     }
 
@@ -124,7 +233,7 @@ fn let_go(raw: &MmapRaw, range: Range<u64>) {
     }
 }
 
-impl Door {
+impl WriteAccess {
     pub(crate) fn live(&self) -> &LivePage {
         self.mapping.live()
     }
@@ -133,27 +242,40 @@ impl Door {
         self.mapping.file()
     }
 
-    /// What this is the door to: for its file and its live page.
+    /// What this gives access to: for its file and its live page.
     pub(crate) fn mapping(&self) -> Arc<Mapping> {
         self.mapping.clone()
     }
 
-    /// The octets `start..start + len` of the file, to write to. The caller sees to it that they
-    /// lie inside the file and below the populated mark.
+    /// How far the file may be used: see [`Mapping::usable`].
+    #[inline]
+    pub(crate) fn usable(&self) -> (u64, u64) {
+        self.mapping.usable()
+    }
+
+    /// The file becomes another segment's: none of it is usable.
+    pub(crate) fn renew(&mut self) {
+        let _bytes = self.mapping.lock();
+        self.mapping.usable.lower(u64::MAX);
+        self.mapping.usable.raise(RECORDS_AT);
+    }
+
+    /// The octets `start..start + len` of the file, to write to. Panics if they are not usable.
+    #[inline]
     pub(crate) fn write(&mut self, start: u64, len: usize) -> &mut [u8] {
         self.check(start, len);
-        // SAFETY: `check` put the range inside the map and behind the header pages; it is not a
-        // hole behind the file's end, because the caller stays below the populated mark
-        // (provision.rs allocates before it populates, and nothing truncates while a door exists).
-        // `&mut self` makes this the only slice of the process; other processes only read, and
-        // nothing above the published count, so what they see of it never counts.
+        // SAFETY: `check` found the range usable, so it lies inside map and file, after the header
+        // pages, and no other thread touches it. `&mut self` makes this the only slice of the
+        // process; other processes only read, and nothing above the published count, so what they
+        // see of it never counts.
         unsafe {
             let start = self.mapping.raw.as_mut_ptr().add(start as usize);
             std::slice::from_raw_parts_mut(start, len)
         }
     }
 
-    /// The octets `start..start + len` of the file, to read.
+    /// The octets `start..start + len` of the file, to read. Panics if they are not usable.
+    #[inline]
     pub(crate) fn read(&self, start: u64, len: usize) -> &[u8] {
         self.check(start, len);
         // SAFETY: as in `write`; `&self` keeps every `&mut` slice away.
@@ -173,9 +295,12 @@ impl Door {
         }
     }
 
+    #[inline]
     fn check(&self, start: u64, len: usize) {
         let end = start.checked_add(len as u64).expect("offsets stay far below 2^64");
-        assert!(start >= RECORDS_AT && end <= self.mapping.raw.len() as u64, "inside the records");
+        let (front, back) = self.usable();
+        let is_inside = end <= front || (start >= back && end <= self.mapping.raw.len() as u64);
+        assert!(start >= RECORDS_AT && is_inside, "inside the usable records");
     }
 }
 
@@ -186,41 +311,55 @@ pub(crate) struct LiveView {
 }
 
 impl LiveView {
-    /// Maps the live page of `file`, which the caller found long enough.
+    /// Maps the live page of `file`. Costs three system calls.
     pub(crate) fn new(file: &File) -> io::Result<LiveView> {
+        if file.metadata()?.len() < RECORDS_AT {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         let page = PAGE_BYTES as usize;
         let raw = MmapOptions::new().offset(LIVE_AT).len(page).map_raw_read_only(file)?;
         Ok(LiveView { raw })
     }
 
-    /// The words. Load them `Relaxed` and only so: they lie in read-only memory.
-    pub(crate) fn live(&self) -> &LivePage {
-        // SAFETY: the map is one page long, page-aligned, lives as long as `self`, and the file's
-        // length never changes (docs/segment-format.md). Its writer, in this process or another,
-        // stores atomically; ours are relaxed loads, which read-only memory allows.
-        unsafe { &*self.raw.as_ptr().cast::<LivePage>() }
+    /// Loads a word. It orders nothing: what must be seen with it needs a fence.
+    pub(crate) fn load(&self, word: usize) -> u64 {
+        // SAFETY: the map is one page long, page-aligned, lives as long as `self`; `new` found the
+        // page inside the file, whose length never changes (docs/segment-format.md). Its writer, in
+        // this process or another, stores atomically; ours is a relaxed load, which read-only
+        // memory allows, and this is the only place that sees the words.
+        let live = unsafe { &*self.raw.as_ptr().cast::<LivePage>() };
+        u64::from_le(live[word].load(Relaxed))
     }
 }
 
-/// A whole segment file, mapped for reading: gives out published records in place.
+/// A whole segment file, mapped for reading: lends records in place.
 #[derive(Debug)]
 pub(crate) struct RecordsView {
     raw: MmapRaw,
+    source: SlotSource,
     /// Its lock, shared, keeps the file from being made another segment's.
     _file: File,
 }
 
 impl RecordsView {
-    /// Maps `file`, which is as long as `bytes` says: the length on its identity page. Costs two
-    /// system calls. The caller holds its shared lock, through this very `File` or one it was
-    /// cloned from, and has found the identity page right since.
-    pub(crate) fn new(file: File, bytes: u64) -> io::Result<RecordsView> {
-        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
-        if file.metadata()?.len() < bytes {
+    /// Maps `file` and holds its shared lock. Costs five system calls. Error `InvalidData`: it has
+    /// become another segment than the one of `identity`.
+    pub(crate) fn new(file: File, identity: &Identity) -> io::Result<RecordsView> {
+        file.lock_shared()?;
+        // Only now what it says cannot change.
+        if disk::identity_of(&file).as_ref() != Some(identity) {
+            let problem = "it has become another segment";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let found = file.metadata()?;
+        if found.len() < identity.segment_bytes {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        let source = SlotSource::new(identity, found.dev(), found.ino());
+        let bytes = identity.segment_bytes;
+        let len = usize::try_from(bytes).map_err(|_| io::ErrorKind::InvalidInput)?;
         let raw = MmapOptions::new().len(len).map_raw_read_only(&file)?;
-        Ok(RecordsView { raw, _file: file })
+        Ok(RecordsView { raw, source, _file: file })
     }
 
     /// Brings the pages of `range` in, so that reading them takes no page fault, and so that a disk
@@ -251,26 +390,95 @@ impl RecordsView {
         let_go(&self.raw, range);
     }
 
-    /// The octets of `range`: of a record that is published, and of nothing else.
-    ///
-    /// Nobody stores to them while the slice lives, for a published record never changes
-    /// (docs/segment-format.md): sealing punches out only what belongs to no record; a flush that
-    /// failed makes zeros only of slots that were not published, recovery only of slots that don't
-    /// check; `rm` writes another file; pruning unlinks this one, which leaves its octets to those
-    /// who have it open. Who makes a dropped segment the next one needs the exclusive lock, which
-    /// our shared one denies as long as `_file` is open. Nor does the file end before its records:
-    /// its length never changes from creation to unlink, and `new` looked. As with every map, a
-    /// program that isn't ours and writes there breaks the promise.
-    pub(crate) fn record(&self, range: Range<u64>) -> &[u8] {
-        let len = range.end.checked_sub(range.start).expect("a range goes forward");
+    /// The record of `slot`, which the caller has found published; `None`: it was read from another
+    /// file.
+    pub(crate) fn record(self: &Arc<RecordsView>, slot: &Slot) -> Option<RecordOctets> {
+        let range = slot.record_offset()..slot.record_end();
         let is_inside = range.start >= RECORDS_AT && range.end <= self.raw.len() as u64;
-        assert!(is_inside, "inside the records");
-        // SAFETY: the assertions put the range inside the map and behind the header pages, the
-        // caller into a published record. What it holds is stable, and there, for the reasons
-        // above; the map lives as long as `self`.
-        unsafe {
-            let start = self.raw.as_ptr().add(range.start as usize);
-            std::slice::from_raw_parts(start, len as usize)
-        }
+        let view = self.clone();
+        (slot.is_of(&self.source) && is_inside).then_some(RecordOctets { view, range })
+    }
+}
+
+/// A record, or a part of one, in place. Only [`RecordsView::record`] makes one.
+#[derive(Debug)]
+pub(crate) struct RecordOctets {
+    view: Arc<RecordsView>,
+    range: Range<u64>,
+}
+
+impl RecordOctets {
+    /// What comes before octet `at` of it, and the rest.
+    pub(crate) fn split_at(self, at: u64) -> (RecordOctets, RecordOctets) {
+        let middle = self.range.start.saturating_add(at).min(self.range.end);
+        let first = RecordOctets { view: self.view.clone(), range: self.range.start..middle };
+        (first, RecordOctets { view: self.view, range: middle..self.range.end })
+    }
+}
+
+impl AsRef<[u8]> for RecordOctets {
+    fn as_ref(&self) -> &[u8] {
+        let (start, len) = (self.range.start as usize, self.range.end - self.range.start);
+        // SAFETY: `record` put the range inside the map, and took it from a slot that was read from
+        // this file and whose checksum holds: a worker writes that when its record is complete.
+        // No thread stores to a published record (docs/segment-format.md): sealing punches out only
+        // what belongs to no record; a flush that failed makes zeros only of slots that were not
+        // published, recovery only of slots that don't check; `rm` writes another file; pruning
+        // unlinks this one, which leaves its octets to those that have it open. Who makes a dropped
+        // segment the next one needs the exclusive lock, which our shared one denies as long as
+        // `_file` is open. Nor does the file end before its records: its length never changes from
+        // creation to unlink, and `new` looked. The map lives as long as `view`.
+        unsafe { std::slice::from_raw_parts(self.view.raw.as_ptr().add(start), len as usize) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BYTES: u64 = RECORDS_AT + 4 * PAGE_BYTES;
+
+    fn mapped() -> (Arc<Mapping>, WriteAccess) {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(BYTES).unwrap();
+        Mapping::new(file, BYTES, BYTES).unwrap()
+    }
+
+    #[track_caller]
+    fn check(access: &WriteAccess, start: u64, len: usize, is_lent: bool) {
+        let read = || access.read(start, len).len();
+        let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(read));
+        assert_eq!(read.is_ok(), is_lent, "{start} and {len}");
+    }
+
+    #[test]
+    fn octets_are_lent_between_the_marks_and_nowhere_else() {
+        let (mapping, mut access) = mapped();
+        check(&access, RECORDS_AT, 1, false);
+        mapping.populate_front(RECORDS_AT + PAGE_BYTES).unwrap();
+        mapping.populate_back(BYTES - PAGE_BYTES).unwrap();
+        check(&access, RECORDS_AT, 4096, true);
+        check(&access, RECORDS_AT, 4097, false);
+        check(&access, LIVE_AT, 8, false);
+        check(&access, BYTES - PAGE_BYTES, 4096, true);
+        check(&access, BYTES - PAGE_BYTES - 1, 4096, false);
+        check(&access, BYTES - 1, 2, false);
+        mapping.use_all();
+        check(&access, RECORDS_AT, 4 * 4096, true);
+        access.renew();
+        check(&access, RECORDS_AT, 1, false);
+        check(&access, BYTES - 64, 64, false);
+    }
+
+    #[test]
+    fn a_map_that_reaches_beyond_its_file_lends_what_the_file_has() {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(RECORDS_AT).unwrap();
+        let (mapping, access) = Mapping::new(file, RECORDS_AT, BYTES).unwrap();
+        check(&access, RECORDS_AT, 1, false);
+        mapping.grow(RECORDS_AT + PAGE_BYTES).unwrap();
+        mapping.populate_front(RECORDS_AT + PAGE_BYTES).unwrap();
+        check(&access, RECORDS_AT, 4096, true);
+        check(&access, RECORDS_AT, 4097, false);
     }
 }

@@ -12,64 +12,60 @@
 //! one thread to each segment; a worker never waits for storage, it is told [`NoRoom`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
-mod ahead;
+mod append;
+mod boot;
 #[doc(hidden)]
 pub mod by_hand;
 mod clock;
 mod disk;
+mod dropped;
 mod error;
 mod events;
 mod events_file;
+mod exchange;
 mod flags;
-mod flush;
+mod flush_call;
 mod folder_log;
 mod format;
 mod id;
+mod layout;
 mod lock;
-mod make;
 mod map;
 mod moment;
 mod owed;
-mod own;
-mod own_build;
-mod provision;
-mod prune;
+mod probe;
 mod prune_folder;
+mod pruned;
 mod pruned_sums;
 pub mod reader;
+mod reclaim;
 mod recovery;
-mod recycle;
 mod removal;
-mod reservation;
 mod retention;
 mod runs;
-mod segment;
+mod sealed;
 mod settings;
 mod store;
-mod sync;
-mod window;
-mod writer;
+mod threads;
 
+pub use append::{Claim, Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, Writer};
 pub use clock::ProcessClock;
-pub(crate) use disk::segment_path;
+pub use dropped::{By, Dropped};
 pub use error::OpenError;
-pub use events::{By, Dropped};
 pub use events_file::EventsFile;
 #[doc(hidden)]
-pub use flush::FlushCall;
+pub use flush_call::FlushCall;
 pub use folder_log::Log;
 pub use format::{
     BootId, Facts, Identity, Kind, PAYLOAD_BYTES_MAX, Published, SegmentKind, Slot, State,
     StorageMode, StoreId, Totals,
 };
 pub use id::{MessageId, NotAnId};
+pub(crate) use layout::{segment_files, segment_path};
 pub use moment::{Moment, NotAMoment, length};
 pub use prune_folder::{Keep, prune};
 pub use recovery::Recovery;
-pub(crate) use recovery::segment_files;
 pub use removal::{Remove, Removed, remove};
-pub use reservation::{Claim, Commit, PendingCommit, Reservation};
 pub use retention::Retention;
 pub use runs::{Mark, Run, RunError, Runs};
 pub use settings::{Durability, Settings, Space};
-pub use writer::{Committed, Counted, NoRoom, Writer};

@@ -7,11 +7,13 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::disk;
-use super::events::{self, Dropped};
-use super::prune_folder::runs;
+use super::dropped::{By, Dropped, joined};
+use super::events;
+use super::events_file::EventsFile;
 
 /// Segments that have a line each; beyond that neighbors are summed up. 10 MB of lines.
 const OWED_MAX: usize = 65_536;
@@ -20,34 +22,91 @@ const OWED_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(crate) struct Owed {
     path: PathBuf,
+    events: Arc<EventsFile>,
     segments: Vec<Dropped>,
     /// When to try again.
-    pub at: Option<Instant>,
+    at: Option<Instant>,
     /// The last try failed with an error, which was logged.
-    pub has_failed: bool,
+    has_failed: bool,
 }
+
+/// How often to try again to note what could not be noted.
+const RETRY: Duration = Duration::from_millis(500);
 
 impl Owed {
     /// What earlier sinkds left. Costs a read of the file.
-    pub(crate) fn load(folder: &Path) -> Owed {
+    pub(crate) fn load(events: Arc<EventsFile>) -> Owed {
+        let folder = events.folder();
         let segments = read(folder).unwrap_or_else(|e| {
             tracing::warn!(error = %e, "what was dropped and not noted cannot be read");
             Vec::new()
         });
-        Owed { path: path_of(folder), segments, at: None, has_failed: false }
+        let path = path_of(folder);
+        Owed { path, events, segments, at: None, has_failed: false }
     }
 
-    /// One an entry, those summed up apart.
-    pub(crate) fn segments(&self) -> &[Dropped] {
-        &self.segments
+    /// When to try again.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        self.at
+    }
+
+    /// Notes in `events.jsonl` what went before, and the segment that is about to go, whose file is
+    /// `path`. Where that cannot be done at once, it is written down here, and noted later.
+    pub(crate) fn note(&mut self, dropped: Dropped, path: &Path, now: Instant) {
+        let is_there = path.exists();
+        if !self.try_note(Some((&dropped, path)), now) && is_there {
+            self.push(dropped);
+        }
+    }
+
+    /// Notes what could not be noted before, if there is anything.
+    pub(crate) fn note_waiting(&mut self, now: Instant) {
+        if !self.segments.is_empty() {
+            self.try_note(None, now);
+        }
+    }
+
+    /// The same when its time has come.
+    pub(crate) fn note_if_due(&mut self, now: Instant) {
+        if self.at.is_some_and(|at| at <= now) {
+            self.try_note(None, now);
+        }
+    }
+
+    /// The thread begins or ends: notes what an earlier one, or this one, could not. What is left
+    /// is left to the next start.
+    pub(crate) fn note_rest(&mut self, now: Instant) {
+        if self.segments.is_empty() || self.try_note(None, now) {
+            return;
+        }
+        let segments: u64 = self.segments.iter().map(|one| one.segments).sum();
+        tracing::warn!(segments, "dropped.jsonl says what was dropped and is to be noted");
+    }
+
+    /// Notes what went before and `going`; `false`: not yet.
+    fn try_note(&mut self, going: Option<(&Dropped, &Path)>, now: Instant) -> bool {
+        match self.events.note_pruned(&self.segments, going) {
+            Ok(true) => {
+                self.clear();
+                return true;
+            }
+            Ok(false) => {}
+            Err(e) => {
+                if !std::mem::replace(&mut self.has_failed, true) {
+                    tracing::warn!(error = %e, "events.jsonl: what is dropped is noted later");
+                }
+            }
+        }
+        self.at = Some(now + RETRY);
+        false
     }
 
     /// A segment is about to go.
-    pub(crate) fn push(&mut self, dropped: Dropped) {
+    fn push(&mut self, dropped: Dropped) {
         self.segments.push(dropped);
         let written = if self.segments.len() > OWED_MAX {
             self.segments.sort_by_key(|one| one.first);
-            self.segments = runs(&self.segments);
+            self.segments = joined(&self.segments);
             self.write_anew()
         } else {
             self.append(&dropped)
@@ -58,7 +117,7 @@ impl Owed {
     }
 
     /// All of it stands in `events.jsonl` now.
-    pub(crate) fn clear(&mut self) {
+    fn clear(&mut self) {
         if !self.segments.is_empty() {
             self.segments.clear();
             // If it stays: what it says is known to have been noted.
@@ -69,14 +128,14 @@ impl Owed {
 
     fn append(&self, dropped: &Dropped) -> io::Result<()> {
         let mut file = disk::private().read(true).append(true).create(true).open(&self.path)?;
-        events::append_all(&mut file, events::By::Sinkd, &[*dropped])
+        events::append_all(&mut file, By::Sinkd, &[*dropped])
     }
 
     fn write_anew(&self) -> io::Result<()> {
         let new = self.path.with_extension("jsonl.new");
         let mut file: File = disk::private().read(true).append(true).create(true).open(&new)?;
         file.set_len(0)?;
-        events::append_all(&mut file, events::By::Sinkd, &self.segments)?;
+        events::append_all(&mut file, By::Sinkd, &self.segments)?;
         file.flush()?;
         std::fs::rename(new, &self.path)
     }
@@ -102,17 +161,18 @@ mod tests {
     #[test]
     fn what_is_owed_outlives_the_process_and_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let mut owed = Owed::load(dir.path());
+        let load = || Owed::load(Arc::new(EventsFile::new(dir.path())));
+        let mut owed = load();
         let one =
             |n: u32| Dropped { segments: 1, messages: 2, first: n, last: n, ..Dropped::default() };
         (1..=3).for_each(|n| owed.push(one(n)));
         drop(owed);
-        let mut owed = Owed::load(dir.path());
-        assert_eq!(owed.segments(), [one(1), one(2), one(3)]);
+        let mut owed = load();
+        assert_eq!(owed.segments, [one(1), one(2), one(3)]);
         owed.segments.extend((4..=OWED_MAX as u32).map(one));
         owed.push(one(OWED_MAX as u32 + 1));
-        let again = Owed::load(dir.path());
-        assert_eq!((again.segments().len(), again.segments()[0].messages), (1, 131_074));
+        let again = load();
+        assert_eq!((again.segments.len(), again.segments[0].messages), (1, 131_074));
         owed.clear();
         assert_eq!(read(dir.path()).unwrap(), []);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);

@@ -5,14 +5,16 @@
 //! that may still take messages never go. Whoever has one open reads on: unlinking keeps the file
 //! for them.
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::events::{self, By, Dropped, Lines};
+use super::disk;
+use super::dropped::{By, Dropped, joined};
+use super::events::{self, Lines};
 use super::flags;
 use super::reader::{Folder, Segment};
-use super::retention::{Retention, Sealed, Shelf};
+use super::retention::{Retention, Shelf};
+use super::sealed::Sealed;
 
 /// Segments dropped under one lock: few open files, and sinkd does not wait for long.
 const AT_ONCE: usize = 64;
@@ -36,13 +38,13 @@ pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropp
     let folder = Folder::open(path)?;
     let going = going(&folder, keep)?;
     if is_dry_run {
-        return Ok(runs(&going));
+        return Ok(joined(&going));
     }
     let mut gone = Vec::new();
     for some in going.chunks(AT_ONCE) {
         gone.extend(drop_some(path, some)?);
     }
-    Ok(runs(&gone))
+    Ok(joined(&gone))
 }
 
 /// What must go, by number, so that `keep` holds.
@@ -53,22 +55,15 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     let (mut open, mut open_bytes) = (0, 0);
     for summary in folder.segments() {
         let number = summary.identity.number;
-        let bytes = std::fs::metadata(&summary.path).map_or(0, |m| m.blocks() * 512);
+        let bytes = std::fs::metadata(&summary.path).map_or(0, |m| disk::bytes_of(&m));
         if folder.segment(number).is_ok_and(|segment| !segment.is_live()) {
-            let sealed = Sealed {
-                disk_bytes: bytes,
-                // Without a slot (messages were only counted) it is as old as its file.
-                last_received_at_ns: (summary.totals.last_received_at_ns)
-                    .max(summary.identity.created_at_ns)
-                    .saturating_add_signed(
-                        moved.get(&summary.identity.start_count).copied().unwrap_or(0),
-                    ),
-                messages: u64::from(summary.published.messages),
-                message_bytes: summary.totals.message_bytes,
-                only_counted: summary.only_counted,
-                is_removed: summary.is_removed(),
-            };
-            shelf.put(number, sealed);
+            let (published, totals) = (summary.published, &summary.totals);
+            let sealed =
+                Sealed::new(bytes, &summary.identity, published, summary.only_counted, totals);
+            shelf.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
+            if let Some(ahead_ns) = moved.get(&summary.identity.start_count) {
+                shelf.shift(number, *ahead_ns);
+            }
         } else {
             open += 1;
             open_bytes += bytes;
@@ -105,7 +100,7 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let gone: Vec<Dropped> = held.iter().map(|(dropped, _)| *dropped).collect();
     let mut unsaid = gone.clone();
     unsaid.retain(|dropped| !lines.has_pruned(dropped.first));
-    for run in runs(&unsaid) {
+    for run in joined(&unsaid) {
         lines.note(By::Sinkctl, &run)?;
     }
     for (_, segment) in &held {
@@ -116,16 +111,4 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
         }
     }
     Ok(gone)
-}
-
-/// Puts together what has neighboring numbers; `all` is in their order.
-pub(crate) fn runs(all: &[Dropped]) -> Vec<Dropped> {
-    let mut runs: Vec<Dropped> = Vec::new();
-    for dropped in all {
-        match runs.last_mut() {
-            Some(run) if run.last.checked_add(1) == Some(dropped.first) => run.add(dropped),
-            _ => runs.push(*dropped),
-        }
-    }
-    runs
 }

@@ -5,7 +5,7 @@
 //! that a line without gaps covers counts once.
 use std::collections::BTreeMap;
 
-use super::events::Dropped;
+use super::dropped::Dropped;
 
 /// Sums over lines, each segment once.
 #[derive(Debug, Default)]

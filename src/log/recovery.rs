@@ -4,19 +4,20 @@
 //! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
 //! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](super::Log::open), which
 //! holds the lock, writes the result down; readers work it out in memory.
-use std::collections::HashSet;
 use std::fs::OpenOptions;
 use std::io;
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::disk;
 use super::error::OpenError;
+use super::exchange::{SYNC_AFTER, SyncJob};
 use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
-use super::reader::{Extent, Found, Segment, SegmentError, is_valid_at, scan};
-use super::retention::{Sealed, Shelf};
-use super::sync::{SYNC_AFTER, SyncJob};
+use super::layout;
+use super::reader::{Extent, Found, Segment, SegmentError, scan};
+use super::retention::Shelf;
+use super::sealed::Sealed;
 
 /// What happened at opening, for the log lines of sinkd.
 #[derive(Debug, Default)]
@@ -33,47 +34,10 @@ pub struct Recovery {
     pub(crate) shelf: Shelf,
 }
 
-/// The machine's boot id. Zeros where the system has none (macOS, a chroot without /proc): then no
-/// two boots are taken for the same, and counts that were not flushed are not believed.
-pub(crate) fn current_boot() -> BootId {
-    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
-    let mut id = [0; 16];
-    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).unwrap_or("0");
-        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
-    }
-    BootId(id)
-}
-
-/// The segment files of a folder, by number.
-pub(crate) fn segment_files(folder: &Path) -> io::Result<Vec<(u32, PathBuf)>> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
-        let entry = entry?;
-        if let Some(number) = entry.file_name().to_str().and_then(disk::segment_number) {
-            files.push((number, entry.path()));
-        }
-    }
-    files.sort_unstable();
-    Ok(files)
-}
-
-/// The segments of a folder that have flags.
-pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
-    let mut numbers = HashSet::new();
-    for entry in std::fs::read_dir(disk::segments_folder(folder))? {
-        let name = entry?.file_name();
-        let stem = name.to_str().and_then(|name| name.strip_suffix(".flags"));
-        numbers.extend(stem.and_then(|stem| disk::segment_number(&format!("{stem}.seg"))));
-    }
-    Ok(numbers)
-}
-
 /// Removes own segments that were never finished, and flags whose segment has gone; gives the
 /// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
-    let segments = disk::segments_folder(folder);
+    let segments = layout::segments_folder(folder);
     let failed = |e| OpenError::of(&segments, e);
     let mut highest = 0;
     for entry in std::fs::read_dir(&segments).map_err(failed)? {
@@ -82,11 +46,11 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
             continue;
         };
         let part = name.strip_suffix(".part").map(|stem| format!("{stem}.seg"));
-        let number = disk::segment_number(part.as_deref().unwrap_or(name));
+        let number = layout::segment_number(part.as_deref().unwrap_or(name));
         highest = highest.max(number.unwrap_or(0));
         let is_stale_flags = name.strip_suffix(".flags").is_some_and(|stem| {
             let segment = format!("{stem}.seg");
-            disk::segment_number(&segment).is_some() && !segments.join(segment).exists()
+            layout::segment_number(&segment).is_some() && !segments.join(segment).exists()
         });
         if (part.is_some() && number.is_some()) || is_stale_flags {
             let path = segments.join(name);
@@ -98,17 +62,17 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
 
 /// Looks at every segment, seals what is open, and gives what still has to be flushed.
 pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
-    let failed = |e| OpenError::of(disk::segments_folder(folder), e);
+    let failed = |e| OpenError::of(layout::segments_folder(folder), e);
     let mut recovery = Recovery::default();
     let mut jobs = Vec::new();
-    for (number, path) in segment_files(folder).map_err(failed)? {
+    for (number, path) in layout::segment_files(folder).map_err(failed)? {
         match Segment::open_in(&path, boot) {
             Ok(segment) => {
                 let job = recover_segment(&segment, boot, &mut recovery)
                     .map_err(|e| OpenError::of(&path, e))?;
                 jobs.extend(job);
             }
-            // A copy that somebody made: `recycle::reclaim` has left it alone.
+            // A copy that somebody made: `reclaim` has left it alone.
             Err(SegmentError::Spare { .. }) => {}
             Err(SegmentError::Io { cause, .. }) if is_denied(&cause) => {
                 return Err(OpenError::of(path, cause));
@@ -132,7 +96,7 @@ fn recover_segment(
     boot: BootId,
     recovery: &mut Recovery,
 ) -> io::Result<Option<SyncJob>> {
-    let words = disk::read_live(segment.file())?;
+    let words = disk::read_live(segment.file().file())?;
     // Its state may be missing, though its counts check.
     let is_left_open = segment.is_live() || words.state() == Some(State::Open);
     let found = match segment.found() {
@@ -156,14 +120,8 @@ fn recover_segment(
     let published = found.as_ref().map_or(words.published(), |found| found.words.published());
     let only_counted = segment.only_counted();
     recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
-    let sealed = Sealed {
-        disk_bytes: segment.file().metadata()?.blocks() * 512,
-        last_received_at_ns: totals.last_received_at_ns.max(segment.identity().created_at_ns),
-        messages: u64::from(published.messages),
-        message_bytes: totals.message_bytes,
-        only_counted,
-        is_removed: false,
-    };
+    let disk_bytes = disk::bytes_of(&segment.file().file().metadata()?);
+    let sealed = Sealed::new(disk_bytes, segment.identity(), published, only_counted, &totals);
     recovery.shelf.put(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
@@ -186,8 +144,8 @@ fn recover_segment(
 /// every slot is tried. So is every one before a segment is taken for empty, as it is deleted then.
 fn left_open(segment: &Segment, words: &LiveWords) -> Found {
     let published = segment.published().slots;
-    if published == 0 || is_valid_at(segment, published) {
-        let found = scan(segment, Extent::Everything, words);
+    if published == 0 || segment.file().is_valid_at(published) {
+        let found = scan(segment.file(), Extent::Everything, words);
         let slots = found.words.published().slots;
         if slots > published {
             let number = segment.number();
@@ -195,7 +153,7 @@ fn left_open(segment: &Segment, words: &LiveWords) -> Found {
         }
         return found;
     }
-    scan(segment, Extent::Published(published), words)
+    scan(segment.file(), Extent::Published(published), words)
 }
 
 fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {
@@ -221,4 +179,46 @@ fn write_down(segment: &Segment, found: &Found) -> io::Result<()> {
     let mut words = found.words;
     words.0[SYNCED_WORD] = 0;
     disk::write_live(&file, &words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::log::{Keep, Log, Retention, Settings};
+
+    /// A sealed segment of which messages were only counted.
+    fn counted(folder: &Path) {
+        let (log, _) = Log::open(folder, Settings::default()).unwrap();
+        let mut writer = log.writer(Box::new(|| ())).unwrap();
+        let _ = writer.count_only();
+        writer.close();
+        log.close();
+    }
+
+    #[test]
+    fn a_segment_without_slots_is_as_old_to_sinkd_that_seals_it_as_to_the_next_one() {
+        let dir = tempfile::tempdir().unwrap();
+        counted(dir.path());
+        let (mut recovery, _) = recover(dir.path(), crate::log::boot::current_boot()).unwrap();
+        let recovered = recovery.shelf.take_out(1).unwrap();
+        let file = std::fs::File::open(layout::segment_path(dir.path(), 1)).unwrap();
+        let (words, identity) =
+            (disk::read_live(&file).unwrap(), disk::identity_of(&file).unwrap());
+        let sealed = Sealed::new(0, &identity, words.published(), 1, &words.totals());
+        assert_eq!((sealed.only_counted, recovered.only_counted), (1, 1));
+        assert_eq!(sealed.last_received_at_ns, identity.created_at_ns);
+        assert_eq!(sealed.last_received_at_ns, recovered.last_received_at_ns);
+    }
+
+    #[test]
+    fn a_segment_without_slots_is_as_old_to_prune_as_its_file() {
+        let dir = tempfile::tempdir().unwrap();
+        counted(dir.path());
+        let prune = |age| {
+            let retention = Retention { age: Some(age), ..Retention::default() };
+            let keep = Keep { retention, without_removed: false };
+            crate::log::prune(dir.path(), &keep, true).unwrap().len()
+        };
+        assert_eq!((prune(Duration::ZERO), prune(Duration::from_secs(3600))), (1, 0));
+    }
 }

@@ -129,5 +129,5 @@ fn remove_until(folder: &Folder, until_ns: u64) -> Result<Removed, ReadError> {
 /// Messages below `slot` that are neither lost nor removed. Costs a pass over these slots.
 fn present(segment: &Segment, flags: &Flags, slot: u32) -> u64 {
     let slots = segment.slots(flags.watermark..slot).flatten();
-    slots.filter(|s| s.is_message() && !flags.is_removed(s.id.slot)).count() as u64
+    slots.filter(|s| s.is_message() && !flags.is_removed(s.id().slot)).count() as u64
 }

@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::events::Dropped;
+use super::sealed::Sealed;
 
 /// How much is kept. All of them hold; `None`: no bound.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,32 +22,6 @@ impl Retention {
     /// Is anything ever dropped?
     pub fn is_on(&self) -> bool {
         *self != Retention::default()
-    }
-}
-
-/// A sealed segment.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sealed {
-    /// Octets of disk.
-    pub disk_bytes: u64,
-    pub last_received_at_ns: u64,
-    pub messages: u64,
-    pub message_bytes: u64,
-    pub only_counted: u64,
-    /// Every message in it was removed: it goes first.
-    pub is_removed: bool,
-}
-
-impl Sealed {
-    pub(crate) fn as_dropped(&self, number: u32) -> Dropped {
-        Dropped {
-            segments: 1,
-            messages: self.messages,
-            message_bytes: self.message_bytes,
-            only_counted: self.only_counted,
-            first: number,
-            last: number,
-        }
     }
 }
 

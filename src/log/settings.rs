@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::disk;
-use super::flush::FlushCall;
+use super::flush_call::FlushCall;
 use super::format::BootId;
 use super::retention::Retention;
 

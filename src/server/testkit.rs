@@ -170,15 +170,15 @@ impl OneByOne {
         assert!(news.damage.is_empty(), "{:?}", news.damage);
         let mut slots = news.slots;
         // One worker, whose numbers rise.
-        slots.sort_by_key(|slot| slot.id);
-        slots.iter().map(|slot| (slot.id, self.read(slot))).collect()
+        slots.sort_by_key(|slot| slot.id());
+        slots.iter().map(|slot| (slot.id(), self.read(slot))).collect()
     }
 
     fn read(&self, slot: &Slot) -> Stored {
-        let segment = self.folder.segment(slot.id.segment).expect("it was just written");
+        let segment = self.folder.segment(slot.id().segment).expect("it was just written");
         let mut record = Vec::new();
         let (envelope, payload) = segment.record(slot, &mut record).expect("it is whole");
-        Stored { envelope: envelope.to_vec(), payload: payload.to_vec(), dots: slot.facts.dots }
+        Stored { envelope: envelope.to_vec(), payload: payload.to_vec(), dots: slot.facts().dots }
     }
 }
 

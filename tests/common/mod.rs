@@ -333,7 +333,7 @@ pub fn messages(data: &Path) -> Vec<(Slot, Vec<u8>)> {
     let listing = folder.listing(Span::default()).unwrap();
     let slots: Vec<Slot> = listing.forward(0).unwrap().map(Result::unwrap).collect();
     let read = |slot: Slot| {
-        let (segment, _) = folder.find(slot.id).unwrap();
+        let (segment, _) = folder.find(slot.id()).unwrap();
         let mut record = Vec::new();
         let (_, payload) = segment.record(&slot, &mut record).unwrap();
         (slot, payload.to_vec())

@@ -20,7 +20,7 @@ fn words(text: &str) -> Vec<&str> {
 fn stored(data: &Path) -> BTreeMap<u64, Vec<u8>> {
     let mut all = BTreeMap::new();
     for (slot, wire) in messages(data) {
-        let message = if slot.facts.dots > 0 { unstuff(&wire).into_owned() } else { wire };
+        let message = if slot.facts().dots > 0 { unstuff(&wire).into_owned() } else { wire };
         let text = String::from_utf8_lossy(&message);
         let field = text.lines().find_map(|line| line.strip_prefix("X-Sequence: ")).unwrap();
         let number = field.parse().unwrap();

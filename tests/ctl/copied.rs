@@ -69,7 +69,7 @@ fn a_folder_copied_while_in_use_holds_what_was_acknowledged() {
             let target = tempdir().unwrap();
             copy(data.path(), target.path());
             let found: HashMap<String, Vec<u8>> =
-                messages(target.path()).into_iter().map(|(s, p)| (s.id.to_string(), p)).collect();
+                messages(target.path()).into_iter().map(|(s, p)| (s.id().to_string(), p)).collect();
             for id in before {
                 assert!(found.contains_key(&id), "{id} was acknowledged before copy {n} began");
             }

@@ -84,15 +84,15 @@ fn stats_by_names_on_stderr_what_it_could_not_count() {
     let data = data.path();
     let (slot, _) = messages(data).remove(1);
     let path = std::fs::read_dir(data.join("segments")).unwrap().map(|file| file.unwrap().path());
-    let name = format!("{:08}.", slot.id.segment);
+    let name = format!("{:08}.", slot.id().segment);
     let mut path =
         path.filter(|path| path.file_name().unwrap().to_str().unwrap().starts_with(&name));
     let file = std::fs::OpenOptions::new().write(true).open(path.next().unwrap()).unwrap();
-    file.write_all_at(b"!", slot.record_offset + 3).unwrap();
+    file.write_all_at(b"!", slot.record_offset() + 3).unwrap();
     for form in ["--json", "--csv", "--top=5"] {
         let (_, errors, code) = run(data, &["stats", "--by", "client", form]);
         assert_eq!(code, 1);
-        assert!(errors.contains(&format!("the record of {} is damaged", slot.id)), "{errors}");
+        assert!(errors.contains(&format!("the record of {} is damaged", slot.id())), "{errors}");
         assert!(errors.contains("1 message is damaged, and not in the table"), "{errors}");
     }
 }

@@ -98,13 +98,13 @@ fn every_command_says_what_is_damaged_and_exits_with_1() {
     let slots: Vec<_> = messages(data).into_iter().map(|(slot, _)| slot).collect();
     let (newest, older) = (slots[11], slots[3]);
     let cases: [(&str, PathBuf, u64, String); 3] = [
-        ("record", path_of(data, ids[11]), newest.record_offset + 3, ids[11].to_string()),
+        ("record", path_of(data, ids[11]), newest.record_offset() + 3, ids[11].to_string()),
         ("slot", path_of(data, ids[3]), 0, ids[3].to_string()),
         ("counts", path_of(data, ids[0]), 4096 + 24 + 7, "counts are damaged".into()),
     ];
     for (what, path, mut at, said) in cases {
         if what == "slot" {
-            at = path.metadata().unwrap().len() - 64 * (u64::from(older.id.slot) + 1) + 9;
+            at = path.metadata().unwrap().len() - 64 * (u64::from(older.id().slot) + 1) + 9;
         }
         let mut before = [0];
         std::fs::File::open(&path).unwrap().read_exact_at(&mut before, at).unwrap();

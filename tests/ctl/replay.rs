@@ -34,7 +34,7 @@ fn contents(data: &Path) -> BTreeMap<(String, Vec<u8>), usize> {
     let folder = Folder::open(data).unwrap();
     let mut all = BTreeMap::new();
     for (slot, payload) in messages(data) {
-        let (segment, _) = folder.find(slot.id).unwrap();
+        let (segment, _) = folder.find(slot.id()).unwrap();
         let mut buffer = Vec::new();
         let envelope = decode(segment.envelope(&slot, &mut buffer).unwrap()).unwrap();
         let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
@@ -209,7 +209,7 @@ fn what_can_not_be_meant_is_refused() {
     check(data, &with(&["--rate", "5", "--speed", "2"]), 2, "cannot be used with");
     check(data, &[&to[..], &["--ids", list]].concat(), 2, "list:2: 'x': an id is");
     check(data, &[&to[..], &["--map-recipients", list]].concat(), 2, "list:1: expected two");
-    let ids = format!("{},77:7", messages(data)[0].0.id);
+    let ids = format!("{},77:7", messages(data)[0].0.id());
     check(data, &[&to[..], &["--ids", &ids, "--dry-run"]].concat(), 0, "1 message, 1 recipient");
     check(data, &with(&["--dry-run", "from:s0@a.test"]), 0, "1 message, 1 recipient");
     check(data, &with(&["--dry-run", "--since", "1h"]), 0, "6 messages, 8 recipients");

@@ -156,7 +156,7 @@ fn what_the_log_has_no_envelope_of_is_said() {
     let (out, _, _) = sinkctl(folder, &["stats", "--by", "client"]);
     let out = String::from_utf8(out).unwrap();
     assert!(out.ends_with("\n4 messages are not in this table: 4 only counted\n"), "{out}");
-    let first = messages(folder)[0].0.id.to_string();
+    let first = messages(folder)[0].0.id().to_string();
     assert_eq!(sinkctl(folder, &["rm", &first]).2, 0);
     missing([4, 1, 0]);
     assert_eq!(sinkctl(folder, &["rm", "--all"]).2, 0);
@@ -244,11 +244,11 @@ fn a_damaged_envelope_is_missing_and_known_to_be() {
     send(&sink, ONE, 0, &["x@e.test"], 1);
     assert!(sink.stop().success());
     let slots: Vec<_> = messages(data.path()).into_iter().map(|(slot, _)| slot).collect();
-    let path = data.path().join("segments").join(format!("{:08}.seg", slots[0].id.segment));
+    let path = data.path().join("segments").join(format!("{:08}.seg", slots[0].id().segment));
     let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
     // A version that is not known; and where no payload follows any octet, by the checksum.
-    file.write_all_at(&[77], slots[0].record_offset + 5).unwrap();
-    let end = slots[3].record_offset + u64::from(slots[3].envelope_bytes);
+    file.write_all_at(&[77], slots[0].record_offset() + 5).unwrap();
+    let end = slots[3].record_offset() + u64::from(slots[3].envelope_bytes());
     file.write_all_at(b"X", end - 1).unwrap();
     let (out, _, code) = sinkctl(data.path(), &["stats", "--by", "rcpt-domain"]);
     let out = String::from_utf8(out).unwrap();

@@ -102,7 +102,7 @@ fn kinds_are_counted_apart() {
     let segment = Segment::open(&folder.path().join("segments/00000001.seg")).unwrap();
     assert_eq!((segment.published().messages, segment.published().slots), (2, 5));
     assert_eq!((segment.rejections(), segment.notes()), (2, 1));
-    assert_eq!(segment.slot(4).unwrap().messages_before, 2);
+    assert_eq!(segment.slot(4).unwrap().messages_before(), 2);
     bench.close();
 }
 
@@ -131,4 +131,13 @@ fn what_is_only_counted_survives_sealing_and_recovery() {
     log.close();
     assert_eq!((counted(), recovery.messages), (7, 1));
     assert_eq!(Folder::open(folder.path()).unwrap().messages(), 1);
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let segments = dir.path().join("segments");
+    std::fs::write(&segments, "a file").unwrap();
+    let error = Log::open(dir.path(), small()).expect_err("there is no room for segments");
+    assert!(matches!(&error, OpenError::NotAFolder { path } if *path == segments), "{error}");
 }

@@ -47,10 +47,10 @@ fn stored(folder: &Path, boot: BootId) -> Messages {
     let mut messages = Messages::new();
     let mut buf = Vec::new();
     for slot in folder.listing(Span::default()).unwrap().forward(0).unwrap().flatten() {
-        let segment = folder.segment(slot.id.segment).unwrap();
+        let segment = folder.segment(slot.id().segment).unwrap();
         if let Ok((envelope, bytes)) = segment.record(&slot, &mut buf) {
-            let known = messages.insert(slot.id, (envelope.to_vec(), bytes.to_vec()));
-            assert!(known.is_none(), "{} is listed once", slot.id);
+            let known = messages.insert(slot.id(), (envelope.to_vec(), bytes.to_vec()));
+            assert!(known.is_none(), "{} is listed once", slot.id());
         }
     }
     messages

@@ -438,9 +438,9 @@ fn found(folder: &Path) -> BTreeMap<MessageId, Vec<u8>> {
     let slots = listing.forward(0).unwrap().flatten();
     slots
         .filter_map(|slot| {
-            let segment = folder.segment(slot.id.segment).unwrap();
+            let segment = folder.segment(slot.id().segment).unwrap();
             let (_, bytes) = segment.record(&slot, &mut record).ok()?;
-            Some((slot.id, bytes.to_vec()))
+            Some((slot.id(), bytes.to_vec()))
         })
         .collect()
 }

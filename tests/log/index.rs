@@ -321,16 +321,16 @@ fn a_damaged_message_is_told_from_others() {
     let folder = Folder::open(data.path()).unwrap();
     let third = folder.listing(Span::default()).unwrap().forward(2).unwrap().next().unwrap();
     let slot = third.unwrap();
-    let path = data.path().join(format!("segments/{:08}.seg", slot.id.segment));
+    let path = data.path().join(format!("segments/{:08}.seg", slot.id().segment));
     let mut bytes = fs::read(&path).unwrap();
-    bytes[slot.record_offset as usize + slot.envelope_bytes as usize] ^= 1;
+    bytes[slot.record_offset() as usize + slot.envelope_bytes() as usize] ^= 1;
     fs::write(&path, bytes).unwrap();
     index(data.path(), 1);
-    let identity = *folder.segment(slot.id.segment).unwrap().identity();
+    let identity = *folder.segment(slot.id().segment).unwrap().identity();
     let sidecar = Sidecar::read(data.path(), &identity).unwrap().unwrap().unwrap();
     let unreadable: Vec<u32> =
         sidecar.backward().filter(|e| e.is_unreadable).map(|e| e.slot).collect();
-    assert_eq!(unreadable, [slot.id.slot]);
+    assert_eq!(unreadable, [slot.id().slot]);
 }
 
 proptest! {

@@ -106,10 +106,10 @@ fn assert_answers_are_complete(data: &Path) {
         let mut expected = Vec::new();
         let listing = folder.listing(Span::default()).unwrap();
         for slot in listing.backward(0).unwrap().map(Result::unwrap) {
-            let segment = folder.segment(slot.id.segment).unwrap();
+            let segment = folder.segment(slot.id().segment).unwrap();
             let read = reading.read(&segment, &slot).unwrap();
             if query.on_message(&read.entry.columns, &read.message, &mut scratch) {
-                expected.push(slot.id);
+                expected.push(slot.id());
             }
         }
         let found = find(data, text, false);

@@ -100,11 +100,11 @@ fn remove(folder: &std::path::Path, removal: &Removal, order: &mut Order) {
 }
 
 fn ids(listing: &Listing<'_>, offset: u64, limit: usize) -> Vec<MessageId> {
-    listing.forward(offset).unwrap().take(limit).map(|s| s.unwrap().id).collect()
+    listing.forward(offset).unwrap().take(limit).map(|s| s.unwrap().id()).collect()
 }
 
 fn ids_backward(listing: &Listing<'_>, offset: u64, limit: usize) -> Vec<MessageId> {
-    listing.backward(offset).unwrap().take(limit).map(|s| s.unwrap().id).collect()
+    listing.backward(offset).unwrap().take(limit).map(|s| s.unwrap().id()).collect()
 }
 
 proptest! {
@@ -139,7 +139,7 @@ proptest! {
             let expected: Vec<_> = reversed[from..].iter().take(7).copied().collect();
             prop_assert_eq!(ids_backward(&listing, offset, 7), expected);
         }
-        prop_assert_eq!(folder.latest().unwrap().newest.map(|(_, slot)| slot.id), all.last().copied());
+        prop_assert_eq!(folder.latest().unwrap().newest.map(|(_, slot)| slot.id()), all.last().copied());
         let (since, until) = (999_900 + span.0, 999_900 + span.0 + span.1);
         let inside: Vec<MessageId> =
             order.iter().filter(|m| (since..until).contains(&m.1)).map(|m| m.2).collect();

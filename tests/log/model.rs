@@ -170,10 +170,10 @@ impl Model {
         let mut seen = 0;
         for slot in folder.listing(Span::default()).unwrap().forward(0).unwrap() {
             let slot = slot.unwrap();
-            let segment = folder.segment(slot.id.segment).unwrap();
+            let segment = folder.segment(slot.id().segment).unwrap();
             let (envelope, bytes) = segment.record(&slot, &mut buf).unwrap();
-            let expected = &self.committed[&slot.id];
-            assert!(envelope == expected.0 && bytes == expected.1, "{}", slot.id);
+            let expected = &self.committed[&slot.id()];
+            assert!(envelope == expected.0 && bytes == expected.1, "{}", slot.id());
             seen += 1;
         }
         assert_eq!(seen, self.committed.len());

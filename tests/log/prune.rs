@@ -19,7 +19,7 @@ fn fill(client: &mut Client, n: usize) -> Vec<MessageId> {
 }
 
 fn ids(data: &Path) -> Vec<MessageId> {
-    messages(data).into_iter().map(|(slot, _)| slot.id).collect()
+    messages(data).into_iter().map(|(slot, _)| slot.id()).collect()
 }
 
 fn report(data: &Path, args: &[&str]) -> serde_json::Value {

@@ -4,9 +4,10 @@ use crate::log_support;
 
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use log_support::{Bench, facts, open, payload, small};
-use sinkd::log::reader::{Folder, Span};
+use sinkd::log::reader::{Damage, Folder, Mapped, Segment, Span};
 use sinkd::log::{self, BootId, Facts, Keep, Log, MessageId, Remove, Retention, Settings};
 
 const BOOT_A: BootId = BootId([0xa; 16]);
@@ -56,7 +57,7 @@ fn sealed(folder: &Path, messages: u8) -> Vec<MessageId> {
 
 fn listed(folder: &Folder) -> Vec<MessageId> {
     let listing = folder.listing(Span::default()).unwrap();
-    listing.forward(0).unwrap().flatten().map(|slot| slot.id).collect()
+    listing.forward(0).unwrap().flatten().map(|slot| slot.id()).collect()
 }
 
 #[test]
@@ -73,12 +74,12 @@ fn segments_pruned_under_a_listing_are_passed_over_and_counted() {
         std::fs::rename(&path, &away).unwrap();
         let listing = folder.listing(Span::default()).unwrap();
         let page = listing.forward(offset).unwrap();
-        let found: Vec<_> = page.map(|slot| slot.unwrap().id).collect();
+        let found: Vec<_> = page.map(|slot| slot.unwrap().id()).collect();
         let rest = if offset < lost { left } else { &ids[offset as usize..] };
         // The offset counts what was there when the listing began, or what is left of it.
         assert!(found == rest || found == left[offset as usize..], "offset {offset}");
         let back = listing.backward(offset).unwrap();
-        let found: Vec<_> = back.map(|slot| slot.unwrap().id).collect();
+        let found: Vec<_> = back.map(|slot| slot.unwrap().id()).collect();
         assert!(found.iter().rev().eq(&left[..left.len() - offset as usize]), "{offset}");
         let passed = folder.passed_over();
         assert_eq!((passed.segments, passed.messages), (1, lost));
@@ -91,11 +92,11 @@ fn a_span_that_cuts_through_a_pruned_segment_is_answered_from_the_rest() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 60);
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
-    let since_ns = Some(folder.find(ids[4]).unwrap().1.facts.received_at_ns);
+    let since_ns = Some(folder.find(ids[4]).unwrap().1.facts().received_at_ns);
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     std::fs::remove_file(segment_path(dir.path(), ids[4].segment)).unwrap();
     let listing = folder.listing(Span { since_ns, until_ns: None }).unwrap();
-    let found: Vec<_> = listing.forward(0).unwrap().map(|slot| slot.unwrap().id).collect();
+    let found: Vec<_> = listing.forward(0).unwrap().map(|slot| slot.unwrap().id()).collect();
     let left: Vec<_> = ids.iter().copied().filter(|id| id.segment != ids[4].segment).collect();
     assert_eq!(found, left);
     assert_eq!(folder.passed_over().segments, 1);
@@ -111,7 +112,7 @@ fn a_follower_reads_what_it_holds_to_its_end_and_then_lets_go() {
     let second = bench.append(b"e", b"two");
     std::fs::remove_file(segment_path(dir.path(), first.segment)).unwrap();
     let news = folder.follow(&mut seen).unwrap();
-    let ids: Vec<_> = news.slots.iter().map(|slot| slot.id).collect();
+    let ids: Vec<_> = news.slots.iter().map(|slot| slot.id()).collect();
     assert_eq!((ids, news.damage.len()), (vec![second], 0));
     assert!(folder.segment(second.segment).is_ok(), "what is to be shown can be read");
     let news = folder.follow(&mut seen).unwrap();
@@ -147,7 +148,7 @@ fn a_damaged_slot_is_told_by_a_follower() {
     let bytes = path.metadata().unwrap().len();
     overwrite(dir.path(), ids[0].segment, bytes - 64 + 20, b"!");
     let news = folder.follow(&mut seen).unwrap();
-    assert_eq!(news.slots.iter().map(|slot| slot.id).collect::<Vec<_>>(), [ids[1]]);
+    assert_eq!(news.slots.iter().map(|slot| slot.id()).collect::<Vec<_>>(), [ids[1]]);
     assert!(news.damage[0].to_string().contains(&ids[0].to_string()), "{:?}", news.damage);
     bench.close();
 }
@@ -236,7 +237,7 @@ fn count_and_listing_agree_after_a_lost_slot_and_removal() {
         let whole = folder.listing(Span::default()).unwrap().present();
         assert_eq!((folder.messages(), folder.lost(), whole), (8, 1, 8));
         let Ok((_, slot)) = folder.find(ids[until]) else { continue };
-        let until_ns = slot.facts.received_at_ns;
+        let until_ns = slot.facts().received_at_ns;
         let there = until as u64 - u64::from(until > 3);
         let removed = log::remove(dir.path(), &Remove::Until(until_ns)).unwrap();
         assert_eq!(removed.messages, there, "lost ones can't be removed");
@@ -289,7 +290,7 @@ fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
     assert_eq!(listed(&folder), ids);
     ids.push(bench.append(b"e", b"three"));
     let news = folder.follow(&mut seen).unwrap();
-    assert_eq!(news.slots.iter().map(|slot| slot.id).collect::<Vec<_>>(), ids[2..]);
+    assert_eq!(news.slots.iter().map(|slot| slot.id()).collect::<Vec<_>>(), ids[2..]);
     // Its counts are not believed, so a number that is too large shows nothing that isn't there.
     overwrite(dir.path(), ids[0].segment, LIVE, &[200, 0, 0, 0, 200, 0, 0, 0]);
     let folder = Folder::open_in(dir.path(), none).unwrap();
@@ -354,7 +355,7 @@ fn an_envelope_is_shown_only_if_the_record_checks() {
     let (segment, slot) = folder.find(ids[1]).unwrap();
     let mut envelope = Vec::new();
     assert_eq!(segment.envelope(&slot, &mut envelope).unwrap(), b"e");
-    overwrite(dir.path(), ids[1].segment, slot.record_offset, b"f");
+    overwrite(dir.path(), ids[1].segment, slot.record_offset(), b"f");
     assert!(segment.envelope(&slot, &mut envelope).is_err());
 }
 
@@ -382,4 +383,21 @@ fn a_spare_whose_slots_are_its_own_is_not_removed() {
     Log::open(dir.path(), settings).unwrap().0.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert_eq!(listed(&folder), ids, "somebody has renamed it: its mail is there");
+}
+
+#[test]
+fn a_slot_of_a_copy_of_the_folder_reaches_no_record_in_place() {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    let id = sealed(dir.path(), 1)[0];
+    std::fs::create_dir(copy.path().join("segments")).unwrap();
+    let theirs = segment_path(copy.path(), id.segment);
+    std::fs::copy(segment_path(dir.path(), id.segment), &theirs).unwrap();
+    let ours = Arc::new(Segment::open(&segment_path(dir.path(), id.segment)).unwrap());
+    let mut mapped = Mapped::new(ours.clone()).unwrap();
+    let slot = ours.slot(id.slot).unwrap();
+    assert!(mapped.record(&slot, |_| ()).is_ok());
+    // The same slot, number and store, but another file: what lies there may differ by now.
+    let foreign = Segment::open(&theirs).unwrap().slot(id.slot).unwrap();
+    assert!(matches!(mapped.record(&foreign, |_| ()), Err(Damage::NoSuchSlot { .. })));
 }

@@ -11,7 +11,7 @@ use sinkd::log::{self, Keep, MessageId, Remove, Retention, Settings};
 fn listed(folder: &Path) -> Vec<MessageId> {
     let folder = Folder::open(folder).unwrap();
     let listing = folder.listing(Span::default()).unwrap();
-    let ids: Vec<_> = listing.forward(0).unwrap().map(|slot| slot.unwrap().id).collect();
+    let ids: Vec<_> = listing.forward(0).unwrap().map(|slot| slot.unwrap().id()).collect();
     assert_eq!(folder.messages(), ids.len() as u64);
     ids
 }

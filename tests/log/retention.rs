@@ -24,9 +24,9 @@ fn stored(folder: &Path, boot: BootId) -> Messages {
     let slots = listing.forward(0).unwrap().map(Result::unwrap);
     slots
         .map(|slot| {
-            let segment = folder.segment(slot.id.segment).unwrap();
+            let segment = folder.segment(slot.id().segment).unwrap();
             let (_, bytes) = segment.record(&slot, &mut record).unwrap();
-            (slot.id, bytes.to_vec())
+            (slot.id(), bytes.to_vec())
         })
         .collect()
 }
@@ -93,7 +93,7 @@ fn whoever_reads_a_segment_reads_it_to_the_end_while_the_ring_turns() {
     let mut record = Vec::new();
     for slot in held.slots(0..u32::MAX).map(Result::unwrap) {
         let (_, bytes) = held.record(&slot, &mut record).unwrap();
-        assert!(bytes == written[&slot.id], "{}", slot.id);
+        assert!(bytes == written[&slot.id()], "{}", slot.id());
     }
     // Who knew of it and comes too late is told so, and a listing passes over it.
     let outcome = late.find(first).unwrap_err();

@@ -239,13 +239,13 @@ fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
     let (mut reading, mut scratch) = (Reading::new(""), Scratch::default());
     let mut found = Vec::new();
     for slot in folder.listing(Span::default()).unwrap().backward(0).unwrap().flatten() {
-        let ns = slot.facts.received_at_ns;
+        let ns = slot.facts().received_at_ns;
         let is_inside =
             span.since_ns.is_none_or(|s| s <= ns) && span.until_ns.is_none_or(|u| ns < u);
-        let segment = folder.segment(slot.id.segment).unwrap();
+        let segment = folder.segment(slot.id().segment).unwrap();
         let Ok(read) = reading.read(&segment, &slot) else { continue };
         if is_inside && query.on_message(&read.entry.columns, &read.message, &mut scratch) {
-            found.push(slot.id);
+            found.push(slot.id());
         }
     }
     found
@@ -329,11 +329,11 @@ proptest! {
                 (Lookup::new(corpus.data.path()), Reading::new("X-Number"));
             let listing = folder.listing(Span::default()).unwrap();
             for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
-                let segment = folder.segment(slot.id.segment).unwrap();
+                let segment = folder.segment(slot.id().segment).unwrap();
                 let read = Said::from(&reading.read(&segment, &slot).unwrap().entry);
-                let found = lookup.said(segment.identity(), slot.id.slot);
-                prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id);
-                prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id);
+                let found = lookup.said(segment.identity(), slot.id().slot);
+                prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id());
+                prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id());
             }
         }
         close(corpus.live);
@@ -436,16 +436,16 @@ fn damage(data: &Path, place: u64, is_slot: bool) -> MessageId {
     let folder = Folder::open(data).unwrap();
     let listing = folder.listing(Span::default()).unwrap();
     let slot = listing.forward(place).unwrap().next().unwrap().unwrap();
-    let path = data.join(format!("segments/{:08}.seg", slot.id.segment));
+    let path = data.join(format!("segments/{:08}.seg", slot.id().segment));
     let mut bytes = fs::read(&path).unwrap();
     // Slots grow down from the end of the file, 64 octets each.
     let at = match is_slot {
-        true => bytes.len() - 64 * (slot.id.slot as usize + 1) + 20,
-        false => slot.record_offset as usize + slot.envelope_bytes as usize,
+        true => bytes.len() - 64 * (slot.id().slot as usize + 1) + 20,
+        false => slot.record_offset() as usize + slot.envelope_bytes() as usize,
     };
     bytes[at] ^= 1;
     fs::write(&path, bytes).unwrap();
-    slot.id
+    slot.id()
 }
 
 #[test]

@@ -76,22 +76,22 @@ fn stored(folder: &Path) -> Stored {
     let mut stored = Stored { messages: BTreeMap::new(), noted: BTreeSet::new() };
     let listing = folder.listing(Span::default()).unwrap();
     for slot in listing.forward(0).unwrap().map(Result::unwrap) {
-        let (segment, _) = folder.find(slot.id).unwrap();
+        let (segment, _) = folder.find(slot.id()).unwrap();
         let mut record = Vec::new();
         let (envelope, payload) = segment.record(&slot, &mut record).unwrap();
-        if slot.facts.kind == Kind::Note {
+        if slot.facts().kind == Kind::Note {
             let id = MessageId::from_bytes(payload.try_into().unwrap());
             stored.noted.insert(id);
             continue;
         }
         let content =
-            if slot.facts.dots > 0 { unstuff(payload).into_owned() } else { payload.to_vec() };
+            if slot.facts().dots > 0 { unstuff(payload).into_owned() } else { payload.to_vec() };
         let line = content.split(|octet| *octet == b'\r').next().unwrap();
         let number = std::str::from_utf8(line).unwrap().strip_prefix("X-Number: ");
         let number = number.expect("its first line names it").parse().unwrap();
         let decoded = envelope::decode(envelope).unwrap();
         let paths = decoded.recipients().map(|r| String::from_utf8_lossy(r.path).into_owned());
-        let before = stored.messages.insert(number, (slot.id, content, paths.collect()));
+        let before = stored.messages.insert(number, (slot.id(), content, paths.collect()));
         assert!(before.is_none(), "{number} is there twice");
     }
     stored

@@ -198,7 +198,7 @@ fn a_transaction_that_begins_in_the_read_that_resets_another_has_its_own_time() 
     let id: MessageId = heard.split(' ').find_map(|word| word.trim().parse().ok()).unwrap();
     let folder = Folder::open(one.folder.path()).unwrap();
     let (_, slot) = folder.find(id).unwrap();
-    check_time(u64::from(slot.facts.transaction_us) / 1000, 2_000);
+    check_time(u64::from(slot.facts().transaction_us) / 1000, 2_000);
     one.stop();
 }
 

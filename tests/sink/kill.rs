@@ -131,5 +131,5 @@ fn compare(data: &Path, known: &Known) {
 /// Every message in the folder, by id.
 fn stored(data: &Path) -> HashMap<String, Vec<u8>> {
     let messages = common::messages(data).into_iter();
-    messages.map(|(slot, payload)| (slot.id.to_string(), payload)).collect()
+    messages.map(|(slot, payload)| (slot.id().to_string(), payload)).collect()
 }

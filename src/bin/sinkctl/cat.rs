@@ -19,13 +19,13 @@ pub fn run(
     if let Some(stored) = stored_of(&slot)
         && !is_part_enough
     {
-        let (id, whole) = (slot.id, slot.facts.message_bytes);
+        let (id, whole) = (slot.id(), slot.facts().message_bytes);
         eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
         return Ok(Finding::DoesNotHold);
     }
     let mut record = Vec::new();
     let (_, payload) = segment.record(&slot, &mut record)?;
-    if slot.facts.dots == 0 {
+    if slot.facts().dots == 0 {
         out.write_all(payload)?;
     } else {
         out.write_all(&unstuff(payload))?;

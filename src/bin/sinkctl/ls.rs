@@ -74,7 +74,7 @@ fn list(
         rows.push(Rows::new(&folders[n], source, form, left_out)?);
     }
     let order = if ls.reverse { Order::NewestFirst } else { Order::OldestFirst };
-    let time = |slot: &Result<Slot, ReadError>| Some(slot.as_ref().ok()?.facts.received_at_ns);
+    let time = |slot: &Result<Slot, ReadError>| Some(slot.as_ref().ok()?.facts().received_at_ns);
     let merged = Merged::new(pages, order, time).skip(usize::try_from(rest)?);
     let (mut answer, mut listed) = (Answer::Empty, Listed::default());
     for (n, slot) in merged {

@@ -37,13 +37,13 @@ pub struct Entry {
 impl Entry {
     /// `reply_unsent`: a note in the log says that the 250 did not get out.
     pub fn new(slot: &Slot, envelope: &[u8], reply_unsent: bool) -> Entry {
-        let facts = &slot.facts;
+        let facts = &slot.facts();
         // An envelope of a newer writer lists as an empty one; `verify` says more.
         let envelope = envelope::decode(envelope).ok();
         let paths = envelope.iter().flat_map(|e| e.recipients());
         let [class, subject, detail] = facts.enhanced;
         Entry {
-            id: slot.id.to_string(),
+            id: slot.id().to_string(),
             received_at: rfc3339(facts.received_at_ns),
             mail_from: readable(envelope.map_or(&[], |e| e.mail_from)),
             rcpt_to: paths.map(|r| readable(r.path)).collect(),
@@ -91,8 +91,8 @@ fn store(mode: StorageMode) -> &'static str {
 
 /// Octets of the message that are stored, if not all are.
 pub fn stored_of(slot: &Slot) -> Option<u32> {
-    let stored = slot.payload_bytes.saturating_sub(slot.facts.dots);
-    let is_whole = slot.facts.mode == StorageMode::Full || stored == slot.facts.message_bytes;
+    let stored = slot.payload_bytes().saturating_sub(slot.facts().dots);
+    let is_whole = slot.facts().mode == StorageMode::Full || stored == slot.facts().message_bytes;
     (!is_whole).then_some(stored)
 }
 

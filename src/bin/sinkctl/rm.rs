@@ -51,7 +51,7 @@ fn ids(folder: &mut Folder, ids: &[Id]) -> anyhow::Result<Vec<MessageId>> {
         Id::Latest => {
             let latest = latest(folder)?;
             anyhow::ensure!(latest.finding == Finding::Holds, NoAnswer::LatestDamaged);
-            Ok(latest.slot.id)
+            Ok(latest.slot.id())
         }
     };
     ids.iter().map(&mut exact).collect()

@@ -104,7 +104,7 @@ impl<'a> Rows<'a> {
     ///
     /// Errors: the output can't be written.
     pub fn print(&mut self, slot: &Slot, out: &mut Out) -> anyhow::Result<bool> {
-        let segment = match self.folder.segment(slot.id.segment) {
+        let segment = match self.folder.segment(slot.id().segment) {
             Ok(segment) => segment,
             Err(error) => return Ok(self.tell(&error)),
         };
@@ -132,12 +132,12 @@ impl<'a> Rows<'a> {
 
     /// Without a line end.
     fn text(&mut self, segment: &Segment, slot: &Slot) -> Result<String, ReadError> {
-        let is_noted = self.noted.contains(&slot.id);
+        let is_noted = self.noted.contains(&slot.id());
         let envelope = segment.envelope(slot, &mut self.envelope)?;
         let entry = Entry::new(slot, envelope, is_noted);
         let read;
         let said = match self.source {
-            Source::Index(lookup) => lookup.said(segment.identity(), slot.id.slot),
+            Source::Index(lookup) => lookup.said(segment.identity(), slot.id().slot),
             Source::Message(reading) => {
                 read = Said::from(&reading.read(segment, slot)?.entry);
                 Some(&read)

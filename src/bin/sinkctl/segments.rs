@@ -100,7 +100,7 @@ fn record_bytes(folder: &Folder, number: u32, left_out: &mut LeftOut) -> u64 {
     let mut bytes = 0;
     for slot in segment.slots(0..u32::MAX) {
         match slot {
-            Ok(slot) => bytes += u64::from(slot.envelope_bytes) + u64::from(slot.payload_bytes),
+            Ok(slot) => bytes += u64::from(slot.envelope_bytes()) + u64::from(slot.payload_bytes()),
             Err(damage) => left_out.tell(damage),
         }
     }

@@ -19,9 +19,9 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
     let Named { segment, slot, finding } = resolve(folder, show.id)?;
     let mut record = Vec::new();
     let (envelope, payload) = segment.record(&slot, &mut record)?;
-    let message = if slot.facts.dots == 0 { payload.into() } else { unstuff(payload) };
+    let message = if slot.facts().dots == 0 { payload.into() } else { unstuff(payload) };
     if !is_one_thing(show) {
-        let noted = folder.notes()?.of.contains(&slot.id);
+        let noted = folder.notes()?.of.contains(&slot.id());
         let shown = whole::Shown::new(&slot, envelope, &message, noted)?;
         shown.print(&message, show.json, out)?;
         return Ok(finding);
@@ -29,7 +29,7 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
     if let Some(stored) = stored_of(&slot)
         && !is_in_what_is_stored(show, &slot)
     {
-        let (id, whole) = (slot.id, slot.facts.message_bytes);
+        let (id, whole) = (slot.id(), slot.facts().message_bytes);
         eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
         return Ok(Finding::DoesNotHold);
     }
@@ -53,7 +53,7 @@ fn is_one_thing(show: &Show) -> bool {
 
 /// Of a message that was not stored whole the header may have been.
 fn is_in_what_is_stored(show: &Show, slot: &Slot) -> bool {
-    slot.facts.mode == StorageMode::Headers && (show.headers || show.header.is_some())
+    slot.facts().mode == StorageMode::Headers && (show.headers || show.header.is_some())
 }
 
 fn one_thing(show: &Show, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Result<Finding> {
@@ -120,7 +120,7 @@ fn part(number: usize, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Re
     let taken = parts(message);
     let Some(part) = number.checked_sub(1).and_then(|at| taken.parts.get(at)) else {
         let there = taken.parts.len();
-        eprintln!("sinkctl: {}: no part {number}: they are numbered from 1 to {there}", slot.id);
+        eprintln!("sinkctl: {}: no part {number}: they are numbered from 1 to {there}", slot.id());
         return Ok(Finding::DoesNotHold);
     };
     let content = part.content();

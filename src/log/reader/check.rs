@@ -30,11 +30,13 @@ fn check_content(segment: &Segment) {
             damaged += 1;
             continue;
         };
-        assert!(segment.slot(slot.id.slot).is_ok_and(|again| again.record_crc == slot.record_crc));
+        assert!(
+            segment.slot(slot.id().slot).is_ok_and(|again| again.record_crc() == slot.record_crc())
+        );
         match segment.record(&slot, &mut buf) {
             Ok((envelope, payload)) => {
-                assert!(envelope.len() == slot.envelope_bytes as usize);
-                assert!(payload.len() == slot.payload_bytes as usize);
+                assert!(envelope.len() == slot.envelope_bytes() as usize);
+                assert!(payload.len() == slot.payload_bytes() as usize);
             }
             Err(_) => damaged += 1,
         }

@@ -8,7 +8,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::folder::{Folder, Summary};
+use super::catalog::Catalog;
+use super::summary::Summary;
 use super::{ReadError, Segment};
 use crate::log::flags::Flags;
 use crate::log::format::{Identity, Slot};
@@ -25,7 +26,7 @@ pub struct Span {
 /// The messages of a folder in the order of their arrival, as of the folder's last refresh.
 #[derive(Debug)]
 pub struct Listing<'a> {
-    folder: &'a Folder,
+    folder: &'a Catalog,
     /// One for each start of sinkd, in order.
     groups: Vec<Vec<Part>>,
 }
@@ -85,7 +86,7 @@ impl Part {
     }
 
     /// Leaves what lies inside `span`. Costs a binary search where it cuts through the segment.
-    fn cut_to(&mut self, folder: &Folder, span: Span) -> Result<(), ReadError> {
+    fn cut_to(&mut self, folder: &Catalog, span: Span) -> Result<(), ReadError> {
         if let Some(since) = span.since_ns {
             let place = self.place_at(folder, since, 0..self.slots)?;
             if place.slot > self.from.slot {
@@ -110,18 +111,18 @@ impl Part {
     }
 
     /// Messages in it that were not lost. Costs a pass over its slots where some were.
-    fn present(&self, folder: &Folder) -> u64 {
+    fn present(&self, folder: &Catalog) -> u64 {
         if self.lost == 0 {
             return self.len();
         }
         let Ok(segment) = folder.segment(self.number) else { return 0 };
         let slots = segment.slots(self.from.slot..self.to.slot).flatten();
-        let there = slots.filter(|s| s.is_message() && !self.flags.is_removed(s.id.slot));
+        let there = slots.filter(|s| s.is_message() && !self.flags.is_removed(s.id().slot));
         there.count() as u64
     }
 
     /// The place behind all slots with a time below `ns`, which lies within `bounds`.
-    fn place_at(&self, folder: &Folder, ns: u64, bounds: Range<u32>) -> Result<Place, ReadError> {
+    fn place_at(&self, folder: &Catalog, ns: u64, bounds: Range<u32>) -> Result<Place, ReadError> {
         if ns <= self.first_ns {
             return Ok(Place { slot: 0, messages: 0 });
         }
@@ -131,14 +132,14 @@ impl Part {
         let segment = folder.segment(self.number)?;
         let end = bounds.end;
         let slot = search(bounds, |slot| {
-            next_valid(&segment, slot, end).is_none_or(|s| s.facts.received_at_ns >= ns)
+            next_valid(&segment, slot, end).is_none_or(|s| s.facts().received_at_ns >= ns)
         });
         Ok(self.place(&segment, slot))
     }
 
     /// The place behind the first `count` messages from `from` on that were not removed; at least
     /// one more follows.
-    fn skip(&self, folder: &Folder, from: Place, count: u64) -> Result<Place, ReadError> {
+    fn skip(&self, folder: &Catalog, from: Place, count: u64) -> Result<Place, ReadError> {
         let mut messages = from.messages + count as u32;
         loop {
             // Each removed one in between moves the place one further.
@@ -152,10 +153,10 @@ impl Part {
     }
 
     /// The place before the message that has `messages` before it.
-    fn place_of(&self, folder: &Folder, messages: u32) -> Result<Place, ReadError> {
+    fn place_of(&self, folder: &Catalog, messages: u32) -> Result<Place, ReadError> {
         let segment = folder.segment(self.number)?;
         let slot = search(0..self.slots, |slot| {
-            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before >= messages)
+            next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before() >= messages)
         });
         // Of lost slots it is not known which held messages: the last of them are taken to have.
         let next = self.place(&segment, slot);
@@ -168,8 +169,8 @@ impl Part {
     fn place(&self, segment: &Segment, slot: u32) -> Place {
         let end = Place { slot: self.slots, messages: self.messages };
         next_valid(segment, slot, self.slots).map_or(end, |next| Place {
-            slot: next.id.slot,
-            messages: next.messages_before.min(self.messages),
+            slot: next.id().slot,
+            messages: next.messages_before().min(self.messages),
         })
     }
 }
@@ -190,7 +191,7 @@ fn next_valid(segment: &Segment, slot: u32, end: u32) -> Option<Slot> {
 }
 
 impl<'a> Listing<'a> {
-    pub(super) fn new(folder: &'a Folder, span: Span) -> Result<Listing<'a>, ReadError> {
+    pub(super) fn new(folder: &'a Catalog, span: Span) -> Result<Listing<'a>, ReadError> {
         let mut parts: Vec<(u32, Part)> = Vec::new();
         for summary in folder.segments().filter(|s| s.published.slots > 0) {
             let mut part = Part::of(summary);
@@ -218,8 +219,10 @@ impl<'a> Listing<'a> {
         })
     }
 
-    /// What it consists of, segment by segment: for whoever reads all of it in any order, on
-    /// several threads. Which messages among them were removed: [`Folder::is_removed`].
+    /// What it consists of, segment by segment: for callers that read all of it in any order,
+    /// on several threads. Which messages among them were removed: [`Folder::is_removed`].
+    ///
+    /// [`Folder::is_removed`]: super::Folder::is_removed
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> {
         self.groups.iter().flatten().map(|part| Stretch {
             segment: part.number,
@@ -249,6 +252,8 @@ impl<'a> Listing<'a> {
     /// Damaged messages come as errors, in their segment's turn. What was pruned meanwhile is
     /// passed over (see [`Folder::passed_over`]), and counts for the offset only if that was found
     /// out after this.
+    ///
+    /// [`Folder::passed_over`]: super::Folder::passed_over
     pub fn forward(&self, offset: u64) -> Result<Page<'a>, ReadError> {
         self.page(offset, Direction::Forward)
     }
@@ -370,7 +375,7 @@ enum Direction {
 /// Messages one after another.
 #[derive(Debug)]
 pub struct Page<'a> {
-    folder: &'a Folder,
+    folder: &'a Catalog,
     direction: Direction,
     groups: VecDeque<Vec<Part>>,
     /// Parts of the current group not yet reached, the next one last.
@@ -402,7 +407,7 @@ impl Head {
 }
 
 impl<'a> Page<'a> {
-    fn new(folder: &'a Folder, groups: VecDeque<Vec<Part>>, direction: Direction) -> Page<'a> {
+    fn new(folder: &'a Catalog, groups: VecDeque<Vec<Part>>, direction: Direction) -> Page<'a> {
         let (waiting, heads, cursors) = (Vec::new(), BinaryHeap::new(), Vec::new());
         Page { folder, direction, groups, waiting, heads, cursors }
     }
@@ -499,7 +504,7 @@ impl Cursor {
             self.fill();
         }
         let (ns, item) = self.read.front()?;
-        let slot = item.as_ref().map_or(0, |slot| slot.id.slot);
+        let slot = item.as_ref().map_or(0, |slot| slot.id().slot);
         Some((*ns, self.number, slot))
     }
 
@@ -521,8 +526,8 @@ impl Cursor {
         for slot in slots {
             match slot {
                 Ok(slot) => {
-                    self.last = slot.facts.received_at_ns;
-                    if slot.is_message() && !self.flags.is_removed(slot.id.slot) {
+                    self.last = slot.facts().received_at_ns;
+                    if slot.is_message() && !self.flags.is_removed(slot.id().slot) {
                         self.read.push_back((self.last, Ok(slot)));
                     }
                 }

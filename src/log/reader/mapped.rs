@@ -1,12 +1,9 @@
 //! A segment mapped as a whole: gives records in place, for whoever passes them on.
-use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::segment::{Segment, read_head};
-use super::{Damage, ReadError};
+use super::{Damage, ReadError, Segment};
 use crate::log::format::{Slot, crc};
 use crate::log::map::RecordsView;
 
@@ -25,34 +22,15 @@ pub struct Mapped {
     present: Vec<bool>,
 }
 
-/// Part of a record, in place.
-struct Octets {
-    view: Arc<RecordsView>,
-    range: Range<u64>,
-}
-
-impl AsRef<[u8]> for Octets {
-    fn as_ref(&self) -> &[u8] {
-        self.view.record(self.range.clone())
-    }
-}
-
 impl Mapped {
     /// Maps it. Costs three system calls and one read of 8 KiB.
     ///
     /// Errors: the file can't be mapped or locked, or has become another segment's.
     pub fn new(segment: Arc<Segment>) -> Result<Mapped, ReadError> {
         let io = |cause| Damage::Io { file: segment.path().to_owned(), offset: 0, cause };
-        let file = segment.file().try_clone().map_err(io)?;
-        // Opening tried it, and could do without.
-        file.lock_shared().map_err(io)?;
-        let (identity, _) = read_head(&file, segment.path())?;
-        if identity != *segment.identity() {
-            let changed = io::Error::other("it has become another segment");
-            return Err(io(changed).into());
-        }
-        let bytes = identity.segment_bytes;
-        let view = Arc::new(RecordsView::new(file, bytes).map_err(io)?);
+        let file = segment.file().file().try_clone().map_err(io)?;
+        let view = Arc::new(RecordsView::new(file, segment.identity()).map_err(io)?);
+        let bytes = segment.identity().segment_bytes;
         let present = vec![false; usize::try_from(bytes.div_ceil(BLOCK_BYTES)).unwrap_or(0)];
         Ok(Mapped { segment, view, present })
     }
@@ -73,11 +51,11 @@ impl Mapped {
         mut brought_in: impl FnMut(u32),
     ) -> Result<(Bytes, Bytes), Damage> {
         let file = || self.segment.path().to_owned();
-        let (number, id, offset) = (self.segment.number(), slot.id, slot.record_offset);
-        let is_ours = id.segment == number && id.slot < self.segment.published().slots;
-        if !is_ours || slot.record_end() > self.segment.identity().segment_bytes {
+        let (id, offset) = (slot.id(), slot.record_offset());
+        let is_published = id.slot < self.segment.published().slots;
+        let Some(record) = self.view.record(slot).filter(|_| is_published) else {
             return Err(Damage::NoSuchSlot { file: file(), id });
-        }
+        };
         let range = offset..slot.record_end();
         for block in range.start / BLOCK_BYTES..range.end.div_ceil(BLOCK_BYTES) {
             let present = &mut self.present[block as usize];
@@ -88,12 +66,11 @@ impl Mapped {
                 brought_in(block as u32);
             }
         }
-        if crc(self.view.record(range.clone())) != slot.record_crc {
+        if crc(record.as_ref()) != slot.record_crc() {
             return Err(Damage::Record { file: file(), offset, id });
         }
-        let middle = offset + u64::from(slot.envelope_bytes);
-        let part = |range| Bytes::from_owner(Octets { view: self.view.clone(), range });
-        Ok((part(range.start..middle), part(middle..range.end)))
+        let (envelope, payload) = record.split_at(u64::from(slot.envelope_bytes()));
+        Ok((Bytes::from_owner(envelope), Bytes::from_owner(payload)))
     }
 
     /// Gives back the memory of a block; who holds a record in it may still read it.

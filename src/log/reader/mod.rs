@@ -4,8 +4,10 @@
 //! and slots are read by `pread` and trusted only when their checksum holds; of a segment that is
 //! still open, the live page alone is mapped, to see what its worker publishes. Who passes content
 //! on without looking at it, as `sinkctl replay` does, maps whole segments: [`Mapped`].
+mod catalog;
 mod check;
 mod damage;
+mod file;
 mod folder;
 mod follow;
 mod listing;
@@ -13,14 +15,17 @@ mod mapped;
 mod opening;
 mod scan;
 mod segment;
+mod summary;
 
 #[doc(hidden)]
 pub use check::check_segment;
 pub use damage::{Damage, ReadError, SegmentError};
-pub use folder::{Folder, Latest, Notes, Summary};
+pub(crate) use file::SegmentFile;
+pub use folder::{Folder, Latest, Notes};
 pub use follow::{News, Positions};
 pub use listing::{Listing, Page, Span, Stretch};
 pub use mapped::Mapped;
 pub use opening::{Opening, PassedOver};
-pub(crate) use scan::{Extent, Found, is_valid_at, scan};
+pub(crate) use scan::{Extent, Found, scan};
 pub use segment::{Segment, Slots};
+pub use summary::Summary;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use super::segment::Known;
 use super::{Segment, SegmentError};
+use crate::log::boot::current_boot;
 use crate::log::format::BootId;
-use crate::log::recovery::current_boot;
 
 /// What became of a segment that was to be opened.
 #[derive(Debug)]

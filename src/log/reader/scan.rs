@@ -3,13 +3,12 @@
 //! This is how a segment is read whose live page cannot be believed: it was not flushed before the
 //! machine went down, or the page is damaged. *A message is a slot whose own checksum and whose
 //! record's checksum hold.* What is invalid between valid ones was lost; ids stay.
-use super::segment::Segment;
+use super::file::SegmentFile;
 use crate::log::format::{
     COUNTED_MAX, COUNTED_WORD, Kind, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
-    REJECTIONS_WORD, SEAL_CHECK_WORD, SLOT_BYTES, Seed, Slot, State, Totals, decode_slot, slot_at,
+    REJECTIONS_WORD, SEAL_CHECK_WORD, SLOT_BYTES, Seed, Slot, State, Totals, slot_at,
     slot_positions,
 };
-use crate::log::id::MessageId;
 
 /// Slot positions read at once.
 const POSITIONS_AT_ONCE: u32 = 1024;
@@ -42,7 +41,7 @@ impl Found {
 
 /// The scan under way.
 struct Scan<'a> {
-    segment: &'a Segment,
+    segment: &'a SegmentFile,
     /// The live page as it is.
     page: LiveWords,
     extent: Extent,
@@ -60,7 +59,7 @@ struct Scan<'a> {
 
 /// Works out counts and totals; `words` as the live page has them. Never fails: what cannot be
 /// read is lost.
-pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Found {
+pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> Found {
     let mut scan = Scan {
         segment,
         page: *words,
@@ -75,7 +74,7 @@ pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Foun
         totals: Totals { records_end: RECORDS_AT, ..Totals::default() },
         chunk: Vec::new(),
     };
-    let bytes = segment.identity().segment_bytes;
+    let bytes = segment.bytes();
     let positions = match extent {
         // A flush failed: later slots were answered with 451.
         Extent::Everything if is_suspect(words, segment.seed()) => {
@@ -91,16 +90,6 @@ pub(crate) fn scan(segment: &Segment, extent: Extent, words: &LiveWords) -> Foun
         from = to;
     }
     scan.finish()
-}
-
-/// Whether slot `index` is a valid slot with a valid record, published or not.
-pub(crate) fn is_valid_at(segment: &Segment, index: u32) -> bool {
-    let bytes = segment.identity().segment_bytes;
-    let id = MessageId { segment: segment.number(), slot: index };
-    let mut slot = [0; SLOT_BYTES as usize];
-    slot_at(bytes, index).is_some_and(|at| segment.read(&mut slot, at).is_ok())
-        && decode_slot(&slot, segment.seed(), id, bytes)
-            .is_some_and(|slot| segment.check_record(&slot).is_ok())
 }
 
 /// Whether the page says that a flush failed, and can be believed.
@@ -122,17 +111,13 @@ fn is_counted_known(page: &LiveWords, found: &LiveWords, seed: &Seed) -> bool {
 impl Scan<'_> {
     /// No slot lies below the end of a valid record.
     fn may_hold_slots(&self, index: u32) -> bool {
-        let bytes = self.segment.identity().segment_bytes;
+        let bytes = self.segment.bytes();
         slot_at(bytes, index).is_some_and(|at| at >= self.totals.records_end)
     }
 
     fn try_positions(&mut self, from: u32, to: u32) {
-        let bytes = self.segment.identity().segment_bytes;
-        let Some(offset) = slot_at(bytes, to - 1) else {
-            return;
-        };
-        let mut slots = vec![0; SLOT_BYTES as usize * (to - from) as usize];
-        if self.segment.read(&mut slots, offset).is_err() {
+        let mut slots = Vec::new();
+        if self.segment.read_slots(&(from..to), &mut slots).is_err() {
             slots.fill(0);
         }
         for index in from..to {
@@ -142,11 +127,9 @@ impl Scan<'_> {
     }
 
     fn try_slot(&mut self, index: u32, slot: &[u8]) {
-        let id = MessageId { segment: self.segment.number(), slot: index };
-        let bytes = self.segment.identity().segment_bytes;
-        let valid = decode_slot(slot, self.segment.seed(), id, bytes).filter(|slot| {
+        let valid = self.segment.decode(slot, index).filter(|slot| {
             self.extent != Extent::Everything
-                || self.segment.check_record_with(slot, &mut self.chunk).is_ok()
+                || self.segment.check_record(slot, &mut self.chunk).is_ok()
         });
         match valid {
             Some(slot) => self.take(slot),
@@ -157,16 +140,16 @@ impl Scan<'_> {
     fn take(&mut self, slot: Slot) {
         self.lost.append(&mut self.gap);
         if self.last.is_none() {
-            self.totals.first_received_at_ns = slot.facts.received_at_ns;
+            self.totals.first_received_at_ns = slot.facts().received_at_ns;
         }
-        self.totals.last_received_at_ns = slot.facts.received_at_ns;
+        self.totals.last_received_at_ns = slot.facts().received_at_ns;
         self.totals.records_end = self.totals.records_end.max(slot.record_end());
-        self.record_bytes += slot.record_end() - slot.record_offset;
-        match slot.facts.kind {
-            _ if slot.unknown => {}
+        self.record_bytes += slot.record_end() - slot.record_offset();
+        match slot.facts().kind {
+            _ if slot.is_unknown() => {}
             Kind::Message => {
                 self.messages += 1;
-                self.totals.message_bytes += u64::from(slot.facts.message_bytes);
+                self.totals.message_bytes += u64::from(slot.facts().message_bytes);
             }
             Kind::Rejection => self.rejections += 1,
             Kind::Note => self.notes += 1,
@@ -180,9 +163,9 @@ impl Scan<'_> {
             // They were published: their ids are known to clients, whatever follows.
             self.lost.append(&mut self.gap);
         }
-        let slots = self.last.map_or(0, |slot| slot.id.slot + 1);
+        let slots = self.last.map_or(0, |slot| slot.id().slot + 1);
         let slots = slots.max(self.lost.last().map_or(0, |index| index + 1));
-        let told = self.last.map_or(0, |s| s.messages_before + u32::from(s.is_message()));
+        let told = self.last.map_or(0, |s| s.messages_before() + u32::from(s.is_message()));
         let messages = told.clamp(self.messages, slots);
         self.totals.lost_slots = self.lost.len() as u32;
         self.totals.lost_messages = messages - self.messages;

@@ -68,7 +68,7 @@ impl<'a> Content<'a> {
         let filled = self.rewriting.fill(&envelope, only, mail)?;
         self.marks.write(slot, &mut mail.head);
         mail.form = form(slot, &payload);
-        mail.chunked = slot.facts.chunked;
+        mail.chunked = slot.facts().chunked;
         mail.body = payload;
         Ok(filled)
     }
@@ -77,8 +77,8 @@ impl<'a> Content<'a> {
 /// As it came, so it goes: what DATA brought is ready for DATA.
 fn form(slot: &Slot, payload: &[u8]) -> Form {
     let is_ended = payload.is_empty() || payload.ends_with(b"\r\n");
-    match slot.facts.dots {
-        _ if slot.facts.chunked || !is_ended => Form::Raw,
+    match slot.facts().dots {
+        _ if slot.facts().chunked || !is_ended => Form::Raw,
         0 => Form::Clean,
         dots => Form::Stuffed { dots },
     }

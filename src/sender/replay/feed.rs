@@ -144,7 +144,7 @@ impl<'a> Feed<'a> {
             };
             self.gate.push_back((self.moments.next(departure.left_ns), departure));
         }
-        self.books.given(self.gate.iter().map(|(_, departure)| departure.slot.id))
+        self.books.given(self.gate.iter().map(|(_, departure)| departure.slot.id()))
     }
 
     /// What leaves next.
@@ -161,7 +161,7 @@ impl<'a> Feed<'a> {
             return Ok(self.gate.pop_front().map(|(due, departure)| Turn::Planned(due, departure)));
         }
         let Some((again_ns, again)) = self.retries.pop() else { return Ok(None) };
-        self.books.given([again.slot.id].into_iter())?;
+        self.books.given([again.slot.id()].into_iter())?;
         let is_timed = self.manner.pace != Pace::Max || again_ns > self.now_ns;
         Ok(Some(Turn::Again(is_timed.then_some(again_ns), again)))
     }
@@ -174,8 +174,8 @@ impl<'a> Feed<'a> {
 
     /// A message that was planned, if it can be sent.
     fn planned(&mut self, due_ns: Option<u64>, it: Departure, mail: &mut Mail) -> Option<Order> {
-        let lane = self.plan.lanes.leave((it.start_count, it.slot.facts.session));
-        let id = it.slot.id;
+        let lane = self.plan.lanes.leave((it.start_count, it.slot.facts().session));
+        let id = it.slot.id();
         let remaining = self.books.before.remaining.get(&id).cloned();
         match self.content.fill(&it.slot, remaining.as_deref(), mail) {
             Ok(filled) => {
@@ -200,8 +200,8 @@ impl<'a> Feed<'a> {
     /// The same for one that is sent again: over a connection of its own, as its session went on.
     fn again(&mut self, due_ns: Option<u64>, again: Again, mail: &mut Mail) -> Option<Order> {
         if let Err(missing) = self.content.fill(&again.slot, again.remaining.as_deref(), mail) {
-            self.books.not_sent(again.slot.id);
-            missing.tell(again.slot.id, &self.tally);
+            self.books.not_sent(again.slot.id());
+            missing.tell(again.slot.id(), &self.tally);
             return None;
         }
         self.tally.add(Kind::Again, 1);
@@ -217,11 +217,11 @@ impl<'a> Feed<'a> {
     fn settle(&mut self, it: UnderWay, verdict: Verdict) {
         let Verdict { accepted, refused, remaining, is_not_sent, .. } = verdict;
         let answered = (it.answered.0 + accepted, it.answered.1 + refused);
-        let id = it.slot.id;
+        let id = it.slot.id();
         self.tally.add(Kind::RecipientsAccepted, accepted.into());
         self.tally.add(Kind::RecipientsRefused, refused.into());
         if accepted > 0 && it.answered.0 == 0 {
-            self.tally.add(Kind::Octets, it.slot.facts.message_bytes.into());
+            self.tally.add(Kind::Octets, it.slot.facts().message_bytes.into());
         }
         if remaining.is_empty() {
             self.books.done(id);
@@ -251,17 +251,17 @@ impl<'a> Feed<'a> {
 
     fn give_up(&mut self, again: &Again) {
         let kind = if again.is_not_sent { Kind::NotSent } else { Kind::Deferred };
-        self.tally.tell(kind, || again.slot.id.to_string());
+        self.tally.tell(kind, || again.slot.id().to_string());
     }
 
     /// Nothing more is given: the resume file says what became of everything.
     fn close(&mut self) {
         for (_, departure) in std::mem::take(&mut self.gate) {
-            self.books.not_sent(departure.slot.id);
+            self.books.not_sent(departure.slot.id());
         }
         // The sender tells the end of all that was begun: the rest was not.
         for (_, it) in std::mem::take(&mut self.under_way) {
-            self.books.not_sent(it.slot.id);
+            self.books.not_sent(it.slot.id());
         }
         while let Some((_, again)) = self.retries.pop() {
             self.give_up(&again);
@@ -315,13 +315,13 @@ impl Source for Feed<'_> {
         let Some(it) = self.under_way.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
         if let End::Withheld(why) = outcome.end {
-            self.books.not_sent(it.slot.id);
-            self.tally.tell(Kind::Withheld, || format!("{}: {why}", it.slot.id));
+            self.books.not_sent(it.slot.id());
+            self.tally.tell(Kind::Withheld, || format!("{}: {why}", it.slot.id()));
             return self.books.ended(self.now_ns, self.under_way.is_empty());
         }
         let verdict = Verdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
-            let id = it.slot.id;
+            let id = it.slot.id();
             self.books.unknown(id, &verdict.remaining);
             self.tally.add(Kind::RecipientsAccepted, verdict.accepted.into());
             self.tally.add(Kind::RecipientsRefused, verdict.refused.into());
@@ -390,13 +390,13 @@ impl Books {
                 return false;
             }
         };
-        if self.before.done.contains(slot.id) {
+        if self.before.done.contains(slot.id()) {
             tally.add(Kind::Before, 1);
             return false;
         }
-        let is_whole = slot.facts.mode == StorageMode::Full;
+        let is_whole = slot.facts().mode == StorageMode::Full;
         if !is_whole {
-            tally.tell(Kind::NotStored, || slot.id.to_string());
+            tally.tell(Kind::NotStored, || slot.id().to_string());
         }
         is_whole
     }

@@ -207,7 +207,7 @@ fn damaged_mail_is_passed_over_and_told() {
     let slot = folder.segment(ids[1].segment).unwrap().slot(ids[1].slot).unwrap();
     let file = path.path().join("segments/00000001.seg");
     let mut octets = std::fs::read(&file).unwrap();
-    octets[slot.record_offset as usize + 20] ^= 1;
+    octets[slot.record_offset() as usize + 20] ^= 1;
     std::fs::write(&file, octets).unwrap();
     let (mut feed, tally) = feed(&folder, MANNER, None);
     let subjects: Vec<String> = orders(&mut feed).into_iter().map(|(subject, _)| subject).collect();
@@ -321,7 +321,7 @@ proptest! {
         let path = tempfile::tempdir().unwrap();
         let folder = data(path.path(), 20);
         let messages = Selection::Span(Span::default()).messages(&folder).unwrap();
-        let ids: Vec<MessageId> = messages.map(|slot| slot.unwrap().id).collect();
+        let ids: Vec<MessageId> = messages.map(|slot| slot.unwrap().id()).collect();
         let resume = path.path().join("resume");
         let manner = Manner { retry: Retry { times, ..MANNER.retry }, ..MANNER };
         let mut target = Target::default();

@@ -34,14 +34,14 @@ impl<'a> Maps<'a> {
     ///
     /// Errors: it is damaged, or was pruned meanwhile.
     pub fn record(&mut self, slot: &Slot) -> Result<(Bytes, Bytes), ReadError> {
-        let number = slot.id.segment;
+        let number = slot.id().segment;
         let is_it = |map: &Mapped| map.segment().number() == number;
         let map = match self.maps.iter().rposition(is_it) {
             Some(at) if at + 1 == self.maps.len() => None,
             Some(at) => self.maps.remove(at),
             None => {
                 let segment = self.folder.segment(number).map_err(|error| match error {
-                    ReadError::Pruned { .. } => ReadError::NoSuchMessage { id: slot.id },
+                    ReadError::Pruned { .. } => ReadError::NoSuchMessage { id: slot.id() },
                     other => other,
                 })?;
                 Some(Mapped::new(segment)?)

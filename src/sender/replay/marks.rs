@@ -83,8 +83,8 @@ impl Marks {
             for piece in &mark.value {
                 let written = match piece {
                     Piece::Text(text) => head.write_all(text.as_bytes()),
-                    Piece::Id => write!(head, "{}", slot.id),
-                    Piece::Time => write_time(slot.facts.received_at_ns, head),
+                    Piece::Id => write!(head, "{}", slot.id()),
+                    Piece::Time => write_time(slot.facts().received_at_ns, head),
                 };
                 written.expect("writing into memory always works");
             }
@@ -158,8 +158,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &str) {
-        let mut slot = testkit::slot(MessageId { segment: 17, slot: 3 });
-        slot.facts.received_at_ns = 1_795_248_000_500_000_001;
+        let id = MessageId { segment: 17, slot: 3 };
+        let slot = testkit::slot_of(id, 1_795_248_000_500_000_001);
         let mut head = Vec::new();
         Marks::parse(&[text]).expect(text).write(&slot, &mut head);
         assert_eq!(String::from_utf8(head).unwrap(), expected, "{text}");

@@ -79,7 +79,7 @@ fn find(folder: &Folder, id: MessageId) -> Result<Slot, ReadError> {
 /// read for each.
 pub fn in_order(folder: &Folder, ids: Vec<MessageId>) -> Vec<MessageId> {
     let key = |id: MessageId| {
-        let received_at_ns = find(folder, id).map_or(0, |slot| slot.facts.received_at_ns);
+        let received_at_ns = find(folder, id).map_or(0, |slot| slot.facts().received_at_ns);
         (start_count(folder, id.segment), received_at_ns, id)
     };
     let mut keys: Vec<_> = ids.into_iter().map(key).collect();
@@ -94,8 +94,8 @@ fn start_count(folder: &Folder, segment: u32) -> u32 {
 
 /// When MAIL was accepted, Unix ns.
 pub fn left_ns(slot: &Slot) -> u64 {
-    let took_ns = u64::from(slot.facts.transaction_us) * 1_000;
-    slot.facts.received_at_ns.saturating_sub(took_ns)
+    let took_ns = u64::from(slot.facts().transaction_us) * 1_000;
+    slot.facts().received_at_ns.saturating_sub(took_ns)
 }
 
 impl<'a> Plan<'a> {
@@ -121,8 +121,8 @@ impl<'a> Plan<'a> {
                 Some(Err(error)) => drop(is_wanted(Err(error))),
                 Some(Ok(slot)) => {
                     if is_wanted(Ok(&slot)) {
-                        let start_count = self.start_count(slot.id.segment);
-                        self.lanes.enter((start_count, slot.facts.session));
+                        let start_count = self.start_count(slot.id().segment);
+                        self.lanes.enter((start_count, slot.facts().session));
                         self.ahead.push((start_count, left_ns(&slot)), slot);
                     }
                 }
@@ -164,12 +164,12 @@ mod tests {
             [Selection::Span(Span::default()), Selection::Ids(in_order(&folder, chosen))]
         {
             assert_eq!(selection.len(&folder).unwrap(), ids.len() as u64);
-            assert_eq!(selection.last(&folder).unwrap().map(|s| s.id), ids.last().copied());
+            assert_eq!(selection.last(&folder).unwrap().map(|s| s.id()), ids.last().copied());
             let mut plan = Plan::new(&folder, &selection, look_ahead).unwrap();
             let mut got = Vec::new();
             while let Some(departure) = plan.next(|slot| slot.is_ok()) {
                 assert_eq!(departure.start_count, 1);
-                got.push(ids.iter().position(|id| *id == departure.slot.id).unwrap());
+                got.push(ids.iter().position(|id| *id == departure.slot.id()).unwrap());
             }
             assert_eq!(got, expected, "{transactions_us:?} {look_ahead}");
         }
@@ -195,7 +195,7 @@ mod tests {
         let mut plan = Plan::new(&folder, &selection, 10).unwrap();
         let mut errors = Vec::new();
         let departure = plan.next(|slot| slot.map_err(|e| errors.push(e.to_string())).is_ok());
-        assert_eq!(departure.unwrap().slot.id, ids[0]);
+        assert_eq!(departure.unwrap().slot.id(), ids[0]);
         assert_eq!(errors.len(), 1);
         assert!(errors[0].starts_with("no message 9:9"), "{errors:?}");
     }

@@ -70,8 +70,8 @@ pub fn survey(
         seen += 1;
         looking.messages.store(seen, Ordering::Relaxed);
         let Some(slot) = view.take(slot, before) else { continue };
-        let Ok(segment) = folder.segment(slot.id.segment) else { continue };
-        view.sessions.insert((segment.identity().start_count, slot.facts.session));
+        let Ok(segment) = folder.segment(slot.id().segment) else { continue };
+        view.sessions.insert((segment.identity().start_count, slot.facts().session));
         if seen.is_multiple_of(every) {
             view.take_envelope(&segment, &slot);
         }
@@ -98,15 +98,15 @@ impl View {
         let survey = &mut self.survey;
         let count = match &slot {
             Err(_) => &mut survey.unreadable,
-            Ok(slot) if before.done.contains(slot.id) => &mut survey.before,
-            Ok(slot) if slot.facts.mode != StorageMode::Full => &mut survey.not_stored,
+            Ok(slot) if before.done.contains(slot.id()) => &mut survey.before,
+            Ok(slot) if slot.facts().mode != StorageMode::Full => &mut survey.not_stored,
             Ok(slot) => {
                 let left_ns = left_ns(slot);
                 let Range { start, end } = survey.left_ns;
                 let first = if survey.messages == 0 { left_ns } else { start.min(left_ns) };
                 survey.left_ns = first..end.max(left_ns);
                 survey.messages += 1;
-                survey.octets += u64::from(slot.facts.message_bytes);
+                survey.octets += u64::from(slot.facts().message_bytes);
                 return Some(*slot);
             }
         };

@@ -8,16 +8,12 @@ use crate::smtp::envelope::{Tag, append_field};
 
 /// A message's slot without a record.
 pub fn slot(id: MessageId) -> Slot {
-    Slot {
-        id,
-        record_offset: 8192,
-        payload_bytes: 0,
-        envelope_bytes: 0,
-        messages_before: 0,
-        record_crc: 0,
-        unknown: false,
-        facts: Facts::default(),
-    }
+    slot_of(id, 0)
+}
+
+/// The same, received at this time.
+pub fn slot_of(id: MessageId, received_at_ns: u64) -> Slot {
+    Slot::empty(id, &Facts { received_at_ns, ..Facts::default() })
 }
 
 /// An envelope; a recipient is a path, or a path, a space and parameters.

@@ -87,22 +87,22 @@ impl Ledger {
         let (mut found, mut record) = (BTreeSet::new(), Vec::new());
         for slot in folder.listing(Span::default()).unwrap().forward(0).unwrap() {
             let slot = slot.unwrap();
-            assert_eq!(slot.facts.kind, Kind::Message);
-            let (segment, _) = folder.find(slot.id).unwrap();
+            assert_eq!(slot.facts().kind, Kind::Message);
+            let (segment, _) = folder.find(slot.id()).unwrap();
             let (envelope, payload) = segment.record(&slot, &mut record).unwrap();
             let envelope = envelope::decode(envelope).unwrap();
             let path = String::from_utf8_lossy(envelope.mail_from).into_owned();
             let tag = path.strip_suffix("@soup.example").unwrap();
             let message = messages.get(tag).unwrap_or_else(|| panic!("{tag} was never sent whole"));
             assert!(found.insert(tag.to_owned()), "{tag} is stored twice");
-            let expected = match slot.facts.mode {
+            let expected = match slot.facts().mode {
                 StorageMode::Full => message.hash,
                 StorageMode::Headers => message.headers_hash,
                 StorageMode::Envelope => hash(b""),
             };
             assert!(hash(payload) == expected, "{tag} is stored with other octets");
             if let Some(name) = message.name {
-                assert_eq!(name, Name::Stored(slot.id), "{tag} has the name it was told");
+                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the name it was told");
             }
         }
         let is_lost = |(tag, message): &(&String, &Message)| {

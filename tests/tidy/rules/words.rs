@@ -25,13 +25,11 @@ const BANNED: &[Banned] = &[
         places: &[
             "server/clock.rs",
             "server/index.rs",
-            "log/ahead.rs",
             "log/clock.rs",
-            "log/flush.rs",
-            "log/provision.rs",
-            "log/prune.rs",
             "log/recovery.rs",
-            "log/sync.rs",
+            "log/threads/flusher.rs",
+            "log/threads/provision.rs",
+            "log/threads/sync.rs",
             "stats/hub.rs",
             "index/backlog.rs",
             "sender/clock.rs",
@@ -64,7 +62,7 @@ const BANNED: &[Banned] = &[
     Banned {
         words: &["file.lock_shared()"],
         instead: "sinkd waits for no lock that any process can hold: try_lock_shared",
-        places: &["log/reader/mapped.rs"],
+        places: &["log/map.rs"],
     },
     Banned {
         words: &["unsafe {"],

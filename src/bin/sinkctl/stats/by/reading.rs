@@ -150,7 +150,7 @@ impl Counter {
             Ok(segment) => {
                 for slot in segment.slots(stretch.slots.clone()) {
                     let read = match slot {
-                        Ok(slot) if !slot.is_message() || folder.is_removed(slot.id) => continue,
+                        Ok(slot) if !slot.is_message() || folder.is_removed(slot.id()) => continue,
                         Ok(slot) => self.message(&segment, &slot),
                         Err(damage) => Err(damage),
                     };
@@ -177,7 +177,7 @@ impl Counter {
         else {
             return Ok(());
         };
-        let facts = &slot.facts;
+        let facts = &slot.facts();
         let counted = &mut self.counted;
         counted.messages += 1;
         counted.recipients += u64::from(decoded.recipients_count());

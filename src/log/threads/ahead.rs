@@ -1,11 +1,11 @@
 //! How far ahead of its worker a segment's pages are populated.
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Relaxed, Release};
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-use super::format::{PAGE_BYTES, RECORDS_AT};
-use super::map::Mapping;
-use super::window::Window;
+use crate::log::exchange::Window;
+use crate::log::format::{PAGE_BYTES, RECORDS_AT};
+use crate::log::map::Mapping;
 
 /// A worker's window is what it writes in this time...
 const WINDOW_TIME: Duration = Duration::from_millis(10);
@@ -19,8 +19,9 @@ const SLOTS_WINDOW_BYTES_MIN: u64 = 64 << 10;
 const POPULATE_STEP_BYTES: u64 = 1 << 20;
 /// A rate is measured over at least this time.
 const RATE_TIME_MIN: Duration = Duration::from_millis(2);
-/// The thread's half of a segment.
-pub(crate) struct Prepared {
+
+/// The thread's half of a segment that has a worker, or waits for it.
+pub(crate) struct SegmentAhead {
     pub bytes: u64,
     pub mapping: Arc<Mapping>,
     pub window: Arc<Window>,
@@ -40,14 +41,17 @@ pub(crate) struct Rate {
     pub slots_window_bytes: u64,
 }
 
-impl Prepared {
+impl SegmentAhead {
+    /// Makes the first window present.
     pub(crate) fn populate_first(&self, rate: &Rate) -> std::io::Result<()> {
-        let marks = &self.window.marks;
-        marks.populated.store(RECORDS_AT, Relaxed);
-        marks.slots_populated.store(self.bytes, Relaxed);
-        self.mapping.populate(0..RECORDS_AT)?;
+        self.mapping.populate_header()?;
         let slots = self.bytes.saturating_sub(rate.slots_window_bytes);
         self.populate(RECORDS_AT + rate.window_bytes, slots, rate, || ())
+    }
+
+    /// Whether all of it can be used.
+    pub(crate) fn is_populated(&self) -> bool {
+        self.mapping.usable().0 >= self.bytes
     }
 
     /// Moves the marks up to `wanted` and down to `wanted_slots`; `moved` is called at each step.
@@ -58,35 +62,28 @@ impl Prepared {
         rate: &Rate,
         moved: impl Fn(),
     ) -> std::io::Result<()> {
-        let marks = &self.window.marks;
-        let (mut front, mut slots) =
-            (marks.populated.load(Relaxed), marks.slots_populated.load(Relaxed));
+        let (mut front, slots) = self.mapping.usable();
+        let mut slots = slots.min(self.bytes);
         if front >= self.bytes {
             return Ok(());
         }
-        marks.window_bytes.store(rate.window_bytes, Relaxed);
-        marks.slots_window_bytes.store(rate.slots_window_bytes, Relaxed);
+        self.window.ahead.window_bytes.store(rate.window_bytes, Relaxed);
+        self.window.ahead.slots_window_bytes.store(rate.slots_window_bytes, Relaxed);
         let wanted_slots = wanted_slots / PAGE_BYTES * PAGE_BYTES;
         if wanted_slots < slots {
-            let to = wanted_slots.max(front);
-            self.mapping.populate(to..slots)?;
-            slots = to;
-            // Partner: the acquire load in segment.rs.
-            marks.slots_populated.store(slots, Release);
+            slots = wanted_slots.max(front);
+            self.mapping.populate_back(slots)?;
             moved();
         }
         while front < wanted.min(slots) {
             let to = (front + POPULATE_STEP_BYTES).min(slots).min(wanted);
-            let to = to.next_multiple_of(PAGE_BYTES);
-            self.mapping.populate(front..to)?;
-            front = to;
-            marks.populated.store(front, Release);
+            front = to.next_multiple_of(PAGE_BYTES);
+            self.mapping.populate_front(front)?;
             moved();
         }
         if front >= slots {
             // The two windows have met: all of the file is populated.
-            marks.slots_populated.store(0, Release);
-            marks.populated.store(self.bytes, Release);
+            self.mapping.use_all();
             moved();
         }
         Ok(())
@@ -125,7 +122,7 @@ impl Rate {
     }
 
     /// The fronts start anew in another segment: what was written to the old one still counts.
-    pub(crate) fn rolled(&mut self, old: &Prepared, new: &Prepared) {
+    pub(crate) fn rolled(&mut self, old: &SegmentAhead, new: &SegmentAhead) {
         let fronts = &old.window.fronts;
         self.carried += fronts.end.load(Relaxed).saturating_sub(self.end);
         self.carried_slots += self.slots.saturating_sub(fronts.slots.load(Relaxed));

@@ -3,27 +3,20 @@
 //! Per committed message: the record's own cache lines, one for the slot, one for the published
 //! word, one for the fronts. No system call, no allocation, no lock.
 use std::sync::Arc;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::{Relaxed, Release};
 
-use super::flush::{FlushCall, Flushed};
-use super::format::{
-    COUNTED_WORD, Facts, Kind, NOTES_WORD, PUBLISHED_WORD, Place, Published, RECORD_ALIGN,
-    RECORDS_AT, REJECTIONS_WORD, SLOT_BYTES, Seed, State, Totals, encode_slot,
+use crate::log::exchange::{Flushed, Fronts, LeftSegment, PreparedSegment, PublishAfter, Window};
+use crate::log::flush_call::FlushCall;
+use crate::log::format::{
+    COUNTED_WORD, Facts, Hole, Identity, Kind, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN,
+    RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, State, Totals, encode_slot,
 };
-use super::id::MessageId;
-use super::map::Door;
-use super::window::Window;
+use crate::log::id::MessageId;
+use crate::log::map::WriteAccess;
 
 /// Holes from this size on are punched out at sealing; smaller ones are only counted, because a
 /// punched page saves 4 KiB and costs a system call.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
-
-/// Octets that belong to no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Hole {
-    pub start: u64,
-    pub end: u64,
-}
 
 /// Is there room for a record?
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,19 +42,19 @@ struct Counts {
 
 /// Whether a segment's slots are published when they are written, or after a flush.
 #[derive(Debug)]
-pub(crate) enum Publishing {
+enum Publishing {
     /// At once (durability `process`).
     Now,
     /// At once, and the flusher says if a later flush fails (`interval`).
     Watched(Arc<Flushed>),
     /// When a flush has returned (`message`).
-    Held(Held),
+    Held(Unpublished),
 }
 
 /// What is written and not yet published.
-#[derive(Debug, Default)]
-pub(crate) struct Held {
-    pub flushed: Arc<Flushed>,
+#[derive(Debug)]
+struct Unpublished {
+    flushed: Arc<Flushed>,
     /// Flushes asked for.
     asked: u32,
     /// What the one under way covers.
@@ -70,6 +63,20 @@ pub(crate) struct Held {
     shown: Counts,
     /// Commits whose outcome was not yet fetched.
     waiting: u32,
+}
+
+impl Publishing {
+    fn new(after: PublishAfter) -> Publishing {
+        match after {
+            PublishAfter::Commit => Publishing::Now,
+            PublishAfter::WatchedCommit(flushed) => Publishing::Watched(flushed),
+            PublishAfter::Flush(flushed) => {
+                let shown = Counts::default();
+                let (asked, flight, waiting) = (0, None, 0);
+                Publishing::Held(Unpublished { flushed, asked, flight, shown, waiting })
+            }
+        }
+    }
 }
 
 /// How a commit ended that waited for a flush.
@@ -86,21 +93,22 @@ pub(crate) enum Fate {
 /// lies below `end` and below `populated`, and the slot promised to it above `slots_populated`.
 #[derive(Debug)]
 pub(crate) struct OpenSegment {
+    identity: Identity,
     pub number: u32,
     bytes: u64,
-    pub door: Door,
+    pub access: WriteAccess,
     pub window: Arc<Window>,
     seed: Seed,
-    /// From the start of the file to the first octet that nobody owns.
+    /// From the start of the file to the first octet without an owner.
     end: u64,
     /// From the start of the file to the lowest slot written; falls by `SLOT_BYTES` per commit.
     slots_at: u64,
     /// Reservations neither committed nor released: each has a slot promised to it.
     promised: u32,
-    /// The marks of `window` when last looked at.
+    /// What was usable when last looked at.
     populated: u64,
     slots_populated: u64,
-    /// Behind these fronts less than half the window is left.
+    /// Beyond these fronts less than half the window is left.
     poke_end: u64,
     poke_slots: u64,
     /// All that was written.
@@ -114,34 +122,15 @@ pub(crate) struct OpenSegment {
     holes: Vec<Hole>,
 }
 
-/// A segment that its worker has left, on its way to be sealed.
-#[derive(Debug)]
-pub(crate) struct Left {
-    pub number: u32,
-    pub door: Door,
-    pub seed: Seed,
-    pub totals: Totals,
-    pub slots: u32,
-    pub state: State,
-    /// Messages that were only counted.
-    pub counted: u64,
-    /// The unused middle and the holes, to be punched out.
-    pub holes: Vec<Hole>,
-}
-
 impl OpenSegment {
-    pub(crate) fn new(
-        number: u32,
-        bytes: u64,
-        door: Door,
-        window: Arc<Window>,
-        seed: Seed,
-        publishing: Publishing,
-    ) -> OpenSegment {
+    pub(crate) fn new(parts: PreparedSegment) -> OpenSegment {
+        let PreparedSegment { identity, access, window, publish_after, holes } = parts;
+        let (number, bytes, seed) = (identity.number, identity.segment_bytes, identity.seed());
         let mut segment = OpenSegment {
+            identity,
             number,
             bytes,
-            door,
+            access,
             window,
             seed,
             end: RECORDS_AT,
@@ -152,10 +141,10 @@ impl OpenSegment {
             poke_end: 0,
             poke_slots: bytes,
             written: Counts::default(),
-            publishing,
+            publishing: Publishing::new(publish_after),
             suspect_from: None,
             counted: 0,
-            holes: Vec::with_capacity(64),
+            holes,
         };
         segment.publish_fronts();
         segment.look();
@@ -194,12 +183,11 @@ impl OpenSegment {
         if self.suspect_from.is_some() {
             return;
         }
-        // Partners: the release stores in provision.rs.
-        let marks = &self.window.marks;
-        self.populated = marks.populated.load(Acquire);
-        self.slots_populated = marks.slots_populated.load(Acquire);
-        self.poke_end = self.populated.saturating_sub(marks.window_bytes.load(Relaxed) / 2);
-        self.poke_slots = self.slots_populated + marks.slots_window_bytes.load(Relaxed) / 2;
+        (self.populated, self.slots_populated) = self.access.usable();
+        let ahead = &self.window.ahead;
+        self.poke_end = self.populated.saturating_sub(ahead.window_bytes.load(Relaxed) / 2);
+        let slots_window = ahead.slots_window_bytes.load(Relaxed);
+        self.poke_slots = self.slots_populated.saturating_add(slots_window / 2);
         if self.populated >= self.bytes {
             (self.poke_end, self.poke_slots) = (u64::MAX, 0);
         }
@@ -231,8 +219,9 @@ impl OpenSegment {
     #[inline]
     fn publish_fronts(&self) {
         // Loaded by provisioning; a stale value only makes it look once more.
-        self.window.fronts.end.store(self.end, Relaxed);
-        self.window.fronts.slots.store(self.slots_front(), Relaxed);
+        let Fronts { end, slots, .. } = &self.window.fronts;
+        end.store(self.end, Relaxed);
+        slots.store(self.slots_front(), Relaxed);
     }
 
     /// Takes `bytes` octets at the tail and promises a slot; gives their offset. The caller has
@@ -270,7 +259,7 @@ impl OpenSegment {
         true
     }
 
-    /// A reservation has ended: what it held from `keep_to` to `end` belongs to nobody any more.
+    /// A reservation has ended: what it held from `keep_to` to `end` has no owner now.
     fn give_back(&mut self, keep_to: u64, end: u64) {
         if self.end != end {
             if end - keep_to >= PUNCHED_HOLE_BYTES_MIN {
@@ -315,24 +304,17 @@ impl OpenSegment {
 
     #[inline]
     fn commit(&mut self, record: Record, facts: &Facts) -> MessageId {
-        let index = self.written.published.slots;
-        let place = Place {
-            record_offset: record.offset,
-            envelope_bytes: record.envelope_bytes,
-            payload_bytes: record.payload_bytes,
-            messages_before: self.written.published.messages,
-            record_crc: record.crc,
-        };
+        let before = self.written.published;
         // Times never fall within a segment: listings search in them.
         let mut facts = *facts;
         facts.received_at_ns = facts.received_at_ns.max(self.written.last_received_at_ns);
         self.slots_at -= SLOT_BYTES;
         assert!(self.slots_at >= self.end, "the slot was promised");
-        let slot = self.door.write(self.slots_at, SLOT_BYTES as usize);
-        encode_slot(slot, &self.seed, index, &place, &facts);
+        let slot = self.access.write(self.slots_at, SLOT_BYTES as usize);
+        encode_slot(slot, &self.seed, before, &record, &facts);
         self.count(&facts, &record);
         self.publish_fronts();
-        MessageId { segment: self.number, slot: index }
+        MessageId { segment: self.number, slot: before.slots }
     }
 
     #[inline]
@@ -360,27 +342,27 @@ impl OpenSegment {
     /// Shows readers the slots that `counts` counts.
     #[inline]
     fn publish(&self, counts: Counts) {
-        let live = self.door.live();
+        let live = self.access.live();
         live[REJECTIONS_WORD].store(counts.rejections.to_le(), Relaxed);
         live[NOTES_WORD].store(counts.notes.to_le(), Relaxed);
-        // Publishes the record, its slot and the counts. Partner: the acquire fence behind the
-        // load of this word in reader.rs, in any process.
+        // Publishes the record, its slot and the counts.
+        // Partner: the acquire fence in `Segment::published`, in any process.
         live[PUBLISHED_WORD].store(counts.published.word().to_le(), Release);
     }
 
-    /// Counts a message that leaves nothing else behind. Readers see it when this returns.
+    /// Counts a message that leaves nothing else. Readers see it when this returns.
     #[inline]
     pub(crate) fn count_only(&mut self) {
         self.counted += 1;
         // It publishes nothing but itself.
-        self.door.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
+        self.access.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
     }
 
     /// The worker goes on elsewhere, and nothing is open here.
-    pub(crate) fn leave(mut self) -> Left {
+    pub(crate) fn leave(mut self) -> LeftSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
-        self.forget_unpublished();
+        self.wipe_unpublished();
         let counts = match &self.publishing {
             Publishing::Held(held) => held.shown,
             Publishing::Now | Publishing::Watched(_) => self.written,
@@ -394,10 +376,9 @@ impl OpenSegment {
             lost_slots: 0,
             lost_messages: 0,
         };
-        Left {
-            number: self.number,
-            door: self.door,
-            seed: self.seed,
+        LeftSegment {
+            identity: self.identity,
+            access: self.access,
             totals,
             slots: counts.published.slots,
             state: self.suspect_from.map_or(State::Sealed, |from| State::Suspect { from }),
@@ -405,13 +386,10 @@ impl OpenSegment {
             holes: self.holes,
         }
     }
-}
 
-/// Commits that wait for a flush (durability `message`), and flushes that fail.
-impl OpenSegment {
     /// Has every reservation ended, and is every commit's outcome known and told?
     pub(crate) fn is_done(&self) -> bool {
-        let is_settled = match &self.publishing {
+        let is_told = match &self.publishing {
             Publishing::Held(held) => {
                 let shown = held.shown.published.slots;
                 let is_shown = shown == self.written.published.slots;
@@ -419,7 +397,7 @@ impl OpenSegment {
             }
             Publishing::Now | Publishing::Watched(_) => true,
         };
-        self.promised == 0 && is_settled
+        self.promised == 0 && is_told
     }
 
     /// Must a commit just written wait for a flush? If so it counts as waiting.
@@ -436,7 +414,7 @@ impl OpenSegment {
 
     /// What became of a commit that waits; unless it still does, it must not be asked again.
     pub(crate) fn fate(&mut self, slot: u32) -> Fate {
-        self.settle();
+        self.hear_flusher();
         let Publishing::Held(held) = &mut self.publishing else {
             return Fate::Published;
         };
@@ -451,7 +429,7 @@ impl OpenSegment {
 
     /// Takes over what the flusher says: publishes what a flush has covered, or condemns the
     /// segment.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn hear_flusher(&mut self) {
         let (failed, landed) = match &mut self.publishing {
             Publishing::Now => return,
             Publishing::Watched(flushed) => (flushed.failed(), None),
@@ -468,7 +446,7 @@ impl OpenSegment {
         }
         if failed.is_some() && self.suspect_from.is_none() {
             self.suspect_from = failed;
-            // No record fits below these marks any more.
+            // No further record fits below these marks.
             (self.populated, self.slots_populated) = (0, u64::MAX);
         }
     }
@@ -492,7 +470,7 @@ impl OpenSegment {
 
     /// Flushes here and now what no commit waits for. Blocks.
     pub(crate) fn flush_rest(&mut self, call: &FlushCall) {
-        self.settle();
+        self.hear_flusher();
         let written = self.written;
         let Publishing::Held(held) = &mut self.publishing else {
             return;
@@ -500,7 +478,7 @@ impl OpenSegment {
         if self.suspect_from.is_some() || held.shown.published == written.published {
             return;
         }
-        match call.flush(self.door.file()) {
+        match call.flush(self.access.file()) {
             Ok(()) => {
                 (held.shown, held.flight) = (written, None);
                 self.publish(written);
@@ -511,26 +489,11 @@ impl OpenSegment {
 
     /// Slots that were never published must not be taken for messages by anyone who tries every
     /// position: their clients were told that they failed.
-    fn forget_unpublished(&mut self) {
+    fn wipe_unpublished(&mut self) {
         let Publishing::Held(held) = &self.publishing else {
             return;
         };
         let lost = self.written.published.slots - held.shown.published.slots;
-        self.door.write(self.slots_at, (u64::from(lost) * SLOT_BYTES) as usize).fill(0);
-    }
-}
-
-/// A record that is complete but for its slot.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Record {
-    pub offset: u64,
-    pub envelope_bytes: u32,
-    pub payload_bytes: u32,
-    pub crc: u32,
-}
-
-impl Record {
-    pub(crate) fn end(&self) -> u64 {
-        self.offset + u64::from(self.envelope_bytes) + u64::from(self.payload_bytes)
+        self.access.write(self.slots_at, (u64::from(lost) * SLOT_BYTES) as usize).fill(0);
     }
 }

@@ -8,31 +8,14 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::disk;
-use super::flush::FlushCall;
-use super::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
-
-/// 30 s is when the kernel's flusher takes a page (`dirty_expire_centisecs`), 5 s its round.
-pub(crate) const SYNC_AFTER: Duration = Duration::from_secs(35);
-
-/// What is asked of the thread.
-#[derive(Debug)]
-pub(crate) enum SyncJob {
-    /// By name, not as an open file: large messages are a file each, and a disk may fall behind
-    /// by thousands.
-    Segment {
-        number: u32,
-        path: PathBuf,
-        due: Instant,
-    },
-    /// The `store` file has changed.
-    Store,
-    Stop,
-}
+use crate::log::disk;
+use crate::log::exchange::SyncJob;
+use crate::log::flush_call::FlushCall;
+use crate::log::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 
 /// The thread's state.
 struct Syncer<'a> {

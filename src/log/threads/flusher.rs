@@ -7,136 +7,18 @@
 //!
 //! A failed flush is final for its segment: the kernel has dropped what it could not write, and a
 //! second flush that returns would say nothing about it.
-use std::fmt;
-use std::fs::File;
-use std::io;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::Ordering::Acquire;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 
-use super::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
-use super::id::MessageId;
-use super::map::Mapping;
-use super::own::OwnEvent;
-use super::provision::Request;
-use super::retention::Sealed;
-use super::sync::SyncJob;
-use super::window::Gate;
-
-type Call = dyn Fn(&File) -> io::Result<()> + Send + Sync;
-
-/// How a file's content, and the names in a folder, are made to survive a power loss.
-#[derive(Clone)]
-pub struct FlushCall {
-    file: Arc<Call>,
-    folder: Arc<Call>,
-}
-
-impl FlushCall {
-    /// `call` in the place of fdatasync.
-    #[doc(hidden)]
-    pub fn new(call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static) -> FlushCall {
-        FlushCall { file: Arc::new(call), folder: Arc::new(File::sync_all) }
-    }
-
-    /// `call` in the place of fsync on a folder.
-    #[doc(hidden)]
-    pub fn folders(
-        self,
-        call: impl Fn(&File) -> io::Result<()> + Send + Sync + 'static,
-    ) -> FlushCall {
-        FlushCall { folder: Arc::new(call), ..self }
-    }
-
-    pub(crate) fn flush(&self, file: &File) -> io::Result<()> {
-        (self.file)(file)
-    }
-
-    /// Flushes the folder that `path` stands in: its name survives a power loss.
-    pub(crate) fn flush_name(&self, path: &Path) -> io::Result<()> {
-        let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
-        (self.folder)(&File::open(folder)?)
-    }
-}
-
-impl Default for FlushCall {
-    fn default() -> FlushCall {
-        FlushCall::new(File::sync_data)
-    }
-}
-
-impl fmt::Debug for FlushCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("FlushCall")
-    }
-}
-
-/// What the flusher tells a worker about a segment. Written by the flusher alone.
-#[derive(Debug, Default)]
-pub(crate) struct Flushed {
-    /// Flushes that have returned well, of those the worker asked for.
-    done: AtomicU32,
-    /// 0; or 1 and the slots that are safe, when a flush has failed.
-    failed: AtomicU32,
-    safe_slots: AtomicU32,
-}
-
-impl Flushed {
-    /// How many have returned. Partner: the release store behind the flush.
-    pub(crate) fn done(&self) -> u32 {
-        self.done.load(Acquire)
-    }
-
-    /// A flush has failed: the slots below this are on disk for sure (durability `interval`).
-    pub(crate) fn failed(&self) -> Option<u32> {
-        (self.failed.load(Acquire) != 0).then(|| self.safe_slots.load(Relaxed))
-    }
-
-    fn fail(&self) {
-        self.failed.store(1, Release);
-    }
-}
-
-/// What is asked of the thread.
-#[derive(Debug)]
-pub(crate) enum FlushJob {
-    /// All that was written to this segment until now.
-    Segment {
-        mapping: Arc<Mapping>,
-        flushed: Arc<Flushed>,
-        gate: Arc<Gate>,
-    },
-    /// An own segment, which gets its name when it is safe.
-    Own(OwnFlush),
-    /// From now on flush this segment when it has changed (durability `interval`).
-    Watch {
-        number: u32,
-        mapping: Arc<Mapping>,
-        flushed: Arc<Flushed>,
-    },
-    /// It is sealed: the sync thread takes it from here.
-    Forget {
-        number: u32,
-    },
-    Stop,
-}
-
-/// An own segment that is complete but for its name.
-#[derive(Debug)]
-pub(crate) struct OwnFlush {
-    pub mapping: Arc<Mapping>,
-    pub part: PathBuf,
-    pub path: PathBuf,
-    pub id: MessageId,
-    pub events: Sender<OwnEvent>,
-    pub gate: Arc<Gate>,
-    /// What provisioning has to know of it once it has its name.
-    pub sealed: Box<Sealed>,
-}
+use crate::log::exchange::{
+    FlushJob, Flushed, Gate, OwnEvent, OwnFlush, OwnFlushed, Request, SyncJob,
+};
+use crate::log::flush_call::FlushCall;
+use crate::log::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
+use crate::log::map::Mapping;
 
 /// A segment under watch.
 struct Watched {
@@ -216,11 +98,10 @@ impl Flusher {
 
     fn flush_for(&self, mapping: &Mapping, flushed: &Flushed, gate: &Gate) {
         match self.call.flush(mapping.file()) {
-            // Partner: the acquire load in `Flushed::done`. One asks, one answers: no lost count.
-            Ok(()) => flushed.done.store(flushed.done.load(Relaxed).wrapping_add(1), Release),
+            Ok(()) => flushed.succeed(),
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: its messages are refused");
-                flushed.fail();
+                flushed.fail(0);
             }
         }
         gate.wake();
@@ -233,40 +114,40 @@ impl Flusher {
             .and_then(|()| std::fs::rename(&own.part, &own.path))
             .and_then(|()| self.call.flush_name(&own.path));
         let number = own.id.segment;
-        let (event, sealed) = match outcome {
+        let (event, outcome) = match outcome {
             Ok(()) => {
                 let path = own.path.clone();
                 drop(self.sync.send(SyncJob::Segment { number, path, due: now }));
-                (OwnEvent::Committed(own.id), Some(own.sealed))
+                (OwnEvent::Committed(own.id), OwnFlushed::Named)
             }
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: a large message is refused");
                 // It is one of the two; recovery removes a `.part` that stays.
                 drop(std::fs::remove_file(&own.part));
                 drop(std::fs::remove_file(&own.path));
-                (OwnEvent::Failed, None)
+                (OwnEvent::Failed, OwnFlushed::Gone)
             }
         };
         // An error: provisioning has ended, and the next start finds it.
-        drop(self.requests.send(Request::OwnNamed { number, sealed }));
+        drop(self.requests.send(Request::OwnFlushed { number, outcome }));
         // The channel has room for both events of its life.
         drop(own.events.send(event));
         own.gate.wake();
     }
 }
 
-/// Flushes it if it has changed; `false`: that failed, for good.
+/// Flushes it if it has changed; `false`: that failed, and always will.
 fn flush_watched(call: &FlushCall, watched: &mut Watched) -> bool {
     let live = watched.mapping.live();
-    // Acquire: what was published before is in the page cache when the flush begins.
+    // Partner: the release store in `OpenSegment::publish`: what was published before is in the
+    // page cache when the flush begins.
     let now = [PUBLISHED_WORD, COUNTED_WORD].map(|word| u64::from_le(live[word].load(Acquire)));
     if now == watched.safe {
         return true;
     }
     if let Err(e) = call.flush(watched.mapping.file()) {
         tracing::error!(segment = watched.number, error = %e, "a flush failed: it is suspect");
-        watched.flushed.safe_slots.store(Published::of(watched.safe[0]).slots, Relaxed);
-        watched.flushed.fail();
+        watched.flushed.fail(Published::of(watched.safe[0]).slots);
         return false;
     }
     watched.safe = now;

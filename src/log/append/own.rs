@@ -1,0 +1,232 @@
+//! The worker's side of an own segment: a file of one large record, built unseen.
+//!
+//! Provisioning opens, grows, cuts and renames the file; the worker only fills it. What they say
+//! to each other goes through events, through an [`OwnWindow`] and through the marks of the map.
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::{Receiver, TryRecvError, bounded};
+
+use super::commit::{NoRoom, PendingOwn};
+use super::link::Link;
+use crate::log::exchange::{
+    NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, Request,
+};
+use crate::log::format::{Crc, Facts, RECORDS_AT};
+use crate::log::map::WriteAccess;
+
+/// An own segment being filled.
+#[derive(Debug)]
+pub(crate) struct Own {
+    /// Names it between worker and provisioning.
+    key: u64,
+    window: Arc<OwnWindow>,
+    events: Receiver<OwnEvent>,
+    file: OwnFile,
+}
+
+/// Its file, as the worker knows it.
+#[derive(Debug)]
+enum OwnFile {
+    /// Asked for. The envelope is written when it is open.
+    Opening {
+        envelope: Vec<u8>,
+    },
+    Open(WriteAccess),
+}
+
+/// What is known of a record when it is committed, beside its facts.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ending {
+    pub envelope_bytes: u32,
+    pub payload_bytes: u32,
+    /// `None`: it must be computed again.
+    pub record_crc: Option<u32>,
+}
+
+impl Own {
+    /// Octets ready from `start` on, at least `least`. Errors: `Wait`; `Full`, also where the file
+    /// could not be created.
+    fn ready(&mut self, start: u64, least: u64) -> Result<u64, NoRoom> {
+        let ready = self.open()?.usable().0.saturating_sub(start);
+        if ready >= least {
+            return Ok(ready);
+        }
+        self.window.demand.store(start + least, Relaxed);
+        Err(if self.window.is_full.load(Relaxed) { NoRoom::Full } else { NoRoom::Wait })
+    }
+
+    fn open(&mut self) -> Result<&mut WriteAccess, NoRoom> {
+        if let OwnFile::Opening { envelope } = &self.file {
+            match self.events.try_recv() {
+                Ok(OwnEvent::Opened(mut access)) => {
+                    access.write(RECORDS_AT, envelope.len()).copy_from_slice(envelope);
+                    self.file = OwnFile::Open(access);
+                }
+                Err(TryRecvError::Empty) => return Err(NoRoom::Wait),
+                Ok(_) | Err(TryRecvError::Disconnected) => return Err(NoRoom::Full),
+            }
+        }
+        match &mut self.file {
+            OwnFile::Open(access) => Ok(access),
+            OwnFile::Opening { .. } => Err(NoRoom::Wait),
+        }
+    }
+
+    /// The free octets from `start` on, at most `most`. Errors: `Wait`, `Full`.
+    pub(super) fn space(
+        &mut self,
+        link: &mut Link,
+        start: u64,
+        most: u64,
+    ) -> Result<&mut [u8], NoRoom> {
+        let ready = self.wait_for(link, start, most.min(1))?.min(most);
+        Ok(self.open()?.write(start, ready as usize))
+    }
+
+    /// Puts `record`, as far as it is there, at the start. Errors: `Wait`, `Full`.
+    pub(super) fn fill(&mut self, link: &mut Link, record: &[u8]) -> Result<(), NoRoom> {
+        self.wait_for(link, RECORDS_AT, record.len() as u64)?;
+        self.open()?.write(RECORDS_AT, record.len()).copy_from_slice(record);
+        Ok(())
+    }
+
+    fn wait_for(&mut self, link: &mut Link, start: u64, least: u64) -> Result<u64, NoRoom> {
+        match self.ready(start, least) {
+            Ok(ready) => Ok(ready),
+            Err(_) => link.look_again(|| self.ready(start, least)),
+        }
+    }
+
+    /// The octets `start..start + len`; `None`: it is not open, and has only an envelope, which
+    /// provisioning will write.
+    pub(super) fn read(&self, start: u64, len: usize) -> Option<&[u8]> {
+        match &self.file {
+            OwnFile::Open(access) => Some(access.read(start, len)),
+            OwnFile::Opening { .. } => None,
+        }
+    }
+
+    /// The octets filled so far end here. `true`: less than half the window is left.
+    pub(super) fn filled_to(&self, end: u64) -> bool {
+        self.window.filled_to.store(end, Relaxed);
+        let usable = match &self.file {
+            OwnFile::Open(access) => access.usable().0,
+            OwnFile::Opening { .. } => 0,
+        };
+        usable < (end + OWN_WINDOW_BYTES / 2).min(self.window.expected_end.load(Relaxed))
+    }
+
+    /// The transfer is now expected to have `payload_bytes`.
+    pub(super) fn expect(&self, envelope_bytes: u32, payload_bytes: u64) {
+        let end = RECORDS_AT + u64::from(envelope_bytes) + payload_bytes;
+        self.window.expected_end.store(end, Relaxed);
+    }
+
+    /// Has it cut and named; how that ends is told later.
+    pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &Facts) -> PendingOwn {
+        let (access, unwritten) = match self.file {
+            OwnFile::Open(access) => (Some(access), Vec::new()),
+            OwnFile::Opening { envelope } => (None, envelope),
+        };
+        let commit = OwnCommit {
+            key: self.key,
+            access,
+            unwritten,
+            envelope_bytes: ending.envelope_bytes,
+            payload_bytes: ending.payload_bytes,
+            record_crc: ending.record_crc,
+            facts: *facts,
+        };
+        link.gate().wait();
+        link.send(Request::OwnCommit { worker: link.worker, commit });
+        PendingOwn::new(self.events)
+    }
+}
+
+/// The budget of a worker for own segments.
+#[derive(Debug)]
+pub(crate) struct Owns {
+    /// Open, or being committed.
+    open: usize,
+    open_max: usize,
+    /// The last one's key.
+    key: u64,
+}
+
+impl Owns {
+    pub(crate) fn new(open_max: usize) -> Owns {
+        Owns { open: 0, open_max, key: 0 }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.open == 0
+    }
+
+    /// Asks for a file. Errors: `Budget`.
+    pub(super) fn open(
+        &mut self,
+        link: &mut Link,
+        envelope: Vec<u8>,
+        payload_bytes: u64,
+    ) -> Result<Own, NoRoom> {
+        if self.open >= self.open_max {
+            return Err(NoRoom::Budget);
+        }
+        self.open += 1;
+        self.key += 1;
+        let (sender, events) = bounded(OWN_EVENTS_MAX);
+        let window = Arc::new(OwnWindow::default());
+        let start = RECORDS_AT + envelope.len() as u64;
+        window.filled_to.store(start, Relaxed);
+        window.expected_end.store(start + payload_bytes, Relaxed);
+        let envelope_bytes = envelope.len() as u64;
+        let (key, worker) = (self.key, link.worker);
+        let own = NewOwn { key, window: window.clone(), events: sender, envelope_bytes };
+        link.send(Request::OwnOpen { worker, own });
+        Ok(Own { key, window, events, file: OwnFile::Opening { envelope } })
+    }
+
+    /// The transfer ended early, or goes on elsewhere.
+    pub(super) fn release(&mut self, link: &mut Link, own: Own) {
+        self.open -= 1;
+        let access = match own.file {
+            OwnFile::Open(access) => Some(access),
+            OwnFile::Opening { .. } => None,
+        };
+        link.send(Request::OwnDrop { worker: link.worker, key: own.key, access });
+    }
+
+    /// A commit has ended, one way or the other.
+    pub(super) fn ended(&mut self) {
+        self.open -= 1;
+    }
+}
+
+/// A record's checksum, computed along with its arrival while the bytes are warm, but a little
+/// later: what is committed ends before what was filled, at the end of data.
+#[derive(Debug)]
+pub(super) struct Running {
+    crc: Crc,
+    /// Octets of the record that `crc` covers.
+    pub covered: u64,
+}
+
+/// The end of data and what a client pipelines after it; more than that, and the checksum is
+/// computed again from the start, which is slow but right.
+pub(super) const CRC_LAG_BYTES: u64 = 4096;
+
+impl Running {
+    pub(super) fn new() -> Running {
+        Running { crc: Crc::new(), covered: 0 }
+    }
+
+    pub(super) fn update(&mut self, bytes: &[u8]) {
+        self.crc.update(bytes);
+        self.covered += bytes.len() as u64;
+    }
+
+    pub(super) fn value(&self) -> u32 {
+        self.crc.value()
+    }
+}

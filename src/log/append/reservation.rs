@@ -1,0 +1,101 @@
+//! Space held before commit: a region of a shared segment, or an own segment.
+use super::own::{Own, Running};
+use super::regions::Region;
+use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
+
+/// How certain the size is that a reservation asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claim {
+    /// The client has said it, or the octets are here.
+    Declared,
+    /// Expected from earlier payloads. A guess takes no own segment and nothing of the second half
+    /// of the budget for regions: those are kept for what is certain.
+    Guessed,
+}
+
+/// Space held before commit: a region in a shared segment, or an own segment. Must be given back
+/// by `commit_reserved` or `release`.
+#[must_use]
+#[derive(Debug)]
+pub struct Reservation {
+    pub(super) location: Location,
+    pub(super) envelope_bytes: u32,
+    /// Payload octets that may be filled.
+    pub(super) capacity: u64,
+    /// Payload octets filled.
+    pub(super) filled: u64,
+    pub(super) crc: Running,
+}
+
+/// Where a reservation lies.
+#[derive(Debug)]
+pub(super) enum Location {
+    Region(Region),
+    /// In a region, on its way to an own segment that is not ready yet.
+    Moving(Region, Box<Own>),
+    Own(Box<Own>),
+}
+
+impl Reservation {
+    pub(super) fn new(location: Location, envelope_bytes: u32, capacity: u64) -> Reservation {
+        Reservation { location, envelope_bytes, capacity, filled: 0, crc: Running::new() }
+    }
+
+    /// From the start of its file to its record.
+    pub(super) fn start(&self) -> u64 {
+        match &self.location {
+            Location::Region(region) | Location::Moving(region, _) => region.start,
+            Location::Own(_) => RECORDS_AT,
+        }
+    }
+
+    /// From the start of its file to the first octet not yet filled.
+    pub(super) fn front(&self) -> u64 {
+        self.start() + self.held_bytes()
+    }
+
+    /// Envelope and what is filled of the payload.
+    pub(super) fn held_bytes(&self) -> u64 {
+        u64::from(self.envelope_bytes) + self.filled
+    }
+
+    /// The record begins in `region` now.
+    pub(super) fn move_to(&mut self, region: Region) {
+        self.capacity = region.bytes - u64::from(self.envelope_bytes);
+        match &mut self.location {
+            Location::Region(old) | Location::Moving(old, _) => *old = region,
+            own @ Location::Own(_) => *own = Location::Region(region),
+        }
+    }
+}
+
+/// To what a payload of `filled` octets grows for `more`: what it needs, and what is best, because
+/// doubling keeps the number of moves small. `None`: it can't grow by a single octet.
+pub(super) fn sizes(filled: u64, more: u64) -> Option<(u64, u64)> {
+    let needed = filled.saturating_add(more).min(PAYLOAD_BYTES_MAX);
+    let best = needed.max(filled.saturating_mul(2)).min(PAYLOAD_BYTES_MAX);
+    (needed > filled).then_some((needed, best))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Beyond 2 GiB, doubling asked for more than any payload may have and was refused.
+    #[test]
+    fn a_payload_grows_up_to_the_last_octet_that_a_slot_can_count() {
+        const MAX: u64 = PAYLOAD_BYTES_MAX;
+        for (filled, more, wanted) in [
+            (0, 1, Some((1, 1))),
+            (100, 1, Some((101, 200))),
+            (100, 5000, Some((5100, 5100))),
+            (3 << 30, 1, Some(((3 << 30) + 1, MAX))),
+            (MAX - 1, 1, Some((MAX, MAX))),
+            (MAX - 1, 60_000, Some((MAX, MAX))),
+            (MAX, 1, None),
+            (5, u64::MAX, Some((MAX, MAX))),
+        ] {
+            assert_eq!(sizes(filled, more), wanted, "{filled} and {more}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The shared segments of a worker: the one it writes, those it has left, the next one.
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::Receiver;
+
+use super::commit::NoRoom;
+use super::link::Link;
+use super::segment::{Fit, OpenSegment};
+use crate::log::exchange::{PreparedSegment, Request};
+use crate::log::flush_call::FlushCall;
+
+/// The shared segments of a worker.
+#[derive(Debug)]
+pub(crate) struct Segments {
+    /// Prepared ones: one at most is on its way.
+    next: Receiver<PreparedSegment>,
+    pub current: OpenSegment,
+    /// Segments left while something was open in them; few.
+    left: Vec<OpenSegment>,
+    /// The segment left last.
+    last_left: Option<u32>,
+}
+
+impl Segments {
+    pub(crate) fn new(first: PreparedSegment, next: Receiver<PreparedSegment>) -> Segments {
+        let current = OpenSegment::new(first);
+        Segments { next, current, left: Vec::new(), last_left: None }
+    }
+
+    /// The segment of this number, in which something is open.
+    pub(super) fn segment(&mut self, number: u32) -> &mut OpenSegment {
+        if number == self.current.number {
+            return &mut self.current;
+        }
+        let left = self.left.iter_mut().find(|segment| segment.number == number);
+        left.expect("a segment stays while something is open in it")
+    }
+
+    /// The current segment, and another one in which something is open.
+    pub(super) fn current_and(&mut self, number: u32) -> (&mut OpenSegment, &OpenSegment) {
+        let left = self.left.iter().find(|segment| segment.number == number);
+        (&mut self.current, left.expect("a segment stays while something is open in it"))
+    }
+
+    /// Makes `bytes` octets fit at the tail. Cold: the caller found that they don't.
+    #[cold]
+    pub(super) fn make_room(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+        loop {
+            match self.current.fit(bytes) {
+                Fit::Yes => return Ok(()),
+                Fit::NotYet => return self.wait_for_window(link, bytes),
+                Fit::Never => self.roll(link, bytes)?,
+            }
+        }
+    }
+
+    fn wait_for_window(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+        self.current.demand(bytes);
+        let current = &mut self.current;
+        link.look_again(|| match current.fit(bytes) {
+            Fit::Yes => Ok(()),
+            Fit::NotYet | Fit::Never if current.window.ahead.is_full.load(Relaxed) => {
+                Err(NoRoom::Full)
+            }
+            Fit::NotYet | Fit::Never => Err(NoRoom::Wait),
+        })
+    }
+
+    /// Goes on in the next segment, which should hold `bytes`.
+    fn roll(&mut self, link: &mut Link, bytes: u64) -> Result<(), NoRoom> {
+        let next = match self.next.try_recv() {
+            Ok(next) => next,
+            Err(_) => self.wait_for_next(link, bytes)?,
+        };
+        link.gate().took_segment();
+        let old = std::mem::replace(&mut self.current, OpenSegment::new(next));
+        if old.is_done() {
+            link.send(Request::Seal(Box::new(old.leave())));
+        } else {
+            self.last_left = Some(old.number);
+            self.left.push(old);
+        }
+        link.poke();
+        Ok(())
+    }
+
+    fn wait_for_next(&mut self, link: &mut Link, bytes: u64) -> Result<PreparedSegment, NoRoom> {
+        link.gate().ask_for_segment(bytes);
+        let next = link.look_again(|| self.next.try_recv().map_err(|_| NoRoom::Wait));
+        next.map_err(|wait| if link.gate().is_full() { NoRoom::Full } else { wait })
+    }
+
+    /// Asks provisioning to look at this worker if less than half of its window is left.
+    #[inline]
+    pub(super) fn poke_if_low(&mut self, link: &mut Link) {
+        if self.current.window_is_low() {
+            link.poke();
+        }
+    }
+
+    /// Seals those segments in which nothing is open now.
+    pub(super) fn seal_left(&mut self, link: &mut Link) {
+        while let Some(i) = self.left.iter().position(OpenSegment::is_done) {
+            let left = self.left.swap_remove(i).leave();
+            link.send(Request::Seal(Box::new(left)));
+        }
+    }
+
+    /// Whether segments were left with something open in them.
+    pub(super) fn has_left(&self) -> bool {
+        !self.left.is_empty()
+    }
+
+    /// A segment left before the last one, which open regions keep from being sealed.
+    pub(super) fn pinned(&self) -> Option<u32> {
+        let is_pinned =
+            |left: &&OpenSegment| left.has_reservations() && Some(left.number) != self.last_left;
+        self.left.iter().find(is_pinned).map(|left| left.number)
+    }
+
+    /// Takes over what the flusher has said, and asks it for whatever a commit waits for: one flush
+    /// for all of a round.
+    pub(super) fn flush_what_waits(&mut self, link: &mut Link) {
+        for segment in self.left.iter_mut().chain([&mut self.current]) {
+            segment.hear_flusher();
+            if let Some(flushed) = segment.begin_flush() {
+                link.flush(segment.access.mapping(), flushed);
+            }
+        }
+    }
+
+    /// The worker has stopped: flushes what no commit waits for, and seals all. Blocks.
+    pub(super) fn close(mut self, mut link: Link, flush: &FlushCall) {
+        for segment in self.left.iter_mut().chain([&mut self.current]) {
+            // Only notes can be left.
+            segment.flush_rest(flush);
+            assert!(segment.is_done(), "reservations are gone, and no commit waits");
+        }
+        self.seal_left(&mut link);
+        link.close(Request::Seal(Box::new(self.current.leave())));
+    }
+}

@@ -1,0 +1,466 @@
+//! What a worker does with its segments.
+//!
+//! The *whole* way (`receive_here`, `commit_received`) costs per message: the copy of the envelope,
+//! one CRC over the record, 64 octets of slot with their own CRC, and three stores. Everything that
+//! takes a system call is asked of the provisioning thread.
+use super::commit::{Commit, Committed, Counted, NoRoom, OwnLook, PendingCommit, PendingOwn};
+use super::link::Link;
+use super::own::{CRC_LAG_BYTES, Ending, Own, Owns};
+use super::regions::{Region, Regions, region_bytes};
+use super::reservation::{Claim, Location, Reservation, sizes};
+use super::segment::{Fate, Fit, OpenSegment};
+use super::segments::Segments;
+use crate::log::format::{Facts, Kind, PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, crc};
+use crate::log::id::MessageId;
+use crate::log::settings::{Durability, Settings};
+
+/// The most that `space` gives at once: a connection's share of a loop round.
+pub const SPACE_BYTES_MAX: u64 = 256 << 10;
+
+/// Octets that a reservation has room for after it was moved out of a segment that it pinned.
+const MOVED_ROOM_BYTES: u64 = 4 << 10;
+
+/// A worker's access to its segments. No call blocks, allocates (in the steady state) or makes a
+/// system call, except a channel send when the window must move.
+#[derive(Debug)]
+pub struct Writer {
+    settings: Settings,
+    link: Link,
+    segments: Segments,
+    regions: Regions,
+    owns: Owns,
+    received: Option<Received>,
+}
+
+/// What `receive_here` gave.
+#[derive(Debug, Clone, Copy)]
+struct Received {
+    offset: u64,
+    envelope_bytes: u32,
+    payload_bytes: usize,
+}
+
+impl Writer {
+    pub(crate) fn new(settings: Settings, link: Link, segments: Segments) -> Writer {
+        let regions = Regions::new(settings.region_bytes_max);
+        let owns = Owns::new(settings.own_segments_max);
+        Writer { settings, link, segments, regions, owns, received: None }
+    }
+
+    /// Receive here (the *whole* way): puts `envelope` at the tail and returns the free space
+    /// after it: exactly `payload_bytes` octets (callers ask for at most 256 KiB). Nothing is held:
+    /// any other call on the writer takes the space back.
+    ///
+    /// Costs the copy of the envelope. Errors: `Wait`, `Full`.
+    #[inline]
+    pub fn receive_here(
+        &mut self,
+        envelope: &[u8],
+        payload_bytes: usize,
+    ) -> Result<&mut [u8], NoRoom> {
+        let bytes = envelope.len() + payload_bytes;
+        if self.segments.current.fit(bytes as u64) != Fit::Yes {
+            self.segments.make_room(&mut self.link, bytes as u64)?;
+        }
+        let current = &mut self.segments.current;
+        let offset = current.start();
+        let envelope_bytes = octets(envelope.len());
+        self.received = Some(Received { offset, envelope_bytes, payload_bytes });
+        let (head, space) = current.access.write(offset, bytes).split_at_mut(envelope.len());
+        head.copy_from_slice(envelope);
+        Ok(space)
+    }
+
+    /// Commits the first `payload_bytes` octets of what the `receive_here` just before gave.
+    ///
+    /// Costs one CRC over the record, one over the slot.
+    #[inline]
+    pub fn commit_received(&mut self, payload_bytes: usize, facts: &Facts) -> Commit {
+        let received = self.received.take().expect("receive_here was the call just before");
+        let Received { offset, envelope_bytes, payload_bytes: given } = received;
+        assert!(payload_bytes <= given, "no more than receive_here gave");
+        let bytes = envelope_bytes as usize + payload_bytes;
+        let current = &mut self.segments.current;
+        let crc = crc(current.access.read(offset, bytes));
+        let record = Record { offset, envelope_bytes, payload_bytes: octets(payload_bytes), crc };
+        let id = current.commit_tail(record, facts);
+        self.segments.poke_if_low(&mut self.link);
+        committed_in(&mut self.segments.current, id, facts)
+    }
+
+    /// Appends these slices as one payload (staging, bytes after a BDAT line). At most 4 MiB in
+    /// all.
+    ///
+    /// Costs the copy and one CRC over the record. Errors: `Wait`, `Full`.
+    pub fn append(
+        &mut self,
+        envelope: &[u8],
+        payload: &[&[u8]],
+        facts: &Facts,
+    ) -> Result<Commit, NoRoom> {
+        let payload_bytes: usize = payload.iter().map(|part| part.len()).sum();
+        let mut space = self.receive_here(envelope, payload_bytes)?;
+        for part in payload {
+            let (head, rest) = space.split_at_mut(part.len());
+            head.copy_from_slice(part);
+            space = rest;
+        }
+        Ok(self.commit_received(payload_bytes, facts))
+    }
+
+    /// Accepts a message of which nothing is stored: it is counted on the live page of the segment
+    /// that is open. The count survives the process, as commits do.
+    ///
+    /// Costs one store; there is always room.
+    #[inline]
+    pub fn count_only(&mut self) -> Counted {
+        self.segments.current.count_only();
+        Counted::new()
+    }
+
+    /// At the end of a loop round, and when the worker goes idle: publishes front positions to
+    /// provisioning if it must move the window, asks for a flush where commits wait for one. Cheap
+    /// when there is nothing to do.
+    pub fn round_done(&mut self) {
+        if self.settings.durability != Durability::Process {
+            self.segments.flush_what_waits(&mut self.link);
+        }
+        if self.segments.has_left() {
+            self.segments.seal_left(&mut self.link);
+        }
+        if self.link.send_waiting() {
+            self.segments.poke_if_low(&mut self.link);
+        }
+    }
+
+    /// Flushes asked for so far (durability `message`).
+    pub fn flushes(&self) -> u64 {
+        self.link.flushes()
+    }
+
+    /// Seals what this worker has open. All reservations must be gone, and no commit may wait.
+    pub fn close(self) {
+        assert!(self.regions.is_empty() && self.owns.is_empty(), "reservations are gone");
+        self.segments.close(self.link, &self.settings.flush);
+    }
+
+    /// Holds space for `payload_bytes` octets of payload, to be filled over many reads.
+    ///
+    /// More than `own_segment_bytes_over` gets an own segment, which is opened in the background.
+    /// A guess is cut to what guesses may have ([`Claim`]).
+    /// Errors: `Wait`, `Full`; `Budget`: regions or own segments are used up, or it is more than
+    /// [`PAYLOAD_BYTES_MAX`].
+    pub fn reserve(
+        &mut self,
+        envelope: &[u8],
+        payload_bytes: u64,
+        claim: Claim,
+    ) -> Result<Reservation, NoRoom> {
+        self.received = None;
+        let payload_bytes = match claim {
+            Claim::Declared if payload_bytes > PAYLOAD_BYTES_MAX => return Err(NoRoom::Budget),
+            Claim::Declared => payload_bytes,
+            Claim::Guessed => self.cut_guess(envelope.len() as u64, payload_bytes)?,
+        };
+        let bytes = region_bytes(envelope.len() as u64, payload_bytes);
+        let location = if bytes > self.settings.own_segment_bytes_over {
+            let own = self.owns.open(&mut self.link, envelope.to_vec(), payload_bytes)?;
+            Location::Own(Box::new(own))
+        } else {
+            let region = self.hold_region(bytes)?;
+            let access = &mut self.segments.current.access;
+            access.write(region.start, envelope.len()).copy_from_slice(envelope);
+            Location::Region(region)
+        };
+        Ok(Reservation::new(location, octets(envelope.len()), payload_bytes))
+    }
+
+    /// What of a guess of `payload_bytes` may be reserved: one region at most.
+    fn cut_guess(&self, envelope_bytes: u64, payload_bytes: u64) -> Result<u64, NoRoom> {
+        let over = self.settings.own_segment_bytes_over / RECORD_ALIGN * RECORD_ALIGN;
+        let payload_bytes = payload_bytes.min(over.saturating_sub(envelope_bytes));
+        let bytes = region_bytes(envelope_bytes, payload_bytes);
+        if payload_bytes == 0 || !self.regions.has_room_for_guess(bytes) {
+            return Err(NoRoom::Budget);
+        }
+        Ok(payload_bytes)
+    }
+
+    fn hold_region(&mut self, bytes: u64) -> Result<Region, NoRoom> {
+        self.regions.hold(&mut self.segments, &mut self.link, bytes)
+    }
+
+    /// Octets of payload that `r` still has room for before it must `grow`.
+    pub fn room(&self, r: &Reservation) -> u64 {
+        r.capacity - r.filled
+    }
+
+    /// The next free populated octets of `r`, at most 256 KiB; none when it must `grow` first.
+    ///
+    /// Errors: `Wait` while provisioning maps more; `Full`: release it.
+    pub fn space<'a>(&'a mut self, r: &'a mut Reservation) -> Result<&'a mut [u8], NoRoom> {
+        self.received = None;
+        let (start, wanted) = (r.front(), r.capacity - r.filled);
+        let wanted = wanted.min(SPACE_BYTES_MAX);
+        match &mut r.location {
+            Location::Region(region) | Location::Moving(region, _) => {
+                let home = self.segments.segment(region.segment);
+                Ok(home.access.write(start, wanted as usize))
+            }
+            Location::Own(own) => own.space(&mut self.link, start, wanted),
+        }
+    }
+
+    /// The first `bytes` octets of `space` now hold payload.
+    ///
+    /// Costs the CRC of what was filled before.
+    pub fn filled(&mut self, r: &mut Reservation, bytes: usize) {
+        self.received = None;
+        assert!(bytes as u64 <= r.capacity - r.filled, "no more than `space` gave");
+        self.cover(r, r.held_bytes().saturating_sub(CRC_LAG_BYTES));
+        r.filled += bytes as u64;
+        if let Location::Own(own) = &r.location
+            && own.filled_to(r.front())
+        {
+            self.link.poke();
+        }
+    }
+
+    /// Brings the running checksum up to octet `to` of the record.
+    fn cover(&mut self, r: &mut Reservation, to: u64) {
+        let covered = r.crc.covered;
+        if to <= covered {
+            return;
+        }
+        let (start, len) = (r.start() + covered, (to - covered) as usize);
+        match &r.location {
+            Location::Region(region) | Location::Moving(region, _) => {
+                r.crc.update(self.segments.segment(region.segment).access.read(start, len));
+            }
+            Location::Own(own) => {
+                if let Some(octets) = own.read(start, len) {
+                    r.crc.update(octets);
+                }
+            }
+        }
+    }
+
+    /// Makes room for at least one more octet than is filled, and for `more` of them unless that
+    /// exceeds [`PAYLOAD_BYTES_MAX`]: by growing in place, or by moving what is there (region to
+    /// region, region to own segment). On error `r` is as it was.
+    ///
+    /// The reservation itself knows how much is filled, so a caller can't ask for a size that
+    /// leaves it without room. Costs, for a region that is not the last one, a copy of at most
+    /// `own_segment_bytes_over`. Errors: `Wait`: call again after the wake; `Full`, `Budget`.
+    pub fn grow(&mut self, r: &mut Reservation, more: u64) -> Result<(), NoRoom> {
+        self.received = None;
+        assert!(more > 0, "callers grow for octets that they have");
+        let (needed, best) = sizes(r.filled, more).ok_or(NoRoom::Budget)?;
+        if needed > r.capacity {
+            self.grow_to(r, needed, best)?;
+        }
+        assert!(r.filled < r.capacity, "success means room for another octet");
+        Ok(())
+    }
+
+    fn grow_to(&mut self, r: &mut Reservation, needed: u64, best: u64) -> Result<(), NoRoom> {
+        let region = match &r.location {
+            Location::Region(region) | Location::Moving(region, _) => *region,
+            Location::Own(own) => {
+                own.expect(r.envelope_bytes, best);
+                r.capacity = best;
+                return Ok(());
+            }
+        };
+        let over = self.settings.own_segment_bytes_over;
+        let bytes = region_bytes(u64::from(r.envelope_bytes), needed);
+        if bytes > over {
+            return self.grow_to_own(r, region, best);
+        }
+        let doubled = (2 * region.bytes).min(over / RECORD_ALIGN * RECORD_ALIGN);
+        let wanted = bytes.max(doubled);
+        match self.regions.extend(&mut self.segments, region, wanted)? {
+            Some(longer) => r.move_to(longer),
+            None => self.relocate(r, region, wanted)?,
+        }
+        Ok(())
+    }
+
+    /// Moves what `r` holds to a region of `wanted` octets in the current segment.
+    fn relocate(&mut self, r: &mut Reservation, old: Region, wanted: u64) -> Result<(), NoRoom> {
+        let size = (wanted, r.held_bytes());
+        let new = self.regions.relocate(&mut self.segments, &mut self.link, old, size)?;
+        r.move_to(new);
+        Ok(())
+    }
+
+    /// The segment that open regions keep from being sealed although this worker left it long ago:
+    /// at least one further segment was filled since. `None` in the steady state.
+    ///
+    /// Without a remedy, a client that stalls inside a small payload would keep a whole segment
+    /// out of the reach of retention. Costs nothing while no segment is left open.
+    pub fn pinned_segment(&self) -> Option<u32> {
+        self.segments.pinned()
+    }
+
+    /// Moves `r` out of the segment `pinned`, if it lies there, with little more room than it has
+    /// filled: it is a transfer that takes its time.
+    ///
+    /// Costs a copy of what is filled. Errors: `Wait`, `Full`, `Budget`; `r` is as it was.
+    pub fn leave_segment(&mut self, r: &mut Reservation, pinned: u32) -> Result<(), NoRoom> {
+        self.received = None;
+        let old = match &r.location {
+            Location::Region(region) | Location::Moving(region, _) => *region,
+            Location::Own(_) => return Ok(()),
+        };
+        if old.segment != pinned {
+            return Ok(());
+        }
+        let wanted = region_bytes(r.held_bytes(), MOVED_ROOM_BYTES).min(old.bytes);
+        self.relocate(r, old, wanted)
+    }
+
+    /// Moves what `r` holds to an own segment, which may have to be opened first.
+    fn grow_to_own(
+        &mut self,
+        r: &mut Reservation,
+        old: Region,
+        payload_bytes: u64,
+    ) -> Result<(), NoRoom> {
+        let held = r.held_bytes() as usize;
+        let access = &mut self.segments.segment(old.segment).access;
+        let mut own = match std::mem::replace(&mut r.location, Location::Region(old)) {
+            Location::Moving(_, own) | Location::Own(own) => own,
+            Location::Region(_) => {
+                let envelope = access.read(old.start, r.envelope_bytes as usize).to_vec();
+                Box::new(self.owns.open(&mut self.link, envelope, payload_bytes)?)
+            }
+        };
+        match own.fill(&mut self.link, access.read(old.start, held)) {
+            Ok(()) => {}
+            Err(NoRoom::Full) => {
+                self.owns.release(&mut self.link, *own);
+                return Err(NoRoom::Full);
+            }
+            Err(wait) => {
+                r.location = Location::Moving(old, own);
+                return Err(wait);
+            }
+        }
+        own.expect(r.envelope_bytes, payload_bytes);
+        r.location = Location::Own(own);
+        r.capacity = payload_bytes;
+        self.regions.release(&mut self.segments, &mut self.link, old);
+        self.filled(r, 0);
+        Ok(())
+    }
+
+    /// Commits the first `payload_bytes` octets (at most what was filled); the rest is given back.
+    ///
+    /// Costs the CRC of the last octets (of the whole record, if more than 4 KiB of what was filled
+    /// is not committed), and one over the slot.
+    pub fn commit_reserved(
+        &mut self,
+        mut r: Reservation,
+        payload_bytes: u64,
+        facts: &Facts,
+    ) -> Commit {
+        self.received = None;
+        assert!(payload_bytes <= r.filled, "no more than was filled");
+        let bytes = u64::from(r.envelope_bytes) + payload_bytes;
+        self.cover(&mut r, bytes);
+        let record_crc = (r.crc.covered == bytes).then(|| r.crc.value());
+        let envelope_bytes = r.envelope_bytes;
+        let ending =
+            Ending { envelope_bytes, payload_bytes: octets(payload_bytes as usize), record_crc };
+        match r.location {
+            Location::Region(region) => self.commit_region(region, ending, facts),
+            Location::Moving(region, own) => {
+                self.owns.release(&mut self.link, *own);
+                self.commit_region(region, ending, facts)
+            }
+            Location::Own(own) => {
+                let pending = own.commit(&mut self.link, ending, facts);
+                Commit::Later(PendingCommit::Own(pending))
+            }
+        }
+    }
+
+    fn commit_region(&mut self, region: Region, ending: Ending, facts: &Facts) -> Commit {
+        let Ending { envelope_bytes, payload_bytes, record_crc } = ending;
+        let bytes = envelope_bytes as usize + payload_bytes as usize;
+        let (offset, home) = (region.start, self.segments.segment(region.segment));
+        let crc = record_crc.unwrap_or_else(|| crc(home.access.read(offset, bytes)));
+        let record = Record { offset, envelope_bytes, payload_bytes, crc };
+        let id = home.commit_region(record, region.end(), facts);
+        let commit = committed_in(home, id, facts);
+        self.regions.ended(&mut self.segments, &mut self.link, region);
+        commit
+    }
+
+    /// Asks how a [`Commit::Later`] went; each answer but `Wait` is final.
+    ///
+    /// Errors: `Wait`: not yet. `Full`: it failed, nothing is visible.
+    pub fn poll_commit(&mut self, p: &mut PendingCommit) -> Result<Committed, NoRoom> {
+        let id = match p {
+            PendingCommit::Own(own) => return self.poll_own(own),
+            PendingCommit::Flush(id) => *id,
+        };
+        self.link.gate().wait();
+        match self.segments.segment(id.segment).fate(id.slot) {
+            Fate::Waiting => Err(NoRoom::Wait),
+            Fate::Published => Ok(Committed::new(id)),
+            Fate::Lost => Err(NoRoom::Full),
+        }
+    }
+
+    fn poll_own(&mut self, p: &mut PendingOwn) -> Result<Committed, NoRoom> {
+        if p.is_open() {
+            self.link.gate().wait();
+        }
+        let outcome = match p.look() {
+            OwnLook::Waiting => return Err(NoRoom::Wait),
+            OwnLook::Known(outcome) => outcome,
+            OwnLook::Ended(outcome) => {
+                self.owns.ended();
+                outcome
+            }
+        };
+        outcome.map(Committed::new)
+    }
+
+    /// The transfer ended early: what it held is given back, and nothing is ever visible.
+    pub fn release(&mut self, r: Reservation) {
+        self.received = None;
+        match r.location {
+            Location::Region(region) => self.release_region(region),
+            Location::Moving(region, own) => {
+                self.release_own(*own);
+                self.release_region(region);
+            }
+            Location::Own(own) => self.release_own(*own),
+        }
+    }
+
+    fn release_region(&mut self, region: Region) {
+        self.regions.release(&mut self.segments, &mut self.link, region);
+    }
+
+    fn release_own(&mut self, own: Own) {
+        self.owns.release(&mut self.link, own);
+    }
+}
+
+/// Is it committed, or must it wait for a flush? A note never waits.
+#[inline]
+fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &Facts) -> Commit {
+    if facts.kind != Kind::Note && home.waits() {
+        return Commit::Later(PendingCommit::Flush(id));
+    }
+    Commit::Done(Committed::new(id))
+}
+
+/// Lengths in a slot are 32 bits; callers stay below by their limits.
+fn octets(len: usize) -> u32 {
+    u32::try_from(len).expect("lengths in a slot are below 4 GiB")
+}

@@ -1,0 +1,15 @@
+//! The boot of the machine: while it is the same, what was written is in the page cache.
+use super::format::BootId;
+
+/// The machine's boot id. Zeros where the system has none (macOS, a chroot without /proc): then no
+/// two boots are taken for the same, and counts that were not flushed are not believed.
+pub(crate) fn current_boot() -> BootId {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_hexdigit).collect();
+    let mut id = [0; 16];
+    for (byte, pair) in id.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).unwrap_or("0");
+        *byte = u8::from_str_radix(pair, 16).unwrap_or(0);
+    }
+    BootId(id)
+}

@@ -1,0 +1,58 @@
+//! What was pruned: segments, and what went with them.
+use serde::{Deserialize, Serialize};
+
+/// Who did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum By {
+    /// Retention, in a running sinkd.
+    Sinkd,
+    /// A person, or a script.
+    Sinkctl,
+}
+
+/// What was dropped, with its segments.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dropped {
+    /// Files.
+    pub segments: u64,
+    /// Messages that could be listed.
+    pub messages: u64,
+    /// True octets of all messages, whatever was stored of them.
+    pub message_bytes: u64,
+    /// Messages that were only counted.
+    pub only_counted: u64,
+    /// Number of the lowest segment.
+    pub first: u32,
+    /// Number of the highest segment.
+    pub last: u32,
+}
+
+impl Dropped {
+    /// Adds another lot.
+    pub fn add(&mut self, other: &Dropped) {
+        if other.segments == 0 {
+            return;
+        }
+        let is_first = self.segments == 0;
+        self.first = if is_first { other.first } else { self.first.min(other.first) };
+        self.last = self.last.max(other.last);
+        // The file may say anything.
+        self.segments = self.segments.saturating_add(other.segments);
+        self.messages = self.messages.saturating_add(other.messages);
+        self.message_bytes = self.message_bytes.saturating_add(other.message_bytes);
+        self.only_counted = self.only_counted.saturating_add(other.only_counted);
+    }
+}
+
+/// Puts together what has neighboring numbers; `all` is in their order.
+pub(crate) fn joined(all: &[Dropped]) -> Vec<Dropped> {
+    let mut joined: Vec<Dropped> = Vec::new();
+    for dropped in all {
+        match joined.last_mut() {
+            Some(last) if last.last.checked_add(1) == Some(dropped.first) => last.add(dropped),
+            _ => joined.push(*dropped),
+        }
+    }
+    joined
+}

@@ -1,0 +1,25 @@
+//! What two threads hand to each other: data, atomics with their pairs of memory orders, and
+//! constructors, so that neither side imports the other.
+//!
+//! ```text
+//! worker       ── Request, LeftSegment, OwnCommit ──▶ provisioning
+//! worker       ◀── PreparedSegment, OwnEvent ──────── provisioning
+//! worker       ◀─▶ Window, Gate ◀──────────────────▶ provisioning
+//! worker       ── FlushJob ─▶ flusher ── Flushed ───▶ worker
+//! provisioning, flusher, recovery ── SyncJob ───────▶ sync thread
+//! ```
+mod flush;
+mod gate;
+mod own;
+mod request;
+mod segment;
+mod sync;
+mod window;
+
+pub(crate) use flush::{FlushJob, Flushed, OwnFlush};
+pub(crate) use gate::Gate;
+pub(crate) use own::{OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent};
+pub(crate) use request::{NewOwn, NewWorker, Opened, OwnFlushed, REQUESTS_MAX, Request};
+pub(crate) use segment::{LeftSegment, PreparedSegment, PublishAfter};
+pub(crate) use sync::{SYNC_AFTER, SyncJob};
+pub(crate) use window::{Fronts, OwnWindow, Window};

@@ -1,0 +1,334 @@
+//! Making segments: new files, or those of dropped ones.
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::ahead::{Rate, SegmentAhead};
+use super::recycle;
+use super::retainer::Retainer;
+use crate::log::clock::ProcessClock;
+use crate::log::disk;
+use crate::log::error::{is_no_space, is_shorter_better};
+use crate::log::events_file::EventsFile;
+use crate::log::exchange::{
+    FlushJob, Flushed, PreparedSegment, PublishAfter, SYNC_AFTER, SyncJob, Window,
+};
+use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
+use crate::log::layout;
+use crate::log::map::{Mapping, WriteAccess};
+use crate::log::retention::Shelf;
+use crate::log::settings::{Durability, Settings};
+use crate::log::store::Store;
+
+/// A ring has at least this number of segments per worker, so that it forgets in small pieces.
+const RING_SEGMENTS_MIN: u64 = 8;
+
+/// Holes that a segment has room for before it allocates.
+const HOLES: usize = 64;
+
+/// What the thread works on.
+pub(crate) struct Setup {
+    pub folder: PathBuf,
+    pub settings: Settings,
+    pub store: Store,
+    pub boot: BootId,
+    pub sync: Sender<SyncJob>,
+    pub flusher: Sender<FlushJob>,
+    pub shelf: Shelf,
+    pub events: Arc<EventsFile>,
+}
+
+/// Makes segments, and has others dropped where they must make room.
+pub(crate) struct Maker {
+    pub folder: PathBuf,
+    pub settings: Settings,
+    pub store: Store,
+    boot: BootId,
+    sync: Sender<SyncJob>,
+    pub flusher: Sender<FlushJob>,
+    pub retainer: Retainer,
+    /// Workers that have not closed.
+    pub workers: u64,
+}
+
+/// A segment's file, mapped.
+struct Made {
+    identity: Identity,
+    access: WriteAccess,
+}
+
+impl Maker {
+    pub(crate) fn new(setup: Setup, now: Instant) -> Maker {
+        let (retention, id) = (setup.settings.retention, setup.store.state.id);
+        Maker {
+            retainer: Retainer::new(retention, id, setup.shelf, setup.events, now),
+            folder: setup.folder,
+            settings: setup.settings,
+            store: setup.store,
+            boot: setup.boot,
+            sync: setup.sync,
+            flusher: setup.flusher,
+            workers: 0,
+        }
+    }
+
+    /// When what is being served came.
+    pub(crate) fn now(&self) -> Instant {
+        self.retainer.now
+    }
+
+    /// Creates, allocates, maps and populates a segment of `wanted` octets, or of less, down to
+    /// `least`, where the disk is nearly full.
+    pub(crate) fn prepare(
+        &mut self,
+        worker: u32,
+        least: u64,
+        wanted: u64,
+        rate: &Rate,
+    ) -> io::Result<(SegmentAhead, PreparedSegment)> {
+        let mut bytes = wanted.next_multiple_of(PAGE_BYTES);
+        let least = least.next_multiple_of(PAGE_BYTES);
+        loop {
+            match self.segment_file(worker, bytes) {
+                Err(e) if is_shorter_better(&e) && bytes > least => {
+                    bytes = (bytes / 2).next_multiple_of(PAGE_BYTES).max(least);
+                }
+                // Only what would otherwise be refused costs older mail.
+                Err(e) if is_no_space(&e) && self.retainer.drop_one() => {}
+                Err(e) => return Err(e),
+                Ok(made) => return self.hand_over(made, rate),
+            }
+        }
+    }
+
+    /// Makes its first window present, and gives both halves.
+    fn hand_over(
+        &mut self,
+        made: Made,
+        rate: &Rate,
+    ) -> io::Result<(SegmentAhead, PreparedSegment)> {
+        let Made { identity, access } = made;
+        let (number, bytes) = (identity.number, identity.segment_bytes);
+        let (window, mapping) = (Arc::new(Window::default()), access.mapping());
+        let ahead = SegmentAhead { bytes, mapping, window: window.clone(), number };
+        if let Err(e) = self.make_ready(&ahead, rate) {
+            self.forget(number);
+            return Err(e);
+        }
+        let publish_after = self.publish_after(&ahead);
+        let holes = Vec::with_capacity(HOLES);
+        let parts = PreparedSegment { identity, access, window, publish_after, holes };
+        Ok((ahead, parts))
+    }
+
+    /// Populates the first window. Where each message is flushed nothing is populated: pages made
+    /// ready ahead of the writer would be written out by every flush (zeros, time and again).
+    fn make_ready(&self, ahead: &SegmentAhead, rate: &Rate) -> io::Result<()> {
+        if self.settings.durability != Durability::Message {
+            return ahead.populate_first(rate);
+        }
+        ahead.mapping.use_all();
+        Ok(())
+    }
+
+    /// When slots of this segment are published, and who hears of flushes.
+    fn publish_after(&self, ahead: &SegmentAhead) -> PublishAfter {
+        match self.settings.durability {
+            Durability::Process => PublishAfter::Commit,
+            Durability::Message => PublishAfter::Flush(Arc::default()),
+            Durability::Interval(_) => {
+                let flushed = Arc::new(Flushed::default());
+                let (number, mapping) = (ahead.number, ahead.mapping.clone());
+                // The thread outlives this one.
+                let watch = FlushJob::Watch { number, mapping, flushed: flushed.clone() };
+                drop(self.flusher.send(watch));
+                PublishAfter::WatchedCommit(flushed)
+            }
+        }
+    }
+
+    /// The length of the segment after one of `bytes`.
+    pub(crate) fn doubled(&self, bytes: u64) -> u64 {
+        bytes.saturating_mul(2).min(self.segment_bytes_max()).max(self.settings.segment_bytes_first)
+    }
+
+    /// The longest segment that suits the bound on bytes.
+    fn segment_bytes_max(&self) -> u64 {
+        let max = self.settings.segment_bytes_max;
+        let Some(bytes) = self.settings.retention.bytes else {
+            return max;
+        };
+        let share = bytes / (RING_SEGMENTS_MIN * self.workers_open());
+        let whole = share / PAGE_BYTES * PAGE_BYTES;
+        max.min(whole).max(self.settings.segment_bytes_first)
+    }
+
+    /// Workers that have not closed, at least 1.
+    fn workers_open(&self) -> u64 {
+        self.workers.max(1)
+    }
+
+    /// Checks that there is space for `bytes` and for the [`Maker::reserve`].
+    pub(crate) fn has_space(&self, bytes: u64, segment_bytes: u64) -> io::Result<()> {
+        let needed = bytes.saturating_add(self.reserve(segment_bytes));
+        if self.settings.space.left(&self.folder)? < needed {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    /// Two segments of `segment_bytes` per worker stay free, for others and for what copy-on-write
+    /// file systems need when a page is rewritten.
+    fn reserve(&self, segment_bytes: u64) -> u64 {
+        segment_bytes.saturating_mul(2).saturating_mul(self.workers_open())
+    }
+
+    /// Does `step`, and while the disk is too full for it drops the oldest and does it again, if
+    /// all that may be dropped would make room for `bytes`: what does not fit anyway costs nothing.
+    pub(crate) fn with_space<T>(
+        &mut self,
+        bytes: u64,
+        mut step: impl FnMut(&mut Maker) -> io::Result<T>,
+    ) -> io::Result<T> {
+        loop {
+            match step(self) {
+                Err(e) if is_no_space(&e) && self.could_hold(bytes) && self.retainer.drop_one() => {
+                }
+                done => return done,
+            }
+        }
+    }
+
+    fn could_hold(&self, bytes: u64) -> bool {
+        let left = self.settings.space.left(&self.folder).unwrap_or(0);
+        let needed = bytes.saturating_add(self.reserve(self.settings.segment_bytes_first));
+        left.saturating_add(self.retainer.sealed_bytes()) >= needed
+    }
+
+    /// The file of a dropped segment, or a new one.
+    fn segment_file(&mut self, worker: u32, bytes: u64) -> io::Result<Made> {
+        let again = self.retainer.room_for(bytes);
+        let again = again.and_then(|old| self.use_again(worker, bytes, old).ok());
+        let made = match again {
+            Some(made) => made,
+            None => {
+                self.has_space(bytes, bytes)?;
+                self.create(worker, bytes)?
+            }
+        };
+        self.retainer.opened(made.identity.number, bytes);
+        Ok(made)
+    }
+
+    /// Makes the file of segment `old` that of a new one; if that can't be done it is gone.
+    fn use_again(&mut self, worker: u32, bytes: u64, old: u32) -> io::Result<Made> {
+        let number = self.store.take_number()?;
+        drop(self.sync.send(SyncJob::Store));
+        let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
+        let from = layout::segment_path(&self.folder, old);
+        let path = layout::segment_path(&self.folder, number);
+        let kept = self.retainer.take_map(old);
+        let kept = kept.map_or_else(|| recycle::map_again(&self.folder, old), Ok);
+        let made = kept.and_then(|mut access| {
+            access.renew();
+            recycle::renew(access.file(), &identity)?;
+            self.name_safely(access.file(), &from, &path)?;
+            access.file().unlock()?;
+            crate::log::flags::forget(&self.folder, old);
+            Ok(access)
+        });
+        let access = made.inspect_err(|e| {
+            tracing::debug!(segment = old, error = %e, "its file is not used again");
+            self.retainer.unlink(old);
+            drop(std::fs::remove_file(&path));
+        })?;
+        Ok(Made { identity, access })
+    }
+
+    /// Removes a segment into which no worker has committed.
+    pub(crate) fn forget(&mut self, number: u32) {
+        self.retainer.closed(number);
+        if let Err(e) = std::fs::remove_file(layout::segment_path(&self.folder, number)) {
+            tracing::warn!(segment = number, error = %e, "cannot remove an unused segment");
+        }
+    }
+
+    fn create(&mut self, worker: u32, bytes: u64) -> io::Result<Made> {
+        use std::os::unix::fs::FileExt;
+        let number = self.store.take_number()?;
+        // Lost syncs are made good by the next; only a power loss asks for it.
+        drop(self.sync.send(SyncJob::Store));
+        let identity = self.identity(number, worker, bytes, SegmentKind::Shared);
+        // No reader ever sees it without its identity page.
+        let part = layout::part_path(&self.folder, number);
+        let file = disk::create(&part)?;
+        let path = layout::segment_path(&self.folder, number);
+        let made = disk::allocate(&file, 0, bytes)
+            .and_then(|()| self.write_out(&file, bytes))
+            .and_then(|()| file.write_all_at(&identity.encode(), 0))
+            .and_then(|()| self.name_safely(&file, &part, &path))
+            .and_then(|()| Mapping::new(file, bytes, bytes));
+        match made {
+            Ok((_, access)) => Ok(Made { identity, access }),
+            Err(e) => {
+                // One of the two is there; recovery removes what stays.
+                drop(std::fs::remove_file(&part));
+                drop(std::fs::remove_file(&path));
+                Err(e)
+            }
+        }
+    }
+
+    /// Where each message is flushed, the file's blocks are written once before use: a flush then
+    /// writes data alone, and nothing about the file.
+    fn write_out(&self, file: &File, bytes: u64) -> io::Result<()> {
+        match self.settings.durability {
+            Durability::Message => disk::write_zeros(file, 0, bytes),
+            Durability::Process | Durability::Interval(_) => Ok(()),
+        }
+    }
+
+    /// Gives a new segment its name, so that it survives a power loss where messages must.
+    fn name_safely(&self, file: &File, part: &Path, path: &Path) -> io::Result<()> {
+        if self.settings.durability == Durability::Process {
+            return std::fs::rename(part, path);
+        }
+        self.settings.flush.flush(file)?;
+        std::fs::rename(part, path)?;
+        self.settings.flush.flush_name(path)
+    }
+
+    pub(crate) fn identity(
+        &self,
+        number: u32,
+        worker: u32,
+        segment_bytes: u64,
+        kind: SegmentKind,
+    ) -> Identity {
+        Identity {
+            number,
+            store: self.store.state.id,
+            segment_bytes,
+            worker,
+            start_count: self.store.state.starts,
+            boot: self.boot,
+            created_at_ns: ProcessClock::get().unix_ns(),
+            kind,
+        }
+    }
+
+    /// Has a sealed segment flushed: at once where messages are to survive a power loss.
+    pub(crate) fn sync_later(&self, number: u32) {
+        let path = layout::segment_path(&self.folder, number);
+        let wait = match self.settings.durability {
+            Durability::Process => SYNC_AFTER,
+            Durability::Interval(_) | Durability::Message => Duration::ZERO,
+        };
+        // The thread outlives this one; without it, recovery queues the segment again.
+        drop(self.sync.send(SyncJob::Segment { number, path, due: self.now() + wait }));
+    }
+}

@@ -1,0 +1,275 @@
+//! Provisioning's side of an own segment: grown ahead of its worker, cut, written out, renamed.
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use crossbeam_channel::Sender;
+
+use super::maker::Maker;
+use crate::log::disk;
+use crate::log::exchange::{
+    FlushJob, Gate, NewOwn, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnFlush, OwnWindow,
+};
+use crate::log::format::{
+    Crc, Facts, Kind, LiveWords, NOTES_WORD, PAGE_BYTES, PAYLOAD_BYTES_MAX, PUBLISHED_WORD,
+    Published, RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, SegmentKind, State, Totals,
+    encode_slot,
+};
+use crate::log::id::MessageId;
+use crate::log::layout;
+use crate::log::map::Mapping;
+use crate::log::sealed::Sealed;
+use crate::log::settings::Durability;
+
+/// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
+const STEP_BYTES: u64 = 2 << 20;
+
+/// Is a window as far ahead as it should be?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    Full,
+    Short,
+}
+
+/// An own segment, as provisioning knows it.
+pub(super) struct OwnFile {
+    pub key: u64,
+    worker: u32,
+    window: Arc<OwnWindow>,
+    events: Sender<OwnEvent>,
+    envelope_bytes: u64,
+    growing: Option<Growing>,
+}
+
+/// Its file, `.part`.
+struct Growing {
+    number: u32,
+    mapping: Arc<Mapping>,
+    /// Octets below this were let go by the map.
+    let_go: u64,
+}
+
+impl OwnFile {
+    pub(super) fn new(worker: u32, own: NewOwn) -> OwnFile {
+        let NewOwn { key, window, events, envelope_bytes } = own;
+        OwnFile { key, worker, window, events, envelope_bytes, growing: None }
+    }
+
+    /// The transfer ended early.
+    pub(super) fn abandon(self, maker: &mut Maker) {
+        if let Some(growing) = self.growing {
+            growing.abandon(maker);
+        }
+    }
+
+    /// It could not be created.
+    pub(super) fn fail(self, maker: &mut Maker, e: &io::Error) {
+        tell_failed(&self.events, e);
+        self.abandon(maker);
+    }
+
+    /// Opens the file if need be, and moves its window by a step: other workers have their turn
+    /// before the next.
+    pub(super) fn grow(&mut self, maker: &mut Maker) -> io::Result<Reach> {
+        let outcome = self.try_grow(maker);
+        self.window.is_full.store(outcome.is_err(), Relaxed);
+        outcome
+    }
+
+    fn try_grow(&mut self, maker: &mut Maker) -> io::Result<Reach> {
+        let growing = match self.growing.take() {
+            Some(growing) => growing,
+            None => {
+                let expected = self.window.expected_end.load(Relaxed);
+                maker.with_space(expected, |maker| self.open_part(maker))?
+            }
+        };
+        self.growing.insert(growing).step(maker, &self.window)
+    }
+
+    fn open_part(&self, maker: &mut Maker) -> io::Result<Growing> {
+        let number = maker.store.take_number()?;
+        let path = layout::part_path(&maker.folder, number);
+        let file = disk::create(&path)?;
+        let first = RECORDS_AT + self.envelope_bytes.next_multiple_of(PAGE_BYTES);
+        // Address space for the largest payload; pages come with the windows.
+        let reach = first + (PAYLOAD_BYTES_MAX + 1);
+        let opened = maker
+            .has_space(first, maker.settings.segment_bytes_first)
+            .and_then(|()| disk::allocate(&file, 0, first))
+            .and_then(|()| Mapping::new(file, first, reach))
+            .and_then(|(mapping, access)| {
+                mapping.populate_front(first)?;
+                Ok((mapping, access))
+            });
+        match opened {
+            Ok((mapping, access)) => {
+                // The channel has room for both events of its life.
+                drop(self.events.send(OwnEvent::Opened(access)));
+                maker.retainer.opened(number, first);
+                maker.retainer.enforce();
+                Ok(Growing { number, mapping, let_go: RECORDS_AT })
+            }
+            Err(e) => {
+                drop(std::fs::remove_file(&path));
+                Err(e)
+            }
+        }
+    }
+
+    /// Cuts the file to its length, writes slot and header pages, and gives it its name.
+    pub(super) fn finish(self, maker: &mut Maker, commit: OwnCommit, gate: &Arc<Gate>) {
+        let Some(growing) = self.growing else {
+            return;
+        };
+        let outcome = growing
+            .write_out(maker, self.worker, commit)
+            .and_then(|sealed| growing.name(maker, &self.events, gate, sealed));
+        if let Err(e) = outcome {
+            tell_failed(&self.events, &e);
+            growing.abandon(maker);
+        }
+    }
+}
+
+fn tell_failed(events: &Sender<OwnEvent>, e: &io::Error) {
+    tracing::warn!(error = %e, "no room for a large message");
+    // The worker may have released it already.
+    drop(events.send(OwnEvent::Failed));
+}
+
+impl Growing {
+    fn abandon(self, maker: &mut Maker) {
+        maker.retainer.closed(self.number);
+        // Recovery removes what stays.
+        drop(std::fs::remove_file(layout::part_path(&maker.folder, self.number)));
+    }
+
+    /// Moves the window by a step.
+    fn step(&mut self, maker: &mut Maker, window: &OwnWindow) -> io::Result<Reach> {
+        let (end, demand) = (window.filled_to.load(Relaxed), window.demand.load(Relaxed));
+        let expected = window.expected_end.load(Relaxed).max(demand);
+        let wanted = (end + OWN_WINDOW_BYTES).min(expected).max(demand);
+        let mut populated = self.mapping.usable().0;
+        if populated < wanted {
+            let to = (populated + STEP_BYTES).min(wanted).next_multiple_of(PAGE_BYTES);
+            let rest = expected.max(to).saturating_sub(self.mapping.file_bytes());
+            maker.with_space(rest, |maker| self.allocate(maker, to))?;
+            self.mapping.populate_front(to)?;
+            populated = to;
+        }
+        // One window before the front stays, for the checksum that follows it.
+        let behind = end.saturating_sub(OWN_WINDOW_BYTES);
+        if behind > self.let_go + OWN_WINDOW_BYTES {
+            self.mapping.let_go(self.let_go..behind);
+            self.let_go = behind;
+        }
+        Ok(if populated < wanted { Reach::Short } else { Reach::Full })
+    }
+
+    /// Makes the file of a large message `to` octets long. It counts like every open segment: what
+    /// has to go for it goes now, not when it is whole.
+    fn allocate(&self, maker: &mut Maker, to: u64) -> io::Result<()> {
+        let allocated = self.mapping.file_bytes();
+        if to > allocated {
+            maker.has_space(to - allocated, maker.settings.segment_bytes_first)?;
+            self.mapping.grow(to)?;
+            maker.retainer.opened(self.number, to);
+            maker.retainer.enforce();
+        }
+        Ok(())
+    }
+
+    /// Renames the file to its name; where each message is flushed, the flusher does that after the
+    /// flush. Only a file that has its name may be dropped.
+    fn name(
+        &self,
+        maker: &mut Maker,
+        events: &Sender<OwnEvent>,
+        gate: &Arc<Gate>,
+        sealed: Sealed,
+    ) -> io::Result<()> {
+        let number = self.number;
+        let id = MessageId { segment: number, slot: 0 };
+        let part = layout::part_path(&maker.folder, number);
+        let path = layout::segment_path(&maker.folder, number);
+        if maker.settings.durability == Durability::Message {
+            maker.retainer.name_later(number, sealed);
+            let (mapping, events) = (self.mapping.clone(), events.clone());
+            let own = OwnFlush { mapping, part, path, id, events, gate: gate.clone() };
+            drop(maker.flusher.send(FlushJob::Own(own)));
+            return Ok(());
+        }
+        std::fs::rename(part, path)?;
+        maker.sync_later(number);
+        drop(events.send(OwnEvent::Committed(id)));
+        maker.retainer.shelve(number, sealed);
+        Ok(())
+    }
+
+    fn write_out(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
+        // Its worker has given up its access: the file may be cut.
+        drop(commit.access);
+        let file = self.mapping.file();
+        file.write_all_at(&commit.unwritten, RECORDS_AT)?;
+        let (envelope_bytes, payload_bytes) = (commit.envelope_bytes, commit.payload_bytes);
+        let records_end = RECORDS_AT + u64::from(envelope_bytes) + u64::from(payload_bytes);
+        let bytes = (records_end + SLOT_BYTES).next_multiple_of(PAGE_BYTES);
+        // The last page or two come from what is kept free.
+        let allocated = self.mapping.file_bytes();
+        if bytes > allocated {
+            maker.with_space(bytes - allocated, |_| self.mapping.grow(bytes))?;
+        }
+        file.set_len(bytes)?;
+        let crc = match commit.record_crc {
+            Some(crc) => crc,
+            None => crc_of_file(file, RECORDS_AT, records_end)?,
+        };
+        let identity = maker.identity(self.number, worker, bytes, SegmentKind::Own);
+        let record = Record { offset: RECORDS_AT, envelope_bytes, payload_bytes, crc };
+        let mut slot = [0; SLOT_BYTES as usize];
+        let seed = identity.seed();
+        encode_slot(&mut slot, &seed, Published::default(), &record, &commit.facts);
+        file.write_all_at(&slot, bytes - SLOT_BYTES)?;
+        let words = own_live(&commit.facts, &seed, records_end);
+        disk::write_live(file, &words)?;
+        file.write_all_at(&identity.encode(), 0)?;
+        let disk_bytes = file.metadata().map_or(0, |m| disk::bytes_of(&m));
+        Ok(Sealed::new(disk_bytes, &identity, words.published(), 0, &words.totals()))
+    }
+}
+
+/// The live page of a segment that is sealed when it is first seen.
+fn own_live(facts: &Facts, seed: &Seed, records_end: u64) -> LiveWords {
+    let mut words = LiveWords::default();
+    let is_message = facts.kind == Kind::Message;
+    let published = Published { slots: 1, messages: u32::from(is_message) };
+    words.0[PUBLISHED_WORD] = published.word();
+    words.0[REJECTIONS_WORD] = u64::from(facts.kind == Kind::Rejection);
+    words.0[NOTES_WORD] = u64::from(facts.kind == Kind::Note);
+    let totals = Totals {
+        records_end,
+        first_received_at_ns: facts.received_at_ns,
+        last_received_at_ns: facts.received_at_ns,
+        message_bytes: if is_message { u64::from(facts.message_bytes) } else { 0 },
+        ..Totals::default()
+    };
+    words.seal(seed, &totals, State::Sealed);
+    words
+}
+
+/// CRC32C of the octets `from..to` of a file.
+fn crc_of_file(file: &File, from: u64, to: u64) -> io::Result<u32> {
+    let mut crc = Crc::new();
+    let mut chunk = vec![0; 256 << 10];
+    let mut at = from;
+    while at < to {
+        let len = (to - at).min(chunk.len() as u64) as usize;
+        file.read_exact_at(&mut chunk[..len], at)?;
+        crc.update(&chunk[..len]);
+        at += len as u64;
+    }
+    Ok(crc.value())
+}

@@ -1,0 +1,186 @@
+//! The provisioning thread: creates, allocates, maps, populates, seals and unmaps segments, where
+//! no event loop waits.
+//!
+//! It sleeps in its request channel. A worker sends `Attend` when less than half of its window is
+//! left or when it was told to wait; everything else it needs to know stands in the atomics of
+//! `exchange`. While storage refuses, it tries again every half second.
+//!
+//! It reads no clock: [`Provision::run`] passes the time, the simulation one that is made up.
+use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+
+use super::maker::{Maker, Setup};
+use super::own_file::{OwnFile, Reach};
+use super::seal;
+use super::served::Served;
+use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, Request};
+
+/// The thread's state.
+pub(crate) struct Provision {
+    maker: Maker,
+    workers: HashMap<u32, Served>,
+    /// When to try again what storage refused.
+    retry_at: Option<Instant>,
+    /// Workers whose large messages want more than one step; fewer than there are workers.
+    unfinished: VecDeque<u32>,
+}
+
+impl Provision {
+    pub(crate) fn new(setup: Setup, now: Instant) -> Provision {
+        Provision {
+            maker: Maker::new(setup, now),
+            workers: HashMap::new(),
+            retry_at: None,
+            unfinished: VecDeque::new(),
+        }
+    }
+
+    /// When what is being served came.
+    pub(crate) fn now(&self) -> Instant {
+        self.maker.now()
+    }
+
+    /// What follows comes now.
+    pub(crate) fn set_now(&mut self, now: Instant) {
+        self.maker.retainer.now = now;
+    }
+
+    /// Another handle of the file `store`, for the sync thread.
+    pub(crate) fn store_handle(&self) -> io::Result<File> {
+        self.maker.store.handle()
+    }
+
+    /// Serves until `Stop`.
+    pub(crate) fn run(mut self, requests: &Receiver<Request>) {
+        self.begin();
+        loop {
+            let request = match self.next_look() {
+                _ if !self.unfinished.is_empty() => requests.recv_timeout(Duration::ZERO),
+                None => requests.recv().map_err(|_| RecvTimeoutError::Disconnected),
+                Some(at) => requests.recv_deadline(at),
+            };
+            self.set_now(Instant::now());
+            match request {
+                Ok(Request::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Ok(request) => self.serve(request),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            self.look();
+        }
+        self.end();
+    }
+
+    /// The thread begins.
+    pub(crate) fn begin(&mut self) {
+        self.maker.retainer.begin();
+    }
+
+    /// The thread ends. Workers that did not close may still take what was prepared for them: it
+    /// stays, and recovery removes it if it is empty.
+    pub(crate) fn end(&mut self) {
+        self.maker.retainer.end();
+    }
+
+    /// When something is to be looked at without a request.
+    fn next_look(&self) -> Option<Instant> {
+        [self.retry_at, self.maker.retainer.next_look()].into_iter().flatten().min()
+    }
+
+    /// Does what is due, and one step of what is unfinished.
+    pub(crate) fn look(&mut self) {
+        self.retry_if_due();
+        self.maker.retainer.look();
+        if let Some(worker) = self.unfinished.pop_front() {
+            self.attend(worker);
+        }
+    }
+
+    fn retry_if_due(&mut self) {
+        if self.retry_at.is_none_or(|at| self.now() < at) {
+            return;
+        }
+        self.retry_at = None;
+        let workers: Vec<u32> = self.workers.keys().copied().collect();
+        for worker in workers {
+            self.attend(worker);
+        }
+    }
+
+    pub(crate) fn serve(&mut self, request: Request) {
+        match request {
+            Request::Open(new) => self.open(new),
+            Request::Attend { worker } => self.attend(worker),
+            Request::Seal(left) => seal::seal(*left, &mut self.maker),
+            Request::OwnOpen { worker, own } => self.own_open(worker, own),
+            Request::OwnCommit { worker, commit } => self.own_commit(worker, commit),
+            Request::OwnDrop { worker, key, access } => {
+                drop(access);
+                if let Some(own) = self.take_own(worker, key) {
+                    own.abandon(&mut self.maker);
+                }
+            }
+            Request::OwnFlushed { number, outcome } => {
+                self.maker.retainer.own_flushed(number, outcome);
+            }
+            Request::Closed { worker } => {
+                if let Some(served) = self.workers.remove(&worker) {
+                    served.close(&mut self.maker);
+                }
+            }
+            Request::Stop => unreachable!("the thread ends with it"),
+        }
+    }
+
+    fn open(&mut self, new: NewWorker) {
+        let worker = new.worker;
+        if let Some(served) = Served::open(new, &mut self.maker) {
+            self.workers.insert(worker, served);
+        }
+        self.attend(worker);
+    }
+
+    fn attend(&mut self, worker: u32) {
+        let Some(served) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        let rest = served.attend(&mut self.maker);
+        self.retry_at = [self.retry_at, rest.retry_at].into_iter().flatten().min();
+        if rest.is_unfinished {
+            self.go_on_with(worker);
+        }
+    }
+
+    /// This worker is attended to again when the others had their turn.
+    fn go_on_with(&mut self, worker: u32) {
+        if !self.unfinished.contains(&worker) {
+            self.unfinished.push_back(worker);
+        }
+    }
+
+    fn own_open(&mut self, worker: u32, own: NewOwn) {
+        let Some(served) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        if served.open_own(OwnFile::new(worker, own), &mut self.maker) == Reach::Short {
+            self.go_on_with(worker);
+        }
+    }
+
+    fn take_own(&mut self, worker: u32, key: u64) -> Option<OwnFile> {
+        self.workers.get_mut(&worker)?.take_own(key)
+    }
+
+    fn own_commit(&mut self, worker: u32, commit: OwnCommit) {
+        let Some(served) = self.workers.get_mut(&worker) else {
+            return;
+        };
+        if let Some(own) = served.take_own(commit.key) {
+            own.finish(&mut self.maker, commit, &served.gate);
+            served.gate.wake();
+        }
+    }
+}

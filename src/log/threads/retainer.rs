@@ -1,0 +1,278 @@
+//! Provisioning's side of retention: what is over the bounds is dropped, or its file used again.
+use std::collections::HashMap;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::recycle::KeptMaps;
+use crate::log::clock::ProcessClock;
+use crate::log::disk;
+use crate::log::events_file::EventsFile;
+use crate::log::exchange::OwnFlushed;
+use crate::log::flags::{self, Of};
+use crate::log::format::StoreId;
+use crate::log::layout::{self, Present};
+use crate::log::map::WriteAccess;
+use crate::log::owed::Owed;
+use crate::log::retention::{Retention, Shelf};
+use crate::log::sealed::Sealed;
+
+/// How often ages are looked at: a tenth of the age, within these.
+const AGE_CHECK_MIN: Duration = Duration::from_millis(100);
+const AGE_CHECK_MAX: Duration = Duration::from_secs(10);
+/// How often to look whether `sinkctl prune` has dropped segments: one stat, and a listing if
+/// the folder has changed. What they dropped takes space until then, because we map it.
+const FOLDER_CHECK: Duration = Duration::from_secs(1);
+
+/// Keeps what may stay, and drops the rest: the sealed segments of the folder.
+pub(crate) struct Retainer {
+    folder: PathBuf,
+    retention: Retention,
+    store: StoreId,
+    shelf: Shelf,
+    kept: KeptMaps,
+    /// Segments that are not sealed yet, large messages' among them, and the disk they take.
+    open: HashMap<u32, u64>,
+    /// Own segments that get their names when they were flushed.
+    unnamed: HashMap<u32, Sealed>,
+    owed: Owed,
+    /// When what is being served came.
+    pub now: Instant,
+    /// When ages are looked at next.
+    age_at: Option<Instant>,
+    /// When to look at the folder of segments next, and when it had changed at the last look.
+    look_at: Option<Instant>,
+    folder_changed: Option<SystemTime>,
+}
+
+impl Retainer {
+    pub(crate) fn new(
+        retention: Retention,
+        store: StoreId,
+        shelf: Shelf,
+        events: Arc<EventsFile>,
+        now: Instant,
+    ) -> Retainer {
+        Retainer {
+            folder: events.folder().to_owned(),
+            retention,
+            store,
+            shelf,
+            kept: KeptMaps::new(disk::descriptors_max()),
+            open: HashMap::new(),
+            unnamed: HashMap::new(),
+            owed: Owed::load(events),
+            now,
+            age_at: None,
+            look_at: None,
+            folder_changed: None,
+        }
+    }
+
+    /// The thread begins.
+    pub(crate) fn begin(&mut self) {
+        self.owed.note_rest(self.now);
+        self.age_at = self.enforce_age();
+        self.look_at = self.look_if_changed();
+    }
+
+    /// The thread ends.
+    pub(crate) fn end(&mut self) {
+        self.owed.note_rest(self.now);
+    }
+
+    /// When something is to be looked at without a request.
+    pub(crate) fn next_look(&self) -> Option<Instant> {
+        [self.age_at, self.look_at, self.owed.due_at()].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn look(&mut self) {
+        if self.age_at.is_some_and(|at| at <= self.now) {
+            self.age_at = self.enforce_age();
+        }
+        if self.look_at.is_some_and(|at| at <= self.now) {
+            self.look_at = self.look_if_changed();
+        }
+        self.owed.note_if_due(self.now);
+    }
+
+    /// A segment that is not sealed takes `bytes` of the disk.
+    pub(crate) fn opened(&mut self, number: u32, bytes: u64) {
+        self.open.insert(number, bytes);
+    }
+
+    /// It takes no disk now, or counts as sealed.
+    pub(crate) fn closed(&mut self, number: u32) {
+        self.open.remove(&number);
+    }
+
+    /// Segments that are not sealed yet, and their lengths in all.
+    fn open_segments(&self) -> (u64, u64) {
+        let bytes = self.open.values().fold(0, |sum: u64, bytes| sum.saturating_add(*bytes));
+        (self.open.len() as u64, bytes)
+    }
+
+    /// Octets of disk under all sealed segments.
+    pub(crate) fn sealed_bytes(&self) -> u64 {
+        self.shelf.disk_bytes()
+    }
+
+    /// Drops what must go before a further segment of `bytes` is made; one of that length is not
+    /// dropped, but given, to be used again.
+    pub(crate) fn room_for(&mut self, bytes: u64) -> Option<u32> {
+        let mut again = None;
+        let (open, open_bytes) = self.open_segments();
+        let (open, open_bytes) = (open + 1, open_bytes.saturating_add(bytes));
+        if self.is_over(open, open_bytes) {
+            self.look_at_folder();
+        }
+        while self.is_over(open, open_bytes) {
+            let number = self.shelf.first_to_go()?;
+            let path = layout::segment_path(&self.folder, number);
+            let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
+            if again.is_none() && has_length {
+                self.note_dropped(number);
+                again = Some(number);
+            } else {
+                self.drop_segment(number);
+            }
+        }
+        again
+    }
+
+    /// Must a sealed segment go? The newest stays in any case: a message that was just acknowledged
+    /// is not dropped because it is larger than the ring.
+    fn is_over(&self, open: u64, open_bytes: u64) -> bool {
+        self.shelf.len() > 1 && self.shelf.is_over(&self.retention, open, open_bytes)
+    }
+
+    /// Drops what is over the bounds now.
+    pub(crate) fn enforce(&mut self) {
+        let (open, open_bytes) = self.open_segments();
+        while self.is_over(open, open_bytes) {
+            let Some(number) = self.shelf.first_to_go() else {
+                return;
+            };
+            self.drop_segment(number);
+        }
+    }
+
+    /// The disk is full: drops the segment that goes first, where anything may be dropped at all.
+    pub(crate) fn drop_one(&mut self) -> bool {
+        let first = self.shelf.first_to_go().filter(|_| self.retention.is_on());
+        first.inspect(|number| self.drop_segment(*number)).is_some()
+    }
+
+    /// Drops what is too old; gives the time of the next look.
+    ///
+    /// An age is a difference of two times of the clock of this process: the system clock may be
+    /// set, or the machine may sleep, and fresh mail stays fresh.
+    fn enforce_age(&mut self) -> Option<Instant> {
+        let age = self.retention.age?;
+        while let Some(number) = self.shelf.expired(age, ProcessClock::get().unix_ns()) {
+            self.drop_segment(number);
+        }
+        Some(self.now + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
+    }
+
+    /// Unlinks a sealed segment. A reader that has it open reads on.
+    fn drop_segment(&mut self, number: u32) {
+        self.note_dropped(number);
+        drop(self.kept.take(number));
+        self.unlink(number);
+        // Now a disk that was full has room for a line.
+        self.owed.note_waiting(self.now);
+    }
+
+    /// Looks at the folder if it has changed since the last time; gives the time of the next look.
+    fn look_if_changed(&mut self) -> Option<Instant> {
+        if !self.retention.is_on() {
+            return None;
+        }
+        let folder = layout::segments_folder(&self.folder);
+        let changed = std::fs::metadata(folder).and_then(|m| m.modified()).ok();
+        if changed != self.folder_changed {
+            self.folder_changed = changed;
+            self.look_at_folder();
+        }
+        Some(self.now + FOLDER_CHECK)
+    }
+
+    /// What others dropped weighs nothing now, and we map it no longer: only then the disk
+    /// has its space again. What was removed beside us goes first.
+    fn look_at_folder(&mut self) {
+        let Ok(Present { segments, flagged }) = layout::present(&self.folder) else {
+            return;
+        };
+        for number in self.shelf.numbers() {
+            if !segments.contains(&number) {
+                self.shelf.take_out(number);
+                drop(self.kept.take(number));
+            }
+        }
+        let kept = self.shelf.kept().into_iter();
+        for number in kept.filter(|number| flagged.contains(number)) {
+            let of = Of { store: self.store, number };
+            let flags = flags::load(&self.folder, of);
+            self.shelf.see_removed(number, flags.messages(), flags.only_counted);
+        }
+    }
+
+    pub(crate) fn unlink(&self, number: u32) {
+        flags::forget(&self.folder, number);
+        match std::fs::remove_file(layout::segment_path(&self.folder, number)) {
+            Err(e) if e.kind() != io::ErrorKind::NotFound => {
+                tracing::warn!(segment = number, error = %e, "cannot drop a segment");
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes it off the shelf, and writes down what goes with it: before it goes, so that nothing
+    /// is ever missing unaccounted for. Where that cannot be done at once it goes all the same,
+    /// and is written down later.
+    fn note_dropped(&mut self, number: u32) {
+        let Some(sealed) = self.shelf.take_out(number) else {
+            return;
+        };
+        let path = layout::segment_path(&self.folder, number);
+        self.owed.note(sealed.as_dropped(number), &path, self.now);
+    }
+
+    /// Keeps the map of a segment that was just sealed. Only a ring uses files again: with a bound
+    /// on age alone, kept maps would serve nothing.
+    pub(crate) fn keep_map(&mut self, number: u32, access: WriteAccess) {
+        let bytes = self.open.remove(&number).unwrap_or(0);
+        if self.retention.is_ring() {
+            self.kept.put(number, access, bytes);
+        }
+    }
+
+    /// Gives the map that was kept of a segment.
+    pub(crate) fn take_map(&mut self, number: u32) -> Option<WriteAccess> {
+        self.kept.take(number)
+    }
+
+    /// An own segment is whole, and gets its name when it was flushed: before that nothing may drop
+    /// it.
+    pub(crate) fn name_later(&mut self, number: u32, sealed: Sealed) {
+        self.unnamed.insert(number, sealed);
+    }
+
+    /// It was flushed.
+    pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
+        match (outcome, self.unnamed.remove(&number)) {
+            (OwnFlushed::Named, Some(sealed)) => self.shelve(number, sealed),
+            _ => self.closed(number),
+        }
+    }
+
+    /// A segment is sealed: from now on it may be dropped.
+    pub(crate) fn shelve(&mut self, number: u32, sealed: Sealed) {
+        self.open.remove(&number);
+        self.shelf.put(number, sealed);
+        self.enforce();
+    }
+}

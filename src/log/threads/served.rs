@@ -1,0 +1,208 @@
+//! A worker as provisioning serves it: its segments, its own segments, how fast it writes.
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::ahead::{Rate, SegmentAhead};
+use super::maker::Maker;
+use super::own_file::{OwnFile, Reach};
+use crate::log::exchange::{Gate, NewWorker, Opened, PreparedSegment};
+use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
+
+/// How often a refused allocation is tried again while a worker needs it: often enough that mail
+/// flows again a moment after space was made, rarely enough to cost nothing.
+pub(super) const RETRY: Duration = Duration::from_millis(500);
+
+/// What the thread knows of a worker.
+pub(super) struct Served {
+    id: u32,
+    pub gate: Arc<Gate>,
+    next: Sender<PreparedSegment>,
+    /// The segment it writes.
+    current: SegmentAhead,
+    /// The one that waits for it.
+    prepared: Option<SegmentAhead>,
+    /// Prepared segments it has taken so far.
+    taken: u32,
+    /// Length of the segment to prepare next, if space allows.
+    next_bytes: u64,
+    rate: Rate,
+    owns: Vec<OwnFile>,
+    /// Storage refused a further segment; it is not asked again before this.
+    refused_until: Option<Instant>,
+}
+
+/// What a look at a worker leaves to be done.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rest {
+    /// Storage refused something: when to try again.
+    pub retry_at: Option<Instant>,
+    /// Its large messages want more than one step.
+    pub is_unfinished: bool,
+}
+
+impl Rest {
+    fn refused(&mut self, at: Instant) {
+        self.retry_at = Some(self.retry_at.map_or(at, |known| known.min(at)));
+    }
+}
+
+impl Served {
+    /// Makes its first segment, and answers with it.
+    pub(super) fn open(new: NewWorker, maker: &mut Maker) -> Option<Served> {
+        let NewWorker { worker, gate, next, answer } = new;
+        let first = maker.settings.segment_bytes_first;
+        maker.workers += 1;
+        let rate = Rate::new(maker.now());
+        let (opened, served): (Opened, _) = match maker.prepare(worker, first, first, &rate) {
+            Ok((current, parts)) => {
+                let served = Served {
+                    id: worker,
+                    gate,
+                    next,
+                    current,
+                    prepared: None,
+                    taken: 0,
+                    next_bytes: maker.doubled(first),
+                    rate,
+                    owns: Vec::new(),
+                    refused_until: None,
+                };
+                (Ok(Box::new(parts)), Some(served))
+            }
+            Err(e) => {
+                maker.workers -= 1;
+                (Err(e), None)
+            }
+        };
+        // The asker waits in `Log::writer`; if it is gone the answer is lost.
+        drop(answer.send(opened));
+        served
+    }
+
+    /// Looks at all that it may want, and wakes it when something has come.
+    pub(super) fn attend(&mut self, maker: &mut Maker) -> Rest {
+        let mut rest = Rest::default();
+        self.gate.attend();
+        self.follow();
+        if self.move_window(maker.now()).is_err() {
+            rest.refused(maker.now() + RETRY);
+        }
+        let need = self.gate.need();
+        if self.prepared.is_none() && (need > 0 || self.current.is_populated()) {
+            self.prepare_next(maker, need, &mut rest);
+        }
+        for own in &mut self.owns {
+            match own.grow(maker) {
+                Ok(Reach::Full) => {}
+                Ok(Reach::Short) => rest.is_unfinished = true,
+                Err(_) => rest.refused(maker.now() + RETRY),
+            }
+            self.gate.wake();
+        }
+        rest
+    }
+
+    /// Notices that the worker has taken the prepared segment.
+    fn follow(&mut self) {
+        let taken = self.gate.taken();
+        if taken != self.taken
+            && let Some(prepared) = self.prepared.take()
+        {
+            self.taken = taken;
+            self.rate.rolled(&self.current, &prepared);
+            self.current = prepared;
+        }
+    }
+
+    fn move_window(&mut self, now: Instant) -> std::io::Result<()> {
+        let fronts = &self.current.window.fronts;
+        let end = fronts.end.load(Relaxed);
+        let slots = fronts.slots.load(Relaxed);
+        self.rate.measure(end, slots, now);
+        let wanted = (end + self.rate.window_bytes).max(fronts.demand.load(Relaxed));
+        let wanted_slots = slots.saturating_sub(self.rate.slots_window_bytes);
+        let gate = &self.gate;
+        let outcome = self.current.populate(wanted, wanted_slots, &self.rate, || gate.wake());
+        let was_full = self.current.window.ahead.is_full.swap(outcome.is_err(), Relaxed);
+        if let Err(e) = &outcome {
+            if !was_full {
+                tracing::warn!(segment = self.current.number, error = %e, "cannot populate");
+            }
+            gate.wake();
+        }
+        outcome
+    }
+
+    fn prepare_next(&mut self, maker: &mut Maker, need: u64, rest: &mut Rest) {
+        let (id, now) = (self.id, maker.now());
+        if let Some(at) = self.refused_until.filter(|at| now < *at) {
+            // Asked again between two tries.
+            return rest.refused(at);
+        }
+        let was_full = self.refused_until.take().is_some();
+        let least = maker.settings.segment_bytes_first.max(file_bytes(need));
+        match maker.prepare(id, least, self.next_bytes.max(least), &self.rate) {
+            Ok((prepared, parts)) => {
+                self.next_bytes = maker.doubled(self.next_bytes);
+                self.prepared = Some(prepared);
+                // Room for one is there: the last one was taken. An error: the worker is gone.
+                drop(self.next.try_send(parts));
+                self.gate.say_room();
+                if was_full {
+                    tracing::info!(worker = id, "the disk has room again");
+                }
+            }
+            Err(e) => {
+                self.gate.say_full();
+                self.refused_until = Some(now + RETRY);
+                rest.refused(now + RETRY);
+                if !was_full {
+                    tracing::warn!(worker = id, error = %e, "no room for a further segment");
+                }
+            }
+        }
+        self.gate.wake();
+    }
+
+    /// Makes the file of an own segment. Returns whether it wants a further step.
+    pub(super) fn open_own(&mut self, mut own: OwnFile, maker: &mut Maker) -> Reach {
+        let reach = match own.grow(maker) {
+            Ok(reach) => {
+                self.owns.push(own);
+                reach
+            }
+            Err(e) => {
+                own.fail(maker, &e);
+                Reach::Full
+            }
+        };
+        self.gate.wake();
+        reach
+    }
+
+    /// The own segment of this key.
+    pub(super) fn take_own(&mut self, key: u64) -> Option<OwnFile> {
+        let at = self.owns.iter().position(|own| own.key == key)?;
+        Some(self.owns.swap_remove(at))
+    }
+
+    /// The worker has stopped.
+    pub(super) fn close(mut self, maker: &mut Maker) {
+        maker.workers -= 1;
+        self.follow();
+        for own in self.owns {
+            own.abandon(maker);
+        }
+        if let Some(prepared) = self.prepared {
+            maker.forget(prepared.number);
+        }
+    }
+}
+
+/// The length of a segment that holds a record of `bytes` octets.
+fn file_bytes(record: u64) -> u64 {
+    (RECORDS_AT + record + 8 + SLOT_BYTES).next_multiple_of(PAGE_BYTES)
+}
