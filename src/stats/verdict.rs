@@ -81,7 +81,7 @@ impl LimitedBy {
 /// Where the time of the connections went, as shares of 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Shares {
-    /// Senders' own time.
+    /// Senders' own time, and time in which no connection was open.
     pub sender: f64,
     /// Round trips, and payload on its way.
     pub network: f64,
@@ -133,7 +133,7 @@ impl Verdict {
 
     /// Of a run. Costs one pass over its seconds.
     pub fn of(history: &History, summary: &Summary) -> Verdict {
-        let budget = Budget::of(history);
+        let budget = Budget::of(history, summary);
         let headroom = Headroom::of(history, summary);
         let shares = budget.shares();
         let (limited_by, because) = match history.is_of_sender() {
@@ -141,7 +141,7 @@ impl Verdict {
             false => decide(&budget, &headroom),
         };
         let seconds = summary.seconds();
-        let connections = if seconds > 0.0 { budget.total_us() / 1e6 / seconds } else { 0.0 };
+        let connections = if seconds > 0.0 { budget.connected_us() / 1e6 / seconds } else { 0.0 };
         let rtt_min_us = budget.rtt_us;
         let calibrated = None;
         Verdict { limited_by, because, shares, connections, rtt_min_us, headroom, calibrated }
@@ -183,6 +183,8 @@ struct Budget {
     /// Payload on its way, from this machine or from another.
     transfer_local_us: f64,
     transfer_us: f64,
+    /// At least so long no connection was open.
+    absent_us: f64,
     exchanges: f64,
     /// Our own time for a command, median.
     command_us: f64,
@@ -192,7 +194,7 @@ struct Budget {
 }
 
 impl Budget {
-    fn of(history: &History) -> Budget {
+    fn of(history: &History, summary: &Summary) -> Budget {
         let total = |counter| history.total(counter) as f64;
         let rtt_us = Percentiles::of_metric(history, Metric::RttMin).p50;
         let exchanges = total(Counter::Exchanges);
@@ -213,6 +215,7 @@ impl Budget {
             round_trips_us,
             transfer_local_us,
             transfer_us: total(Counter::TransferUs) - transfer_local_us,
+            absent_us: absent_us(history, summary),
             exchanges,
             command_us: Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64,
             bytes_per_s: bytes / history.busy_seconds().count().max(1) as f64,
@@ -221,14 +224,15 @@ impl Budget {
         }
     }
 
-    fn total_us(&self) -> f64 {
+    /// The time of all connections.
+    fn connected_us(&self) -> f64 {
         let transfers_us = self.transfer_local_us + self.transfer_us;
         self.sink_us + self.sender_us + self.round_trips_us + transfers_us
     }
 
-    /// Part of the time of all connections.
+    /// Part of the time of all connections, and of the time without any.
     fn share(&self, us: f64) -> f64 {
-        let total = self.total_us();
+        let total = self.connected_us() + self.absent_us;
         if total > 0.0 { us / total } else { 0.0 }
     }
 
@@ -243,7 +247,7 @@ impl Budget {
     fn shares(&self) -> Shares {
         let (payload_network_us, payload_sender_us) = self.payload_us();
         Shares {
-            sender: self.share(self.sender_us + payload_sender_us),
+            sender: self.share(self.sender_us + payload_sender_us + self.absent_us),
             network: self.share(self.round_trips_us + payload_network_us),
             sink: self.share(self.sink_us),
         }
@@ -258,6 +262,19 @@ impl Budget {
     fn answer_us(&self) -> f64 {
         if self.exchanges > 0.0 { self.sender_us / self.exchanges } else { 0.0 }
     }
+}
+
+/// For how long no connection was open between the first and the last message, us: a lower bound.
+/// Sessions that ended may have begun before, and those that are open may have begun at any time.
+fn absent_us(history: &History, summary: &Summary) -> f64 {
+    // The tenths of the first and the last message may be full of messages, or nearly empty.
+    let tenths = summary.span_tenths.map_or(0, |(first, last)| (last - first).saturating_sub(1));
+    let span_us = tenths as f64 * 1e5;
+    let ended = Percentiles::of_metric(history, Metric::Session);
+    let begun = history.total(Counter::Connections).saturating_sub(history.total(Counter::Closed));
+    let at_ends = history.seconds.values().map(|second| second.open_connections);
+    let open = begun.max(at_ends.last().unwrap_or(0)) as f64;
+    (span_us - ended.mean * ended.count as f64 - open * span_us).max(0.0)
 }
 
 impl Headroom {
@@ -289,6 +306,11 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     }
     if let Some(why) = slow_network(budget, &shares) {
         return (LimitedBy::Network, why);
+    }
+    let absent = budget.share(budget.absent_us);
+    if absent >= LIMITING_SHARE {
+        let why = format!("{} of the time it had no connection open", percent(absent));
+        return (LimitedBy::Sender, why);
     }
     let rate = budget.bytes_per_s / 1e6;
     let payload = budget.share(budget.payload_us().1);
@@ -451,6 +473,13 @@ mod tests {
                 "flushes",
                 Connections,
                 Budget { sender_us: 4.9 * S, sink_us: 5.0 * S, ..near },
+                busy(0.01),
+            ),
+            // A connection for each message, and a pause before the next.
+            (
+                "no connection",
+                Sender,
+                Budget { sender_us: 0.04 * S, absent_us: 9.9 * S, ..near },
                 busy(0.01),
             ),
             ("delay", Network, Budget { sender_us: 0.1 * S, ..far }, busy(0.01)),

@@ -67,6 +67,10 @@ def sender_between_commands(programs):
     return on_loopback(programs, lambda sink: load_by("hesitating", sink))
 
 
+def sender_between_connections(programs):
+    return on_loopback(programs, lambda sink: load_by("pausing", sink))
+
+
 def network_bandwidth(programs):
     return over_a_link(programs, lambda link: link.make_narrow(RATE),
                        lambda sink, *inside: load_by("bulky", sink, *inside))
@@ -99,8 +103,8 @@ def sink(programs):
 
 
 # Names begin with what must be named.
-STAGES = [sender_between_messages, sender_between_commands, network_bandwidth, network_delay_one,
-          network_delay_ten, connections, sink]
+STAGES = [sender_between_messages, sender_between_commands, sender_between_connections,
+          network_bandwidth, network_delay_one, network_delay_ten, connections, sink]
 
 
 def bottlenecks_are_named(programs):

@@ -28,6 +28,14 @@ def by_smtplib(host, port, until):
             time.sleep(0.02)
 
 
+def pausing(host, port, until):
+    """A connection for each message, and a pause before the next."""
+    while time.monotonic() < until:
+        with smtplib.SMTP(host, port, timeout=30) as client:
+            client.sendmail("a@example.org", ["b@example.com"], SMALL)
+        time.sleep(0.05)
+
+
 def converse(host, port, until, payload, pause=0.0):
     """One connection, each command after the reply to the one before; everything is prebuilt."""
     with socket.create_connection((host, port), timeout=30) as client:
