@@ -24,7 +24,7 @@ pub(super) fn consume(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -
             Flow::Payload(_) | Flow::Waiting(_) => payload(conn, shared, input),
             Flow::Discard { left } => discard(conn, shared, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
-            Flow::Lingering => {
+            Flow::Lingering { .. } => {
                 input.consume(input.rest().len());
                 ControlFlow::Break(Consumed::All)
             }

@@ -24,7 +24,8 @@ pub enum Flow {
     /// The last replies are on their way; then the connection closes.
     Closing,
     /// Our side is shut; what still comes is thrown away, so that no reset overtakes our reply.
-    Lingering,
+    /// Since when, ms of the worker's clock.
+    Lingering { since_ms: u64 },
 }
 
 impl Flow {
@@ -53,7 +54,8 @@ pub struct Conn {
     /// Names the session in slots: start of sinkd, worker, count.
     pub session_id: u64,
     pub flow: Flow,
-    /// Input that could not be consumed yet: part of a line, or what came behind a full log.
+    /// Input that could not be consumed yet: part of a line, or what follows a payload that waits
+    /// for the log.
     pub held: Option<Buffer>,
     pub unsent: Option<Box<Unsent>>,
     /// A message not all of whose replies have been given (LMTP has one per recipient).
@@ -79,8 +81,8 @@ pub struct Conn {
     pub parked: bool,
     /// What it is registered for.
     pub wanted: Wanted,
-    /// Since when it waits for room in the log, or lingers; ms of the worker's clock.
-    pub waiting_ms: Option<u64>,
+    /// Since when it waits for the log, and events change nothing; ms of the worker's clock.
+    pub parked_since_ms: Option<u64>,
 }
 
 impl Conn {
@@ -112,7 +114,7 @@ impl Conn {
             queued: false,
             parked: false,
             wanted: Wanted::Reads,
-            waiting_ms: None,
+            parked_since_ms: None,
         }
     }
 
@@ -121,7 +123,7 @@ impl Conn {
         match &mut self.flow {
             Flow::Commands { chunks } => chunks.as_deref_mut(),
             Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
-            Flow::Discard { .. } | Flow::Closing | Flow::Lingering => None,
+            Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => None,
         }
     }
 
@@ -138,8 +140,7 @@ impl Conn {
         }
     }
 
-    /// What is being received has come to its end: a message is whole with it, unless more chunks
-    /// follow.
+    /// All octets of the mail data, or of the chunk, have arrived.
     pub fn payload_is_here(&mut self) {
         match std::mem::replace(&mut self.flow, Flow::COMMANDS) {
             Flow::Payload(transfer) if transfer.framing.is_last() => {
@@ -159,17 +160,18 @@ impl Conn {
         matches!(&self.flow, Flow::Waiting(transfer) if transfer.pending.is_some())
     }
 
-    /// Whether no transaction is open.
+    /// Whether no transaction is open, and the client has taken all replies.
     pub fn is_idle(&self) -> bool {
-        matches!(self.flow, Flow::Commands { .. }) && !self.session.in_transaction()
+        let is_between = matches!(self.flow, Flow::Commands { .. });
+        is_between && !self.session.in_transaction() && self.unsent.is_none()
     }
 
-    /// Whether it holds some of the budget for buffers, or could.
+    /// Whether it holds some of the budget for buffers, or may still take some.
     pub fn holds_buffers(&self) -> bool {
         let has_transfer = match &self.flow {
             Flow::Commands { chunks } => chunks.is_some(),
             Flow::Payload(_) | Flow::Waiting(_) => true,
-            Flow::Discard { .. } | Flow::Closing | Flow::Lingering => false,
+            Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => false,
         };
         self.held.is_some() || has_transfer
     }

@@ -8,7 +8,7 @@ use super::counters::Counters;
 use super::index::Begun;
 use super::payload::transfer::Transfer;
 use super::record::Recording;
-use super::sampling::Sampling;
+use super::sampling::{Draw, Sampling};
 use super::shutdown::Stop;
 
 /// One for each worker. Every final reply to a message passes through here.
@@ -36,16 +36,17 @@ impl Ledger {
         }
     }
 
-    /// Whether `transfer` may commit: all messages that were asked for may be on their way.
+    /// Returns whether `transfer` may commit: with `--stop-after-messages`, tickets run out.
     #[inline]
     pub fn take_ticket(&self, transfer: &mut Transfer) -> bool {
         transfer.has_ticket = transfer.has_ticket || self.stop.take_ticket();
         transfer.has_ticket
     }
 
-    /// A commit that had the right did not happen.
-    pub fn give_ticket_back(&self) {
+    /// The commit of a message whose client had gone did not happen.
+    pub fn lost(&self, draw: Option<Draw>) {
         self.stop.give_ticket_back();
+        self.give_draw_back(draw);
     }
 
     /// The message of `transfer` is committed as `id`, or counted.
@@ -64,8 +65,9 @@ impl Ledger {
         self.recording.message(conn, transfer, now_us.saturating_sub(conn.began_us));
     }
 
-    /// The session has answered the message that was accepted last; its replies, `replies_bytes`
-    /// of them, end with that, unless it owes more (LMTP).
+    /// The session has answered the message that was accepted last: the 250 ends at octet
+    /// `replies_bytes` of the replies, unless more of them are owed (LMTP). After the last ticket
+    /// the stop begins, so it begins with that answer among the replies.
     #[inline]
     pub fn answered(&mut self, conn: &mut Conn, id: Option<MessageId>, replies_bytes: usize) {
         if conn.session.owes_replies() {
@@ -84,7 +86,7 @@ impl Ledger {
     /// A message was committed after its client had gone.
     pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
         self.counters.message(bytes);
-        self.recording.counted(bytes, recipients);
+        self.recording.accepted_unheard(bytes, recipients);
         self.stop.committed();
     }
 
@@ -95,12 +97,16 @@ impl Ledger {
         self.recording.refused();
     }
 
-    /// The message of `transfer` is not accepted: rights and shares are as if it had never come.
+    /// The message of `transfer` is not accepted: ticket and draw are as if it had never come.
     pub fn not_accepted(&self, transfer: &mut Transfer) {
         if std::mem::take(&mut transfer.has_ticket) {
             self.stop.give_ticket_back();
         }
-        if let (Some(draw), Some(sampling)) = (transfer.draw.take(), &self.sampling) {
+        self.give_draw_back(transfer.draw.take());
+    }
+
+    fn give_draw_back(&self, draw: Option<Draw>) {
+        if let (Some(draw), Some(sampling)) = (draw, &self.sampling) {
             sampling.give_back(draw);
         }
     }

@@ -155,6 +155,11 @@ impl Recording {
         self.recorder.as_ref().and_then(Recorder::due_ns)
     }
 
+    /// The turn of another connection begins.
+    pub fn begin_turn(&mut self) {
+        (self.think_us, self.has_read) = (NOT_KNOWN, false);
+    }
+
     /// Octets have come from a client.
     pub fn heard(&mut self, conn: &mut Conn, expected: Expected) {
         let Some(recorder) = &mut self.recorder else { return };
@@ -287,7 +292,7 @@ impl Recording {
     }
 
     /// A message was committed, but nobody was there any more to hear of it.
-    pub fn counted(&mut self, bytes: u64, recipients: u32) {
+    pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.message(bytes, u64::from(recipients));
     }

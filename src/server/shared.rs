@@ -9,6 +9,7 @@ use super::clock::Clock;
 use super::ledger::Ledger;
 use super::moments::Moments;
 use super::payload::transfer::Transfer;
+use super::sampling::Draw;
 use super::storage::Storage;
 use super::transcript::Transcripts;
 
@@ -22,9 +23,11 @@ const TRANSFERS_KEPT_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Orphan {
     pub pending: PendingCommit,
-    /// Of the message.
+    /// Size of the message.
     pub bytes: u64,
     pub recipients: u32,
+    /// The sampling that the message takes part in.
+    pub draw: Option<Draw>,
 }
 
 /// What all connections of a worker share.
@@ -36,7 +39,7 @@ pub(super) struct Shared {
     pub message_bytes_max: u64,
     /// `None`: no sessions are written down.
     pub transcripts: Option<Arc<Transcripts>>,
-    /// `None`: NOOP names none.
+    /// `None`: arguments of NOOP are ignored.
     pub moments: Option<Arc<Moments>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub is_starved: bool,
@@ -76,12 +79,12 @@ impl Shared {
     }
 
     /// A box for a payload that begins.
-    pub fn take_transfer(&mut self) -> Box<Transfer> {
+    pub fn lend_box(&mut self) -> Box<Transfer> {
         self.transfers.pop().unwrap_or_else(|| Box::new(Transfer::new()))
     }
 
     /// The payload is over; its box waits for the next one.
-    pub fn put_back(&mut self, mut transfer: Box<Transfer>) {
+    pub fn return_box(&mut self, mut transfer: Box<Transfer>) {
         if self.transfers.len() < TRANSFERS_KEPT_MAX {
             *transfer = Transfer::new();
             self.transfers.push(transfer);
@@ -104,7 +107,7 @@ impl Shared {
                     self.ledger.accepted_unheard(orphan.bytes, orphan.recipients);
                 }
                 Err(NoRoom::Wait) => self.orphans.push(orphan),
-                Err(NoRoom::Budget | NoRoom::Full) => self.ledger.give_ticket_back(),
+                Err(NoRoom::Budget | NoRoom::Full) => self.ledger.lost(orphan.draw),
             }
         }
     }

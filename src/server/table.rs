@@ -109,7 +109,7 @@ pub(super) struct Table<I> {
     serial: u32,
     session_base: u64,
     wheel: Wheel,
-    /// Connections that gave way in this round and go on in the next.
+    /// Connections that gave way: they go on when this list runs next.
     ready: Vec<Key>,
     parked: Vec<Key>,
     stage: StopStage,
@@ -229,7 +229,7 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
         // An event for an earlier connection in this place does no harm: reads come up empty.
         conn.reads_until_empty |= heard == Heard::Special;
-        if conn.waiting_ms.is_none() || matches!(conn.flow, Flow::Lingering) {
+        if conn.parked_since_ms.is_none() {
             self.run_turn(place);
         }
     }
@@ -298,27 +298,24 @@ impl<I: Interests> Table<I> {
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
         let key = Key { place, serial: conn.serial };
-        if matches!(conn.flow, Flow::Lingering) && conn.waiting_ms.is_none() {
-            conn.waiting_ms = Some(self.resting.clock().now_ms());
+        if turn == Turn::Again && !conn.queued {
+            conn.queued = true;
+            self.ready.push(key);
+            if let Flow::Lingering { since_ms } = conn.flow {
+                self.wheel.insert(key, since_ms + LINGER_MS);
+            }
         }
-        match turn {
-            Turn::Again if !conn.queued => {
-                conn.queued = true;
-                self.ready.push(key);
-                if let (Flow::Lingering, Some(since)) = (&conn.flow, conn.waiting_ms) {
-                    self.wheel.insert(key, since + LINGER_MS);
-                }
+        // A commit goes on while its client takes no replies.
+        let is_committing = conn.is_committing();
+        let waits = turn == Turn::Parked || turn == Turn::Blocked && is_committing;
+        if waits && !conn.parked {
+            conn.parked = true;
+            self.parked.push(key);
+            // Waiting for a flush is what was asked for, not a lack of room.
+            if !is_committing {
+                Counters::add(&self.resting.counters().parked, 1);
+                self.resting.recording().parked(conn);
             }
-            Turn::Parked if !conn.parked => {
-                conn.parked = true;
-                self.parked.push(key);
-                // Waiting for a flush is what was asked for, not a lack of room.
-                if !conn.is_committing() {
-                    Counters::add(&self.resting.counters().parked, 1);
-                    self.resting.recording().parked(conn);
-                }
-            }
-            _ => {}
         }
         let wanted = if turn == Turn::Blocked { Wanted::ReadsAndWrites } else { Wanted::Reads };
         if wanted != conn.wanted {
@@ -393,7 +390,7 @@ impl<I: Interests> Table<I> {
         let (command_ms, data_ms) = (self.patience.command_ms, self.patience.data_ms);
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
-            Flow::Lingering => conn.waiting_ms.unwrap_or(0) + LINGER_MS,
+            Flow::Lingering { since_ms } => since_ms + LINGER_MS,
             _ if conn.is_transferring() => conn.heard_ms + data_ms,
             _ => conn.heard_ms + command_ms,
         };
@@ -401,7 +398,7 @@ impl<I: Interests> Table<I> {
             // Looked at again before any deadline that may begin meanwhile has passed.
             return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
         }
-        if matches!(conn.flow, Flow::Lingering | Flow::Closing) {
+        if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);
@@ -419,7 +416,7 @@ impl<I: Interests> Table<I> {
         let storage_ms = self.patience.storage_ms;
         for key in std::mem::take(&mut self.parked) {
             let Some(conn) = self.conn_of(key) else { continue };
-            let since = conn.waiting_ms.unwrap_or(now_ms).max(conn.heard_ms);
+            let since = conn.parked_since_ms.unwrap_or(now_ms).max(conn.heard_ms);
             // What is being renamed into place ends one way or the other.
             if now_ms < since + storage_ms || conn.is_committing() {
                 self.parked.push(key);
@@ -427,6 +424,7 @@ impl<I: Interests> Table<I> {
             }
             if let Some(conn) = self.conns[key.place].as_mut() {
                 (conn.parked, conn.queued) = (false, true);
+                self.resting.recording().unparked(conn);
                 self.resting.lose_patience(conn);
                 self.ready.push(key);
             }

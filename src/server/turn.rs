@@ -1,6 +1,6 @@
 //! A connection's turn: receive, run the session, put payload into the log, send once.
 //!
-//! Per message of 2 KB in one round trip a command: four `recv`, four `send`, one copy of the
+//! Per message of 2 KB at one round trip per command: four `recv`, four `send`, one copy of the
 //! envelope (about 150 octets) and none of the payload; no lock, no allocation, no clock.
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use super::commands::consume;
 use super::conn::{Conn, Flow};
 use super::counters::{Counters, Doing};
 use super::input::{Consumed, Input};
-use super::payload::finish::abandon;
+use super::payload::finish::{abandon, finish};
 use super::payload::receive::{Received, receive};
 use super::record::{Expected, Recording};
 use super::send::{Sent, flush, note_unsent, send_unsent, write};
@@ -31,7 +31,7 @@ const ROUND_BYTES_MAX: usize = 256 << 10;
 pub enum Turn {
     /// More octets.
     Idle,
-    /// Nothing: it gave way to the others and goes on in this round.
+    /// Nothing: it gave way to the others, and goes on when the ready list runs next.
     Again,
     /// Room in the log.
     Parked,
@@ -58,7 +58,7 @@ impl Resting {
     pub fn turn(&mut self, conn: &mut Conn) -> Turn {
         self.lend(conn, |conn, shared| match send_unsent(conn, shared) {
             Sent::All => take_turn(conn, shared),
-            Sent::Blocked => Turn::Blocked,
+            Sent::Blocked => stay_blocked(conn, shared),
             Sent::Lost => Turn::Closed,
         })
     }
@@ -107,8 +107,8 @@ impl Resting {
         });
     }
 
-    /// Greets with 421 whoever has just connected; nothing is unread yet, so nothing is reset. A
-    /// socket that can't take the first line at once is not worth waiting for.
+    /// Greets with 421 a client that has just connected. A socket that can't take the first line at
+    /// once is not worth waiting for; a client that speaks first may see a reset in place of it.
     #[cold]
     pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
         assert!(self.shared.is_silent(), "{UNSAID}");
@@ -117,8 +117,8 @@ impl Resting {
         self.shared.workspace.replies.clear();
     }
 
-    /// The one door to what is said: whatever `run` says has left, is kept for `conn`, or is noted
-    /// as lost with it, when this returns.
+    /// The only access to the reply buffer: when this returns, every reply was sent, is kept for
+    /// `conn`, or is noted as unsent.
     fn lend(&mut self, conn: &mut Conn, run: impl FnOnce(&mut Conn, &mut Shared) -> Turn) -> Turn {
         let shared = &mut self.shared;
         assert!(shared.is_silent(), "{UNSAID}");
@@ -205,11 +205,12 @@ impl Resting {
     }
 }
 
-/// What it would mean if replies were left where another connection's are written next.
+/// Said by the assertion that no reply outlives its turn.
 const UNSAID: &str = "replies belong to the turn of one connection";
 
-/// What came is consumed, what is said is sent.
+/// Consumes what arrived and sends the replies.
 fn take_turn(conn: &mut Conn, shared: &mut Shared) -> Turn {
+    shared.ledger.recording.begin_turn();
     let mut input = Input::new(std::mem::take(&mut shared.scratch));
     if let Some(held) = conn.held.take() {
         input.fill(held.filled());
@@ -217,15 +218,27 @@ fn take_turn(conn: &mut Conn, shared: &mut Shared) -> Turn {
     }
     let mut turn = run(conn, shared, &mut input);
     if turn != Turn::Closed {
-        turn = rest(conn, shared, &input, turn);
+        turn = end_turn(conn, shared, &input, turn);
     }
     shared.scratch = input.bytes;
-    if matches!(conn.flow, Flow::Lingering) || turn == Turn::Parked {
-        conn.waiting_ms.get_or_insert(shared.clock.now_ms());
+    if turn == Turn::Parked {
+        conn.parked_since_ms.get_or_insert(shared.clock.now_ms());
     } else {
-        conn.waiting_ms = None;
+        conn.parked_since_ms = None;
     }
     turn
+}
+
+/// The client does not take its replies. A commit that is done meanwhile is not kept waiting: its
+/// segment could not be sealed.
+#[cold]
+fn stay_blocked(conn: &mut Conn, shared: &mut Shared) -> Turn {
+    if conn.is_committing()
+        && let Some(transfer) = conn.take_transfer()
+    {
+        let _ = finish(conn, shared, transfer);
+    }
+    leave(conn, shared, Turn::Blocked)
 }
 
 fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
@@ -243,7 +256,8 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
             },
             Consumed::Parked => return Turn::Parked,
             Consumed::Closing => {
-                return close_politely(conn, shared, drained && input.is_empty());
+                let unread = Unread::unless(drained && input.is_empty());
+                return close_politely(conn, shared, unread);
             }
         }
         if drained {
@@ -281,13 +295,13 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
 }
 
 /// After the turn: sends what was said, keeps what can't be consumed yet.
-fn rest(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> Turn {
+fn end_turn(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> Turn {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
     if stopping && conn.is_idle() && turn != Turn::Blocked {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
-        return close_politely(conn, shared, input.is_empty());
+        return close_politely(conn, shared, Unread::unless(input.is_empty()));
     }
-    if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering) {
+    if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {
         let Some(mut held) = shared.storage.pool.take(input.rest().len()) else {
             shared.is_starved = true;
             return farewell(conn, shared, Farewell::OutOfBuffers);
@@ -313,7 +327,7 @@ fn leave(conn: &mut Conn, shared: &mut Shared, turn: Turn) -> Turn {
 fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
-    if conn.unsent.is_some() || matches!(conn.flow, Flow::Lingering) {
+    if conn.unsent.is_some() || matches!(conn.flow, Flow::Lingering { .. }) {
         return Turn::Closed;
     }
     if is_committing {
@@ -322,7 +336,7 @@ fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
         return Turn::Closed;
     }
     conn.session.farewell(why, &mut shared.workspace);
-    close_politely(conn, shared, false)
+    close_politely(conn, shared, Unread::Perhaps)
 }
 
 /// Gives back what `conn` holds of the budget for buffers.
@@ -333,19 +347,34 @@ fn release_buffers(conn: &mut Conn, shared: &mut Shared) {
     }
 }
 
-/// The last replies leave; `clean`: nothing unread is left, so that closing sends no reset.
-fn close_politely(conn: &mut Conn, shared: &mut Shared, clean: bool) -> Turn {
+/// Whether the socket may hold octets that nobody has read: closing it then sends a reset.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    Nothing,
+    Perhaps,
+}
+
+impl Unread {
+    fn unless(is_drained: bool) -> Unread {
+        if is_drained { Unread::Nothing } else { Unread::Perhaps }
+    }
+}
+
+/// The last replies leave. Where closing would send a reset, that may overtake them: the connection
+/// lingers.
+fn close_politely(conn: &mut Conn, shared: &mut Shared, unread: Unread) -> Turn {
     conn.flow = Flow::Closing;
     match flush(conn, shared) {
         Sent::Lost => Turn::Closed,
         Sent::Blocked => Turn::Blocked,
-        Sent::All if clean => Turn::Closed,
-        Sent::All => linger(conn),
+        Sent::All if unread == Unread::Nothing => Turn::Closed,
+        Sent::All => linger(conn, shared),
     }
 }
 
-fn linger(conn: &mut Conn) -> Turn {
-    conn.flow = Flow::Lingering;
+fn linger(conn: &mut Conn, shared: &Shared) -> Turn {
+    conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
+    conn.parked_since_ms = None;
     match conn.socket.shutdown(std::net::Shutdown::Write) {
         Ok(()) => Turn::Again,
         Err(_) => Turn::Closed,

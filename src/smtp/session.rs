@@ -1,16 +1,15 @@
 //! The server session: command octets in, replies and steps out (RFC 5321 3, 4.1.4).
 //!
 //! ```text
-//!            EHLO/HELO        MAIL          RCPT            DATA
-//!  Greeted ───────────▶ Ready ────▶ Mail ────────▶ Rcpt ──────────▶ Data ─┐
-//!                         ▲                         │ BDAT      BDAT LAST │
-//!                         │                         ▼                     │
-//!                         │                     Chunk ⇄ Chunks            │
-//!                         └── accept, refuse, RSET, EHLO, failed chunk ◀──┘
+//!            EHLO/HELO          MAIL
+//!  Greeted ─────────────▶ Ready ────▶ Open: Recipients ── DATA ──▶ Data ─────┐
+//!                           ▲                │     └───── BDAT LAST ─▶ Chunk ─┤
+//!                           │                └─ BDAT ─▶ Chunk ⇄ Chunks ───────┤
+//!                           └──── accept, refuse, RSET, EHLO, failed chunk ◀──┘
 //! ```
 //!
-//! LMTP (RFC 2033) is the same with LHLO for EHLO, and with one reply per recipient behind the end
-//! of data. Those are owed: `feed` gives them a portion at a time, as the caller sends them.
+//! LMTP (RFC 2033) is the same with LHLO for EHLO, and with one reply per recipient after the end
+//! of data. Those are owed: `feed` emits them in portions, as the caller sends them.
 //!
 //! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a
 //! borrowed line, about nine short copies into a pooled envelope buffer, four copies of static
@@ -54,8 +53,8 @@ pub enum Step {
     Moment,
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
-    /// Send the replies, then close. Given again, whatever is fed, once the session is over: so it
-    /// is seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
+    /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
+    /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
 }
 
@@ -110,7 +109,7 @@ enum State {
 
 /// Why a command is not accepted.
 #[derive(Debug, Clone, Copy)]
-enum Refused {
+enum NotAccepted {
     /// With this reply.
     With(&'static Reply),
     /// With this reply, and the session ends.
@@ -161,9 +160,9 @@ pub struct Session {
     /// 5xx replies given.
     errors: u32,
     skip: Skip,
-    /// The last greeting.
+    /// The last EHLO, HELO or LHLO.
     hello: Hello,
-    /// Rules that the last greeting broke.
+    /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
 }
 
@@ -399,7 +398,7 @@ impl Session {
         &mut self,
         command: Command<'_>,
         workspace: &mut Workspace,
-    ) -> Result<Option<Step>, Refused> {
+    ) -> Result<Option<Step>, NotAccepted> {
         match command {
             Command::Mail { path, parameters } => self.mail(path, parameters, workspace)?,
             Command::Rcpt { path, parameters } => self.rcpt(path, parameters, workspace)?,
@@ -408,7 +407,7 @@ impl Session {
             Command::Ehlo { name } => self.hello(name, Hello::Ehlo, workspace),
             Command::Helo { name } => self.hello(name, Hello::Helo, workspace),
             Command::Lhlo { .. } if !self.policy.is_lmtp() => {
-                return Err(Refused::With(&reply::NOT_IMPLEMENTED));
+                return Err(NotAccepted::With(&reply::NOT_IMPLEMENTED));
             }
             Command::Lhlo { name } => self.hello(name, Hello::Lhlo, workspace),
             Command::Rset => {
@@ -417,7 +416,7 @@ impl Session {
             }
             Command::Noop { argument } => return Ok(self.noop(argument, workspace)),
             Command::Vrfy => self.reply(&reply::NOT_VERIFIED, workspace),
-            Command::Expn => return Err(Refused::With(&reply::NO_LISTS)),
+            Command::Expn => return Err(NotAccepted::With(&reply::NO_LISTS)),
             Command::Help => {
                 let help = if self.policy.is_lmtp() { &reply::LMTP_HELP } else { &reply::HELP };
                 self.reply(help, workspace);
@@ -460,7 +459,7 @@ impl Session {
         path: Path<'_>,
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NotAccepted> {
         self.may_mail(path, parameters)?;
         self.state = State::Open(self.begin(path, parameters, workspace)?);
         workspace.events.push(TransactionEvent::Began);
@@ -471,17 +470,17 @@ impl Session {
         Ok(())
     }
 
-    fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), Refused> {
+    fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
         let limits = &self.policy.limits;
         match self.state {
-            State::Greeted => Err(Refused::With(self.hello_first())),
-            State::Open(_) | State::Closed => Err(Refused::With(&reply::MAIL_NESTED)),
-            State::Ready if path.utf8 && !parameters.smtputf8 => Err(Refused::NonAscii),
+            State::Greeted => Err(NotAccepted::With(self.hello_first())),
+            State::Open(_) | State::Closed => Err(NotAccepted::With(&reply::MAIL_NESTED)),
+            State::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),
             State::Ready if parameters.size > Some(limits.message_bytes_max) => {
-                Err(Refused::With(&reply::TOO_LARGE))
+                Err(NotAccepted::With(&reply::TOO_LARGE))
             }
             State::Ready if limits.messages_max.is_some_and(|max| self.messages >= max) => {
-                Err(Refused::Closing(&reply::TOO_MANY_MESSAGES))
+                Err(NotAccepted::Closing(&reply::TOO_MANY_MESSAGES))
             }
             State::Ready => Ok(()),
         }
@@ -493,7 +492,7 @@ impl Session {
         path: Path<'_>,
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
-    ) -> Result<Transaction, Refused> {
+    ) -> Result<Transaction, NotAccepted> {
         let (client, client_bytes) = envelope::encode_client(self.client);
         let protocol: &[u8] = match self.hello {
             Hello::Helo => b"SMTP",
@@ -518,7 +517,7 @@ impl Session {
         };
         let envelope = &mut transaction.envelope;
         if !workspace.make_room(&mut envelope.bytes, bytes) {
-            return Err(Refused::With(&reply::ENVELOPE_STORAGE));
+            return Err(NotAccepted::With(&reply::ENVELOPE_STORAGE));
         }
         for (tag, value) in fields {
             envelope.push(*tag, value);
@@ -532,16 +531,16 @@ impl Session {
         path: Path<'_>,
         parameters: RcptParameters<'_>,
         workspace: &mut Workspace,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), NotAccepted> {
         let limits = &self.policy.limits;
         let transaction = match &mut self.state {
             State::Open(transaction) if transaction.stage == Stage::Recipients => transaction,
-            State::Open(_) => return Err(Refused::With(&reply::CHUNKS_BEGUN)),
-            State::Greeted => return Err(Refused::With(self.hello_first())),
-            State::Ready | State::Closed => return Err(Refused::With(&reply::MAIL_FIRST)),
+            State::Open(_) => return Err(NotAccepted::With(&reply::CHUNKS_BEGUN)),
+            State::Greeted => return Err(NotAccepted::With(self.hello_first())),
+            State::Ready | State::Closed => return Err(NotAccepted::With(&reply::MAIL_FIRST)),
         };
         if (path.utf8 || parameters.utf8) && !transaction.is_smtputf8 {
-            return Err(Refused::NonAscii);
+            return Err(NotAccepted::NonAscii);
         }
         let parameters_bytes = match parameters.text.len() {
             0 => 0,
@@ -552,10 +551,10 @@ impl Session {
         if transaction.recipients >= limits.recipients_max
             || envelope.bytes.len() + bytes > limits.envelope_bytes_max
         {
-            return Err(Refused::With(&reply::TOO_MANY_RECIPIENTS));
+            return Err(NotAccepted::With(&reply::TOO_MANY_RECIPIENTS));
         }
         if !workspace.make_room(&mut envelope.bytes, bytes) {
-            return Err(Refused::With(&reply::ENVELOPE_STORAGE));
+            return Err(NotAccepted::With(&reply::ENVELOPE_STORAGE));
         }
         envelope.push(Tag::ForwardPath, path.mailbox);
         if !parameters.text.is_empty() {
@@ -566,16 +565,16 @@ impl Session {
         Ok(())
     }
 
-    fn data(&mut self, workspace: &mut Workspace) -> Result<Step, Refused> {
+    fn data(&mut self, workspace: &mut Workspace) -> Result<Step, NotAccepted> {
         let transaction = match self.ready_for_payload() {
             Ok(transaction) => transaction,
-            Err(why) => return Err(Refused::With(why.reply_to_data())),
+            Err(why) => return Err(NotAccepted::With(why.reply_to_data())),
         };
         if transaction.stage == Stage::Chunks {
-            return Err(Refused::With(&reply::CHUNKS_BEGUN));
+            return Err(NotAccepted::With(&reply::CHUNKS_BEGUN));
         }
         if transaction.is_binary {
-            return Err(Refused::With(&reply::BINARY_NEEDS_BDAT));
+            return Err(NotAccepted::With(&reply::BINARY_NEEDS_BDAT));
         }
         transaction.stage = Stage::Data;
         self.reply(&reply::START_DATA, workspace);

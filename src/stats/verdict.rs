@@ -183,7 +183,7 @@ struct Budget {
     /// Payload on its way, from this machine or from another.
     transfer_local_us: f64,
     transfer_us: f64,
-    /// At least so long no connection was open.
+    /// A lower bound of the time in which no connection was open.
     absent_us: f64,
     exchanges: f64,
     /// Our own time for a command, median.

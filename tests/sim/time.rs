@@ -1,17 +1,23 @@
 //! Every time-out, to the resolution of the wheel, on a clock that is made up.
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use sinkd::config::Config;
 use sinkd::log::reader::Folder;
-use sinkd::log::{MessageId, Settings};
+use sinkd::log::{Durability, MessageId, Settings};
 use sinkd::server::StopStage;
 use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
+use sinkd::stats::Counter;
 
 /// What the wheel of time-outs may be late, ms.
 const TICK_MS: u64 = 50;
+
+fn config() -> Config {
+    Config { storage_wait: Duration::from_secs(2), ..Config::default() }
+}
 
 /// A sink, one client, and the time.
 struct One {
@@ -24,20 +30,25 @@ struct One {
 
 impl One {
     fn new() -> One {
+        One::with(Config { stats: false, ..config() }, Settings::default())
+    }
+
+    /// A sink with this configuration and log, but for the times that are given here.
+    fn with(config: Config, settings: Settings) -> One {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             command_timeout: Duration::from_secs(30),
             data_timeout: Duration::from_secs(20),
-            storage_wait: Duration::from_secs(2),
             stop_grace: Duration::from_secs(3),
-            stats: false,
-            ..Config::default()
+            ..config
         };
-        let settings = Settings { segment_bytes_first: 64 << 10, ..Settings::default() };
+        let settings = Settings { segment_bytes_first: 64 << 10, ..settings };
         let (mut sink, _) = ByHandSink::open(folder.path(), &config, settings).unwrap();
         let (client, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
         client.set_nonblocking(true).unwrap();
+        // As little as the kernel allows, about 4.6 KB.
+        socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
         sink.wake(Duration::from_millis(1));
         let place = sink.connect(theirs, Protocol::Smtp).unwrap();
         sink.round();
@@ -48,6 +59,46 @@ impl One {
 
     fn sink(&mut self) -> &mut ByHandSink {
         self.sink.as_mut().unwrap()
+    }
+
+    /// The client says this, and reads nothing; the sink's socket has little room for its replies.
+    fn say_unheard(&mut self, text: &str) {
+        self.client.write_all(text.as_bytes()).unwrap();
+        let (now, place) = (Duration::from_millis(self.now_ms), self.place);
+        self.sink().wake(now);
+        self.sink().ready(place, Heard::Plain);
+        self.sink().round();
+        assert!(self.sink().watches_writes(place), "the socket is full");
+    }
+
+    /// The client reads until the sink has said all.
+    fn hear_all(&mut self) -> String {
+        let mut heard = String::new();
+        loop {
+            let more = self.heard();
+            if more.is_empty() {
+                return heard;
+            }
+            heard += &more;
+            let (now, place) = (Duration::from_millis(self.now_ms), self.place);
+            self.sink().wake(now);
+            self.sink().ready(place, Heard::Plain);
+            self.sink().round();
+        }
+    }
+
+    /// Says messages until one of them finds no room: provisioning is never served.
+    fn fill(&mut self) {
+        self.say("EHLO c.example\r\n");
+        let content = ("x".repeat(70) + "\r\n").repeat(600);
+        for message in 0.. {
+            assert!(message < 100, "there is always room");
+            self.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+            assert_eq!(&self.say("DATA\r\n")[..4], "354 ");
+            if self.say(&format!("{content}.\r\n")).is_empty() {
+                break;
+            }
+        }
     }
 
     /// What the client was told since the last call.
@@ -155,17 +206,7 @@ fn a_client_that_says_a_little_now_and_then_stays() {
 #[test]
 fn a_payload_that_finds_no_room_is_refused_when_its_patience_is_over() {
     let mut one = One::new();
-    one.say("EHLO c.example\r\n");
-    let content = ("x".repeat(70) + "\r\n").repeat(600);
-    // Provisioning is never served: what was prepared is full some time.
-    for message in 0.. {
-        assert!(message < 100, "there is always room");
-        one.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
-        assert_eq!(&one.say("DATA\r\n")[..4], "354 ");
-        if one.say(&format!("{content}.\r\n")).is_empty() {
-            break;
-        }
-    }
+    one.fill();
     let (ms, heard) = one.until_heard();
     check_time(ms, 2_000);
     assert!(heard.contains("452 "), "{heard}");
@@ -254,5 +295,65 @@ fn a_client_that_waits_for_a_descriptor_is_told_of_the_stop() {
     let mut text = String::new();
     client.read_to_string(&mut text).unwrap();
     assert!(text.starts_with("421 4.3.2 "), "{text}");
+    one.stop();
+}
+
+#[test]
+fn a_wait_for_room_that_ends_in_452_counts_whole() {
+    let mut one = One::with(config(), Settings::default());
+    one.fill();
+    let mut waited_us = 0;
+    for _ in 0..400 {
+        one.now_ms += 50;
+        one.round();
+        one.sink().take_recorded(|second| waited_us += second.counter(Counter::StorageUs));
+    }
+    assert!(one.heard().contains("452 "));
+    check_time(waited_us / 1000, 2_000);
+    one.stop();
+}
+
+#[test]
+fn a_client_dismissed_while_it_waits_for_room_has_its_time_to_read_that() {
+    let config = Config { storage_wait: Duration::from_secs(60), stats: false, ..config() };
+    let mut one = One::with(config, Settings::default());
+    one.fill();
+    let (ms, heard) = one.until_heard();
+    check_time(ms, 20_000);
+    assert!(heard.starts_with("421 4.4.2 "), "{heard}");
+    // It talks on meanwhile: closing would reset the connection.
+    one.client.write_all(b"x").unwrap();
+    let (ms, _) = one.until_heard();
+    check_time(ms, 2_000);
+    one.stop();
+}
+
+#[test]
+fn a_client_that_has_not_read_its_replies_keeps_its_grace_when_the_sink_stops() {
+    let mut one = One::new();
+    one.say("EHLO c.example\r\n");
+    one.say_unheard(&"NOOP\r\n".repeat(600));
+    one.sink().stop(StopStage::Graceful);
+    one.round();
+    assert_eq!(one.sink().open_connections(), 1, "it may still read");
+    let heard = one.hear_all();
+    assert_eq!(heard.matches("250 2.0.0 ").count(), 600, "{heard}");
+    assert!(heard.ends_with("\r\n") && heard.contains("421 4.3.2 "), "{heard}");
+    one.stop();
+}
+
+#[test]
+fn a_commit_is_done_although_its_client_does_not_read_what_it_was_told_before() {
+    let durability = Durability::Message;
+    let settings = Settings { durability, ..Settings::default() };
+    let mut one = One::with(Config { stats: false, ..config() }, settings);
+    one.say("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+    one.say_unheard(&("NOOP\r\n".repeat(600) + "BDAT 3 LAST\r\nx\r\n"));
+    assert!(one.sink().flush(usize::MAX) > 0, "the message waits for a flush");
+    assert!(one.sink().take_wake(), "the flush wakes the worker");
+    one.round();
+    one.round();
+    assert_eq!(one.sink().counters().messages.load(Ordering::Relaxed), 1);
+    assert!(one.hear_all().contains("250 2.0.0 Ok 1"), "it is told as well");
     one.stop();
 }

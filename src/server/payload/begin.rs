@@ -12,7 +12,7 @@ const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
 /// The payload of the transaction of `conn` comes next.
 #[inline]
 pub fn begin(conn: &mut Conn, shared: &mut Shared, framing: Framing) {
-    let mut transfer = shared.take_transfer();
+    let mut transfer = shared.lend_box();
     transfer.framing = framing;
     let chunk = match framing {
         Framing::Data(_) => 0,

@@ -30,7 +30,7 @@ pub fn finish(
 }
 
 /// Commits `wire`, all octets of `transfer`, from where they lie: one copy, no staging. `None`:
-/// there is no room at the tail, or no right to commit, and nothing has changed.
+/// there is no room at the tail, or no ticket; a ticket that was taken is kept for `finish`.
 pub fn append(
     conn: &Conn,
     shared: &mut Shared,
@@ -63,20 +63,22 @@ pub fn conclude(
     apply(conn, shared, transfer, outcome)
 }
 
-/// The payload of `conn`, if there is one, never becomes whole: its client is gone, or has begun
-/// another transaction. A commit that has begun goes on by itself.
+/// Gives up the payload in progress, if there is one: its client is gone or dismissed, or its
+/// transaction was reset. A commit that has begun goes on without the connection.
 pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
+    shared.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
     if let Some(pending) = transfer.pending.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
-        shared.orphans.push(Orphan { pending, bytes, recipients });
+        let draw = transfer.draw.take();
+        shared.orphans.push(Orphan { pending, bytes, recipients, draw });
     } else {
         transfer.place.release(&mut shared.storage);
         let octets = transfer.wire_bytes;
         tell_transcript(conn, shared, &transfer, octets, ", without its end");
         shared.ledger.not_accepted(&mut transfer);
     }
-    shared.put_back(transfer);
+    shared.return_box(transfer);
 }
 
 fn outcome(conn: &Conn, shared: &mut Shared, transfer: &mut Transfer) -> Outcome {
@@ -109,7 +111,7 @@ fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> O
         Commit::Done(committed) => Outcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
             transfer.pending_since_us = Some(shared.clock.now_us());
-            // Being asked, the log knows that it must wake this worker.
+            // Polling registers this worker for a wake-up.
             poll(transfer.pending.insert(pending), shared)
         }
     }
@@ -139,7 +141,7 @@ fn apply(
         Outcome::Refused(why) => refuse(conn, shared, &mut transfer, why),
     }
     tell_transcript(conn, shared, &transfer, transfer.payload_bytes(), "");
-    shared.put_back(transfer);
+    shared.return_box(transfer);
     ControlFlow::Continue(())
 }
 

@@ -140,7 +140,7 @@ fn receive_in_place(
     Ok(Piece { count, asked, is_end })
 }
 
-/// What comes of a piece.
+/// Handles the outcome of a read.
 #[inline]
 fn received(
     conn: &mut Conn,

@@ -1,4 +1,4 @@
-//! Cold: commands that break the grammar. Refused, or tolerated where they cannot be misread.
+//! Cold: commands that break the grammar. NotAccepted, or tolerated where they cannot be misread.
 use super::*;
 use crate::smtp::deviation::Deviation;
 use crate::smtp::grammar::SyntaxError;
@@ -38,7 +38,7 @@ impl Session {
         match self.execute(command, workspace) {
             Ok(None) => {}
             Ok(step) => return step,
-            Err(Refused::NonAscii) => {
+            Err(NotAccepted::NonAscii) => {
                 return self.tolerate(as_ascii(command), kinds.and(non_ascii()), workspace);
             }
             Err(refused) => return self.refuse_command(command, refused, workspace),
@@ -55,16 +55,16 @@ impl Session {
     pub(super) fn refuse_command(
         &mut self,
         command: Command<'_>,
-        refused: Refused,
+        refused: NotAccepted,
         workspace: &mut Workspace,
     ) -> Option<Step> {
         let reply = match refused {
-            Refused::NonAscii if self.is_lenient() => {
+            NotAccepted::NonAscii if self.is_lenient() => {
                 return self.tolerate(as_ascii(command), non_ascii(), workspace);
             }
-            Refused::NonAscii => &reply::UTF8_NOT_DECLARED,
-            Refused::With(reply) => reply,
-            Refused::Closing(reply) => {
+            NotAccepted::NonAscii => &reply::UTF8_NOT_DECLARED,
+            NotAccepted::With(reply) => reply,
+            NotAccepted::Closing(reply) => {
                 self.close(reply, workspace);
                 return None;
             }
