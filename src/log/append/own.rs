@@ -12,8 +12,8 @@ use super::link::Link;
 use crate::log::exchange::{
     NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, Request,
 };
+use crate::log::files::map::WriteAccess;
 use crate::log::format::{Crc, Facts, RECORDS_AT};
-use crate::log::map::WriteAccess;
 
 /// An own segment being filled.
 #[derive(Debug)]

@@ -2,9 +2,11 @@
 //! and how it is encoded and decoded. Pure: no files, no maps, no clocks.
 //!
 //! All integers are little-endian. Every offset is computed from the one before it.
+pub(crate) mod id;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::id::MessageId;
+use self::id::MessageId;
 
 /// What every structure of the format is aligned to.
 pub const PAGE_BYTES: u64 = 4096;
