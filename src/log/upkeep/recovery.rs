@@ -2,8 +2,8 @@
 //!
 //! Opening costs one small read per segment. In the boot that wrote them the counts hold, because
 //! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
-//! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](crate::log::Log::open), which
-//! holds the lock, writes the result down; readers work it out in memory.
+//! machine, what was not flushed is found by [`scan`]. Only `Log::open`, which holds the lock,
+//! writes the result down; readers work it out in memory.
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
