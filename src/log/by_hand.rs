@@ -4,10 +4,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::append::Writer;
-use super::error::OpenError;
+use super::files::error::OpenError;
 use super::folder_log::Parts;
-use super::recovery::Recovery;
 use super::settings::Settings;
+use super::upkeep::recovery::Recovery;
 
 /// A log whose provisioning and flushing are done by hand.
 pub struct ByHand {

@@ -9,25 +9,25 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
 
 use super::append::{Link, Segments, Writer};
-use super::boot::current_boot;
 use super::clock::ProcessClock;
-use super::disk;
-use super::error::OpenError;
-use super::events;
-use super::events_file::EventsFile;
 use super::exchange::{
     FlushJob, Gate, NewWorker, Opened, PreparedSegment, REQUESTS_MAX, Request, SyncJob,
 };
+use super::files::boot::current_boot;
+use super::files::disk;
+use super::files::error::OpenError;
+use super::files::events;
+use super::files::events_file::EventsFile;
+use super::files::layout;
+use super::files::lock::FolderLock;
+use super::files::probe;
+use super::files::store::Store;
 use super::format::StoreId;
-use super::layout;
-use super::lock::FolderLock;
-use super::probe;
-use super::reclaim;
-use super::recovery::{self, Recovery};
-use super::retention::Shelf;
 use super::settings::{Durability, Settings};
-use super::store::Store;
 use super::threads::{Flusher, Provision, Setup, sync};
+use super::upkeep::reclaim;
+use super::upkeep::recovery::{self, Recovery};
+use super::upkeep::retention::Shelf;
 
 /// The data folder, open for writing: lock, provisioning, flusher and sync threads.
 #[derive(Debug)]

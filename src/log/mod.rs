@@ -13,59 +13,37 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 mod append;
-mod boot;
 #[doc(hidden)]
 pub mod by_hand;
 mod clock;
-mod disk;
-mod dropped;
-mod error;
-mod events;
-mod events_file;
 mod exchange;
-mod flags;
-mod flush_call;
+mod files;
 mod folder_log;
 mod format;
-mod id;
-mod layout;
-mod lock;
-mod map;
 mod moment;
-mod owed;
-mod probe;
-mod prune_folder;
-mod pruned;
-mod pruned_sums;
 pub mod reader;
-mod reclaim;
-mod recovery;
-mod removal;
-mod retention;
-mod runs;
-mod sealed;
 mod settings;
-mod store;
 mod threads;
+mod upkeep;
 
 pub use append::{Claim, Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, Writer};
 pub use clock::ProcessClock;
-pub use dropped::{By, Dropped};
-pub use error::OpenError;
-pub use events_file::EventsFile;
+pub use files::dropped::{By, Dropped};
+pub use files::error::OpenError;
+pub use files::events_file::EventsFile;
 #[doc(hidden)]
-pub use flush_call::FlushCall;
+pub use files::flush_call::FlushCall;
+pub(crate) use files::layout::{segment_files, segment_path};
+pub use files::runs::{Mark, Run, RunError, Runs};
 pub use folder_log::Log;
+pub use format::id::{MessageId, NotAnId};
 pub use format::{
     BootId, Facts, Identity, Kind, PAYLOAD_BYTES_MAX, Published, SegmentKind, Slot, State,
     StorageMode, StoreId, Totals,
 };
-pub use id::{MessageId, NotAnId};
-pub(crate) use layout::{segment_files, segment_path};
 pub use moment::{Moment, NotAMoment, length};
-pub use prune_folder::{Keep, prune};
-pub use recovery::Recovery;
-pub use removal::{Remove, Removed, remove};
-pub use retention::Retention;
-pub use runs::{Mark, Run, RunError, Runs};
 pub use settings::{Durability, Settings, Space};
+pub use upkeep::prune_folder::{Keep, prune};
+pub use upkeep::recovery::Recovery;
+pub use upkeep::removal::{Remove, Removed, remove};
+pub use upkeep::retention::Retention;

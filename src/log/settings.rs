@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::disk;
-use super::flush_call::FlushCall;
+use super::files::disk;
+use super::files::flush_call::FlushCall;
 use super::format::BootId;
-use super::retention::Retention;
+use super::upkeep::retention::Retention;
 
 /// What a committed message survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -2,7 +2,7 @@
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::log::exchange::OwnEvent;
-use crate::log::id::MessageId;
+use crate::log::format::id::MessageId;
 
 /// Proof of a commit; only the log makes one.
 #[derive(Debug, Clone, Copy)]

@@ -6,7 +6,7 @@ use crossbeam_channel::{Sender, TrySendError};
 
 use super::commit::NoRoom;
 use crate::log::exchange::{FlushJob, Flushed, Gate, Request};
-use crate::log::map::Mapping;
+use crate::log::files::map::Mapping;
 
 /// A worker's link to provisioning and to the flusher.
 #[derive(Debug)]

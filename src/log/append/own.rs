@@ -12,8 +12,8 @@ use super::link::Link;
 use crate::log::exchange::{
     NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, Request,
 };
+use crate::log::files::map::WriteAccess;
 use crate::log::format::{Crc, Facts, RECORDS_AT};
-use crate::log::map::WriteAccess;
 
 /// An own segment being filled.
 #[derive(Debug)]
@@ -22,12 +22,12 @@ pub(crate) struct Own {
     key: u64,
     window: Arc<OwnWindow>,
     events: Receiver<OwnEvent>,
-    file: OwnFile,
+    state: OwnState,
 }
 
 /// Its file, as the worker knows it.
 #[derive(Debug)]
-enum OwnFile {
+enum OwnState {
     /// Asked for. The envelope is written when it is open.
     Opening {
         envelope: Vec<u8>,
@@ -57,19 +57,19 @@ impl Own {
     }
 
     fn open(&mut self) -> Result<&mut WriteAccess, NoRoom> {
-        if let OwnFile::Opening { envelope } = &self.file {
+        if let OwnState::Opening { envelope } = &self.state {
             match self.events.try_recv() {
                 Ok(OwnEvent::Opened(mut access)) => {
                     access.write(RECORDS_AT, envelope.len()).copy_from_slice(envelope);
-                    self.file = OwnFile::Open(access);
+                    self.state = OwnState::Open(access);
                 }
                 Err(TryRecvError::Empty) => return Err(NoRoom::Wait),
                 Ok(_) | Err(TryRecvError::Disconnected) => return Err(NoRoom::Full),
             }
         }
-        match &mut self.file {
-            OwnFile::Open(access) => Ok(access),
-            OwnFile::Opening { .. } => Err(NoRoom::Wait),
+        match &mut self.state {
+            OwnState::Open(access) => Ok(access),
+            OwnState::Opening { .. } => Err(NoRoom::Wait),
         }
     }
 
@@ -101,18 +101,18 @@ impl Own {
     /// The octets `start..start + len`; `None`: it is not open, and has only an envelope, which
     /// provisioning will write.
     pub(super) fn read(&self, start: u64, len: usize) -> Option<&[u8]> {
-        match &self.file {
-            OwnFile::Open(access) => Some(access.read(start, len)),
-            OwnFile::Opening { .. } => None,
+        match &self.state {
+            OwnState::Open(access) => Some(access.read(start, len)),
+            OwnState::Opening { .. } => None,
         }
     }
 
     /// The octets filled so far end here. `true`: less than half the window is left.
     pub(super) fn filled_to(&self, end: u64) -> bool {
         self.window.filled_to.store(end, Relaxed);
-        let usable = match &self.file {
-            OwnFile::Open(access) => access.usable().0,
-            OwnFile::Opening { .. } => 0,
+        let usable = match &self.state {
+            OwnState::Open(access) => access.usable().0,
+            OwnState::Opening { .. } => 0,
         };
         usable < (end + OWN_WINDOW_BYTES / 2).min(self.window.expected_end.load(Relaxed))
     }
@@ -125,9 +125,9 @@ impl Own {
 
     /// Has it cut and named; how that ends is told later.
     pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &Facts) -> PendingOwn {
-        let (access, unwritten) = match self.file {
-            OwnFile::Open(access) => (Some(access), Vec::new()),
-            OwnFile::Opening { envelope } => (None, envelope),
+        let (access, unwritten) = match self.state {
+            OwnState::Open(access) => (Some(access), Vec::new()),
+            OwnState::Opening { envelope } => (None, envelope),
         };
         let commit = OwnCommit {
             key: self.key,
@@ -184,15 +184,15 @@ impl Owns {
         let (key, worker) = (self.key, link.worker);
         let own = NewOwn { key, window: window.clone(), events: sender, envelope_bytes };
         link.send(Request::OwnOpen { worker, own });
-        Ok(Own { key, window, events, file: OwnFile::Opening { envelope } })
+        Ok(Own { key, window, events, state: OwnState::Opening { envelope } })
     }
 
     /// The transfer ended early, or goes on elsewhere.
     pub(super) fn release(&mut self, link: &mut Link, own: Own) {
         self.open -= 1;
-        let access = match own.file {
-            OwnFile::Open(access) => Some(access),
-            OwnFile::Opening { .. } => None,
+        let access = match own.state {
+            OwnState::Open(access) => Some(access),
+            OwnState::Opening { .. } => None,
         };
         link.send(Request::OwnDrop { worker: link.worker, key: own.key, access });
     }

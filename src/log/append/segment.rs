@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use crate::log::exchange::{Flushed, Fronts, LeftSegment, PreparedSegment, PublishAfter, Window};
-use crate::log::flush_call::FlushCall;
+use crate::log::files::flush_call::FlushCall;
+use crate::log::files::map::WriteAccess;
+use crate::log::format::id::MessageId;
 use crate::log::format::{
     COUNTED_WORD, Facts, Hole, Identity, Kind, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN,
     RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, State, Totals, encode_slot,
 };
-use crate::log::id::MessageId;
-use crate::log::map::WriteAccess;
 
 /// Holes from this size on are punched out at sealing; smaller ones are only counted, because a
 /// punched page saves 4 KiB and costs a system call.

@@ -7,7 +7,7 @@ use super::commit::NoRoom;
 use super::link::Link;
 use super::segment::{Fit, OpenSegment};
 use crate::log::exchange::{PreparedSegment, Request};
-use crate::log::flush_call::FlushCall;
+use crate::log::files::flush_call::FlushCall;
 
 /// The shared segments of a worker.
 #[derive(Debug)]

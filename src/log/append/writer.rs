@@ -10,8 +10,8 @@ use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Claim, Location, Reservation, sizes};
 use super::segment::{Fate, Fit, OpenSegment};
 use super::segments::Segments;
+use crate::log::format::id::MessageId;
 use crate::log::format::{Facts, Kind, PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, crc};
-use crate::log::id::MessageId;
 use crate::log::settings::{Durability, Settings};
 
 /// The most that `space` gives at once: a connection's share of a loop round.

@@ -8,8 +8,8 @@ use crossbeam_channel::Sender;
 
 use super::gate::Gate;
 use super::own::OwnEvent;
-use crate::log::id::MessageId;
-use crate::log::map::Mapping;
+use crate::log::files::map::Mapping;
+use crate::log::format::id::MessageId;
 
 /// What the flusher tells a worker about a segment. Written by the flusher alone.
 #[derive(Debug, Default)]

@@ -1,7 +1,7 @@
 //! What a worker and provisioning tell each other about an own segment.
+use crate::log::files::map::WriteAccess;
 use crate::log::format::Facts;
-use crate::log::id::MessageId;
-use crate::log::map::WriteAccess;
+use crate::log::format::id::MessageId;
 
 /// How far ahead of the filled octets an own segment is kept ready: two windows of 10 ms each at
 /// 800 MB/s, a fast single sender; its transfer is parked when it is faster.

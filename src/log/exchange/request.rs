@@ -7,7 +7,7 @@ use super::gate::Gate;
 use super::own::{OwnCommit, OwnEvent};
 use super::segment::{LeftSegment, PreparedSegment};
 use super::window::OwnWindow;
-use crate::log::map::WriteAccess;
+use crate::log::files::map::WriteAccess;
 
 /// Requests that may wait. A worker sends few per segment; what finds no room waits with it.
 pub(crate) const REQUESTS_MAX: usize = 1024;

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use super::flush::Flushed;
 use super::window::Window;
+use crate::log::files::map::WriteAccess;
 use crate::log::format::{Hole, Identity, State, Totals};
-use crate::log::map::WriteAccess;
 
 /// A segment that provisioning has made ready, in parts: its worker builds an open one from them.
 #[derive(Debug)]

@@ -8,10 +8,10 @@ use super::opening::{Opening, PassedOver};
 use super::segment::Known;
 use super::summary::Summary;
 use super::{ReadError, Segment, SegmentError};
-use crate::log::flags::{self, Flags};
+use crate::log::files::flags::{self, Flags};
+use crate::log::files::layout::{self, flagged, segment_files};
+use crate::log::format::id::MessageId;
 use crate::log::format::{BootId, Slot};
-use crate::log::id::MessageId;
-use crate::log::layout::{self, flagged, segment_files};
 
 /// Sealed segments kept open at once: a folder of thousands must not use up the descriptors.
 const OPEN_MAX: usize = 64;

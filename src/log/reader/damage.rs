@@ -2,7 +2,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::log::id::MessageId;
+use crate::log::format::id::MessageId;
 
 /// Why a file cannot be read as a segment.
 #[derive(Debug, thiserror::Error)]

@@ -6,13 +6,13 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::{Damage, SegmentError};
-use crate::log::disk;
+use crate::log::files::disk;
+use crate::log::files::layout;
+use crate::log::format::id::MessageId;
 use crate::log::format::{
     Crc, FORMAT_VERSION, Identity, LIVE_AT, LIVE_WORDS, LiveWords, NoIdentity, PAGE_BYTES,
     RECORDS_AT, SEGMENT_BYTES_MIN, SLOT_BYTES, Seed, Slot, SlotSource, crc, slot_at,
 };
-use crate::log::id::MessageId;
-use crate::log::layout;
 
 /// Octets of a record read at once where its content isn't kept.
 const RECORD_BYTES_AT_ONCE: u64 = 256 << 10;

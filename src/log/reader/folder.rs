@@ -11,11 +11,11 @@ use super::listing::{Listing, Span};
 use super::opening::PassedOver;
 use super::summary::Summary;
 use super::{Damage, ReadError, Segment, SegmentError};
-use crate::log::boot::current_boot;
-use crate::log::dropped::Dropped;
+use crate::log::files::boot::current_boot;
+use crate::log::files::dropped::Dropped;
+use crate::log::files::pruned;
+use crate::log::format::id::MessageId;
 use crate::log::format::{BootId, Kind, Slot};
-use crate::log::id::MessageId;
-use crate::log::pruned;
 
 /// A data folder, open for reading. What it knows of the segments is as of the last `refresh`.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::summary::Summary;
 use super::{ReadError, Segment};
-use crate::log::flags::Flags;
+use crate::log::files::flags::Flags;
 use crate::log::format::{Identity, Slot};
 
 /// A span of commit times, ns since the Unix epoch.

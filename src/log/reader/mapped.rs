@@ -4,8 +4,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{Damage, ReadError, Segment};
+use crate::log::files::map::RecordsView;
 use crate::log::format::{Slot, crc};
-use crate::log::map::RecordsView;
 
 /// Octets brought in at once.
 const BLOCK_BYTES: u64 = 256 << 10;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::segment::Known;
 use super::{Segment, SegmentError};
-use crate::log::boot::current_boot;
+use crate::log::files::boot::current_boot;
 use crate::log::format::BootId;
 
 /// What became of a segment that was to be opened.

@@ -9,13 +9,13 @@ use std::sync::atomic::fence;
 use super::file::SegmentFile;
 use super::scan::{Extent, Found, scan};
 use super::{Damage, SegmentError};
-use crate::log::boot::current_boot;
-use crate::log::disk;
+use crate::log::files::boot::current_boot;
+use crate::log::files::disk;
+use crate::log::files::map::LiveView;
 use crate::log::format::{
     BootId, COUNTED_MAX, COUNTED_WORD, Identity, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published,
     REJECTIONS_WORD, SLOT_BYTES, STATE_WORD, Seed, Slot, State, Totals, slot_positions,
 };
-use crate::log::map::LiveView;
 
 /// Slots read at once by [`Slots`]: 64 KiB.
 const SLOTS_AT_ONCE: u32 = 1024;

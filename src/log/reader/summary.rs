@@ -3,8 +3,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Damage, Segment};
-use crate::log::dropped::Dropped;
-use crate::log::flags::Flags;
+use crate::log::files::dropped::Dropped;
+use crate::log::files::flags::Flags;
 use crate::log::format::{Identity, Published, Slot, State, Totals};
 
 /// What is known of one segment without opening it again.

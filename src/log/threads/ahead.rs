@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 use crate::log::exchange::Window;
+use crate::log::files::map::Mapping;
 use crate::log::format::{PAGE_BYTES, RECORDS_AT};
-use crate::log::map::Mapping;
 
 /// A worker's window is what it writes in this time...
 const WINDOW_TIME: Duration = Duration::from_millis(10);

@@ -16,9 +16,9 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use crate::log::exchange::{
     FlushJob, Flushed, Gate, OwnEvent, OwnFlush, OwnFlushed, Request, SyncJob,
 };
-use crate::log::flush_call::FlushCall;
+use crate::log::files::flush_call::FlushCall;
+use crate::log::files::map::Mapping;
 use crate::log::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
-use crate::log::map::Mapping;
 
 /// A segment under watch.
 struct Watched {

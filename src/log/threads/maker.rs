@@ -11,18 +11,18 @@ use super::ahead::{Rate, SegmentAhead};
 use super::recycle;
 use super::retainer::Retainer;
 use crate::log::clock::ProcessClock;
-use crate::log::disk;
-use crate::log::error::{is_no_space, is_shorter_better};
-use crate::log::events_file::EventsFile;
 use crate::log::exchange::{
     FlushJob, Flushed, PreparedSegment, PublishAfter, SYNC_AFTER, SyncJob, Window,
 };
+use crate::log::files::disk;
+use crate::log::files::error::{is_no_space, is_shorter_better};
+use crate::log::files::events_file::EventsFile;
+use crate::log::files::layout;
+use crate::log::files::map::{Mapping, WriteAccess};
+use crate::log::files::store::Store;
 use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
-use crate::log::layout;
-use crate::log::map::{Mapping, WriteAccess};
-use crate::log::retention::Shelf;
 use crate::log::settings::{Durability, Settings};
-use crate::log::store::Store;
+use crate::log::upkeep::retention::Shelf;
 
 /// A ring has at least this number of segments per worker, so that it forgets in small pieces.
 const RING_SEGMENTS_MIN: u64 = 8;
@@ -238,7 +238,7 @@ impl Maker {
             recycle::renew(access.file(), &identity)?;
             self.name_safely(access.file(), &from, &path)?;
             access.file().unlock()?;
-            crate::log::flags::forget(&self.folder, old);
+            crate::log::files::flags::forget(&self.folder, old);
             Ok(access)
         });
         let access = made.inspect_err(|e| {

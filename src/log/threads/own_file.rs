@@ -8,20 +8,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use crossbeam_channel::Sender;
 
 use super::maker::Maker;
-use crate::log::disk;
 use crate::log::exchange::{
     FlushJob, Gate, NewOwn, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnFlush, OwnWindow,
 };
+use crate::log::files::disk;
+use crate::log::files::layout;
+use crate::log::files::map::Mapping;
+use crate::log::format::id::MessageId;
 use crate::log::format::{
     Crc, Facts, Kind, LiveWords, NOTES_WORD, PAGE_BYTES, PAYLOAD_BYTES_MAX, PUBLISHED_WORD,
     Published, RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, SegmentKind, State, Totals,
     encode_slot,
 };
-use crate::log::id::MessageId;
-use crate::log::layout;
-use crate::log::map::Mapping;
-use crate::log::sealed::Sealed;
 use crate::log::settings::Durability;
+use crate::log::upkeep::sealed::Sealed;
 
 /// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
 const STEP_BYTES: u64 = 2 << 20;

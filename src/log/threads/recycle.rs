@@ -12,10 +12,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::log::disk;
+use crate::log::files::disk;
+use crate::log::files::layout;
+use crate::log::files::map::{Mapping, WriteAccess};
 use crate::log::format::{Identity, LIVE_AT, PAGE_BYTES};
-use crate::log::layout;
-use crate::log::map::{Mapping, WriteAccess};
 
 /// Makes the file of a dropped segment that of the segment `identity` describes, but for its name.
 /// Its exclusive lock is held until the caller has renamed it.

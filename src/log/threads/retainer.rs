@@ -7,16 +7,16 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::recycle::KeptMaps;
 use crate::log::clock::ProcessClock;
-use crate::log::disk;
-use crate::log::events_file::EventsFile;
 use crate::log::exchange::OwnFlushed;
-use crate::log::flags::{self, Of};
+use crate::log::files::disk;
+use crate::log::files::events_file::EventsFile;
+use crate::log::files::flags::{self, Of};
+use crate::log::files::layout::{self, Present};
+use crate::log::files::map::WriteAccess;
+use crate::log::files::owed::Owed;
 use crate::log::format::StoreId;
-use crate::log::layout::{self, Present};
-use crate::log::map::WriteAccess;
-use crate::log::owed::Owed;
-use crate::log::retention::{Retention, Shelf};
-use crate::log::sealed::Sealed;
+use crate::log::upkeep::retention::{Retention, Shelf};
+use crate::log::upkeep::sealed::Sealed;
 
 /// How often ages are looked at: a tenth of the age, within these.
 const AGE_CHECK_MIN: Duration = Duration::from_millis(100);

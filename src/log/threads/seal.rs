@@ -2,11 +2,11 @@
 use std::sync::atomic::Ordering::{Relaxed, Release};
 
 use super::maker::Maker;
-use crate::log::disk;
 use crate::log::exchange::{FlushJob, LeftSegment};
+use crate::log::files::disk;
 use crate::log::format::{COUNTED_WORD, LIVE_WORDS, LiveWords, STATE_WORD, SYNCED_WORD, State};
-use crate::log::sealed::Sealed;
 use crate::log::settings::Durability;
+use crate::log::upkeep::sealed::Sealed;
 
 /// Totals and state to the live page, unused space back to the disk, the map away.
 pub(super) fn seal(left: LeftSegment, maker: &mut Maker) {

@@ -12,9 +12,9 @@ use std::time::Instant;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use crate::log::disk;
 use crate::log::exchange::SyncJob;
-use crate::log::flush_call::FlushCall;
+use crate::log::files::disk;
+use crate::log::files::flush_call::FlushCall;
 use crate::log::format::{LIVE_AT, STATE_WORD, SYNCED_WORD, State};
 
 /// The thread's state.

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::disk;
-use super::format::{Identity, StoreId, crc};
 use super::layout;
+use crate::log::format::{Identity, StoreId, crc};
 
 const MAGIC: &[u8; 8] = b"SINKDFLG";
 const VERSION: u32 = 1;

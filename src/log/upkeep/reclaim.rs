@@ -4,12 +4,12 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-use super::disk;
-use super::flags;
-use super::format::Identity;
-use super::layout;
-use super::reader::{Extent, SegmentFile, scan};
-use super::store::Store;
+use crate::log::files::disk;
+use crate::log::files::flags;
+use crate::log::files::layout;
+use crate::log::files::store::Store;
+use crate::log::format::Identity;
+use crate::log::reader::{Extent, SegmentFile, scan};
 
 /// What [`reclaim`] did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! A sealed segment, as retention sees it: what it weighs, and how old it is.
-use super::dropped::Dropped;
-use super::format::{Identity, Published, Totals};
+use crate::log::files::dropped::Dropped;
+use crate::log::format::{Identity, Published, Totals};
 
 /// A sealed segment.
 #[derive(Debug, Clone, Copy)]

@@ -2,22 +2,22 @@
 //!
 //! Opening costs one small read per segment. In the boot that wrote them the counts hold, because
 //! the page cache has survived: unsealed segments are sealed as they are. After a restart of the
-//! machine, what was not flushed is found by [`scan`]. Only [`Log::open`](super::Log::open), which
-//! holds the lock, writes the result down; readers work it out in memory.
+//! machine, what was not flushed is found by [`scan`]. Only `Log::open`, which holds the lock,
+//! writes the result down; readers work it out in memory.
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::disk;
-use super::error::OpenError;
-use super::exchange::{SYNC_AFTER, SyncJob};
-use super::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
-use super::layout;
-use super::reader::{Extent, Found, Segment, SegmentError, scan};
 use super::retention::Shelf;
 use super::sealed::Sealed;
+use crate::log::exchange::{SYNC_AFTER, SyncJob};
+use crate::log::files::disk;
+use crate::log::files::error::OpenError;
+use crate::log::files::layout;
+use crate::log::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
+use crate::log::reader::{Extent, Found, Segment, SegmentError, scan};
 
 /// What happened at opening, for the log lines of sinkd.
 #[derive(Debug, Default)]
@@ -199,7 +199,8 @@ mod tests {
     fn a_segment_without_slots_is_as_old_to_sinkd_that_seals_it_as_to_the_next_one() {
         let dir = tempfile::tempdir().unwrap();
         counted(dir.path());
-        let (mut recovery, _) = recover(dir.path(), crate::log::boot::current_boot()).unwrap();
+        let (mut recovery, _) =
+            recover(dir.path(), crate::log::files::boot::current_boot()).unwrap();
         let recovered = recovery.shelf.take_out(1).unwrap();
         let file = std::fs::File::open(layout::segment_path(dir.path(), 1)).unwrap();
         let (words, identity) =

@@ -286,7 +286,7 @@ mod tests {
     use super::*;
 
     fn pruned(folder: &Path) -> io::Result<Dropped> {
-        Ok(crate::log::pruned::pruned_sums(folder)?.total())
+        Ok(crate::log::files::pruned::pruned_sums(folder)?.total())
     }
 
     fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {

@@ -5,7 +5,7 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
-use super::format::{Hole, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES};
+use crate::log::format::{Hole, Identity, LIVE_WORDS, LiveWords, PAGE_BYTES};
 
 /// How files of a data folder are opened where they may have to be made: they hold other people's
 /// mail, so they are for their owner alone.
@@ -115,19 +115,19 @@ pub(crate) fn bytes_of(metadata: &Metadata) -> u64 {
 
 /// Writes a live page as a whole, through the file.
 pub(crate) fn write_live(file: &File, words: &LiveWords) -> io::Result<()> {
-    file.write_all_at(&words.encode(), super::format::LIVE_AT)
+    file.write_all_at(&words.encode(), crate::log::format::LIVE_AT)
 }
 
 /// Reads the meaningful part of a live page.
 pub(crate) fn read_live(file: &File) -> io::Result<LiveWords> {
     let mut bytes = [0; 8 * LIVE_WORDS];
-    file.read_exact_at(&mut bytes, super::format::LIVE_AT)?;
+    file.read_exact_at(&mut bytes, crate::log::format::LIVE_AT)?;
     Ok(LiveWords::decode(&bytes))
 }
 
 /// Reads the identity page of a segment's file; `None`: it cannot be read, or does not check.
 pub(crate) fn identity_of(file: &File) -> Option<Identity> {
     let mut page = [0; PAGE_BYTES as usize];
-    file.read_exact_at(&mut page, super::format::IDENTITY_AT).ok()?;
+    file.read_exact_at(&mut page, crate::log::format::IDENTITY_AT).ok()?;
     Identity::decode(&page).ok()
 }

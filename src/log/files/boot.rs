@@ -1,5 +1,5 @@
 //! The boot of the machine: while it is the same, what was written is in the page cache.
-use super::format::BootId;
+use crate::log::format::BootId;
 
 /// The machine's boot id. Zeros where the system has none (macOS, a chroot without /proc): then no
 /// two boots are taken for the same, and counts that were not flushed are not believed.

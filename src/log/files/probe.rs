@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::disk;
 use super::error::OpenError;
-use super::format::{Hole, PAGE_BYTES, RECORDS_AT};
 use super::layout::segments_folder;
 use super::map::Mapping;
+use crate::log::format::{Hole, PAGE_BYTES, RECORDS_AT};
 
 /// Tries on a file of its own what the log needs: create, allocate, map, populate, punch.
 pub(crate) fn probe(folder: &Path) -> Result<(), OpenError> {

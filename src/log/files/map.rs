@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use memmap2::{MmapOptions, MmapRaw};
 
 use super::disk;
-use super::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
+use crate::log::format::{Identity, LIVE_AT, LIVE_WORDS, PAGE_BYTES, RECORDS_AT, Slot, SlotSource};
 
 /// The words of a live page, in place.
 pub(crate) type LivePage = [AtomicU64; LIVE_WORDS];

@@ -8,13 +8,13 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::disk;
-use super::dropped::{By, Dropped, joined};
-use super::events::{self, Lines};
-use super::flags;
-use super::reader::{Folder, Segment};
 use super::retention::{Retention, Shelf};
 use super::sealed::Sealed;
+use crate::log::files::disk;
+use crate::log::files::dropped::{By, Dropped, joined};
+use crate::log::files::events::{self, Lines};
+use crate::log::files::flags;
+use crate::log::reader::{Folder, Segment};
 
 /// Segments dropped under one lock: few open files, and sinkd does not wait for long.
 const AT_ONCE: usize = 64;

@@ -2,7 +2,7 @@
 use std::io;
 use std::path::PathBuf;
 
-/// Why [`Log::open`](super::Log::open) failed. Each sentence says what, where, and what to do.
+/// Why [`Log::open`](crate::log::Log::open) failed. Each sentence says what, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {

@@ -2,10 +2,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::events::Lines;
-use super::flags::{self, Flags, Of};
-use super::id::MessageId;
-use super::reader::{Damage, Folder, ReadError, Segment, Span};
+use crate::log::files::events::Lines;
+use crate::log::files::flags::{self, Flags, Of};
+use crate::log::format::id::MessageId;
+use crate::log::reader::{Damage, Folder, ReadError, Segment, Span};
 
 /// Which messages to remove.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk;
 use super::error::OpenError;
-use super::format::{StoreId, crc};
+use crate::log::format::{StoreId, crc};
 
 /// What a line says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

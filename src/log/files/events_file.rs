@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::clock::ProcessClock;
 use super::dropped::{By, Dropped, joined};
 use super::events::{self, Lines};
+use crate::log::clock::ProcessClock;
 
 /// 256 KiB: some thousand lines, read in a millisecond.
 const FOLD_BYTES_OVER: u64 = 256 << 10;
@@ -138,6 +138,7 @@ impl EventsFile {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log::files::pruned::pruned_sums;
     use std::os::unix::fs::MetadataExt;
 
     fn dropped(number: u32, messages: u64) -> Dropped {
@@ -164,7 +165,7 @@ mod tests {
         for n in 0..4000 {
             assert!(drop_one(&file, &dropped(n + 2, 3)));
         }
-        let all = crate::log::pruned::pruned_sums(dir.path()).unwrap().total();
+        let all = pruned_sums(dir.path()).unwrap().total();
         assert_eq!((all.segments, all.messages, all.first, all.last), (4001, 12_001, 1, 4001));
         let text = std::fs::read(path_of(dir.path())).unwrap();
         assert!(text.len() as u64 <= FOLD_BYTES_OVER + 300, "{}", text.len());
@@ -185,7 +186,7 @@ mod tests {
             before = inode();
         }
         assert!(folds <= 1, "{folds} foldings for 2000 drops");
-        assert_eq!(crate::log::pruned::pruned_sums(dir.path()).unwrap().total().messages, 2000);
+        assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 2000);
     }
 
     #[test]
@@ -197,7 +198,7 @@ mod tests {
         assert_eq!(file.busy(), 1);
         drop(held);
         assert!(file.note_pruned(&[dropped(1, 5)], None).unwrap());
-        assert_eq!(crate::log::pruned::pruned_sums(dir.path()).unwrap().total().messages, 5);
+        assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 5);
     }
 
     #[test]
@@ -206,6 +207,6 @@ mod tests {
         let file = EventsFile::new(dir.path());
         Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(2, 7)).unwrap();
         assert!(file.note_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
-        assert_eq!(crate::log::pruned::pruned_sums(dir.path()).unwrap().total().messages, 13);
+        assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 13);
     }
 }

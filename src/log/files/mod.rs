@@ -1,0 +1,19 @@
+//! The files of a data folder: where they lie, what the file system is asked for, and the map of a
+//! segment, which holds the unsafe code.
+pub(crate) mod boot;
+pub(crate) mod disk;
+pub(crate) mod dropped;
+pub(crate) mod error;
+pub(crate) mod events;
+pub(crate) mod events_file;
+pub(crate) mod flags;
+pub(crate) mod flush_call;
+pub(crate) mod layout;
+pub(crate) mod lock;
+pub(crate) mod map;
+pub(crate) mod owed;
+pub(crate) mod probe;
+pub(crate) mod pruned;
+pub(crate) mod pruned_sums;
+pub(crate) mod runs;
+pub(crate) mod store;

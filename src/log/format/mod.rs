@@ -1,0 +1,31 @@
+//! The bytes of a segment file, as docs/segment-format.md draws them: where each structure stands,
+//! and how it is encoded and decoded. Pure: no files, no maps, no clocks.
+//!
+//! All integers are little-endian. Every offset is computed from the one before it.
+mod checksum;
+pub(crate) mod id;
+mod identity;
+mod layout;
+mod live;
+mod names;
+mod seed;
+mod slot;
+mod words;
+
+pub(crate) use checksum::{Crc, crc};
+pub(crate) use identity::NoIdentity;
+pub use identity::{Identity, SegmentKind};
+pub use layout::PAYLOAD_BYTES_MAX;
+pub(crate) use layout::{
+    FORMAT_VERSION, Hole, IDENTITY_AT, LIVE_AT, MAGIC, PAGE_BYTES, RECORD_ALIGN, RECORDS_AT,
+    SEGMENT_BYTES_MIN, SLOT_BYTES, slot_at, slot_positions,
+};
+pub(crate) use live::{
+    COUNTED_MAX, COUNTED_WORD, LIVE_WORDS, LiveWords, NOTES_WORD, PUBLISHED_WORD, REJECTIONS_WORD,
+    SEAL_CHECK_WORD, STATE_WORD, SYNCED_WORD,
+};
+pub use live::{Published, State, Totals};
+pub use names::{BootId, StoreId};
+pub(crate) use seed::Seed;
+pub use slot::{Facts, Kind, Slot, StorageMode};
+pub(crate) use slot::{Record, SlotSource, encode_slot};
