@@ -142,6 +142,8 @@ impl Door {
     /// lie inside the file and below the populated mark.
     pub(crate) fn write(&mut self, start: u64, len: usize) -> &mut [u8] {
         self.check(start, len);
+        #[cfg(test)]
+        super::between_stores::tell();
         // SAFETY: `check` put the range inside the map and behind the header pages; it is not a
         // hole behind the file's end, because the caller stays below the populated mark
         // (provision.rs allocates before it populates, and nothing truncates while a door exists).
