@@ -13,6 +13,8 @@
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 mod append;
+#[cfg(test)]
+mod between_stores;
 #[doc(hidden)]
 pub mod by_hand;
 mod clock;

@@ -272,8 +272,8 @@ fn absent_us(history: &History, summary: &Summary) -> f64 {
     let span_us = tenths as f64 * 1e5;
     let ended = Percentiles::of_metric(history, Metric::Session);
     let begun = history.total(Counter::Connections).saturating_sub(history.total(Counter::Closed));
-    let at_ends = history.seconds.values().map(|second| second.open_connections);
-    let open = begun.max(at_ends.last().unwrap_or(0)) as f64;
+    let last = history.seconds.values().next_back();
+    let open = begun.max(last.map_or(0, |second| second.open_connections)) as f64;
     (span_us - ended.mean * ended.count as f64 - open * span_us).max(0.0)
 }
 

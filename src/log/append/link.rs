@@ -43,18 +43,15 @@ impl Link {
     }
 
     /// Looks once more for what provisioning may have made meanwhile: `found` says whether it is
-    /// there. If it is not, the worker is woken when it may be.
+    /// there. If it is not, the worker is woken when it may be. If it is, the worker may be woken
+    /// for nothing: other connections of it may wait, so what they asked for is not taken back.
     pub(super) fn look_again<T>(
         &mut self,
         found: impl FnOnce() -> Result<T, NoRoom>,
     ) -> Result<T, NoRoom> {
         self.gate.wait();
         self.poke();
-        let found = found();
-        if found.is_ok() {
-            self.gate.go_on();
-        }
-        found
+        found()
     }
 
     /// Never blocks: what the channel has no room for goes with the end of the round.
@@ -99,5 +96,31 @@ impl Link {
                 return;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn a_look_that_finds_room_leaves_others_of_its_worker_waiting() {
+        let woken = Arc::new(AtomicU32::new(0));
+        let counted = woken.clone();
+        let wake = Box::new(move || _ = counted.fetch_add(1, Ordering::Relaxed));
+        let gate = Arc::new(Gate::new(wake));
+        let (requests, _asked) = crossbeam_channel::bounded(4);
+        let (flusher, _jobs) = crossbeam_channel::unbounded();
+        let mut link = Link::new(0, gate.clone(), requests, flusher);
+        // One connection waits for a flush; then another one finds room at the second look.
+        gate.wait();
+        assert_eq!(link.look_again(|| Ok(7)), Ok(7));
+        gate.wake();
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
+        // Nothing waits now, so nothing is woken.
+        gate.wake();
+        assert_eq!(woken.load(Ordering::Relaxed), 1);
     }
 }

@@ -48,11 +48,6 @@ impl Gate {
         fence(SeqCst);
     }
 
-    /// The second look found room.
-    pub(crate) fn go_on(&self) {
-        self.waiting.store(false, Relaxed);
-    }
-
     /// Must the worker send a request? `false`: one is under way that will see what it has stored.
     pub(crate) fn poke(&self) -> bool {
         // Partner: the fence in `attend`, which follows its clearing of the flag.
