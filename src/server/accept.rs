@@ -15,8 +15,11 @@ pub(super) const ACCEPTS_PER_ROUND: usize = 64;
 /// Listener `n` has the token `WAKER - 1 - n`.
 pub(super) const LISTENERS_MAX: usize = 1024;
 const _: () = assert!(config::LISTENERS_MAX <= LISTENERS_MAX, "each listener has its token");
-/// A shortage of descriptors that comes and goes is logged this often.
-const SHORTAGE_LOGGED_MS: u64 = 10_000;
+/// Errors of `accept` in a row that may be those of clients that have gone. More are an error of
+/// the listener, or of the machine, and asking on at once would hold up the worker.
+const ERRORS_IN_A_ROW_MAX: usize = 64;
+/// Accepting that pauses again and again is logged this often.
+const PAUSE_LOGGED_MS: u64 = 10_000;
 
 /// What connections come from: a listening socket, or a simulated one.
 pub(super) trait Accepts {
@@ -39,12 +42,13 @@ impl Accepts for Acceptor {
 /// The listeners of one worker.
 pub(super) struct Acceptors<A = Acceptor> {
     listeners: Vec<A>,
-    /// Listeners that had more to accept, or none to accept with; each once.
+    /// Listeners with more in their queue, or paused; no duplicates.
     again: Vec<usize>,
-    /// Until when accepting pauses for want of descriptors, ms of the worker's clock.
+    /// Until when accepting pauses, ms of the worker's clock: no descriptors are left, or a
+    /// listener fails.
     paused_until_ms: Option<u64>,
-    /// When the shortage was last logged, likewise.
-    shortage_logged_ms: Option<u64>,
+    /// When a pause was last logged, ms of the worker's clock.
+    pause_logged_ms: Option<u64>,
     /// Kept open so that at the stop, when descriptors may have run out, there is one with which
     /// to tell each client in the queue; `None` if there was none to be had.
     spare: Option<File>,
@@ -80,25 +84,31 @@ impl<A: Accepts> Acceptors<A> {
             listeners,
             again: Vec::new(),
             paused_until_ms: None,
-            shortage_logged_ms: None,
+            pause_logged_ms: None,
             spare: File::open("/dev/null").ok(),
             backlog: usize::try_from(backlog).unwrap_or(0),
         }
     }
 
-    /// The next connection from `listener`. `None`: its queue is empty, or there is no descriptor
-    /// to accept with, and it stands in the list of those that have more.
+    /// The next connection from `listener`. `None`: its queue is empty, or accepting pauses and it
+    /// stands in the list of those that have more.
     pub fn next(&mut self, listener: usize, now_ms: u64) -> Option<Arrival> {
+        let mut errors = 0;
         loop {
             match self.listeners.get(listener)?.accept() {
                 Ok((socket, client)) => return Some(Arrival { socket, client, listener }),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
-                Err(error) if sys::is_out_of_descriptors(&error) => {
+                Err(error)
+                    if sys::is_out_of_descriptors(&error) || errors == ERRORS_IN_A_ROW_MAX =>
+                {
                     self.pause(listener, &error, now_ms);
                     return None;
                 }
                 // The client has gone before it was accepted, or a signal came.
-                Err(error) => tracing::debug!(%error, "accept"),
+                Err(error) => {
+                    errors += 1;
+                    tracing::debug!(%error, "accept");
+                }
             }
         }
     }
@@ -128,7 +138,7 @@ impl<A: Accepts> Acceptors<A> {
     }
 
     /// A descriptor is free again.
-    pub fn go_on(&mut self) {
+    pub fn resume(&mut self) {
         self.paused_until_ms = None;
     }
 
@@ -161,9 +171,14 @@ impl<A: Accepts> Acceptors<A> {
 
     #[cold]
     fn pause(&mut self, listener: usize, error: &io::Error, now_ms: u64) {
-        if self.shortage_logged_ms.is_none_or(|then| now_ms >= then + SHORTAGE_LOGGED_MS) {
-            self.shortage_logged_ms = Some(now_ms);
-            tracing::warn!(%error, "no descriptors are left: connections wait to be accepted");
+        if self.pause_logged_ms.is_none_or(|then| now_ms >= then + PAUSE_LOGGED_MS) {
+            self.pause_logged_ms = Some(now_ms);
+            let why = if sys::is_out_of_descriptors(error) {
+                "no descriptors are left"
+            } else {
+                "a listener fails"
+            };
+            tracing::warn!(%error, "{why}: connections wait to be accepted");
         }
         self.paused_until_ms = Some(now_ms + sys::ACCEPT_PAUSE.as_millis() as u64);
         self.has_more(listener);
@@ -184,10 +199,34 @@ mod tests {
             acceptors.has_more(3);
             assert!(acceptors.take_more(now_ms).is_empty(), "it pauses");
         }
-        assert_eq!(acceptors.shortage_logged_ms, Some(0), "one line in ten seconds");
+        assert_eq!(acceptors.pause_logged_ms, Some(0), "one line in ten seconds");
         assert_eq!(acceptors.wait_ms(1000), Some(99));
         assert_eq!(acceptors.take_more(1099), [3]);
         assert_eq!(acceptors.wait_ms(1099), None);
+    }
+
+    /// A listener whose every `accept` fails.
+    struct Failing(std::cell::Cell<usize>);
+
+    impl Accepts for Failing {
+        fn accept(&self) -> io::Result<(Stream, Client)> {
+            self.0.set(self.0.get() + 1);
+            assert!(self.0.get() < 1000, "the worker asks on and on");
+            Err(io::Error::from_raw_os_error(libc::EPERM))
+        }
+
+        fn queue_length(&self) -> u64 {
+            0
+        }
+    }
+
+    #[test]
+    fn a_listener_that_fails_pauses_and_holds_up_nobody_else() {
+        let mut acceptors = Acceptors::of(vec![Failing(0.into())], 16);
+        assert!(acceptors.next(0, 0).is_none());
+        assert_eq!(acceptors.wait_ms(0), Some(100));
+        assert_eq!(acceptors.take_more(100), [0]);
+        acceptors.close(100, |_| panic!("it accepts none"));
     }
 
     #[test]

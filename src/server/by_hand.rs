@@ -237,7 +237,7 @@ impl ByHandSink {
             - std::mem::replace(&mut self.left, self.table.interests.left);
         if freed > 0 {
             self.free_descriptors(freed);
-            self.acceptors.go_on();
+            self.acceptors.resume();
         }
     }
 

@@ -6,7 +6,7 @@ use crate::smtp::session::Step;
 
 use super::conn::{Conn, Flow};
 use super::input::{Consumed, Input};
-use super::payload::begin::{begin, go_on};
+use super::payload::begin::{begin, next_chunk};
 use super::payload::finish::finish;
 use super::payload::framing::Framing;
 use super::payload::take::take;
@@ -25,7 +25,7 @@ pub(super) fn consume(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -
             Flow::Discard { left } => discard(conn, shared, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
             Flow::Lingering { .. } => {
-                input.consume(input.rest().len());
+                input.consume(input.unread().len());
                 ControlFlow::Break(Consumed::All)
             }
         };
@@ -52,10 +52,10 @@ fn command(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFl
     if input.is_empty() && !has_more {
         return ControlFlow::Break(Consumed::All);
     }
-    let (octets, step) = conn.session.feed(input.rest(), &mut shared.workspace);
+    let (octets, step) = conn.session.feed(input.unread(), &mut shared.workspace);
     follow_transactions(conn, shared);
     if conn.transcript.is_some() {
-        tell_transcript(conn, shared, &input.rest()[..octets], step);
+        tell_transcript(conn, shared, &input.unread()[..octets], step);
     }
     input.consume(octets);
     if conn.owing.is_some() && !conn.session.owes_replies() {
@@ -70,7 +70,7 @@ fn command(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFl
         Step::Data => begin(conn, shared, Framing::data()),
         Step::Chunk { bytes, last, first } => {
             let framing = Framing::Chunk { left: bytes, last };
-            if first { begin(conn, shared, framing) } else { go_on(conn, framing) }
+            if first { begin(conn, shared, framing) } else { next_chunk(conn, framing) }
         }
         Step::DiscardChunk { bytes } => conn.flow = Flow::Discard { left: bytes },
     }
@@ -111,7 +111,8 @@ fn discard(
     input: &mut Input,
     left: u64,
 ) -> ControlFlow<Consumed> {
-    let octets = usize::try_from(left).map_or(input.rest().len(), |n| n.min(input.rest().len()));
+    let octets =
+        usize::try_from(left).map_or(input.unread().len(), |n| n.min(input.unread().len()));
     input.consume(octets);
     let left = left - octets as u64;
     if left > 0 {

@@ -58,14 +58,12 @@ impl Handover {
 }
 
 impl ArrivalSender {
-    /// Hands `arrival` over, or gives it back because the queue is full.
-    pub fn pass(&self, arrival: Arrival) -> Option<Arrival> {
-        if let Err(error) = self.arrivals.try_send(arrival) {
-            return Some(error.into_inner());
-        }
+    /// Hands `arrival` over. Gives it back if the queue is full, or the worker has ended.
+    pub fn pass(&self, arrival: Arrival) -> Result<(), Arrival> {
+        self.arrivals.try_send(arrival).map_err(|error| error.into_inner())?;
         if let Err(error) = self.waker.wake() {
             tracing::error!(%error, "a worker could not be woken");
         }
-        None
+        Ok(())
     }
 }

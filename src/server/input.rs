@@ -34,7 +34,7 @@ impl Input {
         self.end += octets;
     }
 
-    pub fn rest(&self) -> &[u8] {
+    pub fn unread(&self) -> &[u8] {
         &self.bytes[self.start..self.end]
     }
 
@@ -47,7 +47,7 @@ impl Input {
         self.start += octets;
     }
 
-    /// Free space after the rest, which moves to the front.
+    /// Free space after what is unread, which moves to the front.
     pub fn free(&mut self) -> &mut [u8] {
         if self.start > 0 {
             self.bytes.copy_within(self.start..self.end, 0);

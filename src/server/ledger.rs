@@ -90,9 +90,8 @@ impl Ledger {
         self.stop.committed();
     }
 
-    /// The message of `transfer` is refused at the end of its data.
-    pub fn refused(&mut self, transfer: &mut Transfer) {
-        self.not_accepted(transfer);
+    /// A message is refused because of its data.
+    pub fn refused(&mut self) {
         self.counters.refused();
         self.recording.refused();
     }

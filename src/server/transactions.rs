@@ -11,10 +11,13 @@ pub(super) fn follow_transactions(conn: &mut Conn, shared: &mut Shared) {
     for at in 0..shared.workspace.events.len() {
         match shared.workspace.events[at] {
             TransactionEvent::Began => conn.began_us = shared.clock.now_us(),
-            TransactionEvent::Ended => {
+            event @ (TransactionEvent::Ended | TransactionEvent::TooLarge) => {
                 conn.began_us = 0;
                 // Chunks of a transaction that was reset: their room is free from now on.
                 abandon(conn, shared);
+                if event == TransactionEvent::TooLarge {
+                    shared.ledger.refused();
+                }
             }
         }
     }

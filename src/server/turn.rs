@@ -302,11 +302,11 @@ fn end_turn(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> 
         return close_politely(conn, shared, Unread::unless(input.is_empty()));
     }
     if !input.is_empty() && !matches!(conn.flow, Flow::Closing | Flow::Lingering { .. }) {
-        let Some(mut held) = shared.storage.pool.take(input.rest().len()) else {
+        let Some(mut held) = shared.storage.pool.take(input.unread().len()) else {
             shared.is_starved = true;
             return farewell(conn, shared, Farewell::OutOfBuffers);
         };
-        held.push(input.rest());
+        held.push(input.unread());
         conn.held = Some(held);
     }
     leave(conn, shared, turn)

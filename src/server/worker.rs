@@ -104,7 +104,7 @@ impl Worker {
     pub fn run(mut self) {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let clock = ProcessClock::get();
-        // What the start took belongs to this second, and to no round of 1970.
+        // Otherwise the first round would start at Unix time 0.
         self.table.wake(clock.elapsed());
         loop {
             let woke_ms = self.table.now_ms();
@@ -126,8 +126,12 @@ impl Worker {
                 break;
             }
         }
-        self.table.resting.counters().doing(Doing::Sealing);
-        self.table.resting.close();
+        // What a worker that has not heard of the stop hands over from here on, it gets back.
+        self.take_arrivals();
+        let Worker { table, arrivals, .. } = self;
+        drop(arrivals);
+        table.resting.counters().doing(Doing::Sealing);
+        table.resting.close();
     }
 
     fn round(&mut self, events: &Events) {
@@ -143,7 +147,7 @@ impl Worker {
         }
         self.follow_stop();
         if std::mem::take(&mut self.table.interests.has_freed) {
-            self.acceptors.go_on();
+            self.acceptors.resume();
         }
     }
 
@@ -214,8 +218,8 @@ impl Worker {
         if chosen == self.index {
             return self.table.begin(arrival);
         }
-        // Its queue is full: served here.
-        if let Some(arrival) = self.peers[chosen].pass(arrival) {
+        if let Err(arrival) = self.peers[chosen].pass(arrival) {
+            // Its queue is full: served here.
             self.admission.move_claim(chosen, self.index);
             self.table.begin(arrival);
         }

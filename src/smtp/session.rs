@@ -592,7 +592,7 @@ impl Session {
         let total = transaction.chunk_bytes.saturating_add(bytes);
         if total > message_bytes_max {
             let times = if last { self.replies_due() } else { 1 };
-            self.end_transaction(workspace);
+            self.clear_transaction(workspace, TransactionEvent::TooLarge);
             self.latched = Some((&reply::TOO_LARGE, times));
             return Step::DiscardChunk { bytes };
         }
@@ -700,9 +700,13 @@ impl Session {
 
     /// RSET, among others: without a transaction there is nothing to reset (RFC 5321 4.1.1.5).
     fn end_transaction(&mut self, workspace: &mut Workspace) {
+        self.clear_transaction(workspace, TransactionEvent::Ended);
+    }
+
+    fn clear_transaction(&mut self, workspace: &mut Workspace, event: TransactionEvent) {
         if let State::Open(transaction) = &mut self.state {
             workspace.take_back(&mut transaction.envelope.bytes);
-            workspace.events.push(TransactionEvent::Ended);
+            workspace.events.push(event);
             self.state = State::Ready;
         }
     }

@@ -23,6 +23,9 @@ pub enum TransactionEvent {
     Began,
     /// Its final reply was given, or it was reset; what was received of its payload is void.
     Ended,
+    /// As `Ended`: a chunk was announced that takes the message over its limit. The chunk is
+    /// discarded, and then the message refused.
+    TooLarge,
 }
 
 /// What a worker lends to whichever session it is running: the reply buffer, spare envelope

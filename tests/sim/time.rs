@@ -10,6 +10,7 @@ use sinkd::log::{Durability, MessageId, Settings};
 use sinkd::server::StopStage;
 use sinkd::server::by_hand::{ByHandSink, Heard};
 use sinkd::smtp::client::Protocol;
+use sinkd::smtp::limits::Limits;
 use sinkd::stats::Counter;
 
 /// What the wheel of time-outs may be late, ms.
@@ -355,5 +356,30 @@ fn a_commit_is_done_although_its_client_does_not_read_what_it_was_told_before() 
     one.round();
     assert_eq!(one.sink().counters().messages.load(Ordering::Relaxed), 1);
     assert!(one.hear_all().contains("250 2.0.0 Ok 1"), "it is told as well");
+    one.stop();
+}
+
+#[test]
+fn a_message_that_is_too_large_is_refused_once_however_it_comes() {
+    let limits = Limits { message_bytes_max: 100, ..Limits::default() };
+    let mut one = One::with(Config { limits, stats: false, ..config() }, Settings::default());
+    one.say("EHLO c.example\r\n");
+    let open = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
+    let large = "x".repeat(150);
+    let rest = "x".repeat(60);
+    for (number, payload) in [
+        format!("{open}DATA\r\n{large}\r\n.\r\n"),
+        format!("{open}BDAT 150 LAST\r\n{large}"),
+        format!("{open}BDAT 60\r\n{rest}BDAT 60 LAST\r\n{rest}"),
+        format!("{open}BDAT 150\r\n{large}BDAT 0 LAST\r\n"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let heard = one.say(payload);
+        assert_eq!(heard.matches("552 5.3.4 ").count(), 1, "{heard}");
+        let refused = one.sink().counters().refused.load(Ordering::Relaxed);
+        assert_eq!(refused, number as u64 + 1, "{payload}");
+    }
     one.stop();
 }

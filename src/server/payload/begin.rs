@@ -37,7 +37,7 @@ pub fn begin(conn: &mut Conn, shared: &mut Shared, framing: Framing) {
 
 /// Another chunk of the payload in progress comes next.
 #[inline]
-pub fn go_on(conn: &mut Conn, framing: Framing) {
+pub fn next_chunk(conn: &mut Conn, framing: Framing) {
     let mut transfer = conn.take_transfer().expect("the first chunk began it");
     transfer.framing = framing;
     conn.flow = Flow::Payload(transfer);

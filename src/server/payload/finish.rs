@@ -156,7 +156,8 @@ fn accept(conn: &mut Conn, shared: &mut Shared, transfer: &Transfer, proof: &Pro
 /// The payload was read to its end and is not kept.
 fn refuse(conn: &mut Conn, shared: &mut Shared, transfer: &mut Transfer, why: Refusal) {
     transfer.place.release(&mut shared.storage);
-    shared.ledger.refused(transfer);
+    shared.ledger.not_accepted(transfer);
+    shared.ledger.refused();
     conn.session.refuse(why, &mut shared.workspace);
     if why == Refusal::Stopping {
         conn.flow = Flow::Closing;

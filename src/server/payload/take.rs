@@ -20,7 +20,7 @@ pub fn take(
 ) -> ControlFlow<Consumed> {
     let before = (transfer.framing, transfer.fate, transfer.dots);
     let is_kept = transfer.fate.keeps();
-    let piece = &input.rest()[..transfer.framing.bound(input.rest().len())];
+    let piece = &input.unread()[..transfer.framing.bound(input.unread().len())];
     let piece = transfer.fate.part(piece);
     let scanned = transfer.framing.scan(piece, &mut transfer.dots);
     let piece = &piece[..scanned.octets];

@@ -116,7 +116,7 @@ fn refusals_and_farewells_have_their_replies() {
 
 #[test]
 fn transactions_begin_and_end_as_events_in_order() {
-    use TransactionEvent::{Began, Ended};
+    use TransactionEvent::{Began, Ended, TooLarge};
     let rcpt = "RCPT TO:<c@d>\r\n";
     for (dialogue, expected) in [
         ("EHLO c\r\nRSET\r\n".into(), &[][..]),
@@ -126,7 +126,7 @@ fn transactions_begin_and_end_as_events_in_order() {
         (format!("{OPEN}RSET\r\nRSET\r\nMAIL FROM:<a@b>\r\n"), &[Began, Ended, Began]),
         (format!("{OPEN}EHLO c\r\n"), &[Began, Ended]),
         (format!("{OPEN}QUIT\r\n"), &[Began, Ended]),
-        (format!("{OPEN}BDAT 101 LAST\r\n"), &[Began, Ended]), // too large
+        (format!("{OPEN}BDAT 101 LAST\r\n"), &[Began, TooLarge]),
         (format!("{OPEN}{rcpt}DATA\r\n"), &[Began]),
     ] {
         let (mut session, mut workspace) = session();
