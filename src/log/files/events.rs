@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::disk;
 use super::dropped::{By, Dropped};
+use super::lock::HeldLock;
 use super::pruned_sums::PrunedSums;
 
 /// A line.
@@ -73,8 +74,14 @@ pub(crate) fn moved_clocks(folder: &Path) -> io::Result<BTreeMap<u32, i64>> {
     Ok(moved.collect())
 }
 
+/// What the lines of the file say was pruned.
+pub(crate) fn pruned_in(file: &mut File) -> io::Result<Vec<Dropped>> {
+    let text = read_all(file)?;
+    Ok(text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect())
+}
+
 /// Returns whether a line of `noted` names just this segment, or a range without gaps around it.
-fn is_among(noted: &[Dropped], number: u32) -> bool {
+pub(crate) fn is_among(noted: &[Dropped], number: u32) -> bool {
     let is_dense = |d: &Dropped| d.segments == u64::from(d.last.saturating_sub(d.first)) + 1;
     noted.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
 }
@@ -82,7 +89,7 @@ fn is_among(noted: &[Dropped], number: u32) -> bool {
 /// The file, locked: as long as this lives, nobody else writes to it.
 #[derive(Debug)]
 pub(crate) struct Lines {
-    file: File,
+    file: HeldLock,
     /// What was there when it was locked.
     pruned: Vec<Dropped>,
 }
@@ -90,13 +97,8 @@ pub(crate) struct Lines {
 impl Lines {
     /// Waits for the lock, and reads what is there.
     pub(crate) fn lock(folder: &Path) -> io::Result<Lines> {
-        Lines::of(locked(folder)?)
-    }
-
-    /// Reads what is in the file, whose lock the caller has.
-    pub(crate) fn of(mut file: File) -> io::Result<Lines> {
-        let text = read_all(&mut file)?;
-        let pruned = text.split(|octet| *octet == b'\n').filter_map(pruned_of).collect();
+        let mut file = locked(folder)?;
+        let pruned = pruned_in(&mut file)?;
         Ok(Lines { file, pruned })
     }
 
@@ -245,21 +247,25 @@ fn last_octet(file: &mut File) -> io::Result<u8> {
 
 /// The file, created if need be, under its exclusive lock, which is waited for: not to be called in
 /// sinkd. Code that changes flags takes it, too: it keeps writers beside sinkd apart.
-pub(crate) fn locked(folder: &Path) -> io::Result<File> {
+pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     loop {
         let file = open(folder)?;
         file.lock()?;
-        if is_named(&file, folder) {
-            return Ok(file);
+        let held = HeldLock::of(file);
+        if is_named(&held, folder) {
+            return Ok(held);
         }
     }
 }
 
 /// The same at once; `None`: another process holds the lock.
-pub(crate) fn try_locked(folder: &Path) -> io::Result<Option<File>> {
+pub(crate) fn try_locked(folder: &Path) -> io::Result<Option<HeldLock>> {
     let file = open(folder)?;
     match file.try_lock() {
-        Ok(()) => Ok(is_named(&file, folder).then_some(file)),
+        Ok(()) => {
+            let held = HeldLock::of(file);
+            Ok(is_named(&held, folder).then_some(held))
+        }
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(e)) => Err(e),
     }
@@ -290,7 +296,8 @@ mod tests {
     }
 
     fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
-        append(&mut locked(folder)?, by, dropped)
+        let mut held = locked(folder)?;
+        append(&mut held, by, dropped)
     }
 
     fn dropped(first: u32, last: u32, messages: u64) -> Dropped {

@@ -3,14 +3,14 @@
 //! Any process may hold the lock for as long as it likes (a suspended `sinkctl rm` does). So each
 //! thread of sinkd that has a line to write keeps it when the lock is taken, goes on, and tries
 //! again. It counts each failed try, and logs once when a lock stays taken.
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use super::dropped::{By, Dropped, joined};
-use super::events::{self, Lines};
+use super::events::{self, is_among};
+use super::lock::HeldLock;
 use crate::log::clock::ProcessClock;
 
 /// 256 KiB: some thousand lines, read in a millisecond.
@@ -60,7 +60,7 @@ impl EventsFile {
     }
 
     /// The file under its exclusive lock; `None`: another process holds it.
-    pub(crate) fn try_lock(&self) -> io::Result<Option<File>> {
+    pub(crate) fn try_lock(&self) -> io::Result<Option<HeldLock>> {
         let file = events::try_locked(&self.folder)?;
         if file.is_some() {
             self.busy_since_ns.store(0, Relaxed);
@@ -110,8 +110,8 @@ impl EventsFile {
         };
         let mut new = Vec::new();
         if !waited.is_empty() {
-            let lines = Lines::of(file.try_clone()?)?;
-            new.extend(waited.iter().filter(|one| !lines.has_pruned(one.first)).copied());
+            let noted = events::pruned_in(&mut file)?;
+            new.extend(waited.iter().filter(|one| !is_among(&noted, one.first)).copied());
         }
         new.extend(now.filter(|(_, path)| path.exists()).map(|(one, _)| *one));
         new.sort_by_key(|one| one.first);
@@ -160,7 +160,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let foreign = b"{\"event\":\"later\",\"x\":1}\nnot json\n";
         std::fs::write(path_of(dir.path()), foreign).unwrap();
-        Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(1, 1)).unwrap();
+        events::Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(1, 1)).unwrap();
         let file = EventsFile::new(dir.path());
         for n in 0..4000 {
             assert!(drop_one(&file, &dropped(n + 2, 3)));
@@ -205,7 +205,7 @@ mod tests {
     fn what_sinkctl_noted_meanwhile_is_not_noted_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = EventsFile::new(dir.path());
-        Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(2, 7)).unwrap();
+        events::Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(2, 7)).unwrap();
         assert!(file.note_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
         assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 13);
     }

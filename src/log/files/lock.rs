@@ -1,16 +1,52 @@
 //! One writer: the folder's `lock` file, locked for as long as its sinkd lives, its pid inside.
 use std::fs::{File, TryLockError};
 use std::io::Read;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::disk;
 use super::error::OpenError;
 
-/// The lock; the kernel gives it back when the file is closed, however that comes about.
+/// A file under a lock that ends when this is dropped, or with the process.
+///
+/// It is given back by name: closing the file alone would leave the lock to whatever else has the
+/// descriptor, such as a program that another thread is just starting.
+#[derive(Debug)]
+pub(crate) struct HeldLock(File);
+
+impl HeldLock {
+    /// `file` was locked just now.
+    pub(crate) fn of(file: File) -> HeldLock {
+        HeldLock(file)
+    }
+}
+
+impl Deref for HeldLock {
+    type Target = File;
+
+    fn deref(&self) -> &File {
+        &self.0
+    }
+}
+
+impl DerefMut for HeldLock {
+    fn deref_mut(&mut self) -> &mut File {
+        &mut self.0
+    }
+}
+
+impl Drop for HeldLock {
+    fn drop(&mut self) {
+        // It can only fail where there is no lock.
+        let _ = self.0.unlock();
+    }
+}
+
+/// The lock of a folder.
 #[derive(Debug)]
 pub(crate) struct FolderLock {
-    _file: File,
+    _held: HeldLock,
 }
 
 impl FolderLock {
@@ -32,10 +68,28 @@ impl FolderLock {
                 return Err(OpenError::Unsupported { path, call: "lock a file", cause });
             }
         }
+        let held = HeldLock::of(file);
         let pid = format!("{}\n", std::process::id());
-        file.set_len(0)
-            .and_then(|()| file.write_all_at(pid.as_bytes(), 0))
+        held.set_len(0)
+            .and_then(|()| held.write_all_at(pid.as_bytes(), 0))
             .map_err(|e| OpenError::of(&path, e))?;
-        Ok(FolderLock { _file: file })
+        Ok(FolderLock { _held: held })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lock_ends_with_its_holder_although_its_descriptor_lives_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = FolderLock::take(folder.path()).unwrap();
+        // As a program has it that another thread is starting.
+        let inherited = lock._held.try_clone().unwrap();
+        assert!(matches!(FolderLock::take(folder.path()), Err(OpenError::Locked { .. })));
+        drop(lock);
+        FolderLock::take(folder.path()).unwrap();
+        drop(inherited);
     }
 }

@@ -2,13 +2,13 @@
 //!
 //! Runs begin and end with a whole second, as statistics are kept by the second: what is sent after
 //! [`Runs::start`] has named its moment, and that moment has come, belongs to the run.
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
 use super::events::{self, Event, Moved};
 use super::events_file::EventsFile;
+use super::lock::HeldLock;
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Octets of a name, and of a mark's text.
@@ -215,12 +215,12 @@ impl Runs {
     }
 }
 
-fn locked(file: &EventsFile) -> Result<File, RunError> {
+fn locked(file: &EventsFile) -> Result<HeldLock, RunError> {
     file.try_lock()?.ok_or(RunError::Busy)
 }
 
 /// `file`: `events.jsonl` of `folder`, which is locked.
-fn start_in(mut file: File, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
+fn start_in(mut file: HeldLock, folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
     let before = Runs::read(folder)?;
     if before.find(name).is_ok() {
         return Err(RunError::Taken(name.to_owned()));
@@ -231,7 +231,7 @@ fn start_in(mut file: File, folder: &Path, name: &str, at_ns: u64) -> Result<u64
     Ok(at_ns)
 }
 
-fn stop_in(mut file: File, folder: &Path, at_ns: u64) -> Result<Run, RunError> {
+fn stop_in(mut file: HeldLock, folder: &Path, at_ns: u64) -> Result<Run, RunError> {
     let before = Runs::read(folder)?;
     let run = before.current().ok_or(RunError::NoneUnderWay)?.clone();
     let at_ns = before.not_before(at_ns);
@@ -239,7 +239,12 @@ fn stop_in(mut file: File, folder: &Path, at_ns: u64) -> Result<Run, RunError> {
     Ok(Run { until_ns: Some(at_ns), ..run })
 }
 
-fn mark_in(mut file: File, text: &str, at_ns: u64, clock: Option<Moved>) -> Result<Mark, RunError> {
+fn mark_in(
+    mut file: HeldLock,
+    text: &str,
+    at_ns: u64,
+    clock: Option<Moved>,
+) -> Result<Mark, RunError> {
     let mark = Mark { at_ns, text: text.to_owned() };
     let event = Event::Mark { at_ns, text: mark.text.clone(), clock };
     events::append_event(&mut file, &event)?;
