@@ -226,7 +226,9 @@ fn sessions_over_unix_sockets_are_spread_over_the_workers() {
     let (out, _, _) = sinkctl(data.path(), &["ls", "--json", "--limit", "20"]);
     for line in String::from_utf8(out).unwrap().lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap();
-        *workers.entry(entry["session"].as_u64().unwrap() >> 40 & 0xff).or_default() += 1;
+        *workers
+            .entry(entry["session"].as_str().unwrap().parse::<u64>().unwrap() >> 40 & 0xff)
+            .or_default() += 1;
     }
     assert_eq!(workers, HashMap::from([(0, 10), (1, 10)]));
     assert!(sink.stop().success());

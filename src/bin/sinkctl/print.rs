@@ -28,8 +28,9 @@ pub struct Entry {
     pub reply: String,
     /// MAIL to end of data, microseconds.
     pub transaction_us: u32,
-    /// Names the session; the same for all messages of a connection.
-    pub session: u64,
+    /// Names the session; the same for all messages of a connection. Text, because a number above
+    /// 2^53 is another one to JavaScript.
+    pub session: String,
     /// Address of the client; "" if it is not known.
     pub client: String,
 }
@@ -57,7 +58,7 @@ impl Entry {
                 .collect(),
             reply: format!("{} {class}.{subject}.{detail}", facts.reply_code),
             transaction_us: facts.transaction_us,
-            session: facts.session,
+            session: facts.session.to_string(),
             client: envelope.and_then(|e| e.client).map_or(String::new(), |c| c.to_string()),
         }
     }
