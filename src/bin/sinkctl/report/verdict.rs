@@ -29,7 +29,7 @@ pub fn verdict(run: &Run) -> Option<Verdict> {
         share("sink", found.shares.sink),
         (String::from("busiest loop, median"), Unit::Share.text(found.headroom.busy_share)),
     ];
-    if let Some(rate) = found.headroom.messages_per_s {
+    if let (Some(rate), None) = (found.headroom.messages_per_s, &found.calibrated) {
         figures.push((String::from("room up to"), Unit::PerSecond.text(rate.round())));
     }
     let limit = match found.limited_by {

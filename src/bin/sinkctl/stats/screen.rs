@@ -201,7 +201,8 @@ fn missing(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
     let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
-        Some(rate) if !verdict.is_saturated() => {
+        // What was measured says more than what is worked out.
+        Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {
             format!("; at {:.0} messages/s the sink would be saturated", rate)
         }
         _ => String::new(),
