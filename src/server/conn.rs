@@ -166,14 +166,19 @@ impl Conn {
         is_between && !self.session.in_transaction() && self.unsent.is_none()
     }
 
-    /// Whether it holds some of the budget for buffers, or may still take some.
-    pub fn holds_buffers(&self) -> bool {
-        let has_transfer = match &self.flow {
+    /// Whether a payload is in progress.
+    #[inline]
+    pub fn has_transfer(&self) -> bool {
+        match &self.flow {
             Flow::Commands { chunks } => chunks.is_some(),
             Flow::Payload(_) | Flow::Waiting(_) => true,
             Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => false,
-        };
-        self.held.is_some() || has_transfer
+        }
+    }
+
+    /// Whether it holds some of the budget for buffers, or may still take some.
+    pub fn holds_buffers(&self) -> bool {
+        self.held.is_some() || self.has_transfer()
     }
 }
 

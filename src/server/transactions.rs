@@ -13,8 +13,11 @@ pub(super) fn follow_transactions(conn: &mut Conn, shared: &mut Shared) {
             TransactionEvent::Began => conn.began_us = shared.clock.now_us(),
             event @ (TransactionEvent::Ended | TransactionEvent::TooLarge) => {
                 conn.began_us = 0;
-                // Chunks of a transaction that was reset: their room is free from now on.
-                abandon(conn, shared);
+                // Chunks of a transaction that was reset: their room is free from now on. Mostly
+                // there are none: what was accepted or refused has ended already.
+                if conn.has_transfer() {
+                    abandon(conn, shared);
+                }
                 if event == TransactionEvent::TooLarge {
                     shared.ledger.refused();
                 }

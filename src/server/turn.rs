@@ -121,7 +121,8 @@ impl Resting {
     /// `conn`, or is noted as unsent.
     fn lend(&mut self, conn: &mut Conn, run: impl FnOnce(&mut Conn, &mut Shared) -> Turn) -> Turn {
         let shared = &mut self.shared;
-        assert!(shared.is_silent(), "{UNSAID}");
+        // Each turn ends with this.
+        debug_assert!(shared.is_silent(), "{UNSAID}");
         let turn = run(conn, shared);
         follow_transactions(conn, shared);
         if turn == Turn::Closed {

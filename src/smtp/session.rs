@@ -196,6 +196,8 @@ impl Session {
     /// Costs one scan per command line; a line that arrives in pieces is scanned anew with each
     /// piece, at most `command_line_bytes_max` octets.
     pub fn feed(&mut self, input: &[u8], workspace: &mut Workspace) -> (usize, Step) {
+        // Whatever wants payload ends this call, so once is enough.
+        assert!(self.takes_commands(), "fed commands while payload is wanted");
         let mut consumed = 0;
         loop {
             if self.owed.is_some() && !self.pay(workspace) {
@@ -204,7 +206,6 @@ impl Session {
             if self.is_over() {
                 return (consumed, Step::Close);
             }
-            assert!(self.takes_commands(), "fed commands while payload is wanted");
             let rest = &input[consumed..];
             if self.skip != Skip::Nothing {
                 let (skipped, ended) = skip_line(rest);
