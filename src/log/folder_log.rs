@@ -27,7 +27,7 @@ use super::settings::{Durability, Settings};
 use super::threads::{Flusher, Provision, Setup, sync};
 use super::upkeep::reclaim;
 use super::upkeep::recovery::{self, Recovery};
-use super::upkeep::retention::Shelf;
+use super::upkeep::retention::SealedSegments;
 
 /// The data folder, open for writing: lock, provisioning, flusher and sync threads.
 #[derive(Debug)]
@@ -163,8 +163,8 @@ impl Parts {
         let highest = recovery::prepare(folder)?;
         let store = Store::open(folder, highest, fresh_id()?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
-        let mut shelf = std::mem::take(&mut recovery.shelf);
-        date_by_system_clock(folder, &mut shelf).map_err(|e| OpenError::of(folder, e))?;
+        let mut sealed_segments = std::mem::take(&mut recovery.sealed_segments);
+        date_by_system_clock(folder, &mut sealed_segments).map_err(|e| OpenError::of(folder, e))?;
         let (jobs, syncs) = unbounded();
         // The receiver is held here, so none is lost.
         unsynced.into_iter().for_each(|job| drop(jobs.send(job)));
@@ -180,7 +180,7 @@ impl Parts {
             boot,
             sync: jobs.clone(),
             flusher: flush_jobs.clone(),
-            shelf,
+            sealed_segments,
             events: events.clone(),
         };
         let log = Log {
@@ -219,16 +219,16 @@ fn flusher(
 /// Brings what earlier sinkds dated by their clocks to the system clock, where ours began: it had
 /// moved while some of them ran. Costs a read of `events.jsonl`, and if a clock has ever moved,
 /// one of each segment's first page.
-fn date_by_system_clock(folder: &Path, shelf: &mut Shelf) -> io::Result<()> {
+fn date_by_system_clock(folder: &Path, sealed_segments: &mut SealedSegments) -> io::Result<()> {
     let moved = events::moved_clocks(folder)?;
-    for number in if moved.is_empty() { Vec::new() } else { shelf.numbers() } {
+    for number in if moved.is_empty() { Vec::new() } else { sealed_segments.numbers() } {
         let file = File::open(layout::segment_path(folder, number));
         let start = file.ok().and_then(|file| disk::identity_of(&file)).map(|i| i.start_count);
         if let Some(ahead_ns) = start.and_then(|start| moved.get(&start)) {
-            shelf.shift(number, *ahead_ns);
+            sealed_segments.shift(number, *ahead_ns);
         }
     }
-    shelf.not_after(ProcessClock::get().unix_ns());
+    sealed_segments.not_after(ProcessClock::get().unix_ns());
     Ok(())
 }
 

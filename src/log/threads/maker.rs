@@ -22,7 +22,7 @@ use crate::log::files::map::{Mapping, WriteAccess};
 use crate::log::files::store::Store;
 use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
 use crate::log::settings::{Durability, Settings};
-use crate::log::upkeep::retention::Shelf;
+use crate::log::upkeep::retention::SealedSegments;
 
 /// A ring has at least this number of segments per worker, so that it forgets in small pieces.
 const RING_SEGMENTS_MIN: u64 = 8;
@@ -38,7 +38,7 @@ pub(crate) struct Setup {
     pub boot: BootId,
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
-    pub shelf: Shelf,
+    pub sealed_segments: SealedSegments,
     pub events: Arc<EventsFile>,
 }
 
@@ -65,7 +65,7 @@ impl Maker {
     pub(crate) fn new(setup: Setup, now: Instant) -> Maker {
         let (retention, id) = (setup.settings.retention, setup.store.state.id);
         Maker {
-            retainer: Retainer::new(retention, id, setup.shelf, setup.events, now),
+            retainer: Retainer::new(retention, id, setup.sealed_segments, setup.events, now),
             folder: setup.folder,
             settings: setup.settings,
             store: setup.store,

@@ -15,7 +15,7 @@ use crate::log::files::layout::{self, Present};
 use crate::log::files::map::WriteAccess;
 use crate::log::files::owed::Owed;
 use crate::log::format::StoreId;
-use crate::log::upkeep::retention::{Retention, Shelf};
+use crate::log::upkeep::retention::{Retention, SealedSegments};
 use crate::log::upkeep::sealed::Sealed;
 
 /// How often ages are looked at: a tenth of the age, within these.
@@ -30,7 +30,7 @@ pub(crate) struct Retainer {
     folder: PathBuf,
     retention: Retention,
     store: StoreId,
-    shelf: Shelf,
+    sealed_segments: SealedSegments,
     kept: KeptMaps,
     /// Segments that are not sealed yet, large messages' among them, and the disk they take.
     open: HashMap<u32, u64>,
@@ -50,7 +50,7 @@ impl Retainer {
     pub(crate) fn new(
         retention: Retention,
         store: StoreId,
-        shelf: Shelf,
+        sealed_segments: SealedSegments,
         events: Arc<EventsFile>,
         now: Instant,
     ) -> Retainer {
@@ -58,7 +58,7 @@ impl Retainer {
             folder: events.folder().to_owned(),
             retention,
             store,
-            shelf,
+            sealed_segments,
             kept: KeptMaps::new(disk::descriptors_max()),
             open: HashMap::new(),
             unnamed: HashMap::new(),
@@ -116,7 +116,7 @@ impl Retainer {
 
     /// Octets of disk under all sealed segments.
     pub(crate) fn sealed_bytes(&self) -> u64 {
-        self.shelf.disk_bytes()
+        self.sealed_segments.disk_bytes()
     }
 
     /// Drops what must go before a further segment of `bytes` is made; one of that length is not
@@ -129,7 +129,7 @@ impl Retainer {
             self.look_at_folder();
         }
         while self.is_over(open, open_bytes) {
-            let number = self.shelf.first_to_go()?;
+            let number = self.sealed_segments.first_to_go()?;
             let path = layout::segment_path(&self.folder, number);
             let has_length = std::fs::metadata(path).is_ok_and(|m| m.len() == bytes);
             if again.is_none() && has_length {
@@ -145,14 +145,15 @@ impl Retainer {
     /// Must a sealed segment go? The newest stays in any case: a message that was just acknowledged
     /// is not dropped because it is larger than the ring.
     fn is_over(&self, open: u64, open_bytes: u64) -> bool {
-        self.shelf.len() > 1 && self.shelf.is_over(&self.retention, open, open_bytes)
+        self.sealed_segments.len() > 1
+            && self.sealed_segments.is_over(&self.retention, open, open_bytes)
     }
 
     /// Drops what is over the bounds now.
     pub(crate) fn enforce(&mut self) {
         let (open, open_bytes) = self.open_segments();
         while self.is_over(open, open_bytes) {
-            let Some(number) = self.shelf.first_to_go() else {
+            let Some(number) = self.sealed_segments.first_to_go() else {
                 return;
             };
             self.drop_segment(number);
@@ -161,7 +162,7 @@ impl Retainer {
 
     /// The disk is full: drops the segment that goes first, where anything may be dropped at all.
     pub(crate) fn drop_one(&mut self) -> bool {
-        let first = self.shelf.first_to_go().filter(|_| self.retention.is_on());
+        let first = self.sealed_segments.first_to_go().filter(|_| self.retention.is_on());
         first.inspect(|number| self.drop_segment(*number)).is_some()
     }
 
@@ -171,7 +172,7 @@ impl Retainer {
     /// set, or the machine may sleep, and fresh mail stays fresh.
     fn enforce_age(&mut self) -> Option<Instant> {
         let age = self.retention.age?;
-        while let Some(number) = self.shelf.expired(age, ProcessClock::get().unix_ns()) {
+        while let Some(number) = self.sealed_segments.expired(age, ProcessClock::get().unix_ns()) {
             self.drop_segment(number);
         }
         Some(self.now + (age / 10).clamp(AGE_CHECK_MIN, AGE_CHECK_MAX))
@@ -206,17 +207,17 @@ impl Retainer {
         let Ok(Present { segments, flagged }) = layout::present(&self.folder) else {
             return;
         };
-        for number in self.shelf.numbers() {
+        for number in self.sealed_segments.numbers() {
             if !segments.contains(&number) {
-                self.shelf.take_out(number);
+                self.sealed_segments.take_out(number);
                 drop(self.kept.take(number));
             }
         }
-        let kept = self.shelf.kept().into_iter();
+        let kept = self.sealed_segments.kept().into_iter();
         for number in kept.filter(|number| flagged.contains(number)) {
             let of = Of { store: self.store, number };
             let flags = flags::load(&self.folder, of);
-            self.shelf.see_removed(number, flags.messages(), flags.only_counted);
+            self.sealed_segments.see_removed(number, flags.messages(), flags.only_counted);
         }
     }
 
@@ -230,11 +231,11 @@ impl Retainer {
         }
     }
 
-    /// Takes it off the shelf, and writes down what goes with it: before it goes, so that nothing
+    /// Takes it off the sealed_segments, and writes down what goes with it: before it goes, so that nothing
     /// is ever missing unaccounted for. Where that cannot be done at once it goes all the same,
     /// and is written down later.
     fn note_dropped(&mut self, number: u32) {
-        let Some(sealed) = self.shelf.take_out(number) else {
+        let Some(sealed) = self.sealed_segments.take_out(number) else {
             return;
         };
         let path = layout::segment_path(&self.folder, number);
@@ -272,7 +273,7 @@ impl Retainer {
     /// A segment is sealed: from now on it may be dropped.
     pub(crate) fn shelve(&mut self, number: u32, sealed: Sealed) {
         self.open.remove(&number);
-        self.shelf.put(number, sealed);
+        self.sealed_segments.put(number, sealed);
         self.enforce();
     }
 }

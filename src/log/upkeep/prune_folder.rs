@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::retention::{Retention, Shelf};
+use super::retention::{Retention, SealedSegments};
 use super::sealed::Sealed;
 use crate::log::files::disk;
 use crate::log::files::dropped::{By, Dropped, joined};
@@ -51,7 +51,7 @@ pub fn prune(path: &Path, keep: &Keep, is_dry_run: bool) -> io::Result<Vec<Dropp
 fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     // Mail bears the times of its sinkd's clock; the system clock may have moved since.
     let moved = events::moved_clocks(folder.path())?;
-    let mut shelf = Shelf::default();
+    let mut sealed_segments = SealedSegments::default();
     let (mut open, mut open_bytes) = (0, 0);
     for summary in folder.segments() {
         let number = summary.identity.number;
@@ -60,9 +60,9 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
             let (published, totals) = (summary.published, &summary.totals);
             let sealed =
                 Sealed::new(bytes, &summary.identity, published, summary.only_counted, totals);
-            shelf.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
+            sealed_segments.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
             if let Some(ahead_ns) = moved.get(&summary.identity.start_count) {
-                shelf.shift(number, *ahead_ns);
+                sealed_segments.shift(number, *ahead_ns);
             }
         } else {
             open += 1;
@@ -73,11 +73,15 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     let mut going = Vec::new();
     loop {
         let Keep { retention, without_removed } = keep;
-        let removed = shelf.removed().filter(|_| *without_removed);
-        let old = || retention.age.and_then(|age| shelf.expired(age, now_ns));
-        let over = || shelf.first_to_go().filter(|_| shelf.is_over(retention, open, open_bytes));
+        let removed = sealed_segments.removed().filter(|_| *without_removed);
+        let old = || retention.age.and_then(|age| sealed_segments.expired(age, now_ns));
+        let over = || {
+            sealed_segments
+                .first_to_go()
+                .filter(|_| sealed_segments.is_over(retention, open, open_bytes))
+        };
         let Some(number) = removed.or_else(old).or_else(over) else { break };
-        going.extend(shelf.take_out(number).map(|sealed| sealed.as_dropped(number)));
+        going.extend(sealed_segments.take_out(number).map(|sealed| sealed.as_dropped(number)));
     }
     going.sort_by_key(|dropped| dropped.first);
     Ok(going)

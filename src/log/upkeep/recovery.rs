@@ -10,7 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use super::retention::Shelf;
+use super::retention::SealedSegments;
 use super::sealed::Sealed;
 use crate::log::exchange::{SYNC_AFTER, SyncJob};
 use crate::log::files::disk;
@@ -31,7 +31,7 @@ pub struct Recovery {
     /// What cannot be read, a sentence each, with file and offset.
     pub damaged: Vec<String>,
     /// What retention may drop.
-    pub(crate) shelf: Shelf,
+    pub(crate) sealed_segments: SealedSegments,
 }
 
 /// Removes own segments that were never finished, and flags whose segment has gone; gives the
@@ -122,7 +122,7 @@ fn recover_segment(
     recovery.damaged.extend(segment.fault().map(|fault| fault.to_string()));
     let disk_bytes = disk::bytes_of(&segment.file().file().metadata()?);
     let sealed = Sealed::new(disk_bytes, segment.identity(), published, only_counted, &totals);
-    recovery.shelf.put(segment.number(), sealed);
+    recovery.sealed_segments.put(segment.number(), sealed);
     recovery.segments += 1;
     recovery.messages += u64::from(published.messages.saturating_sub(totals.lost_messages));
     if let Some(found) = &found {
@@ -201,7 +201,7 @@ mod tests {
         counted(dir.path());
         let (mut recovery, _) =
             recover(dir.path(), crate::log::files::boot::current_boot()).unwrap();
-        let recovered = recovery.shelf.take_out(1).unwrap();
+        let recovered = recovery.sealed_segments.take_out(1).unwrap();
         let file = std::fs::File::open(layout::segment_path(dir.path(), 1)).unwrap();
         let (words, identity) =
             (disk::read_live(&file).unwrap(), disk::identity_of(&file).unwrap());

@@ -1,6 +1,6 @@
 //! What may stay: the sealed segments of a folder, and which of them go first.
 //!
-//! Pure: the shelf knows numbers, sizes and times; provisioning drops the files, or uses them again
+//! Pure: the sealed_segments knows numbers, sizes and times; provisioning drops the files, or uses them again
 //! ([`super::recycle`]).
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Retention {
 
 /// The sealed segments of a folder.
 #[derive(Debug, Default)]
-pub(crate) struct Shelf {
+pub(crate) struct SealedSegments {
     /// By number.
     sealed: BTreeMap<u32, Sealed>,
     /// Their last messages' times with their numbers.
@@ -35,7 +35,7 @@ pub(crate) struct Shelf {
     disk_bytes: u64,
 }
 
-impl Shelf {
+impl SealedSegments {
     pub(crate) fn put(&mut self, number: u32, sealed: Sealed) {
         self.take_out(number);
         self.disk_bytes += sealed.disk_bytes;
@@ -155,35 +155,35 @@ mod tests {
 
     #[test]
     fn the_oldest_goes_first_unless_one_is_empty() {
-        let mut shelf = Shelf::default();
-        (1..5).for_each(|n| shelf.put(n, sealed(100, u64::from(n))));
-        assert_eq!(shelf.first_to_go(), Some(1));
-        shelf.see_removed(2, 0, 0);
-        shelf.see_removed(3, 1, 0);
-        assert_eq!(shelf.first_to_go(), Some(3));
-        shelf.take_out(3);
+        let mut sealed_segments = SealedSegments::default();
+        (1..5).for_each(|n| sealed_segments.put(n, sealed(100, u64::from(n))));
+        assert_eq!(sealed_segments.first_to_go(), Some(1));
+        sealed_segments.see_removed(2, 0, 0);
+        sealed_segments.see_removed(3, 1, 0);
+        assert_eq!(sealed_segments.first_to_go(), Some(3));
+        sealed_segments.take_out(3);
         // Its number is old, and its mail is not.
-        shelf.put(0, sealed(0, 9));
-        assert_eq!(shelf.first_to_go(), Some(1));
-        shelf.take_out(0);
+        sealed_segments.put(0, sealed(0, 9));
+        assert_eq!(sealed_segments.first_to_go(), Some(1));
+        sealed_segments.take_out(0);
         let bytes = Retention { bytes: Some(350), ..Retention::default() };
-        assert!(!shelf.is_over(&bytes, 1, 50) && shelf.is_over(&bytes, 1, 51));
+        assert!(!sealed_segments.is_over(&bytes, 1, 50) && sealed_segments.is_over(&bytes, 1, 51));
         let count = Retention { segments: Some(4), ..Retention::default() };
-        assert!(!shelf.is_over(&count, 1, 0) && shelf.is_over(&count, 2, 0));
-        assert!(!shelf.is_over(&Retention::default(), 99, u64::MAX / 2));
+        assert!(!sealed_segments.is_over(&count, 1, 0) && sealed_segments.is_over(&count, 2, 0));
+        assert!(!sealed_segments.is_over(&Retention::default(), 99, u64::MAX / 2));
     }
 
     #[test]
     fn age_is_that_of_the_last_message_and_clocks_may_be_set_back() {
-        let mut shelf = Shelf::default();
-        shelf.put(1, sealed(1, 100));
+        let mut sealed_segments = SealedSegments::default();
+        sealed_segments.put(1, sealed(1, 100));
         let (age, s) = (Duration::from_secs(10), 1_000_000_000);
-        assert_eq!(shelf.expired(age, 110 * s), None);
-        assert_eq!(shelf.expired(age, 110 * s + 1), Some(1));
-        assert_eq!(shelf.expired(age, 5 * s), None);
+        assert_eq!(sealed_segments.expired(age, 110 * s), None);
+        assert_eq!(sealed_segments.expired(age, 110 * s + 1), Some(1));
+        assert_eq!(sealed_segments.expired(age, 5 * s), None);
         // Mail dated by a clock that has been set back since ages from the start on.
-        shelf.not_after(20 * s);
-        assert_eq!(shelf.expired(age, 30 * s), None);
-        assert_eq!(shelf.expired(age, 30 * s + 1), Some(1));
+        sealed_segments.not_after(20 * s);
+        assert_eq!(sealed_segments.expired(age, 30 * s), None);
+        assert_eq!(sealed_segments.expired(age, 30 * s + 1), Some(1));
     }
 }
