@@ -231,7 +231,7 @@ impl Retainer {
         }
     }
 
-    /// Takes it off the sealed_segments, and writes down what goes with it: before it goes, so that nothing
+    /// Takes it out, and writes down what goes with it: before it goes, so that nothing
     /// is ever missing unaccounted for. Where that cannot be done at once it goes all the same,
     /// and is written down later.
     fn note_dropped(&mut self, number: u32) {

@@ -1,7 +1,7 @@
 //! What may stay: the sealed segments of a folder, and which of them go first.
 //!
-//! Pure: the sealed_segments knows numbers, sizes and times; provisioning drops the files, or uses them again
-//! ([`super::recycle`]).
+//! Pure: only numbers, sizes and times are known here; provisioning drops the files, or reuses them
+//! (`log/threads/recycle.rs`).
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
