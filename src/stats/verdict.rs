@@ -274,6 +274,10 @@ impl Budget {
 /// For how long no connection was open between the first and the last message, us: a lower bound.
 /// Sessions that ended may have begun before, and those that are open may have begun at any time.
 fn absent_us(history: &History, summary: &Summary) -> f64 {
+    if history.is_of_sender() {
+        // A sender does not record where the time of its connections went.
+        return 0.0;
+    }
     // The tenths of the first and the last message may be full of messages, or nearly empty.
     let tenths = summary.span_tenths.map_or(0, |(first, last)| (last - first).saturating_sub(1));
     let span_us = tenths as f64 * 1e5;
@@ -578,6 +582,21 @@ mod tests {
         ] {
             assert_eq!(left(seconds, messages, busiest_us), None, "{what}");
         }
+    }
+
+    #[test]
+    fn what_a_sender_recorded_says_nothing_of_where_the_time_went() {
+        let mut connects = Metric::Connect.histogram();
+        connects.record(100).unwrap();
+        let mut history = History::default();
+        for second in [10, 20] {
+            let counts = r#""counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0]"#;
+            let line = format!(r#"{{"second":{second},{counts},"replies":{{}}}}"#);
+            let counts_of = Second::of_line(&line).unwrap();
+            history.add_second(second, &counts_of, [(&Metric::Connect, &connects)]);
+        }
+        let verdict = Verdict::of(&history, &Summary::of(&history));
+        assert_eq!(verdict.shares, Shares::default());
     }
 
     #[test]
