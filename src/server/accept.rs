@@ -23,7 +23,7 @@ const PAUSE_LOGGED_MS: u64 = 10_000;
 
 /// What connections come from: a listening socket, or a simulated one.
 pub(super) trait Accepts {
-    /// The next connection in the queue, and who it is.
+    /// The next connection in the queue, and its client.
     fn accept(&self) -> io::Result<(Stream, Client)>;
     /// Connections waiting to be accepted; 0 where that is not known.
     fn queue_length(&self) -> u64;

@@ -10,7 +10,7 @@ pub enum BindError {
         "{address} is already in use: stop what listens there, or choose another with --listen"
     )]
     InUse { address: Address },
-    #[error("{} is no socket and was left alone: choose another path", path.display())]
+    #[error("{} is not a socket and was left alone: choose another path", path.display())]
     NoSocket { path: PathBuf },
     #[error(
         "{} has been locked by another process for 2 s, so no socket can be made there: \

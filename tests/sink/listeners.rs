@@ -261,7 +261,7 @@ fn what_is_no_socket_is_never_removed() {
     let path = sockets.path().join("file");
     std::fs::write(&path, "precious").unwrap();
     let error = refused(data.path(), &["--listen", &format!("lmtp:unix:{}", path.display())]);
-    assert!(error.contains(&format!("{} is no socket", path.display())), "{error}");
+    assert!(error.contains(&format!("{} is not a socket", path.display())), "{error}");
     assert_eq!(std::fs::read(&path).unwrap(), b"precious");
     // A sinkd that can't start leaves no socket behind.
     let first = sockets.path().join("first");

@@ -72,7 +72,7 @@ pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<Sync
                     .map_err(|e| OpenError::of(&path, e))?;
                 jobs.extend(job);
             }
-            // A copy that somebody made: `reclaim` has left it alone.
+            // A copy of a segment file: `reclaim` has left it alone.
             Err(SegmentError::Spare { .. }) => {}
             Err(SegmentError::Io { cause, .. }) if is_denied(&cause) => {
                 return Err(OpenError::of(path, cause));

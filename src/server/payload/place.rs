@@ -68,7 +68,7 @@ impl Place {
 
     /// All of the payload lies where `Writer::receive_here` put it.
     #[inline]
-    pub fn is_at_tail(&mut self) {
+    pub fn put_at_tail(&mut self) {
         self.lies = Lies::AtTail;
     }
 

@@ -94,7 +94,7 @@ fn receive_at_tail(
     transfer.wire_bytes = octets as u64;
     if is_end {
         input.fill(&space[octets..count]);
-        transfer.place.is_at_tail();
+        transfer.place.put_at_tail();
         transfer.came_at_once = true;
     } else if count > 0
         && let Err(why) = transfer.place.stage(&space[..count], pool)
