@@ -8,6 +8,7 @@ use super::pool::Buffer;
 use super::replied::Replied;
 use super::stream::{Stream, Wanted};
 use super::transcript::Transcript;
+use super::waits::Waits;
 
 /// What the next octets from the client are, with the payload in progress.
 #[derive(Debug)]
@@ -75,14 +76,10 @@ pub struct Conn {
     /// Read until nothing is left, however short the reads: the peer has shut its side or sent
     /// urgent data, or it may pass descriptors along.
     pub reads_until_empty: bool,
-    /// In the ready list already.
-    pub queued: bool,
-    /// In the list of those that wait for the log.
-    pub parked: bool,
+    /// What has to happen before its next turn.
+    pub waits: Waits,
     /// What it is registered for.
     pub wanted: Wanted,
-    /// Since when it waits for the log, and events change nothing; ms of the worker's clock.
-    pub parked_since_ms: Option<u64>,
 }
 
 impl Conn {
@@ -111,10 +108,8 @@ impl Conn {
             replied: Replied::default(),
             last_payload_bytes: 0,
             reads_until_empty,
-            queued: false,
-            parked: false,
+            waits: Waits::Octets,
             wanted: Wanted::Reads,
-            parked_since_ms: None,
         }
     }
 

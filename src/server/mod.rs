@@ -45,6 +45,7 @@ mod transactions;
 mod transcript;
 mod turn;
 mod unix;
+mod waits;
 mod watchdog;
 mod worker;
 
@@ -151,12 +152,12 @@ impl Server {
         {
             let writer = writer(&server.log, handover.wakers[index].clone())?;
             let counters = server.counters[index].clone();
-            let worker = Worker::new(worker::Setup {
+            let worker = Worker::new(worker::WorkerSetup {
                 inbox,
                 peers: handover.senders.clone(),
                 listeners,
                 admission: admission.clone(),
-                table: table::Setup {
+                table: table::TableSetup {
                     index,
                     policies: policies.clone(),
                     writer,

@@ -30,7 +30,8 @@ use super::storage::Storage;
 use super::stream::{Stream, Wanted};
 use super::timer::{Key, Wheel};
 use super::transcript::{Transcripts, Who};
-use super::turn::{Resting, Turn};
+use super::turn::Resting;
+use super::waits::Turn;
 
 /// How long a dismissed client may go on talking before its socket is closed under it.
 const LINGER_MS: u64 = 2000;
@@ -62,7 +63,7 @@ impl Patience {
 }
 
 /// What a table is made of.
-pub(super) struct Setup<'a> {
+pub(super) struct TableSetup<'a> {
     /// Of the worker.
     pub index: usize,
     pub policies: Vec<Arc<Policy>>,
@@ -117,8 +118,8 @@ pub(super) struct Table<I> {
 }
 
 impl<I: Interests> Table<I> {
-    pub fn new(setup: Setup<'_>, interests: I) -> Table<I> {
-        let Setup { index, config, .. } = setup;
+    pub fn new(setup: TableSetup<'_>, interests: I) -> Table<I> {
+        let TableSetup { index, config, .. } = setup;
         let recording = Recording::new(setup.recorder);
         let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
         (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
@@ -229,7 +230,7 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
         // An event for an earlier connection in this place does no harm: reads come up empty.
         conn.reads_until_empty |= heard == Heard::Special;
-        if conn.parked_since_ms.is_none() {
+        if conn.waits.is_for_socket() {
             self.run_turn(place);
         }
     }
@@ -298,26 +299,23 @@ impl<I: Interests> Table<I> {
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
         let key = Key { place, serial: conn.serial };
-        if turn == Turn::Again && !conn.queued {
-            conn.queued = true;
+        let waits = conn.waits.after(turn, self.resting.clock().now_ms());
+        let before = std::mem::replace(&mut conn.waits, waits);
+        if waits.is_for_turn() && !before.is_for_turn() {
             self.ready.push(key);
             if let Flow::Lingering { since_ms } = conn.flow {
                 self.wheel.insert(key, since_ms + LINGER_MS);
             }
         }
-        // A commit goes on while its client takes no replies.
-        let is_committing = conn.is_committing();
-        let waits = turn == Turn::Parked || turn == Turn::Blocked && is_committing;
-        if waits && !conn.parked {
-            conn.parked = true;
+        if waits.is_for_log() && !before.is_for_log() {
             self.parked.push(key);
-            // Waiting for a flush is what was asked for, not a lack of room.
-            if !is_committing {
-                Counters::add(&self.resting.counters().parked, 1);
-                self.resting.recording().parked(conn);
-            }
         }
-        let wanted = if turn == Turn::Blocked { Wanted::ReadsAndWrites } else { Wanted::Reads };
+        // Waiting for a commit is what was asked for, not a lack of room.
+        if turn == Turn::Parked && !conn.is_committing() {
+            Counters::add(&self.resting.counters().parked, 1);
+            self.resting.recording().parked(conn);
+        }
+        let wanted = if waits.is_for_replies() { Wanted::ReadsAndWrites } else { Wanted::Reads };
         if wanted != conn.wanted {
             self.change_wanted(place, wanted);
         }
@@ -336,10 +334,12 @@ impl<I: Interests> Table<I> {
     fn run_ready(&mut self) {
         let mut ready = std::mem::take(&mut self.ready);
         for key in ready.drain(..) {
-            if let Some(conn) = self.conn_of(key) {
-                conn.queued = false;
-                self.run_turn(key.place);
-            }
+            // One that was dismissed meanwhile may wait for something else.
+            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
+                continue;
+            };
+            conn.waits = conn.waits.turn_begins();
+            self.run_turn(key.place);
         }
         // Connections that gave way again in the meantime stand in the new list.
         ready.append(&mut self.ready);
@@ -349,13 +349,19 @@ impl<I: Interests> Table<I> {
     /// There may be room in the log: every connection that waits for it tries again.
     pub fn unpark(&mut self) {
         for key in std::mem::take(&mut self.parked) {
-            let place = self.conns[key.place].as_mut();
-            if let Some(conn) = place.filter(|conn| conn.serial == key.serial) {
-                (conn.parked, conn.queued) = (false, true);
-                self.resting.recording().unparked(conn);
-                self.ready.push(key);
-            }
+            self.go_on(key);
         }
+    }
+
+    /// The connection of `key` goes on, if it still waits for the log.
+    fn go_on(&mut self, key: Key) {
+        let Some(conn) = self.conns[key.place].as_mut() else { return };
+        if conn.serial != key.serial || !conn.waits.is_for_log() {
+            return;
+        }
+        conn.waits = conn.waits.log_may_have_room();
+        self.resting.recording().unparked(conn);
+        self.ready.push(key);
     }
 
     fn conn_of(&mut self, key: Key) -> Option<&mut Conn> {
@@ -415,18 +421,18 @@ impl<I: Interests> Table<I> {
     fn lose_patience(&mut self, now_ms: u64) {
         let storage_ms = self.patience.storage_ms;
         for key in std::mem::take(&mut self.parked) {
-            let Some(conn) = self.conn_of(key) else { continue };
-            let since = conn.parked_since_ms.unwrap_or(now_ms).max(conn.heard_ms);
+            let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
+                continue;
+            };
+            let since_ms = conn.waits.log_since_ms().unwrap_or(now_ms).max(conn.heard_ms);
             // What is being renamed into place ends one way or the other.
-            if now_ms < since + storage_ms || conn.is_committing() {
+            if now_ms < since_ms + storage_ms || conn.is_committing() {
                 self.parked.push(key);
                 continue;
             }
+            self.go_on(key);
             if let Some(conn) = self.conns[key.place].as_mut() {
-                (conn.parked, conn.queued) = (false, true);
-                self.resting.recording().unparked(conn);
                 self.resting.lose_patience(conn);
-                self.ready.push(key);
             }
         }
     }
@@ -442,7 +448,7 @@ impl<I: Interests> Table<I> {
             .filter_map(|(place, conn)| {
                 let conn = conn.as_ref()?;
                 // Those that wait for storage, or for their turn, wait for us.
-                let waits_for_us = conn.parked || conn.queued;
+                let waits_for_us = conn.waits.is_for_log() || conn.waits.is_for_turn();
                 (conn.holds_buffers() && !waits_for_us && conn.heard_ms + STALLED_MS <= now_ms)
                     .then_some((conn.heard_ms, place))
             })

@@ -16,30 +16,16 @@ use super::input::{Consumed, Input};
 use super::payload::finish::{abandon, finish};
 use super::payload::receive::{Received, receive};
 use super::record::{Expected, Recording};
-use super::send::{Sent, flush, note_unsent, send_unsent, write};
+use super::send::{Sent, flush, note_all_unsent, note_turn_unsent, send_unsent, write};
 use super::shared::Shared;
 use super::shutdown::{Stop, StopStage};
 use super::stream::Stream;
 use super::transactions::follow_transactions;
 use super::transcript::Transcripts;
+use super::waits::Turn;
 
 /// Octets a connection may receive in one round before the others have their turn.
 const ROUND_BYTES_MAX: usize = 256 << 10;
-
-/// What a connection waits for after its turn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
-    /// More octets.
-    Idle,
-    /// Nothing: it gave way to the others, and goes on when the ready list runs next.
-    Again,
-    /// Room in the log.
-    Parked,
-    /// Room in the socket.
-    Blocked,
-    /// Nothing any more.
-    Closed,
-}
 
 /// What all connections of a worker share, while none of them has its turn.
 ///
@@ -97,7 +83,7 @@ impl Resting {
     pub fn end(&mut self, conn: &mut Conn) {
         self.shared.ledger.recording.closed(conn);
         self.lend(conn, |conn, shared| {
-            note_unsent(conn, shared);
+            note_all_unsent(conn, shared);
             release_buffers(conn, shared);
             conn.session.abandon(&mut shared.workspace);
             if let Some(transcript) = conn.transcript.take() {
@@ -123,10 +109,13 @@ impl Resting {
         let shared = &mut self.shared;
         // Each turn ends with this.
         debug_assert!(shared.is_silent(), "{UNSAID}");
-        let turn = run(conn, shared);
+        let mut turn = run(conn, shared);
         follow_transactions(conn, shared);
+        if turn == Turn::Blocked && conn.is_committing() {
+            turn = Turn::BlockedInCommit;
+        }
         if turn == Turn::Closed {
-            shared.note_lost();
+            note_turn_unsent(shared);
             shared.workspace.replies.clear();
         }
         assert!(shared.is_silent(), "{UNSAID}");
@@ -222,11 +211,6 @@ fn take_turn(conn: &mut Conn, shared: &mut Shared) -> Turn {
         turn = end_turn(conn, shared, &input, turn);
     }
     shared.scratch = input.bytes;
-    if turn == Turn::Parked {
-        conn.parked_since_ms.get_or_insert(shared.clock.now_ms());
-    } else {
-        conn.parked_since_ms = None;
-    }
     turn
 }
 
@@ -288,7 +272,7 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
             }
             Err(error) => {
                 tracing::debug!(client = %conn.client, %error, "connection lost");
-                note_unsent(conn, shared);
+                note_all_unsent(conn, shared);
                 return Turn::Closed;
             }
         }
@@ -375,7 +359,6 @@ fn close_politely(conn: &mut Conn, shared: &mut Shared, unread: Unread) -> Turn 
 
 fn linger(conn: &mut Conn, shared: &Shared) -> Turn {
     conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
-    conn.parked_since_ms = None;
     match conn.socket.shutdown(std::net::Shutdown::Write) {
         Ok(()) => Turn::Again,
         Err(_) => Turn::Closed,

@@ -1,0 +1,133 @@
+//! What a connection waits for between two of its turns.
+//!
+//! One value answers it: which list of the table the connection stands in, whether events of its
+//! socket matter, and since when its payload lacks room.
+/// How a turn ended: what its connection lacks to go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// More octets.
+    Idle,
+    /// Nothing: it gave way to the others, and goes on when the ready list runs next.
+    Again,
+    /// Room in the log, or the end of a commit.
+    Parked,
+    /// Room in the socket.
+    Blocked,
+    /// Room in the socket, while its message is being committed.
+    BlockedInCommit,
+    /// Nothing: the connection has ended.
+    Closed,
+}
+
+/// What has to happen before a connection has its next turn. Times are ms of the worker's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waits {
+    /// Its client sends something.
+    Octets,
+    /// Its client takes replies.
+    Replies,
+    /// Its client takes replies, or the commit that is under way meanwhile comes to its end.
+    RepliesOrCommit,
+    /// There is room in the log, or the commit of its message comes to its end. Nothing is read.
+    Log { since_ms: u64 },
+    /// Nothing: it goes on when the ready list runs next, whatever its socket brings until then.
+    Turn { after_log_since_ms: Option<u64> },
+    /// Nothing: the ready list has just given it its turn.
+    Nothing { after_log_since_ms: Option<u64> },
+}
+
+impl Waits {
+    /// What the connection waits for when a turn has ended with `turn`, at `now_ms`.
+    pub fn after(self, turn: Turn, now_ms: u64) -> Waits {
+        match turn {
+            Turn::Idle | Turn::Closed => Waits::Octets,
+            Turn::Again => Waits::Turn { after_log_since_ms: None },
+            // A try that found no room again does not begin the wait anew.
+            Turn::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
+            Turn::Blocked => Waits::Replies,
+            Turn::BlockedInCommit => Waits::RepliesOrCommit,
+        }
+    }
+
+    /// Since when its payload has waited for the log, tries in between included.
+    pub fn log_since_ms(self) -> Option<u64> {
+        match self {
+            Waits::Log { since_ms } => Some(since_ms),
+            Waits::Turn { after_log_since_ms } | Waits::Nothing { after_log_since_ms } => {
+                after_log_since_ms
+            }
+            Waits::Octets | Waits::Replies | Waits::RepliesOrCommit => None,
+        }
+    }
+
+    /// It goes on now, as far as it waits for the log.
+    pub fn log_may_have_room(self) -> Waits {
+        match self.is_for_log() {
+            true => Waits::Turn { after_log_since_ms: self.log_since_ms() },
+            false => self,
+        }
+    }
+
+    /// It left the ready list to have its turn.
+    pub fn turn_begins(self) -> Waits {
+        match self {
+            Waits::Turn { after_log_since_ms } => Waits::Nothing { after_log_since_ms },
+            other => other,
+        }
+    }
+
+    /// Whether what its socket brings gives it a turn.
+    pub fn is_for_socket(self) -> bool {
+        matches!(self, Waits::Octets | Waits::Replies | Waits::RepliesOrCommit)
+    }
+
+    /// Whether it stands among those that the log may let go on.
+    pub fn is_for_log(self) -> bool {
+        matches!(self, Waits::RepliesOrCommit | Waits::Log { .. })
+    }
+
+    /// Whether it stands in the ready list.
+    pub fn is_for_turn(self) -> bool {
+        matches!(self, Waits::Turn { .. })
+    }
+
+    /// Whether it is told of room in its socket.
+    pub fn is_for_replies(self) -> bool {
+        matches!(self, Waits::Replies | Waits::RepliesOrCommit)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_for_the_log_counts_from_the_first_try() {
+        let first = Waits::Octets.after(Turn::Parked, 5);
+        assert_eq!(first, Waits::Log { since_ms: 5 });
+        let retry = first.log_may_have_room();
+        assert!(retry.is_for_turn() && !retry.is_for_socket());
+        let retry = retry.turn_begins();
+        assert!(!retry.is_for_turn(), "it can be put into the ready list again");
+        assert_eq!(retry.after(Turn::Parked, 9), Waits::Log { since_ms: 5 });
+        let gone_on = retry.after(Turn::Again, 9);
+        assert_eq!(gone_on.after(Turn::Parked, 11), Waits::Log { since_ms: 11 });
+    }
+
+    #[test]
+    fn room_in_the_log_lets_only_those_go_on_that_wait_for_it() {
+        for (turn, goes_on) in [
+            (Turn::Idle, false),
+            (Turn::Blocked, false),
+            (Turn::Again, false),
+            (Turn::BlockedInCommit, true),
+            (Turn::Parked, true),
+        ] {
+            let waits = Waits::Octets.after(turn, 1);
+            assert_eq!(waits.is_for_log(), goes_on, "{turn:?}");
+            assert_eq!(waits.log_may_have_room() != waits, goes_on, "{turn:?}");
+            let ways = [waits.is_for_socket(), waits.is_for_log(), waits.is_for_turn()];
+            assert!(ways.contains(&true), "{turn:?}: nothing would wake it");
+        }
+    }
+}
