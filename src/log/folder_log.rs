@@ -24,7 +24,7 @@ use super::files::probe;
 use super::files::store::Store;
 use super::format::StoreId;
 use super::settings::{Durability, Settings};
-use super::threads::{Flusher, Provision, Setup, sync};
+use super::threads::{Flusher, MakerSetup, Provision, sync};
 use super::upkeep::reclaim;
 use super::upkeep::recovery::{self, Recovery};
 use super::upkeep::retention::SealedSegments;
@@ -173,7 +173,7 @@ impl Parts {
         let (flush_jobs, flushes) = unbounded();
         let flusher = flusher(&settings, &jobs, &requests);
         let events = Arc::new(EventsFile::new(folder));
-        let setup = Setup {
+        let setup = MakerSetup {
             folder: folder.to_owned(),
             settings: settings.clone(),
             store,

@@ -27,7 +27,7 @@ use super::index::Begun;
 use super::sampling::Sampling;
 use super::shutdown::{Stop, StopStage};
 use super::stream::{Stream, Wanted};
-use super::table::{Interests, Setup, Table};
+use super::table::{Interests, Table, TableSetup};
 
 pub use super::table::Heard;
 
@@ -140,7 +140,7 @@ impl ByHandSink {
         };
         let statistics = config.stats.then(|| Statistics::new(tally::sorts().len()));
         let (statistics, recorder) = statistics.unzip();
-        let setup = Setup {
+        let setup = TableSetup {
             index: 0,
             policies: vec![policy(Protocol::Smtp), policy(Protocol::Lmtp)],
             writer,

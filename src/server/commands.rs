@@ -65,7 +65,7 @@ fn command(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFl
         Step::NeedInput => return ControlFlow::Break(Consumed::All),
         Step::Drain => return ControlFlow::Break(Consumed::Full),
         Step::Close => conn.flow = Flow::Closing,
-        Step::Moment => note_moment(conn, shared),
+        Step::MarkCommand => note_moment(conn, shared),
         Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
         Step::Data => begin(conn, shared, Framing::data()),
         Step::Chunk { bytes, last, first } => {

@@ -53,11 +53,11 @@ impl Begun {
 /// The threads of this process, as the kernel counts their time (proc(5)).
 struct Threads {
     workers: usize,
-    seen: Mutex<Seen>,
+    seen: Mutex<ParserSeen>,
 }
 
 #[derive(Default)]
-struct Seen {
+struct ParserSeen {
     /// Of the workers, `schedstat`.
     files: Vec<PathBuf>,
     at: Option<Instant>,
@@ -80,7 +80,7 @@ impl Host for Threads {
     }
 }
 
-impl Seen {
+impl ParserSeen {
     /// Costs a small file of /proc for each worker.
     fn look(&mut self, since: Option<Duration>, expected: usize) {
         if self.files.len() < expected {

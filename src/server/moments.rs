@@ -16,7 +16,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use crate::log::{EventsFile, RunError, Runs};
-use crate::smtp::moment::{Moment, Outcome};
+use crate::smtp::moment::{MarkCommand, MarkOutcome};
 
 const SECOND_NS: u64 = 1_000_000_000;
 /// Moments taken in a second, from all clients.
@@ -34,7 +34,7 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 /// The workers' side.
 #[derive(Debug)]
 pub(super) struct Moments {
-    state: Arc<Mutex<State>>,
+    state: Arc<Mutex<RunsState>>,
     to_thread: Sender<Taken>,
 }
 
@@ -55,7 +55,7 @@ enum What {
 
 /// The folder's runs as they will be when everything that was taken is written down.
 #[derive(Debug, Default)]
-struct State {
+struct RunsState {
     names: HashSet<String>,
     is_run_under_way: bool,
     /// Taken, and not yet written down.
@@ -72,7 +72,7 @@ impl Moments {
     ///
     /// Errors: `events.jsonl` can't be read, or no thread be had.
     pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<Moments>, JoinHandle<()>)> {
-        let state = Arc::new(Mutex::new(State::default()));
+        let state = Arc::new(Mutex::new(RunsState::default()));
         lock(&state).follow(&Runs::read(events.folder())?);
         let (to_thread, taken) = bounded(QUEUE_MAX);
         let shared = state.clone();
@@ -84,16 +84,17 @@ impl Moments {
 
     /// Takes what a client named at `at_ns` (Unix time), or says why not. Costs a short lock, which
     /// is never held for a file.
-    pub fn take(&self, moment: &Moment, at_ns: u64) -> Outcome {
-        let Some(what) = What::of(moment) else { return Outcome::Malformed };
+    pub fn take(&self, moment: &MarkCommand, at_ns: u64) -> MarkOutcome {
+        let Some(what) = What::of(moment) else { return MarkOutcome::Malformed };
         let mut state = lock(&self.state);
         // Only filled under the lock: what has room now has it below. The thread may hold as many
         // as the channel, so what is pending is counted, not what lies in there.
         if state.pending >= QUEUE_MAX {
-            return Outcome::TooFast;
+            return MarkOutcome::TooFast;
         }
         let outcome = state.take(&what, at_ns / SECOND_NS);
-        if outcome == Outcome::Taken && self.to_thread.try_send(Taken { what, at_ns }).is_err() {
+        if outcome == MarkOutcome::Taken && self.to_thread.try_send(Taken { what, at_ns }).is_err()
+        {
             tracing::error!("the thread for moments has ended");
         }
         outcome
@@ -102,25 +103,25 @@ impl Moments {
 
 impl What {
     /// `None`: the text, or the name, is not one.
-    fn of(moment: &Moment) -> Option<What> {
+    fn of(moment: &MarkCommand) -> Option<What> {
         let text = |octets: &[u8]| std::str::from_utf8(octets).ok().map(str::to_owned);
         match moment {
-            Moment::Mark(octets) => {
+            MarkCommand::Mark(octets) => {
                 text(octets).filter(|text| Runs::check_text(text).is_ok()).map(What::Mark)
             }
-            Moment::RunStart(octets) => {
+            MarkCommand::RunStart(octets) => {
                 text(octets).filter(|name| Runs::check_name(name).is_ok()).map(What::RunStart)
             }
-            Moment::RunStop => Some(What::RunStop),
+            MarkCommand::RunStop => Some(What::RunStop),
         }
     }
 }
 
-impl State {
-    fn take(&mut self, what: &What, second: u64) -> Outcome {
+impl RunsState {
+    fn take(&mut self, what: &What, second: u64) -> MarkOutcome {
         match what {
-            What::RunStart(name) if self.names.contains(name) => return Outcome::NameTaken,
-            What::RunStop if !self.is_run_under_way => return Outcome::NoRun,
+            What::RunStart(name) if self.names.contains(name) => return MarkOutcome::NameTaken,
+            What::RunStop if !self.is_run_under_way => return MarkOutcome::NoRun,
             _ => {}
         }
         // Clocks of two workers may differ: a second that is over does not begin again.
@@ -128,10 +129,10 @@ impl State {
             (self.second, self.in_second) = (second, 0);
         }
         if self.in_second == PER_SECOND_MAX {
-            return Outcome::TooFast;
+            return MarkOutcome::TooFast;
         }
         if self.total == TOTAL_MAX {
-            return Outcome::TooMany;
+            return MarkOutcome::TooMany;
         }
         self.in_second += 1;
         self.total += 1;
@@ -144,7 +145,7 @@ impl State {
             }
             What::RunStop => self.is_run_under_way = false,
         }
-        Outcome::Taken
+        MarkOutcome::Taken
     }
 
     /// As the file has it, unless more is on its way there.
@@ -157,7 +158,7 @@ impl State {
 }
 
 /// The thread.
-fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<State>) {
+fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsState>) {
     let mut waiting = VecDeque::new();
     loop {
         let patience = if waiting.is_empty() { LOOK_EVERY } else { TRY_EVERY };
@@ -180,7 +181,7 @@ fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<State>
 }
 
 /// Writes what waits, the oldest first; `false`: another process holds the lock.
-fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<State>) -> bool {
+fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<RunsState>) -> bool {
     while let Some(one) = waiting.front() {
         match write(events, one) {
             Err(RunError::Busy) => return false,
@@ -205,7 +206,7 @@ fn write(events: &EventsFile, Taken { what, at_ns }: &Taken) -> Result<(), RunEr
     }
 }
 
-fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+fn lock(state: &Mutex<RunsState>) -> MutexGuard<'_, RunsState> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -217,12 +218,12 @@ mod tests {
         Moments::start(Arc::new(EventsFile::new(folder))).unwrap()
     }
 
-    fn mark(text: &str) -> Moment {
-        Moment::Mark(text.as_bytes().into())
+    fn mark(text: &str) -> MarkCommand {
+        MarkCommand::Mark(text.as_bytes().into())
     }
 
-    fn start(name: &str) -> Moment {
-        Moment::RunStart(name.as_bytes().into())
+    fn start(name: &str) -> MarkCommand {
+        MarkCommand::RunStart(name.as_bytes().into())
     }
 
     #[test]
@@ -230,15 +231,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         Runs::start_at(dir.path(), "old", 90 * SECOND_NS).unwrap();
         let (moments, thread) = start_moments(dir.path());
-        let take = |moment: &Moment, tenths: u64| moments.take(moment, tenths * SECOND_NS / 10);
-        assert_eq!(take(&start("old"), 1000), Outcome::NameTaken);
-        assert_eq!(take(&start("one"), 1007), Outcome::Taken);
-        assert_eq!(take(&start("one"), 1008), Outcome::NameTaken);
-        assert_eq!(take(&mark("half way"), 1055), Outcome::Taken);
-        assert_eq!(take(&Moment::RunStop, 1103), Outcome::Taken);
-        assert_eq!(take(&Moment::RunStop, 1104), Outcome::NoRun);
+        let take =
+            |moment: &MarkCommand, tenths: u64| moments.take(moment, tenths * SECOND_NS / 10);
+        assert_eq!(take(&start("old"), 1000), MarkOutcome::NameTaken);
+        assert_eq!(take(&start("one"), 1007), MarkOutcome::Taken);
+        assert_eq!(take(&start("one"), 1008), MarkOutcome::NameTaken);
+        assert_eq!(take(&mark("half way"), 1055), MarkOutcome::Taken);
+        assert_eq!(take(&MarkCommand::RunStop, 1103), MarkOutcome::Taken);
+        assert_eq!(take(&MarkCommand::RunStop, 1104), MarkOutcome::NoRun);
         // In the second that belongs to the run before.
-        assert_eq!(take(&start("two"), 1105), Outcome::Taken);
+        assert_eq!(take(&start("two"), 1105), MarkOutcome::Taken);
         drop(moments);
         thread.join().unwrap();
         let runs = Runs::read(dir.path()).unwrap();
@@ -260,7 +262,7 @@ mod tests {
         for second in 100..120 {
             for _ in 0..PER_SECOND_MAX {
                 taken +=
-                    usize::from(moments.take(&mark("x"), second * SECOND_NS) == Outcome::Taken);
+                    usize::from(moments.take(&mark("x"), second * SECOND_NS) == MarkOutcome::Taken);
             }
         }
         assert_eq!(taken, QUEUE_MAX);
@@ -272,15 +274,15 @@ mod tests {
 
     #[test]
     fn moments_are_bounded_by_the_second_and_in_all() {
-        let (mut state, text) = (State::default(), What::Mark("x".into()));
+        let (mut state, text) = (RunsState::default(), What::Mark("x".into()));
         for second in 0..u64::from(TOTAL_MAX / PER_SECOND_MAX) {
             for _ in 0..PER_SECOND_MAX {
-                assert_eq!(state.take(&text, 100 + second), Outcome::Taken);
+                assert_eq!(state.take(&text, 100 + second), MarkOutcome::Taken);
             }
-            assert_eq!(state.take(&text, 100 + second), Outcome::TooFast);
-            assert_eq!(state.take(&text, 99 + second), Outcome::TooFast);
+            assert_eq!(state.take(&text, 100 + second), MarkOutcome::TooFast);
+            assert_eq!(state.take(&text, 99 + second), MarkOutcome::TooFast);
         }
-        assert_eq!(state.take(&text, 1 << 40), Outcome::TooMany);
+        assert_eq!(state.take(&text, 1 << 40), MarkOutcome::TooMany);
     }
 
     #[test]
@@ -289,10 +291,10 @@ mod tests {
         let (moments, thread) = start_moments(dir.path());
         let long = "x".repeat(300);
         for moment in [mark(""), mark(&long), mark("\u{9b}2J"), start("a/b"), start(&long)] {
-            assert_eq!(moments.take(&moment, 0), Outcome::Malformed, "{moment:?}");
+            assert_eq!(moments.take(&moment, 0), MarkOutcome::Malformed, "{moment:?}");
         }
-        let octets = Moment::Mark([0xff, b'x'].as_slice().into());
-        assert_eq!(moments.take(&octets, 0), Outcome::Malformed);
+        let octets = MarkCommand::Mark([0xff, b'x'].as_slice().into());
+        assert_eq!(moments.take(&octets, 0), MarkOutcome::Malformed);
         drop(moments);
         thread.join().unwrap();
         assert!(!dir.path().join("events.jsonl").exists());

@@ -27,7 +27,7 @@ pub(super) fn flush(conn: &mut Conn, shared: &mut Shared) -> Sent {
         Ok(sent) => sent,
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            shared.note_lost();
+            note_turn_unsent(shared);
             return Sent::Lost;
         }
     };
@@ -79,15 +79,23 @@ pub(super) fn send_unsent(conn: &mut Conn, shared: &mut Shared) -> Sent {
         }
         Err(error) => {
             tracing::debug!(client = %conn.client, %error, "replies could not be sent");
-            note_unsent(conn, shared);
+            note_all_unsent(conn, shared);
             Sent::Lost
         }
     }
 }
 
+/// The connection ends with acknowledgements of this turn unsent.
+#[cold]
+pub(super) fn note_turn_unsent(shared: &mut Shared) {
+    for (_, id) in std::mem::take(&mut shared.ledger.acknowledged) {
+        shared.note_unsent(id);
+    }
+}
+
 /// The connection ends with acknowledgements of this turn, or of earlier ones, unsent.
-pub(super) fn note_unsent(conn: &mut Conn, shared: &mut Shared) {
-    shared.note_lost();
+pub(super) fn note_all_unsent(conn: &mut Conn, shared: &mut Shared) {
+    note_turn_unsent(shared);
     if let Some(id) = conn.owing.take() {
         shared.note_unsent(id);
     }

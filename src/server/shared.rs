@@ -118,14 +118,6 @@ impl Shared {
         self.storage.note_unsent(id, self.clock.unix_ns());
     }
 
-    /// The connection ends with acknowledgements of this turn unsent.
-    #[cold]
-    pub fn note_lost(&mut self) {
-        for (_, id) in self.ledger.acknowledged.drain(..) {
-            self.storage.note_unsent(id, self.clock.unix_ns());
-        }
-    }
-
     /// The loop has woken. True if queues should be looked at: once a second, for statistics.
     pub fn begin_round(&mut self) -> bool {
         let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());

@@ -51,7 +51,7 @@ pub type Tolerated = BTreeMap<Deviation, u64>;
 
 /// Everything a client and a reader of the log can see; equal for any cut of the same octets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Observed {
     /// As they came out of the socket, but that the session's messages are called `1:0`, `1:1`, ….
     pub replies: Vec<u8>,
     pub stored: Vec<Stored>,
@@ -265,7 +265,7 @@ impl Dialogue<'_> {
 
     /// What came of it since the last call. Each message was acknowledged by the name that it has
     /// in the log.
-    pub fn take_outcome(&mut self) -> Outcome {
+    pub fn take_outcome(&mut self) -> Observed {
         let mut replies = self.take_replies();
         let mut stored = Vec::new();
         for (id, message) in self.sink.take_stored() {
@@ -277,11 +277,11 @@ impl Dialogue<'_> {
             stored.push(message);
         }
         let tolerated = self.sink.take_tolerated();
-        Outcome { replies, stored, tolerated, closed: self.is_closed }
+        Observed { replies, stored, tolerated, closed: self.is_closed }
     }
 
     /// The client leaves. Checks that the sink no longer holds anything for it.
-    pub fn leave(mut self) -> Outcome {
+    pub fn leave(mut self) -> Observed {
         let is_open = self.sink.sink.open_connections() > 0;
         // A test that starts a program beside this one lends it all descriptors for a moment, so
         // closing would not do.
@@ -328,7 +328,7 @@ pub fn with_sink<T>(limits: &Limits, syntax: Syntax, run: impl FnOnce(&mut OneBy
 }
 
 /// What comes of `dialogue` when it arrives cut at each of `cuts` (in any order, repeats allowed).
-pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Outcome {
+pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Observed {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
     cuts.sort_unstable();
@@ -378,7 +378,7 @@ pub fn check_session(bytes: &[u8]) {
 }
 
 /// What envelopes say of broken rules was counted, and a strict sink tolerates nothing.
-fn check_deviations(outcome: &Outcome, syntax: Syntax) {
+fn check_deviations(outcome: &Observed, syntax: Syntax) {
     assert!(syntax == Syntax::Lenient || outcome.tolerated.is_empty());
     for stored in &outcome.stored {
         let decoded = envelope::decode(&stored.envelope);

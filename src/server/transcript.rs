@@ -39,7 +39,7 @@ const INNER_PIECES_MAX: usize = PIECES_MAX / 2;
 #[derive(Debug)]
 pub struct Transcripts {
     which: Sessions,
-    pieces: Sender<Piece>,
+    pieces: Sender<FileText>,
     /// Sessions seen, and lines dropped. Nothing depends on them, so relaxed does.
     sessions: AtomicU64,
     dropped_lines: AtomicU64,
@@ -50,7 +50,7 @@ pub type Started = (Arc<Transcripts>, JoinHandle<()>);
 
 /// Text to be appended to a file.
 #[derive(Debug)]
-struct Piece {
+struct FileText {
     file: Arc<str>,
     text: String,
 }
@@ -82,7 +82,7 @@ impl Transcripts {
         Ok(Some((Arc::new(transcripts), thread)))
     }
 
-    fn new(which: Sessions, pieces: Sender<Piece>) -> Transcripts {
+    fn new(which: Sessions, pieces: Sender<FileText>) -> Transcripts {
         let (sessions, dropped_lines) = (AtomicU64::new(0), AtomicU64::new(0));
         Transcripts { which, pieces, sessions, dropped_lines }
     }
@@ -117,9 +117,9 @@ pub struct TranscriptError {
 }
 
 /// Appends what comes, until nobody sends any more.
-fn write_pieces(folder: &Path, pieces: &Receiver<Piece>) {
+fn write_pieces(folder: &Path, pieces: &Receiver<FileText>) {
     let mut is_failing = false;
-    for Piece { file, text } in pieces {
+    for FileText { file, text } in pieces {
         let path = folder.join(&*file);
         let opened = OpenOptions::new().append(true).create(true).mode(0o600).open(&path);
         let written = opened.and_then(|mut file| file.write_all(text.as_bytes()));
@@ -259,7 +259,7 @@ impl Transcript {
             text.insert_str(head, &format!("{:>8} .. {} lines left out\n", "", self.missing));
         }
         let bytes = text.len();
-        let piece = Piece { file: self.file.clone(), text };
+        let piece = FileText { file: self.file.clone(), text };
         if sender.len() < pieces_max && sender.try_send(piece).is_ok() {
             (self.handed_over, self.missing) = (self.handed_over + bytes, 0);
         } else {
@@ -273,7 +273,7 @@ impl Transcript {
 mod tests {
     use super::*;
 
-    fn transcripts(which: Sessions, pieces: usize) -> (Arc<Transcripts>, Receiver<Piece>) {
+    fn transcripts(which: Sessions, pieces: usize) -> (Arc<Transcripts>, Receiver<FileText>) {
         let (sender, receiver) = bounded(pieces);
         (Arc::new(Transcripts::new(which, sender)), receiver)
     }
@@ -288,7 +288,7 @@ mod tests {
         })
     }
 
-    fn text(pieces: &Receiver<Piece>) -> String {
+    fn text(pieces: &Receiver<FileText>) -> String {
         pieces.try_iter().map(|piece| piece.text).collect()
     }
 

@@ -26,7 +26,7 @@ pub(super) struct Watchdog {
 }
 
 /// One worker, as it was when last looked at.
-struct Seen {
+struct WorkerSeen {
     worker: Arc<Counters>,
     rounds: u64,
     /// Looks in a row that met it in the same round.
@@ -35,7 +35,7 @@ struct Seen {
 
 impl Watchdog {
     pub fn start(workers: &[Arc<Counters>]) -> std::io::Result<Watchdog> {
-        let mut seen: Vec<Seen> = workers.iter().map(Seen::new).collect();
+        let mut seen: Vec<WorkerSeen> = workers.iter().map(WorkerSeen::new).collect();
         let (running, ended) = bounded::<()>(0);
         let thread = std::thread::Builder::new().name("watchdog".into()).spawn(move || {
             while let Err(RecvTimeoutError::Timeout) = ended.recv_timeout(LONG_ROUND) {
@@ -60,9 +60,9 @@ impl Drop for Watchdog {
     }
 }
 
-impl Seen {
-    fn new(worker: &Arc<Counters>) -> Seen {
-        Seen { worker: worker.clone(), rounds: 0, looks: 0 }
+impl WorkerSeen {
+    fn new(worker: &Arc<Counters>) -> WorkerSeen {
+        WorkerSeen { worker: worker.clone(), rounds: 0, looks: 0 }
     }
 
     /// How many looks met the worker in the round it is in, whenever that is worth a line: at one,
@@ -97,9 +97,10 @@ mod tests {
     #[test]
     fn a_worker_that_stays_in_one_round_is_noticed_and_one_that_sleeps_is_not() {
         let worker = Arc::new(Counters::default());
-        let mut seen = Seen::new(&worker);
-        let looks =
-            |seen: &mut Seen, n: u32| -> Vec<Option<u32>> { (0..n).map(|_| seen.look()).collect() };
+        let mut seen = WorkerSeen::new(&worker);
+        let looks = |seen: &mut WorkerSeen, n: u32| -> Vec<Option<u32>> {
+            (0..n).map(|_| seen.look()).collect()
+        };
         assert_eq!(looks(&mut seen, 3), [None; 3], "it sleeps");
         worker.doing(Doing::Timers);
         worker.rounds.store(1, Ordering::Relaxed);

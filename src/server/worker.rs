@@ -27,12 +27,12 @@ const EVENTS_MAX: usize = 1024;
 const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
 /// All that a worker is made of.
-pub(super) struct Setup<'a> {
+pub(super) struct WorkerSetup<'a> {
     pub inbox: Inbox,
     pub peers: Vec<ArrivalSender>,
     pub listeners: Vec<Acceptor>,
     pub admission: Arc<Admission>,
-    pub table: table::Setup<'a>,
+    pub table: table::TableSetup<'a>,
 }
 
 /// The kernel's interest in connections, and their places among all that were admitted.
@@ -77,8 +77,8 @@ impl Interests for Kernel {
 }
 
 impl Worker {
-    pub fn new(setup: Setup<'_>) -> std::io::Result<Worker> {
-        let Setup { inbox, peers, listeners, admission, table } = setup;
+    pub fn new(setup: WorkerSetup<'_>) -> std::io::Result<Worker> {
+        let WorkerSetup { inbox, peers, listeners, admission, table } = setup;
         let registry = inbox.poll.registry();
         let index = table.index;
         let acceptors = Acceptors::new(listeners, registry, table.config.backlog)?;

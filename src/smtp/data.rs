@@ -20,12 +20,12 @@ static STUFFED_LINE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"
 /// Scanner for CRLF.CRLF over pieces of wire data; starts "after CRLF". One byte of state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct EndOfData {
-    place: Place,
+    place: LinePosition,
 }
 
 /// Where in a line the next octet stands.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Place {
+enum LinePosition {
     /// After CRLF, or at the first octet of the data.
     #[default]
     LineStart,
@@ -51,11 +51,11 @@ impl EndOfData {
     pub fn scan(&mut self, piece: &[u8], dots: &mut u32) -> Option<usize> {
         let mut at = 0;
         while at < piece.len() {
-            if self.place == Place::Inside {
+            if self.place == LinePosition::Inside {
                 match STUFFED_LINE.find(&piece[at..]) {
                     Some(hit) => {
                         at += hit + 3;
-                        self.place = Place::Dot;
+                        self.place = LinePosition::Dot;
                     }
                     None => {
                         self.place = place_behind(&piece[at..]);
@@ -76,19 +76,19 @@ impl EndOfData {
     /// One octet; true when it completes the end of data.
     fn step(&mut self, octet: u8, dots: &mut u32) -> bool {
         self.place = match (self.place, octet) {
-            (Place::LineStart, b'.') => Place::Dot,
-            (Place::Dot, b'\r') => Place::DotCr,
-            (Place::DotCr, b'\n') => {
-                self.place = Place::LineStart;
+            (LinePosition::LineStart, b'.') => LinePosition::Dot,
+            (LinePosition::Dot, b'\r') => LinePosition::DotCr,
+            (LinePosition::DotCr, b'\n') => {
+                self.place = LinePosition::LineStart;
                 return true;
             }
-            (Place::Cr, b'\n') => Place::LineStart,
+            (LinePosition::Cr, b'\n') => LinePosition::LineStart,
             (place, octet) => {
                 // More than a dot stands on this line, so the dot was stuffed (4.5.2).
-                if matches!(place, Place::Dot | Place::DotCr) {
+                if matches!(place, LinePosition::Dot | LinePosition::DotCr) {
                     *dots = dots.saturating_add(1);
                 }
-                if octet == b'\r' { Place::Cr } else { Place::Inside }
+                if octet == b'\r' { LinePosition::Cr } else { LinePosition::Inside }
             }
         };
         false
@@ -96,13 +96,13 @@ impl EndOfData {
 }
 
 /// The place behind `rest`, which began inside a line and holds no CRLF-dot.
-fn place_behind(rest: &[u8]) -> Place {
+fn place_behind(rest: &[u8]) -> LinePosition {
     if rest.ends_with(b"\r\n") {
-        Place::LineStart
+        LinePosition::LineStart
     } else if rest.ends_with(b"\r") {
-        Place::Cr
+        LinePosition::Cr
     } else {
-        Place::Inside
+        LinePosition::Inside
     }
 }
 

@@ -13,7 +13,7 @@ use super::reply::{self, Reply};
 /// What a client wants to be noted. Text and name are as sent: whether they are good is not known
 /// here.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Moment {
+pub enum MarkCommand {
     /// A text at this moment.
     Mark(Box<[u8]>),
     /// A run of this name begins.
@@ -24,7 +24,7 @@ pub enum Moment {
 
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub enum MarkOutcome {
     /// Taken: it is being written down.
     Taken,
     /// The text of a mark, or the name of a run, is not one.
@@ -39,9 +39,9 @@ pub enum Outcome {
     TooMany,
 }
 
-impl Moment {
+impl MarkCommand {
     /// `None`: the argument is not for us.
-    pub fn parse(argument: &[u8]) -> Option<Moment> {
+    pub fn parse(argument: &[u8]) -> Option<MarkCommand> {
         let (name, rest) = word(argument);
         let (what, rest) = word(rest);
         let is = |word: &[u8], wanted: &str| word.eq_ignore_ascii_case(wanted.as_bytes());
@@ -49,28 +49,28 @@ impl Moment {
             return None;
         }
         if is(what, "mark") {
-            return Some(Moment::Mark(rest.into()));
+            return Some(MarkCommand::Mark(rest.into()));
         }
         let (verb, rest) = word(rest);
         match is(what, "run") {
-            true if is(verb, "start") => Some(Moment::RunStart(rest.into())),
-            true if is(verb, "stop") && rest.is_empty() => Some(Moment::RunStop),
+            true if is(verb, "start") => Some(MarkCommand::RunStart(rest.into())),
+            true if is(verb, "stop") && rest.is_empty() => Some(MarkCommand::RunStop),
             _ => None,
         }
     }
 
     /// The reply to it.
-    pub(super) fn reply(&self, outcome: Outcome) -> &'static Reply {
+    pub(super) fn reply(&self, outcome: MarkOutcome) -> &'static Reply {
         match (outcome, self) {
-            (Outcome::Taken, Moment::Mark(_)) => &reply::MARK_TAKEN,
-            (Outcome::Taken, Moment::RunStart(_)) => &reply::RUN_BEGINS,
-            (Outcome::Taken, Moment::RunStop) => &reply::RUN_ENDS,
-            (Outcome::Malformed, Moment::RunStart(_)) => &reply::RUN_NAME_SYNTAX,
-            (Outcome::Malformed, _) => &reply::MARK_SYNTAX,
-            (Outcome::NameTaken, _) => &reply::RUN_NAME_TAKEN,
-            (Outcome::NoRun, _) => &reply::NO_RUN,
-            (Outcome::TooFast, _) => &reply::MOMENTS_TOO_FAST,
-            (Outcome::TooMany, _) => &reply::MOMENTS_TOO_MANY,
+            (MarkOutcome::Taken, MarkCommand::Mark(_)) => &reply::MARK_TAKEN,
+            (MarkOutcome::Taken, MarkCommand::RunStart(_)) => &reply::RUN_BEGINS,
+            (MarkOutcome::Taken, MarkCommand::RunStop) => &reply::RUN_ENDS,
+            (MarkOutcome::Malformed, MarkCommand::RunStart(_)) => &reply::RUN_NAME_SYNTAX,
+            (MarkOutcome::Malformed, _) => &reply::MARK_SYNTAX,
+            (MarkOutcome::NameTaken, _) => &reply::RUN_NAME_TAKEN,
+            (MarkOutcome::NoRun, _) => &reply::NO_RUN,
+            (MarkOutcome::TooFast, _) => &reply::MOMENTS_TOO_FAST,
+            (MarkOutcome::TooMany, _) => &reply::MOMENTS_TOO_MANY,
         }
     }
 }
@@ -88,15 +88,15 @@ mod tests {
 
     #[test]
     fn what_is_not_for_us_is_no_moment() {
-        let mark = |text: &str| Some(Moment::Mark(text.as_bytes().into()));
-        let start = |name: &str| Some(Moment::RunStart(name.as_bytes().into()));
+        let mark = |text: &str| Some(MarkCommand::Mark(text.as_bytes().into()));
+        let start = |name: &str| Some(MarkCommand::RunStart(name.as_bytes().into()));
         for (argument, moment) in [
             ("sinkd mark half way", mark("half way")),
             ("SINKD  Mark  \u{fc}ber 50 %", mark("\u{fc}ber 50 %")),
             ("sinkd mark", mark("")),
             ("sinkd run start one", start("one")),
             ("sinkd run start", start("")),
-            ("sinkd RUN stop", Some(Moment::RunStop)),
+            ("sinkd RUN stop", Some(MarkCommand::RunStop)),
             ("sinkd run stop one", None),
             ("sinkd run", None),
             ("sinkd run restart x", None),
@@ -106,7 +106,7 @@ mod tests {
             ("", None),
             ("\"sinkd mark x\"", None),
         ] {
-            assert_eq!(Moment::parse(argument.as_bytes()), moment, "{argument:?}");
+            assert_eq!(MarkCommand::parse(argument.as_bytes()), moment, "{argument:?}");
         }
     }
 }

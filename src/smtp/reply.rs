@@ -50,11 +50,11 @@ macro_rules! replies {
     ($($name:ident = $code_and_text:literal;)*) => {
         /// Places in the table, under the replies' names.
         #[expect(non_camel_case_types, clippy::upper_case_acronyms, reason = "as the names are")]
-        enum Place { $($name),* }
+        enum TableIndex { $($name),* }
         $(pub static $name: Reply = Reply {
             name: stringify!($name),
             wire: concat!($code_and_text, "\r\n"),
-            place: Place::$name as usize,
+            place: TableIndex::$name as usize,
         };)*
         /// The whole table.
         pub static ALL: &[&Reply] = &[$(&$name),*];

@@ -22,7 +22,7 @@ use super::deviation::{Deviation, Deviations};
 use super::envelope::{self, Client, FIELD_HEADER_BYTES, Tag};
 use super::grammar::{self, Command};
 use super::limits::Policy;
-use super::moment::{Moment, Outcome};
+use super::moment::{MarkCommand, MarkOutcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::reply::{self, Reply};
@@ -50,7 +50,7 @@ pub enum Step {
     /// (which gives the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
-    Moment,
+    MarkCommand,
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
     /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
@@ -96,7 +96,7 @@ pub enum Farewell {
 
 /// Where a session stands.
 #[derive(Debug)]
-enum State {
+enum SessionState {
     /// Before EHLO or HELO.
     Greeted,
     /// No transaction.
@@ -129,7 +129,7 @@ enum Skip {
 
 /// The same reply, owed once for each recipient.
 #[derive(Debug)]
-struct Owed {
+struct OwedReplies {
     line: Vec<u8>,
     left: u32,
 }
@@ -150,11 +150,11 @@ pub struct Session {
     client: Client,
     /// The argument of EHLO or HELO.
     name: Box<[u8]>,
-    state: State,
+    state: SessionState,
     /// The reply to a chunk that is being discarded, and how often it is given.
     latched: Option<(&'static Reply, u32)>,
     /// Replies to the end of data that have not been appended yet.
-    owed: Option<Box<Owed>>,
+    owed: Option<Box<OwedReplies>>,
     /// Accepted messages.
     messages: u32,
     /// 5xx replies given.
@@ -173,7 +173,7 @@ impl Session {
             policy,
             client,
             name: Box::default(),
-            state: State::Greeted,
+            state: SessionState::Greeted,
             latched: None,
             owed: None,
             messages: 0,
@@ -261,8 +261,8 @@ impl Session {
     /// What became of the moment that was named.
     pub fn moment_answered(
         &mut self,
-        moment: &Moment,
-        outcome: Outcome,
+        moment: &MarkCommand,
+        outcome: MarkOutcome,
         workspace: &mut Workspace,
     ) {
         self.reply(moment.reply(outcome), workspace);
@@ -322,7 +322,7 @@ impl Session {
         self.end_transaction(workspace);
         self.latched = None;
         self.owed = None;
-        self.state = State::Closed;
+        self.state = SessionState::Closed;
     }
 
     /// True while replies to the last message are still to come from `feed`: it must be called,
@@ -348,7 +348,7 @@ impl Session {
 
     /// Whether the session has ended: the replies are to be sent, then the connection closes.
     pub fn is_over(&self) -> bool {
-        matches!(self.state, State::Closed)
+        matches!(self.state, SessionState::Closed)
     }
 
     /// True from the accepted MAIL until its final reply or reset (for the graceful stop).
@@ -358,14 +358,14 @@ impl Session {
 
     fn open(&self) -> Option<&Transaction> {
         match &self.state {
-            State::Open(transaction) => Some(transaction),
+            SessionState::Open(transaction) => Some(transaction),
             _ => None,
         }
     }
 
     fn open_mut(&mut self) -> Option<&mut Transaction> {
         match &mut self.state {
-            State::Open(transaction) => Some(transaction),
+            SessionState::Open(transaction) => Some(transaction),
             _ => None,
         }
     }
@@ -430,10 +430,10 @@ impl Session {
     /// Nothing (RFC 5321 4.1.1.9), unless it is allowed to name a moment and does.
     fn noop(&mut self, argument: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.noop_marks {
-            workspace.moment = Moment::parse(argument);
+            workspace.moment = MarkCommand::parse(argument);
         }
         if workspace.moment.is_some() {
-            return Some(Step::Moment);
+            return Some(Step::MarkCommand);
         }
         self.reply(&reply::NOOP_OK, workspace);
         None
@@ -442,7 +442,7 @@ impl Session {
     /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
     fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         self.end_transaction(workspace);
-        self.state = State::Ready;
+        self.state = SessionState::Ready;
         self.hello = hello;
         self.hello_deviations = Deviations::NONE;
         if *self.name != *name {
@@ -462,7 +462,7 @@ impl Session {
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
         self.may_mail(path, parameters)?;
-        self.state = State::Open(self.begin(path, parameters, workspace)?);
+        self.state = SessionState::Open(self.begin(path, parameters, workspace)?);
         workspace.events.push(TransactionEvent::Began);
         if !self.hello_deviations.is_empty() {
             self.note(self.hello_deviations, workspace);
@@ -474,16 +474,18 @@ impl Session {
     fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
         let limits = &self.policy.limits;
         match self.state {
-            State::Greeted => Err(NotAccepted::With(self.hello_first())),
-            State::Open(_) | State::Closed => Err(NotAccepted::With(&reply::MAIL_NESTED)),
-            State::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),
-            State::Ready if parameters.size > Some(limits.message_bytes_max) => {
+            SessionState::Greeted => Err(NotAccepted::With(self.hello_first())),
+            SessionState::Open(_) | SessionState::Closed => {
+                Err(NotAccepted::With(&reply::MAIL_NESTED))
+            }
+            SessionState::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),
+            SessionState::Ready if parameters.size > Some(limits.message_bytes_max) => {
                 Err(NotAccepted::With(&reply::TOO_LARGE))
             }
-            State::Ready if limits.messages_max.is_some_and(|max| self.messages >= max) => {
+            SessionState::Ready if limits.messages_max.is_some_and(|max| self.messages >= max) => {
                 Err(NotAccepted::Closing(&reply::TOO_MANY_MESSAGES))
             }
-            State::Ready => Ok(()),
+            SessionState::Ready => Ok(()),
         }
     }
 
@@ -535,10 +537,14 @@ impl Session {
     ) -> Result<(), NotAccepted> {
         let limits = &self.policy.limits;
         let transaction = match &mut self.state {
-            State::Open(transaction) if transaction.stage == Stage::Recipients => transaction,
-            State::Open(_) => return Err(NotAccepted::With(&reply::CHUNKS_BEGUN)),
-            State::Greeted => return Err(NotAccepted::With(self.hello_first())),
-            State::Ready | State::Closed => return Err(NotAccepted::With(&reply::MAIL_FIRST)),
+            SessionState::Open(transaction) if transaction.stage == Stage::Recipients => {
+                transaction
+            }
+            SessionState::Open(_) => return Err(NotAccepted::With(&reply::CHUNKS_BEGUN)),
+            SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),
+            SessionState::Ready | SessionState::Closed => {
+                return Err(NotAccepted::With(&reply::MAIL_FIRST));
+            }
         };
         if (path.utf8 || parameters.utf8) && !transaction.is_smtputf8 {
             return Err(NotAccepted::NonAscii);
@@ -607,9 +613,9 @@ impl Session {
     fn ready_for_payload(&mut self) -> Result<&mut Transaction, OutOfSequence> {
         let hello_first = self.hello_first();
         let transaction = match &mut self.state {
-            State::Greeted => return Err(OutOfSequence::Hello(hello_first)),
-            State::Ready | State::Closed => return Err(OutOfSequence::Mail),
-            State::Open(transaction) => transaction,
+            SessionState::Greeted => return Err(OutOfSequence::Hello(hello_first)),
+            SessionState::Ready | SessionState::Closed => return Err(OutOfSequence::Mail),
+            SessionState::Open(transaction) => transaction,
         };
         match transaction.recipients {
             // LMTP has 503 alone here (RFC 2033 4.2).
@@ -647,7 +653,7 @@ impl Session {
         for given in 0..times {
             if workspace.replies.len() > REPLIES_BYTES_PAUSE {
                 let line = workspace.replies[from..to].to_vec();
-                self.owed = Some(Box::new(Owed { line, left: times - given }));
+                self.owed = Some(Box::new(OwedReplies { line, left: times - given }));
                 return;
             }
             workspace.replies.extend_from_within(from..to);
@@ -705,10 +711,10 @@ impl Session {
     }
 
     fn clear_transaction(&mut self, workspace: &mut Workspace, event: TransactionEvent) {
-        if let State::Open(transaction) = &mut self.state {
+        if let SessionState::Open(transaction) = &mut self.state {
             workspace.take_back(&mut transaction.envelope.bytes);
             workspace.events.push(event);
-            self.state = State::Ready;
+            self.state = SessionState::Ready;
         }
     }
 }

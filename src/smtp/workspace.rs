@@ -4,7 +4,7 @@
 //! as long as the spare ones together stay below [`SPARE_BYTES_MAX`]: the steady state allocates
 //! nothing.
 
-use super::moment::Moment;
+use super::moment::MarkCommand;
 use super::tally::Tally;
 
 /// Octets of replies beyond which a session pauses.
@@ -40,7 +40,7 @@ pub struct Workspace {
     /// session.
     pub events: Vec<TransactionEvent>,
     /// What a client has named by NOOP, for the caller to take away.
-    pub moment: Option<Moment>,
+    pub moment: Option<MarkCommand>,
     spare: Vec<Vec<u8>>,
     /// Capacity of all `spare`.
     spare_bytes: usize,

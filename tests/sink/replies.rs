@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use sinkd::config::Config;
-use sinkd::server::testkit::{OneByOne, Outcome, with_sink};
+use sinkd::server::testkit::{Observed, OneByOne, with_sink};
 use sinkd::smtp::envelope::FIELD_HEADER_BYTES;
 use sinkd::smtp::limits::{Limits, Protocol, Syntax};
 use sinkd::smtp::reply::{self, Reply};
@@ -23,18 +23,18 @@ fn text(reply: &Reply) -> &'static str {
 }
 
 /// What comes of `dialogue` where the client says all of it at once.
-fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Outcome {
+fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
     let mut session = sink.connect(protocol);
     session.say(dialogue.as_bytes());
     session.leave()
 }
 
-fn hold(protocol: Protocol, dialogue: &str, limits: Limits) -> Outcome {
+fn hold(protocol: Protocol, dialogue: &str, limits: Limits) -> Observed {
     with_sink(&limits, Syntax::Strict, |sink| said(sink, protocol, dialogue))
 }
 
 /// The last reply, all its lines.
-fn last_of(outcome: &Outcome) -> String {
+fn last_of(outcome: &Observed) -> String {
     let text = std::str::from_utf8(&outcome.replies).unwrap();
     let lines: Vec<&str> = text.split_inclusive("\r\n").collect();
     let is_inner = |line: &&&str| line.as_bytes()[3] == b'-';

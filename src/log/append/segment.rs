@@ -81,7 +81,7 @@ impl Publishing {
 
 /// How a commit ended that waited for a flush.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum FlushOutcome {
     Waiting,
     Published,
     Lost,
@@ -413,15 +413,15 @@ impl OpenSegment {
     }
 
     /// What became of a commit that waits; unless it still does, it must not be asked again.
-    pub(crate) fn fate(&mut self, slot: u32) -> Fate {
+    pub(crate) fn fate(&mut self, slot: u32) -> FlushOutcome {
         self.hear_flusher();
         let Publishing::Held(held) = &mut self.publishing else {
-            return Fate::Published;
+            return FlushOutcome::Published;
         };
         let fate = match self.suspect_from {
-            _ if slot < held.shown.published.slots => Fate::Published,
-            Some(_) => Fate::Lost,
-            None => return Fate::Waiting,
+            _ if slot < held.shown.published.slots => FlushOutcome::Published,
+            Some(_) => FlushOutcome::Lost,
+            None => return FlushOutcome::Waiting,
         };
         held.waiting -= 1;
         fate

@@ -8,7 +8,7 @@ use super::link::Link;
 use super::own::{CRC_LAG_BYTES, Ending, Own, Owns};
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Claim, Location, Reservation, sizes};
-use super::segment::{Fate, Fit, OpenSegment};
+use super::segment::{Fit, FlushOutcome, OpenSegment};
 use super::segments::Segments;
 use crate::log::format::id::MessageId;
 use crate::log::format::{Facts, Kind, PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, crc};
@@ -29,12 +29,12 @@ pub struct Writer {
     segments: Segments,
     regions: Regions,
     owns: Owns,
-    received: Option<Received>,
+    received: Option<ReceivedHere>,
 }
 
 /// What `receive_here` gave.
 #[derive(Debug, Clone, Copy)]
-struct Received {
+struct ReceivedHere {
     offset: u64,
     envelope_bytes: u32,
     payload_bytes: usize,
@@ -65,7 +65,7 @@ impl Writer {
         let current = &mut self.segments.current;
         let offset = current.start();
         let envelope_bytes = octets(envelope.len());
-        self.received = Some(Received { offset, envelope_bytes, payload_bytes });
+        self.received = Some(ReceivedHere { offset, envelope_bytes, payload_bytes });
         let (head, space) = current.access.write(offset, bytes).split_at_mut(envelope.len());
         head.copy_from_slice(envelope);
         Ok(space)
@@ -77,7 +77,7 @@ impl Writer {
     #[inline]
     pub fn commit_received(&mut self, payload_bytes: usize, facts: &Facts) -> Commit {
         let received = self.received.take().expect("receive_here was the call just before");
-        let Received { offset, envelope_bytes, payload_bytes: given } = received;
+        let ReceivedHere { offset, envelope_bytes, payload_bytes: given } = received;
         assert!(payload_bytes <= given, "no more than receive_here gave");
         let bytes = envelope_bytes as usize + payload_bytes;
         let current = &mut self.segments.current;
@@ -408,9 +408,9 @@ impl Writer {
         };
         self.link.gate().wait();
         match self.segments.segment(id.segment).fate(id.slot) {
-            Fate::Waiting => Err(NoRoom::Wait),
-            Fate::Published => Ok(Committed::new(id)),
-            Fate::Lost => Err(NoRoom::Full),
+            FlushOutcome::Waiting => Err(NoRoom::Wait),
+            FlushOutcome::Published => Ok(Committed::new(id)),
+            FlushOutcome::Lost => Err(NoRoom::Full),
         }
     }
 

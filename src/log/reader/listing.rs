@@ -52,8 +52,8 @@ struct Part {
     first_ns: u64,
     last_ns: u64,
     /// What lies inside; nothing that is removed below a watermark.
-    from: Place,
-    to: Place,
+    from: Position,
+    to: Position,
     /// Single messages in it may be removed.
     flags: Arc<Flags>,
     /// Messages of the whole segment that were lost.
@@ -62,7 +62,7 @@ struct Part {
 
 /// A position between two slots: slots and messages before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Place {
+struct Position {
     slot: u32,
     messages: u32,
 }
@@ -71,7 +71,7 @@ impl Part {
     fn of(summary: &Summary) -> Part {
         let (slots, messages) = (summary.published.slots, summary.published.messages);
         let flags = summary.flags.clone();
-        let removed = Place { slot: flags.watermark, messages: flags.messages_below };
+        let removed = Position { slot: flags.watermark, messages: flags.messages_below };
         Part {
             number: summary.identity.number,
             slots,
@@ -79,7 +79,7 @@ impl Part {
             first_ns: summary.totals.first_received_at_ns,
             last_ns: summary.totals.last_received_at_ns,
             from: removed,
-            to: Place { slot: slots, messages },
+            to: Position { slot: slots, messages },
             flags,
             lost: summary.totals.lost_messages,
         }
@@ -104,7 +104,7 @@ impl Part {
     }
 
     /// Messages between two places that were not removed.
-    fn between(&self, from: Place, to: Place) -> u64 {
+    fn between(&self, from: Position, to: Position) -> u64 {
         let all = to.messages.saturating_sub(from.messages);
         let removed = self.flags.removed_before(to.slot) - self.flags.removed_before(from.slot);
         u64::from(all.saturating_sub(removed))
@@ -122,12 +122,17 @@ impl Part {
     }
 
     /// The place behind all slots with a time below `ns`, which lies within `bounds`.
-    fn place_at(&self, folder: &Catalog, ns: u64, bounds: Range<u32>) -> Result<Place, ReadError> {
+    fn place_at(
+        &self,
+        folder: &Catalog,
+        ns: u64,
+        bounds: Range<u32>,
+    ) -> Result<Position, ReadError> {
         if ns <= self.first_ns {
-            return Ok(Place { slot: 0, messages: 0 });
+            return Ok(Position { slot: 0, messages: 0 });
         }
         if ns > self.last_ns {
-            return Ok(Place { slot: self.slots, messages: self.messages });
+            return Ok(Position { slot: self.slots, messages: self.messages });
         }
         let segment = folder.segment(self.number)?;
         let end = bounds.end;
@@ -139,7 +144,7 @@ impl Part {
 
     /// The place behind the first `count` messages from `from` on that were not removed; at least
     /// one more follows.
-    fn skip(&self, folder: &Catalog, from: Place, count: u64) -> Result<Place, ReadError> {
+    fn skip(&self, folder: &Catalog, from: Position, count: u64) -> Result<Position, ReadError> {
         let mut messages = from.messages + count as u32;
         loop {
             // Each removed one in between moves the place one further.
@@ -153,7 +158,7 @@ impl Part {
     }
 
     /// The place before the message that has `messages` before it.
-    fn place_of(&self, folder: &Catalog, messages: u32) -> Result<Place, ReadError> {
+    fn place_of(&self, folder: &Catalog, messages: u32) -> Result<Position, ReadError> {
         let segment = folder.segment(self.number)?;
         let slot = search(0..self.slots, |slot| {
             next_valid(&segment, slot, self.slots).is_none_or(|s| s.messages_before() >= messages)
@@ -161,14 +166,14 @@ impl Part {
         // Of lost slots it is not known which held messages: the last of them are taken to have.
         let next = self.place(&segment, slot);
         let back = next.messages.saturating_sub(messages).min(next.slot - slot);
-        Ok(Place { slot: next.slot - back, messages })
+        Ok(Position { slot: next.slot - back, messages })
     }
 
     /// The place before the first valid slot from `slot` on: what was lost up to there lies before
     /// it, as a valid slot counts lost messages, too.
-    fn place(&self, segment: &Segment, slot: u32) -> Place {
-        let end = Place { slot: self.slots, messages: self.messages };
-        next_valid(segment, slot, self.slots).map_or(end, |next| Place {
+    fn place(&self, segment: &Segment, slot: u32) -> Position {
+        let end = Position { slot: self.slots, messages: self.messages };
+        next_valid(segment, slot, self.slots).map_or(end, |next| Position {
             slot: next.id().slot,
             messages: next.messages_before().min(self.messages),
         })
@@ -314,13 +319,13 @@ impl<'a> Listing<'a> {
 
     /// The place in each part of `group` so that the first `k` messages lie before them; `k` is
     /// more than 0 and less than the messages in the group.
-    fn cut(&self, group: &[Part], k: u64) -> Result<Vec<Place>, ReadError> {
+    fn cut(&self, group: &[Part], k: u64) -> Result<Vec<Position>, ReadError> {
         // Invariant: fewer than or exactly `k` messages have a time below `low`, more have one
         // below `high`. `at_low` and `at_high` are the places of those two times.
         let mut low = group.iter().map(|p| p.first_ns).min().unwrap_or(0);
         let mut high = group.iter().map(|p| p.last_ns).max().unwrap_or(0).saturating_add(1);
-        let mut at_low: Vec<Place> = group.iter().map(|p| p.from).collect();
-        let mut at_high: Vec<Place> = group.iter().map(|p| p.to).collect();
+        let mut at_low: Vec<Position> = group.iter().map(|p| p.from).collect();
+        let mut at_high: Vec<Position> = group.iter().map(|p| p.to).collect();
         while high - low > 1 {
             let middle = low + (high - low) / 2;
             let mut at_middle = Vec::with_capacity(group.len());
@@ -351,12 +356,12 @@ impl<'a> Listing<'a> {
 }
 
 /// Messages of `group` before these places.
-fn count(group: &[Part], places: &[Place]) -> u64 {
-    let before = |(part, place): (&Part, &Place)| part.between(part.from, *place);
+fn count(group: &[Part], places: &[Position]) -> u64 {
+    let before = |(part, place): (&Part, &Position)| part.between(part.from, *place);
     group.iter().zip(places).map(before).sum()
 }
 
-fn clamp(place: Place, low: Place, high: Place) -> Place {
+fn clamp(place: Position, low: Position, high: Position) -> Position {
     if place.slot <= low.slot {
         low
     } else if place.slot >= high.slot {

@@ -31,7 +31,7 @@ const RING_SEGMENTS_MIN: u64 = 8;
 const HOLES: usize = 64;
 
 /// What the thread works on.
-pub(crate) struct Setup {
+pub(crate) struct MakerSetup {
     pub folder: PathBuf,
     pub settings: Settings,
     pub store: Store,
@@ -62,7 +62,7 @@ struct Made {
 }
 
 impl Maker {
-    pub(crate) fn new(setup: Setup, now: Instant) -> Maker {
+    pub(crate) fn new(setup: MakerSetup, now: Instant) -> Maker {
         let (retention, id) = (setup.settings.retention, setup.store.state.id);
         Maker {
             retainer: Retainer::new(retention, id, setup.sealed_segments, setup.events, now),

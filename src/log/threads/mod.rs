@@ -12,5 +12,5 @@ mod served;
 pub(crate) mod sync;
 
 pub(crate) use flusher::Flusher;
-pub(crate) use maker::Setup;
+pub(crate) use maker::MakerSetup;
 pub(crate) use provision::Provision;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
-use super::maker::{Maker, Setup};
+use super::maker::{Maker, MakerSetup};
 use super::own_file::{OwnFile, Reach};
 use super::seal;
 use super::served::Served;
@@ -30,7 +30,7 @@ pub(crate) struct Provision {
 }
 
 impl Provision {
-    pub(crate) fn new(setup: Setup, now: Instant) -> Provision {
+    pub(crate) fn new(setup: MakerSetup, now: Instant) -> Provision {
         Provision {
             maker: Maker::new(setup, now),
             workers: HashMap::new(),

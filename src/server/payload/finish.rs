@@ -12,7 +12,7 @@ use super::proof::Proof;
 use super::transfer::Transfer;
 
 /// What becomes of a payload that is whole.
-enum Outcome {
+enum PayloadOutcome {
     Accepted(Proof),
     Refused(Refusal),
     /// There is no room yet, or its commit waits for a flush or for an own segment.
@@ -81,34 +81,34 @@ pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
     shared.return_box(transfer);
 }
 
-fn outcome(conn: &Conn, shared: &mut Shared, transfer: &mut Transfer) -> Outcome {
+fn outcome(conn: &Conn, shared: &mut Shared, transfer: &mut Transfer) -> PayloadOutcome {
     if let Some(pending) = &mut transfer.pending {
         return poll(pending, shared);
     }
     if let Fate::Refused(why) = transfer.fate {
-        return Outcome::Refused(why);
+        return PayloadOutcome::Refused(why);
     }
     if transfer.message_bytes() > shared.message_bytes_max {
-        return Outcome::Refused(Refusal::TooLarge);
+        return PayloadOutcome::Refused(Refusal::TooLarge);
     }
     if !shared.ledger.take_ticket(transfer) {
-        return Outcome::Refused(Refusal::Stopping);
+        return PayloadOutcome::Refused(Refusal::Stopping);
     }
     if transfer.fate == Fate::Count {
-        return Outcome::Accepted(Proof::Counted(shared.storage.writer.count_only()));
+        return PayloadOutcome::Accepted(Proof::Counted(shared.storage.writer.count_only()));
     }
     let facts = facts(conn, shared, transfer);
     let (stored_bytes, envelope) = (transfer.stored_bytes(), conn.session.envelope());
     match transfer.place.commit(stored_bytes, envelope, &facts, &mut shared.storage) {
         Ok(commit) => outcome_of(shared, transfer, commit),
-        Err(NoRoom::Wait) => Outcome::Waits,
-        Err(NoRoom::Budget | NoRoom::Full) => Outcome::Refused(Refusal::NoStorage),
+        Err(NoRoom::Wait) => PayloadOutcome::Waits,
+        Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::NoStorage),
     }
 }
 
-fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> Outcome {
+fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> PayloadOutcome {
     match commit {
-        Commit::Done(committed) => Outcome::Accepted(Proof::Committed(committed)),
+        Commit::Done(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
             transfer.pending_since_us = Some(shared.clock.now_us());
             // Polling registers this worker for a wake-up.
@@ -118,11 +118,11 @@ fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> O
 }
 
 /// Asks what became of a commit that has begun.
-fn poll(pending: &mut PendingCommit, shared: &mut Shared) -> Outcome {
+fn poll(pending: &mut PendingCommit, shared: &mut Shared) -> PayloadOutcome {
     match shared.storage.writer.poll_commit(pending) {
-        Ok(committed) => Outcome::Accepted(Proof::Committed(committed)),
-        Err(NoRoom::Wait) => Outcome::Waits,
-        Err(NoRoom::Budget | NoRoom::Full) => Outcome::Refused(Refusal::StorageFailed),
+        Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
+        Err(NoRoom::Wait) => PayloadOutcome::Waits,
+        Err(NoRoom::Budget | NoRoom::Full) => PayloadOutcome::Refused(Refusal::StorageFailed),
     }
 }
 
@@ -130,15 +130,15 @@ fn apply(
     conn: &mut Conn,
     shared: &mut Shared,
     mut transfer: Box<Transfer>,
-    outcome: Outcome,
+    outcome: PayloadOutcome,
 ) -> ControlFlow<Consumed> {
     match outcome {
-        Outcome::Waits => {
+        PayloadOutcome::Waits => {
             conn.flow = Flow::Waiting(transfer);
             return ControlFlow::Break(Consumed::Parked);
         }
-        Outcome::Accepted(proof) => accept(conn, shared, &transfer, &proof),
-        Outcome::Refused(why) => refuse(conn, shared, &mut transfer, why),
+        PayloadOutcome::Accepted(proof) => accept(conn, shared, &transfer, &proof),
+        PayloadOutcome::Refused(why) => refuse(conn, shared, &mut transfer, why),
     }
     tell_transcript(conn, shared, &transfer, transfer.payload_bytes(), "");
     shared.return_box(transfer);

@@ -30,7 +30,7 @@ pub enum Received {
 }
 
 /// What a read has brought of a payload.
-struct Piece {
+struct Arrived {
     count: usize,
     asked: usize,
     /// The mail data, or the chunk, is whole.
@@ -85,7 +85,7 @@ fn receive_at_tail(
     envelope: &[u8],
     shared: &mut Shared,
     input: &mut Input,
-) -> Result<Piece, NoPiece> {
+) -> Result<Arrived, NoPiece> {
     let Storage { writer, pool } = &mut shared.storage;
     let space = writer.receive_here(envelope, STAGED_BYTES_MAX).map_err(NoPiece::NoRoom)?;
     let asked = space.len();
@@ -101,7 +101,7 @@ fn receive_at_tail(
     {
         shared.refuse_for_want_of_room(transfer, why);
     }
-    Ok(Piece { count, asked, is_end })
+    Ok(Arrived { count, asked, is_end })
 }
 
 /// More of a payload: its octets into its place, what follows into the input buffer.
@@ -111,7 +111,7 @@ fn receive_in_place(
     envelope: &[u8],
     shared: &mut Shared,
     input: &mut Input,
-) -> Result<Piece, NoPiece> {
+) -> Result<Arrived, NoPiece> {
     let more = match transfer.framing {
         Framing::Data(_) => 1,
         Framing::Chunk { .. } => transfer.framing.bound(usize::MAX),
@@ -137,7 +137,7 @@ fn receive_in_place(
     }
     transfer.place.filled(octets, &mut storage.writer);
     transfer.wire_bytes += octets as u64;
-    Ok(Piece { count, asked, is_end })
+    Ok(Arrived { count, asked, is_end })
 }
 
 /// Handles the outcome of a read.
@@ -145,7 +145,7 @@ fn receive_in_place(
 fn received(
     conn: &mut Conn,
     shared: &mut Shared,
-    piece: Result<Piece, NoPiece>,
+    piece: Result<Arrived, NoPiece>,
 ) -> std::io::Result<Received> {
     let piece = match piece {
         Ok(piece) => piece,

@@ -38,7 +38,7 @@ struct Expected {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum SessionStage {
     Opening,
     Ready,
     Quitting,
@@ -49,7 +49,7 @@ enum Stage {
 #[derive(Debug)]
 pub struct Session<T> {
     options: Options,
-    stage: Stage,
+    stage: SessionStage,
     fault: Option<Fault>,
     reader: ReplyReader,
     announced: Announced,
@@ -82,7 +82,7 @@ impl<T: Copy> Session<T> {
         assert!(options.depth > 0, "some message must be under way");
         let mut session = Session {
             options,
-            stage: Stage::Opening,
+            stage: SessionStage::Opening,
             fault: None,
             reader: ReplyReader::default(),
             announced: Announced::default(),
@@ -116,7 +116,7 @@ impl<T: Copy> Session<T> {
     /// May another message be started now?
     pub fn takes(&self) -> bool {
         let depth = if self.pipelines() { self.options.depth } else { 1 };
-        self.stage == Stage::Ready
+        self.stage == SessionStage::Ready
             && self.fault.is_none()
             && !self.is_spent()
             && self.transactions.len() < depth
@@ -223,15 +223,15 @@ impl<T: Copy> Session<T> {
 
     /// Ends the session with QUIT when what is under way is done. No message may be started then.
     pub fn quit(&mut self) {
-        if self.stage == Stage::Ready {
-            self.stage = Stage::Quitting;
+        if self.stage == SessionStage::Ready {
+            self.stage = SessionStage::Quitting;
             self.say_quit();
         }
     }
 
     /// The session is over: close the connection.
     pub fn is_closed(&self) -> bool {
-        self.stage == Stage::Closed || self.fault.is_some()
+        self.stage == SessionStage::Closed || self.fault.is_some()
     }
 
     /// Why it can't go on; `None`: it can, or has ended by QUIT.
@@ -246,12 +246,12 @@ impl<T: Copy> Session<T> {
 
     /// Is the opening over?
     pub fn is_open(&self) -> bool {
-        self.stage != Stage::Opening
+        self.stage != SessionStage::Opening
     }
 
     /// Was it told to end, or has it?
     pub fn is_quitting(&self) -> bool {
-        matches!(self.stage, Stage::Quitting | Stage::Closed)
+        matches!(self.stage, SessionStage::Quitting | SessionStage::Closed)
     }
 
     /// Messages under way.
@@ -319,7 +319,7 @@ impl<T: Copy> Session<T> {
 
     /// The connection was lost, or is given up: what was under way is done.
     pub fn lost(&mut self, watch: &mut impl Watch<T>) {
-        self.stage = Stage::Closed;
+        self.stage = SessionStage::Closed;
         self.outbox.give_up(|mail| watch.spent(mail));
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
@@ -356,7 +356,7 @@ impl<T: Copy> Session<T> {
 
     #[inline]
     fn line(&mut self, line: Line<'_>, now_us: u64, watch: &mut impl Watch<T>) {
-        if self.stage == Stage::Opening {
+        if self.stage == SessionStage::Opening {
             self.opening_line(&line);
         }
         if line.is_last {
@@ -402,14 +402,14 @@ impl<T: Copy> Session<T> {
                 self.is_poisoned = false;
             }
             Phase::Reset => self.fault = Some(Fault::Refused { phase, code }),
-            Phase::Quit if code == 221 || code == 421 => self.stage = Stage::Closed,
+            Phase::Quit if code == 221 || code == 421 => self.stage = SessionStage::Closed,
             Phase::Quit => self.fault = Some(Fault::Unexpected { phase, code }),
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
             // It refused what we had not said in full: nobody knows what it will make of the rest.
             self.fault = Some(Fault::Early { phase, code });
-        } else if code == 421 && self.stage != Stage::Closed {
+        } else if code == 421 && self.stage != SessionStage::Closed {
             self.fault = Some(Fault::Closing);
         }
     }
@@ -431,7 +431,7 @@ impl<T: Copy> Session<T> {
         let is_lmtp = self.options.protocol == Protocol::Lmtp;
         match phase {
             Phase::Greeting if is_positive => self.hello(if is_lmtp { b"LHLO " } else { b"EHLO " }),
-            Phase::Hello if is_positive => self.stage = Stage::Ready,
+            Phase::Hello if is_positive => self.stage = SessionStage::Ready,
             // RFC 5321 3.2: a server that knows no EHLO.
             Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
                 self.is_helo = true;
@@ -584,7 +584,7 @@ impl<T: Copy> Session<T> {
     /// Says QUIT, if it is time.
     fn say_quit(&mut self) {
         let is_done = self.transactions.is_empty() && self.expected.is_empty();
-        if self.stage == Stage::Quitting && is_done && !self.is_closed() {
+        if self.stage == SessionStage::Quitting && is_done && !self.is_closed() {
             self.outbox.text(b"QUIT\r\n");
             self.expect(Phase::Quit);
         }

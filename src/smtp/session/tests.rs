@@ -22,15 +22,15 @@ fn limits() -> Limits {
 fn moments_have_their_replies() {
     let (mark, start, stop) = ("sinkd mark half way", "sinkd run start one", "sinkd run stop");
     for (argument, outcome, expected) in [
-        (mark, Outcome::Taken, &reply::MARK_TAKEN),
-        (start, Outcome::Taken, &reply::RUN_BEGINS),
-        (stop, Outcome::Taken, &reply::RUN_ENDS),
-        (mark, Outcome::Malformed, &reply::MARK_SYNTAX),
-        (start, Outcome::Malformed, &reply::RUN_NAME_SYNTAX),
-        (start, Outcome::NameTaken, &reply::RUN_NAME_TAKEN),
-        (stop, Outcome::NoRun, &reply::NO_RUN),
-        (mark, Outcome::TooFast, &reply::MOMENTS_TOO_FAST),
-        (mark, Outcome::TooMany, &reply::MOMENTS_TOO_MANY),
+        (mark, MarkOutcome::Taken, &reply::MARK_TAKEN),
+        (start, MarkOutcome::Taken, &reply::RUN_BEGINS),
+        (stop, MarkOutcome::Taken, &reply::RUN_ENDS),
+        (mark, MarkOutcome::Malformed, &reply::MARK_SYNTAX),
+        (start, MarkOutcome::Malformed, &reply::RUN_NAME_SYNTAX),
+        (start, MarkOutcome::NameTaken, &reply::RUN_NAME_TAKEN),
+        (stop, MarkOutcome::NoRun, &reply::NO_RUN),
+        (mark, MarkOutcome::TooFast, &reply::MOMENTS_TOO_FAST),
+        (mark, MarkOutcome::TooMany, &reply::MOMENTS_TOO_MANY),
     ] {
         let (mut session, mut workspace) = named_moment(argument);
         let moment = workspace.moment.take().unwrap();
@@ -47,7 +47,7 @@ fn named_moment(argument: &str) -> (Session, Workspace) {
     let (mut session, mut workspace) = with_moments();
     let dialogue = format!("{OPEN}NOOP {argument}\r\n");
     let found = session.feed(dialogue.as_bytes(), &mut workspace);
-    assert_eq!(found, (dialogue.len(), Step::Moment), "{argument}");
+    assert_eq!(found, (dialogue.len(), Step::MarkCommand), "{argument}");
     workspace.replies.clear();
     (session, workspace)
 }
