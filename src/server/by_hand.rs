@@ -151,6 +151,7 @@ impl ByHandSink {
             transcripts: None,
             moments: None,
             recorder,
+            presence: Arc::default(),
             begun: Begun::default(),
             config,
         };
@@ -260,7 +261,7 @@ impl ByHandSink {
     /// A round of the loop begins, at `now`.
     pub fn wake(&mut self, now: Duration) {
         self.now = now;
-        self.table.wake(now);
+        self.table.wake(now.as_nanos() as u64);
     }
 
     /// There is something to be read at `place`, or there is room.
@@ -288,7 +289,7 @@ impl ByHandSink {
             self.table.go_on_stopping();
         }
         self.see_freed();
-        self.table.end_round(self.now);
+        self.table.end_round(self.now.as_nanos() as u64);
     }
 
     /// How long the loop would sleep, if nothing came.

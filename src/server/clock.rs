@@ -1,6 +1,5 @@
 //! The worker's clock: read once a round, so that nothing on the way reads it again.
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::log::{EventsFile, ProcessClock, RunError, Runs};
 
@@ -8,36 +7,33 @@ use crate::log::{EventsFile, ProcessClock, RunError, Runs};
 #[derive(Debug)]
 pub struct Clock {
     unix_base_ns: u64,
-    now: Duration,
+    now_ns: u64,
 }
 
 impl Clock {
     pub fn start() -> Clock {
         let unix = ProcessClock::get().unix_base;
-        Clock {
-            unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX),
-            now: Duration::ZERO,
-        }
+        Clock { unix_base_ns: u64::try_from(unix.as_nanos()).unwrap_or(u64::MAX), now_ns: 0 }
     }
 
-    /// It is `now`, counted from the first look at the clock of the process.
-    pub fn tick(&mut self, now: Duration) {
-        self.now = now;
+    /// It is `now_ns`, counted from the first look at the clock of the process.
+    pub fn tick(&mut self, now_ns: u64) {
+        self.now_ns = now_ns;
     }
 
     /// Microseconds since the start of this clock.
     pub fn now_us(&self) -> u64 {
-        self.now.as_micros() as u64
+        self.now_ns / 1000
     }
 
     /// Milliseconds since the start of this clock.
     pub fn now_ms(&self) -> u64 {
-        self.now.as_millis() as u64
+        self.now_ns / 1_000_000
     }
 
     /// Nanoseconds since the Unix epoch.
     pub fn unix_ns(&self) -> u64 {
-        self.unix_base_ns.saturating_add(self.now.as_nanos() as u64)
+        self.unix_base_ns.saturating_add(self.now_ns)
     }
 }
 

@@ -7,6 +7,7 @@ use super::payload::transfer::Transfer;
 use super::pool::Buffer;
 use super::replied::Replied;
 use super::stream::{Stream, Wanted};
+use super::time_spent::Spending;
 use super::transcript::Transcript;
 use super::waits::Waits;
 
@@ -41,6 +42,9 @@ pub struct Unsent {
     pub sent: usize,
     /// Messages acknowledged in `bytes`, each with where its reply ends.
     pub acknowledged: Vec<(usize, MessageId)>,
+    /// When the transactions began whose final replies are among `bytes`, us of the worker's
+    /// clock. They end when all of it has left.
+    pub began_us: Vec<u64>,
 }
 
 /// Size matters: idle connections are counted by the ten thousand, so what only a transfer needs
@@ -71,6 +75,8 @@ pub struct Conn {
     pub opened_us: u64,
     /// When it was last sent something, for the time the client thinks.
     pub replied: Replied,
+    /// What its time goes to.
+    pub spending: Spending,
     /// Wire octets of the last payload: what the next is expected to have.
     pub last_payload_bytes: u32,
     /// Read until nothing is left, however short the reads: the peer has shut its side or sent
@@ -106,6 +112,7 @@ impl Conn {
             began_us: 0,
             opened_us: 0,
             replied: Replied::default(),
+            spending: Spending::default(),
             last_payload_bytes: 0,
             reads_until_empty,
             waits: Waits::Octets,
@@ -184,6 +191,6 @@ mod tests {
     #[test]
     fn an_idle_connection_is_small() {
         let bytes = std::mem::size_of::<Option<Conn>>();
-        assert!(bytes <= 384, "a connection has {bytes} bytes of its own");
+        assert!(bytes <= 392, "a connection has {bytes} bytes of its own");
     }
 }

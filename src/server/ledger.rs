@@ -51,18 +51,12 @@ impl Ledger {
 
     /// The message of `transfer` is committed as `id`, or counted.
     #[inline]
-    pub fn accepted(
-        &mut self,
-        conn: &Conn,
-        transfer: &Transfer,
-        id: Option<MessageId>,
-        now_us: u64,
-    ) {
+    pub fn accepted(&mut self, conn: &Conn, transfer: &Transfer, id: Option<MessageId>) {
         if let Some(id) = id {
             self.begun.committed_to(id.segment);
         }
         self.counters.message(transfer.message_bytes());
-        self.recording.message(conn, transfer, now_us.saturating_sub(conn.began_us));
+        self.recording.message(conn, transfer);
     }
 
     /// The session has answered the message that was accepted last: the 250 ends at octet

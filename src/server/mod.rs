@@ -25,9 +25,11 @@ mod listener;
 mod moments;
 mod payload;
 mod pool;
+mod presence;
 mod record;
 mod redact;
 mod replied;
+mod run_queue;
 mod sample;
 mod sampling;
 mod send;
@@ -40,6 +42,7 @@ mod sys;
 mod table;
 #[doc(hidden)]
 pub mod testkit;
+mod time_spent;
 mod timer;
 mod transactions;
 mod transcript;
@@ -69,6 +72,7 @@ use admission::Admission;
 use handover::Handover;
 use idle_runs::IdleRuns;
 use moments::Moments;
+use presence::Presence;
 use sample::Sampler;
 use transcript::Transcripts;
 use unix::SocketFile;
@@ -147,6 +151,7 @@ impl Server {
             watchdog,
         };
         let mut recorders = recorders.into_iter();
+        let presence = Arc::<Presence>::default();
         for (index, (inbox, listeners)) in
             handover.inboxes.into_iter().zip(sockets.per_worker).enumerate()
         {
@@ -168,6 +173,7 @@ impl Server {
                     transcripts: transcripts.clone(),
                     moments: moments.clone(),
                     recorder: recorders.next(),
+                    presence: presence.clone(),
                     begun: begun.clone().unwrap_or_default(),
                     config,
                 },

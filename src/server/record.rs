@@ -2,7 +2,11 @@
 //!
 //! Clocks are read twice a round, on waking and at its end, so the resolution is the round. Service
 //! time runs from waking to the end of the round in which the reply left: it contains the queueing
-//! the client felt. Think time runs from that end to the waking that brought the next octet.
+//! the client felt. Think time runs from that end to the waking that brought the next octet. A
+//! transaction ends where the round ends in which its final reply left, so it is never shorter than
+//! the service time that it contains.
+use std::sync::Arc;
+
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::envelope::Client;
 use crate::smtp::tally::{Tally, Verb};
@@ -11,8 +15,12 @@ use crate::stats::{Counter, Metric, Recorder};
 use super::conn::{Conn, Flow};
 use super::payload::framing::Framing;
 use super::payload::transfer::Transfer;
+use super::presence::Presence;
 use super::replied::Replied;
+use super::run_queue::RunQueue;
 use super::sys::TcpInfo;
+use super::time_spent::{Spends, TimeSpent};
+use super::waits::{Turn, Waits};
 
 /// Ends of so many rounds are known exactly; a client that thinks for longer is measured from when
 /// it was last heard, to a millisecond.
@@ -28,8 +36,20 @@ pub(super) struct Recording {
     /// Answered in this round.
     commands: u64,
     messages: u64,
-    /// Clients that were sent something in this round.
-    clients: u64,
+    time: TimeSpent,
+    /// Of all workers.
+    presence: Arc<Presence>,
+    /// A connection of this worker counts in `presence`.
+    is_present: bool,
+    /// `None`: the kernel does not tell, or the clock is made up.
+    run_queue: Option<RunQueue>,
+    /// When the loop should be awake again at the latest, us of the worker's clock.
+    awake_us: u64,
+    /// The loop slept for so much longer than it had asked for, us, since the last second ended.
+    overslept_us: u64,
+    /// When that was, us of the worker's clock.
+    second_began_us: u64,
+    transactions: Transactions,
     /// How long the client whose turn it is has thought, or [`NOT_KNOWN`].
     think_us: u64,
     /// The turn has read octets since commands were last counted.
@@ -37,6 +57,74 @@ pub(super) struct Recording {
 }
 
 const NOT_KNOWN: u64 = u64::MAX;
+/// A client's pauses between octets are recorded from this length on: what is shorter has many
+/// causes, and would cost a histogram's update with each read.
+const PAUSE_MIN_MS: u64 = 20;
+/// Timers are late by less than this on a machine that is not busy.
+const LATE_MIN_US: u64 = 10_000;
+/// Seconds that end at a time are told apart up to so many. More is a machine that was suspended.
+const SECONDS_MAX: u32 = 3600;
+
+/// Transactions that are over but for their final reply: when they began, us of the worker's clock.
+/// No more than have their replies in the buffers of a round.
+#[derive(Debug, Default)]
+struct Transactions {
+    /// The reply is among those of the turn.
+    of_turn: Vec<u64>,
+    /// The reply has left in this round.
+    of_round: Vec<u64>,
+    /// Likewise: those that began in it.
+    short: u64,
+}
+
+impl Transactions {
+    /// The replies of the turn have left, or nobody is there to read them.
+    #[inline]
+    fn end_turn(&mut self, woke_us: u64) {
+        for &began_us in &self.of_turn {
+            match began_us == woke_us {
+                true => self.short += 1,
+                false => self.of_round.push(began_us),
+            }
+        }
+        self.of_turn.clear();
+    }
+
+    /// The round ends.
+    fn record(&mut self, recorder: &mut Recorder, woke_us: u64, now_us: u64) {
+        recorder.record_n(Metric::Transaction, now_us - woke_us, std::mem::take(&mut self.short));
+        for began_us in &self.of_round {
+            recorder.record(Metric::Transaction, now_us.saturating_sub(*began_us));
+        }
+        self.of_round.clear();
+    }
+}
+
+/// What the connection spends its time with after a turn that ended with `turn`.
+fn spends(conn: &Conn, turn: Turn) -> Spends {
+    match (turn, &conn.flow) {
+        (Turn::Closed, _) | (_, Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
+        (Turn::Again, _) => Spends::Loop,
+        (Turn::BlockedInCommit, _) => Spends::Commit,
+        (Turn::Parked, _) if conn.is_committing() => Spends::Commit,
+        (Turn::Parked, _) | (_, Flow::Waiting(_)) => Spends::Storage,
+        (_, Flow::Payload(transfer)) if transfer.wire_bytes > 0 || is_chunk(transfer) => {
+            on_its_way(conn)
+        }
+        (_, Flow::Discard { .. }) => on_its_way(conn),
+        _ if conn.session.in_transaction() => Spends::Command,
+        _ if conn.session.messages() > 0 => Spends::Between,
+        _ => Spends::Away,
+    }
+}
+
+fn is_chunk(transfer: &Transfer) -> bool {
+    matches!(transfer.framing, Framing::Chunk { .. })
+}
+
+fn on_its_way(conn: &Conn) -> Spends {
+    if is_local(conn.client) { Spends::LocalTransfer } else { Spends::Transfer }
+}
 
 /// Asks the kernel for the round trips of a connection.
 fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInfo> {
@@ -86,7 +174,7 @@ fn is_local(client: Client) -> bool {
 }
 
 impl Recording {
-    pub fn new(recorder: Option<Recorder>) -> Recording {
+    pub fn new(recorder: Option<Recorder>, presence: Arc<Presence>) -> Recording {
         Recording {
             recorder,
             ends: Box::new([0; ROUNDS_KNOWN]),
@@ -94,23 +182,131 @@ impl Recording {
             woke_us: 0,
             commands: 0,
             messages: 0,
-            clients: 0,
+            time: TimeSpent::default(),
+            presence,
+            is_present: false,
+            run_queue: None,
+            awake_us: u64::MAX,
+            overslept_us: 0,
+            second_began_us: 0,
+            transactions: Transactions::default(),
             think_us: NOT_KNOWN,
             has_read: false,
         }
     }
 
+    /// From now on the thread that calls is asked how long it waited for a processor.
+    pub fn watch_run_queue(&mut self) {
+        self.run_queue = RunQueue::of_this_thread();
+    }
+
+    /// The loop goes to sleep, for `wait_ms` at most.
+    #[inline]
+    pub fn sleeps(&mut self, wait_ms: Option<u64>) {
+        let wait_us = wait_ms.map_or(u64::MAX, |ms| ms * 1000 + LATE_MIN_US);
+        self.awake_us = self.woke_us.saturating_add(wait_us);
+    }
+
+    /// Whether a connection of this worker waits for anything, or is waited for.
+    pub fn is_anybody_waiting(&self) -> bool {
+        self.is_present
+    }
+
     /// The loop has woken. True for the first round of a second.
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
-        self.woke_us = now_us;
         self.round = self.round.wrapping_add(1).max(1);
+        if now_us > self.awake_us {
+            self.overslept_us += now_us - self.awake_us + LATE_MIN_US;
+        }
         let is_next = recorder.is_over(unix_ns);
         if is_next {
             recorder.take_replies(&mut tally.replies);
+            self.end_seconds(now_us, unix_ns, |_, time, end_us| time.pass_ticks(end_us));
         }
-        recorder.begin_round(unix_ns);
+        self.woke_us = now_us;
+        self.time.begin_round(now_us);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.begin_round(unix_ns);
+        }
         is_next
+    }
+
+    /// Ends the seconds that are past at `now_us`; `before` is called with the time (us) at which a
+    /// second ends, before it is handed over.
+    #[cold]
+    fn end_seconds(
+        &mut self,
+        now_us: u64,
+        unix_ns: u64,
+        mut before: impl FnMut(&mut Recorder, &mut TimeSpent, u64),
+    ) {
+        for _ in 0..SECONDS_MAX {
+            let Some(recorder) = &mut self.recorder else { return };
+            if !self.is_present && !recorder.is_used() || !recorder.is_over(unix_ns) {
+                break;
+            }
+            let end_ns = recorder.second_end_ns();
+            let end_us = now_us.saturating_sub((unix_ns - end_ns) / 1000);
+            before(recorder, &mut self.time, end_us);
+            self.book_time(end_us);
+            let Some(recorder) = &mut self.recorder else { return };
+            if !recorder.begin_second(end_ns) {
+                // The hub is behind: the rest counts in this second.
+                return;
+            }
+        }
+        if !self.is_present {
+            // Nobody waited meanwhile, for however long that was.
+            self.second_began_us = now_us;
+            self.overslept_us = 0;
+            self.run_queue.as_mut().map(RunQueue::look);
+        }
+    }
+
+    /// Books where the time went up to `end_us` in the second that is being recorded.
+    fn book_time(&mut self, end_us: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let length_us = end_us.saturating_sub(self.second_began_us).max(1);
+        self.second_began_us = end_us;
+        let sums = self.time.take(end_us);
+        let scheduled = self.run_queue.as_mut().map(RunQueue::look).unwrap_or_default();
+        // While it was in rounds, waiting for a processor made these longer: that is counted there.
+        let in_rounds_us = recorder.recorded(Counter::BusyUs).saturating_sub(scheduled.ran_us);
+        let late_us = scheduled.waited_us.saturating_sub(in_rounds_us);
+        let late_us = late_us.max(std::mem::take(&mut self.overslept_us)).min(length_us);
+        let starved = u128::from(sums.waited_us()) * u128::from(late_us) / u128::from(length_us);
+        let (storage, commit) = (sums.of(Spends::Storage), sums.of(Spends::Commit));
+        let (command, between) = (sums.of(Spends::Command), sums.of(Spends::Between));
+        let local = sums.of(Spends::LocalTransfer);
+        for (counter, us) in [
+            (Counter::SinkUs, sums.of(Spends::Loop) + storage + commit),
+            (Counter::StorageUs, storage),
+            (Counter::CommitUs, commit),
+            (Counter::ThinkUs, command + between),
+            (Counter::BetweenUs, between),
+            (Counter::TransferUs, sums.of(Spends::Transfer) + local),
+            (Counter::LocalTransferUs, local),
+            (Counter::StarvedUs, starved as u64),
+        ] {
+            recorder.add(counter, us);
+        }
+        if self.is_present {
+            recorder.add(Counter::ActiveUs, self.presence.claim(end_us));
+        }
+    }
+
+    /// Tells the other workers whether anybody waits for or at this one; the round began at
+    /// `woke_us`.
+    fn follow_presence(&mut self, woke_us: u64, now_us: u64) {
+        self.is_present = !self.is_present;
+        if self.is_present {
+            return self.presence.comes(woke_us);
+        }
+        let active_us = self.presence.goes(now_us);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.add(Counter::ActiveUs, active_us);
+        }
     }
 
     /// Connections that wait to be accepted.
@@ -119,17 +315,36 @@ impl Recording {
         recorder.accept_queue(length);
     }
 
-    /// The loop goes to sleep.
-    pub fn end_round(&mut self, now_us: u64) {
+    /// The loop has done its work.
+    pub fn end_round(&mut self, now_us: u64, unix_ns: u64) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
-        if !recorder.is_used() {
-            // Waking for nothing is nothing to write down: it would wake us again.
-            return;
+        // Waking for nothing is nothing to write down: it would wake us again.
+        let is_used = recorder.is_used();
+        if is_used {
+            self.record_round(now_us);
         }
+        let mut began_us = std::mem::replace(&mut self.woke_us, now_us);
+        if self.recorder.as_ref().is_some_and(|recorder| recorder.is_over(unix_ns)) {
+            self.end_seconds(now_us, unix_ns, |recorder, _, end_us| {
+                recorder.add(Counter::BusyUs, end_us.saturating_sub(began_us));
+                began_us = began_us.max(end_us);
+            });
+        }
+        self.time.end_round(now_us);
+        if let Some(recorder) = self.recorder.as_mut().filter(|_| is_used) {
+            recorder.add(Counter::BusyUs, now_us.saturating_sub(began_us));
+        }
+        if self.time.is_anybody_waiting() != self.is_present {
+            self.follow_presence(began_us, now_us);
+        }
+    }
+
+    /// What was done in the round.
+    fn record_round(&mut self, now_us: u64) {
+        let Some(recorder) = &mut self.recorder else { return };
         let service_us = now_us.saturating_sub(self.woke_us);
-        recorder.add(Counter::BusyUs, service_us);
-        recorder.add(Counter::SinkUs, service_us * std::mem::take(&mut self.clients));
+        self.transactions.record(recorder, self.woke_us, now_us);
         let (commands, messages) = (self.commands, self.messages);
         if commands + messages == 0 {
             return;
@@ -152,7 +367,8 @@ impl Recording {
 
     /// When there must be a round although nothing happens, Unix ns.
     pub fn due_ns(&self) -> Option<u64> {
-        self.recorder.as_ref().and_then(Recorder::due_ns)
+        let recorder = self.recorder.as_ref()?;
+        (self.is_present || recorder.is_used()).then(|| recorder.second_end_ns())
     }
 
     /// The turn of another connection begins.
@@ -165,6 +381,11 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         self.has_read = true;
         if !conn.replied.answer() {
+            // It had answered already, so it did not wait for us; nor did we make it wait.
+            let pause_ms = (self.woke_us / 1000).saturating_sub(conn.heard_ms);
+            if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
+                recorder.record(Metric::Pause, pause_ms * 1000);
+            }
             return;
         }
         let age = conn.replied.age(self.round);
@@ -183,7 +404,8 @@ impl Recording {
             return;
         }
         let think_us = self.woke_us.saturating_sub(since_us);
-        recorder.exchange(think_us);
+        recorder.add(Counter::Exchanges, 1);
+        conn.spending.answered(think_us);
         self.answered(conn, expected, think_us);
     }
 
@@ -246,11 +468,40 @@ impl Recording {
         }
     }
 
-    /// Replies have left.
+    /// The replies of the turn have left.
     pub fn replied(&mut self, conn: &mut Conn) {
-        let is_counted = conn.replied.is_unanswered() || conn.replied.age(self.round) == 0;
-        self.clients += u64::from(!is_counted);
         conn.replied = Replied::in_round(self.round);
+        self.transactions.end_turn(self.woke_us);
+    }
+
+    /// The client did not take all replies of the turn; `waiting` keeps which transactions end
+    /// when it has.
+    #[cold]
+    pub fn not_replied(&mut self, waiting: &mut Vec<u64>) {
+        waiting.append(&mut self.transactions.of_turn);
+    }
+
+    /// The replies for which the transactions of `waiting` waited have left, or their client has
+    /// gone.
+    #[cold]
+    pub fn replied_late(&mut self, mut waiting: Vec<u64>) {
+        self.transactions.of_round.append(&mut waiting);
+    }
+
+    /// The turn of `conn` ended with `turn`.
+    pub fn end_turn(&mut self, conn: &mut Conn, turn: Turn) {
+        if self.recorder.is_none() {
+            return;
+        }
+        self.transactions.end_turn(self.woke_us);
+        let to = spends(conn, turn);
+        if to != Spends::Away {
+            self.time.begun(&mut conn.spending);
+        }
+        match conn.replied.is_of(self.round) {
+            true => self.time.served(&mut conn.spending, to),
+            false => self.time.moves(&mut conn.spending, to),
+        }
     }
 
     /// The client has closed without QUIT.
@@ -265,26 +516,22 @@ impl Recording {
         }
     }
 
-    /// A message was accepted, `transaction_us` after its MAIL.
-    pub fn message(&mut self, conn: &Conn, transfer: &Transfer, transaction_us: u64) {
+    /// A message was accepted.
+    pub fn message(&mut self, conn: &Conn, transfer: &Transfer) {
         let Some(recorder) = &mut self.recorder else { return };
         let recipients = conn.session.recipients();
         self.messages += 1;
         recorder.message(transfer.message_bytes(), u64::from(recipients));
-        recorder.record(Metric::Transaction, transaction_us);
+        self.transactions.of_turn.push(conn.began_us);
         // The wait for a flush is ours.
         let last_us = transfer.pending_since_us.unwrap_or(self.woke_us);
         // Unanswered: the read under way brought all of it, and is told of (`heard`) after this.
         let is_at_once = transfer.came_at_once && conn.replied.is_unanswered();
         let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
-        if is_local(conn.client) {
-            recorder.add(Counter::LocalTransferUs, transfer_us);
-        }
         if let Some(since) = transfer.pending_since_us {
             let wait_us = self.woke_us.saturating_sub(since);
             recorder.record(Metric::CommitWait, wait_us);
-            recorder.add(Counter::SinkUs, wait_us);
         }
         if is_looked_at(conn.session.messages() + 1) {
             round_trips(recorder, conn);
@@ -317,12 +564,10 @@ impl Recording {
 
     /// It goes on.
     pub fn unparked(&mut self, conn: &mut Conn) {
-        let Some(recorder) = &mut self.recorder else { return };
+        // Without a recorder none has a beginning.
         let Some(transfer) = conn.transfer_mut() else { return };
         let Some(since) = transfer.parked_since_us.take() else { return };
         let wait_us = self.woke_us.saturating_sub(since);
-        recorder.add(Counter::StorageUs, wait_us);
-        recorder.add(Counter::SinkUs, wait_us);
         // Meanwhile nothing was on its way.
         transfer.first_us += wait_us;
     }
@@ -346,8 +591,9 @@ impl Recording {
         }
     }
 
-    /// The worker has stopped.
-    pub fn close(self, tally: &mut Tally) {
+    /// The worker has stopped, at `now_us`.
+    pub fn close(mut self, now_us: u64, tally: &mut Tally) {
+        self.book_time(now_us);
         if let Some(mut recorder) = self.recorder {
             recorder.take_replies(&mut tally.replies);
             recorder.close();

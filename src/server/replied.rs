@@ -26,6 +26,11 @@ impl Replied {
         was_unanswered
     }
 
+    /// Whether it was sent something in `round`.
+    pub fn is_of(self, round: u32) -> bool {
+        self.packed != 0 && self.age(round) == 0
+    }
+
     /// Rounds since.
     pub fn age(self, round: u32) -> u32 {
         (round << 1).wrapping_sub(self.packed & !1) >> 1

@@ -49,6 +49,7 @@ pub(super) fn keep_unsent(conn: &mut Conn, shared: &mut Shared, sent: usize) {
     unsent.bytes.extend_from_slice(&shared.workspace.replies[sent..]);
     let kept = shared.ledger.acknowledged.drain(..).filter(|(end, _)| *end > sent);
     unsent.acknowledged.extend(kept.map(|(end, id)| (from + end - sent, id)));
+    shared.ledger.recording.not_replied(&mut unsent.began_us);
     shared.workspace.replies.clear();
 }
 
@@ -74,7 +75,9 @@ pub(super) fn send_unsent(conn: &mut Conn, shared: &mut Shared) -> Sent {
             if unsent.sent < unsent.bytes.len() {
                 return Sent::Blocked;
             }
-            conn.unsent = None;
+            if let Some(unsent) = conn.unsent.take() {
+                shared.ledger.recording.replied_late(unsent.began_us);
+            }
             Sent::All
         }
         Err(error) => {
@@ -88,7 +91,7 @@ pub(super) fn send_unsent(conn: &mut Conn, shared: &mut Shared) -> Sent {
 /// The connection ends with acknowledgements of this turn unsent.
 #[cold]
 pub(super) fn note_turn_unsent(shared: &mut Shared) {
-    for (_, id) in std::mem::take(&mut shared.ledger.acknowledged) {
+    while let Some((_, id)) = shared.ledger.acknowledged.pop() {
         shared.note_unsent(id);
     }
 }
@@ -99,7 +102,8 @@ pub(super) fn note_all_unsent(conn: &mut Conn, shared: &mut Shared) {
     if let Some(id) = conn.owing.take() {
         shared.note_unsent(id);
     }
-    let Some(unsent) = conn.unsent.take() else { return };
+    let Some(mut unsent) = conn.unsent.take() else { return };
+    shared.ledger.recording.replied_late(std::mem::take(&mut unsent.began_us));
     for (end, id) in unsent.acknowledged {
         if end > unsent.sent {
             shared.note_unsent(id);
@@ -150,7 +154,7 @@ mod tests {
         let writer = log.writer(Box::new(|| ())).unwrap();
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let storage = Storage { pool: Pool::new(1 << 20), writer };
-        let ledger = Ledger::new(stop, counters, Recording::new(None));
+        let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
         let mut shared = Shared::new(Workspace::new(1 << 20), storage, ledger, 1 << 20);
         let (mut conn, mut theirs) = conn();
         while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}

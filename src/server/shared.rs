@@ -126,7 +126,7 @@ impl Shared {
 
     /// The loop goes to sleep.
     pub fn end_round(&mut self) {
-        self.ledger.recording.end_round(self.clock.now_us());
+        self.ledger.recording.end_round(self.clock.now_us(), self.clock.unix_ns());
     }
 
     /// How long the loop may sleep before a second's statistics must be handed over.

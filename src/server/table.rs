@@ -22,6 +22,7 @@ use super::index::Begun;
 use super::ledger::Ledger;
 use super::moments::Moments;
 use super::pool::Pool;
+use super::presence::Presence;
 use super::record::Recording;
 use super::sampling::Sampling;
 use super::shared::Shared;
@@ -75,6 +76,7 @@ pub(super) struct TableSetup<'a> {
     pub transcripts: Option<Arc<Transcripts>>,
     pub moments: Option<Arc<Moments>>,
     pub recorder: Option<Recorder>,
+    pub presence: Arc<Presence>,
     pub begun: Begun,
     pub config: &'a Config,
 }
@@ -120,7 +122,7 @@ pub(super) struct Table<I> {
 impl<I: Interests> Table<I> {
     pub fn new(setup: TableSetup<'_>, interests: I) -> Table<I> {
         let TableSetup { index, config, .. } = setup;
-        let recording = Recording::new(setup.recorder);
+        let recording = Recording::new(setup.recorder, setup.presence);
         let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
         (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
         let pool = Pool::new(config.buffer_memory_bytes);
@@ -146,16 +148,16 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The loop has woken, `now` on the clock of the process. True if queues should be looked at:
+    /// The loop has woken, at `now_ns` on the clock of the process. True if queues should be looked at:
     /// once a second, for statistics.
-    pub fn wake(&mut self, now: Duration) -> bool {
-        self.resting.tick(now);
+    pub fn wake(&mut self, now_ns: u64) -> bool {
+        self.resting.tick(now_ns);
         self.resting.begin_round()
     }
 
     /// The loop goes to sleep.
-    pub fn end_round(&mut self, now: Duration) {
-        self.resting.tick(now);
+    pub fn end_round(&mut self, now_ns: u64) {
+        self.resting.tick(now_ns);
         self.resting.end_round();
     }
 
@@ -212,17 +214,17 @@ impl<I: Interests> Table<I> {
             return Some(0);
         }
         let now_ms = self.now_ms();
-        let waits_for_storage = !self.parked.is_empty() || self.resting.has_orphans();
-        [
-            self.wheel.wait_ms(now_ms),
-            waits_for_storage.then_some(PARKED_CHECK_MS),
-            self.grace_ends_ms.map(|until| until.saturating_sub(now_ms)),
-            self.resting.statistics_due_ms(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-        .map(|ms| ms.max(1))
+        let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX);
+        if !self.parked.is_empty() || self.resting.has_orphans() {
+            wait_ms = wait_ms.min(PARKED_CHECK_MS);
+        }
+        if let Some(until_ms) = self.grace_ends_ms {
+            wait_ms = wait_ms.min(until_ms.saturating_sub(now_ms));
+        }
+        if let Some(due_ms) = self.resting.statistics_due_ms() {
+            wait_ms = wait_ms.min(due_ms);
+        }
+        (wait_ms < u64::MAX).then_some(wait_ms.max(1))
     }
 
     /// Something was heard of the connection at `place`.

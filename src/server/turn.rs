@@ -3,7 +3,6 @@
 //! Per message of 2 KB at one round trip per command: four `recv`, four `send`, one copy of the
 //! envelope (about 150 octets) and none of the payload; no lock, no allocation, no clock.
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::log::{NoRoom, Writer};
 use crate::smtp::session::{Farewell, Session};
@@ -114,6 +113,7 @@ impl Resting {
         if turn == Turn::Blocked && conn.is_committing() {
             turn = Turn::BlockedInCommit;
         }
+        shared.ledger.recording.end_turn(conn, turn);
         if turn == Turn::Closed {
             note_turn_unsent(shared);
             shared.workspace.replies.clear();
@@ -126,8 +126,8 @@ impl Resting {
         &self.shared.clock
     }
 
-    pub fn tick(&mut self, now: Duration) {
-        self.shared.clock.tick(now);
+    pub fn tick(&mut self, now_ns: u64) {
+        self.shared.clock.tick(now_ns);
     }
 
     pub fn writer(&mut self) -> &mut Writer {
@@ -190,7 +190,8 @@ impl Resting {
         self.shared.end_round();
         self.check_nothing_is_lent();
         self.shared.storage.writer.close();
-        self.shared.ledger.recording.close(&mut self.shared.workspace.tally);
+        let now_us = self.shared.clock.now_us();
+        self.shared.ledger.recording.close(now_us, &mut self.shared.workspace.tally);
         self.shared.ledger.counters.doing(Doing::Nothing);
     }
 }

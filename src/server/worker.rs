@@ -26,6 +26,10 @@ const EVENTS_MAX: usize = 1024;
 /// Long rounds are logged this often.
 const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
+/// While anybody waits, the loop wakes this often: a sleep that took longer tells that the loop was
+/// stopped, or had no processor.
+const WATCHED_MS: u64 = 100;
+
 /// All that a worker is made of.
 pub(super) struct WorkerSetup<'a> {
     pub inbox: Inbox,
@@ -105,19 +109,22 @@ impl Worker {
         let mut events = Events::with_capacity(EVENTS_MAX);
         let clock = ProcessClock::get();
         // Otherwise the first round would start at Unix time 0.
-        self.table.wake(clock.elapsed());
+        self.table.wake(clock.elapsed_ns());
+        self.table.resting.recording().watch_run_queue();
         loop {
             let woke_ms = self.table.now_ms();
-            self.table.end_round(clock.elapsed());
+            self.table.end_round(clock.elapsed_ns());
             self.watch_round(woke_ms);
-            let wait = self.wait();
+            let wait_ms = self.wait_ms();
+            self.table.resting.recording().sleeps(wait_ms);
             self.table.resting.counters().doing(Doing::Nothing);
+            let wait = wait_ms.map(Duration::from_millis);
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != ErrorKind::Interrupted
             {
                 panic!("the event loop can't wait for events: {error}");
             }
-            if self.table.wake(clock.elapsed()) {
+            if self.table.wake(clock.elapsed_ns()) {
                 let waiting = self.acceptors.queue_length();
                 self.table.resting.recording().accept_queue(waiting);
             }
@@ -171,12 +178,16 @@ impl Worker {
     }
 
     /// How long the kernel may let us sleep.
-    fn wait(&self) -> Option<Duration> {
+    fn wait_ms(&mut self) -> Option<u64> {
         let accept_ms = self.acceptors.wait_ms(self.table.now_ms());
         let table_ms = self.table.wait_ms();
-        match (accept_ms, table_ms) {
-            (Some(0), _) | (_, Some(0)) => Some(Duration::ZERO),
-            _ => accept_ms.into_iter().chain(table_ms).min().map(Duration::from_millis),
+        let wait_ms = match (accept_ms, table_ms) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        match self.table.resting.recording().is_anybody_waiting() {
+            true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
+            false => wait_ms,
         }
     }
 

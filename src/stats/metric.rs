@@ -71,6 +71,8 @@ table! {
     Recipients = "recipients_per_message", 1 << 20, "Forward-paths of accepted messages.";
     SessionMessages = "messages_per_session", 1 << 32, "Accepted messages of a session that ended.";
     Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
+    Pause = "pause_us", DAY_US,
+        "A client's pause of 20 ms or more between octets, while it waited for no reply of ours.";
     CommandsPerRead = "commands_per_read", 1 << 20,
         "Depth of pipelining: commands that came in one read.";
     Rtt = "rtt_us", DAY_US,
@@ -106,10 +108,15 @@ table! {
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
     Exchanges = "exchanges", 0, "Times a client answered what we had said: round trips.";
+    ActiveUs = "active_us", 0,
+        "Time in which a client waited for us, or we waited for one: once, however many did.";
     SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
     ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
-    TransferUs = "transferring_us", 0, "Time from first to last octet of payloads, likewise.";
+    BetweenUs = "between_us", 0, "Of that, between transactions, up to 0.2 s each.";
+    TransferUs = "transferring_us", 0, "Time in which payloads were on their way, likewise.";
     LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
+    StarvedUs = "starved_us", 0,
+        "Part of think_us and transferring_us in which our loops waited for a processor.";
     Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";
     SegmentsIn = "segments_in", 0, "Segments with data that came, likewise.";
     OutOfOrder = "out_of_order", 0,
@@ -119,7 +126,8 @@ table! {
     Flushes = "flushes", 0, "Flushes asked for (durability message).";
     StorageWaits = "storage_waits", 0, "Times a transfer had to wait for room in the log.";
     StorageUs = "storage_wait_us", 0,
-        "Time of these waits, of all connections together; part of sink_us.";
+        "Part of sink_us in which payload waited for room in the log.";
+    CommitUs = "committing_us", 0, "Part of sink_us in which messages waited for their commit.";
     LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";

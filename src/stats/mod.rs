@@ -12,6 +12,7 @@
 //! merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod budget;
 #[doc(hidden)]
 pub mod by_hand;
 mod calibration;
@@ -19,6 +20,7 @@ mod compare;
 mod counts;
 mod files;
 mod follow;
+mod headroom;
 mod history;
 mod hub;
 mod interval;
@@ -29,9 +31,11 @@ mod recorder;
 mod summary;
 mod verdict;
 
+pub use budget::Shares;
 pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use compare::{Difference, Measures, SECONDS_MIN};
 pub use follow::{Follower, News};
+pub use headroom::Headroom;
 pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Observer, Sample};
 pub use interval::Interval;
@@ -39,4 +43,4 @@ pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
 pub use summary::{Percentiles, Rate, Summary, Totals};
-pub use verdict::{Headroom, LimitedBy, Shares, Verdict};
+pub use verdict::{LimitedBy, Verdict};

@@ -61,6 +61,12 @@ impl Recorder {
         self.current.accept_queue = self.current.accept_queue.max(length);
     }
 
+    /// Begins the second of this Unix time. False: the hub is behind, so the second goes on.
+    pub fn begin_second(&mut self, unix_ns: u64) -> bool {
+        self.next_second(unix_ns / SECOND_NS);
+        self.current.second == unix_ns / SECOND_NS
+    }
+
     #[cold]
     fn next_second(&mut self, second: u64) {
         if self.is_used {
@@ -77,10 +83,14 @@ impl Recorder {
         self.current.second = second;
     }
 
-    /// When the worker must begin a round although nothing happens, Unix ns; `None`: nothing is
-    /// waiting to be handed over.
-    pub fn due_ns(&self) -> Option<u64> {
-        self.is_used.then(|| (self.current.second + 1) * SECOND_NS)
+    /// When the second ends that is being recorded, Unix ns.
+    pub fn second_end_ns(&self) -> u64 {
+        (self.current.second + 1) * SECOND_NS
+    }
+
+    /// What a counter has in this second.
+    pub fn recorded(&self, counter: Counter) -> u64 {
+        self.current.counter(counter)
     }
 
     /// Records what was counted aside.
@@ -122,14 +132,6 @@ impl Recorder {
         }
     }
 
-    /// A client has answered after so long.
-    #[inline]
-    pub fn exchange(&mut self, think_us: u64) {
-        self.is_used = true;
-        self.current.add(Counter::Exchanges, 1);
-        self.current.add(Counter::ThinkUs, think_us);
-    }
-
     /// A read brought so many commands.
     #[inline]
     pub fn commands(&mut self, n: u64) {
@@ -147,7 +149,6 @@ impl Recorder {
             return;
         }
         self.record(Metric::Transfer, us);
-        self.current.add(Counter::TransferUs, us);
         let rate = u128::from(bytes) * 1_000_000 / u128::from(us);
         self.record(Metric::TransferRate, u64::try_from(rate).unwrap_or(u64::MAX));
     }

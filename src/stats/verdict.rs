@@ -1,19 +1,20 @@
 //! What limited a run, worked out from where the time of its connections went.
 //!
-//! A connection is always in one of four states: its client waits for us, we wait for its client
-//! (a round trip of the network, then the sender's own time), or a payload is on its way. Workers
-//! sum these up; TCP says how long a round trip takes. What is largest limited the run, unless the
-//! sink was saturated: then every sender waits, whatever it could do.
+//! A connection in use is always in one of four states: its client waits for us, we wait for its
+//! client (a round trip of the network, then the sender's own time), or a payload is on its way.
+//! What is largest limited the run, unless the sink was saturated: then every sender waits, whatever
+//! it could do. Time in which no connection is in use is the sender's.
 //!
 //! What it can't tell from here: commands that queue before a narrow link from a sender that takes
 //! its time (the least round trip is short either way), and a payload that trickles from one that
 //! comes over a narrow link. The first is said to be the sender, the second the network.
 use serde::Serialize;
 
+use super::budget::{Budget, Shares};
 use super::calibration::Calibrated;
-use super::history::{History, Second};
-use super::metric::{Counter, Metric};
-use super::summary::{Percentiles, Summary};
+use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
+use super::history::History;
+use super::summary::Summary;
 
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
 /// kernel takes to give it its events, and what else runs on its core.
@@ -22,24 +23,6 @@ const SATURATED_SHARE: f64 = 0.90;
 const LIMITING_SHARE: f64 = 0.45;
 /// Round trips of a local network; longer ones are the network's doing.
 const NEAR_RTT_US: u64 = 500;
-/// A sender that takes no longer than this to answer works as fast as one connection lets it: to
-/// read a reply and write a command are two system calls and being scheduled twice, 5 to 50 us.
-/// Whatever takes longer does something else in between.
-const PROMPT_US: f64 = 100.0;
-/// On machines where system calls and being scheduled take longer, our own answers do as well: so
-/// many times our median is prompt. Senders in C were seen at 3, in Python at 4 to 5.
-const PROMPT_ANSWERS: f64 = 6.0;
-/// Payload from another machine that comes faster than this, octets per second of all connections,
-/// is not held up by a network: 10 Gbit/s. On this machine there is none.
-const FAST_BYTES_PER_S: f64 = 1.25e9;
-/// Share of segments out of order that tells of losses on the way.
-const LOSSY_SHARE: f64 = 0.001;
-
-/// What the sink has left is not worked out from fewer messages, or from fewer whole seconds.
-const MESSAGES_MIN: u64 = 1000;
-const WHOLE_SECONDS_MIN: usize = 5;
-/// Nor from a loop that was hardly busy: what a message costs at full load is another thing.
-const BUSY_SHARE_MIN: f64 = 0.20;
 
 /// Round trips within a machine.
 const LOCAL_RTT_US: u64 = 100;
@@ -84,35 +67,6 @@ impl LimitedBy {
     }
 }
 
-/// Where the time of the connections went, as shares of 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Shares {
-    /// Senders' own time, and time in which no connection was open.
-    pub sender: f64,
-    /// Round trips, and payload on its way.
-    pub network: f64,
-    /// Waiting for us, flushes included.
-    pub sink: f64,
-}
-
-/// What the sink had left.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Headroom {
-    /// Of the busiest event loop, median over the seconds of the run.
-    pub busy_share: f64,
-    /// Messages per second at which the busiest loop would have been busy all the time, by its
-    /// whole seconds; null where there is too little to tell.
-    pub messages_per_s: Option<f64>,
-    /// Connections that found the accept queue full.
-    pub accept_overflows: u64,
-    /// Longest accept queue.
-    pub accept_queue_max: u64,
-    /// Times a payload waited for room in the log.
-    pub storage_waits: u64,
-    /// Our time for a message.
-    pub service_message_us: Percentiles,
-}
-
 /// The verdict on a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
@@ -122,7 +76,7 @@ pub struct Verdict {
     pub because: String,
     /// Of connection time.
     pub shares: Shares,
-    /// Connections open on average.
+    /// Connections in use on average: idle ones are not.
     pub connections: f64,
     /// Median of the connections' least round trips, us.
     pub rtt_min_us: u64,
@@ -130,6 +84,9 @@ pub struct Verdict {
     pub headroom: Headroom,
     /// Beside what was measured on this machine; null: nothing like it was.
     pub calibrated: Option<Calibrated>,
+    /// There were enough messages and seconds to tell.
+    #[serde(skip)]
+    pub is_enough: bool,
 }
 
 impl Verdict {
@@ -147,11 +104,16 @@ impl Verdict {
             true => decide_for_sender(&budget, &headroom),
             false => decide(&budget, &headroom),
         };
-        let seconds = summary.seconds();
-        let connections = if seconds > 0.0 { budget.connected_us() / 1e6 / seconds } else { 0.0 };
-        let rtt_min_us = budget.rtt_us;
-        let calibrated = None;
-        Verdict { limited_by, because, shares, connections, rtt_min_us, headroom, calibrated }
+        Verdict {
+            limited_by,
+            because,
+            shares,
+            connections: budget.connections_in_use(),
+            rtt_min_us: budget.rtt_us,
+            headroom,
+            calibrated: None,
+            is_enough: too_little(&budget).is_none(),
+        }
     }
 
     /// Puts the run beside what the machine was measured to be able to. Where sender and sink share
@@ -163,8 +125,8 @@ impl Verdict {
             "{reached} of the {messages_per_s:.0} messages/s that this machine reaches with such \
              mail ({load})"
         );
-        let is_here = self.rtt_min_us <= LOCAL_RTT_US;
-        if *share >= CEILING_SHARE && is_here && self.limited_by != LimitedBy::Network {
+        let may_tell = self.is_enough && self.rtt_min_us <= LOCAL_RTT_US;
+        if *share >= CEILING_SHARE && may_tell && self.limited_by != LimitedBy::Network {
             self.limited_by = LimitedBy::Sink;
             self.because = format!("it reached {what}");
         } else {
@@ -174,187 +136,95 @@ impl Verdict {
     }
 }
 
-/// Sums over all connections, us.
-#[derive(Debug, Clone, Copy, Default)]
-struct Budget {
-    messages: u64,
-    /// Accepted.
-    connections: u64,
-    sink_us: f64,
-    /// Of that, waits for room in the log, and for flushes.
-    storage_us: f64,
-    flush_us: f64,
-    /// Of senders alone: without round trips.
-    sender_us: f64,
-    round_trips_us: f64,
-    /// Payload on its way, from this machine or from another.
-    transfer_local_us: f64,
-    transfer_us: f64,
-    /// A lower bound of the time in which no connection was open.
-    absent_us: f64,
-    exchanges: f64,
-    /// Our own time for a command, median.
-    command_us: f64,
-    bytes_per_s: f64,
-    rtt_us: u64,
-    is_lossy: bool,
-}
-
-impl Budget {
-    fn of(history: &History, summary: &Summary) -> Budget {
-        let total = |counter| history.total(counter) as f64;
-        let rtt_us = Percentiles::of_metric(history, Metric::RttMin).p50;
-        let exchanges = total(Counter::Exchanges);
-        let think_us = total(Counter::ThinkUs);
-        // A sender that pipelines has no round trip in each of its answers.
-        let round_trips_us = (exchanges * rtt_us as f64).min(think_us);
-        let transfer_local_us = total(Counter::LocalTransferUs);
-        let commits = Percentiles::of_metric(history, Metric::CommitWait);
-        let bytes = total(Counter::MessageBytes);
-        let out_of_order = total(Counter::OutOfOrder) + total(Counter::Retransmits);
-        Budget {
-            messages: history.total(Counter::Messages),
-            connections: history.total(Counter::Connections),
-            sink_us: total(Counter::SinkUs),
-            storage_us: total(Counter::StorageUs),
-            flush_us: commits.mean * commits.count as f64,
-            sender_us: think_us - round_trips_us,
-            round_trips_us,
-            transfer_local_us,
-            transfer_us: total(Counter::TransferUs) - transfer_local_us,
-            absent_us: absent_us(history, summary),
-            exchanges,
-            command_us: Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64,
-            bytes_per_s: bytes / history.busy_seconds().count().max(1) as f64,
-            rtt_us,
-            is_lossy: out_of_order > LOSSY_SHARE * total(Counter::SegmentsIn),
-        }
-    }
-
-    /// The time of all connections.
-    fn connected_us(&self) -> f64 {
-        let transfers_us = self.transfer_local_us + self.transfer_us;
-        self.sink_us + self.sender_us + self.round_trips_us + transfers_us
-    }
-
-    /// Part of the time of all connections, and of the time without any.
-    fn share(&self, us: f64) -> f64 {
-        let total = self.connected_us() + self.absent_us;
-        if total > 0.0 { us / total } else { 0.0 }
-    }
-
-    /// Payload that a network held up, and payload that its sender took so long to write, us.
-    fn payload_us(&self) -> (f64, f64) {
-        match self.bytes_per_s >= FAST_BYTES_PER_S {
-            true => (0.0, self.transfer_us + self.transfer_local_us),
-            false => (self.transfer_us, self.transfer_local_us),
-        }
-    }
-
-    fn shares(&self) -> Shares {
-        let (payload_network_us, payload_sender_us) = self.payload_us();
-        Shares {
-            sender: self.share(self.sender_us + payload_sender_us + self.absent_us),
-            network: self.share(self.round_trips_us + payload_network_us),
-            sink: self.share(self.sink_us),
-        }
-    }
-
-    /// Whether the sender answers as fast as this machine lets anybody.
-    fn is_prompt(&self) -> bool {
-        self.answer_us() <= PROMPT_US.max(PROMPT_ANSWERS * self.command_us)
-    }
-
-    /// The sender's own time for an answer, us.
-    fn answer_us(&self) -> f64 {
-        if self.exchanges > 0.0 { self.sender_us / self.exchanges } else { 0.0 }
-    }
-}
-
-/// For how long no connection was open between the first and the last message, us: a lower bound.
-/// Sessions that ended may have begun before, and those that are open may have begun at any time.
-fn absent_us(history: &History, summary: &Summary) -> f64 {
-    if history.is_of_sender() {
-        // A sender does not record where the time of its connections went.
-        return 0.0;
-    }
-    // The tenths of the first and the last message may be full of messages, or nearly empty.
-    let tenths = summary.span_tenths.map_or(0, |(first, last)| (last - first).saturating_sub(1));
-    let span_us = tenths as f64 * 1e5;
-    let ended = Percentiles::of_metric(history, Metric::Session);
-    let begun = history.total(Counter::Connections).saturating_sub(history.total(Counter::Closed));
-    let last = history.seconds.values().next_back();
-    let open = begun.max(last.map_or(0, |second| second.open_connections)) as f64;
-    (span_us - ended.mean * ended.count as f64 - open * span_us).max(0.0)
-}
-
-impl Headroom {
-    fn of(history: &History, summary: &Summary) -> Headroom {
-        // A round counts in the second of its end: one that began before makes it longer.
-        let busy_share = summary.busy_share.0.min(1.0);
-        let queue = history.seconds.values().map(|second| second.accept_queue).max();
-        Headroom {
-            busy_share,
-            messages_per_s: saturation_rate(history).filter(|_| busy_share >= BUSY_SHARE_MIN),
-            accept_overflows: history.total(Counter::AcceptOverflows),
-            accept_queue_max: queue.unwrap_or(0),
-            storage_waits: history.total(Counter::StorageWaits),
-            service_message_us: Percentiles::of_metric(history, Metric::ServiceMessage),
-        }
-    }
-}
-
-/// Messages by the time of the busiest loop, over the same seconds: all with messages but the first
-/// and the last, which are rarely whole.
-fn saturation_rate(history: &History) -> Option<f64> {
-    let seconds: Vec<&Second> = history.busy_seconds().map(|(_, second)| second).collect();
-    let [_, whole @ .., _] = &seconds[..] else { return None };
-    let messages: u64 = whole.iter().map(|second| second.counter(Counter::Messages)).sum();
-    let busy_us: u64 = whole.iter().map(|second| second.busiest_us).sum();
-    let is_enough = whole.len() >= WHOLE_SECONDS_MIN && messages >= MESSAGES_MIN && busy_us > 0;
-    (is_enough && !history.is_of_sender()).then(|| messages as f64 * 1e6 / busy_us as f64)
-}
-
 fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     if budget.messages == 0 {
         return (LimitedBy::Undecided, "no message was recorded".into());
     }
+    if let Some(why) = too_little(budget) {
+        return (LimitedBy::Undecided, why);
+    }
     let shares = budget.shares();
-    let own = percent(shares.sender);
-    if let Some(why) = saturation(budget, headroom) {
-        return (LimitedBy::Sink, why);
-    }
-    if let Some(why) = slow_network(budget, &shares) {
-        return (LimitedBy::Network, why);
-    }
-    let absent = budget.share(budget.absent_us);
-    if absent >= LIMITING_SHARE {
-        let why = format!("{} of the time it had no connection open", percent(absent));
-        return (LimitedBy::Sender, why);
+    let found = saturation(budget, headroom)
+        .map(|why| (LimitedBy::Sink, why))
+        .or_else(|| Some((LimitedBy::Sender, nagle(budget)?)))
+        .or_else(|| Some((LimitedBy::Network, slow_network(budget, &shares)?)))
+        .or_else(|| Some((LimitedBy::Sender, slow_sender(budget, &shares)?)))
+        .or_else(|| Some((LimitedBy::Connections, lock_step(budget, headroom)?)));
+    found.unwrap_or_else(|| (LimitedBy::Undecided, nothing_stands_out(budget, &shares)))
+}
+
+/// Why nothing can be told; `None`: it can.
+fn too_little(budget: &Budget) -> Option<String> {
+    let Budget { messages, whole_seconds, .. } = budget;
+    (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {
+        format!(
+            "too little to tell: {messages} messages in {whole_seconds} whole seconds, and it takes \
+             {MESSAGES_MIN} in {WHOLE_SECONDS_MIN}"
+        )
+    })
+}
+
+/// What shows that acknowledgements were waited for (RFC 9293 section 3.7.4).
+fn nagle(budget: &Budget) -> Option<String> {
+    let pause_us = budget.delayed_ack_us?;
+    let share = budget.share(budget.pauses_us);
+    (share >= LIMITING_SHARE).then(|| {
+        format!(
+            "{} of the time it paused within commands or payloads, {} each: its Nagle algorithm \
+             waits for a delayed acknowledgement; set TCP_NODELAY in the sender, or write each \
+             command or message with one call",
+            percent(share),
+            time(pause_us as f64)
+        )
+    })
+}
+
+/// What shows that the sender took its time.
+fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
+    if budget.quiet_share >= LIMITING_SHARE {
+        let quiet = percent(budget.quiet_share);
+        return Some(format!("{quiet} of the time it had no connection in use"));
     }
     let rate = budget.bytes_per_s / 1e6;
     let payload = budget.share(budget.payload_us().1);
     if payload >= LIMITING_SHARE {
         let share = percent(payload);
-        let why = format!("{share} of the time it was writing payload, at {rate:.1} MB/s in all");
-        return (LimitedBy::Sender, why);
+        return Some(format!(
+            "{share} of the time it was writing payload, at {rate:.1} MB/s in all"
+        ));
     }
-    let answer = time(budget.answer_us());
-    if budget.is_prompt() || shares.sink >= LIMITING_SHARE {
-        let busy = percent(headroom.busy_share);
-        let why = format!(
+    let slow = budget.share(budget.slow_us) + budget.quiet_share;
+    (slow >= LIMITING_SHARE).then(|| {
+        let (own, answer) = (percent(shares.sender), time(budget.answer_us()));
+        let is_between = budget.between_us > budget.sender_us / 2.0;
+        let when = if is_between { ", mostly between messages" } else { "" };
+        format!("{own} of the time we waited for it{when}, {answer} for each answer")
+    })
+}
+
+/// What shows that everybody waited for somebody else.
+fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
+    let prompt_us = budget.sender_us - budget.slow_us;
+    let near_us = if budget.rtt_us > NEAR_RTT_US { 0.0 } else { budget.round_trips_us };
+    let taking_turns = budget.share(prompt_us + budget.sink_us + near_us);
+    (taking_turns >= LIMITING_SHARE).then(|| {
+        let (answer, busy) = (time(budget.answer_us()), percent(headroom.busy_share));
+        format!(
             "the sender answered within {answer} and waited for its turn; our loops were busy \
              {busy} of the time: more connections would send more"
-        );
-        return (LimitedBy::Connections, why);
-    }
-    if shares.sender >= LIMITING_SHARE {
-        let why = format!("{own} of the time we waited for it, {answer} for each answer");
-        return (LimitedBy::Sender, why);
-    }
-    let (network, sink) = (percent(shares.network), percent(shares.sink));
-    let why = format!("sender {own}, network {network}, sink {sink} of the time");
-    (LimitedBy::Undecided, why)
+        )
+    })
+}
+
+fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
+    let Shares { sender, network, sink } = shares;
+    let [sender, network, sink] = [sender, network, sink].map(|share| percent(*share));
+    let starved = budget.share(budget.starved_us);
+    let starved = match starved >= 0.1 {
+        true => format!(", {} of which our loops waited for a processor", percent(starved)),
+        false => String::new(),
+    };
+    format!("sender {sender}, network {network}, sink {sink} of the time{starved}")
 }
 
 /// From what a sender recorded: it knows whether it was the limit itself, and nothing of the sink.
@@ -384,16 +254,33 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
         let busy = percent(headroom.busy_share);
         return Some(format!("its busiest loop was busy for {busy} of the time"));
     }
-    // Clients wait for loops only while these are in rounds. Short runs show it here: their seconds
-    // are few, and hardly one of them is whole.
-    let served = budget.share(budget.sink_us - budget.storage_us - budget.flush_us);
+    let starved = budget.share(budget.starved_us);
+    if starved >= LIMITING_SHARE {
+        return Some(format!(
+            "{} of the time its loops were ready and had no processor: something else runs on \
+             their cores, or sinkd was stopped",
+            percent(starved)
+        ));
+    }
+    // Clients wait for loops only while these are in rounds.
+    let waits_us = budget.storage_us + budget.commit_us + budget.starved_us;
+    let served = budget.share(budget.sink_us - waits_us);
     if served >= SATURATED_SHARE {
         return Some(format!("{} of the time clients waited for its loops", percent(served)));
     }
-    // Flushes are shared by whoever waits, room in the log is not: more connections don't help.
     let storage = budget.share(budget.storage_us);
-    (storage >= LIMITING_SHARE)
-        .then(|| format!("{} of the time payload waited for room in its log", percent(storage)))
+    if storage >= LIMITING_SHARE {
+        let storage = percent(storage);
+        return Some(format!("{storage} of the time payload waited for room in its log"));
+    }
+    let commit = budget.share(budget.commit_us);
+    (commit >= LIMITING_SHARE).then(|| {
+        format!(
+            "{} of the time messages waited to be committed (--durability message, or a file of \
+             their own); connections share a flush, so more of them would send more",
+            percent(commit)
+        )
+    })
 }
 
 /// What shows that the network was.
@@ -427,21 +314,29 @@ fn time(us: f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::history::Second;
+    use super::super::metric::Metric;
     use super::*;
 
     const S: f64 = 1e6;
 
     /// One connection for 10 s, that neither waits nor sends: rows say what it does with its time.
     fn ten_seconds(exchanges: f64, rtt_us: u64) -> Budget {
-        let round_trips_us = exchanges * rtt_us as f64;
         Budget {
-            messages: (exchanges / 4.0) as u64,
+            messages: 1000,
+            whole_seconds: 9,
             exchanges,
-            round_trips_us,
+            round_trips_us: exchanges * rtt_us as f64,
             bytes_per_s: exchanges / 40.0 * 10_000.0,
+            span_us: 10.0 * S,
             rtt_us,
             ..Budget::default()
         }
+    }
+
+    /// What a sender does with all of `us`.
+    fn slow(us: f64) -> Budget {
+        Budget { sender_us: us, slow_us: us, ..ten_seconds(4000.0, 10) }
     }
 
     fn busy(busy_share: f64) -> Headroom {
@@ -461,63 +356,107 @@ mod tests {
 
     #[test]
     fn what_takes_most_of_the_time_limits() {
-        use LimitedBy::{Connections, Network, Sender, Undecided};
+        use LimitedBy::{Connections, Network, Sender, Sink, Undecided};
         let fast = ten_seconds(400_000.0, 10);
         let near = ten_seconds(4000.0, 10);
         let far = ten_seconds(490.0, 20_000);
+        let (sender_us, sink_us) = (4.0 * S, 2.0 * S);
         check(&[
             ("nothing", Undecided, Budget::default(), busy(0.0)),
+            ("lock-step", Connections, Budget { sender_us, sink_us, ..fast }, busy(0.3)),
+            ("slow", Sender, Budget { sink_us, ..slow(sender_us) }, busy(0.3)),
+            // Half of the connections: their answers are few, and take most of the time.
             (
-                "lock-step",
-                Connections,
-                Budget { sender_us: 4.0 * S, sink_us: 2.0 * S, ..fast },
+                "slow half",
+                Sender,
+                Budget { slow_us: 2.8 * S, sender_us, sink_us, ..near },
                 busy(0.3),
             ),
-            // 100 us is prompt, more is not.
-            ("at the edge", Connections, Budget { sender_us: 0.4 * S, ..near }, busy(0.1)),
-            ("beyond it", Sender, Budget { sender_us: 0.41 * S, ..near }, busy(0.1)),
-            (
-                "on a slow machine",
-                Connections,
-                Budget { sender_us: 0.7 * S, command_us: 35.0, ..near },
-                busy(0.2),
-            ),
-            (
-                "slow on a slow machine",
-                Sender,
-                Budget { sender_us: 0.9 * S, command_us: 35.0, ..near },
-                busy(0.2),
-            ),
-            ("pauses", Sender, Budget { sender_us: 9.9 * S, ..near }, busy(0.01)),
+            ("slow few", Connections, Budget { slow_us: S, sender_us, sink_us, ..near }, busy(0.3)),
             (
                 "flushes",
-                Connections,
-                Budget { sender_us: 4.9 * S, sink_us: 5.0 * S, ..near },
-                busy(0.01),
-            ),
-            // A connection for each message, and a pause before the next.
-            (
-                "no connection",
-                Sender,
-                Budget { sender_us: 0.04 * S, absent_us: 9.9 * S, ..near },
+                Sink,
+                Budget { sink_us: 5.0 * S, commit_us: 4.9 * S, ..slow(4.9 * S) },
                 busy(0.01),
             ),
             ("delay", Network, Budget { sender_us: 0.1 * S, ..far }, busy(0.01)),
-            ("pauses, far away", Sender, Budget { sender_us: 20.0 * S, ..far }, busy(0.01)),
+            (
+                "pauses, far away",
+                Sender,
+                Budget { sender_us: 20.0 * S, slow_us: 20.0 * S, ..far },
+                busy(0.01),
+            ),
             (
                 "half and half",
                 Undecided,
-                Budget { sender_us: 12.5 * S, sink_us: 6.0 * S, ..far },
+                Budget { sender_us: 12.5 * S, slow_us: 12.5 * S, sink_us: 6.0 * S, ..far },
                 busy(0.1),
             ),
         ]);
     }
 
     #[test]
+    fn time_without_a_connection_in_use_is_the_senders() {
+        use LimitedBy::{Connections, Sender};
+        let lock_step = Budget { sender_us: S, sink_us: S, ..ten_seconds(40_000.0, 10) };
+        let quiet = |quiet_share| Budget { quiet_share, ..lock_step };
+        check(&[
+            ("a connection for each message, and a pause", Sender, quiet(0.99), busy(0.01)),
+            ("at the edge", Sender, quiet(0.45), busy(0.1)),
+            ("below it", Connections, quiet(0.44), busy(0.1)),
+            ("with slow answers", Sender, Budget { slow_us: S, ..quiet(0.3) }, busy(0.1)),
+        ]);
+        assert!((quiet(0.99).shares().sender - 0.995).abs() < 0.001);
+    }
+
+    #[test]
+    fn too_little_tells_nothing() {
+        use LimitedBy::{Sender, Undecided};
+        let enough = slow(9.0 * S);
+        check(&[
+            ("enough", Sender, Budget { whole_seconds: 5, ..enough }, busy(0.1)),
+            ("999 messages", Undecided, Budget { messages: 999, ..enough }, busy(0.1)),
+            ("four seconds", Undecided, Budget { whole_seconds: 4, ..enough }, busy(0.1)),
+            ("a saturated second", Undecided, Budget { whole_seconds: 1, ..enough }, busy(1.0)),
+        ]);
+    }
+
+    #[test]
+    fn a_sink_without_a_processor_is_the_limit() {
+        use LimitedBy::{Sender, Sink, Undecided};
+        let starved = |us| Budget { starved_us: us, sink_us: us, ..slow(10.0 * S - us) };
+        check(&[
+            ("most of the time", Sink, starved(6.0 * S), busy(0.01)),
+            ("now and then", Sender, starved(4.0 * S), busy(0.01)),
+            (
+                "nobody knows",
+                Undecided,
+                Budget { transfer_us: 4.0 * S, sender_us: S, slow_us: S, ..starved(4.0 * S) },
+                busy(0.01),
+            ),
+        ]);
+        let told = nothing_stands_out(&starved(4.0 * S), &starved(4.0 * S).shares());
+        assert!(told.ends_with("40 % of which our loops waited for a processor"), "{told}");
+    }
+
+    #[test]
+    fn nagle_and_the_delayed_acknowledgement_are_named() {
+        let paused = Budget { transfer_local_us: 9.0 * S, sender_us: S, ..ten_seconds(900.0, 8) };
+        let nagle = Budget { pauses_us: 8.6 * S, delayed_ack_us: Some(43_000), ..paused };
+        let (limited_by, because) = decide(&nagle, &busy(0.01));
+        assert_eq!(limited_by, LimitedBy::Sender);
+        assert!(because.contains("43.0 ms each") && because.contains("TCP_NODELAY"), "{because}");
+        let others = Budget { delayed_ack_us: None, ..nagle };
+        assert!(!decide(&others, &busy(0.01)).1.contains("Nagle"));
+        let few = Budget { pauses_us: 4.0 * S, ..nagle };
+        assert!(!decide(&few, &busy(0.01)).1.contains("Nagle"));
+    }
+
+    #[test]
     fn payload_on_its_way_is_the_networks_where_there_is_one() {
         use LimitedBy::{Network, Sender};
         let near = ten_seconds(400.0, 10);
-        let slow = Budget { sender_us: S, bytes_per_s: 2.4e6, ..near };
+        let slow = Budget { sender_us: S, slow_us: S, bytes_per_s: 2.4e6, ..near };
         let fast = Budget { bytes_per_s: 2e9, ..slow };
         check(&[
             ("bandwidth", Network, Budget { transfer_us: 9.0 * S, ..slow }, busy(0.01)),
@@ -545,6 +484,7 @@ mod tests {
                 rtt_min_us,
                 headroom: Headroom::default(),
                 calibrated: None,
+                is_enough: true,
             };
             verdict.calibrate(calibrated);
             (verdict.limited_by, verdict.because.starts_with("why; "))
@@ -553,35 +493,6 @@ mod tests {
         assert_eq!(verdict(Sender, 10, 0.89), (Sender, true));
         assert_eq!(verdict(Sender, 101, 0.9), (Sender, true), "from elsewhere");
         assert_eq!(verdict(Network, 10, 0.9), (Network, true));
-    }
-
-    /// What is left by a run of this many seconds, each with these messages and this busy time.
-    fn left(seconds: u64, messages: u64, busiest_us: u64) -> Option<f64> {
-        let mut history = History::default();
-        for second in 0..seconds {
-            // The first and the last are cut, and busy for less.
-            let is_cut = second == 0 || second == seconds - 1;
-            let (messages, busiest_us) =
-                if is_cut { (messages / 10, busiest_us / 20) } else { (messages, busiest_us) };
-            let counters = format!(r#""counters":{{"messages":{messages}}},"replies":{{}}"#);
-            let line = format!(r#"{{"second":{second},{counters},"busiest_us":{busiest_us}}}"#);
-            history.add_second(second, &Second::of_line(&line).unwrap(), []);
-        }
-        let summary = Summary::of(&history);
-        Headroom::of(&history, &summary).messages_per_s
-    }
-
-    #[test]
-    fn what_is_left_comes_from_whole_seconds_and_never_from_too_little() {
-        assert_eq!(left(7, 1000, 250_000), Some(4000.0), "the first and the last second are cut");
-        for (what, seconds, messages, busiest_us) in [
-            ("four whole seconds", 6, 1000, 500_000),
-            ("199 messages a second", 7, 199, 500_000),
-            ("hardly busy", 7, 1000, 199_999),
-            ("no message", 7, 0, 500_000),
-        ] {
-            assert_eq!(left(seconds, messages, busiest_us), None, "{what}");
-        }
     }
 
     #[test]
@@ -610,8 +521,8 @@ mod tests {
 
     #[test]
     fn a_saturated_sink_limits_whatever_else_takes_time() {
-        use LimitedBy::{Connections, Sender, Sink};
-        let slow = Budget { sender_us: 9.0 * S, ..ten_seconds(4000.0, 10) };
+        use LimitedBy::{Sender, Sink};
+        let slow = slow(9.0 * S);
         let full = Headroom { accept_overflows: 1, ..busy(0.1) };
         let short = Budget { sink_us: 9.0 * S, sender_us: 0.95 * S, ..ten_seconds(4000.0, 10) };
         let waits = Budget { sink_us: 9.0 * S, storage_us: 8.9 * S, ..ten_seconds(4000.0, 10) };
@@ -621,8 +532,7 @@ mod tests {
             ("accept queue", Sink, slow, full),
             ("one in a thousand", Sender, Budget { connections: 1000, ..slow }, full),
             ("log without room", Sink, waits, busy(0.2)),
-            ("two seconds, none whole", Sink, short, busy(0.7)),
-            ("flushes", Connections, Budget { flush_us: 0.1 * S, ..short }, busy(0.01)),
+            ("clients wait", Sink, short, busy(0.7)),
         ]);
     }
 }

@@ -148,7 +148,7 @@ fn apply(
 #[inline]
 fn accept(conn: &mut Conn, shared: &mut Shared, transfer: &Transfer, proof: &Proof) {
     conn.last_payload_bytes = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
-    shared.ledger.accepted(conn, transfer, proof.id(), shared.clock.now_us());
+    shared.ledger.accepted(conn, transfer, proof.id());
     conn.session.accept(proof, &mut shared.workspace);
     shared.ledger.answered(conn, proof.id(), shared.workspace.replies.len());
 }

@@ -1,0 +1,296 @@
+//! Where the time of a run's connections went.
+//!
+//! Workers sum up what each connection spends its time with (`server/time_spent.rs`); TCP says how
+//! long a round trip takes. Only seconds between the first and the last message count.
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use super::history::{History, Second};
+use super::metric::{Counter, Metric};
+use super::summary::{Percentiles, Summary};
+
+/// A sender that takes no longer than this to answer works as fast as one connection lets it: to
+/// read a reply and write a command are two system calls and being scheduled twice, 5 to 50 us.
+/// Whatever takes longer does something else in between.
+const PROMPT_US: f64 = 100.0;
+/// On machines where system calls and being scheduled take longer, our own answers do as well: so
+/// many times our median is prompt. Senders in C were seen at 3, in Python at 4 to 5.
+const PROMPT_ANSWERS: f64 = 6.0;
+/// A connection that is silent for longer is idle, and its time is nobody's: as the workers have it
+/// (`server/time_spent.rs`).
+const IDLE_US: u64 = 200_000;
+/// Payload from another machine that comes faster than this, octets per second of all connections,
+/// is not held up by a network: 10 Gbit/s. On this machine there is none.
+const FAST_BYTES_PER_S: f64 = 1.25e9;
+/// Share of segments out of order that tells of losses on the way.
+const LOSSY_SHARE: f64 = 0.001;
+/// Linux acknowledges a lone segment after 40 ms at the latest, and wakes up to 4 ms late. Pauses
+/// of this length between the octets of a payload or a command, ms: Nagle's algorithm in the sender
+/// (RFC 9293 section 3.7.4) holds the rest back until then.
+const DELAYED_ACK_MS: std::ops::RangeInclusive<u64> = 38..=48;
+/// A longer round trip is a cause of such pauses itself.
+const DELAYED_ACK_RTT_US: u64 = 10_000;
+
+/// Where the time of the connections went, as shares of 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Shares {
+    /// Senders' own time, and time in which no connection was open.
+    pub sender: f64,
+    /// Round trips, and payload on its way.
+    pub network: f64,
+    /// Waiting for us, flushes included.
+    pub sink: f64,
+}
+
+/// Sums over all connections, us.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Budget {
+    pub messages: u64,
+    /// From the second after that of the first message to the one before that of the last.
+    pub whole_seconds: u64,
+    /// Accepted.
+    pub connections: u64,
+    /// Clients waited for us.
+    pub sink_us: f64,
+    /// Of that, for room in the log, for commits, and because our loops had no processor.
+    pub storage_us: f64,
+    pub commit_us: f64,
+    pub starved_us: f64,
+    /// Of senders alone: without round trips.
+    pub sender_us: f64,
+    /// Of that, answers that were not prompt, and the time between transactions.
+    pub slow_us: f64,
+    pub between_us: f64,
+    pub round_trips_us: f64,
+    /// Payload on its way, from this machine or from another.
+    pub transfer_local_us: f64,
+    pub transfer_us: f64,
+    /// Pauses of clients within commands and payloads, of 20 ms or more.
+    pub pauses_us: f64,
+    /// Most of them are as long as an acknowledgement is delayed; us.
+    pub delayed_ack_us: Option<u64>,
+    /// Part of the run in which nobody waited for anybody: no connection, or idle ones.
+    pub quiet_share: f64,
+    pub span_us: f64,
+    pub exchanges: f64,
+    pub bytes_per_s: f64,
+    pub rtt_us: u64,
+    pub is_lossy: bool,
+}
+
+impl Budget {
+    pub fn of(history: &History, summary: &Summary) -> Budget {
+        let Some((first, last)) = summary.span_tenths else { return Budget::default() };
+        let (first_second, last_second) = (first / 10, last / 10);
+        let seconds: Vec<&Second> =
+            history.seconds.range(first_second..=last_second).map(|(_, second)| second).collect();
+        let total = |counter: Counter| -> f64 {
+            seconds.iter().map(|second| second.counter(counter) as f64).sum()
+        };
+        let rtt_us = Percentiles::of_metric(history, Metric::RttMin).p50;
+        let (think_us, transferring_us) = (total(Counter::ThinkUs), total(Counter::TransferUs));
+        // What was starved is missing from what we waited for, in proportion.
+        let waited_us = think_us + transferring_us;
+        let starved_us = total(Counter::StarvedUs).min(waited_us);
+        let ours = if waited_us > 0.0 { 1.0 - starved_us / waited_us } else { 1.0 };
+        let exchanges = total(Counter::Exchanges);
+        let (think_us, transferring_us) = (think_us * ours, transferring_us * ours);
+        // A sender that pipelines has no round trip in each of its answers.
+        let round_trips_us = (exchanges * rtt_us as f64).min(think_us);
+        let sender_us = think_us - round_trips_us;
+        let transfer_local_us =
+            total(Counter::LocalTransferUs).min(total(Counter::TransferUs)) * ours;
+        let pauses = Percentiles::of_metric(history, Metric::Pause);
+        let out_of_order = total(Counter::OutOfOrder) + total(Counter::Retransmits);
+        Budget {
+            messages: summary.totals.messages,
+            whole_seconds: (last_second - first_second).saturating_sub(1),
+            connections: history.total(Counter::Connections),
+            sink_us: total(Counter::SinkUs) + starved_us,
+            storage_us: total(Counter::StorageUs),
+            commit_us: total(Counter::CommitUs),
+            starved_us,
+            sender_us,
+            slow_us: sender_us * slow_share(history, rtt_us),
+            between_us: (total(Counter::BetweenUs) * ours).min(sender_us),
+            round_trips_us,
+            transfer_local_us,
+            transfer_us: transferring_us - transfer_local_us,
+            pauses_us: pauses.mean * pauses.count as f64,
+            delayed_ack_us: delayed_ack(history, rtt_us),
+            quiet_share: quiet_share(&seconds, (first, last)),
+            span_us: (last - first + 1) as f64 * 1e5,
+            exchanges,
+            bytes_per_s: total(Counter::MessageBytes) / (seconds.len().max(1) as f64),
+            rtt_us,
+            is_lossy: out_of_order > LOSSY_SHARE * total(Counter::SegmentsIn),
+        }
+    }
+
+    /// The time of all connections, but for idle ones.
+    pub fn connected_us(&self) -> f64 {
+        let transfers_us = self.transfer_local_us + self.transfer_us;
+        self.sink_us + self.sender_us + self.round_trips_us + transfers_us
+    }
+
+    /// Connections in use, on average.
+    pub fn connections_in_use(&self) -> f64 {
+        if self.span_us > 0.0 { self.connected_us() / self.span_us } else { 0.0 }
+    }
+
+    /// Part of the run: of the time of all connections while any was in use.
+    pub fn share(&self, us: f64) -> f64 {
+        let total = self.connected_us();
+        if total > 0.0 { (1.0 - self.quiet_share) * us / total } else { 0.0 }
+    }
+
+    /// Payload that a network held up, and payload that its sender took so long to write, us.
+    pub fn payload_us(&self) -> (f64, f64) {
+        match self.bytes_per_s >= FAST_BYTES_PER_S {
+            true => (0.0, self.transfer_us + self.transfer_local_us),
+            false => (self.transfer_us, self.transfer_local_us),
+        }
+    }
+
+    pub fn shares(&self) -> Shares {
+        let (payload_network_us, payload_sender_us) = self.payload_us();
+        Shares {
+            sender: self.share(self.sender_us + payload_sender_us) + self.quiet_share,
+            network: self.share(self.round_trips_us + payload_network_us),
+            sink: self.share(self.sink_us),
+        }
+    }
+
+    /// The sender's own time for an answer, us.
+    pub fn answer_us(&self) -> f64 {
+        if self.exchanges > 0.0 { self.sender_us / self.exchanges } else { 0.0 }
+    }
+}
+
+/// Part of the span, between the tenths of the first and the last message, in which nobody waited
+/// for anybody.
+fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
+    // Sinks of a fleet are active at the same time or one after the other: nobody knows.
+    let active_us = |second: &&Second| second.counter(Counter::ActiveUs).min(1_000_000);
+    let active_us: u64 = seconds.iter().map(active_us).sum();
+    // The tenths of the first and the last message may be full of messages, or nearly empty; and
+    // an old sinkd did not record it.
+    let span_us = (last - first).saturating_sub(1) * 100_000;
+    if active_us == 0 || span_us == 0 {
+        return 0.0;
+    }
+    span_us.saturating_sub(active_us) as f64 / span_us as f64
+}
+
+/// Part of the sender's time that went to answers that were not prompt.
+fn slow_share(history: &History, rtt_us: u64) -> f64 {
+    let command_us = Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64;
+    let prompt_us = PROMPT_US.max(PROMPT_ANSWERS * command_us) as u64 + rtt_us;
+    let (mut all, mut slow) = (0.0, 0.0);
+    for histogram in Metric::THINK.iter().filter_map(|metric| history.histogram(*metric)) {
+        for value in histogram.iter_recorded() {
+            let us = value.value_iterated_to().min(IDLE_US);
+            let own_us = us.saturating_sub(rtt_us) as f64 * value.count_at_value() as f64;
+            all += own_us;
+            slow += if us > prompt_us { own_us } else { 0.0 };
+        }
+    }
+    if all > 0.0 { slow / all } else { 0.0 }
+}
+
+/// The usual pause of clients, us, if it is that of delayed acknowledgements.
+fn delayed_ack(history: &History, rtt_us: u64) -> Option<u64> {
+    let pauses: &Histogram<u64> = history.histogram(Metric::Pause)?;
+    let is_delayed = |us: u64| DELAYED_ACK_MS.contains(&(us / 1000));
+    let [low, median] = [0.1, 0.5].map(|quantile| pauses.value_at_quantile(quantile));
+    (rtt_us < DELAYED_ACK_RTT_US && is_delayed(low) && is_delayed(median)).then_some(median)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn second(history: &mut History, second: u64, tenths: [u32; 10], counters: &str) {
+        let messages: u32 = tenths.iter().sum();
+        let line = format!(
+            r#"{{"second":{second},"counters":{{"messages":{messages},{counters}}},"tenths":{tenths:?},"replies":{{}}}}"#
+        );
+        history.add_second(second, &Second::of_line(&line).unwrap(), []);
+    }
+
+    fn budget(history: &History) -> Budget {
+        Budget::of(history, &Summary::of(history))
+    }
+
+    #[test]
+    fn seconds_before_the_first_message_and_after_the_last_do_not_count() {
+        let mut history = History::default();
+        second(&mut history, 9, [0; 10], r#""think_us":8000000,"active_us":1000000"#);
+        second(&mut history, 10, [1; 10], r#""think_us":500000,"active_us":1000000"#);
+        second(&mut history, 11, [1; 10], r#""sink_us":250000,"active_us":1000000"#);
+        second(&mut history, 40, [0; 10], r#""think_us":9000000,"active_us":1000000"#);
+        let found = budget(&history);
+        assert_eq!((found.connected_us(), found.span_us), (750_000.0, 2e6));
+        assert_eq!((found.connections_in_use(), found.quiet_share), (0.375, 0.0));
+    }
+
+    #[test]
+    fn a_pause_between_two_campaigns_is_quiet() {
+        let mut history = History::default();
+        second(&mut history, 10, [1; 10], r#""think_us":500000,"active_us":1000000"#);
+        second(&mut history, 49, [1; 10], r#""think_us":500000,"active_us":1000000"#);
+        let found = budget(&history);
+        assert!((found.quiet_share - 38.0 / 40.0).abs() < 0.01, "{}", found.quiet_share);
+        assert_eq!(found.connected_us(), 1e6, "nothing of it is a connection's");
+    }
+
+    #[test]
+    fn what_an_old_sinkd_did_not_record_is_not_taken_for_silence() {
+        let mut history = History::default();
+        second(&mut history, 10, [1; 10], r#""think_us":500000"#);
+        second(&mut history, 49, [1; 10], r#""think_us":500000"#);
+        assert_eq!(budget(&history).quiet_share, 0.0);
+    }
+
+    #[test]
+    fn time_without_a_processor_moves_from_the_client_to_the_sink() {
+        let mut history = History::default();
+        let counters = r#""think_us":600000,"transferring_us":200000,"starved_us":400000"#;
+        second(&mut history, 10, [1; 10], counters);
+        let found = budget(&history);
+        assert_eq!((found.sink_us, found.sender_us, found.transfer_us), (4e5, 3e5, 1e5));
+        assert_eq!(found.connected_us(), 8e5);
+    }
+
+    #[test]
+    fn answers_weigh_by_the_time_that_they_took() {
+        let mut history = History::default();
+        let mut data = Metric::ThinkData.histogram();
+        data.record_n(50, 90_000).unwrap();
+        data.record_n(45_000, 100).unwrap();
+        let mut next = Metric::ThinkNext.histogram();
+        // A connection that was idle for an hour counts as long as the workers count it.
+        next.record(3_600_000_000).unwrap();
+        let line = r#"{"second":10,"counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0],"replies":{}}"#;
+        let counts = Second::of_line(line).unwrap();
+        let metrics = [(&Metric::ThinkData, &data), (&Metric::ThinkNext, &next)];
+        history.add_second(10, &counts, metrics);
+        let slow = slow_share(&history, 0);
+        assert!((slow - 4.7 / 9.2).abs() < 0.01, "{slow}");
+    }
+
+    #[test]
+    fn pauses_of_forty_milliseconds_are_delayed_acknowledgements() {
+        let of = |pauses: &[(u64, u64)], rtt_us| {
+            let mut histogram = Metric::Pause.histogram();
+            pauses.iter().for_each(|(us, n)| histogram.record_n(*us, *n).unwrap());
+            let mut history = History::default();
+            history.add_second(10, &Second::default(), [(&Metric::Pause, &histogram)]);
+            delayed_ack(&history, rtt_us).is_some()
+        };
+        assert!(of(&[(40_000, 60), (43_000, 60), (90_000, 20)], 8));
+        assert!(!of(&[(40_000, 60), (43_000, 60)], 12_000), "a network of 12 ms");
+        assert!(!of(&[(25_000, 50), (43_000, 60)], 8), "a sender that sleeps now and then");
+        assert!(!of(&[(51_000, 100)], 8) && !of(&[], 8));
+    }
+}
