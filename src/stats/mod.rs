@@ -30,7 +30,9 @@ mod summary;
 mod verdict;
 
 pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
-pub use compare::{Difference, Measures, SECONDS_MIN};
+pub use compare::{
+    Bounds, Comparison, Difference, MESSAGES_MIN, Measures, NoVerdict, SECONDS_MIN, Shift,
+};
 pub use follow::{Follower, News};
 pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Observer, Sample};
