@@ -1,213 +1,202 @@
 //! Two runs side by side: is the difference larger than the noise between their seconds?
 //!
-//! Each measure has one value per second. Its runs are compared by their means; the interval of
-//! the difference comes from a moving-block bootstrap (Künsch 1989: blocks, as neighbouring seconds
-//! resemble each other), 95 %, by percentiles. The random numbers have a fixed seed: the same runs
-//! give the same answer.
-use std::collections::BTreeMap;
-use std::io;
-use std::ops::Range;
-use std::path::Path;
+//! Each measure has one value per second. Two runs are compared by the ratio of their means, and
+//! the 95% interval of the ratio comes from the noise of the seconds. Neighboring seconds are
+//! alike, which `noise.rs` takes into account. docs/compare.md describes the method and how often
+//! it is wrong; `simulation.rs` measures that.
+mod measures;
+mod noise;
+mod ranks;
+#[cfg(test)]
+mod simulation;
+mod student;
 
-use hdrhistogram::Histogram;
+pub use measures::Measures;
 
-use super::history::{History, each_interval};
-use super::metric::{Counter, Metric};
+use measures::Series;
+use noise::{Noise, half_width};
 
-const RESAMPLES: usize = 2000;
-const CONFIDENCE: f64 = 0.95;
 /// Fewer seconds than this tell nothing about noise.
 pub const SECONDS_MIN: usize = 5;
-/// What is compared of histograms.
-const COMPARED: [Metric; 6] = [
-    Metric::Transaction,
-    Metric::ServiceCommand,
-    Metric::ServiceMessage,
-    Metric::ThinkNext,
-    Metric::ThinkData,
-    Metric::Transfer,
-];
-const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
-
-/// Values of one run, a value per second.
-#[derive(Debug, Clone, Default)]
-pub struct Measures(BTreeMap<String, Vec<f64>>);
+/// Fewer messages than this, and nothing is concluded from a run.
+pub const MESSAGES_MIN: u64 = 1000;
 
 /// A measure of two runs.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Difference {
-    /// Of the measure.
+    /// The name of the measure.
     pub name: String,
-    /// Means over the seconds.
+    /// Mean over the seconds of the first run.
     pub a: f64,
-    /// See above.
+    /// Mean over the seconds of the second run.
     pub b: f64,
-    /// Of `b - a`, 95 %; `None`: a run is too short.
-    pub interval: Option<(f64, f64)>,
+    /// The number of seconds with a value, of each run.
+    pub seconds: (usize, usize),
+    /// The 95 % interval of `b / a`.
+    pub interval: Result<Bounds, NoVerdict>,
 }
 
-impl Difference {
-    /// Is the difference larger than the noise? `None`: a run is too short to tell.
-    pub fn is_real(&self) -> Option<bool> {
-        self.interval.map(|(low, high)| low > 0.0 || high < 0.0)
+/// The transactions of two runs as whole distributions.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Shift {
+    /// How likely a transaction of the second run takes longer than one of the first.
+    pub share: f64,
+    /// The 95 % interval of `share`.
+    pub interval: Result<Bounds, NoVerdict>,
+}
+
+/// A 95 % interval, and whether it leaves out what it would be without a difference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Bounds {
+    /// Its lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+    /// Whether the difference is larger than the noise.
+    pub differs: bool,
+}
+
+/// Why `compare` gives no verdict.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoVerdict {
+    /// A run has fewer than [`SECONDS_MIN`] seconds with a value.
+    Short,
+    /// A run has fewer than [`MESSAGES_MIN`] messages.
+    Few,
+    /// A mean is 0, which has no ratio.
+    Zero,
+    /// Both runs contain the same seconds of one record.
+    Shared,
+}
+
+impl NoVerdict {
+    /// Its name in `--json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            NoVerdict::Short => "short",
+            NoVerdict::Few => "few",
+            NoVerdict::Zero => "zero",
+            NoVerdict::Shared => "shared",
+        }
     }
 }
 
-impl Measures {
-    /// Reads a run: folders with the span (Unix s) of each, merged. Beside it: what could not be
-    /// read, a sentence each.
-    ///
-    /// Costs about 10 us a second and metric. Errors: a folder cannot be read.
-    pub fn read(runs: &[(&Path, Range<u64>)]) -> io::Result<(Measures, Vec<String>)> {
-        let mut measures = Measures::default();
-        let mut history = History::default();
-        let mut seconds: BTreeMap<(Metric, u64), Histogram<u64>> = BTreeMap::new();
-        for (folder, span) in runs {
-            history.read_counters(folder, span.clone())?;
-            let problems =
-                each_interval(folder, span.clone(), &COMPARED, |metric, second, histogram| {
-                    match seconds.get_mut(&(metric, second)) {
-                        Some(mine) => drop(mine.add(histogram)),
-                        None => drop(seconds.insert((metric, second), histogram.clone())),
-                    }
-                })?;
-            history.problems.extend(problems);
-        }
-        let inner = inner_seconds(&history);
-        measures.take_rates(&history, &inner);
-        for ((metric, _), histogram) in seconds.into_iter().filter(|(k, _)| inner.contains(&k.1)) {
-            let name = metric.tag().trim_end_matches("_us");
-            for (tag, quantile) in [("p50", 0.5), ("p99", 0.99)] {
-                let value = histogram.value_at_quantile(quantile) as f64;
-                measures.0.entry(format!("{name}.{tag}")).or_default().push(value);
-            }
-        }
-        Ok((measures, history.problems))
-    }
+/// All differences between two runs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// All measures that both have: rates, then times.
+    pub differences: Vec<Difference>,
+    /// `None`: a run recorded no transactions.
+    pub shift: Option<Shift>,
+}
 
-    fn take_rates(&mut self, history: &History, inner: &Range<u64>) {
-        if inner.is_empty() {
-            return;
-        }
-        for (name, counter) in [
-            ("messages_per_s", Counter::Messages),
-            ("recipients_per_s", Counter::MessageRecipients),
-            ("bytes_per_s", Counter::MessageBytes),
-            ("connections_per_s", Counter::Connections),
-        ] {
-            let of = |second| history.seconds.get(&second).map_or(0, |s| s.counter(counter));
-            self.0.insert(name.into(), inner.clone().map(|second| of(second) as f64).collect());
-        }
-        let busy = |second| history.seconds.get(&second).map_or(0, |s| s.busiest_us);
-        let shares = inner.clone().map(|second| busy(second) as f64 / 1e6).collect();
-        self.0.insert("busy_share".into(), shares);
-    }
-
-    /// All that both have, by name. Costs about 1 us a second of the runs and resample.
-    pub fn compare(&self, other: &Measures) -> Vec<Difference> {
-        let both = self.0.iter().filter_map(|(name, a)| Some((name, a, other.0.get(name)?)));
-        both.map(|(name, a, b)| Difference {
+impl Comparison {
+    /// Compares two runs. Costs about 1 us a second and measure.
+    pub fn of(a: &Measures, b: &Measures) -> Comparison {
+        let mut noise = Noise::default();
+        let obstacle = obstacle(a, b);
+        let both = a.series.iter().filter_map(|(name, one)| Some((name, one, b.find(name)?)));
+        let differences = both.map(|(name, one, other)| Difference {
             name: name.clone(),
-            a: mean(a),
-            b: mean(b),
-            interval: interval(a, b),
-        })
-        .collect()
-    }
-
-    /// Of values that are known: for tests.
-    #[doc(hidden)]
-    pub fn of(name: &str, values: Vec<f64>) -> Measures {
-        Measures(BTreeMap::from([(name.into(), values)]))
+            a: mean(&one.values),
+            b: mean(&other.values),
+            seconds: (one.values.len(), other.values.len()),
+            interval: obstacle.map_or_else(|| of_ratio(&mut noise, one, other), Err),
+        });
+        let differences = differences.collect();
+        let has_both = !a.transactions.is_empty() && !b.transactions.is_empty();
+        let shift = has_both.then(|| {
+            let (a, b) = ranks::mean_ranks(&a.transactions, &b.transactions);
+            let interval = obstacle.map_or_else(|| of_ranks(&mut noise, &a, &b), Err);
+            Shift { share: 0.5 + mean(&b) - mean(&a), interval }
+        });
+        Comparison { differences, shift }
     }
 }
 
-/// From the first to the last second with messages; those in between without any count as 0. The
-/// first and the last are rarely whole, and left out where others are left.
-fn inner_seconds(history: &History) -> Range<u64> {
-    let busy: Vec<u64> = history.busy_seconds().map(|(second, _)| second).collect();
-    match (busy.first(), busy.last()) {
-        (Some(first), Some(last)) if last - first >= 2 => first + 1..*last,
-        (Some(first), Some(last)) => *first..last + 1,
-        _ => 0..0,
+/// Returns the reason why no measure of these runs gets a verdict.
+fn obstacle(a: &Measures, b: &Measures) -> Option<NoVerdict> {
+    if a.shared_seconds(b) > 0 {
+        return Some(NoVerdict::Shared);
     }
+    (a.messages.min(b.messages) < MESSAGES_MIN).then_some(NoVerdict::Few)
 }
 
 fn mean(values: &[f64]) -> f64 {
     if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / values.len() as f64 }
 }
 
-fn interval(a: &[f64], b: &[f64]) -> Option<(f64, f64)> {
-    if a.len() < SECONDS_MIN || b.len() < SECONDS_MIN {
-        return None;
-    }
-    let mut dice = Dice(SEED);
-    let resampled = |_| dice.resampled_mean(b) - dice.resampled_mean(a);
-    let mut differences: Vec<f64> = (0..RESAMPLES).map(resampled).collect();
-    differences.sort_by(f64::total_cmp);
-    let tail = (1.0 - CONFIDENCE) / 2.0;
-    let at = |quantile: f64| differences[(quantile * (RESAMPLES - 1) as f64).round() as usize];
-    Some((at(tail), at(1.0 - tail)))
+fn is_short(a: &[f64], b: &[f64]) -> bool {
+    a.len().min(b.len()) < SECONDS_MIN
 }
 
-/// Random numbers that are the same each time (xorshift64*, Vigna 2016).
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: usize) -> usize {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        let random = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d);
-        ((u128::from(random) * n as u128) >> 64) as usize
+/// Returns the interval of the ratio of the means. It is worked out for the logarithm of the ratio,
+/// so that it never reaches below 0.
+fn of_ratio(noise: &mut Noise, a: &Series, b: &Series) -> Result<Bounds, NoVerdict> {
+    if is_short(&a.values, &b.values) {
+        return Err(NoVerdict::Short);
     }
-
-    /// Of as many values, drawn in blocks of the cube root of their number.
-    fn resampled_mean(&mut self, values: &[f64]) -> f64 {
-        let n = values.len();
-        let block = (n as f64).cbrt().round().max(1.0) as usize;
-        let (mut sum, mut taken) = (0.0, 0);
-        while taken < n {
-            let length = block.min(n - taken);
-            let start = self.below(n - block + 1);
-            sum += values[start..start + length].iter().sum::<f64>();
-            taken += length;
-        }
-        sum / n as f64
+    let (one, other) = (mean(&a.values), mean(&b.values));
+    let least = one.min(other);
+    if least <= 0.0 {
+        return Err(NoVerdict::Zero);
     }
+    let (of_a, of_b) = (noise.of(&a.values).per(one), noise.of(&b.values).per(other));
+    let step = a.step.max(a.unit / least);
+    let half = half_width(of_a, of_b) + step.ln_1p();
+    let log = (other / one).ln();
+    let (low, high) = ((log - half).exp(), (log + half).exp());
+    Ok(Bounds { low, high, differs: log.abs() > half })
+}
+
+/// Returns the interval of the probability that a value of `b` is larger than one of `a`, from the
+/// mean ranks of the seconds.
+fn of_ranks(noise: &mut Noise, a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
+    if is_short(a, b) {
+        return Err(NoVerdict::Short);
+    }
+    let half = half_width(noise.of(a), noise.of(b));
+    let above = mean(b) - mean(a);
+    let within = |share: f64| share.clamp(0.0, 1.0);
+    let (low, high) = (within(0.5 + above - half), within(0.5 + above + half));
+    Ok(Bounds { low, high, differs: above.abs() > half })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn noisy(around: f64, n: usize, seed: u64) -> Vec<f64> {
-        let mut dice = Dice(seed);
-        (0..n).map(|_| around + dice.below(1000) as f64 / 10.0 - 50.0).collect()
-    }
-
-    fn difference(a: Vec<f64>, b: Vec<f64>) -> Difference {
-        Measures::of("x", a).compare(&Measures::of("x", b)).remove(0)
+    fn interval(a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
+        let series = |values: &[f64]| Series { values: values.to_vec(), ..Series::default() };
+        of_ratio(&mut Noise::default(), &series(a), &series(b))
     }
 
     #[test]
-    fn noise_is_no_difference_and_a_difference_is_seen() {
-        let mut wrong = 0;
-        for seed in 1..=100 {
-            let same = difference(noisy(1000.0, 60, seed), noisy(1000.0, 60, seed + 1000));
-            wrong += u32::from(same.is_real() == Some(true));
-            let other = difference(noisy(1000.0, 60, seed), noisy(1060.0, 60, seed + 1000));
-            assert_eq!(other.is_real(), Some(true), "seed {seed}");
-        }
-        // One in twenty, by the definition of the interval; twice that with blocks of few seconds.
-        assert!(wrong <= 14, "{wrong} of 100");
+    fn what_has_no_noise_or_no_ratio_is_told() {
+        assert_eq!(interval(&[1.0; 4], &[2.0; 60]), Err(NoVerdict::Short));
+        assert_eq!(interval(&[0.0; 5], &[2.0; 5]), Err(NoVerdict::Zero));
+        assert_eq!(interval(&[0.0; 5], &[0.0; 5]), Err(NoVerdict::Zero));
+        let equal = Bounds { low: 1.0, high: 1.0, differs: false };
+        assert_eq!(interval(&[3.0; 5], &[3.0; 9]), Ok(equal));
+        let twice = interval(&[3.0; 5], &[6.0; 5]).unwrap();
+        assert!(twice.differs && (twice.low - 2.0).abs() < 1e-9, "{twice:?}");
+        let empty = Comparison::of(&Measures::default(), &Measures::default());
+        assert_eq!(empty, Comparison { differences: Vec::new(), shift: None });
     }
 
     #[test]
-    fn short_and_constant_runs() {
-        assert_eq!(difference(vec![1.0; 4], vec![2.0; 60]).is_real(), None);
-        assert_eq!(difference(vec![1.0; 5], vec![1.0; 5]).is_real(), Some(false));
-        assert_eq!(difference(vec![1.0; 5], vec![2.0; 5]).interval, Some((1.0, 1.0)));
-        assert!(Measures::default().compare(&Measures::default()).is_empty());
+    fn an_interval_of_a_ratio_never_reaches_below_nothing() {
+        let wild = [1.0, 900.0, 700.0, 2.0, 1.0, 3.0];
+        let found = interval(&wild, &[1.0, 2.0, 9.0, 8.0, 1.0, 2.0]).unwrap();
+        assert!(found.low > 0.0 && found.high > 1.0 && !found.differs, "{found:?}");
+    }
+
+    #[test]
+    fn a_step_of_a_histogram_is_no_difference() {
+        let series = |value: f64| Series { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
+        let differs =
+            |a, b| of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;
+        assert!(!differs(5023.0, 5055.0) && differs(5023.0, 5119.0));
+        assert!(!differs(5.0, 6.0) && !differs(6.0, 5.0) && differs(5.0, 7.0));
     }
 }

@@ -33,7 +33,9 @@ mod verdict;
 
 pub use budget::Shares;
 pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
-pub use compare::{Difference, Measures, SECONDS_MIN};
+pub use compare::{
+    Bounds, Comparison, Difference, MESSAGES_MIN, Measures, NoVerdict, SECONDS_MIN, Shift,
+};
 pub use follow::{Follower, News};
 pub use headroom::Headroom;
 pub use history::{History, Second, each_interval};

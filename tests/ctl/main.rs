@@ -6,6 +6,7 @@ mod arguments;
 mod blast;
 mod claims;
 mod cli;
+mod compare;
 mod copied;
 mod damage;
 mod folders;

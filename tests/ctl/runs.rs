@@ -1,4 +1,4 @@
-//! Runs, and what is said of them: totals to the message, claims with exit codes, comparisons.
+//! Runs: their totals to the message, and claims with exit codes.
 use crate::common;
 
 use std::path::Path;
@@ -114,37 +114,4 @@ fn claims_hold_or_the_one_that_does_not_is_named_with_how_much_it_misses() {
     std::fs::write(&file, "totals.messages > 1\nfoo > 1\n").unwrap();
     let (_, errors, code) = sinkctl(data, &args);
     assert!(code == 2 && errors.contains("claims:2: "), "{errors}");
-}
-
-#[test]
-fn two_folders_are_compared() {
-    let (one, other) = (tempdir().unwrap(), tempdir().unwrap());
-    for data in [&one, &other] {
-        let sink = Sink::start(data.path(), &[]);
-        send(&sink, 20);
-        assert!(sink.stop().success());
-    }
-    let paths = [one.path().to_str().unwrap(), other.path().to_str().unwrap()];
-    let out = say(one.path(), &["compare", paths[0], paths[1], "--json"]);
-    let found: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert!(found.iter().any(|line| line["name"] == "messages_per_s"), "{out}");
-    // Shorter than five seconds: nothing is said about noise.
-    assert!(found.iter().all(|line| line["differs"].is_null()), "{out}");
-    assert!(!say(one.path(), &["compare", paths[0], paths[1]]).contains("NaN"));
-    let logs = std::fs::read_dir(other.path().join("stats")).unwrap();
-    let mut logs = logs.map(|entry| entry.unwrap().path());
-    // Not that of the whole hour, which compare does not read.
-    let is_by_second = |name: &str| name.ends_with(".hlog") && !name.ends_with(".hour.hlog");
-    let log = logs.find(|path| is_by_second(path.to_str().unwrap())).unwrap();
-    let text = std::fs::read_to_string(&log).unwrap();
-    std::fs::write(&log, format!("{text}Tag=transaction_us,garbage\n")).unwrap();
-    let (out, errors, code) = sinkctl(one.path(), &["compare", paths[0], paths[1]]);
-    assert!(code == 1 && errors.contains("not a line of an interval log"), "{errors}");
-    assert!(!out.is_empty(), "what can be read is compared");
-    let (_, errors, code) = sinkctl(one.path(), &["compare", paths[0], "nothing"]);
-    assert!(code == 2 && errors.contains("no run 'nothing'"), "{errors}");
-    let empty = tempdir().unwrap();
-    let (_, errors, code) =
-        sinkctl(one.path(), &["compare", paths[0], empty.path().to_str().unwrap()]);
-    assert!(code == 2 && errors.contains("nothing to compare"), "{errors}");
 }

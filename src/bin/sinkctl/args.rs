@@ -49,16 +49,9 @@ pub enum Command {
     Stats(Stats),
     /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
     Report(Report),
-    /// Two runs side by side, with the differences that are more than noise.
-    Compare {
-        /// A data folder, a run's name, or FOLDER:RUN.
-        a: String,
-        /// Likewise.
-        b: String,
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
-    },
+    /// Compare two runs: totals, replies, what limited them, and which differences are larger than
+    /// the noise. Exit 1 if a run is not whole, 2 if they can't be compared.
+    Compare(crate::compare::Compare),
     /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms', 'replies.5xx == 0';
     /// exit 1 if one doesn't hold.
     Assert(Assert),

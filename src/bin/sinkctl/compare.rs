@@ -1,111 +1,91 @@
 //! `sinkctl compare`: two runs side by side, and which differences are more than noise.
-use std::io::Write;
-use std::path::{Path, PathBuf};
+//!
+//! docs/compare.md says how it decides, what it refuses, and what its exit code means.
+use std::path::PathBuf;
 
-use anyhow::Context;
-use serde::Serialize;
-use sinkd::stats::{Difference, Measures, Metric, SECONDS_MIN};
+use sinkd::stats::Comparison;
 
-use crate::args::During;
-use crate::during::seconds;
 use crate::{Finding, Out};
 
-/// A measure in `--json`. Keys keep their meaning.
-#[derive(Debug, Serialize)]
-struct Line<'a> {
-    name: &'a str,
-    a: f64,
-    b: f64,
-    /// Of b - a, 95 %, by a moving-block bootstrap over seconds; null: a run is too short.
-    low: Option<f64>,
-    high: Option<f64>,
-    /// Does the interval leave 0 out?
-    differs: Option<bool>,
-}
+mod change;
+mod json;
+mod screen;
+mod side;
 
-pub fn run(
-    folders: &[PathBuf],
-    a: &str,
-    b: &str,
+use side::Side;
+
+/// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
+/// seconds in common. Exit 2: they can't be compared.
+#[derive(clap::Args)]
+pub struct Compare {
+    /// A data folder, a run's name, or FOLDER:RUN.
+    a: String,
+    /// The run to compare it with, named in the same ways.
+    b: String,
+    /// Print one JSON object.
+    #[arg(long)]
     json: bool,
-    out: &mut Out,
-) -> anyhow::Result<Finding> {
-    let ((one, mut problems), (other, more)) = (measures(folders, a)?, measures(folders, b)?);
-    problems.extend(more);
-    for problem in &problems {
-        eprintln!("sinkctl: {problem}");
-    }
-    let differences = one.compare(&other);
-    if differences.is_empty() {
-        anyhow::bail!("nothing to compare: no messages were recorded in one of them");
-    }
-    if !json {
-        writeln!(out, "{:24}{a:>14}{b:>14}{:>9}  95 % interval", "", "change")?;
-    }
-    for difference in &differences {
-        match json {
-            true => writeln!(out, "{}", serde_json::to_string(&line(difference))?)?,
-            false => writeln!(out, "{}", text(difference))?,
-        }
-    }
-    if !json {
-        writeln!(
-            out,
-            "means over seconds; p50 and p99 are each second's; interval: moving-block bootstrap"
-        )?;
-    }
-    Ok(if problems.is_empty() { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// `what`: a data folder, the name of a run, or `FOLDER:RUN`. Beside it what could not be read.
-fn measures(folders: &[PathBuf], what: &str) -> anyhow::Result<(Measures, Vec<String>)> {
-    let (folders, run) = if Path::new(what).is_dir() {
-        (vec![PathBuf::from(what)], None)
-    } else if let Some((folder, run)) = what.rsplit_once(':').filter(|(f, _)| Path::new(f).is_dir())
-    {
-        (vec![PathBuf::from(folder)], Some(run.to_owned()))
-    } else {
-        (folders.to_vec(), Some(what.to_owned()))
-    };
-    let spans = During { run, ..During::default() }.spans(&folders)?;
-    let parts: Vec<_> =
-        folders.iter().zip(&spans).map(|(folder, span)| (&**folder, seconds(span))).collect();
-    Measures::read(&parts).with_context(|| format!("{what}: its statistics can't be read"))
+/// Everything that is shown.
+struct Compared {
+    a: Side,
+    b: Side,
+    comparison: Comparison,
+    /// A sentence for each reason why the figures are incomplete or get no verdict.
+    warnings: Vec<String>,
 }
 
-fn line(difference: &Difference) -> Line<'_> {
-    let Difference { name, a, b, interval } = difference;
-    Line {
-        name,
-        a: *a,
-        b: *b,
-        low: interval.map(|(low, _)| low),
-        high: interval.map(|(_, high)| high),
-        differs: difference.is_real(),
+pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
+    let a = Side::gather('A', &compare.a, folders)?;
+    let b = Side::gather('B', &compare.b, folders)?;
+    ensure_comparable(&a, &b)?;
+    let comparison = Comparison::of(&a.measures, &b.measures);
+    let warnings = [a.warnings(), b.warnings(), shared(&a, &b)].concat();
+    for warning in &warnings {
+        eprintln!("sinkctl: {warning}");
     }
-}
-
-fn text(difference: &Difference) -> String {
-    let Difference { name, a, b, interval } = difference;
-    let percent =
-        |x: f64| if *a == 0.0 { "-".to_owned() } else { format!("{:+.1}%", 100.0 * x / a) };
-    let verdict = match (interval, difference.is_real()) {
-        (Some((low, high)), Some(is_real)) => {
-            let what = if is_real { "differs" } else { "noise" };
-            format!("{} to {}: {what}", percent(*low), percent(*high))
-        }
-        _ => format!("fewer than {SECONDS_MIN} seconds"),
-    };
-    let change = percent(b - a);
-    format!("{name:24}{:>14}{:>14}{change:>9}  {verdict}", value(name, *a), value(name, *b))
-}
-
-/// With the unit of its metric.
-fn value(name: &str, n: f64) -> String {
-    let what = name.split('.').next().unwrap_or(name);
-    match Metric::of(&format!("{what}_us")) {
-        Some(metric) => crate::stats::value(Some(metric), n as u64),
-        None if name == "busy_share" => format!("{:.1} %", 100.0 * n),
-        None => format!("{n:.0}"),
+    let is_whole = warnings.is_empty();
+    let compared = Compared { a, b, comparison, warnings };
+    match compare.json {
+        true => json::print(&compared, out)?,
+        false => screen::print(&compared, out)?,
     }
+    Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+/// Errors: a run has no message, both are one record, or they are of different kinds.
+fn ensure_comparable(a: &Side, b: &Side) -> anyhow::Result<()> {
+    for side in [a, b] {
+        let Side { letter, name, .. } = side;
+        let has_messages = side.gathered.summary.totals.messages > 0;
+        anyhow::ensure!(
+            has_messages,
+            "nothing to compare: {letter} ({name}) has no message that was accepted"
+        );
+    }
+    let (of_a, of_b) = (a.kind.name(), b.kind.name());
+    anyhow::ensure!(
+        a.kind == b.kind,
+        "A was recorded by a {of_a}, B by a {of_b}, and their times begin and end at different \
+         moments: compare two runs that were recorded on the same side"
+    );
+    let shared = a.measures.shared_seconds(&b.measures);
+    let is_one = shared > 0 && shared == a.measures.seconds() && shared == b.measures.seconds();
+    anyhow::ensure!(
+        !is_one,
+        "A ({}) and B ({}) are the same record, in one folder or in a copy of it: name two runs",
+        a.name,
+        b.name
+    );
+    Ok(())
+}
+
+fn shared(a: &Side, b: &Side) -> Vec<String> {
+    let shared = a.measures.shared_seconds(&b.measures) as u64;
+    if shared == 0 {
+        return Vec::new();
+    }
+    let seconds = crate::print::counted(shared, "second is", "seconds are");
+    vec![format!("{seconds} in both A and B: no difference is judged")]
 }

@@ -94,7 +94,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
     match &cli.command {
         Command::Stats(stats) => return stats::run(&cli.data, stats, out),
         Command::Report(report) => return report::run(&cli.data, report, out),
-        Command::Compare { a, b, json } => return compare::run(&cli.data, a, b, *json, out),
+        Command::Compare(compare) => return compare::run(&cli.data, compare, out),
         Command::Assert(assert) => return assert::run(&cli.data, assert, out),
         Command::Blast(blast) => return blast::run(blast, out),
         Command::Runs { json } => return runs::list(&cli.data, *json, out),
@@ -124,7 +124,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Mark { text } => runs::mark(data, text, out),
         Command::Stats(_)
         | Command::Report(_)
-        | Command::Compare { .. }
+        | Command::Compare(_)
         | Command::Assert(_)
         | Command::Calibrate(_)
         | Command::Blast(_)

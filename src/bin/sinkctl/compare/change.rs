@@ -1,0 +1,77 @@
+//! How a change is written: in percent, or as a factor where percent would be hard to read.
+
+use sinkd::plot::Unit;
+
+/// How ratios of a row are written, all in the same way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Percent,
+    Factor,
+}
+
+impl Form {
+    /// Chooses percent if all ratios are between a half and the double.
+    pub fn of(ratios: &[f64]) -> Form {
+        match ratios.iter().all(|ratio| (0.5..2.0).contains(ratio)) {
+            true => Form::Percent,
+            false => Form::Factor,
+        }
+    }
+
+    /// A ratio above 0 as text: `+6.6%`, `x374`, `x0.0027`.
+    pub fn text(self, ratio: f64) -> String {
+        match self {
+            Form::Percent => format!("{:+.1}%", 100.0 * (ratio - 1.0)),
+            Form::Factor => format!("x{}", digits(ratio)),
+        }
+    }
+}
+
+/// A change between two values; `-` if one of them is 0.
+pub fn text(a: f64, b: f64) -> String {
+    if a == b {
+        return "=".into();
+    }
+    if a <= 0.0 || b <= 0.0 {
+        return "-".into();
+    }
+    Form::of(&[b / a]).text(b / a)
+}
+
+/// Three digits that matter, two below 1.
+fn digits(ratio: f64) -> String {
+    match ratio {
+        1e6.. | ..1e-6 => format!("{ratio:.0e}"),
+        100.0.. => Unit::Number.text(ratio),
+        10.0.. => format!("{ratio:.1}"),
+        1.0.. => format!("{ratio:.2}"),
+        _ => format!("{ratio:.*}", 1 + (-ratio.log10()).ceil() as usize),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_changes_are_factors() {
+        for (a, b, expected) in [
+            (100.0, 106.6, "+6.6%"),
+            (100.0, 51.0, "-49.0%"),
+            (1.0, 374.31, "x374"),
+            (1.0, 2.0, "x2.00"),
+            (1.0, 15.27, "x15.3"),
+            (374.31, 1.0, "x0.0027"),
+            (10.0, 4.5, "x0.45"),
+            (1.0, 30_506.2, "x30,506"),
+            (1.0, 5e9, "x5e9"),
+            (5.0, 5.0, "="),
+            (0.0, 0.0, "="),
+            (0.0, 5.0, "-"),
+            (5.0, 0.0, "-"),
+        ] {
+            assert_eq!(text(a, b), expected, "{a} {b}");
+        }
+        assert_eq!(Form::of(&[1.1, 0.9, 3.0]), Form::Factor);
+    }
+}
