@@ -295,6 +295,7 @@ impl Recording {
     pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.message(bytes, u64::from(recipients));
+        recorder.add(Counter::ClosedMessages, 1);
     }
 
     /// A message was refused at the end of its data.
@@ -333,10 +334,25 @@ impl Recording {
         recorder.add(Counter::Connections, 1);
     }
 
+    /// A connection was greeted with 421.
+    #[cold]
+    pub fn turned_away(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::TurnedAway, 1);
+    }
+
+    /// An open connection was told 421 for another reason than what its client said.
+    #[cold]
+    pub fn dismissed(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Dismissed, 1);
+    }
+
     /// A connection has ended.
     pub fn closed(&mut self, conn: &Conn) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Closed, 1);
+        recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
         if let Some(info) = round_trips(recorder, conn) {

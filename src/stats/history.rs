@@ -21,7 +21,7 @@ pub(super) const LINE_BEGIN: &str = "{\"second\":";
 pub(super) const INTERVAL_BEGIN: &str = "Tag=";
 
 /// Counters of one second.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Second {
     counters: [u64; Counter::ALL.len()],
     /// By code and enhanced code as sent.
@@ -38,6 +38,22 @@ pub struct Second {
     pub index_lag_messages: u64,
     /// Age of the oldest of them, s.
     pub index_lag_s: u64,
+}
+
+/// By hand: arrays of more than 32 have no `Default`.
+impl Default for Second {
+    fn default() -> Second {
+        Second {
+            counters: [0; Counter::ALL.len()],
+            replies: BTreeMap::new(),
+            tenths: [0; TENTHS],
+            busiest_us: 0,
+            accept_queue: 0,
+            open_connections: 0,
+            index_lag_messages: 0,
+            index_lag_s: 0,
+        }
+    }
 }
 
 impl Second {
