@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sinkd::stats::Window;
 
 use crate::args::{During, Report};
 use crate::{Finding, Out};
@@ -76,7 +77,7 @@ fn parts(run: &Run) -> Vec<Part> {
         part("Rate", vec![over_time::rate(run)], String::new()),
         part(
             "How even the rate was",
-            vec![spread::throughput(run, 10), spread::throughput(run, 1)],
+            vec![spread::throughput(run, Window::Second), spread::throughput(run, Window::Tenth)],
             String::new(),
         ),
         part(

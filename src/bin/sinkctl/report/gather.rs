@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval};
+use sinkd::stats::{
+    Counter, History, Metric, OpenSessions, Second, Summary, Verdict, each_interval,
+};
 
 use super::buckets::Buckets;
 use crate::args::During;
@@ -34,6 +36,7 @@ pub struct Run {
     pub history: History,
     pub summary: Summary,
     pub verdict: Verdict,
+    pub open_sessions: OpenSessions,
     pub sources: Vec<Source>,
     /// Messages of the logs that are not in the statistics; `None`: can't be told.
     pub not_recorded: Option<u64>,
@@ -47,7 +50,7 @@ pub struct Run {
 impl Run {
     /// Reads all folders and merges them.
     pub fn gather(folders: &[PathBuf], during: &During) -> anyhow::Result<Run> {
-        let Gathered { mut history, summary, verdict, not_recorded } =
+        let Gathered { mut history, summary, verdict, open_sessions, not_recorded } =
             Gathered::of_settled(folders, during)?;
         let mut sources = Vec::new();
         for (path, span) in folders.iter().zip(during.spans(folders)?) {
@@ -61,6 +64,7 @@ impl Run {
             history,
             summary,
             verdict,
+            open_sessions,
             sources,
             not_recorded,
             problems,
@@ -119,6 +123,7 @@ fn is_active(second: &Second) -> bool {
         Counter::Messages,
         Counter::Refused,
         Counter::Connections,
+        Counter::TurnedAway,
         Counter::Closed,
         Counter::Commands,
     ];
