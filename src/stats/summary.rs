@@ -145,24 +145,19 @@ impl Summary {
         histogram
     }
 
-    /// Messages per second over time, in at most `columns_max` columns of equal length: their mean
-    /// rates, and the length in tenths of a second. Columns of a second and more begin with one of
-    /// the clock, so the first and the last may be cut; their rates are of the part in the span.
-    pub fn course(&self, columns_max: u64) -> (Vec<f64>, u64) {
+    /// Messages over time, in at most `columns_max` columns of equal length, and that length in
+    /// tenths of a second. Columns of a second and more begin with one of the clock: the first and
+    /// the last may be cut.
+    pub fn course(&self, columns_max: u64) -> (Vec<u64>, u64) {
         let Some((first, last)) = self.span_tenths else { return (Vec::new(), 1) };
         let count = |step: u64| last / step - first / step + 1;
         let steps = (0..18).flat_map(|n| [1, 2, 5].map(|digit| digit * 10_u64.pow(n)));
         let step = steps.into_iter().find(|step| count(*step) <= columns_max).unwrap_or(u64::MAX);
-        let mut sums = vec![0_u64; count(step) as usize];
+        let mut sums = vec![0; count(step) as usize];
         for (tenth, n) in &self.busy {
             sums[(tenth / step - first / step) as usize] += n;
         }
-        let rate = |(column, sum): (usize, u64)| {
-            let from = (first / step + column as u64) * step;
-            let tenths = (from + step - 1).min(last) - from.max(first) + 1;
-            sum as f64 * 10.0 / tenths as f64
-        };
-        (sums.into_iter().enumerate().map(rate).collect(), step)
+        (sums, step)
     }
 }
 
@@ -344,14 +339,15 @@ mod tests {
         let busy: Vec<_> = (0..730).map(|i| (1003 + i, 7)).collect();
         let found = summary(busy);
         for (columns_max, step) in [(1000, 1), (730, 1), (400, 2), (75, 10), (60, 20), (1, 1000)] {
-            let (rates, length) = found.course(columns_max);
+            let (sums, length) = found.course(columns_max);
             assert_eq!(length, step, "{columns_max}");
-            assert!(rates.len() as u64 <= columns_max);
-            assert!(rates.iter().all(|rate| (rate - 70.0).abs() < 1e-9), "{rates:?}");
+            assert!(sums.len() as u64 <= columns_max);
+            assert_eq!(sums.iter().sum::<u64>(), 7 * 730);
+            assert!(sums.iter().all(|sum| *sum <= 7 * step), "{sums:?}");
         }
         // Silence has columns.
-        let (rates, length) = summary(vec![(1000, 5), (1100, 5)]).course(11);
-        assert_eq!((rates.len(), length, rates[5]), (11, 10, 0.0));
+        let (sums, length) = summary(vec![(1000, 5), (1100, 5)]).course(11);
+        assert_eq!((sums.len(), length, sums[5]), (11, 10, 0));
         assert_eq!(summary(Vec::new()).course(9).0.len(), 0);
         assert_eq!(summary(vec![(10, 1), (10_000_000_010, 1)]).course(50).0.len(), 21);
     }

@@ -130,17 +130,18 @@ fn step(value: f64, most: f64) -> char {
     }
 }
 
-/// The rate over time, from the first message to the last; nothing where there is one column.
+/// Messages over time, from the first to the last; nothing where there is one column.
 fn course(summary: &Summary, out: &mut Out) -> anyhow::Result<()> {
-    let (rates, tenths) = summary.course(COURSE_CHARS);
-    if rates.len() < 2 {
+    let (sums, tenths) = summary.course(COURSE_CHARS);
+    if sums.len() < 2 {
         return Ok(());
     }
-    let most = rates.iter().copied().fold(0.0, f64::max);
-    let spark: String = rates.iter().map(|rate| step(*rate, most)).collect();
+    let most = sums.iter().copied().max().unwrap_or(0);
+    let spark: String = sums.iter().map(|sum| step(*sum as f64, most as f64)).collect();
     let length = crate::print::seconds(tenths as f64 / 10.0);
-    let scale = format!("a column: {length}; highest {most:.0}");
-    Ok(writeln!(out, "over time   |{spark}|  {scale}")?)
+    // No rate: of less than a second it might be above the highest second.
+    let most = Unit::Number.text(most as f64);
+    Ok(writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?)
 }
 
 /// How evenly messages came: how many seconds, and tenths, had how many messages.
