@@ -9,7 +9,7 @@ use sinkd::stats::{Counter, History, Metric, OpenSessions, Percentiles, Rate, To
 use crate::args::{During, Stats};
 use crate::{Finding, Out};
 
-mod by;
+pub mod by;
 mod distribution;
 mod gather;
 mod screen;

@@ -189,6 +189,7 @@ fn curves(run: &Run, metrics: &[Metric], words: impl Fn(String) -> Words) -> Opt
         x: axis("percentile", Scale::percentile(most as f64)),
         y: axis("time", Scale::log(Unit::Microseconds, low as f64, high as f64)),
         series: series.collect(),
+        notes: Vec::new(),
         hints: Vec::new(),
     };
     let figures = found.iter().map(|(_, metric, histogram)| {

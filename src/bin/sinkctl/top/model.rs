@@ -69,6 +69,8 @@ pub enum Condition {
 pub enum Shown {
     /// By second.
     Rate(Counter),
+    /// Connections at the end of a second; they stay as they are while nothing happens.
+    Open,
     /// Its p99, by second.
     P99(Metric),
 }
@@ -185,8 +187,17 @@ impl State {
         replies
     }
 
+    /// Connections that were open at the end of the last second in which anything happened.
+    pub fn open_connections(&self) -> u64 {
+        let known = self.seconds.range(..=self.last()).next_back();
+        known.map_or(0, |(_, moment)| moment.counts.open_connections)
+    }
+
     /// What is shown now.
     pub fn value(&self, shown: Shown) -> u64 {
+        if shown == Shown::Open {
+            return self.open_connections();
+        }
         self.moments(1).next().map_or(0, |moment| moment.value(shown))
     }
 
@@ -202,8 +213,11 @@ impl State {
             let value = &mut values[(second / step_s - first) as usize];
             match shown {
                 Shown::Rate(_) => *value += moment.value(shown),
-                Shown::P99(_) => *value = (*value).max(moment.value(shown)),
+                Shown::P99(_) | Shown::Open => *value = (*value).max(moment.value(shown)),
             }
+        }
+        if shown == Shown::Open {
+            self.carry_on(first * step_s, step_s, &mut values);
         }
         if let Shown::Rate(_) = shown {
             let in_newest = last % step_s + 1;
@@ -212,6 +226,20 @@ impl State {
             values[newest] /= in_newest;
         }
         Series { values, step_s }
+    }
+
+    /// Columns in which nothing happened have as many open connections as the one before ended
+    /// with.
+    fn carry_on(&self, first_s: u64, step_s: u64, values: &mut [u64]) {
+        let before = self.seconds.range(..first_s).next_back();
+        let mut now = before.map_or(0, |(_, moment)| moment.counts.open_connections);
+        for (column, value) in values.iter_mut().enumerate() {
+            let start = first_s + column as u64 * step_s;
+            match self.seconds.range(start..start + step_s).next_back() {
+                Some((_, moment)) => now = moment.counts.open_connections,
+                None => *value = now,
+            }
+        }
     }
 }
 
@@ -224,6 +252,7 @@ impl Moment {
     fn value(&self, shown: Shown) -> u64 {
         match shown {
             Shown::Rate(counter) => self.counts.counter(counter),
+            Shown::Open => self.counts.open_connections,
             Shown::P99(metric) => self.p99.get(&metric).copied().unwrap_or(0),
         }
     }
@@ -239,10 +268,12 @@ impl Shown {
             Counter::MessageRecipients,
             Counter::MessageBytes,
             Counter::Connections,
+            Counter::TurnedAway,
             Counter::Refused,
             Counter::Commands,
         ];
-        counters.into_iter().map(Shown::Rate).chain(Metric::SINK.iter().copied().map(Shown::P99))
+        let rates = counters.into_iter().map(Shown::Rate);
+        rates.chain([Shown::Open]).chain(Metric::SINK.iter().copied().map(Shown::P99))
     }
 
     fn at(self, ahead: usize) -> Shown {
@@ -377,6 +408,28 @@ pub mod tests {
         // NOW_S is even: the last column holds NOW_S - 2 alone.
         assert_eq!(series.values[76..], [24_000, 12_345]);
         assert_eq!(state.series(Shown::FIRST, 0).values.len(), 1);
+    }
+
+    #[test]
+    fn open_connections_stay_as_they_are_while_nothing_happens() {
+        let mut state = State::new(Path::new("x"));
+        let open = |second: u64, open: u64| {
+            let line = format!(
+                r#"{{"second":{second},"counters":{{}},"replies":{{}},"open_connections":{open}}}"#
+            );
+            let mut news = News::default();
+            news.seconds.insert(second, Second::of_line(&line).unwrap());
+            news
+        };
+        state.take(NOW_S - 400, open(NOW_S - 400, 7));
+        for (ago, n) in [(60, 20), (30, 5)] {
+            state.take(NOW_S - ago, open(NOW_S - ago, n));
+        }
+        state.take(NOW_S, News::default());
+        assert_eq!(state.value(Shown::Open), 5);
+        let values = state.series(Shown::Open, 198).values;
+        assert_eq!((values[0], values.iter().max(), values.last()), (7, Some(&20), Some(&5)));
+        assert!(values.iter().all(|open| [7, 20, 5].contains(open)), "{values:?}");
     }
 
     #[test]
