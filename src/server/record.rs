@@ -341,7 +341,7 @@ impl Recording {
         recorder.add(Counter::TurnedAway, 1);
     }
 
-    /// An open connection was told 421 for another reason than what its client said.
+    /// sinkd ends an open connection with 421, for another reason than what its client said.
     #[cold]
     pub fn dismissed(&mut self) {
         let Some(recorder) = &mut self.recorder else { return };

@@ -164,9 +164,9 @@ impl Summary {
 /// The length of what messages are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Window {
-    /// Of the clock.
+    /// A second of the clock.
     Second,
-    /// A tenth of it.
+    /// A tenth of a second of the clock.
     Tenth,
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Figures that must agree, whoever is asked for them, on staged loads.
+"""Figures that must agree, whichever command has them, on staged loads.
 
 usage: consistency.py FOLDER [--pending] [LOAD ...]   (FOLDER holds sinkd and sinkctl)
 
@@ -29,7 +29,7 @@ PERCENTILES = ["p50", "p90", "p99", "p99_9", "p99_99", "max"]
 # Values are true within 1 % on either side.
 DIGITS = 1.02
 # Names of checks that are known not to hold: asked for with --pending alone.
-PENDING = {"transactions_contain_their_service"}
+PENDING = {"transactions_contain_their_service", "durable_seconds_agree"}
 
 
 class Disagreement(Exception):
@@ -68,7 +68,6 @@ def grown(sink, before, name, value):
 def totals_agree(run):
     """count, search, the series and /metrics have the messages that stats has"""
     stats, totals, span = run.stats, run.stats["totals"], ("--run", run.name)
-    # There is no pause: a reader may take what is not indexed yet from the log.
     rows = run.series
     agree("messages",
           stats=totals["messages"],
@@ -138,7 +137,18 @@ def transactions_contain_their_service(run):
              transaction, service[percentile])
 
 
-CHECKS = [totals_agree, rates_agree, percentiles_rise, sessions_are_complete,
+def seconds_agree(run):
+    """the log and the statistics put each message into the same second"""
+    listed = {}
+    for line in run.sink.ctl("ls", "--json", "--run", run.name).splitlines():
+        second = json.loads(line)["received_at"][:19]
+        listed[second] = listed.get(second, 0) + 1
+    recorded = {row["time"][:19]: row["messages"] for row in run.series if row["messages"]}
+    agree("messages by second", log=json.dumps(listed, sort_keys=True),
+          statistics=json.dumps(recorded, sort_keys=True))
+
+
+CHECKS = [totals_agree, seconds_agree, rates_agree, percentiles_rise, sessions_are_complete,
           transactions_contain_their_service]
 
 
@@ -152,7 +162,7 @@ def send(programs, sink, load):
 
 
 class Run:
-    """A load as a run, and what is said of it while sinkd runs."""
+    """A load as a run, and its figures while sinkd runs."""
 
     def __init__(self, programs, sink, load):
         self.programs, self.sink, self.name = programs, sink, load
@@ -206,8 +216,17 @@ def same_wherever_it_is_read(programs, runs):
                 agree(f"{run.name}, {figure}", **text)
 
 
+def durable_seconds_agree(programs):
+    """the same where a message waits for its flush"""
+    sink = Sink(programs, "--durability", "message")
+    try:
+        seconds_agree(Run(programs, sink, "ten"))
+    finally:
+        sink.kill()
+
+
 def figures_agree(programs, loads=LOADS, has_pending=False):
-    """a figure is the same whoever is asked for it"""
+    """a figure is the same in every command that has it"""
     sink, runs = Sink(programs), []
     try:
         for load in loads:
@@ -222,6 +241,8 @@ def figures_agree(programs, loads=LOADS, has_pending=False):
                     return len(runs), f"{load}: {problem}"
         sink.stop()
         same_wherever_it_is_read(programs, runs)
+        if has_pending or durable_seconds_agree.__name__ not in PENDING:
+            durable_seconds_agree(programs)
         return sum(run.stats["totals"]["messages"] for run in runs), None
     except Disagreement as problem:
         return len(runs), str(problem)

@@ -71,8 +71,8 @@ impl Buckets {
         start.max(self.span.start)..(start + self.length).min(self.span.end)
     }
 
-    /// The most in each bucket of a value that stays as it was until it is told again, and is 0
-    /// before. `values`: by second, ascending.
+    /// The most in each bucket of a value that stays as it was until `values` has another one, and
+    /// is 0 before. `values`: by second, ascending.
     pub fn carried(&self, values: &[(u64, u64)]) -> Vec<u64> {
         let (mut now, mut next) = (0, 0);
         let in_bucket = |i: usize| {

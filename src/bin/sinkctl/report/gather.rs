@@ -64,7 +64,7 @@ pub struct Run {
     pub columns: Vec<Column>,
     /// By time; those outside the span included.
     pub events: Vec<Event>,
-    /// Who the messages were for; the error says why that is not known.
+    /// The domains of the recipients; the error says why they are not known.
     pub domains: Result<Table, String>,
 }
 
