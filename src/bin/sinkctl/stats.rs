@@ -12,6 +12,7 @@ use crate::{Finding, Out};
 pub mod by;
 mod distribution;
 mod gather;
+mod notes;
 mod screen;
 mod series;
 
@@ -44,6 +45,9 @@ struct Report<'a> {
     /// Messages that the logs hold and these statistics don't; null where that can't be told (a
     /// span, or folders that can't be read).
     not_recorded: Option<u64>,
+    /// Runs and marks, for a person: `runs` has them as JSON.
+    #[serde(skip)]
+    notes: Vec<notes::Note>,
 }
 
 #[derive(Debug, Serialize)]
@@ -100,6 +104,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         } else if stats.csv {
             distribution::csv(&report.metrics, out)?;
         } else {
+            let report = Report { notes: notes::of(folders)?, ..report };
             screen::print(&report, summary, stats.all, out)?;
         }
     }
@@ -146,5 +151,6 @@ fn report(gathered: &Gathered) -> Report<'_> {
         verdict: verdict.clone(),
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded: *not_recorded,
+        notes: Vec::new(),
     }
 }

@@ -6,8 +6,9 @@ use sinkd::plot::Unit;
 use sinkd::stats::{Counter, Metric, Percentiles, Summary, Totals, Verdict, Window};
 
 use super::Report;
+use super::notes::Note;
 use crate::Out;
-use crate::print::counted;
+use crate::print::{counted, harmless};
 
 /// What fits a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
@@ -82,7 +83,7 @@ pub fn print(
     let rate = report.rate.messages_per_s;
     let peak = format!("mean {:.0}, median {:.0}, max {:.0}", rate.mean, rate.median, rate.max);
     writeln!(out, "messages/s   {peak}")?;
-    course(summary, out)?;
+    course(summary, &report.notes, out)?;
     distributions(summary, out)?;
     table(report, is_all, out)?;
     replies(report, out)?;
@@ -130,8 +131,9 @@ fn step(value: f64, most: f64) -> char {
     }
 }
 
-/// Messages over time, from the first to the last; nothing where there is one column.
-fn course(summary: &Summary, out: &mut Out) -> anyhow::Result<()> {
+/// Messages over time, from the first to the last, with runs and marks; nothing where there is one
+/// column.
+fn course(summary: &Summary, notes: &[Note], out: &mut Out) -> anyhow::Result<()> {
     let (sums, tenths) = summary.course(COURSE_CHARS);
     if sums.len() < 2 {
         return Ok(());
@@ -141,7 +143,10 @@ fn course(summary: &Summary, out: &mut Out) -> anyhow::Result<()> {
     let length = crate::print::seconds(tenths as f64 / 10.0);
     // No rate: of less than a second it might be above the highest second.
     let most = Unit::Number.text(most as f64);
-    Ok(writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?)
+    writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;
+    let first = summary.span_tenths.map_or(0, |(first, _)| first);
+    let row = super::notes::row(notes, first, tenths, sums.len());
+    Ok(row.map_or(Ok(()), |row| writeln!(out, "            |{}|  [ run ^ mark", harmless(&row)))?)
 }
 
 /// How evenly messages came: how many seconds, and tenths, had how many messages.
