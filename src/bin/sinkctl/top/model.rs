@@ -82,6 +82,8 @@ pub struct Series {
     pub values: Vec<u64>,
     /// Seconds of a column.
     pub step_s: u64,
+    /// The highest value of a second: a column of several has less, if it is their mean.
+    pub most: u64,
 }
 
 impl State {
@@ -208,9 +210,10 @@ impl State {
         let step_s = [1, 2, 5, 10].into_iter().find(|step| columns * step >= 120).unwrap_or(15);
         let last = self.last();
         let first = (last / step_s + 1).saturating_sub(columns);
-        let mut values = vec![0; columns as usize];
+        let (mut values, mut most) = (vec![0; columns as usize], 0);
         for (second, moment) in self.seconds.range(first * step_s..=last) {
             let value = &mut values[(second / step_s - first) as usize];
+            most = most.max(moment.value(shown));
             match shown {
                 Shown::Rate(_) => *value += moment.value(shown),
                 Shown::P99(_) | Shown::Open => *value = (*value).max(moment.value(shown)),
@@ -225,7 +228,11 @@ impl State {
             values[..newest].iter_mut().for_each(|sum| *sum /= step_s);
             values[newest] /= in_newest;
         }
-        Series { values, step_s }
+        // What is carried on may have begun before.
+        if shown == Shown::Open {
+            most = values.iter().copied().max().unwrap_or(0);
+        }
+        Series { values, step_s, most }
     }
 
     /// Columns in which nothing happened have as many open connections as the one before ended
@@ -405,9 +412,20 @@ pub mod tests {
             assert_eq!((series.values.len(), series.step_s), (columns, step_s));
         }
         let series = state.series(Shown::FIRST, 78);
+        assert_eq!(series.most, 24_000);
         // NOW_S is even: the last column holds NOW_S - 2 alone.
         assert_eq!(series.values[76..], [24_000, 12_345]);
         assert_eq!(state.series(Shown::FIRST, 0).values.len(), 1);
+    }
+
+    #[test]
+    fn the_highest_second_is_not_a_mean_of_several() {
+        let mut state = State::new(Path::new("x"));
+        state.take(NOW_S, news(NOW_S - 3, 100, 1));
+        state.take(NOW_S, news(NOW_S - 2, 500, 1));
+        let series = state.series(Shown::FIRST, 38);
+        assert_eq!((series.step_s, series.most), (5, 500));
+        assert!(series.values.iter().all(|mean| *mean < 500), "{:?}", series.values);
     }
 
     #[test]

@@ -224,7 +224,7 @@ fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     paper.line(Line::from(vec![
         Span::styled(format!("{} {}", name(shown), value(shown, state.value(shown))), bold),
-        Span::raw(format!("  max {} in {span}{}", value(shown, max), means(shown, series.step_s))),
+        Span::raw(format!("  max {} in {span}", value(shown, series.most))),
     ]));
     let area = paper.take(lines);
     let set = if screen.has_blocks { bar::NINE_LEVELS } else { ASCII_BARS };
@@ -234,14 +234,6 @@ fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
         .bar_set(set)
         .style(screen.coloured(Color::Cyan))
         .render(area, paper.buffer);
-}
-
-/// A column of several seconds is their mean: no second's rate.
-fn means(shown: Shown, step_s: u64) -> String {
-    match shown {
-        Shown::Rate(_) if step_s > 1 => format!(", means of {step_s} s"),
-        _ => String::new(),
-    }
 }
 
 fn name(shown: Shown) -> String {
