@@ -146,6 +146,9 @@ fn counter_name(counter: Counter) -> (String, Unit) {
         Counter::MessageBytes => (Unit::Bytes, "message"),
         Counter::Refused => (Unit::Number, "messages_refused"),
         Counter::Closed => (Unit::Number, "connections_closed"),
+        Counter::ClosedMessages => (Unit::Number, "connections_closed_messages"),
+        Counter::TurnedAway => (Unit::Number, "connections_turned_away"),
+        Counter::Dismissed => (Unit::Number, "connections_dismissed"),
         Counter::Saturated => (Unit::Number, "values_saturated"),
         _ => Unit::of(counter.tag()),
     };

@@ -3,6 +3,7 @@ use std::fmt::Write;
 
 use super::frame::{Axis, Frame, Key, Mark, Picture, Size};
 use super::lines::{self, Hint, Series};
+use super::note::{Note, notes};
 use super::svg::number;
 use super::unit::Unit;
 
@@ -23,6 +24,8 @@ pub struct Heat {
     pub what: String,
     /// Of class `over1` or `over2`.
     pub series: Vec<Series>,
+    /// By x.
+    pub notes: Vec<Note>,
     /// By x.
     pub hints: Vec<Hint>,
 }
@@ -48,6 +51,7 @@ impl Heat {
             lines::line(&mut frame, &Series { class: "halo", ..series.clone() });
             lines::line(&mut frame, series);
         }
+        notes(&mut frame, &self.notes);
         lines::hints(&mut frame, &self.hints, size);
         Picture::new(frame, title, label)
     }

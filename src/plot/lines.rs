@@ -1,5 +1,6 @@
 //! Lines over time, or over percentiles.
 use super::frame::{Axis, Frame, Key, Mark, Picture, Size};
+use super::note::{Note, notes};
 use super::svg::{Area, polyline};
 
 /// One line.
@@ -34,6 +35,8 @@ pub struct Lines {
     /// One without a name and a band needs no legend.
     pub series: Vec<Series>,
     /// By x.
+    pub notes: Vec<Note>,
+    /// By x.
     pub hints: Vec<Hint>,
 }
 
@@ -48,6 +51,7 @@ impl Lines {
         for series in &self.series {
             line(&mut frame, series);
         }
+        notes(&mut frame, &self.notes);
         hints(&mut frame, &self.hints, size);
         Picture::new(frame, title, label)
     }
@@ -116,7 +120,13 @@ mod tests {
     fn lines(series: Vec<Series>) -> Lines {
         let x = Axis { title: String::from("<time>"), scale: Scale::time(0.0, 10.0) };
         let y = Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, 5.0) };
-        Lines { x, y, series, hints: vec![Hint { x: 0.0, text: String::from("a & b") }] }
+        Lines {
+            x,
+            y,
+            series,
+            notes: Vec::new(),
+            hints: vec![Hint { x: 0.0, text: String::from("a & b") }],
+        }
     }
 
     #[test]

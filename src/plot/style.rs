@@ -25,6 +25,11 @@ pub const CSS: &str = r#"
 fill:var(--soft);font-variant-numeric:tabular-nums}
 .plot .heading{font-size:15px;font-weight:600;fill:var(--ink)}
 .plot .key{fill:var(--ink)}
+.plot .note{font-size:11px;fill:var(--ink);
+paint-order:stroke;stroke:var(--surface);stroke-width:3px}
+.plot .span{fill:var(--s6);fill-opacity:.75}.plot .span.other{fill:var(--s7)}
+.plot .edge{stroke:var(--s6);stroke-opacity:.45;shape-rendering:crispEdges}
+.plot .moment{stroke:var(--s5);stroke-width:1.5;stroke-dasharray:4 3}
 .plot .alert{fill:var(--alert);paint-order:stroke;stroke:var(--surface);stroke-width:3px}
 .plot .fine,.plot .grid,.plot .axis{stroke:var(--grid);stroke-width:1;shape-rendering:crispEdges}
 .plot .fine{opacity:.45}.plot .axis{stroke:var(--axis)}

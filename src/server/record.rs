@@ -246,14 +246,17 @@ impl Recording {
             if !self.is_present && !recorder.is_used() || !recorder.is_over(unix_ns) {
                 break;
             }
+            if !recorder.can_hand_over() {
+                // The hub is behind: this second goes on, and takes in what is left.
+                return;
+            }
             let end_ns = recorder.second_end_ns();
             let end_us = now_us.saturating_sub((unix_ns - end_ns) / 1000);
+            let end_us = end_us.max(self.time.latest_us());
             before(recorder, &mut self.time, end_us);
             self.book_time(end_us);
-            let Some(recorder) = &mut self.recorder else { return };
-            if !recorder.begin_second(end_ns) {
-                // The hub is behind: the rest counts in this second.
-                return;
+            if let Some(recorder) = &mut self.recorder {
+                recorder.begin_round(end_ns);
             }
         }
         if !self.is_present {
@@ -542,6 +545,7 @@ impl Recording {
     pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.message(bytes, u64::from(recipients));
+        recorder.add(Counter::ClosedMessages, 1);
     }
 
     /// A message was refused at the end of its data.
@@ -578,10 +582,25 @@ impl Recording {
         recorder.add(Counter::Connections, 1);
     }
 
+    /// A connection was greeted with 421.
+    #[cold]
+    pub fn turned_away(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::TurnedAway, 1);
+    }
+
+    /// sinkd ends an open connection with 421, for another reason than what its client said.
+    #[cold]
+    pub fn dismissed(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Dismissed, 1);
+    }
+
     /// A connection has ended.
     pub fn closed(&mut self, conn: &Conn) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Closed, 1);
+        recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
         if let Some(info) = round_trips(recorder, conn) {

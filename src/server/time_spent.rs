@@ -212,8 +212,15 @@ impl TimeSpent {
         self.waiting > 0
     }
 
-    /// The sums since they were last taken, up to `now_us`.
+    /// The latest time that it was told of.
+    pub fn latest_us(&self) -> u64 {
+        self.woke_us
+    }
+
+    /// The sums since they were last taken, up to `now_us`, which is not before
+    /// [`latest_us`](TimeSpent::latest_us).
     pub fn take(&mut self, now_us: u64) -> Sums {
+        debug_assert!(now_us >= self.woke_us, "time does not run back");
         self.serve_until(now_us);
         self.taken_us = now_us;
         let mut sums = Sums::default();

@@ -98,6 +98,7 @@ impl Resting {
     pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
         assert!(self.shared.is_silent(), "{UNSAID}");
         session.farewell(why, &mut self.shared.workspace);
+        self.shared.ledger.recording.turned_away();
         let _ = write(socket, &self.shared.workspace.replies);
         self.shared.workspace.replies.clear();
     }
@@ -322,6 +323,7 @@ fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
         return Turn::Closed;
     }
     conn.session.farewell(why, &mut shared.workspace);
+    shared.ledger.recording.dismissed();
     close_politely(conn, shared, Unread::Perhaps)
 }
 

@@ -40,6 +40,7 @@ pub struct Second {
     pub index_lag_s: u64,
 }
 
+/// By hand: arrays of more than 32 have no `Default`.
 impl Default for Second {
     fn default() -> Second {
         Second {
@@ -80,6 +81,10 @@ impl Second {
             *mine += theirs;
         }
         self.busiest_us = self.busiest_us.max(other.busiest_us);
+        self.accept_queue += other.accept_queue;
+        self.open_connections += other.open_connections;
+        self.index_lag_messages += other.index_lag_messages;
+        self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
     pub(super) fn add(&mut self, line: &Line) {

@@ -104,6 +104,11 @@ table! {
     Refused = "refused", 0, "Messages refused at the end of data; for a sender, refused for all.";
     Connections = "connections", 0, "Connections accepted.";
     Closed = "closed", 0, "Connections that ended.";
+    ClosedMessages = "closed_messages", 0, "Messages accepted on connections that ended.";
+    TurnedAway = "turned_away", 0,
+        "Connections greeted with 421: too many, too many of one client, or stopping.";
+    Dismissed = "dismissed", 0,
+        "Open connections ended with 421: a time-out, stopping, or out of buffers.";
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";

@@ -44,5 +44,5 @@ pub use interval::Interval;
 pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
-pub use summary::{Percentiles, Rate, Summary, Totals};
+pub use summary::{OpenSessions, Percentiles, Rate, Summary, Totals, Window};
 pub use verdict::{LimitedBy, Verdict};

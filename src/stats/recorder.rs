@@ -61,10 +61,9 @@ impl Recorder {
         self.current.accept_queue = self.current.accept_queue.max(length);
     }
 
-    /// Begins the second of this Unix time. False: the hub is behind, so the second goes on.
-    pub fn begin_second(&mut self, unix_ns: u64) -> bool {
-        self.next_second(unix_ns / SECOND_NS);
-        self.current.second == unix_ns / SECOND_NS
+    /// Whether the second can be handed over when it is past; otherwise the hub is behind.
+    pub fn can_hand_over(&self) -> bool {
+        !self.is_used || !self.empty.is_empty()
     }
 
     #[cold]

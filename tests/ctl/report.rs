@@ -117,6 +117,47 @@ fn the_page_has_the_numbers_of_the_run_also_of_two_sinks() {
 }
 
 #[test]
+fn runs_marks_and_recipient_domains_are_on_the_page() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &ARGS);
+    let say = |args: &[&str]| assert_eq!(common::sinkctl(data.path(), args).2, 0, "{args:?}");
+    say(&["run", "start", "warm <up>"]);
+    load(&sink, 1);
+    say(&["mark", "half way"]);
+    say(&["run", "start", "full"]);
+    let mut client = sink.connect();
+    client.ehlo();
+    for to in ["b@one.example", "c@ONE.example", "d@two.example"] {
+        client.deliver("a@example.org", to, b"x\r\n");
+    }
+    // Said to be open while the report is made.
+    let page = common::until_some("an open connection", || {
+        assert_eq!(client.command("NOOP"), 250);
+        let page = report(&[data.path()], &[]);
+        page.contains("1 session was still open at the end").then_some(page)
+    });
+    assert!(page.contains("in no figure of sessions: so far 3 messages."), "{page}");
+    assert!(has(&page, "Open connections over time"));
+    for text in ["warm &lt;up&gt;", "full"] {
+        assert!(page.contains(&format!("<td>run</td><td>{text}</td>")), "{text}: {page}");
+    }
+    assert!(page.contains("<td>mark</td><td>half way</td>") && page.contains("class=\"moment\""));
+    for (domain, messages) in [("example.org", 5), ("one.example", 2), ("two.example", 1)] {
+        let row = format!("<tr><th>{domain}</th><td class=\"n\">{messages}</td>");
+        assert!(page.contains(&row), "{domain}: {page}");
+    }
+    // A part of the time has the runs of that part.
+    say(&["run", "stop"]);
+    let page = report(&[data.path()], &["--run", "last"]);
+    assert!(page.contains("<td>full</td>") && !page.contains("<td>warm"), "{page}");
+    assert!(page.contains("<th>one.example</th>") && !page.contains("<th>example.org</th>"));
+    assert!(sink.stop().success());
+    // Records of a sender have no log.
+    std::fs::remove_dir_all(data.path().join("segments")).unwrap();
+    assert!(report(&[data.path()], &[]).contains("has no log, only statistics"));
+}
+
+#[test]
 fn a_folder_without_mail_is_said_to_have_none() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);

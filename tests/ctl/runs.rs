@@ -82,6 +82,39 @@ fn what_is_sent_during_a_run_belongs_to_it_to_the_message() {
 }
 
 #[test]
+fn the_last_run_needs_no_name() {
+    let (data, other) = (tempdir().unwrap(), tempdir().unwrap());
+    let sink = Sink::start(data.path(), &["--workers", "1"]);
+    let (data, other) = (data.path(), other.path());
+    assert!(Sink::start(other, &[]).stop().success());
+    let (_, errors, code) = sinkctl(data, &["stats", "--run", "last"]);
+    assert!(code == 2 && errors.contains("no run 'last'"), "{errors}");
+    say(data, &["run", "start", "one"]);
+    send(&sink, 3);
+    say(data, &["run", "start", "two"]);
+    send(&sink, 5);
+    say(data, &["run", "stop"]);
+    send(&sink, 2);
+    let span = ["--run", "last"];
+    assert_eq!(json(data, &[&["stats", "--json"], &span[..]].concat())["totals"]["messages"], 5);
+    assert_eq!(say(data, &[&["count"], &span[..]].concat()), "5\n");
+    assert_eq!(say(data, &[&["ls", "--json"], &span[..]].concat()).lines().count(), 5);
+    assert_eq!(say(data, &[&["search", "--count"], &span[..]].concat()), "5\n");
+    say(data, &[&["assert", "totals.messages == 5"], &span[..]].concat());
+    assert!(say(data, &[&["report", "-o", "-"], &span[..]].concat()).contains("<dd>5<"));
+    let by = json(data, &[&["stats", "--by", "client", "--json"], &span[..]].concat());
+    assert_eq!(by["messages"], 5);
+    // Where another folder has no run at all, the last one of all folders holds for it, too.
+    let (out, errors, code) = common::sinkctl_on(&[other, data], &["count", "--run", "last"]);
+    assert_eq!((code, out.ends_with(b"5\n")), (0, true), "{errors}");
+    // A run that is called so is meant by its name.
+    say(data, &["run", "start", "last"]);
+    say(data, &["run", "start", "three"]);
+    assert_eq!(say(data, &[&["count"], &span[..]].concat()), "0\n");
+    assert!(sink.stop().success());
+}
+
+#[test]
 fn claims_hold_or_the_one_that_does_not_is_named_with_how_much_it_misses() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &[]);

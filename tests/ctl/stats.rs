@@ -106,6 +106,66 @@ fn after_a_kill_what_is_missing_is_said() {
 }
 
 #[test]
+fn connections_that_were_turned_away_or_dismissed_are_counted_as_their_replies_are() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--connections-per-client-max", "1"]);
+    let mut first = sink.connect();
+    for _ in 0..3 {
+        assert_eq!(sink.connect_quietly().reply().0, 421);
+    }
+    sink.signal(rustix::process::Signal::TERM);
+    assert_eq!(first.reply().0, 421);
+    assert!(sink.wait().success());
+    let found = stats(&[data.path()], &[]);
+    for (total, n) in [("connections", 1), ("turned_away", 3), ("dismissed", 1)] {
+        assert_eq!(found["totals"][total], n, "{total}: {found}");
+    }
+    assert_eq!(found["replies"]["421 4.7.0"], 3, "{found}");
+    assert_eq!(found["replies"]["421 4.3.2"], 1, "{found}");
+    let claims = ["assert", "totals.turned_away == 3", "totals.dismissed == 1"];
+    for (args, says) in [
+        (&["stats"][..], "1 connection, 3 turned away, 1 dismissed"),
+        (&["stats", "--prometheus"], "sinkd_connections_turned_away_total 3\n"),
+        (&["stats", "--interval", "1h", "--csv"], ",0,1,0.0,"),
+        (&claims, "ok      totals.dismissed == 1"),
+        (&["report", "-o", "-"], "3 turned away (421), 1 dismissed (421)"),
+    ] {
+        let (out, errors, code) = sinkctl(data.path(), args);
+        let out = String::from_utf8(out).unwrap();
+        assert!(code == 0 && out.contains(says), "{args:?}: {errors}{out}");
+    }
+}
+
+#[test]
+fn sessions_that_are_still_open_are_said_with_their_messages() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &["--workers", "1"]);
+    let (mut over, mut open) = (sink.connect(), sink.connect());
+    for (client, messages) in [(&mut over, 2), (&mut open, 3)] {
+        client.ehlo();
+        for _ in 0..messages {
+            client.deliver("a@example.org", "b@example.org", b"x\r\n");
+        }
+    }
+    assert_eq!(over.command("QUIT"), 221);
+    let found = common::until_some("an open session", || {
+        assert_eq!(open.command("NOOP"), 250);
+        let found = stats(&[data.path()], &[]);
+        (found["totals"]["messages"] == 5 && found["open_sessions"]["sessions"] == 1)
+            .then_some(found)
+    });
+    assert_eq!(found["open_sessions"]["messages"], 3, "{found}");
+    assert_eq!(found["metrics"]["messages_per_session"]["count"], 1);
+    let (out, _, _) = sinkctl(data.path(), &["stats"]);
+    let out = String::from_utf8(out).unwrap();
+    let says = "1 session is not in figures of sessions yet; 3 messages so far";
+    assert!(out.contains(says), "{out}");
+    assert_eq!(open.command("QUIT"), 221);
+    assert!(sink.stop().success());
+    assert_eq!(stats(&[data.path()], &[])["open_sessions"]["sessions"], 0);
+}
+
+#[test]
 fn nothing_is_recorded_of_a_time_before_the_start() {
     let since = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
     let data = tempdir().unwrap();

@@ -29,7 +29,7 @@ fn one_of_a_thing_is_singular_wherever_it_is_counted() {
     let data = data.path();
     for (args, says) in [
         (&["verify"][..], "1 segment, 1 message: all whole"),
-        (&["stats"], "1 message, 1 recipient, 17 B, 1 connection, 0 refused"),
+        (&["stats"], "1 message, 1 recipient, 17 B, 1 connection, 1 dismissed, 0 refused"),
         (&["stats", "--metric", "transaction"], "1 value, mean"),
         (&["stats", "--by", "client"], "1 message, 1 recipient, "),
         (&["reindex"], "1 segment, 1 message, "),

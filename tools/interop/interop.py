@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from bottlenecks import bottlenecks_are_named  # noqa: E402
 from clients import by_command, by_library, by_python, by_relay, by_sinkctl  # noqa: E402
+from consistency import figures_agree  # noqa: E402
 from corpus import compare  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
@@ -30,7 +31,8 @@ from sink import Sink  # noqa: E402
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
 CLIENTS += by_sinkctl.CLIENTS
 # They start sinkd as they need it.
-CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard]
+CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
+          figures_agree]
 # More than half a minute each on 2 cores (37 s and 38 s; no other takes 10 s).
 LONG = [blasts_can_be_checked, bottlenecks_are_named]
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use sinkd::log::{MessageId, Moment};
-use sinkd::stats::Metric;
+use sinkd::stats::{Metric, Window};
 
 use crate::metric_name::metric_or;
 use crate::query_words::QueryWords;
@@ -147,7 +147,7 @@ pub struct Replay {
     /// What was received before this moment.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
-    /// What was received during this run (see runs).
+    /// What was received during this run (see runs); last: the one that began last.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
     pub run: Option<String>,
     /// The reverse-path of all messages; <> is the null reverse-path.
@@ -428,7 +428,7 @@ pub struct During {
     /// Before this moment.
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
-    /// During this run (see runs).
+    /// During this run (see runs); last: the one that began last.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
     pub run: Option<String>,
 }
@@ -560,19 +560,19 @@ pub struct Report {
 pub enum Subject {
     /// Something that was recorded.
     Metric(Metric),
-    /// Messages in each second (10) or tenth of a second (1) of the run.
-    Throughput { tenths: u64 },
+    /// Messages in each of these.
+    Throughput(Window),
 }
 
 impl Subject {
-    const THROUGHPUTS: [(&'static str, u64); 2] =
-        [("messages_per_s", 10), ("messages_per_100ms", 1)];
+    const THROUGHPUTS: [(&'static str, Window); 2] =
+        [("messages_per_s", Window::Second), ("messages_per_100ms", Window::Tenth)];
 
     pub fn name(self) -> &'static str {
         match self {
             Subject::Metric(metric) => metric.tag(),
-            Subject::Throughput { tenths: 10 } => Subject::THROUGHPUTS[0].0,
-            Subject::Throughput { .. } => Subject::THROUGHPUTS[1].0,
+            Subject::Throughput(Window::Second) => Subject::THROUGHPUTS[0].0,
+            Subject::Throughput(Window::Tenth) => Subject::THROUGHPUTS[1].0,
         }
     }
 }
@@ -582,8 +582,8 @@ impl std::str::FromStr for Subject {
 
     fn from_str(text: &str) -> Result<Subject, String> {
         let throughputs = Subject::THROUGHPUTS;
-        if let Some((_, tenths)) = throughputs.iter().find(|(name, _)| *name == text) {
-            return Ok(Subject::Throughput { tenths: *tenths });
+        if let Some((_, window)) = throughputs.iter().find(|(name, _)| *name == text) {
+            return Ok(Subject::Throughput(*window));
         }
         let others = throughputs.map(|(name, _)| name);
         metric_or(text, &others).map(Subject::Metric)

@@ -3,10 +3,13 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::Context;
-use sinkd::log::Runs;
 use sinkd::log::reader::{Folder, Span};
+use sinkd::log::{Run, Runs};
 
 use crate::args::During;
+
+/// What stands for the run that began last.
+const LAST: &str = "last";
 
 impl During {
     /// Is it all of time?
@@ -21,14 +24,10 @@ impl During {
             let (since, until) = (self.since.map(|m| m.0), self.until.map(|m| m.0));
             return Ok(vec![since.unwrap_or(0)..until.unwrap_or(u64::MAX); folders.len()]);
         };
-        let mut found = Vec::new();
-        for folder in folders {
-            let runs = Runs::read(folder)
-                .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
-            crate::runs::say_damage(folder)?;
-            let span = |run: &sinkd::log::Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
-            found.push(runs.find(name).map(span));
-        }
+        let all = runs_of(folders)?;
+        let name = meant(&all, name);
+        let span = |run: &Run| run.from_ns..run.until_ns.unwrap_or(u64::MAX);
+        let found: Vec<_> = all.iter().map(|runs| runs.find(&name).map(span)).collect();
         let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).cloned() else {
             found.into_iter().collect::<Result<Vec<_>, _>>()?;
             anyhow::bail!("no folder was named");
@@ -47,6 +46,31 @@ impl During {
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
         Ok(self.spans(&paths)?.iter().map(as_span).collect())
     }
+}
+
+/// The name of the run that `name` stands for in `folders`: its own, unless it is `last`.
+pub fn run_name(folders: &[PathBuf], name: &str) -> anyhow::Result<String> {
+    Ok(meant(&runs_of(folders)?, name))
+}
+
+/// `last` is the run that began last in any of the folders, unless a run is called so.
+fn meant(all: &[Runs], name: &str) -> String {
+    let is_called_so = all.iter().any(|runs| runs.find(name).is_ok());
+    let last = all.iter().filter_map(|runs| runs.runs.last()).max_by_key(|run| run.from_ns);
+    match last {
+        Some(last) if name == LAST && !is_called_so => last.name.clone(),
+        _ => name.to_owned(),
+    }
+}
+
+fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
+    let read = |folder: &PathBuf| {
+        let runs = Runs::read(folder)
+            .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+        crate::runs::say_damage(folder)?;
+        Ok(runs)
+    };
+    folders.iter().map(read).collect()
 }
 
 /// As a log wants it.

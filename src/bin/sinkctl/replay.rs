@@ -41,7 +41,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
     let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
     let map = rewriting.recipients.as_ref();
-    let belongs = belongs(folder, replay, ids.as_deref(), map);
+    let belongs = belongs(folder, replay, ids.as_deref(), map)?;
     let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     let now_ns = u64::try_from(now_ns)?;
     let resume = match &replay.resume {
@@ -130,7 +130,10 @@ fn belongs(
     replay: &Replay,
     ids: Option<&[MessageId]>,
     map: Option<&RecipientMap>,
-) -> Belongs {
+) -> anyhow::Result<Belongs> {
+    // The last run may be another one when the replay goes on.
+    let run_name = |name: &String| crate::during::run_name(&[folder.path().to_owned()], name);
+    let run = replay.run.as_ref().map(run_name).transpose()?.unwrap_or_default();
     let store = folder.segments().next().map(|summary| summary.identity.store.0);
     let store = u128::from_be_bytes(store.unwrap_or_default());
     let map = map.map_or(String::new(), |map| format!("{:032x}", map.digest()));
@@ -139,19 +142,19 @@ fn belongs(
         format!("{} {:032x}", ids.len(), xxh3_128(&octets))
     });
     let text = |text: &Option<String>| text.clone().unwrap_or_default();
-    vec![
+    Ok(vec![
         ("store", format!("{store:032x}")),
         ("to", replay.to.to_string()),
         ("query", replay.query.text()),
         ("ids", ids.unwrap_or_default()),
         ("since", text(&replay.since)),
         ("until", text(&replay.until)),
-        ("run", text(&replay.run)),
+        ("run", run),
         ("from", replay.from.as_ref().map_or(String::new(), |path| format!("<{path}>"))),
         ("to-domain", text(&replay.to_domain)),
         ("map-recipients", map),
         ("mark", replay.mark.join("\n")),
-    ]
+    ])
 }
 
 /// Says how many messages have no content and no place in time. Are they among those wanted?

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use sinkd::stats::Window;
 
 use crate::args::{During, Report};
 use crate::{Finding, Out};
@@ -73,10 +74,10 @@ fn parts(run: &Run) -> Vec<Part> {
     let (sizes, one_size) = spread::sizes(run);
     let (recipients, one_number) = spread::recipients(run);
     let parts = [
-        part("Rate", vec![over_time::rate(run)], String::new()),
+        part("Rate", vec![over_time::rate(run)], tables::events(run)),
         part(
             "How even the rate was",
-            vec![spread::throughput(run, 10), spread::throughput(run, 1)],
+            vec![spread::throughput(run, Window::Second), spread::throughput(run, Window::Tenth)],
             String::new(),
         ),
         part(
@@ -85,6 +86,8 @@ fn parts(run: &Run) -> Vec<Part> {
             String::new(),
         ),
         part("Transactions over time", vec![over_time::heat(run)], String::new()),
+        part("Connections", vec![over_time::open_connections(run)], tables::open_sessions(run)),
+        part("Recipient domains", Vec::new(), tables::domains(run)),
         part("Messages", vec![sizes, recipients], one_size + &one_number),
         part("Replies", Vec::new(), tables::replies(run)),
         part("Event loops", vec![over_time::busy(run), over_time::rounds(run)], tables::loops(run)),

@@ -4,14 +4,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
-use sinkd::stats::{Counter, History, Metric, Percentiles, Rate, Totals, Verdict};
+use sinkd::stats::{Counter, History, Metric, OpenSessions, Percentiles, Rate, Totals, Verdict};
 
 use crate::args::{During, Stats};
 use crate::{Finding, Out};
 
-mod by;
+pub mod by;
 mod distribution;
 mod gather;
+mod notes;
 mod screen;
 mod series;
 
@@ -33,6 +34,8 @@ struct Report<'a> {
     metrics: BTreeMap<&'static str, Percentiles>,
     /// By code and enhanced code.
     replies: BTreeMap<&'a str, u64>,
+    /// At the end of the span; `messages` is null where it is not known.
+    open_sessions: OpenSessions,
     /// Of the busiest event loop.
     loops: Loops,
     /// How far indexing was behind, in seconds with traffic.
@@ -42,6 +45,9 @@ struct Report<'a> {
     /// Messages that the logs hold and these statistics don't; null where that can't be told (a
     /// span, or folders that can't be read).
     not_recorded: Option<u64>,
+    /// Runs and marks, for a person: `runs` has them as JSON.
+    #[serde(skip)]
+    notes: Vec<notes::Note>,
 }
 
 #[derive(Debug, Serialize)]
@@ -98,6 +104,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         } else if stats.csv {
             distribution::csv(&report.metrics, out)?;
         } else {
+            let report = Report { notes: notes::of(folders)?, ..report };
             screen::print(&report, summary, stats.all, out)?;
         }
     }
@@ -120,7 +127,7 @@ pub fn json_of(folder: &Path) -> anyhow::Result<serde_json::Value> {
 }
 
 fn report(gathered: &Gathered) -> Report<'_> {
-    let Gathered { history, summary, verdict, not_recorded } = gathered;
+    let Gathered { history, summary, verdict, open_sessions, not_recorded } = gathered;
     let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
     let metrics = Metric::ALL.iter().filter(recorded);
     let time = |tenth: u64| crate::print::rfc3339(tenth * 100_000_000);
@@ -134,6 +141,7 @@ fn report(gathered: &Gathered) -> Report<'_> {
         transaction_us: Percentiles::of_metric(history, Metric::Transaction),
         metrics: metrics.map(|m| (m.tag(), Percentiles::of_metric(history, *m))).collect(),
         replies: history.replies(),
+        open_sessions: *open_sessions,
         loops: Loops {
             busy_share_median: summary.busy_share.0,
             busy_share_max: summary.busy_share.1,
@@ -143,5 +151,6 @@ fn report(gathered: &Gathered) -> Report<'_> {
         verdict: verdict.clone(),
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded: *not_recorded,
+        notes: Vec::new(),
     }
 }

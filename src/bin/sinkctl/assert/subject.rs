@@ -38,7 +38,8 @@ pub enum Value {
     Word(&'static str),
 }
 
-const TOTALS: [&str; 5] = ["messages", "recipients", "bytes", "connections", "refused"];
+const TOTALS: [&str; 7] =
+    ["messages", "recipients", "bytes", "connections", "turned_away", "dismissed", "refused"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 const BUSY: [&str; 2] = ["median", "max"];
@@ -113,7 +114,7 @@ impl Subject {
     /// Whether it counts what came. Then none is a finding; of all others it is the lack of one.
     pub fn counts_traffic(&self) -> bool {
         match self {
-            Subject::Total(which) => *which != "refused",
+            Subject::Total(which) => !["turned_away", "dismissed", "refused"].contains(which),
             Subject::Metric(_, which) => *which == "count",
             _ => false,
         }
@@ -130,7 +131,7 @@ impl Subject {
 
     /// The error: there is nothing to compare.
     pub fn of(&self, gathered: &Gathered) -> Result<Value, String> {
-        let Gathered { history, summary, verdict, not_recorded } = gathered;
+        let Gathered { history, summary, verdict, not_recorded, .. } = gathered;
         let value = match self {
             Subject::Total(which) => {
                 let totals = summary.totals;
@@ -139,6 +140,8 @@ impl Subject {
                     "recipients" => totals.recipients,
                     "bytes" => totals.bytes,
                     "connections" => totals.connections,
+                    "turned_away" => totals.turned_away,
+                    "dismissed" => totals.dismissed,
                     _ => totals.refused,
                 }) as f64
             }

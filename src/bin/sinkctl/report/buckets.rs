@@ -71,6 +71,24 @@ impl Buckets {
         start.max(self.span.start)..(start + self.length).min(self.span.end)
     }
 
+    /// The most in each bucket of a value that stays as it was until `values` has another one, and
+    /// is 0 before. `values`: by second, ascending.
+    pub fn carried(&self, values: &[(u64, u64)]) -> Vec<u64> {
+        let (mut now, mut next) = (0, 0);
+        let in_bucket = |i: usize| {
+            let mut most = None;
+            while let Some((second, value)) = values.get(next).filter(|v| v.0 < self.seconds(i).end)
+            {
+                if *second >= self.span.start {
+                    most = most.max(Some(*value));
+                }
+                (now, next) = (*value, next + 1);
+            }
+            most.unwrap_or(now)
+        };
+        (0..self.count()).map(in_bucket).collect()
+    }
+
     /// Means and extremes of a value that is 0 in the seconds that are left out; what lies outside
     /// the span is none of it.
     pub fn points(&self, values: impl Iterator<Item = (u64, f64)>) -> Vec<Point> {
@@ -112,6 +130,15 @@ mod tests {
                 assert_eq!(covered, length);
             }
         }
+    }
+
+    #[test]
+    fn what_stays_as_it_was_is_carried_on() {
+        let buckets = Buckets { span: 103..138, length: 10 };
+        let values = [(90, 3), (104, 5), (107, 2), (131, 4), (200, 9)];
+        assert_eq!(buckets.carried(&values), [5, 2, 2, 4]);
+        assert_eq!(buckets.carried(&[(90, 3)]), [3; 4]);
+        assert_eq!(buckets.carried(&[]), [0; 4]);
     }
 
     #[test]

@@ -82,6 +82,11 @@ pub fn moment(unix_s: f64, length: f64) -> String {
     strftime(unix_s, if length < 300.0 { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" })
 }
 
+/// A Unix time, s, with its date (UTC).
+pub fn instant(unix_s: f64) -> String {
+    strftime(unix_s, "%Y-%m-%d %H:%M:%S")
+}
+
 /// Date (UTC) of a Unix time, s.
 pub fn date(unix_s: f64) -> String {
     strftime(unix_s, "%Y-%m-%d")

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, History, Metric, Second, Summary, Verdict, each_interval};
+use sinkd::log::{Mark, Runs};
+use sinkd::stats::{
+    Counter, History, Metric, OpenSessions, Second, Summary, Verdict, each_interval,
+};
 
 use super::buckets::Buckets;
-use crate::args::During;
+use crate::args::{By, During};
 use crate::during::seconds;
 use crate::stats::Gathered;
+use crate::stats::by::{self, Table};
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
@@ -21,6 +25,21 @@ pub struct Source {
     /// What is taken of it, Unix s.
     span: Range<u64>,
     pub messages: u64,
+    /// Unix s, ascending, and connections open at the end of that second.
+    pub open_connections: Vec<(u64, u64)>,
+}
+
+/// Recipient domains that are named.
+const DOMAINS_SHOWN: usize = 15;
+
+/// A run or a mark.
+pub struct Event {
+    /// Unix s.
+    pub from: f64,
+    /// The same; `None`: a mark, or a run that is under way.
+    pub until: Option<f64>,
+    pub is_run: bool,
+    pub text: String,
 }
 
 /// What was recorded in a span of time.
@@ -34,6 +53,7 @@ pub struct Run {
     pub history: History,
     pub summary: Summary,
     pub verdict: Verdict,
+    pub open_sessions: OpenSessions,
     pub sources: Vec<Source>,
     /// Messages of the logs that are not in the statistics; `None`: can't be told.
     pub not_recorded: Option<u64>,
@@ -42,30 +62,40 @@ pub struct Run {
     /// Over `columns`; `None`: nothing was recorded.
     pub timeline: Option<Buckets>,
     pub columns: Vec<Column>,
+    /// By time; those outside the span included.
+    pub events: Vec<Event>,
+    /// The domains of the recipients; the error says why they are not known.
+    pub domains: Result<Table, String>,
 }
 
 impl Run {
     /// Reads all folders and merges them.
     pub fn gather(folders: &[PathBuf], during: &During) -> anyhow::Result<Run> {
-        let Gathered { mut history, summary, verdict, not_recorded } =
+        let Gathered { mut history, summary, verdict, open_sessions, not_recorded } =
             Gathered::of_settled(folders, during)?;
         let mut sources = Vec::new();
         for (path, span) in folders.iter().zip(during.spans(folders)?) {
             let (mut own, span) = (History::default(), seconds(&span));
             own.read_counters(path, span.clone()).with_context(|| unreadable(path))?;
             let messages = own.total(Counter::Messages);
-            sources.push(Source { path: path.clone(), span, messages });
+            let open =
+                own.seconds.iter().map(|(second, counts)| (*second, counts.open_connections));
+            let open_connections = open.collect();
+            sources.push(Source { path: path.clone(), span, messages, open_connections });
         }
         let problems = std::mem::take(&mut history.problems);
         let mut run = Run {
             history,
             summary,
             verdict,
+            open_sessions,
             sources,
             not_recorded,
             problems,
             timeline: None,
             columns: Vec::new(),
+            events: events(folders)?,
+            domains: domains(folders, during),
         };
         if let Some(span) = run.span() {
             run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
@@ -108,6 +138,40 @@ impl Run {
     }
 }
 
+/// Runs and marks of all folders, by time.
+fn events(folders: &[PathBuf]) -> anyhow::Result<Vec<Event>> {
+    // Apart: as a float, nanoseconds are not exact, and a whole second must be one.
+    let second = |ns: u64| (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9;
+    let mut events = Vec::new();
+    for folder in folders {
+        let all = Runs::read(folder).with_context(|| unreadable(folder))?;
+        events.extend(all.runs.into_iter().map(|run| Event {
+            from: second(run.from_ns),
+            until: run.until_ns.map(second),
+            is_run: true,
+            text: run.name,
+        }));
+        let of_mark = |mark: Mark| Event {
+            from: second(mark.at_ns),
+            until: None,
+            is_run: false,
+            text: mark.text,
+        };
+        events.extend(all.marks.into_iter().map(of_mark));
+    }
+    events.sort_by(|a, b| a.from.total_cmp(&b.from));
+    Ok(events)
+}
+
+/// Read from envelopes: the index has words, and knows neither domains nor times.
+fn domains(folders: &[PathBuf], during: &During) -> Result<Table, String> {
+    if let Some(folder) = folders.iter().find(|folder| !folder.join("segments").is_dir()) {
+        return Err(format!("{} has no log, only statistics", folder.display()));
+    }
+    let found = by::find(folders, during, By::RcptDomain, DOMAINS_SHOWN);
+    found.map(|found| found.table).map_err(|error| format!("{error:#}"))
+}
+
 /// What two spans have in common.
 fn both(one: &Range<u64>, other: &Range<u64>) -> Range<u64> {
     let start = one.start.max(other.start);
@@ -119,6 +183,7 @@ fn is_active(second: &Second) -> bool {
         Counter::Messages,
         Counter::Refused,
         Counter::Connections,
+        Counter::TurnedAway,
         Counter::Closed,
         Counter::Commands,
     ];

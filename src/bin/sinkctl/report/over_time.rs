@@ -1,11 +1,11 @@
 //! Plots over time: rate, latencies, event loops.
 use hdrhistogram::Histogram;
-use sinkd::plot::{Axis, Heat, Hint, Lines, Scale, Series, Unit};
+use sinkd::plot::{Axis, Heat, Hint, Lines, Note, Scale, Series, Unit};
 use sinkd::stats::{Counter, Metric};
 
 use super::buckets::{Buckets, Point};
 use super::figure::{Figure, Width, Words, date, moment};
-use super::gather::{Column, Run};
+use super::gather::{Column, Event, Run};
 use crate::print::{counted, seconds};
 
 /// Points of a line at most.
@@ -35,6 +35,22 @@ fn time_axis(from: f64, until: f64) -> Axis {
 
 fn axis(title: &str, scale: Scale) -> Axis {
     Axis { title: title.to_owned(), scale }
+}
+
+/// Runs and marks that an axis from `from` to `until` shows.
+fn notes(run: &Run, (from, until): (f64, f64)) -> Vec<Note> {
+    let ends = |event: &Event| match event.is_run {
+        true => Some(event.until.unwrap_or(until)),
+        false => None,
+    };
+    let is_seen = |event: &&Event| event.from < until && ends(event).unwrap_or(event.from) > from;
+    let note =
+        |event: &Event| Note { from: event.from, until: ends(event), text: event.text.clone() };
+    run.events.iter().filter(is_seen).map(note).collect()
+}
+
+fn span_of(buckets: &Buckets) -> (f64, f64) {
+    (buckets.span.start as f64, buckets.span.end as f64)
 }
 
 impl Course {
@@ -116,6 +132,7 @@ pub fn rate(run: &Run) -> Option<Figure> {
         x: time_axis(course.span.0, course.span.1),
         y: axis("messages/s", Scale::from_zero(Unit::PerSecond, course.high())),
         series: vec![course.series("s1")],
+        notes: notes(run, course.span),
         hints: course.hints(|value| format!("{} messages/s", Unit::Number.text(value.round()))),
     };
     let rate = run.summary.rate;
@@ -137,6 +154,47 @@ pub fn rate(run: &Run) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
+/// Connections that were open; nothing where there never was one at the end of a second.
+pub fn open_connections(run: &Run) -> Option<Figure> {
+    let span = run.span()?;
+    let buckets = Buckets::of(span, POINTS_MAX);
+    let mut values = vec![0; buckets.count()];
+    for source in &run.sources {
+        let open = buckets.carried(&source.open_connections);
+        values.iter_mut().zip(open).for_each(|(sum, open)| *sum += open);
+    }
+    let most = values.iter().copied().max().unwrap_or(0);
+    if most == 0 || values.len() < 2 {
+        return None;
+    }
+    let points = values.iter().enumerate().map(|(i, n)| (middle(&buckets, i), *n as f64));
+    let hint = |(i, n): (usize, &u64)| {
+        let from = buckets.seconds(i).start as f64;
+        let open = counted(*n, "connection", "connections");
+        Hint { x: from, text: format!("{}: {open}", moment(from, buckets.length as f64)) }
+    };
+    let (from, until) = span_of(&buckets);
+    let points = points.collect();
+    let lines = Lines {
+        x: time_axis(from, until),
+        y: axis("open connections", Scale::from_zero(Unit::Number, most as f64)),
+        series: vec![Series { name: String::new(), class: "s1", points, band: Vec::new() }],
+        notes: notes(run, (from, until)),
+        hints: values.iter().enumerate().map(hint).collect(),
+    };
+    let words = Words {
+        name: "connections",
+        title: String::from("Open connections over time"),
+        note: format!(
+            "Those at the end of each second. Each point is the most in {}; while nothing \
+             happened, they stay as they were.",
+            seconds(buckets.length as f64)
+        ),
+        label: format!("Open connections over time: at most {most}"),
+    };
+    Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
+}
+
 pub fn busy(run: &Run) -> Option<Figure> {
     let course = Course::of(run, |second| second.busiest_us as f64 / 1e6)?;
     if course.high() == 0.0 {
@@ -146,6 +204,7 @@ pub fn busy(run: &Run) -> Option<Figure> {
         x: time_axis(course.span.0, course.span.1),
         y: axis("busy share of the second", Scale::from_zero(Unit::Share, course.high().max(1.0))),
         series: vec![course.series("s3")],
+        notes: notes(run, course.span),
         hints: course.hints(|value| Unit::Share.text(value)),
     };
     let (median, max) = run.summary.busy_share;
@@ -192,6 +251,7 @@ pub fn rounds(run: &Run) -> Option<Figure> {
         x: time_axis(buckets.span.start as f64, buckets.span.end as f64),
         y: axis("longest round", Scale::log(Unit::Microseconds, min, max)),
         series: vec![Series { name: String::new(), class: "s3", points, band: Vec::new() }],
+        notes: notes(run, span_of(buckets)),
         hints: values.iter().enumerate().filter(|(_, us)| **us > 0.0).map(hint).collect(),
     };
     let words = Words {
@@ -234,6 +294,7 @@ pub fn heat(run: &Run) -> Option<Figure> {
             percentile(run, buckets, ("p50", 0.5), "over1"),
             percentile(run, buckets, ("p99", 0.99), "over2"),
         ],
+        notes: notes(run, span_of(buckets)),
         hints: heat_hints(run, buckets),
     };
     let text = |quantile| Unit::Microseconds.text(all.value_at_quantile(quantile) as f64);

@@ -2,6 +2,7 @@
 use std::fmt::Write;
 
 use sinkd::plot::{CSS, Unit, escape};
+use sinkd::stats::Window;
 
 use super::figure::{Figure, Width};
 use super::gather::Run;
@@ -183,6 +184,7 @@ fn totals(run: &Run) -> Vec<Tile> {
         tile("connections", totals.connections),
         tile("refused messages", totals.refused),
     ];
+    tiles[3].2 = connections(run);
     if totals.messages > 0 {
         let each = Unit::Number.text(totals.recipients as f64 / totals.messages as f64);
         tiles[0].2 = format!("in {}", seconds(run.summary.seconds()));
@@ -190,6 +192,18 @@ fn totals(run: &Run) -> Vec<Tile> {
         tiles[2].2 = number(totals.bytes);
     }
     tiles
+}
+
+/// What else there is to say of connections: those that were turned away are not among them.
+fn connections(run: &Run) -> String {
+    let totals = run.summary.totals;
+    let all = [
+        (totals.turned_away, "turned away (421)"),
+        (totals.dismissed, "dismissed (421)"),
+        (run.open_sessions.sessions, "still open"),
+    ];
+    let text = |(n, what): (u64, &str)| format!("{} {what}", Unit::Number.text(n as f64));
+    all.into_iter().filter(|(n, _)| *n > 0).map(text).collect::<Vec<_>>().join(", ")
 }
 
 /// None of what came in a single tenth of a second: that is no time to speak of.
@@ -201,13 +215,13 @@ fn rates(run: &Run) -> Vec<Tile> {
     let tile = |name, value: f64, more: &str| {
         Tile(name, Unit::Number.text(value.round()), String::from(more))
     };
-    let tenths = run.summary.throughput(1);
+    let tenths = run.summary.throughput(Window::Tenth);
     let silent = Unit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
     let bytes = run.summary.totals.bytes as f64 / run.summary.seconds();
     vec![
         tile("messages/s, mean", rate.mean, "first message to last"),
-        tile("messages/s, median", rate.median, "of whole seconds"),
-        tile("messages/s, peak", rate.max, "best whole second"),
+        tile("messages/s, median", rate.median, "of the clock's seconds"),
+        tile("messages/s, peak", rate.max, "most in one of them"),
         Tile("silent time", silent, String::from("in spans of 100\u{a0}ms")),
         Tile("payload, mean", Unit::BytesPerSecond.text(bytes), String::new()),
     ]

@@ -1,7 +1,7 @@
 //! Plots of distributions: throughput, percentiles, sizes.
 use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Bar, Bars, Lines, Scale, Series, Unit};
-use sinkd::stats::Metric;
+use sinkd::stats::{Metric, Window};
 
 use super::figure::{Figure, Width, Words, name, unit};
 use super::gather::Run;
@@ -21,26 +21,26 @@ fn axis(title: &str, scale: Scale) -> Axis {
     Axis { title: title.to_owned(), scale }
 }
 
-/// How many messages came in each second (10 tenths) or tenth of a second.
-pub fn throughput(run: &Run, tenths: u64) -> Option<Figure> {
-    let histogram = run.summary.throughput(tenths);
+/// How many messages came in each second, or tenth of it.
+pub fn throughput(run: &Run, window: Window) -> Option<Figure> {
+    let histogram = run.summary.throughput(window);
     // One span is a number, not a distribution.
     if histogram.len() < 2 {
         return None;
     }
-    let (name, title, x, span, spans) = match tenths {
-        10 => (
+    let (name, title, x, span, spans) = match window {
+        Window::Second => (
             "throughput-1s",
-            "Messages in each second",
+            "Seconds by their messages",
             "messages in a second",
             "second",
             "seconds",
         ),
-        _ => {
+        Window::Tenth => {
             let spans = "spans of 100\u{a0}ms";
             (
                 "throughput-100ms",
-                "Messages in 100\u{a0}ms",
+                "Spans of 100\u{a0}ms by their messages",
                 "messages in 100\u{a0}ms",
                 "span",
                 spans,
@@ -189,6 +189,7 @@ fn curves(run: &Run, metrics: &[Metric], words: impl Fn(String) -> Words) -> Opt
         x: axis("percentile", Scale::percentile(most as f64)),
         y: axis("time", Scale::log(Unit::Microseconds, low as f64, high as f64)),
         series: series.collect(),
+        notes: Vec::new(),
         hints: Vec::new(),
     };
     let figures = found.iter().map(|(_, metric, histogram)| {

@@ -4,9 +4,13 @@ use std::fmt::Write;
 use sinkd::plot::{Unit, escape};
 use sinkd::stats::{Counter, Metric, Percentiles};
 
-use super::figure::{name, unit};
-use super::gather::Run;
+use super::figure::{instant, name, unit};
+use super::gather::{Event, Run};
 use crate::print::counted;
+use crate::stats::by::Figures;
+
+/// Runs and marks in the table at most.
+const EVENTS_MAX: usize = 100;
 
 /// A mark, a name and a class of the style sheet for replies of a first digit: no colour alone
 /// tells them apart.
@@ -49,6 +53,104 @@ pub fn replies(run: &Run) -> String {
         ));
     }
     html + "</tbody></table></div>\n"
+}
+
+/// Runs and marks that are at least partly in the time shown; nothing where there are none.
+pub fn events(run: &Run) -> String {
+    let Some(span) = run.span() else { return String::new() };
+    let (from, until) = (span.start as f64, span.end as f64);
+    let is_seen = |event: &&Event| match event.is_run {
+        true => event.from < until && event.until.is_none_or(|end| end > from),
+        false => (from..until).contains(&event.from),
+    };
+    let seen: Vec<_> = run.events.iter().filter(is_seen).collect();
+    if seen.is_empty() {
+        return String::new();
+    }
+    let row = |event: &&Event| {
+        let (kind, until) = match (event.is_run, event.until) {
+            (true, Some(until)) => ("run", instant(until)),
+            (true, None) => ("run", String::from("under way")),
+            (false, _) => ("mark", String::new()),
+        };
+        let (text, from) = (escape(&event.text), instant(event.from));
+        format!("<tr><th>{from}</th><td>{until}</td><td>{kind}</td><td>{text}</td></tr>\n")
+    };
+    let rows: String = seen.iter().take(EVENTS_MAX).map(row).collect();
+    let more = match seen.len().saturating_sub(EVENTS_MAX) {
+        0 => String::new(),
+        n => format!("<p class=\"soft\">{} more: sinkctl runs lists all.</p>\n", n),
+    };
+    format!(
+        "<div class=\"scroll\"><table>\n<thead><tr><th>from (UTC)</th><th>until</th><th></th>\
+         <th>runs and marks</th></tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n{more}"
+    )
+}
+
+/// Sessions that no figure per session has; nothing where all have ended.
+pub fn open_sessions(run: &Run) -> String {
+    let open = run.open_sessions;
+    if open.sessions == 0 {
+        return String::new();
+    }
+    let are = counted(open.sessions, "session was", "sessions were");
+    let had = match open.messages {
+        Some(n) => format!("so far {}", counted(n, "message", "messages")),
+        None => String::from("how many messages is not known here"),
+    };
+    format!("<p>{are} still open at the end, and in no figure of sessions: {had}.</p>\n")
+}
+
+/// Who the messages were for, as envelopes say.
+pub fn domains(run: &Run) -> String {
+    let table = match &run.domains {
+        Ok(table) => table,
+        Err(why) => return format!("<p>Not known: {}.</p>\n", escape(why)),
+    };
+    let missing = table
+        .missing
+        .sentence()
+        .map_or(String::new(), |text| format!("<p class=\"soft\">{}.</p>\n", escape(&text)));
+    if table.groups.is_empty() {
+        return match missing.is_empty() {
+            true => String::new(),
+            false => format!("<p>The log has no message of this time.</p>\n{missing}"),
+        };
+    }
+    let mut rows: String = table.groups.iter().map(|row| domain(&row.name, &row.figures)).collect();
+    if let Some(others) = &table.others {
+        let name = others.groups.map_or("others".to_owned(), |n| counted(n, "other", "others"));
+        rows += &domain(&name, &others.figures);
+    }
+    let heads = ["messages", "share", "recipients", "bytes", "p50", "p99", "max"];
+    let heads = heads.map(|name| format!("<th class=\"n\">{name}</th>")).concat();
+    format!(
+        "<p>From the log's envelopes. A message counts once in each domain of its recipients, so \
+         shares may add up to more than 100\u{a0}%; p50 to max: its transaction.</p>\n\
+         <div class=\"scroll\"><table>\n<thead><tr><th>domain</th>{heads}</tr></thead>\n<tbody>\n\
+         {rows}</tbody></table></div>\n{missing}"
+    )
+}
+
+fn domain(name: &str, figures: &Figures) -> String {
+    let name = if name.is_empty() { "(none)" } else { name };
+    let times = &figures.transaction_us;
+    let time = |us: u64| Unit::Microseconds.text(us as f64);
+    let share = match figures.share {
+        share if share > 1.0 => String::from("-"),
+        share => Unit::Share.text(share),
+    };
+    let cells = [
+        Unit::Number.text(figures.messages as f64),
+        share,
+        Unit::Number.text(figures.recipients as f64),
+        Unit::Bytes.text(figures.bytes as f64),
+        time(times.p50),
+        time(times.p99),
+        time(times.max),
+    ];
+    let cells = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).concat();
+    format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
 }
 
 /// What the event loops did.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use sinkd::smtp::deviation::Deviation;
 use sinkd::stats::Percentiles;
 
-use crate::args::{By, Stats};
+use crate::args::{By, During, Stats};
 use crate::during::seconds;
 use crate::left_out::{Asked, TRIES_MAX};
 use crate::print::{readable, rfc3339};
@@ -27,60 +27,96 @@ const TENTH_NS: u64 = 100_000_000;
 
 /// The table in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
-struct Table {
-    by: &'static str,
+pub struct Table {
+    pub by: &'static str,
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
-    from: Option<String>,
-    until: Option<String>,
+    pub from: Option<String>,
+    pub until: Option<String>,
     /// Between them: what rates are over.
-    seconds: f64,
+    pub seconds: f64,
     /// Those in the table, each once.
-    messages: u64,
-    recipients: u64,
-    bytes: u64,
+    pub messages: u64,
+    pub recipients: u64,
+    pub bytes: u64,
     /// Most messages first.
-    groups: Vec<Row>,
+    pub groups: Vec<Row>,
     /// What is not shown; null: nothing.
-    others: Option<Others>,
-    missing: Missing,
+    pub others: Option<Others>,
+    pub missing: Missing,
 }
 
 #[derive(Debug, Serialize)]
-struct Row {
+pub struct Row {
     /// "" for recipients without a domain, and for clients that are not known.
-    name: String,
+    pub name: String,
     #[serde(flatten)]
-    figures: Figures,
+    pub figures: Figures,
 }
 
 #[derive(Debug, Serialize)]
-struct Others {
+pub struct Others {
     /// Null: more than could be told apart.
-    groups: Option<u64>,
+    pub groups: Option<u64>,
     /// No group of them has more.
-    messages_max: u64,
+    pub messages_max: u64,
     #[serde(flatten)]
-    figures: Figures,
+    pub figures: Figures,
 }
 
 #[derive(Debug, Serialize)]
-struct Figures {
-    messages: u64,
-    recipients: u64,
-    bytes: u64,
+pub struct Figures {
+    pub messages: u64,
+    pub recipients: u64,
+    pub bytes: u64,
     /// Mean over `seconds`.
-    messages_per_s: f64,
+    pub messages_per_s: f64,
     /// Of all messages in the table.
-    share: f64,
+    pub share: f64,
     /// Messages that broke a rule which was tolerated, by kind; kinds without any are left out.
-    deviations: BTreeMap<&'static str, u64>,
-    transaction_us: Percentiles,
+    pub deviations: BTreeMap<&'static str, u64>,
+    pub transaction_us: Percentiles,
+}
+
+/// A table, and what it was made of.
+pub struct Found {
+    pub table: Table,
+    /// Messages that are not in it, as they can't be read.
+    pub damaged: u64,
+    damage: Vec<String>,
+    sources: Vec<Source>,
+    asked: Asked,
 }
 
 pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow::Result<Finding> {
+    let found = find(folders, &stats.during, by, usize::try_from(stats.top)?)?;
+    let mut finding = match found.damaged {
+        0 => Finding::Holds,
+        _ => Finding::DoesNotHold,
+    };
+    if found.damaged > 0 {
+        found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
+        let damaged = crate::print::counted(found.damaged, "message is", "messages are");
+        eprintln!("sinkctl: {damaged} damaged, and not in the table (see: sinkctl verify)");
+    }
+    match (stats.json, stats.csv) {
+        (true, _) => print::json(&found.table, out)?,
+        (_, true) => print::csv(&found.table, out)?,
+        _ => print::text(&found.table, by, out)?,
+    }
+    for source in &found.sources {
+        if report_left_out(&source.folder) == Finding::DoesNotHold {
+            finding = Finding::DoesNotHold;
+        }
+    }
+    Ok(found.asked.finding(finding))
+}
+
+/// Reads what the log has of a span. `shown`: groups that the table names.
+///
+/// Errors: a folder has no log, or can't be read.
+pub fn find(folders: &[PathBuf], during: &During, by: By, shown: usize) -> anyhow::Result<Found> {
     // Whole seconds, as all statistics: both agree on what belongs to a span.
-    let spans: Vec<Range<u64>> = stats.during.spans(folders)?.iter().map(whole).collect();
-    let shown = usize::try_from(stats.top)?;
+    let spans: Vec<Range<u64>> = during.spans(folders)?.iter().map(whole).collect();
     let mut sources = open_all(folders, &spans)?;
     let (mut counted, mut top) = count(&sources, by, shown);
     let is_outpaced = |counted: &Counted| counted.messages == 0 && counted.pruned > 0;
@@ -93,27 +129,9 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
     }
     let asked = if is_outpaced(&counted) { Asked::Outpaced } else { Asked::Answered };
     let missing = Missing::of(&sources, &spans, &counted)?;
-    let mut finding = match counted.damaged {
-        0 => Finding::Holds,
-        _ => Finding::DoesNotHold,
-    };
-    if counted.damaged > 0 {
-        counted.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
-        let damaged = crate::print::counted(counted.damaged, "message is", "messages are");
-        eprintln!("sinkctl: {damaged} damaged, and not in the table (see: sinkctl verify)");
-    }
     let table = Table::of(by, &counted, top, missing);
-    match (stats.json, stats.csv) {
-        (true, _) => print::json(&table, out)?,
-        (_, true) => print::csv(&table, out)?,
-        _ => print::text(&table, by, out)?,
-    }
-    for source in &sources {
-        if report_left_out(&source.folder) == Finding::DoesNotHold {
-            finding = Finding::DoesNotHold;
-        }
-    }
-    Ok(asked.finding(finding))
+    let Counted { damaged, damage, .. } = counted;
+    Ok(Found { table, damaged, damage, sources, asked })
 }
 
 fn open_all(folders: &[PathBuf], spans: &[Range<u64>]) -> anyhow::Result<Vec<Source>> {

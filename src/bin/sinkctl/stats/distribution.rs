@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{Metric, Percentiles};
+use sinkd::stats::{Metric, Percentiles, Window};
 
 use super::Gathered;
 use super::screen::value;
@@ -25,8 +25,8 @@ pub fn print(
     let made;
     let histogram = match subject {
         Subject::Metric(metric) => gathered.history.histogram(metric),
-        Subject::Throughput { tenths } => {
-            made = gathered.summary.throughput(tenths);
+        Subject::Throughput(window) => {
+            made = gathered.summary.throughput(window);
             Some(&made).filter(|histogram| !histogram.is_empty())
         }
     };
@@ -46,8 +46,12 @@ pub fn print(
     }
     let (help, metric) = match subject {
         Subject::Metric(metric) => (metric.help(), Some(metric)),
-        Subject::Throughput { tenths: 10 } => ("Messages in each second of the run.", None),
-        Subject::Throughput { .. } => ("Messages in each tenth of a second of the run.", None),
+        Subject::Throughput(Window::Second) => {
+            ("How many seconds had how many messages: whole seconds of the clock.", None)
+        }
+        Subject::Throughput(Window::Tenth) => {
+            ("How many tenths of a second had how many messages, from the first to the last.", None)
+        }
     };
     writeln!(out, "{name}: {help}")?;
     bars(histogram, metric, out)?;

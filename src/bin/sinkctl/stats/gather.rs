@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::stats::{Calibration, Counter, History, Summary, Verdict};
+use sinkd::stats::{Calibration, Counter, History, OpenSessions, Summary, Verdict};
 
 use crate::args::During;
 use crate::during::seconds;
@@ -24,6 +24,8 @@ pub struct Gathered {
     pub history: History,
     pub summary: Summary,
     pub verdict: Verdict,
+    /// Those at the end of the span.
+    pub open_sessions: OpenSessions,
     /// Messages that the logs hold and the statistics don't; `None` where that can't be told.
     pub not_recorded: Option<u64>,
 }
@@ -54,7 +56,7 @@ impl Gathered {
         }
         let read = || read(folders, &spans);
         let (history, not_recorded) = complete(PATIENCE_OF_CLAIMS, read, || accepted)?;
-        Ok(Gathered::summed(folders, history, not_recorded))
+        Gathered::summed(folders, &spans, history, not_recorded)
     }
 
     /// Reads what was recorded. Waits up to two seconds for what is being written down at the
@@ -63,10 +65,15 @@ impl Gathered {
         let spans = during.spans(folders)?;
         let (read, accepted) = (|| read(folders, &spans), || accepted(folders, &spans));
         let (history, not_recorded) = complete(patience_of(&spans), read, accepted)?;
-        Ok(Gathered::summed(folders, history, not_recorded))
+        Gathered::summed(folders, &spans, history, not_recorded)
     }
 
-    fn summed(folders: &[PathBuf], history: History, not_recorded: Option<u64>) -> Gathered {
+    fn summed(
+        folders: &[PathBuf],
+        spans: &[Range<u64>],
+        history: History,
+        not_recorded: Option<u64>,
+    ) -> anyhow::Result<Gathered> {
         let summary = Summary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Several machines have no ceiling in common.
@@ -77,8 +84,31 @@ impl Gathered {
         {
             verdict.calibrate(calibrated);
         }
-        Gathered { history, summary, verdict, not_recorded }
+        let open_sessions = OpenSessions::of(&history, open_at_end(folders, spans, &history)?);
+        Ok(Gathered { history, summary, verdict, open_sessions, not_recorded })
     }
+}
+
+/// Connections that were open when the last second of each folder was written down.
+fn open_at_end(
+    folders: &[PathBuf],
+    spans: &[Range<u64>],
+    history: &History,
+) -> anyhow::Result<u64> {
+    let last = |history: &History| {
+        history.seconds.values().next_back().map_or(0, |second| second.open_connections)
+    };
+    if folders.len() == 1 {
+        return Ok(last(history));
+    }
+    let mut open = 0;
+    for (folder, span) in folders.iter().zip(spans) {
+        let mut own = History::default();
+        own.read_counters(folder, seconds(span))
+            .with_context(|| format!("{}: its statistics can't be read", folder.display()))?;
+        open += last(&own);
+    }
+    Ok(open)
 }
 
 /// Errors: `folder` is not there, or nothing was recorded in it.

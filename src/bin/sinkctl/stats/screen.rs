@@ -3,11 +3,12 @@ use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
 use sinkd::plot::Unit;
-use sinkd::stats::{Counter, Metric, Percentiles, Summary, Verdict};
+use sinkd::stats::{Counter, Metric, Percentiles, Summary, Totals, Verdict, Window};
 
 use super::Report;
+use super::notes::Note;
 use crate::Out;
-use crate::print::counted;
+use crate::print::{counted, harmless};
 
 /// What fits a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
@@ -35,7 +36,9 @@ const MAIN: [Metric; 20] = [
 ];
 /// Steps of a sparkline.
 const STEPS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-const SPARK_CHARS: u64 = 24;
+/// Columns of a distribution, and of a course over time.
+const SPARK_CHARS: u64 = 16;
+const COURSE_CHARS: u64 = 38;
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
@@ -67,27 +70,24 @@ pub fn print(
 ) -> anyhow::Result<()> {
     let (Some(from), Some(until)) = (&report.from, &report.until) else {
         writeln!(out, "no message was recorded")?;
+        if report.totals.connections + report.totals.turned_away > 0 {
+            writeln!(out, "{}", counts(&report.totals))?;
+            replies(report, out)?;
+        }
         tolerated(report, out)?;
         return missing(report, out);
     };
     let totals = &report.totals;
     writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], report.seconds)?;
-    let counts = format!(
-        "{}, {}, {}, {}, {} refused",
-        counted(totals.messages, "message", "messages"),
-        counted(totals.recipients, "recipient", "recipients"),
-        value(Some(Metric::MessageSize), totals.bytes),
-        counted(totals.connections, "connection", "connections"),
-        Unit::Number.text(totals.refused as f64)
-    );
-    writeln!(out, "{counts}")?;
+    writeln!(out, "{}", counts(totals))?;
     let rate = report.rate.messages_per_s;
     let peak = format!("mean {:.0}, median {:.0}, max {:.0}", rate.mean, rate.median, rate.max);
-    writeln!(out, "messages/s  {peak}")?;
-    throughput("each second", &summary.throughput(10), out)?;
-    throughput("each 100 ms", &summary.throughput(1), out)?;
+    writeln!(out, "messages/s   {peak}")?;
+    course(summary, &report.notes, out)?;
+    distributions(summary, out)?;
     table(report, is_all, out)?;
     replies(report, out)?;
+    open_sessions(report, out)?;
     tolerated(report, out)?;
     let loops = &report.loops;
     writeln!(
@@ -107,28 +107,91 @@ pub fn print(
     verdict(&report.verdict, out)
 }
 
-/// How evenly messages came: a sparkline from none to the most, and percentiles.
-fn throughput(name: &str, histogram: &Histogram<u64>, out: &mut Out) -> anyhow::Result<()> {
-    if histogram.is_empty() {
+/// What came in all. Connections that were turned away are none of those before them.
+fn counts(totals: &Totals) -> String {
+    let mut counts = vec![
+        counted(totals.messages, "message", "messages"),
+        counted(totals.recipients, "recipient", "recipients"),
+        value(Some(Metric::MessageSize), totals.bytes),
+        counted(totals.connections, "connection", "connections"),
+    ];
+    let number = |n: u64| Unit::Number.text(n as f64);
+    let rest = [(totals.turned_away, "turned away"), (totals.dismissed, "dismissed")];
+    let rest = rest.into_iter().filter(|(n, _)| *n > 0);
+    counts.extend(rest.map(|(n, what)| format!("{} {what}", number(n))));
+    counts.push(format!("{} refused", number(totals.refused)));
+    counts.join(", ")
+}
+
+/// A step of a sparkline; whatever is more than nothing is seen.
+fn step(value: f64, most: f64) -> char {
+    match value {
+        0.0 => ' ',
+        _ => STEPS[((value / most * STEPS.len() as f64).ceil() as usize).clamp(1, STEPS.len()) - 1],
+    }
+}
+
+/// Messages over time, from the first to the last, with runs and marks; nothing where there is one
+/// column.
+fn course(summary: &Summary, notes: &[Note], out: &mut Out) -> anyhow::Result<()> {
+    let (sums, tenths) = summary.course(COURSE_CHARS);
+    if sums.len() < 2 {
         return Ok(());
     }
-    let max = histogram.max();
-    let width = max / SPARK_CHARS + 1;
-    let mut counts = vec![0; (max / width + 1) as usize];
+    let most = sums.iter().copied().max().unwrap_or(0);
+    let spark: String = sums.iter().map(|sum| step(*sum as f64, most as f64)).collect();
+    let length = crate::print::seconds(tenths as f64 / 10.0);
+    // No rate: of less than a second it might be above the highest second.
+    let most = Unit::Number.text(most as f64);
+    writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;
+    let first = summary.span_tenths.map_or(0, |(first, _)| first);
+    let row = super::notes::row(notes, first, tenths, sums.len());
+    Ok(row.map_or(Ok(()), |row| writeln!(out, "            |{}|  [ run ^ mark", harmless(&row)))?)
+}
+
+/// How evenly messages came: how many seconds, and tenths, had how many messages.
+fn distributions(summary: &Summary, out: &mut Out) -> anyhow::Result<()> {
+    let rows = [("per second", Window::Second), ("per 100 ms", Window::Tenth)];
+    let rows = rows.map(|(name, window)| (name, summary.throughput(window)));
+    if rows.iter().all(|(_, histogram)| histogram.is_empty()) {
+        return Ok(());
+    }
+    let heads = ["min", "p1", "p50", "p99", "max"].map(|name| format!("{name:>9}")).join("");
+    writeln!(out, "distribution{heads}  min to max")?;
+    for (name, histogram) in rows.iter().filter(|(_, histogram)| !histogram.is_empty()) {
+        let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
+        let cells = [histogram.min(), at(0.01), at(0.5), at(0.99), histogram.max()];
+        let cells = cells.map(|n| format!("{n:>9}")).join("");
+        writeln!(out, "{name:12}{cells}  |{}|", spread(histogram))?;
+    }
+    Ok(())
+}
+
+/// How many windows had how many messages, from the fewest to the most.
+fn spread(histogram: &Histogram<u64>) -> String {
+    let (min, max) = (histogram.min(), histogram.max());
+    let width = (max - min) / SPARK_CHARS + 1;
+    let mut counts = vec![0_u64; ((max - min) / width + 1) as usize];
     for value in histogram.iter_recorded() {
-        counts[(value.value_iterated_to().min(max) / width) as usize] += value.count_at_value();
+        let place = (value.value_iterated_to().clamp(min, max) - min) / width;
+        counts[place as usize] += value.count_at_value();
     }
     let most = counts.iter().copied().max().unwrap_or(1).max(1);
-    // Whatever happened at all is seen.
-    let step = |n: u64| match n {
-        0 => ' ',
-        n => STEPS[((n - 1) * STEPS.len() as u64 / most) as usize],
+    counts.into_iter().map(|n| step(n as f64, most as f64)).collect()
+}
+
+/// What `messages_per_session` and `session` lack.
+fn open_sessions(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let open = report.open_sessions;
+    if open.sessions == 0 {
+        return Ok(());
+    }
+    let sessions = counted(open.sessions, "session is", "sessions are");
+    let had = match open.messages {
+        Some(messages) => format!("{} so far", counted(messages, "message", "messages")),
+        None => String::from("their messages so far are not known here"),
     };
-    let spark: String = counts.into_iter().map(step).collect();
-    let at = |quantile| histogram.value_at_quantile(quantile).min(max);
-    let (min, low, median, high) = (histogram.min(), at(0.01), at(0.5), at(0.99));
-    let numbers = format!("min {min}, p1 {low}, p50 {median}, p99 {high}, max {max}");
-    Ok(writeln!(out, "{name} 0|{spark}|  {numbers}")?)
+    Ok(writeln!(out, "open     {sessions} not in figures of sessions yet; {had}")?)
 }
 
 fn table(report: &Report<'_>, is_all: bool, out: &mut Out) -> anyhow::Result<()> {

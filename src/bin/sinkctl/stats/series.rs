@@ -22,6 +22,9 @@ struct Row {
     bytes: u64,
     refused: u64,
     connections: u64,
+    turned_away: u64,
+    /// Open at the end of its last second with anything.
+    open_connections: u64,
     /// Of accepted messages.
     messages_per_s: f64,
     /// Of the busiest event loop, at most.
@@ -37,6 +40,8 @@ pub fn print(history: &History, length: u64, stats: &Stats, out: &mut Out) -> an
         row.bytes += counts.counter(Counter::MessageBytes);
         row.refused += counts.counter(Counter::Refused);
         row.connections += counts.counter(Counter::Connections);
+        row.turned_away += counts.counter(Counter::TurnedAway);
+        row.open_connections = counts.open_connections;
         row.busy_share_max = row.busy_share_max.max(counts.busiest_us as f64 / 1e6);
     }
     let starts: Vec<u64> = rows.keys().copied().collect();
@@ -48,7 +53,8 @@ pub fn print(history: &History, length: u64, stats: &Stats, out: &mut Out) -> an
     if stats.csv {
         writeln!(
             out,
-            "time,messages,recipients,bytes,refused,connections,messages_per_s,busy_share_max"
+            "time,messages,recipients,bytes,refused,connections,messages_per_s,busy_share_max,\
+             turned_away,open_connections"
         )?;
     } else if !stats.json {
         writeln!(
@@ -79,7 +85,8 @@ fn line(row: &Row, stats: &Stats, out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "{}", serde_json::to_string(row)?)?;
     } else if stats.csv {
         let counts = format!("{messages},{recipients},{bytes},{refused},{connections}");
-        writeln!(out, "{},{counts},{rate:.1},{busy:.3}", row.time)?;
+        let Row { turned_away, open_connections: open, .. } = row;
+        writeln!(out, "{},{counts},{rate:.1},{busy:.3},{turned_away},{open}", row.time)?;
     } else {
         writeln!(
             out,

@@ -69,6 +69,8 @@ pub enum Condition {
 pub enum Shown {
     /// By second.
     Rate(Counter),
+    /// Connections at the end of a second; they stay as they are while nothing happens.
+    Open,
     /// Its p99, by second.
     P99(Metric),
 }
@@ -80,6 +82,8 @@ pub struct Series {
     pub values: Vec<u64>,
     /// Seconds of a column.
     pub step_s: u64,
+    /// The highest value of a second: a column of several has less, if it is their mean.
+    pub most: u64,
 }
 
 impl State {
@@ -185,8 +189,17 @@ impl State {
         replies
     }
 
+    /// Connections that were open at the end of the last second in which anything happened.
+    pub fn open_connections(&self) -> u64 {
+        let known = self.seconds.range(..=self.last()).next_back();
+        known.map_or(0, |(_, moment)| moment.counts.open_connections)
+    }
+
     /// What is shown now.
     pub fn value(&self, shown: Shown) -> u64 {
+        if shown == Shown::Open {
+            return self.open_connections();
+        }
         self.moments(1).next().map_or(0, |moment| moment.value(shown))
     }
 
@@ -197,13 +210,17 @@ impl State {
         let step_s = [1, 2, 5, 10].into_iter().find(|step| columns * step >= 120).unwrap_or(15);
         let last = self.last();
         let first = (last / step_s + 1).saturating_sub(columns);
-        let mut values = vec![0; columns as usize];
+        let (mut values, mut most) = (vec![0; columns as usize], 0);
         for (second, moment) in self.seconds.range(first * step_s..=last) {
             let value = &mut values[(second / step_s - first) as usize];
+            most = most.max(moment.value(shown));
             match shown {
                 Shown::Rate(_) => *value += moment.value(shown),
-                Shown::P99(_) => *value = (*value).max(moment.value(shown)),
+                Shown::P99(_) | Shown::Open => *value = (*value).max(moment.value(shown)),
             }
+        }
+        if shown == Shown::Open {
+            self.carry_on(first * step_s, step_s, &mut values);
         }
         if let Shown::Rate(_) = shown {
             let in_newest = last % step_s + 1;
@@ -211,7 +228,25 @@ impl State {
             values[..newest].iter_mut().for_each(|sum| *sum /= step_s);
             values[newest] /= in_newest;
         }
-        Series { values, step_s }
+        // What is carried on may have begun before.
+        if shown == Shown::Open {
+            most = values.iter().copied().max().unwrap_or(0);
+        }
+        Series { values, step_s, most }
+    }
+
+    /// Columns in which nothing happened have as many open connections as the one before ended
+    /// with.
+    fn carry_on(&self, first_s: u64, step_s: u64, values: &mut [u64]) {
+        let before = self.seconds.range(..first_s).next_back();
+        let mut now = before.map_or(0, |(_, moment)| moment.counts.open_connections);
+        for (column, value) in values.iter_mut().enumerate() {
+            let start = first_s + column as u64 * step_s;
+            match self.seconds.range(start..start + step_s).next_back() {
+                Some((_, moment)) => now = moment.counts.open_connections,
+                None => *value = now,
+            }
+        }
     }
 }
 
@@ -224,6 +259,7 @@ impl Moment {
     fn value(&self, shown: Shown) -> u64 {
         match shown {
             Shown::Rate(counter) => self.counts.counter(counter),
+            Shown::Open => self.counts.open_connections,
             Shown::P99(metric) => self.p99.get(&metric).copied().unwrap_or(0),
         }
     }
@@ -239,10 +275,12 @@ impl Shown {
             Counter::MessageRecipients,
             Counter::MessageBytes,
             Counter::Connections,
+            Counter::TurnedAway,
             Counter::Refused,
             Counter::Commands,
         ];
-        counters.into_iter().map(Shown::Rate).chain(Metric::SINK.iter().copied().map(Shown::P99))
+        let rates = counters.into_iter().map(Shown::Rate);
+        rates.chain([Shown::Open]).chain(Metric::SINK.iter().copied().map(Shown::P99))
     }
 
     fn at(self, ahead: usize) -> Shown {
@@ -374,9 +412,42 @@ pub mod tests {
             assert_eq!((series.values.len(), series.step_s), (columns, step_s));
         }
         let series = state.series(Shown::FIRST, 78);
+        assert_eq!(series.most, 24_000);
         // NOW_S is even: the last column holds NOW_S - 2 alone.
         assert_eq!(series.values[76..], [24_000, 12_345]);
         assert_eq!(state.series(Shown::FIRST, 0).values.len(), 1);
+    }
+
+    #[test]
+    fn the_highest_second_is_not_a_mean_of_several() {
+        let mut state = State::new(Path::new("x"));
+        state.take(NOW_S, news(NOW_S - 3, 100, 1));
+        state.take(NOW_S, news(NOW_S - 2, 500, 1));
+        let series = state.series(Shown::FIRST, 38);
+        assert_eq!((series.step_s, series.most), (5, 500));
+        assert!(series.values.iter().all(|mean| *mean < 500), "{:?}", series.values);
+    }
+
+    #[test]
+    fn open_connections_stay_as_they_are_while_nothing_happens() {
+        let mut state = State::new(Path::new("x"));
+        let open = |second: u64, open: u64| {
+            let line = format!(
+                r#"{{"second":{second},"counters":{{}},"replies":{{}},"open_connections":{open}}}"#
+            );
+            let mut news = News::default();
+            news.seconds.insert(second, Second::of_line(&line).unwrap());
+            news
+        };
+        state.take(NOW_S - 400, open(NOW_S - 400, 7));
+        for (ago, n) in [(60, 20), (30, 5)] {
+            state.take(NOW_S - ago, open(NOW_S - ago, n));
+        }
+        state.take(NOW_S, News::default());
+        assert_eq!(state.value(Shown::Open), 5);
+        let values = state.series(Shown::Open, 198).values;
+        assert_eq!((values[0], values.iter().max(), values.last()), (7, Some(&20), Some(&5)));
+        assert!(values.iter().all(|open| [7, 20, 5].contains(open)), "{values:?}");
     }
 
     #[test]

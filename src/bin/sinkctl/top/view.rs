@@ -66,6 +66,8 @@ const NAME_CHARS: usize = 16;
 const CELL_CHARS: usize = 8;
 /// From here on the table has the last second and the last ten.
 const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
+/// From here on open connections have a place beside the rates.
+const OPEN_CHARS_MIN: usize = 60;
 /// Of the big metric.
 const BARS_LINES_MAX: usize = 12;
 /// Screens of fewer lines than this have one for the verdict, others two.
@@ -97,7 +99,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
     for line in verdict(state, screen, &paper) {
         paper.line(line);
     }
-    let rates = wrapped(rates(state, screen.shown), paper.width());
+    let rates = wrapped(rates(state, screen.shown, paper.width()), paper.width());
     let replies = replies(state, screen, paper.width());
     let below = 1 + replies.len();
     let wide = paper.width() >= WIDE_CHARS;
@@ -222,7 +224,7 @@ fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     paper.line(Line::from(vec![
         Span::styled(format!("{} {}", name(shown), value(shown, state.value(shown))), bold),
-        Span::raw(format!("  max {} in {span}", value(shown, max))),
+        Span::raw(format!("  max {} in {span}", value(shown, series.most))),
     ]));
     let area = paper.take(lines);
     let set = if screen.has_blocks { bar::NINE_LEVELS } else { ASCII_BARS };
@@ -236,6 +238,8 @@ fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
 
 fn name(shown: Shown) -> String {
     match shown {
+        Shown::Open => "open connections".into(),
+        Shown::Rate(Counter::TurnedAway) => "turned away/s".into(),
         Shown::Rate(Counter::MessageBytes) => "octets".into(),
         Shown::Rate(counter) => format!("{}/s", counter.tag()),
         Shown::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
@@ -245,7 +249,7 @@ fn name(shown: Shown) -> String {
 fn value(shown: Shown, n: u64) -> String {
     match shown {
         Shown::Rate(Counter::MessageBytes) => format!("{}/s", bytes(n)),
-        Shown::Rate(_) => n.to_string(),
+        Shown::Rate(_) | Shown::Open => n.to_string(),
         Shown::P99(metric) => match metric.unit() {
             "us" => time(n),
             "B/s" => format!("{}/s", bytes(n)),
@@ -255,18 +259,23 @@ fn value(shown: Shown, n: u64) -> String {
     }
 }
 
-/// Those of the last second that are not shown big.
-fn rates(state: &State, big: Shown) -> Vec<Span<'static>> {
+/// Those of the last second that are not shown big; open connections where there is room.
+fn rates(state: &State, big: Shown, width: usize) -> Vec<Span<'static>> {
     let counters = [
         Counter::Messages,
         Counter::MessageRecipients,
         Counter::MessageBytes,
         Counter::Connections,
     ];
-    let others = counters.map(Shown::Rate).into_iter().filter(|shown| *shown != big);
+    // Hardly ever, and then it matters.
+    let away = Shown::Rate(Counter::TurnedAway);
+    let away = (state.value(away) > 0).then_some(away);
+    let others = counters.map(Shown::Rate).into_iter().chain(away).filter(|shown| *shown != big);
     let texts = others.map(|shown| format!("{} {}", name(shown), value(shown, state.value(shown))));
+    let has_room = big != Shown::Open && width >= OPEN_CHARS_MIN;
+    let open = has_room.then(|| format!("open {}", state.open_connections()));
     let busy = format!("busiest loop {:.0} %", 100.0 * state.busy_share());
-    texts.chain([busy]).map(Span::raw).collect()
+    texts.chain(open).chain([busy]).map(Span::raw).collect()
 }
 
 /// Percentiles of the last second, and if it is wide enough of the last ten.

@@ -43,7 +43,7 @@ fn a_terminal_of_80_by_24_has_it_all() {
             "sinkd running (pid 4711)  sink-data ",
             "sink saturated: its busiest loop was busy for ",
             "messages/s 12345  max 24000 in 2 min 40 s",
-            "recipients/s 24690  octets 12.3 MB/s  connections/s 0  busiest loop 98 %",
+            "recipients/s 24690  octets 12.3 MB/s  connections/s 0  open 0  busiest loop 98 %",
             "last second",
             "last 10 s",
             "p50     p99   p99.9     max     p50     p99   p99.9     max",
