@@ -346,7 +346,7 @@ impl ByHandSink {
 
     /// Calls `see` with what was recorded in a second that the worker has handed over, if there is
     /// one: it does so in the first round of another second.
-    pub fn take_recorded(&self, see: impl FnOnce(&Interval)) {
+    pub fn take_recorded(&self, see: impl FnMut(&Interval)) {
         if let Some(statistics) = &self.statistics {
             statistics.take(see);
         }

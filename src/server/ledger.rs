@@ -78,9 +78,9 @@ impl Ledger {
     }
 
     /// A message was committed after its client had gone.
-    pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
+    pub fn accepted_unheard(&mut self, received_ns: u64, bytes: u64, recipients: u32) {
         self.counters.message(bytes);
-        self.recording.accepted_unheard(bytes, recipients);
+        self.recording.accepted_unheard(received_ns, bytes, recipients);
         self.stop.committed();
     }
 

@@ -35,6 +35,7 @@ mod sampling;
 mod send;
 mod shared;
 mod shutdown;
+mod spends;
 mod storage;
 mod stream;
 #[allow(unsafe_code, reason = "the one file for system calls that no crate has a safe word for")]
@@ -44,6 +45,7 @@ mod table;
 pub mod testkit;
 mod time_spent;
 mod timer;
+mod transaction_times;
 mod transactions;
 mod transcript;
 mod turn;
@@ -150,8 +152,7 @@ impl Server {
             parser,
             watchdog,
         };
-        let mut recorders = recorders.into_iter();
-        let presence = Arc::<Presence>::default();
+        let (mut recorders, presence) = (recorders.into_iter(), Arc::<Presence>::default());
         for (index, (inbox, listeners)) in
             handover.inboxes.into_iter().zip(sockets.per_worker).enumerate()
         {

@@ -1,4 +1,4 @@
-//! For how long anybody waited for anything: one sum for all workers.
+//! For how long any connection was in use: one sum for all workers.
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bits of the time.
@@ -7,7 +7,7 @@ const SINCE_MASK: u64 = (1 << SINCE_BITS) - 1;
 
 /// How many workers have connections that wait, or are waited for, and since when there is one.
 ///
-/// Whoever ends a stretch of such time, or a second of it, claims it: no microsecond is claimed
+/// The worker that ends a stretch of such time, or a second of it, claims it: none is claimed
 /// twice. A worker comes here when its first connection begins to wait, when none does any longer,
 /// and once a second.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ impl Presence {
         if workers == 1 { now_us.saturating_sub(since_us) } else { 0 }
     }
 
-    /// A second ends at `now_us`. Returns the time up to there that nobody has claimed yet.
+    /// A second ends at `now_us`. Returns the time up to there that no worker has claimed yet.
     pub fn claim(&self, now_us: u64) -> u64 {
         let (workers, since_us) = self.change(|workers, since_us| (workers, since_us.max(now_us)));
         if workers == 0 { 0 } else { now_us.saturating_sub(since_us) }
@@ -64,7 +64,7 @@ mod tests {
         assert_eq!(presence.claim(1000), 900);
         assert_eq!(presence.claim(1000), 0, "another worker has claimed it");
         assert_eq!(presence.goes(1250), 250);
-        assert_eq!(presence.claim(2000), 0, "nobody was there");
+        assert_eq!(presence.claim(2000), 0, "no worker had one");
         presence.comes(2500);
         assert_eq!(presence.goes(2501), 1);
     }

@@ -8,7 +8,6 @@
 use std::sync::Arc;
 
 use crate::smtp::deviation::{Deviation, Deviations};
-use crate::smtp::envelope::Client;
 use crate::smtp::tally::{Tally, Verb};
 use crate::stats::{Counter, Metric, Recorder};
 
@@ -18,8 +17,10 @@ use super::payload::transfer::Transfer;
 use super::presence::Presence;
 use super::replied::Replied;
 use super::run_queue::RunQueue;
+use super::spends::spends;
 use super::sys::TcpInfo;
 use super::time_spent::{Spends, TimeSpent};
+use super::transaction_times::TransactionTimes;
 use super::waits::{Turn, Waits};
 
 /// Ends of so many rounds are known exactly; a client that thinks for longer is measured from when
@@ -49,7 +50,7 @@ pub(super) struct Recording {
     overslept_us: u64,
     /// When that was, us of the worker's clock.
     second_began_us: u64,
-    transactions: Transactions,
+    transactions: TransactionTimes,
     /// How long the client whose turn it is has thought, or [`NOT_KNOWN`].
     think_us: u64,
     /// The turn has read octets since commands were last counted.
@@ -62,69 +63,8 @@ const NOT_KNOWN: u64 = u64::MAX;
 const PAUSE_MIN_MS: u64 = 20;
 /// Timers are late by less than this on a machine that is not busy.
 const LATE_MIN_US: u64 = 10_000;
-/// Seconds that end at a time are told apart up to so many. More is a machine that was suspended.
+/// At most this number of seconds is told apart at a time. More is a machine that was suspended.
 const SECONDS_MAX: u32 = 3600;
-
-/// Transactions that are over but for their final reply: when they began, us of the worker's clock.
-/// No more than have their replies in the buffers of a round.
-#[derive(Debug, Default)]
-struct Transactions {
-    /// The reply is among those of the turn.
-    of_turn: Vec<u64>,
-    /// The reply has left in this round.
-    of_round: Vec<u64>,
-    /// Likewise: those that began in it.
-    short: u64,
-}
-
-impl Transactions {
-    /// The replies of the turn have left, or nobody is there to read them.
-    #[inline]
-    fn end_turn(&mut self, woke_us: u64) {
-        for &began_us in &self.of_turn {
-            match began_us == woke_us {
-                true => self.short += 1,
-                false => self.of_round.push(began_us),
-            }
-        }
-        self.of_turn.clear();
-    }
-
-    /// The round ends.
-    fn record(&mut self, recorder: &mut Recorder, woke_us: u64, now_us: u64) {
-        recorder.record_n(Metric::Transaction, now_us - woke_us, std::mem::take(&mut self.short));
-        for began_us in &self.of_round {
-            recorder.record(Metric::Transaction, now_us.saturating_sub(*began_us));
-        }
-        self.of_round.clear();
-    }
-}
-
-/// What the connection spends its time with after a turn that ended with `turn`.
-fn spends(conn: &Conn, turn: Turn) -> Spends {
-    match (turn, &conn.flow) {
-        (Turn::Closed, _) | (_, Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
-        (Turn::Again, _) => Spends::Loop,
-        (Turn::BlockedInCommit, _) => Spends::Commit,
-        (Turn::Parked, _) if conn.is_committing() => Spends::Commit,
-        (Turn::Parked, _) | (_, Flow::Waiting(_)) => Spends::Storage,
-        (_, Flow::Payload(transfer)) if transfer.wire_bytes > 0 || is_chunk(transfer) => {
-            on_its_way(conn)
-        }
-        (_, Flow::Discard { .. }) => on_its_way(conn),
-        _ if conn.session.in_transaction() => Spends::Command,
-        _ if conn.session.messages() > 0 => Spends::Between,
-        _ => Spends::Away,
-    }
-}
-
-fn is_chunk(transfer: &Transfer) -> bool {
-    matches!(transfer.framing, Framing::Chunk { .. })
-}
-
-fn on_its_way(conn: &Conn) -> Spends {
-    if is_local(conn.client) { Spends::LocalTransfer } else { Spends::Transfer }
-}
 
 /// Asks the kernel for the round trips of a connection.
 fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInfo> {
@@ -168,11 +108,6 @@ fn counter_of(kind: Deviation) -> Counter {
     Counter::TOLERATED[kind as usize - 1]
 }
 
-/// No network lies between: the same machine.
-fn is_local(client: Client) -> bool {
-    client.ip().is_none_or(|ip| ip.to_canonical().is_loopback())
-}
-
 impl Recording {
     pub fn new(recorder: Option<Recorder>, presence: Arc<Presence>) -> Recording {
         Recording {
@@ -189,7 +124,7 @@ impl Recording {
             awake_us: u64::MAX,
             overslept_us: 0,
             second_began_us: 0,
-            transactions: Transactions::default(),
+            transactions: TransactionTimes::default(),
             think_us: NOT_KNOWN,
             has_read: false,
         }
@@ -217,7 +152,8 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
         if now_us > self.awake_us {
-            self.overslept_us += now_us - self.awake_us + LATE_MIN_US;
+            // Under traffic no sleep is long: it was stopped soon after it fell asleep.
+            self.overslept_us += now_us - self.woke_us;
         }
         let is_next = recorder.is_over(unix_ns);
         if is_next {
@@ -260,7 +196,7 @@ impl Recording {
             }
         }
         if !self.is_present {
-            // Nobody waited meanwhile, for however long that was.
+            // No connection waited meanwhile, for however long that was.
             self.second_began_us = now_us;
             self.overslept_us = 0;
             self.run_queue.as_mut().map(RunQueue::look);
@@ -481,14 +417,14 @@ impl Recording {
     /// when it has.
     #[cold]
     pub fn not_replied(&mut self, waiting: &mut Vec<u64>) {
-        waiting.append(&mut self.transactions.of_turn);
+        self.transactions.keep(waiting);
     }
 
     /// The replies for which the transactions of `waiting` waited have left, or their client has
     /// gone.
     #[cold]
     pub fn replied_late(&mut self, mut waiting: Vec<u64>) {
-        self.transactions.of_round.append(&mut waiting);
+        self.transactions.end_kept(&mut waiting);
     }
 
     /// The turn of `conn` ended with `turn`.
@@ -524,8 +460,12 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         let recipients = conn.session.recipients();
         self.messages += 1;
-        recorder.message(transfer.message_bytes(), u64::from(recipients));
-        self.transactions.of_turn.push(conn.began_us);
+        let bytes = transfer.message_bytes();
+        match transfer.pending_received_ns {
+            None => recorder.message(bytes, u64::from(recipients)),
+            Some(unix_ns) => recorder.message_at(unix_ns, bytes, u64::from(recipients)),
+        }
+        self.transactions.accepted(conn.began_us);
         // The wait for a flush is ours.
         let last_us = transfer.pending_since_us.unwrap_or(self.woke_us);
         // Unanswered: the read under way brought all of it, and is told of (`heard`) after this.
@@ -541,10 +481,10 @@ impl Recording {
         }
     }
 
-    /// A message was committed, but nobody was there any more to hear of it.
-    pub fn accepted_unheard(&mut self, bytes: u64, recipients: u32) {
+    /// A message was committed, but its client was gone.
+    pub fn accepted_unheard(&mut self, received_ns: u64, bytes: u64, recipients: u32) {
         let Some(recorder) = &mut self.recorder else { return };
-        recorder.message(bytes, u64::from(recipients));
+        recorder.message_at(received_ns, bytes, u64::from(recipients));
         recorder.add(Counter::ClosedMessages, 1);
     }
 

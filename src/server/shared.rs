@@ -23,6 +23,8 @@ const TRANSFERS_KEPT_MAX: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Orphan {
     pub pending: PendingCommit,
+    /// The time in its slot, Unix ns.
+    pub received_ns: u64,
     /// Size of the message.
     pub bytes: u64,
     pub recipients: u32,
@@ -104,7 +106,8 @@ impl Shared {
             match self.storage.writer.poll_commit(&mut orphan.pending) {
                 Ok(committed) => {
                     self.note_unsent(committed.id());
-                    self.ledger.accepted_unheard(orphan.bytes, orphan.recipients);
+                    let (bytes, recipients) = (orphan.bytes, orphan.recipients);
+                    self.ledger.accepted_unheard(orphan.received_ns, bytes, recipients);
                 }
                 Err(NoRoom::Wait) => self.orphans.push(orphan),
                 Err(NoRoom::Budget | NoRoom::Full) => self.ledger.lost(orphan.draw),

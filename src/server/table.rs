@@ -148,8 +148,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The loop has woken, at `now_ns` on the clock of the process. True if queues should be looked at:
-    /// once a second, for statistics.
+    /// The loop has woken, at `now_ns` on the clock of the process. True once a second: queues
+    /// should be looked at, for statistics.
     pub fn wake(&mut self, now_ns: u64) -> bool {
         self.resting.tick(now_ns);
         self.resting.begin_round()

@@ -30,7 +30,7 @@ pub enum Spends {
 
 const STATES: usize = 8;
 /// Ticks of this length tell how long a connection has been between transactions, us.
-const TICK_US: u64 = 100_000;
+const TICK_US: u64 = 50_000;
 /// A connection without a transaction is away after one to two ticks.
 pub const IDLE_US: u64 = 2 * TICK_US;
 
@@ -49,8 +49,8 @@ pub struct Spending {
 }
 
 impl Spending {
-    /// The client took so long to answer. Before its first MAIL nobody knows whether it is going
-    /// to send anything, so that is counted when it does.
+    /// The client answered after `think_us`. Before its first MAIL it may never send anything, so
+    /// that is counted when it does.
     pub fn answered(&mut self, think_us: u64) {
         if !self.has_begun {
             let think_us = think_us.min(IDLE_US) as u32;
@@ -94,14 +94,12 @@ pub struct TimeSpent {
     /// Connections that are served in this round, and wait for the next command before and after.
     stayed: u32,
     round: u32,
-    /// When the round began.
+    /// When the round began, or the last one ended; later if the sums were taken since.
     woke_us: u64,
     tick: u32,
     next_tick_us: u64,
     /// Of those between transactions: since this tick, and since the one before.
     recent: [u32; 2],
-    /// When the sums were last taken.
-    taken_us: u64,
 }
 
 impl TimeSpent {
@@ -109,10 +107,10 @@ impl TimeSpent {
     #[inline]
     pub fn begin_round(&mut self, woke_us: u64) {
         self.round = self.round.wrapping_add(1).max(1);
-        self.woke_us = woke_us;
         if woke_us >= self.next_tick_us {
             self.pass_ticks(woke_us);
         }
+        self.woke_us = woke_us;
     }
 
     /// The connection of `conn` now spends its time with `to`; its client was not sent anything.
@@ -222,11 +220,11 @@ impl TimeSpent {
     pub fn take(&mut self, now_us: u64) -> Sums {
         debug_assert!(now_us >= self.woke_us, "time does not run back");
         self.serve_until(now_us);
-        self.taken_us = now_us;
         let mut sums = Sums::default();
         for state in 1..STATES {
             let open = u64::from(self.counts[state]).wrapping_mul(now_us);
             sums.0[state] = self.areas[state].wrapping_add(open);
+            debug_assert!(sums.0[state] <= i64::MAX as u64, "no time is negative");
             self.areas[state] = open.wrapping_neg();
         }
         sums
@@ -246,8 +244,8 @@ impl TimeSpent {
             let [last, idle] = self.recent;
             self.recent = [0, last];
             if idle > 0 {
-                // A second that was taken already is not changed.
-                let at_us = (u64::from(self.tick) * TICK_US).clamp(self.taken_us, now_us);
+                // They came here when the last round ended, and what was taken is not changed.
+                let at_us = (u64::from(self.tick) * TICK_US).clamp(self.woke_us, now_us);
                 self.leave(Spends::Between, idle, at_us);
                 self.enter(Spends::Away, idle, at_us);
             }
@@ -350,7 +348,7 @@ mod tests {
         let sums = taken(&mut time, 70_000_000);
         assert!(!time.is_anybody_waiting());
         let idle_us = sums.of(Spends::Between) - 5000 - IDLE_US;
-        assert!((100_000..=200_000).contains(&idle_us), "{idle_us}");
+        assert!((TICK_US..=IDLE_US).contains(&idle_us), "{idle_us}");
         // Away for a long time, it is left from there.
         time.begin_round(80_000_000);
         time.moves(&mut conn, Spends::Command);
@@ -361,11 +359,15 @@ mod tests {
         assert!(!time.is_anybody_waiting());
     }
 
-    /// What a round does: who, to which state, whether it is sent something.
-    fn rounds() -> impl Strategy<Value = Vec<(u64, u64, Vec<(usize, usize, bool)>)>> {
+    /// A sleep, work, whether the sums are taken, and what each turn of a round does: who, to which
+    /// state, whether it is sent something.
+    type Round = (u64, u64, bool, Vec<(usize, usize, bool)>);
+
+    fn rounds() -> impl Strategy<Value = Vec<Round>> {
         let turn = (0..4usize, 0..STATES, any::<bool>());
-        let us = prop_oneof![0..500u64, 0..400_000u64];
-        prop::collection::vec((us, 0..2000u64, prop::collection::vec(turn, 0..5)), 1..60)
+        let us = || prop_oneof![0..500u64, 0..400_000u64];
+        let turns = prop::collection::vec(turn, 0..5);
+        prop::collection::vec((us(), us(), any::<bool>(), turns), 1..60)
     }
 
     proptest! {
@@ -378,15 +380,18 @@ mod tests {
             // State, since when, in which tick, and whether the connection has been idle for long.
             let mut model = [(Spends::Away, 0u64, 0u64, false); 4];
             let mut expected = [0u64; STATES];
-            let (mut now, mut found) = (0, [0u64; STATES]);
-            for (sleep_us, work_us, turns) in rounds {
-                let (taken, woke) = (now, now + sleep_us);
+            let (mut now, mut taken, mut found) = (0, 0, [0u64; STATES]);
+            let mut take = |time: &mut TimeSpent, now| {
+                found.iter_mut().zip(time.take(now).0).for_each(|(found, sum)| *found += sum);
+            };
+            for (sleep_us, work_us, is_taken, turns) in rounds {
+                let (ended, woke) = (now, now + sleep_us);
                 now = woke + work_us;
                 for (state, since, tick, is_idle) in &mut model {
                     let away_us = (*tick + 2) * TICK_US;
                     if *state == Spends::Between && !*is_idle && away_us <= woke {
                         // A second that was taken is not changed.
-                        expected[*state as usize] += away_us.max(taken).max(*since) - *since;
+                        expected[*state as usize] += away_us.max(taken.max(ended)) - *since;
                         *is_idle = true;
                     }
                 }
@@ -414,9 +419,12 @@ mod tests {
                     }
                 }
                 time.end_round(now);
-                let sums = time.take(now);
-                found.iter_mut().zip(sums.0).for_each(|(found, sum)| *found += sum);
+                if is_taken {
+                    take(&mut time, now);
+                    taken = now;
+                }
             }
+            take(&mut time, now);
             for (state, since, _, is_idle) in model {
                 expected[state as usize] += if is_idle { 0 } else { now - since };
             }

@@ -16,9 +16,9 @@ const PROMPT_US: f64 = 100.0;
 /// On machines where system calls and being scheduled take longer, our own answers do as well: so
 /// many times our median is prompt. Senders in C were seen at 3, in Python at 4 to 5.
 const PROMPT_ANSWERS: f64 = 6.0;
-/// A connection that is silent for longer is idle, and its time is nobody's: as the workers have it
-/// (`server/time_spent.rs`).
-const IDLE_US: u64 = 200_000;
+/// A connection that is silent for longer is idle, and its time does not count: as the workers have
+/// it (`server/time_spent.rs`).
+const IDLE_US: u64 = 100_000;
 /// Payload from another machine that comes faster than this, octets per second of all connections,
 /// is not held up by a network: 10 Gbit/s. On this machine there is none.
 const FAST_BYTES_PER_S: f64 = 1.25e9;
@@ -69,7 +69,7 @@ pub(super) struct Budget {
     pub pauses_us: f64,
     /// Most of them are as long as an acknowledgement is delayed; us.
     pub delayed_ack_us: Option<u64>,
-    /// Part of the run in which nobody waited for anybody: no connection, or idle ones.
+    /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,
     pub span_us: f64,
     pub exchanges: f64,
@@ -144,7 +144,7 @@ impl Budget {
         if total > 0.0 { (1.0 - self.quiet_share) * us / total } else { 0.0 }
     }
 
-    /// Payload that a network held up, and payload that its sender took so long to write, us.
+    /// Payload that a network held up, and payload that its sender took a long time to write, us.
     pub fn payload_us(&self) -> (f64, f64) {
         match self.bytes_per_s >= FAST_BYTES_PER_S {
             true => (0.0, self.transfer_us + self.transfer_local_us),
@@ -167,10 +167,10 @@ impl Budget {
     }
 }
 
-/// Part of the span, between the tenths of the first and the last message, in which nobody waited
-/// for anybody.
+/// Part of the span, between the tenths of the first and the last message, in which no connection
+/// was in use.
 fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
-    // Sinks of a fleet are active at the same time or one after the other: nobody knows.
+    // Sinks of a fleet are active at the same time or one after the other: that is not known.
     let active_us = |second: &&Second| second.counter(Counter::ActiveUs).min(1_000_000);
     let active_us: u64 = seconds.iter().map(active_us).sum();
     // The tenths of the first and the last message may be full of messages, or nearly empty; and
@@ -212,9 +212,9 @@ mod tests {
 
     fn second(history: &mut History, second: u64, tenths: [u32; 10], counters: &str) {
         let messages: u32 = tenths.iter().sum();
-        let line = format!(
-            r#"{{"second":{second},"counters":{{"messages":{messages},{counters}}},"tenths":{tenths:?},"replies":{{}}}}"#
-        );
+        let counters = format!(r#""counters":{{"messages":{messages},{counters}}}"#);
+        let line =
+            format!(r#"{{"second":{second},{counters},"tenths":{tenths:?},"replies":{{}}}}"#);
         history.add_second(second, &Second::of_line(&line).unwrap(), []);
     }
 
@@ -271,7 +271,8 @@ mod tests {
         let mut next = Metric::ThinkNext.histogram();
         // A connection that was idle for an hour counts as long as the workers count it.
         next.record(3_600_000_000).unwrap();
-        let line = r#"{"second":10,"counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0],"replies":{}}"#;
+        let counters = r#""counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0]"#;
+        let line = &format!(r#"{{"second":10,{counters},"replies":{{}}}}"#);
         let counts = Second::of_line(line).unwrap();
         let metrics = [(&Metric::ThinkData, &data), (&Metric::ThinkNext, &next)];
         history.add_second(10, &counts, metrics);

@@ -4,6 +4,9 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use super::interval::Interval;
 use super::recorder::Recorder;
 
+/// One that is recorded into, and those that wait to be, or to be taken.
+const INTERVALS: usize = 3;
+
 /// Where a recorder hands its seconds over, in place of the hub.
 pub struct ByHand {
     full: Receiver<Box<Interval>>,
@@ -14,17 +17,20 @@ impl ByHand {
     /// A recorder for replies of this number of kinds, and where its seconds arrive.
     pub fn new(reply_kinds: usize) -> (ByHand, Recorder) {
         let interval = || Box::new(Interval::new(reply_kinds));
-        let (to_hub, full) = bounded(1);
-        let (empty, to_worker) = bounded(1);
-        drop(empty.try_send(interval()));
+        let (to_hub, full) = bounded(INTERVALS);
+        let (empty, to_worker) = bounded(INTERVALS);
+        for _ in 1..INTERVALS {
+            drop(empty.try_send(interval()));
+        }
         (ByHand { full, empty }, Recorder::new(interval(), to_worker, to_hub))
     }
 
-    /// Calls `see` with the second that was handed over last, if there is one.
-    pub fn take(&self, see: impl FnOnce(&Interval)) {
-        let Ok(mut interval) = self.full.try_recv() else { return };
-        see(&interval);
-        interval.clear();
-        drop(self.empty.try_send(interval));
+    /// Calls `see` with each second that was handed over since the last call.
+    pub fn take(&self, mut see: impl FnMut(&Interval)) {
+        while let Ok(mut interval) = self.full.try_recv() {
+            see(&interval);
+            interval.clear();
+            drop(self.empty.try_send(interval));
+        }
     }
 }

@@ -13,8 +13,9 @@ use super::live::Live;
 use super::metric::Counter;
 use super::recorder::Recorder;
 
-/// Intervals of each worker: one it records into, one to take next, one being merged.
-const INTERVALS_PER_WORKER: usize = 3;
+/// Intervals of each worker: one it records into, one for messages whose commit took until now, one
+/// to take next, one being merged.
+const INTERVALS_PER_WORKER: usize = 4;
 /// A second is written down this long after its end, when all workers have had the time to hand
 /// over their part.
 const GRACE: Duration = Duration::from_millis(500);
@@ -125,6 +126,7 @@ impl Hub {
             observer,
             watch,
             looked_at: 0,
+            looked_after: 0,
         };
         let thread =
             std::thread::Builder::new().name("stats".into()).spawn(move || hub.run(&stopped))?;
@@ -152,6 +154,13 @@ impl Drop for Hub {
     }
 }
 
+/// What was seen at the end of a second.
+fn set_sample(merged: &mut Interval, sample: &Sample) {
+    merged.open_connections = sample.open_connections;
+    merged.index_lag_messages = sample.index_lag_messages;
+    merged.index_lag_s = sample.index_lag_s;
+}
+
 /// The thread's state.
 struct Merging {
     channels: Vec<Channels>,
@@ -164,8 +173,10 @@ struct Merging {
     /// What was seen before.
     seen: Sample,
     watch: Watch,
-    /// The second of the last look.
+    /// The time of the last look, Unix s.
     looked_at: u64,
+    /// The second that the last look was at the end of.
+    looked_after: u64,
 }
 
 impl Merging {
@@ -200,10 +211,14 @@ impl Merging {
 
     /// What is being merged of a second.
     fn at(&mut self, second: u64) -> &mut Interval {
-        let sorts = self.sorts;
+        let (sorts, sample) = (self.sorts, (second == self.looked_after).then_some(self.seen));
         self.seconds.entry(second).or_insert_with(|| {
             let mut merged = Box::new(Interval::new(sorts));
             merged.second = second;
+            // The look at its end was before the first worker handed over its part.
+            if let Some(sample) = sample {
+                set_sample(&mut merged, &sample);
+            }
             merged
         })
     }
@@ -220,13 +235,14 @@ impl Merging {
         let flushes = sample.flushes.saturating_sub(before.flushes);
         let overflows = sample.accept_overflows.saturating_sub(before.accept_overflows);
         let second = now - u64::from(!is_over);
-        if flushes + overflows > 0 || self.seconds.contains_key(&second) {
+        self.looked_after = second;
+        if let Some(merged) = self.seconds.get_mut(&second) {
+            set_sample(merged, &sample);
+        }
+        if flushes + overflows > 0 {
             let merged = self.at(second);
             merged.add(Counter::Flushes, flushes);
             merged.add(Counter::AcceptOverflows, overflows);
-            merged.open_connections = sample.open_connections;
-            merged.index_lag_messages = sample.index_lag_messages;
-            merged.index_lag_s = sample.index_lag_s;
         }
     }
 

@@ -117,7 +117,7 @@ table! {
         "Time in which a client waited for us, or we waited for one: once, however many did.";
     SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
     ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
-    BetweenUs = "between_us", 0, "Of that, between transactions, up to 0.2 s each.";
+    BetweenUs = "between_us", 0, "Of that, between transactions, up to 0.1 s each.";
     TransferUs = "transferring_us", 0, "Time in which payloads were on their way, likewise.";
     LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
     StarvedUs = "starved_us", 0,

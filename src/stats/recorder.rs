@@ -21,6 +21,9 @@ struct Often {
 #[derive(Debug)]
 pub struct Recorder {
     current: Box<Interval>,
+    /// A second that is past, with messages whose slots have its time and whose commit took until
+    /// now. Handed over with the current one.
+    late: Option<Box<Interval>>,
     /// Something was recorded in it.
     is_used: bool,
     often: Often,
@@ -36,7 +39,15 @@ impl Recorder {
         empty: Receiver<Box<Interval>>,
         full: Sender<Box<Interval>>,
     ) -> Recorder {
-        Recorder { current, is_used: false, often: Often::default(), tenth: 0, empty, full }
+        Recorder {
+            current,
+            late: None,
+            is_used: false,
+            often: Often::default(),
+            tenth: 0,
+            empty,
+            full,
+        }
     }
 
     /// Does another second begin with this Unix time?
@@ -50,7 +61,7 @@ impl Recorder {
     #[inline]
     pub fn begin_round(&mut self, unix_ns: u64) {
         let second = unix_ns / SECOND_NS;
-        self.tenth = (unix_ns % SECOND_NS / (SECOND_NS / TENTHS as u64)) as usize;
+        self.tenth = tenth_of(unix_ns);
         if second != self.current.second {
             self.next_second(second);
         }
@@ -78,8 +89,15 @@ impl Recorder {
             self.is_used = false;
             // There are as many places as intervals; an error means that the hub has ended.
             drop(self.full.try_send(full));
+            self.hand_over_late();
         }
         self.current.second = second;
+    }
+
+    fn hand_over_late(&mut self) {
+        if let Some(late) = self.late.take() {
+            drop(self.full.try_send(late));
+        }
     }
 
     /// When the second ends that is being recorded, Unix ns.
@@ -156,15 +174,40 @@ impl Recorder {
     #[inline]
     pub fn message(&mut self, bytes: u64, recipients: u64) {
         self.is_used = true;
-        self.current.add(Counter::Messages, 1);
-        self.current.add(Counter::MessageBytes, bytes);
+        self.current.message(self.tenth, bytes);
         self.current.add(Counter::MessageRecipients, recipients);
-        self.current.record_n(Metric::MessageSize, bytes, 1);
         match recipients {
             1 => self.often.lone_recipients += 1,
             _ => self.current.record_n(Metric::Recipients, recipients, 1),
         }
-        self.current.tenths[self.tenth] += 1;
+    }
+
+    /// A message was accepted in this round, whose slot has this Unix time: its second counts it,
+    /// so that log and statistics agree.
+    #[cold]
+    pub fn message_at(&mut self, unix_ns: u64, bytes: u64, recipients: u64) {
+        self.is_used = true;
+        let interval = self.interval_of(unix_ns / SECOND_NS);
+        interval.message(tenth_of(unix_ns), bytes);
+        interval.add(Counter::MessageRecipients, recipients);
+        interval.record_n(Metric::Recipients, recipients, 1);
+    }
+
+    /// The interval of this second. Without an empty one, the hub is behind, and the current one
+    /// takes it in as it takes in all else.
+    fn interval_of(&mut self, second: u64) -> &mut Interval {
+        if second == self.current.second {
+            return &mut self.current;
+        }
+        if self.late.as_ref().is_some_and(|late| late.second != second) {
+            self.hand_over_late();
+        }
+        if self.late.is_none() {
+            self.late = self.empty.try_recv().ok();
+        }
+        let Some(late) = &mut self.late else { return &mut self.current };
+        late.second = second;
+        late
     }
 
     /// Takes over counts of replies, which become 0.
@@ -179,8 +222,65 @@ impl Recorder {
     /// The worker has stopped: hands over what is left. May wait for the hub.
     pub fn close(mut self) {
         self.settle();
+        self.hand_over_late();
         if self.is_used {
             drop(self.full.send(self.current));
         }
+    }
+}
+
+fn tenth_of(unix_ns: u64) -> usize {
+    (unix_ns % SECOND_NS / (SECOND_NS / TENTHS as u64)) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::by_hand::ByHand;
+    use super::*;
+
+    #[test]
+    fn a_message_counts_in_the_second_of_its_slot_however_late_its_commit_was() {
+        let (statistics, mut recorder) = ByHand::new(1);
+        let (s, mut seconds) = (SECOND_NS, BTreeMap::new());
+        let collect = |seconds: &mut BTreeMap<_, _>| {
+            statistics.take(|interval| {
+                let sums = seconds.entry(interval.second).or_insert((0, 0, 0, [0; TENTHS]));
+                sums.0 += interval.counter(Counter::Messages);
+                sums.1 += interval.counter(Counter::MessageRecipients);
+                sums.2 += interval.histogram(Metric::Recipients).len();
+                for (sum, n) in sums.3.iter_mut().zip(interval.tenths) {
+                    *sum += n;
+                }
+            });
+        };
+        recorder.begin_round(50 * s);
+        recorder.message(10, 1);
+        recorder.begin_round(53 * s);
+        collect(&mut seconds);
+        recorder.message(10, 2);
+        for (unix_ns, recipients) in [(50 * s + s / 2, 1), (50 * s + 1, 3), (53 * s, 1)] {
+            recorder.message_at(unix_ns, 100, recipients);
+        }
+        recorder.begin_round(54 * s);
+        collect(&mut seconds);
+        assert_eq!(seconds[&50], (3, 5, 3, [2, 0, 0, 0, 0, 1, 0, 0, 0, 0]));
+        assert_eq!(seconds[&53], (2, 3, 2, [2, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn without_an_empty_interval_a_late_message_counts_now() {
+        let (statistics, mut recorder) = ByHand::new(1);
+        recorder.begin_round(53 * SECOND_NS);
+        for second in [50, 51, 52] {
+            recorder.message_at(second * SECOND_NS, 100, 1);
+        }
+        recorder.close();
+        let mut seconds = BTreeMap::new();
+        statistics.take(|interval| {
+            *seconds.entry(interval.second).or_insert(0) += interval.counter(Counter::Messages);
+        });
+        assert_eq!(seconds, BTreeMap::from([(50, 1), (51, 1), (53, 1)]));
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! A connection in use is always in one of four states: its client waits for us, we wait for its
 //! client (a round trip of the network, then the sender's own time), or a payload is on its way.
-//! What is largest limited the run, unless the sink was saturated: then every sender waits, whatever
-//! it could do. Time in which no connection is in use is the sender's.
+//! What is largest limited the run, unless the sink was saturated: then every sender waits,
+//! whatever it could do. Time in which no connection is in use is the sender's.
 //!
 //! What it can't tell from here: commands that queue before a narrow link from a sender that takes
 //! its time (the least round trip is short either way), and a payload that trickles from one that
@@ -37,7 +37,7 @@ pub enum LimitedBy {
     Sender,
     /// Round trips, bandwidth or losses.
     Network,
-    /// It worked in lock-step on too few connections: everybody waited for somebody else.
+    /// It worked in lock-step on too few connections: each side waited for the other.
     Connections,
     /// Us: an event loop that is always busy, or an accept queue that overflowed.
     Sink,
@@ -158,8 +158,8 @@ fn too_little(budget: &Budget) -> Option<String> {
     let Budget { messages, whole_seconds, .. } = budget;
     (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {
         format!(
-            "too little to tell: {messages} messages in {whole_seconds} whole seconds, and it takes \
-             {MESSAGES_MIN} in {WHOLE_SECONDS_MIN}"
+            "too little to tell: it takes {MESSAGES_MIN} messages and {WHOLE_SECONDS_MIN} whole \
+             seconds, and there were {messages} and {whole_seconds}"
         )
     })
 }
@@ -202,7 +202,7 @@ fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
     })
 }
 
-/// What shows that everybody waited for somebody else.
+/// What shows that each side waited for the other.
 fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let prompt_us = budget.sender_us - budget.slow_us;
     let near_us = if budget.rtt_us > NEAR_RTT_US { 0.0 } else { budget.round_trips_us };
@@ -254,19 +254,21 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
         let busy = percent(headroom.busy_share);
         return Some(format!("its busiest loop was busy for {busy} of the time"));
     }
+    // What stops a loop does so while it serves clients as well.
+    let waits_us = budget.storage_us + budget.commit_us;
+    let loops = budget.share(budget.sink_us - waits_us);
     let starved = budget.share(budget.starved_us);
-    if starved >= LIMITING_SHARE {
+    if loops >= LIMITING_SHARE && starved >= loops / 2.0 {
         return Some(format!(
-            "{} of the time its loops were ready and had no processor: something else runs on \
-             their cores, or sinkd was stopped",
-            percent(starved)
+            "{} of the time clients waited for its loops, {} of it for loops that were ready and \
+             had no processor: something else runs on their cores, or sinkd was stopped",
+            percent(loops),
+            percent(starved / loops)
         ));
     }
     // Clients wait for loops only while these are in rounds.
-    let waits_us = budget.storage_us + budget.commit_us + budget.starved_us;
-    let served = budget.share(budget.sink_us - waits_us);
-    if served >= SATURATED_SHARE {
-        return Some(format!("{} of the time clients waited for its loops", percent(served)));
+    if loops >= SATURATED_SHARE {
+        return Some(format!("{} of the time clients waited for its loops", percent(loops)));
     }
     let storage = budget.share(budget.storage_us);
     if storage >= LIMITING_SHARE {
@@ -429,7 +431,7 @@ mod tests {
             ("most of the time", Sink, starved(6.0 * S), busy(0.01)),
             ("now and then", Sender, starved(4.0 * S), busy(0.01)),
             (
-                "nobody knows",
+                "neither stands out",
                 Undecided,
                 Budget { transfer_us: 4.0 * S, sender_us: S, slow_us: S, ..starved(4.0 * S) },
                 busy(0.01),

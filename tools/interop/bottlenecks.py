@@ -5,8 +5,11 @@ usage: bottlenecks.py FOLDER [TIMES [STAGE ...]]   (FOLDER holds sinkd and sinkc
 """
 import json
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 
 # Before the modules that read segments by it.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -15,9 +18,15 @@ from link import ADDRESSES, Impossible, Link  # noqa: E402
 from sink import Sink  # noqa: E402
 
 LOADS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "loads.py")
-SECONDS = 3
-RATE = "20mbit"
+SECONDS = 8
+RATE = "100mbit"
 DELAY_S = 0.01
+# How long kept connections pause between two campaigns.
+PAUSE_S = 12
+# A sink that is stopped for most of each second.
+STOPPED_S, RUNNING_S = 0.7, 0.3
+# Busy loops beside the sink on its core.
+NEIGHBORS = 6
 # Something else on the machine can make a load another one than it is meant to be: a sender that is
 # not scheduled is slow. A verdict that is wrong is wrong each time.
 TRIES = 3
@@ -76,14 +85,15 @@ def network_bandwidth(programs):
                        lambda sink, *inside: load_by("bulky", sink, *inside))
 
 
-def network_delay_one(programs):
+def undecided_delay_one(programs):
+    # A dozen messages a second: nobody would want a verdict on so few.
     return over_a_link(programs, lambda link: link.make_long(DELAY_S),
                        lambda sink, *inside: load_by("one", sink, *inside))
 
 
-def network_delay_ten(programs):
+def network_delay_hundred(programs):
     return over_a_link(programs, lambda link: link.make_long(DELAY_S),
-                       lambda sink, *inside: load_by("ten", sink, *inside))
+                       lambda sink, *inside: load_by("hundred", sink, *inside))
 
 
 def connections(programs):
@@ -93,18 +103,131 @@ def connections(programs):
 def sink(programs):
     # A core for the sink and what is left for its senders; nothing is stored, for CPU is meant to
     # be short, not the disk.
+    cores = two_cores()
+    return on_loopback(
+        programs, lambda sink: load_by("pipelining", sink, "taskset", "-c", cores[1]),
+        "--workers", "1", "--store", "none", before=("taskset", "-c", cores[0]))
+
+
+def two_cores():
+    """A core for the sink, and what is left for its senders, for taskset(1)."""
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) < 2:
         raise Impossible("one core is not enough for a sink and its senders")
-    others = ",".join(map(str, cores[1:]))
-    return on_loopback(
-        programs, lambda sink: load_by("pipelining", sink, "taskset", "-c", others),
-        "--workers", "1", "--store", "none", before=("taskset", "-c", str(cores[0])))
+    return str(cores[0]), ",".join(map(str, cores[1:]))
+
+
+def connections_beside_an_idle_pool(programs):
+    return on_loopback(programs, lambda sink: load_by("pooled", sink))
+
+
+def blast(sink, *options):
+    command = [os.path.join(sink.programs, "sinkctl"), "blast", "--to", f"{sink.host}:{sink.port}"]
+    subprocess.run([*command, *options], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def sender_that_throttles_itself(programs):
+    return on_loopback(programs, lambda sink: blast(
+        sink, "--rate", "300", "--connections", "8", "--duration", f"{SECONDS}s"))
+
+
+def undecided_one_message(programs):
+    return on_loopback(programs, lambda sink: blast(sink, "--count", "1"))
+
+
+def undecided_999_messages(programs):
+    return on_loopback(programs, lambda sink: blast(
+        sink, "--count", "999", "--rate", "120", "--connections", "8"))
+
+
+def sender_half_of_its_connections_slow(programs):
+    return on_loopback(programs, lambda sink: load_by("half_slow", sink))
+
+
+def sender_by_nagle(programs):
+    found = on_loopback(programs, lambda sink: load_by("nagle", sink))
+    verdict = found[0]
+    if "TCP_NODELAY" not in verdict["because"]:
+        verdict["limited_by"] += " without its cause"
+    return found
+
+
+def campaigns_over_kept_connections(programs, whole):
+    """The verdict on both campaigns, or on the second alone."""
+    sink = Sink(programs)
+    command = [sys.executable, LOADS, "campaigns", sink.host, str(sink.port), "0"]
+    try:
+        if whole:
+            sink.ctl("run", "start", "stage")
+            # A run begins with the next second.
+            time.sleep(1.1)
+        load = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        load.stdout.readline()
+        time.sleep(PAUSE_S)
+        if not whole:
+            sink.ctl("run", "start", "stage")
+        load.communicate("\n", timeout=60)
+        sink.ctl("run", "stop")
+        stats = json.loads(sink.ctl("stats", "--run", "stage", "--json"))
+        return stats["verdict"], stats["totals"]["messages"]
+    finally:
+        sink.kill()
+
+
+def sender_pause_between_campaigns(programs):
+    return campaigns_over_kept_connections(programs, whole=True)
+
+
+def connections_second_campaign(programs):
+    return campaigns_over_kept_connections(programs, whole=False)
+
+
+def sink_stopped(programs):
+    def load(sink):
+        over = threading.Event()
+        thread = threading.Thread(target=stop_and_go, args=(sink.process, over))
+        thread.start()
+        try:
+            load_by("fifty", sink)
+        finally:
+            over.set()
+            thread.join()
+    return on_loopback(programs, load)
+
+
+def stop_and_go(process, over):
+    while not over.is_set():
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(STOPPED_S)
+        process.send_signal(signal.SIGCONT)
+        time.sleep(RUNNING_S)
+
+
+def sink_beside_busy_neighbors(programs):
+    cores = two_cores()
+    busy = [subprocess.Popen(["taskset", "-c", cores[0], sys.executable, "-c", "while True: pass"])
+            for _ in range(NEIGHBORS)]
+    try:
+        return on_loopback(
+            programs, lambda sink: load_by("fifty", sink, "taskset", "-c", cores[1]),
+            "--workers", "1", before=("taskset", "-c", cores[0]))
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
+def sink_disk_bound(programs):
+    return on_loopback(programs, lambda sink: load_by("ten", sink), "--durability", "message")
 
 
 # Names begin with what must be named.
 STAGES = [sender_between_messages, sender_between_commands, sender_between_connections,
-          network_bandwidth, network_delay_one, network_delay_ten, connections, sink]
+          sender_that_throttles_itself, sender_half_of_its_connections_slow, sender_by_nagle,
+          sender_pause_between_campaigns, network_bandwidth, network_delay_hundred, connections,
+          connections_beside_an_idle_pool, connections_second_campaign, sink, sink_stopped,
+          sink_beside_busy_neighbors, sink_disk_bound, undecided_delay_one, undecided_one_message,
+          undecided_999_messages]
 
 
 def bottlenecks_are_named(programs):
@@ -144,7 +267,7 @@ def main():
             verdict, messages = stage(programs)
             shares = {name: f"{share:.2f}" for name, share in verdict["shares"].items()}
             busy, rtt = verdict["headroom"]["busy_share"], verdict["rtt_min_us"]
-            print(f"{stage.__name__:24} {verdict['limited_by']:12}", messages, shares,
+            print(f"{stage.__name__:36} {verdict['limited_by']:12}", messages, shares,
                   f"busy {busy:.2f} connections {verdict['connections']:.1f} rtt {rtt}:",
                   verdict["because"], flush=True)
 

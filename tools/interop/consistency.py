@@ -1,9 +1,7 @@
 #!/usr/bin/env python3
 """Figures that must agree, whichever command has them, on staged loads.
 
-usage: consistency.py FOLDER [--pending] [LOAD ...]   (FOLDER holds sinkd and sinkctl)
-
---pending: also what is known not to hold yet, see PENDING.
+usage: consistency.py FOLDER [LOAD ...]   (FOLDER holds sinkd and sinkctl)
 """
 import json
 import os
@@ -28,8 +26,6 @@ PATIENCE_S = 20
 PERCENTILES = ["p50", "p90", "p99", "p99_9", "p99_99", "max"]
 # Values are true within 1 % on either side.
 DIGITS = 1.02
-# Names of checks that are known not to hold: asked for with --pending alone.
-PENDING = {"transactions_contain_their_service", "durable_seconds_agree"}
 
 
 class Disagreement(Exception):
@@ -225,7 +221,7 @@ def durable_seconds_agree(programs):
         sink.kill()
 
 
-def figures_agree(programs, loads=LOADS, has_pending=False):
+def figures_agree(programs, loads=LOADS):
     """a figure is the same in every command that has it"""
     sink, runs = Sink(programs), []
     try:
@@ -233,16 +229,13 @@ def figures_agree(programs, loads=LOADS, has_pending=False):
             run = Run(programs, sink, load)
             runs.append(run)
             for check in CHECKS:
-                if check.__name__ in PENDING and not has_pending:
-                    continue
                 try:
                     check(run)
                 except Disagreement as problem:
                     return len(runs), f"{load}: {problem}"
         sink.stop()
         same_wherever_it_is_read(programs, runs)
-        if has_pending or durable_seconds_agree.__name__ not in PENDING:
-            durable_seconds_agree(programs)
+        durable_seconds_agree(programs)
         return sum(run.stats["totals"]["messages"] for run in runs), None
     except Disagreement as problem:
         return len(runs), str(problem)
@@ -251,10 +244,9 @@ def figures_agree(programs, loads=LOADS, has_pending=False):
 
 
 def main():
-    words = [word for word in sys.argv[1:] if word != "--pending"]
-    if not words:
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    count, problem = figures_agree(words[0], words[1:] or LOADS, "--pending" in sys.argv)
+    count, problem = figures_agree(sys.argv[1], sys.argv[2:] or LOADS)
     print(problem or f"{count} messages: the figures agree")
     sys.exit(1 if problem else 0)
 

@@ -14,18 +14,32 @@ from corpus import message
 
 ENVELOPE = [b"MAIL FROM:<a@example.org>\r\n", b"RCPT TO:<b@example.com>\r\n", b"DATA\r\n"]
 SMALL = message("small", b"x" * 70 + b"\r\n") + b".\r\n"
-LARGE = message("large", (b"x" * 76 + b"\r\n") * 2600) + b".\r\n"
+MEDIUM = message("medium", (b"x" * 76 + b"\r\n") * 780) + b".\r\n"
+SECOND_CAMPAIGN_S = 8
 # Messages in a write of a sender that waits for nothing: its replies are read as they come.
 PIPELINED = 2000
 CHUNK = b"BDAT 12 LAST\r\nSubject: x\r\n"
 
 
-def by_smtplib(host, port, until):
-    """A sender that prepares each message while its one connection idles."""
+def in_threads(count, load, *args):
+    """So many of `load` at once."""
+    threads = [threading.Thread(target=load, args=args) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def preparing(host, port, until):
     with smtplib.SMTP(host, port, timeout=30) as client:
         while time.monotonic() < until:
             client.sendmail("a@example.org", ["b@example.com"], SMALL)
             time.sleep(0.02)
+
+
+def by_smtplib(host, port, until):
+    """Senders that prepare each message while their one connection idles."""
+    in_threads(6, preparing, host, port, until)
 
 
 def pausing(host, port, until):
@@ -33,7 +47,7 @@ def pausing(host, port, until):
     while time.monotonic() < until:
         with smtplib.SMTP(host, port, timeout=30) as client:
             client.sendmail("a@example.org", ["b@example.com"], SMALL)
-        time.sleep(0.05)
+        time.sleep(0.004)
 
 
 def converse(host, port, until, payload, pause=0.0):
@@ -55,33 +69,100 @@ def converse(host, port, until, payload, pause=0.0):
         client.recv(4096)
 
 
-def together(connections, *what):
-    """So many conversations at once."""
-    threads = [threading.Thread(target=converse, args=what) for _ in range(connections)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-
 def hesitating(host, port, until):
     """20 connections that take their time for each command."""
-    together(20, host, port, until, SMALL, 0.01)
+    in_threads(20, converse, host, port, until, SMALL, 0.01)
 
 
 def bulky(host, port, until):
-    """6 connections with messages of 200 KB."""
-    together(6, host, port, until, LARGE)
+    """One connection with messages of 60 KB: commands of others would wait behind its payload."""
+    converse(host, port, until, MEDIUM)
 
 
 def one(host, port, until):
     """One connection in lock-step."""
-    together(1, host, port, until, SMALL)
+    converse(host, port, until, SMALL)
+
+
+def hundred(host, port, until):
+    """A hundred of them."""
+    in_threads(100, converse, host, port, until, SMALL)
+
+
+def fifty(host, port, until):
+    """Fifty of them."""
+    in_threads(50, converse, host, port, until, SMALL)
 
 
 def ten(host, port, until):
     """Ten of them."""
-    together(10, host, port, until, SMALL)
+    in_threads(10, converse, host, port, until, SMALL)
+
+
+def half_slow(host, port, until):
+    """Three connections in lock-step, and three that take their time for each command."""
+    slow = threading.Thread(target=in_threads, args=(3, converse, host, port, until, SMALL, 0.01))
+    slow.start()
+    in_threads(3, converse, host, port, until, SMALL)
+    slow.join()
+
+
+def pooled(host, port, until):
+    """One connection in lock-step beside a pool of fifty, of which half have sent something."""
+    pool = [smtplib.SMTP(host, port, timeout=30) for _ in range(50)]
+    for number, client in enumerate(pool):
+        client.ehlo()
+        if number % 2:
+            client.sendmail("a@example.org", ["b@example.com"], SMALL)
+    converse(host, port, until, SMALL)
+    for client in pool:
+        client.close()
+
+
+def nagle(host, port, until):
+    """20 senders that write a message in two pieces, and leave Nagle's algorithm on."""
+    in_threads(20, in_pieces, host, port, until)
+
+
+def in_pieces(host, port, until):
+    with socket.create_connection((host, port), timeout=30) as client:
+        client.recv(4096)
+        for octets in (b"HELO client.example\r\n",):
+            client.sendall(octets)
+            client.recv(4096)
+        while time.monotonic() < until:
+            for octets in ENVELOPE:
+                client.sendall(octets)
+                client.recv(4096)
+            client.sendall(SMALL[:100])
+            client.sendall(SMALL[100:])
+            client.recv(4096)
+
+
+def campaigns(host, port, until):
+    """Eight kept connections: a second of mail, a pause until told to go on, then the rest."""
+    clients = [smtplib.SMTP(host, port, timeout=30) for _ in range(8)]
+    for client in clients:
+        client.sendmail("a@example.org", ["b@example.com"], SMALL)
+    print("paused", flush=True)
+    sys.stdin.readline()
+    until = time.monotonic() + SECOND_CAMPAIGN_S
+    in_turns = [threading.Thread(target=send_on, args=(client.sock, until)) for client in clients]
+    for thread in in_turns:
+        thread.start()
+    for thread in in_turns:
+        thread.join()
+    for client in clients:
+        client.close()
+
+
+def send_on(client, until):
+    """Lock-step over a connection that has said hello."""
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    while time.monotonic() < until:
+        for octets in (*ENVELOPE, SMALL):
+            client.sendall(octets)
+            client.recv(4096)
 
 
 class Pipelining:

@@ -71,7 +71,8 @@ pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
     if let Some(pending) = transfer.pending.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
         let draw = transfer.draw.take();
-        shared.orphans.push(Orphan { pending, bytes, recipients, draw });
+        let received_ns = transfer.pending_received_ns.unwrap_or_default();
+        shared.orphans.push(Orphan { pending, received_ns, bytes, recipients, draw });
     } else {
         transfer.place.release(&mut shared.storage);
         let octets = transfer.wire_bytes;
@@ -111,6 +112,7 @@ fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> P
         Commit::Done(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
             transfer.pending_since_us = Some(shared.clock.now_us());
+            transfer.pending_received_ns = Some(shared.clock.unix_ns());
             // Polling registers this worker for a wake-up.
             poll(transfer.pending.insert(pending), shared)
         }

@@ -31,6 +31,8 @@ pub struct Transfer {
     pub first_us: u64,
     /// When the commit began, us of the worker's clock, if it had to wait.
     pub pending_since_us: Option<u64>,
+    /// The time in its slot, Unix ns, if the commit had to wait.
+    pub pending_received_ns: Option<u64>,
     /// Since when there has been no room in the log, us of the worker's clock.
     pub parked_since_us: Option<u64>,
 }
@@ -49,6 +51,7 @@ impl Transfer {
             pending: None,
             first_us: 0,
             pending_since_us: None,
+            pending_received_ns: None,
             parked_since_us: None,
         }
     }

@@ -307,7 +307,7 @@ pub mod tests {
         let line = format!(
             r#"{{"second":{second},"counters":{{"messages":{messages},"recipients":{},"bytes":{}}},
                 "replies":{{"250 2.0.0":{messages},"354":{messages},"452 4.3.1":1}},
-                "busiest_us":{}}}"#,
+                "busiest_us":{},"tenths":[{messages},0,0,0,0,0,0,0,0,0]}}"#,
             2 * messages,
             1000 * messages,
             10_000 * (second % 100)
