@@ -10,6 +10,8 @@ use hdrhistogram::Histogram;
 use sinkd::smtp::deviation::{Deviation, Deviations};
 use sinkd::stats::Metric;
 
+use crate::stats::transit::{Reading, Transits};
+
 /// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
 /// may be; 8 MB more if all break rules.
 pub const NAMES_MAX: usize = 100_000;
@@ -25,6 +27,8 @@ pub struct One {
     pub transaction_us: u64,
     /// Rules that it broke.
     pub deviations: Deviations,
+    /// `None`: nobody asked.
+    pub transit: Option<Reading>,
 }
 
 /// Messages that broke each kind of rule, in the order of the kinds.
@@ -38,6 +42,8 @@ pub struct Group {
     pub bytes: u64,
     /// `None`: not of all of them.
     pub times: Option<Box<Histogram<u64>>>,
+    /// Where there are times, and somebody asked.
+    pub transits: Option<Box<Transits>>,
     /// `None`: they broke none.
     pub broken: Option<Box<Broken>>,
 }
@@ -80,6 +86,9 @@ impl Group {
         self.bytes += one.bytes;
         if let Some(times) = &mut self.times {
             times.saturating_record(one.transaction_us);
+            if let Some(transit) = one.transit {
+                self.transits.get_or_insert_default().add(transit);
+            }
         }
         for kind in one.deviations.kinds() {
             self.broken.get_or_insert_default()[kind as usize - 1] += 1;
@@ -101,6 +110,11 @@ impl Group {
             }
             _ => None,
         };
+        match &other.transits {
+            _ if self.times.is_none() => self.transits = None,
+            Some(theirs) => self.transits.get_or_insert_default().merge(theirs),
+            None => {}
+        }
     }
 }
 
@@ -198,8 +212,13 @@ impl Groups {
 mod tests {
     use super::*;
 
-    const ONE: One =
-        One { recipients: 2, bytes: 10, transaction_us: 70, deviations: Deviations::NONE };
+    const ONE: One = One {
+        recipients: 2,
+        bytes: 10,
+        transaction_us: 70,
+        deviations: Deviations::NONE,
+        transit: None,
+    };
 
     #[test]
     fn broken_rules_are_counted_by_kind_and_add_up() {
