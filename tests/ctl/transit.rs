@@ -14,7 +14,7 @@ fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
     (String::from_utf8(out).unwrap(), errors, code)
 }
 
-/// Unix time in ms, so many seconds ago; negative: to come.
+/// Unix time in ms, some seconds ago; negative: to come.
 fn ms_ago(seconds: i64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     (now.as_millis() as i64 - 1000 * seconds).to_string()
@@ -40,7 +40,7 @@ fn send(sink: &Sink) {
     deliver(&mut client, "b@fast.test", &format!("X-Sent: {}\r\n", ms_ago(-3600)));
 }
 
-/// A duration in us is that of so many seconds, give or take what a busy machine needs.
+/// A duration in us is as long as expected, give or take what a busy machine needs.
 #[track_caller]
 fn about(us: &Value, seconds: u64) {
     let us = us.as_u64().unwrap();
@@ -176,7 +176,7 @@ fn messages_whose_header_was_not_stored_are_counted() {
     assert_eq!((&transit["not_stored"], &transit["missing"]), (&3.into(), &4.into()));
     let claim = ["assert", "--sent-field", "X-Sent", "transit.p99 >= 40s"];
     let (text, _, code) = run(data.path(), &claim);
-    let says = "(left out: 3 whose header was not stored, 4 damaged, not in the log any more, or \
+    let says = "(left out: 3 whose header was not stored, 4 no longer in the log, damaged, or \
         only counted)";
     assert!(code == 0 && text.contains(says), "{text}");
 }

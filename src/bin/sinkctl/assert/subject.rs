@@ -207,6 +207,9 @@ fn percentile(
 fn transit(transit: Option<&Overall>, which: &str) -> Result<f64, String> {
     let overall = transit.ok_or("transit times were not read")?;
     let all = &overall.all;
+    if let Some(why) = overall.gap() {
+        return Err(why);
+    }
     let is_figure = which != "count" && PERCENTILES.contains(&which);
     match overall.doubt() {
         // How many are before their time is what tells that clocks differ.

@@ -4,7 +4,7 @@ use sinkd::plot::{Unit, escape};
 use super::gather::Run;
 use crate::stats::transit::Transit;
 
-/// Nothing where nobody asked; why there is none is said with the recipient domains.
+/// Empty without --sent-field. Why the log can't be read stands with the recipient domains.
 pub fn table(run: &Run) -> String {
     let Ok(domains) = &run.domains else { return String::new() };
     let Some(overall) = &domains.transit else { return String::new() };

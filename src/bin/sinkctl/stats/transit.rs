@@ -17,7 +17,7 @@ const TRANSIT_US_MAX: u64 = 400 * 86_400 * 1_000_000;
 /// Messages that arrived earlier than this before they were sent: no rounding of a date explains
 /// it, so clocks differ.
 const ROUNDING_US_MAX: u64 = 1_000_000;
-/// RFC 5322; the day of the week may be wrong, as nobody needs it.
+/// RFC 5322; a wrong day of the week does no harm.
 const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// What one message says.
@@ -186,13 +186,22 @@ impl Transit {
 }
 
 impl Overall {
-    /// Why no percentile can be judged; `None`: it can.
-    pub fn doubt(&self) -> Option<String> {
-        let Transit { transit_us, negative, negative_max_us, .. } = &self.all;
+    /// Why no claim at all can be judged; `None`: it may be.
+    pub fn gap(&self) -> Option<String> {
         if self.damaged > 0 {
             let damaged = counted(self.damaged, "message is", "messages are");
             return Some(format!("{damaged} damaged (see: sinkctl verify)"));
         }
+        let is_empty = self.all.transit_us.count + self.all.left_out() == 0;
+        is_empty.then(|| {
+            let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
+            format!("the log has no message here{left_out}")
+        })
+    }
+
+    /// Why no percentile can be judged; `None`: it may be.
+    pub fn doubt(&self) -> Option<String> {
+        let Transit { transit_us, negative, negative_max_us, .. } = &self.all;
         if transit_us.count == 0 {
             let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
             return Some(format!("no message has a time in {}{left_out}", self.field));
@@ -211,13 +220,13 @@ impl Overall {
             (all.without_field, "without the field"),
             (all.unreadable, "with a value that is not a time"),
             (all.not_stored, "whose header was not stored"),
-            (self.missing.unwrap_or(0), "damaged, not in the log any more, or only counted"),
+            (self.missing.unwrap_or(0), "no longer in the log, damaged, or only counted"),
         ];
         let reasons = reasons.into_iter().filter(|(messages, _)| *messages > 0);
         let mut texts: Vec<_> =
             reasons.map(|(messages, why)| format!("{messages} {why}")).collect();
         if self.missing.is_none() {
-            texts.push("an unknown number not in the log any more".into());
+            texts.push("an unknown number no longer in the log, or only counted".into());
         }
         (!texts.is_empty()).then(|| texts.join(", "))
     }
@@ -309,6 +318,9 @@ mod tests {
         assert_eq!(overall(&[5, -1_000_000]).doubt(), None);
         assert!(overall(&[5, -1_000_001]).doubt().unwrap().contains("clocks differ: 1 message"));
         let damaged = Overall { damaged: 2, ..overall(&[5]) };
-        assert!(damaged.doubt().unwrap().contains("2 messages are damaged"));
+        assert!(damaged.gap().unwrap().contains("2 messages are damaged"));
+        let pruned = Overall { missing: Some(3), ..overall(&[]) };
+        assert!(pruned.gap().unwrap().contains("the log has no message here: 3 no longer in the"));
+        assert_eq!(overall(&[5]).gap(), None);
     }
 }

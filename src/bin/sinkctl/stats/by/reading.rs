@@ -34,7 +34,7 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Counted {
     pub groups: Groups,
-    /// Of all messages, each once; `None`: nobody asked.
+    /// Of all messages, each once; `None` without a field to read.
     pub transits: Option<Box<Transits>>,
     /// Messages with an envelope, each once.
     pub messages: u64,
@@ -87,7 +87,7 @@ pub fn count(sources: &[Source], asks: Asks<'_>, groups: &Groups) -> Counted {
     let stretches = sources.iter().flat_map(|source| &source.stretches);
     let bar = Bar::new(stretches.map(|stretch| stretch.messages).sum(), "messages");
     let done = AtomicU64::new(0);
-    // Partner: the additions of the threads that count; a number, and nothing beside it.
+    // Partner: the additions in `count_on_all_cores`; a number, and nothing beside it.
     let look = || bar.at(done.load(Ordering::Relaxed));
     watched(look, || count_on_all_cores(sources, asks, groups, &done))
 }
@@ -108,7 +108,7 @@ fn count_on_all_cores(
         let mut counter = Counter::new(asks, groups.clone());
         while let Some((folder, stretch)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             counter.stretch(folder, stretch);
-            // Partner: the load of the thread that shows progress.
+            // Partner: the load in `count`, which shows progress.
             done.fetch_add(stretch.messages, Ordering::Relaxed);
         }
         counter.counted
