@@ -150,8 +150,10 @@ impl Conn {
     }
 
     /// Gives the session a message.
-    pub fn start(&mut self, order: Order, mail: Box<Mail>, hands: &mut Hands) {
+    pub fn start(&mut self, order: Order, mut mail: Box<Mail>, hands: &mut Hands) {
         hands.begun(&order);
+        let unix_ns = hands.clock.unix_ns(hands.now_ns);
+        hands.source.begin(unix_ns, &mut mail);
         self.begun += 1;
         self.session.lend(&mut hands.room);
         self.session.start(order, mail, hands.now_us(), hands);

@@ -85,6 +85,10 @@ pub trait Source: Send {
         false
     }
 
+    /// Sending of a message that `next` or `refill` filled begins at this moment. Called before any
+    /// of it is written; its length stays.
+    fn begin(&mut self, _unix_ns: u64, _mail: &mut Mail) {}
+
     /// After all threads have ended: takes the next message that was due before `ended_ns` and that
     /// `next` never gave; returns when it was due, ns since the start of sending.
     fn overdue(&mut self, _ended_ns: u64) -> Option<u64> {

@@ -20,4 +20,5 @@ mod sending;
 mod show;
 mod stats;
 mod stats_by;
+mod transit;
 mod words;

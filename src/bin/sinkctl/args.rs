@@ -433,10 +433,27 @@ pub struct During {
     pub run: Option<String>,
 }
 
+/// Which header field has the moment at which a message was sent.
+#[derive(Debug, Default, Args)]
+pub struct Sent {
+    /// Header field with the time a message was sent, for its transit time: Unix time in ms or s,
+    /// or a date (X-Sent of blast, Date).
+    #[arg(long, value_name = "NAME", value_parser = field_name)]
+    pub sent_field: Option<String>,
+}
+
+/// RFC 5322 section 3.6.8.
+fn field_name(text: &str) -> Result<String, String> {
+    let is_good = |octet: u8| octet.is_ascii_graphic() && octet != b':';
+    (!text.is_empty() && text.bytes().all(is_good))
+        .then(|| text.to_owned())
+        .ok_or_else(|| format!("expected the name of a header field such as Date, found '{text}'"))
+}
+
 #[derive(Args)]
 pub struct Assert {
     /// SUBJECT OP NUMBER, times with a unit: totals.messages, rate.median, transaction.p99,
-    /// replies.4xx, busy.max, limited_by (a wrong one lists them).
+    /// replies.4xx, busy.max, limited_by, with --sent-field transit.p99 (a wrong one lists them).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
     /// A file of claims, one a line, # begins a comment.
@@ -445,6 +462,8 @@ pub struct Assert {
     /// Also write a report that CI systems read.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub sent: Sent,
     #[command(flatten)]
     pub during: During,
 }
@@ -477,13 +496,13 @@ pub struct Tail {
 pub struct Stats {
     /// A histogram, as text: messages_per_s, messages_per_100ms, transaction_us, think_data_us ...
     /// (a wrong name lists them).
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
     pub metric: Option<Subject>,
     /// Every metric, not only those that fit a screen.
     #[arg(long, group = "form")]
     pub all: bool,
     /// A line for each span of this length: 10s, 1m, 1d.
-    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    #[arg(long, value_name = "TIME", value_parser = parse_age, conflicts_with = "sent_field")]
     pub interval: Option<Duration>,
     /// A line for each listener, client address or recipient domain, those with the most messages
     /// first: from the log, so only of messages that it still has an envelope of.
@@ -503,6 +522,8 @@ pub struct Stats {
     )]
     pub top: u64,
     #[command(flatten)]
+    pub sent: Sent,
+    #[command(flatten)]
     pub during: During,
     /// One JSON object; with --interval one a line.
     #[arg(long, group = "form")]
@@ -512,7 +533,7 @@ pub struct Stats {
     #[arg(long, group = "form")]
     pub csv: bool,
     /// As /metrics gives it to Prometheus, of this span.
-    #[arg(long, group = "form", conflicts_with_all = ["metric", "interval"])]
+    #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "sent_field"])]
     pub prometheus: bool,
     /// With --metric: the percentile distribution that HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
@@ -528,6 +549,9 @@ pub enum By {
     Client,
     /// In lower case.
     RcptDomain,
+    /// All messages in one group.
+    #[value(skip)]
+    Nothing,
 }
 
 impl By {
@@ -536,6 +560,7 @@ impl By {
             By::Listener => "listener",
             By::Client => "client",
             By::RcptDomain => "rcpt-domain",
+            By::Nothing => "nothing",
         }
     }
 }
@@ -548,6 +573,8 @@ pub struct Report {
     /// Write each plot as a file of its own here, too.
     #[arg(long, value_name = "DIR")]
     pub svg: Option<PathBuf>,
+    #[command(flatten)]
+    pub sent: Sent,
     #[command(flatten)]
     pub during: During,
     /// What the page is called.

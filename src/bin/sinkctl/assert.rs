@@ -25,14 +25,22 @@ struct Checked {
 pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Result<Finding> {
     let claims = claims(assert)?;
     anyhow::ensure!(!claims.is_empty(), "nothing is asserted: try 'totals.messages > 0'");
-    let gathered = Gathered::of_settled(folders, &assert.during)?;
+    let sent_field = assert.sent.sent_field.as_deref();
+    if let (Some(claim), None) = (claims.iter().find(|claim| claim.is_about_transit()), sent_field)
+    {
+        anyhow::bail!("'{}': name the field of the time sent with --sent-field", claim.text);
+    }
+    let mut gathered = Gathered::of_settled(folders, &assert.during)?;
+    if let Some(field) = sent_field {
+        gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
+    }
     for problem in &gathered.history.problems {
         eprintln!("sinkctl: {problem}");
     }
     let checked = check(claims, &gathered);
     for one in &checked {
         match &one.failure {
-            None => writeln!(out, "ok      {}", one.claim.text)?,
+            None => writeln!(out, "ok      {}{}", one.claim.text, left_out(one, &gathered))?,
             Some(why) => writeln!(out, "FAILED  {}: {why}", one.claim.text)?,
         }
     }
@@ -42,6 +50,13 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     }
     let all_hold = checked.iter().all(|one| one.failure.is_none());
     Ok(if all_hold { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+/// What a claim about transit that holds is not about.
+fn left_out(checked: &Checked, gathered: &Gathered) -> String {
+    let transit = gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
+    let why = transit.and_then(|transit| transit.left_out());
+    why.map_or(String::new(), |why| format!(" (left out: {why})"))
 }
 
 /// Checks each claim. Where the log has messages that the figures lack, a claim about the figures

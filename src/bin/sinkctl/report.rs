@@ -16,6 +16,7 @@ mod over_time;
 mod page;
 mod spread;
 mod tables;
+mod transit;
 mod verdict;
 
 use figure::Figure;
@@ -32,12 +33,12 @@ struct Part {
 #[allow(dead_code)]
 /// The page alone, of one folder.
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
-    let run = Run::gather(&[folder.to_owned()], &During::default())?;
+    let run = Run::gather(&[folder.to_owned()], &During::default(), None)?;
     Ok(page::page(&run, Some(title), &parts(&run)))
 }
 
 pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {
-    let run = Run::gather(folders, &report.during)?;
+    let run = Run::gather(folders, &report.during, report.sent.sent_field.as_deref())?;
     for problem in &run.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -87,6 +88,7 @@ fn parts(run: &Run) -> Vec<Part> {
         ),
         part("Transactions over time", vec![over_time::heat(run)], String::new()),
         part("Connections", vec![over_time::open_connections(run)], tables::open_sessions(run)),
+        part("Transit times", Vec::new(), transit::table(run)),
         part("Recipient domains", Vec::new(), tables::domains(run)),
         part("Messages", vec![sizes, recipients], one_size + &one_number),
         part("Replies", Vec::new(), tables::replies(run)),

@@ -15,9 +15,11 @@ mod gather;
 mod notes;
 mod screen;
 mod series;
+pub mod transit;
 
 pub use gather::{Gathered, counters, wait_until_written};
 pub use screen::value;
+use transit::Overall;
 
 /// The report in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -45,9 +47,19 @@ struct Report<'a> {
     /// Messages that the logs hold and these statistics don't; null where that can't be told (a
     /// span, or folders that can't be read).
     not_recorded: Option<u64>,
+    /// Null without --sent-field.
+    transit: Option<&'a Overall>,
     /// Runs and marks, for a person: `runs` has them as JSON.
     #[serde(skip)]
     notes: Vec<notes::Note>,
+}
+
+impl Report<'_> {
+    /// With the transit, which no worker records.
+    fn all_metrics(&self) -> BTreeMap<&'static str, Percentiles> {
+        let transit = self.transit.map(|transit| ("transit_us", transit.all.transit_us));
+        self.metrics.iter().map(|(tag, p)| (*tag, *p)).chain(transit).collect()
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -86,7 +98,10 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
-    let gathered = Gathered::of_recorded(folders, &stats.during)?;
+    let mut gathered = Gathered::of_recorded(folders, &stats.during)?;
+    if let Some(field) = &stats.sent.sent_field {
+        gathered.transit = by::transit(folders, &stats.during, field)?;
+    }
     let Gathered { history, summary, .. } = &gathered;
     for problem in &history.problems {
         eprintln!("sinkctl: {problem}");
@@ -102,13 +117,14 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         if stats.json {
             writeln!(out, "{}", serde_json::to_string(&report)?)?;
         } else if stats.csv {
-            distribution::csv(&report.metrics, out)?;
+            distribution::csv(&report.all_metrics(), out)?;
         } else {
             let report = Report { notes: notes::of(folders)?, ..report };
             screen::print(&report, summary, stats.all, out)?;
         }
     }
-    let is_good = history.problems.is_empty();
+    let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
+    let is_good = history.problems.is_empty() && is_whole;
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
@@ -127,7 +143,7 @@ pub fn json_of(folder: &Path) -> anyhow::Result<serde_json::Value> {
 }
 
 fn report(gathered: &Gathered) -> Report<'_> {
-    let Gathered { history, summary, verdict, open_sessions, not_recorded } = gathered;
+    let Gathered { history, summary, verdict, open_sessions, not_recorded, transit } = gathered;
     let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
     let metrics = Metric::ALL.iter().filter(recorded);
     let time = |tenth: u64| crate::print::rfc3339(tenth * 100_000_000);
@@ -151,6 +167,7 @@ fn report(gathered: &Gathered) -> Report<'_> {
         verdict: verdict.clone(),
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded: *not_recorded,
+        transit: transit.as_ref(),
         notes: Vec::new(),
     }
 }

@@ -274,8 +274,9 @@ fn header(common: &Common<'_>, content_type: &str, number: u64) -> String {
     Words::new(common.seed, u64::MAX - number).subject(&mut subject);
     let subject = String::from_utf8(subject).expect("words are ASCII");
     let (id, marks, sequence) = (message_id(run_id, from), marks(run_id), super::head::NUMBER);
+    let sent = super::head::sent();
     format!(
-        "Date: {date}\r\nFrom: Newsletter <{from}>\r\nSubject: {subject}\r\n{id}{marks}\
+        "{sent}Date: {date}\r\nFrom: Newsletter <{from}>\r\nSubject: {subject}\r\n{id}{marks}\
          List-Unsubscribe: <https://shop.example/leave/{run_id}/{sequence}>\r\n\
          MIME-Version: 1.0\r\n{content_type}To: "
     )

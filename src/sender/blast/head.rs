@@ -73,6 +73,26 @@ impl Head {
     }
 }
 
+/// The name of the first field, which says when sending of the message began.
+const SENT_NAME: &str = "X-Sent: ";
+
+/// Digits of a Unix time in ms, until the year 2286.
+const SENT_DIGITS: usize = DIGITS + 1;
+
+/// The field that every message begins with, so that its digits have one place in all of them; 0
+/// until [`put_sent`].
+pub fn sent() -> String {
+    format!("{SENT_NAME}{:0SENT_DIGITS$}\r\n", 0)
+}
+
+/// `head`: of a message that begins with [`sent`]. Costs 5 ns.
+pub fn put_sent(unix_ms: u64, head: &mut [u8]) {
+    let (first, rest) = (unix_ms / 1_000_000_000_000 % 10, unix_ms % 1_000_000_000_000);
+    let place = &mut head[SENT_NAME.len()..SENT_NAME.len() + SENT_DIGITS];
+    place[0] = b'0' + first as u8;
+    place[1..].copy_from_slice(&digits(rest));
+}
+
 /// Fields that every message has and no template may: which message it is, and of which run.
 pub fn marks(run_id: &str) -> String {
     format!("X-Sequence: {NUMBER}\r\nX-Content-CRC32C: {CHECKSUM}\r\nX-Run: {run_id}\r\n")
@@ -93,6 +113,16 @@ mod tests {
         let some = (0..1_000_000_000_000).step_by(9_999_991);
         for number in (0..20_000).chain(some).chain([99_999_999, 100_000_000, 999_999_999_999]) {
             assert_eq!(&digits(number), format!("{number:012}").as_bytes());
+        }
+    }
+
+    #[test]
+    fn the_time_sent_has_13_digits_in_the_first_field() {
+        let mut head = (sent() + "X-Run: r\r\n").into_bytes();
+        for unix_ms in [0, 1_795_248_000_123, 9_999_999_999_999] {
+            put_sent(unix_ms, &mut head);
+            let expected = format!("X-Sent: {unix_ms:013}\r\nX-Run: r\r\n");
+            assert_eq!(str::from_utf8(&head), Ok(&*expected));
         }
     }
 

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::bank::Common;
 use super::checksum::{Front, crc32c, hex};
-use super::head::{DIGITS, Head, NUMBER, marks, message_id};
+use super::head::{DIGITS, Head, NUMBER, marks, message_id, sent};
 use super::random::Random;
 use super::shared::reference;
 use super::template::{Dots, Field, Piece, Pieces, Place, Template, Value, dots};
@@ -48,7 +48,7 @@ impl Rendering {
     /// Adds the fields that are missing, and the attachments.
     pub fn new(common: &Common<'_>, template: &Template) -> Rendering {
         let Common { run_id, from, date, .. } = common;
-        let mut head = marks(run_id);
+        let mut head = sent() + &marks(run_id);
         for (name, field) in [
             ("message-id", message_id(run_id, from)),
             ("date", format!("Date: {date}\r\n")),
@@ -290,7 +290,8 @@ mod tests {
         assert_eq!(body, expected_body, "{template:?}");
         let checksum = format!("X-Content-CRC32C: {:08x}\r\n", crc32c(body.as_bytes()));
         assert!(header.contains(&checksum), "{template:?}: {header}");
-        assert!(header.starts_with("X-Sequence: 000000000042\r\n"));
+        let first = "X-Sent: 0000000000000\r\nX-Sequence: 000000000042\r\n";
+        assert!(header.starts_with(first), "{header}");
     }
 
     #[test]

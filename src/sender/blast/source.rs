@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::bank::{Bodies, Chosen};
-use super::head::digits;
+use super::head::{digits, put_sent};
 use super::pace::Schedule;
 use super::plan::{Plan, Prepared};
 use super::random::{Purpose, Random};
@@ -109,6 +109,10 @@ impl Source for Blast {
     fn refill(&mut self, ticket: u64, mail: &mut Mail) -> bool {
         self.fill(ticket, mail);
         true
+    }
+
+    fn begin(&mut self, unix_ns: u64, mail: &mut Mail) {
+        put_sent(unix_ns / 1_000_000, &mut mail.head);
     }
 
     fn overdue(&mut self, ended_ns: u64) -> Option<u64> {

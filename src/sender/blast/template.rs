@@ -188,7 +188,7 @@ impl Parser<'_> {
                 return Err(self.error(1, expected));
             }
         };
-        if ["x-sequence", "x-content-crc32c", "x-run"].contains(&name.as_str()) {
+        if ["x-sent", "x-sequence", "x-content-crc32c", "x-run"].contains(&name.as_str()) {
             return Err(self.error(1, "this field is written by blast itself"));
         }
         if name.contains("{{") {

@@ -75,6 +75,11 @@ impl Claim {
         self.subject == Subject::NotRecorded
     }
 
+    /// Whether it needs a header field that says when messages were sent.
+    pub fn is_about_transit(&self) -> bool {
+        matches!(self.subject, Subject::Transit(_))
+    }
+
     /// Whether it says that nothing came: it holds of none, and not of one.
     pub fn is_about_absence(&self) -> bool {
         let Bound::Number(bound) = self.bound else { return false };
@@ -160,7 +165,10 @@ mod tests {
             ("rate.median", "one of >= <= > < == !="),
             ("rate.midian > 1", "(mean, median, max), found 'midian'; did you mean 'median'?"),
             ("rate > 1", "mean, median, max"),
-            ("nothing.p99 > 1", "expected a subject (totals, rate, busy, replies, limited_by,"),
+            (
+                "nothing.p99 > 1",
+                "expected a subject (totals, rate, busy, replies, transit, limited_by,",
+            ),
             ("transactions.p99 > 1", "did you mean 'transaction_us'?"),
             ("transaction.p98 > 1ms", "p50, p90"),
             ("transaction.p99 > 1", "units us, ms, s, found '1'"),

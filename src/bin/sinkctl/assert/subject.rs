@@ -5,6 +5,7 @@ use super::number;
 use crate::metric_name::{metric, metrics};
 use crate::nearest::unknown;
 use crate::stats::Gathered;
+use crate::stats::transit::Overall;
 
 /// A number of a run, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub enum Subject {
     },
     /// Share of the busiest event loop.
     Busy(&'static str),
+    /// Arrival minus the time in a header field.
+    Transit(&'static str),
     LimitedBy,
     NotRecorded,
 }
@@ -42,10 +45,25 @@ const TOTALS: [&str; 7] =
     ["messages", "recipients", "bytes", "connections", "turned_away", "dismissed", "refused"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
+const TRANSIT: [&str; 12] = [
+    "count",
+    "mean",
+    "p50",
+    "p90",
+    "p99",
+    "p99_9",
+    "p99_99",
+    "max",
+    "negative",
+    "without_field",
+    "unreadable",
+    "not_stored",
+];
 const BUSY: [&str; 2] = ["median", "max"];
 
 /// Subjects other than metrics.
-const OTHERS: [&str; 6] = ["totals", "rate", "busy", "replies", "limited_by", "not_recorded"];
+const OTHERS: [&str; 7] =
+    ["totals", "rate", "busy", "replies", "transit", "limited_by", "not_recorded"];
 
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
@@ -68,6 +86,7 @@ impl std::str::FromStr for Subject {
             "limited_by" => Ok(Subject::LimitedBy),
             "not_recorded" => Ok(Subject::NotRecorded),
             "replies" => replies(part),
+            "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(Subject::Transit),
             _ => {
                 let known = || OTHERS.into_iter().chain(metrics());
                 let metric = metric(what).ok_or_else(|| unknown("subject", what, known()))?;
@@ -100,6 +119,9 @@ impl Subject {
                 "B" | "B/s" => Unit::Bytes,
                 _ => Unit::None,
             },
+            Subject::Transit(which) if *which == "mean" || PERCENTILES[2..].contains(which) => {
+                Unit::Micros
+            }
             Subject::Total("bytes") => Unit::Bytes,
             Subject::Busy(_) => Unit::Share,
             _ => Unit::None,
@@ -154,6 +176,7 @@ impl Subject {
                 _ => summary.rate.max,
             },
             Subject::Metric(metric, which) => percentile(history.histogram(*metric), which)?,
+            Subject::Transit(which) => transit(gathered.transit.as_ref(), which)?,
             Subject::Replies { code, digits } => {
                 let is_meant =
                     |name: &str| name.as_bytes().get(..*digits) == Some(&code[..*digits]);
@@ -177,8 +200,32 @@ fn percentile(
     let Some(histogram) = histogram else {
         return if which == "count" { Ok(0.0) } else { Err("nothing was recorded".into()) };
     };
-    let p = Percentiles::of(histogram);
-    Ok(match which {
+    Ok(figure(&Percentiles::of(histogram), which))
+}
+
+/// The error: nothing can be said of it.
+fn transit(transit: Option<&Overall>, which: &str) -> Result<f64, String> {
+    let overall = transit.ok_or("transit times were not read")?;
+    let all = &overall.all;
+    if let Some(why) = overall.gap() {
+        return Err(why);
+    }
+    let is_figure = which != "count" && PERCENTILES.contains(&which);
+    match overall.doubt() {
+        // How many are before their time is what tells that clocks differ.
+        Some(why) if is_figure || (which == "negative" && all.transit_us.count == 0) => Err(why),
+        _ => Ok(match which {
+            "negative" => all.negative as f64,
+            "without_field" => all.without_field as f64,
+            "unreadable" => all.unreadable as f64,
+            "not_stored" => all.not_stored as f64,
+            _ => figure(&all.transit_us, which),
+        }),
+    }
+}
+
+fn figure(p: &Percentiles, which: &str) -> f64 {
+    match which {
         "count" => p.count as f64,
         "mean" => p.mean,
         "p50" => p.p50 as f64,
@@ -187,7 +234,7 @@ fn percentile(
         "p99_9" => p.p99_9 as f64,
         "p99_99" => p.p99_99 as f64,
         _ => p.max as f64,
-    })
+    }
 }
 
 impl Unit {

@@ -14,7 +14,7 @@ use super::buckets::Buckets;
 use crate::args::{By, During};
 use crate::during::seconds;
 use crate::stats::Gathered;
-use crate::stats::by::{self, Table};
+use crate::stats::by::{self, Question, Table};
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
@@ -70,8 +70,14 @@ pub struct Run {
 
 impl Run {
     /// Reads all folders and merges them.
-    pub fn gather(folders: &[PathBuf], during: &During) -> anyhow::Result<Run> {
-        let Gathered { mut history, summary, verdict, open_sessions, not_recorded } =
+    ///
+    /// `sent_field`: the header field by which transit times are worked out.
+    pub fn gather(
+        folders: &[PathBuf],
+        during: &During,
+        sent_field: Option<&str>,
+    ) -> anyhow::Result<Run> {
+        let Gathered { mut history, summary, verdict, open_sessions, not_recorded, .. } =
             Gathered::of_settled(folders, during)?;
         let mut sources = Vec::new();
         for (path, span) in folders.iter().zip(during.spans(folders)?) {
@@ -95,7 +101,7 @@ impl Run {
             timeline: None,
             columns: Vec::new(),
             events: events(folders)?,
-            domains: domains(folders, during),
+            domains: domains(folders, during, sent_field),
         };
         if let Some(span) = run.span() {
             run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
@@ -164,11 +170,16 @@ fn events(folders: &[PathBuf]) -> anyhow::Result<Vec<Event>> {
 }
 
 /// Read from envelopes: the index has words, and knows neither domains nor times.
-fn domains(folders: &[PathBuf], during: &During) -> Result<Table, String> {
+fn domains(
+    folders: &[PathBuf],
+    during: &During,
+    sent_field: Option<&str>,
+) -> Result<Table, String> {
     if let Some(folder) = folders.iter().find(|folder| !folder.join("segments").is_dir()) {
         return Err(format!("{} has no log, only statistics", folder.display()));
     }
-    let found = by::find(folders, during, By::RcptDomain, DOMAINS_SHOWN);
+    let (by, shown) = (By::RcptDomain, DOMAINS_SHOWN);
+    let found = by::find(folders, Question { during, by, shown, sent_field });
     found.map(|found| found.table).map_err(|error| format!("{error:#}"))
 }
 

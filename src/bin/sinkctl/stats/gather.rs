@@ -7,6 +7,7 @@ use anyhow::Context;
 use sinkd::log::reader::{Folder, Span};
 use sinkd::stats::{Calibration, Counter, History, OpenSessions, Summary, Verdict};
 
+use super::transit::Overall;
 use crate::args::During;
 use crate::during::seconds;
 use crate::holder::holder;
@@ -28,6 +29,8 @@ pub struct Gathered {
     pub open_sessions: OpenSessions,
     /// Messages that the logs hold and the statistics don't; `None` where that can't be told.
     pub not_recorded: Option<u64>,
+    /// Of the messages in the logs; `None` without --sent-field.
+    pub transit: Option<Overall>,
 }
 
 impl Gathered {
@@ -85,7 +88,7 @@ impl Gathered {
             verdict.calibrate(calibrated);
         }
         let open_sessions = OpenSessions::of(&history, open_at_end(folders, spans, &history)?);
-        Ok(Gathered { history, summary, verdict, open_sessions, not_recorded })
+        Ok(Gathered { history, summary, verdict, open_sessions, not_recorded, transit: None })
     }
 }
 

@@ -70,6 +70,7 @@ pub fn print(
 ) -> anyhow::Result<()> {
     let (Some(from), Some(until)) = (&report.from, &report.until) else {
         writeln!(out, "no message was recorded")?;
+        transit(report, out)?;
         if report.totals.connections + report.totals.turned_away > 0 {
             writeln!(out, "{}", counts(&report.totals))?;
             replies(report, out)?;
@@ -86,6 +87,7 @@ pub fn print(
     course(summary, &report.notes, out)?;
     distributions(summary, out)?;
     table(report, is_all, out)?;
+    transit(report, out)?;
     replies(report, out)?;
     open_sessions(report, out)?;
     tolerated(report, out)?;
@@ -200,10 +202,26 @@ fn table(report: &Report<'_>, is_all: bool, out: &mut Out) -> anyhow::Result<()>
     let metrics = if is_all { Metric::ALL } else { &MAIN[..] };
     for metric in metrics {
         let Some(p) = report.metrics.get(metric.tag()) else { continue };
-        let Percentiles { p50, p90, p99, p99_9, p99_99, max, .. } = *p;
-        let cells = [p50, p90, p99, p99_9, p99_99, max];
-        let cells = cells.map(|n| format!("{:>9}", value(Some(*metric), n)));
-        writeln!(out, "{:23}{}", metric.tag().trim_end_matches("_us"), cells.join(""))?;
+        row(metric.tag().trim_end_matches("_us"), p, *metric, out)?;
+    }
+    if let Some(transit) = report.transit.filter(|transit| transit.all.transit_us.count > 0) {
+        row("transit", &transit.all.transit_us, Metric::Transaction, out)?;
+    }
+    Ok(())
+}
+
+/// `metric`: in whose unit.
+fn row(name: &str, p: &Percentiles, metric: Metric, out: &mut Out) -> anyhow::Result<()> {
+    let Percentiles { p50, p90, p99, p99_9, p99_99, max, .. } = *p;
+    let cells = [p50, p90, p99, p99_9, p99_99, max];
+    let cells = cells.map(|n| format!("{:>9}", value(Some(metric), n)));
+    Ok(writeln!(out, "{name:23}{}", cells.join(""))?)
+}
+
+/// What the transit times are of, and which messages have none.
+fn transit(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
+    for sentence in report.transit.iter().flat_map(|transit| transit.sentences()) {
+        writeln!(out, "transit  {sentence}")?;
     }
     Ok(())
 }

@@ -10,10 +10,13 @@ use hdrhistogram::Histogram;
 use sinkd::smtp::deviation::{Deviation, Deviations};
 use sinkd::stats::Metric;
 
+use crate::stats::transit::{Reading, Transits};
+
 /// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
 /// may be; 8 MB more if all break rules.
 pub const NAMES_MAX: usize = 100_000;
-/// Names with transaction times: 30 KiB each. More names than this are never shown.
+/// Names with transaction times: 30 KiB each, and 40 KiB more with transit times. More names than
+/// this are never shown.
 pub const TIMES_MAX: usize = 500;
 
 /// What there is to know of one message.
@@ -25,6 +28,8 @@ pub struct One {
     pub transaction_us: u64,
     /// Rules that it broke.
     pub deviations: Deviations,
+    /// `None` without a field to read.
+    pub transit: Option<Reading>,
 }
 
 /// Messages that broke each kind of rule, in the order of the kinds.
@@ -38,6 +43,8 @@ pub struct Group {
     pub bytes: u64,
     /// `None`: not of all of them.
     pub times: Option<Box<Histogram<u64>>>,
+    /// `None` without a field to read, and where `times` is.
+    pub transits: Option<Box<Transits>>,
     /// `None`: they broke none.
     pub broken: Option<Box<Broken>>,
 }
@@ -80,6 +87,9 @@ impl Group {
         self.bytes += one.bytes;
         if let Some(times) = &mut self.times {
             times.saturating_record(one.transaction_us);
+            if let Some(transit) = one.transit {
+                self.transits.get_or_insert_default().add(transit);
+            }
         }
         for kind in one.deviations.kinds() {
             self.broken.get_or_insert_default()[kind as usize - 1] += 1;
@@ -101,6 +111,11 @@ impl Group {
             }
             _ => None,
         };
+        match &other.transits {
+            _ if self.times.is_none() => self.transits = None,
+            Some(theirs) => self.transits.get_or_insert_default().merge(theirs),
+            None => {}
+        }
     }
 }
 
@@ -198,8 +213,35 @@ impl Groups {
 mod tests {
     use super::*;
 
-    const ONE: One =
-        One { recipients: 2, bytes: 10, transaction_us: 70, deviations: Deviations::NONE };
+    const ONE: One = One {
+        recipients: 2,
+        bytes: 10,
+        transaction_us: 70,
+        deviations: Deviations::NONE,
+        transit: None,
+    };
+
+    #[test]
+    fn transit_times_add_up_and_are_of_all_messages_of_a_group_or_absent() {
+        let resolution = crate::stats::transit::Resolution::Millisecond;
+        let transit = Some(Reading::Transit { us: 5_000, resolution });
+        let one = One { transit, ..ONE };
+        let (mut groups, mut more) = (Groups::new(), Groups::new());
+        groups.add(b"a", &one);
+        more.add(b"a", &one);
+        more.add(b"b", &One { transit: Some(Reading::WithoutField), ..ONE });
+        groups.merge(more);
+        let figures = |group: &Group| {
+            let transit = group.transits.as_ref().unwrap().figures();
+            (transit.transit_us.count, transit.without_field)
+        };
+        let mut top = groups.into_top(1);
+        assert_eq!((figures(&top.named[0].1), figures(&top.others)), ((2, 0), (0, 1)));
+        // A group that lacks the times of some of its messages has none of them.
+        let rest = Group { messages: 1, ..Group::default() };
+        top.others.merge(&rest);
+        assert!(top.others.times.is_none() && top.others.transits.is_none());
+    }
 
     #[test]
     fn broken_rules_are_counted_by_kind_and_add_up() {

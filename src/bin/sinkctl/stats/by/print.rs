@@ -8,6 +8,7 @@ use super::{Figures, Table};
 use crate::Out;
 use crate::args::By;
 use crate::print::{counted, harmless};
+use crate::stats::transit::Overall;
 use crate::stats::value;
 
 pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
@@ -16,10 +17,14 @@ pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
 
 /// A line for each group, and one for the others; what is not in the table stands on stderr.
 pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+    let (transit, more) = match &table.transit {
+        Some(_) => (TRANSIT_NAMES, transit_cells as fn(&Figures) -> String),
+        None => ("", (|_| String::new()) as fn(&Figures) -> String),
+    };
     writeln!(
         out,
         "row,name,messages,recipients,bytes,messages_per_s,share,p50_us,p90_us,p99_us,p99_9_us,\
-         p99_99_us,max_us,deviations"
+         p99_99_us,max_us,deviations{transit}"
     )?;
     let groups = table.groups.iter().map(|row| ("group", &*row.name, &row.figures));
     let others = table.others.iter().map(|others| ("others", "", &others.figures));
@@ -29,7 +34,7 @@ pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
         writeln!(
             out,
             "{row},{},{messages},{recipients},{bytes},{messages_per_s:.3},{share:.6},\
-             {},{},{},{},{},{},{}",
+             {},{},{},{},{},{},{}{}",
             quoted(name),
             p.p50,
             p.p90,
@@ -37,13 +42,27 @@ pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
             p.p99_9,
             p.p99_99,
             p.max,
-            broken(figures, ":", " ")
+            broken(figures, ":", " "),
+            more(figures)
         )?;
     }
     if let Some(sentence) = table.missing.sentence() {
         eprintln!("sinkctl: {sentence}");
     }
     Ok(())
+}
+
+/// Columns that only --sent-field adds.
+const TRANSIT_NAMES: &str = ",transit_count,transit_p50_us,transit_p90_us,transit_p99_us,\
+    transit_p99_9_us,transit_p99_99_us,transit_max_us,transit_negative,without_field,unreadable,\
+    not_stored";
+
+fn transit_cells(figures: &Figures) -> String {
+    let Some(transit) = &figures.transit else { return ",".repeat(11) };
+    let p = &transit.transit_us;
+    let times = [p.count, p.p50, p.p90, p.p99, p.p99_9, p.p99_99, p.max];
+    let rest = [transit.negative, transit.without_field, transit.unreadable, transit.not_stored];
+    times.iter().chain(&rest).map(|n| format!(",{n}")).collect()
 }
 
 /// Messages that broke rules, by kind; empty if none did.
@@ -123,7 +142,10 @@ fn tolerated(table: &Table, out: &mut Out) -> anyhow::Result<()> {
 
 fn line(name: String, figures: &Figures) -> [String; 9] {
     let time = |us| value(Some(Metric::Transaction), us);
-    let p = &figures.transaction_us;
+    // A group of which no message has a transit has none in its row.
+    let p = figures.transit.as_ref().map_or(&figures.transaction_us, |t| &t.transit_us);
+    let is_known = figures.transit.is_none() || p.count > 0;
+    let time = |us| if is_known { time(us) } else { String::from("-") };
     [
         name,
         figures.messages.to_string(),
@@ -147,7 +169,11 @@ fn footer(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
     let bytes = value(Some(Metric::MessageSize), table.bytes);
     let messages = counted(table.messages, "message", "messages");
     let recipients = counted(table.recipients, "recipient", "recipients");
-    writeln!(out, "{messages}, {recipients}, {bytes}; p50 to max: transactions")?;
+    let times = if table.transit.is_some() { "transit times" } else { "transactions" };
+    writeln!(out, "{messages}, {recipients}, {bytes}; p50 to max: {times}")?;
+    for sentence in table.transit.iter().flat_map(Overall::sentences) {
+        writeln!(out, "transit  {sentence}")?;
+    }
     if by == By::RcptDomain {
         writeln!(
             out,

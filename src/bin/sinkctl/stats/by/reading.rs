@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use anyhow::Context;
 use memchr::memrchr;
@@ -13,6 +13,8 @@ use sinkd::smtp::envelope::{self, Client, Decoded};
 
 use super::groups::{Groups, One};
 use crate::args::By;
+use crate::progress::{Bar, watched};
+use crate::stats::transit::{HEADER_BYTES_MAX, Reading, Transits};
 
 /// More threads than this would wait for the disk.
 const THREADS_MAX: usize = 8;
@@ -32,6 +34,8 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Counted {
     pub groups: Groups,
+    /// Of all messages, each once; `None` without a field to read.
+    pub transits: Option<Box<Transits>>,
     /// Messages with an envelope, each once.
     pub messages: u64,
     pub recipients: u64,
@@ -70,9 +74,30 @@ fn of(span: &Range<u64>) -> Span {
     }
 }
 
-/// Counts all messages of `sources` into copies of `groups`. Costs about 1 us a message and core,
-/// and reading all of it.
-pub fn count(sources: &[Source], by: By, groups: &Groups) -> Counted {
+/// What is told apart, and which header field says when a message was sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Asks<'a> {
+    pub by: By,
+    pub sent_field: Option<&'a str>,
+}
+
+/// Counts all messages of `sources` into copies of `groups`, and shows a person how far it is.
+/// Costs about 1 us a message and core, and reading all of it.
+pub fn count(sources: &[Source], asks: Asks<'_>, groups: &Groups) -> Counted {
+    let stretches = sources.iter().flat_map(|source| &source.stretches);
+    let bar = Bar::new(stretches.map(|stretch| stretch.messages).sum(), "messages");
+    let done = AtomicU64::new(0);
+    // Partner: the additions in `count_on_all_cores`; a number, and nothing beside it.
+    let look = || bar.at(done.load(Ordering::Relaxed));
+    watched(look, || count_on_all_cores(sources, asks, groups, &done))
+}
+
+fn count_on_all_cores(
+    sources: &[Source],
+    asks: Asks<'_>,
+    groups: &Groups,
+    done: &AtomicU64,
+) -> Counted {
     let work: Vec<(&Folder, &Stretch)> = sources
         .iter()
         .flat_map(|s| s.stretches.iter().map(|stretch| (&s.folder, stretch)))
@@ -80,9 +105,11 @@ pub fn count(sources: &[Source], by: By, groups: &Groups) -> Counted {
     // Only tells threads apart; what they count is handed over when they end.
     let next = AtomicUsize::new(0);
     let count_some = || {
-        let mut counter = Counter::new(by, groups.clone());
+        let mut counter = Counter::new(asks, groups.clone());
         while let Some((folder, stretch)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             counter.stretch(folder, stretch);
+            // Partner: the load in `count`, which shows progress.
+            done.fetch_add(stretch.messages, Ordering::Relaxed);
         }
         counter.counted
     };
@@ -107,6 +134,9 @@ impl Counted {
 
     fn merge(&mut self, other: Counted) {
         self.groups.merge(other.groups);
+        if let (Some(mine), Some(theirs)) = (&mut self.transits, &other.transits) {
+            mine.merge(theirs);
+        }
         self.messages += other.messages;
         self.recipients += other.recipients;
         self.bytes += other.bytes;
@@ -121,17 +151,18 @@ impl Counted {
 }
 
 /// One thread's.
-struct Counter {
-    by: By,
+struct Counter<'a> {
+    asks: Asks<'a>,
     counted: Counted,
     envelope: Vec<u8>,
     names: Names,
 }
 
-impl Counter {
-    fn new(by: By, groups: Groups) -> Counter {
+impl<'a> Counter<'a> {
+    fn new(asks: Asks<'a>, groups: Groups) -> Counter<'a> {
         let counted = Counted {
             groups,
+            transits: asks.sent_field.map(|_| Box::default()),
             messages: 0,
             recipients: 0,
             bytes: 0,
@@ -140,7 +171,7 @@ impl Counter {
             damage: Vec::new(),
             pruned: 0,
         };
-        Counter { by, counted, envelope: Vec::new(), names: Names::default() }
+        Counter { asks, counted, envelope: Vec::new(), names: Names::default() }
     }
 
     /// Whatever of it can't be read is damaged, or pruned under our eyes.
@@ -171,7 +202,10 @@ impl Counter {
     }
 
     fn message(&mut self, segment: &Segment, slot: &Slot) -> Result<(), Damage> {
-        let bytes = segment.envelope(slot, &mut self.envelope)?;
+        let (bytes, payload) = match self.asks.sent_field {
+            None => (segment.envelope(slot, &mut self.envelope)?, &[][..]),
+            Some(_) => segment.record_start(slot, HEADER_BYTES_MAX, &mut self.envelope)?,
+        };
         // A session encodes neither what can't be decoded nor a message without recipients.
         let Some(decoded) = envelope::decode(bytes).ok().filter(|e| e.recipients_count() > 0)
         else {
@@ -185,13 +219,18 @@ impl Counter {
         let (first, last) = counted.times_ns.unwrap_or((u64::MAX, 0));
         let at_ns = facts.received_at_ns;
         counted.times_ns = Some((first.min(at_ns), last.max(at_ns)));
-        self.names.take(self.by, &decoded);
+        let transit = self.asks.sent_field.map(|name| Reading::of(name, facts, payload));
+        if let (Some(transits), Some(transit)) = (&mut counted.transits, transit) {
+            transits.add(transit);
+        }
+        self.names.take(self.asks.by, &decoded);
         for (name, recipients) in self.names.each() {
             let one = One {
                 recipients,
                 bytes: u64::from(facts.message_bytes),
                 transaction_us: u64::from(facts.transaction_us),
                 deviations: decoded.deviations,
+                transit,
             };
             counted.groups.add(name, &one);
         }
@@ -213,6 +252,7 @@ impl Names {
         self.places.clear();
         let recipients = u64::from(envelope.recipients_count());
         match by {
+            By::Nothing => self.push(b"", recipients),
             By::Listener => self.push(envelope.listener, recipients),
             By::Client => self.push(client(envelope.client).as_bytes(), recipients),
             By::RcptDomain => {

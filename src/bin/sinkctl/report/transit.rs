@@ -1,0 +1,42 @@
+//! Transit times in the report: of all messages, and of each recipient domain.
+use sinkd::plot::{Unit, escape};
+
+use super::gather::Run;
+use crate::stats::transit::Transit;
+
+/// Empty without --sent-field. Why the log can't be read stands with the recipient domains.
+pub fn table(run: &Run) -> String {
+    let Ok(domains) = &run.domains else { return String::new() };
+    let Some(overall) = &domains.transit else { return String::new() };
+    let sentences = overall.sentences();
+    let sentences = sentences.iter().map(|text| format!("<p>Transit: {}.</p>\n", escape(text)));
+    let mut html: String = sentences.collect();
+    let of_group = |name: &str, transit: &Option<Transit>| {
+        let name = if name.is_empty() { "(none)" } else { name };
+        transit.as_ref().map_or(String::new(), |transit| row(name, transit))
+    };
+    let mut rows = row("all messages", &overall.all);
+    rows.extend(domains.groups.iter().map(|group| of_group(&group.name, &group.figures.transit)));
+    rows.extend(domains.others.iter().map(|others| of_group("others", &others.figures.transit)));
+    let heads = ["messages", "p50", "p90", "p99", "p99.9", "max", "before sent", "left out"];
+    let heads = heads.map(|name| format!("<th class=\"n\">{name}</th>")).concat();
+    html += &format!(
+        "<div class=\"scroll\"><table>\n<thead><tr><th>recipient domain</th>{heads}</tr></thead>\n\
+         <tbody>\n{rows}</tbody></table></div>\n"
+    );
+    html
+}
+
+fn row(name: &str, transit: &Transit) -> String {
+    let p = &transit.transit_us;
+    let number = |n: u64| Unit::Number.text(n as f64);
+    let time = |us: u64| match p.count {
+        0 => String::from("-"),
+        _ => Unit::Microseconds.text(us as f64),
+    };
+    let times = [p.p50, p.p90, p.p99, p.p99_9, p.max].map(time);
+    let counts = [number(transit.negative), number(transit.left_out())];
+    let cells = [number(p.count)].into_iter().chain(times).chain(counts);
+    let cells: String = cells.map(|cell| format!("<td class=\"n\">{cell}</td>")).collect();
+    format!("<tr><th>{}</th>{cells}</tr>\n", escape(name))
+}

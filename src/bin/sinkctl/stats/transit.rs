@@ -1,0 +1,326 @@
+//! Transit time: from the moment at which a message says that it was sent to its arrival. A header
+//! field has that moment, so it is read from what is stored, and no worker parses it.
+use hdrhistogram::Histogram;
+use jiff::fmt::rfc2822::DateTimeParser;
+use serde::Serialize;
+use sinkd::log::{Facts, StorageMode};
+use sinkd::mime::header::fields;
+use sinkd::stats::Percentiles;
+
+use crate::print::{counted, seconds};
+
+/// Octets of a payload in which the field is looked for: more than any header that mail servers
+/// accept.
+pub const HEADER_BYTES_MAX: usize = 256 * 1024;
+/// A longer transit counts as this one: 400 days. No queue keeps mail as long.
+const TRANSIT_US_MAX: u64 = 400 * 86_400 * 1_000_000;
+/// Messages that arrived earlier than this before they were sent: no rounding of a date explains
+/// it, so clocks differ.
+const ROUNDING_US_MAX: u64 = 1_000_000;
+/// RFC 5322; a wrong day of the week does no harm.
+const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+
+/// What one message says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reading {
+    /// Arrival minus sent; negative where it arrived first.
+    Transit {
+        us: i64,
+        resolution: Resolution,
+    },
+    WithoutField,
+    /// The field has no time in a form that is known.
+    Unreadable,
+    /// Nothing of the header was stored.
+    NotStored,
+}
+
+/// What the moment in a field is true to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Resolution {
+    Millisecond,
+    Second,
+}
+
+/// Messages with something in common.
+#[derive(Debug, Clone)]
+pub struct Transits {
+    /// us; a negative one counts as 0.
+    times: Histogram<u64>,
+    negative: u64,
+    negative_max_us: u64,
+    without_field: u64,
+    unreadable: u64,
+    not_stored: u64,
+    /// The coarsest.
+    resolution: Option<Resolution>,
+}
+
+/// In `--json` (docs/stats-format.md). Keys keep their meaning.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Transit {
+    /// Negative ones count as 0.
+    pub transit_us: Percentiles,
+    /// Messages that arrived before they were sent.
+    pub negative: u64,
+    /// By how much at most.
+    pub negative_max_us: u64,
+    pub without_field: u64,
+    pub unreadable: u64,
+    pub not_stored: u64,
+    /// Of the coarsest field; null: there is none.
+    pub resolution_ms: Option<u64>,
+}
+
+/// All messages of a span.
+#[derive(Debug, Clone, Serialize)]
+pub struct Overall {
+    /// The field's name.
+    pub field: String,
+    #[serde(flatten)]
+    pub all: Transit,
+    /// Messages that the log has no readable envelope of; null: that can't be told.
+    pub missing: Option<u64>,
+    /// Of them, those that are damaged.
+    #[serde(skip)]
+    pub damaged: u64,
+}
+
+impl Reading {
+    /// `payload`: the stored octets from their beginning. `name`: of the field; the first of
+    /// several counts, which is the last that was added.
+    pub fn of(name: &str, facts: &Facts, payload: &[u8]) -> Reading {
+        if facts.mode == StorageMode::Envelope {
+            return Reading::NotStored;
+        }
+        // Stuffed dots need no look: no line that begins with a dot is the field.
+        let Some(field) = fields(payload).find(|field| field.is_named(name)) else {
+            return Reading::WithoutField;
+        };
+        let Some((sent_us, resolution)) = moment(&field.unfolded()) else {
+            return Reading::Unreadable;
+        };
+        let arrived_us = i64::try_from(facts.received_at_ns / 1000).unwrap_or(i64::MAX);
+        Reading::Transit { us: arrived_us.saturating_sub(sent_us), resolution }
+    }
+}
+
+/// Unix time in us, from 13 digits (ms), 10 digits (s) or a date of RFC 5322.
+fn moment(value: &[u8]) -> Option<(i64, Resolution)> {
+    let text = str::from_utf8(value).ok()?.trim();
+    if text.bytes().all(|octet| octet.is_ascii_digit()) {
+        let number: i64 = text.parse().ok()?;
+        return match text.len() {
+            13 => Some((number * 1_000, Resolution::Millisecond)),
+            10 => Some((number * 1_000_000, Resolution::Second)),
+            _ => None,
+        };
+    }
+    let date = DATES.parse_timestamp(text).ok()?;
+    Some((date.as_microsecond(), Resolution::Second))
+}
+
+impl Default for Transits {
+    fn default() -> Transits {
+        let times = Histogram::new_with_bounds(1, TRANSIT_US_MAX, 2);
+        Transits {
+            times: times.expect("the bounds are in order, and two digits are allowed"),
+            negative: 0,
+            negative_max_us: 0,
+            without_field: 0,
+            unreadable: 0,
+            not_stored: 0,
+            resolution: None,
+        }
+    }
+}
+
+impl Transits {
+    pub fn add(&mut self, reading: Reading) {
+        match reading {
+            Reading::Transit { us, resolution } => {
+                self.times.saturating_record(u64::try_from(us).unwrap_or(0).min(TRANSIT_US_MAX));
+                if us < 0 {
+                    self.negative += 1;
+                    self.negative_max_us = self.negative_max_us.max(us.unsigned_abs());
+                }
+                self.resolution = self.resolution.max(Some(resolution));
+            }
+            Reading::WithoutField => self.without_field += 1,
+            Reading::Unreadable => self.unreadable += 1,
+            Reading::NotStored => self.not_stored += 1,
+        }
+    }
+
+    pub fn merge(&mut self, other: &Transits) {
+        self.times.add(&other.times).expect("both have the same bounds");
+        self.negative += other.negative;
+        self.negative_max_us = self.negative_max_us.max(other.negative_max_us);
+        self.without_field += other.without_field;
+        self.unreadable += other.unreadable;
+        self.not_stored += other.not_stored;
+        self.resolution = self.resolution.max(other.resolution);
+    }
+
+    pub fn figures(&self) -> Transit {
+        Transit {
+            transit_us: Percentiles::of(&self.times),
+            negative: self.negative,
+            negative_max_us: self.negative_max_us,
+            without_field: self.without_field,
+            unreadable: self.unreadable,
+            not_stored: self.not_stored,
+            resolution_ms: self.resolution.map(|resolution| match resolution {
+                Resolution::Millisecond => 1,
+                Resolution::Second => 1000,
+            }),
+        }
+    }
+}
+
+impl Transit {
+    /// Messages that are in the log and have no transit.
+    pub fn left_out(&self) -> u64 {
+        self.without_field + self.unreadable + self.not_stored
+    }
+}
+
+impl Overall {
+    /// Why no claim at all can be judged; `None`: it may be.
+    pub fn gap(&self) -> Option<String> {
+        if self.damaged > 0 {
+            let damaged = counted(self.damaged, "message is", "messages are");
+            return Some(format!("{damaged} damaged (see: sinkctl verify)"));
+        }
+        let is_empty = self.all.transit_us.count + self.all.left_out() == 0;
+        is_empty.then(|| {
+            let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
+            format!("the log has no message here{left_out}")
+        })
+    }
+
+    /// Why no percentile can be judged; `None`: it may be.
+    pub fn doubt(&self) -> Option<String> {
+        let Transit { transit_us, negative, negative_max_us, .. } = &self.all;
+        if transit_us.count == 0 {
+            let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
+            return Some(format!("no message has a time in {}{left_out}", self.field));
+        }
+        (*negative_max_us > ROUNDING_US_MAX).then(|| {
+            let arrived = counted(*negative, "message", "messages");
+            let by = seconds(*negative_max_us as f64 / 1e6);
+            format!("clocks differ: {arrived} arrived before being sent, by up to {by}")
+        })
+    }
+
+    /// Messages without a transit, and why; `None`: there is none.
+    pub fn left_out(&self) -> Option<String> {
+        let all = &self.all;
+        let reasons = [
+            (all.without_field, "without the field"),
+            (all.unreadable, "with a value that is not a time"),
+            (all.not_stored, "whose header was not stored"),
+            (self.missing.unwrap_or(0), "no longer in the log, damaged, or only counted"),
+        ];
+        let reasons = reasons.into_iter().filter(|(messages, _)| *messages > 0);
+        let mut texts: Vec<_> =
+            reasons.map(|(messages, why)| format!("{messages} {why}")).collect();
+        if self.missing.is_none() {
+            texts.push("an unknown number no longer in the log, or only counted".into());
+        }
+        (!texts.is_empty()).then(|| texts.join(", "))
+    }
+
+    /// What the figures are of, for a person: one sentence each.
+    pub fn sentences(&self) -> Vec<String> {
+        let Transit { transit_us, negative, negative_max_us, resolution_ms, .. } = &self.all;
+        let mut texts = Vec::new();
+        if transit_us.count == 0 {
+            texts.push(format!("no message has a time in {}", self.field));
+        } else {
+            let messages = counted(transit_us.count, "message", "messages");
+            let step = if *resolution_ms == Some(1) { "1 ms" } else { "1 s" };
+            texts.push(format!("arrival minus {}, of {messages}; resolution {step}", self.field));
+        }
+        texts.extend(self.left_out().map(|why| format!("left out: {why}")));
+        if *negative > 0 {
+            let messages = counted(*negative, "message", "messages");
+            let by = seconds(*negative_max_us as f64 / 1e6);
+            texts
+                .push(format!("{messages} arrived before being sent, by up to {by}: counted as 0"));
+            texts.push("clocks differ, or the sender rounds the time up".into());
+        }
+        texts
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_is_milliseconds_seconds_or_a_date_and_nothing_else() {
+        let second = 1_795_248_000_000_000;
+        for (value, expected) in [
+            ("1795248000123", Some((second + 123_000, Resolution::Millisecond))),
+            ("1795248000", Some((second, Resolution::Second))),
+            ("Sat, 21 Nov 2026 08:00:00 +0000", Some((second, Resolution::Second))),
+            // The wrong day, an old name of a zone, a comment.
+            ("Mon, 21 Nov 2026 03:00:00 EST (late)", Some((second, Resolution::Second))),
+            ("21 Nov 2026 09:00:00 +0100", Some((second, Resolution::Second))),
+            ("1795248000.5", None),
+            ("17952480001234567890", None),
+            ("179524800012", None),
+            ("-1795248000", None),
+            ("2026-11-21T08:00:00Z", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(moment(value.as_bytes()), expected, "{value}");
+        }
+        assert_eq!(moment(b"\xff"), None);
+    }
+
+    #[test]
+    fn each_message_counts_once_whatever_it_says_and_merging_loses_none() {
+        let transit = |us, resolution| Reading::Transit { us, resolution };
+        let readings = [
+            transit(2_000_000, Resolution::Millisecond),
+            transit(-3_000, Resolution::Second),
+            transit(i64::MAX, Resolution::Millisecond),
+            Reading::WithoutField,
+            Reading::Unreadable,
+            Reading::NotStored,
+        ];
+        let (mut one, mut left, mut right) = <(Transits, Transits, Transits)>::default();
+        for (n, reading) in readings.into_iter().enumerate() {
+            one.add(reading);
+            if n % 2 == 0 { left.add(reading) } else { right.add(reading) }
+        }
+        left.merge(&right);
+        let figures = left.figures();
+        assert_eq!(figures, one.figures());
+        assert_eq!((figures.transit_us.count, figures.left_out()), (3, 3));
+        assert_eq!((figures.negative, figures.negative_max_us), (1, 3_000));
+        assert_eq!((figures.transit_us.p50 / 100_000, figures.resolution_ms), (20, Some(1000)));
+    }
+
+    #[test]
+    fn percentiles_are_in_doubt_without_a_time_and_where_clocks_differ() {
+        let overall = |readings: &[i64]| {
+            let mut all = Transits::default();
+            let resolution = Resolution::Millisecond;
+            readings.iter().for_each(|&us| all.add(Reading::Transit { us, resolution }));
+            let field = String::from("X-Sent");
+            Overall { field, all: all.figures(), missing: Some(0), damaged: 0 }
+        };
+        assert!(overall(&[]).doubt().unwrap().contains("no message has a time in X-Sent"));
+        assert_eq!(overall(&[5, -1_000_000]).doubt(), None);
+        assert!(overall(&[5, -1_000_001]).doubt().unwrap().contains("clocks differ: 1 message"));
+        let damaged = Overall { damaged: 2, ..overall(&[5]) };
+        assert!(damaged.gap().unwrap().contains("2 messages are damaged"));
+        let pruned = Overall { missing: Some(3), ..overall(&[]) };
+        assert!(pruned.gap().unwrap().contains("the log has no message here: 3 no longer in the"));
+        assert_eq!(overall(&[5]).gap(), None);
+    }
+}
