@@ -208,7 +208,6 @@ fn a_payload_is_on_its_way_from_its_first_octet_on() {
     // The pause is not in it.
     assert!(max("transfer_us") < 60_000, "{found}");
     let verdict = &found["verdict"];
-    assert!(verdict["shares"]["sender"].as_f64().unwrap() > 0.8, "{verdict}");
     assert_eq!(verdict["limited_by"], "undecided", "three messages are too few: {verdict}");
 }
 
