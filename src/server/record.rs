@@ -19,7 +19,7 @@ use super::replied::Replied;
 use super::run_queue::RunQueue;
 use super::spends::spends;
 use super::sys::TcpInfo;
-use super::time_spent::{Spends, TimeSpent};
+use super::time_spent::{Spends, Sums, TimeSpent};
 use super::transaction_times::TransactionTimes;
 use super::waits::{Turn, Waits};
 
@@ -50,6 +50,9 @@ pub(super) struct Recording {
     overslept_us: u64,
     /// When that was, us of the worker's clock.
     second_began_us: u64,
+    /// Rounds since then, and turns of connections in them.
+    rounds: u64,
+    turns: u64,
     transactions: TransactionTimes,
     /// How long the client whose turn it is has thought, or [`NOT_KNOWN`].
     think_us: u64,
@@ -61,6 +64,21 @@ const NOT_KNOWN: u64 = u64::MAX;
 /// A client's pauses between octets are recorded from this length on: what is shorter has many
 /// causes, and would cost a histogram's update with each read.
 const PAUSE_MIN_MS: u64 = 20;
+/// Time of connections in which a loop had no processor, us.
+#[derive(Debug, Default)]
+struct Starved {
+    /// Of those that seem to wait for their client.
+    waiting_us: u64,
+    /// Of those that are served.
+    served_us: u64,
+}
+
+/// Returns the part of `us` that `count` is of `of`.
+fn part(us: u64, count: u64, of: u64) -> u64 {
+    let part = u128::from(us) * u128::from(count) / u128::from(of.max(1));
+    u64::try_from(part).unwrap_or(u64::MAX)
+}
+
 /// Timers are late by less than this on a machine that is not busy.
 const LATE_MIN_US: u64 = 10_000;
 /// At most this number of seconds is told apart at a time. More is a machine that was suspended.
@@ -124,6 +142,8 @@ impl Recording {
             awake_us: u64::MAX,
             overslept_us: 0,
             second_began_us: 0,
+            rounds: 0,
+            turns: 0,
             transactions: TransactionTimes::default(),
             think_us: NOT_KNOWN,
             has_read: false,
@@ -151,6 +171,7 @@ impl Recording {
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
+        self.rounds += 1;
         if now_us > self.awake_us {
             // Under traffic no sleep is long: it was stopped soon after it fell asleep.
             self.overslept_us += now_us - self.woke_us;
@@ -198,40 +219,59 @@ impl Recording {
         if !self.is_present {
             // No connection waited meanwhile, for however long that was.
             self.second_began_us = now_us;
-            self.overslept_us = 0;
+            (self.overslept_us, self.rounds, self.turns) = (0, 0, 0);
             self.run_queue.as_mut().map(RunQueue::look);
         }
     }
 
     /// Books where the time went up to `end_us` in the second that is being recorded.
     fn book_time(&mut self, end_us: u64) {
-        let Some(recorder) = &mut self.recorder else { return };
         let length_us = end_us.saturating_sub(self.second_began_us).max(1);
         self.second_began_us = end_us;
         let sums = self.time.take(end_us);
-        let scheduled = self.run_queue.as_mut().map(RunQueue::look).unwrap_or_default();
-        // While it was in rounds, waiting for a processor made these longer: that is counted there.
-        let in_rounds_us = recorder.recorded(Counter::BusyUs).saturating_sub(scheduled.ran_us);
-        let late_us = scheduled.waited_us.saturating_sub(in_rounds_us);
-        let late_us = late_us.max(std::mem::take(&mut self.overslept_us)).min(length_us);
-        let starved = u128::from(sums.waited_us()) * u128::from(late_us) / u128::from(length_us);
+        let starved = self.starved(&sums, length_us);
+        let Some(recorder) = &mut self.recorder else { return };
         let (storage, commit) = (sums.of(Spends::Storage), sums.of(Spends::Commit));
-        let (command, between) = (sums.of(Spends::Command), sums.of(Spends::Between));
+        let (unread, between) = (sums.of(Spends::Unread), sums.of(Spends::Between));
         let local = sums.of(Spends::LocalTransfer);
         for (counter, us) in [
             (Counter::SinkUs, sums.of(Spends::Loop) + storage + commit),
             (Counter::StorageUs, storage),
             (Counter::CommitUs, commit),
-            (Counter::ThinkUs, command + between),
+            (Counter::SlowedUs, starved.served_us),
+            (Counter::ThinkUs, sums.of(Spends::Command) + unread + between),
+            (Counter::UnreadUs, unread),
             (Counter::BetweenUs, between),
             (Counter::TransferUs, sums.of(Spends::Transfer) + local),
             (Counter::LocalTransferUs, local),
-            (Counter::StarvedUs, starved as u64),
+            (Counter::StarvedUs, starved.waiting_us),
         ] {
             recorder.add(counter, us);
         }
         if self.is_present {
             recorder.add(Counter::ActiveUs, self.presence.claim(end_us));
+        }
+    }
+
+    /// What the lack of a processor cost the connections in the last `length_us`.
+    fn starved(&mut self, sums: &Sums, length_us: u64) -> Starved {
+        let scheduled = self.run_queue.as_mut().map(RunQueue::look).unwrap_or_default();
+        let (rounds, turns) = (std::mem::take(&mut self.rounds), std::mem::take(&mut self.turns));
+        let stopped_us = self.overslept_us.min(length_us);
+        self.overslept_us -= stopped_us;
+        let Some(recorder) = &self.recorder else { return Starved::default() };
+        // In rounds, waiting for a processor made these longer.
+        let busy_us = recorder.recorded(Counter::BusyUs);
+        let in_rounds_us = busy_us.saturating_sub(scheduled.ran_us).min(scheduled.waited_us);
+        // A sleep that was too long counts once.
+        let late_us = (scheduled.waited_us - in_rounds_us).saturating_sub(stopped_us);
+        // All connections waited while it was stopped. Later than it should it woke for those that
+        // had sent something: as many as have a turn in a round.
+        let waited_us = sums.waited_us();
+        let woken_late_us = part(waited_us, late_us, length_us).min(part(late_us, turns, rounds));
+        Starved {
+            waiting_us: (part(waited_us, stopped_us, length_us) + woken_late_us).min(waited_us),
+            served_us: part(sums.of(Spends::Loop), in_rounds_us, busy_us),
         }
     }
 
@@ -434,7 +474,8 @@ impl Recording {
         }
         self.transactions.end_turn(self.woke_us);
         let to = spends(conn, turn);
-        if to != Spends::Away {
+        self.turns += 1;
+        if !matches!(to, Spends::Away | Spends::Opening) {
             self.time.begun(&mut conn.spending);
         }
         match conn.replied.is_of(self.round) {

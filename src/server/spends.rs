@@ -13,6 +13,7 @@ pub(super) fn spends(conn: &Conn, turn: Turn) -> Spends {
         (Turn::Closed, _) | (_, Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
         (Turn::Again, _) => Spends::Loop,
         (Turn::BlockedInCommit, _) => Spends::Commit,
+        (Turn::Blocked, _) => Spends::Unread,
         (Turn::Parked, _) if conn.is_committing() => Spends::Commit,
         (Turn::Parked, _) | (_, Flow::Waiting(_)) => Spends::Storage,
         (_, Flow::Payload(transfer)) if transfer.wire_bytes > 0 || is_chunk(transfer) => {
@@ -21,7 +22,7 @@ pub(super) fn spends(conn: &Conn, turn: Turn) -> Spends {
         (_, Flow::Discard { .. }) => on_its_way(conn),
         _ if conn.session.in_transaction() => Spends::Command,
         _ if conn.session.messages() > 0 => Spends::Between,
-        _ => Spends::Away,
+        _ => Spends::Opening,
     }
 }
 

@@ -8,10 +8,12 @@
 /// What a connection spends its time with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Spends {
-    /// Nothing that anybody waits for: it has had no transaction yet, it has been idle for longer
-    /// than [`IDLE_US`], or it is closing.
+    /// Nothing that anybody waits for: it has been idle for longer than [`IDLE_US`], or it is
+    /// closing.
     #[default]
     Away,
+    /// It waits for the client's first transaction.
+    Opening,
     /// Its client waits for our loop.
     Loop,
     /// Its client waits for room in the log.
@@ -20,6 +22,8 @@ pub enum Spends {
     Commit,
     /// Its transaction waits for the client's next command, or for the first octet after 354.
     Command,
+    /// Its client does not take the replies.
+    Unread,
     /// It waits for the client's next transaction.
     Between,
     /// A payload is on its way, from another machine.
@@ -28,7 +32,7 @@ pub enum Spends {
     LocalTransfer,
 }
 
-const STATES: usize = 8;
+const STATES: usize = 10;
 /// Ticks of this length tell how long a connection has been between transactions, us.
 const TICK_US: u64 = 50_000;
 /// A connection without a transaction is away after one to two ticks.
@@ -71,10 +75,8 @@ impl Sums {
 
     /// Of those in which we wait for the client or its payload.
     pub fn waited_us(&self) -> u64 {
-        [Spends::Command, Spends::Between, Spends::Transfer, Spends::LocalTransfer]
-            .map(|state| self.of(state))
-            .iter()
-            .sum()
+        use Spends::{Between, Command, LocalTransfer, Transfer, Unread};
+        [Command, Unread, Between, Transfer, LocalTransfer].map(|state| self.of(state)).iter().sum()
     }
 }
 
@@ -98,8 +100,9 @@ pub struct TimeSpent {
     woke_us: u64,
     tick: u32,
     next_tick_us: u64,
-    /// Of those between transactions: since this tick, and since the one before.
-    recent: [u32; 2],
+    /// Of those without a transaction, in either state ([`idle_index`]): since this tick, and since
+    /// the one before.
+    recent: [[u32; 2]; 2],
 }
 
 impl TimeSpent {
@@ -122,8 +125,9 @@ impl TimeSpent {
         if conn.state != to {
             self.leave_state(conn, self.woke_us);
             self.enter(to, 1, self.woke_us);
-            if to == Spends::Between {
-                (conn.tick, self.recent[0]) = (self.tick, self.recent[0] + 1);
+            if let Some(index) = idle_index(to) {
+                conn.tick = self.tick;
+                self.recent[index][0] += 1;
             }
             conn.state = to;
         }
@@ -189,8 +193,8 @@ impl TimeSpent {
             self.entered &= self.entered - 1;
             let count = std::mem::take(&mut self.entering[state as usize]);
             self.enter(state, count, now_us);
-            if state == Spends::Between {
-                self.recent[0] += count;
+            if let Some(index) = idle_index(state) {
+                self.recent[index][0] += count;
             }
         }
     }
@@ -236,27 +240,29 @@ impl TimeSpent {
         self.next_tick_us = (now_us / TICK_US + 1) * TICK_US;
         while self.tick != now {
             // After two of them nothing is left to be done.
-            if now.wrapping_sub(self.tick) > 2 && self.recent == [0, 0] {
+            if now.wrapping_sub(self.tick) > 2 && self.recent == [[0; 2]; 2] {
                 self.tick = now;
                 return;
             }
             self.tick = self.tick.wrapping_add(1);
-            let [last, idle] = self.recent;
-            self.recent = [0, last];
-            if idle > 0 {
-                // They came here when the last round ended, and what was taken is not changed.
-                let at_us = (u64::from(self.tick) * TICK_US).clamp(self.woke_us, now_us);
-                self.leave(Spends::Between, idle, at_us);
-                self.enter(Spends::Away, idle, at_us);
+            // They came here when the last round ended, and what was taken is not changed.
+            let at_us = (u64::from(self.tick) * TICK_US).clamp(self.woke_us, now_us);
+            for state in [Spends::Between, Spends::Opening] {
+                let Some(recent) = idle_index(state).map(|index| &mut self.recent[index]) else {
+                    continue;
+                };
+                let [last, idle] = *recent;
+                *recent = [0, last];
+                self.leave(state, idle, at_us);
             }
         }
     }
 
     fn leave_state(&mut self, conn: &Spending, at_us: u64) {
         let mut state = conn.state;
-        if state == Spends::Between {
+        if let Some(index) = idle_index(state) {
             match self.tick.wrapping_sub(conn.tick) {
-                age @ (0 | 1) => self.recent[age as usize] -= 1,
+                age @ (0 | 1) => self.recent[index][age as usize] -= 1,
                 _ => state = Spends::Away,
             }
         }
@@ -291,12 +297,24 @@ impl TimeSpent {
     }
 }
 
+/// The place in `recent` of a state in which a connection is away after a while.
+#[inline]
+fn idle_index(state: Spends) -> Option<usize> {
+    match state {
+        Spends::Between => Some(0),
+        Spends::Opening => Some(1),
+        _ => None,
+    }
+}
+
 const ALL: [Spends; STATES] = [
     Spends::Away,
+    Spends::Opening,
     Spends::Loop,
     Spends::Storage,
     Spends::Commit,
     Spends::Command,
+    Spends::Unread,
     Spends::Between,
     Spends::Transfer,
     Spends::LocalTransfer,
@@ -331,11 +349,13 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_is_away_until_its_first_transaction_and_when_it_is_idle() {
+    fn a_connection_is_away_when_it_is_idle_and_counts_from_its_first_transaction_on() {
         let (mut time, mut conn) = (TimeSpent::default(), Spending::default());
         time.begin_round(0);
-        time.served(&mut conn, Spends::Away);
+        time.served(&mut conn, Spends::Opening);
         time.end_round(10);
+        assert!(time.is_anybody_waiting());
+        assert_eq!(taken(&mut time, 1_000_000).waited_us(), 0);
         assert!(!time.is_anybody_waiting());
         // Its client took 5 ms for EHLO, and a minute for MAIL.
         conn.answered(5000);
@@ -389,7 +409,7 @@ mod tests {
                 now = woke + work_us;
                 for (state, since, tick, is_idle) in &mut model {
                     let away_us = (*tick + 2) * TICK_US;
-                    if *state == Spends::Between && !*is_idle && away_us <= woke {
+                    if idle_index(*state).is_some() && !*is_idle && away_us <= woke {
                         // A second that was taken is not changed.
                         expected[*state as usize] += away_us.max(taken.max(ended)) - *since;
                         *is_idle = true;

@@ -24,6 +24,8 @@ const IDLE_US: u64 = 100_000;
 const FAST_BYTES_PER_S: f64 = 1.25e9;
 /// Share of segments out of order that tells of losses on the way.
 const LOSSY_SHARE: f64 = 0.001;
+/// TCP sends a lone segment again after this time at the earliest (Linux; RFC 6298 asks for 1 s).
+const RETRANSMIT_US: u64 = 200_000;
 /// Linux acknowledges a lone segment after 40 ms at the latest, and wakes up to 4 ms late. Pauses
 /// of this length between the octets of a payload or a command, ms: Nagle's algorithm in the sender
 /// (RFC 9293 section 3.7.4) holds the rest back until then.
@@ -48,20 +50,27 @@ pub(super) struct Budget {
     pub messages: u64,
     /// From the second after that of the first message to the one before that of the last.
     pub whole_seconds: u64,
-    /// Accepted.
+    /// Accepted, and turned away.
     pub connections: u64,
+    pub turned_away: u64,
     /// Clients waited for us.
     pub sink_us: f64,
     /// Of that, for room in the log, for commits, and because our loops had no processor.
     pub storage_us: f64,
     pub commit_us: f64,
     pub starved_us: f64,
+    /// While our loops served them, these had no processor.
+    pub slowed_us: f64,
     /// Of senders alone: without round trips.
     pub sender_us: f64,
-    /// Of that, answers that were not prompt, and the time between transactions.
+    /// Of that, answers that were not prompt, the time between transactions, and the time in which
+    /// replies were not read. They overlap.
     pub slow_us: f64,
     pub between_us: f64,
+    pub unread_us: f64,
+    /// Round trips, and answers that came after a loss.
     pub round_trips_us: f64,
+    pub losses_us: f64,
     /// Payload on its way, from this machine or from another.
     pub transfer_local_us: f64,
     pub transfer_us: f64,
@@ -71,6 +80,8 @@ pub(super) struct Budget {
     pub delayed_ack_us: Option<u64>,
     /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,
+    /// In which connections were in use.
+    pub active_us: f64,
     pub span_us: f64,
     pub exchanges: f64,
     pub bytes_per_s: f64,
@@ -96,34 +107,43 @@ impl Budget {
         let exchanges = total(Counter::Exchanges);
         let (think_us, transferring_us) = (think_us * ours, transferring_us * ours);
         // A sender that pipelines has no round trip in each of its answers.
-        let round_trips_us = (exchanges * rtt_us as f64).min(think_us);
+        let nearest_us = exchanges * rtt_us as f64;
+        let answers = Answers::of(history, rtt_us);
+        let unread_us = total(Counter::UnreadUs).min(total(Counter::ThinkUs)) * ours;
+        let losses = total(Counter::Retransmits) + total(Counter::OutOfOrder);
+        let losses_us = (think_us - unread_us) * answers.lost_share(losses);
+        let round_trips_us = (nearest_us + losses_us).min(think_us - unread_us);
         let sender_us = think_us - round_trips_us;
         let transfer_local_us =
             total(Counter::LocalTransferUs).min(total(Counter::TransferUs)) * ours;
         let pauses = Percentiles::of_metric(history, Metric::Pause);
-        let out_of_order = total(Counter::OutOfOrder) + total(Counter::Retransmits);
         Budget {
             messages: summary.totals.messages,
             whole_seconds: (last_second - first_second).saturating_sub(1),
             connections: history.total(Counter::Connections),
+            turned_away: history.total(Counter::TurnedAway),
             sink_us: total(Counter::SinkUs) + starved_us,
             storage_us: total(Counter::StorageUs),
             commit_us: total(Counter::CommitUs),
             starved_us,
+            slowed_us: total(Counter::SlowedUs),
             sender_us,
-            slow_us: sender_us * slow_share(history, rtt_us),
+            slow_us: unread_us + (sender_us - unread_us) * answers.slow_share(),
             between_us: (total(Counter::BetweenUs) * ours).min(sender_us),
+            unread_us,
             round_trips_us,
+            losses_us,
             transfer_local_us,
             transfer_us: transferring_us - transfer_local_us,
             pauses_us: pauses.mean * pauses.count as f64,
             delayed_ack_us: delayed_ack(history, rtt_us),
             quiet_share: quiet_share(&seconds, (first, last)),
+            active_us: total(Counter::ActiveUs),
             span_us: (last - first + 1) as f64 * 1e5,
             exchanges,
             bytes_per_s: total(Counter::MessageBytes) / (seconds.len().max(1) as f64),
             rtt_us,
-            is_lossy: out_of_order > LOSSY_SHARE * total(Counter::SegmentsIn),
+            is_lossy: losses > LOSSY_SHARE * total(Counter::SegmentsIn),
         }
     }
 
@@ -133,9 +153,11 @@ impl Budget {
         self.sink_us + self.sender_us + self.round_trips_us + transfers_us
     }
 
-    /// Connections in use, on average.
+    /// Connections in use, on average over the span. The first and the last second may be cut, and
+    /// be active for longer than the span that the messages tell.
     pub fn connections_in_use(&self) -> f64 {
-        if self.span_us > 0.0 { self.connected_us() / self.span_us } else { 0.0 }
+        let span_us = self.span_us.max(self.active_us);
+        if span_us > 0.0 { self.connected_us() / span_us } else { 0.0 }
     }
 
     /// Part of the run: of the time of all connections while any was in use.
@@ -182,20 +204,64 @@ fn quiet_share(seconds: &[&Second], (first, last): (u64, u64)) -> f64 {
     span_us.saturating_sub(active_us) as f64 / span_us as f64
 }
 
-/// Part of the sender's time that went to answers that were not prompt.
-fn slow_share(history: &History, rtt_us: u64) -> f64 {
-    let command_us = Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64;
-    let prompt_us = PROMPT_US.max(PROMPT_ANSWERS * command_us) as u64 + rtt_us;
-    let (mut all, mut slow) = (0.0, 0.0);
-    for histogram in Metric::THINK.iter().filter_map(|metric| history.histogram(*metric)) {
-        for value in histogram.iter_recorded() {
-            let us = value.value_iterated_to().min(IDLE_US);
-            let own_us = us.saturating_sub(rtt_us) as f64 * value.count_at_value() as f64;
-            all += own_us;
-            slow += if us > prompt_us { own_us } else { 0.0 };
+/// Answers of clients, by what they took, us.
+#[derive(Debug, Default)]
+struct Answers {
+    /// The sender's own part, of all and of those that were not prompt.
+    own_us: f64,
+    slow_us: f64,
+    /// All of it, and of those that took long enough to have been lost on the way.
+    us: f64,
+    late_us: f64,
+    /// How many may have been lost.
+    late: f64,
+}
+
+impl Answers {
+    fn of(history: &History, rtt_us: u64) -> Answers {
+        let command_us = Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64;
+        let prompt_us = PROMPT_US.max(PROMPT_ANSWERS * command_us) as u64 + rtt_us;
+        let mut answers = Answers::default();
+        for metric in Metric::THINK {
+            let Some(histogram) = history.histogram(metric) else { continue };
+            // As the workers have it: between transactions a connection is idle after a while.
+            let max_us = if metric == Metric::ThinkNext { IDLE_US } else { u64::MAX };
+            for value in histogram.iter_recorded() {
+                let (us, count) = (value.value_iterated_to().min(max_us), value.count_at_value());
+                answers.add(us, count as f64, rtt_us, prompt_us);
+            }
+        }
+        answers
+    }
+
+    fn add(&mut self, us: u64, count: f64, rtt_us: u64, prompt_us: u64) {
+        let own_us = us.saturating_sub(rtt_us) as f64 * count;
+        self.own_us += own_us;
+        self.us += us as f64 * count;
+        if us > prompt_us {
+            self.slow_us += own_us;
+        }
+        if us >= RETRANSMIT_US {
+            self.late_us += us as f64 * count;
+            self.late += count;
         }
     }
-    if all > 0.0 { slow / all } else { 0.0 }
+
+    /// Part of the sender's time that went to answers that were not prompt.
+    fn slow_share(&self) -> f64 {
+        if self.own_us > 0.0 { self.slow_us / self.own_us } else { 0.0 }
+    }
+
+    /// Part of the time for answers that went to those for which TCP had to send again, where it
+    /// saw this number of `losses`.
+    fn lost_share(&self, losses: f64) -> f64 {
+        if self.late == 0.0 {
+            return 0.0;
+        }
+        // We see the losses of what we sent; what a client sent got lost as often.
+        let lost = (2.0 * losses / self.late).min(1.0);
+        lost * self.late_us / self.us
+    }
 }
 
 /// The usual pause of clients, us, if it is that of delayed acknowledgements.
@@ -276,8 +342,24 @@ mod tests {
         let counts = Second::of_line(line).unwrap();
         let metrics = [(&Metric::ThinkData, &data), (&Metric::ThinkNext, &next)];
         history.add_second(10, &counts, metrics);
-        let slow = slow_share(&history, 0);
+        let slow = Answers::of(&history, 0).slow_share();
         assert!((slow - 4.7 / 9.2).abs() < 0.01, "{slow}");
+    }
+
+    #[test]
+    fn answers_after_a_loss_are_the_networks() {
+        let mut history = History::default();
+        let mut rcpt = Metric::ThinkRcpt.histogram();
+        rcpt.record_n(2_000, 9_000).unwrap();
+        rcpt.record_n(204_000, 300).unwrap();
+        let counters = r#""counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0]"#;
+        let line = &format!(r#"{{"second":10,{counters},"replies":{{}}}}"#);
+        history.add_second(10, &Second::of_line(line).unwrap(), [(&Metric::ThinkRcpt, &rcpt)]);
+        let answers = Answers::of(&history, 2_000);
+        let late = 61.2 / (61.2 + 18.0);
+        assert!((answers.lost_share(200.0) - late).abs() < 0.01, "{answers:?}");
+        assert!((answers.lost_share(75.0) - late / 2.0).abs() < 0.01, "half of them");
+        assert_eq!(answers.lost_share(0.0), 0.0, "a sender that takes 200 ms");
     }
 
     #[test]

@@ -117,7 +117,8 @@ table! {
         "Time in which a client waited for us, or we waited for one: once, however many did.";
     SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
     ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
-    BetweenUs = "between_us", 0, "Of that, between transactions, up to 0.1 s each.";
+    UnreadUs = "unread_us", 0, "Of that, while the client did not take our replies.";
+    BetweenUs = "between_us", 0, "Part of think_us between transactions, up to 0.1 s each.";
     TransferUs = "transferring_us", 0, "Time in which payloads were on their way, likewise.";
     LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
     StarvedUs = "starved_us", 0,
@@ -133,6 +134,8 @@ table! {
     StorageUs = "storage_wait_us", 0,
         "Part of sink_us in which payload waited for room in the log.";
     CommitUs = "committing_us", 0, "Part of sink_us in which messages waited for their commit.";
+    SlowedUs = "slowed_us", 0,
+        "Part of sink_us in which our loops were at work and waited for a processor.";
     LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";

@@ -19,6 +19,8 @@ use super::summary::Summary;
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
 /// kernel takes to give it its events, and what else runs on its core.
 const SATURATED_SHARE: f64 = 0.90;
+/// From this share on without a processor, nothing is said of what a sink has left.
+const STARVED_SHARE: f64 = 0.10;
 /// Below this share of the time, nothing is said to have limited the run.
 const LIMITING_SHARE: f64 = 0.45;
 /// Round trips of a local network; longer ones are the network's doing.
@@ -98,7 +100,11 @@ impl Verdict {
     /// Of a run. Costs one pass over its seconds.
     pub fn of(history: &History, summary: &Summary) -> Verdict {
         let budget = Budget::of(history, summary);
-        let headroom = Headroom::of(history, summary);
+        let mut headroom = Headroom::of(history, summary);
+        if budget.share(budget.starved_us + budget.slowed_us) >= STARVED_SHARE {
+            // A loop that waits for a processor looks busy, and gets no faster.
+            headroom.messages_per_s = None;
+        }
         let shares = budget.shares();
         let (limited_by, because) = match history.is_of_sender() {
             true => decide_for_sender(&budget, &headroom),
@@ -193,6 +199,10 @@ fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
             "{share} of the time it was writing payload, at {rate:.1} MB/s in all"
         ));
     }
+    let unread = budget.share(budget.unread_us);
+    if unread >= LIMITING_SHARE {
+        return Some(format!("{} of the time it did not read its replies", percent(unread)));
+    }
     let slow = budget.share(budget.slow_us) + budget.quiet_share;
     (slow >= LIMITING_SHARE).then(|| {
         let (own, answer) = (percent(shares.sender), time(budget.answer_us()));
@@ -250,6 +260,14 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     if n > 0 && n * 100 >= budget.connections {
         return Some(format!("{n} connections found the accept queue full"));
     }
+    let turned_away = budget.turned_away;
+    if turned_away * 10 >= budget.connections + turned_away && turned_away > 0 {
+        return Some(format!(
+            "{turned_away} connections were turned away with 421 beside {} that it took: its own \
+             limit of connections",
+            budget.connections
+        ));
+    }
     if headroom.busy_share >= SATURATED_SHARE {
         let busy = percent(headroom.busy_share);
         return Some(format!("its busiest loop was busy for {busy} of the time"));
@@ -257,7 +275,7 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     // What stops a loop does so while it serves clients as well.
     let waits_us = budget.storage_us + budget.commit_us;
     let loops = budget.share(budget.sink_us - waits_us);
-    let starved = budget.share(budget.starved_us);
+    let starved = budget.share(budget.starved_us + budget.slowed_us);
     if loops >= LIMITING_SHARE && starved >= loops / 2.0 {
         return Some(format!(
             "{} of the time clients waited for its loops, {} of it for loops that were ready and \
@@ -266,21 +284,25 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
             percent(starved / loops)
         ));
     }
-    // Clients wait for loops only while these are in rounds.
-    if loops >= SATURATED_SHARE {
-        return Some(format!("{} of the time clients waited for its loops", percent(loops)));
-    }
     let storage = budget.share(budget.storage_us);
     if storage >= LIMITING_SHARE {
         let storage = percent(storage);
         return Some(format!("{storage} of the time payload waited for room in its log"));
     }
     let commit = budget.share(budget.commit_us);
-    (commit >= LIMITING_SHARE).then(|| {
-        format!(
+    if commit >= LIMITING_SHARE {
+        return Some(format!(
             "{} of the time messages waited to be committed (--durability message, or a file of \
              their own); connections share a flush, so more of them would send more",
             percent(commit)
+        ));
+    }
+    let sink = budget.share(budget.sink_us);
+    (sink >= SATURATED_SHARE).then(|| {
+        let [sink, loops, storage, commit] = [sink, loops, storage, commit].map(percent);
+        format!(
+            "{sink} of the time clients waited for it: {loops} for its loops, {storage} for room \
+             in its log, {commit} for commits"
         )
     })
 }
@@ -289,7 +311,11 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
 fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
     let is_far = budget.rtt_us > NEAR_RTT_US;
     if shares.network >= LIMITING_SHARE && (is_far || budget.is_lossy) {
-        let losses = if budget.is_lossy { ", segments were lost on the way" } else { "" };
+        let lost = percent(budget.share(budget.losses_us));
+        let losses = match budget.is_lossy {
+            true => format!(", segments were lost on the way: {lost} until they were sent again"),
+            false => String::new(),
+        };
         let (on_the_way, rtt) = (percent(shares.network), time(budget.rtt_us as f64));
         return Some(format!(
             "{on_the_way} of the time went to a network of {rtt} round trip{losses}"
@@ -382,6 +408,7 @@ mod tests {
                 busy(0.01),
             ),
             ("delay", Network, Budget { sender_us: 0.1 * S, ..far }, busy(0.01)),
+            ("unread", Sender, Budget { unread_us: 9.0 * S, ..slow(9.0 * S) }, busy(0.3)),
             (
                 "pauses, far away",
                 Sender,
@@ -437,6 +464,9 @@ mod tests {
                 busy(0.01),
             ),
         ]);
+        // In rounds as well: it looks busy.
+        let slowed = Budget { slowed_us: 3.0 * S, sink_us: 7.0 * S, ..starved(3.0 * S) };
+        check(&[("a quota", Sink, slowed, busy(0.42))]);
         let told = nothing_stands_out(&starved(4.0 * S), &starved(4.0 * S).shares());
         assert!(told.ends_with("40 % of which our loops waited for a processor"), "{told}");
     }
@@ -535,6 +565,14 @@ mod tests {
             ("one in a thousand", Sender, Budget { connections: 1000, ..slow }, full),
             ("log without room", Sink, waits, busy(0.2)),
             ("clients wait", Sink, short, busy(0.7)),
+            (
+                "for this and that",
+                Sink,
+                Budget { storage_us: 3.0 * S, commit_us: 3.0 * S, ..short },
+                busy(0.4),
+            ),
+            ("turned away", Sink, Budget { connections: 90, turned_away: 10, ..slow }, busy(0.1)),
+            ("a few", Sender, Budget { connections: 91, turned_away: 10, ..slow }, busy(0.1)),
         ]);
     }
 }

@@ -42,11 +42,12 @@ const COURSE_CHARS: u64 = 38;
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// A duration as a person reads it, from microseconds.
+/// A duration as a person reads it, from microseconds: at most eight characters up to 17 hours.
 fn time(us: u64) -> String {
     match us {
         0..10_000 => format!("{us} us"),
-        10_000..10_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        10_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
+        1_000_000..10_000_000 => format!("{:.2} s", us as f64 / 1e6),
         10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
         _ => format!("{:.1} min", us as f64 / 6e7),
     }
