@@ -20,6 +20,7 @@ mod handover;
 mod idle_runs;
 mod index;
 mod input;
+mod lateness;
 mod ledger;
 mod listener;
 mod moments;

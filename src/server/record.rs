@@ -12,14 +12,14 @@ use crate::smtp::tally::{Tally, Verb};
 use crate::stats::{Counter, Metric, Recorder};
 
 use super::conn::{Conn, Flow};
+use super::lateness::Lateness;
 use super::payload::framing::Framing;
 use super::payload::transfer::Transfer;
 use super::presence::Presence;
 use super::replied::Replied;
-use super::run_queue::RunQueue;
 use super::spends::spends;
 use super::sys::TcpInfo;
-use super::time_spent::{Spends, Sums, TimeSpent};
+use super::time_spent::{Spends, TimeSpent};
 use super::transaction_times::TransactionTimes;
 use super::waits::{Turn, Waits};
 
@@ -42,17 +42,7 @@ pub(super) struct Recording {
     presence: Arc<Presence>,
     /// A connection of this worker counts in `presence`.
     is_present: bool,
-    /// `None`: the kernel does not tell, or the clock is made up.
-    run_queue: Option<RunQueue>,
-    /// When the loop should be awake again at the latest, us of the worker's clock.
-    awake_us: u64,
-    /// The loop slept for so much longer than it had asked for, us, since the last second ended.
-    overslept_us: u64,
-    /// When that was, us of the worker's clock.
-    second_began_us: u64,
-    /// Rounds since then, and turns of connections in them.
-    rounds: u64,
-    turns: u64,
+    lateness: Lateness,
     transactions: TransactionTimes,
     /// How long the client whose turn it is has thought, or [`NOT_KNOWN`].
     think_us: u64,
@@ -64,23 +54,6 @@ const NOT_KNOWN: u64 = u64::MAX;
 /// A client's pauses between octets are recorded from this length on: what is shorter has many
 /// causes, and would cost a histogram's update with each read.
 const PAUSE_MIN_MS: u64 = 20;
-/// Time of connections in which a loop had no processor, us.
-#[derive(Debug, Default)]
-struct Starved {
-    /// Of those that seem to wait for their client.
-    waiting_us: u64,
-    /// Of those that are served.
-    served_us: u64,
-}
-
-/// Returns the part of `us` that `count` is of `of`.
-fn part(us: u64, count: u64, of: u64) -> u64 {
-    let part = u128::from(us) * u128::from(count) / u128::from(of.max(1));
-    u64::try_from(part).unwrap_or(u64::MAX)
-}
-
-/// Timers are late by less than this on a machine that is not busy.
-const LATE_MIN_US: u64 = 10_000;
 /// At most this number of seconds is told apart at a time. More is a machine that was suspended.
 const SECONDS_MAX: u32 = 3600;
 
@@ -138,12 +111,7 @@ impl Recording {
             time: TimeSpent::default(),
             presence,
             is_present: false,
-            run_queue: None,
-            awake_us: u64::MAX,
-            overslept_us: 0,
-            second_began_us: 0,
-            rounds: 0,
-            turns: 0,
+            lateness: Lateness::default(),
             transactions: TransactionTimes::default(),
             think_us: NOT_KNOWN,
             has_read: false,
@@ -152,14 +120,13 @@ impl Recording {
 
     /// From now on the thread that calls is asked how long it waited for a processor.
     pub fn watch_run_queue(&mut self) {
-        self.run_queue = RunQueue::of_this_thread();
+        self.lateness.watch_run_queue();
     }
 
     /// The loop goes to sleep, for `wait_ms` at most.
     #[inline]
     pub fn sleeps(&mut self, wait_ms: Option<u64>) {
-        let wait_us = wait_ms.map_or(u64::MAX, |ms| ms * 1000 + LATE_MIN_US);
-        self.awake_us = self.woke_us.saturating_add(wait_us);
+        self.lateness.sleeps(self.woke_us, wait_ms);
     }
 
     /// Whether a connection of this worker waits for anything, or is waited for.
@@ -171,11 +138,7 @@ impl Recording {
     pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
-        self.rounds += 1;
-        if now_us > self.awake_us {
-            // Under traffic no sleep is long: it was stopped soon after it fell asleep.
-            self.overslept_us += now_us - self.woke_us;
-        }
+        self.lateness.woke(self.woke_us, now_us);
         let is_next = recorder.is_over(unix_ns);
         if is_next {
             recorder.take_replies(&mut tally.replies);
@@ -218,19 +181,15 @@ impl Recording {
         }
         if !self.is_present {
             // No connection waited meanwhile, for however long that was.
-            self.second_began_us = now_us;
-            (self.overslept_us, self.rounds, self.turns) = (0, 0, 0);
-            self.run_queue.as_mut().map(RunQueue::look);
+            self.lateness.begin(now_us);
         }
     }
 
     /// Books where the time went up to `end_us` in the second that is being recorded.
     fn book_time(&mut self, end_us: u64) {
-        let length_us = end_us.saturating_sub(self.second_began_us).max(1);
-        self.second_began_us = end_us;
-        let sums = self.time.take(end_us);
-        let starved = self.starved(&sums, length_us);
         let Some(recorder) = &mut self.recorder else { return };
+        let sums = self.time.take(end_us);
+        let starved = self.lateness.take(&sums, recorder.recorded(Counter::BusyUs), end_us);
         let (storage, commit) = (sums.of(Spends::Storage), sums.of(Spends::Commit));
         let (unread, between) = (sums.of(Spends::Unread), sums.of(Spends::Between));
         let local = sums.of(Spends::LocalTransfer);
@@ -250,28 +209,6 @@ impl Recording {
         }
         if self.is_present {
             recorder.add(Counter::ActiveUs, self.presence.claim(end_us));
-        }
-    }
-
-    /// What the lack of a processor cost the connections in the last `length_us`.
-    fn starved(&mut self, sums: &Sums, length_us: u64) -> Starved {
-        let scheduled = self.run_queue.as_mut().map(RunQueue::look).unwrap_or_default();
-        let (rounds, turns) = (std::mem::take(&mut self.rounds), std::mem::take(&mut self.turns));
-        let stopped_us = self.overslept_us.min(length_us);
-        self.overslept_us -= stopped_us;
-        let Some(recorder) = &self.recorder else { return Starved::default() };
-        // In rounds, waiting for a processor made these longer.
-        let busy_us = recorder.recorded(Counter::BusyUs);
-        let in_rounds_us = busy_us.saturating_sub(scheduled.ran_us).min(scheduled.waited_us);
-        // A sleep that was too long counts once.
-        let late_us = (scheduled.waited_us - in_rounds_us).saturating_sub(stopped_us);
-        // All connections waited while it was stopped. Later than it should it woke for those that
-        // had sent something: as many as have a turn in a round.
-        let waited_us = sums.waited_us();
-        let woken_late_us = part(waited_us, late_us, length_us).min(part(late_us, turns, rounds));
-        Starved {
-            waiting_us: (part(waited_us, stopped_us, length_us) + woken_late_us).min(waited_us),
-            served_us: part(sums.of(Spends::Loop), in_rounds_us, busy_us),
         }
     }
 
@@ -311,6 +248,7 @@ impl Recording {
             });
         }
         self.time.end_round(now_us);
+        self.lateness.end_round(now_us.saturating_sub(began_us));
         if let Some(recorder) = self.recorder.as_mut().filter(|_| is_used) {
             recorder.add(Counter::BusyUs, now_us.saturating_sub(began_us));
         }
@@ -474,7 +412,7 @@ impl Recording {
         }
         self.transactions.end_turn(self.woke_us);
         let to = spends(conn, turn);
-        self.turns += 1;
+        self.lateness.turn();
         if !matches!(to, Spends::Away | Spends::Opening) {
             self.time.begun(&mut conn.spending);
         }

@@ -217,6 +217,14 @@ def sink_beside_busy_neighbors(programs):
             process.wait()
 
 
+def sink_that_turns_connections_away(programs):
+    return on_loopback(programs, lambda sink: load_by("crowd", sink), "--connections-max", "5")
+
+
+def sender_that_does_not_read(programs):
+    return on_loopback(programs, lambda sink: load_by("not_reading", sink))
+
+
 def sink_disk_bound(programs):
     return on_loopback(programs, lambda sink: load_by("ten", sink), "--durability", "message")
 
@@ -224,10 +232,11 @@ def sink_disk_bound(programs):
 # Names begin with what must be named.
 STAGES = [sender_between_messages, sender_between_commands, sender_between_connections,
           sender_that_throttles_itself, sender_half_of_its_connections_slow, sender_by_nagle,
-          sender_pause_between_campaigns, network_bandwidth, network_delay_hundred, connections,
-          connections_beside_an_idle_pool, connections_second_campaign, sink, sink_stopped,
-          sink_beside_busy_neighbors, sink_disk_bound, undecided_delay_one, undecided_one_message,
-          undecided_999_messages]
+          sender_that_does_not_read, sender_pause_between_campaigns, network_bandwidth,
+          network_delay_hundred, connections, connections_beside_an_idle_pool,
+          connections_second_campaign, sink, sink_stopped, sink_beside_busy_neighbors,
+          sink_disk_bound, sink_that_turns_connections_away, undecided_delay_one,
+          undecided_one_message, undecided_999_messages]
 
 
 def bottlenecks_are_named(programs):

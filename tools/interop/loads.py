@@ -139,6 +139,48 @@ def in_pieces(host, port, until):
             client.recv(4096)
 
 
+def crowd(host, port, until):
+    """50 senders that come again when they are turned away."""
+    in_threads(50, coming_again, host, port, until)
+
+
+def coming_again(host, port, until):
+    while time.monotonic() < until:
+        with socket.create_connection((host, port), timeout=30) as client:
+            if client.recv(4096)[:1] != b"2":
+                time.sleep(0.02)
+                continue
+            client.sendall(b"HELO client.example\r\n")
+            client.recv(4096)
+            for octets in (*ENVELOPE, SMALL) * 20:
+                client.sendall(octets)
+                client.recv(4096)
+
+
+def not_reading(host, port, until):
+    """8 connections that pipeline, and hardly read their replies."""
+    in_threads(8, dawdling, host, port, until)
+
+
+def dawdling(host, port, until):
+    with socket.create_connection((host, port), timeout=30) as client:
+        client.recv(4096)
+        client.sendall(b"EHLO client.example\r\n")
+        client.recv(4096)
+        client.setblocking(False)
+        block = memoryview(Pipelining.block)
+        left = block
+        while time.monotonic() < until:
+            try:
+                left = left[client.send(left):] or block
+            except BlockingIOError:
+                time.sleep(0.004)
+                try:
+                    client.recv(1000)
+                except BlockingIOError:
+                    pass
+
+
 def campaigns(host, port, until):
     """Eight kept connections: a second of mail, a pause until told to go on, then the rest."""
     clients = [smtplib.SMTP(host, port, timeout=30) for _ in range(8)]
