@@ -222,10 +222,11 @@ impl Answers {
         let command_us = Percentiles::of_metric(history, Metric::ServiceCommand).p50 as f64;
         let prompt_us = PROMPT_US.max(PROMPT_ANSWERS * command_us) as u64 + rtt_us;
         let mut answers = Answers::default();
-        for metric in Metric::THINK {
+        // A connection is idle before its end, if it is a pool's.
+        for metric in Metric::THINK.into_iter().filter(|metric| *metric != Metric::ThinkClose) {
             let Some(histogram) = history.histogram(metric) else { continue };
-            // As the workers have it: between transactions a connection is idle after a while.
-            let max_us = if metric == Metric::ThinkNext { IDLE_US } else { u64::MAX };
+            // As the workers have it: without a transaction a connection is idle after a while.
+            let max_us = if is_outside_transactions(metric) { IDLE_US } else { u64::MAX };
             for value in histogram.iter_recorded() {
                 let (us, count) = (value.value_iterated_to().min(max_us), value.count_at_value());
                 answers.add(us, count as f64, rtt_us, prompt_us);
@@ -262,6 +263,10 @@ impl Answers {
         let lost = (2.0 * losses / self.late).min(1.0);
         lost * self.late_us / self.us
     }
+}
+
+fn is_outside_transactions(metric: Metric) -> bool {
+    matches!(metric, Metric::ThinkEhlo | Metric::ThinkMail | Metric::ThinkNext)
 }
 
 /// The usual pause of clients, us, if it is that of delayed acknowledgements.
@@ -334,13 +339,17 @@ mod tests {
         let mut data = Metric::ThinkData.histogram();
         data.record_n(50, 90_000).unwrap();
         data.record_n(45_000, 100).unwrap();
-        let mut next = Metric::ThinkNext.histogram();
         // A connection that was idle for an hour counts as long as the workers count it.
-        next.record(3_600_000_000).unwrap();
+        let mut idle = Metric::ThinkNext.histogram();
+        idle.record(3_600_000_000).unwrap();
         let counters = r#""counters":{"messages":1},"tenths":[1,0,0,0,0,0,0,0,0,0]"#;
         let line = &format!(r#"{{"second":10,{counters},"replies":{{}}}}"#);
         let counts = Second::of_line(line).unwrap();
-        let metrics = [(&Metric::ThinkData, &data), (&Metric::ThinkNext, &next)];
+        let metrics = [
+            (&Metric::ThinkData, &data),
+            (&Metric::ThinkNext, &idle),
+            (&Metric::ThinkClose, &idle),
+        ];
         history.add_second(10, &counts, metrics);
         let slow = Answers::of(&history, 0).slow_share();
         assert!((slow - 4.7 / 9.2).abs() < 0.01, "{slow}");
