@@ -34,6 +34,8 @@ pub(super) struct Recording {
     ends: Box<[u64; ROUNDS_KNOWN]>,
     round: u32,
     woke_us: u64,
+    /// A second began while the loop was at work.
+    is_new_second: bool,
     /// Answered in this round.
     commands: u64,
     messages: u64,
@@ -106,6 +108,7 @@ impl Recording {
             ends: Box::new([0; ROUNDS_KNOWN]),
             round: 1,
             woke_us: 0,
+            is_new_second: false,
             commands: 0,
             messages: 0,
             time: TimeSpent::default(),
@@ -139,8 +142,8 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
         self.lateness.woke(self.woke_us, now_us);
-        let is_next = recorder.is_over(unix_ns);
-        if is_next {
+        let is_over = recorder.is_over(unix_ns);
+        if is_over {
             recorder.take_replies(&mut tally.replies);
             self.end_seconds(now_us, unix_ns, |_, time, end_us| time.pass_ticks(end_us));
         }
@@ -149,7 +152,7 @@ impl Recording {
         if let Some(recorder) = &mut self.recorder {
             recorder.begin_round(unix_ns);
         }
-        is_next
+        std::mem::take(&mut self.is_new_second) || is_over
     }
 
     /// Ends the seconds that are past at `now_us`; `before` is called with the time (us) at which a
@@ -232,7 +235,7 @@ impl Recording {
     }
 
     /// The loop has done its work.
-    pub fn end_round(&mut self, now_us: u64, unix_ns: u64) {
+    pub fn end_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
         // Waking for nothing is nothing to write down: it would wake us again.
@@ -241,7 +244,10 @@ impl Recording {
             self.record_round(now_us);
         }
         let mut began_us = std::mem::replace(&mut self.woke_us, now_us);
-        if self.recorder.as_ref().is_some_and(|recorder| recorder.is_over(unix_ns)) {
+        if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_over(unix_ns)) {
+            // They are answers of the round, as its messages are: of the second of its beginning.
+            recorder.take_replies(&mut tally.replies);
+            self.is_new_second = true;
             self.end_seconds(now_us, unix_ns, |recorder, _, end_us| {
                 recorder.add(Counter::BusyUs, end_us.saturating_sub(began_us));
                 began_us = began_us.max(end_us);
@@ -542,6 +548,27 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::smtp::tally::sorts;
+    use crate::stats::by_hand::ByHand;
+
+    #[test]
+    fn a_round_across_the_end_of_a_second_counts_in_the_second_of_its_beginning() {
+        let (statistics, recorder) = ByHand::new(sorts().len());
+        let mut recording = Recording::new(Some(recorder), Arc::default());
+        let mut tally = Tally::default();
+        let s = 1_000_000_000;
+        assert!(recording.begin_round(900_000, 50 * s + 900_000_000, &mut tally));
+        recording.opened();
+        tally.replies[0] = 3;
+        recording.end_round(1_200_000, 51 * s + 200_000_000, &mut tally);
+        assert!(recording.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally), "queues");
+        let mut seconds = Vec::new();
+        statistics.take(|interval| {
+            let busy_us = interval.counter(Counter::BusyUs);
+            seconds.push((interval.second, interval.replies()[0], busy_us));
+        });
+        assert_eq!(seconds, [(50, 3, 100_000)], "work is split, answers are not");
+    }
 
     #[test]
     fn every_kind_of_deviation_has_the_counter_of_its_name() {

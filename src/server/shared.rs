@@ -129,7 +129,8 @@ impl Shared {
 
     /// The loop goes to sleep.
     pub fn end_round(&mut self) {
-        self.ledger.recording.end_round(self.clock.now_us(), self.clock.unix_ns());
+        let (now_us, unix_ns) = (self.clock.now_us(), self.clock.unix_ns());
+        self.ledger.recording.end_round(now_us, unix_ns, &mut self.workspace.tally);
     }
 
     /// How long the loop may sleep before a second's statistics must be handed over.
