@@ -114,6 +114,19 @@ fn without_traffic_only_claims_about_its_absence_hold() {
 }
 
 #[test]
+fn no_claim_about_what_did_not_limit_a_run_holds_where_that_is_undecided() {
+    let data = tempdir().unwrap();
+    let sink = Sink::start(data.path(), &SMALL);
+    send(&sink, 3);
+    assert!(sink.stop().success());
+    let (out, _, code) = assert_claims(data.path(), &["limited_by != sink"]);
+    assert!(code == 1 && out.contains("it is undecided: too little to tell"), "{out}");
+    let known = ["limited_by == undecided", "limited_by != undecided"];
+    let (out, _, code) = assert_claims(data.path(), &known);
+    assert_eq!((code, out.matches("ok ").count()), (1, 1), "{out}");
+}
+
+#[test]
 fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
     let data = tempdir().unwrap();
     assert!(Sink::start(data.path(), &[]).stop().success());

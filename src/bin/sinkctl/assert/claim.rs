@@ -1,4 +1,6 @@
 //! `SUBJECT OP NUMBER[UNIT]`, such as `transaction.p99 <= 20ms`.
+use sinkd::stats::LimitedBy;
+
 use super::number;
 use super::subject::{Subject, Unit, Value};
 use crate::stats::Gathered;
@@ -96,6 +98,11 @@ impl Claim {
         }
         match (self.subject.of(gathered)?, self.bound) {
             (Value::Word(found), Bound::Word(wanted)) => {
+                let undecided = LimitedBy::Undecided.name();
+                if found == undecided && wanted != undecided {
+                    // Any of the others may have been the limit.
+                    return Err(format!("it is {found}: {}", gathered.verdict.because));
+                }
                 match self.op.holds_of_words(found, wanted) {
                     true => Ok(()),
                     false => Err(format!("it is {found}")),
