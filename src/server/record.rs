@@ -56,7 +56,7 @@ const NOT_KNOWN: u64 = u64::MAX;
 /// A client's pauses between octets are recorded from this length on: what is shorter has many
 /// causes, and would cost a histogram's update with each read.
 const PAUSE_MIN_MS: u64 = 20;
-/// At most this number of seconds is told apart at a time. More is a machine that was suspended.
+/// A wake ends at most this number of seconds, one by one. More is a machine that was suspended.
 const SECONDS_MAX: u32 = 3600;
 
 /// Asks the kernel for the round trips of a connection.
@@ -215,7 +215,7 @@ impl Recording {
         }
     }
 
-    /// Tells the other workers whether anybody waits for or at this one; the round began at
+    /// The first connection of this worker came into use, or the last one went; the round began at
     /// `woke_us`.
     fn follow_presence(&mut self, woke_us: u64, now_us: u64) {
         self.is_present = !self.is_present;

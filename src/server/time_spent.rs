@@ -214,7 +214,7 @@ impl TimeSpent {
         self.waiting > 0
     }
 
-    /// The latest time that it was told of.
+    /// The latest time that a call had.
     pub fn latest_us(&self) -> u64 {
         self.woke_us
     }

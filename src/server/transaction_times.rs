@@ -5,7 +5,7 @@ use crate::stats::{Metric, Recorder};
 /// No more than have their replies in the buffers of a round.
 #[derive(Debug, Default)]
 pub(super) struct TransactionTimes {
-    /// The reply is among those of the turn.
+    /// The turn has the reply, which is not sent yet.
     of_turn: Vec<u64>,
     /// The reply has left in this round.
     of_round: Vec<u64>,
@@ -14,7 +14,7 @@ pub(super) struct TransactionTimes {
 }
 
 impl TransactionTimes {
-    /// A message was accepted; its final reply is among those of the turn.
+    /// A message was accepted; the turn has its final reply.
     #[inline]
     pub fn accepted(&mut self, began_us: u64) {
         self.of_turn.push(began_us);

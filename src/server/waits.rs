@@ -91,7 +91,7 @@ impl Waits {
         matches!(self, Waits::Turn { .. })
     }
 
-    /// Whether it is told of room in its socket.
+    /// Whether room in its socket matters to it.
     pub fn is_for_replies(self) -> bool {
         matches!(self, Waits::Replies | Waits::RepliesOrCommit)
     }

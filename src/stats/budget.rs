@@ -48,7 +48,7 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// From the second after that of the first message to the one before that of the last.
+    /// Seconds after the second of the first message and before the second of the last one.
     pub whole_seconds: u64,
     /// Accepted, and turned away.
     pub connections: u64,

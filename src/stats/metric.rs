@@ -119,7 +119,8 @@ table! {
     ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
     UnreadUs = "unread_us", 0, "Of that, while the client did not take our replies.";
     BetweenUs = "between_us", 0, "Part of think_us between transactions, up to 0.1 s each.";
-    TransferUs = "transferring_us", 0, "Time in which payloads were on their way, likewise.";
+    TransferUs = "transferring_us", 0,
+        "Time in which payloads were on their way, of all connections together.";
     LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
     StarvedUs = "starved_us", 0,
         "Part of think_us and transferring_us in which our loops waited for a processor.";

@@ -19,7 +19,7 @@ use super::summary::Summary;
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
 /// kernel takes to give it its events, and what else runs on its core.
 const SATURATED_SHARE: f64 = 0.90;
-/// From this share on without a processor, nothing is said of what a sink has left.
+/// A sink whose loops had no processor for this share of the time has no headroom to report.
 const STARVED_SHARE: f64 = 0.10;
 /// Below this share of the time, nothing is said to have limited the run.
 const LIMITING_SHARE: f64 = 0.45;
@@ -159,7 +159,7 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     found.unwrap_or_else(|| (LimitedBy::Undecided, nothing_stands_out(budget, &shares)))
 }
 
-/// Why nothing can be told; `None`: it can.
+/// Why there is no verdict; `None`: there is enough for one.
 fn too_little(budget: &Budget) -> Option<String> {
     let Budget { messages, whole_seconds, .. } = budget;
     (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {

@@ -1,5 +1,6 @@
 //! Two runs side by side: differences, runs without a verdict, and refusals.
 use crate::common;
+use crate::runs::send;
 
 use std::path::Path;
 
@@ -244,17 +245,6 @@ fn what_a_sender_recorded_is_not_compared_with_what_a_sink_recorded() {
     Runs::stop_at(data, (BEGIN_S + 9) * 1_000_000_000).unwrap();
     let errors = refused(&[data, pair.b.path()], "one", pair.paths()[0]);
     assert!(errors.contains("A merges what a sink recorded"), "{errors}");
-}
-
-fn send(sink: &Sink, messages: usize) {
-    let mut client = sink.connect();
-    client.ehlo();
-    for _ in 0..messages {
-        client.begin("a@example.org", "b@example.org");
-        client.send(b"Subject: x\r\n\r\nx\r\n.\r\n");
-        assert_eq!(client.reply().0, 250);
-    }
-    assert_eq!(client.command("QUIT"), 221);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use common::{Sink, sinkctl};
 use serde_json::Value;
 use tempfile::tempdir;
 
-fn send(sink: &Sink, messages: usize) {
+/// A session with this number of messages of 17 octets.
+pub fn send(sink: &Sink, messages: usize) {
     let mut client = sink.connect();
     client.ehlo();
     for _ in 0..messages {

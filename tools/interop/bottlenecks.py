@@ -86,7 +86,7 @@ def network_bandwidth(programs):
 
 
 def undecided_delay_one(programs):
-    # A dozen messages a second: nobody would want a verdict on so few.
+    # A dozen messages a second: 8 seconds have fewer than a verdict takes.
     return over_a_link(programs, lambda link: link.make_long(DELAY_S),
                        lambda sink, *inside: load_by("one", sink, *inside))
 
@@ -153,7 +153,7 @@ def sender_by_nagle(programs):
 
 
 def campaigns_over_kept_connections(programs, whole):
-    """The verdict on both campaigns, or on the second alone."""
+    """The verdict on both campaigns (`whole`), or only on the second one."""
     sink = Sink(programs)
     command = [sys.executable, LOADS, "campaigns", sink.host, str(sink.port), "0"]
     try:

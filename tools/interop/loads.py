@@ -22,7 +22,7 @@ CHUNK = b"BDAT 12 LAST\r\nSubject: x\r\n"
 
 
 def in_threads(count, load, *args):
-    """So many of `load` at once."""
+    """Runs `count` threads of `load` at once."""
     threads = [threading.Thread(target=load, args=args) for _ in range(count)]
     for thread in threads:
         thread.start()

@@ -203,7 +203,7 @@ fn percentile(
     Ok(figure(&Percentiles::of(histogram), which))
 }
 
-/// The error: nothing can be said of it.
+/// The error: why there is no figure.
 fn transit(transit: Option<&Overall>, which: &str) -> Result<f64, String> {
     let overall = transit.ok_or("transit times were not read")?;
     let all = &overall.all;

@@ -79,7 +79,7 @@ pub struct Overall {
     pub field: String,
     #[serde(flatten)]
     pub all: Transit,
-    /// Messages that the log has no readable envelope of; null: that can't be told.
+    /// Messages that the log has no readable envelope of; null: their number is unknown.
     pub missing: Option<u64>,
     /// Of them, those that are damaged.
     #[serde(skip)]

@@ -74,7 +74,7 @@ fn of(span: &Range<u64>) -> Span {
     }
 }
 
-/// What is told apart, and which header field says when a message was sent.
+/// What makes a group, and which header field says when a message was sent.
 #[derive(Debug, Clone, Copy)]
 pub struct Asks<'a> {
     pub by: By,
