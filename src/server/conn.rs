@@ -2,6 +2,7 @@
 use crate::log::MessageId;
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
+use crate::stats::SessionKey;
 
 use super::payload::transfer::Transfer;
 use super::pool::Buffer;
@@ -53,6 +54,8 @@ pub struct Unsent {
 pub struct Conn {
     pub socket: Stream,
     pub session: Session,
+    /// Where its session was last found among those of an interval of statistics.
+    pub recorded_at: u32,
     /// Tells this connection from earlier ones in the same place of the table.
     pub serial: u32,
     pub client: Client,
@@ -100,6 +103,7 @@ impl Conn {
         Conn {
             socket,
             session,
+            recorded_at: 0,
             serial,
             client,
             session_id,
@@ -118,6 +122,12 @@ impl Conn {
             waits: Waits::Octets,
             wanted: Wanted::Reads,
         }
+    }
+
+    /// Its session, as statistics name it.
+    #[inline]
+    pub fn key(&self) -> SessionKey {
+        SessionKey { id: self.session_id, client: self.client.ip() }
     }
 
     /// The payload in progress, if there is one.

@@ -6,6 +6,7 @@ use crate::log::MessageId;
 use super::conn::Conn;
 use super::counters::Counters;
 use super::index::Begun;
+use super::orphan::Orphan;
 use super::payload::transfer::Transfer;
 use super::record::Recording;
 use super::sampling::{Draw, Sampling};
@@ -51,7 +52,7 @@ impl Ledger {
 
     /// The message of `transfer` is committed as `id`, or counted.
     #[inline]
-    pub fn accepted(&mut self, conn: &Conn, transfer: &Transfer, id: Option<MessageId>) {
+    pub fn accepted(&mut self, conn: &mut Conn, transfer: &Transfer, id: Option<MessageId>) {
         if let Some(id) = id {
             self.begun.committed_to(id.segment);
         }
@@ -78,16 +79,17 @@ impl Ledger {
     }
 
     /// A message was committed after its client had gone.
-    pub fn accepted_unheard(&mut self, received_ns: u64, bytes: u64, recipients: u32) {
-        self.counters.message(bytes);
-        self.recording.accepted_unheard(received_ns, bytes, recipients);
+    pub fn accepted_unheard(&mut self, orphan: &Orphan) {
+        self.counters.message(orphan.bytes);
+        self.recording.accepted_unheard(orphan);
         self.stop.committed();
     }
 
     /// A message is refused because of its data.
-    pub fn refused(&mut self) {
+    #[cold]
+    pub fn refused(&mut self, conn: &mut Conn) {
         self.counters.refused();
-        self.recording.refused();
+        self.recording.refused(conn);
     }
 
     /// The message of `transfer` is not accepted: ticket and draw are as if it had never come.

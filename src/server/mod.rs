@@ -24,6 +24,7 @@ mod lateness;
 mod ledger;
 mod listener;
 mod moments;
+mod orphan;
 mod payload;
 mod pool;
 mod presence;

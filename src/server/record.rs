@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use crate::smtp::deviation::{Deviation, Deviations};
 use crate::smtp::tally::{Tally, Verb};
-use crate::stats::{Counter, Metric, Recorder};
+use crate::stats::{Counter, Metric, Recorder, SessionSecond};
 
 use super::conn::{Conn, Flow};
 use super::lateness::Lateness;
+use super::orphan::Orphan;
 use super::payload::framing::Framing;
 use super::payload::transfer::Transfer;
 use super::presence::Presence;
@@ -65,6 +66,17 @@ fn round_trips(recorder: &mut Recorder, conn: &Conn) -> Option<TcpInfo> {
     recorder.record(Metric::Rtt, info.rtt_us);
     recorder.record(Metric::RttMin, info.rtt_min_us);
     Some(info)
+}
+
+/// What the session of `conn` did in the second under way. `None`: too many do anything.
+#[inline]
+fn session<'a>(recorder: &'a mut Recorder, conn: &mut Conn) -> Option<&'a mut SessionSecond> {
+    let (at, id) = (conn.recorded_at, conn.session_id);
+    if recorder.find_session(at, id).is_none() {
+        let key = conn.key();
+        return recorder.add_session(&mut conn.recorded_at, key);
+    }
+    recorder.find_session(at, id)
 }
 
 /// Sessions that go on show their round trips before their end: with which messages. Early, for a
@@ -441,14 +453,26 @@ impl Recording {
     }
 
     /// A message was accepted.
-    pub fn message(&mut self, conn: &Conn, transfer: &Transfer) {
+    pub fn message(&mut self, conn: &mut Conn, transfer: &Transfer) {
         let Some(recorder) = &mut self.recorder else { return };
         let recipients = conn.session.recipients();
         self.messages += 1;
         let bytes = transfer.message_bytes();
-        match transfer.pending_received_ns {
-            None => recorder.message(bytes, u64::from(recipients)),
-            Some(unix_ns) => recorder.message_at(unix_ns, bytes, u64::from(recipients)),
+        let session = match transfer.pending_received_ns {
+            None => {
+                recorder.message(bytes, u64::from(recipients));
+                session(recorder, conn)
+            }
+            Some(unix_ns) => {
+                recorder.message_at(unix_ns, bytes, u64::from(recipients));
+                match recorder.is_over(unix_ns) {
+                    true => recorder.add_session_at(unix_ns, conn.key()),
+                    false => session(recorder, conn),
+                }
+            }
+        };
+        if let Some(session) = session {
+            session.message(recipients);
         }
         self.transactions.accepted(conn.began_us);
         // The wait for a flush is ours.
@@ -467,17 +491,25 @@ impl Recording {
     }
 
     /// A message was committed, but its client was gone.
-    pub fn accepted_unheard(&mut self, received_ns: u64, bytes: u64, recipients: u32) {
+    pub fn accepted_unheard(&mut self, orphan: &Orphan) {
         let Some(recorder) = &mut self.recorder else { return };
-        recorder.message_at(received_ns, bytes, u64::from(recipients));
+        recorder.message_at(orphan.received_ns, orphan.bytes, u64::from(orphan.recipients));
+        if let Some(session) = recorder.add_session_at(orphan.received_ns, orphan.session) {
+            session.is_over();
+            session.message(orphan.recipients);
+        }
         recorder.add(Counter::ClosedMessages, 1);
     }
 
     /// A message was refused at the end of its data.
-    pub fn refused(&mut self) {
+    #[cold]
+    pub fn refused(&mut self, conn: &mut Conn) {
         let Some(recorder) = &mut self.recorder else { return };
         self.messages += 1;
         recorder.add(Counter::Refused, 1);
+        if let Some(session) = session(recorder, conn) {
+            session.refused += 1;
+        }
     }
 
     /// A transfer is parked: there is no room for it in the log yet.
@@ -502,9 +534,13 @@ impl Recording {
     }
 
     /// A connection has begun.
-    pub fn opened(&mut self) {
+    pub fn opened(&mut self, conn: &mut Conn) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Connections, 1);
+        let us = recorder.round_us();
+        if let Some(session) = session(recorder, conn) {
+            session.begin(us);
+        }
     }
 
     /// A connection was greeted with 421.
@@ -522,8 +558,12 @@ impl Recording {
     }
 
     /// A connection has ended.
-    pub fn closed(&mut self, conn: &Conn) {
+    pub fn closed(&mut self, conn: &mut Conn) {
         let Some(recorder) = &mut self.recorder else { return };
+        let us = recorder.round_us();
+        if let Some(session) = session(recorder, conn) {
+            session.end(us);
+        }
         recorder.add(Counter::Closed, 1);
         recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
@@ -558,7 +598,7 @@ mod tests {
         let mut tally = Tally::default();
         let s = 1_000_000_000;
         assert!(recording.begin_round(900_000, 50 * s + 900_000_000, &mut tally));
-        recording.opened();
+        recording.turned_away();
         tally.replies[0] = 3;
         recording.end_round(1_200_000, 51 * s + 200_000_000, &mut tally);
         assert!(recording.begin_round(1_300_000, 51 * s + 300_000_000, &mut tally), "queues");

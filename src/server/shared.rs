@@ -1,15 +1,15 @@
 //! What all connections of a worker share, lent to whichever has its turn.
 use std::sync::Arc;
 
-use crate::log::{MessageId, NoRoom, PendingCommit};
+use crate::log::{MessageId, NoRoom};
 use crate::smtp::session::Refusal;
 use crate::smtp::workspace::Workspace;
 
 use super::clock::Clock;
 use super::ledger::Ledger;
 use super::moments::Moments;
+use super::orphan::Orphan;
 use super::payload::transfer::Transfer;
-use super::sampling::Draw;
 use super::storage::Storage;
 use super::transcript::Transcripts;
 
@@ -18,19 +18,6 @@ use super::transcript::Transcripts;
 const SCRATCH_BYTES: usize = 256 << 10;
 /// Boxes of ended transfers kept for the next.
 const TRANSFERS_KEPT_MAX: usize = 4096;
-
-/// A commit whose connection has gone.
-#[derive(Debug)]
-pub(super) struct Orphan {
-    pub pending: PendingCommit,
-    /// The time in its slot, Unix ns.
-    pub received_ns: u64,
-    /// Size of the message.
-    pub bytes: u64,
-    pub recipients: u32,
-    /// The sampling that the message takes part in.
-    pub draw: Option<Draw>,
-}
 
 /// What all connections of a worker share.
 pub(super) struct Shared {
@@ -106,8 +93,7 @@ impl Shared {
             match self.storage.writer.poll_commit(&mut orphan.pending) {
                 Ok(committed) => {
                     self.note_unsent(committed.id());
-                    let (bytes, recipients) = (orphan.bytes, orphan.recipients);
-                    self.ledger.accepted_unheard(orphan.received_ns, bytes, recipients);
+                    self.ledger.accepted_unheard(&orphan);
                 }
                 Err(NoRoom::Wait) => self.orphans.push(orphan),
                 Err(NoRoom::Budget | NoRoom::Full) => self.ledger.lost(orphan.draw),

@@ -19,7 +19,7 @@ pub(super) fn follow_transactions(conn: &mut Conn, shared: &mut Shared) {
                     abandon(conn, shared);
                 }
                 if event == TransactionEvent::TooLarge {
-                    shared.ledger.refused();
+                    shared.ledger.refused(conn);
                 }
             }
         }

@@ -52,7 +52,7 @@ impl Resting {
     pub fn greet(&mut self, conn: &mut Conn) -> Turn {
         self.lend(conn, |conn, shared| {
             conn.session.greet(&mut shared.workspace);
-            shared.ledger.recording.opened();
+            shared.ledger.recording.opened(conn);
             leave(conn, shared, Turn::Idle)
         })
     }

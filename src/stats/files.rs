@@ -1,9 +1,11 @@
-//! The files of `stats/`: two for each start of sinkd and hour, and a third when the hour is over.
+//! The files of `stats/`: three for each start of sinkd and hour, and one more when the hour is
+//! over.
 //!
 //! | name | what it is |
 //! |---|---|
 //! | `00000003-20261121T06.hlog` | an HdrHistogram interval log: a line a second and metric |
 //! | `00000003-20261121T06.jsonl` | a line of counters for each second |
+//! | `00000003-20261121T06.sessions` | what each connection did in each second |
 //! | `00000003-20261121T06.hour.hlog` | the whole hour, a line for each metric |
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,8 +18,11 @@ use serde::{Deserialize, Serialize};
 use super::interval::{Interval, TENTHS};
 use super::lines::Lines;
 use super::metric::{Counter, Metric};
+use super::sessions::{BatchFile, encode as encode_sessions};
 
 pub(super) const HOUR_S: u64 = 3600;
+/// The ending of files of connections.
+pub(super) const SESSIONS: &str = "sessions";
 
 /// A line of counters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -73,11 +78,32 @@ struct Hour {
     hour: u64,
     log: Lines,
     lines: Lines,
+    /// `None`: no connection was recorded yet, or it was a sender that did.
+    sessions: Option<BatchFile>,
     total: Box<Interval>,
     /// `total` holds every second of these files: they were not there before.
     is_whole: bool,
     first: u64,
     last: u64,
+}
+
+impl Hour {
+    /// Writes the connections of a second, if it has any, and then its counters: both or none.
+    /// `path`: the file of connections.
+    fn write_sessions(&mut self, interval: &Interval, line: &[u8], path: &Path) -> io::Result<()> {
+        if interval.sessions().is_empty() {
+            return self.lines.append(line);
+        }
+        let mut batches = Vec::new();
+        encode_sessions(interval.second, interval.sessions(), &mut batches);
+        let file = match &mut self.sessions {
+            Some(file) => file,
+            none => none.insert(BatchFile::open(path)?),
+        };
+        let place = file.place();
+        file.append(&batches)?;
+        self.lines.append(line).inspect_err(|_| file.take_back(place))
+    }
 }
 
 /// Writes the seconds down as they come.
@@ -126,13 +152,16 @@ impl Writer {
             self.current = Some(self.begin_hour(hour)?);
         }
         let line = self.line(interval)?;
+        let sessions = format!("{}.{SESSIONS}", stem(self.start, hour));
         let current = self.current.as_mut().expect("begun above");
         let mut text = Vec::new();
         encode(interval, Duration::from_secs(interval.second), Duration::from_secs(1), &mut text)?;
         let place = current.log.place();
         current.log.append(&text)?;
         // Counters come last: a second without its line is not counted, and has no values either.
-        current.lines.append(&line).inspect_err(|_| current.log.take_back(place))?;
+        current
+            .write_sessions(interval, &line, &self.folder.join(sessions))
+            .inspect_err(|_| current.log.take_back(place))?;
         current.last = current.last.max(interval.second);
         current.first = current.first.min(interval.second);
         current.total.merge(interval);
@@ -175,7 +204,8 @@ impl Writer {
             drop(std::fs::remove_file(self.roll_up_path(hour)));
         }
         let total = Box::new(Interval::new(self.replies.len()));
-        Ok(Hour { hour, log, lines: open("jsonl")?, total, is_whole, first: u64::MAX, last: 0 })
+        let (lines, sessions) = (open("jsonl")?, None);
+        Ok(Hour { hour, log, lines, sessions, total, is_whole, first: u64::MAX, last: 0 })
     }
 
     /// An hour begins: files of hours that are older than is kept go, of earlier starts too.

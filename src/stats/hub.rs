@@ -201,7 +201,9 @@ impl Merging {
         for worker in 0..self.channels.len() {
             while let Ok(mut interval) = self.channels[worker].full.try_recv() {
                 interval.busiest_us = interval.counter(Counter::BusyUs);
-                self.at(interval.second).merge(&interval);
+                let merged = self.at(interval.second);
+                merged.merge(&interval);
+                merged.append_sessions(&interval);
                 interval.clear();
                 // The worker has gone.
                 drop(self.channels[worker].empty.try_send(interval));

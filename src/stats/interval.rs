@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 
 use super::counts::Counts;
 use super::metric::{Counter, Metric};
+use super::sessions::{SessionKey, SessionSecond, SessionSeconds};
 
 /// Parts of a second in which messages are counted, so that stutter shows.
 pub const TENTHS: usize = 10;
@@ -30,6 +31,7 @@ pub struct Interval {
     pub index_lag_messages: u64,
     /// Age of the oldest of them, s.
     pub index_lag_s: u64,
+    sessions: SessionSeconds,
 }
 
 impl Interval {
@@ -46,6 +48,7 @@ impl Interval {
             open_connections: 0,
             index_lag_messages: 0,
             index_lag_s: 0,
+            sessions: SessionSeconds::new(),
         }
     }
 
@@ -79,6 +82,34 @@ impl Interval {
         self.tenths[tenth] += 1;
     }
 
+    /// What this session did in the second so far. `at`: where it was found last, in whichever
+    /// second.
+    #[inline]
+    pub fn find_session(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
+        self.sessions.find(at, id)
+    }
+
+    /// Adds a session that did nothing in the second before. Returns its place; `None`: more
+    /// sessions did anything than are recorded one by one, which is counted.
+    #[cold]
+    pub fn add_session(&mut self, key: SessionKey) -> Option<u32> {
+        let place = self.sessions.add(key);
+        if place.is_none() {
+            self.counters[Counter::LostSessions as usize] += 1;
+        }
+        place
+    }
+
+    /// The sessions that did anything.
+    pub fn sessions(&self) -> &[SessionSecond] {
+        self.sessions.as_slice()
+    }
+
+    /// Adds the sessions of another one, which [`Interval::merge`] leaves out.
+    pub fn append_sessions(&mut self, other: &Interval) {
+        self.sessions.append(&other.sessions);
+    }
+
     /// The histogram of a metric. Costs about 3 us, and 30 KiB.
     pub fn histogram(&self, metric: Metric) -> Histogram<u64> {
         self.counts.histogram(metric)
@@ -104,7 +135,8 @@ impl Interval {
         self.counters.iter().all(|n| *n == 0) && self.replies.iter().all(|n| *n == 0)
     }
 
-    /// Adds what another one holds; loses nothing, as all have the same bounds.
+    /// Adds what another one holds, but for its sessions; loses nothing, as all have the same
+    /// bounds.
     pub fn merge(&mut self, other: &Interval) {
         self.counts.merge(&other.counts);
         for (mine, theirs) in self.counters.iter_mut().zip(&other.counters) {
@@ -135,6 +167,7 @@ impl Interval {
         self.open_connections = 0;
         self.index_lag_messages = 0;
         self.index_lag_s = 0;
+        self.sessions.clear();
     }
 
     /// Counters by name, those that are 0 left out.

@@ -122,6 +122,8 @@ table! {
     TransferUs = "transferring_us", 0,
         "Time in which payloads were on their way, of all connections together.";
     LocalTransferUs = "transferring_local_us", 0, "Of that, from clients on this machine.";
+    LostSessions = "lost_sessions", 0,
+        "Times that a connection was not recorded by itself: too many did anything in a second.";
     StarvedUs = "starved_us", 0,
         "Part of think_us and transferring_us in which our loops waited for a processor.";
     Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";

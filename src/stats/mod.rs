@@ -2,8 +2,9 @@
 //! HdrHistogram interval logs and lines of counters, and read back from the folder alone.
 //!
 //! ```text
-//! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl
-//!                                                 │             └─▶ History ─▶ Summary
+//! worker ─▶ Recorder ─(an interval a second)─▶ Hub thread ─▶ stats/*.hlog, *.jsonl, *.sessions
+//!                                                 │             ├─▶ History ─▶ Summary
+//!                                                 │             └─▶ Limits (of *.sessions)
 //!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
@@ -28,6 +29,7 @@ mod lines;
 mod live;
 mod metric;
 mod recorder;
+mod sessions;
 mod summary;
 mod verdict;
 
@@ -44,5 +46,6 @@ pub use interval::Interval;
 pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
+pub use sessions::{ClientLimits, Limits, SessionKey, SessionSecond, Spread, check_batches};
 pub use summary::{OpenSessions, Percentiles, Rate, Summary, Totals, Window};
 pub use verdict::{LimitedBy, Verdict};

@@ -3,6 +3,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::interval::{Interval, TENTHS};
 use super::metric::{Counter, Metric};
+use super::sessions::{SessionKey, SessionSecond};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
@@ -27,6 +28,8 @@ pub struct Recorder {
     /// Something was recorded in it.
     is_used: bool,
     often: Often,
+    /// When the round began, Unix ns.
+    round_ns: u64,
     tenth: usize,
     /// Empty ones come back from the hub.
     empty: Receiver<Box<Interval>>,
@@ -44,6 +47,7 @@ impl Recorder {
             late: None,
             is_used: false,
             often: Often::default(),
+            round_ns: 0,
             tenth: 0,
             empty,
             full,
@@ -62,6 +66,7 @@ impl Recorder {
     pub fn begin_round(&mut self, unix_ns: u64) {
         let second = unix_ns / SECOND_NS;
         self.tenth = tenth_of(unix_ns);
+        self.round_ns = unix_ns;
         if second != self.current.second {
             self.next_second(second);
         }
@@ -191,6 +196,37 @@ impl Recorder {
         interval.message(tenth_of(unix_ns), bytes);
         interval.add(Counter::MessageRecipients, recipients);
         interval.record_n(Metric::Recipients, recipients, 1);
+    }
+
+    /// What this session did in the second under way, so far. `at`: the place it had last. `None`:
+    /// nothing, so it must be added.
+    #[inline]
+    pub fn find_session(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
+        self.current.find_session(at, id)
+    }
+
+    /// Adds a session that did nothing in the second before; sets its place. `None`: too many
+    /// sessions do anything. Costs 48 bytes.
+    #[cold]
+    pub fn add_session(&mut self, at: &mut u32, key: SessionKey) -> Option<&mut SessionSecond> {
+        self.is_used = true;
+        *at = self.current.add_session(key)?;
+        self.current.find_session(*at, key.id)
+    }
+
+    /// Adds what this session did in the second of this Unix time, which is not the one under way.
+    #[cold]
+    pub fn add_session_at(&mut self, unix_ns: u64, key: SessionKey) -> Option<&mut SessionSecond> {
+        self.is_used = true;
+        let interval = self.interval_of(unix_ns / SECOND_NS);
+        let at = interval.add_session(key)?;
+        interval.find_session(at, key.id)
+    }
+
+    /// When the round began, us from the beginning of the second under way. More than a second
+    /// where the hub is behind.
+    pub fn round_us(&self) -> u64 {
+        self.round_ns.saturating_sub(self.current.second * SECOND_NS) / 1000
     }
 
     /// The interval of this second. Without an empty one, the hub is behind, and the current one

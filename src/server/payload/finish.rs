@@ -6,7 +6,8 @@ use crate::smtp::session::Refusal;
 
 use super::super::conn::{Conn, Flow};
 use super::super::input::Consumed;
-use super::super::shared::{Orphan, Shared};
+use super::super::orphan::Orphan;
+use super::super::shared::Shared;
 use super::fate::Fate;
 use super::proof::Proof;
 use super::transfer::Transfer;
@@ -70,9 +71,10 @@ pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
     let Some(mut transfer) = conn.take_transfer() else { return };
     if let Some(pending) = transfer.pending.take() {
         let (bytes, recipients) = (transfer.message_bytes(), conn.session.recipients());
+        let session = conn.key();
         let draw = transfer.draw.take();
         let received_ns = transfer.pending_received_ns.unwrap_or_default();
-        shared.orphans.push(Orphan { pending, received_ns, bytes, recipients, draw });
+        shared.orphans.push(Orphan { pending, received_ns, session, bytes, recipients, draw });
     } else {
         transfer.place.release(&mut shared.storage);
         let octets = transfer.wire_bytes;
@@ -159,7 +161,7 @@ fn accept(conn: &mut Conn, shared: &mut Shared, transfer: &Transfer, proof: &Pro
 fn refuse(conn: &mut Conn, shared: &mut Shared, transfer: &mut Transfer, why: Refusal) {
     transfer.place.release(&mut shared.storage);
     shared.ledger.not_accepted(transfer);
-    shared.ledger.refused();
+    shared.ledger.refused(conn);
     conn.session.refuse(why, &mut shared.workspace);
     if why == Refusal::Stopping {
         conn.flow = Flow::Closing;

@@ -1,0 +1,19 @@
+//! A commit that goes on without its connection.
+use crate::log::PendingCommit;
+use crate::stats::SessionKey;
+
+use super::sampling::Draw;
+
+/// A commit whose connection has gone.
+#[derive(Debug)]
+pub(super) struct Orphan {
+    pub pending: PendingCommit,
+    /// The time in its slot, Unix ns.
+    pub received_ns: u64,
+    pub session: SessionKey,
+    /// Size of the message.
+    pub bytes: u64,
+    pub recipients: u32,
+    /// The sampling that the message takes part in.
+    pub draw: Option<Draw>,
+}

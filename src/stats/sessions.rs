@@ -1,0 +1,22 @@
+//! Connections one by one: what each of them did in each second, and which limits their clients
+//! kept.
+//!
+//! ```text
+//! Recorder ─▶ SessionSeconds (of an interval) ─▶ batch ─▶ stats/*.sessions ─▶ reading ─▶ Limits
+//! ```
+mod batch;
+mod file;
+mod limits;
+mod open;
+mod reading;
+mod second;
+mod spread;
+mod windows;
+
+pub(super) use batch::encode;
+pub(super) use file::BatchFile;
+pub use limits::{ClientLimits, Limits};
+pub use reading::check_batches;
+pub(super) use second::SessionSeconds;
+pub use second::{SessionKey, SessionSecond};
+pub use spread::Spread;

@@ -1,0 +1,42 @@
+//! The file of batches that the hub appends to.
+use std::fs::{File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::Path;
+
+/// The file, and how far its whole batches go.
+#[derive(Debug)]
+pub(crate) struct BatchFile {
+    file: File,
+    whole_bytes: u64,
+}
+
+impl BatchFile {
+    /// Opens `path`, which is made if it isn't there.
+    pub fn open(path: &Path) -> io::Result<BatchFile> {
+        let mut file = OpenOptions::new().append(true).create(true).open(path)?;
+        let whole_bytes = file.seek(SeekFrom::End(0))?;
+        Ok(BatchFile { file, whole_bytes })
+    }
+
+    /// Octets up to the end of the last batch: see [`BatchFile::take_back`].
+    pub fn place(&self) -> u64 {
+        self.whole_bytes
+    }
+
+    /// Appends whole batches: all of them, or (after an error) none.
+    pub fn append(&mut self, batches: &[u8]) -> io::Result<()> {
+        let place = self.whole_bytes;
+        self.file.write_all(batches).inspect_err(|_| self.take_back(place))?;
+        self.whole_bytes = self.file.metadata()?.len();
+        Ok(())
+    }
+
+    /// Cuts off what was appended after `place`. Where that can't be done, a reader finds the next
+    /// batch by its beginning.
+    pub fn take_back(&mut self, place: u64) {
+        match self.file.set_len(place) {
+            Ok(()) => self.whole_bytes = place,
+            Err(error) => tracing::debug!(%error, "part of a batch of connections stays"),
+        }
+    }
+}

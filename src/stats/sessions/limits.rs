@@ -1,0 +1,378 @@
+//! Which limits clients kept: connections at once, messages a connection and a window of time.
+use std::collections::HashMap;
+use std::io;
+use std::net::IpAddr;
+use std::ops::Range;
+use std::path::PathBuf;
+
+use super::open::Open;
+use super::reading::{Entry, Reading};
+use super::spread::{Numbers, Spread};
+use super::windows::Windows;
+
+/// What all clients kept to, and each of them.
+#[derive(Debug)]
+pub struct Limits {
+    /// All connections together.
+    pub all: ClientLimits,
+    /// Clients by their address, those with most connections at once first; `None` is every client
+    /// that came over a Unix socket.
+    pub clients: Vec<(Option<IpAddr>, ClientLimits)>,
+    /// What could not be read, a sentence each.
+    pub problems: Vec<String>,
+}
+
+/// What one client kept to. docs/stats-format.md defines each figure.
+#[derive(Debug, Clone, Default)]
+pub struct ClientLimits {
+    /// Connections that were open at any time of the span.
+    pub connections: u64,
+    /// Of them, those that began before the span.
+    pub began_before: u64,
+    /// Of them, those whose beginning is not on record: they count from when they first did
+    /// anything.
+    pub without_beginning: u64,
+    /// Of them, those that were open at the end of the span, or of the records.
+    pub open_at_end: u64,
+    /// Of them, those that were open when sinkd was killed.
+    pub cut_off: u64,
+    /// Of those that ended, how many had no accepted message.
+    pub without_message: u64,
+    /// Accepted messages.
+    pub messages: u64,
+    /// Their forward-paths.
+    pub recipients: u64,
+    /// Those of the message that had most.
+    pub recipients_max: u64,
+    /// Messages refused at the end of their data.
+    pub refused: u64,
+    /// Connections open at once, by time, while any was.
+    pub open_at_once: Spread,
+    /// When the most were open first, Unix us.
+    pub peak_at_us: u64,
+    /// Accepted messages of each connection, so far for those that are open.
+    pub messages_per_connection: Spread,
+    /// Accepted messages in windows that end with a second in which there were any.
+    pub messages_per_window: Vec<Spread>,
+    /// Connections that began, in windows that end with a second in which any did.
+    pub opened_per_window: Vec<Spread>,
+}
+
+impl Limits {
+    /// Of what was recorded in `folders`, each in its span of whole seconds (Unix s), over windows
+    /// of these lengths.
+    ///
+    /// Costs about 0.2 us a connection and second, and the memory of the busiest second, of the
+    /// connections open at once, and about 1 KiB a client. Errors: a file cannot be read.
+    pub fn of(folders: &[PathBuf], spans: &[Range<u64>], windows_s: &[u64]) -> io::Result<Limits> {
+        let begin = spans.iter().map(|span| span.start).min().unwrap_or(0);
+        let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
+        let mut reading = Reading::open(folders, end)?;
+        let mut gathering = Gathering::new(spans, windows_s, reading.ended_starts());
+        let mut is_inside = false;
+        let mut last = begin;
+        reading.each_second(|second, entries| {
+            if second >= begin && !is_inside {
+                is_inside = true;
+                gathering.begin(begin);
+            }
+            gathering.take(second, entries);
+            last = second + 1;
+        })?;
+        if !is_inside {
+            gathering.begin(begin);
+        }
+        Ok(gathering.end(micros(last.clamp(begin, end)), reading.problems))
+    }
+}
+
+fn micros(second: u64) -> u64 {
+    second.saturating_mul(1_000_000)
+}
+
+/// A session that is open.
+struct Session {
+    /// Its place among the clients.
+    client: usize,
+    start: u32,
+    messages: u64,
+}
+
+/// What is known so far.
+struct Gathering<'a> {
+    spans: &'a [Range<u64>],
+    windows_s: &'a [u64],
+    all: Client,
+    clients: Vec<(Option<IpAddr>, Client)>,
+    places: HashMap<Option<IpAddr>, usize>,
+    /// By folder and id.
+    sessions: HashMap<(usize, u64), Session>,
+    /// Starts that another one followed: the last second each recorded, its folder, itself. Soonest
+    /// last.
+    ended_starts: Vec<(u64, usize, u32)>,
+}
+
+impl<'a> Gathering<'a> {
+    fn new(
+        spans: &'a [Range<u64>],
+        windows_s: &'a [u64],
+        mut ended_starts: Vec<(u64, usize, u32)>,
+    ) -> Gathering<'a> {
+        ended_starts.reverse();
+        Gathering {
+            spans,
+            windows_s,
+            all: Client::new(windows_s.len()),
+            clients: Vec::new(),
+            places: HashMap::new(),
+            sessions: HashMap::new(),
+            ended_starts,
+        }
+    }
+
+    /// The span begins: of what was before, only what is open counts.
+    fn begin(&mut self, second: u64) {
+        self.follow_starts(second);
+        let at_us = micros(second);
+        let windows = self.windows_s.len();
+        for client in self.clients.iter_mut().map(|(_, client)| client).chain([&mut self.all]) {
+            *client = client.open_from(at_us, windows);
+        }
+    }
+
+    fn take(&mut self, second: u64, entries: &[Entry]) {
+        self.follow_starts(second);
+        for entry in entries {
+            self.add(second, entry);
+        }
+        for event in events(second, entries) {
+            let key = (entries[event.entry].folder, entries[event.entry].session.id);
+            let Some(session) = self.sessions.get(&key) else { continue };
+            let client = &mut self.clients[session.client].1;
+            for who in [client, &mut self.all] {
+                match event.kind {
+                    Kind::End | Kind::EndAtOnce => who.open.end(event.at_us),
+                    Kind::Begin => who.open.begin(event.at_us),
+                }
+            }
+        }
+        for entry in entries.iter().filter(|entry| entry.session.ended_us().is_some()) {
+            let is_inside = self.spans[entry.folder].contains(&second);
+            if let Some(session) = self.sessions.remove(&(entry.folder, entry.session.id))
+                && is_inside
+            {
+                let client = &mut self.clients[session.client].1;
+                for who in [client, &mut self.all] {
+                    who.ended(session.messages);
+                }
+            }
+        }
+    }
+
+    /// Sessions of a start of sinkd that another one followed ended with it, if not before: it was
+    /// killed. Done when all that it recorded is before `second`.
+    fn follow_starts(&mut self, second: u64) {
+        while let Some((last, folder, start)) = self.ended_starts.pop_if(|it| it.0 < second) {
+            let (clients, all) = (&mut self.clients, &mut self.all);
+            self.sessions.retain(|(of_folder, _), session| {
+                let is_cut_off = *of_folder == folder && session.start == start;
+                if is_cut_off {
+                    for who in [&mut clients[session.client].1, &mut *all] {
+                        who.open.end(micros(last + 1));
+                        who.cut_off += 1;
+                        who.ended(session.messages);
+                    }
+                }
+                !is_cut_off
+            });
+        }
+    }
+
+    /// Adds what a session did, but for when it began and ended.
+    fn add(&mut self, second: u64, entry: &Entry) {
+        let address = entry.session.client();
+        let windows = self.windows_s.len();
+        let place = *self.places.entry(address).or_insert_with(|| {
+            self.clients.push((address, Client::new(windows)));
+            self.clients.len() - 1
+        });
+        let is_inside = self.spans[entry.folder].contains(&second);
+        let key = (entry.folder, entry.session.id);
+        let mut session = self.sessions.get_mut(&key);
+        let has_begun = entry.session.began_us().is_some();
+        let is_new = session.is_none() && !entry.session.is_after_end();
+        if is_new {
+            let new = Session { client: place, start: entry.start, messages: 0 };
+            session = Some(self.sessions.entry(key).or_insert(new));
+        }
+        if let Some(session) = session {
+            session.messages += u64::from(entry.session.messages);
+        }
+        for who in [&mut self.clients[place].1, &mut self.all] {
+            if is_new {
+                who.connections += 1;
+                who.without_beginning += u64::from(!has_begun);
+            }
+            if is_new && !has_begun {
+                who.open.begin(micros(second));
+            }
+            if is_inside {
+                who.add(self.windows_s, second, entry);
+            }
+        }
+    }
+
+    fn end(mut self, at_us: u64, problems: Vec<String>) -> Limits {
+        for session in self.sessions.values() {
+            for who in [&mut self.clients[session.client].1, &mut self.all] {
+                who.open_at_end += 1;
+                who.per_connection.add(session.messages, 1);
+            }
+        }
+        let seen = self.clients.into_iter().filter(|(_, client)| client.is_seen());
+        let mut clients: Vec<_> =
+            seen.map(|(address, client)| (address, client.figures(at_us))).collect();
+        clients.sort_by_key(|(address, it)| {
+            (std::cmp::Reverse((it.open_at_once.max, it.messages)), *address)
+        });
+        Limits { all: self.all.figures(at_us), clients, problems }
+    }
+}
+
+/// When a connection began or ended.
+struct Event {
+    at_us: u64,
+    kind: Kind,
+    entry: usize,
+}
+
+/// In the order in which those of one moment count: a client that closes a connection and opens
+/// another has not two at once.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    End,
+    Begin,
+    /// It began at the same moment.
+    EndAtOnce,
+}
+
+fn events(second: u64, entries: &[Entry]) -> Vec<Event> {
+    let mut events = Vec::new();
+    for (entry, it) in entries.iter().enumerate() {
+        let at_us = |us: u32| micros(second) + u64::from(us);
+        let (began, ended) = (it.session.began_us(), it.session.ended_us());
+        if let Some(us) = began {
+            events.push(Event { at_us: at_us(us), kind: Kind::Begin, entry });
+        }
+        if let Some(us) = ended {
+            let kind = if began == ended { Kind::EndAtOnce } else { Kind::End };
+            events.push(Event { at_us: at_us(us), kind, entry });
+        }
+    }
+    events.sort_by(|one, other| (one.at_us, &one.kind).cmp(&(other.at_us, &other.kind)));
+    events
+}
+
+/// What is known of one client so far, or of all.
+struct Client {
+    open: Open,
+    connections: u64,
+    began_before: u64,
+    without_beginning: u64,
+    cut_off: u64,
+    open_at_end: u64,
+    without_message: u64,
+    messages: u64,
+    recipients: u64,
+    recipients_max: u64,
+    refused: u64,
+    per_connection: Numbers,
+    messages_in: Windows,
+    opened_in: Windows,
+}
+
+impl Client {
+    fn new(windows: usize) -> Client {
+        Client {
+            open: Open::default(),
+            connections: 0,
+            began_before: 0,
+            without_beginning: 0,
+            cut_off: 0,
+            open_at_end: 0,
+            without_message: 0,
+            messages: 0,
+            recipients: 0,
+            recipients_max: 0,
+            refused: 0,
+            per_connection: Numbers::default(),
+            messages_in: Windows::new(windows),
+            opened_in: Windows::new(windows),
+        }
+    }
+
+    /// The same client, from a moment on.
+    fn open_from(&self, at_us: u64, windows: usize) -> Client {
+        let mut open = self.open.clone();
+        open.forget(at_us);
+        let (connections, without_beginning) = (open.now(), 0);
+        Client {
+            open,
+            connections,
+            began_before: connections,
+            without_beginning,
+            ..Client::new(windows)
+        }
+    }
+
+    fn is_seen(&self) -> bool {
+        self.connections > 0 || self.messages > 0
+    }
+
+    fn add(&mut self, windows_s: &[u64], second: u64, entry: &Entry) {
+        let session = &entry.session;
+        self.messages += u64::from(session.messages);
+        self.recipients += u64::from(session.recipients);
+        self.recipients_max = self.recipients_max.max(u64::from(session.recipients_max));
+        self.refused += u64::from(session.refused);
+        if session.messages > 0 {
+            self.messages_in.add(windows_s, second, u64::from(session.messages));
+        }
+        if session.began_us().is_some() {
+            self.opened_in.add(windows_s, second, 1);
+        }
+    }
+
+    fn ended(&mut self, messages: u64) {
+        self.without_message += u64::from(messages == 0);
+        self.per_connection.add(messages, 1);
+    }
+
+    fn figures(mut self, end_us: u64) -> ClientLimits {
+        self.open.pass(end_us);
+        let (peak, peak_at_us) = self.open.peak();
+        let over_time = self.open.over_time().spread();
+        let spreads = |windows: Windows| windows.end().iter().map(Numbers::spread).collect();
+        ClientLimits {
+            connections: self.connections,
+            began_before: self.began_before,
+            without_beginning: self.without_beginning,
+            open_at_end: self.open_at_end,
+            cut_off: self.cut_off,
+            without_message: self.without_message,
+            messages: self.messages,
+            recipients: self.recipients,
+            recipients_max: self.recipients_max,
+            refused: self.refused,
+            // A peak that lasted for less than a microsecond has no time, and was there.
+            open_at_once: Spread { max: peak, ..over_time },
+            peak_at_us,
+            messages_per_connection: self.per_connection.spread(),
+            messages_per_window: spreads(self.messages_in),
+            opened_per_window: spreads(self.opened_in),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

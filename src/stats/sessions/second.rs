@@ -1,0 +1,215 @@
+//! What one session did in one second, and all sessions of an interval.
+use std::net::{IpAddr, Ipv6Addr};
+
+/// Sessions of an interval that are recorded one by one. What further ones do is lost, and counted:
+/// a worker has fewer connections unless tens of thousands come and go each second.
+const SESSIONS_MAX: usize = 1 << 18;
+/// Room that an interval keeps, 48 bytes each.
+const ROOM_KEPT: usize = 1024;
+/// It did not happen in this second.
+const NEVER: u32 = u32::MAX;
+/// The connection had ended before the message was accepted.
+const BEFORE: u32 = u32::MAX - 1;
+/// The latest time in a second, us: what a worker does late, it may book in an earlier second.
+const LATEST_US: u64 = u32::MAX as u64 - 2;
+
+/// Which session, and of which client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionKey {
+    /// As slots have it.
+    pub id: u64,
+    /// `None`: it came over a Unix socket.
+    pub client: Option<IpAddr>,
+}
+
+/// What one session did in one second.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionSecond {
+    /// As slots have it.
+    pub id: u64,
+    /// An IPv4 address is mapped (RFC 4291 section 2.5.5.2); `::` stands for a Unix socket.
+    pub(super) client: [u8; 16],
+    pub(super) began_us: u32,
+    pub(super) ended_us: u32,
+    /// Messages accepted.
+    pub messages: u32,
+    /// Their forward-paths.
+    pub recipients: u32,
+    /// Those of the message that had most.
+    pub recipients_max: u32,
+    /// Messages refused at the end of their data.
+    pub refused: u32,
+}
+
+impl SessionSecond {
+    fn new(key: SessionKey) -> SessionSecond {
+        let client = match key.client {
+            None => Ipv6Addr::UNSPECIFIED,
+            Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
+            Some(IpAddr::V6(address)) => address,
+        };
+        SessionSecond {
+            id: key.id,
+            client: client.octets(),
+            began_us: NEVER,
+            ended_us: NEVER,
+            messages: 0,
+            recipients: 0,
+            recipients_max: 0,
+            refused: 0,
+        }
+    }
+
+    /// The client's address; `None`: it came over a Unix socket.
+    pub fn client(&self) -> Option<IpAddr> {
+        let address = Ipv6Addr::from(self.client);
+        (!address.is_unspecified()).then(|| address.to_canonical())
+    }
+
+    /// When the connection began, us from the beginning of the second; `None`: not in this second.
+    pub fn began_us(&self) -> Option<u32> {
+        (self.began_us < BEFORE).then_some(self.began_us)
+    }
+
+    /// When the connection ended, us from the beginning of the second; `None`: not in this second.
+    pub fn ended_us(&self) -> Option<u32> {
+        (self.ended_us < BEFORE).then_some(self.ended_us)
+    }
+
+    /// Whether its messages were accepted when the connection had ended.
+    pub fn is_after_end(&self) -> bool {
+        self.ended_us == BEFORE
+    }
+
+    /// The connection began `us` after the beginning of the second.
+    pub fn begin(&mut self, us: u64) {
+        self.began_us = us.min(LATEST_US) as u32;
+    }
+
+    /// The connection ended `us` after the beginning of the second.
+    pub fn end(&mut self, us: u64) {
+        self.ended_us = us.min(LATEST_US) as u32;
+    }
+
+    /// The connection had ended before what is recorded happened.
+    pub fn is_over(&mut self) {
+        self.ended_us = BEFORE;
+    }
+
+    /// A message with this number of forward-paths was accepted.
+    #[inline]
+    pub fn message(&mut self, recipients: u32) {
+        self.messages += 1;
+        self.recipients += recipients;
+        self.recipients_max = self.recipients_max.max(recipients);
+    }
+}
+
+/// The sessions of an interval that did anything.
+#[derive(Debug, Clone)]
+pub struct SessionSeconds {
+    list: Vec<SessionSecond>,
+}
+
+impl SessionSeconds {
+    pub fn new() -> SessionSeconds {
+        SessionSeconds { list: Vec::with_capacity(ROOM_KEPT) }
+    }
+
+    pub fn as_slice(&self) -> &[SessionSecond] {
+        &self.list
+    }
+
+    /// What this session does, if it stands at `at`, where it was found last in whichever interval.
+    #[inline]
+    pub fn find(&mut self, at: u32, id: u64) -> Option<&mut SessionSecond> {
+        self.list.get_mut(at as usize).filter(|it| it.id == id)
+    }
+
+    /// Adds a session. Returns its place; `None`: there are too many.
+    #[cold]
+    pub fn add(&mut self, key: SessionKey) -> Option<u32> {
+        if self.list.len() == SESSIONS_MAX {
+            return None;
+        }
+        self.list.push(SessionSecond::new(key));
+        Some(self.list.len() as u32 - 1)
+    }
+
+    /// Finds or adds a session: see [`SessionSeconds::find`].
+    #[cfg(test)]
+    pub fn of(&mut self, at: &mut u32, key: SessionKey) -> Option<&mut SessionSecond> {
+        if self.find(*at, key.id).is_none() {
+            *at = self.add(key)?;
+        }
+        self.find(*at, key.id)
+    }
+
+    /// Adds what another worker recorded: no session is of two workers.
+    pub fn append(&mut self, other: &SessionSeconds) {
+        self.list.extend_from_slice(&other.list);
+    }
+
+    /// As new. Room that was not needed goes by and by.
+    pub fn clear(&mut self) {
+        let needed = self.list.len();
+        self.list.clear();
+        if self.list.capacity() > ROOM_KEPT.max(needed * 4) {
+            self.list.shrink_to(ROOM_KEPT.max(needed * 2));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(id: u64) -> SessionKey {
+        SessionKey { id, client: Some([127, 0, 0, 1].into()) }
+    }
+
+    #[test]
+    fn a_session_has_one_place_in_each_interval() {
+        let (mut one, mut other) = (SessionSeconds::new(), SessionSeconds::new());
+        let (mut seven, mut eight) = (0, 0);
+        one.of(&mut seven, key(7)).unwrap().message(1);
+        one.of(&mut eight, key(8)).unwrap().message(1);
+        one.of(&mut seven, key(7)).unwrap().message(3);
+        // The next second: places of the one before mean nothing.
+        other.of(&mut eight, key(8)).unwrap().message(1);
+        other.of(&mut seven, key(7)).unwrap().message(1);
+        other.of(&mut eight, key(8)).unwrap().message(1);
+        let figures = |seconds: &SessionSeconds| {
+            let of = |it: &SessionSecond| (it.id, it.messages, it.recipients, it.recipients_max);
+            seconds.as_slice().iter().map(of).collect::<Vec<_>>()
+        };
+        assert_eq!(figures(&one), [(7, 2, 4, 3), (8, 1, 1, 1)]);
+        assert_eq!(figures(&other), [(8, 2, 2, 1), (7, 1, 1, 1)]);
+    }
+
+    #[test]
+    fn the_sessions_of_an_interval_are_bounded() {
+        let mut seconds = SessionSeconds::new();
+        for id in 0..SESSIONS_MAX as u64 {
+            assert!(seconds.of(&mut 0, key(id + 1)).is_some());
+        }
+        assert!(seconds.of(&mut 0, key(0)).is_none());
+        let mut last = SESSIONS_MAX as u32 - 1;
+        assert!(seconds.of(&mut last, key(SESSIONS_MAX as u64)).is_some(), "one that has a place");
+        // Room goes when it is not needed.
+        for _ in 0..20 {
+            seconds.clear();
+        }
+        assert!(seconds.list.capacity() <= ROOM_KEPT);
+    }
+
+    #[test]
+    fn a_client_is_an_address_of_either_family_or_a_unix_socket() {
+        for text in ["192.0.2.1", "2001:db8::1", "::1", "127.0.0.1"] {
+            let address: IpAddr = text.parse().unwrap();
+            let second = SessionSecond::new(SessionKey { id: 1, client: Some(address) });
+            assert_eq!(second.client(), Some(address));
+        }
+        assert_eq!(SessionSecond::new(SessionKey { id: 1, client: None }).client(), None);
+    }
+}
