@@ -4,9 +4,10 @@ use std::io::Write;
 use sinkd::log::reader::Folder;
 use sinkd::smtp::data::unstuff;
 
-use crate::args::Id;
-use crate::print::stored_of;
-use crate::{Finding, Named, Out, resolve};
+use crate::base::data::{Named, resolve};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::stored_of;
+use crate::base::value::Id;
 
 /// `is_part_enough`: print what there is of a message that was not stored in full.
 pub fn run(

@@ -12,29 +12,20 @@ macro_rules! eprintln {
     };
 }
 
-mod args;
 mod assert;
+mod base;
 mod blast;
 mod calibrate;
 mod cat;
+mod cli;
 mod compare;
 mod count;
-mod during;
-mod folders;
-mod holder;
-mod left_out;
 mod ls;
-mod metric_name;
-mod nearest;
-mod print;
-mod progress;
 mod prune;
-mod query_words;
 mod reindex;
 mod replay;
 mod report;
 mod rm;
-mod row;
 mod runs;
 mod search;
 mod segments;
@@ -46,29 +37,15 @@ mod top;
 mod verify;
 mod wait;
 
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, BufWriter};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use anyhow::Context;
 use clap::Parser;
-use sinkd::log::Slot;
-use sinkd::log::reader::{Folder, Segment};
 
-use args::{Cli, Command, Id};
-use folders::open_all;
-use left_out::{Answer, Asked, LeftOut, NoAnswer, ask_again, is_finding};
-
-/// What a command found; errors are another matter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finding {
-    Holds,
-    DoesNotHold,
-}
-
-/// Where results go.
-pub type Out = BufWriter<io::StdoutLock<'static>>;
+use base::data::{open, open_all};
+use base::left_out::is_finding;
+use base::outcome::{Finding, Out, flush, is_closed_pipe};
+use cli::{Cli, Command};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -140,67 +117,4 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
         Command::Verify { json } => verify::run(folder, *json, out),
     }
-}
-
-fn open(data: &Path) -> anyhow::Result<Folder> {
-    Folder::open(data).with_context(|| {
-        format!("{}: no data folder of sinkd; name one with --data", data.display())
-    })
-}
-
-/// A message that was named.
-struct Named {
-    segment: Arc<Segment>,
-    slot: Slot,
-    /// Whether it is what was asked for: the newest that can be read may not be the newest.
-    finding: Finding,
-}
-
-/// The message meant; an error if there is none.
-fn resolve(folder: &mut Folder, id: Id) -> anyhow::Result<Named> {
-    let Id::Exactly(id) = id else { return latest(folder) };
-    let (segment, slot) = folder.find(id)?;
-    anyhow::ensure!(slot.is_message(), "{id} is no message, but a note about one");
-    Ok(Named { segment, slot, finding: Finding::Holds })
-}
-
-/// The newest message of which the whole record can be read; says which newer ones can't.
-fn latest(folder: &mut Folder) -> anyhow::Result<Named> {
-    let mut latest = None;
-    let asked = ask_again(folder, |folder| {
-        let found = folder.latest()?;
-        let is_answer = found.newest.is_some() || !found.damage.is_empty();
-        latest = Some(found);
-        Ok(if is_answer { Answer::Given } else { Answer::Empty })
-    })?;
-    let Some(latest) = latest.filter(|_| asked == Asked::Answered) else {
-        return Err(NoAnswer::Outpaced.into());
-    };
-    let mut left_out = LeftOut::default();
-    latest.damage.iter().for_each(|damage| left_out.tell_error(damage));
-    let Some((segment, slot)) = latest.newest else {
-        anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);
-        anyhow::bail!("there is no message here yet");
-    };
-    Ok(Named { segment, slot, finding: left_out.finish(folder) })
-}
-
-/// Whoever read us has had enough (`| head`): that is no failure.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
-    })
-}
-
-/// Whoever has had enough of us changes nothing about what was found.
-fn flush(out: &mut Out) -> anyhow::Result<()> {
-    match out.flush() {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
-    }
-}
-
-/// Reports on stderr what is wrong with the folder, and what was pruned while it was read.
-fn report_left_out(folder: &Folder) -> Finding {
-    LeftOut::default().finish(folder)
 }

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use clap::Subcommand;
 use serde::Serialize;
 use sinkd::log::{Mark, Run, Runs};
 use sinkd::stats::Counter;
 
-use crate::args::RunCommand;
-use crate::print::rfc3339;
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::rfc3339;
 
 /// A run or a mark in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -28,6 +28,17 @@ enum Line<'a> {
         at: String,
         text: &'a str,
     },
+}
+
+#[derive(Subcommand)]
+pub enum RunCommand {
+    /// Begin a run with the next whole second, and wait for it; ends the one under way.
+    Start {
+        /// Unlike any other run's.
+        name: String,
+    },
+    /// End the run under way with this second, and wait for its end.
+    Stop,
 }
 
 /// Begins or ends a run, and waits for that moment.
@@ -88,7 +99,7 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
         );
         let all = Runs::read(folder)
             .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
-        if say_damage(folder)? == Finding::DoesNotHold {
+        if crate::base::data::say_damage(folder)? == Finding::DoesNotHold {
             finding = Finding::DoesNotHold;
         }
         for run in &all.runs {
@@ -106,13 +117,6 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
         writeln!(out, "no runs: sinkctl run start NAME begins one")?;
     }
     Ok(finding)
-}
-
-/// Reports on stderr that runs or marks of a folder may be missing.
-pub fn say_damage(folder: &Path) -> anyhow::Result<Finding> {
-    let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Holds) };
-    eprintln!("sinkctl: {damage}");
-    Ok(Finding::DoesNotHold)
 }
 
 fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {

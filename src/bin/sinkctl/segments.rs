@@ -6,9 +6,9 @@ use serde::Serialize;
 use sinkd::log::State;
 use sinkd::log::reader::{Folder, Summary};
 
-use crate::left_out::LeftOut;
-use crate::print::{counted, rfc3339};
-use crate::{Finding, Out};
+use crate::base::left_out::LeftOut;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::{counted, rfc3339};
 
 /// Octets of a slot (docs/segment-format.md).
 const SLOT_BYTES: u64 = 64;

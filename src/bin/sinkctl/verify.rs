@@ -9,9 +9,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sinkd::log::reader::{Folder, ReadError, Segment};
 
-use crate::left_out::{Answer, ask_again, say_passed_over};
-use crate::print::counted;
-use crate::{Finding, Out};
+use crate::base::left_out::{Answer, ask_again, say_passed_over};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
 
 /// Damage reported one by one; beyond it only counted, as a bad disk may have millions.
 const DAMAGE_SHOWN_MAX: usize = 1000;

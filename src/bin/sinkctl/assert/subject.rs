@@ -1,9 +1,8 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
 use sinkd::stats::{LimitedBy, Metric, Percentiles};
 
-use super::number;
-use crate::metric_name::{metric, metrics};
-use crate::nearest::unknown;
+use crate::base::metric_name::{metric, metrics};
+use crate::base::nearest::unknown;
 use crate::stats::Gathered;
 use crate::stats::transit::Overall;
 
@@ -286,4 +285,9 @@ impl Unit {
             Unit::Share => format!("{} %", number(value * 100.0)),
         }
     }
+}
+/// A number without needless digits.
+pub fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

@@ -10,7 +10,7 @@ use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
 
-use crate::args::{domain, rate, time_above_0};
+use crate::base::value::{domain, rate, time_above_0};
 use crate::sending::Wanted;
 
 const MESSAGES: &str = "What is sent";

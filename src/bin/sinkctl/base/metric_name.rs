@@ -1,7 +1,7 @@
 //! The names of metrics on the command line: the same for `stats --metric` and for claims.
 use sinkd::stats::Metric;
 
-use crate::nearest::unknown;
+use crate::base::nearest::unknown;
 
 /// A metric by its name, with or without the unit of time at its end.
 pub fn metric(name: &str) -> Option<Metric> {
