@@ -16,7 +16,7 @@ mod subject;
 
 use claim::{Checked, Claim};
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Assert {
     /// SUBJECT OP NUMBER, times with a unit: totals.messages, rate.median, transaction.p99,
     /// replies.4xx, busy.max, limited_by, with --sent-field transit.p99 (a wrong one lists them).

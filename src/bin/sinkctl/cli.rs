@@ -4,9 +4,9 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::assert::Assert;
-use crate::base::value::Id;
 use crate::blast::Blast;
 use crate::calibrate::Calibrate;
+use crate::cat::Cat;
 use crate::compare::Compare;
 use crate::count::Count;
 use crate::ls::Ls;
@@ -15,15 +15,17 @@ use crate::reindex::Reindex;
 use crate::replay::Replay;
 use crate::report::Report;
 use crate::rm::Rm;
-use crate::runs::RunCommand;
+use crate::runs::{Mark, RunCommand, Runs};
 use crate::search::Search;
+use crate::segments::Segments;
 use crate::show::Show;
 use crate::stats::Stats;
 use crate::tail::Tail;
+use crate::verify::Verify;
 use crate::wait::Wait;
 
 /// Reads what sinkd has stored, while it runs and after it stopped.
-#[derive(Parser)]
+#[derive(Debug, Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
     /// Data folder of sinkd; ls, count, search, wait, stats, report, compare, assert and runs take
@@ -34,18 +36,12 @@ pub struct Cli {
     pub command: Command,
 }
 
-#[derive(Subcommand)]
+#[derive(Debug, Subcommand)]
 pub enum Command {
     /// List messages, the newest last.
     Ls(Ls),
     /// Print a message exactly as it was sent, dot-stuffing undone.
-    Cat {
-        /// `segment:slot`, or `latest`.
-        id: Id,
-        /// Print what there is of a message that was not stored in full.
-        #[arg(long)]
-        stored: bool,
-    },
+    Cat(Cat),
     /// Show envelope, headers and parts of a message for a person, or one thing of it, for a test.
     Show(Show),
     /// Print the last messages, and with -f new ones as they arrive.
@@ -53,11 +49,7 @@ pub enum Command {
     /// Print the number of messages accepted, those that were only counted included.
     Count(Count),
     /// List the segments: fill, holes, state, span of time.
-    Segments {
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
-    },
+    Segments(Segments),
     /// What a run was like: totals, rates, percentiles of each phase, and what limited it.
     Stats(Stats),
     /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
@@ -72,16 +64,9 @@ pub enum Command {
     #[command(subcommand)]
     Run(RunCommand),
     /// List the runs and marks.
-    Runs {
-        /// One JSON object a line.
-        #[arg(long)]
-        json: bool,
-    },
+    Runs(Runs),
     /// Put a text at this moment, to be seen in runs.
-    Mark {
-        /// At most 256 octets.
-        text: String,
-    },
+    Mark(Mark),
     /// A screen of what is going on, second by second: rates, percentiles, replies. q quits.
     Top,
     /// Remove messages: they are not listed, counted or given any more, their space goes with their
@@ -103,11 +88,7 @@ pub enum Command {
     /// Send stored messages to another SMTP server: when they left then, faster, or at a rate.
     Replay(Box<Replay>),
     /// Read everything, check every checksum; exit 1 if anything is damaged.
-    Verify {
-        /// One JSON object.
-        #[arg(long)]
-        json: bool,
-    },
+    Verify(Verify),
 }
 
 /// The folder that sinkd uses in the same environment.
@@ -117,27 +98,4 @@ fn default_folder() -> PathBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flags_have_names_of_their_own() {
-        <Cli as clap::CommandFactory>::command().debug_assert();
-    }
-
-    /// A required group holds what a command acts on, never the form of its output.
-    #[test]
-    fn no_form_of_output_counts_as_what_a_command_must_be_told() {
-        let command = <Cli as clap::CommandFactory>::command();
-        let mut required = 0;
-        for command in command.get_subcommands() {
-            for group in command.get_groups().filter(|group| group.is_required_set()) {
-                required += 1;
-                let is_form = |id: &&clap::Id| ["json", "dry_run"].contains(&id.as_str());
-                let found = group.get_args().find(is_form);
-                assert_eq!(found, None, "{} {}", command.get_name(), group.get_id());
-            }
-        }
-        assert_eq!(required, 2, "those of rm and prune");
-    }
-}
+mod tests;

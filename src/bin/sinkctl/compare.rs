@@ -18,7 +18,7 @@ use side::Side;
 
 /// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
 /// seconds in common. Exit 2: they can't be compared.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Compare {
     /// A data folder, a run's name, or FOLDER:RUN.
     a: String,

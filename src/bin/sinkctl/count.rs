@@ -34,7 +34,7 @@ struct Counts {
 }
 
 /// What `count` counts, and how it says so.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Count {
     #[command(flatten)]
     pub during: During,

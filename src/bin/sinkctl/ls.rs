@@ -11,6 +11,7 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::row::{Form, Rows, Source};
 use crate::base::span::During;
+use crate::base::value::count;
 
 /// How much of a listing was printed.
 #[derive(Default)]
@@ -20,13 +21,13 @@ struct Listed {
     cut_of: Option<u64>,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Ls {
     /// At most so many messages.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<u64>,
     /// Skip so many messages first.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = count)]
     pub offset: u64,
     /// The newest first; --offset counts from there.
     #[arg(long)]

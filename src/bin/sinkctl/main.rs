@@ -42,7 +42,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use base::data::{open, open_all};
+use base::data::{only, open, open_all};
 use base::left_out::is_finding;
 use base::outcome::{Finding, Out, flush, is_closed_pipe};
 use cli::{Cli, Command};
@@ -68,53 +68,30 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
+    let data = &cli.data;
     match &cli.command {
-        Command::Stats(stats) => return stats::run(&cli.data, stats, out),
-        Command::Report(report) => return report::run(&cli.data, report, out),
-        Command::Compare(compare) => return compare::run(&cli.data, compare, out),
-        Command::Assert(assert) => return assert::run(&cli.data, assert, out),
-        Command::Blast(blast) => return blast::run(blast, out),
-        Command::Runs { json } => return runs::list(&cli.data, *json, out),
-        Command::Ls(ls) => return ls::run(open_all(&cli.data)?, ls, out),
-        Command::Count(count) => return count::run(&open_all(&cli.data)?, count, out),
-        Command::Search(search) => return search::run(open_all(&cli.data)?, search, out),
-        Command::Wait(wait) => return wait::run(open_all(&cli.data)?, wait, out),
-        _ => {}
-    }
-    let [data] = &cli.data[..] else {
-        anyhow::bail!(
-            "expected one --data, found {}: only ls, count, search, wait, stats, report, compare, \
-             assert and runs take several",
-            cli.data.len()
-        );
-    };
-    if let Command::Calibrate(calibrate) = &cli.command {
-        return calibrate::run(data, calibrate, out);
-    }
-    let mut folder = open(data)?;
-    match &cli.command {
-        Command::Cat { id, stored } => cat::run(&mut folder, *id, *stored, out),
-        Command::Show(show) => show::run(&mut folder, show, out),
-        Command::Tail(tail) => tail::run(folder, tail, out),
-        Command::Segments { json } => segments::run(&folder, *json, out),
-        Command::Run(run) => runs::run(data, run, out),
-        Command::Mark { text } => runs::mark(data, text, out),
-        Command::Stats(_)
-        | Command::Report(_)
-        | Command::Compare(_)
-        | Command::Assert(_)
-        | Command::Calibrate(_)
-        | Command::Blast(_)
-        | Command::Ls(_)
-        | Command::Count(_)
-        | Command::Search(_)
-        | Command::Wait(_)
-        | Command::Runs { .. } => unreachable!("they have run above"),
-        Command::Top => top::run(folder),
-        Command::Rm(rm) => rm::run(&mut folder, rm, out),
-        Command::Prune(prune) => prune::run(&folder, prune, out),
-        Command::Replay(replay) => replay::run(folder, replay, out),
-        Command::Reindex(reindex) => reindex::run(&folder, reindex, out),
-        Command::Verify { json } => verify::run(folder, *json, out),
+        Command::Ls(ls) => ls::run(open_all(data)?, ls, out),
+        Command::Cat(cat) => cat::run(&mut open(only(data)?)?, cat, out),
+        Command::Show(show) => show::run(&mut open(only(data)?)?, show, out),
+        Command::Tail(tail) => tail::run(open(only(data)?)?, tail, out),
+        Command::Count(count) => count::run(&open_all(data)?, count, out),
+        Command::Segments(segments) => segments::run(&open(only(data)?)?, segments, out),
+        Command::Stats(stats) => stats::run(data, stats, out),
+        Command::Report(report) => report::run(data, report, out),
+        Command::Compare(compare) => compare::run(data, compare, out),
+        Command::Assert(assert) => assert::run(data, assert, out),
+        Command::Run(run) => runs::run(open(only(data)?)?.path(), run, out),
+        Command::Runs(runs) => runs::list(data, runs, out),
+        Command::Mark(mark) => runs::mark(open(only(data)?)?.path(), mark, out),
+        Command::Top => top::run(open(only(data)?)?),
+        Command::Rm(rm) => rm::run(&mut open(only(data)?)?, rm, out),
+        Command::Prune(prune) => prune::run(&open(only(data)?)?, prune, out),
+        Command::Search(search) => search::run(open_all(data)?, search, out),
+        Command::Wait(wait) => wait::run(open_all(data)?, wait, out),
+        Command::Reindex(reindex) => reindex::run(&open(only(data)?)?, reindex, out),
+        Command::Calibrate(calibrate) => calibrate::run(only(data)?, calibrate, out),
+        Command::Blast(blast) => blast::run(blast, out),
+        Command::Replay(replay) => replay::run(open(only(data)?)?, replay, out),
+        Command::Verify(verify) => verify::run(open(only(data)?)?, verify, out),
     }
 }

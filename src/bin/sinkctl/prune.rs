@@ -11,7 +11,7 @@ use sinkd::log::{self, Dropped, Retention};
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::value::{parse_age, parse_size};
+use crate::base::value::{count, size, time};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -28,7 +28,7 @@ struct Report {
 
 /// Drops the oldest sealed segments until all bounds hold. Segments that may still take messages
 /// count, and never go.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Prune {
     #[command(flatten)]
     pub keep: Keep,
@@ -41,17 +41,17 @@ pub struct Prune {
 }
 
 /// What stays. A group of its own, as [`Which`] is.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct Keep {
     /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
-    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    #[arg(long, value_name = "SIZE", value_parser = size)]
     pub keep_bytes: Option<u64>,
     /// Keep segments whose last message is no older than this: 30s, 10m, 7d.
-    #[arg(long, value_name = "TIME", value_parser = parse_age)]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     pub keep_age: Option<Duration>,
     /// Keep at most so many segments.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub keep_segments: Option<u64>,
     /// Drop what holds only messages that were removed (see rm).
     #[arg(long)]

@@ -12,6 +12,7 @@ use sinkd::log::reader::Folder;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::value::number;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -27,13 +28,13 @@ struct Report {
     interrupted: bool,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Reindex {
     /// Header field that numbers the messages; without it the one that is known from the index.
     #[arg(long, value_name = "NAME", value_parser = sequence_field)]
     pub sequence_field: Option<String>,
     /// So many threads; all cores without it.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = number::<u16>(1..=256))]
     pub threads: Option<u16>,
     /// One JSON object.
     #[arg(long)]

@@ -204,7 +204,7 @@ fn connections(replay: &Replay, manner: Manner) -> sender::Connections {
     let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
     match (manner.sessions, replay.connections) {
         (Sessions::Original, _) => sender::Connections::ByLane(room),
-        (Sessions::Any, Some(Connections::So(n))) => sender::Connections::Kept(n.min(room)),
+        (Sessions::Any, Some(Connections::Count(n))) => sender::Connections::Kept(n.min(room)),
         (Sessions::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
     }
 }

@@ -31,7 +31,7 @@ pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
     Ok(page::page(&run, Some(title), &parts(&run)))
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Report {
     /// The page; - for standard output.
     #[arg(short, long, value_name = "FILE")]

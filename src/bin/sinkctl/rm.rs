@@ -22,7 +22,7 @@ struct Report {
     missing: Vec<String>,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Rm {
     #[command(flatten)]
     pub which: Which,
@@ -32,7 +32,7 @@ pub struct Rm {
 }
 
 /// The messages to remove. A group of its own: what is not named here does not say what to remove.
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Which {
     /// `segment:slot`, or `latest`.

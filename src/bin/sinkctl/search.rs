@@ -19,16 +19,17 @@ use crate::base::progress::{Bar, Interruptible, watched};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{Form, Rows, Source};
 use crate::base::span::During;
+use crate::base::value::count;
 
 /// Shown to a person who says nothing else.
 const LINES_MAX: u64 = 50;
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Search {
     #[command(flatten)]
     pub query: QueryWords,
     /// At most so many; a list shows 50 without it.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<u64>,
     #[command(flatten)]
     pub during: During,

@@ -16,11 +16,11 @@ use sinkd::smtp::data::unstuff;
 use crate::base::data::{Named, resolve};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::{harmless, stored_of};
-use crate::base::value::Id;
+use crate::base::value::{Id, number};
 use whole::decoded_bytes;
 
 /// What is printed alone; exit 1 if the message has none of it.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Show {
     /// `segment:slot`, or `latest`.
     pub id: Id,
@@ -46,7 +46,7 @@ pub struct Show {
     #[arg(long, group = "what")]
     pub attachments: bool,
     /// The octets of a part, its transfer encoding undone; parts are numbered from 1.
-    #[arg(long, value_name = "N", group = "what")]
+    #[arg(long, value_name = "N", value_parser = number::<usize>(0..=u64::MAX), group = "what")]
     pub part: Option<usize>,
     /// Write the parts as files into this folder, under safe names; nothing is overwritten.
     #[arg(long, value_name = "DIR", group = "what")]

@@ -9,18 +9,19 @@ use sinkd::log::reader::{Folder, News, PassedOver, Span};
 use crate::base::left_out::{Answer, LeftOut, ask_again, say_passed_over};
 use crate::base::outcome::{Finding, Out};
 use crate::base::row::{Form, Rows, Source};
+use crate::base::value::count;
 
 /// Stores to a map wake nobody, so the live pages are looked at this often: a person sees no delay,
 /// and a look costs a few microseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Tail {
     /// Go on with new messages as they arrive.
     #[arg(short, long)]
     pub follow: bool,
     /// How many of those already there.
-    #[arg(short = 'n', long, value_name = "N", default_value_t = 10)]
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub lines: u64,
     /// One JSON object a line.
     #[arg(long)]

@@ -12,15 +12,15 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{Form, Rows, Source};
 use crate::base::span::During;
-use crate::base::value::time;
+use crate::base::value::{count, time};
 use crate::search::{parse, say_left_out};
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Wait {
     #[command(flatten)]
     pub query: QueryWords,
     /// Until so many match.
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count)]
     pub count: u64,
     /// At most so long.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]

@@ -67,7 +67,8 @@ const OTHERS: [&str; 7] =
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
     let found = table.iter().copied().find(|known| *known == name);
-    found.ok_or_else(|| unknown(&format!("figure of {what}"), name, table.iter().copied()))
+    let error = || unknown(&format!("figure of {what}"), name, table.iter().copied());
+    found.ok_or_else(|| error().to_string())
 }
 
 impl std::str::FromStr for Subject {
@@ -88,7 +89,8 @@ impl std::str::FromStr for Subject {
             "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(Subject::Transit),
             _ => {
                 let known = || OTHERS.into_iter().chain(metrics());
-                let metric = metric(what).ok_or_else(|| unknown("subject", what, known()))?;
+                let error = || unknown("subject", what, known()).to_string();
+                let metric = metric(what).ok_or_else(error)?;
                 Ok(Subject::Metric(metric, one_of(what, part, &PERCENTILES)?))
             }
         }
@@ -147,7 +149,7 @@ impl Subject {
     pub fn word(&self, word: &str) -> Result<&'static str, String> {
         let known = || LimitedBy::ALL.iter().map(|limit| limit.name());
         let found = known().find(|known| *known == word);
-        found.ok_or_else(|| unknown("verdict", word, known()))
+        found.ok_or_else(|| unknown("verdict", word, known()).to_string())
     }
 
     /// The error: there is nothing to compare.

@@ -32,6 +32,20 @@ pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
     paths.iter().map(|path| open(path)).collect()
 }
 
+/// The folder that was named, for commands that read one.
+///
+/// Errors: several were named.
+pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
+    match paths {
+        [path] => Ok(path),
+        _ => anyhow::bail!(
+            "expected one --data, found {}: only ls, count, search, wait, stats, report, compare, \
+             assert and runs take several",
+            paths.len()
+        ),
+    }
+}
+
 pub fn open(data: &Path) -> anyhow::Result<Folder> {
     Folder::open(data).with_context(|| {
         format!("{}: no data folder of sinkd; name one with --data", data.display())

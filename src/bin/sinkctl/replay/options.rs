@@ -1,15 +1,16 @@
 //! The flags of `sinkctl replay`.
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use sinkd::log::Moment;
+use sinkd::log::{Moment, NotAMoment};
 
 use crate::base::query_words::QueryWords;
-use crate::base::value::{domain, positive, rate, time, time_above_0};
+use crate::base::value::{Unexpected, domain, number, positive, rate, time, time_above_0};
 
 /// Exit 1 if anything was not sent, or not taken.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Replay {
     #[command(flatten)]
     pub query: QueryWords,
@@ -54,7 +55,7 @@ pub struct Replay {
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
     /// Send again what was refused with 4xx, or was not sent, at most so many times.
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=u64::MAX))]
     pub retry: u32,
     /// How long after the first time; each further pause is twice as long.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
@@ -95,53 +96,53 @@ pub enum Speed {
     Max,
 }
 
-impl std::str::FromStr for Speed {
-    type Err = String;
+impl FromStr for Speed {
+    type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Speed, String> {
+    fn from_str(text: &str) -> Result<Speed, Unexpected> {
         if text == "max" {
             return Ok(Speed::Max);
         }
-        positive(text, 1e6).map(Speed::Times).ok_or_else(|| {
-            format!("expected how many times as fast, such as 4 or 0.5, or max, found '{text}'")
-        })
+        let error = || Unexpected::new("a factor such as 4 or 0.5, or 'max'", text);
+        positive(text, 1e6).map(Speed::Times).ok_or_else(error)
     }
 }
+
+/// Connections at most: a client address has about as many ports.
+const CONNECTIONS_MAX: u64 = 60_000;
 
 /// Over which connections a replay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
     Original,
-    So(usize),
+    Count(usize),
 }
 
-impl std::str::FromStr for Connections {
-    type Err = String;
+impl FromStr for Connections {
+    type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Connections, String> {
+    fn from_str(text: &str) -> Result<Connections, Unexpected> {
         if text == "original" {
             return Ok(Connections::Original);
         }
-        let number = text.parse().ok().filter(|n| (1..=60_000).contains(n));
-        let expected = || format!("expected 1 to 60000, or original, found '{text}'");
-        number.map(Connections::So).ok_or_else(expected)
+        let count = number::<usize>(1..=CONNECTIONS_MAX)(text).map(Connections::Count);
+        let expected = format!("a whole number from 1 to {CONNECTIONS_MAX}, or 'original'");
+        count.map_err(|_| Unexpected::new(expected, text))
     }
 }
 
-/// Its value depends on the moment at which a replay began.
-fn moment(text: &str) -> Result<String, String> {
-    let parsed: Result<Moment, _> = text.parse();
-    parsed.map(|_| text.to_owned()).map_err(|e| e.to_string())
+/// Checks a moment and keeps its text: how long ago it was depends on when a replay began.
+fn moment(text: &str) -> Result<String, NotAMoment> {
+    text.parse::<Moment>().map(|_| text.to_owned())
 }
 
-/// Without its brackets.
-fn reverse_path(text: &str) -> Result<String, String> {
+/// A reverse-path, with or without its brackets; returns it without them.
+fn reverse_path(text: &str) -> Result<String, Unexpected> {
     let path = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
     let is_good = (path.is_empty() && text == "<>")
         || (path.contains('@') && sinkd::sender::is_mailbox(path.as_bytes()));
-    is_good
-        .then(|| path.to_owned())
-        .ok_or_else(|| format!("expected an address or <>, found '{text}'"))
+    let error = || Unexpected::new("an address such as a@example.com, or <>", text);
+    is_good.then(|| path.to_owned()).ok_or_else(error)
 }
 
 #[cfg(test)]
@@ -157,7 +158,7 @@ mod tests {
             assert!(rate(text).is_err(), "{text}");
         }
         assert_eq!("original".parse(), Ok(Connections::Original));
-        assert_eq!("60000".parse(), Ok(Connections::So(60_000)));
+        assert_eq!("60000".parse(), Ok(Connections::Count(60_000)));
         for text in ["", "0", "60001", "-1"] {
             assert!(text.parse::<Connections>().is_err(), "{text}");
         }

@@ -6,9 +6,9 @@ use sinkd::stats::{Metric, Window};
 
 use crate::base::metric_name::metric_or;
 use crate::base::span::{During, Sent};
-use crate::base::value::parse_age;
+use crate::base::value::{Unexpected, number, time};
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Stats {
     /// A histogram, as text: messages_per_s, messages_per_100ms, transaction_us, think_data_us ...
     /// (a wrong name lists them).
@@ -18,7 +18,7 @@ pub struct Stats {
     #[arg(long, group = "form")]
     pub all: bool,
     /// A line for each span of this length: 10s, 1m, 1d.
-    #[arg(long, value_name = "TIME", value_parser = parse_age, conflicts_with = "sent_field")]
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "sent_field")]
     pub interval: Option<Duration>,
     /// A line for each listener, client address or recipient domain, those with the most messages
     /// first: from the log, so only of messages that it still has an envelope of.
@@ -34,7 +34,7 @@ pub struct Stats {
         value_name = "N",
         default_value_t = 20,
         requires = "by",
-        value_parser = clap::value_parser!(u64).range(1..=500)
+        value_parser = number::<u64>(1..=500)
     )]
     pub top: u64,
     #[command(flatten)]
@@ -104,9 +104,9 @@ impl Subject {
 }
 
 impl std::str::FromStr for Subject {
-    type Err = String;
+    type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Subject, String> {
+    fn from_str(text: &str) -> Result<Subject, Unexpected> {
         let throughputs = Subject::THROUGHPUTS;
         if let Some((_, window)) = throughputs.iter().find(|(name, _)| *name == text) {
             return Ok(Subject::Throughput(*window));
