@@ -205,7 +205,7 @@ fn what_can_not_be_meant_is_refused() {
     check(data, &["--to", "8.8.8.8:25", "--allow-public", "mx.test"], 2, "name the same in both");
     check(data, &with(&["--mark", "X=a\nBcc: b"]), 2, "printable ASCII");
     check(data, &with(&["--to-domain", "a b"]), 2, "expected a domain such as example.com");
-    check(data, &with(&["--speed", "0"]), 2, "how many times as fast");
+    check(data, &with(&["--speed", "0"]), 2, "expected a factor");
     check(data, &with(&["--rate", "5", "--speed", "2"]), 2, "cannot be used with");
     check(data, &[&to[..], &["--ids", list]].concat(), 2, "list:2: 'x': an id is");
     check(data, &[&to[..], &["--map-recipients", list]].concat(), 2, "list:1: expected two");

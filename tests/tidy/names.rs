@@ -16,11 +16,18 @@ pub struct Mention {
     pub is_only_exported: bool,
 }
 
-/// The module that a file below src is; `None` for programs, which are crates of their own.
+/// The module that a file below src is. A program is a crate of its own: the names of its modules
+/// begin with those of its root, as `["bin", "sinkctl", "stats"]`.
 pub fn module_of(file: &File) -> Option<Names> {
-    let path = file.name.strip_prefix("src/").filter(|path| !path.starts_with("bin/"))?;
-    let stem = path.trim_end_matches(".rs").trim_end_matches("/mod");
+    let path = file.name.strip_prefix("src/")?.trim_end_matches(".rs");
+    let stem = ["/mod", "/main"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);
     Some(if stem == "lib" { Vec::new() } else { stem.split('/').map(str::to_owned).collect() })
+}
+
+/// The module that `crate` is in `module`.
+fn root_of(module: &Names) -> Names {
+    let is_program = module.first().is_some_and(|first| first == "bin");
+    module[..if is_program { module.len().min(2) } else { 0 }].to_vec()
 }
 
 /// Modules by their names, and the files that they are.
@@ -68,7 +75,7 @@ impl<'a> Modules<'a> {
     /// What a path that begins with `name` in `module` begins with, seen from the root.
     fn start(&self, module: &Names, name: &str) -> Option<Names> {
         match name {
-            "crate" => Some(Vec::new()),
+            "crate" => Some(root_of(module)),
             "self" => Some(module.clone()),
             "super" => Some(module[..module.len().saturating_sub(1)].to_vec()),
             child => {

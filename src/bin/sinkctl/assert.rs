@@ -3,23 +3,35 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::Args;
 
-use crate::args::Assert;
-use crate::print::counted;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::span::{During, Sent};
 use crate::stats::Gathered;
-use crate::{Finding, Out};
 
 mod claim;
 mod junit;
 mod subject;
 
-use claim::Claim;
+use claim::{Checked, Claim};
 
-/// A claim, and how it fared.
-struct Checked {
-    claim: Claim,
-    /// Why it doesn't hold.
-    failure: Option<String>,
+#[derive(Debug, Args)]
+pub struct Assert {
+    /// SUBJECT OP NUMBER, times with a unit: totals.messages, rate.median, transaction.p99,
+    /// replies.4xx, busy.max, limited_by, with --sent-field transit.p99 (a wrong one lists them).
+    #[arg(value_name = "CLAIM")]
+    pub claims: Vec<String>,
+    /// A file of claims, one a line, # begins a comment.
+    #[arg(long = "file", value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// Also write a report that CI systems read.
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
+    #[command(flatten)]
+    pub sent: Sent,
+    #[command(flatten)]
+    pub during: During,
 }
 
 pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Result<Finding> {
@@ -104,10 +116,4 @@ fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
         }
     }
     Ok(claims)
-}
-
-/// A number without needless digits.
-fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

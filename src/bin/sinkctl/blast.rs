@@ -22,10 +22,10 @@ use sinkd::smtp::client::{JOINED_BYTES_MAX, Mail, Options};
 
 pub use options::Blast;
 
+use crate::base::outcome::{Finding, Out};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
-use crate::{Finding, Out};
 
 /// Where nothing is said of an end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
@@ -56,7 +56,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
     let title = format!("blast to {target}");
     let finding = sending::say(&report, &records, &title, &blast.wanted, out)?;
-    crate::flush(out)?;
+    crate::base::outcome::flush(out)?;
     say_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
         eprintln!("sinkctl: interrupted: the rest was not sent");

@@ -9,6 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use sinkd::sender::blast::recipients::{Order, PerMessage, Recipients};
 use sinkd::sender::blast::size::Sizes;
@@ -18,10 +19,10 @@ use sinkd::sender::{Address, Connections, Settings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
 
-use crate::args::Calibrate;
+use crate::base::outcome::{Finding, Out};
+use crate::base::value::{Unexpected, duration};
 use crate::sending::{self, GRACE, OPENING_MAX, PATIENCE, Records};
 use crate::stats::wait_until_written;
-use crate::{Finding, Out};
 
 /// A load that many senders are like.
 struct Load {
@@ -55,6 +56,28 @@ const LOADS: [Load; 8] = [
     Load { name: "2 KB, 50 recipients, pipelined", recipients: "50", depth: 2, ..PLAIN },
     Load { name: "200 KB, 16 connections", size: "200K", connections: 16, ..PLAIN },
 ];
+
+#[derive(Debug, Args)]
+pub struct Calibrate {
+    /// A sinkd that runs on this machine, and whose folder --data is; without it one is started for
+    /// the purpose.
+    #[arg(long, value_name = "IP:PORT")]
+    pub to: Option<std::net::SocketAddr>,
+    /// Of each load.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = load_time)]
+    pub seconds: Duration,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The least duration of a load: only whole seconds count, and one second may contain none.
+const LOAD_TIME_MIN: Duration = Duration::from_secs(2);
+
+fn load_time(text: &str) -> Result<Duration, Unexpected> {
+    let error = || Unexpected::new("a duration such as 5s, at least 2s", text);
+    duration(text).filter(|time| *time >= LOAD_TIME_MIN).ok_or_else(error)
+}
 
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
     // Before it runs for minutes: with --to, what the sink recorded is read there.
@@ -106,7 +129,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     for (load, sender, span) in measured {
         ceilings.push(ceiling(load, &sender, folder, span)?);
     }
-    let measured_at = crate::print::rfc3339(unix_s() * 1_000_000_000);
+    let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let calibration = Calibration::new(measured_at, cores, ceilings);
     if calibrate.json {
@@ -283,4 +306,16 @@ impl Drop for Sinkd {
 fn program() -> PathBuf {
     let beside = std::env::current_exe().ok().map(|us| us.with_file_name("sinkd"));
     beside.filter(|path| path.is_file()).unwrap_or_else(|| PathBuf::from("sinkd"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_load_takes_two_seconds_at_least() {
+        assert!(load_time("2s").is_ok());
+        let error = load_time("1s").unwrap_err().to_string();
+        assert_eq!(error, "expected a duration such as 5s, at least 2s, found '1s'");
+    }
 }

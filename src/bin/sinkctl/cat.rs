@@ -4,20 +4,25 @@ use std::io::Write;
 use sinkd::log::reader::Folder;
 use sinkd::smtp::data::unstuff;
 
-use crate::args::Id;
-use crate::print::stored_of;
-use crate::{Finding, Named, Out, resolve};
+use crate::base::data::{Named, resolve};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::stored_of;
+use crate::base::value::Id;
+use clap::Args;
 
-/// `is_part_enough`: print what there is of a message that was not stored in full.
-pub fn run(
-    folder: &mut Folder,
+#[derive(Debug, Args)]
+pub struct Cat {
+    /// `segment:slot`, or `latest`.
     id: Id,
-    is_part_enough: bool,
-    out: &mut Out,
-) -> anyhow::Result<Finding> {
-    let Named { segment, slot, finding } = resolve(folder, id)?;
+    /// Print what there is of a message that was not stored in full.
+    #[arg(long)]
+    stored: bool,
+}
+
+pub fn run(folder: &mut Folder, cat: &Cat, out: &mut Out) -> anyhow::Result<Finding> {
+    let Named { segment, slot, finding } = resolve(folder, cat.id)?;
     if let Some(stored) = stored_of(&slot)
-        && !is_part_enough
+        && !cat.stored
     {
         let (id, whole) = (slot.id(), slot.facts().message_bytes);
         eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");

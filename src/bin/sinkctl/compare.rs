@@ -5,18 +5,20 @@ use std::path::PathBuf;
 
 use sinkd::stats::Comparison;
 
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
 
 mod change;
+mod compared;
 mod json;
 mod screen;
 mod side;
 
+use compared::Compared;
 use side::Side;
 
 /// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
 /// seconds in common. Exit 2: they can't be compared.
-#[derive(clap::Args)]
+#[derive(Debug, clap::Args)]
 pub struct Compare {
     /// A data folder, a run's name, or FOLDER:RUN.
     a: String,
@@ -25,15 +27,6 @@ pub struct Compare {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
-}
-
-/// Everything that is shown.
-struct Compared {
-    a: Side,
-    b: Side,
-    comparison: Comparison,
-    /// A sentence for each reason why the figures are incomplete or get no verdict.
-    warnings: Vec<String>,
 }
 
 pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
@@ -86,6 +79,6 @@ fn shared(a: &Side, b: &Side) -> Vec<String> {
     if shared == 0 {
         return Vec::new();
     }
-    let seconds = crate::print::counted(shared, "second is", "seconds are");
+    let seconds = crate::base::print::counted(shared, "second is", "seconds are");
     vec![format!("{seconds} in both A and B: no difference is judged")]
 }

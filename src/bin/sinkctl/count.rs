@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::ops::Range;
 
+use clap::Args;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
 use sinkd::stats::Counter;
 
-use crate::args::Count;
-use crate::folders::{name, worst};
-use crate::print::counted;
-use crate::{Finding, Out, report_left_out};
+use crate::base::data::{name, worst};
+use crate::base::left_out::report_left_out;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::span::During;
 
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -29,6 +31,16 @@ struct Counts {
     /// Accepted once, as statistics have it, and no longer here: removed, pruned, or only counted.
     /// Null for all of time.
     gone: Option<u64>,
+}
+
+/// What `count` counts, and how it says so.
+#[derive(Debug, Args)]
+pub struct Count {
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object, which tells those apart.
+    #[arg(long)]
+    pub json: bool,
 }
 
 pub fn run(folders: &[Folder], wanted: &Count, out: &mut Out) -> anyhow::Result<Finding> {
@@ -98,7 +110,7 @@ fn all(folder: &Folder) -> Counts {
 }
 
 fn some(folder: &Folder, span: &Range<u64>) -> anyhow::Result<Counts> {
-    let stored = folder.listing(crate::during::as_span(span))?.present();
+    let stored = folder.listing(crate::base::span::as_span(span))?.present();
     let accepted = crate::stats::counters(folder.path(), span)?.total(Counter::Messages);
     let gone = accepted.saturating_sub(stored);
     Ok(Counts {

@@ -1,15 +1,17 @@
 //! `sinkctl ls`: messages in the order of their arrival, of one folder or of several.
 use std::io::Write;
 
+use clap::Args;
 use sinkd::log::Slot;
 use sinkd::log::reader::{Folder, ReadError};
 
-use crate::args::Ls;
-use crate::folders::{Merged, Order, name, worst};
-use crate::left_out::{Answer, LeftOut, ask_all_again};
-use crate::print::counted;
-use crate::row::{Form, Rows, Source};
-use crate::{Finding, Out};
+use crate::base::data::{Merged, Order, name, worst};
+use crate::base::left_out::{Answer, LeftOut, ask_all_again};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::row::{Form, Rows, Source};
+use crate::base::span::During;
+use crate::base::value::count;
 
 /// How much of a listing was printed.
 #[derive(Default)]
@@ -17,6 +19,24 @@ struct Listed {
     shown: u64,
     /// Messages in the span, those before `--offset` included; `None`: it was printed to its end.
     cut_of: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+pub struct Ls {
+    /// At most so many messages.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub limit: Option<u64>,
+    /// Skip so many messages first.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = count)]
+    pub offset: u64,
+    /// The newest first; --offset counts from there.
+    #[arg(long)]
+    pub reverse: bool,
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {

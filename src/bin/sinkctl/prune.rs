@@ -1,14 +1,17 @@
 //! `sinkctl prune`: drops the oldest sealed segments, and says what went.
 use std::io::Write;
+use std::time::Duration;
 
 use anyhow::Context;
+use clap::Args;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
-use sinkd::log::{self, Dropped, Keep, Retention};
+use sinkd::log::{self, Dropped, Retention};
 
-use crate::args::Prune;
-use crate::print::counted;
-use crate::{Finding, Out, report_left_out};
+use crate::base::left_out::report_left_out;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::value::{count, size, time};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -23,11 +26,43 @@ struct Report {
     ranges: Vec<(u32, u32)>,
 }
 
+/// Drops the oldest sealed segments until all bounds hold. Segments that may still take messages
+/// count, and never go.
+#[derive(Debug, Args)]
+pub struct Prune {
+    #[command(flatten)]
+    pub keep: Keep,
+    /// Drop nothing, and say what would go.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What stays. A group of its own, as [`Which`] is.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub struct Keep {
+    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub keep_bytes: Option<u64>,
+    /// Keep segments whose last message is no older than this: 30s, 10m, 7d.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub keep_age: Option<Duration>,
+    /// Keep at most so many segments.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub keep_segments: Option<u64>,
+    /// Drop what holds only messages that were removed (see rm).
+    #[arg(long)]
+    pub removed: bool,
+}
+
 pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Finding> {
     let asked = &prune.keep;
     let retention =
         Retention { bytes: asked.keep_bytes, age: asked.keep_age, segments: asked.keep_segments };
-    let keep = Keep { retention, without_removed: asked.removed };
+    let keep = log::Keep { retention, without_removed: asked.removed };
     let runs = log::prune(folder.path(), &keep, prune.dry_run)
         .with_context(|| format!("{}: cannot prune", folder.path().display()))?;
     let mut all = Dropped::default();

@@ -4,14 +4,15 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Context;
+use clap::Args;
 use serde::Serialize;
 use sinkd::index;
 use sinkd::log::reader::Folder;
 
-use crate::args::Reindex;
-use crate::print::counted;
-use crate::progress::{Bar, Interruptible, watched};
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::value::number;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -25,6 +26,28 @@ struct Report {
     unreadable: Vec<String>,
     /// It was interrupted: segments that are missing here have the index they had.
     interrupted: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Reindex {
+    /// Header field that numbers the messages; without it the one that is known from the index.
+    #[arg(long, value_name = "NAME", value_parser = sequence_field)]
+    pub sequence_field: Option<String>,
+    /// So many threads; all cores without it.
+    #[arg(long, value_name = "N", value_parser = number::<u16>(1..=256))]
+    pub threads: Option<u16>,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// As sinkd takes it.
+fn sequence_field(text: &str) -> Result<String, String> {
+    let mut config = sinkd::config::Config::default();
+    let key = sinkd::config::KEYS.iter().find(|key| key.name == "sequence_field");
+    let key = key.expect("the table has it");
+    key.apply(&mut config, text).map_err(|error| error.to_string())?;
+    Ok(config.index.sequence_field)
 }
 
 pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<Finding> {

@@ -1,5 +1,6 @@
 //! `sinkctl replay`: sends stored messages to another SMTP server.
 mod choose;
+mod options;
 mod shown;
 
 use std::io::{BufRead, IsTerminal, Write};
@@ -20,14 +21,17 @@ use sinkd::sender::{self, Report, Settings};
 use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::args::{Connections, Replay, Speed};
-use crate::left_out::say_passed_over;
-use crate::progress::{Bar, Interruptible, watched};
+use crate::base::left_out::report_left_out;
+use crate::base::left_out::say_passed_over;
+use crate::base::outcome::{Finding, Out};
+use crate::base::progress::{Bar, Interruptible, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
-use crate::{Finding, Out, report_left_out};
+use options::{Connections, Speed};
 use shown::Intent;
+
+pub use options::Replay;
 
 /// Connections where nothing else is said and the original ones are not wanted.
 const CONNECTIONS_DEFAULT: usize = 10;
@@ -132,7 +136,7 @@ fn belongs(
     map: Option<&RecipientMap>,
 ) -> anyhow::Result<Belongs> {
     // The last run may be another one when the replay goes on.
-    let run_name = |name: &String| crate::during::run_name(&[folder.path().to_owned()], name);
+    let run_name = |name: &String| crate::base::span::run_name(&[folder.path().to_owned()], name);
     let run = replay.run.as_ref().map(run_name).transpose()?.unwrap_or_default();
     let store = folder.segments().next().map(|summary| summary.identity.store.0);
     let store = u128::from_be_bytes(store.unwrap_or_default());
@@ -200,7 +204,7 @@ fn connections(replay: &Replay, manner: Manner) -> sender::Connections {
     let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
     match (manner.sessions, replay.connections) {
         (Sessions::Original, _) => sender::Connections::ByLane(room),
-        (Sessions::Any, Some(Connections::So(n))) => sender::Connections::Kept(n.min(room)),
+        (Sessions::Any, Some(Connections::Count(n))) => sender::Connections::Kept(n.min(room)),
         (Sessions::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
     }
 }
@@ -275,7 +279,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     let planned = if is_over { came } else { sent.planned.max(came) };
     let more = shown::more(tally, planned);
     sending::say_with(report, records, &title, &replay.wanted, &more, out)?;
-    crate::flush(out)?;
+    crate::base::outcome::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
     }

@@ -4,16 +4,18 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use clap::Args;
 use sinkd::stats::Window;
 
-use crate::args::{During, Report};
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
+use crate::base::span::{During, Sent};
 
 mod buckets;
 mod figure;
 mod gather;
 mod over_time;
 mod page;
+mod part;
 mod spread;
 mod tables;
 mod transit;
@@ -21,20 +23,29 @@ mod verdict;
 
 use figure::Figure;
 use gather::Run;
+use part::Part;
 
-/// A heading and what stands below it.
-struct Part {
-    heading: &'static str,
-    figures: Vec<Figure>,
-    /// Tables and sentences, HTML.
-    html: String,
-}
-
-#[allow(dead_code)]
 /// The page alone, of one folder.
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
     let run = Run::gather(&[folder.to_owned()], &During::default(), None)?;
     Ok(page::page(&run, Some(title), &parts(&run)))
+}
+
+#[derive(Debug, Args)]
+pub struct Report {
+    /// The page; - for standard output.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: PathBuf,
+    /// Write each plot as a file of its own here, too.
+    #[arg(long, value_name = "DIR")]
+    pub svg: Option<PathBuf>,
+    #[command(flatten)]
+    pub sent: Sent,
+    #[command(flatten)]
+    pub during: During,
+    /// What the page is called.
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
 }
 
 pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {

@@ -2,14 +2,17 @@
 use std::io::Write;
 
 use anyhow::Context;
+use clap::Args;
 use serde::Serialize;
 use sinkd::log::reader::Folder;
-use sinkd::log::{self, MessageId, Remove};
+use sinkd::log::{self, MessageId, Moment, Remove};
 
-use crate::args::{Id, Rm};
-use crate::left_out::NoAnswer;
-use crate::print::counted;
-use crate::{Finding, Out, latest, report_left_out};
+use crate::base::data::latest;
+use crate::base::left_out::NoAnswer;
+use crate::base::left_out::report_left_out;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::value::Id;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
@@ -17,6 +20,30 @@ struct Report {
     messages: u64,
     /// Ids that name no message, or one that was gone before.
     missing: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Rm {
+    #[command(flatten)]
+    pub which: Which,
+    /// One JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The messages to remove. A group of its own: what is not named here does not say what to remove.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Which {
+    /// `segment:slot`, or `latest`.
+    #[arg(value_name = "ID")]
+    pub ids: Vec<Id>,
+    /// All that are there now.
+    #[arg(long)]
+    pub all: bool,
+    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h, 1d).
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
 }
 
 pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Finding> {

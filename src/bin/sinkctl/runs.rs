@@ -4,20 +4,20 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use clap::{Args, Subcommand};
 use serde::Serialize;
-use sinkd::log::{Mark, Run, Runs};
+use sinkd::log;
 use sinkd::stats::Counter;
 
-use crate::args::RunCommand;
-use crate::print::rfc3339;
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::rfc3339;
 
 /// A run or a mark in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
-enum Line<'a> {
+enum Line {
     Run {
-        name: &'a str,
+        name: String,
         from: String,
         /// null: it is under way.
         until: Option<String>,
@@ -26,20 +26,73 @@ enum Line<'a> {
     },
     Mark {
         at: String,
-        text: &'a str,
+        text: String,
     },
+}
+
+impl Line {
+    fn of_run(folder: &Path, run: &log::Run) -> anyhow::Result<Line> {
+        let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
+        Ok(Line::Run {
+            name: run.name.clone(),
+            from: rfc3339(run.from_ns),
+            until: run.until_ns.map(rfc3339),
+            messages: crate::stats::counters(folder, &span)?.total(Counter::Messages),
+        })
+    }
+
+    fn of_mark(mark: &log::Mark) -> Line {
+        Line::Mark { at: rfc3339(mark.at_ns), text: mark.text.clone() }
+    }
+
+    /// For a person.
+    fn text(&self) -> String {
+        let short = |time: &str| format!("{}Z", &time[..19]);
+        match self {
+            Line::Run { name, from, until, messages } => {
+                let until = until.as_deref().map_or("under way".to_owned(), short);
+                let unit = if *messages == 1 { "message" } else { "messages" };
+                format!("{:20}  {until:20}  {messages:>12} {unit:8}  {name}", short(from))
+            }
+            Line::Mark { at, text } => format!("{}  {:43}  {text}", short(at), "mark"),
+        }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+pub enum RunCommand {
+    /// Begin a run with the next whole second, and wait for it; ends the one under way.
+    Start {
+        /// Unlike any other run's.
+        name: String,
+    },
+    /// End the run under way with this second, and wait for its end.
+    Stop,
+}
+
+#[derive(Debug, Args)]
+pub struct Runs {
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Mark {
+    /// At most 256 octets.
+    text: String,
 }
 
 /// Begins or ends a run, and waits for that moment.
 pub fn run(data: &Path, command: &RunCommand, out: &mut Out) -> anyhow::Result<Finding> {
     let at_ns = match command {
         RunCommand::Start { name } => {
-            let at_ns = Runs::start(data, name)?;
+            let at_ns = log::Runs::start(data, name)?;
             writeln!(out, "run '{name}' begins at {}", rfc3339(at_ns))?;
             at_ns
         }
         RunCommand::Stop => {
-            let run = Runs::stop(data)?;
+            let run = log::Runs::stop(data)?;
             let until_ns = run.until_ns.context("a run that was stopped has an end")?;
             writeln!(out, "run '{}' ends at {}", run.name, rfc3339(until_ns))?;
             until_ns
@@ -63,16 +116,20 @@ fn wait_until(moment: Duration) {
     }
 }
 
-pub fn mark(data: &Path, text: &str, out: &mut Out) -> anyhow::Result<Finding> {
-    let mark = Runs::mark(data, text)?;
+pub fn mark(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> {
+    let mark = log::Runs::mark(data, &mark.text)?;
     writeln!(out, "marked {}", rfc3339(mark.at_ns))?;
     Ok(Finding::Holds)
 }
 
 /// Runs and marks of all folders, by time.
-pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(u64, String)> = Vec::new();
     let mut finding = Finding::Holds;
+    let print = |line: &Line| match runs.json {
+        true => serde_json::to_string(line),
+        false => Ok(line.text()),
+    };
     for folder in folders {
         // A folder without statistics may have runs, one that is not there has none.
         anyhow::ensure!(
@@ -86,53 +143,24 @@ pub fn list(folders: &[PathBuf], json: bool, out: &mut Out) -> anyhow::Result<Fi
             "{}: expected a data folder of sinkd, found neither segments nor stats in it",
             folder.display()
         );
-        let all = Runs::read(folder)
+        let all = log::Runs::read(folder)
             .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
-        if say_damage(folder)? == Finding::DoesNotHold {
+        if crate::base::data::say_damage(folder)? == Finding::DoesNotHold {
             finding = Finding::DoesNotHold;
         }
         for run in &all.runs {
-            lines.push((run.from_ns, of_run(folder, run, json)?));
+            lines.push((run.from_ns, print(&Line::of_run(folder, run)?)?));
         }
         for mark in &all.marks {
-            lines.push((mark.at_ns, of_mark(mark, json)?));
+            lines.push((mark.at_ns, print(&Line::of_mark(mark))?));
         }
     }
     lines.sort();
     for (_, line) in &lines {
         writeln!(out, "{line}")?;
     }
-    if lines.is_empty() && !json {
+    if lines.is_empty() && !runs.json {
         writeln!(out, "no runs: sinkctl run start NAME begins one")?;
     }
     Ok(finding)
-}
-
-/// Reports on stderr that runs or marks of a folder may be missing.
-pub fn say_damage(folder: &Path) -> anyhow::Result<Finding> {
-    let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Holds) };
-    eprintln!("sinkctl: {damage}");
-    Ok(Finding::DoesNotHold)
-}
-
-fn of_run(folder: &Path, run: &Run, json: bool) -> anyhow::Result<String> {
-    let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
-    let messages = crate::stats::counters(folder, &span)?.total(Counter::Messages);
-    let (from, until) = (rfc3339(run.from_ns), run.until_ns.map(rfc3339));
-    let name = &run.name;
-    if json {
-        return Ok(serde_json::to_string(&Line::Run { name, from, until, messages })?);
-    }
-    let short = |time: &str| format!("{}Z", &time[..19]);
-    let until = until.map_or("under way".to_owned(), |until| short(&until));
-    let unit = if messages == 1 { "message" } else { "messages" };
-    Ok(format!("{:20}  {:20}  {messages:>12} {unit:8}  {name}", short(&from), until))
-}
-
-fn of_mark(mark: &Mark, json: bool) -> anyhow::Result<String> {
-    let (at, text) = (rfc3339(mark.at_ns), &mark.text);
-    if json {
-        return Ok(serde_json::to_string(&Line::Mark { at, text })?);
-    }
-    Ok(format!("{}Z  {:43}  {text}", &at[..19], "mark"))
 }

@@ -5,21 +5,47 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
+use clap::Args;
 use sinkd::index::query::Query;
 use sinkd::index::{self, Hit, LeftOut, Searching, Wanted};
 use sinkd::log::Runs;
 use sinkd::log::reader::Folder;
 
-use crate::args::Search;
-use crate::folders::{self, Merged, Order, name, worst};
-use crate::left_out::{self, Answer, ask_all_again};
-use crate::print::counted;
-use crate::progress::{Bar, Interruptible, watched};
-use crate::row::{Form, Rows, Source};
-use crate::{Finding, Out};
+use crate::base::data::{self, Merged, Order, name, worst};
+use crate::base::left_out::{self, Answer, ask_all_again};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
+use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::query_words::QueryWords;
+use crate::base::row::{Form, Rows, Source};
+use crate::base::span::During;
+use crate::base::value::count;
 
 /// Shown to a person who says nothing else.
 const LINES_MAX: u64 = 50;
+
+#[derive(Debug, Args)]
+pub struct Search {
+    #[command(flatten)]
+    pub query: QueryWords,
+    /// At most so many; a list shows 50 without it.
+    #[arg(long, value_name = "N", value_parser = count)]
+    pub limit: Option<u64>,
+    #[command(flatten)]
+    pub during: During,
+    /// Leave out mail that is not indexed yet, and say how much that was.
+    #[arg(long)]
+    pub indexed_only: bool,
+    /// Print how many there are, and nothing else.
+    #[arg(long, group = "form")]
+    pub count: bool,
+    /// Print ids, one a line.
+    #[arg(long, group = "form")]
+    pub ids: bool,
+    /// One JSON object a line.
+    #[arg(long, group = "form")]
+    pub json: bool,
+}
 
 pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::Result<Finding> {
     let queries = parse(&folders, &search.query.text())?;
@@ -179,10 +205,10 @@ pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
     let all = folders.iter().map(read_runs).collect::<Result<Vec<_>, _>>()?;
     if text.contains("run:") {
         for folder in folders {
-            crate::runs::say_damage(folder.path())?;
+            crate::base::data::say_damage(folder.path())?;
         }
     }
-    (0..folders.len()).map(|n| query(text, now_ns, &folders::runs(&all, n))).collect()
+    (0..folders.len()).map(|n| query(text, now_ns, &data::runs(&all, n))).collect()
 }
 
 /// The same for one folder, where `10m` ago counts from `now_ns` (Unix ns).

@@ -1,14 +1,15 @@
 //! `sinkctl segments`: each file's fill, holes, state and span of time.
 use std::io::Write;
 
+use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use sinkd::log::State;
 use sinkd::log::reader::{Folder, Summary};
 
-use crate::left_out::LeftOut;
-use crate::print::{counted, rfc3339};
-use crate::{Finding, Out};
+use crate::base::left_out::LeftOut;
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::{counted, rfc3339};
 
 /// Octets of a slot (docs/segment-format.md).
 const SLOT_BYTES: u64 = 64;
@@ -107,10 +108,17 @@ fn record_bytes(folder: &Folder, number: u32, left_out: &mut LeftOut) -> u64 {
     bytes
 }
 
-pub fn run(folder: &Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+#[derive(Debug, Args)]
+pub struct Segments {
+    /// One JSON object a line.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(folder: &Folder, segments: &Segments, out: &mut Out) -> anyhow::Result<Finding> {
     let mut left_out = LeftOut::default();
     let rows = folder.segments().map(|summary| Row::of(folder, summary, &mut left_out));
-    if json {
+    if segments.json {
         for row in rows {
             writeln!(out, "{}", serde_json::to_string(&row)?)?;
         }

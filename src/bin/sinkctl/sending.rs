@@ -14,7 +14,7 @@ use sinkd::sender::source::Source;
 use sinkd::sender::{Report, Settings, Shared};
 use sinkd::stats::{Follower, Metric};
 
-use crate::progress::{Interruptible, watched};
+use crate::base::progress::{Interruptible, watched};
 
 mod said;
 

@@ -4,16 +4,54 @@ mod save;
 mod whole;
 
 use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
 
+use clap::Args;
 use sinkd::log::reader::Folder;
 use sinkd::log::{Slot, StorageMode};
-use sinkd::mime::part::{Kind, Part, parts};
+use sinkd::mime::part::{Part, parts};
 use sinkd::mime::{header, link, text};
 use sinkd::smtp::data::unstuff;
 
-use crate::args::Show;
-use crate::print::{harmless, stored_of};
-use crate::{Finding, Named, Out, resolve};
+use crate::base::data::{Named, resolve};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::{harmless, stored_of};
+use crate::base::value::{Id, number};
+use whole::decoded_bytes;
+
+/// What is printed alone; exit 1 if the message has none of it.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// `segment:slot`, or `latest`.
+    pub id: Id,
+    /// One JSON object.
+    #[arg(long, group = "what")]
+    pub json: bool,
+    /// The text, decoded: of alternatives the plain one, HTML without its markup.
+    #[arg(long, group = "what")]
+    pub text: bool,
+    /// The HTML as a page in UTF-8, with its images in it.
+    #[arg(long, group = "what")]
+    pub html: bool,
+    /// All header fields, decoded, one a line.
+    #[arg(long, group = "what")]
+    pub headers: bool,
+    /// The values of the header fields of this name, decoded, one a line.
+    #[arg(long, value_name = "NAME", group = "what")]
+    pub header: Option<String>,
+    /// The links in text and HTML, each once, one a line.
+    #[arg(long, group = "what")]
+    pub links: bool,
+    /// The attachments, one a line: number of the part, octets, type, file name; tabs between.
+    #[arg(long, group = "what")]
+    pub attachments: bool,
+    /// The octets of a part, its transfer encoding undone; parts are numbered from 1.
+    #[arg(long, value_name = "N", value_parser = number::<usize>(0..=u64::MAX), group = "what")]
+    pub part: Option<usize>,
+    /// Write the parts as files into this folder, under safe names; nothing is overwritten.
+    #[arg(long, value_name = "DIR", group = "what")]
+    pub save: Option<PathBuf>,
+}
 
 pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Finding> {
     let Named { segment, slot, finding } = resolve(folder, show.id)?;
@@ -147,12 +185,4 @@ fn attachments(message: &[u8]) -> Vec<String> {
         columns.map(|column| column.replace('\t', " ")).join("\t")
     };
     numbered.map(line).collect()
-}
-
-/// Octets of content; a multipart has none but that of its parts.
-fn decoded_bytes(part: &Part<'_>) -> usize {
-    match part.kind {
-        Kind::Multipart => 0,
-        Kind::Leaf | Kind::Message => part.content().len(),
-    }
 }

@@ -3,16 +3,30 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::time::Duration;
 
+use clap::Args;
 use sinkd::log::reader::{Folder, News, PassedOver, Span};
 
-use crate::args::Tail;
-use crate::left_out::{Answer, LeftOut, ask_again, say_passed_over};
-use crate::row::{Form, Rows, Source};
-use crate::{Finding, Out};
+use crate::base::left_out::{Answer, LeftOut, ask_again, say_passed_over};
+use crate::base::outcome::{Finding, Out};
+use crate::base::row::{Form, Rows, Source};
+use crate::base::value::count;
 
 /// Stores to a map wake nobody, so the live pages are looked at this often: a person sees no delay,
 /// and a look costs a few microseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+#[derive(Debug, Args)]
+pub struct Tail {
+    /// Go on with new messages as they arrive.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of those already there.
+    #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count)]
+    pub lines: u64,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Finding> {
     let mut left_out = LeftOut::default();

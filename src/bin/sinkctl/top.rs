@@ -13,7 +13,7 @@ use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, Ke
 use signal_hook::consts::{SIGINT, SIGTERM};
 use sinkd::log::reader::Folder;
 
-use crate::Finding;
+use crate::base::outcome::Finding;
 use model::State;
 use view::Screen;
 

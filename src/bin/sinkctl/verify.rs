@@ -5,13 +5,14 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::time::Duration;
 
+use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use sinkd::log::reader::{Folder, ReadError, Segment};
 
-use crate::left_out::{Answer, ask_again, say_passed_over};
-use crate::print::counted;
-use crate::{Finding, Out};
+use crate::base::left_out::{Answer, ask_again, say_passed_over};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::counted;
 
 /// Damage reported one by one; beyond it only counted, as a bad disk may have millions.
 const DAMAGE_SHOWN_MAX: usize = 1000;
@@ -89,13 +90,20 @@ fn unpublished(segment: &Segment) -> u32 {
     slots
 }
 
-pub fn run(mut folder: Folder, json: bool, out: &mut Out) -> anyhow::Result<Finding> {
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// One JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result<Finding> {
     let mut report = Report::default();
     let asked = ask_again(&mut folder, |folder| {
         report = verify(folder);
         Ok(if report.segments == 0 { Answer::Empty } else { Answer::Given })
     })?;
-    if json {
+    if wanted.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
         for line in report.damage.iter().chain(&report.notes) {

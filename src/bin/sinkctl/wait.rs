@@ -1,16 +1,39 @@
 //! `sinkctl wait`: returns as soon as so many messages match.
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use clap::Args;
 use sinkd::index::{self, Goal, Waited, Watched};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 
-use crate::args::Wait;
-use crate::folders::{name, worst};
-use crate::left_out::LeftOut;
-use crate::row::{Form, Rows, Source};
+use crate::base::data::{name, worst};
+use crate::base::left_out::LeftOut;
+use crate::base::outcome::{Finding, Out};
+use crate::base::query_words::QueryWords;
+use crate::base::row::{Form, Rows, Source};
+use crate::base::span::During;
+use crate::base::value::{count, time};
 use crate::search::{parse, say_left_out};
-use crate::{Finding, Out};
+
+#[derive(Debug, Args)]
+pub struct Wait {
+    #[command(flatten)]
+    pub query: QueryWords,
+    /// Until so many match.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = count)]
+    pub count: u64,
+    /// At most so long.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+    /// Count only what arrives from now on.
+    #[arg(long)]
+    pub new: bool,
+    #[command(flatten)]
+    pub during: During,
+    /// One JSON object a line.
+    #[arg(long)]
+    pub json: bool,
+}
 
 pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Result<Finding> {
     let started = Instant::now();

@@ -1,8 +1,7 @@
 //! `SUBJECT OP NUMBER[UNIT]`, such as `transaction.p99 <= 20ms`.
 use sinkd::stats::LimitedBy;
 
-use super::number;
-use super::subject::{Subject, Unit, Value};
+use super::subject::{Subject, Unit, Value, number};
 use crate::stats::Gathered;
 
 /// What is asserted.
@@ -147,6 +146,13 @@ fn missed(found: f64, bound: f64) -> String {
             format!(", {} % {side} the bound", number((100.0 * by / bound).abs()))
         }
     }
+}
+
+/// A claim, and how it fared.
+pub struct Checked {
+    pub claim: Claim,
+    /// Why it doesn't hold.
+    pub failure: Option<String>,
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The report that CI systems read: JUnit's XML.
 use sinkd::plot::escape;
 
-use super::Checked;
+use super::claim::Checked;
 
 /// One test suite, a test case for each claim.
 pub fn xml(checked: &[Checked]) -> String {

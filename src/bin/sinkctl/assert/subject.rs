@@ -1,9 +1,8 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
 use sinkd::stats::{LimitedBy, Metric, Percentiles};
 
-use super::number;
-use crate::metric_name::{metric, metrics};
-use crate::nearest::unknown;
+use crate::base::metric_name::{metric, metrics};
+use crate::base::nearest::unknown;
 use crate::stats::Gathered;
 use crate::stats::transit::Overall;
 
@@ -68,7 +67,8 @@ const OTHERS: [&str; 7] =
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
     let found = table.iter().copied().find(|known| *known == name);
-    found.ok_or_else(|| unknown(&format!("figure of {what}"), name, table.iter().copied()))
+    let error = || unknown(&format!("figure of {what}"), name, table.iter().copied());
+    found.ok_or_else(|| error().to_string())
 }
 
 impl std::str::FromStr for Subject {
@@ -89,7 +89,8 @@ impl std::str::FromStr for Subject {
             "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(Subject::Transit),
             _ => {
                 let known = || OTHERS.into_iter().chain(metrics());
-                let metric = metric(what).ok_or_else(|| unknown("subject", what, known()))?;
+                let error = || unknown("subject", what, known()).to_string();
+                let metric = metric(what).ok_or_else(error)?;
                 Ok(Subject::Metric(metric, one_of(what, part, &PERCENTILES)?))
             }
         }
@@ -148,7 +149,7 @@ impl Subject {
     pub fn word(&self, word: &str) -> Result<&'static str, String> {
         let known = || LimitedBy::ALL.iter().map(|limit| limit.name());
         let found = known().find(|known| *known == word);
-        found.ok_or_else(|| unknown("verdict", word, known()))
+        found.ok_or_else(|| unknown("verdict", word, known()).to_string())
     }
 
     /// The error: there is nothing to compare.
@@ -286,4 +287,9 @@ impl Unit {
             Unit::Share => format!("{} %", number(value * 100.0)),
         }
     }
+}
+/// A number without needless digits.
+pub fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }

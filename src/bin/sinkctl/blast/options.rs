@@ -10,7 +10,7 @@ use sinkd::sender::blast::recipients::PerMessage;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
 
-use crate::args::{domain, rate, time_above_0};
+use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
 use crate::sending::Wanted;
 
 const MESSAGES: &str = "What is sent";
@@ -19,13 +19,13 @@ const PACE: &str = "How fast, and how long";
 const DIALOGUE: &str = "How it speaks";
 
 /// Exit 1 if not every message was taken for every recipient.
-#[derive(Args)]
+#[derive(Debug, Args)]
 pub struct Blast {
     /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
     #[arg(long, value_name = "TARGET", required_unless_present = "show")]
     pub to: Option<Target>,
     /// Send nothing, and print this message: the first one is 0.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..NUMBER_MAX))]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(0..=NUMBER_MAX - 1))]
     pub show: Option<u64>,
     #[command(flatten)]
     pub messages: Messages,
@@ -39,7 +39,7 @@ pub struct Blast {
     pub wanted: Wanted,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = MESSAGES)]
 pub struct Messages {
     /// Sizes of messages: 2K, 2K:70,20K:30 (weights), mixed, uniform:1K-64K or lognormal:20K,1.2
@@ -59,7 +59,7 @@ pub struct Messages {
     #[arg(long, value_name = "ADDRESS", default_value = "news@sender.example")]
     pub from: String,
     /// What follows from nothing else follows from this number; without it, it is drawn.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = count)]
     pub seed: Option<u64>,
     /// Stands in the field X-Run; without it that is the seed.
     #[arg(long, value_name = "NAME")]
@@ -69,7 +69,7 @@ pub struct Messages {
     pub date: Option<Timestamp>,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = RECIPIENTS)]
 pub struct Recipients {
     /// One address a line, or CSV with a header row; its columns may stand in templates.
@@ -84,7 +84,13 @@ pub struct Recipients {
     )]
     pub rcpt_domain: String,
     /// So many different ones.
-    #[arg(long, value_name = "N", default_value_t = 1_000_000, conflicts_with = "recipients")]
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 1_000_000,
+        value_parser = count,
+        conflicts_with = "recipients"
+    )]
     pub recipient_count: u64,
     /// Recipients of each message: 1, or 1-50, which takes turns.
     #[arg(long, value_name = "N", default_value = "1")]
@@ -102,11 +108,11 @@ pub enum Order {
     Random,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = PACE)]
 pub struct Pace {
     /// So many messages in all.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=NUMBER_MAX))]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(1..=NUMBER_MAX))]
     pub count: Option<u64>,
     /// For so long; 10s without --count.
     #[arg(long, value_name = "TIME", value_parser = time_above_0)]
@@ -118,13 +124,13 @@ pub struct Pace {
     #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
     pub arrivals: Arrivals,
     /// So many connections, all the time.
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = connections)]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = number::<usize>(1..=60_000))]
     pub connections: usize,
     /// End each connection after so many messages, and make another one.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_parser = number::<u64>(1..=u64::MAX))]
     pub per_connection: Option<u64>,
     /// So many threads; without it one for each core, and none without a connection.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    #[arg(long, value_name = "N", value_parser = number::<u16>(1..=256))]
     pub threads: Option<u16>,
 }
 
@@ -136,11 +142,11 @@ pub enum Arrivals {
     Poisson,
 }
 
-#[derive(Args)]
+#[derive(Debug, Args)]
 #[command(next_help_heading = DIALOGUE)]
 pub struct Dialogue {
     /// Messages under way at once on a connection, where the target announces PIPELINING.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = depth)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize>(1..=1000))]
     pub depth: usize,
     /// One command a round trip, even if the target announces PIPELINING.
     #[arg(long)]
@@ -163,20 +169,10 @@ fn sizes(text: &str) -> Result<Sizes, String> {
     Sizes::parse(text, parse_bytes).map_err(|error| error.to_string())
 }
 
-fn attachment_size(text: &str) -> Result<u64, String> {
+fn attachment_size(text: &str) -> Result<u64, Unexpected> {
     let max = sinkd::sender::blast::attachment::ATTACHMENT_BYTES_MAX;
     let size = parse_bytes(text).filter(|bytes| *bytes <= max);
-    size.ok_or_else(|| format!("expected a size such as 100K, up to 48M, found '{text}'"))
-}
-
-fn connections(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| (1..=60_000).contains(n));
-    number.ok_or_else(|| format!("expected 1 to 60000, found '{text}'"))
-}
-
-fn depth(text: &str) -> Result<usize, String> {
-    let number = text.parse().ok().filter(|n| (1..=1000).contains(n));
-    number.ok_or_else(|| format!("expected 1 to 1000, found '{text}'"))
+    size.ok_or_else(|| Unexpected::new("a size such as 100K, at most 48M", text))
 }
 
 #[cfg(test)]
@@ -184,7 +180,7 @@ mod tests {
     use super::*;
     use clap::Parser;
 
-    #[derive(Parser)]
+    #[derive(Debug, Parser)]
     struct Cli {
         #[command(flatten)]
         blast: Blast,
@@ -230,8 +226,8 @@ mod tests {
             ("--to h:1 --arrivals poisson", "--rate"),
             ("--to h:1 --duration 0s", "found '0s'"),
             ("--to h:1 --connections 0", "found '0'"),
-            ("--to h:1 --count 0", "0 is not in 1.."),
-            ("--to h:1 --count 1000000000001", "is not in 1.."),
+            ("--to h:1 --count 0", "found '0'"),
+            ("--to h:1 --count 1000000000001", "a whole number from 1 to 1000000000000"),
             ("--to h:1 --rate nan", "found 'nan'"),
             ("--to h:1 --rate 1e-30", "found '1e-30'"),
             ("--to h:1 --depth 1001", "found '1001'"),

@@ -5,9 +5,9 @@ use std::io::Write;
 use serde::Serialize;
 use sinkd::stats::{Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, Shift, Totals};
 
-use super::Compared;
+use super::compared::Compared;
 use super::side::Side;
-use crate::Out;
+use crate::base::outcome::Out;
 
 #[derive(Serialize)]
 struct Object<'a> {
@@ -97,7 +97,7 @@ pub fn print(compared: &Compared, out: &mut Out) -> anyhow::Result<()> {
 
 fn run(side: &Side) -> Run<'_> {
     let summary = &side.gathered.summary;
-    let time = |tenth: u64| crate::print::rfc3339(tenth * 100_000_000);
+    let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000);
     Run {
         name: &side.name,
         recorded_by: side.kind.name(),

@@ -8,10 +8,10 @@ use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, Metric, NoVerdict, Percentiles, SECONDS_MIN, Shift,
 };
 
-use super::Compared;
 use super::change::{Form, text};
+use super::compared::Compared;
 use super::side::Side;
-use crate::Out;
+use crate::base::outcome::Out;
 
 pub fn print(compared: &Compared, out: &mut Out) -> anyhow::Result<()> {
     let Compared { a, b, comparison, .. } = compared;
@@ -44,7 +44,7 @@ fn head(side: &Side, whole: usize, out: &mut Out) -> anyhow::Result<()> {
     let Side { letter, name, kind, gathered, .. } = side;
     writeln!(out, "{letter}: {name}, recorded by a {}", kind.name())?;
     if let Some((first, last)) = gathered.summary.span_tenths {
-        let time = |tenth: u64| crate::print::rfc3339(tenth * 100_000_000)[..21].to_owned();
+        let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000)[..21].to_owned();
         let seconds = gathered.summary.seconds();
         let (from, until) = (time(first), time(last + 1));
         writeln!(out, "   {from}Z to {until}Z, {seconds:.1} s, of which {whole} s are compared")?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use sinkd::stats::{Counter, History, Measures, Metric};
 
-use crate::args::During;
-use crate::during::seconds;
-use crate::print::counted;
+use crate::base::print::counted;
+use crate::base::span::During;
+use crate::base::span::seconds;
 use crate::stats::Gathered;
 
 /// The side that recorded a run.

@@ -9,9 +9,10 @@ use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Moment};
 use sinkd::sender::replay::{Selection, in_order};
 
-use crate::Finding;
-use crate::args::{During, Replay};
-use crate::progress::{Bar, Interruptible, watched};
+use super::options::Replay;
+use crate::base::outcome::Finding;
+use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::span::During;
 use crate::search::{parse_at, say_left_out};
 
 /// Bad rows that are told one by one.

@@ -5,8 +5,8 @@ use sinkd::sender;
 use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
 use sinkd::sender::target::Target;
 
-use crate::args::Replay;
-use crate::print::{counted, rfc3339, seconds};
+use super::options::Replay;
+use crate::base::print::{counted, rfc3339, seconds};
 use crate::sending::More;
 
 /// Messages of each kind that a person is shown.

@@ -11,10 +11,10 @@ use sinkd::stats::{
 };
 
 use super::buckets::Buckets;
-use crate::args::{By, During};
-use crate::during::seconds;
-use crate::stats::Gathered;
+use crate::base::span::During;
+use crate::base::span::seconds;
 use crate::stats::by::{self, Question, Table};
+use crate::stats::{By, Gathered};
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
 const COLUMNS_MAX: u64 = 140;

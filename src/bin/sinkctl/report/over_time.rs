@@ -6,7 +6,7 @@ use sinkd::stats::{Counter, Metric};
 use super::buckets::{Buckets, Point};
 use super::figure::{Figure, Width, Words, date, moment};
 use super::gather::{Column, Event, Run};
-use crate::print::{counted, seconds};
+use crate::base::print::{counted, seconds};
 
 /// Points of a line at most.
 const POINTS_MAX: u64 = 500;

@@ -6,9 +6,10 @@ use sinkd::stats::Window;
 
 use super::figure::{Figure, Width};
 use super::gather::Run;
+use super::part::Part;
+use super::tables;
 use super::verdict::{Verdict, verdict};
-use super::{Part, tables};
-use crate::print::{counted, rfc3339, seconds};
+use crate::base::print::{counted, rfc3339, seconds};
 
 /// What the page has besides its plots.
 const PAGE_CSS: &str = r#"

@@ -5,7 +5,7 @@ use sinkd::stats::{Metric, Window};
 
 use super::figure::{Figure, Width, Words, name, unit};
 use super::gather::Run;
-use crate::print::counted;
+use crate::base::print::counted;
 
 /// Bars of a plot at most.
 const BARS_MAX: f64 = 40.0;

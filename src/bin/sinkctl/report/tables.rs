@@ -6,7 +6,7 @@ use sinkd::stats::{Counter, Metric, Percentiles};
 
 use super::figure::{instant, name, unit};
 use super::gather::{Event, Run};
-use crate::print::counted;
+use crate::base::print::counted;
 use crate::stats::by::Figures;
 
 /// Runs and marks in the table at most.

@@ -8,8 +8,8 @@ use serde::Serialize;
 use sinkd::sender::{Report, Tally};
 
 use super::Records;
-use crate::print::{counted, harmless};
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::{counted, harmless};
 
 /// Failures shown to a person.
 const FAILURES_MAX: usize = 12;
@@ -140,7 +140,7 @@ pub fn say_with(
         eprintln!("sinkctl: {error}");
     }
     if let Err(error) = printed
-        && !crate::is_closed_pipe(&error)
+        && !crate::base::outcome::is_closed_pipe(&error)
     {
         return Err(error);
     }

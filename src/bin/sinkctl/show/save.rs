@@ -9,8 +9,8 @@ use sinkd::mime::page::ByContentId;
 use sinkd::mime::part::{Kind, Part, Parts, parts};
 
 use super::file_name::file_name;
-use crate::print::harmless;
-use crate::{Finding, Out};
+use crate::base::outcome::{Finding, Out};
+use crate::base::print::harmless;
 
 /// Files of one name that are counted up before we give up.
 const SAME_NAME_MAX: usize = 10_000;

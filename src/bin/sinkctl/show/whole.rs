@@ -3,13 +3,12 @@ use std::io::Write;
 
 use serde::Serialize;
 use sinkd::log::Slot;
-use sinkd::mime::part::{Part, parts};
+use sinkd::mime::part::{Kind, Part, parts};
 use sinkd::mime::{header, text};
 use sinkd::smtp::envelope;
 
-use super::decoded_bytes;
-use crate::Out;
-use crate::print::{Entry, harmless, readable, stored_of};
+use crate::base::outcome::Out;
+use crate::base::print::{Entry, harmless, readable, stored_of};
 
 /// Lines of text shown; `--text` has the rest.
 const TEXT_LINES_MAX: usize = 40;
@@ -168,4 +167,12 @@ fn print_text(message: &[u8], out: &mut Out) -> anyhow::Result<()> {
         writeln!(out, "… (the whole text: sinkctl show --text)")?;
     }
     Ok(())
+}
+
+/// Octets of content; a multipart has none but that of its parts.
+pub fn decoded_bytes(part: &Part<'_>) -> usize {
+    match part.kind {
+        Kind::Multipart => 0,
+        Kind::Leaf | Kind::Message => part.content().len(),
+    }
 }

@@ -6,10 +6,10 @@ use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles, Window};
 
 use super::Gathered;
+use super::options::{Stats, Subject};
 use super::screen::value;
-use crate::Out;
-use crate::args::{Stats, Subject};
-use crate::print::counted;
+use crate::base::outcome::Out;
+use crate::base::print::counted;
 
 /// Columns of a bar.
 const BAR_CHARS: usize = 40;

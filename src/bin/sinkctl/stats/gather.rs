@@ -8,9 +8,9 @@ use sinkd::log::reader::{Folder, Span};
 use sinkd::stats::{Calibration, Counter, History, OpenSessions, Summary, Verdict};
 
 use super::transit::Overall;
-use crate::args::During;
-use crate::during::seconds;
-use crate::holder::holder;
+use crate::base::holder::holder;
+use crate::base::span::During;
+use crate::base::span::seconds;
 
 /// A second is written down within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);

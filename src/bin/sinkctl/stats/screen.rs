@@ -5,10 +5,10 @@ use hdrhistogram::Histogram;
 use sinkd::plot::Unit;
 use sinkd::stats::{Counter, Metric, Percentiles, Summary, Totals, Verdict, Window};
 
-use super::Report;
 use super::notes::Note;
-use crate::Out;
-use crate::print::{counted, harmless};
+use super::report::Report;
+use crate::base::outcome::Out;
+use crate::base::print::{counted, harmless};
 
 /// What fits a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
@@ -143,7 +143,7 @@ fn course(summary: &Summary, notes: &[Note], out: &mut Out) -> anyhow::Result<()
     }
     let most = sums.iter().copied().max().unwrap_or(0);
     let spark: String = sums.iter().map(|sum| step(*sum as f64, most as f64)).collect();
-    let length = crate::print::seconds(tenths as f64 / 10.0);
+    let length = crate::base::print::seconds(tenths as f64 / 10.0);
     // No rate: of less than a second it might be above the highest second.
     let most = Unit::Number.text(most as f64);
     writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;

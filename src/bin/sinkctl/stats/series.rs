@@ -5,9 +5,9 @@ use std::io::Write;
 use serde::Serialize;
 use sinkd::stats::{Counter, History};
 
-use crate::Out;
-use crate::args::Stats;
-use crate::print::rfc3339;
+use super::options::Stats;
+use crate::base::outcome::Out;
+use crate::base::print::rfc3339;
 
 /// Lines of nothing printed in a row at most; longer pauses are skipped.
 const EMPTY_LINES_MAX: u64 = 10_000;

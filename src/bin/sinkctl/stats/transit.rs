@@ -7,7 +7,7 @@ use sinkd::log::{Facts, StorageMode};
 use sinkd::mime::header::fields;
 use sinkd::stats::Percentiles;
 
-use crate::print::{counted, seconds};
+use crate::base::print::{counted, seconds};
 
 /// Octets of a payload in which the field is looked for: more than any header that mail servers
 /// accept.

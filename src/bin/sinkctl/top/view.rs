@@ -387,7 +387,7 @@ fn long_time(seconds: u64) -> String {
 
 /// File names may hold anything.
 fn printable(text: &str) -> String {
-    crate::print::harmless(text).replace(['\n', '\t'], " ")
+    crate::base::print::harmless(text).replace(['\n', '\t'], " ")
 }
 
 /// The screen from top to bottom; what has no room is left out.

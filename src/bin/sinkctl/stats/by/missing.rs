@@ -6,7 +6,7 @@ use serde::Serialize;
 use sinkd::stats::Counter;
 
 use super::reading::{Counted, Source};
-use crate::print::counted;
+use crate::base::print::counted;
 use crate::stats::gather::{WRITTEN_WITHIN, wait_until_written};
 
 /// In `--json`. Keys keep their meaning.

@@ -4,10 +4,10 @@ use std::io::Write;
 use comfy_table::{CellAlignment, Table as Cells, presets};
 use sinkd::stats::Metric;
 
-use super::{Figures, Table};
-use crate::Out;
-use crate::args::By;
-use crate::print::{counted, harmless};
+use super::table::{Figures, Table};
+use crate::base::outcome::Out;
+use crate::base::print::{counted, harmless};
+use crate::stats::options::By;
 use crate::stats::transit::Overall;
 use crate::stats::value;
 

@@ -12,8 +12,8 @@ use sinkd::log::{Dropped, Slot};
 use sinkd::smtp::envelope::{self, Client, Decoded};
 
 use super::groups::{Groups, One};
-use crate::args::By;
-use crate::progress::{Bar, watched};
+use crate::base::progress::{Bar, watched};
+use crate::stats::options::By;
 use crate::stats::transit::{HEADER_BYTES_MAX, Reading, Transits};
 
 /// More threads than this would wait for the disk.
@@ -53,7 +53,7 @@ pub struct Counted {
 impl Source {
     /// `span`: Unix ns.
     pub fn open(path: &Path, span: &Range<u64>) -> anyhow::Result<Source> {
-        let folder = crate::open(path)?;
+        let folder = crate::base::data::open(path)?;
         let pruned = folder.pruned()?;
         let listing = folder.listing(of(span)).with_context(|| path.display().to_string())?;
         let stretches = listing.stretches().collect();

@@ -8,8 +8,8 @@ use std::fmt::Display;
 
 use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
 
-use crate::Finding;
-use crate::print::counted;
+use crate::base::outcome::Finding;
+use crate::base::print::counted;
 
 /// Times an answer is tried that could read nothing of what there was.
 pub const TRIES_MAX: u32 = 10;
@@ -57,6 +57,11 @@ pub fn say_passed_over(passed_over: &PassedOver) {
         let messages = counted(messages, "message", "messages");
         eprintln!("sinkctl: left out, as they were pruned meanwhile: {segments} ({messages})");
     }
+}
+
+/// Reports on stderr what is wrong with the folder, and what was pruned while it was read.
+pub fn report_left_out(folder: &Folder) -> Finding {
+    LeftOut::default().finish(folder)
 }
 
 /// Whether an attempt has answered.

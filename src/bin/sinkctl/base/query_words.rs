@@ -7,7 +7,7 @@ use clap::builder::{StringValueParser, TypedValueParser, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::nearest::nearest;
+use crate::base::nearest::nearest;
 
 /// Words in a query; a query in quotes is one of them.
 const WORDS_MAX: usize = 100;
@@ -101,12 +101,12 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     use super::*;
-    use crate::args::{self, Cli};
+    use crate::cli::{self, Cli};
 
-    fn search(line: &str) -> Result<args::Search, String> {
+    fn search(line: &str) -> Result<crate::search::Search, String> {
         let line = format!("sinkctl search {line}");
         match Cli::try_parse_from(line.split(' ')).map(|cli| cli.command) {
-            Ok(args::Command::Search(search)) => Ok(search),
+            Ok(cli::Command::Search(search)) => Ok(search),
             Ok(_) => panic!("{line}: expected a search"),
             Err(error) => Err(error.to_string()),
         }

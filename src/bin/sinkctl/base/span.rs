@@ -3,10 +3,34 @@ use std::ops::Range;
 use std::path::PathBuf;
 
 use anyhow::Context;
+use clap::Args;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Run, Runs};
+use sinkd::log::{Moment, Run, Runs};
 
-use crate::args::During;
+use super::value::field_name;
+
+/// A span of time; without anything, all of it.
+#[derive(Debug, Default, Args)]
+pub struct During {
+    /// From this moment on: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h, 1d).
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<Moment>,
+    /// Before this moment.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<Moment>,
+    /// During this run (see runs); last: the one that began last.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
+    pub run: Option<String>,
+}
+
+/// Which header field has the moment at which a message was sent.
+#[derive(Debug, Default, Args)]
+pub struct Sent {
+    /// Header field with the time a message was sent, for its transit time: Unix time in ms or s,
+    /// or a date (X-Sent of blast, Date).
+    #[arg(long, value_name = "NAME", value_parser = field_name)]
+    pub sent_field: Option<String>,
+}
 
 /// What stands for the run that began last.
 const LAST: &str = "last";
@@ -67,7 +91,7 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
     let read = |folder: &PathBuf| {
         let runs = Runs::read(folder)
             .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
-        crate::runs::say_damage(folder)?;
+        crate::base::data::say_damage(folder)?;
         Ok(runs)
     };
     folders.iter().map(read).collect()

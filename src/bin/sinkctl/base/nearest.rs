@@ -1,4 +1,5 @@
 //! Which known word was meant by one that is not known.
+use super::value::Unexpected;
 
 /// The known word that is most like `word`, if one is like it at all.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
@@ -10,13 +11,13 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// The sentence about a word that is none of those that are known. `what`: the kind of word.
-pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Unexpected {
     let known: Vec<&str> = known.into_iter().collect();
-    let meant = match nearest(word, known.iter().copied()) {
-        Some(near) => format!("; did you mean '{near}'?"),
-        None => String::new(),
-    };
-    format!("expected a {what} ({}), found '{word}'{meant}", known.join(", "))
+    let error = Unexpected::new(format!("a {what} ({})", known.join(", ")), word);
+    match nearest(word, known.iter().copied()) {
+        Some(near) => error.with_hint(format!("did you mean '{near}'?")),
+        None => error,
+    }
 }
 
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod tests {
         assert_eq!(nearest("xyzzy", known), None);
         assert_eq!(nearest("", known), None);
         assert_eq!(
-            unknown("color", "rod", ["red", "green"]),
+            unknown("color", "rod", ["red", "green"]).to_string(),
             "expected a color (red, green), found 'rod'; did you mean 'red'?"
         );
     }

@@ -1,7 +1,8 @@
 //! The names of metrics on the command line: the same for `stats --metric` and for claims.
 use sinkd::stats::Metric;
 
-use crate::nearest::unknown;
+use super::nearest::unknown;
+use super::value::Unexpected;
 
 /// A metric by its name, with or without the unit of time at its end.
 pub fn metric(name: &str) -> Option<Metric> {
@@ -16,7 +17,7 @@ pub fn metrics() -> impl Iterator<Item = &'static str> {
 /// A metric, or one of the names in `others`.
 ///
 /// Errors: a sentence that lists what is known.
-pub fn metric_or(name: &str, others: &[&'static str]) -> Result<Metric, String> {
+pub fn metric_or(name: &str, others: &[&'static str]) -> Result<Metric, Unexpected> {
     let known = || others.iter().copied().chain(metrics());
     metric(name).ok_or_else(|| unknown("metric", name, known()))
 }
@@ -31,10 +32,10 @@ mod tests {
             assert_eq!(metric_or(name, &[]), Ok(Metric::Transaction));
         }
         assert_eq!(metric_or("message_bytes", &[]), Ok(Metric::MessageSize));
-        let error = metric_or("transactions", &["messages_per_s"]).unwrap_err();
+        let error = metric_or("transactions", &["messages_per_s"]).unwrap_err().to_string();
         assert!(error.contains("did you mean 'transaction_us'?"), "{error}");
         assert!(error.contains("messages_per_s, transaction_us, service_"), "{error}");
-        let error = metric_or("xyzzy", &[]).unwrap_err();
+        let error = metric_or("xyzzy", &[]).unwrap_err().to_string();
         assert!(!error.contains("did you mean"), "{error}");
     }
 }

@@ -9,9 +9,9 @@ use sinkd::index::{self, Lookup, Said};
 use sinkd::log::reader::{Folder, ReadError, Segment};
 use sinkd::log::{MessageId, Slot};
 
-use crate::Out;
-use crate::left_out::LeftOut;
-use crate::print::{Entry, harmless};
+use crate::base::left_out::LeftOut;
+use crate::base::outcome::Out;
+use crate::base::print::{Entry, harmless};
 
 /// A message in `--json`. Keys keep their meaning.
 #[derive(Serialize)]

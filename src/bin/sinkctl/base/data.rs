@@ -1,11 +1,16 @@
 //! Several data folders in one answer.
 use std::iter::Peekable;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use sinkd::log::Runs;
-use sinkd::log::reader::Folder;
+use anyhow::Context;
 
-use crate::{Finding, open};
+use sinkd::log::reader::{Folder, Segment};
+use sinkd::log::{Runs, Slot};
+
+use super::left_out::{Answer, Asked, LeftOut, NoAnswer, ask_again};
+use super::outcome::Finding;
+use super::value::Id;
 
 /// Opens the folders that were named, each once.
 ///
@@ -25,6 +30,70 @@ pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
         }
     }
     paths.iter().map(|path| open(path)).collect()
+}
+
+/// The folder that was named, for commands that read one.
+///
+/// Errors: several were named.
+pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
+    match paths {
+        [path] => Ok(path),
+        _ => anyhow::bail!(
+            "expected one --data, found {}: only ls, count, search, wait, stats, report, compare, \
+             assert and runs take several",
+            paths.len()
+        ),
+    }
+}
+
+pub fn open(data: &Path) -> anyhow::Result<Folder> {
+    Folder::open(data).with_context(|| {
+        format!("{}: no data folder of sinkd; name one with --data", data.display())
+    })
+}
+
+/// A message that was named.
+pub struct Named {
+    pub segment: Arc<Segment>,
+    pub slot: Slot,
+    /// Whether it is what was asked for: the newest that can be read may not be the newest.
+    pub finding: Finding,
+}
+
+/// The message meant; an error if there is none.
+pub fn resolve(folder: &mut Folder, id: Id) -> anyhow::Result<Named> {
+    let Id::Exactly(id) = id else { return latest(folder) };
+    let (segment, slot) = folder.find(id)?;
+    anyhow::ensure!(slot.is_message(), "{id} is no message, but a note about one");
+    Ok(Named { segment, slot, finding: Finding::Holds })
+}
+
+/// The newest message of which the whole record can be read; says which newer ones can't.
+pub fn latest(folder: &mut Folder) -> anyhow::Result<Named> {
+    let mut latest = None;
+    let asked = ask_again(folder, |folder| {
+        let found = folder.latest()?;
+        let is_answer = found.newest.is_some() || !found.damage.is_empty();
+        latest = Some(found);
+        Ok(if is_answer { Answer::Given } else { Answer::Empty })
+    })?;
+    let Some(latest) = latest.filter(|_| asked == Asked::Answered) else {
+        return Err(NoAnswer::Outpaced.into());
+    };
+    let mut left_out = LeftOut::default();
+    latest.damage.iter().for_each(|damage| left_out.tell_error(damage));
+    let Some((segment, slot)) = latest.newest else {
+        anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);
+        anyhow::bail!("there is no message here yet");
+    };
+    Ok(Named { segment, slot, finding: left_out.finish(folder) })
+}
+
+/// Reports on stderr that runs or marks of a folder may be missing.
+pub fn say_damage(folder: &Path) -> anyhow::Result<Finding> {
+    let Some(damage) = Runs::damage(folder)? else { return Ok(Finding::Holds) };
+    eprintln!("sinkctl: {damage}");
+    Ok(Finding::DoesNotHold)
 }
 
 /// How a folder is called in rows; `None`: it is the only one, and is not named.

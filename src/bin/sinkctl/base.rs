@@ -1,0 +1,13 @@
+//! What commands share: values of flags, spans of time, data folders, and output.
+pub mod data;
+pub mod holder;
+pub mod left_out;
+pub mod metric_name;
+pub mod nearest;
+pub mod outcome;
+pub mod print;
+pub mod progress;
+pub mod query_words;
+pub mod row;
+pub mod span;
+pub mod value;

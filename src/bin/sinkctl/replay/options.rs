@@ -1,0 +1,174 @@
+//! The flags of `sinkctl replay`.
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use sinkd::log::{Moment, NotAMoment};
+
+use crate::base::query_words::QueryWords;
+use crate::base::value::{Unexpected, domain, number, positive, rate, time, time_above_0};
+
+/// Exit 1 if anything was not sent, or not taken.
+#[derive(Debug, Args)]
+pub struct Replay {
+    #[command(flatten)]
+    pub query: QueryWords,
+    /// Send these: ids with commas between them, or a file of ids, one a line; - is standard input.
+    #[arg(long, value_name = "IDS", conflicts_with_all = ["query", "since", "until", "run"])]
+    pub ids: Option<String>,
+    /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
+    #[arg(long, value_name = "TARGET")]
+    pub to: sinkd::sender::target::Target,
+    /// So many times as fast as then, such as 4 or 0.5; max: as fast as the target takes them.
+    #[arg(long, value_name = "X", default_value = "1")]
+    pub speed: Speed,
+    /// So many messages a second, evenly, instead of the original timing.
+    #[arg(long, value_name = "N", conflicts_with = "speed", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// So many connections, all the time; original: those of then, with their messages in order.
+    /// Without it: original with the original timing, else 10.
+    #[arg(long, value_name = "N")]
+    pub connections: Option<Connections>,
+    /// What was received from this moment on: RFC 3339, a day, or how long ago (10m, 2h, 1d).
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub since: Option<String>,
+    /// What was received before this moment.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub until: Option<String>,
+    /// What was received during this run (see runs); last: the one that began last.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
+    pub run: Option<String>,
+    /// The reverse-path of all messages; <> is the null reverse-path.
+    #[arg(long, value_name = "PATH", value_parser = reverse_path)]
+    pub from: Option<String>,
+    /// Send to this domain instead of the original ones; the local parts stay.
+    #[arg(long, value_name = "DOMAIN", value_parser = domain)]
+    pub to_domain: Option<String>,
+    /// Who gets mail instead of whom: rows 'old new' of addresses, @domains, and * for the rest.
+    #[arg(long, value_name = "FILE")]
+    pub map_recipients: Option<PathBuf>,
+    /// Put a header field before each message; {id} and {time} in it are the original's.
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub mark: Vec<String>,
+    /// Remember here what was sent, and leave out what was sent before.
+    #[arg(long, value_name = "FILE")]
+    pub resume: Option<PathBuf>,
+    /// Send again what was refused with 4xx, or was not sent, at most so many times.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=u64::MAX))]
+    pub retry: u32,
+    /// How long after the first time; each further pause is twice as long.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
+    pub retry_after: Duration,
+    /// Give a connection up when the target is silent for so long.
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
+    pub timeout: Duration,
+    /// The name given in EHLO.
+    #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
+    pub helo: String,
+    /// Send BDAT where the target announces CHUNKING, also what came by DATA.
+    #[arg(long)]
+    pub chunking: bool,
+    /// The host of --to is a public one, and real people may get this mail: it is meant.
+    #[arg(long, value_name = "HOST")]
+    pub allow_public: Option<String>,
+    /// Send by DATA also content with a line-leading dot next to a bare CR or LF, in which some
+    /// servers see the end of data, and commands after it (SMTP smuggling).
+    #[arg(long)]
+    pub allow_smuggling: bool,
+    /// Exit 0 although there is nothing to send.
+    #[arg(long)]
+    pub allow_empty: bool,
+    /// Don't ask.
+    #[arg(short, long)]
+    pub yes: bool,
+    /// Say what would be sent, and send nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub wanted: crate::sending::Wanted,
+}
+
+/// How fast a replay is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Speed {
+    Times(f64),
+    Max,
+}
+
+impl FromStr for Speed {
+    type Err = Unexpected;
+
+    fn from_str(text: &str) -> Result<Speed, Unexpected> {
+        if text == "max" {
+            return Ok(Speed::Max);
+        }
+        let error = || Unexpected::new("a factor such as 4 or 0.5, or 'max'", text);
+        positive(text, 1e6).map(Speed::Times).ok_or_else(error)
+    }
+}
+
+/// Connections at most: a client address has about as many ports.
+const CONNECTIONS_MAX: u64 = 60_000;
+
+/// Over which connections a replay sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Connections {
+    Original,
+    Count(usize),
+}
+
+impl FromStr for Connections {
+    type Err = Unexpected;
+
+    fn from_str(text: &str) -> Result<Connections, Unexpected> {
+        if text == "original" {
+            return Ok(Connections::Original);
+        }
+        let count = number::<usize>(1..=CONNECTIONS_MAX)(text).map(Connections::Count);
+        let expected = format!("a whole number from 1 to {CONNECTIONS_MAX}, or 'original'");
+        count.map_err(|_| Unexpected::new(expected, text))
+    }
+}
+
+/// Checks a moment and keeps its text: how long ago it was depends on when a replay began.
+fn moment(text: &str) -> Result<String, NotAMoment> {
+    text.parse::<Moment>().map(|_| text.to_owned())
+}
+
+/// A reverse-path, with or without its brackets; returns it without them.
+fn reverse_path(text: &str) -> Result<String, Unexpected> {
+    let path = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
+    let is_good = (path.is_empty() && text == "<>")
+        || (path.contains('@') && sinkd::sender::is_mailbox(path.as_bytes()));
+    let error = || Unexpected::new("an address such as a@example.com, or <>", text);
+    is_good.then(|| path.to_owned()).ok_or_else(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_replay_is_told() {
+        assert_eq!("4".parse(), Ok(Speed::Times(4.0)));
+        assert_eq!("max".parse(), Ok(Speed::Max));
+        for text in ["", "0", "-1", "nan", "inf", "4x", "Max"] {
+            assert!(text.parse::<Speed>().is_err(), "{text}");
+            assert!(rate(text).is_err(), "{text}");
+        }
+        assert_eq!("original".parse(), Ok(Connections::Original));
+        assert_eq!("60000".parse(), Ok(Connections::Count(60_000)));
+        for text in ["", "0", "60001", "-1"] {
+            assert!(text.parse::<Connections>().is_err(), "{text}");
+        }
+        assert_eq!(reverse_path("<a@b>"), Ok("a@b".into()));
+        assert_eq!(reverse_path("<>"), Ok(String::new()));
+        for text in ["", "postmaster", "a@b>", "a@b\r\nDATA"] {
+            assert!(reverse_path(text).is_err(), "{text}");
+            assert!(domain(text).is_err() || text == "postmaster", "{text}");
+        }
+        assert!(moment("10m").is_ok() && moment("10").is_err());
+        assert!(time_above_0("1ms").is_ok() && time_above_0("0s").is_err());
+    }
+}

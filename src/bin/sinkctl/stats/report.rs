@@ -1,0 +1,112 @@
+//! The figures of a span of time, for `--json` and for a person.
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use sinkd::stats::{Counter, History, Metric, OpenSessions, Percentiles, Rate, Totals, Verdict};
+
+use super::gather::Gathered;
+use super::notes;
+use super::transit::Overall;
+
+/// The report in `--json` (docs/stats-format.md). Keys keep their meaning.
+#[derive(Debug, Serialize)]
+pub struct Report<'a> {
+    /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
+    pub from: Option<String>,
+    pub until: Option<String>,
+    /// Between them.
+    pub seconds: f64,
+    pub totals: Totals,
+    pub rate: Rates,
+    pub transaction_us: Percentiles,
+    /// By name; those of which nothing was recorded are left out.
+    pub metrics: BTreeMap<&'static str, Percentiles>,
+    /// By code and enhanced code.
+    pub replies: BTreeMap<&'a str, u64>,
+    /// At the end of the span; `messages` is null where it is not known.
+    pub open_sessions: OpenSessions,
+    /// Of the busiest event loop.
+    pub loops: Loops,
+    /// How far indexing was behind, in seconds with traffic.
+    pub index_lag: IndexLag,
+    pub verdict: Verdict,
+    pub counters: BTreeMap<&'static str, u64>,
+    /// Messages that the logs hold and these statistics don't; null where that can't be told (a
+    /// span, or folders that can't be read).
+    pub not_recorded: Option<u64>,
+    /// Null without --sent-field.
+    pub transit: Option<&'a Overall>,
+    /// Runs and marks, for a person: `runs` has them as JSON.
+    #[serde(skip)]
+    pub notes: Vec<notes::Note>,
+}
+
+impl Report<'_> {
+    /// With the transit, which no worker records.
+    pub fn all_metrics(&self) -> BTreeMap<&'static str, Percentiles> {
+        let transit = self.transit.map(|transit| ("transit_us", transit.all.transit_us));
+        self.metrics.iter().map(|(tag, p)| (*tag, *p)).chain(transit).collect()
+    }
+}
+
+#[derive(Debug, Serialize)]
+pub struct Rates {
+    pub messages_per_s: Rate,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Loops {
+    pub busy_share_median: f64,
+    pub busy_share_max: f64,
+    pub longest_round_us: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub struct IndexLag {
+    /// Messages: at most, and in the last second.
+    pub messages_max: u64,
+    pub messages_last: u64,
+    /// Age of the oldest of them, at most.
+    pub seconds_max: u64,
+}
+
+impl IndexLag {
+    fn of(history: &History) -> IndexLag {
+        let seconds = history.seconds.values();
+        IndexLag {
+            messages_max: seconds.clone().map(|s| s.index_lag_messages).max().unwrap_or(0),
+            messages_last: seconds.clone().next_back().map_or(0, |s| s.index_lag_messages),
+            seconds_max: seconds.map(|s| s.index_lag_s).max().unwrap_or(0),
+        }
+    }
+}
+
+pub fn report(gathered: &Gathered) -> Report<'_> {
+    let Gathered { history, summary, verdict, open_sessions, not_recorded, transit } = gathered;
+    let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
+    let metrics = Metric::ALL.iter().filter(recorded);
+    let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000);
+    let counters = Counter::ALL.iter().map(|c| (c.tag(), history.total(*c)));
+    Report {
+        from: summary.span_tenths.map(|(first, _)| time(first)),
+        until: summary.span_tenths.map(|(_, last)| time(last + 1)),
+        seconds: summary.seconds(),
+        totals: summary.totals,
+        rate: Rates { messages_per_s: summary.rate },
+        transaction_us: Percentiles::of_metric(history, Metric::Transaction),
+        metrics: metrics.map(|m| (m.tag(), Percentiles::of_metric(history, *m))).collect(),
+        replies: history.replies(),
+        open_sessions: *open_sessions,
+        loops: Loops {
+            busy_share_median: summary.busy_share.0,
+            busy_share_max: summary.busy_share.1,
+            longest_round_us: Percentiles::of_metric(history, Metric::Round).max,
+        },
+        index_lag: IndexLag::of(history),
+        verdict: verdict.clone(),
+        counters: counters.filter(|(_, n)| *n > 0).collect(),
+        not_recorded: *not_recorded,
+        transit: transit.as_ref(),
+        notes: Vec::new(),
+    }
+}

@@ -1,0 +1,283 @@
+//! What a user reads where a command line is wrong, as one golden file: each command is run, and
+//! its exit code and its standard error are kept.
+use std::fmt::Write;
+use std::path::Path;
+use std::process::Stdio;
+
+use tempfile::{TempDir, tempdir};
+
+use crate::common::{Sink, program};
+use crate::golden;
+
+/// Folders that the commands name, each by a word that stands for it.
+struct Folders {
+    root: TempDir,
+}
+
+impl Folders {
+    /// `mail` has one message and the run `first`; `empty` is a folder without anything.
+    fn new() -> Folders {
+        let root = tempdir().unwrap();
+        let mail = root.path().join("mail");
+        let sink = Sink::start(&mail, &["--workers", "1"]);
+        let mut client = sink.connect();
+        client.ehlo();
+        client.deliver("a@example.org", "b@example.org", b"Subject: news\r\n\r\nx\r\n");
+        assert!(sink.stop().success());
+        std::fs::create_dir(root.path().join("empty")).unwrap();
+        Folders { root }
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.root.path().join(name), text).unwrap();
+    }
+}
+
+/// Runs a command line in the folder of folders; returns its section.
+fn run(folder: &Path, line: &str) -> String {
+    let mut words = words(line).into_iter();
+    let mut variables = Vec::new();
+    let name = loop {
+        let word = words.next().expect("a program");
+        match word.split_once('=') {
+            Some((name, value)) => variables.push((name.to_owned(), value.to_owned())),
+            None => break word,
+        }
+    };
+    let path = match name.as_str() {
+        "sinkd" => env!("CARGO_BIN_EXE_sinkd"),
+        _ => env!("CARGO_BIN_EXE_sinkctl"),
+    };
+    let mut command = program(path);
+    command.current_dir(folder).args(words).envs(variables);
+    command.env_remove("COLUMNS").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    let code = output.status.code().unwrap();
+    // Below an error in the flags stand the usage and a hint that are in the help, too.
+    let is_shown = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
+    let lines = errors.lines().map(str::trim_end).take_while(is_shown);
+    let shown: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
+    format!("$ {line}\n{}\n(exit {code})\n\n", shown.join("\n"))
+}
+
+/// As a shell takes them; single quotes only.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for (at, part) in line.split('\'').enumerate() {
+        if at % 2 == 1 {
+            words.last_mut().unwrap().push_str(part);
+            continue;
+        }
+        let mut pieces = part.split(' ');
+        words.last_mut().unwrap().push_str(pieces.next().unwrap());
+        words.extend(pieces.map(str::to_owned));
+    }
+    words.into_iter().filter(|word| !word.is_empty()).collect()
+}
+
+/// Headings, and the command lines below them.
+const LINES: &[(&str, &[&str])] = &[
+    (
+        "Commands and flags",
+        &[
+            "sinkctl lst",
+            "sinkctl ls --limitt 3",
+            "sinkctl ls --limit",
+            "sinkctl cat",
+            "sinkctl rm",
+            "sinkctl rm --all 1:0",
+            "sinkctl prune --json",
+            "sinkctl report",
+            "sinkctl replay",
+            "sinkctl stats --hgrm",
+            "sinkctl stats --run first --since 1h",
+            "sinkctl search --jsn news",
+            "sinkctl show 1:0 --text --html",
+        ],
+    ),
+    (
+        "Values",
+        &[
+            "sinkctl ls --limit many",
+            "sinkctl ls --since yesterday",
+            "sinkctl cat 17",
+            "sinkctl prune --keep-bytes 2T",
+            "sinkctl prune --keep-age soon",
+            "sinkctl stats --metric transactions",
+            "sinkctl stats --by sender",
+            "sinkctl stats --by client --top 501",
+            "sinkctl stats --sent-field 'X Sent'",
+            "sinkctl reindex --threads 257",
+            "sinkctl reindex --sequence-field X:N",
+            "sinkctl calibrate --to localhost",
+            "sinkctl calibrate --seconds 1s",
+            "sinkctl blast --to localhost",
+            "sinkctl blast --to h:1 --size 2X",
+            "sinkctl blast --to h:1 --size 2K,65M",
+            "sinkctl blast --to h:1 --size 2K:0",
+            "sinkctl blast --to h:1 --size uniform:3K-2K",
+            "sinkctl blast --to h:1 --size lognormal:2K,9",
+            "sinkctl blast --to h:1 --rcpts 0",
+            "sinkctl blast --to h:1 --attach-size 49M",
+            "sinkctl blast --to h:1 --count 0",
+            "sinkctl blast --to h:1 --rate 0",
+            "sinkctl blast --to h:1 --duration 0s",
+            "sinkctl blast --to h:1 --date today",
+            "sinkctl blast --to h:1 --helo 'a b'",
+            "sinkctl blast --show 0 --from me",
+            "sinkctl blast --show 0 --run-id 'a b'",
+            "sinkctl blast --show 0 --rcpts 9 --recipient-count 3",
+            "sinkctl blast --show 0 --size 10 --seed 1 --date 2026-11-21T08:00:00Z",
+            "sinkctl replay --to h:1 --speed fast",
+            "sinkctl replay --to h:1 --connections 0",
+            "sinkctl replay --to h:1 --from me",
+            "sinkctl replay --to h:1 --since 10",
+        ],
+    ),
+    (
+        "Folders",
+        &[
+            "sinkctl ls",
+            "sinkctl --data nowhere ls",
+            "sinkctl --data nowhere stats",
+            "sinkctl --data nowhere runs",
+            "sinkctl --data nowhere report -o page.html",
+            "sinkctl --data nowhere calibrate --to 127.0.0.1:1",
+            "sinkctl --data nowhere run start a",
+            "sinkctl --data empty ls",
+            "sinkctl --data empty stats",
+            "sinkctl --data empty runs",
+            "sinkctl --data mail --data mail ls",
+            "sinkctl --data mail --data empty cat latest",
+        ],
+    ),
+    (
+        "Messages",
+        &[
+            "sinkctl --data mail cat 7:0",
+            "sinkctl --data mail cat 1:9",
+            "sinkctl --data mail show latest --part 5",
+            "sinkctl --data mail rm 7:0",
+            "sinkctl --data mail top",
+            "sinkctl --data mail wait nothing --timeout 0s",
+            "sinkctl --data mail wait news --count 2 --timeout 0s",
+        ],
+    ),
+    (
+        "Queries",
+        &[
+            "sinkctl --data mail search form:a",
+            "sinkctl --data mail search from:",
+            "sinkctl --data mail search '\"news'",
+            "sinkctl --data mail search '(news'",
+            "sinkctl --data mail search 'news)'",
+            "sinkctl --data mail search OR",
+            "sinkctl --data mail search '!'",
+            "sinkctl --data mail search in*voice",
+            "sinkctl --data mail search has:parts",
+            "sinkctl --data mail search size:big",
+            "sinkctl --data mail search 'size:2M..1M'",
+            "sinkctl --data mail search before:yesterday",
+            "sinkctl --data mail search run:second",
+            "sinkctl --data mail search header:",
+        ],
+    ),
+    (
+        "Runs and claims",
+        &[
+            "sinkctl --data mail run stop",
+            "sinkctl --data mail run start a/b",
+            "sinkctl --data mail ls --run second",
+            "sinkctl --data mail compare first second",
+            "sinkctl --data mail compare mail mail",
+            "sinkctl --data mail assert",
+            "sinkctl --data mail assert rate",
+            "sinkctl --data mail assert 'rate.midian > 1'",
+            "sinkctl --data mail assert 'transactions.p99 > 1ms'",
+            "sinkctl --data mail assert 'transaction.p99 > 1'",
+            "sinkctl --data mail assert 'totals.messages > many'",
+            "sinkctl --data mail assert 'limited_by > sink'",
+            "sinkctl --data mail assert 'limited_by != sinks'",
+            "sinkctl --data mail assert 'transit.p99 < 1s'",
+            "sinkctl --data mail assert --file nowhere",
+        ],
+    ),
+    (
+        "Sending",
+        &[
+            "sinkctl blast",
+            "sinkctl blast --to 192.0.2.1:25 --count 1",
+            "sinkctl blast --to 8.8.8.8:25 --count 1",
+            "sinkctl blast --to 8.8.8.8:25 --count 1 --allow-public h",
+            "sinkctl blast --to 224.0.0.1:25 --count 1",
+            "sinkctl blast --show 0 --template nowhere",
+            "sinkctl blast --show 0 --template unknown.eml",
+            "sinkctl blast --show 0 --recipients nowhere",
+            "sinkctl blast --show 0 --attach nowhere",
+            "sinkctl blast --to 127.0.0.1:1 --count 1 --records mail",
+            "sinkctl blast --to 127.0.0.1:1 --count 1 --seed 1 --date 2026-11-21T08:00:00Z",
+            "sinkctl --data mail replay --to 127.0.0.1:1 nothing",
+            "sinkctl --data mail replay --to 127.0.0.1:1 --ids 1",
+            "sinkctl --data mail replay --to 127.0.0.1:1 --mark X",
+            "sinkctl --data mail replay --to 127.0.0.1:1 --map-recipients nowhere",
+            "sinkctl --data mail replay --to 127.0.0.1:1 --map-recipients rows.txt",
+            "sinkctl --data mail replay --to 127.0.0.1:1 --resume rows.txt",
+        ],
+    ),
+    (
+        "Settings of sinkd",
+        &[
+            "sinkd --port 25",
+            "sinkd --worker 2",
+            "sinkd --listen 25 --check",
+            "sinkd --workers many --check",
+            "sinkd --hostname 'two words' --check",
+            "sinkd --syntax loose --check",
+            "sinkd --message-bytes-max 5G --check",
+            "sinkd --command-timeout 0s --check",
+            "sinkd --store headers/10 --check",
+            "sinkd --store-rule none --check",
+            "sinkd --store-rule '*=none/1' --check",
+            "sinkd --durability always --check",
+            "sinkd --retain-bytes 1M --check",
+            "sinkd --transcript-sessions some --check",
+            "sinkd --http 8025 --check",
+            "sinkd --listen 127.0.0.1:25 --listen 127.0.0.1:25 --check",
+            "sinkd --listen lmtp:127.0.0.1:25 --check",
+            "sinkd --listen 127.0.0.1:8025 --http 127.0.0.1:8025 --check",
+            "SINKD_WORKERS=many sinkd --check",
+            "SINKD_WORKER=2 sinkd --check",
+            "sinkd --config nowhere.toml",
+            "sinkd --config syntax.toml",
+            "sinkd --config unknown.toml",
+            "sinkd --config table.toml",
+            "sinkd --config value.toml",
+            "sinkd --data syntax.toml",
+        ],
+    ),
+];
+
+#[test]
+fn every_error_of_the_command_line_is_as_in_its_golden_file() {
+    let folders = Folders::new();
+    folders.write("syntax.toml", "[server]\nworkers = = 2\n");
+    folders.write("unknown.toml", "[server]\nworker = 2\n");
+    folders.write("table.toml", "[limits]\nworkers = 2\n");
+    folders.write("value.toml", "[server]\nworkers = \"many\"\n");
+    folders.write("unknown.eml", "Subject: {{nothing}}\n\nx\n");
+    folders.write("rows.txt", "not a row\n");
+    let mut page = String::from(
+        "# Errors\n\nWhat a user reads where a command line is wrong, with the exit code; of the \
+         errors in flags without\nthe usage that follows. `UPDATE_GOLDEN=1 cargo test --test ctl \
+         golden` writes this file anew.\n",
+    );
+    for (heading, lines) in LINES {
+        write!(page, "\n## {heading}\n\n```text\n").unwrap();
+        let sections: String = lines.iter().map(|line| run(folders.root.path(), line)).collect();
+        page.push_str(sections.trim_end());
+        page.push_str("\n```\n");
+    }
+    let wrong = golden::check(&golden::path("errors.md"), &page).unwrap_or_default();
+    assert!(wrong.is_empty(), "\n{wrong}(UPDATE_GOLDEN=1 writes the file anew)");
+}

@@ -1,0 +1,57 @@
+//! The long help of sinkd, of sinkctl and of each of its commands, as golden files.
+use std::collections::BTreeSet;
+use std::process::Stdio;
+
+use crate::common::program;
+use crate::golden;
+
+/// Where the help is as wide as it gets: no terminal, no width in the environment.
+fn help(program_path: &str, words: &[&str]) -> String {
+    let mut command = program(program_path);
+    command.args(words).arg("--help").env_remove("COLUMNS").stdin(Stdio::null());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{words:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
+    lines.join("\n").trim_end().to_owned()
+}
+
+/// The commands that a help text lists.
+fn commands(help: &str) -> Vec<String> {
+    let list = help.split("\nCommands:\n").nth(1).unwrap_or_default();
+    let lines = list.lines().take_while(|line| !line.is_empty());
+    let name =
+        |line: &str| line.strip_prefix("  ")?.split_once(' ').map(|(name, _)| name.to_owned());
+    lines.filter_map(name).filter(|name| !name.is_empty() && name != "help").collect()
+}
+
+/// The help of a command and of those below it, by the words that lead there.
+fn collect(words: &[&str], found: &mut Vec<(String, String)>) {
+    let text = help(env!("CARGO_BIN_EXE_sinkctl"), words);
+    for command in commands(&text) {
+        collect(&[words, &[&command]].concat(), found);
+    }
+    let title = std::iter::once("sinkctl").chain(words.iter().copied());
+    found.push((title.collect::<Vec<_>>().join(" "), text));
+}
+
+#[test]
+fn every_help_text_is_as_in_its_golden_file() {
+    let mut texts = vec![("sinkd".to_owned(), help(env!("CARGO_BIN_EXE_sinkd"), &[]))];
+    collect(&[], &mut texts);
+    assert!(texts.len() > 24, "sinkd, sinkctl and 23 commands: {}", texts.len());
+    let mut wrong = String::new();
+    let mut names = BTreeSet::new();
+    for (title, text) in &texts {
+        let name = title.strip_prefix("sinkctl ").unwrap_or(title).replace(' ', "-");
+        let page = format!("# {title}\n\n```text\n{text}\n```\n");
+        let file = golden::path(&format!("help/{name}.md"));
+        wrong.extend(golden::check(&file, &page));
+        names.insert(format!("{name}.md"));
+    }
+    let entries = std::fs::read_dir(golden::path("help")).unwrap();
+    let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<_> = files.filter(|name| !names.contains(name)).collect();
+    assert!(left.is_empty(), "these commands are gone, delete their files: {left:?}");
+    assert!(wrong.is_empty(), "\n{wrong}(UPDATE_GOLDEN=1 writes the files anew)");
+}
