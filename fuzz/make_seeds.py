@@ -1,16 +1,21 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
-tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query` from the list below.
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query` and `connections` from what is below.
 
 usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
 """
 
 import pathlib
 import re
+import struct
 import sys
 import zlib
 
 ROOT = pathlib.Path(__file__).parent
+sys.path.insert(0, str(ROOT.parent / "tools"))
+
+from segdump import crc32c  # noqa: E402
+
 CHECK = "--check" in sys.argv
 STALE = []
 ESCAPES = {"r": b"\r", "n": b"\n", "t": b"\t", "0": b"\0", "\\": b"\\"}
@@ -99,6 +104,26 @@ for line in QUERIES.strip().splitlines():
 seed("query", "long", b"a " * 2000)
 seed("query", "deep", b"(" * 200 + b"a" + b")" * 200)
 seed("query", "empty", b"")
+
+# Connections of a second, and how a kill or a full disk leaves them (docs/stats-format.md).
+HEADER, RECORD = struct.Struct("<4sIQI"), struct.Struct("<Q16s6I")
+NEVER, BEFORE = 0xFFFFFFFF, 0xFFFFFFFE
+
+
+def batch(second, *records):
+    octets = b"".join(RECORD.pack(*record) for record in records)
+    head = HEADER.pack(b"SNKB", len(records), second, crc32c(octets))
+    return head + crc32c(head).to_bytes(4, "little") + octets
+
+
+V4, V6, UNIX = b"\0" * 10 + b"\xff\xff\x7f\0\0\1", b"\x20\1\x0d\xb8" + b"\0" * 11 + b"\1", b"\0" * 16
+FIRST = batch(1795248000, (1 << 48, V4, 5, NEVER, 3, 4, 2, 0), (1 << 48 | 1, V6, 7, 900_000, 1, 1, 1, 1))
+SECOND = batch(1795248001, (1 << 48, V4, NEVER, 17, 0, 0, 0, 0), (1 << 48 | 2, UNIX, NEVER, BEFORE, 1, 1, 1, 0))
+seed("connections", "whole", FIRST + SECOND)
+seed("connections", "cut", FIRST + SECOND[:40])
+seed("connections", "glued", FIRST[:60] + SECOND)
+seed("connections", "noise", b"SNKB" * 20 + SECOND + b"SNK")
+seed("connections", "nothing", b"")
 
 if STALE:
     print("not as it would be made, run fuzz/make_seeds.py:", *STALE, sep="\n", file=sys.stderr)

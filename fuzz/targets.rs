@@ -24,6 +24,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "query", check: sinkd::index::query::testkit::check_query, seeds: &["query"] },
     Target { name: "mail", check: sinkd::mime::testkit::check_mail, seeds: &["mail"] },
     Target { name: "facts", check: sinkd::index::testkit::check_facts, seeds: &["mail"] },
+    Target { name: "connections", check: sinkd::stats::check_batches, seeds: &["connections"] },
     Target { name: "sidecar", check: sinkd::index::testkit::check_sidecar, seeds: &["sidecar"] },
 ];
 

@@ -13,6 +13,7 @@ mod folders;
 mod golden;
 mod golden_errors;
 mod golden_help;
+mod limits;
 mod reading;
 mod replay;
 mod report;

@@ -3,6 +3,7 @@
 
 usage: consistency.py FOLDER [LOAD ...]   (FOLDER holds sinkd and sinkctl)
 """
+import calendar
 import json
 import os
 import subprocess
@@ -13,6 +14,7 @@ import time
 # Before the modules that read segments by it.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
+from connections import connections  # noqa: E402
 from monitoring import samples, scrape  # noqa: E402
 from sink import Sink  # noqa: E402
 
@@ -124,6 +126,37 @@ def sessions_are_complete(run):
     agree("open sessions", found=run.stats["open_sessions"]["sessions"], none=0)
 
 
+def connections_agree(run):
+    """connections one by one have all messages, and no client more at once than it can have had"""
+    limits = json.loads(run.sink.ctl("limits", "--json", "--run", run.name))
+    span, = [line for line in map(json.loads, run.sink.ctl("runs", "--json").splitlines())
+             if line.get("name") == run.name]
+    begin, end = (calendar.timegm(time.strptime(span[key][:19], "%Y-%m-%dT%H:%M:%S"))
+                  for key in ("from", "until"))
+    found = [one for one in connections(run.sink.data) if begin <= one["second"] < end]
+    totals, sums = run.stats["totals"], {}
+    for one in found:
+        mine = sums.setdefault(one["client"], {"messages": 0, "recipients": 0, "began": 0})
+        mine["messages"] += one["messages"]
+        mine["recipients"] += one["recipients"]
+        mine["began"] += one["began_us"] is not None
+    agree("gap of limits", found=limits["gap"], nothing=None)
+    for figure in ("messages", "recipients"):
+        agree(f"{figure} of connections", stats=totals[figure], limits=limits["all"][figure],
+              clients=sum(one[figure] for one in limits["clients"]),
+              records=sum(one[figure] for one in sums.values()))
+    agree("connections", stats=totals["connections"], limits=limits["all"]["connections"],
+          records=sum(one["began"] for one in sums.values()))
+    for one in limits["clients"]:
+        most = one["open_at_once"]["max"]
+        hold("no more at once than there were", 0 < most <= one["connections"], one)
+        hold("windows rise", [w["messages"]["max"] for w in one["windows"]]
+             == sorted(w["messages"]["max"] for w in one["windows"]), one)
+        agree("messages of a client", limits=one["messages"], records=sums[one["client"]]["messages"])
+    hour = limits["all"]["windows"][-1]["messages"]["max"]
+    agree("messages in an hour", window=hour, all=totals["messages"])
+
+
 def transactions_contain_their_service(run):
     """no transaction is shorter than the service time it contains"""
     service = run.stats["metrics"]["service_message_us"]
@@ -145,7 +178,7 @@ def seconds_agree(run):
 
 
 CHECKS = [totals_agree, seconds_agree, rates_agree, percentiles_rise, sessions_are_complete,
-          transactions_contain_their_service]
+          connections_agree, transactions_contain_their_service]
 
 
 def send(programs, sink, load):
@@ -189,6 +222,9 @@ def split(data, parts):
             continue
         with open(os.path.join(data, "stats", name), "rb") as file:
             lines = file.readlines()
+        # Not of lines: the connections stay in one part.
+        if name.endswith(".sessions"):
+            lines = [b"".join(lines)]
         files = [open(os.path.join(part, "stats", name), "wb") for part in parts]
         for number, line in enumerate(lines):
             is_head = line[:1] in (b"#", b'"')

@@ -8,18 +8,21 @@ use clap::Args;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::span::{During, Sent};
-use crate::stats::Gathered;
 
 mod claim;
+mod evidence;
 mod junit;
+mod limit;
 mod subject;
 
 use claim::{Checked, Claim};
+use evidence::Evidence;
 
 #[derive(Debug, Args)]
 pub struct Assert {
     /// SUBJECT OP NUMBER, times with a unit: totals.messages, rate.median, transaction.p99,
-    /// replies.4xx, busy.max, limited_by, with --sent-field transit.p99 (a wrong one lists them).
+    /// replies.4xx, busy.max, limits.messages_per_1m, limited_by, with --sent-field transit.p99 (a
+    /// wrong one lists them).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
     /// A file of claims, one a line, # begins a comment.
@@ -42,17 +45,18 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     {
         anyhow::bail!("'{}': name the field of the time sent with --sent-field", claim.text);
     }
-    let mut gathered = Gathered::of_settled(folders, &assert.during)?;
+    let windows_s = windows_s(&claims);
+    let mut evidence = Evidence::of(folders, &assert.during, windows_s)?;
     if let Some(field) = sent_field {
-        gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
+        evidence.gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
     }
-    for problem in &gathered.history.problems {
+    for problem in &evidence.gathered.history.problems {
         eprintln!("sinkctl: {problem}");
     }
-    let checked = check(claims, &gathered);
+    let checked = check(claims, &evidence);
     for one in &checked {
         match &one.failure {
-            None => writeln!(out, "ok      {}{}", one.claim.text, left_out(one, &gathered))?,
+            None => writeln!(out, "ok      {}{}", one.claim.text, left_out(one, &evidence))?,
             Some(why) => writeln!(out, "FAILED  {}: {why}", one.claim.text)?,
         }
     }
@@ -64,9 +68,16 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     Ok(if all_hold { Finding::Holds } else { Finding::DoesNotHold })
 }
 
+/// Lengths of the windows that claims are about; `None`: none is about limits of clients.
+fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
+    let limits = claims.iter().filter_map(Claim::limit);
+    let is_about_limits = limits.clone().next().is_some();
+    is_about_limits.then(|| limits.filter_map(|limit| limit.window_s()).collect())
+}
+
 /// What a claim about transit that holds is not about.
-fn left_out(checked: &Checked, gathered: &Gathered) -> String {
-    let transit = gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
+fn left_out(checked: &Checked, evidence: &Evidence) -> String {
+    let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
     let why = transit.and_then(|transit| transit.left_out());
     why.map_or(String::new(), |why| format!(" (left out: {why})"))
 }
@@ -74,8 +85,9 @@ fn left_out(checked: &Checked, gathered: &Gathered) -> String {
 /// Checks each claim. Where the log has messages that the figures lack, a claim about the figures
 /// fails, unless another claim that holds says how many may be lacking. That nothing came is not
 /// true then, whatever is allowed.
-fn check(claims: Vec<Claim>, gathered: &Gathered) -> Vec<Checked> {
-    let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(gathered).is_ok();
+fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<Checked> {
+    let gathered = &evidence.gathered;
+    let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(evidence).is_ok();
     let is_allowed = claims.iter().any(allows);
     let fails = |claim: &Claim| !is_allowed || claim.is_about_absence();
     // What could not be read may be what a claim is about.
@@ -83,7 +95,7 @@ fn check(claims: Vec<Claim>, gathered: &Gathered) -> Vec<Checked> {
     let failure = |claim: &Claim| match gathered.not_recorded {
         _ if let Some(damage) = damage => Some(format!("statistics are damaged: {damage}")),
         Some(n) if n > 0 && !claim.is_about_not_recorded() && fails(claim) => Some(incomplete(n)),
-        _ => claim.check(gathered).err(),
+        _ => claim.check(evidence).err(),
     };
     claims.into_iter().map(|claim| Checked { failure: failure(&claim), claim }).collect()
 }

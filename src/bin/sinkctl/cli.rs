@@ -9,6 +9,7 @@ use crate::calibrate::Calibrate;
 use crate::cat::Cat;
 use crate::compare::Compare;
 use crate::count::Count;
+use crate::limits::Limits;
 use crate::ls::Ls;
 use crate::prune::Prune;
 use crate::reindex::Reindex;
@@ -28,8 +29,8 @@ use crate::wait::Wait;
 #[derive(Debug, Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; ls, count, search, wait, stats, report, compare, assert and runs take
-    /// several. SINKD_DATA in the environment names another default.
+    /// Data folder of sinkd; ls, count, search, wait, stats, limits, report, compare, assert and runs
+    /// take several. SINKD_DATA in the environment names another default.
     #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -52,6 +53,7 @@ pub enum Command {
     Segments(Segments),
     /// What a run was like: totals, rates, percentiles of each phase, and what limited it.
     Stats(Stats),
+    Limits(Limits),
     /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
     Report(Report),
     /// Compare two runs: totals, replies, what limited them, and which differences are larger than

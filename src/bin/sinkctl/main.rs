@@ -20,6 +20,7 @@ mod cat;
 mod cli;
 mod compare;
 mod count;
+mod limits;
 mod ls;
 mod prune;
 mod reindex;
@@ -77,6 +78,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Count(count) => count::run(&open_all(data)?, count, out),
         Command::Segments(segments) => segments::run(&open(only(data)?)?, segments, out),
         Command::Stats(stats) => stats::run(data, stats, out),
+        Command::Limits(limits) => limits::run(data, limits, out),
         Command::Report(report) => report::run(data, report, out),
         Command::Compare(compare) => compare::run(data, compare, out),
         Command::Assert(assert) => assert::run(data, assert, out),

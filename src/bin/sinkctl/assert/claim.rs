@@ -1,8 +1,9 @@
 //! `SUBJECT OP NUMBER[UNIT]`, such as `transaction.p99 <= 20ms`.
 use sinkd::stats::LimitedBy;
 
+use super::evidence::Evidence;
+use super::limit::Limit;
 use super::subject::{Subject, Unit, Value, number};
-use crate::stats::Gathered;
 
 /// What is asserted.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +82,14 @@ impl Claim {
         matches!(self.subject, Subject::Transit(_))
     }
 
+    /// Which limit of clients it is about.
+    pub fn limit(&self) -> Option<Limit> {
+        match self.subject {
+            Subject::Limits(limit) => Some(limit),
+            _ => None,
+        }
+    }
+
     /// Whether it says that nothing came: it holds of none, and not of one.
     pub fn is_about_absence(&self) -> bool {
         let Bound::Number(bound) = self.bound else { return false };
@@ -89,13 +98,14 @@ impl Claim {
 
     /// The error says what was found, and by how much it misses; or why there is nothing that the
     /// claim could be true of.
-    pub fn check(&self, gathered: &Gathered) -> Result<(), String> {
+    pub fn check(&self, evidence: &Evidence) -> Result<(), String> {
+        let gathered = &evidence.gathered;
         let is_lacking_all = self.is_about_not_recorded() && gathered.not_recorded > Some(0);
         let is_exempt = self.is_about_absence() || is_lacking_all;
         if gathered.history.is_without_traffic() && !is_exempt {
             return Err("nothing was recorded: no connection, no message, no reply".into());
         }
-        match (self.subject.of(gathered)?, self.bound) {
+        match (self.subject.of(evidence)?, self.bound) {
             (Value::Word(found), Bound::Word(wanted)) => {
                 let undecided = LimitedBy::Undecided.name();
                 if found == undecided && wanted != undecided {
@@ -180,7 +190,7 @@ mod tests {
             ("rate > 1", "mean, median, max"),
             (
                 "nothing.p99 > 1",
-                "expected a subject (totals, rate, busy, replies, transit, limited_by,",
+                "expected a subject (totals, rate, busy, replies, transit, limits, limited_by,",
             ),
             ("transactions.p99 > 1", "did you mean 'transaction_us'?"),
             ("transaction.p98 > 1ms", "p50, p90"),

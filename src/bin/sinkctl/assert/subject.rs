@@ -1,6 +1,8 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
 use sinkd::stats::{LimitedBy, Metric, Percentiles};
 
+use super::evidence::Evidence;
+use super::limit::Limit;
 use crate::base::metric_name::{metric, metrics};
 use crate::base::nearest::unknown;
 use crate::stats::Gathered;
@@ -21,6 +23,8 @@ pub enum Subject {
     Busy(&'static str),
     /// Arrival minus the time in a header field.
     Transit(&'static str),
+    /// The highest figure of any client.
+    Limits(Limit),
     LimitedBy,
     NotRecorded,
 }
@@ -61,8 +65,8 @@ const TRANSIT: [&str; 12] = [
 const BUSY: [&str; 2] = ["median", "max"];
 
 /// Subjects other than metrics.
-const OTHERS: [&str; 7] =
-    ["totals", "rate", "busy", "replies", "transit", "limited_by", "not_recorded"];
+const OTHERS: [&str; 8] =
+    ["totals", "rate", "busy", "replies", "transit", "limits", "limited_by", "not_recorded"];
 
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
@@ -85,6 +89,7 @@ impl std::str::FromStr for Subject {
             }
             "limited_by" => Ok(Subject::LimitedBy),
             "not_recorded" => Ok(Subject::NotRecorded),
+            "limits" => part.parse().map(Subject::Limits),
             "replies" => replies(part),
             "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(Subject::Transit),
             _ => {
@@ -153,7 +158,8 @@ impl Subject {
     }
 
     /// The error: there is nothing to compare.
-    pub fn of(&self, gathered: &Gathered) -> Result<Value, String> {
+    pub fn of(&self, evidence: &Evidence) -> Result<Value, String> {
+        let Evidence { gathered, limits } = evidence;
         let Gathered { history, summary, verdict, not_recorded, .. } = gathered;
         let value = match self {
             Subject::Total(which) => {
@@ -178,6 +184,9 @@ impl Subject {
             },
             Subject::Metric(metric, which) => percentile(history.histogram(*metric), which)?,
             Subject::Transit(which) => transit(gathered.transit.as_ref(), which)?,
+            Subject::Limits(limit) => {
+                limit.of(limits.as_ref().ok_or("limits were not read")?)? as f64
+            }
             Subject::Replies { code, digits } => {
                 let is_meant =
                     |name: &str| name.as_bytes().get(..*digits) == Some(&code[..*digits]);

@@ -1,0 +1,7 @@
+//! A file of connections of any content is read without a panic.
+#![no_main]
+
+#[path = "../targets.rs"]
+mod targets;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::check("connections", bytes));

@@ -1,0 +1,97 @@
+//! Claims about what each client kept to: `limits.open_at_once`, `limits.messages_per_1m`, ...
+use sinkd::stats::ClientLimits;
+
+use crate::base::nearest::unknown;
+use crate::limits::{Kept, window};
+
+/// A figure of the client that has the highest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    /// Connections.
+    OpenAtOnce,
+    /// Connections that began in a window of this length, s.
+    OpenedPer(u64),
+    MessagesPerConnection,
+    /// Accepted messages in a window of this length, s.
+    MessagesPer(u64),
+    RecipientsPerMessage,
+}
+
+/// Figures by name; where one has a length of time, any other may stand there.
+const NAMES: [&str; 5] = [
+    "open_at_once",
+    "opened_per_1s",
+    "messages_per_connection",
+    "messages_per_1m",
+    "recipients_per_message",
+];
+
+impl std::str::FromStr for Limit {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<Limit, String> {
+        let length = |prefix: &str| name.strip_prefix(prefix).and_then(|text| window(text).ok());
+        Ok(match name {
+            "open_at_once" => Limit::OpenAtOnce,
+            "messages_per_connection" => Limit::MessagesPerConnection,
+            "recipients_per_message" => Limit::RecipientsPerMessage,
+            _ => {
+                let opened = length("opened_per_").map(Limit::OpenedPer);
+                let found = opened.or_else(|| length("messages_per_").map(Limit::MessagesPer));
+                found.ok_or_else(|| unknown("figure of limits", name, NAMES).to_string())?
+            }
+        })
+    }
+}
+
+impl Limit {
+    /// The length of the window that it is about, s.
+    pub fn window_s(self) -> Option<u64> {
+        match self {
+            Limit::OpenedPer(seconds) | Limit::MessagesPer(seconds) => Some(seconds),
+            _ => None,
+        }
+    }
+
+    /// The highest of all clients.
+    ///
+    /// Errors: why it may be too low, or is about nothing.
+    pub fn of(self, kept: &Kept) -> Result<u64, String> {
+        if let Some(gap) = kept.gap() {
+            return Err(gap);
+        }
+        let place = |seconds| kept.windows_s.iter().position(|known| *known == seconds);
+        let figure = |client: &ClientLimits| match self {
+            Limit::OpenAtOnce => Some(client.open_at_once.max),
+            Limit::MessagesPerConnection => Some(client.messages_per_connection.max),
+            Limit::RecipientsPerMessage => Some(client.recipients_max),
+            Limit::OpenedPer(seconds) => Some(client.opened_per_window[place(seconds)?].max),
+            Limit::MessagesPer(seconds) => Some(client.messages_per_window[place(seconds)?].max),
+        };
+        let highest = kept.limits.clients.iter().filter_map(|(_, client)| figure(client)).max();
+        highest.ok_or_else(|| "no connection was recorded".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_have_names_and_windows() {
+        for (name, expected) in [
+            ("open_at_once", Limit::OpenAtOnce),
+            ("opened_per_1s", Limit::OpenedPer(1)),
+            ("messages_per_connection", Limit::MessagesPerConnection),
+            ("messages_per_1m", Limit::MessagesPer(60)),
+            ("messages_per_1h30m", Limit::MessagesPer(5400)),
+            ("recipients_per_message", Limit::RecipientsPerMessage),
+        ] {
+            assert_eq!(name.parse(), Ok(expected));
+        }
+        for name in ["", "messages_per_", "messages_per_1ms", "opened_per_25h", "open"] {
+            let error = name.parse::<Limit>().unwrap_err();
+            assert!(error.starts_with("expected a figure of limits (open_at_once, "), "{error}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `sinkctl limits`: connections at once, messages per connection and per window of time, for each
+//! client: whether a sender keeps to its own settings.
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::base::outcome::{Finding, Out};
+use crate::base::span::During;
+use crate::base::value::{Unexpected, duration, number};
+use crate::stats::Gathered;
+
+mod kept;
+mod print;
+
+pub use kept::Kept;
+
+/// Windows of one command.
+const WINDOWS_MAX: usize = 8;
+/// The longest window.
+const WINDOW_S_MAX: u64 = 24 * 3600;
+
+/// Show connections open at once, messages per connection, messages per window of time and
+/// recipients per message, for each client address.
+#[derive(Debug, Args)]
+pub struct Limits {
+    /// Lengths of the windows of time in which messages and new connections are counted, in whole
+    /// seconds, up to 1 day; separate several with commas.
+    #[arg(
+        long = "window",
+        value_name = "TIME",
+        value_delimiter = ',',
+        default_value = "1s,1m,1h",
+        value_parser = window
+    )]
+    pub windows_s: Vec<u64>,
+    /// Maximum number of clients to list; the others are summed up in one line.
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u64>(1..=100_000))]
+    pub top: u64,
+    #[command(flatten)]
+    pub during: During,
+    /// Print one JSON object with all clients.
+    #[arg(long, conflicts_with = "top")]
+    pub json: bool,
+}
+
+/// The length of a window in seconds.
+pub fn window(text: &str) -> Result<u64, Unexpected> {
+    let error = || Unexpected::new("a window of whole seconds, such as 1s, 1m or 1h", text);
+    let is_whole = |time: &Duration| time.subsec_nanos() == 0;
+    let seconds = duration(text).filter(is_whole).map(|time| time.as_secs());
+    seconds.filter(|seconds| (1..=WINDOW_S_MAX).contains(seconds)).ok_or_else(error)
+}
+
+pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut windows_s = wanted.windows_s.clone();
+    windows_s.sort_unstable();
+    windows_s.dedup();
+    anyhow::ensure!(
+        windows_s.len() <= WINDOWS_MAX,
+        "--window: expected up to {WINDOWS_MAX} lengths, found {}",
+        windows_s.len()
+    );
+    let gathered = Gathered::of_settled(folders, &wanted.during)?;
+    let kept = Kept::of(folders, &wanted.during, &gathered, windows_s)?;
+    for problem in &kept.limits.problems {
+        eprintln!("sinkctl: {problem}");
+    }
+    match wanted.json {
+        true => print::json(&kept, out)?,
+        false => print::text(&kept, wanted.top as usize, out)?,
+    }
+    Ok(if kept.gap_until_now().is_none() { Finding::Holds } else { Finding::DoesNotHold })
+}

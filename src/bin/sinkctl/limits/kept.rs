@@ -1,0 +1,93 @@
+//! What clients kept to, and what of it is not on record.
+use std::ops::Range;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use sinkd::stats::{Counter, Limits, Metric, Percentiles};
+
+use crate::base::print::counted;
+use crate::base::span::{During, seconds};
+use crate::stats::Gathered;
+
+/// Limits of a span, beside what else is known of it.
+pub struct Kept {
+    pub limits: Limits,
+    /// Lengths of windows, s, the shortest first.
+    pub windows_s: Vec<u64>,
+    /// Forward-paths of each message, of all clients.
+    pub recipients: Percentiles,
+    /// Connections that were greeted with 421: they are no client's.
+    pub turned_away: u64,
+    /// Accepted messages that no connection on record has.
+    pub messages_not_on_record: u64,
+    /// Times that a connection was not recorded.
+    lost: u64,
+    /// Messages of the log that the statistics lack; `None`: the log can't tell.
+    not_recorded: Option<u64>,
+    is_of_sender: bool,
+}
+
+impl Kept {
+    /// Reads what was recorded of connections. `gathered`: statistics of the same span.
+    pub fn of(
+        folders: &[PathBuf],
+        during: &During,
+        gathered: &Gathered,
+        windows_s: Vec<u64>,
+    ) -> anyhow::Result<Kept> {
+        let spans: Vec<Range<u64>> = during.spans(folders)?.iter().map(seconds).collect();
+        let limits = Limits::of(folders, &spans, &windows_s)
+            .context("what was recorded of connections can't be read")?;
+        let history = &gathered.history;
+        let messages = history.total(Counter::Messages);
+        let recipients = history.histogram(Metric::Recipients).map(Percentiles::of);
+        Ok(Kept {
+            messages_not_on_record: messages.saturating_sub(limits.all.messages),
+            limits,
+            windows_s,
+            recipients: recipients.unwrap_or_default(),
+            turned_away: history.total(Counter::TurnedAway),
+            not_recorded: gathered.not_recorded,
+            lost: history.total(Counter::LostSessions),
+            is_of_sender: history.is_of_sender(),
+        })
+    }
+
+    /// Why figures may be too low, or are about nothing: the second under way may lack, too.
+    pub fn gap_until_now(&self) -> Option<String> {
+        let lacking = self.not_recorded.filter(|n| *n > 0).map(|n| {
+            let lacking = counted(n, "message is", "messages are");
+            format!(
+                "{lacking} in the log and not in these figures: the second under way, one in which \
+                 sinkd was killed, or mail that came with --stats off"
+            )
+        });
+        lacking.or_else(|| self.gap())
+    }
+
+    /// Why what was recorded may be too low, or is about nothing.
+    pub fn gap(&self) -> Option<String> {
+        if self.is_of_sender {
+            return Some(
+                "these are a sender's records: name the data folder of the sinkd that it sent to"
+                    .into(),
+            );
+        }
+        if let Some(problem) = self.limits.problems.first() {
+            return Some(format!("records of connections are damaged: {problem}"));
+        }
+        if self.lost > 0 {
+            let lost = counted(self.lost, "connection", "connections");
+            return Some(format!(
+                "{lost} more did anything in a second than are recorded one by one"
+            ));
+        }
+        if self.messages_not_on_record > 0 {
+            let n = counted(self.messages_not_on_record, "message", "messages");
+            return Some(format!(
+                "no connection on record has {n}: an earlier sinkd accepted them"
+            ));
+        }
+        (self.limits.all.connections == 0).then(|| "no connection was recorded".into())
+    }
+}

@@ -1,0 +1,228 @@
+//! `sinkctl limits` over a real sinkd: what each client did is exact, and what is not on record is
+//! never passed over in silence.
+use crate::common;
+
+use std::path::{Path, PathBuf};
+
+use common::{Client, Sink, sinkctl, sinkctl_on};
+use serde_json::Value;
+use tempfile::tempdir;
+
+const ONE: [u8; 4] = [127, 0, 0, 1];
+const TWO: [u8; 4] = [127, 0, 0, 2];
+
+fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
+    let (out, errors, code) = sinkctl(data, args);
+    (String::from_utf8(out).unwrap(), errors, code)
+}
+
+/// One worker: beginnings and ends of several are told apart by their rounds only.
+fn start(data: &Path) -> Sink {
+    Sink::start(data, &["--workers", "1"])
+}
+
+fn limits(folders: &[&Path], more: &[&str]) -> (Value, i32) {
+    let (out, errors, code) = sinkctl_on(folders, &[&["limits", "--json"], more].concat());
+    assert!(errors.is_empty() || code == 1, "{errors}");
+    (serde_json::from_slice(&out).unwrap(), code)
+}
+
+fn deliver(client: &mut Client, recipients: usize) {
+    assert_eq!(client.command("MAIL FROM:<a@example.org>"), 250);
+    for n in 0..recipients {
+        assert_eq!(client.command(&format!("RCPT TO:<b{n}@example.net>")), 250);
+    }
+    assert_eq!(client.command("DATA"), 354);
+    client.send(b"Subject: x\r\n\r\nx\r\n.\r\n");
+    assert_eq!(client.reply().0, 250);
+}
+
+fn connect(sink: &Sink, from: [u8; 4]) -> Client {
+    let mut client = sink.connect_from(from, 0);
+    client.ehlo();
+    client
+}
+
+/// Two connections at once from one client, one of them without mail, then a third; and one
+/// connection from another client. All of them have ended.
+fn send(sink: &Sink) {
+    let mut first = connect(sink, ONE);
+    let mut idle = connect(sink, ONE);
+    (0..3).for_each(|_| deliver(&mut first, 1));
+    for client in [&mut first, &mut idle] {
+        assert_eq!(client.command("QUIT"), 221);
+    }
+    drop((first, idle));
+    let mut third = connect(sink, ONE);
+    deliver(&mut third, 2);
+    assert_eq!(third.command("QUIT"), 221);
+    let mut other = connect(sink, TWO);
+    (0..2).for_each(|_| deliver(&mut other, 5));
+    assert_eq!(other.command("QUIT"), 221);
+}
+
+fn of<'a>(found: &'a Value, client: &str) -> &'a Value {
+    let clients = found["clients"].as_array().unwrap();
+    clients.iter().find(|it| it["client"] == client).unwrap_or_else(|| panic!("{found}"))
+}
+
+fn numbers<const N: usize>(client: &Value, keys: [&str; N]) -> [u64; N] {
+    keys.map(|key| client[key].as_u64().unwrap_or_else(|| panic!("{key}: {client}")))
+}
+
+/// Connections, of which without a message and open at the end; messages, recipients, the most of
+/// them in one message.
+const COUNTS: [&str; 6] = [
+    "connections",
+    "without_message",
+    "open_at_end",
+    "messages",
+    "recipients",
+    "recipients_per_message_max",
+];
+
+fn sessions_file(data: &Path) -> PathBuf {
+    let entries = std::fs::read_dir(data.join("stats")).unwrap();
+    let mut paths = entries.map(|entry| entry.unwrap().path());
+    paths.find(|path| path.extension().is_some_and(|it| it == "sessions")).unwrap()
+}
+
+#[test]
+fn limits_are_those_of_each_client_and_of_all() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path());
+    send(&sink);
+    let check = |found: &Value| {
+        let (one, two) = (of(found, "127.0.0.1"), of(found, "127.0.0.2"));
+        assert_eq!(numbers(one, COUNTS), [3, 1, 0, 4, 5, 2]);
+        assert_eq!(numbers(two, COUNTS), [1, 0, 0, 2, 10, 5]);
+        assert_eq!(numbers(&found["all"], COUNTS), [4, 1, 0, 6, 15, 5]);
+        assert_eq!(
+            (&one["open_at_once"]["max"], &two["open_at_once"]["max"]),
+            (&2.into(), &1.into())
+        );
+        let per = |it: &Value, figure| it["messages_per_connection"][figure].as_u64().unwrap();
+        assert_eq!((per(one, "p50"), per(one, "max"), per(two, "max")), (1, 3, 2));
+        let hour = &one["windows"][2];
+        assert_eq!((&hour["seconds"], &hour["messages"]["max"]), (&3600.into(), &4.into()));
+        assert_eq!(hour["connections_opened"]["max"], 3);
+        assert_eq!((&found["gap"], &found["turned_away"]), (&Value::Null, &0.into()));
+    };
+    // Live, and long after.
+    let (live, code) = limits(&[data.path()], &[]);
+    assert_eq!(code, 0, "{live}");
+    check(&live);
+    assert!(sink.stop().success());
+    check(&limits(&[data.path()], &[]).0);
+    let (text, _, code) = run(data.path(), &["limits", "--window", "1h", "--top", "1"]);
+    assert_eq!(code, 0);
+    assert!(text.starts_with("2 clients, 4 connections, 6 messages, 1 connections"), "{text}");
+    assert!(text.contains("messages in 1h") && text.contains("1 other"), "{text}");
+}
+
+#[test]
+fn limits_can_be_asserted_and_nothing_holds_of_no_connection() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path());
+    let (out, _, code) = run(data.path(), &["assert", "limits.open_at_once <= 100"]);
+    assert_eq!(code, 1, "{out}");
+    send(&sink);
+    let holds = [
+        "limits.open_at_once == 2",
+        "limits.messages_per_connection <= 3",
+        "limits.messages_per_1h == 4",
+        "limits.opened_per_1d == 3",
+        "limits.recipients_per_message == 5",
+    ];
+    let (out, errors, code) = run(data.path(), &[&["assert"][..], &holds].concat());
+    assert_eq!(code, 0, "{out}{errors}");
+    let (out, _, code) = run(data.path(), &["assert", "limits.messages_per_connection < 3"]);
+    assert!(code == 1 && out.contains("it is 3"), "{out}");
+}
+
+#[test]
+fn a_connection_that_began_before_the_span_counts_as_open_in_it() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path());
+    let mut client = connect(&sink, ONE);
+    deliver(&mut client, 1);
+    assert_eq!(run(data.path(), &["run", "start", "second"]).2, 0);
+    deliver(&mut client, 1);
+    let (found, code) = limits(&[data.path()], &["--run", "second"]);
+    assert_eq!(code, 0, "{found}");
+    let keys = ["connections", "began_before", "open_at_end", "messages"];
+    assert_eq!(numbers(of(&found, "127.0.0.1"), keys), [1, 1, 1, 1]);
+    let per_connection = &found["all"]["messages_per_connection"]["max"];
+    assert_eq!(per_connection, 2, "of the whole connection");
+}
+
+#[test]
+fn connections_that_a_kill_cut_off_ended_with_it() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path());
+    let mut client = connect(&sink, ONE);
+    deliver(&mut client, 1);
+    let (before, _) = limits(&[data.path()], &[]);
+    assert_eq!(numbers(&before["all"], ["open_at_end", "cut_off"]), [1, 0]);
+    sink.kill();
+    let sink = start(data.path());
+    send(&sink);
+    let (found, code) = limits(&[data.path()], &[]);
+    assert_eq!(code, 0, "{found}");
+    let keys = ["connections", "open_at_end", "cut_off", "messages"];
+    assert_eq!(numbers(of(&found, "127.0.0.1"), keys), [4, 0, 1, 5]);
+    assert_eq!(of(&found, "127.0.0.1")["open_at_once"]["max"], 2);
+}
+
+#[test]
+fn what_is_not_on_record_is_said_and_no_claim_holds_of_it() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path());
+    send(&sink);
+    assert!(sink.stop().success());
+    let path = sessions_file(data.path());
+    let whole = std::fs::read(&path).unwrap();
+    let claim = "limits.messages_per_connection <= 100";
+
+    let mut damaged = whole.clone();
+    damaged[40] ^= 1;
+    std::fs::write(&path, damaged).unwrap();
+    let (out, errors, code) = run(data.path(), &["limits"]);
+    assert_eq!(code, 1, "{out}");
+    assert!(errors.contains("are no connections") && out.contains("are damaged"), "{errors}{out}");
+    assert_eq!(run(data.path(), &["assert", claim]).2, 1);
+
+    // A folder of an earlier sinkd.
+    std::fs::remove_file(&path).unwrap();
+    let (out, _, code) = run(data.path(), &["limits"]);
+    assert!(code == 1 && out.contains("no connection on record has 6 messages"), "{out}");
+    assert_eq!(run(data.path(), &["assert", claim]).2, 1);
+    std::fs::write(&path, whole).unwrap();
+    assert_eq!(run(data.path(), &["assert", claim]).2, 0);
+}
+
+#[test]
+fn clients_of_several_sinks_count_together() {
+    let (one, two) = (tempdir().unwrap(), tempdir().unwrap());
+    let sinks = [start(one.path()), start(two.path())];
+    let mut clients = sinks.each_ref().map(|sink| connect(sink, ONE));
+    clients.iter_mut().for_each(|client| deliver(client, 1));
+    let (found, code) = limits(&[one.path(), two.path()], &[]);
+    assert_eq!(code, 0, "{found}");
+    assert_eq!(numbers(of(&found, "127.0.0.1"), ["connections", "open_at_end"]), [2, 2]);
+    assert_eq!(of(&found, "127.0.0.1")["open_at_once"]["max"], 2);
+}
+
+#[test]
+fn a_senders_records_have_no_connections_of_clients() {
+    let (data, records) = (tempdir().unwrap(), tempdir().unwrap());
+    let sink = start(data.path());
+    let records_of = records.path().to_str().unwrap();
+    let to = sink.addresses[0].to_string();
+    let args = ["blast", "--to", &to, "--count", "10", "--records", records_of];
+    assert_eq!(run(data.path(), &args).2, 0);
+    let (out, _, code) = run(records.path(), &["limits"]);
+    assert!(code == 1 && out.contains("a sender's records"), "{out}");
+    assert_eq!(run(data.path(), &["limits", "--window", "1ms"]).2, 2);
+    assert_eq!(run(&data.path().join("absent"), &["limits"]).2, 2);
+}
