@@ -40,6 +40,19 @@ pub enum Connections {
     ByLane(usize),
 }
 
+/// When sending ends, if nothing else ends it. Times are since its start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// When the source has no more messages, and every one has its outcome.
+    WithSource,
+    /// The same, but no message is begun at this time or later (closed loop).
+    At(Duration),
+    /// As `WithSource`, however late messages are: a target that stalled gets what was due
+    /// meanwhile. The last message is due before this time; if after it the target answers no
+    /// message for [`Settings::timeout`], it has stalled for good, and sending ends (open loop).
+    Scheduled(Duration),
+}
+
 /// How a thread sends.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -57,8 +70,8 @@ pub struct Settings {
     pub timeout: Duration,
     /// When no connection was of use for so long, and others failed, sending ends.
     pub patience: Duration,
-    /// No message is begun after so long.
-    pub duration: Option<Duration>,
+    /// When sending ends.
+    pub ends: Ends,
     /// After being told to stop, what is under way has so long; so has the target to answer QUIT,
     /// or to greet when there is nothing left to send.
     pub grace: Duration,
@@ -77,6 +90,9 @@ pub struct Shared {
     pub open: AtomicU64,
     /// When a connection of any thread was last of use, ns since the start of sending.
     used_ns: AtomicU64,
+    /// When the target last answered a message of any thread, ns since the start of sending; a
+    /// tenth of a second old.
+    answered_ns: AtomicU64,
 }
 
 /// One thread's part.
@@ -108,6 +124,8 @@ pub(super) struct Engine<'a, N> {
     is_lost: bool,
     error: Option<String>,
     patience: Patience,
+    /// No message is begun then or later.
+    deadline_ns: u64,
     stopped_ns: Option<u64>,
     looked_ns: u64,
     /// What the owner knows of: messages done, taken, connections open.
@@ -157,6 +175,7 @@ impl<'a, N: Network> Engine<'a, N> {
         Engine {
             network,
             patience: Patience::new(settings.patience),
+            deadline_ns: settings.ends.deadline_ns(),
             settings,
             shared,
             hands,
@@ -225,7 +244,9 @@ impl<'a, N: Network> Engine<'a, N> {
     fn next_moment(&self) -> Option<u64> {
         let now_ns = self.hands.now_ns;
         let due_ns = self.waiting.last().and_then(|(order, _)| order.due_ns);
-        due_ns.into_iter().chain(self.patience.retry_ns()).filter(|ns| *ns > now_ns).min()
+        let deadline_ns = (self.deadline_ns < u64::MAX).then_some(self.deadline_ns);
+        let moments = [due_ns, self.patience.retry_ns(), deadline_ns];
+        moments.into_iter().flatten().filter(|ns| *ns > now_ns).min()
     }
 
     /// Asks the source for a message, unless one waits already that is due first.
@@ -264,6 +285,10 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// The next message, if its moment has come.
     fn take_due(&mut self) -> Option<(Order, Box<Mail>)> {
+        if self.hands.now_ns >= self.deadline_ns {
+            self.end();
+            return None;
+        }
         self.pull();
         let now_ns = self.hands.now_ns;
         self.waiting.pop_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
@@ -277,6 +302,7 @@ impl<'a, N: Network> Engine<'a, N> {
             self.is_lost = self.patience.is_failing(self.hands.now_ns);
         }
         self.is_ended = true;
+        self.deadline_ns = u64::MAX;
         self.hands.ended_ns.get_or_insert(self.hands.now_ns);
         for (order, mail) in self.waiting.drain(..).rev() {
             self.hands.give_back(&order, mail);
@@ -658,29 +684,43 @@ impl<'a, N: Network> Engine<'a, N> {
         self.looked_ns = now_ns;
         self.tell();
         self.is_served();
-        let duration_ns = self.settings.duration.map(nanos);
+        // Relaxed: a flag, and nothing beside it.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
-        if !self.is_ended && (is_stopped || duration_ns.is_some_and(|end| now_ns >= end)) {
-            self.end();
-        }
-        if is_stopped && self.stopped_ns.is_none() {
-            self.stopped_ns = Some(now_ns);
-            self.hands.sends_again = false;
-            // Those that wait for a connection are not begun any more.
-            for conn in self.connections.iter_mut().flatten() {
-                self.queued -= conn.queue.len();
-                conn.is_last = true;
-                for (order, mail) in conn.queue.drain(..) {
-                    self.hands.give_back(&order, mail);
-                }
-            }
-            self.again.extend(0..self.connections.len());
+        if (is_stopped || self.is_stalled_for_good()) && self.stopped_ns.is_none() {
+            self.stop();
         }
         let grace_ns = nanos(self.settings.grace);
         if self.stopped_ns.is_some_and(|at| now_ns.saturating_sub(at) > grace_ns) {
             self.close_all();
         }
         self.close_stalled();
+    }
+
+    /// Nothing more is begun, and what is under way has the grace.
+    #[cold]
+    fn stop(&mut self) {
+        self.end();
+        self.stopped_ns = Some(self.hands.now_ns);
+        self.hands.sends_again = false;
+        // Those that wait for a connection are not begun any more.
+        for conn in self.connections.iter_mut().flatten() {
+            self.queued -= conn.queue.len();
+            conn.is_last = true;
+            for (order, mail) in conn.queue.drain(..) {
+                self.hands.give_back(&order, mail);
+            }
+        }
+        self.again.extend(0..self.connections.len());
+    }
+
+    /// Returns whether the target has answered no message for as long as it may be silent, since
+    /// the schedule has ended.
+    fn is_stalled_for_good(&self) -> bool {
+        let Ends::Scheduled(end) = self.settings.ends else { return false };
+        // Relaxed: a time, and nothing beside it.
+        let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
+        let silent_ns = self.hands.now_ns.saturating_sub(answered_ns.max(nanos(end)));
+        silent_ns >= nanos(self.settings.timeout)
     }
 
     fn close_stalled(&mut self) {
@@ -715,6 +755,7 @@ impl<'a, N: Network> Engine<'a, N> {
         let now = (tally.ended(), tally.taken(), (self.open - self.opening) as u64);
         self.shared.done.fetch_add(now.0 - self.told.0, Ordering::Relaxed);
         self.shared.taken.fetch_add(now.1 - self.told.1, Ordering::Relaxed);
+        self.shared.answered_ns.fetch_max(self.hands.answered_ns, Ordering::Relaxed);
         // Wraps where there are fewer than before: others add up to what there is.
         self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
         self.told = now;
@@ -729,6 +770,16 @@ fn is_out_of_step(fault: Option<Fault>) -> bool {
         Some(Fault::Early { phase: Phase::Payload, code }) => code < 400,
         Some(Fault::Unasked { .. } | Fault::Early { .. } | Fault::Unexpected { .. }) => true,
         _ => false,
+    }
+}
+
+impl Ends {
+    /// No message is begun then or later.
+    fn deadline_ns(self) -> u64 {
+        match self {
+            Ends::At(time) => nanos(time),
+            Ends::WithSource | Ends::Scheduled(_) => u64::MAX,
+        }
     }
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Hands {
     again: HashMap<u64, bool>,
     /// When the last message could have been begun, once that is known.
     pub ended_ns: Option<u64>,
+    /// When the target last answered a message, whatever it said.
+    pub answered_ns: u64,
     /// Boxed, as sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
     spare: Vec<Box<Mail>>,
@@ -63,6 +65,7 @@ impl Hands {
             turned_away: Vec::new(),
             again: HashMap::new(),
             ended_ns: None,
+            answered_ns: 0,
             spare: Vec::new(),
             replies: vec![0; CODES.len()].into_boxed_slice(),
         }
@@ -224,14 +227,20 @@ impl Watch<Order> for Hands {
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
-        if accepted == 0 && end == End::Answered {
-            self.recorder.add(Counter::Refused, 1);
+        if end == End::Answered {
+            self.answered_ns = self.now_ns;
+            self.recorder.add(Counter::Refused, u64::from(accepted == 0));
         }
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
             let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
+        }
+        // Due, and never answered: it would have taken longer than it has waited.
+        if let (End::NotSent | End::Unknown, Some(due_ns)) = (end, order.due_ns) {
+            let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
+            self.recorder.record(Metric::Transaction, waited_us);
         }
         self.end(order, octets, &outcome);
     }

@@ -29,7 +29,7 @@ mod stream;
 mod tally;
 pub mod target;
 
-pub use engine::{Connections, Settings, Shared};
+pub use engine::{Connections, Ends, Settings, Shared};
 pub use mailbox::is_mailbox;
 pub use run::{Report, run};
 pub use stream::Address;

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod fault;
 mod sending;
+mod stalls;
 mod time;
 mod world;
 
