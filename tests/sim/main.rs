@@ -10,6 +10,7 @@ mod common;
 mod check;
 mod client;
 mod fault;
+mod limits;
 mod sending;
 mod stalls;
 mod time;

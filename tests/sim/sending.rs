@@ -19,7 +19,7 @@ const LOOK_NS: u64 = 100 * MS;
 const ROUNDS_MAX: usize = 1_000_000;
 
 /// A number of messages, one after each pause.
-struct Messages {
+pub struct Messages {
     given: u64,
     count: u64,
     first_ns: u64,
@@ -31,16 +31,25 @@ impl Source for Messages {
         if self.given == self.count {
             return Ok(Next::End);
         }
-        mail.from(b"", b"");
-        mail.to(b"r@example.com", b"");
-        mail.body = b"x\r\n".as_slice().into();
+        fill(mail);
         let ticket = self.given;
         self.given += 1;
         let due_ns = Some(self.first_ns + ticket * self.every_ns);
         Ok(Next::Mail(Order { ticket, due_ns, lane: None }))
     }
 
+    fn refill(&mut self, _: u64, mail: &mut Mail) -> bool {
+        fill(mail);
+        true
+    }
+
     fn done(&mut self, _: u64, _: &Outcome<'_>) {}
+}
+
+fn fill(mail: &mut Mail) {
+    mail.from(b"", b"");
+    mail.to(b"r@example.com", b"");
+    mail.body = b"x\r\n".as_slice().into();
 }
 
 /// What a target does over one connection.
@@ -62,6 +71,8 @@ pub enum Fate {
     Stays,
     /// Closes at the MAIL after this number of messages.
     Restarts(u64),
+    /// Says this to EHLO, accepts a number of messages, and answers the next MAIL with 421.
+    Limited(&'static str, u64),
     /// Serves, but says nothing from the first time to the second.
     Pauses(u64, u64),
 }
@@ -149,6 +160,11 @@ impl Target {
             }
             _ if self.is_data => return,
             (Fate::Restarts(count), _) if is_mail && self.messages == count => (0, ""),
+            (Fate::Limited(_, max), _) if is_mail && self.messages == max => {
+                self.replies.push_back((now_ns, "421 4.7.0 no more over this connection\r\n"));
+                (0, "")
+            }
+            (Fate::Limited(said, _), "EHLO client.example") => (0, said),
             (Fate::Stays, "QUIT") => return,
             (_, "DATA") => {
                 self.is_data = true;
@@ -199,7 +215,7 @@ pub fn settings(connections: usize) -> Settings {
 }
 
 /// `count` messages, one after each `every_ns`.
-fn messages(count: u64, every_ns: u64) -> Messages {
+pub fn messages(count: u64, every_ns: u64) -> Messages {
     Messages { given: 0, count, first_ns: 0, every_ns }
 }
 
@@ -258,7 +274,7 @@ impl<'a> Run<'a> {
 }
 
 /// Sends `source` to a target of this kind: when it ended, how, and when each MAIL came.
-fn send(settings: Settings, source: Messages, fate: fn(u64) -> Fate) -> (u64, Ended, Vec<u64>) {
+pub fn send(settings: Settings, source: Messages, fate: fn(u64) -> Fate) -> (u64, Ended, Vec<u64>) {
     let shared = Shared::default();
     let (end_ns, ended, mails) = Run::new(settings, source, &shared, fate).finish();
     assert_eq!(ended.tally.begun, ended.tally.ended(), "each message that was begun has ended");

@@ -17,12 +17,13 @@ RATE = 50
 SECONDS = 8
 # From when to when the target says nothing, s since the first connection. Each stall holds up more
 # than half of the messages: so it is seen in p50, too. The last one goes on beyond the schedule.
-STALLS = {"beginning": (0, 4.8), "middle": (1.6, 6.4), "end": (3.2, 10.4)}
+STALLS = {"beginning": (0, 5.4), "middle": (1.2, 7.2), "end": (3.2, 10.4)}
 FORMS = {"duration": ["--duration", f"{SECONDS}s"], "count": ["--count", str(RATE * SECONDS)]}
 PERCENTILES = ["p50", "p90", "p99", "p99_9", "max"]
 WITHIN = 0.05
-# Where in a second of the clock all runs begin, s: the median rate is that of whole seconds.
-PHASE_S = 0.35
+# Where in a second of the clock all runs begin, s. The median rate is that of whole seconds: no
+# stall begins or ends near the border of one, nor of a tenth.
+PHASE_S = 0.13
 # A busy machine delays one of the two now and then; what is wrong is wrong each time.
 TRIES = 3
 
