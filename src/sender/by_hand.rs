@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::clock::Clock;
-use super::engine::{Engine, Settings, Shared};
-use super::hands::{Hands, reply_names};
+use super::engine::Engine;
+use super::ledger::{Ledger, reply_names};
 use super::network::{Heard, Network, Pause};
+use super::settings::Settings;
+use super::shared::Shared;
 use super::source::Source;
 use super::stream::{Address, Stream};
 use super::tally::Tally;
@@ -76,9 +78,9 @@ impl<'a> ByHandSender<'a> {
         let reply_kinds = reply_names().len();
         let (statistics, recorder) = Statistics::new(reply_kinds);
         let recorded = Box::new(Interval::new(reply_kinds));
-        let hands = Hands::new(source, recorder, Clock::made_up(now_ns.clone()));
+        let ledger = Ledger::new(source, recorder, Clock::made_up(now_ns.clone()));
         let network = Pairs { asked: Vec::new(), tries: 0, refuses: false };
-        let mut engine = Engine::new(settings, network, hands, shared);
+        let mut engine = Engine::new(settings, network, ledger, shared);
         engine.begin_round();
         let pause = engine.act();
         ByHandSender { engine, statistics, recorded, now_ns, pause }
@@ -138,11 +140,11 @@ impl<'a> ByHandSender<'a> {
     pub fn end(self) -> Ended {
         let ByHandSender { engine, statistics, mut recorded, .. } = self;
         let ended = engine.end_all();
-        let mut hands = ended.hands;
-        hands.settle(hands.ended_ns.unwrap_or(0));
+        let mut ledger = ended.ledger;
+        ledger.count_overdue(ledger.ended_ns.unwrap_or(0));
         // Room for what is handed over at the close.
         statistics.take(|interval| recorded.merge(interval));
-        let tally = hands.close();
+        let tally = ledger.close();
         statistics.take(|interval| recorded.merge(interval));
         Ended { tally, recorded, error: ended.error, is_lost: ended.is_lost }
     }

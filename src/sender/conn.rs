@@ -1,9 +1,9 @@
 //! One connection to the target: its socket and its session.
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
-use super::hands::Hands;
+use super::ledger::Ledger;
 use super::network::Heard;
+use super::pool::Readiness;
 use super::source::Order;
 use super::stream::Stream;
 use crate::smtp::client::{Mail, Session};
@@ -13,8 +13,6 @@ use crate::stats::{Counter, Metric};
 const SLICES_MAX: usize = 64;
 /// Octets written for one connection before the others have their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
-/// A target that keeps a connection for so long, and closes it unused, does so because it is idle.
-const STAY_US: u64 = 1_000_000;
 
 /// Why a connection is over.
 #[derive(Debug)]
@@ -37,38 +35,14 @@ pub(super) struct Conn {
     pub session: Session<Order>,
     is_connected: bool,
     /// When it was asked for, us.
-    pub asked_us: u64,
+    asked_us: u64,
     /// When something last came or went, us.
-    pub active_us: u64,
-    /// Messages that are to go over this connection, and no other.
-    pub queue: VecDeque<(Order, Box<Mail>)>,
-    /// Whose messages it carries.
-    pub lane: Option<u64>,
-    /// What stands in `queue` is the last it sends.
-    pub is_last: bool,
-    /// It ends for another lane to have a connection.
-    pub makes_room: bool,
-    /// Messages begun.
-    pub begun: u64,
-    /// It stands in the list of those that have nothing to do.
-    pub is_idle: bool,
+    active_us: u64,
 }
 
 impl Conn {
     pub fn new(stream: Stream, session: Session<Order>, now_us: u64) -> Conn {
-        Conn {
-            stream,
-            session,
-            is_connected: false,
-            asked_us: now_us,
-            active_us: now_us,
-            queue: VecDeque::new(),
-            lane: None,
-            is_last: false,
-            makes_room: false,
-            begun: 0,
-            is_idle: false,
-        }
+        Conn { stream, session, is_connected: false, asked_us: now_us, active_us: now_us }
     }
 
     /// Did the target speak with us at all?
@@ -76,52 +50,63 @@ impl Conn {
         self.session.is_open()
     }
 
-    /// Did it carry a message, or stay for one?
-    pub fn is_of_use(&self, now_us: u64) -> bool {
-        let stayed_us = now_us.saturating_sub(self.asked_us);
-        self.was_open() && (self.begun > 0 || stayed_us >= STAY_US)
+    /// What it can do.
+    #[inline(always)]
+    pub fn readiness(&self) -> Readiness {
+        let session = &self.session;
+        match () {
+            () if session.is_spent() => Readiness::Spent,
+            () if session.takes() => Readiness::Ready,
+            () if !session.is_open() => Readiness::Opening,
+            () if session.is_quitting() => Readiness::Ending,
+            () => Readiness::Busy,
+        }
     }
 
-    /// What was heard of it: octets are read, and told to the session.
+    /// What was heard of it now: octets are read, and told to the session.
     pub fn ready(
         &mut self,
         heard: Heard,
         scratch: &mut [u8],
-        hands: &mut Hands,
+        ledger: &mut Ledger,
     ) -> Result<(), Over> {
-        hands.tick();
-        if !self.is_connected && !self.connected(hands)? {
+        if !self.is_connected && !self.connected(ledger)? {
             return Ok(());
         }
         if heard.is_readable {
-            self.read(heard.is_ended, scratch, hands)?;
+            self.read(heard.is_ended, scratch, ledger)?;
         }
         Ok(())
     }
 
-    fn connected(&mut self, hands: &mut Hands) -> Result<bool, Over> {
+    fn connected(&mut self, ledger: &mut Ledger) -> Result<bool, Over> {
         let is_connected = self.stream.is_connected().map_err(|e| Over::Failed(e.to_string()))?;
         if is_connected {
-            let now_us = hands.now_us();
+            let now_us = ledger.now_us();
             self.is_connected = true;
             self.active_us = now_us;
             self.session.connected(now_us);
-            hands.tally.connections += 1;
-            hands.recorder.add(Counter::Connections, 1);
-            hands.recorder.record(Metric::Connect, now_us.saturating_sub(self.asked_us));
+            ledger.tally.connections += 1;
+            ledger.recorder.add(Counter::Connections, 1);
+            ledger.recorder.record(Metric::Connect, now_us.saturating_sub(self.asked_us));
         }
         Ok(is_connected)
     }
 
     /// `to_the_end`: the target has shut its side, so there is an end to be seen.
-    fn read(&mut self, to_the_end: bool, buffer: &mut [u8], hands: &mut Hands) -> Result<(), Over> {
+    fn read(
+        &mut self,
+        to_the_end: bool,
+        buffer: &mut [u8],
+        ledger: &mut Ledger,
+    ) -> Result<(), Over> {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(self.ended()),
                 Ok(n) => {
-                    self.active_us = hands.now_us();
-                    self.session.lend(&mut hands.room);
-                    self.session.feed(&buffer[..n], hands.now_us(), hands);
+                    self.active_us = ledger.now_us();
+                    self.session.lend(&mut ledger.room);
+                    self.session.feed(&buffer[..n], ledger.now_us(), ledger);
                     if self.session.is_closed() {
                         return Err(self.ended());
                     }
@@ -150,18 +135,17 @@ impl Conn {
     }
 
     /// Gives the session a message.
-    pub fn start(&mut self, order: Order, mut mail: Box<Mail>, hands: &mut Hands) {
-        hands.begun(&order);
-        let unix_ns = hands.clock.unix_ns(hands.now_ns);
-        hands.source.begin(unix_ns, &mut mail);
-        self.begun += 1;
-        self.session.lend(&mut hands.room);
-        self.session.start(order, mail, hands.now_us(), hands);
+    pub fn start(&mut self, order: Order, mut mail: Box<Mail>, ledger: &mut Ledger) {
+        ledger.begun(&order);
+        let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
+        ledger.source.begin(unix_ns, &mut mail);
+        self.session.lend(&mut ledger.room);
+        self.session.start(order, mail, ledger.now_us(), ledger);
     }
 
     /// Writes what there is to be written, as far as the socket takes it.
-    pub fn flush(&mut self, hands: &mut Hands) -> Result<Turn, Over> {
-        let (mut written, now_us) = (0, hands.now_us());
+    pub fn flush(&mut self, ledger: &mut Ledger) -> Result<Turn, Over> {
+        let (mut written, now_us) = (0, ledger.now_us());
         while self.is_connected && self.session.has_output() {
             if written > TURN_BYTES_MAX {
                 return Ok(Turn::Again);
@@ -171,7 +155,7 @@ impl Conn {
             match self.stream.write(&slices[..n]) {
                 Ok(octets) => {
                     written += octets;
-                    self.session.wrote(octets, now_us, hands);
+                    self.session.wrote(octets, now_us, ledger);
                     self.active_us = now_us;
                 }
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
@@ -179,7 +163,7 @@ impl Conn {
                 Err(e) => return Err(Over::Failed(e.to_string())),
             }
         }
-        self.session.give_back(&mut hands.room);
+        self.session.give_back(&mut ledger.room);
         Ok(Turn::Over)
     }
 
@@ -189,14 +173,14 @@ impl Conn {
         waits && now_us.saturating_sub(self.active_us) > timeout_us
     }
 
-    /// It is closed: what was under way is done.
-    pub fn close(&mut self, hands: &mut Hands) {
-        self.session.lost(hands);
+    /// It is closed, and had begun this number of messages: what was under way is done.
+    pub fn close(&mut self, begun: u64, ledger: &mut Ledger) {
+        self.session.lost(ledger);
         if self.is_connected {
-            hands.recorder.add(Counter::Closed, 1);
-            hands.recorder.record(Metric::SessionMessages, self.begun);
-            let session_us = hands.now_us().saturating_sub(self.asked_us);
-            hands.recorder.record(Metric::Session, session_us);
+            ledger.recorder.add(Counter::Closed, 1);
+            ledger.recorder.record(Metric::SessionMessages, begun);
+            let session_us = ledger.now_us().saturating_sub(self.asked_us);
+            ledger.recorder.record(Metric::Session, session_us);
         }
     }
 }

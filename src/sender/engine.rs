@@ -1,131 +1,54 @@
-//! The event loop of one sending thread: gives messages their moment and their connection.
+//! The event loop of one sending thread: does what its scheduler decides.
 //!
 //! A round: what is due goes to connections that have nothing to do; then events, each of which is
 //! a read, what the session makes of it, the next message for it, and one write. System calls a
 //! message, one command a round trip: four reads and four writes; epoll_wait is shared.
-use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use mio::Events;
 
-use super::clock::nanos;
 use super::conn::{Conn, Over, Turn};
-use super::hands::Hands;
+use super::ledger::Ledger;
 use super::network::{Heard, Kernel, Network, Pause};
-use super::patience::Patience;
-use super::source::{End, Lane, Next, Order, Outcome};
-use super::stream::Address;
+use super::pool::{Cut, Place, Readiness};
+use super::scheduler::{
+    Alone, Assignment, Closed, Closing, Look, Meaning, Scheduler, Silent, Step, Told,
+};
+use super::settings::{Connections, Settings};
+use super::shared::Shared;
+use super::source::{End, Next, Outcome};
 use super::tally::What;
-use crate::smtp::client::{Fault, Mail, Options, Phase, Session};
+use super::waiting::Wanted;
+use crate::smtp::client::{Fault, Mail, Phase, Session};
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
 /// How often time-outs are looked for, and progress is told.
 const LOOK_NS: u64 = 100_000_000;
-/// Messages that wait for connections of their own.
-const QUEUED_MAX: usize = 4096;
-/// Messages that others overtook, which became due sooner: more than the 7 pauses between tries
-/// that a replay tells apart, as those with the same pause come in their order.
-const OVERTAKEN_MAX: usize = 16;
-
-/// Which connections are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connections {
-    /// So many, all the time.
-    Kept(usize),
-    /// One for each lane, when its first message is due; at most so many. A message that is due
-    /// while its lane is busy gets one for itself.
-    ByLane(usize),
-}
-
-/// How a thread sends.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    #[allow(missing_docs)]
-    pub address: Address,
-    #[allow(missing_docs)]
-    pub session: Options,
-    #[allow(missing_docs)]
-    pub connections: Connections,
-    /// Messages after which a connection ends and another takes its place.
-    pub per_connection: Option<u64>,
-    /// Connections that may be in the making at once.
-    pub opening_max: usize,
-    /// A target that is silent for so long, and owes something, is given up.
-    pub timeout: Duration,
-    /// When no connection was of use for so long, and others failed, sending ends.
-    pub patience: Duration,
-    /// No message is begun after so long.
-    pub duration: Option<Duration>,
-    /// After being told to stop, what is under way has so long; so has the target to answer QUIT,
-    /// or to greet when there is nothing left to send.
-    pub grace: Duration,
-}
-
-/// What a thread and its owner tell each other.
-#[derive(Debug, Default)]
-pub struct Shared {
-    /// Begin nothing more. By itself, so that a signal can set it.
-    pub stop: Arc<AtomicBool>,
-    /// Messages done, and of them taken; a tenth of a second old.
-    pub done: AtomicU64,
-    #[allow(missing_docs)]
-    pub taken: AtomicU64,
-    /// Connections open now.
-    pub open: AtomicU64,
-    /// When a connection of any thread was last of use, ns since the start of sending.
-    used_ns: AtomicU64,
-}
 
 /// One thread's part.
 pub(super) struct Engine<'a, N> {
     pub network: N,
     settings: Settings,
     shared: &'a Shared,
-    hands: Hands,
+    scheduler: Scheduler<Box<Mail>>,
+    ledger: Ledger,
     /// What is read goes through it.
     scratch: Vec<u8>,
+    /// By slot.
     connections: Vec<Option<Conn>>,
-    free: Vec<usize>,
-    open: usize,
-    /// Of them, those the target has not spoken with yet.
-    opening: usize,
-    idle: VecDeque<usize>,
-    lanes: HashMap<u64, usize>,
-    /// Lanes whose connection ended before their last message, and why.
-    cut: BTreeMap<u64, Cut>,
-    /// Messages in the queues of connections.
-    queued: usize,
     /// Connections that have more to write, and nobody will remind us.
     again: Vec<usize>,
-    /// Wait for their moment, or for a connection, the soonest last: one, and those it overtook.
-    waiting: Vec<(Order, Box<Mail>)>,
-    /// The source has nothing any more, or is not asked any more.
-    is_ended: bool,
-    /// When sending ended, no connection could be made, nor was one of use.
-    is_lost: bool,
     error: Option<String>,
-    patience: Patience,
-    stopped_ns: Option<u64>,
     looked_ns: u64,
     /// What the owner knows of: messages done, taken, connections open.
     told: (u64, u64, u64),
 }
 
-/// Why the connection of a lane ended before its last message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cut {
-    /// The target ended it, or accepts no more messages over one.
-    ByTarget,
-    /// We did, to make room for another lane.
-    Crowded,
-}
-
 /// How a thread ended.
 pub(super) struct Ended {
-    pub hands: Hands,
+    pub ledger: Ledger,
     /// Why it ended before its source did.
     pub error: Option<String>,
     /// When it ended, no connection could be made, nor was one of use.
@@ -136,14 +59,18 @@ impl Engine<'_, Kernel> {
     /// Sends until the source has nothing any more, and everything is done.
     pub fn run(mut self) -> Ended {
         let mut events = Events::with_capacity(EVENTS_MAX);
-        self.hands.begin_round();
+        self.ledger.begin_round();
         while let Some(pause) = self.act() {
             if let Err(e) = self.network.wait(&mut events, pause) {
                 self.give_up(e.to_string());
                 break;
             }
-            self.hands.begin_round();
-            for (slot, heard) in events.iter().map(Heard::of) {
+            self.ledger.begin_round();
+            for (at, (slot, heard)) in events.iter().map(Heard::of).enumerate() {
+                // The first event is heard as the round begins.
+                if at > 0 {
+                    self.ledger.tick();
+                }
                 self.hear(slot, heard);
             }
             self.look();
@@ -153,28 +80,22 @@ impl Engine<'_, Kernel> {
 }
 
 impl<'a, N: Network> Engine<'a, N> {
-    pub fn new(settings: Settings, network: N, hands: Hands, shared: &'a Shared) -> Engine<'a, N> {
+    pub fn new(
+        settings: Settings,
+        network: N,
+        ledger: Ledger,
+        shared: &'a Shared,
+    ) -> Engine<'a, N> {
         Engine {
             network,
-            patience: Patience::new(settings.patience),
+            scheduler: Scheduler::new(&settings),
             settings,
             shared,
-            hands,
+            ledger,
             scratch: vec![0; SCRATCH_BYTES],
             connections: Vec::new(),
-            free: Vec::new(),
-            open: 0,
-            opening: 0,
-            idle: VecDeque::new(),
-            lanes: HashMap::new(),
-            cut: BTreeMap::new(),
-            queued: 0,
             again: Vec::new(),
-            waiting: Vec::new(),
-            is_ended: false,
-            is_lost: false,
             error: None,
-            stopped_ns: None,
             looked_ns: 0,
             told: (0, 0, 0),
         }
@@ -182,7 +103,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Begins a round: it is as late as the clock says.
     pub fn begin_round(&mut self) {
-        self.hands.begin_round();
+        self.ledger.begin_round();
     }
 
     /// Ends a round: what is due goes to connections. Returns how long to wait for events; `None`:
@@ -193,18 +114,18 @@ impl<'a, N: Network> Engine<'a, N> {
         for slot in std::mem::take(&mut self.again) {
             self.go_on(slot);
         }
-        if self.is_over() {
+        if self.scheduler.is_over() {
             return None;
         }
-        self.hands.end_round();
+        self.ledger.end_round();
         Some(self.pause())
     }
 
     fn pause(&self) -> Pause {
-        let now_ns = self.hands.now_ns;
+        let now_ns = self.ledger.now_ns;
         if self.again.is_empty() {
             let at_most = Duration::from_nanos(LOOK_NS);
-            Pause { now_ns, due_ns: self.next_moment(), at_most }
+            Pause { now_ns, due_ns: self.scheduler.next_moment(now_ns), at_most }
         } else {
             Pause { now_ns, due_ns: None, at_most: Duration::ZERO }
         }
@@ -214,76 +135,50 @@ impl<'a, N: Network> Engine<'a, N> {
     pub fn end_all(mut self) -> Ended {
         self.close_all();
         self.tell();
-        Ended { error: self.error.take(), is_lost: self.is_lost, hands: self.hands }
+        let is_lost = self.scheduler.is_lost();
+        Ended { error: self.error.take(), is_lost, ledger: self.ledger }
     }
 
-    fn is_over(&self) -> bool {
-        self.is_ended && self.waiting.is_empty() && self.open == 0
-    }
-
-    /// When something must be done although nothing happens.
-    fn next_moment(&self) -> Option<u64> {
-        let now_ns = self.hands.now_ns;
-        let due_ns = self.waiting.last().and_then(|(order, _)| order.due_ns);
-        due_ns.into_iter().chain(self.patience.retry_ns()).filter(|ns| *ns > now_ns).min()
-    }
-
-    /// Asks the source for a message, unless one waits already that is due first.
+    /// Asks the source for a message, if the scheduler wants one.
+    #[inline]
     fn pull(&mut self) {
-        if self.is_ended || self.hands.is_waiting || !self.is_source_sooner() {
+        if self.scheduler.is_due_to_end(self.ledger.now_ns) {
+            self.end();
+        }
+        let is_wanted = match self.scheduler.wanted(self.ledger.now_ns) {
+            Wanted::Any => true,
+            Wanted::Before(due_ns) => self.ledger.source.is_sooner(due_ns),
+            Wanted::Nothing => false,
+        };
+        if !is_wanted || self.ledger.is_waiting {
             return;
         }
-        match self.hands.pull() {
-            // Not always the soonest of all: the source may have found that it can't give that one,
-            // and given what follows.
-            Ok((Next::Mail(order), mail)) => {
-                let at = self.waiting.partition_point(|(other, _)| other.due_ns > order.due_ns);
-                self.waiting.insert(at, (order, mail));
-            }
-            Ok((Next::End, mail)) if self.waiting.is_empty() => {
-                self.hands.keep(mail);
+        match self.ledger.pull() {
+            Ok((Next::Mail(order), mail)) => self.scheduler.add(order, mail),
+            Ok((Next::End, mail)) if self.scheduler.is_waiting_for_none() => {
+                self.ledger.keep(mail);
                 self.end();
             }
             // What it had sooner is no more: it is asked again when another one is done.
             Ok((Next::Wait | Next::End, mail)) => {
-                self.hands.is_waiting = true;
-                self.hands.keep(mail);
+                self.ledger.is_waiting = true;
+                self.ledger.keep(mail);
             }
             Err(error) => self.give_up(error.to_string()),
         }
     }
 
-    /// Would a message of the source leave before the one that waits? One that is due waits for a
-    /// connection alone.
-    fn is_source_sooner(&self) -> bool {
-        let Some((order, _)) = self.waiting.last() else { return true };
-        let waits_until = order.due_ns.filter(|due_ns| *due_ns > self.hands.now_ns);
-        let has_room = self.waiting.len() <= OVERTAKEN_MAX;
-        waits_until.is_some_and(|due_ns| has_room && self.hands.source.is_sooner(due_ns))
-    }
-
-    /// The next message, if its moment has come.
-    fn take_due(&mut self) -> Option<(Order, Box<Mail>)> {
-        self.pull();
-        let now_ns = self.hands.now_ns;
-        self.waiting.pop_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
-    }
-
     /// Nothing more is begun: what is under way is finished.
     fn end(&mut self) {
-        if !self.is_ended {
-            // Connections that fail later are wanted by no message.
-            self.look_at_others();
-            self.is_lost = self.patience.is_failing(self.hands.now_ns);
+        let now_ns = self.ledger.now_ns;
+        self.look_at_others();
+        self.ledger.ended_ns.get_or_insert(now_ns);
+        for (order, mail) in self.scheduler.end(now_ns) {
+            self.ledger.give_back(&order, mail);
         }
-        self.is_ended = true;
-        self.hands.ended_ns.get_or_insert(self.hands.now_ns);
-        for (order, mail) in self.waiting.drain(..).rev() {
-            self.hands.give_back(&order, mail);
-        }
-        for slot in 0..self.connections.len() {
-            if let Some(conn) = &mut self.connections[slot]
-                && conn.queue.is_empty()
+        for (slot, conn) in self.connections.iter_mut().enumerate() {
+            if let Some(conn) = conn
+                && !self.scheduler.has_queue(slot)
             {
                 conn.session.quit();
                 self.again.push(slot);
@@ -293,50 +188,42 @@ impl<'a, N: Network> Engine<'a, N> {
 
     fn give_up(&mut self, error: String) {
         self.error.get_or_insert(error);
-        self.hands.sends_again = false;
+        self.ledger.resends.end();
         self.end();
     }
 
     /// Makes connections that are kept, as long as there is something to send.
     fn top_up(&mut self) {
-        let Connections::Kept(wanted) = self.settings.connections else { return };
-        while !self.is_ended && self.open < wanted && self.may_open() {
+        while self.scheduler.wants_connection(self.ledger.now_ns) {
             if self.open(None).is_none() {
                 return;
             }
         }
     }
 
-    fn may_open(&self) -> bool {
-        self.opening < self.settings.opening_max && self.patience.allows(self.hands.now_ns)
-    }
-
     /// Begins to make a connection. `None`: it failed at once.
     fn open(&mut self, lane: Option<u64>) -> Option<usize> {
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.connections.push(None);
-            self.connections.len() - 1
-        });
+        let now_ns = self.ledger.now_ns;
+        let slot = self.scheduler.reserve();
         match self.network.connect(slot) {
             Ok(stream) => {
-                let now_us = self.hands.now_us();
+                let now_us = self.ledger.now_us();
                 let session = Session::new(self.settings.session.clone(), now_us);
-                let mut conn = Conn::new(stream, session, now_us);
-                conn.lane = lane;
-                self.connections[slot] = Some(conn);
-                let extra = &mut self.hands.tally.extra;
-                match lane.and_then(|key| self.cut.remove(&key)) {
+                if self.connections.len() <= slot {
+                    self.connections.resize_with(slot + 1, || None);
+                }
+                self.connections[slot] = Some(Conn::new(stream, session, now_us));
+                let extra = &mut self.ledger.tally.extra;
+                match self.scheduler.opening(slot, lane, now_ns) {
                     Some(Cut::ByTarget) => extra.ended += 1,
                     Some(Cut::Crowded) => extra.crowded += 1,
                     None => {}
                 }
-                self.open += 1;
-                self.opening += 1;
                 Some(slot)
             }
             Err(error) => {
-                self.free.push(slot);
-                self.failed(&error.to_string(), self.hands.now_ns);
+                self.scheduler.release(slot);
+                self.failed(&error.to_string(), now_ns);
                 None
             }
         }
@@ -345,153 +232,77 @@ impl<'a, N: Network> Engine<'a, N> {
     /// A connection that was asked for then failed before it was of any use.
     #[cold]
     fn failed(&mut self, why: &str, asked_ns: u64) {
-        self.hands.tally.fail(What::Connection, why.as_bytes());
+        self.ledger.tally.fail(What::Connection, why.as_bytes());
         self.try_later(why, asked_ns);
     }
 
     /// The same, where what failed is counted already.
     fn try_later(&mut self, why: &str, asked_ns: u64) {
-        let is_served = self.is_served();
+        self.tell_use();
         self.look_at_others();
-        if self.patience.failed(asked_ns, self.hands.now_ns, is_served) {
+        if self.scheduler.try_later(asked_ns, self.ledger.now_ns) {
             self.give_up(format!("no connection to {}: {why}", self.settings.address));
         }
     }
 
-    /// Returns whether one of our connections is of use, and tells the other threads.
-    fn is_served(&self) -> bool {
-        let now_us = self.hands.now_us();
-        let is_served = self.connections.iter().flatten().any(|conn| conn.is_of_use(now_us));
-        if is_served {
-            self.shared.used_ns.fetch_max(self.hands.now_ns, Ordering::Relaxed);
+    /// Tells the other threads if one of our connections is of use.
+    fn tell_use(&mut self) {
+        if self.scheduler.is_served(self.ledger.now_ns) {
+            self.shared.used_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
         }
-        is_served
     }
 
     /// A target that serves another thread is there.
     fn look_at_others(&mut self) {
         // Relaxed: a time, and nothing beside it.
-        self.patience.others_used(self.shared.used_ns.load(Ordering::Relaxed));
+        self.scheduler.others_used(self.shared.used_ns.load(Ordering::Relaxed));
     }
 
     /// Gives what is due to connections.
     fn assign(&mut self) {
-        while let Some((order, mail)) = self.take_due() {
-            let left = match order.lane {
-                Some(lane) => self.route(lane, order, mail),
-                None => self.hand_out(order, mail),
-            };
-            if let Some(left) = left {
-                self.waiting.push(left);
-                // The target was given up over it: nothing waits any more.
-                if self.is_ended {
-                    self.end();
+        loop {
+            self.pull();
+            let readiness = readiness_in(&self.connections);
+            match self.scheduler.assign(self.ledger.now_ns, readiness) {
+                Assignment::Start(slot, order, mail) => {
+                    if let Some(conn) = &mut self.connections[slot] {
+                        conn.start(order, mail, &mut self.ledger);
+                    }
+                    self.go_on(slot);
                 }
-                return;
-            }
-        }
-    }
-
-    /// Gives it back where no connection has nothing to do.
-    fn hand_out(&mut self, order: Order, mail: Box<Mail>) -> Option<(Order, Box<Mail>)> {
-        while let Some(slot) = self.idle.pop_front() {
-            let Some(conn) = &mut self.connections[slot] else { continue };
-            // Another one may have its place by now.
-            if !std::mem::take(&mut conn.is_idle) || !conn.session.takes() {
-                continue;
-            }
-            conn.start(order, mail, &mut self.hands);
-            self.go_on(slot);
-            return None;
-        }
-        Some((order, mail))
-    }
-
-    /// Gives it back where it has to wait.
-    fn route(&mut self, lane: Lane, order: Order, mail: Box<Mail>) -> Option<(Order, Box<Mail>)> {
-        let Connections::ByLane(connections_max) = self.settings.connections else {
-            return self.hand_out(order, mail);
-        };
-        let known = self.lanes.get(&lane.key).copied();
-        let (mut is_own, mut is_quitting) = (false, false);
-        if let Some(slot) = known
-            && let Some(conn) = &self.connections[slot]
-        {
-            let is_busy = conn.session.is_open() && !conn.session.takes();
-            if order.due_ns.is_none() || !is_busy {
-                if self.queued >= QUEUED_MAX {
-                    return Some((order, mail));
+                Assignment::Queued(slot) => self.go_on(slot),
+                Assignment::Open { lane } => {
+                    let Some(slot) = self.open(lane) else { return };
+                    self.begin_with_next(slot);
                 }
-                self.enqueue(slot, lane.is_last, order, mail);
-                return None;
+                Assignment::MakeRoom(slot) => return self.go_on(slot),
+                Assignment::Nothing => return,
             }
-            is_own = true;
-            is_quitting = conn.session.is_quitting();
         }
-        if self.open >= connections_max {
-            self.make_room();
-            return Some((order, mail));
-        }
-        if !self.may_open() {
-            return Some((order, mail));
-        }
-        let Some(slot) = self.open((!is_own).then_some(lane.key)) else {
-            return Some((order, mail));
-        };
-        if !is_own {
-            self.lanes.insert(lane.key, slot);
-        }
-        self.enqueue(slot, lane.is_last || is_own, order, mail);
-        let extra = &mut self.hands.tally.extra;
-        *(if is_quitting { &mut extra.ended } else { &mut extra.busy }) += u64::from(is_own);
-        if is_own
-            && lane.is_last
-            && let Some(busy) = known
-        {
-            // What it waits for goes another way.
-            self.connections[busy].iter_mut().for_each(|conn| conn.is_last = true);
-            self.go_on(busy);
-        }
-        None
     }
 
-    /// Every lane that may have a connection has one, and another wants one: that which has been
-    /// idle for longest ends. What comes for it gets a new one; to wait for it would be to wait
-    /// forever, as it may come behind the message that waits now. One at a time.
-    #[cold]
-    fn make_room(&mut self) {
-        let open = || self.connections.iter().enumerate();
-        if open().any(|(_, conn)| conn.as_ref().is_some_and(|conn| conn.makes_room)) {
-            return;
-        }
-        let idle = open().filter_map(|(slot, conn)| {
-            let conn = conn.as_ref()?;
-            let is_idle = conn.session.takes() && conn.queue.is_empty();
-            is_idle.then_some((conn.active_us, slot))
-        });
-        let Some((_, slot)) = idle.min() else { return };
-        if let Some(conn) = &mut self.connections[slot] {
-            (conn.is_last, conn.makes_room) = (true, true);
-            self.cut.extend(conn.lane.map(|key| (key, Cut::Crowded)));
-        }
+    /// A connection was made for the next message.
+    fn begin_with_next(&mut self, slot: usize) {
+        let readiness = readiness_in(&self.connections);
+        let opened = self.scheduler.opened_for_next(slot, self.ledger.now_ns, readiness);
         self.go_on(slot);
-    }
-
-    fn enqueue(&mut self, slot: usize, is_last: bool, order: Order, mail: Box<Mail>) {
-        let Some(conn) = &mut self.connections[slot] else { return };
-        conn.queue.push_back((order, mail));
-        conn.is_last |= is_last;
-        self.queued += 1;
-        self.go_on(slot);
+        match opened.alone {
+            Some(Alone::Busy) => self.ledger.tally.extra.busy += 1,
+            Some(Alone::Ended) => self.ledger.tally.extra.ended += 1,
+            None => {}
+        }
+        if let Some(other) = opened.other {
+            self.go_on(other);
+        }
     }
 
     /// Something was heard of the connection in `slot`.
     pub fn hear(&mut self, slot: usize, heard: Heard) {
         let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
         let was_open = conn.was_open();
-        let result = conn.ready(heard, &mut self.scratch, &mut self.hands);
+        let result = conn.ready(heard, &mut self.scratch, &mut self.ledger);
         if !was_open && conn.was_open() {
-            self.opening -= 1;
+            self.scheduler.opened(slot);
         }
         match result {
             Ok(()) => self.go_on(slot),
@@ -503,7 +314,7 @@ impl<'a, N: Network> Engine<'a, N> {
     fn go_on(&mut self, slot: usize) {
         self.fill(slot);
         let Some(conn) = &mut self.connections[slot] else { return };
-        match conn.flush(&mut self.hands) {
+        match conn.flush(&mut self.ledger) {
             Ok(Turn::Over) => {}
             Ok(Turn::Again) => self.again.push(slot),
             Err(over) => self.close(slot, over),
@@ -513,191 +324,152 @@ impl<'a, N: Network> Engine<'a, N> {
     fn fill(&mut self, slot: usize) {
         loop {
             let Some(conn) = &mut self.connections[slot] else { return };
-            if conn.session.is_spent() {
-                conn.session.quit();
-                // What it has queued moves to another one when this one has ended.
-                if conn.queue.is_empty()
-                    && let Some(key) = conn.lane.take()
-                {
-                    self.lanes.remove(&key);
-                    self.cut.insert(key, Cut::ByTarget);
+            let readiness = conn.readiness();
+            // Most replies change nothing: there is nothing to decide.
+            if !matches!(readiness, Readiness::Ready | Readiness::Spent) {
+                return;
+            }
+            match self.scheduler.step(slot, readiness, self.ledger.now_ns) {
+                Step::Start(order, mail) => conn.start(order, mail, &mut self.ledger),
+                Step::Quit => return conn.session.quit(),
+                Step::Nothing => return,
+                Step::Next => {
+                    self.pull();
+                    let Some(conn) = &mut self.connections[slot] else { return };
+                    match self.scheduler.next_for(slot, self.ledger.now_ns) {
+                        Some((order, mail)) => conn.start(order, mail, &mut self.ledger),
+                        None if self.scheduler.is_ended() => return conn.session.quit(),
+                        None => return,
+                    }
                 }
-                return;
             }
-            if !conn.session.takes() {
-                return;
-            }
-            if let Some((order, mail)) = conn.queue.pop_front() {
-                self.queued -= 1;
-                conn.start(order, mail, &mut self.hands);
-                continue;
-            }
-            let is_full = self.settings.per_connection.is_some_and(|max| conn.begun >= max);
-            if is_full || conn.is_last || (self.is_ended && self.waiting.is_empty()) {
-                conn.session.quit();
-                if let Some(key) = conn.lane.take() {
-                    self.lanes.remove(&key);
-                }
-                return;
-            }
-            // Whoever waits for its moment goes first to those that wait for work.
-            if self.settings.connections_are_by_lane() {
-                return;
-            }
-            let Some((order, mail)) = self.take_due() else {
-                return self.rest(slot);
-            };
-            if let Some(conn) = &mut self.connections[slot] {
-                conn.start(order, mail, &mut self.hands);
-            }
-        }
-    }
-
-    /// It has nothing to do.
-    fn rest(&mut self, slot: usize) {
-        let Some(conn) = &mut self.connections[slot] else { return };
-        if self.is_ended {
-            conn.session.quit();
-        } else if !conn.is_idle {
-            conn.is_idle = true;
-            self.idle.push_back(slot);
         }
     }
 
     fn close(&mut self, slot: usize, over: Over) {
         let Some(mut conn) = self.connections[slot].take() else { return };
-        self.free.push(slot);
-        self.open -= 1;
-        if let Some(key) = conn.lane {
-            self.lanes.remove(&key);
-            if !conn.is_last && conn.queue.is_empty() {
-                self.cut.insert(key, Cut::ByTarget);
-            }
+        let closing = match over {
+            Over::Failed(_) => Closing::Failed,
+            Over::Cleanly if conn.session.is_closed() => Closing::ByUs,
+            Over::Cleanly => Closing::ByTarget,
+        };
+        let now_ns = self.ledger.now_ns;
+        let Some(closed) = self.scheduler.closed(slot, closing, now_ns) else { return };
+        let Closed { mut place, was_of_use, meaning } = closed;
+        conn.close(place.begun, &mut self.ledger);
+        let fault = conn.session.fault();
+        if is_out_of_step(fault) {
+            self.ledger.tally.unasked += 1;
         }
-        let (was_open, is_ours) = (conn.was_open(), conn.session.is_closed());
-        let is_of_use = conn.is_of_use(self.hands.now_us());
-        let asked_ns = conn.asked_us * 1000;
-        conn.close(&mut self.hands);
-        if is_out_of_step(conn.session.fault()) {
-            self.hands.tally.unasked += 1;
+        if was_of_use {
+            self.shared.used_ns.fetch_max(now_ns, Ordering::Relaxed);
         }
-        if !was_open {
-            self.opening -= 1;
+        self.tell_meaning(meaning, &over, fault, place.asked_ns);
+        // What the target turned away goes first over the connection that takes the place of this
+        // one: another that is open may be as near to its limit.
+        for turned_away in self.ledger.turned_away.drain(..).rev() {
+            place.queue.push_front(turned_away);
         }
-        if is_of_use {
-            self.patience.was_of_use(self.hands.now_ns);
-            self.shared.used_ns.fetch_max(self.hands.now_ns, Ordering::Relaxed);
+        if !place.queue.is_empty() {
+            let refusal = conn.session.refusal();
+            self.move_queue(
+                place,
+                if was_of_use { Target::Serves } else { Target::Refuses(refusal) },
+            );
         }
-        // Counted as a reply already.
-        let is_refusal =
-            matches!(conn.session.fault(), Some(Fault::Closing | Fault::Refused { .. }));
-        match over {
-            Over::Failed(why) if is_of_use || (was_open && self.is_ended) => {
-                if !is_refusal {
-                    self.hands.tally.fail(What::Session, why.as_bytes());
-                }
-            }
-            Over::Failed(why) if is_refusal => self.try_later(&why, asked_ns),
-            Over::Failed(why) => self.failed(&why, asked_ns),
-            // Else whoever greets and leaves is connected to again and again, in vain.
-            Over::Cleanly if !is_of_use && !is_ours && !self.is_ended => {
-                self.failed("the target closed it before a message was sent", asked_ns);
-            }
-            Over::Cleanly => {}
-        }
-        self.take_turned_away(&mut conn);
-        self.move_queue(conn, is_of_use);
     }
 
-    /// What the target turned away goes first over the connection that takes the place of this one:
-    /// another that is open may be as near to its limit.
-    fn take_turned_away(&mut self, conn: &mut Conn) {
-        self.queued += self.hands.turned_away.len();
-        for turned_away in self.hands.turned_away.drain(..).rev() {
-            conn.queue.push_front(turned_away);
+    /// Counts what the end of a connection means, if it is not fine.
+    fn tell_meaning(&mut self, meaning: Meaning, over: &Over, fault: Option<Fault>, asked_ns: u64) {
+        // Counted as a reply already.
+        let is_counted = matches!(fault, Some(Fault::Closing | Fault::Refused { .. }));
+        let why = match over {
+            Over::Failed(why) => why,
+            Over::Cleanly => "the target closed it before a message was sent",
+        };
+        match meaning {
+            Meaning::Fine => {}
+            Meaning::SessionFailed if is_counted => {}
+            Meaning::SessionFailed => self.ledger.tally.fail(What::Session, why.as_bytes()),
+            Meaning::TargetFailed if is_counted => self.try_later(why, asked_ns),
+            Meaning::TargetFailed => self.failed(why, asked_ns),
         }
     }
 
     /// What waited for a connection that is no more goes over another one; where that one was of no
     /// use, it is not sent.
-    fn move_queue(&mut self, mut conn: Conn, is_of_use: bool) {
-        self.queued -= conn.queue.len();
-        if conn.queue.is_empty() {
-            return;
-        }
-        let slot = if is_of_use { self.open(conn.lane) } else { None };
-        if let Some(slot) = slot
-            && let Some(other) = &mut self.connections[slot]
-        {
-            self.queued += conn.queue.len();
-            self.hands.tally.extra.ended += u64::from(self.settings.connections_are_by_lane());
-            (other.queue, other.is_last) = (conn.queue, conn.is_last);
-            if let Some(key) = conn.lane {
-                self.lanes.insert(key, slot);
-            }
-            return;
+    fn move_queue(&mut self, place: Place<Box<Mail>>, target: Target) {
+        let slot = if target == Target::Serves { self.open(place.lane) } else { None };
+        if let Some(slot) = slot {
+            let is_by_lane = matches!(self.settings.connections, Connections::ByLane(_));
+            self.ledger.tally.extra.ended += u64::from(is_by_lane);
+            return self.scheduler.move_to(slot, place);
         }
         // A target that refuses to speak with us for now defers what it was to get.
-        let code = conn.session.refusal().filter(|code| code / 100 == 4);
-        let (end, code) = code.map_or((End::NotSent, 0), |code| (End::Answered, code));
-        for (order, mail) in conn.queue.drain(..) {
+        let (end, code) = match target {
+            Target::Refuses(Some(code)) if code / 100 == 4 => (End::Answered, code),
+            _ => (End::NotSent, 0),
+        };
+        for (order, mail) in place.queue {
             let codes = vec![code; mail.recipients().len()];
-            let outcome = Outcome { end, codes: &codes, at_ns: self.hands.now_ns };
-            self.hands.begun(&order);
-            self.hands.end(order, mail.octets(), &outcome);
-            self.hands.keep(mail);
+            let outcome = Outcome { end, codes: &codes, at_ns: self.ledger.now_ns };
+            self.ledger.begun(&order);
+            self.ledger.end(order, mail.octets(), &outcome);
+            self.ledger.keep(mail);
         }
     }
 
     /// Now and then: what nothing reminds us of.
     pub fn look(&mut self) {
-        let now_ns = self.hands.now_ns;
+        let now_ns = self.ledger.now_ns;
         if now_ns.saturating_sub(self.looked_ns) < LOOK_NS {
             return;
         }
         self.looked_ns = now_ns;
         self.tell();
-        self.is_served();
-        let duration_ns = self.settings.duration.map(nanos);
+        self.tell_use();
+        // Relaxed: a flag, and a time, and nothing beside them.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
-        if !self.is_ended && (is_stopped || duration_ns.is_some_and(|end| now_ns >= end)) {
-            self.end();
+        let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
+        let told = if is_stopped { Told::ToStop } else { Told::ToGoOn };
+        match self.scheduler.look(now_ns, answered_ns, told) {
+            Look::GoOn => {}
+            Look::Stop => self.stop(),
+            Look::CloseAll => self.close_all(),
         }
-        if is_stopped && self.stopped_ns.is_none() {
-            self.stopped_ns = Some(now_ns);
-            self.hands.sends_again = false;
-            // Those that wait for a connection are not begun any more.
-            for conn in self.connections.iter_mut().flatten() {
-                self.queued -= conn.queue.len();
-                conn.is_last = true;
-                for (order, mail) in conn.queue.drain(..) {
-                    self.hands.give_back(&order, mail);
-                }
-            }
-            self.again.extend(0..self.connections.len());
-        }
-        let grace_ns = nanos(self.settings.grace);
-        if self.stopped_ns.is_some_and(|at| now_ns.saturating_sub(at) > grace_ns) {
-            self.close_all();
-        }
-        self.close_stalled();
+        self.close_silent();
     }
 
-    fn close_stalled(&mut self) {
-        let now_us = self.hands.now_us();
-        let (timeout, grace) = (self.settings.timeout, self.settings.grace);
+    /// Nothing more is begun, and what is under way has the grace.
+    #[cold]
+    fn stop(&mut self) {
+        self.end();
+        self.ledger.resends.end();
+        for (order, mail) in self.scheduler.stop(self.ledger.now_ns) {
+            self.ledger.give_back(&order, mail);
+        }
+        self.again.extend(0..self.connections.len());
+    }
+
+    fn close_silent(&mut self) {
+        let now_us = self.ledger.now_us();
         for slot in 0..self.connections.len() {
             let Some(conn) = &self.connections[slot] else { continue };
-            // Nothing depends on it any more: nobody should wait minutes for a QUIT to be answered.
-            let is_idle = conn.session.under_way() == 0 && conn.queue.is_empty();
-            let is_over = is_idle && (self.is_ended || conn.session.is_quitting());
-            let allowed = if is_over { timeout.min(grace) } else { timeout };
-            if !conn.is_stalled(now_us, nanos(allowed) / 1000) {
-                continue;
+            let (under_way, readiness) = (conn.session.under_way(), conn.readiness());
+            let (max_ns, closing) =
+                self.scheduler.silence_max(slot, Silent { under_way, readiness });
+            if conn.is_stalled(now_us, max_ns / 1000) {
+                let silent = Duration::from_nanos(max_ns);
+                self.close(
+                    slot,
+                    match closing {
+                        Closing::Failed => {
+                            Over::Failed(format!("the target was silent for {silent:?}"))
+                        }
+                        Closing::ByUs | Closing::ByTarget => Over::Cleanly,
+                    },
+                );
             }
-            let is_wanted = !is_over || conn.was_open();
-            let why = is_wanted.then(|| format!("the target was silent for {allowed:?}"));
-            self.close(slot, why.map_or(Over::Cleanly, Over::Failed));
         }
     }
 
@@ -711,14 +483,29 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// Tells the owner how far it is.
     fn tell(&mut self) {
-        let tally = &self.hands.tally;
-        let now = (tally.ended(), tally.taken(), (self.open - self.opening) as u64);
+        let tally = &self.ledger.tally;
+        let now = (tally.ended(), tally.taken(), self.scheduler.open() as u64);
         self.shared.done.fetch_add(now.0 - self.told.0, Ordering::Relaxed);
         self.shared.taken.fetch_add(now.1 - self.told.1, Ordering::Relaxed);
+        self.shared.answered_ns.fetch_max(self.ledger.answered_ns, Ordering::Relaxed);
         // Wraps where there are fewer than before: others add up to what there is.
         self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
         self.told = now;
     }
+}
+
+/// What a connection that has ended says of its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    /// It was of use.
+    Serves,
+    /// It was of none; the reply code with which it refused to speak with us.
+    Refuses(Option<u16>),
+}
+
+/// What the connection in a slot can do.
+fn readiness_in(connections: &[Option<Conn>]) -> impl Fn(usize) -> Readiness {
+    |slot| connections[slot].as_ref().map_or(Readiness::Ending, Conn::readiness)
 }
 
 /// Returns whether the target answered what nothing had asked: client and server no longer agree on
@@ -729,11 +516,5 @@ fn is_out_of_step(fault: Option<Fault>) -> bool {
         Some(Fault::Early { phase: Phase::Payload, code }) => code < 400,
         Some(Fault::Unasked { .. } | Fault::Early { .. } | Fault::Unexpected { .. }) => true,
         _ => false,
-    }
-}
-
-impl Settings {
-    fn connections_are_by_lane(&self) -> bool {
-        matches!(self.connections, Connections::ByLane(_))
     }
 }

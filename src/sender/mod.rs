@@ -1,9 +1,9 @@
 //! The sending side: drives client sessions over sockets, for replay and load generation.
 //!
 //! ```text
-//! Source ─▶ Engine (one thread: event loop, connections, pace) ─▶ smtp::client::Session ─▶ socket
-//!   ▲          │                                                            │
-//!   └── done ──┘◀───────────── outcome, times of each phase ◀────────────────┘
+//! Source ─▶ Engine (one thread: event loop, connections) ─▶ smtp::client::Session ─▶ socket
+//!   ▲          │  ▲ Scheduler: which message goes when, over which connection
+//!   └─ Ledger ─┘◀───────────── outcome, times of each phase ◀────────────────┘
 //! ```
 //!
 //! Invariants: it connects to nobody but the target it was given; a message is given to one session
@@ -18,19 +18,26 @@ pub mod by_hand;
 mod clock;
 mod conn;
 mod engine;
-mod hands;
+mod ledger;
 mod mailbox;
 mod network;
 mod patience;
+mod pool;
 pub mod replay;
+mod resends;
 mod run;
+mod scheduler;
+mod settings;
+mod shared;
 pub mod source;
 mod stream;
 mod tally;
 pub mod target;
+mod waiting;
 
-pub use engine::{Connections, Settings, Shared};
 pub use mailbox::is_mailbox;
 pub use run::{Report, run};
+pub use settings::{Connections, Ends, Settings};
+pub use shared::Shared;
 pub use stream::Address;
 pub use tally::{Extra, Failure, Tally, What};

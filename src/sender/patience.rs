@@ -9,6 +9,15 @@ const DOUBLINGS_MAX: u32 = 6;
 /// A target that was not there in the last second is lost.
 const LOST_NS: u64 = 1_000_000_000;
 
+/// What connections beside one that failed are to us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Others {
+    /// One of them is of use: a target that serves some and turns others away is there.
+    AreOfUse,
+    /// None is of use.
+    AreOfNoUse,
+}
+
 /// What one thread knows of connections that failed. Times are ns since the start of sending.
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -39,14 +48,12 @@ impl Patience {
         (self.failures > 0).then_some(self.retry_ns)
     }
 
-    /// A connection that was asked for at `asked_ns` failed before it was of any use. `is_served`:
-    /// another one is of use; a target that serves some and turns others away is there.
-    ///
-    /// Gives whether the target is to be given up.
-    pub fn failed(&mut self, asked_ns: u64, now_ns: u64, is_served: bool) -> bool {
+    /// A connection that was asked for at `asked_ns` failed before it was of any use. Returns
+    /// whether the target is to be given up.
+    pub fn failed(&mut self, asked_ns: u64, now_ns: u64, others: Others) -> bool {
         self.retry_ns = now_ns + (BACKOFF_NS << self.failures.min(DOUBLINGS_MAX));
         self.failures += 1;
-        if is_served {
+        if others == Others::AreOfUse {
             self.served(now_ns);
             return false;
         }
@@ -88,14 +95,14 @@ mod tests {
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
-            assert!(!patience.failed(now_ns, now_ns, false));
+            assert!(!patience.failed(now_ns, now_ns, Others::AreOfNoUse));
             now_ns += pause_ms * 1_000_000;
             assert_eq!(patience.retry_ns(), Some(now_ns));
             assert!(patience.allows(now_ns) && !patience.allows(now_ns - 1));
         }
         patience.was_of_use(now_ns);
         assert!(patience.retry_ns().is_none());
-        assert!(!patience.failed(now_ns, now_ns, false));
+        assert!(!patience.failed(now_ns, now_ns, Others::AreOfNoUse));
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
@@ -109,9 +116,9 @@ mod tests {
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
             let now_ns = when.parse::<u64>().unwrap() * S;
             let given_up = match what {
-                "f" => patience.failed(now_ns, now_ns, false),
-                "l" => patience.failed(now_ns - 5 * S, now_ns, false),
-                "s" => patience.failed(now_ns, now_ns, true),
+                "f" => patience.failed(now_ns, now_ns, Others::AreOfNoUse),
+                "l" => patience.failed(now_ns - 5 * S, now_ns, Others::AreOfNoUse),
+                "s" => patience.failed(now_ns, now_ns, Others::AreOfUse),
                 _ => {
                     patience.was_of_use(now_ns);
                     false
@@ -125,13 +132,13 @@ mod tests {
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
         let mut patience = Patience::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
-        patience.failed(S, S, false);
+        patience.failed(S, S, Others::AreOfNoUse);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));
         patience.others_used(2 * S);
         assert!(!patience.is_failing(3 * S - 1) && patience.is_failing(3 * S));
         // What serves others is not given up either.
-        assert!(!patience.failed(11 * S, 11 * S, false));
-        assert!(patience.failed(12 * S, 12 * S, false));
+        assert!(!patience.failed(11 * S, 11 * S, Others::AreOfNoUse));
+        assert!(patience.failed(12 * S, 12 * S, Others::AreOfNoUse));
         patience.was_of_use(13 * S);
         assert!(!patience.is_failing(100 * S) && patience.allows(13 * S));
     }

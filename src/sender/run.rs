@@ -5,9 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::clock::Clock;
-use super::engine::{Connections, Ended, Engine, Settings, Shared};
-use super::hands::{Hands, reply_names};
+use super::engine::{Ended, Engine};
+use super::ledger::{Ledger, reply_names};
 use super::network::Kernel;
+use super::settings::{Connections, Settings};
+use super::shared::Shared;
 use super::source::Source;
 use super::tally::Tally;
 use crate::stats::{Hub, Observer, Sample};
@@ -54,9 +56,9 @@ pub fn run(
             connections: share(settings.connections, thread, threads),
             ..settings.clone()
         };
-        let hands = Hands::new(source, recorder, clock.clone());
+        let ledger = Ledger::new(source, recorder, clock.clone());
         let network = Kernel::new(settings.address.clone())?;
-        engines.push(Engine::new(settings, network, hands, shared));
+        engines.push(Engine::new(settings, network, ledger, shared));
     }
     let ended = std::thread::scope(|scope| {
         let threads: Vec<_> =
@@ -68,12 +70,12 @@ pub fn run(
     });
     let seconds = clock.now_ns() as f64 / 1e9;
     let is_lost = ended.iter().all(|thread| thread.is_lost);
-    let ended_ns = ended.iter().filter_map(|thread| thread.hands.ended_ns).max().unwrap_or(0);
+    let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
     let mut report = Report { tally: Tally::default(), error: None, is_lost, seconds };
-    let asked = ended.iter().find_map(|thread| thread.hands.source.asked());
-    for Ended { mut hands, error, .. } in ended {
-        hands.settle(ended_ns);
-        report.tally.merge(&hands.close());
+    let asked = ended.iter().find_map(|thread| thread.ledger.source.asked());
+    for Ended { mut ledger, error, .. } in ended {
+        ledger.count_overdue(ended_ns);
+        report.tally.merge(&ledger.close());
         report.error = report.error.or(error);
     }
     if let Some(asked) = asked {

@@ -10,7 +10,9 @@ mod common;
 mod check;
 mod client;
 mod fault;
+mod limits;
 mod sending;
+mod stalls;
 mod time;
 mod world;
 

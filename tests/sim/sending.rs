@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use sinkd::sender::by_hand::{ByHandSender, Ended};
 use sinkd::sender::source::{Error, Next, Order, Outcome, Source};
-use sinkd::sender::{Connections, Settings, Shared, What};
+use sinkd::sender::{Connections, Ends, Settings, Shared, What};
 use sinkd::smtp::client::{Mail, Options, Protocol};
 use sinkd::stats::Metric;
 
-const MS: u64 = 1_000_000;
-const S: u64 = 1_000 * MS;
+pub const MS: u64 = 1_000_000;
+pub const S: u64 = 1_000 * MS;
 /// How often a sender looks for time-outs.
 const LOOK_NS: u64 = 100 * MS;
 /// A run that takes more rounds does not come to its end.
 const ROUNDS_MAX: usize = 1_000_000;
 
 /// A number of messages, one after each pause.
-struct Messages {
+pub struct Messages {
     given: u64,
     count: u64,
     first_ns: u64,
@@ -31,21 +31,30 @@ impl Source for Messages {
         if self.given == self.count {
             return Ok(Next::End);
         }
-        mail.from(b"", b"");
-        mail.to(b"r@example.com", b"");
-        mail.body = b"x\r\n".as_slice().into();
+        fill(mail);
         let ticket = self.given;
         self.given += 1;
         let due_ns = Some(self.first_ns + ticket * self.every_ns);
         Ok(Next::Mail(Order { ticket, due_ns, lane: None }))
     }
 
+    fn refill(&mut self, _: u64, mail: &mut Mail) -> bool {
+        fill(mail);
+        true
+    }
+
     fn done(&mut self, _: u64, _: &Outcome<'_>) {}
+}
+
+fn fill(mail: &mut Mail) {
+    mail.from(b"", b"");
+    mail.to(b"r@example.com", b"");
+    mail.body = b"x\r\n".as_slice().into();
 }
 
 /// What a target does over one connection.
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Fate {
+pub enum Fate {
     /// Answers everything at once.
     Serves,
     /// Answers the end of data so much later.
@@ -62,6 +71,20 @@ enum Fate {
     Stays,
     /// Closes at the MAIL after this number of messages.
     Restarts(u64),
+    /// Says this to EHLO, accepts a number of messages, and answers the next MAIL with 421.
+    Limited(&'static str, u64),
+    /// Serves, but says nothing from the first time to the second.
+    Pauses(u64, u64),
+}
+
+impl Fate {
+    /// When it says what it would say at this time.
+    fn said_ns(self, due_ns: u64) -> u64 {
+        match self {
+            Fate::Pauses(from_ns, to_ns) if (from_ns..to_ns).contains(&due_ns) => to_ns,
+            _ => due_ns,
+        }
+    }
 }
 
 /// The target's end of a connection.
@@ -88,7 +111,7 @@ impl Target {
             Fate::ClosesAfter(ns) => {
                 target.replies.extend([(now_ns, "220 hello\r\n"), (now_ns + ns, "")]);
             }
-            _ => target.replies.push_back((now_ns, "220 hello\r\n")),
+            _ => target.replies.push_back((fate.said_ns(now_ns), "220 hello\r\n")),
         }
         target
     }
@@ -137,6 +160,11 @@ impl Target {
             }
             _ if self.is_data => return,
             (Fate::Restarts(count), _) if is_mail && self.messages == count => (0, ""),
+            (Fate::Limited(_, max), _) if is_mail && self.messages == max => {
+                self.replies.push_back((now_ns, "421 4.7.0 no more over this connection\r\n"));
+                (0, "")
+            }
+            (Fate::Limited(said, _), "EHLO client.example") => (0, said),
             (Fate::Stays, "QUIT") => return,
             (_, "DATA") => {
                 self.is_data = true;
@@ -145,14 +173,14 @@ impl Target {
             (_, "QUIT") => (0, "221 bye\r\n"),
             _ => (0, "250 ok\r\n"),
         };
-        let due_ns = now_ns + after_ns;
+        let due_ns = self.fate.said_ns(now_ns + after_ns);
         let at = self.replies.partition_point(|(other_ns, _)| *other_ns <= due_ns);
         self.replies.insert(at, (due_ns, reply));
     }
 }
 
 /// A sender, the targets it has connected to, and the time.
-struct Run<'a> {
+pub struct Run<'a> {
     sender: ByHandSender<'a>,
     /// What becomes of each connection, by its number.
     fate: fn(u64) -> Fate,
@@ -163,7 +191,7 @@ struct Run<'a> {
     mails: Vec<u64>,
 }
 
-fn settings(connections: usize) -> Settings {
+pub fn settings(connections: usize) -> Settings {
     let session = Options {
         protocol: Protocol::Smtp,
         name: "client.example".into(),
@@ -181,20 +209,20 @@ fn settings(connections: usize) -> Settings {
         opening_max: 16,
         timeout: Duration::from_secs(20),
         patience: Duration::from_secs(10),
-        duration: None,
+        ends: Ends::WithSource,
         grace: Duration::from_secs(5),
     }
 }
 
 /// `count` messages, one after each `every_ns`.
-fn messages(count: u64, every_ns: u64) -> Messages {
+pub fn messages(count: u64, every_ns: u64) -> Messages {
     Messages { given: 0, count, first_ns: 0, every_ns }
 }
 
 impl<'a> Run<'a> {
-    fn new(
+    pub fn new(
         settings: Settings,
-        source: Messages,
+        source: impl Source + 'static,
         shared: &'a Shared,
         fate: fn(u64) -> Fate,
     ) -> Run<'a> {
@@ -233,7 +261,7 @@ impl<'a> Run<'a> {
     }
 
     /// Until everything is done; when that was.
-    fn finish(mut self) -> (u64, Ended, Vec<u64>) {
+    pub fn finish(mut self) -> (u64, Ended, Vec<u64>) {
         self.settle();
         for _ in 0..ROUNDS_MAX {
             if self.sender.is_over() {
@@ -246,7 +274,7 @@ impl<'a> Run<'a> {
 }
 
 /// Sends `source` to a target of this kind: when it ended, how, and when each MAIL came.
-fn send(settings: Settings, source: Messages, fate: fn(u64) -> Fate) -> (u64, Ended, Vec<u64>) {
+pub fn send(settings: Settings, source: Messages, fate: fn(u64) -> Fate) -> (u64, Ended, Vec<u64>) {
     let shared = Shared::default();
     let (end_ns, ended, mails) = Run::new(settings, source, &shared, fate).finish();
     assert_eq!(ended.tally.begun, ended.tally.ended(), "each message that was begun has ended");
@@ -399,15 +427,15 @@ fn what_is_under_way_when_the_sender_is_told_to_stop_has_the_grace() {
 
 #[test]
 fn nothing_is_begun_when_the_duration_is_over() {
-    let settings = Settings { duration: Some(Duration::from_secs(3)), ..settings(1) };
+    let settings = Settings { ends: Ends::At(Duration::from_secs(3)), ..settings(1) };
     let (_, ended, mails) = send(settings, messages(1000, 10 * MS), |_| Fate::Serves);
-    check_time(*mails.last().unwrap(), 3 * S - 10 * MS);
-    assert_eq!((ended.error, ended.tally.begun), (None, mails.len() as u64));
+    assert_eq!((mails.len(), mails.last()), (300, Some(&(3 * S - 10 * MS))));
+    assert_eq!((ended.error, ended.tally.begun), (None, 300));
 }
 
 #[test]
 fn the_last_message_before_the_end_of_the_duration_leaves() {
-    let settings = Settings { duration: Some(Duration::from_secs(1)), ..settings(2) };
+    let settings = Settings { ends: Ends::At(Duration::from_secs(1)), ..settings(2) };
     let (_, ended, mails) = send(settings, messages(50, 20 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (50, Some(&(980 * MS))));
     assert_eq!((ended.error, ended.tally.accepted, ended.tally.not_begun), (None, 50, 0));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::{Sink, messages};
 use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
-use sinkd::sender::{Address, Connections, Report, Settings, Shared, What, run};
+use sinkd::sender::{Address, Connections, Ends, Report, Settings, Shared, What, run};
 use sinkd::smtp::client::{Mail, Options, Phase, Protocol};
 
 /// So many numbered messages; `done` checks that each ends once.
@@ -110,7 +110,7 @@ fn settings(address: Address, connections: Connections) -> Settings {
         opening_max: 16,
         timeout: Duration::from_secs(20),
         patience: Duration::from_secs(20),
-        duration: None,
+        ends: Ends::WithSource,
         grace: Duration::from_secs(5),
     }
 }
@@ -400,7 +400,7 @@ fn sending_can_be_stopped() {
 fn longer_than_anyone_lives_is_not_short() {
     let mut settings = settings(server(Fate::Serves), Connections::Kept(1));
     // In nanoseconds 0.3 s more than 64 bits hold.
-    settings.duration = Some(Duration::from_secs(18_446_744_074));
+    settings.ends = Ends::At(Duration::from_secs(18_446_744_074));
     let report = send(&settings, vec![Box::new(Numbered::new(500).every(1_000_000))]);
     assert_eq!(report.tally.accepted, 500);
 }

@@ -17,7 +17,7 @@ use sinkd::sender::blast::template::{Names, Template};
 use sinkd::sender::blast::{self, Arrivals, Content, Plan};
 use sinkd::sender::source::Source;
 use sinkd::sender::target::{Target, connectable};
-use sinkd::sender::{Connections, Settings};
+use sinkd::sender::{Connections, Ends, Settings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Mail, Options};
 
 pub use options::Blast;
@@ -29,8 +29,6 @@ use crate::sending::{
 
 /// Where nothing is said of an end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
-/// At a rate, messages that were due before the end may still be begun for this long.
-const OVERTIME: Duration = Duration::from_secs(1);
 /// Numbers of missing messages that are printed.
 const MISSING_SHOWN: usize = 20;
 
@@ -46,7 +44,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let addresses = target.resolve(blast.dialogue.allow_public.as_deref())?;
     let plan = plan(blast, seed, &date)?;
     let threads = threads(blast);
-    let settings = settings(blast, target, connectable(&addresses)?)?;
+    let settings = settings(blast, target, connectable(&addresses)?, ends(blast, &plan))?;
     blast.wanted.check()?;
     let records = Records::new(blast.wanted.records.as_deref())?;
     eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
@@ -148,10 +146,10 @@ fn total(blast: &Blast) -> Option<u64> {
     blast.pace.count.or(at_rate)
 }
 
-/// When nothing more is begun. At a rate the schedule ends by itself; who was late may catch up.
-fn last_begin(blast: &Blast) -> Option<Duration> {
-    let overtime = if blast.pace.rate.is_some() { OVERTIME } else { Duration::ZERO };
-    duration(blast).map(|duration| duration.saturating_add(overtime))
+/// At a rate, all that is due is sent: with a duration and with a count, which is the same load.
+fn ends(blast: &Blast, plan: &Plan) -> Ends {
+    let at = || duration(blast).map_or(Ends::WithSource, Ends::At);
+    plan.schedule_end().map_or_else(at, Ends::Scheduled)
 }
 
 fn threads(blast: &Blast) -> usize {
@@ -164,6 +162,7 @@ fn settings(
     blast: &Blast,
     target: &Target,
     address: sinkd::sender::Address,
+    ends: Ends,
 ) -> anyhow::Result<Settings> {
     let (pace, dialogue) = (&blast.pace, &blast.dialogue);
     let descriptors = raise_descriptor_limit();
@@ -190,7 +189,7 @@ fn settings(
         opening_max: OPENING_MAX,
         timeout: dialogue.timeout,
         patience: PATIENCE,
-        duration: last_begin(blast),
+        ends,
         grace: GRACE,
     })
 }

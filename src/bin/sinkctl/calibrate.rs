@@ -15,7 +15,7 @@ use sinkd::sender::blast::recipients::{Order, PerMessage, Recipients};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Content, Plan};
 use sinkd::sender::source::Source;
-use sinkd::sender::{Address, Connections, Settings};
+use sinkd::sender::{Address, Connections, Ends, Settings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
 
@@ -174,7 +174,7 @@ fn send(
         opening_max: OPENING_MAX,
         timeout: Duration::from_secs(30),
         patience: PATIENCE,
-        duration: Some(duration),
+        ends: Ends::At(duration),
         grace: GRACE,
     };
     let plan = plan(load)?;

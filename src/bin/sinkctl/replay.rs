@@ -17,7 +17,7 @@ use sinkd::sender::replay::{
     writes_into,
 };
 use sinkd::sender::target::{Address, connectable};
-use sinkd::sender::{self, Report, Settings};
+use sinkd::sender::{self, Ends, Report, Settings};
 use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -233,7 +233,7 @@ fn settings(replay: &Replay, address: Address, connections: sender::Connections)
         opening_max: OPENING_MAX,
         timeout: replay.timeout,
         patience: PATIENCE,
-        duration: None,
+        ends: Ends::WithSource,
         grace: GRACE,
     }
 }

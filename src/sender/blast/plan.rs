@@ -1,6 +1,7 @@
 //! What a blast sends, settled before it begins.
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use super::attachment::Attachment;
 use super::bank::{Bank, Common};
@@ -181,6 +182,16 @@ impl Plan {
     pub(super) fn next(&self) -> Option<u64> {
         let number = self.taken.0.load(Ordering::Relaxed);
         (number < self.end).then_some(number)
+    }
+
+    /// When the schedule ends, since the start of sending: about then, for a count of Poisson
+    /// arrivals. `None`: messages have no moments, or there is no end.
+    pub fn schedule_end(&self) -> Option<Duration> {
+        let pace = self.pace?;
+        let by_count = self.asked.map(|count| {
+            Duration::try_from_secs_f64(count as f64 / pace.per_s).unwrap_or(Duration::MAX)
+        });
+        pace.until.into_iter().chain(by_count).min()
     }
 
     pub(super) fn asked(&self) -> Option<u64> {

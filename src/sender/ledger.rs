@@ -1,7 +1,6 @@
-//! What happens in sessions, recorded and passed on.
-use std::collections::HashMap;
-
+//! What becomes of messages: counted, recorded, and told to the source that they came from.
 use super::clock::Clock;
+use super::resends::Resends;
 use super::source::{End, Next, Order, Outcome, Source};
 use super::tally::{Tally, What};
 use crate::smtp::client::{Done, Mail, Phase, Watch};
@@ -12,14 +11,13 @@ pub(super) const CODES: std::ops::Range<u16> = 200..600;
 /// Mails kept to be used again.
 const SPARE_MAX: usize = 1024;
 
-/// Names of the sorts of replies, in the order in which they are counted.
+/// Names of the kinds of replies, in the order in which they are counted.
 pub(super) fn reply_names() -> Vec<String> {
     CODES.map(|code| code.to_string()).collect()
 }
 
-/// Everything that is not a connection: where messages come from, and where it is written down what
-/// becomes of them.
-pub(super) struct Hands {
+/// One thread's source of messages, and the account of what becomes of each.
+pub(super) struct Ledger {
     pub source: Box<dyn Source>,
     pub recorder: Recorder,
     pub tally: Tally,
@@ -33,24 +31,23 @@ pub(super) struct Hands {
     began_ns: u64,
     /// The source had nothing until another message is done.
     pub is_waiting: bool,
-    /// What the target turns away goes over another connection, once.
-    pub sends_again: bool,
+    /// What the target turns away.
+    pub resends: Resends,
     /// What is to go over another connection, in the order in which it was turned away.
     pub turned_away: Vec<(Order, Box<Mail>)>,
-    /// Tickets of messages that were turned away, and are not done; and whether 421 answered the
-    /// message itself, and not one before it.
-    again: HashMap<u64, bool>,
     /// When the last message could have been begun, once that is known.
     pub ended_ns: Option<u64>,
+    /// When the target last answered a message, whatever it said.
+    pub answered_ns: u64,
     /// Boxed, as sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
     spare: Vec<Box<Mail>>,
     replies: Box<[u32]>,
 }
 
-impl Hands {
-    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: Clock) -> Hands {
-        Hands {
+impl Ledger {
+    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: Clock) -> Ledger {
+        Ledger {
             source,
             recorder,
             tally: Tally::default(),
@@ -59,10 +56,10 @@ impl Hands {
             now_ns: 0,
             began_ns: 0,
             is_waiting: false,
-            sends_again: true,
+            resends: Resends::default(),
             turned_away: Vec::new(),
-            again: HashMap::new(),
             ended_ns: None,
+            answered_ns: 0,
             spare: Vec::new(),
             replies: vec![0; CODES.len()].into_boxed_slice(),
         }
@@ -114,7 +111,7 @@ impl Hands {
 
     /// A message is given to a session.
     pub fn begun(&mut self, order: &Order) {
-        if self.is_again(order) {
+        if self.resends.has(order.ticket) {
             return;
         }
         self.tally.begun += 1;
@@ -123,17 +120,11 @@ impl Hands {
         }
     }
 
-    /// Returns whether a message was begun already, over a connection that turned it away.
-    pub fn is_again(&self, order: &Order) -> bool {
-        !self.again.is_empty() && self.again.contains_key(&order.ticket)
-    }
-
-    /// A message was turned away: returns whether it goes over another connection. That happens
-    /// once to a message which 421 answered. `end`: what would become of it.
+    /// A message was turned away: returns whether it goes over another connection. `end`: what
+    /// would become of it.
     #[cold]
     fn send_again(&mut self, order: Order, end: End) -> bool {
-        let was_answered = self.again.get(&order.ticket).copied().unwrap_or_default();
-        if !self.sends_again || was_answered {
+        if !self.resends.allows(order.ticket) {
             return false;
         }
         let mut mail = self.spare.pop().unwrap_or_default();
@@ -141,17 +132,15 @@ impl Hands {
             self.keep(mail);
             return false;
         }
-        self.again.insert(order.ticket, end == End::Answered);
+        self.resends.add(order.ticket, end);
         self.tally.resent += 1;
         self.turned_away.push((order, mail));
         true
     }
 
-    /// What a message of so many octets has come to.
+    /// What a message of this number of octets has come to.
     pub fn end(&mut self, order: Order, octets: u64, outcome: &Outcome<'_>) {
-        if !self.again.is_empty() {
-            self.again.remove(&order.ticket);
-        }
+        self.resends.remove(order.ticket);
         self.tally.done(outcome, octets);
         self.source.done(order.ticket, outcome);
         self.is_waiting = false;
@@ -161,7 +150,7 @@ impl Hands {
     pub fn give_back(&mut self, order: &Order, mail: Box<Mail>) {
         let codes = vec![0; mail.recipients().len()];
         let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.now_ns };
-        if self.is_again(order) {
+        if self.resends.has(order.ticket) {
             self.end(*order, mail.octets(), &outcome);
         } else {
             self.source.done(order.ticket, &outcome);
@@ -183,7 +172,7 @@ impl Hands {
 
     /// All threads have ended, and the last of them could have begun a message at `ended_ns`:
     /// counts and records what the source still had.
-    pub fn settle(&mut self, ended_ns: u64) {
+    pub fn count_overdue(&mut self, ended_ns: u64) {
         self.begin_round();
         while let Some(due_ns) = self.source.overdue(ended_ns) {
             self.not_begun(Some(due_ns), ended_ns);
@@ -198,7 +187,7 @@ impl Hands {
     }
 }
 
-impl Watch<Order> for Hands {
+impl Watch<Order> for Ledger {
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64) {
         self.replies[usize::from(code - CODES.start)] += 1;
         if let Some(metric) = metric_of(phase) {
@@ -224,14 +213,20 @@ impl Watch<Order> for Hands {
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
-        if accepted == 0 && end == End::Answered {
-            self.recorder.add(Counter::Refused, 1);
+        if end == End::Answered {
+            self.answered_ns = self.now_ns;
+            self.recorder.add(Counter::Refused, u64::from(accepted == 0));
         }
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
             let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
+        }
+        // Due, and never answered: it would have taken longer than it has waited.
+        if let (End::NotSent | End::Unknown, Some(due_ns)) = (end, order.due_ns) {
+            let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
+            self.recorder.record(Metric::Transaction, waited_us);
         }
         self.end(order, octets, &outcome);
     }

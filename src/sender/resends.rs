@@ -1,0 +1,72 @@
+//! Which messages that a target turned away go over another connection.
+use std::collections::HashMap;
+
+use super::source::End;
+
+/// Messages that were turned away and are not done: each goes over another connection, and one that
+/// 421 answered does so once.
+#[derive(Debug, Default)]
+pub(super) struct Resends {
+    is_over: bool,
+    /// By ticket: whether 421 answered the message itself, and not one before it.
+    answered: HashMap<u64, bool>,
+}
+
+impl Resends {
+    /// Sending ends: nothing is sent again.
+    pub fn end(&mut self) {
+        self.is_over = true;
+    }
+
+    /// Returns whether a message that was turned away may go over another connection.
+    pub fn allows(&self, ticket: u64) -> bool {
+        !self.is_over && !self.answered.get(&ticket).copied().unwrap_or_default()
+    }
+
+    /// It does so. `end`: what would have become of it.
+    pub fn add(&mut self, ticket: u64, end: End) {
+        self.answered.insert(ticket, end == End::Answered);
+    }
+
+    /// Returns whether a message was begun already, over a connection that turned it away.
+    #[inline]
+    pub fn has(&self, ticket: u64) -> bool {
+        !self.answered.is_empty() && self.answered.contains_key(&ticket)
+    }
+
+    /// The message is done.
+    #[inline]
+    pub fn remove(&mut self, ticket: u64) {
+        if !self.answered.is_empty() {
+            self.answered.remove(&ticket);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_421_answered_goes_over_another_connection_once() {
+        // What its connection had come to each time, and whether it goes on each time.
+        for (ends, expected) in [
+            (&[End::Answered, End::Answered][..], &[true, false][..]),
+            (
+                &[End::NotSent, End::NotSent, End::Answered, End::NotSent],
+                &[true, true, true, false],
+            ),
+        ] {
+            let mut resends = Resends::default();
+            for (end, expected) in ends.iter().zip(expected) {
+                assert_eq!(resends.allows(7), *expected, "{ends:?}");
+                resends.add(7, *end);
+                assert!(resends.has(7) && resends.allows(8) && !resends.has(8));
+            }
+            resends.remove(7);
+            assert!(resends.allows(7) && !resends.has(7));
+            resends.end();
+            assert!(!resends.allows(7));
+        }
+    }
+}

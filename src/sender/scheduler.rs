@@ -1,0 +1,511 @@
+//! Which message goes when, over which connection: decided here, and done by the loop that sends.
+//!
+//! Pure: time is an argument, a connection is a slot and what its session says it can do, and `M`
+//! is whatever stands for a message. Nothing here reads a clock, a socket or a session.
+use super::clock::nanos;
+use super::patience::{Others, Patience};
+use super::pool::{Cut, Place, Pool, Readiness};
+use super::settings::{Connections, Ends, Settings};
+use super::source::{Lane, Order};
+use super::waiting::{Waiting, Wanted};
+
+/// Messages that wait for connections of their own.
+const QUEUED_MAX: usize = 4096;
+
+/// What a connection is to do now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Step<M> {
+    /// Begin this message.
+    Start(Order, M),
+    /// Begin the next message that is due, if there is one: [`Scheduler::next_for`].
+    Next,
+    /// Say QUIT.
+    Quit,
+    /// Nothing.
+    Nothing,
+}
+
+/// What is to be done about the next message that is due.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Assignment<M> {
+    /// The connection in this slot begins it.
+    Start(usize, Order, M),
+    /// It went into the queue of the connection in this slot, which has a turn now.
+    Queued(usize),
+    /// It wants a new connection: [`Scheduler::opened_for_next`].
+    Open {
+        /// Whose first connection it is; `None`: one for this message alone.
+        lane: Option<u64>,
+    },
+    /// It waits, and so does all that follows; the connection in this slot ends for it.
+    MakeRoom(usize),
+    /// It waits, or there is none.
+    Nothing,
+}
+
+/// Why a message alone got a connection, though its lane has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Alone {
+    /// The connection of its lane was busy when it was due.
+    Busy,
+    /// The connection of its lane was ending.
+    Ended,
+}
+
+/// What follows from a new connection for the next message.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// It carries that message alone.
+    pub alone: Option<Alone>,
+    /// The connection of the lane, which waits for nothing now, and has a turn.
+    pub other: Option<usize>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Closing {
+    /// We ended it, or gave it up although nothing was owed.
+    ByUs,
+    /// The target ended it, and owed nothing.
+    ByTarget,
+    /// It broke, or the target owed something.
+    Failed,
+}
+
+/// What the end of a connection means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Meaning {
+    /// Nothing is wrong.
+    Fine,
+    /// A session was cut short.
+    SessionFailed,
+    /// The target is of no use for now: [`Scheduler::try_later`].
+    TargetFailed,
+}
+
+/// A connection that has ended.
+#[derive(Debug)]
+pub(super) struct Closed<M> {
+    /// What waited for it, and whose messages it carried.
+    pub place: Place<M>,
+    /// Whether it carried a message, or stayed for one.
+    pub was_of_use: bool,
+    /// What its end means.
+    pub meaning: Meaning,
+}
+
+/// What a look at the clock says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Sending goes on.
+    GoOn,
+    /// Nothing more is begun, and what is under way has the grace.
+    Stop,
+    /// The grace is over.
+    CloseAll,
+}
+
+/// What follows a message over its connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Follows {
+    /// Other messages, perhaps.
+    More,
+    /// The end of the connection.
+    Nothing,
+}
+
+impl Follows {
+    fn after(lane: Lane) -> Follows {
+        if lane.is_last { Follows::Nothing } else { Follows::More }
+    }
+}
+
+/// How far a connection is that may have been silent for too long.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Silent {
+    /// Messages under way over it.
+    pub under_way: usize,
+    /// What it can do.
+    pub readiness: Readiness,
+}
+
+/// Decides for one sending thread.
+#[derive(Debug)]
+pub(super) struct Scheduler<M> {
+    waiting: Waiting<M>,
+    pool: Pool<M>,
+    patience: Patience,
+    connections: Connections,
+    per_connection: u64,
+    opening_max: usize,
+    timeout_ns: u64,
+    grace_ns: u64,
+    ends: Ends,
+    /// No message is begun then or later.
+    deadline_ns: u64,
+    /// The source has no more messages, or is no longer asked for one.
+    is_ended: bool,
+    /// When sending ended, no connection could be made, nor was one of use.
+    is_lost: bool,
+    stopped_ns: Option<u64>,
+}
+
+impl<M> Scheduler<M> {
+    /// Begins at time 0.
+    pub fn new(settings: &Settings) -> Scheduler<M> {
+        Scheduler {
+            waiting: Waiting::new(),
+            pool: Pool::new(),
+            patience: Patience::new(settings.patience),
+            connections: settings.connections,
+            per_connection: settings.per_connection.unwrap_or(u64::MAX),
+            opening_max: settings.opening_max,
+            timeout_ns: nanos(settings.timeout),
+            grace_ns: nanos(settings.grace),
+            ends: settings.ends,
+            deadline_ns: settings.ends.deadline_ns(),
+            is_ended: false,
+            is_lost: false,
+            stopped_ns: None,
+        }
+    }
+
+    /// Returns whether the time is over in which messages are begun, and [`Scheduler::end`] was not
+    /// called yet.
+    #[inline]
+    pub fn is_due_to_end(&self, now_ns: u64) -> bool {
+        now_ns >= self.deadline_ns
+    }
+
+    /// Returns whether everything is done.
+    pub fn is_over(&self) -> bool {
+        self.is_ended && self.waiting.is_empty() && self.pool.all == 0
+    }
+
+    /// Returns whether, when sending ended, no connection could be made, nor was one of use.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost
+    }
+
+    /// Connections open now.
+    pub fn open(&self) -> usize {
+        self.pool.all - self.pool.opening
+    }
+
+    /// When something must be done although nothing happens.
+    pub fn next_moment(&self, now_ns: u64) -> Option<u64> {
+        let mut next_ns = u64::MAX;
+        let due_ns = self.waiting.due_ns().unwrap_or(u64::MAX);
+        let retry_ns = self.patience.retry_ns().unwrap_or(u64::MAX);
+        for moment_ns in [due_ns, retry_ns, self.deadline_ns] {
+            if moment_ns > now_ns {
+                next_ns = next_ns.min(moment_ns);
+            }
+        }
+        (next_ns < u64::MAX).then_some(next_ns)
+    }
+
+    /// Returns which message of the source is to wait here.
+    #[inline]
+    pub fn wanted(&self, now_ns: u64) -> Wanted {
+        if self.is_ended { Wanted::Nothing } else { self.waiting.wanted(now_ns) }
+    }
+
+    /// Adds a message of the source.
+    #[inline]
+    pub fn add(&mut self, order: Order, mail: M) {
+        self.waiting.add(order, mail);
+    }
+
+    /// Returns whether no message waits for its moment or a connection.
+    pub fn is_waiting_for_none(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Decides about the next message that is due. `readiness`: of the connection in a slot.
+    pub fn assign(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
+        let Some(order) = self.waiting.due(now_ns) else { return Assignment::Nothing };
+        match (order.lane, self.connections) {
+            (Some(lane), Connections::ByLane(connections_max)) => {
+                let Some(slot) = self.pool.of_lane(lane.key) else {
+                    return self.ask(Some(lane.key), connections_max, now_ns);
+                };
+                let readiness = readiness(slot);
+                let is_free = matches!(readiness, Readiness::Opening | Readiness::Ready);
+                if order.due_ns.is_some() && !is_free {
+                    self.ask(None, connections_max, now_ns)
+                } else if self.pool.queued >= QUEUED_MAX {
+                    Assignment::Nothing
+                } else {
+                    self.queue_next(slot, Follows::after(lane), now_ns);
+                    Assignment::Queued(slot)
+                }
+            }
+            _ => self.hand_out(now_ns, readiness),
+        }
+    }
+
+    fn hand_out(&mut self, now_ns: u64, readiness: impl Fn(usize) -> Readiness) -> Assignment<M> {
+        while let Some((slot, place)) = self.pool.take_idle() {
+            if readiness(slot) == Readiness::Ready
+                && let Some((order, mail)) = self.waiting.take_due(now_ns)
+            {
+                place.begun += 1;
+                return Assignment::Start(slot, order, mail);
+            }
+        }
+        Assignment::Nothing
+    }
+
+    /// A new connection for the next message, if there may be one.
+    fn ask(&mut self, lane: Option<u64>, connections_max: usize, now_ns: u64) -> Assignment<M> {
+        if self.pool.all >= connections_max {
+            // Every lane that may have a connection has one, and another wants one: that which has
+            // been idle for longest ends. What comes for it gets a new one; to wait for it would be
+            // to wait forever, as it may come after the message that waits now.
+            return self.pool.make_room().map_or(Assignment::Nothing, Assignment::MakeRoom);
+        }
+        if self.may_open(now_ns) { Assignment::Open { lane } } else { Assignment::Nothing }
+    }
+
+    /// The connection that [`Scheduler::assign`] asked for is in the making.
+    pub fn opened_for_next(
+        &mut self,
+        slot: usize,
+        now_ns: u64,
+        readiness: impl Fn(usize) -> Readiness,
+    ) -> Opened {
+        let nothing = Opened { alone: None, other: None };
+        let Some(lane) = self.waiting.due(now_ns).and_then(|order| order.lane) else {
+            return nothing;
+        };
+        // A connection for this message alone is not that of its lane.
+        let busy = self.pool.of_lane(lane.key).filter(|of_lane| *of_lane != slot);
+        let follows = if busy.is_some() { Follows::Nothing } else { Follows::after(lane) };
+        self.queue_next(slot, follows, now_ns);
+        let Some(busy) = busy else { return nothing };
+        let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Spent);
+        if lane.is_last
+            && let Some(place) = self.pool.at(busy)
+        {
+            // What it waits for goes another way.
+            place.is_last = true;
+        }
+        Opened {
+            alone: Some(if is_ending { Alone::Ended } else { Alone::Busy }),
+            other: lane.is_last.then_some(busy),
+        }
+    }
+
+    fn queue_next(&mut self, slot: usize, follows: Follows, now_ns: u64) {
+        let Some(place) = self.pool.at(slot) else { return };
+        let Some(next) = self.waiting.take_due(now_ns) else { return };
+        place.queue.push_back(next);
+        place.is_last |= follows == Follows::Nothing;
+        self.pool.queued += 1;
+    }
+
+    /// What the connection in `slot` is to do now.
+    #[inline(always)]
+    pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> Step<M> {
+        let Some(place) = self.pool.at(slot) else { return Step::Nothing };
+        match readiness {
+            Readiness::Ready => {}
+            Readiness::Spent => {
+                // What it has queued moves to another one when this one has ended.
+                if place.queue.is_empty() {
+                    self.pool.leave_lane(slot, Some(Cut::ByTarget));
+                }
+                return Step::Quit;
+            }
+            Readiness::Opening | Readiness::Busy | Readiness::Ending => return Step::Nothing,
+        }
+        if let Some((order, mail)) = place.queue.pop_front() {
+            place.begun += 1;
+            place.idle_ns = None;
+            self.pool.queued -= 1;
+            return Step::Start(order, mail);
+        }
+        let has_nothing = self.is_ended && self.waiting.is_empty();
+        if place.begun >= self.per_connection || place.is_last || has_nothing {
+            place.idle_ns = None;
+            self.pool.leave_lane(slot, None);
+            return Step::Quit;
+        }
+        match self.connections {
+            Connections::Kept(_) => Step::Next,
+            Connections::ByLane(_) => {
+                place.idle_ns.get_or_insert(now_ns);
+                Step::Nothing
+            }
+        }
+    }
+
+    /// After [`Step::Next`]: the next message that is due. Without one, the connection rests.
+    #[inline(always)]
+    pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(Order, M)> {
+        let next = self.waiting.take_due(now_ns);
+        if next.is_none() && !self.is_ended {
+            self.pool.rest(slot, now_ns);
+        } else if let Some(place) = self.pool.at(slot) {
+            place.begun += u64::from(next.is_some());
+        }
+        next
+    }
+
+    /// Returns whether the source is no longer asked: a connection without a message ends.
+    pub fn is_ended(&self) -> bool {
+        self.is_ended
+    }
+
+    /// Returns whether a connection is to be made, to keep as many as there should be.
+    pub fn wants_connection(&self, now_ns: u64) -> bool {
+        let Connections::Kept(wanted) = self.connections else { return false };
+        !self.is_ended && self.pool.all < wanted && self.may_open(now_ns)
+    }
+
+    fn may_open(&self, now_ns: u64) -> bool {
+        self.pool.opening < self.opening_max && self.patience.allows(now_ns)
+    }
+
+    /// A slot for a connection that is to be asked for.
+    pub fn reserve(&mut self) -> usize {
+        self.pool.reserve()
+    }
+
+    /// The connection in a reserved slot could not even be asked for.
+    pub fn release(&mut self, slot: usize) {
+        self.pool.release(slot);
+    }
+
+    /// The connection in a reserved slot was asked for. Returns why the one before it of this lane
+    /// ended early.
+    pub fn opening(&mut self, slot: usize, lane: Option<u64>, now_ns: u64) -> Option<Cut> {
+        self.pool.add(slot, lane, now_ns)
+    }
+
+    /// The target has spoken with us over the connection in `slot`.
+    pub fn opened(&mut self, slot: usize) {
+        let Some(place) = self.pool.at(slot) else { return };
+        if !std::mem::replace(&mut place.is_open, true) {
+            self.pool.opening -= 1;
+        }
+    }
+
+    /// Returns whether one of the connections is of use.
+    pub fn is_served(&self, now_ns: u64) -> bool {
+        self.pool.is_of_use(now_ns)
+    }
+
+    /// Another thread had a connection of use until then.
+    pub fn others_used(&mut self, at_ns: u64) {
+        self.patience.others_used(at_ns);
+    }
+
+    /// A connection that was asked for at `asked_ns` was of no use. Returns whether the target is
+    /// to be given up.
+    #[cold]
+    pub fn try_later(&mut self, asked_ns: u64, now_ns: u64) -> bool {
+        let others = if self.is_served(now_ns) { Others::AreOfUse } else { Others::AreOfNoUse };
+        self.patience.failed(asked_ns, now_ns, others)
+    }
+
+    /// The connection in `slot` has ended.
+    pub fn closed(&mut self, slot: usize, closing: Closing, now_ns: u64) -> Option<Closed<M>> {
+        let place = self.pool.remove(slot)?;
+        let was_of_use = place.is_of_use(now_ns);
+        if was_of_use {
+            self.patience.was_of_use(now_ns);
+        }
+        let meaning = match closing {
+            Closing::Failed if was_of_use || (place.is_open && self.is_ended) => {
+                Meaning::SessionFailed
+            }
+            Closing::Failed => Meaning::TargetFailed,
+            // Else a target that greets and leaves is connected to again and again.
+            Closing::ByTarget if !was_of_use && !self.is_ended => Meaning::TargetFailed,
+            Closing::ByTarget | Closing::ByUs => Meaning::Fine,
+        };
+        Some(Closed { place, was_of_use, meaning })
+    }
+
+    /// What waited for a connection that has ended waits for the one in `slot`.
+    pub fn move_to(&mut self, slot: usize, ended: Place<M>) {
+        self.pool.move_to(slot, ended);
+    }
+
+    /// Nothing more is begun, but what waits for connections of their own. Returns what waited, the
+    /// soonest first.
+    pub fn end(&mut self, now_ns: u64) -> Vec<(Order, M)> {
+        if !self.is_ended {
+            // Connections that fail later are wanted by no message.
+            self.is_lost = self.patience.is_failing(now_ns);
+        }
+        self.is_ended = true;
+        self.deadline_ns = u64::MAX;
+        self.waiting.take_all()
+    }
+
+    /// Returns whether messages wait for the connection in `slot` alone.
+    pub fn has_queue(&mut self, slot: usize) -> bool {
+        self.pool.at(slot).is_some_and(|place| !place.queue.is_empty())
+    }
+
+    /// What waits for connections of their own is not begun, either: returns it.
+    pub fn stop(&mut self, now_ns: u64) -> Vec<(Order, M)> {
+        self.stopped_ns = Some(now_ns);
+        self.pool.queued = 0;
+        let mut left = Vec::new();
+        for place in self.pool.iter_mut() {
+            place.is_last = true;
+            left.extend(place.queue.drain(..));
+        }
+        left
+    }
+
+    /// Returns what the time says. `answered_ns`: when the target last answered a message;
+    /// `is_told`: we were told to stop.
+    pub fn look(&self, now_ns: u64, answered_ns: u64, told: Told) -> Look {
+        match self.stopped_ns {
+            None if told == Told::ToStop || self.is_stalled_for_good(now_ns, answered_ns) => {
+                Look::Stop
+            }
+            Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Look::CloseAll,
+            _ => Look::GoOn,
+        }
+    }
+
+    /// Returns whether the target has answered no message for as long as it may be silent, since
+    /// the schedule has ended.
+    fn is_stalled_for_good(&self, now_ns: u64, answered_ns: u64) -> bool {
+        let Ends::Scheduled(end) = self.ends else { return false };
+        now_ns.saturating_sub(answered_ns.max(nanos(end))) >= self.timeout_ns
+    }
+
+    /// How long the connection in `slot` may be silent, ns, and whether it failed when it was.
+    pub fn silence_max(&mut self, slot: usize, silent: Silent) -> (u64, Closing) {
+        let Some(place) = self.pool.at(slot) else { return (self.timeout_ns, Closing::ByUs) };
+        // Nothing depends on it: no run should wait minutes for the answer to QUIT.
+        let is_unused = silent.under_way == 0 && place.queue.is_empty();
+        let is_ending = matches!(silent.readiness, Readiness::Ending | Readiness::Spent);
+        let is_over = is_unused && (self.is_ended || is_ending);
+        match (is_over, place.is_open) {
+            (false, _) => (self.timeout_ns, Closing::Failed),
+            (true, true) => (self.timeout_ns.min(self.grace_ns), Closing::Failed),
+            (true, false) => (self.timeout_ns.min(self.grace_ns), Closing::ByUs),
+        }
+    }
+}
+
+/// What our owner wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    /// That we go on.
+    ToGoOn,
+    /// That we begin nothing more.
+    ToStop,
+}
+
+#[cfg(test)]
+#[path = "scheduler_tests.rs"]
+mod tests;

@@ -1,0 +1,346 @@
+//! The scheduler by itself: no sockets, no sessions, and a clock that is a number.
+use std::time::Duration;
+
+use super::super::source::Lane;
+use super::super::stream::Address;
+use super::*;
+use crate::smtp::client::{Options, Protocol};
+
+const MS: u64 = 1_000_000;
+const S: u64 = 1_000 * MS;
+
+fn settings(connections: Connections) -> Settings {
+    let session = Options {
+        protocol: Protocol::Smtp,
+        name: "client.example".into(),
+        pipelining: false,
+        chunking: false,
+        depth: 1,
+        joined_bytes_max: 0,
+        sends_ambiguous: false,
+    };
+    Settings {
+        address: Address::Unix("made-up".into()),
+        session,
+        connections,
+        per_connection: None,
+        opening_max: 3,
+        timeout: Duration::from_secs(20),
+        patience: Duration::from_secs(10),
+        ends: Ends::WithSource,
+        grace: Duration::from_secs(5),
+    }
+}
+
+fn kept(connections: usize) -> Settings {
+    settings(Connections::Kept(connections))
+}
+
+fn order(ticket: u64, due_ns: Option<u64>) -> Order {
+    Order { ticket, due_ns, lane: None }
+}
+
+fn of_lane(ticket: u64, due_ns: Option<u64>, key: u64, is_last: bool) -> Order {
+    Order { ticket, due_ns, lane: Some(Lane { key, is_last }) }
+}
+
+/// As many connections as it wants now, which the target speaks with at once: their slots.
+fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<usize> {
+    let mut slots = Vec::new();
+    while scheduler.wants_connection(now_ns) {
+        let slot = scheduler.reserve();
+        assert_eq!(scheduler.opening(slot, None, now_ns), None);
+        scheduler.opened(slot);
+        slots.push(slot);
+    }
+    slots
+}
+
+/// The ticket of the message that the connection in `slot` begins, if it does.
+fn begins(scheduler: &mut Scheduler<()>, slot: usize, now_ns: u64) -> Option<u64> {
+    let next = match scheduler.step(slot, Readiness::Ready, now_ns) {
+        Step::Start(order, ()) => Some((order, ())),
+        Step::Next => scheduler.next_for(slot, now_ns),
+        Step::Quit | Step::Nothing => None,
+    };
+    next.map(|(order, ())| order.ticket)
+}
+
+#[test]
+fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
+    for (wanted, opening_max, expected) in [(1, 3, 1), (3, 3, 3), (7, 3, 3), (7, 9, 7)] {
+        let settings = Settings { opening_max, ..kept(wanted) };
+        let mut scheduler = Scheduler::<()>::new(&settings);
+        let mut slots = Vec::new();
+        while scheduler.wants_connection(0) {
+            slots.push(scheduler.reserve());
+            scheduler.opening(*slots.last().unwrap(), None, 0);
+        }
+        assert_eq!((slots.len(), scheduler.open()), (expected, 0), "{wanted}, {opening_max}");
+        scheduler.opened(slots[0]);
+        assert_eq!((scheduler.open(), scheduler.wants_connection(0)), (1, wanted > expected));
+    }
+}
+
+/// What happens to connections (ms): `x` one that is asked for fails; `u` one that is of use ends.
+/// Afterwards the next may be asked for so much later, or the target is given up.
+#[track_caller]
+fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
+    let mut scheduler = Scheduler::<()>::new(&kept(1));
+    for (what, at_ms, pause_ms) in story {
+        let now_ns = at_ms * MS;
+        assert!(scheduler.wants_connection(now_ns), "{story:?}: {what}{at_ms}");
+        let slot = scheduler.reserve();
+        scheduler.opening(slot, None, now_ns);
+        let mut is_over = false;
+        if *what == "u" {
+            scheduler.opened(slot);
+            scheduler.add(order(*at_ms, None), ());
+            assert!(begins(&mut scheduler, slot, now_ns).is_some());
+            let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
+            assert_eq!((closed.meaning, closed.was_of_use), (Meaning::SessionFailed, true));
+        } else {
+            let closed = scheduler.closed(slot, Closing::Failed, now_ns).unwrap();
+            assert_eq!((closed.meaning, closed.was_of_use), (Meaning::TargetFailed, false));
+            is_over = scheduler.try_later(closed.place.asked_ns, now_ns);
+        }
+        assert_eq!(is_over, pause_ms.is_none(), "{story:?}: {what}{at_ms}");
+        let Some(pause_ms) = pause_ms else { return };
+        let next_ns = now_ns + pause_ms * MS;
+        assert!(scheduler.wants_connection(next_ns), "{story:?}: {what}{at_ms}");
+        assert!(*pause_ms == 0 || !scheduler.wants_connection(next_ns - 1), "{what}{at_ms}");
+    }
+}
+
+#[test]
+fn a_target_that_fails_is_tried_later_and_later_until_patience_is_over() {
+    check_back_off(&[
+        ("x", 0, Some(50)),
+        ("x", 50, Some(100)),
+        ("x", 150, Some(200)),
+        ("x", 350, Some(400)),
+        ("x", 750, Some(800)),
+        ("x", 1550, Some(1600)),
+        ("x", 3150, Some(3200)),
+        ("x", 6350, Some(3200)),
+        ("x", 10_000, None),
+    ]);
+    // One that was of use begins it anew.
+    check_back_off(&[
+        ("x", 0, Some(50)),
+        ("x", 9_000, Some(100)),
+        ("u", 9_500, Some(0)),
+        ("x", 19_000, Some(50)),
+        ("x", 28_999, Some(100)),
+        ("x", 29_100, None),
+    ]);
+}
+
+#[test]
+fn a_target_that_serves_another_connection_is_not_given_up() {
+    let mut scheduler = Scheduler::<()>::new(&kept(2));
+    let slots = open(&mut scheduler, 0);
+    scheduler.add(order(1, None), ());
+    assert_eq!(begins(&mut scheduler, slots[0], 0), Some(1));
+    for second in [0, 100, 200] {
+        assert!(!scheduler.try_later(second * S, second * S), "{second} s");
+    }
+}
+
+/// Messages over a connection, one after the other: those of a sender's own limit, and those that a
+/// target announces (MAILMAX), which its session counts.
+#[test]
+fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
+    for (per_connection, mail_max, expected) in [
+        (None, None, 9),
+        (Some(1), None, 1),
+        (Some(4), None, 4),
+        (None, Some(3), 3),
+        (Some(4), Some(3), 3),
+        (Some(2), Some(3), 2),
+        (None, Some(0), 0),
+    ] {
+        let mut scheduler = Scheduler::<()>::new(&Settings { per_connection, ..kept(1) });
+        let slot = open(&mut scheduler, 0)[0];
+        let mut begun = 0;
+        for ticket in 0..9 {
+            scheduler.add(order(ticket, None), ());
+            let is_spent = mail_max.is_some_and(|max| begun >= max);
+            let readiness = if is_spent { Readiness::Spent } else { Readiness::Ready };
+            match scheduler.step(slot, readiness, 0) {
+                Step::Next => {
+                    assert_eq!(scheduler.next_for(slot, 0), Some((order(ticket, None), ())))
+                }
+                Step::Quit => break,
+                other => panic!("{other:?}"),
+            }
+            begun += 1;
+        }
+        assert_eq!(begun, expected, "{per_connection:?}, {mail_max:?}");
+        let closed = scheduler.closed(slot, Closing::ByUs, 0).unwrap();
+        assert_eq!(closed.place.begun, expected);
+        assert!(scheduler.wants_connection(0), "another one takes its place");
+    }
+}
+
+/// 421: what was turned away waits for the connection that takes the place of this one.
+#[test]
+fn what_moves_to_another_connection_goes_first_over_it() {
+    let mut scheduler = Scheduler::<()>::new(&kept(1));
+    let first = open(&mut scheduler, 0)[0];
+    for ticket in [1, 2] {
+        scheduler.add(order(ticket, None), ());
+        assert_eq!(begins(&mut scheduler, first, 0), Some(ticket));
+    }
+    let mut closed = scheduler.closed(first, Closing::Failed, S).unwrap();
+    closed.place.queue.push_back((order(2, None), ()));
+    scheduler.add(order(3, None), ());
+    let second = open(&mut scheduler, S)[0];
+    scheduler.move_to(second, closed.place);
+    assert_eq!(begins(&mut scheduler, second, S), Some(2));
+    assert_eq!(begins(&mut scheduler, second, S), Some(3));
+}
+
+#[test]
+fn what_is_due_goes_to_the_connection_that_rests_for_longest() {
+    let mut scheduler = Scheduler::<()>::new(&kept(3));
+    let slots = open(&mut scheduler, 0);
+    for slot in [1, 2, 0] {
+        assert_eq!(begins(&mut scheduler, slots[slot], 0), None);
+    }
+    let readiness = |slot| if slot == slots[2] { Readiness::Busy } else { Readiness::Ready };
+    for (ticket, slot) in [(1, slots[1]), (2, slots[0])] {
+        scheduler.add(order(ticket, Some(S)), ());
+        assert_eq!(scheduler.next_moment(0), Some(S));
+        assert_eq!(scheduler.assign(S - 1, readiness), Assignment::Nothing);
+        let expected = Assignment::Start(slot, order(ticket, Some(S)), ());
+        assert_eq!(scheduler.assign(S, readiness), expected);
+    }
+    scheduler.add(order(3, Some(S)), ());
+    assert_eq!(scheduler.assign(S, readiness), Assignment::Nothing, "none rests");
+}
+
+#[test]
+fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
+    for (readiness, is_timed, expected) in [
+        (Readiness::Opening, true, Assignment::Queued(0)),
+        (Readiness::Ready, true, Assignment::Queued(0)),
+        (Readiness::Busy, false, Assignment::Queued(0)),
+        (Readiness::Busy, true, Assignment::Open { lane: None }),
+        (Readiness::Ending, true, Assignment::Open { lane: None }),
+        (Readiness::Spent, true, Assignment::Open { lane: None }),
+    ] {
+        let mut scheduler = Scheduler::<()>::new(&settings(Connections::ByLane(9)));
+        let due_ns = is_timed.then_some(0);
+        scheduler.add(of_lane(1, due_ns, 7, false), ());
+        let none = |_| Readiness::Ending;
+        assert_eq!(scheduler.assign(0, none), Assignment::Open { lane: Some(7) });
+        let slot = scheduler.reserve();
+        scheduler.opening(slot, Some(7), 0);
+        let opened = scheduler.opened_for_next(slot, 0, none);
+        assert_eq!(opened, Opened { alone: None, other: None });
+        scheduler.opened(slot);
+        assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
+        scheduler.add(of_lane(2, due_ns, 7, true), ());
+        assert_eq!(scheduler.assign(0, |_| readiness), expected, "{readiness:?}, {is_timed}");
+        if expected == Assignment::Queued(0) {
+            assert_eq!(begins(&mut scheduler, slot, 0), Some(2));
+        } else {
+            let own = scheduler.reserve();
+            scheduler.opening(own, None, 0);
+            let opened = scheduler.opened_for_next(own, 0, |_| readiness);
+            let alone = if readiness == Readiness::Busy { Alone::Busy } else { Alone::Ended };
+            assert_eq!(opened, Opened { alone: Some(alone), other: Some(slot) });
+            assert_eq!(begins(&mut scheduler, own, 0), Some(2));
+            assert_eq!(scheduler.step(own, Readiness::Ready, 0), Step::Quit);
+        }
+        // Nothing of the lane follows.
+        assert_eq!(scheduler.step(slot, Readiness::Ready, 0), Step::Quit);
+    }
+}
+
+#[test]
+fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
+    let mut scheduler = Scheduler::<()>::new(&settings(Connections::ByLane(3)));
+    for key in 0..3 {
+        scheduler.add(of_lane(key, None, key, false), ());
+        let slot = scheduler.reserve();
+        scheduler.opening(slot, Some(key), 0);
+        scheduler.opened_for_next(slot, 0, |_| Readiness::Opening);
+        scheduler.opened(slot);
+        assert_eq!(begins(&mut scheduler, slot, 0), Some(key));
+    }
+    scheduler.add(of_lane(3, None, 3, true), ());
+    let busy = |_| Readiness::Busy;
+    assert_eq!(scheduler.assign(0, busy), Assignment::Nothing, "none is idle");
+    for (slot, idle_ns) in [(2, 5), (1, 3)] {
+        assert_eq!(scheduler.step(slot, Readiness::Ready, idle_ns), Step::Nothing);
+    }
+    assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(1));
+    assert_eq!(scheduler.step(1, Readiness::Ready, 9), Step::Quit);
+    assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
+    assert_eq!(scheduler.closed(1, Closing::ByUs, 9).unwrap().meaning, Meaning::Fine);
+    assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(3) });
+    let slot = scheduler.reserve();
+    assert_eq!(scheduler.opening(slot, Some(1), 9), Some(Cut::Crowded), "it comes back");
+}
+
+#[test]
+fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
+    let at = |seconds| Duration::from_secs(seconds);
+    let (go_on, to_stop) = (Told::ToGoOn, Told::ToStop);
+    // What ends it, when the target last answered, what we are told, and when nothing is begun any
+    // more, s.
+    for (ends, answered_s, told, expected_s) in [
+        (Ends::WithSource, 0, go_on, None),
+        (Ends::WithSource, 0, to_stop, Some(0)),
+        (Ends::At(at(7)), 0, go_on, None),
+        (Ends::Scheduled(at(7)), 0, go_on, Some(27)),
+        (Ends::Scheduled(at(7)), 7, go_on, Some(27)),
+        (Ends::Scheduled(at(7)), 9, go_on, Some(29)),
+        (Ends::Scheduled(at(7)), 9, to_stop, Some(0)),
+    ] {
+        let mut scheduler = Scheduler::<()>::new(&Settings { ends, ..kept(1) });
+        let look = |scheduler: &Scheduler<()>, now_ns| scheduler.look(now_ns, answered_s * S, told);
+        let Some(expected_s) = expected_s else {
+            assert_eq!(look(&scheduler, 1000 * S), Look::GoOn, "{ends:?}");
+            continue;
+        };
+        let stop_ns = expected_s * S;
+        assert!(stop_ns == 0 || look(&scheduler, stop_ns - 1) == Look::GoOn, "{ends:?}");
+        assert_eq!(look(&scheduler, stop_ns), Look::Stop, "{ends:?}");
+        scheduler.end(stop_ns);
+        scheduler.stop(stop_ns);
+        assert_eq!(look(&scheduler, stop_ns + 5 * S), Look::GoOn, "the grace");
+        assert_eq!(look(&scheduler, stop_ns + 5 * S + 1), Look::CloseAll);
+    }
+    let scheduler = Scheduler::<()>::new(&Settings { ends: Ends::At(at(7)), ..kept(1) });
+    assert!(!scheduler.is_due_to_end(7 * S - 1) && scheduler.is_due_to_end(7 * S));
+    assert_eq!(scheduler.next_moment(0), Some(7 * S), "it wakes the loop");
+}
+
+#[test]
+fn a_connection_that_nothing_depends_on_may_be_silent_for_the_grace_alone() {
+    let (timeout, grace) = (20 * S, 5 * S);
+    for (is_open, is_ended, under_way, readiness, expected) in [
+        (true, false, 1, Readiness::Busy, (timeout, Closing::Failed)),
+        (true, true, 1, Readiness::Busy, (timeout, Closing::Failed)),
+        (false, false, 0, Readiness::Opening, (timeout, Closing::Failed)),
+        (false, true, 0, Readiness::Opening, (grace, Closing::ByUs)),
+        (true, false, 0, Readiness::Ending, (grace, Closing::Failed)),
+        (true, false, 0, Readiness::Spent, (grace, Closing::Failed)),
+        (true, true, 0, Readiness::Ending, (grace, Closing::Failed)),
+    ] {
+        let mut scheduler = Scheduler::<()>::new(&kept(1));
+        let slot = scheduler.reserve();
+        scheduler.opening(slot, None, 0);
+        if is_open {
+            scheduler.opened(slot);
+        }
+        if is_ended {
+            scheduler.end(0);
+        }
+        let found = scheduler.silence_max(slot, Silent { under_way, readiness });
+        assert_eq!(found, expected, "{is_open} {is_ended} {under_way} {readiness:?}");
+    }
+}

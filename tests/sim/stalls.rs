@@ -1,0 +1,130 @@
+//! A load at a rate has the same figures by duration and by count, wherever its target stalls.
+use std::time::Duration;
+
+use sinkd::sender::blast::recipients::{Order, Recipients};
+use sinkd::sender::blast::size::Sizes;
+use sinkd::sender::blast::{Arrivals, Content, Pace, Plan, Settings as Blast};
+use sinkd::sender::by_hand::Ended;
+use sinkd::sender::{Ends, Settings, Shared};
+use sinkd::stats::Metric;
+
+use super::sending::{Fate, MS, Run, S, settings};
+
+const PER_S: u64 = 100;
+const SECONDS: u64 = 8;
+const TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How a load of a rate is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Form {
+    Duration,
+    Count,
+}
+
+/// What was recorded of a load, and when each MAIL came.
+struct Figures {
+    ended: Ended,
+    end_ns: u64,
+    mails: Vec<u64>,
+}
+
+fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
+    let (until, count) = match form {
+        Form::Duration => (Some(Duration::from_secs(SECONDS)), None),
+        Form::Count => (None, Some(SECONDS * PER_S)),
+    };
+    let recipients = Recipients::made_up("r.example", 100).unwrap();
+    let plan = Plan::new(Blast {
+        seed: 7,
+        run_id: None,
+        date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
+        from: String::new(),
+        recipients: recipients.taken("1".parse().unwrap(), Order::Listed).unwrap(),
+        content: Content::MadeUp(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
+        attachments: Vec::new(),
+        count,
+        pace: Some(Pace { per_s: PER_S as f64, arrivals, until }),
+    })
+    .unwrap();
+    let ends = Ends::Scheduled(plan.schedule_end().unwrap());
+    let settings = Settings { ends, timeout: TIMEOUT, ..settings(4) };
+    let shared = Shared::default();
+    let (end_ns, ended, mails) = Run::new(settings, plan.source(), &shared, fate).finish();
+    Figures { ended, end_ns, mails }
+}
+
+/// Both forms have the same figures within 5 %.
+#[track_caller]
+fn check(fate: fn(u64) -> Fate) {
+    let [timed, counted] =
+        [Form::Duration, Form::Count].map(|form| sent(form, Arrivals::Even, fate));
+    for metric in [Metric::Late, Metric::Transaction] {
+        let of = |figures: &Figures, quantile| {
+            figures.ended.recorded.histogram(metric).value_at_quantile(quantile) as f64
+        };
+        for quantile in [0.5, 0.9, 0.99, 0.999, 1.0] {
+            let (timed, counted) = (of(&timed, quantile), of(&counted, quantile));
+            let is_same = (timed - counted).abs() <= 0.05 * counted;
+            assert!(is_same, "{metric:?} {quantile}: {timed} us by duration, {counted} by count");
+        }
+        let seen = of(&counted, 0.5);
+        assert!(seen >= 1e5, "{metric:?}: the stall is in p50, which is {seen} us");
+    }
+    // Rates come from when messages were sent.
+    assert_eq!(timed.mails, counted.mails);
+    let counts = |figures: &Figures| (figures.ended.tally.begun, figures.ended.tally.not_begun);
+    assert_eq!(counts(&timed), counts(&counted));
+}
+
+#[test]
+fn a_stall_at_the_beginning_has_the_same_figures_by_duration_and_by_count() {
+    check(|_| Fate::Pauses(0, 5 * S));
+}
+
+#[test]
+fn a_stall_in_the_middle_has_the_same_figures_by_duration_and_by_count() {
+    check(|_| Fate::Pauses(S, 6 * S));
+}
+
+#[test]
+fn a_stall_beyond_the_end_has_the_same_figures_by_duration_and_by_count() {
+    check(|_| Fate::Pauses(3 * S, 10 * S));
+    // All messages are sent, late as they are.
+    let Figures { ended, .. } =
+        sent(Form::Duration, Arrivals::Even, |_| Fate::Pauses(3 * S, 10 * S));
+    assert_eq!((ended.tally.accepted, ended.tally.not_begun), (SECONDS * PER_S, 0));
+}
+
+/// A stall of a moment, just before the last message is due.
+#[test]
+fn the_last_message_of_a_schedule_is_sent_however_late_it_is() {
+    let last_ns = 1_000 * MS * SECONDS - 1_000 * MS / PER_S;
+    for arrivals in [Arrivals::Even, Arrivals::Poisson] {
+        let fate = |_| Fate::Pauses(SECONDS * S - 15 * MS, SECONDS * S + 40 * MS);
+        let Figures { ended, mails, .. } = sent(Form::Duration, arrivals, fate);
+        assert_eq!((ended.error, ended.tally.not_begun), (None, 0));
+        assert_eq!(ended.tally.accepted, mails.len() as u64);
+        assert!(arrivals == Arrivals::Poisson || mails.last() >= Some(&last_ns), "{mails:?}");
+    }
+}
+
+#[test]
+fn a_target_that_stalls_for_good_ends_the_run_and_all_that_was_due_counts() {
+    let both = [Form::Duration, Form::Count]
+        .map(|form| sent(form, Arrivals::Even, |_| Fate::Pauses(3 * S, u64::MAX)));
+    for Figures { ended, end_ns, .. } in &both {
+        // The time-out counts from the end of the schedule; then the grace.
+        let latest_ns = (SECONDS + 20 + 5) * S + 300 * MS;
+        assert!((SECONDS + 20) * S <= *end_ns && *end_ns <= latest_ns, "{end_ns} ns");
+        let tally = &ended.tally;
+        assert_eq!(tally.begun + tally.not_begun, SECONDS * PER_S);
+        assert!(tally.not_begun > 400, "{tally:?}");
+        for metric in [Metric::Late, Metric::Transaction] {
+            let recorded = ended.recorded.histogram(metric);
+            assert_eq!(recorded.len(), SECONDS * PER_S, "{metric:?}: each counts once");
+            // Due at 4 s on average over what was due, and given up after 28 s.
+            assert!(recorded.value_at_quantile(0.5) >= 20_000_000, "{metric:?}");
+        }
+    }
+    check(|_| Fate::Pauses(3 * S, u64::MAX));
+}
