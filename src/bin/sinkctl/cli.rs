@@ -29,8 +29,8 @@ use crate::wait::Wait;
 #[derive(Debug, Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; ls, count, search, wait, stats, limits, report, compare, assert and runs
-    /// take several. SINKD_DATA in the environment names another default.
+    /// Data folder of sinkd; ls, count, search, wait, stats, limits, report, compare, assert and
+    /// runs take several. SINKD_DATA in the environment names another default.
     #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
