@@ -3,6 +3,7 @@
 //! The rooms, and who may know whom, are described in ARCHITECTURE.md.
 #![warn(missing_docs)]
 
+pub mod analysis;
 pub mod config;
 pub mod http;
 pub mod index;

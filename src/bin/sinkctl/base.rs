@@ -1,6 +1,5 @@
 //! What commands share: values of flags, spans of time, data folders, and output.
 pub mod data;
-pub mod holder;
 pub mod left_out;
 pub mod metric_name;
 pub mod nearest;

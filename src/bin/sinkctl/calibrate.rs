@@ -22,7 +22,7 @@ use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
 use crate::base::outcome::{Finding, Out};
 use crate::base::value::{Unexpected, duration};
 use crate::sending::{self, GRACE, OPENING_MAX, PATIENCE, Records};
-use crate::stats::wait_until_written;
+use sinkd::analysis::wait_until_written;
 
 /// A load that many senders are like.
 struct Load {

@@ -110,8 +110,8 @@ fn all(folder: &Folder) -> Counts {
 }
 
 fn some(folder: &Folder, span: &Range<u64>) -> anyhow::Result<Counts> {
-    let stored = folder.listing(crate::base::span::as_span(span))?.present();
-    let accepted = crate::stats::counters(folder.path(), span)?.total(Counter::Messages);
+    let stored = folder.listing(sinkd::analysis::log_span(span))?.present();
+    let accepted = sinkd::analysis::counters(folder.path(), span)?.total(Counter::Messages);
     let gone = accepted.saturating_sub(stored);
     Ok(Counts {
         folder: None,

@@ -8,7 +8,7 @@ use clap::Args;
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::During;
 use crate::base::value::{Unexpected, duration, number};
-use crate::stats::Gathered;
+use sinkd::analysis::Gathered;
 
 mod kept;
 mod print;
@@ -61,7 +61,7 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
         "--window: expected up to {WINDOWS_MAX} lengths, found {}",
         windows_s.len()
     );
-    let gathered = Gathered::of_settled(folders, &wanted.during)?;
+    let gathered = Gathered::of_settled(folders, &wanted.during.spans(folders)?)?;
     let kept = Kept::of(folders, &wanted.during, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");

@@ -37,7 +37,7 @@ impl Line {
             name: run.name.clone(),
             from: rfc3339(run.from_ns),
             until: run.until_ns.map(rfc3339),
-            messages: crate::stats::counters(folder, &span)?.total(Counter::Messages),
+            messages: sinkd::analysis::counters(folder, &span)?.total(Counter::Messages),
         })
     }
 

@@ -2,29 +2,26 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use sinkd::analysis::{Gathered, figures};
+
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::During;
 
 pub mod by;
 mod distribution;
-mod gather;
 mod notes;
 mod options;
-mod report;
 mod screen;
 mod series;
-pub mod transit;
 
-pub use gather::{Gathered, counters, wait_until_written};
-pub use options::{By, Stats};
-use report::{Report, report};
+pub use options::Stats;
+use screen::Screen;
 pub use screen::value;
 
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
-    let mut gathered = Gathered::of_recorded(folders, &stats.during)?;
+    let mut gathered = Gathered::of_recorded(folders, &stats.during.spans(folders)?)?;
     if let Some(field) = &stats.sent.sent_field {
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
@@ -39,14 +36,14 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     } else if stats.prometheus {
         write!(out, "{}", sinkd::http::of_history(history))?;
     } else {
-        let report = report(&gathered);
+        let figures = figures(&gathered);
         if stats.json {
-            writeln!(out, "{}", serde_json::to_string(&report)?)?;
+            writeln!(out, "{}", serde_json::to_string(&figures)?)?;
         } else if stats.csv {
-            distribution::csv(&report.all_metrics(), out)?;
+            distribution::csv(&figures.all_metrics(), out)?;
         } else {
-            let report = Report { notes: notes::of(folders)?, ..report };
-            screen::print(&report, summary, stats.all, out)?;
+            let notes = notes::of(folders)?;
+            screen::print(&Screen { figures, summary, notes, is_all: stats.all }, out)?;
         }
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
@@ -54,14 +51,19 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
+/// All that was recorded in one folder.
+fn all_of(folder: &Path) -> anyhow::Result<Gathered> {
+    Ok(Gathered::of(&[folder.to_owned()], &[0..u64::MAX])?)
+}
+
 /// All that was recorded in one folder, for a person.
 pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
-    let gathered = Gathered::of(&[folder.to_owned()], &During::default())?;
-    screen::print(&report(&gathered), &gathered.summary, false, out)
+    let gathered = all_of(folder)?;
+    let (figures, summary) = (figures(&gathered), &gathered.summary);
+    screen::print(&Screen { figures, summary, notes: Vec::new(), is_all: false }, out)
 }
 
 /// The same as `--json` has it.
 pub fn json_of(folder: &Path) -> anyhow::Result<serde_json::Value> {
-    let gathered = Gathered::of(&[folder.to_owned()], &During::default())?;
-    Ok(serde_json::to_value(report(&gathered))?)
+    Ok(serde_json::to_value(figures(&all_of(folder)?))?)
 }

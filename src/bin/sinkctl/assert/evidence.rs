@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use crate::base::span::During;
 use crate::limits::Kept;
-use crate::stats::Gathered;
+use sinkd::analysis::Gathered;
 
 /// Statistics of a span, and what clients kept to where a claim asks for it.
 pub struct Evidence {
@@ -19,7 +19,7 @@ impl Evidence {
         during: &During,
         windows_s: Option<Vec<u64>>,
     ) -> anyhow::Result<Evidence> {
-        let gathered = Gathered::of_settled(folders, during)?;
+        let gathered = Gathered::of_settled(folders, &during.spans(folders)?)?;
         let limits = windows_s.map(|windows_s| Kept::of(folders, during, &gathered, windows_s));
         Ok(Evidence { limits: limits.transpose()?, gathered })
     }

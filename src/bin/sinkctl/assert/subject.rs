@@ -5,8 +5,8 @@ use super::evidence::Evidence;
 use super::limit::Limit;
 use crate::base::metric_name::{metric, metrics};
 use crate::base::nearest::unknown;
-use crate::stats::Gathered;
-use crate::stats::transit::Overall;
+use sinkd::analysis::Gathered;
+use sinkd::analysis::Overall;
 
 /// A number of a run, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

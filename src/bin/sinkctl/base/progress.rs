@@ -2,12 +2,12 @@
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::SigId;
 use signal_hook::consts::SIGINT;
 use signal_hook::flag;
+pub use sinkd::analysis::watched;
 
 /// A bar on stderr; nothing where nobody watches.
 pub struct Bar(ProgressBar);
@@ -35,21 +35,11 @@ impl Drop for Bar {
     }
 }
 
-/// Runs `work` on a thread of its own, and calls `look` now and then until it has ended.
-pub fn watched<T: Send>(mut look: impl FnMut(), work: impl FnOnce() -> T + Send) -> T {
-    let (done, ended) = crossbeam_channel::bounded(1);
-    std::thread::scope(|scope| {
-        scope.spawn(move || drop(done.send(work())));
-        loop {
-            match ended.recv_timeout(Duration::from_millis(100)) {
-                Ok(result) => return result,
-                Err(crossbeam_channel::RecvTimeoutError::Timeout) => look(),
-                Err(crossbeam_channel::RecvTimeoutError::Disconnected) => {
-                    unreachable!("the thread sends before it ends, or panics, and so do we")
-                }
-            }
-        }
-    })
+/// A bar for what is not known to be long until it is begun: takes how much is done, and of how
+/// much.
+pub fn bar(unit: &'static str) -> impl FnMut(u64, u64) {
+    let mut bar = None;
+    move |done, total| bar.get_or_insert_with(|| Bar::new(total, unit)).at(done)
 }
 
 /// While it lives, a signal sets a flag instead of ending us; a second one ends us.

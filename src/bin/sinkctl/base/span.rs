@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use sinkd::analysis::log_span;
+pub use sinkd::analysis::seconds;
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{Moment, Run, Runs};
 
@@ -62,13 +64,13 @@ impl During {
     /// Of one folder, as its log wants it.
     pub fn span(&self, folder: &std::path::Path) -> anyhow::Result<Span> {
         let spans = self.spans(&[folder.to_owned()])?;
-        Ok(as_span(&spans[0]))
+        Ok(log_span(&spans[0]))
     }
 
     /// The same of several.
     pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Vec<Span>> {
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
-        Ok(self.spans(&paths)?.iter().map(as_span).collect())
+        Ok(self.spans(&paths)?.iter().map(log_span).collect())
     }
 }
 
@@ -95,17 +97,4 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
         Ok(runs)
     };
     folders.iter().map(read).collect()
-}
-
-/// As a log wants it.
-pub fn as_span(ns: &Range<u64>) -> Span {
-    Span {
-        since_ns: (ns.start > 0).then_some(ns.start),
-        until_ns: (ns.end < u64::MAX).then_some(ns.end),
-    }
-}
-
-/// Whole seconds that begin in a span of ns: statistics are kept by the second.
-pub fn seconds(ns: &Range<u64>) -> Range<u64> {
-    ns.start.div_ceil(1_000_000_000)..ns.end.div_ceil(1_000_000_000)
 }

@@ -9,7 +9,7 @@ use sinkd::stats::{Counter, History, Measures, Metric};
 use crate::base::print::counted;
 use crate::base::span::During;
 use crate::base::span::seconds;
-use crate::stats::Gathered;
+use sinkd::analysis::Gathered;
 
 /// The side that recorded a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,7 +73,7 @@ impl Side {
     pub fn gather(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<Side> {
         let (folders, run) = place(what, folders);
         let during = During { run, ..During::default() };
-        let gathered = Gathered::of_settled(&folders, &during)?;
+        let gathered = Gathered::of_settled(&folders, &during.spans(&folders)?)?;
         let spans: Vec<_> = during.spans(&folders)?.iter().map(seconds).collect();
         let parts: Vec<_> = folders.iter().map(|folder| &**folder).zip(spans).collect();
         let unreadable = || format!("{what}: its statistics can't be read");

@@ -7,7 +7,7 @@ use sinkd::stats::{Counter, Limits, Metric, Percentiles};
 
 use crate::base::print::counted;
 use crate::base::span::{During, seconds};
-use crate::stats::Gathered;
+use sinkd::analysis::Gathered;
 
 /// Limits of a span, beside what else is known of it.
 pub struct Kept {

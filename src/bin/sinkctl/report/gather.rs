@@ -11,10 +11,10 @@ use sinkd::stats::{
 };
 
 use super::buckets::Buckets;
+use crate::base::progress::bar;
 use crate::base::span::During;
 use crate::base::span::seconds;
-use crate::stats::by::{self, Question, Table};
-use crate::stats::{By, Gathered};
+use sinkd::analysis::{By, Gathered, Question, Table, find};
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
@@ -77,11 +77,12 @@ impl Run {
         during: &During,
         sent_field: Option<&str>,
     ) -> anyhow::Result<Run> {
+        let spans = during.spans(folders)?;
         let Gathered { mut history, summary, verdict, open_sessions, not_recorded, .. } =
-            Gathered::of_settled(folders, during)?;
+            Gathered::of_settled(folders, &spans)?;
         let mut sources = Vec::new();
-        for (path, span) in folders.iter().zip(during.spans(folders)?) {
-            let (mut own, span) = (History::default(), seconds(&span));
+        for (path, span) in folders.iter().zip(&spans) {
+            let (mut own, span) = (History::default(), seconds(span));
             own.read_counters(path, span.clone()).with_context(|| unreadable(path))?;
             let messages = own.total(Counter::Messages);
             let open =
@@ -101,7 +102,7 @@ impl Run {
             timeline: None,
             columns: Vec::new(),
             events: events(folders)?,
-            domains: domains(folders, during, sent_field),
+            domains: domains(folders, &spans, sent_field),
         };
         if let Some(span) = run.span() {
             run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
@@ -172,14 +173,14 @@ fn events(folders: &[PathBuf]) -> anyhow::Result<Vec<Event>> {
 /// Read from envelopes: the index has words, and knows neither domains nor times.
 fn domains(
     folders: &[PathBuf],
-    during: &During,
+    spans: &[Range<u64>],
     sent_field: Option<&str>,
 ) -> Result<Table, String> {
     if let Some(folder) = folders.iter().find(|folder| !folder.join("segments").is_dir()) {
         return Err(format!("{} has no log, only statistics", folder.display()));
     }
     let (by, shown) = (By::RcptDomain, DOMAINS_SHOWN);
-    let found = by::find(folders, Question { during, by, shown, sent_field });
+    let found = find(folders, Question { spans, by, shown, sent_field }, &mut bar("messages"));
     found.map(|found| found.table).map_err(|error| format!("{error:#}"))
 }
 

@@ -7,7 +7,7 @@ use sinkd::stats::{Counter, Metric, Percentiles};
 use super::figure::{instant, name, unit};
 use super::gather::{Event, Run};
 use crate::base::print::counted;
-use crate::stats::by::Figures;
+use sinkd::analysis::GroupFigures;
 
 /// Runs and marks in the table at most.
 const EVENTS_MAX: usize = 100;
@@ -132,7 +132,7 @@ pub fn domains(run: &Run) -> String {
     )
 }
 
-fn domain(name: &str, figures: &Figures) -> String {
+fn domain(name: &str, figures: &GroupFigures) -> String {
     let name = if name.is_empty() { "(none)" } else { name };
     let times = &figures.transaction_us;
     let time = |us: u64| Unit::Microseconds.text(us as f64);

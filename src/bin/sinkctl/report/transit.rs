@@ -2,7 +2,7 @@
 use sinkd::plot::{Unit, escape};
 
 use super::gather::Run;
-use crate::stats::transit::Transit;
+use sinkd::analysis::Transit;
 
 /// Empty without --sent-field. Why the log can't be read stands with the recipient domains.
 pub fn table(run: &Run) -> String {

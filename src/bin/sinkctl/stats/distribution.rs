@@ -5,11 +5,11 @@ use std::io::Write;
 use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles, Window};
 
-use super::Gathered;
 use super::options::{Stats, Subject};
 use super::screen::value;
 use crate::base::outcome::Out;
 use crate::base::print::counted;
+use sinkd::analysis::Gathered;
 
 /// Columns of a bar.
 const BAR_CHARS: usize = 40;

@@ -1,7 +1,9 @@
 //! The flags of `sinkctl stats`.
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use sinkd::analysis::By;
 use sinkd::stats::{Metric, Window};
 
 use crate::base::metric_name::metric_or;
@@ -25,6 +27,7 @@ pub struct Stats {
     #[arg(
         long,
         value_name = "WHAT",
+        value_parser = by(),
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
     pub by: Option<By>,
@@ -56,29 +59,19 @@ pub struct Stats {
     pub hgrm: bool,
 }
 
-/// What messages are told apart by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum By {
-    /// As configured.
-    Listener,
-    /// The address without its port; `unix` over a Unix socket.
-    Client,
-    /// In lower case.
-    RcptDomain,
-    /// All messages in one group.
-    #[value(skip)]
-    Nothing,
-}
-
-impl By {
-    pub fn name(self) -> &'static str {
-        match self {
-            By::Listener => "listener",
-            By::Client => "client",
-            By::RcptDomain => "rcpt-domain",
-            By::Nothing => "nothing",
-        }
-    }
+/// Parses what messages are told apart by.
+fn by() -> impl TypedValueParser<Value = By> {
+    let known = [
+        PossibleValue::new("listener").help("As configured"),
+        PossibleValue::new("client")
+            .help("The address without its port; `unix` over a Unix socket"),
+        PossibleValue::new("rcpt-domain").help("In lower case"),
+    ];
+    PossibleValuesParser::new(known).map(|name| match &*name {
+        "listener" => By::Listener,
+        "client" => By::Client,
+        _ => By::RcptDomain,
+    })
 }
 
 /// What a histogram is of.

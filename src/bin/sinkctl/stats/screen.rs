@@ -2,11 +2,11 @@
 use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
+use sinkd::analysis::Figures;
 use sinkd::plot::Unit;
 use sinkd::stats::{Counter, Metric, Percentiles, Summary, Totals, Verdict, Window};
 
 use super::notes::Note;
-use super::report::Report;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 
@@ -63,36 +63,42 @@ pub fn value(metric: Option<Metric>, n: u64) -> String {
     }
 }
 
-pub fn print(
-    report: &Report<'_>,
-    summary: &Summary,
-    is_all: bool,
-    out: &mut Out,
-) -> anyhow::Result<()> {
-    let (Some(from), Some(until)) = (&report.from, &report.until) else {
+/// What is shown.
+pub struct Screen<'a> {
+    pub figures: Figures<'a>,
+    pub summary: &'a Summary,
+    /// Runs and marks.
+    pub notes: Vec<Note>,
+    /// Every metric, not only those that fit.
+    pub is_all: bool,
+}
+
+pub fn print(screen: &Screen<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let Screen { figures, summary, notes, is_all } = screen;
+    let (Some(from), Some(until)) = (&figures.from, &figures.until) else {
         writeln!(out, "no message was recorded")?;
-        transit(report, out)?;
-        if report.totals.connections + report.totals.turned_away > 0 {
-            writeln!(out, "{}", counts(&report.totals))?;
-            replies(report, out)?;
+        transit(figures, out)?;
+        if figures.totals.connections + figures.totals.turned_away > 0 {
+            writeln!(out, "{}", counts(&figures.totals))?;
+            replies(figures, out)?;
         }
-        tolerated(report, out)?;
-        return missing(report, out);
+        tolerated(figures, out)?;
+        return missing(figures, out);
     };
-    let totals = &report.totals;
-    writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], report.seconds)?;
+    let totals = &figures.totals;
+    writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], figures.seconds)?;
     writeln!(out, "{}", counts(totals))?;
-    let rate = report.rate.messages_per_s;
+    let rate = figures.rate.messages_per_s;
     let peak = format!("mean {:.0}, median {:.0}, max {:.0}", rate.mean, rate.median, rate.max);
     writeln!(out, "messages/s   {peak}")?;
-    course(summary, &report.notes, out)?;
+    course(summary, notes, out)?;
     distributions(summary, out)?;
-    table(report, is_all, out)?;
-    transit(report, out)?;
-    replies(report, out)?;
-    open_sessions(report, out)?;
-    tolerated(report, out)?;
-    let loops = &report.loops;
+    table(figures, *is_all, out)?;
+    transit(figures, out)?;
+    replies(figures, out)?;
+    open_sessions(figures, out)?;
+    tolerated(figures, out)?;
+    let loops = &figures.loops;
     writeln!(
         out,
         "loops    the busiest {:.0} % busy, {:.0} % at most; longest round {}",
@@ -100,14 +106,14 @@ pub fn print(
         100.0 * loops.busy_share_max,
         time(loops.longest_round_us)
     )?;
-    let lag = &report.index_lag;
+    let lag = &figures.index_lag;
     if lag.messages_max > 0 {
         let (most, last, age) = (lag.messages_max, lag.messages_last, lag.seconds_max);
         let most = counted(most, "message", "messages");
         writeln!(out, "index    {most} behind at most ({age} s), {last} at the end")?;
     }
-    missing(report, out)?;
-    verdict(&report.verdict, out)
+    missing(figures, out)?;
+    verdict(&figures.verdict, out)
 }
 
 /// What came in all. Connections that were turned away are none of those before them.
@@ -184,8 +190,8 @@ fn spread(histogram: &Histogram<u64>) -> String {
 }
 
 /// What `messages_per_session` and `session` lack.
-fn open_sessions(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
-    let open = report.open_sessions;
+fn open_sessions(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let open = figures.open_sessions;
     if open.sessions == 0 {
         return Ok(());
     }
@@ -197,15 +203,15 @@ fn open_sessions(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "open     {sessions} not in figures of sessions yet; {had}")?)
 }
 
-fn table(report: &Report<'_>, is_all: bool, out: &mut Out) -> anyhow::Result<()> {
+fn table(figures: &Figures<'_>, is_all: bool, out: &mut Out) -> anyhow::Result<()> {
     let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
     writeln!(out, "{:23}{}", "", heads.map(|name| format!("{name:>9}")).join(""))?;
     let metrics = if is_all { Metric::ALL } else { &MAIN[..] };
     for metric in metrics {
-        let Some(p) = report.metrics.get(metric.tag()) else { continue };
+        let Some(p) = figures.metrics.get(metric.tag()) else { continue };
         row(metric.tag().trim_end_matches("_us"), p, *metric, out)?;
     }
-    if let Some(transit) = report.transit.filter(|transit| transit.all.transit_us.count > 0) {
+    if let Some(transit) = figures.transit.filter(|transit| transit.all.transit_us.count > 0) {
         row("transit", &transit.all.transit_us, Metric::Transaction, out)?;
     }
     Ok(())
@@ -220,16 +226,16 @@ fn row(name: &str, p: &Percentiles, metric: Metric, out: &mut Out) -> anyhow::Re
 }
 
 /// What the transit times are of, and which messages have none.
-fn transit(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
-    for sentence in report.transit.iter().flat_map(|transit| transit.sentences()) {
+fn transit(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
+    for sentence in figures.transit.iter().flat_map(|transit| transit.sentences()) {
         writeln!(out, "transit  {sentence}")?;
     }
     Ok(())
 }
 
 /// By how often they were given, so many as fit two lines.
-fn replies(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
-    let mut replies: Vec<_> = report.replies.iter().collect();
+fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let mut replies: Vec<_> = figures.replies.iter().collect();
     // Refusals first: there are few, and they matter.
     replies.sort_by_key(|(code, n)| (code.starts_with(['2', '3']), std::cmp::Reverse(**n)));
     let words = replies.iter().map(|(code, n)| format!(" {code} x{n};"));
@@ -256,8 +262,8 @@ fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> a
 }
 
 /// Rules that senders broke, by how many commands; nothing where they broke none.
-fn tolerated(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
-    let of = |one: &Counter| Some((one.deviation()?, *report.counters.get(one.tag())?));
+fn tolerated(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let of = |one: &Counter| Some((one.deviation()?, *figures.counters.get(one.tag())?));
     let mut kinds: Vec<_> = Counter::TOLERATED.iter().filter_map(of).collect();
     kinds.sort_by_key(|(_, n)| std::cmp::Reverse(*n));
     if kinds.is_empty() {
@@ -267,8 +273,8 @@ fn tolerated(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     wrapped("tolerated ", words.collect(), 3, out)
 }
 
-fn missing(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
-    if let Some(n) = report.not_recorded.filter(|n| *n > 0) {
+fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
+    if let Some(n) = figures.not_recorded.filter(|n| *n > 0) {
         writeln!(
             out,
             "{} in the log and not in these statistics: the second under way, or in which sinkd \

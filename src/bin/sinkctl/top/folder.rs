@@ -7,7 +7,7 @@ use sinkd::log::State as SegmentState;
 use sinkd::log::reader::Folder;
 use sinkd::stats::Follower;
 
-use crate::base::holder::holder;
+use sinkd::analysis::holder;
 
 use super::model::{KEEP_S, State, Stored};
 

@@ -4,12 +4,12 @@ use std::io::Write;
 use comfy_table::{CellAlignment, Table as Cells, presets};
 use sinkd::stats::Metric;
 
-use super::table::{Figures, Table};
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
-use crate::stats::options::By;
-use crate::stats::transit::Overall;
 use crate::stats::value;
+use sinkd::analysis::By;
+use sinkd::analysis::Overall;
+use sinkd::analysis::{GroupFigures, Table};
 
 pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", serde_json::to_string(table)?)?)
@@ -18,8 +18,8 @@ pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
 /// A line for each group, and one for the others; what is not in the table stands on stderr.
 pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
     let (transit, more) = match &table.transit {
-        Some(_) => (TRANSIT_NAMES, transit_cells as fn(&Figures) -> String),
-        None => ("", (|_| String::new()) as fn(&Figures) -> String),
+        Some(_) => (TRANSIT_NAMES, transit_cells as fn(&GroupFigures) -> String),
+        None => ("", (|_| String::new()) as fn(&GroupFigures) -> String),
     };
     writeln!(
         out,
@@ -29,7 +29,7 @@ pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
     let groups = table.groups.iter().map(|row| ("group", &*row.name, &row.figures));
     let others = table.others.iter().map(|others| ("others", "", &others.figures));
     for (row, name, figures) in groups.chain(others) {
-        let Figures { messages, recipients, bytes, messages_per_s, share, .. } = figures;
+        let GroupFigures { messages, recipients, bytes, messages_per_s, share, .. } = figures;
         let p = &figures.transaction_us;
         writeln!(
             out,
@@ -57,7 +57,7 @@ const TRANSIT_NAMES: &str = ",transit_count,transit_p50_us,transit_p90_us,transi
     transit_p99_9_us,transit_p99_99_us,transit_max_us,transit_negative,without_field,unreadable,\
     not_stored";
 
-fn transit_cells(figures: &Figures) -> String {
+fn transit_cells(figures: &GroupFigures) -> String {
     let Some(transit) = &figures.transit else { return ",".repeat(11) };
     let p = &transit.transit_us;
     let times = [p.count, p.p50, p.p90, p.p99, p.p99_9, p.p99_99, p.max];
@@ -66,7 +66,7 @@ fn transit_cells(figures: &Figures) -> String {
 }
 
 /// Messages that broke rules, by kind; empty if none did.
-fn broken(figures: &Figures, between: &str, joined: &str) -> String {
+fn broken(figures: &GroupFigures, between: &str, joined: &str) -> String {
     let kinds = figures.deviations.iter().map(|(kind, n)| format!("{kind}{between}{n}"));
     kinds.collect::<Vec<_>>().join(joined)
 }
@@ -140,7 +140,7 @@ fn tolerated(table: &Table, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn line(name: String, figures: &Figures) -> [String; 9] {
+fn line(name: String, figures: &GroupFigures) -> [String; 9] {
     let time = |us| value(Some(Metric::Transaction), us);
     // A group of which no message has a transit has none in its row.
     let p = figures.transit.as_ref().map_or(&figures.transaction_us, |t| &t.transit_us);

@@ -1,13 +1,12 @@
 //! Transit time: from the moment at which a message says that it was sent to its arrival. A header
 //! field has that moment, so it is read from what is stored, and no worker parses it.
+use super::words::{counted, seconds};
+use crate::log::{Facts, StorageMode};
+use crate::mime::header::fields;
+use crate::stats::Percentiles;
 use hdrhistogram::Histogram;
 use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Serialize;
-use sinkd::log::{Facts, StorageMode};
-use sinkd::mime::header::fields;
-use sinkd::stats::Percentiles;
-
-use crate::base::print::{counted, seconds};
 
 /// Octets of a payload in which the field is looked for: more than any header that mail servers
 /// accept.

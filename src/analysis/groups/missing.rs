@@ -2,12 +2,12 @@
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use serde::Serialize;
-use sinkd::stats::Counter;
-
+use super::super::error::Error;
+use super::super::gathered::{WRITTEN_WITHIN, counters, wait_until_written};
+use super::super::words::counted;
 use super::reading::{Counted, Source};
-use crate::base::print::counted;
-use crate::stats::gather::{WRITTEN_WITHIN, wait_until_written};
+use crate::stats::Counter;
+use serde::Serialize;
 
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
@@ -30,7 +30,7 @@ impl Missing {
         sources: &[Source],
         spans: &[Range<u64>],
         counted: &Counted,
-    ) -> anyhow::Result<Missing> {
+    ) -> Result<Missing, Error> {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
             return Ok(Missing::of_all(sources, counted));
         }
@@ -46,8 +46,7 @@ impl Missing {
         let (mut accepted, mut present) = (0, 0);
         for (source, span) in sources.iter().zip(spans) {
             let span = written(span);
-            accepted +=
-                crate::stats::counters(source.folder.path(), &span)?.total(Counter::Messages);
+            accepted += counters(source.folder.path(), &span)?.total(Counter::Messages);
             present += source.messages(&span)?;
         }
         let messages =

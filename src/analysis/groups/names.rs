@@ -6,11 +6,11 @@
 //! whoever has more is never lost.
 use std::collections::HashMap;
 
+use crate::smtp::deviation::{Deviation, Deviations};
+use crate::stats::Metric;
 use hdrhistogram::Histogram;
-use sinkd::smtp::deviation::{Deviation, Deviations};
-use sinkd::stats::Metric;
 
-use crate::stats::transit::{Reading, Transits};
+use super::super::transit::{Reading, Transits};
 
 /// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
 /// may be; 8 MB more if all break rules.
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn transit_times_add_up_and_are_of_all_messages_of_a_group_or_absent() {
-        let resolution = crate::stats::transit::Resolution::Millisecond;
+        let resolution = super::super::transit::Resolution::Millisecond;
         let transit = Some(Reading::Transit { us: 5_000, resolution });
         let one = One { transit, ..ONE };
         let (mut groups, mut more) = (Groups::new(), Groups::new());

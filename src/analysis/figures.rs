@@ -1,16 +1,15 @@
 //! The figures of a span of time, for `--json` and for a person.
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use sinkd::stats::{Counter, History, Metric, OpenSessions, Percentiles, Rate, Totals, Verdict};
-
-use super::gather::Gathered;
-use super::notes;
+use super::gathered::Gathered;
 use super::transit::Overall;
+use super::words::rfc3339;
+use crate::stats::{Counter, History, Metric, OpenSessions, Percentiles, Rate, Totals, Verdict};
+use serde::Serialize;
 
-/// The report in `--json` (docs/stats-format.md). Keys keep their meaning.
+/// The figures in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
-pub struct Report<'a> {
+pub struct Figures<'a> {
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
     pub from: Option<String>,
     pub until: Option<String>,
@@ -36,12 +35,9 @@ pub struct Report<'a> {
     pub not_recorded: Option<u64>,
     /// Null without --sent-field.
     pub transit: Option<&'a Overall>,
-    /// Runs and marks, for a person: `runs` has them as JSON.
-    #[serde(skip)]
-    pub notes: Vec<notes::Note>,
 }
 
-impl Report<'_> {
+impl Figures<'_> {
     /// With the transit, which no worker records.
     pub fn all_metrics(&self) -> BTreeMap<&'static str, Percentiles> {
         let transit = self.transit.map(|transit| ("transit_us", transit.all.transit_us));
@@ -81,13 +77,14 @@ impl IndexLag {
     }
 }
 
-pub fn report(gathered: &Gathered) -> Report<'_> {
+/// The figures of what was gathered.
+pub fn figures(gathered: &Gathered) -> Figures<'_> {
     let Gathered { history, summary, verdict, open_sessions, not_recorded, transit } = gathered;
     let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
     let metrics = Metric::ALL.iter().filter(recorded);
-    let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000);
+    let time = |tenth: u64| rfc3339(tenth * 100_000_000);
     let counters = Counter::ALL.iter().map(|c| (c.tag(), history.total(*c)));
-    Report {
+    Figures {
         from: summary.span_tenths.map(|(first, _)| time(first)),
         until: summary.span_tenths.map(|(_, last)| time(last + 1)),
         seconds: summary.seconds(),
@@ -107,6 +104,5 @@ pub fn report(gathered: &Gathered) -> Report<'_> {
         counters: counters.filter(|(_, n)| *n > 0).collect(),
         not_recorded: *not_recorded,
         transit: transit.as_ref(),
-        notes: Vec::new(),
     }
 }

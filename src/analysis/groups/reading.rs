@@ -5,16 +5,17 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use anyhow::Context;
 use memchr::memrchr;
-use sinkd::log::reader::{Damage, Folder, ReadError, Segment, Span, Stretch};
-use sinkd::log::{Dropped, Slot};
-use sinkd::smtp::envelope::{self, Client, Decoded};
 
-use super::groups::{Groups, One};
-use crate::base::progress::{Bar, watched};
-use crate::stats::options::By;
-use crate::stats::transit::{HEADER_BYTES_MAX, Reading, Transits};
+use super::super::error::Error;
+use super::super::span::log_span;
+use super::super::transit::{HEADER_BYTES_MAX, Reading, Transits};
+use super::super::watched::watched;
+use super::by::By;
+use super::names::{Groups, One};
+use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
+use crate::log::{Dropped, Slot};
+use crate::smtp::envelope::{self, Client, Decoded};
 
 /// More threads than this would wait for the disk.
 const THREADS_MAX: usize = 8;
@@ -52,25 +53,18 @@ pub struct Counted {
 
 impl Source {
     /// `span`: Unix ns.
-    pub fn open(path: &Path, span: &Range<u64>) -> anyhow::Result<Source> {
-        let folder = crate::base::data::open(path)?;
-        let pruned = folder.pruned()?;
-        let listing = folder.listing(of(span)).with_context(|| path.display().to_string())?;
+    pub fn open(path: &Path, span: &Range<u64>) -> Result<Source, Error> {
+        let folder = Folder::open(path).map_err(Error::no_log(path))?;
+        let pruned = folder.pruned().map_err(Error::no_log(path))?;
+        let listing = folder.listing(log_span(span)).map_err(Error::log(path))?;
         let stretches = listing.stretches().collect();
         Ok(Source { folder, pruned, stretches })
     }
 
     /// Messages of a part of the span, damaged ones included. Costs a few binary searches.
-    pub fn messages(&self, span: &Range<u64>) -> anyhow::Result<u64> {
-        Ok(self.folder.listing(of(span))?.len())
-    }
-}
-
-/// As the log wants it.
-fn of(span: &Range<u64>) -> Span {
-    Span {
-        since_ns: (span.start > 0).then_some(span.start),
-        until_ns: (span.end < u64::MAX).then_some(span.end),
+    pub fn messages(&self, span: &Range<u64>) -> Result<u64, Error> {
+        let listing = self.folder.listing(log_span(span));
+        Ok(listing.map_err(Error::log(self.folder.path()))?.len())
     }
 }
 
@@ -81,14 +75,19 @@ pub struct Asks<'a> {
     pub sent_field: Option<&'a str>,
 }
 
-/// Counts all messages of `sources` into copies of `groups`, and shows a person how far it is.
-/// Costs about 1 us a message and core, and reading all of it.
-pub fn count(sources: &[Source], asks: Asks<'_>, groups: &Groups) -> Counted {
+/// Counts all messages of `sources` into copies of `groups`. `watch` gets how many are done, and of
+/// how many. Costs about 1 us a message and core, and reading all of it.
+pub fn count(
+    sources: &[Source],
+    asks: Asks<'_>,
+    groups: &Groups,
+    watch: &mut dyn FnMut(u64, u64),
+) -> Counted {
     let stretches = sources.iter().flat_map(|source| &source.stretches);
-    let bar = Bar::new(stretches.map(|stretch| stretch.messages).sum(), "messages");
+    let all = stretches.map(|stretch| stretch.messages).sum();
     let done = AtomicU64::new(0);
     // Partner: the additions in `count_on_all_cores`; a number, and nothing beside it.
-    let look = || bar.at(done.load(Ordering::Relaxed));
+    let look = || watch(done.load(Ordering::Relaxed), all);
     watched(look, || count_on_all_cores(sources, asks, groups, &done))
 }
 
@@ -296,7 +295,7 @@ fn client(client: Option<Client>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sinkd::smtp::envelope::{Tag, VERSION, append_field};
+    use crate::smtp::envelope::{Tag, VERSION, append_field};
 
     #[test]
     fn a_message_belongs_once_to_each_domain_of_its_recipients() {

@@ -3,14 +3,12 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
-use sinkd::log::reader::{Folder, Span};
-use sinkd::stats::{Calibration, Counter, History, OpenSessions, Summary, Verdict};
-
+use super::error::Error;
+use super::holder::holder;
+use super::span::seconds;
 use super::transit::Overall;
-use crate::base::holder::holder;
-use crate::base::span::During;
-use crate::base::span::seconds;
+use crate::log::reader::{Folder, Span};
+use crate::stats::{Calibration, Counter, History, OpenSessions, Summary, Verdict};
 
 /// A second is written down within this time after its end.
 pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
@@ -38,37 +36,35 @@ impl Gathered {
     /// no answer.
     ///
     /// Errors, beside what can't be read: a folder that is not there, or has no statistics.
-    pub fn of_recorded(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
+    pub fn of_recorded(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Gathered, Error> {
         folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        Gathered::of(folders, during)
+        Gathered::of(folders, spans)
     }
 
     /// The same for claims and reports, which are made once: where a sinkd runs, waits until the
     /// second under way is written down (up to three seconds); then up to three more while the log
     /// has messages that the figures lack.
-    pub fn of_settled(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
+    pub fn of_settled(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Gathered, Error> {
         folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        let spans = during.spans(folders)?;
         // What comes while it waits may go on for ever: it is not waited for.
-        let accepted = accepted(folders, &spans);
+        let accepted = accepted(folders, spans);
         let second_ends = now().as_secs() + 1;
-        for (folder, span) in folders.iter().zip(&spans) {
+        for (folder, span) in folders.iter().zip(spans) {
             if holder(folder).is_some() {
                 wait_until_written(span.end.min(second_ends * 1_000_000_000));
             }
         }
-        let read = || read(folders, &spans);
+        let read = || read(folders, spans);
         let (history, not_recorded) = complete(PATIENCE_OF_CLAIMS, read, || accepted)?;
-        Gathered::summed(folders, &spans, history, not_recorded)
+        Gathered::summed(folders, spans, history, not_recorded)
     }
 
     /// Reads what was recorded. Waits up to two seconds for what is being written down at the
     /// moment.
-    pub fn of(folders: &[PathBuf], during: &During) -> anyhow::Result<Gathered> {
-        let spans = during.spans(folders)?;
-        let (read, accepted) = (|| read(folders, &spans), || accepted(folders, &spans));
-        let (history, not_recorded) = complete(patience_of(&spans), read, accepted)?;
-        Gathered::summed(folders, &spans, history, not_recorded)
+    pub fn of(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Gathered, Error> {
+        let (read, accepted) = (|| read(folders, spans), || accepted(folders, spans));
+        let (history, not_recorded) = complete(patience_of(spans), read, accepted)?;
+        Gathered::summed(folders, spans, history, not_recorded)
     }
 
     fn summed(
@@ -76,7 +72,7 @@ impl Gathered {
         spans: &[Range<u64>],
         history: History,
         not_recorded: Option<u64>,
-    ) -> anyhow::Result<Gathered> {
+    ) -> Result<Gathered, Error> {
         let summary = Summary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Several machines have no ceiling in common.
@@ -93,11 +89,7 @@ impl Gathered {
 }
 
 /// Connections that were open when the last second of each folder was written down.
-fn open_at_end(
-    folders: &[PathBuf],
-    spans: &[Range<u64>],
-    history: &History,
-) -> anyhow::Result<u64> {
+fn open_at_end(folders: &[PathBuf], spans: &[Range<u64>], history: &History) -> Result<u64, Error> {
     let last = |history: &History| {
         history.seconds.values().next_back().map_or(0, |second| second.open_connections)
     };
@@ -107,31 +99,29 @@ fn open_at_end(
     let mut open = 0;
     for (folder, span) in folders.iter().zip(spans) {
         let mut own = History::default();
-        own.read_counters(folder, seconds(span))
-            .with_context(|| format!("{}: its statistics can't be read", folder.display()))?;
+        own.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
         open += last(&own);
     }
     Ok(open)
 }
 
 /// Errors: `folder` is not there, or nothing was recorded in it.
-pub fn ensure_statistics(folder: &Path) -> anyhow::Result<()> {
-    let shown = folder.display();
-    anyhow::ensure!(folder.is_dir(), "{shown}: there is no such folder; name one with --data");
-    anyhow::ensure!(
-        folder.join("stats").is_dir(),
-        "{shown}: no statistics here: this is not a data folder of sinkd, or sinkd ran with \
-         --stats off"
-    );
-    Ok(())
+fn ensure_statistics(folder: &Path) -> Result<(), Error> {
+    if !folder.is_dir() {
+        return Err(Error::NoFolder(folder.to_owned()));
+    }
+    match folder.join("stats").is_dir() {
+        true => Ok(()),
+        false => Err(Error::NoStatistics(folder.to_owned())),
+    }
 }
 
-/// The counters of a span, likewise.
-pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
+/// The counters of a span (Unix ns). Waits up to two seconds for what is being written down.
+pub fn counters(folder: &Path, span: &Range<u64>) -> Result<History, Error> {
     let (folders, spans) = ([folder.to_owned()], [span.clone()]);
     let read = || {
         let mut history = History::default();
-        history.read_counters(folder, seconds(span))?;
+        history.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
         Ok(history)
     };
     let accepted = || accepted(&folders, &spans);
@@ -142,9 +132,9 @@ pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
 /// Returns how many are lacking at the end, too; `None` where the log can't tell.
 fn complete(
     patience: Duration,
-    read: impl Fn() -> anyhow::Result<History>,
+    read: impl Fn() -> Result<History, Error>,
     accepted: impl Fn() -> Option<u64>,
-) -> anyhow::Result<(History, Option<u64>)> {
+) -> Result<(History, Option<u64>), Error> {
     let mut waited = Duration::ZERO;
     loop {
         let history = read()?;
@@ -168,12 +158,10 @@ pub fn wait_until_written(end_ns: u64) {
     }
 }
 
-fn read(folders: &[PathBuf], spans: &[Range<u64>]) -> anyhow::Result<History> {
+fn read(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<History, Error> {
     let mut history = History::default();
     for (folder, span) in folders.iter().zip(spans) {
-        history
-            .read(folder, seconds(span))
-            .with_context(|| format!("{}: its statistics can't be read", folder.display()))?;
+        history.read(folder, seconds(span)).map_err(Error::statistics(folder))?;
     }
     Ok(history)
 }

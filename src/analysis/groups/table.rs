@@ -1,15 +1,14 @@
 //! The table of `sinkctl stats --by`.
 use std::collections::BTreeMap;
 
-use serde::Serialize;
-use sinkd::smtp::deviation::Deviation;
-use sinkd::stats::Percentiles;
-
-use super::groups::{Group, Top};
+use super::super::transit::{Overall, Transit};
+use super::super::words::{readable, rfc3339};
 use super::missing::Missing;
+use super::names::{Group, Top};
 use super::reading::{Asks, Counted};
-use crate::base::print::{readable, rfc3339};
-use crate::stats::transit::{Overall, Transit};
+use crate::smtp::deviation::Deviation;
+use crate::stats::Percentiles;
+use serde::Serialize;
 
 const TENTH_NS: u64 = 100_000_000;
 
@@ -41,7 +40,7 @@ pub struct Row {
     /// "" for recipients without a domain, and for clients that are not known.
     pub name: String,
     #[serde(flatten)]
-    pub figures: Figures,
+    pub figures: GroupFigures,
 }
 
 #[derive(Debug, Serialize)]
@@ -51,11 +50,11 @@ pub struct Others {
     /// No group of them has more.
     pub messages_max: u64,
     #[serde(flatten)]
-    pub figures: Figures,
+    pub figures: GroupFigures,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Figures {
+pub struct GroupFigures {
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
@@ -83,7 +82,7 @@ impl Table {
         let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
         let time = |tenth: u64| rfc3339(tenth * TENTH_NS);
         let seconds = tenths.map_or(0.0, |(first, end)| (end - first) as f64 / 10.0);
-        let figures = |group: &Group| Figures::of(group, counted.messages, seconds);
+        let figures = |group: &Group| GroupFigures::of(group, counted.messages, seconds);
         let others = (top.others.messages > 0).then(|| Others {
             groups: top.others_names,
             messages_max: top.others_messages_max,
@@ -109,12 +108,12 @@ impl Table {
     }
 }
 
-impl Figures {
+impl GroupFigures {
     /// `messages`: all in the table, of which there is one at least, in so many seconds.
-    fn of(group: &Group, messages: u64, seconds: f64) -> Figures {
+    fn of(group: &Group, messages: u64, seconds: f64) -> GroupFigures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
-        Figures {
+        GroupFigures {
             deviations: broken.filter(|(_, messages)| *messages > 0).collect(),
             messages: group.messages,
             recipients: group.recipients,

@@ -1,0 +1,58 @@
+//! Why a folder gives no answer.
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::log::reader::ReadError;
+
+/// Why a folder gives no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The folder was named wrongly.
+    #[error("{}: there is no such folder; name one with --data", .0.display())]
+    NoFolder(PathBuf),
+    /// Another folder was named, or sinkd kept no statistics.
+    #[error(
+        "{}: no statistics here: this is not a data folder of sinkd, or sinkd ran with --stats off",
+        .0.display()
+    )]
+    NoStatistics(PathBuf),
+    /// The file system says no.
+    #[error("{}: its statistics can't be read", path.display())]
+    Statistics {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// There is no log in the folder, or the file system says no.
+    #[error("{}: no data folder of sinkd; name one with --data", path.display())]
+    NoLog {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// The log can't be read.
+    #[error("{}", path.display())]
+    Log {
+        /// The folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: ReadError,
+    },
+}
+
+impl Error {
+    pub(super) fn statistics(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Statistics { path: path.to_owned(), source }
+    }
+
+    pub(super) fn no_log(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::NoLog { path: path.to_owned(), source }
+    }
+
+    pub(super) fn log(path: &Path) -> impl FnOnce(ReadError) -> Error {
+        move |source| Error::Log { path: path.to_owned(), source }
+    }
+}
