@@ -108,7 +108,7 @@ fn open_at_end(
     for (folder, span) in folders.iter().zip(spans) {
         let mut own = History::default();
         own.read_counters(folder, seconds(span))
-            .with_context(|| format!("{}: its statistics can't be read", folder.display()))?;
+            .with_context(|| format!("{}: cannot read its statistics", folder.display()))?;
         open += last(&own);
     }
     Ok(open)
@@ -117,11 +117,10 @@ fn open_at_end(
 /// Errors: `folder` is not there, or nothing was recorded in it.
 pub fn ensure_statistics(folder: &Path) -> anyhow::Result<()> {
     let shown = folder.display();
-    anyhow::ensure!(folder.is_dir(), "{shown}: there is no such folder; name one with --data");
+    anyhow::ensure!(folder.is_dir(), "{shown}: no such folder (choose one with --data)");
     anyhow::ensure!(
         folder.join("stats").is_dir(),
-        "{shown}: no statistics here: this is not a data folder of sinkd, or sinkd ran with \
-         --stats off"
+        "{shown}: no statistics: it is not a data folder of sinkd, or sinkd ran with --stats off"
     );
     Ok(())
 }
@@ -173,7 +172,7 @@ fn read(folders: &[PathBuf], spans: &[Range<u64>]) -> anyhow::Result<History> {
     for (folder, span) in folders.iter().zip(spans) {
         history
             .read(folder, seconds(span))
-            .with_context(|| format!("{}: its statistics can't be read", folder.display()))?;
+            .with_context(|| format!("{}: cannot read its statistics", folder.display()))?;
     }
     Ok(history)
 }
