@@ -115,7 +115,7 @@ fn command() -> Command {
     let defaults = Config::default();
     for key in KEYS {
         let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
-        let action = if key.repeatable { ArgAction::Append } else { ArgAction::Set };
+        let action = if key.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
         command = command.arg(
             Arg::new(key.name)
                 .long(key.flag())
@@ -194,9 +194,7 @@ fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<
     environment.apply(&mut config)?;
     for key in KEYS {
         let Some(values) = matches.get_many::<String>(key.name) else { continue };
-        if key.repeatable {
-            key.clear(&mut config);
-        }
+        key.clear(&mut config);
         for value in values {
             key.apply(&mut config, value).with_context(|| format!("--{}", key.flag()))?;
         }

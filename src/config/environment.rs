@@ -101,7 +101,7 @@ fn is_variable(key: &Key, name: &str) -> bool {
 }
 
 fn set(key: &Key, text: &str, config: &mut Config) -> Result<(), ValueError> {
-    if !key.repeatable {
+    if !key.is_repeatable() {
         return key.apply(config, text);
     }
     key.clear(config);

@@ -203,24 +203,21 @@ impl File<'_> {
         config: &mut Config,
     ) -> Result<(), FileError> {
         let values: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
-            DeValue::Array(list) if key.repeatable => {
-                key.clear(config);
-                list.iter().collect()
-            }
-            _ if key.repeatable => {
-                key.clear(config);
-                vec![value]
-            }
+            DeValue::Array(list) if key.is_repeatable() => list.iter().collect(),
             _ => vec![value],
         };
+        key.clear(config);
         for value in values {
             let text = text_of(value.get_ref());
-            let applied = text.as_deref().and_then(|text| (key.set)(config, text));
-            applied.ok_or_else(|| FileError::Value {
+            let applied = match &text {
+                Some(text) => key.apply(config, text).map_err(|bad| bad.expected),
+                None => Err(key.expected),
+            };
+            applied.map_err(|expected| FileError::Value {
                 path: self.path.into(),
                 line: self.line(value.span().start),
                 key: full.into(),
-                expected: key.expected_instead_of(config, text.as_deref().unwrap_or_default()),
+                expected,
                 found: self.text[value.span()].into(),
             })?;
         }

@@ -34,19 +34,33 @@ pub struct Key {
     pub help: &'static str,
     /// What a value must be, with its bounds.
     pub expected: &'static str,
-    /// May be given more than once; in the file, a list.
-    pub repeatable: bool,
-    /// Takes the value; `None` if it is not one.
-    pub set: fn(&mut Config, &str) -> Option<()>,
+    /// How it is set from text.
+    set: Setter,
     /// As TOML.
     pub show: fn(&Config) -> String,
 }
 
+/// How a setting takes its value.
+enum Setter {
+    /// It has one value. Returns `None` if the text is not a value.
+    One(fn(&mut Config, &str) -> Option<()>),
+    /// It may be given more than once, and is a list in the file.
+    Many {
+        clear: fn(&mut Config),
+        /// Adds a value. The error: what is expected instead.
+        add: fn(&mut Config, &str) -> Result<(), &'static str>,
+    },
+}
+
 impl Key {
-    /// Sets it from text.
+    /// Sets it from text; of a setting with many values, adds one.
     pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
-        (self.set)(config, text).ok_or_else(|| ValueError {
-            expected: self.expected_instead_of(config, text),
+        let result = match &self.set {
+            Setter::One(set) => set(config, text).ok_or(self.expected),
+            Setter::Many { add, .. } => add(config, text),
+        };
+        result.map_err(|expected| ValueError {
+            expected,
             found: if text.is_empty() { "nothing".into() } else { format!("{text:?}") },
         })
     }
@@ -61,22 +75,17 @@ impl Key {
         format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
     }
 
-    /// Forgets the values of a setting that can be given more than once.
-    pub fn clear(&self, config: &mut Config) {
-        match self.name {
-            "listen" => config.listen.clear(),
-            "store_rule" => config.store_rules.clear(),
-            _ => {}
-        }
+    /// Returns whether it may be given more than once.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.set, Setter::Many { .. })
     }
 
-    /// What should have stood in place of `text`, which could not be taken.
-    pub fn expected_instead_of(&self, config: &Config, text: &str) -> &'static str {
-        if self.name != "store_rule" {
-            return self.expected;
+    /// Forgets the values of a setting that may be given more than once; another one keeps its
+    /// value, as the next one replaces it.
+    pub fn clear(&self, config: &mut Config) {
+        if let Setter::Many { clear, .. } = &self.set {
+            clear(config);
         }
-        let mut rules = config.store_rules.clone();
-        storage::add_rule(&mut rules, text).map_or_else(|bad| bad.expected(), |()| self.expected)
     }
 }
 
@@ -130,16 +139,16 @@ fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
     bytes.filter(|b| (min..=max).contains(b))
 }
 
+/// A setting that is on or off, by its names.
+const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+
 fn parse_switch(text: &str) -> Option<bool> {
-    match text {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
-    }
+    SWITCH.iter().find(|(name, _)| *name == text).map(|(_, is_on)| *is_on)
 }
 
-fn show_switch(is_on: bool) -> String {
-    quoted(if is_on { "on" } else { "off" })
+fn show_switch(config: &Config, is_on: fn(&Config) -> bool) -> String {
+    let found = SWITCH.iter().find(|(_, value)| *value == is_on(config));
+    quoted(found.map_or("off", |(name, _)| name))
 }
 
 fn parse_durability(text: &str) -> Option<Durability> {
@@ -167,8 +176,7 @@ macro_rules! key {
             value: $value,
             help: $help,
             expected: $expected,
-            repeatable: false,
-            set: $set,
+            set: Setter::One($set),
             show: $show,
         }
     };
@@ -182,8 +190,10 @@ pub const KEYS: &[Key] = &[
         value: "ADDR",
         help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, and port 0 a free port. May be repeated.",
         expected: listen::EXPECTED,
-        repeatable: true,
-        set: |c, v| v.parse().ok().map(|l| c.listen.push(l)),
+        set: Setter::Many {
+            clear: |c| c.listen.clear(),
+            add: |c, v| v.parse().map(|l| c.listen.push(l)).map_err(|_| listen::EXPECTED),
+        },
         show: |c| {
             let listen: Vec<String> = c.listen.iter().map(|l| quoted(&l.to_string())).collect();
             format!("[{}]", listen.join(", "))
@@ -388,8 +398,12 @@ pub const KEYS: &[Key] = &[
         value: "DOMAIN=MODE[/N]",
         help: "Part to store of mail for a recipient domain (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
         expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
-        repeatable: true,
-        set: |c, v| storage::add_rule(&mut c.store_rules, v).ok(),
+        set: Setter::Many {
+            clear: |c| c.store_rules.clear(),
+            add: |c, v| {
+                storage::add_rule(&mut c.store_rules, v).map_err(storage::BadRule::expected)
+            },
+        },
         show: |c| {
             let rules: Vec<String> = c.store_rules.iter().map(|r| quoted(&r.to_string())).collect();
             format!("[{}]", rules.join(", "))
@@ -482,7 +496,7 @@ pub const KEYS: &[Key] = &[
         "Record statistics in the data folder, for sinkctl stats.",
         "on or off",
         |c, v| parse_switch(v).map(|on| c.stats = on),
-        |c| show_switch(c.stats)
+        |c| show_switch(c, |c| c.stats)
     ),
     key!(
         "stats",
@@ -515,7 +529,7 @@ pub const KEYS: &[Key] = &[
         "Let clients set marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
         "on or off",
         |c, v| parse_switch(v).map(|on| c.noop_marks = on),
-        |c| show_switch(c.noop_marks)
+        |c| show_switch(c, |c| c.noop_marks)
     ),
     key!(
         "index",
