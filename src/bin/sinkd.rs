@@ -238,7 +238,9 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     let signals = signals()?;
     let bound = http::bind(config.http)?;
     let (server, recovery) = Server::start(config)?;
-    let facts = http::Facts { live: server.live(), stop: server.stop(), started };
+    let stop = server.stop();
+    let is_ready = Box::new(move || stop.stage() == StopStage::Running);
+    let facts = http::Facts { live: server.live(), is_ready, started };
     let http = bound.map(|bound| bound.serve(facts)).transpose()?;
     if recovery.sealed_now > 0 {
         tracing::info!(

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("plot", &[]),
     ("sender", &["smtp", "log", "stats"]),
     ("server", &["smtp", "log", "config", "stats", "index"]),
-    ("http", &["config", "stats", "server"]),
+    ("http", &["config", "stats"]),
 ];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
