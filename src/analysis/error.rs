@@ -9,16 +9,16 @@ use crate::log::reader::ReadError;
 #[non_exhaustive]
 pub enum Error {
     /// The folder was named wrongly.
-    #[error("{}: there is no such folder; name one with --data", .0.display())]
+    #[error("{}: no such folder (choose one with --data)", .0.display())]
     NoFolder(PathBuf),
     /// Another folder was named, or sinkd kept no statistics.
     #[error(
-        "{}: no statistics here: this is not a data folder of sinkd, or sinkd ran with --stats off",
+        "{}: no statistics: it is not a data folder of sinkd, or sinkd ran with --stats off",
         .0.display()
     )]
     NoStatistics(PathBuf),
     /// The file system says no.
-    #[error("{}: its statistics can't be read", path.display())]
+    #[error("{}: cannot read its statistics", path.display())]
     Statistics {
         /// The folder.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum Error {
         source: io::Error,
     },
     /// There is no log in the folder, or the file system says no.
-    #[error("{}: no data folder of sinkd; name one with --data", path.display())]
+    #[error("{}: not a data folder of sinkd (choose one with --data)", path.display())]
     NoLog {
         /// The folder.
         path: PathBuf,

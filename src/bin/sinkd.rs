@@ -46,7 +46,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let warnings = [environment.warnings(), config.warnings()].concat();
     if matches.get_flag("check") {
         warnings.iter().for_each(|text| say(&format!("warning: {text}")));
-        return print("sinkd: the configuration is good\n").context("standard output");
+        return print("sinkd: the configuration is valid\n").context("standard output");
     }
     start_logging(&config)?;
     end_on_panic();
@@ -80,14 +80,14 @@ fn told_once(error: &anyhow::Error) -> String {
 
 /// How settings stand in the environment.
 const VARIABLES: &str = "\
-Every setting is also an environment variable: --store-rule is SINKD_STORE_RULE, and --config is
-SINKD_CONFIG. Commas separate the values of --listen and --store-rule there. An empty variable is
-not set. Flags win over variables, and variables over the file.";
+Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
+for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
+variables are ignored. Flags override variables, and variables override the file.";
 
 /// The flags: one for each row of the table of settings, and those that are no setting.
 fn command() -> Command {
-    let about = "The SMTP server that mass mailers are load-tested against: fast, with every byte \
-                 kept. It delivers nothing. Read the mail with sinkctl.";
+    let about = "An SMTP server to load-test mass mailers against. It accepts mail fast, stores \
+                 every byte and delivers nothing; sinkctl reads what it stored.";
     let mut command = Command::new("sinkd")
         .version(env!("CARGO_PKG_VERSION"))
         .about(about)
@@ -98,34 +98,42 @@ fn command() -> Command {
                 .long("config")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("Read settings from a TOML file; variables and flags win over it."),
+                .help("TOML file with settings; environment variables and flags override it."),
         )
         .arg(
             Arg::new("check")
                 .long("check")
                 .action(ArgAction::SetTrue)
-                .help("Test the configuration and exit."),
+                .help("Check the configuration and exit."),
         )
         .arg(
             Arg::new("print-config")
                 .long("print-config")
                 .action(ArgAction::SetTrue)
-                .help("Print the effective configuration as TOML with comments, and exit."),
+                .help("Print the effective configuration as commented TOML and exit."),
         );
     let defaults = Config::default();
     for key in KEYS {
         let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
-        let action = if key.repeatable { ArgAction::Append } else { ArgAction::Set };
+        let action = if key.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
         command = command.arg(
             Arg::new(key.name)
                 .long(key.flag())
                 .value_name(key.value)
                 .action(action)
                 .help_heading(heading(key.table))
-                .help(format!("{} [default: {default}]", key.help)),
+                .help(with_default(key.help, &default)),
         );
     }
     command.args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &defaults)))
+}
+
+/// The help of a setting; a list may be empty by default.
+fn with_default(help: &str, default: &str) -> String {
+    match default {
+        "" => help.to_owned(),
+        default => format!("{help} [default: {default}]"),
+    }
 }
 
 /// Flags that other programs have, which answer with ours: one with the long name, and one with the
@@ -152,6 +160,9 @@ fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + 
 }
 
 fn heading(table: &str) -> String {
+    if table == "http" {
+        return "HTTP".into();
+    }
     let mut heading = table.to_string();
     heading[..1].make_ascii_uppercase();
     heading
@@ -183,9 +194,7 @@ fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<
     environment.apply(&mut config)?;
     for key in KEYS {
         let Some(values) = matches.get_many::<String>(key.name) else { continue };
-        if key.repeatable {
-            key.clear(&mut config);
-        }
+        key.clear(&mut config);
         for value in values {
             key.apply(&mut config, value).with_context(|| format!("--{}", key.flag()))?;
         }
@@ -229,7 +238,9 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     let signals = signals()?;
     let bound = http::bind(config.http)?;
     let (server, recovery) = Server::start(config)?;
-    let facts = http::Facts { live: server.live(), stop: server.stop(), started };
+    let stop = server.stop();
+    let is_ready = Box::new(move || stop.stage() == StopStage::Running);
+    let facts = http::Facts { live: server.live(), is_ready, started };
     let http = bound.map(|bound| bound.serve(facts)).transpose()?;
     if recovery.sealed_now > 0 {
         tracing::info!(

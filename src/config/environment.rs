@@ -101,7 +101,7 @@ fn is_variable(key: &Key, name: &str) -> bool {
 }
 
 fn set(key: &Key, text: &str, config: &mut Config) -> Result<(), ValueError> {
-    if !key.repeatable {
+    if !key.is_repeatable() {
         return key.apply(config, text);
     }
     key.clear(config);
@@ -120,11 +120,11 @@ fn is_service_link(name: &str, value: &str) -> bool {
 
 fn warning(name: &str) -> String {
     let hint = guess::meant_by(name).map_or_else(String::new, |meant| {
-        format!("; the nearest is {VARIABLE_PREFIX}{}", meant.to_ascii_uppercase())
+        format!("; did you mean {VARIABLE_PREFIX}{}?", meant.to_ascii_uppercase())
     });
     format!(
-        "environment variable {VARIABLE_PREFIX}{name} sets nothing: no setting has this name{hint} \
-         (all of them: sinkd --print-config)"
+        "environment variable {VARIABLE_PREFIX}{name} is ignored: no setting has this name{hint} \
+         (all settings: sinkd --print-config)"
     )
 }
 
@@ -220,12 +220,12 @@ mod tests {
         ] {
             let warnings = environment(&[(name, value)]).warnings();
             let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };
-            assert!(warning.contains(&format!("variable {name} sets nothing")), "{warning}");
+            assert!(warning.contains(&format!("variable {name} is ignored")), "{warning}");
             match hint {
                 Some(hint) => {
-                    assert!(warning.contains(&format!("nearest is {hint} ")), "{warning}")
+                    assert!(warning.contains(&format!("did you mean {hint}? ")), "{warning}")
                 }
-                None => assert!(!warning.contains("nearest"), "{warning}"),
+                None => assert!(!warning.contains("did you mean"), "{warning}"),
             }
         }
         let known: Vec<String> = KEYS.iter().map(Key::variable).collect();

@@ -12,7 +12,7 @@ use crate::smtp::limits::Protocol;
 #[derive(Debug, thiserror::Error)]
 pub enum FileError {
     /// It can't be read.
-    #[error("{path}: it can't be read", path = path.display())]
+    #[error("{path}: cannot be read", path = path.display())]
     Read {
         /// The file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum FileError {
         message: String,
     },
     /// A key that no setting has.
-    #[error("{path}:{line}: no setting '{key}'{hint} (all of them: sinkd --print-config)",
+    #[error("{path}:{line}: unknown setting '{key}'{hint} (all settings: sinkd --print-config)",
         path = path.display())]
     Unknown {
         /// The file.
@@ -141,7 +141,7 @@ impl File<'_> {
             None => guess::meant_by(name.unwrap_or(key))
                 .and_then(guess::key)
                 .map_or_else(String::new, |nearest| {
-                    format!("; the nearest is '{}.{}'", nearest.table, nearest.name)
+                    format!("; did you mean '{}.{}'?", nearest.table, nearest.name)
                 }),
         };
         let (path, line) = (self.path.into(), self.line(offset));
@@ -203,24 +203,21 @@ impl File<'_> {
         config: &mut Config,
     ) -> Result<(), FileError> {
         let values: Vec<&Spanned<DeValue<'_>>> = match value.get_ref() {
-            DeValue::Array(list) if key.repeatable => {
-                key.clear(config);
-                list.iter().collect()
-            }
-            _ if key.repeatable => {
-                key.clear(config);
-                vec![value]
-            }
+            DeValue::Array(list) if key.is_repeatable() => list.iter().collect(),
             _ => vec![value],
         };
+        key.clear(config);
         for value in values {
             let text = text_of(value.get_ref());
-            let applied = text.as_deref().and_then(|text| (key.set)(config, text));
-            applied.ok_or_else(|| FileError::Value {
+            let applied = match &text {
+                Some(text) => key.apply(config, text).map_err(|bad| bad.expected),
+                None => Err(key.expected),
+            };
+            applied.map_err(|expected| FileError::Value {
                 path: self.path.into(),
                 line: self.line(value.span().start),
                 key: full.into(),
-                expected: key.expected_instead_of(config, text.as_deref().unwrap_or_default()),
+                expected,
                 found: self.text[value.span()].into(),
             })?;
         }
@@ -253,18 +250,21 @@ mod tests {
         check("[limits]\nerrors_max = -1", "sink.toml:2: limits.errors_max: expected a number");
         check(
             "\n[limits]\nrecipients = 1",
-            "sink.toml:3: no setting 'limits.recipients'; the nearest is 'limits.recip",
+            "sink.toml:3: unknown setting 'limits.recipients'; did you mean 'limits.recip",
         );
         check(
             "[server]\nport = 1",
-            "sink.toml:2: no setting 'server.port'; the nearest is 'server.listen'",
+            "sink.toml:2: unknown setting 'server.port'; did you mean 'server.listen'",
         );
-        check("port = 1", "sink.toml:1: no setting 'port'; the nearest is 'server.listen'");
+        check("port = 1", "sink.toml:1: unknown setting 'port'; did you mean 'server.listen'");
         check(
             "[server]\nerrors_max = 1",
-            "sink.toml:2: no setting 'server.errors_max'; it belongs",
+            "sink.toml:2: unknown setting 'server.errors_max'; it belongs",
         );
-        check("errors_max = 1", "sink.toml:1: no setting 'errors_max'; it belongs to [limits]");
+        check(
+            "errors_max = 1",
+            "sink.toml:1: unknown setting 'errors_max'; it belongs to [limits]",
+        );
         check(
             "[server]\nlisten = [\"127.0.0.1:0\", \"x\"]",
             "sink.toml:2: server.listen: expected",
@@ -274,7 +274,7 @@ mod tests {
         let rule = "[storage]\nstore_rule = [\"*=none\",\n\"none/2\"]";
         check(rule, "sink.toml:3: storage.store_rule: expected a domain and its mode");
         let rule = "[storage]\nstore_rule = [\"*=none\", \"*=full\"]";
-        check(rule, "sink.toml:2: storage.store_rule: expected a domain that has no rule yet");
+        check(rule, "sink.toml:2: storage.store_rule: expected at most one rule per domain");
         check(
             "[[listener]]\nprotocol = \"lmtp\"",
             "sink.toml:1: listener.address: expected address",
@@ -285,7 +285,7 @@ mod tests {
             "[[listener]]\naddress = \"lmtp:[::1]:1\"",
             "sink.toml:2: listener.address: expected",
         );
-        check("[[listener]]\nport = 1", "sink.toml:2: no setting 'listener.port'");
+        check("[[listener]]\nport = 1", "sink.toml:2: unknown setting 'listener.port'");
         check("[listener]\naddress = \"127.0.0.1:1\"", "sink.toml:1: listener: expected tables");
         check("[server]\ndata = \"a\"\ndata = \"b\"", "sink.toml:3: ");
     }

@@ -31,7 +31,7 @@ pub struct BadAddress;
 
 /// What the settings say that they expect.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
-                            unix:/run/sinkd.sock, with lmtp: before it for LMTP";
+                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP";
 
 /// Addresses to listen on. Each worker has a socket for each.
 pub const LISTENERS_MAX: usize = 256;

@@ -92,7 +92,7 @@ const RECIPIENTS_LEAST: u32 = 100;
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// No address was given.
-    #[error("there is nothing to listen on: give --listen ADDR")]
+    #[error("no address to listen on: set at least one with --listen")]
     NoListener,
     /// More than [`LISTENERS_MAX`].
     #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
@@ -101,10 +101,12 @@ pub enum ConfigError {
     #[error("--listen {0}: expected each address once, found it twice")]
     ListenedTwice(Listener),
     /// HTTP has the address of a listener.
-    #[error("--http {0}: expected an address of its own, found it in --listen, too")]
+    #[error("--http {0}: expected an address of its own, but it is also in --listen")]
     HttpListened(SocketAddr),
     /// LMTP on the port of SMTP.
-    #[error("{listener}: LMTP must not be offered on port 25 (RFC 2033 5): choose another port")]
+    #[error(
+        "{listener}: LMTP must not be offered on port 25 (RFC 2033 section 5): choose another port"
+    )]
     LmtpOnSmtpPort {
         /// The one of them.
         listener: Listener,

@@ -100,10 +100,10 @@ impl BadRule {
             BadRule::Domain => "a domain: example.org, *.example.org, [192.0.2.1], or * for all",
             BadRule::Mode => "a mode: full, headers, envelope or none",
             BadRule::OneIn => {
-                "a number from 2 to 4294967295 after the slash: one message in N is kept in full"
+                "a number from 2 to 4294967295 after the slash, to keep one message in N in full"
             }
-            BadRule::FullSampled => "no /N after full, as all of them are kept in full",
-            BadRule::Twice => "a domain that has no rule yet",
+            BadRule::FullSampled => "no /N after full, which keeps every message",
+            BadRule::Twice => "at most one rule per domain",
         }
     }
 }

@@ -34,19 +34,33 @@ pub struct Key {
     pub help: &'static str,
     /// What a value must be, with its bounds.
     pub expected: &'static str,
-    /// May be given more than once; in the file, a list.
-    pub repeatable: bool,
-    /// Takes the value; `None` if it is not one.
-    pub set: fn(&mut Config, &str) -> Option<()>,
+    /// How it is set from text.
+    set: Setter,
     /// As TOML.
     pub show: fn(&Config) -> String,
 }
 
+/// How a setting takes its value.
+enum Setter {
+    /// It has one value. Returns `None` if the text is not a value.
+    One(fn(&mut Config, &str) -> Option<()>),
+    /// It may be given more than once, and is a list in the file.
+    Many {
+        clear: fn(&mut Config),
+        /// Adds a value. The error: what is expected instead.
+        add: fn(&mut Config, &str) -> Result<(), &'static str>,
+    },
+}
+
 impl Key {
-    /// Sets it from text.
+    /// Sets it from text; of a setting with many values, adds one.
     pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
-        (self.set)(config, text).ok_or_else(|| ValueError {
-            expected: self.expected_instead_of(config, text),
+        let result = match &self.set {
+            Setter::One(set) => set(config, text).ok_or(self.expected),
+            Setter::Many { add, .. } => add(config, text),
+        };
+        result.map_err(|expected| ValueError {
+            expected,
             found: if text.is_empty() { "nothing".into() } else { format!("{text:?}") },
         })
     }
@@ -61,29 +75,24 @@ impl Key {
         format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
     }
 
-    /// Forgets the values of a setting that can be given more than once.
-    pub fn clear(&self, config: &mut Config) {
-        match self.name {
-            "listen" => config.listen.clear(),
-            "store_rule" => config.store_rules.clear(),
-            _ => {}
-        }
+    /// Returns whether it may be given more than once.
+    pub fn is_repeatable(&self) -> bool {
+        matches!(self.set, Setter::Many { .. })
     }
 
-    /// What should have stood in place of `text`, which could not be taken.
-    pub fn expected_instead_of(&self, config: &Config, text: &str) -> &'static str {
-        if self.name != "store_rule" {
-            return self.expected;
+    /// Forgets the values of a setting that may be given more than once; another one keeps its
+    /// value, as the next one replaces it.
+    pub fn clear(&self, config: &mut Config) {
+        if let Setter::Many { clear, .. } = &self.set {
+            clear(config);
         }
-        let mut rules = config.store_rules.clone();
-        storage::add_rule(&mut rules, text).map_or_else(|bad| bad.expected(), |()| self.expected)
     }
 }
 
-const MEMORY: &str = "a size from 1MiB to 1024GiB such as 64MiB";
-const TIME: &str = "a time from 0s to 87600h such as 250ms, 10s or 5m";
-const TIMEOUT: &str = "a time from 1ms to 87600h such as 250ms, 10s or 5m";
-const TIME_OR_NONE: &str = "a time from 1ms to 87600h such as 250ms, 10s or 5m, or \"none\"";
+const MEMORY: &str = "a size from 1MiB to 1024GiB, such as 64MiB";
+const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s or 5m";
+const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
+const TIME_OR_NONE: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m, or \"none\"";
 /// What a `u16` holds.
 const COUNT_SMALL: &str = "a number from 1 to 65535";
 /// What a `u32` holds.
@@ -130,16 +139,16 @@ fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
     bytes.filter(|b| (min..=max).contains(b))
 }
 
+/// A setting that is on or off, by its names.
+const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
+
 fn parse_switch(text: &str) -> Option<bool> {
-    match text {
-        "on" => Some(true),
-        "off" => Some(false),
-        _ => None,
-    }
+    SWITCH.iter().find(|(name, _)| *name == text).map(|(_, is_on)| *is_on)
 }
 
-fn show_switch(is_on: bool) -> String {
-    quoted(if is_on { "on" } else { "off" })
+fn show_switch(config: &Config, is_on: fn(&Config) -> bool) -> String {
+    let found = SWITCH.iter().find(|(_, value)| *value == is_on(config));
+    quoted(found.map_or("off", |(name, _)| name))
 }
 
 fn parse_durability(text: &str) -> Option<Durability> {
@@ -167,8 +176,7 @@ macro_rules! key {
             value: $value,
             help: $help,
             expected: $expected,
-            repeatable: false,
-            set: $set,
+            set: Setter::One($set),
             show: $show,
         }
     };
@@ -180,10 +188,12 @@ pub const KEYS: &[Key] = &[
         table: "server",
         name: "listen",
         value: "ADDR",
-        help: "Address to take SMTP on, unix:PATH for a Unix socket; lmtp: before it takes LMTP; port 0 takes a free one. May be given more than once.",
+        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, and port 0 a free port. May be repeated.",
         expected: listen::EXPECTED,
-        repeatable: true,
-        set: |c, v| v.parse().ok().map(|l| c.listen.push(l)),
+        set: Setter::Many {
+            clear: |c| c.listen.clear(),
+            add: |c, v| v.parse().map(|l| c.listen.push(l)).map_err(|_| listen::EXPECTED),
+        },
         show: |c| {
             let listen: Vec<String> = c.listen.iter().map(|l| quoted(&l.to_string())).collect();
             format!("[{}]", listen.join(", "))
@@ -193,7 +203,7 @@ pub const KEYS: &[Key] = &[
         "server",
         "data",
         "DIR",
-        "Data folder; made if it is not there.",
+        "Data folder; created if it does not exist.",
         "a path",
         |c, v| (!v.is_empty()).then(|| c.data = v.into()),
         |c| quoted(&c.data.to_string_lossy())
@@ -203,7 +213,7 @@ pub const KEYS: &[Key] = &[
         "hostname",
         "NAME",
         "Name in the greeting and in replies.",
-        "a name of 1 to 255 octets of ASCII without spaces",
+        "a name of 1 to 255 ASCII characters without spaces",
         |c, v| {
             let good = !v.is_empty() && v.len() <= 255 && v.bytes().all(|b| b.is_ascii_graphic());
             good.then(|| c.hostname = v.into())
@@ -214,7 +224,7 @@ pub const KEYS: &[Key] = &[
         "server",
         "workers",
         "N",
-        "Event loops; \"auto\" is the number of cores that sinkd may use, at most 8.",
+        "Number of event loops; \"auto\" is one per core that sinkd may use, at most 8.",
         "a number from 1 to 256, or \"auto\"",
         |c, v| {
             let workers =
@@ -228,7 +238,7 @@ pub const KEYS: &[Key] = &[
         "server",
         "backlog",
         "N",
-        "Connections the kernel may queue, per listener and worker.",
+        "Connections that the kernel queues, per listener and worker.",
         COUNT_SMALL,
         |c, v| count::<u16>(v).map(|n| c.backlog = i32::from(n)),
         |c| number(c.backlog)
@@ -237,8 +247,7 @@ pub const KEYS: &[Key] = &[
         "server",
         "syntax",
         "HOW",
-        "Commands that break the grammar and cannot be misread: lenient accepts and counts them, \
-         strict refuses them (RFC 5321).",
+        "Treatment of commands that break the grammar but are unambiguous: lenient accepts and counts them, strict rejects them (RFC 5321).",
         "lenient or strict",
         |c, v| {
             c.syntax = match v {
@@ -257,7 +266,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "message_bytes_max",
         "SIZE",
-        "Largest message, announced as SIZE (RFC 1870).",
+        "Maximum size of a message, announced as SIZE (RFC 1870).",
         "a size from 1 to 4095MiB",
         |c, v| between(parse_bytes(v), 1, 4095 << 20).map(|n| c.limits.message_bytes_max = n),
         |c| show_bytes(c.limits.message_bytes_max)
@@ -266,7 +275,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "recipients_max",
         "N",
-        "Recipients of one message, announced as LIMITS RCPTMAX (RFC 9422); below 100, a warning.",
+        "Maximum number of recipients per message, announced as LIMITS RCPTMAX (RFC 9422); a value below 100 causes a warning.",
         COUNT,
         |c, v| count::<u32>(v).map(|n| c.limits.recipients_max = n),
         |c| number(c.limits.recipients_max)
@@ -275,7 +284,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "envelope_bytes_max",
         "SIZE",
-        "Octets of one envelope, all its addresses together.",
+        "Maximum size of an envelope with all its addresses.",
         "a size from 64K to 3MiB",
         |c, v| between(parse_bytes(v), 64 << 10, 3 << 20)
             .map(|n| c.limits.envelope_bytes_max = n as usize),
@@ -285,7 +294,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "command_line_bytes_max",
         "SIZE",
-        "Octets of one command line, CRLF included.",
+        "Maximum length of a command line, including CRLF.",
         "a size from 512 (RFC 5321 section 4.5.3.1.4) to 64K",
         |c, v| between(parse_bytes(v), 512, 64 << 10)
             .map(|n| c.limits.command_line_bytes_max = n as usize),
@@ -295,7 +304,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "errors_max",
         "N",
-        "Errors of one session before it is closed with 421.",
+        "Number of errors after which a session is closed with 421.",
         COUNT_OR_NONE,
         |c, v| parse_option(v, count).map(|n| c.limits.errors_max = n),
         |c| show_option(c.limits.errors_max, number)
@@ -304,7 +313,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "messages_max",
         "N",
-        "Messages of one connection, announced as LIMITS MAILMAX (RFC 9422).",
+        "Maximum number of messages per connection, announced as LIMITS MAILMAX (RFC 9422).",
         COUNT_OR_NONE,
         |c, v| parse_option(v, count).map(|n| c.limits.messages_max = n),
         |c| show_option(c.limits.messages_max, number)
@@ -313,7 +322,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "connections_max",
         "N",
-        "Open connections; \"none\" is what the descriptor limit allows.",
+        "Maximum number of open connections; \"none\" is as many as the descriptor limit allows.",
         COUNT_OR_NONE,
         |c, v| parse_option(v, count).map(|n| c.connections_max = n),
         |c| show_option(c.connections_max, number)
@@ -322,7 +331,7 @@ pub const KEYS: &[Key] = &[
         "limits",
         "connections_per_client_max",
         "N",
-        "Open connections of one client address.",
+        "Maximum number of open connections per client address.",
         COUNT_OR_NONE,
         |c, v| parse_option(v, count).map(|n| c.connections_per_client_max = n),
         |c| show_option(c.connections_per_client_max, number)
@@ -331,7 +340,7 @@ pub const KEYS: &[Key] = &[
         "memory",
         "envelope_memory_bytes",
         "SIZE",
-        "Memory for envelopes under way, per worker; beyond it RCPT gets 452.",
+        "Memory for envelopes in progress, per worker; if it is exceeded, RCPT is answered with 452.",
         MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
             .map(|n| c.envelope_memory_bytes = n as usize),
@@ -341,7 +350,7 @@ pub const KEYS: &[Key] = &[
         "memory",
         "buffer_memory_bytes",
         "SIZE",
-        "Memory for payloads that come in pieces, per worker; beyond it the transfer stalled longest is closed.",
+        "Memory for payloads that arrive in pieces, per worker; if it is exceeded, the transfer that stalled longest is closed.",
         MEMORY,
         |c, v| between(parse_bytes(v), 1 << 20, 1 << 40)
             .map(|n| c.buffer_memory_bytes = n as usize),
@@ -351,7 +360,7 @@ pub const KEYS: &[Key] = &[
         "timeouts",
         "command_timeout",
         "TIME",
-        "Silence allowed between commands (RFC 5321 4.5.3.2.7: 5 minutes).",
+        "Maximum silence between commands (RFC 5321 section 4.5.3.2.7: 5 minutes).",
         TIMEOUT,
         |c, v| parse_timeout(v).map(|t| c.command_timeout = t),
         |c| show_time(c.command_timeout)
@@ -360,7 +369,7 @@ pub const KEYS: &[Key] = &[
         "timeouts",
         "data_timeout",
         "TIME",
-        "Silence allowed within mail data.",
+        "Maximum silence within mail data.",
         TIMEOUT,
         |c, v| parse_timeout(v).map(|t| c.data_timeout = t),
         |c| show_time(c.data_timeout)
@@ -369,7 +378,7 @@ pub const KEYS: &[Key] = &[
         "timeouts",
         "storage_wait",
         "TIME",
-        "How long a transfer waits for room in the log before it gets 452.",
+        "Time for which a transfer waits for room in the log before it is answered with 452.",
         TIME,
         |c, v| time_between(v, Duration::ZERO).map(|t| c.storage_wait = t),
         |c| show_time(c.storage_wait)
@@ -378,7 +387,7 @@ pub const KEYS: &[Key] = &[
         "storage",
         "store",
         "MODE",
-        "How much of each message is stored, where no rule says otherwise: full, headers, envelope or none (only counted).",
+        "Part of each message to store unless a rule says otherwise: full, headers, envelope or none (only counted).",
         "full, headers, envelope or none",
         |c, v| v.parse().ok().map(|mode| c.store = mode),
         |c| quoted(&c.store.to_string())
@@ -387,10 +396,14 @@ pub const KEYS: &[Key] = &[
         table: "storage",
         name: "store_rule",
         value: "DOMAIN=MODE[/N]",
-        help: "How much for recipients of a domain (example.org, *.example.org for those below it, * for all others); /N keeps one message in N in full. May be given more than once.",
+        help: "Part to store of mail for a recipient domain (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
         expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
-        repeatable: true,
-        set: |c, v| storage::add_rule(&mut c.store_rules, v).ok(),
+        set: Setter::Many {
+            clear: |c| c.store_rules.clear(),
+            add: |c, v| {
+                storage::add_rule(&mut c.store_rules, v).map_err(storage::BadRule::expected)
+            },
+        },
         show: |c| {
             let rules: Vec<String> = c.store_rules.iter().map(|r| quoted(&r.to_string())).collect();
             format!("[{}]", rules.join(", "))
@@ -400,9 +413,8 @@ pub const KEYS: &[Key] = &[
         "log",
         "durability",
         "WHAT",
-        "What a 250 survives: \"process\" the end of sinkd, \"message\" a power loss, a time such as \
-         \"1s\" a power loss but for what came within that time before it.",
-        "\"process\", \"message\", or a time from 1ms to 87600h such as 1s",
+        "What an acknowledged message survives: \"process\" covers the end of sinkd, \"message\" a power loss, and a time such as \"1s\" a power loss at least that much later.",
+        "\"process\", \"message\", or a duration from 1ms to 87600h, such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
             Durability::Process => quoted("process"),
@@ -414,8 +426,7 @@ pub const KEYS: &[Key] = &[
         "log",
         "retain_bytes",
         "SIZE",
-        "Space on the disk for segments; beyond it the oldest mail goes, and its files are used \
-         again.",
+        "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
         "a size from 64MiB to 1073741824GiB, or \"none\"",
         |c, v| {
             let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
@@ -427,8 +438,8 @@ pub const KEYS: &[Key] = &[
         "log",
         "retain_age",
         "TIME",
-        "Mail older than this goes, with its segment.",
-        "a time from 1s to 87600h such as 24h, or \"none\"",
+        "Age after which mail is dropped, together with the rest of its segment.",
+        "a duration from 1s to 87600h, such as 24h, or \"none\"",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
             parse_option(v, least).map(|t| c.retention.age = t)
@@ -439,7 +450,7 @@ pub const KEYS: &[Key] = &[
         "log",
         "retain_segments",
         "N",
-        "Segments that are kept, those under way included.",
+        "Maximum number of segments, including those in use.",
         "a number from 4 to 1000000000000, or \"none\"",
         |c, v| {
             let least = |text: &str| count_large(text).filter(|n| *n >= 4);
@@ -451,7 +462,7 @@ pub const KEYS: &[Key] = &[
         "log",
         "segment_bytes",
         "SIZE",
-        "Size to which segments grow; a worker's first has 4 MiB.",
+        "Size to which segments grow; the first segment of each worker is 4 MiB.",
         "a size from 1MiB to 4095MiB, a multiple of 4096",
         |c, v| {
             let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
@@ -464,8 +475,8 @@ pub const KEYS: &[Key] = &[
         "log",
         "region_memory_bytes",
         "SIZE",
-        "Space in the log held by transfers under way, per worker.",
-        "a size from 8MiB to 1024GiB such as 64MiB",
+        "Space in the log for transfers in progress, per worker.",
+        "a size from 8MiB to 1024GiB, such as 64MiB",
         |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
         |c| show_bytes(c.region_memory_bytes)
     ),
@@ -473,7 +484,7 @@ pub const KEYS: &[Key] = &[
         "log",
         "own_segments_max",
         "N",
-        "Messages beyond 4 MiB under way at once, per worker; beyond it 452.",
+        "Maximum number of messages above 4 MiB in progress at once, per worker; further ones are answered with 452.",
         COUNT_SMALL,
         |c, v| count::<u16>(v).map(|n| c.own_segments_max = usize::from(n)),
         |c| number(c.own_segments_max)
@@ -482,17 +493,17 @@ pub const KEYS: &[Key] = &[
         "stats",
         "stats",
         "on|off",
-        "Keep statistics beside the mail, for sinkctl stats.",
+        "Record statistics in the data folder, for sinkctl stats.",
         "on or off",
         |c, v| parse_switch(v).map(|on| c.stats = on),
-        |c| show_switch(c.stats)
+        |c| show_switch(c, |c| c.stats)
     ),
     key!(
         "stats",
         "stats_retain_age",
         "TIME",
-        "Statistics of hours that ended longer ago go.",
-        "a time from 1h to 87600h such as 720h, or \"none\"",
+        "Age after which the statistics of an hour are deleted.",
+        "a duration from 1h to 87600h, such as 720h, or \"none\"",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(3600));
             parse_option(v, least).map(|t| c.stats_retain_age = t)
@@ -503,8 +514,8 @@ pub const KEYS: &[Key] = &[
         "stats",
         "run_after_idle",
         "TIME",
-        "Begin a run with the first message after this time without any; needs statistics.",
-        "a time from 1s to 87600h such as 30s, or \"none\"",
+        "Idle time after which the next message starts a new run; requires statistics.",
+        "a duration from 1s to 87600h, such as 30s, or \"none\"",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
             parse_option(v, least).map(|t| c.run_after_idle = t)
@@ -515,17 +526,16 @@ pub const KEYS: &[Key] = &[
         "stats",
         "noop_marks",
         "on|off",
-        "Let clients name marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
+        "Let clients set marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
         "on or off",
         |c, v| parse_switch(v).map(|on| c.noop_marks = on),
-        |c| show_switch(c.noop_marks)
+        |c| show_switch(c, |c| c.noop_marks)
     ),
     key!(
         "index",
         "index",
         "WHEN",
-        "When mail is indexed for sinkctl search: lazy is in the machine's idle time, eager as it \
-         comes, off never.",
+        "When to index mail for sinkctl search: lazy (while the machine is idle), eager (as it arrives) or off (never).",
         "eager, lazy or off",
         |c, v| {
             c.index.when = match v {
@@ -549,7 +559,7 @@ pub const KEYS: &[Key] = &[
         "index",
         "index_threads",
         "N",
-        "Threads that index mail; more than one helps to catch up.",
+        "Number of threads that index mail; several catch up faster.",
         "a number from 1 to 64",
         |c, v| count::<usize>(v).filter(|n| *n <= 64).map(|n| c.index.threads = n),
         |c| number(c.index.threads)
@@ -558,8 +568,8 @@ pub const KEYS: &[Key] = &[
         "index",
         "sequence_field",
         "NAME",
-        "Header field that numbers the messages, kept in the index; \"none\" for none.",
-        "the name of a header field, at most 64 octets, or \"none\"",
+        "Header field that numbers the messages, kept in the index, or \"none\".",
+        "the name of a header field of at most 64 bytes, or \"none\"",
         |c, v| {
             let is_name = |name: &str| {
                 let is_ftext = |octet: u8| octet.is_ascii_graphic() && octet != b':';
@@ -578,8 +588,7 @@ pub const KEYS: &[Key] = &[
         "http",
         "http",
         "ADDR",
-        "Address for HTTP (/metrics, /healthz, /readyz), or off; auto is 127.0.0.1:8025, and none if \
-         that is taken. An address that is given must be free.",
+        "Address for HTTP (/metrics, /healthz, /readyz), or off; auto is 127.0.0.1:8025, or off if that address is in use. An explicitly given address must be free.",
         http::EXPECTED,
         |c, v| v.parse().ok().map(|http| c.http = http),
         |c| quoted(&c.http.to_string())
@@ -588,7 +597,7 @@ pub const KEYS: &[Key] = &[
         "stop",
         "stop_grace",
         "TIME",
-        "Time that transactions under way have when sinkd stops.",
+        "Time for which transactions in progress may continue when sinkd stops.",
         TIME,
         |c, v| time_between(v, Duration::ZERO).map(|t| c.stop_grace = t),
         |c| show_time(c.stop_grace)
@@ -624,7 +633,7 @@ pub const KEYS: &[Key] = &[
         "transcripts",
         "transcript",
         "DIR",
-        "Folder for the dialogues of sessions as text, without mail data and secrets; made if it is not there.",
+        "Folder for transcripts of sessions as text, without mail data and secrets; created if it does not exist.",
         "a path, or \"none\"",
         |c, v| {
             let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
@@ -637,7 +646,7 @@ pub const KEYS: &[Key] = &[
         "transcripts",
         "transcript_sessions",
         "WHICH",
-        "Of which sessions: all, errors (those that met a 4xx or 5xx) or 1/N (one in N).",
+        "Sessions to transcribe: all, errors (those with a 4xx or 5xx reply) or 1/N (one in N).",
         transcript::EXPECTED,
         |c, v| v.parse().ok().map(|s| c.transcript_sessions = s),
         |c| quoted(&c.transcript_sessions.to_string())
@@ -646,7 +655,7 @@ pub const KEYS: &[Key] = &[
         "logging",
         "log_level",
         "LEVEL",
-        "What sinkd says on stderr: error, warn, info, debug or trace.",
+        "Least severe level to log on stderr: error, warn, info, debug or trace.",
         "error, warn, info, debug or trace",
         |c, v| ["error", "warn", "info", "debug", "trace"]
             .contains(&v)
@@ -657,7 +666,7 @@ pub const KEYS: &[Key] = &[
         "logging",
         "log_format",
         "FORMAT",
-        "How it says it: text or json.",
+        "Format of the log: text or json.",
         "\"text\" or \"json\"",
         |c, v| {
             c.log_format = match v {
@@ -779,7 +788,10 @@ mod tests {
         }
         let hostname = KEYS.iter().find(|key| key.name == "hostname").unwrap();
         let long = hostname.apply(&mut Config::default(), &"x".repeat(256)).unwrap_err();
-        assert!(long.to_string().starts_with("expected a name of 1 to 255 octets"), "{long}");
+        assert!(
+            long.to_string().starts_with("expected a name of 1 to 255 ASCII characters"),
+            "{long}"
+        );
         assert!(hostname.apply(&mut Config::default(), &"x".repeat(255)).is_ok());
     }
 

@@ -4,10 +4,9 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::StatusCode;
 
-use super::Facts;
-use crate::server::StopStage;
+use super::facts::Facts;
 
-/// Whoever gets an answer knows.
+/// An answer is enough: the client that gets it knows that sinkd is alive.
 pub(super) async fn alive() -> &'static str {
     "ok\n"
 }
@@ -15,8 +14,8 @@ pub(super) async fn alive() -> &'static str {
 /// HTTP is served only after the listeners are bound, so what is left to ask is whether sinkd is
 /// on its way out.
 pub(super) async fn ready(State(facts): State<Arc<Facts>>) -> (StatusCode, &'static str) {
-    match facts.stop.stage() {
-        StopStage::Running => (StatusCode::OK, "ok\n"),
-        StopStage::Graceful | StopStage::AtOnce => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
+    match (facts.is_ready)() {
+        true => (StatusCode::OK, "ok\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
     }
 }

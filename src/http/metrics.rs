@@ -9,8 +9,9 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use hdrhistogram::Histogram;
 
+use super::facts::Facts;
 use super::text::{Kind, Text};
-use super::{Facts, process, text};
+use super::{process, text};
 use crate::stats::{Counter, History, Metric};
 
 /// Answers GET.

@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod connection;
+mod facts;
 mod health;
 mod metrics;
 mod process;
@@ -18,17 +19,15 @@ mod text;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::SystemTime;
 
 use axum::Router;
 use axum::routing::get;
 use tokio::sync::oneshot;
 
 use crate::config::http::{DEFAULT, Http};
-use crate::server::Stop;
-use crate::stats::Live;
 
 pub use connection::CONNECTIONS_MAX;
+pub use facts::Facts;
 pub use metrics::of_history;
 
 /// An address that HTTP can't be served at.
@@ -52,17 +51,6 @@ pub enum BindError {
 pub struct Bound {
     socket: TcpListener,
     address: SocketAddr,
-}
-
-/// What there is to be said.
-#[derive(Debug)]
-pub struct Facts {
-    /// `None`: no statistics are kept.
-    pub live: Option<Arc<Live>>,
-    /// Says whether sinkd takes mail.
-    pub stop: Arc<Stop>,
-    /// When sinkd was started.
-    pub started: SystemTime,
 }
 
 /// The running thread.

@@ -21,8 +21,8 @@ pub fn length(text: &str) -> Option<SignedDuration> {
 /// It is none of the three.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected 2026-11-21T08:00:00Z, 2026-11-21 (its first moment, UTC), or how long ago, such as \
-     10m or 1d, found '{0}'"
+    "expected a time such as 2026-11-21T08:00:00Z, a date such as 2026-11-21 (0:00 UTC), or an \
+     age such as 10m or 1d, found '{0}'"
 )]
 pub struct NotAMoment(pub String);
 

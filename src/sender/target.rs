@@ -41,7 +41,7 @@ pub enum Place {
 /// Not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "expected HOST:PORT, [IPv6]:PORT or unix:PATH, with lmtp: before it for LMTP, such as \
+    "expected HOST:PORT, [IPv6]:PORT or unix:PATH, with the prefix lmtp: for LMTP, such as \
      127.0.0.1:1025, found '{0}'"
 )]
 pub struct NotATarget(pub String);
@@ -59,7 +59,7 @@ pub enum TargetError {
         cause: io::Error,
     },
     /// It has no address, or too many.
-    #[error("{host} has {count} addresses; name one of them")]
+    #[error("{host} has {count} addresses; choose one of them")]
     Count {
         /// As it was named.
         host: String,
@@ -67,15 +67,15 @@ pub enum TargetError {
         count: usize,
     },
     /// Nobody has it.
-    #[error("{address} is no address of one machine; name another one")]
+    #[error("{address} is not the address of a single host; choose another one")]
     NotOneMachine {
         /// Multicast, or broadcast.
         address: IpAddr,
     },
     /// It may be a stranger's.
     #[error(
-        "{host} ({address}) is neither this machine nor a private address, and real people may get \
-         the mail that is sent there; if that is meant: --allow-public {host}"
+        "{host} ({address}) is not a local or private address, so real people may receive the \
+         mail; to send it anyway: --allow-public {host}"
     )]
     Public {
         /// As it was named.
@@ -84,7 +84,7 @@ pub enum TargetError {
         address: IpAddr,
     },
     /// It names something else.
-    #[error("--allow-public names {allowed}, but mail would go to {host}; name the same in both")]
+    #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
     OtherAllowed {
         /// As it was named in the target.
         host: String,
@@ -358,15 +358,15 @@ mod tests {
         check(&["8.8.8.8:25"], None, Err(public));
         check(&["8.8.8.8:25"], Some("mx.test"), Ok(1));
         check(&["8.8.8.8:25"], Some("MX.test"), Ok(1));
-        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("names 8.8.8.8"));
-        check(&["8.8.8.8:25"], Some(""), Err("name the same in both"));
+        check(&["8.8.8.8:25"], Some("8.8.8.8"), Err("allows 8.8.8.8"));
+        check(&["8.8.8.8:25"], Some(""), Err("use the same host in both"));
         check(&["127.0.0.1:25"], Some("other.test"), Ok(1)); // nothing had to be allowed
-        check(&["224.0.0.1:25"], Some("mx.test"), Err("no address of one machine"));
-        check(&["255.255.255.255:25"], Some("mx.test"), Err("no address of one machine"));
-        check(&["[ff02::1]:25"], None, Err("no address of one machine"));
+        check(&["224.0.0.1:25"], Some("mx.test"), Err("not the address of a single host"));
+        check(&["255.255.255.255:25"], Some("mx.test"), Err("not the address of a single host"));
+        check(&["[ff02::1]:25"], None, Err("not the address of a single host"));
         check(&[], None, Err("0 addresses"));
         for (count, expected) in
-            [(63, Ok(1)), (64, Ok(1)), (65, Err("mx.test has 65 addresses; name one"))]
+            [(63, Ok(1)), (64, Ok(1)), (65, Err("mx.test has 65 addresses; choose one"))]
         {
             check(&vec!["10.0.0.1:25"; count], None, expected);
         }

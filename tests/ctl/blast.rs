@@ -113,7 +113,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         ("--size 100".into(), "sinkctl: a size of 100 is too small: with these".into()),
         ("--rate 0".into(), "error: invalid value '0' for '--rate <N>': expected messages".into()),
         ("--from x".into(), "sinkctl: expected an address".into()),
-        ("--rcpts 3 --recipient-count 2".into(), "sinkctl: 3 recipients per message, and".into()),
+        ("--rcpts 3 --recipient-count 2".into(), "sinkctl: 3 recipients per message, but".into()),
         ("--attach /nowhere".into(), "sinkctl: /nowhere: No such file".into()),
     ] {
         // The port of nobody: it must not come to that.
@@ -190,7 +190,7 @@ fn files_that_can_not_be_written_are_told_before_anything_is_sent() {
         let out = blast(to, &format!("--count 3 {rest}")).output().unwrap();
         let errors = String::from_utf8_lossy(&out.stderr);
         assert_eq!(out.status.code(), Some(2), "{errors}");
-        assert!(errors.contains("can't be written"), "{errors}");
+        assert!(errors.contains("cannot be written"), "{errors}");
         assert!(answered.try_recv().is_err(), "{rest}: nothing was sent");
     }
 }
@@ -201,7 +201,7 @@ fn what_is_written_in_vain_hides_nothing() {
     let out = blast(to, "--count 3 --hlog /dev/full").output().unwrap();
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stdout).contains("0 of 3 messages accepted; 3 rejected"));
-    assert!(String::from_utf8_lossy(&out.stderr).contains("/dev/full: can't be written"));
+    assert!(String::from_utf8_lossy(&out.stderr).contains("/dev/full: cannot be written"));
 }
 
 #[test]

@@ -244,7 +244,7 @@ fn what_a_sender_recorded_is_not_compared_with_what_a_sink_recorded() {
     Runs::start_at(data, "one", BEGIN_S * 1_000_000_000).unwrap();
     Runs::stop_at(data, (BEGIN_S + 9) * 1_000_000_000).unwrap();
     let errors = refused(&[data, pair.b.path()], "one", pair.paths()[0]);
-    assert!(errors.contains("A merges what a sink recorded"), "{errors}");
+    assert!(errors.contains("A mixes the records of a sink and a sender"), "{errors}");
 }
 
 #[test]
@@ -287,5 +287,5 @@ fn a_folder_without_figures_or_messages_is_refused_with_its_name() {
     assert!(errors.contains("no run 'nothing'"), "{errors}");
     let empty = tempdir().unwrap();
     let errors = refused(&[pair.a.path()], empty.path().to_str().unwrap(), a);
-    assert!(errors.contains("no statistics here"), "{errors}");
+    assert!(errors.contains("no statistics:"), "{errors}");
 }

@@ -93,6 +93,6 @@ fn stats_by_names_on_stderr_what_it_could_not_count() {
         let (_, errors, code) = run(data, &["stats", "--by", "client", form]);
         assert_eq!(code, 1);
         assert!(errors.contains(&format!("the record of {} is damaged", slot.id())), "{errors}");
-        assert!(errors.contains("1 message is damaged, and not in the table"), "{errors}");
+        assert!(errors.contains("1 message is damaged and not in the table"), "{errors}");
     }
 }

@@ -120,7 +120,7 @@ fn the_exit_code_of_several_folders_is_that_of_the_worst() {
         assert_eq!((code, out.len()), (2, 0), "{args:?}");
         assert!(errors.contains("mistyped"), "{errors}");
         let (_, errors, code) = sinkctl_on(&[&one, &one], args);
-        assert!(code == 2 && errors.contains("are one folder"), "{args:?}: {errors}");
+        assert!(code == 2 && errors.contains("are the same folder"), "{args:?}: {errors}");
     }
     assert_eq!(two.run(&["search", "subject:nothing"]).2, 1);
     assert_eq!(two.run(&["wait", "--count", "5", "--timeout", "0s"]).2, 1);

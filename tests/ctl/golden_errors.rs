@@ -111,7 +111,7 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl reindex --threads 257",
             "sinkctl reindex --sequence-field X:N",
             "sinkctl calibrate --to localhost",
-            "sinkctl calibrate --seconds 1s",
+            "sinkctl calibrate --duration 1s",
             "sinkctl blast --to localhost",
             "sinkctl blast --to h:1 --size 2X",
             "sinkctl blast --to h:1 --size 2K,65M",

@@ -73,7 +73,7 @@ fn what_is_pruned_under_a_listing_is_left_out_and_said_once() {
         assert!(rest + 1 < n, "{args:?}");
         let said: Vec<_> = errors.lines().collect();
         assert_eq!(said.len(), 1, "{args:?}: {errors}");
-        assert!(said[0].contains("pruned meanwhile"), "{errors}");
+        assert!(said[0].contains("pruned during the command"), "{errors}");
         // Each message was shown, or is counted as left out.
         let mut left_out =
             said[0].split(['(', ' ']).filter_map(|w| w.replace(',', "").parse::<usize>().ok());

@@ -96,7 +96,7 @@ fn the_folder_that_is_read_is_not_written() {
     for to in [&tcp, &any, &unix] {
         let (_, errors, code) = sinkctl(data.path(), &["replay", "--to", to]);
         assert_eq!(code, 2, "{to}: {errors}");
-        assert!(errors.contains("would become another one there"), "{to}: {errors}");
+        assert!(errors.contains("would be stored there again"), "{to}: {errors}");
     }
     assert!(sink.stop().success());
     assert_eq!(messages(data.path()).len(), 6);
@@ -120,7 +120,7 @@ fn what_was_done_is_not_done_again() {
     }
     let (_, errors, code) = sinkctl(here.path(), &[&args[..], &["from:s0@a.test"]].concat());
     assert_eq!(code, 2);
-    assert!(errors.contains("there 'query' is ''"), "{errors}");
+    assert!(errors.contains("in which 'query' is ''"), "{errors}");
     assert!(sink.stop().success());
     assert_eq!(messages(there.path()).len(), 6);
 }
@@ -202,13 +202,18 @@ fn what_can_not_be_meant_is_refused() {
     let data = data.path();
     check(data, &["--to", "127.0.0.1"], 2, "expected HOST:PORT");
     check(data, &["--to", "8.8.8.8:25"], 2, "--allow-public 8.8.8.8");
-    check(data, &["--to", "8.8.8.8:25", "--allow-public", "mx.test"], 2, "name the same in both");
+    check(
+        data,
+        &["--to", "8.8.8.8:25", "--allow-public", "mx.test"],
+        2,
+        "use the same host in both",
+    );
     check(data, &with(&["--mark", "X=a\nBcc: b"]), 2, "printable ASCII");
     check(data, &with(&["--to-domain", "a b"]), 2, "expected a domain such as example.com");
     check(data, &with(&["--speed", "0"]), 2, "expected a factor");
     check(data, &with(&["--rate", "5", "--speed", "2"]), 2, "cannot be used with");
-    check(data, &[&to[..], &["--ids", list]].concat(), 2, "list:2: 'x': an id is");
-    check(data, &[&to[..], &["--map-recipients", list]].concat(), 2, "list:1: expected two");
+    check(data, &[&to[..], &["--ids", list]].concat(), 2, "list:2: 'x': expected a message ID");
+    check(data, &[&to[..], &["--map-recipients", list]].concat(), 2, "list:1: expected two values");
     let ids = format!("{},77:7", messages(data)[0].0.id());
     check(data, &[&to[..], &["--ids", &ids, "--dry-run"]].concat(), 0, "1 message, 1 recipient");
     check(data, &with(&["--dry-run", "from:s0@a.test"]), 0, "1 message, 1 recipient");

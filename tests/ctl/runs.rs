@@ -70,9 +70,9 @@ fn what_is_sent_during_a_run_belongs_to_it_to_the_message() {
     assert_eq!(json(data, &["count", "--json", "--run", "one"])["gone"], 40);
 
     for (args, says) in [
-        (&["run", "stop"][..], "no run is under way"),
+        (&["run", "stop"][..], "no run is in progress"),
         (&["run", "start", "one"], "already"),
-        (&["run", "start", "a/b"], "a name has"),
+        (&["run", "start", "a/b"], "expected a run name"),
         (&["stats", "--run", "three"], "no run 'three'"),
         (&["stats", "--run", "one", "--since", "1h"], "cannot be used with"),
     ] {
@@ -138,9 +138,9 @@ fn claims_hold_or_the_one_that_does_not_is_named_with_how_much_it_misses() {
     assert!(xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("&gt; 1M"), "{xml}");
 
     for (args, says) in [
-        (&["assert"][..], "nothing is asserted"),
-        (&["assert", "rate.median"], "expected one of"),
-        (&["assert", "--file", "/nowhere"], "can't be read"),
+        (&["assert"][..], "expected at least one claim"),
+        (&["assert", "rate.median"], "expected an operator"),
+        (&["assert", "--file", "/nowhere"], "cannot be read"),
     ] {
         let (_, errors, code) = sinkctl(data, args);
         assert!(code == 2 && errors.contains(says), "{args:?}: {errors}");

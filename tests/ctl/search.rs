@@ -172,7 +172,7 @@ fn a_wait_that_ends_too_early_says_how_many_there_were() {
     let args = ["wait", "to:ann@example.org", "--count", "5", "--timeout", "50ms"];
     let (out, errors, code) = run(data.path(), &args);
     assert_eq!((out.lines().count(), code), (2, 1));
-    assert_eq!(errors, "sinkctl: 2 of 5 messages match after 50ms\n");
+    assert_eq!(errors, "sinkctl: 2 of 5 messages matched within 50ms\n");
 }
 
 #[test]

@@ -163,7 +163,7 @@ fn what_was_not_stored_is_said() {
     for args in [&["--text"][..], &["--html"], &["--links"], &["--attachments"], &["--part", "1"]] {
         let (out, errors, code) = sinkctl(data.path(), &[&["show", &id], args].concat());
         assert_eq!((out.len(), code), (0, 1), "{args:?}");
-        assert!(errors.contains("octets were stored"), "{errors}");
+        assert!(errors.contains("bytes were stored"), "{errors}");
     }
     let folder = data.path().join("saved");
     assert_eq!(show(&data, &id, &["--save", folder.to_str().unwrap()]).1, 1);

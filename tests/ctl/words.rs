@@ -33,7 +33,7 @@ fn one_of_a_thing_is_singular_wherever_it_is_counted() {
         (&["stats", "--metric", "transaction"], "1 value, mean"),
         (&["stats", "--by", "client"], "1 message, 1 recipient, "),
         (&["reindex"], "1 segment, 1 message, "),
-        (&["wait", "subject:y", "--timeout", "0s"], "0 of 1 message matches"),
+        (&["wait", "subject:y", "--timeout", "0s"], "0 of 1 message matched"),
         (&["ls", "--limit", "0"], "0 of 1 message is listed"),
         (
             &["prune", "--dry-run", "--keep-segments", "0"],

@@ -284,7 +284,7 @@ fn bad_settings_are_refused() {
         assert_eq!(Plan::new(run(id)).is_ok(), is_fine, "{id}");
     }
     let date = |date: &str| Settings { date: date.into(), ..settings("2K") };
-    assert!(refused(date("a\r\nb")).contains("expected a date"));
+    assert!(refused(date("a\r\nb")).contains("expected an RFC 5322 date"));
     for per_s in [0.0, -1.0, f64::NAN, f64::INFINITY] {
         let pace = Some(Pace { per_s, arrivals: Arrivals::Even, until: None });
         assert!(refused(Settings { pace, ..settings("2K") }).contains("expected a rate"));

@@ -404,7 +404,7 @@ fn settings_are_checked_and_printed() {
     assert!(text.contains("sink.toml:2: limits.errors_max: expected a number from 1 to"), "{text}");
     let (code, text) = run(&["--stop-grace", "soon"]);
     assert_eq!(code, Some(2));
-    assert!(text.contains("--stop-grace: expected a time"), "{text}");
+    assert!(text.contains("--stop-grace: expected a duration"), "{text}");
 }
 
 #[test]

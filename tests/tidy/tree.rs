@@ -88,7 +88,9 @@ impl Tree {
                 let rest = file.name.strip_prefix(module.as_str());
                 rest.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
             });
-            if is_listed || file.name.starts_with("tests/") || file.name.ends_with("tests.rs") {
+            let is_rust = file.name.ends_with(".rs");
+            let is_test = is_listed || file.name.starts_with("tests/");
+            if is_rust && (is_test || file.name.ends_with("tests.rs")) {
                 file.tests = masked(&file.text);
                 file.code = String::new();
             }

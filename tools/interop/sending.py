@@ -131,7 +131,7 @@ def calibrated(programs):
     """calibrate measures, and stats compares a run with it."""
     sink = Sink(programs)
     try:
-        said = json.loads(sink.ctl("calibrate", "--to", f"127.0.0.1:{sink.port}", "--seconds", "2500ms",
+        said = json.loads(sink.ctl("calibrate", "--to", f"127.0.0.1:{sink.port}", "--duration", "2500ms",
                                    "--json"))
         slow = [one["name"] for one in said["ceilings"] if one["messages_per_s"] <= 0]
         sink.ctl("run", "start", "like")

@@ -20,15 +20,15 @@ use evidence::Evidence;
 
 #[derive(Debug, Args)]
 pub struct Assert {
-    /// SUBJECT OP NUMBER, times with a unit: totals.messages, rate.median, transaction.p99,
-    /// replies.4xx, busy.max, limits.messages_per_1m, limited_by, with --sent-field transit.p99 (a
-    /// wrong one lists them).
+    /// Claims of the form SUBJECT OPERATOR VALUE; times need a unit. Subjects include
+    /// totals.messages, rate.median, transaction.p99, replies.4xx, busy.max, limits.messages_per_1m,
+    /// limited_by and, with --sent-field, transit.p99 (an unknown subject lists them all).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
-    /// A file of claims, one a line, # begins a comment.
+    /// File with claims, one per line; # starts a comment.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
-    /// Also write a report that CI systems read.
+    /// File in which to write a JUnit XML report for CI systems.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     #[command(flatten)]
@@ -39,11 +39,17 @@ pub struct Assert {
 
 pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Result<Finding> {
     let claims = claims(assert)?;
-    anyhow::ensure!(!claims.is_empty(), "nothing is asserted: try 'totals.messages > 0'");
+    anyhow::ensure!(
+        !claims.is_empty(),
+        "expected at least one claim, such as 'totals.messages > 0'"
+    );
     let sent_field = assert.sent.sent_field.as_deref();
     if let (Some(claim), None) = (claims.iter().find(|claim| claim.is_about_transit()), sent_field)
     {
-        anyhow::bail!("'{}': name the field of the time sent with --sent-field", claim.text);
+        anyhow::bail!(
+            "'{}': requires --sent-field, the header field with the time sent",
+            claim.text
+        );
     }
     let windows_s = windows_s(&claims);
     let mut evidence = Evidence::of(folders, &assert.during, windows_s)?;
@@ -62,7 +68,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     }
     if let Some(path) = &assert.junit {
         std::fs::write(path, junit::xml(&checked))
-            .with_context(|| format!("{}: can't be written", path.display()))?;
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     let all_hold = checked.iter().all(|one| one.failure.is_none());
     Ok(if all_hold { Finding::Holds } else { Finding::DoesNotHold })
@@ -117,7 +123,7 @@ fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
     }
     for path in &assert.files {
         let text = std::fs::read_to_string(path)
-            .with_context(|| format!("{}: can't be read", path.display()))?;
+            .with_context(|| format!("{}: cannot be read", path.display()))?;
         for (number, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {

@@ -40,7 +40,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
         let plan = plan(blast, seed, &date)?;
         return show(&plan, number, out);
     }
-    let target = blast.to.as_ref().context("--to says where to")?;
+    let target = blast.to.as_ref().context("expected --to")?;
     let addresses = target.resolve(blast.dialogue.allow_public.as_deref())?;
     let plan = plan(blast, seed, &date)?;
     let threads = threads(blast);
@@ -169,7 +169,8 @@ fn settings(
     let needed = pace.connections as u64 + DESCRIPTORS_KEPT;
     anyhow::ensure!(
         needed <= descriptors,
-        "{} connections need {needed} descriptors, and {descriptors} are allowed: see ulimit -n",
+        "{} connections need {needed} file descriptors, but the limit is {descriptors}; raise it \
+         with ulimit -n",
         pace.connections
     );
     let session = Options {

@@ -59,16 +59,21 @@ const LOADS: [Load; 8] = [
 
 #[derive(Debug, Args)]
 pub struct Calibrate {
-    /// A sinkd that runs on this machine, and whose folder --data is; without it one is started for
-    /// the purpose.
-    #[arg(long, value_name = "IP:PORT")]
-    pub to: Option<std::net::SocketAddr>,
-    /// Of each load.
+    /// Address of a sinkd that runs on this machine, with its data folder in --data [default: start
+    /// a temporary sinkd].
+    #[arg(long, value_name = "IP:PORT", value_parser = address)]
+    pub to: Option<SocketAddr>,
+    /// Duration of each load, at least 2s.
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = load_time)]
-    pub seconds: Duration,
-    /// One JSON object.
+    pub duration: Duration,
+    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
+}
+
+fn address(text: &str) -> Result<SocketAddr, Unexpected> {
+    let expected = "an IP address and port such as 127.0.0.1:1025";
+    text.parse().map_err(|_| Unexpected::new(expected, text))
 }
 
 /// The least duration of a load: only whole seconds count, and one second may contain none.
@@ -83,15 +88,15 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     // Before it runs for minutes: with --to, what the sink recorded is read there.
     anyhow::ensure!(
         calibrate.to.is_none() || data.join("stats").is_dir(),
-        "{}: expected the data folder of the sinkd at --to, with its statistics; found {}; name it \
-         with --data",
+        "{}: expected the data folder of the sinkd at --to, with its statistics; found {} (choose \
+         it with --data)",
         data.display(),
-        if data.is_dir() { "a folder without stats" } else { "no such folder" }
+        if data.is_dir() { "a folder without statistics" } else { "no such folder" }
     );
     if !data.is_dir() {
         eprintln!(
-            "sinkctl: {}: no such folder: the result is printed and not kept; with --data, stats \
-             compares runs with it",
+            "sinkctl: {}: no such folder: the result is printed, but not stored; with --data, \
+             stats compares runs with it",
             data.display()
         );
     }
@@ -106,21 +111,21 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     };
     anyhow::ensure!(
         address.ip().is_loopback(),
-        "{address}: calibrate measures this machine; name a sinkd on loopback, and its folder by \
+        "{address}: not on this machine; choose a sinkd on a loopback address, and its folder with \
          --data"
     );
     let mut measured = Vec::new();
     for load in &LOADS {
         // Whole seconds of this load, and of no other.
         let from = unix_s() + 1;
-        let (report, sender) = send(load, address, calibrate.seconds)?;
+        let (report, sender) = send(load, address, calibrate.duration)?;
         if let Some(error) = report.error {
             anyhow::bail!("{}: {error}", load.name);
         }
         if let Some((_, failure)) = report.tally.failures.first_key_value()
             && report.tally.taken() == 0
         {
-            anyhow::bail!("{}: {address} took nothing: {}", load.name, failure.example);
+            anyhow::bail!("{}: {address} accepted nothing: {}", load.name, failure.example);
         }
         measured.push((load, sender, from..unix_s()));
     }
@@ -140,7 +145,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     if data.is_dir() {
         calibration
             .write(data)
-            .with_context(|| format!("{}: the result can't be kept", data.display()))?;
+            .with_context(|| format!("{}: cannot store the result", data.display()))?;
     }
     Ok(Finding::Holds)
 }
@@ -182,7 +187,7 @@ fn send(
     let records = Records::new(None)?;
     let sources = sources.collect();
     let (report, shared) = sending::send(&settings, sources, &records, None, sending::ended)?;
-    anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted; nothing was kept");
+    anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted: nothing was stored");
     let mut history = History::default();
     history.read(records.path(), 0..u64::MAX)?;
     Ok((report, Summary::of(&history)))
@@ -215,7 +220,7 @@ fn ceiling(
     history.read(folder, span)?;
     let summary = Summary::of(&history);
     let mut shape = Shape::of(&history, &summary).with_context(|| {
-        format!("{}: nothing was recorded there of '{}'", folder.display(), load.name)
+        format!("{}: no statistics of the load '{}'", folder.display(), load.name)
     })?;
     // Seconds are looked at when most connections may have gone.
     shape.connections = load.connections as f64;
@@ -269,7 +274,7 @@ impl Sinkd {
             .arg(folder.path())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("{}: can't be started", program.display()))?;
+            .with_context(|| format!("{}: cannot be started", program.display()))?;
         let stdout = child.stdout.take().context("its output is ours")?;
         let mut address = None;
         for line in BufReader::new(stdout).lines() {

@@ -12,9 +12,9 @@ use clap::Args;
 
 #[derive(Debug, Args)]
 pub struct Cat {
-    /// `segment:slot`, or `latest`.
+    /// Message ID (segment:slot), or 'latest'.
     id: Id,
-    /// Print what there is of a message that was not stored in full.
+    /// Print the stored part of a message that was not stored in full.
     #[arg(long)]
     stored: bool,
 }
@@ -25,7 +25,9 @@ pub fn run(folder: &mut Folder, cat: &Cat, out: &mut Out) -> anyhow::Result<Find
         && !cat.stored
     {
         let (id, whole) = (slot.id(), slot.facts().message_bytes);
-        eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
+        eprintln!(
+            "sinkctl: {id}: only {stored} of {whole} bytes were stored (print them: cat --stored)"
+        );
         return Ok(Finding::DoesNotHold);
     }
     let mut record = Vec::new();

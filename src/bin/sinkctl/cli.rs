@@ -25,12 +25,12 @@ use crate::tail::Tail;
 use crate::verify::Verify;
 use crate::wait::Wait;
 
-/// Reads what sinkd has stored, while it runs and after it stopped.
+/// Inspect the mail and statistics that sinkd stores, and send mail to test servers.
 #[derive(Debug, Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; ls, count, search, wait, stats, limits, report, compare, assert and
-    /// runs take several. SINKD_DATA in the environment names another default.
+    /// Data folder of sinkd; SINKD_DATA in the environment sets another default. May be repeated
+    /// for ls, count, search, wait, stats, limits, report, compare, assert and runs.
     #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -39,57 +39,61 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// List messages, the newest last.
+    /// List messages, oldest first.
     Ls(Ls),
-    /// Print a message exactly as it was sent, dot-stuffing undone.
+    /// Print a message exactly as it was sent, with the dot-stuffing of SMTP removed.
     Cat(Cat),
-    /// Show envelope, headers and parts of a message for a person, or one thing of it, for a test.
+    /// Show the envelope, headers and parts of a message, or one of them with a flag; exit with 1
+    /// if the message lacks it.
     Show(Show),
-    /// Print the last messages, and with -f new ones as they arrive.
+    /// Print the most recent messages, and with -f new ones as they arrive.
     Tail(Tail),
-    /// Print the number of messages accepted, those that were only counted included.
+    /// Print the number of accepted messages, including those that were only counted.
     Count(Count),
-    /// List the segments: fill, holes, state, span of time.
+    /// List the segments of the log with state, usage and time span.
     Segments(Segments),
-    /// What a run was like: totals, rates, percentiles of each phase, and what limited it.
+    /// Print the totals, rates and percentiles of a time span, and what limited the rate.
     Stats(Stats),
+    /// Print connections open at once, messages per connection and messages per time window for each
+    /// client; exit with 1 if some connections are not on record.
     Limits(Limits),
-    /// A run as one HTML page with plots, to attach or print; it needs no network and no script.
+    /// Write an HTML page with plots of a time span; it needs no network and no scripts.
     Report(Report),
-    /// Compare two runs: totals, replies, what limited them, and which differences are larger than
-    /// the noise. Exit 1 if a run is not whole, 2 if they can't be compared.
+    /// Compare two runs, and report which differences exceed the noise. Exit with 1 if a run is
+    /// incomplete, and with 2 if the runs cannot be compared.
     Compare(Compare),
-    /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms', 'replies.5xx == 0';
-    /// exit 1 if one doesn't hold.
+    /// Check claims such as 'rate.median >= 5000', 'transaction.p99 <= 20ms' or 'replies.5xx == 0';
+    /// exit with 1 if one does not hold.
     Assert(Assert),
-    /// Begin or end a run: a named span of time, for --run.
+    /// Start or stop a run, a named time span for the flag --run.
     #[command(subcommand)]
     Run(RunCommand),
-    /// List the runs and marks.
+    /// List runs and marks.
     Runs(Runs),
-    /// Put a text at this moment, to be seen in runs.
+    /// Record a mark: a text at the current time, which runs and report show.
     Mark(Mark),
-    /// A screen of what is going on, second by second: rates, percentiles, replies. q quits.
+    /// Watch rates, percentiles and replies second by second; q quits.
     Top,
-    /// Remove messages: they are not listed, counted or given any more, their space goes with their
-    /// segment. Exit 1 if an id names none.
+    /// Remove messages from listings, counts and searches. Their disk space is freed with their
+    /// segment. Exit with 1 if an ID does not exist.
     Rm(Rm),
-    /// Drop the oldest sealed segments, beside a running sinkd or without one.
+    /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
-    /// List the messages that a query is true of, the newest first; exit 1 if there is none.
+    /// List the messages that match a query, newest first; exit with 1 if there are none.
     Search(Search),
-    /// Wait until so many messages match a query; exit 1 if they don't in time.
+    /// Wait until N messages match a query; exit with 1 if the timeout expires first.
     Wait(Wait),
-    /// Work the index for search out again, beside a running sinkd or without one.
+    /// Rebuild the search index, even while sinkd is running.
     Reindex(Reindex),
-    /// Measure what this machine can do with usual loads, against a sinkd of its own or one that
-    /// runs here. The result is kept in the data folder, and stats compares runs with it.
+    /// Measure the capacity of this machine under typical loads. The result is stored in the data
+    /// folder, where stats compares other runs with it.
     Calibrate(Calibrate),
-    /// Send made-up mail to an SMTP server: a load test, each message of which can be checked.
+    /// Load-test an SMTP server with generated mail that can be verified on arrival.
     Blast(Box<Blast>),
-    /// Send stored messages to another SMTP server: when they left then, faster, or at a rate.
+    /// Send stored messages to another SMTP server: with the original timing, faster, or at a fixed
+    /// rate.
     Replay(Box<Replay>),
-    /// Read everything, check every checksum; exit 1 if anything is damaged.
+    /// Read all data and verify every checksum; exit with 1 if anything is damaged.
     Verify(Verify),
 }
 

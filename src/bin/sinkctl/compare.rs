@@ -20,9 +20,9 @@ use side::Side;
 /// seconds in common. Exit 2: they can't be compared.
 #[derive(Debug, clap::Args)]
 pub struct Compare {
-    /// A data folder, a run's name, or FOLDER:RUN.
+    /// First run: a data folder, the name of a run, or FOLDER:RUN.
     a: String,
-    /// The run to compare it with, named in the same ways.
+    /// Second run, in the same formats.
     b: String,
     /// Print one JSON object.
     #[arg(long)]
@@ -54,20 +54,20 @@ fn ensure_comparable(a: &Side, b: &Side) -> anyhow::Result<()> {
         let has_messages = side.gathered.summary.totals.messages > 0;
         anyhow::ensure!(
             has_messages,
-            "nothing to compare: {letter} ({name}) has no message that was accepted"
+            "nothing to compare: {letter} ({name}) has no accepted messages"
         );
     }
     let (of_a, of_b) = (a.kind.name(), b.kind.name());
     anyhow::ensure!(
         a.kind == b.kind,
-        "A was recorded by a {of_a}, B by a {of_b}, and their times begin and end at different \
-         moments: compare two runs that were recorded on the same side"
+        "A was recorded by a {of_a}, B by a {of_b}, which measure different intervals; compare \
+         two runs that were recorded on the same side"
     );
     let shared = a.measures.shared_seconds(&b.measures);
     let is_one = shared > 0 && shared == a.measures.seconds() && shared == b.measures.seconds();
     anyhow::ensure!(
         !is_one,
-        "A ({}) and B ({}) are the same record, in one folder or in a copy of it: name two runs",
+        "A ({}) and B ({}) are the same recording, or a copy of it; choose two different runs",
         a.name,
         b.name
     );
@@ -80,5 +80,5 @@ fn shared(a: &Side, b: &Side) -> Vec<String> {
         return Vec::new();
     }
     let seconds = crate::base::print::counted(shared, "second is", "seconds are");
-    vec![format!("{seconds} in both A and B: no difference is judged")]
+    vec![format!("{seconds} in both A and B, so no difference is judged")]
 }

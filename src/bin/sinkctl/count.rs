@@ -38,7 +38,7 @@ struct Counts {
 pub struct Count {
     #[command(flatten)]
     pub during: During,
-    /// One JSON object, which tells those apart.
+    /// Print one JSON object, which counts stored and counted-only messages separately.
     #[arg(long)]
     pub json: bool,
 }
@@ -62,7 +62,7 @@ pub fn run(folders: &[Folder], wanted: &Count, out: &mut Out) -> anyhow::Result<
     let gone = counts.last().and_then(|counts| counts.gone).filter(|gone| *gone > 0);
     if let Some(gone) = gone.filter(|_| !json) {
         let gone = counted(gone, "more was", "more were");
-        eprintln!("sinkctl: {gone} accepted; removed, pruned, or only counted");
+        eprintln!("sinkctl: {gone} accepted, but removed, pruned or only counted");
     }
     Ok(worst(folders.iter().map(say_lost)))
 }
@@ -81,7 +81,7 @@ fn say_lost(folder: &Folder) -> Finding {
         return finding;
     }
     let lost = counted(folder.lost(), "message was", "messages were");
-    eprintln!("sinkctl: {lost} lost in a crash, and not counted (see: sinkctl verify)");
+    eprintln!("sinkctl: {lost} lost in a crash and not counted (see sinkctl verify)");
     Finding::DoesNotHold
 }
 

@@ -20,12 +20,10 @@ const WINDOWS_MAX: usize = 8;
 /// The longest window.
 const WINDOW_S_MAX: u64 = 24 * 3600;
 
-/// Show connections open at once, messages per connection, messages per window of time and
-/// recipients per message, for each client address.
 #[derive(Debug, Args)]
 pub struct Limits {
-    /// Lengths of the windows of time in which messages and new connections are counted, in whole
-    /// seconds, up to 1 day; separate several with commas.
+    /// Lengths of the time windows in which messages and new connections are counted: whole seconds
+    /// up to 1d, separated by commas.
     #[arg(
         long = "window",
         value_name = "TIME",
@@ -34,7 +32,7 @@ pub struct Limits {
         value_parser = window
     )]
     pub windows_s: Vec<u64>,
-    /// Maximum number of clients to list; the others are summed up in one line.
+    /// Maximum number of clients to list; the rest are summed up in one line.
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u64>(1..=100_000))]
     pub top: u64,
     #[command(flatten)]

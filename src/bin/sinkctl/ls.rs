@@ -23,18 +23,18 @@ struct Listed {
 
 #[derive(Debug, Args)]
 pub struct Ls {
-    /// At most so many messages.
+    /// Maximum number of messages [default: all].
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<u64>,
-    /// Skip so many messages first.
+    /// Number of messages to skip first.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = count)]
     pub offset: u64,
-    /// The newest first; --offset counts from there.
+    /// List the newest messages first; --offset then skips the newest.
     #[arg(long)]
     pub reverse: bool,
     #[command(flatten)]
     pub during: During,
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
 }
@@ -61,7 +61,7 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
     if let Some(all) = listed.cut_of {
         let all = counted(all, "message is", "messages are");
         let shown = listed.shown;
-        eprintln!("sinkctl: {shown} of {all} listed; more with a larger --limit, or --offset");
+        eprintln!("sinkctl: {shown} of {all} listed; use a larger --limit or --offset to see more");
     }
     let findings = left_out.into_iter().zip(&folders);
     Ok(asked.finding(worst(findings.map(|(left_out, folder)| left_out.finish(folder)))))

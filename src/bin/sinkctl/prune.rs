@@ -32,28 +32,28 @@ struct Report {
 pub struct Prune {
     #[command(flatten)]
     pub keep: Keep,
-    /// Drop nothing, and say what would go.
+    /// Print what would be dropped, and drop nothing.
     #[arg(long)]
     pub dry_run: bool,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
 }
 
-/// What stays. A group of its own, as [`Which`] is.
+/// What stays. A group of its own: a flag that is not named here does not say what to drop.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
 pub struct Keep {
-    /// Keep at most so much on the disk: 4096, 64K, 10MiB, 2G.
+    /// Drop segments until the rest use at most this much disk space: 4096, 64K, 10MiB, 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub keep_bytes: Option<u64>,
-    /// Keep segments whose last message is no older than this: 30s, 10m, 7d.
+    /// Drop segments whose last message is older than this: 30s, 10m, 7d.
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub keep_age: Option<Duration>,
-    /// Keep at most so many segments.
+    /// Drop segments until at most N remain.
     #[arg(long, value_name = "N", value_parser = count)]
     pub keep_segments: Option<u64>,
-    /// Drop what holds only messages that were removed (see rm).
+    /// Drop segments in which all messages were removed (see sinkctl rm).
     #[arg(long)]
     pub removed: bool,
 }
@@ -64,7 +64,7 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
         Retention { bytes: asked.keep_bytes, age: asked.keep_age, segments: asked.keep_segments };
     let keep = log::Keep { retention, without_removed: asked.removed };
     let runs = log::prune(folder.path(), &keep, prune.dry_run)
-        .with_context(|| format!("{}: cannot prune", folder.path().display()))?;
+        .with_context(|| format!("{}: cannot prune segments", folder.path().display()))?;
     let mut all = Dropped::default();
     runs.iter().for_each(|run| all.add(run));
     let report = Report {

@@ -30,13 +30,13 @@ struct Report {
 
 #[derive(Debug, Args)]
 pub struct Reindex {
-    /// Header field that numbers the messages; without it the one that is known from the index.
+    /// Header field that numbers the messages, or 'none' [default: as in the existing index].
     #[arg(long, value_name = "NAME", value_parser = sequence_field)]
     pub sequence_field: Option<String>,
-    /// So many threads; all cores without it.
+    /// Number of threads [default: one per core].
     #[arg(long, value_name = "N", value_parser = number::<u16>(1..=256))]
     pub threads: Option<u16>,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
 }
@@ -64,7 +64,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         || bar.at(progress.messages.load(Ordering::Relaxed)),
         || index::reindex(folder.path(), field, threads, &progress),
     )
-    .with_context(|| format!("{}: the index can't be written", folder.path().display()))?;
+    .with_context(|| format!("{}: cannot write the index", folder.path().display()))?;
     drop((bar, interruptible));
     let report = Report {
         segments: done.segments,
@@ -88,7 +88,8 @@ fn print(report: &Report, json: bool, out: &mut Out) -> anyhow::Result<()> {
     }
     let Report { segments, messages, bytes, seconds, .. } = report;
     let rate = *messages as f64 / seconds.max(1e-9);
-    let end = if report.interrupted { "; interrupted, the others are as they were" } else { "" };
+    let end =
+        if report.interrupted { "; interrupted: the other segments keep their index" } else { "" };
     let segments = counted(*segments, "segment", "segments");
     let messages = counted(*messages, "message", "messages");
     let bytes = counted(*bytes, "byte", "bytes");

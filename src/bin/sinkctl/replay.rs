@@ -61,7 +61,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     }
     let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
     if survey.messages + survey.before == 0 && !replay.allow_empty {
-        eprintln!("sinkctl: there is nothing to send; --allow-empty makes that a success");
+        eprintln!("sinkctl: nothing to send; with --allow-empty, this is a success");
         finding = Finding::DoesNotHold;
     }
     let manner = manner(replay);
@@ -105,13 +105,14 @@ fn refuse_own(folder: &Path, addresses: &[Address]) -> anyhow::Result<()> {
         match writes_into(folder, address) {
             Own::No => {}
             Own::Unknown { pid } => eprintln!(
-                "sinkctl: process {pid} writes {}, and whether it listens on {address} can't be \
-                 seen from here; if it does, stop this: it would send to itself",
+                "sinkctl: process {pid} writes to {} and may also listen on {address}, which \
+                 cannot be checked from here; if it does, stop this replay: it would send to \
+                 itself",
                 folder.display()
             ),
             Own::Yes { pid } => anyhow::bail!(
-                "{address} is the sinkd (process {pid}) that writes {}: each message sent would \
-                 become another one there. Replay to another server, or to a sinkd with another \
+                "{address} is the sinkd (process {pid}) that writes to {}: each message sent would \
+                 be stored there again. Replay to another server, or to a sinkd with another \
                  --data",
                 folder.display()
             ),
@@ -168,7 +169,7 @@ fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) ->
     if count == 0 || !is_span {
         return false;
     }
-    eprintln!("sinkctl: {count} messages were only counted, and not stored: they can't be sent");
+    eprintln!("sinkctl: {count} messages were only counted, not stored, and cannot be sent");
     replay.since.is_none() && replay.until.is_none() && replay.run.is_none()
 }
 
@@ -180,7 +181,7 @@ fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyh
         || bar.at(looking.messages.load(Ordering::Relaxed)),
         || survey(folder, selection, before.unwrap_or(&none), &looking),
     )?;
-    anyhow::ensure!(!looking.stop.load(Ordering::Relaxed), "interrupted; nothing was sent");
+    anyhow::ensure!(!looking.stop.load(Ordering::Relaxed), "interrupted: nothing was sent");
     Ok(survey)
 }
 
@@ -289,7 +290,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     if let Some(path) = &replay.resume
         && (rest > 0 || *is_stopped || report.error.is_some())
     {
-        eprintln!("sinkctl: the same command goes on where it ended (--resume {})", path.display());
+        eprintln!("sinkctl: run the same command again to continue (--resume {})", path.display());
     }
     Ok(is_all && tally.count(Kind::Unwritten) == 0)
 }

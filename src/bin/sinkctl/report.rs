@@ -33,17 +33,17 @@ pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
 
 #[derive(Debug, Args)]
 pub struct Report {
-    /// The page; - for standard output.
+    /// File for the page; - is standard output.
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
-    /// Write each plot as a file of its own here, too.
+    /// Folder in which to save each plot as an SVG file as well.
     #[arg(long, value_name = "DIR")]
     pub svg: Option<PathBuf>,
     #[command(flatten)]
     pub sent: Sent,
     #[command(flatten)]
     pub during: During,
-    /// What the page is called.
+    /// Title of the page.
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
 }
@@ -63,7 +63,7 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
     }
     if let Some(folder) = &report.svg {
         fs::create_dir_all(folder)
-            .with_context(|| format!("{}: can't be made", folder.display()))?;
+            .with_context(|| format!("{}: cannot be created", folder.display()))?;
         for figure in parts.iter().flat_map(|part| &part.figures) {
             write(&folder.join(format!("{}.svg", figure.name)), &figure.standalone())?;
         }
@@ -73,7 +73,7 @@ pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Resul
 }
 
 fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    fs::write(path, text).with_context(|| format!("{}: can't be written", path.display()))
+    fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
 }
 
 /// What there is to show, in the order of a reader's questions.

@@ -26,7 +26,7 @@ struct Report {
 pub struct Rm {
     #[command(flatten)]
     pub which: Which,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
 }
@@ -35,13 +35,14 @@ pub struct Rm {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct Which {
-    /// `segment:slot`, or `latest`.
+    /// Message IDs (segment:slot), or 'latest'.
     #[arg(value_name = "ID")]
     pub ids: Vec<Id>,
-    /// All that are there now.
+    /// Remove all messages that are present now.
     #[arg(long)]
     pub all: bool,
-    /// All that arrived before this moment: RFC 3339, a day, or how long ago (10m, 2h, 1d).
+    /// Remove all messages that arrived before this time: RFC 3339, a date (2026-11-21), or an age
+    /// (10m, 2h, 1d).
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
 }
@@ -53,10 +54,10 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         None => Remove::Ids(ids(folder, &rm.which.ids)?),
     };
     let removed = log::remove(folder.path(), &what)
-        .with_context(|| format!("{}: cannot remove", folder.path().display()))?;
+        .with_context(|| format!("{}: cannot remove messages", folder.path().display()))?;
     let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     for id in &missing {
-        eprintln!("sinkctl: no message {id}: it was removed, pruned, lost, or never there");
+        eprintln!("sinkctl: no message {id}: it was removed, pruned or lost, or never existed");
     }
     folder.refresh()?;
     let finding = match report_left_out(folder) {

@@ -61,25 +61,25 @@ impl Line {
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
-    /// Begin a run with the next whole second, and wait for it; ends the one under way.
+    /// Start a run at the next full second, and wait for that moment. A run in progress ends.
     Start {
-        /// Unlike any other run's.
+        /// Name of the run; each run needs a different one.
         name: String,
     },
-    /// End the run under way with this second, and wait for its end.
+    /// End the run in progress at the next full second, and wait for that moment.
     Stop,
 }
 
 #[derive(Debug, Args)]
 pub struct Runs {
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }
 
 #[derive(Debug, Args)]
 pub struct Mark {
-    /// At most 256 octets.
+    /// Text of the mark, at most 256 bytes.
     text: String,
 }
 
@@ -134,17 +134,17 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         // A folder without statistics may have runs, one that is not there has none.
         anyhow::ensure!(
             folder.is_dir(),
-            "{}: there is no such folder; name one with --data",
+            "{}: no such folder (choose one with --data)",
             folder.display()
         );
         let is_ours = ["segments", "stats"].iter().any(|name| folder.join(name).is_dir());
         anyhow::ensure!(
             is_ours,
-            "{}: expected a data folder of sinkd, found neither segments nor stats in it",
+            "{}: not a data folder of sinkd: it has neither segments nor statistics",
             folder.display()
         );
         let all = log::Runs::read(folder)
-            .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+            .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
         if crate::base::data::say_damage(folder)? == Finding::DoesNotHold {
             finding = Finding::DoesNotHold;
         }
@@ -160,7 +160,7 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         writeln!(out, "{line}")?;
     }
     if lines.is_empty() && !runs.json {
-        writeln!(out, "no runs: sinkctl run start NAME begins one")?;
+        writeln!(out, "no runs; to start one: sinkctl run start NAME")?;
     }
     Ok(finding)
 }

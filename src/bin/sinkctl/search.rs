@@ -28,21 +28,21 @@ const LINES_MAX: u64 = 50;
 pub struct Search {
     #[command(flatten)]
     pub query: QueryWords,
-    /// At most so many; a list shows 50 without it.
+    /// Maximum number of messages [default: 50 in a list, otherwise all].
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<u64>,
     #[command(flatten)]
     pub during: During,
-    /// Leave out mail that is not indexed yet, and say how much that was.
+    /// Skip messages that are not indexed yet, and report their number.
     #[arg(long)]
     pub indexed_only: bool,
-    /// Print how many there are, and nothing else.
+    /// Print only the number of matches.
     #[arg(long, group = "form")]
     pub count: bool,
-    /// Print ids, one a line.
+    /// Print only message IDs, one per line.
     #[arg(long, group = "form")]
     pub ids: bool,
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long, group = "form")]
     pub json: bool,
 }
@@ -80,8 +80,8 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
     print_short(&folders, search, &found, out)?;
     if found.is_cut {
         eprintln!(
-            "sinkctl: the newest {LINES_MAX} are listed; more with --limit N, their number with \
-             --count"
+            "sinkctl: only the newest {LINES_MAX} are listed; use --limit N to list more, or \
+             --count to count them all"
         );
     }
     for (n, segments) in found.unusable.iter().enumerate() {
@@ -218,7 +218,7 @@ pub fn parse_at(folder: &Folder, text: &str, now_ns: u64) -> anyhow::Result<Quer
 
 fn read_runs(folder: &Folder) -> anyhow::Result<Runs> {
     Runs::read(folder.path())
-        .with_context(|| format!("{}: its runs can't be read", folder.path().display()))
+        .with_context(|| format!("{}: cannot read its runs", folder.path().display()))
 }
 
 fn query(text: &str, now_ns: u64, runs: &Runs) -> anyhow::Result<Query> {
@@ -235,8 +235,8 @@ fn say_unusable(folder: Option<String>, segments: &[u32]) {
         n => format!(" and {}", counted(n, "other", "others")),
     };
     eprintln!(
-        "sinkctl: {folder}the index of segment {first}{others} is damaged, or of another version; \
-         mail was read instead. To make it new: sinkctl reindex"
+        "sinkctl: {folder}the index of segment {first}{others} is damaged or has another version; \
+         the mail itself was searched instead. To rebuild the index: sinkctl reindex"
     );
 }
 
@@ -253,26 +253,26 @@ pub fn say_left_out(left_out: &LeftOut) -> bool {
     };
     say(
         *not_indexed,
-        "message is not indexed, and was left out",
-        "messages are not indexed, and were left out",
+        "message is not indexed and was skipped",
+        "messages are not indexed and were skipped",
     );
     say(
         *partial,
-        "message is not stored in full; the query asks about what is missing",
-        "messages are not stored in full; the query asks about what is missing",
+        "message is not stored in full and lacks what the query asks for",
+        "messages are not stored in full and lack what the query asks for",
     );
     say(
         *unreadable,
-        "message is damaged, and was not searched",
-        "messages are damaged, and were not searched",
+        "message is damaged and was not searched",
+        "messages are damaged and were not searched",
     );
     say(
         *not_in_time,
-        "message, the oldest, was not looked at in time",
-        "messages, the oldest ones, were not looked at in time",
+        "message, the oldest one, was not searched in time",
+        "messages, the oldest ones, were not searched in time",
     );
     if *stopped {
-        eprintln!("sinkctl: interrupted: this is what was found until then");
+        eprintln!("sinkctl: interrupted: these are the results so far");
     }
     left_out.is_nothing()
 }

@@ -110,7 +110,7 @@ fn record_bytes(folder: &Folder, number: u32, left_out: &mut LeftOut) -> u64 {
 
 #[derive(Debug, Args)]
 pub struct Segments {
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     json: bool,
 }

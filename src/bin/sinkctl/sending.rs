@@ -51,12 +51,16 @@ impl Records {
     pub fn new(folder: Option<&Path>) -> anyhow::Result<Records> {
         let Some(folder) = folder else {
             let made = tempfile::Builder::new().prefix("sinkctl-").tempdir();
-            return Ok(Records::Passing(made.context("no folder for records can be made")?));
+            return Ok(Records::Passing(made.context("cannot create a folder for the records")?));
         };
         std::fs::create_dir_all(folder)
-            .with_context(|| format!("{}: can't be made", folder.display()))?;
+            .with_context(|| format!("{}: cannot be created", folder.display()))?;
         let is_empty = std::fs::read_dir(folder)?.next().is_none();
-        anyhow::ensure!(is_empty, "{}: not empty; records want a new folder", folder.display());
+        anyhow::ensure!(
+            is_empty,
+            "{}: not empty; --records needs a new or empty folder",
+            folder.display()
+        );
         Ok(Records::Kept(folder.to_owned()))
     }
 
@@ -86,7 +90,7 @@ pub fn send(
         || sinkd::sender::run(settings, sources, records.path(), &shared),
     );
     drop((progress, signals));
-    Ok((report.context("sending could not begin")?, shared))
+    Ok((report.context("cannot start sending")?, shared))
 }
 
 /// Messages done, each try one.

@@ -22,33 +22,36 @@ use whole::decoded_bytes;
 /// What is printed alone; exit 1 if the message has none of it.
 #[derive(Debug, Args)]
 pub struct Show {
-    /// `segment:slot`, or `latest`.
+    /// Message ID (segment:slot), or 'latest'.
     pub id: Id,
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long, group = "what")]
     pub json: bool,
-    /// The text, decoded: of alternatives the plain one, HTML without its markup.
+    /// Print the decoded text: the plain alternative if there is one, otherwise HTML without
+    /// markup.
     #[arg(long, group = "what")]
     pub text: bool,
-    /// The HTML as a page in UTF-8, with its images in it.
+    /// Print the HTML as a UTF-8 page with its images embedded.
     #[arg(long, group = "what")]
     pub html: bool,
-    /// All header fields, decoded, one a line.
+    /// Print all header fields, decoded, one per line.
     #[arg(long, group = "what")]
     pub headers: bool,
-    /// The values of the header fields of this name, decoded, one a line.
+    /// Print the values of this header field, decoded, one per line.
     #[arg(long, value_name = "NAME", group = "what")]
     pub header: Option<String>,
-    /// The links in text and HTML, each once, one a line.
+    /// Print the links in text and HTML, each once, one per line.
     #[arg(long, group = "what")]
     pub links: bool,
-    /// The attachments, one a line: number of the part, octets, type, file name; tabs between.
+    /// Print the attachments, one per line: part number, size in bytes, type and file name,
+    /// separated by tabs.
     #[arg(long, group = "what")]
     pub attachments: bool,
-    /// The octets of a part, its transfer encoding undone; parts are numbered from 1.
+    /// Print the decoded content of part N; parts are numbered from 1.
     #[arg(long, value_name = "N", value_parser = number::<usize>(0..=u64::MAX), group = "what")]
     pub part: Option<usize>,
-    /// Write the parts as files into this folder, under safe names; nothing is overwritten.
+    /// Save the parts as files in this folder, under safe names; existing files are never
+    /// overwritten.
     #[arg(long, value_name = "DIR", group = "what")]
     pub save: Option<PathBuf>,
 }
@@ -68,7 +71,9 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
         && !is_in_what_is_stored(show, &slot)
     {
         let (id, whole) = (slot.id(), slot.facts().message_bytes);
-        eprintln!("sinkctl: {id}: only {stored} of its {whole} octets were stored (cat --stored)");
+        eprintln!(
+            "sinkctl: {id}: only {stored} of {whole} bytes were stored (print them: cat --stored)"
+        );
         return Ok(Finding::DoesNotHold);
     }
     match one_thing(show, &slot, &message, out)? {
@@ -158,7 +163,7 @@ fn part(number: usize, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow::Re
     let taken = parts(message);
     let Some(part) = number.checked_sub(1).and_then(|at| taken.parts.get(at)) else {
         let there = taken.parts.len();
-        eprintln!("sinkctl: {}: no part {number}: they are numbered from 1 to {there}", slot.id());
+        eprintln!("sinkctl: {}: no part {number}; the last part is {there}", slot.id());
         return Ok(Finding::DoesNotHold);
     };
     let content = part.content();

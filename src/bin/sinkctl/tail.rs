@@ -17,13 +17,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Args)]
 pub struct Tail {
-    /// Go on with new messages as they arrive.
+    /// Continue with new messages as they arrive.
     #[arg(short, long)]
     pub follow: bool,
-    /// How many of those already there.
+    /// Number of existing messages to print.
     #[arg(short = 'n', long, value_name = "N", default_value_t = 10, value_parser = count)]
     pub lines: u64,
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
 }

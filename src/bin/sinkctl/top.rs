@@ -29,7 +29,7 @@ const WAIT_MAX: Duration = Duration::from_millis(200);
 pub fn run(folder: Folder) -> anyhow::Result<Finding> {
     anyhow::ensure!(
         io::stdout().is_terminal() && io::stdin().is_terminal(),
-        "top needs a terminal; what it shows is also in: sinkctl stats --json"
+        "top needs a terminal; for a program, use sinkctl stats --json"
     );
     let ended = Arc::new(AtomicBool::new(false));
     // SIGHUP ends us as it ends any program: the terminal has gone, and crossterm would read its
@@ -39,7 +39,7 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
         signal_hook::flag::register(signal, ended.clone())?;
     }
     // From here on also a panic gives the terminal back.
-    let mut terminal = ratatui::try_init().context("the terminal can't be set up")?;
+    let mut terminal = ratatui::try_init().context("cannot set up the terminal")?;
     let result = show(&mut terminal, folder, &ended);
     ratatui::restore();
     result.map(|()| Finding::Holds)

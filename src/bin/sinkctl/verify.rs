@@ -92,7 +92,7 @@ fn unpublished(segment: &Segment) -> u32 {
 
 #[derive(Debug, Args)]
 pub struct Verify {
-    /// One JSON object.
+    /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }

@@ -19,18 +19,18 @@ use crate::search::{parse, say_left_out};
 pub struct Wait {
     #[command(flatten)]
     pub query: QueryWords,
-    /// Until so many match.
+    /// Number of matching messages to wait for.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = count)]
     pub count: u64,
-    /// At most so long.
+    /// Maximum time to wait.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
-    /// Count only what arrives from now on.
+    /// Count only messages that arrive from now on.
     #[arg(long)]
     pub new: bool,
     #[command(flatten)]
     pub during: During,
-    /// One JSON object a line.
+    /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
 }
@@ -66,9 +66,10 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     if n as u64 == wait.count {
         return Ok(Finding::Holds);
     }
-    let end = if is_complete && is_sound { "" } else { ", of those that could be searched" };
-    let messages = if wait.count == 1 { "message matches" } else { "messages match" };
-    eprintln!("sinkctl: {n} of {} {messages} after {:?}{end}", wait.count, wait.timeout);
+    let end = if is_complete && is_sound { "" } else { ", among those that could be searched" };
+    let messages = if wait.count == 1 { "message" } else { "messages" };
+    let timeout = if wait.timeout.is_zero() { "0s".into() } else { format!("{:?}", wait.timeout) };
+    eprintln!("sinkctl: {n} of {} {messages} matched within {timeout}{end}", wait.count);
     Ok(Finding::DoesNotHold)
 }
 
@@ -89,7 +90,7 @@ fn print(
     }
     for (n, id) in matching {
         if !rows[*n].print_id(*id, out)? {
-            eprintln!("sinkctl: {id} matched, and was pruned or removed since");
+            eprintln!("sinkctl: {id} matched, but was pruned or removed since");
         }
     }
     Ok(())

@@ -18,53 +18,53 @@ pub struct QueryError {
 #[non_exhaustive]
 #[allow(missing_docs)]
 pub enum Fault {
-    #[error("a query has at most {BYTES_MAX} octets")]
+    #[error("expected a query of at most {BYTES_MAX} bytes")]
     TooLong,
-    #[error("a query has at most {TERMS_MAX} terms")]
+    #[error("expected at most {TERMS_MAX} terms")]
     TooManyTerms,
-    #[error("parentheses and negations are at most {DEPTH_MAX} deep")]
+    #[error("parentheses and negations are nested more than {DEPTH_MAX} deep")]
     TooDeep,
     #[error("this quote is never closed")]
     UnclosedQuote,
-    #[error("a quote begins or ends inside a word: put a space between, or quote all of it")]
+    #[error("a quote starts or ends inside a word: add a space, or quote the whole word")]
     QuoteInside,
     #[error("this parenthesis is never closed")]
     UnclosedParenthesis,
-    #[error("there is no parenthesis to close")]
+    #[error("this parenthesis was never opened")]
     StrayParenthesis,
-    #[error("nothing stands in these parentheses")]
+    #[error("expected a query in these parentheses")]
     EmptyParentheses,
-    #[error("{0} needs a term behind it")]
+    #[error("expected a term after {0}")]
     NothingBehind(&'static str),
-    #[error("{0} needs a term before it")]
+    #[error("expected a term before {0}")]
     NothingBefore(&'static str),
-    #[error("there is no field '{0}:' (quote it to search for the text); fields are {fields}",
+    #[error("unknown field '{0}:' (quote it to search for the text); the fields are {fields}",
         fields = super::term::FIELDS)]
     UnknownField(String),
-    #[error("{0}: needs a value right behind it, such as {0}:{1}")]
+    #[error("expected a value directly after {0}:, such as {0}:{1}")]
     NoValue(&'static str, &'static str),
-    #[error("there is neither a letter nor a digit in it, so it would match no word")]
+    #[error("expected at least one letter or digit")]
     NoWords,
-    #[error("a * stands at the end of a word or phrase (invoice*), nowhere else")]
+    #[error("* is only allowed at the end of a word or phrase, such as invoice*")]
     StarInside,
-    #[error("{0}: takes no *")]
+    #[error("* is not allowed in {0}:")]
     StarNotHere(&'static str),
     #[error(
         "expected an address (ann@example.org) or a domain (example.org); for a name write \
          header:From=\"Ann Smith\""
     )]
     NotAnAddress,
-    #[error("expected a field's name, as in header:X-Campaign=spring or header:X-Campaign")]
+    #[error("expected a header field, such as header:X-Campaign=spring or header:X-Campaign")]
     NotAHeader,
     #[error("expected has:attachment")]
     NotAThing,
     #[error("expected a size such as >1M, <=10K, 4096 or 10K..2M")]
     NotASize,
-    #[error("no message has such a size")]
+    #[error("no message can have such a size")]
     EmptySize,
     #[error(transparent)]
     NotAMoment(#[from] crate::log::NotAMoment),
-    #[error("no run '{0}': see sinkctl runs")]
+    #[error("no run '{0}' (sinkctl runs lists all runs)")]
     UnknownRun(String),
 }
 

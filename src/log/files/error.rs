@@ -7,7 +7,9 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     /// The folder, or something in it, cannot be written.
-    #[error("{path}: not writable ({cause}); choose another folder with --data, or allow writing")]
+    #[error(
+        "{path}: not writable ({cause}); make it writable, or choose another folder with --data"
+    )]
     NotWritable {
         /// What could not be created or opened.
         path: PathBuf,
@@ -26,7 +28,7 @@ pub enum OpenError {
         pid: Option<u32>,
     },
     /// The path is something else.
-    #[error("{path}: not a folder; name a folder with --data")]
+    #[error("{path}: not a folder; choose a folder with --data")]
     NotAFolder {
         /// What is no folder.
         path: PathBuf,
@@ -54,7 +56,7 @@ pub enum OpenError {
         cause: io::Error,
     },
     /// The folder lies on another machine.
-    #[error("{path}: lies on a network file system ({kind}); put the data folder on a local disk")]
+    #[error("{path}: is on a network file system ({kind}); put the data folder on a local disk")]
     Network {
         /// The data folder.
         path: PathBuf,
@@ -69,8 +71,8 @@ pub enum OpenError {
     },
     /// A segment is longer than a file may be.
     #[error(
-        "{path}: a file may not be as long as a segment ({cause}); raise the limit (ulimit -f), or \
-         choose a folder on another file system with --data"
+        "{path}: files as large as a segment are not allowed ({cause}); raise the limit (ulimit \
+         -f), or choose a folder on another file system with --data"
     )]
     FileTooLarge {
         /// What was to be written.
@@ -79,7 +81,7 @@ pub enum OpenError {
         cause: io::Error,
     },
     /// A thread could not be started.
-    #[error("cannot start the thread {name} ({cause}); raise the limit of processes (ulimit -u)")]
+    #[error("cannot start the thread {name} ({cause}); raise the process limit (ulimit -u)")]
     Thread {
         /// Its name.
         name: &'static str,

@@ -39,19 +39,19 @@ pub struct Mark {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// It could not be told apart, or printed.
-    #[error("a name has 1 to {NAME_BYTES_MAX} octets, none of them a control character or '/'")]
+    #[error("expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/'")]
     Name,
     /// Likewise.
-    #[error("a mark has 1 to {TEXT_BYTES_MAX} octets, none of them a control character")]
+    #[error("expected a mark of 1 to {TEXT_BYTES_MAX} bytes without control characters")]
     Text,
     #[allow(missing_docs)]
-    #[error("there is a run '{0}' already: choose another name")]
+    #[error("run '{0}' already exists; choose another name")]
     Taken(String),
     /// Nothing to stop.
-    #[error("no run is under way")]
+    #[error("no run is in progress")]
     NoneUnderWay,
     #[allow(missing_docs)]
-    #[error("no run '{0}': see sinkctl runs")]
+    #[error("no run '{0}' (sinkctl runs lists all runs)")]
     Unknown(String),
     /// Only sinkd, which does not wait for it, is told so: to be tried again.
     #[error("another process holds the lock of events.jsonl")]

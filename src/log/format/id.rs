@@ -19,7 +19,7 @@ impl fmt::Display for MessageId {
 
 /// An id is `segment:slot`, two decimal numbers below 2^32.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("an id is segment:slot, two numbers such as 17:3")]
+#[error("expected a message ID (segment:slot) such as 17:3")]
 pub struct NotAnId;
 
 impl FromStr for MessageId {

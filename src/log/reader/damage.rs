@@ -25,7 +25,7 @@ pub enum SegmentError {
         newest: u32,
     },
     /// Shorter than it says.
-    #[error("{file}, octet {found}: cut off, {expected} octets were expected")]
+    #[error("{file}, octet {found}: cut off, expected {expected} bytes")]
     Truncated {
         /// The file.
         file: PathBuf,
@@ -153,7 +153,7 @@ pub enum Damage {
 #[non_exhaustive]
 pub enum ReadError {
     /// The id was never given to a message, or its segment was dropped since.
-    #[error("no message {id}: it was pruned, or never there (see: sinkctl ls)")]
+    #[error("no message {id}: it was pruned, or never existed (sinkctl ls lists messages)")]
     NoSuchMessage {
         /// The one asked for.
         id: MessageId,
@@ -163,7 +163,7 @@ pub enum ReadError {
     ///
     /// [`Folder::segment`]: super::Folder::segment
     /// [`Folder::passed_over`]: super::Folder::passed_over
-    #[error("segment {segment} was pruned meanwhile")]
+    #[error("segment {segment} was pruned while it was read")]
     Pruned {
         /// Its number.
         segment: u32,

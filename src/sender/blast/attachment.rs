@@ -39,10 +39,10 @@ pub enum AttachmentError {
     #[error("{file}: {error}")]
     #[allow(missing_docs)]
     Io { file: String, error: std::io::Error },
-    #[error("{file}: an attachment may have up to 48M; it has {bytes} octets")]
+    #[error("{file}: expected an attachment of at most 48M, found {bytes} bytes")]
     #[allow(missing_docs)]
     TooLarge { file: String, bytes: u64 },
-    #[error("{file}: a name of printable ASCII without quotes is needed")]
+    #[error("{file}: expected a file name of printable ASCII characters without quotes")]
     #[allow(missing_docs)]
     Name { file: String },
 }

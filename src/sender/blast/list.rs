@@ -34,10 +34,10 @@ pub enum ListError {
     #[error("{file}: {error}")]
     #[allow(missing_docs)]
     Io { file: String, error: std::io::Error },
-    #[error("{file}: a list may have up to 1 GiB; it has {bytes} octets")]
+    #[error("{file}: expected a list of at most 1 GiB, found {bytes} bytes")]
     #[allow(missing_docs)]
     TooLarge { file: String, bytes: u64 },
-    #[error("{file}: there is no recipient in it")]
+    #[error("{file}: expected at least one recipient")]
     #[allow(missing_docs)]
     Empty { file: String },
     #[error(transparent)]
@@ -299,8 +299,8 @@ mod tests {
     #[test]
     fn bad_rows_are_named() {
         for (text, expected) in [
-            ("", "list: there is no recipient in it"),
-            ("email,x\n", "list: there is no recipient in it"),
+            ("", "list: expected at least one recipient"),
+            ("email,x\n", "list: expected at least one recipient"),
             (
                 "ann@example.org\nann@\n@b",
                 "list:2: expected an address such as ann@example.org, found 'ann@'\n\

@@ -65,22 +65,25 @@ pub struct Settings {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
-    #[error("a size of {size} is too small: with these recipients, {smallest} octets are needed")]
+    #[error(
+        "a size of {size} is too small: with these recipients, a message has at least {smallest} \
+         bytes"
+    )]
     #[allow(missing_docs)]
     TooSmall { size: u64, smallest: u64 },
-    #[error("a message with all attachments has up to 256M; this would be {0} octets")]
+    #[error("expected messages of at most 256M including attachments, found {0} bytes")]
     #[allow(missing_docs)]
     TooLarge(u64),
-    #[error("expected an address such as news@example.org, or nothing, found '{0}'")]
+    #[error("expected an address such as news@example.org, or <>, found '{0}'")]
     #[allow(missing_docs)]
     From(String),
-    #[error("a run's name has 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
+    #[error("expected a run name of 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     #[allow(missing_docs)]
     RunId(String),
-    #[error("expected a date as RFC 5322 has it, found '{0}'")]
+    #[error("expected an RFC 5322 date, found '{0}'")]
     #[allow(missing_docs)]
     Date(String),
-    #[error("expected a rate above 0; found {0}")]
+    #[error("expected a rate above 0, found {0}")]
     #[allow(missing_docs)]
     Rate(f64),
 }

@@ -30,7 +30,7 @@ impl std::str::FromStr for PerMessage {
                 Ok(PerMessage { low, high })
             }
             _ => Err(format!(
-                "expected a number such as 1 or a range such as 1-50, up to {PER_MESSAGE_MAX}; \
+                "expected a number such as 1 or a range such as 1-50, up to {PER_MESSAGE_MAX}, \
                  found '{text}'"
             )),
         }
@@ -86,10 +86,10 @@ pub enum RecipientsError {
     #[error("expected a domain such as example.com, found '{0}'")]
     #[allow(missing_docs)]
     Domain(String),
-    #[error("there may be 1 to {MADE_UP_MAX} made-up recipients")]
+    #[error("expected 1 to {MADE_UP_MAX} generated recipients")]
     #[allow(missing_docs)]
     Count,
-    #[error("{per_message} recipients per message, and only {count} in all")]
+    #[error("{per_message} recipients per message, but only {count} in all")]
     #[allow(missing_docs)]
     TooFew { per_message: u64, count: u64 },
 }

@@ -38,16 +38,19 @@ pub enum SizeError {
     )]
     #[allow(missing_docs)]
     Syntax(String),
-    #[error("sizes go from 1 octet to 64M, found '{0}'")]
+    #[error("expected a size from 1 byte to 64M, found '{0}'")]
     #[allow(missing_docs)]
     Range(String),
-    #[error("weights are whole numbers up to {WEIGHT_MAX}, not all 0, of {CHOICES_MAX} sizes")]
+    #[error(
+        "expected weights from 0 to {WEIGHT_MAX}, not all of them 0, for at most {CHOICES_MAX} \
+         sizes"
+    )]
     #[allow(missing_docs)]
     Weights,
-    #[error("'{0}' begins with the larger size")]
+    #[error("expected the smaller size first, found '{0}'")]
     #[allow(missing_docs)]
     Order(String),
-    #[error("the deviation of the logarithm is a number from 0 to 4, found '{0}'")]
+    #[error("expected a standard deviation from 0 to 4, found '{0}'")]
     #[allow(missing_docs)]
     Sigma(String),
 }
@@ -172,14 +175,14 @@ mod tests {
         for (text, reason) in [
             ("", "found ''"),
             ("2X", "found '2X'"),
-            ("2K:", "weights are"),
-            ("2K:-1", "weights are"),
-            ("2K:0", "weights are"),
+            ("2K:", "expected weights from 0"),
+            ("2K:-1", "expected weights from 0"),
+            ("2K:0", "expected weights from 0"),
             ("2K,", "found ''"),
             ("0", "64M, found '0'"),
             ("65M", "64M, found '65M'"),
             ("uniform:2K", "found 'uniform:2K'"),
-            ("uniform:2K-1K", "'2K-1K' begins with the larger"),
+            ("uniform:2K-1K", "the smaller size first, found '2K-1K'"),
             ("lognormal:2K", "found 'lognormal:2K'"),
             ("lognormal:2K,x", "found 'x'"),
             ("lognormal:2K,NaN", "found 'NaN'"),

@@ -71,7 +71,7 @@ pub enum MapError {
     #[error("{file}: {cause}")]
     Io { file: PathBuf, cause: io::Error },
     /// Mail would go to whom it went then, which can't be meant.
-    #[error("{0}: there is no row in it")]
+    #[error("{0}: expected at least one row")]
     Empty(PathBuf),
     #[allow(missing_docs)]
     #[error("{0}")]
@@ -163,10 +163,13 @@ impl RecipientMap {
         let rest = rest.strip_prefix(b",").unwrap_or(rest).trim_ascii_start();
         let (new, rest) = token(rest);
         if new.is_empty() {
-            return Err(format!("expected two, old and new, found '{}' alone", shown(old)));
+            return Err(format!("expected two values, OLD and NEW, found only '{}'", shown(old)));
         }
         if !rest.is_empty() && !rest.starts_with(b"#") {
-            return Err(format!("expected two, old and new, found '{}' behind", shown(rest)));
+            return Err(format!(
+                "expected two values, OLD and NEW, found '{}' after them",
+                shown(rest)
+            ));
         }
         let new = match (new.strip_prefix(b"@"), old) {
             (Some(domain), _) if is_mailbox(&[b"x@", domain].concat()) => {
@@ -315,7 +318,7 @@ mod tests {
     #[test]
     fn a_list_without_rows_is_refused() {
         for text in ["", "\n\n", "# nobody\n", "\u{feff}"] {
-            assert_eq!(read(text).unwrap_err(), "list: there is no row in it", "{text:?}");
+            assert_eq!(read(text).unwrap_err(), "list: expected at least one row", "{text:?}");
         }
     }
 
@@ -332,8 +335,8 @@ mod tests {
     #[test]
     fn bad_rows_are_told_with_line_and_reason() {
         for (text, expected) in [
-            ("\na@b", "list:2: expected two, old and new, found 'a@b' alone"),
-            ("a@b c@d e@f", "list:1: expected two, old and new, found 'e@f' behind"),
+            ("\na@b", "list:2: expected two values, OLD and NEW, found only 'a@b'"),
+            ("a@b c@d e@f", "list:1: expected two values, OLD and NEW, found 'e@f' after them"),
             ("a@b c", "list:1: 'c' is no address, nor @domain"),
             ("a b@c", "list:1: 'a' is no address, nor @domain, nor *"),
             ("a@b @", "list:1: '@' is no address"),

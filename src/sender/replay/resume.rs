@@ -70,15 +70,15 @@ pub enum ResumeError {
     #[error("{path}: {cause}")]
     Io { path: PathBuf, cause: io::Error },
     #[allow(missing_docs)]
-    #[error("{0}: another sinkctl replay is using it; wait for it, or name another file")]
+    #[error("{0}: in use by another sinkctl replay; wait for it, or choose another file")]
     InUse(PathBuf),
     #[allow(missing_docs)]
-    #[error("{0}: no resume file of sinkctl replay; name another file")]
+    #[error("{0}: not a resume file of sinkctl replay; choose another file")]
     Foreign(PathBuf),
     /// It is of another replay.
     #[error(
-        "{path} belongs to another replay: there '{name}' is {then}, here it is {now}. Give the \
-         same options as then, or name another file"
+        "{path} belongs to another replay, in which '{name}' is {then}; here it is {now}. Use the \
+         same options, or choose another file"
     )]
     Other {
         #[allow(missing_docs)]
@@ -91,7 +91,7 @@ pub enum ResumeError {
         now: String,
     },
     /// Not only its end, which a crash may cut.
-    #[error("{path}:{line}: damaged; what was sent is not known any more")]
+    #[error("{path}:{line}: damaged: the messages that were sent are unknown")]
     Damaged {
         #[allow(missing_docs)]
         path: PathBuf,
@@ -413,15 +413,15 @@ mod tests {
         open(&path).unwrap().0.given(&set("1:0")).unwrap();
         let other = vec![("store", "00ff".into()), ("query", "b".into())];
         let error = Resume::open(&path, &other, 7).unwrap_err().to_string();
-        assert!(error.contains(r#"'query' is 'a\n\"b\"', here it is 'b'"#), "{error}");
+        assert!(error.contains(r#"'query' is 'a\n\"b\"'; here it is 'b'"#), "{error}");
         for (content, expected) in [
             ("", None),
             ("sinkd-rep", None), // cut while it was made: nothing was sent yet
             ("sinkd-replay 1\nbegun_ns: 7\nsto", None),
-            ("important\n", Some("no resume file")),
-            ("important", Some("no resume file")),
-            ("sinkd-replay 2\nbegun_ns: 7\nstore: 00ff\nquery: x\n--\n", Some("no resume file")),
-            ("a\nb\nc\nd\ne\nf\n", Some("no resume file")),
+            ("important\n", Some("not a resume file")),
+            ("important", Some("not a resume file")),
+            ("sinkd-replay 2\nbegun_ns: 7\nstore: 00ff\nquery: x\n--\n", Some("not a resume file")),
+            ("a\nb\nc\nd\ne\nf\n", Some("not a resume file")),
         ] {
             std::fs::write(&path, content).unwrap();
             let opened = open(&path).and_then(|(mut resume, _)| resume.given(&set("1:0")));
@@ -438,7 +438,7 @@ mod tests {
     #[test]
     fn what_is_no_file_is_refused() {
         let error = open(Path::new("/dev/null")).unwrap_err().to_string();
-        assert_eq!(error, "/dev/null: no resume file of sinkctl replay; name another file");
+        assert_eq!(error, "/dev/null: not a resume file of sinkctl replay; choose another file");
         let folder = tempfile::tempdir().unwrap();
         let pipe = folder.path().join("pipe");
         let mode = rustix::fs::Mode::from_raw_mode(0o600);

@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("analysis", &["smtp", "log", "mime", "stats", "plot"]),
     ("sender", &["smtp", "log", "stats"]),
     ("server", &["smtp", "log", "config", "stats", "index"]),
-    ("http", &["config", "stats", "server"]),
+    ("http", &["config", "stats"]),
 ];
 
 pub fn check(tree: &Tree) -> Vec<Finding> {

@@ -50,7 +50,7 @@ impl std::str::FromStr for Claim {
         let found = OPS.iter().filter_map(|(sign, op)| Some((text.find(sign)?, *sign, *op)));
         let first = found.min_by_key(|(at, sign, _)| (*at, std::cmp::Reverse(sign.len())));
         let Some((at, sign, op)) = first else {
-            let expected = "expected one of >= <= > < == != and a bound after the subject";
+            let expected = "expected an operator (>= <= > < == !=) and a number after the subject";
             return Err(format!("'{text}': {expected}"));
         };
         let (name, bound) = (text[..at].trim(), text[at + sign.len()..].trim());
@@ -60,7 +60,9 @@ impl std::str::FromStr for Claim {
                 Bound::Word(subject.word(bound).map_err(|why| format!("'{text}': {why}"))?)
             }
             None => {
-                return Err(format!("'{text}': {name} is a word: expected == or !=, found {sign}"));
+                return Err(format!(
+                    "'{text}': {name} is not a number: expected == or !=, found {sign}"
+                ));
             }
             Some(unit) => {
                 let number = unit.parse(bound).map_err(|why| format!("'{text}': {why}"))?;
@@ -184,8 +186,8 @@ mod tests {
             assert_eq!(claim.bound, Bound::Number(number), "{text}");
         }
         for (text, says) in [
-            ("", "one of >= <= > < == !="),
-            ("rate.median", "one of >= <= > < == !="),
+            ("", "an operator (>= <= > < == !=)"),
+            ("rate.median", "an operator (>= <= > < == !=)"),
             ("rate.midian > 1", "(mean, median, max), found 'midian'; did you mean 'median'?"),
             ("rate > 1", "mean, median, max"),
             (

@@ -23,7 +23,7 @@ pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
         };
         if let Some(other) = paths[..n].iter().find(same) {
             anyhow::bail!(
-                "--data {} and --data {} are one folder",
+                "--data {} and --data {} are the same folder",
                 other.display(),
                 path.display()
             );
@@ -40,7 +40,7 @@ pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
         [path] => Ok(path),
         _ => anyhow::bail!(
             "expected one --data, found {}: only ls, count, search, wait, stats, report, compare, \
-             assert and runs take several",
+             assert and runs accept several",
             paths.len()
         ),
     }
@@ -48,7 +48,7 @@ pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
 
 pub fn open(data: &Path) -> anyhow::Result<Folder> {
     Folder::open(data).with_context(|| {
-        format!("{}: no data folder of sinkd; name one with --data", data.display())
+        format!("{}: not a data folder of sinkd (choose one with --data)", data.display())
     })
 }
 
@@ -64,7 +64,7 @@ pub struct Named {
 pub fn resolve(folder: &mut Folder, id: Id) -> anyhow::Result<Named> {
     let Id::Exactly(id) = id else { return latest(folder) };
     let (segment, slot) = folder.find(id)?;
-    anyhow::ensure!(slot.is_message(), "{id} is no message, but a note about one");
+    anyhow::ensure!(slot.is_message(), "{id} is a note about a message, not a message");
     Ok(Named { segment, slot, finding: Finding::Holds })
 }
 
@@ -84,7 +84,7 @@ pub fn latest(folder: &mut Folder) -> anyhow::Result<Named> {
     latest.damage.iter().for_each(|damage| left_out.tell_error(damage));
     let Some((segment, slot)) = latest.newest else {
         anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);
-        anyhow::bail!("there is no message here yet");
+        anyhow::bail!("no messages yet");
     };
     Ok(Named { segment, slot, finding: left_out.finish(folder) })
 }

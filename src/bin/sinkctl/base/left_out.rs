@@ -55,7 +55,9 @@ pub fn say_passed_over(passed_over: &PassedOver) {
     if segments > 0 {
         let segments = counted(segments, "segment", "segments");
         let messages = counted(messages, "message", "messages");
-        eprintln!("sinkctl: left out, as they were pruned meanwhile: {segments} ({messages})");
+        eprintln!(
+            "sinkctl: skipped, as they were pruned during the command: {segments} ({messages})"
+        );
     }
 }
 
@@ -126,13 +128,13 @@ pub fn ask_all_again(
 #[derive(Debug, thiserror::Error)]
 pub enum NoAnswer {
     #[error(
-        "no answer: each time, all of it was pruned before it could be read; try again, or keep \
-         more"
+        "no answer: all of the data was pruned before it could be read; try again, or keep more \
+         data"
     )]
     Outpaced,
-    #[error("no message here can be read")]
+    #[error("every message is damaged")]
     AllDamaged,
-    #[error("the newest message is damaged: name the one to remove")]
+    #[error("the newest message is damaged; name the message to remove by its ID")]
     LatestDamaged,
 }
 

@@ -30,9 +30,9 @@ fn name(word: usize) -> String {
 
 impl Args for QueryWords {
     fn augment_args(command: Command) -> Command {
-        let help = "Words, \"phrases\", from: to: cc: subject: header:Name=value message-id: \
-                    has:attachment filename: size:>1M before: after: run:, with -, OR and \
-                    parentheses; nothing is everything";
+        let help = "Words, \"phrases\" and terms: from: to: cc: subject: header:NAME=VALUE \
+                    message-id: has:attachment filename: size:>1M before: after: run:, combined \
+                    with -, OR and parentheses [default: all messages]";
         (0..WORDS_MAX).fold(command, |command, word| {
             let arg = Arg::new(name(word)).index(word + 1).allow_hyphen_values(true);
             let arg = arg.value_parser(ValueParser::from(Word));

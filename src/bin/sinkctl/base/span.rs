@@ -14,13 +14,13 @@ use super::value::field_name;
 /// A span of time; without anything, all of it.
 #[derive(Debug, Default, Args)]
 pub struct During {
-    /// From this moment on: RFC 3339, a day (2026-11-21), or how long ago (10m, 2h, 1d).
+    /// Start of the time span: RFC 3339, a date (2026-11-21), or an age (10m, 2h, 1d).
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
-    /// Before this moment.
+    /// End of the time span, in the same formats; the span does not include it.
     #[arg(long, value_name = "TIME")]
     pub until: Option<Moment>,
-    /// During this run (see runs); last: the one that began last.
+    /// Time span of this run (see sinkctl runs); 'last' is the most recent one.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
     pub run: Option<String>,
 }
@@ -28,8 +28,8 @@ pub struct During {
 /// Which header field has the moment at which a message was sent.
 #[derive(Debug, Default, Args)]
 pub struct Sent {
-    /// Header field with the time a message was sent, for its transit time: Unix time in ms or s,
-    /// or a date (X-Sent of blast, Date).
+    /// Header field with the time at which a message was sent, for transit times: Unix time in s or
+    /// ms, or a date (for example X-Sent from blast, or Date).
     #[arg(long, value_name = "NAME", value_parser = field_name)]
     pub sent_field: Option<String>,
 }
@@ -56,7 +56,7 @@ impl During {
         let found: Vec<_> = all.iter().map(|runs| runs.find(&name).map(span)).collect();
         let Some(first) = found.iter().find_map(|span| span.as_ref().ok()).cloned() else {
             found.into_iter().collect::<Result<Vec<_>, _>>()?;
-            anyhow::bail!("no folder was named");
+            anyhow::bail!("no data folder was given");
         };
         Ok(found.into_iter().map(|span| span.unwrap_or(first.clone())).collect())
     }
@@ -92,7 +92,7 @@ fn meant(all: &[Runs], name: &str) -> String {
 fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
     let read = |folder: &PathBuf| {
         let runs = Runs::read(folder)
-            .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+            .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
         crate::base::data::say_damage(folder)?;
         Ok(runs)
     };

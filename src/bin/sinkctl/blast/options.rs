@@ -13,18 +13,18 @@ use sinkd::sender::target::Target;
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
 use crate::sending::Wanted;
 
-const MESSAGES: &str = "What is sent";
-const RECIPIENTS: &str = "To whom";
-const PACE: &str = "How fast, and how long";
-const DIALOGUE: &str = "How it speaks";
+const MESSAGES: &str = "Messages";
+const RECIPIENTS: &str = "Recipients";
+const PACE: &str = "Load";
+const DIALOGUE: &str = "Dialogue";
 
 /// Exit 1 if not every message was taken for every recipient.
 #[derive(Debug, Args)]
 pub struct Blast {
-    /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
+    /// Target: HOST:PORT (IPv6 addresses in brackets) or unix:PATH, with the prefix lmtp: for LMTP.
     #[arg(long, value_name = "TARGET", required_unless_present = "show")]
     pub to: Option<Target>,
-    /// Send nothing, and print this message: the first one is 0.
+    /// Print message number N, counted from 0, and send nothing.
     #[arg(long, value_name = "N", value_parser = number::<u64>(0..=NUMBER_MAX - 1))]
     pub show: Option<u64>,
     #[command(flatten)]
@@ -42,40 +42,42 @@ pub struct Blast {
 #[derive(Debug, Args)]
 #[command(next_help_heading = MESSAGES)]
 pub struct Messages {
-    /// Sizes of messages: 2K, 2K:70,20K:30 (weights), mixed, uniform:1K-64K or lognormal:20K,1.2
-    /// (median, deviation of the logarithm).
+    /// Message sizes: 2K, 2K:70,20K:30 (with weights), mixed, uniform:1K-64K or lognormal:20K,1.2
+    /// (median, standard deviation of the logarithm).
     #[arg(long, value_name = "SIZES", default_value = "2K", value_parser = sizes)]
     pub size: Sizes,
-    /// A whole message with placeholders, instead of made-up newsletters: see docs/blast.md.
+    /// File with a complete message and placeholders, which replaces the generated newsletters (see
+    /// docs/blast.md).
     #[arg(long, value_name = "FILE", conflicts_with = "size")]
     pub template: Option<PathBuf>,
-    /// Attach this file to each message; may be repeated.
+    /// File to attach to each message. May be repeated.
     #[arg(long, value_name = "FILE")]
     pub attach: Vec<PathBuf>,
-    /// Attach so many made-up octets to each message; may be repeated.
+    /// Size of a generated attachment for each message. May be repeated.
     #[arg(long, value_name = "SIZE", value_parser = attachment_size)]
     pub attach_size: Vec<u64>,
-    /// The reverse-path; <> is the null reverse-path.
+    /// Reverse-path of all messages; <> is the null reverse-path.
     #[arg(long, value_name = "ADDRESS", default_value = "news@sender.example")]
     pub from: String,
-    /// What follows from nothing else follows from this number; without it, it is drawn.
+    /// Seed of all random choices [default: random, printed at the start].
     #[arg(long, value_name = "N", value_parser = count)]
     pub seed: Option<u64>,
-    /// Stands in the field X-Run; without it that is the seed.
+    /// Value of the header field X-Run [default: the seed].
     #[arg(long, value_name = "NAME")]
     pub run_id: Option<String>,
-    /// For the field Date of all messages, as RFC 3339 has it; without it, it is now.
-    #[arg(long, value_name = "TIME")]
+    /// Value of the header field Date of all messages, in RFC 3339 format [default: now].
+    #[arg(long, value_name = "TIME", value_parser = date)]
     pub date: Option<Timestamp>,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = RECIPIENTS)]
 pub struct Recipients {
-    /// One address a line, or CSV with a header row; its columns may stand in templates.
+    /// File of recipients: one address per line, or CSV with a header line, whose columns templates
+    /// can use.
     #[arg(long, value_name = "FILE")]
     pub recipients: Option<PathBuf>,
-    /// Make addresses up in this domain: user-000000@... and so on.
+    /// Domain of generated addresses (user-000000@example.com, ...).
     #[arg(
         long,
         value_name = "DOMAIN",
@@ -83,7 +85,7 @@ pub struct Recipients {
         conflicts_with = "recipients"
     )]
     pub rcpt_domain: String,
-    /// So many different ones.
+    /// Number of different generated addresses.
     #[arg(
         long,
         value_name = "N",
@@ -92,81 +94,86 @@ pub struct Recipients {
         conflicts_with = "recipients"
     )]
     pub recipient_count: u64,
-    /// Recipients of each message: 1, or 1-50, which takes turns.
+    /// Number of recipients per message, or a range such as 1-50 to cycle through.
     #[arg(long, value_name = "N", default_value = "1")]
     pub rcpts: PerMessage,
-    /// In which order they get mail.
+    /// Order in which recipients get mail.
     #[arg(long, value_name = "ORDER", default_value = "listed")]
     pub order: Order,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Order {
-    /// One after the other, and then again.
+    /// In list order, starting over at the end.
     Listed,
-    /// Any.
+    /// In random order.
     Random,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = PACE)]
 pub struct Pace {
-    /// So many messages in all.
+    /// Number of messages to send.
     #[arg(long, value_name = "N", value_parser = number::<u64>(1..=NUMBER_MAX))]
     pub count: Option<u64>,
-    /// For so long; 10s without --count.
+    /// Duration of the load [default: 10s, or unlimited with --count].
     #[arg(long, value_name = "TIME", value_parser = time_above_0)]
     pub duration: Option<Duration>,
-    /// So many messages a second, however slow the target is; without it, as fast as it takes them.
+    /// Messages per second, however slow the target is [default: as many as the target accepts].
     #[arg(long, value_name = "N", value_parser = rate)]
     pub rate: Option<f64>,
-    /// How messages follow each other at a rate.
+    /// Distribution of the messages over time, with --rate.
     #[arg(long, value_name = "ARRIVALS", default_value = "even", requires = "rate")]
     pub arrivals: Arrivals,
-    /// So many connections, all the time.
+    /// Number of connections to keep open.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = number::<usize>(1..=60_000))]
     pub connections: usize,
-    /// End each connection after so many messages, and make another one.
+    /// Number of messages per connection, after which a new one replaces it [default: unlimited].
     #[arg(long, value_name = "N", value_parser = number::<u64>(1..=u64::MAX))]
     pub per_connection: Option<u64>,
-    /// So many threads; without it one for each core, and none without a connection.
+    /// Number of threads [default: one per core, at most one per connection].
     #[arg(long, value_name = "N", value_parser = number::<u16>(1..=256))]
     pub threads: Option<u16>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Arrivals {
-    /// At equal distances.
+    /// At equal intervals.
     Even,
-    /// As those of many senders that know nothing of each other.
+    /// As from many independent senders.
     Poisson,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = DIALOGUE)]
 pub struct Dialogue {
-    /// Messages under way at once on a connection, where the target announces PIPELINING.
+    /// Messages in flight per connection, if the target announces PIPELINING.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize>(1..=1000))]
     pub depth: usize,
-    /// One command a round trip, even if the target announces PIPELINING.
+    /// Send one command per round trip, even if the target announces PIPELINING.
     #[arg(long)]
     pub no_pipelining: bool,
-    /// DATA, even if the target announces CHUNKING.
+    /// Send DATA, even if the target announces CHUNKING.
     #[arg(long)]
     pub no_chunking: bool,
-    /// The name given in EHLO.
+    /// Host name to send in EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
     pub helo: String,
-    /// Give a connection up when the target is silent for so long.
+    /// Time without a reply after which a connection is given up.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
-    /// The host of --to is a public one, and real people may get this mail: it is meant.
+    /// Allow this host (as given in --to) although its address is public and real people may
+    /// receive the mail.
     #[arg(long, value_name = "HOST")]
     pub allow_public: Option<String>,
 }
 
 fn sizes(text: &str) -> Result<Sizes, String> {
     Sizes::parse(text, parse_bytes).map_err(|error| error.to_string())
+}
+
+fn date(text: &str) -> Result<Timestamp, Unexpected> {
+    text.parse().map_err(|_| Unexpected::new("a time such as 2026-11-21T08:00:00Z", text))
 }
 
 fn attachment_size(text: &str) -> Result<u64, Unexpected> {

@@ -101,7 +101,7 @@ const ROWS: &[Row] = &[
     Row("reindex", "--threads 2", "", "threads: Some(2)"),
     Row("reindex", "--json", "", "json: true"),
     Row("calibrate", "--to 127.0.0.1:1", "", "to: Some(127.0.0.1:1)"),
-    Row("calibrate", "--seconds 1m", "", "seconds: 60s"),
+    Row("calibrate", "--duration 1m", "", "duration: 60s"),
     Row("calibrate", "--json", "", "json: true"),
     Row("blast", "--to h:1", "", r#"host: "h", port: 1"#),
     Row("blast", "--show 0", "", "show: Some(0)"),

@@ -55,11 +55,11 @@ impl Kind {
             history.read(folder, span.clone())?;
             kinds.push(Kind::of(&history));
         }
-        let kind = kinds.first().copied().context("no folder was named")?;
+        let kind = kinds.first().copied().context("no data folder was given")?;
         anyhow::ensure!(
             kinds.iter().all(|other| *other == kind),
-            "{letter} merges what a sink recorded with what a sender recorded: name the folders \
-             of one side with --data"
+            "{letter} mixes the records of a sink and a sender; choose the folders of one side \
+             with --data"
         );
         Ok(kind)
     }

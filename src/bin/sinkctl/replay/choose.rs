@@ -11,6 +11,7 @@ use sinkd::sender::replay::{Selection, in_order};
 
 use super::options::Replay;
 use crate::base::outcome::Finding;
+use crate::base::print::counted;
 use crate::base::progress::{Bar, Interruptible, watched};
 use crate::base::span::During;
 use crate::search::{parse_at, say_left_out};
@@ -60,7 +61,7 @@ fn search(
         || index::search(folder, &query, wanted, &progress),
     );
     drop(bar);
-    anyhow::ensure!(!found.left_out.stopped, "interrupted; nothing was sent");
+    anyhow::ensure!(!found.left_out.stopped, "interrupted: nothing was sent");
     let is_complete = say_left_out(&found.left_out);
     let ids = found.hits.iter().rev().map(|hit| hit.id).collect();
     let finding = if is_complete { Finding::Holds } else { Finding::DoesNotHold };
@@ -81,7 +82,7 @@ pub fn ids(text: &str) -> anyhow::Result<Vec<MessageId>> {
         file => fs::read(file).map(|read| content = read),
     }
     .with_context(|| {
-        format!("--ids {text}: neither ids such as 17:3,17:4 nor a file that can be read")
+        format!("--ids {text}: expected IDs such as 17:3,17:4, or a readable file of IDs")
     })?;
     rows(text, &String::from_utf8_lossy(&content))
 }
@@ -108,7 +109,11 @@ fn rows(file: &str, content: &str) -> anyhow::Result<Vec<MessageId>> {
     if faults > FAULTS_TOLD_MAX {
         told.push_str(&format!("\nand {} more", faults - FAULTS_TOLD_MAX));
     }
-    anyhow::ensure!(faults == 0, "{faults} bad rows; correct them, or put # before them{told}");
+    anyhow::ensure!(
+        faults == 0,
+        "{}; correct or comment out (#) each of them{told}",
+        counted(faults as u64, "bad row", "bad rows")
+    );
     Ok(ids)
 }
 
@@ -124,7 +129,7 @@ mod tests {
         assert_eq!(ids("\u{feff}1:2\n"), Ok(vec![id(1, 2)]));
         let error = ids("1:2\nx\n3\n").unwrap_err();
         assert!(error.starts_with("2 bad rows"), "{error}");
-        assert!(error.contains("\nlist:2: 'x': an id is segment:slot"), "{error}");
+        assert!(error.contains("\nlist:2: 'x': expected a message ID"), "{error}");
         assert!(error.contains("\nlist:3: '3': "), "{error}");
         let error = ids(&"x\n".repeat(12)).unwrap_err();
         assert!(error.contains("list:10:") && error.ends_with("and 2 more"), "{error}");

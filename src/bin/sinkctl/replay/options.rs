@@ -14,75 +14,82 @@ use crate::base::value::{Unexpected, domain, number, positive, rate, time, time_
 pub struct Replay {
     #[command(flatten)]
     pub query: QueryWords,
-    /// Send these: ids with commas between them, or a file of ids, one a line; - is standard input.
+    /// Messages to send: IDs separated by commas, or a file with one ID per line (- is standard
+    /// input).
     #[arg(long, value_name = "IDS", conflicts_with_all = ["query", "since", "until", "run"])]
     pub ids: Option<String>,
-    /// Where to: HOST:PORT (an IPv6 address in brackets) or unix:PATH; lmtp: before it for LMTP.
+    /// Target: HOST:PORT (IPv6 addresses in brackets) or unix:PATH, with the prefix lmtp: for LMTP.
     #[arg(long, value_name = "TARGET")]
     pub to: sinkd::sender::target::Target,
-    /// So many times as fast as then, such as 4 or 0.5; max: as fast as the target takes them.
+    /// Speed relative to the original timing, such as 4 or 0.5; 'max' is as fast as the target
+    /// accepts messages.
     #[arg(long, value_name = "X", default_value = "1")]
     pub speed: Speed,
-    /// So many messages a second, evenly, instead of the original timing.
+    /// Messages per second at equal intervals, instead of the original timing.
     #[arg(long, value_name = "N", conflicts_with = "speed", value_parser = rate)]
     pub rate: Option<f64>,
-    /// So many connections, all the time; original: those of then, with their messages in order.
-    /// Without it: original with the original timing, else 10.
+    /// Number of connections to keep open; 'original' reproduces the original ones, each with its
+    /// messages in order [default: original with the original timing, otherwise 10].
     #[arg(long, value_name = "N")]
     pub connections: Option<Connections>,
-    /// What was received from this moment on: RFC 3339, a day, or how long ago (10m, 2h, 1d).
+    /// Send messages that were received since this time: RFC 3339, a date (2026-11-21), or an age
+    /// (10m, 2h, 1d).
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub since: Option<String>,
-    /// What was received before this moment.
+    /// Send messages that were received before this time, in the same formats.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub until: Option<String>,
-    /// What was received during this run (see runs); last: the one that began last.
+    /// Send messages that were received during this run (see sinkctl runs); 'last' is the most
+    /// recent one.
     #[arg(long, value_name = "NAME", conflicts_with_all = ["since", "until"])]
     pub run: Option<String>,
-    /// The reverse-path of all messages; <> is the null reverse-path.
+    /// Reverse-path of all messages; <> is the null reverse-path [default: the original ones].
     #[arg(long, value_name = "PATH", value_parser = reverse_path)]
     pub from: Option<String>,
-    /// Send to this domain instead of the original ones; the local parts stay.
+    /// Domain that replaces the domain of every recipient; local parts stay the same.
     #[arg(long, value_name = "DOMAIN", value_parser = domain)]
     pub to_domain: Option<String>,
-    /// Who gets mail instead of whom: rows 'old new' of addresses, @domains, and * for the rest.
+    /// File with rows 'OLD NEW' that replace recipients: addresses, @domains, or * for all others.
     #[arg(long, value_name = "FILE")]
     pub map_recipients: Option<PathBuf>,
-    /// Put a header field before each message; {id} and {time} in it are the original's.
+    /// Header field to add to each message; {id} and {time} stand for the ID and time of the
+    /// original. May be repeated.
     #[arg(long, value_name = "NAME=VALUE")]
     pub mark: Vec<String>,
-    /// Remember here what was sent, and leave out what was sent before.
+    /// File in which to record progress; messages recorded there as sent are skipped.
     #[arg(long, value_name = "FILE")]
     pub resume: Option<PathBuf>,
-    /// Send again what was refused with 4xx, or was not sent, at most so many times.
+    /// Number of retries for messages that were deferred with 4xx or not sent.
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = number::<u32>(0..=u64::MAX))]
     pub retry: u32,
-    /// How long after the first time; each further pause is twice as long.
+    /// Time before the first retry; it doubles for each further retry.
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = time)]
     pub retry_after: Duration,
-    /// Give a connection up when the target is silent for so long.
+    /// Time without a reply after which a connection is given up.
     #[arg(long, value_name = "TIME", default_value = "5m", value_parser = time_above_0)]
     pub timeout: Duration,
-    /// The name given in EHLO.
+    /// Host name to send in EHLO.
     #[arg(long, value_name = "NAME", default_value = "localhost", value_parser = domain)]
     pub helo: String,
-    /// Send BDAT where the target announces CHUNKING, also what came by DATA.
+    /// Send BDAT if the target announces CHUNKING, even for messages that were received with DATA.
     #[arg(long)]
     pub chunking: bool,
-    /// The host of --to is a public one, and real people may get this mail: it is meant.
+    /// Allow this host (as given in --to) although its address is public and real people may
+    /// receive the mail.
     #[arg(long, value_name = "HOST")]
     pub allow_public: Option<String>,
-    /// Send by DATA also content with a line-leading dot next to a bare CR or LF, in which some
-    /// servers see the end of data, and commands after it (SMTP smuggling).
+    /// Send messages with DATA even if a dot at the start of a line next to a bare CR or LF would
+    /// end the message early on some servers, which then read the rest as commands (SMTP
+    /// smuggling).
     #[arg(long)]
     pub allow_smuggling: bool,
-    /// Exit 0 although there is nothing to send.
+    /// Exit with 0 even if there is nothing to send.
     #[arg(long)]
     pub allow_empty: bool,
-    /// Don't ask.
+    /// Do not ask for confirmation.
     #[arg(short, long)]
     pub yes: bool,
-    /// Say what would be sent, and send nothing.
+    /// Print what would be sent, and send nothing.
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]

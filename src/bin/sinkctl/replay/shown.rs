@@ -57,7 +57,7 @@ impl Intent<'_> {
         let mut lines = vec![
             format!("replay of {} to {} ({})", folder.display(), self.target, self.address),
             format!(
-                "  {about}{}, {about_recipients}{}, {}, {} then",
+                "  {about}{}, {about_recipients}{}, {}, originally {}",
                 counted(survey.messages, "message", "messages"),
                 counted(survey.recipients, "recipient", "recipients"),
                 Unit::Bytes.text(survey.octets as f64),
@@ -66,28 +66,28 @@ impl Intent<'_> {
         ];
         if survey.messages > 0 {
             let (from, to) = (rfc3339(survey.left_ns.start), rfc3339(survey.left_ns.end));
-            lines.push(format!("  which left from {} to {}", short(&from), short(&to)));
+            lines.push(format!("  received from {} to {}", short(&from), short(&to)));
         }
         let takes = self.seconds().map_or(String::new(), |s| format!(", in {}", seconds(s)));
         lines.push(format!("  {}{takes}", self.pace));
         lines.push(match self.sessions {
-            Sessions::Original => "  over connections as they were then".to_owned(),
+            Sessions::Original => "  over the original connections".to_owned(),
             Sessions::Any => {
                 format!("  over {}", counted(self.connections as u64, "connection", "connections"))
             }
         });
         lines.extend(self.changes());
         for (count, what) in [
-            (survey.before, "done before, says the resume file"),
-            (survey.not_stored, "not stored in full: passed over"),
-            (survey.unreadable, "not readable: passed over"),
+            (survey.before, "sent before, according to the resume file"),
+            (survey.not_stored, "not stored in full: skipped"),
+            (survey.unreadable, "unreadable: skipped"),
         ] {
             if count > 0 {
                 lines.push(format!("  {about}{count} {what}"));
             }
         }
         if self.replay.resume.is_none() {
-            lines.push("  if it is interrupted, it can't go on: --resume FILE would let it".into());
+            lines.push("  cannot be continued after an interruption (use --resume FILE)".into());
         }
         lines
     }
@@ -186,7 +186,7 @@ fn lines(tally: &Tally) -> Vec<String> {
     }
     for (kind, what) in [
         (Kind::RecipientsDuplicate, "recipients made equal to another one of their message"),
-        (Kind::Before, "done before, says the resume file"),
+        (Kind::Before, "sent before, according to the resume file"),
     ] {
         let count = tally.count(kind);
         if count > 0 {

@@ -16,18 +16,19 @@ const FAILURES_MAX: usize = 12;
 
 /// Where it goes, besides the screen.
 #[derive(Debug, Default, clap::Args)]
+#[command(next_help_heading = "Output")]
 pub struct Wanted {
-    /// One JSON object; what stats --json says is its key stats.
+    /// Print one JSON object; its key 'stats' is what 'sinkctl stats --json' prints.
     #[arg(long)]
     pub json: bool,
-    /// Also write the histograms of each second, as an HdrHistogram interval log.
+    /// File for the histograms of each second, as an HdrHistogram interval log.
     #[arg(long, value_name = "FILE")]
     pub hlog: Option<PathBuf>,
-    /// Also write a page with plots, as report does.
+    /// File for an HTML page with plots, as sinkctl report writes it.
     #[arg(long, value_name = "FILE")]
     pub page: Option<PathBuf>,
-    /// Keep what was recorded in this new folder: stats, report, compare and assert read it by
-    /// --data.
+    /// New folder in which to keep the recorded statistics; stats, report, compare and assert read
+    /// it with --data.
     #[arg(long, value_name = "DIR")]
     pub records: Option<PathBuf>,
 }
@@ -41,7 +42,7 @@ impl Wanted {
                 continue;
             }
             let opened = OpenOptions::new().append(true).create(true).open(path);
-            opened.with_context(|| format!("{}: can't be written", path.display()))?;
+            opened.with_context(|| format!("{}: cannot be written", path.display()))?;
         }
         Ok(())
     }
@@ -199,7 +200,7 @@ fn write_files(records: &Records, title: &str, wanted: &Wanted) -> anyhow::Resul
     if let Some(path) = &wanted.page {
         let page = crate::report::page_of(records.path(), title)?;
         std::fs::write(path, page)
-            .with_context(|| format!("{}: can't be written", path.display()))?;
+            .with_context(|| format!("{}: cannot be written", path.display()))?;
     }
     Ok(())
 }
@@ -294,5 +295,5 @@ fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
             }),
         }
     }
-    std::fs::write(path, text).with_context(|| format!("{}: can't be written", path.display()))
+    std::fs::write(path, text).with_context(|| format!("{}: cannot be written", path.display()))
 }

@@ -79,7 +79,7 @@ fn create(folder: &Path, name: &str) -> anyhow::Result<(PathBuf, File)> {
             Err(error) => return Err(error).with_context(|| path.display().to_string()),
         }
     }
-    anyhow::bail!("{}: {SAME_NAME_MAX} files of this name", folder.join(name).display())
+    anyhow::bail!("{}: already {SAME_NAME_MAX} files with this name", folder.join(name).display())
 }
 
 fn numbered(name: &str, number: usize) -> String {

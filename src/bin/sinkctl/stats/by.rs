@@ -45,7 +45,7 @@ fn say_damage(found: &Found) {
     if found.damaged > 0 {
         found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
         let damaged = crate::base::print::counted(found.damaged, "message is", "messages are");
-        eprintln!("sinkctl: {damaged} damaged, and not in the table (see: sinkctl verify)");
+        eprintln!("sinkctl: {damaged} damaged and not in the table (see sinkctl verify)");
     }
 }
 

@@ -19,7 +19,7 @@ pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<Note>> {
     let mut notes = Vec::new();
     for folder in folders {
         let all = Runs::read(folder)
-            .with_context(|| format!("{}: its runs can't be read", folder.display()))?;
+            .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
         let note = |at_ns: u64, sign, text| Note { tenth: at_ns / 100_000_000, sign, text };
         notes.extend(all.runs.into_iter().map(|run| note(run.from_ns, '[', run.name)));
         notes.extend(all.marks.into_iter().map(|mark| note(mark.at_ns, '^', mark.text)));

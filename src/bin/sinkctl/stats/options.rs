@@ -12,18 +12,18 @@ use crate::base::value::{Unexpected, number, time};
 
 #[derive(Debug, Args)]
 pub struct Stats {
-    /// A histogram, as text: messages_per_s, messages_per_100ms, transaction_us, think_data_us ...
-    /// (a wrong name lists them).
+    /// Print a text histogram of one metric: messages_per_s, messages_per_100ms, transaction_us,
+    /// think_data_us, ... (an unknown name lists them all).
     #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
     pub metric: Option<Subject>,
-    /// Every metric, not only those that fit a screen.
+    /// Print every metric, not only those that fit on a screen.
     #[arg(long, group = "form")]
     pub all: bool,
-    /// A line for each span of this length: 10s, 1m, 1d.
+    /// Print one line per interval of this length, such as 10s, 1m or 1d.
     #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "sent_field")]
     pub interval: Option<Duration>,
-    /// A line for each listener, client address or recipient domain, those with the most messages
-    /// first: from the log, so only of messages that it still has an envelope of.
+    /// Print one line per listener, client address or recipient domain, most messages first. This
+    /// reads the log, so it covers only messages whose envelope is stored.
     #[arg(
         long,
         value_name = "WHAT",
@@ -31,7 +31,7 @@ pub struct Stats {
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
     pub by: Option<By>,
-    /// With --by: so many lines, 1 to 500.
+    /// Number of lines with --by, from 1 to 500.
     #[arg(
         long,
         value_name = "N",
@@ -44,17 +44,17 @@ pub struct Stats {
     pub sent: Sent,
     #[command(flatten)]
     pub during: During,
-    /// One JSON object; with --interval one a line.
+    /// Print one JSON object; with --interval, one per line.
     #[arg(long, group = "form")]
     pub json: bool,
-    /// Comma-separated, with a line of names: metrics and their percentiles, or with --interval
-    /// the series.
+    /// Print comma-separated values with a header line: metrics and their percentiles, or with
+    /// --interval the time series.
     #[arg(long, group = "form")]
     pub csv: bool,
-    /// As /metrics gives it to Prometheus, of this span.
+    /// Print the metrics of the time span in the text format of Prometheus, as /metrics does.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "sent_field"])]
     pub prometheus: bool,
-    /// With --metric: the percentile distribution that HdrHistogram plotters read.
+    /// With --metric, print the percentile distribution in the format of HdrHistogram plotters.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
 }
@@ -62,10 +62,10 @@ pub struct Stats {
 /// Parses what messages are told apart by.
 fn by() -> impl TypedValueParser<Value = By> {
     let known = [
-        PossibleValue::new("listener").help("As configured"),
+        PossibleValue::new("listener").help("The listener, as configured"),
         PossibleValue::new("client")
-            .help("The address without its port; `unix` over a Unix socket"),
-        PossibleValue::new("rcpt-domain").help("In lower case"),
+            .help("The client address without its port; 'unix' for a Unix socket"),
+        PossibleValue::new("rcpt-domain").help("The recipient domain, in lower case"),
     ];
     PossibleValuesParser::new(known).map(|name| match &*name {
         "listener" => By::Listener,

@@ -1,0 +1,22 @@
+//! What HTTP reports, as the program that starts it knows it.
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::stats::Live;
+
+/// What there is to report.
+pub struct Facts {
+    /// `None`: no statistics are kept.
+    pub live: Option<Arc<Live>>,
+    /// Returns whether sinkd accepts mail: not once it is stopping. Called for each `/readyz`.
+    pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// When sinkd was started.
+    pub started: SystemTime,
+}
+
+impl fmt::Debug for Facts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Facts").field("started", &self.started).finish_non_exhaustive()
+    }
+}
