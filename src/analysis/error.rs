@@ -25,6 +25,9 @@ pub enum Error {
         /// What the file system says.
         source: io::Error,
     },
+    /// What was recorded of connections can't be read.
+    #[error("cannot read what was recorded of connections")]
+    Connections(#[source] io::Error),
     /// There is no log in the folder, or the file system says no.
     #[error("{}: not a data folder of sinkd (choose one with --data)", path.display())]
     NoLog {
@@ -44,6 +47,17 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error and its causes.
+    pub fn sentence(&self) -> String {
+        let mut sentence = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            sentence += &format!(": {error}");
+            cause = error.source();
+        }
+        sentence
+    }
+
     pub(super) fn statistics(path: &Path) -> impl FnOnce(io::Error) -> Error {
         move |source| Error::Statistics { path: path.to_owned(), source }
     }

@@ -12,11 +12,15 @@ use serde::Serialize;
 pub struct Figures<'a> {
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
     pub from: Option<String>,
+    /// The same, of the last message.
     pub until: Option<String>,
     /// Between them.
     pub seconds: f64,
+    /// What came in all.
     pub totals: Totals,
+    /// Rates.
     pub rate: Rates,
+    /// Times of transactions, us.
     pub transaction_us: Percentiles,
     /// By name; those of which nothing was recorded are left out.
     pub metrics: BTreeMap<&'static str, Percentiles>,
@@ -26,9 +30,11 @@ pub struct Figures<'a> {
     pub open_sessions: OpenSessions,
     /// Of the busiest event loop.
     pub loops: Loops,
-    /// How far indexing was behind, in seconds with traffic.
+    /// How far indexing lagged, in seconds with traffic.
     pub index_lag: IndexLag,
+    /// What limited the run.
     pub verdict: Verdict,
+    /// Sums of all counters by name; those that are 0 are left out.
     pub counters: BTreeMap<&'static str, u64>,
     /// Messages that the logs hold and these statistics don't; null where that can't be told (a
     /// span, or folders that can't be read).
@@ -45,22 +51,30 @@ impl Figures<'_> {
     }
 }
 
+/// Rates.
 #[derive(Debug, Serialize)]
 pub struct Rates {
+    /// Accepted messages a second.
     pub messages_per_s: Rate,
 }
 
+/// How busy the busiest event loop was.
 #[derive(Debug, Serialize)]
 pub struct Loops {
+    /// Median of its seconds.
     pub busy_share_median: f64,
+    /// Its busiest second.
     pub busy_share_max: f64,
+    /// The longest round, us.
     pub longest_round_us: u64,
 }
 
+/// How far indexing lagged.
 #[derive(Debug, Serialize)]
 pub struct IndexLag {
     /// Messages: at most, and in the last second.
     pub messages_max: u64,
+    /// Messages in the last second.
     pub messages_last: u64,
     /// Age of the oldest of them, at most.
     pub seconds_max: u64,

@@ -1,27 +1,29 @@
 //! What was recorded in a span, of one folder or of many merged.
 use std::ops::Range;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::time::Duration;
 
+use super::clock::Clock;
 use super::error::Error;
 use super::holder::holder;
+use super::selection::Selection;
 use super::span::seconds;
 use super::transit::Overall;
+use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::{Folder, Span};
-use crate::stats::{Calibration, Counter, History, OpenSessions, Summary, Verdict};
+use crate::stats::{Calibration, History, OpenSessions, Summary, Verdict};
 
-/// A second is written down within this time after its end.
-pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
 /// How long a claim waits for messages that are in the log and not yet in the figures: the second
 /// under way, and what a busy machine may need more.
 const PATIENCE_OF_CLAIMS: Duration = Duration::from_secs(3);
-/// How often to look whether it is.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A run, merged.
 pub struct Gathered {
+    /// What was recorded.
     pub history: History,
+    /// What it comes to.
     pub summary: Summary,
+    /// What limited the run.
     pub verdict: Verdict,
     /// Those at the end of the span.
     pub open_sessions: OpenSessions,
@@ -32,72 +34,74 @@ pub struct Gathered {
 }
 
 impl Gathered {
-    /// The same, of folders that must have statistics: a claim about figures that do not exist is
-    /// no answer.
+    /// What was recorded in folders that must have statistics: a claim about figures that do not
+    /// exist is no answer. Waits up to two seconds for what is being written down at the moment.
     ///
     /// Errors, beside what can't be read: a folder that is not there, or has no statistics.
-    pub fn of_recorded(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Gathered, Error> {
-        folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        Gathered::of(folders, spans)
+    pub fn of_recorded(selection: Selection<'_>) -> Result<Gathered, Error> {
+        selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
+        Gathered::of(selection)
     }
 
     /// The same for claims and reports, which are made once: where a sinkd runs, waits until the
     /// second under way is written down (up to three seconds); then up to three more while the log
     /// has messages that the figures lack.
-    pub fn of_settled(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Gathered, Error> {
-        folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
+    pub fn of_settled(selection: Selection<'_>) -> Result<Gathered, Error> {
+        let clock = selection.clock;
+        selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // What comes while it waits may go on for ever: it is not waited for.
-        let accepted = accepted(folders, spans);
-        let second_ends = now().as_secs() + 1;
-        for (folder, span) in folders.iter().zip(spans) {
+        let accepted = accepted(selection);
+        let second_ends = clock.now().as_secs() + 1;
+        for (folder, span) in selection.parts() {
             if holder(folder).is_some() {
-                wait_until_written(span.end.min(second_ends * 1_000_000_000));
+                wait_until_written(span.end.min(second_ends * 1_000_000_000), clock);
             }
         }
-        let read = || read(folders, spans);
-        let (history, not_recorded) = complete(PATIENCE_OF_CLAIMS, read, || accepted)?;
-        Gathered::summed(folders, spans, history, not_recorded)
+        let read = || read(selection);
+        let (history, not_recorded) = complete(PATIENCE_OF_CLAIMS, clock, read, || accepted)?;
+        Gathered::summed(selection, history, not_recorded)
     }
 
-    /// Reads what was recorded. Waits up to two seconds for what is being written down at the
-    /// moment.
-    pub fn of(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Gathered, Error> {
-        let (read, accepted) = (|| read(folders, spans), || accepted(folders, spans));
-        let (history, not_recorded) = complete(patience_of(spans), read, accepted)?;
-        Gathered::summed(folders, spans, history, not_recorded)
+    /// Reads what was recorded, if anything was. Waits up to two seconds for what is being written
+    /// down at the moment.
+    pub fn of(selection: Selection<'_>) -> Result<Gathered, Error> {
+        let Selection { spans, clock, .. } = selection;
+        let (read, accepted) = (|| read(selection), || accepted(selection));
+        let patience = patience_of(spans, clock.now());
+        let (history, not_recorded) = complete(patience, clock, read, accepted)?;
+        Gathered::summed(selection, history, not_recorded)
     }
 
     fn summed(
-        folders: &[PathBuf],
-        spans: &[Range<u64>],
+        selection: Selection<'_>,
         history: History,
         not_recorded: Option<u64>,
     ) -> Result<Gathered, Error> {
         let summary = Summary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Several machines have no ceiling in common.
-        if let [folder] = folders
+        if let [folder] = selection.folders
             && !history.is_of_sender()
             && let Some(calibration) = Calibration::read(folder)
             && let Some(calibrated) = calibration.beside(&history, &summary)
         {
             verdict.calibrate(calibrated);
         }
-        let open_sessions = OpenSessions::of(&history, open_at_end(folders, spans, &history)?);
+        let open_sessions = OpenSessions::of(&history, open_at_end(selection, &history)?);
         Ok(Gathered { history, summary, verdict, open_sessions, not_recorded, transit: None })
     }
 }
 
 /// Connections that were open when the last second of each folder was written down.
-fn open_at_end(folders: &[PathBuf], spans: &[Range<u64>], history: &History) -> Result<u64, Error> {
+fn open_at_end(selection: Selection<'_>, history: &History) -> Result<u64, Error> {
     let last = |history: &History| {
         history.seconds.values().next_back().map_or(0, |second| second.open_connections)
     };
-    if folders.len() == 1 {
+    if selection.folders.len() == 1 {
         return Ok(last(history));
     }
     let mut open = 0;
-    for (folder, span) in folders.iter().zip(spans) {
+    for (folder, span) in selection.parts() {
         let mut own = History::default();
         own.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
         open += last(&own);
@@ -116,81 +120,34 @@ fn ensure_statistics(folder: &Path) -> Result<(), Error> {
     }
 }
 
-/// The counters of a span (Unix ns). Waits up to two seconds for what is being written down.
-pub fn counters(folder: &Path, span: &Range<u64>) -> Result<History, Error> {
+/// The counters of a folder in a span (Unix ns). Waits up to two seconds for what is being written
+/// down.
+///
+/// Errors: its statistics can't be read.
+pub fn counters(folder: &Path, span: &Range<u64>, clock: &dyn Clock) -> Result<History, Error> {
     let (folders, spans) = ([folder.to_owned()], [span.clone()]);
+    let selection = Selection { folders: &folders, spans: &spans, clock };
     let read = || {
         let mut history = History::default();
         history.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
         Ok(history)
     };
-    let accepted = || accepted(&folders, &spans);
-    Ok(complete(patience_of(&spans), read, accepted)?.0)
+    let patience = patience_of(&spans, clock.now());
+    Ok(complete(patience, clock, read, || accepted(selection))?.0)
 }
 
-/// Reads again while fewer messages are recorded than were `accepted`, for as long as `patience`.
-/// Returns how many are lacking at the end, too; `None` where the log can't tell.
-fn complete(
-    patience: Duration,
-    read: impl Fn() -> Result<History, Error>,
-    accepted: impl Fn() -> Option<u64>,
-) -> Result<(History, Option<u64>), Error> {
-    let mut waited = Duration::ZERO;
-    loop {
-        let history = read()?;
-        let recorded = history.total(Counter::Messages);
-        let not_recorded = accepted().map(|accepted| accepted.saturating_sub(recorded));
-        if not_recorded.is_none_or(|n| n == 0) || waited >= patience {
-            return Ok((history, not_recorded));
-        }
-        std::thread::park_timeout(LOOK_EVERY);
-        waited += LOOK_EVERY;
-    }
-}
-
-/// Waits until everything that happened before `end_ns` (Unix time, past) is written down.
-pub fn wait_until_written(end_ns: u64) {
-    let mut left = patience(end_ns);
-    while !left.is_zero() {
-        // May return early.
-        std::thread::park_timeout(left);
-        left = patience(end_ns);
-    }
-}
-
-fn read(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<History, Error> {
+fn read(selection: Selection<'_>) -> Result<History, Error> {
     let mut history = History::default();
-    for (folder, span) in folders.iter().zip(spans) {
+    for (folder, span) in selection.parts() {
         history.read(folder, seconds(span)).map_err(Error::statistics(folder))?;
     }
     Ok(history)
 }
 
-/// How long the last second of a span that ends at `end_ns` may still be on its way. A span without
-/// an end has as much of the last second as there is.
-fn patience(end_ns: u64) -> Duration {
-    let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
-    match end_ns {
-        u64::MAX => Duration::ZERO,
-        _ => written.saturating_sub(now()).min(WRITTEN_WITHIN + Duration::from_secs(1)),
-    }
-}
-
-/// The same for the span that ends last.
-fn patience_of(spans: &[Range<u64>]) -> Duration {
-    let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
-    patience(end_ns).min(WRITTEN_WITHIN)
-}
-
-/// Unix time.
-fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
-}
-
 /// What the logs know to have been accepted. A second that was not over when sinkd was killed has
 /// no line in the statistics; its messages are in the log.
-fn accepted(folders: &[PathBuf], spans: &[Range<u64>]) -> Option<u64> {
-    folders.iter().zip(spans).map(|(path, span)| accepted_in(path, span)).sum()
+fn accepted(selection: Selection<'_>) -> Option<u64> {
+    selection.parts().map(|(path, span)| accepted_in(path, span)).sum()
 }
 
 /// What the log of a folder knows to have been accepted. In a part of time that is less than what

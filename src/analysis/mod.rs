@@ -1,26 +1,45 @@
 //! What a data folder can be asked, answered in types and without printing: statistics of a span,
-//! groups of its messages, transit times.
+//! groups of its messages, transit times, limits that clients kept, claims, comparisons, and what a
+//! report draws.
 //!
 //! It reads folders through `log` and `stats`, and knows neither flags nor output. Callers pass
-//! spans in ns of Unix time, one for each folder.
+//! folders, each with a span (`Selection`), the clock to wait by, and a callback where something
+//! may take long.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+pub mod claims;
+mod clock;
+pub mod comparison;
+pub mod course;
 mod error;
 mod figures;
 mod gathered;
 mod groups;
 mod holder;
+mod kept;
+mod metric_name;
+mod nearest;
+mod selection;
 mod span;
 mod transit;
+mod unexpected;
 mod watched;
 mod words;
+mod written;
 
+pub use clock::Clock;
 pub use error::Error;
-pub use figures::{Figures, figures};
-pub use gathered::{Gathered, counters, wait_until_written};
+pub use figures::{Figures, IndexLag, Loops, Rates, figures};
+pub use gathered::{Gathered, counters};
 pub use groups::{By, Found, GroupFigures, Missing, Others, Question, Row, Table, find};
 pub use holder::holder;
+pub use kept::{KeptLimits, window};
+pub use metric_name::metric_or;
+pub use nearest::{nearest, unknown};
+pub use selection::Selection;
 pub use span::{log_span, seconds};
 pub use transit::{Overall, Transit};
+pub use unexpected::Unexpected;
 pub use watched::watched;
 pub use words::{counted, readable, rfc3339, seconds as seconds_text};
+pub use written::wait_until_written;

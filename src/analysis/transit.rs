@@ -64,8 +64,11 @@ pub struct Transit {
     pub negative: u64,
     /// By how much at most.
     pub negative_max_us: u64,
+    /// Messages without the field.
     pub without_field: u64,
+    /// Messages whose field has no time.
     pub unreadable: u64,
+    /// Messages whose header was not stored.
     pub not_stored: u64,
     /// Of the coarsest field; null: there is none.
     pub resolution_ms: Option<u64>,
@@ -76,6 +79,7 @@ pub struct Transit {
 pub struct Overall {
     /// The field's name.
     pub field: String,
+    /// Of all messages.
     #[serde(flatten)]
     pub all: Transit,
     /// Messages that the log has no readable envelope of; null: their number is unknown.

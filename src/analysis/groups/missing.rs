@@ -1,10 +1,12 @@
-//! Messages that were accepted and have no envelope in the log any more: never left out silently.
+//! Messages that were accepted and whose envelope is no longer in the log: never left out silently.
 use std::ops::Range;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
+use super::super::clock::Clock;
 use super::super::error::Error;
-use super::super::gathered::{WRITTEN_WITHIN, counters, wait_until_written};
+use super::super::gathered::counters;
 use super::super::words::counted;
+use super::super::written::{WRITTEN_WITHIN, wait_until_written};
 use super::reading::{Counted, Source};
 use crate::stats::Counter;
 use serde::Serialize;
@@ -14,8 +16,8 @@ use serde::Serialize;
 pub struct Missing {
     /// All of them; null: can't be told.
     pub messages: Option<u64>,
-    /// Storage mode `none`. Null for a span of time, as these messages have none; likewise
-    /// `removed` and `pruned`.
+    /// Storage mode `none`. Null for a span of time, as these messages have none; `removed` and
+    /// `pruned` are null there, too.
     only_counted: Option<u64>,
     removed: Option<u64>,
     pruned: Option<u64>,
@@ -30,6 +32,7 @@ impl Missing {
         sources: &[Source],
         spans: &[Range<u64>],
         counted: &Counted,
+        clock: &dyn Clock,
     ) -> Result<Missing, Error> {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
             return Ok(Missing::of_all(sources, counted));
@@ -45,8 +48,8 @@ impl Missing {
         }
         let (mut accepted, mut present) = (0, 0);
         for (source, span) in sources.iter().zip(spans) {
-            let span = written(span);
-            accepted += counters(source.folder.path(), &span)?.total(Counter::Messages);
+            let span = written(span, clock);
+            accepted += counters(source.folder.path(), &span, clock)?.total(Counter::Messages);
             present += source.messages(&span)?;
         }
         let messages =
@@ -100,10 +103,10 @@ impl Missing {
 
 /// The part of a span that statistics have. Of one that is over that is all of it, for which we
 /// wait; else what is older than they take to be written down.
-fn written(span: &Range<u64>) -> Range<u64> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+fn written(span: &Range<u64>, clock: &dyn Clock) -> Range<u64> {
+    let now = clock.now();
     if Duration::from_nanos(span.end) <= now {
-        wait_until_written(span.end);
+        wait_until_written(span.end, clock);
         return span.clone();
     }
     let end_s = now.saturating_sub(WRITTEN_WITHIN).as_secs();

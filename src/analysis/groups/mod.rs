@@ -13,6 +13,7 @@ pub use missing::Missing;
 pub use table::{GroupFigures, Others, Row, Table};
 
 use super::error::Error;
+use super::selection::Selection;
 use super::span::whole;
 use crate::log::reader::Folder;
 use names::{Groups, Top};
@@ -24,8 +25,6 @@ const TRIES_MAX: u32 = 10;
 /// What is asked of a log.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
-    /// Of each folder, Unix ns.
-    pub spans: &'a [Range<u64>],
     /// What makes a group.
     pub by: By,
     /// Groups that the table names.
@@ -59,26 +58,26 @@ impl Found {
 ///
 /// Costs about 1 us a message and core. Errors: a folder has no log, or can't be read.
 pub fn find(
-    folders: &[PathBuf],
+    selection: Selection<'_>,
     question: Question<'_>,
     watch: &mut dyn FnMut(u64, u64),
 ) -> Result<Found, Error> {
-    let Question { by, shown, sent_field, .. } = question;
+    let Question { by, shown, sent_field } = question;
     let asks = Asks { by, sent_field };
     // Whole seconds, as all statistics: both agree on what belongs to a span.
-    let spans: Vec<Range<u64>> = question.spans.iter().map(whole).collect();
-    let mut sources = open_all(folders, &spans)?;
+    let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
+    let mut sources = open_all(selection.folders, &spans)?;
     let (mut counted, mut top) = count(&sources, asks, shown, watch);
     let is_outpaced = |counted: &Counted| counted.messages == 0 && counted.pruned > 0;
     for _ in 1..TRIES_MAX {
         if !is_outpaced(&counted) {
             break;
         }
-        sources = open_all(folders, &spans)?;
+        sources = open_all(selection.folders, &spans)?;
         (counted, top) = count(&sources, asks, shown, watch);
     }
     let is_outpaced = is_outpaced(&counted);
-    let missing = Missing::of(&sources, &spans, &counted)?;
+    let missing = Missing::of(&sources, &spans, &counted, selection.clock)?;
     let table = Table::of(asks, &counted, top, missing);
     let Counted { damaged, damage, .. } = counted;
     Ok(Found { table, damaged, damage, is_outpaced, sources })

@@ -3,7 +3,7 @@
 //! Up to [`TIMES_MAX`] names one pass tells everything. Up to [`NAMES_MAX`] it tells who is shown;
 //! they are then counted again, with their times, by [`Groups::of`] their names. Beyond, those with
 //! the fewest messages are forgotten, and how many messages a forgotten name may have had is known:
-//! whoever has more is never lost.
+//! a name that has more is never lost.
 use std::collections::HashMap;
 
 use crate::smtp::deviation::{Deviation, Deviations};
@@ -58,7 +58,7 @@ pub struct Groups {
     /// No other names are added.
     is_closed: bool,
     names_max: usize,
-    /// A forgotten name has had so many messages at most, when it was forgotten for the last time.
+    /// A forgotten name had at most this number of messages when it was last forgotten.
     forgotten_max: u64,
 }
 
@@ -223,7 +223,7 @@ mod tests {
 
     #[test]
     fn transit_times_add_up_and_are_of_all_messages_of_a_group_or_absent() {
-        let resolution = super::super::transit::Resolution::Millisecond;
+        let resolution = super::super::super::transit::Resolution::Millisecond;
         let transit = Some(Reading::Transit { us: 5_000, resolution });
         let one = One { transit, ..ONE };
         let (mut groups, mut more) = (Groups::new(), Groups::new());
@@ -296,7 +296,7 @@ mod tests {
         assert_eq!(top.others.times.unwrap().len(), TIMES_MAX as u64);
     }
 
-    /// A sender that makes up a domain for each recipient hides nobody.
+    /// A sender that makes up a domain for each recipient hides no other sender.
     #[test]
     fn whoever_has_more_messages_than_were_forgotten_is_never_lost() {
         let mut parts = [Groups::with_names_max(100), Groups::with_names_max(100)];

@@ -15,48 +15,61 @@ const TENTH_NS: u64 = 100_000_000;
 /// The table in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
 pub struct Table {
+    /// What makes a group: a name of [`By`](super::By).
     pub by: &'static str,
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
     pub from: Option<String>,
+    /// The same, of the last message.
     pub until: Option<String>,
     /// Between them: what rates are over.
     pub seconds: f64,
     /// Those in the table, each once.
     pub messages: u64,
+    /// Their forward-paths.
     pub recipients: u64,
+    /// Their octets.
     pub bytes: u64,
     /// Most messages first.
     pub groups: Vec<Row>,
     /// What is not shown; null: nothing.
     pub others: Option<Others>,
+    /// Messages that are not in the table.
     pub missing: Missing,
     /// Of all messages, each once; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transit: Option<Overall>,
 }
 
+/// A group with its name.
 #[derive(Debug, Serialize)]
 pub struct Row {
     /// "" for recipients without a domain, and for clients that are not known.
     pub name: String,
+    /// What it comes to.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
 
+/// All groups that are not shown.
 #[derive(Debug, Serialize)]
 pub struct Others {
     /// Null: more than could be told apart.
     pub groups: Option<u64>,
     /// No group of them has more.
     pub messages_max: u64,
+    /// What they come to together.
     #[serde(flatten)]
     pub figures: GroupFigures,
 }
 
+/// What a group comes to.
 #[derive(Debug, Serialize)]
 pub struct GroupFigures {
+    /// Accepted messages.
     pub messages: u64,
+    /// Forward-paths in the group.
     pub recipients: u64,
+    /// Octets of the messages.
     pub bytes: u64,
     /// Mean over `seconds`.
     pub messages_per_s: f64,
@@ -64,6 +77,7 @@ pub struct GroupFigures {
     pub share: f64,
     /// Messages that broke a rule which was tolerated, by kind; kinds without any are left out.
     pub deviations: BTreeMap<&'static str, u64>,
+    /// Times of transactions, us.
     pub transaction_us: Percentiles,
     /// Only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -71,6 +85,7 @@ pub struct GroupFigures {
 }
 
 impl Table {
+    /// The table of what was counted.
     pub fn of(asks: Asks<'_>, counted: &Counted, top: Top, missing: Missing) -> Table {
         let transits = counted.transits.as_ref().zip(asks.sent_field);
         let transit = transits.map(|(transits, field)| Overall {
@@ -109,7 +124,7 @@ impl Table {
 }
 
 impl GroupFigures {
-    /// `messages`: all in the table, of which there is one at least, in so many seconds.
+    /// `messages`: all in the table, of which there is one at least, in `seconds` seconds.
     fn of(group: &Group, messages: u64, seconds: f64) -> GroupFigures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);

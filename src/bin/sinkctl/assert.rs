@@ -4,25 +4,19 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use sinkd::analysis::claims::{Checked, Claim, Evidence, check, windows_s};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::counted;
-use crate::base::span::{During, Sent};
+use crate::base::span::{During, Sent, selection};
 
-mod claim;
-mod evidence;
 mod junit;
-mod limit;
-mod subject;
-
-use claim::{Checked, Claim};
-use evidence::Evidence;
 
 #[derive(Debug, Args)]
 pub struct Assert {
     /// Claims of the form SUBJECT OPERATOR VALUE; times need a unit. Subjects include
-    /// totals.messages, rate.median, transaction.p99, replies.4xx, busy.max, limits.messages_per_1m,
-    /// limited_by and, with --sent-field, transit.p99 (an unknown subject lists them all).
+    /// totals.messages, rate.median, transaction.p99, replies.4xx, busy.max,
+    /// limits.messages_per_1m, limited_by and, with --sent-field, transit.p99 (an unknown subject
+    /// lists them all).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
     /// File with claims, one per line; # starts a comment.
@@ -51,8 +45,8 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
             claim.text
         );
     }
-    let windows_s = windows_s(&claims);
-    let mut evidence = Evidence::of(folders, &assert.during, windows_s)?;
+    let (spans, windows_s) = (assert.during.spans(folders)?, windows_s(&claims));
+    let mut evidence = Evidence::of(selection(folders, &spans), windows_s)?;
     if let Some(field) = sent_field {
         evidence.gathered.transit = crate::stats::by::transit(folders, &assert.during, field)?;
     }
@@ -74,45 +68,11 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
     Ok(if all_hold { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// Lengths of the windows that claims are about; `None`: none is about limits of clients.
-fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
-    let limits = claims.iter().filter_map(Claim::limit);
-    let is_about_limits = limits.clone().next().is_some();
-    is_about_limits.then(|| limits.filter_map(|limit| limit.window_s()).collect())
-}
-
 /// What a claim about transit that holds is not about.
 fn left_out(checked: &Checked, evidence: &Evidence) -> String {
     let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
     let why = transit.and_then(|transit| transit.left_out());
     why.map_or(String::new(), |why| format!(" (left out: {why})"))
-}
-
-/// Checks each claim. Where the log has messages that the figures lack, a claim about the figures
-/// fails, unless another claim that holds says how many may be lacking. That nothing came is not
-/// true then, whatever is allowed.
-fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<Checked> {
-    let gathered = &evidence.gathered;
-    let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(evidence).is_ok();
-    let is_allowed = claims.iter().any(allows);
-    let fails = |claim: &Claim| !is_allowed || claim.is_about_absence();
-    // What could not be read may be what a claim is about.
-    let damage = gathered.history.problems.first();
-    let failure = |claim: &Claim| match gathered.not_recorded {
-        _ if let Some(damage) = damage => Some(format!("statistics are damaged: {damage}")),
-        Some(n) if n > 0 && !claim.is_about_not_recorded() && fails(claim) => Some(incomplete(n)),
-        _ => claim.check(evidence).err(),
-    };
-    claims.into_iter().map(|claim| Checked { failure: failure(&claim), claim }).collect()
-}
-
-fn incomplete(not_recorded: u64) -> String {
-    let lacking = counted(not_recorded, "message is", "messages are");
-    format!(
-        "{lacking} in the log and not in the figures: the second under way, one in which sinkd was \
-         killed, or mail that came with --stats off; a claim such as 'not_recorded <= \
-         {not_recorded}' allows for that"
-    )
 }
 
 /// From the command line and from files: one a line, `#` begins a comment.

@@ -1,8 +1,7 @@
 //! What commands share: values of flags, spans of time, data folders, and output.
+pub mod clock;
 pub mod data;
 pub mod left_out;
-pub mod metric_name;
-pub mod nearest;
 pub mod outcome;
 pub mod print;
 pub mod progress;

@@ -19,6 +19,7 @@ use sinkd::sender::{Address, Connections, Ends, Settings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
 
+use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
 use crate::base::value::{Unexpected, duration};
 use crate::sending::{self, GRACE, OPENING_MAX, PATIENCE, Records};
@@ -129,7 +130,8 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
         }
         measured.push((load, sender, from..unix_s()));
     }
-    wait_until_written(measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000));
+    let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
+    wait_until_written(end_ns, &SystemClock);
     let mut ceilings = Vec::new();
     for (load, sender, span) in measured {
         ceilings.push(ceiling(load, &sender, folder, span)?);

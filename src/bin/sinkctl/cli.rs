@@ -54,8 +54,8 @@ pub enum Command {
     Segments(Segments),
     /// Print the totals, rates and percentiles of a time span, and what limited the rate.
     Stats(Stats),
-    /// Print connections open at once, messages per connection and messages per time window for each
-    /// client; exit with 1 if some connections are not on record.
+    /// Print connections open at once, messages per connection and messages per time window of
+    /// each client; exit with 1 if some connections are not on record.
     Limits(Limits),
     /// Write an HTML page with plots of a time span; it needs no network and no scripts.
     Report(Report),

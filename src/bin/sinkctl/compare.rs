@@ -1,20 +1,16 @@
 //! `sinkctl compare`: two runs side by side, and which differences are more than noise.
 //!
 //! docs/compare.md says how it decides, what it refuses, and what its exit code means.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use sinkd::stats::Comparison;
+use sinkd::analysis::comparison::{Compared, Side};
 
 use crate::base::outcome::{Finding, Out};
+use crate::base::span::{During, selection};
 
 mod change;
-mod compared;
 mod json;
 mod screen;
-mod side;
-
-use compared::Compared;
-use side::Side;
 
 /// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
 /// seconds in common. Exit 2: they can't be compared.
@@ -30,55 +26,34 @@ pub struct Compare {
 }
 
 pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
-    let a = Side::gather('A', &compare.a, folders)?;
-    let b = Side::gather('B', &compare.b, folders)?;
-    ensure_comparable(&a, &b)?;
-    let comparison = Comparison::of(&a.measures, &b.measures);
-    let warnings = [a.warnings(), b.warnings(), shared(&a, &b)].concat();
-    for warning in &warnings {
+    let a = side('A', &compare.a, folders)?;
+    let b = side('B', &compare.b, folders)?;
+    let compared = Compared::of(a, b)?;
+    for warning in &compared.warnings {
         eprintln!("sinkctl: {warning}");
     }
-    let is_whole = warnings.is_empty();
-    let compared = Compared { a, b, comparison, warnings };
     match compare.json {
         true => json::print(&compared, out)?,
         false => screen::print(&compared, out)?,
     }
-    Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
+    Ok(if compared.warnings.is_empty() { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-/// Errors: a run has no message, both are one record, or they are of different kinds.
-fn ensure_comparable(a: &Side, b: &Side) -> anyhow::Result<()> {
-    for side in [a, b] {
-        let Side { letter, name, .. } = side;
-        let has_messages = side.gathered.summary.totals.messages > 0;
-        anyhow::ensure!(
-            has_messages,
-            "nothing to compare: {letter} ({name}) has no accepted messages"
-        );
-    }
-    let (of_a, of_b) = (a.kind.name(), b.kind.name());
-    anyhow::ensure!(
-        a.kind == b.kind,
-        "A was recorded by a {of_a}, B by a {of_b}, which measure different intervals; compare \
-         two runs that were recorded on the same side"
-    );
-    let shared = a.measures.shared_seconds(&b.measures);
-    let is_one = shared > 0 && shared == a.measures.seconds() && shared == b.measures.seconds();
-    anyhow::ensure!(
-        !is_one,
-        "A ({}) and B ({}) are the same recording, or a copy of it; choose two different runs",
-        a.name,
-        b.name
-    );
-    Ok(())
+/// The run that `what` stands for: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
+fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<Side> {
+    let (folders, run) = place(what, folders);
+    let during = During { run, ..During::default() };
+    let spans = during.spans(&folders)?;
+    Ok(Side::gather(letter, what, selection(&folders, &spans))?)
 }
 
-fn shared(a: &Side, b: &Side) -> Vec<String> {
-    let shared = a.measures.shared_seconds(&b.measures) as u64;
-    if shared == 0 {
-        return Vec::new();
+/// The folders and the run that are meant.
+fn place(what: &str, folders: &[PathBuf]) -> (Vec<PathBuf>, Option<String>) {
+    if Path::new(what).is_dir() {
+        return (vec![PathBuf::from(what)], None);
     }
-    let seconds = crate::base::print::counted(shared, "second is", "seconds are");
-    vec![format!("{seconds} in both A and B, so no difference is judged")]
+    match what.rsplit_once(':').filter(|(folder, _)| Path::new(folder).is_dir()) {
+        Some((folder, run)) => (vec![PathBuf::from(folder)], Some(run.to_owned())),
+        None => (folders.to_vec(), Some(what.to_owned())),
+    }
 }

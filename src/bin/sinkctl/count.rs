@@ -5,9 +5,11 @@ use std::ops::Range;
 
 use clap::Args;
 use serde::Serialize;
+use sinkd::analysis::counters;
 use sinkd::log::reader::Folder;
 use sinkd::stats::Counter;
 
+use crate::base::clock::SystemClock;
 use crate::base::data::{name, worst};
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
@@ -111,7 +113,7 @@ fn all(folder: &Folder) -> Counts {
 
 fn some(folder: &Folder, span: &Range<u64>) -> anyhow::Result<Counts> {
     let stored = folder.listing(sinkd::analysis::log_span(span))?.present();
-    let accepted = sinkd::analysis::counters(folder.path(), span)?.total(Counter::Messages);
+    let accepted = counters(folder.path(), span, &SystemClock)?.total(Counter::Messages);
     let gone = accepted.saturating_sub(stored);
     Ok(Counts {
         folder: None,

@@ -1,24 +1,18 @@
 //! `sinkctl limits`: connections at once, messages per connection and per window of time, for each
 //! client: whether a sender keeps to its own settings.
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::Args;
+use sinkd::analysis::{Gathered, KeptLimits, window};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::During;
-use crate::base::value::{Unexpected, duration, number};
-use sinkd::analysis::Gathered;
+use crate::base::span::{During, selection};
+use crate::base::value::number;
 
-mod kept;
 mod print;
-
-pub use kept::Kept;
 
 /// Windows of one command.
 const WINDOWS_MAX: usize = 8;
-/// The longest window.
-const WINDOW_S_MAX: u64 = 24 * 3600;
 
 #[derive(Debug, Args)]
 pub struct Limits {
@@ -42,14 +36,6 @@ pub struct Limits {
     pub json: bool,
 }
 
-/// The length of a window in seconds.
-pub fn window(text: &str) -> Result<u64, Unexpected> {
-    let error = || Unexpected::new("a window of whole seconds, such as 1s, 1m or 1h", text);
-    let is_whole = |time: &Duration| time.subsec_nanos() == 0;
-    let seconds = duration(text).filter(is_whole).map(|time| time.as_secs());
-    seconds.filter(|seconds| (1..=WINDOW_S_MAX).contains(seconds)).ok_or_else(error)
-}
-
 pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Result<Finding> {
     let mut windows_s = wanted.windows_s.clone();
     windows_s.sort_unstable();
@@ -59,8 +45,10 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
         "--window: expected up to {WINDOWS_MAX} lengths, found {}",
         windows_s.len()
     );
-    let gathered = Gathered::of_settled(folders, &wanted.during.spans(folders)?)?;
-    let kept = Kept::of(folders, &wanted.during, &gathered, windows_s)?;
+    let spans = wanted.during.spans(folders)?;
+    let selection = selection(folders, &spans);
+    let gathered = Gathered::of_settled(selection)?;
+    let kept = KeptLimits::of(selection, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");
     }

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use sinkd::analysis::course::Course;
 use sinkd::stats::Window;
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, Sent};
+use crate::base::progress::bar;
+use crate::base::span::{During, Sent, selection};
 
-mod buckets;
 mod figure;
-mod gather;
 mod over_time;
 mod page;
 mod part;
@@ -22,12 +22,13 @@ mod transit;
 mod verdict;
 
 use figure::Figure;
-use gather::Run;
 use part::Part;
 
 /// The page alone, of one folder.
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
-    let run = Run::gather(&[folder.to_owned()], &During::default(), None)?;
+    let folders = [folder.to_owned()];
+    let spans = During::default().spans(&folders)?;
+    let run = Course::gather(selection(&folders, &spans), None, &mut |_, _| {})?;
     Ok(page::page(&run, Some(title), &parts(&run)))
 }
 
@@ -49,7 +50,9 @@ pub struct Report {
 }
 
 pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {
-    let run = Run::gather(folders, &report.during, report.sent.sent_field.as_deref())?;
+    let spans = report.during.spans(folders)?;
+    let sent_field = report.sent.sent_field.as_deref();
+    let run = Course::gather(selection(folders, &spans), sent_field, &mut bar("messages"))?;
     for problem in &run.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -77,7 +80,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// What there is to show, in the order of a reader's questions.
-fn parts(run: &Run) -> Vec<Part> {
+fn parts(run: &Course) -> Vec<Part> {
     let part = |heading, figures: Vec<Option<Figure>>, html: String| Part {
         heading,
         figures: figures.into_iter().flatten().collect(),

@@ -6,9 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use sinkd::analysis::counters;
 use sinkd::log;
 use sinkd::stats::Counter;
 
+use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::rfc3339;
 
@@ -37,7 +39,7 @@ impl Line {
             name: run.name.clone(),
             from: rfc3339(run.from_ns),
             until: run.until_ns.map(rfc3339),
-            messages: sinkd::analysis::counters(folder, &span)?.total(Counter::Messages),
+            messages: counters(folder, &span, &SystemClock)?.total(Counter::Messages),
         })
     }
 

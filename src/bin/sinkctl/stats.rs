@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use sinkd::analysis::{Gathered, figures};
 
 use crate::base::outcome::{Finding, Out};
+use crate::base::span::{During, selection};
 
 pub mod by;
 mod distribution;
@@ -21,7 +22,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
-    let mut gathered = Gathered::of_recorded(folders, &stats.during.spans(folders)?)?;
+    let mut gathered = Gathered::of_recorded(selection(folders, &stats.during.spans(folders)?))?;
     if let Some(field) = &stats.sent.sent_field {
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
@@ -53,7 +54,9 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
 
 /// All that was recorded in one folder.
 fn all_of(folder: &Path) -> anyhow::Result<Gathered> {
-    Ok(Gathered::of(&[folder.to_owned()], &[0..u64::MAX])?)
+    let folders = [folder.to_owned()];
+    let spans = During::default().spans(&folders)?;
+    Ok(Gathered::of(selection(&folders, &spans))?)
 }
 
 /// All that was recorded in one folder, for a person.

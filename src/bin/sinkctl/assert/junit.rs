@@ -1,7 +1,6 @@
 //! The report that CI systems read: JUnit's XML.
+use sinkd::analysis::claims::Checked;
 use sinkd::plot::escape;
-
-use super::claim::Checked;
 
 /// One test suite, a test case for each claim.
 pub fn xml(checked: &[Checked]) -> String {

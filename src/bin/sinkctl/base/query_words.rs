@@ -7,7 +7,7 @@ use clap::builder::{StringValueParser, TypedValueParser, ValueParser};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, ArgMatches, Args, Command, FromArgMatches};
 
-use crate::base::nearest::nearest;
+use sinkd::analysis::nearest;
 
 /// Words in a query; a query in quotes is one of them.
 const WORDS_MAX: usize = 100;

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::log_span;
-pub use sinkd::analysis::seconds;
+use sinkd::analysis::{Selection, log_span};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{Moment, Run, Runs};
 
+use super::clock::SystemClock;
 use super::value::field_name;
 
 /// A span of time; without anything, all of it.
@@ -97,4 +97,9 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
         Ok(runs)
     };
     folders.iter().map(read).collect()
+}
+
+/// Folders, each with its span.
+pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> Selection<'a> {
+    Selection { folders, spans, clock: &SystemClock }
 }

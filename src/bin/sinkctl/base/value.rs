@@ -1,40 +1,10 @@
 //! Values of flags: one parser for each kind, one error for all of them.
-use std::borrow::Cow;
-use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 use std::time::Duration;
 
+pub use sinkd::analysis::Unexpected;
 use sinkd::log::MessageId;
-
-/// A value that is not what its flag expects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unexpected {
-    expected: Cow<'static, str>,
-    found: String,
-    hint: Option<String>,
-}
-
-impl Unexpected {
-    /// `expected`: a noun phrase with an example; `found`: the value as it was written.
-    pub fn new(expected: impl Into<Cow<'static, str>>, found: &str) -> Unexpected {
-        Unexpected { expected: expected.into(), found: found.to_owned(), hint: None }
-    }
-
-    /// Adds what to do about it.
-    pub fn with_hint(self, hint: String) -> Unexpected {
-        Unexpected { hint: Some(hint), ..self }
-    }
-}
-
-impl fmt::Display for Unexpected {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected {}, found '{}'", self.expected, self.found)?;
-        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
-    }
-}
-
-impl std::error::Error for Unexpected {}
 
 /// Which message is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

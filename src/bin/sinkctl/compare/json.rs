@@ -3,10 +3,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use serde::Serialize;
+use sinkd::analysis::comparison::{Compared, Side};
 use sinkd::stats::{Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, Shift, Totals};
 
-use super::compared::Compared;
-use super::side::Side;
 use crate::base::outcome::Out;
 
 #[derive(Serialize)]

@@ -3,14 +3,13 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
+use sinkd::analysis::comparison::{Compared, Side};
 use sinkd::plot::Unit;
 use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, Metric, NoVerdict, Percentiles, SECONDS_MIN, Shift,
 };
 
 use super::change::{Form, text};
-use super::compared::Compared;
-use super::side::Side;
 use crate::base::outcome::Out;
 
 pub fn print(compared: &Compared, out: &mut Out) -> anyhow::Result<()> {

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
+use sinkd::analysis::KeptLimits;
 use sinkd::plot::Unit;
 use sinkd::stats::{ClientLimits, Percentiles, Spread};
 
-use super::kept::Kept;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, rfc3339};
 
@@ -88,7 +88,7 @@ fn peak_at(limits: &ClientLimits) -> Option<String> {
     (limits.open_at_once.max > 0).then(|| rfc3339(limits.peak_at_us.saturating_mul(1000)))
 }
 
-pub fn json(kept: &Kept, out: &mut Out) -> anyhow::Result<()> {
+pub fn json(kept: &KeptLimits, out: &mut Out) -> anyhow::Result<()> {
     let limits = &kept.limits;
     let clients = limits
         .clients
@@ -109,7 +109,7 @@ fn name(address: Option<IpAddr>) -> String {
     address.map_or("unix".into(), |address| address.to_string())
 }
 
-pub fn text(kept: &Kept, top: usize, out: &mut Out) -> anyhow::Result<()> {
+pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> {
     let all = &kept.limits.all;
     if all.connections > 0 {
         writeln!(out, "{}", counts(kept))?;
@@ -127,7 +127,7 @@ pub fn text(kept: &Kept, top: usize, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// What the figures are about.
-fn counts(kept: &Kept) -> String {
+fn counts(kept: &KeptLimits) -> String {
     let all = &kept.limits.all;
     let mut counts = vec![
         counted(kept.limits.clients.len() as u64, "client", "clients"),
@@ -152,7 +152,7 @@ fn counts(kept: &Kept) -> String {
 }
 
 /// A distribution of each figure, of all clients together.
-fn overall(kept: &Kept) -> Table {
+fn overall(kept: &KeptLimits) -> Table {
     let (all, windows_s) = (&kept.limits.all, &kept.windows_s);
     let mut table = table(["all clients", "p50", "p90", "p99", "max"].map(String::from).to_vec());
     let mut add = |name: String, numbers: [u64; 4]| {
@@ -174,7 +174,7 @@ fn overall(kept: &Kept) -> Table {
     table
 }
 
-fn clients(kept: &Kept, top: usize) -> Table {
+fn clients(kept: &KeptLimits, top: usize) -> Table {
     let windows = kept.windows_s.iter().map(|seconds| length(*seconds));
     let mut header: Vec<String> = vec!["client".into(), "connections".into(), "at once".into()];
     header.extend(kept.windows_s.first().map(|seconds| format!("opened/{}", length(*seconds))));

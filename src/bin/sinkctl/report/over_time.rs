@@ -3,10 +3,9 @@ use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Heat, Hint, Lines, Note, Scale, Series, Unit};
 use sinkd::stats::{Counter, Metric};
 
-use super::buckets::{Buckets, Point};
 use super::figure::{Figure, Width, Words, date, moment};
-use super::gather::{Column, Event, Run};
 use crate::base::print::{counted, seconds};
+use sinkd::analysis::course::{Buckets, Column, Course, Event, Point};
 
 /// Points of a line at most.
 const POINTS_MAX: u64 = 500;
@@ -17,7 +16,7 @@ const ROWS_MAX: f64 = 40.0;
 const ROWS_PER_DECADE_MAX: f64 = 12.0;
 
 /// A line over time, under way.
-struct Course {
+struct Curve {
     points: Vec<Point>,
     /// What it covers, Unix s: the same for all plots over time.
     span: (f64, f64),
@@ -38,7 +37,7 @@ fn axis(title: &str, scale: Scale) -> Axis {
 }
 
 /// Runs and marks that an axis from `from` to `until` shows.
-fn notes(run: &Run, (from, until): (f64, f64)) -> Vec<Note> {
+fn notes(run: &Course, (from, until): (f64, f64)) -> Vec<Note> {
     let ends = |event: &Event| match event.is_run {
         true => Some(event.until.unwrap_or(until)),
         false => None,
@@ -53,14 +52,14 @@ fn span_of(buckets: &Buckets) -> (f64, f64) {
     (buckets.span.start as f64, buckets.span.end as f64)
 }
 
-impl Course {
+impl Curve {
     /// Of a value that each second has; `None`: less than two points.
-    fn of(run: &Run, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Course> {
+    fn of(run: &Course, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
         let buckets = Buckets::of(span.clone(), POINTS_MAX);
         let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
         let (points, length) = (buckets.points(values), buckets.length);
-        (points.len() > 1).then_some(Course {
+        (points.len() > 1).then_some(Curve {
             points,
             span: (span.start as f64, span.end as f64),
             length: length as f64,
@@ -69,7 +68,7 @@ impl Course {
     }
 
     /// Messages per second by the tenth.
-    fn of_tenths(run: &Run) -> Option<Course> {
+    fn of_tenths(run: &Course) -> Option<Curve> {
         let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;
         let tenths = span.flat_map(|second| (0..10).map(move |i| (second, i)));
@@ -83,7 +82,7 @@ impl Course {
             })
             .collect();
         let span = (first as f64 / 10.0, (last + 1) as f64 / 10.0);
-        (points.len() > 1).then_some(Course { points, span, length: 0.1, is_bucketed: false })
+        (points.len() > 1).then_some(Curve { points, span, length: 0.1, is_bucketed: false })
     }
 
     fn high(&self) -> f64 {
@@ -124,10 +123,10 @@ impl Course {
     }
 }
 
-pub fn rate(run: &Run) -> Option<Figure> {
+pub fn rate(run: &Course) -> Option<Figure> {
     run.summary.span_tenths?;
     let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
-    let course = Course::of_tenths(run).or_else(|| Course::of(run, messages))?;
+    let course = Curve::of_tenths(run).or_else(|| Curve::of(run, messages))?;
     let lines = Lines {
         x: time_axis(course.span.0, course.span.1),
         y: axis("messages/s", Scale::from_zero(Unit::PerSecond, course.high())),
@@ -155,7 +154,7 @@ pub fn rate(run: &Run) -> Option<Figure> {
 }
 
 /// Connections that were open; nothing where there never was one at the end of a second.
-pub fn open_connections(run: &Run) -> Option<Figure> {
+pub fn open_connections(run: &Course) -> Option<Figure> {
     let span = run.span()?;
     let buckets = Buckets::of(span, POINTS_MAX);
     let mut values = vec![0; buckets.count()];
@@ -195,8 +194,8 @@ pub fn open_connections(run: &Run) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-pub fn busy(run: &Run) -> Option<Figure> {
-    let course = Course::of(run, |second| second.busiest_us as f64 / 1e6)?;
+pub fn busy(run: &Course) -> Option<Figure> {
+    let course = Curve::of(run, |second| second.busiest_us as f64 / 1e6)?;
     if course.high() == 0.0 {
         return None;
     }
@@ -223,7 +222,7 @@ pub fn busy(run: &Run) -> Option<Figure> {
 }
 
 /// The longest round in each column of time.
-pub fn rounds(run: &Run) -> Option<Figure> {
+pub fn rounds(run: &Course) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let longest = |column: &Column| column.longest_round_us as f64;
     let values: Vec<f64> = run.columns.iter().map(longest).collect();
@@ -273,7 +272,7 @@ fn middle(buckets: &Buckets, index: usize) -> f64 {
 }
 
 /// Transaction times over time.
-pub fn heat(run: &Run) -> Option<Figure> {
+pub fn heat(run: &Course) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let all = run.history.histogram(Metric::Transaction)?;
     let (low, high) = (all.min() as f64, all.max() as f64);
@@ -339,7 +338,7 @@ fn in_rows(histogram: &Histogram<u64>, edges: &[f64]) -> Vec<u64> {
 }
 
 fn percentile(
-    run: &Run,
+    run: &Course,
     buckets: &Buckets,
     (name, quantile): (&str, f64),
     class: &'static str,
@@ -353,7 +352,7 @@ fn percentile(
     Series { name: name.to_owned(), class, points, band: Vec::new() }
 }
 
-fn heat_hints(run: &Run, buckets: &Buckets) -> Vec<Hint> {
+fn heat_hints(run: &Course, buckets: &Buckets) -> Vec<Hint> {
     let hint = |(i, column): (usize, &Column)| {
         let from = buckets.seconds(i).start as f64;
         let times = &column.transactions;

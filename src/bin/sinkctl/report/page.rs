@@ -5,11 +5,11 @@ use sinkd::plot::{CSS, Unit, escape};
 use sinkd::stats::Window;
 
 use super::figure::{Figure, Width};
-use super::gather::Run;
 use super::part::Part;
 use super::tables;
 use super::verdict::{Verdict, verdict};
 use crate::base::print::{counted, rfc3339, seconds};
+use sinkd::analysis::course::Course;
 
 /// What the page has besides its plots.
 const PAGE_CSS: &str = r#"
@@ -69,7 +69,7 @@ th,td{padding:3px 5px}details:not([open]){display:none}
 "#;
 
 /// The whole page.
-pub fn page(run: &Run, title: Option<&str>, parts: &[Part]) -> String {
+pub fn page(run: &Course, title: Option<&str>, parts: &[Part]) -> String {
     let title = escape(title.unwrap_or("A run against sinkd"));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -99,7 +99,7 @@ pub fn page(run: &Run, title: Option<&str>, parts: &[Part]) -> String {
 }
 
 /// When it was.
-fn span(run: &Run) -> String {
+fn span(run: &Course) -> String {
     let Some((first, last)) = run.summary.span_tenths else {
         return String::new();
     };
@@ -111,8 +111,8 @@ fn span(run: &Run) -> String {
     format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
 }
 
-fn sources(run: &Run) -> String {
-    let item = |source: &super::gather::Source| {
+fn sources(run: &Course) -> String {
+    let item = |source: &sinkd::analysis::course::Source| {
         let path = escape(&source.path.display().to_string());
         format!("<li>{path}: {}</li>\n", counted(source.messages, "message", "messages"))
     };
@@ -133,7 +133,7 @@ fn headline(verdict: &Verdict) -> String {
 }
 
 /// What a reader must know before the numbers.
-fn notices(run: &Run) -> String {
+fn notices(run: &Course) -> String {
     let mut notices = Vec::new();
     if run.summary.totals.messages == 0 {
         notices.push(String::from(
@@ -162,7 +162,7 @@ fn notices(run: &Run) -> String {
 /// A number of the head: what it is, itself, and what else is to say.
 struct Tile(&'static str, String, String);
 
-fn tiles(run: &Run) -> String {
+fn tiles(run: &Course) -> String {
     if run.span().is_none() {
         return String::new();
     }
@@ -174,7 +174,7 @@ fn tiles(run: &Run) -> String {
     html + "</dl>\n"
 }
 
-fn totals(run: &Run) -> Vec<Tile> {
+fn totals(run: &Course) -> Vec<Tile> {
     let totals = run.summary.totals;
     let number = |n: u64| Unit::Number.text(n as f64);
     let tile = |name, n: u64| Tile(name, number(n), String::new());
@@ -196,7 +196,7 @@ fn totals(run: &Run) -> Vec<Tile> {
 }
 
 /// What else there is to say of connections: those that were turned away are not among them.
-fn connections(run: &Run) -> String {
+fn connections(run: &Course) -> String {
     let totals = run.summary.totals;
     let all = [
         (totals.turned_away, "turned away (421)"),
@@ -208,7 +208,7 @@ fn connections(run: &Run) -> String {
 }
 
 /// None of what came in a single tenth of a second: that is no time to speak of.
-fn rates(run: &Run) -> Vec<Tile> {
+fn rates(run: &Course) -> Vec<Tile> {
     if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
         return Vec::new();
     }

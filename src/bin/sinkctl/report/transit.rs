@@ -1,11 +1,11 @@
 //! Transit times in the report: of all messages, and of each recipient domain.
 use sinkd::plot::{Unit, escape};
 
-use super::gather::Run;
 use sinkd::analysis::Transit;
+use sinkd::analysis::course::Course;
 
 /// Empty without --sent-field. Why the log can't be read stands with the recipient domains.
-pub fn table(run: &Run) -> String {
+pub fn table(run: &Course) -> String {
     let Ok(domains) = &run.domains else { return String::new() };
     let Some(overall) = &domains.transit else { return String::new() };
     let sentences = overall.sentences();

@@ -8,15 +8,15 @@ use super::options::Stats;
 use crate::base::left_out::{Asked, NoAnswer, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
-use crate::base::span::During;
+use crate::base::span::{During, selection};
 
 mod print;
 
 pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow::Result<Finding> {
     let (spans, sent_field) = (stats.during.spans(folders)?, stats.sent.sent_field.as_deref());
     let shown = usize::try_from(stats.top)?;
-    let question = Question { spans: &spans, by, shown, sent_field };
-    let found = find(folders, question, &mut bar("messages"))?;
+    let question = Question { by, shown, sent_field };
+    let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     let mut finding = match found.damaged {
         0 => Finding::Holds,
         _ => Finding::DoesNotHold,
@@ -58,8 +58,8 @@ pub fn transit(
     sent_field: &str,
 ) -> anyhow::Result<Option<Overall>> {
     let (spans, sent_field) = (during.spans(folders)?, Some(sent_field));
-    let question = Question { spans: &spans, by: By::Nothing, shown: 1, sent_field };
-    let found = find(folders, question, &mut bar("messages"))?;
+    let question = Question { by: By::Nothing, shown: 1, sent_field };
+    let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     say_damage(&found);
     report_all_left_out(&found);
     match asked(&found) {

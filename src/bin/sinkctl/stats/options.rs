@@ -6,9 +6,9 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sinkd::analysis::By;
 use sinkd::stats::{Metric, Window};
 
-use crate::base::metric_name::metric_or;
 use crate::base::span::{During, Sent};
 use crate::base::value::{Unexpected, number, time};
+use sinkd::analysis::metric_or;
 
 #[derive(Debug, Args)]
 pub struct Stats {

@@ -1,8 +1,7 @@
 //! Claims about what each client kept to: `limits.open_at_once`, `limits.messages_per_1m`, ...
-use sinkd::stats::ClientLimits;
-
-use crate::base::nearest::unknown;
-use crate::limits::{Kept, window};
+use super::super::kept::{KeptLimits, window};
+use super::super::nearest::unknown;
+use crate::stats::ClientLimits;
 
 /// A figure of the client that has the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,9 +10,11 @@ pub enum Limit {
     OpenAtOnce,
     /// Connections that began in a window of this length, s.
     OpenedPer(u64),
+    /// Accepted messages of one connection.
     MessagesPerConnection,
     /// Accepted messages in a window of this length, s.
     MessagesPer(u64),
+    /// Forward-paths of one accepted message.
     RecipientsPerMessage,
 }
 
@@ -56,7 +57,7 @@ impl Limit {
     /// The highest of all clients.
     ///
     /// Errors: why it may be too low, or is about nothing.
-    pub fn of(self, kept: &Kept) -> Result<u64, String> {
+    pub fn of(self, kept: &KeptLimits) -> Result<u64, String> {
         if let Some(gap) = kept.gap() {
             return Err(gap);
         }

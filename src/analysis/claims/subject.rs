@@ -1,12 +1,11 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
-use sinkd::stats::{LimitedBy, Metric, Percentiles};
-
+use super::super::gathered::Gathered;
+use super::super::metric_name::{metric, metrics};
+use super::super::nearest::unknown;
+use super::super::transit::Overall;
 use super::evidence::Evidence;
 use super::limit::Limit;
-use crate::base::metric_name::{metric, metrics};
-use crate::base::nearest::unknown;
-use sinkd::analysis::Gathered;
-use sinkd::analysis::Overall;
+use crate::stats::{LimitedBy, Metric, Percentiles};
 
 /// A number of a run, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,7 +269,7 @@ impl Unit {
         }
     }
 
-    /// A bound as somebody wrote it.
+    /// Parses a bound with its unit.
     pub fn parse(self, text: &str) -> Result<f64, String> {
         let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
         let (digits, ending) = (&text[..end], text[end..].trim());

@@ -17,8 +17,11 @@ pub struct Point {
     pub from: f64,
     /// Its middle, Unix s.
     pub at: f64,
+    /// The mean over the seconds of the bucket.
     pub mean: f64,
+    /// The lowest second.
     pub low: f64,
+    /// The highest second.
     pub high: f64,
 }
 
@@ -54,6 +57,7 @@ impl Buckets {
         Buckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
     }
 
+    /// The number of buckets.
     pub fn count(&self) -> usize {
         (self.span.end.div_ceil(self.length) - self.span.start / self.length) as usize
     }

@@ -1,8 +1,7 @@
 //! The names of metrics on the command line: the same for `stats --metric` and for claims.
-use sinkd::stats::Metric;
-
 use super::nearest::unknown;
-use super::value::Unexpected;
+use super::unexpected::Unexpected;
+use crate::stats::Metric;
 
 /// A metric by its name, with or without the unit of time at its end.
 pub fn metric(name: &str) -> Option<Metric> {

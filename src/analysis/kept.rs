@@ -1,16 +1,31 @@
 //! What clients kept to, and what of it is not on record.
 use std::ops::Range;
-use std::path::PathBuf;
+use std::time::Duration;
 
-use anyhow::Context;
-use sinkd::stats::{Counter, Limits, Metric, Percentiles};
+use super::error::Error;
+use super::gathered::Gathered;
+use super::selection::Selection;
+use super::span::seconds;
+use super::unexpected::Unexpected;
+use super::words::counted;
+use crate::log::length;
+use crate::stats::{Counter, Limits, Metric, Percentiles};
 
-use crate::base::print::counted;
-use crate::base::span::{During, seconds};
-use sinkd::analysis::Gathered;
+/// The longest window.
+const WINDOW_S_MAX: u64 = 24 * 3600;
+
+/// Parses the length of a window: whole seconds, up to a day.
+pub fn window(text: &str) -> Result<u64, Unexpected> {
+    let error = || Unexpected::new("a window of whole seconds, such as 1s, 1m or 1h", text);
+    let length = length(text).and_then(|length| Duration::try_from(length).ok());
+    let is_whole = |time: &Duration| time.subsec_nanos() == 0;
+    let seconds = length.filter(is_whole).map(|time| time.as_secs());
+    seconds.filter(|seconds| (1..=WINDOW_S_MAX).contains(seconds)).ok_or_else(error)
+}
 
 /// Limits of a span, beside what else is known of it.
-pub struct Kept {
+pub struct KeptLimits {
+    /// Figures of each client, and of all.
     pub limits: Limits,
     /// Lengths of windows, s, the shortest first.
     pub windows_s: Vec<u64>,
@@ -27,21 +42,23 @@ pub struct Kept {
     is_of_sender: bool,
 }
 
-impl Kept {
-    /// Reads what was recorded of connections. `gathered`: statistics of the same span.
+impl KeptLimits {
+    /// Reads what was recorded of connections. `gathered`: statistics of the
+    /// same selection.
+    ///
+    /// Errors: a file cannot be read.
     pub fn of(
-        folders: &[PathBuf],
-        during: &During,
+        selection: Selection<'_>,
         gathered: &Gathered,
         windows_s: Vec<u64>,
-    ) -> anyhow::Result<Kept> {
-        let spans: Vec<Range<u64>> = during.spans(folders)?.iter().map(seconds).collect();
-        let limits = Limits::of(folders, &spans, &windows_s)
-            .context("what was recorded of connections can't be read")?;
+    ) -> Result<KeptLimits, Error> {
+        let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
+        let limits =
+            Limits::of(selection.folders, &spans, &windows_s).map_err(Error::Connections)?;
         let history = &gathered.history;
         let messages = history.total(Counter::Messages);
         let recipients = history.histogram(Metric::Recipients).map(Percentiles::of);
-        Ok(Kept {
+        Ok(KeptLimits {
             messages_not_on_record: messages.saturating_sub(limits.all.messages),
             limits,
             windows_s,

@@ -1,9 +1,8 @@
 //! `SUBJECT OP NUMBER[UNIT]`, such as `transaction.p99 <= 20ms`.
-use sinkd::stats::LimitedBy;
-
 use super::evidence::Evidence;
 use super::limit::Limit;
 use super::subject::{Subject, Unit, Value, number};
+use crate::stats::LimitedBy;
 
 /// What is asserted.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,6 +161,7 @@ fn missed(found: f64, bound: f64) -> String {
 
 /// A claim, and how it fared.
 pub struct Checked {
+    /// The claim.
     pub claim: Claim,
     /// Why it doesn't hold.
     pub failure: Option<String>,

@@ -1,5 +1,5 @@
 //! Which known word was meant by one that is not known.
-use super::value::Unexpected;
+use super::unexpected::Unexpected;
 
 /// The known word that is most like `word`, if one is like it at all.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {

@@ -3,27 +3,29 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use anyhow::Context;
 use hdrhistogram::Histogram;
-use sinkd::log::{Mark, Runs};
-use sinkd::stats::{
+
+use super::super::error::Error;
+use super::super::gathered::Gathered;
+use super::super::groups::{By, Question, Table, find};
+use super::super::selection::Selection;
+use super::super::span::seconds;
+use super::buckets::Buckets;
+use crate::log::{Mark, Runs};
+use crate::stats::{
     Counter, History, Metric, OpenSessions, Second, Summary, Verdict, each_interval,
 };
-
-use super::buckets::Buckets;
-use crate::base::progress::bar;
-use crate::base::span::During;
-use crate::base::span::seconds;
-use sinkd::analysis::{By, Gathered, Question, Table, find};
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
 const COLUMNS_MAX: u64 = 140;
 
 /// A data folder.
 pub struct Source {
+    /// Where it is.
     pub path: PathBuf,
     /// What is taken of it, Unix s.
     span: Range<u64>,
+    /// Accepted messages of the span.
     pub messages: u64,
     /// Unix s, ascending, and connections open at the end of that second.
     pub open_connections: Vec<(u64, u64)>,
@@ -38,22 +40,31 @@ pub struct Event {
     pub from: f64,
     /// The same; `None`: a mark, or a run that is under way.
     pub until: Option<f64>,
+    /// A run, not a mark.
     pub is_run: bool,
+    /// The run's name, or the mark's text.
     pub text: String,
 }
 
 /// What was recorded in a span of time.
 pub struct Column {
+    /// Transaction times, us.
     pub transactions: Histogram<u64>,
+    /// The longest loop round, us.
     pub longest_round_us: u64,
 }
 
 /// All that is known of a run.
-pub struct Run {
+pub struct Course {
+    /// What was recorded.
     pub history: History,
+    /// What it comes to.
     pub summary: Summary,
+    /// What limited the run.
     pub verdict: Verdict,
+    /// Sessions open at the end of the span.
     pub open_sessions: OpenSessions,
+    /// The folders.
     pub sources: Vec<Source>,
     /// Messages of the logs that are not in the statistics; `None`: can't be told.
     pub not_recorded: Option<u64>,
@@ -61,6 +72,7 @@ pub struct Run {
     pub problems: Vec<String>,
     /// Over `columns`; `None`: nothing was recorded.
     pub timeline: Option<Buckets>,
+    /// One for each bucket of `timeline`.
     pub columns: Vec<Column>,
     /// By time; those outside the span included.
     pub events: Vec<Event>,
@@ -68,30 +80,29 @@ pub struct Run {
     pub domains: Result<Table, String>,
 }
 
-impl Run {
+impl Course {
     /// Reads all folders and merges them.
     ///
     /// `sent_field`: the header field by which transit times are worked out.
     pub fn gather(
-        folders: &[PathBuf],
-        during: &During,
+        selection: Selection<'_>,
         sent_field: Option<&str>,
-    ) -> anyhow::Result<Run> {
-        let spans = during.spans(folders)?;
+        watch: &mut dyn FnMut(u64, u64),
+    ) -> Result<Course, Error> {
         let Gathered { mut history, summary, verdict, open_sessions, not_recorded, .. } =
-            Gathered::of_settled(folders, &spans)?;
+            Gathered::of_settled(selection)?;
         let mut sources = Vec::new();
-        for (path, span) in folders.iter().zip(&spans) {
+        for (path, span) in selection.parts() {
             let (mut own, span) = (History::default(), seconds(span));
-            own.read_counters(path, span.clone()).with_context(|| unreadable(path))?;
+            own.read_counters(path, span.clone()).map_err(Error::statistics(path))?;
             let messages = own.total(Counter::Messages);
             let open =
                 own.seconds.iter().map(|(second, counts)| (*second, counts.open_connections));
             let open_connections = open.collect();
-            sources.push(Source { path: path.clone(), span, messages, open_connections });
+            sources.push(Source { path: path.to_owned(), span, messages, open_connections });
         }
         let problems = std::mem::take(&mut history.problems);
-        let mut run = Run {
+        let mut run = Course {
             history,
             summary,
             verdict,
@@ -101,8 +112,8 @@ impl Run {
             problems,
             timeline: None,
             columns: Vec::new(),
-            events: events(folders)?,
-            domains: domains(folders, &spans, sent_field),
+            events: events(selection.folders)?,
+            domains: domains(selection, sent_field, watch),
         };
         if let Some(span) = run.span() {
             run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
@@ -119,7 +130,7 @@ impl Run {
         Some(*first..last + 1)
     }
 
-    fn read_columns(&mut self, buckets: Buckets) -> anyhow::Result<()> {
+    fn read_columns(&mut self, buckets: Buckets) -> Result<(), Error> {
         let empty =
             || Column { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
         let mut columns: Vec<Column> = (0..buckets.count()).map(|_| empty()).collect();
@@ -134,7 +145,7 @@ impl Run {
                 }
             };
             let problems = each_interval(path, both(span, &buckets.span), &METRICS, take);
-            for problem in problems.with_context(|| unreadable(path))? {
+            for problem in problems.map_err(Error::statistics(path))? {
                 if !self.problems.contains(&problem) {
                     self.problems.push(problem);
                 }
@@ -146,12 +157,12 @@ impl Run {
 }
 
 /// Runs and marks of all folders, by time.
-fn events(folders: &[PathBuf]) -> anyhow::Result<Vec<Event>> {
+fn events(folders: &[PathBuf]) -> Result<Vec<Event>, Error> {
     // Apart: as a float, nanoseconds are not exact, and a whole second must be one.
     let second = |ns: u64| (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9;
     let mut events = Vec::new();
     for folder in folders {
-        let all = Runs::read(folder).with_context(|| unreadable(folder))?;
+        let all = Runs::read(folder).map_err(Error::statistics(folder))?;
         events.extend(all.runs.into_iter().map(|run| Event {
             from: second(run.from_ns),
             until: run.until_ns.map(second),
@@ -172,16 +183,17 @@ fn events(folders: &[PathBuf]) -> anyhow::Result<Vec<Event>> {
 
 /// Read from envelopes: the index has words, and knows neither domains nor times.
 fn domains(
-    folders: &[PathBuf],
-    spans: &[Range<u64>],
+    selection: Selection<'_>,
     sent_field: Option<&str>,
+    watch: &mut dyn FnMut(u64, u64),
 ) -> Result<Table, String> {
-    if let Some(folder) = folders.iter().find(|folder| !folder.join("segments").is_dir()) {
+    if let Some(folder) = selection.folders.iter().find(|folder| !folder.join("segments").is_dir())
+    {
         return Err(format!("{} has no log, only statistics", folder.display()));
     }
     let (by, shown) = (By::RcptDomain, DOMAINS_SHOWN);
-    let found = find(folders, Question { spans, by, shown, sent_field }, &mut bar("messages"));
-    found.map(|found| found.table).map_err(|error| format!("{error:#}"))
+    let found = find(selection, Question { by, shown, sent_field }, watch);
+    found.map(|found| found.table).map_err(|error| error.sentence())
 }
 
 /// What two spans have in common.
@@ -200,8 +212,4 @@ fn is_active(second: &Second) -> bool {
         Counter::Commands,
     ];
     counters.into_iter().any(|counter| second.counter(counter) > 0)
-}
-
-fn unreadable(path: &std::path::Path) -> String {
-    format!("{}: its statistics can't be read", path.display())
 }

@@ -1,0 +1,25 @@
+//! What claims are checked against.
+use super::super::error::Error;
+use super::super::gathered::Gathered;
+use super::super::kept::KeptLimits;
+use super::super::selection::Selection;
+
+/// Statistics of a span, and what clients kept to where a claim asks for it.
+pub struct Evidence {
+    /// Statistics; a caller adds transit times where a claim is about them.
+    pub gathered: Gathered,
+    /// What clients kept to; `None`: not asked for.
+    pub limits: Option<KeptLimits>,
+}
+
+impl Evidence {
+    /// Reads it, when all that was recorded until now is written down. `windows_s`: lengths of the
+    /// windows that claims are about, in seconds; `None`: no claim is about limits.
+    ///
+    /// Errors: a folder has no statistics, or they can't be read.
+    pub fn of(selection: Selection<'_>, windows_s: Option<Vec<u64>>) -> Result<Evidence, Error> {
+        let gathered = Gathered::of_settled(selection)?;
+        let limits = windows_s.map(|windows_s| KeptLimits::of(selection, &gathered, windows_s));
+        Ok(Evidence { limits: limits.transpose()?, gathered })
+    }
+}

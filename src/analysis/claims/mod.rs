@@ -1,0 +1,45 @@
+//! Claims about a run, such as `transaction.p99 <= 20ms`, and whether they hold.
+mod claim;
+mod evidence;
+mod limit;
+mod subject;
+
+pub use claim::{Checked, Claim};
+pub use evidence::Evidence;
+pub use limit::Limit;
+
+use super::words::counted;
+
+/// Lengths of the windows that claims are about; `None`: none is about limits of clients.
+pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
+    let limits = claims.iter().filter_map(Claim::limit);
+    let is_about_limits = limits.clone().next().is_some();
+    is_about_limits.then(|| limits.filter_map(|limit| limit.window_s()).collect())
+}
+
+/// Checks each claim. Where the log has messages that the figures lack, a claim about the figures
+/// fails, unless another claim that holds says how many may be lacking. That nothing came is not
+/// true then, whatever is allowed.
+pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<Checked> {
+    let gathered = &evidence.gathered;
+    let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(evidence).is_ok();
+    let is_allowed = claims.iter().any(allows);
+    let fails = |claim: &Claim| !is_allowed || claim.is_about_absence();
+    // What could not be read may be what a claim is about.
+    let damage = gathered.history.problems.first();
+    let failure = |claim: &Claim| match gathered.not_recorded {
+        _ if let Some(damage) = damage => Some(format!("statistics are damaged: {damage}")),
+        Some(n) if n > 0 && !claim.is_about_not_recorded() && fails(claim) => Some(incomplete(n)),
+        _ => claim.check(evidence).err(),
+    };
+    claims.into_iter().map(|claim| Checked { failure: failure(&claim), claim }).collect()
+}
+
+fn incomplete(not_recorded: u64) -> String {
+    let lacking = counted(not_recorded, "message is", "messages are");
+    format!(
+        "{lacking} in the log and not in the figures: the second under way, one in which sinkd was \
+         killed, or mail that came with --stats off; a claim such as 'not_recorded <= \
+         {not_recorded}' allows for that"
+    )
+}

@@ -1,0 +1,10 @@
+//! Time, as the caller has it: this room never reads a clock.
+use std::time::Duration;
+
+/// Tells the time, and waits.
+pub trait Clock {
+    /// Unix time.
+    fn now(&self) -> Duration;
+    /// Waits for this long, or less.
+    fn pause(&self, time: Duration);
+}

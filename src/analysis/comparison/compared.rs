@@ -1,0 +1,54 @@
+//! Two runs beside each other.
+use super::super::words::counted;
+use super::not_comparable::NotComparable;
+use super::side::Side;
+use crate::stats::Comparison;
+
+/// Two runs, and what differs.
+pub struct Compared {
+    /// The first run.
+    pub a: Side,
+    /// The second run.
+    pub b: Side,
+    /// Which differences are larger than the noise.
+    pub comparison: Comparison,
+    /// A sentence for each reason why the figures are incomplete or get no verdict.
+    pub warnings: Vec<String>,
+}
+
+impl Compared {
+    /// Compares two runs. docs/compare.md says how it decides.
+    ///
+    /// Errors: a run has no message, both are one record, or they are of different kinds.
+    pub fn of(a: Side, b: Side) -> Result<Compared, NotComparable> {
+        ensure_comparable(&a, &b)?;
+        let comparison = Comparison::of(&a.measures, &b.measures);
+        let warnings = [a.warnings(), b.warnings(), shared(&a, &b)].concat();
+        Ok(Compared { a, b, comparison, warnings })
+    }
+}
+
+fn ensure_comparable(a: &Side, b: &Side) -> Result<(), NotComparable> {
+    for Side { letter, name, gathered, .. } in [a, b] {
+        if gathered.summary.totals.messages == 0 {
+            return Err(NotComparable::NoMessages { letter: *letter, name: name.clone() });
+        }
+    }
+    if a.kind != b.kind {
+        return Err(NotComparable::DifferentKinds(a.kind, b.kind));
+    }
+    let shared = a.measures.shared_seconds(&b.measures);
+    match shared > 0 && shared == a.measures.seconds() && shared == b.measures.seconds() {
+        true => Err(NotComparable::Same(a.name.clone(), b.name.clone())),
+        false => Ok(()),
+    }
+}
+
+fn shared(a: &Side, b: &Side) -> Vec<String> {
+    let shared = a.measures.shared_seconds(&b.measures) as u64;
+    if shared == 0 {
+        return Vec::new();
+    }
+    let seconds = counted(shared, "second is", "seconds are");
+    vec![format!("{seconds} in both A and B, so no difference is judged")]
+}

@@ -1,0 +1,29 @@
+//! Which side recorded a run.
+use crate::stats::{Counter, History, Metric};
+
+/// The side that recorded a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// sinkd.
+    Sink,
+    /// blast or replay.
+    Sender,
+}
+
+impl Kind {
+    /// Its name in `--json` and in sentences.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Sink => "sink",
+            Kind::Sender => "sender",
+        }
+    }
+
+    /// A sink counts commands; a sender does not, and records what no sink does.
+    pub(super) fn of(history: &History) -> Kind {
+        let senders_own = &Metric::ALL[Metric::SINK.len()..];
+        let is_of_sender = history.total(Counter::Commands) == 0
+            && senders_own.iter().any(|metric| history.histogram(*metric).is_some());
+        if is_of_sender { Kind::Sender } else { Kind::Sink }
+    }
+}

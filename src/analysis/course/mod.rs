@@ -1,0 +1,7 @@
+//! A run over time: what a report draws.
+mod buckets;
+#[expect(clippy::module_inception, reason = "the course itself; the door says what it is for")]
+mod course;
+
+pub use buckets::{Buckets, Point};
+pub use course::{Column, Course, Event, Source};

@@ -1,0 +1,23 @@
+//! What is read: folders, each with a span of time.
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::clock::Clock;
+
+/// Folders, each with a span of time, and the clock to wait by.
+#[derive(Clone, Copy)]
+pub struct Selection<'a> {
+    /// Data folders.
+    pub folders: &'a [PathBuf],
+    /// Of each folder, Unix ns; `0..u64::MAX` is all of time.
+    pub spans: &'a [Range<u64>],
+    /// Tells whether a span is over.
+    pub clock: &'a dyn Clock,
+}
+
+impl Selection<'_> {
+    /// Each folder with its span.
+    pub fn parts(&self) -> impl Iterator<Item = (&Path, &Range<u64>)> {
+        self.folders.iter().map(PathBuf::as_path).zip(self.spans)
+    }
+}

@@ -1,0 +1,32 @@
+//! A word or value that is not what was expected.
+use std::borrow::Cow;
+use std::fmt;
+
+/// A word or value that is not what was expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unexpected {
+    expected: Cow<'static, str>,
+    found: String,
+    hint: Option<String>,
+}
+
+impl Unexpected {
+    /// `expected`: a noun phrase with an example; `found`: the value as it was written.
+    pub fn new(expected: impl Into<Cow<'static, str>>, found: &str) -> Unexpected {
+        Unexpected { expected: expected.into(), found: found.to_owned(), hint: None }
+    }
+
+    /// Adds what to do about it.
+    pub fn with_hint(self, hint: String) -> Unexpected {
+        Unexpected { hint: Some(hint), ..self }
+    }
+}
+
+impl fmt::Display for Unexpected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected {}, found '{}'", self.expected, self.found)?;
+        self.hint.iter().try_for_each(|hint| write!(f, "; {hint}"))
+    }
+}
+
+impl std::error::Error for Unexpected {}

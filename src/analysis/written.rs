@@ -1,0 +1,116 @@
+//! When what happened is written down: statistics are a second or two late.
+use std::ops::Range;
+use std::time::Duration;
+
+use super::clock::Clock;
+use super::error::Error;
+use crate::stats::{Counter, History};
+
+/// A second is written down within this time after its end.
+pub const WRITTEN_WITHIN: Duration = Duration::from_secs(2);
+/// How often to look whether it is.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Waits until everything that happened before `end_ns` (Unix time) is written down: up to three
+/// seconds.
+pub fn wait_until_written(end_ns: u64, clock: &dyn Clock) {
+    let mut left = patience(end_ns, clock.now());
+    while !left.is_zero() {
+        clock.pause(left);
+        left = patience(end_ns, clock.now());
+    }
+}
+
+/// How long the last second of a span that ends at `end_ns` may still be on its way. A span without
+/// an end has as much of the last second as there is.
+fn patience(end_ns: u64, now: Duration) -> Duration {
+    let written = Duration::from_nanos(end_ns).saturating_add(WRITTEN_WITHIN);
+    match end_ns {
+        u64::MAX => Duration::ZERO,
+        _ => written.saturating_sub(now).min(WRITTEN_WITHIN + Duration::from_secs(1)),
+    }
+}
+
+/// The same for the span that ends last, up to two seconds.
+pub fn patience_of(spans: &[Range<u64>], now: Duration) -> Duration {
+    let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
+    patience(end_ns, now).min(WRITTEN_WITHIN)
+}
+
+/// Reads again while fewer messages are recorded than were `accepted`, for as long as `patience`.
+/// Returns how many are lacking at the end, too; `None` where the log can't tell.
+pub fn complete(
+    patience: Duration,
+    clock: &dyn Clock,
+    read: impl Fn() -> Result<History, Error>,
+    accepted: impl Fn() -> Option<u64>,
+) -> Result<(History, Option<u64>), Error> {
+    let until = clock.now() + patience;
+    loop {
+        let history = read()?;
+        let recorded = history.total(Counter::Messages);
+        let not_recorded = accepted().map(|accepted| accepted.saturating_sub(recorded));
+        if not_recorded.is_none_or(|n| n == 0) || clock.now() >= until {
+            return Ok((history, not_recorded));
+        }
+        clock.pause(LOOK_EVERY);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// A clock that goes on only while a caller waits, a little less than asked for.
+    struct ByHand(Cell<Duration>);
+
+    impl Clock for ByHand {
+        fn now(&self) -> Duration {
+            self.0.get()
+        }
+
+        fn pause(&self, time: Duration) {
+            self.0.set(self.0.get() + time / 2 + Duration::from_nanos(1));
+        }
+    }
+
+    fn clock(seconds: u64) -> ByHand {
+        ByHand(Cell::new(Duration::from_secs(seconds)))
+    }
+
+    #[test]
+    fn a_second_is_waited_for_until_it_is_written_and_no_longer() {
+        for (end_s, now_s, waits_s) in [(100, 100, 2), (100, 101, 1), (100, 102, 0), (100, 500, 0)]
+        {
+            let clock = clock(now_s);
+            wait_until_written(end_s * 1_000_000_000, &clock);
+            let waited = clock.now() - Duration::from_secs(now_s);
+            let expected = Duration::from_secs(waits_s);
+            assert!(waited >= expected && waited <= expected + Duration::from_millis(1));
+        }
+        let clock = clock(100);
+        wait_until_written(u64::MAX, &clock);
+        assert_eq!(
+            clock.now(),
+            Duration::from_secs(100),
+            "a span without an end is not waited for"
+        );
+    }
+
+    #[test]
+    fn messages_that_the_figures_lack_are_waited_for_and_then_counted() {
+        let read = || Ok(History::default());
+        let clock_at = clock(100);
+        let found = complete(Duration::from_secs(3), &clock_at, read, || Some(7)).unwrap();
+        assert_eq!(found.1, Some(7));
+        let waited = clock_at.now() - Duration::from_secs(100);
+        assert!(waited >= Duration::from_secs(3) && waited < Duration::from_secs(4));
+        for accepted in [None, Some(0)] {
+            let clock_at = clock(100);
+            let found = complete(Duration::from_secs(3), &clock_at, read, || accepted).unwrap();
+            assert_eq!((found.1, clock_at.now()), (accepted, Duration::from_secs(100)));
+        }
+    }
+}

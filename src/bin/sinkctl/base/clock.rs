@@ -1,0 +1,18 @@
+//! The system's clock, for what waits.
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sinkd::analysis::Clock;
+
+/// The system's clock.
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn pause(&self, time: Duration) {
+        // May return early.
+        std::thread::park_timeout(time);
+    }
+}
