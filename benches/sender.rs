@@ -23,7 +23,7 @@ fn source(content: Content, recipients: Recipients) -> Blast {
         count: None,
         pace: None,
     };
-    Plan::new(settings).unwrap().source()
+    Blast::new(&Plan::new(settings).unwrap())
 }
 
 fn made_up() -> Recipients {

@@ -9,8 +9,10 @@ use super::stream::Stream;
 use crate::smtp::client::{Mail, Session};
 use crate::stats::{Counter, Metric};
 
-/// Pieces that one write takes.
+/// Pieces of one write.
 const SLICES_MAX: usize = 64;
+/// Nearly always there are fewer, and room for many costs more than the pieces.
+const SLICES_FEW: usize = 8;
 /// Octets written for one connection before the others have their turn.
 const TURN_BYTES_MAX: usize = 1 << 20;
 
@@ -150,9 +152,13 @@ impl Conn {
             if written > TURN_BYTES_MAX {
                 return Ok(Turn::Again);
             }
-            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let mut slices = [IoSlice::new(&[]); SLICES_FEW];
             let n = self.session.slices(&mut slices);
-            match self.stream.write(&slices[..n]) {
+            let result = match n < SLICES_FEW {
+                true => self.stream.write(&slices[..n]),
+                false => self.write_many(),
+            };
+            match result {
                 Ok(octets) => {
                     written += octets;
                     self.session.wrote(octets, now_us, ledger);
@@ -165,6 +171,13 @@ impl Conn {
         }
         self.session.give_back(&mut ledger.room);
         Ok(Turn::Over)
+    }
+
+    #[inline(never)]
+    fn write_many(&mut self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+        let n = self.session.slices(&mut slices);
+        self.stream.write(&slices[..n])
     }
 
     /// Has the target been silent for too long?

@@ -42,8 +42,8 @@ pub(super) struct Engine<'a, N> {
     again: Vec<usize>,
     error: Option<String>,
     looked_ns: u64,
-    /// What the owner knows of: messages done, taken, connections open.
-    told: (u64, u64, u64),
+    /// What the owner knows of: messages done, connections open.
+    told: (u64, u64),
 }
 
 /// How a thread ended.
@@ -97,7 +97,7 @@ impl<'a, N: Network> Engine<'a, N> {
             again: Vec::new(),
             error: None,
             looked_ns: 0,
-            told: (0, 0, 0),
+            told: (0, 0),
         }
     }
 
@@ -310,7 +310,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Gives a connection what it may take, and writes.
+    /// Gives a connection the messages it may begin, and writes.
     fn go_on(&mut self, slot: usize) {
         self.fill(slot);
         let Some(conn) = &mut self.connections[slot] else { return };
@@ -484,12 +484,11 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Tells the owner how far it is.
     fn tell(&mut self) {
         let tally = &self.ledger.tally;
-        let now = (tally.ended(), tally.taken(), self.scheduler.open() as u64);
+        let now = (tally.ended(), self.scheduler.open() as u64);
         self.shared.done.fetch_add(now.0 - self.told.0, Ordering::Relaxed);
-        self.shared.taken.fetch_add(now.1 - self.told.1, Ordering::Relaxed);
         self.shared.answered_ns.fetch_max(self.ledger.answered_ns, Ordering::Relaxed);
         // Wraps where there are fewer than before: others add up to what there is.
-        self.shared.open.fetch_add(now.2.wrapping_sub(self.told.2), Ordering::Relaxed);
+        self.shared.open.fetch_add(now.1.wrapping_sub(self.told.1), Ordering::Relaxed);
         self.told = now;
     }
 }

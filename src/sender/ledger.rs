@@ -160,7 +160,7 @@ impl Ledger {
     }
 
     /// Sending ended at `ended_ns`, and a message had not been begun. If it was due, what it waited
-    /// until then is the least that it would have taken.
+    /// until then is the least that it would have needed.
     fn not_begun(&mut self, due_ns: Option<u64>, ended_ns: u64) {
         if let Some(due_ns) = due_ns.filter(|due_ns| *due_ns < ended_ns) {
             self.tally.not_begun += 1;
@@ -223,7 +223,7 @@ impl Watch<Order> for Ledger {
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
         }
-        // Due, and never answered: it would have taken longer than it has waited.
+        // Due, and never answered: its transaction is longer than what it has waited.
         if let (End::NotSent | End::Unknown, Some(due_ns)) = (end, order.due_ns) {
             let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);

@@ -9,8 +9,6 @@ pub struct Shared {
     pub stop: Arc<AtomicBool>,
     /// Messages done; a tenth of a second old.
     pub done: AtomicU64,
-    /// Of them, those that were accepted for some recipient at least.
-    pub taken: AtomicU64,
     /// Connections open now.
     pub open: AtomicU64,
     /// When a connection of any thread was last of use, ns since the start of sending.

@@ -3,7 +3,7 @@ use crate::smtp::client::Mail;
 
 pub use crate::smtp::client::{End, Withheld};
 
-/// Which connection a message takes.
+/// Which connection a message goes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lane {
     /// Messages with the same key go one after the other over one connection.
@@ -49,12 +49,12 @@ pub struct Outcome<'a> {
 }
 
 impl Outcome<'_> {
-    /// Recipients for whom it was taken.
+    /// Recipients for whom it was accepted.
     pub fn accepted(&self) -> usize {
         self.codes.iter().filter(|code| (200..300).contains(*code)).count()
     }
 
-    /// Was it taken for all of them?
+    /// Returns whether it was accepted for all of them.
     pub fn is_accepted(&self) -> bool {
         self.end == End::Answered && self.accepted() == self.codes.len()
     }

@@ -62,34 +62,34 @@ pub struct Failure {
 pub struct Tally {
     /// Messages begun.
     pub begun: u64,
-    /// Taken for every recipient.
+    /// Accepted for every recipient.
     pub accepted: u64,
-    /// Taken for some recipients only.
-    pub partly: u64,
-    /// Taken for none, and at least one reply was 4xx.
+    /// Accepted for some recipients only.
+    pub partly_accepted: u64,
+    /// Accepted for none, and at least one reply was 4xx.
     pub deferred: u64,
-    /// Taken for none, all with 5xx.
+    /// Accepted for none, all with 5xx.
     pub rejected: u64,
-    /// Not taken, for the connection was lost before.
+    /// Not accepted, because the connection was lost before.
     pub not_sent: u64,
-    /// Sent whole, and the reply never came: they may have been taken.
+    /// Sent whole, and the reply never came: they may have been accepted.
     pub unknown: u64,
     /// Not sent, because they must not be sent to this target.
     pub withheld: u64,
     /// Asked for, or due before sending ended, and never begun.
     pub not_begun: u64,
-    /// Sent again over another connection, because the target ended theirs with 421 before it took
-    /// anything of them.
+    /// Sent again over another connection, because the target ended theirs with 421 before it
+    /// accepted anything of them.
     pub resent: u64,
     /// Sent by DATA although a careless server could see the end of data within them.
     pub ambiguous: u64,
     /// Connections on which the target sent a reply that nothing had asked for.
     pub unasked: u64,
-    /// Of taken messages.
+    /// Of accepted messages.
     pub recipients: u64,
-    /// Recipients for whom a message was not taken.
+    /// Recipients for whom a message was not accepted.
     pub refused_recipients: u64,
-    /// Octets (RFC 1870) of taken messages.
+    /// Octets (RFC 1870) of accepted messages.
     pub bytes: u64,
     /// Connections that were made.
     pub connections: u64,
@@ -132,7 +132,7 @@ impl Tally {
             End::Unknown => &mut self.unknown,
             End::Withheld(_) => &mut self.withheld,
             End::Answered if accepted == all => &mut self.accepted,
-            End::Answered if accepted > 0 => &mut self.partly,
+            End::Answered if accepted > 0 => &mut self.partly_accepted,
             End::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => &mut self.deferred,
             End::Answered => &mut self.rejected,
         };
@@ -162,20 +162,20 @@ impl Tally {
 
     /// Messages that are done.
     pub fn ended(&self) -> u64 {
-        let not_taken = self.deferred + self.rejected + self.not_sent + self.unknown;
-        self.taken() + not_taken + self.withheld
+        let not_accepted = self.deferred + self.rejected + self.not_sent + self.unknown;
+        self.accepted_for_any() + not_accepted + self.withheld
     }
 
-    /// Messages that were taken, for some recipient at least.
-    pub fn taken(&self) -> u64 {
-        self.accepted + self.partly
+    /// Messages that were accepted, for some recipient at least.
+    pub fn accepted_for_any(&self) -> u64 {
+        self.accepted + self.partly_accepted
     }
 
     /// Adds what another thread did.
     pub fn merge(&mut self, other: &Tally) {
         self.begun += other.begun;
         self.accepted += other.accepted;
-        self.partly += other.partly;
+        self.partly_accepted += other.partly_accepted;
         self.deferred += other.deferred;
         self.rejected += other.rejected;
         self.not_sent += other.not_sent;

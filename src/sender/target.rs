@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use super::stream::Address;
 use crate::smtp::client::Protocol;
 
-/// Addresses of one name that are taken; a name with more is no mail server's.
+/// Addresses of one name that are used; a name with more is no mail server's.
 const ADDRESSES_MAX: usize = 64;
 /// An address of several that has not answered by then is passed over.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -185,7 +185,7 @@ fn judge(
     Ok(addresses)
 }
 
-/// The first of them that takes a connection. If there is but one, it is not asked.
+/// The first of them that accepts a connection. If there is but one, it is not asked.
 ///
 /// Errors: none does, or none was given; each has [`CONNECT_TIMEOUT`].
 pub fn connectable(addresses: &[Address]) -> io::Result<Address> {

@@ -58,7 +58,7 @@ pub enum Fate {
     /// Answers everything at once.
     Serves,
     /// Answers the end of data so much later.
-    Takes(u64),
+    AnswersAfter(u64),
     /// Says nothing at all.
     Mute,
     /// Closes without a word.
@@ -154,8 +154,8 @@ impl Target {
                 (self.is_data, self.messages) = (false, self.messages + 1);
                 match self.fate {
                     Fate::Stalls => return,
-                    Fate::Takes(ns) => (ns, "250 taken\r\n"),
-                    _ => (0, "250 taken\r\n"),
+                    Fate::AnswersAfter(ns) => (ns, "250 accepted\r\n"),
+                    _ => (0, "250 accepted\r\n"),
                 }
             }
             _ if self.is_data => return,
@@ -303,7 +303,7 @@ fn messages_leave_at_their_moments_to_the_nanosecond() {
 
 #[test]
 fn a_slow_target_makes_messages_late_by_what_it_takes_longer() {
-    let (_, ended, mails) = send(settings(1), messages(20, MS), |_| Fate::Takes(10 * MS));
+    let (_, ended, mails) = send(settings(1), messages(20, MS), |_| Fate::AnswersAfter(10 * MS));
     let expected: Vec<u64> = (0..20).map(|n| n * 10 * MS).collect();
     assert_eq!((ended.tally.accepted, mails), (20, expected));
     let late = ended.recorded.histogram(Metric::Late);
@@ -312,7 +312,7 @@ fn a_slow_target_makes_messages_late_by_what_it_takes_longer() {
     let expected_us: f64 = (0..20).map(|n| f64::from(n * 9000)).sum();
     assert!((sum_us / expected_us - 1.0).abs() < 0.02, "{sum_us} us of {expected_us}");
     // Two connections take twice as many in that time.
-    let (_, ended, mails) = send(settings(2), messages(20, MS), |_| Fate::Takes(10 * MS));
+    let (_, ended, mails) = send(settings(2), messages(20, MS), |_| Fate::AnswersAfter(10 * MS));
     assert_eq!((ended.tally.accepted, mails[18]), (20, 90 * MS));
 }
 
@@ -380,7 +380,7 @@ fn a_message_that_is_not_answered_in_time_is_unknown_and_the_next_goes_on() {
 
 #[test]
 fn a_target_that_answers_just_in_time_has_not_been_silent() {
-    let (_, ended, _) = send(settings(1), messages(10, 0), |_| Fate::Takes(20 * S - 1));
+    let (_, ended, _) = send(settings(1), messages(10, 0), |_| Fate::AnswersAfter(20 * S - 1));
     assert_eq!((ended.error, ended.tally.accepted), (None, 10));
     assert!(ended.tally.failures.is_empty(), "{:?}", ended.tally.failures);
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use sinkd::sender::blast::recipients::{Order, Recipients};
 use sinkd::sender::blast::size::Sizes;
-use sinkd::sender::blast::{Arrivals, Content, Pace, Plan, Settings as Blast};
+use sinkd::sender::blast::{Arrivals, Blast as Source, Content, Pace, Plan, Settings as Blast};
 use sinkd::sender::by_hand::Ended;
 use sinkd::sender::{Ends, Settings, Shared};
 use sinkd::stats::Metric;
@@ -39,7 +39,7 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
         run_id: None,
         date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
         from: String::new(),
-        recipients: recipients.taken("1".parse().unwrap(), Order::Listed).unwrap(),
+        recipients: recipients.chosen("1".parse().unwrap(), Order::Listed).unwrap(),
         content: Content::MadeUp(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
         attachments: Vec::new(),
         count,
@@ -49,7 +49,7 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
     let ends = Ends::Scheduled(plan.schedule_end().unwrap());
     let settings = Settings { ends, timeout: TIMEOUT, ..settings(4) };
     let shared = Shared::default();
-    let (end_ns, ended, mails) = Run::new(settings, plan.source(), &shared, fate).finish();
+    let (end_ns, ended, mails) = Run::new(settings, Source::new(&plan), &shared, fate).finish();
     Figures { ended, end_ns, mails }
 }
 

@@ -11,7 +11,7 @@ use sinkd::sender::blast::list::List;
 use sinkd::sender::blast::recipients::{Order, Recipients};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{Arrivals, Content, Missing, Pace, Plan, PlanError, Settings};
+use sinkd::sender::blast::{Arrivals, Blast, Content, Missing, Pace, Plan, PlanError, Settings};
 use sinkd::sender::source::{End, Next, Outcome, Source};
 use sinkd::smtp::client::{Form, Mail};
 use sinkd::smtp::data::unstuff;
@@ -73,7 +73,7 @@ impl Given {
 fn given(settings: Settings, threads: usize) -> BTreeMap<u64, Given> {
     let plan = Plan::new(settings).unwrap();
     let mut all = BTreeMap::new();
-    let mut sources: Vec<_> = (0..threads).map(|_| (plan.source(), 0)).collect();
+    let mut sources: Vec<_> = (0..threads).map(|_| (Blast::new(&plan), 0)).collect();
     let mut mail = Mail::default();
     // They take turns, the first one more often.
     for turn in 0.. {
@@ -244,7 +244,7 @@ fn columns_reach_the_message_of_their_recipient() {
 fn addresses_beyond_ascii_ask_for_smtputf8() {
     let list = List::parse("l", "\u{f6}@x.example\na@x.example".as_bytes()).unwrap();
     let plan = Plan::new(Settings { recipients: Recipients::listed(list), ..settings("2K") });
-    let mut source = plan.unwrap().source();
+    let mut source = Blast::new(&plan.unwrap());
     for expected in [&b"SMTPUTF8"[..], b""] {
         let mut mail = Mail::default();
         source.next(&mut mail).unwrap();
@@ -264,7 +264,7 @@ fn a_rate_and_a_time_make_a_number() {
 #[test]
 fn what_may_be_missing_is_known() {
     let plan = Plan::new(settings("2K")).unwrap();
-    let mut source = plan.source();
+    let mut source = Blast::new(&plan);
     for (ticket, end) in
         [(9, End::NotSent), (2, End::Unknown), (3, End::Answered), (1, End::NotSent)]
     {
@@ -309,7 +309,7 @@ proptest! {
             let text = "Subject: {{random:9}}\n\n{{uuid}} {{rcpt.local}} {{seq}}\n.{{date}}\n";
             let base = if is_template { template(text) } else { settings(size) };
             let pace = Some(Pace { per_s: 5000.0, arrivals, until: None });
-            let recipients = base.recipients.clone().taken(rcpts.parse().unwrap(), order).unwrap();
+            let recipients = base.recipients.clone().chosen(rcpts.parse().unwrap(), order).unwrap();
             Settings { seed, pace, recipients, count: Some(40), ..base }
         };
         let alone = given(made(), 1);

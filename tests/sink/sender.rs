@@ -263,8 +263,8 @@ enum Fate {
     Serves,
     /// Before it: closes without a word.
     Closes,
-    /// Takes it, then says 421 to the next MAIL.
-    TakesOne,
+    /// Accepts it, then says 421 to the next MAIL.
+    AcceptsOne,
     /// Closes when it has all of it.
     Swallows,
     /// Answers what it was not asked.
@@ -301,14 +301,14 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
                 (is_data, messages) = (false, messages + 1);
                 match fate {
                     Fate::Swallows => return Ok(()),
-                    Fate::Babbles => "250 taken\r\n250 and more\r\n250 and more\r\n",
+                    Fate::Babbles => "250 accepted\r\n250 and more\r\n250 and more\r\n",
                     Fate::Nonsense => "HTTP/1.1 200 OK\r\n",
                     Fate::Defers => "451 later\r\n",
-                    _ => "250 taken\r\n",
+                    _ => "250 accepted\r\n",
                 }
             }
             _ if is_data => continue,
-            (Fate::TakesOne, line) if line.starts_with("MAIL") && messages > 0 => {
+            (Fate::AcceptsOne, line) if line.starts_with("MAIL") && messages > 0 => {
                 stream.write_all(b"421 enough\r\n")?;
                 return Ok(());
             }
@@ -366,7 +366,7 @@ fn a_target_that_is_not_there_is_given_up() {
 
 #[test]
 fn what_became_of_each_message_is_told() {
-    let tally = suffer(Fate::TakesOne).tally;
+    let tally = suffer(Fate::AcceptsOne).tally;
     assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
     assert!(
         tally.deferred > 0 && tally.failures.contains_key(&What::Reply(Phase::Mail, 421)),

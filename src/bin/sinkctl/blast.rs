@@ -48,7 +48,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     blast.wanted.check()?;
     let records = Records::new(blast.wanted.records.as_deref())?;
     eprintln!("sinkctl: seed {seed}, X-Run {}, Date {date}", plan.run_id());
-    let source = |_| Box::new(plan.source()) as Box<dyn Source>;
+    let source = |_| Box::new(blast::Blast::new(&plan)) as Box<dyn Source>;
     let sources = (0..threads).map(source).collect();
     let total = total(blast);
     let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
@@ -114,7 +114,7 @@ fn recipients(wanted: &options::Recipients) -> anyhow::Result<Recipients> {
         options::Order::Listed => recipients::Order::Listed,
         options::Order::Random => recipients::Order::Random,
     };
-    Ok(recipients.taken(wanted.rcpts, order)?)
+    Ok(recipients.chosen(wanted.rcpts, order)?)
 }
 
 fn template(path: &Path, recipients: &Recipients) -> anyhow::Result<Template> {
@@ -127,7 +127,7 @@ fn template(path: &Path, recipients: &Recipients) -> anyhow::Result<Template> {
 /// Prints a message as it would be sent with BDAT.
 fn show(plan: &Arc<Plan>, number: u64, out: &mut Out) -> anyhow::Result<Finding> {
     let mut mail = Mail::default();
-    plan.source().fill(number, &mut mail);
+    blast::Blast::new(plan).fill(number, &mut mail);
     mail.unstuff();
     out.write_all(&mail.head)?;
     out.write_all(&mail.body)?;
@@ -198,10 +198,9 @@ fn settings(
 /// Numbers that a check will not find, or may not.
 fn say_missing(plan: &Plan) {
     let missing = plan.missing();
-    for (what, numbers) in [
-        ("taken and not sent", &missing.not_sent),
-        ("sent whole, and never answered", &missing.unknown),
-    ] {
+    for (what, numbers) in
+        [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]
+    {
         if numbers.is_empty() {
             continue;
         }

@@ -13,7 +13,7 @@ use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use sinkd::sender::blast::recipients::{Order, PerMessage, Recipients};
 use sinkd::sender::blast::size::Sizes;
-use sinkd::sender::blast::{Content, Plan};
+use sinkd::sender::blast::{Blast, Content, Plan};
 use sinkd::sender::source::Source;
 use sinkd::sender::{Address, Connections, Ends, Settings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
@@ -124,7 +124,7 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
             anyhow::bail!("{}: {error}", load.name);
         }
         if let Some((_, failure)) = report.tally.failures.first_key_value()
-            && report.tally.taken() == 0
+            && report.tally.accepted_for_any() == 0
         {
             anyhow::bail!("{}: {address} accepted nothing: {}", load.name, failure.example);
         }
@@ -185,7 +185,7 @@ fn send(
         grace: GRACE,
     };
     let plan = plan(load)?;
-    let sources = (0..threads).map(|_| Box::new(plan.source()) as Box<dyn Source>);
+    let sources = (0..threads).map(|_| Box::new(Blast::new(&plan)) as Box<dyn Source>);
     let records = Records::new(None)?;
     let sources = sources.collect();
     let (report, shared) = sending::send(&settings, sources, &records, None, sending::ended)?;
@@ -203,7 +203,7 @@ fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<Plan>> {
         run_id: Some("calibrate".into()),
         date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
         from: "calibrate@sender.example".into(),
-        recipients: recipients.taken(per_message, Order::Listed)?,
+        recipients: recipients.chosen(per_message, Order::Listed)?,
         content: Content::MadeUp(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
         attachments: Vec::new(),
         count: None,

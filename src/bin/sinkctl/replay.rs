@@ -270,7 +270,7 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
     Ok(is_yes)
 }
 
-/// Says what has become of it. Was everything sent, and taken?
+/// Says what has become of it. Returns whether everything was sent, and accepted.
 fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
     let Sent { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
@@ -286,7 +286,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     }
     let is_whole = report.error.is_none() && report.tally.unasked == 0;
     let is_all = tally.is_all_accepted() && is_whole && !is_stopped;
-    let rest = tally.ended() - tally.count(Kind::Accepted) - tally.count(Kind::Refused);
+    let rest = tally.ended() - tally.count(Kind::Accepted) - tally.count(Kind::Rejected);
     if let Some(path) = &replay.resume
         && (rest > 0 || *is_stopped || report.error.is_some())
     {

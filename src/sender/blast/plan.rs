@@ -10,7 +10,6 @@ use super::pace::Pace;
 use super::recipients::Recipients;
 use super::render::Rendering;
 use super::size::Sizes;
-use super::source::Blast;
 use super::template::Template;
 use crate::sender::source::End;
 
@@ -103,13 +102,13 @@ pub struct Plan {
     pub(super) pace: Option<Pace>,
     pub(super) prepared: Prepared,
     run_id: String,
-    taken: Taken,
+    numbers: Numbers,
     missing: Mutex<Missing>,
 }
 
-/// Numbers that were taken: on a cache line of its own, as all threads write it.
+/// How many numbers were given: on a cache line of its own, as all threads write it.
 #[repr(align(128))]
-struct Taken(AtomicU64);
+struct Numbers(AtomicU64);
 
 /// Numbers, rising; the first [`MISSING_MAX`] of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -158,7 +157,7 @@ impl Plan {
             from,
             recipients,
             run_id,
-            taken: Taken(AtomicU64::new(0)),
+            numbers: Numbers(AtomicU64::new(0)),
             missing: Mutex::default(),
         }))
     }
@@ -168,22 +167,16 @@ impl Plan {
         &self.run_id
     }
 
-    /// For one thread. Whichever asks next gets the next message: so that what was sent by the time
-    /// that sending ends has no gaps but those that [`Plan::missing`] knows of.
-    pub fn source(self: &Arc<Plan>) -> Blast {
-        Blast::new(self.clone())
-    }
-
     /// Takes a number; `None`: there is none left.
     pub(super) fn take(&self) -> Option<u64> {
         // Nothing is published by it: a number is all there is.
-        let number = self.taken.0.fetch_add(1, Ordering::Relaxed);
+        let number = self.numbers.0.fetch_add(1, Ordering::Relaxed);
         (number < self.end).then_some(number)
     }
 
-    /// The number that would be taken next. For after all threads have ended.
+    /// The number that would be given next. For after all threads have ended.
     pub(super) fn next(&self) -> Option<u64> {
-        let number = self.taken.0.load(Ordering::Relaxed);
+        let number = self.numbers.0.load(Ordering::Relaxed);
         (number < self.end).then_some(number)
     }
 
@@ -209,7 +202,7 @@ impl Plan {
         }
     }
 
-    /// Messages that took a number and may not have arrived, though nobody refused them.
+    /// Messages that got a number and may not have arrived, though nobody refused them.
     pub fn missing(&self) -> Missing {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         missing.not_sent.sort_unstable();

@@ -134,7 +134,7 @@ impl Recipients {
     }
 
     /// So many for each message, in this order.
-    pub fn taken(
+    pub fn chosen(
         self,
         per_message: PerMessage,
         order: Order,
@@ -223,7 +223,7 @@ mod tests {
             ("1-3", ["a", "bc", "abc", "a"]),
         ];
         for (per_message, expected) in rows {
-            let taken = listed.clone().taken(per_message.parse().unwrap(), Order::Listed).unwrap();
+            let taken = listed.clone().chosen(per_message.parse().unwrap(), Order::Listed).unwrap();
             for (number, expected) in (0..).zip(expected) {
                 let found: String =
                     addresses(&taken, number).iter().map(|address| &address[..1]).collect();
@@ -247,7 +247,7 @@ mod tests {
     #[test]
     fn any_order_repeats_nobody_in_a_message() {
         let made_up = Recipients::made_up("example.com", 5).unwrap();
-        let recipients = made_up.taken("5".parse().unwrap(), Order::Random).unwrap();
+        let recipients = made_up.chosen("5".parse().unwrap(), Order::Random).unwrap();
         let mut firsts = [0; 5];
         for number in 0..500 {
             let mut all: Vec<u64> = recipients.of(3, number).collect();
@@ -273,6 +273,6 @@ mod tests {
             assert_eq!(Recipients::made_up("a.example", count).is_ok(), is_fine, "{count}");
         }
         let one = Recipients::made_up("a.example", 1).unwrap();
-        assert!(one.taken("2".parse().unwrap(), Order::Listed).is_err());
+        assert!(one.chosen("2".parse().unwrap(), Order::Listed).is_err());
     }
 }

@@ -28,7 +28,10 @@ pub struct Blast {
 }
 
 impl Blast {
-    pub(super) fn new(plan: Arc<Plan>) -> Blast {
+    /// For one thread. The one that asks next gets the next message: so what was sent by the time
+    /// that sending ends has no gaps but those that [`Plan::missing`] knows of.
+    pub fn new(plan: &Arc<Plan>) -> Blast {
+        let plan = plan.clone();
         let shared = match &plan.prepared {
             Prepared::MadeUp { bank, .. } => Shared::MadeUp(bank.bodies()),
             Prepared::Template(rendering) => Shared::Template(rendering.tail()),

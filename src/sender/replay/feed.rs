@@ -29,7 +29,7 @@ const UNANSWERED_MAX: u32 = 100;
 const UNANSWERED: &str = "the target has not answered for 100 messages in a row; see that it runs, \
                           then send the rest (--resume), or try each more than once (--retry)";
 
-/// Which connections messages take.
+/// Which connections messages go over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
     /// Those of one session then go one after the other over one connection now.
@@ -215,11 +215,11 @@ impl<'a> Feed<'a> {
 
     /// The target has answered for all recipients, as far as it ever will; or nothing was sent.
     fn settle(&mut self, it: UnderWay, verdict: Verdict) {
-        let Verdict { accepted, refused, remaining, is_not_sent, .. } = verdict;
-        let answered = (it.answered.0 + accepted, it.answered.1 + refused);
+        let Verdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
+        let answered = (it.answered.0 + accepted, it.answered.1 + rejected);
         let id = it.slot.id();
         self.tally.add(Kind::RecipientsAccepted, accepted.into());
-        self.tally.add(Kind::RecipientsRefused, refused.into());
+        self.tally.add(Kind::RecipientsRejected, rejected.into());
         if accepted > 0 && it.answered.0 == 0 {
             self.tally.add(Kind::Octets, it.slot.facts().message_bytes.into());
         }
@@ -227,7 +227,7 @@ impl<'a> Feed<'a> {
             self.books.done(id);
             return self.end(id, &answered);
         }
-        let is_all = it.remaining.is_none() && accepted + refused == 0;
+        let is_all = it.remaining.is_none() && accepted + rejected == 0;
         let remaining: Remaining = (!is_all).then_some(remaining.into());
         match &remaining {
             // A message that was partly sent before says so already.
@@ -241,11 +241,11 @@ impl<'a> Feed<'a> {
         }
     }
 
-    fn end(&self, id: MessageId, (accepted, refused): &(u32, u32)) {
-        match (accepted, refused) {
+    fn end(&self, id: MessageId, (accepted, rejected): &(u32, u32)) {
+        match (accepted, rejected) {
             (_, 0) => self.tally.add(Kind::Accepted, 1),
-            (0, _) => self.tally.tell(Kind::Refused, || id.to_string()),
-            _ => self.tally.tell(Kind::PartlyRefused, || id.to_string()),
+            (0, _) => self.tally.tell(Kind::Rejected, || id.to_string()),
+            _ => self.tally.tell(Kind::PartlyAccepted, || id.to_string()),
         }
     }
 
@@ -324,7 +324,7 @@ impl Source for Feed<'_> {
             let id = it.slot.id();
             self.books.unknown(id, &verdict.remaining);
             self.tally.add(Kind::RecipientsAccepted, verdict.accepted.into());
-            self.tally.add(Kind::RecipientsRefused, verdict.refused.into());
+            self.tally.add(Kind::RecipientsRejected, verdict.rejected.into());
             self.tally.tell(Kind::Unknown, || id.to_string());
         } else {
             self.settle(it, verdict);
@@ -347,7 +347,7 @@ impl Drop for Feed<'_> {
 /// What an outcome says of the recipients.
 struct Verdict {
     accepted: u32,
-    refused: u32,
+    rejected: u32,
     /// Positions of those that may be tried again.
     remaining: Vec<u32>,
     is_unknown: bool,
@@ -359,7 +359,7 @@ impl Verdict {
     fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> Verdict {
         let mut verdict = Verdict {
             accepted: 0,
-            refused: 0,
+            rejected: 0,
             remaining: Vec::new(),
             is_unknown: false,
             is_not_sent: outcome.end == End::NotSent,
@@ -369,7 +369,7 @@ impl Verdict {
             match *code {
                 _ if verdict.is_not_sent => verdict.remaining.push(position),
                 200..300 => verdict.accepted += 1,
-                500..600 => verdict.refused += 1,
+                500..600 => verdict.rejected += 1,
                 code => {
                     verdict.is_unknown |= outcome.end == End::Unknown && code == 0;
                     verdict.remaining.push(position);

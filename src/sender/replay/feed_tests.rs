@@ -144,14 +144,14 @@ fn check(tries: &[(End, &[u16])], expected: &[(Kind, u64)]) {
 }
 
 #[test]
-fn only_those_refused_for_now_are_tried_again() {
+fn only_those_deferred_are_tried_again() {
     use Kind::*;
     let answered = End::Answered;
     check(&[(answered, &[250, 250, 251])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
-    check(&[(answered, &[550, 550, 552])], &[(Refused, 1), (RecipientsRefused, 3)]);
+    check(&[(answered, &[550, 550, 552])], &[(Rejected, 1), (RecipientsRejected, 3)]);
     check(
         &[(answered, &[250, 451, 550]), (answered, &[250])],
-        &[(PartlyRefused, 1), (RecipientsAccepted, 2), (RecipientsRefused, 1), (Again, 1)],
+        &[(PartlyAccepted, 1), (RecipientsAccepted, 2), (RecipientsRejected, 1), (Again, 1)],
     );
     check(
         &[(answered, &[451, 451, 250]), (answered, &[421, 250]), (answered, &[451])],
@@ -162,11 +162,11 @@ fn only_those_refused_for_now_are_tried_again() {
         &[(Accepted, 1), (RecipientsAccepted, 3), (Again, 1)],
     );
     check(
-        // A recipient refused before the connection was lost had no last word either.
+        // A recipient rejected before the connection was lost had no last word either.
         &[(End::NotSent, &[250, 550, 0]), (End::NotSent, &[0, 0, 0]), (End::NotSent, &[0, 0, 0])],
         &[(NotSent, 1), (Again, 2)],
     );
-    check(&[(End::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRefused, 1)]);
+    check(&[(End::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRejected, 1)]);
     // LMTP: the last reply came, and then the connection was lost (RFC 2033 4.2).
     check(&[(End::Unknown, &[250, 0, 0])], &[(Unknown, 1), (RecipientsAccepted, 1)]);
     check(&[(End::Unknown, &[250, 250, 250])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
@@ -218,12 +218,12 @@ fn damaged_mail_is_passed_over_and_told() {
     assert!(!tally.is_all_accepted());
 }
 
-/// A target that does anything, and what it has taken for good.
+/// A target that does anything, and what it has accepted.
 #[derive(Default)]
 struct Target {
-    /// By subject and recipient: how often it was taken.
-    taken: BTreeMap<(String, String), u32>,
-    refused: BTreeMap<(String, String), u32>,
+    /// By subject and recipient: how often it was accepted.
+    accepted: BTreeMap<(String, String), u32>,
+    rejected: BTreeMap<(String, String), u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -252,8 +252,8 @@ impl Target {
             };
             let is_lost = matches!(answer, Answer::LostTaken | Answer::Killed);
             match code {
-                250 => *self.taken.entry(key).or_default() += 1,
-                550 => *self.refused.entry(key).or_default() += 1,
+                250 => *self.accepted.entry(key).or_default() += 1,
+                550 => *self.rejected.entry(key).or_default() += 1,
                 _ => {}
             }
             codes.push(if is_lost { 0 } else { code });
@@ -311,7 +311,7 @@ fn answers() -> impl Strategy<Value = Answer> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     /// Whatever the target does, and wherever the process is stopped or killed: in the end every
-    /// recipient has the message once, or was refused once; more often only where it was said that
+    /// recipient has the message once, or was rejected once; more often only where it was said that
     /// this may be.
     #[test]
     fn everything_arrives_once(
@@ -342,10 +342,10 @@ proptest! {
         for (number, id) in (0u32..).zip(&ids) {
             for at in 0..1 + number % 3 {
                 let key = (number.to_string(), format!("r{at}.{number}@b.test"));
-                let taken = target.taken.get(&key).copied().unwrap_or_default();
-                let refused = target.refused.get(&key).copied().unwrap_or_default();
-                prop_assert!(taken + refused >= 1, "{:?} was forgotten", key);
-                prop_assert!(taken + refused == 1 || perhaps_twice.contains(*id), "{:?}", key);
+                let accepted = target.accepted.get(&key).copied().unwrap_or_default();
+                let rejected = target.rejected.get(&key).copied().unwrap_or_default();
+                prop_assert!(accepted + rejected >= 1, "{:?} was forgotten", key);
+                prop_assert!(accepted + rejected == 1 || perhaps_twice.contains(*id), "{:?}", key);
             }
         }
         let (_, before) = Resume::open(&resume, &vec![("store", "x".into())], 1).unwrap();

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use crate::log::Slot;
 
-/// So many are taken.
+/// Marks of one replay.
 const MARKS_MAX: usize = 32;
 /// Octets of a header line without its CRLF (RFC 5322 2.1.1).
 const LINE_BYTES_MAX: usize = 998;

@@ -68,7 +68,7 @@ impl fmt::Display for Pace {
                 write!(f, "with the original timing, {speed} times as fast")
             }
             Pace::Rate { per_s } => write!(f, "{per_s} messages a second"),
-            Pace::Max => f.write_str("as fast as the target takes them"),
+            Pace::Max => f.write_str("as fast as the target accepts them"),
         }
     }
 }

@@ -26,7 +26,7 @@ pub type Messages<'a> = Box<dyn Iterator<Item = Result<Slot, ReadError>> + Send 
 pub struct Departure {
     /// Where it lies.
     pub slot: Slot,
-    /// Which start of sinkd took it.
+    /// Which start of sinkd accepted it.
     pub start_count: u32,
     /// Unix ns.
     pub left_ns: u64,

@@ -10,14 +10,14 @@
 //! --
 //! g 17:0-255 18:0-9      may be sent from now on
 //! d 17:0-254 18:0-9      done: the target has answered for every recipient, and for good
-//! n 17:255               not sent, or refused for now: it remains as it is
+//! n 17:255               not sent, or deferred: it remains as it is
 //! p 17:255 0,3           of it, the recipients at these positions remain
 //! u 17:255 0             its end of data went out, and no reply came for these
 //! ```
 //!
-//! What was given and has none of the other lines behind it was under way when the process was
-//! killed: as `u`, it may have been taken. A last line without an end was being written then, and
-//! counts for nothing.
+//! What was given and has none of the other lines after it was under way when the process was
+//! killed: as `u`, it may have been accepted. A last line without an end was being written then,
+//! and counts for nothing.
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -45,7 +45,7 @@ pub struct Before {
     pub done: IdSet,
     /// Of these, something; they are sent again.
     pub remaining: BTreeMap<MessageId, Box<[u32]>>,
-    /// Of these it isn't known whether they were taken: sent again, they may be there twice.
+    /// Of these it isn't known whether they were accepted: sent again, they may be there twice.
     /// Only the target's answer for all that remains of one takes it out.
     pub unknown: IdSet,
 }
@@ -136,7 +136,7 @@ impl Before {
         Some(())
     }
 
-    /// What was under way when the file ends may have been taken.
+    /// What was under way when the file ends may have been accepted.
     fn end(mut self, given: &IdSet) -> Before {
         for (segment, slots) in given.ranges() {
             self.unknown.insert_range(segment, slots);
@@ -287,7 +287,7 @@ impl Resume {
         self.one("p", id, positions);
     }
 
-    /// Of it, these recipients may have it or not, or were refused for now. With the next flush.
+    /// Of it, these recipients may have it or not, or were deferred. With the next flush.
     pub fn unknown(&mut self, id: MessageId, positions: &[u32]) {
         self.one("u", id, positions);
     }

@@ -29,7 +29,7 @@ pub struct Again {
     pub tries: u32,
     /// To whom.
     pub remaining: Remaining,
-    /// Recipients that took it, and that refused it for good, in earlier tries.
+    /// Recipients that accepted it, and that rejected it, in earlier tries.
     pub answered: (u32, u32),
     /// Was it lost connections alone that it waits for?
     pub is_not_sent: bool,

@@ -37,7 +37,7 @@ pub struct Survey {
     pub sessions: u64,
     /// When the first and the last of them left, Unix ns.
     pub left_ns: Range<u64>,
-    /// Done before, says the resume file: taken, or refused for good.
+    /// Done before, says the resume file: accepted, or rejected.
     pub before: u64,
     /// Not stored in full.
     pub not_stored: u64,

@@ -24,13 +24,13 @@ macro_rules! kinds {
 kinds! {
     /// Given to be sent, for the first time in this process.
     Given,
-    /// Taken for all recipients.
+    /// Accepted for all recipients.
     Accepted,
-    /// Taken for some, and refused for good for the others.
-    PartlyRefused,
-    /// Refused for good for all recipients.
-    Refused,
-    /// Refused for now for some recipient, and not tried again.
+    /// Accepted for some recipients, and rejected for the others.
+    PartlyAccepted,
+    /// Rejected for all recipients (5xx).
+    Rejected,
+    /// Deferred for some recipient (4xx), and not tried again.
     Deferred,
     /// Not sent, as connections failed.
     NotSent,
@@ -40,9 +40,9 @@ kinds! {
     Withheld,
     /// Tries beyond the first.
     Again,
-    /// Sent although a try before may have been taken.
+    /// Sent although a try before may have been accepted.
     PerhapsTwice,
-    /// Done before, says the resume file: taken, or refused for good.
+    /// Done before, says the resume file: accepted, or rejected.
     Before,
     /// Not stored in full: there is nothing to send.
     NotStored,
@@ -52,13 +52,13 @@ kinds! {
     Damaged,
     /// Of which no envelope can be made.
     Unsendable,
-    /// Recipients for whom a message was taken.
+    /// Recipients for whom a message was accepted.
     RecipientsAccepted,
-    /// Recipients refused for good.
-    RecipientsRefused,
+    /// Recipients that rejected it.
+    RecipientsRejected,
     /// Recipients that rewriting made the same as another one of the message.
     RecipientsDuplicate,
-    /// Octets of the messages that were taken for anybody (RFC 1870).
+    /// Octets of the messages that were accepted for some recipient (RFC 1870).
     Octets,
     /// Times that the resume file could not be written at the end: it says less than was done.
     Unwritten,
@@ -109,7 +109,7 @@ impl Tally {
     /// Messages that are not to be sent again: done, given up, or passed over.
     pub fn ended(&self) -> u64 {
         use Kind::*;
-        let kinds = [Accepted, PartlyRefused, Refused, Deferred, NotSent, Unknown, Withheld];
+        let kinds = [Accepted, PartlyAccepted, Rejected, Deferred, NotSent, Unknown, Withheld];
         kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.passed_over()
     }
 
@@ -119,7 +119,8 @@ impl Tally {
         [NotStored, Gone, Damaged, Unsendable].iter().map(|kind| self.count(*kind)).sum()
     }
 
-    /// Was every message that was ended taken for all of its recipients, and none passed over?
+    /// Returns whether every message that ended was accepted for all of its recipients, and none
+    /// was passed over.
     pub fn is_all_accepted(&self) -> bool {
         self.count(Kind::Accepted) == self.ended()
     }

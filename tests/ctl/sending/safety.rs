@@ -63,7 +63,7 @@ fn what_is_sent_as_it_is_because_it_is_allowed_is_counted_and_its_replies_are_no
     assert_eq!((code, &report["accepted"]), (1, &1.into()), "{errors}{report}");
     assert_eq!((&report["ambiguous"], &report["unasked_replies"]), (&1.into(), &1.into()));
     assert!(recipients(&target).contains(&"real@person.test".to_owned()), "it is a real danger");
-    // A server that goes by the RFC takes it as one message.
+    // A server that goes by the RFC reads it as one message.
     let target = Target::start(PLAIN);
     let (report, code, errors) = replay(data.path(), &target, &two);
     assert_eq!((code, &report["unasked_replies"]), (0, &0.into()), "{errors}{report}");

@@ -168,7 +168,7 @@ fn a_replay_that_ends_early_accounts_for_every_message_that_was_planned() {
     let report = report_of(&out, &errors);
     let count = |key: &str| report["replay"][key].as_u64().unwrap();
     assert_eq!((code, count("planned"), count("accepted")), (1, 9, 2), "{errors}{report}");
-    let came = ["accepted", "deferred", "refused", "not_sent", "unknown"].map(count);
+    let came = ["accepted", "deferred", "rejected", "not_sent", "unknown"].map(count);
     let not_begun = report["not_begun"].as_u64().unwrap();
     assert_eq!(came.iter().sum::<u64>() + not_begun, 9, "{report}");
 }

@@ -15,7 +15,7 @@ pub struct Manner {
     pub in_all: Option<usize>,
     /// Messages accepted in all, after which it reads on and answers nothing.
     pub answered: usize,
-    /// It takes LF.LF for the end of data, whether a CR is there or not.
+    /// It reads LF.LF for the end of data, whether a CR is there or not.
     pub is_careless: bool,
 }
 

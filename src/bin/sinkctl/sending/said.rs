@@ -53,7 +53,7 @@ impl Wanted {
 struct Object<'a> {
     begun: u64,
     accepted: u64,
-    partly: u64,
+    partly_accepted: u64,
     deferred: u64,
     rejected: u64,
     not_sent: u64,
@@ -164,7 +164,7 @@ fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::
     Ok(Object {
         begun: tally.begun,
         accepted: tally.accepted,
-        partly: tally.partly,
+        partly_accepted: tally.partly_accepted,
         deferred: tally.deferred,
         rejected: tally.rejected,
         not_sent: tally.not_sent,
@@ -217,7 +217,7 @@ fn print(
     writeln!(out, "{title}, {:.1} s, {connections}", report.seconds)?;
     let messages = more.messages.as_ref().unwrap_or(tally);
     let others = [
-        ("accepted for some recipients only", messages.partly),
+        ("partly accepted", messages.partly_accepted),
         ("deferred", messages.deferred),
         ("rejected", messages.rejected),
         ("not sent", messages.not_sent),
@@ -242,7 +242,7 @@ fn print(
     }
     notes(tally).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;
-    if tally.taken() > 0 {
+    if tally.accepted_for_any() > 0 {
         crate::stats::print_all(records.path(), out)?;
     }
     Ok(())
