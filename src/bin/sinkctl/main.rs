@@ -20,6 +20,7 @@ mod cat;
 mod cli;
 mod compare;
 mod count;
+mod generated;
 mod ls;
 mod prune;
 mod reindex;
@@ -40,7 +41,7 @@ mod wait;
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use base::data::{only, open, open_all};
 use base::left_out::is_finding;
@@ -93,5 +94,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Blast(blast) => blast::run(blast, out),
         Command::Replay(replay) => replay::run(open(only(data)?)?, replay, out),
         Command::Verify(verify) => verify::run(open(only(data)?)?, verify, out),
+        Command::Completions(wanted) => generated::completions(Cli::command(), wanted, out),
+        Command::Man(wanted) => generated::man(Cli::command(), wanted, out),
     }
 }
