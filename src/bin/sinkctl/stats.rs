@@ -2,6 +2,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use sinkd::stats::Metric;
+
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::During;
 
@@ -46,7 +48,8 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
             distribution::csv(&report.all_metrics(), out)?;
         } else {
             let report = Report { notes: notes::of(folders)?, ..report };
-            screen::print(&report, summary, stats.all, out)?;
+            let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
+            screen::print(&report, summary, metrics, out)?;
         }
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
@@ -57,7 +60,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
 /// All that was recorded in one folder, for a person.
 pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
     let gathered = Gathered::of(&[folder.to_owned()], &During::default())?;
-    screen::print(&report(&gathered), &gathered.summary, false, out)
+    screen::print(&report(&gathered), &gathered.summary, screen::MAIN, out)
 }
 
 /// The same as `--json` has it.

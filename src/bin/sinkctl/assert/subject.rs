@@ -261,7 +261,7 @@ impl Unit {
         }
     }
 
-    /// A bound as somebody wrote it.
+    /// A bound as it was written.
     pub fn parse(self, text: &str) -> Result<f64, String> {
         let end = text.rfind(|c: char| c.is_ascii_digit()).map_or(0, |at| at + 1);
         let (digits, ending) = (&text[..end], text[end..].trim());

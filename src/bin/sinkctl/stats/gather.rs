@@ -125,7 +125,7 @@ pub fn ensure_statistics(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The counters of a span, likewise.
+/// The counters of a span.
 pub fn counters(folder: &Path, span: &Range<u64>) -> anyhow::Result<History> {
     let (folders, spans) = ([folder.to_owned()], [span.clone()]);
     let read = || {

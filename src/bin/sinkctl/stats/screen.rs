@@ -12,7 +12,7 @@ use crate::base::print::{counted, harmless};
 
 /// What fits a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
-const MAIN: [Metric; 20] = [
+pub const MAIN: &[Metric] = &[
     Metric::Transaction,
     Metric::Sent,
     Metric::Late,
@@ -66,7 +66,7 @@ pub fn value(metric: Option<Metric>, n: u64) -> String {
 pub fn print(
     report: &Report<'_>,
     summary: &Summary,
-    is_all: bool,
+    metrics: &[Metric],
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let (Some(from), Some(until)) = (&report.from, &report.until) else {
@@ -87,7 +87,7 @@ pub fn print(
     writeln!(out, "messages/s   {peak}")?;
     course(summary, &report.notes, out)?;
     distributions(summary, out)?;
-    table(report, is_all, out)?;
+    table(report, metrics, out)?;
     transit(report, out)?;
     replies(report, out)?;
     open_sessions(report, out)?;
@@ -197,10 +197,9 @@ fn open_sessions(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "open     {sessions} not in figures of sessions yet; {had}")?)
 }
 
-fn table(report: &Report<'_>, is_all: bool, out: &mut Out) -> anyhow::Result<()> {
+fn table(report: &Report<'_>, metrics: &[Metric], out: &mut Out) -> anyhow::Result<()> {
     let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
     writeln!(out, "{:23}{}", "", heads.map(|name| format!("{name:>9}")).join(""))?;
-    let metrics = if is_all { Metric::ALL } else { &MAIN[..] };
     for metric in metrics {
         let Some(p) = report.metrics.get(metric.tag()) else { continue };
         row(metric.tag().trim_end_matches("_us"), p, *metric, out)?;
@@ -227,7 +226,7 @@ fn transit(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// By how often they were given, so many as fit two lines.
+/// The most frequent ones, as many as fit two lines.
 fn replies(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = report.replies.iter().collect();
     // Refusals first: there are few, and they matter.
@@ -236,7 +235,7 @@ fn replies(report: &Report<'_>, out: &mut Out) -> anyhow::Result<()> {
     wrapped("replies ", words.collect(), 2, out)
 }
 
-/// Words behind a head, as many as fit `lines_max` lines.
+/// Words after a heading, as many as fit `lines_max` lines.
 fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> anyhow::Result<()> {
     let mut line = head.to_owned();
     let (mut lines, mut left) = (1, words.len());

@@ -3,7 +3,7 @@
 //! Up to [`TIMES_MAX`] names one pass tells everything. Up to [`NAMES_MAX`] it tells who is shown;
 //! they are then counted again, with their times, by [`Groups::of`] their names. Beyond, those with
 //! the fewest messages are forgotten, and how many messages a forgotten name may have had is known:
-//! whoever has more is never lost.
+//! a name with more is never lost.
 use std::collections::HashMap;
 
 use hdrhistogram::Histogram;
@@ -58,7 +58,7 @@ pub struct Groups {
     /// No other names are added.
     is_closed: bool,
     names_max: usize,
-    /// A forgotten name has had so many messages at most, when it was forgotten for the last time.
+    /// A forgotten name had at most this number of messages when it was last forgotten.
     forgotten_max: u64,
 }
 
@@ -296,9 +296,9 @@ mod tests {
         assert_eq!(top.others.times.unwrap().len(), TIMES_MAX as u64);
     }
 
-    /// A sender that makes up a domain for each recipient hides nobody.
+    /// A sender that makes up a domain for each recipient hides no other.
     #[test]
-    fn whoever_has_more_messages_than_were_forgotten_is_never_lost() {
+    fn a_name_with_more_messages_than_were_forgotten_is_never_lost() {
         let mut parts = [Groups::with_names_max(100), Groups::with_names_max(100)];
         for n in 0..20_000 {
             let groups = &mut parts[n % 2];

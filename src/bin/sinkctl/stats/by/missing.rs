@@ -1,4 +1,4 @@
-//! Messages that were accepted and have no envelope in the log any more: never left out silently.
+//! Messages that were accepted and no longer have an envelope in the log: never left out silently.
 use std::ops::Range;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +14,7 @@ use crate::stats::gather::{WRITTEN_WITHIN, wait_until_written};
 pub struct Missing {
     /// All of them; null: can't be told.
     pub messages: Option<u64>,
-    /// Storage mode `none`. Null for a span of time, as these messages have none; likewise
+    /// Storage mode `none`. Null for a span of time, as these messages have none; so are
     /// `removed` and `pruned`.
     only_counted: Option<u64>,
     removed: Option<u64>,

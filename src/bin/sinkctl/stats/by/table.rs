@@ -110,7 +110,7 @@ impl Table {
 }
 
 impl Figures {
-    /// `messages`: all in the table, of which there is one at least, in so many seconds.
+    /// `messages`: all in the table, of which there is one at least; `seconds`: their time.
     fn of(group: &Group, messages: u64, seconds: f64) -> Figures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
