@@ -35,10 +35,17 @@ fn collect(words: &[&str], found: &mut Vec<(String, String)>) {
     found.push((title.collect::<Vec<_>>().join(" "), text));
 }
 
+/// The long help of sinkctl and of each of its commands, by the words that lead there.
+pub fn help_of_all() -> Vec<(String, String)> {
+    let mut texts = Vec::new();
+    collect(&[], &mut texts);
+    texts
+}
+
 #[test]
 fn every_help_text_is_as_in_its_golden_file() {
     let mut texts = vec![("sinkd".to_owned(), help(env!("CARGO_BIN_EXE_sinkd"), &[]))];
-    collect(&[], &mut texts);
+    texts.extend(help_of_all());
     assert!(texts.len() > 24, "sinkd, sinkctl and 23 commands: {}", texts.len());
     let mut wrong = String::new();
     let mut names = BTreeSet::new();

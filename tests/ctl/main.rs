@@ -10,6 +10,7 @@ mod compare;
 mod copied;
 mod damage;
 mod folders;
+mod generated;
 mod golden;
 mod golden_errors;
 mod golden_help;

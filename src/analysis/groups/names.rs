@@ -298,7 +298,7 @@ mod tests {
 
     /// A sender that makes up a domain for each recipient hides no other sender.
     #[test]
-    fn whoever_has_more_messages_than_were_forgotten_is_never_lost() {
+    fn a_name_with_more_messages_than_were_forgotten_is_never_lost() {
         let mut parts = [Groups::with_names_max(100), Groups::with_names_max(100)];
         for n in 0..20_000 {
             let groups = &mut parts[n % 2];

@@ -124,7 +124,7 @@ impl Table {
 }
 
 impl GroupFigures {
-    /// `messages`: all in the table, of which there is one at least, in `seconds` seconds.
+    /// `messages`: all in the table, of which there is one at least, in `seconds`.
     fn of(group: &Group, messages: u64, seconds: f64) -> GroupFigures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);

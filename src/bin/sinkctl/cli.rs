@@ -9,6 +9,7 @@ use crate::calibrate::Calibrate;
 use crate::cat::Cat;
 use crate::compare::Compare;
 use crate::count::Count;
+use crate::generated::{Completions, Man};
 use crate::limits::Limits;
 use crate::ls::Ls;
 use crate::prune::Prune;
@@ -95,6 +96,10 @@ pub enum Command {
     Replay(Box<Replay>),
     /// Read all data and verify every checksum; exit with 1 if anything is damaged.
     Verify(Verify),
+    /// Print a completion script for a shell.
+    Completions(Completions),
+    /// Print a man page, of sinkctl or of one of its commands.
+    Man(Man),
 }
 
 /// The folder that sinkd uses in the same environment.

@@ -1,8 +1,8 @@
 //! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
 
-/// Shadows the standard one, which panics where stderr is full or nobody reads it any more: what is
-/// said there must not end what is done.
+/// Shadows the standard one, which panics where stderr is full or closed: a lost message must not
+/// end the command.
 macro_rules! eprintln {
     ($($said:tt)*) => {
         drop(std::io::Write::write_fmt(
@@ -20,6 +20,7 @@ mod cat;
 mod cli;
 mod compare;
 mod count;
+mod generated;
 mod limits;
 mod ls;
 mod prune;
@@ -41,7 +42,7 @@ mod wait;
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use base::data::{only, open, open_all};
 use base::left_out::is_finding;
@@ -95,5 +96,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Blast(blast) => blast::run(blast, out),
         Command::Replay(replay) => replay::run(open(only(data)?)?, replay, out),
         Command::Verify(verify) => verify::run(open(only(data)?)?, verify, out),
+        Command::Completions(wanted) => generated::completions(Cli::command(), wanted, out),
+        Command::Man(wanted) => generated::man(Cli::command(), wanted, out),
     }
 }

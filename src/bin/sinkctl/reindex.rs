@@ -1,4 +1,4 @@
-//! `sinkctl reindex`: works the index out again, beside a running sinkd or without one.
+//! `sinkctl reindex`: rebuilds the index, whether or not sinkd is running.
 use std::io::Write;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
@@ -75,14 +75,15 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         interrupted: progress.stop.load(Ordering::Relaxed),
     };
     let is_whole = report.unreadable.is_empty() && !report.interrupted;
-    print(&report, reindex.json, out)?;
+    match reindex.json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        false => print(&report, out)?,
+    }
     Ok(if is_whole { Finding::Holds } else { Finding::DoesNotHold })
 }
 
-fn print(report: &Report, json: bool, out: &mut Out) -> anyhow::Result<()> {
-    if json {
-        return Ok(writeln!(out, "{}", serde_json::to_string(report)?)?);
-    }
+/// For a person.
+fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
     for fault in &report.unreadable {
         eprintln!("sinkctl: {fault}");
     }

@@ -72,7 +72,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
         let is_printed_later = search.count || search.ids || found.hits.is_empty();
         let is_given = match is_printed_later {
             true => found.looked_at > 0,
-            false => print_hits(folders, search.json, &found.hits, &mut damage, out)? > 0,
+            false => print_hits(folders, search, &found.hits, &mut damage, out)? > 0,
         };
         Ok(if is_given || found.left_out.stopped { Answer::Given } else { Answer::Empty })
     })?;
@@ -176,7 +176,7 @@ fn print_short(
 /// Prints what was found, and returns how many could be. Those that were pruned since are left out.
 fn print_hits(
     folders: &[Folder],
-    json: bool,
+    search: &Search,
     hits: &[(usize, Hit)],
     damage: &mut [left_out::LeftOut],
     out: &mut Out,
@@ -186,7 +186,7 @@ fn print_hits(
         sources.push(Source::message(folder)?);
     }
     for (n, (source, damage)) in sources.iter_mut().zip(damage).enumerate() {
-        let form = Form { json, folder: name(folders, n) };
+        let form = Form { json: search.json, folder: name(folders, n) };
         rows.push(Rows::new(&folders[n], source, form, damage)?);
     }
     let mut printed = 0;

@@ -15,7 +15,7 @@ use sinkd::smtp::data::unstuff;
 
 use crate::base::data::{Named, resolve};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::{harmless, stored_of};
+use crate::base::print::{Reply, harmless, stored_of};
 use crate::base::value::{Id, number};
 use whole::decoded_bytes;
 
@@ -62,9 +62,12 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
     let (envelope, payload) = segment.record(&slot, &mut record)?;
     let message = if slot.facts().dots == 0 { payload.into() } else { unstuff(payload) };
     if !is_one_thing(show) {
-        let noted = folder.notes()?.of.contains(&slot.id());
-        let shown = whole::Shown::new(&slot, envelope, &message, noted)?;
-        shown.print(&message, show.json, out)?;
+        let reply = Reply::of(&slot, &folder.notes()?.of);
+        let shown = whole::Shown::new(&slot, envelope, &message, reply)?;
+        match show.json {
+            true => shown.print_json(out)?,
+            false => shown.print(&message, out)?,
+        }
         return Ok(finding);
     }
     if let Some(stored) = stored_of(&slot)
@@ -124,11 +127,7 @@ fn one_thing(show: &Show, slot: &Slot, message: &[u8], out: &mut Out) -> anyhow:
     for line in &lines {
         writeln!(out, "{}", one_line(line))?;
     }
-    Ok(found(!lines.is_empty()))
-}
-
-fn found(is_found: bool) -> Finding {
-    if is_found { Finding::Holds } else { Finding::DoesNotHold }
+    Ok(if lines.is_empty() { Finding::DoesNotHold } else { Finding::Holds })
 }
 
 /// A text as it is, unless a terminal would obey it; with a line end.

@@ -3,6 +3,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sinkd::analysis::{Gathered, figures};
+use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{During, selection};
@@ -44,7 +45,8 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
             distribution::csv(&figures.all_metrics(), out)?;
         } else {
             let notes = notes::of(folders)?;
-            screen::print(&Screen { figures, summary, notes, is_all: stats.all }, out)?;
+            let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
+            screen::print(&Screen { figures, summary, notes, metrics }, out)?;
         }
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
@@ -63,7 +65,7 @@ fn all_of(folder: &Path) -> anyhow::Result<Gathered> {
 pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
     let gathered = all_of(folder)?;
     let (figures, summary) = (figures(&gathered), &gathered.summary);
-    screen::print(&Screen { figures, summary, notes: Vec::new(), is_all: false }, out)
+    screen::print(&Screen { figures, summary, notes: Vec::new(), metrics: screen::MAIN }, out)
 }
 
 /// The same as `--json` has it.

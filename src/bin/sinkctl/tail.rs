@@ -11,7 +11,7 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::row::{Form, Rows, Source};
 use crate::base::value::count;
 
-/// Stores to a map wake nobody, so the live pages are looked at this often: a person sees no delay,
+/// Stores to a map wake no thread, so the live pages are read this often: a person sees no delay,
 /// and a look costs a few microseconds.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

@@ -1,4 +1,4 @@
-//! `sinkctl wait`: returns as soon as so many messages match.
+//! `sinkctl wait`: returns as soon as N messages match.
 use std::time::{Duration, Instant};
 
 use clap::Args;

@@ -11,14 +11,14 @@ pub enum Finding {
 /// Where results go.
 pub type Out = BufWriter<io::StdoutLock<'static>>;
 
-/// Whoever read us has had enough (`| head`): that is no failure.
+/// Returns whether the reader closed its end (`| head`), which is not a failure.
 pub fn is_closed_pipe(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         cause.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
     })
 }
 
-/// Whoever has had enough of us changes nothing about what was found.
+/// Writes what is buffered. A reader that closed its end does not change what was found.
 pub fn flush(out: &mut Out) -> anyhow::Result<()> {
     match out.flush() {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

@@ -1,7 +1,9 @@
 //! How messages look, one line for a person, one JSON object for a program; and how numbers do.
+use std::collections::HashSet;
+
 use serde::Serialize;
 pub use sinkd::analysis::{counted, readable, rfc3339, seconds_text as seconds};
-use sinkd::log::{Facts, Slot, StorageMode};
+use sinkd::log::{Facts, MessageId, Slot, StorageMode};
 use sinkd::smtp::envelope;
 
 /// A message in `--json`. Keys keep their meaning.
@@ -34,9 +36,23 @@ pub struct Entry {
     pub client: String,
 }
 
+/// Whether the client got the final reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    Sent,
+    /// A note in the log says that the 250 did not get out.
+    Unsent,
+}
+
+impl Reply {
+    /// `noted`: the messages that the log has a note about.
+    pub fn of(slot: &Slot, noted: &HashSet<MessageId>) -> Reply {
+        if noted.contains(&slot.id()) { Reply::Unsent } else { Reply::Sent }
+    }
+}
+
 impl Entry {
-    /// `reply_unsent`: a note in the log says that the 250 did not get out.
-    pub fn new(slot: &Slot, envelope: &[u8], reply_unsent: bool) -> Entry {
+    pub fn new(slot: &Slot, envelope: &[u8], reply: Reply) -> Entry {
         let facts = &slot.facts();
         // An envelope of a newer writer lists as an empty one; `verify` says more.
         let envelope = envelope::decode(envelope).ok();
@@ -49,7 +65,7 @@ impl Entry {
             rcpt_to: paths.map(|r| readable(r.path)).collect(),
             size: facts.message_bytes,
             store: store(facts.mode),
-            flags: flags(facts, reply_unsent),
+            flags: flags(facts, reply),
             deviations: envelope
                 .iter()
                 .flat_map(|e| e.deviations.kinds())
@@ -96,7 +112,7 @@ pub fn stored_of(slot: &Slot) -> Option<u32> {
     (!is_whole).then_some(stored)
 }
 
-fn flags(facts: &Facts, reply_unsent: bool) -> Vec<&'static str> {
+fn flags(facts: &Facts, reply: Reply) -> Vec<&'static str> {
     let mut flags = Vec::new();
     match facts.mode {
         StorageMode::Full => {}
@@ -106,7 +122,7 @@ fn flags(facts: &Facts, reply_unsent: bool) -> Vec<&'static str> {
     if facts.chunked {
         flags.push("chunked");
     }
-    if reply_unsent {
+    if reply == Reply::Unsent {
         flags.push("reply-not-sent");
     }
     flags

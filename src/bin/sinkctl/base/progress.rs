@@ -9,7 +9,7 @@ use signal_hook::consts::SIGINT;
 use signal_hook::flag;
 pub use sinkd::analysis::watched;
 
-/// A bar on stderr; nothing where nobody watches.
+/// A bar on stderr; nothing where stderr is not a terminal.
 pub struct Bar(ProgressBar);
 
 impl Bar {

@@ -179,7 +179,11 @@ mod tests {
                 let Some(short) = arg.get_short() else { continue };
                 let value = arg.get_action().takes_values().then(|| "1".to_owned());
                 let flag: Vec<String> = [format!("-{short}")].into_iter().chain(value).collect();
-                let word = command.get_positionals().next().map(|_| "1:1");
+                let word = command.get_positionals().next().map(|word| {
+                    let values = word.get_possible_values();
+                    values.first().map_or("1:1".to_owned(), |value| value.get_name().to_owned())
+                });
+                let word = word.as_deref();
                 for (before, behind) in [(None, None), (None, word), (word, None)] {
                     let word = |word: Option<&str>| word.map(str::to_owned).into_iter();
                     let line = path.iter().cloned().chain(word(before));

@@ -11,7 +11,7 @@ use sinkd::log::{MessageId, Slot};
 
 use crate::base::left_out::LeftOut;
 use crate::base::outcome::Out;
-use crate::base::print::{Entry, harmless};
+use crate::base::print::{Entry, Reply, harmless};
 
 /// A message in `--json`. Keys keep their meaning.
 #[derive(Serialize)]
@@ -132,9 +132,8 @@ impl<'a> Rows<'a> {
 
     /// Without a line end.
     fn text(&mut self, segment: &Segment, slot: &Slot) -> Result<String, ReadError> {
-        let is_noted = self.noted.contains(&slot.id());
         let envelope = segment.envelope(slot, &mut self.envelope)?;
-        let entry = Entry::new(slot, envelope, is_noted);
+        let entry = Entry::new(slot, envelope, Reply::of(slot, &self.noted));
         let read;
         let said = match self.source {
             Source::Index(lookup) => lookup.said(segment.identity(), slot.id().slot),

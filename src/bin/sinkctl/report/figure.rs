@@ -77,7 +77,7 @@ pub fn name(metric: Metric) -> String {
     }
 }
 
-/// A Unix time, s, as exact as a span of so many seconds needs it (UTC).
+/// A Unix time, s, as exact as a span of this number of seconds needs it (UTC).
 pub fn moment(unix_s: f64, length: f64) -> String {
     strftime(unix_s, if length < 300.0 { "%H:%M:%S" } else { "%Y-%m-%d %H:%M" })
 }

@@ -9,7 +9,7 @@ use sinkd::analysis::course::{Buckets, Column, Course, Event, Point};
 
 /// Points of a line at most.
 const POINTS_MAX: u64 = 500;
-/// Runs of so many seconds are shown by the tenth of a second.
+/// Runs of at most this number of seconds are shown by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
 /// Rows of the heat map at most, and in a decade.
 const ROWS_MAX: f64 = 40.0;

@@ -1,4 +1,4 @@
-//! Names for files that somebody else chose.
+//! Names for files that the sender of a message chose.
 use sinkd::mime::part::{Kind, Part};
 
 /// Octets of a name; file systems take 255, and a number may follow.

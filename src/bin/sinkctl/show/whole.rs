@@ -8,7 +8,7 @@ use sinkd::mime::{header, text};
 use sinkd::smtp::envelope;
 
 use crate::base::outcome::Out;
-use crate::base::print::{Entry, harmless, readable, stored_of};
+use crate::base::print::{Entry, Reply, harmless, readable, stored_of};
 
 /// Lines of text shown; `--text` has the rest.
 const TEXT_LINES_MAX: usize = 40;
@@ -67,12 +67,11 @@ impl ShownPart {
 }
 
 impl Shown {
-    /// `reply_unsent`: a note in the log says that the 250 did not get out.
     pub fn new(
         slot: &Slot,
         envelope: &[u8],
         message: &[u8],
-        reply_unsent: bool,
+        reply: Reply,
     ) -> anyhow::Result<Shown> {
         let decoded = envelope::decode(envelope)?;
         let taken = parts(message);
@@ -82,7 +81,7 @@ impl Shown {
         };
         let shown = taken.parts.iter().enumerate().take(PARTS_MAX);
         Ok(Shown {
-            entry: Entry::new(slot, envelope, reply_unsent),
+            entry: Entry::new(slot, envelope, reply),
             stored_bytes: stored_of(slot),
             helo: readable(decoded.helo),
             protocol: readable(decoded.protocol),
@@ -97,11 +96,12 @@ impl Shown {
         })
     }
 
-    pub fn print(&self, message: &[u8], as_json: bool, out: &mut Out) -> anyhow::Result<()> {
-        if as_json {
-            writeln!(out, "{}", serde_json::to_string(self)?)?;
-            return Ok(());
-        }
+    pub fn print_json(&self, out: &mut Out) -> anyhow::Result<()> {
+        Ok(writeln!(out, "{}", serde_json::to_string(self)?)?)
+    }
+
+    /// For a person.
+    pub fn print(&self, message: &[u8], out: &mut Out) -> anyhow::Result<()> {
         self.print_envelope(out)?;
         self.print_parts(out)?;
         print_text(message, out)

@@ -12,7 +12,7 @@ use crate::base::print::{counted, harmless};
 
 /// What fits a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
-const MAIN: [Metric; 20] = [
+pub const MAIN: &[Metric] = &[
     Metric::Transaction,
     Metric::Sent,
     Metric::Late,
@@ -69,12 +69,12 @@ pub struct Screen<'a> {
     pub summary: &'a Summary,
     /// Runs and marks.
     pub notes: Vec<Note>,
-    /// Every metric, not only those that fit.
-    pub is_all: bool,
+    /// Those of the table.
+    pub metrics: &'a [Metric],
 }
 
 pub fn print(screen: &Screen<'_>, out: &mut Out) -> anyhow::Result<()> {
-    let Screen { figures, summary, notes, is_all } = screen;
+    let Screen { figures, summary, notes, metrics } = screen;
     let (Some(from), Some(until)) = (&figures.from, &figures.until) else {
         writeln!(out, "no message was recorded")?;
         transit(figures, out)?;
@@ -93,7 +93,7 @@ pub fn print(screen: &Screen<'_>, out: &mut Out) -> anyhow::Result<()> {
     writeln!(out, "messages/s   {peak}")?;
     course(summary, notes, out)?;
     distributions(summary, out)?;
-    table(figures, *is_all, out)?;
+    table(figures, metrics, out)?;
     transit(figures, out)?;
     replies(figures, out)?;
     open_sessions(figures, out)?;
@@ -203,10 +203,9 @@ fn open_sessions(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "open     {sessions} not in figures of sessions yet; {had}")?)
 }
 
-fn table(figures: &Figures<'_>, is_all: bool, out: &mut Out) -> anyhow::Result<()> {
+fn table(figures: &Figures<'_>, metrics: &[Metric], out: &mut Out) -> anyhow::Result<()> {
     let heads = ["p50", "p90", "p99", "p99.9", "p99.99", "max"];
     writeln!(out, "{:23}{}", "", heads.map(|name| format!("{name:>9}")).join(""))?;
-    let metrics = if is_all { Metric::ALL } else { &MAIN[..] };
     for metric in metrics {
         let Some(p) = figures.metrics.get(metric.tag()) else { continue };
         row(metric.tag().trim_end_matches("_us"), p, *metric, out)?;
@@ -233,7 +232,7 @@ fn transit(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// By how often they were given, so many as fit two lines.
+/// The most frequent ones, as many as fit two lines.
 fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = figures.replies.iter().collect();
     // Refusals first: there are few, and they matter.
@@ -242,7 +241,7 @@ fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     wrapped("replies ", words.collect(), 2, out)
 }
 
-/// Words behind a head, as many as fit `lines_max` lines.
+/// Words after a heading, as many as fit `lines_max` lines.
 fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> anyhow::Result<()> {
     let mut line = head.to_owned();
     let (mut lines, mut left) = (1, words.len());

@@ -56,9 +56,9 @@ pub struct State {
 pub enum Condition {
     /// Seconds come in.
     Live,
-    /// sinkd runs, and nothing came for so many seconds, or (`None`) ever since we looked.
+    /// sinkd runs, and nothing came for this number of seconds, or (`None`) since we first looked.
     Quiet(Option<u64>),
-    /// Likewise, and no sinkd is seen.
+    /// The same, but no sinkd is seen.
     Stopped(Option<u64>),
     /// sinkd runs, and keeps no statistics.
     NoStatistics,
@@ -167,7 +167,7 @@ impl State {
         self.moments(1).map(|moment| moment.counts.busiest_us).max().unwrap_or(0) as f64 / 1e6
     }
 
-    /// Of the last so many seconds (15 at most), of several metrics taken together; `None`: nothing
+    /// Of the last seconds (15 at most), of several metrics taken together; `None`: nothing
     /// was recorded.
     pub fn percentiles(&self, metrics: &[Metric], seconds: u64) -> Option<Percentiles> {
         let mut total = metrics.first()?.histogram();
@@ -178,7 +178,7 @@ impl State {
         (!total.is_empty()).then(|| Percentiles::of(&total))
     }
 
-    /// Replies of the last so many seconds: refusals first, then the most frequent.
+    /// Replies of the last seconds: refusals first, then the most frequent.
     pub fn replies(&self, seconds: u64) -> Vec<(String, u64)> {
         let mut sums = BTreeMap::<&str, u64>::new();
         for (name, n) in self.moments(seconds).flat_map(|moment| &moment.counts.replies) {
@@ -203,7 +203,7 @@ impl State {
         self.moments(1).next().map_or(0, |moment| moment.value(shown))
     }
 
-    /// The last minutes in so many columns: means of rates, the highest p99. Columns of more than a
+    /// The last minutes, by columns: means of rates, the highest p99. Columns of more than a
     /// second begin at its multiples, so that they stand still while they move.
     pub fn series(&self, shown: Shown, columns: usize) -> Series {
         let columns = columns.max(1) as u64;

@@ -102,8 +102,8 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
     let rates = wrapped(rates(state, screen.shown, paper.width()), paper.width());
     let replies = replies(state, screen, paper.width());
     let below = 1 + replies.len();
-    let wide = paper.width() >= WIDE_CHARS;
-    let heads = if wide { 2 } else { 1 };
+    let spans = if paper.width() >= WIDE_CHARS { Spans::Both } else { Spans::LastSecond };
+    let heads = if spans == Spans::Both { 2 } else { 1 };
     let fixed = 1 + rates.len() + heads + below;
     let space = paper.left().saturating_sub(fixed);
     // Empty lines between the parts, if there is plenty.
@@ -116,7 +116,7 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
     paper.skip(gap);
     rates.into_iter().for_each(|line| paper.line(line));
     paper.skip(gap);
-    table(&mut paper, state, wide, rows);
+    table(&mut paper, state, spans, rows);
     paper.skip(gap);
     replies.into_iter().for_each(|line| paper.line(line));
     paper.line(stored(state));
@@ -278,8 +278,16 @@ fn rates(state: &State, big: Shown, width: usize) -> Vec<Span<'static>> {
     texts.chain(open).chain([busy]).map(Span::raw).collect()
 }
 
+/// The spans of time that the table of percentiles has columns for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Spans {
+    LastSecond,
+    /// The last 10 seconds, too.
+    Both,
+}
+
 /// Percentiles of the last second, and if it is wide enough of the last ten.
-fn table(paper: &mut Paper<'_>, state: &State, wide: bool, rows: usize) {
+fn table(paper: &mut Paper<'_>, state: &State, spans: Spans, rows: usize) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let narrow = paper.width() < NAME_CHARS + 4 * CELL_CHARS;
     // Without the p99.9.
@@ -287,7 +295,7 @@ fn table(paper: &mut Paper<'_>, state: &State, wide: bool, rows: usize) {
     let name = |column: &usize| format!("{:>CELL_CHARS$}", QUANTILES[*column]);
     let names: String = columns.iter().map(name).collect();
     let group = 4 * CELL_CHARS;
-    if wide {
+    if spans == Spans::Both {
         let groups = format!("{:NAME_CHARS$}{:>group$}{:>group$}", "", "last second", "last 10 s");
         paper.line(Line::raw(groups));
         let heads = format!("{:NAME_CHARS$}{names}{names}", "");
@@ -307,7 +315,11 @@ fn table(paper: &mut Paper<'_>, state: &State, wide: bool, rows: usize) {
         left -= 1;
         empty -= usize::from(!has_values);
         let one = cells(state.percentiles(metrics, 1), columns);
-        let ten = if wide { cells(state.percentiles(metrics, 10), columns) } else { String::new() };
+        let ten = if spans == Spans::Both {
+            cells(state.percentiles(metrics, 10), columns)
+        } else {
+            String::new()
+        };
         paper.line(Line::raw(format!("{name:NAME_CHARS$}{one}{ten}")));
     }
 }

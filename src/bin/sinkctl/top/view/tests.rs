@@ -127,7 +127,7 @@ fn silence_problems_and_pauses_are_said() {
     assert!(HELP.iter().all(|line| line.len() <= 64));
 }
 
-/// Whoever reads a rate must know whose ceiling it is: at once, without colours, on either
+/// A reader of a rate must know whose ceiling it is: at once, without colours, on either
 /// background.
 #[test]
 fn a_saturated_sink_is_said_in_red_and_in_words() {

@@ -1,0 +1,103 @@
+//! What is made of the definition of the flags, or must agree with it: completion scripts, man
+//! pages, and the table of commands in README.md.
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::common::sinkctl;
+use crate::golden_help::help_of_all;
+
+/// Any folder: these commands read none.
+fn printed(args: &[&str]) -> String {
+    let (out, errors, code) = sinkctl(Path::new("nowhere"), args);
+    assert_eq!(code, 0, "{args:?}: {errors}");
+    String::from_utf8(out).unwrap()
+}
+
+/// The long flags that a text names, without their dashes.
+fn flags(text: &str) -> Vec<&str> {
+    let is_of_name = |c: char| c.is_ascii_lowercase() || c == '-';
+    let parts = text.split("--").skip(1);
+    parts
+        .map(|rest| &rest[..rest.find(|c| !is_of_name(c)).unwrap_or(rest.len())])
+        .filter(|flag| !flag.is_empty())
+        .collect()
+}
+
+#[test]
+fn the_script_of_each_shell_completes_every_command_and_flag() {
+    let all = help_of_all();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = printed(&["completions", shell]);
+        for (words, help) in &all {
+            let last = words.rsplit(' ').next().unwrap();
+            assert!(script.contains(last), "{shell}: {words}");
+            for flag in flags(help) {
+                assert!(script.contains(flag), "{shell}: {words} --{flag}");
+            }
+        }
+    }
+    // Where there is a bash, it reads its script.
+    let bash = Command::new("bash").arg("-n").stdin(Stdio::piped()).spawn();
+    if let Ok(mut bash) = bash {
+        let script = printed(&["completions", "bash"]);
+        bash.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(bash.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn every_command_has_a_man_page_with_all_its_flags() {
+    for (words, help) in help_of_all() {
+        let path: Vec<&str> = words.split(' ').skip(1).collect();
+        let page = printed(&[&["man"], &path[..]].concat()).replace("\\-", "-");
+        let title = format!(".TH {} 1", words.replace(' ', "-"));
+        assert!(page.contains(&title), "{words}: {title}");
+        for flag in flags(&help) {
+            assert!(page.contains(&format!("--{flag}")), "{words} --{flag}");
+        }
+    }
+    let (_, errors, code) = sinkctl(Path::new("nowhere"), &["man", "run", "begin"]);
+    assert!(code == 2 && errors.contains("found 'run begin'"), "{errors}");
+}
+
+/// The first column of a row, each command line in it: `sinkctl run start NAME`, `run stop`.
+fn commands_of(row: &str) -> Vec<String> {
+    let cell = row.split('|').nth(1).unwrap_or_default();
+    let quoted = cell.split('`').skip(1).step_by(2);
+    quoted.map(|text| text.trim_start_matches("sinkctl ").to_owned()).collect()
+}
+
+#[test]
+fn the_table_of_commands_in_the_readme_is_that_of_sinkctl() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<&str> = readme.lines().filter(|line| line.starts_with("| `sinkctl ")).collect();
+    let all = help_of_all();
+    let mut named = Vec::new();
+    for row in rows {
+        let mut helps = String::new();
+        for line in commands_of(row) {
+            let two = line.split(' ').take(2).collect::<Vec<_>>().join(" ");
+            let one = line.split(' ').next().unwrap();
+            let is_named = |words: &str, name: &str| words == format!("sinkctl {name}");
+            let found = all.iter().find(|(words, _)| is_named(words, &two));
+            let found = found.or_else(|| all.iter().find(|(words, _)| is_named(words, one)));
+            let (words, help) = found.unwrap_or_else(|| panic!("no command '{line}': {row}"));
+            named.push(words.clone());
+            helps.push_str(help);
+        }
+        for flag in flags(row) {
+            assert!(flags(&helps).contains(&flag), "no flag --{flag}: {row}");
+        }
+    }
+    // `run` alone only leads to its two commands.
+    let is_listed = |words: &&String| !["sinkctl", "sinkctl run"].contains(&words.as_str());
+    let missing: Vec<_> = all
+        .iter()
+        .map(|(words, _)| words)
+        .filter(is_listed)
+        .filter(|w| !named.contains(w))
+        .collect();
+    assert!(missing.is_empty(), "README.md has no row for {missing:?}");
+}
