@@ -40,11 +40,14 @@ pub(super) struct Conn {
     asked_us: u64,
     /// When something last came or went, us.
     active_us: u64,
+    /// Pieces of the last write: the next one has about as many.
+    pieces: usize,
 }
 
 impl Conn {
     pub fn new(stream: Stream, session: Session<Order>, now_us: u64) -> Conn {
-        Conn { stream, session, is_connected: false, asked_us: now_us, active_us: now_us }
+        let (asked_us, active_us) = (now_us, now_us);
+        Conn { stream, session, is_connected: false, asked_us, active_us, pieces: 0 }
     }
 
     /// Did the target speak with us at all?
@@ -76,7 +79,7 @@ impl Conn {
             return Ok(());
         }
         if heard.is_readable {
-            self.read(heard.is_ended, scratch, ledger)?;
+            self.read(heard, scratch, ledger)?;
         }
         Ok(())
     }
@@ -95,13 +98,7 @@ impl Conn {
         Ok(is_connected)
     }
 
-    /// `to_the_end`: the target has shut its side, so there is an end to be seen.
-    fn read(
-        &mut self,
-        to_the_end: bool,
-        buffer: &mut [u8],
-        ledger: &mut Ledger,
-    ) -> Result<(), Over> {
+    fn read(&mut self, heard: Heard, buffer: &mut [u8], ledger: &mut Ledger) -> Result<(), Over> {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(self.ended()),
@@ -114,7 +111,7 @@ impl Conn {
                     }
                     // On Linux a short read has emptied the socket (epoll(7)).
                     if n < buffer.len()
-                        && !to_the_end
+                        && !heard.is_ended
                         && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     {
                         return Ok(());
@@ -152,10 +149,8 @@ impl Conn {
             if written > TURN_BYTES_MAX {
                 return Ok(Turn::Again);
             }
-            let mut slices = [IoSlice::new(&[]); SLICES_FEW];
-            let n = self.session.slices(&mut slices);
-            let result = match n < SLICES_FEW {
-                true => self.stream.write(&slices[..n]),
+            let result = match self.pieces < SLICES_FEW {
+                true => self.write_few(),
                 false => self.write_many(),
             };
             match result {
@@ -173,11 +168,21 @@ impl Conn {
         Ok(Turn::Over)
     }
 
+    #[inline(always)]
+    fn write_few(&mut self) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES_FEW];
+        self.pieces = self.session.slices(&mut slices);
+        if self.pieces == SLICES_FEW {
+            return self.write_many();
+        }
+        self.stream.write(&slices[..self.pieces])
+    }
+
     #[inline(never)]
     fn write_many(&mut self) -> io::Result<usize> {
         let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let n = self.session.slices(&mut slices);
-        self.stream.write(&slices[..n])
+        self.pieces = self.session.slices(&mut slices);
+        self.stream.write(&slices[..self.pieces])
     }
 
     /// Has the target been silent for too long?

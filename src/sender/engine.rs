@@ -42,6 +42,8 @@ pub(super) struct Engine<'a, N> {
     again: Vec<usize>,
     error: Option<String>,
     looked_ns: u64,
+    /// Messages that the target has answered, when that was last told.
+    answered: u64,
     /// What the owner knows of: messages done, connections open.
     told: (u64, u64),
 }
@@ -97,6 +99,7 @@ impl<'a, N: Network> Engine<'a, N> {
             again: Vec::new(),
             error: None,
             looked_ns: 0,
+            answered: 0,
             told: (0, 0),
         }
     }
@@ -486,7 +489,10 @@ impl<'a, N: Network> Engine<'a, N> {
         let tally = &self.ledger.tally;
         let now = (tally.ended(), self.scheduler.open() as u64);
         self.shared.done.fetch_add(now.0 - self.told.0, Ordering::Relaxed);
-        self.shared.answered_ns.fetch_max(self.ledger.answered_ns, Ordering::Relaxed);
+        if tally.answered() > self.answered {
+            self.answered = tally.answered();
+            self.shared.answered_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
+        }
         // Wraps where there are fewer than before: others add up to what there is.
         self.shared.open.fetch_add(now.1.wrapping_sub(self.told.1), Ordering::Relaxed);
         self.told = now;

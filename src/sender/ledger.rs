@@ -37,8 +37,6 @@ pub(super) struct Ledger {
     pub turned_away: Vec<(Order, Box<Mail>)>,
     /// When the last message could have been begun, once that is known.
     pub ended_ns: Option<u64>,
-    /// When the target last answered a message, whatever it said.
-    pub answered_ns: u64,
     /// Boxed, as sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
     spare: Vec<Box<Mail>>,
@@ -59,7 +57,6 @@ impl Ledger {
             resends: Resends::default(),
             turned_away: Vec::new(),
             ended_ns: None,
-            answered_ns: 0,
             spare: Vec::new(),
             replies: vec![0; CODES.len()].into_boxed_slice(),
         }
@@ -213,18 +210,15 @@ impl Watch<Order> for Ledger {
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
-        if end == End::Answered {
-            self.answered_ns = self.now_ns;
-            self.recorder.add(Counter::Refused, u64::from(accepted == 0));
-        }
         if accepted > 0 {
             self.recorder.message(octets, accepted as u64);
             let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
-        }
-        // Due, and never answered: its transaction is longer than what it has waited.
-        if let (End::NotSent | End::Unknown, Some(due_ns)) = (end, order.due_ns) {
+        } else if end == End::Answered {
+            self.recorder.add(Counter::Refused, 1);
+        } else if let (End::NotSent | End::Unknown, Some(due_ns)) = (end, order.due_ns) {
+            // Never answered: its transaction is longer than what it has waited.
             let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);
         }

@@ -17,7 +17,7 @@ const QUEUED_MAX: usize = 4096;
 pub(super) enum Step<M> {
     /// Begin this message.
     Start(Order, M),
-    /// Begin the next message that is due, if there is one: [`Scheduler::next_for`].
+    /// Begin the next message that is due, if there is one: [`Scheduler::next_for`] must follow.
     Next,
     /// Say QUIT.
     Quit,
@@ -333,7 +333,10 @@ impl<M> Scheduler<M> {
             return Step::Quit;
         }
         match self.connections {
-            Connections::Kept(_) => Step::Next,
+            Connections::Kept(_) => {
+                place.begun += 1;
+                Step::Next
+            }
             Connections::ByLane(_) => {
                 place.idle_ns.get_or_insert(now_ns);
                 Step::Nothing
@@ -345,12 +348,18 @@ impl<M> Scheduler<M> {
     #[inline(always)]
     pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(Order, M)> {
         let next = self.waiting.take_due(now_ns);
-        if next.is_none() && !self.is_ended {
-            self.pool.rest(slot, now_ns);
-        } else if let Some(place) = self.pool.at(slot) {
-            place.begun += u64::from(next.is_some());
+        if next.is_none() {
+            self.rest(slot, now_ns);
         }
         next
+    }
+
+    fn rest(&mut self, slot: usize, now_ns: u64) {
+        // It was counted as begun before it turned out that there is none.
+        self.pool.at(slot).into_iter().for_each(|place| place.begun -= 1);
+        if !self.is_ended {
+            self.pool.rest(slot, now_ns);
+        }
     }
 
     /// Returns whether the source is no longer asked: a connection without a message ends.

@@ -166,6 +166,11 @@ impl Tally {
         self.accepted_for_any() + not_accepted + self.withheld
     }
 
+    /// Messages that the target answered, whatever it said.
+    pub fn answered(&self) -> u64 {
+        self.accepted_for_any() + self.deferred + self.rejected
+    }
+
     /// Messages that were accepted, for some recipient at least.
     pub fn accepted_for_any(&self) -> u64 {
         self.accepted + self.partly_accepted

@@ -71,6 +71,15 @@ impl fmt::Display for BadRows {
 
 impl std::error::Error for BadRows {}
 
+/// How the rows of a list are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// An address each.
+    Addresses,
+    /// Cells, under the names of a header row.
+    Csv,
+}
+
 impl List {
     /// Reads a file.
     ///
@@ -91,20 +100,20 @@ impl List {
         let mut list =
             List { columns: vec!["email".into()], address: 0, text: String::new(), ends: vec![] };
         let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
-        let (mut is_first, mut is_csv) = (true, false);
+        let (mut is_first, mut form) = (true, Form::Addresses);
         for (line, row) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
             let row = row.strip_suffix(b"\r").unwrap_or(row);
             if row.trim_ascii().is_empty() {
                 continue;
             }
-            let taken = match std::mem::take(&mut is_first) && !row.contains(&b'@') {
+            let added = match std::mem::take(&mut is_first) && !row.contains(&b'@') {
                 true => {
-                    is_csv = true;
-                    list.take_names(row)
+                    form = Form::Csv;
+                    list.set_names(row)
                 }
-                false => list.take_row(row, is_csv),
+                false => list.add_row(row, form),
             };
-            if let Err(reason) = taken {
+            if let Err(reason) = added {
                 bad.count += 1;
                 if bad.first.len() < NAMED_MAX {
                     bad.first.push((line, reason));
@@ -121,7 +130,7 @@ impl List {
     }
 
     /// The header row: `email` names the address, else the first column is it.
-    fn take_names(&mut self, row: &[u8]) -> Result<(), String> {
+    fn set_names(&mut self, row: &[u8]) -> Result<(), String> {
         let (mut text, mut ends) = (String::new(), Vec::new());
         cells(utf8(row)?, &mut text, &mut ends)?;
         let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -140,9 +149,9 @@ impl List {
         Ok(())
     }
 
-    fn take_row(&mut self, row: &[u8], is_csv: bool) -> Result<(), String> {
+    fn add_row(&mut self, row: &[u8], form: Form) -> Result<(), String> {
         let (text_bytes, cells_before) = (self.text.len(), self.ends.len());
-        let result = self.append_row(utf8(row)?, is_csv);
+        let result = self.append_row(utf8(row)?, form);
         if result.is_err() {
             self.text.truncate(text_bytes);
             self.ends.truncate(cells_before);
@@ -150,9 +159,9 @@ impl List {
         result
     }
 
-    fn append_row(&mut self, row: &str, is_csv: bool) -> Result<(), String> {
+    fn append_row(&mut self, row: &str, form: Form) -> Result<(), String> {
         let cells_before = self.ends.len();
-        if is_csv {
+        if form == Form::Csv {
             cells(row, &mut self.text, &mut self.ends)?;
         } else {
             self.text.push_str(row.trim());

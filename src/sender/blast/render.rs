@@ -85,7 +85,7 @@ impl Rendering {
         let (form, tail) = match (all_dots, dots(&body)) {
             (Dots::Literal(0), _) => (Form::Clean, tail),
             (Dots::Literal(dots), Dots::Literal(0)) => {
-                (Form::Stuffed { dots }, stuffed(&tail, body.pieces.is_empty()))
+                (Form::Stuffed { dots }, stuffed(&tail, Begins::of(&body.pieces)))
             }
             _ => (Form::Raw, tail),
         };
@@ -189,10 +189,22 @@ fn boundary(template: &Template) -> String {
     boundaries.into_iter().find(is_free).expect("a template is finite")
 }
 
-/// `is_start`: of a line.
-fn stuffed(tail: &[u8], is_start: bool) -> Vec<u8> {
+/// Where the text after the last placeholder begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    Line,
+    WithinLine,
+}
+
+impl Begins {
+    fn of<T>(before: &[T]) -> Begins {
+        if before.is_empty() { Begins::Line } else { Begins::WithinLine }
+    }
+}
+
+fn stuffed(tail: &[u8], begins: Begins) -> Vec<u8> {
     let mut out = Vec::with_capacity(tail.len() + 16);
-    if is_start && tail.starts_with(b".") {
+    if begins == Begins::Line && tail.starts_with(b".") {
         out.push(b'.');
     }
     let mut from = 0;

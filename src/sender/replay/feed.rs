@@ -214,7 +214,7 @@ impl<'a> Feed<'a> {
     }
 
     /// The target has answered for all recipients, as far as it ever will; or nothing was sent.
-    fn settle(&mut self, it: UnderWay, verdict: Verdict) {
+    fn answered(&mut self, it: UnderWay, verdict: Verdict) {
         let Verdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
         let answered = (it.answered.0 + accepted, it.answered.1 + rejected);
         let id = it.slot.id();
@@ -317,7 +317,7 @@ impl Source for Feed<'_> {
         if let End::Withheld(why) = outcome.end {
             self.books.not_sent(it.slot.id());
             self.tally.tell(Kind::Withheld, || format!("{}: {why}", it.slot.id()));
-            return self.books.ended(self.now_ns, self.under_way.is_empty());
+            return self.books.ended(self.now_ns, self.under_way.len());
         }
         let verdict = Verdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
@@ -327,11 +327,10 @@ impl Source for Feed<'_> {
             self.tally.add(Kind::RecipientsRejected, verdict.rejected.into());
             self.tally.tell(Kind::Unknown, || id.to_string());
         } else {
-            self.settle(it, verdict);
+            self.answered(it, verdict);
         }
         self.unanswered = if outcome.end == End::Answered { 0 } else { self.unanswered + 1 };
-        let is_quiet = self.under_way.is_empty();
-        self.books.ended(self.now_ns, is_quiet);
+        self.books.ended(self.now_ns, self.under_way.len());
     }
 }
 
@@ -452,11 +451,12 @@ impl Books {
         self.waiting = 0;
     }
 
-    /// One more message has ended. Nothing may follow for long: then it is written at once.
-    fn ended(&mut self, now_ns: u64, is_quiet: bool) {
+    /// One more message has ended. If none is under way, nothing may follow for long: then it is
+    /// written at once.
+    fn ended(&mut self, now_ns: u64, under_way: usize) {
         self.waiting += 1;
         let is_time = now_ns.saturating_sub(self.flushed_ns) >= FLUSH_NS;
-        if is_quiet || is_time || self.waiting >= OUTCOMES_MAX {
+        if under_way == 0 || is_time || self.waiting >= OUTCOMES_MAX {
             self.flushed_ns = now_ns;
             self.flush();
         }

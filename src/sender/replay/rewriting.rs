@@ -70,8 +70,9 @@ impl Rewriting {
             }
             None => return Err(Unsendable::Path(shown(envelope.mail_from))),
         };
-        let is_utf8 = !reverse_path.is_ascii() || recipients.iter().any(|r| !r.0.is_ascii());
-        mail.from(reverse_path, &parameters(envelope.mail_params, is_utf8)?);
+        let is_ascii = reverse_path.is_ascii() && recipients.iter().all(|r| r.0.is_ascii());
+        let paths = if is_ascii { Paths::Ascii } else { Paths::Utf8 };
+        mail.from(reverse_path, &parameters(envelope.mail_params, paths)?);
         for (path, parameters) in &recipients {
             mail.to(path, parameters);
         }
@@ -127,8 +128,15 @@ impl Rewriting {
     }
 }
 
+/// What the paths of an envelope are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Paths {
+    Ascii,
+    Utf8,
+}
+
 /// Without SIZE; with SMTPUTF8 (RFC 6531 3.4) where a path has come to need it.
-fn parameters(stored: &[u8], is_utf8: bool) -> Result<Vec<u8>, Unsendable> {
+fn parameters(stored: &[u8], paths: Paths) -> Result<Vec<u8>, Unsendable> {
     check_parameters(stored)?;
     let mut kept: Vec<&[u8]> = Vec::new();
     for parameter in stored.split(|b| *b == b' ').filter(|p| !p.is_empty()) {
@@ -137,7 +145,7 @@ fn parameters(stored: &[u8], is_utf8: bool) -> Result<Vec<u8>, Unsendable> {
             kept.push(parameter);
         }
     }
-    if is_utf8 && !kept.iter().any(|p| p.eq_ignore_ascii_case(b"SMTPUTF8")) {
+    if paths == Paths::Utf8 && !kept.iter().any(|p| p.eq_ignore_ascii_case(b"SMTPUTF8")) {
         kept.push(b"SMTPUTF8");
     }
     Ok(kept.join(&b' '))
