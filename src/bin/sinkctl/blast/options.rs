@@ -18,7 +18,7 @@ const RECIPIENTS: &str = "Recipients";
 const PACE: &str = "Load";
 const DIALOGUE: &str = "Dialogue";
 
-/// Exit 1 if not every message was taken for every recipient.
+/// Exits with 1 unless every message was accepted for every recipient.
 #[derive(Debug, Args)]
 pub struct Blast {
     /// Target: HOST:PORT (IPv6 addresses in brackets) or unix:PATH, with the prefix lmtp: for LMTP.
@@ -116,7 +116,8 @@ pub struct Pace {
     /// Number of messages to send.
     #[arg(long, value_name = "N", value_parser = number::<u64>(1..=NUMBER_MAX))]
     pub count: Option<u64>,
-    /// Duration of the load [default: 10s, or unlimited with --count].
+    /// Duration of the load [default: 10s, or unlimited with --count]; with --rate, every message
+    /// that is due within it is sent.
     #[arg(long, value_name = "TIME", value_parser = time_above_0)]
     pub duration: Option<Duration>,
     /// Messages per second, however slow the target is [default: as many as the target accepts].
