@@ -1,8 +1,8 @@
 //! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
 #![forbid(unsafe_code)]
 
-/// Shadows the standard one, which panics where stderr is full or closed: a lost message must not end
-/// the command.
+/// Shadows the standard one, which panics where stderr is full or closed: a lost message must not
+/// end the command.
 macro_rules! eprintln {
     ($($said:tt)*) => {
         drop(std::io::Write::write_fmt(
