@@ -62,8 +62,9 @@ impl Limits {
     /// Of what was recorded in `folders`, each in its span of whole seconds (Unix s), over windows
     /// of these lengths.
     ///
-    /// Costs about 0.2 us a connection and second, and the memory of the busiest second, of the
-    /// connections open at once, and about 1 KiB a client. Errors: a file cannot be read.
+    /// Costs 0.3 to 2 us a connection and second, and the memory of the busiest second, of the
+    /// connections open at once, and of each client's seconds in the longest window (figures are in
+    /// docs/stats-format.md). Errors: a file cannot be read.
     pub fn of(folders: &[PathBuf], spans: &[Range<u64>], windows_s: &[u64]) -> io::Result<Limits> {
         let begin = spans.iter().map(|span| span.start).min().unwrap_or(0);
         let end = spans.iter().map(|span| span.end).max().unwrap_or(0);

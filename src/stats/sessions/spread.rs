@@ -3,42 +3,70 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// How often each number came.
+/// Distinct numbers that are kept exactly; more are rounded up, within 1.6 %.
+const EXACT_MAX: usize = 1024;
+/// Bits of a number that rounding leaves: 64 numbers for each power of two.
+const ROUNDED_BITS: u32 = 7;
+
+/// How often each number came. Memory is bounded: at most some thousand numbers, 16 bytes each.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Numbers {
     weights: BTreeMap<u64, u64>,
+    is_rounded: bool,
+    total: u128,
+    sum: u128,
+    max: u64,
 }
 
 impl Numbers {
     /// `number` came `weight` times, or lasted for `weight`.
     pub fn add(&mut self, number: u64, weight: u64) {
-        if weight > 0 {
-            *self.weights.entry(number).or_default() += weight;
+        if weight == 0 {
+            return;
+        }
+        self.total += u128::from(weight);
+        self.sum += u128::from(number) * u128::from(weight);
+        self.max = self.max.max(number);
+        let kept = if self.is_rounded { rounded_up(number) } else { number };
+        *self.weights.entry(kept).or_default() += weight;
+        if !self.is_rounded && self.weights.len() > EXACT_MAX {
+            self.round();
+        }
+    }
+
+    #[cold]
+    fn round(&mut self) {
+        self.is_rounded = true;
+        for (number, weight) in std::mem::take(&mut self.weights) {
+            *self.weights.entry(rounded_up(number)).or_default() += weight;
         }
     }
 
     /// Percentiles: the least number that so large a share is not above.
     pub fn spread(&self) -> Spread {
-        let total: u128 = self.weights.values().map(|weight| u128::from(*weight)).sum();
-        let sum: u128 =
-            self.weights.iter().map(|(n, weight)| u128::from(*n) * u128::from(*weight)).sum();
         let at = |percent: u128| {
-            let rank = (total * percent).div_ceil(100).max(1);
+            let rank = (self.total * percent).div_ceil(100).max(1);
             let mut below = 0;
             let reaches = |(_, weight): &(&u64, &u64)| {
                 below += u128::from(**weight);
                 below >= rank
             };
-            self.weights.iter().find(reaches).map_or(0, |(number, _)| *number)
+            self.weights.iter().find(reaches).map_or(0, |(number, _)| *number).min(self.max)
         };
         Spread {
-            mean: if total == 0 { 0.0 } else { sum as f64 / total as f64 },
+            mean: if self.total == 0 { 0.0 } else { self.sum as f64 / self.total as f64 },
             p50: at(50),
             p90: at(90),
             p99: at(99),
-            max: self.weights.keys().next_back().copied().unwrap_or(0),
+            max: self.max,
         }
     }
+}
+
+/// The highest of the numbers that are not told apart.
+fn rounded_up(number: u64) -> u64 {
+    let dropped_bits = (u64::BITS - number.leading_zeros()).saturating_sub(ROUNDED_BITS);
+    number | ((1 << dropped_bits) - 1)
 }
 
 /// A distribution in a few numbers, all 0 where nothing came.
@@ -70,6 +98,20 @@ mod tests {
         let Spread { mean, p50, p90, p99, max } = numbers.spread();
         assert_eq!((p50, p90, p99, max), (20, 30, 40, 50));
         assert!((mean - 21.2).abs() < 1e-9, "{mean}");
+    }
+
+    #[test]
+    fn many_distinct_numbers_are_rounded_and_the_highest_is_not() {
+        let mut numbers = Numbers::default();
+        (1..=100_000).for_each(|number| numbers.add(number, 1));
+        assert!(numbers.weights.len() < EXACT_MAX, "{}", numbers.weights.len());
+        let Spread { mean, p50, p90, p99, max } = numbers.spread();
+        assert!((mean - 50_000.5).abs() < 1e-6, "{mean}");
+        for (found, exact) in [(p50, 50_000), (p90, 90_000), (p99, 99_000)] {
+            assert!(found >= exact && found - exact <= exact / 64, "{found} for {exact}");
+        }
+        assert_eq!(max, 100_000);
+        assert_eq!([0, 1, 127, 128, 129, 255].map(rounded_up), [0, 1, 127, 129, 129, 255]);
     }
 
     #[test]

@@ -115,8 +115,8 @@ pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> 
         writeln!(out, "{}", counts(kept))?;
         writeln!(out, "\n{}", overall(kept).trim_fmt())?;
         if let Some(at) = peak_at(all) {
-            let most = counted(all.open_at_once.max, "connection was", "connections were");
-            writeln!(out, "{most} first open at once at {}Z", &at[..19])?;
+            let most = counted(all.open_at_once.max, "connection", "connections");
+            writeln!(out, "most open at once: {most}, first at {}Z", &at[..19])?;
         }
         writeln!(out, "\nthe highest of each client\n{}", clients(kept, top).trim_fmt())?;
     }
