@@ -12,7 +12,7 @@ use crate::log::{Published, State, segment_files, segment_path};
 
 use super::appender::{Appender, NoAppender, Resting};
 use super::format::Header;
-use super::parser::Lag;
+use super::lag::Lag;
 use super::sidecar;
 
 /// The folder is listed this often: to find what nobody has said, and what was pruned.

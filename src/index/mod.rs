@@ -9,6 +9,7 @@ mod block;
 pub mod columns;
 pub mod format;
 mod indexer;
+mod lag;
 mod lookup;
 mod newest;
 mod parser;
@@ -18,35 +19,19 @@ pub mod reading;
 mod reindex;
 mod search;
 pub mod sidecar;
+mod sweep;
 pub mod testkit;
 mod wait;
 
 pub use columns::{Columns, Lines};
 pub use format::{Entry, Unusable};
+pub use lag::Lag;
 pub use lookup::{Lookup, Said};
 pub use newest::Hit;
-pub use parser::{Host, Lag, Parser, Settings, When};
+pub use parser::{Host, Parser, Settings, When};
 pub use probe::{Answer, Probe};
 pub use reindex::{Progress, Reindexed, reindex};
 pub use search::{Found, LeftOut, Searching, Wanted, search, search_until};
 pub use sidecar::{Sidecar, sequence_field};
+pub use sweep::sweep;
 pub use wait::{Goal, LAST_LOOK, Waited, Watched, wait};
-
-use std::io;
-use std::path::Path;
-
-/// Removes the sidecars of segments that are not in `there` (ascending), as retention leaves them
-/// behind. Their numbers are never used again, so a late one harms nobody.
-pub fn sweep(data: &Path, there: &[u32]) -> io::Result<()> {
-    for number in sidecar::numbers(data)? {
-        // A segment may have been begun since it was looked at what is there.
-        let is_old = there.last().is_some_and(|newest| number <= *newest);
-        if is_old && there.binary_search(&number).is_err() {
-            match std::fs::remove_file(sidecar::path(data, number)) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
-        }
-    }
-    Ok(())
-}

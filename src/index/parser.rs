@@ -12,6 +12,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 
 use super::backlog::{Backlog, Job};
 use super::indexer::Indexer;
+use super::lag::Lag;
 
 /// With nothing to do, live pages are looked at this often: stores to a map wake nobody, and being
 /// woken would cost a worker a system call.
@@ -57,15 +58,6 @@ pub trait Host: Send + Sync {
 
     /// Have the workers their hands full?
     fn is_busy(&self) -> bool;
-}
-
-/// What has been committed and is not indexed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Lag {
-    /// Messages.
-    pub messages: u64,
-    /// Commit time of the oldest of them, ns since the Unix epoch.
-    pub oldest_ns: Option<u64>,
 }
 
 /// The running threads.

@@ -10,6 +10,7 @@ use crate::log::{State, segment_files};
 use super::appender::Replacement;
 use super::indexer::Indexer;
 use super::sidecar;
+use super::sweep::sweep;
 
 /// How far it is, for whoever looks from another thread.
 #[derive(Debug, Default)]
@@ -50,7 +51,7 @@ pub fn reindex(
     let files = segment_files(data)?;
     std::fs::create_dir_all(sidecar::folder(data))?;
     let numbers: Vec<u32> = files.iter().map(|file| file.0).collect();
-    super::sweep(data, &numbers)?;
+    sweep(data, &numbers)?;
     sweep_unfinished(data)?;
     let sequence_field = match sequence_field {
         Some(name) => name.to_owned(),

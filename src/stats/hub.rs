@@ -12,6 +12,7 @@ use super::interval::Interval;
 use super::live::Live;
 use super::metric::Counter;
 use super::recorder::Recorder;
+use super::sample::Sample;
 
 /// Intervals of each worker: one it records into, one for messages whose commit took until now, one
 /// to take next, one being merged.
@@ -19,25 +20,6 @@ const INTERVALS_PER_WORKER: usize = 4;
 /// A second is written down this long after its end, when all workers have had the time to hand
 /// over their part.
 const GRACE: Duration = Duration::from_millis(500);
-
-/// What no worker records.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Sample {
-    /// Connections open now.
-    pub open_connections: u64,
-    /// Flushes asked for, since the start.
-    pub flushes: u64,
-    /// Connections that found an accept queue full, since any time.
-    pub accept_overflows: u64,
-    /// Messages that are not indexed yet.
-    pub index_lag_messages: u64,
-    /// Age of the oldest of them, s.
-    pub index_lag_s: u64,
-    /// How often the lock of `events.jsonl` was found taken, since the start.
-    pub events_busy: u64,
-    /// System clock minus sinkd's, ms.
-    pub clock_ahead_ms: i64,
-}
 
 /// What the server lets the hub ask and tells it, on the hub's thread.
 pub trait Observer: Send {

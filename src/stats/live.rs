@@ -2,8 +2,8 @@
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::hub::Sample;
 use super::interval::Interval;
+use super::sample::Sample;
 
 /// What was recorded since the start, as of the last whole second. The hub adds to it; workers
 /// never touch it.

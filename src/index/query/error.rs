@@ -1,7 +1,7 @@
 //! Why a text is no query, and where in it.
 use std::ops::Range;
 
-use super::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
+use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 
 /// Why a text is no query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum Fault {
     #[error("expected a term before {0}")]
     NothingBefore(&'static str),
     #[error("unknown field '{0}:' (quote it to search for the text); the fields are {fields}",
-        fields = super::term::FIELDS)]
+        fields = super::fields::FIELDS)]
     UnknownField(String),
     #[error("expected a value directly after {0}:, such as {0}:{1}")]
     NoValue(&'static str, &'static str),

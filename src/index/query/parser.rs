@@ -9,9 +9,9 @@ use std::ops::Range;
 
 use super::error::{Fault, QueryError};
 use super::lexer::{Placed, Token, tokens};
+use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 use super::term::{Known, Term};
 use super::tree::Node;
-use super::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 
 /// The tree of a query; one without terms is true of everything.
 pub(super) fn parse(text: &str, known: &Known<'_>) -> Result<Node, QueryError> {

@@ -11,10 +11,6 @@ use super::pattern::{Pattern, quoted, value};
 use super::size::{NotASize, Size};
 use crate::log::{Moment, Runs};
 
-/// Every field there is, for error messages.
-pub(super) const FIELDS: &str = "from, to, cc, subject, body, header, message-id, has, filename, \
-    size, before, after, run";
-
 /// What names in a query stand for.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Known<'k> {

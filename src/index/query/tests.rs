@@ -4,7 +4,8 @@ use proptest::prelude::*;
 use super::testkit::{MAIL, check_query, columns, runs};
 use super::tree::Node;
 use super::*;
-use crate::index::Lines;
+use crate::index::{Columns, Lines};
+use crate::log::reader::Span;
 
 const NOW_NS: u64 = 1_795_248_000_000_000_000;
 
