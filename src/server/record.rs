@@ -537,10 +537,7 @@ impl Recording {
     pub fn opened(&mut self, conn: &mut Conn) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Connections, 1);
-        let us = recorder.round_us();
-        if let Some(session) = session(recorder, conn) {
-            session.begin(us);
-        }
+        conn.recorded_at = recorder.begin_session(conn.key()).unwrap_or(u32::MAX);
     }
 
     /// A connection was greeted with 421.

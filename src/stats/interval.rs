@@ -91,7 +91,7 @@ impl Interval {
 
     /// Adds a session that did nothing in the second before. Returns its place; `None`: more
     /// sessions did anything than are recorded one by one, which is counted.
-    #[cold]
+    #[inline]
     pub fn add_session(&mut self, key: SessionKey) -> Option<u32> {
         let place = self.sessions.add(key);
         if place.is_none() {

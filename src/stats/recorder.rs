@@ -205,6 +205,18 @@ impl Recorder {
         self.current.find_session(at, id)
     }
 
+    /// A session begins in this round. Returns its place. Costs 48 bytes.
+    #[inline]
+    pub fn begin_session(&mut self, key: SessionKey) -> Option<u32> {
+        self.is_used = true;
+        let us = self.round_us();
+        let at = self.current.add_session(key)?;
+        if let Some(session) = self.current.find_session(at, key.id) {
+            session.begin(us);
+        }
+        Some(at)
+    }
+
     /// Adds a session that did nothing in the second before; sets its place. `None`: too many
     /// sessions do anything. Costs 48 bytes.
     #[cold]

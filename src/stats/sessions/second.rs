@@ -127,7 +127,7 @@ impl SessionSeconds {
     }
 
     /// Adds a session. Returns its place; `None`: there are too many.
-    #[cold]
+    #[inline]
     pub fn add(&mut self, key: SessionKey) -> Option<u32> {
         if self.list.len() == SESSIONS_MAX {
             return None;
