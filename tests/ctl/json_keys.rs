@@ -87,7 +87,7 @@ impl Document {
         self.0.keys().map(String::as_str).filter(|name| name.starts_with("sinkctl"))
     }
 
-    /// All keys of a table, those of the tables that it names included.
+    /// All keys of a table, including the keys of tables that it names.
     fn rows(&self, name: &str) -> Rows {
         let entries = self.0.get(name).unwrap_or_else(|| panic!("docs/json.md has no {name}"));
         let mut rows = Rows::new();
