@@ -14,6 +14,7 @@ mod generated;
 mod golden;
 mod golden_errors;
 mod golden_help;
+mod json_keys;
 mod limits;
 mod reading;
 mod replay;

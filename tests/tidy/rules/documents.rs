@@ -111,3 +111,35 @@ pub fn named_tests(tree: &Tree) -> Vec<Finding> {
     }
     findings
 }
+
+/// Lines of the walkthrough that name places: "`src/a.rs`, `Type::function`, `function`; …". Each
+/// function is in the file that stands before it, and the file has methods of its type.
+pub fn named_functions(tree: &Tree) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for document in tree.files.iter().filter(|file| file.name == "docs/walkthrough.md") {
+        let places = document.text.lines().enumerate().filter(|(_, l)| l.starts_with("`src/"));
+        for (number, line) in places {
+            let mut place = None;
+            for name in line.split('`').skip(1).step_by(2) {
+                if name.starts_with("src/") {
+                    place = tree.files.iter().find(|file| file.name == name);
+                } else if !place.is_some_and(|file| has_function(file, name)) {
+                    let message = format!("no function {name} in the file named before it");
+                    findings.push(Finding::new(document, number + 1, message));
+                }
+            }
+        }
+    }
+    findings
+}
+
+/// `name`: a function, or a method with its type.
+fn has_function(file: &File, name: &str) -> bool {
+    let (of, name) = name.split_once("::").map_or((None, name), |(of, name)| (Some(of), name));
+    let is_of = |line: &str, of| {
+        let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
+        line.starts_with("impl") && words.any(|word| word == of)
+    };
+    functions(&file.code).iter().any(|function| function.name == name)
+        && of.is_none_or(|of| file.code.lines().any(|line| is_of(line, of)))
+}

@@ -36,6 +36,7 @@ pub const RULES: &[Rule] = &[
     Rule { name: "orderings", check: atomics::orderings },
     Rule { name: "paths", check: documents::paths },
     Rule { name: "named_tests", check: documents::named_tests },
+    Rule { name: "named_functions", check: documents::named_functions },
     Rule { name: "prose", check: prose::check },
     Rule { name: "receipts", check: receipts::check },
     Rule { name: "causes", check: errors::causes },
