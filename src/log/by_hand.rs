@@ -1,5 +1,5 @@
-//! The log without its threads, for simulation: what each of them would do is done when it is told
-//! to, at the time it is told.
+//! The log without its threads, for simulation: the caller decides when each thread does its work,
+//! and passes the time.
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -65,7 +65,7 @@ impl Patience {
 
 /// What a table is made of.
 pub(super) struct TableSetup<'a> {
-    /// Of the worker.
+    /// The worker's index.
     pub index: usize,
     pub policies: Vec<Arc<Policy>>,
     pub writer: Writer,
@@ -83,9 +83,9 @@ pub(super) struct TableSetup<'a> {
 
 /// Where connections are registered for what the kernel tells of them.
 pub(super) trait Interests {
-    /// From now on it is told what `socket` brings, for `place`.
+    /// Registers `socket` for readiness events, which name `place`.
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
-    /// From now on it is told this of `socket`.
+    /// Changes the events that are reported for `socket`.
     fn change(&mut self, socket: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()>;
     /// The connection of `client`, which `admission` had let in, has ended.
     fn left(&mut self, client: Client);
@@ -161,7 +161,7 @@ impl<I: Interests> Table<I> {
         self.resting.end_round();
     }
 
-    /// What is to be done in each round, after events were told of.
+    /// Does the work of each round, after the events of the round were delivered.
     pub fn round(&mut self) {
         self.run_ready();
         self.resting.counters().doing(Doing::Timers);
@@ -247,7 +247,7 @@ impl<I: Interests> Table<I> {
         self.resting.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// Gives a connection its place and greets it.
+    /// Assigns a connection its place and greets it.
     pub fn begin(&mut self, arrival: Arrival) {
         let Arrival { mut socket, client, listener } = arrival;
         let place = self.free_places.pop().unwrap_or_else(|| {

@@ -250,7 +250,7 @@ impl Worker {
 
     fn follow_stop(&mut self) {
         if self.table.begins_to_stop() {
-            // Whoever waits in the queues gets 421.
+            // Connections that wait in the queues get 421.
             let (now_ms, table) = (self.table.now_ms(), &mut self.table);
             self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
         }

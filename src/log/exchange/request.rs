@@ -35,7 +35,7 @@ pub(crate) enum Request {
     Stop,
 }
 
-/// What became of an own segment that was to be flushed.
+/// The outcome of flushing an own segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnFlushed {
     /// It has its name now, and may be dropped some time.

@@ -123,7 +123,7 @@ impl Catalog {
                 Opening::Damaged(error) => drop(self.unreadable.insert(number, error)),
             }
         }
-        // A spare has a name and is no segment, however often one looks.
+        // A spare has the name of a segment but is not one, however often a reader looks.
         gone.retain(|number| !self.is_spare(*number));
         Ok(gone)
     }
@@ -218,7 +218,7 @@ impl Catalog {
         self.entries.values().map(|entry| &entry.summary)
     }
 
-    /// Was this message removed?
+    /// Returns whether this message was removed.
     pub(super) fn is_removed(&self, id: MessageId) -> bool {
         let entry = self.entries.get(&id.segment).or_else(|| self.departed.get(&id.segment));
         entry.is_some_and(|entry| entry.summary.flags.is_removed(id.slot))

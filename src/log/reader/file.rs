@@ -152,8 +152,9 @@ impl SegmentFile {
         Ok(buf[..bytes].split_at(envelope))
     }
 
-    /// Gives the envelope alone, if the record's checksum holds. It covers the payload, too, which
-    /// is read through in constant memory: costs as much as reading the record.
+    /// Returns the envelope alone, if the record's checksum holds. The checksum also covers the
+    /// payload, which this function reads in constant memory: the call costs as much as reading the
+    /// record.
     pub(super) fn envelope<'a>(
         &self,
         slot: &Slot,
@@ -248,7 +249,7 @@ fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentE
     Ok((identity, words))
 }
 
-/// Does it begin as a segment does, as far as it goes?
+/// Returns whether the page, as far as it goes, begins as a segment does.
 fn is_ours(page: &[u8]) -> bool {
     page.starts_with(&crate::log::format::MAGIC)
 }

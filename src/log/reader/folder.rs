@@ -109,7 +109,7 @@ impl Folder {
         self.catalog.take_passed_over()
     }
 
-    /// Was this message removed?
+    /// Returns whether this message was removed.
     pub fn is_removed(&self, id: MessageId) -> bool {
         self.catalog.is_removed(id)
     }
@@ -194,7 +194,7 @@ impl Folder {
                 Err(ReadError::Pruned { .. }) => continue,
                 other => other?,
             };
-            // Slots that are damaged are told by the listing.
+            // The listing reports damaged slots.
             let slots = segment.slots(0..u32::MAX).flatten();
             for slot in slots.filter(|s| s.facts().kind == Kind::Note && !s.is_unknown()) {
                 match segment.record(&slot, &mut buf) {

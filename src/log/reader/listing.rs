@@ -247,7 +247,7 @@ impl<'a> Listing<'a> {
         self.groups.iter().flatten().map(|part| part.present(self.folder)).sum()
     }
 
-    /// Has it none?
+    /// Returns whether the listing is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

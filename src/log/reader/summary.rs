@@ -92,7 +92,7 @@ impl Summary {
         }
     }
 
-    /// Was all of it removed?
+    /// Returns whether all messages of the segment were removed.
     pub fn is_removed(&self) -> bool {
         self.messages() == 0 && self.removed() > 0 && self.only_counted <= self.flags.only_counted
     }

@@ -26,7 +26,7 @@ use crate::log::upkeep::sealed::Sealed;
 /// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
 const STEP_BYTES: u64 = 2 << 20;
 
-/// Is a window as far ahead as it should be?
+/// Whether a window is as far ahead as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Full,

@@ -251,7 +251,7 @@ impl Retainer {
         }
     }
 
-    /// Gives the map that was kept of a segment.
+    /// Returns the map that was kept of a segment.
     pub(crate) fn take_map(&mut self, number: u32) -> Option<WriteAccess> {
         self.kept.take(number)
     }
