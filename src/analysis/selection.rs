@@ -11,7 +11,7 @@ pub struct Selection<'a> {
     pub folders: &'a [PathBuf],
     /// Of each folder, Unix ns; `0..u64::MAX` is all of time.
     pub spans: &'a [Range<u64>],
-    /// Tells whether a span is over.
+    /// Shows whether a span is over.
     pub clock: &'a dyn Clock,
 }
 

@@ -22,7 +22,7 @@ pub enum MarkCommand {
     RunStop,
 }
 
-/// What became of it.
+/// The outcome of a mark or of a run's begin or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkOutcome {
     /// Taken: it is being written down.

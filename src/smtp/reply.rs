@@ -29,7 +29,7 @@ impl Reply {
         self.wire.bytes().take(3).fold(0, |code, digit| code * 10 + u16::from(digit & 15))
     }
 
-    /// A 5xx: the client is told not to try the same again.
+    /// Returns whether the reply is a 5xx: the client should not repeat the command.
     pub fn is_permanent(&self) -> bool {
         self.wire.starts_with('5')
     }

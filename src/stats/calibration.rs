@@ -73,7 +73,7 @@ pub struct Calibrated {
 }
 
 impl Shape {
-    /// Of a run; `None` without messages.
+    /// Returns the shape of a run; `None` without messages.
     pub fn of(history: &History, summary: &Summary) -> Option<Shape> {
         let messages = summary.totals.messages as f64;
         let mean = |metric| Percentiles::of_metric(history, metric).mean;
@@ -129,7 +129,7 @@ impl Calibration {
         std::fs::rename(passing, data.join(FILE))
     }
 
-    /// The run beside what is most like it, if anything is.
+    /// Compares the run with the most similar ceiling, if any is similar.
     pub fn beside(&self, history: &History, summary: &Summary) -> Option<Calibrated> {
         let shape = Shape::of(history, summary)?;
         let near = |ceiling: &Ceiling| Some((shape.distance(&ceiling.shape)?, ceiling.clone()));

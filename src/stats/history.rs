@@ -207,7 +207,7 @@ impl History {
         read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
     }
 
-    /// Adds a second that is not here yet, and what was recorded in it: for whoever reads on as
+    /// Adds a second that is not here yet, and what was recorded in it: for callers that read on as
     /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are
     /// left out. Costs about 5 us a metric.
     pub fn add_second<'a>(

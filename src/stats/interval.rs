@@ -146,7 +146,7 @@ impl Interval {
             *mine += theirs;
         }
         for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
-            // Sums over days don't fit; nobody looks at the tenths of more than a second.
+            // Sums over days don't fit; no reader uses the tenths of more than a second.
             *mine = mine.saturating_add(*theirs);
         }
         self.busiest_us = self.busiest_us.max(other.busiest_us);

@@ -30,7 +30,7 @@ macro_rules! table {
             /// See `max`, in the order of the table.
             pub(super) const MAX: &[u64] = &[$($max),*];
 
-            /// The largest value that is told apart; 0 for counters.
+            /// Returns the bound: a larger value is recorded as this one. 0 for counters.
             #[inline]
             pub const fn max(self) -> u64 {
                 $name::MAX[self as usize]

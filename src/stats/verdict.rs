@@ -7,7 +7,7 @@
 //!
 //! What it can't tell from here: commands that queue before a narrow link from a sender that takes
 //! its time (the least round trip is short either way), and a payload that trickles from one that
-//! comes over a narrow link. The first is said to be the sender, the second the network.
+//! comes over a narrow link. The verdict for the first is the sender, for the second the network.
 use serde::Serialize;
 
 use super::budget::{Budget, Shares};
@@ -21,7 +21,7 @@ use super::summary::Summary;
 const SATURATED_SHARE: f64 = 0.90;
 /// A sink whose loops had no processor for this share of the time has no headroom to report.
 const STARVED_SHARE: f64 = 0.10;
-/// Below this share of the time, nothing is said to have limited the run.
+/// Below this share of the time, the verdict names no limit.
 const LIMITING_SHARE: f64 = 0.45;
 /// Round trips of a local network; longer ones are the network's doing.
 const NEAR_RTT_US: u64 = 500;
@@ -159,7 +159,7 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     found.unwrap_or_else(|| (LimitedBy::Undecided, nothing_stands_out(budget, &shares)))
 }
 
-/// Why there is no verdict; `None`: there is enough for one.
+/// Returns why a verdict is impossible; `None`: the data suffice for one.
 fn too_little(budget: &Budget) -> Option<String> {
     let Budget { messages, whole_seconds, .. } = budget;
     (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {

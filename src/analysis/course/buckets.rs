@@ -6,7 +6,7 @@ use std::ops::Range;
 pub struct Buckets {
     /// What they cover, Unix s.
     pub span: Range<u64>,
-    /// Of each, s.
+    /// Length of each bucket, s.
     pub length: u64,
 }
 

@@ -66,7 +66,7 @@ pub struct Course {
     pub open_sessions: OpenSessions,
     /// The folders.
     pub sources: Vec<Source>,
-    /// Messages of the logs that are not in the statistics; `None`: can't be told.
+    /// Messages of the logs that are not in the statistics; `None`: unknown.
     pub not_recorded: Option<u64>,
     /// What could not be read.
     pub problems: Vec<String>,

@@ -12,8 +12,8 @@ use hdrhistogram::Histogram;
 
 use super::super::transit::{Reading, Transits};
 
-/// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
-/// may be; 8 MB more if all break rules.
+/// Limit of names that are counted separately: some 30 MB of memory a thread, 150 MB if all are as
+/// long as a path may be; 8 MB more if all break rules.
 pub const NAMES_MAX: usize = 100_000;
 /// Names with transaction times: 30 KiB each, and 40 KiB more with transit times. More names than
 /// this are never shown.

@@ -53,9 +53,9 @@ pub struct Row {
 /// All groups that are not shown.
 #[derive(Debug, Serialize)]
 pub struct Others {
-    /// Null: more than could be told apart.
+    /// Number of these groups; null: more names than could be counted separately.
     pub groups: Option<u64>,
-    /// No group of them has more.
+    /// Upper bound on the messages of each of these groups.
     pub messages_max: u64,
     /// What they come to together.
     #[serde(flatten)]

@@ -21,7 +21,7 @@ pub struct List {
     columns: Vec<String>,
     /// Which of the columns is the address.
     address: usize,
-    /// All cells, row by row, one behind the other.
+    /// All cells, row by row, one after the other.
     text: String,
     /// Where each cell ends.
     ends: Vec<u32>,
@@ -45,7 +45,7 @@ pub enum ListError {
     Rows(BadRows),
 }
 
-/// Rows that are no recipients: the first ones, and how many.
+/// Rows without a valid recipient: the first ones, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRows {
     #[allow(missing_docs)]

@@ -79,7 +79,7 @@ enum Who {
     },
 }
 
-/// Why there are no recipients.
+/// Why a choice of recipients is impossible.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipientsError {
@@ -133,7 +133,7 @@ impl Recipients {
         })
     }
 
-    /// So many for each message, in this order.
+    /// Chooses this number of recipients for each message, in this order.
     pub fn chosen(
         self,
         per_message: PerMessage,

@@ -51,7 +51,7 @@ impl Missing {
 }
 
 impl<'a> Content<'a> {
-    /// Of the messages of a folder.
+    /// Returns the content of a folder's messages.
     pub fn new(folder: &'a Folder, rewriting: Rewriting, marks: Marks) -> Content<'a> {
         Content { maps: Maps::new(folder), rewriting, marks }
     }

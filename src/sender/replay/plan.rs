@@ -32,7 +32,7 @@ pub struct Departure {
     pub left_ns: u64,
 }
 
-/// Gives the messages of a selection in the order of departure.
+/// Returns the messages of a selection in the order of departure.
 pub struct Plan<'a> {
     folder: &'a Folder,
     input: Messages<'a>,

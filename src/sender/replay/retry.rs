@@ -31,7 +31,7 @@ pub struct Again {
     pub remaining: Remaining,
     /// Recipients that accepted it, and that rejected it, in earlier tries.
     pub answered: (u32, u32),
-    /// Was it lost connections alone that it waits for?
+    /// Whether only lost connections made it wait.
     pub is_not_sent: bool,
 }
 
@@ -48,7 +48,7 @@ impl Retries {
         Retries { retry, waiting: Ahead::new(WAITING_MAX) }
     }
 
-    /// Can anything that is under way come back?
+    /// Returns whether a message under way can be retried.
     pub fn may_come(&self) -> bool {
         self.retry.times > 0
     }

@@ -15,7 +15,7 @@ pub enum Form {
     /// No line begins with a dot, and the last one ends with CRLF: DATA and BDAT send the same.
     #[default]
     Clean,
-    /// As DATA sends it, without the end of data: so many dots are stuffed; it ends with CRLF.
+    /// The form that DATA sends, without the end of data. It ends with CRLF.
     Stuffed {
         /// Octets that aren't the message's.
         dots: u32,
@@ -34,7 +34,7 @@ struct Recipient {
 /// A message to be sent.
 #[derive(Debug, Clone, Default)]
 pub struct Mail {
-    /// Paths and parameters, one behind the other.
+    /// Paths and parameters, one after the other.
     text: Vec<u8>,
     reverse_path: Range<usize>,
     parameters: Range<usize>,
@@ -70,8 +70,8 @@ impl Mail {
         start..self.text.len()
     }
 
-    /// Who it is from: a mailbox without angle brackets, empty for the null reverse-path; and the
-    /// parameters of MAIL, with one space between them. SIZE is added by the session.
+    /// Sets the sender: a mailbox without angle brackets, empty for the null reverse-path; and the
+    /// parameters of MAIL, with one space between them. The session adds SIZE.
     pub fn from(&mut self, path: &[u8], parameters: &[u8]) {
         self.reverse_path = self.append(path);
         self.parameters = self.append(parameters);
@@ -93,7 +93,7 @@ impl Mail {
         &self.text[self.parameters.clone()]
     }
 
-    /// Does it ask for BODY=BINARYMIME, which DATA can't carry (RFC 3030 3)?
+    /// Returns whether MAIL asks for BODY=BINARYMIME, which DATA can't carry (RFC 3030 section 3).
     pub fn is_binary(&self) -> bool {
         self.asks_for(b"BODY=BINARYMIME")
     }
@@ -173,7 +173,7 @@ impl Mail {
     }
 }
 
-/// Does a line begin with a dot, the first one included?
+/// Returns whether any line of the piece begins with a dot, the first one included.
 fn has_dot(piece: &[u8]) -> bool {
     piece.starts_with(b".") || memmem::find(piece, b"\r\n.").is_some()
 }
