@@ -70,7 +70,8 @@ mod counted {
         }
 
         unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-            // SAFETY: likewise.
+            // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, which is the same
+            // here.
             unsafe { System.dealloc(place, layout) }
         }
     }

@@ -84,7 +84,7 @@ Every setting can also be an environment variable: SINKD_STORE_RULE for --store-
 for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
 variables are ignored. Flags override variables, and variables override the file.";
 
-/// The flags: one for each row of the table of settings, and those that are no setting.
+/// The flags: one for each row of the table of settings, and those that are not settings.
 fn command() -> Command {
     let about = "An SMTP server to load-test mass mailers against. It accepts mail fast, stores \
                  every byte and delivers nothing; sinkctl reads what it stored.";

@@ -28,7 +28,7 @@ fn write(facts: &Facts) -> String {
     if let Some(live) = &facts.live {
         let total = live.total();
         let mut replies = BTreeMap::<&str, u64>::new();
-        // Sorts of one code and enhanced code are summed up.
+        // Kinds that share a code and an enhanced code are summed up.
         for (name, n) in live.reply_names().iter().zip(total.replies()) {
             *replies.entry(name).or_default() += n;
         }

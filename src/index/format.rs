@@ -5,7 +5,8 @@ use crate::log::{Identity, StoreId};
 
 use super::columns::{Columns, Lines};
 
-/// The version this program writes, and the only one it reads: an index is worked out again.
+/// The version this program writes, and the only one it reads: an index of another version is
+/// rebuilt.
 pub const VERSION: u32 = 2;
 /// Octets before the first block.
 pub const HEADER_BYTES: usize = 128;
@@ -186,7 +187,7 @@ pub(super) struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// The last block of a sealed segment's sidecar: nothing comes behind slot `end_slot`.
+    /// The last block of a sealed segment's sidecar: no slot from `end_slot` on exists.
     pub fn end(end_slot: u32) -> BlockHeader {
         BlockHeader { first_slot: end_slot, end_slot, ..BlockHeader::default() }
     }

@@ -13,8 +13,8 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TryRecvError, bounde
 use super::backlog::{Backlog, Job};
 use super::indexer::Indexer;
 
-/// With nothing to do, live pages are looked at this often: stores to a map wake nobody, and being
-/// woken would cost a worker a system call.
+/// An idle parser looks at live pages this often: a store to a map wakes no thread, and waking one
+/// would cost a worker a system call.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the threads rest while the workers are busy.
 const REST: Duration = Duration::from_millis(50);
@@ -26,7 +26,7 @@ const QUESTIONS_PER_TURN: u32 = 64;
 pub enum When {
     /// As it comes, whatever else the machine has to do.
     Eager,
-    /// In the time that nobody else wants, and not while the workers are busy.
+    /// When the machine has idle time, and not while the workers are busy.
     #[default]
     Lazy,
     /// Never: `sinkctl reindex` does it, and searching goes without.
@@ -55,7 +55,7 @@ pub trait Host: Send + Sync {
     /// Called by each thread of a lazy index when it begins: gives it a low priority.
     fn run_when_idle(&self);
 
-    /// Have the workers their hands full?
+    /// Returns whether the workers are busy.
     fn is_busy(&self) -> bool;
 }
 

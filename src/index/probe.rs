@@ -18,7 +18,7 @@ const SLOTS_AT_ONCE: u32 = 256;
 pub struct Answer {
     /// It matches.
     pub is_match: bool,
-    /// It was said without all of the message, as not all of it is stored.
+    /// The verdict is based on a part of the message, as not all of it is stored.
     pub is_partial: bool,
 }
 
@@ -102,7 +102,8 @@ impl<'q> Probe<'q> {
     }
 }
 
-/// Is what the query asks of a message, beyond its columns, stored in part only?
+/// Returns whether the part of a message that the query needs beyond the columns is not stored in
+/// full.
 fn is_partial(query: &Query, slot: &Slot) -> bool {
     match slot.facts().mode {
         StorageMode::Full => false,

@@ -11,7 +11,7 @@ use super::appender::Replacement;
 use super::indexer::Indexer;
 use super::sidecar;
 
-/// How far it is, for whoever looks from another thread.
+/// Progress, for other threads.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Segments done.
@@ -22,7 +22,7 @@ pub struct Progress {
     pub stop: Arc<AtomicBool>,
 }
 
-/// What came of it.
+/// The result of reindexing.
 #[derive(Debug, Default)]
 pub struct Reindexed {
     /// Segments whose index was put in place.

@@ -12,9 +12,9 @@ use super::probe::{Answer, Probe, id};
 use super::query::Query;
 use super::sidecar::Sidecar;
 
-/// Messages between two looks at whether somebody wants it to stop.
+/// Messages between two checks for a request to stop.
 const MESSAGES_AT_ONCE: u64 = 256;
-/// Damaged messages that are told one by one.
+/// Limit of damaged messages that are listed individually.
 const DAMAGE_TOLD_MAX: usize = 20;
 /// Slots of mail that is not indexed, read at once.
 const SLOTS_AT_ONCE: u32 = 1024;
@@ -22,7 +22,7 @@ const SLOTS_AT_ONCE: u32 = 1024;
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// So many of the newest; `None`: all that match. 0: only how many there are.
+    /// Number of newest matches to return; `None`: all matches. 0: only their number.
     pub limit: Option<u64>,
     /// Of those that were received in this span.
     pub span: Span,
@@ -32,7 +32,7 @@ pub struct Wanted {
     pub threads: usize,
 }
 
-/// How far it is, for whoever looks from another thread.
+/// Progress of a search, for other threads.
 #[derive(Debug, Default)]
 pub struct Searching {
     /// Messages that the query was put to.
@@ -68,12 +68,12 @@ pub struct LeftOut {
     pub not_in_time: u64,
     /// Why, for the first of them, and segments that can't be opened.
     pub damage: Vec<String>,
-    /// Somebody stopped it.
+    /// The search was stopped early.
     pub stopped: bool,
 }
 
 impl LeftOut {
-    /// Is the answer complete?
+    /// Returns whether the answer is complete.
     pub fn is_nothing(&self) -> bool {
         let messages = self.not_indexed + self.partial + self.unreadable + self.not_in_time;
         messages == 0 && self.damage.is_empty() && !self.stopped
@@ -198,7 +198,7 @@ struct Part<'a> {
     is_over: bool,
 }
 
-/// Does it go on within a segment?
+/// Whether a search continues within a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Go {
     On,
@@ -260,7 +260,7 @@ impl<'a> Part<'a> {
         self.shared.progress.stop.load(Ordering::Relaxed)
     }
 
-    /// Can the segment hold something that is wanted?
+    /// Returns whether the segment can hold a wanted message.
     fn may_match(&self, summary: &Summary) -> bool {
         let during = &self.shared.during;
         let (first, last) =

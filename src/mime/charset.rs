@@ -56,14 +56,16 @@ const ALIASES: [(&str, &str); 16] = [
     ("cp65001", "utf-8"),
 ];
 
-/// Does what an octet means depend on those before it, further back than one character?
+/// Returns whether the meaning of an octet can depend on earlier ones further back than one
+/// character.
 pub(super) fn has_states(charset: &str) -> bool {
     let begins =
         |name: &str| charset.get(..name.len()).is_some_and(|c| c.eq_ignore_ascii_case(name));
     ["iso-2022-", "csiso2022", "cp5022", "utf-7", "unicode-1-1-utf-7", "hz"].into_iter().any(begins)
 }
 
-/// UTF-7 (RFC 2152). The library's loses what ends without `-`, and the octet behind it.
+/// UTF-7 (RFC 2152). The library's decoder loses text that ends without `-`, and the octet after
+/// it.
 fn utf7(octets: &[u8]) -> String {
     let (mut text, mut rest) = (String::with_capacity(octets.len()), octets);
     while let Some(plus) = memchr::memchr(b'+', rest) {
@@ -71,7 +73,7 @@ fn utf7(octets: &[u8]) -> String {
         rest = &rest[plus + 1..];
         let is_coded = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
         let coded = rest.iter().position(|b| !is_coded(b)).unwrap_or(rest.len());
-        // Too few for a character: a plus sign that nobody encoded, or `+-`, which is one.
+        // Too few for a character: a plus sign that was not encoded, or `+-`, which is one.
         if coded < 3 {
             text.push('+');
             text.push_str(&utf8(&rest[..coded]));

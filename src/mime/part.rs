@@ -31,9 +31,9 @@ const BOUNDARY_BYTES_MAX: usize = 256;
 pub enum Kind {
     /// Of content. Also a multipart in which no part begins.
     Leaf,
-    /// Of the parts behind it that are one deeper.
+    /// It consists of the following parts that are one deeper.
     Multipart,
-    /// Of the message behind it.
+    /// It consists of the message that follows.
     Message,
 }
 
@@ -45,7 +45,7 @@ pub struct Part<'m> {
     pub depth: usize,
     /// Position of the container right around it.
     pub parent: Option<usize>,
-    /// In lower case, for example `text/plain`, which it is if nothing is said.
+    /// In lower case, for example `text/plain`, which is also the default.
     pub content_type: String,
     /// As it is declared.
     pub charset: Option<String>,
@@ -56,7 +56,7 @@ pub struct Part<'m> {
     pub encoding: Encoding,
     /// Its header fields, as octets.
     pub header: &'m [u8],
-    /// What stands behind them, not decoded.
+    /// The octets after the header, not decoded.
     pub body: &'m [u8],
 }
 
@@ -133,7 +133,7 @@ impl Part<'_> {
         to_unicode(&content, charset.as_deref()).into_owned()
     }
 
-    /// Its content as text without markup; likewise.
+    /// Returns its content as text without markup, from at most `bytes_max` octets of the body.
     pub fn text(&self, bytes_max: usize) -> String {
         let unicode = self.unicode(bytes_max);
         if self.is_html() { html::text(&unicode) } else { unicode }
@@ -155,7 +155,7 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
 /// A container whose end has not come.
 struct Open {
     part: usize,
-    /// Of a multipart.
+    /// The boundary of a multipart.
     boundary: Option<Vec<u8>>,
 }
 
@@ -164,7 +164,7 @@ struct Delimiter {
     /// Position of its container among the open ones.
     level: usize,
     is_last: bool,
-    /// Where the line begins, and where the one behind it does.
+    /// Where the line begins, and where the next one does.
     start: usize,
     end: usize,
 }
@@ -269,7 +269,7 @@ impl<'m> Walk<'m> {
                 continue;
             };
             let end = *line.get_or_insert_with(|| start + line_bytes(rest).map_or(0, |n| n + 2));
-            // Nothing but white space stands behind it (RFC 2046 5.1.1).
+            // Only white space follows it (RFC 2046 section 5.1.1).
             let is_alone = |from: usize| {
                 self.message.get(from..end).is_some_and(|text| text.trim_ascii().is_empty())
             };
@@ -318,7 +318,7 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
 /// A part as its header describes it, and the boundary if it is a multipart that has one.
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let (mut content_type, mut disposition, mut encoding) = (None, None, None);
-    // Of each name the first counts.
+    // The first field of each name counts.
     for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
         if field.is_named("Content-Type") {
             content_type.get_or_insert(field);

@@ -3,7 +3,7 @@
 //! | part | is it matched? | is it read? |
 //! |---|---|---|
 //! | `text/plain` and other text, without a file name and not an attachment | yes | yes |
-//! | `text/html`, likewise | yes, without its markup (`html`) | without plain text beside it |
+//! | `text/html` without either | yes, without its markup (`html`) | without plain text beside it |
 //! | other forms of what stands there as plain text (an invitation) | yes | no |
 //! | text with a file name, if the message has no other | yes | yes |
 //! | attachments, and other parts with a file name | no | no |

@@ -39,7 +39,7 @@ pub(super) fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len());
     for line in octets.split_inclusive(|b| *b == b'\n') {
         let text = line.trim_ascii_end();
-        // Only the end of the line was cut off; without one the rest is text all the same.
+        // The line may have no line end: the rest is text all the same.
         let end = if line.ends_with(b"\r\n") {
             &b"\r\n"[..]
         } else if line.ends_with(b"\n") {
@@ -151,7 +151,7 @@ impl Group {
         }
     }
 
-    /// Gives the octets of a group that is not full; six bits alone are none.
+    /// Decodes an incomplete group; six bits alone are not an octet.
     fn end(&mut self, decoded: &mut Vec<u8>) {
         let octets = (self.characters * 6 / 8) as usize;
         let bits = self.bits << (6 * (4 - self.characters));

@@ -2,7 +2,7 @@
 use super::frame::{Axis, Frame, Picture, SLOT, Size};
 use super::svg::{Anchor, Area};
 
-/// So often came a value in a span of the x axis.
+/// How often a value occurred in a span of the x axis.
 #[derive(Debug, Clone)]
 pub struct Bar {
     /// Its beginning on the x axis.

@@ -34,7 +34,7 @@ pub struct Picture {
 #[derive(Debug, Clone)]
 pub(super) struct Key {
     pub mark: Mark,
-    /// Of the style sheet.
+    /// A class of the style sheet.
     pub class: String,
     pub name: String,
 }

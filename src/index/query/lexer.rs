@@ -16,7 +16,7 @@ pub(super) enum Token<'q> {
     Term(RawTerm<'q>),
 }
 
-/// A term that nobody has looked into: `head"quoted"*`, each of them optional.
+/// A term that is not parsed yet: `head"quoted"*`, each of them optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RawTerm<'q> {
     /// What stands before the quote, or all of it, without a * at its end.

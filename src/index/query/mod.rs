@@ -80,7 +80,7 @@ impl Query {
         self.root.needs_message()
     }
 
-    /// May it take more than a header to tell?
+    /// Returns whether judging a message may need more than its header.
     pub fn needs_body(&self) -> bool {
         self.root.needs_body()
     }

@@ -20,7 +20,7 @@ struct Curve {
     points: Vec<Point>,
     /// What it covers, Unix s: the same for all plots over time.
     span: (f64, f64),
-    /// Of each point, s.
+    /// Length of each point, s.
     length: f64,
     /// Each point is many seconds.
     is_bucketed: bool,

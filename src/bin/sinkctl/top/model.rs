@@ -250,7 +250,7 @@ impl State {
     }
 }
 
-/// Does a reply say no?
+/// Returns whether a reply is a refusal.
 pub fn is_refusal(reply: &str) -> bool {
     reply.starts_with(['4', '5'])
 }

@@ -68,7 +68,7 @@ const CELL_CHARS: usize = 8;
 const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
 /// From here on open connections have a place beside the rates.
 const OPEN_CHARS_MIN: usize = 60;
-/// Of the big metric.
+/// Lines of the bars of the big metric.
 const BARS_LINES_MAX: usize = 12;
 /// Screens of fewer lines than this have one for the verdict, others two.
 const TALL_LINES: usize = 20;
