@@ -329,7 +329,7 @@ impl ByHandSink {
         self.log.flush_interval();
     }
 
-    /// Tells the sink to stop.
+    /// Begins the stop, at this stage.
     pub fn stop(&mut self, stage: StopStage) {
         self.stop.begin(stage);
     }

@@ -75,7 +75,7 @@ impl Lines {
 /// Returns the lines of `text`, each with its number from 0. Separates a line that was cut from the
 /// line written after it: every line begins with `begin`, and has more than that.
 ///
-/// Gives the number of the line, from 0, with each.
+/// Each piece of a line has the number of the line.
 pub(super) fn unglued<'a>(
     text: &'a str,
     begin: &'static str,

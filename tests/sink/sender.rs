@@ -176,7 +176,7 @@ fn lanes_have_connections_of_their_own() {
     check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
 }
 
-/// Each lane has messages after those of all others: a sender that waited for a lane to end would
+/// Each lane has messages after every other lane's: a sender that waited for a lane to end would
 /// wait forever.
 #[test]
 fn more_lanes_than_connections_take_turns() {

@@ -10,7 +10,7 @@
 //!
 //! let query = Query::parse("subject:reset to:example.org -size:>1M", 0, &Runs::default())?;
 //! let columns = Columns { subject: "Password reset", ..Columns::default() };
-//! assert_eq!(query.on_columns(&columns, &mut Scratch::default()), Some(false), "to nobody");
+//! assert_eq!(query.on_columns(&columns, &mut Scratch::default()), Some(false), "no recipient");
 //! # Ok::<(), sinkd::index::query::QueryError>(())
 //! ```
 mod address;

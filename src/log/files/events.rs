@@ -310,7 +310,7 @@ mod tests {
     fn damaged_lines_are_told_from_those_of_a_newer_version_and_one_under_way() {
         let dir = tempfile::tempdir().unwrap();
         let damaged = || damaged_lines(dir.path()).unwrap();
-        assert_eq!(damaged(), [0_usize; 0], "there is no file");
+        assert_eq!(damaged(), [0_usize; 0], "without a file");
         note_pruned(dir.path(), By::Sinkd, &dropped(1, 2, 5)).unwrap();
         let whole = std::fs::read_to_string(path_of(dir.path())).unwrap();
         let lines = [

@@ -30,7 +30,7 @@ pub struct Ledger {
     messages: Mutex<HashMap<String, Message>>,
     stopping: AtomicBool,
     failed: AtomicBool,
-    /// The scenario has so few buffers that stalled transfers are closed.
+    /// The scenario runs short of buffers, so that stalled transfers are closed.
     is_tight: bool,
     pub acknowledgements: AtomicU64,
 }
