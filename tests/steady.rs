@@ -61,7 +61,7 @@ mod counted {
     unsafe impl GlobalAlloc for Counting {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             let counted = COUNTED.load(Ordering::Relaxed);
-            // SAFETY: gettid(2) takes nothing and gives an integer.
+            // SAFETY: gettid(2) has no arguments and returns an integer.
             if counted != 0 && counted == unsafe { libc::gettid() } {
                 ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
             }

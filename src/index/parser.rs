@@ -52,7 +52,8 @@ impl Default for Settings {
 
 /// What the threads ask the program they run in.
 pub trait Host: Send + Sync {
-    /// Called by each thread of a lazy index when it begins: gives it a low priority.
+    /// Lowers the priority of the calling thread. Each thread of a lazy index calls it when it
+    /// begins.
     fn run_when_idle(&self);
 
     /// Returns whether the workers are busy.

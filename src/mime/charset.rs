@@ -92,7 +92,7 @@ fn utf7(octets: &[u8]) -> String {
 }
 
 /// ISO-2022-JP without escape sequences that another one follows at once. Mailers that put lines
-/// together write them; the library takes each for an attack, and gives U+FFFD.
+/// together write them; the library takes each for an attack, and returns U+FFFD.
 fn without_empty_runs(octets: &[u8]) -> Vec<u8> {
     const ESCAPE: u8 = 0x1b;
     let mut kept = Vec::with_capacity(octets.len());

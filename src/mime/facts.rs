@@ -110,7 +110,7 @@ impl Extractor {
         Extractor { sequence_field: sequence_field.map(str::to_owned) }
     }
 
-    /// Fills `facts` from `message` (dots unstuffed). Total: any octets give facts.
+    /// Fills `facts` from `message` (dots unstuffed). Total: any octets have facts.
     ///
     /// Costs about 4 us for a message of 5 KB: see docs/performance.md.
     pub fn extract(&self, message: &[u8], facts: &mut Facts) {

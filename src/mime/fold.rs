@@ -72,7 +72,7 @@ const BLOCK: usize = 1024;
 const BLOCK_MIN: usize = 16;
 
 impl Words<'_> {
-    /// Folds the ASCII that `text` begins with, and gives the rest.
+    /// Folds the ASCII that `text` begins with, and returns the rest.
     fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
         let mut at = 0;
         loop {
@@ -106,7 +106,7 @@ impl Words<'_> {
         self.last = if is_gap { Last::Gap } else { Last::Word };
     }
 
-    /// Folds what stands before the next ASCII character, and gives the rest.
+    /// Folds what stands before the next ASCII character, and returns the rest.
     fn take_others<'t>(&mut self, text: &'t str) -> &'t str {
         let end = text.bytes().position(|b| b.is_ascii()).unwrap_or(text.len());
         let (mut others, rest) = text.split_at(end);
@@ -128,7 +128,7 @@ impl Words<'_> {
         rest
     }
 
-    /// Folds up to the next character that has a shorter way, and gives the rest.
+    /// Folds up to the next character that has a shorter way, and returns the rest.
     fn take_rare<'t>(&mut self, text: &'t str) -> &'t str {
         let mut end = text.chars().next().map_or(0, char::len_utf8);
         while let Some(next) = text[end..].chars().next()
@@ -233,7 +233,7 @@ fn fold_ascii(ascii: &[u8], folded: &mut [u8; BLOCK], is_gap: &mut bool) -> usiz
     move_letters(rest, stay_rest, folded, bytes)
 }
 
-/// Appends the letters that stay to the first `bytes` of `folded`; gives how many there are then.
+/// Appends the letters that stay to the first `bytes` of `folded`; returns how many there are then.
 fn move_letters(letters: &[u8], stays: &[u8], folded: &mut [u8; BLOCK], mut bytes: usize) -> usize {
     for (letter, stays) in letters.iter().zip(stays) {
         // What does not stay is overwritten.

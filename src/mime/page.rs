@@ -34,8 +34,8 @@ impl ByContentId {
         ByContentId { numbers }
     }
 
-    /// `html` with each `cid:` address that means a part as `address` gives it for that part's
-    /// number; `None`: as it stands. Total, one pass; in any charset that has ASCII.
+    /// `html` with each `cid:` address that means a part replaced by what `address` returns for
+    /// that part's number; `None`: as it stands. Total, one pass; in any charset that has ASCII.
     pub fn rewritten(
         &self,
         html: &[u8],

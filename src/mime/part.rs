@@ -1,7 +1,7 @@
 //! The parts of a message, whatever it is made of.
 //!
 //! Not the library's parser: 0.11.9 looks for the end of every multipart that has none in all that
-//! follows, which is quadratic, and nests what it gives as deep as the mail does, which overflows
+//! follows, which is quadratic, and nests its result as deep as the mail does, which overflows
 //! the stack when it is dropped. This walk is one pass over the octets; a header is looked at when
 //! its part begins, nothing is decoded.
 use std::borrow::Cow;
@@ -180,7 +180,7 @@ struct Walk<'m> {
 }
 
 impl<'m> Walk<'m> {
-    /// A part begins at `at`, and with it those that begin at once inside it; gives where the
+    /// A part begins at `at`, and with it those that begin at once inside it; returns where the
     /// content of the innermost does.
     fn begin(&mut self, mut at: usize) -> usize {
         loop {
@@ -218,7 +218,7 @@ impl<'m> Walk<'m> {
     }
 
     /// Looks for where the part ends that begins at `at` and whose content begins at `content`, and
-    /// those around it that end there too; gives where the next one begins.
+    /// those around it that end there too; returns where the next one begins.
     fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
         let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {

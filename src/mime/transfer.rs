@@ -24,7 +24,7 @@ impl Encoding {
         }
     }
 
-    /// The octets meant. Total; costs one pass, and gives no more octets than there are.
+    /// Returns the decoded octets. Total: one pass, and no more octets than the input has.
     pub fn decoded(self, octets: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Encoding::Identity => Cow::Borrowed(octets),

@@ -72,9 +72,9 @@ pub trait Source: Send {
     /// Errors: the source can't continue; messages under way are finished.
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
 
-    /// Would `next` give a message that is due before `than_ns`, when one that waits already is?
-    /// Then it is asked, and that message leaves first. Asked often, so it must cost next to
-    /// nothing.
+    /// Returns whether `next` would return a message that is due before `than_ns`, when a waiting
+    /// message is due. Then it is asked, and that message leaves first. Asked often, so it must
+    /// cost next to nothing.
     fn is_sooner(&self, _than_ns: u64) -> bool {
         false
     }

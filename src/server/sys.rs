@@ -61,8 +61,8 @@ pub struct TcpInfo {
     pub accept_queue: u64,
 }
 
-/// Octets of `struct tcp_info` that are asked for; an older kernel gives fewer, and 0 is taken for
-/// what is missing.
+/// Octets of `struct tcp_info` that are requested; an older kernel returns fewer, and 0 is taken
+/// for what is missing.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const TCP_INFO_BYTES: usize = 240;
 

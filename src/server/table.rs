@@ -439,7 +439,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The budget for buffers is used up: the transfers that stalled longest give theirs back.
+    /// The budget for buffers is used up: closes the transfers that stalled longest, which frees
+    /// theirs.
     #[cold]
     fn close_stalled(&mut self) {
         let now_ms = self.now_ms();

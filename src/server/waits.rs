@@ -76,7 +76,7 @@ impl Waits {
         }
     }
 
-    /// Whether what its socket brings gives it a turn.
+    /// Returns whether an event of its socket starts a turn.
     pub fn is_for_socket(self) -> bool {
         matches!(self, Waits::Octets | Waits::Replies | Waits::RepliesOrCommit)
     }

@@ -1,4 +1,4 @@
-//! Every reply the session gives, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
+//! Every reply of a session, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
 //!
 //! Replies are static octets, appended as they are. The three that depend on the listener
 //! (greeting, EHLO and HELO reply) are encoded once in [`super::limits::Policy`]; the one that

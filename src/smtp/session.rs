@@ -47,7 +47,7 @@ pub enum Step {
     /// whatever chunks came before belong to a transaction that was reset.
     Chunk { bytes: u64, last: bool, first: bool },
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
-    /// (which gives the reply that was latched). May be 0 octets.
+    /// (which returns the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
     MarkCommand,

@@ -236,7 +236,7 @@ impl Rate {
         let mean = messages as f64 * 10.0 / (last.0 - first.0 + 1) as f64;
         let max = sums(busy).iter().map(|(_, n)| *n as f64).fold(mean, f64::max);
         let seconds = Windows::seconds(busy);
-        // Without a whole second there is one number to give.
+        // Without a whole second the run has only one number.
         let median = if seconds.count == 0 { mean } else { seconds.median() };
         Rate { mean, median, max }
     }

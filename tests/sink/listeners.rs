@@ -48,7 +48,7 @@ impl<S: Read + Write> Talk<S> {
         }
     }
 
-    /// Sends a message to `recipients` and gives the first line of the reply to its end.
+    /// Sends a message to `recipients` and returns the first line of the reply to its end.
     fn deliver(&mut self, recipients: usize, wire: &[u8]) -> String {
         assert!(self.command("MAIL FROM:<a@example.org>").starts_with("250"));
         for n in 0..recipients {

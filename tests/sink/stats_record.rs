@@ -93,7 +93,7 @@ proptest! {
             history
         };
         compare(&read(&[(0, u64::MAX)]), &records, 1);
-        // Cut anywhere: hours rolled up and seconds one by one give the same.
+        // Cut anywhere: hours rolled up and seconds one by one have the same sums.
         compare(&read(&[(0, BEGIN_S + 7), (BEGIN_S + 7, BEGIN_S + 40), (BEGIN_S + 40, u64::MAX)]), &records, 1);
         // A second sink that took the same load, in a folder of its own.
         let other = tempfile::tempdir().unwrap();

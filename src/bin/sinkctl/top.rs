@@ -38,7 +38,7 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
         signal_hook::flag::register_conditional_default(signal, ended.clone())?;
         signal_hook::flag::register(signal, ended.clone())?;
     }
-    // From here on also a panic gives the terminal back.
+    // From here on a panic, too, restores the terminal.
     let mut terminal = ratatui::try_init().context("cannot set up the terminal")?;
     let result = show(&mut terminal, folder, &ended);
     ratatui::restore();

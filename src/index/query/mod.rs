@@ -1,8 +1,8 @@
 //! What is asked of the messages: one grammar for every place that searches (docs/search.md).
 //!
-//! A text becomes a tree (`lexer`, `parser`, `term`), which displays as a text that gives the same
-//! tree. It is put to the columns of a message first, three-valued: they may not be enough to tell.
-//! Only then is it put to the message itself.
+//! A text becomes a tree (`lexer`, `parser`, `term`), which displays as a text that parses to the
+//! same tree. It is put to the columns of a message first, three-valued: they may not be enough to
+//! tell. Only then is it put to the message itself.
 //!
 //! ```
 //! use sinkd::index::{Columns, query::{Query, Scratch}};

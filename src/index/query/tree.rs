@@ -1,4 +1,4 @@
-//! A query as a tree, and the tree as a text that gives it again.
+//! A query as a tree, and the tree as a text that parses to the same tree.
 use std::fmt;
 
 use super::term::Term;

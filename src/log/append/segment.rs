@@ -224,7 +224,7 @@ impl OpenSegment {
         slots.store(self.slots_front(), Relaxed);
     }
 
-    /// Takes `bytes` octets at the tail and promises a slot; gives their offset. The caller has
+    /// Takes `bytes` octets at the tail and promises a slot; returns their offset. The caller has
     /// asked `fit`.
     pub(crate) fn hold(&mut self, bytes: u64) -> u64 {
         let start = self.start();

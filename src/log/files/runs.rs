@@ -135,7 +135,7 @@ impl Runs {
         self.runs.last().filter(|run| run.until_ns.is_none())
     }
 
-    /// Begins a run with the next whole second, and ends the one that is under way; gives the
+    /// Begins a run with the next whole second, and ends the one that is under way; returns the
     /// moment, which the caller should wait for.
     pub fn start(folder: &Path, name: &str) -> Result<u64, RunError> {
         Runs::start_at(folder, name, next_second_ns())
@@ -153,7 +153,7 @@ impl Runs {
         start_in(locked(file)?, file.folder(), name, at_ns)
     }
 
-    /// Ends the run under way with the next whole second, and gives it. The caller should wait for
+    /// Ends the run under way with the next whole second, and returns it. The caller should wait for
     /// its end: what comes before belongs to it.
     pub fn stop(folder: &Path) -> Result<Run, RunError> {
         Runs::stop_at(folder, next_second_ns())

@@ -98,7 +98,7 @@ impl Catalog {
         self.read_flags()
     }
 
-    /// Lists the folder and opens what is new; gives what was gone by then.
+    /// Lists the folder and opens what is new; returns what was gone by then.
     fn list(&mut self) -> io::Result<Vec<u32>> {
         let files = segment_files(&self.path)?;
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();
@@ -224,7 +224,8 @@ impl Catalog {
         entry.is_some_and(|entry| entry.summary.flags.is_removed(id.slot))
     }
 
-    /// Opens segment `number`, or gives it again. Costs one read of 8 KiB at most.
+    /// Opens segment `number`, or returns it if it is open already. Costs one read of 8 KiB at
+    /// most.
     ///
     /// Errors: `Pruned`, it was there at the last look, and is now counted as passed over;
     /// `NoSuchMessage`, it was not; `Segment`, it can't be read.
@@ -271,7 +272,7 @@ impl Catalog {
         lock(&self.gone).passed_over
     }
 
-    /// Begins to count anew, and gives what there was.
+    /// Begins to count anew, and returns what there was.
     pub(super) fn take_passed_over(&self) -> PassedOver {
         std::mem::take(&mut lock(&self.gone).passed_over)
     }

@@ -35,7 +35,7 @@ impl SegmentFile {
         SegmentFile::of(file, path)
     }
 
-    /// Checks the header of `file`, which has any name; gives also the live page as it is.
+    /// Checks the header of `file`, which has any name; returns also the live page as it is.
     pub(crate) fn of(file: File, path: &Path) -> Result<(SegmentFile, LiveWords), SegmentError> {
         let (identity, words) = read_head(&file, path)?;
         let found = file.metadata();
@@ -115,7 +115,7 @@ impl SegmentFile {
         Damage::Slot { file: self.path.clone(), offset, id: self.id(index) }
     }
 
-    /// Reads a record into `buf`, which grows as needed and is overwritten; gives envelope and
+    /// Reads a record into `buf`, which grows as needed and is overwritten; returns envelope and
     /// payload (wire form) if the checksum holds. Costs one read, and the CRC.
     pub(super) fn record<'a>(
         &self,

@@ -225,7 +225,7 @@ impl Folder {
         new.filter(|(_, range)| !range.is_empty()).collect()
     }
 
-    /// Looks again, and gives the messages that have come since `seen`, which moves on. Until the
+    /// Looks again, and returns the messages that have come since `seen`, which moves on. Until the
     /// next look they can be read, also where their segment was pruned, if it was still open at the
     /// look before; other segments that were pruned meanwhile are in [`Folder::passed_over`].
     ///

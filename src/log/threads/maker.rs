@@ -105,7 +105,7 @@ impl Maker {
         }
     }
 
-    /// Makes its first window present, and gives both halves.
+    /// Makes its first window present, and returns both halves.
     fn hand_over(
         &mut self,
         made: Made,

@@ -119,7 +119,7 @@ impl OwnFile {
         }
     }
 
-    /// Cuts the file to its length, writes slot and header pages, and gives it its name.
+    /// Cuts the file to its length, writes slot and header pages, and renames it.
     pub(super) fn finish(self, maker: &mut Maker, commit: OwnCommit, gate: &Arc<Gate>) {
         let Some(growing) = self.growing else {
             return;

@@ -34,7 +34,7 @@ pub struct Recovery {
     pub(crate) sealed_segments: SealedSegments,
 }
 
-/// Removes own segments that were never finished, and flags whose segment has gone; gives the
+/// Removes own segments that were never finished, and flags whose segment has gone; returns the
 /// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = layout::segments_folder(folder);
@@ -60,7 +60,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     Ok(highest)
 }
 
-/// Looks at every segment, seals what is open, and gives what still has to be flushed.
+/// Looks at every segment, seals what is open, and returns what still has to be flushed.
 pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
     let failed = |e| OpenError::of(layout::segments_folder(folder), e);
     let mut recovery = Recovery::default();

@@ -242,7 +242,7 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), String
     }
 }
 
-/// `text` is behind the first quote; gives what is behind the last one.
+/// `text` begins after the first quote; returns the text after the last one.
 fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, String> {
     let mut rest = quoted;
     loop {

@@ -108,7 +108,7 @@ impl Sizes {
         }
     }
 
-    /// The smallest and the largest size it gives.
+    /// Returns the smallest and the largest possible size.
     pub fn bounds(&self) -> (u64, u64) {
         match self {
             Sizes::Choices(choices) => {

@@ -54,7 +54,7 @@ impl<K: Ord, T> Entry<K, T> {
     }
 }
 
-/// The heap gives the greatest first.
+/// The heap returns the greatest first.
 impl<K: Ord, T> Ord for Entry<K, T> {
     fn cmp(&self, other: &Entry<K, T>) -> Ordering {
         other.order(self)

@@ -51,7 +51,7 @@ impl Rewriting {
         self.from.is_none() && self.recipients.is_none() && self.to_domain.is_none()
     }
 
-    /// Fills the envelope of `mail`, which is clear. SIZE is left out: the session gives it anew.
+    /// Fills the envelope of `mail`, which is clear. SIZE is left out: the session adds it anew.
     ///
     /// `envelope`: as stored. `only`: the positions of recipients that remain, ascending; without
     /// it, all of them.

@@ -184,7 +184,7 @@ fn dot_between(head: &[u8], body: &[u8]) -> bool {
     head.ends_with(b"\r") && body.starts_with(b"\n.")
 }
 
-/// Appends `content` in wire form in place of what `out` held; gives the dots it stuffed.
+/// Appends `content` in wire form in place of what `out` held; returns the dots it stuffed.
 fn stuff_into(content: &[u8], out: &mut Vec<u8>) -> u32 {
     out.clear();
     out.reserve(content.len() + 16);

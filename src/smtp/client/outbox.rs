@@ -76,7 +76,7 @@ impl Outbox {
         self.pieces.push_back(Piece::Content { mail, from: 0 });
     }
 
-    /// Fills `slices` with what is to be written next; gives how many there are.
+    /// Fills `slices` with what is to be written next; returns how many there are.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut n, mut text_at) = (0, self.text_at);
         let mut push = |octets: &'a [u8]| {

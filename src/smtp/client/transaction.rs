@@ -47,7 +47,7 @@ pub(super) struct Transaction<T> {
 }
 
 impl<T> Transaction<T> {
-    /// Queues its next command, and content that goes along with it; gives what will answer it.
+    /// Queues its next command, and content that goes along with it; returns what will answer it.
     pub fn write(
         &mut self,
         announced: &Announced,

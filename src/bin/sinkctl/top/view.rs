@@ -22,7 +22,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// `variable` gives the environment's.
+    /// `variable` returns the environment's.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Screen {
         let is_set = |name: &str| variable(name).filter(|text| !text.is_empty());
         let locale = is_set("LC_ALL").or_else(|| is_set("LC_CTYPE")).or_else(|| is_set("LANG"));
