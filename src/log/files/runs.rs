@@ -153,8 +153,8 @@ impl Runs {
         start_in(locked(file)?, file.folder(), name, at_ns)
     }
 
-    /// Ends the run under way with the next whole second, and returns it. The caller should wait for
-    /// its end: what comes before belongs to it.
+    /// Ends the run under way with the next whole second, and returns the run. The caller should
+    /// wait for its end: what comes before belongs to it.
     pub fn stop(folder: &Path) -> Result<Run, RunError> {
         Runs::stop_at(folder, next_second_ns())
     }

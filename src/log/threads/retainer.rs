@@ -187,7 +187,7 @@ impl Retainer {
         self.owed.note_waiting(self.now);
     }
 
-    /// Looks at the folder if it has changed since the last time; returns the time of the next look.
+    /// Looks at the folder if it has changed; returns the time of the next look.
     fn look_if_changed(&mut self) -> Option<Instant> {
         if !self.retention.is_on() {
             return None;
