@@ -22,9 +22,9 @@ pub struct Figures<'a> {
     pub rate: Rates,
     /// Times of transactions, us.
     pub transaction_us: Percentiles,
-    /// By name; those of which nothing was recorded are left out.
+    /// Metrics by name; those without records are left out.
     pub metrics: BTreeMap<&'static str, Percentiles>,
-    /// By code and enhanced code.
+    /// Replies by code and enhanced code.
     pub replies: BTreeMap<&'a str, u64>,
     /// At the end of the span; `messages` is null where it is not known.
     pub open_sessions: OpenSessions,

@@ -29,7 +29,7 @@ pub struct Gathered {
     pub open_sessions: OpenSessions,
     /// Messages that the logs hold and the statistics don't; `None` where that is unknown.
     pub not_recorded: Option<u64>,
-    /// Of the messages in the logs; `None` without --sent-field.
+    /// Transit times of the messages in the logs; `None` without --sent-field.
     pub transit: Option<Overall>,
 }
 

@@ -1,4 +1,4 @@
-//! sinkd: flags, wiring, signals. What it does lies in the library.
+//! sinkd: flags, wiring, signals. The library does the work.
 #![forbid(unsafe_code)]
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -368,7 +368,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
     stop_at_once_on_second_signal(signals.clone(), stop);
 }
 
-/// Time since anything was heard from anybody.
+/// Returns the time since the last octet of any client.
 fn idle_for(server: &Server, started: Instant) -> Duration {
     let heard_ms = server
         .counters()

@@ -99,7 +99,7 @@ enum Unit {
 }
 
 impl Unit {
-    /// Of a tag, and the tag without it.
+    /// Returns the unit of a tag, and the tag without the unit.
     fn of(tag: &str) -> (Unit, &str) {
         let ends = [("_us", Unit::Us), ("_bytes_per_s", Unit::BytesPerS), ("_bytes", Unit::Bytes)];
         let end = ends.iter().find_map(|(end, unit)| Some((*unit, tag.strip_suffix(end)?)));

@@ -39,7 +39,7 @@ pub enum BindError {
     /// Anything else.
     #[error("can't serve HTTP on {address}")]
     Io {
-        /// As it was given.
+        /// The address as given.
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,

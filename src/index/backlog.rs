@@ -45,7 +45,7 @@ struct Progress {
     retry_at: Option<Instant>,
 }
 
-/// All of a folder.
+/// All segments of a folder that are not indexed.
 pub(super) struct Backlog {
     data: PathBuf,
     sequence_field: String,

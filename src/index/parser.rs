@@ -24,7 +24,7 @@ const QUESTIONS_PER_TURN: u32 = 64;
 /// When mail is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum When {
-    /// As it comes, whatever else the machine has to do.
+    /// As mail arrives, whatever else the machine has to do.
     Eager,
     /// When the machine has idle time, and not while the workers are busy.
     #[default]
@@ -38,7 +38,7 @@ pub enum When {
 pub struct Settings {
     /// When.
     pub when: When,
-    /// By how many threads.
+    /// Number of threads.
     pub threads: usize,
     /// The header field that numbers messages; empty: none.
     pub sequence_field: String,

@@ -119,7 +119,7 @@ fn one(
     };
     indexer.index(&segment, replacement.appender(), &mut count)?;
     replacement.put_in_place(|appender| {
-        // The state first: only of what was sealed before is the count the last.
+        // The state first: the count is final only if the segment was sealed before.
         let is_sealed = segment.state() != State::Open;
         indexer.index(&segment, appender, &mut count)?;
         if is_sealed {

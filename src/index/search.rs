@@ -24,7 +24,7 @@ const SLOTS_AT_ONCE: u32 = 1024;
 pub struct Wanted {
     /// Number of newest matches to return; `None`: all matches. 0: only their number.
     pub limit: Option<u64>,
-    /// Of those that were received in this span.
+    /// Only messages received in this span match.
     pub span: Span,
     /// Leave out what is not indexed, and say how much that was.
     pub indexed_only: bool,

@@ -20,7 +20,7 @@ pub struct ByContentId {
 }
 
 impl ByContentId {
-    /// Of all parts that have an id and are content. Costs one pass over their headers.
+    /// Collects all parts that have an id and are content. Costs one pass over their headers.
     pub fn of(parts: &Parts<'_>) -> ByContentId {
         let mut numbers = HashMap::new();
         for (number, part) in parts.parts.iter().enumerate().filter(|(_, p)| p.kind == Kind::Leaf) {

@@ -29,7 +29,7 @@ const BOUNDARY_BYTES_MAX: usize = 256;
 /// What a part is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Of content. Also a multipart in which no part begins.
+    /// It has content. Also a multipart in which no part begins.
     Leaf,
     /// It consists of the following parts that are one deeper.
     Multipart,
@@ -47,11 +47,12 @@ pub struct Part<'m> {
     pub parent: Option<usize>,
     /// In lower case, for example `text/plain`, which is also the default.
     pub content_type: String,
-    /// As it is declared.
+    /// The charset as declared.
     pub charset: Option<String>,
-    /// Of Content-Disposition, in lower case.
+    /// The type of Content-Disposition, in lower case.
     pub disposition: Option<String>,
-    /// Of Content-Disposition, or of Content-Type; decoded. It may hold anything, paths too.
+    /// The file name of Content-Disposition, or of Content-Type; decoded. It may hold anything,
+    /// paths too.
     pub file_name: Option<String>,
     pub encoding: Encoding,
     /// Its header fields, as octets.

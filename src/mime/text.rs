@@ -90,7 +90,7 @@ pub(super) fn shown<'p, 'm>(
 enum Reach {
     /// All.
     Attached,
-    /// Those that are not attached.
+    /// Messages that are not attached.
     Shown,
 }
 

@@ -12,7 +12,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Of a Content-Transfer-Encoding field's value.
+    /// Returns the encoding that a Content-Transfer-Encoding field names.
     pub fn of(value: &str) -> Encoding {
         let is = |name: &str| value.trim().eq_ignore_ascii_case(name);
         if is("base64") {

@@ -1,6 +1,6 @@
 //! The event loop of one sending thread: does what its scheduler decides.
 //!
-//! A round: what is due goes to connections that have nothing to do; then events, each of which is
+//! A round: due messages go to idle connections; then events, each of which is
 //! a read, what the session makes of it, the next message for it, and one write. System calls a
 //! message, one command a round trip: four reads and four writes; epoll_wait is shared.
 use std::sync::atomic::Ordering;

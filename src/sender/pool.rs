@@ -68,9 +68,9 @@ pub(super) struct Pool<M> {
     free: Vec<usize>,
     /// Connections that were asked for and have not ended.
     pub all: usize,
-    /// Of them, those the target has not spoken with yet.
+    /// Connections without a greeting so far.
     pub opening: usize,
-    /// Those that have nothing to do, and some that had.
+    /// Idle connections, and some that were idle before.
     idle: VecDeque<usize>,
     lanes: HashMap<u64, usize>,
     /// Lanes whose connection ended before their last message, and why.

@@ -19,7 +19,7 @@ pub struct Order {
     pub ticket: u64,
     /// When it leaves, ns since the start of sending, however slow the target is (open loop);
     /// `None`: as soon as a connection has room for it (closed loop). Falls from one order to the
-    /// next only where [`Source::is_sooner`] said so; within a lane it never does.
+    /// next only where [`Source::is_sooner`] returned true; within a lane it never does.
     pub due_ns: Option<u64>,
     /// `None`: any connection.
     pub lane: Option<Lane>,

@@ -85,7 +85,7 @@ pub struct Tally {
     pub ambiguous: u64,
     /// Connections on which the target sent a reply that nothing had asked for.
     pub unasked: u64,
-    /// Of accepted messages.
+    /// Recipients of accepted messages.
     pub recipients: u64,
     /// Recipients for whom a message was not accepted.
     pub refused_recipients: u64,
@@ -93,9 +93,9 @@ pub struct Tally {
     pub bytes: u64,
     /// Connections that were made.
     pub connections: u64,
-    /// Of them, those that lanes needed beyond one each.
+    /// Connections that lanes needed beyond one each.
     pub extra: Extra,
-    /// By what failed.
+    /// Failures, by what failed.
     pub failures: BTreeMap<What, Failure>,
 }
 

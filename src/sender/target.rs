@@ -53,7 +53,7 @@ pub enum TargetError {
     /// No such host.
     #[error("{host}: {cause}; is the name right?")]
     Unresolved {
-        /// As it was named.
+        /// The name as the user gave it.
         host: String,
         /// What the system said.
         cause: io::Error,
@@ -61,7 +61,7 @@ pub enum TargetError {
     /// It has no address, or too many.
     #[error("{host} has {count} addresses; choose one of them")]
     Count {
-        /// As it was named.
+        /// The name as the user gave it.
         host: String,
         /// 0, or more than anyone needs.
         count: usize,
@@ -78,7 +78,7 @@ pub enum TargetError {
          mail; to send it anyway: --allow-public {host}"
     )]
     Public {
-        /// As it was named.
+        /// The name as the user gave it.
         host: String,
         /// The first of its addresses that is public.
         address: IpAddr,
@@ -86,7 +86,7 @@ pub enum TargetError {
     /// It names something else.
     #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
     OtherAllowed {
-        /// As it was named in the target.
+        /// The host as named in the target.
         host: String,
         /// What may be sent to.
         allowed: String,

@@ -100,7 +100,7 @@ impl Accepts for Rc<Queue> {
 pub struct ByHandSink {
     table: Table<Told>,
     acceptors: Acceptors<Rc<Queue>>,
-    /// Those of SMTP, and those of LMTP.
+    /// Connections for SMTP, and for LMTP.
     queues: [Rc<Queue>; 2],
     /// Listeners that the kernel would tell of.
     rung: Vec<usize>,

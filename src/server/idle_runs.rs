@@ -132,7 +132,7 @@ impl Drop for IdleRuns {
     }
 }
 
-/// By its first second.
+/// Returns a run's name, from its first second.
 fn name(second: u64) -> String {
     let at = i64::try_from(second).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
     format!("auto-{}", at.unwrap_or_default().strftime("%Y%m%dT%H%M%SZ"))

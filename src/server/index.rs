@@ -11,9 +11,9 @@ use crate::index::{Host, Parser, When};
 
 /// Begun segments that wait in the channel: the parser finds further ones by listing.
 const BEGUN_MAX: usize = 1024;
-/// How busy the workers are is looked at this often.
+/// How often the parser checks whether the workers are busy.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Of the time of all workers together.
+/// Share of all workers' time above which they count as busy.
 const BUSY_SHARE: f64 = 0.5;
 
 /// Starts the threads; `None`: mail is not indexed.

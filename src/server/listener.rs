@@ -16,7 +16,7 @@ pub struct Sockets {
     pub listeners: Vec<Listener>,
     /// For each worker, a listener for each address.
     pub per_worker: Vec<Vec<Acceptor>>,
-    /// Of the Unix sockets; dropped, they are removed.
+    /// Files of the Unix sockets, which are removed when this is dropped.
     pub files: Vec<SocketFile>,
 }
 

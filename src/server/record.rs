@@ -41,7 +41,7 @@ pub(super) struct Recording {
     commands: u64,
     messages: u64,
     time: TimeSpent,
-    /// Of all workers.
+    /// Shared by all workers.
     presence: Arc<Presence>,
     /// A connection of this worker counts in `presence`.
     is_present: bool,
@@ -523,7 +523,7 @@ impl Recording {
         }
     }
 
-    /// It goes on.
+    /// A parked transfer continues.
     pub fn unparked(&mut self, conn: &mut Conn) {
         // Without a recorder none has a beginning.
         let Some(transfer) = conn.transfer_mut() else { return };

@@ -57,7 +57,7 @@ pub struct TcpInfo {
     pub segments_in: u64,
     /// Segments that came out of order: something before them was lost, or overtaken.
     pub out_of_order: u64,
-    /// Of a listener: connections waiting to be accepted.
+    /// For a listener: connections waiting to be accepted.
     pub accept_queue: u64,
 }
 

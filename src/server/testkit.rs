@@ -30,7 +30,7 @@ const ROUNDS_MAX: usize = 100_000;
 pub struct Stored {
     /// Encoded; see [`envelope::decode`].
     pub envelope: Vec<u8>,
-    /// In wire form.
+    /// The payload in wire form.
     pub payload: Vec<u8>,
     /// Stuffed dots in the payload.
     pub dots: u32,
@@ -55,7 +55,7 @@ pub struct Observed {
     /// As they came out of the socket, but that the session's messages are called `1:0`, `1:1`, ….
     pub replies: Vec<u8>,
     pub stored: Vec<Stored>,
-    /// As the statistics have it.
+    /// Tolerated deviations, as the statistics count them.
     pub tolerated: Tolerated,
     pub closed: bool,
 }

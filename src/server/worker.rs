@@ -26,8 +26,8 @@ const EVENTS_MAX: usize = 1024;
 /// Long rounds are logged this often.
 const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
-/// While anybody waits, the loop wakes this often: a sleep that took longer tells that the loop was
-/// stopped, or had no processor.
+/// While a client waits, the loop wakes this often: a sleep that took longer tells that the loop
+/// was stopped, or had no processor.
 const WATCHED_MS: u64 = 100;
 
 /// All that a worker is made of.

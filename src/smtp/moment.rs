@@ -31,11 +31,11 @@ pub enum MarkOutcome {
     Malformed,
     /// There is such a run.
     NameTaken,
-    /// There is none to end.
+    /// No run is under way.
     NoRun,
-    /// More came in this second than are taken.
+    /// More commands came in this second than sinkd accepts.
     TooFast,
-    /// More came since the start than are taken.
+    /// More commands came since the start than sinkd accepts.
     TooMany,
 }
 

@@ -19,7 +19,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// As sent, CRLF included.
+    /// Returns the reply as sent, CRLF included.
     pub fn as_bytes(&self) -> &'static [u8] {
         self.wire.as_bytes()
     }

@@ -55,7 +55,7 @@ pub struct Ceiling {
     pub messages_per_s: f64,
     #[allow(missing_docs)]
     pub bytes_per_s: f64,
-    /// Of the sink's busiest loop, and of the sender's busiest thread.
+    /// Busy share of the sink's busiest loop, and of the sender's busiest thread.
     pub sink_busy_share: f64,
     #[allow(missing_docs)]
     pub sender_busy_share: f64,
@@ -110,7 +110,7 @@ impl Shape {
 }
 
 impl Calibration {
-    /// Of these, measured at this moment (RFC 3339).
+    /// Returns a calibration with these ceilings, measured at this moment (RFC 3339).
     pub fn new(measured_at: String, cores: usize, ceilings: Vec<Ceiling>) -> Calibration {
         Calibration { version: VERSION, measured_at, cores, ceilings }
     }

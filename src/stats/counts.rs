@@ -79,7 +79,7 @@ impl Counts {
         }
     }
 
-    /// As new.
+    /// Clears all counts.
     pub fn clear(&mut self) {
         self.0.fill(0);
     }

@@ -156,7 +156,7 @@ impl Interval {
         self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
-    /// As new. Costs a `memset` of its 800 KiB.
+    /// Clears the interval. Costs a `memset` of its 800 KiB.
     pub fn clear(&mut self) {
         self.counts.clear();
         self.counters.fill(0);

@@ -12,7 +12,7 @@ pub struct Live {
     /// Locked for a copy of the pointer, or for a merge: a reader never makes the hub wait.
     total: Mutex<Arc<Interval>>,
     replies: Vec<String>,
-    /// As of the last look.
+    /// Messages not indexed at the last look.
     index_lag_messages: AtomicU64,
     index_lag_s: AtomicU64,
     events_busy: AtomicU64,

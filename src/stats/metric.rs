@@ -27,7 +27,7 @@ macro_rules! table {
                 match self { $($name::$variant => $help),* }
             }
 
-            /// See `max`, in the order of the table.
+            /// The values of `max`, in the order of the table.
             pub(super) const MAX: &[u64] = &[$($max),*];
 
             /// Returns the bound: a larger value is recorded as this one. 0 for counters.
@@ -36,7 +36,7 @@ macro_rules! table {
                 $name::MAX[self as usize]
             }
 
-            /// By its tag.
+            /// Returns the item with this tag.
             pub fn of(tag: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|m| m.tag() == tag)
             }

@@ -43,7 +43,7 @@ pub enum LimitedBy {
     Connections,
     /// Us: an event loop that is always busy, or an accept queue that overflowed.
     Sink,
-    /// Nothing stands out, or there is too little to tell.
+    /// No limit stands out, or the data are too few for a verdict.
     Undecided,
 }
 
@@ -57,7 +57,7 @@ impl LimitedBy {
         LimitedBy::Undecided,
     ];
 
-    /// As in `--json`.
+    /// Returns the name as in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             LimitedBy::Sender => "sender",
@@ -76,7 +76,7 @@ pub struct Verdict {
     pub limited_by: LimitedBy,
     /// One sentence with the figures that show it.
     pub because: String,
-    /// Of connection time.
+    /// Shares of connection time.
     pub shares: Shares,
     /// Connections in use on average: idle ones are not.
     pub connections: f64,
@@ -97,7 +97,7 @@ impl Verdict {
         self.limited_by == LimitedBy::Sink
     }
 
-    /// Of a run. Costs one pass over its seconds.
+    /// Returns the verdict on a run. Costs one pass over its seconds.
     pub fn of(history: &History, summary: &Summary) -> Verdict {
         let budget = Budget::of(history, summary);
         let mut headroom = Headroom::of(history, summary);

@@ -74,7 +74,7 @@ pub struct Course {
     pub timeline: Option<Buckets>,
     /// One for each bucket of `timeline`.
     pub columns: Vec<Column>,
-    /// By time; those outside the span included.
+    /// Events by time, including those outside the span.
     pub events: Vec<Event>,
     /// The domains of the recipients; the error says why they are not known.
     pub domains: Result<Table, String>,

@@ -120,7 +120,7 @@ impl Group {
 }
 
 impl Groups {
-    /// Of whatever names there are.
+    /// Returns empty groups for any names.
     pub fn new() -> Groups {
         Groups::with_names_max(NAMES_MAX)
     }
@@ -135,7 +135,7 @@ impl Groups {
         }
     }
 
-    /// Of these names and the others.
+    /// Returns groups for these names, and one for all others.
     pub fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
         let named = names.map(|name| (name.into(), Group::with_times())).collect();
         Groups { named, others: Group::with_times(), is_closed: true, ..Groups::new() }

@@ -35,7 +35,7 @@ pub struct Table {
     pub others: Option<Others>,
     /// Messages that are not in the table.
     pub missing: Missing,
-    /// Of all messages, each once; only with --sent-field.
+    /// Transit times of all messages, each once; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transit: Option<Overall>,
 }
@@ -73,7 +73,7 @@ pub struct GroupFigures {
     pub bytes: u64,
     /// Mean over `seconds`.
     pub messages_per_s: f64,
-    /// Of all messages in the table.
+    /// Share of all messages in the table.
     pub share: f64,
     /// Messages that broke a rule which was tolerated, by kind; kinds without any are left out.
     pub deviations: BTreeMap<&'static str, u64>,

@@ -107,7 +107,7 @@ struct All {
     hits: Vec<(usize, Hit)>,
     matches: u64,
     left_out: LeftOut,
-    /// By folder.
+    /// Unusable sidecars of each folder.
     unusable: Vec<Vec<u32>>,
     looked_at: u64,
     /// There are more than are shown by default.

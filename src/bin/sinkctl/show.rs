@@ -98,7 +98,7 @@ fn is_one_thing(show: &Show) -> bool {
         || show.save.is_some()
 }
 
-/// Of a message that was not stored whole the header may have been.
+/// Returns whether the stored part has the answer: the header may be stored without the rest.
 fn is_in_what_is_stored(show: &Show, slot: &Slot) -> bool {
     slot.facts().mode == StorageMode::Headers && (show.headers || show.header.is_some())
 }

@@ -1,4 +1,4 @@
-//! What is asked of the messages: one grammar for every place that searches (docs/search.md).
+//! Queries for messages: one grammar for every place that searches (docs/search.md).
 //!
 //! A text becomes a tree (`lexer`, `parser`, `term`), which displays as a text that parses to the
 //! same tree. It is put to the columns of a message first, three-valued: they may not be enough to

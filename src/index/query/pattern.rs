@@ -8,7 +8,7 @@ use crate::mime::fold::fold;
 /// What is looked for in folded text (`mime::fold`).
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    /// As it was written, without quotes and star.
+    /// The text as written, without quotes and star.
     text: String,
     /// Letters may follow.
     is_prefix: bool,

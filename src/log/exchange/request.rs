@@ -1,4 +1,4 @@
-//! What is asked of provisioning.
+//! Requests to provisioning.
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -12,7 +12,7 @@ use crate::log::files::map::WriteAccess;
 /// Requests that may wait. A worker sends few per segment; what finds no room waits with it.
 pub(crate) const REQUESTS_MAX: usize = 1024;
 
-/// What is asked of the thread.
+/// A request to the provisioning thread.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// A new worker; the answer is its first segment.

@@ -98,7 +98,7 @@ impl EventsFile {
     ///
     /// `waited`: went while the lock was taken; what `sinkctl prune` noted of them meanwhile is
     /// left out, which costs a read of the file. `now`: is about to go, and its file: if that has
-    /// gone, `sinkctl` was here and has said so.
+    /// gone, `sinkctl` has dropped it and noted it.
     /// Errors: what the file system says; noted again after that, nothing counts twice.
     pub(crate) fn note_pruned(
         &self,

@@ -38,7 +38,7 @@ pub(super) struct Catalog {
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Default)]
 struct Gone {
-    /// Of those that the last look found.
+    /// Numbers of the segments that the last look found.
     numbers: HashSet<u32>,
     passed_over: PassedOver,
 }
@@ -192,7 +192,7 @@ impl Catalog {
         Some(flags.messages_below.saturating_sub(there))
     }
 
-    /// Where it lies.
+    /// The path of the folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }

@@ -65,7 +65,7 @@ impl Folder {
         self.catalog.refresh()
     }
 
-    /// Where it lies.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.catalog.path()
     }

@@ -24,7 +24,7 @@ pub struct Summary {
     pub notes: u64,
     /// Messages that were only counted.
     pub only_counted: u64,
-    /// Where it lies.
+    /// The path of its file.
     pub path: PathBuf,
     /// What of it was removed.
     pub(crate) flags: Arc<Flags>,

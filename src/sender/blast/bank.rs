@@ -319,7 +319,8 @@ impl Grown {
         Grown { front: Front::of(&layout.front), start, checksum: crc32c(&layout.text[start..]) }
     }
 
-    /// Of front and body, if it begins here: no later than last time.
+    /// Returns the checksum of front and body for a body that begins at `start`, no later than the
+    /// last call's.
     fn checksum(&mut self, layout: &Layout, start: u32) -> u32 {
         let start = start as usize;
         let new = Front::of(&layout.text[start..self.start]);

@@ -36,7 +36,7 @@ pub(super) enum Place {
 /// A stretch of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Of [`Pieces::text`].
+    /// A range of [`Pieces::text`].
     Literal(Range<usize>),
     Value(Value, Place),
 }
@@ -59,7 +59,7 @@ pub struct TemplateError {
 pub struct Names<'a> {
     /// The template's, for errors.
     pub file: &'a str,
-    /// Of the recipients' list; empty without one.
+    /// Columns of the recipients' list; empty without a list.
     pub columns: &'a [String],
 }
 

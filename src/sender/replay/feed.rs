@@ -32,7 +32,7 @@ const UNANSWERED: &str = "the target has not answered for 100 messages in a row;
 /// Which connections messages go over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
-    /// Those of one session then go one after the other over one connection now.
+    /// Messages of one recorded session go one after the other over one connection.
     Original,
     /// Any that is free.
     Any,

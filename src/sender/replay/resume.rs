@@ -43,9 +43,9 @@ pub type Remaining = Option<Box<[u32]>>;
 pub struct Before {
     /// Nothing remains of these.
     pub done: IdSet,
-    /// Of these, something; they are sent again.
+    /// Messages of which some recipients remain; they are sent again.
     pub remaining: BTreeMap<MessageId, Box<[u32]>>,
-    /// Of these it isn't known whether they were accepted: sent again, they may be there twice.
+    /// Messages that the target may have accepted: sent again, they may be there twice.
     /// Only the target's answer for all that remains of one takes it out.
     pub unknown: IdSet,
 }
@@ -56,7 +56,7 @@ pub struct Resume {
     file: File,
     path: PathBuf,
     begun_ns: u64,
-    /// Of a new file. It is written when there is something to say: a replay that was never begun
+    /// The header of a new file, written with the first line: a replay that was never begun
     /// leaves nothing that the next one would have to agree with.
     header: Option<String>,
     line: Vec<u8>,
@@ -283,12 +283,12 @@ impl Resume {
         }
     }
 
-    /// Of it, the recipients at these positions remain. With the next flush.
+    /// Notes that the recipients at these positions remain. With the next flush.
     pub fn partly(&mut self, id: MessageId, positions: &[u32]) {
         self.one("p", id, positions);
     }
 
-    /// Of it, these recipients may have it or not, or were deferred. With the next flush.
+    /// Notes that these recipients may have the message, or were deferred. With the next flush.
     pub fn unknown(&mut self, id: MessageId, positions: &[u32]) {
         self.one("u", id, positions);
     }

@@ -117,7 +117,7 @@ impl Rewriting {
         path
     }
 
-    /// Those of the original are none of our doing.
+    /// Duplicates in the original don't count: rewriting did not cause them.
     fn duplicates(&self, mut recipients: Vec<Recipient<'_>>) -> u32 {
         if self.recipients.is_none() && self.to_domain.is_none() {
             return 0;

@@ -12,7 +12,7 @@ use crate::smtp::envelope::decode;
 
 /// Messages that are looked at. Of more, the rest is estimated: it should be shown within a second.
 const LOOKED_AT_MAX: u64 = 1_000_000;
-/// Of them, those whose envelope is read, evenly spread.
+/// Messages whose envelope the survey reads, evenly spread.
 const ENVELOPES_MAX: u64 = 1_000;
 
 /// Progress of a survey, for other threads.

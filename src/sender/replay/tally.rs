@@ -48,9 +48,9 @@ kinds! {
     NotStored,
     /// Removed, pruned, or never there.
     Gone,
-    /// Not readable.
+    /// Messages that can't be read.
     Damaged,
-    /// Of which no envelope can be made.
+    /// Messages for which no envelope can be made.
     Unsendable,
     /// Recipients for whom a message was accepted.
     RecipientsAccepted,

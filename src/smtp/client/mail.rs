@@ -20,7 +20,7 @@ pub enum Form {
         /// Octets that aren't the message's.
         dots: u32,
     },
-    /// As BDAT sends it: any octets.
+    /// The form that BDAT sends: any octets.
     Raw,
 }
 
@@ -43,7 +43,7 @@ pub struct Mail {
     pub head: Vec<u8>,
     /// What it shares with others, or lies elsewhere.
     pub body: Bytes,
-    /// Of both together.
+    /// The form of head and body together.
     pub form: Form,
     /// It came by BDAT, and goes so where the server announces CHUNKING, whatever the session does
     /// else: DATA could neither end it within a line nor carry BODY=BINARYMIME.
@@ -53,7 +53,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// As new, with its room.
+    /// Clears the mail, and keeps its buffers.
     pub fn clear(&mut self) {
         self.text.clear();
         self.recipients.clear();
@@ -83,12 +83,12 @@ impl Mail {
         self.recipients.push(recipient);
     }
 
-    /// See [`Mail::from`].
+    /// The reverse-path, as set by [`Mail::from`].
     pub fn reverse_path(&self) -> &[u8] {
         &self.text[self.reverse_path.clone()]
     }
 
-    /// Of MAIL.
+    /// The parameters of MAIL.
     pub fn parameters(&self) -> &[u8] {
         &self.text[self.parameters.clone()]
     }

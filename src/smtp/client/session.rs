@@ -234,7 +234,7 @@ impl<T: Copy> Session<T> {
         self.stage == SessionStage::Closed || self.fault.is_some()
     }
 
-    /// Why it can't go on; `None`: it can, or has ended by QUIT.
+    /// Returns why the session can't continue; `None`: it can, or has ended by QUIT.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
     }

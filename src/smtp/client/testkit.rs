@@ -16,9 +16,9 @@ pub struct Told {
     pub replies: Vec<(Phase, u16)>,
     #[allow(missing_docs)]
     pub ended: Vec<Ended>,
-    /// Messages of which the session said so.
+    /// Messages for which the session reported this.
     pub turned_away: Vec<usize>,
-    /// Messages of which the session said so.
+    /// Messages for which the session reported this.
     pub ambiguous: Vec<usize>,
     /// Mails that came back.
     pub spent: usize,

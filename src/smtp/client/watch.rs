@@ -23,7 +23,7 @@ pub enum Phase {
     Quit,
 }
 
-/// Why a session can't go on.
+/// Why a session can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -101,7 +101,7 @@ pub enum Withheld {
 /// A message is done.
 #[derive(Debug)]
 pub struct Done<'a, T> {
-    /// As it was given to [`super::Session::start`].
+    /// The value that was passed to [`super::Session::start`].
     pub cookie: T,
     /// Octets of the message (RFC 1870).
     pub octets: u64,

@@ -107,7 +107,7 @@ fn had(histogram: &Histogram<u64>) -> String {
     }
 }
 
-/// Of bars over whole numbers from 0 to `max`.
+/// Returns the width of bars over whole numbers from 0 to `max`.
 fn bar_width(max: u64) -> u64 {
     let least = ((max + 1) as f64 / BARS_MAX).max(1.0);
     let decade = 10f64.powf(least.log10().floor());

@@ -42,7 +42,7 @@ struct ShownRecipient {
 
 #[derive(Debug, Serialize)]
 struct ShownPart {
-    /// As `--part` takes it.
+    /// The number for `--part`.
     number: usize,
     depth: usize,
     content_type: String,
