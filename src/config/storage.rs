@@ -59,7 +59,7 @@ pub struct StoreRule {
     pub domain: Domain,
     /// What is kept of their mail.
     pub store: Store,
-    /// One message in this number is kept in full; 2 or more.
+    /// Of this many messages, one is kept in full; 2 or more.
     pub one_in: Option<u32>,
 }
 

@@ -61,8 +61,8 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Binds what is asked for; `None`: there will be no HTTP, for it is off, or the default address is
-/// taken, which is logged.
+/// Binds the configured address. Returns `None` if HTTP is off, or if the default address is in
+/// use, which is logged.
 ///
 /// Errors: an address that was asked for by name can't be had.
 pub fn bind(http: Http) -> Result<Option<Bound>, BindError> {

@@ -33,8 +33,8 @@ pub(super) enum NoAppender {
 }
 
 impl Appender {
-    /// Opens the sidecar of a segment behind what can be believed of it; makes one if there is none
-    /// that can be used. Costs a read of all of it.
+    /// Opens the sidecar of a segment at the end of its valid part; creates one if none is usable.
+    /// Costs a read of all of it.
     pub fn open(
         data: &Path,
         identity: &Identity,
@@ -184,7 +184,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Waits for the lock of what lies at `path`, an empty sidecar if nothing does.
+/// Waits for the lock of the file at `path`; creates an empty sidecar if none exists.
 fn hold(path: &Path) -> io::Result<File> {
     loop {
         let file = open(path)?;

@@ -29,7 +29,7 @@ pub(super) struct Job {
     is_sealed: bool,
 }
 
-/// One segment that is not indexed to its end, or wasn't when last looked at.
+/// A segment that is not indexed to its end, or wasn't at the last look.
 #[derive(Default)]
 struct Progress {
     published: Published,
@@ -120,7 +120,7 @@ impl Backlog {
         }
     }
 
-    /// Learns of segments that were begun, and of all there are from time to time.
+    /// Takes note of segments that were begun, and lists the folder from time to time.
     fn look(&mut self) {
         while let Ok(number) = self.begun.try_recv() {
             if !self.complete.contains(&number) {

@@ -9,7 +9,7 @@ use super::block::BlockBuilder;
 use super::format::Entry;
 use super::reading::Reading;
 
-/// Messages between two questions whether to go on: less than a millisecond's work.
+/// Messages between two checks whether to continue: less than a millisecond's work.
 const MESSAGES_AT_ONCE: u32 = 32;
 
 /// One for each thread that writes an index.

@@ -18,7 +18,7 @@ use super::indexer::Indexer;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the threads rest while the workers are busy.
 const REST: Duration = Duration::from_millis(50);
-/// Questions whether to go on before another segment may have its turn: 2,048 messages.
+/// Checks whether to continue before another segment gets its turn: 2,048 messages.
 const QUESTIONS_PER_TURN: u32 = 64;
 
 /// When mail is indexed.
@@ -114,7 +114,8 @@ impl Parser {
         move || shared.backlog().lag()
     }
 
-    /// Ends the threads, after what they have begun: a block at most. The next start goes on.
+    /// Ends the threads, after the blocks that they have begun. The next start continues from
+    /// there.
     pub fn close(self) {
         drop(self.stop);
         for thread in self.threads {

@@ -49,7 +49,7 @@ pub struct Found {
     /// All that match; of a search with a limit above 0, those that were seen before it was sure of
     /// the newest.
     pub matches: u64,
-    /// Why the answer may not be all of it.
+    /// Why the answer may be incomplete.
     pub left_out: LeftOut,
     /// Segments whose index is damaged, or of another version: they were read instead.
     pub unusable: Vec<u32>,
@@ -64,7 +64,7 @@ pub struct LeftOut {
     pub partial: u64,
     /// Messages that can't be read.
     pub unreadable: u64,
-    /// Messages that were not looked at, as the time was up.
+    /// Messages that were not checked because the time was up.
     pub not_in_time: u64,
     /// Why, for the first of them, and segments that can't be opened.
     pub damage: Vec<String>,
@@ -111,7 +111,7 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
 /// The same, until the time is up: what was found among the newest by then, and how many messages
 /// were not looked at.
 ///
-/// `is_over` is asked before each message, by all threads; what it says first stays true.
+/// All threads call `is_over` before each message; once it returns true, it must keep doing so.
 pub fn search_until(
     folder: &Folder,
     query: &Query,
@@ -161,7 +161,7 @@ pub fn search_until(
     found
 }
 
-/// What lies in both spans, Unix ns.
+/// Returns the intersection of both spans, Unix ns.
 fn both(a: Span, b: Span) -> Range<u64> {
     let since = a.since_ns.max(b.since_ns).unwrap_or(0);
     let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
@@ -192,7 +192,7 @@ struct Part<'a> {
     unusable: Vec<u32>,
     /// Not yet told.
     looked_at: u64,
-    /// Messages of the segment under way that were looked at.
+    /// Messages of the current segment that were checked.
     looked_at_here: u64,
     /// The time is up: the rest is only counted.
     is_over: bool,

@@ -161,7 +161,7 @@ fn in_braces(octets: &[u8]) -> Vec<u8> {
     gbk
 }
 
-/// What is valid is checked faster than the library's lossy way does.
+/// Valid text takes a faster check than the library's lossy conversion.
 fn utf8(octets: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }

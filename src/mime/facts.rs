@@ -149,7 +149,8 @@ impl Extractor {
         }
     }
 
-    /// A field of the message's own header. Do two copies of the content have it in common?
+    /// Takes a field of the message's own header. Returns whether copies of the same content share
+    /// it.
     fn take_field(&self, field: &Field<'_>, role: Role, facts: &mut Facts) -> bool {
         match role {
             Role::Originator => push_addresses(&mut facts.from, field),

@@ -29,7 +29,7 @@ pub struct Bars {
     pub nothing: f64,
 }
 
-/// What came once can be seen beside what came a million times.
+/// A value that occurred once stays visible beside one that occurred a million times.
 const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {

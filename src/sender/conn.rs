@@ -124,7 +124,7 @@ impl Conn {
         }
     }
 
-    /// How it ended, if the target says nothing any more.
+    /// How the connection ended, if the target sends nothing more.
     fn ended(&self) -> Over {
         match self.session.fault() {
             Some(fault) => Over::Failed(fault.to_string()),

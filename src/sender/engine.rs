@@ -499,7 +499,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 }
 
-/// What a connection that has ended says of its target.
+/// What the end of a connection shows about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     /// It was of use.

@@ -1,4 +1,4 @@
-//! What of a client's command line may stand in a transcript.
+//! The part of a client's command line that a transcript may show.
 use std::fmt::Write as _;
 
 /// Octets of a line that are shown.

@@ -34,7 +34,7 @@ use super::transcript::{Transcripts, Who};
 use super::turn::Resting;
 use super::waits::Turn;
 
-/// How long a dismissed client may go on talking before its socket is closed under it.
+/// How long a dismissed client may continue to send before its socket is closed.
 const LINGER_MS: u64 = 2000;
 /// While a transfer waits for the log, its patience is looked at this often.
 const PARKED_CHECK_MS: u64 = 50;
@@ -112,7 +112,7 @@ pub(super) struct Table<I> {
     serial: u32,
     session_base: u64,
     wheel: Wheel,
-    /// Connections that gave way: they go on when this list runs next.
+    /// Connections that yielded: they continue when this list runs next.
     ready: Vec<Key>,
     parked: Vec<Key>,
     stage: StopStage,
@@ -355,7 +355,7 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The connection of `key` goes on, if it still waits for the log.
+    /// Continues the connection of `key`, if it still waits for the log.
     fn go_on(&mut self, key: Key) {
         let Some(conn) = self.conns[key.place].as_mut() else { return };
         if conn.serial != key.serial || !conn.waits.is_for_log() {

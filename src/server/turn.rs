@@ -26,9 +26,9 @@ use super::waits::Turn;
 /// Octets a connection may receive in one round before the others have their turn.
 const ROUND_BYTES_MAX: usize = 256 << 10;
 
-/// What all connections of a worker share, while none of them has its turn.
+/// State that all connections of a worker share, while none of them has its turn.
 ///
-/// Replies lie in a buffer that connections share. It can be reached only within a turn: code
+/// Replies are in a buffer that connections share. It can be reached only within a turn: code
 /// outside a turn can't write a reply, so no reply reaches any client but its own.
 pub(super) struct Resting {
     shared: Shared,

@@ -39,7 +39,7 @@ pub(super) struct WorkerSetup<'a> {
     pub table: table::TableSetup<'a>,
 }
 
-/// The kernel's interest in connections, and their places among all that were admitted.
+/// The registrations with the kernel, and the places of admitted connections.
 struct Kernel {
     index: usize,
     registry: Registry,

@@ -29,7 +29,7 @@ pub enum Verb {
 /// Counts, added to by the sessions of a worker, and taken away by it.
 #[derive(Debug)]
 pub struct Tally {
-    /// Replies by sort; see [`sorts`].
+    /// Replies by kind; see [`sorts`].
     pub replies: [u32; SORTS],
     /// Command lines.
     pub commands: u32,

@@ -20,7 +20,7 @@ const fn place_of(value: u64) -> usize {
     ((bucket as usize) << (SUB_BUCKETS_LOG2 - 1)) + (value >> bucket) as usize
 }
 
-/// The least value whose count lies there.
+/// Returns the least value that is counted at `place`.
 const fn value_of(place: usize) -> u64 {
     let half = SUB_BUCKETS_LOG2 - 1;
     let bucket = (place >> half).saturating_sub(1);

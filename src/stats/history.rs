@@ -311,7 +311,8 @@ fn read_intervals(
     Ok(())
 }
 
-/// A line whose metric is none of these: told from its beginning, without decoding the rest.
+/// Returns whether the line's metric is not one of these, from its beginning, without decoding the
+/// rest.
 fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
     tag.and_then(Metric::of).is_some_and(|metric| !metrics.contains(&metric))

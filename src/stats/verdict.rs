@@ -348,7 +348,7 @@ mod tests {
 
     const S: f64 = 1e6;
 
-    /// One connection for 10 s, that neither waits nor sends: rows say what it does with its time.
+    /// One connection for 10 s that neither waits nor sends: rows set how it spends its time.
     fn ten_seconds(exchanges: f64, rtt_us: u64) -> Budget {
         Budget {
             messages: 1000,

@@ -51,7 +51,7 @@ pub(super) enum Term {
 }
 
 impl Term {
-    /// `at`: where it stands in the query.
+    /// `at`: the place in the query.
     pub(super) fn parse(
         raw: &RawTerm<'_>,
         at: &Range<usize>,

@@ -187,7 +187,7 @@ impl Owns {
         Ok(Own { key, window, events, state: OwnState::Opening { envelope } })
     }
 
-    /// The transfer ended early, or goes on elsewhere.
+    /// Releases the segment of a transfer that ended early, or continues elsewhere.
     pub(super) fn release(&mut self, link: &mut Link, own: Own) {
         self.open -= 1;
         let access = match own.state {

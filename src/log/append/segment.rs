@@ -105,7 +105,7 @@ pub(crate) struct OpenSegment {
     slots_at: u64,
     /// Reservations neither committed nor released: each has a slot promised to it.
     promised: u32,
-    /// What was usable when last looked at.
+    /// How far the window was usable at the last look.
     populated: u64,
     slots_populated: u64,
     /// Beyond these fronts less than half the window is left.
@@ -359,7 +359,7 @@ impl OpenSegment {
         self.access.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
     }
 
-    /// The worker goes on elsewhere, and nothing is open here.
+    /// Leaves the segment: its worker continues in another one. Nothing may be open here.
     pub(crate) fn leave(mut self) -> LeftSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });

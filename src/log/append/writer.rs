@@ -429,7 +429,7 @@ impl Writer {
         outcome.map(Committed::new)
     }
 
-    /// The transfer ended early: what it held is given back, and nothing is ever visible.
+    /// Releases the reservation of a transfer that ended early: no reader ever sees it.
     pub fn release(&mut self, r: Reservation) {
         self.received = None;
         match r.location {

@@ -23,7 +23,7 @@ pub(crate) enum Request {
     Seal(Box<LeftSegment>),
     /// Make the file of an own segment.
     OwnOpen { worker: u32, own: NewOwn },
-    /// Cut the file to its length, and give it its name.
+    /// Cut the file to its length, and rename it to its final name.
     OwnCommit { worker: u32, commit: OwnCommit },
     /// The transfer ended early.
     OwnDrop { worker: u32, key: u64, access: Option<WriteAccess> },

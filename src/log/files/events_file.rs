@@ -31,7 +31,7 @@ pub struct EventsFile {
     busy: AtomicU64,
     /// Unix time, ns, since when each try has found it taken; 0: the last one did not.
     busy_since_ns: AtomicU64,
-    /// sinkd has logged that it is taken.
+    /// Whether sinkd has logged that the lock is held.
     is_said: AtomicBool,
     /// Octets that the last folding left.
     folded_bytes: AtomicU64,

@@ -65,7 +65,7 @@ pub fn conclude(
 }
 
 /// Abandons the payload in progress, if any: its client is gone or dismissed, or its
-/// transaction was reset. A commit that has begun goes on without the connection.
+/// transaction was reset. A commit that has begun continues without the connection.
 pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
     shared.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };

@@ -32,7 +32,7 @@ pub enum ReplyError {
     CodesDiffer,
 }
 
-/// Puts lines together from pieces. Holds one line at most.
+/// Assembles lines from pieces. Holds one line at most.
 #[derive(Debug, Default)]
 pub struct ReplyReader {
     /// The beginning of a line whose end has not come; or one that was given out.

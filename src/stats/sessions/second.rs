@@ -150,7 +150,7 @@ impl SessionSeconds {
         self.list.extend_from_slice(&other.list);
     }
 
-    /// As new. Room that was not needed goes by and by.
+    /// Clears the second. Unused capacity shrinks over time.
     pub fn clear(&mut self) {
         let needed = self.list.len();
         self.list.clear();

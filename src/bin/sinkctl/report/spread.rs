@@ -7,7 +7,7 @@ use super::figure::{Figure, Width, Words, name, unit};
 use crate::base::print::counted;
 use sinkd::analysis::course::Course;
 
-/// Bars of a plot at most.
+/// Limit of the bars of a plot.
 const BARS_MAX: f64 = 40.0;
 /// Recipients up to here have a bar for each number.
 const SINGLE_MAX: u64 = 40;
