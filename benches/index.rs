@@ -98,7 +98,7 @@ fn queries(c: &mut Criterion) {
     group.finish();
 }
 
-/// The strings of so many messages, from ten domains.
+/// The strings of this number of messages, from ten domains.
 fn strings(messages: u32) -> Vec<[String; 4]> {
     let strings = |n| {
         let from = format!("news@m{}.example.org", n % 10);

@@ -1,6 +1,6 @@
 //! sinkd: the SMTP server that mass mailers are load-tested against.
 //!
-//! The rooms, and who may know whom, are described in ARCHITECTURE.md.
+//! ARCHITECTURE.md describes the rooms, and which room may import which.
 #![warn(missing_docs)]
 
 pub mod analysis;

@@ -61,7 +61,7 @@ mod counted {
     unsafe impl GlobalAlloc for Counting {
         unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
             let counted = COUNTED.load(Ordering::Relaxed);
-            // SAFETY: gettid(2) takes nothing and gives an integer.
+            // SAFETY: gettid(2) has no arguments and returns an integer.
             if counted != 0 && counted == unsafe { libc::gettid() } {
                 ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
             }
@@ -70,7 +70,8 @@ mod counted {
         }
 
         unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-            // SAFETY: likewise.
+            // SAFETY: the caller keeps the contract of `GlobalAlloc::dealloc`, which is the same
+            // here.
             unsafe { System.dealloc(place, layout) }
         }
     }

@@ -73,7 +73,7 @@ def main():
             print(json.dumps(connection))
         sys.stdout.flush()
     except BrokenPipeError:
-        # Who reads has seen enough.
+        # The reader has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

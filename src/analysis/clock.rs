@@ -1,7 +1,7 @@
 //! Time, as the caller has it: this room never reads a clock.
 use std::time::Duration;
 
-/// Tells the time, and waits.
+/// A clock that callers can read and wait on.
 pub trait Clock {
     /// Unix time.
     fn now(&self) -> Duration;

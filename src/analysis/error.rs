@@ -28,7 +28,7 @@ pub enum Error {
     /// What was recorded of connections can't be read.
     #[error("cannot read what was recorded of connections")]
     Connections(#[source] io::Error),
-    /// There is no log in the folder, or the file system says no.
+    /// The folder has no log, or the file system refuses access.
     #[error("{}: not a data folder of sinkd (choose one with --data)", path.display())]
     NoLog {
         /// The folder.

@@ -22,13 +22,13 @@ pub struct Figures<'a> {
     pub rate: Rates,
     /// Times of transactions, us.
     pub transaction_us: Percentiles,
-    /// By name; those of which nothing was recorded are left out.
+    /// Metrics by name; those without records are left out.
     pub metrics: BTreeMap<&'static str, Percentiles>,
-    /// By code and enhanced code.
+    /// Replies by code and enhanced code.
     pub replies: BTreeMap<&'a str, u64>,
     /// At the end of the span; `messages` is null where it is not known.
     pub open_sessions: OpenSessions,
-    /// Of the busiest event loop.
+    /// Load of the busiest event loop.
     pub loops: Loops,
     /// How far indexing lagged, in seconds with traffic.
     pub index_lag: IndexLag,
@@ -36,8 +36,8 @@ pub struct Figures<'a> {
     pub verdict: Verdict,
     /// Sums of all counters by name; those that are 0 are left out.
     pub counters: BTreeMap<&'static str, u64>,
-    /// Messages that the logs hold and these statistics don't; null where that can't be told (a
-    /// span, or folders that can't be read).
+    /// Messages that the logs hold and these statistics don't; null where that is unknown (for a
+    /// span, or for folders that can't be read).
     pub not_recorded: Option<u64>,
     /// Null without --sent-field.
     pub transit: Option<&'a Overall>,

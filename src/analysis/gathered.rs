@@ -27,9 +27,9 @@ pub struct Gathered {
     pub verdict: Verdict,
     /// Those at the end of the span.
     pub open_sessions: OpenSessions,
-    /// Messages that the logs hold and the statistics don't; `None` where that can't be told.
+    /// Messages that the logs hold and the statistics don't; `None` where that is unknown.
     pub not_recorded: Option<u64>,
-    /// Of the messages in the logs; `None` without --sent-field.
+    /// Transit times of the messages in the logs; `None` without --sent-field.
     pub transit: Option<Overall>,
 }
 

@@ -31,7 +31,7 @@ pub struct KeptLimits {
     pub windows_s: Vec<u64>,
     /// Forward-paths of each message, of all clients.
     pub recipients: Percentiles,
-    /// Connections that were greeted with 421: they are no client's.
+    /// Connections that were greeted with 421: they count for no client.
     pub turned_away: u64,
     /// Accepted messages that no connection on record has.
     pub messages_not_on_record: u64,

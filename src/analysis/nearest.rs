@@ -3,14 +3,15 @@ use super::unexpected::Unexpected;
 
 /// The known word that is most like `word`, if one is like it at all.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    /// As clap has it for flags: below, words have little more than letters in common.
+    /// The same threshold as clap's for flags: words below it have little more than letters in
+    /// common.
     const ALIKE_MIN: f64 = 0.7;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);
     let found = known.into_iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
     found.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
 }
 
-/// The sentence about a word that is none of those that are known. `what`: the kind of word.
+/// Returns the sentence about an unknown word. `what`: the kind of word.
 pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a str>) -> Unexpected {
     let known: Vec<&str> = known.into_iter().collect();
     let error = Unexpected::new(format!("a {what} ({})", known.join(", ")), word);

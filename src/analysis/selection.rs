@@ -9,9 +9,9 @@ use super::clock::Clock;
 pub struct Selection<'a> {
     /// Data folders.
     pub folders: &'a [PathBuf],
-    /// Of each folder, Unix ns; `0..u64::MAX` is all of time.
+    /// The span in each folder, Unix ns; `0..u64::MAX` is all of time.
     pub spans: &'a [Range<u64>],
-    /// Tells whether a span is over.
+    /// Shows whether a span is over.
     pub clock: &'a dyn Clock,
 }
 

@@ -62,7 +62,7 @@ pub struct Transit {
     pub transit_us: Percentiles,
     /// Messages that arrived before they were sent.
     pub negative: u64,
-    /// By how much at most.
+    /// The largest such difference.
     pub negative_max_us: u64,
     /// Messages without the field.
     pub without_field: u64,
@@ -70,7 +70,7 @@ pub struct Transit {
     pub unreadable: u64,
     /// Messages whose header was not stored.
     pub not_stored: u64,
-    /// Of the coarsest field; null: there is none.
+    /// Resolution of the coarsest field; null: no message has the field.
     pub resolution_ms: Option<u64>,
 }
 
@@ -79,12 +79,12 @@ pub struct Transit {
 pub struct Overall {
     /// The field's name.
     pub field: String,
-    /// Of all messages.
+    /// Transit times of all messages.
     #[serde(flatten)]
     pub all: Transit,
     /// Messages that the log has no readable envelope of; null: their number is unknown.
     pub missing: Option<u64>,
-    /// Of them, those that are damaged.
+    /// Missing messages that are damaged.
     #[serde(skip)]
     pub damaged: u64,
 }

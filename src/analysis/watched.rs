@@ -1,4 +1,4 @@
-//! Work that the caller looks at while it goes on.
+//! Work that the caller observes while it runs.
 use std::time::Duration;
 
 /// Runs `work` on a thread of its own, and calls `look` now and then until it has ended.

@@ -1,4 +1,4 @@
-//! sinkd: flags, wiring, signals. What it does lies in the library.
+//! sinkd: flags, wiring, signals. The library does the work.
 #![forbid(unsafe_code)]
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -84,7 +84,7 @@ Every setting can also be an environment variable: SINKD_STORE_RULE for --store-
 for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
 variables are ignored. Flags override variables, and variables override the file.";
 
-/// The flags: one for each row of the table of settings, and those that are no setting.
+/// The flags: one for each row of the table of settings, and those that are not settings.
 fn command() -> Command {
     let about = "An SMTP server to load-test mass mailers against. It accepts mail fast, stores \
                  every byte and delivers nothing; sinkctl reads what it stored.";
@@ -368,7 +368,7 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
     stop_at_once_on_second_signal(signals.clone(), stop);
 }
 
-/// Time since anything was heard from anybody.
+/// Returns the time since the last octet of any client.
 fn idle_for(server: &Server, started: Instant) -> Duration {
     let heard_ms = server
         .counters()

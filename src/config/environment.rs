@@ -24,7 +24,7 @@ pub enum EnvironmentError {
     NotText {
         /// The variable.
         name: String,
-        /// As it is.
+        /// The value as it is.
         value: OsString,
     },
 }
@@ -41,12 +41,12 @@ const CONFIG: &str = "CONFIG";
 const DATA: &str = "DATA";
 
 impl Environment {
-    /// Of this process.
+    /// Returns the environment of this process.
     pub fn of_process() -> Environment {
         Environment::new(std::env::vars_os())
     }
 
-    /// Of these variables and their values; those of other programs are left out.
+    /// Returns the environment with these variables; variables of other programs are left out.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Environment {
         let ours = |(name, value): (OsString, OsString)| {
             let name = name.to_str()?.strip_prefix(VARIABLE_PREFIX)?.to_owned();

@@ -225,7 +225,7 @@ impl File<'_> {
     }
 }
 
-/// Numbers and strings are one to us; anything else is no value of a setting.
+/// Returns a number or a string as text; `None` for other types, which no setting has.
 fn text_of(value: &DeValue<'_>) -> Option<String> {
     match value {
         DeValue::String(text) => Some(text.to_string()),

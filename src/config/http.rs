@@ -21,7 +21,7 @@ pub enum Http {
 #[error("expected {EXPECTED}")]
 pub struct BadHttp;
 
-/// Of [`Http::IfFree`].
+/// The address of [`Http::IfFree`].
 pub const DEFAULT: SocketAddr =
     SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 1), 8025));
 

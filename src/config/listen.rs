@@ -40,7 +40,7 @@ pub const LISTENERS_MAX: usize = 256;
 const SMTP_PORT: u16 = 25;
 
 impl Listener {
-    /// Is it LMTP on the port on which the world expects SMTP?
+    /// Returns whether the listener serves LMTP on the port on which clients expect SMTP.
     pub fn is_lmtp_on_smtp_port(&self) -> bool {
         let is_smtp_port = matches!(&self.address, Address::Tcp(a) if a.port() == SMTP_PORT);
         self.protocol == Protocol::Lmtp && is_smtp_port

@@ -59,7 +59,7 @@ pub struct StoreRule {
     pub domain: Domain,
     /// What is kept of their mail.
     pub store: Store,
-    /// One message in this number is kept in full; 2 or more.
+    /// Of this many messages, one is kept in full; 2 or more.
     pub one_in: Option<u32>,
 }
 
@@ -80,7 +80,7 @@ pub enum Domain {
 pub enum BadRule {
     /// There is no `=`, or nothing before it.
     NoDomain,
-    /// What stands before `=` is not a domain.
+    /// The text before `=` is not a domain.
     Domain,
     /// What stands after `=` is not a mode.
     Mode,
@@ -186,7 +186,7 @@ pub struct Rules {
 }
 
 impl Rules {
-    /// Of rules of which no two are for one domain.
+    /// Returns the rules as a table; no two rules may name the same domain.
     pub fn new(rules: &[StoreRule]) -> Rules {
         let (mut exactly, mut below, mut any) = (HashMap::new(), HashMap::new(), None);
         for (index, rule) in rules.iter().enumerate() {

@@ -13,9 +13,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Connections at a time; more wait in the kernel's queue. A monitor needs one.
 pub const CONNECTIONS_MAX: usize = 64;
-/// A request's header must be there after so long, also on a connection that is kept open.
+/// Time within which a request's header must arrive, also on a connection that is kept open.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
-/// Who takes nothing of an answer for so long is cut off.
+/// A client that reads nothing of an answer for this time is cut off.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Octets of a request's header: 64 of them are 1 MiB.

@@ -28,7 +28,7 @@ fn write(facts: &Facts) -> String {
     if let Some(live) = &facts.live {
         let total = live.total();
         let mut replies = BTreeMap::<&str, u64>::new();
-        // Sorts of one code and enhanced code are summed up.
+        // Kinds that share a code and an enhanced code are summed up.
         for (name, n) in live.reply_names().iter().zip(total.replies()) {
             *replies.entry(name).or_default() += n;
         }
@@ -99,7 +99,7 @@ enum Unit {
 }
 
 impl Unit {
-    /// Of a tag, and the tag without it.
+    /// Returns the unit of a tag, and the tag without the unit.
     fn of(tag: &str) -> (Unit, &str) {
         let ends = [("_us", Unit::Us), ("_bytes_per_s", Unit::BytesPerS), ("_bytes", Unit::Bytes)];
         let end = ends.iter().find_map(|(end, unit)| Some((*unit, tag.strip_suffix(end)?)));

@@ -4,9 +4,9 @@
 //! worker ─▶ stats hub ─(a merge a second)─▶ stats::Live ◀─(a copied pointer)─ http thread ◀─ GET
 //! ```
 //!
-//! Invariants: one thread with a runtime of its own, which nobody waits for except at the very end;
-//! it reads shared numbers and `/proc`, and changes nothing. Clients can't hurt: there are places
-//! for [`CONNECTIONS_MAX`], whoever is silent loses theirs, and bodies are not read.
+//! Invariants: one thread with a runtime of its own, for which no other thread waits except at the
+//! very end; it reads shared numbers and `/proc`, and changes nothing. Clients can't hurt: at most
+//! [`CONNECTIONS_MAX`] are connected, silent ones are cut off, and bodies are not read.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod connection;
@@ -33,13 +33,13 @@ pub use metrics::of_history;
 /// An address that HTTP can't be served at.
 #[derive(Debug, thiserror::Error)]
 pub enum BindError {
-    /// Somebody listens there.
+    /// Another process listens on the address.
     #[error("{0} is already in use: stop what listens there, or choose another with --http")]
     InUse(SocketAddr),
     /// Anything else.
     #[error("can't serve HTTP on {address}")]
     Io {
-        /// As it was given.
+        /// The address as given.
         address: SocketAddr,
         /// What the system says.
         source: std::io::Error,
@@ -61,8 +61,8 @@ pub struct Server {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Binds what is asked for; `None`: there will be no HTTP, for it is off, or the default address is
-/// taken, which is logged.
+/// Binds the configured address. Returns `None` if HTTP is off, or if the default address is in
+/// use, which is logged.
 ///
 /// Errors: an address that was asked for by name can't be had.
 pub fn bind(http: Http) -> Result<Option<Bound>, BindError> {
@@ -111,7 +111,7 @@ impl Bound {
         let (stop, stopped) = oneshot::channel();
         let thread = std::thread::Builder::new().name("http".into()).spawn(move || {
             runtime.spawn(connection::accept_all(socket, router));
-            // An error means that the other side has gone: the end likewise.
+            // An error means that the other side has gone, which ends the thread as well.
             let _ = runtime.block_on(stopped);
             // The runtime goes with this thread, and every connection with the runtime.
         })?;

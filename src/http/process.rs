@@ -25,7 +25,7 @@ pub(super) fn write(text: &mut Text, started: SystemTime) {
         text.single("process_virtual_memory_bytes", Kind::Gauge, help, kib << 10);
     }
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
-        // One of them is that of the listing.
+        // One of them belongs to the listing itself.
         let open = entries.count().saturating_sub(1);
         text.single("process_open_fds", Kind::Gauge, "Open file descriptors.", open);
     }

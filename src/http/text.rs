@@ -6,7 +6,7 @@ use std::fmt::{Display, Write};
 /// What the format calls itself.
 pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Sorts of metrics.
+/// Kinds of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Never goes down.

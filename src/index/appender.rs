@@ -33,8 +33,8 @@ pub(super) enum NoAppender {
 }
 
 impl Appender {
-    /// Opens the sidecar of a segment behind what can be believed of it; makes one if there is none
-    /// that can be used. Costs a read of all of it.
+    /// Opens the sidecar of a segment at the end of its valid part; creates one if none is usable.
+    /// Costs a read of all of it.
     pub fn open(
         data: &Path,
         identity: &Identity,
@@ -54,7 +54,7 @@ impl Appender {
             Ok(known) if *known.header() == header => {
                 let at = known.sound_bytes();
                 if at < length {
-                    // What lies behind a gap would be believed again once that is filled.
+                    // Octets after a gap would be trusted again once the gap is filled.
                     file.set_len(at)?;
                 }
                 let (end_slot, records) = (known.end_slot(), known.records());
@@ -94,7 +94,7 @@ impl Appender {
         self.seed
     }
 
-    /// Appends a block that covers up to `end_slot`, with so many records.
+    /// Appends a block of `records` records that covers up to `end_slot`.
     pub fn append(&mut self, block: &[u8], end_slot: u32, records: u32) -> io::Result<()> {
         self.file.write_all_at(block, self.at)?;
         self.at += block.len() as u64;
@@ -103,14 +103,14 @@ impl Appender {
         Ok(())
     }
 
-    /// Says that the segment is sealed and that nothing of it is missing here.
+    /// Marks the sidecar as complete: the segment is sealed, and every record of it is here.
     pub fn complete(&mut self) -> io::Result<()> {
         let mut end = [0; BLOCK_HEADER_BYTES];
         BlockHeader::end(self.end_slot).encode(&mut end, self.seed);
         self.append(&end, self.end_slot, 0)
     }
 
-    /// Gives the lock back, until it is needed again.
+    /// Releases the lock until it is needed again.
     pub fn rest(self) -> Resting {
         let is_free = self.file.unlock().is_ok();
         Resting { appender: is_free.then_some(self) }
@@ -124,7 +124,7 @@ pub(super) struct Resting {
 }
 
 impl Resting {
-    /// Goes on, if nobody has touched the file meanwhile. Costs three system calls.
+    /// Continues, if no other process has touched the file meanwhile. Costs three system calls.
     pub fn wake(self, data: &Path, number: u32) -> Option<Appender> {
         let appender = self.appender?;
         lock(&appender.file).ok()?;
@@ -156,8 +156,9 @@ impl Replacement {
         &mut self.appender
     }
 
-    /// Waits for whoever writes the old one: a batch at most. Nobody does while `finish` adds what
-    /// has come meanwhile: else the old one might be completed, and then be replaced by less.
+    /// Waits for the process that writes the old one: a batch at most. No process writes while
+    /// `finish` adds records that have arrived meanwhile: else the old one might be completed, and
+    /// then be replaced by less.
     pub fn put_in_place<T>(
         mut self,
         finish: impl FnOnce(&mut Appender) -> io::Result<T>,
@@ -174,7 +175,7 @@ fn open(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
     match options.open(path) {
-        // Somebody deleted the index as a whole.
+        // The index was deleted as a whole.
         Err(e) if e.kind() == io::ErrorKind::NotFound => {
             fs::create_dir_all(path.parent().expect("it lies in the folder of sidecars"))?;
             options.open(path)
@@ -183,7 +184,7 @@ fn open(path: &Path) -> io::Result<File> {
     }
 }
 
-/// Waits for the lock of what lies at `path`, an empty sidecar if nothing does.
+/// Waits for the lock of the file at `path`; creates an empty sidecar if none exists.
 fn hold(path: &Path) -> io::Result<File> {
     loop {
         let file = open(path)?;
@@ -201,7 +202,7 @@ fn lock(file: &File) -> Result<(), NoAppender> {
     })
 }
 
-/// Is `file` what lies at `path` now?
+/// Returns whether `file` is still the file at `path`.
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let found = match fs::metadata(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(false),

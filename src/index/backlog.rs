@@ -15,12 +15,12 @@ use super::format::Header;
 use super::lag::Lag;
 use super::sidecar;
 
-/// The folder is listed this often: to find what nobody has said, and what was pruned.
+/// The folder is listed this often: to find segments that no worker announced, and pruned ones.
 const LIST_EVERY: Duration = Duration::from_secs(10);
-/// After a sidecar could not be written, its segment is left alone for so long.
+/// After a sidecar could not be written, its segment rests for this time.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// A segment to go on with, and its sidecar.
+/// A segment to index further, and its sidecar.
 pub(super) struct Job {
     pub segment: Arc<Segment>,
     pub appender: Appender,
@@ -29,7 +29,7 @@ pub(super) struct Job {
     is_sealed: bool,
 }
 
-/// One segment that is not indexed to its end, or wasn't when last looked at.
+/// A segment that is not indexed to its end, or wasn't at the last look.
 #[derive(Default)]
 struct Progress {
     published: Published,
@@ -45,7 +45,7 @@ struct Progress {
     retry_at: Option<Instant>,
 }
 
-/// All of a folder.
+/// All segments of a folder that are not indexed.
 pub(super) struct Backlog {
     data: PathBuf,
     sequence_field: String,
@@ -62,8 +62,8 @@ impl Backlog {
         Backlog { data, sequence_field, begun, segments, complete, listed_at }
     }
 
-    /// The newest segment that has something to index and that nobody is at. Costs a small read for
-    /// each open segment.
+    /// Returns the newest segment that has something to index and that no other process indexes.
+    /// Costs a small read for each open segment.
     pub fn claim(&mut self) -> Option<Job> {
         self.look();
         let now = Instant::now();
@@ -120,7 +120,7 @@ impl Backlog {
         }
     }
 
-    /// Learns of segments that were begun, and of all there are from time to time.
+    /// Takes note of segments that were begun, and lists the folder from time to time.
     fn look(&mut self) {
         while let Ok(number) = self.begun.try_recv() {
             if !self.complete.contains(&number) {
@@ -138,10 +138,10 @@ impl Backlog {
     fn list(&mut self) -> io::Result<()> {
         let there: Vec<u32> = segment_files(&self.data)?.into_iter().map(|file| file.0).collect();
         let is_there = |number: &u32| there.binary_search(number).is_ok();
-        // One that was begun after the listing will be said again by nobody: it stays.
+        // No worker will announce a segment begun after the listing a second time: it stays.
         let newest = there.last().copied().unwrap_or(0);
         self.segments.retain(|number, _| *number > newest || is_there(number));
-        // Of those that somebody deleted nothing is known any more.
+        // Forget what was known of deleted sidecars.
         let indexed = sidecar::numbers(&self.data)?;
         let is_indexed = |number: &u32| indexed.binary_search(number).is_ok();
         self.complete.retain(|number| is_there(number) && is_indexed(number));
@@ -215,7 +215,7 @@ impl Backlog {
                 progress.retry_at = None;
                 Some(Job { segment, appender, published, is_sealed })
             }
-            // Soon it is not: who replaces it needs the lock for a moment.
+            // Soon it is not: a process that replaces it holds the lock for a moment.
             Err(NoAppender::Busy) => None,
             Err(error) => {
                 if progress.retry_at.is_none() {

@@ -8,7 +8,7 @@ use super::format::{BLOCK_HEADER_BYTES, BlockHeader, Entry, RECORD_BYTES, encode
 
 /// A block with more messages is written, and the next one begins.
 const RECORDS_MAX: u32 = 4096;
-/// Likewise, with more octets of strings.
+/// A block with more octets of strings is written, and the next one begins.
 const STRING_BYTES_MAX: usize = 1 << 20;
 
 /// The hash of a number that is a hash.
@@ -52,7 +52,7 @@ impl BlockBuilder {
         self.known.clear();
     }
 
-    /// The slot behind the last one it covers.
+    /// Returns one after the last slot that the block covers.
     pub fn end_slot(&self) -> u32 {
         self.header.end_slot
     }

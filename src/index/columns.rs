@@ -1,6 +1,6 @@
 //! What the index keeps of one message.
 
-/// Strings one after another, a line each; none of them holds a line break.
+/// Strings one after another, a line each; no string contains a line break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Lines<'a>(pub &'a str);
 

@@ -5,7 +5,8 @@ use crate::log::{Identity, StoreId};
 
 use super::columns::{Columns, Lines};
 
-/// The version this program writes, and the only one it reads: an index is worked out again.
+/// The version this program writes, and the only one it reads: an index of another version is
+/// rebuilt.
 pub const VERSION: u32 = 2;
 /// Octets before the first block.
 pub const HEADER_BYTES: usize = 128;
@@ -50,13 +51,14 @@ pub enum Unusable {
 }
 
 impl Header {
-    /// Of segment `identity`.
+    /// Returns the header of the sidecar of segment `identity`.
     pub fn of(identity: &Identity, sequence_field: &str) -> Header {
         let (store, number) = (identity.store, identity.number);
         Header { store, number, sequence_field: sequence_field.to_owned() }
     }
 
-    /// As it is written. The field's name has at most [`SEQUENCE_FIELD_BYTES_MAX`] octets.
+    /// Returns the header as it is written. The field's name has at most
+    /// [`SEQUENCE_FIELD_BYTES_MAX`] octets.
     pub fn encode(&self) -> [u8; HEADER_BYTES] {
         let mut bytes = [0; HEADER_BYTES];
         bytes[..8].copy_from_slice(&MAGIC);
@@ -103,7 +105,7 @@ pub struct Entry<'a> {
     pub slot: u32,
     /// What queries are put to.
     pub columns: Columns<'a>,
-    /// See [`crate::mime::Facts`].
+    /// The content's hash, as in [`crate::mime::Facts`].
     pub content_hash: u128,
     /// The number in the sequence field, if there is one.
     pub sequence: Option<u64>,
@@ -172,7 +174,7 @@ pub(super) fn encode_record(out: &mut Vec<u8>, entry: &Entry<'_>, strings: [u32;
     }
 }
 
-/// What stands before a block's records.
+/// The header before a block's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BlockHeader {
     /// Slots it speaks about: those that hold no message have no record.
@@ -186,7 +188,7 @@ pub(super) struct BlockHeader {
 }
 
 impl BlockHeader {
-    /// The last block of a sealed segment's sidecar: nothing comes behind slot `end_slot`.
+    /// The last block of a sealed segment's sidecar: no slot from `end_slot` on exists.
     pub fn end(end_slot: u32) -> BlockHeader {
         BlockHeader { first_slot: end_slot, end_slot, ..BlockHeader::default() }
     }

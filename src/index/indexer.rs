@@ -9,7 +9,7 @@ use super::block::BlockBuilder;
 use super::format::Entry;
 use super::reading::Reading;
 
-/// Messages between two questions whether to go on: less than a millisecond's work.
+/// Messages between two checks whether to continue: less than a millisecond's work.
 const MESSAGES_AT_ONCE: u32 = 32;
 
 /// One for each thread that writes an index.
@@ -23,8 +23,8 @@ impl Indexer {
         Indexer { reading: Reading::new(sequence_field), block: BlockBuilder::default() }
     }
 
-    /// Indexes what `segment` has published and `appender` doesn't cover, as long as `goes_on` says
-    /// so, which is told how many messages were done. What was begun is written.
+    /// Indexes what `segment` has published and `appender` doesn't cover, as long as `goes_on`,
+    /// which gets the number of messages done, returns true. A block that was begun is written.
     ///
     /// Errors: what the file system says when a block is written.
     pub fn index(

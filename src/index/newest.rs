@@ -4,7 +4,7 @@ use std::collections::BinaryHeap;
 
 use crate::log::MessageId;
 
-/// A message that matches; the order is that of a listing.
+/// A message that matches, ordered as in a listing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Hit {
     /// The start of sinkd that took it.
@@ -15,7 +15,7 @@ pub struct Hit {
     pub id: MessageId,
 }
 
-/// So many of the newest, whatever the order in which they are found.
+/// The newest hits, up to a limit, whatever the order in which they are found.
 #[derive(Debug)]
 pub(super) struct Newest {
     limit: usize,
@@ -27,7 +27,7 @@ impl Newest {
         Newest { limit, hits: BinaryHeap::new() }
     }
 
-    /// Is it full of newer ones?
+    /// Returns whether it is full of hits that are newer than `hit`.
     pub fn is_beyond(&self, hit: &Hit) -> bool {
         self.hits.len() >= self.limit && self.hits.peek().is_none_or(|oldest| *hit <= oldest.0)
     }

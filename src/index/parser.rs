@@ -14,20 +14,20 @@ use super::backlog::{Backlog, Job};
 use super::indexer::Indexer;
 use super::lag::Lag;
 
-/// With nothing to do, live pages are looked at this often: stores to a map wake nobody, and being
-/// woken would cost a worker a system call.
+/// An idle parser looks at live pages this often: a store to a map wakes no thread, and waking one
+/// would cost a worker a system call.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long the threads rest while the workers are busy.
 const REST: Duration = Duration::from_millis(50);
-/// Questions whether to go on before another segment may have its turn: 2,048 messages.
+/// Checks whether to continue before another segment gets its turn: 2,048 messages.
 const QUESTIONS_PER_TURN: u32 = 64;
 
 /// When mail is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum When {
-    /// As it comes, whatever else the machine has to do.
+    /// As mail arrives, whatever else the machine has to do.
     Eager,
-    /// In the time that nobody else wants, and not while the workers are busy.
+    /// When the machine has idle time, and not while the workers are busy.
     #[default]
     Lazy,
     /// Never: `sinkctl reindex` does it, and searching goes without.
@@ -39,7 +39,7 @@ pub enum When {
 pub struct Settings {
     /// When.
     pub when: When,
-    /// By how many threads.
+    /// Number of threads.
     pub threads: usize,
     /// The header field that numbers messages; empty: none.
     pub sequence_field: String,
@@ -53,10 +53,11 @@ impl Default for Settings {
 
 /// What the threads ask the program they run in.
 pub trait Host: Send + Sync {
-    /// Called by each thread of a lazy index when it begins: gives it a low priority.
+    /// Lowers the priority of the calling thread. Each thread of a lazy index calls it when it
+    /// begins.
     fn run_when_idle(&self);
 
-    /// Have the workers their hands full?
+    /// Returns whether the workers are busy.
     fn is_busy(&self) -> bool;
 }
 
@@ -105,7 +106,8 @@ impl Parser {
         move || shared.backlog().lag()
     }
 
-    /// Ends the threads, after what they have begun: a block at most. The next start goes on.
+    /// Ends the threads, after the blocks that they have begun. The next start continues from
+    /// there.
     pub fn close(self) {
         drop(self.stop);
         for thread in self.threads {

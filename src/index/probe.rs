@@ -18,7 +18,7 @@ const SLOTS_AT_ONCE: u32 = 256;
 pub struct Answer {
     /// It matches.
     pub is_match: bool,
-    /// It was said without all of the message, as not all of it is stored.
+    /// The verdict is based on a part of the message, as not all of it is stored.
     pub is_partial: bool,
 }
 
@@ -38,7 +38,7 @@ pub struct Probe<'q> {
 }
 
 impl<'q> Probe<'q> {
-    /// For any number of messages.
+    /// Returns a probe for any number of messages.
     pub fn new(query: &'q Query) -> Probe<'q> {
         Probe {
             query,
@@ -50,7 +50,7 @@ impl<'q> Probe<'q> {
         }
     }
 
-    /// Of a message in the log. Costs reading it.
+    /// Judges a message in the log. Costs reading it.
     ///
     /// Errors: it can't be believed.
     pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Answer, Damage> {
@@ -66,7 +66,7 @@ impl<'q> Probe<'q> {
         Ok(answer)
     }
 
-    /// Of a message in an index. Costs reading it from the log if its columns can't answer.
+    /// Judges a message in an index. Costs reading it from the log if its columns can't answer.
     pub(super) fn ask_entry(
         &mut self,
         segment: &Segment,
@@ -102,7 +102,8 @@ impl<'q> Probe<'q> {
     }
 }
 
-/// Is what the query asks of a message, beyond its columns, stored in part only?
+/// Returns whether the part of a message that the query needs beyond the columns is not stored in
+/// full.
 fn is_partial(query: &Query, slot: &Slot) -> bool {
     match slot.facts().mode {
         StorageMode::Full => false,

@@ -12,7 +12,7 @@ use super::indexer::Indexer;
 use super::sidecar;
 use super::sweep::sweep;
 
-/// How far it is, for whoever looks from another thread.
+/// Progress, for other threads.
 #[derive(Debug, Default)]
 pub struct Progress {
     /// Segments done.
@@ -23,7 +23,7 @@ pub struct Progress {
     pub stop: Arc<AtomicBool>,
 }
 
-/// What came of it.
+/// The result of reindexing.
 #[derive(Debug, Default)]
 pub struct Reindexed {
     /// Segments whose index was put in place.
@@ -120,7 +120,7 @@ fn one(
     };
     indexer.index(&segment, replacement.appender(), &mut count)?;
     replacement.put_in_place(|appender| {
-        // The state first: only of what was sealed before is the count the last.
+        // The state first: the count is final only if the segment was sealed before.
         let is_sealed = segment.state() != State::Open;
         indexer.index(&segment, appender, &mut count)?;
         if is_sealed {

@@ -12,9 +12,9 @@ use super::probe::{Answer, Probe, id};
 use super::query::Query;
 use super::sidecar::Sidecar;
 
-/// Messages between two looks at whether somebody wants it to stop.
+/// Messages between two checks for a request to stop.
 const MESSAGES_AT_ONCE: u64 = 256;
-/// Damaged messages that are told one by one.
+/// Limit of damaged messages that are listed individually.
 const DAMAGE_TOLD_MAX: usize = 20;
 /// Slots of mail that is not indexed, read at once.
 const SLOTS_AT_ONCE: u32 = 1024;
@@ -22,9 +22,9 @@ const SLOTS_AT_ONCE: u32 = 1024;
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
-    /// So many of the newest; `None`: all that match. 0: only how many there are.
+    /// Number of newest matches to return; `None`: all matches. 0: only their number.
     pub limit: Option<u64>,
-    /// Of those that were received in this span.
+    /// Only messages received in this span match.
     pub span: Span,
     /// Leave out what is not indexed, and say how much that was.
     pub indexed_only: bool,
@@ -32,7 +32,7 @@ pub struct Wanted {
     pub threads: usize,
 }
 
-/// How far it is, for whoever looks from another thread.
+/// Progress of a search, for other threads.
 #[derive(Debug, Default)]
 pub struct Searching {
     /// Messages that the query was put to.
@@ -49,7 +49,7 @@ pub struct Found {
     /// All that match; of a search with a limit above 0, those that were seen before it was sure of
     /// the newest.
     pub matches: u64,
-    /// Why the answer may not be all of it.
+    /// Why the answer may be incomplete.
     pub left_out: LeftOut,
     /// Segments whose index is damaged, or of another version: they were read instead.
     pub unusable: Vec<u32>,
@@ -64,16 +64,16 @@ pub struct LeftOut {
     pub partial: u64,
     /// Messages that can't be read.
     pub unreadable: u64,
-    /// Messages that were not looked at, as the time was up.
+    /// Messages that were not checked because the time was up.
     pub not_in_time: u64,
     /// Why, for the first of them, and segments that can't be opened.
     pub damage: Vec<String>,
-    /// Somebody stopped it.
+    /// The search was stopped early.
     pub stopped: bool,
 }
 
 impl LeftOut {
-    /// Is the answer complete?
+    /// Returns whether the answer is complete.
     pub fn is_nothing(&self) -> bool {
         let messages = self.not_indexed + self.partial + self.unreadable + self.not_in_time;
         messages == 0 && self.damage.is_empty() && !self.stopped
@@ -111,7 +111,7 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
 /// The same, until the time is up: what was found among the newest by then, and how many messages
 /// were not looked at.
 ///
-/// `is_over` is asked before each message, by all threads; what it says first stays true.
+/// All threads call `is_over` before each message; once it returns true, it must keep doing so.
 pub fn search_until(
     folder: &Folder,
     query: &Query,
@@ -161,7 +161,7 @@ pub fn search_until(
     found
 }
 
-/// What lies in both spans, Unix ns.
+/// Returns the intersection of both spans, Unix ns.
 fn both(a: Span, b: Span) -> Range<u64> {
     let since = a.since_ns.max(b.since_ns).unwrap_or(0);
     let until = [a.until_ns, b.until_ns].into_iter().flatten().min();
@@ -192,13 +192,13 @@ struct Part<'a> {
     unusable: Vec<u32>,
     /// Not yet told.
     looked_at: u64,
-    /// Messages of the segment under way that were looked at.
+    /// Messages of the current segment that were checked.
     looked_at_here: u64,
     /// The time is up: the rest is only counted.
     is_over: bool,
 }
 
-/// Does it go on within a segment?
+/// Whether a search continues within a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Go {
     On,
@@ -260,7 +260,7 @@ impl<'a> Part<'a> {
         self.shared.progress.stop.load(Ordering::Relaxed)
     }
 
-    /// Can the segment hold something that is wanted?
+    /// Returns whether the segment can hold a wanted message.
     fn may_match(&self, summary: &Summary) -> bool {
         let during = &self.shared.during;
         let (first, last) =

@@ -43,7 +43,7 @@ pub fn sidecar(entries: &[Entry<'_>]) -> Vec<u8> {
 }
 
 /// Reads `octets` as a sidecar, and as the inside of one whose checksums are right; panics if the
-/// reader does, or if what it gives contradicts itself.
+/// reader does, or if its results contradict each other.
 pub fn check_sidecar(octets: &[u8]) {
     // Seldom so much as its header is right.
     let _ = check_content(octets.to_vec());

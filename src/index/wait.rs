@@ -29,7 +29,7 @@ pub struct Watched<'a> {
     pub span: Span,
 }
 
-/// What is waited for.
+/// The condition of a wait.
 #[derive(Debug, Clone, Copy)]
 pub struct Goal {
     /// Number of messages that must match, of all folders together.
@@ -48,7 +48,7 @@ pub struct Waited {
     /// Those that match, at most as many as were waited for, with the number of their folder. The
     /// oldest first of those that were there, then the others as they came.
     pub matching: Vec<(usize, MessageId)>,
-    /// What could not be looked at.
+    /// Messages that could not be checked.
     pub left_out: LeftOut,
 }
 

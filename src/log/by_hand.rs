@@ -1,5 +1,5 @@
-//! The log without its threads, for simulation: what each of them would do is done when it is told
-//! to, at the time it is told.
+//! The log without its threads, for simulation: the caller decides when each thread does its work,
+//! and passes the time.
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ pub struct ByHand {
 }
 
 impl ByHand {
-    /// As [`Log::open`].
+    /// Opens a folder as [`Log::open`] does.
     pub fn open(folder: &Path, settings: Settings) -> Result<(ByHand, Recovery), OpenError> {
         let (mut parts, recovery) = Parts::open(folder, settings)?;
         parts.provision.begin();
@@ -24,7 +24,7 @@ impl ByHand {
         Ok((ByHand { parts, began }, recovery))
     }
 
-    /// As [`Log::writer`].
+    /// Returns a writer as [`Log::writer`] does.
     pub fn writer(&mut self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
         let asked = self.parts.log.ask_for_writer(wake);
         self.serve(usize::MAX, self.parts.provision.now().duration_since(self.began));

@@ -67,7 +67,7 @@ impl Log {
     }
 
     /// One for each worker; its first segment is ready when this returns.
-    /// `wake` is called from another thread when a writer that was told `Wait` may go on.
+    /// Another thread calls `wake` when a writer that got `Wait` may continue.
     ///
     /// Errors: `NoSpace`, and what the file system says.
     pub fn writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {

@@ -16,9 +16,9 @@ pub enum Durability {
     /// The end of the process, however it comes: the page cache is the kernel's.
     #[default]
     Process,
-    /// And, but for what was committed in the last so long, a power loss.
+    /// A power loss too, except for messages committed within the last interval.
     Interval(Duration),
-    /// A power loss: a commit is told only after a flush that covers it.
+    /// A power loss: a commit is acknowledged only after a flush that covers it.
     Message,
 }
 
@@ -47,7 +47,7 @@ pub struct Settings {
     /// segment is made larger than this when one record needs it, and smaller down to the first
     /// when the disk is nearly full.
     pub segment_bytes_first: u64,
-    /// See above.
+    /// Bytes of the largest segment to which `segment_bytes_first` grows.
     pub segment_bytes_max: u64,
     /// Reservations larger than this get an own segment.
     pub own_segment_bytes_over: u64,

@@ -56,14 +56,16 @@ const ALIASES: [(&str, &str); 16] = [
     ("cp65001", "utf-8"),
 ];
 
-/// Does what an octet means depend on those before it, further back than one character?
+/// Returns whether the meaning of an octet can depend on earlier ones further back than one
+/// character.
 pub(super) fn has_states(charset: &str) -> bool {
     let begins =
         |name: &str| charset.get(..name.len()).is_some_and(|c| c.eq_ignore_ascii_case(name));
     ["iso-2022-", "csiso2022", "cp5022", "utf-7", "unicode-1-1-utf-7", "hz"].into_iter().any(begins)
 }
 
-/// UTF-7 (RFC 2152). The library's loses what ends without `-`, and the octet behind it.
+/// UTF-7 (RFC 2152). The library's decoder loses text that ends without `-`, and the octet after
+/// it.
 fn utf7(octets: &[u8]) -> String {
     let (mut text, mut rest) = (String::with_capacity(octets.len()), octets);
     while let Some(plus) = memchr::memchr(b'+', rest) {
@@ -71,7 +73,7 @@ fn utf7(octets: &[u8]) -> String {
         rest = &rest[plus + 1..];
         let is_coded = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
         let coded = rest.iter().position(|b| !is_coded(b)).unwrap_or(rest.len());
-        // Too few for a character: a plus sign that nobody encoded, or `+-`, which is one.
+        // Too few for a character: a plus sign that was not encoded, or `+-`, which is one.
         if coded < 3 {
             text.push('+');
             text.push_str(&utf8(&rest[..coded]));
@@ -90,7 +92,7 @@ fn utf7(octets: &[u8]) -> String {
 }
 
 /// ISO-2022-JP without escape sequences that another one follows at once. Mailers that put lines
-/// together write them; the library takes each for an attack, and gives U+FFFD.
+/// together write them; the library takes each for an attack, and returns U+FFFD.
 fn without_empty_runs(octets: &[u8]) -> Vec<u8> {
     const ESCAPE: u8 = 0x1b;
     let mut kept = Vec::with_capacity(octets.len());
@@ -159,7 +161,7 @@ fn in_braces(octets: &[u8]) -> Vec<u8> {
     gbk
 }
 
-/// What is valid is checked faster than the library's lossy way does.
+/// Valid text takes a faster check than the library's lossy conversion.
 fn utf8(octets: &[u8]) -> Cow<'_, str> {
     std::str::from_utf8(octets).map_or_else(|_| String::from_utf8_lossy(octets), Cow::Borrowed)
 }

@@ -45,8 +45,8 @@ pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     Cow::Owned(text)
 }
 
-/// `value` with every encoded word as `_`, and what begins one and breaks off as `=_`: for whoever
-/// reads the rest of a field and would be held up by them. One pass.
+/// Returns `value` with every encoded word as `_`, and a beginning without an end as `=_`, so that
+/// a parser can read the rest of the field. One pass.
 pub(super) fn blanked(value: &[u8]) -> Vec<u8> {
     let mut blanked = Vec::with_capacity(value.len());
     let mut rest = value;

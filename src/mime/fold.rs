@@ -68,11 +68,11 @@ struct Words<'o> {
 
 /// Octets of ASCII that are folded at once, on the stack.
 const BLOCK: usize = 1024;
-/// Below so many octets the detour over a block costs more than it saves.
+/// Below this number of octets the detour over a block costs more than it saves.
 const BLOCK_MIN: usize = 16;
 
 impl Words<'_> {
-    /// Folds the ASCII that `text` begins with, and gives the rest.
+    /// Folds the ASCII that `text` begins with, and returns the rest.
     fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
         let mut at = 0;
         loop {
@@ -106,7 +106,7 @@ impl Words<'_> {
         self.last = if is_gap { Last::Gap } else { Last::Word };
     }
 
-    /// Folds what stands before the next ASCII character, and gives the rest.
+    /// Folds what stands before the next ASCII character, and returns the rest.
     fn take_others<'t>(&mut self, text: &'t str) -> &'t str {
         let end = text.bytes().position(|b| b.is_ascii()).unwrap_or(text.len());
         let (mut others, rest) = text.split_at(end);
@@ -128,7 +128,7 @@ impl Words<'_> {
         rest
     }
 
-    /// Folds up to the next character that has a shorter way, and gives the rest.
+    /// Folds up to the next character that has a shorter way, and returns the rest.
     fn take_rare<'t>(&mut self, text: &'t str) -> &'t str {
         let mut end = text.chars().next().map_or(0, char::len_utf8);
         while let Some(next) = text[end..].chars().next()
@@ -233,7 +233,7 @@ fn fold_ascii(ascii: &[u8], folded: &mut [u8; BLOCK], is_gap: &mut bool) -> usiz
     move_letters(rest, stay_rest, folded, bytes)
 }
 
-/// Appends the letters that stay to the first `bytes` of `folded`; gives how many there are then.
+/// Appends the letters that stay to the first `bytes` of `folded`; returns how many there are then.
 fn move_letters(letters: &[u8], stays: &[u8], folded: &mut [u8; BLOCK], mut bytes: usize) -> usize {
     for (letter, stays) in letters.iter().zip(stays) {
         // What does not stay is overwritten.
@@ -299,8 +299,8 @@ fn is_accent(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36f}') && c != '\u{345}'
 }
 
-/// Characters that nobody sees and that stand inside words: soft hyphen, joiners, marks of
-/// direction, variation selectors, byte order mark.
+/// Returns whether a character is invisible and can be inside a word: soft hyphen, joiners, marks
+/// of direction, variation selectors, byte order mark.
 fn is_shapeless(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{200c}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
@@ -308,7 +308,7 @@ fn is_shapeless(c: char) -> bool {
         | '\u{feff}' | '\u{e0100}'..='\u{e01ef}')
 }
 
-/// Is it of a script that is written without spaces?
+/// Returns whether the character belongs to a script that is written without spaces.
 fn is_word_by_itself(c: char) -> bool {
     matches!(c,
         // Thai and Lao, Burmese, Khmer.
@@ -334,7 +334,7 @@ fn is_settled(c: char, behind: &str) -> bool {
     }
 }
 
-/// May it become one with what stands before it, or change places with what does?
+/// Returns whether the character can combine or change places with the preceding one.
 fn joins_what_is_before(c: char) -> bool {
     let is_jamo = matches!(c, '\u{1100}'..='\u{11ff}' | '\u{ff65}'..='\u{ffdc}');
     is_jamo || is_shapeless(c) || is_combining_mark(c)
@@ -346,8 +346,8 @@ const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
 /// rest is `\0`.
 const COMMON_LETTERS: usize = 3;
 
-/// What each of them becomes, or `None` if its neighbours matter: marks change places, also with
-/// what stands behind a character that is left out.
+/// What each of them becomes, or `None` if its neighbours matter: marks change places, also across
+/// a character that is left out.
 static BECOMES: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
     let codes = COMMON.iter().cloned().flatten();
     codes.map(|code| char::from_u32(code).and_then(becomes)).collect()
@@ -474,7 +474,8 @@ mod tests {
 
     #[test]
     fn every_character_is_folded_once_and_for_all() {
-        // No letters stand behind those, and what does is folded or left out like them.
+        // No letters have higher codes, and other characters up there are folded or left out like
+        // these.
         for c in (0..=0x2ffff).chain(0xe0000..=0xe01ff).filter_map(char::from_u32) {
             let text = c.to_string();
             let once = folded(&text);

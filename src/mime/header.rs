@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use super::encoded_word;
 
-/// Octets of one field's value that are decoded; nobody writes as many.
+/// Octets of one field's value that are decoded; no real field is that long.
 const VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// A field; borrows from the message.
@@ -45,19 +45,20 @@ impl<'m> Field<'m> {
 
 /// The fields of a message or part, in order, until the header ends. Costs one pass.
 ///
-/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 4.2). Whoever
-/// forgot the empty line meant the body to begin at the first line that is no field.
+/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 4.2). Without an
+/// empty line, the body begins at the first line that is not a field.
 pub fn fields(message: &[u8]) -> Fields<'_> {
     Fields { rest: without_mark(message), has_begun: false }
 }
 
-/// Octets before the body: the fields and the empty line. 0 if there is no header at all: if the
-/// first line is no field.
+/// Octets before the body: the fields and the empty line. 0 if the message has no header at all,
+/// because its first line is not a field.
 pub fn header_bytes(message: &[u8]) -> usize {
     header_bytes_until(message, |_| false)
 }
 
-/// Likewise; a line that `is_end` says so of ends the header too. It is told where the line begins.
+/// Does the same as [`header_bytes`]; a line for which `is_end`, called with the position of the
+/// line, returns true ends the header too.
 pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool) -> usize {
     let mark = message.len() - without_mark(message).len();
     let (mut at, mut has_begun) = (mark, false);
@@ -80,7 +81,7 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
 enum Line<'m> {
     /// It begins a field, which may go on in folds.
     Field(Field<'m>),
-    /// It goes on with what stands before it, or has blanks alone.
+    /// It continues the line before, or has blanks alone.
     Fold,
     /// The line that mailbox files begin a message with. It means nothing.
     Mark,
@@ -97,7 +98,7 @@ fn line(text: &[u8], has_begun: bool) -> Option<(Line<'_>, usize)> {
     let found = match line[0] {
         b'\r' | b'\n' if is_blank() => Line::Empty,
         b' ' | b'\t' if has_begun || is_blank() => Line::Fold,
-        // The first of all has nothing to go on with.
+        // The first line of all has no line to continue.
         b' ' | b'\t' => field(line.trim_ascii_start()).map_or(Line::Body, Line::Field),
         _ => match field(line) {
             Some(field) => Line::Field(field),

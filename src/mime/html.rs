@@ -252,7 +252,7 @@ fn named(name: &[u8]) -> Option<String> {
     (letters.as_bytes() != entity).then_some(letters)
 }
 
-/// `digits`: what stands behind `&#`.
+/// `digits`: the text after `&#`.
 fn numeric(digits: &[u8]) -> Option<(String, usize)> {
     let (radix, mark) = if matches!(digits, [b'x' | b'X', ..]) { (16, 1) } else { (10, 0) };
     let value = |b: &u8| char::from(*b).to_digit(radix);

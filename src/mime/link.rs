@@ -41,7 +41,7 @@ fn written_out(text: &str) -> Vec<String> {
         };
         let Some(scheme) = ["https", "http", "ftp"].iter().find(is_scheme) else { continue };
         let start = colon - scheme.len();
-        // A letter of another script is no part of a scheme: there are no spaces between its words.
+        // A letter of another script is not part of a scheme: such a script has no spaces.
         if text[at..start].ends_with(|c: char| c.is_ascii_alphanumeric()) {
             continue;
         }
@@ -101,7 +101,7 @@ fn is_wide_punctuation(c: char) -> bool {
         | '\u{ff5b}'..='\u{ff65}')
 }
 
-/// What ends the sentence is no part of the address, nor is a parenthesis that it didn't open.
+/// Strips the punctuation that ends the sentence, and a parenthesis that the address didn't open.
 fn without_punctuation(mut address: &str) -> &str {
     let opened = address.matches('(').count();
     let mut closed = address.matches(')').count();

@@ -1,7 +1,7 @@
 //! What a message is made of: header fields, parts, text, links.
 //!
-//! Everything here is total: any octets give an answer, in time that grows with their number, and
-//! in memory likewise. mail-parser is behind this door: nothing outside the room names it.
+//! Everything here is total: any octets have a result, in time and memory that grow with their
+//! number. Only this room uses mail-parser.
 #![forbid(unsafe_code)]
 pub mod charset;
 pub mod encoded_word;

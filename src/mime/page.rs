@@ -20,7 +20,7 @@ pub struct ByContentId {
 }
 
 impl ByContentId {
-    /// Of all parts that have an id and are content. Costs one pass over their headers.
+    /// Collects all parts that have an id and are content. Costs one pass over their headers.
     pub fn of(parts: &Parts<'_>) -> ByContentId {
         let mut numbers = HashMap::new();
         for (number, part) in parts.parts.iter().enumerate().filter(|(_, p)| p.kind == Kind::Leaf) {
@@ -34,8 +34,8 @@ impl ByContentId {
         ByContentId { numbers }
     }
 
-    /// `html` with each `cid:` address that means a part as `address` gives it for that part's
-    /// number; `None`: as it stands. Total, one pass; in any charset that has ASCII.
+    /// `html` with each `cid:` address that means a part replaced by what `address` returns for
+    /// that part's number; `None`: as it stands. Total, one pass; in any charset that has ASCII.
     pub fn rewritten(
         &self,
         html: &[u8],

@@ -10,7 +10,7 @@ use super::header::Field;
 /// Octets of a field that are looked at.
 const FIELD_BYTES_MAX: usize = 64 << 10;
 
-/// A value such as `text/plain`, and what is said of it.
+/// A value such as `text/plain`, and its parameters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parameterized {
     /// In lower case, without comments and spaces.
@@ -165,7 +165,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// In quotes, or a word; but names of files have spaces that nobody quoted.
+    /// In quotes, or a word; but names of files may have unquoted spaces.
     fn parameter_value(&mut self, name: &[u8]) -> Vec<u8> {
         let stem = name.split(|b| *b == b'*').next().unwrap_or_default();
         let is_name = stem.len() >= 4 && stem[stem.len() - 4..].eq_ignore_ascii_case(b"name");
@@ -212,7 +212,8 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Up to the closing quote, `\"` and the like undone; and what stands behind it.
+/// Returns the text up to the closing quote, with `\"` and the like undone, and the text after the
+/// quote.
 fn unquoted(text: &[u8]) -> (Vec<u8>, &[u8]) {
     let mut octets = Vec::new();
     let mut at = 0;

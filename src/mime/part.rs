@@ -1,7 +1,7 @@
 //! The parts of a message, whatever it is made of.
 //!
 //! Not the library's parser: 0.11.9 looks for the end of every multipart that has none in all that
-//! follows, which is quadratic, and nests what it gives as deep as the mail does, which overflows
+//! follows, which is quadratic, and nests its result as deep as the mail does, which overflows
 //! the stack when it is dropped. This walk is one pass over the octets; a header is looked at when
 //! its part begins, nothing is decoded.
 use std::borrow::Cow;
@@ -29,11 +29,11 @@ const BOUNDARY_BYTES_MAX: usize = 256;
 /// What a part is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Of content. Also a multipart in which no part begins.
+    /// It has content. Also a multipart in which no part begins.
     Leaf,
-    /// Of the parts behind it that are one deeper.
+    /// It consists of the following parts that are one deeper.
     Multipart,
-    /// Of the message behind it.
+    /// It consists of the message that follows.
     Message,
 }
 
@@ -45,18 +45,19 @@ pub struct Part<'m> {
     pub depth: usize,
     /// Position of the container right around it.
     pub parent: Option<usize>,
-    /// In lower case, for example `text/plain`, which it is if nothing is said.
+    /// In lower case, for example `text/plain`, which is also the default.
     pub content_type: String,
-    /// As it is declared.
+    /// The charset as declared.
     pub charset: Option<String>,
-    /// Of Content-Disposition, in lower case.
+    /// The type of Content-Disposition, in lower case.
     pub disposition: Option<String>,
-    /// Of Content-Disposition, or of Content-Type; decoded. It may hold anything, paths too.
+    /// The file name of Content-Disposition, or of Content-Type; decoded. It may hold anything,
+    /// paths too.
     pub file_name: Option<String>,
     pub encoding: Encoding,
     /// Its header fields, as octets.
     pub header: &'m [u8],
-    /// What stands behind them, not decoded.
+    /// The octets after the header, not decoded.
     pub body: &'m [u8],
 }
 
@@ -133,7 +134,7 @@ impl Part<'_> {
         to_unicode(&content, charset.as_deref()).into_owned()
     }
 
-    /// Its content as text without markup; likewise.
+    /// Returns its content as text without markup, from at most `bytes_max` octets of the body.
     pub fn text(&self, bytes_max: usize) -> String {
         let unicode = self.unicode(bytes_max);
         if self.is_html() { html::text(&unicode) } else { unicode }
@@ -155,7 +156,7 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
 /// A container whose end has not come.
 struct Open {
     part: usize,
-    /// Of a multipart.
+    /// The boundary of a multipart.
     boundary: Option<Vec<u8>>,
 }
 
@@ -164,7 +165,7 @@ struct Delimiter {
     /// Position of its container among the open ones.
     level: usize,
     is_last: bool,
-    /// Where the line begins, and where the one behind it does.
+    /// Where the line begins, and where the next one does.
     start: usize,
     end: usize,
 }
@@ -180,7 +181,7 @@ struct Walk<'m> {
 }
 
 impl<'m> Walk<'m> {
-    /// A part begins at `at`, and with it those that begin at once inside it; gives where the
+    /// A part begins at `at`, and with it those that begin at once inside it; returns where the
     /// content of the innermost does.
     fn begin(&mut self, mut at: usize) -> usize {
         loop {
@@ -218,7 +219,7 @@ impl<'m> Walk<'m> {
     }
 
     /// Looks for where the part ends that begins at `at` and whose content begins at `content`, and
-    /// those around it that end there too; gives where the next one begins.
+    /// those around it that end there too; returns where the next one begins.
     fn next_part(&mut self, at: usize, content: usize) -> Option<usize> {
         let (mut from, mut least) = (content, at);
         while let Some(delimiter) = self.delimiter(from) {
@@ -269,7 +270,7 @@ impl<'m> Walk<'m> {
                 continue;
             };
             let end = *line.get_or_insert_with(|| start + line_bytes(rest).map_or(0, |n| n + 2));
-            // Nothing but white space stands behind it (RFC 2046 5.1.1).
+            // Only white space follows it (RFC 2046 section 5.1.1).
             let is_alone = |from: usize| {
                 self.message.get(from..end).is_some_and(|text| text.trim_ascii().is_empty())
             };
@@ -318,7 +319,7 @@ fn before_line_end(message: &[u8], line: usize) -> usize {
 /// A part as its header describes it, and the boundary if it is a multipart that has one.
 fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let (mut content_type, mut disposition, mut encoding) = (None, None, None);
-    // Of each name the first counts.
+    // The first field of each name counts.
     for field in fields(header).filter(|field| matches!(field.name_octets, [b'C' | b'c', ..])) {
         if field.is_named("Content-Type") {
             content_type.get_or_insert(field);

@@ -18,7 +18,7 @@ pub(super) enum Role {
 /// What each part of a message is. Costs one pass over them.
 pub(super) struct Roles {
     roles: Vec<Role>,
-    /// Does it belong to an attached message, or is it one?
+    /// For each part: whether it belongs to an attached message, or is one.
     is_attached: Vec<bool>,
 }
 
@@ -51,12 +51,12 @@ impl Roles {
         Roles { roles, is_attached }
     }
 
-    /// Of the part with this number.
+    /// Returns the role of the part with this number.
     pub fn role(&self, number: usize) -> Role {
         self.roles[number]
     }
 
-    /// Is the part with this number in an attached message, or is it one?
+    /// Returns whether the part with this number is in an attached message, or is one.
     pub fn is_attached(&self, number: usize) -> bool {
         self.is_attached[number]
     }
@@ -67,7 +67,7 @@ impl Roles {
 struct Around {
     /// Number of the part that holds the message it belongs to; 0 also if it is the outer one.
     message: usize,
-    /// Is that message attached, or one around it?
+    /// Whether that message, or one around it, is attached.
     is_attached: bool,
     /// Number of the innermost alternatives of that message that it is in.
     alternative: Option<usize>,

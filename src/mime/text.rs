@@ -3,13 +3,13 @@
 //! | part | is it matched? | is it read? |
 //! |---|---|---|
 //! | `text/plain` and other text, without a file name and not an attachment | yes | yes |
-//! | `text/html`, likewise | yes, without its markup (`html`) | without plain text beside it |
+//! | `text/html` without either | yes, without its markup (`html`) | without plain text beside it |
 //! | other forms of what stands there as plain text (an invitation) | yes | no |
 //! | text with a file name, if the message has no other | yes | yes |
 //! | attachments, and other parts with a file name | no | no |
 //! | a forwarded message (`message/rfc822`) | its text is | its text is |
 //! | an attached one | its text is | no |
-//! | one that is encoded, which it must not be | likewise, three deep | likewise |
+//! | one that is encoded against the rule | its text is, three deep | so, unless attached |
 //! | delivery and disposition notifications | yes, as they stand | yes |
 //! | a multipart in which no part begins | yes, as it stands | yes |
 //!
@@ -85,12 +85,12 @@ pub(super) fn shown<'p, 'm>(
     parts.parts.iter().enumerate().filter(is_shown).map(|(_, part)| part)
 }
 
-/// Which encoded messages are looked into.
+/// The encoded messages that are decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Reach {
     /// All.
     Attached,
-    /// Those that are not attached.
+    /// Messages that are not attached.
     Shown,
 }
 
@@ -112,7 +112,7 @@ fn each_message(
     }
 }
 
-/// Texts behind one another.
+/// Texts, one after the other.
 #[derive(Default)]
 struct Paragraphs {
     text: Option<String>,

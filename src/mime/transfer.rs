@@ -12,7 +12,7 @@ pub enum Encoding {
 }
 
 impl Encoding {
-    /// Of a Content-Transfer-Encoding field's value.
+    /// Returns the encoding that a Content-Transfer-Encoding field names.
     pub fn of(value: &str) -> Encoding {
         let is = |name: &str| value.trim().eq_ignore_ascii_case(name);
         if is("base64") {
@@ -24,7 +24,7 @@ impl Encoding {
         }
     }
 
-    /// The octets meant. Total; costs one pass, and gives no more octets than there are.
+    /// Returns the decoded octets. Total: one pass, and no more octets than the input has.
     pub fn decoded(self, octets: &[u8]) -> Cow<'_, [u8]> {
         match self {
             Encoding::Identity => Cow::Borrowed(octets),
@@ -39,7 +39,7 @@ pub(super) fn quoted_printable(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len());
     for line in octets.split_inclusive(|b| *b == b'\n') {
         let text = line.trim_ascii_end();
-        // Only the end of the line was cut off; without one the rest is text all the same.
+        // The line may have no line end: the rest is text all the same.
         let end = if line.ends_with(b"\r\n") {
             &b"\r\n"[..]
         } else if line.ends_with(b"\n") {
@@ -151,7 +151,7 @@ impl Group {
         }
     }
 
-    /// Gives the octets of a group that is not full; six bits alone are none.
+    /// Decodes an incomplete group; six bits alone are not an octet.
     fn end(&mut self, decoded: &mut Vec<u8>) {
         let octets = (self.characters * 6 / 8) as usize;
         let bits = self.bits << (6 * (4 - self.characters));

@@ -2,7 +2,7 @@
 use super::frame::{Axis, Frame, Picture, SLOT, Size};
 use super::svg::{Anchor, Area};
 
-/// So often came a value in a span of the x axis.
+/// How often a value occurred in a span of the x axis.
 #[derive(Debug, Clone)]
 pub struct Bar {
     /// Its beginning on the x axis.
@@ -29,7 +29,7 @@ pub struct Bars {
     pub nothing: f64,
 }
 
-/// What came once can be seen beside what came a million times.
+/// A value that occurred once stays visible beside one that occurred a million times.
 const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {

@@ -34,7 +34,7 @@ pub struct Picture {
 #[derive(Debug, Clone)]
 pub(super) struct Key {
     pub mark: Mark,
-    /// Of the style sheet.
+    /// A class of the style sheet.
     pub class: String,
     pub name: String,
 }
@@ -194,7 +194,7 @@ fn is_crowded(ticks: &[Tick], width: f64) -> bool {
     })
 }
 
-/// Rows of keys, then the title of the y axis; gives where the plot may begin.
+/// Rows of keys, then the title of the y axis; returns where the plot may begin.
 fn legend(svg: &mut Svg, width: f64, y_title: &str, keys: &[Key]) -> f64 {
     let mut at = (0.0, 13.0);
     for key in keys {

@@ -22,7 +22,7 @@ pub struct Heat {
     pub counts: Vec<Vec<u64>>,
     /// What is counted, for the legend.
     pub what: String,
-    /// Of class `over1` or `over2`.
+    /// Lines of class `over1` or `over2`.
     pub series: Vec<Series>,
     /// By x.
     pub notes: Vec<Note>,

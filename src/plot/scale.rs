@@ -49,8 +49,8 @@ impl Scale {
         Scale { kind: Kind::Log(unit), from, until }
     }
 
-    /// Of percentiles, as HdrHistogram plots them: its values are 1/(1-q), from 1 (the lowest
-    /// value of all) to `count` (the highest of so many).
+    /// The scale of percentiles, as HdrHistogram plots them: its values are 1/(1-q), from 1 (the
+    /// lowest value of all) to `count` (the highest of `count` values).
     pub fn percentile(count: f64) -> Scale {
         let until = if count.is_finite() { count.max(10.0) } else { 10.0 };
         Scale { kind: Kind::Percentile, from: 1.0, until }

@@ -30,8 +30,8 @@ mod linux {
             Ok(Alarm(fd))
         }
 
-        /// An event after so long, in place of the one that was set before. Nobody reads the timer:
-        /// events are edges, and setting it again forgets what was not read.
+        /// Sets an event after this time, in place of the previous one. No code reads the timer:
+        /// events are edges, and setting it again clears unread events.
         pub fn set(&self, after: Duration) -> io::Result<()> {
             let zero = Timespec { tv_sec: 0, tv_nsec: 0 };
             // 0 would be never.

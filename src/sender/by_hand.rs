@@ -57,7 +57,7 @@ pub struct ByHandSender<'a> {
 /// How a run has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// What became of the messages.
+    /// The outcomes of the messages.
     pub tally: Tally,
     /// What was recorded, from the start to the end.
     pub recorded: Box<Interval>,

@@ -25,7 +25,7 @@ pub(super) enum Over {
     Failed(String),
 }
 
-/// Must the connection have another turn, though nothing will remind us?
+/// Whether the connection needs another turn although no event will follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     Over,
@@ -124,7 +124,7 @@ impl Conn {
         }
     }
 
-    /// How it ended, if the target says nothing any more.
+    /// How the connection ended, if the target sends nothing more.
     fn ended(&self) -> Over {
         match self.session.fault() {
             Some(fault) => Over::Failed(fault.to_string()),
@@ -133,7 +133,7 @@ impl Conn {
         }
     }
 
-    /// Gives the session a message.
+    /// Starts a message in the session.
     pub fn start(&mut self, order: Order, mut mail: Box<Mail>, ledger: &mut Ledger) {
         ledger.begun(&order);
         let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
@@ -185,7 +185,7 @@ impl Conn {
         self.stream.write(&slices[..self.pieces])
     }
 
-    /// Has the target been silent for too long?
+    /// Returns whether the target has been silent for too long.
     pub fn is_stalled(&self, now_us: u64, timeout_us: u64) -> bool {
         let waits = !self.is_connected || self.session.waits();
         waits && now_us.saturating_sub(self.active_us) > timeout_us

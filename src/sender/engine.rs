@@ -1,6 +1,6 @@
 //! The event loop of one sending thread: does what its scheduler decides.
 //!
-//! A round: what is due goes to connections that have nothing to do; then events, each of which is
+//! A round: due messages go to idle connections; then events, each of which is
 //! a read, what the session makes of it, the next message for it, and one write. System calls a
 //! message, one command a round trip: four reads and four writes; epoll_wait is shared.
 use std::sync::atomic::Ordering;
@@ -24,7 +24,7 @@ use crate::smtp::client::{Fault, Mail, Phase, Session};
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
-/// How often time-outs are looked for, and progress is told.
+/// How often the engine checks time-outs and reports progress.
 const LOOK_NS: u64 = 100_000_000;
 
 /// One thread's part.
@@ -38,7 +38,7 @@ pub(super) struct Engine<'a, N> {
     scratch: Vec<u8>,
     /// By slot.
     connections: Vec<Option<Conn>>,
-    /// Connections that have more to write, and nobody will remind us.
+    /// Connections that have more to write although no event will follow.
     again: Vec<usize>,
     error: Option<String>,
     looked_ns: u64,
@@ -232,7 +232,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// A connection that was asked for then failed before it was of any use.
+    /// Notes that a connection requested at `asked_ns` failed before it was useful.
     #[cold]
     fn failed(&mut self, why: &str, asked_ns: u64) {
         self.ledger.tally.fail(What::Connection, why.as_bytes());
@@ -248,7 +248,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Tells the other threads if one of our connections is of use.
+    /// Notifies the other threads if one of this engine's connections is useful.
     fn tell_use(&mut self) {
         if self.scheduler.is_served(self.ledger.now_ns) {
             self.shared.used_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
@@ -261,7 +261,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.scheduler.others_used(self.shared.used_ns.load(Ordering::Relaxed));
     }
 
-    /// Gives what is due to connections.
+    /// Assigns due messages to connections.
     fn assign(&mut self) {
         loop {
             self.pull();
@@ -313,7 +313,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Gives a connection the messages it may begin, and writes.
+    /// Starts the messages that a connection may begin, and writes.
     fn go_on(&mut self, slot: usize) {
         self.fill(slot);
         let Some(conn) = &mut self.connections[slot] else { return };
@@ -484,7 +484,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Tells the owner how far it is.
+    /// Reports progress to the owner.
     fn tell(&mut self) {
         let tally = &self.ledger.tally;
         let now = (tally.ended(), self.scheduler.open() as u64);
@@ -499,7 +499,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 }
 
-/// What a connection that has ended says of its target.
+/// What the end of a connection shows about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     /// It was of use.

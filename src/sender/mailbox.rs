@@ -18,7 +18,7 @@ pub fn split(mailbox: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// May it stand in RCPT?
+/// Returns whether `text` is a valid path for RCPT, without angle brackets.
 pub fn is_mailbox(text: &[u8]) -> bool {
     let path = [b"<", text, b">"].concat();
     // A source route would be taken, and left out.

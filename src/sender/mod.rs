@@ -6,9 +6,9 @@
 //!   └─ Ledger ─┘◀───────────── outcome, times of each phase ◀────────────────┘
 //! ```
 //!
-//! Invariants: it connects to nobody but the target it was given; a message is given to one session
-//! once, and its source is told once what became of it; what is due leaves at its moment, however
-//! slow the target is, and times count from there (no coordinated omission).
+//! Invariants: it connects only to the given target; it passes a message to one session once, and
+//! reports the outcome to the message's source once; what is due leaves at its moment, however slow
+//! the target is, and times count from there (no coordinated omission).
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod alarm;

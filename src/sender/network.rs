@@ -12,7 +12,7 @@ const ALARM: Token = Token(usize::MAX);
 
 /// What makes connections: the kernel, or a test.
 pub(super) trait Network {
-    /// Begins to make a connection; what is heard of it is told for `slot`.
+    /// Begins to make a connection, whose events name `slot`.
     fn connect(&mut self, slot: usize) -> io::Result<Stream>;
 }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::clock::nanos;
 
-/// After a connection that was of no use, the next is tried so much later, doubled each time.
+/// Pause before the next connection after a useless one, doubled each time.
 const BACKOFF_NS: u64 = 50_000_000;
 const DOUBLINGS_MAX: u32 = 6;
 /// A target that was not there in the last second is lost.
@@ -32,13 +32,13 @@ pub(super) struct Patience {
 }
 
 impl Patience {
-    /// `patience`: for so long connections may fail while none is of use.
+    /// `patience`: time for which connections may fail while none is useful.
     pub fn new(patience: Duration) -> Patience {
         let patience_ns = nanos(patience);
         Patience { patience_ns, failures: 0, retry_ns: 0, failing_ns: None, use_ns: 0 }
     }
 
-    /// May a connection be tried?
+    /// Returns whether a connection may be tried.
     pub fn allows(&self, now_ns: u64) -> bool {
         now_ns >= self.retry_ns
     }
@@ -106,8 +106,8 @@ mod tests {
         assert_eq!(patience.retry_ns(), Some(now_ns + 50_000_000));
     }
 
-    /// What happens when (s): a failure of a connection asked for then, `s` while another serves;
-    /// `u` the end of one that was of use. `!`: the target is given up.
+    /// What happens when (s): a failure of a connection requested at that time, `s` while another
+    /// serves; `u` the end of one that was of use. `!`: the target is given up.
     #[track_caller]
     fn check(story: &str) {
         let mut patience = Patience::new(Duration::from_secs(10));

@@ -15,11 +15,11 @@ pub(super) enum Readiness {
     Opening,
     /// It can begin another message.
     Ready,
-    /// Messages are under way, and there is no room for another one.
+    /// Messages are under way, and the session has no room for another one.
     Busy,
     /// The target accepts no more messages over it.
     Spent,
-    /// It was told to end, or has ended.
+    /// It is ending or has ended.
     Ending,
 }
 
@@ -49,7 +49,7 @@ pub(super) struct Place<M> {
     pub asked_ns: u64,
     /// The target has spoken with us.
     pub is_open: bool,
-    /// Since when it has nothing to do, ns.
+    /// Since when it is idle, ns.
     pub idle_ns: Option<u64>,
 }
 
@@ -68,9 +68,9 @@ pub(super) struct Pool<M> {
     free: Vec<usize>,
     /// Connections that were asked for and have not ended.
     pub all: usize,
-    /// Of them, those the target has not spoken with yet.
+    /// Connections without a greeting so far.
     pub opening: usize,
-    /// Those that have nothing to do, and some that had.
+    /// Idle connections, and some that were idle before.
     idle: VecDeque<usize>,
     lanes: HashMap<u64, usize>,
     /// Lanes whose connection ended before their last message, and why.
@@ -173,7 +173,7 @@ impl<M> Pool<M> {
         self.cut.extend(cut.map(|cut| (key, cut)));
     }
 
-    /// The connection in this slot has nothing to do, and takes any message.
+    /// Marks the connection in this slot as idle: it accepts any message.
     #[inline]
     pub fn rest(&mut self, slot: usize, now_ns: u64) {
         let Some(Some(place)) = self.places.get_mut(slot) else { return };

@@ -79,7 +79,7 @@ pub(super) enum Meaning {
     Fine,
     /// A session was cut short.
     SessionFailed,
-    /// The target is of no use for now: [`Scheduler::try_later`].
+    /// The target is not usable for now: [`Scheduler::try_later`].
     TargetFailed,
 }
 
@@ -279,7 +279,7 @@ impl<M> Scheduler<M> {
         let Some(lane) = self.waiting.due(now_ns).and_then(|order| order.lane) else {
             return nothing;
         };
-        // A connection for this message alone is not that of its lane.
+        // A connection for this message alone is not its lane's connection.
         let busy = self.pool.of_lane(lane.key).filter(|of_lane| *of_lane != slot);
         let follows = if busy.is_some() { Follows::Nothing } else { Follows::after(lane) };
         self.queue_next(slot, follows, now_ns);
@@ -344,7 +344,8 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// After [`Step::Next`]: the next message that is due. Without one, the connection rests.
+    /// After [`Step::Next`]: returns the next message that is due. If no message is due, the
+    /// connection rests.
     #[inline(always)]
     pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(Order, M)> {
         let next = self.waiting.take_due(now_ns);
@@ -411,7 +412,7 @@ impl<M> Scheduler<M> {
         self.patience.others_used(at_ns);
     }
 
-    /// A connection that was asked for at `asked_ns` was of no use. Returns whether the target is
+    /// Notes that a connection requested at `asked_ns` was useless. Returns whether the target is
     /// to be given up.
     #[cold]
     pub fn try_later(&mut self, asked_ns: u64, now_ns: u64) -> bool {
@@ -473,7 +474,7 @@ impl<M> Scheduler<M> {
     }
 
     /// Returns what the time says. `answered_ns`: when the target last answered a message;
-    /// `is_told`: we were told to stop.
+    /// `told`: whether the owner asked to stop.
     pub fn look(&self, now_ns: u64, answered_ns: u64, told: Told) -> Look {
         match self.stopped_ns {
             None if told == Told::ToStop || self.is_stalled_for_good(now_ns, answered_ns) => {

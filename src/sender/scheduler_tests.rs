@@ -82,8 +82,8 @@ fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
     }
 }
 
-/// What happens to connections (ms): `x` one that is asked for fails; `u` one that is of use ends.
-/// Afterwards the next may be asked for so much later, or the target is given up.
+/// What happens to connections (ms): `x` a requested connection fails; `u` a useful one ends. Each
+/// row also has the pause before the next request, or `None` where the target is given up.
 #[track_caller]
 fn check_back_off(story: &[(&str, u64, Option<u64>)]) {
     let mut scheduler = Scheduler::<()>::new(&kept(1));
@@ -147,8 +147,8 @@ fn a_target_that_serves_another_connection_is_not_given_up() {
     }
 }
 
-/// Messages over a connection, one after the other: those of a sender's own limit, and those that a
-/// target announces (MAILMAX), which its session counts.
+/// Messages over a connection, one after the other: up to the sender's own limit, and up to the
+/// limit that a target announces (MAILMAX), which its session counts.
 #[test]
 fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
     for (per_connection, mail_max, expected) in [
@@ -289,8 +289,8 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
 fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
     let at = |seconds| Duration::from_secs(seconds);
     let (go_on, to_stop) = (Told::ToGoOn, Told::ToStop);
-    // What ends it, when the target last answered, what we are told, and when nothing is begun any
-    // more, s.
+    // What ends it, when the target last answered, what the owner asks, and when nothing more is
+    // begun, s.
     for (ends, answered_s, told, expected_s) in [
         (Ends::WithSource, 0, go_on, None),
         (Ends::WithSource, 0, to_stop, Some(0)),

@@ -11,7 +11,7 @@ pub struct Shared {
     pub done: AtomicU64,
     /// Connections open now.
     pub open: AtomicU64,
-    /// When a connection of any thread was last of use, ns since the start of sending.
+    /// When a connection of any thread was last useful, ns since the start of sending.
     pub(super) used_ns: AtomicU64,
     /// When the target last answered a message of any thread, ns since the start of sending; a
     /// tenth of a second old.

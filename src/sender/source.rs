@@ -1,4 +1,4 @@
-//! Where a sender's messages come from, and who is told what became of them.
+//! The source of a sender's messages, which also receives their outcomes.
 use crate::smtp::client::Mail;
 
 pub use crate::smtp::client::{End, Withheld};
@@ -19,7 +19,7 @@ pub struct Order {
     pub ticket: u64,
     /// When it leaves, ns since the start of sending, however slow the target is (open loop);
     /// `None`: as soon as a connection has room for it (closed loop). Falls from one order to the
-    /// next only where [`Source::is_sooner`] said so; within a lane it never does.
+    /// next only where [`Source::is_sooner`] returned true; within a lane it never does.
     pub due_ns: Option<u64>,
     /// `None`: any connection.
     pub lane: Option<Lane>,
@@ -36,13 +36,13 @@ pub enum Next {
     End,
 }
 
-/// What became of a message.
+/// The outcome of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome<'a> {
     #[allow(missing_docs)]
     pub end: End,
-    /// The reply code for each recipient, in the order of the commands: that of its RCPT (or of
-    /// MAIL or DATA) where that refused it, else that of the end of data; 0: none came.
+    /// The reply code for each recipient, in the order of the commands: from its RCPT (or from MAIL
+    /// or DATA) where that was refused, else from the end of data; 0: no reply came.
     pub codes: &'a [u16],
     /// When the outcome was known, ns since the start of sending.
     pub at_ns: u64,
@@ -63,18 +63,18 @@ impl Outcome<'_> {
 /// Why a source can't go on.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
-/// Gives messages in the order in which they leave, but for what becomes due before those it has
-/// given already ([`Source::is_sooner`]). One for each thread that sends.
+/// Returns messages in the order in which they leave, except messages that become due before ones
+/// it has already returned ([`Source::is_sooner`]). One for each thread that sends.
 pub trait Source: Send {
     /// Fills `mail`, which is clear, with the next message. Called ahead of its time: at least one
     /// message waits for its moment. Must not take long.
     ///
-    /// Errors: there is no going on; those under way are finished.
+    /// Errors: the source can't continue; messages under way are finished.
     fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
 
-    /// Would `next` give a message that is due before `than_ns`, when one that waits already is?
-    /// Then it is asked, and that message leaves first. Asked often, so it must cost next to
-    /// nothing.
+    /// Returns whether `next` would return a message that is due before `than_ns`, when a waiting
+    /// message is due. Then it is asked, and that message leaves first. Asked often, so it must
+    /// cost next to nothing.
     fn is_sooner(&self, _than_ns: u64) -> bool {
         false
     }

@@ -1,11 +1,11 @@
-//! What became of everything that was sent, for reports: counts, and an example of each failure.
+//! Outcomes of everything that was sent, for reports: counts, and an example of each failure.
 use std::collections::BTreeMap;
 use std::fmt;
 
 use super::source::{End, Outcome, Withheld};
 use crate::smtp::client::Phase;
 
-/// Sorts of failures that are told apart; a target that invents more of them is cut short.
+/// Limit of distinct kinds of failures; further kinds that a target invents are not listed.
 const SORTS_MAX: usize = 200;
 /// Octets of an example that are kept.
 const EXAMPLE_BYTES_MAX: usize = 200;
@@ -13,11 +13,11 @@ const EXAMPLE_BYTES_MAX: usize = 200;
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum What {
-    /// What was said got a reply with this code, of 400 or more.
+    /// A command or payload got a reply with this code, of 400 or more.
     Reply(Phase, u16),
     /// A connection could not be made, or the target never spoke with us.
     Connection,
-    /// A connection ended before everything was said.
+    /// A connection ended before the session was complete.
     Session,
     /// A message that must not be sent to this target.
     Withheld(Withheld),
@@ -48,7 +48,7 @@ impl fmt::Display for What {
     }
 }
 
-/// A failure, how often it happened, and what was said the first time.
+/// A failure, how often it happened, and the text of its first occurrence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     #[allow(missing_docs)]
@@ -85,7 +85,7 @@ pub struct Tally {
     pub ambiguous: u64,
     /// Connections on which the target sent a reply that nothing had asked for.
     pub unasked: u64,
-    /// Of accepted messages.
+    /// Recipients of accepted messages.
     pub recipients: u64,
     /// Recipients for whom a message was not accepted.
     pub refused_recipients: u64,
@@ -93,9 +93,9 @@ pub struct Tally {
     pub bytes: u64,
     /// Connections that were made.
     pub connections: u64,
-    /// Of them, those that lanes needed beyond one each.
+    /// Connections that lanes needed beyond one each.
     pub extra: Extra,
-    /// By what failed.
+    /// Failures, by what failed.
     pub failures: BTreeMap<What, Failure>,
 }
 

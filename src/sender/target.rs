@@ -14,7 +14,7 @@ use std::time::Duration;
 pub use super::stream::Address;
 use crate::smtp::client::Protocol;
 
-/// Addresses of one name that are used; a name with more is no mail server's.
+/// Addresses of one name that are used; a name with more does not belong to a mail server.
 const ADDRESSES_MAX: usize = 64;
 /// An address of several that has not answered by then is passed over.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +53,7 @@ pub enum TargetError {
     /// No such host.
     #[error("{host}: {cause}; is the name right?")]
     Unresolved {
-        /// As it was named.
+        /// The name as the user gave it.
         host: String,
         /// What the system said.
         cause: io::Error,
@@ -61,12 +61,12 @@ pub enum TargetError {
     /// It has no address, or too many.
     #[error("{host} has {count} addresses; choose one of them")]
     Count {
-        /// As it was named.
+        /// The name as the user gave it.
         host: String,
         /// 0, or more than anyone needs.
         count: usize,
     },
-    /// Nobody has it.
+    /// No single host has the address.
     #[error("{address} is not the address of a single host; choose another one")]
     NotOneMachine {
         /// Multicast, or broadcast.
@@ -78,7 +78,7 @@ pub enum TargetError {
          mail; to send it anyway: --allow-public {host}"
     )]
     Public {
-        /// As it was named.
+        /// The name as the user gave it.
         host: String,
         /// The first of its addresses that is public.
         address: IpAddr,
@@ -86,7 +86,7 @@ pub enum TargetError {
     /// It names something else.
     #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
     OtherAllowed {
-        /// As it was named in the target.
+        /// The host as named in the target.
         host: String,
         /// What may be sent to.
         allowed: String,
@@ -150,7 +150,7 @@ impl Target {
     }
 }
 
-/// Are all of them allowed?
+/// Checks that all addresses are allowed.
 fn judge(
     host: &str,
     found: &[SocketAddr],
@@ -212,7 +212,7 @@ fn is_nobodys(address: IpAddr) -> bool {
     }
 }
 
-/// Is it this machine, or one of a network that isn't the Internet?
+/// Returns whether the address is this machine, or in a network that isn't the Internet.
 ///
 /// Loopback (RFC 1122 3.2.1.3, RFC 4291 2.5.3), the unspecified address, to which Linux connects as
 /// to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC 3927, RFC 4291 2.5.6);
@@ -316,7 +316,7 @@ mod tests {
             ("169.254.0.1", true),
             ("169.255.0.1", false),
             ("100.64.0.1", false), // RFC 6598
-            ("192.0.2.1", false),  // RFC 5737: documentation, yet routed by nobody we know
+            ("192.0.2.1", false),  // RFC 5737: for documentation, not private
             ("8.8.8.8", false),
             ("::1", true),
             ("::", true),
@@ -394,7 +394,7 @@ mod tests {
     fn of_several_addresses_one_that_listens_is_taken() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let listens = Address::Tcp(listener.local_addr().unwrap());
-        // Bound, so that nobody else gets the port, and not listening.
+        // Bound, so that no other process gets the port, and not listening.
         let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let silent = silent.unwrap();
         silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();

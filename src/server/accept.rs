@@ -49,8 +49,8 @@ pub(super) struct Acceptors<A = Acceptor> {
     paused_until_ms: Option<u64>,
     /// When a pause was last logged, ms of the worker's clock.
     pause_logged_ms: Option<u64>,
-    /// Kept open so that at the stop, when descriptors may have run out, there is one with which
-    /// to tell each client in the queue; `None` if there was none to be had.
+    /// Kept open so that at the stop, when descriptors may have run out, there is one with which to
+    /// answer each client in the queue; `None` if no descriptor was free.
     spare: Option<File>,
     /// Connections that one queue may hold.
     backlog: usize,

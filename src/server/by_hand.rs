@@ -1,5 +1,5 @@
-//! A worker without its loop, for simulation: the connections, the log and the time of one worker
-//! do what they are told, when they are told.
+//! A worker without its loop, for simulation: the caller drives the connections, the log and the
+//! time of one worker step by step.
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
@@ -31,7 +31,7 @@ use super::table::{Interests, Table, TableSetup};
 
 pub use super::table::Heard;
 
-/// What the table wants to be told of.
+/// The events that the table asked for.
 #[derive(Debug, Default)]
 struct Told {
     /// By place.
@@ -100,7 +100,7 @@ impl Accepts for Rc<Queue> {
 pub struct ByHandSink {
     table: Table<Told>,
     acceptors: Acceptors<Rc<Queue>>,
-    /// Those of SMTP, and those of LMTP.
+    /// Connections for SMTP, and for LMTP.
     queues: [Rc<Queue>; 2],
     /// Listeners that the kernel would tell of.
     rung: Vec<usize>,
@@ -246,7 +246,7 @@ impl ByHandSink {
         self.descriptors.set(self.descriptors.get().map(|left| left + freed));
     }
 
-    /// Clients that wait to be accepted are told of the stop.
+    /// Answers clients that wait to be accepted with 421.
     fn turn_queues_away(&mut self) {
         // The acceptors give up the one that they keep for this.
         self.free_descriptors(1);
@@ -329,7 +329,7 @@ impl ByHandSink {
         self.log.flush_interval();
     }
 
-    /// The sink is told to stop.
+    /// Begins the stop, at this stage.
     pub fn stop(&mut self, stage: StopStage) {
         self.stop.begin(stage);
     }

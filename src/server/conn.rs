@@ -15,7 +15,7 @@ use super::waits::Waits;
 /// What the next octets from the client are, with the payload in progress.
 #[derive(Debug)]
 pub enum Flow {
-    /// Command lines; between two chunks of a message, with what has come of it.
+    /// Command lines; between two chunks of a message, with what has arrived of it.
     Commands { chunks: Option<Box<Transfer>> },
     /// Mail data after 354, or a BDAT chunk.
     Payload(Box<Transfer>),
@@ -48,15 +48,15 @@ pub struct Unsent {
     pub began_us: Vec<u64>,
 }
 
-/// Size matters: idle connections are counted by the ten thousand, so what only a transfer needs
-/// lies behind a pointer.
+/// Size matters: idle connections are counted by the ten thousand, so state that only a transfer
+/// needs is behind a pointer.
 #[derive(Debug)]
 pub struct Conn {
     pub socket: Stream,
     pub session: Session,
     /// Where its session was last found among those of an interval of statistics.
     pub recorded_at: u32,
-    /// Tells this connection from earlier ones in the same place of the table.
+    /// Distinguishes this connection from earlier ones in the same place of the table.
     pub serial: u32,
     pub client: Client,
     /// Names the session in slots: start of sinkd, worker, count.
@@ -68,13 +68,13 @@ pub struct Conn {
     pub unsent: Option<Box<Unsent>>,
     /// A message not all of whose replies have been given (LMTP has one per recipient).
     pub owing: Option<MessageId>,
-    /// `None`: nobody asked for one.
+    /// `None`: transcripts are off.
     pub transcript: Option<Box<Transcript>>,
     /// When octets last came, ms of the worker's clock.
     pub heard_ms: u64,
     /// When the transaction began, us of the worker's clock; 0 outside one.
     pub began_us: u64,
-    /// When the connection began, likewise.
+    /// When the connection began, us of the worker's clock.
     pub opened_us: u64,
     /// When it was last sent something, for the time the client thinks.
     pub replied: Replied,

@@ -7,9 +7,9 @@ use crate::log::{EventsFile, RunError, Runs};
 
 const SECOND_NS: u64 = 1_000_000_000;
 
-/// A second's messages are told this long after its end.
+/// The message count of a second arrives within this time after its end.
 const TOLD_WITHIN_S: u64 = 2;
-/// Beginnings and ends that wait to be written: while so many do, no run begins.
+/// Beginnings and ends that may wait to be written: while this many wait, no run begins.
 const WAITING_MAX: usize = 1024;
 
 /// Begins and ends them. A run that a person began is left alone.
@@ -132,7 +132,7 @@ impl Drop for IdleRuns {
     }
 }
 
-/// By its first second.
+/// Returns a run's name, from its first second.
 fn name(second: u64) -> String {
     let at = i64::try_from(second).ok().and_then(|s| jiff::Timestamp::from_second(s).ok());
     format!("auto-{}", at.unwrap_or_default().strftime("%Y%m%dT%H%M%SZ"))

@@ -9,11 +9,11 @@ use super::sys;
 use crate::config::Config;
 use crate::index::{Host, Parser, When};
 
-/// Segments begun that nobody has taken note of: beyond that they are found by listing.
+/// Begun segments that wait in the channel: the parser finds further ones by listing.
 const BEGUN_MAX: usize = 1024;
-/// How busy the workers are is looked at this often.
+/// How often the parser checks whether the workers are busy.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Of the time of all workers together.
+/// Share of all workers' time above which they count as busy.
 const BUSY_SHARE: f64 = 0.5;
 
 /// Starts the threads; `None`: mail is not indexed.
@@ -30,20 +30,20 @@ pub(super) fn start(config: &Config, workers: usize) -> std::io::Result<Option<(
 /// A worker's side: says when it commits into another segment than before.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Begun {
-    /// `None`: nobody wants to know.
+    /// `None`: no parser runs.
     tell: Option<Sender<u32>>,
     last: u32,
 }
 
 impl Begun {
     /// A message was committed into this segment. Costs a comparison; for a segment's first, an
-    /// item in a channel that nobody sleeps on, so nobody has to be woken.
+    /// item in a channel on which no thread sleeps, so the worker never wakes one.
     #[inline]
     pub fn committed_to(&mut self, segment: u32) {
         if segment != self.last {
             self.last = segment;
             if let Some(tell) = &self.tell {
-                // Full: whoever reads it will find the segment by itself.
+                // Full: the parser will find the segment by listing.
                 let _ = tell.try_send(segment);
             }
         }
@@ -58,7 +58,7 @@ struct Threads {
 
 #[derive(Default)]
 struct ParserSeen {
-    /// Of the workers, `schedstat`.
+    /// The `schedstat` file of each worker.
     files: Vec<PathBuf>,
     at: Option<Instant>,
     ran_ns: u64,
@@ -97,7 +97,7 @@ impl ParserSeen {
     }
 }
 
-/// Empty where there is no such thing: nobody is ever busy then.
+/// Empty on systems without these files: then no worker ever counts as busy.
 fn workers() -> Vec<PathBuf> {
     let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
     let is_worker = |task: &PathBuf| {

@@ -45,9 +45,9 @@ impl Queues {
 /// Time of connections in which a loop had no processor, us.
 #[derive(Debug, Default)]
 pub(super) struct Starved {
-    /// Of those that seem to wait for their client.
+    /// Time of connections that seem to wait for their client.
     pub waiting_us: u64,
-    /// Of those that are served.
+    /// Time of connections that are served.
     pub served_us: u64,
 }
 

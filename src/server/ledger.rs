@@ -17,7 +17,7 @@ pub(super) struct Ledger {
     pub counters: Arc<Counters>,
     pub recording: Recording,
     pub stop: Arc<Stop>,
-    /// Who is told that a segment was begun.
+    /// Notifies the parser of segments that were begun.
     pub begun: Begun,
     /// `None`: everything is stored in full.
     pub sampling: Option<Arc<Sampling>>,

@@ -16,7 +16,7 @@ pub struct Sockets {
     pub listeners: Vec<Listener>,
     /// For each worker, a listener for each address.
     pub per_worker: Vec<Vec<Acceptor>>,
-    /// Of the Unix sockets; dropped, they are removed.
+    /// Files of the Unix sockets, which are removed when this is dropped.
     pub files: Vec<SocketFile>,
 }
 
@@ -24,8 +24,8 @@ pub struct Sockets {
 ///
 /// The first socket of a group listens alone, without SO_REUSEPORT, before it admits the others:
 /// with the option from the start a second sinkd would silently take half of the connections. A
-/// Unix socket is bound once, and all workers accept from it: whoever is awake takes a connection,
-/// admission says who serves it.
+/// Unix socket is bound once, and all workers accept from it: a worker that is awake takes a
+/// connection, and admission chooses the worker that serves it.
 pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, BindError> {
     let per_worker = (0..workers).map(|_| Vec::new()).collect();
     let mut sockets = Sockets { listeners: Vec::new(), per_worker, files: Vec::new() };

@@ -214,7 +214,8 @@ impl Server {
         self.hub.as_ref().map(Hub::live)
     }
 
-    /// Waits until the workers have ended (somebody must call `Stop`), then seals the log.
+    /// Waits until the workers have ended (the caller must have begun the stop), then seals the
+    /// log.
     pub fn join(self) {
         for worker in self.workers {
             worker.join().expect("a worker does not panic: panics abort or are bugs");

@@ -5,9 +5,9 @@
 //! carries its time, nothing is lost by writing it later.
 //!
 //! While another process holds the lock of the file, the thread keeps what was taken, and tries
-//! again. What it can't write down after all is said in sinkd's own log: the disk is full, sinkctl
-//! began a run of the same name within the last second, or the lock is not free within a second of
-//! the stop.
+//! again. sinkd's own log names what the thread could not write in the end: the disk is full,
+//! sinkctl began a run of the same name within the last second, or the lock is not free within a
+//! second of the stop.
 use std::collections::{HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;

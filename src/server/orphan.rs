@@ -1,4 +1,4 @@
-//! A commit that goes on without its connection.
+//! A commit that continues without its connection.
 use crate::log::PendingCommit;
 use crate::stats::SessionKey;
 

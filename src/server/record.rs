@@ -24,8 +24,8 @@ use super::time_spent::{Spends, TimeSpent};
 use super::transaction_times::TransactionTimes;
 use super::waits::{Turn, Waits};
 
-/// Ends of so many rounds are known exactly; a client that thinks for longer is measured from when
-/// it was last heard, to a millisecond.
+/// Number of rounds whose ends are known exactly; a client that thinks for longer is measured from
+/// when it was last heard, to a millisecond.
 const ROUNDS_KNOWN: usize = 1024;
 
 /// A worker's statistics; without a recorder nothing is kept.
@@ -41,7 +41,7 @@ pub(super) struct Recording {
     commands: u64,
     messages: u64,
     time: TimeSpent,
-    /// Of all workers.
+    /// Shared by all workers.
     presence: Arc<Presence>,
     /// A connection of this worker counts in `presence`.
     is_present: bool,
@@ -477,7 +477,7 @@ impl Recording {
         self.transactions.accepted(conn.began_us);
         // The wait for a flush is ours.
         let last_us = transfer.pending_since_us.unwrap_or(self.woke_us);
-        // Unanswered: the read under way brought all of it, and is told of (`heard`) after this.
+        // Unanswered: the read under way brought all of it, and `heard` follows after this.
         let is_at_once = transfer.came_at_once && conn.replied.is_unanswered();
         let transfer_us = if is_at_once { 0 } else { last_us.saturating_sub(transfer.first_us) };
         recorder.transfer(transfer_us, transfer.wire_bytes);
@@ -512,7 +512,7 @@ impl Recording {
         }
     }
 
-    /// A transfer is parked: there is no room for it in the log yet.
+    /// A transfer is parked: the log has no room for it yet.
     pub fn parked(&mut self, conn: &mut Conn) {
         // What it waits with is there: the client has answered.
         self.heard(conn, Expected::of(&conn.flow));
@@ -523,7 +523,7 @@ impl Recording {
         }
     }
 
-    /// It goes on.
+    /// A parked transfer continues.
     pub fn unparked(&mut self, conn: &mut Conn) {
         // Without a recorder none has a beginning.
         let Some(transfer) = conn.transfer_mut() else { return };

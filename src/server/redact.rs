@@ -1,10 +1,10 @@
-//! What of a client's command line may stand in a transcript.
+//! The part of a client's command line that a transcript may show.
 use std::fmt::Write as _;
 
 /// Octets of a line that are shown.
 const SHOWN_BYTES_MAX: usize = 512;
 
-/// In place of what is nobody's business.
+/// Replaces a secret.
 const LEFT_OUT: &str = "<left out>";
 
 /// Verbs behind which no secret stands.
@@ -34,7 +34,7 @@ const MECHANISMS: [&str; 14] = [
 /// Follows a session, as a secret may come on a line of its own.
 #[derive(Debug, Default)]
 pub struct Redactor {
-    /// The client has begun to authenticate: lines that are no command may be secrets.
+    /// The client has begun to authenticate: lines that are not commands may be secrets.
     after_auth: bool,
     /// The line before grew too long; what comes is the rest of it.
     inside_line: bool,

@@ -20,7 +20,7 @@ pub struct RunQueue {
 }
 
 impl RunQueue {
-    /// Of the thread that calls. `None`: the kernel does not tell.
+    /// Returns the run queue of the calling thread. `None`: the kernel does not report it.
     pub fn of_this_thread() -> Option<RunQueue> {
         let file = File::open("/proc/thread-self/schedstat").ok()?;
         let (ran_ns, waited_ns) = read(&file)?;

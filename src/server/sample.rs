@@ -1,4 +1,4 @@
-//! What no worker records, looked at once a second by the statistics thread.
+//! Figures that no worker records, sampled once a second by the statistics thread.
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 

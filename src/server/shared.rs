@@ -61,7 +61,7 @@ impl Shared {
         }
     }
 
-    /// Whether everything that was said has left: it is sent, or kept by its connection.
+    /// Returns whether every reply has left the shared buffer: sent, or kept by its connection.
     pub fn is_silent(&self) -> bool {
         let Workspace { replies, events, .. } = &self.workspace;
         replies.is_empty() && events.is_empty() && self.ledger.acknowledged.is_empty()
@@ -80,7 +80,7 @@ impl Shared {
         }
     }
 
-    /// There is no room for `transfer`, and none is to be expected soon.
+    /// Refuses `transfer`: the log has no room for it, and will not have any soon.
     #[cold]
     pub fn refuse_for_want_of_room(&mut self, transfer: &mut Transfer, why: NoRoom) {
         self.is_starved |= why == NoRoom::Budget;

@@ -14,14 +14,14 @@ pub enum StopStage {
     AtOnce,
 }
 
-/// Shared by the workers, the signal handler and whoever else may stop the sink.
+/// Shared by the workers, the signal handler and every other caller that may stop the sink.
 #[derive(Debug)]
 pub struct Stop {
     /// Written with release by `begin`, read with acquire by the workers (paired by the wake-up).
     stage: AtomicU8,
     /// Commits still allowed, if `--stop-after-messages` was given.
     tickets: Option<AtomicU64>,
-    /// Commits still to come before the stop, likewise.
+    /// Commits still to come before the stop, if `--stop-after-messages` was given.
     to_commit: AtomicU64,
     sessions: Option<AtomicU64>,
     wakers: Mutex<Vec<Arc<Waker>>>,
@@ -58,7 +58,7 @@ impl Stop {
             }
         }
         for watcher in self.watchers.lock().expect("nobody panics while holding it").iter() {
-            // Full: it has been told already.
+            // Full: the watcher has a notice already.
             let _ = watcher.try_send(());
         }
     }

@@ -23,7 +23,7 @@ pub fn is_urgent(event: &mio::event::Event) -> bool {
     event.is_priority()
 }
 
-/// What a connection wants to be told of.
+/// The events that a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// What can be read.
@@ -47,7 +47,7 @@ pub enum Acceptor {
 }
 
 impl Acceptor {
-    /// The next connection in the queue, and who it is.
+    /// Returns the next connection in the queue, and its client.
     pub fn accept(&self) -> io::Result<(Stream, Client)> {
         match self {
             Acceptor::Tcp(listener) => {
@@ -83,7 +83,7 @@ impl Acceptor {
 }
 
 impl Stream {
-    /// Whether a read that gives less than asked for may leave octets behind: over a Unix socket it
+    /// Returns whether a short read may leave octets in the socket: over a Unix socket it
     /// ends where a descriptor was passed along (unix(7), `SCM_RIGHTS`).
     pub fn short_reads_leave_more(&self) -> bool {
         matches!(self, Stream::Unix(_))

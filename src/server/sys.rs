@@ -24,8 +24,8 @@ pub fn is_out_of_descriptors(error: &std::io::Error) -> bool {
 /// How long accepting pauses when descriptors have run out and no connection closes.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Gives the calling thread the time that no other wants (sched(7), `SCHED_IDLE`), and the lowest
-/// priority among those of its kind.
+/// Runs the calling thread only when no other thread wants the processor (sched(7), `SCHED_IDLE`),
+/// with the lowest priority of that class.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn run_when_idle() {
     let parameters = libc::sched_param { sched_priority: 0 };
@@ -39,7 +39,7 @@ pub fn run_when_idle() {
     let _ = rustix::process::setpriority_process(None, 19);
 }
 
-/// Priorities of threads are not to be had here: the index then only rests while workers are busy.
+/// This system has no thread priorities: indexing only pauses while workers are busy.
 #[cfg(any(sinkd_portable, not(target_os = "linux")))]
 pub fn run_when_idle() {}
 
@@ -57,12 +57,12 @@ pub struct TcpInfo {
     pub segments_in: u64,
     /// Segments that came out of order: something before them was lost, or overtaken.
     pub out_of_order: u64,
-    /// Of a listener: connections waiting to be accepted.
+    /// For a listener: connections waiting to be accepted.
     pub accept_queue: u64,
 }
 
-/// Octets of `struct tcp_info` that are asked for; an older kernel gives fewer, and 0 is taken for
-/// what is missing.
+/// Octets of `struct tcp_info` that are requested; an older kernel returns fewer, and 0 is taken
+/// for what is missing.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 const TCP_INFO_BYTES: usize = 240;
 

@@ -34,7 +34,7 @@ use super::transcript::{Transcripts, Who};
 use super::turn::Resting;
 use super::waits::Turn;
 
-/// How long a dismissed client may go on talking before its socket is closed under it.
+/// How long a dismissed client may continue to send before its socket is closed.
 const LINGER_MS: u64 = 2000;
 /// While a transfer waits for the log, its patience is looked at this often.
 const PARKED_CHECK_MS: u64 = 50;
@@ -65,7 +65,7 @@ impl Patience {
 
 /// What a table is made of.
 pub(super) struct TableSetup<'a> {
-    /// Of the worker.
+    /// The worker's index.
     pub index: usize,
     pub policies: Vec<Arc<Policy>>,
     pub writer: Writer,
@@ -83,9 +83,9 @@ pub(super) struct TableSetup<'a> {
 
 /// Where connections are registered for what the kernel tells of them.
 pub(super) trait Interests {
-    /// From now on it is told what `socket` brings, for `place`.
+    /// Registers `socket` for readiness events, which name `place`.
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
-    /// From now on it is told this of `socket`.
+    /// Changes the events that are reported for `socket`.
     fn change(&mut self, socket: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()>;
     /// The connection of `client`, which `admission` had let in, has ended.
     fn left(&mut self, client: Client);
@@ -112,7 +112,7 @@ pub(super) struct Table<I> {
     serial: u32,
     session_base: u64,
     wheel: Wheel,
-    /// Connections that gave way: they go on when this list runs next.
+    /// Connections that yielded: they continue when this list runs next.
     ready: Vec<Key>,
     parked: Vec<Key>,
     stage: StopStage,
@@ -161,7 +161,7 @@ impl<I: Interests> Table<I> {
         self.resting.end_round();
     }
 
-    /// What is to be done in each round, after events were told of.
+    /// Does the work of each round, after the events of the round were delivered.
     pub fn round(&mut self) {
         self.run_ready();
         self.resting.counters().doing(Doing::Timers);
@@ -247,7 +247,7 @@ impl<I: Interests> Table<I> {
         self.resting.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// Gives a connection its place and greets it.
+    /// Assigns a connection its place and greets it.
     pub fn begin(&mut self, arrival: Arrival) {
         let Arrival { mut socket, client, listener } = arrival;
         let place = self.free_places.pop().unwrap_or_else(|| {
@@ -355,7 +355,7 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The connection of `key` goes on, if it still waits for the log.
+    /// Continues the connection of `key`, if it still waits for the log.
     fn go_on(&mut self, key: Key) {
         let Some(conn) = self.conns[key.place].as_mut() else { return };
         if conn.serial != key.serial || !conn.waits.is_for_log() {
@@ -439,7 +439,8 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    /// The budget for buffers is used up: the transfers that stalled longest give theirs back.
+    /// The budget for buffers is used up: closes the transfers that stalled longest, which frees
+    /// theirs.
     #[cold]
     fn close_stalled(&mut self) {
         let now_ms = self.now_ms();

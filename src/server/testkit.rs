@@ -30,7 +30,7 @@ const ROUNDS_MAX: usize = 100_000;
 pub struct Stored {
     /// Encoded; see [`envelope::decode`].
     pub envelope: Vec<u8>,
-    /// In wire form.
+    /// The payload in wire form.
     pub payload: Vec<u8>,
     /// Stuffed dots in the payload.
     pub dots: u32,
@@ -55,7 +55,7 @@ pub struct Observed {
     /// As they came out of the socket, but that the session's messages are called `1:0`, `1:1`, ….
     pub replies: Vec<u8>,
     pub stored: Vec<Stored>,
-    /// As the statistics have it.
+    /// Tolerated deviations, as the statistics count them.
     pub tolerated: Tolerated,
     pub closed: bool,
 }
@@ -263,8 +263,8 @@ impl Dialogue<'_> {
         self.is_closed
     }
 
-    /// What came of it since the last call. Each message was acknowledged by the name that it has
-    /// in the log.
+    /// Returns what the session did since the last call. Each message was acknowledged with its
+    /// name in the log.
     pub fn take_outcome(&mut self) -> Observed {
         let mut replies = self.take_replies();
         let mut stored = Vec::new();
@@ -327,7 +327,8 @@ pub fn with_sink<T>(limits: &Limits, syntax: Syntax, run: impl FnOnce(&mut OneBy
     result
 }
 
-/// What comes of `dialogue` when it arrives cut at each of `cuts` (in any order, repeats allowed).
+/// Returns the outcome of `dialogue` when it arrives cut at each of `cuts` (in any order, repeats
+/// allowed).
 pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Observed {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());

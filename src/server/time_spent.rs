@@ -8,7 +8,7 @@
 /// What a connection spends its time with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Spends {
-    /// Nothing that anybody waits for: it has been idle for longer than [`IDLE_US`], or it is
+    /// No side waits: it has been idle for longer than [`IDLE_US`], or it is
     /// closing.
     #[default]
     Away,
@@ -68,12 +68,12 @@ impl Spending {
 pub struct Sums([u64; STATES]);
 
 impl Sums {
-    /// Of one state.
+    /// Returns the time of one state.
     pub fn of(&self, state: Spends) -> u64 {
         self.0[state as usize]
     }
 
-    /// Of those in which we wait for the client or its payload.
+    /// Returns the time in which we wait for the client or its payload.
     pub fn waited_us(&self) -> u64 {
         use Spends::{Between, Command, LocalTransfer, Transfer, Unread};
         [Command, Unread, Between, Transfer, LocalTransfer].map(|state| self.of(state)).iter().sum()
@@ -208,7 +208,7 @@ impl TimeSpent {
         self.woke_us = self.woke_us.max(now_us);
     }
 
-    /// Whether anybody waits for anything.
+    /// Returns whether any client waits.
     #[inline]
     pub fn is_anybody_waiting(&self) -> bool {
         self.waiting > 0

@@ -46,13 +46,13 @@ impl Wheel {
         (self.standing > 0).then(|| (self.next_due_tick * TICK_MS).saturating_sub(now_ms))
     }
 
-    /// Moves everybody due by `now_ms` into `due`.
+    /// Moves every key due by `now_ms` into `due`.
     pub fn turn(&mut self, now_ms: u64, due: &mut Vec<Key>) {
         let now_tick = now_ms / TICK_MS;
         if now_tick < self.next_due_tick {
             return;
         }
-        // After a long pause one round of the wheel meets everybody.
+        // After a long pause one round of the wheel reaches every entry.
         let last = now_tick.min(self.tick + BUCKETS - 1);
         for tick in self.tick..=last {
             due.append(&mut self.buckets[(tick % BUCKETS) as usize]);

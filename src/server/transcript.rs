@@ -32,7 +32,7 @@ const TEXT_BYTES_HELD_MAX: usize = 32 << 10;
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 /// Pieces on their way to the thread.
 const PIECES_MAX: usize = 1024;
-/// So many may be pieces that another follows; the rest is for the ends of sessions.
+/// Limit for pieces that another piece follows; the rest is for the ends of sessions.
 const INNER_PIECES_MAX: usize = PIECES_MAX / 2;
 
 /// Shared by all workers.
@@ -116,7 +116,7 @@ pub struct TranscriptError {
     source: std::io::Error,
 }
 
-/// Appends what comes, until nobody sends any more.
+/// Appends what comes, until all senders are gone.
 fn write_pieces(folder: &Path, pieces: &Receiver<FileText>) {
     let mut is_failing = false;
     for FileText { file, text } in pieces {
@@ -201,7 +201,7 @@ impl Transcript {
         self.line("--", &format!("tolerated: {}", kinds.names()), now_ms);
     }
 
-    /// Mail data, of which only the size is told.
+    /// Notes mail data, by its size only.
     #[cold]
     pub fn payload(&mut self, octets: u64, note: &str, now_ms: u64) {
         self.line("C:", &format!("<{octets} octets of mail data{note}>"), now_ms);
@@ -248,7 +248,7 @@ impl Transcript {
         self.text.replace_range(head..cut, "");
     }
 
-    /// Gives the text to the thread, or drops it if more than `pieces_max` wait there.
+    /// Passes the text to the thread, or drops it if more than `pieces_max` wait there.
     fn hand_over(&mut self, pieces_max: usize) {
         let mut text = std::mem::take(&mut self.text);
         let lines = text.matches('\n').count() as u64;

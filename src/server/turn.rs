@@ -26,10 +26,10 @@ use super::waits::Turn;
 /// Octets a connection may receive in one round before the others have their turn.
 const ROUND_BYTES_MAX: usize = 256 << 10;
 
-/// What all connections of a worker share, while none of them has its turn.
+/// State that all connections of a worker share, while none of them has its turn.
 ///
-/// Replies lie in a buffer that connections share. It can be reached only within a turn: from here
-/// nobody can say anything to a client, so no reply goes to another client than the one it is for.
+/// Replies are in a buffer that connections share. It can be reached only within a turn: code
+/// outside a turn can't write a reply, so no reply reaches any client but its own.
 pub(super) struct Resting {
     shared: Shared,
 }
@@ -57,8 +57,8 @@ impl Resting {
         })
     }
 
-    /// Says why, sends and closes. A client that does not read what it was sent before is told
-    /// nothing more.
+    /// Writes the farewell, sends and closes. A client that has not read earlier replies gets no
+    /// farewell.
     pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> Turn {
         self.lend(conn, |conn, shared| farewell(conn, shared, why))
     }
@@ -78,7 +78,7 @@ impl Resting {
         }
     }
 
-    /// Gives back all that `conn` holds; it is about to be dropped.
+    /// Releases all that `conn` holds; it is about to be dropped.
     pub fn end(&mut self, conn: &mut Conn) {
         self.shared.ledger.recording.closed(conn);
         self.lend(conn, |conn, shared| {
@@ -281,7 +281,7 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
     }
 }
 
-/// After the turn: sends what was said, keeps what can't be consumed yet.
+/// Ends the turn: sends the replies, and keeps input that can't be consumed yet.
 fn end_turn(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> Turn {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
     if stopping && conn.is_idle() && turn != Turn::Blocked {
@@ -299,7 +299,7 @@ fn end_turn(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> 
     leave(conn, shared, turn)
 }
 
-/// Sends what was said; then the connection waits for what `turn` says.
+/// Sends the replies; then the connection waits as `turn` says.
 fn leave(conn: &mut Conn, shared: &mut Shared, turn: Turn) -> Turn {
     match flush(conn, shared) {
         Sent::All => turn,
@@ -308,9 +308,9 @@ fn leave(conn: &mut Conn, shared: &mut Shared, turn: Turn) -> Turn {
     }
 }
 
-/// Says why the session ends. A client that does not read what it was sent before is told nothing
-/// more; neither is one whose message is being committed: it becomes a message whatever we say, and
-/// 421 would be taken for the answer to it.
+/// Writes the reply that names why the session ends. A client that has not read earlier replies
+/// gets none; nor does a client whose message is being committed: the message will be stored in any
+/// case, and the client would take 421 for the reply to it.
 fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
@@ -318,7 +318,7 @@ fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
         return Turn::Closed;
     }
     if is_committing {
-        // What was said in this turn answers messages before it. If it can't leave, that is noted.
+        // The replies of this turn answer earlier messages. If they can't be sent, that is noted.
         let _ = flush(conn, shared);
         return Turn::Closed;
     }
@@ -327,7 +327,7 @@ fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
     close_politely(conn, shared, Unread::Perhaps)
 }
 
-/// Gives back what `conn` holds of the budget for buffers.
+/// Releases the share of the buffer budget that `conn` holds.
 fn release_buffers(conn: &mut Conn, shared: &mut Shared) {
     abandon(conn, shared);
     if let Some(held) = conn.held.take() {
@@ -335,7 +335,7 @@ fn release_buffers(conn: &mut Conn, shared: &mut Shared) {
     }
 }
 
-/// Whether the socket may hold octets that nobody has read: closing it then sends a reset.
+/// Whether the socket may hold unread octets: closing it then sends a reset.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Unread {
     Nothing,

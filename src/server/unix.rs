@@ -11,7 +11,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use super::bind_error::BindError;
 use crate::config::Address;
 
-/// Owner and group may connect; who else should, gets it by group or by the folder's permissions.
+/// Owner and group may connect; the group and the folder's permissions control who else can.
 const SOCKET_MODE: u32 = 0o660;
 /// How often a start asks for the lock of the folder while another one makes a socket there: 2 s in
 /// all, a hundred times what that takes.
@@ -47,8 +47,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// Listens at `path`. A socket file that nobody listens on is replaced; anything else that lies
-/// there is an error, and stays.
+/// Listens at `path`. A socket file without a listener is replaced; anything else at `path` is an
+/// error, and stays.
 pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), BindError> {
     let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
     // Between the look at what lies there and our `listen` no other sinkd may do the same: it
@@ -57,7 +57,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
     make_way(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(io)?;
     socket.bind(&SockAddr::unix(path).map_err(io)?).map_err(|source| match source.kind() {
-        // Somebody was faster.
+        // Another process was faster.
         ErrorKind::AddrInUse => BindError::InUse { address: Address::Unix(path.to_owned()) },
         _ => io(source),
     })?;
@@ -100,7 +100,7 @@ fn make_way(path: &Path) -> Result<(), BindError> {
         return Err(BindError::NoSocket { path: path.to_owned() });
     }
     match probe(path) {
-        // Nobody listens. A datagram socket is refused with another error, and stays.
+        // No listener. A datagram socket is refused with another error, and stays.
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
             fs::remove_file(path).map_err(io)
         }

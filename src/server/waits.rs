@@ -2,12 +2,12 @@
 //!
 //! One value answers it: which list of the table the connection stands in, whether events of its
 //! socket matter, and since when its payload lacks room.
-/// How a turn ended: what its connection lacks to go on.
+/// How a turn ended: what its connection needs to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
     /// More octets.
     Idle,
-    /// Nothing: it gave way to the others, and goes on when the ready list runs next.
+    /// Nothing: it yielded to the others, and continues when the ready list runs next.
     Again,
     /// Room in the log, or the end of a commit.
     Parked,
@@ -30,7 +30,7 @@ pub enum Waits {
     RepliesOrCommit,
     /// There is room in the log, or the commit of its message comes to its end. Nothing is read.
     Log { since_ms: u64 },
-    /// Nothing: it goes on when the ready list runs next, whatever its socket brings until then.
+    /// Nothing: it continues when the ready list runs next, whatever its socket brings until then.
     Turn { after_log_since_ms: Option<u64> },
     /// Nothing: the ready list has just given it its turn.
     Nothing { after_log_since_ms: Option<u64> },
@@ -60,7 +60,7 @@ impl Waits {
         }
     }
 
-    /// It goes on now, as far as it waits for the log.
+    /// Lets the connection continue now if it waits for the log.
     pub fn log_may_have_room(self) -> Waits {
         match self.is_for_log() {
             true => Waits::Turn { after_log_since_ms: self.log_since_ms() },
@@ -76,17 +76,17 @@ impl Waits {
         }
     }
 
-    /// Whether what its socket brings gives it a turn.
+    /// Returns whether an event of its socket starts a turn.
     pub fn is_for_socket(self) -> bool {
         matches!(self, Waits::Octets | Waits::Replies | Waits::RepliesOrCommit)
     }
 
-    /// Whether it stands among those that the log may let go on.
+    /// Returns whether the connection waits for the log.
     pub fn is_for_log(self) -> bool {
         matches!(self, Waits::RepliesOrCommit | Waits::Log { .. })
     }
 
-    /// Whether it stands in the ready list.
+    /// Returns whether the connection is in the ready list.
     pub fn is_for_turn(self) -> bool {
         matches!(self, Waits::Turn { .. })
     }

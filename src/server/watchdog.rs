@@ -25,7 +25,7 @@ pub(super) struct Watchdog {
     thread: Option<JoinHandle<()>>,
 }
 
-/// One worker, as it was when last looked at.
+/// One worker, as it was at the last look.
 struct WorkerSeen {
     worker: Arc<Counters>,
     rounds: u64,

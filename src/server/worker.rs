@@ -26,8 +26,8 @@ const EVENTS_MAX: usize = 1024;
 /// Long rounds are logged this often.
 const LONG_ROUND_LOGGED_MS: u64 = 10_000;
 
-/// While anybody waits, the loop wakes this often: a sleep that took longer tells that the loop was
-/// stopped, or had no processor.
+/// While a client waits, the loop wakes this often: a sleep that took longer tells that the loop
+/// was stopped, or had no processor.
 const WATCHED_MS: u64 = 100;
 
 /// All that a worker is made of.
@@ -39,7 +39,7 @@ pub(super) struct WorkerSetup<'a> {
     pub table: table::TableSetup<'a>,
 }
 
-/// The kernel's interest in connections, and their places among all that were admitted.
+/// The registrations with the kernel, and the places of admitted connections.
 struct Kernel {
     index: usize,
     registry: Registry,
@@ -250,7 +250,7 @@ impl Worker {
 
     fn follow_stop(&mut self) {
         if self.table.begins_to_stop() {
-            // Whoever waits in the queues gets 421.
+            // Connections that wait in the queues get 421.
             let (now_ms, table) = (self.table.now_ms(), &mut self.table);
             self.acceptors.close(now_ms, |arrival| table.turn_away(arrival, Farewell::Stopping));
         }

@@ -4,7 +4,7 @@
 //! the first of the two, so a dot as the very first line ends an empty payload. A lone CR or LF is
 //! payload wherever it stands.
 //!
-//! Cost: one pass of memmem for CRLF `.`; only the octets behind a hit are looked at one by one.
+//! Cost: one pass of memmem for CRLF `.`; only the octets after a hit are looked at one by one.
 
 use memchr::memmem::Finder;
 use std::borrow::Cow;
@@ -40,7 +40,7 @@ enum LinePosition {
 }
 
 impl EndOfData {
-    /// A scanner that stands at the first octet behind the DATA line.
+    /// Returns a scanner that is at the first octet after the DATA line.
     pub fn new() -> Self {
         Self::default()
     }

@@ -41,7 +41,7 @@ impl Deviation {
         Deviation::Dots,
     ];
 
-    /// By its number; `None`: a newer writer's.
+    /// Returns the deviation with this number; `None`: one of a newer writer.
     pub fn of(number: u8) -> Option<Deviation> {
         let place = usize::from(number.checked_sub(1)?);
         Deviation::ALL.get(place).copied()

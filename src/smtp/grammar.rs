@@ -79,9 +79,9 @@ pub enum SyntaxError {
     ArgumentUnexpected,
     /// VRFY or EXPN of nothing.
     ArgumentMissing,
-    /// BDAT whose size cannot be read: nobody knows how many octets of payload follow.
+    /// BDAT whose size cannot be parsed: the number of payload octets that follow is unknown.
     BdatSize,
-    /// BDAT whose size is clear and whose rest is not `LAST`: so many octets of payload follow.
+    /// BDAT whose size is valid and whose rest is not `LAST`: `bytes` octets of payload follow.
     BdatRest {
         bytes: u64,
     },
@@ -187,8 +187,8 @@ fn bare<'a>(command: Command<'a>, argument: Option<&[u8]>) -> Result<Command<'a>
     if argument.is_some() { Err(SyntaxError::ArgumentUnexpected) } else { Ok(command) }
 }
 
-/// Lenient: any graphic characters. Clients introduce themselves with all kinds of names, and
-/// RFC 5321 4.1.4 forbids to refuse mail for it.
+/// Lenient: any graphic characters. Clients introduce themselves with all kinds of names, and RFC
+/// 5321 section 4.1.4 forbids refusing mail for this reason.
 fn parse_name(argument: Option<&[u8]>) -> Result<&[u8], SyntaxError> {
     let name = argument.unwrap_or_default();
     let is_name = matches!(name.len(), 1..=NAME_BYTES_MAX) && name.iter().all(u8::is_ascii_graphic);

@@ -102,7 +102,7 @@ impl Policy {
         &self.greeting
     }
 
-    /// Is it LMTP?
+    /// Returns whether the protocol is LMTP.
     pub fn is_lmtp(&self) -> bool {
         self.protocol == Protocol::Lmtp
     }

@@ -22,7 +22,7 @@ pub enum MarkCommand {
     RunStop,
 }
 
-/// What became of it.
+/// The outcome of a mark or of a run's begin or end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MarkOutcome {
     /// Taken: it is being written down.
@@ -31,11 +31,11 @@ pub enum MarkOutcome {
     Malformed,
     /// There is such a run.
     NameTaken,
-    /// There is none to end.
+    /// No run is under way.
     NoRun,
-    /// More came in this second than are taken.
+    /// More commands came in this second than sinkd accepts.
     TooFast,
-    /// More came since the start than are taken.
+    /// More commands came since the start than sinkd accepts.
     TooMany,
 }
 

@@ -33,7 +33,7 @@ pub enum Ret {
 /// Parameters of MAIL.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct MailParameters<'a> {
-    /// As sent, without the space before them.
+    /// The parameters as sent, without the space before them.
     pub text: &'a [u8],
     /// Octets of the message as the client declares them; more than fits is the largest number.
     pub size: Option<u64>,
@@ -47,7 +47,7 @@ pub struct MailParameters<'a> {
 /// Parameters of RCPT.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RcptParameters<'a> {
-    /// As sent, without the space before them.
+    /// The parameters as sent, without the space before them.
     pub text: &'a [u8],
     /// `NEVER`, or a list of `SUCCESS`, `FAILURE` and `DELAY`.
     pub notify: Option<&'a [u8]>,

@@ -1,4 +1,4 @@
-//! Every reply the session gives, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
+//! Every reply of a session, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
 //!
 //! Replies are static octets, appended as they are. The three that depend on the listener
 //! (greeting, EHLO and HELO reply) are encoded once in [`super::limits::Policy`]; the one that
@@ -19,7 +19,7 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// As sent, CRLF included.
+    /// Returns the reply as sent, CRLF included.
     pub fn as_bytes(&self) -> &'static [u8] {
         self.wire.as_bytes()
     }
@@ -29,7 +29,7 @@ impl Reply {
         self.wire.bytes().take(3).fold(0, |code, digit| code * 10 + u16::from(digit & 15))
     }
 
-    /// A 5xx: the client is told not to try the same again.
+    /// Returns whether the reply is a 5xx: the client should not repeat the command.
     pub fn is_permanent(&self) -> bool {
         self.wire.starts_with('5')
     }

@@ -47,7 +47,7 @@ pub enum Step {
     /// whatever chunks came before belong to a transaction that was reset.
     Chunk { bytes: u64, last: bool, first: bool },
     /// The next `bytes` octets are to be read and thrown away, then `chunk_received`
-    /// (which gives the reply that was latched). May be 0 octets.
+    /// (which returns the reply that was latched). May be 0 octets.
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
     MarkCommand,
@@ -258,7 +258,7 @@ impl Session {
         self.reply(&reply::CHUNK_OK, workspace);
     }
 
-    /// What became of the moment that was named.
+    /// Replies with the outcome of the moment that NOOP named.
     pub fn moment_answered(
         &mut self,
         moment: &MarkCommand,
@@ -317,7 +317,7 @@ impl Session {
         self.close(reply, workspace);
     }
 
-    /// Gives the transaction's buffer back; must be called before a session is dropped.
+    /// Returns the transaction's buffer; the caller must do this before it drops a session.
     pub fn abandon(&mut self, workspace: &mut Workspace) {
         self.end_transaction(workspace);
         self.latched = None;
@@ -375,7 +375,7 @@ impl Session {
         !matches!(stage, Some(Stage::Data | Stage::Chunk { .. })) && self.latched.is_none()
     }
 
-    /// Executes one command line; `None`: go on with the next.
+    /// Executes one command line; `None`: continue with the next.
     fn command(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Step> {
         if self.policy.is_lmtp() && grammar::is_smtp_hello(line) {
             workspace.tally.command(Verb::Hello);

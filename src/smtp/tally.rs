@@ -1,7 +1,7 @@
-//! What sessions heard and said, counted where it happens: for whoever keeps statistics.
+//! Commands and replies of sessions, counted where they occur, for the statistics.
 use super::reply::{ALL, Reply};
 
-/// Sorts of replies: those of the table, and four that are composed.
+/// Number of kinds of replies: one for each of the table, and four that are composed.
 pub const SORTS: usize = ALL_LEN + 4;
 const ALL_LEN: usize = super::reply::COUNT;
 const GREETING: usize = ALL_LEN;
@@ -29,7 +29,7 @@ pub enum Verb {
 /// Counts, added to by the sessions of a worker, and taken away by it.
 #[derive(Debug)]
 pub struct Tally {
-    /// Replies by sort; see [`sorts`].
+    /// Replies by kind; see [`sorts`].
     pub replies: [u32; SORTS],
     /// Command lines.
     pub commands: u32,

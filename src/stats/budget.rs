@@ -55,13 +55,13 @@ pub(super) struct Budget {
     pub turned_away: u64,
     /// Clients waited for us.
     pub sink_us: f64,
-    /// Of that, for room in the log, for commits, and because our loops had no processor.
+    /// The part of it for room in the log, for commits, and because our loops had no processor.
     pub storage_us: f64,
     pub commit_us: f64,
     pub starved_us: f64,
     /// While our loops served them, these had no processor.
     pub slowed_us: f64,
-    /// Of senders alone: without round trips.
+    /// Time of senders alone, without round trips.
     pub sender_us: f64,
     /// Of that, answers that were not prompt, the time between transactions, and the time in which
     /// replies were not read. They overlap.

@@ -55,7 +55,7 @@ pub struct Ceiling {
     pub messages_per_s: f64,
     #[allow(missing_docs)]
     pub bytes_per_s: f64,
-    /// Of the sink's busiest loop, and of the sender's busiest thread.
+    /// Busy share of the sink's busiest loop, and of the sender's busiest thread.
     pub sink_busy_share: f64,
     #[allow(missing_docs)]
     pub sender_busy_share: f64,
@@ -73,7 +73,7 @@ pub struct Calibrated {
 }
 
 impl Shape {
-    /// Of a run; `None` without messages.
+    /// Returns the shape of a run; `None` without messages.
     pub fn of(history: &History, summary: &Summary) -> Option<Shape> {
         let messages = summary.totals.messages as f64;
         let mean = |metric| Percentiles::of_metric(history, metric).mean;
@@ -110,7 +110,7 @@ impl Shape {
 }
 
 impl Calibration {
-    /// Of these, measured at this moment (RFC 3339).
+    /// Returns a calibration with these ceilings, measured at this moment (RFC 3339).
     pub fn new(measured_at: String, cores: usize, ceilings: Vec<Ceiling>) -> Calibration {
         Calibration { version: VERSION, measured_at, cores, ceilings }
     }
@@ -129,7 +129,7 @@ impl Calibration {
         std::fs::rename(passing, data.join(FILE))
     }
 
-    /// The run beside what is most like it, if anything is.
+    /// Compares the run with the most similar ceiling, if any is similar.
     pub fn beside(&self, history: &History, summary: &Summary) -> Option<Calibrated> {
         let shape = Shape::of(history, summary)?;
         let near = |ceiling: &Ceiling| Some((shape.distance(&ceiling.shape)?, ceiling.clone()));

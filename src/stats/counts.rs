@@ -2,12 +2,12 @@
 //! and an addition, and what is read from them is what HdrHistogram would have counted.
 //!
 //! hdrhistogram's `record` takes about 60 instructions, as it also keeps total, least and largest;
-//! here they are worked out once a second, by whoever reads.
+//! here the reader computes them once a second.
 use hdrhistogram::Histogram;
 
 use super::metric::Metric;
 
-/// Values below are told apart one by one: twice 10^2 (two significant digits), as a power of two.
+/// Values below this have a bucket each: twice 10^2 (two significant digits), as a power of two.
 const SUB_BUCKETS: u64 = 256;
 const SUB_BUCKETS_LOG2: u32 = SUB_BUCKETS.ilog2();
 const METRICS: usize = Metric::ALL.len();
@@ -20,7 +20,7 @@ const fn place_of(value: u64) -> usize {
     ((bucket as usize) << (SUB_BUCKETS_LOG2 - 1)) + (value >> bucket) as usize
 }
 
-/// The least value whose count lies there.
+/// Returns the least value that is counted at `place`.
 const fn value_of(place: usize) -> u64 {
     let half = SUB_BUCKETS_LOG2 - 1;
     let bucket = (place >> half).saturating_sub(1);
@@ -79,7 +79,7 @@ impl Counts {
         }
     }
 
-    /// As new.
+    /// Clears all counts.
     pub fn clear(&mut self) {
         self.0.fill(0);
     }

@@ -29,9 +29,9 @@ pub(super) const SESSIONS: &str = "sessions";
 pub(super) struct Line {
     /// Unix time, s.
     pub second: u64,
-    /// By name; those that are 0 are left out.
+    /// Counters by name; those that are 0 are left out.
     pub counters: std::collections::BTreeMap<String, u64>,
-    /// By code and enhanced code.
+    /// Replies by code and enhanced code.
     pub replies: std::collections::BTreeMap<String, u64>,
     /// Accepted messages in each tenth of the second.
     #[serde(default)]
@@ -132,7 +132,7 @@ impl Writer {
         Ok(Writer { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
-    /// Writes a second down. A disk that is full loses the second, and says so once.
+    /// Writes a second down. On a full disk the second is lost, which is logged once.
     pub(super) fn write(&mut self, interval: &Interval) {
         match self.try_write(interval) {
             Ok(()) => self.has_failed = false,

@@ -20,7 +20,7 @@ const LOOK_BYTES_MAX: u64 = 4 << 20;
 pub struct News {
     /// Counters by Unix time, s; a second may come again, with what a late worker adds to it.
     pub seconds: BTreeMap<u64, Second>,
-    /// Values of a metric in a second; likewise.
+    /// Values of a metric in a second; a second may come again with further values.
     pub histograms: Vec<(Metric, u64, Histogram<u64>)>,
     /// What could not be read, a sentence each.
     pub problems: Vec<String>,
@@ -51,8 +51,8 @@ impl Follower {
             if (stem.hour + 1) * HOUR_S <= since {
                 continue;
             }
-            // Counters are written last, and read first: whoever has a second's counters here has
-            // its histograms, too.
+            // The hub writes counters last, and the follower reads them first: where the counters
+            // of a second are here, its histograms are, too.
             for ending in ["jsonl", "hlog"] {
                 let Some(path) = files.get(ending) else { continue };
                 let mut place = self.places.get(path).copied().unwrap_or(0);
@@ -92,7 +92,7 @@ impl News {
     }
 }
 
-/// The whole lines behind `place`, which moves behind them.
+/// Returns the whole lines after `place`, and moves `place` past them.
 fn read_on(path: &Path, place: &mut u64) -> io::Result<String> {
     let mut file = match File::open(path) {
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(String::new()),

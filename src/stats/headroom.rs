@@ -15,7 +15,7 @@ const BUSY_SHARE_MIN: f64 = 0.20;
 /// What the sink had left.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Headroom {
-    /// Of the busiest event loop, median over the seconds of the run.
+    /// Busy share of the busiest event loop, median over the seconds of the run.
     pub busy_share: f64,
     /// Messages per second at which the busiest loop would have been busy all the time, by its
     /// whole seconds; null where there is too little to tell.

@@ -24,7 +24,7 @@ pub(super) const INTERVAL_BEGIN: &str = "Tag=";
 #[derive(Debug, Clone)]
 pub struct Second {
     counters: [u64; Counter::ALL.len()],
-    /// By code and enhanced code as sent.
+    /// Replies by code and enhanced code as sent.
     pub replies: BTreeMap<String, u64>,
     /// Accepted messages in each tenth of it.
     pub tenths: [u64; TENTHS],
@@ -62,7 +62,7 @@ impl Second {
         self.counters[counter as usize]
     }
 
-    /// Of a line of `*.jsonl`; `None`: it is none.
+    /// Parses a line of `*.jsonl`; `None`: the line is not a second.
     pub fn of_line(text: &str) -> Option<Second> {
         let mut second = Second::default();
         second.add(&serde_json::from_str(text).ok()?);
@@ -108,7 +108,7 @@ impl Second {
 /// What was recorded in a span of time.
 #[derive(Debug, Default)]
 pub struct History {
-    /// By Unix time, s; seconds in which nothing happened are left out.
+    /// Seconds by Unix time, s; those in which nothing happened are left out.
     pub seconds: BTreeMap<u64, Second>,
     histograms: BTreeMap<Metric, Histogram<u64>>,
     /// What could not be read, a sentence each with file and line.
@@ -207,7 +207,7 @@ impl History {
         read_intervals(path, Metric::ALL, &mut add, &mut self.problems)
     }
 
-    /// Adds a second that is not here yet, and what was recorded in it: for whoever reads on as
+    /// Adds a second that is not here yet, and what was recorded in it: for callers that read on as
     /// [`Follower`](super::Follower) does. Values beyond a metric's bound, of a newer sinkd, are
     /// left out. Costs about 5 us a metric.
     pub fn add_second<'a>(
@@ -311,7 +311,8 @@ fn read_intervals(
     Ok(())
 }
 
-/// A line whose metric is none of these: told from its beginning, without decoding the rest.
+/// Returns whether the line's metric is not one of these, from its beginning, without decoding the
+/// rest.
 fn is_of_another(line: &str, metrics: &[Metric]) -> bool {
     let tag = line.strip_prefix("Tag=").and_then(|rest| rest.split(',').next());
     tag.and_then(Metric::of).is_some_and(|metric| !metrics.contains(&metric))

@@ -26,12 +26,12 @@ pub trait Observer: Send {
     /// Looks at what no worker records; called about once a second. `now`: Unix time, s.
     fn look(&mut self, now: u64) -> Sample;
 
-    /// So many messages were accepted in a second; called for each in which there were any, when
-    /// that is complete.
+    /// Reports the number of messages accepted in a second. The hub calls this for each second with
+    /// messages, once the second is complete.
     fn messages(&mut self, _second: u64, _messages: u64) {}
 }
 
-/// Nobody: for tests.
+/// No observer: for tests.
 impl Observer for () {
     fn look(&mut self, _: u64) -> Sample {
         Sample::default()
@@ -39,7 +39,7 @@ impl Observer for () {
 }
 
 /// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
-/// come twice nor wait for an hour when somebody sets the clock.
+/// come twice nor wait for an hour when the clock is set.
 struct Watch {
     base: Instant,
     unix_base: Duration,
@@ -71,8 +71,8 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// Starts the thread, which writes into `folder/stats`, and gives a recorder for each worker.
-    /// `replies`: how the sorts of replies are called; `retain`: how long an hour's files are kept.
+    /// Starts the thread, which writes into `folder/stats`, and returns a recorder for each worker.
+    /// `replies`: the names of the kinds of replies; `retain`: how long an hour's files are kept.
     ///
     /// Errors: what the file system says about the folder.
     pub fn start(
@@ -128,7 +128,7 @@ impl Hub {
 
 impl Drop for Hub {
     fn drop(&mut self) {
-        // Full: it has been told.
+        // Full: the thread has a notice already.
         let _ = self.stop.try_send(());
         if let Some(thread) = self.thread.take() {
             drop(thread.join());

@@ -146,7 +146,7 @@ impl Interval {
             *mine += theirs;
         }
         for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
-            // Sums over days don't fit; nobody looks at the tenths of more than a second.
+            // Sums over days don't fit; no reader uses the tenths of more than a second.
             *mine = mine.saturating_add(*theirs);
         }
         self.busiest_us = self.busiest_us.max(other.busiest_us);
@@ -156,7 +156,7 @@ impl Interval {
         self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
-    /// As new. Costs a `memset` of its 800 KiB.
+    /// Clears the interval. Costs a `memset` of its 800 KiB.
     pub fn clear(&mut self) {
         self.counts.clear();
         self.counters.fill(0);

@@ -1,5 +1,5 @@
 //! A file of whole lines that is only appended to. A disk that is full, or a kill, cuts a line
-//! anywhere: what is cut must not take the line behind it along.
+//! anywhere: a cut line must not make the next line unreadable.
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -72,10 +72,10 @@ impl Lines {
     }
 }
 
-/// Lines of `text`, where a line that was cut and the one that was written behind it are two:
-/// `begin` is how each line begins, and what follows it there.
+/// Returns the lines of `text`, each with its number from 0. Separates a line that was cut from the
+/// line written after it: every line begins with `begin`, and has more than that.
 ///
-/// Gives the number of the line, from 0, with each.
+/// Each piece of a line has the number of the line.
 pub(super) fn unglued<'a>(
     text: &'a str,
     begin: &'static str,
@@ -126,7 +126,7 @@ mod tests {
         assert_eq!(of("Tag=a,1,xTag=b,2\n"), ["Tag=a,1,x", "Tag=b,2"]);
         assert_eq!(of("TaTag=b,2\nTag=a,1,Tag=\n"), ["Ta", "Tag=b,2", "Tag=a,1,Tag="]);
         assert_eq!(of("#x\n"), ["#x"]);
-        // One histogram in 50,000 ends so in base64: it was said to be damaged.
+        // One histogram in 50,000 ends like this in base64: an earlier version reported damage.
         assert_eq!(of("Tag=a,1,xTag==\n"), ["Tag=a,1,xTag=="]);
         assert_eq!(of("Tag=a,1,xTag=b,2,yTag==\n"), ["Tag=a,1,x", "Tag=b,2,yTag=="]);
     }

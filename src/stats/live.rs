@@ -1,4 +1,4 @@
-//! Sums since the start, for whoever asks while sinkd runs.
+//! Sums since the start, for requests while sinkd runs.
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,10 +9,10 @@ use super::sample::Sample;
 /// never touch it.
 #[derive(Debug)]
 pub struct Live {
-    /// Locked for a copy of the pointer, or for a merge: whoever asks never makes the hub wait.
+    /// Locked for a copy of the pointer, or for a merge: a reader never makes the hub wait.
     total: Mutex<Arc<Interval>>,
     replies: Vec<String>,
-    /// As of the last look.
+    /// Messages not indexed at the last look.
     index_lag_messages: AtomicU64,
     index_lag_s: AtomicU64,
     events_busy: AtomicU64,
@@ -31,7 +31,7 @@ impl Live {
         }
     }
 
-    /// A second has been merged. If somebody still reads the last sums, they are copied (0.1 ms).
+    /// Adds a merged second. If a reader still holds the last sums, this copies them (0.1 ms).
     pub(super) fn add(&self, interval: &Interval) {
         let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
         let sums = Arc::make_mut(&mut total);
@@ -69,7 +69,7 @@ impl Live {
         self.total.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Code and enhanced code (`250 2.1.0`) of each sort of replies; some sorts have the same.
+    /// Code and enhanced code (`250 2.1.0`) of each kind of replies; some kinds share a code.
     pub fn reply_names(&self) -> &[String] {
         &self.replies
     }

@@ -27,16 +27,16 @@ macro_rules! table {
                 match self { $($name::$variant => $help),* }
             }
 
-            /// See `max`, in the order of the table.
+            /// The values of `max`, in the order of the table.
             pub(super) const MAX: &[u64] = &[$($max),*];
 
-            /// The largest value that is told apart; 0 for counters.
+            /// Returns the bound: a larger value is recorded as this one. 0 for counters.
             #[inline]
             pub const fn max(self) -> u64 {
                 $name::MAX[self as usize]
             }
 
-            /// By its tag.
+            /// Returns the item with this tag.
             pub fn of(tag: &str) -> Option<$name> {
                 $name::ALL.iter().copied().find(|m| m.tag() == tag)
             }

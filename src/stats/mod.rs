@@ -9,7 +9,7 @@
 //! ```
 //!
 //! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and
-//! waits for nobody; a value beyond a metric's bound is recorded as the bound and counted; what is
+//! never waits; a value beyond a metric's bound is recorded as the bound and counted; what is
 //! merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

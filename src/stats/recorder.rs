@@ -54,7 +54,7 @@ impl Recorder {
         }
     }
 
-    /// Does another second begin with this Unix time?
+    /// Returns whether this Unix time is in another second.
     #[inline]
     pub fn is_over(&self, unix_ns: u64) -> bool {
         unix_ns / SECOND_NS != self.current.second
@@ -124,7 +124,7 @@ impl Recorder {
         self.current.record_n(Metric::Recipients, 1, lone_recipients);
     }
 
-    /// Has anything been recorded in this second?
+    /// Returns whether anything has been recorded in this second.
     pub fn is_used(&self) -> bool {
         self.is_used
     }
@@ -154,7 +154,7 @@ impl Recorder {
         }
     }
 
-    /// A read brought so many commands.
+    /// Records that a read brought `n` commands.
     #[inline]
     pub fn commands(&mut self, n: u64) {
         match n {
@@ -163,7 +163,7 @@ impl Recorder {
         }
     }
 
-    /// A payload of so many octets took so long from its first to its last.
+    /// Records a payload: its octets, and the time from the first to the last.
     #[inline]
     pub fn transfer(&mut self, us: u64, bytes: u64) {
         if us == 0 {

@@ -10,7 +10,7 @@ use super::metric::{Counter, Metric};
 pub struct Rate {
     /// Messages by time from the first to the last tenth of a second with messages.
     pub mean: f64,
-    /// Of the seconds that [`Summary::throughput`] has; without any, the mean.
+    /// Median over the seconds of [`Summary::throughput`]; without any, the mean.
     pub median: f64,
     /// The most in one second of the clock, a cut one included; where the mean is higher, the mean.
     pub max: f64,
@@ -48,7 +48,7 @@ pub struct Totals {
     pub bytes: u64,
     /// Accepted.
     pub connections: u64,
-    /// Greeted with 421; none of those above.
+    /// Connections greeted with 421; not among the connections above.
     pub turned_away: u64,
     /// Ended with 421 by the sink.
     pub dismissed: u64,
@@ -75,14 +75,14 @@ pub struct Summary {
     pub span_tenths: Option<(u64, u64)>,
     /// Messages per second.
     pub rate: Rate,
-    /// Of the busiest loop, its share of time in rounds: median and maximum over the seconds.
+    /// The busiest loop's share of time in rounds: median and maximum over the seconds.
     pub busy_share: (f64, f64),
     /// Tenths with messages, and how many.
     busy: Vec<(u64, u64)>,
 }
 
 impl Percentiles {
-    /// Of a histogram. Costs one pass over it.
+    /// Returns the percentiles of a histogram. Costs one pass over it.
     pub fn of(histogram: &Histogram<u64>) -> Percentiles {
         let at = |quantile| histogram.value_at_quantile(quantile);
         Percentiles {
@@ -97,7 +97,7 @@ impl Percentiles {
         }
     }
 
-    /// Of a metric; all 0 where nothing was recorded.
+    /// Returns the percentiles of a metric; all 0 where nothing was recorded.
     pub fn of_metric(history: &History, metric: Metric) -> Percentiles {
         history.histogram(metric).map(Percentiles::of).unwrap_or_default()
     }
@@ -236,7 +236,7 @@ impl Rate {
         let mean = messages as f64 * 10.0 / (last.0 - first.0 + 1) as f64;
         let max = sums(busy).iter().map(|(_, n)| *n as f64).fold(mean, f64::max);
         let seconds = Windows::seconds(busy);
-        // Without a whole second there is one number to give.
+        // Without a whole second the run has only one number.
         let median = if seconds.count == 0 { mean } else { seconds.median() };
         Rate { mean, median, max }
     }
@@ -256,8 +256,8 @@ impl OpenSessions {
     }
 }
 
-/// Of the busiest loop, over the seconds with messages; without the first and the last, which are
-/// rarely whole.
+/// Returns the busiest loop's share over the seconds with messages, without the first and the last,
+/// which are rarely whole.
 fn busy_share(history: &History) -> (f64, f64) {
     let shares: Vec<u64> = history.busy_seconds().map(|(_, second)| second.busiest_us).collect();
     let mut shares = match &shares[..] {

@@ -7,7 +7,7 @@
 //!
 //! What it can't tell from here: commands that queue before a narrow link from a sender that takes
 //! its time (the least round trip is short either way), and a payload that trickles from one that
-//! comes over a narrow link. The first is said to be the sender, the second the network.
+//! comes over a narrow link. The verdict for the first is the sender, for the second the network.
 use serde::Serialize;
 
 use super::budget::{Budget, Shares};
@@ -21,7 +21,7 @@ use super::summary::Summary;
 const SATURATED_SHARE: f64 = 0.90;
 /// A sink whose loops had no processor for this share of the time has no headroom to report.
 const STARVED_SHARE: f64 = 0.10;
-/// Below this share of the time, nothing is said to have limited the run.
+/// Below this share of the time, the verdict names no limit.
 const LIMITING_SHARE: f64 = 0.45;
 /// Round trips of a local network; longer ones are the network's doing.
 const NEAR_RTT_US: u64 = 500;
@@ -43,7 +43,7 @@ pub enum LimitedBy {
     Connections,
     /// Us: an event loop that is always busy, or an accept queue that overflowed.
     Sink,
-    /// Nothing stands out, or there is too little to tell.
+    /// No limit stands out, or the data are too few for a verdict.
     Undecided,
 }
 
@@ -57,7 +57,7 @@ impl LimitedBy {
         LimitedBy::Undecided,
     ];
 
-    /// As in `--json`.
+    /// Returns the name as in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             LimitedBy::Sender => "sender",
@@ -76,7 +76,7 @@ pub struct Verdict {
     pub limited_by: LimitedBy,
     /// One sentence with the figures that show it.
     pub because: String,
-    /// Of connection time.
+    /// Shares of connection time.
     pub shares: Shares,
     /// Connections in use on average: idle ones are not.
     pub connections: f64,
@@ -97,7 +97,7 @@ impl Verdict {
         self.limited_by == LimitedBy::Sink
     }
 
-    /// Of a run. Costs one pass over its seconds.
+    /// Returns the verdict on a run. Costs one pass over its seconds.
     pub fn of(history: &History, summary: &Summary) -> Verdict {
         let budget = Budget::of(history, summary);
         let mut headroom = Headroom::of(history, summary);
@@ -159,7 +159,7 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     found.unwrap_or_else(|| (LimitedBy::Undecided, nothing_stands_out(budget, &shares)))
 }
 
-/// Why there is no verdict; `None`: there is enough for one.
+/// Returns why a verdict is impossible; `None`: the data suffice for one.
 fn too_little(budget: &Budget) -> Option<String> {
     let Budget { messages, whole_seconds, .. } = budget;
     (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {
@@ -348,7 +348,7 @@ mod tests {
 
     const S: f64 = 1e6;
 
-    /// One connection for 10 s, that neither waits nor sends: rows say what it does with its time.
+    /// One connection for 10 s that neither waits nor sends: rows set how it spends its time.
     fn ten_seconds(exchanges: f64, rtt_us: u64) -> Budget {
         Budget {
             messages: 1000,

@@ -11,7 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use common::{Sink, messages, sinkctl};
 use sinkd::smtp::data::unstuff;
 
-/// Whatever is said at the end of a command line.
+/// Splits the end of a command line into words.
 fn words(text: &str) -> Vec<&str> {
     text.split_whitespace().collect()
 }
@@ -116,7 +116,7 @@ fn bad_input_is_refused_before_anything_is_sent() {
         ("--rcpts 3 --recipient-count 2".into(), "sinkctl: 3 recipients per message, but".into()),
         ("--attach /nowhere".into(), "sinkctl: /nowhere: No such file".into()),
     ] {
-        // The port of nobody: it must not come to that.
+        // A port without a listener: the command must fail before it connects.
         let rest = format!("blast --to 127.0.0.1:1 {args}");
         let (out, errors, code) = sinkctl(folder.path(), &words(&rest));
         assert_eq!((code, out.len()), (2, 0), "{rest}: {errors}");

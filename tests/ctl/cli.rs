@@ -241,7 +241,7 @@ fn foreign_newer_and_truncated_files_are_named_and_passed_over() {
         assert_eq!(sinkctl(data.path(), &["verify"]).2, 1);
         assert!(content(&paths[0]) == bad);
     }
-    // And sinkd takes up its work beside them.
+    // And sinkd starts to work beside them.
     let sink = Sink::start(data.path(), &[]);
     let mut client = sink.connect();
     client.ehlo();

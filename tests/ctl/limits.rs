@@ -16,7 +16,7 @@ fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
     (String::from_utf8(out).unwrap(), errors, code)
 }
 
-/// One worker: beginnings and ends of several are told apart by their rounds only.
+/// One worker: only rounds order the beginnings and ends of several workers.
 fn start(data: &Path) -> Sink {
     Sink::start(data, &["--workers", "1"])
 }

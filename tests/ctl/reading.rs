@@ -42,7 +42,8 @@ fn overwrite(path: &Path, at: u64, octets: &[u8]) {
     file.write_all_at(octets, at).unwrap();
 }
 
-/// The command reads the first of many lines' worth, then stands still: nobody takes its output.
+/// The command reads the first of many lines' worth, then stands still: no process reads its
+/// output.
 #[test]
 fn what_is_pruned_under_a_listing_is_left_out_and_said_once() {
     let data = tempfile::tempdir().unwrap();
@@ -209,7 +210,8 @@ fn messages_in(data: &Path) -> u64 {
     sinkd::log::reader::Folder::open(data).unwrap().messages()
 }
 
-/// It stands still while the ring turns: what it held open it reads to its end, the rest is said.
+/// It stands still while the ring turns: it reads the files that it held open to their end, and
+/// reports the rest.
 #[test]
 fn tail_follows_a_ring_and_outlives_what_it_drops() {
     let data = tempfile::tempdir().unwrap();

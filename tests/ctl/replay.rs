@@ -1,4 +1,4 @@
-//! `sinkctl replay` from one sinkd to another: what arrives, what is refused, what is said.
+//! `sinkctl replay` from one sinkd to another: what arrives, what is refused, what is reported.
 use crate::common;
 
 use std::collections::BTreeMap;
@@ -125,7 +125,8 @@ fn what_was_done_is_not_done_again() {
     assert_eq!(messages(there.path()).len(), 6);
 }
 
-/// A server that says 451 to so many messages, then takes all. It goes with the test.
+/// A server that answers the first `times` messages with 451, then accepts all. It ends with the
+/// test.
 fn deferring(times: usize) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -174,7 +175,7 @@ fn the_report_counts_messages_and_not_tries() {
         let args = ["replay", "--to", &to, "--speed", "max", "--connections", "1"];
         let args = [&args[..], &["--retry", retry, "--retry-after", "1ms"]].concat();
         let (out, errors, got) = sinkctl(data.path(), &args);
-        // Failures stand behind the first line that counts.
+        // Failures follow the first line that counts.
         let said = String::from_utf8(out).unwrap();
         let kept = said.lines().filter(|line| !line.starts_with("failed"));
         let said: String = kept.flat_map(|line| [line, "\n"]).collect();

@@ -1,5 +1,5 @@
 //! `sinkctl report` over a real sinkd, and over statistics of many seconds, hours and days: the
-//! numbers are those of the run, and the page is a right one whatever the run was like.
+//! numbers match the run, and the page is valid whatever the run was like.
 use crate::common;
 
 use std::path::Path;
@@ -310,7 +310,7 @@ fn nothing_from_outside_is_markup() {
     let folder = tempdir().unwrap();
     let data = folder.path().join("<img src=x>&\"'");
     recorded(&data, &[second(BEGIN_S, 3, 1000), second(BEGIN_S + 1, 3, 1000)]);
-    // A reply that nobody sends, and a line that is none.
+    // A reply that no server sends, and a line that is not a record.
     let lines = data.join("stats/00000001-20261121T05.jsonl");
     let text = std::fs::read_to_string(&lines).unwrap();
     let text = text.replacen("451 4.3.0", "<script>alert(1)</script>", 1);

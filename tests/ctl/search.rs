@@ -31,7 +31,7 @@ fn client(sink: &Sink) -> Client {
     client
 }
 
-/// A sinkd that has taken so many messages; their ids.
+/// Returns a sinkd that has accepted this number of messages, and their ids.
 fn filled(messages: usize, args: &[&str]) -> (TempDir, Sink, Vec<String>) {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), args);

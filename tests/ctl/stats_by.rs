@@ -1,5 +1,5 @@
-//! `sinkctl stats --by` over a real sinkd: who sent how much is exact, adds up to what is counted,
-//! and says how many messages it can't know about.
+//! `sinkctl stats --by` over a real sinkd: the figures of each group are exact, add up to the
+//! totals, and name the messages they can't include.
 use crate::common;
 
 use std::io::{Read, Write};
@@ -195,7 +195,7 @@ fn of_a_run_what_is_missing_is_told_by_statistics_or_not_at_all() {
         let missing = &found["missing"];
         assert!(missing["only_counted"].is_null() && missing["pruned"].is_null(), "{missing}");
         match stats {
-            // Also those of the second that is over and not yet written down.
+            // Also the messages of the second that is over and not yet written.
             "on" => assert_eq!(missing["messages"], 4),
             _ => assert!(missing["messages"].is_null(), "{missing}"),
         }

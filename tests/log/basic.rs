@@ -138,6 +138,6 @@ fn a_file_in_the_place_of_a_folder_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let segments = dir.path().join("segments");
     std::fs::write(&segments, "a file").unwrap();
-    let error = Log::open(dir.path(), small()).expect_err("there is no room for segments");
+    let error = Log::open(dir.path(), small()).expect_err("a file has the name of the folder");
     assert!(matches!(&error, OpenError::NotAFolder { path } if *path == segments), "{error}");
 }

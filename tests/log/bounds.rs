@@ -155,7 +155,7 @@ fn prune_by_age_goes_by_the_clock_of_the_sinkd_that_took_the_mail() {
     assert_eq!(would_go(), 0);
 }
 
-/// A folder of some sealed segments; gives the number of the last.
+/// A folder of some sealed segments; returns the number of the last.
 fn filled(folder: &Path) -> u32 {
     let mut bench = open(folder, Settings { retention: Retention::default(), ..ring(0) });
     let mut last = 0;

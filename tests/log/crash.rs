@@ -112,7 +112,7 @@ fn a_cut_at_every_octet_loses_only_what_it_hits() {
     for cut in records.chain(slots) {
         let mut image = whole.clone();
         image[cut..].fill(0);
-        // The other order too: what lies behind the cut got to the disk first.
+        // The other order too: the octets after the cut reached the disk first.
         for part in 0..2 {
             if part == 1 {
                 image = whole.clone();
@@ -127,7 +127,7 @@ fn a_cut_at_every_octet_loses_only_what_it_hits() {
     }
 }
 
-/// Are slot and record of `index` in the image as they were?
+/// Returns whether slot and record of `index` are intact in the image.
 fn is_intact(image: &[u8], whole: &[u8], index: u32) -> bool {
     let at = whole.len() - 64 * (index as usize + 1);
     let slot = &whole[at..at + 64];

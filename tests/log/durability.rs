@@ -1,5 +1,5 @@
-//! Durabilities `message` and `interval`: nothing is told before it is safe, flushes are shared, and
-//! one that fails is never taken for a good one.
+//! Durabilities `message` and `interval`: no message is acknowledged before it is safe, flushes are
+//! shared, and a failed flush never counts as a success.
 use crate::log_support;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -162,7 +162,7 @@ fn while_no_flush_returns_well_messages_are_refused_and_after_that_they_are_not(
     is_sick.store(1, Ordering::SeqCst);
     let mut refusals = 0;
     loop {
-        // First the commits fail, then there is no segment to be had at all.
+        // First the commits fail, then no segment is available at all.
         match bench.until(|w| w.append(b"e", &[b"lost"], &facts(b"lost"))) {
             Ok(commit) => assert_eq!(bench.finish(commit), Err(NoRoom::Full)),
             Err(e) => break assert_eq!(e, NoRoom::Full),
@@ -278,7 +278,7 @@ fn at_an_interval_a_failed_flush_leaves_a_suspect_segment_behind() {
     assert_eq!(folder.segment(first.segment).unwrap().state(), State::Suspect { from: 1 });
     assert_eq!(folder.segment(next.segment).unwrap().state(), State::Sealed);
     let published = folder.segment(first.segment).unwrap().published().messages;
-    assert!(published >= 2, "what was told stays readable as long as it can be read");
+    assert!(published >= 2, "acknowledged messages stay readable as long as the disk can be read");
 }
 
 #[test]
@@ -386,7 +386,7 @@ proptest! {
         bench.log.close();
         let found = found(image.path());
         for (id, bytes) in &acknowledged {
-            prop_assert!(found.get(id) == Some(bytes), "{id} was told and is lost");
+            prop_assert!(found.get(id) == Some(bytes), "{id} was acknowledged and is lost");
         }
         prop_assert!(found.values().all(|bytes| written.contains(bytes)));
         let (log, recovery) = Log::open(image.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();

@@ -144,7 +144,7 @@ fn what_is_indexed_is_what_reading_says() {
     }
 }
 
-/// A log whose segments are told to a parser, as a worker does.
+/// A log that announces its segments to a parser, as a worker does.
 struct Told {
     bench: Bench,
     tell: Sender<u32>,

@@ -70,7 +70,7 @@ fn removal() -> impl Strategy<Value = Removal> {
     ]
 }
 
-/// Removes from the folder and from the model, and compares what is said about it.
+/// Removes from the folder and from the model, and compares the reports.
 fn remove(folder: &std::path::Path, removal: &Removal, order: &mut Order) {
     let gone: Vec<MessageId> = match removal {
         Removal::Some(places) => {

@@ -193,7 +193,7 @@ proptest! {
         ],
     ) {
         let folder = tempfile::tempdir().unwrap();
-        // The disk is left out of it: only who waits for whom is tried here.
+        // Without a disk: this tests only which thread waits for which.
         let flush = FlushCall::new(|_| Ok(()));
         let settings = Settings { region_bytes_max: 200_000, durability, flush, ..small() };
         let bench = open(folder.path(), settings.clone());

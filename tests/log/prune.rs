@@ -52,7 +52,7 @@ fn beside_a_running_sinkd_only_sealed_segments_go_and_readers_read_on() {
     assert_eq!(pruned.messages, (sent.len() - left.len()) as u64);
     assert_eq!(done["messages"].as_u64().unwrap(), pruned.messages);
     assert_eq!(pruned.message_bytes, pruned.messages * 200_000);
-    // Whoever had it open reads every octet.
+    // A reader that had it open reads every octet.
     assert_eq!((reader.verify().count(), reader.slots(0..u32::MAX).count() > 0), (0, true));
     // And mail goes on arriving, under numbers never used before.
     let more = fill(&mut client, 10);
@@ -112,8 +112,8 @@ fn bad_bounds_are_named() {
     assert!(sink.stop().success());
 }
 
-/// A ring that turns, and two who prune it at the same time: what was sent is there, or is counted
-/// as pruned, once.
+/// A ring that turns, and two processes that prune it at the same time: what was sent is there, or
+/// is counted as pruned, once.
 #[test]
 fn what_a_ring_and_two_pruners_drop_is_counted_once() {
     let data = tempfile::tempdir().unwrap();

@@ -382,7 +382,7 @@ fn a_spare_whose_slots_are_its_own_is_not_removed() {
     let settings = Settings { boot: Some(BOOT_A), ..small() };
     Log::open(dir.path(), settings).unwrap().0.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
-    assert_eq!(listed(&folder), ids, "somebody has renamed it: its mail is there");
+    assert_eq!(listed(&folder), ids, "a renamed segment keeps its mail");
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! Retention and the ring: what goes is the oldest, it is accounted for, whoever reads it reads on,
-//! and what lies in a file that is used again is never taken for new mail.
+//! Retention and the ring: the oldest segment goes, it is accounted for, its readers read on, and
+//! old octets in a reused file are never taken for new mail.
 use crate::log_support;
 
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ fn whoever_reads_a_segment_reads_it_to_the_end_while_the_ring_turns() {
         let (_, bytes) = held.record(&slot, &mut record).unwrap();
         assert!(bytes == written[&slot.id()], "{}", slot.id());
     }
-    // Who knew of it and comes too late is told so, and a listing passes over it.
+    // A reader that knew of it and comes too late gets an error, and a listing skips it.
     let outcome = late.find(first).unwrap_err();
     assert!(matches!(outcome, ReadError::NoSuchMessage { id } if id == first), "{outcome}");
     let listing = late.listing(Span::default()).unwrap();
@@ -212,7 +212,7 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
             let settings = Settings { boot: Some(boot), ..ring(1 << 30) };
             let (log, recovery) = Log::open(image.path(), settings).unwrap();
             log.close();
-            // In its own boot, counts of zero are not believed once nobody writes any more.
+            // In its own boot, counts of zero are not trusted once the writer has gone.
             let is_spare = step.contains("identity");
             let is_revived = number == 1 && !is_spare && boot == BOOT_A;
             let kept = if is_revived { &written } else { &found };

@@ -263,7 +263,7 @@ fn ids(found: &Found) -> Vec<MessageId> {
     found.hits.iter().map(|hit| hit.id).collect()
 }
 
-/// Every way to ask gives what reading gives.
+/// Every kind of query returns what reading every message returns.
 fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
     let query = parse(text);
     let expected = scan(folder, &query, span);
@@ -340,7 +340,7 @@ proptest! {
     }
 }
 
-/// Messages `range`, a second apart, as `of` gives them.
+/// Messages `range`, a second apart, as `of` returns them.
 fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, Facts)) {
     let mut bench = open(data, small());
     let mut dice = Dice::new(1);

@@ -1,4 +1,5 @@
-//! What the tests of the log share: a log with one writer, and bytes that can be told apart.
+//! What the tests of the log share: a log with one writer, and bytes that differ from message to
+//! message.
 #![allow(dead_code, reason = "each test program uses a part of it")]
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -102,7 +103,7 @@ pub fn payload(seed: u8, len: usize) -> Vec<u8> {
     (0..len).map(|i| (i as u8).wrapping_mul(31).wrapping_add(seed) ^ (i >> 8) as u8).collect()
 }
 
-/// Receives `bytes` in pieces into a reservation made for `expected`, with some octets behind.
+/// Receives `bytes` in pieces into a reservation made for `expected`, with some octets after them.
 pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64) -> MessageId {
     let mut r = bench.until(|w| w.reserve(envelope, expected, Claim::Declared)).unwrap();
     let with_end: Vec<u8> = [bytes, b".\r\nQUIT\r\n"].concat();
@@ -129,7 +130,7 @@ pub fn reserved(bench: &mut Bench, envelope: &[u8], bytes: &[u8], expected: u64)
 /// Two starts of the machine.
 pub const BOOT_A: BootId = BootId([0xa; 16]);
 pub const BOOT_B: BootId = BootId([0xb; 16]);
-/// Of each segment of a ring.
+/// Bytes of each segment of a ring.
 pub const SEGMENT_BYTES: u64 = 64 << 10;
 
 /// A ring of small segments.

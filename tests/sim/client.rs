@@ -7,7 +7,7 @@ use sinkd::smtp::client::{Done, End, Fault, Form, Mail, Options, Phase, Protocol
 
 use crate::common::Dice;
 
-/// What becomes of messages, as the client was told.
+/// The outcomes of messages, as the client knows them.
 #[derive(Debug, Default)]
 pub struct Outcomes {
     /// Number, end, and the code of each recipient.

@@ -24,7 +24,7 @@ pub enum Fault {
     FewBuffers,
     /// No descriptors are left to accept with, for a while.
     NoDescriptors,
-    /// The sink is told to stop.
+    /// The sink gets a signal to stop.
     Stop,
     /// The process is killed, and starts again.
     Kill,

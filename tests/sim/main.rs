@@ -23,7 +23,7 @@ use sinkd::log::Durability;
 use std::time::Duration;
 use world::{Manner, World};
 
-/// Runs of each test that are made where nothing else is said.
+/// Default number of runs of each test.
 const RUNS: u64 = 100;
 /// The last lines of a story that are printed.
 const STORY_LINES_MAX: usize = 60;

@@ -57,21 +57,22 @@ fn fill(mail: &mut Mail) {
 pub enum Fate {
     /// Answers everything at once.
     Serves,
-    /// Answers the end of data so much later.
+    /// Answers the end of data after this time.
     AnswersAfter(u64),
-    /// Says nothing at all.
+    /// Never sends anything.
     Mute,
     /// Closes without a word.
     Closes,
-    /// Greets, and closes so much later.
+    /// Greets, and closes after this time.
     ClosesAfter(u64),
-    /// Says nothing when it has a message.
+    /// Never answers a message.
     Stalls,
-    /// Says nothing to QUIT.
+    /// Never answers QUIT.
     Stays,
     /// Closes at the MAIL after this number of messages.
     Restarts(u64),
-    /// Says this to EHLO, accepts a number of messages, and answers the next MAIL with 421.
+    /// Answers EHLO with this text, accepts a number of messages, and answers the next MAIL with
+    /// 421.
     Limited(&'static str, u64),
     /// Serves, but says nothing from the first time to the second.
     Pauses(u64, u64),
@@ -116,8 +117,8 @@ impl Target {
         target
     }
 
-    /// Reads what has come, and says what is to be said by now. Returns whether the client hears
-    /// anything of it.
+    /// Reads what has come, and sends the replies that are due by now. Returns whether the client
+    /// gets an event.
     fn act(&mut self, now_ns: u64, mails: &mut Vec<u64>) -> bool {
         let mut octets = Vec::new();
         let Some(socket) = &mut self.socket else { return false };

@@ -88,7 +88,7 @@ impl One {
         }
     }
 
-    /// Says messages until one of them finds no room: provisioning is never served.
+    /// Sends messages until one of them finds no room: provisioning is never served.
     fn fill(&mut self) {
         self.say("EHLO c.example\r\n");
         let content = ("x".repeat(70) + "\r\n").repeat(600);
@@ -102,7 +102,7 @@ impl One {
         }
     }
 
-    /// What the client was told since the last call.
+    /// Returns what the client received since the last call.
     fn heard(&mut self) -> String {
         let mut text = Vec::new();
         // It ends with `WouldBlock`, or when the server has closed.
@@ -355,7 +355,7 @@ fn a_commit_is_done_although_its_client_does_not_read_what_it_was_told_before() 
     one.round();
     one.round();
     assert_eq!(one.sink().counters().messages.load(Ordering::Relaxed), 1);
-    assert!(one.hear_all().contains("250 2.0.0 Ok 1"), "it is told as well");
+    assert!(one.hear_all().contains("250 2.0.0 Ok 1"), "the client gets the reply too");
     one.stop();
 }
 

@@ -66,7 +66,7 @@ pub struct World {
     /// Until when provisioning is not served.
     stuck_until: Duration,
     full_until: Duration,
-    /// Until when there are no descriptors to accept with.
+    /// Until when accepting finds no descriptors.
     short_until: Duration,
     space: Arc<AtomicU64>,
     flush_fails: Arc<AtomicBool>,
@@ -251,7 +251,8 @@ impl World {
         true
     }
 
-    /// A client was accepted. What it has said by now is told of, and if it has gone, that.
+    /// A client was accepted. Its input so far becomes an event, and so does its end if it has
+    /// gone.
     fn seated(&mut self, number: u64, place: usize) {
         self.events.insert(place, Heard::Plain);
         if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
@@ -424,7 +425,7 @@ impl World {
         let stage = if self.dice.roll(3) == 0 { StopStage::AtOnce } else { StopStage::Graceful };
         self.is_stopping = true;
         self.sink().stop(stage);
-        self.tell(format_args!("sinkd is told to stop: {stage:?}"));
+        self.tell(format_args!("sinkd gets a signal to stop: {stage:?}"));
     }
 
     fn kill(&mut self) {

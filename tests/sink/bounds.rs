@@ -69,7 +69,7 @@ fn modes(folder: &Path, found: &mut Vec<(String, bool, u32)>) {
 fn what_sinkd_makes_is_for_its_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let (data, transcripts) = (dir.path().join("data"), dir.path().join("transcripts"));
-    // The caller's own mask would let everybody read.
+    // The caller's own mask would let every user read.
     let mut command = common::program("sh");
     command.args(["-c", "umask 0; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_sinkd")]);
     command.args(["--listen", "127.0.0.1:0", "--log-level", "warn", "--http", "off"]);

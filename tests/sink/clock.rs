@@ -1,5 +1,5 @@
-//! The system clock is set, and the machine sleeps, while sinkd runs: ages and idle times are those
-//! that have passed, and it is said that the clock moved.
+//! The system clock is set, and the machine sleeps, while sinkd runs: ages and idle times follow
+//! the time that passed, and sinkd reports that the clock moved.
 //!
 //! A small library in front of libc (`tests/clock/ahead.c`) makes the system clock of one process
 //! go ahead by what a file says; the monotonic clock is left alone.

@@ -69,7 +69,7 @@ fn payload(octets_max: usize) -> impl Strategy<Value = Vec<u8>> {
     prop::collection::vec(piece, 0..octets_max).prop_map(|pieces| pieces.concat())
 }
 
-/// A chunk whose size is told rightly, wrongly or not at all.
+/// A chunk whose size is right, wrong or missing.
 fn chunk() -> impl Strategy<Value = Vec<u8>> {
     let tail = prop::sample::select(vec!["", "", "", " LAST", " LAST", " last", " FIRST"]);
     (payload(30), tail, 0usize..20).prop_map(|(octets, tail, wrong)| {

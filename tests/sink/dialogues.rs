@@ -152,7 +152,7 @@ impl<'a> Held<'a> {
         }
     }
 
-    /// The client says its turn; writes down what came of it.
+    /// Sends the client's turn; writes down the replies.
     fn answer(&mut self) {
         let turn = std::mem::take(&mut self.turn);
         match self.pieces {

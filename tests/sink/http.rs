@@ -289,7 +289,7 @@ fn an_address_that_was_named_must_be_free() {
 #[test]
 fn a_default_address_that_is_taken_is_a_warning() {
     let data = tempdir().unwrap();
-    // Somebody else may have it, which is as good.
+    // Another process may have it, which is as good.
     let _taken = TcpListener::bind("127.0.0.1:8025");
     let said = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));

@@ -48,7 +48,7 @@ impl<S: Read + Write> Talk<S> {
         }
     }
 
-    /// Sends a message to `recipients` and gives the first line of the reply to its end.
+    /// Sends a message to `recipients` and returns the first line of the reply to its end.
     fn deliver(&mut self, recipients: usize, wire: &[u8]) -> String {
         assert!(self.command("MAIL FROM:<a@example.org>").starts_with("250"));
         for n in 0..recipients {
@@ -60,7 +60,7 @@ impl<S: Read + Write> Talk<S> {
     }
 }
 
-/// Long paths are no socket addresses, so not below the temporary folder of the build.
+/// Long paths can't be socket addresses, so not below the temporary folder of the build.
 fn folder() -> TempDir {
     tempfile::Builder::new().prefix("sinkd").tempdir_in("/tmp").unwrap()
 }
@@ -245,7 +245,7 @@ fn a_dead_sinkd_s_socket_is_replaced_and_a_live_one_is_not() {
     assert!(error.contains(&format!("{listen} is already in use")), "{error}");
     Talk::unix(&path).command("NOOP");
     sink.kill();
-    assert!(path.exists(), "nobody was there to remove it");
+    assert!(path.exists(), "a killed sinkd leaves the socket file");
     let sink = start(data.path(), &["--listen", &listen]);
     assert!(Talk::unix(&path).command("NOOP").starts_with("250"));
     assert!(sink.stop().success());

@@ -405,7 +405,7 @@ fn clients_that_go_on_connecting_do_not_delay_the_stop() {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !over.load(std::sync::atomic::Ordering::Relaxed) {
-                    // Refused, once nobody listens.
+                    // Refused once the listener is gone.
                     let Ok(mut stream) = std::net::TcpStream::connect(address) else { return };
                     let _ = stream.read(&mut [0; 4]);
                 }

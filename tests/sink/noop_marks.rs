@@ -100,7 +100,7 @@ fn a_mark_can_not_forge_a_line_of_the_log() {
     assert!(say(&mut client, &format!("NOOP sinkd mark {text}")).starts_with("250 "));
     let name = r#"x","at_ns":1,"name":"y"#;
     assert!(say(&mut client, &format!("NOOP sinkd run start {name}")).starts_with("250 "));
-    // Ends of lines are no part of a line, alone or together; C1 controls come as UTF-8.
+    // Line ends are not part of a line, alone or together; C1 controls come as UTF-8.
     client.send(format!("NOOP sinkd mark a\n{forged}\n\r\n").as_bytes());
     assert_eq!(client.reply().0, 500);
     client.send(format!("NOOP sinkd mark a\r{forged}\r\r\n").as_bytes());

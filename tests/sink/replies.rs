@@ -22,7 +22,7 @@ fn text(reply: &Reply) -> &'static str {
     std::str::from_utf8(reply.as_bytes()).unwrap()
 }
 
-/// What comes of `dialogue` where the client says all of it at once.
+/// Returns the outcome of `dialogue` when the client sends all of it at once.
 fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
     let mut session = sink.connect(protocol);
     session.say(dialogue.as_bytes());

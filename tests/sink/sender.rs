@@ -14,7 +14,7 @@ use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
 use sinkd::sender::{Address, Connections, Ends, Report, Settings, Shared, What, run};
 use sinkd::smtp::client::{Mail, Options, Phase, Protocol};
 
-/// So many numbered messages; `done` checks that each ends once.
+/// Numbered messages; `done` checks that each ends once.
 struct Numbered {
     next: u64,
     count: u64,
@@ -176,8 +176,8 @@ fn lanes_have_connections_of_their_own() {
     check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
 }
 
-/// Each lane has messages behind those of all others: whoever waited for a lane to end would wait
-/// forever.
+/// Each lane has messages after every other lane's: a sender that waited for a lane to end would
+/// wait forever.
 #[test]
 fn more_lanes_than_connections_take_turns() {
     let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(3);
@@ -190,8 +190,8 @@ fn what_is_due_leaves_one_after_the_other() {
     check("", |_| {}, vec![Numbered::new(300).every(200_000)]);
 }
 
-/// Gives messages with these moments (ms), in this order. The one behind the first two is kept
-/// until the first is done, as what is sent again is. When `stop_at` have been done, it stops all.
+/// Returns messages with these moments (ms), in this order. It keeps the third until the first is
+/// done, like a message that is retried. After `stop_at` outcomes, it stops all.
 struct Late {
     due_ms: Vec<u64>,
     given: usize,
@@ -231,7 +231,7 @@ impl Source for Late {
     }
 }
 
-/// An hour stands for a moment that never comes: whoever waits for it, waits for the test to fail.
+/// An hour stands for a moment that never comes: a sender that waits for it fails the test.
 #[test]
 fn what_is_due_sooner_overtakes_what_waits() {
     const HOUR_MS: u64 = 3_600_000;
@@ -249,7 +249,7 @@ fn what_is_due_sooner_overtakes_what_waits() {
         let done = done.lock().unwrap();
         let sent: BTreeSet<u64> = done[..3].iter().map(|(ticket, _)| *ticket).collect();
         assert_eq!(sent, BTreeSet::from([0, 2, 4]), "{connections:?}");
-        // Whoever waited is given back, each once, and was not begun.
+        // Every message that waited comes back once, and was not begun.
         let mut rest = done[3..].to_vec();
         rest.sort_by_key(|(ticket, _)| *ticket);
         assert_eq!(rest, [(1, End::NotSent), (3, End::NotSent)], "{connections:?}");
@@ -269,7 +269,7 @@ enum Fate {
     Swallows,
     /// Answers what it was not asked.
     Babbles,
-    /// Says things that are no replies.
+    /// Sends octets that are not replies.
     Nonsense,
     /// 451 to each end of data.
     Defers,
@@ -324,7 +324,7 @@ fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Sends 20 messages to a server of this kind; gives what came of it.
+/// Sends 20 messages to a server of this kind; returns the report.
 fn suffer(fate: Fate) -> Report {
     let mut settings = settings(server(fate), Connections::Kept(3));
     // Only what never serves is given up, whenever that is noticed.
@@ -341,7 +341,7 @@ fn targets_that_are_not_there_or_close_at_once_are_given_up() {
     assert!(report.error.is_some(), "{report:?}");
     assert_eq!(report.tally.begun, 0, "{report:?}");
     assert!(report.tally.failures.contains_key(&What::Connection), "{report:?}");
-    // Bound, so that nobody else gets the port, and not listening.
+    // Bound, so that no other process gets the port, and not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = silent.local_addr().unwrap().as_socket().unwrap();

@@ -93,7 +93,7 @@ proptest! {
             history
         };
         compare(&read(&[(0, u64::MAX)]), &records, 1);
-        // Cut anywhere: hours rolled up and seconds one by one give the same.
+        // Cut anywhere: hours rolled up and seconds one by one have the same sums.
         compare(&read(&[(0, BEGIN_S + 7), (BEGIN_S + 7, BEGIN_S + 40), (BEGIN_S + 40, u64::MAX)]), &records, 1);
         // A second sink that took the same load, in a folder of its own.
         let other = tempfile::tempdir().unwrap();
@@ -126,7 +126,7 @@ fn logs_cut_anywhere_are_read_as_far_as_they_go() {
         }
         std::fs::write(&path, &whole).unwrap();
     }
-    // Other octets in the middle are said, and the rest is read.
+    // Other octets in the middle are reported, and the rest is read.
     let log = stats.join("00000001-20261121T05.jsonl");
     let text = std::fs::read_to_string(&log).unwrap().replacen("second", "sec\u{0}nd", 1);
     std::fs::write(&log, text).unwrap();

@@ -30,7 +30,7 @@ fn others_are_answered_while_transfers_wait_for_storage() {
             })
         })
         .collect();
-    // The store stands still; whoever needs nothing from it is served all the same.
+    // The store stands still; clients that need nothing from it are served all the same.
     for _ in 0..100 {
         assert_eq!(idle.command("NOOP"), 250);
         assert_eq!(sink.connect().command("QUIT"), 221);
@@ -65,7 +65,7 @@ fn messages_that_wait_for_a_flush_share_it_and_others_are_answered() {
     for client in &mut clients {
         client.send(b"Subject: safe\r\n\r\n.\r\n");
     }
-    // Not one of them is acknowledged or visible, and nobody else waits.
+    // Not one of them is acknowledged or visible, and no other client waits.
     for _ in 0..100 {
         assert_eq!(idle.command("NOOP"), 250);
     }
@@ -115,7 +115,7 @@ fn whoever_waits_in_the_queue_at_the_stop_gets_421_and_no_reset() {
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let worker = thread_named(sink.pid(), "worker-0");
     hold(worker);
-    // The worker sleeps: these are connected by the kernel, and nobody has accepted them.
+    // The worker sleeps: the kernel has connected these, and no worker has accepted them.
     let mut queued: Vec<_> = (0..200).map(|_| sink.connect_quietly()).collect();
     sink.signal(rustix::process::Signal::TERM);
     let_go(worker);

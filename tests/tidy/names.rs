@@ -17,7 +17,7 @@ pub struct Mention {
 }
 
 /// The module that a file below src is. A program is a crate of its own: the names of its modules
-/// begin with those of its root, as `["bin", "sinkctl", "stats"]`.
+/// begin with the names of its root, as `["bin", "sinkctl", "stats"]`.
 pub fn module_of(file: &File) -> Option<Names> {
     let path = file.name.strip_prefix("src/")?.trim_end_matches(".rs");
     let stem = ["/mod", "/main"].iter().find_map(|end| path.strip_suffix(end)).unwrap_or(path);

@@ -74,7 +74,7 @@ def main():
         while True:
             line = replies.readline()
             if not line.startswith(code):
-                sys.exit(f"expected {code}, was told {line!r}")
+                sys.exit(f"expected {code}, found {line!r}")
             if line[3:4] == b" ":
                 return
 

@@ -228,7 +228,7 @@ def loadgen(srv, args, core, binpath, measure=True):
 
 
 def blast_options(load):
-    """What blast is told for the same load."""
+    """Returns the options of blast for the same load."""
     words = shlex.split(load)
     given = dict(zip(words[::2], words[1::2]))
     options = ["--connections", given.get("--conns", "1"), "--size", given.get("--size", "2048"),

@@ -65,7 +65,7 @@ def of_worker(folder):
 
 
 def run(programs, load, count):
-    """Sends so many messages to a sinkd under valgrind; returns the worker's instructions."""
+    """Sends `count` messages to a sinkd under valgrind; returns the worker's instructions."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         command = [

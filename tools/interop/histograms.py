@@ -55,7 +55,7 @@ def figures_of(histogram):
     figures = {"count": count, "max": histogram.get_max_value()}
     for name, percentile in QUANTILES.items():
         # Which of n values is the 99th percentile is rounded up here and to the nearest there: so
-        # the value before it and the one behind it are right, too.
+        # the values before and after it are right, too.
         around = (max(percentile - 100 / count, 0), min(percentile + 100 / count, 100))
         figures[name] = [histogram.get_value_at_percentile(p) for p in around]
     return figures

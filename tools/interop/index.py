@@ -69,7 +69,7 @@ def octets_of(made):
 
 
 def send(client, octets):
-    """Its envelope is that of the header."""
+    """Sends the message with the addresses of its header as the envelope."""
     header = email.message_from_bytes(octets)
     address = lambda field: email.utils.parseaddr(header[field])[1]  # noqa: E731
     client.sendmail(address("From"), [address("To")], octets)

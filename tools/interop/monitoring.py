@@ -48,7 +48,7 @@ def complaints(sink, before):
 def monitors_understand(programs):
     """promtool finds no fault with /metrics under load"""
     if not shutil.which("promtool"):
-        return 0, "there is no promtool"
+        return 0, "promtool is not installed"
     sink, stop, sent, before = Sink(programs), threading.Event(), [], {}
     senders = [threading.Thread(target=send, args=(sink, stop, sent)) for _ in range(2)]
     try:

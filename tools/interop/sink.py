@@ -15,7 +15,7 @@ class Sink:
         self.programs, self.host = programs, host
         self.folder = tempfile.TemporaryDirectory(prefix="sinkd-interop-")
         self.data = os.path.join(self.folder.name, "data")
-        # A short path: that of a Unix socket has 107 octets at most.
+        # A short path: the path of a Unix socket has 107 octets at most.
         self.socket = os.path.join(self.folder.name, "sock")
         options = [option.format(socket=self.socket) for option in options]
         self.process = subprocess.Popen(

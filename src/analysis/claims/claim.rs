@@ -7,7 +7,7 @@ use crate::stats::LimitedBy;
 /// What is asserted.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Claim {
-    /// As it was written.
+    /// The claim as written.
     pub text: String,
     subject: Subject,
     op: Op,
@@ -28,7 +28,7 @@ enum Op {
 enum Bound {
     /// In the subject's own unit.
     Number(f64),
-    /// Of `limited_by`.
+    /// A value of `limited_by`.
     Word(&'static str),
 }
 

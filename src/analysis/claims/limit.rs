@@ -18,7 +18,7 @@ pub enum Limit {
     RecipientsPerMessage,
 }
 
-/// Figures by name; where one has a length of time, any other may stand there.
+/// Figures by name; a length of time in a name can be any other length.
 const NAMES: [&str; 5] = [
     "open_at_once",
     "opened_per_1s",

@@ -212,7 +212,7 @@ fn percentile(
     Ok(figure(&Percentiles::of(histogram), which))
 }
 
-/// The error: why there is no figure.
+/// Returns the figure `which`. The error states why the figure is missing.
 fn transit(transit: Option<&Overall>, which: &str) -> Result<f64, String> {
     let overall = transit.ok_or("transit times were not read")?;
     let all = &overall.all;

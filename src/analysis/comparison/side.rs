@@ -16,7 +16,7 @@ use crate::stats::{History, Measures};
 pub struct Side {
     /// 'A' or 'B'.
     pub letter: char,
-    /// As it was asked for.
+    /// The name as the user gave it.
     pub name: String,
     /// Which side recorded it.
     pub kind: Kind,

@@ -6,7 +6,7 @@ use std::ops::Range;
 pub struct Buckets {
     /// What they cover, Unix s.
     pub span: Range<u64>,
-    /// Of each, s.
+    /// Length of each bucket, s.
     pub length: u64,
 }
 
@@ -69,7 +69,7 @@ impl Buckets {
         (second / self.length - self.span.start / self.length) as usize
     }
 
-    /// The seconds of a bucket that lie in the span.
+    /// Returns the seconds of a bucket that are within the span.
     pub fn seconds(&self, index: usize) -> Range<u64> {
         let start = (self.span.start / self.length + index as u64) * self.length;
         start.max(self.span.start)..(start + self.length).min(self.span.end)

@@ -66,7 +66,7 @@ pub struct Course {
     pub open_sessions: OpenSessions,
     /// The folders.
     pub sources: Vec<Source>,
-    /// Messages of the logs that are not in the statistics; `None`: can't be told.
+    /// Messages of the logs that are not in the statistics; `None`: unknown.
     pub not_recorded: Option<u64>,
     /// What could not be read.
     pub problems: Vec<String>,
@@ -74,7 +74,7 @@ pub struct Course {
     pub timeline: Option<Buckets>,
     /// One for each bucket of `timeline`.
     pub columns: Vec<Column>,
-    /// By time; those outside the span included.
+    /// Events by time, including those outside the span.
     pub events: Vec<Event>,
     /// The domains of the recipients; the error says why they are not known.
     pub domains: Result<Table, String>,

@@ -1,6 +1,6 @@
-//! What messages are told apart by.
+//! The property by which messages are grouped.
 
-/// What messages are told apart by.
+/// The property by which messages are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// The listener, as configured.

@@ -14,7 +14,7 @@ use serde::Serialize;
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
 pub struct Missing {
-    /// All of them; null: can't be told.
+    /// All of them; null: unknown.
     pub messages: Option<u64>,
     /// Storage mode `none`. Null for a span of time, as these messages have none; `removed` and
     /// `pruned` are null there, too.

@@ -22,7 +22,7 @@ use reading::{Asks, Counted, Source};
 /// Times that a log is read which loses all of it to pruning meanwhile.
 const TRIES_MAX: u32 = 10;
 
-/// What is asked of a log.
+/// A question to a log.
 #[derive(Debug, Clone, Copy)]
 pub struct Question<'a> {
     /// What makes a group.

@@ -12,8 +12,8 @@ use hdrhistogram::Histogram;
 
 use super::super::transit::{Reading, Transits};
 
-/// Names that are told apart: some 30 MB of memory a thread, 150 MB if all are as long as a path
-/// may be; 8 MB more if all break rules.
+/// Limit of names that are counted separately: some 30 MB of memory a thread, 150 MB if all are as
+/// long as a path may be; 8 MB more if all break rules.
 pub const NAMES_MAX: usize = 100_000;
 /// Names with transaction times: 30 KiB each, and 40 KiB more with transit times. More names than
 /// this are never shown.
@@ -120,7 +120,7 @@ impl Group {
 }
 
 impl Groups {
-    /// Of whatever names there are.
+    /// Returns empty groups for any names.
     pub fn new() -> Groups {
         Groups::with_names_max(NAMES_MAX)
     }
@@ -135,7 +135,7 @@ impl Groups {
         }
     }
 
-    /// Of these names and the others.
+    /// Returns groups for these names, and one for all others.
     pub fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
         let named = names.map(|name| (name.into(), Group::with_times())).collect();
         Groups { named, others: Group::with_times(), is_closed: true, ..Groups::new() }

@@ -35,7 +35,7 @@ pub struct Source {
 #[derive(Debug)]
 pub struct Counted {
     pub groups: Groups,
-    /// Of all messages, each once; `None` without a field to read.
+    /// Transit times of all messages, each once; `None` without a field to read.
     pub transits: Option<Box<Transits>>,
     /// Messages with an envelope, each once.
     pub messages: u64,

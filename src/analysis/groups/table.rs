@@ -35,7 +35,7 @@ pub struct Table {
     pub others: Option<Others>,
     /// Messages that are not in the table.
     pub missing: Missing,
-    /// Of all messages, each once; only with --sent-field.
+    /// Transit times of all messages, each once; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transit: Option<Overall>,
 }
@@ -53,9 +53,9 @@ pub struct Row {
 /// All groups that are not shown.
 #[derive(Debug, Serialize)]
 pub struct Others {
-    /// Null: more than could be told apart.
+    /// Number of these groups; null: more names than could be counted separately.
     pub groups: Option<u64>,
-    /// No group of them has more.
+    /// Upper bound on the messages of each of these groups.
     pub messages_max: u64,
     /// What they come to together.
     #[serde(flatten)]
@@ -73,7 +73,7 @@ pub struct GroupFigures {
     pub bytes: u64,
     /// Mean over `seconds`.
     pub messages_per_s: f64,
-    /// Of all messages in the table.
+    /// Share of all messages in the table.
     pub share: f64,
     /// Messages that broke a rule which was tolerated, by kind; kinds without any are left out.
     pub deviations: BTreeMap<&'static str, u64>,

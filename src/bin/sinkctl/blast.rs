@@ -27,7 +27,7 @@ use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
 
-/// Where nothing is said of an end.
+/// Duration of a load without an explicit end.
 const DURATION_DEFAULT: Duration = Duration::from_secs(10);
 /// Numbers of missing messages that are printed.
 const MISSING_SHOWN: usize = 20;
@@ -63,7 +63,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     Ok(finding)
 }
 
-/// A seed that nobody chose.
+/// Draws a seed.
 fn drawn() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     now.as_nanos() as u64 ^ u64::from(std::process::id()) << 40

@@ -156,7 +156,7 @@ fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-/// Sends such mail for so long; gives what the sender recorded.
+/// Sends a load for the given duration; returns what the sender recorded.
 fn send(
     load: &Load,
     address: SocketAddr,

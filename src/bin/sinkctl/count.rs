@@ -19,7 +19,7 @@ use crate::base::span::During;
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 struct Counts {
-    /// As --data has it; without the key: of all.
+    /// The folder as given by --data; without the key, the counts are for all folders.
     #[serde(skip_serializing_if = "Option::is_none")]
     folder: Option<String>,
     /// All that were accepted and neither removed nor pruned.

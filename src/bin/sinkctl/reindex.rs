@@ -41,7 +41,7 @@ pub struct Reindex {
     pub json: bool,
 }
 
-/// As sinkd takes it.
+/// Parses the name of a field as sinkd does.
 fn sequence_field(text: &str) -> Result<String, String> {
     let mut config = sinkd::config::Config::default();
     let key = sinkd::config::KEYS.iter().find(|key| key.name == "sequence_field");

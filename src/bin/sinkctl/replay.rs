@@ -33,7 +33,7 @@ use shown::Intent;
 
 pub use options::Replay;
 
-/// Connections where nothing else is said and the original ones are not wanted.
+/// Default number of connections, where the original ones are not wanted.
 const CONNECTIONS_DEFAULT: usize = 10;
 
 pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Finding> {
@@ -162,7 +162,8 @@ fn belongs(
     ])
 }
 
-/// Says how many messages have no content and no place in time. Are they among those wanted?
+/// Prints how many messages have no content and no time. Returns whether the selection includes
+/// them.
 fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
     let count = folder.only_counted();
     let is_span = matches!(selection, Selection::Span(_));
@@ -270,7 +271,7 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
     Ok(is_yes)
 }
 
-/// Says what has become of it. Returns whether everything was sent, and accepted.
+/// Prints the outcome. Returns whether everything was sent, and accepted.
 fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
     let Sent { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
@@ -295,7 +296,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     Ok(is_all && tally.count(Kind::Unwritten) == 0)
 }
 
-/// What came of sending.
+/// The result of sending.
 struct Sent {
     report: Report,
     records: Records,

@@ -1,4 +1,4 @@
-//! `sinkctl rm`: removes messages from all that is listed and counted.
+//! `sinkctl rm`: removes messages from all listings and counts.
 use std::io::Write;
 
 use anyhow::Context;

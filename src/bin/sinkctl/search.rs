@@ -107,7 +107,7 @@ struct All {
     hits: Vec<(usize, Hit)>,
     matches: u64,
     left_out: LeftOut,
-    /// By folder.
+    /// Unusable sidecars of each folder.
     unusable: Vec<Vec<u32>>,
     looked_at: u64,
     /// There are more than are shown by default.
@@ -198,7 +198,7 @@ fn print_hits(
 
 /// The query as it is put to each folder: a run may be named in one of them alone.
 ///
-/// Errors: it is no query; the place is shown.
+/// Errors: the text is not a query; the error shows the place.
 pub fn parse(folders: &[Folder], text: &str) -> anyhow::Result<Vec<Query>> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let now_ns = u64::try_from(now.as_nanos())?;

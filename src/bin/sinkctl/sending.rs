@@ -1,5 +1,5 @@
-//! What replay, blast and calibrate have in common: sending with progress, and saying what came of
-//! it.
+//! What replay, blast and calibrate have in common: sending with progress, and reporting the
+//! outcome.
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub use said::{More, Wanted, say, say_with};
 pub const OPENING_MAX: usize = 64;
 /// Descriptors that are not connections.
 pub const DESCRIPTORS_KEPT: u64 = 128;
-/// A target that can't be connected to for so long is given up.
+/// Time after which a target that refuses all connections is given up.
 pub const PATIENCE: Duration = Duration::from_secs(10);
-/// After Ctrl-C, what is under way has so long.
+/// Time that messages under way have after Ctrl-C.
 pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Raises the soft limit on descriptors to the hard one; returns what holds afterwards.
@@ -72,7 +72,7 @@ impl Records {
     }
 }
 
-/// Sends, shows how far it is, and ends early when it is told to. `total`: messages, where that is
+/// Sends, shows progress, and ends early on request. `total`: messages, where that is
 /// known; `done`: how many of them there will be no more to do about, such as [`ended`].
 pub fn send(
     settings: &Settings,
@@ -98,7 +98,7 @@ pub fn ended(shared: &Shared) -> u64 {
     shared.done.load(Ordering::Relaxed)
 }
 
-/// A line for whoever watches: messages, their rate and percentiles of the last second.
+/// The progress line: messages, their rate and percentiles of the last second.
 struct Progress {
     bar: ProgressBar,
     follower: Follower,

@@ -85,7 +85,8 @@ pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Fi
     }
 }
 
-/// Is it neither all for a person, nor all as JSON?
+/// Returns whether the output is only one part of the message, not the whole for a person or as
+/// JSON.
 fn is_one_thing(show: &Show) -> bool {
     show.text
         || show.html
@@ -97,7 +98,7 @@ fn is_one_thing(show: &Show) -> bool {
         || show.save.is_some()
 }
 
-/// Of a message that was not stored whole the header may have been.
+/// Returns whether the stored part has the answer: the header may be stored without the rest.
 fn is_in_what_is_stored(show: &Show, slot: &Slot) -> bool {
     slot.facts().mode == StorageMode::Headers && (show.headers || show.header.is_some())
 }
@@ -142,7 +143,7 @@ fn content(text: Option<String>, out: &mut Out) -> anyhow::Result<Finding> {
 
 fn print_text(text: &str, out: &mut Out) -> std::io::Result<()> {
     if is_terminal() {
-        // CR is no harm in front of LF.
+        // CR is harmless before LF.
         return out.write_all(harmless(&text.replace("\r\n", "\n")).as_bytes());
     }
     out.write_all(text.as_bytes())

@@ -70,7 +70,8 @@ impl Said {
                 self.faults.insert(fault);
             }
         }
-        // Beside a ring that turns fast this would be said at each look: it is when it has doubled.
+        // Beside a ring that turns fast, every look would report this: report it when it has
+        // doubled.
         let now = folder.passed_over();
         if now.segments > 2 * self.passed_over.segments {
             say_passed_over(&now);

@@ -1,4 +1,4 @@
-//! `sinkctl top`: a screen of what is going on, from the data folder alone.
+//! `sinkctl top`: a live screen, from the data folder alone.
 //!
 //! `folder` looks at the folder, `model` is what is known, `view` paints it; here are the terminal,
 //! the keys and the clock.
@@ -32,13 +32,13 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
         "top needs a terminal; for a program, use sinkctl stats --json"
     );
     let ended = Arc::new(AtomicBool::new(false));
-    // SIGHUP ends us as it ends any program: the terminal has gone, and crossterm would read its
-    // end for ever. A second signal does too, should the first not be heard.
+    // SIGHUP ends the program as usual: the terminal has gone, and crossterm would read its end
+    // forever. A second signal also ends it, in case the first is not handled.
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register_conditional_default(signal, ended.clone())?;
         signal_hook::flag::register(signal, ended.clone())?;
     }
-    // From here on also a panic gives the terminal back.
+    // From here on a panic, too, restores the terminal.
     let mut terminal = ratatui::try_init().context("cannot set up the terminal")?;
     let result = show(&mut terminal, folder, &ended);
     ratatui::restore();

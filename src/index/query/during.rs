@@ -6,8 +6,8 @@ use super::tree::Node;
 
 const ALL: Range<u64> = 0..u64::MAX;
 
-/// The smallest span that the tree's bounds of time give, ns since the Unix epoch; `u64::MAX` as
-/// its end is no bound. `is_negated`: of the tree's negation.
+/// The smallest span that the tree's bounds of time give, ns since the Unix epoch; an end of
+/// `u64::MAX` means no bound. `is_negated`: the span of the tree's negation.
 pub(super) fn during(node: &Node, is_negated: bool) -> Range<u64> {
     match node {
         Node::Not(node) => during(node, !is_negated),

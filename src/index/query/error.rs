@@ -1,9 +1,9 @@
-//! Why a text is no query, and where in it.
+//! Why a text is not a query, and where in it.
 use std::ops::Range;
 
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 
-/// Why a text is no query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
+/// Why a text is not a query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{fault}")]
 pub struct QueryError {

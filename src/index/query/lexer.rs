@@ -16,10 +16,10 @@ pub(super) enum Token<'q> {
     Term(RawTerm<'q>),
 }
 
-/// A term that nobody has looked into: `head"quoted"*`, each of them optional.
+/// A term that is not parsed yet: `head"quoted"*`, each of them optional.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct RawTerm<'q> {
-    /// What stands before the quote, or all of it, without a * at its end.
+    /// The text before the quote, or all of it, without a * at its end.
     pub head: &'q str,
     /// What stood in quotes, `\"` and `\\` undone.
     pub quoted: Option<String>,
@@ -27,7 +27,7 @@ pub(super) struct RawTerm<'q> {
     pub has_star: bool,
 }
 
-/// A token and the octets it stands at.
+/// A token and its place in the text.
 pub(super) type Placed<'q> = (Token<'q>, Range<usize>);
 
 /// All tokens of `text`. Costs one pass.
@@ -54,7 +54,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
     Ok(tokens)
 }
 
-/// A word that is none of the tokens above, and where it ends.
+/// Reads a word that is not one of the tokens above, and returns its end.
 fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '(' | ')' | '"');
     let head_end = text[start..].find(is_end).map_or(text.len(), |length| start + length);
@@ -75,7 +75,7 @@ fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
     Ok((token, head_end))
 }
 
-/// `head"quoted"*`: the quote stands at `open`.
+/// `head"quoted"*`: the quote is at `open`.
 fn quoted<'q>(text: &'q str, head: &'q str, open: usize) -> Result<(Token<'q>, usize), QueryError> {
     if !(head.is_empty() || head.ends_with([':', '='])) {
         return Err(QueryError::new(open..open + 1, Fault::QuoteInside));

@@ -119,7 +119,7 @@ impl<'s> Sight<'s> {
         })
     }
 
-    /// Of a term that the columns leave open.
+    /// Returns whether the message matches a term that the columns can't decide.
     fn term_on_message(&mut self, term: &Term) -> bool {
         let message = self.message.unwrap_or_default();
         match term {

@@ -1,8 +1,8 @@
-//! What is asked of the messages: one grammar for every place that searches (docs/search.md).
+//! Queries for messages: one grammar for every place that searches (docs/search.md).
 //!
-//! A text becomes a tree (`lexer`, `parser`, `term`), which displays as a text that gives the same
-//! tree. It is put to the columns of a message first, three-valued: they may not be enough to tell.
-//! Only then is it put to the message itself.
+//! A text becomes a tree (`lexer`, `parser`, `term`), which displays as a text that parses to the
+//! same tree. It is put to the columns of a message first, three-valued: they may not be enough to
+//! tell. Only then is it put to the message itself.
 //!
 //! ```
 //! use sinkd::index::{Columns, query::{Query, Scratch}};
@@ -10,7 +10,7 @@
 //!
 //! let query = Query::parse("subject:reset to:example.org -size:>1M", 0, &Runs::default())?;
 //! let columns = Columns { subject: "Password reset", ..Columns::default() };
-//! assert_eq!(query.on_columns(&columns, &mut Scratch::default()), Some(false), "to nobody");
+//! assert_eq!(query.on_columns(&columns, &mut Scratch::default()), Some(false), "no recipient");
 //! # Ok::<(), sinkd::index::query::QueryError>(())
 //! ```
 mod address;

@@ -110,7 +110,7 @@ impl<'p> Parser<'p> {
         }
     }
 
-    /// Behind an opening parenthesis, which stands at `open`.
+    /// Parses the rest of a group after its opening parenthesis at `open`.
     fn group(&mut self, open: &Range<usize>, depth: usize) -> Result<Node, QueryError> {
         match self.peek() {
             None => return Err(QueryError::new(open.clone(), Fault::UnclosedParenthesis)),

@@ -8,7 +8,7 @@ use crate::mime::fold::fold;
 /// What is looked for in folded text (`mime::fold`).
 #[derive(Debug, Clone)]
 pub(super) struct Pattern {
-    /// As it was written, without quotes and star.
+    /// The text as written, without quotes and star.
     text: String,
     /// Letters may follow.
     is_prefix: bool,
@@ -17,7 +17,7 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// `None` if there is no word in `text`.
+    /// `None` if `text` has no word.
     pub(super) fn new(text: &str, is_prefix: bool) -> Option<Pattern> {
         let mut words = String::new();
         fold(text, &mut words);
@@ -62,7 +62,7 @@ pub(super) fn quoted(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     write!(f, "\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }
 
-/// The value of a field that is no pattern: in quotes if it must be.
+/// Writes the value of a field that is not a pattern: in quotes if it must be.
 pub(super) fn value(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     let is_bare = |c: char| !c.is_whitespace() && !matches!(c, '(' | ')' | '"' | '\\' | '*');
     if !text.is_empty() && text.chars().all(is_bare) {

@@ -43,12 +43,13 @@ impl Query {
         Sight::new(columns, Some(message), scratch).on_message(&self.root)
     }
 
-    /// May it take more than columns to tell? If not, [`Query::on_columns`] always tells.
+    /// Returns whether judging a message may need more than its columns. If not,
+    /// [`Query::on_columns`] always tells.
     pub fn needs_message(&self) -> bool {
         self.root.needs_message()
     }
 
-    /// May it take more than a header to tell?
+    /// Returns whether judging a message may need more than its header.
     pub fn needs_body(&self) -> bool {
         self.root.needs_body()
     }

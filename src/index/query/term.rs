@@ -47,7 +47,7 @@ pub(super) enum Term {
 }
 
 impl Term {
-    /// `at`: where it stands in the query.
+    /// `at`: the place in the query.
     pub(super) fn parse(
         raw: &RawTerm<'_>,
         at: &Range<usize>,
@@ -61,7 +61,7 @@ impl Term {
         let text = raw.quoted.as_deref().unwrap_or(rest);
         let value = Value { text, has_star: raw.has_star, is_quoted: raw.quoted.is_some() };
         let Some(field) = field else {
-            // `12:"x"` is no field with a value.
+            // `12:"x"` is not a field with a value.
             if raw.quoted.is_some() && !raw.head.is_empty() {
                 return Err(fail(Fault::QuoteInside));
             }
@@ -76,12 +76,12 @@ impl Term {
         value.term(&field, known).map_err(fail)
     }
 
-    /// May it take more than a message's columns to tell?
+    /// Returns whether judging a message may need more than its columns.
     pub(super) fn needs_message(&self) -> bool {
         self.needs_body() || matches!(self, Term::Header(..))
     }
 
-    /// May it take more than a message's header to tell?
+    /// Returns whether judging a message may need more than its header.
     pub(super) fn needs_body(&self) -> bool {
         matches!(self, Term::Words(_) | Term::Body(_))
     }
@@ -93,7 +93,7 @@ fn is_field(name: &str) -> bool {
         && name.bytes().all(|b| b.is_ascii_alphabetic() || b == b'-')
 }
 
-/// What stands behind a field's colon.
+/// The text after a field's colon.
 struct Value<'v> {
     text: &'v str,
     has_star: bool,
@@ -156,7 +156,7 @@ impl Value<'_> {
         Pattern::new(self.text, self.has_star).ok_or(Fault::NoWords)
     }
 
-    /// `rest`: what stands behind `header:`, before a quote if there is one.
+    /// `rest`: the text after `header:`, before a quote if there is one.
     fn header(&self, rest: &str) -> Result<Term, Fault> {
         let (name, unquoted) = match rest.split_once('=') {
             Some((name, value)) => (name, Some(value)),

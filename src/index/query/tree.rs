@@ -1,4 +1,4 @@
-//! A query as a tree, and the tree as a text that gives it again.
+//! A query as a tree, and the tree as a text that parses to the same tree.
 use std::fmt;
 
 use super::term::Term;
@@ -35,17 +35,17 @@ impl Node {
         if flat.len() == 1 { flat.remove(0) } else { Node::Or(flat) }
     }
 
-    /// May it take more than a message's columns to tell?
+    /// Returns whether judging a message may need more than its columns.
     pub(super) fn needs_message(&self) -> bool {
         self.has(Term::needs_message)
     }
 
-    /// May it take more than a message's header to tell?
+    /// Returns whether judging a message may need more than its header.
     pub(super) fn needs_body(&self) -> bool {
         self.has(Term::needs_body)
     }
 
-    /// Is this true of any of its terms?
+    /// Returns whether `is_it` holds for any term.
     fn has(&self, is_it: fn(&Term) -> bool) -> bool {
         match self {
             Node::And(nodes) | Node::Or(nodes) => nodes.iter().any(|node| node.has(is_it)),

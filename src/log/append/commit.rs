@@ -1,4 +1,4 @@
-//! How a commit ends, and why there is no room for one.
+//! The outcomes of a commit, and the reasons why the log has no room for one.
 use crossbeam_channel::{Receiver, TryRecvError};
 
 use crate::log::exchange::OwnEvent;

@@ -123,7 +123,7 @@ impl Own {
         self.window.expected_end.store(end, Relaxed);
     }
 
-    /// Has it cut and named; how that ends is told later.
+    /// Requests that the file is cut and named; the returned commit learns the outcome later.
     pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &Facts) -> PendingOwn {
         let (access, unwritten) = match self.state {
             OwnState::Open(access) => (Some(access), Vec::new()),
@@ -187,7 +187,7 @@ impl Owns {
         Ok(Own { key, window, events, state: OwnState::Opening { envelope } })
     }
 
-    /// The transfer ended early, or goes on elsewhere.
+    /// Releases the segment of a transfer that ended early, or continues elsewhere.
     pub(super) fn release(&mut self, link: &mut Link, own: Own) {
         self.open -= 1;
         let access = match own.state {

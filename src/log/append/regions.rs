@@ -19,8 +19,8 @@ impl Region {
     }
 }
 
-/// Octets that a region needs for so much. Regions are whole multiples of the alignment, so that
-/// one ends where the next begins.
+/// Returns the octets of a region for this envelope and payload. Regions are whole multiples of the
+/// alignment, so that one ends where the next begins.
 pub(super) fn region_bytes(envelope_bytes: u64, payload_bytes: u64) -> u64 {
     (envelope_bytes + payload_bytes).next_multiple_of(RECORD_ALIGN)
 }
@@ -104,13 +104,13 @@ impl Regions {
         Ok(new)
     }
 
-    /// Gives a region back, and the slot promised to it.
+    /// Releases a region, and the slot promised to it.
     pub(super) fn release(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         segments.segment(region.segment).release(region.start, region.end());
         self.ended(segments, link, region);
     }
 
-    /// Gives its share of the budget back, and seals its segment if it was the last one there.
+    /// Frees the region's share of the budget, and seals its segment if it was the last one there.
     pub(super) fn ended(&mut self, segments: &mut Segments, link: &mut Link, region: Region) {
         self.bytes -= region.bytes;
         if region.segment != segments.current.number {

@@ -8,8 +8,8 @@ use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 pub enum Claim {
     /// The client has said it, or the octets are here.
     Declared,
-    /// Expected from earlier payloads. A guess takes no own segment and nothing of the second half
-    /// of the budget for regions: those are kept for what is certain.
+    /// Expected from earlier payloads. A guess gets neither an own segment nor any of the second
+    /// half of the budget for regions: these are reserved for declared sizes.
     Guessed,
 }
 

@@ -18,7 +18,7 @@ use crate::log::format::{
 /// punched page saves 4 KiB and costs a system call.
 pub(crate) const PUNCHED_HOLE_BYTES_MIN: u64 = 64 << 10;
 
-/// Is there room for a record?
+/// Whether a segment has room for a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
     Yes,
@@ -105,7 +105,7 @@ pub(crate) struct OpenSegment {
     slots_at: u64,
     /// Reservations neither committed nor released: each has a slot promised to it.
     promised: u32,
-    /// What was usable when last looked at.
+    /// How far the window was usable at the last look.
     populated: u64,
     slots_populated: u64,
     /// Beyond these fronts less than half the window is left.
@@ -157,7 +157,7 @@ impl OpenSegment {
         self.end.next_multiple_of(RECORD_ALIGN)
     }
 
-    /// Is there room at the tail for a record of `bytes`, and for its slot?
+    /// Returns whether the tail has room for a record of `bytes`, and for its slot.
     #[inline]
     pub(crate) fn fit(&mut self, bytes: u64) -> Fit {
         let end = self.start() + bytes;
@@ -193,12 +193,12 @@ impl OpenSegment {
         }
     }
 
-    /// Says how far the worker would like to write, before it waits.
+    /// Publishes how far the worker wants to write, before it waits.
     pub(crate) fn demand(&self, bytes: u64) {
         self.window.fronts.demand.store(self.start() + bytes, Relaxed);
     }
 
-    /// Is less than half of the window left, so that provisioning should move it?
+    /// Returns whether less than half of the window is left, so that provisioning should move it.
     #[inline]
     pub(crate) fn window_is_low(&mut self) -> bool {
         if !self.is_beyond_half() {
@@ -224,7 +224,7 @@ impl OpenSegment {
         slots.store(self.slots_front(), Relaxed);
     }
 
-    /// Takes `bytes` octets at the tail and promises a slot; gives their offset. The caller has
+    /// Takes `bytes` octets at the tail and promises a slot; returns their offset. The caller has
     /// asked `fit`.
     pub(crate) fn hold(&mut self, bytes: u64) -> u64 {
         let start = self.start();
@@ -240,7 +240,8 @@ impl OpenSegment {
         self.promised > 0
     }
 
-    /// Is `hold`'s region `start..end` the last one, so that it can be extended or taken back?
+    /// Returns whether the region that ends at `end` is the last one, which can be extended or
+    /// taken back.
     pub(crate) fn is_last(&self, end: u64) -> bool {
         self.end == end
     }
@@ -273,7 +274,7 @@ impl OpenSegment {
         }
     }
 
-    /// Gives the region `start..end` back, and the slot promised to it.
+    /// Releases the region `start..end`, and the slot promised to it.
     pub(crate) fn release(&mut self, start: u64, end: u64) {
         self.give_back(start, end);
         self.break_promise();
@@ -358,7 +359,7 @@ impl OpenSegment {
         self.access.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
     }
 
-    /// The worker goes on elsewhere, and nothing is open here.
+    /// Leaves the segment: its worker continues in another one. Nothing may be open here.
     pub(crate) fn leave(mut self) -> LeftSegment {
         assert!(self.is_done(), "a segment is left when nothing is open in it");
         self.holes.push(Hole { start: self.end, end: self.slots_at });
@@ -387,7 +388,7 @@ impl OpenSegment {
         }
     }
 
-    /// Has every reservation ended, and is every commit's outcome known and told?
+    /// Returns whether every reservation has ended and every commit's outcome has been delivered.
     pub(crate) fn is_done(&self) -> bool {
         let is_told = match &self.publishing {
             Publishing::Held(held) => {
@@ -412,7 +413,8 @@ impl OpenSegment {
         }
     }
 
-    /// What became of a commit that waits; unless it still does, it must not be asked again.
+    /// Returns the outcome of a commit that waits. After a final outcome, the caller must not ask
+    /// again.
     pub(crate) fn fate(&mut self, slot: u32) -> FlushOutcome {
         self.hear_flusher();
         let Publishing::Held(held) = &mut self.publishing else {
@@ -487,8 +489,8 @@ impl OpenSegment {
         }
     }
 
-    /// Slots that were never published must not be taken for messages by anyone who tries every
-    /// position: their clients were told that they failed.
+    /// Slots that were never published must not look like messages to a reader that tries every
+    /// position: their clients received a failure.
     fn wipe_unpublished(&mut self) {
         let Publishing::Held(held) = &self.publishing else {
             return;

@@ -14,7 +14,7 @@ use crate::log::format::id::MessageId;
 use crate::log::format::{Facts, Kind, PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, crc};
 use crate::log::settings::{Durability, Settings};
 
-/// The most that `space` gives at once: a connection's share of a loop round.
+/// The most that `space` returns at once: a connection's share of a loop round.
 pub const SPACE_BYTES_MAX: u64 = 256 << 10;
 
 /// Octets that a reservation has room for after it was moved out of a segment that it pinned.
@@ -429,7 +429,7 @@ impl Writer {
         outcome.map(Committed::new)
     }
 
-    /// The transfer ended early: what it held is given back, and nothing is ever visible.
+    /// Releases the reservation of a transfer that ended early: no reader ever sees it.
     pub fn release(&mut self, r: Reservation) {
         self.received = None;
         match r.location {

@@ -1,4 +1,4 @@
-//! What is asked of the flusher, and what it tells a worker.
+//! Requests to the flusher, and its answers to a worker.
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -49,7 +49,7 @@ impl Flushed {
     }
 }
 
-/// What is asked of the thread.
+/// A request to the flusher.
 #[derive(Debug)]
 pub(crate) enum FlushJob {
     /// All that was written to this segment until now.

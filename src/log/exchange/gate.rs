@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, fence};
 
 /// What a worker and provisioning share beside the segments.
 pub(crate) struct Gate {
-    /// The worker was told `Wait` (or `Full`) and wants to be woken.
+    /// The worker got `Wait` (or `Full`) and wants to be woken.
     waiting: AtomicBool,
     /// A request to look at this worker is under way.
     poked: AtomicBool,
@@ -41,7 +41,7 @@ impl Gate {
         }
     }
 
-    /// The worker is about to be told `Wait`: after this it must look at the marks once more.
+    /// The worker is about to get `Wait`: after this it must look at the marks once more.
     pub(crate) fn wait(&self) {
         self.waiting.store(true, Relaxed);
         // Partner: the fence in `wake`. Either we see the new marks, or it sees us waiting.

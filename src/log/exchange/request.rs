@@ -1,4 +1,4 @@
-//! What is asked of provisioning.
+//! Requests to provisioning.
 use std::sync::Arc;
 
 use crossbeam_channel::Sender;
@@ -12,7 +12,7 @@ use crate::log::files::map::WriteAccess;
 /// Requests that may wait. A worker sends few per segment; what finds no room waits with it.
 pub(crate) const REQUESTS_MAX: usize = 1024;
 
-/// What is asked of the thread.
+/// A request to the provisioning thread.
 #[derive(Debug)]
 pub(crate) enum Request {
     /// A new worker; the answer is its first segment.
@@ -23,7 +23,7 @@ pub(crate) enum Request {
     Seal(Box<LeftSegment>),
     /// Make the file of an own segment.
     OwnOpen { worker: u32, own: NewOwn },
-    /// Cut the file to its length, and give it its name.
+    /// Cut the file to its length, and rename it to its final name.
     OwnCommit { worker: u32, commit: OwnCommit },
     /// The transfer ended early.
     OwnDrop { worker: u32, key: u64, access: Option<WriteAccess> },
@@ -35,7 +35,7 @@ pub(crate) enum Request {
     Stop,
 }
 
-/// What became of an own segment that was to be flushed.
+/// The outcome of flushing an own segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnFlushed {
     /// It has its name now, and may be dropped some time.

@@ -1,5 +1,5 @@
-//! How far a worker has come in a segment, and how far it wants to go. How far it may go is said by
-//! the segment's map (`Mapping::usable`).
+//! How far a worker has come in a segment, and how far it wants to go. The segment's map
+//! (`Mapping::usable`) limits how far it may go.
 //!
 //! Every word has one writer.
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -34,7 +34,7 @@ pub(crate) struct Ahead {
     pub window_bytes: AtomicU64,
     /// The same for slots.
     pub slots_window_bytes: AtomicU64,
-    /// Does storage refuse to make more of this segment present?
+    /// Whether storage refuses to make more of this segment present.
     pub is_full: AtomicBool,
 }
 

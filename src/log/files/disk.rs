@@ -76,8 +76,8 @@ pub(crate) fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Gives the whole pages inside `hole` back to the disk; readers then see zeros. Where that cannot
-/// be done, nothing happens: only space depends on it.
+/// Returns the whole pages inside `hole` to the disk; readers then see zeros. Where the file system
+/// can't do that, nothing happens: only space depends on it.
 pub(crate) fn punch(file: &File, hole: Hole) {
     let start = hole.start.next_multiple_of(PAGE_BYTES);
     let end = hole.end / PAGE_BYTES * PAGE_BYTES;

@@ -24,7 +24,7 @@ pub enum OpenError {
     Locked {
         /// The data folder.
         folder: PathBuf,
-        /// The other process, where it says so.
+        /// The other process, if its lock file names it.
         pid: Option<u32>,
     },
     /// The path is something else.
@@ -123,7 +123,7 @@ pub(crate) fn is_no_space(e: &io::Error) -> bool {
     matches!(e.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
-/// Whether a shorter file may be had.
+/// Returns whether a shorter file may succeed.
 pub(crate) fn is_shorter_better(e: &io::Error) -> bool {
     is_no_space(e) || e.kind() == io::ErrorKind::FileTooLarge
 }

@@ -86,7 +86,7 @@ pub(crate) fn is_among(noted: &[Dropped], number: u32) -> bool {
     noted.iter().any(|d| is_dense(d) && (d.first..=d.last).contains(&number))
 }
 
-/// The file, locked: as long as this lives, nobody else writes to it.
+/// The file, locked: as long as this lives, no other process writes to it.
 #[derive(Debug)]
 pub(crate) struct Lines {
     file: HeldLock,
@@ -102,7 +102,8 @@ impl Lines {
         Ok(Lines { file, pruned })
     }
 
-    /// Does a line say that just this segment went, or a range without gaps around it?
+    /// Returns whether a line records that exactly this segment was dropped, or a range without
+    /// gaps around it.
     pub(crate) fn has_pruned(&self, number: u32) -> bool {
         is_among(&self.pruned, number)
     }
@@ -227,7 +228,7 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
     let new = folder.join("events.jsonl.new");
     let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
     file.write_all(&folded)?;
-    // Whoever waits for the lock of the old file sees that it has lost its name.
+    // A process that waits for the lock of the old file sees that the file has lost its name.
     std::fs::rename(new, path_of(folder))?;
     Ok(folded.len() as u64)
 }
@@ -309,7 +310,7 @@ mod tests {
     fn damaged_lines_are_told_from_those_of_a_newer_version_and_one_under_way() {
         let dir = tempfile::tempdir().unwrap();
         let damaged = || damaged_lines(dir.path()).unwrap();
-        assert_eq!(damaged(), [0_usize; 0], "there is no file");
+        assert_eq!(damaged(), [0_usize; 0], "without a file");
         note_pruned(dir.path(), By::Sinkd, &dropped(1, 2, 5)).unwrap();
         let whole = std::fs::read_to_string(path_of(dir.path())).unwrap();
         let lines = [

@@ -31,7 +31,7 @@ pub struct EventsFile {
     busy: AtomicU64,
     /// Unix time, ns, since when each try has found it taken; 0: the last one did not.
     busy_since_ns: AtomicU64,
-    /// sinkd has logged that it is taken.
+    /// Whether sinkd has logged that the lock is held.
     is_said: AtomicBool,
     /// Octets that the last folding left.
     folded_bytes: AtomicU64,
@@ -98,7 +98,7 @@ impl EventsFile {
     ///
     /// `waited`: went while the lock was taken; what `sinkctl prune` noted of them meanwhile is
     /// left out, which costs a read of the file. `now`: is about to go, and its file: if that has
-    /// gone, `sinkctl` was here and has said so.
+    /// gone, `sinkctl` has dropped it and noted it.
     /// Errors: what the file system says; noted again after that, nothing counts twice.
     pub(crate) fn note_pruned(
         &self,

@@ -1,7 +1,8 @@
-//! `00000001.flags`: which messages of a segment were removed. Expendable: without it, none were.
+//! `00000001.flags`: which messages of a segment were removed. Expendable: if the file is missing,
+//! no message counts as removed.
 //!
-//! A file is written as a whole beside its name and renamed into place, by whoever holds the lock
-//! of `events.jsonl`. It names store and segment, so it never speaks about another one.
+//! The process that holds the lock of `events.jsonl` writes a whole new file and renames it into
+//! place. The file names store and segment, so it never applies to another segment.
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -33,7 +34,7 @@ impl From<&Identity> for Of {
 pub(crate) struct Flags {
     /// Every slot below this is removed...
     pub watermark: u32,
-    /// ...with so many messages.
+    /// ...and this number of messages is below it.
     pub messages_below: u32,
     /// Messages without a slot (they were only counted) that are removed.
     pub only_counted: u64,
@@ -121,7 +122,7 @@ pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
     layout::segment_path(folder, number).with_extension("flags")
 }
 
-/// The flags of a segment; none if there is no file, or it is damaged or about another segment.
+/// Returns the flags of a segment: none if the file is missing, damaged or about another segment.
 pub(crate) fn load(folder: &Path, of: Of) -> Flags {
     read(folder, of).unwrap_or_else(|file| {
         tracing::warn!(file = %file.display(), "damaged, or of another segment: ignored");
@@ -129,7 +130,8 @@ pub(crate) fn load(folder: &Path, of: Of) -> Flags {
     })
 }
 
-/// The same, for those who say it otherwise if they can't be used: the error is their file.
+/// Does the same as [`load`] for callers that report unusable flags themselves: the error is the
+/// path of the file.
 pub(crate) fn read(folder: &Path, of: Of) -> Result<Flags, PathBuf> {
     let path = path_of(folder, of.number);
     match fs::read(&path) {

@@ -34,7 +34,7 @@ impl FlushCall {
         (self.file)(file)
     }
 
-    /// Flushes the folder that `path` stands in: its name survives a power loss.
+    /// Flushes the folder that contains `path`, so that the name survives a power loss.
     pub(crate) fn flush_name(&self, path: &Path) -> io::Result<()> {
         let folder = path.parent().ok_or(io::ErrorKind::NotFound)?;
         (self.folder)(&File::open(folder)?)

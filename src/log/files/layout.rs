@@ -45,7 +45,7 @@ pub(crate) fn flagged(folder: &Path) -> io::Result<HashSet<u32>> {
     present(folder).map(|present| present.flagged)
 }
 
-/// What lies in the folder of segments.
+/// The contents of the folder of segments.
 #[derive(Debug, Default)]
 pub(crate) struct Present {
     pub segments: HashSet<u32>,

@@ -38,7 +38,7 @@ impl DerefMut for HeldLock {
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
-        // It can only fail where there is no lock.
+        // Unlocking can only fail where no lock exists.
         let _ = self.0.unlock();
     }
 }

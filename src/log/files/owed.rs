@@ -73,8 +73,8 @@ impl Owed {
         }
     }
 
-    /// The thread begins or ends: notes what an earlier one, or this one, could not. What is left
-    /// is left to the next start.
+    /// Notes what an earlier process, or this one, could not, when the thread begins or ends. The
+    /// next start notes the rest.
     pub(crate) fn note_rest(&mut self, now: Instant) {
         if self.segments.is_empty() || self.try_note(None, now) {
             return;

@@ -6,7 +6,7 @@ use super::events::{self, Event};
 use super::owed;
 use super::pruned_sums::PrunedSums;
 
-/// What was pruned from `folder` so far, by anybody. Costs one read of the file.
+/// Returns what was pruned from `folder` so far, by any process. Costs one read of the file.
 pub(crate) fn pruned_sums(folder: &Path) -> io::Result<PrunedSums> {
     // First what is not there yet: it may be taken over meanwhile, and then it counts once.
     let owed = owed::read(folder)?;

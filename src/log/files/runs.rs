@@ -22,7 +22,7 @@ pub struct Run {
     pub name: String,
     /// Unix time, ns: a whole second.
     pub from_ns: u64,
-    /// Likewise, the first moment after it; `None`: it is under way.
+    /// Unix time, ns: the first moment after the run. `None`: the run is under way.
     pub until_ns: Option<u64>,
 }
 
@@ -31,17 +31,17 @@ pub struct Run {
 pub struct Mark {
     /// Unix time, ns.
     pub at_ns: u64,
-    /// What somebody wrote.
+    /// The text of the mark, as the user wrote it.
     pub text: String,
 }
 
 /// Why there is no such run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
-    /// It could not be told apart, or printed.
+    /// The name is blank, too long, contains '/', or can't be printed.
     #[error("expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/'")]
     Name,
-    /// Likewise.
+    /// The text is blank, too long, or can't be printed.
     #[error("expected a mark of 1 to {TEXT_BYTES_MAX} bytes without control characters")]
     Text,
     #[allow(missing_docs)]
@@ -53,7 +53,7 @@ pub enum RunError {
     #[allow(missing_docs)]
     #[error("no run '{0}' (sinkctl runs lists all runs)")]
     Unknown(String),
-    /// Only sinkd, which does not wait for it, is told so: to be tried again.
+    /// Only sinkd gets this error, as it does not wait for the lock; it tries again later.
     #[error("another process holds the lock of events.jsonl")]
     Busy,
     #[allow(missing_docs)]
@@ -78,7 +78,8 @@ pub struct Runs {
 }
 
 impl Runs {
-    /// Reads them. Costs one read of `events.jsonl`; without one there are none.
+    /// Reads all runs and marks: one read of `events.jsonl`. A folder without that file has no
+    /// runs.
     pub fn read(folder: &Path) -> io::Result<Runs> {
         let mut all = Runs::default();
         for event in events::all(folder)? {
@@ -134,7 +135,7 @@ impl Runs {
         self.runs.last().filter(|run| run.until_ns.is_none())
     }
 
-    /// Begins a run with the next whole second, and ends the one that is under way; gives the
+    /// Begins a run with the next whole second, and ends the one that is under way; returns the
     /// moment, which the caller should wait for.
     pub fn start(folder: &Path, name: &str) -> Result<u64, RunError> {
         Runs::start_at(folder, name, next_second_ns())
@@ -152,8 +153,8 @@ impl Runs {
         start_in(locked(file)?, file.folder(), name, at_ns)
     }
 
-    /// Ends the run under way with the next whole second, and gives it. The caller should wait for
-    /// its end: what comes before belongs to it.
+    /// Ends the run under way with the next whole second, and returns the run. The caller should
+    /// wait for its end: what comes before belongs to it.
     pub fn stop(folder: &Path) -> Result<Run, RunError> {
         Runs::stop_at(folder, next_second_ns())
     }
@@ -197,13 +198,13 @@ impl Runs {
         mark_in(locked(file)?, &clock_text(ahead_ns), at_ns, Some(moved))
     }
 
-    /// Can a run be called so?
+    /// Returns an error if `name` can't be the name of a run.
     pub fn check_name(name: &str) -> Result<(), RunError> {
         let is_name = is_good(name, NAME_BYTES_MAX) && !name.contains('/');
         is_name.then_some(()).ok_or(RunError::Name)
     }
 
-    /// Can a mark say so?
+    /// Returns an error if `text` can't be the text of a mark.
     pub fn check_text(text: &str) -> Result<(), RunError> {
         is_good(text, TEXT_BYTES_MAX).then_some(()).ok_or(RunError::Text)
     }

@@ -1,4 +1,4 @@
-//! The folder's `store` file: its name for good, the next segment number, how often it was opened.
+//! The folder's `store` file: its permanent name, the next segment number, how often it was opened.
 //!
 //! Two lines of text of fixed width, written alternately in place, each with its own checksum: a
 //! write that is cut leaves the other line. The valid one with the highest (starts, next) counts.
@@ -116,7 +116,7 @@ impl Store {
         }
     }
 
-    /// Takes the next segment number, for good.
+    /// Takes the next segment number, which is never used again.
     pub(crate) fn take_number(&mut self) -> io::Result<u32> {
         let number = self.state.next;
         self.state.next = number.checked_add(1).ok_or(io::ErrorKind::StorageFull)?;

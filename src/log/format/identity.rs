@@ -5,7 +5,7 @@ use super::names::{BootId, StoreId};
 use super::seed::Seed;
 use super::words::{get16, get32, get64, put32, put64};
 
-/// Is the file shared by many records, or built for one large one?
+/// Whether many records share the file, or one large record has the file to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SegmentKind {
     /// Many records, in commit order.

@@ -156,7 +156,8 @@ impl LiveWords {
         seed.seal_crc(&counts, &totals)
     }
 
-    /// Does it say that it was sealed, and do its counts and totals check?
+    /// Returns whether the page is marked as sealed and its counts and totals match their
+    /// checksums.
     pub(crate) fn is_sealed(&self, seed: &Seed) -> bool {
         matches!(self.state(), Some(State::Sealed | State::Suspect { .. }))
             && self.0[SEAL_CHECK_WORD] == u64::from(self.seal_crc(seed))

@@ -66,13 +66,13 @@ pub(crate) struct SlotSource {
     mark: FileMark,
 }
 
-/// Tells the file of a segment from every other file: 64 bits of a hash over its place in the file
-/// system and its identity page.
+/// Distinguishes the file of a segment from every other file: 64 bits of a hash over its place in
+/// the file system and its identity page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct FileMark(u64);
 
 impl SlotSource {
-    /// `device` and `inode`: those of the file, which bears `identity`.
+    /// `device` and `inode` identify the file, which contains `identity`.
     pub(crate) fn new(identity: &Identity, device: u64, inode: u64) -> SlotSource {
         let mut hasher = DefaultHasher::new();
         (device, inode, identity.store.0, identity.number).hash(&mut hasher);
@@ -159,7 +159,7 @@ impl Slot {
         &self.facts
     }
 
-    /// Does it count as a message?
+    /// Returns whether the slot counts as a message.
     pub fn is_message(&self) -> bool {
         self.facts.kind == Kind::Message && !self.is_unknown
     }

@@ -38,7 +38,7 @@ pub(super) struct Catalog {
 /// Segments that were pruned before they could be read.
 #[derive(Debug, Default)]
 struct Gone {
-    /// Of those that the last look found.
+    /// Numbers of the segments that the last look found.
     numbers: HashSet<u32>,
     passed_over: PassedOver,
 }
@@ -98,7 +98,7 @@ impl Catalog {
         self.read_flags()
     }
 
-    /// Lists the folder and opens what is new; gives what was gone by then.
+    /// Lists the folder and opens what is new; returns what was gone by then.
     fn list(&mut self) -> io::Result<Vec<u32>> {
         let files = segment_files(&self.path)?;
         let present: HashSet<u32> = files.iter().map(|(number, _)| *number).collect();
@@ -123,7 +123,7 @@ impl Catalog {
                 Opening::Damaged(error) => drop(self.unreadable.insert(number, error)),
             }
         }
-        // A spare has a name and is no segment, however often one looks.
+        // A spare has the name of a segment but is not one, however often a reader looks.
         gone.retain(|number| !self.is_spare(*number));
         Ok(gone)
     }
@@ -192,7 +192,7 @@ impl Catalog {
         Some(flags.messages_below.saturating_sub(there))
     }
 
-    /// Where it lies.
+    /// The path of the folder.
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
@@ -218,13 +218,14 @@ impl Catalog {
         self.entries.values().map(|entry| &entry.summary)
     }
 
-    /// Was this message removed?
+    /// Returns whether this message was removed.
     pub(super) fn is_removed(&self, id: MessageId) -> bool {
         let entry = self.entries.get(&id.segment).or_else(|| self.departed.get(&id.segment));
         entry.is_some_and(|entry| entry.summary.flags.is_removed(id.slot))
     }
 
-    /// Opens segment `number`, or gives it again. Costs one read of 8 KiB at most.
+    /// Opens segment `number`, or returns it if it is open already. Costs one read of 8 KiB at
+    /// most.
     ///
     /// Errors: `Pruned`, it was there at the last look, and is now counted as passed over;
     /// `NoSuchMessage`, it was not; `Segment`, it can't be read.
@@ -271,7 +272,7 @@ impl Catalog {
         lock(&self.gone).passed_over
     }
 
-    /// Begins to count anew, and gives what there was.
+    /// Begins to count anew, and returns what there was.
     pub(super) fn take_passed_over(&self) -> PassedOver {
         std::mem::take(&mut lock(&self.gone).passed_over)
     }

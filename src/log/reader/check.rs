@@ -7,7 +7,8 @@ use crate::log::format::BootId;
 
 /// Reads `bytes` as a segment file in every way there is, in its own boot and in another.
 ///
-/// Panics if the reader does, or if what it gives contradicts itself. Costs a temporary file.
+/// Panics if the reader does, or if the reader's results contradict each other. Costs a temporary
+/// file.
 pub fn check_segment(bytes: &[u8]) {
     let boot: [u8; 16] = bytes.get(48..64).and_then(|b| b.try_into().ok()).unwrap_or_default();
     for boot in [BootId(boot), BootId([0xee; 16])] {

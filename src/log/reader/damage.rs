@@ -21,7 +21,7 @@ pub enum SegmentError {
         file: PathBuf,
         /// Its version.
         version: u32,
-        /// Ours.
+        /// The newest version that this program reads.
         newest: u32,
     },
     /// Shorter than it says.

@@ -35,7 +35,7 @@ impl SegmentFile {
         SegmentFile::of(file, path)
     }
 
-    /// Checks the header of `file`, which has any name; gives also the live page as it is.
+    /// Checks the header of `file`, which has any name; returns also the live page as it is.
     pub(crate) fn of(file: File, path: &Path) -> Result<(SegmentFile, LiveWords), SegmentError> {
         let (identity, words) = read_head(&file, path)?;
         let found = file.metadata();
@@ -115,7 +115,7 @@ impl SegmentFile {
         Damage::Slot { file: self.path.clone(), offset, id: self.id(index) }
     }
 
-    /// Reads a record into `buf`, which grows as needed and is overwritten; gives envelope and
+    /// Reads a record into `buf`, which grows as needed and is overwritten; returns envelope and
     /// payload (wire form) if the checksum holds. Costs one read, and the CRC.
     pub(super) fn record<'a>(
         &self,
@@ -152,8 +152,9 @@ impl SegmentFile {
         Ok(buf[..bytes].split_at(envelope))
     }
 
-    /// Gives the envelope alone, if the record's checksum holds. It covers the payload, too, which
-    /// is read through in constant memory: costs as much as reading the record.
+    /// Returns the envelope alone, if the record's checksum holds. The checksum also covers the
+    /// payload, which this function reads in constant memory: the call costs as much as reading the
+    /// record.
     pub(super) fn envelope<'a>(
         &self,
         slot: &Slot,
@@ -248,7 +249,7 @@ fn read_head(file: &File, path: &Path) -> Result<(Identity, LiveWords), SegmentE
     Ok((identity, words))
 }
 
-/// Does it begin as a segment does, as far as it goes?
+/// Returns whether the page, as far as it goes, begins as a segment does.
 fn is_ours(page: &[u8]) -> bool {
     page.starts_with(&crate::log::format::MAGIC)
 }

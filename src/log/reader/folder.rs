@@ -65,7 +65,7 @@ impl Folder {
         self.catalog.refresh()
     }
 
-    /// Where it lies.
+    /// The path of the folder.
     pub fn path(&self) -> &Path {
         self.catalog.path()
     }
@@ -109,7 +109,7 @@ impl Folder {
         self.catalog.take_passed_over()
     }
 
-    /// Was this message removed?
+    /// Returns whether this message was removed.
     pub fn is_removed(&self, id: MessageId) -> bool {
         self.catalog.is_removed(id)
     }
@@ -194,7 +194,7 @@ impl Folder {
                 Err(ReadError::Pruned { .. }) => continue,
                 other => other?,
             };
-            // Slots that are damaged are told by the listing.
+            // The listing reports damaged slots.
             let slots = segment.slots(0..u32::MAX).flatten();
             for slot in slots.filter(|s| s.facts().kind == Kind::Note && !s.is_unknown()) {
                 match segment.record(&slot, &mut buf) {
@@ -225,7 +225,7 @@ impl Folder {
         new.filter(|(_, range)| !range.is_empty()).collect()
     }
 
-    /// Looks again, and gives the messages that have come since `seen`, which moves on. Until the
+    /// Looks again, and returns the messages that have come since `seen`, which moves on. Until the
     /// next look they can be read, also where their segment was pruned, if it was still open at the
     /// look before; other segments that were pruned meanwhile are in [`Folder::passed_over`].
     ///

@@ -241,13 +241,13 @@ impl<'a> Listing<'a> {
         self.groups.iter().flatten().map(Part::len).sum()
     }
 
-    /// Messages in it that were not lost: as many as it gives, where no record is damaged. Costs a
-    /// pass over the slots of those segments that have lost some.
+    /// Messages in it that were not lost: as many as it returns, where no record is damaged. Costs
+    /// a pass over the slots of those segments that have lost some.
     pub fn present(&self) -> u64 {
         self.groups.iter().flatten().map(|part| part.present(self.folder)).sum()
     }
 
-    /// Has it none?
+    /// Returns whether the listing is empty.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -385,12 +385,12 @@ pub struct Page<'a> {
     groups: VecDeque<Vec<Part>>,
     /// Parts of the current group not yet reached, the next one last.
     waiting: Vec<Part>,
-    /// Cursors by what they give next.
+    /// Cursors, ordered by the item that each returns next.
     heads: BinaryHeap<Head>,
     cursors: Vec<Cursor>,
 }
 
-/// What a cursor gives next: the greatest comes first.
+/// The item that a cursor returns next: the greatest comes first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Head {
     Backward((u64, u32, u32), usize),
@@ -438,7 +438,7 @@ impl<'a> Page<'a> {
             let part = self.waiting.pop().expect("it was seen");
             let segment = match self.folder.segment(part.number) {
                 Ok(segment) => segment,
-                // Nothing is left to give, and the folder has counted it.
+                // No item is left, and the folder has counted it.
                 Err(ReadError::Pruned { .. }) => continue,
                 Err(e) => return Err(e),
             };

@@ -1,4 +1,4 @@
-//! A segment mapped as a whole: gives records in place, for whoever passes them on.
+//! A segment mapped as a whole: returns records in place, for callers that forward them.
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -73,7 +73,8 @@ impl Mapped {
         Ok((Bytes::from_owner(envelope), Bytes::from_owner(payload)))
     }
 
-    /// Gives back the memory of a block; who holds a record in it may still read it.
+    /// Releases the memory of a block; a caller that holds a record in it may still read the
+    /// record.
     pub fn let_go(&mut self, block: u32) {
         if let Some(present) = self.present.get_mut(block as usize) {
             *present = false;

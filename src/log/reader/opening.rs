@@ -1,7 +1,7 @@
-//! What becomes of a segment that is to be opened: the one rule of all who read.
+//! The outcomes of opening a segment: one rule for all readers.
 //!
-//! A segment that was pruned meanwhile is gone: that is no fault of anything, and it is passed over
-//! and counted. What is there and can't be read is damage, and is always told.
+//! A segment that was pruned meanwhile is gone, which is not an error: readers skip and count it. A
+//! segment that exists and can't be read is damaged, and readers always report it.
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::{Segment, SegmentError};
 use crate::log::files::boot::current_boot;
 use crate::log::format::BootId;
 
-/// What became of a segment that was to be opened.
+/// The outcome of opening a segment.
 #[derive(Debug)]
 pub enum Opening {
     /// It can be read, whatever becomes of its file.

@@ -43,7 +43,7 @@ enum CountsFrom {
 /// Why a segment's counts are believed, or not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Trust {
-    /// They are those of this boot, or were flushed and check.
+    /// The counts are from this boot, or were flushed and match their checksum.
     Believed,
     /// The machine went down before they were flushed.
     Unflushed,
@@ -153,7 +153,7 @@ impl Segment {
         }
     }
 
-    /// May its worker still commit into it?
+    /// Returns whether its worker may still commit into the segment.
     pub fn is_live(&self) -> bool {
         self.trust == Trust::Unknown
             || (matches!(self.counts, CountsFrom::Live(_)) && self.state() == State::Open)
@@ -171,7 +171,7 @@ impl Segment {
             CountsFrom::Sealed(words) => words.published(),
             CountsFrom::Found(found) => found.words.published(),
         };
-        // A damaged page may say anything; there is only so much room.
+        // A damaged page may hold any number; the file has room for this many slots.
         let slots = published.slots.min(slot_positions(self.file.bytes()));
         Published { slots, messages: published.messages.min(slots) }
     }
@@ -220,7 +220,7 @@ impl Segment {
         self.words().0[COUNTED_WORD]
     }
 
-    /// Has a flush covered it, so that it survives a power loss?
+    /// Returns whether a flush has covered the segment, so that it survives a power loss.
     pub fn is_synced(&self) -> bool {
         disk::read_live(self.file.file()).is_ok_and(|words| words.is_synced(self.seed()))
     }
@@ -279,9 +279,9 @@ impl Segment {
         self.file.check_record(slot, &mut Vec::new())
     }
 
-    /// Valid slots with valid records directly behind those that are published. A writer is about
-    /// to publish them; if nobody writes, the count is damaged, or the writer was killed. Costs
-    /// reading them, and one slot more.
+    /// Returns the number of valid slots with valid records directly after the published ones. A
+    /// writer is about to publish them; without a writer, the count is damaged, or the writer was
+    /// killed. The call reads these slots, and one more.
     pub fn unpublished(&self) -> u32 {
         let published = self.published().slots;
         let behind = (published..u32::MAX).take_while(|slot| self.file.is_valid_at(*slot));

@@ -24,7 +24,7 @@ pub struct Summary {
     pub notes: u64,
     /// Messages that were only counted.
     pub only_counted: u64,
-    /// Where it lies.
+    /// The path of its file.
     pub path: PathBuf,
     /// What of it was removed.
     pub(crate) flags: Arc<Flags>,
@@ -92,7 +92,7 @@ impl Summary {
         }
     }
 
-    /// Was all of it removed?
+    /// Returns whether all messages of the segment were removed.
     pub fn is_removed(&self) -> bool {
         self.messages() == 0 && self.removed() > 0 && self.only_counted <= self.flags.only_counted
     }

@@ -36,7 +36,8 @@ pub(crate) struct Flusher {
     interval: Option<Duration>,
     /// Own segments go on to have their flush written down.
     sync: Sender<SyncJob>,
-    /// Provisioning is told the outcome for each own segment. It never waits for this thread.
+    /// Sends provisioning the outcome for each own segment. Provisioning never waits for this
+    /// thread.
     requests: Sender<Request>,
     watched: Vec<Watched>,
 }

@@ -105,7 +105,7 @@ impl Maker {
         }
     }
 
-    /// Makes its first window present, and gives both halves.
+    /// Makes its first window present, and returns both halves.
     fn hand_over(
         &mut self,
         made: Made,
@@ -224,7 +224,7 @@ impl Maker {
         Ok(made)
     }
 
-    /// Makes the file of segment `old` that of a new one; if that can't be done it is gone.
+    /// Turns the file of segment `old` into a new segment. After an error the file is gone.
     fn use_again(&mut self, worker: u32, bytes: u64, old: u32) -> io::Result<Made> {
         let number = self.store.take_number()?;
         drop(self.sync.send(SyncJob::Store));
@@ -292,7 +292,7 @@ impl Maker {
         }
     }
 
-    /// Gives a new segment its name, so that it survives a power loss where messages must.
+    /// Renames a new segment to its final name, which survives a power loss where messages must.
     fn name_safely(&self, file: &File, part: &Path, path: &Path) -> io::Result<()> {
         if self.settings.durability == Durability::Process {
             return std::fs::rename(part, path);

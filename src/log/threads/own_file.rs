@@ -26,7 +26,7 @@ use crate::log::upkeep::sealed::Sealed;
 /// The mark moves in steps of this, so that a parked transfer goes on before all is populated.
 const STEP_BYTES: u64 = 2 << 20;
 
-/// Is a window as far ahead as it should be?
+/// Whether a window is as far ahead as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
     Full,
@@ -119,7 +119,7 @@ impl OwnFile {
         }
     }
 
-    /// Cuts the file to its length, writes slot and header pages, and gives it its name.
+    /// Cuts the file to its length, writes slot and header pages, and renames it.
     pub(super) fn finish(self, maker: &mut Maker, commit: OwnCommit, gate: &Arc<Gate>) {
         let Some(growing) = self.growing else {
             return;

@@ -2,8 +2,8 @@
 //! no event loop waits.
 //!
 //! It sleeps in its request channel. A worker sends `Attend` when less than half of its window is
-//! left or when it was told to wait; everything else it needs to know stands in the atomics of
-//! `exchange`. While storage refuses, it tries again every half second.
+//! left or when it got `Wait`; everything else it needs to know is in the atomics of `exchange`.
+//! While storage refuses, it tries again every half second.
 //!
 //! It reads no clock: [`Provision::run`] passes the time, the simulation one that is made up.
 use std::collections::{HashMap, VecDeque};

@@ -17,8 +17,8 @@ use crate::log::files::layout;
 use crate::log::files::map::{Mapping, WriteAccess};
 use crate::log::format::{Identity, LIVE_AT, PAGE_BYTES};
 
-/// Makes the file of a dropped segment that of the segment `identity` describes, but for its name.
-/// Its exclusive lock is held until the caller has renamed it.
+/// Turns the file of a dropped segment into the segment that `identity` describes, except for the
+/// file name. Its exclusive lock is held until the caller has renamed it.
 ///
 /// Errors: `WouldBlock`, a reader has it open; `InvalidInput`, it has another length; others as the
 /// system says. After an error the file is as it was, or a spare: the caller unlinks it.
@@ -38,7 +38,7 @@ pub(crate) fn renew(file: &File, identity: &Identity) -> io::Result<()> {
 ///
 /// Mapping and populating a segment anew costs as much as receiving it, so a ring keeps its maps,
 /// up to [`KEPT_BYTES_MAX`]. It costs address space, page tables (2 KiB a MiB) and a descriptor
-/// each; the pages are those of the page cache.
+/// each; the pages themselves belong to the page cache.
 #[derive(Debug)]
 pub(crate) struct KeptMaps {
     maps: HashMap<u32, (WriteAccess, u64)>,
@@ -69,7 +69,7 @@ impl KeptMaps {
         }
     }
 
-    /// Gives it, or lets it go: the segment is about to be dropped.
+    /// Returns the map and forgets it: the segment is about to be dropped.
     pub(crate) fn take(&mut self, number: u32) -> Option<WriteAccess> {
         let (access, bytes) = self.maps.remove(&number)?;
         self.bytes -= bytes;

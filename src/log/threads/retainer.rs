@@ -166,7 +166,7 @@ impl Retainer {
         first.inspect(|number| self.drop_segment(*number)).is_some()
     }
 
-    /// Drops what is too old; gives the time of the next look.
+    /// Drops what is too old; returns the time of the next look.
     ///
     /// An age is a difference of two times of the clock of this process: the system clock may be
     /// set, or the machine may sleep, and fresh mail stays fresh.
@@ -187,7 +187,7 @@ impl Retainer {
         self.owed.note_waiting(self.now);
     }
 
-    /// Looks at the folder if it has changed since the last time; gives the time of the next look.
+    /// Looks at the folder if it has changed; returns the time of the next look.
     fn look_if_changed(&mut self) -> Option<Instant> {
         if !self.retention.is_on() {
             return None;
@@ -251,7 +251,7 @@ impl Retainer {
         }
     }
 
-    /// Gives the map that was kept of a segment.
+    /// Returns the map that was kept of a segment.
     pub(crate) fn take_map(&mut self, number: u32) -> Option<WriteAccess> {
         self.kept.take(number)
     }

@@ -106,7 +106,7 @@ impl Syncer<'_> {
     }
 }
 
-/// Does its identity page bear this number?
+/// Returns whether the file's identity page has this number.
 fn is_segment(file: &File, number: u32) -> bool {
     disk::identity_of(file).is_some_and(|identity| identity.number == number)
 }

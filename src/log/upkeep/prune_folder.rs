@@ -1,9 +1,9 @@
-//! Dropping sealed segments on somebody's word, beside a running sinkd or without one.
+//! Dropping sealed segments at a user's request, beside a running sinkd or without one.
 //!
 //! Under the lock of `events.jsonl` and the shared lock of the segment: then sinkd can't make
 //! another segment of the file meanwhile, and what both want to drop is written down once. Segments
-//! that may still take messages never go. Whoever has one open reads on: unlinking keeps the file
-//! for them.
+//! that may still take messages never go. A reader that has one open reads on: unlinking keeps the
+//! file for it.
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,8 +87,8 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
     Ok(going)
 }
 
-/// Drops those of `some` that are still there; gives them. What was said to go before, by somebody
-/// who was killed before it went, is not said again.
+/// Drops the segments of `some` that still exist, and returns them. If a process was killed between
+/// noting a segment and dropping it, the note is not repeated.
 fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let mut lines = Lines::lock(path)?;
     let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();

@@ -16,13 +16,12 @@ use crate::log::reader::{Extent, SegmentFile, scan};
 pub(crate) struct Reclaimed {
     /// Files that got the name of the segment they are.
     pub renamed: u64,
-    /// Files with nothing in them that anybody was told of.
+    /// Files without any acknowledged message.
     pub removed: u64,
 }
 
-/// Gives every spare of a data folder (its name and its identity differ) the name of the segment
-/// that its identity describes, or removes it if there is nothing in it. The caller holds the lock
-/// of the folder.
+/// Renames every spare of a data folder (its name and its identity differ) to the segment that its
+/// identity describes, or removes it if it is empty. The caller holds the lock of the folder.
 ///
 /// A crash of sinkd leaves a spare that is empty. A power loss can take the last renaming back and
 /// keep what was written after it: such a file holds mail. The segment by whose name it goes was

@@ -34,7 +34,7 @@ pub struct Recovery {
     pub(crate) sealed_segments: SealedSegments,
 }
 
-/// Removes own segments that were never finished, and flags whose segment has gone; gives the
+/// Removes own segments that were never finished, and flags whose segment has gone; returns the
 /// highest segment number in the folder.
 pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     let segments = layout::segments_folder(folder);
@@ -60,7 +60,7 @@ pub(crate) fn prepare(folder: &Path) -> Result<u32, OpenError> {
     Ok(highest)
 }
 
-/// Looks at every segment, seals what is open, and gives what still has to be flushed.
+/// Looks at every segment, seals what is open, and returns what still has to be flushed.
 pub(crate) fn recover(folder: &Path, boot: BootId) -> Result<(Recovery, Vec<SyncJob>), OpenError> {
     let failed = |e| OpenError::of(layout::segments_folder(folder), e);
     let mut recovery = Recovery::default();
@@ -132,16 +132,17 @@ fn recover_segment(
     } else if words.is_synced(segment.seed()) {
         return Ok(None);
     }
-    // What another boot left is flushed at once, so that nobody has to scan it again.
+    // A segment of another boot is flushed at once, so that no reader has to scan it again.
     let is_same_boot = boot.is_known() && segment.identity().boot == boot;
     let wait = if is_same_boot { SYNC_AFTER } else { Duration::ZERO };
     let (number, path) = (segment.number(), segment.path().to_owned());
     Ok(Some(SyncJob::Segment { number, path, due: Instant::now() + wait }))
 }
 
-/// What an open segment holds. No checksum covers its counts: a slot behind those that were
-/// published says that the number is wrong (or that its writer was killed in between), and then
-/// every slot is tried. So is every one before a segment is taken for empty, as it is deleted then.
+/// Returns what an open segment holds. No checksum covers its counts: a valid slot after the
+/// published ones shows that the number is wrong (or that the writer was killed in between), and
+/// then recovery tries every slot. It also tries every slot before it takes a segment for empty,
+/// because it deletes an empty segment.
 fn left_open(segment: &Segment, words: &LiveWords) -> Found {
     let published = segment.published().slots;
     if published == 0 || segment.file().is_valid_at(published) {

@@ -19,7 +19,7 @@ pub struct Retention {
 }
 
 impl Retention {
-    /// Is anything ever dropped?
+    /// Returns whether retention has any bound.
     pub fn is_on(&self) -> bool {
         *self != Retention::default()
     }
@@ -94,7 +94,8 @@ impl SealedSegments {
         self.removed().or_else(|| self.by_age.first().map(|(_, number)| *number))
     }
 
-    /// Must one go, so that with `open_bytes` in `open` other segments the bounds hold?
+    /// Returns whether a segment must go, so that the bounds hold with `open` other segments of
+    /// `open_bytes` in total.
     pub(crate) fn is_over(&self, retention: &Retention, open: u64, open_bytes: u64) -> bool {
         let count = self.sealed.len() as u64;
         let bytes = self.disk_bytes.saturating_add(open_bytes);
@@ -117,7 +118,8 @@ impl SealedSegments {
         kept.map(|(number, _)| *number).collect()
     }
 
-    /// So many messages of it were removed; `only_counted` of those without a slot.
+    /// Notes how many messages of a segment were removed, and how many without a slot
+    /// (`only_counted`).
     pub(crate) fn see_removed(&mut self, number: u32, messages: u64, only_counted: u64) {
         if let Some(sealed) = self.sealed.get_mut(&number) {
             sealed.is_removed = messages >= sealed.messages && only_counted >= sealed.only_counted;
@@ -132,7 +134,7 @@ impl SealedSegments {
 }
 
 impl Retention {
-    /// Does anything ever make room for the next segment, whose file can then be used again?
+    /// Returns whether retention by size or number drops segments, whose files can then be reused.
     pub(crate) fn is_ring(&self) -> bool {
         self.bytes.is_some() || self.segments.is_some()
     }

@@ -70,7 +70,7 @@ impl Attachment {
         Ok(Attachment::new(name, &std::fs::read(path).map_err(io)?))
     }
 
-    /// Made up: so many octets that don't compress, the same for the same seed.
+    /// Makes up an attachment of `bytes` octets that don't compress, the same for the same seed.
     ///
     /// `bytes`: up to [`ATTACHMENT_BYTES_MAX`].
     pub fn made_up(seed: u64, bytes: u64) -> Attachment {

@@ -19,7 +19,7 @@ use crate::smtp::client::Mail;
 const TEXTS_BYTES: u64 = 16 << 20;
 const TEXTS_MAX: u64 = 8;
 
-/// After so many octets the lines of a text come again.
+/// The lines of a text repeat after this number of octets.
 const LINES_BYTES: usize = 256 << 10;
 
 /// No line of made-up text has more.
@@ -69,7 +69,7 @@ struct Entry {
     layout: usize,
     start: u32,
     checksum: [u8; 8],
-    /// The message has so many octets without its address and its filler; attachments don't count.
+    /// Octets of the message without its address, its filler and its attachments.
     fixed_bytes: usize,
 }
 
@@ -121,7 +121,7 @@ impl Bank {
         bank
     }
 
-    /// Octets of the smallest message, with an address of so many octets.
+    /// Returns the octets of the smallest message with an address of `address_bytes` octets.
     pub fn size_min(&self, address_bytes: usize) -> u64 {
         let smallest = self.layouts.iter().step_by(2).map(|layout| layout.fixed_bytes).max();
         (smallest.unwrap_or(0) + address_bytes + 1) as u64
@@ -261,7 +261,7 @@ impl Layout {
         *self.starts.last().expect("where lines end is among them") as usize
     }
 
-    /// Where a body begins whose lines have at most so many octets.
+    /// Returns where a body begins whose lines have at most `lines_bytes` octets.
     fn start_for(&self, lines_bytes: usize) -> u32 {
         let earliest = self.lines_end().saturating_sub(lines_bytes) as u32;
         self.starts[self.starts.partition_point(|&start| start < earliest)]
@@ -319,7 +319,8 @@ impl Grown {
         Grown { front: Front::of(&layout.front), start, checksum: crc32c(&layout.text[start..]) }
     }
 
-    /// Of front and body, if it begins here: no later than last time.
+    /// Returns the checksum of front and body for a body that begins at `start`, no later than the
+    /// last call's.
     fn checksum(&mut self, layout: &Layout, start: u32) -> u32 {
         let start = start as usize;
         let new = Front::of(&layout.text[start..self.start]);

@@ -1,6 +1,6 @@
 //! Header fields that say which message it is, with places for what differs.
 //!
-//! What each field means to whoever checks is written down in docs/blast.md.
+//! docs/blast.md explains the fields for programs that check the mail.
 
 /// Digits of a number in the fields; zeros come first.
 pub const DIGITS: usize = 12;
@@ -21,7 +21,7 @@ pub fn digits(number: u64) -> [u8; DIGITS] {
 }
 
 /// Halves the number again and again: into pairs of four digits, of two, of one. The factors are
-/// those by which a shift divides, for numbers of so many digits.
+/// those by which a shift divides, for numbers of that many digits.
 fn eight_digits(number: u64) -> [u8; 8] {
     let fours = (number / 10_000) | ((number % 10_000) << 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;

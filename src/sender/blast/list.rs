@@ -21,7 +21,7 @@ pub struct List {
     columns: Vec<String>,
     /// Which of the columns is the address.
     address: usize,
-    /// All cells, row by row, one behind the other.
+    /// All cells, row by row, one after the other.
     text: String,
     /// Where each cell ends.
     ends: Vec<u32>,
@@ -45,7 +45,7 @@ pub enum ListError {
     Rows(BadRows),
 }
 
-/// Rows that are no recipients: the first ones, and how many.
+/// Rows without a valid recipient: the first ones, and how many.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BadRows {
     #[allow(missing_docs)]
@@ -242,7 +242,7 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), String
     }
 }
 
-/// `text` is behind the first quote; gives what is behind the last one.
+/// `text` begins after the first quote; returns the text after the last one.
 fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, String> {
     let mut rest = quoted;
     loop {

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! Neither the number of threads nor the order of calls matters: nothing passes from one message to
-//! another but the number, and the moment. docs/blast.md says what stands in a message, and how its
-//! checksum is worked out again.
+//! another but the number, and the moment. docs/blast.md describes the content of a message, and
+//! how to recompute its checksum.
 //!
 //! Sketch of a message with built-in content: one copy of some 900 octets from a prepared head,
 //! 12 digits put into it four times, one reference to a body of this thread's; no allocation.

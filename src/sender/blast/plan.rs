@@ -42,7 +42,7 @@ pub enum Content {
 pub struct Settings {
     /// What everything that is drawn follows from.
     pub seed: u64,
-    /// Tells runs apart; without it, that is the seed.
+    /// Distinguishes runs [default: the seed].
     pub run_id: Option<String>,
     /// RFC 5322, the same in all messages.
     pub date: String,
@@ -54,7 +54,7 @@ pub struct Settings {
     pub content: Content,
     #[allow(missing_docs)]
     pub attachments: Vec<Attachment>,
-    /// Messages in all; without it there is no end but that of the pace.
+    /// Messages in all; `None`: only the pace ends the run.
     pub count: Option<u64>,
     /// Open loop, if there is one.
     pub pace: Option<Pace>,
@@ -181,7 +181,7 @@ impl Plan {
     }
 
     /// When the schedule ends, since the start of sending: about then, for a count of Poisson
-    /// arrivals. `None`: messages have no moments, or there is no end.
+    /// arrivals. `None`: messages have no moments, or the schedule has no end.
     pub fn schedule_end(&self) -> Option<Duration> {
         let pace = self.pace?;
         let by_count = self.asked.map(|count| {
@@ -202,7 +202,7 @@ impl Plan {
         }
     }
 
-    /// Messages that got a number and may not have arrived, though nobody refused them.
+    /// Messages that got a number and may not have arrived, though the target did not refuse them.
     pub fn missing(&self) -> Missing {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         missing.not_sent.sort_unstable();

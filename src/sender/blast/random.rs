@@ -7,7 +7,7 @@ use std::f64::consts::TAU;
 
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// Odd, so that each number is told from all others; not [`STEP`], so that streams lie apart.
+/// Odd, so that each number differs from all others; not [`STEP`], so that streams lie apart.
 const NUMBERS: u64 = 0xd134_2543_de82_ef95;
 
 /// What numbers are for: two purposes never see the same ones.

@@ -48,7 +48,7 @@ impl PerMessage {
         }
     }
 
-    /// Of all messages before this one.
+    /// Returns the number of recipients of all earlier messages.
     fn before(self, number: u64) -> u64 {
         let width = self.high - self.low + 1;
         let (turns, rest) = (number / width, number % width);
@@ -61,7 +61,7 @@ impl PerMessage {
 /// In which order recipients take their turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Order {
-    /// As in the list, and then from its beginning.
+    /// In the order of the list, and then again from its beginning.
     #[default]
     Listed,
     /// A message's first recipient is any; more follow as listed, so that none comes twice.
@@ -79,7 +79,7 @@ enum Who {
     },
 }
 
-/// Why there are no recipients.
+/// Why a choice of recipients is impossible.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipientsError {
@@ -104,7 +104,7 @@ pub struct Recipients {
 }
 
 impl Recipients {
-    /// Those of a list.
+    /// Recipients from a list.
     pub fn listed(list: List) -> Recipients {
         let longest = (0..list.rows()).map(|row| list.address(row).len()).max();
         Recipients {
@@ -133,7 +133,7 @@ impl Recipients {
         })
     }
 
-    /// So many for each message, in this order.
+    /// Chooses this number of recipients for each message, in this order.
     pub fn chosen(
         self,
         per_message: PerMessage,
@@ -168,7 +168,7 @@ impl Recipients {
         self.address_bytes_max
     }
 
-    /// Those of a message, as positions; never empty, none twice.
+    /// Returns the recipients of a message, as positions; never empty, none twice.
     pub fn of(&self, seed: u64, number: u64) -> impl Iterator<Item = u64> + use<> {
         let (count, taken) = (self.count(), self.per_message.of(number));
         let first = match self.order {

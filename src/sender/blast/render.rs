@@ -81,7 +81,7 @@ impl Rendering {
         let all_dots = dots(&body);
         let tail = body.split_tail();
         let (tail_bytes, tail_checksum) = (tail.len(), crc32c(&tail));
-        // Stuffed here once, where it is known; else by whoever sends it with DATA.
+        // Stuffed here once, where the dots are known; else when the session sends it with DATA.
         let (form, tail) = match (all_dots, dots(&body)) {
             (Dots::Literal(0), _) => (Form::Clean, tail),
             (Dots::Literal(dots), Dots::Literal(0)) => {

@@ -7,7 +7,7 @@ pub const SIZE_MAX: u64 = 64 << 20;
 /// How far a lognormal distribution goes, in deviations: 1 message of 30,000 would lie outside.
 const SIGMAS_MAX: f64 = 4.0;
 
-/// Sizes that are told apart, at most.
+/// Limit of distinct sizes.
 const CHOICES_MAX: usize = 1000;
 
 /// Weights are at most this, so that their sum fits.
@@ -108,7 +108,7 @@ impl Sizes {
         }
     }
 
-    /// The smallest and the largest size it gives.
+    /// Returns the smallest and the largest possible size.
     pub fn bounds(&self) -> (u64, u64) {
         match self {
             Sizes::Choices(choices) => {

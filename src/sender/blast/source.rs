@@ -62,7 +62,7 @@ impl Blast {
     }
 }
 
-/// Which message, and who it is to.
+/// A message: its number, and its first recipient.
 struct Subject<'a> {
     number: u64,
     /// The first recipient's position, and address.

@@ -36,7 +36,7 @@ pub(super) enum Place {
 /// A stretch of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
-    /// Of [`Pieces::text`].
+    /// A range of [`Pieces::text`].
     Literal(Range<usize>),
     Value(Value, Place),
 }
@@ -59,7 +59,7 @@ pub struct TemplateError {
 pub struct Names<'a> {
     /// The template's, for errors.
     pub file: &'a str,
-    /// Of the recipients' list; empty without one.
+    /// Columns of the recipients' list; empty without a list.
     pub columns: &'a [String],
 }
 
@@ -269,7 +269,7 @@ impl Parser<'_> {
 /// What lines that begin with a dot mean for a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Dots {
-    /// So many, and all stand in literals.
+    /// The number of dots, all of them in literals.
     Literal(u32),
     /// It depends on values.
     Maybe,
@@ -286,7 +286,7 @@ pub(super) fn dots(pieces: &Pieces) -> Dots {
                 count += memchr::memmem::find_iter(text, b"\r\n.").count() as u32;
                 is_start = text.ends_with(b"\r\n");
             }
-            // Nobody knows what stands in a list, if anything.
+            // The value of a column is unknown here, and may be empty.
             Piece::Value(Value::Column(_), _) if is_start => return Dots::Maybe,
             // No other value begins with a dot, or is empty.
             Piece::Value(..) => is_start = false,

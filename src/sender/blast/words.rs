@@ -10,7 +10,7 @@ const WORDS: u64 = 20_000;
 /// Octets after which a line ends with the next word.
 const LINE_BYTES: usize = 64;
 
-/// Every so many lines of HTML there is a link.
+/// Lines of HTML for each link.
 const LINES_A_LINK: u64 = 6;
 
 /// A stream of words, the same for the same seed and number.

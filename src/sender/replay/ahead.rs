@@ -4,8 +4,8 @@ use std::collections::BinaryHeap;
 
 /// Items that wait for their turn: the least key first, and of equal keys the one that came first.
 ///
-/// Whoever keeps it full before each `pop` gets the items sorted, if none of them comes more than
-/// as many places late as it holds.
+/// A caller that keeps it full before each `pop` gets the items sorted, provided that no item is
+/// late by more places than the queue holds.
 #[derive(Debug)]
 pub struct Ahead<K, T> {
     heap: BinaryHeap<Entry<K, T>>,
@@ -26,7 +26,7 @@ impl<K: Ord, T> Ahead<K, T> {
         Ahead { heap: BinaryHeap::new(), room: room.max(1), pushed: 0 }
     }
 
-    /// Does it look as far ahead as it may?
+    /// Returns whether the queue looks as far ahead as it may.
     pub fn is_full(&self) -> bool {
         self.heap.len() >= self.room
     }
@@ -42,7 +42,7 @@ impl<K: Ord, T> Ahead<K, T> {
         self.heap.peek().map(|entry| &entry.key)
     }
 
-    /// Gives the first of them.
+    /// Removes and returns the first item.
     pub fn pop(&mut self) -> Option<(K, T)> {
         self.heap.pop().map(|entry| (entry.key, entry.item))
     }
@@ -54,7 +54,7 @@ impl<K: Ord, T> Entry<K, T> {
     }
 }
 
-/// The heap gives the greatest first.
+/// The heap returns the greatest first.
 impl<K: Ord, T> Ord for Entry<K, T> {
     fn cmp(&self, other: &Entry<K, T>) -> Ordering {
         other.order(self)

@@ -51,7 +51,7 @@ impl Missing {
 }
 
 impl<'a> Content<'a> {
-    /// Of the messages of a folder.
+    /// Returns the content of a folder's messages.
     pub fn new(folder: &'a Folder, rewriting: Rewriting, marks: Marks) -> Content<'a> {
         Content { maps: Maps::new(folder), rewriting, marks }
     }
@@ -74,7 +74,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// As it came, so it goes: what DATA brought is ready for DATA.
+/// Returns the form of the stored payload: mail that DATA brought is ready for DATA.
 fn form(slot: &Slot, payload: &[u8]) -> Form {
     let is_ended = payload.is_empty() || payload.ends_with(b"\r\n");
     match slot.facts().dots {

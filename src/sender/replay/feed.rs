@@ -1,5 +1,5 @@
-//! The source of a replay: gives messages their moment, content and envelope, and keeps the books
-//! of what became of them.
+//! The source of a replay: sets the moment, content and envelope of messages, and records their
+//! outcomes.
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -15,15 +15,15 @@ use crate::log::{MessageId, Slot, StorageMode};
 use crate::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
 use crate::smtp::client::Mail;
 
-/// Messages that a resume file is told of before they are sent, at once. If the process is killed,
-/// so many, those under way, and those whose outcome was not yet written are said to be there
-/// perhaps. A write for 16 costs each of them 0.2 us.
+/// Messages that one write to the resume file announces before they are sent. If the process is
+/// killed, these messages, those under way, and those whose outcome was not yet written count as
+/// possibly delivered. A write for 16 costs each of them 0.2 us.
 const GATE_MESSAGES: usize = 16;
-/// Outcomes are written when there are so many of them...
+/// Outcomes are written when this many wait...
 const OUTCOMES_MAX: usize = 64;
-/// ...or so much time has passed, while others follow: 100 ms.
+/// ...or when this time has passed, while others follow: 100 ms.
 const FLUSH_NS: u64 = 100_000_000;
-/// So many messages in a row without any answer, and there is no going on: a target that is dead
+/// After this many messages in a row without any answer, the replay ends: a target that is dead
 /// should not cost each message its try.
 const UNANSWERED_MAX: u32 = 100;
 const UNANSWERED: &str = "the target has not answered for 100 messages in a row; see that it runs, \
@@ -32,7 +32,7 @@ const UNANSWERED: &str = "the target has not answered for 100 messages in a row;
 /// Which connections messages go over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sessions {
-    /// Those of one session then go one after the other over one connection now.
+    /// Messages of one recorded session go one after the other over one connection.
     Original,
     /// Any that is free.
     Any,
@@ -51,8 +51,8 @@ pub struct Manner {
 
 /// A replay, as the sender asks for it.
 ///
-/// When it is dropped, the resume file says what became of everything: what was given and not
-/// begun was not sent.
+/// When it is dropped, it completes the resume file: messages that were given and not begun count
+/// as not sent.
 pub struct Feed<'a> {
     plan: Plan<'a>,
     content: Content<'a>,
@@ -91,7 +91,7 @@ struct Books {
     /// Outcomes not yet written.
     waiting: usize,
     flushed_ns: u64,
-    /// Why there is no going on: it can't be written.
+    /// Why the replay can't continue: the resume file can't be written.
     error: Option<ResumeError>,
 }
 
@@ -130,8 +130,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Lets some more messages through, if none is left. With a resume file it is told first: what
-    /// it doesn't know of was never sent.
+    /// Lets some more messages through, if none is left. Writes them to the resume file first, if
+    /// there is one: a message that the file doesn't name was never sent.
     fn fill_gate(&mut self) -> Result<(), Error> {
         if !self.gate.is_empty() {
             return Ok(());
@@ -254,7 +254,7 @@ impl<'a> Feed<'a> {
         self.tally.tell(kind, || again.slot.id().to_string());
     }
 
-    /// Nothing more is given: the resume file says what became of everything.
+    /// Ends the feed, and completes the resume file.
     fn close(&mut self) {
         for (_, departure) in std::mem::take(&mut self.gate) {
             self.books.not_sent(departure.slot.id());
@@ -336,7 +336,7 @@ impl Source for Feed<'_> {
 
 impl Drop for Feed<'_> {
     fn drop(&mut self) {
-        // Nobody knows what a thread that panics has begun.
+        // What a panicking thread has begun is unknown.
         if !std::thread::panicking() {
             self.close();
         }

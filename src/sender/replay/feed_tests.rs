@@ -22,7 +22,7 @@ fn feed<'a>(folder: &'a Folder, manner: Manner, resume: Option<&Path>) -> (Feed<
     (Feed::new(plan, content, manner, resume, tally.clone()), tally)
 }
 
-/// So many messages in two sessions that alternate, a millisecond apart.
+/// `count` messages in two sessions that alternate, a millisecond apart.
 fn data(path: &Path, count: u32) -> Folder {
     let messages: Vec<_> =
         (0..count).map(|n| stored(n, u64::from(n % 2), 1_000_000 * u64::from(n + 1))).collect();
@@ -311,8 +311,8 @@ fn answers() -> impl Strategy<Value = Answer> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     /// Whatever the target does, and wherever the process is stopped or killed: in the end every
-    /// recipient has the message once, or was rejected once; more often only where it was said that
-    /// this may be.
+    /// recipient has the message once, or was rejected once; more often only where the replay
+    /// reported that this was possible.
     #[test]
     fn everything_arrives_once(
         runs in prop::collection::vec(prop::collection::vec(answers(), 0..25), 0..5),

@@ -8,7 +8,7 @@ use crate::log::MessageId;
 /// Ids as ranges of slots: 16 octets and a little for each range, however long it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IdSet {
-    /// Segment and first slot: the slot behind the last. Ranges neither overlap nor touch.
+    /// Segment and first slot, mapped to one after the last slot. Ranges neither overlap nor touch.
     ranges: BTreeMap<(u32, u32), u32>,
 }
 
@@ -94,7 +94,7 @@ impl IdSet {
         self.ranges().map(|(_, slots)| slots.len() as u64).sum()
     }
 
-    /// Has it none?
+    /// Returns whether the set is empty.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
@@ -155,7 +155,7 @@ mod tests {
             ("17", None),
             ("", None),
             ("1:4294967294", Some((1, 4294967294..4294967295))),
-            ("1:4294967295", None), // no file has so many slots
+            ("1:4294967295", None), // no file has that many slots
         ] {
             assert_eq!(parse_range(text), expected, "{text}");
         }

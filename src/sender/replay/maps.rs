@@ -13,7 +13,7 @@ const MAPS_MAX: usize = 64;
 /// in the page cache, or isn't.
 const BLOCKS_MAX: usize = 256;
 
-/// Gives records in place.
+/// Returns records in place.
 #[derive(Debug)]
 pub struct Maps<'a> {
     folder: &'a Folder,

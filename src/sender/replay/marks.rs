@@ -1,4 +1,4 @@
-//! Header fields put before each message, so that it can be told from the original.
+//! Header fields put before each message, which distinguish it from the original.
 use std::io::Write;
 
 use jiff::Timestamp;
@@ -31,7 +31,7 @@ enum Piece {
     Time,
 }
 
-/// Why something is no mark.
+/// Why a text is not a mark.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotAMark {
@@ -70,7 +70,7 @@ impl Marks {
         texts.iter().map(|text| Mark::parse(text.as_ref())).collect::<Result<_, _>>().map(Marks)
     }
 
-    /// Are there none?
+    /// Returns whether no mark was given.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

@@ -18,7 +18,7 @@ pub enum Own {
         /// Its id.
         pid: u32,
     },
-    /// Nobody writes the folder, or another one than listens there.
+    /// No process writes the folder, or its writer does not listen on the address.
     No,
     /// A process may be writing the folder, and we may not look what it listens on.
     Unknown {
@@ -27,7 +27,7 @@ pub enum Own {
     },
 }
 
-/// Does the process that writes `folder` listen on `address`?
+/// Returns whether the process that writes `folder` listens on `address`.
 pub fn writes_into(folder: &Path, address: &Address) -> Own {
     if !is_local(address) {
         return Own::No;

@@ -4,12 +4,12 @@ use std::fmt;
 /// What decides it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
-    /// When it left then, so many times as fast.
+    /// The recorded times, scaled by `speed`.
     Original {
         /// 1: as then; 4: an hour in a quarter of one. Above 0.
         speed: f64,
     },
-    /// So many messages a second, evenly, in the original order.
+    /// A fixed number of messages per second, evenly, in the original order.
     Rate {
         /// Above 0.
         per_s: f64,
@@ -50,7 +50,7 @@ impl Moments {
 }
 
 impl Pace {
-    /// How long `messages` take that left within `span_ns`, in seconds; `None`: nobody knows.
+    /// Returns how long `messages` recorded within `span_ns` take, in seconds; `None`: unknown.
     pub fn seconds(self, messages: u64, span_ns: u64) -> Option<f64> {
         match self {
             Pace::Original { speed } => Some(span_ns as f64 / 1e9 / speed),

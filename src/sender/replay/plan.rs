@@ -24,7 +24,7 @@ pub type Messages<'a> = Box<dyn Iterator<Item = Result<Slot, ReadError>> + Send 
 /// A message, and when it left: when MAIL was accepted.
 #[derive(Debug, Clone, Copy)]
 pub struct Departure {
-    /// Where it lies.
+    /// The message's slot.
     pub slot: Slot,
     /// Which start of sinkd accepted it.
     pub start_count: u32,
@@ -32,7 +32,7 @@ pub struct Departure {
     pub left_ns: u64,
 }
 
-/// Gives the messages of a selection in the order of departure.
+/// Returns the messages of a selection in the order of departure.
 pub struct Plan<'a> {
     folder: &'a Folder,
     input: Messages<'a>,
@@ -40,7 +40,7 @@ pub struct Plan<'a> {
     ahead: Ahead<(u32, u64), Slot>,
     /// A segment and its start, as the next message is mostly from the same one.
     last_start: (u32, u32),
-    /// Of those that wait, here or behind here.
+    /// Lanes of the messages that wait, here or later.
     pub lanes: Lanes,
 }
 

@@ -4,7 +4,7 @@
 //! # comment
 //! ann@example.com      ann@staging.test     that recipient
 //! @example.com         @staging.test        its domain; the local part stays
-//! @example.org         all@staging.test     everybody there
+//! @example.org         all@staging.test     everyone there
 //! *                    @elsewhere.test      everyone else
 //! ```
 //!
@@ -25,7 +25,7 @@ use crate::sender::mailbox::{is_mailbox, split};
 const ROWS_MAX: usize = 10_000_000;
 /// Octets of a row: two paths, and what stands around them.
 const ROW_BYTES_MAX: usize = 4096;
-/// Bad rows that are told one by one.
+/// Limit of bad rows that are reported individually.
 const FAULTS_TOLD_MAX: usize = 10;
 /// What some editors put before UTF-8. It belongs to no address.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -153,7 +153,7 @@ impl RecipientMap {
         if is_empty { Err(MapError::Empty(path.to_owned())) } else { Ok(map) }
     }
 
-    /// Errors: why it is no row.
+    /// Adds a row. Errors: why it is not a row.
     fn take(&mut self, row: &[u8]) -> Result<(), String> {
         let row = row.trim_ascii();
         if row.is_empty() || row.starts_with(b"#") {

@@ -9,7 +9,7 @@
 //! ... what else it belongs to
 //! --
 //! g 17:0-255 18:0-9      may be sent from now on
-//! d 17:0-254 18:0-9      done: the target has answered for every recipient, and for good
+//! d 17:0-254 18:0-9      done: the target has answered for every recipient, permanently
 //! n 17:255               not sent, or deferred: it remains as it is
 //! p 17:255 0,3           of it, the recipients at these positions remain
 //! u 17:255 0             its end of data went out, and no reply came for these
@@ -43,9 +43,9 @@ pub type Remaining = Option<Box<[u32]>>;
 pub struct Before {
     /// Nothing remains of these.
     pub done: IdSet,
-    /// Of these, something; they are sent again.
+    /// Messages of which some recipients remain; they are sent again.
     pub remaining: BTreeMap<MessageId, Box<[u32]>>,
-    /// Of these it isn't known whether they were accepted: sent again, they may be there twice.
+    /// Messages that the target may have accepted: sent again, they may be there twice.
     /// Only the target's answer for all that remains of one takes it out.
     pub unknown: IdSet,
 }
@@ -56,7 +56,7 @@ pub struct Resume {
     file: File,
     path: PathBuf,
     begun_ns: u64,
-    /// Of a new file. It is written when there is something to say: a replay that was never begun
+    /// The header of a new file, written with the first line: a replay that was never begun
     /// leaves nothing that the next one would have to agree with.
     header: Option<String>,
     line: Vec<u8>,
@@ -164,7 +164,7 @@ impl Resume {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(ResumeError::InUse(path.to_owned())),
-            // Where files can't be locked, nobody looks after it but who uses it.
+            // Where files can't be locked, only the user can prevent two writers.
             Err(TryLockError::Error(_)) => {}
         }
         let (path, line) = (path.to_owned(), Vec::new());
@@ -236,7 +236,8 @@ impl Resume {
         ResumeError::Foreign(self.path.clone())
     }
 
-    /// From behind the header, which has so many lines. Cuts off what a crash has left.
+    /// Reads from the end of the header, which has `header_lines` lines. Cuts off an incomplete
+    /// line that a crash has left.
     fn read_lines(&mut self, header_lines: usize) -> Result<Before, ResumeError> {
         let (mut before, mut given) = (Before::default(), IdSet::default());
         let (mut number, mut bad) = (header_lines, None);
@@ -282,12 +283,12 @@ impl Resume {
         }
     }
 
-    /// Of it, the recipients at these positions remain. With the next flush.
+    /// Notes that the recipients at these positions remain. With the next flush.
     pub fn partly(&mut self, id: MessageId, positions: &[u32]) {
         self.one("p", id, positions);
     }
 
-    /// Of it, these recipients may have it or not, or were deferred. With the next flush.
+    /// Notes that these recipients may have the message, or were deferred. With the next flush.
     pub fn unknown(&mut self, id: MessageId, positions: &[u32]) {
         self.one("u", id, positions);
     }
@@ -298,7 +299,7 @@ impl Resume {
         writeln!(self.line, "{what} {id} {positions}").expect("writing into memory always works");
     }
 
-    /// Writes what was said since the last one: it survives the end of this process.
+    /// Writes the lines since the last flush: they survive the end of this process.
     pub fn flush(&mut self) -> Result<(), ResumeError> {
         if self.line.is_empty() {
             return Ok(());
@@ -333,7 +334,8 @@ enum Line {
     Cut(String),
 }
 
-/// What is no text, or longer than any line of ours, is a line that means nothing.
+/// Reads the next line. A line that is not text, or longer than any that replay writes, is
+/// meaningless.
 fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
     let mut line = Vec::new();
     let mut limited = io::Read::take(&mut *reader, LINE_BYTES_MAX as u64);
@@ -473,7 +475,8 @@ mod tests {
     }
 
     proptest! {
-        /// Cut anywhere, it tells no more than was said, and forgets none that was given.
+        /// A file cut anywhere names no more outcomes than were written, and forgets no message
+        /// that was given.
         #[test]
         fn it_is_safe_to_cut(
             steps in prop::collection::vec((0u8..4, 0u32..20), 1..40),

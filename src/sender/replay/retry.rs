@@ -1,4 +1,4 @@
-//! Messages that are to be sent again, by the moment.
+//! Messages that are to be sent again, ordered by their moment.
 use std::time::Duration;
 
 use super::ahead::Ahead;
@@ -23,7 +23,7 @@ pub struct Retry {
 /// A message that is to be sent again.
 #[derive(Debug, Clone)]
 pub struct Again {
-    /// Where it lies.
+    /// The message's slot.
     pub slot: Slot,
     /// Tries behind it.
     pub tries: u32,
@@ -31,11 +31,11 @@ pub struct Again {
     pub remaining: Remaining,
     /// Recipients that accepted it, and that rejected it, in earlier tries.
     pub answered: (u32, u32),
-    /// Was it lost connections alone that it waits for?
+    /// Whether only lost connections made it wait.
     pub is_not_sent: bool,
 }
 
-/// Those that wait.
+/// The messages that wait for a retry.
 #[derive(Debug)]
 pub struct Retries {
     retry: Retry,
@@ -48,13 +48,13 @@ impl Retries {
         Retries { retry, waiting: Ahead::new(WAITING_MAX) }
     }
 
-    /// Can anything that is under way come back?
+    /// Returns whether a message under way can be retried.
     pub fn may_come(&self) -> bool {
         self.retry.times > 0
     }
 
-    /// Takes a message that has `again.tries` behind it, at `now_ns`. Gives it back where it has
-    /// had all of its tries, or too many wait already.
+    /// Takes a message that has `again.tries` behind it, at `now_ns`. Returns it if it has had all
+    /// of its tries, or too many wait already.
     pub fn put(&mut self, again: Again, now_ns: u64) -> Result<(), Again> {
         if again.tries > self.retry.times || self.waiting.is_full() {
             return Err(again);

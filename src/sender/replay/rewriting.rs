@@ -19,7 +19,7 @@ pub struct Rewriting {
 /// A forward-path, and its parameters.
 type Recipient<'a> = (Vec<u8>, &'a [u8]);
 
-/// What came of it.
+/// The result of rewriting an envelope.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Filled {
     /// Recipients that have become the same as one before them. All of them are sent to.
@@ -33,7 +33,7 @@ pub enum Unsendable {
     #[allow(missing_docs)]
     #[error(transparent)]
     Envelope(#[from] DecodeError),
-    /// There is nobody to send it to.
+    /// The message has no recipients.
     #[error("it has no recipients")]
     NoRecipients,
     /// Damage would have been found before: it was accepted with `--syntax lenient`, or another
@@ -46,12 +46,12 @@ pub enum Unsendable {
 }
 
 impl Rewriting {
-    /// Does it leave everything as it is?
+    /// Returns whether the rewriting leaves every envelope unchanged.
     pub fn is_nothing(&self) -> bool {
         self.from.is_none() && self.recipients.is_none() && self.to_domain.is_none()
     }
 
-    /// Fills the envelope of `mail`, which is clear. SIZE is left out: the session gives it anew.
+    /// Fills the envelope of `mail`, which is clear. SIZE is left out: the session adds it anew.
     ///
     /// `envelope`: as stored. `only`: the positions of recipients that remain, ascending; without
     /// it, all of them.
@@ -117,7 +117,7 @@ impl Rewriting {
         path
     }
 
-    /// Those of the original are none of our doing.
+    /// Duplicates in the original don't count: rewriting did not cause them.
     fn duplicates(&self, mut recipients: Vec<Recipient<'_>>) -> u32 {
         if self.recipients.is_none() && self.to_domain.is_none() {
             return 0;

@@ -12,10 +12,10 @@ use crate::smtp::envelope::decode;
 
 /// Messages that are looked at. Of more, the rest is estimated: it should be shown within a second.
 const LOOKED_AT_MAX: u64 = 1_000_000;
-/// Of them, those whose envelope is read, evenly spread.
+/// Messages whose envelope the survey reads, evenly spread.
 const ENVELOPES_MAX: u64 = 1_000;
 
-/// How far it is, for whoever looks from another thread.
+/// Progress of a survey, for other threads.
 #[derive(Debug, Default)]
 pub struct Looking {
     /// Messages looked at.
@@ -43,9 +43,9 @@ pub struct Survey {
     pub not_stored: u64,
     /// Not readable, or not there.
     pub unreadable: u64,
-    /// Were all of them looked at? Else all but the times are estimates.
+    /// Whether the survey read all messages; else all but the times are estimates.
     pub is_exact: bool,
-    /// Are the recipients counted, not estimated?
+    /// Whether the recipients are counted, not estimated.
     pub is_recipients_exact: bool,
 }
 
@@ -93,7 +93,7 @@ struct View {
 }
 
 impl View {
-    /// Gives it back if it is to be sent.
+    /// Counts a slot. Returns it if its message is to be sent.
     fn take(&mut self, slot: Result<Slot, ReadError>, before: &Before) -> Option<Slot> {
         let survey = &mut self.survey;
         let count = match &slot {
@@ -123,7 +123,8 @@ impl View {
         }
     }
 
-    /// `all`: messages, of which so many were seen; `last`: the last of them, if it wasn't.
+    /// Ends the survey. `all`: number of messages; `seen`: how many were read; `last`: the last
+    /// message, if it was not read.
     fn end(self, all: u64, seen: u64, last: Option<Slot>) -> Survey {
         let mut survey = self.survey;
         survey.sessions = self.sessions.len() as u64;

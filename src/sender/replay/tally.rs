@@ -1,11 +1,11 @@
-//! What has become of the messages of a replay, for whoever looks from another thread.
+//! Outcomes of the messages of a replay so far, for other threads.
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
-/// Messages of each kind that are told one by one.
+/// Limit of messages of each kind that are listed individually.
 const TOLD_MAX: usize = 5;
-/// Of those whose fate isn't known: somebody may want to look for them.
+/// The same limit for messages whose outcome is unknown: a user may want to look for them.
 const UNSURE_TOLD_MAX: usize = 1000;
 
 macro_rules! kinds {
@@ -48,9 +48,9 @@ kinds! {
     NotStored,
     /// Removed, pruned, or never there.
     Gone,
-    /// Not readable.
+    /// Messages that can't be read.
     Damaged,
-    /// Of which no envelope can be made.
+    /// Messages for which no envelope can be made.
     Unsendable,
     /// Recipients for whom a message was accepted.
     RecipientsAccepted,
@@ -87,7 +87,7 @@ impl Tally {
         self.counts[kind as usize].fetch_add(count, Relaxed);
     }
 
-    /// One more; `what` is told, if it is among the first.
+    /// Counts one more of `kind`, and keeps `what` if it is among the first.
     pub(super) fn tell(&self, kind: Kind, what: impl FnOnce() -> String) {
         self.add(kind, 1);
         let told_max = match kind {

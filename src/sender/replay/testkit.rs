@@ -80,7 +80,7 @@ pub fn folder(path: &Path, messages: &[Stored]) -> Vec<MessageId> {
         ids.push(loop {
             match writer.append(envelope, &[payload], facts) {
                 Ok(Commit::Done(committed)) => break committed.id(),
-                Ok(Commit::Later(_)) => unreachable!("durability is that of the process"),
+                Ok(Commit::Later(_)) => unreachable!("durability is `process`"),
                 Err(NoRoom::Wait) => {
                     writer.round_done();
                     woken.recv_timeout(std::time::Duration::from_secs(30)).unwrap();

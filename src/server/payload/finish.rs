@@ -16,7 +16,7 @@ use super::transfer::Transfer;
 enum PayloadOutcome {
     Accepted(Proof),
     Refused(Refusal),
-    /// There is no room yet, or its commit waits for a flush or for an own segment.
+    /// The log has no room yet, or the commit waits for a flush or for an own segment.
     Waits,
 }
 
@@ -30,8 +30,8 @@ pub fn finish(
     apply(conn, shared, transfer, outcome)
 }
 
-/// Commits `wire`, all octets of `transfer`, from where they lie: one copy, no staging. `None`:
-/// there is no room at the tail, or no ticket; a ticket that was taken is kept for `finish`.
+/// Commits `wire`, all octets of `transfer`, from where they lie: one copy, no staging. `None`: the
+/// tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
 pub fn append(
     conn: &Conn,
     shared: &mut Shared,
@@ -64,8 +64,8 @@ pub fn conclude(
     apply(conn, shared, transfer, outcome)
 }
 
-/// Gives up the payload in progress, if there is one: its client is gone or dismissed, or its
-/// transaction was reset. A commit that has begun goes on without the connection.
+/// Abandons the payload in progress, if any: its client is gone or dismissed, or its
+/// transaction was reset. A commit that has begun continues without the connection.
 pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
     shared.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
@@ -121,7 +121,7 @@ fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> P
     }
 }
 
-/// Asks what became of a commit that has begun.
+/// Asks for the outcome of a commit that has begun.
 fn poll(pending: &mut PendingCommit, shared: &mut Shared) -> PayloadOutcome {
     match shared.storage.writer.poll_commit(pending) {
         Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
@@ -185,7 +185,7 @@ fn facts(conn: &Conn, shared: &Shared, transfer: &Transfer) -> Facts {
     }
 }
 
-/// Chunks were told of one by one.
+/// Notes the size of a payload in the transcript, except for chunks, which were noted one by one.
 fn tell_transcript(conn: &mut Conn, shared: &Shared, transfer: &Transfer, octets: u64, note: &str) {
     if let Some(transcript) = &mut conn.transcript
         && !transfer.framing.is_chunked()

@@ -46,7 +46,7 @@ impl Place {
     }
 
     /// What is known before the first octet: `declared` is SIZE of MAIL, `chunk` the octets of the
-    /// first chunk, `guess` those of the session's payload before; at most `max`.
+    /// first chunk, `guess` the octets of the session's previous payload; at most `max`.
     pub fn expect(&mut self, declared: Option<u64>, chunk: u64, guess: u64, max: u64) {
         let declared = declared.map_or(0, |size| size + size / 128 + WIRE_SLACK_BYTES).max(chunk);
         (self.expected_bytes, self.claim) = match declared {
@@ -105,7 +105,7 @@ impl Place {
         }
     }
 
-    /// Gives back whatever is held.
+    /// Releases whatever is held.
     pub fn release(&mut self, storage: &mut Storage) {
         match std::mem::replace(&mut self.lies, Lies::Nowhere) {
             Lies::Nowhere | Lies::AtTail => {}

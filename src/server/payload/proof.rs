@@ -37,7 +37,7 @@ impl Receipt for Proof {
     }
 }
 
-/// Without the formatting machinery: this is said for every message.
+/// Avoids the formatting machinery, as every message's reply needs this.
 fn write_decimal(mut number: u32, out: &mut Vec<u8>) {
     let mut digits = [0; 10];
     let mut from = digits.len();

@@ -15,7 +15,7 @@ use super::framing::{Framing, Scanned};
 use super::place::STAGED_BYTES_MAX;
 use super::transfer::Transfer;
 
-/// What came of a read.
+/// The outcome of a read.
 pub enum Received {
     /// Octets. `is_short`: fewer than were asked for.
     Octets { count: usize, is_short: bool },
@@ -23,7 +23,7 @@ pub enum Received {
     Nothing,
     /// The client sends no more.
     End,
-    /// Nothing was read: there is no room in the log yet.
+    /// Nothing was read: the log has no room yet.
     Parked,
     /// Nothing was read: the payload was refused, and its octets are input from now on.
     Refused,
@@ -37,7 +37,7 @@ struct Arrived {
     is_end: bool,
 }
 
-/// Why there is no piece.
+/// Why a read has no piece to fill.
 enum NoPiece {
     NoRoom(NoRoom),
     Io(std::io::Error),

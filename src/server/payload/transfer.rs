@@ -14,7 +14,7 @@ pub struct Transfer {
     pub framing: Framing,
     pub fate: Fate,
     pub place: Place,
-    /// Octets that have come, end of data included; with BDAT, those of all chunks.
+    /// Octets that have come, end of data included; with BDAT, the sum over all chunks.
     pub wire_bytes: u64,
     /// Stuffed dots among them.
     pub dots: u32,

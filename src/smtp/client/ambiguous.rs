@@ -107,7 +107,7 @@ mod tests {
             cut in 0usize..24,
         ) {
             let (head, body) = content.split_at(cut.min(content.len()));
-            // A longer run of NULs across the cut is no concern of ours.
+            // A longer run of NULs across the cut is outside this test.
             prop_assume!(!content.windows(5).any(|run| run == [0; 5]));
             prop_assert_eq!(has_ambiguous_dot(head, body), is_ambiguous(&content, Begin::Data));
         }

@@ -15,12 +15,12 @@ pub enum Form {
     /// No line begins with a dot, and the last one ends with CRLF: DATA and BDAT send the same.
     #[default]
     Clean,
-    /// As DATA sends it, without the end of data: so many dots are stuffed; it ends with CRLF.
+    /// The form that DATA sends, without the end of data. It ends with CRLF.
     Stuffed {
         /// Octets that aren't the message's.
         dots: u32,
     },
-    /// As BDAT sends it: any octets.
+    /// The form that BDAT sends: any octets.
     Raw,
 }
 
@@ -34,7 +34,7 @@ struct Recipient {
 /// A message to be sent.
 #[derive(Debug, Clone, Default)]
 pub struct Mail {
-    /// Paths and parameters, one behind the other.
+    /// Paths and parameters, one after the other.
     text: Vec<u8>,
     reverse_path: Range<usize>,
     parameters: Range<usize>,
@@ -43,7 +43,7 @@ pub struct Mail {
     pub head: Vec<u8>,
     /// What it shares with others, or lies elsewhere.
     pub body: Bytes,
-    /// Of both together.
+    /// The form of head and body together.
     pub form: Form,
     /// It came by BDAT, and goes so where the server announces CHUNKING, whatever the session does
     /// else: DATA could neither end it within a line nor carry BODY=BINARYMIME.
@@ -53,7 +53,7 @@ pub struct Mail {
 }
 
 impl Mail {
-    /// As new, with its room.
+    /// Clears the mail, and keeps its buffers.
     pub fn clear(&mut self) {
         self.text.clear();
         self.recipients.clear();
@@ -70,8 +70,8 @@ impl Mail {
         start..self.text.len()
     }
 
-    /// Who it is from: a mailbox without angle brackets, empty for the null reverse-path; and the
-    /// parameters of MAIL, with one space between them. SIZE is added by the session.
+    /// Sets the sender: a mailbox without angle brackets, empty for the null reverse-path; and the
+    /// parameters of MAIL, with one space between them. The session adds SIZE.
     pub fn from(&mut self, path: &[u8], parameters: &[u8]) {
         self.reverse_path = self.append(path);
         self.parameters = self.append(parameters);
@@ -83,17 +83,17 @@ impl Mail {
         self.recipients.push(recipient);
     }
 
-    /// See [`Mail::from`].
+    /// The reverse-path, as set by [`Mail::from`].
     pub fn reverse_path(&self) -> &[u8] {
         &self.text[self.reverse_path.clone()]
     }
 
-    /// Of MAIL.
+    /// The parameters of MAIL.
     pub fn parameters(&self) -> &[u8] {
         &self.text[self.parameters.clone()]
     }
 
-    /// Does it ask for BODY=BINARYMIME, which DATA can't carry (RFC 3030 3)?
+    /// Returns whether MAIL asks for BODY=BINARYMIME, which DATA can't carry (RFC 3030 section 3).
     pub fn is_binary(&self) -> bool {
         self.asks_for(b"BODY=BINARYMIME")
     }
@@ -173,7 +173,7 @@ impl Mail {
     }
 }
 
-/// Does a line begin with a dot, the first one included?
+/// Returns whether any line of the piece begins with a dot, the first one included.
 fn has_dot(piece: &[u8]) -> bool {
     piece.starts_with(b".") || memmem::find(piece, b"\r\n.").is_some()
 }
@@ -184,7 +184,7 @@ fn dot_between(head: &[u8], body: &[u8]) -> bool {
     head.ends_with(b"\r") && body.starts_with(b"\n.")
 }
 
-/// Appends `content` in wire form in place of what `out` held; gives the dots it stuffed.
+/// Appends `content` in wire form in place of what `out` held; returns the dots it stuffed.
 fn stuff_into(content: &[u8], out: &mut Vec<u8>) -> u32 {
     out.clear();
     out.reserve(content.len() + 16);

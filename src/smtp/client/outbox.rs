@@ -6,7 +6,7 @@ use super::mail::Mail;
 
 #[derive(Debug)]
 enum Piece {
-    /// The next so many octets of `text`.
+    /// The next octets of `text`, this many.
     Text(usize),
     /// Content of a mail from this octet on.
     Content { mail: Box<Mail>, from: usize },
@@ -76,7 +76,7 @@ impl Outbox {
         self.pieces.push_back(Piece::Content { mail, from: 0 });
     }
 
-    /// Fills `slices` with what is to be written next; gives how many there are.
+    /// Fills `slices` with what is to be written next; returns how many there are.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let (mut n, mut text_at) = (0, self.text_at);
         let mut push = |octets: &'a [u8]| {
@@ -105,7 +105,8 @@ impl Outbox {
         n
     }
 
-    /// So many octets of them were written. `spent` gets mails whose content is out.
+    /// Notes that `octets` octets were written. `spent` gets each mail whose content is written
+    /// whole.
     pub fn wrote(&mut self, octets: usize, mut spent: impl FnMut(Box<Mail>)) {
         self.written += octets as u64;
         assert!(self.written <= self.queued, "nothing else can be written");
@@ -155,14 +156,14 @@ impl Outbox {
         }
     }
 
-    /// Gives room back, if nothing is in it.
+    /// Returns the buffer to `room`, if nothing is in it.
     pub fn give_back(&mut self, room: &mut Vec<u8>) {
         if self.text.is_empty() && self.text.capacity() > 0 {
             *room = std::mem::take(&mut self.text);
         }
     }
 
-    /// Is nothing left to be written?
+    /// Returns whether nothing is left to be written.
     pub fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

@@ -18,7 +18,7 @@ pub struct Line<'a> {
     pub is_last: bool,
 }
 
-/// Why octets are no reply.
+/// Why octets are not a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReplyError {
@@ -32,7 +32,7 @@ pub enum ReplyError {
     CodesDiffer,
 }
 
-/// Puts lines together from pieces. Holds one line at most.
+/// Assembles lines from pieces. Holds one line at most.
 #[derive(Debug, Default)]
 pub struct ReplyReader {
     /// The beginning of a line whose end has not come; or one that was given out.
@@ -44,8 +44,8 @@ pub struct ReplyReader {
 impl ReplyReader {
     /// Takes octets from `input`: how many, and the line that they complete, if they do.
     ///
-    /// Call it again with what is left, until all of it is taken. After an error there is no going
-    /// on. Costs a memchr, and a copy where a line was cut.
+    /// Call it again with what is left, until all of it is taken. An error is final. Costs a
+    /// memchr, and a copy where a line was cut.
     #[inline]
     pub fn next<'a>(
         &'a mut self,
@@ -84,7 +84,7 @@ struct Order {
 }
 
 impl Order {
-    /// Does this line follow those before it?
+    /// Checks that this line continues the reply.
     #[inline]
     fn check<'a>(&mut self, line: Option<Line<'a>>) -> Result<Line<'a>, ReplyError> {
         let line = line.ok_or(ReplyError::NoCode)?;

@@ -113,7 +113,7 @@ impl<T: Copy> Session<T> {
         }
     }
 
-    /// May another message be started now?
+    /// Returns whether another message can be started now.
     pub fn takes(&self) -> bool {
         let depth = if self.pipelines() { self.options.depth } else { 1 };
         self.stage == SessionStage::Ready
@@ -135,7 +135,7 @@ impl<T: Copy> Session<T> {
         self.outbox.lend(room);
     }
 
-    /// Gives room back in which nothing waits any more.
+    /// Returns an empty output buffer to `room`.
     pub fn give_back(&mut self, room: &mut Vec<u8>) {
         self.outbox.give_back(room);
     }
@@ -234,7 +234,7 @@ impl<T: Copy> Session<T> {
         self.stage == SessionStage::Closed || self.fault.is_some()
     }
 
-    /// Why it can't go on; `None`: it can, or has ended by QUIT.
+    /// Returns why the session can't continue; `None`: it can, or has ended by QUIT.
     pub fn fault(&self) -> Option<Fault> {
         self.fault
     }
@@ -244,12 +244,12 @@ impl<T: Copy> Session<T> {
         self.refusal
     }
 
-    /// Is the opening over?
+    /// Returns whether the opening is over.
     pub fn is_open(&self) -> bool {
         self.stage != SessionStage::Opening
     }
 
-    /// Was it told to end, or has it?
+    /// Returns whether the session is ending or has ended.
     pub fn is_quitting(&self) -> bool {
         matches!(self.stage, SessionStage::Quitting | SessionStage::Closed)
     }
@@ -259,7 +259,7 @@ impl<T: Copy> Session<T> {
         self.transactions.len()
     }
 
-    /// Must the server, or its network, do something?
+    /// Returns whether the session waits for the server or the network.
     pub fn waits(&self) -> bool {
         !self.expected.is_empty() || !self.outbox.is_empty()
     }
@@ -273,12 +273,12 @@ impl<T: Copy> Session<T> {
         self.options.pipelining && self.announced.pipelining
     }
 
-    /// Is there something to be written?
+    /// Returns whether the session has output to write.
     pub fn has_output(&self) -> bool {
         !self.outbox.is_empty() && !self.is_closed()
     }
 
-    /// Fills `slices` with what is to be written; gives how many there are. Copies nothing.
+    /// Fills `slices` with the output and returns how many are used. Copies nothing.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         if self.is_closed() {
             return 0;
@@ -286,7 +286,7 @@ impl<T: Copy> Session<T> {
         self.outbox.slices(slices)
     }
 
-    /// So many octets of them were written.
+    /// Notes that `octets` octets of the slices were written.
     pub fn wrote(&mut self, octets: usize, now_us: u64, watch: &mut impl Watch<T>) {
         self.outbox.wrote(octets, |mail| watch.spent(mail));
         let written = self.outbox.written();
@@ -299,8 +299,8 @@ impl<T: Copy> Session<T> {
         self.advance(watch);
     }
 
-    /// Takes what the server sent, all of it; what happens is told to `watch`. What is to be
-    /// written afterwards is in `slices`.
+    /// Consumes all of `input`, which the server sent, and reports events to `watch`. Afterwards
+    /// `slices` returns the output.
     pub fn feed(&mut self, input: &[u8], now_us: u64, watch: &mut impl Watch<T>) {
         let mut reader = std::mem::take(&mut self.reader);
         let mut rest = input;
@@ -407,7 +407,7 @@ impl<T: Copy> Session<T> {
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
-            // It refused what we had not said in full: nobody knows what it will make of the rest.
+            // It refused a command before the end of it: what it will make of the rest is unknown.
             self.fault = Some(Fault::Early { phase, code });
         } else if code == 421 && self.stage != SessionStage::Closed {
             self.fault = Some(Fault::Closing);
@@ -526,7 +526,7 @@ impl<T: Copy> Session<T> {
             transaction.refuse(code);
             return;
         }
-        // RFC 2920 3.1: nobody will get it, and still it must be ended.
+        // RFC 2920 section 3.1: without recipients, the client must still end the data.
         if transaction.accepted > 0
             && let Some(mail) = transaction.mail.take()
         {
@@ -539,7 +539,7 @@ impl<T: Copy> Session<T> {
         self.expect(Phase::Payload);
     }
 
-    /// Gives whether it was the last one.
+    /// Notes a reply to a payload. Returns whether it was the last one.
     fn payload_reply(&mut self, code: u16) -> bool {
         let is_lmtp = self.options.protocol == Protocol::Lmtp;
         let has_others = self.transactions.len() > 1;
@@ -559,7 +559,7 @@ impl<T: Copy> Session<T> {
         is_last
     }
 
-    /// Queues what can be said now.
+    /// Queues the commands that can be sent now.
     fn advance(&mut self, watch: &mut impl Watch<T>) {
         let pipelines = self.pipelines();
         while !self.is_closed()
@@ -581,7 +581,7 @@ impl<T: Copy> Session<T> {
         self.say_quit();
     }
 
-    /// Says QUIT, if it is time.
+    /// Queues QUIT when every transaction is done.
     fn say_quit(&mut self) {
         let is_done = self.transactions.is_empty() && self.expected.is_empty();
         if self.stage == SessionStage::Quitting && is_done && !self.is_closed() {

@@ -6,7 +6,7 @@ use super::options::Options;
 use super::session::Session;
 use super::watch::{Done, Phase, Watch};
 
-/// What became of a message: its number, how it ended, and the codes of its recipients.
+/// The outcome of a message: its number, how it ended, and the codes of its recipients.
 pub type Ended = (usize, super::End, Vec<u16>);
 
 /// What the session told.
@@ -16,9 +16,9 @@ pub struct Told {
     pub replies: Vec<(Phase, u16)>,
     #[allow(missing_docs)]
     pub ended: Vec<Ended>,
-    /// Messages of which the session said so.
+    /// Messages for which the session reported this.
     pub turned_away: Vec<usize>,
-    /// Messages of which the session said so.
+    /// Messages for which the session reported this.
     pub ambiguous: Vec<usize>,
     /// Mails that came back.
     pub spent: usize,
@@ -40,7 +40,7 @@ impl Watch<usize> for Told {
     }
 }
 
-/// A client that has so many messages to send, and quits after the last one.
+/// A client that sends a number of messages and quits after the last one.
 #[derive(Debug)]
 pub struct Talk {
     pub session: Session<usize>,
@@ -73,7 +73,7 @@ impl Talk {
         }
     }
 
-    /// At most so many octets of what is to be written; they count as written.
+    /// Returns at most `octets_max` octets of the output; they count as written.
     pub fn write(&mut self, octets_max: usize) -> Vec<u8> {
         let mut slices = [IoSlice::new(&[]); 8];
         let n = self.session.slices(&mut slices);
@@ -105,7 +105,7 @@ impl Talk {
     }
 }
 
-/// A message to so many recipients.
+/// A message to `recipients` recipients.
 pub fn mail(recipients: usize, content: &[u8], form: super::Form) -> Mail {
     let mut mail = Mail::default();
     mail.form = form;

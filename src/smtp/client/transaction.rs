@@ -37,7 +37,7 @@ pub(super) struct Transaction<T> {
     pub accepted: usize,
     /// MAIL was refused.
     pub is_refused: bool,
-    /// It was refused because of what became of one before it.
+    /// It was refused because an earlier transaction failed.
     pub is_knocked_over: bool,
     /// 421 answered its MAIL, RCPT or DATA.
     pub is_turned_away: bool,
@@ -47,7 +47,7 @@ pub(super) struct Transaction<T> {
 }
 
 impl<T> Transaction<T> {
-    /// Queues its next command, and content that goes along with it; gives what will answer it.
+    /// Queues its next command, and content that goes along with it; returns what will answer it.
     pub fn write(
         &mut self,
         announced: &Announced,

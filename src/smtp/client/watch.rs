@@ -23,7 +23,7 @@ pub enum Phase {
     Quit,
 }
 
-/// Why a session can't go on.
+/// Why a session can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Fault {
@@ -101,12 +101,12 @@ pub enum Withheld {
 /// A message is done.
 #[derive(Debug)]
 pub struct Done<'a, T> {
-    /// As it was given to [`super::Session::start`].
+    /// The value that was passed to [`super::Session::start`].
     pub cookie: T,
     /// Octets of the message (RFC 1870).
     pub octets: u64,
-    /// The reply code for each recipient: that of its RCPT (or of MAIL or DATA) where that refused
-    /// it, else that of the end of data; 0: none came.
+    /// The reply code for each recipient: from its RCPT (or from MAIL or DATA) where that was
+    /// refused, else from the end of data; 0: no reply came.
     pub codes: &'a [u16],
     /// How it ended.
     pub end: End,
@@ -119,9 +119,9 @@ pub struct Done<'a, T> {
     pub is_ambiguous: bool,
 }
 
-/// Who is told what happens in a session.
+/// Receives the events of a session.
 pub trait Watch<T> {
-    /// A whole reply came, `us` microseconds after its command was written. `text`: that of its
+    /// A whole reply came, `us` microseconds after its command was written. `text`: the text of its
     /// last line.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
     /// Nothing more of a mail will be written: it can be used again. Told once for each, before

@@ -117,7 +117,7 @@ impl Session {
                 return Some(self.discard(bytes, &reply::BDAT_SYNTAX));
             }
             SyntaxError::BdatSize => {
-                // Payload follows and nobody knows how much: to go on would be to read it as
+                // Payload of unknown size follows: a session that continued would read it as
                 // commands.
                 self.close(&reply::CHUNK_SIZE_LOST, workspace);
                 return None;

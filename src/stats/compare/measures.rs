@@ -47,7 +47,7 @@ pub(super) struct Series {
 /// The measures of a run.
 #[derive(Debug, Clone, Default)]
 pub struct Measures {
-    /// By name, in the order in which they are shown.
+    /// Series by name, in the order in which they are shown.
     pub(super) series: Vec<(String, Series)>,
     /// Transaction times of each second with any.
     pub(super) transactions: Vec<Counts>,

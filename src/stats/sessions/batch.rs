@@ -3,7 +3,7 @@ use super::second::SessionSecond;
 
 /// Begins a batch. It ends with another octet than it begins with, so two of them never overlap.
 pub(super) const MAGIC: [u8; 4] = *b"SNKB";
-/// What stands before the records.
+/// Octets of the header before the records.
 pub(super) const HEADER_BYTES: usize = 24;
 /// One record.
 pub(super) const RECORD_BYTES: usize = 48;

@@ -27,16 +27,15 @@ pub struct Limits {
 pub struct ClientLimits {
     /// Connections that were open at any time of the span.
     pub connections: u64,
-    /// Of them, those that began before the span.
+    /// Connections that began before the span.
     pub began_before: u64,
-    /// Of them, those whose beginning is not on record: they count from when they first did
-    /// anything.
+    /// Connections whose beginning is not on record: they count from their first recorded event.
     pub without_beginning: u64,
-    /// Of them, those that were open at the end of the span, or of the records.
+    /// Connections that were open at the end of the span, or of the records.
     pub open_at_end: u64,
-    /// Of them, those that were open when sinkd was killed.
+    /// Connections that were open when sinkd was killed.
     pub cut_off: u64,
-    /// Of those that ended, how many had no accepted message.
+    /// Connections that ended without an accepted message.
     pub without_message: u64,
     /// Accepted messages.
     pub messages: u64,
@@ -106,7 +105,7 @@ struct Gathering<'a> {
     all: Client,
     clients: Vec<(Option<IpAddr>, Client)>,
     places: HashMap<Option<IpAddr>, usize>,
-    /// By folder and id.
+    /// Sessions by folder and id.
     sessions: HashMap<(usize, u64), Session>,
     /// Starts that another one followed: the last second each recorded, its folder, itself. Soonest
     /// last.

@@ -155,7 +155,7 @@ impl Reading {
 /// Batches of a file, each with its place.
 struct Found {
     batches: Vec<(u64, Header)>,
-    /// Octets that belong to none: not those of a last one that is being written, or was cut.
+    /// Octets that belong to no batch, except a last batch that is being written or was cut.
     skipped_bytes: u64,
 }
 

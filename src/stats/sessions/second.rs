@@ -16,7 +16,7 @@ const LATEST_US: u64 = u32::MAX as u64 - 2;
 /// Which session, and of which client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionKey {
-    /// As slots have it.
+    /// The id, as in slots.
     pub id: u64,
     /// `None`: it came over a Unix socket.
     pub client: Option<IpAddr>,
@@ -25,7 +25,7 @@ pub struct SessionKey {
 /// What one session did in one second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSecond {
-    /// As slots have it.
+    /// The id, as in slots.
     pub id: u64,
     /// An IPv4 address is mapped (RFC 4291 section 2.5.5.2); `::` stands for a Unix socket.
     pub(super) client: [u8; 16],
@@ -150,7 +150,7 @@ impl SessionSeconds {
         self.list.extend_from_slice(&other.list);
     }
 
-    /// As new. Room that was not needed goes by and by.
+    /// Clears the second. Unused capacity shrinks over time.
     pub fn clear(&mut self) {
         let needed = self.list.len();
         self.list.clear();

@@ -9,7 +9,7 @@ use super::ledger::Ledger;
 use super::wire::{Target, Wire};
 use crate::common::Dice;
 
-/// Longer than anything here takes; a client that waits so long has found a hang.
+/// Longer than anything here takes; a client that waits longer has found a hang.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Lines of its story that a client tells when something is wrong.
 const STORY_LINES: usize = 60;
@@ -301,13 +301,13 @@ impl<'a> Client<'a> {
         self.sent.push_back(sent);
     }
 
-    /// Often what is said is said at once, now and then it waits for more.
+    /// Often sends the pending commands at once, sometimes waits for more.
     fn maybe_fly(&mut self) -> Step {
-        // Replies must fit into our buffers while nobody reads them.
+        // Unread replies must fit into our buffers.
         if self.sent.len() > 400 || self.dice.roll(3) > 0 { self.fly() } else { Ok(()) }
     }
 
-    /// Writes all that was said, cut anywhere, and reads the replies.
+    /// Writes all pending commands, cut anywhere, and reads the replies.
     fn fly(&mut self) -> Step {
         let flight = std::mem::take(&mut self.flight);
         self.write(&flight)?;
@@ -360,7 +360,7 @@ impl<'a> Client<'a> {
         Err(Gone)
     }
 
-    /// No more is said, but every reply is read.
+    /// Sends nothing more, but reads every reply.
     fn half_close(&mut self) -> Step {
         let flight = std::mem::take(&mut self.flight);
         self.write(&flight)?;
@@ -372,7 +372,7 @@ impl<'a> Client<'a> {
         self.nothing_more()
     }
 
-    /// Says much and reads nothing until the server takes no more; then reads on, or leaves.
+    /// Sends much and reads nothing until the server accepts no more; then reads on, or leaves.
     fn be_deaf(&mut self) -> Step {
         self.fly()?;
         let Ok(()) = self.wire.set_nonblocking(true) else { return Err(Gone) };

@@ -1,4 +1,4 @@
-//! What all clients together sent and were told, and whether the log agrees.
+//! What all clients together sent and received, and whether the log agrees.
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::path::Path;
@@ -30,7 +30,7 @@ pub struct Ledger {
     messages: Mutex<HashMap<String, Message>>,
     stopping: AtomicBool,
     failed: AtomicBool,
-    /// The scenario has so few buffers that stalled transfers are closed.
+    /// The scenario runs short of buffers, so that stalled transfers are closed.
     is_tight: bool,
     pub acknowledgements: AtomicU64,
 }
@@ -102,7 +102,7 @@ impl Ledger {
             };
             assert!(hash(payload) == expected, "{tag} is stored with other octets");
             if let Some(name) = message.name {
-                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the name it was told");
+                assert_eq!(name, Name::Stored(slot.id()), "{tag} has the name of its reply");
             }
         }
         let is_lost = |(tag, message): &(&String, &Message)| {

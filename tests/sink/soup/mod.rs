@@ -41,7 +41,7 @@ struct Scenario {
     /// Threads of the log that are held now and then.
     stalled: &'static [&'static str],
     disk_fills_up: bool,
-    /// So few buffers, or large messages at once, that stalled transfers are closed.
+    /// Few buffers, or large messages at once, so that stalled transfers are closed.
     is_tight: bool,
     is_ring: bool,
 }

@@ -9,7 +9,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def run_script(program, script, sink, scratch, *options, env=None):
-    """Gives the script the corpus as files; what it prints are the messages it sent, as JSON."""
+    """Runs the script with the corpus as files; it prints the messages it sent, as JSON."""
     for name, octets in BODIES.items():
         with open(os.path.join(scratch, name + ".eml"), "wb") as file:
             file.write(octets)

@@ -131,7 +131,7 @@ pub enum Order {
 pub struct Merged<I: Iterator, F> {
     parts: Vec<Peekable<I>>,
     order: Order,
-    /// Of an item, ns; `None`: it comes at once.
+    /// Returns the time of an item, ns; `None`: it comes at once.
     time: F,
 }
 

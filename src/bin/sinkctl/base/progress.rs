@@ -23,7 +23,7 @@ impl Bar {
         Bar(ProgressBar::new(total).with_style(style))
     }
 
-    /// So much is done.
+    /// Sets the amount that is done.
     pub fn at(&self, done: u64) {
         self.0.set_position(done);
     }

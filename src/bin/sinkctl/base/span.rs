@@ -38,7 +38,7 @@ pub struct Sent {
 const LAST: &str = "last";
 
 impl During {
-    /// Is it all of time?
+    /// Returns whether the span is unbounded.
     pub fn is_all(&self) -> bool {
         self.since.is_none() && self.until.is_none() && self.run.is_none()
     }

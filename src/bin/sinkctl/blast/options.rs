@@ -1,4 +1,4 @@
-//! What `sinkctl blast` is told.
+//! The options of `sinkctl blast`.
 use std::path::PathBuf;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Which messages a replay sends, as it was told.
+//! The messages that a replay sends, as its options select them.
 use std::fs;
 use std::io::Read;
 use std::sync::atomic::Ordering;
@@ -16,7 +16,7 @@ use crate::base::progress::{Bar, Interruptible, watched};
 use crate::base::span::During;
 use crate::search::{parse_at, say_left_out};
 
-/// Bad rows that are told one by one.
+/// Limit of bad rows that are listed individually.
 const FAULTS_TOLD_MAX: usize = 10;
 
 /// What is sent. `begun_ns`: moments count from there, and what was received later is left out: so
@@ -43,7 +43,7 @@ pub fn selection(
     search(folder, &text, span, begun_ns)
 }
 
-/// Errors: it is no query, or was interrupted.
+/// Errors: the query can't be parsed, or the search was interrupted.
 fn search(
     folder: &Folder,
     text: &str,

@@ -23,7 +23,7 @@ pub struct Intent<'a> {
     pub connections: usize,
 }
 
-/// A kind, and how it is told when there are any.
+/// Each kind, with the text of its line in the report.
 const TOLD: &[(Kind, &str)] = &[
     (Kind::PartlyAccepted, "partly accepted: rejected for some recipients"),
     (Kind::Rejected, "rejected"),
@@ -130,7 +130,7 @@ impl Intent<'_> {
     }
 }
 
-/// What has become of it, beside what is said of all sending.
+/// Returns the outcomes that only a replay reports.
 pub fn more(tally: &Tally, planned: u64) -> More {
     let mut keys = serde_json::Map::new();
     for kind in Kind::ALL {

@@ -12,7 +12,7 @@ pub enum Width {
 
 /// A plot with its title and a sentence about it.
 pub struct Figure {
-    /// Of its file, without the ending.
+    /// The name of its file, without the ending.
     pub name: &'static str,
     pub title: String,
     pub note: String,

@@ -7,7 +7,7 @@ use super::figure::{Figure, Width, Words, date, moment};
 use crate::base::print::{counted, seconds};
 use sinkd::analysis::course::{Buckets, Column, Course, Event, Point};
 
-/// Points of a line at most.
+/// Limit of the points of a line.
 const POINTS_MAX: u64 = 500;
 /// Runs of at most this number of seconds are shown by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
@@ -20,7 +20,7 @@ struct Curve {
     points: Vec<Point>,
     /// What it covers, Unix s: the same for all plots over time.
     span: (f64, f64),
-    /// Of each point, s.
+    /// Length of each point, s.
     length: f64,
     /// Each point is many seconds.
     is_bucketed: bool,

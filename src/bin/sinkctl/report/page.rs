@@ -105,7 +105,7 @@ fn span(run: &Course) -> String {
     };
     let time = |tenths: u64| rfc3339(tenths * 100_000_000)[..21].replace('T', " ");
     let (from, until) = (time(first), time(last + 1));
-    // The day is said once.
+    // The day is shown once.
     let until = if from[..10] == until[..10] { &until[11..] } else { &until[..] };
     let length = seconds(run.summary.seconds());
     format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
@@ -207,7 +207,7 @@ fn connections(run: &Course) -> String {
     all.into_iter().filter(|(n, _)| *n > 0).map(text).collect::<Vec<_>>().join(", ")
 }
 
-/// None of what came in a single tenth of a second: that is no time to speak of.
+/// Returns the rates: none if everything came in a single tenth of a second, which is too short.
 fn rates(run: &Course) -> Vec<Tile> {
     if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
         return Vec::new();

@@ -7,7 +7,7 @@ use super::figure::{Figure, Width, Words, name, unit};
 use crate::base::print::counted;
 use sinkd::analysis::course::Course;
 
-/// Bars of a plot at most.
+/// Limit of the bars of a plot.
 const BARS_MAX: f64 = 40.0;
 /// Recipients up to here have a bar for each number.
 const SINGLE_MAX: u64 = 40;
@@ -107,7 +107,7 @@ fn had(histogram: &Histogram<u64>) -> String {
     }
 }
 
-/// Of bars over whole numbers from 0 to `max`.
+/// Returns the width of bars over whole numbers from 0 to `max`.
 fn bar_width(max: u64) -> u64 {
     let least = ((max + 1) as f64 / BARS_MAX).max(1.0);
     let decade = 10f64.powf(least.log10().floor());

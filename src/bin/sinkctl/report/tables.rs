@@ -9,7 +9,7 @@ use crate::base::print::counted;
 use sinkd::analysis::GroupFigures;
 use sinkd::analysis::course::{Course, Event};
 
-/// Runs and marks in the table at most.
+/// Limit of the runs and marks in the table.
 const EVENTS_MAX: usize = 100;
 
 /// A mark, a name and a class of the style sheet for replies of a first digit: no colour alone

@@ -1,4 +1,4 @@
-//! What came of sending: for a person, as one JSON object, as a log of histograms, as a page.
+//! The outcome of sending: for a person, as one JSON object, as a log of histograms, as a page.
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ impl Wanted {
     /// Can the files be written? Afterwards it would be late to hear it.
     pub fn check(&self) -> anyhow::Result<()> {
         for path in self.hlog.iter().chain(&self.page) {
-            // Whoever reads a pipe would take this for all of it.
+            // The reader of a pipe would take this for the whole output.
             if path.metadata().is_ok_and(|it| !it.is_file() && !it.is_dir()) {
                 continue;
             }
@@ -89,8 +89,8 @@ struct ExtraConnections {
 /// What one command has to say beside the others.
 #[derive(Debug, Default)]
 pub struct More {
-    /// What became of messages (from `begun` to `unknown`), instead of what the sender counted, to
-    /// whom each try is another one.
+    /// Outcomes of messages (from `begun` to `unknown`), instead of the sender's counts, in which
+    /// each try is another message.
     pub messages: Option<Tally>,
     /// For a person.
     pub lines: Vec<String>,
@@ -105,8 +105,8 @@ struct Failed<'a> {
     example: &'a str,
 }
 
-/// Says what came of it, in each way that is wanted. It holds if there was a message, each that was
-/// asked for or due was accepted for every recipient, and the target was there in the end.
+/// Reports the outcome in every requested form. The run is a success if there was a message, each
+/// that was asked for or due was accepted for every recipient, and the target was there in the end.
 pub fn say(
     report: &Report,
     records: &Records,
@@ -271,8 +271,7 @@ fn notes(tally: &Tally) -> Vec<String> {
     .collect()
 }
 
-/// Puts the interval logs of the hours one behind the other; what stands before the intervals is
-/// that of the first.
+/// Joins the interval logs of the hours; the lines before the intervals come from the first log.
 fn write_log(folder: &Path, path: &Path) -> anyhow::Result<()> {
     let mut logs = Vec::new();
     for entry in std::fs::read_dir(folder.join("stats"))? {

@@ -12,7 +12,7 @@ use super::file_name::file_name;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::harmless;
 
-/// Files of one name that are counted up before we give up.
+/// Limit of numbered files of one name.
 const SAME_NAME_MAX: usize = 10_000;
 
 /// Writes what the message is made of, a forwarded message as one file, and prints the paths. HTML

@@ -42,7 +42,7 @@ struct ShownRecipient {
 
 #[derive(Debug, Serialize)]
 struct ShownPart {
-    /// As `--part` takes it.
+    /// The number for `--part`.
     number: usize,
     depth: usize,
     content_type: String,
@@ -169,7 +169,7 @@ fn print_text(message: &[u8], out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Octets of content; a multipart has none but that of its parts.
+/// Returns the octets of content; a multipart has none beside its parts.
 pub fn decoded_bytes(part: &Part<'_>) -> usize {
     match part.kind {
         Kind::Multipart => 0,

@@ -59,7 +59,7 @@ pub struct Stats {
     pub hgrm: bool,
 }
 
-/// Parses what messages are told apart by.
+/// Parses the property by which messages are grouped.
 fn by() -> impl TypedValueParser<Value = By> {
     let known = [
         PossibleValue::new("listener").help("The listener, as configured"),

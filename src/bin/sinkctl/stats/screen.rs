@@ -116,7 +116,7 @@ pub fn print(screen: &Screen<'_>, out: &mut Out) -> anyhow::Result<()> {
     verdict(&figures.verdict, out)
 }
 
-/// What came in all. Connections that were turned away are none of those before them.
+/// Formats the totals. The count of connections excludes those that were turned away.
 fn counts(totals: &Totals) -> String {
     let mut counts = vec![
         counted(totals.messages, "message", "messages"),

@@ -25,9 +25,9 @@ struct Row {
     turned_away: u64,
     /// Open at the end of its last second with anything.
     open_connections: u64,
-    /// Of accepted messages.
+    /// Rate of accepted messages.
     messages_per_s: f64,
-    /// Of the busiest event loop, at most.
+    /// Highest busy share of the busiest event loop.
     busy_share_max: f64,
 }
 

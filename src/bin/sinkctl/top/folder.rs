@@ -26,7 +26,7 @@ impl Eyes {
         Eyes { folder, follower, sealed_bytes: BTreeMap::new() }
     }
 
-    /// Tells `state` what is new at Unix time `now_s`.
+    /// Updates `state` with what is new at Unix time `now_s`.
     pub fn look(&mut self, now_s: u64, state: &mut State) {
         let mut problem = match self.follower.look(now_s.saturating_sub(KEEP_S)) {
             Ok(news) => {

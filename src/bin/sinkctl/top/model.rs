@@ -67,7 +67,7 @@ pub enum Condition {
 /// What is shown big.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shown {
-    /// By second.
+    /// A counter per second.
     Rate(Counter),
     /// Connections at the end of a second; they stay as they are while nothing happens.
     Open,
@@ -162,7 +162,7 @@ impl State {
         self.seconds.range(first..=last).map(|(_, moment)| moment)
     }
 
-    /// Of the busiest loop, its share of the last second in rounds.
+    /// Returns the busiest loop's share of the last second in rounds.
     pub fn busy_share(&self) -> f64 {
         self.moments(1).map(|moment| moment.counts.busiest_us).max().unwrap_or(0) as f64 / 1e6
     }
@@ -250,7 +250,7 @@ impl State {
     }
 }
 
-/// Does a reply say no?
+/// Returns whether a reply is a refusal.
 pub fn is_refusal(reply: &str) -> bool {
     reply.starts_with(['4', '5'])
 }

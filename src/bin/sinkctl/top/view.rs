@@ -22,7 +22,7 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// `variable` gives the environment's.
+    /// `variable` returns the environment's.
     pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Screen {
         let is_set = |name: &str| variable(name).filter(|text| !text.is_empty());
         let locale = is_set("LC_ALL").or_else(|| is_set("LC_CTYPE")).or_else(|| is_set("LANG"));
@@ -68,7 +68,7 @@ const CELL_CHARS: usize = 8;
 const WIDE_CHARS: usize = NAME_CHARS + 8 * CELL_CHARS;
 /// From here on open connections have a place beside the rates.
 const OPEN_CHARS_MIN: usize = 60;
-/// Of the big metric.
+/// Lines of the bars of the big metric.
 const BARS_LINES_MAX: usize = 12;
 /// Screens of fewer lines than this have one for the verdict, others two.
 const TALL_LINES: usize = 20;
