@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_behind_another_is_both_with_a_space_between() {
+    fn two_texts_in_a_row_are_joined_by_a_space() {
         let mut out = String::new();
         for text in ["", "One", "...", "two three", "漢", "", "e\u{301}"] {
             fold(text, &mut out);

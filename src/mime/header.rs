@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_ends_a_header_and_so_does_what_is_no_field() {
+    fn an_empty_line_ends_a_header_and_so_does_a_line_that_is_not_a_field() {
         for (message, expected, header) in [
             (&b""[..], &[][..], 0),
             (b"\r\nbody", &[], 2),

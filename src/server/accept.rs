@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_fails_pauses_and_holds_up_nobody_else() {
+    fn a_listener_that_fails_pauses_and_delays_no_other() {
         let mut acceptors = Acceptors::of(vec![Failing(0.into())], 16);
         assert!(acceptors.next(0, 0).is_none());
         assert_eq!(acceptors.wait_ms(0), Some(100));

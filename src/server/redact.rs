@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_behind_auth_that_are_no_command_are_left_out() {
+    fn lines_after_auth_that_are_not_commands_are_left_out() {
         let mut redactor = Redactor::default();
         let mut shown = |line: &[u8]| redactor.command(line, true).unwrap();
         assert_eq!(shown(b"XYZZY"), "XYZZY");

@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_due_early_and_everybody_in_time() {
+    fn no_key_is_due_early_and_every_key_in_time() {
         let mut wheel = Wheel::new();
         let mut due = Vec::new();
         for ms in [0, 1, 49, 50, 51, 1000, 51_149] {

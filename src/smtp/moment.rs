@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_for_us_is_no_moment() {
+    fn a_noop_for_others_is_not_a_moment() {
         let mark = |text: &str| Some(MarkCommand::Mark(text.as_bytes().into()));
         let start = |name: &str| Some(MarkCommand::RunStart(name.as_bytes().into()));
         for (argument, moment) in [

@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_a_histogram_is_no_difference() {
+    fn a_step_of_a_histogram_is_not_a_difference() {
         let series = |value: f64| Series { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
         let differs =
             |a, b| of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;

@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_behind_a_cut_line_is_a_line() {
+    fn text_written_after_a_cut_line_is_a_line() {
         let of = |text| unglued(text, "Tag=").map(|(_, piece)| piece).collect::<Vec<_>>();
         assert_eq!(of("Tag=a,1,xyz=\nTag=b,2\n"), ["Tag=a,1,xyz=", "Tag=b,2"]);
         assert_eq!(of("Tag=a,1,xTag=b,2\n"), ["Tag=a,1,x", "Tag=b,2"]);

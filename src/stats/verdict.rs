@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_at_its_ceiling_is_said_to_be() {
+    fn a_machine_at_its_ceiling_is_reported() {
         use LimitedBy::{Network, Sender, Sink};
         let verdict = |limited_by, rtt_min_us, share| {
             let calibrated = Calibrated { load: "plain".into(), messages_per_s: 1000.0, share };

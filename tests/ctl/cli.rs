@@ -250,7 +250,7 @@ fn foreign_newer_and_truncated_files_are_named_and_passed_over() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_folders_and_messages_are_reported() {
     let data = tempdir().unwrap();
     assert_eq!(sinkctl(&data.path().join("nowhere"), &["ls"]).2, 2);
     let sink = Sink::start(data.path(), &[]);

@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn faults_are_reported_with_their_place() {
         for (text, expected) in [
             ("", "t.eml:1:1: the header has no end"),
             ("A: b\n", "t.eml:2:1: the header has no end"),

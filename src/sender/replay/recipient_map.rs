@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_told_with_line_and_reason() {
+    fn bad_rows_are_reported_with_line_and_reason() {
         for (text, expected) in [
             ("\na@b", "list:2: expected two values, OLD and NEW, found only 'a@b'"),
             ("a@b c@d e@f", "list:1: expected two values, OLD and NEW, found 'e@f' after them"),

@@ -438,7 +438,7 @@ mod tests {
 
     /// It would be waited for, or would remember nothing.
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn only_regular_files_are_resume_files() {
         let error = open(Path::new("/dev/null")).unwrap_err().to_string();
         assert_eq!(error, "/dev/null: not a resume file of sinkctl replay; choose another file");
         let folder = tempfile::tempdir().unwrap();
