@@ -7,7 +7,7 @@ const SHOWN_BYTES_MAX: usize = 512;
 /// Replaces a secret.
 const LEFT_OUT: &str = "<left out>";
 
-/// Verbs behind which no secret stands.
+/// Verbs that no secret follows.
 const VERBS: [&str; 16] = [
     "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "HELP",
     "QUIT", "STARTTLS", "ETRN", "TURN",

@@ -62,7 +62,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
         _ => io(source),
     })?;
     let file = SocketFile { path: path.to_owned(), stamp: Stamp::of(path).map_err(io)? };
-    // Before anybody can connect: that needs the `listen` below.
+    // Before any client can connect: that needs the `listen` below.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
     socket.set_nonblocking(true).map_err(io)?;
     socket.listen(backlog).map_err(io)?;

@@ -75,7 +75,7 @@ impl MarkCommand {
     }
 }
 
-/// The first word, and what follows the blanks behind it.
+/// The first word, and what follows the blanks after it.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = text.trim_ascii();
     let end = memchr::memchr(b' ', text).unwrap_or(text.len());

@@ -130,7 +130,7 @@ fn is_short(a: &[f64], b: &[f64]) -> bool {
     a.len().min(b.len()) < SECONDS_MIN
 }
 
-/// Returns the interval of the ratio of the means. It is worked out for the logarithm of the ratio,
+/// Returns the interval of the ratio of the means. It is computed for the logarithm of the ratio,
 /// so that it never reaches below 0.
 fn of_ratio(noise: &mut Noise, a: &Series, b: &Series) -> Result<Bounds, NoVerdict> {
     if is_short(&a.values, &b.values) {

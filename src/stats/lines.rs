@@ -62,7 +62,7 @@ impl Lines {
         }
     }
 
-    /// Cuts off what was appended behind `place`. Where that can't be done, the next append begins
+    /// Cuts off what was appended after `place`. Where that can't be done, the next append begins
     /// a line.
     pub(super) fn take_back(&mut self, place: u64) {
         match self.file.set_len(place) {
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(text(), "one\n");
         lines.append(b"two\n").unwrap();
         assert_eq!(text(), "one\ntwo\n");
-        // Killed in the middle of a line; the next start goes on behind it.
+        // Killed in the middle of a line; the next start continues after it.
         std::fs::write(&path, "one\ntw").unwrap();
         let mut lines = Lines::open(&path).unwrap();
         lines.append_by(b"lost\n", half).unwrap_err();

@@ -1,4 +1,4 @@
-//! What limited a run, worked out from where the time of its connections went.
+//! What limited a run, computed from where the time of its connections went.
 //!
 //! A connection in use is always in one of four states: its client waits for us, we wait for its
 //! client (a round trip of the network, then the sender's own time), or a payload is on its way.

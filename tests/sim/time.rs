@@ -168,7 +168,7 @@ fn a_client_that_is_silent_between_commands_has_its_command_time_out_and_not_a_m
         let (_, heard) = one.until_heard();
         check_time(one.now_ms - began_ms, 30_000);
         assert!(heard.starts_with("421 4.4.2 "), "{heard}");
-        // It may go on talking for a while; then the socket is closed under it.
+        // It may continue to send for a while; then the socket is closed under it.
         assert_eq!(one.sink().open_connections(), 1);
         let (ms, _) = one.until_heard();
         check_time(ms, 2_000);

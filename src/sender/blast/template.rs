@@ -199,7 +199,7 @@ impl Parser<'_> {
         Ok(Field { name, pieces })
     }
 
-    /// A line without its end; a CRLF is put behind it.
+    /// A line without its end; a CRLF follows it.
     fn line(&self, line: &[u8], place: Place, out: &mut Pieces) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
         while let Some(at) = memchr::memmem::find(rest, b"{{") {

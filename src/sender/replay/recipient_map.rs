@@ -244,7 +244,7 @@ fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// The first word, up to a blank or comma outside of quotes, and what follows the blanks behind it.
+/// The first word, up to a blank or comma outside of quotes, and what follows the blanks after it.
 fn token(text: &[u8]) -> (&[u8], &[u8]) {
     let (mut at, mut is_quoted) = (0, false);
     while let Some(octet) = text.get(at) {
