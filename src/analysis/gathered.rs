@@ -49,7 +49,7 @@ impl Gathered {
     pub fn of_settled(selection: Selection<'_>) -> Result<Gathered, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        // What comes while it waits may go on for ever: it is not waited for.
+        // What comes while it waits may never end: nothing waits for it.
         let accepted = accepted(selection);
         let second_ends = clock.now().as_secs() + 1;
         for (folder, span) in selection.parts() {

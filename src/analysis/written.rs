@@ -63,7 +63,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that goes on only while a caller waits, a little less than asked for.
+    /// A clock that runs only while a caller waits, a little less than asked for.
     struct ByHand(Cell<Duration>);
 
     impl Clock for ByHand {

@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guesses_are_no_names_of_settings_and_mean_one() {
+    fn guesses_are_not_names_of_settings_and_mean_one() {
         for guess in GUESSES {
             assert!(key(guess.name).is_none(), "{} is a setting", guess.name);
             let is_known = key(guess.meant).is_some() || guess.meant == "config";

@@ -781,7 +781,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_value_is_said_with_what_was_expected_and_found() {
+    fn a_refused_value_is_reported_with_what_was_expected_and_found() {
         for key in KEYS {
             let bad = key.apply(&mut Config::default(), "").unwrap_err().to_string();
             assert_eq!(bad, format!("expected {}, found nothing", rule_or(key)), "{}", key.name);

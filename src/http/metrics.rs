@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_have_the_base_unit_and_are_told_apart() {
+    fn names_have_the_base_unit_and_are_distinct() {
         let mut names: Vec<String> = Counter::ALL.iter().map(|c| counter_name(*c).0).collect();
         names.extend(Metric::SINK.iter().map(|m| histogram_name(*m).0));
         for wanted in [

@@ -129,7 +129,7 @@ impl Sidecar {
         self.records
     }
 
-    /// Octets behind what can be believed: a block that was being written, or damage.
+    /// Octets after the valid part: a block that was being written, or damage.
     pub fn unsound_bytes(&self) -> usize {
         self.bytes.len() - self.sound_bytes
     }

@@ -119,7 +119,7 @@ mod tests {
         #[test]
         fn any_octets_are_read_as_a_sidecar(octets in prop::collection::vec(any::<u8>(), 0..400)) {
             check_sidecar(&octets);
-            // Mostly text behind the records, so that it is believed.
+            // Mostly text after the records, so that it is trusted.
             let text: Vec<u8> = octets.iter().map(|octet| octet & 0x7f).collect();
             check_sidecar(&text);
         }

@@ -204,7 +204,7 @@ mod tests {
             (b"\x1b$B%O%m!<\x1b(B", Some("iso-2022-jp"), "ハロー"),
             (b"\xc4\xe3\xba\xc3", Some("gb2312"), "你好"),
             (b"Gr\xfc\xdfe", Some("'iso-8859-1'"), "Grüße"),
-            // An escape sequence behind another, as between lines that were put together.
+            // An escape sequence after another, as between lines that were put together.
             (b"\x1b$B%F%9\x1b(B\x1b$B%H\x1b(B", Some("iso-2022-jp"), "テスト"),
             (b"\x83n\x83\x8d\x81[", Some("cp932"), "ハロー"),
             (b"\xbe\xc8\xb3\xe7 \x8c\x63", Some("cp949"), "안녕 똠"),

@@ -68,7 +68,7 @@ struct Word<'v> {
     octets: Vec<u8>,
 }
 
-/// Encoded words behind one another, of one charset.
+/// Encoded words in a row, of one charset.
 #[derive(Default)]
 struct Run<'v> {
     charset: Option<&'v str>,

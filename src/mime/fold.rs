@@ -314,7 +314,7 @@ fn is_word_by_itself(c: char) -> bool {
         // Thai and Lao, Burmese, Khmer.
         '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}'
         | '\u{a9e0}'..='\u{a9ff}' | '\u{aa60}'..='\u{aa7f}'
-        // Signs, Hiragana, Katakana, Bopomofo; not the Hangul behind them.
+        // Signs, Hiragana, Katakana, Bopomofo; not the Hangul after them.
         | '\u{3005}'..='\u{3007}' | '\u{3021}'..='\u{312f}' | '\u{31a0}'..='\u{31bf}'
         | '\u{31f0}'..='\u{31ff}' | '\u{1aff0}'..='\u{1b16f}'
         // Ideographs.
@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn one_text_behind_another_is_both_with_a_space_between() {
+    fn two_texts_in_a_row_are_joined_by_a_space() {
         let mut out = String::new();
         for text in ["", "One", "...", "two three", "漢", "", "e\u{301}"] {
             fold(text, &mut out);

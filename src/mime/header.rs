@@ -11,7 +11,7 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 pub struct Field<'m> {
     /// Printable ASCII without a colon, as sent; as text by [`Field::name`].
     pub name_octets: &'m [u8],
-    /// All behind the colon, with its folds and its line end.
+    /// All after the colon, with its folds and its line end.
     pub raw: &'m [u8],
 }
 
@@ -150,7 +150,7 @@ impl<'m> Iterator for Fields<'m> {
 }
 
 impl<'m> Fields<'m> {
-    /// `field` with the folds behind its first line, which has `length` octets.
+    /// `field` with the folds after its first line, which has `length` octets.
     fn folded(&mut self, field: Field<'m>, mut length: usize) -> Field<'m> {
         let first = length;
         while let Some(b' ' | b'\t') = self.rest.get(length)
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_line_ends_a_header_and_so_does_what_is_no_field() {
+    fn an_empty_line_ends_a_header_and_so_does_a_line_that_is_not_a_field() {
         for (message, expected, header) in [
             (&b""[..], &[][..], 0),
             (b"\r\nbody", &[], 2),

@@ -123,7 +123,7 @@ struct Scanner<'t> {
 
 impl<'t> Scanner<'t> {
     /// What stands before the parameters, without comments, quotes, and the white space around `/`.
-    /// A word behind it is none of it. Empty if the first word is a parameter's name.
+    /// A word after it is not part of it. Empty if the first word is a parameter's name.
     fn value(&mut self) -> Vec<u8> {
         let start = self.rest;
         let mut value = Vec::new();

@@ -175,7 +175,7 @@ struct Walk<'m> {
     parts: Vec<Part<'m>>,
     /// From the outermost to the innermost.
     open: Vec<Open>,
-    /// The part whose content goes on.
+    /// The part whose content continues.
     leaf: Option<usize>,
     is_cut: bool,
 }

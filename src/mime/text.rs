@@ -43,7 +43,7 @@ pub fn fold_body(message: &[u8], words: &mut String) {
     });
 }
 
-/// The text for a person, with a line break behind each part that has none; of alternatives the
+/// The text for a person, with a line break after each part that has none; of alternatives the
 /// plain text alone, if there is one, else the HTML. `None` if no part is text.
 pub fn plain(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();

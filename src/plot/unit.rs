@@ -78,7 +78,7 @@ fn digits(value: f64) -> String {
     if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
 }
 
-/// `1,234,567`; below ten, what is behind the point too.
+/// `1,234,567`; below ten, the digits after the point too.
 fn grouped(value: f64) -> String {
     if value < 99.95 && value.fract() != 0.0 {
         return digits(value);

@@ -63,7 +63,7 @@ pub struct Ended {
     pub recorded: Box<Interval>,
     /// Why it ended before its source did.
     pub error: Option<String>,
-    /// When it ended, no connection could be made, nor was one of use.
+    /// When it ended, no connection could be made, nor was one useful.
     pub is_lost: bool,
 }
 
@@ -113,7 +113,7 @@ impl<'a> ByHandSender<'a> {
         self.now_ns.fetch_add(after_ns, Ordering::Relaxed);
         self.engine.begin_round();
         for slot in heard {
-            // An end is found where there is one: reads go on until nothing is left.
+            // An end is found where there is one: reads continue until nothing is left.
             self.engine.hear(*slot, Heard { is_readable: true, is_ended: true });
         }
         self.engine.look();

@@ -53,7 +53,7 @@ pub(super) struct Ended {
     pub ledger: Ledger,
     /// Why it ended before its source did.
     pub error: Option<String>,
-    /// When it ended, no connection could be made, nor was one of use.
+    /// When it ended, no connection could be made, nor was one useful.
     pub is_lost: bool,
 }
 
@@ -502,7 +502,7 @@ impl<'a, N: Network> Engine<'a, N> {
 /// What the end of a connection shows about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
-    /// It was of use.
+    /// It was useful.
     Serves,
     /// It was of none; the reply code with which it refused to speak with us.
     Refuses(Option<u16>),

@@ -12,9 +12,9 @@ const LOST_NS: u64 = 1_000_000_000;
 /// What connections beside one that failed are to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
-    /// One of them is of use: a target that serves some and turns others away is there.
+    /// One of them is useful: a target that serves some and turns others away is there.
     AreOfUse,
-    /// None is of use.
+    /// None is useful.
     AreOfNoUse,
 }
 
@@ -27,7 +27,7 @@ pub(super) struct Patience {
     retry_ns: u64,
     /// When the first of them was asked for.
     failing_ns: Option<u64>,
-    /// When a connection was last of use.
+    /// When a connection was last useful.
     use_ns: u64,
 }
 
@@ -61,17 +61,17 @@ impl Patience {
         now_ns.saturating_sub(since_ns) >= self.patience_ns
     }
 
-    /// Returns whether connections have failed for a second or more, with none of use since.
+    /// Returns whether connections have failed for a second or more, with none useful since.
     pub fn is_failing(&self, now_ns: u64) -> bool {
         self.failing_ns.is_some_and(|at| now_ns.saturating_sub(at.max(self.use_ns)) >= LOST_NS)
     }
 
-    /// Another thread had a connection of use until then.
+    /// Another thread had a useful connection until then.
     pub fn others_used(&mut self, at_ns: u64) {
         self.use_ns = self.use_ns.max(at_ns);
     }
 
-    /// A connection that was of use has ended.
+    /// A connection that was useful has ended.
     pub fn was_of_use(&mut self, now_ns: u64) {
         (self.failures, self.retry_ns) = (0, now_ns);
         self.served(now_ns);
@@ -107,7 +107,7 @@ mod tests {
     }
 
     /// What happens when (s): a failure of a connection requested at that time, `s` while another
-    /// serves; `u` the end of one that was of use. `!`: the target is given up.
+    /// serves; `u` the end of one that was useful. `!`: the target is given up.
     #[track_caller]
     fn check(story: &str) {
         let mut patience = Patience::new(Duration::from_secs(10));

@@ -153,7 +153,7 @@ impl<M> Pool<M> {
         self.places.iter_mut().flatten()
     }
 
-    /// Returns whether a connection is of use.
+    /// Returns whether a connection is useful.
     pub fn is_of_use(&self, now_ns: u64) -> bool {
         self.places.iter().flatten().any(|place| place.is_of_use(now_ns))
     }

@@ -97,7 +97,7 @@ pub(super) struct Closed<M> {
 /// What a look at the clock says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
-    /// Sending goes on.
+    /// Sending continues.
     GoOn,
     /// Nothing more is begun, and what is under way has the grace.
     Stop,
@@ -145,7 +145,7 @@ pub(super) struct Scheduler<M> {
     deadline_ns: u64,
     /// The source has no more messages, or is no longer asked for one.
     is_ended: bool,
-    /// When sending ended, no connection could be made, nor was one of use.
+    /// When sending ended, no connection could be made, nor was one useful.
     is_lost: bool,
     stopped_ns: Option<u64>,
 }
@@ -182,7 +182,7 @@ impl<M> Scheduler<M> {
         self.is_ended && self.waiting.is_empty() && self.pool.all == 0
     }
 
-    /// Returns whether, when sending ended, no connection could be made, nor was one of use.
+    /// Returns whether, when sending ended, no connection could be made, nor was one useful.
     pub fn is_lost(&self) -> bool {
         self.is_lost
     }
@@ -402,12 +402,12 @@ impl<M> Scheduler<M> {
         }
     }
 
-    /// Returns whether one of the connections is of use.
+    /// Returns whether one of the connections is useful.
     pub fn is_served(&self, now_ns: u64) -> bool {
         self.pool.is_of_use(now_ns)
     }
 
-    /// Another thread had a connection of use until then.
+    /// Another thread had a useful connection until then.
     pub fn others_used(&mut self, at_ns: u64) {
         self.patience.others_used(at_ns);
     }
@@ -507,12 +507,12 @@ impl<M> Scheduler<M> {
     }
 }
 
-/// What our owner wants.
+/// What the owner of the scheduler wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Told {
-    /// That we go on.
+    /// To continue.
     ToGoOn,
-    /// That we begin nothing more.
+    /// To begin nothing more.
     ToStop,
 }
 

@@ -125,7 +125,7 @@ fn a_target_that_fails_is_tried_later_and_later_until_patience_is_over() {
         ("x", 6350, Some(3200)),
         ("x", 10_000, None),
     ]);
-    // One that was of use begins it anew.
+    // One that was useful begins it anew.
     check_back_off(&[
         ("x", 0, Some(50)),
         ("x", 9_000, Some(100)),

@@ -53,7 +53,7 @@ pub struct Settings {
     pub opening_max: usize,
     /// A target that is silent for this long, and owes something, is given up.
     pub timeout: Duration,
-    /// When no connection was of use for this long, and others failed, sending ends.
+    /// When no connection was useful for this long, and others failed, sending ends.
     pub patience: Duration,
     /// When sending ends.
     pub ends: Ends,

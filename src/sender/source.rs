@@ -60,7 +60,7 @@ impl Outcome<'_> {
     }
 }
 
-/// Why a source can't go on.
+/// Why a source can't continue.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
 
 /// Returns messages in the order in which they leave, except messages that become due before ones

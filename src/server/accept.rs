@@ -150,7 +150,7 @@ impl<A: Accepts> Acceptors<A> {
     /// Every connection that waits in a queue, for `tell`, which must close it; then no listener
     /// is left. Closing a listener resets what is still queued.
     ///
-    /// Bounded: clients that go on connecting don't delay the stop. A queue holds at most the
+    /// Bounded: clients that keep connecting don't delay the stop. A queue holds at most the
     /// backlog and one, so more than that came after the stop began.
     pub fn close(&mut self, now_ms: u64, mut tell: impl FnMut(Arrival)) {
         self.spare = None;
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_listener_that_fails_pauses_and_holds_up_nobody_else() {
+    fn a_listener_that_fails_pauses_and_delays_no_other() {
         let mut acceptors = Acceptors::of(vec![Failing(0.into())], 16);
         assert!(acceptors.next(0, 0).is_none());
         assert_eq!(acceptors.wait_ms(0), Some(100));

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_or_name_is_refused() {
+    fn invalid_texts_and_names_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let (moments, thread) = start_moments(dir.path());
         let long = "x".repeat(300);

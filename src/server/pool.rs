@@ -29,7 +29,7 @@ impl Buffer {
         self.filled += bytes;
     }
 
-    /// Copies `piece` behind what is there; it must fit.
+    /// Copies `piece` after what is there; it must fit.
     pub fn push(&mut self, piece: &[u8]) {
         self.free()[..piece.len()].copy_from_slice(piece);
         self.advance(piece.len());

@@ -79,7 +79,7 @@ fn session<'a>(recorder: &'a mut Recorder, conn: &mut Conn) -> Option<&'a mut Se
     recorder.find_session(at, id)
 }
 
-/// Sessions that go on show their round trips before their end: with which messages. Early, for a
+/// Open sessions show their round trips before their end: with which messages. Early, for a
 /// short run over a long way; then again and again, for a run that begins long after the session,
 /// at 0.3 us for 64 messages.
 fn is_looked_at(message: u32) -> bool {

@@ -7,7 +7,7 @@ const SHOWN_BYTES_MAX: usize = 512;
 /// Replaces a secret.
 const LEFT_OUT: &str = "<left out>";
 
-/// Verbs behind which no secret stands.
+/// Verbs that no secret follows.
 const VERBS: [&str; 16] = [
     "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "HELP",
     "QUIT", "STARTTLS", "ETRN", "TURN",
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_behind_auth_that_are_no_command_are_left_out() {
+    fn lines_after_auth_that_are_not_commands_are_left_out() {
         let mut redactor = Redactor::default();
         let mut shown = |line: &[u8]| redactor.command(line, true).unwrap();
         assert_eq!(shown(b"XYZZY"), "XYZZY");

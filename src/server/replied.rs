@@ -42,7 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_are_told_apart_across_their_end() {
+    fn rounds_are_distinguished_across_their_end() {
         for (then, now, age) in
             [(7, 7, 0), (7, 8, 1), (u32::MAX, 1, 2), (1 << 31, (1 << 31) + 5, 5)]
         {

@@ -14,11 +14,11 @@ use crate::smtp::envelope::Client;
 /// What a connection is registered for while it is read: octets, and TCP's urgent data.
 #[cfg(all(not(sinkd_portable), any(target_os = "linux", target_os = "android")))]
 pub const READING: Interest = Interest::READABLE.add(Interest::PRIORITY);
-/// Elsewhere reads go on until nothing is left, and need no sign of urgent data.
+/// Elsewhere reads continue until nothing is left, and need no sign of urgent data.
 #[cfg(any(sinkd_portable, not(any(target_os = "linux", target_os = "android"))))]
 pub const READING: Interest = Interest::READABLE;
 
-/// Whether the peer has sent urgent data: reads end at its mark, with more behind it.
+/// Whether the peer has sent urgent data: reads end at its mark, with more after it.
 pub fn is_urgent(event: &mio::event::Event) -> bool {
     event.is_priority()
 }

@@ -1,7 +1,7 @@
 //! Idle time-outs: a hashed wheel that no event touches.
 //!
 //! A connection stands in the wheel once. An event only notes when something was heard; when the
-//! connection's turn in the wheel comes, its deadline is worked out anew, and it is put back if
+//! connection's turn in the wheel comes, its deadline is computed anew, and it is put back if
 //! that lies ahead. So 1,000 busy connections cost what 64 cost.
 
 /// Milliseconds a bucket covers: the resolution of all time-outs.
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_is_due_early_and_everybody_in_time() {
+    fn no_key_is_due_early_and_every_key_in_time() {
         let mut wheel = Wheel::new();
         let mut due = Vec::new();
         for ms in [0, 1, 49, 50, 51, 1000, 51_149] {

@@ -62,7 +62,7 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
         _ => io(source),
     })?;
     let file = SocketFile { path: path.to_owned(), stamp: Stamp::of(path).map_err(io)? };
-    // Before anybody can connect: that needs the `listen` below.
+    // Before any client can connect: that needs the `listen` below.
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE)).map_err(io)?;
     socket.set_nonblocking(true).map_err(io)?;
     socket.listen(backlog).map_err(io)?;
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_socket_stays() {
+    fn a_file_that_is_not_a_socket_stays() {
         let folder = tempfile::tempdir().unwrap();
         let (file, link) = (folder.path().join("file"), folder.path().join("link"));
         fs::write(&file, "precious").unwrap();
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_of_somebody_else_is_not_removed() {
+    fn a_socket_of_another_process_is_not_removed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("s");
         let (_live, file) = listen(&path, 16).unwrap();

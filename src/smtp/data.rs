@@ -95,7 +95,7 @@ impl EndOfData {
     }
 }
 
-/// The place behind `rest`, which began inside a line and holds no CRLF-dot.
+/// The place after `rest`, which began inside a line and holds no CRLF-dot.
 fn place_behind(rest: &[u8]) -> LinePosition {
     if rest.ends_with(b"\r\n") {
         LinePosition::LineStart

@@ -75,7 +75,7 @@ impl MarkCommand {
     }
 }
 
-/// The first word, and what follows the blanks behind it.
+/// The first word, and what follows the blanks after it.
 fn word(text: &[u8]) -> (&[u8], &[u8]) {
     let text = text.trim_ascii();
     let end = memchr::memchr(b' ', text).unwrap_or(text.len());
@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_for_us_is_no_moment() {
+    fn a_noop_for_others_is_not_a_moment() {
         let mark = |text: &str| Some(MarkCommand::Mark(text.as_bytes().into()));
         let start = |name: &str| Some(MarkCommand::RunStart(name.as_bytes().into()));
         for (argument, moment) in [

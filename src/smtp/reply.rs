@@ -127,7 +127,7 @@ replies! {
     MOMENTS_TOO_FAST = "450 4.4.5 Too many marks and runs at once: try again in a second";
     MOMENTS_TOO_MANY = "452 4.3.1 Too many marks and runs since sinkd was started";
 
-    // Farewells; the connection closes behind them.
+    // Farewells; the connection closes after them.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
     TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
     CHUNK_SIZE_LOST = "421 4.5.4 BDAT size unreadable, so data looks like commands: closing";

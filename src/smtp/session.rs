@@ -35,7 +35,7 @@ use transaction::{OutOfSequence, Stage, Transaction};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Every whole command in the input was consumed; the rest (shorter than a command line may
-    /// be) must be offered again with more behind it.
+    /// be) must be offered again with more after it.
     NeedInput,
     /// Replies have grown beyond `REPLIES_BYTES_PAUSE`: send them, then feed the rest.
     Drain,
@@ -123,7 +123,7 @@ enum NotAccepted {
 enum Skip {
     Nothing,
     Line,
-    /// The verb is BDAT: behind the line comes payload of unknown length.
+    /// The verb is BDAT: after the line comes payload of unknown length.
     BdatLine,
 }
 

@@ -130,7 +130,7 @@ fn is_short(a: &[f64], b: &[f64]) -> bool {
     a.len().min(b.len()) < SECONDS_MIN
 }
 
-/// Returns the interval of the ratio of the means. It is worked out for the logarithm of the ratio,
+/// Returns the interval of the ratio of the means. It is computed for the logarithm of the ratio,
 /// so that it never reaches below 0.
 fn of_ratio(noise: &mut Noise, a: &Series, b: &Series) -> Result<Bounds, NoVerdict> {
     if is_short(&a.values, &b.values) {
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_of_a_histogram_is_no_difference() {
+    fn a_step_of_a_histogram_is_not_a_difference() {
         let series = |value: f64| Series { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
         let differs =
             |a, b| of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;

@@ -11,7 +11,7 @@ use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
 use super::lines::unglued;
 use super::metric::Metric;
 
-/// Octets of a file that one look reads at most, the newest: what is further behind is passed over.
+/// Octets of a file that one look reads at most, the newest: older octets are skipped.
 /// Three minutes or more of histograms, hours of counters.
 const LOOK_BYTES_MAX: u64 = 4 << 20;
 

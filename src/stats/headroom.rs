@@ -5,7 +5,7 @@ use super::history::{History, Second};
 use super::metric::{Counter, Metric};
 use super::summary::{Percentiles, Summary};
 
-/// What limited a run, and what the sink had left, is not worked out from fewer messages, or from
+/// What limited a run, and what the sink had left, is not computed from fewer messages, or from
 /// fewer whole seconds.
 pub(super) const MESSAGES_MIN: u64 = 1000;
 pub(super) const WHOLE_SECONDS_MIN: u64 = 5;

@@ -35,7 +35,7 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// An empty one, for replies of as many sorts. Costs about 30 KiB for each metric.
+    /// An empty one, for replies of as many kinds. Costs about 30 KiB for each metric.
     pub fn new(reply_sorts: usize) -> Interval {
         Interval {
             second: 0,

@@ -62,7 +62,7 @@ impl Lines {
         }
     }
 
-    /// Cuts off what was appended behind `place`. Where that can't be done, the next append begins
+    /// Cuts off what was appended after `place`. Where that can't be done, the next append begins
     /// a line.
     pub(super) fn take_back(&mut self, place: u64) {
         match self.file.set_len(place) {
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(text(), "one\n");
         lines.append(b"two\n").unwrap();
         assert_eq!(text(), "one\ntwo\n");
-        // Killed in the middle of a line; the next start goes on behind it.
+        // Killed in the middle of a line; the next start continues after it.
         std::fs::write(&path, "one\ntw").unwrap();
         let mut lines = Lines::open(&path).unwrap();
         lines.append_by(b"lost\n", half).unwrap_err();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_behind_a_cut_line_is_a_line() {
+    fn text_written_after_a_cut_line_is_a_line() {
         let of = |text| unglued(text, "Tag=").map(|(_, piece)| piece).collect::<Vec<_>>();
         assert_eq!(of("Tag=a,1,xyz=\nTag=b,2\n"), ["Tag=a,1,xyz=", "Tag=b,2"]);
         assert_eq!(of("Tag=a,1,xTag=b,2\n"), ["Tag=a,1,x", "Tag=b,2"]);

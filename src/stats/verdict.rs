@@ -1,4 +1,4 @@
-//! What limited a run, worked out from where the time of its connections went.
+//! What limited a run, computed from where the time of its connections went.
 //!
 //! A connection in use is always in one of four states: its client waits for us, we wait for its
 //! client (a round trip of the network, then the sender's own time), or a payload is on its way.
@@ -504,7 +504,7 @@ mod tests {
     }
 
     #[test]
-    fn a_machine_at_its_ceiling_is_said_to_be() {
+    fn a_machine_at_its_ceiling_is_reported() {
         use LimitedBy::{Network, Sender, Sink};
         let verdict = |limited_by, rtt_min_us, share| {
             let calibrated = Calibrated { load: "plain".into(), messages_per_s: 1000.0, share };

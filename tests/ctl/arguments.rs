@@ -51,7 +51,7 @@ fn a_folder_may_be_called_as_a_command_is() {
 }
 
 #[test]
-fn flags_stand_before_among_and_behind_the_words_of_a_query() {
+fn flags_may_come_before_among_and_after_the_words_of_a_query() {
     let (data, ids) = three_messages();
     for args in [
         &["--ids", "from:example.org", "-news"][..],
@@ -66,7 +66,7 @@ fn flags_stand_before_among_and_behind_the_words_of_a_query() {
 }
 
 #[test]
-fn rm_and_prune_must_be_told_what_goes_however_they_print() {
+fn rm_and_prune_need_a_selection_however_they_print() {
     let (data, ids) = three_messages();
     let data = data.path();
     for args in [

@@ -163,7 +163,7 @@ fn blast(to: SocketAddr, rest: &str) -> Command {
 }
 
 #[test]
-fn whoever_stops_reading_changes_nothing_about_what_was_found() {
+fn a_reader_that_leaves_early_does_not_change_the_exit_code() {
     for rest in ["--count 3", "--count 3 --json"] {
         let (to, _answered) = server("550 no\r\n");
         let mut command = blast(to, rest);
@@ -174,7 +174,7 @@ fn whoever_stops_reading_changes_nothing_about_what_was_found() {
 }
 
 #[test]
-fn a_full_disk_behind_stderr_ends_nothing() {
+fn a_stderr_on_a_full_disk_ends_nothing() {
     let full = || std::fs::OpenOptions::new().write(true).open("/dev/full");
     let Ok(full) = full() else { return };
     let (to, _answered) = server("550 no\r\n");
@@ -184,7 +184,7 @@ fn a_full_disk_behind_stderr_ends_nothing() {
 }
 
 #[test]
-fn files_that_can_not_be_written_are_told_before_anything_is_sent() {
+fn files_that_can_not_be_written_are_named_before_anything_is_sent() {
     for rest in ["--hlog /no/such/folder/x", "--page /no/such/folder/x", "--page /"] {
         let (to, answered) = server("550 no\r\n");
         let out = blast(to, &format!("--count 3 {rest}")).output().unwrap();

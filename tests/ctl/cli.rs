@@ -204,7 +204,7 @@ fn damage_is_named_the_rest_is_readable_and_no_reader_alters_a_file() {
     let (data, sent) = folder_with(20);
     let path = segments(data.path()).remove(0);
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
-    // Into the first record, which begins behind the two header pages.
+    // Into the first record, which begins after the two header pages.
     file.write_all_at(b"!", 8192 + 4).unwrap();
     let before = content(&path);
     let (_, errors, code) = sinkctl(data.path(), &["verify"]);
@@ -250,7 +250,7 @@ fn foreign_newer_and_truncated_files_are_named_and_passed_over() {
 }
 
 #[test]
-fn what_is_not_there_is_said() {
+fn missing_folders_and_messages_are_reported() {
     let data = tempdir().unwrap();
     assert_eq!(sinkctl(&data.path().join("nowhere"), &["ls"]).2, 2);
     let sink = Sink::start(data.path(), &[]);

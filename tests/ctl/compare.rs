@@ -123,7 +123,7 @@ fn a_run_that_is_a_fifth_faster_differs_and_one_that_is_equal_does_not() {
 }
 
 #[test]
-fn both_runs_are_told_with_totals_replies_and_what_limited_them() {
+fn both_runs_are_shown_with_totals_replies_and_what_limited_them() {
     let pair = Pair::of(&noisy(8, 1000, 100), &noisy(8, 1000, 37_431));
     let found = pair.json();
     for (side, path) in ["a", "b"].into_iter().zip(pair.paths()) {

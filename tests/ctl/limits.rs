@@ -175,7 +175,7 @@ fn connections_that_a_kill_cut_off_ended_with_it() {
 }
 
 #[test]
-fn what_is_not_on_record_is_said_and_no_claim_holds_of_it() {
+fn missing_records_are_reported_and_fail_every_claim() {
     let data = tempdir().unwrap();
     let sink = start(data.path());
     send(&sink);

@@ -45,7 +45,7 @@ fn overwrite(path: &Path, at: u64, octets: &[u8]) {
 /// The command reads the first of many lines' worth, then stands still: no process reads its
 /// output.
 #[test]
-fn what_is_pruned_under_a_listing_is_left_out_and_said_once() {
+fn segments_pruned_under_a_listing_are_left_out_and_reported_once() {
     let data = tempfile::tempdir().unwrap();
     let sink = Sink::start(data.path(), ARGS);
     let mut client = sink.connect();

@@ -158,7 +158,7 @@ fn runs_marks_and_recipient_domains_are_on_the_page() {
 }
 
 #[test]
-fn a_folder_without_mail_is_said_to_have_none() {
+fn a_folder_without_mail_is_reported_as_empty() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);
     assert!(report(&[data.path()], &[]).contains("No message was recorded"));

@@ -128,7 +128,7 @@ impl Waiting {
 }
 
 #[test]
-fn a_wait_ends_when_so_many_have_come() {
+fn a_wait_ends_when_enough_messages_match() {
     for index in ["eager", "off"] {
         let (data, sink, ids) = filled(4, &["--index", index]);
         let data = data.path();

@@ -153,7 +153,7 @@ fn parts_are_saved_inside_the_folder_under_safe_names() {
 }
 
 #[test]
-fn what_was_not_stored_is_said() {
+fn parts_that_were_not_stored_are_reported() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--store", "headers"]);
     let mut client = sink.connect();

@@ -95,7 +95,7 @@ fn two_sinks_together_are_as_one_that_took_both_loads() {
 }
 
 #[test]
-fn after_a_kill_what_is_missing_is_said() {
+fn after_a_kill_missing_figures_are_reported() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &ARGS);
     load(&sink, 5);
@@ -137,7 +137,7 @@ fn connections_that_were_turned_away_or_dismissed_are_counted_as_their_replies_a
 }
 
 #[test]
-fn sessions_that_are_still_open_are_said_with_their_messages() {
+fn sessions_that_are_still_open_are_shown_with_their_messages() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let (mut over, mut open) = (sink.connect(), sink.connect());

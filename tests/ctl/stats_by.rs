@@ -129,7 +129,7 @@ fn groups_are_exact_and_add_up_to_what_is_counted() {
 }
 
 #[test]
-fn what_the_log_has_no_envelope_of_is_said() {
+fn messages_without_an_envelope_are_reported() {
     let data = tempdir().unwrap();
     let rules = ["headers.test=headers", "envelope.test=envelope", "none.test=none"];
     let rules: Vec<&str> = rules.iter().flat_map(|rule| ["--store-rule", rule]).collect();
@@ -171,7 +171,7 @@ fn what_the_log_has_no_envelope_of_is_said() {
 }
 
 #[test]
-fn of_a_run_what_is_missing_is_told_by_statistics_or_not_at_all() {
+fn only_statistics_tell_what_is_missing_from_a_run() {
     for stats in ["on", "off"] {
         let data = tempdir().unwrap();
         let args = ["--stats", stats, "--store-rule", "none.test=none"];

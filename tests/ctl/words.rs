@@ -106,7 +106,7 @@ fn days_and_weeks_are_lengths_of_time() {
 }
 
 #[test]
-fn what_the_system_says_is_said_once() {
+fn system_errors_are_printed_once() {
     let data = tempdir().unwrap();
     let missing = data.path().join("nowhere");
     let file = data.path().join("file");

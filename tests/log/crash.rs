@@ -100,7 +100,7 @@ fn an_unfinished_own_segment_is_removed() {
     log.close();
 }
 
-/// Everything before the cut is new, everything behind it as it was before.
+/// Everything before the cut is new, everything after it as it was before.
 #[test]
 fn a_cut_at_every_octet_loses_only_what_it_hits() {
     let dir = tempfile::tempdir().unwrap();

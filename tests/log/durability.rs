@@ -73,7 +73,7 @@ fn gated_log(folder: &Path, durability: Durability) -> (Bench, Receiver<()>, Sen
 }
 
 #[test]
-fn nothing_is_visible_or_told_before_its_flush() {
+fn nothing_is_visible_or_acknowledged_before_its_flush() {
     let dir = tempfile::tempdir().unwrap();
     let (mut bench, begins, words) = gated_log(dir.path(), Durability::Message);
     let mut first = commit(&mut bench, 1);
@@ -250,7 +250,7 @@ fn at_an_interval_only_what_has_changed_is_flushed() {
 }
 
 #[test]
-fn at_an_interval_a_failed_flush_leaves_a_suspect_segment_behind() {
+fn at_an_interval_a_failed_flush_leaves_a_suspect_segment() {
     let dir = tempfile::tempdir().unwrap();
     let interval = Durability::Interval(Duration::from_millis(5));
     let (mut bench, begins, words) = gated_log(dir.path(), interval);
@@ -349,7 +349,7 @@ proptest! {
 
     /// Acknowledged ⊆ found after a power loss ⊆ written, byte for byte.
     #[test]
-    fn what_was_told_survives_a_power_loss(
+    fn acknowledged_mail_survives_a_power_loss(
         batches in prop::collection::vec(prop::collection::vec(0..9000usize, 1..6), 1..12),
         large in prop::option::of(70_000..150_000usize),
         kept in prop::collection::vec(any::<bool>(), 97),

@@ -216,7 +216,7 @@ fn reindexing_gives_the_same_beside_threads_that_index() {
 }
 
 #[test]
-fn an_index_replaced_while_segments_are_sealed_is_gone_on_with() {
+fn an_index_replaced_while_segments_are_sealed_is_continued() {
     let data = tempdir().unwrap();
     let folder = data.path();
     let (mut told, parser) = Told::open(data.path());
@@ -249,7 +249,7 @@ fn an_index_that_is_deleted_is_made_again() {
 }
 
 #[test]
-fn what_was_indexed_before_is_no_lag() {
+fn mail_indexed_before_is_not_a_lag() {
     let data = filled(300);
     index(data.path(), 1);
     let workers = Workers::default();
@@ -269,7 +269,7 @@ fn another_field_for_numbers_is_another_index() {
 }
 
 #[test]
-fn an_index_cut_anywhere_is_gone_on_with() {
+fn an_index_cut_anywhere_is_continued() {
     let data = filled(40);
     index(data.path(), 1);
     let whole = indexed(data.path());
@@ -316,7 +316,7 @@ fn sidecars(data: &Path) -> Vec<u32> {
 }
 
 #[test]
-fn a_damaged_message_is_told_from_others() {
+fn a_damaged_message_is_distinguished_from_others() {
     let data = filled(30);
     let folder = Folder::open(data.path()).unwrap();
     let third = folder.listing(Span::default()).unwrap().forward(2).unwrap().next().unwrap();

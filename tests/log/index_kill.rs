@@ -25,7 +25,7 @@ const ARGS: [&str; 6] = ["--workers", "2", "--index", "eager", "--segment-bytes"
 const QUERIES: &[&str] = &["", "subject:one", "body:two", "-three to:example.net", "size:<700"];
 
 #[test]
-fn a_killed_index_is_gone_on_with() {
+fn a_killed_index_is_continued() {
     let data = tempdir().unwrap();
     let mut behind = 0;
     for round in 0..ROUNDS {

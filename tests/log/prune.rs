@@ -54,7 +54,7 @@ fn beside_a_running_sinkd_only_sealed_segments_go_and_readers_read_on() {
     assert_eq!(pruned.message_bytes, pruned.messages * 200_000);
     // A reader that had it open reads every octet.
     assert_eq!((reader.verify().count(), reader.slots(0..u32::MAX).count() > 0), (0, true));
-    // And mail goes on arriving, under numbers never used before.
+    // And mail keeps arriving, under numbers never used before.
     let more = fill(&mut client, 10);
     assert_eq!(ids(data.path()), [left, more].concat());
     assert!(sink.stop().success());

@@ -138,7 +138,7 @@ fn an_idle_follower_keeps_no_pruned_segment_open() {
 }
 
 #[test]
-fn a_damaged_slot_is_told_by_a_follower() {
+fn a_follower_reports_a_damaged_slot() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), small());
     let mut folder = Folder::open(dir.path()).unwrap();
@@ -336,7 +336,7 @@ fn pruned_sums_are_right_after_a_kill_between_line_and_unlink() {
 }
 
 #[test]
-fn damaged_flags_are_said() {
+fn damaged_flags_are_reported() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 5);
     log::remove(dir.path(), &Remove::Ids(vec![ids[1]])).unwrap();

@@ -79,7 +79,7 @@ fn files_are_used_again_and_not_made_anew() {
 }
 
 #[test]
-fn whoever_reads_a_segment_reads_it_to_the_end_while_the_ring_turns() {
+fn a_reader_of_a_segment_reads_it_to_the_end_while_the_ring_turns() {
     let dir = tempfile::tempdir().unwrap();
     let mut bench = open(dir.path(), ring(6 * SEGMENT_BYTES));
     let mut written = Messages::new();

@@ -399,7 +399,7 @@ fn what_lies_outside_of_the_span_is_not_missed() {
 }
 
 #[test]
-fn it_is_said_where_not_all_of_a_message_is_stored() {
+fn partly_stored_messages_are_reported() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..30, |n| {
         let mode = [StorageMode::Full, StorageMode::Headers, StorageMode::Envelope][n as usize % 3];
@@ -449,7 +449,7 @@ fn damage(data: &Path, place: u64, is_slot: bool) -> MessageId {
 }
 
 #[test]
-fn a_damaged_message_is_said_and_others_are_found() {
+fn a_damaged_message_is_reported_and_others_are_found() {
     for is_slot in [false, true] {
         let data = tempdir().unwrap();
         fill(data.path(), 0..50, plain);
@@ -468,7 +468,7 @@ fn a_damaged_message_is_said_and_others_are_found() {
 }
 
 #[test]
-fn a_damaged_index_is_said_and_costs_nothing_but_time() {
+fn a_damaged_index_is_reported_and_costs_only_time() {
     let data = tempdir().unwrap();
     fill(data.path(), 0..50, plain);
     index(data.path());

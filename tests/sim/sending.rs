@@ -411,7 +411,7 @@ fn the_end_of_a_connection_without_messages_is_waited_for_only_for_the_grace() {
 }
 
 #[test]
-fn what_is_under_way_when_the_sender_is_told_to_stop_has_the_grace() {
+fn messages_under_way_at_a_stop_have_the_grace_period() {
     let settings = Settings { timeout: Duration::from_secs(3600), ..settings(2) };
     let shared = Shared::default();
     let mut run = Run::new(settings, messages(100, S), &shared, |_| Fate::Stalls);

@@ -168,7 +168,7 @@ fn a_client_that_is_silent_between_commands_has_its_command_time_out_and_not_a_m
         let (_, heard) = one.until_heard();
         check_time(one.now_ms - began_ms, 30_000);
         assert!(heard.starts_with("421 4.4.2 "), "{heard}");
-        // It may go on talking for a while; then the socket is closed under it.
+        // It may continue to send for a while; then the socket is closed under it.
         assert_eq!(one.sink().open_connections(), 1);
         let (ms, _) = one.until_heard();
         check_time(ms, 2_000);
@@ -289,7 +289,7 @@ fn accepting_goes_on_at_once_when_a_connection_ends() {
 }
 
 #[test]
-fn a_client_that_waits_for_a_descriptor_is_told_of_the_stop() {
+fn a_client_that_waits_for_a_descriptor_gets_421_at_the_stop() {
     let (mut one, mut client) = short_of_descriptors();
     one.sink().stop(StopStage::Graceful);
     one.round();
@@ -344,7 +344,7 @@ fn a_client_that_has_not_read_its_replies_keeps_its_grace_when_the_sink_stops() 
 }
 
 #[test]
-fn a_commit_is_done_although_its_client_does_not_read_what_it_was_told_before() {
+fn a_commit_ends_although_its_client_does_not_read_earlier_replies() {
     let durability = Durability::Message;
     let settings = Settings { durability, ..Settings::default() };
     let mut one = One::with(Config { stats: false, ..config() }, settings);

@@ -3,16 +3,17 @@
 //! A dialogue (`tests/dialogues/client/*.txt`) is a list of lines; `#` begins a comment.
 //!
 //! ```text
-//! options: lmtp pipelining chunking depth=2     none of them without it (also: ambiguous) mail: 2
-//! Hello\r\n                             a message to N recipients (stuffed, if dotted) binary: 1
-//! Hello\r\n                           the same, with BODY=BINARYMIME utf8: 1 Hello\r\n
-//! a message from an address that is not ASCII S: 250 ok                                     the
-//! server says so S! 250 ok                                     the same, and we write nothing
-//! before its next line C: MAIL FROM:<a@example.org>                  what we wrote, line by line
-//! (C~ without a line end) = 0 answered 250                              a message is done: how,
-//! and its recipients' codes = 1 answered 421, turned away                 another connection may
-//! accept it fault: …                                      the session can't continue closed
-//! the session ended by QUIT
+//! options: lmtp pipelining chunking depth=2     none of them without it (also: ambiguous)
+//! mail: 2 Hello\r\n                             a message to N recipients (stuffed, if dotted)
+//! binary: 1 Hello\r\n                           the same, with BODY=BINARYMIME
+//! utf8: 1 Hello\r\n                             a message from an address that is not ASCII
+//! S: 250 ok                                     the server says so
+//! S! 250 ok                                     the same, and we write nothing before its next line
+//! C: MAIL FROM:<a@example.org>                  what we wrote, line by line (C~ without a line end)
+//! = 0 answered 250                              a message is done: how, and its recipients' codes
+//! = 1 answered 421, turned away                 another connection may accept it
+//! fault: …                                      the session can't continue
+//! closed                                        the session ended by QUIT
 //! ```
 //!
 //! `UPDATE_GOLDEN=1 cargo test --test sink client` writes down what the client says now.

@@ -58,7 +58,7 @@ const KINDS: [&str; 9] = [
 ];
 
 #[test]
-fn each_tolerated_deviation_is_told_with_its_message_its_client_and_its_run() {
+fn each_tolerated_deviation_is_shown_with_its_message_its_client_and_its_run() {
     let (data, transcripts) = (tempdir().unwrap(), tempdir().unwrap());
     let folder = transcripts.path().to_str().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1", "--transcript", folder]);

@@ -25,7 +25,7 @@ fn anonymous_bytes(pid: u32) -> u64 {
 }
 
 #[test]
-fn transfers_an_octet_at_a_time_hold_little_and_disturb_nobody() {
+fn transfers_an_octet_at_a_time_hold_little_and_disturb_no_client() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let opening = b"EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n";

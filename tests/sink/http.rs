@@ -135,7 +135,7 @@ fn metrics_count_to_the_message_and_never_go_down() {
 }
 
 #[test]
-fn without_statistics_nothing_is_said_of_messages() {
+fn without_statistics_metrics_have_no_messages() {
     let data = tempdir().unwrap();
     let (sink, http) = start(data.path(), &["--stats", "off"]);
     load(&sink, 1);
@@ -189,7 +189,7 @@ fn a_sink_on_its_way_out_is_not_ready_but_alive() {
 }
 
 #[test]
-fn garbage_is_refused_and_nobody_suffers() {
+fn garbage_is_refused_and_other_clients_are_served() {
     let data = tempdir().unwrap();
     let (sink, http) = start(data.path(), &[]);
     // They have places, and say nothing, or not enough.
@@ -225,7 +225,7 @@ fn garbage_is_refused_and_nobody_suffers() {
 }
 
 #[test]
-fn whoever_is_silent_loses_its_place_to_those_who_wait() {
+fn a_silent_client_loses_its_place_to_one_that_waits() {
     let data = tempdir().unwrap();
     let (_sink, http) = start(data.path(), &[]);
     let silent: Vec<TcpStream> =
@@ -237,7 +237,7 @@ fn whoever_is_silent_loses_its_place_to_those_who_wait() {
 
 #[cfg(target_os = "linux")]
 #[test]
-fn whoever_takes_no_answers_is_cut_off() {
+fn a_client_that_reads_no_answers_is_cut_off() {
     let data = tempdir().unwrap();
     let (_sink, http) = start(data.path(), &[]);
     let mut greedy = TcpStream::connect(http).unwrap();

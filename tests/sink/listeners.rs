@@ -256,7 +256,7 @@ fn a_dead_sinkd_s_socket_is_replaced_and_a_live_one_is_not() {
 }
 
 #[test]
-fn what_is_no_socket_is_never_removed() {
+fn only_sockets_are_ever_removed() {
     let (data, sockets) = (tempdir().unwrap(), folder());
     let path = sockets.path().join("file");
     std::fs::write(&path, "precious").unwrap();

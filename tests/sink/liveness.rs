@@ -420,7 +420,7 @@ fn clients_that_go_on_connecting_do_not_delay_the_stop() {
 }
 
 #[test]
-fn out_of_descriptors_is_said_once_and_the_stop_tells_those_that_wait() {
+fn out_of_descriptors_is_logged_once_and_waiting_clients_get_421_at_the_stop() {
     let data = tempdir().unwrap();
     let said = tempfile::tempfile().unwrap();
     let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
@@ -448,7 +448,7 @@ fn out_of_descriptors_is_said_once_and_the_stop_tells_those_that_wait() {
 }
 
 #[test]
-fn connections_handed_over_during_a_stop_are_told_of_it() {
+fn connections_handed_over_during_a_stop_get_421() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2", "--stop-grace", "60s"]);
     // One on each worker, in the middle of a message: both workers go on for their grace.

@@ -165,7 +165,7 @@ fn every_way_of_speaking_delivers_everything_once() {
 }
 
 #[test]
-fn connections_end_after_so_many_messages() {
+fn connections_end_after_a_number_of_messages() {
     check("", |s| s.per_connection = Some(5), vec![Numbered::new(300)]);
 }
 
@@ -365,7 +365,7 @@ fn a_target_that_is_not_there_is_given_up() {
 }
 
 #[test]
-fn what_became_of_each_message_is_told() {
+fn every_message_has_an_outcome() {
     let tally = suffer(Fate::AcceptsOne).tally;
     assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
     assert!(

@@ -240,7 +240,7 @@ fn silence_is_ended_with_421() {
 }
 
 #[test]
-fn garbage_and_disconnects_leave_nothing_behind() {
+fn garbage_and_disconnects_leave_no_trace() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let dialogue = b"EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.org>\r\nDATA\r\n\
@@ -408,7 +408,7 @@ fn settings_are_checked_and_printed() {
 }
 
 #[test]
-fn a_folder_that_can_not_be_used_is_said_at_the_start() {
+fn an_unusable_folder_is_reported_at_the_start() {
     let folder = tempdir().unwrap();
     let file = folder.path().join("a-file");
     std::fs::write(&file, "not a folder").unwrap();

@@ -198,7 +198,7 @@ fn values_are_refused_with_place_expectation_and_what_was_found() {
 }
 
 #[test]
-fn an_error_of_the_system_is_said_once() {
+fn a_system_error_is_printed_once() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("a-file");
     std::fs::write(&path, "not a folder").unwrap();
@@ -222,7 +222,7 @@ fn an_error_of_the_system_is_said_once() {
 }
 
 #[test]
-fn a_sinkd_whose_output_nobody_reads_takes_mail() {
+fn a_sinkd_whose_output_is_not_read_accepts_mail() {
     let folder = tempdir().unwrap();
     let socket = folder.path().join("s");
     let listen = format!("unix:{}", socket.display());
@@ -243,7 +243,7 @@ fn a_sinkd_whose_output_nobody_reads_takes_mail() {
 }
 
 #[test]
-fn a_closed_pipe_is_no_failure_of_what_prints() {
+fn a_closed_pipe_does_not_fail_a_command_that_prints() {
     for args in [&["--print-config"][..], &["--check"], &["--help"]] {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);

@@ -110,7 +110,7 @@ fn a_transfer_that_waits_too_long_gets_452_and_the_session_goes_on() {
 }
 
 #[test]
-fn whoever_waits_in_the_queue_at_the_stop_gets_421_and_no_reset() {
+fn queued_connections_get_421_and_no_reset_at_the_stop() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "1"]);
     let worker = thread_named(sink.pid(), "worker-0");

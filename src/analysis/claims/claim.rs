@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn claims_are_read_or_what_is_wrong_is_said() {
+    fn claims_are_parsed_or_the_fault_is_named() {
         for (text, number) in [
             ("rate.median >= 5000", 5000.0),
             ("transaction.p99 <= 20ms", 20_000.0),

@@ -83,7 +83,7 @@ pub struct Course {
 impl Course {
     /// Reads all folders and merges them.
     ///
-    /// `sent_field`: the header field by which transit times are worked out.
+    /// `sent_field`: the header field by which transit times are computed.
     pub fn gather(
         selection: Selection<'_>,
         sent_field: Option<&str>,

@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_outside_of_the_text_is_no_panic() {
+    fn a_place_outside_of_the_text_does_not_panic() {
         for at in [0..0, 5..9, 2..3, 100..200] {
             QueryError::new(at, Fault::NoWords).pointed_out("añb");
         }

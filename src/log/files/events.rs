@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_lines_are_told_from_those_of_a_newer_version_and_one_under_way() {
+    fn damaged_lines_are_distinguished_from_newer_ones_and_one_under_way() {
         let dir = tempfile::tempdir().unwrap();
         let damaged = || damaged_lines(dir.path()).unwrap();
         assert_eq!(damaged(), [0_usize; 0], "without a file");

@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_could_not_be_told_apart_are_refused() {
+    fn invalid_names_of_runs_and_marks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["", " ", "a\nb", "a/b", &"x".repeat(65)] {
             assert!(matches!(Runs::start(dir.path(), name), Err(RunError::Name)), "{name:?}");

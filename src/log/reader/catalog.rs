@@ -57,7 +57,7 @@ struct Entry {
     summary: Summary,
     /// Kept open, as it is live.
     segment: Option<Arc<Segment>>,
-    /// What had to be worked out of its content.
+    /// What had to be computed of its content.
     known: Option<Known>,
 }
 

@@ -121,7 +121,7 @@ impl Part {
         there.count() as u64
     }
 
-    /// The place behind all slots with a time below `ns`, which lies within `bounds`.
+    /// The place after all slots with a time below `ns`, which lies within `bounds`.
     fn place_at(
         &self,
         folder: &Catalog,
@@ -142,7 +142,7 @@ impl Part {
         Ok(self.place(&segment, slot))
     }
 
-    /// The place behind the first `count` messages from `from` on that were not removed; at least
+    /// The place after the first `count` messages from `from` on that were not removed; at least
     /// one more follows.
     fn skip(&self, folder: &Catalog, from: Position, count: u64) -> Result<Position, ReadError> {
         let mut messages = from.messages + count as u32;

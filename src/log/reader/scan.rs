@@ -98,7 +98,7 @@ fn is_suspect(words: &LiveWords, seed: &Seed) -> bool {
 }
 
 /// Whether the count of messages without a slot can be believed, `page` being the live page as it
-/// is, and `found` the same with everything else worked out from the slots.
+/// is, and `found` the same with everything else computed from the slots.
 fn is_counted_known(page: &LiveWords, found: &LiveWords, seed: &Seed) -> bool {
     match page.state() {
         // No checksum covers the counts of an open segment.

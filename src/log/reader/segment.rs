@@ -54,7 +54,7 @@ enum Trust {
     Damaged,
 }
 
-/// What of a segment was worked out before, to open it once more without reading all of it.
+/// What of a segment was computed before, to open it once more without reading all of it.
 #[derive(Debug, Clone)]
 pub(super) struct Known {
     found: Arc<Found>,
@@ -101,7 +101,7 @@ impl Segment {
         Ok(Segment { file, counts, trust, words })
     }
 
-    /// What was worked out of it, if its counts could not be believed.
+    /// What was computed of it, if its counts could not be believed.
     pub(super) fn known(&self) -> Option<Known> {
         match &self.counts {
             CountsFrom::Found(found) => Some(Known { found: found.clone(), trust: self.trust }),
@@ -145,7 +145,7 @@ impl Segment {
         self.file.seed()
     }
 
-    /// What recovery worked out, where the live page could not be believed.
+    /// What recovery computed, where the live page could not be believed.
     pub(crate) fn found(&self) -> Option<&Found> {
         match &self.counts {
             CountsFrom::Found(found) => Some(found),

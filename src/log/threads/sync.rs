@@ -1,4 +1,4 @@
-//! The sync thread: flushes sealed segments in the background, then says so on their live page.
+//! The sync thread: flushes sealed segments in the background, then marks their live pages.
 //!
 //! Lazily: the kernel writes dirty pages out by itself after about 30 s, in large pieces and at its
 //! own pace. An fdatasync right after sealing would compete with it for the disk; one that comes

@@ -94,7 +94,7 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();
     let folder = Folder::open(path)?;
     for dropped in some {
-        // Gone, or becoming another one: sinkd was here first, and has said so.
+        // Gone, or becoming another one: sinkd was here first, and has noted it.
         if let Ok(segment) = folder.segment(dropped.first)
             && !segment.is_live()
         {

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_not_be_attached_is_said() {
+    fn attachments_that_can_not_be_used_are_named() {
         let folder = tempfile::tempdir().unwrap();
         let quoted = folder.path().join("a\"b.txt");
         std::fs::write(&quoted, b"x").unwrap();

@@ -51,7 +51,7 @@ pub struct Common<'a> {
     pub attachments: &'a [&'a [u8]],
 }
 
-/// How a message is made: what stands before and behind the lines.
+/// How a message is made: the text before and after the lines.
 struct Layout {
     /// Ends where the address goes.
     head: Head,

@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn any_order_repeats_nobody_in_a_message() {
+    fn any_order_repeats_no_recipient_in_a_message() {
         let made_up = Recipients::made_up("example.com", 5).unwrap();
         let recipients = made_up.chosen("5".parse().unwrap(), Order::Random).unwrap();
         let mut firsts = [0; 5];

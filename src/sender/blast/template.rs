@@ -199,7 +199,7 @@ impl Parser<'_> {
         Ok(Field { name, pieces })
     }
 
-    /// A line without its end; a CRLF is put behind it.
+    /// A line without its end; a CRLF follows it.
     fn line(&self, line: &[u8], place: Place, out: &mut Pieces) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
         while let Some(at) = memchr::memmem::find(rest, b"{{") {
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_place() {
+    fn faults_are_reported_with_their_place() {
         for (text, expected) in [
             ("", "t.eml:1:1: the header has no end"),
             ("A: b\n", "t.eml:2:1: the header has no end"),

@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn tables_of_the_kernel_are_read() {
-        // As far as it is read: the columns behind `inode` are left out.
+        // As far as it is read: the columns after `inode` are left out.
         let row = |local: &str, state: &str, inode: u32| {
             format!("0: {local} 00000000:0000 {state} 0:0 00:0 00000000 1000 0 {inode}\n")
         };

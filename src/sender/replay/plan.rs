@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_that_name_nothing_are_told() {
+    fn ids_that_name_nothing_are_reported() {
         let data = tempfile::tempdir().unwrap();
         let ids = folder(data.path(), &[stored(1, 1, 1_000)]);
         let folder = Folder::open(data.path()).unwrap();

@@ -244,7 +244,7 @@ fn next_row(file: &mut impl BufRead, row: &mut Vec<u8>) -> io::Result<bool> {
     }
 }
 
-/// The first word, up to a blank or comma outside of quotes, and what follows the blanks behind it.
+/// The first word, up to a blank or comma outside of quotes, and what follows the blanks after it.
 fn token(text: &[u8]) -> (&[u8], &[u8]) {
     let (mut at, mut is_quoted) = (0, false);
     while let Some(octet) = text.get(at) {
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_rows_are_told_with_line_and_reason() {
+    fn bad_rows_are_reported_with_line_and_reason() {
         for (text, expected) in [
             ("\na@b", "list:2: expected two values, OLD and NEW, found only 'a@b'"),
             ("a@b c@d e@f", "list:1: expected two values, OLD and NEW, found 'e@f' after them"),

@@ -1,4 +1,4 @@
-//! The resume file: what was sent already, so that a replay which was interrupted can go on.
+//! The resume file: what was sent already, so that a replay which was interrupted can continue.
 //!
 //! Text, only ever appended to, each line by one write:
 //!
@@ -252,7 +252,7 @@ impl Resume {
                     }
                     good_bytes += line.len() as u64 + 1;
                 }
-                // After a power loss the end may be anything; behind it nothing may follow.
+                // After a power loss the end may be anything; nothing may follow it.
                 Line::Whole(_) => bad = bad.or(Some(number)),
                 Line::Cut(_) => break,
             }
@@ -438,7 +438,7 @@ mod tests {
 
     /// It would be waited for, or would remember nothing.
     #[test]
-    fn what_is_no_file_is_refused() {
+    fn only_regular_files_are_resume_files() {
         let error = open(Path::new("/dev/null")).unwrap_err().to_string();
         assert_eq!(error, "/dev/null: not a resume file of sinkctl replay; choose another file");
         let folder = tempfile::tempdir().unwrap();

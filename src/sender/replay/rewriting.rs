@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_gets_out_that_is_no_envelope() {
+    fn invalid_envelopes_are_refused() {
         let keep = Rewriting::default();
         check(&keep, b"", None, "envelope: it does not begin with a version");
         check(&keep, &envelope("s@a", "", &[]), None, "it has no recipients");

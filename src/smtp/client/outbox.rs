@@ -24,12 +24,12 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    /// Position behind everything that was queued.
+    /// Position after everything that was queued.
     pub fn queued(&self) -> u64 {
         self.queued
     }
 
-    /// Position behind everything that was written.
+    /// Position after everything that was written.
     pub fn written(&self) -> u64 {
         self.written
     }

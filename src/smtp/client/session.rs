@@ -31,7 +31,7 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 #[derive(Debug, Clone, Copy)]
 struct Expected {
     phase: Phase,
-    /// Position behind its command.
+    /// Position after its command.
     end: u64,
     /// When that was written, us.
     written_us: u64,

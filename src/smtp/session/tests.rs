@@ -191,7 +191,7 @@ fn an_endless_line_is_skipped_in_constant_memory() {
 }
 
 #[test]
-fn nothing_is_looked_at_behind_data_chunk_and_quit() {
+fn nothing_is_read_after_data_chunk_and_quit() {
     for (dialogue, step) in [
         (format!("{OPEN}DATA\r\n"), Step::Data),
         (format!("{OPEN}BDAT 9\r\n"), Step::Chunk { bytes: 9, last: false, first: true }),

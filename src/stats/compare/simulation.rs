@@ -37,7 +37,7 @@ impl Dice {
     }
 
     /// Seconds with the mean 0 and the variance 1, neighbors of which correlate by `alike`: a
-    /// first-order autoregression that has run for ever.
+    /// first-order autoregression that has run forever.
     fn seconds(&mut self, count: usize, alike: f64) -> Vec<f64> {
         let mut now = self.normal();
         let fresh = (1.0 - alike * alike).sqrt();

@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_batch_is_skipped_and_counted() {
+    fn octets_that_are_not_a_batch_are_skipped_and_counted() {
         let noise = [b"SNKB nothing of the kind".as_slice(), &[0; 100_000], b"SNK"].concat();
         let octets = [&noise, &batch(6, 1)[..], b"tail that is as long as a header"].concat();
         let skipped = noise.len() as u64 + 32;

@@ -53,7 +53,7 @@ impl Interruptible {
 
     /// The same for another signal; several may share a flag.
     pub fn by(signal: i32, stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
-        // In this order: the first finds the flag unset and goes on to set it.
+        // In this order: the first finds the flag unset and sets it.
         let second = flag::register_conditional_default(signal, stop.clone())?;
         Ok(Interruptible([second, flag::register(signal, stop.clone())?]))
     }

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flag_with_an_error_in_it_is_no_term() {
+    fn a_mistyped_flag_is_not_a_term() {
         for (line, says) in [
             ("from:x --jsn", "--json"),
             ("--limt=3 x", "--limit"),
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn every_short_flag_of_every_command_is_a_flag_before_and_behind_words() {
+    fn every_short_flag_of_every_command_is_a_flag_before_and_after_words() {
         let mut all = Cli::command();
         all.build();
         let mut found = Vec::new();

@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_replay_is_told() {
+    fn replay_values_are_parsed_or_refused() {
         assert_eq!("4".parse(), Ok(Speed::Times(4.0)));
         assert_eq!("max".parse(), Ok(Speed::Max));
         for text in ["", "0", "-1", "nan", "inf", "4x", "Max"] {

@@ -288,7 +288,7 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
     let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
-        // What was measured says more than what is worked out.
+        // What was measured says more than what is computed.
         Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {
             format!("; at {:.0} messages/s the sink would be saturated", rate)
         }

@@ -357,7 +357,7 @@ pub mod tests {
     }
 
     #[test]
-    fn silence_is_told_apart() {
+    fn kinds_of_silence_are_distinguished() {
         let mut state = running();
         state.take(NOW_S + 20, News::default());
         assert_eq!(state.condition(), Condition::Quiet(Some(22)));

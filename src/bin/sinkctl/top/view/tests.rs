@@ -104,7 +104,7 @@ fn no_size_is_too_small_or_odd() {
 }
 
 #[test]
-fn silence_problems_and_pauses_are_said() {
+fn silence_problems_and_pauses_are_shown() {
     let mut state = running();
     state.take(NOW_S + 10, News::default());
     check(
@@ -130,7 +130,7 @@ fn silence_problems_and_pauses_are_said() {
 /// A reader of a rate must know whose ceiling it is: at once, without colours, on either
 /// background.
 #[test]
-fn a_saturated_sink_is_said_in_red_and_in_words() {
+fn a_saturated_sink_is_reported_in_red_and_in_words() {
     for (width, height) in [(80, 24), (40, 10), (200, 60)] {
         let buffer = painted(&running(), &screen(), width, height);
         let row = &buffer.content[usize::from(width)..2 * usize::from(width)];
@@ -144,7 +144,7 @@ fn a_saturated_sink_is_said_in_red_and_in_words() {
 }
 
 #[test]
-fn what_limits_the_last_seconds_is_said_in_two_lines_at_most() {
+fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let mut state = running();
     let verdict = state.verdict.as_mut().unwrap();
     verdict.limited_by = LimitedBy::Connections;
