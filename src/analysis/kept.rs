@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::error::Error;
 use super::gathered::Gathered;
+use super::holder::holder;
 use super::selection::Selection;
 use super::span::seconds;
 use super::unexpected::Unexpected;
@@ -16,7 +17,7 @@ const WINDOW_S_MAX: u64 = 24 * 3600;
 
 /// Parses the length of a window: whole seconds, up to a day.
 pub fn window(text: &str) -> Result<u64, Unexpected> {
-    let error = || Unexpected::new("a window of whole seconds, such as 1s, 1m or 1h", text);
+    let error = || Unexpected::new("a window of whole seconds from 1s to 1d, such as 1m", text);
     let length = length(text).and_then(|length| Duration::try_from(length).ok());
     let is_whole = |time: &Duration| time.subsec_nanos() == 0;
     let seconds = length.filter(is_whole).map(|time| time.as_secs());
@@ -27,6 +28,8 @@ pub fn window(text: &str) -> Result<u64, Unexpected> {
 pub struct KeptLimits {
     /// Figures of each client, and of all.
     pub limits: Limits,
+    /// First and last tenth of a second with an accepted message, of the Unix epoch.
+    pub span_tenths: Option<(u64, u64)>,
     /// Lengths of windows, s, the shortest first.
     pub windows_s: Vec<u64>,
     /// Forward-paths of each message, of all clients.
@@ -53,16 +56,20 @@ impl KeptLimits {
         windows_s: Vec<u64>,
     ) -> Result<KeptLimits, Error> {
         let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
-        let limits =
-            Limits::of(selection.folders, &spans, &windows_s).map_err(Error::Connections)?;
+        let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
+        let over_s = is_running.then(|| selection.clock.now().as_secs());
+        let limits = Limits::of(selection.folders, &spans, &windows_s, over_s)
+            .map_err(Error::Connections)?;
         let history = &gathered.history;
         let messages = history.total(Counter::Messages);
         let recipients = history.histogram(Metric::Recipients).map(Percentiles::of);
+        let recipients = bounded(recipients.unwrap_or_default(), limits.all.recipients_max);
         Ok(KeptLimits {
             messages_not_on_record: messages.saturating_sub(limits.all.messages),
             limits,
+            span_tenths: gathered.summary.span_tenths,
             windows_s,
-            recipients: recipients.unwrap_or_default(),
+            recipients,
             turned_away: history.total(Counter::TurnedAway),
             not_recorded: gathered.not_recorded,
             lost: history.total(Counter::LostSessions),
@@ -102,9 +109,22 @@ impl KeptLimits {
         if self.messages_not_on_record > 0 {
             let n = counted(self.messages_not_on_record, "message", "messages");
             return Some(format!(
-                "no connection on record has {n}: an earlier sinkd accepted them"
+                "{n} came over no connection on record: an earlier sinkd accepted them, or a file \
+                 of connections is missing or cut"
+            ));
+        }
+        if self.limits.all.cut_off > 0 {
+            let n = counted(self.limits.all.cut_off, "connection was", "connections were");
+            return Some(format!(
+                "{n} cut off when sinkd was killed: its last two seconds are not on record"
             ));
         }
         (self.limits.all.connections == 0).then(|| "no connection was recorded".into())
     }
+}
+
+/// Percentiles are true within 1 %; the highest number is known exactly.
+fn bounded(p: Percentiles, max: u64) -> Percentiles {
+    let [p50, p90, p99, p99_9] = [p.p50, p.p90, p.p99, p.p99_9].map(|n| n.min(max));
+    Percentiles { p50, p90, p99, p99_9, p99_99: p.p99_99.min(max), max: p.max.min(max), ..p }
 }

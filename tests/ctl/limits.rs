@@ -116,7 +116,8 @@ fn limits_are_those_of_each_client_and_of_all() {
     check(&limits(&[data.path()], &[]).0);
     let (text, _, code) = run(data.path(), &["limits", "--window", "1h", "--top", "1"]);
     assert_eq!(code, 0);
-    assert!(text.starts_with("2 clients, 4 connections, 6 messages, 1 connections"), "{text}");
+    let counts = text.lines().nth(1).unwrap();
+    assert_eq!(counts, "2 clients, 6 messages, 4 connections, 1 without a message", "{text}");
     assert!(text.contains("messages in 1h") && text.contains("1 other"), "{text}");
 }
 
@@ -137,7 +138,28 @@ fn limits_can_be_asserted_and_nothing_holds_of_no_connection() {
     let (out, errors, code) = run(data.path(), &[&["assert"][..], &holds].concat());
     assert_eq!(code, 0, "{out}{errors}");
     let (out, _, code) = run(data.path(), &["assert", "limits.messages_per_connection < 3"]);
-    assert!(code == 1 && out.contains("it is 3"), "{out}");
+    assert!(code == 1 && out.contains("it is 3, by 127.0.0.1"), "{out}");
+    let (_, errors, code) = run(data.path(), &["assert", "limits.messages_per_1m <= 200/s"]);
+    assert!(code == 2 && errors.contains("200/s"), "a number is not a rate: {errors}");
+}
+
+#[test]
+fn a_span_that_ends_before_it_begins_has_no_connections_and_is_not_a_panic() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path());
+    send(&sink);
+    let (out, errors, code) = run(data.path(), &["limits", "--since", "10m", "--until", "20m"]);
+    assert!(code == 1 && out.contains("no connection was recorded"), "{out}{errors}");
+}
+
+#[test]
+fn a_folder_that_is_named_twice_does_not_count_twice() {
+    let data = tempdir().unwrap();
+    drop(start(data.path()));
+    for command in [&["limits"][..], &["stats"], &["assert", "totals.messages == 0"]] {
+        let (_, errors, code) = sinkctl_on(&[data.path(), data.path()], command);
+        assert!(code == 2 && errors.contains("same folder") || errors.contains("one folder"));
+    }
 }
 
 #[test]
@@ -168,9 +190,12 @@ fn connections_that_a_kill_cut_off_ended_with_it() {
     let sink = start(data.path());
     send(&sink);
     let (found, code) = limits(&[data.path()], &[]);
-    assert_eq!(code, 0, "{found}");
+    assert_eq!(code, 1, "the last seconds before a kill are not on record: {found}");
     let keys = ["connections", "open_at_end", "cut_off", "messages"];
     assert_eq!(numbers(of(&found, "127.0.0.1"), keys), [4, 0, 1, 5]);
+    let claims = ["assert", "not_recorded <= 100", "limits.open_at_once <= 100"];
+    let (out, _, code) = run(data.path(), &claims);
+    assert!(code == 1 && out.contains("cut off when sinkd was killed"), "{out}");
     assert_eq!(of(&found, "127.0.0.1")["open_at_once"]["max"], 2);
 }
 
@@ -195,7 +220,7 @@ fn missing_records_are_reported_and_fail_every_claim() {
     // A folder of an earlier sinkd.
     std::fs::remove_file(&path).unwrap();
     let (out, _, code) = run(data.path(), &["limits"]);
-    assert!(code == 1 && out.contains("no connection on record has 6 messages"), "{out}");
+    assert!(code == 1 && out.contains("6 messages came over no connection on record"), "{out}");
     assert_eq!(run(data.path(), &["assert", claim]).2, 1);
     std::fs::write(&path, whole).unwrap();
     assert_eq!(run(data.path(), &["assert", claim]).2, 0);

@@ -1,4 +1,6 @@
 //! Claims about what each client kept to: `limits.open_at_once`, `limits.messages_per_1m`, ...
+use std::net::IpAddr;
+
 use super::super::kept::{KeptLimits, window};
 use super::super::nearest::unknown;
 use crate::stats::ClientLimits;
@@ -61,16 +63,27 @@ impl Limit {
         if let Some(gap) = kept.gap() {
             return Err(gap);
         }
-        let place = |seconds| kept.windows_s.iter().position(|known| *known == seconds);
-        let figure = |client: &ClientLimits| match self {
+        let highest = self.figures(kept).map(|(figure, _)| figure).max();
+        highest.ok_or_else(|| "no connection was recorded".into())
+    }
+
+    /// The client with the highest figure.
+    pub fn client(self, kept: &KeptLimits) -> Option<String> {
+        let (_, address) = self.figures(kept).max_by_key(|(figure, _)| *figure)?;
+        Some(address.map_or("unix".into(), |address| address.to_string()))
+    }
+
+    fn figures(self, kept: &KeptLimits) -> impl Iterator<Item = (u64, Option<IpAddr>)> {
+        let place = move |seconds| kept.windows_s.iter().position(|known| *known == seconds);
+        let figure = move |client: &ClientLimits| match self {
             Limit::OpenAtOnce => Some(client.open_at_once.max),
             Limit::MessagesPerConnection => Some(client.messages_per_connection.max),
             Limit::RecipientsPerMessage => Some(client.recipients_max),
             Limit::OpenedPer(seconds) => Some(client.opened_per_window[place(seconds)?].max),
             Limit::MessagesPer(seconds) => Some(client.messages_per_window[place(seconds)?].max),
         };
-        let highest = kept.limits.clients.iter().filter_map(|(_, client)| figure(client)).max();
-        highest.ok_or_else(|| "no connection was recorded".into())
+        let clients = kept.limits.clients.iter();
+        clients.filter_map(move |(address, client)| Some((figure(client)?, *address)))
     }
 }
 

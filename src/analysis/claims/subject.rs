@@ -32,6 +32,8 @@ pub enum Subject {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     None,
+    /// A number that is not a rate.
+    Count,
     Micros,
     Bytes,
     Share,
@@ -118,6 +120,7 @@ impl Subject {
     pub fn unit(&self) -> Option<Unit> {
         Some(match self {
             Subject::LimitedBy => return None,
+            Subject::Limits(_) => Unit::Count,
             Subject::Metric(_, "count") => Unit::None,
             Subject::Metric(metric, _) => match metric.unit() {
                 "us" => Unit::Micros,
@@ -250,6 +253,7 @@ impl Unit {
     /// Endings, and what they multiply by.
     fn endings(self) -> &'static [(&'static str, f64)] {
         match self {
+            Unit::Count => &[("", 1.0), ("k", 1e3), ("M", 1e6)],
             Unit::None => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
             Unit::Micros => &[("us", 1.0), ("ms", 1e3), ("s", 1e6)],
             Unit::Bytes => &[
@@ -287,7 +291,7 @@ impl Unit {
     /// A value for a person.
     pub fn text(self, value: f64) -> String {
         match self {
-            Unit::None => number(value),
+            Unit::None | Unit::Count => number(value),
             Unit::Micros if value >= 1e6 => format!("{} s", number(value / 1e6)),
             Unit::Micros if value >= 1e3 => format!("{} ms", number(value / 1e3)),
             Unit::Micros => format!("{} us", number(value)),

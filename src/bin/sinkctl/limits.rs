@@ -17,7 +17,7 @@ const WINDOWS_MAX: usize = 8;
 #[derive(Debug, Args)]
 pub struct Limits {
     /// Lengths of the time windows in which messages and new connections are counted: whole seconds
-    /// up to 1d, separated by commas.
+    /// of the clock, up to 1d, separated by commas.
     #[arg(
         long = "window",
         value_name = "TIME",

@@ -59,30 +59,36 @@ pub struct ClientLimits {
 
 impl Limits {
     /// Of what was recorded in `folders`, each in its span of whole seconds (Unix s), over windows
-    /// of these lengths.
+    /// of these lengths. `over_s`: a sinkd runs, and what it did before this second is recorded.
     ///
     /// Costs 0.3 to 2 us a connection and second, and the memory of the busiest second, of the
     /// connections open at once, and of each client's seconds in the longest window (figures are in
     /// docs/stats-format.md). Errors: a file cannot be read.
-    pub fn of(folders: &[PathBuf], spans: &[Range<u64>], windows_s: &[u64]) -> io::Result<Limits> {
+    pub fn of(
+        folders: &[PathBuf],
+        spans: &[Range<u64>],
+        windows_s: &[u64],
+        over_s: Option<u64>,
+    ) -> io::Result<Limits> {
         let begin = spans.iter().map(|span| span.start).min().unwrap_or(0);
         let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
         let mut reading = Reading::open(folders, end)?;
         let mut gathering = Gathering::new(spans, windows_s, reading.ended_starts());
         let mut is_inside = false;
-        let mut last = begin;
         reading.each_second(|second, entries| {
             if second >= begin && !is_inside {
                 is_inside = true;
                 gathering.begin(begin);
             }
             gathering.take(second, entries);
-            last = second + 1;
         })?;
         if !is_inside {
             gathering.begin(begin);
         }
-        Ok(gathering.end(micros(last.clamp(begin, end)), reading.problems))
+        // A connection that is idle leaves no record, and is open until then.
+        let recorded = reading.last_second().map_or(begin, |second| second + 1);
+        let until = over_s.unwrap_or(0).max(recorded).min(end).max(begin);
+        Ok(gathering.end(micros(until), reading.problems))
     }
 }
 
@@ -150,9 +156,11 @@ impl<'a> Gathering<'a> {
             let Some(session) = self.sessions.get(&key) else { continue };
             let client = &mut self.clients[session.client].1;
             for who in [client, &mut self.all] {
-                match event.kind {
-                    Kind::End | Kind::EndAtOnce => who.open.end(event.at_us),
-                    Kind::Begin => who.open.begin(event.at_us),
+                if event.kind != Kind::End {
+                    who.open.begin(event.at_us);
+                }
+                if event.kind != Kind::Begin {
+                    who.open.end(event.at_us);
                 }
             }
         }
@@ -251,9 +259,9 @@ struct Event {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     End,
+    /// It began and ended in one round of the loop: which others were open then is not known.
+    BeginAndEnd,
     Begin,
-    /// It began at the same moment.
-    EndAtOnce,
 }
 
 fn events(second: u64, entries: &[Entry]) -> Vec<Event> {
@@ -262,11 +270,11 @@ fn events(second: u64, entries: &[Entry]) -> Vec<Event> {
         let at_us = |us: u32| micros(second) + u64::from(us);
         let (began, ended) = (it.session.began_us(), it.session.ended_us());
         if let Some(us) = began {
-            events.push(Event { at_us: at_us(us), kind: Kind::Begin, entry });
-        }
-        if let Some(us) = ended {
-            let kind = if began == ended { Kind::EndAtOnce } else { Kind::End };
+            let kind = if began == ended { Kind::BeginAndEnd } else { Kind::Begin };
             events.push(Event { at_us: at_us(us), kind, entry });
+        }
+        if let Some(us) = ended.filter(|_| began != ended) {
+            events.push(Event { at_us: at_us(us), kind: Kind::End, entry });
         }
     }
     events.sort_by(|one, other| (one.at_us, &one.kind).cmp(&(other.at_us, &other.kind)));

@@ -44,6 +44,8 @@ pub(super) struct Reading {
     places: Vec<Place>,
     /// What could not be read, a sentence each.
     pub problems: Vec<String>,
+    /// The last second on record, Unix s.
+    last_second: Option<u64>,
 }
 
 impl Reading {
@@ -63,6 +65,8 @@ impl Reading {
                     found.skipped_bytes
                 ));
             }
+            let last = found.batches.iter().map(|(_, it)| it.second).max();
+            reading.last_second = reading.last_second.max(last);
             let of_span = found.batches.into_iter().filter(|(_, it)| it.second < until_s);
             reading.places.extend(of_span.map(|(at, header)| Place { header, source, at }));
         }
@@ -88,6 +92,11 @@ impl Reading {
         found.sort_by(|one, other| one.path.cmp(&other.path));
         self.sources.append(&mut found);
         Ok(())
+    }
+
+    /// The last second on record, Unix s, also after what is read. `None`: there is none.
+    pub fn last_second(&self) -> Option<u64> {
+        self.last_second
     }
 
     /// Starts of sinkd that another one followed, each with its folder and the last second (Unix s)

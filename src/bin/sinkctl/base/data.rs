@@ -16,6 +16,12 @@ use super::value::Id;
 ///
 /// Errors: one is not there, or is named twice: its messages would count twice.
 pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
+    ensure_distinct(paths)?;
+    paths.iter().map(|path| open(path)).collect()
+}
+
+/// Errors: a folder is named twice: what it has would count twice.
+pub fn ensure_distinct(paths: &[PathBuf]) -> anyhow::Result<()> {
     for (n, path) in paths.iter().enumerate() {
         let same = |other: &&PathBuf| match (other.canonicalize(), path.canonicalize()) {
             (Ok(other), Ok(path)) => other == path,
@@ -29,7 +35,7 @@ pub fn open_all(paths: &[PathBuf]) -> anyhow::Result<Vec<Folder>> {
             );
         }
     }
-    paths.iter().map(|path| open(path)).collect()
+    Ok(())
 }
 
 /// The folder that was named, for commands that read one.

@@ -46,6 +46,7 @@ impl During {
     /// Of each folder, Unix ns. A run may be named in one of them alone: then its span holds for
     /// the others too.
     pub fn spans(&self, folders: &[PathBuf]) -> anyhow::Result<Vec<Range<u64>>> {
+        super::data::ensure_distinct(folders)?;
         let Some(name) = &self.run else {
             let (since, until) = (self.since.map(|m| m.0), self.until.map(|m| m.0));
             return Ok(vec![since.unwrap_or(0)..until.unwrap_or(u64::MAX); folders.len()]);

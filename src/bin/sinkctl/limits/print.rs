@@ -112,6 +112,10 @@ fn name(address: Option<IpAddr>) -> String {
 pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> {
     let all = &kept.limits.all;
     if all.connections > 0 {
+        if let Some((first, last)) = kept.span_tenths {
+            let time = |tenth: u64| rfc3339(tenth * 100_000_000);
+            writeln!(out, "{}Z to {}Z", &time(first)[..21], &time(last + 1)[..21])?;
+        }
         writeln!(out, "{}", counts(kept))?;
         writeln!(out, "\n{}", overall(kept).trim_fmt())?;
         if let Some(at) = peak_at(all) {
@@ -131,22 +135,27 @@ fn counts(kept: &KeptLimits) -> String {
     let all = &kept.limits.all;
     let mut counts = vec![
         counted(kept.limits.clients.len() as u64, "client", "clients"),
-        counted(all.connections, "connection", "connections"),
         counted(all.messages, "message", "messages"),
+        counted(all.connections, "connection", "connections"),
     ];
     let number = |n: u64| Unit::Number.text(n as f64);
     for (n, what) in [
-        (all.without_message, "connections without a message"),
+        (all.without_message, "without a message"),
         (all.began_before, "began before"),
         (all.without_beginning, "whose beginning is not on record"),
         (all.cut_off, "cut off when sinkd was killed"),
         (all.open_at_end, "still open at the end"),
-        (all.refused, "messages refused"),
-        (kept.turned_away, "more connections turned away"),
     ] {
         if n > 0 {
             counts.push(format!("{} {what}", number(n)));
         }
+    }
+    if all.refused > 0 {
+        counts.push(counted(all.refused, "message refused", "messages refused"));
+    }
+    if kept.turned_away > 0 {
+        let (one, many) = ("more connection turned away", "more connections turned away");
+        counts.push(counted(kept.turned_away, one, many));
     }
     counts.join(", ")
 }
@@ -226,6 +235,7 @@ fn right(table: &mut Table, columns: std::ops::Range<usize>) {
 /// A window's length, as short as it can be written.
 pub fn length(seconds: u64) -> String {
     match seconds {
+        s if s % 86_400 == 0 => format!("{}d", s / 86_400),
         s if s % 3600 == 0 => format!("{}h", s / 3600),
         s if s % 60 == 0 => format!("{}m", s / 60),
         s => format!("{s}s"),

@@ -88,13 +88,20 @@ fn write(folders: &[tempfile::TempDir], connections: &[Connection]) {
 /// moment at which another began were not open with it.
 fn peak(connections: &[&Connection], span_us: &Range<u64>) -> u64 {
     let open_at = |us: u64| {
-        let is_open = |it: &&&Connection| {
-            it.began_us <= us && (us < it.ended_us || it.began_us == us && it.ended_us == us)
-        };
+        let is_open = |it: &&&Connection| it.began_us <= us && us < it.ended_us;
         connections.iter().filter(is_open).count() as u64
     };
-    let begins = connections.iter().map(|it| it.began_us).filter(|us| span_us.contains(us));
-    begins.chain([span_us.start]).map(open_at).max().unwrap_or(0)
+    // One that begins and ends in a round is open with those that were open before.
+    let with_a_short_one = |us: u64| {
+        let is_open = |it: &&&Connection| it.began_us < us && us < it.ended_us;
+        connections.iter().filter(is_open).count() as u64 + 1
+    };
+    let inside = connections.iter().filter(|it| span_us.contains(&it.began_us));
+    let peak = |it: &&Connection| match it.began_us == it.ended_us {
+        true => with_a_short_one(it.began_us),
+        false => open_at(it.began_us),
+    };
+    inside.map(peak).chain([open_at(span_us.start)]).max().unwrap_or(0)
 }
 
 fn sums(by_second: &BTreeMap<u64, u64>, length_s: u64) -> Spread {
@@ -161,7 +168,7 @@ proptest! {
         write(&folders, &connections);
         let span = begin..begin + length;
         let paths = folders.each_ref().map(|dir| dir.path().to_owned());
-        let found = Limits::of(&paths, &[span.clone(), span.clone()], &WINDOWS_S).unwrap();
+        let found = Limits::of(&paths, &[span.clone(), span.clone()], &WINDOWS_S, None).unwrap();
         assert_eq!(found.problems, Vec::<String>::new());
         check_client(&connections.iter().collect::<Vec<_>>(), &span, &found.all);
         let clients: BTreeSet<u8> = connections.iter().map(|it| it.client).collect();
@@ -197,7 +204,7 @@ fn one(id: u64, change: impl FnOnce(&mut SessionSecond)) -> SessionSeconds {
 }
 
 fn limits(dir: &tempfile::TempDir, span: Range<u64>) -> ClientLimits {
-    Limits::of(&[dir.path().to_owned()], &[span], &WINDOWS_S).unwrap().all
+    Limits::of(&[dir.path().to_owned()], &[span], &WINDOWS_S, None).unwrap().all
 }
 
 #[test]
@@ -236,4 +243,27 @@ fn a_message_accepted_after_its_connection_ended_is_its_clients() {
     let found = limits(&dir, 0..u64::MAX);
     assert_eq!((found.connections, found.messages, found.without_message), (1, 1, 1));
     assert_eq!((found.open_at_end, found.messages_per_connection.max), (0, 0));
+}
+
+#[test]
+fn a_span_that_ends_before_it_begins_has_no_connection() {
+    let dir = tempfile::tempdir().unwrap();
+    batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
+    let backwards = Range { start: 120, end: 110 };
+    assert_eq!(limits(&dir, backwards).messages, 0);
+}
+
+#[test]
+fn an_idle_connection_is_open_for_as_long_as_the_records_go() {
+    let dir = tempfile::tempdir().unwrap();
+    batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0))), (200, one(7, |it| it.end(0)))]);
+    let idle = limits(&dir, 120..130);
+    let expected = Spread { mean: 1.0, p50: 1, p90: 1, p99: 1, max: 1 };
+    assert_eq!((idle.connections, idle.open_at_once), (1, expected));
+    // The same while sinkd runs, and nothing more is recorded.
+    let dir = tempfile::tempdir().unwrap();
+    batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
+    let (folders, spans) = ([dir.path().to_owned()], [Range { start: 120, end: u64::MAX }]);
+    let live = Limits::of(&folders, &spans, &[1], Some(140)).unwrap();
+    assert_eq!(live.all.open_at_once, expected);
 }
