@@ -214,7 +214,10 @@ fn missing_records_are_reported_and_fail_every_claim() {
     std::fs::write(&path, damaged).unwrap();
     let (out, errors, code) = run(data.path(), &["limits"]);
     assert_eq!(code, 1, "{out}");
-    assert!(errors.contains("are no connections") && out.contains("are damaged"), "{errors}{out}");
+    assert!(
+        errors.contains("hold no records of connections") && out.contains("are damaged"),
+        "{errors}{out}"
+    );
     assert_eq!(run(data.path(), &["assert", claim]).2, 1);
 
     // A folder of an earlier sinkd.

@@ -187,7 +187,7 @@ impl<'a> Gathering<'a> {
                 if is_cut_off {
                     for who in [&mut clients[session.client].1, &mut *all] {
                         who.open.end(micros(last + 1));
-                        who.cut_off += 1;
+                        who.counts.cut_off += 1;
                         who.ended(session.messages);
                     }
                 }
@@ -218,8 +218,8 @@ impl<'a> Gathering<'a> {
         }
         for who in [&mut self.clients[place].1, &mut self.all] {
             if is_new {
-                who.connections += 1;
-                who.without_beginning += u64::from(!has_begun);
+                who.counts.connections += 1;
+                who.counts.without_beginning += u64::from(!has_begun);
             }
             if is_new && !has_begun {
                 who.open.begin(micros(second));
@@ -233,7 +233,7 @@ impl<'a> Gathering<'a> {
     fn end(mut self, at_us: u64, problems: Vec<String>) -> Limits {
         for session in self.sessions.values() {
             for who in [&mut self.clients[session.client].1, &mut self.all] {
-                who.open_at_end += 1;
+                who.counts.open_at_end += 1;
                 who.per_connection.add(session.messages, 1);
             }
         }
@@ -283,17 +283,9 @@ fn events(second: u64, entries: &[Entry]) -> Vec<Event> {
 
 /// What is known of one client so far, or of all.
 struct Client {
+    /// Its counts; distributions come at the end.
+    counts: ClientLimits,
     open: Open,
-    connections: u64,
-    began_before: u64,
-    without_beginning: u64,
-    cut_off: u64,
-    open_at_end: u64,
-    without_message: u64,
-    messages: u64,
-    recipients: u64,
-    recipients_max: u64,
-    refused: u64,
     per_connection: Numbers,
     messages_in: Windows,
     opened_in: Windows,
@@ -302,17 +294,8 @@ struct Client {
 impl Client {
     fn new(windows: usize) -> Client {
         Client {
+            counts: ClientLimits::default(),
             open: Open::default(),
-            connections: 0,
-            began_before: 0,
-            without_beginning: 0,
-            cut_off: 0,
-            open_at_end: 0,
-            without_message: 0,
-            messages: 0,
-            recipients: 0,
-            recipients_max: 0,
-            refused: 0,
             per_connection: Numbers::default(),
             messages_in: Windows::new(windows),
             opened_in: Windows::new(windows),
@@ -321,28 +304,24 @@ impl Client {
 
     /// The same client, from a moment on.
     fn open_from(&self, at_us: u64, windows: usize) -> Client {
-        let mut open = self.open.clone();
-        open.forget(at_us);
-        let (connections, without_beginning) = (open.now(), 0);
-        Client {
-            open,
-            connections,
-            began_before: connections,
-            without_beginning,
-            ..Client::new(windows)
-        }
+        let mut client = Client::new(windows);
+        client.open = self.open.clone();
+        client.open.forget(at_us);
+        client.counts.connections = client.open.now();
+        client.counts.began_before = client.open.now();
+        client
     }
 
     fn is_seen(&self) -> bool {
-        self.connections > 0 || self.messages > 0
+        self.counts.connections > 0 || self.counts.messages > 0
     }
 
     fn add(&mut self, windows_s: &[u64], second: u64, entry: &Entry) {
-        let session = &entry.session;
-        self.messages += u64::from(session.messages);
-        self.recipients += u64::from(session.recipients);
-        self.recipients_max = self.recipients_max.max(u64::from(session.recipients_max));
-        self.refused += u64::from(session.refused);
+        let (session, counts) = (&entry.session, &mut self.counts);
+        counts.messages += u64::from(session.messages);
+        counts.recipients += u64::from(session.recipients);
+        counts.recipients_max = counts.recipients_max.max(u64::from(session.recipients_max));
+        counts.refused += u64::from(session.refused);
         if session.messages > 0 {
             self.messages_in.add(windows_s, second, u64::from(session.messages));
         }
@@ -352,32 +331,22 @@ impl Client {
     }
 
     fn ended(&mut self, messages: u64) {
-        self.without_message += u64::from(messages == 0);
+        self.counts.without_message += u64::from(messages == 0);
         self.per_connection.add(messages, 1);
     }
 
     fn figures(mut self, end_us: u64) -> ClientLimits {
         self.open.pass(end_us);
         let (peak, peak_at_us) = self.open.peak();
-        let over_time = self.open.over_time().spread();
         let spreads = |windows: Windows| windows.end().iter().map(Numbers::spread).collect();
         ClientLimits {
-            connections: self.connections,
-            began_before: self.began_before,
-            without_beginning: self.without_beginning,
-            open_at_end: self.open_at_end,
-            cut_off: self.cut_off,
-            without_message: self.without_message,
-            messages: self.messages,
-            recipients: self.recipients,
-            recipients_max: self.recipients_max,
-            refused: self.refused,
             // A peak that lasted for less than a microsecond has no time, and was there.
-            open_at_once: Spread { max: peak, ..over_time },
+            open_at_once: Spread { max: peak, ..self.open.over_time().spread() },
             peak_at_us,
             messages_per_connection: self.per_connection.spread(),
             messages_per_window: spreads(self.messages_in),
             opened_per_window: spreads(self.opened_in),
+            ..self.counts
         }
     }
 }

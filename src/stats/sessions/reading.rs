@@ -60,7 +60,7 @@ impl Reading {
             let found = batches_in(&mut File::open(&path)?)?;
             if found.skipped_bytes > 0 {
                 reading.problems.push(format!(
-                    "{}: {} bytes are no connections",
+                    "{}: {} bytes hold no records of connections",
                     path.display(),
                     found.skipped_bytes
                 ));
