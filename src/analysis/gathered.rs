@@ -7,10 +7,11 @@ use super::clock::Clock;
 use super::error::Error;
 use super::holder::holder;
 use super::selection::Selection;
-use super::span::seconds;
+use super::span::{log_span, seconds, whole};
 use super::transit::Overall;
+use super::words::counted;
 use super::written::{complete, patience_of, wait_until_written};
-use crate::log::reader::{Folder, Span};
+use crate::log::reader::Folder;
 use crate::stats::{Calibration, History, OpenSessions, Summary, Verdict};
 
 /// How long a claim waits for messages that are in the log and not yet in the figures: the second
@@ -70,6 +71,17 @@ impl Gathered {
         let patience = patience_of(spans, clock.now());
         let (history, not_recorded) = complete(patience, clock, read, accepted)?;
         Gathered::summed(selection, history, not_recorded)
+    }
+
+    /// Why figures lack messages that the log has; `None`: they lack none, as far as is known.
+    pub fn lacking(&self) -> Option<String> {
+        self.not_recorded.filter(|n| *n > 0).map(|n| {
+            let lacking = counted(n, "message is", "messages are");
+            format!(
+                "{lacking} in the log and not in the figures: the second under way, one in which \
+                 sinkd was killed, or mail that came with --stats off"
+            )
+        })
     }
 
     fn summed(
@@ -155,11 +167,7 @@ fn accepted(selection: Selection<'_>) -> Option<u64> {
 fn accepted_in(path: &Path, span: &Range<u64>) -> Option<u64> {
     let folder = Folder::open(path).ok()?;
     if *span != (0..u64::MAX) {
-        // Statistics are kept by whole seconds.
-        let Range { start, end } = seconds(span);
-        let ns = |s: u64| s.saturating_mul(1_000_000_000);
-        let span = Span { since_ns: Some(ns(start)), until_ns: Some(ns(end)) };
-        return Some(folder.listing(span).ok()?.len());
+        return Some(folder.listing(log_span(&whole(span))).ok()?.len());
     }
     let pruned = folder.pruned().ok()?;
     let present = folder.messages() + folder.only_counted() + folder.removed();

@@ -40,8 +40,8 @@ pub struct KeptLimits {
     pub messages_not_on_record: u64,
     /// Times that a connection was not recorded.
     lost: u64,
-    /// Messages of the log that the statistics lack; `None`: the log can't tell.
-    not_recorded: Option<u64>,
+    /// Why figures lack messages that the log has.
+    lacking: Option<String>,
     is_of_sender: bool,
 }
 
@@ -58,9 +58,10 @@ impl KeptLimits {
         let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
         let over_s = is_running.then(|| selection.clock.now().as_secs());
-        let limits = Limits::of(selection.folders, &spans, &windows_s, over_s)
+        let mut limits = Limits::of(selection.folders, &spans, &windows_s, over_s)
             .map_err(Error::Connections)?;
         let history = &gathered.history;
+        limits.problems.extend_from_slice(&history.problems);
         let messages = history.total(Counter::Messages);
         let recipients = history.histogram(Metric::Recipients).map(Percentiles::of);
         let recipients = bounded(recipients.unwrap_or_default(), limits.all.recipients_max);
@@ -71,7 +72,7 @@ impl KeptLimits {
             windows_s,
             recipients,
             turned_away: history.total(Counter::TurnedAway),
-            not_recorded: gathered.not_recorded,
+            lacking: gathered.lacking(),
             lost: history.total(Counter::LostSessions),
             is_of_sender: history.is_of_sender(),
         })
@@ -79,14 +80,7 @@ impl KeptLimits {
 
     /// Why figures may be too low, or are about nothing: the second under way may lack, too.
     pub fn gap_until_now(&self) -> Option<String> {
-        let lacking = self.not_recorded.filter(|n| *n > 0).map(|n| {
-            let lacking = counted(n, "message is", "messages are");
-            format!(
-                "{lacking} in the log and not in these figures: the second under way, one in which \
-                 sinkd was killed, or mail that came with --stats off"
-            )
-        });
-        lacking.or_else(|| self.gap())
+        self.lacking.clone().or_else(|| self.gap())
     }
 
     /// Why what was recorded may be too low, or is about nothing.
@@ -98,7 +92,7 @@ impl KeptLimits {
             );
         }
         if let Some(problem) = self.limits.problems.first() {
-            return Some(format!("records of connections are damaged: {problem}"));
+            return Some(format!("statistics are damaged: {problem}"));
         }
         if self.lost > 0 {
             let lost = counted(self.lost, "connection", "connections");

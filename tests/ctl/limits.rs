@@ -227,6 +227,14 @@ fn missing_records_are_reported_and_fail_every_claim() {
     assert_eq!(run(data.path(), &["assert", claim]).2, 1);
     std::fs::write(&path, whole).unwrap();
     assert_eq!(run(data.path(), &["assert", claim]).2, 0);
+
+    // Counters that can't be read may lack messages.
+    let counters = path.with_extension("jsonl");
+    let mut lines = std::fs::read_to_string(&counters).unwrap();
+    lines.push_str("{\"second\":nonsense}\n");
+    std::fs::write(&counters, lines).unwrap();
+    let (out, errors, code) = run(data.path(), &["limits"]);
+    assert!(code == 1 && out.contains("statistics are damaged"), "{out}{errors}");
 }
 
 #[test]

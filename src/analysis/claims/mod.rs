@@ -8,8 +8,6 @@ pub use claim::{Checked, Claim};
 pub use evidence::Evidence;
 pub use limit::Limit;
 
-use super::words::counted;
-
 /// Lengths of the windows that claims are about; `None`: none is about limits of clients.
 pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
     let limits = claims.iter().filter_map(Claim::limit);
@@ -25,23 +23,21 @@ pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<Checked> {
     let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(evidence).is_ok();
     let is_allowed = claims.iter().any(allows);
     // What connections did then is not known either, and may be above any bound.
-    let is_exempt = |claim: &Claim| claim.is_about_absence() || claim.limit().is_some();
-    let fails = |claim: &Claim| !is_allowed || is_exempt(claim);
+    let is_strict = |claim: &Claim| claim.is_about_absence() || claim.limit().is_some();
+    let fails = |claim: &Claim| !is_allowed || is_strict(claim);
     // What could not be read may be what a claim is about.
     let damage = gathered.history.problems.first();
-    let failure = |claim: &Claim| match gathered.not_recorded {
+    let failure = |claim: &Claim| match gathered.lacking() {
         _ if let Some(damage) = damage => Some(format!("statistics are damaged: {damage}")),
-        Some(n) if n > 0 && !claim.is_about_not_recorded() && fails(claim) => Some(incomplete(n)),
+        Some(why) if !claim.is_about_not_recorded() && fails(claim) => match is_strict(claim) {
+            true => Some(why),
+            false => Some(format!("{why}; {}", allowance(gathered.not_recorded.unwrap_or(0)))),
+        },
         _ => claim.check(evidence).err(),
     };
     claims.into_iter().map(|claim| Checked { failure: failure(&claim), claim }).collect()
 }
 
-fn incomplete(not_recorded: u64) -> String {
-    let lacking = counted(not_recorded, "message is", "messages are");
-    format!(
-        "{lacking} in the log and not in the figures: the second under way, one in which sinkd was \
-         killed, or mail that came with --stats off; a claim such as 'not_recorded <= \
-         {not_recorded}' allows for that"
-    )
+fn allowance(not_recorded: u64) -> String {
+    format!("a claim such as 'not_recorded <= {not_recorded}' allows for that")
 }
