@@ -28,12 +28,13 @@ from readers import readers_agree  # noqa: E402
 from sending import blasts_can_be_checked  # noqa: E402
 from sink import Sink  # noqa: E402
 from stalls import stalls_are_seen  # noqa: E402
+from tour import the_tour_is_as_it_says  # noqa: E402
 
 CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay.CLIENTS
 CLIENTS += by_sinkctl.CLIENTS
 # They start sinkd as they need it.
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
-          figures_agree]
+          figures_agree, the_tour_is_as_it_says]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; no other takes 10 s).
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
 

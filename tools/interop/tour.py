@@ -1,0 +1,81 @@
+"""The tour of README.md, typed along from its first line."""
+import os
+import re
+import subprocess
+import tempfile
+import time
+
+from sink import Sink
+
+README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
+# A person types more slowly than a program: the index has caught up before the next command.
+PATIENCE_S = 20
+NUMBER, UNIT = r"\d(?:[\d,.]*\d)?", "(?:us|ms|s|kB|MB|GB)"
+SERVER = ("cargo install ", "mkdir tour", "sinkd")
+
+
+def steps():
+    """Each command of the tour, with the lines that the README shows after it."""
+    with open(README, encoding="utf-8") as file:
+        tour = re.search(r"^## A tour.*?(?=^## )", file.read(), re.M | re.S).group()
+    found = []
+    for block in re.findall(r"^```console\n(.*?)^```$", tour, re.M | re.S):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                found.append((line[2:], []))
+            else:
+                found[-1][1].append(line)
+    return [(command, shown) for command, shown in found if not command.startswith(SERVER)]
+
+
+def line_pattern(line):
+    """Numbers, their units, and what limited the run depend on the machine."""
+    if line.startswith("limited by: "):
+        return r"limited by: \w+.*\n"
+    line, rest = (line[:-4], ".*") if line.endswith(" ...") else (line, "")
+    words = [NUMBER if re.fullmatch(NUMBER, word) else UNIT if re.fullmatch(UNIT, word)
+             else NUMBER.join(re.escape(part) for part in re.split(NUMBER, word))
+             for word in line.split()]
+    return " *" + " +".join(words) + rest + r" *\n"
+
+
+def pattern(shown):
+    """What the output must be. The line `...` stands for any lines, and ` ...` for any rest."""
+    lines = "\n".join(shown).strip("\n").splitlines()
+    return re.compile("".join(r"(?:.*\n)*" if line == "..." else line_pattern(line)
+                              for line in lines))
+
+
+def play(sink, command, shown, folder):
+    """What differs from the README, or None."""
+    expected = pattern(shown)
+    command = command.replace("127.0.0.1:1025", f"127.0.0.1:{sink.port}")
+    environment = dict(os.environ, SINKD_DATA=sink.data,
+                       PATH=os.path.abspath(sink.programs) + ":" + os.environ["PATH"])
+    deadline = time.monotonic() + PATIENCE_S
+    while True:
+        ran = subprocess.run(["bash", "-c", command], env=environment, cwd=folder, timeout=120,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        said = ran.stdout.replace(f"127.0.0.1:{sink.port}", "127.0.0.1:1025")
+        if ran.returncode == 0 and expected.fullmatch(said):
+            return None
+        if ran.returncode or not command.startswith("sinkctl ls") or time.monotonic() > deadline:
+            shown = "\n".join(shown)
+            return f"{command}: exit {ran.returncode}\n{said}{ran.stderr}\nREADME.md:\n{shown}"
+
+
+def the_tour_is_as_it_says(programs):
+    """README's tour gives what README shows"""
+    sink, count = Sink(programs), 0
+    try:
+        with tempfile.TemporaryDirectory(prefix="sinkd-tour-") as folder:
+            for command, shown in steps():
+                problem = play(sink, command, shown, folder)
+                if problem:
+                    return count, problem
+                count += 1
+        return count, None if count >= 10 else "README.md has no tour"
+    finally:
+        sink.process.kill()
+        sink.process.wait()
+        sink.remove()
