@@ -24,6 +24,7 @@ pub mod limits;
 pub mod moment;
 pub mod param;
 pub mod path;
+pub mod proxy;
 pub mod reply;
 pub mod session;
 pub mod tally;

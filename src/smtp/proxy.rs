@@ -1,0 +1,55 @@
+//! The PROXY protocol, versions 1 and 2, as a receiver reads it: HAProxy's
+//! `doc/proxy-protocol.txt` of 2020-03-05.
+//!
+//! A load balancer sends one header before anything else, and names in it the client for which it
+//! speaks. The parser is pure, allocates nothing, and never guesses: octets are a header, the
+//! beginning of one, or an error. Its caller bounds what it collects to [`HEADER_BYTES_MAX`].
+mod binary;
+mod error;
+mod header;
+mod text;
+mod tls;
+
+pub use error::ProxyError;
+pub use header::{Endpoints, Header, Source};
+pub use tls::ClientTls;
+
+/// Longest header that is accepted, octets: version 1 has 107 at most (section 2.1), and of version
+/// 2 no sender is known that comes near (addresses of 216 octets, and TLVs).
+pub const HEADER_BYTES_MAX: usize = 4096;
+
+/// A whole header, and its length in octets: what follows is the session's.
+pub type Whole<'a> = (Header<'a>, usize);
+
+/// Reads the header at the start of `octets`. `None`: more octets are needed to tell.
+///
+/// Costs one pass over the header, and its checksum where it has one.
+pub fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
+    let begins = |signature: &[u8]| octets.iter().zip(signature).all(|(left, right)| left == right);
+    if begins(binary::SIGNATURE) {
+        return binary::parse(octets);
+    }
+    if begins(text::SIGNATURE) {
+        return text::parse(octets);
+    }
+    Err(ProxyError::NoHeader)
+}
+
+/// Panics if the answer to `octets` depends on what follows the header, or if an answer changes
+/// once it is given: what the fuzz target calls.
+pub fn check_header(octets: &[u8]) {
+    let whole = parse(octets);
+    for length in 0..octets.len() {
+        match parse(&octets[..length]) {
+            Ok(None) => {}
+            earlier => assert_eq!(earlier, whole, "after {length} octets"),
+        }
+    }
+    if let Ok(Some((_, length))) = whole {
+        assert_eq!(parse(&octets[..length]), whole);
+    }
+}
+
+#[cfg(test)]
+#[path = "proxy/tests.rs"]
+mod tests;

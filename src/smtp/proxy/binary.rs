@@ -1,0 +1,166 @@
+//! Version 2: a binary header with type-length-values (section 2.2).
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use super::error::ProxyError;
+use super::header::{Endpoints, Header, Source};
+use super::tls::ClientTls;
+use super::{HEADER_BYTES_MAX, Whole};
+
+pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+/// Signature, version and command, family and transport, length of the rest.
+const FIXED_BYTES: usize = 16;
+
+const LOCAL: u8 = 0;
+const PROXY: u8 = 1;
+
+const UNSPECIFIED: u8 = 0x00;
+const TCP4: u8 = 0x11;
+const TCP6: u8 = 0x21;
+const UNIX_STREAM: u8 = 0x31;
+/// Two paths of 108 octets.
+const UNIX_BYTES: usize = 216;
+
+/// Types of TLVs that mean something here.
+const AUTHORITY: u8 = 0x02;
+const CRC32C: u8 = 0x03;
+const TLS: u8 = 0x20;
+
+/// Reads a header that begins with [`SIGNATURE`], as far as it has come.
+pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
+    let rest = octets.get(SIGNATURE.len()..).unwrap_or_default();
+    // What is wrong is said as soon as it is seen: a client may never send more.
+    let Some(&version_and_command) = rest.first() else { return Ok(None) };
+    let command = command(version_and_command)?;
+    let Some(&family) = rest.get(1) else { return Ok(None) };
+    let address_bytes = address_bytes(command, family)?;
+    let Some(&[high, low]) = rest.get(2..4).and_then(|length| length.first_chunk()) else {
+        return Ok(None);
+    };
+    let whole_bytes = FIXED_BYTES + usize::from(u16::from_be_bytes([high, low]));
+    if whole_bytes > HEADER_BYTES_MAX {
+        return Err(ProxyError::TooLong(whole_bytes));
+    }
+    if whole_bytes < FIXED_BYTES + address_bytes {
+        return Err(ProxyError::Addresses);
+    }
+    let Some(header) = octets.get(..whole_bytes) else { return Ok(None) };
+    if command == LOCAL {
+        return Ok(Some((Header::Local, whole_bytes)));
+    }
+    let (addresses, tlvs) = header[FIXED_BYTES..].split_at(address_bytes);
+    let tls = client_tls(header, tlvs)?;
+    let header = match endpoints(family, addresses) {
+        Some(endpoints) => Header::Proxied { endpoints, tls },
+        None => Header::Local,
+    };
+    Ok(Some((header, whole_bytes)))
+}
+
+fn command(octet: u8) -> Result<u8, ProxyError> {
+    match (octet >> 4, octet & 0x0f) {
+        (2, command @ (LOCAL | PROXY)) => Ok(command),
+        (2, command) => Err(ProxyError::Command(command)),
+        (version, _) => Err(ProxyError::Version(version)),
+    }
+}
+
+/// Octets of addresses before the TLVs. A receiver ignores everything that LOCAL says beyond its
+/// length.
+fn address_bytes(command: u8, family: u8) -> Result<usize, ProxyError> {
+    match family {
+        _ if command == LOCAL => Ok(0),
+        UNSPECIFIED => Ok(0),
+        TCP4 => Ok(12),
+        TCP6 => Ok(36),
+        UNIX_STREAM => Ok(UNIX_BYTES),
+        family => Err(ProxyError::Family(family)),
+    }
+}
+
+/// `None`: the proxy does not know its client.
+fn endpoints(family: u8, addresses: &[u8]) -> Option<Endpoints> {
+    let tcp = |source: IpAddr, destination: IpAddr, ports: [u8; 4]| {
+        let [s0, s1, d0, d1] = ports;
+        Endpoints {
+            source: Source::Tcp(SocketAddr::new(source, u16::from_be_bytes([s0, s1]))),
+            destination: Some(SocketAddr::new(destination, u16::from_be_bytes([d0, d1]))),
+        }
+    };
+    let (addresses, ports) = match family {
+        UNIX_STREAM => return Some(Endpoints { source: Source::Unix, destination: None }),
+        _ => addresses.split_last_chunk::<4>()?,
+    };
+    if let Ok(both) = <[u8; 8]>::try_from(addresses) {
+        let [s0, s1, s2, s3, d0, d1, d2, d3] = both;
+        let (source, destination) = (Ipv4Addr::new(s0, s1, s2, s3), Ipv4Addr::new(d0, d1, d2, d3));
+        return Some(tcp(source.into(), destination.into(), *ports));
+    }
+    let (source, destination) = addresses.split_first_chunk::<16>()?;
+    let destination = <[u8; 16]>::try_from(destination).ok()?;
+    let (source, destination) = (Ipv6Addr::from(*source), Ipv6Addr::from(destination));
+    Some(tcp(source.into(), destination.into(), *ports))
+}
+
+/// Reads the TLVs of a whole `header`, and checks its checksum if it has one.
+fn client_tls<'a>(header: &'a [u8], tlvs: &'a [u8]) -> Result<Option<ClientTls<'a>>, ProxyError> {
+    let (mut tls, mut server_name) = (None, &b""[..]);
+    let mut tlvs = Tlvs::new(tlvs);
+    while let Some(tlv) = tlvs.next() {
+        match tlv? {
+            (AUTHORITY, value) => server_name = value,
+            (TLS, value) => tls = ClientTls::parse(value)?,
+            (CRC32C, value) => {
+                let crc = value.try_into().map_err(|_| ProxyError::Checksum)?;
+                let (before, after) = header.split_at(header.len() - tlvs.rest.len());
+                check(&before[..before.len() - value.len()], crc, after)?;
+            }
+            _ => {}
+        }
+    }
+    Ok(tls.map(|tls| ClientTls { server_name, ..tls }))
+}
+
+/// The checksum is that of the header in which its own four octets are 0.
+fn check(before: &[u8], crc: [u8; 4], after: &[u8]) -> Result<(), ProxyError> {
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    digest.update(before);
+    digest.update(&[0; 4]);
+    digest.update(after);
+    match digest.finalize() == u64::from(u32::from_be_bytes(crc)) {
+        true => Ok(()),
+        false => Err(ProxyError::Checksum),
+    }
+}
+
+/// The type-length-values in a stretch of a header, one after the other; ends at the first error.
+pub(super) struct Tlvs<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Tlvs<'a> {
+    pub(super) fn new(rest: &'a [u8]) -> Tlvs<'a> {
+        Tlvs { rest }
+    }
+
+    fn take(&mut self) -> Option<(u8, &'a [u8])> {
+        let (&[kind, high, low], rest) = self.rest.split_first_chunk()?;
+        let (value, rest) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
+        self.rest = rest;
+        Some((kind, value))
+    }
+}
+
+impl<'a> Iterator for Tlvs<'a> {
+    type Item = Result<(u8, &'a [u8]), ProxyError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let tlv = self.take();
+        if tlv.is_none() {
+            self.rest = &[];
+        }
+        Some(tlv.ok_or(ProxyError::Tlv))
+    }
+}
