@@ -4,10 +4,10 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sinkd::index::query::testkit::{MAIL, columns, runs};
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::testkit;
-use sinkd::index::{Columns, Entry, Lines, Sidecar};
+use sinkd::index::{Columns, IndexEntry, Sidecar, TextColumn};
 use sinkd::mime::fold::fold;
 use sinkd::mime::text::fold_body;
-use sinkd::mime::{Extractor, Facts};
+use sinkd::mime::{Extractor, MailFacts};
 use std::hint::black_box;
 
 /// About 64 KiB of `sentence` over and over.
@@ -108,28 +108,28 @@ fn strings(messages: u32) -> Vec<[String; 4]> {
     (0..messages).map(strings).collect()
 }
 
-fn entry(slot: usize, [from, to, subject, message_id]: &[String; 4]) -> Entry<'_> {
-    Entry {
+fn entry(slot: usize, [from, to, subject, message_id]: &[String; 4]) -> IndexEntry<'_> {
+    IndexEntry {
         slot: slot as u32,
         columns: Columns {
             message_bytes: 5000,
             reverse_path: from,
-            forward_paths: Lines(to),
-            from: Lines(from),
-            to: Lines(to),
+            forward_paths: TextColumn(to),
+            from: TextColumn(from),
+            to: TextColumn(to),
             subject,
             message_id,
             ..Columns::default()
         },
         is_whole: true,
-        ..Entry::default()
+        ..IndexEntry::default()
     }
 }
 
 fn indexing(c: &mut Criterion) {
     let mut group = c.benchmark_group("index");
     let mail = [&mail()[..], &b"x\r\n".repeat(500)].concat();
-    let (extractor, mut facts) = (Extractor::new(None), Facts::default());
+    let (extractor, mut facts) = (Extractor::new(None), MailFacts::default());
     extractor.extract(&mail, &mut facts);
     assert_eq!((facts.subject.as_str(), facts.is_unparsed), ("Your order", false));
     group.bench_function("one message of 5 KB", |b| {
@@ -148,7 +148,8 @@ fn indexing(c: &mut Criterion) {
     let (sidecar, mut scratch) = (read(), Scratch::default());
     let query = Query::parse("from:m3.example.org", 0, &runs()).unwrap();
     let mut matches = || {
-        let matching = |e: &Entry<'_>| query.on_columns(&e.columns, &mut scratch) == Some(true);
+        let matching =
+            |e: &IndexEntry<'_>| query.on_columns(&e.columns, &mut scratch) == Some(true);
         sidecar.backward().filter(matching).count()
     };
     assert_eq!(matches(), 1000);

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::{Folder, Segment};
-use sinkd::log::{Facts, Log, NoRoom, Settings, Writer};
+use sinkd::log::{Log, LogSettings, NoRoom, SlotFacts, Writer};
 
 const ENVELOPE: &[u8] = &[b'e'; 100];
 
@@ -18,7 +18,7 @@ struct Bench {
 }
 
 fn open(folder: &Path) -> Bench {
-    let (log, _) = Log::open(folder, Settings::default()).expect("a folder that can be written");
+    let (log, _) = Log::open(folder, LogSettings::default()).expect("a folder that can be written");
     let (wake, woken) = bounded(1);
     let wake = move || {
         // Full: a wake is already on its way.
@@ -30,7 +30,7 @@ fn open(folder: &Path) -> Bench {
 
 impl Bench {
     /// As a worker does it: the payload arrives in the map itself.
-    fn receive(&mut self, payload: &[u8], facts: &Facts) {
+    fn receive(&mut self, payload: &[u8], facts: &SlotFacts) {
         loop {
             match self.writer.receive_here(ENVELOPE, payload.len()) {
                 Ok(space) => {
@@ -65,7 +65,7 @@ fn append(c: &mut Criterion) {
         group.bench_function(BenchmarkId::from_parameter(format!("{len}B x{n}")), |b| {
             // Opening, sealing and removing the log are not what is measured.
             b.iter_custom(|rounds| {
-                let facts = Facts { message_bytes: len as u32, ..Facts::default() };
+                let facts = SlotFacts { message_bytes: len as u32, ..SlotFacts::default() };
                 let mut took = Duration::ZERO;
                 for _ in 0..rounds {
                     let folder = tempfile::tempdir().expect("scratch space");
@@ -91,7 +91,7 @@ fn filled(folder: &Path) -> (usize, u64) {
     let mut bench = open(folder);
     let (payload, n) = (vec![b'p'; 2 << 10], messages(2 << 10));
     for _ in 0..n {
-        bench.receive(&payload, &Facts { message_bytes: 2 << 10, ..Facts::default() });
+        bench.receive(&payload, &SlotFacts { message_bytes: 2 << 10, ..SlotFacts::default() });
     }
     bench.close();
     (n, (n * (payload.len() + ENVELOPE.len())) as u64)
@@ -99,7 +99,7 @@ fn filled(folder: &Path) -> (usize, u64) {
 
 fn segments(folder: &Path) -> Vec<Segment> {
     let folder = Folder::open(folder).expect("it was just filled");
-    let open = |summary: &sinkd::log::reader::Summary| Segment::open(&summary.path);
+    let open = |summary: &sinkd::log::reader::SegmentSummary| Segment::open(&summary.path);
     folder.segments().map(open).collect::<Result<_, _>>().expect("readable")
 }
 

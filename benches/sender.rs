@@ -4,15 +4,15 @@ use std::hint::black_box;
 use criterion::{Criterion, criterion_group, criterion_main};
 use sinkd::config::parse_bytes;
 use sinkd::sender::blast::list::List;
-use sinkd::sender::blast::recipients::Recipients;
+use sinkd::sender::blast::recipients::RecipientSource;
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{Blast, Content, Plan, Settings};
+use sinkd::sender::blast::{Blast, BlastContent, BlastPlan, BlastSettings};
 use sinkd::sender::source::{Next, Source};
-use sinkd::smtp::client::Mail;
+use sinkd::smtp::client::OutgoingMail;
 
-fn source(content: Content, recipients: Recipients) -> Blast {
-    let settings = Settings {
+fn source(content: BlastContent, recipients: RecipientSource) -> Blast {
+    let settings = BlastSettings {
         seed: 1,
         run_id: None,
         date: "Sat, 21 Nov 2026 10:00:00 +0000".into(),
@@ -23,14 +23,14 @@ fn source(content: Content, recipients: Recipients) -> Blast {
         count: None,
         pace: None,
     };
-    Blast::new(&Plan::new(settings).unwrap())
+    Blast::new(&BlastPlan::new(settings).unwrap())
 }
 
-fn made_up() -> Recipients {
-    Recipients::made_up("example.com", 1_000_000).unwrap()
+fn made_up() -> RecipientSource {
+    RecipientSource::made_up("example.com", 1_000_000).unwrap()
 }
 
-fn next(source: &mut Blast, mail: &mut Mail) -> u64 {
+fn next(source: &mut Blast, mail: &mut OutgoingMail) -> u64 {
     mail.clear();
     assert!(matches!(source.next(mail), Ok(Next::Mail(_))));
     mail.octets()
@@ -38,12 +38,12 @@ fn next(source: &mut Blast, mail: &mut Mail) -> u64 {
 
 fn messages(c: &mut Criterion) {
     let mut group = c.benchmark_group("blast");
-    let template = |text: String, recipients: Recipients| {
+    let template = |text: String, recipients: RecipientSource| {
         let columns = recipients.list().map_or(&[][..], |list| list.columns());
         let template = Template::parse(&Names { file: "t", columns }, text.as_bytes()).unwrap();
-        source(Content::Template(template), recipients)
+        source(BlastContent::Template(template), recipients)
     };
-    let sizes = |text| Content::MadeUp(Sizes::parse(text, parse_bytes).unwrap());
+    let sizes = |text| BlastContent::MadeUp(Sizes::parse(text, parse_bytes).unwrap());
     let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
     let lines = "A line of the newsletter, as long as such lines are.\n".repeat(30);
     let header = "Subject: News {{seq}}\nMIME-Version: 1.0\n\n";
@@ -53,9 +53,9 @@ fn messages(c: &mut Criterion) {
         ("mixed", source(sizes("mixed"), made_up()), 2048),
         ("lognormal", source(sizes("lognormal:20K,1.2"), made_up()), 400),
         ("template header only", template(format!("{header}{lines}"), made_up()), 1700),
-        ("template to its end", template(personal, Recipients::listed(list)), 1700),
+        ("template to its end", template(personal, RecipientSource::listed(list)), 1700),
     ] {
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         for _ in 0..1000 {
             let octets = next(&mut source, &mut mail);
             assert!(octets >= least && (name != "2K" || octets == least), "{name}: {octets}");

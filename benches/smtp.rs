@@ -3,7 +3,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sinkd::smtp::data::{EndOfData, scan_slowly};
 use sinkd::smtp::envelope::Client;
 use sinkd::smtp::grammar::{Command, parse};
-use sinkd::smtp::limits::{Limits, Policy};
+use sinkd::smtp::limits::{Policy, SessionLimits};
 use sinkd::smtp::session::{Receipt, Session, Step};
 use sinkd::smtp::workspace::Workspace;
 use std::hint::black_box;
@@ -47,7 +47,7 @@ fn transaction(session: &mut Session, workspace: &mut Workspace, pieces: &[&[u8]
 }
 
 fn sessions(c: &mut Criterion) {
-    let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", Limits::default()));
+    let policy = Arc::new(Policy::new("sink.example", "127.0.0.1:1025", SessionLimits::default()));
     let mut session = Session::new(Client::Tcp(([127, 0, 0, 1], 2525).into()), policy);
     let mut workspace = Workspace::new(1 << 20);
     session.feed(b"EHLO client.example.com\r\n", &mut workspace);

@@ -16,7 +16,7 @@ mod value;
 
 pub use environment::{Environment, EnvironmentError};
 pub use file::{FileError, from_file, load};
-pub use listen::{Address, BadAddress, LISTENERS_MAX, Listener};
+pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use settings::{Config, ConfigError, LogFormat};
-pub use table::{KEYS, Key, TIME_MAX, ValueError};
+pub use table::{KEYS, Setting, TIME_MAX, ValueError};
 pub use value::{parse_bytes, parse_time};

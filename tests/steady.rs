@@ -44,8 +44,8 @@ mod counted {
     use std::path::PathBuf;
     use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
-    use sinkd::config::storage::{Store, add_rule};
-    use sinkd::config::{Address, Config};
+    use sinkd::config::storage::{StoreMode, add_rule};
+    use sinkd::config::{Config, ListenAddress};
     use sinkd::index::{self, When};
     use sinkd::server::{Server, StopStage};
 
@@ -82,14 +82,14 @@ mod counted {
     #[test]
     fn no_allocation_per_message() {
         for when in [When::Off, When::Lazy, When::Eager] {
-            count_allocations(Store::Full, &[], when);
+            count_allocations(StoreMode::Full, &[], when);
         }
-        count_allocations(Store::Headers, &[], When::default());
+        count_allocations(StoreMode::Headers, &[], When::default());
         let rules = ["*.com=envelope/3", "example.org=none"];
-        count_allocations(Store::Nothing, &rules, When::default());
+        count_allocations(StoreMode::Nothing, &rules, When::default());
     }
 
-    fn count_allocations(store: Store, rules: &[&str], when: When) {
+    fn count_allocations(store: StoreMode, rules: &[&str], when: When) {
         let data = tempdir().unwrap();
         let mut store_rules = Vec::new();
         rules.iter().for_each(|rule| add_rule(&mut store_rules, rule).unwrap());
@@ -99,11 +99,13 @@ mod counted {
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             data: data.path().into(),
             workers: Some(1),
-            index: index::Settings { when, ..index::Settings::default() },
+            index: index::IndexSettings { when, ..index::IndexSettings::default() },
             ..Config::default()
         };
         let (server, _) = Server::start(&config).unwrap();
-        let Address::Tcp(address) = server.listeners()[0].address else { panic!("a TCP address") };
+        let ListenAddress::Tcp(address) = server.listeners()[0].address else {
+            panic!("a TCP address")
+        };
         let mut stream = connect(address);
         let body = message();
         send(&mut stream, 100, &body);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use super::gathered::Gathered;
 use super::transit::Overall;
 use super::words::rfc3339;
-use crate::stats::{Counter, History, Metric, OpenSessions, Percentiles, Rate, Totals, Verdict};
+use crate::stats::{
+    Counter, History, MessageRate, Metric, OpenSessions, Percentiles, RunTotals, Verdict,
+};
 use serde::Serialize;
 
 /// The figures in `--json` (docs/stats-format.md). Keys keep their meaning.
@@ -17,7 +19,7 @@ pub struct Figures<'a> {
     /// Between them.
     pub seconds: f64,
     /// What came in all.
-    pub totals: Totals,
+    pub totals: RunTotals,
     /// Rates.
     pub rate: Rates,
     /// Times of transactions, us.
@@ -55,7 +57,7 @@ impl Figures<'_> {
 #[derive(Debug, Serialize)]
 pub struct Rates {
     /// Accepted messages a second.
-    pub messages_per_s: Rate,
+    pub messages_per_s: MessageRate,
 }
 
 /// How busy the busiest event loop was.

@@ -12,7 +12,7 @@ use super::transit::Overall;
 use super::words::counted;
 use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::Folder;
-use crate::stats::{Calibration, History, OpenSessions, Summary, Verdict};
+use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
 
 /// How long a claim waits for messages that are in the log and not yet in the figures: the second
 /// under way, and what a busy machine may need more.
@@ -23,7 +23,7 @@ pub struct Gathered {
     /// What was recorded.
     pub history: History,
     /// What it comes to.
-    pub summary: Summary,
+    pub summary: RunSummary,
     /// What limited the run.
     pub verdict: Verdict,
     /// Those at the end of the span.
@@ -89,7 +89,7 @@ impl Gathered {
         history: History,
         not_recorded: Option<u64>,
     ) -> Result<Gathered, Error> {
-        let summary = Summary::of(&history);
+        let summary = RunSummary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Several machines have no ceiling in common.
         if let [folder] = selection.folders

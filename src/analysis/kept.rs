@@ -10,7 +10,7 @@ use super::span::seconds;
 use super::unexpected::Unexpected;
 use super::words::counted;
 use crate::log::length;
-use crate::stats::{Counter, Limits, Metric, Percentiles};
+use crate::stats::{Counter, Metric, Percentiles, SenderLimits};
 
 /// The longest window.
 const WINDOW_S_MAX: u64 = 24 * 3600;
@@ -27,7 +27,7 @@ pub fn window(text: &str) -> Result<u64, Unexpected> {
 /// Limits of a span, beside what else is known of it.
 pub struct KeptLimits {
     /// Figures of each client, and of all.
-    pub limits: Limits,
+    pub limits: SenderLimits,
     /// First and last tenth of a second with an accepted message, of the Unix epoch.
     pub span_tenths: Option<(u64, u64)>,
     /// Lengths of windows, s, the shortest first.
@@ -58,7 +58,7 @@ impl KeptLimits {
         let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();
         let is_running = selection.folders.iter().any(|folder| holder(folder).is_some());
         let over_s = is_running.then(|| selection.clock.now().as_secs());
-        let mut limits = Limits::of(selection.folders, &spans, &windows_s, over_s)
+        let mut limits = SenderLimits::of(selection.folders, &spans, &windows_s, over_s)
             .map_err(Error::Connections)?;
         let history = &gathered.history;
         limits.problems.extend_from_slice(&history.problems);

@@ -1,7 +1,7 @@
 //! Transit time: from the moment at which a message says that it was sent to its arrival. A header
 //! field has that moment, so it is read from what is stored, and no worker parses it.
 use super::words::{counted, seconds};
-use crate::log::{Facts, StorageMode};
+use crate::log::{SlotFacts, StorageMode};
 use crate::mime::header::fields;
 use crate::stats::Percentiles;
 use hdrhistogram::Histogram;
@@ -92,7 +92,7 @@ pub struct Overall {
 impl Reading {
     /// `payload`: the stored octets from their beginning. `name`: of the field; the first of
     /// several counts, which is the last that was added.
-    pub fn of(name: &str, facts: &Facts, payload: &[u8]) -> Reading {
+    pub fn of(name: &str, facts: &SlotFacts, payload: &[u8]) -> Reading {
         if facts.mode == StorageMode::Envelope {
             return Reading::NotStored;
         }

@@ -1,16 +1,16 @@
 //! How numbers, times and octets look in a sentence.
 use jiff::Timestamp;
 
-use crate::plot::Unit;
+use crate::plot::PlotUnit;
 
 /// A count and what is counted: "1,234 messages".
 pub fn counted(n: u64, one: &str, many: &str) -> String {
-    format!("{} {}", Unit::Number.text(n as f64), if n == 1 { one } else { many })
+    format!("{} {}", PlotUnit::Number.text(n as f64), if n == 1 { one } else { many })
 }
 
 /// Seconds as text, in the unit that fits: "12.3 ms".
 pub fn seconds(length: f64) -> String {
-    Unit::Microseconds.text(length * 1e6)
+    PlotUnit::Microseconds.text(length * 1e6)
 }
 
 /// RFC 3339 in UTC with all nine digits.

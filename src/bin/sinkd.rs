@@ -240,7 +240,7 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     let (server, recovery) = Server::start(config)?;
     let stop = server.stop();
     let is_ready = Box::new(move || stop.stage() == StopStage::Running);
-    let facts = http::Facts { live: server.live(), is_ready, started };
+    let facts = http::MetricFacts { live: server.live(), is_ready, started };
     let http = bound.map(|bound| bound.serve(facts)).transpose()?;
     if recovery.sealed_now > 0 {
         tracing::info!(
@@ -275,7 +275,7 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
 
 /// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
 /// needed.
-fn announce(server: &Server, http: Option<&http::Server>, config: &Config) {
+fn announce(server: &Server, http: Option<&http::HttpServer>, config: &Config) {
     let mut lines = String::new();
     for Listener { protocol, address } in server.listeners() {
         let name = match protocol {

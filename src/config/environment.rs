@@ -5,7 +5,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::table::{KEYS, Key, VARIABLE_PREFIX, ValueError};
+use super::table::{KEYS, Setting, VARIABLE_PREFIX, ValueError};
 use super::{Config, guess};
 
 /// A variable that can't be used.
@@ -96,11 +96,11 @@ impl Environment {
     }
 }
 
-fn is_variable(key: &Key, name: &str) -> bool {
+fn is_variable(key: &Setting, name: &str) -> bool {
     key.variable()[VARIABLE_PREFIX.len()..] == *name
 }
 
-fn set(key: &Key, text: &str, config: &mut Config) -> Result<(), ValueError> {
+fn set(key: &Setting, text: &str, config: &mut Config) -> Result<(), ValueError> {
     if !key.is_repeatable() {
         return key.apply(config, text);
     }
@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// A value that is not the default, for each setting. A new setting needs one.
-    fn another(key: &Key) -> &'static str {
+    fn another(key: &Setting) -> &'static str {
         match key.name {
             "listen" => "127.0.0.1:7,lmtp:unix:/run/s",
             "data" | "hostname" | "transcript" | "sequence_field" => "other",
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn an_empty_variable_is_one_that_is_not_set() {
-        let variables: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let variables: Vec<String> = KEYS.iter().map(Setting::variable).collect();
         let empty: Vec<(&str, &str)> = variables.iter().map(|name| (&**name, "")).collect();
         assert_eq!(applied(&empty).unwrap().to_toml(), Config::default().to_toml());
         assert_eq!(environment(&[("SINKD_CONFIG", "")]).config_file(), None);
@@ -228,7 +228,7 @@ mod tests {
                 None => assert!(!warning.contains("did you mean"), "{warning}"),
             }
         }
-        let known: Vec<String> = KEYS.iter().map(Key::variable).collect();
+        let known: Vec<String> = KEYS.iter().map(Setting::variable).collect();
         let known: Vec<_> = known.iter().map(|name| (&**name, "x")).collect();
         assert!(environment(&known).warnings().is_empty());
         assert!(environment(&[("SINKD_CONFIG", "x"), ("OTHER", "x")]).warnings().is_empty());

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::table::{KEYS, Key};
+use super::table::{KEYS, Setting};
 use super::{Config, Listener, guess};
 use crate::smtp::limits::Protocol;
 
@@ -197,7 +197,7 @@ impl File<'_> {
 
     fn set(
         &self,
-        key: &Key,
+        key: &Setting,
         full: &str,
         value: &Spanned<DeValue<'_>>,
         config: &mut Config,

@@ -1,6 +1,6 @@
 //! Which setting is meant by a name that no setting has: names that other programs use, and typing
 //! mistakes.
-use super::table::{KEYS, Key};
+use super::table::{KEYS, Setting};
 
 /// A name from elsewhere (underscores between words), its short flag, and our name for it.
 pub struct Guess {
@@ -64,7 +64,7 @@ pub fn meant_by(name: &str) -> Option<&'static str> {
 }
 
 /// The setting of this name.
-pub fn key(name: &str) -> Option<&'static Key> {
+pub fn key(name: &str) -> Option<&'static Setting> {
     KEYS.iter().find(|key| key.name == name)
 }
 

@@ -12,12 +12,12 @@ pub struct Listener {
     /// What is spoken.
     pub protocol: Protocol,
     /// Where.
-    pub address: Address,
+    pub address: ListenAddress,
 }
 
 /// Where clients connect to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum ListenAddress {
     /// Port 0 is any free one.
     Tcp(SocketAddr),
     /// The path of a socket in the file system.
@@ -42,30 +42,30 @@ const SMTP_PORT: u16 = 25;
 impl Listener {
     /// Returns whether the listener serves LMTP on the port on which clients expect SMTP.
     pub fn is_lmtp_on_smtp_port(&self) -> bool {
-        let is_smtp_port = matches!(&self.address, Address::Tcp(a) if a.port() == SMTP_PORT);
+        let is_smtp_port = matches!(&self.address, ListenAddress::Tcp(a) if a.port() == SMTP_PORT);
         self.protocol == Protocol::Lmtp && is_smtp_port
     }
 }
 
-impl Address {
+impl ListenAddress {
     /// Would both be bound to one socket? Port 0 is another port each time.
-    pub fn is_same_socket(&self, other: &Address) -> bool {
+    pub fn is_same_socket(&self, other: &ListenAddress) -> bool {
         match (self, other) {
-            (Address::Tcp(address), other) => other.is_same_tcp(*address),
-            (Address::Unix(path), Address::Unix(other)) => path == other,
+            (ListenAddress::Tcp(address), other) => other.is_same_tcp(*address),
+            (ListenAddress::Unix(path), ListenAddress::Unix(other)) => path == other,
             _ => false,
         }
     }
 
     /// The same for an address of TCP.
     pub fn is_same_tcp(&self, address: SocketAddr) -> bool {
-        matches!(self, Address::Tcp(own) if *own == address && address.port() != 0)
+        matches!(self, ListenAddress::Tcp(own) if *own == address && address.port() != 0)
     }
 }
 
 impl From<SocketAddr> for Listener {
     fn from(address: SocketAddr) -> Listener {
-        Listener { protocol: Protocol::Smtp, address: Address::Tcp(address) }
+        Listener { protocol: Protocol::Smtp, address: ListenAddress::Tcp(address) }
     }
 }
 
@@ -81,14 +81,14 @@ impl FromStr for Listener {
     }
 }
 
-impl FromStr for Address {
+impl FromStr for ListenAddress {
     type Err = BadAddress;
 
-    fn from_str(text: &str) -> Result<Address, BadAddress> {
+    fn from_str(text: &str) -> Result<ListenAddress, BadAddress> {
         match text.strip_prefix("unix:") {
             Some(path) if path.is_empty() || path.contains('\0') => Err(BadAddress),
-            Some(path) => Ok(Address::Unix(path.into())),
-            None => parse_tcp(text).map(Address::Tcp).ok_or(BadAddress),
+            Some(path) => Ok(ListenAddress::Unix(path.into())),
+            None => parse_tcp(text).map(ListenAddress::Tcp).ok_or(BadAddress),
         }
     }
 }
@@ -107,11 +107,11 @@ impl fmt::Display for Listener {
     }
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for ListenAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Address::Tcp(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            ListenAddress::Tcp(address) => address.fmt(f),
+            ListenAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }

@@ -27,7 +27,7 @@ mod tests {
     use std::path::Path;
     use std::time::Duration;
 
-    use super::super::transcript::Sessions;
+    use super::super::transcript::TranscriptSessions;
     use super::super::{file, storage};
     use super::*;
 
@@ -36,7 +36,7 @@ mod tests {
         let mut config = Config::default();
         config.limits.errors_max = Some(7);
         config.transcript = Some("tran scripts".into());
-        config.transcript_sessions = Sessions::OneIn(7);
+        config.transcript_sessions = TranscriptSessions::OneIn(7);
         config.stop_after_idle = Some(Duration::from_millis(1500));
         config.listen.push("[::1]:2525".parse().unwrap());
         config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::http::Http;
 use super::listen::{LISTENERS_MAX, Listener};
-use super::storage::{Store, StoreRule};
-use super::transcript::Sessions;
-use crate::smtp::limits::{Limits, Syntax};
+use super::storage::{StoreMode, StoreRule};
+use super::transcript::TranscriptSessions;
+use crate::smtp::limits::{SessionLimits, Syntax};
 use crate::{index, log};
 
 /// Effective settings.
@@ -26,7 +26,7 @@ pub struct Config {
     /// What becomes of commands that break the grammar.
     pub syntax: Syntax,
     /// Limits of the protocol.
-    pub limits: Limits,
+    pub limits: SessionLimits,
     /// `None`: what the descriptor limit allows.
     pub connections_max: Option<u32>,
     /// `None`: no limit for one address.
@@ -46,7 +46,7 @@ pub struct Config {
     /// Which mail is dropped, and when.
     pub retention: log::Retention,
     /// For recipients that no rule names.
-    pub store: Store,
+    pub store: StoreMode,
     /// Rules for domains, in the order given; no two for one domain.
     pub store_rules: Vec<StoreRule>,
     /// Size to which segments grow: a multiple of 4096.
@@ -62,7 +62,7 @@ pub struct Config {
     /// A run begins with the first message after this time without any.
     pub run_after_idle: Option<Duration>,
     /// When and how mail is indexed.
-    pub index: index::Settings,
+    pub index: index::IndexSettings,
     /// NOOP may name marks and runs.
     pub noop_marks: bool,
     /// Where HTTP is served.
@@ -78,7 +78,7 @@ pub struct Config {
     /// Folder for transcripts; `None`: none are written.
     pub transcript: Option<PathBuf>,
     /// Which sessions have a transcript.
-    pub transcript_sessions: Sessions,
+    pub transcript_sessions: TranscriptSessions,
     /// error, warn, info, debug or trace.
     pub log_level: String,
     /// Form of the lines on stderr.
@@ -131,7 +131,7 @@ impl Default for Config {
             workers: None,
             backlog: 4096,
             syntax: Syntax::Lenient,
-            limits: Limits::default(),
+            limits: SessionLimits::default(),
             connections_max: None,
             connections_per_client_max: None,
             envelope_memory_bytes: 64 << 20,
@@ -141,7 +141,7 @@ impl Default for Config {
             storage_wait: Duration::from_secs(5),
             durability: log::Durability::Process,
             retention: log::Retention::default(),
-            store: Store::Full,
+            store: StoreMode::Full,
             store_rules: Vec::new(),
             segment_bytes: 64 << 20,
             region_memory_bytes: 64 << 20,
@@ -149,7 +149,7 @@ impl Default for Config {
             stats: true,
             stats_retain_age: None,
             run_after_idle: None,
-            index: index::Settings::default(),
+            index: index::IndexSettings::default(),
             noop_marks: false,
             http: Http::IfFree,
             stop_grace: Duration::from_secs(8),
@@ -157,7 +157,7 @@ impl Default for Config {
             stop_after_sessions: None,
             stop_after_idle: None,
             transcript: None,
-            transcript_sessions: Sessions::All,
+            transcript_sessions: TranscriptSessions::All,
             log_level: "info".into(),
             log_format: LogFormat::Text,
         }
@@ -166,16 +166,16 @@ impl Default for Config {
 
 impl Config {
     /// What the log needs to know.
-    pub fn log_settings(&self) -> log::Settings {
-        let first = log::Settings::default().segment_bytes_first;
-        log::Settings {
+    pub fn log_settings(&self) -> log::LogSettings {
+        let first = log::LogSettings::default().segment_bytes_first;
+        log::LogSettings {
             segment_bytes_first: first.min(self.segment_bytes),
             segment_bytes_max: self.segment_bytes,
             durability: self.durability,
             retention: self.retention,
             own_segments_max: self.own_segments_max,
             region_bytes_max: self.region_memory_bytes,
-            ..log::Settings::default()
+            ..log::LogSettings::default()
         }
     }
 

@@ -16,7 +16,7 @@ use std::str::FromStr;
 
 /// How much of a message is stored, in ascending order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Store {
+pub enum StoreMode {
     /// It is counted, nothing more.
     Nothing,
     /// The envelope alone.
@@ -27,27 +27,27 @@ pub enum Store {
     Full,
 }
 
-impl Store {
-    const NAMES: [(&'static str, Store); 4] = [
-        ("full", Store::Full),
-        ("headers", Store::Headers),
-        ("envelope", Store::Envelope),
-        ("none", Store::Nothing),
+impl StoreMode {
+    const NAMES: [(&'static str, StoreMode); 4] = [
+        ("full", StoreMode::Full),
+        ("headers", StoreMode::Headers),
+        ("envelope", StoreMode::Envelope),
+        ("none", StoreMode::Nothing),
     ];
 }
 
-impl FromStr for Store {
+impl FromStr for StoreMode {
     type Err = BadRule;
 
-    fn from_str(text: &str) -> Result<Store, BadRule> {
-        let known = Store::NAMES.iter().find(|(name, _)| *name == text);
+    fn from_str(text: &str) -> Result<StoreMode, BadRule> {
+        let known = StoreMode::NAMES.iter().find(|(name, _)| *name == text);
         known.map(|(_, mode)| *mode).ok_or(BadRule::Mode)
     }
 }
 
-impl fmt::Display for Store {
+impl fmt::Display for StoreMode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let known = Store::NAMES.iter().find(|(_, mode)| mode == self);
+        let known = StoreMode::NAMES.iter().find(|(_, mode)| mode == self);
         f.write_str(known.expect("every mode has a name").0)
     }
 }
@@ -58,7 +58,7 @@ pub struct StoreRule {
     /// For recipients of this.
     pub domain: Domain,
     /// What is kept of their mail.
-    pub store: Store,
+    pub store: StoreMode,
     /// Of this many messages, one is kept in full; 2 or more.
     pub one_in: Option<u32>,
 }
@@ -128,7 +128,7 @@ impl FromStr for StoreRule {
             }
         };
         let store = mode.parse()?;
-        if store == Store::Full && one_in.is_some() {
+        if store == StoreMode::Full && one_in.is_some() {
             return Err(BadRule::FullSampled);
         }
         Ok(StoreRule { domain, store, one_in })

@@ -23,7 +23,7 @@ pub(super) const VARIABLE_PREFIX: &str = "SINKD_";
 
 /// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a
 /// flag, `SINKD_NAME` in the environment.
-pub struct Key {
+pub struct Setting {
     /// Its table in the file, and its heading in the help.
     pub table: &'static str,
     /// Underscores between words.
@@ -52,7 +52,7 @@ enum Setter {
     },
 }
 
-impl Key {
+impl Setting {
     /// Sets it from text; of a setting with many values, adds one.
     pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
         let result = match &self.set {
@@ -170,7 +170,7 @@ fn number<T: ToString>(n: T) -> String {
 /// A row: table, name, value, help, expected, how it is set, how it is shown.
 macro_rules! key {
     ($table:literal, $name:literal, $value:literal, $help:literal, $expected:expr, $set:expr, $show:expr) => {
-        Key {
+        Setting {
             table: $table,
             name: $name,
             value: $value,
@@ -183,8 +183,8 @@ macro_rules! key {
 }
 
 /// Every setting, in the order in which it is printed.
-pub const KEYS: &[Key] = &[
-    Key {
+pub const KEYS: &[Setting] = &[
+    Setting {
         table: "server",
         name: "listen",
         value: "ADDR",
@@ -392,7 +392,7 @@ pub const KEYS: &[Key] = &[
         |c, v| v.parse().ok().map(|mode| c.store = mode),
         |c| quoted(&c.store.to_string())
     ),
-    Key {
+    Setting {
         table: "storage",
         name: "store_rule",
         value: "DOMAIN=MODE[/N]",
@@ -795,7 +795,7 @@ mod tests {
         assert!(hostname.apply(&mut Config::default(), &"x".repeat(255)).is_ok());
     }
 
-    fn rule_or(key: &Key) -> &'static str {
+    fn rule_or(key: &Setting) -> &'static str {
         match key.name {
             "store_rule" => "a domain and its mode, as in example.org=headers or *=none",
             _ => key.expected,

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 /// Which sessions are written down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sessions {
+pub enum TranscriptSessions {
     /// Every one.
     All,
     /// Those that met a 4xx or 5xx.
@@ -21,27 +21,27 @@ pub struct BadSessions;
 /// What the settings say that they expect.
 pub const EXPECTED: &str = "all, errors, or 1/N with N from 2 to 4294967295";
 
-impl FromStr for Sessions {
+impl FromStr for TranscriptSessions {
     type Err = BadSessions;
 
-    fn from_str(text: &str) -> Result<Sessions, BadSessions> {
+    fn from_str(text: &str) -> Result<TranscriptSessions, BadSessions> {
         match text {
-            "all" => Ok(Sessions::All),
-            "errors" => Ok(Sessions::Errors),
+            "all" => Ok(TranscriptSessions::All),
+            "errors" => Ok(TranscriptSessions::Errors),
             _ => {
                 let n = text.strip_prefix("1/").and_then(|n| n.parse().ok());
-                n.filter(|n| *n >= 2).map(Sessions::OneIn).ok_or(BadSessions)
+                n.filter(|n| *n >= 2).map(TranscriptSessions::OneIn).ok_or(BadSessions)
             }
         }
     }
 }
 
-impl fmt::Display for Sessions {
+impl fmt::Display for TranscriptSessions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Sessions::All => f.write_str("all"),
-            Sessions::Errors => f.write_str("errors"),
-            Sessions::OneIn(n) => write!(f, "1/{n}"),
+            TranscriptSessions::All => f.write_str("all"),
+            TranscriptSessions::Errors => f.write_str("errors"),
+            TranscriptSessions::OneIn(n) => write!(f, "1/{n}"),
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use crate::stats::Live;
 
 /// What there is to report.
-pub struct Facts {
+pub struct MetricFacts {
     /// `None`: no statistics are kept.
     pub live: Option<Arc<Live>>,
     /// Returns whether sinkd accepts mail: not once it is stopping. Called for each `/readyz`.
@@ -15,7 +15,7 @@ pub struct Facts {
     pub started: SystemTime,
 }
 
-impl fmt::Debug for Facts {
+impl fmt::Debug for MetricFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Facts").field("started", &self.started).finish_non_exhaustive()
     }

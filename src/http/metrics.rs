@@ -9,20 +9,20 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse;
 use hdrhistogram::Histogram;
 
-use super::facts::Facts;
-use super::text::{Kind, Text};
+use super::facts::MetricFacts;
+use super::text::{MetricKind, MetricText};
 use super::{process, text};
 use crate::stats::{Counter, History, Metric};
 
 /// Answers GET.
-pub(super) async fn answer(State(facts): State<Arc<Facts>>) -> impl IntoResponse {
+pub(super) async fn answer(State(facts): State<Arc<MetricFacts>>) -> impl IntoResponse {
     ([(CONTENT_TYPE, text::CONTENT_TYPE)], write(&facts))
 }
 
-fn write(facts: &Facts) -> String {
-    let mut text = Text::default();
+fn write(facts: &MetricFacts) -> String {
+    let mut text = MetricText::default();
     let help = "The version that runs; its value is 1.";
-    text.head("sinkd_build_info", Kind::Gauge, help);
+    text.head("sinkd_build_info", MetricKind::Gauge, help);
     text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::write(&mut text, facts.started);
     if let Some(live) = &facts.live {
@@ -35,28 +35,28 @@ fn write(facts: &Facts) -> String {
         statistics(&mut text, |c| total.counter(c), &replies, |m| total.histogram(m));
         let (messages, seconds) = live.index_lag();
         let help = "Messages that are not indexed yet.";
-        text.single("sinkd_index_lag_messages", Kind::Gauge, help, messages);
+        text.single("sinkd_index_lag_messages", MetricKind::Gauge, help, messages);
         let help = "Age of the oldest message that is not indexed yet.";
-        text.single("sinkd_index_lag_seconds", Kind::Gauge, help, seconds);
+        text.single("sinkd_index_lag_seconds", MetricKind::Gauge, help, seconds);
         let help = "Tries that found the lock of events.jsonl held by another process.";
-        text.single("sinkd_events_lock_busy_total", Kind::Counter, help, live.events_busy());
+        text.single("sinkd_events_lock_busy_total", MetricKind::Counter, help, live.events_busy());
         let help = "System clock minus sinkd's clock, which starts with it and is never set.";
         let ahead = live.clock_ahead_ms() as f64 / 1e3;
-        text.single("sinkd_clock_ahead_seconds", Kind::Gauge, help, ahead);
+        text.single("sinkd_clock_ahead_seconds", MetricKind::Gauge, help, ahead);
     }
     text.into_string()
 }
 
 /// What was recorded in a span, long after: for `sinkctl stats --prometheus`.
 pub fn of_history(history: &History) -> String {
-    let mut text = Text::default();
+    let mut text = MetricText::default();
     let values = |m: Metric| history.histogram(m).cloned().unwrap_or_else(|| m.histogram());
     statistics(&mut text, |c| history.total(c), &history.replies(), values);
     text.into_string()
 }
 
 fn statistics(
-    text: &mut Text,
+    text: &mut MetricText,
     counter: impl Fn(Counter) -> u64,
     replies: &BTreeMap<&str, u64>,
     values: impl Fn(Metric) -> Histogram<u64>,
@@ -64,14 +64,16 @@ fn statistics(
     for one in Counter::ALL.iter().filter(|one| !Counter::TOLERATED.contains(one)) {
         let ((name, unit), value) = (counter_name(*one), counter(*one));
         match unit {
-            Unit::Us => text.single(&name, Kind::Counter, one.help(), seconds(value as f64)),
-            _ => text.single(&name, Kind::Counter, one.help(), value),
+            TagUnit::Us => {
+                text.single(&name, MetricKind::Counter, one.help(), seconds(value as f64))
+            }
+            _ => text.single(&name, MetricKind::Counter, one.help(), value),
         }
     }
     let name = "sinkd_tolerated_total";
     text.head(
         name,
-        Kind::Counter,
+        MetricKind::Counter,
         "Commands accepted although they broke a rule, by kind of rule.",
     );
     for one in Counter::TOLERATED {
@@ -79,7 +81,7 @@ fn statistics(
         text.sample(name, &[("kind", &kind)], counter(*one));
     }
     let name = "sinkd_replies_total";
-    text.head(name, Kind::Counter, "Replies by code and enhanced code.");
+    text.head(name, MetricKind::Counter, "Replies by code and enhanced code.");
     for (reply, n) in replies {
         let (code, enhanced) = reply.split_once(' ').unwrap_or((reply, ""));
         text.sample(name, &[("code", code), ("enhanced", enhanced)], n);
@@ -91,28 +93,32 @@ fn statistics(
 
 /// What a tag's number is counted in; the metric's own unit is the base unit of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Unit {
+enum TagUnit {
     Us,
     Bytes,
     BytesPerS,
     Number,
 }
 
-impl Unit {
+impl TagUnit {
     /// Returns the unit of a tag, and the tag without the unit.
-    fn of(tag: &str) -> (Unit, &str) {
-        let ends = [("_us", Unit::Us), ("_bytes_per_s", Unit::BytesPerS), ("_bytes", Unit::Bytes)];
+    fn of(tag: &str) -> (TagUnit, &str) {
+        let ends = [
+            ("_us", TagUnit::Us),
+            ("_bytes_per_s", TagUnit::BytesPerS),
+            ("_bytes", TagUnit::Bytes),
+        ];
         let end = ends.iter().find_map(|(end, unit)| Some((*unit, tag.strip_suffix(end)?)));
-        end.unwrap_or((Unit::Number, tag))
+        end.unwrap_or((TagUnit::Number, tag))
     }
 
     /// What a metric's name ends with.
     fn suffix(self) -> &'static str {
         match self {
-            Unit::Us => "_seconds",
-            Unit::Bytes => "_bytes",
-            Unit::BytesPerS => "_bytes_per_second",
-            Unit::Number => "",
+            TagUnit::Us => "_seconds",
+            TagUnit::Bytes => "_bytes",
+            TagUnit::BytesPerS => "_bytes_per_second",
+            TagUnit::Number => "",
         }
     }
 
@@ -121,17 +127,17 @@ impl Unit {
         let powers_of_4 = |range: std::ops::RangeInclusive<u32>| range.map(|n| 1 << (2 * n));
         match self {
             // 10 us to 100 s.
-            Unit::Us => {
+            TagUnit::Us => {
                 let decades =
                     (1..8).flat_map(|n| [10, 25, 50].map(|first| first * 10_u64.pow(n - 1)));
                 decades.chain([100_000_000]).collect()
             }
             // 64 B to 4 GiB.
-            Unit::Bytes => powers_of_4(3..=16).collect(),
+            TagUnit::Bytes => powers_of_4(3..=16).collect(),
             // 1 KiB/s to 16 GiB/s.
-            Unit::BytesPerS => powers_of_4(5..=17).collect(),
+            TagUnit::BytesPerS => powers_of_4(5..=17).collect(),
             // 1 to a million or so.
-            Unit::Number => powers_of_4(0..=10).collect(),
+            TagUnit::Number => powers_of_4(0..=10).collect(),
         }
     }
 }
@@ -141,36 +147,36 @@ fn seconds(us: f64) -> f64 {
     us / 1e6
 }
 
-fn counter_name(counter: Counter) -> (String, Unit) {
+fn counter_name(counter: Counter) -> (String, TagUnit) {
     let (unit, stem) = match counter {
         // Words that say less here than beside the others.
-        Counter::MessageBytes => (Unit::Bytes, "message"),
-        Counter::Refused => (Unit::Number, "messages_refused"),
-        Counter::Closed => (Unit::Number, "connections_closed"),
-        Counter::ClosedMessages => (Unit::Number, "connections_closed_messages"),
-        Counter::TurnedAway => (Unit::Number, "connections_turned_away"),
-        Counter::Dismissed => (Unit::Number, "connections_dismissed"),
-        Counter::Saturated => (Unit::Number, "values_saturated"),
-        _ => Unit::of(counter.tag()),
+        Counter::MessageBytes => (TagUnit::Bytes, "message"),
+        Counter::Refused => (TagUnit::Number, "messages_refused"),
+        Counter::Closed => (TagUnit::Number, "connections_closed"),
+        Counter::ClosedMessages => (TagUnit::Number, "connections_closed_messages"),
+        Counter::TurnedAway => (TagUnit::Number, "connections_turned_away"),
+        Counter::Dismissed => (TagUnit::Number, "connections_dismissed"),
+        Counter::Saturated => (TagUnit::Number, "values_saturated"),
+        _ => TagUnit::of(counter.tag()),
     };
     (format!("sinkd_{stem}{}_total", unit.suffix()), unit)
 }
 
-fn histogram_name(metric: Metric) -> (String, Unit) {
+fn histogram_name(metric: Metric) -> (String, TagUnit) {
     let (unit, stem) = match metric {
         // `message_bytes` is the counter's.
-        Metric::MessageSize => (Unit::Bytes, "message_size"),
-        _ => Unit::of(metric.tag()),
+        Metric::MessageSize => (TagUnit::Bytes, "message_size"),
+        _ => TagUnit::of(metric.tag()),
     };
     (format!("sinkd_{stem}{}", unit.suffix()), unit)
 }
 
 /// One histogram. Values are true within 1 %, so those that near a bound count as within it, and
 /// the sum is as near. Nothing in it ever goes down: a recorded value has one place.
-fn histogram(text: &mut Text, metric: Metric, values: &Histogram<u64>) {
+fn histogram(text: &mut MetricText, metric: Metric, values: &Histogram<u64>) {
     let (name, unit) = histogram_name(metric);
     let in_unit = |value: u64| match unit {
-        Unit::Us => seconds(value as f64).to_string(),
+        TagUnit::Us => seconds(value as f64).to_string(),
         _ => value.to_string(),
     };
     let bounds = unit.bounds();
@@ -183,7 +189,7 @@ fn histogram(text: &mut Text, metric: Metric, values: &Histogram<u64>) {
         counts[place] += step.count_at_value();
         sum += u128::from(values.median_equivalent(value)) * u128::from(step.count_at_value());
     }
-    text.head(&name, Kind::Histogram, metric.help());
+    text.head(&name, MetricKind::Histogram, metric.help());
     let bucket = format!("{name}_bucket");
     let mut count = 0;
     for (n, bound) in counts.iter().zip(&bounds) {
@@ -193,7 +199,7 @@ fn histogram(text: &mut Text, metric: Metric, values: &Histogram<u64>) {
     count += counts[bounds.len()];
     text.sample(&bucket, &[("le", "+Inf")], count);
     match unit {
-        Unit::Us => text.sample(&format!("{name}_sum"), &[], seconds(sum as f64)),
+        TagUnit::Us => text.sample(&format!("{name}_sum"), &[], seconds(sum as f64)),
         _ => text.sample(&format!("{name}_sum"), &[], sum),
     }
     text.sample(&format!("{name}_count"), &[], count);
@@ -230,10 +236,10 @@ mod tests {
 
     #[test]
     fn bounds_rise_from_10_us_to_100_s() {
-        let bounds = Unit::Us.bounds();
+        let bounds = TagUnit::Us.bounds();
         assert_eq!(&bounds[..4], [10, 25, 50, 100]);
         assert_eq!(&bounds[bounds.len() - 4..], [10_000_000, 25_000_000, 50_000_000, 100_000_000]);
-        for unit in [Unit::Us, Unit::Bytes, Unit::BytesPerS, Unit::Number] {
+        for unit in [TagUnit::Us, TagUnit::Bytes, TagUnit::BytesPerS, TagUnit::Number] {
             assert!(unit.bounds().is_sorted());
         }
     }
@@ -244,7 +250,7 @@ mod tests {
         for value in [0, 10, 11, 25, 1000, 1_000_000, 500_000_000] {
             values.record(value).unwrap();
         }
-        let mut text = Text::default();
+        let mut text = MetricText::default();
         histogram(&mut text, Metric::Transaction, &values);
         let text = text.into_string();
         for line in [

@@ -27,12 +27,12 @@ use tokio::sync::oneshot;
 use crate::config::http::{DEFAULT, Http};
 
 pub use connection::CONNECTIONS_MAX;
-pub use facts::Facts;
+pub use facts::MetricFacts;
 pub use metrics::of_history;
 
 /// An address that HTTP can't be served at.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
+pub enum HttpBindError {
     /// Another process listens on the address.
     #[error("{0} is already in use: stop what listens there, or choose another with --http")]
     InUse(SocketAddr),
@@ -55,7 +55,7 @@ pub struct Bound {
 
 /// The running thread.
 #[derive(Debug)]
-pub struct Server {
+pub struct HttpServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -65,13 +65,13 @@ pub struct Server {
 /// use, which is logged.
 ///
 /// Errors: an address that was asked for by name can't be had.
-pub fn bind(http: Http) -> Result<Option<Bound>, BindError> {
+pub fn bind(http: Http) -> Result<Option<Bound>, HttpBindError> {
     match http {
         Http::Off => Ok(None),
         Http::At(address) => bind_to(address).map(Some),
         Http::IfFree => match bind_to(DEFAULT) {
             Ok(bound) => Ok(Some(bound)),
-            Err(BindError::InUse(address)) => {
+            Err(HttpBindError::InUse(address)) => {
                 tracing::warn!("{address} is in use: no HTTP; --http ADDR chooses another address");
                 Ok(None)
             }
@@ -83,7 +83,7 @@ pub fn bind(http: Http) -> Result<Option<Bound>, BindError> {
     }
 }
 
-fn bind_to(address: SocketAddr) -> Result<Bound, BindError> {
+fn bind_to(address: SocketAddr) -> Result<Bound, HttpBindError> {
     let attempt = || {
         // The standard library sets SO_REUSEADDR, so that a restart finds its port free.
         let socket = TcpListener::bind(address)?;
@@ -92,8 +92,8 @@ fn bind_to(address: SocketAddr) -> Result<Bound, BindError> {
         Ok(Bound { socket, address })
     };
     attempt().map_err(|source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::AddrInUse => BindError::InUse(address),
-        _ => BindError::Io { address, source },
+        std::io::ErrorKind::AddrInUse => HttpBindError::InUse(address),
+        _ => HttpBindError::Io { address, source },
     })
 }
 
@@ -101,7 +101,7 @@ impl Bound {
     /// Starts the thread that answers.
     ///
     /// Errors: no thread, or no event loop, can be had.
-    pub fn serve(self, facts: Facts) -> std::io::Result<Server> {
+    pub fn serve(self, facts: MetricFacts) -> std::io::Result<HttpServer> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let socket = {
             let _inside = runtime.enter();
@@ -115,11 +115,11 @@ impl Bound {
             let _ = runtime.block_on(stopped);
             // The runtime goes with this thread, and every connection with the runtime.
         })?;
-        Ok(Server { address: self.address, stop: Some(stop), thread: Some(thread) })
+        Ok(HttpServer { address: self.address, stop: Some(stop), thread: Some(thread) })
     }
 }
 
-impl Server {
+impl HttpServer {
     /// Where it listens, with the real port.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -127,7 +127,7 @@ impl Server {
 }
 
 /// Closes every connection, and waits for the thread.
-impl Drop for Server {
+impl Drop for HttpServer {
     fn drop(&mut self) {
         self.stop.take();
         if let Some(thread) = self.thread.take() {
@@ -136,7 +136,7 @@ impl Drop for Server {
     }
 }
 
-fn router(facts: Arc<Facts>) -> Router {
+fn router(facts: Arc<MetricFacts>) -> Router {
     Router::new()
         .route("/metrics", get(metrics::answer))
         .route("/healthz", get(health::alive))

@@ -4,37 +4,37 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use rustix::process::{Resource, getrlimit};
 use rustix::time::{ClockId, clock_gettime};
 
-use super::text::{Kind, Text};
+use super::text::{MetricKind, MetricText};
 
 /// What can't be found out (elsewhere than on Linux) is left out.
-pub(super) fn write(text: &mut Text, started: SystemTime) {
+pub(super) fn write(text: &mut MetricText, started: SystemTime) {
     let started = started.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
     let help = "Start of the process, Unix time.";
-    text.single("process_start_time_seconds", Kind::Gauge, help, started);
+    text.single("process_start_time_seconds", MetricKind::Gauge, help, started);
     let cpu = clock_gettime(ClockId::ProcessCPUTime);
     let cpu = cpu.tv_sec as f64 + cpu.tv_nsec as f64 / 1e9;
     let help = "Processor time spent, by all threads, in user and system mode.";
-    text.single("process_cpu_seconds_total", Kind::Counter, help, cpu);
+    text.single("process_cpu_seconds_total", MetricKind::Counter, help, cpu);
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     if let Some(kib) = field(&status, "VmRSS:") {
         let help = "Resident memory; the log's mapped segments are part of it.";
-        text.single("process_resident_memory_bytes", Kind::Gauge, help, kib << 10);
+        text.single("process_resident_memory_bytes", MetricKind::Gauge, help, kib << 10);
     }
     if let Some(kib) = field(&status, "VmSize:") {
         let help = "Virtual memory.";
-        text.single("process_virtual_memory_bytes", Kind::Gauge, help, kib << 10);
+        text.single("process_virtual_memory_bytes", MetricKind::Gauge, help, kib << 10);
     }
     if let Ok(entries) = std::fs::read_dir("/proc/self/fd") {
         // One of them belongs to the listing itself.
         let open = entries.count().saturating_sub(1);
-        text.single("process_open_fds", Kind::Gauge, "Open file descriptors.", open);
+        text.single("process_open_fds", MetricKind::Gauge, "Open file descriptors.", open);
     }
     if let Some(max) = getrlimit(Resource::Nofile).current {
         let help = "Limit of open file descriptors.";
-        text.single("process_max_fds", Kind::Gauge, help, max);
+        text.single("process_max_fds", MetricKind::Gauge, help, max);
     }
     if let Some(threads) = field(&status, "Threads:") {
-        text.single("process_threads", Kind::Gauge, "Threads.", threads);
+        text.single("process_threads", MetricKind::Gauge, "Threads.", threads);
     }
 }
 

@@ -8,7 +8,7 @@ pub(super) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 /// Kinds of metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     /// Never goes down.
     Counter,
     Gauge,
@@ -16,25 +16,25 @@ pub(super) enum Kind {
     Histogram,
 }
 
-impl Kind {
+impl MetricKind {
     fn name(self) -> &'static str {
         match self {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
-            Kind::Histogram => "histogram",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
+            MetricKind::Histogram => "histogram",
         }
     }
 }
 
 /// An answer under way.
 #[derive(Debug, Default)]
-pub(super) struct Text {
+pub(super) struct MetricText {
     text: String,
 }
 
-impl Text {
+impl MetricText {
     /// What follows are samples of this metric. `help` is one line.
-    pub(super) fn head(&mut self, name: &str, kind: Kind, help: &str) {
+    pub(super) fn head(&mut self, name: &str, kind: MetricKind, help: &str) {
         let help = help.replace('\\', "\\\\").replace('\n', " ");
         self.push(format_args!("# HELP {name} {help}\n# TYPE {name} {}\n", kind.name()));
     }
@@ -52,7 +52,7 @@ impl Text {
     }
 
     /// A metric of one sample without labels.
-    pub(super) fn single(&mut self, name: &str, kind: Kind, help: &str, value: impl Display) {
+    pub(super) fn single(&mut self, name: &str, kind: MetricKind, help: &str, value: impl Display) {
         self.head(name, kind, help);
         self.sample(name, &[], value);
     }
@@ -73,11 +73,11 @@ mod tests {
 
     #[test]
     fn the_text_is_that_of_the_format() {
-        let mut text = Text::default();
-        text.head("a_total", Kind::Counter, "A \\ sentence.");
+        let mut text = MetricText::default();
+        text.head("a_total", MetricKind::Counter, "A \\ sentence.");
         text.sample("a_total", &[], 3);
         text.sample("a_total", &[("code", "250"), ("text", "a\"b\\c\n")], 0.000_01);
-        text.single("b", Kind::Gauge, "B.", 1e9);
+        text.single("b", MetricKind::Gauge, "B.", 1e9);
         let expected = "# HELP a_total A \\\\ sentence.\n# TYPE a_total counter\na_total 3\n\
                         a_total{code=\"250\",text=\"a\\\"b\\\\c\\n\"} 0.00001\n\
                         # HELP b B.\n# TYPE b gauge\nb 1000000000\n";

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 
 use crate::log::Identity;
 
-use super::format::{BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, Header, Unusable, VERSION};
+use super::format::{
+    BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, SidecarHeader, Unusable, VERSION,
+};
 use super::sidecar::{self, Sidecar};
 
 /// Holds the lock of the file.
@@ -49,7 +51,7 @@ impl Appender {
         }
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
-        let (header, length) = (Header::of(identity, sequence_field), bytes.len() as u64);
+        let (header, length) = (SidecarHeader::of(identity, sequence_field), bytes.len() as u64);
         match Sidecar::of(bytes, identity) {
             Ok(known) if *known.header() == header => {
                 let at = known.sound_bytes();
@@ -68,7 +70,7 @@ impl Appender {
         }
     }
 
-    fn begin(file: File, header: &Header) -> io::Result<Appender> {
+    fn begin(file: File, header: &SidecarHeader) -> io::Result<Appender> {
         file.write_all_at(&header.encode(), 0)?;
         let (at, seed) = (HEADER_BYTES as u64, header.seed());
         Ok(Appender { file, seed, at, end_slot: 0, records: 0 })
@@ -111,19 +113,19 @@ impl Appender {
     }
 
     /// Releases the lock until it is needed again.
-    pub fn rest(self) -> Resting {
+    pub fn rest(self) -> RestingAppender {
         let is_free = self.file.unlock().is_ok();
-        Resting { appender: is_free.then_some(self) }
+        RestingAppender { appender: is_free.then_some(self) }
     }
 }
 
 /// An appender that waits for more, without the lock.
 #[derive(Debug)]
-pub(super) struct Resting {
+pub(super) struct RestingAppender {
     appender: Option<Appender>,
 }
 
-impl Resting {
+impl RestingAppender {
     /// Continues, if no other process has touched the file meanwhile. Costs three system calls.
     pub fn wake(self, data: &Path, number: u32) -> Option<Appender> {
         let appender = self.appender?;
@@ -147,7 +149,7 @@ impl Replacement {
         let beside = path.with_extension(format!("new-{}", std::process::id()));
         let appender = Appender::begin(
             File::options().read(true).write(true).create(true).truncate(true).open(&beside)?,
-            &Header::of(identity, sequence_field),
+            &SidecarHeader::of(identity, sequence_field),
         )?;
         Ok(Replacement { appender, beside, path })
     }

@@ -10,8 +10,8 @@ use crossbeam_channel::Receiver;
 use crate::log::reader::{Opening, Segment};
 use crate::log::{Published, State, segment_files, segment_path};
 
-use super::appender::{Appender, NoAppender, Resting};
-use super::format::Header;
+use super::appender::{Appender, NoAppender, RestingAppender};
+use super::format::SidecarHeader;
 use super::lag::Lag;
 use super::sidecar;
 
@@ -31,7 +31,7 @@ pub(super) struct Job {
 
 /// A segment that is not indexed to its end, or wasn't at the last look.
 #[derive(Default)]
-struct Progress {
+struct IndexProgress {
     published: Published,
     /// What was published will not grow.
     is_sealed: bool,
@@ -40,7 +40,7 @@ struct Progress {
     /// Commit time of the first message that is not indexed.
     oldest_ns: Option<u64>,
     is_claimed: bool,
-    resting: Option<Resting>,
+    resting: Option<RestingAppender>,
     /// Not before then.
     retry_at: Option<Instant>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Backlog {
     data: PathBuf,
     sequence_field: String,
     begun: Receiver<u32>,
-    segments: BTreeMap<u32, Progress>,
+    segments: BTreeMap<u32, IndexProgress>,
     /// Indexed to their end.
     complete: HashSet<u32>,
     listed_at: Option<Instant>,
@@ -113,7 +113,7 @@ impl Backlog {
         for number in open {
             drop(self.segment(number));
         }
-        let behind = |p: &Progress| u64::from(p.published.messages).saturating_sub(p.records);
+        let behind = |p: &IndexProgress| u64::from(p.published.messages).saturating_sub(p.records);
         Lag {
             messages: self.segments.values().map(behind).sum(),
             oldest_ns: self.segments.values().filter_map(|p| p.oldest_ns).min(),
@@ -147,7 +147,7 @@ impl Backlog {
         self.complete.retain(|number| is_there(number) && is_indexed(number));
         for (number, progress) in &mut self.segments {
             if !progress.is_claimed && progress.end_slot > 0 && !is_indexed(number) {
-                *progress = Progress::default();
+                *progress = IndexProgress::default();
             }
         }
         for number in &there {
@@ -183,7 +183,7 @@ impl Backlog {
         let is_first_look =
             progress.end_slot == 0 && !progress.is_claimed && progress.resting.is_none();
         if is_first_look && progress.is_sealed {
-            let header = Header::of(segment.identity(), &self.sequence_field);
+            let header = SidecarHeader::of(segment.identity(), &self.sequence_field);
             if sidecar::is_complete(&self.data, &header, progress.published.slots) {
                 self.segments.remove(&number);
                 self.complete.insert(number);

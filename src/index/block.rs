@@ -4,7 +4,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::format::{BLOCK_HEADER_BYTES, BlockHeader, Entry, RECORD_BYTES, encode_record};
+use super::format::{BLOCK_HEADER_BYTES, BlockHeader, IndexEntry, RECORD_BYTES, encode_record};
 
 /// A block with more messages is written, and the next one begins.
 const RECORDS_MAX: u32 = 4096;
@@ -76,7 +76,7 @@ impl BlockBuilder {
     }
 
     /// Covers the slot at the end, which holds `entry`.
-    pub fn push(&mut self, entry: &Entry<'_>) {
+    pub fn push(&mut self, entry: &IndexEntry<'_>) {
         let strings = entry.strings().map(|string| self.intern(string));
         encode_record(&mut self.block, entry, strings);
         let ns = entry.columns.received_at_ns;

@@ -2,9 +2,9 @@
 
 /// Strings one after another, a line each; no string contains a line break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Lines<'a>(pub &'a str);
+pub struct TextColumn<'a>(pub &'a str);
 
-impl<'a> Lines<'a> {
+impl<'a> TextColumn<'a> {
     /// One by one; nothing for the empty text.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
         self.0.split('\n').filter(|line| !line.is_empty())
@@ -22,13 +22,13 @@ pub struct Columns<'a> {
     /// Reverse-path of the envelope; empty for the null reverse-path.
     pub reverse_path: &'a str,
     /// Forward-paths of the envelope, in the order of RCPT.
-    pub forward_paths: Lines<'a>,
+    pub forward_paths: TextColumn<'a>,
     /// Addresses in the header's From and Sender fields, without names.
-    pub from: Lines<'a>,
+    pub from: TextColumn<'a>,
     /// Addresses in To.
-    pub to: Lines<'a>,
+    pub to: TextColumn<'a>,
     /// Addresses in Cc.
-    pub cc: Lines<'a>,
+    pub cc: TextColumn<'a>,
     /// The first Subject field.
     pub subject: &'a str,
     /// The first Message-ID field, without angle brackets.
@@ -36,5 +36,5 @@ pub struct Columns<'a> {
     /// A part is an attachment (Content-Disposition: attachment, or it has a file name).
     pub has_attachment: bool,
     /// Names of attached files.
-    pub file_names: Lines<'a>,
+    pub file_names: TextColumn<'a>,
 }

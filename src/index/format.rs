@@ -3,7 +3,7 @@
 //! A header, then blocks without gaps. All integers are little-endian.
 use crate::log::{Identity, StoreId};
 
-use super::columns::{Columns, Lines};
+use super::columns::{Columns, TextColumn};
 
 /// The version this program writes, and the only one it reads: an index of another version is
 /// rebuilt.
@@ -30,7 +30,7 @@ const _: () = assert!(FIELD_AT + SEQUENCE_FIELD_BYTES_MAX <= HEADER_CRC_AT);
 
 /// What a sidecar says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
+pub struct SidecarHeader {
     /// The folder.
     pub store: StoreId,
     /// The segment.
@@ -50,11 +50,11 @@ pub enum Unusable {
     Version(u32),
 }
 
-impl Header {
+impl SidecarHeader {
     /// Returns the header of the sidecar of segment `identity`.
-    pub fn of(identity: &Identity, sequence_field: &str) -> Header {
+    pub fn of(identity: &Identity, sequence_field: &str) -> SidecarHeader {
         let (store, number) = (identity.store, identity.number);
-        Header { store, number, sequence_field: sequence_field.to_owned() }
+        SidecarHeader { store, number, sequence_field: sequence_field.to_owned() }
     }
 
     /// Returns the header as it is written. The field's name has at most
@@ -74,7 +74,7 @@ impl Header {
     }
 
     /// `bytes`: a sidecar from its beginning, any value.
-    pub fn decode(bytes: &[u8]) -> Result<Header, Unusable> {
+    pub fn decode(bytes: &[u8]) -> Result<SidecarHeader, Unusable> {
         let bytes = bytes.get(..HEADER_BYTES).ok_or(Unusable::Damaged)?;
         if bytes[..8] != MAGIC {
             return Err(Unusable::Damaged);
@@ -89,7 +89,11 @@ impl Header {
         let name = bytes[FIELD_AT..HEADER_CRC_AT].get(..get32(bytes, FIELD_BYTES_AT) as usize);
         let name = name.and_then(|name| std::str::from_utf8(name).ok()).ok_or(Unusable::Damaged)?;
         let store = StoreId(bytes[STORE_AT..][..16].try_into().expect("the range is 16 long"));
-        Ok(Header { store, number: get32(bytes, NUMBER_AT), sequence_field: name.to_owned() })
+        Ok(SidecarHeader {
+            store,
+            number: get32(bytes, NUMBER_AT),
+            sequence_field: name.to_owned(),
+        })
     }
 
     /// What checksums of this sidecar's blocks start from: a block of another one doesn't check.
@@ -100,12 +104,12 @@ impl Header {
 
 /// One message in a sidecar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Entry<'a> {
+pub struct IndexEntry<'a> {
     /// Position in the segment.
     pub slot: u32,
     /// What queries are put to.
     pub columns: Columns<'a>,
-    /// The content's hash, as in [`crate::mime::Facts`].
+    /// The content's hash, as in [`crate::mime::MailFacts`].
     pub content_hash: u128,
     /// The number in the sequence field, if there is one.
     pub sequence: Option<u64>,
@@ -120,7 +124,7 @@ pub struct Entry<'a> {
 /// Where the strings of an entry stand in a record: in this order.
 pub(super) const STRINGS: usize = 8;
 
-impl<'a> Entry<'a> {
+impl<'a> IndexEntry<'a> {
     pub(super) fn strings(&self) -> [&'a str; STRINGS] {
         let c = &self.columns;
         let (paths, files) = (c.forward_paths.0, c.file_names.0);
@@ -153,7 +157,7 @@ const IS_UNREADABLE: u32 = 8;
 const IS_WHOLE: u32 = 16;
 
 /// Appends the record of `entry`, whose strings stand at `strings`.
-pub(super) fn encode_record(out: &mut Vec<u8>, entry: &Entry<'_>, strings: [u32; STRINGS]) {
+pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; STRINGS]) {
     let at = out.len();
     out.resize(at + RECORD_BYTES, 0);
     let record = &mut out[at..];
@@ -263,25 +267,25 @@ impl<'a> Block<'a> {
     }
 
     /// Entry `i`, below `header.records`.
-    pub fn entry(&self, i: u32) -> Entry<'a> {
+    pub fn entry(&self, i: u32) -> IndexEntry<'a> {
         let record = &self.records[i as usize * RECORD_BYTES..][..RECORD_BYTES];
         let flags = get32(record, FLAGS_AT);
         let string = |i: usize| self.string(get32(record, STRINGS_AT + 4 * i));
         let hash = record[HASH_AT..][..16].try_into().expect("the range is 16 long");
-        Entry {
+        IndexEntry {
             slot: get32(record, SLOT_AT),
             columns: Columns {
                 received_at_ns: get64(record, TIME_AT),
                 message_bytes: get64(record, MESSAGE_BYTES_AT),
                 reverse_path: string(0),
-                forward_paths: Lines(string(1)),
-                from: Lines(string(2)),
-                to: Lines(string(3)),
-                cc: Lines(string(4)),
+                forward_paths: TextColumn(string(1)),
+                from: TextColumn(string(2)),
+                to: TextColumn(string(3)),
+                cc: TextColumn(string(4)),
                 subject: string(5),
                 message_id: string(6),
                 has_attachment: flags & HAS_ATTACHMENT != 0,
-                file_names: Lines(string(7)),
+                file_names: TextColumn(string(7)),
             },
             content_hash: u128::from_le_bytes(hash),
             sequence: (flags & HAS_SEQUENCE != 0).then(|| get64(record, SEQUENCE_AT)),

@@ -6,21 +6,21 @@ use crate::log::reader::{Damage, Segment};
 
 use super::appender::Appender;
 use super::block::BlockBuilder;
-use super::format::Entry;
-use super::reading::Reading;
+use super::format::IndexEntry;
+use super::reading::MessageReader;
 
 /// Messages between two checks whether to continue: less than a millisecond's work.
 const MESSAGES_AT_ONCE: u32 = 32;
 
 /// One for each thread that writes an index.
 pub(super) struct Indexer {
-    reading: Reading,
+    reading: MessageReader,
     block: BlockBuilder,
 }
 
 impl Indexer {
     pub fn new(sequence_field: &str) -> Indexer {
-        Indexer { reading: Reading::new(sequence_field), block: BlockBuilder::default() }
+        Indexer { reading: MessageReader::new(sequence_field), block: BlockBuilder::default() }
     }
 
     /// Indexes what `segment` has published and `appender` doesn't cover, as long as `goes_on`,
@@ -50,7 +50,7 @@ impl Indexer {
 
     fn take(&mut self, segment: &Segment, slot: Result<Slot, Damage>) {
         let index = self.block.end_slot();
-        let unreadable = Entry { slot: index, is_unreadable: true, ..Entry::default() };
+        let unreadable = IndexEntry { slot: index, is_unreadable: true, ..IndexEntry::default() };
         match slot {
             Ok(slot) if !slot.is_message() => self.block.pass_over(),
             Ok(slot) => match self.reading.read(segment, &slot) {

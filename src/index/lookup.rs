@@ -11,7 +11,9 @@ use std::path::PathBuf;
 
 use crate::log::Identity;
 
-use super::format::{BLOCK_HEADER_BYTES, Block, BlockHeader, Entry, HEADER_BYTES, Header};
+use super::format::{
+    BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader,
+};
 use super::sidecar;
 
 /// Segments of which a block is kept, up to 2 MB each: as many as workers write at a time.
@@ -32,8 +34,8 @@ pub struct Said {
     pub sequence: Option<u64>,
 }
 
-impl From<&Entry<'_>> for Said {
-    fn from(entry: &Entry<'_>) -> Said {
+impl From<&IndexEntry<'_>> for Said {
+    fn from(entry: &IndexEntry<'_>) -> Said {
         Said {
             subject: entry.columns.subject.to_owned(),
             message_id: entry.columns.message_id.to_owned(),
@@ -48,29 +50,29 @@ impl From<&Entry<'_>> for Said {
 #[derive(Debug)]
 pub struct Lookup {
     data: PathBuf,
-    segments: HashMap<u32, Known>,
+    segments: HashMap<u32, KeptSegment>,
     /// Counts the calls: what was not used for the longest time goes first.
     calls: u64,
 }
 
 #[derive(Debug)]
-struct Known {
+struct KeptSegment {
     /// `None`: there is none that can be used.
-    sidecar: Option<Opened>,
-    block: Kept,
+    sidecar: Option<OpenSidecar>,
+    block: KeptBlock,
     used_at: u64,
 }
 
 /// The block that was read last.
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptBlock {
     slots: Range<u32>,
     /// By slot, ascending.
     said: Vec<(u32, Said)>,
 }
 
 #[derive(Debug)]
-struct Opened {
+struct OpenSidecar {
     file: File,
     seed: u32,
     /// Slots and place of each block.
@@ -91,8 +93,8 @@ impl Lookup {
         self.calls += 1;
         if !self.segments.contains_key(&identity.number) {
             self.make_room();
-            let sidecar = Opened::open(&self.data, identity);
-            let known = Known { sidecar, block: Kept::default(), used_at: 0 };
+            let sidecar = OpenSidecar::open(&self.data, identity);
+            let known = KeptSegment { sidecar, block: KeptBlock::default(), used_at: 0 };
             self.segments.insert(identity.number, known);
         }
         let known = self.segments.get_mut(&identity.number).expect("it is put there above");
@@ -117,21 +119,21 @@ impl Lookup {
     }
 }
 
-impl Opened {
-    fn open(data: &std::path::Path, identity: &Identity) -> Option<Opened> {
+impl OpenSidecar {
+    fn open(data: &std::path::Path, identity: &Identity) -> Option<OpenSidecar> {
         let file = File::open(sidecar::path(data, identity.number)).ok()?;
         let mut head = [0; HEADER_BYTES];
         file.read_exact_at(&mut head, 0).ok()?;
-        let header = Header::decode(&head).ok()?;
+        let header = SidecarHeader::decode(&head).ok()?;
         if (header.store, header.number) != (identity.store, identity.number) {
             return None;
         }
         let blocks = blocks(&file).ok()?;
-        Some(Opened { file, seed: header.seed(), blocks })
+        Some(OpenSidecar { file, seed: header.seed(), blocks })
     }
 
     /// The block with `slot`; one that can't be believed says nothing of its slots.
-    fn block(&self, slot: u32) -> Option<Kept> {
+    fn block(&self, slot: u32) -> Option<KeptBlock> {
         let place = self.blocks.partition_point(|(slots, _)| slots.end <= slot);
         let (slots, bytes) = self.blocks.get(place)?;
         let mut block = vec![0; usize::try_from(bytes.end - bytes.start).ok()?];
@@ -142,7 +144,7 @@ impl Opened {
             .flat_map(|(block, _)| (0..block.header.records).map(|record| block.entry(record)));
         let entries = entries.filter(|entry| !entry.is_unreadable);
         let said = entries.map(|entry| (entry.slot, Said::from(&entry))).collect();
-        Some(Kept { slots: slots.clone(), said })
+        Some(KeptBlock { slots: slots.clone(), said })
     }
 }
 

@@ -36,7 +36,7 @@ pub enum When {
 
 /// How mail is indexed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+pub struct IndexSettings {
     /// When.
     pub when: When,
     /// Number of threads.
@@ -45,9 +45,9 @@ pub struct Settings {
     pub sequence_field: String,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings { when: When::default(), threads: 1, sequence_field: String::new() }
+impl Default for IndexSettings {
+    fn default() -> IndexSettings {
+        IndexSettings { when: When::default(), threads: 1, sequence_field: String::new() }
     }
 }
 
@@ -62,7 +62,7 @@ pub trait Host: Send + Sync {
 }
 
 /// The running threads.
-pub struct Parser {
+pub struct ParserThreads {
     shared: Arc<Shared>,
     /// Dropped: they end.
     stop: Sender<()>,
@@ -70,28 +70,28 @@ pub struct Parser {
 }
 
 struct Shared {
-    settings: Settings,
+    settings: IndexSettings,
     host: Box<dyn Host>,
     backlog: Mutex<Backlog>,
     stopped: Receiver<()>,
 }
 
-impl Parser {
+impl ParserThreads {
     /// Starts the threads on the folder `data`. `begun`: numbers of segments that workers begin.
     ///
     /// Errors: the folder for the index can't be made, or a thread.
     pub fn start(
         data: &Path,
-        settings: Settings,
+        settings: IndexSettings,
         host: Box<dyn Host>,
         begun: Receiver<u32>,
-    ) -> std::io::Result<Parser> {
+    ) -> std::io::Result<ParserThreads> {
         std::fs::create_dir_all(super::sidecar::folder(data))?;
         let (stop, stopped) = bounded(0);
         let backlog = Backlog::new(PathBuf::from(data), settings.sequence_field.clone(), begun);
         let backlog = Mutex::new(backlog);
         let shared = Arc::new(Shared { settings, host, backlog, stopped });
-        let mut parser = Parser { shared, stop, threads: Vec::new() };
+        let mut parser = ParserThreads { shared, stop, threads: Vec::new() };
         for index in 0..parser.shared.settings.threads {
             let shared = parser.shared.clone();
             let thread = std::thread::Builder::new().name(format!("parser-{index}"));

@@ -6,30 +6,30 @@ use crate::log::reader::{Damage, Segment};
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::smtp::data::unstuff;
 
-use super::format::Entry;
+use super::format::IndexEntry;
 use super::query::{Query, Scratch};
-use super::reading::{PAYLOAD_BYTES_MAX, Reading};
+use super::reading::{MessageReader, PAYLOAD_BYTES_MAX};
 
 /// Slots read at once for those that are asked about one after another, newest first.
 const SLOTS_AT_ONCE: u32 = 256;
 
 /// What a query says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Answer {
+pub struct Match {
     /// It matches.
     pub is_match: bool,
     /// The verdict is based on a part of the message, as not all of it is stored.
     pub is_partial: bool,
 }
 
-impl Answer {
-    pub(super) const NO: Answer = Answer { is_match: false, is_partial: false };
+impl Match {
+    pub(super) const NO: Match = Match { is_match: false, is_partial: false };
 }
 
 /// A query and the buffers it takes; one for each thread.
 pub struct Probe<'q> {
     query: &'q Query,
-    reading: Reading,
+    reading: MessageReader,
     scratch: Scratch,
     record: Vec<u8>,
     /// Slots of a segment that were read together.
@@ -42,7 +42,7 @@ impl<'q> Probe<'q> {
     pub fn new(query: &'q Query) -> Probe<'q> {
         Probe {
             query,
-            reading: Reading::new(""),
+            reading: MessageReader::new(""),
             scratch: Scratch::default(),
             record: Vec::new(),
             slots: Vec::new(),
@@ -53,12 +53,12 @@ impl<'q> Probe<'q> {
     /// Judges a message in the log. Costs reading it.
     ///
     /// Errors: it can't be believed.
-    pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Answer, Damage> {
+    pub fn ask(&mut self, segment: &Segment, slot: &Slot) -> Result<Match, Damage> {
         let read = self.reading.read(segment, slot)?;
         let columns = &read.entry.columns;
         let answer = match self.query.on_columns(columns, &mut self.scratch) {
-            Some(is_match) => Answer { is_match, is_partial: false },
-            None => Answer {
+            Some(is_match) => Match { is_match, is_partial: false },
+            None => Match {
                 is_match: self.query.on_message(columns, &read.message, &mut self.scratch),
                 is_partial: is_partial(self.query, slot),
             },
@@ -70,10 +70,10 @@ impl<'q> Probe<'q> {
     pub(super) fn ask_entry(
         &mut self,
         segment: &Segment,
-        entry: &Entry<'_>,
-    ) -> Result<Answer, Damage> {
+        entry: &IndexEntry<'_>,
+    ) -> Result<Match, Damage> {
         if let Some(is_match) = self.query.on_columns(&entry.columns, &mut self.scratch) {
-            return Ok(Answer { is_match, is_partial: false });
+            return Ok(Match { is_match, is_partial: false });
         }
         let slot = self.slot(segment, entry.slot)?;
         let (_, payload) = segment.record_start(&slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
@@ -82,7 +82,7 @@ impl<'q> Probe<'q> {
             _ => unstuff(payload),
         };
         let is_match = self.query.on_message(&entry.columns, &message, &mut self.scratch);
-        Ok(Answer { is_match, is_partial: is_partial(self.query, &slot) })
+        Ok(Match { is_match, is_partial: is_partial(self.query, &slot) })
     }
 
     fn slot(&mut self, segment: &Segment, index: u32) -> Result<Slot, Damage> {
@@ -113,6 +113,6 @@ fn is_partial(query: &Query, slot: &Slot) -> bool {
 }
 
 /// The name of an entry.
-pub(super) fn id(segment: &Segment, entry: &Entry<'_>) -> MessageId {
+pub(super) fn id(segment: &Segment, entry: &IndexEntry<'_>) -> MessageId {
     MessageId { segment: segment.number(), slot: entry.slot }
 }

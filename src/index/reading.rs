@@ -4,40 +4,40 @@ use std::borrow::Cow;
 
 use crate::log::reader::{Damage, Segment};
 use crate::log::{Slot, StorageMode};
-use crate::mime::{Extractor, Facts, push_clean};
+use crate::mime::{Extractor, MailFacts, push_clean};
 use crate::smtp::data::unstuff;
 use crate::smtp::envelope;
 
-use super::columns::{Columns, Lines};
-use super::format::Entry;
+use super::columns::{Columns, TextColumn};
+use super::format::IndexEntry;
 
 /// Octets of a payload that are looked at: memory is bounded by it, whatever a message's size.
 pub const PAYLOAD_BYTES_MAX: usize = 64 << 20;
 
 /// Reads messages; one for each thread.
-pub struct Reading {
+pub struct MessageReader {
     extractor: Extractor,
-    facts: Facts,
+    facts: MailFacts,
     record: Vec<u8>,
     reverse_path: String,
     forward_paths: String,
 }
 
 /// A message as it was read.
-pub struct Read<'a> {
+pub struct ReadMessage<'a> {
     /// What the index says of it.
-    pub entry: Entry<'a>,
+    pub entry: IndexEntry<'a>,
     /// Its octets as they are stored, dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
     pub message: Cow<'a, [u8]>,
 }
 
-impl Reading {
+impl MessageReader {
     /// `sequence_field`: the header field that numbers messages; empty: none.
-    pub fn new(sequence_field: &str) -> Reading {
+    pub fn new(sequence_field: &str) -> MessageReader {
         let sequence_field = Some(sequence_field).filter(|name| !name.is_empty());
-        Reading {
+        MessageReader {
             extractor: Extractor::new(sequence_field),
-            facts: Facts::default(),
+            facts: MailFacts::default(),
             record: Vec::new(),
             reverse_path: String::new(),
             forward_paths: String::new(),
@@ -48,7 +48,7 @@ impl Reading {
     /// structure: about 5 us for a message of 4.5 KB.
     ///
     /// Errors: it can't be believed.
-    pub fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Read<'_>, Damage> {
+    pub fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<ReadMessage<'_>, Damage> {
         let (envelope, payload) =
             segment.record_start(slot, PAYLOAD_BYTES_MAX, &mut self.record)?;
         let message: Cow<'_, [u8]> = match slot.facts().dots {
@@ -73,16 +73,16 @@ impl Reading {
             received_at_ns: slot.facts().received_at_ns,
             message_bytes: u64::from(slot.facts().message_bytes),
             reverse_path: &self.reverse_path,
-            forward_paths: Lines(&self.forward_paths),
-            from: Lines(&facts.from),
-            to: Lines(&facts.to),
-            cc: Lines(&facts.cc),
+            forward_paths: TextColumn(&self.forward_paths),
+            from: TextColumn(&facts.from),
+            to: TextColumn(&facts.to),
+            cc: TextColumn(&facts.cc),
             subject: &facts.subject,
             message_id: &facts.message_id,
             has_attachment: facts.has_attachment,
-            file_names: Lines(&facts.file_names),
+            file_names: TextColumn(&facts.file_names),
         };
-        let entry = Entry {
+        let entry = IndexEntry {
             slot: slot.id().slot,
             columns,
             content_hash: facts.content_hash,
@@ -91,7 +91,7 @@ impl Reading {
             is_unparsed: facts.is_unparsed,
             is_unreadable: false,
         };
-        Ok(Read { entry, message })
+        Ok(ReadMessage { entry, message })
     }
 }
 

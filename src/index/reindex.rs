@@ -14,7 +14,7 @@ use super::sweep::sweep;
 
 /// Progress, for other threads.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub struct ReindexProgress {
     /// Segments done.
     pub segments: AtomicU64,
     /// Messages done.
@@ -46,7 +46,7 @@ pub fn reindex(
     data: &Path,
     sequence_field: Option<&str>,
     threads: usize,
-    progress: &Progress,
+    progress: &ReindexProgress,
 ) -> io::Result<Reindexed> {
     let files = segment_files(data)?;
     std::fs::create_dir_all(sidecar::folder(data))?;
@@ -104,7 +104,7 @@ fn one(
     path: &Path,
     sequence_field: &str,
     indexer: &mut Indexer,
-    progress: &Progress,
+    progress: &ReindexProgress,
 ) -> io::Result<Built> {
     let segment = match Opening::of(path) {
         Opening::Opened(segment) => segment,

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::log::Slot;
-use crate::log::reader::{Damage, Folder, ReadError, Segment, Span, Summary};
+use crate::log::reader::{Damage, Folder, ReadError, Segment, SegmentSummary, Span};
 
 use super::newest::{Hit, Newest};
-use super::probe::{Answer, Probe, id};
+use super::probe::{Match, Probe, id};
 use super::query::Query;
 use super::sidecar::Sidecar;
 
@@ -21,7 +21,7 @@ const SLOTS_AT_ONCE: u32 = 1024;
 
 /// What is wanted.
 #[derive(Debug, Clone, Copy)]
-pub struct Wanted {
+pub struct SearchOptions {
     /// Number of newest matches to return; `None`: all matches. 0: only their number.
     pub limit: Option<u64>,
     /// Only messages received in this span match.
@@ -43,7 +43,7 @@ pub struct Searching {
 
 /// What was found.
 #[derive(Debug, Default)]
-pub struct Found {
+pub struct SearchResult {
     /// The newest first.
     pub hits: Vec<Hit>,
     /// All that match; of a search with a limit above 0, those that were seen before it was sure of
@@ -104,7 +104,12 @@ impl LeftOut {
 /// Searches what `folder` has seen at its last refresh. Removed messages are not found.
 ///
 /// With a limit, segments that can only hold older messages than those found are not looked at.
-pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searching) -> Found {
+pub fn search(
+    folder: &Folder,
+    query: &Query,
+    wanted: SearchOptions,
+    progress: &Searching,
+) -> SearchResult {
     search_until(folder, query, wanted, progress, &|| false)
 }
 
@@ -115,16 +120,16 @@ pub fn search(folder: &Folder, query: &Query, wanted: Wanted, progress: &Searchi
 pub fn search_until(
     folder: &Folder,
     query: &Query,
-    wanted: Wanted,
+    wanted: SearchOptions,
     progress: &Searching,
     is_over: &(dyn Fn() -> bool + Sync),
-) -> Found {
-    let mut segments: Vec<&Summary> =
+) -> SearchResult {
+    let mut segments: Vec<&SegmentSummary> =
         folder.segments().filter(|s| s.messages() + s.lost() > 0).collect();
     segments.sort_by_key(|s| (s.identity.start_count, s.totals.last_received_at_ns));
     segments.reverse();
     let limit = wanted.limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX));
-    let shared = Shared {
+    let shared = SharedSearch {
         folder,
         query,
         wanted,
@@ -135,12 +140,12 @@ pub fn search_until(
         newest: Mutex::new(Newest::new(limit)),
         during: both(query.span(), wanted.span),
     };
-    let parts: Vec<Found> = std::thread::scope(|scope| {
+    let parts: Vec<SearchResult> = std::thread::scope(|scope| {
         let search = || {
-            let mut part = Part::of(&shared);
+            let mut part = SearchThread::of(&shared);
             part.run();
-            let Part { matches, left_out, unusable, .. } = part;
-            Found { hits: Vec::new(), matches, left_out, unusable }
+            let SearchThread { matches, left_out, unusable, .. } = part;
+            SearchResult { hits: Vec::new(), matches, left_out, unusable }
         };
         let threads = wanted.threads.clamp(1, shared.segments.len().max(1));
         let others: Vec<_> = (1..threads).map(|_| scope.spawn(search)).collect();
@@ -149,7 +154,7 @@ pub fn search_until(
         std::iter::once(mine).chain(theirs).collect()
     });
     let newest = shared.newest.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut found = Found { hits: newest.into_sorted(), ..Found::default() };
+    let mut found = SearchResult { hits: newest.into_sorted(), ..SearchResult::default() };
     for part in parts {
         found.matches += part.matches;
         found.left_out.add(part.left_out);
@@ -169,14 +174,14 @@ fn both(a: Span, b: Span) -> Range<u64> {
 }
 
 /// What the threads share.
-struct Shared<'a> {
+struct SharedSearch<'a> {
     folder: &'a Folder,
     query: &'a Query,
-    wanted: Wanted,
+    wanted: SearchOptions,
     progress: &'a Searching,
     is_over: &'a (dyn Fn() -> bool + Sync),
     /// The newest first.
-    segments: Vec<&'a Summary>,
+    segments: Vec<&'a SegmentSummary>,
     next: AtomicUsize,
     newest: Mutex<Newest>,
     /// Nothing else can be wanted: what both the query and the caller say.
@@ -184,8 +189,8 @@ struct Shared<'a> {
 }
 
 /// A thread's part.
-struct Part<'a> {
-    shared: &'a Shared<'a>,
+struct SearchThread<'a> {
+    shared: &'a SharedSearch<'a>,
     probe: Probe<'a>,
     matches: u64,
     left_out: LeftOut,
@@ -200,15 +205,15 @@ struct Part<'a> {
 
 /// Whether a search continues within a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Go {
+enum Continue {
     On,
     Enough,
 }
 
-impl<'a> Part<'a> {
-    fn of(shared: &'a Shared<'a>) -> Part<'a> {
+impl<'a> SearchThread<'a> {
+    fn of(shared: &'a SharedSearch<'a>) -> SearchThread<'a> {
         let probe = Probe::new(shared.query);
-        Part {
+        SearchThread {
             shared,
             probe,
             matches: 0,
@@ -261,7 +266,7 @@ impl<'a> Part<'a> {
     }
 
     /// Returns whether the segment can hold a wanted message.
-    fn may_match(&self, summary: &Summary) -> bool {
+    fn may_match(&self, summary: &SegmentSummary) -> bool {
         let during = &self.shared.during;
         let (first, last) =
             (summary.totals.first_received_at_ns, summary.totals.last_received_at_ns);
@@ -289,7 +294,7 @@ impl<'a> Part<'a> {
         self.shared.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn segment(&mut self, segment: &Segment, summary: &Summary) {
+    fn segment(&mut self, segment: &Segment, summary: &SegmentSummary) {
         let sidecar = Sidecar::read(self.shared.folder.path(), segment.identity());
         let sidecar = match sidecar {
             Ok(Some(sidecar)) => {
@@ -305,7 +310,7 @@ impl<'a> Part<'a> {
         };
         let slots = summary.published.slots;
         let indexed = sidecar.as_ref().map_or(0, |sidecar| sidecar.end_slot().min(slots));
-        if self.not_indexed(segment, summary, indexed..slots) == Go::Enough {
+        if self.not_indexed(segment, summary, indexed..slots) == Continue::Enough {
             return;
         }
         for entry in sidecar.iter().flat_map(Sidecar::backward).filter(|e| e.slot < slots) {
@@ -318,12 +323,12 @@ impl<'a> Part<'a> {
             if entry.is_unreadable {
                 // The slot knows what the entry doesn't: when it came, and what is wrong.
                 match self.not_indexed_one(segment, summary, segment.slot(entry.slot)) {
-                    Go::On => continue,
-                    Go::Enough => return,
+                    Continue::On => continue,
+                    Continue::Enough => return,
                 }
             }
             let answer = match self.is_during(entry.columns.received_at_ns) {
-                false => Ok(Answer::NO),
+                false => Ok(Match::NO),
                 true => self.probe.ask_entry(segment, &entry),
             };
             let hit = Hit {
@@ -331,55 +336,60 @@ impl<'a> Part<'a> {
                 received_at_ns: entry.columns.received_at_ns,
                 id: id(segment, &entry),
             };
-            if self.take(hit, answer) == Go::Enough {
+            if self.take(hit, answer) == Continue::Enough {
                 return;
             }
         }
     }
 
     /// Reads what is not indexed.
-    fn not_indexed(&mut self, segment: &Segment, summary: &Summary, mut slots: Range<u32>) -> Go {
+    fn not_indexed(
+        &mut self,
+        segment: &Segment,
+        summary: &SegmentSummary,
+        mut slots: Range<u32>,
+    ) -> Continue {
         while !slots.is_empty() {
             let from = slots.end.saturating_sub(SLOTS_AT_ONCE).max(slots.start);
             let read: Vec<_> = segment.slots(from..slots.end).collect();
             slots.end = from;
             for slot in read.into_iter().rev() {
                 if self.is_over() {
-                    return Go::Enough;
+                    return Continue::Enough;
                 }
-                if self.not_indexed_one(segment, summary, slot) == Go::Enough {
-                    return Go::Enough;
+                if self.not_indexed_one(segment, summary, slot) == Continue::Enough {
+                    return Continue::Enough;
                 }
             }
         }
-        Go::On
+        Continue::On
     }
 
     fn not_indexed_one(
         &mut self,
         segment: &Segment,
-        summary: &Summary,
+        summary: &SegmentSummary,
         slot: Result<Slot, Damage>,
-    ) -> Go {
+    ) -> Continue {
         let slot = match slot {
             Ok(slot) if !slot.is_message() || summary.flags.is_removed(slot.id().slot) => {
-                return Go::On;
+                return Continue::On;
             }
             Ok(slot) => slot,
             Err(damage) => {
                 self.looked_at_here += 1;
                 self.left_out.unreadable(&damage);
-                return Go::On;
+                return Continue::On;
             }
         };
         let is_during = self.is_during(slot.facts().received_at_ns);
         if is_during && self.shared.wanted.indexed_only {
             self.looked_at_here += 1;
             self.left_out.not_indexed += 1;
-            return Go::On;
+            return Continue::On;
         }
         let answer = match is_during {
-            false => Ok(Answer::NO),
+            false => Ok(Match::NO),
             true => self.probe.ask(segment, &slot),
         };
         let hit = Hit {
@@ -390,10 +400,10 @@ impl<'a> Part<'a> {
         self.take(hit, answer)
     }
 
-    fn take(&mut self, hit: Hit, answer: Result<Answer, Damage>) -> Go {
+    fn take(&mut self, hit: Hit, answer: Result<Match, Damage>) -> Continue {
         match answer {
             Err(damage) => self.left_out.unreadable(&damage),
-            Ok(Answer { is_match, is_partial }) => {
+            Ok(Match { is_match, is_partial }) => {
                 // A match may also be due to what is missing: -word.
                 self.left_out.partial += u64::from(is_partial);
                 if is_match {
@@ -405,11 +415,11 @@ impl<'a> Part<'a> {
         self.looked_at += 1;
         self.looked_at_here += 1;
         if !self.looked_at.is_multiple_of(MESSAGES_AT_ONCE) {
-            return Go::On;
+            return Continue::On;
         }
         self.tell_progress();
         // Times fall from here on: what is beyond now stays so.
-        if self.is_stopped() || self.is_beyond(&hit) { Go::Enough } else { Go::On }
+        if self.is_stopped() || self.is_beyond(&hit) { Continue::Enough } else { Continue::On }
     }
 
     fn tell_progress(&mut self) {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::log::Identity;
 
 use super::format::{
-    BLOCK_HEADER_BYTES, Block, BlockHeader, Entry, HEADER_BYTES, Header, Unusable,
+    BLOCK_HEADER_BYTES, Block, BlockHeader, HEADER_BYTES, IndexEntry, SidecarHeader, Unusable,
 };
 
 /// Where the sidecars of a data folder lie.
@@ -43,7 +43,7 @@ pub fn sequence_field(data: &Path) -> io::Result<String> {
     for number in numbers(data)?.into_iter().rev() {
         let mut head = [0; HEADER_BYTES];
         let read = fs::File::open(path(data, number)).and_then(|f| f.read_exact_at(&mut head, 0));
-        if let (Ok(()), Ok(header)) = (read, Header::decode(&head)) {
+        if let (Ok(()), Ok(header)) = (read, SidecarHeader::decode(&head)) {
             return Ok(header.sequence_field);
         }
     }
@@ -52,7 +52,7 @@ pub fn sequence_field(data: &Path) -> io::Result<String> {
 
 /// Does the sidecar of a segment that has `slots` slots, and will have no more, say all there is to
 /// say? Costs two small reads.
-pub(super) fn is_complete(data: &Path, header: &Header, slots: u32) -> bool {
+pub(super) fn is_complete(data: &Path, header: &SidecarHeader, slots: u32) -> bool {
     let last = || -> io::Result<bool> {
         let file = fs::File::open(path(data, header.number))?;
         let mut head = [0; HEADER_BYTES];
@@ -62,7 +62,7 @@ pub(super) fn is_complete(data: &Path, header: &Header, slots: u32) -> bool {
         file.read_exact_at(&mut end, at)?;
         let block = Block::decode(&end, header.seed());
         let is_end = block.is_some_and(|(block, _)| block.header == BlockHeader::end(slots));
-        Ok(is_end && Header::decode(&head).as_ref() == Ok(header))
+        Ok(is_end && SidecarHeader::decode(&head).as_ref() == Ok(header))
     };
     last().unwrap_or(false)
 }
@@ -70,7 +70,7 @@ pub(super) fn is_complete(data: &Path, header: &Header, slots: u32) -> bool {
 /// A sidecar in memory.
 #[derive(Debug)]
 pub struct Sidecar {
-    header: Header,
+    header: SidecarHeader,
     bytes: Vec<u8>,
     /// Where its blocks lie.
     blocks: Vec<Range<usize>>,
@@ -95,7 +95,7 @@ impl Sidecar {
 
     /// `bytes`: any value. Blocks are believed up to the first that isn't whole or skips slots.
     pub fn of(bytes: Vec<u8>, identity: &Identity) -> Result<Sidecar, Unusable> {
-        let header = Header::decode(&bytes)?;
+        let header = SidecarHeader::decode(&bytes)?;
         if (header.store, header.number) != (identity.store, identity.number) {
             return Err(Unusable::Damaged);
         }
@@ -115,7 +115,7 @@ impl Sidecar {
     }
 
     /// What it says of itself.
-    pub fn header(&self) -> &Header {
+    pub fn header(&self) -> &SidecarHeader {
         &self.header
     }
 
@@ -140,7 +140,7 @@ impl Sidecar {
     }
 
     /// Every message, the newest first.
-    pub fn backward(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn backward(&self) -> impl Iterator<Item = IndexEntry<'_>> {
         let blocks = self.blocks.iter().rev();
         let blocks = blocks.filter_map(|range| Block::view(&self.bytes[range.clone()]));
         blocks.flat_map(|block| (0..block.header.records).rev().map(move |i| block.entry(i)))

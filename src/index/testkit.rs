@@ -1,13 +1,14 @@
 //! What holds for any octets that are taken for a sidecar, and for what is kept of any mail; for
 //! the fuzzer, benchmarks and tests.
 use super::block::BlockBuilder;
-use super::columns::{Columns, Lines};
+use super::columns::{Columns, TextColumn};
 use super::format::{
-    BLOCK_HEADER_BYTES, BlockHeader, Entry, HEADER_BYTES, Header, RECORD_BYTES, Unusable,
+    BLOCK_HEADER_BYTES, BlockHeader, HEADER_BYTES, IndexEntry, RECORD_BYTES, SidecarHeader,
+    Unusable,
 };
 use super::sidecar::Sidecar;
 use crate::log::{BootId, Identity, SegmentKind, StoreId};
-use crate::mime::{Extractor, Facts};
+use crate::mime::{Extractor, MailFacts};
 
 /// The segment that sidecars in here are of.
 pub const IDENTITY: Identity = Identity {
@@ -22,8 +23,8 @@ pub const IDENTITY: Identity = Identity {
 };
 
 /// A whole sidecar of [`IDENTITY`]; entry `i` is that of slot `i`.
-pub fn sidecar(entries: &[Entry<'_>]) -> Vec<u8> {
-    let header = Header::of(&IDENTITY, "");
+pub fn sidecar(entries: &[IndexEntry<'_>]) -> Vec<u8> {
+    let header = SidecarHeader::of(&IDENTITY, "");
     let (mut bytes, mut block) = (header.encode().to_vec(), BlockBuilder::default());
     block.begin(0);
     for entry in entries {
@@ -47,7 +48,7 @@ pub fn sidecar(entries: &[Entry<'_>]) -> Vec<u8> {
 pub fn check_sidecar(octets: &[u8]) {
     // Seldom so much as its header is right.
     let _ = check_content(octets.to_vec());
-    let header = Header::of(&IDENTITY, "");
+    let header = SidecarHeader::of(&IDENTITY, "");
     let Some((counts, body)) = octets.split_first_chunk::<3>() else { return };
     let records = usize::from(counts[0]).min(body.len() / RECORD_BYTES);
     let block_header = BlockHeader {
@@ -86,24 +87,24 @@ fn check_content(bytes: Vec<u8>) -> Result<u64, Unusable> {
 /// Takes `message` apart, and reads back what an index keeps of it; panics if that is anything
 /// else, or if taking it apart did.
 pub fn check_facts(message: &[u8]) {
-    let mut facts = Facts::default();
+    let mut facts = MailFacts::default();
     Extractor::new(Some("X-Number")).extract(message, &mut facts);
     assert!(!facts.is_unparsed, "a panic was caught");
-    let entry = Entry {
+    let entry = IndexEntry {
         columns: Columns {
-            from: Lines(&facts.from),
-            to: Lines(&facts.to),
-            cc: Lines(&facts.cc),
+            from: TextColumn(&facts.from),
+            to: TextColumn(&facts.to),
+            cc: TextColumn(&facts.cc),
             subject: &facts.subject,
             message_id: &facts.message_id,
             has_attachment: facts.has_attachment,
-            file_names: Lines(&facts.file_names),
+            file_names: TextColumn(&facts.file_names),
             ..Columns::default()
         },
         content_hash: facts.content_hash,
         sequence: facts.sequence,
         is_whole: true,
-        ..Entry::default()
+        ..IndexEntry::default()
     };
     let sidecar = Sidecar::of(sidecar(&[entry]), &IDENTITY).expect("it was just written");
     assert_eq!(sidecar.unsound_bytes(), 0);

@@ -6,12 +6,12 @@ use std::io;
 use std::ops::Range;
 use std::time::Duration;
 
-use crate::log::reader::{Folder, News, ReadError, Span};
+use crate::log::reader::{Folder, NewMessages, ReadError, Span};
 use crate::log::{MessageId, Slot};
 
 use super::probe::Probe;
 use super::query::Query;
-use super::search::{LeftOut, Searching, Wanted, search_until};
+use super::search::{LeftOut, SearchOptions, Searching, search_until};
 
 /// A store to a map wakes no reader, so the wait looks at the live pages this often.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -20,7 +20,7 @@ pub const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// A data folder whose messages count, as it was opened.
 #[derive(Debug)]
-pub struct Watched<'a> {
+pub struct WatchedFolder<'a> {
     /// Moves on with each look.
     pub folder: &'a mut Folder,
     /// What must be true of a message.
@@ -58,7 +58,7 @@ pub struct Waited {
 /// time pass. Returns within the time-out, at least [`LAST_LOOK`], plus [`LAST_LOOK`] and the time
 /// that one message takes. Errors: a folder cannot be listed.
 pub fn wait(
-    watched: &mut [Watched<'_>],
+    watched: &mut [WatchedFolder<'_>],
     goal: Goal,
     clock: &(dyn Fn() -> Duration + Sync),
     pause: &mut dyn FnMut(Duration),
@@ -92,14 +92,14 @@ impl Waited {
     /// Searches what is there, each folder for its share of the time.
     fn search(
         &mut self,
-        watched: &[Watched<'_>],
+        watched: &[WatchedFolder<'_>],
         goal: Goal,
         ends: Duration,
         clock: &(dyn Fn() -> Duration + Sync),
     ) {
         let mut hits = Vec::new();
         for (n, one) in watched.iter().enumerate() {
-            let wanted = Wanted {
+            let wanted = SearchOptions {
                 limit: Some(goal.count),
                 span: one.span,
                 indexed_only: false,
@@ -124,8 +124,8 @@ impl Waited {
     /// Puts the query to what has come, the newest first; returns what matches, the oldest first.
     fn look(
         &mut self,
-        watched: &Watched<'_>,
-        news: News,
+        watched: &WatchedFolder<'_>,
+        news: NewMessages,
         probe: &mut Probe<'_>,
         is_over: &dyn Fn() -> bool,
     ) -> Vec<MessageId> {

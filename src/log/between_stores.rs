@@ -29,9 +29,9 @@ mod tests {
     use std::rc::Rc;
     use std::time::Duration;
 
-    use super::super::by_hand::ByHand;
+    use super::super::by_hand::LogByHand;
     use super::super::reader::Folder;
-    use super::super::{Claim, Commit, Facts, NoRoom, Settings, Writer};
+    use super::super::{Claim, Commit, LogSettings, NoRoom, SlotFacts, Writer};
     use super::*;
 
     /// Every slot that counts is whole, and so is its record. Returns how many there are.
@@ -51,7 +51,7 @@ mod tests {
 
     /// One message, by one of the ways into the log.
     fn commit(writer: &mut Writer, way: u32, payload: &[u8]) -> Result<Commit, NoRoom> {
-        let facts = Facts { message_bytes: payload.len() as u32, ..Facts::default() };
+        let facts = SlotFacts { message_bytes: payload.len() as u32, ..SlotFacts::default() };
         let (envelope, octets) = (b"an envelope", payload.len());
         match way {
             0 => writer.append(envelope, &[payload], &facts),
@@ -74,12 +74,12 @@ mod tests {
     #[test]
     fn nothing_is_published_before_it_is_written() {
         let folder = tempfile::tempdir().unwrap();
-        let settings = Settings {
+        let settings = LogSettings {
             segment_bytes_first: 64 << 10,
             segment_bytes_max: 64 << 10,
-            ..Settings::default()
+            ..LogSettings::default()
         };
-        let (mut log, _) = ByHand::open(folder.path(), settings).unwrap();
+        let (mut log, _) = LogByHand::open(folder.path(), settings).unwrap();
         let mut writer = log.writer(Box::new(|| ())).unwrap();
         let (committed, looks) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
         let (path, known, looked) = (folder.path().to_owned(), committed.clone(), looks.clone());

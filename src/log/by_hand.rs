@@ -5,23 +5,23 @@ use std::time::{Duration, Instant};
 
 use super::append::Writer;
 use super::files::error::OpenError;
-use super::folder_log::Parts;
-use super::settings::Settings;
+use super::folder_log::LogParts;
+use super::settings::LogSettings;
 use super::upkeep::recovery::Recovery;
 
 /// A log whose provisioning and flushing are done by hand.
-pub struct ByHand {
-    parts: Parts,
+pub struct LogByHand {
+    parts: LogParts,
     began: Instant,
 }
 
-impl ByHand {
+impl LogByHand {
     /// Opens a folder as [`Log::open`] does.
-    pub fn open(folder: &Path, settings: Settings) -> Result<(ByHand, Recovery), OpenError> {
-        let (mut parts, recovery) = Parts::open(folder, settings)?;
+    pub fn open(folder: &Path, settings: LogSettings) -> Result<(LogByHand, Recovery), OpenError> {
+        let (mut parts, recovery) = LogParts::open(folder, settings)?;
         parts.provision.begin();
         let began = parts.provision.now();
-        Ok((ByHand { parts, began }, recovery))
+        Ok((LogByHand { parts, began }, recovery))
     }
 
     /// Returns a writer as [`Log::writer`] does.

@@ -21,9 +21,9 @@ use super::files::events_file::EventsFile;
 use super::files::layout;
 use super::files::lock::FolderLock;
 use super::files::probe;
-use super::files::store::Store;
+use super::files::store::EventsStore;
 use super::format::StoreId;
-use super::settings::{Durability, Settings};
+use super::settings::{Durability, LogSettings};
 use super::threads::{Flusher, MakerSetup, Provision, sync};
 use super::upkeep::reclaim;
 use super::upkeep::recovery::{self, Recovery};
@@ -33,7 +33,7 @@ use super::upkeep::retention::SealedSegments;
 #[derive(Debug)]
 pub struct Log {
     folder: PathBuf,
-    settings: Settings,
+    settings: LogSettings,
     start_count: u32,
     events: Arc<EventsFile>,
     workers: AtomicU32,
@@ -52,9 +52,9 @@ impl Log {
     ///
     /// Costs one small read per segment; after a restart of the machine also a scan of what was
     /// not yet flushed.
-    pub fn open(folder: &Path, settings: Settings) -> Result<(Log, Recovery), OpenError> {
-        let (parts, recovery) = Parts::open(folder, settings)?;
-        let Parts { provision, asked, flusher, flushes, syncs, mut log } = parts;
+    pub fn open(folder: &Path, settings: LogSettings) -> Result<(Log, Recovery), OpenError> {
+        let (parts, recovery) = LogParts::open(folder, settings)?;
+        let LogParts { provision, asked, flusher, flushes, syncs, mut log } = parts;
         let handle = provision.store_handle();
         let handle = handle.map_err(|e| OpenError::of(folder.join("store"), e))?;
         let call = log.settings.flush.clone();
@@ -142,7 +142,7 @@ impl Asked {
 }
 
 /// A log that was opened, before its threads run: what each of them does, and where it is asked.
-pub(super) struct Parts {
+pub(super) struct LogParts {
     // Dropped first: it must not outlive what writers ask.
     pub provision: Provision,
     pub asked: Receiver<Request>,
@@ -153,15 +153,15 @@ pub(super) struct Parts {
     pub log: Log,
 }
 
-impl Parts {
-    pub fn open(folder: &Path, settings: Settings) -> Result<(Parts, Recovery), OpenError> {
+impl LogParts {
+    pub fn open(folder: &Path, settings: LogSettings) -> Result<(LogParts, Recovery), OpenError> {
         make_folders(folder)?;
         let lock = FolderLock::take(folder)?;
         probe::probe(folder)?;
         let boot = settings.boot.unwrap_or_else(current_boot);
         reclaim::reclaim(folder).map_err(|e| OpenError::of(folder, e))?;
         let highest = recovery::prepare(folder)?;
-        let store = Store::open(folder, highest, fresh_id()?)?;
+        let store = EventsStore::open(folder, highest, fresh_id()?)?;
         let (mut recovery, unsynced) = recovery::recover(folder, boot)?;
         let mut sealed_segments = std::mem::take(&mut recovery.sealed_segments);
         date_by_system_clock(folder, &mut sealed_segments).map_err(|e| OpenError::of(folder, e))?;
@@ -198,13 +198,13 @@ impl Parts {
             _lock: lock,
         };
         let provision = Provision::new(setup, ProcessClock::get().monotonic());
-        Ok((Parts { provision, asked, flusher, flushes, syncs, log }, recovery))
+        Ok((LogParts { provision, asked, flusher, flushes, syncs, log }, recovery))
     }
 }
 
 /// What flushes, where the durability asks for it.
 fn flusher(
-    settings: &Settings,
+    settings: &LogSettings,
     sync: &Sender<SyncJob>,
     requests: &Sender<Request>,
 ) -> Option<Flusher> {

@@ -30,7 +30,7 @@ mod upkeep;
 
 pub use append::{Claim, Commit, Committed, Counted, NoRoom, PendingCommit, Reservation, Writer};
 pub use clock::ProcessClock;
-pub use files::dropped::{By, Dropped};
+pub use files::dropped::{Dropped, DroppedBy};
 pub use files::error::OpenError;
 pub use files::events_file::EventsFile;
 #[doc(hidden)]
@@ -40,11 +40,11 @@ pub use files::runs::{Mark, Run, RunError, Runs};
 pub use folder_log::Log;
 pub use format::id::{MessageId, NotAnId};
 pub use format::{
-    BootId, Facts, Identity, Kind, PAYLOAD_BYTES_MAX, Published, SegmentKind, Slot, State,
-    StorageMode, StoreId, Totals,
+    BootId, Identity, PAYLOAD_BYTES_MAX, Published, SealedTotals, SegmentKind, Slot, SlotFacts,
+    SlotKind, State, StorageMode, StoreId,
 };
 pub use moment::{Moment, NotAMoment, length};
-pub use settings::{Durability, Settings, Space};
+pub use settings::{Durability, LogSettings, Space};
 pub use upkeep::prune_folder::{Keep, prune};
 pub use upkeep::recovery::Recovery;
 pub use upkeep::removal::{Remove, Removed, remove};

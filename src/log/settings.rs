@@ -42,7 +42,7 @@ impl Space {
 
 /// How the log is laid out and bounded. The defaults are DESIGN's, each with its reason there.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct LogSettings {
     /// Bytes of a worker's first segment; each next is twice that, up to `segment_bytes_max`. A
     /// segment is made larger than this when one record needs it, and smaller down to the first
     /// when the disk is nearly full.
@@ -70,9 +70,9 @@ pub struct Settings {
     pub boot: Option<BootId>,
 }
 
-impl Default for Settings {
+impl Default for LogSettings {
     fn default() -> Self {
-        Settings {
+        LogSettings {
             segment_bytes_first: 4 << 20,
             segment_bytes_max: 64 << 20,
             own_segment_bytes_over: 4 << 20,

@@ -19,7 +19,7 @@ const TEXT_BYTES_MAX: usize = 1024;
 pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };
     let mut text = String::with_capacity(value.len());
-    let mut run = Run::default();
+    let mut run = WordRun::default();
     let (mut at, mut plain) = (first, 0);
     loop {
         match word(&value[at..]) {
@@ -70,12 +70,12 @@ struct Word<'v> {
 
 /// Encoded words in a row, of one charset.
 #[derive(Default)]
-struct Run<'v> {
+struct WordRun<'v> {
     charset: Option<&'v str>,
     octets: Vec<u8>,
 }
 
-impl<'v> Run<'v> {
+impl<'v> WordRun<'v> {
     fn take(&mut self, word: &Word<'v>, text: &mut String) {
         let goes_on = |c: &str| c.eq_ignore_ascii_case(word.charset) && !has_states(c);
         if !self.charset.is_some_and(goes_on) {

@@ -7,15 +7,15 @@ use mail_parser::parsers::MessageStream;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::encoded_word;
-use super::header::{Field, fields};
-use super::part::{Kind, Part, parts};
+use super::header::{HeaderField, fields};
+use super::part::{Part, PartKind, parts};
 
 /// Octets of a field's value in which addresses are looked for.
 const ADDRESSES_BYTES_MAX: usize = 1 << 20;
 
 /// What a header field is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Role {
+enum FieldRole {
     Originator,
     To,
     Cc,
@@ -32,28 +32,28 @@ enum Role {
 /// Octets of the longest name that has a role.
 const NAME_BYTES_MAX: usize = 32;
 
-impl Role {
-    fn of(name: &[u8]) -> Role {
+impl FieldRole {
+    fn of(name: &[u8]) -> FieldRole {
         let mut lower = [0; NAME_BYTES_MAX];
-        let Some(lower) = lower.get_mut(..name.len()) else { return Role::Other };
+        let Some(lower) = lower.get_mut(..name.len()) else { return FieldRole::Other };
         lower.copy_from_slice(name);
         lower.make_ascii_lowercase();
         match &*lower {
-            b"from" | b"sender" => Role::Originator,
-            b"to" => Role::To,
-            b"cc" => Role::Cc,
-            b"subject" => Role::Subject,
-            b"message-id" => Role::MessageId,
+            b"from" | b"sender" => FieldRole::Originator,
+            b"to" => FieldRole::To,
+            b"cc" => FieldRole::Cc,
+            b"subject" => FieldRole::Subject,
+            b"message-id" => FieldRole::MessageId,
             b"content-type" | b"content-disposition" | b"content-transfer-encoding" => {
-                Role::Description
+                FieldRole::Description
             }
             b"arc-authentication-results" | b"arc-message-signature" | b"arc-seal" => {
-                Role::Changing
+                FieldRole::Changing
             }
-            b"authentication-results" | b"date" | b"delivered-to" => Role::Changing,
-            b"dkim-signature" | b"domainkey-signature" | b"received" => Role::Changing,
-            b"received-spf" | b"return-path" | b"x-received" => Role::Changing,
-            _ => Role::Other,
+            b"authentication-results" | b"date" | b"delivered-to" => FieldRole::Changing,
+            b"dkim-signature" | b"domainkey-signature" | b"received" => FieldRole::Changing,
+            b"received-spf" | b"return-path" | b"x-received" => FieldRole::Changing,
+            _ => FieldRole::Other,
         }
     }
 }
@@ -61,7 +61,7 @@ impl Role {
 /// What is known of a message's content. Lists are lines; no string holds another line break or a
 /// control character.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Facts {
+pub struct MailFacts {
     /// The first Subject field, decoded.
     pub subject: String,
     /// The first Message-ID field, without angle brackets and white space.
@@ -86,7 +86,7 @@ pub struct Facts {
     pub is_unparsed: bool,
 }
 
-impl Facts {
+impl MailFacts {
     fn clear(&mut self) {
         let lists = [&mut self.from, &mut self.to, &mut self.cc, &mut self.file_names];
         lists.into_iter().for_each(String::clear);
@@ -113,7 +113,7 @@ impl Extractor {
     /// Fills `facts` from `message` (dots unstuffed). Total: any octets have facts.
     ///
     /// Costs about 4 us for a message of 5 KB: see docs/performance.md.
-    pub fn extract(&self, message: &[u8], facts: &mut Facts) {
+    pub fn extract(&self, message: &[u8], facts: &mut MailFacts) {
         facts.clear();
         if guarded(|| self.take_apart(message, facts)).is_none() {
             facts.clear();
@@ -121,12 +121,12 @@ impl Extractor {
         }
     }
 
-    fn take_apart(&self, message: &[u8], facts: &mut Facts) {
+    fn take_apart(&self, message: &[u8], facts: &mut MailFacts) {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
                 // It holds neither a boundary nor what we look for.
-                Kind::Leaf if n > 0 => hash.update(part.header),
+                PartKind::Leaf if n > 0 => hash.update(part.header),
                 _ => self.take_header(part.header, n == 0, facts, &mut hash),
             }
             if let Some(name) = &part.file_name {
@@ -138,11 +138,11 @@ impl Extractor {
         facts.content_hash = hash.digest128();
     }
 
-    fn take_header(&self, header: &[u8], is_own: bool, facts: &mut Facts, hash: &mut Xxh3) {
+    fn take_header(&self, header: &[u8], is_own: bool, facts: &mut MailFacts, hash: &mut Xxh3) {
         for field in fields(header) {
-            let role = Role::of(field.name_octets);
+            let role = FieldRole::of(field.name_octets);
             let is_kept = !is_own || self.take_field(&field, role, facts);
-            if is_kept && role != Role::Description {
+            if is_kept && role != FieldRole::Description {
                 hash.update(field.name_octets);
                 hash.update(&field.unfolded());
             }
@@ -151,15 +151,15 @@ impl Extractor {
 
     /// Takes a field of the message's own header. Returns whether copies of the same content share
     /// it.
-    fn take_field(&self, field: &Field<'_>, role: Role, facts: &mut Facts) -> bool {
+    fn take_field(&self, field: &HeaderField<'_>, role: FieldRole, facts: &mut MailFacts) -> bool {
         match role {
-            Role::Originator => push_addresses(&mut facts.from, field),
-            Role::To => push_addresses(&mut facts.to, field),
-            Role::Cc => push_addresses(&mut facts.cc, field),
-            Role::Subject if facts.subject.is_empty() => {
+            FieldRole::Originator => push_addresses(&mut facts.from, field),
+            FieldRole::To => push_addresses(&mut facts.to, field),
+            FieldRole::Cc => push_addresses(&mut facts.cc, field),
+            FieldRole::Subject if facts.subject.is_empty() => {
                 push_clean(&mut facts.subject, &field.decoded());
             }
-            Role::MessageId if facts.message_id.is_empty() => {
+            FieldRole::MessageId if facts.message_id.is_empty() => {
                 push_id(&mut facts.message_id, field.raw);
             }
             _ => {}
@@ -168,7 +168,7 @@ impl Extractor {
         if is_sequence && facts.sequence.is_none() {
             facts.sequence = number_in(field.raw);
         }
-        !is_sequence && !matches!(role, Role::Changing | Role::MessageId)
+        !is_sequence && !matches!(role, FieldRole::Changing | FieldRole::MessageId)
     }
 }
 
@@ -181,7 +181,7 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     }
     let signatures = ["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];
     let is_signature = |subtype: &str| signatures.contains(&subtype);
-    if part.kind == Kind::Leaf
+    if part.kind == PartKind::Leaf
         && !part.content_type.strip_prefix("application/").is_some_and(is_signature)
     {
         hash.update(part.body);
@@ -220,7 +220,7 @@ fn number_in(value: &[u8]) -> Option<u64> {
     std::str::from_utf8(&value[start.map_or(0, |at| at + 1)..end]).ok()?.parse().ok()
 }
 
-fn push_addresses(list: &mut String, field: &Field<'_>) {
+fn push_addresses(list: &mut String, field: &HeaderField<'_>) {
     if let Some(address) = only_address(field.raw) {
         return push_line(list, address);
     }
@@ -278,8 +278,8 @@ pub fn push_clean(to: &mut String, text: &str) {
 mod tests {
     use super::*;
 
-    fn facts(message: &[u8]) -> Facts {
-        let mut facts = Facts::default();
+    fn facts(message: &[u8]) -> MailFacts {
+        let mut facts = MailFacts::default();
         Extractor::new(Some("X-Number")).extract(message, &mut facts);
         facts
     }
@@ -419,7 +419,7 @@ mod tests {
             ("ann@", false),
         ];
         for (value, is_plain) in table {
-            let field = Field { name_octets: b"To", raw: value.as_bytes() };
+            let field = HeaderField { name_octets: b"To", raw: value.as_bytes() };
             assert_eq!(only_address(field.raw).is_some(), is_plain, "{value}");
             let octets = format!("{value}\n");
             let library = match MessageStream::new(octets.as_bytes()).parse_address() {

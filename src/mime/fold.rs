@@ -38,7 +38,7 @@ pub fn fold(text: &str, out: &mut String) {
         out.push(' ');
     }
     let before = out.len();
-    let mut words = Words { out, last: Last::Gap };
+    let mut words = FoldedWords { out, last: Last::Gap };
     let mut rest = text;
     while !rest.is_empty() {
         rest = words.take_ascii(rest);
@@ -61,7 +61,7 @@ enum Last {
     Whole,
 }
 
-struct Words<'o> {
+struct FoldedWords<'o> {
     out: &'o mut String,
     last: Last,
 }
@@ -71,7 +71,7 @@ const BLOCK: usize = 1024;
 /// Below this number of octets the detour over a block costs more than it saves.
 const BLOCK_MIN: usize = 16;
 
-impl Words<'_> {
+impl FoldedWords<'_> {
     /// Folds the ASCII that `text` begins with, and returns the rest.
     fn take_ascii<'t>(&mut self, text: &'t str) -> &'t str {
         let mut at = 0;
@@ -396,7 +396,7 @@ mod tests {
     /// The rules character by character, without a short way.
     fn folded_slowly(text: &str) -> String {
         let mut out = String::from(" ");
-        let mut words = Words { out: &mut out, last: Last::Gap };
+        let mut words = FoldedWords { out: &mut out, last: Last::Gap };
         folded_letters(text).for_each(|c| words.put(c));
         words.end_word();
         if out == " " { String::new() } else { out }

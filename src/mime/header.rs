@@ -8,14 +8,14 @@ const VALUE_BYTES_MAX: usize = 1 << 20;
 
 /// A field; borrows from the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Field<'m> {
-    /// Printable ASCII without a colon, as sent; as text by [`Field::name`].
+pub struct HeaderField<'m> {
+    /// Printable ASCII without a colon, as sent; as text by [`HeaderField::name`].
     pub name_octets: &'m [u8],
     /// All after the colon, with its folds and its line end.
     pub raw: &'m [u8],
 }
 
-impl<'m> Field<'m> {
+impl<'m> HeaderField<'m> {
     /// As text.
     pub fn name(&self) -> Cow<'m, str> {
         String::from_utf8_lossy(self.name_octets)
@@ -47,8 +47,8 @@ impl<'m> Field<'m> {
 ///
 /// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 4.2). Without an
 /// empty line, the body begins at the first line that is not a field.
-pub fn fields(message: &[u8]) -> Fields<'_> {
-    Fields { rest: without_mark(message), has_begun: false }
+pub fn fields(message: &[u8]) -> HeaderFields<'_> {
+    HeaderFields { rest: without_mark(message), has_begun: false }
 }
 
 /// Octets before the body: the fields and the empty line. 0 if the message has no header at all,
@@ -67,9 +67,9 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
             break;
         }
         match line {
-            Line::Body => break,
-            Line::Empty => return at + length,
-            Line::Field(_) | Line::Fold | Line::Mark => has_begun = true,
+            HeaderLine::Body => break,
+            HeaderLine::Empty => return at + length,
+            HeaderLine::Field(_) | HeaderLine::Fold | HeaderLine::Mark => has_begun = true,
         }
         at += length;
     }
@@ -78,9 +78,9 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
 }
 
 /// What a line of a header is.
-enum Line<'m> {
+enum HeaderLine<'m> {
     /// It begins a field, which may go on in folds.
-    Field(Field<'m>),
+    Field(HeaderField<'m>),
     /// It continues the line before, or has blanks alone.
     Fold,
     /// The line that mailbox files begin a message with. It means nothing.
@@ -91,20 +91,20 @@ enum Line<'m> {
 }
 
 /// The first line of `text`, and its octets. `has_begun`: a header's line stands before it.
-fn line(text: &[u8], has_begun: bool) -> Option<(Line<'_>, usize)> {
+fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
     let length = line_bytes(text)?;
     let line = &text[..length];
     let is_blank = || line.trim_ascii().is_empty();
     let found = match line[0] {
-        b'\r' | b'\n' if is_blank() => Line::Empty,
-        b' ' | b'\t' if has_begun || is_blank() => Line::Fold,
+        b'\r' | b'\n' if is_blank() => HeaderLine::Empty,
+        b' ' | b'\t' if has_begun || is_blank() => HeaderLine::Fold,
         // The first line of all has no line to continue.
-        b' ' | b'\t' => field(line.trim_ascii_start()).map_or(Line::Body, Line::Field),
+        b' ' | b'\t' => field(line.trim_ascii_start()).map_or(HeaderLine::Body, HeaderLine::Field),
         _ => match field(line) {
-            Some(field) => Line::Field(field),
-            None if line.starts_with(b">From ") => Line::Mark,
-            None if line.starts_with(b"From ") && !has_begun => Line::Mark,
-            None => Line::Body,
+            Some(field) => HeaderLine::Field(field),
+            None if line.starts_with(b">From ") => HeaderLine::Mark,
+            None if line.starts_with(b"From ") && !has_begun => HeaderLine::Mark,
+            None => HeaderLine::Body,
         },
     };
     Some((found, length))
@@ -125,22 +125,22 @@ pub(super) fn line_bytes(text: &[u8]) -> Option<usize> {
 
 /// See [`fields`].
 #[derive(Debug, Clone)]
-pub struct Fields<'m> {
+pub struct HeaderFields<'m> {
     rest: &'m [u8],
     has_begun: bool,
 }
 
-impl<'m> Iterator for Fields<'m> {
-    type Item = Field<'m>;
+impl<'m> Iterator for HeaderFields<'m> {
+    type Item = HeaderField<'m>;
 
-    fn next(&mut self) -> Option<Field<'m>> {
+    fn next(&mut self) -> Option<HeaderField<'m>> {
         loop {
             let (found, length) = line(self.rest, self.has_begun)?;
             self.has_begun = true;
             match found {
-                Line::Field(field) => return Some(self.folded(field, length)),
-                Line::Fold | Line::Mark => self.rest = &self.rest[length..],
-                Line::Empty | Line::Body => {
+                HeaderLine::Field(field) => return Some(self.folded(field, length)),
+                HeaderLine::Fold | HeaderLine::Mark => self.rest = &self.rest[length..],
+                HeaderLine::Empty | HeaderLine::Body => {
                     self.rest = b"";
                     return None;
                 }
@@ -149,9 +149,9 @@ impl<'m> Iterator for Fields<'m> {
     }
 }
 
-impl<'m> Fields<'m> {
+impl<'m> HeaderFields<'m> {
     /// `field` with the folds after its first line, which has `length` octets.
-    fn folded(&mut self, field: Field<'m>, mut length: usize) -> Field<'m> {
+    fn folded(&mut self, field: HeaderField<'m>, mut length: usize) -> HeaderField<'m> {
         let first = length;
         while let Some(b' ' | b'\t') = self.rest.get(length)
             && let Some(more) = line_bytes(&self.rest[length..])
@@ -161,19 +161,19 @@ impl<'m> Fields<'m> {
         let start = first - field.raw.len();
         let (text, rest) = self.rest.split_at(length);
         self.rest = rest;
-        Field { raw: &text[start..], ..field }
+        HeaderField { raw: &text[start..], ..field }
     }
 }
 
 /// The field that begins `text`. A line that begins with two dashes is meant as a delimiter, and
 /// one that begins with an address as text.
-fn field(text: &[u8]) -> Option<Field<'_>> {
+fn field(text: &[u8]) -> Option<HeaderField<'_>> {
     let colon = memchr::memchr2(b':', b'\n', text)?;
     let (name, raw) = (text[..colon].trim_ascii_end(), &text[colon + 1..]);
     let is_name = text[colon] == b':' && !name.is_empty();
     let is_name = is_name && name.iter().all(|b| b.is_ascii_graphic());
     let is_other = name.starts_with(b"--") || raw.starts_with(b"//");
-    (is_name && !is_other).then_some(Field { name_octets: name, raw })
+    (is_name && !is_other).then_some(HeaderField { name_octets: name, raw })
 }
 
 #[cfg(test)]

@@ -55,15 +55,15 @@ const BLOCKS: [&str; 34] = [
 /// cells, runs of white space one space. Total, one pass; no longer than `html`, but for the few
 /// entities that are longer than their name.
 pub fn text(html: &str) -> String {
-    let mut lines = Lines { text: String::with_capacity(html.len() / 2), gap: Gap::None };
+    let mut lines = TextLines { text: String::with_capacity(html.len() / 2), gap: Gap::None };
     for token in tokens(html) {
         match token {
-            Token::Text(text) => lines.push_text(text),
-            Token::Tag(name, _) if is_one_of(name, &BLOCKS) => lines.gap = Gap::Line,
-            Token::Tag(name, _) if is_one_of(name, &["td", "th"]) => {
+            HtmlToken::Text(text) => lines.push_text(text),
+            HtmlToken::Tag(name, _) if is_one_of(name, &BLOCKS) => lines.gap = Gap::Line,
+            HtmlToken::Tag(name, _) if is_one_of(name, &["td", "th"]) => {
                 lines.gap = lines.gap.max(Gap::Space);
             }
-            Token::Tag(..) => {}
+            HtmlToken::Tag(..) => {}
         }
     }
     lines.text
@@ -73,7 +73,7 @@ pub fn text(html: &str) -> String {
 /// places on the page itself are left out.
 pub fn links(html: &str) -> Vec<String> {
     let of = |token| match token {
-        Token::Tag(name, attributes) if is_one_of(name, &["a", "area"]) => href(attributes),
+        HtmlToken::Tag(name, attributes) if is_one_of(name, &["a", "area"]) => href(attributes),
         _ => None,
     };
     tokens(html).filter_map(of).collect()
@@ -91,7 +91,7 @@ pub(super) fn charset(html: &[u8]) -> Option<String> {
     }
     let start = String::from_utf8_lossy(&html[..html.len().min(CHARSET_BYTES)]);
     let charset = tokens(&start).find_map(|token| match token {
-        Token::Tag(name, attributes) if name.eq_ignore_ascii_case("meta") => {
+        HtmlToken::Tag(name, attributes) if name.eq_ignore_ascii_case("meta") => {
             charset_at(attributes).map(|range| attributes[range].to_owned())
         }
         _ => None,
@@ -109,7 +109,7 @@ pub(super) fn saying_utf8(html: &str) -> String {
     let offset = |part: &str| part.as_ptr() as usize - html.as_ptr() as usize;
     let (mut said, mut at, mut head, mut root) = (String::with_capacity(html.len()), 0, None, None);
     for token in tokens(html) {
-        let Token::Tag(name, attributes) = token else { continue };
+        let HtmlToken::Tag(name, attributes) = token else { continue };
         // An end tag has its slash before the name.
         let is_start = !html[..offset(name)].ends_with('/');
         let behind = offset(attributes) + attributes.len() + 1;
@@ -169,16 +169,16 @@ enum Gap {
     Line,
 }
 
-struct Lines {
+struct TextLines {
     text: String,
     gap: Gap,
 }
 
-impl Lines {
+impl TextLines {
     fn push_text(&mut self, mut text: &str) {
         while let Some(at) = memchr(b'&', text.as_bytes()) {
             self.push_letters(&text[..at]);
-            let (letters, bytes) = entity(&text[at..], Place::Text);
+            let (letters, bytes) = entity(&text[at..], EntityPlace::Text);
             self.push_letters(&letters);
             text = &text[at + bytes..];
         }
@@ -210,7 +210,7 @@ impl Lines {
 
 /// Where an entity stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum EntityPlace {
     Text,
     /// What looks like an old entity is often a parameter there: `?a=b&copy=2`.
     Attribute,
@@ -218,7 +218,7 @@ enum Place {
 
 /// What the entity means that `text` begins with, and its octets; `&` itself if it is none.
 /// As the HTML standard says (13.2.5.72 to 80): numbers, and names of old, need no semicolon.
-fn entity(text: &str, place: Place) -> (String, usize) {
+fn entity(text: &str, place: EntityPlace) -> (String, usize) {
     let octets = &text.as_bytes()[1..text.len().min(ENTITY_BYTES_MAX)];
     if let Some(digits) = octets.strip_prefix(b"#") {
         return numeric(digits).unwrap_or_else(|| (String::from("&"), 1));
@@ -235,7 +235,8 @@ fn entity(text: &str, place: Place) -> (String, usize) {
             continue;
         };
         let goes_on = |b: &u8| b.is_ascii_alphanumeric() || *b == b'=';
-        let is_parameter = place == Place::Attribute && octets.get(length).is_some_and(goes_on);
+        let is_parameter =
+            place == EntityPlace::Attribute && octets.get(length).is_some_and(goes_on);
         if !is_parameter && let Some(letters) = named(LEGACY[at].as_bytes()) {
             let semicolon = usize::from(octets.get(length) == Some(&b';'));
             return (letters, 1 + length + semicolon);
@@ -296,7 +297,7 @@ const LEGACY: [&str; 106] = [
 pub(super) fn unescaped(text: &str) -> String {
     let (mut letters, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
-        let (decoded, bytes) = entity(&rest[at..], Place::Attribute);
+        let (decoded, bytes) = entity(&rest[at..], EntityPlace::Attribute);
         letters.push_str(&rest[..at]);
         letters.push_str(&decoded);
         rest = &rest[at + bytes..];
@@ -332,7 +333,7 @@ fn href(attributes: &str) -> Option<String> {
     }
 }
 
-enum Token<'h> {
+enum HtmlToken<'h> {
     Text(&'h str),
     /// Name of a start or end tag, and its attributes.
     Tag(&'h str, &'h str),
@@ -348,9 +349,9 @@ struct Tokens<'h> {
 }
 
 impl<'h> Iterator for Tokens<'h> {
-    type Item = Token<'h>;
+    type Item = HtmlToken<'h>;
 
-    fn next(&mut self) -> Option<Token<'h>> {
+    fn next(&mut self) -> Option<HtmlToken<'h>> {
         loop {
             let rest = self.rest;
             match rest.as_bytes() {
@@ -367,7 +368,7 @@ impl<'h> Iterator for Tokens<'h> {
                     // A "<" that begins no tag is text.
                     let end = memchr(b'<', &octets[1..]).map_or(octets.len(), |at| at + 1);
                     self.rest = &rest[end..];
-                    return Some(Token::Text(&rest[..end]));
+                    return Some(HtmlToken::Text(&rest[..end]));
                 }
             }
         }
@@ -382,7 +383,7 @@ impl<'h> Tokens<'h> {
     }
 
     /// `tag`: from its name on. One that is never closed is the end, as it is for a browser.
-    fn tag(&mut self, tag: &'h str, is_end: bool) -> Option<Token<'h>> {
+    fn tag(&mut self, tag: &'h str, is_end: bool) -> Option<HtmlToken<'h>> {
         let is_name = |c: char| !c.is_ascii_whitespace() && c != '/' && c != '>';
         let name = &tag[..tag.find(|c| !is_name(c)).unwrap_or(tag.len())];
         let Some(close) = tag_end(tag) else {
@@ -393,7 +394,7 @@ impl<'h> Tokens<'h> {
         if !is_end && is_one_of(name, &UNSEEN) {
             self.skip_content(name);
         }
-        Some(Token::Tag(name, &tag[name.len()..close]))
+        Some(HtmlToken::Tag(name, &tag[name.len()..close]))
     }
 
     /// Goes on at the end tag of an element whose content is not shown.

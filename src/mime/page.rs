@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use super::header::fields;
 use super::html;
 use super::parameter::percent_decode;
-use super::part::{Kind, Part, Parts};
+use super::part::{Part, PartKind, Parts};
 
 /// Octets of `data:` addresses in the HTML of one message; what is beyond keeps its `cid:`.
 const EMBEDDED_BYTES_MAX: usize = 32 << 20;
@@ -23,7 +23,9 @@ impl ByContentId {
     /// Collects all parts that have an id and are content. Costs one pass over their headers.
     pub fn of(parts: &Parts<'_>) -> ByContentId {
         let mut numbers = HashMap::new();
-        for (number, part) in parts.parts.iter().enumerate().filter(|(_, p)| p.kind == Kind::Leaf) {
+        for (number, part) in
+            parts.parts.iter().enumerate().filter(|(_, p)| p.kind == PartKind::Leaf)
+        {
             if let Some(field) = fields(part.header).find(|field| field.is_named("Content-ID")) {
                 let id = field.unfolded();
                 let id = id.strip_prefix(b"<").unwrap_or(&id);

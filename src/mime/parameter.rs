@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::charset::to_unicode;
 use super::encoded_word;
-use super::header::Field;
+use super::header::HeaderField;
 
 /// Octets of a field that are looked at.
 const FIELD_BYTES_MAX: usize = 64 << 10;
@@ -32,7 +32,7 @@ struct Parameter {
 
 impl Parameterized {
     /// Total; costs one pass over the first 64 KiB.
-    pub fn parse(field: &Field<'_>) -> Parameterized {
+    pub fn parse(field: &HeaderField<'_>) -> Parameterized {
         let text = field.unfolded();
         let mut scanner = Scanner { rest: &text[..text.len().min(FIELD_BYTES_MAX)] };
         let value = scanner.value();
@@ -253,7 +253,7 @@ mod tests {
     use super::*;
 
     fn parsed(text: &str) -> Parameterized {
-        Parameterized::parse(&Field { name_octets: b"Content-Type", raw: text.as_bytes() })
+        Parameterized::parse(&HeaderField { name_octets: b"Content-Type", raw: text.as_bytes() })
     }
 
     #[test]

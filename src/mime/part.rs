@@ -28,7 +28,7 @@ const BOUNDARY_BYTES_MAX: usize = 256;
 
 /// What a part is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum PartKind {
     /// It has content. Also a multipart in which no part begins.
     Leaf,
     /// It consists of the following parts that are one deeper.
@@ -40,7 +40,7 @@ pub enum Kind {
 /// One part; borrows from the message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part<'m> {
-    pub kind: Kind,
+    pub kind: PartKind,
     /// Containers around it; 0 is the message itself.
     pub depth: usize,
     /// Position of the container right around it.
@@ -91,7 +91,7 @@ impl Part<'_> {
             "multipart" => true,
             _ => false,
         };
-        self.kind == Kind::Leaf && is_text
+        self.kind == PartKind::Leaf && is_text
     }
 
     /// A message or other part that is handed over, and not shown: its disposition says so, or it
@@ -102,7 +102,7 @@ impl Part<'_> {
 
     /// A message that must not be encoded and is (RFC 2046 5.2.1): it has no parts in the list.
     pub fn is_encoded_message(&self) -> bool {
-        self.kind == Kind::Leaf
+        self.kind == PartKind::Leaf
             && self.encoding != Encoding::Identity
             && matches!(&*self.content_type, "message/rfc822" | "message/global")
     }
@@ -119,8 +119,8 @@ impl Part<'_> {
     /// The octets that were sent, transfer encoding undone. Costs one pass over them.
     pub fn content(&self) -> Cow<'_, [u8]> {
         match self.kind {
-            Kind::Leaf => self.encoding.decoded(self.body),
-            Kind::Multipart | Kind::Message => Cow::Borrowed(self.body),
+            PartKind::Leaf => self.encoding.decoded(self.body),
+            PartKind::Multipart | PartKind::Message => Cow::Borrowed(self.body),
         }
     }
 
@@ -154,7 +154,7 @@ pub fn parts(message: &[u8]) -> Parts<'_> {
 }
 
 /// A container whose end has not come.
-struct Open {
+struct OpenContainer {
     part: usize,
     /// The boundary of a multipart.
     boundary: Option<Vec<u8>>,
@@ -174,7 +174,7 @@ struct Walk<'m> {
     message: &'m [u8],
     parts: Vec<Part<'m>>,
     /// From the outermost to the innermost.
-    open: Vec<Open>,
+    open: Vec<OpenContainer>,
     /// The part whose content continues.
     leaf: Option<usize>,
     is_cut: bool,
@@ -194,18 +194,20 @@ impl<'m> Walk<'m> {
             part.body = &self.message[content..];
             part.depth = self.open.len();
             part.parent = self.open.last().map(|open| open.part);
-            let is_container = part.kind != Kind::Leaf;
+            let is_container = part.kind != PartKind::Leaf;
             if is_container && (part.depth == DEPTH_MAX || self.parts.len() + 1 == PARTS_MAX) {
-                part.kind = Kind::Leaf;
+                part.kind = PartKind::Leaf;
                 self.is_cut = true;
             }
             let (kind, number) = (part.kind, self.parts.len());
             self.parts.push(part);
             match kind {
-                Kind::Leaf => self.leaf = Some(number),
-                Kind::Multipart | Kind::Message => self.open.push(Open { part: number, boundary }),
+                PartKind::Leaf => self.leaf = Some(number),
+                PartKind::Multipart | PartKind::Message => {
+                    self.open.push(OpenContainer { part: number, boundary })
+                }
             }
-            if kind != Kind::Message {
+            if kind != PartKind::Message {
                 return content;
             }
             at = content;
@@ -294,7 +296,7 @@ impl<'m> Walk<'m> {
         for open in self.open.split_off(level) {
             self.end_part(open.part, end);
             if open.part + 1 == self.parts.len() {
-                self.parts[open.part].kind = Kind::Leaf;
+                self.parts[open.part].kind = PartKind::Leaf;
             }
         }
     }
@@ -341,11 +343,11 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     let boundary = boundary.filter(|b| (1..=BOUNDARY_BYTES_MAX).contains(&b.len()));
     let is_message = matches!(&*name, "message/rfc822" | "message/global");
     let kind = if name.starts_with("multipart/") && boundary.is_some() {
-        Kind::Multipart
+        PartKind::Multipart
     } else if is_message && encoding == Encoding::Identity {
-        Kind::Message
+        PartKind::Message
     } else {
-        Kind::Leaf
+        PartKind::Leaf
     };
     let part = Part {
         kind,
@@ -359,7 +361,7 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
         header,
         body: b"",
     };
-    (part, boundary.filter(|_| kind == Kind::Multipart))
+    (part, boundary.filter(|_| kind == PartKind::Multipart))
 }
 
 /// What is meant by a type; without one of two names it is the default (RFC 2045 5.2).
@@ -378,9 +380,9 @@ mod tests {
     fn shown(message: &[u8]) -> Vec<String> {
         let show = |part: &Part<'_>| {
             let content = match part.kind {
-                Kind::Leaf => String::from_utf8_lossy(&part.content()).into_owned(),
-                Kind::Multipart => "{}".into(),
-                Kind::Message => "[]".into(),
+                PartKind::Leaf => String::from_utf8_lossy(&part.content()).into_owned(),
+                PartKind::Multipart => "{}".into(),
+                PartKind::Message => "[]".into(),
             };
             let name = part.file_name.as_deref().unwrap_or("-");
             format!("{} {} {name} {content:?}", part.depth, part.content_type)

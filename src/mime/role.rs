@@ -2,11 +2,11 @@
 //!
 //! Each message has texts of its own: the outer one, those that are forwarded in it, and those that
 //! are attached to it. Names of files take a text out of a message only if there is another.
-use super::part::{Kind, Part, Parts};
+use super::part::{Part, PartKind, Parts};
 
 /// What a part is to who reads the message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum PartRole {
     /// Text of the message, or of one that is shown with it.
     Text,
     /// Text of a message that is attached to it.
@@ -17,7 +17,7 @@ pub(super) enum Role {
 
 /// What each part of a message is. Costs one pass over them.
 pub(super) struct Roles {
-    roles: Vec<Role>,
+    roles: Vec<PartRole>,
     /// For each part: whether it belongs to an attached message, or is one.
     is_attached: Vec<bool>,
 }
@@ -38,9 +38,9 @@ impl Roles {
                 *found[around.message].get_or_insert(group) == group
             };
             match part.is_body_text() || is_only {
-                true if around.is_attached => Role::AttachedText,
-                true => Role::Text,
-                false => Role::Other,
+                true if around.is_attached => PartRole::AttachedText,
+                true => PartRole::Text,
+                false => PartRole::Other,
             }
         };
         let roles = parts.parts.iter().zip(&around).enumerate().map(role).collect();
@@ -52,7 +52,7 @@ impl Roles {
     }
 
     /// Returns the role of the part with this number.
-    pub fn role(&self, number: usize) -> Role {
+    pub fn role(&self, number: usize) -> PartRole {
         self.roles[number]
     }
 
@@ -79,7 +79,7 @@ fn surroundings(parts: &[Part<'_>]) -> Vec<Around> {
         let around = part.parent.map(|number| {
             let (parent, above) = (&parts[number], all[number]);
             match parent.kind {
-                Kind::Message => Around {
+                PartKind::Message => Around {
                     message: number,
                     is_attached: above.is_attached
                         || (parent.parent.is_some() && parent.is_handed_over()),

@@ -18,7 +18,7 @@
 use super::fold::fold;
 use super::page::Pages;
 use super::part::{Part, Parts, parts};
-use super::role::{Role, Roles};
+use super::role::{PartRole, Roles};
 
 /// Octets of text parts that are decoded, all parts together.
 pub const BYTES_MAX: usize = 16 << 20;
@@ -32,9 +32,9 @@ const ENCODED_DEPTH_MAX: usize = 3;
 /// other. Costs a walk, and for each octet of text decoding and folding.
 pub fn fold_body(message: &[u8], words: &mut String) {
     let mut left = BYTES_MAX;
-    each_message(message, Reach::Attached, ENCODED_DEPTH_MAX, &mut |parts, roles| {
+    each_message(message, MessageReach::Attached, ENCODED_DEPTH_MAX, &mut |parts, roles| {
         for (number, part) in parts.parts.iter().enumerate() {
-            if roles.role(number) != Role::Other {
+            if roles.role(number) != PartRole::Other {
                 fold(&part.text(left), words);
                 words.push('\n');
                 left = left.saturating_sub(part.body.len());
@@ -47,7 +47,7 @@ pub fn fold_body(message: &[u8], words: &mut String) {
 /// plain text alone, if there is one, else the HTML. `None` if no part is text.
 pub fn plain(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
-    each_message(message, Reach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
+    each_message(message, MessageReach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
         let [has_plain, has_html] =
             ["text/plain", "text/html"].map(|form| containers_of(form, parts, roles));
         for part in shown(parts, roles) {
@@ -68,7 +68,7 @@ pub fn plain(message: &[u8]) -> Option<String> {
 /// images are in it, up to 32 MiB. `None` if there is none.
 pub fn html(message: &[u8]) -> Option<String> {
     let mut lines = Paragraphs::default();
-    each_message(message, Reach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
+    each_message(message, MessageReach::Shown, ENCODED_DEPTH_MAX, &mut |parts, roles| {
         let html = shown(parts, roles).filter(|part| part.is_html());
         let mut pages = Pages::of(parts);
         html.for_each(|part| lines.push(part, |part, left| pages.page(&part.unicode(left))));
@@ -81,13 +81,13 @@ pub(super) fn shown<'p, 'm>(
     parts: &'p Parts<'m>,
     roles: &Roles,
 ) -> impl Iterator<Item = &'p Part<'m>> {
-    let is_shown = |(number, _): &(usize, _)| roles.role(*number) == Role::Text;
+    let is_shown = |(number, _): &(usize, _)| roles.role(*number) == PartRole::Text;
     parts.parts.iter().enumerate().filter(is_shown).map(|(_, part)| part)
 }
 
 /// The encoded messages that are decoded.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Reach {
+enum MessageReach {
     /// All.
     Attached,
     /// Messages that are not attached.
@@ -97,7 +97,7 @@ enum Reach {
 /// Calls `visit` for `message`, and for each encoded message in it, `depth` deep.
 fn each_message(
     message: &[u8],
-    reach: Reach,
+    reach: MessageReach,
     depth: usize,
     visit: &mut dyn FnMut(&Parts<'_>, &Roles),
 ) {
@@ -105,7 +105,7 @@ fn each_message(
     let roles = Roles::of(&parts);
     visit(&parts, &roles);
     for (number, part) in parts.parts.iter().enumerate().filter(|_| depth > 0) {
-        let is_reached = reach == Reach::Attached || !roles.is_attached(number);
+        let is_reached = reach == MessageReach::Attached || !roles.is_attached(number);
         if part.is_encoded_message() && is_reached {
             each_message(&part.content(), reach, depth - 1, visit);
         }

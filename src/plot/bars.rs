@@ -1,5 +1,5 @@
 //! Histograms: how often a value came.
-use super::frame::{Axis, Frame, Picture, SLOT, Size};
+use super::frame::{Axis, Frame, Picture, PlotSize, SLOT};
 use super::svg::{Anchor, Area};
 
 /// How often a value occurred in a span of the x axis.
@@ -34,7 +34,7 @@ const HEIGHT_MIN: f64 = 2.0;
 
 impl Bars {
     /// Draws it; `label`: see [`Picture`].
-    pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
+    pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let slot = if self.nothing > 0.0 { SLOT } else { 0.0 };
         let mut frame = Frame::new(size, (&self.x, &self.y), &[], slot);
         for bar in self.bars.iter().filter(|bar| bar.count > 0.0) {
@@ -62,7 +62,7 @@ fn nothing(frame: &mut Frame, count: f64) {
     let area = Area { left, right: left + SLOT - 20.0, top: top(frame, count), bottom };
     let middle = (area.left + area.right) / 2.0;
     frame.svg.area(area, "none", "");
-    let number = super::Unit::Number.tick(count);
+    let number = super::PlotUnit::Number.tick(count);
     if count > frame.y_max() {
         // It goes on above the plot.
         let cut = Area { top: area.top + 12.0, bottom: area.top + 16.0, ..area };
@@ -77,19 +77,19 @@ fn nothing(frame: &mut Frame, count: f64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::{Scale, Unit};
+    use crate::plot::{PlotUnit, Scale};
 
     #[test]
     fn what_came_once_can_be_seen() {
         let axis =
-            |max| Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, max) };
+            |max| Axis { title: String::from("n"), scale: Scale::from_zero(PlotUnit::Number, max) };
         let bar = |from: f64, count| Bar { from, until: from + 1.0, count, hint: String::new() };
         let bars = vec![bar(0.0, 1.0), bar(1.0, 1e6), bar(2.0, 0.0), bar(3.0, f64::NAN)];
         let mut bars = Bars { x: axis(10.0), y: axis(1e6), bars, nothing: 3.0 };
-        let text = bars.draw(Size::NARROW, "t", "l").inline();
+        let text = bars.draw(PlotSize::NARROW, "t", "l").inline();
         assert!(!text.contains("class=\"back\""), "nothing is cut");
         bars.nothing = 5e6;
-        assert!(bars.draw(Size::NARROW, "t", "l").inline().contains("class=\"back\""));
+        assert!(bars.draw(PlotSize::NARROW, "t", "l").inline().contains("class=\"back\""));
         assert_eq!(text.matches("class=\"bar\"").count(), 2, "{text}");
         assert!(text.contains("height=\"2\"") && text.contains(">none<"), "{text}");
         assert!(!text.contains("NaN"));

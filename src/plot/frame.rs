@@ -5,7 +5,7 @@ use super::svg::{Anchor, Area, Svg, escape, number};
 
 /// Width and height of a plot, pixels at its natural size.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Size {
+pub struct PlotSize {
     /// Pixels.
     pub width: f64,
     /// Pixels.
@@ -24,7 +24,7 @@ pub struct Axis {
 /// A plot that is drawn.
 #[derive(Debug, Clone)]
 pub struct Picture {
-    size: Size,
+    size: PlotSize,
     title: String,
     label: String,
     body: String,
@@ -32,15 +32,15 @@ pub struct Picture {
 
 /// A row of the legend: how it is drawn, and what it is.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
-    pub mark: Mark,
+pub(super) struct LegendRow {
+    pub mark: LegendMark,
     /// A class of the style sheet.
     pub class: String,
     pub name: String,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mark {
+pub(super) enum LegendMark {
     Line,
     Box,
 }
@@ -51,7 +51,7 @@ pub(super) struct Frame {
     pub svg: Svg,
     /// Where the data goes.
     pub plot: Area,
-    size: Size,
+    size: PlotSize,
     x: Scale,
     y: Scale,
 }
@@ -68,11 +68,11 @@ const KEY: f64 = 42.0;
 /// Room for the heading of a picture that stands alone.
 const HEADING: f64 = 34.0;
 
-impl Size {
+impl PlotSize {
     /// Across a page.
-    pub const WIDE: Size = Size { width: 880.0, height: 300.0 };
+    pub const WIDE: PlotSize = PlotSize { width: 880.0, height: 300.0 };
     /// Two beside each other, or one on a phone.
-    pub const NARROW: Size = Size { width: 430.0, height: 270.0 };
+    pub const NARROW: PlotSize = PlotSize { width: 430.0, height: 270.0 };
 }
 
 impl Picture {
@@ -84,7 +84,7 @@ impl Picture {
 
     /// An element for an HTML page that has [`CSS`]; the page says the title.
     pub fn inline(&self) -> String {
-        let Size { width, height } = self.size;
+        let PlotSize { width, height } = self.size;
         self.element(&format!("0 0 {} {}", number(width), number(height)), "")
     }
 
@@ -112,7 +112,7 @@ impl Picture {
 
 impl Frame {
     /// `slot`: pixels kept free at the left, see [`SLOT`].
-    pub fn new(size: Size, (x, y): (&Axis, &Axis), keys: &[Key], slot: f64) -> Frame {
+    pub fn new(size: PlotSize, (x, y): (&Axis, &Axis), keys: &[LegendRow], slot: f64) -> Frame {
         let y_ticks = y.scale.ticks(((size.height - 80.0) / 37.0) as usize);
         let letters = y_ticks.iter().map(|tick| tick.label.chars().count()).max().unwrap_or(0);
         let left = 12.0 + LETTER * letters as f64;
@@ -195,7 +195,7 @@ fn is_crowded(ticks: &[Tick], width: f64) -> bool {
 }
 
 /// Rows of keys, then the title of the y axis; returns where the plot may begin.
-fn legend(svg: &mut Svg, width: f64, y_title: &str, keys: &[Key]) -> f64 {
+fn legend(svg: &mut Svg, width: f64, y_title: &str, keys: &[LegendRow]) -> f64 {
     let mut at = (0.0, 13.0);
     for key in keys {
         let needs = KEY + LETTER * key.name.chars().count() as f64;
@@ -203,11 +203,11 @@ fn legend(svg: &mut Svg, width: f64, y_title: &str, keys: &[Key]) -> f64 {
             at = (0.0, at.1 + LINE);
         }
         match key.mark {
-            Mark::Line => {
+            LegendMark::Line => {
                 let y = at.1 - 4.0;
                 svg.line((at.0, y), (at.0 + 24.0, y), &format!("line {}", key.class));
             }
-            Mark::Box => {
+            LegendMark::Box => {
                 let (left, right) = (at.0 + 8.0, at.0 + 24.0);
                 let area = Area { left, right, top: at.1 - 10.0, bottom: at.1 + 1.0 };
                 svg.area(area, &key.class, "");

@@ -1,11 +1,11 @@
 //! Heat maps: how often a value came, over time.
 use std::fmt::Write;
 
-use super::frame::{Axis, Frame, Key, Mark, Picture, Size};
-use super::lines::{self, Hint, Series};
+use super::frame::{Axis, Frame, LegendMark, LegendRow, Picture, PlotSize};
+use super::lines::{self, Hint, LineSeries};
 use super::note::{Note, notes};
 use super::svg::number;
-use super::unit::Unit;
+use super::unit::PlotUnit;
 
 /// A heat map, and lines above it.
 #[derive(Debug, Clone)]
@@ -23,7 +23,7 @@ pub struct Heat {
     /// What is counted, for the legend.
     pub what: String,
     /// Lines of class `over1` or `over2`.
-    pub series: Vec<Series>,
+    pub series: Vec<LineSeries>,
     /// By x.
     pub notes: Vec<Note>,
     /// By x.
@@ -35,7 +35,7 @@ const STEPS: usize = 8;
 
 impl Heat {
     /// Draws it; `label`: see [`Picture`].
-    pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
+    pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let most = self.counts.iter().flatten().copied().max().unwrap_or(0);
         let steps = steps(most);
         let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(&steps), 0.0);
@@ -48,7 +48,7 @@ impl Heat {
         }
         for series in &self.series {
             // What sets a line off from any colour below it.
-            lines::line(&mut frame, &Series { class: "halo", ..series.clone() });
+            lines::line(&mut frame, &LineSeries { class: "halo", ..series.clone() });
             lines::line(&mut frame, series);
         }
         notes(&mut frame, &self.notes);
@@ -74,16 +74,20 @@ impl Heat {
         path
     }
 
-    fn keys(&self, steps: &[Step]) -> Vec<Key> {
+    fn keys(&self, steps: &[ColorStep]) -> Vec<LegendRow> {
         let mut keys = Vec::new();
         for series in &self.series {
             let (class, name) = (series.class.to_owned(), series.name.clone());
-            keys.push(Key { mark: Mark::Line, class, name });
+            keys.push(LegendRow { mark: LegendMark::Line, class, name });
         }
         for (i, step) in steps.iter().enumerate() {
-            let least = Unit::Number.tick(step.least as f64);
+            let least = PlotUnit::Number.tick(step.least as f64);
             let name = if i == 0 { format!("{least}+ {}", self.what) } else { format!("{least}+") };
-            keys.push(Key { mark: Mark::Box, class: format!("h{}", step.colour), name });
+            keys.push(LegendRow {
+                mark: LegendMark::Box,
+                class: format!("h{}", step.colour),
+                name,
+            });
         }
         keys
     }
@@ -91,13 +95,13 @@ impl Heat {
 
 /// Counts from `least` on have this colour, 1 to 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Step {
+struct ColorStep {
     least: u64,
     colour: usize,
 }
 
 /// Steps of equal ratio from 1 to `most`, at whole numbers.
-fn steps(most: u64) -> Vec<Step> {
+fn steps(most: u64) -> Vec<ColorStep> {
     let ratio = (most as f64 + 1.0).powf(1.0 / STEPS as f64);
     let mut least: Vec<u64> = (0..STEPS).map(|i| round(ratio.powi(i as i32))).collect();
     least.dedup();
@@ -106,8 +110,10 @@ fn steps(most: u64) -> Vec<Step> {
     // Few steps are spread over the colours.
     let colour = |i: usize| 2 + i * (STEPS - 2) / last;
     let all = least.len() == STEPS;
-    let step =
-        |(i, n): (usize, &u64)| Step { least: *n, colour: if all { i + 1 } else { colour(i) } };
+    let step = |(i, n): (usize, &u64)| ColorStep {
+        least: *n,
+        colour: if all { i + 1 } else { colour(i) },
+    };
     least.iter().enumerate().map(step).collect()
 }
 

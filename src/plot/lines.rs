@@ -1,11 +1,11 @@
 //! Lines over time, or over percentiles.
-use super::frame::{Axis, Frame, Key, Mark, Picture, Size};
+use super::frame::{Axis, Frame, LegendMark, LegendRow, Picture, PlotSize};
 use super::note::{Note, notes};
 use super::svg::{Area, polyline};
 
 /// One line.
 #[derive(Debug, Clone, Default)]
-pub struct Series {
+pub struct LineSeries {
     /// For the legend.
     pub name: String,
     /// Class of the style sheet: `s1` to `s7`.
@@ -27,22 +27,22 @@ pub struct Hint {
 
 /// A plot of lines.
 #[derive(Debug, Clone)]
-pub struct Lines {
+pub struct LinePlot {
     #[allow(missing_docs)]
     pub x: Axis,
     #[allow(missing_docs)]
     pub y: Axis,
     /// One without a name and a band needs no legend.
-    pub series: Vec<Series>,
+    pub series: Vec<LineSeries>,
     /// By x.
     pub notes: Vec<Note>,
     /// By x.
     pub hints: Vec<Hint>,
 }
 
-impl Lines {
+impl LinePlot {
     /// Draws it; `label`: see [`Picture`].
-    pub fn draw(&self, size: Size, title: &str, label: &str) -> Picture {
+    pub fn draw(&self, size: PlotSize, title: &str, label: &str) -> Picture {
         let mut frame = Frame::new(size, (&self.x, &self.y), &self.keys(), 0.0);
         let is_filled = self.series.len() == 1 && self.y.scale.bounds().0 == 0.0;
         for series in &self.series {
@@ -56,14 +56,18 @@ impl Lines {
         Picture::new(frame, title, label)
     }
 
-    fn keys(&self) -> Vec<Key> {
+    fn keys(&self) -> Vec<LegendRow> {
         let mut keys = Vec::new();
         for series in self.series.iter().filter(|s| !s.name.is_empty() || !s.band.is_empty()) {
             let (class, name) = (series.class.to_owned(), series.name.clone());
-            keys.push(Key { mark: Mark::Line, class, name });
+            keys.push(LegendRow { mark: LegendMark::Line, class, name });
             if !series.band.is_empty() {
                 let class = format!("band {}", series.class);
-                keys.push(Key { mark: Mark::Box, class, name: String::from("lowest to highest") });
+                keys.push(LegendRow {
+                    mark: LegendMark::Box,
+                    class,
+                    name: String::from("lowest to highest"),
+                });
             }
         }
         keys
@@ -71,7 +75,7 @@ impl Lines {
 }
 
 /// The band, or else what is under the line down to 0.
-fn area(frame: &mut Frame, series: &Series, is_filled: bool) {
+fn area(frame: &mut Frame, series: &LineSeries, is_filled: bool) {
     let bottom = frame.plot.bottom;
     if !series.band.is_empty() {
         let upper = series.band.iter().map(|(x, _, high)| (frame.x(*x), frame.y(*high)));
@@ -86,7 +90,7 @@ fn area(frame: &mut Frame, series: &Series, is_filled: bool) {
     }
 }
 
-pub(super) fn line(frame: &mut Frame, series: &Series) {
+pub(super) fn line(frame: &mut Frame, series: &LineSeries) {
     for part in series.points.split(|(_, y)| !y.is_finite()) {
         let mut places = part.iter().map(|(x, y)| (frame.x(*x), frame.y(*y)));
         match part.len() {
@@ -102,9 +106,9 @@ pub(super) fn line(frame: &mut Frame, series: &Series) {
 
 /// Stripes that can't be seen until a pointer rests on them; none on a narrow plot, as a phone has
 /// no pointer.
-pub(super) fn hints(frame: &mut Frame, hints: &[Hint], size: Size) {
+pub(super) fn hints(frame: &mut Frame, hints: &[Hint], size: PlotSize) {
     let end = frame.end();
-    for (i, hint) in hints.iter().filter(|_| size.width > Size::NARROW.width).enumerate() {
+    for (i, hint) in hints.iter().filter(|_| size.width > PlotSize::NARROW.width).enumerate() {
         let left = frame.x(hint.x);
         let right = frame.x(hints.get(i + 1).map_or(end, |next| next.x));
         let stripe = Area { left, right, ..frame.plot };
@@ -115,12 +119,12 @@ pub(super) fn hints(frame: &mut Frame, hints: &[Hint], size: Size) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::{Scale, Unit};
+    use crate::plot::{PlotUnit, Scale};
 
-    fn lines(series: Vec<Series>) -> Lines {
+    fn lines(series: Vec<LineSeries>) -> LinePlot {
         let x = Axis { title: String::from("<time>"), scale: Scale::time(0.0, 10.0) };
-        let y = Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, 5.0) };
-        Lines {
+        let y = Axis { title: String::from("n"), scale: Scale::from_zero(PlotUnit::Number, 5.0) };
+        LinePlot {
             x,
             y,
             series,
@@ -132,19 +136,19 @@ mod tests {
     #[test]
     fn only_wide_plots_have_hints() {
         let text = |size| lines(Vec::new()).draw(size, "t", "l").inline();
-        assert!(text(Size::WIDE).contains("<title>a &amp; b</title>"));
-        assert!(!text(Size::NARROW).contains("a &amp; b"));
+        assert!(text(PlotSize::WIDE).contains("<title>a &amp; b</title>"));
+        assert!(!text(PlotSize::NARROW).contains("a &amp; b"));
     }
 
     #[test]
     fn one_point_is_a_dot_and_none_is_nothing() {
-        let series = |points: &[(f64, f64)]| Series {
+        let series = |points: &[(f64, f64)]| LineSeries {
             name: String::from("one"),
             class: "s1",
             points: points.to_vec(),
             band: Vec::new(),
         };
-        let draw = |points| lines(vec![series(points)]).draw(Size::NARROW, "t", "l").inline();
+        let draw = |points| lines(vec![series(points)]).draw(PlotSize::NARROW, "t", "l").inline();
         assert!(draw(&[(1.0, 2.0)]).contains("<circle"));
         assert!(!draw(&[]).contains("<path"));
         let text = draw(&[(1.0, 2.0), (f64::NAN, f64::INFINITY), (3.0, -1.0)]);
@@ -157,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_file_of_its_own_has_style_and_title() {
-        let text = lines(Vec::new()).draw(Size::WIDE, "<Rate>", "\"so\"").standalone();
+        let text = lines(Vec::new()).draw(PlotSize::WIDE, "<Rate>", "\"so\"").standalone();
         assert!(text.contains("<style>") && text.contains(">&lt;Rate&gt;</text>"));
         assert!(text.contains("aria-label=\"&quot;so&quot;\"") && text.contains("role=\"img\""));
         assert!(text.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));

@@ -20,11 +20,11 @@ mod svg;
 mod unit;
 
 pub use bars::{Bar, Bars};
-pub use frame::{Axis, Picture, Size};
+pub use frame::{Axis, Picture, PlotSize};
 pub use heat::Heat;
-pub use lines::{Hint, Lines, Series};
+pub use lines::{Hint, LinePlot, LineSeries};
 pub use note::Note;
 pub use scale::{Scale, Tick};
 pub use style::CSS;
 pub use svg::escape;
-pub use unit::Unit;
+pub use unit::PlotUnit;

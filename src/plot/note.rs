@@ -66,13 +66,13 @@ fn label(frame: &mut Frame, (x, y): (f64, f64), room: f64, text: &str) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plot::{Axis, Lines, Scale, Size, Unit};
+    use crate::plot::{Axis, LinePlot, PlotSize, PlotUnit, Scale};
 
     fn drawn(notes: Vec<Note>) -> String {
         let x = Axis { title: String::from("time"), scale: Scale::time(0.0, 100.0) };
-        let y = Axis { title: String::from("n"), scale: Scale::from_zero(Unit::Number, 5.0) };
-        let lines = Lines { x, y, series: Vec::new(), notes, hints: Vec::new() };
-        lines.draw(Size::WIDE, "t", "l").inline()
+        let y = Axis { title: String::from("n"), scale: Scale::from_zero(PlotUnit::Number, 5.0) };
+        let lines = LinePlot { x, y, series: Vec::new(), notes, hints: Vec::new() };
+        lines.draw(PlotSize::WIDE, "t", "l").inline()
     }
 
     fn note(from: f64, until: Option<f64>, text: &str) -> Note {

@@ -1,5 +1,5 @@
 //! Where a value stands on an axis, and which ticks the axis has.
-use super::unit::Unit;
+use super::unit::PlotUnit;
 
 /// A line across the plot; without a label it is a fine one.
 #[derive(Debug, Clone, PartialEq)]
@@ -11,9 +11,9 @@ pub struct Tick {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Kind {
-    Linear(Unit),
-    Log(Unit),
+enum ScaleKind {
+    Linear(PlotUnit),
+    Log(PlotUnit),
     /// Logarithm of 1/(1-q): each decade is another nine.
     Percentile,
     /// Unix time, s.
@@ -23,22 +23,22 @@ enum Kind {
 /// An axis from one value to another, which differ and are finite whatever was asked for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
-    kind: Kind,
+    kind: ScaleKind,
     from: f64,
     until: f64,
 }
 
 impl Scale {
     /// From 0 to `max`, or to the round number above it.
-    pub fn from_zero(unit: Unit, max: f64) -> Scale {
+    pub fn from_zero(unit: PlotUnit, max: f64) -> Scale {
         let max = if max.is_finite() && max > 0.0 { max.clamp(1e-6, 1e18) } else { 1.0 };
         let step = linear_step(unit, max / 5.0);
-        Scale { kind: Kind::Linear(unit), from: 0.0, until: (max / step - 1e-9).ceil() * step }
+        Scale { kind: ScaleKind::Linear(unit), from: 0.0, until: (max / step - 1e-9).ceil() * step }
     }
 
     /// Logarithmic, from `low` (at least 1) to `high`, or to the 1, 2 or 5 of a decade beyond
     /// them; at least a decade. What is smaller stands at its beginning.
-    pub fn log(unit: Unit, low: f64, high: f64) -> Scale {
+    pub fn log(unit: PlotUnit, low: f64, high: f64) -> Scale {
         let low = if low.is_finite() { low.clamp(1.0, 1e18) } else { 1.0 };
         let high = if high.is_finite() { high.clamp(low, 1e19) } else { low };
         let from = round_below(low);
@@ -46,14 +46,14 @@ impl Scale {
         while until < 9.99 * from {
             until = round_above(1.5 * until);
         }
-        Scale { kind: Kind::Log(unit), from, until }
+        Scale { kind: ScaleKind::Log(unit), from, until }
     }
 
     /// The scale of percentiles, as HdrHistogram plots them: its values are 1/(1-q), from 1 (the
     /// lowest value of all) to `count` (the highest of `count` values).
     pub fn percentile(count: f64) -> Scale {
         let until = if count.is_finite() { count.max(10.0) } else { 10.0 };
-        Scale { kind: Kind::Percentile, from: 1.0, until }
+        Scale { kind: ScaleKind::Percentile, from: 1.0, until }
     }
 
     /// Unix time, s, at least 0.1 s of it.
@@ -61,14 +61,16 @@ impl Scale {
         // The years that jiff can name.
         let bound = |time: f64| if time.is_finite() { time.clamp(0.0, 2e11) } else { 0.0 };
         let from = bound(from);
-        Scale { kind: Kind::Time, from, until: bound(until).max(from + 0.1) }
+        Scale { kind: ScaleKind::Time, from, until: bound(until).max(from + 0.1) }
     }
 
     /// From 0 to 1; values beyond the ends stand at the ends.
     pub fn place(&self, value: f64) -> f64 {
         let place = match self.kind {
-            Kind::Linear(_) | Kind::Time => (value - self.from) / (self.until - self.from),
-            Kind::Log(_) | Kind::Percentile => {
+            ScaleKind::Linear(_) | ScaleKind::Time => {
+                (value - self.from) / (self.until - self.from)
+            }
+            ScaleKind::Log(_) | ScaleKind::Percentile => {
                 (value.max(self.from) / self.from).ln() / (self.until / self.from).ln()
             }
         };
@@ -84,16 +86,16 @@ impl Scale {
     pub fn ticks(&self, most: usize) -> Vec<Tick> {
         let most = most.max(2);
         let ticks = match self.kind {
-            Kind::Linear(unit) => self.linear(unit, most),
-            Kind::Log(unit) => self.decades(unit, most),
-            Kind::Percentile => self.nines(),
-            Kind::Time => self.times(most),
+            ScaleKind::Linear(unit) => self.linear(unit, most),
+            ScaleKind::Log(unit) => self.decades(unit, most),
+            ScaleKind::Percentile => self.nines(),
+            ScaleKind::Time => self.times(most),
         };
         let tick = |(value, label)| Tick { place: self.place(value), label };
         ticks.into_iter().map(tick).collect()
     }
 
-    fn linear(&self, unit: Unit, most: usize) -> Vec<(f64, String)> {
+    fn linear(&self, unit: PlotUnit, most: usize) -> Vec<(f64, String)> {
         let step = linear_step(unit, self.until / most as f64);
         let values = (0..=2 * most).map(|i| i as f64 * step);
         values
@@ -102,7 +104,7 @@ impl Scale {
             .collect()
     }
 
-    fn decades(&self, unit: Unit, most: usize) -> Vec<(f64, String)> {
+    fn decades(&self, unit: PlotUnit, most: usize) -> Vec<(f64, String)> {
         let (first, last) = (self.from.log10().floor() as i32, self.until.log10().ceil() as i32);
         let decades = (self.until / self.from).log10();
         let every = (decades / most as f64).ceil().max(1.0) as i32;
@@ -154,9 +156,9 @@ impl Scale {
 
 /// Of 1, 2 and 5 times a power of ten the smallest that is not below; whole where things are
 /// counted.
-fn linear_step(unit: Unit, least: f64) -> f64 {
+fn linear_step(unit: PlotUnit, least: f64) -> f64 {
     let step = round_above(least);
-    if matches!(unit, Unit::Share | Unit::Microseconds) { step } else { step.max(1.0) }
+    if matches!(unit, PlotUnit::Share | PlotUnit::Microseconds) { step } else { step.max(1.0) }
 }
 
 fn round_above(value: f64) -> f64 {
@@ -212,21 +214,21 @@ mod tests {
     #[test]
     fn ticks_are_numbers_that_people_count_in() {
         for (scale, most, expected) in [
-            (Scale::from_zero(Unit::Number, 4.0), 5, "0|1|2|3|4"),
-            (Scale::from_zero(Unit::Number, 1.0), 5, "0|1"),
-            (Scale::from_zero(Unit::Number, 0.0), 5, "0|1"),
-            (Scale::from_zero(Unit::PerSecond, 9876.0), 5, "0|2,000|4,000|6,000|8,000|10k"),
-            (Scale::from_zero(Unit::PerSecond, 1_234_567.0), 3, "0|500k|1M|1.5M"),
-            (Scale::from_zero(Unit::Share, 1.0), 5, "0 %|20 %|40 %|60 %|80 %|100 %"),
-            (Scale::from_zero(Unit::Share, 0.013), 5, "0 %|0.5 %|1 %|1.5 %"),
-            (Scale::log(Unit::Microseconds, 40.0, 120.0), 5, "20 µs|||50 µs|||||100 µs|200 µs"),
-            (Scale::log(Unit::Bytes, 1.0, 1.0), 4, "1 B|2 B|||5 B|||||10 B"),
+            (Scale::from_zero(PlotUnit::Number, 4.0), 5, "0|1|2|3|4"),
+            (Scale::from_zero(PlotUnit::Number, 1.0), 5, "0|1"),
+            (Scale::from_zero(PlotUnit::Number, 0.0), 5, "0|1"),
+            (Scale::from_zero(PlotUnit::PerSecond, 9876.0), 5, "0|2,000|4,000|6,000|8,000|10k"),
+            (Scale::from_zero(PlotUnit::PerSecond, 1_234_567.0), 3, "0|500k|1M|1.5M"),
+            (Scale::from_zero(PlotUnit::Share, 1.0), 5, "0 %|20 %|40 %|60 %|80 %|100 %"),
+            (Scale::from_zero(PlotUnit::Share, 0.013), 5, "0 %|0.5 %|1 %|1.5 %"),
+            (Scale::log(PlotUnit::Microseconds, 40.0, 120.0), 5, "20 µs|||50 µs|||||100 µs|200 µs"),
+            (Scale::log(PlotUnit::Bytes, 1.0, 1.0), 4, "1 B|2 B|||5 B|||||10 B"),
             (Scale::percentile(1.0), 5, "0|50 %|90 %"),
             (Scale::percentile(123_456.0), 5, "0|50 %|90 %|99 %|99.9 %|99.99 %|99.999 %"),
         ] {
             assert_eq!(labels(scale, most), expected, "{scale:?}");
         }
-        let wide = labels(Scale::log(Unit::Microseconds, 1.0, 9e10), 6);
+        let wide = labels(Scale::log(PlotUnit::Microseconds, 1.0, 9e10), 6);
         assert_eq!(wide, "1 µs|100 µs|10 ms|1 s|100 s|10,000 s");
     }
 
@@ -251,9 +253,9 @@ mod tests {
         for a in odd {
             for b in odd {
                 for scale in [
-                    Scale::from_zero(Unit::Number, a),
-                    Scale::from_zero(Unit::Share, b),
-                    Scale::log(Unit::Bytes, a, b),
+                    Scale::from_zero(PlotUnit::Number, a),
+                    Scale::from_zero(PlotUnit::Share, b),
+                    Scale::log(PlotUnit::Bytes, a, b),
                     Scale::percentile(a),
                     Scale::time(a, b),
                 ] {

@@ -2,7 +2,7 @@
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum PlotUnit {
     /// Things.
     Number,
     /// Things in a second.
@@ -20,17 +20,17 @@ pub enum Unit {
 /// Keeps a number and its unit on one line.
 const SPACE: char = '\u{a0}';
 
-impl Unit {
+impl PlotUnit {
     /// In running text and tables: `12.3 ms`, `1,234,567`, `2.05 kB`.
     pub fn text(self, value: f64) -> String {
         let value = if value.is_finite() { value.max(0.0) } else { 0.0 };
         match self {
-            Unit::Number => grouped(value),
-            Unit::PerSecond => format!("{}/s", grouped(value)),
-            Unit::Microseconds => fitting(value, TIMES),
-            Unit::Bytes => fitting(value, BYTES),
-            Unit::BytesPerSecond => fitting(value, RATES),
-            Unit::Share => format!("{}{SPACE}%", digits(100.0 * value)),
+            PlotUnit::Number => grouped(value),
+            PlotUnit::PerSecond => format!("{}/s", grouped(value)),
+            PlotUnit::Microseconds => fitting(value, TIMES),
+            PlotUnit::Bytes => fitting(value, BYTES),
+            PlotUnit::BytesPerSecond => fitting(value, RATES),
+            PlotUnit::Share => format!("{}{SPACE}%", digits(100.0 * value)),
         }
     }
 
@@ -38,9 +38,9 @@ impl Unit {
     /// decades.
     pub fn tick(self, value: f64) -> String {
         match self {
-            Unit::Number | Unit::PerSecond if value >= 1e4 => fitting(value, &LARGE[1..]),
-            Unit::Number | Unit::PerSecond => Unit::Number.text(value),
-            Unit::Microseconds if value >= 1e6 => format!("{}{SPACE}s", grouped(value / 1e6)),
+            PlotUnit::Number | PlotUnit::PerSecond if value >= 1e4 => fitting(value, &LARGE[1..]),
+            PlotUnit::Number | PlotUnit::PerSecond => PlotUnit::Number.text(value),
+            PlotUnit::Microseconds if value >= 1e6 => format!("{}{SPACE}s", grouped(value / 1e6)),
             unit => unit.text(value),
         }
     }
@@ -101,26 +101,26 @@ mod tests {
     #[test]
     fn numbers_have_three_digits_and_a_unit_that_fits() {
         for (unit, value, text) in [
-            (Unit::Number, 0.0, "0"),
-            (Unit::Number, 0.25, "0.25"),
-            (Unit::Number, 999.0, "999"),
-            (Unit::Number, 1_234_567.4, "1,234,567"),
-            (Unit::PerSecond, 12_345.6, "12,346/s"),
-            (Unit::Microseconds, 0.0, "0 µs"),
-            (Unit::Microseconds, 999.0, "999 µs"),
-            (Unit::Microseconds, 999.6, "1 ms"),
-            (Unit::Microseconds, 12_345.0, "12.3 ms"),
-            (Unit::Microseconds, 119e6, "119 s"),
-            (Unit::Microseconds, 120e6, "2 min"),
-            (Unit::Microseconds, 3.5 * 3600e6, "3.5 h"),
-            (Unit::Microseconds, 86_400e6, "24 h"),
-            (Unit::Bytes, 2048.0, "2.05 kB"),
-            (Unit::Bytes, 17.0, "17 B"),
-            (Unit::BytesPerSecond, 4.3e9, "4.3 GB/s"),
-            (Unit::Share, 0.123, "12.3 %"),
-            (Unit::Share, 1.0, "100 %"),
-            (Unit::Share, f64::NAN, "0 %"),
-            (Unit::Number, f64::INFINITY, "0"),
+            (PlotUnit::Number, 0.0, "0"),
+            (PlotUnit::Number, 0.25, "0.25"),
+            (PlotUnit::Number, 999.0, "999"),
+            (PlotUnit::Number, 1_234_567.4, "1,234,567"),
+            (PlotUnit::PerSecond, 12_345.6, "12,346/s"),
+            (PlotUnit::Microseconds, 0.0, "0 µs"),
+            (PlotUnit::Microseconds, 999.0, "999 µs"),
+            (PlotUnit::Microseconds, 999.6, "1 ms"),
+            (PlotUnit::Microseconds, 12_345.0, "12.3 ms"),
+            (PlotUnit::Microseconds, 119e6, "119 s"),
+            (PlotUnit::Microseconds, 120e6, "2 min"),
+            (PlotUnit::Microseconds, 3.5 * 3600e6, "3.5 h"),
+            (PlotUnit::Microseconds, 86_400e6, "24 h"),
+            (PlotUnit::Bytes, 2048.0, "2.05 kB"),
+            (PlotUnit::Bytes, 17.0, "17 B"),
+            (PlotUnit::BytesPerSecond, 4.3e9, "4.3 GB/s"),
+            (PlotUnit::Share, 0.123, "12.3 %"),
+            (PlotUnit::Share, 1.0, "100 %"),
+            (PlotUnit::Share, f64::NAN, "0 %"),
+            (PlotUnit::Number, f64::INFINITY, "0"),
         ] {
             assert_eq!(unit.text(value).replace(SPACE, " "), text, "{unit:?} {value}");
         }
@@ -129,13 +129,13 @@ mod tests {
     #[test]
     fn ticks_are_short() {
         for (unit, value, text) in [
-            (Unit::Number, 2000.0, "2,000"),
-            (Unit::Number, 12_000.0, "12k"),
-            (Unit::PerSecond, 2_500_000.0, "2.5M"),
-            (Unit::Microseconds, 1e5, "100 ms"),
-            (Unit::Microseconds, 1e9, "1,000 s"),
-            (Unit::Share, 0.5, "50 %"),
-            (Unit::Bytes, 1e6, "1 MB"),
+            (PlotUnit::Number, 2000.0, "2,000"),
+            (PlotUnit::Number, 12_000.0, "12k"),
+            (PlotUnit::PerSecond, 2_500_000.0, "2.5M"),
+            (PlotUnit::Microseconds, 1e5, "100 ms"),
+            (PlotUnit::Microseconds, 1e9, "1,000 s"),
+            (PlotUnit::Share, 0.5, "50 %"),
+            (PlotUnit::Bytes, 1e6, "1 MB"),
         ] {
             assert_eq!(unit.tick(value).replace(SPACE, " "), text, "{unit:?} {value}");
         }

@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::clock::Clock;
+use super::clock::SendingClock;
 use super::engine::Engine;
 use super::ledger::{Ledger, reply_names};
-use super::network::{Heard, Network, Pause};
-use super::settings::Settings;
-use super::shared::Shared;
+use super::network::{Network, Pause, SocketEvent};
+use super::settings::SendingSettings;
+use super::shared::SharedRun;
 use super::source::Source;
-use super::stream::{Address, Stream};
-use super::tally::Tally;
+use super::stream::{ResolvedAddress, Stream};
+use super::tally::SendingTally;
 use crate::stats::Interval;
-use crate::stats::by_hand::ByHand as Statistics;
+use crate::stats::by_hand::RecordersByHand as Statistics;
 
 /// A connection that was asked for: its slot, and the target's end of it.
 pub type Asked = (usize, UnixStream);
@@ -56,9 +56,9 @@ pub struct ByHandSender<'a> {
 
 /// How a run has ended.
 #[derive(Debug)]
-pub struct Ended {
+pub struct RunEnd {
     /// The outcomes of the messages.
-    pub tally: Tally,
+    pub tally: SendingTally,
     /// What was recorded, from the start to the end.
     pub recorded: Box<Interval>,
     /// Why it ended before its source did.
@@ -70,15 +70,15 @@ pub struct Ended {
 impl<'a> ByHandSender<'a> {
     /// Sends what `source` has. `settings`: their address is not looked at.
     pub fn new(
-        settings: Settings,
+        settings: SendingSettings,
         source: Box<dyn Source>,
-        shared: &'a Shared,
+        shared: &'a SharedRun,
     ) -> ByHandSender<'a> {
         let now_ns = Arc::new(AtomicU64::new(0));
         let reply_kinds = reply_names().len();
         let (statistics, recorder) = Statistics::new(reply_kinds);
         let recorded = Box::new(Interval::new(reply_kinds));
-        let ledger = Ledger::new(source, recorder, Clock::made_up(now_ns.clone()));
+        let ledger = Ledger::new(source, recorder, SendingClock::made_up(now_ns.clone()));
         let network = Pairs { asked: Vec::new(), tries: 0, refuses: false };
         let mut engine = Engine::new(settings, network, ledger, shared);
         engine.begin_round();
@@ -87,8 +87,8 @@ impl<'a> ByHandSender<'a> {
     }
 
     /// An address for settings, which nothing connects to.
-    pub fn address() -> Address {
-        Address::Unix(PathBuf::from("made-up"))
+    pub fn address() -> ResolvedAddress {
+        ResolvedAddress::Unix(PathBuf::from("made-up"))
     }
 
     /// What time it is, ns since the start of sending.
@@ -114,7 +114,7 @@ impl<'a> ByHandSender<'a> {
         self.engine.begin_round();
         for slot in heard {
             // An end is found where there is one: reads continue until nothing is left.
-            self.engine.hear(*slot, Heard { is_readable: true, is_ended: true });
+            self.engine.hear(*slot, SocketEvent { is_readable: true, is_ended: true });
         }
         self.engine.look();
         self.pause = self.engine.act();
@@ -137,7 +137,7 @@ impl<'a> ByHandSender<'a> {
     }
 
     /// The run ends here.
-    pub fn end(self) -> Ended {
+    pub fn end(self) -> RunEnd {
         let ByHandSender { engine, statistics, mut recorded, .. } = self;
         let ended = engine.end_all();
         let mut ledger = ended.ledger;
@@ -146,6 +146,6 @@ impl<'a> ByHandSender<'a> {
         statistics.take(|interval| recorded.merge(interval));
         let tally = ledger.close();
         statistics.take(|interval| recorded.merge(interval));
-        Ended { tally, recorded, error: ended.error, is_lost: ended.is_lost }
+        RunEnd { tally, recorded, error: ended.error, is_lost: ended.is_lost }
     }
 }

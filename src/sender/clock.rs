@@ -6,38 +6,38 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 /// Monotonic time since the start of sending, and its place on the wall clock. All threads of a run
 /// have copies of the same one.
 #[derive(Debug, Clone)]
-pub struct Clock {
-    reading: Reading,
+pub struct SendingClock {
+    reading: TimeSource,
     unix_base_ns: u64,
 }
 
 #[derive(Debug, Clone)]
-enum Reading {
+enum TimeSource {
     /// Counts from here.
     Since(Instant),
     /// A test says what time it is, ns since the start.
     MadeUp(Arc<AtomicU64>),
 }
 
-impl Clock {
+impl SendingClock {
     /// Sending starts now.
-    pub fn start() -> Clock {
+    pub fn start() -> SendingClock {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let unix_base_ns = u64::try_from(unix.as_nanos()).unwrap_or(0);
-        Clock { reading: Reading::Since(Instant::now()), unix_base_ns }
+        SendingClock { reading: TimeSource::Since(Instant::now()), unix_base_ns }
     }
 
     /// A clock that shows what `now_ns` says. It starts with the Unix epoch.
-    pub fn made_up(now_ns: Arc<AtomicU64>) -> Clock {
-        Clock { reading: Reading::MadeUp(now_ns), unix_base_ns: 0 }
+    pub fn made_up(now_ns: Arc<AtomicU64>) -> SendingClock {
+        SendingClock { reading: TimeSource::MadeUp(now_ns), unix_base_ns: 0 }
     }
 
     /// ns since the start.
     pub fn now_ns(&self) -> u64 {
         match &self.reading {
-            Reading::Since(base) => base.elapsed().as_nanos() as u64,
+            TimeSource::Since(base) => base.elapsed().as_nanos() as u64,
             // Relaxed: a number, and nothing beside it.
-            Reading::MadeUp(now_ns) => now_ns.load(Ordering::Relaxed),
+            TimeSource::MadeUp(now_ns) => now_ns.load(Ordering::Relaxed),
         }
     }
 

@@ -2,11 +2,11 @@
 use std::io::{self, IoSlice};
 
 use super::ledger::Ledger;
-use super::network::Heard;
+use super::network::SocketEvent;
 use super::pool::Readiness;
-use super::source::Order;
+use super::source::DueMessage;
 use super::stream::Stream;
-use crate::smtp::client::{Mail, Session};
+use crate::smtp::client::{ClientSession, OutgoingMail};
 use crate::stats::{Counter, Metric};
 
 /// Pieces of one write.
@@ -27,14 +27,14 @@ pub(super) enum Over {
 
 /// Whether the connection needs another turn although no event will follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum TurnNeeds {
     Over,
     Again,
 }
 
 pub(super) struct Conn {
     stream: Stream,
-    pub session: Session<Order>,
+    pub session: ClientSession<DueMessage>,
     is_connected: bool,
     /// When it was asked for, us.
     asked_us: u64,
@@ -45,7 +45,7 @@ pub(super) struct Conn {
 }
 
 impl Conn {
-    pub fn new(stream: Stream, session: Session<Order>, now_us: u64) -> Conn {
+    pub fn new(stream: Stream, session: ClientSession<DueMessage>, now_us: u64) -> Conn {
         let (asked_us, active_us) = (now_us, now_us);
         Conn { stream, session, is_connected: false, asked_us, active_us, pieces: 0 }
     }
@@ -71,7 +71,7 @@ impl Conn {
     /// What was heard of it now: octets are read, and told to the session.
     pub fn ready(
         &mut self,
-        heard: Heard,
+        heard: SocketEvent,
         scratch: &mut [u8],
         ledger: &mut Ledger,
     ) -> Result<(), Over> {
@@ -98,7 +98,12 @@ impl Conn {
         Ok(is_connected)
     }
 
-    fn read(&mut self, heard: Heard, buffer: &mut [u8], ledger: &mut Ledger) -> Result<(), Over> {
+    fn read(
+        &mut self,
+        heard: SocketEvent,
+        buffer: &mut [u8],
+        ledger: &mut Ledger,
+    ) -> Result<(), Over> {
         loop {
             match self.stream.read(buffer) {
                 Ok(0) => return Err(self.ended()),
@@ -134,7 +139,7 @@ impl Conn {
     }
 
     /// Starts a message in the session.
-    pub fn start(&mut self, order: Order, mut mail: Box<Mail>, ledger: &mut Ledger) {
+    pub fn start(&mut self, order: DueMessage, mut mail: Box<OutgoingMail>, ledger: &mut Ledger) {
         ledger.begun(&order);
         let unix_ns = ledger.clock.unix_ns(ledger.now_ns);
         ledger.source.begin(unix_ns, &mut mail);
@@ -143,11 +148,11 @@ impl Conn {
     }
 
     /// Writes what there is to be written, as far as the socket takes it.
-    pub fn flush(&mut self, ledger: &mut Ledger) -> Result<Turn, Over> {
+    pub fn flush(&mut self, ledger: &mut Ledger) -> Result<TurnNeeds, Over> {
         let (mut written, now_us) = (0, ledger.now_us());
         while self.is_connected && self.session.has_output() {
             if written > TURN_BYTES_MAX {
-                return Ok(Turn::Again);
+                return Ok(TurnNeeds::Again);
             }
             let result = match self.pieces < SLICES_FEW {
                 true => self.write_few(),
@@ -165,7 +170,7 @@ impl Conn {
             }
         }
         self.session.give_back(&mut ledger.room);
-        Ok(Turn::Over)
+        Ok(TurnNeeds::Over)
     }
 
     #[inline(always)]

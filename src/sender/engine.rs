@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use mio::Events;
 
-use super::conn::{Conn, Over, Turn};
+use super::conn::{Conn, Over, TurnNeeds};
 use super::ledger::Ledger;
-use super::network::{Heard, Kernel, Network, Pause};
-use super::pool::{Cut, Place, Readiness};
+use super::network::{KernelNetwork, Network, Pause, SocketEvent};
+use super::pool::{Cut, PooledConnection, Readiness};
 use super::scheduler::{
-    Alone, Assignment, Closed, Closing, Look, Meaning, Scheduler, Silent, Step, Told,
+    Alone, Assignment, Closed, Closing, ConnectionStep, Look, Meaning, OwnerWish, Scheduler, Silent,
 };
-use super::settings::{Connections, Settings};
-use super::shared::Shared;
-use super::source::{End, Next, Outcome};
-use super::tally::What;
-use super::waiting::Wanted;
-use crate::smtp::client::{Fault, Mail, Phase, Session};
+use super::settings::{Connections, SendingSettings};
+use super::shared::SharedRun;
+use super::source::{Next, Outcome, SessionEnd};
+use super::tally::FailureKind;
+use super::waiting::WantedMessage;
+use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault};
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -30,9 +30,9 @@ const LOOK_NS: u64 = 100_000_000;
 /// One thread's part.
 pub(super) struct Engine<'a, N> {
     pub network: N,
-    settings: Settings,
-    shared: &'a Shared,
-    scheduler: Scheduler<Box<Mail>>,
+    settings: SendingSettings,
+    shared: &'a SharedRun,
+    scheduler: Scheduler<Box<OutgoingMail>>,
     ledger: Ledger,
     /// What is read goes through it.
     scratch: Vec<u8>,
@@ -49,7 +49,7 @@ pub(super) struct Engine<'a, N> {
 }
 
 /// How a thread ended.
-pub(super) struct Ended {
+pub(super) struct ThreadEnd {
     pub ledger: Ledger,
     /// Why it ended before its source did.
     pub error: Option<String>,
@@ -57,9 +57,9 @@ pub(super) struct Ended {
     pub is_lost: bool,
 }
 
-impl Engine<'_, Kernel> {
+impl Engine<'_, KernelNetwork> {
     /// Sends until the source has nothing any more, and everything is done.
-    pub fn run(mut self) -> Ended {
+    pub fn run(mut self) -> ThreadEnd {
         let mut events = Events::with_capacity(EVENTS_MAX);
         self.ledger.begin_round();
         while let Some(pause) = self.act() {
@@ -68,7 +68,7 @@ impl Engine<'_, Kernel> {
                 break;
             }
             self.ledger.begin_round();
-            for (at, (slot, heard)) in events.iter().map(Heard::of).enumerate() {
+            for (at, (slot, heard)) in events.iter().map(SocketEvent::of).enumerate() {
                 // The first event is heard as the round begins.
                 if at > 0 {
                     self.ledger.tick();
@@ -83,10 +83,10 @@ impl Engine<'_, Kernel> {
 
 impl<'a, N: Network> Engine<'a, N> {
     pub fn new(
-        settings: Settings,
+        settings: SendingSettings,
         network: N,
         ledger: Ledger,
-        shared: &'a Shared,
+        shared: &'a SharedRun,
     ) -> Engine<'a, N> {
         Engine {
             network,
@@ -135,11 +135,11 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// After the last round: every connection is closed.
-    pub fn end_all(mut self) -> Ended {
+    pub fn end_all(mut self) -> ThreadEnd {
         self.close_all();
         self.tell();
         let is_lost = self.scheduler.is_lost();
-        Ended { error: self.error.take(), is_lost, ledger: self.ledger }
+        ThreadEnd { error: self.error.take(), is_lost, ledger: self.ledger }
     }
 
     /// Asks the source for a message, if the scheduler wants one.
@@ -149,9 +149,9 @@ impl<'a, N: Network> Engine<'a, N> {
             self.end();
         }
         let is_wanted = match self.scheduler.wanted(self.ledger.now_ns) {
-            Wanted::Any => true,
-            Wanted::Before(due_ns) => self.ledger.source.is_sooner(due_ns),
-            Wanted::Nothing => false,
+            WantedMessage::Any => true,
+            WantedMessage::Before(due_ns) => self.ledger.source.is_sooner(due_ns),
+            WantedMessage::Nothing => false,
         };
         if !is_wanted || self.ledger.is_waiting {
             return;
@@ -211,7 +211,7 @@ impl<'a, N: Network> Engine<'a, N> {
         match self.network.connect(slot) {
             Ok(stream) => {
                 let now_us = self.ledger.now_us();
-                let session = Session::new(self.settings.session.clone(), now_us);
+                let session = ClientSession::new(self.settings.session.clone(), now_us);
                 if self.connections.len() <= slot {
                     self.connections.resize_with(slot + 1, || None);
                 }
@@ -235,7 +235,7 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Notes that a connection requested at `asked_ns` failed before it was useful.
     #[cold]
     fn failed(&mut self, why: &str, asked_ns: u64) {
-        self.ledger.tally.fail(What::Connection, why.as_bytes());
+        self.ledger.tally.fail(FailureKind::Connection, why.as_bytes());
         self.try_later(why, asked_ns);
     }
 
@@ -300,7 +300,7 @@ impl<'a, N: Network> Engine<'a, N> {
     }
 
     /// Something was heard of the connection in `slot`.
-    pub fn hear(&mut self, slot: usize, heard: Heard) {
+    pub fn hear(&mut self, slot: usize, heard: SocketEvent) {
         let Some(Some(conn)) = self.connections.get_mut(slot) else { return };
         let was_open = conn.was_open();
         let result = conn.ready(heard, &mut self.scratch, &mut self.ledger);
@@ -318,8 +318,8 @@ impl<'a, N: Network> Engine<'a, N> {
         self.fill(slot);
         let Some(conn) = &mut self.connections[slot] else { return };
         match conn.flush(&mut self.ledger) {
-            Ok(Turn::Over) => {}
-            Ok(Turn::Again) => self.again.push(slot),
+            Ok(TurnNeeds::Over) => {}
+            Ok(TurnNeeds::Again) => self.again.push(slot),
             Err(over) => self.close(slot, over),
         }
     }
@@ -333,10 +333,10 @@ impl<'a, N: Network> Engine<'a, N> {
                 return;
             }
             match self.scheduler.step(slot, readiness, self.ledger.now_ns) {
-                Step::Start(order, mail) => conn.start(order, mail, &mut self.ledger),
-                Step::Quit => return conn.session.quit(),
-                Step::Nothing => return,
-                Step::Next => {
+                ConnectionStep::Start(order, mail) => conn.start(order, mail, &mut self.ledger),
+                ConnectionStep::Quit => return conn.session.quit(),
+                ConnectionStep::Nothing => return,
+                ConnectionStep::Next => {
                     self.pull();
                     let Some(conn) = &mut self.connections[slot] else { return };
                     match self.scheduler.next_for(slot, self.ledger.now_ns) {
@@ -377,15 +377,22 @@ impl<'a, N: Network> Engine<'a, N> {
             let refusal = conn.session.refusal();
             self.move_queue(
                 place,
-                if was_of_use { Target::Serves } else { Target::Refuses(refusal) },
+                if was_of_use { TargetState::Serves } else { TargetState::Refuses(refusal) },
             );
         }
     }
 
     /// Counts what the end of a connection means, if it is not fine.
-    fn tell_meaning(&mut self, meaning: Meaning, over: &Over, fault: Option<Fault>, asked_ns: u64) {
+    fn tell_meaning(
+        &mut self,
+        meaning: Meaning,
+        over: &Over,
+        fault: Option<SessionFault>,
+        asked_ns: u64,
+    ) {
         // Counted as a reply already.
-        let is_counted = matches!(fault, Some(Fault::Closing | Fault::Refused { .. }));
+        let is_counted =
+            matches!(fault, Some(SessionFault::Closing | SessionFault::Refused { .. }));
         let why = match over {
             Over::Failed(why) => why,
             Over::Cleanly => "the target closed it before a message was sent",
@@ -393,7 +400,7 @@ impl<'a, N: Network> Engine<'a, N> {
         match meaning {
             Meaning::Fine => {}
             Meaning::SessionFailed if is_counted => {}
-            Meaning::SessionFailed => self.ledger.tally.fail(What::Session, why.as_bytes()),
+            Meaning::SessionFailed => self.ledger.tally.fail(FailureKind::Session, why.as_bytes()),
             Meaning::TargetFailed if is_counted => self.try_later(why, asked_ns),
             Meaning::TargetFailed => self.failed(why, asked_ns),
         }
@@ -401,8 +408,8 @@ impl<'a, N: Network> Engine<'a, N> {
 
     /// What waited for a connection that is no more goes over another one; where that one was of no
     /// use, it is not sent.
-    fn move_queue(&mut self, place: Place<Box<Mail>>, target: Target) {
-        let slot = if target == Target::Serves { self.open(place.lane) } else { None };
+    fn move_queue(&mut self, place: PooledConnection<Box<OutgoingMail>>, target: TargetState) {
+        let slot = if target == TargetState::Serves { self.open(place.lane) } else { None };
         if let Some(slot) = slot {
             let is_by_lane = matches!(self.settings.connections, Connections::ByLane(_));
             self.ledger.tally.extra.ended += u64::from(is_by_lane);
@@ -410,8 +417,8 @@ impl<'a, N: Network> Engine<'a, N> {
         }
         // A target that refuses to speak with us for now defers what it was to get.
         let (end, code) = match target {
-            Target::Refuses(Some(code)) if code / 100 == 4 => (End::Answered, code),
-            _ => (End::NotSent, 0),
+            TargetState::Refuses(Some(code)) if code / 100 == 4 => (SessionEnd::Answered, code),
+            _ => (SessionEnd::NotSent, 0),
         };
         for (order, mail) in place.queue {
             let codes = vec![code; mail.recipients().len()];
@@ -434,7 +441,7 @@ impl<'a, N: Network> Engine<'a, N> {
         // Relaxed: a flag, and a time, and nothing beside them.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
         let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
-        let told = if is_stopped { Told::ToStop } else { Told::ToGoOn };
+        let told = if is_stopped { OwnerWish::ToStop } else { OwnerWish::ToGoOn };
         match self.scheduler.look(now_ns, answered_ns, told) {
             Look::GoOn => {}
             Look::Stop => self.stop(),
@@ -501,7 +508,7 @@ impl<'a, N: Network> Engine<'a, N> {
 
 /// What the end of a connection shows about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+enum TargetState {
     /// It was useful.
     Serves,
     /// It was of none; the reply code with which it refused to speak with us.
@@ -515,11 +522,15 @@ fn readiness_in(connections: &[Option<Conn>]) -> impl Fn(usize) -> Readiness {
 
 /// Returns whether the target answered what nothing had asked: client and server no longer agree on
 /// what is a command.
-fn is_out_of_step(fault: Option<Fault>) -> bool {
+fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {
         // It refused a message before it had all of it, which is its right.
-        Some(Fault::Early { phase: Phase::Payload, code }) => code < 400,
-        Some(Fault::Unasked { .. } | Fault::Early { .. } | Fault::Unexpected { .. }) => true,
+        Some(SessionFault::Early { phase: Phase::Payload, code }) => code < 400,
+        Some(
+            SessionFault::Unasked { .. }
+            | SessionFault::Early { .. }
+            | SessionFault::Unexpected { .. },
+        ) => true,
         _ => false,
     }
 }

@@ -1,9 +1,9 @@
 //! What becomes of messages: counted, recorded, and told to the source that they came from.
-use super::clock::Clock;
+use super::clock::SendingClock;
 use super::resends::Resends;
-use super::source::{End, Next, Order, Outcome, Source};
-use super::tally::{Tally, What};
-use crate::smtp::client::{Done, Mail, Phase, Watch};
+use super::source::{DueMessage, Next, Outcome, SessionEnd, Source};
+use super::tally::{FailureKind, SendingTally};
+use crate::smtp::client::{Done, OutgoingMail, Phase, SessionWatch};
 use crate::stats::{Counter, Metric, Recorder};
 
 /// Reply codes that are counted: 200 to 599.
@@ -20,8 +20,8 @@ pub(super) fn reply_names() -> Vec<String> {
 pub(super) struct Ledger {
     pub source: Box<dyn Source>,
     pub recorder: Recorder,
-    pub tally: Tally,
-    pub clock: Clock,
+    pub tally: SendingTally,
+    pub clock: SendingClock,
     /// Room that connections write from, as long as one alone has something to write: it stays in
     /// the processor's cache, and those that wait for replies hold none.
     pub room: Vec<u8>,
@@ -34,21 +34,21 @@ pub(super) struct Ledger {
     /// What the target turns away.
     pub resends: Resends,
     /// What is to go over another connection, in the order in which it was turned away.
-    pub turned_away: Vec<(Order, Box<Mail>)>,
+    pub turned_away: Vec<(DueMessage, Box<OutgoingMail>)>,
     /// When the last message could have been begun, once that is known.
     pub ended_ns: Option<u64>,
     /// Boxed, as sessions pass them on.
     #[expect(clippy::vec_box, reason = "they come and go as boxes")]
-    spare: Vec<Box<Mail>>,
+    spare: Vec<Box<OutgoingMail>>,
     replies: Box<[u32]>,
 }
 
 impl Ledger {
-    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: Clock) -> Ledger {
+    pub fn new(source: Box<dyn Source>, recorder: Recorder, clock: SendingClock) -> Ledger {
         Ledger {
             source,
             recorder,
-            tally: Tally::default(),
+            tally: SendingTally::default(),
             clock,
             room: Vec::new(),
             now_ns: 0,
@@ -92,14 +92,14 @@ impl Ledger {
     }
 
     /// The next message of the source, if there is one now.
-    pub fn pull(&mut self) -> Result<(Next, Box<Mail>), super::source::Error> {
+    pub fn pull(&mut self) -> Result<(Next, Box<OutgoingMail>), super::source::Error> {
         let mut mail = self.spare.pop().unwrap_or_default();
         let next = self.source.next(&mut mail)?;
         Ok((next, mail))
     }
 
     /// Keeps a mail to be used again.
-    pub fn keep(&mut self, mut mail: Box<Mail>) {
+    pub fn keep(&mut self, mut mail: Box<OutgoingMail>) {
         if self.spare.len() < SPARE_MAX {
             mail.clear();
             self.spare.push(mail);
@@ -107,7 +107,7 @@ impl Ledger {
     }
 
     /// A message is given to a session.
-    pub fn begun(&mut self, order: &Order) {
+    pub fn begun(&mut self, order: &DueMessage) {
         if self.resends.has(order.ticket) {
             return;
         }
@@ -120,7 +120,7 @@ impl Ledger {
     /// A message was turned away: returns whether it goes over another connection. `end`: what
     /// would become of it.
     #[cold]
-    fn send_again(&mut self, order: Order, end: End) -> bool {
+    fn send_again(&mut self, order: DueMessage, end: SessionEnd) -> bool {
         if !self.resends.allows(order.ticket) {
             return false;
         }
@@ -136,7 +136,7 @@ impl Ledger {
     }
 
     /// What a message of this number of octets has come to.
-    pub fn end(&mut self, order: Order, octets: u64, outcome: &Outcome<'_>) {
+    pub fn end(&mut self, order: DueMessage, octets: u64, outcome: &Outcome<'_>) {
         self.resends.remove(order.ticket);
         self.tally.done(outcome, octets);
         self.source.done(order.ticket, outcome);
@@ -144,9 +144,9 @@ impl Ledger {
     }
 
     /// A message is given back that will not be sent, and that is not with a session.
-    pub fn give_back(&mut self, order: &Order, mail: Box<Mail>) {
+    pub fn give_back(&mut self, order: &DueMessage, mail: Box<OutgoingMail>) {
         let codes = vec![0; mail.recipients().len()];
-        let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: self.now_ns };
+        let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: self.now_ns };
         if self.resends.has(order.ticket) {
             self.end(*order, mail.octets(), &outcome);
         } else {
@@ -177,36 +177,36 @@ impl Ledger {
     }
 
     /// Nothing more will be recorded: returns what there was.
-    pub fn close(mut self) -> Tally {
+    pub fn close(mut self) -> SendingTally {
         self.recorder.take_replies(&mut self.replies);
         self.recorder.close();
         self.tally
     }
 }
 
-impl Watch<Order> for Ledger {
+impl SessionWatch<DueMessage> for Ledger {
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64) {
         self.replies[usize::from(code - CODES.start)] += 1;
         if let Some(metric) = metric_of(phase) {
             self.recorder.record(metric, us);
         }
         if code >= 400 {
-            self.tally.fail(What::Reply(phase, code), text);
+            self.tally.fail(FailureKind::Reply(phase, code), text);
         }
     }
 
-    fn spent(&mut self, mail: Box<Mail>) {
+    fn spent(&mut self, mail: Box<OutgoingMail>) {
         self.keep(mail);
     }
 
-    fn done(&mut self, done: Done<'_, Order>) {
+    fn done(&mut self, done: Done<'_, DueMessage>) {
         let Done { cookie: order, octets, codes, end, begun_us, .. } = done;
-        self.tally.ambiguous += u64::from(done.is_ambiguous && matches!(end, End::Answered));
+        self.tally.ambiguous += u64::from(done.is_ambiguous && matches!(end, SessionEnd::Answered));
         if done.is_turned_away && self.send_again(order, end) {
             return;
         }
-        if let End::Withheld(why) = end {
-            self.tally.fail(What::Withheld(why), why.to_string().as_bytes());
+        if let SessionEnd::Withheld(why) = end {
+            self.tally.fail(FailureKind::Withheld(why), why.to_string().as_bytes());
         }
         let outcome = Outcome { end, codes, at_ns: self.now_ns };
         let accepted = outcome.accepted();
@@ -215,9 +215,11 @@ impl Watch<Order> for Ledger {
             let since_us = order.due_ns.map_or(begun_us, |due_ns| due_ns / 1000);
             self.recorder.record(Metric::Transaction, self.now_us().saturating_sub(since_us));
             self.recorder.record(Metric::Sent, self.now_us().saturating_sub(begun_us));
-        } else if end == End::Answered {
+        } else if end == SessionEnd::Answered {
             self.recorder.add(Counter::Refused, 1);
-        } else if let (End::NotSent | End::Unknown, Some(due_ns)) = (end, order.due_ns) {
+        } else if let (SessionEnd::NotSent | SessionEnd::Unknown, Some(due_ns)) =
+            (end, order.due_ns)
+        {
             // Never answered: its transaction is longer than what it has waited.
             let waited_us = self.now_ns.saturating_sub(due_ns) / 1000;
             self.recorder.record(Metric::Transaction, waited_us);

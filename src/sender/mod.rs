@@ -37,7 +37,7 @@ mod waiting;
 
 pub use mailbox::is_mailbox;
 pub use run::{Report, run};
-pub use settings::{Connections, Ends, Settings};
-pub use shared::Shared;
-pub use stream::Address;
-pub use tally::{Extra, Failure, Tally, What};
+pub use settings::{Connections, Ends, SendingSettings};
+pub use shared::SharedRun;
+pub use stream::ResolvedAddress;
+pub use tally::{Extra, Failure, FailureKind, SendingTally};

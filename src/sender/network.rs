@@ -6,7 +6,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 
 use super::alarm::Alarm;
-use super::stream::{Address, Stream};
+use super::stream::{ResolvedAddress, Stream};
 
 const ALARM: Token = Token(usize::MAX);
 
@@ -18,18 +18,18 @@ pub(super) trait Network {
 
 /// What is heard of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct SocketEvent {
     /// Octets may be read.
     pub is_readable: bool,
     /// The target has shut its side, so there is an end to be seen.
     pub is_ended: bool,
 }
 
-impl Heard {
+impl SocketEvent {
     /// What an event says, and of which slot; the alarm's slot is none.
-    pub fn of(event: &Event) -> (usize, Heard) {
+    pub fn of(event: &Event) -> (usize, SocketEvent) {
         let is_ended = event.is_read_closed();
-        (event.token().0, Heard { is_readable: event.is_readable() || is_ended, is_ended })
+        (event.token().0, SocketEvent { is_readable: event.is_readable() || is_ended, is_ended })
     }
 }
 
@@ -44,19 +44,19 @@ pub(super) struct Pause {
 }
 
 /// Sockets to one address, and the kernel's events.
-pub(super) struct Kernel {
-    address: Address,
+pub(super) struct KernelNetwork {
+    address: ResolvedAddress,
     poll: Poll,
     alarm: Alarm,
     /// The moment the alarm is set to.
     alarm_ns: u64,
 }
 
-impl Kernel {
-    pub fn new(address: Address) -> io::Result<Kernel> {
+impl KernelNetwork {
+    pub fn new(address: ResolvedAddress) -> io::Result<KernelNetwork> {
         let poll = Poll::new()?;
         let alarm = Alarm::new(poll.registry(), ALARM)?;
-        Ok(Kernel { address, poll, alarm, alarm_ns: 0 })
+        Ok(KernelNetwork { address, poll, alarm, alarm_ns: 0 })
     }
 
     /// Waits for events, or until something is due.
@@ -77,7 +77,7 @@ impl Kernel {
     }
 }
 
-impl Network for Kernel {
+impl Network for KernelNetwork {
     fn connect(&mut self, slot: usize) -> io::Result<Stream> {
         Stream::connect(&self.address, self.poll.registry(), Token(slot))
     }

@@ -20,7 +20,7 @@ pub(super) enum Others {
 
 /// What one thread knows of connections that failed. Times are ns since the start of sending.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(super) struct FailedConnections {
     patience_ns: u64,
     /// Connections that failed one after the other, and when the next may be tried.
     failures: u32,
@@ -31,11 +31,11 @@ pub(super) struct Patience {
     use_ns: u64,
 }
 
-impl Patience {
+impl FailedConnections {
     /// `patience`: time for which connections may fail while none is useful.
-    pub fn new(patience: Duration) -> Patience {
+    pub fn new(patience: Duration) -> FailedConnections {
         let patience_ns = nanos(patience);
-        Patience { patience_ns, failures: 0, retry_ns: 0, failing_ns: None, use_ns: 0 }
+        FailedConnections { patience_ns, failures: 0, retry_ns: 0, failing_ns: None, use_ns: 0 }
     }
 
     /// Returns whether a connection may be tried.
@@ -91,7 +91,7 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_bound_and_begin_anew() {
-        let mut patience = Patience::new(Duration::from_secs(3600));
+        let mut patience = FailedConnections::new(Duration::from_secs(3600));
         assert!(patience.allows(0) && patience.retry_ns().is_none());
         let mut now_ns = S;
         for pause_ms in [50, 100, 200, 400, 800, 1600, 3200, 3200] {
@@ -110,7 +110,7 @@ mod tests {
     /// serves; `u` the end of one that was useful. `!`: the target is given up.
     #[track_caller]
     fn check(story: &str) {
-        let mut patience = Patience::new(Duration::from_secs(10));
+        let mut patience = FailedConnections::new(Duration::from_secs(10));
         for event in story.split(' ') {
             let (what, when) = event.split_at(1);
             let (when, is_over) = (when.trim_end_matches('!'), when.ends_with('!'));
@@ -130,7 +130,7 @@ mod tests {
 
     #[test]
     fn a_target_is_lost_when_it_fails_for_a_second_and_serves_no_thread() {
-        let mut patience = Patience::new(Duration::from_secs(10));
+        let mut patience = FailedConnections::new(Duration::from_secs(10));
         assert!(!patience.is_failing(100 * S));
         patience.failed(S, S, Others::AreOfNoUse);
         assert!(!patience.is_failing(2 * S - 1) && patience.is_failing(2 * S));

@@ -2,7 +2,7 @@
 //! messages it carries.
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::source::Order;
+use super::source::DueMessage;
 
 /// A target that keeps a connection for this long, and closes it unused, does so because it is
 /// idle.
@@ -34,9 +34,9 @@ pub(super) enum Cut {
 
 /// One connection.
 #[derive(Debug)]
-pub(super) struct Place<M> {
+pub(super) struct PooledConnection<M> {
     /// Messages that are to go over this connection, and no other.
-    pub queue: VecDeque<(Order, M)>,
+    pub queue: VecDeque<(DueMessage, M)>,
     /// Whose messages it carries.
     pub lane: Option<u64>,
     /// What stands in `queue` is the last it sends.
@@ -53,7 +53,7 @@ pub(super) struct Place<M> {
     pub idle_ns: Option<u64>,
 }
 
-impl<M> Place<M> {
+impl<M> PooledConnection<M> {
     /// Returns whether it carried a message, or stayed for one.
     pub fn is_of_use(&self, now_ns: u64) -> bool {
         let stayed_ns = now_ns.saturating_sub(self.asked_ns);
@@ -63,8 +63,8 @@ impl<M> Place<M> {
 
 /// All connections of a thread, each in a slot.
 #[derive(Debug)]
-pub(super) struct Pool<M> {
-    places: Vec<Option<Place<M>>>,
+pub(super) struct ConnectionPool<M> {
+    places: Vec<Option<PooledConnection<M>>>,
     free: Vec<usize>,
     /// Connections that were asked for and have not ended.
     pub all: usize,
@@ -79,10 +79,10 @@ pub(super) struct Pool<M> {
     pub queued: usize,
 }
 
-impl<M> Pool<M> {
+impl<M> ConnectionPool<M> {
     /// No connections.
-    pub fn new() -> Pool<M> {
-        Pool {
+    pub fn new() -> ConnectionPool<M> {
+        ConnectionPool {
             places: Vec::new(),
             free: Vec::new(),
             all: 0,
@@ -109,7 +109,7 @@ impl<M> Pool<M> {
 
     /// It was asked for, at `asked_ns`. Returns why the one before it of this lane ended early.
     pub fn add(&mut self, slot: usize, lane: Option<u64>, asked_ns: u64) -> Option<Cut> {
-        self.places[slot] = Some(Place {
+        self.places[slot] = Some(PooledConnection {
             queue: VecDeque::new(),
             lane,
             is_last: false,
@@ -127,7 +127,7 @@ impl<M> Pool<M> {
     }
 
     /// The connection in this slot has ended.
-    pub fn remove(&mut self, slot: usize) -> Option<Place<M>> {
+    pub fn remove(&mut self, slot: usize) -> Option<PooledConnection<M>> {
         let place = self.places.get_mut(slot)?.take()?;
         self.free.push(slot);
         self.all -= 1;
@@ -144,12 +144,12 @@ impl<M> Pool<M> {
 
     /// The connection in this slot.
     #[inline]
-    pub fn at(&mut self, slot: usize) -> Option<&mut Place<M>> {
+    pub fn at(&mut self, slot: usize) -> Option<&mut PooledConnection<M>> {
         self.places.get_mut(slot)?.as_mut()
     }
 
     /// All connections.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Place<M>> {
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut PooledConnection<M>> {
         self.places.iter_mut().flatten()
     }
 
@@ -184,7 +184,7 @@ impl<M> Pool<M> {
     }
 
     /// The connection that has had nothing to do for longest.
-    pub fn take_idle(&mut self) -> Option<(usize, &mut Place<M>)> {
+    pub fn take_idle(&mut self) -> Option<(usize, &mut PooledConnection<M>)> {
         while let Some(slot) = self.idle.pop_front() {
             // Another one may have its slot by now.
             if self.places[slot].as_mut().is_some_and(|place| place.idle_ns.take().is_some()) {
@@ -214,7 +214,7 @@ impl<M> Pool<M> {
 
     /// What was to go over a connection that has ended goes over the one in `slot`, which was asked
     /// for in its place.
-    pub fn move_to(&mut self, slot: usize, ended: Place<M>) {
+    pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
         self.queued += ended.queue.len();
         if let Some(place) = self.at(slot) {
             (place.queue, place.is_last) = (ended.queue, ended.is_last);

@@ -1,7 +1,7 @@
 //! Which messages that a target turned away go over another connection.
 use std::collections::HashMap;
 
-use super::source::End;
+use super::source::SessionEnd;
 
 /// Messages that were turned away and are not done: each goes over another connection, and one that
 /// 421 answered does so once.
@@ -24,8 +24,8 @@ impl Resends {
     }
 
     /// It does so. `end`: what would have become of it.
-    pub fn add(&mut self, ticket: u64, end: End) {
-        self.answered.insert(ticket, end == End::Answered);
+    pub fn add(&mut self, ticket: u64, end: SessionEnd) {
+        self.answered.insert(ticket, end == SessionEnd::Answered);
     }
 
     /// Returns whether a message was begun already, over a connection that turned it away.
@@ -51,9 +51,14 @@ mod tests {
     fn a_message_that_421_answered_goes_over_another_connection_once() {
         // What its connection had come to each time, and whether it goes on each time.
         for (ends, expected) in [
-            (&[End::Answered, End::Answered][..], &[true, false][..]),
+            (&[SessionEnd::Answered, SessionEnd::Answered][..], &[true, false][..]),
             (
-                &[End::NotSent, End::NotSent, End::Answered, End::NotSent],
+                &[
+                    SessionEnd::NotSent,
+                    SessionEnd::NotSent,
+                    SessionEnd::Answered,
+                    SessionEnd::NotSent,
+                ],
                 &[true, true, true, false],
             ),
         ] {

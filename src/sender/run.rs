@@ -4,21 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::clock::Clock;
-use super::engine::{Ended, Engine};
+use super::clock::SendingClock;
+use super::engine::{Engine, ThreadEnd};
 use super::ledger::{Ledger, reply_names};
-use super::network::Kernel;
-use super::settings::{Connections, Settings};
-use super::shared::Shared;
+use super::network::KernelNetwork;
+use super::settings::{Connections, SendingSettings};
+use super::shared::SharedRun;
 use super::source::Source;
-use super::tally::Tally;
+use super::tally::SendingTally;
 use crate::stats::{Hub, Observer, Sample};
 
 /// What a run has come to.
 #[derive(Debug)]
 pub struct Report {
     #[allow(missing_docs)]
-    pub tally: Tally,
+    pub tally: SendingTally,
     /// Why it ended before its sources did.
     pub error: Option<String>,
     /// In the end no thread could connect to the target.
@@ -27,7 +27,7 @@ pub struct Report {
     pub seconds: f64,
 }
 
-struct Watching(Arc<Shared>);
+struct Watching(Arc<SharedRun>);
 
 impl Observer for Watching {
     fn look(&mut self, _: u64) -> Sample {
@@ -41,23 +41,23 @@ impl Observer for Watching {
 ///
 /// Errors: the folder can't be written, a thread can't be made.
 pub fn run(
-    settings: &Settings,
+    settings: &SendingSettings,
     sources: Vec<Box<dyn Source>>,
     folder: &Path,
-    shared: &Arc<Shared>,
+    shared: &Arc<SharedRun>,
 ) -> io::Result<Report> {
     let observer = Box::new(Watching(shared.clone()));
     let (hub, recorders) = Hub::start(folder, 1, sources.len(), reply_names(), None, observer)?;
-    let clock = Clock::start();
+    let clock = SendingClock::start();
     let mut engines = Vec::new();
     let threads = sources.len();
     for (thread, (source, recorder)) in sources.into_iter().zip(recorders).enumerate() {
-        let settings = Settings {
+        let settings = SendingSettings {
             connections: share(settings.connections, thread, threads),
             ..settings.clone()
         };
         let ledger = Ledger::new(source, recorder, clock.clone());
-        let network = Kernel::new(settings.address.clone())?;
+        let network = KernelNetwork::new(settings.address.clone())?;
         engines.push(Engine::new(settings, network, ledger, shared));
     }
     let ended = std::thread::scope(|scope| {
@@ -66,14 +66,14 @@ pub fn run(
         threads
             .into_iter()
             .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-            .collect::<Vec<Ended>>()
+            .collect::<Vec<ThreadEnd>>()
     });
     let seconds = clock.now_ns() as f64 / 1e9;
     let is_lost = ended.iter().all(|thread| thread.is_lost);
     let ended_ns = ended.iter().filter_map(|thread| thread.ledger.ended_ns).max().unwrap_or(0);
-    let mut report = Report { tally: Tally::default(), error: None, is_lost, seconds };
+    let mut report = Report { tally: SendingTally::default(), error: None, is_lost, seconds };
     let asked = ended.iter().find_map(|thread| thread.ledger.source.asked());
-    for Ended { mut ledger, error, .. } in ended {
+    for ThreadEnd { mut ledger, error, .. } in ended {
         ledger.count_overdue(ended_ns);
         report.tally.merge(&ledger.close());
         report.error = report.error.or(error);

@@ -3,20 +3,20 @@
 //! Pure: time is an argument, a connection is a slot and what its session says it can do, and `M`
 //! is whatever stands for a message. Nothing here reads a clock, a socket or a session.
 use super::clock::nanos;
-use super::patience::{Others, Patience};
-use super::pool::{Cut, Place, Pool, Readiness};
-use super::settings::{Connections, Ends, Settings};
-use super::source::{Lane, Order};
-use super::waiting::{Waiting, Wanted};
+use super::patience::{FailedConnections, Others};
+use super::pool::{ConnectionPool, Cut, PooledConnection, Readiness};
+use super::settings::{Connections, Ends, SendingSettings};
+use super::source::{DueMessage, Lane};
+use super::waiting::{WaitingMessages, WantedMessage};
 
 /// Messages that wait for connections of their own.
 const QUEUED_MAX: usize = 4096;
 
 /// What a connection is to do now.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Step<M> {
+pub(super) enum ConnectionStep<M> {
     /// Begin this message.
-    Start(Order, M),
+    Start(DueMessage, M),
     /// Begin the next message that is due, if there is one: [`Scheduler::next_for`] must follow.
     Next,
     /// Say QUIT.
@@ -29,7 +29,7 @@ pub(super) enum Step<M> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Assignment<M> {
     /// The connection in this slot begins it.
-    Start(usize, Order, M),
+    Start(usize, DueMessage, M),
     /// It went into the queue of the connection in this slot, which has a turn now.
     Queued(usize),
     /// It wants a new connection: [`Scheduler::opened_for_next`].
@@ -54,7 +54,7 @@ pub(super) enum Alone {
 
 /// What follows from a new connection for the next message.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Opened {
+pub(super) struct NewConnection {
     /// It carries that message alone.
     pub alone: Option<Alone>,
     /// The connection of the lane, which waits for nothing now, and has a turn.
@@ -87,7 +87,7 @@ pub(super) enum Meaning {
 #[derive(Debug)]
 pub(super) struct Closed<M> {
     /// What waited for it, and whose messages it carried.
-    pub place: Place<M>,
+    pub place: PooledConnection<M>,
     /// Whether it carried a message, or stayed for one.
     pub was_of_use: bool,
     /// What its end means.
@@ -132,9 +132,9 @@ pub(super) struct Silent {
 /// Decides for one sending thread.
 #[derive(Debug)]
 pub(super) struct Scheduler<M> {
-    waiting: Waiting<M>,
-    pool: Pool<M>,
-    patience: Patience,
+    waiting: WaitingMessages<M>,
+    pool: ConnectionPool<M>,
+    patience: FailedConnections,
     connections: Connections,
     per_connection: u64,
     opening_max: usize,
@@ -152,11 +152,11 @@ pub(super) struct Scheduler<M> {
 
 impl<M> Scheduler<M> {
     /// Begins at time 0.
-    pub fn new(settings: &Settings) -> Scheduler<M> {
+    pub fn new(settings: &SendingSettings) -> Scheduler<M> {
         Scheduler {
-            waiting: Waiting::new(),
-            pool: Pool::new(),
-            patience: Patience::new(settings.patience),
+            waiting: WaitingMessages::new(),
+            pool: ConnectionPool::new(),
+            patience: FailedConnections::new(settings.patience),
             connections: settings.connections,
             per_connection: settings.per_connection.unwrap_or(u64::MAX),
             opening_max: settings.opening_max,
@@ -207,13 +207,13 @@ impl<M> Scheduler<M> {
 
     /// Returns which message of the source is to wait here.
     #[inline]
-    pub fn wanted(&self, now_ns: u64) -> Wanted {
-        if self.is_ended { Wanted::Nothing } else { self.waiting.wanted(now_ns) }
+    pub fn wanted(&self, now_ns: u64) -> WantedMessage {
+        if self.is_ended { WantedMessage::Nothing } else { self.waiting.wanted(now_ns) }
     }
 
     /// Adds a message of the source.
     #[inline]
-    pub fn add(&mut self, order: Order, mail: M) {
+    pub fn add(&mut self, order: DueMessage, mail: M) {
         self.waiting.add(order, mail);
     }
 
@@ -274,8 +274,8 @@ impl<M> Scheduler<M> {
         slot: usize,
         now_ns: u64,
         readiness: impl Fn(usize) -> Readiness,
-    ) -> Opened {
-        let nothing = Opened { alone: None, other: None };
+    ) -> NewConnection {
+        let nothing = NewConnection { alone: None, other: None };
         let Some(lane) = self.waiting.due(now_ns).and_then(|order| order.lane) else {
             return nothing;
         };
@@ -291,7 +291,7 @@ impl<M> Scheduler<M> {
             // What it waits for goes another way.
             place.is_last = true;
         }
-        Opened {
+        NewConnection {
             alone: Some(if is_ending { Alone::Ended } else { Alone::Busy }),
             other: lane.is_last.then_some(busy),
         }
@@ -307,8 +307,8 @@ impl<M> Scheduler<M> {
 
     /// What the connection in `slot` is to do now.
     #[inline(always)]
-    pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> Step<M> {
-        let Some(place) = self.pool.at(slot) else { return Step::Nothing };
+    pub fn step(&mut self, slot: usize, readiness: Readiness, now_ns: u64) -> ConnectionStep<M> {
+        let Some(place) = self.pool.at(slot) else { return ConnectionStep::Nothing };
         match readiness {
             Readiness::Ready => {}
             Readiness::Spent => {
@@ -316,30 +316,32 @@ impl<M> Scheduler<M> {
                 if place.queue.is_empty() {
                     self.pool.leave_lane(slot, Some(Cut::ByTarget));
                 }
-                return Step::Quit;
+                return ConnectionStep::Quit;
             }
-            Readiness::Opening | Readiness::Busy | Readiness::Ending => return Step::Nothing,
+            Readiness::Opening | Readiness::Busy | Readiness::Ending => {
+                return ConnectionStep::Nothing;
+            }
         }
         if let Some((order, mail)) = place.queue.pop_front() {
             place.begun += 1;
             place.idle_ns = None;
             self.pool.queued -= 1;
-            return Step::Start(order, mail);
+            return ConnectionStep::Start(order, mail);
         }
         let has_nothing = self.is_ended && self.waiting.is_empty();
         if place.begun >= self.per_connection || place.is_last || has_nothing {
             place.idle_ns = None;
             self.pool.leave_lane(slot, None);
-            return Step::Quit;
+            return ConnectionStep::Quit;
         }
         match self.connections {
             Connections::Kept(_) => {
                 place.begun += 1;
-                Step::Next
+                ConnectionStep::Next
             }
             Connections::ByLane(_) => {
                 place.idle_ns.get_or_insert(now_ns);
-                Step::Nothing
+                ConnectionStep::Nothing
             }
         }
     }
@@ -347,7 +349,7 @@ impl<M> Scheduler<M> {
     /// After [`Step::Next`]: returns the next message that is due. If no message is due, the
     /// connection rests.
     #[inline(always)]
-    pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(Order, M)> {
+    pub fn next_for(&mut self, slot: usize, now_ns: u64) -> Option<(DueMessage, M)> {
         let next = self.waiting.take_due(now_ns);
         if next.is_none() {
             self.rest(slot, now_ns);
@@ -440,13 +442,13 @@ impl<M> Scheduler<M> {
     }
 
     /// What waited for a connection that has ended waits for the one in `slot`.
-    pub fn move_to(&mut self, slot: usize, ended: Place<M>) {
+    pub fn move_to(&mut self, slot: usize, ended: PooledConnection<M>) {
         self.pool.move_to(slot, ended);
     }
 
     /// Nothing more is begun, but what waits for connections of their own. Returns what waited, the
     /// soonest first.
-    pub fn end(&mut self, now_ns: u64) -> Vec<(Order, M)> {
+    pub fn end(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
         if !self.is_ended {
             // Connections that fail later are wanted by no message.
             self.is_lost = self.patience.is_failing(now_ns);
@@ -462,7 +464,7 @@ impl<M> Scheduler<M> {
     }
 
     /// What waits for connections of their own is not begun, either: returns it.
-    pub fn stop(&mut self, now_ns: u64) -> Vec<(Order, M)> {
+    pub fn stop(&mut self, now_ns: u64) -> Vec<(DueMessage, M)> {
         self.stopped_ns = Some(now_ns);
         self.pool.queued = 0;
         let mut left = Vec::new();
@@ -475,9 +477,9 @@ impl<M> Scheduler<M> {
 
     /// Returns what the time says. `answered_ns`: when the target last answered a message;
     /// `told`: whether the owner asked to stop.
-    pub fn look(&self, now_ns: u64, answered_ns: u64, told: Told) -> Look {
+    pub fn look(&self, now_ns: u64, answered_ns: u64, told: OwnerWish) -> Look {
         match self.stopped_ns {
-            None if told == Told::ToStop || self.is_stalled_for_good(now_ns, answered_ns) => {
+            None if told == OwnerWish::ToStop || self.is_stalled_for_good(now_ns, answered_ns) => {
                 Look::Stop
             }
             Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Look::CloseAll,
@@ -509,7 +511,7 @@ impl<M> Scheduler<M> {
 
 /// What the owner of the scheduler wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum OwnerWish {
     /// To continue.
     ToGoOn,
     /// To begin nothing more.

@@ -2,14 +2,14 @@
 use std::time::Duration;
 
 use super::super::source::Lane;
-use super::super::stream::Address;
+use super::super::stream::ResolvedAddress;
 use super::*;
 use crate::smtp::client::{Options, Protocol};
 
 const MS: u64 = 1_000_000;
 const S: u64 = 1_000 * MS;
 
-fn settings(connections: Connections) -> Settings {
+fn settings(connections: Connections) -> SendingSettings {
     let session = Options {
         protocol: Protocol::Smtp,
         name: "client.example".into(),
@@ -19,8 +19,8 @@ fn settings(connections: Connections) -> Settings {
         joined_bytes_max: 0,
         sends_ambiguous: false,
     };
-    Settings {
-        address: Address::Unix("made-up".into()),
+    SendingSettings {
+        address: ResolvedAddress::Unix("made-up".into()),
         session,
         connections,
         per_connection: None,
@@ -32,16 +32,16 @@ fn settings(connections: Connections) -> Settings {
     }
 }
 
-fn kept(connections: usize) -> Settings {
+fn kept(connections: usize) -> SendingSettings {
     settings(Connections::Kept(connections))
 }
 
-fn order(ticket: u64, due_ns: Option<u64>) -> Order {
-    Order { ticket, due_ns, lane: None }
+fn order(ticket: u64, due_ns: Option<u64>) -> DueMessage {
+    DueMessage { ticket, due_ns, lane: None }
 }
 
-fn of_lane(ticket: u64, due_ns: Option<u64>, key: u64, is_last: bool) -> Order {
-    Order { ticket, due_ns, lane: Some(Lane { key, is_last }) }
+fn of_lane(ticket: u64, due_ns: Option<u64>, key: u64, is_last: bool) -> DueMessage {
+    DueMessage { ticket, due_ns, lane: Some(Lane { key, is_last }) }
 }
 
 /// As many connections as it wants now, which the target speaks with at once: their slots.
@@ -59,9 +59,9 @@ fn open(scheduler: &mut Scheduler<()>, now_ns: u64) -> Vec<usize> {
 /// The ticket of the message that the connection in `slot` begins, if it does.
 fn begins(scheduler: &mut Scheduler<()>, slot: usize, now_ns: u64) -> Option<u64> {
     let next = match scheduler.step(slot, Readiness::Ready, now_ns) {
-        Step::Start(order, ()) => Some((order, ())),
-        Step::Next => scheduler.next_for(slot, now_ns),
-        Step::Quit | Step::Nothing => None,
+        ConnectionStep::Start(order, ()) => Some((order, ())),
+        ConnectionStep::Next => scheduler.next_for(slot, now_ns),
+        ConnectionStep::Quit | ConnectionStep::Nothing => None,
     };
     next.map(|(order, ())| order.ticket)
 }
@@ -69,7 +69,7 @@ fn begins(scheduler: &mut Scheduler<()>, slot: usize, now_ns: u64) -> Option<u64
 #[test]
 fn connections_are_made_up_to_the_number_wanted_and_only_a_few_at_once() {
     for (wanted, opening_max, expected) in [(1, 3, 1), (3, 3, 3), (7, 3, 3), (7, 9, 7)] {
-        let settings = Settings { opening_max, ..kept(wanted) };
+        let settings = SendingSettings { opening_max, ..kept(wanted) };
         let mut scheduler = Scheduler::<()>::new(&settings);
         let mut slots = Vec::new();
         while scheduler.wants_connection(0) {
@@ -160,7 +160,7 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
         (Some(2), Some(3), 2),
         (None, Some(0), 0),
     ] {
-        let mut scheduler = Scheduler::<()>::new(&Settings { per_connection, ..kept(1) });
+        let mut scheduler = Scheduler::<()>::new(&SendingSettings { per_connection, ..kept(1) });
         let slot = open(&mut scheduler, 0)[0];
         let mut begun = 0;
         for ticket in 0..9 {
@@ -168,10 +168,10 @@ fn a_connection_ends_at_the_limit_of_its_sender_or_of_its_target() {
             let is_spent = mail_max.is_some_and(|max| begun >= max);
             let readiness = if is_spent { Readiness::Spent } else { Readiness::Ready };
             match scheduler.step(slot, readiness, 0) {
-                Step::Next => {
+                ConnectionStep::Next => {
                     assert_eq!(scheduler.next_for(slot, 0), Some((order(ticket, None), ())))
                 }
-                Step::Quit => break,
+                ConnectionStep::Quit => break,
                 other => panic!("{other:?}"),
             }
             begun += 1;
@@ -238,7 +238,7 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
         let slot = scheduler.reserve();
         scheduler.opening(slot, Some(7), 0);
         let opened = scheduler.opened_for_next(slot, 0, none);
-        assert_eq!(opened, Opened { alone: None, other: None });
+        assert_eq!(opened, NewConnection { alone: None, other: None });
         scheduler.opened(slot);
         assert_eq!(begins(&mut scheduler, slot, 0), Some(1));
         scheduler.add(of_lane(2, due_ns, 7, true), ());
@@ -250,12 +250,12 @@ fn a_message_whose_lane_is_busy_gets_a_connection_of_its_own() {
             scheduler.opening(own, None, 0);
             let opened = scheduler.opened_for_next(own, 0, |_| readiness);
             let alone = if readiness == Readiness::Busy { Alone::Busy } else { Alone::Ended };
-            assert_eq!(opened, Opened { alone: Some(alone), other: Some(slot) });
+            assert_eq!(opened, NewConnection { alone: Some(alone), other: Some(slot) });
             assert_eq!(begins(&mut scheduler, own, 0), Some(2));
-            assert_eq!(scheduler.step(own, Readiness::Ready, 0), Step::Quit);
+            assert_eq!(scheduler.step(own, Readiness::Ready, 0), ConnectionStep::Quit);
         }
         // Nothing of the lane follows.
-        assert_eq!(scheduler.step(slot, Readiness::Ready, 0), Step::Quit);
+        assert_eq!(scheduler.step(slot, Readiness::Ready, 0), ConnectionStep::Quit);
     }
 }
 
@@ -274,10 +274,10 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
     let busy = |_| Readiness::Busy;
     assert_eq!(scheduler.assign(0, busy), Assignment::Nothing, "none is idle");
     for (slot, idle_ns) in [(2, 5), (1, 3)] {
-        assert_eq!(scheduler.step(slot, Readiness::Ready, idle_ns), Step::Nothing);
+        assert_eq!(scheduler.step(slot, Readiness::Ready, idle_ns), ConnectionStep::Nothing);
     }
     assert_eq!(scheduler.assign(9, busy), Assignment::MakeRoom(1));
-    assert_eq!(scheduler.step(1, Readiness::Ready, 9), Step::Quit);
+    assert_eq!(scheduler.step(1, Readiness::Ready, 9), ConnectionStep::Quit);
     assert_eq!(scheduler.assign(9, busy), Assignment::Nothing, "one is ending");
     assert_eq!(scheduler.closed(1, Closing::ByUs, 9).unwrap().meaning, Meaning::Fine);
     assert_eq!(scheduler.assign(9, busy), Assignment::Open { lane: Some(3) });
@@ -288,7 +288,7 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
 #[test]
 fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
     let at = |seconds| Duration::from_secs(seconds);
-    let (go_on, to_stop) = (Told::ToGoOn, Told::ToStop);
+    let (go_on, to_stop) = (OwnerWish::ToGoOn, OwnerWish::ToStop);
     // What ends it, when the target last answered, what the owner asks, and when nothing more is
     // begun, s.
     for (ends, answered_s, told, expected_s) in [
@@ -300,7 +300,7 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
         (Ends::Scheduled(at(7)), 9, go_on, Some(29)),
         (Ends::Scheduled(at(7)), 9, to_stop, Some(0)),
     ] {
-        let mut scheduler = Scheduler::<()>::new(&Settings { ends, ..kept(1) });
+        let mut scheduler = Scheduler::<()>::new(&SendingSettings { ends, ..kept(1) });
         let look = |scheduler: &Scheduler<()>, now_ns| scheduler.look(now_ns, answered_s * S, told);
         let Some(expected_s) = expected_s else {
             assert_eq!(look(&scheduler, 1000 * S), Look::GoOn, "{ends:?}");
@@ -314,7 +314,7 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
         assert_eq!(look(&scheduler, stop_ns + 5 * S), Look::GoOn, "the grace");
         assert_eq!(look(&scheduler, stop_ns + 5 * S + 1), Look::CloseAll);
     }
-    let scheduler = Scheduler::<()>::new(&Settings { ends: Ends::At(at(7)), ..kept(1) });
+    let scheduler = Scheduler::<()>::new(&SendingSettings { ends: Ends::At(at(7)), ..kept(1) });
     assert!(!scheduler.is_due_to_end(7 * S - 1) && scheduler.is_due_to_end(7 * S));
     assert_eq!(scheduler.next_moment(0), Some(7 * S), "it wakes the loop");
 }

@@ -2,7 +2,7 @@
 use std::time::Duration;
 
 use super::clock::nanos;
-use super::stream::Address;
+use super::stream::ResolvedAddress;
 use crate::smtp::client::Options;
 
 /// Which connections are made.
@@ -24,7 +24,8 @@ pub enum Ends {
     At(Duration),
     /// As `WithSource`, however late messages are: a target that stalled gets what was due
     /// meanwhile. The last message is due before this time; if after it the target answers no
-    /// message for [`Settings::timeout`], it has stalled permanently, and sending ends (open loop).
+    /// message for [`SendingSettings::timeout`], it has stalled permanently, and sending ends
+    /// (open loop).
     Scheduled(Duration),
 }
 
@@ -40,9 +41,9 @@ impl Ends {
 
 /// How a thread sends.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct SendingSettings {
     /// Where to.
-    pub address: Address,
+    pub address: ResolvedAddress,
     /// How its sessions speak.
     pub session: Options,
     /// Which connections are made.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 
 /// Numbers that all threads of a run add to, and the flag that stops them.
 #[derive(Debug, Default)]
-pub struct Shared {
+pub struct SharedRun {
     /// Begin nothing more. By itself, so that a signal can set it.
     pub stop: Arc<AtomicBool>,
     /// Messages done; a tenth of a second old.

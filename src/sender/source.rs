@@ -1,7 +1,7 @@
 //! The source of a sender's messages, which also receives their outcomes.
-use crate::smtp::client::Mail;
+use crate::smtp::client::OutgoingMail;
 
-pub use crate::smtp::client::{End, Withheld};
+pub use crate::smtp::client::{SessionEnd, Withheld};
 
 /// Which connection a message goes over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Lane {
 
 /// What goes with a message that is to be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Order {
+pub struct DueMessage {
     /// The source's own name for it, given back when it is done.
     pub ticket: u64,
     /// When it leaves, ns since the start of sending, however slow the target is (open loop);
@@ -29,7 +29,7 @@ pub struct Order {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
     /// The mail was filled.
-    Mail(Order),
+    Mail(DueMessage),
     /// Nothing, until another one is done: it may have to be sent again.
     Wait,
     /// Nothing any more.
@@ -40,7 +40,7 @@ pub enum Next {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Outcome<'a> {
     #[allow(missing_docs)]
-    pub end: End,
+    pub end: SessionEnd,
     /// The reply code for each recipient, in the order of the commands: from its RCPT (or from MAIL
     /// or DATA) where that was refused, else from the end of data; 0: no reply came.
     pub codes: &'a [u16],
@@ -56,7 +56,7 @@ impl Outcome<'_> {
 
     /// Returns whether it was accepted for all of them.
     pub fn is_accepted(&self) -> bool {
-        self.end == End::Answered && self.accepted() == self.codes.len()
+        self.end == SessionEnd::Answered && self.accepted() == self.codes.len()
     }
 }
 
@@ -70,7 +70,7 @@ pub trait Source: Send {
     /// message waits for its moment. Must not take long.
     ///
     /// Errors: the source can't continue; messages under way are finished.
-    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error>;
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error>;
 
     /// Returns whether `next` would return a message that is due before `than_ns`, when a waiting
     /// message is due. Then it is asked, and that message leaves first. Asked often, so it must
@@ -81,13 +81,13 @@ pub trait Source: Send {
 
     /// Fills `mail`, which is clear, once more with a message of `next` that is not done, because
     /// the target turned it away. Returns whether it can be sent again.
-    fn refill(&mut self, _ticket: u64, _mail: &mut Mail) -> bool {
+    fn refill(&mut self, _ticket: u64, _mail: &mut OutgoingMail) -> bool {
         false
     }
 
     /// Sending of a message that `next` or `refill` filled begins at this moment. Called before any
     /// of it is written; its length stays.
-    fn begin(&mut self, _unix_ns: u64, _mail: &mut Mail) {}
+    fn begin(&mut self, _unix_ns: u64, _mail: &mut OutgoingMail) {}
 
     /// After all threads have ended: takes the next message that was due before `ended_ns` and that
     /// `next` never gave; returns when it was due, ns since the start of sending.
@@ -101,7 +101,7 @@ pub trait Source: Send {
         None
     }
 
-    /// A message of `next` is done, or sending ended before it was begun ([`End::NotSent`]): told
-    /// once for each.
+    /// A message of `next` is done, or sending ended before it was begun
+    /// ([`SessionEnd::NotSent`]): told once for each.
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>);
 }

@@ -8,18 +8,18 @@ use mio::{Interest, Registry, Token};
 
 /// Where the target listens: a name has been resolved, so that what was judged is what is used.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
+pub enum ResolvedAddress {
     #[allow(missing_docs)]
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
 }
 
-impl std::fmt::Display for Address {
+impl std::fmt::Display for ResolvedAddress {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Address::Tcp(address) => address.fmt(f),
-            Address::Unix(path) => write!(f, "unix:{}", path.display()),
+            ResolvedAddress::Tcp(address) => address.fmt(f),
+            ResolvedAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -46,10 +46,14 @@ macro_rules! either {
 impl Stream {
     /// Begins to connect; events of `token` say when it is done. Events are edges, and the edge of
     /// "may write" costs nothing while writing is not blocked: so both are asked for at once.
-    pub fn connect(address: &Address, registry: &Registry, token: Token) -> io::Result<Stream> {
+    pub fn connect(
+        address: &ResolvedAddress,
+        registry: &Registry,
+        token: Token,
+    ) -> io::Result<Stream> {
         let mut stream = match address {
-            Address::Tcp(address) => Stream::Tcp(TcpStream::connect(*address)?),
-            Address::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
+            ResolvedAddress::Tcp(address) => Stream::Tcp(TcpStream::connect(*address)?),
+            ResolvedAddress::Unix(path) => Stream::Unix(UnixStream::connect(path)?),
         };
         let both = Interest::READABLE | Interest::WRITABLE;
         either!(&mut stream, socket => registry.register(socket, token, both))?;

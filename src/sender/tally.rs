@@ -2,7 +2,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::source::{End, Outcome, Withheld};
+use super::source::{Outcome, SessionEnd, Withheld};
 use crate::smtp::client::Phase;
 
 /// Limit of distinct kinds of failures; further kinds that a target invents are not listed.
@@ -12,7 +12,7 @@ const EXAMPLE_BYTES_MAX: usize = 200;
 
 /// What failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum What {
+pub enum FailureKind {
     /// A command or payload got a reply with this code, of 400 or more.
     Reply(Phase, u16),
     /// A connection could not be made, or the target never spoke with us.
@@ -24,15 +24,15 @@ pub enum What {
 }
 
 /// As a person knows it: `RCPT 550`, `end of data 451`, `connection`.
-impl fmt::Display for What {
+impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (phase, code) = match self {
-            What::Reply(phase, code) => (phase, code),
-            What::Connection => return f.write_str("connection"),
-            What::Session => return f.write_str("session"),
-            What::Withheld(Withheld::AmbiguousDot) => return f.write_str("ambiguous dot"),
-            What::Withheld(Withheld::Binary) => return f.write_str("binary content"),
-            What::Withheld(_) => return f.write_str("UTF-8 address"),
+            FailureKind::Reply(phase, code) => (phase, code),
+            FailureKind::Connection => return f.write_str("connection"),
+            FailureKind::Session => return f.write_str("session"),
+            FailureKind::Withheld(Withheld::AmbiguousDot) => return f.write_str("ambiguous dot"),
+            FailureKind::Withheld(Withheld::Binary) => return f.write_str("binary content"),
+            FailureKind::Withheld(_) => return f.write_str("UTF-8 address"),
         };
         let phase = match phase {
             Phase::Greeting => "greeting",
@@ -59,7 +59,7 @@ pub struct Failure {
 
 /// Sums of a run, or of one thread of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Tally {
+pub struct SendingTally {
     /// Messages begun.
     pub begun: u64,
     /// Accepted for every recipient.
@@ -96,7 +96,7 @@ pub struct Tally {
     /// Connections that lanes needed beyond one each.
     pub extra: Extra,
     /// Failures, by what failed.
-    pub failures: BTreeMap<What, Failure>,
+    pub failures: BTreeMap<FailureKind, Failure>,
 }
 
 /// Why lanes needed more than one connection each.
@@ -123,22 +123,24 @@ impl Extra {
     }
 }
 
-impl Tally {
+impl SendingTally {
     /// A message is done.
     pub fn done(&mut self, outcome: &Outcome<'_>, octets: u64) {
         let (accepted, all) = (outcome.accepted(), outcome.codes.len());
         let place = match outcome.end {
-            End::NotSent => &mut self.not_sent,
-            End::Unknown => &mut self.unknown,
-            End::Withheld(_) => &mut self.withheld,
-            End::Answered if accepted == all => &mut self.accepted,
-            End::Answered if accepted > 0 => &mut self.partly_accepted,
-            End::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => &mut self.deferred,
-            End::Answered => &mut self.rejected,
+            SessionEnd::NotSent => &mut self.not_sent,
+            SessionEnd::Unknown => &mut self.unknown,
+            SessionEnd::Withheld(_) => &mut self.withheld,
+            SessionEnd::Answered if accepted == all => &mut self.accepted,
+            SessionEnd::Answered if accepted > 0 => &mut self.partly_accepted,
+            SessionEnd::Answered if outcome.codes.iter().any(|code| code / 100 == 4) => {
+                &mut self.deferred
+            }
+            SessionEnd::Answered => &mut self.rejected,
         };
         *place += 1;
         self.recipients += accepted as u64;
-        if outcome.end == End::Answered {
+        if outcome.end == SessionEnd::Answered {
             self.refused_recipients += (all - accepted) as u64;
         }
         if accepted > 0 {
@@ -147,7 +149,7 @@ impl Tally {
     }
 
     /// Something failed. Costs a look-up; the first of a sort, a copy of the example.
-    pub fn fail(&mut self, what: What, example: &[u8]) {
+    pub fn fail(&mut self, what: FailureKind, example: &[u8]) {
         if let Some(known) = self.failures.get_mut(&what) {
             known.count += 1;
         } else if self.failures.len() < SORTS_MAX {
@@ -177,7 +179,7 @@ impl Tally {
     }
 
     /// Adds what another thread did.
-    pub fn merge(&mut self, other: &Tally) {
+    pub fn merge(&mut self, other: &SendingTally) {
         self.begun += other.begun;
         self.accepted += other.accepted;
         self.partly_accepted += other.partly_accepted;

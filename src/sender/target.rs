@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-pub use super::stream::Address;
+pub use super::stream::ResolvedAddress;
 use crate::smtp::client::Protocol;
 
 /// Addresses of one name that are used; a name with more does not belong to a mail server.
@@ -25,12 +25,12 @@ pub struct Target {
     /// What is spoken there.
     pub protocol: Protocol,
     /// Where.
-    pub place: Place,
+    pub place: TargetAddress,
 }
 
 /// Where a target is, by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Place {
+pub enum TargetAddress {
     /// A name or an address, without brackets, and a port.
     #[allow(missing_docs)]
     Host { host: String, port: u16 },
@@ -103,14 +103,14 @@ impl FromStr for Target {
         };
         let place = match rest.strip_prefix("unix:") {
             Some(path) if path.is_empty() || path.contains('\0') => None,
-            Some(path) => Some(Place::Unix(path.into())),
+            Some(path) => Some(TargetAddress::Unix(path.into())),
             None => parse_host(rest),
         };
         place.map(|place| Target { protocol, place }).ok_or_else(|| NotATarget(text.to_owned()))
     }
 }
 
-fn parse_host(text: &str) -> Option<Place> {
+fn parse_host(text: &str) -> Option<TargetAddress> {
     let (host, port) = text.rsplit_once(':')?;
     let is_number = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
     let port = is_number.then(|| port.parse().ok()).flatten().filter(|port| *port != 0)?;
@@ -125,7 +125,7 @@ fn parse_host(text: &str) -> Option<Place> {
     };
     let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     let is_host = text.starts_with('[') || (!host.is_empty() && host.bytes().all(is_name));
-    is_host.then(|| Place::Host { host: host.to_owned(), port })
+    is_host.then(|| TargetAddress::Host { host: host.to_owned(), port })
 }
 
 impl Target {
@@ -136,10 +136,10 @@ impl Target {
     /// private address, named as in the target.
     ///
     /// Errors: the name is unknown, or one of its addresses may not be sent to.
-    pub fn resolve(&self, allow_public: Option<&str>) -> Result<Vec<Address>, TargetError> {
+    pub fn resolve(&self, allow_public: Option<&str>) -> Result<Vec<ResolvedAddress>, TargetError> {
         let (host, port) = match &self.place {
-            Place::Unix(path) => return Ok(vec![Address::Unix(path.clone())]),
-            Place::Host { host, port } => (host, *port),
+            TargetAddress::Unix(path) => return Ok(vec![ResolvedAddress::Unix(path.clone())]),
+            TargetAddress::Host { host, port } => (host, *port),
         };
         let found = (host.as_str(), port).to_socket_addrs();
         let found: Vec<SocketAddr> = found
@@ -155,7 +155,7 @@ fn judge(
     host: &str,
     found: &[SocketAddr],
     allow_public: Option<&str>,
-) -> Result<Vec<Address>, TargetError> {
+) -> Result<Vec<ResolvedAddress>, TargetError> {
     if found.is_empty() || found.len() > ADDRESSES_MAX {
         return Err(TargetError::Count { host: host.to_owned(), count: found.len() });
     }
@@ -176,8 +176,8 @@ fn judge(
             None => return Err(TargetError::Public { host, address }),
         }
     }
-    let mut addresses: Vec<Address> = Vec::with_capacity(found.len());
-    for address in found.iter().map(|address| Address::Tcp(*address)) {
+    let mut addresses: Vec<ResolvedAddress> = Vec::with_capacity(found.len());
+    for address in found.iter().map(|address| ResolvedAddress::Tcp(*address)) {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -188,13 +188,15 @@ fn judge(
 /// The first of them that accepts a connection. If there is but one, it is not asked.
 ///
 /// Errors: none does, or none was given; each has [`CONNECT_TIMEOUT`].
-pub fn connectable(addresses: &[Address]) -> io::Result<Address> {
+pub fn connectable(addresses: &[ResolvedAddress]) -> io::Result<ResolvedAddress> {
     let mut last = io::ErrorKind::AddrNotAvailable.into();
     for address in addresses {
         let tried = match address {
             _ if addresses.len() == 1 => Ok(()),
-            Address::Unix(path) => UnixStream::connect(path).map(drop),
-            Address::Tcp(address) => TcpStream::connect_timeout(address, CONNECT_TIMEOUT).map(drop),
+            ResolvedAddress::Unix(path) => UnixStream::connect(path).map(drop),
+            ResolvedAddress::Tcp(address) => {
+                TcpStream::connect_timeout(address, CONNECT_TIMEOUT).map(drop)
+            }
         };
         match tried {
             Ok(()) => return Ok(address.clone()),
@@ -238,9 +240,11 @@ impl fmt::Display for Target {
             f.write_str("lmtp:")?;
         }
         match &self.place {
-            Place::Host { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Place::Host { host, port } => write!(f, "{host}:{port}"),
-            Place::Unix(path) => write!(f, "unix:{}", path.display()),
+            TargetAddress::Host { host, port } if host.contains(':') => {
+                write!(f, "[{host}]:{port}")
+            }
+            TargetAddress::Host { host, port } => write!(f, "{host}:{port}"),
+            TargetAddress::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -393,12 +397,12 @@ mod tests {
     #[test]
     fn of_several_addresses_one_that_listens_is_taken() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let listens = Address::Tcp(listener.local_addr().unwrap());
+        let listens = ResolvedAddress::Tcp(listener.local_addr().unwrap());
         // Bound, so that no other process gets the port, and not listening.
         let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None);
         let silent = silent.unwrap();
         silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
-        let there = Address::Tcp(silent.local_addr().unwrap().as_socket().unwrap());
+        let there = ResolvedAddress::Tcp(silent.local_addr().unwrap().as_socket().unwrap());
         let both = [there.clone(), listens.clone()];
         assert_eq!(connectable(&both).unwrap(), listens);
         assert_eq!(connectable(&both[..1]).unwrap(), there);

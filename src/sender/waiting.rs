@@ -1,5 +1,5 @@
 //! Messages that wait for their moment, or for a connection.
-use super::source::Order;
+use super::source::DueMessage;
 
 /// Messages that others overtook, which became due sooner: more than the 7 pauses between tries
 /// that a replay tells apart, as those with the same pause come in their order.
@@ -7,7 +7,7 @@ const OVERTAKEN_MAX: usize = 16;
 
 /// Which message of the source would leave before the one that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum WantedMessage {
     /// None: one that is due waits already, and only for a connection.
     Nothing,
     /// Any: none waits.
@@ -18,12 +18,12 @@ pub(super) enum Wanted {
 
 /// One message, and those that it overtook: the soonest last.
 #[derive(Debug)]
-pub(super) struct Waiting<M>(Vec<(Order, M)>);
+pub(super) struct WaitingMessages<M>(Vec<(DueMessage, M)>);
 
-impl<M> Waiting<M> {
+impl<M> WaitingMessages<M> {
     /// Nothing waits.
-    pub fn new() -> Waiting<M> {
-        Waiting(Vec::new())
+    pub fn new() -> WaitingMessages<M> {
+        WaitingMessages(Vec::new())
     }
 
     /// Returns whether nothing waits.
@@ -33,19 +33,19 @@ impl<M> Waiting<M> {
 
     /// Returns which message of the source is to wait, too.
     #[inline]
-    pub fn wanted(&self, now_ns: u64) -> Wanted {
-        let Some((order, _)) = self.0.last() else { return Wanted::Any };
+    pub fn wanted(&self, now_ns: u64) -> WantedMessage {
+        let Some((order, _)) = self.0.last() else { return WantedMessage::Any };
         let has_room = self.0.len() <= OVERTAKEN_MAX;
         match order.due_ns {
-            Some(due_ns) if due_ns > now_ns && has_room => Wanted::Before(due_ns),
-            _ => Wanted::Nothing,
+            Some(due_ns) if due_ns > now_ns && has_room => WantedMessage::Before(due_ns),
+            _ => WantedMessage::Nothing,
         }
     }
 
     /// Adds a message of the source. It is not always the soonest of all: the source may have found
     /// that it can't give that one, and given what follows.
     #[inline]
-    pub fn add(&mut self, order: Order, mail: M) {
+    pub fn add(&mut self, order: DueMessage, mail: M) {
         let at = self.0.partition_point(|(other, _)| other.due_ns > order.due_ns);
         self.0.insert(at, (order, mail));
     }
@@ -56,19 +56,19 @@ impl<M> Waiting<M> {
     }
 
     /// The next message, if its moment has come.
-    pub fn due(&self, now_ns: u64) -> Option<&Order> {
+    pub fn due(&self, now_ns: u64) -> Option<&DueMessage> {
         let (order, _) = self.0.last()?;
         order.due_ns.is_none_or(|due_ns| due_ns <= now_ns).then_some(order)
     }
 
     /// Takes the next message, if its moment has come.
     #[inline]
-    pub fn take_due(&mut self, now_ns: u64) -> Option<(Order, M)> {
+    pub fn take_due(&mut self, now_ns: u64) -> Option<(DueMessage, M)> {
         self.0.pop_if(|(order, _)| order.due_ns.is_none_or(|due_ns| due_ns <= now_ns))
     }
 
     /// Takes all, the soonest first.
-    pub fn take_all(&mut self) -> Vec<(Order, M)> {
+    pub fn take_all(&mut self) -> Vec<(DueMessage, M)> {
         self.0.reverse();
         std::mem::take(&mut self.0)
     }
@@ -78,19 +78,19 @@ impl<M> Waiting<M> {
 mod tests {
     use super::*;
 
-    fn order(ticket: u64, due_ns: Option<u64>) -> Order {
-        Order { ticket, due_ns, lane: None }
+    fn order(ticket: u64, due_ns: Option<u64>) -> DueMessage {
+        DueMessage { ticket, due_ns, lane: None }
     }
 
     #[test]
     fn messages_leave_in_the_order_of_their_moments() {
-        let mut waiting = Waiting::new();
-        assert_eq!((waiting.wanted(0), waiting.due_ns()), (Wanted::Any, None));
+        let mut waiting = WaitingMessages::new();
+        assert_eq!((waiting.wanted(0), waiting.due_ns()), (WantedMessage::Any, None));
         for (ticket, due_ns) in [(1, 30), (2, 10), (3, 20), (4, 10)] {
             waiting.add(order(ticket, Some(due_ns)), ());
         }
-        assert_eq!((waiting.wanted(5), waiting.due_ns()), (Wanted::Before(10), Some(10)));
-        assert_eq!(waiting.wanted(10), Wanted::Nothing, "it waits for a connection alone");
+        assert_eq!((waiting.wanted(5), waiting.due_ns()), (WantedMessage::Before(10), Some(10)));
+        assert_eq!(waiting.wanted(10), WantedMessage::Nothing, "it waits for a connection alone");
         assert!(waiting.take_due(9).is_none());
         let mut left = Vec::new();
         for now_ns in [10, 10, 20, 29, 30] {
@@ -98,19 +98,19 @@ mod tests {
         }
         assert_eq!(left, [2, 4, 3, 1], "in their order where it is the same");
         waiting.add(order(5, None), ());
-        assert_eq!(waiting.wanted(0), Wanted::Nothing);
+        assert_eq!(waiting.wanted(0), WantedMessage::Nothing);
         assert!(waiting.take_due(0).is_some() && waiting.is_empty());
     }
 
     #[test]
     fn only_so_many_are_overtaken() {
-        let mut waiting = Waiting::new();
+        let mut waiting = WaitingMessages::new();
         for number in 0..=OVERTAKEN_MAX as u64 {
             let due_ns = 1_000 - number;
-            assert_ne!(waiting.wanted(0), Wanted::Nothing, "{number}");
+            assert_ne!(waiting.wanted(0), WantedMessage::Nothing, "{number}");
             waiting.add(order(number, Some(due_ns)), ());
         }
-        assert_eq!(waiting.wanted(0), Wanted::Nothing);
+        assert_eq!(waiting.wanted(0), WantedMessage::Nothing);
         let tickets: Vec<u64> = waiting.take_all().iter().map(|(order, ())| order.ticket).collect();
         assert!(tickets.iter().rev().copied().eq(0..=OVERTAKEN_MAX as u64), "soonest first");
     }

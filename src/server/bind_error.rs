@@ -1,15 +1,15 @@
 //! Why an address can't be listened on.
 use std::path::PathBuf;
 
-use crate::config::Address;
+use crate::config::ListenAddress;
 
 /// An address that can't be listened on.
 #[derive(Debug, thiserror::Error)]
-pub enum BindError {
+pub enum ListenError {
     #[error(
         "{address} is already in use: stop what listens there, or choose another with --listen"
     )]
-    InUse { address: Address },
+    InUse { address: ListenAddress },
     #[error("{} is not a socket and was left alone: choose another path", path.display())]
     NoSocket { path: PathBuf },
     #[error(
@@ -19,5 +19,5 @@ pub enum BindError {
     )]
     FolderLocked { folder: PathBuf },
     #[error("can't listen on {address}")]
-    Io { address: Address, source: std::io::Error },
+    Io { address: ListenAddress, source: std::io::Error },
 }

@@ -11,14 +11,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::config::Config;
-use crate::log::by_hand::ByHand;
-use crate::log::{OpenError, Recovery, Settings};
+use crate::log::by_hand::LogByHand;
+use crate::log::{LogSettings, OpenError, Recovery};
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::{Policy, Protocol};
 use crate::smtp::session::Farewell;
 use crate::smtp::tally;
 use crate::stats::Interval;
-use crate::stats::by_hand::ByHand as Statistics;
+use crate::stats::by_hand::RecordersByHand as Statistics;
 
 use super::accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
 use super::counters::Counters;
@@ -26,16 +26,16 @@ use super::handover::Arrival;
 use super::index::Begun;
 use super::sampling::Sampling;
 use super::shutdown::{Stop, StopStage};
-use super::stream::{Stream, Wanted};
+use super::stream::{SocketInterest, Stream};
 use super::table::{Interests, Table, TableSetup};
 
-pub use super::table::Heard;
+pub use super::table::SocketEvent;
 
 /// The events that the table asked for.
 #[derive(Debug, Default)]
-struct Told {
+struct TableEvents {
     /// By place.
-    wanted: Vec<Wanted>,
+    wanted: Vec<SocketInterest>,
     /// Places whose interest has changed: an edge-triggered kernel tells of them anew.
     again: Vec<usize>,
     /// The last place that was registered.
@@ -43,17 +43,17 @@ struct Told {
     left: u64,
 }
 
-impl Interests for Told {
+impl Interests for TableEvents {
     fn register(&mut self, _: &mut Stream, place: usize) -> std::io::Result<()> {
         if self.wanted.len() <= place {
-            self.wanted.resize(place + 1, Wanted::Reads);
+            self.wanted.resize(place + 1, SocketInterest::Reads);
         }
-        self.wanted[place] = Wanted::Reads;
+        self.wanted[place] = SocketInterest::Reads;
         self.last = Some(place);
         Ok(())
     }
 
-    fn change(&mut self, _: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()> {
+    fn change(&mut self, _: &mut Stream, place: usize, to: SocketInterest) -> std::io::Result<()> {
         self.wanted[place] = to;
         self.again.push(place);
         Ok(())
@@ -98,7 +98,7 @@ impl Accepts for Rc<Queue> {
 
 /// One worker of a sink.
 pub struct ByHandSink {
-    table: Table<Told>,
+    table: Table<TableEvents>,
     acceptors: Acceptors<Rc<Queue>>,
     /// Connections for SMTP, and for LMTP.
     queues: [Rc<Queue>; 2],
@@ -109,7 +109,7 @@ pub struct ByHandSink {
     left: u64,
     /// Clients that were accepted, each with its place.
     places: Vec<(u64, usize)>,
-    log: ByHand,
+    log: LogByHand,
     /// `None`: the configuration asks for none.
     statistics: Option<Statistics>,
     stop: Arc<Stop>,
@@ -125,9 +125,9 @@ impl ByHandSink {
     pub fn open(
         folder: &Path,
         config: &Config,
-        settings: Settings,
+        settings: LogSettings,
     ) -> Result<(ByHandSink, Recovery), OpenError> {
-        let (mut log, recovery) = ByHand::open(folder, settings)?;
+        let (mut log, recovery) = LogByHand::open(folder, settings)?;
         let woken = Arc::new(AtomicBool::new(false));
         let waker = woken.clone();
         let writer = log.writer(Box::new(move || waker.store(true, Ordering::Relaxed)))?;
@@ -155,7 +155,7 @@ impl ByHandSink {
             begun: Begun::default(),
             config,
         };
-        let table = Table::new(setup, Told::default());
+        let table = Table::new(setup, TableEvents::default());
         let now = Duration::ZERO;
         let descriptors = Descriptors::default();
         let queues =
@@ -265,7 +265,7 @@ impl ByHandSink {
     }
 
     /// There is something to be read at `place`, or there is room.
-    pub fn ready(&mut self, place: usize, heard: Heard) {
+    pub fn ready(&mut self, place: usize, heard: SocketEvent) {
         self.table.ready(place, heard);
     }
 
@@ -301,7 +301,7 @@ impl ByHandSink {
 
     /// Whether the connection at `place` waits for room in its socket.
     pub fn watches_writes(&self, place: usize) -> bool {
-        self.table.interests.wanted[place] == Wanted::ReadsAndWrites
+        self.table.interests.wanted[place] == SocketInterest::ReadsAndWrites
     }
 
     /// Places that an edge-triggered kernel would tell of anew.

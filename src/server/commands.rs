@@ -10,11 +10,11 @@ use super::payload::begin::{begin, next_chunk};
 use super::payload::finish::finish;
 use super::payload::framing::Framing;
 use super::payload::take::take;
-use super::shared::Shared;
+use super::shared::WorkerShared;
 use super::transactions::follow_transactions;
 
 /// Consumes input until more is needed, or something else must happen first.
-pub(super) fn consume(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Consumed {
+pub(super) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Consumed {
     loop {
         let next = match conn.flow {
             Flow::Commands { .. } => command(conn, shared, input),
@@ -36,7 +36,7 @@ pub(super) fn consume(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -
 }
 
 /// There are octets of the payload, or it is whole.
-fn payload(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFlow<Consumed> {
+fn payload(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
     match std::mem::replace(&mut conn.flow, Flow::COMMANDS) {
         Flow::Payload(transfer) => take(conn, shared, input, transfer),
         Flow::Waiting(transfer) => finish(conn, shared, transfer),
@@ -47,7 +47,7 @@ fn payload(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFl
     }
 }
 
-fn command(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFlow<Consumed> {
+fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> ControlFlow<Consumed> {
     let has_more = conn.session.is_over() || conn.session.owes_replies();
     if input.is_empty() && !has_more {
         return ControlFlow::Break(Consumed::All);
@@ -78,7 +78,7 @@ fn command(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> ControlFl
 }
 
 #[cold]
-fn tell_transcript(conn: &mut Conn, shared: &Shared, lines: &[u8], step: Step) {
+fn tell_transcript(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: Step) {
     let Some(transcript) = &mut conn.transcript else { return };
     let now_ms = shared.clock.now_ms();
     transcript.client(lines, now_ms);
@@ -89,7 +89,7 @@ fn tell_transcript(conn: &mut Conn, shared: &Shared, lines: &[u8], step: Step) {
 
 /// The command that was consumed last broke these rules.
 #[cold]
-fn tolerated(conn: &mut Conn, shared: &mut Shared, kinds: Deviations) {
+fn tolerated(conn: &mut Conn, shared: &mut WorkerShared, kinds: Deviations) {
     shared.ledger.recording.tolerated(kinds);
     if let Some(transcript) = &mut conn.transcript {
         transcript.tolerated(kinds, shared.clock.now_ms());
@@ -98,7 +98,7 @@ fn tolerated(conn: &mut Conn, shared: &mut Shared, kinds: Deviations) {
 
 /// What a client has named by NOOP.
 #[cold]
-fn note_moment(conn: &mut Conn, shared: &mut Shared) {
+fn note_moment(conn: &mut Conn, shared: &mut WorkerShared) {
     let moments = shared.moments.as_ref().expect("the policy asks for them where there are any");
     let Some(moment) = shared.workspace.moment.take() else { return };
     let outcome = moments.take(&moment, shared.clock.unix_ns());
@@ -107,7 +107,7 @@ fn note_moment(conn: &mut Conn, shared: &mut Shared) {
 
 fn discard(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     input: &mut Input,
     left: u64,
 ) -> ControlFlow<Consumed> {

@@ -7,7 +7,7 @@ use crate::stats::SessionKey;
 use super::payload::transfer::Transfer;
 use super::pool::Buffer;
 use super::replied::Replied;
-use super::stream::{Stream, Wanted};
+use super::stream::{SocketInterest, Stream};
 use super::time_spent::Spending;
 use super::transcript::Transcript;
 use super::waits::Waits;
@@ -88,7 +88,7 @@ pub struct Conn {
     /// What has to happen before its next turn.
     pub waits: Waits,
     /// What it is registered for.
-    pub wanted: Wanted,
+    pub wanted: SocketInterest,
 }
 
 impl Conn {
@@ -120,7 +120,7 @@ impl Conn {
             last_payload_bytes: 0,
             reads_until_empty,
             waits: Waits::Octets,
-            wanted: Wanted::Reads,
+            wanted: SocketInterest::Reads,
         }
     }
 

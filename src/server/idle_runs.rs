@@ -23,12 +23,12 @@ pub(super) struct IdleRuns {
     /// messages.
     under_way: Option<(u64, u64)>,
     /// Not written yet, the oldest first.
-    waiting: VecDeque<Line>,
+    waiting: VecDeque<RunLine>,
 }
 
 /// What is to be written.
 #[derive(Debug, Clone, Copy)]
-enum Line {
+enum RunLine {
     /// A run begins with this second.
     Start(u64),
     /// The run that began with `first` ends behind `last`.
@@ -50,7 +50,7 @@ impl IdleRuns {
             *last = second.max(*last);
         } else if self.waiting.len() < WAITING_MAX {
             self.under_way = Some((second, second));
-            self.waiting.push_back(Line::Start(second));
+            self.waiting.push_back(RunLine::Start(second));
         }
         self.write();
     }
@@ -70,7 +70,7 @@ impl IdleRuns {
 
     fn end(&mut self) {
         if let Some((first, last)) = self.under_way.take() {
-            self.waiting.push_back(Line::Stop { first, last });
+            self.waiting.push_back(RunLine::Stop { first, last });
         }
     }
 
@@ -78,8 +78,8 @@ impl IdleRuns {
     fn write(&mut self) -> bool {
         while let Some(line) = self.waiting.front().copied() {
             let written = match line {
-                Line::Start(second) => self.start(second),
-                Line::Stop { first, last } => self.stop(first, last),
+                RunLine::Start(second) => self.start(second),
+                RunLine::Stop { first, last } => self.stop(first, last),
             };
             match written {
                 Err(RunError::Busy) => return false,

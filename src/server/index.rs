@@ -7,7 +7,7 @@ use crossbeam_channel::{Sender, bounded};
 
 use super::sys;
 use crate::config::Config;
-use crate::index::{Host, Parser, When};
+use crate::index::{Host, ParserThreads, When};
 
 /// Begun segments that wait in the channel: the parser finds further ones by listing.
 const BEGUN_MAX: usize = 1024;
@@ -17,13 +17,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const BUSY_SHARE: f64 = 0.5;
 
 /// Starts the threads; `None`: mail is not indexed.
-pub(super) fn start(config: &Config, workers: usize) -> std::io::Result<Option<(Parser, Begun)>> {
+pub(super) fn start(
+    config: &Config,
+    workers: usize,
+) -> std::io::Result<Option<(ParserThreads, Begun)>> {
     if config.index.when == When::Off {
         return Ok(None);
     }
     let (tell, begun) = bounded(BEGUN_MAX);
     let host = Box::new(Threads { workers, seen: Mutex::default() });
-    let parser = Parser::start(&config.data, config.index.clone(), host, begun)?;
+    let parser = ParserThreads::start(&config.data, config.index.clone(), host, begun)?;
     Ok(Some((parser, Begun { tell: Some(tell), last: 0 })))
 }
 

@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use mio::net::{TcpListener, UnixListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::bind_error::BindError;
+use super::bind_error::ListenError;
 use super::stream::Acceptor;
 use super::unix::{self, SocketFile};
-use crate::config::{Address, Listener};
+use crate::config::{ListenAddress, Listener};
 
 /// Everything that is bound.
 #[derive(Debug)]
@@ -26,17 +26,17 @@ pub struct Sockets {
 /// with the option from the start a second sinkd would silently take half of the connections. A
 /// Unix socket is bound once, and all workers accept from it: a worker that is awake takes a
 /// connection, and admission chooses the worker that serves it.
-pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, BindError> {
+pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, ListenError> {
     let per_worker = (0..workers).map(|_| Vec::new()).collect();
     let mut sockets = Sockets { listeners: Vec::new(), per_worker, files: Vec::new() };
     for Listener { protocol, address } in wanted {
         let address = match address {
-            Address::Tcp(address) => Address::Tcp(sockets.bind_tcp(*address, backlog)?),
-            Address::Unix(path) => {
+            ListenAddress::Tcp(address) => ListenAddress::Tcp(sockets.bind_tcp(*address, backlog)?),
+            ListenAddress::Unix(path) => {
                 let (listener, file) = unix::listen(path, backlog)?;
                 sockets.files.push(file);
                 for acceptors in &mut sockets.per_worker {
-                    let io = |source| BindError::Io { address: address.clone(), source };
+                    let io = |source| ListenError::Io { address: address.clone(), source };
                     let shared = UnixListener::from_std(listener.try_clone().map_err(io)?);
                     acceptors.push(Acceptor::Unix(shared));
                 }
@@ -49,7 +49,7 @@ pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Soc
 }
 
 impl Sockets {
-    fn bind_tcp(&mut self, address: SocketAddr, backlog: i32) -> Result<SocketAddr, BindError> {
+    fn bind_tcp(&mut self, address: SocketAddr, backlog: i32) -> Result<SocketAddr, ListenError> {
         let first = bind(address, Sharing::Alone)?;
         let real = local_address(&first, address)?;
         let first = listen(first, real, backlog)?;
@@ -70,7 +70,7 @@ enum Sharing {
     Group,
 }
 
-fn bind(address: SocketAddr, sharing: Sharing) -> Result<Socket, BindError> {
+fn bind(address: SocketAddr, sharing: Sharing) -> Result<Socket, ListenError> {
     let attempt = || {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
@@ -86,11 +86,11 @@ fn bind(address: SocketAddr, sharing: Sharing) -> Result<Socket, BindError> {
     attempt().map_err(|source| in_use_or(source, address))
 }
 
-fn in_use_or(source: std::io::Error, address: SocketAddr) -> BindError {
-    let address = Address::Tcp(address);
+fn in_use_or(source: std::io::Error, address: SocketAddr) -> ListenError {
+    let address = ListenAddress::Tcp(address);
     match source.kind() {
-        std::io::ErrorKind::AddrInUse => BindError::InUse { address },
-        _ => BindError::Io { address, source },
+        std::io::ErrorKind::AddrInUse => ListenError::InUse { address },
+        _ => ListenError::Io { address, source },
     }
 }
 
@@ -98,7 +98,7 @@ fn in_use_or(source: std::io::Error, address: SocketAddr) -> BindError {
 ///
 /// Of two sockets that are bound alone to one port, only one can begin to listen: so of two sinkds
 /// that start together one fails here.
-fn listen(socket: Socket, address: SocketAddr, backlog: i32) -> Result<Socket, BindError> {
+fn listen(socket: Socket, address: SocketAddr, backlog: i32) -> Result<Socket, ListenError> {
     let attempt = || {
         // Accepted sockets inherit TCP_NODELAY on Linux; elsewhere a reply may wait for Nagle.
         socket.set_tcp_nodelay(true)?;
@@ -110,8 +110,8 @@ fn listen(socket: Socket, address: SocketAddr, backlog: i32) -> Result<Socket, B
     Ok(socket)
 }
 
-fn local_address(socket: &Socket, address: SocketAddr) -> Result<SocketAddr, BindError> {
-    let io = |source| BindError::Io { address: Address::Tcp(address), source };
+fn local_address(socket: &Socket, address: SocketAddr) -> Result<SocketAddr, ListenError> {
+    let io = |source| ListenError::Io { address: ListenAddress::Tcp(address), source };
     let real = socket.local_addr().map_err(io)?;
     Ok(real.as_socket().expect("an IP socket has an IP address"))
 }
@@ -127,7 +127,9 @@ mod tests {
     #[test]
     fn port_zero_gives_every_worker_the_same_real_port() {
         let sockets = bind_all(&[any()], 3, 16).unwrap();
-        let Address::Tcp(real) = sockets.listeners[0].address else { panic!("a TCP address") };
+        let ListenAddress::Tcp(real) = sockets.listeners[0].address else {
+            panic!("a TCP address")
+        };
         assert_ne!(real.port(), 0);
         for listeners in &sockets.per_worker {
             let Acceptor::Tcp(listener) = &listeners[0] else { panic!("a TCP listener") };
@@ -145,9 +147,9 @@ mod tests {
         let second = bind(real, Sharing::Alone).unwrap();
         let first = listen(first, real, 16).unwrap();
         let refused = listen(second, real, 16);
-        assert!(matches!(refused, Err(BindError::InUse { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(ListenError::InUse { .. })), "{refused:?}");
         let third = bind(real, Sharing::Alone);
-        assert!(matches!(third, Err(BindError::InUse { .. })), "{third:?}");
+        assert!(matches!(third, Err(ListenError::InUse { .. })), "{third:?}");
         drop(first);
     }
 
@@ -155,6 +157,6 @@ mod tests {
     fn an_address_in_use_is_an_error_although_the_port_could_be_shared() {
         let first = bind_all(&[any()], 1, 16).unwrap();
         let again = bind_all(&first.listeners, 1, 16);
-        assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+        assert!(matches!(again, Err(ListenError::InUse { .. })), "{again:?}");
     }
 }

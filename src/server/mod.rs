@@ -60,13 +60,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crate::config::{Config, Listener};
-use crate::index::Parser;
+use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::smtp::limits::Policy;
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, Recorder};
 
-pub use bind_error::BindError;
+pub use bind_error::ListenError;
 pub use clock::ClockWatch;
 pub use counters::Counters;
 pub use shutdown::{Stop, StopStage};
@@ -75,7 +75,7 @@ pub use transcript::TranscriptError;
 use admission::Admission;
 use handover::Handover;
 use idle_runs::IdleRuns;
-use moments::Moments;
+use moments::MomentSender;
 use presence::Presence;
 use sample::Sampler;
 use transcript::Transcripts;
@@ -87,7 +87,7 @@ use worker::Worker;
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     #[error(transparent)]
-    Bind(#[from] BindError),
+    Bind(#[from] ListenError),
     #[error(transparent)]
     Log(#[from] log::OpenError),
     #[error("the event loop could not be set up")]
@@ -107,7 +107,7 @@ pub struct Server {
     transcript_thread: Option<JoinHandle<()>>,
     moments_thread: Option<JoinHandle<()>>,
     hub: Option<Hub>,
-    parser: Option<Parser>,
+    parser: Option<ParserThreads>,
     watchdog: Watchdog,
 }
 
@@ -128,7 +128,7 @@ impl Server {
             sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
         let sampling = sampling::Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
-        let moments = config.noop_marks.then(|| Moments::start(log.events())).transpose()?;
+        let moments = config.noop_marks.then(|| MomentSender::start(log.events())).transpose()?;
         let (moments, moments_thread) = moments.unzip();
         let counters: Vec<Arc<Counters>> = (0..workers).map(|_| Arc::default()).collect();
         let idle_runs = config.run_after_idle.map(|t| IdleRuns::new(log.events(), t));

@@ -33,7 +33,7 @@ const TRY_EVERY: Duration = Duration::from_millis(100);
 
 /// The workers' side.
 #[derive(Debug)]
-pub(super) struct Moments {
+pub(super) struct MomentSender {
     state: Arc<Mutex<RunsState>>,
     to_thread: Sender<Taken>,
 }
@@ -41,13 +41,13 @@ pub(super) struct Moments {
 /// A moment that will be written down.
 #[derive(Debug)]
 struct Taken {
-    what: What,
+    what: MomentKind,
     /// Unix time, ns, when it was heard.
     at_ns: u64,
 }
 
 #[derive(Debug, Clone)]
-enum What {
+enum MomentKind {
     Mark(String),
     RunStart(String),
     RunStop,
@@ -67,11 +67,11 @@ struct RunsState {
     total: u32,
 }
 
-impl Moments {
+impl MomentSender {
     /// Reads the runs there are and starts the thread, which ends when all handles are gone.
     ///
     /// Errors: `events.jsonl` can't be read, or no thread be had.
-    pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<Moments>, JoinHandle<()>)> {
+    pub fn start(events: Arc<EventsFile>) -> std::io::Result<(Arc<MomentSender>, JoinHandle<()>)> {
         let state = Arc::new(Mutex::new(RunsState::default()));
         lock(&state).follow(&Runs::read(events.folder())?);
         let (to_thread, taken) = bounded(QUEUE_MAX);
@@ -79,13 +79,13 @@ impl Moments {
         let thread = std::thread::Builder::new()
             .name("moments".into())
             .spawn(move || write_down(&events, &taken, &shared))?;
-        Ok((Arc::new(Moments { state, to_thread }), thread))
+        Ok((Arc::new(MomentSender { state, to_thread }), thread))
     }
 
     /// Takes what a client named at `at_ns` (Unix time), or says why not. Costs a short lock, which
     /// is never held for a file.
     pub fn take(&self, moment: &MarkCommand, at_ns: u64) -> MarkOutcome {
-        let Some(what) = What::of(moment) else { return MarkOutcome::Malformed };
+        let Some(what) = MomentKind::of(moment) else { return MarkOutcome::Malformed };
         let mut state = lock(&self.state);
         // Only filled under the lock: what has room now has it below. The thread may hold as many
         // as the channel, so what is pending is counted, not what lies in there.
@@ -101,27 +101,29 @@ impl Moments {
     }
 }
 
-impl What {
+impl MomentKind {
     /// `None`: the text, or the name, is not one.
-    fn of(moment: &MarkCommand) -> Option<What> {
+    fn of(moment: &MarkCommand) -> Option<MomentKind> {
         let text = |octets: &[u8]| std::str::from_utf8(octets).ok().map(str::to_owned);
         match moment {
             MarkCommand::Mark(octets) => {
-                text(octets).filter(|text| Runs::check_text(text).is_ok()).map(What::Mark)
+                text(octets).filter(|text| Runs::check_text(text).is_ok()).map(MomentKind::Mark)
             }
             MarkCommand::RunStart(octets) => {
-                text(octets).filter(|name| Runs::check_name(name).is_ok()).map(What::RunStart)
+                text(octets).filter(|name| Runs::check_name(name).is_ok()).map(MomentKind::RunStart)
             }
-            MarkCommand::RunStop => Some(What::RunStop),
+            MarkCommand::RunStop => Some(MomentKind::RunStop),
         }
     }
 }
 
 impl RunsState {
-    fn take(&mut self, what: &What, second: u64) -> MarkOutcome {
+    fn take(&mut self, what: &MomentKind, second: u64) -> MarkOutcome {
         match what {
-            What::RunStart(name) if self.names.contains(name) => return MarkOutcome::NameTaken,
-            What::RunStop if !self.is_run_under_way => return MarkOutcome::NoRun,
+            MomentKind::RunStart(name) if self.names.contains(name) => {
+                return MarkOutcome::NameTaken;
+            }
+            MomentKind::RunStop if !self.is_run_under_way => return MarkOutcome::NoRun,
             _ => {}
         }
         // Clocks of two workers may differ: a second that is over does not begin again.
@@ -138,12 +140,12 @@ impl RunsState {
         self.total += 1;
         self.pending += 1;
         match what {
-            What::Mark(_) => {}
-            What::RunStart(name) => {
+            MomentKind::Mark(_) => {}
+            MomentKind::RunStart(name) => {
                 self.names.insert(name.clone());
                 self.is_run_under_way = true;
             }
-            What::RunStop => self.is_run_under_way = false,
+            MomentKind::RunStop => self.is_run_under_way = false,
         }
         MarkOutcome::Taken
     }
@@ -200,9 +202,11 @@ fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<R
 fn write(events: &EventsFile, Taken { what, at_ns }: &Taken) -> Result<(), RunError> {
     let second_ns = at_ns / SECOND_NS * SECOND_NS;
     match what {
-        What::Mark(text) => Runs::try_mark_at(events, text, *at_ns).map(drop),
-        What::RunStart(name) => Runs::try_start_at(events, name, second_ns).map(drop),
-        What::RunStop => Runs::try_stop_at(events, second_ns.saturating_add(SECOND_NS)).map(drop),
+        MomentKind::Mark(text) => Runs::try_mark_at(events, text, *at_ns).map(drop),
+        MomentKind::RunStart(name) => Runs::try_start_at(events, name, second_ns).map(drop),
+        MomentKind::RunStop => {
+            Runs::try_stop_at(events, second_ns.saturating_add(SECOND_NS)).map(drop)
+        }
     }
 }
 
@@ -214,8 +218,8 @@ fn lock(state: &Mutex<RunsState>) -> MutexGuard<'_, RunsState> {
 mod tests {
     use super::*;
 
-    fn start_moments(folder: &std::path::Path) -> (Arc<Moments>, JoinHandle<()>) {
-        Moments::start(Arc::new(EventsFile::new(folder))).unwrap()
+    fn start_moments(folder: &std::path::Path) -> (Arc<MomentSender>, JoinHandle<()>) {
+        MomentSender::start(Arc::new(EventsFile::new(folder))).unwrap()
     }
 
     fn mark(text: &str) -> MarkCommand {
@@ -274,7 +278,7 @@ mod tests {
 
     #[test]
     fn moments_are_bounded_by_the_second_and_in_all() {
-        let (mut state, text) = (RunsState::default(), What::Mark("x".into()));
+        let (mut state, text) = (RunsState::default(), MomentKind::Mark("x".into()));
         for second in 0..u64::from(TOTAL_MAX / PER_SECOND_MAX) {
             for _ in 0..PER_SECOND_MAX {
                 assert_eq!(state.take(&text, 100 + second), MarkOutcome::Taken);

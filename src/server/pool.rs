@@ -46,16 +46,16 @@ impl Buffer {
 
 /// One for each worker.
 #[derive(Debug)]
-pub struct Pool {
+pub struct TransferPool {
     kept: [Vec<BytesMut>; CLASSES.len()],
     lent_bytes: usize,
     budget_bytes: usize,
 }
 
-impl Pool {
+impl TransferPool {
     /// `budget_bytes`: what may be lent at a time, all classes together.
-    pub fn new(budget_bytes: usize) -> Pool {
-        Pool { kept: Default::default(), lent_bytes: 0, budget_bytes }
+    pub fn new(budget_bytes: usize) -> TransferPool {
+        TransferPool { kept: Default::default(), lent_bytes: 0, budget_bytes }
     }
 
     /// A buffer of at least `bytes` octets, or `None` if the budget is used up.
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn a_buffer_holds_what_was_asked_for() {
-        let mut pool = Pool::new(1 << 20);
+        let mut pool = TransferPool::new(1 << 20);
         for (asked, given) in [(0, 4096), (4096, 4096), (4097, 16 << 10), (65536, 65536)] {
             let buffer = pool.take(asked).unwrap();
             assert_eq!(buffer.capacity(), given);
@@ -103,7 +103,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_exact() {
-        let mut pool = Pool::new(8192);
+        let mut pool = TransferPool::new(8192);
         let first = pool.take(1).unwrap();
         let _second = pool.take(1).unwrap();
         assert!(pool.take(1).is_none());
@@ -113,7 +113,7 @@ mod tests {
 
     #[test]
     fn unused_buffers_are_kept_up_to_a_bound() {
-        let mut pool = Pool::new(1 << 30);
+        let mut pool = TransferPool::new(1 << 30);
         let lent: Vec<_> = (0..100).map(|_| pool.take(256 << 10).unwrap()).collect();
         lent.into_iter().for_each(|b| pool.give(b));
         assert_eq!(pool.kept[3].len() * (256 << 10), KEPT_BYTES_MAX);

@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use crate::smtp::deviation::{Deviation, Deviations};
-use crate::smtp::tally::{Tally, Verb};
+use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric, Recorder, SessionSecond};
 
 use super::conn::{Conn, Flow};
@@ -22,7 +22,7 @@ use super::spends::spends;
 use super::sys::TcpInfo;
 use super::time_spent::{Spends, TimeSpent};
 use super::transaction_times::TransactionTimes;
-use super::waits::{Turn, Waits};
+use super::waits::{TurnEnd, Waits};
 
 /// Number of rounds whose ends are known exactly; a client that thinks for longer is measured from
 /// when it was last heard, to a millisecond.
@@ -88,7 +88,7 @@ fn is_looked_at(message: u32) -> bool {
 
 /// What the next octets of a client are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Expected {
+pub enum ExpectedOctets {
     /// Its answer to what we said.
     Command,
     /// The first of a payload, its answer to 354.
@@ -97,14 +97,14 @@ pub enum Expected {
     Rest,
 }
 
-impl Expected {
-    pub fn of(flow: &Flow) -> Expected {
+impl ExpectedOctets {
+    pub fn of(flow: &Flow) -> ExpectedOctets {
         match flow {
             Flow::Payload(transfer) if matches!(transfer.framing, Framing::Data(_)) => {
-                Expected::Payload
+                ExpectedOctets::Payload
             }
-            Flow::Payload(_) | Flow::Discard { .. } => Expected::Rest,
-            _ => Expected::Command,
+            Flow::Payload(_) | Flow::Discard { .. } => ExpectedOctets::Rest,
+            _ => ExpectedOctets::Command,
         }
     }
 }
@@ -150,7 +150,7 @@ impl Recording {
     }
 
     /// The loop has woken. True for the first round of a second.
-    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) -> bool {
+    pub fn begin_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) -> bool {
         let Some(recorder) = &mut self.recorder else { return false };
         self.round = self.round.wrapping_add(1).max(1);
         self.lateness.woke(self.woke_us, now_us);
@@ -247,7 +247,7 @@ impl Recording {
     }
 
     /// The loop has done its work.
-    pub fn end_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut Tally) {
+    pub fn end_round(&mut self, now_us: u64, unix_ns: u64, tally: &mut CommandTally) {
         let Some(recorder) = &mut self.recorder else { return };
         self.ends[self.round as usize % ROUNDS_KNOWN] = now_us;
         // Waking for nothing is nothing to write down: it would wake us again.
@@ -312,7 +312,7 @@ impl Recording {
     }
 
     /// Octets have come from a client.
-    pub fn heard(&mut self, conn: &mut Conn, expected: Expected) {
+    pub fn heard(&mut self, conn: &mut Conn, expected: ExpectedOctets) {
         let Some(recorder) = &mut self.recorder else { return };
         self.has_read = true;
         if !conn.replied.answer() {
@@ -331,7 +331,7 @@ impl Recording {
         let is_known = age < ROUNDS_KNOWN as u32;
         let end_us = self.ends[self.round.wrapping_sub(age) as usize % ROUNDS_KNOWN];
         let since_us = if is_known { end_us } else { conn.heard_ms * 1000 };
-        if expected == Expected::Rest {
+        if expected == ExpectedOctets::Rest {
             // Until then it waited for us.
             if let Some(transfer) = conn.transfer_mut() {
                 transfer.first_us = transfer.first_us.max(since_us);
@@ -344,17 +344,17 @@ impl Recording {
         self.answered(conn, expected, think_us);
     }
 
-    fn answered(&mut self, conn: &mut Conn, expected: Expected, think_us: u64) {
+    fn answered(&mut self, conn: &mut Conn, expected: ExpectedOctets, think_us: u64) {
         let Some(recorder) = &mut self.recorder else { return };
         match (expected, conn.transfer_mut()) {
-            (Expected::Rest, _) => {}
-            (Expected::Payload, transfer) => {
+            (ExpectedOctets::Rest, _) => {}
+            (ExpectedOctets::Payload, transfer) => {
                 recorder.record(Metric::ThinkPayload, think_us);
                 if let Some(transfer) = transfer {
                     transfer.first_us = self.woke_us;
                 }
             }
-            (Expected::Command, transfer) => {
+            (ExpectedOctets::Command, transfer) => {
                 self.think_us = think_us;
                 if let Some(transfer) = transfer {
                     // Between two chunks: no octet of it was on its way meanwhile.
@@ -365,7 +365,7 @@ impl Recording {
     }
 
     /// Commands were consumed.
-    pub fn consumed(&mut self, conn: &Conn, tally: &mut Tally) {
+    pub fn consumed(&mut self, conn: &Conn, tally: &mut CommandTally) {
         if tally.commands == 0 {
             return;
         }
@@ -424,7 +424,7 @@ impl Recording {
     }
 
     /// The turn of `conn` ended with `turn`.
-    pub fn end_turn(&mut self, conn: &mut Conn, turn: Turn) {
+    pub fn end_turn(&mut self, conn: &mut Conn, turn: TurnEnd) {
         if self.recorder.is_none() {
             return;
         }
@@ -442,7 +442,7 @@ impl Recording {
 
     /// The client has closed without QUIT.
     pub fn hung_up(&mut self, conn: &mut Conn) {
-        self.heard(conn, Expected::Command);
+        self.heard(conn, ExpectedOctets::Command);
         let think_us = std::mem::replace(&mut self.think_us, NOT_KNOWN);
         if let Some(recorder) = &mut self.recorder
             && matches!(conn.flow, Flow::Commands { .. })
@@ -515,7 +515,7 @@ impl Recording {
     /// A transfer is parked: the log has no room for it yet.
     pub fn parked(&mut self, conn: &mut Conn) {
         // What it waits with is there: the client has answered.
-        self.heard(conn, Expected::of(&conn.flow));
+        self.heard(conn, ExpectedOctets::of(&conn.flow));
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::StorageWaits, 1);
         if let Some(transfer) = conn.transfer_mut() {
@@ -573,7 +573,7 @@ impl Recording {
     }
 
     /// The worker has stopped, at `now_us`.
-    pub fn close(mut self, now_us: u64, tally: &mut Tally) {
+    pub fn close(mut self, now_us: u64, tally: &mut CommandTally) {
         self.book_time(now_us);
         if let Some(mut recorder) = self.recorder {
             recorder.take_replies(&mut tally.replies);
@@ -586,13 +586,13 @@ impl Recording {
 mod tests {
     use super::*;
     use crate::smtp::tally::sorts;
-    use crate::stats::by_hand::ByHand;
+    use crate::stats::by_hand::RecordersByHand;
 
     #[test]
     fn a_round_across_the_end_of_a_second_counts_in_the_second_of_its_beginning() {
-        let (statistics, recorder) = ByHand::new(sorts().len());
+        let (statistics, recorder) = RecordersByHand::new(sorts().len());
         let mut recording = Recording::new(Some(recorder), Arc::default());
-        let mut tally = Tally::default();
+        let mut tally = CommandTally::default();
         let s = 1_000_000_000;
         assert!(recording.begin_round(900_000, 50 * s + 900_000_000, &mut tally));
         recording.turned_away();

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use crate::config::Config;
-use crate::config::storage::{Rules, Store, StoreRule};
+use crate::config::storage::{Rules, StoreMode, StoreRule};
 use crate::smtp::envelope;
 
 /// One for all workers; absent where everything is stored in full.
@@ -12,12 +12,12 @@ pub(super) struct Sampling {
     rules: Vec<Rule>,
     domains: Rules,
     /// For recipients that no rule names.
-    otherwise: Store,
+    otherwise: StoreMode,
 }
 
 #[derive(Debug)]
 struct Rule {
-    store: Store,
+    store: StoreMode,
     one_in: Option<u32>,
     /// Messages still to pass before one is kept in full; below 1: the next one is. All accesses
     /// pair with each other only, so relaxed does.
@@ -34,7 +34,7 @@ pub(super) struct Draw {
 impl Sampling {
     /// `None`: everything is stored in full.
     pub fn new(config: &Config) -> Option<Arc<Sampling>> {
-        let is_needed = config.store != Store::Full || !config.store_rules.is_empty();
+        let is_needed = config.store != StoreMode::Full || !config.store_rules.is_empty();
         is_needed.then(|| {
             let rule = |rule: &StoreRule| Rule {
                 store: rule.store,
@@ -51,9 +51,9 @@ impl Sampling {
 
     /// The mode of a transaction: of its recipients' the one that keeps most; among equal ones that
     /// of the rule that keeps one message in N, of the smallest N.
-    pub fn choose(&self, envelope: &[u8]) -> (Store, Option<Draw>) {
+    pub fn choose(&self, envelope: &[u8]) -> (StoreMode, Option<Draw>) {
         let decoded = envelope::decode(envelope).expect("the session encodes what can be decoded");
-        let mut best: Option<(Store, u32, Option<usize>)> = None;
+        let mut best: Option<(StoreMode, u32, Option<usize>)> = None;
         for recipient in decoded.recipients() {
             let rule = self.domains.find(recipient.path);
             let store = rule.map_or(self.otherwise, |rule| self.rules[rule].store);
@@ -63,13 +63,13 @@ impl Sampling {
             if best.is_none_or(|best| (best.0, best.1) < (keeps.0, keeps.1)) {
                 best = Some(keeps);
             }
-            if store == Store::Full {
+            if store == StoreMode::Full {
                 break;
             }
         }
         let (store, _, rule) = best.unwrap_or((self.otherwise, 0, None));
         match rule.and_then(|rule| self.draw(rule)) {
-            Some(draw) if draw.is_kept => (Store::Full, Some(draw)),
+            Some(draw) if draw.is_kept => (StoreMode::Full, Some(draw)),
             draw => (store, draw),
         }
     }
@@ -100,7 +100,7 @@ mod tests {
     use crate::config::storage::add_rule;
     use crate::smtp::envelope::{Tag, append_field};
 
-    fn sampling(store: Store, rules: &[&str]) -> Arc<Sampling> {
+    fn sampling(store: StoreMode, rules: &[&str]) -> Arc<Sampling> {
         let mut config = Config { store, ..Config::default() };
         rules.iter().for_each(|rule| add_rule(&mut config.store_rules, rule).unwrap());
         Sampling::new(&config).unwrap()
@@ -121,12 +121,12 @@ mod tests {
     #[test]
     fn the_mode_that_keeps_most_wins() {
         let rules = ["a.example=headers", "b.example=none", "*.example=envelope"];
-        let sampling = sampling(Store::Nothing, &rules);
+        let sampling = sampling(StoreMode::Nothing, &rules);
         for (to, store) in [
-            (&["x@a.example"][..], Store::Headers),
-            (&["x@b.example", "x@c.example"], Store::Envelope),
-            (&["x@b.example", "x@a.example", "x@c.example"], Store::Headers),
-            (&["x@b.example", "postmaster"], Store::Nothing),
+            (&["x@a.example"][..], StoreMode::Headers),
+            (&["x@b.example", "x@c.example"], StoreMode::Envelope),
+            (&["x@b.example", "x@a.example", "x@c.example"], StoreMode::Headers),
+            (&["x@b.example", "postmaster"], StoreMode::Nothing),
         ] {
             assert_eq!(sampling.choose(&envelope(to)), (store, None), "{to:?}");
         }
@@ -134,14 +134,14 @@ mod tests {
 
     #[test]
     fn one_in_n_is_exact_over_threads() {
-        let sampling = sampling(Store::Full, &["*=none/7"]);
+        let sampling = sampling(StoreMode::Full, &["*=none/7"]);
         let envelope = envelope(&["x@a.example"]);
         let kept = std::sync::atomic::AtomicUsize::new(0);
         std::thread::scope(|scope| {
             for _ in 0..4 {
                 scope.spawn(|| {
                     for _ in 0..700 {
-                        if sampling.choose(&envelope).0 == Store::Full {
+                        if sampling.choose(&envelope).0 == StoreMode::Full {
                             kept.fetch_add(1, Ordering::Relaxed);
                         }
                     }
@@ -153,30 +153,37 @@ mod tests {
 
     #[test]
     fn what_was_not_accepted_was_never_drawn() {
-        let sampling = sampling(Store::Full, &["*=none/3"]);
+        let sampling = sampling(StoreMode::Full, &["*=none/3"]);
         let envelope = envelope(&["x@a.example"]);
         let draw = || sampling.choose(&envelope);
         for _ in 0..5 {
             let (store, first) = draw();
-            assert_eq!(store, Store::Full);
+            assert_eq!(store, StoreMode::Full);
             sampling.give_back(first.unwrap());
         }
-        assert_eq!(draw().0, Store::Full);
+        assert_eq!(draw().0, StoreMode::Full);
         for _ in 0..5 {
             let (store, other) = draw();
-            assert_eq!(store, Store::Nothing);
+            assert_eq!(store, StoreMode::Nothing);
             sampling.give_back(other.unwrap());
         }
-        let stores: Vec<Store> = (0..3).map(|_| draw().0).collect();
-        assert_eq!(stores, [Store::Nothing, Store::Nothing, Store::Full]);
+        let stores: Vec<StoreMode> = (0..3).map(|_| draw().0).collect();
+        assert_eq!(stores, [StoreMode::Nothing, StoreMode::Nothing, StoreMode::Full]);
     }
 
     #[test]
     fn only_the_rule_that_wins_is_drawn() {
-        let sampling = sampling(Store::Nothing, &["a=headers", "b=headers/2", "c=none/2"]);
+        let sampling = sampling(StoreMode::Nothing, &["a=headers", "b=headers/2", "c=none/2"]);
         let all = envelope(&["x@c", "x@a", "x@b"]);
-        let stores: Vec<Store> = (0..4).map(|_| sampling.choose(&all).0).collect();
-        assert_eq!(stores, [Store::Full, Store::Headers, Store::Full, Store::Headers]);
-        assert_eq!(sampling.choose(&envelope(&["x@c"])).0, Store::Full, "c's counter stood still");
+        let stores: Vec<StoreMode> = (0..4).map(|_| sampling.choose(&all).0).collect();
+        assert_eq!(
+            stores,
+            [StoreMode::Full, StoreMode::Headers, StoreMode::Full, StoreMode::Headers]
+        );
+        assert_eq!(
+            sampling.choose(&envelope(&["x@c"])).0,
+            StoreMode::Full,
+            "c's counter stood still"
+        );
     }
 }

@@ -2,7 +2,7 @@
 use std::io::{ErrorKind, Write};
 
 use super::conn::Conn;
-use super::shared::Shared;
+use super::shared::WorkerShared;
 
 pub(super) enum Sent {
     All,
@@ -12,7 +12,7 @@ pub(super) enum Sent {
 
 /// Sends all replies of this turn with one call; what the socket does not take is kept, behind
 /// what it had not taken before.
-pub(super) fn flush(conn: &mut Conn, shared: &mut Shared) -> Sent {
+pub(super) fn flush(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     if shared.workspace.replies.is_empty() {
         return if conn.unsent.is_none() { Sent::All } else { Sent::Blocked };
     }
@@ -43,7 +43,7 @@ pub(super) fn flush(conn: &mut Conn, shared: &mut Shared) -> Sent {
 
 /// Keeps the replies of this turn from octet `sent` on, behind those that are kept already.
 #[cold]
-pub(super) fn keep_unsent(conn: &mut Conn, shared: &mut Shared, sent: usize) {
+pub(super) fn keep_unsent(conn: &mut Conn, shared: &mut WorkerShared, sent: usize) {
     let unsent = conn.unsent.get_or_insert_default();
     let from = unsent.bytes.len();
     unsent.bytes.extend_from_slice(&shared.workspace.replies[sent..]);
@@ -64,7 +64,7 @@ pub(super) fn write(socket: &mut impl Write, bytes: &[u8]) -> std::io::Result<us
     }
 }
 
-pub(super) fn send_unsent(conn: &mut Conn, shared: &mut Shared) -> Sent {
+pub(super) fn send_unsent(conn: &mut Conn, shared: &mut WorkerShared) -> Sent {
     let Some(unsent) = conn.unsent.as_mut() else { return Sent::All };
     match write(&mut conn.socket, &unsent.bytes[unsent.sent..]) {
         Ok(sent) => {
@@ -90,14 +90,14 @@ pub(super) fn send_unsent(conn: &mut Conn, shared: &mut Shared) -> Sent {
 
 /// The connection ends with acknowledgements of this turn unsent.
 #[cold]
-pub(super) fn note_turn_unsent(shared: &mut Shared) {
+pub(super) fn note_turn_unsent(shared: &mut WorkerShared) {
     while let Some((_, id)) = shared.ledger.acknowledged.pop() {
         shared.note_unsent(id);
     }
 }
 
 /// The connection ends with acknowledgements of this turn, or of earlier ones, unsent.
-pub(super) fn note_all_unsent(conn: &mut Conn, shared: &mut Shared) {
+pub(super) fn note_all_unsent(conn: &mut Conn, shared: &mut WorkerShared) {
     note_turn_unsent(shared);
     if let Some(id) = conn.owing.take() {
         shared.note_unsent(id);
@@ -120,22 +120,22 @@ mod tests {
 
     use super::super::counters::Counters;
     use super::super::ledger::Ledger;
-    use super::super::pool::Pool;
+    use super::super::pool::TransferPool;
     use super::super::record::Recording;
     use super::super::shutdown::Stop;
     use super::super::storage::Storage;
     use super::super::stream::Stream;
     use super::*;
-    use crate::log::{Log, MessageId, Settings};
+    use crate::log::{Log, LogSettings, MessageId};
     use crate::smtp::envelope::Client;
-    use crate::smtp::limits::{Limits, Policy, Protocol};
+    use crate::smtp::limits::{Policy, Protocol, SessionLimits};
     use crate::smtp::session::Session;
     use crate::smtp::workspace::Workspace;
 
     /// A connection over a pair of sockets; its other end.
     fn conn() -> (Conn, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let policy = Policy::of(Protocol::Smtp, "sink", "unix", Limits::default());
+        let policy = Policy::of(Protocol::Smtp, "sink", "unix", SessionLimits::default());
         let session = Session::new(Client::Unix, Arc::new(policy));
         (Conn::new(Stream::Unix(ours), session, 1, Client::Unix, 1), theirs)
     }
@@ -150,12 +150,12 @@ mod tests {
     #[test]
     fn replies_that_wait_for_a_client_are_kept_in_order_and_whole() {
         let folder = tempfile::tempdir().unwrap();
-        let (log, _) = Log::open(folder.path(), Settings::default()).unwrap();
+        let (log, _) = Log::open(folder.path(), LogSettings::default()).unwrap();
         let writer = log.writer(Box::new(|| ())).unwrap();
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
-        let storage = Storage { pool: Pool::new(1 << 20), writer };
+        let storage = Storage { pool: TransferPool::new(1 << 20), writer };
         let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
-        let mut shared = Shared::new(Workspace::new(1 << 20), storage, ledger, 1 << 20);
+        let mut shared = WorkerShared::new(Workspace::new(1 << 20), storage, ledger, 1 << 20);
         let (mut conn, mut theirs) = conn();
         while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
         let id = |slot| MessageId { segment: 1, slot };

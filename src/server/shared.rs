@@ -7,7 +7,7 @@ use crate::smtp::workspace::Workspace;
 
 use super::clock::Clock;
 use super::ledger::Ledger;
-use super::moments::Moments;
+use super::moments::MomentSender;
 use super::orphan::Orphan;
 use super::payload::transfer::Transfer;
 use super::storage::Storage;
@@ -20,7 +20,7 @@ const SCRATCH_BYTES: usize = 256 << 10;
 const TRANSFERS_KEPT_MAX: usize = 4096;
 
 /// What all connections of a worker share.
-pub(super) struct Shared {
+pub(super) struct WorkerShared {
     pub clock: Clock,
     pub workspace: Workspace,
     pub storage: Storage,
@@ -29,7 +29,7 @@ pub(super) struct Shared {
     /// `None`: no sessions are written down.
     pub transcripts: Option<Arc<Transcripts>>,
     /// `None`: arguments of NOOP are ignored.
-    pub moments: Option<Arc<Moments>>,
+    pub moments: Option<Arc<MomentSender>>,
     /// A transfer found the budget for buffers used up: the worker should make room.
     pub is_starved: bool,
     pub scratch: Vec<u8>,
@@ -39,14 +39,14 @@ pub(super) struct Shared {
     transfers: Vec<Box<Transfer>>,
 }
 
-impl Shared {
+impl WorkerShared {
     pub fn new(
         workspace: Workspace,
         storage: Storage,
         ledger: Ledger,
         message_bytes_max: u64,
-    ) -> Shared {
-        Shared {
+    ) -> WorkerShared {
+        WorkerShared {
             clock: Clock::start(),
             workspace,
             storage,

@@ -5,17 +5,17 @@ use super::conn::{Conn, Flow};
 use super::payload::framing::Framing;
 use super::payload::transfer::Transfer;
 use super::time_spent::Spends;
-use super::waits::Turn;
+use super::waits::TurnEnd;
 
 /// What the connection spends its time with after a turn that ended with `turn`.
-pub(super) fn spends(conn: &Conn, turn: Turn) -> Spends {
+pub(super) fn spends(conn: &Conn, turn: TurnEnd) -> Spends {
     match (turn, &conn.flow) {
-        (Turn::Closed, _) | (_, Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
-        (Turn::Again, _) => Spends::Loop,
-        (Turn::BlockedInCommit, _) => Spends::Commit,
-        (Turn::Blocked, _) => Spends::Unread,
-        (Turn::Parked, _) if conn.is_committing() => Spends::Commit,
-        (Turn::Parked, _) | (_, Flow::Waiting(_)) => Spends::Storage,
+        (TurnEnd::Closed, _) | (_, Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
+        (TurnEnd::Again, _) => Spends::Loop,
+        (TurnEnd::BlockedInCommit, _) => Spends::Commit,
+        (TurnEnd::Blocked, _) => Spends::Unread,
+        (TurnEnd::Parked, _) if conn.is_committing() => Spends::Commit,
+        (TurnEnd::Parked, _) | (_, Flow::Waiting(_)) => Spends::Storage,
         (_, Flow::Payload(transfer)) if transfer.wire_bytes > 0 || is_chunk(transfer) => {
             on_its_way(conn)
         }

@@ -1,11 +1,11 @@
 //! Where a worker's payloads go: buffers, and the log.
-use crate::log::{Facts, Kind, MessageId, Writer};
+use crate::log::{MessageId, SlotFacts, SlotKind, Writer};
 
-use super::pool::Pool;
+use super::pool::TransferPool;
 
 /// Lent to whichever payload is in progress.
 pub(super) struct Storage {
-    pub pool: Pool,
+    pub pool: TransferPool,
     pub writer: Writer,
 }
 
@@ -13,12 +13,12 @@ impl Storage {
     /// Writes into the log that the 250 for `id` was not sent; with no room, this is forgotten.
     #[cold]
     pub fn note_unsent(&mut self, id: MessageId, unix_ns: u64) {
-        let facts = Facts {
-            kind: Kind::Note,
+        let facts = SlotFacts {
+            kind: SlotKind::Note,
             received_at_ns: unix_ns,
             reply_code: 250,
             enhanced: [2, 0, 0],
-            ..Facts::default()
+            ..SlotFacts::default()
         };
         if self.writer.append(&[], &[&id.to_bytes()], &facts).is_err() {
             tracing::warn!(%id, "its 250 could not be sent, and there was no room to note that");

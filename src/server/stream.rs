@@ -25,7 +25,7 @@ pub fn is_urgent(event: &mio::event::Event) -> bool {
 
 /// The events that a connection waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum SocketInterest {
     /// What can be read.
     Reads,
     /// And that its socket has room.

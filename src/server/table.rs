@@ -20,19 +20,19 @@ use super::counters::{Counters, Doing};
 use super::handover::Arrival;
 use super::index::Begun;
 use super::ledger::Ledger;
-use super::moments::Moments;
-use super::pool::Pool;
+use super::moments::MomentSender;
+use super::pool::TransferPool;
 use super::presence::Presence;
 use super::record::Recording;
 use super::sampling::Sampling;
-use super::shared::Shared;
+use super::shared::WorkerShared;
 use super::shutdown::{Stop, StopStage};
 use super::storage::Storage;
-use super::stream::{Stream, Wanted};
-use super::timer::{Key, Wheel};
-use super::transcript::{Transcripts, Who};
-use super::turn::Resting;
-use super::waits::Turn;
+use super::stream::{SocketInterest, Stream};
+use super::timer::{TimerKey, Wheel};
+use super::transcript::{SessionIdentity, Transcripts};
+use super::turn::WorkerState;
+use super::waits::TurnEnd;
 
 /// How long a dismissed client may continue to send before its socket is closed.
 const LINGER_MS: u64 = 2000;
@@ -43,18 +43,18 @@ const STALLED_MS: u64 = 1000;
 /// At most this many of them at a time.
 const STALLED_CLOSED_MAX: usize = 64;
 /// Limits and times of the configuration, as the loop uses them.
-struct Patience {
+struct TableLimits {
     command_ms: u64,
     data_ms: u64,
     storage_ms: u64,
     grace_ms: u64,
 }
 
-impl Patience {
-    fn of(config: &Config) -> Patience {
+impl TableLimits {
+    fn of(config: &Config) -> TableLimits {
         // Bounded, so that no deadline overflows.
         let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
-        Patience {
+        TableLimits {
             command_ms: ms(config.command_timeout),
             data_ms: ms(config.data_timeout),
             storage_ms: ms(config.storage_wait),
@@ -74,7 +74,7 @@ pub(super) struct TableSetup<'a> {
     pub counters: Arc<Counters>,
     pub sampling: Option<Arc<Sampling>>,
     pub transcripts: Option<Arc<Transcripts>>,
-    pub moments: Option<Arc<Moments>>,
+    pub moments: Option<Arc<MomentSender>>,
     pub recorder: Option<Recorder>,
     pub presence: Arc<Presence>,
     pub begun: Begun,
@@ -86,14 +86,19 @@ pub(super) trait Interests {
     /// Registers `socket` for readiness events, which name `place`.
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()>;
     /// Changes the events that are reported for `socket`.
-    fn change(&mut self, socket: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()>;
+    fn change(
+        &mut self,
+        socket: &mut Stream,
+        place: usize,
+        to: SocketInterest,
+    ) -> std::io::Result<()>;
     /// The connection of `client`, which `admission` had let in, has ended.
     fn left(&mut self, client: Client);
 }
 
 /// What was heard of a connection beside the fact that there is something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum SocketEvent {
     /// Octets, or room.
     Plain,
     /// The peer has shut its side, or sent urgent data: reads may end early.
@@ -104,8 +109,8 @@ pub enum Heard {
 pub(super) struct Table<I> {
     pub interests: I,
     policies: Vec<Arc<Policy>>,
-    patience: Patience,
-    pub resting: Resting,
+    patience: TableLimits,
+    pub resting: WorkerState,
     conns: Vec<Option<Conn>>,
     free_places: Vec<usize>,
     open: usize,
@@ -113,8 +118,8 @@ pub(super) struct Table<I> {
     session_base: u64,
     wheel: Wheel,
     /// Connections that yielded: they continue when this list runs next.
-    ready: Vec<Key>,
-    parked: Vec<Key>,
+    ready: Vec<TimerKey>,
+    parked: Vec<TimerKey>,
     stage: StopStage,
     grace_ends_ms: Option<u64>,
 }
@@ -125,16 +130,17 @@ impl<I: Interests> Table<I> {
         let recording = Recording::new(setup.recorder, setup.presence);
         let mut ledger = Ledger::new(setup.stop, setup.counters, recording);
         (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
-        let pool = Pool::new(config.buffer_memory_bytes);
+        let pool = TransferPool::new(config.buffer_memory_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let workspace = Workspace::new(config.envelope_memory_bytes);
-        let mut shared = Shared::new(workspace, storage, ledger, config.limits.message_bytes_max);
+        let mut shared =
+            WorkerShared::new(workspace, storage, ledger, config.limits.message_bytes_max);
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         Table {
             interests,
             policies: setup.policies,
-            patience: Patience::of(config),
-            resting: Resting::new(shared),
+            patience: TableLimits::of(config),
+            resting: WorkerState::new(shared),
             conns: Vec::new(),
             free_places: Vec::new(),
             open: 0,
@@ -228,10 +234,10 @@ impl<I: Interests> Table<I> {
     }
 
     /// Something was heard of the connection at `place`.
-    pub fn ready(&mut self, place: usize, heard: Heard) {
+    pub fn ready(&mut self, place: usize, heard: SocketEvent) {
         let Some(conn) = self.conns.get_mut(place).and_then(Option::as_mut) else { return };
         // An event for an earlier connection in this place does no harm: reads come up empty.
-        conn.reads_until_empty |= heard == Heard::Special;
+        conn.reads_until_empty |= heard == SocketEvent::Special;
         if conn.waits.is_for_socket() {
             self.run_turn(place);
         }
@@ -268,7 +274,7 @@ impl<I: Interests> Table<I> {
         conn.heard_ms = self.now_ms();
         conn.opened_us = self.resting.clock().now_us();
         if let Some(transcripts) = self.resting.transcripts() {
-            conn.transcript = transcripts.begin(&Who {
+            conn.transcript = transcripts.begin(&SessionIdentity {
                 session: session_id,
                 client,
                 listener: &self.policies[listener].listener,
@@ -277,8 +283,8 @@ impl<I: Interests> Table<I> {
             });
         }
         let turn = self.resting.greet(&mut conn);
-        let key = Key { place, serial: conn.serial };
-        let Patience { command_ms, data_ms, .. } = self.patience;
+        let key = TimerKey { place, serial: conn.serial };
+        let TableLimits { command_ms, data_ms, .. } = self.patience;
         self.wheel.insert(key, conn.heard_ms + command_ms.min(data_ms));
         self.conns[place] = Some(conn);
         self.open += 1;
@@ -295,12 +301,12 @@ impl<I: Interests> Table<I> {
         self.after_turn(place, turn);
     }
 
-    fn after_turn(&mut self, place: usize, turn: Turn) {
-        if turn == Turn::Closed {
+    fn after_turn(&mut self, place: usize, turn: TurnEnd) {
+        if turn == TurnEnd::Closed {
             return self.close(place);
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
-        let key = Key { place, serial: conn.serial };
+        let key = TimerKey { place, serial: conn.serial };
         let waits = conn.waits.after(turn, self.resting.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
         if waits.is_for_turn() && !before.is_for_turn() {
@@ -313,18 +319,22 @@ impl<I: Interests> Table<I> {
             self.parked.push(key);
         }
         // Waiting for a commit is what was asked for, not a lack of room.
-        if turn == Turn::Parked && !conn.is_committing() {
+        if turn == TurnEnd::Parked && !conn.is_committing() {
             Counters::add(&self.resting.counters().parked, 1);
             self.resting.recording().parked(conn);
         }
-        let wanted = if waits.is_for_replies() { Wanted::ReadsAndWrites } else { Wanted::Reads };
+        let wanted = if waits.is_for_replies() {
+            SocketInterest::ReadsAndWrites
+        } else {
+            SocketInterest::Reads
+        };
         if wanted != conn.wanted {
             self.change_wanted(place, wanted);
         }
     }
 
     #[cold]
-    fn change_wanted(&mut self, place: usize, wanted: Wanted) {
+    fn change_wanted(&mut self, place: usize, wanted: SocketInterest) {
         let Some(conn) = self.conns[place].as_mut() else { return };
         conn.wanted = wanted;
         if let Err(error) = self.interests.change(&mut conn.socket, place, wanted) {
@@ -356,7 +366,7 @@ impl<I: Interests> Table<I> {
     }
 
     /// Continues the connection of `key`, if it still waits for the log.
-    fn go_on(&mut self, key: Key) {
+    fn go_on(&mut self, key: TimerKey) {
         let Some(conn) = self.conns[key.place].as_mut() else { return };
         if conn.serial != key.serial || !conn.waits.is_for_log() {
             return;
@@ -366,7 +376,7 @@ impl<I: Interests> Table<I> {
         self.ready.push(key);
     }
 
-    fn conn_of(&mut self, key: Key) -> Option<&mut Conn> {
+    fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
         self.conns[key.place].as_mut().filter(|conn| conn.serial == key.serial)
     }
 
@@ -394,7 +404,7 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    fn look_at_deadline(&mut self, key: Key, now_ms: u64) {
+    fn look_at_deadline(&mut self, key: TimerKey, now_ms: u64) {
         let (command_ms, data_ms) = (self.patience.command_ms, self.patience.data_ms);
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::log::reader::{Folder, Positions};
-use crate::log::{MessageId, Retention, Settings, Slot};
+use crate::log::{LogSettings, MessageId, Retention, Slot};
 use crate::smtp::data::unstuff;
 use crate::smtp::deviation::Deviation;
 use crate::smtp::envelope;
-use crate::smtp::limits::{Limits, Protocol, Syntax};
+use crate::smtp::limits::{Protocol, SessionLimits, Syntax};
 use crate::stats::Counter;
 
-use super::by_hand::{ByHandSink, Heard};
+use super::by_hand::{ByHandSink, SocketEvent};
 
 /// Segments of the log: small, so that sessions cross their ends.
 const SEGMENT_BYTES: u64 = 64 << 10;
@@ -27,7 +27,7 @@ const ROUNDS_MAX: usize = 100_000;
 
 /// A message as the log's reader has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredMessage {
     /// Encoded; see [`envelope::decode`].
     pub envelope: Vec<u8>,
     /// The payload in wire form.
@@ -36,7 +36,7 @@ pub struct Stored {
     pub dots: u32,
 }
 
-impl Stored {
+impl StoredMessage {
     /// The payload with its stuffing undone: the bytes of the message.
     pub fn message(&self) -> Vec<u8> {
         if self.dots == 0 {
@@ -54,7 +54,7 @@ pub type Tolerated = BTreeMap<Deviation, u64>;
 pub struct Observed {
     /// As they came out of the socket, but that the session's messages are called `1:0`, `1:1`, ….
     pub replies: Vec<u8>,
-    pub stored: Vec<Stored>,
+    pub stored: Vec<StoredMessage>,
     /// Tolerated deviations, as the statistics count them.
     pub tolerated: Tolerated,
     pub closed: bool,
@@ -62,21 +62,21 @@ pub struct Observed {
 
 /// What a client speaks, and how strictly it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Manner {
+pub struct ClientDialect {
     pub protocol: Protocol,
     pub syntax: Syntax,
 }
 
-impl Manner {
+impl ClientDialect {
     /// Each protocol with each syntax.
-    pub const ALL: [Manner; 4] = {
+    pub const ALL: [ClientDialect; 4] = {
         use Protocol::{Lmtp, Smtp};
         use Syntax::{Lenient, Strict};
         [
-            Manner { protocol: Smtp, syntax: Strict },
-            Manner { protocol: Smtp, syntax: Lenient },
-            Manner { protocol: Lmtp, syntax: Strict },
-            Manner { protocol: Lmtp, syntax: Lenient },
+            ClientDialect { protocol: Smtp, syntax: Strict },
+            ClientDialect { protocol: Smtp, syntax: Lenient },
+            ClientDialect { protocol: Lmtp, syntax: Strict },
+            ClientDialect { protocol: Lmtp, syntax: Lenient },
         ]
     };
 }
@@ -95,7 +95,7 @@ pub struct OneByOne {
 
 impl OneByOne {
     /// A sink with these limits and this syntax.
-    pub fn new(limits: Limits, syntax: Syntax) -> OneByOne {
+    pub fn new(limits: SessionLimits, syntax: Syntax) -> OneByOne {
         OneByOne::of(Config { limits, syntax, ..Config::default() })
     }
 
@@ -106,11 +106,11 @@ impl OneByOne {
         let temporary = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let temporary = temporary.expect("a temporary folder can be made");
         let retention = Retention { bytes: Some(RING_BYTES), ..Retention::default() };
-        let settings = Settings {
+        let settings = LogSettings {
             segment_bytes_first: SEGMENT_BYTES,
             segment_bytes_max: SEGMENT_BYTES,
             retention,
-            ..Settings::default()
+            ..LogSettings::default()
         };
         let (sink, _) = ByHandSink::open(temporary.path(), &config, settings)
             .expect("a folder that was just made can be opened");
@@ -165,7 +165,7 @@ impl OneByOne {
     }
 
     /// What was stored since the last call.
-    fn take_stored(&mut self) -> Vec<(MessageId, Stored)> {
+    fn take_stored(&mut self) -> Vec<(MessageId, StoredMessage)> {
         let news = self.folder.follow(&mut self.seen).expect("the folder can be listed");
         assert!(news.damage.is_empty(), "{:?}", news.damage);
         let mut slots = news.slots;
@@ -174,11 +174,15 @@ impl OneByOne {
         slots.iter().map(|slot| (slot.id(), self.read(slot))).collect()
     }
 
-    fn read(&self, slot: &Slot) -> Stored {
+    fn read(&self, slot: &Slot) -> StoredMessage {
         let segment = self.folder.segment(slot.id().segment).expect("it was just written");
         let mut record = Vec::new();
         let (envelope, payload) = segment.record(slot, &mut record).expect("it is whole");
-        Stored { envelope: envelope.to_vec(), payload: payload.to_vec(), dots: slot.facts().dots }
+        StoredMessage {
+            envelope: envelope.to_vec(),
+            payload: payload.to_vec(),
+            dots: slot.facts().dots,
+        }
     }
 }
 
@@ -208,7 +212,7 @@ impl Dialogue<'_> {
                 Err(_) => rest = &[],
             }
             self.sink.sink.wake(self.sink.now);
-            self.sink.sink.ready(self.place, Heard::Plain);
+            self.sink.sink.ready(self.place, SocketEvent::Plain);
             self.run_until_idle();
         }
     }
@@ -222,12 +226,12 @@ impl Dialogue<'_> {
             let was_woken = sink.take_wake();
             let waits_for_room = !self.is_closed && sink.watches_writes(self.place);
             for place in sink.told_again() {
-                sink.ready(place, Heard::Plain);
+                sink.ready(place, SocketEvent::Plain);
             }
             let has_read = self.read();
             let sink = &mut self.sink.sink;
             if has_read && waits_for_room {
-                sink.ready(self.place, Heard::Plain);
+                sink.ready(self.place, SocketEvent::Plain);
             } else if !is_provisioned && !was_woken && sink.wait_ms() != Some(0) {
                 return;
             }
@@ -254,7 +258,7 @@ impl Dialogue<'_> {
     }
 
     /// Messages stored since the last call.
-    pub fn take_stored(&mut self) -> Vec<Stored> {
+    pub fn take_stored(&mut self) -> Vec<StoredMessage> {
         self.sink.take_stored().into_iter().map(|(_, stored)| stored).collect()
     }
 
@@ -290,7 +294,7 @@ impl Dialogue<'_> {
         }
         if is_open {
             self.sink.sink.wake(self.sink.now);
-            self.sink.sink.ready(self.place, Heard::Special);
+            self.sink.sink.ready(self.place, SocketEvent::Special);
             self.run_until_idle();
         }
         self.sink.check_at_rest();
@@ -313,8 +317,12 @@ fn replace(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
 
 /// Calls `run` with a sink of these limits and this syntax, which each thread keeps for the next
 /// call.
-pub fn with_sink<T>(limits: &Limits, syntax: Syntax, run: impl FnOnce(&mut OneByOne) -> T) -> T {
-    type Kept = Vec<(Limits, Syntax, OneByOne)>;
+pub fn with_sink<T>(
+    limits: &SessionLimits,
+    syntax: Syntax,
+    run: impl FnOnce(&mut OneByOne) -> T,
+) -> T {
+    type Kept = Vec<(SessionLimits, Syntax, OneByOne)>;
     thread_local!(static KEPT: RefCell<Kept> = const { RefCell::new(Vec::new()) });
     let kept = KEPT.with_borrow_mut(|kept| {
         let found = kept.iter().position(|(l, s, _)| l == limits && *s == syntax);
@@ -329,7 +337,12 @@ pub fn with_sink<T>(limits: &Limits, syntax: Syntax, run: impl FnOnce(&mut OneBy
 
 /// Returns the outcome of `dialogue` when it arrives cut at each of `cuts` (in any order, repeats
 /// allowed).
-pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits) -> Observed {
+pub fn run_cut(
+    manner: ClientDialect,
+    dialogue: &[u8],
+    cuts: &[usize],
+    limits: &SessionLimits,
+) -> Observed {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
     cuts.sort_unstable();
@@ -345,8 +358,8 @@ pub fn run_cut(manner: Manner, dialogue: &[u8], cuts: &[usize], limits: &Limits)
 }
 
 /// Small bounds, so that short inputs reach all of them.
-pub fn small_limits(variant: u8) -> Limits {
-    Limits {
+pub fn small_limits(variant: u8) -> SessionLimits {
+    SessionLimits {
         message_bytes_max: 200,
         recipients_max: 3,
         envelope_bytes_max: 400,
@@ -366,7 +379,7 @@ pub fn check_session(bytes: &[u8]) {
     let cuts: Vec<usize> =
         cuts.chunks_exact(2).map(|pair| usize::from(pair[0]) | usize::from(pair[1]) << 8).collect();
     let limits = small_limits(*variant);
-    for manner in Manner::ALL {
+    for manner in ClientDialect::ALL {
         let whole = run_cut(manner, dialogue, &[], &limits);
         assert_eq!(run_cut(manner, dialogue, &cuts, &limits), whole, "{manner:?}, cut at {cuts:?}");
         if dialogue.len() <= 512 {

@@ -11,14 +11,14 @@ const BUCKETS: u64 = 1024;
 
 /// Who stands in the wheel: a place in the table of connections and its serial number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Key {
+pub struct TimerKey {
     pub place: usize,
     pub serial: u32,
 }
 
 #[derive(Debug)]
 pub struct Wheel {
-    buckets: Vec<Vec<Key>>,
+    buckets: Vec<Vec<TimerKey>>,
     /// The next tick to be looked at.
     tick: u64,
     standing: usize,
@@ -33,7 +33,7 @@ impl Wheel {
     }
 
     /// Puts `key` in, to be due at `deadline_ms` or (never later) at the horizon.
-    pub fn insert(&mut self, key: Key, deadline_ms: u64) {
+    pub fn insert(&mut self, key: TimerKey, deadline_ms: u64) {
         let wanted = deadline_ms.div_ceil(TICK_MS);
         let tick = wanted.clamp(self.tick, self.tick + BUCKETS - 1);
         self.buckets[(tick % BUCKETS) as usize].push(key);
@@ -47,7 +47,7 @@ impl Wheel {
     }
 
     /// Moves every key due by `now_ms` into `due`.
-    pub fn turn(&mut self, now_ms: u64, due: &mut Vec<Key>) {
+    pub fn turn(&mut self, now_ms: u64, due: &mut Vec<TimerKey>) {
         let now_tick = now_ms / TICK_MS;
         if now_tick < self.next_due_tick {
             return;
@@ -69,8 +69,8 @@ impl Wheel {
 mod tests {
     use super::*;
 
-    fn key(place: usize) -> Key {
-        Key { place, serial: 0 }
+    fn key(place: usize) -> TimerKey {
+        TimerKey { place, serial: 0 }
     }
 
     #[test]

@@ -3,11 +3,11 @@ use crate::smtp::workspace::TransactionEvent;
 
 use super::conn::Conn;
 use super::payload::finish::abandon;
-use super::shared::Shared;
+use super::shared::WorkerShared;
 
 /// Follows what the session of `conn` says of its transactions.
 #[inline]
-pub(super) fn follow_transactions(conn: &mut Conn, shared: &mut Shared) {
+pub(super) fn follow_transactions(conn: &mut Conn, shared: &mut WorkerShared) {
     for at in 0..shared.workspace.events.len() {
         match shared.workspace.events[at] {
             TransactionEvent::Began => conn.began_us = shared.clock.now_us(),

@@ -20,7 +20,7 @@ use memchr::memmem;
 
 use super::redact::{Redactor, escape};
 use crate::config::Config;
-use crate::config::transcript::Sessions;
+use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope::Client;
 
@@ -38,7 +38,7 @@ const INNER_PIECES_MAX: usize = PIECES_MAX / 2;
 /// Shared by all workers.
 #[derive(Debug)]
 pub struct Transcripts {
-    which: Sessions,
+    which: TranscriptSessions,
     pieces: Sender<FileText>,
     /// Sessions seen, and lines dropped. Nothing depends on them, so relaxed does.
     sessions: AtomicU64,
@@ -57,7 +57,7 @@ struct FileText {
 
 /// Who talks in a session, for the first line.
 #[derive(Debug)]
-pub struct Who<'a> {
+pub struct SessionIdentity<'a> {
     pub session: u64,
     pub client: Client,
     pub listener: &'a str,
@@ -82,15 +82,15 @@ impl Transcripts {
         Ok(Some((Arc::new(transcripts), thread)))
     }
 
-    fn new(which: Sessions, pieces: Sender<FileText>) -> Transcripts {
+    fn new(which: TranscriptSessions, pieces: Sender<FileText>) -> Transcripts {
         let (sessions, dropped_lines) = (AtomicU64::new(0), AtomicU64::new(0));
         Transcripts { which, pieces, sessions, dropped_lines }
     }
 
     /// The transcript of a new session, if one is kept of it.
-    pub fn begin(self: &Arc<Transcripts>, who: &Who<'_>) -> Option<Box<Transcript>> {
+    pub fn begin(self: &Arc<Transcripts>, who: &SessionIdentity<'_>) -> Option<Box<Transcript>> {
         let number = self.sessions.fetch_add(1, Ordering::Relaxed);
-        if let Sessions::OneIn(n) = self.which
+        if let TranscriptSessions::OneIn(n) = self.which
             && !number.is_multiple_of(u64::from(n))
         {
             return None;
@@ -151,11 +151,11 @@ pub struct Transcript {
 }
 
 impl Transcript {
-    fn new(shared: Arc<Transcripts>, who: &Who<'_>) -> Transcript {
+    fn new(shared: Arc<Transcripts>, who: &SessionIdentity<'_>) -> Transcript {
         let started = jiff::Timestamp::from_nanosecond(i128::from(who.started_unix_ns))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let stamp = format!("{started:.3}").replace(['-', ':'], "");
-        let Who { session, client, listener, .. } = who;
+        let SessionIdentity { session, client, listener, .. } = who;
         let head = format!("Session {session} of {client} on {listener}, began {started:.3}.\n");
         let legend = "Milliseconds since then; C: the client, S: the server.\n\n";
         Transcript {
@@ -210,7 +210,7 @@ impl Transcript {
     /// The session is over.
     pub fn end(mut self, now_ms: u64) {
         self.line("--", "closed", now_ms);
-        let is_wanted = self.has_error || self.shared.which != Sessions::Errors;
+        let is_wanted = self.has_error || self.shared.which != TranscriptSessions::Errors;
         if is_wanted && !self.text.is_empty() {
             self.hand_over(PIECES_MAX);
         }
@@ -230,7 +230,7 @@ impl Transcript {
             return;
         }
         self.text.push_str(&line);
-        if self.shared.which == Sessions::Errors && !self.has_error {
+        if self.shared.which == TranscriptSessions::Errors && !self.has_error {
             if self.text.len() > TEXT_BYTES_HELD_MAX {
                 self.forget_half();
             }
@@ -273,13 +273,16 @@ impl Transcript {
 mod tests {
     use super::*;
 
-    fn transcripts(which: Sessions, pieces: usize) -> (Arc<Transcripts>, Receiver<FileText>) {
+    fn transcripts(
+        which: TranscriptSessions,
+        pieces: usize,
+    ) -> (Arc<Transcripts>, Receiver<FileText>) {
         let (sender, receiver) = bounded(pieces);
         (Arc::new(Transcripts::new(which, sender)), receiver)
     }
 
     fn begin(transcripts: &Arc<Transcripts>) -> Option<Box<Transcript>> {
-        transcripts.begin(&Who {
+        transcripts.begin(&SessionIdentity {
             session: 7,
             client: Client::Tcp(([192, 0, 2, 1], 9).into()),
             listener: "127.0.0.1:1025",
@@ -294,7 +297,7 @@ mod tests {
 
     #[test]
     fn a_transcript_reads_as_the_dialogue_went() {
-        let (all, pieces) = transcripts(Sessions::All, 8);
+        let (all, pieces) = transcripts(TranscriptSessions::All, 8);
         let mut transcript = begin(&all).unwrap();
         transcript.server(b"220 sink.example ESMTP sinkd\r\n", 1000);
         transcript.client(b"EHLO c\r\nNOOP \x1b[2J\r\n", 1003);
@@ -321,7 +324,7 @@ Milliseconds since then; C: the client, S: the server.
 
     #[test]
     fn only_sessions_with_errors_are_kept_and_memory_is_bounded() {
-        let (errors, pieces) = transcripts(Sessions::Errors, 8);
+        let (errors, pieces) = transcripts(TranscriptSessions::Errors, 8);
         begin(&errors).unwrap().end(1000);
         assert!(pieces.is_empty());
         let mut transcript = begin(&errors).unwrap();
@@ -344,14 +347,14 @@ Milliseconds since then; C: the client, S: the server.
 
     #[test]
     fn one_session_in_n_is_exact() {
-        let (sampled, _pieces) = transcripts(Sessions::OneIn(3), 8);
+        let (sampled, _pieces) = transcripts(TranscriptSessions::OneIn(3), 8);
         let kept: Vec<bool> = (0..7).map(|_| begin(&sampled).is_some()).collect();
         assert_eq!(kept, [true, false, false, true, false, false, true]);
     }
 
     #[test]
     fn a_full_channel_drops_lines_and_says_how_many() {
-        let (all, pieces) = transcripts(Sessions::All, 1);
+        let (all, pieces) = transcripts(TranscriptSessions::All, 1);
         let mut transcript = begin(&all).unwrap();
         let mut lines = 0;
         while transcript.missing == 0 {
@@ -368,7 +371,7 @@ Milliseconds since then; C: the client, S: the server.
 
     #[test]
     fn a_file_is_bounded() {
-        let (all, pieces) = transcripts(Sessions::All, PIECES_MAX);
+        let (all, pieces) = transcripts(TranscriptSessions::All, PIECES_MAX);
         let mut transcript = begin(&all).unwrap();
         (0..5000).for_each(|_| transcript.client(&[&[b'x'; 500][..], b"\r\n"].concat(), 1000));
         transcript.end(1000);

@@ -14,14 +14,14 @@ use super::counters::{Counters, Doing};
 use super::input::{Consumed, Input};
 use super::payload::finish::{abandon, finish};
 use super::payload::receive::{Received, receive};
-use super::record::{Expected, Recording};
+use super::record::{ExpectedOctets, Recording};
 use super::send::{Sent, flush, note_all_unsent, note_turn_unsent, send_unsent, write};
-use super::shared::Shared;
+use super::shared::WorkerShared;
 use super::shutdown::{Stop, StopStage};
 use super::stream::Stream;
 use super::transactions::follow_transactions;
 use super::transcript::Transcripts;
-use super::waits::Turn;
+use super::waits::TurnEnd;
 
 /// Octets a connection may receive in one round before the others have their turn.
 const ROUND_BYTES_MAX: usize = 256 << 10;
@@ -30,36 +30,36 @@ const ROUND_BYTES_MAX: usize = 256 << 10;
 ///
 /// Replies are in a buffer that connections share. It can be reached only within a turn: code
 /// outside a turn can't write a reply, so no reply reaches any client but its own.
-pub(super) struct Resting {
-    shared: Shared,
+pub(super) struct WorkerState {
+    shared: WorkerShared,
 }
 
-impl Resting {
-    pub fn new(shared: Shared) -> Resting {
-        Resting { shared }
+impl WorkerState {
+    pub fn new(shared: WorkerShared) -> WorkerState {
+        WorkerState { shared }
     }
 
     /// Runs `conn` until it has to wait for something.
-    pub fn turn(&mut self, conn: &mut Conn) -> Turn {
+    pub fn turn(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, shared| match send_unsent(conn, shared) {
             Sent::All => take_turn(conn, shared),
             Sent::Blocked => stay_blocked(conn, shared),
-            Sent::Lost => Turn::Closed,
+            Sent::Lost => TurnEnd::Closed,
         })
     }
 
     /// Sends the greeting.
-    pub fn greet(&mut self, conn: &mut Conn) -> Turn {
+    pub fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
         self.lend(conn, |conn, shared| {
             conn.session.greet(&mut shared.workspace);
             shared.ledger.recording.opened(conn);
-            leave(conn, shared, Turn::Idle)
+            leave(conn, shared, TurnEnd::Idle)
         })
     }
 
     /// Writes the farewell, sends and closes. A client that has not read earlier replies gets no
     /// farewell.
-    pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> Turn {
+    pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
         self.lend(conn, |conn, shared| farewell(conn, shared, why))
     }
 
@@ -88,7 +88,7 @@ impl Resting {
             if let Some(transcript) = conn.transcript.take() {
                 transcript.end(shared.clock.now_ms());
             }
-            Turn::Closed
+            TurnEnd::Closed
         });
     }
 
@@ -105,17 +105,21 @@ impl Resting {
 
     /// The only access to the reply buffer: when this returns, every reply was sent, is kept for
     /// `conn`, or is noted as unsent.
-    fn lend(&mut self, conn: &mut Conn, run: impl FnOnce(&mut Conn, &mut Shared) -> Turn) -> Turn {
+    fn lend(
+        &mut self,
+        conn: &mut Conn,
+        run: impl FnOnce(&mut Conn, &mut WorkerShared) -> TurnEnd,
+    ) -> TurnEnd {
         let shared = &mut self.shared;
         // Each turn ends with this.
         debug_assert!(shared.is_silent(), "{UNSAID}");
         let mut turn = run(conn, shared);
         follow_transactions(conn, shared);
-        if turn == Turn::Blocked && conn.is_committing() {
-            turn = Turn::BlockedInCommit;
+        if turn == TurnEnd::Blocked && conn.is_committing() {
+            turn = TurnEnd::BlockedInCommit;
         }
         shared.ledger.recording.end_turn(conn, turn);
-        if turn == Turn::Closed {
+        if turn == TurnEnd::Closed {
             note_turn_unsent(shared);
             shared.workspace.replies.clear();
         }
@@ -201,7 +205,7 @@ impl Resting {
 const UNSAID: &str = "replies belong to the turn of one connection";
 
 /// Consumes what arrived and sends the replies.
-fn take_turn(conn: &mut Conn, shared: &mut Shared) -> Turn {
+fn take_turn(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     shared.ledger.recording.begin_turn();
     let mut input = Input::new(std::mem::take(&mut shared.scratch));
     if let Some(held) = conn.held.take() {
@@ -209,7 +213,7 @@ fn take_turn(conn: &mut Conn, shared: &mut Shared) -> Turn {
         shared.storage.pool.give(held);
     }
     let mut turn = run(conn, shared, &mut input);
-    if turn != Turn::Closed {
+    if turn != TurnEnd::Closed {
         turn = end_turn(conn, shared, &input, turn);
     }
     shared.scratch = input.bytes;
@@ -219,16 +223,16 @@ fn take_turn(conn: &mut Conn, shared: &mut Shared) -> Turn {
 /// The client does not take its replies. A commit that is done meanwhile is not kept waiting: its
 /// segment could not be sealed.
 #[cold]
-fn stay_blocked(conn: &mut Conn, shared: &mut Shared) -> Turn {
+fn stay_blocked(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     if conn.is_committing()
         && let Some(transfer) = conn.take_transfer()
     {
         let _ = finish(conn, shared, transfer);
     }
-    leave(conn, shared, Turn::Blocked)
+    leave(conn, shared, TurnEnd::Blocked)
 }
 
-fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
+fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd {
     let mut taken = 0;
     let mut drained = false;
     loop {
@@ -238,22 +242,22 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
             Consumed::All => {}
             Consumed::Full => match flush(conn, shared) {
                 Sent::All => continue,
-                Sent::Blocked => return Turn::Blocked,
-                Sent::Lost => return Turn::Closed,
+                Sent::Blocked => return TurnEnd::Blocked,
+                Sent::Lost => return TurnEnd::Closed,
             },
-            Consumed::Parked => return Turn::Parked,
+            Consumed::Parked => return TurnEnd::Parked,
             Consumed::Closing => {
                 let unread = Unread::unless(drained && input.is_empty());
                 return close_politely(conn, shared, unread);
             }
         }
         if drained {
-            return Turn::Idle;
+            return TurnEnd::Idle;
         }
         if taken >= ROUND_BYTES_MAX {
-            return Turn::Again;
+            return TurnEnd::Again;
         }
-        let expected = Expected::of(&conn.flow);
+        let expected = ExpectedOctets::of(&conn.flow);
         match receive(conn, shared, input) {
             Ok(Received::Octets { count, is_short }) => {
                 shared.ledger.recording.heard(conn, expected);
@@ -265,8 +269,8 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
                     && !conn.reads_until_empty;
                 conn.heard_ms = shared.clock.now_ms();
             }
-            Ok(Received::Nothing) => return Turn::Idle,
-            Ok(Received::Parked) => return Turn::Parked,
+            Ok(Received::Nothing) => return TurnEnd::Idle,
+            Ok(Received::Parked) => return TurnEnd::Parked,
             Ok(Received::Refused) => {}
             Ok(Received::End) => {
                 shared.ledger.recording.hung_up(conn);
@@ -275,16 +279,16 @@ fn run(conn: &mut Conn, shared: &mut Shared, input: &mut Input) -> Turn {
             Err(error) => {
                 tracing::debug!(client = %conn.client, %error, "connection lost");
                 note_all_unsent(conn, shared);
-                return Turn::Closed;
+                return TurnEnd::Closed;
             }
         }
     }
 }
 
 /// Ends the turn: sends the replies, and keeps input that can't be consumed yet.
-fn end_turn(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> Turn {
+fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
-    if stopping && conn.is_idle() && turn != Turn::Blocked {
+    if stopping && conn.is_idle() && turn != TurnEnd::Blocked {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
         return close_politely(conn, shared, Unread::unless(input.is_empty()));
     }
@@ -300,27 +304,27 @@ fn end_turn(conn: &mut Conn, shared: &mut Shared, input: &Input, turn: Turn) -> 
 }
 
 /// Sends the replies; then the connection waits as `turn` says.
-fn leave(conn: &mut Conn, shared: &mut Shared, turn: Turn) -> Turn {
+fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
     match flush(conn, shared) {
         Sent::All => turn,
-        Sent::Blocked => Turn::Blocked,
-        Sent::Lost => Turn::Closed,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::Lost => TurnEnd::Closed,
     }
 }
 
 /// Writes the reply that names why the session ends. A client that has not read earlier replies
 /// gets none; nor does a client whose message is being committed: the message will be stored in any
 /// case, and the client would take 421 for the reply to it.
-fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
+fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
     if conn.unsent.is_some() || matches!(conn.flow, Flow::Lingering { .. }) {
-        return Turn::Closed;
+        return TurnEnd::Closed;
     }
     if is_committing {
         // The replies of this turn answer earlier messages. If they can't be sent, that is noted.
         let _ = flush(conn, shared);
-        return Turn::Closed;
+        return TurnEnd::Closed;
     }
     conn.session.farewell(why, &mut shared.workspace);
     shared.ledger.recording.dismissed();
@@ -328,7 +332,7 @@ fn farewell(conn: &mut Conn, shared: &mut Shared, why: Farewell) -> Turn {
 }
 
 /// Releases the share of the buffer budget that `conn` holds.
-fn release_buffers(conn: &mut Conn, shared: &mut Shared) {
+fn release_buffers(conn: &mut Conn, shared: &mut WorkerShared) {
     abandon(conn, shared);
     if let Some(held) = conn.held.take() {
         shared.storage.pool.give(held);
@@ -350,30 +354,30 @@ impl Unread {
 
 /// The last replies leave. Where closing would send a reset, that may overtake them: the connection
 /// lingers.
-fn close_politely(conn: &mut Conn, shared: &mut Shared, unread: Unread) -> Turn {
+fn close_politely(conn: &mut Conn, shared: &mut WorkerShared, unread: Unread) -> TurnEnd {
     conn.flow = Flow::Closing;
     match flush(conn, shared) {
-        Sent::Lost => Turn::Closed,
-        Sent::Blocked => Turn::Blocked,
-        Sent::All if unread == Unread::Nothing => Turn::Closed,
+        Sent::Lost => TurnEnd::Closed,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::All if unread == Unread::Nothing => TurnEnd::Closed,
         Sent::All => linger(conn, shared),
     }
 }
 
-fn linger(conn: &mut Conn, shared: &Shared) -> Turn {
+fn linger(conn: &mut Conn, shared: &WorkerShared) -> TurnEnd {
     conn.flow = Flow::Lingering { since_ms: shared.clock.now_ms() };
     match conn.socket.shutdown(std::net::Shutdown::Write) {
-        Ok(()) => Turn::Again,
-        Err(_) => Turn::Closed,
+        Ok(()) => TurnEnd::Again,
+        Err(_) => TurnEnd::Closed,
     }
 }
 
 /// The client sends no more. What it had sent is answered; what was not whole is forgotten.
-fn end_of_stream(conn: &mut Conn, shared: &mut Shared) -> Turn {
+fn end_of_stream(conn: &mut Conn, shared: &mut WorkerShared) -> TurnEnd {
     abandon(conn, shared);
     conn.flow = Flow::Closing;
     match flush(conn, shared) {
-        Sent::Blocked => Turn::Blocked,
-        Sent::All | Sent::Lost => Turn::Closed,
+        Sent::Blocked => TurnEnd::Blocked,
+        Sent::All | Sent::Lost => TurnEnd::Closed,
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::bind_error::BindError;
-use crate::config::Address;
+use super::bind_error::ListenError;
+use crate::config::ListenAddress;
 
 /// Owner and group may connect; the group and the folder's permissions control who else can.
 const SOCKET_MODE: u32 = 0o660;
@@ -49,8 +49,8 @@ impl Drop for SocketFile {
 
 /// Listens at `path`. A socket file without a listener is replaced; anything else at `path` is an
 /// error, and stays.
-pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), BindError> {
-    let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), ListenError> {
+    let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     // Between the look at what lies there and our `listen` no other sinkd may do the same: it
     // would take our socket, which does not listen yet, for a dead one.
     let _claim = claim_folder(path)?;
@@ -58,7 +58,9 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None).map_err(io)?;
     socket.bind(&SockAddr::unix(path).map_err(io)?).map_err(|source| match source.kind() {
         // Another process was faster.
-        ErrorKind::AddrInUse => BindError::InUse { address: Address::Unix(path.to_owned()) },
+        ErrorKind::AddrInUse => {
+            ListenError::InUse { address: ListenAddress::Unix(path.to_owned()) }
+        }
         _ => io(source),
     })?;
     let file = SocketFile { path: path.to_owned(), stamp: Stamp::of(path).map_err(io)? };
@@ -72,8 +74,8 @@ pub fn listen(path: &Path, backlog: i32) -> Result<(UnixListener, SocketFile), B
 /// Locks the folder of `path` for as long as the result lives.
 ///
 /// Any process may hold that lock, so after [`CLAIM_TRIES`] this is an error.
-fn claim_folder(path: &Path) -> Result<fs::File, BindError> {
-    let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+fn claim_folder(path: &Path) -> Result<fs::File, ListenError> {
+    let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let folder = path.parent().filter(|f| !f.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let claim = fs::File::open(folder).map_err(io)?;
     for _ in 0..CLAIM_TRIES {
@@ -85,19 +87,19 @@ fn claim_folder(path: &Path) -> Result<fs::File, BindError> {
             Ok(()) | Err(TryLockError::Error(_)) => return Ok(claim),
         }
     }
-    Err(BindError::FolderLocked { folder: folder.to_owned() })
+    Err(ListenError::FolderLocked { folder: folder.to_owned() })
 }
 
 /// Removes what a dead server left at `path`.
-fn make_way(path: &Path) -> Result<(), BindError> {
-    let io = |source| BindError::Io { address: Address::Unix(path.to_owned()), source };
+fn make_way(path: &Path) -> Result<(), ListenError> {
+    let io = |source| ListenError::Io { address: ListenAddress::Unix(path.to_owned()), source };
     let found = match fs::symlink_metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(io(error)),
     };
     if !found.file_type().is_socket() {
-        return Err(BindError::NoSocket { path: path.to_owned() });
+        return Err(ListenError::NoSocket { path: path.to_owned() });
     }
     match probe(path) {
         // No listener. A datagram socket is refused with another error, and stays.
@@ -106,7 +108,7 @@ fn make_way(path: &Path) -> Result<(), BindError> {
         }
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         Err(error) if error.kind() == ErrorKind::PermissionDenied => Err(io(error)),
-        _ => Err(BindError::InUse { address: Address::Unix(path.to_owned()) }),
+        _ => Err(ListenError::InUse { address: ListenAddress::Unix(path.to_owned()) }),
     }
 }
 
@@ -128,7 +130,7 @@ mod tests {
         let (live, file) = listen(&path, 16).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, SOCKET_MODE);
         let again = listen(&path, 16);
-        assert!(matches!(again, Err(BindError::InUse { .. })), "{again:?}");
+        assert!(matches!(again, Err(ListenError::InUse { .. })), "{again:?}");
         // Dead: the file stays behind.
         drop(live);
         std::mem::forget(file);
@@ -163,7 +165,7 @@ mod tests {
         let holder = fs::File::open(folder.path()).unwrap();
         holder.lock().unwrap();
         let refused = listen(&folder.path().join("s"), 16);
-        assert!(matches!(refused, Err(BindError::FolderLocked { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(ListenError::FolderLocked { .. })), "{refused:?}");
     }
 
     #[test]
@@ -174,7 +176,7 @@ mod tests {
         std::os::unix::fs::symlink(&file, &link).unwrap();
         for path in [&file, &link, &folder.path().to_owned()] {
             let refused = listen(path, 16);
-            assert!(matches!(refused, Err(BindError::NoSocket { .. })), "{refused:?}");
+            assert!(matches!(refused, Err(ListenError::NoSocket { .. })), "{refused:?}");
             assert!(refused.unwrap_err().to_string().contains(&*path.to_string_lossy()));
         }
         assert_eq!(fs::read(&file).unwrap(), b"precious");

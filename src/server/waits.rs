@@ -4,7 +4,7 @@
 //! socket matter, and since when its payload lacks room.
 /// How a turn ended: what its connection needs to continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Turn {
+pub enum TurnEnd {
     /// More octets.
     Idle,
     /// Nothing: it yielded to the others, and continues when the ready list runs next.
@@ -38,14 +38,14 @@ pub enum Waits {
 
 impl Waits {
     /// What the connection waits for when a turn has ended with `turn`, at `now_ms`.
-    pub fn after(self, turn: Turn, now_ms: u64) -> Waits {
+    pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
         match turn {
-            Turn::Idle | Turn::Closed => Waits::Octets,
-            Turn::Again => Waits::Turn { after_log_since_ms: None },
+            TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
+            TurnEnd::Again => Waits::Turn { after_log_since_ms: None },
             // A try that found no room again does not begin the wait anew.
-            Turn::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
-            Turn::Blocked => Waits::Replies,
-            Turn::BlockedInCommit => Waits::RepliesOrCommit,
+            TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
+            TurnEnd::Blocked => Waits::Replies,
+            TurnEnd::BlockedInCommit => Waits::RepliesOrCommit,
         }
     }
 
@@ -103,25 +103,25 @@ mod tests {
 
     #[test]
     fn patience_for_the_log_counts_from_the_first_try() {
-        let first = Waits::Octets.after(Turn::Parked, 5);
+        let first = Waits::Octets.after(TurnEnd::Parked, 5);
         assert_eq!(first, Waits::Log { since_ms: 5 });
         let retry = first.log_may_have_room();
         assert!(retry.is_for_turn() && !retry.is_for_socket());
         let retry = retry.turn_begins();
         assert!(!retry.is_for_turn(), "it can be put into the ready list again");
-        assert_eq!(retry.after(Turn::Parked, 9), Waits::Log { since_ms: 5 });
-        let gone_on = retry.after(Turn::Again, 9);
-        assert_eq!(gone_on.after(Turn::Parked, 11), Waits::Log { since_ms: 11 });
+        assert_eq!(retry.after(TurnEnd::Parked, 9), Waits::Log { since_ms: 5 });
+        let gone_on = retry.after(TurnEnd::Again, 9);
+        assert_eq!(gone_on.after(TurnEnd::Parked, 11), Waits::Log { since_ms: 11 });
     }
 
     #[test]
     fn room_in_the_log_lets_only_those_go_on_that_wait_for_it() {
         for (turn, goes_on) in [
-            (Turn::Idle, false),
-            (Turn::Blocked, false),
-            (Turn::Again, false),
-            (Turn::BlockedInCommit, true),
-            (Turn::Parked, true),
+            (TurnEnd::Idle, false),
+            (TurnEnd::Blocked, false),
+            (TurnEnd::Again, false),
+            (TurnEnd::BlockedInCommit, true),
+            (TurnEnd::Parked, true),
         ] {
             let waits = Waits::Octets.after(turn, 1);
             assert_eq!(waits.is_for_log(), goes_on, "{turn:?}");

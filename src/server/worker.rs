@@ -17,8 +17,8 @@ use super::admission::Admission;
 use super::counters::{Counters, Doing};
 use super::handover::{Arrival, ArrivalSender, Inbox, WAKER};
 use super::shutdown::StopStage;
-use super::stream::{self, Acceptor, Stream, Wanted};
-use super::table::{self, Heard, Interests, Table};
+use super::stream::{self, Acceptor, SocketInterest, Stream};
+use super::table::{self, Interests, SocketEvent, Table};
 use super::watchdog::LONG_ROUND;
 
 /// Events taken from the kernel at a time.
@@ -40,7 +40,7 @@ pub(super) struct WorkerSetup<'a> {
 }
 
 /// The registrations with the kernel, and the places of admitted connections.
-struct Kernel {
+struct KernelRegistry {
     index: usize,
     registry: Registry,
     admission: Arc<Admission>,
@@ -55,21 +55,26 @@ pub(super) struct Worker {
     peers: Vec<ArrivalSender>,
     acceptors: Acceptors,
     admission: Arc<Admission>,
-    table: Table<Kernel>,
+    table: Table<KernelRegistry>,
     /// When a long round was last logged, ms of the clock.
     long_round_logged_ms: Option<u64>,
 }
 
-impl Interests for Kernel {
+impl Interests for KernelRegistry {
     fn register(&mut self, socket: &mut Stream, place: usize) -> std::io::Result<()> {
         self.registry.register(socket, Token(place), stream::READING)
     }
 
     #[cold]
-    fn change(&mut self, socket: &mut Stream, place: usize, to: Wanted) -> std::io::Result<()> {
+    fn change(
+        &mut self,
+        socket: &mut Stream,
+        place: usize,
+        to: SocketInterest,
+    ) -> std::io::Result<()> {
         let interest = match to {
-            Wanted::ReadsAndWrites => stream::READING | Interest::WRITABLE,
-            Wanted::Reads => stream::READING,
+            SocketInterest::ReadsAndWrites => stream::READING | Interest::WRITABLE,
+            SocketInterest::Reads => stream::READING,
         };
         self.registry.reregister(socket, Token(place), interest)
     }
@@ -86,7 +91,7 @@ impl Worker {
         let registry = inbox.poll.registry();
         let index = table.index;
         let acceptors = Acceptors::new(listeners, registry, table.config.backlog)?;
-        let kernel = Kernel {
+        let kernel = KernelRegistry {
             index,
             registry: registry.try_clone()?,
             admission: admission.clone(),
@@ -200,7 +205,7 @@ impl Worker {
             self.accept(listener);
         } else {
             let is_special = event.is_read_closed() || stream::is_urgent(event);
-            let heard = if is_special { Heard::Special } else { Heard::Plain };
+            let heard = if is_special { SocketEvent::Special } else { SocketEvent::Plain };
             self.table.ready(token.0, heard);
         }
     }

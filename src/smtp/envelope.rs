@@ -163,7 +163,7 @@ pub struct Decoded<'a> {
     /// Rules that the client broke, of the kinds that this program knows.
     pub deviations: Deviations,
     recipients: u32,
-    fields: Fields<'a>,
+    fields: EnvelopeFields<'a>,
 }
 
 /// A forward-path and its parameters.
@@ -191,7 +191,7 @@ pub enum DecodeError {
 /// Costs one step a field. Unknown tags are skipped; of a field that may occur once, the last
 /// counts; a client field of no known family is `None`.
 pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
-    let mut fields = Fields { rest: bytes };
+    let mut fields = EnvelopeFields { rest: bytes };
     match fields.next() {
         Some(Ok((1, &[VERSION]))) => {}
         Some(Ok((1, &[version, ..]))) => return Err(DecodeError::VersionUnknown { version }),
@@ -221,8 +221,8 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
 
 impl<'a> Decoded<'a> {
     /// Forward-paths in the order sent, repeats kept.
-    pub fn recipients(&self) -> Recipients<'a> {
-        Recipients { fields: self.fields }
+    pub fn recipients(&self) -> EnvelopeRecipients<'a> {
+        EnvelopeRecipients { fields: self.fields }
     }
 
     /// How many forward-paths there are; costs nothing.
@@ -250,11 +250,11 @@ impl<'a> Decoded<'a> {
 
 /// Iterator over forward-paths with their parameters.
 #[derive(Debug, Clone, Copy)]
-pub struct Recipients<'a> {
-    fields: Fields<'a>,
+pub struct EnvelopeRecipients<'a> {
+    fields: EnvelopeFields<'a>,
 }
 
-impl<'a> Iterator for Recipients<'a> {
+impl<'a> Iterator for EnvelopeRecipients<'a> {
     type Item = Recipient<'a>;
 
     fn next(&mut self) -> Option<Recipient<'a>> {
@@ -276,11 +276,11 @@ impl<'a> Iterator for Recipients<'a> {
 struct Broken;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Fields<'a> {
+struct EnvelopeFields<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Fields<'a> {
+impl<'a> EnvelopeFields<'a> {
     fn next(&mut self) -> Option<Result<(u8, &'a [u8]), Broken>> {
         if self.rest.is_empty() {
             return None;

@@ -24,7 +24,7 @@ pub enum Syntax {
 
 /// Bounds of a session. `None` is "no bound".
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
+pub struct SessionLimits {
     /// Message bytes as RFC 1870 counts them (dots unstuffed, end of data left out); announced as
     /// SIZE.
     pub message_bytes_max: u64,
@@ -40,9 +40,9 @@ pub struct Limits {
     pub messages_max: Option<u32>,
 }
 
-impl Default for Limits {
+impl Default for SessionLimits {
     fn default() -> Self {
-        Limits {
+        SessionLimits {
             message_bytes_max: 100 << 20,
             recipients_max: 20_000,
             envelope_bytes_max: 2 << 20,
@@ -59,7 +59,7 @@ pub struct Policy {
     /// How the server names itself.
     pub hostname: String,
     pub protocol: Protocol,
-    pub limits: Limits,
+    pub limits: SessionLimits,
     /// The listener's address as configured, for the envelope.
     pub listener: String,
     /// NOOP may name marks and runs (see [`super::moment`]).
@@ -73,13 +73,13 @@ pub struct Policy {
 
 impl Policy {
     /// Encodes what every session of the listener says. `hostname`: printable, without spaces.
-    pub fn new(hostname: &str, listener: &str, limits: Limits) -> Policy {
+    pub fn new(hostname: &str, listener: &str, limits: SessionLimits) -> Policy {
         Policy::of(Protocol::Smtp, hostname, listener, limits)
     }
 
     /// The same for a listener that speaks `protocol`. The reply to LHLO is that to EHLO
     /// (RFC 2033 4.1).
-    pub fn of(protocol: Protocol, hostname: &str, listener: &str, limits: Limits) -> Policy {
+    pub fn of(protocol: Protocol, hostname: &str, listener: &str, limits: SessionLimits) -> Policy {
         let name = match protocol {
             Protocol::Smtp => "ESMTP",
             Protocol::Lmtp => "LMTP",
@@ -118,7 +118,7 @@ impl Policy {
     }
 }
 
-fn ehlo_reply(hostname: &str, limits: &Limits) -> Vec<u8> {
+fn ehlo_reply(hostname: &str, limits: &SessionLimits) -> Vec<u8> {
     let size = limits.message_bytes_max;
     let announced = |limit: u32| limit.min(ANNOUNCED_LIMIT_MAX);
     let rcptmax = announced(limits.recipients_max);
@@ -140,8 +140,11 @@ mod tests {
 
     #[test]
     fn ehlo_reply_announces_the_limits() {
-        let limits =
-            Limits { messages_max: Some(7), recipients_max: 2_000_000, ..Limits::default() };
+        let limits = SessionLimits {
+            messages_max: Some(7),
+            recipients_max: 2_000_000,
+            ..SessionLimits::default()
+        };
         let policy = Policy::new("sink.example", "127.0.0.1:1025", limits);
         let text = std::str::from_utf8(policy.ehlo_reply()).unwrap();
         assert!(text.starts_with("250-sink.example\r\n"));

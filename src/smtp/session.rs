@@ -29,7 +29,7 @@ use super::reply::{self, Reply};
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
 use std::sync::Arc;
-use transaction::{OutOfSequence, Stage, Transaction};
+use transaction::{OpenTransaction, OutOfSequence, Stage};
 
 /// What the session wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +102,7 @@ enum SessionState {
     /// No transaction.
     Ready,
     /// From the accepted MAIL on.
-    Open(Transaction),
+    Open(OpenTransaction),
     /// Nothing is read any more.
     Closed,
 }
@@ -356,14 +356,14 @@ impl Session {
         self.owed.is_some() || self.open().is_some()
     }
 
-    fn open(&self) -> Option<&Transaction> {
+    fn open(&self) -> Option<&OpenTransaction> {
         match &self.state {
             SessionState::Open(transaction) => Some(transaction),
             _ => None,
         }
     }
 
-    fn open_mut(&mut self) -> Option<&mut Transaction> {
+    fn open_mut(&mut self) -> Option<&mut OpenTransaction> {
         match &mut self.state {
             SessionState::Open(transaction) => Some(transaction),
             _ => None,
@@ -495,7 +495,7 @@ impl Session {
         path: Path<'_>,
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
-    ) -> Result<Transaction, NotAccepted> {
+    ) -> Result<OpenTransaction, NotAccepted> {
         let (client, client_bytes) = envelope::encode_client(self.client);
         let protocol: &[u8] = match self.hello {
             Hello::Helo => b"SMTP",
@@ -513,10 +513,10 @@ impl Session {
         ];
         let fields = if parameters.text.is_empty() { &fields[..6] } else { &fields[..] };
         let bytes = fields.iter().map(|(_, value)| FIELD_HEADER_BYTES + value.len()).sum();
-        let mut transaction = Transaction {
+        let mut transaction = OpenTransaction {
             is_smtputf8: parameters.smtputf8,
             is_binary: parameters.body == Some(Body::BinaryMime),
-            ..Transaction::default()
+            ..OpenTransaction::default()
         };
         let envelope = &mut transaction.envelope;
         if !workspace.make_room(&mut envelope.bytes, bytes) {
@@ -610,7 +610,7 @@ impl Session {
     }
 
     /// The open transaction, if it has a recipient.
-    fn ready_for_payload(&mut self) -> Result<&mut Transaction, OutOfSequence> {
+    fn ready_for_payload(&mut self) -> Result<&mut OpenTransaction, OutOfSequence> {
         let hello_first = self.hello_first();
         let transaction = match &mut self.state {
             SessionState::Greeted => return Err(OutOfSequence::Hello(hello_first)),

@@ -28,7 +28,7 @@ pub enum Verb {
 
 /// Counts, added to by the sessions of a worker, and taken away by it.
 #[derive(Debug)]
-pub struct Tally {
+pub struct CommandTally {
     /// Replies by kind; see [`sorts`].
     pub replies: [u32; SORTS],
     /// Command lines.
@@ -37,13 +37,13 @@ pub struct Tally {
     pub first: Option<Verb>,
 }
 
-impl Default for Tally {
-    fn default() -> Tally {
-        Tally { replies: [0; SORTS], commands: 0, first: None }
+impl Default for CommandTally {
+    fn default() -> CommandTally {
+        CommandTally { replies: [0; SORTS], commands: 0, first: None }
     }
 }
 
-impl Tally {
+impl CommandTally {
     #[inline]
     pub(super) fn command(&mut self, verb: Verb) {
         self.commands += 1;

@@ -5,7 +5,7 @@
 //! nothing.
 
 use super::moment::MarkCommand;
-use super::tally::Tally;
+use super::tally::CommandTally;
 
 /// Octets of replies beyond which a session pauses.
 pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
@@ -35,7 +35,7 @@ pub struct Workspace {
     /// Replies to be sent, in order; the caller drains it.
     pub replies: Vec<u8>,
     /// What the sessions heard and said; the caller takes it away.
-    pub tally: Tally,
+    pub tally: CommandTally,
     /// Transactions that began and ended, in order; the caller drains it after each call of a
     /// session.
     pub events: Vec<TransactionEvent>,
@@ -55,7 +55,7 @@ impl Workspace {
     pub fn new(envelope_bytes_budget: usize) -> Workspace {
         Workspace {
             replies: Vec::with_capacity(REPLIES_BYTES_PAUSE + 1024),
-            tally: Tally::default(),
+            tally: CommandTally::default(),
             events: Vec::with_capacity(EVENTS_FIRST),
             moment: None,
             spare: Vec::new(),

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::history::{History, Second};
 use super::metric::{Counter, Metric};
-use super::summary::{Percentiles, Summary};
+use super::summary::{Percentiles, RunSummary};
 
 /// A sender that takes no longer than this to answer works as fast as one connection lets it: to
 /// read a reply and write a command are two system calls and being scheduled twice, 5 to 50 us.
@@ -90,7 +90,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub fn of(history: &History, summary: &Summary) -> Budget {
+    pub fn of(history: &History, summary: &RunSummary) -> Budget {
         let Some((first, last)) = summary.span_tenths else { return Budget::default() };
         let (first_second, last_second) = (first / 10, last / 10);
         let seconds: Vec<&Second> =
@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn budget(history: &History) -> Budget {
-        Budget::of(history, &Summary::of(history))
+        Budget::of(history, &RunSummary::of(history))
     }
 
     #[test]

@@ -8,21 +8,21 @@ use super::recorder::Recorder;
 const INTERVALS: usize = 3;
 
 /// Where a recorder hands its seconds over, in place of the hub.
-pub struct ByHand {
+pub struct RecordersByHand {
     full: Receiver<Box<Interval>>,
     empty: Sender<Box<Interval>>,
 }
 
-impl ByHand {
+impl RecordersByHand {
     /// A recorder for replies of this number of kinds, and where its seconds arrive.
-    pub fn new(reply_kinds: usize) -> (ByHand, Recorder) {
+    pub fn new(reply_kinds: usize) -> (RecordersByHand, Recorder) {
         let interval = || Box::new(Interval::new(reply_kinds));
         let (to_hub, full) = bounded(INTERVALS);
         let (empty, to_worker) = bounded(INTERVALS);
         for _ in 1..INTERVALS {
             drop(empty.try_send(interval()));
         }
-        (ByHand { full, empty }, Recorder::new(interval(), to_worker, to_hub))
+        (RecordersByHand { full, empty }, Recorder::new(interval(), to_worker, to_hub))
     }
 
     /// Calls `see` with each second that was handed over since the last call.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::history::History;
 use super::metric::{Counter, Metric};
-use super::summary::{Percentiles, Summary};
+use super::summary::{Percentiles, RunSummary};
 
 const FILE: &str = "calibration.json";
 /// A newer format is none that we know.
@@ -74,7 +74,7 @@ pub struct Calibrated {
 
 impl Shape {
     /// Returns the shape of a run; `None` without messages.
-    pub fn of(history: &History, summary: &Summary) -> Option<Shape> {
+    pub fn of(history: &History, summary: &RunSummary) -> Option<Shape> {
         let messages = summary.totals.messages as f64;
         let mean = |metric| Percentiles::of_metric(history, metric).mean;
         let accepted = history.total(Counter::Connections);
@@ -130,7 +130,7 @@ impl Calibration {
     }
 
     /// Compares the run with the most similar ceiling, if any is similar.
-    pub fn beside(&self, history: &History, summary: &Summary) -> Option<Calibrated> {
+    pub fn beside(&self, history: &History, summary: &RunSummary) -> Option<Calibrated> {
         let shape = Shape::of(history, summary)?;
         let near = |ceiling: &Ceiling| Some((shape.distance(&ceiling.shape)?, ceiling.clone()));
         let all = self.ceilings.iter().filter(|it| it.messages_per_s > 0.0).filter_map(near);

@@ -13,7 +13,7 @@ mod student;
 
 pub use measures::Measures;
 
-use measures::Series;
+use measures::MeasureSeries;
 use noise::{Noise, half_width};
 
 /// Fewer seconds than this tell nothing about noise.
@@ -132,7 +132,7 @@ fn is_short(a: &[f64], b: &[f64]) -> bool {
 
 /// Returns the interval of the ratio of the means. It is computed for the logarithm of the ratio,
 /// so that it never reaches below 0.
-fn of_ratio(noise: &mut Noise, a: &Series, b: &Series) -> Result<Bounds, NoVerdict> {
+fn of_ratio(noise: &mut Noise, a: &MeasureSeries, b: &MeasureSeries) -> Result<Bounds, NoVerdict> {
     if is_short(&a.values, &b.values) {
         return Err(NoVerdict::Short);
     }
@@ -167,7 +167,8 @@ mod tests {
     use super::*;
 
     fn interval(a: &[f64], b: &[f64]) -> Result<Bounds, NoVerdict> {
-        let series = |values: &[f64]| Series { values: values.to_vec(), ..Series::default() };
+        let series =
+            |values: &[f64]| MeasureSeries { values: values.to_vec(), ..MeasureSeries::default() };
         of_ratio(&mut Noise::default(), &series(a), &series(b))
     }
 
@@ -193,7 +194,8 @@ mod tests {
 
     #[test]
     fn a_step_of_a_histogram_is_not_a_difference() {
-        let series = |value: f64| Series { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
+        let series =
+            |value: f64| MeasureSeries { values: vec![value; 9], step: 1.0 / 128.0, unit: 1.0 };
         let differs =
             |a, b| of_ratio(&mut Noise::default(), &series(a), &series(b)).unwrap().differs;
         assert!(!differs(5023.0, 5055.0) && differs(5023.0, 5119.0));

@@ -16,7 +16,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogWriterBuilder, Tag};
 use serde::{Deserialize, Serialize};
 
 use super::interval::{Interval, TENTHS};
-use super::lines::Lines;
+use super::lines::LineFile;
 use super::metric::{Counter, Metric};
 use super::sessions::{BatchFile, encode as encode_sessions};
 
@@ -26,7 +26,7 @@ pub(super) const SESSIONS: &str = "sessions";
 
 /// A line of counters.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub(super) struct Line {
+pub(super) struct CounterLine {
     /// Unix time, s.
     pub second: u64,
     /// Counters by name; those that are 0 are left out.
@@ -76,8 +76,8 @@ fn stem(start: u32, hour: u64) -> String {
 #[derive(Debug)]
 struct Hour {
     hour: u64,
-    log: Lines,
-    lines: Lines,
+    log: LineFile,
+    lines: LineFile,
     /// `None`: no connection was recorded yet, or it was a sender that did.
     sessions: Option<BatchFile>,
     total: Box<Interval>,
@@ -108,7 +108,7 @@ impl Hour {
 
 /// Writes the seconds down as they come.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct StatsWriter {
     folder: PathBuf,
     start: u32,
     replies: Vec<String>,
@@ -119,17 +119,17 @@ pub(super) struct Writer {
     has_failed: bool,
 }
 
-impl Writer {
+impl StatsWriter {
     pub(super) fn open(
         data: &Path,
         start: u32,
         replies: Vec<String>,
         retain: Option<Duration>,
-    ) -> io::Result<Writer> {
+    ) -> io::Result<StatsWriter> {
         let folder = folder_of(data);
         std::fs::create_dir_all(&folder)?;
         let retain_s = retain.map(|age| age.as_secs());
-        Ok(Writer { folder, start, replies, current: None, retain_s, has_failed: false })
+        Ok(StatsWriter { folder, start, replies, current: None, retain_s, has_failed: false })
     }
 
     /// Writes a second down. On a full disk the second is lost, which is logged once.
@@ -171,7 +171,7 @@ impl Writer {
     fn line(&self, interval: &Interval) -> io::Result<Vec<u8>> {
         let counters = interval.named_counters().into_iter().map(|(k, n)| (k.to_owned(), n));
         let replies = self.replies.iter().zip(interval.replies()).filter(|(_, n)| **n > 0);
-        let mut line = Line {
+        let mut line = CounterLine {
             second: interval.second,
             counters: counters.collect(),
             tenths: interval.tenths,
@@ -180,7 +180,7 @@ impl Writer {
             open_connections: interval.open_connections,
             index_lag_messages: interval.index_lag_messages,
             index_lag_s: interval.index_lag_s,
-            ..Line::default()
+            ..CounterLine::default()
         };
         for (name, n) in replies {
             *line.replies.entry(name.clone()).or_default() += n;
@@ -193,7 +193,7 @@ impl Writer {
     fn begin_hour(&self, hour: u64) -> io::Result<Hour> {
         let open = |ending: &str| {
             let path = self.folder.join(format!("{}.{ending}", stem(self.start, hour)));
-            Lines::open(&path)
+            LineFile::open(&path)
         };
         let mut log = open("hlog")?;
         let is_whole = log.is_empty();
@@ -289,7 +289,7 @@ fn encode(
 }
 
 /// The counters of a line, in the order of their table; names of a newer version are left out.
-pub(super) fn counters_of(line: &Line) -> [u64; Counter::ALL.len()] {
+pub(super) fn counters_of(line: &CounterLine) -> [u64; Counter::ALL.len()] {
     let mut counters = [0; Counter::ALL.len()];
     for (name, n) in &line.counters {
         if let Some(counter) = Counter::of(name) {
@@ -307,7 +307,7 @@ mod tests {
     fn hours_older_than_is_kept_go() {
         let dir = tempfile::tempdir().unwrap();
         let day = Some(Duration::from_secs(24 * HOUR_S));
-        let mut writer = Writer::open(dir.path(), 7, vec!["354".into()], day).unwrap();
+        let mut writer = StatsWriter::open(dir.path(), 7, vec!["354".into()], day).unwrap();
         let mut interval = Interval::new(1);
         interval.add(Counter::Messages, 1);
         for hour in [100, 101, 125, 126] {
@@ -330,7 +330,8 @@ mod tests {
         interval.add(Counter::Messages, 1);
         for (start, hour) in [(1, 100), (2, 490_000)] {
             let retain = Some(Duration::from_secs(u64::MAX));
-            let mut writer = Writer::open(dir.path(), start, vec!["354".into()], retain).unwrap();
+            let mut writer =
+                StatsWriter::open(dir.path(), start, vec!["354".into()], retain).unwrap();
             interval.second = hour * HOUR_S;
             writer.write(&interval);
             writer.close();
@@ -345,7 +346,7 @@ mod tests {
     #[ignore = "writes half a gigabyte, and asserts no time"]
     fn a_day_of_seconds_is_read_by_its_hours() {
         let dir = tempfile::tempdir().unwrap();
-        let mut writer = Writer::open(dir.path(), 1, vec!["354".into()], None).unwrap();
+        let mut writer = StatsWriter::open(dir.path(), 1, vec!["354".into()], None).unwrap();
         let mut interval = Interval::new(1);
         for (place, metric) in Metric::ALL.iter().enumerate() {
             let value = |n: u64| (n * n + 1) * (1 + place as u64) % Metric::max(*metric);

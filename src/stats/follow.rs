@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
 
-use super::files::{HOUR_S, Line};
+use super::files::{CounterLine, HOUR_S};
 use super::history::{INTERVAL_BEGIN, LINE_BEGIN, Second, files_in, interval_of};
 use super::lines::unglued;
 use super::metric::Metric;
@@ -17,7 +17,7 @@ const LOOK_BYTES_MAX: u64 = 4 << 20;
 
 /// What came since the last look.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct NewSeconds {
     /// Counters by Unix time, s; a second may come again, with what a late worker adds to it.
     pub seconds: BTreeMap<u64, Second>,
     /// Values of a metric in a second; a second may come again with further values.
@@ -44,8 +44,8 @@ impl Follower {
     /// a listing of the folder.
     ///
     /// Errors: the folder or a file cannot be read; no statistics are not an error.
-    pub fn look(&mut self, since: u64) -> io::Result<News> {
-        let mut news = News::default();
+    pub fn look(&mut self, since: u64) -> io::Result<NewSeconds> {
+        let mut news = NewSeconds::default();
         let mut seen = BTreeMap::new();
         for (stem, files) in files_in(&self.data)? {
             if (stem.hour + 1) * HOUR_S <= since {
@@ -76,9 +76,9 @@ impl Follower {
     }
 }
 
-impl News {
+impl NewSeconds {
     fn take_counters(&mut self, line: &str, since: u64) -> Result<(), &'static str> {
-        let line: Line = serde_json::from_str(line).map_err(|_| "not a line of counters")?;
+        let line: CounterLine = serde_json::from_str(line).map_err(|_| "not a line of counters")?;
         if line.second >= since {
             self.seconds.entry(line.second).or_default().add(&line);
         }

@@ -3,7 +3,7 @@ use serde::Serialize;
 
 use super::history::{History, Second};
 use super::metric::{Counter, Metric};
-use super::summary::{Percentiles, Summary};
+use super::summary::{Percentiles, RunSummary};
 
 /// What limited a run, and what the sink had left, is not computed from fewer messages, or from
 /// fewer whole seconds.
@@ -32,7 +32,7 @@ pub struct Headroom {
 
 impl Headroom {
     /// Costs one pass over the seconds.
-    pub(super) fn of(history: &History, summary: &Summary) -> Headroom {
+    pub(super) fn of(history: &History, summary: &RunSummary) -> Headroom {
         // A round counts in the second of its end: one that began before makes it longer.
         let busy_share = summary.busy_share.0.min(1.0);
         let queue = history.seconds.values().map(|second| second.accept_queue).max();
@@ -75,7 +75,7 @@ mod tests {
             let line = format!(r#"{{"second":{second},{counters},"busiest_us":{busiest_us}}}"#);
             history.add_second(second, &Second::of_line(&line).unwrap(), []);
         }
-        let summary = Summary::of(&history);
+        let summary = RunSummary::of(&history);
         Headroom::of(&history, &summary).messages_per_s
     }
 

@@ -10,7 +10,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use super::files::{HOUR_S, Line, counters_of, folder_of, parse_name};
+use super::files::{CounterLine, HOUR_S, counters_of, folder_of, parse_name};
 use super::interval::TENTHS;
 use super::lines::unglued;
 use super::metric::{Counter, Metric};
@@ -87,7 +87,7 @@ impl Second {
         self.index_lag_s = self.index_lag_s.max(other.index_lag_s);
     }
 
-    pub(super) fn add(&mut self, line: &Line) {
+    pub(super) fn add(&mut self, line: &CounterLine) {
         for (mine, theirs) in self.counters.iter_mut().zip(counters_of(line)) {
             *mine += theirs;
         }
@@ -161,7 +161,7 @@ impl History {
         if let Some(path) = files.get("jsonl") {
             let text = whole_lines(path)?;
             for (number, text) in unglued(&text, LINE_BEGIN) {
-                let Ok(line) = serde_json::from_str::<Line>(text) else {
+                let Ok(line) = serde_json::from_str::<CounterLine>(text) else {
                     self.problems.push(problem(path, number, "not a line of counters"));
                     continue;
                 };

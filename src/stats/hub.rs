@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
-use super::files::Writer;
+use super::files::StatsWriter;
 use super::interval::Interval;
 use super::live::Live;
 use super::metric::Counter;
@@ -40,15 +40,15 @@ impl Observer for () {
 
 /// Unix time that follows the clock as it was at the start, as the workers' does: seconds neither
 /// come twice nor wait for an hour when the clock is set.
-struct Watch {
+struct SteadyClock {
     base: Instant,
     unix_base: Duration,
 }
 
-impl Watch {
-    fn start() -> Watch {
+impl SteadyClock {
+    fn start() -> SteadyClock {
         let unix_base = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Watch { base: Instant::now(), unix_base }
+        SteadyClock { base: Instant::now(), unix_base }
     }
 
     fn unix(&self) -> Duration {
@@ -85,7 +85,7 @@ impl Hub {
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
         let sorts = replies.len();
         let live = Arc::new(Live::new(replies.clone()));
-        let writer = Writer::open(folder, start_count, replies, retain)?;
+        let writer = StatsWriter::open(folder, start_count, replies, retain)?;
         let (mut channels, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (to_hub, full) = bounded(INTERVALS_PER_WORKER);
@@ -97,7 +97,7 @@ impl Hub {
             channels.push(Channels { full, empty });
         }
         let (stop, stopped) = bounded(1);
-        let watch = Watch::start();
+        let watch = SteadyClock::start();
         let hub = Merging {
             channels,
             sorts,
@@ -147,14 +147,14 @@ fn set_sample(merged: &mut Interval, sample: &Sample) {
 struct Merging {
     channels: Vec<Channels>,
     sorts: usize,
-    writer: Writer,
+    writer: StatsWriter,
     live: Arc<Live>,
     /// Seconds not yet written down.
     seconds: BTreeMap<u64, Box<Interval>>,
     observer: Box<dyn Observer>,
     /// What was seen before.
     seen: Sample,
-    watch: Watch,
+    watch: SteadyClock,
     /// The time of the last look, Unix s.
     looked_at: u64,
     /// The second that the last look was at the end of.

@@ -6,16 +6,16 @@ use std::path::Path;
 
 /// The file, and how far its whole lines go.
 #[derive(Debug)]
-pub(super) struct Lines {
+pub(super) struct LineFile {
     file: File,
     whole_bytes: u64,
     /// The file goes further: part of a line could not be taken back.
     is_torn: bool,
 }
 
-impl Lines {
+impl LineFile {
     /// Opens `path`, which is made if it isn't there. A last line that was cut is ended.
-    pub(super) fn open(path: &Path) -> io::Result<Lines> {
+    pub(super) fn open(path: &Path) -> io::Result<LineFile> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;
         let mut last = *b"\n";
@@ -23,14 +23,14 @@ impl Lines {
             file.seek(SeekFrom::End(-1))?;
             file.read_exact(&mut last)?;
         }
-        Ok(Lines { file, whole_bytes, is_torn: last != *b"\n" })
+        Ok(LineFile { file, whole_bytes, is_torn: last != *b"\n" })
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.whole_bytes == 0
     }
 
-    /// Octets up to the end of the last line: see [`Lines::take_back`].
+    /// Octets up to the end of the last line: see [`LineFile::take_back`].
     pub(super) fn place(&self) -> u64 {
         self.whole_bytes
     }
@@ -105,7 +105,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("lines");
         let text = || std::fs::read_to_string(&path).unwrap();
-        let mut lines = Lines::open(&path).unwrap();
+        let mut lines = LineFile::open(&path).unwrap();
         lines.append(b"one\n").unwrap();
         lines.append_by(b"never written\n", half).unwrap_err();
         assert_eq!(text(), "one\n");
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(text(), "one\ntwo\n");
         // Killed in the middle of a line; the next start continues after it.
         std::fs::write(&path, "one\ntw").unwrap();
-        let mut lines = Lines::open(&path).unwrap();
+        let mut lines = LineFile::open(&path).unwrap();
         lines.append_by(b"lost\n", half).unwrap_err();
         lines.append(b"three\n").unwrap();
         assert!(text().starts_with("one\ntw") && text().ends_with("\nthree\n"), "{}", text());

@@ -39,7 +39,7 @@ pub use calibration::{Calibrated, Calibration, Ceiling, Shape};
 pub use compare::{
     Bounds, Comparison, Difference, MESSAGES_MIN, Measures, NoVerdict, SECONDS_MIN, Shift,
 };
-pub use follow::{Follower, News};
+pub use follow::{Follower, NewSeconds};
 pub use headroom::Headroom;
 pub use history::{History, Second, each_interval};
 pub use hub::{Hub, Observer};
@@ -48,6 +48,8 @@ pub use live::Live;
 pub use metric::{Counter, Metric};
 pub use recorder::Recorder;
 pub use sample::Sample;
-pub use sessions::{ClientLimits, Limits, SessionKey, SessionSecond, Spread, check_batches};
-pub use summary::{OpenSessions, Percentiles, Rate, Summary, Totals, Window};
+pub use sessions::{
+    ClientLimits, Distribution, SenderLimits, SessionKey, SessionSecond, check_batches,
+};
+pub use summary::{MessageRate, MessageWindow, OpenSessions, Percentiles, RunSummary, RunTotals};
 pub use verdict::{LimitedBy, Verdict};

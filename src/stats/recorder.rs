@@ -285,12 +285,12 @@ fn tenth_of(unix_ns: u64) -> usize {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::super::by_hand::ByHand;
+    use super::super::by_hand::RecordersByHand;
     use super::*;
 
     #[test]
     fn a_message_counts_in_the_second_of_its_slot_however_late_its_commit_was() {
-        let (statistics, mut recorder) = ByHand::new(1);
+        let (statistics, mut recorder) = RecordersByHand::new(1);
         let (s, mut seconds) = (SECOND_NS, BTreeMap::new());
         let collect = |seconds: &mut BTreeMap<_, _>| {
             statistics.take(|interval| {
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn without_an_empty_interval_a_late_message_counts_now() {
-        let (statistics, mut recorder) = ByHand::new(1);
+        let (statistics, mut recorder) = RecordersByHand::new(1);
         recorder.begin_round(53 * SECOND_NS);
         for second in [50, 51, 52] {
             recorder.message_at(second * SECOND_NS, 100, 1);

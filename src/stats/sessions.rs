@@ -15,8 +15,8 @@ mod windows;
 
 pub(super) use batch::encode;
 pub(super) use file::BatchFile;
-pub use limits::{ClientLimits, Limits};
+pub use limits::{ClientLimits, SenderLimits};
 pub use reading::check_batches;
 pub(super) use second::SessionSeconds;
 pub use second::{SessionKey, SessionSecond};
-pub use spread::Spread;
+pub use spread::Distribution;

@@ -7,10 +7,10 @@ use super::metric::{Counter, Metric};
 
 /// Messages per second over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Rate {
+pub struct MessageRate {
     /// Messages by time from the first to the last tenth of a second with messages.
     pub mean: f64,
-    /// Median over the seconds of [`Summary::throughput`]; without any, the mean.
+    /// Median over the seconds of [`RunSummary::throughput`]; without any, the mean.
     pub median: f64,
     /// The most in one second of the clock, a cut one included; where the mean is higher, the mean.
     pub max: f64,
@@ -39,7 +39,7 @@ pub struct Percentiles {
 
 /// Sums over a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
+pub struct RunTotals {
     /// Accepted.
     pub messages: u64,
     /// Their forward-paths.
@@ -68,13 +68,13 @@ pub struct OpenSessions {
 
 /// A run in a few numbers.
 #[derive(Debug, Clone)]
-pub struct Summary {
+pub struct RunSummary {
     /// Sums.
-    pub totals: Totals,
+    pub totals: RunTotals,
     /// Unix time of the first and the last tenth of a second with messages, in tenths.
     pub span_tenths: Option<(u64, u64)>,
     /// Messages per second.
-    pub rate: Rate,
+    pub rate: MessageRate,
     /// The busiest loop's share of time in rounds: median and maximum over the seconds.
     pub busy_share: (f64, f64),
     /// Tenths with messages, and how many.
@@ -103,10 +103,10 @@ impl Percentiles {
     }
 }
 
-impl Summary {
+impl RunSummary {
     /// Sums and rates.
-    pub fn of(history: &History) -> Summary {
-        let totals = Totals {
+    pub fn of(history: &History) -> RunSummary {
+        let totals = RunTotals {
             messages: history.total(Counter::Messages),
             recipients: history.total(Counter::MessageRecipients),
             bytes: history.total(Counter::MessageBytes),
@@ -117,8 +117,8 @@ impl Summary {
         };
         let busy = busy_tenths(history);
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));
-        let rate = Rate::of(&busy);
-        Summary { totals, span_tenths, rate, busy_share: busy_share(history), busy }
+        let rate = MessageRate::of(&busy);
+        RunSummary { totals, span_tenths, rate, busy_share: busy_share(history), busy }
     }
 
     /// From first to last message, s.
@@ -132,10 +132,10 @@ impl Summary {
     /// `Window::Second`: the seconds of the clock that lie in the span as a whole, and the first or
     /// last one, which is cut, only where it has more messages than any of these. `Window::Tenth`:
     /// all tenths of a second from the first to the last with messages.
-    pub fn throughput(&self, window: Window) -> Histogram<u64> {
-        let Windows { count, busy } = match window {
-            Window::Second => Windows::seconds(&self.busy),
-            Window::Tenth => Windows::tenths(&self.busy),
+    pub fn throughput(&self, window: MessageWindow) -> Histogram<u64> {
+        let MessageWindows { count, busy } = match window {
+            MessageWindow::Second => MessageWindows::seconds(&self.busy),
+            MessageWindow::Tenth => MessageWindows::tenths(&self.busy),
         };
         let most = busy.iter().copied().max().unwrap_or(0).max(2);
         let mut histogram =
@@ -163,7 +163,7 @@ impl Summary {
 
 /// The length of what messages are counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Window {
+pub enum MessageWindow {
     /// A second of the clock.
     Second,
     /// A tenth of a second of the clock.
@@ -172,23 +172,23 @@ pub enum Window {
 
 /// Messages in windows of equal length.
 #[derive(Debug)]
-struct Windows {
+struct MessageWindows {
     /// All of them.
     count: u64,
     /// Messages in those that had any.
     busy: Vec<u64>,
 }
 
-impl Windows {
-    fn tenths(busy: &[(u64, u64)]) -> Windows {
+impl MessageWindows {
+    fn tenths(busy: &[(u64, u64)]) -> MessageWindows {
         let count = busy.first().zip(busy.last()).map_or(0, |(first, last)| last.0 - first.0 + 1);
-        Windows { count, busy: busy.iter().map(|(_, n)| *n).collect() }
+        MessageWindows { count, busy: busy.iter().map(|(_, n)| *n).collect() }
     }
 
-    /// See [`Summary::throughput`].
-    fn seconds(busy: &[(u64, u64)]) -> Windows {
+    /// See [`RunSummary::throughput`].
+    fn seconds(busy: &[(u64, u64)]) -> MessageWindows {
         let (Some(first), Some(last)) = (busy.first(), busy.last()) else {
-            return Windows { count: 0, busy: Vec::new() };
+            return MessageWindows { count: 0, busy: Vec::new() };
         };
         let whole = first.0.div_ceil(10)..(last.0 + 1) / 10;
         let (inside, cut): (Vec<_>, Vec<_>) =
@@ -196,14 +196,14 @@ impl Windows {
         let mut count = whole.end.saturating_sub(whole.start);
         let mut inside: Vec<u64> = inside.into_iter().map(|(_, n)| n).collect();
         if count == 0 {
-            return Windows { count, busy: inside };
+            return MessageWindows { count, busy: inside };
         }
         let most = inside.iter().copied().max().unwrap_or(0);
         for (_, n) in cut.into_iter().filter(|(_, n)| *n > most) {
             inside.push(n);
             count += 1;
         }
-        Windows { count, busy: inside }
+        MessageWindows { count, busy: inside }
     }
 
     fn median(&self) -> f64 {
@@ -227,18 +227,18 @@ fn sums(busy: &[(u64, u64)]) -> Vec<(u64, u64)> {
     sums
 }
 
-impl Rate {
-    fn of(busy: &[(u64, u64)]) -> Rate {
+impl MessageRate {
+    fn of(busy: &[(u64, u64)]) -> MessageRate {
         let (Some(first), Some(last)) = (busy.first(), busy.last()) else {
-            return Rate::default();
+            return MessageRate::default();
         };
         let messages: u64 = busy.iter().map(|(_, n)| n).sum();
         let mean = messages as f64 * 10.0 / (last.0 - first.0 + 1) as f64;
         let max = sums(busy).iter().map(|(_, n)| *n as f64).fold(mean, f64::max);
-        let seconds = Windows::seconds(busy);
+        let seconds = MessageWindows::seconds(busy);
         // Without a whole second the run has only one number.
         let median = if seconds.count == 0 { mean } else { seconds.median() };
-        Rate { mean, median, max }
+        MessageRate { mean, median, max }
     }
 }
 
@@ -285,18 +285,18 @@ mod tests {
     #[test]
     fn the_histogram_of_throughput_has_whole_seconds_and_empty_ones() {
         let busy = vec![(100, 70_000), (105, 5), (125, 9), (131, 1)];
-        let summary = Summary { busy, ..Summary::of(&History::default()) };
-        let each_second = summary.throughput(Window::Second);
+        let summary = RunSummary { busy, ..RunSummary::of(&History::default()) };
+        let each_second = summary.throughput(MessageWindow::Second);
         assert_eq!((each_second.len(), each_second.min()), (3, 0));
         assert_eq!(each_second.max(), 70_005);
-        let tenths = summary.throughput(Window::Tenth);
+        let tenths = summary.throughput(MessageWindow::Tenth);
         assert_eq!((tenths.len(), tenths.count_at(0)), (32, 28));
     }
 
-    fn summary(busy: Vec<(u64, u64)>) -> Summary {
+    fn summary(busy: Vec<(u64, u64)>) -> RunSummary {
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));
-        let rate = Rate::of(&busy);
-        Summary { busy, span_tenths, rate, ..Summary::of(&History::default()) }
+        let rate = MessageRate::of(&busy);
+        RunSummary { busy, span_tenths, rate, ..RunSummary::of(&History::default()) }
     }
 
     #[test]
@@ -307,13 +307,13 @@ mod tests {
         busy.extend([(1045, 600), (1051, 1)]);
         let found = summary(busy);
         assert_eq!(found.rate.max, 778.0);
-        assert_eq!(found.throughput(Window::Second).max(), 778);
-        assert_eq!(found.throughput(Window::Second).len(), 5, "four and a cut one");
+        assert_eq!(found.throughput(MessageWindow::Second).max(), 778);
+        assert_eq!(found.throughput(MessageWindow::Second).len(), 5, "four and a cut one");
         assert_eq!(found.rate.median, 771.0);
         // Four digits.
         let busy = (0..50).map(|i| (1000 + i, 5165 / 10 + u64::from(i % 10 < 5))).collect();
         let found = summary(busy);
-        assert_eq!(found.rate.max, found.throughput(Window::Second).max() as f64);
+        assert_eq!(found.rate.max, found.throughput(MessageWindow::Second).max() as f64);
     }
 
     #[test]
@@ -326,11 +326,11 @@ mod tests {
             vec![(1001, 3), (1099, 4)],
         ] {
             let found = summary(busy.clone());
-            let Rate { mean, median, max } = found.rate;
+            let MessageRate { mean, median, max } = found.rate;
             assert!(mean <= max && median <= max, "{busy:?}: {:?}", found.rate);
             let messages: u64 = busy.iter().map(|(_, n)| n).sum();
             assert!((mean * found.seconds() - messages as f64).abs() < 1e-6);
-            assert!(found.throughput(Window::Second).max() as f64 <= max);
+            assert!(found.throughput(MessageWindow::Second).max() as f64 <= max);
         }
     }
 
@@ -371,16 +371,19 @@ mod tests {
 
     #[test]
     fn rates_count_the_seconds_in_which_nothing_came() {
-        assert_eq!(Rate::of(&[]), Rate::default());
-        assert_eq!(Rate::of(&[(77, 7)]), Rate { mean: 70.0, median: 70.0, max: 70.0 });
+        assert_eq!(MessageRate::of(&[]), MessageRate::default());
+        assert_eq!(
+            MessageRate::of(&[(77, 7)]),
+            MessageRate { mean: 70.0, median: 70.0, max: 70.0 }
+        );
         // A hundred, a second of nothing, two hundred, and a part of a second.
         let mut busy: Vec<_> = (0..10).map(|i| (1000 + i, 10)).collect();
         busy.extend((20..30).map(|i| (1000 + i, 20)));
         busy.extend((30..33).map(|i| (1000 + i, 5)));
-        let found = Rate::of(&busy);
+        let found = MessageRate::of(&busy);
         assert_eq!((found.median, found.max), (100.0, 200.0));
         assert!((found.mean - 315.0 / 3.3).abs() < 1e-9);
         // Years of nothing cost nothing.
-        assert_eq!(Rate::of(&[(10, 1), (10_000_000_010, 1)]).median, 0.0);
+        assert_eq!(MessageRate::of(&[(10, 1), (10_000_000_010, 1)]).median, 0.0);
     }
 }

@@ -14,7 +14,7 @@ use super::budget::{Budget, Shares};
 use super::calibration::Calibrated;
 use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 use super::history::History;
-use super::summary::Summary;
+use super::summary::RunSummary;
 
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
 /// kernel takes to give it its events, and what else runs on its core.
@@ -98,7 +98,7 @@ impl Verdict {
     }
 
     /// Returns the verdict on a run. Costs one pass over its seconds.
-    pub fn of(history: &History, summary: &Summary) -> Verdict {
+    pub fn of(history: &History, summary: &RunSummary) -> Verdict {
         let budget = Budget::of(history, summary);
         let mut headroom = Headroom::of(history, summary);
         if budget.share(budget.starved_us + budget.slowed_us) >= STARVED_SHARE {
@@ -538,7 +538,7 @@ mod tests {
             let counts_of = Second::of_line(&line).unwrap();
             history.add_second(second, &counts_of, [(&Metric::Connect, &connects)]);
         }
-        let verdict = Verdict::of(&history, &Summary::of(&history));
+        let verdict = Verdict::of(&history, &RunSummary::of(&history));
         assert_eq!(verdict.shares, Shares::default());
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
+use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
 use tempfile::TempDir;
 
 use crate::common::{Sink, sinkctl_on};
@@ -286,7 +286,7 @@ impl Stage {
 fn calibrate_by_hand(folder: &Path) {
     let mut history = History::default();
     history.read(folder, 0..u64::MAX).unwrap();
-    let summary = Summary::of(&history);
+    let summary = RunSummary::of(&history);
     let ceiling = Ceiling {
         name: "the same".into(),
         shape: Shape::of(&history, &summary).unwrap(),

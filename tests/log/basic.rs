@@ -3,7 +3,7 @@ use crate::log_support;
 
 use log_support::{facts, open, payload, read, reserved, small};
 use sinkd::log::reader::{Folder, Segment};
-use sinkd::log::{Claim, Facts, Kind, Log, NoRoom, OpenError};
+use sinkd::log::{Claim, Log, NoRoom, OpenError, SlotFacts, SlotKind};
 
 #[test]
 fn each_way_of_a_payload_is_read_back() {
@@ -95,8 +95,14 @@ fn a_file_in_place_of_the_folder_is_named() {
 fn kinds_are_counted_apart() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = open(folder.path(), small());
-    for kind in [Kind::Message, Kind::Rejection, Kind::Message, Kind::Note, Kind::Rejection] {
-        let facts = Facts { kind, ..facts(b"x") };
+    for kind in [
+        SlotKind::Message,
+        SlotKind::Rejection,
+        SlotKind::Message,
+        SlotKind::Note,
+        SlotKind::Rejection,
+    ] {
+        let facts = SlotFacts { kind, ..facts(b"x") };
         bench.until(|w| w.append(b"e", &[b"x"], &facts)).unwrap();
     }
     let segment = Segment::open(&folder.path().join("segments/00000001.seg")).unwrap();

@@ -11,7 +11,7 @@ use log_support::{
     segment_path, small,
 };
 use sinkd::log::reader::Folder;
-use sinkd::log::{Claim, Durability, EventsFile, Keep, Log, Retention, Runs, Settings, prune};
+use sinkd::log::{Claim, Durability, EventsFile, Keep, Log, LogSettings, Retention, Runs, prune};
 
 /// Waits until it holds.
 #[track_caller]
@@ -39,7 +39,7 @@ fn a_large_message_weighs_the_same_whatever_the_durability() {
     for durability in [Durability::Process, Durability::Message, interval] {
         let dir = tempfile::tempdir().unwrap();
         let budget = 16 * SEGMENT_BYTES;
-        let mut bench = open(dir.path(), Settings { durability, ..ring(budget) });
+        let mut bench = open(dir.path(), LogSettings { durability, ..ring(budget) });
         for n in 0..60 {
             reserved(&mut bench, b"e", &payload(n, 200_000), 200_000);
             let held = disk_bytes(dir.path());
@@ -123,7 +123,7 @@ fn what_sinkctl_prunes_takes_no_space_in_a_running_sinkd() {
 fn where_age_alone_bounds_no_sealed_segment_stays_open() {
     let dir = tempfile::tempdir().unwrap();
     let day = Retention { age: Some(Duration::from_secs(86_400)), ..Retention::default() };
-    let mut bench = open(dir.path(), Settings { retention: day, ..ring(0) });
+    let mut bench = open(dir.path(), LogSettings { retention: day, ..ring(0) });
     for n in 0..150 {
         bench.append(b"e", &payload(n, 9000));
     }
@@ -157,7 +157,7 @@ fn prune_by_age_goes_by_the_clock_of_the_sinkd_that_took_the_mail() {
 
 /// A folder of some sealed segments; returns the number of the last.
 fn filled(folder: &Path) -> u32 {
-    let mut bench = open(folder, Settings { retention: Retention::default(), ..ring(0) });
+    let mut bench = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
     let mut last = 0;
     for n in 0..30 {
         last = bench.append(b"e", &payload(n, 9000)).segment;
@@ -175,7 +175,7 @@ fn a_renaming_that_a_power_loss_took_back_is_made_again() {
     std::fs::rename(segment_path(dir.path(), last), segment_path(dir.path(), 1)).unwrap();
     let old = Folder::open_in(dir.path(), BOOT_B).unwrap();
     assert!(old.messages() < messages);
-    let settings = Settings { boot: Some(BOOT_B), ..ring(64 * SEGMENT_BYTES) };
+    let settings = LogSettings { boot: Some(BOOT_B), ..ring(64 * SEGMENT_BYTES) };
     let bench = open(dir.path(), settings);
     let folder = Folder::open_in(dir.path(), BOOT_B).unwrap();
     let numbers: Vec<u32> = folder.segments().map(|s| s.identity.number).collect();
@@ -195,7 +195,7 @@ fn spare_files_with_nothing_in_them_go_at_the_start_and_copies_stay() {
     let copy = segment_path(dir.path(), last + 7);
     std::fs::copy(segment_path(dir.path(), last), &copy).unwrap();
     let (log, recovery) =
-        Log::open(dir.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+        Log::open(dir.path(), LogSettings { boot: Some(BOOT_B), ..small() }).unwrap();
     assert!(!segment_path(dir.path(), 1).exists(), "a spare takes space for nothing");
     assert!(copy.exists(), "what holds mail is not removed");
     assert_eq!(recovery.messages, Folder::open_in(dir.path(), BOOT_B).unwrap().messages());
@@ -210,7 +210,7 @@ fn a_segment_that_another_process_keeps_locked_keeps_no_sinkd_from_starting() {
     let held = std::fs::File::open(segment_path(dir.path(), 1)).unwrap();
     held.lock().unwrap();
     let (log, recovery) =
-        Log::open(dir.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+        Log::open(dir.path(), LogSettings { boot: Some(BOOT_B), ..small() }).unwrap();
     assert_eq!(recovery.messages, messages);
     log.close();
 }
@@ -274,7 +274,7 @@ fn on_a_full_disk_the_oldest_goes_for_large_mail_and_nothing_for_what_never_fits
 fn files_of_the_log_are_for_their_owner_alone() {
     let dir = tempfile::tempdir().unwrap();
     let data = dir.path().join("new/data");
-    let mut bench = open(&data, Settings { durability: Durability::Message, ..ring(1 << 20) });
+    let mut bench = open(&data, LogSettings { durability: Durability::Message, ..ring(1 << 20) });
     for n in 0..150 {
         bench.append(b"e", &payload(n, 9000));
     }

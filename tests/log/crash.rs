@@ -12,15 +12,15 @@ use std::path::{Path, PathBuf};
 use log_support::{open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, SegmentError, Span};
-use sinkd::log::{BootId, Claim, Log, MessageId, Settings};
+use sinkd::log::{BootId, Claim, Log, LogSettings, MessageId};
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);
 
 type Messages = BTreeMap<MessageId, (Vec<u8>, Vec<u8>)>;
 
-fn settings(boot: BootId) -> Settings {
-    Settings {
+fn settings(boot: BootId) -> LogSettings {
+    LogSettings {
         segment_bytes_first: 32 << 10,
         segment_bytes_max: 32 << 10,
         boot: Some(boot),

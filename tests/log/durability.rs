@@ -14,18 +14,18 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, Sender, unbounded};
 use log_support::{Bench, PATIENCE, facts, open, payload, read, reserved, small};
 use proptest::prelude::*;
-use sinkd::log::by_hand::ByHand;
+use sinkd::log::by_hand::LogByHand;
 use sinkd::log::reader::{Folder, Segment, Span};
 use sinkd::log::{
-    BootId, Claim, Commit, Durability, FlushCall, Log, MessageId, NoRoom, PendingCommit, Settings,
-    State,
+    BootId, Claim, Commit, Durability, FlushCall, Log, LogSettings, MessageId, NoRoom,
+    PendingCommit, State,
 };
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);
 
-fn settings(durability: Durability, flush: FlushCall) -> Settings {
-    Settings { durability, flush, boot: Some(BOOT_A), ..small() }
+fn settings(durability: Durability, flush: FlushCall) -> LogSettings {
+    LogSettings { durability, flush, boot: Some(BOOT_A), ..small() }
 }
 
 fn visible(folder: &Path, boot: BootId) -> u64 {
@@ -232,7 +232,7 @@ fn at_an_interval_only_what_has_changed_is_flushed() {
         file.sync_data()
     });
     let interval = Durability::Interval(Duration::from_secs(1));
-    let (mut log, _) = ByHand::open(dir.path(), settings(interval, call)).unwrap();
+    let (mut log, _) = LogByHand::open(dir.path(), settings(interval, call)).unwrap();
     let mut writer = log.writer(Box::new(|| ())).unwrap();
     while log.serve(usize::MAX, Duration::ZERO) + log.flush(usize::MAX, Duration::ZERO) > 0 {}
     for n in 1..4 {
@@ -389,7 +389,7 @@ proptest! {
             prop_assert!(found.get(id) == Some(bytes), "{id} was acknowledged and is lost");
         }
         prop_assert!(found.values().all(|bytes| written.contains(bytes)));
-        let (log, recovery) = Log::open(image.path(), Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+        let (log, recovery) = Log::open(image.path(), LogSettings { boot: Some(BOOT_B), ..small() }).unwrap();
         prop_assert_eq!(recovery.messages, found.len() as u64);
         log.close();
     }

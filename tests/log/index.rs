@@ -11,8 +11,10 @@ use std::time::Instant;
 use crossbeam_channel::{Sender, bounded};
 use log_support::{Bench, PATIENCE, open, small};
 use proptest::prelude::*;
-use sinkd::index::reading::Reading;
-use sinkd::index::{Host, Parser, Progress, Settings, Sidecar, When, reindex, sidecar};
+use sinkd::index::reading::MessageReader;
+use sinkd::index::{
+    Host, IndexSettings, ParserThreads, ReindexProgress, Sidecar, When, reindex, sidecar,
+};
 use sinkd::log::reader::{Folder, Segment, Span};
 use sinkd::smtp::envelope::{Tag, append_field};
 use tempfile::{TempDir, tempdir};
@@ -29,8 +31,8 @@ impl Host for Workers {
     }
 }
 
-fn settings(when: When, threads: usize) -> Settings {
-    Settings { when, threads, sequence_field: "X-Number".into() }
+fn settings(when: When, threads: usize) -> IndexSettings {
+    IndexSettings { when, threads, sequence_field: "X-Number".into() }
 }
 
 fn envelope(n: u32) -> Vec<u8> {
@@ -75,9 +77,9 @@ fn filled(messages: u32) -> TempDir {
     data
 }
 
-fn parser(data: &Path, settings: Settings, workers: &Workers) -> Parser {
+fn parser(data: &Path, settings: IndexSettings, workers: &Workers) -> ParserThreads {
     let (_, begun) = bounded(1);
-    Parser::start(data, settings, Box::new(workers.clone()), begun).unwrap()
+    ParserThreads::start(data, settings, Box::new(workers.clone()), begun).unwrap()
 }
 
 /// Indexes until nothing is left to index.
@@ -87,7 +89,7 @@ fn index(data: &Path, threads: usize) {
     parser.close();
 }
 
-fn wait_for(parser: &Parser, messages: u64) {
+fn wait_for(parser: &ParserThreads, messages: u64) {
     let (lag, since) = (parser.lag(), Instant::now());
     while lag().messages != messages {
         assert!(since.elapsed() < PATIENCE, "{:?}", lag());
@@ -111,7 +113,7 @@ fn indexed(data: &Path) -> Vec<String> {
 /// What reading each message says.
 fn read(data: &Path) -> Vec<String> {
     let folder = Folder::open(data).unwrap();
-    let mut reading = Reading::new("X-Number");
+    let mut reading = MessageReader::new("X-Number");
     let mut lines = Vec::new();
     for summary in folder.segments() {
         let number = summary.identity.number;
@@ -152,11 +154,11 @@ struct Told {
 }
 
 impl Told {
-    fn open(data: &Path) -> (Told, Parser) {
+    fn open(data: &Path) -> (Told, ParserThreads) {
         let bench = open(data, small());
         let (tell, begun) = bounded(1024);
         let host = Box::new(Workers::default());
-        let parser = Parser::start(data, settings(When::Eager, 1), host, begun).unwrap();
+        let parser = ParserThreads::start(data, settings(When::Eager, 1), host, begun).unwrap();
         (Told { bench, tell, last: 0 }, parser)
     }
 
@@ -204,14 +206,14 @@ fn a_lazy_index_rests_while_the_workers_are_busy() {
 fn reindexing_gives_the_same_beside_threads_that_index() {
     let data = filled(400);
     let parser = parser(data.path(), settings(When::Eager, 2), &Workers::default());
-    let done = reindex(data.path(), Some("X-Number"), 2, &Progress::default()).unwrap();
+    let done = reindex(data.path(), Some("X-Number"), 2, &ReindexProgress::default()).unwrap();
     assert_eq!((done.messages, done.unreadable.len()), (400, 0));
     wait_for(&parser, 0);
     parser.close();
     assert_indexed(data.path());
     // The name of the field is known from what is there.
     fs::remove_file(sidecar::path(data.path(), 1)).unwrap();
-    reindex(data.path(), None, 1, &Progress::default()).unwrap();
+    reindex(data.path(), None, 1, &ReindexProgress::default()).unwrap();
     assert_indexed(data.path());
 }
 
@@ -222,7 +224,7 @@ fn an_index_replaced_while_segments_are_sealed_is_continued() {
     let (mut told, parser) = Told::open(data.path());
     for round in 0..30 {
         std::thread::scope(|scope| {
-            let progress = Progress::default();
+            let progress = ReindexProgress::default();
             scope.spawn(move || reindex(folder, Some("X-Number"), 1, &progress).unwrap());
             told.append(round * 150..(round + 1) * 150);
         });
@@ -262,7 +264,7 @@ fn mail_indexed_before_is_not_a_lag() {
 #[test]
 fn another_field_for_numbers_is_another_index() {
     let data = filled(50);
-    reindex(data.path(), Some("X-Other"), 1, &Progress::default()).unwrap();
+    reindex(data.path(), Some("X-Other"), 1, &ReindexProgress::default()).unwrap();
     assert!(indexed(data.path()).iter().all(|entry| entry.contains("sequence: None")));
     index(data.path(), 1);
     assert_indexed(data.path());
@@ -347,7 +349,7 @@ proptest! {
                 fill(data.path(), n..n + 1);
                 index(data.path(), 1);
             }
-            reindex(data.path(), Some("X-Number"), 1, &Progress::default()).unwrap();
+            reindex(data.path(), Some("X-Number"), 1, &ReindexProgress::default()).unwrap();
             (fs::read(sidecar::path(data.path(), 1)).unwrap(), data)
         });
         let folder = Folder::open(data.path()).unwrap();

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use common::{Dice, Sink};
 use sinkd::index::query::{Query, Scratch};
-use sinkd::index::reading::Reading;
-use sinkd::index::{Found, Searching, Sidecar, Wanted, search};
+use sinkd::index::reading::MessageReader;
+use sinkd::index::{SearchOptions, SearchResult, Searching, Sidecar, search};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Runs};
 use tempfile::tempdir;
@@ -92,15 +92,15 @@ fn parse(query: &str) -> Query {
     Query::parse(query, 0, &Runs::default()).unwrap()
 }
 
-fn find(data: &Path, query: &str, indexed_only: bool) -> Found {
+fn find(data: &Path, query: &str, indexed_only: bool) -> SearchResult {
     let folder = Folder::open(data).unwrap();
-    let wanted = Wanted { limit: None, span: Span::default(), indexed_only, threads: 2 };
+    let wanted = SearchOptions { limit: None, span: Span::default(), indexed_only, threads: 2 };
     search(&folder, &parse(query), wanted, &Searching::default())
 }
 
 fn assert_answers_are_complete(data: &Path) {
     let folder = Folder::open(data).unwrap();
-    let (mut reading, mut scratch) = (Reading::new(""), Scratch::default());
+    let (mut reading, mut scratch) = (MessageReader::new(""), Scratch::default());
     for text in QUERIES {
         let query = parse(text);
         let mut expected = Vec::new();

@@ -6,7 +6,7 @@ use crossbeam_channel::bounded;
 use log_support::{facts, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Listing, ReadError, Span};
-use sinkd::log::{self, Facts, Kind, Log, MessageId, NoRoom, Remove, Settings};
+use sinkd::log::{self, Log, LogSettings, MessageId, NoRoom, Remove, SlotFacts, SlotKind};
 
 /// (start, time, id) of each message, in the order of a listing.
 type Order = Vec<(u32, u64, MessageId)>;
@@ -17,7 +17,7 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
     let mut order = Order::new();
     for (start, commits) in starts.iter().enumerate() {
         let settings =
-            Settings { segment_bytes_first: 16 << 10, segment_bytes_max: 16 << 10, ..small() };
+            LogSettings { segment_bytes_first: 16 << 10, segment_bytes_max: 16 << 10, ..small() };
         let (log, _) = Log::open(folder, settings).unwrap();
         let (wake, woken) = bounded(1);
         let mut writers: Vec<_> = (0..3)
@@ -32,8 +32,8 @@ fn fill(folder: &std::path::Path, starts: &[Vec<(u8, u8, bool)>]) -> Order {
         let mut now = 1_000_000 - 100 * start as u64;
         for (worker, step, is_message) in commits {
             now += u64::from(*step);
-            let kind = if *is_message { Kind::Message } else { Kind::Rejection };
-            let facts = Facts { received_at_ns: now, kind, ..facts(b"x") };
+            let kind = if *is_message { SlotKind::Message } else { SlotKind::Rejection };
+            let facts = SlotFacts { received_at_ns: now, kind, ..facts(b"x") };
             let writer = &mut writers[*worker as usize % 3];
             let id = loop {
                 match writer.append(&[7; 90], &[&[8; 300]], &facts) {
@@ -166,7 +166,7 @@ fn notes_name_their_messages() {
     let mut bench = log_support::open(dir.path(), small());
     let id = bench.append(b"e", b"its 250 was lost");
     bench.append(b"e", b"its was not");
-    let note = Facts { kind: Kind::Note, ..Facts::default() };
+    let note = SlotFacts { kind: SlotKind::Note, ..SlotFacts::default() };
     bench.until(|w| w.append(b"", &[&id.to_bytes()], &note)).unwrap();
     let folder = Folder::open(dir.path()).unwrap();
     assert_eq!(folder.notes().unwrap().of.into_iter().collect::<Vec<_>>(), [id]);

@@ -84,7 +84,7 @@ fn a_reader_keeps_what_is_sealed_and_unlinked_under_it() {
 fn holes_of_released_regions_are_punched_and_counted() {
     use std::os::unix::fs::MetadataExt;
     let dir = tempfile::tempdir().unwrap();
-    let settings = sinkd::log::Settings {
+    let settings = sinkd::log::LogSettings {
         segment_bytes_first: 4 << 20,
         segment_bytes_max: 4 << 20,
         own_segment_bytes_over: 2 << 20,

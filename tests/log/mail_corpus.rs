@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use sinkd::mime::part::{self, DEPTH_MAX, Kind, PARTS_MAX, Part};
+use sinkd::mime::part::{self, DEPTH_MAX, PARTS_MAX, Part, PartKind};
 use sinkd::mime::{header, link, text};
 
 /// Far more than any of it takes, and far less than what is quadratic would.
@@ -47,7 +47,7 @@ fn report(message: &[u8]) -> String {
 /// Contents differ in their line ends; those of binary parts don't have any.
 fn shown(part: &Part<'_>) -> String {
     let content = part.content().iter().filter(|b| **b != b'\r').count();
-    let octets = if part.kind == Kind::Leaf { format!(" {content}") } else { String::new() };
+    let octets = if part.kind == PartKind::Leaf { format!(" {content}") } else { String::new() };
     let attached = if part.is_attachment() { " attached" } else { "" };
     let name = part.file_name.as_ref().map_or(String::new(), |name| format!(" {name}"));
     format!("{}{octets}{attached}{name}", part.content_type)

@@ -8,7 +8,7 @@ use std::time::Duration;
 use log_support::{Bench, facts, open, payload, small};
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Claim, Durability, FlushCall, Log, MessageId, NoRoom, Reservation, Settings};
+use sinkd::log::{Claim, Durability, FlushCall, Log, LogSettings, MessageId, NoRoom, Reservation};
 
 #[derive(Debug, Clone)]
 enum Step {
@@ -195,7 +195,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         // Without a disk: this tests only which thread waits for which.
         let flush = FlushCall::new(|_| Ok(()));
-        let settings = Settings { region_bytes_max: 200_000, durability, flush, ..small() };
+        let settings = LogSettings { region_bytes_max: 200_000, durability, flush, ..small() };
         let bench = open(folder.path(), settings.clone());
         let mut model = Model { bench, open: Vec::new(), committed: BTreeMap::new(), made: 0 };
         for step in &steps {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use log_support::{Bench, facts, open, payload, small};
 use sinkd::log::reader::{Damage, Folder, Mapped, Segment, Span};
-use sinkd::log::{self, BootId, Facts, Keep, Log, MessageId, Remove, Retention, Settings};
+use sinkd::log::{self, BootId, Keep, Log, LogSettings, MessageId, Remove, Retention, SlotFacts};
 
 const BOOT_A: BootId = BootId([0xa; 16]);
 const BOOT_B: BootId = BootId([0xb; 16]);
@@ -34,14 +34,14 @@ fn octet(folder: &Path, number: u32, at: u64) -> u8 {
 
 /// Appends a message that was received at a time of its own.
 fn append_at(bench: &mut Bench, received_at_ns: u64, payload: &[u8]) -> MessageId {
-    let facts = Facts { received_at_ns, ..facts(payload) };
+    let facts = SlotFacts { received_at_ns, ..facts(payload) };
     let commit = bench.until(|w| w.append(b"e", &[payload], &facts)).unwrap();
     bench.finish(commit).unwrap()
 }
 
 /// Messages of 3,000 octets, about ten a segment, in sealed segments.
 fn sealed(folder: &Path, messages: u8) -> Vec<MessageId> {
-    let settings = Settings {
+    let settings = LogSettings {
         segment_bytes_first: 32 << 10,
         segment_bytes_max: 32 << 10,
         boot: Some(BOOT_A),
@@ -178,7 +178,7 @@ fn no_flipped_bit_of_a_live_page_makes_up_messages_or_loses_them_in_silence() {
 
 /// As `kill -9` leaves it: open, so that no checksum covers its counts.
 fn killed(folder: &Path, messages: u8) -> Vec<MessageId> {
-    let mut bench = open(folder, Settings { boot: Some(BOOT_A), ..small() });
+    let mut bench = open(folder, LogSettings { boot: Some(BOOT_A), ..small() });
     let ids = (0..messages)
         .map(|n| append_at(&mut bench, 1000 * u64::from(n + 1), &payload(n, 300)))
         .collect();
@@ -194,7 +194,7 @@ fn recovery_deletes_nothing_on_the_word_of_one_number() {
         let ids = killed(dir.path(), 7);
         overwrite(dir.path(), ids[0].segment, LIVE, &word);
         let (log, recovery) =
-            Log::open(dir.path(), Settings { boot: Some(BOOT_A), ..small() }).unwrap();
+            Log::open(dir.path(), LogSettings { boot: Some(BOOT_A), ..small() }).unwrap();
         log.close();
         assert_eq!(recovery.messages, 7, "{word:?}");
         let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
@@ -211,7 +211,7 @@ fn a_damaged_state_deletes_nothing() {
     overwrite(dir.path(), ids[0].segment, LIVE, &[0; 8]);
     overwrite(dir.path(), ids[0].segment, LIVE + 64, &[2, 0, 0, 0, 0, 0, 0, 0]);
     let (log, recovery) =
-        Log::open(dir.path(), Settings { boot: Some(BOOT_A), ..small() }).unwrap();
+        Log::open(dir.path(), LogSettings { boot: Some(BOOT_A), ..small() }).unwrap();
     log.close();
     assert_eq!((recovery.messages, recovery.damaged.len()), (9, 1), "{:?}", recovery.damaged);
     assert_eq!(listed(&Folder::open_in(dir.path(), BOOT_A).unwrap()), ids);
@@ -222,7 +222,7 @@ fn with_a_lost_slot(dir: &Path) -> Vec<MessageId> {
     let ids = killed(dir, 9);
     let bytes = segment_path(dir, ids[3].segment).metadata().unwrap().len();
     overwrite(dir, ids[3].segment, bytes - 4 * 64, &[0; 64]);
-    let (log, recovery) = Log::open(dir, Settings { boot: Some(BOOT_B), ..small() }).unwrap();
+    let (log, recovery) = Log::open(dir, LogSettings { boot: Some(BOOT_B), ..small() }).unwrap();
     log.close();
     assert_eq!(recovery.messages, 8);
     ids
@@ -256,7 +256,7 @@ fn count_and_listing_agree_after_a_lost_slot_and_removal() {
 #[test]
 fn many_segments_of_another_boot_are_read_with_few_descriptors() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings {
+    let settings = LogSettings {
         segment_bytes_first: 32 << 10,
         segment_bytes_max: 32 << 10,
         boot: Some(BOOT_A),
@@ -283,7 +283,7 @@ fn many_segments_of_another_boot_are_read_with_few_descriptors() {
 fn without_a_boot_id_slots_are_checked_and_new_mail_is_seen() {
     let none = BootId([0; 16]);
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), Settings { boot: Some(none), ..small() });
+    let mut bench = open(dir.path(), LogSettings { boot: Some(none), ..small() });
     let mut ids = vec![bench.append(b"e", b"one"), bench.append(b"e", b"two")];
     let mut folder = Folder::open_in(dir.path(), none).unwrap();
     let mut seen = folder.positions();
@@ -364,7 +364,7 @@ fn counts_that_check_are_believed_where_the_state_alone_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let ids = sealed(dir.path(), 9);
     overwrite(dir.path(), ids[0].segment, LIVE + 64, &[0; 8]);
-    let settings = Settings { boot: Some(BOOT_A), ..small() };
+    let settings = LogSettings { boot: Some(BOOT_A), ..small() };
     let (log, recovery) = Log::open(dir.path(), settings).unwrap();
     log.close();
     assert_eq!((recovery.messages, recovery.sealed_now, recovery.damaged.len()), (9, 1, 0));
@@ -379,7 +379,7 @@ fn a_spare_whose_slots_are_its_own_is_not_removed() {
     overwrite(dir.path(), ids[0].segment, LIVE, &[0; 136]);
     let renamed = segment_path(dir.path(), 50);
     std::fs::rename(segment_path(dir.path(), ids[0].segment), &renamed).unwrap();
-    let settings = Settings { boot: Some(BOOT_A), ..small() };
+    let settings = LogSettings { boot: Some(BOOT_A), ..small() };
     Log::open(dir.path(), settings).unwrap().0.close();
     let folder = Folder::open_in(dir.path(), BOOT_A).unwrap();
     assert_eq!(listed(&folder), ids, "a renamed segment keeps its mail");

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use log_support::{open, payload, small};
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{self, Keep, MessageId, Remove, Retention, Settings};
+use sinkd::log::{self, Keep, LogSettings, MessageId, Remove, Retention};
 
 fn listed(folder: &Path) -> Vec<MessageId> {
     let folder = Folder::open(folder).unwrap();
@@ -50,7 +50,7 @@ fn what_arrives_while_all_is_removed_stays() {
 #[test]
 fn emptying_an_inbox_writes_a_small_file_a_segment() {
     let dir = tempfile::tempdir().unwrap();
-    let mut bench = open(dir.path(), Settings { segment_bytes_max: 1 << 20, ..small() });
+    let mut bench = open(dir.path(), LogSettings { segment_bytes_max: 1 << 20, ..small() });
     for n in 0..20_000 {
         bench.append(b"envelope", &payload(n as u8, 40));
     }
@@ -89,7 +89,7 @@ fn flags_that_are_damaged_or_of_another_folder_remove_nothing() {
 #[test]
 fn what_is_removed_as_a_whole_is_pruned_first() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = Settings { segment_bytes_max: 64 << 10, ..small() };
+    let settings = LogSettings { segment_bytes_max: 64 << 10, ..small() };
     let mut bench = open(dir.path(), settings.clone());
     let ids: Vec<_> = (0..100).map(|n| bench.append(b"e", &payload(n, 3000))).collect();
     bench.close();
@@ -110,7 +110,7 @@ fn what_is_removed_as_a_whole_is_pruned_first() {
     log::remove(dir.path(), &Remove::Ids(of_newest)).unwrap();
     let count = Folder::open(dir.path()).unwrap().segments().count() as u64;
     let retention = Retention { segments: Some(count), ..Retention::default() };
-    let bench = open(dir.path(), Settings { retention, ..settings });
+    let bench = open(dir.path(), LogSettings { retention, ..settings });
     bench.close();
     // How many go depends on how far ahead it made segments; which goes first does not.
     let events = std::fs::read_to_string(dir.path().join("events.jsonl")).unwrap();

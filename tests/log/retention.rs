@@ -13,7 +13,7 @@ use log_support::{
 };
 use proptest::prelude::*;
 use sinkd::log::reader::{Folder, ReadError, Segment, Span};
-use sinkd::log::{BootId, Durability, Log, MessageId, Retention, Settings};
+use sinkd::log::{BootId, Durability, Log, LogSettings, MessageId, Retention};
 
 type Messages = BTreeMap<MessageId, Vec<u8>>;
 
@@ -44,7 +44,7 @@ fn a_ring_turns_in_bounded_space_and_every_message_is_accounted_for() {
     for durability in [Durability::Process, Durability::Message] {
         let dir = tempfile::tempdir().unwrap();
         let budget = 8 * SEGMENT_BYTES;
-        let mut bench = open(dir.path(), Settings { durability, ..ring(budget) });
+        let mut bench = open(dir.path(), LogSettings { durability, ..ring(budget) });
         let mut written = Messages::new();
         for lap in 1..40 {
             fill(&mut bench, &mut written, 60 * lap, 3000);
@@ -126,7 +126,7 @@ fn pruned_sums_are_right_after_a_full_disk() {
 fn segments_are_kept_by_number_and_by_age() {
     let dir = tempfile::tempdir().unwrap();
     let few = Retention { segments: Some(5), ..Retention::default() };
-    let mut bench = open(dir.path(), Settings { retention: few, ..ring(0) });
+    let mut bench = open(dir.path(), LogSettings { retention: few, ..ring(0) });
     let mut written = Messages::new();
     fill(&mut bench, &mut written, 500, 3000);
     let large = reserved(&mut bench, b"e", &payload(1, 100_000), 100_000);
@@ -136,7 +136,7 @@ fn segments_are_kept_by_number_and_by_age() {
     assert!(folder.find(large).is_ok(), "the newest stays");
 
     let old = Retention { age: Some(Duration::from_millis(300)), ..Retention::default() };
-    let mut bench = open(dir.path(), Settings { retention: old, ..ring(0) });
+    let mut bench = open(dir.path(), LogSettings { retention: old, ..ring(0) });
     let newest = bench.append(b"e", b"new");
     let end = Instant::now() + PATIENCE;
     while Folder::open_in(dir.path(), BOOT_A).unwrap().messages() > 1 {
@@ -151,7 +151,7 @@ fn segments_are_kept_by_number_and_by_age() {
 
 /// A folder with some sealed segments, one message of 3000 octets each 3000, and what is in it.
 fn filled(folder: &Path) -> Messages {
-    let mut bench = open(folder, Settings { retention: Retention::default(), ..ring(0) });
+    let mut bench = open(folder, LogSettings { retention: Retention::default(), ..ring(0) });
     let mut written = Messages::new();
     fill(&mut bench, &mut written, 70, 3000);
     bench.close();
@@ -172,7 +172,7 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
         let other = tempfile::tempdir().unwrap();
         std::fs::write(segment_path_made(other.path(), new - 1), b"").unwrap();
         std::fs::copy(dir.path().join("store"), other.path().join("store")).unwrap();
-        let bench = open(other.path(), Settings { retention: Retention::default(), ..ring(0) });
+        let bench = open(other.path(), LogSettings { retention: Retention::default(), ..ring(0) });
         let page = std::fs::read(segment_path(other.path(), new)).unwrap()[..4096].to_vec();
         drop(bench);
         page
@@ -209,7 +209,7 @@ fn a_crash_between_any_two_steps_of_recycling_invents_nothing() {
             let found = stored(image.path(), boot);
             assert!(found.iter().all(|(id, bytes)| written[id] == *bytes), "{step}");
             assert!(rest.keys().all(|id| found.contains_key(id)), "{step}: the others are there");
-            let settings = Settings { boot: Some(boot), ..ring(1 << 30) };
+            let settings = LogSettings { boot: Some(boot), ..ring(1 << 30) };
             let (log, recovery) = Log::open(image.path(), settings).unwrap();
             log.close();
             // In its own boot, counts of zero are not trusted once the writer has gone.
@@ -273,7 +273,7 @@ proptest! {
     ) {
         let dir = tempfile::tempdir().unwrap();
         let retention = Retention { bytes: Some(budget * SEGMENT_BYTES), segments, age: None };
-        let settings = Settings { retention, segment_bytes_max: 4 * SEGMENT_BYTES, ..ring(0) };
+        let settings = LogSettings { retention, segment_bytes_max: 4 * SEGMENT_BYTES, ..ring(0) };
         let mut bench = open(dir.path(), settings.clone());
         let (mut written, mut newest) = (Messages::new(), None);
         for (n, size) in sizes.iter().enumerate() {

@@ -11,10 +11,12 @@ use crossbeam_channel::{Receiver, bounded};
 use log_support::{Bench, facts, open, small};
 use proptest::prelude::*;
 use sinkd::index::query::{Query, Scratch};
-use sinkd::index::reading::Reading;
-use sinkd::index::{Found, Lookup, Progress, Said, Searching, Wanted, reindex, search, sidecar};
+use sinkd::index::reading::MessageReader;
+use sinkd::index::{
+    Lookup, ReindexProgress, Said, SearchOptions, SearchResult, Searching, reindex, search, sidecar,
+};
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{self, Facts, MessageId, Remove, Run, Runs, StorageMode, Writer};
+use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StorageMode, Writer};
 use sinkd::smtp::envelope::{Tag, append_field};
 use tempfile::{TempDir, tempdir};
 
@@ -110,7 +112,7 @@ fn worker(bench: &Bench) -> (Writer, Receiver<()>) {
     (bench.log.writer(Box::new(wake)).unwrap(), woken)
 }
 
-fn append(bench: &mut Bench, envelope: &[u8], payload: &[u8], facts: &Facts) -> MessageId {
+fn append(bench: &mut Bench, envelope: &[u8], payload: &[u8], facts: &SlotFacts) -> MessageId {
     let commit = bench.until(|w| w.append(envelope, &[payload], facts)).unwrap();
     bench.finish(commit).unwrap()
 }
@@ -140,7 +142,7 @@ fn corpus(dice: &mut Dice) -> Corpus {
             // Some at the same moment.
             now_ns += dice.roll(3) as u64 * SECOND;
             let (payload, dots) = mail(dice);
-            let facts = Facts { received_at_ns: now_ns, dots, ..facts(&payload) };
+            let facts = SlotFacts { received_at_ns: now_ns, dots, ..facts(&payload) };
             ids.push(append(&mut bench, &envelope(dice), &payload, &facts));
         }
         others.into_iter().for_each(|(writer, _)| writer.close());
@@ -168,7 +170,7 @@ fn close(bench: Option<Bench>) {
 
 /// Indexes all of it, and then spoils some.
 fn index_in_part(data: &Path, dice: &mut Dice) {
-    reindex(data, Some("X-Number"), 2, &Progress::default()).unwrap();
+    reindex(data, Some("X-Number"), 2, &ReindexProgress::default()).unwrap();
     for number in sidecar::numbers(data).unwrap() {
         let path = sidecar::path(data, number);
         let mut bytes = fs::read(&path).unwrap();
@@ -236,7 +238,7 @@ fn parse(text: &str) -> Query {
 
 /// The slow twin: every message is read, the newest first.
 fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
-    let (mut reading, mut scratch) = (Reading::new(""), Scratch::default());
+    let (mut reading, mut scratch) = (MessageReader::new(""), Scratch::default());
     let mut found = Vec::new();
     for slot in folder.listing(Span::default()).unwrap().backward(0).unwrap().flatten() {
         let ns = slot.facts().received_at_ns;
@@ -251,15 +253,15 @@ fn scan(folder: &Folder, query: &Query, span: Span) -> Vec<MessageId> {
     found
 }
 
-fn all() -> Wanted {
-    Wanted { limit: None, span: Span::default(), indexed_only: false, threads: 2 }
+fn all() -> SearchOptions {
+    SearchOptions { limit: None, span: Span::default(), indexed_only: false, threads: 2 }
 }
 
-fn find(folder: &Folder, query: &str, wanted: Wanted) -> Found {
+fn find(folder: &Folder, query: &str, wanted: SearchOptions) -> SearchResult {
     search(folder, &parse(query), wanted, &Searching::default())
 }
 
-fn ids(found: &Found) -> Vec<MessageId> {
+fn ids(found: &SearchResult) -> Vec<MessageId> {
     found.hits.iter().map(|hit| hit.id).collect()
 }
 
@@ -268,7 +270,7 @@ fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
     let query = parse(text);
     let expected = scan(folder, &query, span);
     for (limit, threads) in [(None, 2), (None, 1), (Some(1), 2), (Some(3), 3), (Some(0), 1)] {
-        let wanted = Wanted { limit, span, threads, ..all() };
+        let wanted = SearchOptions { limit, span, threads, ..all() };
         let found = search(folder, &query, wanted, &Searching::default());
         let n = limit.map_or(expected.len(), |n| expected.len().min(n as usize));
         let context = format!("{text}, {span:?}, {wanted:?}");
@@ -279,8 +281,12 @@ fn assert_equal_to_scan(folder: &Folder, text: &str, span: Span) {
             Some(_) => assert!(found.matches >= n as u64, "{context}"),
         }
     }
-    let indexed =
-        search(folder, &query, Wanted { indexed_only: true, span, ..all() }, &Searching::default());
+    let indexed = search(
+        folder,
+        &query,
+        SearchOptions { indexed_only: true, span, ..all() },
+        &Searching::default(),
+    );
     let found = ids(&indexed);
     let mut rest = expected.iter();
     assert!(found.iter().all(|id| rest.any(|e| e == id)), "{text}: a part of it, in its order");
@@ -322,11 +328,11 @@ proptest! {
             if is_spoiled {
                 index_in_part(corpus.data.path(), &mut dice);
             } else {
-                reindex(corpus.data.path(), Some("X-Number"), 2, &Progress::default()).unwrap();
+                reindex(corpus.data.path(), Some("X-Number"), 2, &ReindexProgress::default()).unwrap();
             }
             let folder = Folder::open(corpus.data.path()).unwrap();
             let (mut lookup, mut reading) =
-                (Lookup::new(corpus.data.path()), Reading::new("X-Number"));
+                (Lookup::new(corpus.data.path()), MessageReader::new("X-Number"));
             let listing = folder.listing(Span::default()).unwrap();
             for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
                 let segment = folder.segment(slot.id().segment).unwrap();
@@ -341,25 +347,25 @@ proptest! {
 }
 
 /// Messages `range`, a second apart, as `of` returns them.
-fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, Facts)) {
+fn fill(data: &Path, range: std::ops::Range<u64>, of: impl Fn(u64) -> (Vec<u8>, SlotFacts)) {
     let mut bench = open(data, small());
     let mut dice = Dice::new(1);
     for n in range {
         let (payload, facts) = of(n);
-        let facts = Facts { received_at_ns: BEGIN_NS + n * SECOND, ..facts };
+        let facts = SlotFacts { received_at_ns: BEGIN_NS + n * SECOND, ..facts };
         append(&mut bench, &envelope(&mut dice), &payload, &facts);
     }
     bench.close();
 }
 
-fn plain(n: u64) -> (Vec<u8>, Facts) {
+fn plain(n: u64) -> (Vec<u8>, SlotFacts) {
     let payload = format!("Subject: number {n}\r\n\r\nhello {}\r\n", "x".repeat(400)).into_bytes();
     let facts = facts(&payload);
     (payload, facts)
 }
 
 fn index(data: &Path) {
-    reindex(data, None, 2, &Progress::default()).unwrap();
+    reindex(data, None, 2, &ReindexProgress::default()).unwrap();
 }
 
 #[test]
@@ -375,7 +381,7 @@ fn a_span_and_a_run_bound_an_answer() {
             let ns = |s: u64| BEGIN_NS + s * SECOND;
             let span = Span { since_ns: since.map(ns), until_ns: until.map(ns) };
             assert_equal_to_scan(&folder, query, span);
-            find(&folder, query, Wanted { span, ..all() }).matches
+            find(&folder, query, SearchOptions { span, ..all() }).matches
         };
         assert_eq!(count("hello", None, None), 300);
         assert_eq!(count("hello", Some(10), Some(20)), 10);
@@ -394,7 +400,7 @@ fn what_lies_outside_of_the_span_is_not_missed() {
     fill(data.path(), 0..20, plain);
     let folder = Folder::open(data.path()).unwrap();
     let span = Span { since_ns: Some(BEGIN_NS + 15 * SECOND), until_ns: None };
-    let found = find(&folder, "hello", Wanted { span, indexed_only: true, ..all() });
+    let found = find(&folder, "hello", SearchOptions { span, indexed_only: true, ..all() });
     assert_eq!((found.matches, found.left_out.not_indexed), (0, 5));
 }
 
@@ -409,7 +415,7 @@ fn partly_stored_messages_are_reported() {
             StorageMode::Headers => format!("Subject: number {n}\r\n\r\n").into_bytes(),
             StorageMode::Envelope => Vec::new(),
         };
-        (stored, Facts { mode, ..facts })
+        (stored, SlotFacts { mode, ..facts })
     });
     for is_indexed in [false, true] {
         if is_indexed {
@@ -490,7 +496,7 @@ fn a_damaged_index_is_reported_and_costs_only_time() {
 #[test]
 fn a_damaged_message_ends_no_search() {
     let data = tempdir().unwrap();
-    let settings = log::Settings { segment_bytes_first: 256 << 10, ..small() };
+    let settings = log::LogSettings { segment_bytes_first: 256 << 10, ..small() };
     let mut bench = open(data.path(), settings);
     let mut other = worker(&bench);
     let mut dice = Dice::new(1);
@@ -504,7 +510,7 @@ fn a_damaged_message_ends_no_search() {
             "none"
         };
         let payload = format!("Subject: {subject}\r\n\r\n").into_bytes();
-        let facts = Facts { received_at_ns: BEGIN_NS + n, ..facts(&payload) };
+        let facts = SlotFacts { received_at_ns: BEGIN_NS + n, ..facts(&payload) };
         append(&mut bench, &envelope(&mut dice), &payload, &facts);
         if n == 0 || n == 399 {
             std::mem::swap(&mut bench.writer, &mut other.0);
@@ -518,7 +524,7 @@ fn a_damaged_message_ends_no_search() {
     }
     index(data.path());
     let folder = Folder::open(data.path()).unwrap();
-    let wanted = Wanted { limit: Some(1), threads: 1, ..all() };
+    let wanted = SearchOptions { limit: Some(1), threads: 1, ..all() };
     let newest = find(&folder, "subject:new OR subject:old", wanted);
     let expected = find(&folder, "subject:new", all());
     assert_eq!(ids(&newest), ids(&expected));

@@ -9,17 +9,18 @@ use std::time::Duration;
 use log_support::{Bench, facts, open, small};
 use sinkd::index::query::Query;
 use sinkd::index::{
-    Goal, LAST_LOOK, Progress, Searching, Waited, Wanted, Watched, reindex, search_until,
+    Goal, LAST_LOOK, ReindexProgress, SearchOptions, Searching, Waited, WatchedFolder, reindex,
+    search_until,
 };
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Facts, MessageId, Runs};
+use sinkd::log::{MessageId, Runs, SlotFacts};
 use tempfile::{TempDir, tempdir};
 
 const SECOND: Duration = Duration::from_secs(1);
 
 fn append(bench: &mut Bench, n: u64, subject: &str) -> MessageId {
     let payload = format!("Subject: {subject}\r\n\r\n{}\r\n", "x".repeat(300)).into_bytes();
-    let facts = Facts { received_at_ns: 1_795_240_000_000_000_000 + n, ..facts(&payload) };
+    let facts = SlotFacts { received_at_ns: 1_795_240_000_000_000_000 + n, ..facts(&payload) };
     let commit = bench.until(|w| w.append(b"", &[&payload], &facts)).unwrap();
     bench.finish(commit).unwrap()
 }
@@ -49,13 +50,17 @@ fn a_search_looks_at_the_newest_until_its_time_is_up_and_says_how_many_it_did_no
     bench.close();
     for is_indexed in [false, true] {
         if is_indexed {
-            reindex(data.path(), None, 1, &Progress::default()).unwrap();
+            reindex(data.path(), None, 1, &ReindexProgress::default()).unwrap();
         }
         let folder = Folder::open(data.path()).unwrap();
         assert!(folder.segments().count() > 2);
         for calls in [0, 1, 10, 1000, 10 * N] {
-            let wanted =
-                Wanted { limit: None, span: Span::default(), indexed_only: false, threads: 1 };
+            let wanted = SearchOptions {
+                limit: None,
+                span: Span::default(),
+                indexed_only: false,
+                threads: 1,
+            };
             let progress = Searching::default();
             let is_over = over_after(calls);
             let found = search_until(&folder, &query("old"), wanted, &progress, &is_over);
@@ -78,7 +83,8 @@ fn threads_together_leave_out_as_many_as_they_did_not_look_at() {
     let (data, bench, _) = filled(N);
     bench.close();
     let folder = Folder::open(data.path()).unwrap();
-    let wanted = Wanted { limit: None, span: Span::default(), indexed_only: false, threads: 4 };
+    let wanted =
+        SearchOptions { limit: None, span: Span::default(), indexed_only: false, threads: 4 };
     for calls in [0, 500] {
         let is_over = over_after(calls);
         let found = search_until(&folder, &query("old"), wanted, &Searching::default(), &is_over);
@@ -100,7 +106,7 @@ fn wait(data: &TempDir, text: &str, now_tenths: impl Fn(u64) -> u64 + Sync) -> (
     let mut pauses = 0;
     let mut pause = |_| pauses += 1;
     let query = query(text);
-    let watched = Watched { folder: &mut folder, query: &query, span: Span::default() };
+    let watched = WatchedFolder { folder: &mut folder, query: &query, span: Span::default() };
     let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut pause).unwrap();
     (waited, pauses)
 }
@@ -153,7 +159,7 @@ fn a_wait_without_any_time_looks_at_what_is_there() {
     let goal = Goal { count: 1, is_new: false, timeout: Duration::ZERO, threads: 2 };
     let clock = || Duration::from_millis(1);
     let query = query("old");
-    let watched = Watched { folder: &mut folder, query: &query, span: Span::default() };
+    let watched = WatchedFolder { folder: &mut folder, query: &query, span: Span::default() };
     let waited = sinkd::index::wait(&mut [watched], goal, &clock, &mut |_| {}).unwrap();
     assert_eq!(waited.matching, [(0, ids[99])]);
     assert!(waited.left_out.is_nothing());
@@ -176,7 +182,7 @@ fn a_wait_counts_all_folders_together_and_each_has_its_share_of_the_time() {
     };
     let mut watched: Vec<_> = folders
         .iter_mut()
-        .map(|folder| Watched { folder, query: &query, span: Span::default() })
+        .map(|folder| WatchedFolder { folder, query: &query, span: Span::default() })
         .collect();
     let waited = sinkd::index::wait(&mut watched, goal, &clock, &mut |_| {}).unwrap();
     let of = |n: usize| waited.matching.iter().filter(move |(folder, _)| *folder == n).count();

@@ -8,20 +8,21 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, bounded};
 use sinkd::log::reader::Segment;
 use sinkd::log::{
-    BootId, Claim, Commit, Facts, Log, MessageId, NoRoom, ProcessClock, Retention, Settings, Writer,
+    BootId, Claim, Commit, Log, LogSettings, MessageId, NoRoom, ProcessClock, Retention, SlotFacts,
+    Writer,
 };
 
 /// Longer than any wait here can take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-pub fn small() -> Settings {
-    Settings {
+pub fn small() -> LogSettings {
+    LogSettings {
         segment_bytes_first: 64 << 10,
         segment_bytes_max: 256 << 10,
         own_segment_bytes_over: 64 << 10,
         own_segments_max: 2,
         region_bytes_max: 256 << 10,
-        ..Settings::default()
+        ..LogSettings::default()
     }
 }
 
@@ -31,7 +32,7 @@ pub struct Bench {
     pub woken: Receiver<()>,
 }
 
-pub fn open(folder: &Path, settings: Settings) -> Bench {
+pub fn open(folder: &Path, settings: LogSettings) -> Bench {
     let (log, _) = Log::open(folder, settings).unwrap();
     let (wake, woken) = bounded(1);
     let writer = log
@@ -84,10 +85,10 @@ impl Bench {
 }
 
 /// Of a message that is received now.
-pub fn facts(payload: &[u8]) -> Facts {
+pub fn facts(payload: &[u8]) -> SlotFacts {
     let received_at_ns = ProcessClock::get().unix_ns();
     let message_bytes = payload.len() as u32;
-    Facts { message_bytes, received_at_ns, reply_code: 250, ..Facts::default() }
+    SlotFacts { message_bytes, received_at_ns, reply_code: 250, ..SlotFacts::default() }
 }
 
 pub fn read(folder: &Path, id: MessageId) -> (Vec<u8>, Vec<u8>) {
@@ -134,8 +135,8 @@ pub const BOOT_B: BootId = BootId([0xb; 16]);
 pub const SEGMENT_BYTES: u64 = 64 << 10;
 
 /// A ring of small segments.
-pub fn ring(bytes: u64) -> Settings {
-    Settings {
+pub fn ring(bytes: u64) -> LogSettings {
+    LogSettings {
         segment_bytes_first: SEGMENT_BYTES,
         segment_bytes_max: SEGMENT_BYTES,
         retention: Retention { bytes: Some(bytes), ..Retention::default() },

@@ -3,8 +3,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Kind, MessageId};
-use sinkd::smtp::client::End;
+use sinkd::log::{MessageId, SlotKind};
+use sinkd::smtp::client::SessionEnd;
 use sinkd::smtp::data::unstuff;
 use sinkd::smtp::envelope;
 
@@ -13,7 +13,7 @@ use crate::client::Message;
 /// What the clients know.
 pub struct Told<'a> {
     pub messages: &'a BTreeMap<u64, Message>,
-    pub ended: &'a [(u64, End, Vec<u16>)],
+    pub ended: &'a [(u64, SessionEnd, Vec<u16>)],
     /// Some fault of this run is a reason to refuse messages.
     pub may_refuse: bool,
 }
@@ -35,25 +35,25 @@ pub fn check(folder: &Path, told: &Told<'_>, counted: Option<u64>) {
         let found = stored.messages.get(number);
         assert!(codes.iter().all(|code| code / 100 != 5), "{number}: {codes:?}");
         match (found, end) {
-            (None, End::Answered | End::Unknown) => {
+            (None, SessionEnd::Answered | SessionEnd::Unknown) => {
                 assert!(accepted.is_empty(), "{number} was acknowledged, and is not stored");
                 let is_refused = codes.iter().any(|code| code / 100 == 4);
                 assert!(told.may_refuse || !is_refused, "{number} was refused: {codes:?}");
             }
             (None, _) => {}
-            (Some(_), End::NotSent | End::Withheld(_)) => {
+            (Some(_), SessionEnd::NotSent | SessionEnd::Withheld(_)) => {
                 panic!("{number} is stored, and was not sent whole");
             }
-            (Some((_, content, paths)), End::Answered) => {
+            (Some((_, content, paths)), SessionEnd::Answered) => {
                 assert_eq!(*paths, accepted, "{number}: its recipients");
                 assert!(*content == message.content(), "{number}: its octets");
             }
-            (Some((_, content, _)), End::Unknown) => {
+            (Some((_, content, _)), SessionEnd::Unknown) => {
                 assert!(*content == message.content(), "{number}: its octets");
             }
         }
         if let Some((id, ..)) = found {
-            let is_heard = *end == End::Answered;
+            let is_heard = *end == SessionEnd::Answered;
             assert!(!is_heard || !stored.noted.contains(id), "{number}: its 250 was heard");
         }
     }
@@ -79,7 +79,7 @@ fn stored(folder: &Path) -> Stored {
         let (segment, _) = folder.find(slot.id()).unwrap();
         let mut record = Vec::new();
         let (envelope, payload) = segment.record(&slot, &mut record).unwrap();
-        if slot.facts().kind == Kind::Note {
+        if slot.facts().kind == SlotKind::Note {
             let id = MessageId::from_bytes(payload.try_into().unwrap());
             stored.noted.insert(id);
             continue;

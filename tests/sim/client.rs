@@ -3,7 +3,10 @@ use std::io::{ErrorKind, IoSlice, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use sinkd::smtp::client::{Done, End, Fault, Form, Mail, Options, Phase, Protocol, Session, Watch};
+use sinkd::smtp::client::{
+    ClientSession, ContentForm, Done, Options, OutgoingMail, Phase, Protocol, SessionEnd,
+    SessionFault, SessionWatch,
+};
 
 use crate::common::Dice;
 
@@ -11,16 +14,16 @@ use crate::common::Dice;
 #[derive(Debug, Default)]
 pub struct Outcomes {
     /// Number, end, and the code of each recipient.
-    pub ended: Vec<(u64, End, Vec<u16>)>,
+    pub ended: Vec<(u64, SessionEnd, Vec<u16>)>,
     pub replies: u64,
 }
 
-impl Watch<u64> for Outcomes {
+impl SessionWatch<u64> for Outcomes {
     fn replied(&mut self, _: Phase, _: u16, _: &[u8], _: u64) {
         self.replies += 1;
     }
 
-    fn spent(&mut self, _: Box<Mail>) {}
+    fn spent(&mut self, _: Box<OutgoingMail>) {}
 
     fn done(&mut self, done: Done<'_, u64>) {
         self.ended.push((done.cookie, done.end, done.codes.to_vec()));
@@ -53,9 +56,9 @@ impl Message {
         format!("r{recipient}@example.com")
     }
 
-    fn mail(&self) -> Box<Mail> {
-        let mut mail = Mail::default();
-        mail.form = Form::Raw;
+    fn mail(&self) -> Box<OutgoingMail> {
+        let mut mail = OutgoingMail::default();
+        mail.form = ContentForm::Raw;
         mail.from(b"sender@example.org", b"");
         (0..self.recipients).for_each(|at| mail.to(Message::path(at).as_bytes(), b""));
         mail.body = self.content().into();
@@ -80,7 +83,7 @@ pub struct Client {
     /// Its place in the sink; `None`: it waits to be accepted.
     pub place: Option<usize>,
     socket: Option<UnixStream>,
-    pub session: Session<u64>,
+    pub session: ClientSession<u64>,
     pub silent_until: Duration,
     pub deaf_until: Duration,
     is_half_closed: bool,
@@ -96,7 +99,7 @@ impl Client {
             number,
             place: None,
             socket: Some(socket),
-            session: Session::new(options, now_us),
+            session: ClientSession::new(options, now_us),
             silent_until: Duration::ZERO,
             deaf_until: Duration::ZERO,
             is_half_closed: false,
@@ -160,9 +163,9 @@ impl Client {
             Ok(n) => {
                 self.session.feed(&octets[..n], now_us, outcomes);
                 match self.session.fault() {
-                    None | Some(Fault::Closing) => {}
+                    None | Some(SessionFault::Closing) => {}
                     // A server that has to close may say so in the middle of a payload.
-                    Some(Fault::Early { phase: Phase::Payload, code: 421 }) => {}
+                    Some(SessionFault::Early { phase: Phase::Payload, code: 421 }) => {}
                     fault => panic!("replies are out of step: {fault:?}"),
                 }
                 if self.session.is_closed() { self.leave(outcomes) } else { Did::Read }

@@ -1,5 +1,5 @@
 //! Targets that limit messages over a connection, on the made-up clock: MAILMAX (RFC 9422), and 421.
-use sinkd::sender::{Connections, Settings, What};
+use sinkd::sender::{Connections, FailureKind, SendingSettings};
 use sinkd::smtp::client::Phase;
 
 use super::sending::{Fate, MS, messages, send, settings};
@@ -46,10 +46,10 @@ fn a_limit_of_the_target_costs_connections_and_no_message() {
     ];
     for (number, (fate, per_connection, expected)) in table.into_iter().enumerate() {
         for every_ns in [0, 10 * MS] {
-            let settings = Settings { per_connection, ..settings(1) };
+            let settings = SendingSettings { per_connection, ..settings(1) };
             let (_, ended, mails) = send(settings, messages(10, every_ns), fate);
             let tally = &ended.tally;
-            let turned_away = tally.failures.get(&What::Reply(Phase::Mail, 421));
+            let turned_away = tally.failures.get(&FailureKind::Reply(Phase::Mail, 421));
             let found = Expected {
                 accepted: tally.accepted,
                 deferred: tally.deferred,
@@ -68,8 +68,10 @@ fn a_limit_of_the_target_costs_connections_and_no_message() {
 #[test]
 fn connections_that_reach_the_limit_of_the_target_are_replaced_side_by_side() {
     for connections in [2, 5] {
-        let settings =
-            Settings { connections: Connections::Kept(connections), ..settings(connections) };
+        let settings = SendingSettings {
+            connections: Connections::Kept(connections),
+            ..settings(connections)
+        };
         let fate = |_| Fate::Limited(PLAIN, 3);
         let (_, ended, _) = send(settings, messages(300, 0), fate);
         let tally = &ended.tally;

@@ -5,10 +5,10 @@ use std::os::unix::net::UnixStream;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use sinkd::sender::by_hand::{ByHandSender, Ended};
-use sinkd::sender::source::{Error, Next, Order, Outcome, Source};
-use sinkd::sender::{Connections, Ends, Settings, Shared, What};
-use sinkd::smtp::client::{Mail, Options, Protocol};
+use sinkd::sender::by_hand::{ByHandSender, RunEnd};
+use sinkd::sender::source::{DueMessage, Error, Next, Outcome, Source};
+use sinkd::sender::{Connections, Ends, FailureKind, SendingSettings, SharedRun};
+use sinkd::smtp::client::{Options, OutgoingMail, Protocol};
 use sinkd::stats::Metric;
 
 pub const MS: u64 = 1_000_000;
@@ -27,7 +27,7 @@ pub struct Messages {
 }
 
 impl Source for Messages {
-    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         if self.given == self.count {
             return Ok(Next::End);
         }
@@ -35,10 +35,10 @@ impl Source for Messages {
         let ticket = self.given;
         self.given += 1;
         let due_ns = Some(self.first_ns + ticket * self.every_ns);
-        Ok(Next::Mail(Order { ticket, due_ns, lane: None }))
+        Ok(Next::Mail(DueMessage { ticket, due_ns, lane: None }))
     }
 
-    fn refill(&mut self, _: u64, mail: &mut Mail) -> bool {
+    fn refill(&mut self, _: u64, mail: &mut OutgoingMail) -> bool {
         fill(mail);
         true
     }
@@ -46,7 +46,7 @@ impl Source for Messages {
     fn done(&mut self, _: u64, _: &Outcome<'_>) {}
 }
 
-fn fill(mail: &mut Mail) {
+fn fill(mail: &mut OutgoingMail) {
     mail.from(b"", b"");
     mail.to(b"r@example.com", b"");
     mail.body = b"x\r\n".as_slice().into();
@@ -192,7 +192,7 @@ pub struct Run<'a> {
     mails: Vec<u64>,
 }
 
-pub fn settings(connections: usize) -> Settings {
+pub fn settings(connections: usize) -> SendingSettings {
     let session = Options {
         protocol: Protocol::Smtp,
         name: "client.example".into(),
@@ -202,7 +202,7 @@ pub fn settings(connections: usize) -> Settings {
         joined_bytes_max: 0,
         sends_ambiguous: false,
     };
-    Settings {
+    SendingSettings {
         address: ByHandSender::address(),
         session,
         connections: Connections::Kept(connections),
@@ -222,9 +222,9 @@ pub fn messages(count: u64, every_ns: u64) -> Messages {
 
 impl<'a> Run<'a> {
     pub fn new(
-        settings: Settings,
+        settings: SendingSettings,
         source: impl Source + 'static,
-        shared: &'a Shared,
+        shared: &'a SharedRun,
         fate: fn(u64) -> Fate,
     ) -> Run<'a> {
         let sender = ByHandSender::new(settings, Box::new(source), shared);
@@ -262,7 +262,7 @@ impl<'a> Run<'a> {
     }
 
     /// Until everything is done; when that was.
-    pub fn finish(mut self) -> (u64, Ended, Vec<u64>) {
+    pub fn finish(mut self) -> (u64, RunEnd, Vec<u64>) {
         self.settle();
         for _ in 0..ROUNDS_MAX {
             if self.sender.is_over() {
@@ -275,8 +275,12 @@ impl<'a> Run<'a> {
 }
 
 /// Sends `source` to a target of this kind: when it ended, how, and when each MAIL came.
-pub fn send(settings: Settings, source: Messages, fate: fn(u64) -> Fate) -> (u64, Ended, Vec<u64>) {
-    let shared = Shared::default();
+pub fn send(
+    settings: SendingSettings,
+    source: Messages,
+    fate: fn(u64) -> Fate,
+) -> (u64, RunEnd, Vec<u64>) {
+    let shared = SharedRun::default();
     let (end_ns, ended, mails) = Run::new(settings, source, &shared, fate).finish();
     assert_eq!(ended.tally.begun, ended.tally.ended(), "each message that was begun has ended");
     assert_eq!(shared.open.load(Ordering::Relaxed), 0);
@@ -319,7 +323,7 @@ fn a_slow_target_makes_messages_late_by_what_it_takes_longer() {
 
 #[test]
 fn a_target_that_refuses_connections_is_tried_at_growing_pauses_for_as_long_as_patience_lasts() {
-    let shared = Shared::default();
+    let shared = SharedRun::default();
     let source = Messages { first_ns: S, ..messages(1, 0) };
     let mut run = Run::new(settings(1), source, &shared, |_| Fate::Closes);
     run.settle();
@@ -345,7 +349,7 @@ fn a_target_that_turns_some_connections_away_is_not_given_up() {
     let (_, ended, mails) = send(settings(3), messages(600, S), fate);
     assert_eq!((ended.error, ended.tally.accepted), (None, 600));
     assert!(mails.iter().copied().eq((0..600).map(|n| n * S)), "nothing is late for it");
-    assert!(ended.tally.failures.contains_key(&What::Connection));
+    assert!(ended.tally.failures.contains_key(&FailureKind::Connection));
 }
 
 /// It was well for longer than the sender has patience with it when it is not.
@@ -358,7 +362,7 @@ fn a_target_that_restarts_is_waited_for() {
     };
     let (_, ended, _) = send(settings(1), messages(600, S), fate);
     assert_eq!((ended.error, ended.tally.accepted), (None, 599));
-    assert_eq!(ended.tally.failures[&What::Connection].count, 2);
+    assert_eq!(ended.tally.failures[&FailureKind::Connection].count, 2);
 }
 
 #[test]
@@ -376,7 +380,7 @@ fn a_message_that_is_not_answered_in_time_is_unknown_and_the_next_goes_on() {
     check_time(mails[1], 20 * S);
     assert_eq!(end_ns, mails[1], "the others take no time");
     assert_eq!((ended.error, ended.tally.accepted, ended.tally.unknown), (None, 19, 1));
-    assert_eq!(ended.tally.failures[&What::Session].count, 1);
+    assert_eq!(ended.tally.failures[&FailureKind::Session].count, 1);
 }
 
 #[test]
@@ -403,7 +407,7 @@ fn the_end_of_a_connection_without_messages_is_waited_for_only_for_the_grace() {
     let greets_one = |number| if number == 0 { Fate::Serves } else { Fate::Mute };
     let fates: [fn(u64) -> Fate; 2] = [|_| Fate::Stays, greets_one];
     for fate in fates {
-        let settings = Settings { timeout: Duration::from_secs(3600), ..settings(2) };
+        let settings = SendingSettings { timeout: Duration::from_secs(3600), ..settings(2) };
         let (end_ns, ended, _) = send(settings, messages(20, 0), fate);
         check_time(end_ns, 5 * S);
         assert_eq!((ended.error, ended.tally.accepted), (None, 20));
@@ -412,8 +416,8 @@ fn the_end_of_a_connection_without_messages_is_waited_for_only_for_the_grace() {
 
 #[test]
 fn messages_under_way_at_a_stop_have_the_grace_period() {
-    let settings = Settings { timeout: Duration::from_secs(3600), ..settings(2) };
-    let shared = Shared::default();
+    let settings = SendingSettings { timeout: Duration::from_secs(3600), ..settings(2) };
+    let shared = SharedRun::default();
     let mut run = Run::new(settings, messages(100, S), &shared, |_| Fate::Stalls);
     run.settle();
     while run.sender.now_ns() < 30 * S {
@@ -428,7 +432,7 @@ fn messages_under_way_at_a_stop_have_the_grace_period() {
 
 #[test]
 fn nothing_is_begun_when_the_duration_is_over() {
-    let settings = Settings { ends: Ends::At(Duration::from_secs(3)), ..settings(1) };
+    let settings = SendingSettings { ends: Ends::At(Duration::from_secs(3)), ..settings(1) };
     let (_, ended, mails) = send(settings, messages(1000, 10 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (300, Some(&(3 * S - 10 * MS))));
     assert_eq!((ended.error, ended.tally.begun), (None, 300));
@@ -436,7 +440,7 @@ fn nothing_is_begun_when_the_duration_is_over() {
 
 #[test]
 fn the_last_message_before_the_end_of_the_duration_leaves() {
-    let settings = Settings { ends: Ends::At(Duration::from_secs(1)), ..settings(2) };
+    let settings = SendingSettings { ends: Ends::At(Duration::from_secs(1)), ..settings(2) };
     let (_, ended, mails) = send(settings, messages(50, 20 * MS), |_| Fate::Serves);
     assert_eq!((mails.len(), mails.last()), (50, Some(&(980 * MS))));
     assert_eq!((ended.error, ended.tally.accepted, ended.tally.not_begun), (None, 50, 0));

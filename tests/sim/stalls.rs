@@ -1,11 +1,13 @@
 //! A load at a rate has the same figures by duration and by count, wherever its target stalls.
 use std::time::Duration;
 
-use sinkd::sender::blast::recipients::{Order, Recipients};
+use sinkd::sender::blast::recipients::{RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
-use sinkd::sender::blast::{Arrivals, Blast as Source, Content, Pace, Plan, Settings as Blast};
-use sinkd::sender::by_hand::Ended;
-use sinkd::sender::{Ends, Settings, Shared};
+use sinkd::sender::blast::{
+    Arrivals, Blast as Source, BlastContent, BlastPlan, BlastSettings as Blast, SendingRate,
+};
+use sinkd::sender::by_hand::RunEnd;
+use sinkd::sender::{Ends, SendingSettings, SharedRun};
 use sinkd::stats::Metric;
 
 use super::sending::{Fate, MS, Run, S, settings};
@@ -23,7 +25,7 @@ enum Form {
 
 /// What was recorded of a load, and when each MAIL came.
 struct Figures {
-    ended: Ended,
+    ended: RunEnd,
     end_ns: u64,
     mails: Vec<u64>,
 }
@@ -33,22 +35,22 @@ fn sent(form: Form, arrivals: Arrivals, fate: fn(u64) -> Fate) -> Figures {
         Form::Duration => (Some(Duration::from_secs(SECONDS)), None),
         Form::Count => (None, Some(SECONDS * PER_S)),
     };
-    let recipients = Recipients::made_up("r.example", 100).unwrap();
-    let plan = Plan::new(Blast {
+    let recipients = RecipientSource::made_up("r.example", 100).unwrap();
+    let plan = BlastPlan::new(Blast {
         seed: 7,
         run_id: None,
         date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
         from: String::new(),
-        recipients: recipients.chosen("1".parse().unwrap(), Order::Listed).unwrap(),
-        content: Content::MadeUp(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
+        recipients: recipients.chosen("1".parse().unwrap(), RecipientOrder::Listed).unwrap(),
+        content: BlastContent::MadeUp(Sizes::parse("2K", sinkd::config::parse_bytes).unwrap()),
         attachments: Vec::new(),
         count,
-        pace: Some(Pace { per_s: PER_S as f64, arrivals, until }),
+        pace: Some(SendingRate { per_s: PER_S as f64, arrivals, until }),
     })
     .unwrap();
     let ends = Ends::Scheduled(plan.schedule_end().unwrap());
-    let settings = Settings { ends, timeout: TIMEOUT, ..settings(4) };
-    let shared = Shared::default();
+    let settings = SendingSettings { ends, timeout: TIMEOUT, ..settings(4) };
+    let shared = SharedRun::default();
     let (end_ns, ended, mails) = Run::new(settings, Source::new(&plan), &shared, fate).finish();
     Figures { ended, end_ns, mails }
 }

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use sinkd::config::Config;
 use sinkd::log::reader::Folder;
-use sinkd::log::{Durability, MessageId, Settings};
+use sinkd::log::{Durability, LogSettings, MessageId};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{ByHandSink, Heard};
+use sinkd::server::by_hand::{ByHandSink, SocketEvent};
 use sinkd::smtp::client::Protocol;
-use sinkd::smtp::limits::Limits;
+use sinkd::smtp::limits::SessionLimits;
 use sinkd::stats::Counter;
 
 /// What the wheel of time-outs may be late, ms.
@@ -31,11 +31,11 @@ struct One {
 
 impl One {
     fn new() -> One {
-        One::with(Config { stats: false, ..config() }, Settings::default())
+        One::with(Config { stats: false, ..config() }, LogSettings::default())
     }
 
     /// A sink with this configuration and log, but for the times that are given here.
-    fn with(config: Config, settings: Settings) -> One {
+    fn with(config: Config, settings: LogSettings) -> One {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             command_timeout: Duration::from_secs(30),
@@ -43,7 +43,7 @@ impl One {
             stop_grace: Duration::from_secs(3),
             ..config
         };
-        let settings = Settings { segment_bytes_first: 64 << 10, ..settings };
+        let settings = LogSettings { segment_bytes_first: 64 << 10, ..settings };
         let (mut sink, _) = ByHandSink::open(folder.path(), &config, settings).unwrap();
         let (client, theirs) = UnixStream::pair().unwrap();
         theirs.set_nonblocking(true).unwrap();
@@ -67,7 +67,7 @@ impl One {
         self.client.write_all(text.as_bytes()).unwrap();
         let (now, place) = (Duration::from_millis(self.now_ms), self.place);
         self.sink().wake(now);
-        self.sink().ready(place, Heard::Plain);
+        self.sink().ready(place, SocketEvent::Plain);
         self.sink().round();
         assert!(self.sink().watches_writes(place), "the socket is full");
     }
@@ -83,7 +83,7 @@ impl One {
             heard += &more;
             let (now, place) = (Duration::from_millis(self.now_ms), self.place);
             self.sink().wake(now);
-            self.sink().ready(place, Heard::Plain);
+            self.sink().ready(place, SocketEvent::Plain);
             self.sink().round();
         }
     }
@@ -121,7 +121,7 @@ impl One {
         self.client.write_all(text.as_bytes()).unwrap();
         let (now, place) = (Duration::from_millis(self.now_ms), self.place);
         self.sink().wake(now);
-        self.sink().ready(place, Heard::Plain);
+        self.sink().ready(place, SocketEvent::Plain);
         self.sink().round();
         self.heard()
     }
@@ -277,7 +277,7 @@ fn accepting_goes_on_at_once_when_a_connection_ends() {
     let (mut one, mut client) = short_of_descriptors();
     one.client.shutdown(std::net::Shutdown::Both).unwrap();
     let place = one.place;
-    one.sink().ready(place, Heard::Special);
+    one.sink().ready(place, SocketEvent::Special);
     one.sink().round();
     assert_eq!(one.sink().wait_ms(), Some(0));
     one.round();
@@ -301,7 +301,7 @@ fn a_client_that_waits_for_a_descriptor_gets_421_at_the_stop() {
 
 #[test]
 fn a_wait_for_room_that_ends_in_452_counts_whole() {
-    let mut one = One::with(config(), Settings::default());
+    let mut one = One::with(config(), LogSettings::default());
     one.fill();
     let mut waited_us = 0;
     for _ in 0..400 {
@@ -317,7 +317,7 @@ fn a_wait_for_room_that_ends_in_452_counts_whole() {
 #[test]
 fn a_client_dismissed_while_it_waits_for_room_has_its_time_to_read_that() {
     let config = Config { storage_wait: Duration::from_secs(60), stats: false, ..config() };
-    let mut one = One::with(config, Settings::default());
+    let mut one = One::with(config, LogSettings::default());
     one.fill();
     let (ms, heard) = one.until_heard();
     check_time(ms, 20_000);
@@ -346,7 +346,7 @@ fn a_client_that_has_not_read_its_replies_keeps_its_grace_when_the_sink_stops() 
 #[test]
 fn a_commit_ends_although_its_client_does_not_read_earlier_replies() {
     let durability = Durability::Message;
-    let settings = Settings { durability, ..Settings::default() };
+    let settings = LogSettings { durability, ..LogSettings::default() };
     let mut one = One::with(Config { stats: false, ..config() }, settings);
     one.say("EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
     one.say_unheard(&("NOOP\r\n".repeat(600) + "BDAT 3 LAST\r\nx\r\n"));
@@ -361,8 +361,8 @@ fn a_commit_ends_although_its_client_does_not_read_earlier_replies() {
 
 #[test]
 fn a_message_that_is_too_large_is_refused_once_however_it_comes() {
-    let limits = Limits { message_bytes_max: 100, ..Limits::default() };
-    let mut one = One::with(Config { limits, stats: false, ..config() }, Settings::default());
+    let limits = SessionLimits { message_bytes_max: 100, ..SessionLimits::default() };
+    let mut one = One::with(Config { limits, stats: false, ..config() }, LogSettings::default());
     one.say("EHLO c.example\r\n");
     let open = "MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
     let large = "x".repeat(150);

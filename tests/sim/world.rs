@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use sinkd::config::Config;
-use sinkd::log::{Durability, FlushCall, Settings, Space};
+use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
-use sinkd::server::by_hand::{ByHandSink, Heard};
+use sinkd::server::by_hand::{ByHandSink, SocketEvent};
 use sinkd::smtp::client::Protocol;
 
 use crate::check;
@@ -58,7 +58,7 @@ pub struct World {
     /// Clients that have connected so far.
     connections: u64,
     /// By place: what the kernel has to tell.
-    events: BTreeMap<usize, Heard>,
+    events: BTreeMap<usize, SocketEvent>,
     now: Duration,
     messages: BTreeMap<u64, Message>,
     to_begin: u64,
@@ -149,7 +149,7 @@ impl World {
         if is_tight {
             config.buffer_memory_bytes = 64 << 10;
         }
-        let settings = Settings {
+        let settings = LogSettings {
             segment_bytes_first: 128 << 10,
             segment_bytes_max: 512 << 10,
             own_segment_bytes_over: 256 << 10,
@@ -158,7 +158,7 @@ impl World {
             durability: self.manner.durability,
             flush: flush.folders(|_| Ok(())),
             space: Space { at_most: Some(most) },
-            ..Settings::default()
+            ..LogSettings::default()
         };
         let (sink, _) = ByHandSink::open(self.folder.path(), &config, settings).unwrap();
         self.sink = Some(sink);
@@ -212,7 +212,7 @@ impl World {
             self.seated(number, place);
         }
         for place in self.sink().told_again() {
-            self.events.entry(place).or_insert(Heard::Plain);
+            self.events.entry(place).or_insert(SocketEvent::Plain);
         }
         has_moved
     }
@@ -254,7 +254,7 @@ impl World {
     /// A client was accepted. Its input so far becomes an event, and so does its end if it has
     /// gone.
     fn seated(&mut self, number: u64, place: usize) {
-        self.events.insert(place, Heard::Plain);
+        self.events.insert(place, SocketEvent::Plain);
         if let Some(client) = self.clients.iter_mut().find(|client| client.number == number) {
             client.place = Some(place);
         }
@@ -287,12 +287,12 @@ impl World {
             let Some(place) = place else { break };
             match did {
                 Did::Nothing => {}
-                Did::Wrote => drop(self.events.entry(place).or_insert(Heard::Plain)),
+                Did::Wrote => drop(self.events.entry(place).or_insert(SocketEvent::Plain)),
                 Did::Read if self.sink().watches_writes(place) => {
-                    self.events.entry(place).or_insert(Heard::Plain);
+                    self.events.entry(place).or_insert(SocketEvent::Plain);
                 }
                 Did::Read => {}
-                Did::Left => drop(self.events.insert(place, Heard::Special)),
+                Did::Left => drop(self.events.insert(place, SocketEvent::Special)),
             }
         }
         did.iter().any(|did| *did != Did::Nothing)

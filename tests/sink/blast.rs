@@ -5,37 +5,39 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use sinkd::config::parse_bytes;
-use sinkd::mime::{Extractor, Facts};
+use sinkd::mime::{Extractor, MailFacts};
 use sinkd::sender::blast::attachment::Attachment;
 use sinkd::sender::blast::list::List;
-use sinkd::sender::blast::recipients::{Order, Recipients};
+use sinkd::sender::blast::recipients::{RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{Arrivals, Blast, Content, Missing, Pace, Plan, PlanError, Settings};
-use sinkd::sender::source::{End, Next, Outcome, Source};
-use sinkd::smtp::client::{Form, Mail};
+use sinkd::sender::blast::{
+    Arrivals, Blast, BlastContent, BlastPlan, BlastSettings, MissingNumbers, PlanError, SendingRate,
+};
+use sinkd::sender::source::{Next, Outcome, SessionEnd, Source};
+use sinkd::smtp::client::{ContentForm, OutgoingMail};
 use sinkd::smtp::data::unstuff;
 
 const DATE: &str = "Sat, 21 Nov 2026 10:00:00 +0000";
 
-fn settings(size: &str) -> Settings {
-    Settings {
+fn settings(size: &str) -> BlastSettings {
+    BlastSettings {
         seed: 7,
         run_id: None,
         date: DATE.into(),
         from: "news@sender.example".into(),
-        recipients: Recipients::made_up("example.com", 1000).unwrap(),
-        content: Content::MadeUp(Sizes::parse(size, parse_bytes).unwrap()),
+        recipients: RecipientSource::made_up("example.com", 1000).unwrap(),
+        content: BlastContent::MadeUp(Sizes::parse(size, parse_bytes).unwrap()),
         attachments: Vec::new(),
         count: Some(300),
         pace: None,
     }
 }
 
-fn template(text: &str) -> Settings {
+fn template(text: &str) -> BlastSettings {
     let names = Names { file: "t", columns: &[] };
-    let content = Content::Template(Template::parse(&names, text.as_bytes()).unwrap());
-    Settings { content, ..settings("2K") }
+    let content = BlastContent::Template(Template::parse(&names, text.as_bytes()).unwrap());
+    BlastSettings { content, ..settings("2K") }
 }
 
 /// A message as it was given to be sent.
@@ -44,13 +46,13 @@ struct Given {
     due_ns: Option<u64>,
     from: Vec<u8>,
     to: Vec<Vec<u8>>,
-    form: Form,
+    form: ContentForm,
     octets: u64,
     wire: Vec<u8>,
 }
 
 impl Given {
-    fn of(due_ns: Option<u64>, mail: &Mail) -> Given {
+    fn of(due_ns: Option<u64>, mail: &OutgoingMail) -> Given {
         Given {
             due_ns,
             from: mail.reverse_path().to_vec(),
@@ -64,17 +66,17 @@ impl Given {
     /// Without stuffed dots.
     fn message(&self) -> Vec<u8> {
         match self.form {
-            Form::Stuffed { .. } => unstuff(&self.wire).into_owned(),
-            Form::Clean | Form::Raw => self.wire.clone(),
+            ContentForm::Stuffed { .. } => unstuff(&self.wire).into_owned(),
+            ContentForm::Clean | ContentForm::Raw => self.wire.clone(),
         }
     }
 }
 
-fn given(settings: Settings, threads: usize) -> BTreeMap<u64, Given> {
-    let plan = Plan::new(settings).unwrap();
+fn given(settings: BlastSettings, threads: usize) -> BTreeMap<u64, Given> {
+    let plan = BlastPlan::new(settings).unwrap();
     let mut all = BTreeMap::new();
     let mut sources: Vec<_> = (0..threads).map(|_| (Blast::new(&plan), 0)).collect();
-    let mut mail = Mail::default();
+    let mut mail = OutgoingMail::default();
     // They take turns, the first one more often.
     for turn in 0.. {
         let thread = turn % (threads + 1) % threads;
@@ -121,12 +123,12 @@ fn check(number: u64, given: &Given) {
     for line in lines {
         let line = line.strip_suffix(b"\r").expect("every line ends with CRLF");
         assert!(line.len() <= 998 && !line.contains(&b'\r'), "{number}: {}", line.len());
-        let may_begin_with_dot = given.form != Form::Clean;
+        let may_begin_with_dot = given.form != ContentForm::Clean;
         assert!(may_begin_with_dot || !line.starts_with(b"."), "{number}");
         let is_stuffed = !line.starts_with(b".") || line.starts_with(b"..");
-        assert!(given.form == Form::Raw || is_stuffed, "{number}");
+        assert!(given.form == ContentForm::Raw || is_stuffed, "{number}");
     }
-    let mut facts = Facts::default();
+    let mut facts = MailFacts::default();
     Extractor::new(Some("X-Sequence")).extract(&message, &mut facts);
     assert_eq!((facts.sequence, facts.is_unparsed), (Some(number), false));
 }
@@ -134,7 +136,7 @@ fn check(number: u64, given: &Given) {
 #[test]
 fn messages_have_the_size_asked_for() {
     for size in ["600", "1000", "1100", "1200", "1300", "1400", "2K", "20K", "300K"] {
-        let all = given(Settings { count: Some(20), ..settings(size) }, 1);
+        let all = given(BlastSettings { count: Some(20), ..settings(size) }, 1);
         assert_eq!(all.len(), 20);
         for (number, mail) in all {
             assert_eq!(Some(mail.octets), parse_bytes(size), "message {number}");
@@ -163,7 +165,7 @@ fn sizes_are_drawn_from_the_distribution() {
 
 #[test]
 fn what_is_too_small_is_refused() {
-    let smallest = |settings: Settings| match Plan::new(settings).map(|_| ()) {
+    let smallest = |settings: BlastSettings| match BlastPlan::new(settings).map(|_| ()) {
         Err(PlanError::TooSmall { smallest, .. }) => smallest,
         other => panic!("{other:?}"),
     };
@@ -182,11 +184,11 @@ fn attachments_come_on_top() {
     let attachments = vec![Attachment::made_up(1, 1000), Attachment::made_up(2, 30)];
     let bytes: usize = attachments.iter().map(|attachment| attachment.part().len()).sum();
     for size in ["800", "4K"] {
-        let all = given(Settings { attachments: attachments.clone(), ..settings(size) }, 1);
+        let all = given(BlastSettings { attachments: attachments.clone(), ..settings(size) }, 1);
         for (number, mail) in all {
             assert_eq!(Some(mail.octets), parse_bytes(size).map(|size| size + bytes as u64));
             check(number, &mail);
-            let mut facts = Facts::default();
+            let mut facts = MailFacts::default();
             Extractor::new(None).extract(&mail.message(), &mut facts);
             assert_eq!(facts.file_names, "attachment.bin\nattachment.bin", "{size}");
         }
@@ -207,9 +209,9 @@ fn newsletters_are_read_as_such() {
 #[test]
 fn templates_with_dots_say_so() {
     for (body, form) in [
-        ("Hello {{rcpt}}\n", Form::Clean),
-        ("Hello {{rcpt}}\n.dot\n..\n", Form::Stuffed { dots: 2 }),
-        (".{{rcpt}}\n", Form::Raw),
+        ("Hello {{rcpt}}\n", ContentForm::Clean),
+        ("Hello {{rcpt}}\n.dot\n..\n", ContentForm::Stuffed { dots: 2 }),
+        (".{{rcpt}}\n", ContentForm::Raw),
     ] {
         let all = given(template(&format!("Subject: {{{{seq}}}}\n\n{body}")), 1);
         assert_eq!(all.len(), 300);
@@ -225,9 +227,9 @@ fn columns_reach_the_message_of_their_recipient() {
     let list = List::parse("l", b"email,name\na@x.example,Ann\nb@x.example,Bob\n").unwrap();
     let names = Names { file: "t", columns: list.columns() };
     let text = "Subject: Dear {{col:name}}\n\nYour address is {{col:email}}\n";
-    let content = Content::Template(Template::parse(&names, text.as_bytes()).unwrap());
-    let recipients = Recipients::listed(list);
-    let all = given(Settings { content, recipients, ..settings("2K") }, 2);
+    let content = BlastContent::Template(Template::parse(&names, text.as_bytes()).unwrap());
+    let recipients = RecipientSource::listed(list);
+    let all = given(BlastSettings { content, recipients, ..settings("2K") }, 2);
     for (number, mail) in all {
         let (name, address) = [("Ann", "a@x.example"), ("Bob", "b@x.example")][number as usize % 2];
         assert_eq!(mail.to, [address.as_bytes()]);
@@ -243,10 +245,13 @@ fn columns_reach_the_message_of_their_recipient() {
 #[test]
 fn addresses_beyond_ascii_ask_for_smtputf8() {
     let list = List::parse("l", "\u{f6}@x.example\na@x.example".as_bytes()).unwrap();
-    let plan = Plan::new(Settings { recipients: Recipients::listed(list), ..settings("2K") });
+    let plan = BlastPlan::new(BlastSettings {
+        recipients: RecipientSource::listed(list),
+        ..settings("2K")
+    });
     let mut source = Blast::new(&plan.unwrap());
     for expected in [&b"SMTPUTF8"[..], b""] {
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         source.next(&mut mail).unwrap();
         assert_eq!(mail.parameters(), expected);
     }
@@ -255,39 +260,43 @@ fn addresses_beyond_ascii_ask_for_smtputf8() {
 #[test]
 fn a_rate_and_a_time_make_a_number() {
     let until = Some(Duration::from_millis(1500));
-    let pace = Some(Pace { per_s: 1000.0, arrivals: Arrivals::Even, until });
-    let all = given(Settings { count: None, pace, ..settings("2K") }, 3);
+    let pace = Some(SendingRate { per_s: 1000.0, arrivals: Arrivals::Even, until });
+    let all = given(BlastSettings { count: None, pace, ..settings("2K") }, 3);
     assert_eq!(all.len(), 1500);
     assert!(all.iter().all(|(number, mail)| mail.due_ns == Some(number * 1_000_000)));
 }
 
 #[test]
 fn what_may_be_missing_is_known() {
-    let plan = Plan::new(settings("2K")).unwrap();
+    let plan = BlastPlan::new(settings("2K")).unwrap();
     let mut source = Blast::new(&plan);
-    for (ticket, end) in
-        [(9, End::NotSent), (2, End::Unknown), (3, End::Answered), (1, End::NotSent)]
-    {
+    for (ticket, end) in [
+        (9, SessionEnd::NotSent),
+        (2, SessionEnd::Unknown),
+        (3, SessionEnd::Answered),
+        (1, SessionEnd::NotSent),
+    ] {
         source.done(ticket, &Outcome { end, codes: &[250], at_ns: 0 });
     }
-    assert_eq!(plan.missing(), Missing { not_sent: vec![1, 9], unknown: vec![2] });
+    assert_eq!(plan.missing(), MissingNumbers { not_sent: vec![1, 9], unknown: vec![2] });
 }
 
 #[test]
 fn bad_settings_are_refused() {
-    let refused = |settings: Settings| Plan::new(settings).err().expect("an error").to_string();
-    let from = |from: &str| Settings { from: from.into(), ..settings("2K") };
+    let refused =
+        |settings: BlastSettings| BlastPlan::new(settings).err().expect("an error").to_string();
+    let from = |from: &str| BlastSettings { from: from.into(), ..settings("2K") };
     assert!(refused(from("a b")).contains("found 'a b'"));
-    assert!(Plan::new(from("")).is_ok());
-    let run = |id: &str| Settings { run_id: Some(id.into()), ..settings("2K") };
+    assert!(BlastPlan::new(from("")).is_ok());
+    let run = |id: &str| BlastSettings { run_id: Some(id.into()), ..settings("2K") };
     for (id, is_fine) in [("", false), ("a b", false), (&"x".repeat(65), false), ("a-1", true)] {
-        assert_eq!(Plan::new(run(id)).is_ok(), is_fine, "{id}");
+        assert_eq!(BlastPlan::new(run(id)).is_ok(), is_fine, "{id}");
     }
-    let date = |date: &str| Settings { date: date.into(), ..settings("2K") };
+    let date = |date: &str| BlastSettings { date: date.into(), ..settings("2K") };
     assert!(refused(date("a\r\nb")).contains("expected an RFC 5322 date"));
     for per_s in [0.0, -1.0, f64::NAN, f64::INFINITY] {
-        let pace = Some(Pace { per_s, arrivals: Arrivals::Even, until: None });
-        assert!(refused(Settings { pace, ..settings("2K") }).contains("expected a rate"));
+        let pace = Some(SendingRate { per_s, arrivals: Arrivals::Even, until: None });
+        assert!(refused(BlastSettings { pace, ..settings("2K") }).contains("expected a rate"));
     }
 }
 
@@ -301,16 +310,16 @@ proptest! {
         threads in 1usize..7,
         size in prop::sample::select(vec!["700", "2K", "mixed", "uniform:1K-9K", "lognormal:3K,0.8"]),
         rcpts in prop::sample::select(vec!["1", "3", "1-4"]),
-        order in prop::sample::select(vec![Order::Listed, Order::Random]),
+        order in prop::sample::select(vec![RecipientOrder::Listed, RecipientOrder::Random]),
         arrivals in prop::sample::select(vec![Arrivals::Even, Arrivals::Poisson]),
         is_template: bool,
     ) {
         let made = || {
             let text = "Subject: {{random:9}}\n\n{{uuid}} {{rcpt.local}} {{seq}}\n.{{date}}\n";
             let base = if is_template { template(text) } else { settings(size) };
-            let pace = Some(Pace { per_s: 5000.0, arrivals, until: None });
+            let pace = Some(SendingRate { per_s: 5000.0, arrivals, until: None });
             let recipients = base.recipients.clone().chosen(rcpts.parse().unwrap(), order).unwrap();
-            Settings { seed, pace, recipients, count: Some(40), ..base }
+            BlastSettings { seed, pace, recipients, count: Some(40), ..base }
         };
         let alone = given(made(), 1);
         prop_assert_eq!(alone.len(), 40);

@@ -23,9 +23,9 @@ use std::path::Path;
 use proptest::prelude::*;
 use sinkd::server::testkit::{Dialogue, small_limits, with_sink};
 use sinkd::smtp::client::testkit::{Ended, Talk, check_replies, mail};
-use sinkd::smtp::client::{End, Form, Mail, Options, Protocol};
+use sinkd::smtp::client::{ContentForm, Options, OutgoingMail, Protocol, SessionEnd};
 use sinkd::smtp::envelope;
-use sinkd::smtp::limits::{Limits, Syntax};
+use sinkd::smtp::limits::{SessionLimits, Syntax};
 
 fn options_of(text: &str) -> Options {
     let name = "client.example".into();
@@ -50,11 +50,11 @@ fn options_of(text: &str) -> Options {
     options
 }
 
-fn mail_of(text: &str) -> Mail {
+fn mail_of(text: &str) -> OutgoingMail {
     let (recipients, content) = text.split_once(' ').unwrap();
     let content = content.replace("\\r", "\r").replace("\\n", "\n");
     let dots = u32::from(content.starts_with('.')) + content.matches("\r\n.").count() as u32;
-    let form = if dots > 0 { Form::Stuffed { dots } } else { Form::Clean };
+    let form = if dots > 0 { ContentForm::Stuffed { dots } } else { ContentForm::Clean };
     mail(recipients.parse().unwrap(), content.as_bytes(), form)
 }
 
@@ -67,10 +67,10 @@ struct Seen {
 fn tell(talk: &mut Talk, seen: &mut Seen, out: &mut String) {
     for (number, end, codes) in &talk.told.ended[seen.ended..] {
         let end = match end {
-            End::Answered => "answered",
-            End::NotSent => "not sent",
-            End::Unknown => "unknown",
-            End::Withheld(why) => &format!("withheld ({why:?})"),
+            SessionEnd::Answered => "answered",
+            SessionEnd::NotSent => "not sent",
+            SessionEnd::Unknown => "unknown",
+            SessionEnd::Withheld(why) => &format!("withheld ({why:?})"),
         };
         let codes: Vec<String> = codes.iter().map(u16::to_string).collect();
         write!(out, "= {number} {end} {}", codes.join(" ")).unwrap();
@@ -167,8 +167,8 @@ fn message() -> impl Strategy<Value = Message> {
     (1..6usize, content.prop_map(String::into_bytes), any::<bool>())
 }
 
-fn make((recipients, content, is_raw): &Message) -> Mail {
-    let mut made = mail(*recipients, content, Form::Raw);
+fn make((recipients, content, is_raw): &Message) -> OutgoingMail {
+    let mut made = mail(*recipients, content, ContentForm::Raw);
     if !is_raw {
         made.stuff();
     }
@@ -180,7 +180,7 @@ fn make((recipients, content, is_raw): &Message) -> Mail {
 type Talked = (Vec<Ended>, Vec<Vec<u8>>, Vec<Vec<Vec<u8>>>, bool);
 
 /// The talk between a client with `options` and a sink.
-fn talk(options: Options, limits: &Limits, messages: &[Message], cuts: &[usize]) -> Talked {
+fn talk(options: Options, limits: &SessionLimits, messages: &[Message], cuts: &[usize]) -> Talked {
     let protocol = options.protocol;
     let client = Talk::new(options, messages.iter().map(make).collect());
     with_sink(limits, Syntax::Strict, |sink| talk_to(client, sink.connect(protocol), cuts))
@@ -221,7 +221,7 @@ proptest! {
         (is_lmtp, pipelining, chunking) in any::<(bool, bool, bool)>(),
         depth in 1..5usize,
         joined_bytes_max in prop::sample::select(vec![0, 20, 4096]),
-        limits in prop_oneof![Just(Limits::default()), (0..4u8).prop_map(small_limits)],
+        limits in prop_oneof![Just(SessionLimits::default()), (0..4u8).prop_map(small_limits)],
     ) {
         let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
         let name = "client.example".into();
@@ -237,7 +237,7 @@ proptest! {
             let taken: Vec<_> = (0..*recipients).filter(|at| codes[*at] / 100 == 2).collect();
             if taken.is_empty() {
                 // It may be there where the client says so, and nowhere else.
-                if *end == End::Unknown && is_whole {
+                if *end == SessionEnd::Unknown && is_whole {
                     prop_assert!(false, "{number}: a whole session leaves nothing open");
                 }
                 continue;

@@ -1,6 +1,6 @@
 //! Replies and stored bytes do not depend on how the client's octets were cut into pieces.
 use proptest::prelude::*;
-use sinkd::server::testkit::{Manner, check_session, run_cut, small_limits};
+use sinkd::server::testkit::{ClientDialect, check_session, run_cut, small_limits};
 use sinkd::smtp::data::{EndOfData, scan_slowly, unstuff};
 use sinkd::smtp::limits::Protocol;
 use std::path::Path;
@@ -127,7 +127,7 @@ proptest! {
         let limits = small_limits(variant);
         let cuts = near_edges(&dialogue, &picks);
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
-        for manner in Manner::ALL {
+        for manner in ClientDialect::ALL {
             // The same dialogue over LMTP, with its hello.
             let mut dialogue = dialogue.clone();
             let hello = dialogue.windows(6).position(|w| w == b"EHLO c");

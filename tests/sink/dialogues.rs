@@ -27,9 +27,9 @@
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
 //! --test sink dialogues` writes down what the server says now: read the difference before you commit
 //! it.
-use sinkd::server::testkit::{Dialogue, Stored, Tolerated, with_sink};
+use sinkd::server::testkit::{Dialogue, StoredMessage, Tolerated, with_sink};
 use sinkd::smtp::envelope;
-use sinkd::smtp::limits::{Limits, Protocol, Syntax};
+use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -205,7 +205,7 @@ fn tolerated(kinds: &Tolerated) -> String {
     format!("tolerated: {}\n", kinds.collect::<Vec<_>>().join(", "))
 }
 
-fn describe(stored: &Stored, out: &mut String) {
+fn describe(stored: &StoredMessage, out: &mut String) {
     let message = stored.message();
     write!(out, "stored: {} bytes", message.len()).unwrap();
     if (1..=SHOWN_BYTES_MAX).contains(&message.len()) {
@@ -232,8 +232,8 @@ fn write_path(out: &mut String, path: &[u8], parameters: &[u8]) {
     }
 }
 
-fn limits(line: &str) -> Limits {
-    let mut limits = Limits::default();
+fn limits(line: &str) -> SessionLimits {
+    let mut limits = SessionLimits::default();
     let settings = line.strip_prefix("limits:").unwrap_or_default();
     for setting in settings.split_whitespace() {
         let (key, value) = setting.split_once('=').expect("key=value");

@@ -4,17 +4,17 @@ use std::collections::BTreeSet;
 use sinkd::config::Config;
 use sinkd::server::testkit::{Observed, OneByOne, with_sink};
 use sinkd::smtp::envelope::FIELD_HEADER_BYTES;
-use sinkd::smtp::limits::{Limits, Protocol, Syntax};
+use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
 use sinkd::smtp::reply::{self, Reply};
 
 const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> SessionLimits {
+    SessionLimits {
         message_bytes_max: 100,
         recipients_max: 2,
         command_line_bytes_max: 64,
-        ..Limits::default()
+        ..SessionLimits::default()
     }
 }
 
@@ -29,7 +29,7 @@ fn said(sink: &mut OneByOne, protocol: Protocol, dialogue: &str) -> Observed {
     session.leave()
 }
 
-fn hold(protocol: Protocol, dialogue: &str, limits: Limits) -> Observed {
+fn hold(protocol: Protocol, dialogue: &str, limits: SessionLimits) -> Observed {
     with_sink(&limits, Syntax::Strict, |sink| said(sink, protocol, dialogue))
 }
 
@@ -43,7 +43,7 @@ fn last_of(outcome: &Observed) -> String {
 }
 
 /// The last reply to `dialogue`, all its lines.
-fn last_reply(dialogue: &str, limits: Limits) -> String {
+fn last_reply(dialogue: &str, limits: SessionLimits) -> String {
     last_of(&hold(Protocol::Smtp, dialogue, limits))
 }
 
@@ -169,7 +169,7 @@ fn envelope_bytes() -> usize {
 
 #[test]
 fn errors_end_the_session_with_421() {
-    let limits = Limits { errors_max: Some(2), ..limits() };
+    let limits = SessionLimits { errors_max: Some(2), ..limits() };
     assert_eq!(last_reply("X\r\nX\r\n", limits.clone()), text(&reply::UNKNOWN));
     assert_eq!(last_reply("X\r\nX\r\nNOOP\r\n", limits.clone()), text(&reply::NOOP_OK));
     let replies = last_reply("X\r\nX\r\nX\r\nNOOP\r\n", limits);
@@ -179,7 +179,7 @@ fn errors_end_the_session_with_421() {
 #[test]
 fn messages_end_the_session_with_421() {
     let message = "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 1 LAST\r\nx";
-    let limits = Limits { messages_max: Some(2), ..limits() };
+    let limits = SessionLimits { messages_max: Some(2), ..limits() };
     let run = |messages: usize| {
         let dialogue = format!("EHLO c\r\n{}NOOP\r\n", message.repeat(messages));
         last_reply(&dialogue, limits.clone())
@@ -214,7 +214,7 @@ fn recipients_end_at_recipients_max_and_envelope_bytes_max() {
         (one + field, &reply::RCPT_OK),
         (one + field + 1, &reply::RCPT_OK),
     ] {
-        let limits = Limits { envelope_bytes_max, ..limits() };
+        let limits = SessionLimits { envelope_bytes_max, ..limits() };
         assert_eq!(last(2, limits), text(expected));
     }
 }

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use sinkd::index::columns::{Columns, Lines};
-use sinkd::index::format::{BLOCK_HEADER_BYTES, Entry, HEADER_BYTES};
+use sinkd::index::columns::{Columns, TextColumn};
+use sinkd::index::format::{BLOCK_HEADER_BYTES, HEADER_BYTES, IndexEntry};
 use sinkd::index::testkit;
 
 use targets::TARGETS;
@@ -68,28 +68,28 @@ fn seeds_are_as_their_tool_makes_them() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-fn entry<'a>(slot: u32, text: &'a str) -> Entry<'a> {
+fn entry<'a>(slot: u32, text: &'a str) -> IndexEntry<'a> {
     let columns = Columns {
         message_bytes: 5000,
         reverse_path: text,
-        forward_paths: Lines(text),
-        from: Lines(text),
-        to: Lines(text),
+        forward_paths: TextColumn(text),
+        from: TextColumn(text),
+        to: TextColumn(text),
         subject: text,
         message_id: "<1@example.org>",
         has_attachment: slot.is_multiple_of(2),
-        file_names: Lines("invoice.pdf\nb.txt"),
+        file_names: TextColumn("invoice.pdf\nb.txt"),
         ..Columns::default()
     };
     let sequence = slot.is_multiple_of(3).then_some(u64::from(slot));
-    Entry { slot, columns, sequence, is_whole: true, ..Entry::default() }
+    IndexEntry { slot, columns, sequence, is_whole: true, ..IndexEntry::default() }
 }
 
 /// Sidecars with their names, as seeds.
 fn sidecars() -> Vec<(&'static str, Vec<u8>)> {
-    let few: Vec<Entry<'_>> = (0..3).map(|slot| entry(slot, "ann@example.org")).collect();
-    let odd = Entry { is_unreadable: true, ..Entry::default() };
-    let odd = [odd, Entry { slot: 1, is_unparsed: true, ..entry(1, "Grüße") }];
+    let few: Vec<IndexEntry<'_>> = (0..3).map(|slot| entry(slot, "ann@example.org")).collect();
+    let odd = IndexEntry { is_unreadable: true, ..IndexEntry::default() };
+    let odd = [odd, IndexEntry { slot: 1, is_unparsed: true, ..entry(1, "Grüße") }];
     let whole = testkit::sidecar(&few);
     let cut = whole[..whole.len() - 5].to_vec();
     // The inside of a block, with its counts in front: see `check_sidecar`.

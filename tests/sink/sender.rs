@@ -10,9 +10,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Sink, messages};
-use sinkd::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
-use sinkd::sender::{Address, Connections, Ends, Report, Settings, Shared, What, run};
-use sinkd::smtp::client::{Mail, Options, Phase, Protocol};
+use sinkd::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
+use sinkd::sender::{
+    Connections, Ends, FailureKind, Report, ResolvedAddress, SendingSettings, SharedRun, run,
+};
+use sinkd::smtp::client::{Options, OutgoingMail, Phase, Protocol};
 
 /// Numbered messages; `done` checks that each ends once.
 struct Numbered {
@@ -54,7 +56,7 @@ impl Numbered {
 }
 
 impl Source for Numbered {
-    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         let ticket = self.next;
         if ticket == self.count {
             return Ok(Next::End);
@@ -73,7 +75,7 @@ impl Source for Numbered {
             .lanes
             .map(|lanes| Lane { key: ticket % lanes, is_last: ticket + lanes >= self.count });
         assert!(self.open.insert(ticket));
-        Ok(Next::Mail(Order { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
+        Ok(Next::Mail(DueMessage { ticket, due_ns: self.due_ns.map(|ns| ns * ticket), lane }))
     }
 
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
@@ -101,8 +103,8 @@ fn options() -> Options {
     }
 }
 
-fn settings(address: Address, connections: Connections) -> Settings {
-    Settings {
+fn settings(address: ResolvedAddress, connections: Connections) -> SendingSettings {
+    SendingSettings {
         address,
         session: options(),
         connections,
@@ -115,9 +117,9 @@ fn settings(address: Address, connections: Connections) -> Settings {
     }
 }
 
-fn send(settings: &Settings, sources: Vec<Box<dyn Source>>) -> Report {
+fn send(settings: &SendingSettings, sources: Vec<Box<dyn Source>>) -> Report {
     let folder = tempfile::tempdir().unwrap();
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(SharedRun::default());
     let report = run(settings, sources, folder.path(), &shared).unwrap();
     assert_eq!(shared.done.load(Ordering::Relaxed), report.tally.ended());
     assert_eq!(shared.open.load(Ordering::Relaxed), 0);
@@ -126,11 +128,11 @@ fn send(settings: &Settings, sources: Vec<Box<dyn Source>>) -> Report {
 
 /// Sends these messages in this way, to the first listener or to another one: all of them are there,
 /// whole, once.
-fn check(listen: &str, change: impl Fn(&mut Settings), sources: Vec<Numbered>) {
+fn check(listen: &str, change: impl Fn(&mut SendingSettings), sources: Vec<Numbered>) {
     let data = tempfile::tempdir().unwrap();
     let listen = if listen.is_empty() { vec![] } else { vec!["--listen", listen] };
     let sink = Sink::start(data.path(), &listen);
-    let address = Address::Tcp(*sink.addresses.last().unwrap());
+    let address = ResolvedAddress::Tcp(*sink.addresses.last().unwrap());
     let mut settings = settings(address, Connections::Kept(7));
     change(&mut settings);
     let count: u64 = sources.iter().map(|source| source.count).sum();
@@ -171,7 +173,7 @@ fn connections_end_after_a_number_of_messages() {
 
 #[test]
 fn lanes_have_connections_of_their_own() {
-    let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(50);
+    let by_lane = |s: &mut SendingSettings| s.connections = Connections::ByLane(50);
     check("", by_lane, vec![Numbered::new(300).over(9)]);
     check("", by_lane, vec![Numbered::new(300).over(9).every(100_000)]);
 }
@@ -180,7 +182,7 @@ fn lanes_have_connections_of_their_own() {
 /// wait forever.
 #[test]
 fn more_lanes_than_connections_take_turns() {
-    let by_lane = |s: &mut Settings| s.connections = Connections::ByLane(3);
+    let by_lane = |s: &mut SendingSettings| s.connections = Connections::ByLane(3);
     check("", by_lane, vec![Numbered::new(60).over(9)]);
     check("", by_lane, vec![Numbered::new(60).over(9).every(100_000)]);
 }
@@ -195,9 +197,9 @@ fn what_is_due_leaves_one_after_the_other() {
 struct Late {
     due_ms: Vec<u64>,
     given: usize,
-    done: Arc<Mutex<Vec<(u64, End)>>>,
+    done: Arc<Mutex<Vec<(u64, SessionEnd)>>>,
     stop_at: usize,
-    shared: Arc<Shared>,
+    shared: Arc<SharedRun>,
 }
 
 impl Late {
@@ -207,14 +209,14 @@ impl Late {
 }
 
 impl Source for Late {
-    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         let Some(due_ms) = self.due_ms.get(self.given) else { return Ok(Next::End) };
         mail.from(b"", b"");
         mail.to(b"r@example.com", b"");
         let ticket = self.given as u64;
         self.given += 1;
         let lane = Some(Lane { key: ticket, is_last: true });
-        Ok(Next::Mail(Order { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
+        Ok(Next::Mail(DueMessage { ticket, due_ns: Some(due_ms * 1_000_000), lane }))
     }
 
     fn is_sooner(&self, than_ns: u64) -> bool {
@@ -236,7 +238,7 @@ impl Source for Late {
 fn what_is_due_sooner_overtakes_what_waits() {
     const HOUR_MS: u64 = 3_600_000;
     for connections in [Connections::Kept(2), Connections::ByLane(9)] {
-        let (done, shared) = (Arc::default(), Arc::new(Shared::default()));
+        let (done, shared) = (Arc::default(), Arc::new(SharedRun::default()));
         // Behind the one that waits for its moment: one that is due, one that is due first of
         // those that are left, and the latest of all.
         let due_ms = vec![0, HOUR_MS, 1, HOUR_MS / 2, 2, HOUR_MS + 1];
@@ -252,7 +254,7 @@ fn what_is_due_sooner_overtakes_what_waits() {
         // Every message that waited comes back once, and was not begun.
         let mut rest = done[3..].to_vec();
         rest.sort_by_key(|(ticket, _)| *ticket);
-        assert_eq!(rest, [(1, End::NotSent), (3, End::NotSent)], "{connections:?}");
+        assert_eq!(rest, [(1, SessionEnd::NotSent), (3, SessionEnd::NotSent)], "{connections:?}");
     }
 }
 
@@ -276,7 +278,7 @@ enum Fate {
 }
 
 /// A server of this kind, on a free port. It goes with the test.
-fn server(fate: Fate) -> Address {
+fn server(fate: Fate) -> ResolvedAddress {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -284,7 +286,7 @@ fn server(fate: Fate) -> Address {
             std::thread::spawn(move || drop(serve(stream.unwrap(), fate)));
         }
     });
-    Address::Tcp(address)
+    ResolvedAddress::Tcp(address)
 }
 
 fn serve(mut stream: TcpStream, fate: Fate) -> std::io::Result<()> {
@@ -340,12 +342,12 @@ fn targets_that_are_not_there_or_close_at_once_are_given_up() {
     let report = suffer(Fate::Closes);
     assert!(report.error.is_some(), "{report:?}");
     assert_eq!(report.tally.begun, 0, "{report:?}");
-    assert!(report.tally.failures.contains_key(&What::Connection), "{report:?}");
+    assert!(report.tally.failures.contains_key(&FailureKind::Connection), "{report:?}");
     // Bound, so that no other process gets the port, and not listening.
     let silent = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
     silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
     let address = silent.local_addr().unwrap().as_socket().unwrap();
-    let mut settings = settings(Address::Tcp(address), Connections::Kept(2));
+    let mut settings = settings(ResolvedAddress::Tcp(address), Connections::Kept(2));
     settings.patience = Duration::from_millis(100);
     let report = send(&settings, vec![Box::new(Numbered::new(20).for_anyone())]);
     assert!(report.error.unwrap().starts_with("no connection to 127.0.0.1:"));
@@ -356,7 +358,7 @@ fn targets_that_are_not_there_or_close_at_once_are_given_up() {
 fn a_target_that_is_not_there_is_given_up() {
     let folder = tempfile::tempdir().unwrap();
     for connections in [Connections::Kept(2), Connections::ByLane(9)] {
-        let mut settings = settings(Address::Unix(folder.path().join("none")), connections);
+        let mut settings = settings(ResolvedAddress::Unix(folder.path().join("none")), connections);
         settings.patience = Duration::ZERO;
         let source = Numbered::new(20).over(9).for_anyone();
         let report = send(&settings, vec![Box::new(source)]);
@@ -369,25 +371,25 @@ fn every_message_has_an_outcome() {
     let tally = suffer(Fate::AcceptsOne).tally;
     assert_eq!((tally.accepted + tally.deferred, tally.unknown), (20, 0), "{tally:?}");
     assert!(
-        tally.deferred > 0 && tally.failures.contains_key(&What::Reply(Phase::Mail, 421)),
+        tally.deferred > 0 && tally.failures.contains_key(&FailureKind::Reply(Phase::Mail, 421)),
         "{tally:?}"
     );
     for fate in [Fate::Swallows, Fate::Nonsense] {
         let tally = suffer(fate).tally;
         assert_eq!(tally.unknown, 20, "{fate:?}: {tally:?}");
-        assert_eq!(tally.failures[&What::Session].count, 20, "{fate:?}: {tally:?}");
+        assert_eq!(tally.failures[&FailureKind::Session].count, 20, "{fate:?}: {tally:?}");
     }
     let tally = suffer(Fate::Babbles).tally;
-    assert!(tally.accepted > 0 && tally.failures.contains_key(&What::Session), "{tally:?}");
+    assert!(tally.accepted > 0 && tally.failures.contains_key(&FailureKind::Session), "{tally:?}");
     let tally = suffer(Fate::Defers).tally;
     assert_eq!(tally.deferred, 20, "{tally:?}");
-    let failure = &tally.failures[&What::Reply(Phase::Payload, 451)];
+    let failure = &tally.failures[&FailureKind::Reply(Phase::Payload, 451)];
     assert_eq!((failure.count, failure.example.as_str()), (20, "later"));
 }
 
 #[test]
 fn sending_can_be_stopped() {
-    let shared = Arc::new(Shared::default());
+    let shared = Arc::new(SharedRun::default());
     shared.stop.store(true, Ordering::Relaxed);
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(server(Fate::Defers), Connections::Kept(3));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use proptest::prelude::*;
-use sinkd::stats::{Counter, History, Hub, Metric, Summary, Window};
+use sinkd::stats::{Counter, History, Hub, MessageWindow, Metric, RunSummary};
 
 const REPLIES: [&str; 3] = ["250 2.0.0", "354", "452 4.3.1"];
 /// Not long ago, and shortly before an hour ends.
@@ -72,9 +72,9 @@ fn compare(history: &History, records: &[Record], times: u64) {
             assert_eq!(of(found), of(&wanted), "{} {quantile}", metric.tag());
         }
     }
-    let summary = Summary::of(history);
+    let summary = RunSummary::of(history);
     let seconds: u64 =
-        summary.throughput(Window::Tenth).iter_recorded().map(|v| v.count_at_value()).sum();
+        summary.throughput(MessageWindow::Tenth).iter_recorded().map(|v| v.count_at_value()).sum();
     assert!(seconds as f64 / 10.0 <= summary.seconds() + 0.1);
 }
 
@@ -172,6 +172,6 @@ fn a_folder_without_statistics_has_none() {
     let folder = tempfile::tempdir().unwrap();
     let mut history = History::default();
     history.read(folder.path(), 0..u64::MAX).unwrap();
-    assert_eq!(Summary::of(&history).totals.messages, 0);
-    assert_eq!(Summary::of(&history).rate.mean, 0.0);
+    assert_eq!(RunSummary::of(&history).totals.messages, 0);
+    assert_eq!(RunSummary::of(&history).rate.mean, 0.0);
 }

@@ -13,7 +13,7 @@ use super::super::span::seconds;
 use super::buckets::Buckets;
 use crate::log::{Mark, Runs};
 use crate::stats::{
-    Counter, History, Metric, OpenSessions, Second, Summary, Verdict, each_interval,
+    Counter, History, Metric, OpenSessions, RunSummary, Second, Verdict, each_interval,
 };
 
 /// Columns of what is shown over time by histograms: 30 KiB each.
@@ -59,7 +59,7 @@ pub struct Course {
     /// What was recorded.
     pub history: History,
     /// What it comes to.
-    pub summary: Summary,
+    pub summary: RunSummary,
     /// What limited the run.
     pub verdict: Verdict,
     /// Sessions open at the end of the span.

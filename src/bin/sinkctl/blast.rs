@@ -12,13 +12,13 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use sinkd::sender::blast::attachment::Attachment;
 use sinkd::sender::blast::list::List;
-use sinkd::sender::blast::recipients::{self, Recipients};
+use sinkd::sender::blast::recipients::{self, RecipientSource};
 use sinkd::sender::blast::template::{Names, Template};
-use sinkd::sender::blast::{self, Arrivals, Content, Plan};
+use sinkd::sender::blast::{self, Arrivals, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
 use sinkd::sender::target::{Target, connectable};
-use sinkd::sender::{Connections, Ends, Settings};
-use sinkd::smtp::client::{JOINED_BYTES_MAX, Mail, Options};
+use sinkd::sender::{Connections, Ends, SendingSettings};
+use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
 
 pub use options::Blast;
 
@@ -73,18 +73,18 @@ fn rfc5322(time: Timestamp) -> anyhow::Result<String> {
     Ok(jiff::fmt::rfc2822::to_string(&time.to_zoned(TimeZone::UTC))?)
 }
 
-fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<Plan>> {
+fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> {
     let recipients = recipients(&blast.recipients)?;
     let messages = &blast.messages;
     let content = match &messages.template {
-        None => Content::MadeUp(messages.size.clone()),
-        Some(path) => Content::Template(template(path, &recipients)?),
+        None => BlastContent::MadeUp(messages.size.clone()),
+        Some(path) => BlastContent::Template(template(path, &recipients)?),
     };
     let made_up = messages.attach_size.iter().zip(seed..);
     let made_up = made_up.map(|(bytes, seed)| Attachment::made_up(seed, *bytes));
     let read: Result<Vec<_>, _> =
         messages.attach.iter().map(|path| Attachment::read(path)).collect();
-    Ok(Plan::new(blast::Settings {
+    Ok(BlastPlan::new(blast::BlastSettings {
         seed,
         run_id: messages.run_id.clone(),
         date: date.to_owned(),
@@ -97,27 +97,27 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<Plan>> {
     })?)
 }
 
-fn pace(blast: &Blast, per_s: f64) -> blast::Pace {
+fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
     let arrivals = match blast.pace.arrivals {
         options::Arrivals::Even => Arrivals::Even,
         options::Arrivals::Poisson => Arrivals::Poisson,
     };
-    blast::Pace { per_s, arrivals, until: duration(blast) }
+    blast::SendingRate { per_s, arrivals, until: duration(blast) }
 }
 
-fn recipients(wanted: &options::Recipients) -> anyhow::Result<Recipients> {
+fn recipients(wanted: &options::Recipients) -> anyhow::Result<RecipientSource> {
     let recipients = match &wanted.recipients {
-        Some(path) => Recipients::listed(List::read(path)?),
-        None => Recipients::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
+        Some(path) => RecipientSource::listed(List::read(path)?),
+        None => RecipientSource::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
     };
     let order = match wanted.order {
-        options::Order::Listed => recipients::Order::Listed,
-        options::Order::Random => recipients::Order::Random,
+        options::Order::Listed => recipients::RecipientOrder::Listed,
+        options::Order::Random => recipients::RecipientOrder::Random,
     };
     Ok(recipients.chosen(wanted.rcpts, order)?)
 }
 
-fn template(path: &Path, recipients: &Recipients) -> anyhow::Result<Template> {
+fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {
     let file = path.display().to_string();
     let octets = std::fs::read(path).with_context(|| file.clone())?;
     let columns = recipients.list().map_or(&[][..], List::columns);
@@ -125,8 +125,8 @@ fn template(path: &Path, recipients: &Recipients) -> anyhow::Result<Template> {
 }
 
 /// Prints a message as it would be sent with BDAT.
-fn show(plan: &Arc<Plan>, number: u64, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut mail = Mail::default();
+fn show(plan: &Arc<BlastPlan>, number: u64, out: &mut Out) -> anyhow::Result<Finding> {
+    let mut mail = OutgoingMail::default();
     blast::Blast::new(plan).fill(number, &mut mail);
     mail.unstuff();
     out.write_all(&mail.head)?;
@@ -147,7 +147,7 @@ fn total(blast: &Blast) -> Option<u64> {
 }
 
 /// At a rate, all that is due is sent: with a duration and with a count, which is the same load.
-fn ends(blast: &Blast, plan: &Plan) -> Ends {
+fn ends(blast: &Blast, plan: &BlastPlan) -> Ends {
     let at = || duration(blast).map_or(Ends::WithSource, Ends::At);
     plan.schedule_end().map_or_else(at, Ends::Scheduled)
 }
@@ -161,9 +161,9 @@ fn threads(blast: &Blast) -> usize {
 fn settings(
     blast: &Blast,
     target: &Target,
-    address: sinkd::sender::Address,
+    address: sinkd::sender::ResolvedAddress,
     ends: Ends,
-) -> anyhow::Result<Settings> {
+) -> anyhow::Result<SendingSettings> {
     let (pace, dialogue) = (&blast.pace, &blast.dialogue);
     let descriptors = raise_descriptor_limit();
     let needed = pace.connections as u64 + DESCRIPTORS_KEPT;
@@ -182,7 +182,7 @@ fn settings(
         joined_bytes_max: JOINED_BYTES_MAX,
         sends_ambiguous: false,
     };
-    Ok(Settings {
+    Ok(SendingSettings {
         address,
         session,
         connections: Connections::Kept(pace.connections),
@@ -196,7 +196,7 @@ fn settings(
 }
 
 /// Numbers that a check will not find, or may not.
-fn say_missing(plan: &Plan) {
+fn say_missing(plan: &BlastPlan) {
     let missing = plan.missing();
     for (what, numbers) in
         [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]

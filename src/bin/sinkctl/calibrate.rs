@@ -11,13 +11,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
-use sinkd::sender::blast::recipients::{Order, PerMessage, Recipients};
+use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
-use sinkd::sender::blast::{Blast, Content, Plan};
+use sinkd::sender::blast::{Blast, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
-use sinkd::sender::{Address, Connections, Ends, Settings};
+use sinkd::sender::{Connections, Ends, ResolvedAddress, SendingSettings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
-use sinkd::stats::{Calibration, Ceiling, History, Shape, Summary};
+use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -161,12 +161,12 @@ fn send(
     load: &Load,
     address: SocketAddr,
     duration: Duration,
-) -> anyhow::Result<(sinkd::sender::Report, Summary)> {
+) -> anyhow::Result<(sinkd::sender::Report, RunSummary)> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     // Half of the machine is the sink's.
     let threads = (cores / 2).clamp(1, 8).min(load.connections);
-    let settings = Settings {
-        address: Address::Tcp(address),
+    let settings = SendingSettings {
+        address: ResolvedAddress::Tcp(address),
         session: Options {
             protocol: Protocol::Smtp,
             name: "calibrate.example".into(),
@@ -192,19 +192,19 @@ fn send(
     anyhow::ensure!(!shared.stop.load(Ordering::Relaxed), "interrupted: nothing was stored");
     let mut history = History::default();
     history.read(records.path(), 0..u64::MAX)?;
-    Ok((report, Summary::of(&history)))
+    Ok((report, RunSummary::of(&history)))
 }
 
-fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<Plan>> {
+fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
     let per_message: PerMessage = load.recipients.parse().map_err(anyhow::Error::msg)?;
-    let recipients = Recipients::made_up("recipient.example", 1_000_000)?;
-    Ok(Plan::new(sinkd::sender::blast::Settings {
+    let recipients = RecipientSource::made_up("recipient.example", 1_000_000)?;
+    Ok(BlastPlan::new(sinkd::sender::blast::BlastSettings {
         seed: 1,
         run_id: Some("calibrate".into()),
         date: "Sat, 1 Jan 2000 00:00:00 +0000".into(),
         from: "calibrate@sender.example".into(),
-        recipients: recipients.chosen(per_message, Order::Listed)?,
-        content: Content::MadeUp(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
+        recipients: recipients.chosen(per_message, RecipientOrder::Listed)?,
+        content: BlastContent::MadeUp(Sizes::parse(load.size, sinkd::config::parse_bytes)?),
         attachments: Vec::new(),
         count: None,
         pace: None,
@@ -214,13 +214,13 @@ fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<Plan>> {
 /// What the sink recorded of it.
 fn ceiling(
     load: &Load,
-    sender: &Summary,
+    sender: &RunSummary,
     folder: &Path,
     span: Range<u64>,
 ) -> anyhow::Result<Ceiling> {
     let mut history = History::default();
     history.read(folder, span)?;
-    let summary = Summary::of(&history);
+    let summary = RunSummary::of(&history);
     let mut shape = Shape::of(&history, &summary).with_context(|| {
         format!("{}: no statistics of the load '{}'", folder.display(), load.name)
     })?;

@@ -55,7 +55,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
         Some(n) => usize::from(n),
         None => std::thread::available_parallelism().map_or(1, |n| n.get()),
     };
-    let progress = index::Progress::default();
+    let progress = index::ReindexProgress::default();
     let interruptible = Interruptible::new(&progress.stop)?;
     let started = Instant::now();
     let bar = Bar::new(folder.messages(), "messages");

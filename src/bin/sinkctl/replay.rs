@@ -12,12 +12,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
-    Before, Belongs, Content, Feed, Kind, LOOK_AHEAD, Looking, Manner, Marks, Own, Pace, Plan,
-    RecipientMap, Resume, Retry, Rewriting, Selection, Sessions, Survey, Tally, survey,
-    writes_into,
+    Before, Belongs, Feed, LOOK_AHEAD, Looking, Marks, OwnFolder, RecipientMap, ReplayContent,
+    ReplayCount, ReplayOptions, ReplayPace, ReplayPlan, ReplayTally, Resume, Retry, Rewriting,
+    Selection, SessionMapping, Survey, survey, writes_into,
 };
-use sinkd::sender::target::{Address, connectable};
-use sinkd::sender::{self, Ends, Report, Settings};
+use sinkd::sender::target::{ResolvedAddress, connectable};
+use sinkd::sender::{self, Ends, Report, SendingSettings};
 use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -80,9 +80,9 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     }
     replay.wanted.check()?;
     let address = connectable(&addresses)?;
-    let content = Content::new(folder, rewriting, marks);
-    let plan = Plan::new(folder, &selection, LOOK_AHEAD)?;
-    let tally = Arc::new(Tally::default());
+    let content = ReplayContent::new(folder, rewriting, marks);
+    let plan = ReplayPlan::new(folder, &selection, LOOK_AHEAD)?;
+    let tally = Arc::new(ReplayTally::default());
     let feed = Feed::new(plan, content, manner, resume, tally.clone());
     let settings = settings(replay, address, connections);
     let records = Records::new(replay.wanted.records.as_deref())?;
@@ -100,17 +100,17 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
 }
 
 /// Errors: the target writes the folder that would be read.
-fn refuse_own(folder: &Path, addresses: &[Address]) -> anyhow::Result<()> {
+fn refuse_own(folder: &Path, addresses: &[ResolvedAddress]) -> anyhow::Result<()> {
     for address in addresses {
         match writes_into(folder, address) {
-            Own::No => {}
-            Own::Unknown { pid } => eprintln!(
+            OwnFolder::No => {}
+            OwnFolder::Unknown { pid } => eprintln!(
                 "sinkctl: process {pid} writes to {} and may also listen on {address}, which \
                  cannot be checked from here; if it does, stop this replay: it would send to \
                  itself",
                 folder.display()
             ),
-            Own::Yes { pid } => anyhow::bail!(
+            OwnFolder::Yes { pid } => anyhow::bail!(
                 "{address} is the sinkd (process {pid}) that writes to {}: each message sent would \
                  be stored there again. Replay to another server, or to a sinkd with another \
                  --data",
@@ -186,28 +186,30 @@ fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyh
     Ok(survey)
 }
 
-fn manner(replay: &Replay) -> Manner {
+fn manner(replay: &Replay) -> ReplayOptions {
     let pace = match (replay.rate, replay.speed) {
-        (Some(per_s), _) => Pace::Rate { per_s },
-        (None, Speed::Max) => Pace::Max,
-        (None, Speed::Times(speed)) => Pace::Original { speed },
+        (Some(per_s), _) => ReplayPace::Rate { per_s },
+        (None, Speed::Max) => ReplayPace::Max,
+        (None, Speed::Times(speed)) => ReplayPace::Original { speed },
     };
-    let is_original = matches!(pace, Pace::Original { .. });
+    let is_original = matches!(pace, ReplayPace::Original { .. });
     let sessions = match replay.connections {
-        Some(Connections::Original) => Sessions::Original,
-        None if is_original => Sessions::Original,
-        _ => Sessions::Any,
+        Some(Connections::Original) => SessionMapping::Original,
+        None if is_original => SessionMapping::Original,
+        _ => SessionMapping::Any,
     };
     let retry = Retry { times: replay.retry, after: replay.retry_after };
-    Manner { pace, sessions, retry }
+    ReplayOptions { pace, sessions, retry }
 }
 
-fn connections(replay: &Replay, manner: Manner) -> sender::Connections {
+fn connections(replay: &Replay, manner: ReplayOptions) -> sender::Connections {
     let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
     match (manner.sessions, replay.connections) {
-        (Sessions::Original, _) => sender::Connections::ByLane(room),
-        (Sessions::Any, Some(Connections::Count(n))) => sender::Connections::Kept(n.min(room)),
-        (Sessions::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
+        (SessionMapping::Original, _) => sender::Connections::ByLane(room),
+        (SessionMapping::Any, Some(Connections::Count(n))) => {
+            sender::Connections::Kept(n.min(room))
+        }
+        (SessionMapping::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
     }
 }
 
@@ -217,7 +219,11 @@ fn count(connections: sender::Connections) -> usize {
     }
 }
 
-fn settings(replay: &Replay, address: Address, connections: sender::Connections) -> Settings {
+fn settings(
+    replay: &Replay,
+    address: ResolvedAddress,
+    connections: sender::Connections,
+) -> SendingSettings {
     let session = Options {
         protocol: replay.to.protocol,
         name: replay.helo.clone(),
@@ -227,7 +233,7 @@ fn settings(replay: &Replay, address: Address, connections: sender::Connections)
         joined_bytes_max: 0,
         sends_ambiguous: replay.allow_smuggling,
     };
-    Settings {
+    SendingSettings {
         address,
         session,
         connections,
@@ -272,7 +278,7 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 }
 
 /// Prints the outcome. Returns whether everything was sent, and accepted.
-fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
+fn tell(replay: &Replay, sent: &Sent, tally: &ReplayTally, out: &mut Out) -> anyhow::Result<bool> {
     let Sent { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
     // A plan that came to its end was given whole, whatever the survey had estimated.
@@ -287,13 +293,14 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
     }
     let is_whole = report.error.is_none() && report.tally.unasked == 0;
     let is_all = tally.is_all_accepted() && is_whole && !is_stopped;
-    let rest = tally.ended() - tally.count(Kind::Accepted) - tally.count(Kind::Rejected);
+    let rest =
+        tally.ended() - tally.count(ReplayCount::Accepted) - tally.count(ReplayCount::Rejected);
     if let Some(path) = &replay.resume
         && (rest > 0 || *is_stopped || report.error.is_some())
     {
         eprintln!("sinkctl: run the same command again to continue (--resume {})", path.display());
     }
-    Ok(is_all && tally.count(Kind::Unwritten) == 0)
+    Ok(is_all && tally.count(ReplayCount::Unwritten) == 0)
 }
 
 /// The result of sending.

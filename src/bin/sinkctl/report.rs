@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use sinkd::analysis::course::Course;
-use sinkd::stats::Window;
+use sinkd::stats::MessageWindow;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
@@ -92,7 +92,10 @@ fn parts(run: &Course) -> Vec<Part> {
         part("Rate", vec![over_time::rate(run)], tables::events(run)),
         part(
             "How even the rate was",
-            vec![spread::throughput(run, Window::Second), spread::throughput(run, Window::Tenth)],
+            vec![
+                spread::throughput(run, MessageWindow::Second),
+                spread::throughput(run, MessageWindow::Tenth),
+            ],
             String::new(),
         ),
         part(

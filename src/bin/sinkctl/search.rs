@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::Args;
 use sinkd::index::query::Query;
-use sinkd::index::{self, Hit, LeftOut, Searching, Wanted};
+use sinkd::index::{self, Hit, LeftOut, SearchOptions, Searching};
 use sinkd::log::Runs;
 use sinkd::log::reader::Folder;
 
@@ -61,7 +61,7 @@ pub fn run(mut folders: Vec<Folder>, search: &Search, out: &mut Out) -> anyhow::
     let mut found = All::default();
     let mut damage: Vec<_> = folders.iter().map(|_| left_out::LeftOut::default()).collect();
     let asked = ask_all_again(&mut folders, |folders| {
-        let wanted = |n: usize| Wanted {
+        let wanted = |n: usize| SearchOptions {
             limit,
             span: spans[n],
             indexed_only: search.indexed_only,
@@ -118,7 +118,7 @@ impl All {
     fn search(
         folders: &[Folder],
         queries: &[Query],
-        wanted: impl Fn(usize) -> Wanted,
+        wanted: impl Fn(usize) -> SearchOptions,
         stop: &Arc<AtomicBool>,
     ) -> All {
         let (mut all, mut hits) = (All::default(), Vec::new());

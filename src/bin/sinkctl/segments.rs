@@ -5,7 +5,7 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use sinkd::log::State;
-use sinkd::log::reader::{Folder, Summary};
+use sinkd::log::reader::{Folder, SegmentSummary};
 
 use crate::base::left_out::LeftOut;
 use crate::base::outcome::{Finding, Out};
@@ -40,7 +40,7 @@ struct Row {
 }
 
 impl Row {
-    fn of(folder: &Folder, summary: &Summary, left_out: &mut LeftOut) -> Row {
+    fn of(folder: &Folder, summary: &SegmentSummary, left_out: &mut LeftOut) -> Row {
         let (identity, totals) = (&summary.identity, &summary.totals);
         let is_open = summary.state == State::Open;
         let slots = summary.published.slots;

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use signal_hook::consts::SIGTERM;
 use sinkd::sender::source::Source;
-use sinkd::sender::{Report, Settings, Shared};
+use sinkd::sender::{Report, SendingSettings, SharedRun};
 use sinkd::stats::{Follower, Metric};
 
 use crate::base::progress::{Interruptible, watched};
@@ -75,13 +75,13 @@ impl Records {
 /// Sends, shows progress, and ends early on request. `total`: messages, where that is
 /// known; `done`: how many of them there will be no more to do about, such as [`ended`].
 pub fn send(
-    settings: &Settings,
+    settings: &SendingSettings,
     sources: Vec<Box<dyn Source>>,
     records: &Records,
     total: Option<u64>,
-    done: impl Fn(&Shared) -> u64,
-) -> anyhow::Result<(Report, Arc<Shared>)> {
-    let shared = Arc::new(Shared::default());
+    done: impl Fn(&SharedRun) -> u64,
+) -> anyhow::Result<(Report, Arc<SharedRun>)> {
+    let shared = Arc::new(SharedRun::default());
     // The first one lets what is under way be finished.
     let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];
     let mut progress = Progress::new(records.path(), total);
@@ -94,7 +94,7 @@ pub fn send(
 }
 
 /// Messages done, each try one.
-pub fn ended(shared: &Shared) -> u64 {
+pub fn ended(shared: &SharedRun) -> u64 {
     shared.done.load(Ordering::Relaxed)
 }
 
@@ -125,7 +125,7 @@ impl Progress {
         Progress { bar, follower, seen: 0 }
     }
 
-    fn look(&mut self, shared: &Shared, done: u64) {
+    fn look(&mut self, shared: &SharedRun, done: u64) {
         if self.bar.is_hidden() {
             return;
         }

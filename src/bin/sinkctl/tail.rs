@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use sinkd::log::reader::{Folder, News, PassedOver, Span};
+use sinkd::log::reader::{Folder, NewMessages, PassedOver, Span};
 
 use crate::base::left_out::{Answer, LeftOut, ask_again, say_passed_over};
 use crate::base::outcome::{Finding, Out};
@@ -108,7 +108,7 @@ fn print_last(
 fn print_new(
     folder: &Folder,
     source: &mut Source,
-    news: &News,
+    news: &NewMessages,
     tail: &Tail,
     out: &mut Out,
 ) -> anyhow::Result<()> {

@@ -2,7 +2,7 @@
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use sinkd::index::{self, Goal, Waited, Watched};
+use sinkd::index::{self, Goal, Waited, WatchedFolder};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 
@@ -52,7 +52,7 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
     };
     let watched = folders.iter_mut().zip(&queries).zip(spans);
     let mut watched: Vec<_> =
-        watched.map(|((folder, query), span)| Watched { folder, query, span }).collect();
+        watched.map(|((folder, query), span)| WatchedFolder { folder, query, span }).collect();
     let waited = index::wait(&mut watched, goal, &|| started.elapsed(), &mut pause)?;
     let Waited { matching, left_out } = waited;
     let is_complete = say_left_out(&left_out);

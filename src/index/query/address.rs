@@ -5,7 +5,7 @@ use super::pattern::value;
 
 /// An address or a group of them. Texts are in lower case.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Address {
+pub(super) enum AddressPattern {
     /// `<>`: the null reverse-path.
     Null,
     /// `ann@example.org`: this one.
@@ -19,11 +19,11 @@ pub(super) enum Address {
     Like(String),
 }
 
-impl Address {
+impl AddressPattern {
     /// `None` if it can't be one.
-    pub(super) fn parse(text: &str) -> Option<Address> {
+    pub(super) fn parse(text: &str) -> Option<AddressPattern> {
         if text == "<>" {
-            return Some(Address::Null);
+            return Some(AddressPattern::Null);
         }
         let inside = text.strip_prefix('<').and_then(|t| t.strip_suffix('>')).unwrap_or(text);
         let lower = inside.to_lowercase();
@@ -36,20 +36,20 @@ impl Address {
             return None;
         }
         Some(match local {
-            None => Address::Below(lower),
-            Some("") => Address::Domain(domain.to_owned()),
+            None => AddressPattern::Below(lower),
+            Some("") => AddressPattern::Domain(domain.to_owned()),
             // A local part with a space is a quoted one.
             Some(local) if local.starts_with('"') || local.chars().all(is_domain) => {
-                Address::Whole(lower)
+                AddressPattern::Whole(lower)
             }
             Some(_) => return None,
         })
     }
 
     /// `text`: with a `*` at least. `None` if no address is like it.
-    pub(super) fn like(text: &str) -> Option<Address> {
+    pub(super) fn like(text: &str) -> Option<AddressPattern> {
         let is_good = |c: char| !c.is_whitespace() && !matches!(c, '<' | '>' | ',' | '"');
-        text.chars().all(is_good).then(|| Address::Like(text.to_lowercase()))
+        text.chars().all(is_good).then(|| AddressPattern::Like(text.to_lowercase()))
     }
 
     /// Is it `candidate`, or is `candidate` among them? The null reverse-path is never asked for
@@ -57,12 +57,12 @@ impl Address {
     pub(super) fn is(&self, candidate: &str) -> bool {
         let domain = candidate.rsplit_once('@').map(|(_, domain)| domain);
         match self {
-            Address::Null => false,
-            Address::Whole(whole) => is_same(candidate, whole),
-            Address::Domain(wanted) => domain.is_some_and(|d| is_same(d, wanted)),
-            Address::Below(wanted) => is_below(domain.unwrap_or(candidate), wanted),
-            Address::Like(_) if candidate.is_empty() => false,
-            Address::Like(wanted) => is_like(&candidate.to_lowercase(), wanted),
+            AddressPattern::Null => false,
+            AddressPattern::Whole(whole) => is_same(candidate, whole),
+            AddressPattern::Domain(wanted) => domain.is_some_and(|d| is_same(d, wanted)),
+            AddressPattern::Below(wanted) => is_below(domain.unwrap_or(candidate), wanted),
+            AddressPattern::Like(_) if candidate.is_empty() => false,
+            AddressPattern::Like(wanted) => is_like(&candidate.to_lowercase(), wanted),
         }
     }
 }
@@ -101,13 +101,13 @@ fn is_like(text: &str, wanted: &str) -> bool {
     })
 }
 
-impl fmt::Display for Address {
+impl fmt::Display for AddressPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Address::Null => f.write_str("<>"),
-            Address::Whole(text) | Address::Below(text) => value(f, text),
-            Address::Domain(domain) => value(f, &format!("@{domain}")),
-            Address::Like(text) => f.write_str(text),
+            AddressPattern::Null => f.write_str("<>"),
+            AddressPattern::Whole(text) | AddressPattern::Below(text) => value(f, text),
+            AddressPattern::Domain(domain) => value(f, &format!("@{domain}")),
+            AddressPattern::Like(text) => f.write_str(text),
         }
     }
 }
@@ -139,7 +139,7 @@ mod tests {
             ("example.org", "", false),
             ("<>", "", false),
         ] {
-            let address = Address::parse(wanted).unwrap();
+            let address = AddressPattern::parse(wanted).unwrap();
             assert_eq!(address.is(candidate), expected, "{wanted} {candidate}");
         }
     }
@@ -160,16 +160,16 @@ mod tests {
             ("*", "", false),
             ("GRÜ*", "grüsse@x", true),
         ] {
-            let address = Address::like(wanted).unwrap();
+            let address = AddressPattern::like(wanted).unwrap();
             assert_eq!(address.is(candidate), expected, "{wanted} {candidate}");
         }
-        assert_eq!(Address::like("a,b*"), None);
+        assert_eq!(AddressPattern::like("a,b*"), None);
     }
 
     #[test]
     fn who_can_not_be_meant() {
         for text in ["", "@", "ann@", "Ann Smith", "Ann <ann@example.org>", "a,b", "a b@x.org"] {
-            assert_eq!(Address::parse(text), None, "{text}");
+            assert_eq!(AddressPattern::parse(text), None, "{text}");
         }
     }
 }

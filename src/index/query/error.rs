@@ -10,14 +10,14 @@ pub struct QueryError {
     /// Octets of the query that it is about; behind its last one if something is missing there.
     pub at: Range<usize>,
     #[allow(missing_docs)]
-    pub fault: Fault,
+    pub fault: QueryFault,
 }
 
 /// What is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 #[allow(missing_docs)]
-pub enum Fault {
+pub enum QueryFault {
     #[error("expected a query of at most {BYTES_MAX} bytes")]
     TooLong,
     #[error("expected at most {TERMS_MAX} terms")]
@@ -69,7 +69,7 @@ pub enum Fault {
 }
 
 impl QueryError {
-    pub(super) fn new(at: Range<usize>, fault: Fault) -> QueryError {
+    pub(super) fn new(at: Range<usize>, fault: QueryFault) -> QueryError {
         QueryError { at, fault }
     }
 
@@ -98,12 +98,12 @@ mod tests {
 
     #[test]
     fn the_place_is_underlined() {
-        let error = QueryError::new(6..11, Fault::NotASize);
+        let error = QueryError::new(6..11, QueryFault::NotASize);
         assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
-        let error = QueryError::new(3..3, Fault::NothingBehind("OR"));
+        let error = QueryError::new(3..3, QueryFault::NothingBehind("OR"));
         assert_eq!(error.pointed_out("aOR"), "aOR\n   ^");
         let long = format!("{}\t\"x", "w ".repeat(1000));
-        let error = QueryError::new(2001..2003, Fault::UnclosedQuote);
+        let error = QueryError::new(2001..2003, QueryFault::UnclosedQuote);
         let shown = error.pointed_out(&long);
         let (query, carets) = shown.split_once('\n').unwrap();
         assert_eq!(query.chars().nth(carets.find('^').unwrap()), Some('"'));
@@ -113,7 +113,7 @@ mod tests {
     #[test]
     fn a_place_outside_of_the_text_does_not_panic() {
         for at in [0..0, 5..9, 2..3, 100..200] {
-            QueryError::new(at, Fault::NoWords).pointed_out("añb");
+            QueryError::new(at, QueryFault::NoWords).pointed_out("añb");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A query's text as tokens.
 use std::ops::Range;
 
-use super::error::{Fault, QueryError};
+use super::error::{QueryError, QueryFault};
 
 /// What a query is made of. Spaces separate and are nothing themselves.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub(super) fn tokens(text: &str) -> Result<Vec<Placed<'_>>, QueryError> {
             '-' if text[at + 1..].starts_with(|c: char| !c.is_whitespace()) => {
                 (Token::Minus, at + 1)
             }
-            '-' => return Err(QueryError::new(at..at + 1, Fault::NothingBehind("-"))),
+            '-' => return Err(QueryError::new(at..at + 1, QueryFault::NothingBehind("-"))),
             _ => term(text, at)?,
         };
         tokens.push((token, at..end));
@@ -78,13 +78,13 @@ fn term(text: &str, start: usize) -> Result<(Token<'_>, usize), QueryError> {
 /// `head"quoted"*`: the quote is at `open`.
 fn quoted<'q>(text: &'q str, head: &'q str, open: usize) -> Result<(Token<'q>, usize), QueryError> {
     if !(head.is_empty() || head.ends_with([':', '='])) {
-        return Err(QueryError::new(open..open + 1, Fault::QuoteInside));
+        return Err(QueryError::new(open..open + 1, QueryFault::QuoteInside));
     }
     let mut inside = String::new();
     let mut letters = text[open + 1..].char_indices().peekable();
     let close = loop {
         match letters.next() {
-            None => return Err(QueryError::new(open..text.len(), Fault::UnclosedQuote)),
+            None => return Err(QueryError::new(open..text.len(), QueryFault::UnclosedQuote)),
             Some((offset, '"')) => break open + 1 + offset,
             Some((_, '\\')) => {
                 let escaped = letters.next_if(|(_, c)| matches!(c, '"' | '\\'));
@@ -97,7 +97,7 @@ fn quoted<'q>(text: &'q str, head: &'q str, open: usize) -> Result<(Token<'q>, u
     let end = close + 1 + usize::from(has_star);
     let follows = text[end..].chars().next();
     if follows.is_some_and(|c| !c.is_whitespace() && !matches!(c, '(' | ')')) {
-        return Err(QueryError::new(close..close + 1, Fault::QuoteInside));
+        return Err(QueryError::new(close..close + 1, QueryFault::QuoteInside));
     }
     Ok((Token::Term(RawTerm { head, quoted: Some(inside), has_star }), end))
 }
@@ -140,13 +140,13 @@ mod tests {
     #[test]
     fn quotes_and_dashes_that_are_none() {
         for (text, at, fault) in [
-            ("a \"b", 2..4, Fault::UnclosedQuote),
-            ("\"a\\\"", 0..4, Fault::UnclosedQuote),
-            ("a\"b\"", 1..2, Fault::QuoteInside),
-            ("\"a\"b", 2..3, Fault::QuoteInside),
-            ("\"a\"\"b\"", 2..3, Fault::QuoteInside),
-            ("a - b", 2..3, Fault::NothingBehind("-")),
-            ("a -", 2..3, Fault::NothingBehind("-")),
+            ("a \"b", 2..4, QueryFault::UnclosedQuote),
+            ("\"a\\\"", 0..4, QueryFault::UnclosedQuote),
+            ("a\"b\"", 1..2, QueryFault::QuoteInside),
+            ("\"a\"b", 2..3, QueryFault::QuoteInside),
+            ("\"a\"\"b\"", 2..3, QueryFault::QuoteInside),
+            ("a - b", 2..3, QueryFault::NothingBehind("-")),
+            ("a -", 2..3, QueryFault::NothingBehind("-")),
         ] {
             assert_eq!(tokens(text).unwrap_err(), QueryError::new(at, fault), "{text}");
         }

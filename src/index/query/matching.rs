@@ -1,9 +1,9 @@
 //! Is it true of a message?
-use super::address::Address;
+use super::address::AddressPattern;
 use super::pattern::Pattern;
 use super::term::Term;
 use super::tree::Node;
-use crate::index::{Columns, Lines};
+use crate::index::{Columns, TextColumn};
 use crate::mime::fold::fold;
 use crate::mime::{header, text};
 
@@ -96,7 +96,7 @@ impl<'s> Sight<'s> {
             Term::Words(pattern) => return self.subject_has(pattern).then_some(true),
             Term::Body(_) | Term::Header(..) => return None,
             Term::Subject(pattern) => self.subject_has(pattern),
-            Term::From(Address::Null) => columns.reverse_path.is_empty(),
+            Term::From(AddressPattern::Null) => columns.reverse_path.is_empty(),
             Term::From(address) => {
                 address.is(columns.reverse_path) || is_one_of(address, columns.from)
             }
@@ -150,6 +150,6 @@ impl<'s> Sight<'s> {
     }
 }
 
-fn is_one_of(address: &Address, candidates: Lines<'_>) -> bool {
+fn is_one_of(address: &AddressPattern, candidates: TextColumn<'_>) -> bool {
     candidates.iter().any(|candidate| address.is(candidate))
 }

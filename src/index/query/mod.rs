@@ -32,7 +32,7 @@ pub mod testkit;
 #[cfg(test)]
 mod tests;
 
-pub use error::{Fault, QueryError};
+pub use error::{QueryError, QueryFault};
 pub use limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 pub use matching::Scratch;
 pub use query::Query;

@@ -7,40 +7,40 @@
 //! ```
 use std::ops::Range;
 
-use super::error::{Fault, QueryError};
+use super::error::{QueryError, QueryFault};
 use super::lexer::{Placed, Token, tokens};
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
-use super::term::{Known, Term};
+use super::term::{KnownNames, Term};
 use super::tree::Node;
 
 /// The tree of a query; one without terms is true of everything.
-pub(super) fn parse(text: &str, known: &Known<'_>) -> Result<Node, QueryError> {
+pub(super) fn parse(text: &str, known: &KnownNames<'_>) -> Result<Node, QueryError> {
     if text.len() > BYTES_MAX {
         let cut = text.floor_char_boundary(BYTES_MAX);
-        return Err(QueryError::new(cut..text.len(), Fault::TooLong));
+        return Err(QueryError::new(cut..text.len(), QueryFault::TooLong));
     }
     let tokens = tokens(text)?;
     if tokens.is_empty() {
         return Ok(Node::And(Vec::new()));
     }
-    let mut parser = Parser { tokens: &tokens, at: 0, end: text.len(), known, terms: 0 };
+    let mut parser = QueryParser { tokens: &tokens, at: 0, end: text.len(), known, terms: 0 };
     let root = parser.or(0)?;
     match parser.next() {
         None => Ok(root),
-        Some((_, at)) => Err(QueryError::new(at.clone(), Fault::StrayParenthesis)),
+        Some((_, at)) => Err(QueryError::new(at.clone(), QueryFault::StrayParenthesis)),
     }
 }
 
-struct Parser<'p> {
+struct QueryParser<'p> {
     tokens: &'p [Placed<'p>],
     at: usize,
     /// Octets of the text.
     end: usize,
-    known: &'p Known<'p>,
+    known: &'p KnownNames<'p>,
     terms: usize,
 }
 
-impl<'p> Parser<'p> {
+impl<'p> QueryParser<'p> {
     fn peek(&self) -> Option<&'p Token<'p>> {
         self.tokens.get(self.at).map(|(token, _)| token)
     }
@@ -77,7 +77,7 @@ impl<'p> Parser<'p> {
         let at = self.next().map_or(self.end..self.end, |(_, at)| at.clone());
         match self.peek() {
             Some(Token::Term(_) | Token::Open | Token::Minus | Token::Not) => Ok(()),
-            _ => Err(QueryError::new(at, Fault::NothingBehind(word))),
+            _ => Err(QueryError::new(at, QueryFault::NothingBehind(word))),
         }
     }
 
@@ -87,7 +87,7 @@ impl<'p> Parser<'p> {
             unreachable!("callers have seen a token, or there is one at the start")
         };
         if depth == DEPTH_MAX {
-            return Err(QueryError::new(at.clone(), Fault::TooDeep));
+            return Err(QueryError::new(at.clone(), QueryFault::TooDeep));
         }
         match token {
             Token::Minus | Token::Not => {
@@ -100,31 +100,31 @@ impl<'p> Parser<'p> {
             Token::Term(raw) => {
                 self.terms += 1;
                 if self.terms > TERMS_MAX {
-                    return Err(QueryError::new(at.clone(), Fault::TooManyTerms));
+                    return Err(QueryError::new(at.clone(), QueryFault::TooManyTerms));
                 }
                 Ok(Node::Term(Box::new(Term::parse(raw, at, self.known)?)))
             }
-            Token::Close => Err(QueryError::new(at.clone(), Fault::StrayParenthesis)),
-            Token::Or => Err(QueryError::new(at.clone(), Fault::NothingBefore("OR"))),
-            Token::And => Err(QueryError::new(at.clone(), Fault::NothingBefore("AND"))),
+            Token::Close => Err(QueryError::new(at.clone(), QueryFault::StrayParenthesis)),
+            Token::Or => Err(QueryError::new(at.clone(), QueryFault::NothingBefore("OR"))),
+            Token::And => Err(QueryError::new(at.clone(), QueryFault::NothingBefore("AND"))),
         }
     }
 
     /// Parses the rest of a group after its opening parenthesis at `open`.
     fn group(&mut self, open: &Range<usize>, depth: usize) -> Result<Node, QueryError> {
         match self.peek() {
-            None => return Err(QueryError::new(open.clone(), Fault::UnclosedParenthesis)),
+            None => return Err(QueryError::new(open.clone(), QueryFault::UnclosedParenthesis)),
             Some(Token::Close) => {
                 let close = &self.tokens[self.at].1;
                 let at = open.start..close.end;
-                return Err(QueryError::new(at, Fault::EmptyParentheses));
+                return Err(QueryError::new(at, QueryFault::EmptyParentheses));
             }
             Some(_) => {}
         }
         let inside = self.or(depth + 1)?;
         match self.next() {
             Some((Token::Close, _)) => Ok(inside),
-            _ => Err(QueryError::new(open.clone(), Fault::UnclosedParenthesis)),
+            _ => Err(QueryError::new(open.clone(), QueryFault::UnclosedParenthesis)),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::during::during;
 use super::error::QueryError;
 use super::matching::{Scratch, Sight};
 use super::parser::parse;
-use super::term::Known;
+use super::term::KnownNames;
 use super::tree::Node;
 use crate::index::Columns;
 use crate::log::Runs;
@@ -24,7 +24,7 @@ impl Query {
     /// `now_ns`: what "10m ago" counts from, ns since the Unix epoch. `runs`: those that `run:` may
     /// name; the one under way has no end. Costs microseconds; errors name the fault and the place.
     pub fn parse(text: &str, now_ns: u64, runs: &Runs) -> Result<Query, QueryError> {
-        let known = Known { now_ns, runs };
+        let known = KnownNames { now_ns, runs };
         parse(text, &known).map(|root| Query { root })
     }
 

@@ -3,7 +3,7 @@ use std::fmt;
 
 /// Octets, both bounds included; never empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Size {
+pub(super) struct SizeRange {
     pub min: u64,
     pub max: u64,
 }
@@ -16,28 +16,28 @@ pub(super) enum NotASize {
     Empty,
 }
 
-impl Size {
+impl SizeRange {
     /// `>1M`, `>=1M`, `<1M`, `<=1M`, `=4096`, `4096`, `10K..2M`, `10K..`, `..2M`; a range includes
     /// both its ends.
-    pub(super) fn parse(text: &str) -> Result<Size, NotASize> {
-        let all = Size { min: 0, max: u64::MAX };
+    pub(super) fn parse(text: &str) -> Result<SizeRange, NotASize> {
+        let all = SizeRange { min: 0, max: u64::MAX };
         let size = if let Some((min, max)) = text.split_once("..") {
             if min.is_empty() && max.is_empty() {
                 return Err(NotASize::Malformed);
             }
             let end = |text: &str, open| if text.is_empty() { Ok(open) } else { bytes(text) };
-            Size { min: end(min, all.min)?, max: end(max, all.max)? }
+            SizeRange { min: end(min, all.min)?, max: end(max, all.max)? }
         } else if let Some(text) = text.strip_prefix(">=") {
-            Size { min: bytes(text)?, ..all }
+            SizeRange { min: bytes(text)?, ..all }
         } else if let Some(text) = text.strip_prefix("<=") {
-            Size { max: bytes(text)?, ..all }
+            SizeRange { max: bytes(text)?, ..all }
         } else if let Some(text) = text.strip_prefix('>') {
-            Size { min: bytes(text)?.checked_add(1).ok_or(NotASize::Empty)?, ..all }
+            SizeRange { min: bytes(text)?.checked_add(1).ok_or(NotASize::Empty)?, ..all }
         } else if let Some(text) = text.strip_prefix('<') {
-            Size { max: bytes(text)?.checked_sub(1).ok_or(NotASize::Empty)?, ..all }
+            SizeRange { max: bytes(text)?.checked_sub(1).ok_or(NotASize::Empty)?, ..all }
         } else {
             let exactly = bytes(text.strip_prefix('=').unwrap_or(text))?;
-            Size { min: exactly, max: exactly }
+            SizeRange { min: exactly, max: exactly }
         };
         if size.min > size.max { Err(NotASize::Empty) } else { Ok(size) }
     }
@@ -62,7 +62,7 @@ fn bytes(text: &str) -> Result<u64, NotASize> {
     number.checked_mul(1 << shift).ok_or(NotASize::Malformed)
 }
 
-impl fmt::Display for Size {
+impl fmt::Display for SizeRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.min, self.max) {
             (min, max) if min == max => write!(f, "{min}"),
@@ -91,15 +91,15 @@ mod tests {
             ("..2g", 0, 2 << 30),
             ("7..7", 7, 7),
         ] {
-            let size = Size::parse(text).unwrap();
-            assert_eq!(size, Size { min, max }, "{text}");
-            assert_eq!(Size::parse(&size.to_string()), Ok(size), "{size}");
+            let size = SizeRange::parse(text).unwrap();
+            assert_eq!(size, SizeRange { min, max }, "{text}");
+            assert_eq!(SizeRange::parse(&size.to_string()), Ok(size), "{size}");
         }
         for text in ["", ">", "..", "K", "1.5M", "-1", "1T", ">>1", "1 K", "99999999999999999999"] {
-            assert_eq!(Size::parse(text), Err(NotASize::Malformed), "{text}");
+            assert_eq!(SizeRange::parse(text), Err(NotASize::Malformed), "{text}");
         }
         for text in ["<0", "2..1", ">18446744073709551615"] {
-            assert_eq!(Size::parse(text), Err(NotASize::Empty), "{text}");
+            assert_eq!(SizeRange::parse(text), Err(NotASize::Empty), "{text}");
         }
     }
 }

@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use jiff::Timestamp;
 
-use super::address::Address;
-use super::error::{Fault, QueryError};
+use super::address::AddressPattern;
+use super::error::{QueryError, QueryFault};
 use super::lexer::RawTerm;
 use super::pattern::{Pattern, quoted, value};
-use super::size::{NotASize, Size};
+use super::size::{NotASize, SizeRange};
 use crate::log::{Moment, Runs};
 
 /// What names in a query stand for.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Known<'k> {
+pub(super) struct KnownNames<'k> {
     /// What "10m ago" counts from, ns since the Unix epoch.
     pub now_ns: u64,
     pub runs: &'k Runs,
@@ -26,9 +26,9 @@ pub(super) enum Term {
     Words(Pattern),
     Subject(Pattern),
     Body(Pattern),
-    From(Address),
-    To(Address),
-    Cc(Address),
+    From(AddressPattern),
+    To(AddressPattern),
+    Cc(AddressPattern),
     /// A field of that name; with a pattern: one whose value has it.
     Header(String, Option<Pattern>),
     /// Without angle brackets.
@@ -37,7 +37,7 @@ pub(super) enum Term {
     FileName(Pattern),
     /// In lower case.
     FileNameEnd(String),
-    Size(Size),
+    Size(SizeRange),
     /// Received before it, ns since the Unix epoch.
     Before(u64),
     /// Received then or later.
@@ -51,7 +51,7 @@ impl Term {
     pub(super) fn parse(
         raw: &RawTerm<'_>,
         at: &Range<usize>,
-        known: &Known<'_>,
+        known: &KnownNames<'_>,
     ) -> Result<Term, QueryError> {
         let fail = |fault| QueryError::new(at.clone(), fault);
         let (field, rest) = match raw.head.split_once(':') {
@@ -59,11 +59,11 @@ impl Term {
             _ => (None, raw.head),
         };
         let text = raw.quoted.as_deref().unwrap_or(rest);
-        let value = Value { text, has_star: raw.has_star, is_quoted: raw.quoted.is_some() };
+        let value = FieldValue { text, has_star: raw.has_star, is_quoted: raw.quoted.is_some() };
         let Some(field) = field else {
             // `12:"x"` is not a field with a value.
             if raw.quoted.is_some() && !raw.head.is_empty() {
-                return Err(fail(Fault::QuoteInside));
+                return Err(fail(QueryFault::QuoteInside));
             }
             return value.pattern().map(Term::Words).map_err(fail);
         };
@@ -71,7 +71,7 @@ impl Term {
             return value.header(rest).map_err(fail);
         }
         if value.is_quoted && !rest.is_empty() {
-            return Err(fail(Fault::QuoteInside));
+            return Err(fail(QueryFault::QuoteInside));
         }
         value.term(&field, known).map_err(fail)
     }
@@ -94,14 +94,14 @@ fn is_field(name: &str) -> bool {
 }
 
 /// The text after a field's colon.
-struct Value<'v> {
+struct FieldValue<'v> {
     text: &'v str,
     has_star: bool,
     is_quoted: bool,
 }
 
-impl Value<'_> {
-    fn term(&self, field: &str, known: &Known<'_>) -> Result<Term, Fault> {
+impl FieldValue<'_> {
+    fn term(&self, field: &str, known: &KnownNames<'_>) -> Result<Term, QueryFault> {
         Ok(match field {
             "subject" => Term::Subject(self.given("subject", "invoice")?.pattern()?),
             "body" => Term::Body(self.given("body", "unsubscribe")?.pattern()?),
@@ -111,116 +111,120 @@ impl Value<'_> {
             "message-id" => message_id(self.exactly("message-id", "<1@example.org>")?)?,
             "has" => match self.exactly("has", "attachment")? {
                 "attachment" => Term::HasAttachment,
-                _ => return Err(Fault::NotAThing),
+                _ => return Err(QueryFault::NotAThing),
             },
             "filename" => self.given("filename", ".pdf")?.file_name()?,
             "size" => Term::Size(size(self.exactly("size", ">1M")?)?),
             "before" => Term::Before(Moment::parse(self.exactly("before", "2h")?, known.now_ns)?.0),
             "after" => Term::After(Moment::parse(self.exactly("after", "2h")?, known.now_ns)?.0),
             "run" => run(self.exactly("run", "nightly")?, known)?,
-            _ => return Err(Fault::UnknownField(field.to_owned())),
+            _ => return Err(QueryFault::UnknownField(field.to_owned())),
         })
     }
 
     /// Itself, unless nothing is there.
-    fn given(&self, field: &'static str, example: &'static str) -> Result<&Self, Fault> {
+    fn given(&self, field: &'static str, example: &'static str) -> Result<&Self, QueryFault> {
         if self.text.is_empty() && !self.has_star {
-            return Err(Fault::NoValue(field, example));
+            return Err(QueryFault::NoValue(field, example));
         }
         Ok(self)
     }
 
     /// Its text; of a field that takes no pattern.
-    fn exactly(&self, field: &'static str, example: &'static str) -> Result<&str, Fault> {
+    fn exactly(&self, field: &'static str, example: &'static str) -> Result<&str, QueryFault> {
         let value = self.given(field, example)?;
-        if value.has_star { Err(Fault::StarNotHere(field)) } else { Ok(value.text) }
+        if value.has_star { Err(QueryFault::StarNotHere(field)) } else { Ok(value.text) }
     }
 
     /// One address, or all that are like it; a star in quotes is a star.
-    fn address(&self, field: &'static str, example: &'static str) -> Result<Address, Fault> {
+    fn address(
+        &self,
+        field: &'static str,
+        example: &'static str,
+    ) -> Result<AddressPattern, QueryFault> {
         let text = self.given(field, example)?.text;
         let address = match (self.is_quoted, self.has_star) {
-            (true, true) => return Err(Fault::StarNotHere(field)),
-            (true, false) => Address::parse(text),
-            (false, true) => Address::like(&format!("{text}*")),
-            (false, false) if text.contains('*') => Address::like(text),
-            (false, false) => Address::parse(text),
+            (true, true) => return Err(QueryFault::StarNotHere(field)),
+            (true, false) => AddressPattern::parse(text),
+            (false, true) => AddressPattern::like(&format!("{text}*")),
+            (false, false) if text.contains('*') => AddressPattern::like(text),
+            (false, false) => AddressPattern::parse(text),
         };
-        address.ok_or(Fault::NotAnAddress)
+        address.ok_or(QueryFault::NotAnAddress)
     }
 
-    fn pattern(&self) -> Result<Pattern, Fault> {
+    fn pattern(&self) -> Result<Pattern, QueryFault> {
         if !self.is_quoted && self.text.contains('*') {
-            return Err(Fault::StarInside);
+            return Err(QueryFault::StarInside);
         }
-        Pattern::new(self.text, self.has_star).ok_or(Fault::NoWords)
+        Pattern::new(self.text, self.has_star).ok_or(QueryFault::NoWords)
     }
 
     /// `rest`: the text after `header:`, before a quote if there is one.
-    fn header(&self, rest: &str) -> Result<Term, Fault> {
+    fn header(&self, rest: &str) -> Result<Term, QueryFault> {
         let (name, unquoted) = match rest.split_once('=') {
             Some((name, value)) => (name, Some(value)),
             None => (rest, None),
         };
         let is_good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
         if !is_good || name.contains('*') {
-            return Err(Fault::NotAHeader);
+            return Err(QueryFault::NotAHeader);
         }
         let Some(unquoted) = unquoted else {
             return match self.is_quoted {
-                true => Err(Fault::NotAHeader),
-                false if self.has_star => Err(Fault::StarNotHere("header")),
+                true => Err(QueryFault::NotAHeader),
+                false if self.has_star => Err(QueryFault::StarNotHere("header")),
                 false => Ok(Term::Header(name.to_owned(), None)),
             };
         };
         if self.is_quoted && !unquoted.is_empty() {
-            return Err(Fault::QuoteInside);
+            return Err(QueryFault::QuoteInside);
         }
         let text = if self.is_quoted { self.text } else { unquoted };
-        let value = Value { text, ..*self };
+        let value = FieldValue { text, ..*self };
         let pattern = value.given("header", "X-Campaign=spring")?.pattern()?;
         Ok(Term::Header(name.to_owned(), Some(pattern)))
     }
 
     /// A * or a dot at the start asks for the end of the name.
-    fn file_name(&self) -> Result<Term, Fault> {
+    fn file_name(&self) -> Result<Term, QueryFault> {
         let end = match self.text.strip_prefix('*') {
             None if self.text.starts_with('.') && !self.has_star => self.text,
             None => return self.pattern().map(Term::FileName),
-            Some(_) if self.has_star => return Err(Fault::StarInside),
+            Some(_) if self.has_star => return Err(QueryFault::StarInside),
             Some(end) => end,
         };
         match end {
-            "" => Err(Fault::NoWords),
-            end if end.contains('*') && !self.is_quoted => Err(Fault::StarInside),
+            "" => Err(QueryFault::NoWords),
+            end if end.contains('*') && !self.is_quoted => Err(QueryFault::StarInside),
             end => Ok(Term::FileNameEnd(end.to_lowercase())),
         }
     }
 }
 
 /// One that a message is sent to: never the null reverse-path.
-fn recipient(address: Address) -> Result<Address, Fault> {
-    Some(address).filter(|a| *a != Address::Null).ok_or(Fault::NotAnAddress)
+fn recipient(address: AddressPattern) -> Result<AddressPattern, QueryFault> {
+    Some(address).filter(|a| *a != AddressPattern::Null).ok_or(QueryFault::NotAnAddress)
 }
 
-fn message_id(text: &str) -> Result<Term, Fault> {
+fn message_id(text: &str) -> Result<Term, QueryFault> {
     let id = text.strip_prefix('<').unwrap_or(text);
     let id = id.strip_suffix('>').unwrap_or(id);
     match id {
-        "" => Err(Fault::NoValue("message-id", "<1@example.org>")),
+        "" => Err(QueryFault::NoValue("message-id", "<1@example.org>")),
         id => Ok(Term::MessageId(id.to_owned())),
     }
 }
 
-fn size(text: &str) -> Result<Size, Fault> {
-    Size::parse(text).map_err(|error| match error {
-        NotASize::Malformed => Fault::NotASize,
-        NotASize::Empty => Fault::EmptySize,
+fn size(text: &str) -> Result<SizeRange, QueryFault> {
+    SizeRange::parse(text).map_err(|error| match error {
+        NotASize::Malformed => QueryFault::NotASize,
+        NotASize::Empty => QueryFault::EmptySize,
     })
 }
 
-fn run(name: &str, known: &Known<'_>) -> Result<Term, Fault> {
-    let run = known.runs.find(name).map_err(|_| Fault::UnknownRun(name.to_owned()))?;
+fn run(name: &str, known: &KnownNames<'_>) -> Result<Term, QueryFault> {
+    let run = known.runs.find(name).map_err(|_| QueryFault::UnknownRun(name.to_owned()))?;
     Ok(Term::Run(name.to_owned(), run.from_ns..run.until_ns.unwrap_or(u64::MAX)))
 }
 

@@ -1,6 +1,6 @@
 //! What holds for any text that is put as a query; for the fuzzer, and for tests.
 use super::{Query, Scratch};
-use crate::index::{Columns, Lines};
+use crate::index::{Columns, TextColumn};
 use crate::log::{Run, Runs};
 
 /// The mail that queries are put to: columns and octets that agree.
@@ -15,14 +15,14 @@ pub fn columns() -> Columns<'static> {
         received_at_ns: 1_795_248_000_000_000_000,
         message_bytes: MAIL.len() as u64,
         reverse_path: "bounce@example.org",
-        forward_paths: Lines("bob@mail.example.com"),
-        from: Lines("ann@example.org"),
-        to: Lines("bob@mail.example.com"),
-        cc: Lines(""),
+        forward_paths: TextColumn("bob@mail.example.com"),
+        from: TextColumn("ann@example.org"),
+        to: TextColumn("bob@mail.example.com"),
+        cc: TextColumn(""),
         subject: "Your order 4711",
         message_id: "1@example.org",
         has_attachment: true,
-        file_names: Lines("invoice.pdf"),
+        file_names: TextColumn("invoice.pdf"),
     }
 }
 

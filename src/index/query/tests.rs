@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::testkit::{MAIL, check_query, columns, runs};
 use super::tree::Node;
 use super::*;
-use crate::index::{Columns, Lines};
+use crate::index::{Columns, TextColumn};
 use crate::log::reader::Span;
 
 const NOW_NS: u64 = 1_795_248_000_000_000_000;
@@ -113,47 +113,49 @@ fn queries_and_how_they_are_shown() {
 fn errors_say_what_and_where() {
     let name = |n: &str| n.to_owned();
     for (text, at, fault) in [
-        ("a OR", 2..4, Fault::NothingBehind("OR")),
-        ("a AND OR b", 2..5, Fault::NothingBehind("AND")),
-        ("NOT", 0..3, Fault::NothingBehind("NOT")),
-        ("-)", 0..1, Fault::NothingBehind("-")),
-        ("OR a", 0..2, Fault::NothingBefore("OR")),
-        ("(AND a)", 1..4, Fault::NothingBefore("AND")),
-        ("a (b", 2..3, Fault::UnclosedParenthesis),
-        ("a (", 2..3, Fault::UnclosedParenthesis),
-        ("a) b", 1..2, Fault::StrayParenthesis),
-        (")", 0..1, Fault::StrayParenthesis),
-        ("a ( )", 2..5, Fault::EmptyParentheses),
-        ("ä \"b", 3..5, Fault::UnclosedQuote),
-        ("x re:y", 2..6, Fault::UnknownField(name("re"))),
-        ("https://x", 0..9, Fault::UnknownField(name("https"))),
-        ("subject:", 0..8, Fault::NoValue("subject", "invoice")),
-        ("subject: a", 0..8, Fault::NoValue("subject", "invoice")),
-        ("subject:(a)", 0..8, Fault::NoValue("subject", "invoice")),
-        ("header:X=", 0..9, Fault::NoValue("header", "X-Campaign=spring")),
-        ("?!", 0..2, Fault::NoWords),
-        ("*", 0..1, Fault::NoWords),
-        ("subject:\"\"", 0..10, Fault::NoValue("subject", "invoice")),
-        ("a*b", 0..3, Fault::StarInside),
-        ("**", 0..2, Fault::StarInside),
-        ("filename:*a*", 0..12, Fault::StarInside),
-        ("from:\"ex\"*", 0..10, Fault::StarNotHere("from")),
-        ("from:a,b*", 0..9, Fault::NotAnAddress),
-        ("from:\"Ann Smith\"", 0..16, Fault::NotAnAddress),
-        ("to:<>", 0..5, Fault::NotAnAddress),
-        ("header:", 0..7, Fault::NotAHeader),
-        ("header:=x", 0..9, Fault::NotAHeader),
-        ("header:\"X\"", 0..10, Fault::NotAHeader),
-        ("has:link", 0..8, Fault::NotAThing),
-        ("size:big", 0..8, Fault::NotASize),
-        ("size:<0", 0..7, Fault::EmptySize),
-        ("run:nobody", 0..10, Fault::UnknownRun(name("nobody"))),
+        ("a OR", 2..4, QueryFault::NothingBehind("OR")),
+        ("a AND OR b", 2..5, QueryFault::NothingBehind("AND")),
+        ("NOT", 0..3, QueryFault::NothingBehind("NOT")),
+        ("-)", 0..1, QueryFault::NothingBehind("-")),
+        ("OR a", 0..2, QueryFault::NothingBefore("OR")),
+        ("(AND a)", 1..4, QueryFault::NothingBefore("AND")),
+        ("a (b", 2..3, QueryFault::UnclosedParenthesis),
+        ("a (", 2..3, QueryFault::UnclosedParenthesis),
+        ("a) b", 1..2, QueryFault::StrayParenthesis),
+        (")", 0..1, QueryFault::StrayParenthesis),
+        ("a ( )", 2..5, QueryFault::EmptyParentheses),
+        ("ä \"b", 3..5, QueryFault::UnclosedQuote),
+        ("x re:y", 2..6, QueryFault::UnknownField(name("re"))),
+        ("https://x", 0..9, QueryFault::UnknownField(name("https"))),
+        ("subject:", 0..8, QueryFault::NoValue("subject", "invoice")),
+        ("subject: a", 0..8, QueryFault::NoValue("subject", "invoice")),
+        ("subject:(a)", 0..8, QueryFault::NoValue("subject", "invoice")),
+        ("header:X=", 0..9, QueryFault::NoValue("header", "X-Campaign=spring")),
+        ("?!", 0..2, QueryFault::NoWords),
+        ("*", 0..1, QueryFault::NoWords),
+        ("subject:\"\"", 0..10, QueryFault::NoValue("subject", "invoice")),
+        ("a*b", 0..3, QueryFault::StarInside),
+        ("**", 0..2, QueryFault::StarInside),
+        ("filename:*a*", 0..12, QueryFault::StarInside),
+        ("from:\"ex\"*", 0..10, QueryFault::StarNotHere("from")),
+        ("from:a,b*", 0..9, QueryFault::NotAnAddress),
+        ("from:\"Ann Smith\"", 0..16, QueryFault::NotAnAddress),
+        ("to:<>", 0..5, QueryFault::NotAnAddress),
+        ("header:", 0..7, QueryFault::NotAHeader),
+        ("header:=x", 0..9, QueryFault::NotAHeader),
+        ("header:\"X\"", 0..10, QueryFault::NotAHeader),
+        ("has:link", 0..8, QueryFault::NotAThing),
+        ("size:big", 0..8, QueryFault::NotASize),
+        ("size:<0", 0..7, QueryFault::EmptySize),
+        ("run:nobody", 0..10, QueryFault::UnknownRun(name("nobody"))),
     ] {
         let error = Query::parse(text, NOW_NS, &runs()).unwrap_err();
         assert_eq!((error.at, error.fault), (at, fault), "{text}");
     }
     let error = Query::parse("before:soon", NOW_NS, &runs()).unwrap_err();
-    assert!(matches!(error.fault, Fault::NotAMoment(_)) && error.to_string().contains("'soon'"));
+    assert!(
+        matches!(error.fault, QueryFault::NotAMoment(_)) && error.to_string().contains("'soon'")
+    );
 }
 
 #[test]
@@ -161,17 +163,17 @@ fn length_terms_and_depth_have_a_bound() {
     let fault = |text: &str| Query::parse(text, 0, &runs()).map_err(|e| e.fault);
     let a = |n| "a".repeat(n);
     assert!(fault(&a(BYTES_MAX)).is_ok());
-    assert_eq!(fault(&a(BYTES_MAX + 1)), Err(Fault::TooLong));
-    assert_eq!(fault(&"ü".repeat(BYTES_MAX)), Err(Fault::TooLong));
+    assert_eq!(fault(&a(BYTES_MAX + 1)), Err(QueryFault::TooLong));
+    assert_eq!(fault(&"ü".repeat(BYTES_MAX)), Err(QueryFault::TooLong));
     assert!(fault(&"a ".repeat(TERMS_MAX)).is_ok());
-    assert_eq!(fault(&"a ".repeat(TERMS_MAX + 1)), Err(Fault::TooManyTerms));
+    assert_eq!(fault(&"a ".repeat(TERMS_MAX + 1)), Err(QueryFault::TooManyTerms));
     let deep = |n: usize| format!("{}a{}", "(".repeat(n), ")".repeat(n));
     assert!(fault(&deep(DEPTH_MAX - 1)).is_ok());
-    assert_eq!(fault(&deep(DEPTH_MAX)), Err(Fault::TooDeep));
-    assert_eq!(fault(&deep(1000)), Err(Fault::TooDeep));
+    assert_eq!(fault(&deep(DEPTH_MAX)), Err(QueryFault::TooDeep));
+    assert_eq!(fault(&deep(1000)), Err(QueryFault::TooDeep));
     let not = |n: usize| format!("{}a", "-".repeat(n));
     assert!(fault(&not(DEPTH_MAX - 1)).is_ok());
-    assert_eq!(fault(&not(DEPTH_MAX)), Err(Fault::TooDeep));
+    assert_eq!(fault(&not(DEPTH_MAX)), Err(QueryFault::TooDeep));
 }
 
 #[test]
@@ -201,7 +203,7 @@ fn the_span_is_as_narrow_as_the_query_says() {
 
 /// A mail of which columns and octets agree.
 #[derive(Debug, Clone)]
-struct Mail {
+struct SampleMail {
     received_at_ns: u64,
     reverse_path: &'static str,
     forward_paths: &'static str,
@@ -211,10 +213,10 @@ struct Mail {
     file_name: Option<&'static str>,
 }
 
-impl Mail {
+impl SampleMail {
     fn octets(&self) -> Vec<u8> {
         let campaign = self.campaign.map_or(String::new(), |c| format!("X-Campaign: {c}\r\n"));
-        let Mail { subject, body, .. } = self;
+        let SampleMail { subject, body, .. } = self;
         let attached = self.file_name.map_or(String::new(), |name| {
             format!("--b\r\nContent-Disposition: attachment; filename=\"{name}\"\r\n\r\nred\r\n")
         });
@@ -230,10 +232,10 @@ impl Mail {
             received_at_ns: self.received_at_ns,
             message_bytes: self.octets().len() as u64,
             reverse_path: self.reverse_path,
-            forward_paths: Lines(self.forward_paths),
+            forward_paths: TextColumn(self.forward_paths),
             subject: self.subject,
             has_attachment: self.file_name.is_some(),
-            file_names: Lines(self.file_name.unwrap_or("")),
+            file_names: TextColumn(self.file_name.unwrap_or("")),
             ..Columns::default()
         }
     }
@@ -241,14 +243,14 @@ impl Mail {
 
 const WORDS: [&str; 5] = ["red", "Red green", "GRÜN", "green blue red", "赤と青"];
 
-fn mails() -> impl Strategy<Value = Mail> {
+fn mails() -> impl Strategy<Value = SampleMail> {
     let paths = ["", "ann@example.org", "bob@mail.example.org\ncid@x.net", "Cid@X.net"];
     let word = || prop::sample::select(&WORDS[..]);
     let path = move || prop::sample::select(paths.to_vec());
     let maybe = || prop::option::of(prop::sample::select(&WORDS[..]));
     let name = prop::option::of(prop::sample::select(vec!["red.pdf", "Grün.doc", "b.PDF"]));
     (0u64..6, path(), path(), word(), word(), maybe(), name).prop_map(
-        |(second, reverse_path, forward_paths, subject, body, campaign, file_name)| Mail {
+        |(second, reverse_path, forward_paths, subject, body, campaign, file_name)| SampleMail {
             received_at_ns: NOW_NS - second * 1_000_000_000,
             reverse_path: reverse_path.lines().next().unwrap_or(""),
             forward_paths,
@@ -305,7 +307,7 @@ fn queries() -> impl Strategy<Value = String> {
 }
 
 /// The same question answered without columns, folding or order: by the words of each text.
-fn model(node: &Node, mail: &Mail) -> bool {
+fn model(node: &Node, mail: &SampleMail) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|n| model(n, mail)),
         Node::Or(nodes) => nodes.iter().any(|n| model(n, mail)),
@@ -349,7 +351,7 @@ fn is_addressed(paths: &str, wanted: &str) -> bool {
     })
 }
 
-fn term_model(term: &str, mail: &Mail) -> bool {
+fn term_model(term: &str, mail: &SampleMail) -> bool {
     let Some((field, value)) = term.split_once(':').filter(|_| !term.starts_with('"')) else {
         return has_words(mail.subject, term) || has_words(mail.body, term);
     };

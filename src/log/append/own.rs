@@ -13,11 +13,11 @@ use crate::log::exchange::{
     NewOwn, OWN_EVENTS_MAX, OWN_WINDOW_BYTES, OwnCommit, OwnEvent, OwnWindow, Request,
 };
 use crate::log::files::map::WriteAccess;
-use crate::log::format::{Crc, Facts, RECORDS_AT};
+use crate::log::format::{Crc, RECORDS_AT, SlotFacts};
 
 /// An own segment being filled.
 #[derive(Debug)]
-pub(crate) struct Own {
+pub(crate) struct OpenOwnSegment {
     /// Names it between worker and provisioning.
     key: u64,
     window: Arc<OwnWindow>,
@@ -44,7 +44,7 @@ pub(super) struct Ending {
     pub record_crc: Option<u32>,
 }
 
-impl Own {
+impl OpenOwnSegment {
     /// Octets ready from `start` on, at least `least`. Errors: `Wait`; `Full`, also where the file
     /// could not be created.
     fn ready(&mut self, start: u64, least: u64) -> Result<u64, NoRoom> {
@@ -124,7 +124,7 @@ impl Own {
     }
 
     /// Requests that the file is cut and named; the returned commit learns the outcome later.
-    pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &Facts) -> PendingOwn {
+    pub(super) fn commit(self, link: &mut Link, ending: Ending, facts: &SlotFacts) -> PendingOwn {
         let (access, unwritten) = match self.state {
             OwnState::Open(access) => (Some(access), Vec::new()),
             OwnState::Opening { envelope } => (None, envelope),
@@ -169,7 +169,7 @@ impl Owns {
         link: &mut Link,
         envelope: Vec<u8>,
         payload_bytes: u64,
-    ) -> Result<Own, NoRoom> {
+    ) -> Result<OpenOwnSegment, NoRoom> {
         if self.open >= self.open_max {
             return Err(NoRoom::Budget);
         }
@@ -184,11 +184,11 @@ impl Owns {
         let (key, worker) = (self.key, link.worker);
         let own = NewOwn { key, window: window.clone(), events: sender, envelope_bytes };
         link.send(Request::OwnOpen { worker, own });
-        Ok(Own { key, window, events, state: OwnState::Opening { envelope } })
+        Ok(OpenOwnSegment { key, window, events, state: OwnState::Opening { envelope } })
     }
 
     /// Releases the segment of a transfer that ended early, or continues elsewhere.
-    pub(super) fn release(&mut self, link: &mut Link, own: Own) {
+    pub(super) fn release(&mut self, link: &mut Link, own: OpenOwnSegment) {
         self.open -= 1;
         let access = match own.state {
             OwnState::Open(access) => Some(access),

@@ -1,5 +1,5 @@
 //! Space held before commit: a region of a shared segment, or an own segment.
-use super::own::{Own, Running};
+use super::own::{OpenOwnSegment, Running};
 use super::regions::Region;
 use crate::log::format::{PAYLOAD_BYTES_MAX, RECORDS_AT};
 
@@ -32,8 +32,8 @@ pub struct Reservation {
 pub(super) enum Location {
     Region(Region),
     /// In a region, on its way to an own segment that is not ready yet.
-    Moving(Region, Box<Own>),
-    Own(Box<Own>),
+    Moving(Region, Box<OpenOwnSegment>),
+    Own(Box<OpenOwnSegment>),
 }
 
 impl Reservation {

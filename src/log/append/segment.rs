@@ -10,8 +10,9 @@ use crate::log::files::flush_call::FlushCall;
 use crate::log::files::map::WriteAccess;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
-    COUNTED_WORD, Facts, Hole, Identity, Kind, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN,
-    RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, State, Totals, encode_slot,
+    COUNTED_WORD, Hole, Identity, NOTES_WORD, PUBLISHED_WORD, Published, RECORD_ALIGN, RECORDS_AT,
+    REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SlotFacts, SlotKind, State,
+    encode_slot,
 };
 
 /// Holes from this size on are punched out at sealing; smaller ones are only counted, because a
@@ -30,7 +31,7 @@ pub(crate) enum Fit {
 
 /// What is counted per segment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct SegmentCounts {
     published: Published,
     rejections: u64,
     notes: u64,
@@ -58,9 +59,9 @@ struct Unpublished {
     /// Flushes asked for.
     asked: u32,
     /// What the one under way covers.
-    flight: Option<Counts>,
+    flight: Option<SegmentCounts>,
     /// What is published.
-    shown: Counts,
+    shown: SegmentCounts,
     /// Commits whose outcome was not yet fetched.
     waiting: u32,
 }
@@ -71,7 +72,7 @@ impl Publishing {
             PublishAfter::Commit => Publishing::Now,
             PublishAfter::WatchedCommit(flushed) => Publishing::Watched(flushed),
             PublishAfter::Flush(flushed) => {
-                let shown = Counts::default();
+                let shown = SegmentCounts::default();
                 let (asked, flight, waiting) = (0, None, 0);
                 Publishing::Held(Unpublished { flushed, asked, flight, shown, waiting })
             }
@@ -112,7 +113,7 @@ pub(crate) struct OpenSegment {
     poke_end: u64,
     poke_slots: u64,
     /// All that was written.
-    written: Counts,
+    written: SegmentCounts,
     publishing: Publishing,
     /// A flush failed: nothing more is written here, and slots from this one on are in doubt.
     suspect_from: Option<u32>,
@@ -140,7 +141,7 @@ impl OpenSegment {
             slots_populated: bytes,
             poke_end: 0,
             poke_slots: bytes,
-            written: Counts::default(),
+            written: SegmentCounts::default(),
             publishing: Publishing::new(publish_after),
             suspect_from: None,
             counted: 0,
@@ -289,14 +290,19 @@ impl OpenSegment {
 
     /// Commits a record put at the tail, where `fit` said yes. Readers see it when this returns.
     #[inline]
-    pub(crate) fn commit_tail(&mut self, record: Record, facts: &Facts) -> MessageId {
+    pub(crate) fn commit_tail(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
         debug_assert!(record.offset == self.start(), "the record lies at the tail");
         self.end = record.end();
         self.commit(record, facts)
     }
 
     /// Commits a record in the region `record.offset..region_end`; the rest of it is given back.
-    pub(crate) fn commit_region(&mut self, record: Record, end: u64, facts: &Facts) -> MessageId {
+    pub(crate) fn commit_region(
+        &mut self,
+        record: Record,
+        end: u64,
+        facts: &SlotFacts,
+    ) -> MessageId {
         assert!(record.end() <= end, "the record lies inside its region");
         self.give_back(record.end(), end);
         self.break_promise();
@@ -304,7 +310,7 @@ impl OpenSegment {
     }
 
     #[inline]
-    fn commit(&mut self, record: Record, facts: &Facts) -> MessageId {
+    fn commit(&mut self, record: Record, facts: &SlotFacts) -> MessageId {
         let before = self.written.published;
         // Times never fall within a segment: listings search in them.
         let mut facts = *facts;
@@ -319,7 +325,7 @@ impl OpenSegment {
     }
 
     #[inline]
-    fn count(&mut self, facts: &Facts, record: &Record) {
+    fn count(&mut self, facts: &SlotFacts, record: &Record) {
         let counts = &mut self.written;
         if counts.published.slots == 0 {
             counts.first_received_at_ns = facts.received_at_ns;
@@ -328,12 +334,12 @@ impl OpenSegment {
         counts.record_bytes += record.end() - record.offset;
         counts.published.slots += 1;
         match facts.kind {
-            Kind::Message => {
+            SlotKind::Message => {
                 counts.published.messages += 1;
                 counts.message_bytes += u64::from(facts.message_bytes);
             }
-            Kind::Rejection => counts.rejections += 1,
-            Kind::Note => counts.notes += 1,
+            SlotKind::Rejection => counts.rejections += 1,
+            SlotKind::Note => counts.notes += 1,
         }
         if !matches!(self.publishing, Publishing::Held(_)) {
             self.publish(self.written);
@@ -342,7 +348,7 @@ impl OpenSegment {
 
     /// Shows readers the slots that `counts` counts.
     #[inline]
-    fn publish(&self, counts: Counts) {
+    fn publish(&self, counts: SegmentCounts) {
         let live = self.access.live();
         live[REJECTIONS_WORD].store(counts.rejections.to_le(), Relaxed);
         live[NOTES_WORD].store(counts.notes.to_le(), Relaxed);
@@ -368,7 +374,7 @@ impl OpenSegment {
             Publishing::Held(held) => held.shown,
             Publishing::Now | Publishing::Watched(_) => self.written,
         };
-        let totals = Totals {
+        let totals = SealedTotals {
             records_end: self.end,
             first_received_at_ns: counts.first_received_at_ns,
             last_received_at_ns: counts.last_received_at_ns,

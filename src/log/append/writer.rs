@@ -5,14 +5,14 @@
 //! takes a system call is asked of the provisioning thread.
 use super::commit::{Commit, Committed, Counted, NoRoom, OwnLook, PendingCommit, PendingOwn};
 use super::link::Link;
-use super::own::{CRC_LAG_BYTES, Ending, Own, Owns};
+use super::own::{CRC_LAG_BYTES, Ending, OpenOwnSegment, Owns};
 use super::regions::{Region, Regions, region_bytes};
 use super::reservation::{Claim, Location, Reservation, sizes};
 use super::segment::{Fit, FlushOutcome, OpenSegment};
 use super::segments::Segments;
 use crate::log::format::id::MessageId;
-use crate::log::format::{Facts, Kind, PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, crc};
-use crate::log::settings::{Durability, Settings};
+use crate::log::format::{PAYLOAD_BYTES_MAX, RECORD_ALIGN, Record, SlotFacts, SlotKind, crc};
+use crate::log::settings::{Durability, LogSettings};
 
 /// The most that `space` returns at once: a connection's share of a loop round.
 pub const SPACE_BYTES_MAX: u64 = 256 << 10;
@@ -24,7 +24,7 @@ const MOVED_ROOM_BYTES: u64 = 4 << 10;
 /// system call, except a channel send when the window must move.
 #[derive(Debug)]
 pub struct Writer {
-    settings: Settings,
+    settings: LogSettings,
     link: Link,
     segments: Segments,
     regions: Regions,
@@ -41,7 +41,7 @@ struct ReceivedHere {
 }
 
 impl Writer {
-    pub(crate) fn new(settings: Settings, link: Link, segments: Segments) -> Writer {
+    pub(crate) fn new(settings: LogSettings, link: Link, segments: Segments) -> Writer {
         let regions = Regions::new(settings.region_bytes_max);
         let owns = Owns::new(settings.own_segments_max);
         Writer { settings, link, segments, regions, owns, received: None }
@@ -75,7 +75,7 @@ impl Writer {
     ///
     /// Costs one CRC over the record, one over the slot.
     #[inline]
-    pub fn commit_received(&mut self, payload_bytes: usize, facts: &Facts) -> Commit {
+    pub fn commit_received(&mut self, payload_bytes: usize, facts: &SlotFacts) -> Commit {
         let received = self.received.take().expect("receive_here was the call just before");
         let ReceivedHere { offset, envelope_bytes, payload_bytes: given } = received;
         assert!(payload_bytes <= given, "no more than receive_here gave");
@@ -96,7 +96,7 @@ impl Writer {
         &mut self,
         envelope: &[u8],
         payload: &[&[u8]],
-        facts: &Facts,
+        facts: &SlotFacts,
     ) -> Result<Commit, NoRoom> {
         let payload_bytes: usize = payload.iter().map(|part| part.len()).sum();
         let mut space = self.receive_here(envelope, payload_bytes)?;
@@ -363,7 +363,7 @@ impl Writer {
         &mut self,
         mut r: Reservation,
         payload_bytes: u64,
-        facts: &Facts,
+        facts: &SlotFacts,
     ) -> Commit {
         self.received = None;
         assert!(payload_bytes <= r.filled, "no more than was filled");
@@ -386,7 +386,7 @@ impl Writer {
         }
     }
 
-    fn commit_region(&mut self, region: Region, ending: Ending, facts: &Facts) -> Commit {
+    fn commit_region(&mut self, region: Region, ending: Ending, facts: &SlotFacts) -> Commit {
         let Ending { envelope_bytes, payload_bytes, record_crc } = ending;
         let bytes = envelope_bytes as usize + payload_bytes as usize;
         let (offset, home) = (region.start, self.segments.segment(region.segment));
@@ -446,15 +446,15 @@ impl Writer {
         self.regions.release(&mut self.segments, &mut self.link, region);
     }
 
-    fn release_own(&mut self, own: Own) {
+    fn release_own(&mut self, own: OpenOwnSegment) {
         self.owns.release(&mut self.link, own);
     }
 }
 
 /// Is it committed, or must it wait for a flush? A note never waits.
 #[inline]
-fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &Facts) -> Commit {
-    if facts.kind != Kind::Note && home.waits() {
+fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &SlotFacts) -> Commit {
+    if facts.kind != SlotKind::Note && home.waits() {
         return Commit::Later(PendingCommit::Flush(id));
     }
     Commit::Done(Committed::new(id))

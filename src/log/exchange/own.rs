@@ -1,6 +1,6 @@
 //! What a worker and provisioning tell each other about an own segment.
 use crate::log::files::map::WriteAccess;
-use crate::log::format::Facts;
+use crate::log::format::SlotFacts;
 use crate::log::format::id::MessageId;
 
 /// How far ahead of the filled octets an own segment is kept ready: two windows of 10 ms each at
@@ -30,5 +30,5 @@ pub(crate) struct OwnCommit {
     pub payload_bytes: u32,
     /// `None`: more had been put into it than is committed, so it must be computed again.
     pub record_crc: Option<u32>,
-    pub facts: Facts,
+    pub facts: SlotFacts,
 }

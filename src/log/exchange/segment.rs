@@ -4,7 +4,7 @@ use std::sync::Arc;
 use super::flush::Flushed;
 use super::window::Window;
 use crate::log::files::map::WriteAccess;
-use crate::log::format::{Hole, Identity, State, Totals};
+use crate::log::format::{Hole, Identity, SealedTotals, State};
 
 /// A segment that provisioning has made ready, in parts: its worker builds an open one from them.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ pub(crate) enum PublishAfter {
 pub(crate) struct LeftSegment {
     pub identity: Identity,
     pub access: WriteAccess,
-    pub totals: Totals,
+    pub totals: SealedTotals,
     pub slots: u32,
     pub state: State,
     /// Messages that were only counted.

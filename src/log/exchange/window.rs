@@ -11,7 +11,7 @@ pub(crate) struct Window {
     /// Stored by the worker.
     pub fronts: Fronts,
     /// Stored by provisioning.
-    pub ahead: Ahead,
+    pub ahead: LookAhead,
 }
 
 /// Relaxed stores of the worker, loaded by provisioning after the fence in `Gate::attend`.
@@ -29,7 +29,7 @@ pub(crate) struct Fronts {
 /// Relaxed stores of provisioning, loaded by the worker: they order nothing.
 #[derive(Debug, Default)]
 #[repr(align(64))]
-pub(crate) struct Ahead {
+pub(crate) struct LookAhead {
     /// Octets that provisioning wants to keep ready ahead of `end`.
     pub window_bytes: AtomicU64,
     /// The same for slots.

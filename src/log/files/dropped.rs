@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 /// Who did it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum By {
+pub enum DroppedBy {
     /// Retention, in a running sinkd.
     Sinkd,
     /// A person, or a script.

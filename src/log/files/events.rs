@@ -14,7 +14,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::disk;
-use super::dropped::{By, Dropped};
+use super::dropped::{Dropped, DroppedBy};
 use super::lock::HeldLock;
 use super::pruned_sums::PrunedSums;
 
@@ -25,7 +25,7 @@ pub(crate) enum Event {
     Pruned {
         /// Unix time, ns.
         at_ns: u64,
-        by: By,
+        by: DroppedBy,
         #[serde(flatten)]
         dropped: Dropped,
     },
@@ -88,18 +88,18 @@ pub(crate) fn is_among(noted: &[Dropped], number: u32) -> bool {
 
 /// The file, locked: as long as this lives, no other process writes to it.
 #[derive(Debug)]
-pub(crate) struct Lines {
+pub(crate) struct LockedEvents {
     file: HeldLock,
     /// What was there when it was locked.
     pruned: Vec<Dropped>,
 }
 
-impl Lines {
+impl LockedEvents {
     /// Waits for the lock, and reads what is there.
-    pub(crate) fn lock(folder: &Path) -> io::Result<Lines> {
+    pub(crate) fn lock(folder: &Path) -> io::Result<LockedEvents> {
         let mut file = locked(folder)?;
         let pruned = pruned_in(&mut file)?;
-        Ok(Lines { file, pruned })
+        Ok(LockedEvents { file, pruned })
     }
 
     /// Returns whether a line records that exactly this segment was dropped, or a range without
@@ -109,7 +109,7 @@ impl Lines {
     }
 
     /// Notes that segments are being dropped: to be called before the first of them goes.
-    pub(crate) fn note(&mut self, by: By, dropped: &Dropped) -> io::Result<()> {
+    pub(crate) fn note(&mut self, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
         append(&mut self.file, by, dropped)
     }
 }
@@ -186,11 +186,11 @@ fn read_all(file: &mut File) -> io::Result<Vec<u8>> {
 }
 
 /// Adds a line for each to the file, which is locked.
-pub(crate) fn append_all(file: &mut File, by: By, all: &[Dropped]) -> io::Result<()> {
+pub(crate) fn append_all(file: &mut File, by: DroppedBy, all: &[Dropped]) -> io::Result<()> {
     all.iter().try_for_each(|dropped| append(file, by, dropped))
 }
 
-fn append(file: &mut File, by: By, dropped: &Dropped) -> io::Result<()> {
+fn append(file: &mut File, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
     append_event(file, &Event::Pruned { at_ns: now_ns(), by, dropped: *dropped })
 }
 
@@ -214,14 +214,16 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
     for one in text.split(|octet| *octet == b'\n').filter(|line| !line.is_empty()) {
         match serde_json::from_slice(one) {
             // Said before a kill: one of the newest lines says it again.
-            Ok(Event::Pruned { by: By::Sinkd, dropped: told, .. }) if is_newest(&told) => {}
-            Ok(Event::Pruned { by: By::Sinkd, dropped, .. }) => all.add(&dropped),
+            Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped: told, .. }) if is_newest(&told) => {}
+            Ok(Event::Pruned { by: DroppedBy::Sinkd, dropped, .. }) => all.add(&dropped),
             _ => rest.extend_from_slice(&[one, b"\n"].concat()),
         }
     }
-    let by_sinkd = |dropped| line(&Event::Pruned { at_ns: now_ns(), by: By::Sinkd, dropped });
+    let by_sinkd =
+        |dropped| line(&Event::Pruned { at_ns: now_ns(), by: DroppedBy::Sinkd, dropped });
     let mut folded = [by_sinkd(all.total())?, rest].concat();
-    // The newest stay lines of their own: a file may be there yet, and `Lines::has_pruned` asks.
+    // The newest stay lines of their own: a file may be there yet, and `LockedEvents::has_pruned`
+    // asks.
     for dropped in newest {
         folded.extend(by_sinkd(*dropped)?);
     }
@@ -296,7 +298,7 @@ mod tests {
         Ok(crate::log::files::pruned::pruned_sums(folder)?.total())
     }
 
-    fn note_pruned(folder: &Path, by: By, dropped: &Dropped) -> io::Result<()> {
+    fn note_pruned(folder: &Path, by: DroppedBy, dropped: &Dropped) -> io::Result<()> {
         let mut held = locked(folder)?;
         append(&mut held, by, dropped)
     }
@@ -311,7 +313,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let damaged = || damaged_lines(dir.path()).unwrap();
         assert_eq!(damaged(), [0_usize; 0], "without a file");
-        note_pruned(dir.path(), By::Sinkd, &dropped(1, 2, 5)).unwrap();
+        note_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
         let whole = std::fs::read_to_string(path_of(dir.path())).unwrap();
         let lines = [
             whole.trim_end(),
@@ -330,13 +332,13 @@ mod tests {
     #[test]
     fn a_line_cut_anywhere_costs_itself_alone() {
         let dir = tempfile::tempdir().unwrap();
-        note_pruned(dir.path(), By::Sinkd, &dropped(1, 2, 5)).unwrap();
-        note_pruned(dir.path(), By::Sinkctl, &dropped(3, 3, 7)).unwrap();
+        note_pruned(dir.path(), DroppedBy::Sinkd, &dropped(1, 2, 5)).unwrap();
+        note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(3, 3, 7)).unwrap();
         let whole = std::fs::read(path_of(dir.path())).unwrap();
         let first = whole.iter().position(|o| *o == b'\n').unwrap() + 1;
         for cut in first..whole.len() {
             std::fs::write(path_of(dir.path()), &whole[..cut]).unwrap();
-            note_pruned(dir.path(), By::Sinkctl, &dropped(4, 4, 100)).unwrap();
+            note_pruned(dir.path(), DroppedBy::Sinkctl, &dropped(4, 4, 100)).unwrap();
             let messages = pruned(dir.path()).unwrap().messages;
             // Only the line feed is missing: the line is there.
             let expected = if cut + 1 == whole.len() { 112 } else { 105 };
@@ -348,7 +350,9 @@ mod tests {
     fn those_who_write_at_the_same_time_lose_nothing() {
         let dir = tempfile::tempdir().unwrap();
         std::thread::scope(|scope| {
-            for (at, by) in [(0, By::Sinkd), (1500, By::Sinkctl), (3000, By::Sinkctl)] {
+            for (at, by) in
+                [(0, DroppedBy::Sinkd), (1500, DroppedBy::Sinkctl), (3000, DroppedBy::Sinkctl)]
+            {
                 let folder = dir.path();
                 scope.spawn(move || {
                     for n in at..at + 1500 {

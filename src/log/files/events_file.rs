@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
-use super::dropped::{By, Dropped, joined};
+use super::dropped::{Dropped, DroppedBy, joined};
 use super::events::{self, is_among};
 use super::lock::HeldLock;
 use crate::log::clock::ProcessClock;
@@ -123,7 +123,7 @@ impl EventsFile {
             let left = events::fold(&self.folder, &mut file, &new)?;
             self.folded_bytes.store(left, Relaxed);
         } else {
-            events::append_all(&mut file, By::Sinkd, &new)?;
+            events::append_all(&mut file, DroppedBy::Sinkd, &new)?;
         }
         Ok(true)
     }
@@ -160,7 +160,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let foreign = b"{\"event\":\"later\",\"x\":1}\nnot json\n";
         std::fs::write(path_of(dir.path()), foreign).unwrap();
-        events::Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(1, 1)).unwrap();
+        events::LockedEvents::lock(dir.path())
+            .unwrap()
+            .note(DroppedBy::Sinkctl, &dropped(1, 1))
+            .unwrap();
         let file = EventsFile::new(dir.path());
         for n in 0..4000 {
             assert!(drop_one(&file, &dropped(n + 2, 3)));
@@ -205,7 +208,10 @@ mod tests {
     fn what_sinkctl_noted_meanwhile_is_not_noted_again() {
         let dir = tempfile::tempdir().unwrap();
         let file = EventsFile::new(dir.path());
-        events::Lines::lock(dir.path()).unwrap().note(By::Sinkctl, &dropped(2, 7)).unwrap();
+        events::LockedEvents::lock(dir.path())
+            .unwrap()
+            .note(DroppedBy::Sinkctl, &dropped(2, 7))
+            .unwrap();
         assert!(file.note_pruned(&[dropped(1, 5), dropped(2, 7), dropped(3, 1)], None).unwrap());
         assert_eq!(pruned_sums(dir.path()).unwrap().total().messages, 13);
     }

@@ -18,14 +18,14 @@ const REMOVED: u8 = 1;
 
 /// Which segment they are about.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Of {
+pub(crate) struct FlagsOf {
     pub store: StoreId,
     pub number: u32,
 }
 
-impl From<&Identity> for Of {
-    fn from(identity: &Identity) -> Of {
-        Of { store: identity.store, number: identity.number }
+impl From<&Identity> for FlagsOf {
+    fn from(identity: &Identity) -> FlagsOf {
+        FlagsOf { store: identity.store, number: identity.number }
     }
 }
 
@@ -80,7 +80,7 @@ impl Flags {
         }
     }
 
-    fn encode(&self, of: Of) -> Vec<u8> {
+    fn encode(&self, of: FlagsOf) -> Vec<u8> {
         let mut bytes = MAGIC.to_vec();
         bytes.extend_from_slice(&VERSION.to_le_bytes());
         bytes.extend_from_slice(&of.number.to_le_bytes());
@@ -97,7 +97,7 @@ impl Flags {
         bytes
     }
 
-    fn decode(bytes: &[u8], of: Of) -> Option<Flags> {
+    fn decode(bytes: &[u8], of: FlagsOf) -> Option<Flags> {
         let (body, sum) = bytes.split_last_chunk::<4>()?;
         let is_whole = body.len() >= HEADER_BYTES && crc(body) == u32::from_le_bytes(*sum);
         let word = |at: usize| body[at..at + 4].try_into().map(u32::from_le_bytes).unwrap_or(0);
@@ -123,7 +123,7 @@ pub(crate) fn path_of(folder: &Path, number: u32) -> PathBuf {
 }
 
 /// Returns the flags of a segment: none if the file is missing, damaged or about another segment.
-pub(crate) fn load(folder: &Path, of: Of) -> Flags {
+pub(crate) fn load(folder: &Path, of: FlagsOf) -> Flags {
     read(folder, of).unwrap_or_else(|file| {
         tracing::warn!(file = %file.display(), "damaged, or of another segment: ignored");
         Flags::default()
@@ -132,7 +132,7 @@ pub(crate) fn load(folder: &Path, of: Of) -> Flags {
 
 /// Does the same as [`load`] for callers that report unusable flags themselves: the error is the
 /// path of the file.
-pub(crate) fn read(folder: &Path, of: Of) -> Result<Flags, PathBuf> {
+pub(crate) fn read(folder: &Path, of: FlagsOf) -> Result<Flags, PathBuf> {
     let path = path_of(folder, of.number);
     match fs::read(&path) {
         Ok(bytes) => Flags::decode(&bytes, of).ok_or(path),
@@ -142,7 +142,7 @@ pub(crate) fn read(folder: &Path, of: Of) -> Result<Flags, PathBuf> {
 }
 
 /// Writes the flags of a segment. The caller holds the lock of `events.jsonl`.
-pub(crate) fn store(folder: &Path, of: Of, flags: &Flags) -> io::Result<()> {
+pub(crate) fn store(folder: &Path, of: FlagsOf, flags: &Flags) -> io::Result<()> {
     let path = path_of(folder, of.number);
     let new = path.with_extension("flags.new");
     let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
@@ -160,8 +160,8 @@ pub(crate) fn forget(folder: &Path, number: u32) {
 mod tests {
     use super::*;
 
-    fn of(number: u32) -> Of {
-        Of { store: StoreId([7; 16]), number }
+    fn of(number: u32) -> FlagsOf {
+        FlagsOf { store: StoreId([7; 16]), number }
     }
 
     #[test]
@@ -178,7 +178,7 @@ mod tests {
         let bytes = flags.encode(of(2));
         assert_eq!(Flags::decode(&bytes, of(2)), Some(flags));
         assert_eq!(Flags::decode(&bytes, of(3)), None);
-        let other = Of { store: StoreId([8; 16]), number: 2 };
+        let other = FlagsOf { store: StoreId([8; 16]), number: 2 };
         assert_eq!(Flags::decode(&bytes, other), None);
         for cut in 0..bytes.len() {
             assert_eq!(Flags::decode(&bytes[..cut], of(2)), None);

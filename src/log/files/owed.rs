@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::disk;
-use super::dropped::{By, Dropped, joined};
+use super::dropped::{Dropped, DroppedBy, joined};
 use super::events;
 use super::events_file::EventsFile;
 
@@ -128,14 +128,14 @@ impl Owed {
 
     fn append(&self, dropped: &Dropped) -> io::Result<()> {
         let mut file = disk::private().read(true).append(true).create(true).open(&self.path)?;
-        events::append_all(&mut file, By::Sinkd, &[*dropped])
+        events::append_all(&mut file, DroppedBy::Sinkd, &[*dropped])
     }
 
     fn write_anew(&self) -> io::Result<()> {
         let new = self.path.with_extension("jsonl.new");
         let mut file: File = disk::private().read(true).append(true).create(true).open(&new)?;
         file.set_len(0)?;
-        events::append_all(&mut file, By::Sinkd, &self.segments)?;
+        events::append_all(&mut file, DroppedBy::Sinkd, &self.segments)?;
         file.flush()?;
         std::fs::rename(new, &self.path)
     }

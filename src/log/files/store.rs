@@ -23,7 +23,7 @@ pub(crate) struct StoreState {
 
 /// The file, open for writing.
 #[derive(Debug)]
-pub(crate) struct Store {
+pub(crate) struct EventsStore {
     file: File,
     path: PathBuf,
     pub state: StoreState,
@@ -75,12 +75,16 @@ impl StoreState {
     }
 }
 
-impl Store {
+impl EventsStore {
     /// Opens the file under the lock, or makes it, and counts this start.
     ///
     /// `highest`: the highest segment number found in the folder: the file may be older than that
     /// after a power loss. Errors: `Format` when it is there and no line of it is valid.
-    pub(crate) fn open(folder: &Path, highest: u32, fresh: StoreId) -> Result<Store, OpenError> {
+    pub(crate) fn open(
+        folder: &Path,
+        highest: u32,
+        fresh: StoreId,
+    ) -> Result<EventsStore, OpenError> {
         let path = folder.join("store");
         let mut options = disk::private();
         let options = options.read(true).write(true).create(true).truncate(false);
@@ -97,7 +101,7 @@ impl Store {
                 return Err(OpenError::Format { file: path, offset: 0, problem });
             }
         };
-        let mut store = Store { file, path, state, line };
+        let mut store = EventsStore { file, path, state, line };
         store.state.next = state.next.max(highest.saturating_add(1));
         store.state.starts += 1;
         store

@@ -57,7 +57,7 @@ impl State {
 
 /// What is written to the live page when a segment is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Totals {
+pub struct SealedTotals {
     /// From the start of the file to the first octet after the last record.
     pub records_end: u64,
     /// `received_at` of the first slot; 0 without slots.
@@ -74,7 +74,7 @@ pub struct Totals {
     pub lost_messages: u32,
 }
 
-impl Totals {
+impl SealedTotals {
     fn words(&self) -> [u64; 6] {
         [
             self.records_end,
@@ -130,9 +130,9 @@ impl LiveWords {
         State::of(self.0[STATE_WORD])
     }
 
-    pub(crate) fn totals(&self) -> Totals {
+    pub(crate) fn totals(&self) -> SealedTotals {
         let word = |i: usize| self.0[TOTALS_WORD + i];
-        Totals {
+        SealedTotals {
             records_end: word(0),
             first_received_at_ns: word(1),
             last_received_at_ns: word(2),
@@ -144,7 +144,7 @@ impl LiveWords {
     }
 
     /// Puts totals, their check and the state there.
-    pub(crate) fn seal(&mut self, seed: &Seed, totals: &Totals, state: State) {
+    pub(crate) fn seal(&mut self, seed: &Seed, totals: &SealedTotals, state: State) {
         self.0[TOTALS_WORD..][..6].copy_from_slice(&totals.words());
         self.0[SEAL_CHECK_WORD] = u64::from(self.seal_crc(seed));
         self.0[STATE_WORD] = state.word();
@@ -196,7 +196,11 @@ mod tests {
         let mut words = LiveWords::default();
         words.0[PUBLISHED_WORD] = Published { slots: 4, messages: 3 }.word();
         assert!(!words.is_sealed(&seed()));
-        words.seal(&seed(), &Totals { records_end: 9000, ..Totals::default() }, State::Sealed);
+        words.seal(
+            &seed(),
+            &SealedTotals { records_end: 9000, ..SealedTotals::default() },
+            State::Sealed,
+        );
         assert!(words.is_sealed(&seed()) && !words.is_synced(&seed()));
         words.0[SYNCED_WORD] = words.synced_word();
         assert!(words.is_synced(&seed()));

@@ -24,8 +24,8 @@ pub(crate) use live::{
     COUNTED_MAX, COUNTED_WORD, LIVE_WORDS, LiveWords, NOTES_WORD, PUBLISHED_WORD, REJECTIONS_WORD,
     SEAL_CHECK_WORD, STATE_WORD, SYNCED_WORD,
 };
-pub use live::{Published, State, Totals};
+pub use live::{Published, SealedTotals, State};
 pub use names::{BootId, StoreId};
 pub(crate) use seed::Seed;
-pub use slot::{Facts, Kind, Slot, StorageMode};
 pub(crate) use slot::{Record, SlotSource, encode_slot};
+pub use slot::{Slot, SlotFacts, SlotKind, StorageMode};

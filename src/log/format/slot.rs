@@ -10,7 +10,7 @@ use super::words::{get32, get64, put32, put64};
 
 /// What lies in a slot's record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Kind {
+pub enum SlotKind {
     /// A message that was received whole.
     #[default]
     Message,
@@ -34,9 +34,9 @@ pub enum StorageMode {
 
 /// What the slot says beside place, lengths and checksums.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Facts {
+pub struct SlotFacts {
     /// What lies in the record.
-    pub kind: Kind,
+    pub kind: SlotKind,
     /// How much of it is stored.
     pub mode: StorageMode,
     /// Commit time, ns since the Unix epoch (monotonic clock plus an offset taken at start).
@@ -114,7 +114,7 @@ pub struct Slot {
     record_crc: u32,
     is_unknown: bool,
     file: FileMark,
-    facts: Facts,
+    facts: SlotFacts,
 }
 
 impl Slot {
@@ -155,13 +155,13 @@ impl Slot {
     }
 
     /// Everything else.
-    pub fn facts(&self) -> &Facts {
+    pub fn facts(&self) -> &SlotFacts {
         &self.facts
     }
 
     /// Returns whether the slot counts as a message.
     pub fn is_message(&self) -> bool {
-        self.facts.kind == Kind::Message && !self.is_unknown
+        self.facts.kind == SlotKind::Message && !self.is_unknown
     }
 
     /// Whether it was read from this file.
@@ -178,7 +178,7 @@ impl Slot {
 #[cfg(test)]
 impl Slot {
     /// A slot with an empty record, by way of the encoder and the decoder.
-    pub(crate) fn empty(id: MessageId, facts: &Facts) -> Slot {
+    pub(crate) fn empty(id: MessageId, facts: &SlotFacts) -> Slot {
         use super::checksum::crc;
         use super::identity::SegmentKind;
         use super::names::{BootId, StoreId};
@@ -243,7 +243,7 @@ pub(crate) fn encode_slot(
     seed: &Seed,
     before: Published,
     record: &Record,
-    facts: &Facts,
+    facts: &SlotFacts,
 ) {
     assert!(slot.len() == SLOT_BYTES as usize);
     put64(slot, RECORD_OFFSET_AT, record.offset);
@@ -257,9 +257,9 @@ pub(crate) fn encode_slot(
     put64(slot, SESSION_AT, facts.session);
     slot[REPLY_CODE_AT..][..2].copy_from_slice(&facts.reply_code.to_le_bytes());
     slot[KIND_AT] = match facts.kind {
-        Kind::Message => 1,
-        Kind::Rejection => 2,
-        Kind::Note => 3,
+        SlotKind::Message => 1,
+        SlotKind::Rejection => 2,
+        SlotKind::Note => 3,
     };
     let mode = match facts.mode {
         StorageMode::Full => 0,
@@ -287,10 +287,10 @@ fn decode_slot(slot: &[u8], source: &SlotSource, id: MessageId) -> Option<Slot> 
         return None;
     }
     let (kind, known_kind) = match slot[KIND_AT] {
-        1 => (Kind::Message, true),
-        2 => (Kind::Rejection, true),
-        3 => (Kind::Note, true),
-        _ => (Kind::Note, false),
+        1 => (SlotKind::Message, true),
+        2 => (SlotKind::Rejection, true),
+        3 => (SlotKind::Note, true),
+        _ => (SlotKind::Note, false),
     };
     let (mode, known_mode) = match slot[FLAGS_AT] & FLAGS_MODE {
         0 => (StorageMode::Full, true),
@@ -298,7 +298,7 @@ fn decode_slot(slot: &[u8], source: &SlotSource, id: MessageId) -> Option<Slot> 
         2 => (StorageMode::Envelope, true),
         _ => (StorageMode::Full, false),
     };
-    let facts = Facts {
+    let facts = SlotFacts {
         kind,
         mode,
         received_at_ns: get64(slot, RECEIVED_AT_AT),
@@ -358,8 +358,12 @@ mod tests {
         let record =
             Record { offset: RECORDS_AT, envelope_bytes: 10, payload_bytes: 20, crc: 0x0102_0304 };
         let before = Published { slots: ID.slot, messages: 2 };
-        let facts =
-            Facts { reply_code: 250, enhanced: [2, 0, 0], chunked: true, ..Facts::default() };
+        let facts = SlotFacts {
+            reply_code: 250,
+            enhanced: [2, 0, 0],
+            chunked: true,
+            ..SlotFacts::default()
+        };
         let mut slot = [0xff; SLOT_BYTES as usize];
         encode_slot(&mut slot, &seed(), before, &record, &facts);
         slot

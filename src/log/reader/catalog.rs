@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::opening::{Opening, PassedOver};
-use super::segment::Known;
-use super::summary::Summary;
+use super::segment::KnownScan;
+use super::summary::SegmentSummary;
 use super::{ReadError, Segment, SegmentError};
 use crate::log::files::flags::{self, Flags};
 use crate::log::files::layout::{self, flagged, segment_files};
@@ -24,9 +24,9 @@ const LISTINGS_MAX: usize = 10;
 pub(super) struct Catalog {
     path: PathBuf,
     boot: BootId,
-    entries: BTreeMap<u32, Entry>,
+    entries: BTreeMap<u32, CatalogEntry>,
     /// What was pruned since the look before, with messages that came since: a follower reads them.
-    departed: BTreeMap<u32, Entry>,
+    departed: BTreeMap<u32, CatalogEntry>,
     unreadable: BTreeMap<u32, SegmentError>,
     /// What is wrong with segments that can be read.
     faults: Vec<SegmentError>,
@@ -53,12 +53,12 @@ impl Gone {
 }
 
 #[derive(Debug)]
-struct Entry {
-    summary: Summary,
+struct CatalogEntry {
+    summary: SegmentSummary,
     /// Kept open, as it is live.
     segment: Option<Arc<Segment>>,
     /// What had to be computed of its content.
-    known: Option<Known>,
+    known: Option<KnownScan>,
 }
 
 impl Catalog {
@@ -111,10 +111,10 @@ impl Catalog {
         // From the newest on, so that what is seen of a worker's mail has no gap.
         for (number, path) in files.into_iter().rev() {
             let opening = match self.entries.get(&number) {
-                Some(Entry { segment: Some(live), .. }) if !live.is_outdated() => {
+                Some(CatalogEntry { segment: Some(live), .. }) if !live.is_outdated() => {
                     Opening::Opened(live.clone())
                 }
-                Some(Entry { segment: None, .. }) => continue,
+                Some(CatalogEntry { segment: None, .. }) => continue,
                 _ => Opening::in_boot(&path, self.boot, None),
             };
             match opening {
@@ -133,11 +133,11 @@ impl Catalog {
     }
 
     fn take_up(&mut self, segment: Arc<Segment>) {
-        let summary = Summary::of(&segment);
+        let summary = SegmentSummary::of(&segment);
         let number = summary.identity.number;
         let known = segment.known();
         let segment = segment.is_live().then_some(segment);
-        self.entries.insert(number, Entry { summary, segment, known });
+        self.entries.insert(number, CatalogEntry { summary, segment, known });
     }
 
     /// The file is no longer there. Messages that came since the last look can still be read where
@@ -209,12 +209,12 @@ impl Catalog {
     }
 
     /// What is known of a segment.
-    pub(super) fn summary(&self, number: u32) -> Option<&Summary> {
+    pub(super) fn summary(&self, number: u32) -> Option<&SegmentSummary> {
         self.entries.get(&number).map(|entry| &entry.summary)
     }
 
     /// Every readable segment, by number.
-    pub(super) fn segments(&self) -> impl Iterator<Item = &Summary> {
+    pub(super) fn segments(&self) -> impl Iterator<Item = &SegmentSummary> {
         self.entries.values().map(|entry| &entry.summary)
     }
 
@@ -283,7 +283,7 @@ impl Catalog {
     }
 
     /// Segments that are no longer there, of which a follower has not seen all.
-    pub(super) fn departed(&self) -> impl Iterator<Item = &Summary> {
+    pub(super) fn departed(&self) -> impl Iterator<Item = &SegmentSummary> {
         self.departed.values().map(|entry| &entry.summary)
     }
 }

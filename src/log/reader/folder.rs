@@ -6,16 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::Catalog;
-use super::follow::{News, Positions};
+use super::follow::{NewMessages, Positions};
 use super::listing::{Listing, Span};
 use super::opening::PassedOver;
-use super::summary::Summary;
+use super::summary::SegmentSummary;
 use super::{Damage, ReadError, Segment, SegmentError};
 use crate::log::files::boot::current_boot;
 use crate::log::files::dropped::Dropped;
 use crate::log::files::pruned;
 use crate::log::format::id::MessageId;
-use crate::log::format::{BootId, Kind, Slot};
+use crate::log::format::{BootId, Slot, SlotKind};
 
 /// A data folder, open for reading. What it knows of the segments is as of the last `refresh`.
 #[derive(Debug)]
@@ -82,12 +82,12 @@ impl Folder {
     }
 
     /// Every readable segment, by number.
-    pub fn segments(&self) -> impl Iterator<Item = &Summary> {
+    pub fn segments(&self) -> impl Iterator<Item = &SegmentSummary> {
         self.catalog.segments()
     }
 
     /// What is known of a segment.
-    pub(crate) fn summary(&self, number: u32) -> Option<&Summary> {
+    pub(crate) fn summary(&self, number: u32) -> Option<&SegmentSummary> {
         self.catalog.summary(number)
     }
 
@@ -126,12 +126,12 @@ impl Folder {
 
     /// Messages that were lost in a crash, and whose segment is still there.
     pub fn lost(&self) -> u64 {
-        self.segments().map(Summary::lost).sum()
+        self.segments().map(SegmentSummary::lost).sum()
     }
 
     /// Messages that were removed, and whose segment is still there.
     pub fn removed(&self) -> u64 {
-        self.segments().map(Summary::removed).sum()
+        self.segments().map(SegmentSummary::removed).sum()
     }
 
     /// What was pruned from here so far: what `events.jsonl` says has gone, and is no longer here.
@@ -196,7 +196,7 @@ impl Folder {
             };
             // The listing reports damaged slots.
             let slots = segment.slots(0..u32::MAX).flatten();
-            for slot in slots.filter(|s| s.facts().kind == Kind::Note && !s.is_unknown()) {
+            for slot in slots.filter(|s| s.facts().kind == SlotKind::Note && !s.is_unknown()) {
                 match segment.record(&slot, &mut buf) {
                     Ok((_, payload)) => {
                         let id = payload.try_into().map(MessageId::from_bytes);
@@ -231,9 +231,9 @@ impl Folder {
     ///
     /// Costs what [`Folder::refresh`] costs, and a read for 1024 new slots of a segment. Errors:
     /// the folder cannot be listed.
-    pub fn follow(&mut self, seen: &mut Positions) -> io::Result<News> {
+    pub fn follow(&mut self, seen: &mut Positions) -> io::Result<NewMessages> {
         self.refresh()?;
-        let mut news = News::default();
+        let mut news = NewMessages::default();
         for (number, range) in self.since(seen) {
             let segment = match self.segment(number) {
                 Ok(segment) => segment,

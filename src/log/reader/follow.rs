@@ -10,7 +10,7 @@ pub struct Positions(pub BTreeMap<u32, u32>);
 
 /// What has come since a follower last looked.
 #[derive(Debug, Default)]
-pub struct News {
+pub struct NewMessages {
     /// Messages in the order of their arrival, removed ones left out.
     pub slots: Vec<Slot>,
     /// What can't be read of the rest.

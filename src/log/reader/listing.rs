@@ -9,7 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::catalog::Catalog;
-use super::summary::Summary;
+use super::summary::SegmentSummary;
 use super::{ReadError, Segment};
 use crate::log::files::flags::Flags;
 use crate::log::format::{Identity, Slot};
@@ -28,7 +28,7 @@ pub struct Span {
 pub struct Listing<'a> {
     folder: &'a Catalog,
     /// One for each start of sinkd, in order.
-    groups: Vec<Vec<Part>>,
+    groups: Vec<Vec<SegmentSpan>>,
 }
 
 /// The slots of one segment that lie inside a span.
@@ -44,7 +44,7 @@ pub struct Stretch {
 
 /// The part of a segment that lies inside the span.
 #[derive(Debug, Clone)]
-struct Part {
+struct SegmentSpan {
     number: u32,
     /// Slots and messages in the whole segment.
     slots: u32,
@@ -67,12 +67,12 @@ struct Position {
     messages: u32,
 }
 
-impl Part {
-    fn of(summary: &Summary) -> Part {
+impl SegmentSpan {
+    fn of(summary: &SegmentSummary) -> SegmentSpan {
         let (slots, messages) = (summary.published.slots, summary.published.messages);
         let flags = summary.flags.clone();
         let removed = Position { slot: flags.watermark, messages: flags.messages_below };
-        Part {
+        SegmentSpan {
             number: summary.identity.number,
             slots,
             messages,
@@ -197,9 +197,9 @@ fn next_valid(segment: &Segment, slot: u32, end: u32) -> Option<Slot> {
 
 impl<'a> Listing<'a> {
     pub(super) fn new(folder: &'a Catalog, span: Span) -> Result<Listing<'a>, ReadError> {
-        let mut parts: Vec<(u32, Part)> = Vec::new();
+        let mut parts: Vec<(u32, SegmentSpan)> = Vec::new();
         for summary in folder.segments().filter(|s| s.published.slots > 0) {
-            let mut part = Part::of(summary);
+            let mut part = SegmentSpan::of(summary);
             match part.cut_to(folder, span) {
                 Err(ReadError::Pruned { .. }) => continue,
                 cut => cut?,
@@ -238,7 +238,7 @@ impl<'a> Listing<'a> {
 
     /// Messages in it. Lost ones count, as they have a position.
     pub fn len(&self) -> u64 {
-        self.groups.iter().flatten().map(Part::len).sum()
+        self.groups.iter().flatten().map(SegmentSpan::len).sum()
     }
 
     /// Messages in it that were not lost: as many as it returns, where no record is damaged. Costs
@@ -285,17 +285,17 @@ impl<'a> Listing<'a> {
         &self,
         offset: u64,
         direction: Direction,
-    ) -> Result<VecDeque<Vec<Part>>, ReadError> {
+    ) -> Result<VecDeque<Vec<SegmentSpan>>, ReadError> {
         let mut rest = offset;
         let mut left = VecDeque::new();
-        let is_there = |part: &&Part| !self.folder.is_gone(part.number);
+        let is_there = |part: &&SegmentSpan| !self.folder.is_gone(part.number);
         let there = self.groups.iter().map(|g| g.iter().filter(is_there).cloned().collect());
-        let mut groups: Vec<Vec<Part>> = there.collect();
+        let mut groups: Vec<Vec<SegmentSpan>> = there.collect();
         if direction == Direction::Backward {
             groups.reverse();
         }
         for mut group in groups {
-            let len: u64 = group.iter().map(Part::len).sum();
+            let len: u64 = group.iter().map(SegmentSpan::len).sum();
             if rest >= len {
                 rest -= len;
                 continue;
@@ -319,7 +319,7 @@ impl<'a> Listing<'a> {
 
     /// The place in each part of `group` so that the first `k` messages lie before them; `k` is
     /// more than 0 and less than the messages in the group.
-    fn cut(&self, group: &[Part], k: u64) -> Result<Vec<Position>, ReadError> {
+    fn cut(&self, group: &[SegmentSpan], k: u64) -> Result<Vec<Position>, ReadError> {
         // Invariant: fewer than or exactly `k` messages have a time below `low`, more have one
         // below `high`. `at_low` and `at_high` are the places of those two times.
         let mut low = group.iter().map(|p| p.first_ns).min().unwrap_or(0);
@@ -356,8 +356,8 @@ impl<'a> Listing<'a> {
 }
 
 /// Messages of `group` before these places.
-fn count(group: &[Part], places: &[Position]) -> u64 {
-    let before = |(part, place): (&Part, &Position)| part.between(part.from, *place);
+fn count(group: &[SegmentSpan], places: &[Position]) -> u64 {
+    let before = |(part, place): (&SegmentSpan, &Position)| part.between(part.from, *place);
     group.iter().zip(places).map(before).sum()
 }
 
@@ -382,37 +382,43 @@ enum Direction {
 pub struct Page<'a> {
     folder: &'a Catalog,
     direction: Direction,
-    groups: VecDeque<Vec<Part>>,
+    groups: VecDeque<Vec<SegmentSpan>>,
     /// Parts of the current group not yet reached, the next one last.
-    waiting: Vec<Part>,
+    waiting: Vec<SegmentSpan>,
     /// Cursors, ordered by the item that each returns next.
-    heads: BinaryHeap<Head>,
+    heads: BinaryHeap<CursorHead>,
     cursors: Vec<Cursor>,
 }
 
 /// The item that a cursor returns next: the greatest comes first.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Head {
+enum CursorHead {
     Backward((u64, u32, u32), usize),
     Forward(Reverse<(u64, u32, u32)>, usize),
 }
 
-impl Head {
+impl CursorHead {
     fn cursor(&self) -> usize {
         match self {
-            Head::Backward(_, cursor) | Head::Forward(_, cursor) => *cursor,
+            CursorHead::Backward(_, cursor) | CursorHead::Forward(_, cursor) => *cursor,
         }
     }
 
     fn time(&self) -> u64 {
         match self {
-            Head::Backward((ns, _, _), _) | Head::Forward(Reverse((ns, _, _)), _) => *ns,
+            CursorHead::Backward((ns, _, _), _) | CursorHead::Forward(Reverse((ns, _, _)), _) => {
+                *ns
+            }
         }
     }
 }
 
 impl<'a> Page<'a> {
-    fn new(folder: &'a Catalog, groups: VecDeque<Vec<Part>>, direction: Direction) -> Page<'a> {
+    fn new(
+        folder: &'a Catalog,
+        groups: VecDeque<Vec<SegmentSpan>>,
+        direction: Direction,
+    ) -> Page<'a> {
         let (waiting, heads, cursors) = (Vec::new(), BinaryHeap::new(), Vec::new());
         Page { folder, direction, groups, waiting, heads, cursors }
     }
@@ -457,8 +463,8 @@ impl<'a> Page<'a> {
             return;
         };
         self.heads.push(match self.direction {
-            Direction::Forward => Head::Forward(Reverse(key), cursor),
-            Direction::Backward => Head::Backward(key, cursor),
+            Direction::Forward => CursorHead::Forward(Reverse(key), cursor),
+            Direction::Backward => CursorHead::Backward(key, cursor),
         });
     }
 }

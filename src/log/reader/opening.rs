@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::segment::Known;
+use super::segment::KnownScan;
 use super::{Segment, SegmentError};
 use crate::log::files::boot::current_boot;
 use crate::log::format::BootId;
@@ -28,7 +28,7 @@ impl Opening {
     }
 
     /// The same in a machine whose boot is `boot`. `known`: what was computed before.
-    pub(super) fn in_boot(path: &Path, boot: BootId, known: Option<Known>) -> Opening {
+    pub(super) fn in_boot(path: &Path, boot: BootId, known: Option<KnownScan>) -> Opening {
         let opened = match known {
             Some(known) => Segment::open_known(path, known),
             None => Segment::open_in(path, boot),

@@ -5,9 +5,9 @@
 //! record's checksum hold.* What is invalid between valid ones was lost; ids stay.
 use super::file::SegmentFile;
 use crate::log::format::{
-    COUNTED_MAX, COUNTED_WORD, Kind, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
-    REJECTIONS_WORD, SEAL_CHECK_WORD, SLOT_BYTES, Seed, Slot, State, Totals, slot_at,
-    slot_positions,
+    COUNTED_MAX, COUNTED_WORD, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published, RECORDS_AT,
+    REJECTIONS_WORD, SEAL_CHECK_WORD, SLOT_BYTES, SealedTotals, Seed, Slot, SlotKind, State,
+    slot_at, slot_positions,
 };
 
 /// Slot positions read at once.
@@ -24,7 +24,7 @@ pub(crate) enum Extent {
 
 /// What was found.
 #[derive(Debug, Clone)]
-pub(crate) struct Found {
+pub(crate) struct ScanResult {
     /// The live page as it should be: counts, totals, sealed.
     pub words: LiveWords,
     /// Slots that are invalid, below the last valid one; ascending.
@@ -33,7 +33,7 @@ pub(crate) struct Found {
     pub is_counted_known: bool,
 }
 
-impl Found {
+impl ScanResult {
     pub(crate) fn is_lost(&self, index: u32) -> bool {
         self.lost.binary_search(&index).is_ok()
     }
@@ -53,13 +53,13 @@ struct Scan<'a> {
     rejections: u64,
     notes: u64,
     record_bytes: u64,
-    totals: Totals,
+    totals: SealedTotals,
     chunk: Vec<u8>,
 }
 
 /// Works out counts and totals; `words` as the live page has them. Never fails: what cannot be
 /// read is lost.
-pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> Found {
+pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> ScanResult {
     let mut scan = Scan {
         segment,
         page: *words,
@@ -71,7 +71,7 @@ pub(crate) fn scan(segment: &SegmentFile, extent: Extent, words: &LiveWords) -> 
         rejections: 0,
         notes: 0,
         record_bytes: 0,
-        totals: Totals { records_end: RECORDS_AT, ..Totals::default() },
+        totals: SealedTotals { records_end: RECORDS_AT, ..SealedTotals::default() },
         chunk: Vec::new(),
     };
     let bytes = segment.bytes();
@@ -147,17 +147,17 @@ impl Scan<'_> {
         self.record_bytes += slot.record_end() - slot.record_offset();
         match slot.facts().kind {
             _ if slot.is_unknown() => {}
-            Kind::Message => {
+            SlotKind::Message => {
                 self.messages += 1;
                 self.totals.message_bytes += u64::from(slot.facts().message_bytes);
             }
-            Kind::Rejection => self.rejections += 1,
-            Kind::Note => self.notes += 1,
+            SlotKind::Rejection => self.rejections += 1,
+            SlotKind::Note => self.notes += 1,
         }
         self.last = Some(slot);
     }
 
-    fn finish(mut self) -> Found {
+    fn finish(mut self) -> ScanResult {
         let mut words = self.page;
         if let Extent::Published(_) = self.extent {
             // They were published: their ids are known to clients, whatever follows.
@@ -181,6 +181,6 @@ impl Scan<'_> {
             words.0[COUNTED_WORD] = 0;
             words.seal(seed, &self.totals, State::Sealed);
         }
-        Found { words, lost: self.lost, is_counted_known }
+        ScanResult { words, lost: self.lost, is_counted_known }
     }
 }

@@ -7,14 +7,14 @@ use std::sync::atomic::Ordering::Acquire;
 use std::sync::atomic::fence;
 
 use super::file::SegmentFile;
-use super::scan::{Extent, Found, scan};
+use super::scan::{Extent, ScanResult, scan};
 use super::{Damage, SegmentError};
 use crate::log::files::boot::current_boot;
 use crate::log::files::disk;
 use crate::log::files::map::LiveView;
 use crate::log::format::{
     BootId, COUNTED_MAX, COUNTED_WORD, Identity, LiveWords, NOTES_WORD, PUBLISHED_WORD, Published,
-    REJECTIONS_WORD, SLOT_BYTES, STATE_WORD, Seed, Slot, State, Totals, slot_positions,
+    REJECTIONS_WORD, SLOT_BYTES, STATE_WORD, SealedTotals, Seed, Slot, State, slot_positions,
 };
 
 /// Slots read at once by [`Slots`]: 64 KiB.
@@ -37,7 +37,7 @@ enum CountsFrom {
     /// It was sealed, and its totals check.
     Sealed(LiveWords),
     /// They could not be trusted: every slot position was tried.
-    Found(Arc<Found>),
+    Found(Arc<ScanResult>),
 }
 
 /// Why a segment's counts are believed, or not.
@@ -56,12 +56,12 @@ enum Trust {
 
 /// What of a segment was computed before, to open it once more without reading all of it.
 #[derive(Debug, Clone)]
-pub(super) struct Known {
-    found: Arc<Found>,
+pub(super) struct KnownScan {
+    found: Arc<ScanResult>,
     trust: Trust,
 }
 
-impl Known {
+impl KnownScan {
     /// What is wrong with the counts of the segment in `file`.
     pub(super) fn fault(&self, file: &Path) -> Option<SegmentError> {
         let (file, is_counted_known) = (file.to_owned(), self.found.is_counted_known);
@@ -87,7 +87,7 @@ impl Segment {
     }
 
     /// Opens it once more, with what was [`Segment::known`] of it. Costs one read of 8 KiB.
-    pub(super) fn open_known(path: &Path, known: Known) -> Result<Segment, SegmentError> {
+    pub(super) fn open_known(path: &Path, known: KnownScan) -> Result<Segment, SegmentError> {
         let (file, words) = SegmentFile::open(path)?;
         let counts = CountsFrom::Found(known.found);
         Ok(Segment { file, counts, trust: known.trust, words })
@@ -102,9 +102,9 @@ impl Segment {
     }
 
     /// What was computed of it, if its counts could not be believed.
-    pub(super) fn known(&self) -> Option<Known> {
+    pub(super) fn known(&self) -> Option<KnownScan> {
         match &self.counts {
-            CountsFrom::Found(found) => Some(Known { found: found.clone(), trust: self.trust }),
+            CountsFrom::Found(found) => Some(KnownScan { found: found.clone(), trust: self.trust }),
             _ => None,
         }
     }
@@ -146,7 +146,7 @@ impl Segment {
     }
 
     /// What recovery computed, where the live page could not be believed.
-    pub(crate) fn found(&self) -> Option<&Found> {
+    pub(crate) fn found(&self) -> Option<&ScanResult> {
         match &self.counts {
             CountsFrom::Found(found) => Some(found),
             _ => None,
@@ -200,7 +200,7 @@ impl Segment {
     }
 
     /// What sealing wrote down; `None` while it is open.
-    pub fn totals(&self) -> Option<Totals> {
+    pub fn totals(&self) -> Option<SealedTotals> {
         let words = self.words();
         (words.state() != Some(State::Open)).then(|| words.totals())
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use super::{Damage, Segment};
 use crate::log::files::dropped::Dropped;
 use crate::log::files::flags::Flags;
-use crate::log::format::{Identity, Published, Slot, State, Totals};
+use crate::log::format::{Identity, Published, SealedTotals, Slot, State};
 
 /// What is known of one segment without opening it again.
 #[derive(Debug, Clone)]
-pub struct Summary {
+pub struct SegmentSummary {
     /// Its identity page.
     pub identity: Identity,
     /// Slots and messages.
@@ -17,7 +17,7 @@ pub struct Summary {
     /// Open, sealed or suspect.
     pub state: State,
     /// What sealing wrote down; of an open one, what is known so far (times only).
-    pub totals: Totals,
+    pub totals: SealedTotals,
     /// Slots that hold rejections.
     pub rejections: u64,
     /// Slots that hold notes.
@@ -32,21 +32,21 @@ pub struct Summary {
     pub(super) lost_below: u32,
 }
 
-impl Summary {
-    pub(super) fn of(segment: &Segment) -> Summary {
+impl SegmentSummary {
+    pub(super) fn of(segment: &Segment) -> SegmentSummary {
         let mut published = segment.published();
         let totals = segment.totals().unwrap_or_else(|| {
             // While it is open, its first and last slots say the times.
             let time = |slot: Result<Slot, Damage>| slot.map_or(0, |s| s.facts().received_at_ns);
             let first_received_at_ns = time(segment.slot(0));
             let last_received_at_ns = time(segment.slot(published.slots.saturating_sub(1)));
-            Totals { first_received_at_ns, last_received_at_ns, ..Totals::default() }
+            SealedTotals { first_received_at_ns, last_received_at_ns, ..SealedTotals::default() }
         });
         if segment.totals().is_some() {
             // Sealed meanwhile: only now the count is final, as the totals are.
             published = segment.published();
         }
-        Summary {
+        SegmentSummary {
             identity: *segment.identity(),
             published,
             state: segment.state(),

@@ -29,7 +29,7 @@ pub(crate) struct SegmentAhead {
 }
 
 /// How fast a worker writes.
-pub(crate) struct Rate {
+pub(crate) struct WriteRate {
     since: Instant,
     /// Fronts at `since`, or where the segment began.
     end: u64,
@@ -43,7 +43,7 @@ pub(crate) struct Rate {
 
 impl SegmentAhead {
     /// Makes the first window present.
-    pub(crate) fn populate_first(&self, rate: &Rate) -> std::io::Result<()> {
+    pub(crate) fn populate_first(&self, rate: &WriteRate) -> std::io::Result<()> {
         self.mapping.populate_header()?;
         let slots = self.bytes.saturating_sub(rate.slots_window_bytes);
         self.populate(RECORDS_AT + rate.window_bytes, slots, rate, || ())
@@ -59,7 +59,7 @@ impl SegmentAhead {
         &self,
         wanted: u64,
         wanted_slots: u64,
-        rate: &Rate,
+        rate: &WriteRate,
         moved: impl Fn(),
     ) -> std::io::Result<()> {
         let (mut front, slots) = self.mapping.usable();
@@ -90,9 +90,9 @@ impl SegmentAhead {
     }
 }
 
-impl Rate {
-    pub(crate) fn new(now: Instant) -> Rate {
-        Rate {
+impl WriteRate {
+    pub(crate) fn new(now: Instant) -> WriteRate {
+        WriteRate {
             since: now,
             end: RECORDS_AT,
             slots: 0,

@@ -21,7 +21,7 @@ use crate::log::files::map::Mapping;
 use crate::log::format::{COUNTED_WORD, PUBLISHED_WORD, Published};
 
 /// A segment under watch.
-struct Watched {
+struct WatchedSegment {
     number: u32,
     mapping: Arc<Mapping>,
     flushed: Arc<Flushed>,
@@ -39,7 +39,7 @@ pub(crate) struct Flusher {
     /// Sends provisioning the outcome for each own segment. Provisioning never waits for this
     /// thread.
     requests: Sender<Request>,
-    watched: Vec<Watched>,
+    watched: Vec<WatchedSegment>,
 }
 
 impl Flusher {
@@ -80,7 +80,7 @@ impl Flusher {
             }
             FlushJob::Own(own) => self.flush_own(own, now),
             FlushJob::Watch { number, mapping, flushed } => {
-                self.watched.push(Watched { number, mapping, flushed, safe: [0; 2] });
+                self.watched.push(WatchedSegment { number, mapping, flushed, safe: [0; 2] });
             }
             FlushJob::Forget { number } => self.watched.retain(|w| w.number != number),
             FlushJob::Stop => unreachable!("the thread ends with it"),
@@ -138,7 +138,7 @@ impl Flusher {
 }
 
 /// Flushes it if it has changed; `false`: that failed, and always will.
-fn flush_watched(call: &FlushCall, watched: &mut Watched) -> bool {
+fn flush_watched(call: &FlushCall, watched: &mut WatchedSegment) -> bool {
     let live = watched.mapping.live();
     // Partner: the release store in `OpenSegment::publish`: what was published before is in the
     // page cache when the flush begins.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::ahead::{Rate, SegmentAhead};
+use super::ahead::{SegmentAhead, WriteRate};
 use super::recycle;
 use super::retainer::Retainer;
 use crate::log::clock::ProcessClock;
@@ -19,9 +19,9 @@ use crate::log::files::error::{is_no_space, is_shorter_better};
 use crate::log::files::events_file::EventsFile;
 use crate::log::files::layout;
 use crate::log::files::map::{Mapping, WriteAccess};
-use crate::log::files::store::Store;
+use crate::log::files::store::EventsStore;
 use crate::log::format::{BootId, Identity, PAGE_BYTES, SegmentKind};
-use crate::log::settings::{Durability, Settings};
+use crate::log::settings::{Durability, LogSettings};
 use crate::log::upkeep::retention::SealedSegments;
 
 /// A ring has at least this number of segments per worker, so that it forgets in small pieces.
@@ -33,8 +33,8 @@ const HOLES: usize = 64;
 /// What the thread works on.
 pub(crate) struct MakerSetup {
     pub folder: PathBuf,
-    pub settings: Settings,
-    pub store: Store,
+    pub settings: LogSettings,
+    pub store: EventsStore,
     pub boot: BootId,
     pub sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
@@ -45,8 +45,8 @@ pub(crate) struct MakerSetup {
 /// Makes segments, and has others dropped where they must make room.
 pub(crate) struct Maker {
     pub folder: PathBuf,
-    pub settings: Settings,
-    pub store: Store,
+    pub settings: LogSettings,
+    pub store: EventsStore,
     boot: BootId,
     sync: Sender<SyncJob>,
     pub flusher: Sender<FlushJob>,
@@ -88,7 +88,7 @@ impl Maker {
         worker: u32,
         least: u64,
         wanted: u64,
-        rate: &Rate,
+        rate: &WriteRate,
     ) -> io::Result<(SegmentAhead, PreparedSegment)> {
         let mut bytes = wanted.next_multiple_of(PAGE_BYTES);
         let least = least.next_multiple_of(PAGE_BYTES);
@@ -109,7 +109,7 @@ impl Maker {
     fn hand_over(
         &mut self,
         made: Made,
-        rate: &Rate,
+        rate: &WriteRate,
     ) -> io::Result<(SegmentAhead, PreparedSegment)> {
         let Made { identity, access } = made;
         let (number, bytes) = (identity.number, identity.segment_bytes);
@@ -127,7 +127,7 @@ impl Maker {
 
     /// Populates the first window. Where each message is flushed nothing is populated: pages made
     /// ready ahead of the writer would be written out by every flush (zeros, time and again).
-    fn make_ready(&self, ahead: &SegmentAhead, rate: &Rate) -> io::Result<()> {
+    fn make_ready(&self, ahead: &SegmentAhead, rate: &WriteRate) -> io::Result<()> {
         if self.settings.durability != Durability::Message {
             return ahead.populate_first(rate);
         }

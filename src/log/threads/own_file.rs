@@ -16,9 +16,9 @@ use crate::log::files::layout;
 use crate::log::files::map::Mapping;
 use crate::log::format::id::MessageId;
 use crate::log::format::{
-    Crc, Facts, Kind, LiveWords, NOTES_WORD, PAGE_BYTES, PAYLOAD_BYTES_MAX, PUBLISHED_WORD,
-    Published, RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, Seed, SegmentKind, State, Totals,
-    encode_slot,
+    Crc, LiveWords, NOTES_WORD, PAGE_BYTES, PAYLOAD_BYTES_MAX, PUBLISHED_WORD, Published,
+    RECORDS_AT, REJECTIONS_WORD, Record, SLOT_BYTES, SealedTotals, Seed, SegmentKind, SlotFacts,
+    SlotKind, State, encode_slot,
 };
 use crate::log::settings::Durability;
 use crate::log::upkeep::sealed::Sealed;
@@ -28,7 +28,7 @@ const STEP_BYTES: u64 = 2 << 20;
 
 /// Whether a window is as far ahead as it should be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
+pub(super) enum Provisioned {
     Full,
     Short,
 }
@@ -72,13 +72,13 @@ impl OwnFile {
 
     /// Opens the file if need be, and moves its window by a step: other workers have their turn
     /// before the next.
-    pub(super) fn grow(&mut self, maker: &mut Maker) -> io::Result<Reach> {
+    pub(super) fn grow(&mut self, maker: &mut Maker) -> io::Result<Provisioned> {
         let outcome = self.try_grow(maker);
         self.window.is_full.store(outcome.is_err(), Relaxed);
         outcome
     }
 
-    fn try_grow(&mut self, maker: &mut Maker) -> io::Result<Reach> {
+    fn try_grow(&mut self, maker: &mut Maker) -> io::Result<Provisioned> {
         let growing = match self.growing.take() {
             Some(growing) => growing,
             None => {
@@ -148,7 +148,7 @@ impl Growing {
     }
 
     /// Moves the window by a step.
-    fn step(&mut self, maker: &mut Maker, window: &OwnWindow) -> io::Result<Reach> {
+    fn step(&mut self, maker: &mut Maker, window: &OwnWindow) -> io::Result<Provisioned> {
         let (end, demand) = (window.filled_to.load(Relaxed), window.demand.load(Relaxed));
         let expected = window.expected_end.load(Relaxed).max(demand);
         let wanted = (end + OWN_WINDOW_BYTES).min(expected).max(demand);
@@ -166,7 +166,7 @@ impl Growing {
             self.mapping.let_go(self.let_go..behind);
             self.let_go = behind;
         }
-        Ok(if populated < wanted { Reach::Short } else { Reach::Full })
+        Ok(if populated < wanted { Provisioned::Short } else { Provisioned::Full })
     }
 
     /// Makes the file of a large message `to` octets long. It counts like every open segment: what
@@ -242,19 +242,19 @@ impl Growing {
 }
 
 /// The live page of a segment that is sealed when it is first seen.
-fn own_live(facts: &Facts, seed: &Seed, records_end: u64) -> LiveWords {
+fn own_live(facts: &SlotFacts, seed: &Seed, records_end: u64) -> LiveWords {
     let mut words = LiveWords::default();
-    let is_message = facts.kind == Kind::Message;
+    let is_message = facts.kind == SlotKind::Message;
     let published = Published { slots: 1, messages: u32::from(is_message) };
     words.0[PUBLISHED_WORD] = published.word();
-    words.0[REJECTIONS_WORD] = u64::from(facts.kind == Kind::Rejection);
-    words.0[NOTES_WORD] = u64::from(facts.kind == Kind::Note);
-    let totals = Totals {
+    words.0[REJECTIONS_WORD] = u64::from(facts.kind == SlotKind::Rejection);
+    words.0[NOTES_WORD] = u64::from(facts.kind == SlotKind::Note);
+    let totals = SealedTotals {
         records_end,
         first_received_at_ns: facts.received_at_ns,
         last_received_at_ns: facts.received_at_ns,
         message_bytes: if is_message { u64::from(facts.message_bytes) } else { 0 },
-        ..Totals::default()
+        ..SealedTotals::default()
     };
     words.seal(seed, &totals, State::Sealed);
     words

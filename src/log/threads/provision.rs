@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 
 use super::maker::{Maker, MakerSetup};
-use super::own_file::{OwnFile, Reach};
+use super::own_file::{OwnFile, Provisioned};
 use super::seal;
 use super::served::Served;
 use crate::log::exchange::{NewOwn, NewWorker, OwnCommit, Request};
@@ -165,7 +165,7 @@ impl Provision {
         let Some(served) = self.workers.get_mut(&worker) else {
             return;
         };
-        if served.open_own(OwnFile::new(worker, own), &mut self.maker) == Reach::Short {
+        if served.open_own(OwnFile::new(worker, own), &mut self.maker) == Provisioned::Short {
             self.go_on_with(worker);
         }
     }

@@ -10,7 +10,7 @@ use crate::log::clock::ProcessClock;
 use crate::log::exchange::OwnFlushed;
 use crate::log::files::disk;
 use crate::log::files::events_file::EventsFile;
-use crate::log::files::flags::{self, Of};
+use crate::log::files::flags::{self, FlagsOf};
 use crate::log::files::layout::{self, Present};
 use crate::log::files::map::WriteAccess;
 use crate::log::files::owed::Owed;
@@ -215,7 +215,7 @@ impl Retainer {
         }
         let kept = self.sealed_segments.kept().into_iter();
         for number in kept.filter(|number| flagged.contains(number)) {
-            let of = Of { store: self.store, number };
+            let of = FlagsOf { store: self.store, number };
             let flags = flags::load(&self.folder, of);
             self.sealed_segments.see_removed(number, flags.messages(), flags.only_counted);
         }

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::ahead::{Rate, SegmentAhead};
+use super::ahead::{SegmentAhead, WriteRate};
 use super::maker::Maker;
-use super::own_file::{OwnFile, Reach};
+use super::own_file::{OwnFile, Provisioned};
 use crate::log::exchange::{Gate, NewWorker, Opened, PreparedSegment};
 use crate::log::format::{PAGE_BYTES, RECORDS_AT, SLOT_BYTES};
 
@@ -28,7 +28,7 @@ pub(super) struct Served {
     taken: u32,
     /// Length of the segment to prepare next, if space allows.
     next_bytes: u64,
-    rate: Rate,
+    rate: WriteRate,
     owns: Vec<OwnFile>,
     /// Storage refused a further segment; it is not asked again before this.
     refused_until: Option<Instant>,
@@ -55,7 +55,7 @@ impl Served {
         let NewWorker { worker, gate, next, answer } = new;
         let first = maker.settings.segment_bytes_first;
         maker.workers += 1;
-        let rate = Rate::new(maker.now());
+        let rate = WriteRate::new(maker.now());
         let (opened, served): (Opened, _) = match maker.prepare(worker, first, first, &rate) {
             Ok((current, parts)) => {
                 let served = Served {
@@ -96,8 +96,8 @@ impl Served {
         }
         for own in &mut self.owns {
             match own.grow(maker) {
-                Ok(Reach::Full) => {}
-                Ok(Reach::Short) => rest.is_unfinished = true,
+                Ok(Provisioned::Full) => {}
+                Ok(Provisioned::Short) => rest.is_unfinished = true,
                 Err(_) => rest.refused(maker.now() + RETRY),
             }
             self.gate.wake();
@@ -168,7 +168,7 @@ impl Served {
     }
 
     /// Makes the file of an own segment. Returns whether it wants a further step.
-    pub(super) fn open_own(&mut self, mut own: OwnFile, maker: &mut Maker) -> Reach {
+    pub(super) fn open_own(&mut self, mut own: OwnFile, maker: &mut Maker) -> Provisioned {
         let reach = match own.grow(maker) {
             Ok(reach) => {
                 self.owns.push(own);
@@ -176,7 +176,7 @@ impl Served {
             }
             Err(e) => {
                 own.fail(maker, &e);
-                Reach::Full
+                Provisioned::Full
             }
         };
         self.gate.wake();

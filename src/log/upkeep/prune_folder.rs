@@ -11,8 +11,8 @@ use std::sync::Arc;
 use super::retention::{Retention, SealedSegments};
 use super::sealed::Sealed;
 use crate::log::files::disk;
-use crate::log::files::dropped::{By, Dropped, joined};
-use crate::log::files::events::{self, Lines};
+use crate::log::files::dropped::{Dropped, DroppedBy, joined};
+use crate::log::files::events::{self, LockedEvents};
 use crate::log::files::flags;
 use crate::log::reader::{Folder, Segment};
 
@@ -90,7 +90,7 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
 /// Drops the segments of `some` that still exist, and returns them. If a process was killed between
 /// noting a segment and dropping it, the note is not repeated.
 fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
-    let mut lines = Lines::lock(path)?;
+    let mut lines = LockedEvents::lock(path)?;
     let mut held: Vec<(Dropped, Arc<Segment>)> = Vec::new();
     let folder = Folder::open(path)?;
     for dropped in some {
@@ -105,7 +105,7 @@ fn drop_some(path: &Path, some: &[Dropped]) -> io::Result<Vec<Dropped>> {
     let mut unsaid = gone.clone();
     unsaid.retain(|dropped| !lines.has_pruned(dropped.first));
     for run in joined(&unsaid) {
-        lines.note(By::Sinkctl, &run)?;
+        lines.note(DroppedBy::Sinkctl, &run)?;
     }
     for (_, segment) in &held {
         flags::forget(path, segment.number());

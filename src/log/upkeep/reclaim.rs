@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::log::files::disk;
 use crate::log::files::flags;
 use crate::log::files::layout;
-use crate::log::files::store::Store;
+use crate::log::files::store::EventsStore;
 use crate::log::format::Identity;
 use crate::log::reader::{Extent, SegmentFile, scan};
 
@@ -31,7 +31,7 @@ pub(crate) struct Reclaimed {
 /// says.
 pub(crate) fn reclaim(folder: &Path) -> io::Result<Reclaimed> {
     let mut done = Reclaimed::default();
-    let store = Store::id_of(folder)?;
+    let store = EventsStore::id_of(folder)?;
     for (number, path) in layout::segment_files(folder)? {
         let Some((file, identity)) = spare(&path, number) else {
             continue;

@@ -17,7 +17,7 @@ use crate::log::files::disk;
 use crate::log::files::error::OpenError;
 use crate::log::files::layout;
 use crate::log::format::{BootId, LiveWords, SLOT_BYTES, SYNCED_WORD, State, slot_at};
-use crate::log::reader::{Extent, Found, Segment, SegmentError, scan};
+use crate::log::reader::{Extent, ScanResult, Segment, SegmentError, scan};
 
 /// What happened at opening, for the log lines of sinkd.
 #[derive(Debug, Default)]
@@ -143,7 +143,7 @@ fn recover_segment(
 /// published ones shows that the number is wrong (or that the writer was killed in between), and
 /// then recovery tries every slot. It also tries every slot before it takes a segment for empty,
 /// because it deletes an empty segment.
-fn left_open(segment: &Segment, words: &LiveWords) -> Found {
+fn left_open(segment: &Segment, words: &LiveWords) -> ScanResult {
     let published = segment.published().slots;
     if published == 0 || segment.file().is_valid_at(published) {
         let found = scan(segment.file(), Extent::Everything, words);
@@ -157,7 +157,7 @@ fn left_open(segment: &Segment, words: &LiveWords) -> Found {
     scan(segment.file(), Extent::Published(published), words)
 }
 
-fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {
+fn lost_sentence(segment: &Segment, found: &ScanResult) -> Option<String> {
     let first = *found.lost.first()?;
     let offset = slot_at(segment.identity().segment_bytes, first)?;
     Some(format!(
@@ -170,7 +170,7 @@ fn lost_sentence(segment: &Segment, found: &Found) -> Option<String> {
 }
 
 /// Puts what was found into the file: lost slots become zeros, then the live page says sealed.
-fn write_down(segment: &Segment, found: &Found) -> io::Result<()> {
+fn write_down(segment: &Segment, found: &ScanResult) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(segment.path())?;
     for index in &found.lost {
         if let Some(at) = slot_at(segment.identity().segment_bytes, *index) {
@@ -185,11 +185,11 @@ fn write_down(segment: &Segment, found: &Found) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log::{Keep, Log, Retention, Settings};
+    use crate::log::{Keep, Log, LogSettings, Retention};
 
     /// A sealed segment of which messages were only counted.
     fn counted(folder: &Path) {
-        let (log, _) = Log::open(folder, Settings::default()).unwrap();
+        let (log, _) = Log::open(folder, LogSettings::default()).unwrap();
         let mut writer = log.writer(Box::new(|| ())).unwrap();
         let _ = writer.count_only();
         writer.close();

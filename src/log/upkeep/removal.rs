@@ -2,8 +2,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::log::files::events::Lines;
-use crate::log::files::flags::{self, Flags, Of};
+use crate::log::files::events::LockedEvents;
+use crate::log::files::flags::{self, Flags, FlagsOf};
 use crate::log::format::id::MessageId;
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Span};
 
@@ -34,7 +34,7 @@ pub struct Removed {
 /// `All` and `Until` cost a small file per segment, however many messages that are. What arrives
 /// while it runs stays. Errors: the folder cannot be read or written.
 pub fn remove(path: &Path, what: &Remove) -> Result<Removed, ReadError> {
-    let lines = Lines::lock(path).map_err(|source| ReadError::Io { source })?;
+    let lines = LockedEvents::lock(path).map_err(|source| ReadError::Io { source })?;
     let folder = Folder::open(path).map_err(|source| ReadError::Io { source })?;
     let removed = match what {
         Remove::Ids(ids) => remove_ids(&folder, ids),
@@ -51,7 +51,7 @@ fn remove_ids(folder: &Folder, ids: &[MessageId]) -> Result<Removed, ReadError> 
     for id in ids {
         match folder.find(*id) {
             Ok((segment, slot)) if slot.is_message() => {
-                let of = Of::from(segment.identity());
+                let of = FlagsOf::from(segment.identity());
                 let (_, flags) = changed
                     .entry(id.segment)
                     .or_insert_with(|| (of, flags::load(folder.path(), of)));
@@ -88,7 +88,7 @@ fn remove_all(folder: &Folder) -> Result<Removed, ReadError> {
         let mut flags = Flags::clone(&summary.flags);
         flags.raise(slots, summary.published.messages);
         flags.only_counted = counted;
-        let of = Of::from(&summary.identity);
+        let of = FlagsOf::from(&summary.identity);
         flags::store(folder.path(), of, &flags).map_err(|source| ReadError::Io { source })?;
         done.messages += gone;
     }
@@ -99,7 +99,7 @@ fn remove_until(folder: &Folder, until_ns: u64) -> Result<Removed, ReadError> {
     let listing = folder.listing(Span { since_ns: None, until_ns: Some(until_ns) })?;
     let mut done = Removed::default();
     for (identity, slot, messages) in listing.ends() {
-        let of = Of::from(identity);
+        let of = FlagsOf::from(identity);
         let mut flags = flags::load(folder.path(), of);
         if slot <= flags.watermark {
             continue;

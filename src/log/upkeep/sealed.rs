@@ -1,6 +1,6 @@
 //! A sealed segment, as retention sees it: what it weighs, and how old it is.
 use crate::log::files::dropped::Dropped;
-use crate::log::format::{Identity, Published, Totals};
+use crate::log::format::{Identity, Published, SealedTotals};
 
 /// A sealed segment.
 #[derive(Debug, Clone, Copy)]
@@ -27,7 +27,7 @@ impl Sealed {
         identity: &Identity,
         published: Published,
         only_counted: u64,
-        totals: &Totals,
+        totals: &SealedTotals,
     ) -> Sealed {
         Sealed {
             disk_bytes,

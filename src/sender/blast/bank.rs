@@ -9,11 +9,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::checksum::{Front, crc32c, hex};
-use super::head::{DIGITS, Head, marks, message_id};
+use super::head::{DIGITS, MessageHead, marks, message_id};
 use super::shared::reference;
 use super::size::Sizes;
-use super::words::Words;
-use crate::smtp::client::Mail;
+use super::words::WordStream;
+use crate::smtp::client::OutgoingMail;
 
 /// Octets that all texts together have, as long as there are several.
 const TEXTS_BYTES: u64 = 16 << 20;
@@ -54,7 +54,7 @@ pub struct Common<'a> {
 /// How a message is made: the text before and after the lines.
 struct Layout {
     /// Ends where the address goes.
-    head: Head,
+    head: MessageHead,
     /// The content before what is shared.
     front: Vec<u8>,
     text: Arc<Vec<u8>>,
@@ -65,7 +65,7 @@ struct Layout {
 }
 
 /// A body of one text for one size.
-struct Entry {
+struct BodyEntry {
     layout: usize,
     start: u32,
     checksum: [u8; 8],
@@ -80,7 +80,7 @@ pub struct Bank {
     /// Sizes for which there are bodies, rising.
     classes: Vec<u64>,
     /// For each text, one of each class.
-    entries: Vec<Entry>,
+    entries: Vec<BodyEntry>,
     /// Fills a field.
     filler: Vec<u8>,
     texts: u64,
@@ -145,7 +145,7 @@ impl Bank {
             let start = layout.start_for(lines);
             let checksum = grown[kind].checksum(layout, start);
             let lines_bytes = layout.lines_end() - start as usize;
-            self.entries.push(Entry {
+            self.entries.push(BodyEntry {
                 layout: 2 * text + kind,
                 start,
                 checksum: hex(checksum),
@@ -166,7 +166,7 @@ impl Bank {
     }
 
     /// Fills head and body. `size`: raised to the smallest there is; attachments come on top.
-    pub fn fill(&self, bodies: &Bodies, chosen: Chosen<'_>, mail: &mut Mail) {
+    pub fn fill(&self, bodies: &Bodies, chosen: Chosen<'_>, mail: &mut OutgoingMail) {
         let Chosen { text, size, number, address } = chosen;
         let class = self.classes.partition_point(|&least| least <= size).saturating_sub(1);
         let at = text as usize * self.classes.len() + class;
@@ -199,16 +199,16 @@ pub struct Chosen<'a> {
 impl Layout {
     /// A short message of plain text.
     fn plain(common: &Common<'_>, number: u64, bytes: usize) -> Layout {
-        let mut words = Words::new(common.seed, 2 * number);
+        let mut words = WordStream::new(common.seed, 2 * number);
         let content_type = "Content-Type: text/plain; charset=utf-8\r\n";
         let line = |out: &mut Vec<u8>| words.text_line(out);
-        let text = Text::new(line, bytes, b"");
+        let text = BodyText::new(line, bytes, b"");
         Layout::new(common, content_type, Vec::new(), text, number)
     }
 
     /// Plain text and HTML.
     fn newsletter(common: &Common<'_>, number: u64, bytes: usize) -> Layout {
-        let mut words = Words::new(common.seed, 2 * number + 1);
+        let mut words = WordStream::new(common.seed, 2 * number + 1);
         let content_type = format!("Content-Type: multipart/alternative; boundary=\"{INNER}\"\r\n");
         let mut front = format!("--{INNER}\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n");
         let mut lines = Vec::new();
@@ -222,7 +222,7 @@ impl Layout {
              <a href=\"https://shop.example/leave\">Unsubscribe</a></p>\r\n\
              </body></html>\r\n--{INNER}--\r\n"
         );
-        let text = Text::new(|out| words.html_line(out), bytes, tail.as_bytes());
+        let text = BodyText::new(|out| words.html_line(out), bytes, tail.as_bytes());
         Layout::new(common, &content_type, front.into_bytes(), text, number)
     }
 
@@ -230,7 +230,7 @@ impl Layout {
         common: &Common<'_>,
         content_type: &str,
         mut front: Vec<u8>,
-        mut text: Text,
+        mut text: BodyText,
         number: u64,
     ) -> Layout {
         let mut outer = content_type.to_owned();
@@ -244,7 +244,7 @@ impl Layout {
             text.octets.extend_from_slice(format!("--{OUTER}--\r\n").as_bytes());
         }
         let attached: usize = common.attachments.iter().map(|part| part.len()).sum();
-        let head = Head::new(&header(common, &outer, number));
+        let head = MessageHead::new(&header(common, &outer, number));
         let lines_end = *text.starts.last().expect("where lines end is among them") as usize;
         let tail_bytes = text.octets.len() - lines_end - attached;
         let between = FILLER.len() + HEADER_END.len() + front.len();
@@ -271,7 +271,7 @@ impl Layout {
 fn header(common: &Common<'_>, content_type: &str, number: u64) -> String {
     let Common { run_id, from, date, .. } = common;
     let mut subject = Vec::new();
-    Words::new(common.seed, u64::MAX - number).subject(&mut subject);
+    WordStream::new(common.seed, u64::MAX - number).subject(&mut subject);
     let subject = String::from_utf8(subject).expect("words are ASCII");
     let (id, marks, sequence) = (message_id(run_id, from), marks(run_id), super::head::NUMBER);
     let sent = super::head::sent();
@@ -283,14 +283,14 @@ fn header(common: &Common<'_>, content_type: &str, number: u64) -> String {
 }
 
 /// Lines, and how the message ends.
-struct Text {
+struct BodyText {
     octets: Vec<u8>,
     starts: Vec<u32>,
 }
 
-impl Text {
+impl BodyText {
     /// At least `bytes` of lines.
-    fn new(mut line: impl FnMut(&mut Vec<u8>), bytes: usize, tail: &[u8]) -> Text {
+    fn new(mut line: impl FnMut(&mut Vec<u8>), bytes: usize, tail: &[u8]) -> BodyText {
         let mut octets = Vec::with_capacity(bytes + LINE_BYTES_MAX + tail.len());
         while octets.len() < bytes.min(LINES_BYTES) {
             line(&mut octets);
@@ -302,7 +302,7 @@ impl Text {
         let ends = memchr::memchr_iter(b'\n', &octets).map(|at| at as u32 + 1);
         let starts = std::iter::once(0).chain(ends).collect();
         octets.extend_from_slice(tail);
-        Text { octets, starts }
+        BodyText { octets, starts }
     }
 }
 

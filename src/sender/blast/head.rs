@@ -39,18 +39,18 @@ pub const CHECKSUM: &str = "\x01\x01\x01\x01\x01\x01\x01\x01";
 
 /// Octets that messages begin with, and where each has its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Head {
+pub struct MessageHead {
     octets: Vec<u8>,
     numbers: Vec<usize>,
     checksum: usize,
 }
 
-impl Head {
+impl MessageHead {
     /// `text`: with [`NUMBER`] anywhere and [`CHECKSUM`] once.
-    pub fn new(text: &str) -> Head {
+    pub fn new(text: &str) -> MessageHead {
         let numbers = text.match_indices(NUMBER).map(|(at, _)| at).collect();
         let checksum = text.find(CHECKSUM).expect("every head has a place for it");
-        Head { octets: text.as_bytes().to_vec(), numbers, checksum }
+        MessageHead { octets: text.as_bytes().to_vec(), numbers, checksum }
     }
 
     /// Octets of it.
@@ -58,7 +58,8 @@ impl Head {
         self.octets.len()
     }
 
-    /// Appends it for one message; its checksum may still be unknown: see [`Head::put_checksum`].
+    /// Appends it for one message; its checksum may still be unknown: see
+    /// [`MessageHead::put_checksum`].
     pub fn append(&self, number: &[u8; DIGITS], out: &mut Vec<u8>) {
         let start = out.len();
         out.extend_from_slice(&self.octets);
@@ -67,7 +68,7 @@ impl Head {
         }
     }
 
-    /// `out`: begins with what [`Head::append`] wrote. `checksum`: as hexadecimal digits.
+    /// `out`: begins with what [`MessageHead::append`] wrote. `checksum`: as hexadecimal digits.
     pub fn put_checksum(&self, checksum: [u8; 8], out: &mut [u8]) {
         out[self.checksum..self.checksum + 8].copy_from_slice(&checksum);
     }
@@ -128,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_differs_is_put_in_place() {
-        let head = Head::new(&(message_id("r", "a@b.example") + &marks("r")));
+        let head = MessageHead::new(&(message_id("r", "a@b.example") + &marks("r")));
         let mut out = Vec::new();
         head.append(b"000000000042", &mut out);
         head.put_checksum(*b"0123abcd", &mut out);

@@ -73,7 +73,7 @@ impl std::error::Error for BadRows {}
 
 /// How the rows of a list are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum RowForm {
     /// An address each.
     Addresses,
     /// Cells, under the names of a header row.
@@ -100,7 +100,7 @@ impl List {
         let mut list =
             List { columns: vec!["email".into()], address: 0, text: String::new(), ends: vec![] };
         let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
-        let (mut is_first, mut form) = (true, Form::Addresses);
+        let (mut is_first, mut form) = (true, RowForm::Addresses);
         for (line, row) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
             let row = row.strip_suffix(b"\r").unwrap_or(row);
             if row.trim_ascii().is_empty() {
@@ -108,7 +108,7 @@ impl List {
             }
             let added = match std::mem::take(&mut is_first) && !row.contains(&b'@') {
                 true => {
-                    form = Form::Csv;
+                    form = RowForm::Csv;
                     list.set_names(row)
                 }
                 false => list.add_row(row, form),
@@ -149,7 +149,7 @@ impl List {
         Ok(())
     }
 
-    fn add_row(&mut self, row: &[u8], form: Form) -> Result<(), String> {
+    fn add_row(&mut self, row: &[u8], form: RowForm) -> Result<(), String> {
         let (text_bytes, cells_before) = (self.text.len(), self.ends.len());
         let result = self.append_row(utf8(row)?, form);
         if result.is_err() {
@@ -159,9 +159,9 @@ impl List {
         result
     }
 
-    fn append_row(&mut self, row: &str, form: Form) -> Result<(), String> {
+    fn append_row(&mut self, row: &str, form: RowForm) -> Result<(), String> {
         let cells_before = self.ends.len();
-        if form == Form::Csv {
+        if form == RowForm::Csv {
             cells(row, &mut self.text, &mut self.ends)?;
         } else {
             self.text.push_str(row.trim());

@@ -28,6 +28,8 @@ mod source;
 pub mod template;
 mod words;
 
-pub use pace::{Arrivals, Pace};
-pub use plan::{Content, MISSING_MAX, Missing, NUMBER_MAX, Plan, PlanError, Settings};
+pub use pace::{Arrivals, SendingRate};
+pub use plan::{
+    BlastContent, BlastPlan, BlastSettings, MISSING_MAX, MissingNumbers, NUMBER_MAX, PlanError,
+};
 pub use source::Blast;

@@ -16,7 +16,7 @@ pub enum Arrivals {
 
 /// A rate.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Pace {
+pub struct SendingRate {
     /// Messages a second, of all threads together; above 0.
     pub per_s: f64,
     #[allow(missing_docs)]
@@ -38,7 +38,7 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    pub fn new(pace: &Pace, seed: u64) -> Schedule {
+    pub fn new(pace: &SendingRate, seed: u64) -> Schedule {
         Schedule {
             gap_ns: 1e9 / pace.per_s,
             arrivals: pace.arrivals,
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     fn dues(arrivals: Arrivals, first: u64, step: usize) -> Vec<u64> {
-        let pace = Pace { per_s: 1000.0, arrivals, until: Some(Duration::from_secs(10)) };
+        let pace = SendingRate { per_s: 1000.0, arrivals, until: Some(Duration::from_secs(10)) };
         let mut schedule = Schedule::new(&pace, 7);
         (first..).step_by(step).map_while(|number| schedule.due_ns(number)).collect()
     }

@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::attachment::Attachment;
 use super::bank::{Bank, Common};
 use super::list::is_mailbox;
-use super::pace::Pace;
-use super::recipients::Recipients;
+use super::pace::SendingRate;
+use super::recipients::RecipientSource;
 use super::render::Rendering;
 use super::size::Sizes;
 use super::template::Template;
-use crate::sender::source::End;
+use crate::sender::source::SessionEnd;
 
 /// Messages are numbered from 0, and none has this number: it would be too long for its field.
 pub const NUMBER_MAX: u64 = 1_000_000_000_000;
@@ -30,7 +30,7 @@ const MESSAGE_BYTES_MAX: u64 = 256 << 20;
 
 /// What messages are made of.
 #[derive(Debug, Clone)]
-pub enum Content {
+pub enum BlastContent {
     /// Newsletters of these sizes; attachments come on top.
     MadeUp(Sizes),
     /// A template.
@@ -39,7 +39,7 @@ pub enum Content {
 
 /// What a blast is to send.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct BlastSettings {
     /// What everything that is drawn follows from.
     pub seed: u64,
     /// Distinguishes runs [default: the seed].
@@ -49,15 +49,15 @@ pub struct Settings {
     /// The reverse-path without brackets; "" is the null reverse-path.
     pub from: String,
     #[allow(missing_docs)]
-    pub recipients: Recipients,
+    pub recipients: RecipientSource,
     #[allow(missing_docs)]
-    pub content: Content,
+    pub content: BlastContent,
     #[allow(missing_docs)]
     pub attachments: Vec<Attachment>,
     /// Messages in all; `None`: only the pace ends the run.
     pub count: Option<u64>,
     /// Open loop, if there is one.
-    pub pace: Option<Pace>,
+    pub pace: Option<SendingRate>,
 }
 
 /// Why there is no such blast.
@@ -93,36 +93,36 @@ pub(super) enum Prepared {
 }
 
 /// A blast that can be sent: shared by its threads.
-pub struct Plan {
+pub struct BlastPlan {
     pub(super) seed: u64,
     pub(super) from: String,
-    pub(super) recipients: Recipients,
+    pub(super) recipients: RecipientSource,
     end: u64,
     asked: Option<u64>,
-    pub(super) pace: Option<Pace>,
+    pub(super) pace: Option<SendingRate>,
     pub(super) prepared: Prepared,
     run_id: String,
-    numbers: Numbers,
-    missing: Mutex<Missing>,
+    numbers: NumberCounter,
+    missing: Mutex<MissingNumbers>,
 }
 
 /// How many numbers were given: on a cache line of its own, as all threads write it.
 #[repr(align(128))]
-struct Numbers(AtomicU64);
+struct NumberCounter(AtomicU64);
 
 /// Numbers, rising; the first [`MISSING_MAX`] of each.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Missing {
+pub struct MissingNumbers {
     /// Not sent: the connection was lost before, or sending ended.
     pub not_sent: Vec<u64>,
     /// Sent whole, and never answered.
     pub unknown: Vec<u64>,
 }
 
-impl Plan {
+impl BlastPlan {
     /// Prepares what can be prepared: up to 64 MiB, and 0.1 s for the largest sizes.
-    pub fn new(settings: Settings) -> Result<Arc<Plan>, PlanError> {
-        let Settings { seed, run_id, date, from, recipients, .. } = settings;
+    pub fn new(settings: BlastSettings) -> Result<Arc<BlastPlan>, PlanError> {
+        let BlastSettings { seed, run_id, date, from, recipients, .. } = settings;
         if !from.is_empty() && !is_mailbox(&from) {
             return Err(PlanError::From(from));
         }
@@ -148,7 +148,7 @@ impl Plan {
             address_bytes_max: recipients.address_bytes_max(),
             attachments: &attachments,
         };
-        Ok(Arc::new(Plan {
+        Ok(Arc::new(BlastPlan {
             prepared: prepare(&common, settings.content)?,
             end: settings.count.unwrap_or(NUMBER_MAX).min(NUMBER_MAX),
             asked: settings.count,
@@ -157,7 +157,7 @@ impl Plan {
             from,
             recipients,
             run_id,
-            numbers: Numbers(AtomicU64::new(0)),
+            numbers: NumberCounter(AtomicU64::new(0)),
             missing: Mutex::default(),
         }))
     }
@@ -194,16 +194,17 @@ impl Plan {
         self.asked
     }
 
-    pub(super) fn miss(&self, number: u64, end: End) {
+    pub(super) fn miss(&self, number: u64, end: SessionEnd) {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner);
-        let list = if end == End::Unknown { &mut missing.unknown } else { &mut missing.not_sent };
+        let list =
+            if end == SessionEnd::Unknown { &mut missing.unknown } else { &mut missing.not_sent };
         if list.len() < MISSING_MAX {
             list.push(number);
         }
     }
 
     /// Messages that got a number and may not have arrived, though the target did not refuse them.
-    pub fn missing(&self) -> Missing {
+    pub fn missing(&self) -> MissingNumbers {
         let mut missing = self.missing.lock().unwrap_or_else(PoisonError::into_inner).clone();
         missing.not_sent.sort_unstable();
         missing.unknown.sort_unstable();
@@ -211,20 +212,20 @@ impl Plan {
     }
 }
 
-fn prepare(common: &Common<'_>, content: Content) -> Result<Prepared, PlanError> {
+fn prepare(common: &Common<'_>, content: BlastContent) -> Result<Prepared, PlanError> {
     let attached: u64 = common.attachments.iter().map(|part| part.len() as u64).sum();
     let largest = match &content {
-        Content::MadeUp(sizes) => sizes.bounds().1,
-        Content::Template(_) => 0,
+        BlastContent::MadeUp(sizes) => sizes.bounds().1,
+        BlastContent::Template(_) => 0,
     };
     if attached + largest > MESSAGE_BYTES_MAX {
         return Err(PlanError::TooLarge(attached + largest));
     }
     let sizes = match content {
-        Content::Template(template) => {
+        BlastContent::Template(template) => {
             return Ok(Prepared::Template(Rendering::new(common, &template)));
         }
-        Content::MadeUp(sizes) => sizes,
+        BlastContent::MadeUp(sizes) => sizes,
     };
     let bank = Bank::new(common, &sizes);
     let smallest = bank.size_min(common.address_bytes_max);

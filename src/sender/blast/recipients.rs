@@ -60,7 +60,7 @@ impl PerMessage {
 
 /// In which order recipients take their turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Order {
+pub enum RecipientOrder {
     /// In the order of the list, and then again from its beginning.
     #[default]
     Listed,
@@ -69,7 +69,7 @@ pub enum Order {
 }
 
 #[derive(Debug, Clone)]
-enum Who {
+enum RecipientChoice {
     List(List),
     /// `template`: `user-000000@domain`; `digits`: where the number stands in it.
     MadeUp {
@@ -96,27 +96,27 @@ pub enum RecipientsError {
 
 /// Who gets which message.
 #[derive(Debug, Clone)]
-pub struct Recipients {
-    who: Who,
+pub struct RecipientSource {
+    who: RecipientChoice,
     per_message: PerMessage,
-    order: Order,
+    order: RecipientOrder,
     address_bytes_max: usize,
 }
 
-impl Recipients {
+impl RecipientSource {
     /// Recipients from a list.
-    pub fn listed(list: List) -> Recipients {
+    pub fn listed(list: List) -> RecipientSource {
         let longest = (0..list.rows()).map(|row| list.address(row).len()).max();
-        Recipients {
-            who: Who::List(list),
+        RecipientSource {
+            who: RecipientChoice::List(list),
             per_message: PerMessage::ONE,
-            order: Order::Listed,
+            order: RecipientOrder::Listed,
             address_bytes_max: longest.unwrap_or(0),
         }
     }
 
     /// `user-000000@domain` and so on: `count` of them.
-    pub fn made_up(domain: &str, count: u64) -> Result<Recipients, RecipientsError> {
+    pub fn made_up(domain: &str, count: u64) -> Result<RecipientSource, RecipientsError> {
         if !is_mailbox(&format!("user@{domain}")) || !domain.is_ascii() {
             return Err(RecipientsError::Domain(domain.to_owned()));
         }
@@ -125,11 +125,11 @@ impl Recipients {
         }
         let width = (count - 1).to_string().len().max(6);
         let template = format!("user-{}@{domain}", "0".repeat(width)).into_bytes();
-        Ok(Recipients {
+        Ok(RecipientSource {
             address_bytes_max: template.len(),
-            who: Who::MadeUp { template, digits: 5..5 + width, count },
+            who: RecipientChoice::MadeUp { template, digits: 5..5 + width, count },
             per_message: PerMessage::ONE,
-            order: Order::Listed,
+            order: RecipientOrder::Listed,
         })
     }
 
@@ -137,10 +137,10 @@ impl Recipients {
     pub fn chosen(
         self,
         per_message: PerMessage,
-        order: Order,
-    ) -> Result<Recipients, RecipientsError> {
+        order: RecipientOrder,
+    ) -> Result<RecipientSource, RecipientsError> {
         match per_message.high <= self.count() {
-            true => Ok(Recipients { per_message, order, ..self }),
+            true => Ok(RecipientSource { per_message, order, ..self }),
             false => {
                 Err(RecipientsError::TooFew { per_message: per_message.high, count: self.count() })
             }
@@ -150,16 +150,16 @@ impl Recipients {
     /// How many there are.
     pub fn count(&self) -> u64 {
         match &self.who {
-            Who::List(list) => list.rows(),
-            Who::MadeUp { count, .. } => *count,
+            RecipientChoice::List(list) => list.rows(),
+            RecipientChoice::MadeUp { count, .. } => *count,
         }
     }
 
     /// The list, if there is one.
     pub fn list(&self) -> Option<&List> {
         match &self.who {
-            Who::List(list) => Some(list),
-            Who::MadeUp { .. } => None,
+            RecipientChoice::List(list) => Some(list),
+            RecipientChoice::MadeUp { .. } => None,
         }
     }
 
@@ -172,9 +172,9 @@ impl Recipients {
     pub fn of(&self, seed: u64, number: u64) -> impl Iterator<Item = u64> + use<> {
         let (count, taken) = (self.count(), self.per_message.of(number));
         let first = match self.order {
-            Order::Listed if self.per_message == PerMessage::ONE => number % count,
-            Order::Listed => self.per_message.before(number) % count,
-            Order::Random => Random::new(seed, number, Purpose::Recipient).below(count),
+            RecipientOrder::Listed if self.per_message == PerMessage::ONE => number % count,
+            RecipientOrder::Listed => self.per_message.before(number) % count,
+            RecipientOrder::Random => Random::new(seed, number, Purpose::Recipient).below(count),
         };
         (first..first + taken).map(move |at| if at < count { at } else { at - count })
     }
@@ -182,8 +182,8 @@ impl Recipients {
     /// The address at a position, in `room`, or where it lies.
     pub fn address<'a>(&'a self, at: u64, room: &'a mut Vec<u8>) -> &'a [u8] {
         match &self.who {
-            Who::List(list) => list.address(at).as_bytes(),
-            Who::MadeUp { template, digits: place, .. } => {
+            RecipientChoice::List(list) => list.address(at).as_bytes(),
+            RecipientChoice::MadeUp { template, digits: place, .. } => {
                 room.clear();
                 room.extend_from_slice(template);
                 room[place.clone()].copy_from_slice(&digits(at)[DIGITS - place.len()..]);
@@ -197,7 +197,7 @@ impl Recipients {
 mod tests {
     use super::*;
 
-    fn addresses(recipients: &Recipients, number: u64) -> Vec<String> {
+    fn addresses(recipients: &RecipientSource, number: u64) -> Vec<String> {
         let mut room = Vec::new();
         let address = |at| String::from_utf8(recipients.address(at, &mut room).to_vec()).unwrap();
         recipients.of(7, number).map(address).collect()
@@ -205,25 +205,28 @@ mod tests {
 
     #[test]
     fn made_up_ones_are_numbered() {
-        let recipients = Recipients::made_up("example.com", 1_000_000).unwrap();
+        let recipients = RecipientSource::made_up("example.com", 1_000_000).unwrap();
         assert_eq!(addresses(&recipients, 0), ["user-000000@example.com"]);
         assert_eq!(addresses(&recipients, 123), ["user-000123@example.com"]);
         assert_eq!(addresses(&recipients, 1_999_999), ["user-999999@example.com"]);
-        let many = Recipients::made_up("example.com", 10_000_001).unwrap();
+        let many = RecipientSource::made_up("example.com", 10_000_001).unwrap();
         assert_eq!(addresses(&many, 10_000_000), ["user-10000000@example.com"]);
     }
 
     #[test]
     fn messages_take_turns() {
         let list = List::parse("list", b"a@x.example\nb@x.example\nc@x.example\n").unwrap();
-        let listed = Recipients::listed(list);
+        let listed = RecipientSource::listed(list);
         let rows: [(&str, [&str; 4]); 3] = [
             ("1", ["a", "b", "c", "a"]),
             ("2", ["ab", "ca", "bc", "ab"]),
             ("1-3", ["a", "bc", "abc", "a"]),
         ];
         for (per_message, expected) in rows {
-            let taken = listed.clone().chosen(per_message.parse().unwrap(), Order::Listed).unwrap();
+            let taken = listed
+                .clone()
+                .chosen(per_message.parse().unwrap(), RecipientOrder::Listed)
+                .unwrap();
             for (number, expected) in (0..).zip(expected) {
                 let found: String =
                     addresses(&taken, number).iter().map(|address| &address[..1]).collect();
@@ -246,8 +249,8 @@ mod tests {
 
     #[test]
     fn any_order_repeats_no_recipient_in_a_message() {
-        let made_up = Recipients::made_up("example.com", 5).unwrap();
-        let recipients = made_up.chosen("5".parse().unwrap(), Order::Random).unwrap();
+        let made_up = RecipientSource::made_up("example.com", 5).unwrap();
+        let recipients = made_up.chosen("5".parse().unwrap(), RecipientOrder::Random).unwrap();
         let mut firsts = [0; 5];
         for number in 0..500 {
             let mut all: Vec<u64> = recipients.of(3, number).collect();
@@ -265,14 +268,14 @@ mod tests {
         }
         assert!("10000".parse::<PerMessage>().is_ok());
         for domain in ["", "a b", "-a.example", "a>\r\nDATA", "\u{f6}.example"] {
-            assert!(Recipients::made_up(domain, 1).is_err(), "{domain}");
+            assert!(RecipientSource::made_up(domain, 1).is_err(), "{domain}");
         }
         for (count, is_fine) in
             [(0, false), (1, true), (MADE_UP_MAX, true), (MADE_UP_MAX + 1, false)]
         {
-            assert_eq!(Recipients::made_up("a.example", count).is_ok(), is_fine, "{count}");
+            assert_eq!(RecipientSource::made_up("a.example", count).is_ok(), is_fine, "{count}");
         }
-        let one = Recipients::made_up("a.example", 1).unwrap();
-        assert!(one.chosen("2".parse().unwrap(), Order::Listed).is_err());
+        let one = RecipientSource::made_up("a.example", 1).unwrap();
+        assert!(one.chosen("2".parse().unwrap(), RecipientOrder::Listed).is_err());
     }
 }

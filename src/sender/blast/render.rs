@@ -7,18 +7,20 @@ use bytes::Bytes;
 
 use super::bank::Common;
 use super::checksum::{Front, crc32c, hex};
-use super::head::{DIGITS, Head, NUMBER, marks, message_id, sent};
+use super::head::{DIGITS, MessageHead, NUMBER, marks, message_id, sent};
 use super::random::Random;
 use super::shared::reference;
-use super::template::{Dots, Field, Piece, Pieces, Place, Template, Value, dots};
-use crate::smtp::client::{Form, Mail};
+use super::template::{
+    Dots, Pieces, Placeholder, Template, TemplateField, TemplatePiece, ValuePlace, dots,
+};
+use crate::smtp::client::{ContentForm, OutgoingMail};
 
 /// Octets of text in an encoded word, so that the word has 75 at most (RFC 2047 2).
 const WORD_BYTES: usize = 45;
 
 /// What is left to be filled in.
 pub struct Rendering {
-    head: Head,
+    head: MessageHead,
     fields: Pieces,
     /// Up to the last value in it.
     body: Pieces,
@@ -27,7 +29,7 @@ pub struct Rendering {
     /// Without stuffed dots.
     tail_bytes: usize,
     tail_checksum: u32,
-    form: Form,
+    form: ContentForm,
     from: String,
     date: String,
 }
@@ -62,7 +64,7 @@ impl Rendering {
         let mut fields = Pieces::default();
         if !template.has("to") {
             fields.push_text(b"To: ");
-            fields.pieces.push(Piece::Value(Value::Recipient, Place::Header));
+            fields.pieces.push(TemplatePiece::Value(Placeholder::Recipient, ValuePlace::Header));
             fields.push_text(b"\r\n");
         }
         let mut body = Pieces::default();
@@ -74,20 +76,20 @@ impl Rendering {
             body.push(&template.body);
         }
         fields.push_text(b"\r\n");
-        Rendering::of(Head::new(&head), fields, body, common)
+        Rendering::of(MessageHead::new(&head), fields, body, common)
     }
 
-    fn of(head: Head, fields: Pieces, mut body: Pieces, common: &Common<'_>) -> Rendering {
+    fn of(head: MessageHead, fields: Pieces, mut body: Pieces, common: &Common<'_>) -> Rendering {
         let all_dots = dots(&body);
         let tail = body.split_tail();
         let (tail_bytes, tail_checksum) = (tail.len(), crc32c(&tail));
         // Stuffed here once, where the dots are known; else when the session sends it with DATA.
         let (form, tail) = match (all_dots, dots(&body)) {
-            (Dots::Literal(0), _) => (Form::Clean, tail),
+            (Dots::Literal(0), _) => (ContentForm::Clean, tail),
             (Dots::Literal(dots), Dots::Literal(0)) => {
-                (Form::Stuffed { dots }, stuffed(&tail, Begins::of(&body.pieces)))
+                (ContentForm::Stuffed { dots }, stuffed(&tail, Begins::of(&body.pieces)))
             }
-            _ => (Form::Raw, tail),
+            _ => (ContentForm::Raw, tail),
         };
         Rendering {
             head,
@@ -108,7 +110,7 @@ impl Rendering {
     }
 
     /// Fills head, body and form. Allocates only for octets above 127 in the header.
-    pub fn fill(&self, tail: &Bytes, mut values: Values<'_>, mail: &mut Mail) {
+    pub fn fill(&self, tail: &Bytes, mut values: Values<'_>, mail: &mut OutgoingMail) {
         self.head.append(values.digits, &mut mail.head);
         self.append(&self.fields, &mut values, &mut mail.head);
         let start = mail.head.len();
@@ -125,28 +127,38 @@ impl Rendering {
     fn append(&self, pieces: &Pieces, values: &mut Values<'_>, out: &mut Vec<u8>) {
         for piece in &pieces.pieces {
             match piece {
-                Piece::Literal(range) => out.extend_from_slice(&pieces.text[range.clone()]),
-                Piece::Value(value, place) => self.append_value(*value, *place, values, out),
+                TemplatePiece::Literal(range) => out.extend_from_slice(&pieces.text[range.clone()]),
+                TemplatePiece::Value(value, place) => {
+                    self.append_value(*value, *place, values, out)
+                }
             }
         }
     }
 
-    fn append_value(&self, value: Value, place: Place, values: &mut Values<'_>, out: &mut Vec<u8>) {
+    fn append_value(
+        &self,
+        value: Placeholder,
+        place: ValuePlace,
+        values: &mut Values<'_>,
+        out: &mut Vec<u8>,
+    ) {
         let at = || values.recipient.iter().rposition(|&octet| octet == b'@').unwrap_or(0);
         match value {
-            Value::Sequence => {
+            Placeholder::Sequence => {
                 let zeros = values.digits.iter().take_while(|&&digit| digit == b'0').count();
                 out.extend_from_slice(&values.digits[zeros.min(DIGITS - 1)..]);
             }
-            Value::Recipient => out.extend_from_slice(values.recipient),
-            Value::Local => out.extend_from_slice(&values.recipient[..at()]),
-            Value::Domain => out.extend_from_slice(&values.recipient[at() + 1..]),
-            Value::From => out.extend_from_slice(self.from.as_bytes()),
-            Value::Date => out.extend_from_slice(self.date.as_bytes()),
-            Value::Random(count) => append_random(usize::from(count), &mut values.random, out),
-            Value::Uuid => append_uuid(&mut values.random, out),
-            Value::Column(column) => match (place, (values.cell)(column)) {
-                (Place::Header, text) if !text.is_ascii() => append_encoded(text, out),
+            Placeholder::Recipient => out.extend_from_slice(values.recipient),
+            Placeholder::Local => out.extend_from_slice(&values.recipient[..at()]),
+            Placeholder::Domain => out.extend_from_slice(&values.recipient[at() + 1..]),
+            Placeholder::From => out.extend_from_slice(self.from.as_bytes()),
+            Placeholder::Date => out.extend_from_slice(self.date.as_bytes()),
+            Placeholder::Random(count) => {
+                append_random(usize::from(count), &mut values.random, out)
+            }
+            Placeholder::Uuid => append_uuid(&mut values.random, out),
+            Placeholder::Column(column) => match (place, (values.cell)(column)) {
+                (ValuePlace::Header, text) if !text.is_ascii() => append_encoded(text, out),
                 (_, text) => out.extend_from_slice(text.as_bytes()),
             },
         }
@@ -156,7 +168,7 @@ impl Rendering {
 /// The template's message becomes the first part of another one.
 fn wrap(template: &Template, attachments: &[&[u8]], fields: &mut Pieces, body: &mut Pieces) {
     let boundary = boundary(template);
-    let describes_part = |field: &&Field| field.name.starts_with("content-");
+    let describes_part = |field: &&TemplateField| field.name.starts_with("content-");
     let own = template.fields.iter().filter(|field| !describes_part(field));
     own.for_each(|field| fields.push(&field.pieces));
     if !template.has("mime-version") {
@@ -262,7 +274,7 @@ mod tests {
     use super::super::random::Purpose;
     use super::super::template::Names;
     use super::*;
-    use crate::mime::{Extractor, Facts};
+    use crate::mime::{Extractor, MailFacts};
 
     fn common<'a>(attachments: &'a [&'a [u8]]) -> Common<'a> {
         Common {
@@ -275,12 +287,12 @@ mod tests {
         }
     }
 
-    fn render(template: &str, attachments: &[&[u8]], cell: &str) -> Mail {
+    fn render(template: &str, attachments: &[&[u8]], cell: &str) -> OutgoingMail {
         let columns = ["email".to_owned(), "name".to_owned()];
         let names = Names { file: "t", columns: &columns };
         let template = Template::parse(&names, template.as_bytes()).unwrap();
         let rendering = Rendering::new(&common(attachments), &template);
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         let random = Random::new(1, 42, Purpose::Placeholder);
         let (digits, recipient) = (b"000000000042", b"ann@example.org");
         let values = Values { digits, recipient, cell: &|_| cell, random };
@@ -288,13 +300,13 @@ mod tests {
         mail
     }
 
-    fn message(mail: &mut Mail) -> String {
+    fn message(mail: &mut OutgoingMail) -> String {
         mail.unstuff();
         String::from_utf8([&mail.head[..], &mail.body[..]].concat()).unwrap()
     }
 
     #[track_caller]
-    fn check(template: &str, cell: &str, expected_body: &str, form: Form) {
+    fn check(template: &str, cell: &str, expected_body: &str, form: ContentForm) {
         let mut mail = render(template, &[], cell);
         assert_eq!(mail.form, form, "{template:?}");
         let message = message(&mut mail);
@@ -308,20 +320,20 @@ mod tests {
 
     #[test]
     fn bodies_and_their_checksums() {
-        let stuffed = |dots| Form::Stuffed { dots };
+        let stuffed = |dots| ContentForm::Stuffed { dots };
         for (body, cell, expected, form) in [
-            ("", "", "", Form::Clean),
-            ("a\nb", "", "a\r\nb\r\n", Form::Clean),
+            ("", "", "", ContentForm::Clean),
+            ("a\nb", "", "a\r\nb\r\n", ContentForm::Clean),
             (".a\n.\n", "", ".a\r\n.\r\n", stuffed(2)),
-            ("{{seq}}. {{rcpt.local}}", "", "42. ann\r\n", Form::Clean),
+            ("{{seq}}. {{rcpt.local}}", "", "42. ann\r\n", ContentForm::Clean),
             ("{{rcpt}}.\n.\n", "", "ann@example.org.\r\n.\r\n", stuffed(1)),
-            (".\n{{rcpt.domain}}\n.\n", "", ".\r\nexample.org\r\n.\r\n", Form::Raw),
-            ("{{col:name}}.\n", "", ".\r\n", Form::Raw),
+            (".\n{{rcpt.domain}}\n.\n", "", ".\r\nexample.org\r\n.\r\n", ContentForm::Raw),
+            ("{{col:name}}.\n", "", ".\r\n", ContentForm::Raw),
             (
                 "Hi {{col:name}}, {{from}}",
                 ".J\u{f6}",
                 "Hi .J\u{f6}, news@s.example\r\n",
-                Form::Clean,
+                ContentForm::Clean,
             ),
         ] {
             check(&format!("A: b\n\n{body}"), cell, expected, form);
@@ -363,7 +375,7 @@ mod tests {
         assert!(!header.contains("text/html"));
         let html = "--=_blast_mixed_1_\r\nContent-Type: text/html\r\n\r\n<p>42=_blast_mixed_0_</p>";
         assert!(body.starts_with(html), "{body}");
-        let mut facts = Facts::default();
+        let mut facts = MailFacts::default();
         Extractor::new(Some("X-Sequence")).extract(message.as_bytes(), &mut facts);
         assert_eq!((facts.sequence, facts.has_attachment), (Some(42), true));
         assert_eq!(facts.file_names, "a.pdf\na.pdf");
@@ -377,7 +389,7 @@ mod tests {
         let words = String::from_utf8(out).unwrap();
         assert!(words.split("\r\n ").all(|word| word.len() <= 75), "{words}");
         let mail = format!("Subject: {words}\r\n\r\n");
-        let mut facts = Facts::default();
+        let mut facts = MailFacts::default();
         Extractor::new(None).extract(mail.as_bytes(), &mut facts);
         assert_eq!(facts.subject, text);
     }

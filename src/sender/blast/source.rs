@@ -6,22 +6,22 @@ use bytes::Bytes;
 use super::bank::{Bodies, Chosen};
 use super::head::{digits, put_sent};
 use super::pace::Schedule;
-use super::plan::{Plan, Prepared};
+use super::plan::{BlastPlan, Prepared};
 use super::random::{Purpose, Random};
 use super::render::Values;
-use crate::sender::source::{End, Error, Next, Order, Outcome, Source};
-use crate::smtp::client::Mail;
+use crate::sender::source::{DueMessage, Error, Next, Outcome, SessionEnd, Source};
+use crate::smtp::client::OutgoingMail;
 
 /// References that no other thread counts.
-enum Shared {
+enum SharedBlast {
     MadeUp(Bodies),
     Template(Bytes),
 }
 
 /// Messages of a plan, each of which goes to the thread that asks first.
 pub struct Blast {
-    plan: Arc<Plan>,
-    shared: Shared,
+    plan: Arc<BlastPlan>,
+    shared: SharedBlast,
     schedule: Option<Schedule>,
     /// Addresses that are made up.
     room: Vec<u8>,
@@ -29,12 +29,12 @@ pub struct Blast {
 
 impl Blast {
     /// For one thread. The one that asks next gets the next message: so what was sent by the time
-    /// that sending ends has no gaps but those that [`Plan::missing`] knows of.
-    pub fn new(plan: &Arc<Plan>) -> Blast {
+    /// that sending ends has no gaps but those that [`BlastPlan::missing`] knows of.
+    pub fn new(plan: &Arc<BlastPlan>) -> Blast {
         let plan = plan.clone();
         let shared = match &plan.prepared {
-            Prepared::MadeUp { bank, .. } => Shared::MadeUp(bank.bodies()),
-            Prepared::Template(rendering) => Shared::Template(rendering.tail()),
+            Prepared::MadeUp { bank, .. } => SharedBlast::MadeUp(bank.bodies()),
+            Prepared::Template(rendering) => SharedBlast::Template(rendering.tail()),
         };
         let schedule = plan.pace.as_ref().map(|pace| Schedule::new(pace, plan.seed));
         Blast { plan, shared, schedule, room: Vec::new() }
@@ -43,7 +43,7 @@ impl Blast {
     /// Fills `mail`, which is clear, with any message: what it is doesn't depend on others.
     ///
     /// Built-in content costs about 100 ns and allocates nothing, once `mail` has room.
-    pub fn fill(&mut self, number: u64, mail: &mut Mail) {
+    pub fn fill(&mut self, number: u64, mail: &mut OutgoingMail) {
         let Blast { plan, shared, room, .. } = self;
         let mut all = plan.recipients.of(plan.seed, number);
         let first = all.next().expect("a message has a recipient");
@@ -70,17 +70,17 @@ struct Subject<'a> {
     address: &'a [u8],
 }
 
-fn content(plan: &Plan, shared: &Shared, subject: Subject<'_>, mail: &mut Mail) {
+fn content(plan: &BlastPlan, shared: &SharedBlast, subject: Subject<'_>, mail: &mut OutgoingMail) {
     let Subject { number, first, address } = subject;
     let digits = digits(number);
     let random = |purpose| Random::new(plan.seed, number, purpose);
     match (&plan.prepared, shared) {
-        (Prepared::MadeUp { bank, sizes }, Shared::MadeUp(bodies)) => {
+        (Prepared::MadeUp { bank, sizes }, SharedBlast::MadeUp(bodies)) => {
             let text = random(Purpose::Body).below(bank.texts());
             let size = sizes.draw(&mut random(Purpose::Size));
             bank.fill(bodies, Chosen { text, size, number: &digits, address }, mail);
         }
-        (Prepared::Template(rendering), Shared::Template(tail)) => {
+        (Prepared::Template(rendering), SharedBlast::Template(tail)) => {
             let list = plan.recipients.list();
             let cell = |column| list.map_or("", |list| list.cell(first, column));
             let values = Values {
@@ -96,7 +96,7 @@ fn content(plan: &Plan, shared: &Shared, subject: Subject<'_>, mail: &mut Mail) 
 }
 
 impl Source for Blast {
-    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         let Some(number) = self.plan.take() else { return Ok(Next::End) };
         let due_ns = match &mut self.schedule {
             None => None,
@@ -106,15 +106,15 @@ impl Source for Blast {
             },
         };
         self.fill(number, mail);
-        Ok(Next::Mail(Order { ticket: number, due_ns, lane: None }))
+        Ok(Next::Mail(DueMessage { ticket: number, due_ns, lane: None }))
     }
 
-    fn refill(&mut self, ticket: u64, mail: &mut Mail) -> bool {
+    fn refill(&mut self, ticket: u64, mail: &mut OutgoingMail) -> bool {
         self.fill(ticket, mail);
         true
     }
 
-    fn begin(&mut self, unix_ns: u64, mail: &mut Mail) {
+    fn begin(&mut self, unix_ns: u64, mail: &mut OutgoingMail) {
         put_sent(unix_ns / 1_000_000, &mut mail.head);
     }
 
@@ -122,7 +122,7 @@ impl Source for Blast {
         let number = self.plan.next()?;
         let due_ns = self.schedule.as_mut()?.due_ns(number).filter(|due_ns| *due_ns < ended_ns)?;
         self.plan.take();
-        self.plan.miss(number, End::NotSent);
+        self.plan.miss(number, SessionEnd::NotSent);
         Some(due_ns)
     }
 
@@ -132,7 +132,7 @@ impl Source for Blast {
 
     /// A message is accepted once at most; nothing else becomes of it.
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
-        if outcome.end != End::Answered {
+        if outcome.end != SessionEnd::Answered {
             self.plan.miss(ticket, outcome.end);
         }
     }

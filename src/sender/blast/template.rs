@@ -9,7 +9,7 @@ const LINE_BYTES_MAX: usize = 998;
 
 /// What a placeholder stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Value {
+pub(super) enum Placeholder {
     Sequence,
     Recipient,
     Local,
@@ -27,7 +27,7 @@ const KNOWN: &str = "{{seq}}, {{rcpt}}, {{rcpt.local}}, {{rcpt.domain}}, {{from}
 
 /// Where a value goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ValuePlace {
     /// Octets above 127 are encoded there (RFC 2047).
     Header,
     Body,
@@ -35,10 +35,10 @@ pub(super) enum Place {
 
 /// A stretch of a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Piece {
+pub(super) enum TemplatePiece {
     /// A range of [`Pieces::text`].
     Literal(Range<usize>),
-    Value(Value, Place),
+    Value(Placeholder, ValuePlace),
 }
 
 /// What is wrong with a template.
@@ -67,7 +67,7 @@ pub struct Names<'a> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pieces {
     pub text: Vec<u8>,
-    pub pieces: Vec<Piece>,
+    pub pieces: Vec<TemplatePiece>,
 }
 
 impl Pieces {
@@ -76,17 +76,17 @@ impl Pieces {
         let start = self.text.len();
         self.text.extend_from_slice(octets);
         match self.pieces.last_mut() {
-            Some(Piece::Literal(last)) if last.end == start => last.end = self.text.len(),
+            Some(TemplatePiece::Literal(last)) if last.end == start => last.end = self.text.len(),
             _ if octets.is_empty() => {}
-            _ => self.pieces.push(Piece::Literal(start..self.text.len())),
+            _ => self.pieces.push(TemplatePiece::Literal(start..self.text.len())),
         }
     }
 
     pub fn push(&mut self, other: &Pieces) {
         for piece in &other.pieces {
             match piece {
-                Piece::Literal(range) => self.push_text(&other.text[range.clone()]),
-                Piece::Value(..) => self.pieces.push(piece.clone()),
+                TemplatePiece::Literal(range) => self.push_text(&other.text[range.clone()]),
+                TemplatePiece::Value(..) => self.pieces.push(piece.clone()),
             }
         }
     }
@@ -94,7 +94,7 @@ impl Pieces {
     /// Takes off the literal that it ends with.
     pub fn split_tail(&mut self) -> Vec<u8> {
         match self.pieces.pop() {
-            Some(Piece::Literal(range)) => self.text[range].to_vec(),
+            Some(TemplatePiece::Literal(range)) => self.text[range].to_vec(),
             Some(value) => {
                 self.pieces.push(value);
                 Vec::new()
@@ -106,7 +106,7 @@ impl Pieces {
 
 /// A header field, folds included, with the CRLF at its end.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Field {
+pub(super) struct TemplateField {
     /// In small letters.
     pub name: String,
     pub pieces: Pieces,
@@ -115,7 +115,7 @@ pub(super) struct Field {
 /// A template that is fine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Template {
-    pub(super) fields: Vec<Field>,
+    pub(super) fields: Vec<TemplateField>,
     /// Ends with CRLF, unless it is empty.
     pub(super) body: Pieces,
 }
@@ -126,8 +126,8 @@ impl Template {
     ///
     /// Errors name line, column and reason.
     pub fn parse(names: &Names<'_>, octets: &[u8]) -> Result<Template, TemplateError> {
-        let mut parser = Parser { names, line: 0 };
-        let mut fields: Vec<Field> = Vec::new();
+        let mut parser = TemplateParser { names, line: 0 };
+        let mut fields: Vec<TemplateField> = Vec::new();
         let mut lines = octets.split_inclusive(|&octet| octet == b'\n');
         loop {
             parser.line += 1;
@@ -138,7 +138,7 @@ impl Template {
             match (line.first(), fields.last_mut()) {
                 (None, _) => break,
                 (Some(b' ' | b'\t'), Some(field)) => {
-                    parser.line(line, Place::Header, &mut field.pieces)?;
+                    parser.line(line, ValuePlace::Header, &mut field.pieces)?;
                 }
                 _ => fields.push(parser.field(line)?),
             }
@@ -147,7 +147,7 @@ impl Template {
         for line in lines {
             parser.line += 1;
             let line = parser.without_end(line)?;
-            parser.line(line, Place::Body, &mut body)?;
+            parser.line(line, ValuePlace::Body, &mut body)?;
         }
         Ok(Template { fields, body })
     }
@@ -157,12 +157,12 @@ impl Template {
     }
 }
 
-struct Parser<'a> {
+struct TemplateParser<'a> {
     names: &'a Names<'a>,
     line: usize,
 }
 
-impl Parser<'_> {
+impl TemplateParser<'_> {
     fn error(&self, column: usize, reason: impl Into<String>) -> TemplateError {
         let (file, line) = (self.names.file.to_owned(), self.line);
         TemplateError { file, line, column, reason: reason.into() }
@@ -178,7 +178,7 @@ impl Parser<'_> {
     }
 
     /// A field's first line.
-    fn field(&self, line: &[u8]) -> Result<Field, TemplateError> {
+    fn field(&self, line: &[u8]) -> Result<TemplateField, TemplateError> {
         let is_name = |octet: &u8| (b'!'..=b'~').contains(octet);
         let colon = memchr::memchr(b':', line).filter(|&at| line[..at].iter().all(is_name));
         let name = match colon {
@@ -195,12 +195,12 @@ impl Parser<'_> {
             return Err(self.error(1, "no placeholder stands in the name of a field"));
         }
         let mut pieces = Pieces::default();
-        self.line(line, Place::Header, &mut pieces)?;
-        Ok(Field { name, pieces })
+        self.line(line, ValuePlace::Header, &mut pieces)?;
+        Ok(TemplateField { name, pieces })
     }
 
     /// A line without its end; a CRLF follows it.
-    fn line(&self, line: &[u8], place: Place, out: &mut Pieces) -> Result<(), TemplateError> {
+    fn line(&self, line: &[u8], place: ValuePlace, out: &mut Pieces) -> Result<(), TemplateError> {
         let (mut rest, mut bytes) = (line, 0);
         while let Some(at) = memchr::memmem::find(rest, b"{{") {
             let column = line.len() - rest.len() + at + 1;
@@ -215,8 +215,8 @@ impl Parser<'_> {
                 b"{{" => out.push_text(b"{{"),
                 name => {
                     let value = self.value(name, column)?;
-                    bytes += if let Value::Random(n) = value { usize::from(n) } else { 0 };
-                    out.pieces.push(Piece::Value(value, place));
+                    bytes += if let Placeholder::Random(n) = value { usize::from(n) } else { 0 };
+                    out.pieces.push(TemplatePiece::Value(value, place));
                 }
             }
             rest = &inside[from + end + 2..];
@@ -229,27 +229,29 @@ impl Parser<'_> {
         }
     }
 
-    fn value(&self, name: &[u8], column: usize) -> Result<Value, TemplateError> {
+    fn value(&self, name: &[u8], column: usize) -> Result<Placeholder, TemplateError> {
         let name = String::from_utf8_lossy(name);
         let (word, argument) = match name.trim().split_once(':') {
             Some((word, argument)) => (word, Some(argument)),
             None => (name.trim(), None),
         };
         match (word, argument) {
-            ("seq", None) => Ok(Value::Sequence),
-            ("rcpt", None) => Ok(Value::Recipient),
-            ("rcpt.local", None) => Ok(Value::Local),
-            ("rcpt.domain", None) => Ok(Value::Domain),
-            ("from", None) => Ok(Value::From),
-            ("date", None) => Ok(Value::Date),
-            ("uuid", None) => Ok(Value::Uuid),
+            ("seq", None) => Ok(Placeholder::Sequence),
+            ("rcpt", None) => Ok(Placeholder::Recipient),
+            ("rcpt.local", None) => Ok(Placeholder::Local),
+            ("rcpt.domain", None) => Ok(Placeholder::Domain),
+            ("from", None) => Ok(Placeholder::From),
+            ("date", None) => Ok(Placeholder::Date),
+            ("uuid", None) => Ok(Placeholder::Uuid),
             ("random", Some(count)) => match count.parse() {
-                Ok(count @ 1..=RANDOM_MAX) => Ok(Value::Random(count)),
+                Ok(count @ 1..=RANDOM_MAX) => Ok(Placeholder::Random(count)),
                 _ => Err(self.error(column, format!("random takes 1 to {RANDOM_MAX}"))),
             },
             ("col", Some(wanted)) => {
                 let found = self.names.columns.iter().position(|name| name == wanted);
-                found.map(Value::Column).ok_or_else(|| self.error(column, self.no_column(wanted)))
+                found
+                    .map(Placeholder::Column)
+                    .ok_or_else(|| self.error(column, self.no_column(wanted)))
             }
             _ => {
                 let reason = format!("no placeholder '{}'; there are {KNOWN}", name.trim());
@@ -280,16 +282,16 @@ pub(super) fn dots(pieces: &Pieces) -> Dots {
     let (mut is_start, mut count) = (true, 0);
     for piece in &pieces.pieces {
         match piece {
-            Piece::Literal(range) => {
+            TemplatePiece::Literal(range) => {
                 let text = &pieces.text[range.clone()];
                 count += u32::from(is_start && text.starts_with(b"."));
                 count += memchr::memmem::find_iter(text, b"\r\n.").count() as u32;
                 is_start = text.ends_with(b"\r\n");
             }
             // The value of a column is unknown here, and may be empty.
-            Piece::Value(Value::Column(_), _) if is_start => return Dots::Maybe,
+            TemplatePiece::Value(Placeholder::Column(_), _) if is_start => return Dots::Maybe,
             // No other value begins with a dot, or is empty.
-            Piece::Value(..) => is_start = false,
+            TemplatePiece::Value(..) => is_start = false,
         }
     }
     Dots::Literal(count)
@@ -307,11 +309,11 @@ mod tests {
 
     /// Literals as they are, values in their names.
     fn shown(pieces: &Pieces) -> String {
-        let show = |piece: &Piece| match piece {
-            Piece::Literal(range) => {
+        let show = |piece: &TemplatePiece| match piece {
+            TemplatePiece::Literal(range) => {
                 String::from_utf8_lossy(&pieces.text[range.clone()]).into_owned()
             }
-            Piece::Value(value, _) => format!("<{value:?}>"),
+            TemplatePiece::Value(value, _) => format!("<{value:?}>"),
         };
         pieces.pieces.iter().map(show).collect()
     }

@@ -14,15 +14,15 @@ const LINE_BYTES: usize = 64;
 const LINES_A_LINK: u64 = 6;
 
 /// A stream of words, the same for the same seed and number.
-pub struct Words {
+pub struct WordStream {
     random: Random,
     lines: u64,
 }
 
-impl Words {
+impl WordStream {
     /// `number`: of the text.
-    pub fn new(seed: u64, number: u64) -> Words {
-        Words { random: Random::new(seed, number, Purpose::Text), lines: 0 }
+    pub fn new(seed: u64, number: u64) -> WordStream {
+        WordStream { random: Random::new(seed, number, Purpose::Text), lines: 0 }
     }
 
     fn word(&mut self, out: &mut Vec<u8>) {
@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn lines_are_short_and_plain() {
-        let mut words = Words::new(1, 2);
+        let mut words = WordStream::new(1, 2);
         for n in 0..1000 {
             let mut line = Vec::new();
             match n % 2 {
@@ -98,7 +98,7 @@ mod tests {
     fn a_text_is_its_seed_and_number() {
         let line = |seed, number| {
             let mut line = Vec::new();
-            Words::new(seed, number).text_line(&mut line);
+            WordStream::new(seed, number).text_line(&mut line);
             line
         };
         assert_eq!(line(1, 2), line(1, 2));

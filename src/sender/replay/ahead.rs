@@ -7,23 +7,23 @@ use std::collections::BinaryHeap;
 /// A caller that keeps it full before each `pop` gets the items sorted, provided that no item is
 /// late by more places than the queue holds.
 #[derive(Debug)]
-pub struct Ahead<K, T> {
-    heap: BinaryHeap<Entry<K, T>>,
+pub struct ReadAhead<K, T> {
+    heap: BinaryHeap<AheadEntry<K, T>>,
     room: usize,
     pushed: u64,
 }
 
 #[derive(Debug)]
-struct Entry<K, T> {
+struct AheadEntry<K, T> {
     key: K,
     number: u64,
     item: T,
 }
 
-impl<K: Ord, T> Ahead<K, T> {
+impl<K: Ord, T> ReadAhead<K, T> {
     /// `room`: how many items it looks ahead, at least 1.
-    pub fn new(room: usize) -> Ahead<K, T> {
-        Ahead { heap: BinaryHeap::new(), room: room.max(1), pushed: 0 }
+    pub fn new(room: usize) -> ReadAhead<K, T> {
+        ReadAhead { heap: BinaryHeap::new(), room: room.max(1), pushed: 0 }
     }
 
     /// Returns whether the queue looks as far ahead as it may.
@@ -33,7 +33,7 @@ impl<K: Ord, T> Ahead<K, T> {
 
     /// Takes an item. Costs a few comparisons.
     pub fn push(&mut self, key: K, item: T) {
-        self.heap.push(Entry { key, number: self.pushed, item });
+        self.heap.push(AheadEntry { key, number: self.pushed, item });
         self.pushed += 1;
     }
 
@@ -48,32 +48,32 @@ impl<K: Ord, T> Ahead<K, T> {
     }
 }
 
-impl<K: Ord, T> Entry<K, T> {
-    fn order(&self, other: &Entry<K, T>) -> Ordering {
+impl<K: Ord, T> AheadEntry<K, T> {
+    fn order(&self, other: &AheadEntry<K, T>) -> Ordering {
         self.key.cmp(&other.key).then(self.number.cmp(&other.number))
     }
 }
 
 /// The heap returns the greatest first.
-impl<K: Ord, T> Ord for Entry<K, T> {
-    fn cmp(&self, other: &Entry<K, T>) -> Ordering {
+impl<K: Ord, T> Ord for AheadEntry<K, T> {
+    fn cmp(&self, other: &AheadEntry<K, T>) -> Ordering {
         other.order(self)
     }
 }
 
-impl<K: Ord, T> PartialOrd for Entry<K, T> {
-    fn partial_cmp(&self, other: &Entry<K, T>) -> Option<Ordering> {
+impl<K: Ord, T> PartialOrd for AheadEntry<K, T> {
+    fn partial_cmp(&self, other: &AheadEntry<K, T>) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<K: Ord, T> PartialEq for Entry<K, T> {
-    fn eq(&self, other: &Entry<K, T>) -> bool {
+impl<K: Ord, T> PartialEq for AheadEntry<K, T> {
+    fn eq(&self, other: &AheadEntry<K, T>) -> bool {
         self.cmp(other) == Ordering::Equal
     }
 }
 
-impl<K: Ord, T> Eq for Entry<K, T> {}
+impl<K: Ord, T> Eq for AheadEntry<K, T> {}
 
 #[cfg(test)]
 mod tests {
@@ -82,7 +82,7 @@ mod tests {
 
     /// What comes out if it is kept full.
     fn through(room: usize, keys: &[u32]) -> Vec<(u32, usize)> {
-        let (mut ahead, mut out) = (Ahead::new(room), Vec::new());
+        let (mut ahead, mut out) = (ReadAhead::new(room), Vec::new());
         let mut keys = keys.iter().enumerate();
         loop {
             while !ahead.is_full()

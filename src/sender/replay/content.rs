@@ -2,13 +2,13 @@
 use super::maps::Maps;
 use super::marks::Marks;
 use super::rewriting::{Filled, Rewriting, Unsendable};
-use super::tally::{Kind, Tally};
+use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::{Folder, ReadError};
 use crate::log::{MessageId, Slot};
-use crate::smtp::client::{Form, Mail};
+use crate::smtp::client::{ContentForm, OutgoingMail};
 
 /// Where content comes from, and what is changed of it.
-pub struct Content<'a> {
+pub struct ReplayContent<'a> {
     maps: Maps<'a>,
     rewriting: Rewriting,
     marks: Marks,
@@ -16,7 +16,7 @@ pub struct Content<'a> {
 
 /// Why a message can't be given.
 #[derive(Debug, thiserror::Error)]
-pub enum Missing {
+pub enum ContentError {
     #[allow(missing_docs)]
     #[error(transparent)]
     Unreadable(#[from] ReadError),
@@ -25,35 +25,35 @@ pub enum Missing {
     Unsendable(#[from] Unsendable),
 }
 
-impl Missing {
-    fn kind(&self) -> Kind {
+impl ContentError {
+    fn kind(&self) -> ReplayCount {
         match self {
-            Missing::Unreadable(ReadError::NoSuchMessage { .. } | ReadError::Removed { .. }) => {
-                Kind::Gone
-            }
-            Missing::Unreadable(_) => Kind::Damaged,
-            Missing::Unsendable(_) => Kind::Unsendable,
+            ContentError::Unreadable(
+                ReadError::NoSuchMessage { .. } | ReadError::Removed { .. },
+            ) => ReplayCount::Gone,
+            ContentError::Unreadable(_) => ReplayCount::Damaged,
+            ContentError::Unsendable(_) => ReplayCount::Unsendable,
         }
     }
 
     /// Counts it.
-    pub(super) fn tell(&self, id: MessageId, tally: &Tally) {
+    pub(super) fn tell(&self, id: MessageId, tally: &ReplayTally) {
         match self {
-            Missing::Unreadable(error) => tally.tell(self.kind(), || error.to_string()),
-            Missing::Unsendable(why) => tally.tell(self.kind(), || format!("{id}: {why}")),
+            ContentError::Unreadable(error) => tally.tell(self.kind(), || error.to_string()),
+            ContentError::Unsendable(why) => tally.tell(self.kind(), || format!("{id}: {why}")),
         }
     }
 
     /// Counts it, where the error itself says which message it is.
-    pub(super) fn tell_error(&self, tally: &Tally) {
+    pub(super) fn tell_error(&self, tally: &ReplayTally) {
         tally.tell(self.kind(), || self.to_string());
     }
 }
 
-impl<'a> Content<'a> {
+impl<'a> ReplayContent<'a> {
     /// Returns the content of a folder's messages.
-    pub fn new(folder: &'a Folder, rewriting: Rewriting, marks: Marks) -> Content<'a> {
-        Content { maps: Maps::new(folder), rewriting, marks }
+    pub fn new(folder: &'a Folder, rewriting: Rewriting, marks: Marks) -> ReplayContent<'a> {
+        ReplayContent { maps: Maps::new(folder), rewriting, marks }
     }
 
     /// Fills `mail`, which is clear. `only`: positions of recipients that remain. The checksum of
@@ -62,8 +62,8 @@ impl<'a> Content<'a> {
         &mut self,
         slot: &Slot,
         only: Option<&[u32]>,
-        mail: &mut Mail,
-    ) -> Result<Filled, Missing> {
+        mail: &mut OutgoingMail,
+    ) -> Result<Filled, ContentError> {
         let (envelope, payload) = self.maps.record(slot)?;
         let filled = self.rewriting.fill(&envelope, only, mail)?;
         self.marks.write(slot, &mut mail.head);
@@ -75,11 +75,11 @@ impl<'a> Content<'a> {
 }
 
 /// Returns the form of the stored payload: mail that DATA brought is ready for DATA.
-fn form(slot: &Slot, payload: &[u8]) -> Form {
+fn form(slot: &Slot, payload: &[u8]) -> ContentForm {
     let is_ended = payload.is_empty() || payload.ends_with(b"\r\n");
     match slot.facts().dots {
-        _ if slot.facts().chunked || !is_ended => Form::Raw,
-        0 => Form::Clean,
-        dots => Form::Stuffed { dots },
+        _ if slot.facts().chunked || !is_ended => ContentForm::Raw,
+        0 => ContentForm::Clean,
+        dots => ContentForm::Stuffed { dots },
     }
 }

@@ -3,17 +3,17 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::content::{Content, Missing};
+use super::content::{ContentError, ReplayContent};
 use super::id_set::IdSet;
-use super::pace::{Moments, Pace};
-use super::plan::{Departure, Plan};
+use super::pace::{Departures, ReplayPace};
+use super::plan::{Departure, ReplayPlan};
 use super::resume::{Before, Remaining, Resume, ResumeError};
 use super::retry::{Again, Retries, Retry};
-use super::tally::{Kind, Tally};
+use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
-use crate::sender::source::{End, Error, Lane, Next, Order, Outcome, Source};
-use crate::smtp::client::Mail;
+use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
+use crate::smtp::client::OutgoingMail;
 
 /// Messages that one write to the resume file announces before they are sent. If the process is
 /// killed, these messages, those under way, and those whose outcome was not yet written count as
@@ -31,7 +31,7 @@ const UNANSWERED: &str = "the target has not answered for 100 messages in a row;
 
 /// Which connections messages go over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sessions {
+pub enum SessionMapping {
     /// Messages of one recorded session go one after the other over one connection.
     Original,
     /// Any that is free.
@@ -40,11 +40,11 @@ pub enum Sessions {
 
 /// How messages are sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Manner {
+pub struct ReplayOptions {
     #[allow(missing_docs)]
-    pub pace: Pace,
+    pub pace: ReplayPace,
     #[allow(missing_docs)]
-    pub sessions: Sessions,
+    pub sessions: SessionMapping,
     #[allow(missing_docs)]
     pub retry: Retry,
 }
@@ -54,10 +54,10 @@ pub struct Manner {
 /// When it is dropped, it completes the resume file: messages that were given and not begun count
 /// as not sent.
 pub struct Feed<'a> {
-    plan: Plan<'a>,
-    content: Content<'a>,
-    manner: Manner,
-    moments: Moments,
+    plan: ReplayPlan<'a>,
+    content: ReplayContent<'a>,
+    manner: ReplayOptions,
+    moments: Departures,
     /// Planned, told to the resume file, and not given yet.
     gate: VecDeque<(Option<u64>, Departure)>,
     retries: Retries,
@@ -66,7 +66,7 @@ pub struct Feed<'a> {
     /// The last moment that was heard of.
     now_ns: u64,
     books: Books,
-    tally: Arc<Tally>,
+    tally: Arc<ReplayTally>,
     /// Messages in a row.
     unanswered: u32,
 }
@@ -96,7 +96,7 @@ struct Books {
 }
 
 /// What is given next.
-enum Turn {
+enum NextMessage {
     Planned(Option<u64>, Departure),
     Again(Option<u64>, Again),
 }
@@ -104,11 +104,11 @@ enum Turn {
 impl<'a> Feed<'a> {
     /// `resume`: where outcomes are written, and what was sent before.
     pub fn new(
-        plan: Plan<'a>,
-        content: Content<'a>,
-        manner: Manner,
+        plan: ReplayPlan<'a>,
+        content: ReplayContent<'a>,
+        manner: ReplayOptions,
         resume: Option<(Resume, Before)>,
-        tally: Arc<Tally>,
+        tally: Arc<ReplayTally>,
     ) -> Feed<'a> {
         let mut books = Books::default();
         if let Some((resume, before)) = resume {
@@ -118,7 +118,7 @@ impl<'a> Feed<'a> {
             plan,
             content,
             manner,
-            moments: Moments::new(manner.pace),
+            moments: Departures::new(manner.pace),
             gate: VecDeque::new(),
             retries: Retries::new(manner.retry),
             under_way: HashMap::new(),
@@ -148,7 +148,7 @@ impl<'a> Feed<'a> {
     }
 
     /// What leaves next.
-    fn turn(&mut self) -> Result<Option<Turn>, Error> {
+    fn turn(&mut self) -> Result<Option<NextMessage>, Error> {
         self.fill_gate()?;
         let planned = self.gate.front().map(|(due_ns, _)| *due_ns);
         let is_retry = match (self.retries.due_ns(), planned) {
@@ -158,28 +158,36 @@ impl<'a> Feed<'a> {
             (Some(again_ns), Some(None)) => again_ns <= self.now_ns,
         };
         if !is_retry {
-            return Ok(self.gate.pop_front().map(|(due, departure)| Turn::Planned(due, departure)));
+            return Ok(self
+                .gate
+                .pop_front()
+                .map(|(due, departure)| NextMessage::Planned(due, departure)));
         }
         let Some((again_ns, again)) = self.retries.pop() else { return Ok(None) };
         self.books.given([again.slot.id()].into_iter())?;
-        let is_timed = self.manner.pace != Pace::Max || again_ns > self.now_ns;
-        Ok(Some(Turn::Again(is_timed.then_some(again_ns), again)))
+        let is_timed = self.manner.pace != ReplayPace::Max || again_ns > self.now_ns;
+        Ok(Some(NextMessage::Again(is_timed.then_some(again_ns), again)))
     }
 
-    fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> Order {
+    fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> DueMessage {
         self.next_ticket += 1;
-        let lane = (self.manner.sessions == Sessions::Original).then_some(lane);
-        Order { ticket: self.next_ticket, due_ns, lane }
+        let lane = (self.manner.sessions == SessionMapping::Original).then_some(lane);
+        DueMessage { ticket: self.next_ticket, due_ns, lane }
     }
 
     /// A message that was planned, if it can be sent.
-    fn planned(&mut self, due_ns: Option<u64>, it: Departure, mail: &mut Mail) -> Option<Order> {
+    fn planned(
+        &mut self,
+        due_ns: Option<u64>,
+        it: Departure,
+        mail: &mut OutgoingMail,
+    ) -> Option<DueMessage> {
         let lane = self.plan.lanes.leave((it.start_count, it.slot.facts().session));
         let id = it.slot.id();
         let remaining = self.books.before.remaining.get(&id).cloned();
         match self.content.fill(&it.slot, remaining.as_deref(), mail) {
             Ok(filled) => {
-                self.tally.add(Kind::RecipientsDuplicate, filled.duplicates.into());
+                self.tally.add(ReplayCount::RecipientsDuplicate, filled.duplicates.into());
             }
             Err(missing) => {
                 self.books.not_sent(id);
@@ -187,9 +195,9 @@ impl<'a> Feed<'a> {
                 return None;
             }
         }
-        self.tally.add(Kind::Given, 1);
+        self.tally.add(ReplayCount::Given, 1);
         if self.books.before.unknown.contains(id) {
-            self.tally.tell(Kind::PerhapsTwice, || id.to_string());
+            self.tally.tell(ReplayCount::PerhapsTwice, || id.to_string());
         }
         let order = self.order(due_ns, lane);
         let under_way = UnderWay { slot: it.slot, tries: 1, remaining, answered: (0, 0) };
@@ -198,13 +206,18 @@ impl<'a> Feed<'a> {
     }
 
     /// The same for one that is sent again: over a connection of its own, as its session went on.
-    fn again(&mut self, due_ns: Option<u64>, again: Again, mail: &mut Mail) -> Option<Order> {
+    fn again(
+        &mut self,
+        due_ns: Option<u64>,
+        again: Again,
+        mail: &mut OutgoingMail,
+    ) -> Option<DueMessage> {
         if let Err(missing) = self.content.fill(&again.slot, again.remaining.as_deref(), mail) {
             self.books.not_sent(again.slot.id());
             missing.tell(again.slot.id(), &self.tally);
             return None;
         }
-        self.tally.add(Kind::Again, 1);
+        self.tally.add(ReplayCount::Again, 1);
         let lane = self.plan.lanes.fresh();
         let order = self.order(due_ns, lane);
         let Again { slot, tries, remaining, answered, .. } = again;
@@ -214,14 +227,14 @@ impl<'a> Feed<'a> {
     }
 
     /// The target has answered for all recipients, as far as it ever will; or nothing was sent.
-    fn answered(&mut self, it: UnderWay, verdict: Verdict) {
-        let Verdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
+    fn answered(&mut self, it: UnderWay, verdict: RecipientVerdict) {
+        let RecipientVerdict { accepted, rejected, remaining, is_not_sent, .. } = verdict;
         let answered = (it.answered.0 + accepted, it.answered.1 + rejected);
         let id = it.slot.id();
-        self.tally.add(Kind::RecipientsAccepted, accepted.into());
-        self.tally.add(Kind::RecipientsRejected, rejected.into());
+        self.tally.add(ReplayCount::RecipientsAccepted, accepted.into());
+        self.tally.add(ReplayCount::RecipientsRejected, rejected.into());
         if accepted > 0 && it.answered.0 == 0 {
-            self.tally.add(Kind::Octets, it.slot.facts().message_bytes.into());
+            self.tally.add(ReplayCount::Octets, it.slot.facts().message_bytes.into());
         }
         if remaining.is_empty() {
             self.books.done(id);
@@ -243,14 +256,14 @@ impl<'a> Feed<'a> {
 
     fn end(&self, id: MessageId, (accepted, rejected): &(u32, u32)) {
         match (accepted, rejected) {
-            (_, 0) => self.tally.add(Kind::Accepted, 1),
-            (0, _) => self.tally.tell(Kind::Rejected, || id.to_string()),
-            _ => self.tally.tell(Kind::PartlyAccepted, || id.to_string()),
+            (_, 0) => self.tally.add(ReplayCount::Accepted, 1),
+            (0, _) => self.tally.tell(ReplayCount::Rejected, || id.to_string()),
+            _ => self.tally.tell(ReplayCount::PartlyAccepted, || id.to_string()),
         }
     }
 
     fn give_up(&mut self, again: &Again) {
-        let kind = if again.is_not_sent { Kind::NotSent } else { Kind::Deferred };
+        let kind = if again.is_not_sent { ReplayCount::NotSent } else { ReplayCount::Deferred };
         self.tally.tell(kind, || again.slot.id().to_string());
     }
 
@@ -269,13 +282,13 @@ impl<'a> Feed<'a> {
         self.books.flush();
         let synced = self.books.resume.as_mut().map(Resume::sync);
         if let Some(error) = self.books.error.take().or(synced.and_then(Result::err)) {
-            self.tally.tell(Kind::Unwritten, || error.to_string());
+            self.tally.tell(ReplayCount::Unwritten, || error.to_string());
         }
     }
 }
 
 impl Source for Feed<'_> {
-    fn next(&mut self, mail: &mut Mail) -> Result<Next, Error> {
+    fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         loop {
             if let Some(error) = self.books.error.take() {
                 return Err(error.into());
@@ -284,8 +297,10 @@ impl Source for Feed<'_> {
                 return Err(UNANSWERED.into());
             }
             let order = match self.turn()? {
-                Some(Turn::Planned(due_ns, departure)) => self.planned(due_ns, departure, mail),
-                Some(Turn::Again(due_ns, again)) => self.again(due_ns, again, mail),
+                Some(NextMessage::Planned(due_ns, departure)) => {
+                    self.planned(due_ns, departure, mail)
+                }
+                Some(NextMessage::Again(due_ns, again)) => self.again(due_ns, again, mail),
                 None if self.retries.may_come() && !self.under_way.is_empty() => {
                     return Ok(Next::Wait);
                 }
@@ -301,7 +316,7 @@ impl Source for Feed<'_> {
         }
     }
 
-    fn refill(&mut self, ticket: u64, mail: &mut Mail) -> bool {
+    fn refill(&mut self, ticket: u64, mail: &mut OutgoingMail) -> bool {
         let Some(it) = self.under_way.get(&ticket) else { return false };
         self.content.fill(&it.slot, it.remaining.as_deref(), mail).is_ok()
     }
@@ -314,22 +329,22 @@ impl Source for Feed<'_> {
     fn done(&mut self, ticket: u64, outcome: &Outcome<'_>) {
         let Some(it) = self.under_way.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
-        if let End::Withheld(why) = outcome.end {
+        if let SessionEnd::Withheld(why) = outcome.end {
             self.books.not_sent(it.slot.id());
-            self.tally.tell(Kind::Withheld, || format!("{}: {why}", it.slot.id()));
+            self.tally.tell(ReplayCount::Withheld, || format!("{}: {why}", it.slot.id()));
             return self.books.ended(self.now_ns, self.under_way.len());
         }
-        let verdict = Verdict::of(outcome, it.remaining.as_deref());
+        let verdict = RecipientVerdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
             let id = it.slot.id();
             self.books.unknown(id, &verdict.remaining);
-            self.tally.add(Kind::RecipientsAccepted, verdict.accepted.into());
-            self.tally.add(Kind::RecipientsRejected, verdict.rejected.into());
-            self.tally.tell(Kind::Unknown, || id.to_string());
+            self.tally.add(ReplayCount::RecipientsAccepted, verdict.accepted.into());
+            self.tally.add(ReplayCount::RecipientsRejected, verdict.rejected.into());
+            self.tally.tell(ReplayCount::Unknown, || id.to_string());
         } else {
             self.answered(it, verdict);
         }
-        self.unanswered = if outcome.end == End::Answered { 0 } else { self.unanswered + 1 };
+        self.unanswered = if outcome.end == SessionEnd::Answered { 0 } else { self.unanswered + 1 };
         self.books.ended(self.now_ns, self.under_way.len());
     }
 }
@@ -344,7 +359,7 @@ impl Drop for Feed<'_> {
 }
 
 /// What an outcome says of the recipients.
-struct Verdict {
+struct RecipientVerdict {
     accepted: u32,
     rejected: u32,
     /// Positions of those that may be tried again.
@@ -353,15 +368,15 @@ struct Verdict {
     is_not_sent: bool,
 }
 
-impl Verdict {
+impl RecipientVerdict {
     /// `sent_to`: positions in the stored envelope; without it, all of its recipients in order.
-    fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> Verdict {
-        let mut verdict = Verdict {
+    fn of(outcome: &Outcome<'_>, sent_to: Option<&[u32]>) -> RecipientVerdict {
+        let mut verdict = RecipientVerdict {
             accepted: 0,
             rejected: 0,
             remaining: Vec::new(),
             is_unknown: false,
-            is_not_sent: outcome.end == End::NotSent,
+            is_not_sent: outcome.end == SessionEnd::NotSent,
         };
         for (at, code) in outcome.codes.iter().enumerate() {
             let position = sent_to.map_or(at as u32, |sent_to| sent_to[at]);
@@ -370,7 +385,7 @@ impl Verdict {
                 200..300 => verdict.accepted += 1,
                 500..600 => verdict.rejected += 1,
                 code => {
-                    verdict.is_unknown |= outcome.end == End::Unknown && code == 0;
+                    verdict.is_unknown |= outcome.end == SessionEnd::Unknown && code == 0;
                     verdict.remaining.push(position);
                 }
             }
@@ -381,21 +396,21 @@ impl Verdict {
 
 impl Books {
     /// Is it to be sent? Counts what isn't.
-    fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &Tally) -> bool {
+    fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &ReplayTally) -> bool {
         let slot = match slot {
             Ok(slot) => slot,
             Err(error) => {
-                Missing::from(error).tell_error(tally);
+                ContentError::from(error).tell_error(tally);
                 return false;
             }
         };
         if self.before.done.contains(slot.id()) {
-            tally.add(Kind::Before, 1);
+            tally.add(ReplayCount::Before, 1);
             return false;
         }
         let is_whole = slot.facts().mode == StorageMode::Full;
         if !is_whole {
-            tally.tell(Kind::NotStored, || slot.id().to_string());
+            tally.tell(ReplayCount::NotStored, || slot.id().to_string());
         }
         is_whole
     }

@@ -8,17 +8,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-const MANNER: Manner = Manner {
-    pace: Pace::Max,
-    sessions: Sessions::Any,
+const MANNER: ReplayOptions = ReplayOptions {
+    pace: ReplayPace::Max,
+    sessions: SessionMapping::Any,
     retry: Retry { times: 0, after: Duration::from_millis(10) },
 };
 
-fn feed<'a>(folder: &'a Folder, manner: Manner, resume: Option<&Path>) -> (Feed<'a>, Arc<Tally>) {
-    let plan = Plan::new(folder, &Selection::Span(Span::default()), LOOK_AHEAD).unwrap();
-    let content = Content::new(folder, Rewriting::default(), Marks::default());
+fn feed<'a>(
+    folder: &'a Folder,
+    manner: ReplayOptions,
+    resume: Option<&Path>,
+) -> (Feed<'a>, Arc<ReplayTally>) {
+    let plan = ReplayPlan::new(folder, &Selection::Span(Span::default()), LOOK_AHEAD).unwrap();
+    let content = ReplayContent::new(folder, Rewriting::default(), Marks::default());
     let resume = resume.map(|path| Resume::open(path, &vec![("store", "x".into())], 1).unwrap());
-    let tally = Arc::new(Tally::default());
+    let tally = Arc::new(ReplayTally::default());
     (Feed::new(plan, content, manner, resume, tally.clone()), tally)
 }
 
@@ -30,21 +34,21 @@ fn data(path: &Path, count: u32) -> Folder {
     Folder::open(path).unwrap()
 }
 
-fn subject(mail: &Mail) -> String {
+fn subject(mail: &OutgoingMail) -> String {
     let content = [&mail.head[..], &mail.body[..]].concat();
     String::from_utf8(content).unwrap().lines().next().unwrap().replace("Subject: ", "")
 }
 
 /// The orders of all messages, each accepted before the next is asked for.
-fn orders(feed: &mut Feed<'_>) -> Vec<(String, Order)> {
-    let (mut mail, mut orders) = (Mail::default(), Vec::new());
+fn orders(feed: &mut Feed<'_>) -> Vec<(String, DueMessage)> {
+    let (mut mail, mut orders) = (OutgoingMail::default(), Vec::new());
     loop {
         mail.clear();
         match feed.next(&mut mail).unwrap() {
             Next::Mail(order) => {
                 orders.push((subject(&mail), order));
                 let codes = vec![250; mail.recipients().len()];
-                let outcome = Outcome { end: End::Answered, codes: &codes, at_ns: 0 };
+                let outcome = Outcome { end: SessionEnd::Answered, codes: &codes, at_ns: 0 };
                 feed.done(order.ticket, &outcome);
             }
             Next::End => return orders,
@@ -57,8 +61,11 @@ fn orders(feed: &mut Feed<'_>) -> Vec<(String, Order)> {
 fn messages_have_their_moments_and_lanes() {
     let path = tempfile::tempdir().unwrap();
     let folder = data(path.path(), 4);
-    let original =
-        Manner { pace: Pace::Original { speed: 2.0 }, sessions: Sessions::Original, ..MANNER };
+    let original = ReplayOptions {
+        pace: ReplayPace::Original { speed: 2.0 },
+        sessions: SessionMapping::Original,
+        ..MANNER
+    };
     let (mut feed, tally) = feed(&folder, original, None);
     let orders = orders(&mut feed);
     let subjects: Vec<&str> = orders.iter().map(|(subject, _)| &subject[..]).collect();
@@ -72,7 +79,7 @@ fn messages_have_their_moments_and_lanes() {
     );
     assert!(lanes[0].key == lanes[2].key && lanes[1].key == lanes[3].key);
     assert_ne!(lanes[0].key, lanes[1].key);
-    assert_eq!(tally.count(Kind::Accepted), 4);
+    assert_eq!(tally.count(ReplayCount::Accepted), 4);
     assert!(tally.is_all_accepted());
 }
 
@@ -84,16 +91,16 @@ fn what_is_sent_again_overtakes() {
     let folder = data(path.path(), 3);
     let ms = 1_000_000;
     let retry = Retry { times: 2, after: Duration::from_millis(10) };
-    let (pace, sessions) = (Pace::Rate { per_s: 10.0 }, Sessions::Original);
-    let (mut feed, tally) = feed(&folder, Manner { pace, sessions, retry }, None);
+    let (pace, sessions) = (ReplayPace::Rate { per_s: 10.0 }, SessionMapping::Original);
+    let (mut feed, tally) = feed(&folder, ReplayOptions { pace, sessions, retry }, None);
     let give = |feed: &mut Feed<'_>| {
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("one is there") };
         (order, mail)
     };
-    let answer = |feed: &mut Feed<'_>, (order, mail): &(Order, Mail), code, at_ns| {
+    let answer = |feed: &mut Feed<'_>, (order, mail): &(DueMessage, OutgoingMail), code, at_ns| {
         let codes = vec![code; mail.recipients().len()];
-        feed.done(order.ticket, &Outcome { end: End::Answered, codes: &codes, at_ns });
+        feed.done(order.ticket, &Outcome { end: SessionEnd::Answered, codes: &codes, at_ns });
     };
     let (first, second) = (give(&mut feed), give(&mut feed));
     assert_eq!((first.0.due_ns, second.0.due_ns), (Some(0), Some(100 * ms)));
@@ -114,30 +121,33 @@ fn what_is_sent_again_overtakes() {
     let third = give(&mut feed);
     assert_eq!((third.0.due_ns, subject(&third.1)), (Some(200 * ms), "2".into()));
     answer(&mut feed, &third, 250, 200 * ms);
-    assert_eq!(feed.next(&mut Mail::default()).unwrap(), Next::End);
-    assert_eq!((tally.count(Kind::Accepted), tally.count(Kind::Again)), (3, 2));
+    assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::End);
+    assert_eq!((tally.count(ReplayCount::Accepted), tally.count(ReplayCount::Again)), (3, 2));
 }
 
 /// What each recipient of the only message is answered, try by try; how it is counted.
 #[track_caller]
-fn check(tries: &[(End, &[u16])], expected: &[(Kind, u64)]) {
+fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     let path = tempfile::tempdir().unwrap();
     folder(path.path(), &[stored(2, 0, 1_000)]);
     let folder = Folder::open(path.path()).unwrap();
     let retry = Retry { times: 2, after: Duration::from_secs(1) };
-    let (mut feed, tally) = feed(&folder, Manner { retry, ..MANNER }, None);
-    let mut mail = Mail::default();
+    let (mut feed, tally) = feed(&folder, ReplayOptions { retry, ..MANNER }, None);
+    let mut mail = OutgoingMail::default();
     for (at, (end, codes)) in tries.iter().enumerate() {
         mail.clear();
         let Next::Mail(order) = feed.next(&mut mail).unwrap() else { panic!("try {at}") };
         assert_eq!(mail.recipients().len(), codes.len(), "try {at}");
         assert_eq!(order.due_ns, (at > 0).then(|| ((1 << at) - 1) * 1_000_000_000), "try {at}");
-        assert_eq!(feed.next(&mut Mail::default()).unwrap(), Next::Wait);
+        assert_eq!(feed.next(&mut OutgoingMail::default()).unwrap(), Next::Wait);
         let at_ns = order.due_ns.unwrap_or(0);
         feed.done(order.ticket, &Outcome { end: *end, codes, at_ns });
     }
     assert_eq!(feed.next(&mut mail).unwrap(), Next::End);
-    for kind in Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Octets | Kind::Given)) {
+    for kind in ReplayCount::ALL
+        .iter()
+        .filter(|kind| !matches!(kind, ReplayCount::Octets | ReplayCount::Given))
+    {
         let expected = expected.iter().find(|(k, _)| k == kind).map_or(0, |(_, count)| *count);
         assert_eq!(tally.count(*kind), expected, "{kind:?}");
     }
@@ -145,8 +155,8 @@ fn check(tries: &[(End, &[u16])], expected: &[(Kind, u64)]) {
 
 #[test]
 fn only_those_deferred_are_tried_again() {
-    use Kind::*;
-    let answered = End::Answered;
+    use ReplayCount::*;
+    let answered = SessionEnd::Answered;
     check(&[(answered, &[250, 250, 251])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
     check(&[(answered, &[550, 550, 552])], &[(Rejected, 1), (RecipientsRejected, 3)]);
     check(
@@ -158,18 +168,22 @@ fn only_those_deferred_are_tried_again() {
         &[(Deferred, 1), (RecipientsAccepted, 2), (Again, 2)],
     );
     check(
-        &[(End::NotSent, &[0, 0, 0]), (answered, &[250, 250, 250])],
+        &[(SessionEnd::NotSent, &[0, 0, 0]), (answered, &[250, 250, 250])],
         &[(Accepted, 1), (RecipientsAccepted, 3), (Again, 1)],
     );
     check(
         // A recipient rejected before the connection was lost had no last word either.
-        &[(End::NotSent, &[250, 550, 0]), (End::NotSent, &[0, 0, 0]), (End::NotSent, &[0, 0, 0])],
+        &[
+            (SessionEnd::NotSent, &[250, 550, 0]),
+            (SessionEnd::NotSent, &[0, 0, 0]),
+            (SessionEnd::NotSent, &[0, 0, 0]),
+        ],
         &[(NotSent, 1), (Again, 2)],
     );
-    check(&[(End::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRejected, 1)]);
+    check(&[(SessionEnd::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRejected, 1)]);
     // LMTP: the last reply came, and then the connection was lost (RFC 2033 4.2).
-    check(&[(End::Unknown, &[250, 0, 0])], &[(Unknown, 1), (RecipientsAccepted, 1)]);
-    check(&[(End::Unknown, &[250, 250, 250])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
+    check(&[(SessionEnd::Unknown, &[250, 0, 0])], &[(Unknown, 1), (RecipientsAccepted, 1)]);
+    check(&[(SessionEnd::Unknown, &[250, 250, 250])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
     // Replies that no standard knows.
     check(
         &[(answered, &[250, 354, 250]), (answered, &[999]), (answered, &[0])],
@@ -182,13 +196,13 @@ fn a_target_that_answers_nothing_is_given_up() {
     let path = tempfile::tempdir().unwrap();
     let folder = data(path.path(), 150);
     let (mut feed, tally) = feed(&folder, MANNER, None);
-    let mut mail = Mail::default();
+    let mut mail = OutgoingMail::default();
     let error = loop {
         mail.clear();
         match feed.next(&mut mail) {
             Ok(Next::Mail(order)) => {
                 let codes = vec![0; mail.recipients().len()];
-                let outcome = Outcome { end: End::NotSent, codes: &codes, at_ns: 0 };
+                let outcome = Outcome { end: SessionEnd::NotSent, codes: &codes, at_ns: 0 };
                 feed.done(order.ticket, &outcome);
             }
             Ok(other) => panic!("{other:?}"),
@@ -196,7 +210,7 @@ fn a_target_that_answers_nothing_is_given_up() {
         }
     };
     assert!(error.contains("100 messages in a row"), "{error}");
-    assert_eq!(tally.count(Kind::NotSent), 100);
+    assert_eq!(tally.count(ReplayCount::NotSent), 100);
 }
 
 #[test]
@@ -212,22 +226,22 @@ fn damaged_mail_is_passed_over_and_told() {
     let (mut feed, tally) = feed(&folder, MANNER, None);
     let subjects: Vec<String> = orders(&mut feed).into_iter().map(|(subject, _)| subject).collect();
     assert_eq!(subjects, ["0", "2"]);
-    assert_eq!(tally.count(Kind::Damaged), 1);
-    let told = tally.told(Kind::Damaged);
+    assert_eq!(tally.count(ReplayCount::Damaged), 1);
+    let told = tally.told(ReplayCount::Damaged);
     assert!(told[0].contains(&format!("the record of {} is damaged", ids[1])), "{told:?}");
     assert!(!tally.is_all_accepted());
 }
 
 /// A target that does anything, and what it has accepted.
 #[derive(Default)]
-struct Target {
+struct MadeUpTarget {
     /// By subject and recipient: how often it was accepted.
     accepted: BTreeMap<(String, String), u32>,
     rejected: BTreeMap<(String, String), u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum MadeUpAnswer {
     Accept,
     Some4xx,
     Refuse,
@@ -237,20 +251,25 @@ enum Answer {
     Killed,
 }
 
-impl Target {
+impl MadeUpTarget {
     /// What it does with a mail, and what the sender sees of it.
-    fn take(&mut self, mail: &Mail, answer: Answer, seed: usize) -> (End, Vec<u16>) {
+    fn take(
+        &mut self,
+        mail: &OutgoingMail,
+        answer: MadeUpAnswer,
+        seed: usize,
+    ) -> (SessionEnd, Vec<u16>) {
         let subject = subject(mail);
         let mut codes = Vec::new();
         for (at, (path, _)) in mail.recipients().enumerate() {
             let key = (subject.clone(), String::from_utf8(path.to_vec()).unwrap());
             let code = match answer {
-                Answer::Some4xx if (seed + at).is_multiple_of(2) => 451,
-                Answer::Refuse if (seed + at).is_multiple_of(3) => 550,
-                Answer::NotSent | Answer::LostNotTaken => 0,
+                MadeUpAnswer::Some4xx if (seed + at).is_multiple_of(2) => 451,
+                MadeUpAnswer::Refuse if (seed + at).is_multiple_of(3) => 550,
+                MadeUpAnswer::NotSent | MadeUpAnswer::LostNotTaken => 0,
                 _ => 250,
             };
-            let is_lost = matches!(answer, Answer::LostTaken | Answer::Killed);
+            let is_lost = matches!(answer, MadeUpAnswer::LostTaken | MadeUpAnswer::Killed);
             match code {
                 250 => *self.accepted.entry(key).or_default() += 1,
                 550 => *self.rejected.entry(key).or_default() += 1,
@@ -259,21 +278,27 @@ impl Target {
             codes.push(if is_lost { 0 } else { code });
         }
         let end = match answer {
-            Answer::NotSent => End::NotSent,
-            Answer::LostTaken | Answer::LostNotTaken | Answer::Killed => End::Unknown,
-            _ => End::Answered,
+            MadeUpAnswer::NotSent => SessionEnd::NotSent,
+            MadeUpAnswer::LostTaken | MadeUpAnswer::LostNotTaken | MadeUpAnswer::Killed => {
+                SessionEnd::Unknown
+            }
+            _ => SessionEnd::Answered,
         };
         (end, codes)
     }
 }
 
 /// Sends with `answers`, then stops; `Killed`: without another word to the resume file.
-fn send(feed: Feed<'_>, target: &mut Target, answers: &mut dyn Iterator<Item = Answer>) -> bool {
+fn send(
+    feed: Feed<'_>,
+    target: &mut MadeUpTarget,
+    answers: &mut dyn Iterator<Item = MadeUpAnswer>,
+) -> bool {
     let mut feed = feed;
-    let mut under_way: VecDeque<(Order, Mail)> = VecDeque::new();
+    let mut under_way: VecDeque<(DueMessage, OutgoingMail)> = VecDeque::new();
     let (mut now_ns, mut step) = (0, 0);
     loop {
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         let next = feed.next(&mut mail).unwrap();
         if let Next::Mail(order) = next {
             now_ns = now_ns.max(order.due_ns.unwrap_or(0));
@@ -287,7 +312,7 @@ fn send(feed: Feed<'_>, target: &mut Target, answers: &mut dyn Iterator<Item = A
         step += 1;
         now_ns += 1_000_000;
         let (end, codes) = target.take(&mail, answer, step);
-        if answer == Answer::Killed {
+        if answer == MadeUpAnswer::Killed {
             // As kill -9 does: nothing is written any more.
             feed.books.resume = None;
             return false;
@@ -296,15 +321,15 @@ fn send(feed: Feed<'_>, target: &mut Target, answers: &mut dyn Iterator<Item = A
     }
 }
 
-fn answers() -> impl Strategy<Value = Answer> {
+fn answers() -> impl Strategy<Value = MadeUpAnswer> {
     prop_oneof![
-        12 => Just(Answer::Accept),
-        2 => Just(Answer::Some4xx),
-        1 => Just(Answer::Refuse),
-        2 => Just(Answer::NotSent),
-        1 => Just(Answer::LostTaken),
-        1 => Just(Answer::LostNotTaken),
-        1 => Just(Answer::Killed),
+        12 => Just(MadeUpAnswer::Accept),
+        2 => Just(MadeUpAnswer::Some4xx),
+        1 => Just(MadeUpAnswer::Refuse),
+        2 => Just(MadeUpAnswer::NotSent),
+        1 => Just(MadeUpAnswer::LostTaken),
+        1 => Just(MadeUpAnswer::LostNotTaken),
+        1 => Just(MadeUpAnswer::Killed),
     ]
 }
 
@@ -323,22 +348,22 @@ proptest! {
         let messages = Selection::Span(Span::default()).messages(&folder).unwrap();
         let ids: Vec<MessageId> = messages.map(|slot| slot.unwrap().id()).collect();
         let resume = path.path().join("resume");
-        let manner = Manner { retry: Retry { times, ..MANNER.retry }, ..MANNER };
-        let mut target = Target::default();
+        let manner = ReplayOptions { retry: Retry { times, ..MANNER.retry }, ..MANNER };
+        let mut target = MadeUpTarget::default();
         let mut perhaps_twice = IdSet::default();
         for run in &runs {
             let (feed, tally) = feed(&folder, manner, Some(&resume));
             feed.books.before.unknown.iter().for_each(|id| perhaps_twice.insert(id));
             send(feed, &mut target, &mut run.iter().copied());
-            prop_assert!(tally.count(Kind::PerhapsTwice) <= perhaps_twice.len());
+            prop_assert!(tally.count(ReplayCount::PerhapsTwice) <= perhaps_twice.len());
         }
         // The target has recovered.
         let (feed, tally) = feed(&folder, manner, Some(&resume));
         let unknown = feed.books.before.unknown.clone();
         unknown.iter().for_each(|id| perhaps_twice.insert(id));
-        let is_over = send(feed, &mut target, &mut std::iter::repeat(Answer::Accept));
+        let is_over = send(feed, &mut target, &mut std::iter::repeat(MadeUpAnswer::Accept));
         prop_assert!(is_over && tally.is_all_accepted());
-        prop_assert_eq!(tally.count(Kind::PerhapsTwice), unknown.len());
+        prop_assert_eq!(tally.count(ReplayCount::PerhapsTwice), unknown.len());
         for (number, id) in (0u32..).zip(&ids) {
             for at in 0..1 + number % 3 {
                 let key = (number.to_string(), format!("r{at}.{number}@b.test"));

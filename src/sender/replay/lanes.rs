@@ -9,13 +9,13 @@ pub type Session = (u32, u64);
 /// The sessions of those messages that wait for their turn.
 #[derive(Debug, Default)]
 pub struct Lanes {
-    waiting: HashMap<Session, Waiting>,
+    waiting: HashMap<Session, LaneQueue>,
     /// Keys are never used twice, so that no two sessions share a connection by chance.
     next_key: u64,
 }
 
 #[derive(Debug)]
-struct Waiting {
+struct LaneQueue {
     key: u64,
     messages: u32,
 }
@@ -26,7 +26,7 @@ impl Lanes {
         let next_key = &mut self.next_key;
         let waiting = self.waiting.entry(session).or_insert_with(|| {
             *next_key += 1;
-            Waiting { key: *next_key, messages: 0 }
+            LaneQueue { key: *next_key, messages: 0 }
         });
         waiting.messages += 1;
     }

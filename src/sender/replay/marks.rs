@@ -14,16 +14,16 @@ const PLACEHOLDER_BYTES_MAX: usize = 35;
 
 /// The fields, ready to be written.
 #[derive(Debug, Clone, Default)]
-pub struct Marks(Vec<Mark>);
+pub struct Marks(Vec<MarkField>);
 
 #[derive(Debug, Clone)]
-struct Mark {
+struct MarkField {
     name: String,
-    value: Vec<Piece>,
+    value: Vec<MarkPiece>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Piece {
+enum MarkPiece {
     Text(String),
     /// `{id}`: the original's id.
     Id,
@@ -67,7 +67,11 @@ impl Marks {
         if texts.len() > MARKS_MAX {
             return Err(NotAMark::Many);
         }
-        texts.iter().map(|text| Mark::parse(text.as_ref())).collect::<Result<_, _>>().map(Marks)
+        texts
+            .iter()
+            .map(|text| MarkField::parse(text.as_ref()))
+            .collect::<Result<_, _>>()
+            .map(Marks)
     }
 
     /// Returns whether no mark was given.
@@ -82,9 +86,9 @@ impl Marks {
             head.extend_from_slice(b": ");
             for piece in &mark.value {
                 let written = match piece {
-                    Piece::Text(text) => head.write_all(text.as_bytes()),
-                    Piece::Id => write!(head, "{}", slot.id()),
-                    Piece::Time => write_time(slot.facts().received_at_ns, head),
+                    MarkPiece::Text(text) => head.write_all(text.as_bytes()),
+                    MarkPiece::Id => write!(head, "{}", slot.id()),
+                    MarkPiece::Time => write_time(slot.facts().received_at_ns, head),
                 };
                 written.expect("writing into memory always works");
             }
@@ -98,8 +102,8 @@ fn write_time(unix_ns: u64, head: &mut Vec<u8>) -> std::io::Result<()> {
     write!(head, "{time:.9}")
 }
 
-impl Mark {
-    fn parse(text: &str) -> Result<Mark, NotAMark> {
+impl MarkField {
+    fn parse(text: &str) -> Result<MarkField, NotAMark> {
         let (name, value) = text.split_once('=').ok_or_else(|| NotAMark::NoValue(text.into()))?;
         // ftext (RFC 5322 3.6.8).
         if name.is_empty() || !name.bytes().all(|b| matches!(b, 33..=57 | 59..=126)) {
@@ -109,19 +113,19 @@ impl Mark {
             return Err(NotAMark::Value(text.into()));
         }
         let value = pieces(value).map_err(|name| NotAMark::Placeholder(text.into(), name))?;
-        let octets = |piece: &Piece| match piece {
-            Piece::Text(text) => text.len(),
-            Piece::Id | Piece::Time => PLACEHOLDER_BYTES_MAX,
+        let octets = |piece: &MarkPiece| match piece {
+            MarkPiece::Text(text) => text.len(),
+            MarkPiece::Id | MarkPiece::Time => PLACEHOLDER_BYTES_MAX,
         };
         if name.len() + 2 + value.iter().map(octets).sum::<usize>() > LINE_BYTES_MAX {
             return Err(NotAMark::Long(text.into()));
         }
-        Ok(Mark { name: name.to_owned(), value })
+        Ok(MarkField { name: name.to_owned(), value })
     }
 }
 
 /// Braces around anything but a word of lower-case letters are text. Errors: an unknown word.
-fn pieces(value: &str) -> Result<Vec<Piece>, String> {
+fn pieces(value: &str) -> Result<Vec<MarkPiece>, String> {
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), value);
     while let Some(at) = rest.find('{') {
         let (before, from) = rest.split_at(at);
@@ -133,19 +137,19 @@ fn pieces(value: &str) -> Result<Vec<Piece>, String> {
             continue;
         }
         let piece = match word {
-            "id" => Piece::Id,
-            "time" => Piece::Time,
+            "id" => MarkPiece::Id,
+            "time" => MarkPiece::Time,
             _ => return Err(word.to_owned()),
         };
         if !text.is_empty() {
-            pieces.push(Piece::Text(std::mem::take(&mut text)));
+            pieces.push(MarkPiece::Text(std::mem::take(&mut text)));
         }
         pieces.push(piece);
         rest = &from[word.len() + 2..];
     }
     text.push_str(rest);
     if !text.is_empty() {
-        pieces.push(Piece::Text(text));
+        pieces.push(MarkPiece::Text(text));
     }
     Ok(pieces)
 }

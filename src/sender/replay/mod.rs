@@ -28,16 +28,16 @@ mod tally;
 #[cfg(test)]
 mod testkit;
 
-pub use content::Content;
-pub use feed::{Feed, Manner, Sessions};
+pub use content::ReplayContent;
+pub use feed::{Feed, ReplayOptions, SessionMapping};
 pub use id_set::IdSet;
 pub use marks::{Marks, NotAMark};
-pub use own_folder::{Own, writes_into};
-pub use pace::Pace;
-pub use plan::{LOOK_AHEAD, Plan, Selection, in_order};
+pub use own_folder::{OwnFolder, writes_into};
+pub use pace::ReplayPace;
+pub use plan::{LOOK_AHEAD, ReplayPlan, Selection, in_order};
 pub use recipient_map::{MapError, RecipientMap};
 pub use resume::{Before, Belongs, Resume, ResumeError};
 pub use retry::Retry;
 pub use rewriting::Rewriting;
 pub use survey::{Looking, Survey, survey};
-pub use tally::{Kind, Tally};
+pub use tally::{ReplayCount, ReplayTally};

@@ -8,11 +8,11 @@ use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 
-use crate::sender::Address;
+use crate::sender::ResolvedAddress;
 
 /// What is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Own {
+pub enum OwnFolder {
     /// The process that writes the folder listens there.
     Yes {
         /// Its id.
@@ -28,33 +28,33 @@ pub enum Own {
 }
 
 /// Returns whether the process that writes `folder` listens on `address`.
-pub fn writes_into(folder: &Path, address: &Address) -> Own {
+pub fn writes_into(folder: &Path, address: &ResolvedAddress) -> OwnFolder {
     if !is_local(address) {
-        return Own::No;
+        return OwnFolder::No;
     }
     let lock = folder.join("lock");
     let pid = fs::read_to_string(&lock).ok().and_then(|text| text.trim().parse().ok());
-    let Some(pid): Option<u32> = pid else { return Own::No };
+    let Some(pid): Option<u32> = pid else { return OwnFolder::No };
     let process = PathBuf::from(format!("/proc/{pid}"));
     if !process.exists() {
-        return Own::No;
+        return OwnFolder::No;
     }
-    let Some(files) = open_files(&process) else { return Own::Unknown { pid } };
+    let Some(files) = open_files(&process) else { return OwnFolder::Unknown { pid } };
     // Another process may have got the number since.
     let lock = lock.canonicalize().unwrap_or(lock);
     if !files.contains(&lock) {
-        return Own::No;
+        return OwnFolder::No;
     }
     let sockets: HashSet<u64> = files.iter().filter_map(|file| socket(file)).collect();
     let is_there = listening(&process, address).iter().any(|inode| sockets.contains(inode));
-    if is_there { Own::Yes { pid } } else { Own::No }
+    if is_there { OwnFolder::Yes { pid } } else { OwnFolder::No }
 }
 
 /// Has this machine the address? A socket can be bound to those alone; nothing is sent.
-fn is_local(address: &Address) -> bool {
+fn is_local(address: &ResolvedAddress) -> bool {
     match address {
-        Address::Unix(_) => true,
-        Address::Tcp(address) => UdpSocket::bind((address.ip(), 0)).is_ok(),
+        ResolvedAddress::Unix(_) => true,
+        ResolvedAddress::Tcp(address) => UdpSocket::bind((address.ip(), 0)).is_ok(),
     }
 }
 
@@ -70,14 +70,14 @@ fn socket(file: &Path) -> Option<u64> {
 }
 
 /// Inodes of the sockets that listen on an address, in the network of a process.
-fn listening(process: &Path, address: &Address) -> Vec<u64> {
+fn listening(process: &Path, address: &ResolvedAddress) -> Vec<u64> {
     let table = |name: &str| fs::read_to_string(process.join("net").join(name)).unwrap_or_default();
     match address {
-        Address::Tcp(address) => {
+        ResolvedAddress::Tcp(address) => {
             let tables = [table("tcp"), table("tcp6")];
             tables.iter().flat_map(|table| tcp_listeners(table, *address)).collect()
         }
-        Address::Unix(path) => {
+        ResolvedAddress::Unix(path) => {
             let there = process.join("cwd");
             let wanted = path.canonicalize().unwrap_or_else(|_| path.clone());
             let is_it = |path: &str| there.join(path).canonicalize().is_ok_and(|p| p == wanted);
@@ -175,18 +175,21 @@ mod tests {
     fn the_process_that_holds_the_lock_is_looked_at() {
         let folder = tempfile::tempdir().unwrap();
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = Address::Tcp(tcp.local_addr().unwrap());
-        assert_eq!(writes_into(folder.path(), &address), Own::No); // no lock
+        let address = ResolvedAddress::Tcp(tcp.local_addr().unwrap());
+        assert_eq!(writes_into(folder.path(), &address), OwnFolder::No); // no lock
         let lock = fs::File::create(folder.path().join("lock")).unwrap();
         let pid = std::process::id();
         fs::write(folder.path().join("lock"), format!("{pid}\n")).unwrap();
-        assert_eq!(writes_into(folder.path(), &address), Own::Yes { pid });
+        assert_eq!(writes_into(folder.path(), &address), OwnFolder::Yes { pid });
         let unix = folder.path().join("a socket");
         let listener = UnixListener::bind(&unix).unwrap();
-        assert_eq!(writes_into(folder.path(), &Address::Unix(unix.clone())), Own::Yes { pid });
+        assert_eq!(
+            writes_into(folder.path(), &ResolvedAddress::Unix(unix.clone())),
+            OwnFolder::Yes { pid }
+        );
         drop((tcp, listener));
-        assert_eq!(writes_into(folder.path(), &address), Own::No);
-        assert_eq!(writes_into(folder.path(), &Address::Unix(unix)), Own::No);
+        assert_eq!(writes_into(folder.path(), &address), OwnFolder::No);
+        assert_eq!(writes_into(folder.path(), &ResolvedAddress::Unix(unix)), OwnFolder::No);
         drop(lock);
     }
 }

@@ -3,7 +3,7 @@ use std::fmt;
 
 /// What decides it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
+pub enum ReplayPace {
     /// The recorded times, scaled by `speed`.
     Original {
         /// 1: as then; 4: an hour in a quarter of one. Above 0.
@@ -20,17 +20,17 @@ pub enum Pace {
 
 /// The moments at which messages leave, one after the other.
 #[derive(Debug)]
-pub struct Moments {
-    pace: Pace,
+pub struct Departures {
+    pace: ReplayPace,
     first_left_ns: Option<u64>,
     given: u64,
     last_due_ns: u64,
 }
 
-impl Moments {
+impl Departures {
     /// Begins with the first message asked about.
-    pub fn new(pace: Pace) -> Moments {
-        Moments { pace, first_left_ns: None, given: 0, last_due_ns: 0 }
+    pub fn new(pace: ReplayPace) -> Departures {
+        Departures { pace, first_left_ns: None, given: 0, last_due_ns: 0 }
     }
 
     /// When the next message leaves, ns from the start of sending; never falls. `left_ns`: when it
@@ -38,10 +38,10 @@ impl Moments {
     pub fn next(&mut self, left_ns: u64) -> Option<u64> {
         let first_left_ns = *self.first_left_ns.get_or_insert(left_ns);
         let due_ns = match self.pace {
-            Pace::Max => return None,
+            ReplayPace::Max => return None,
             // f64 holds a hundred days to the nanosecond, and years to a microsecond.
-            Pace::Original { speed } => left_ns.saturating_sub(first_left_ns) as f64 / speed,
-            Pace::Rate { per_s } => self.given as f64 / per_s * 1e9,
+            ReplayPace::Original { speed } => left_ns.saturating_sub(first_left_ns) as f64 / speed,
+            ReplayPace::Rate { per_s } => self.given as f64 / per_s * 1e9,
         };
         self.given += 1;
         self.last_due_ns = self.last_due_ns.max(due_ns as u64);
@@ -49,26 +49,26 @@ impl Moments {
     }
 }
 
-impl Pace {
+impl ReplayPace {
     /// Returns how long `messages` recorded within `span_ns` take, in seconds; `None`: unknown.
     pub fn seconds(self, messages: u64, span_ns: u64) -> Option<f64> {
         match self {
-            Pace::Original { speed } => Some(span_ns as f64 / 1e9 / speed),
-            Pace::Rate { per_s } => Some(messages.saturating_sub(1) as f64 / per_s),
-            Pace::Max => None,
+            ReplayPace::Original { speed } => Some(span_ns as f64 / 1e9 / speed),
+            ReplayPace::Rate { per_s } => Some(messages.saturating_sub(1) as f64 / per_s),
+            ReplayPace::Max => None,
         }
     }
 }
 
-impl fmt::Display for Pace {
+impl fmt::Display for ReplayPace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Pace::Original { speed: 1.0 } => f.write_str("with the original timing"),
-            Pace::Original { speed } => {
+            ReplayPace::Original { speed: 1.0 } => f.write_str("with the original timing"),
+            ReplayPace::Original { speed } => {
                 write!(f, "with the original timing, {speed} times as fast")
             }
-            Pace::Rate { per_s } => write!(f, "{per_s} messages a second"),
-            Pace::Max => f.write_str("as fast as the target accepts them"),
+            ReplayPace::Rate { per_s } => write!(f, "{per_s} messages a second"),
+            ReplayPace::Max => f.write_str("as fast as the target accepts them"),
         }
     }
 }
@@ -78,23 +78,23 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(pace: Pace, left: &[u64], expected: &[u64]) {
-        let mut moments = Moments::new(pace);
+    fn check(pace: ReplayPace, left: &[u64], expected: &[u64]) {
+        let mut moments = Departures::new(pace);
         let got: Vec<u64> = left.iter().filter_map(|left| moments.next(*left)).collect();
         assert_eq!(got, expected, "{pace}");
     }
 
     #[test]
     fn messages_leave_when_they_did_then_or_evenly() {
-        let original = |speed| Pace::Original { speed };
+        let original = |speed| ReplayPace::Original { speed };
         check(original(1.0), &[1_000, 1_000, 1_500, 9_000], &[0, 0, 500, 8_000]);
         check(original(4.0), &[1_000, 1_500, 9_000], &[0, 125, 2_000]);
         check(original(0.5), &[1_000, 1_500], &[0, 1_000]);
         // The clock was set back between two starts of sinkd.
         check(original(1.0), &[5_000, 6_000, 1_000, 7_000], &[0, 1_000, 1_000, 2_000]);
         check(original(1.0), &[0, u64::MAX], &[0, u64::MAX]);
-        check(Pace::Rate { per_s: 1000.0 }, &[9, 1, 5], &[0, 1_000_000, 2_000_000]);
-        check(Pace::Rate { per_s: 0.5 }, &[9, 1], &[0, 2_000_000_000]);
-        check(Pace::Max, &[1, 2], &[]);
+        check(ReplayPace::Rate { per_s: 1000.0 }, &[9, 1, 5], &[0, 1_000_000, 2_000_000]);
+        check(ReplayPace::Rate { per_s: 0.5 }, &[9, 1], &[0, 2_000_000_000]);
+        check(ReplayPace::Max, &[1, 2], &[]);
     }
 }

@@ -2,7 +2,7 @@
 use crate::log::reader::{Folder, ReadError, Span};
 use crate::log::{MessageId, Slot};
 
-use super::ahead::Ahead;
+use super::ahead::ReadAhead;
 use super::lanes::Lanes;
 
 /// How many messages the order looks ahead. The log is in the order in which messages were
@@ -33,11 +33,11 @@ pub struct Departure {
 }
 
 /// Returns the messages of a selection in the order of departure.
-pub struct Plan<'a> {
+pub struct ReplayPlan<'a> {
     folder: &'a Folder,
     input: Messages<'a>,
     /// By start of sinkd, then by departure.
-    ahead: Ahead<(u32, u64), Slot>,
+    ahead: ReadAhead<(u32, u64), Slot>,
     /// A segment and its start, as the next message is mostly from the same one.
     last_start: (u32, u32),
     /// Lanes of the messages that wait, here or later.
@@ -98,15 +98,15 @@ pub fn left_ns(slot: &Slot) -> u64 {
     slot.facts().received_at_ns.saturating_sub(took_ns)
 }
 
-impl<'a> Plan<'a> {
+impl<'a> ReplayPlan<'a> {
     /// `look_ahead`: usually [`LOOK_AHEAD`].
     pub fn new(
         folder: &'a Folder,
         selection: &Selection,
         look_ahead: usize,
-    ) -> Result<Plan<'a>, ReadError> {
-        let (input, ahead) = (selection.messages(folder)?, Ahead::new(look_ahead));
-        Ok(Plan { folder, input, ahead, last_start: (0, 0), lanes: Lanes::default() })
+    ) -> Result<ReplayPlan<'a>, ReadError> {
+        let (input, ahead) = (selection.messages(folder)?, ReadAhead::new(look_ahead));
+        Ok(ReplayPlan { folder, input, ahead, last_start: (0, 0), lanes: Lanes::default() })
     }
 
     /// The next to leave. `is_wanted` is asked about each message, or told why it can't be read, as
@@ -165,7 +165,7 @@ mod tests {
         {
             assert_eq!(selection.len(&folder).unwrap(), ids.len() as u64);
             assert_eq!(selection.last(&folder).unwrap().map(|s| s.id()), ids.last().copied());
-            let mut plan = Plan::new(&folder, &selection, look_ahead).unwrap();
+            let mut plan = ReplayPlan::new(&folder, &selection, look_ahead).unwrap();
             let mut got = Vec::new();
             while let Some(departure) = plan.next(|slot| slot.is_ok()) {
                 assert_eq!(departure.start_count, 1);
@@ -192,7 +192,7 @@ mod tests {
         let folder = Folder::open(data.path()).unwrap();
         let gone = MessageId { segment: 9, slot: 9 };
         let selection = Selection::Ids(in_order(&folder, vec![ids[0], gone]));
-        let mut plan = Plan::new(&folder, &selection, 10).unwrap();
+        let mut plan = ReplayPlan::new(&folder, &selection, 10).unwrap();
         let mut errors = Vec::new();
         let departure = plan.next(|slot| slot.map_err(|e| errors.push(e.to_string())).is_ok());
         assert_eq!(departure.unwrap().slot.id(), ids[0]);

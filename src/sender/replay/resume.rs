@@ -200,9 +200,9 @@ impl Resume {
         let mut reader = BufReader::new(&self.file);
         for _ in 0..belongs.len() + 3 {
             match next_line(&mut reader).map_err(|e| self.io(e))? {
-                Line::Whole(line) => lines.push(line),
+                ResumeLine::Whole(line) => lines.push(line),
                 // What began as a header of ours may be made anew: nothing was sent yet.
-                Line::Cut(rest) => {
+                ResumeLine::Cut(rest) => {
                     let all = [lines, vec![rest]].concat().join("\n");
                     let is_ours = all.starts_with(FIRST_LINE) || FIRST_LINE.starts_with(&all);
                     return if is_ours { Ok(false) } else { Err(self.foreign()) };
@@ -246,15 +246,15 @@ impl Resume {
         loop {
             number += 1;
             match next_line(&mut reader).map_err(|e| self.io(e))? {
-                Line::Whole(line) if before.take(&line, &mut given).is_some() => {
+                ResumeLine::Whole(line) if before.take(&line, &mut given).is_some() => {
                     if let Some(line) = bad {
                         return Err(ResumeError::Damaged { path: self.path.clone(), line });
                     }
                     good_bytes += line.len() as u64 + 1;
                 }
                 // After a power loss the end may be anything; nothing may follow it.
-                Line::Whole(_) => bad = bad.or(Some(number)),
-                Line::Cut(_) => break,
+                ResumeLine::Whole(_) => bad = bad.or(Some(number)),
+                ResumeLine::Cut(_) => break,
             }
         }
         self.file.set_len(good_bytes).map_err(|e| self.io(e))?;
@@ -328,7 +328,7 @@ fn header(begun_ns: u64, belongs: &Belongs) -> String {
     header + HEADER_END + "\n"
 }
 
-enum Line {
+enum ResumeLine {
     Whole(String),
     /// The end of the file, and what stands there without a line end.
     Cut(String),
@@ -336,13 +336,17 @@ enum Line {
 
 /// Reads the next line. A line that is not text, or longer than any that replay writes, is
 /// meaningless.
-fn next_line(reader: &mut impl BufRead) -> io::Result<Line> {
+fn next_line(reader: &mut impl BufRead) -> io::Result<ResumeLine> {
     let mut line = Vec::new();
     let mut limited = io::Read::take(&mut *reader, LINE_BYTES_MAX as u64);
     limited.read_until(b'\n', &mut line)?;
     let is_whole = line.pop_if(|last| *last == b'\n').is_some();
     let text = String::from_utf8_lossy(&line).into_owned();
-    Ok(if is_whole || line.len() >= LINE_BYTES_MAX { Line::Whole(text) } else { Line::Cut(text) })
+    Ok(if is_whole || line.len() >= LINE_BYTES_MAX {
+        ResumeLine::Whole(text)
+    } else {
+        ResumeLine::Cut(text)
+    })
 }
 
 #[cfg(test)]

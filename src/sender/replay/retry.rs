@@ -1,7 +1,7 @@
 //! Messages that are to be sent again, ordered by their moment.
 use std::time::Duration;
 
-use super::ahead::Ahead;
+use super::ahead::ReadAhead;
 use super::resume::Remaining;
 use crate::log::Slot;
 use crate::sender::clock::nanos;
@@ -39,13 +39,13 @@ pub struct Again {
 #[derive(Debug)]
 pub struct Retries {
     retry: Retry,
-    waiting: Ahead<u64, Again>,
+    waiting: ReadAhead<u64, Again>,
 }
 
 impl Retries {
     /// Waits for nothing yet.
     pub fn new(retry: Retry) -> Retries {
-        Retries { retry, waiting: Ahead::new(WAITING_MAX) }
+        Retries { retry, waiting: ReadAhead::new(WAITING_MAX) }
     }
 
     /// Returns whether a message under way can be retried.

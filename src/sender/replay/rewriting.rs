@@ -1,6 +1,6 @@
 //! Puts the envelope of a stored message into a mail, changed as is wanted.
 use crate::sender::mailbox::{is_mailbox, split};
-use crate::smtp::client::Mail;
+use crate::smtp::client::OutgoingMail;
 use crate::smtp::envelope::{DecodeError, Decoded, decode};
 
 use super::recipient_map::RecipientMap;
@@ -59,7 +59,7 @@ impl Rewriting {
         &self,
         envelope: &[u8],
         only: Option<&[u32]>,
-        mail: &mut Mail,
+        mail: &mut OutgoingMail,
     ) -> Result<Filled, Unsendable> {
         let envelope = decode(envelope)?;
         let recipients = self.recipients(&envelope, only)?;
@@ -167,7 +167,7 @@ mod tests {
     use super::super::testkit::envelope;
     use super::*;
 
-    fn written(mail: &Mail) -> String {
+    fn written(mail: &OutgoingMail) -> String {
         let text = |octets: &[u8]| String::from_utf8_lossy(octets).into_owned();
         let mut lines = vec![format!("{} {}", text(mail.reverse_path()), text(mail.parameters()))];
         lines.extend(mail.recipients().map(|(p, o)| format!("{} {}", text(p), text(o))));
@@ -176,7 +176,7 @@ mod tests {
 
     #[track_caller]
     fn check(rewriting: &Rewriting, stored: &[u8], only: Option<&[u32]>, expected: &str) {
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         match rewriting.fill(stored, only, &mut mail) {
             Ok(Filled { duplicates: 0 }) => assert_eq!(written(&mail), expected),
             Ok(Filled { duplicates: n }) => {
@@ -225,6 +225,6 @@ mod tests {
         check(&keep, &envelope("s@a", "BODY=7BIT\r\nRSET", &["x@b"]), None, expected);
         let long = Rewriting { to_domain: Some(vec![b'd'; 1000]), ..Rewriting::default() };
         let stored = envelope("s@a", "", &["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@b"]);
-        assert!(long.fill(&stored, None, &mut Mail::default()).is_err());
+        assert!(long.fill(&stored, None, &mut OutgoingMail::default()).is_err());
     }
 }

@@ -12,11 +12,11 @@ macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident,)*) => {
         /// What is counted. Of messages but where it says otherwise.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Kind { $($(#[$doc])* $kind,)* }
+        pub enum ReplayCount { $($(#[$doc])* $kind,)* }
 
-        impl Kind {
+        impl ReplayCount {
             /// All of them.
-            pub const ALL: &[Kind] = &[$(Kind::$kind,)*];
+            pub const ALL: &[ReplayCount] = &[$(ReplayCount::$kind,)*];
         }
     };
 }
@@ -66,32 +66,35 @@ kinds! {
 
 /// The counts.
 #[derive(Debug)]
-pub struct Tally {
-    counts: [AtomicU64; Kind::ALL.len()],
-    told: Mutex<Vec<(Kind, String)>>,
+pub struct ReplayTally {
+    counts: [AtomicU64; ReplayCount::ALL.len()],
+    told: Mutex<Vec<(ReplayCount, String)>>,
 }
 
-impl Default for Tally {
-    fn default() -> Tally {
-        Tally { counts: [const { AtomicU64::new(0) }; Kind::ALL.len()], told: Mutex::default() }
+impl Default for ReplayTally {
+    fn default() -> ReplayTally {
+        ReplayTally {
+            counts: [const { AtomicU64::new(0) }; ReplayCount::ALL.len()],
+            told: Mutex::default(),
+        }
     }
 }
 
-impl Tally {
+impl ReplayTally {
     /// How many.
-    pub fn count(&self, kind: Kind) -> u64 {
+    pub fn count(&self, kind: ReplayCount) -> u64 {
         self.counts[kind as usize].load(Relaxed)
     }
 
-    pub(super) fn add(&self, kind: Kind, count: u64) {
+    pub(super) fn add(&self, kind: ReplayCount, count: u64) {
         self.counts[kind as usize].fetch_add(count, Relaxed);
     }
 
     /// Counts one more of `kind`, and keeps `what` if it is among the first.
-    pub(super) fn tell(&self, kind: Kind, what: impl FnOnce() -> String) {
+    pub(super) fn tell(&self, kind: ReplayCount, what: impl FnOnce() -> String) {
         self.add(kind, 1);
         let told_max = match kind {
-            Kind::Unknown | Kind::PerhapsTwice => UNSURE_TOLD_MAX,
+            ReplayCount::Unknown | ReplayCount::PerhapsTwice => UNSURE_TOLD_MAX,
             _ => TOLD_MAX,
         };
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
@@ -101,28 +104,28 @@ impl Tally {
     }
 
     /// The first ones of a kind: ids, with the reason where there is one.
-    pub fn told(&self, kind: Kind) -> Vec<String> {
+    pub fn told(&self, kind: ReplayCount) -> Vec<String> {
         let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.iter().filter(|(other, _)| *other == kind).map(|(_, what)| what.clone()).collect()
     }
 
     /// Messages that are not to be sent again: done, given up, or passed over.
     pub fn ended(&self) -> u64 {
-        use Kind::*;
+        use ReplayCount::*;
         let kinds = [Accepted, PartlyAccepted, Rejected, Deferred, NotSent, Unknown, Withheld];
         kinds.iter().map(|kind| self.count(*kind)).sum::<u64>() + self.passed_over()
     }
 
     /// Messages that could not be given.
     pub fn passed_over(&self) -> u64 {
-        use Kind::*;
+        use ReplayCount::*;
         [NotStored, Gone, Damaged, Unsendable].iter().map(|kind| self.count(*kind)).sum()
     }
 
     /// Returns whether every message that ended was accepted for all of its recipients, and none
     /// was passed over.
     pub fn is_all_accepted(&self) -> bool {
-        self.count(Kind::Accepted) == self.ended()
+        self.count(ReplayCount::Accepted) == self.ended()
     }
 }
 
@@ -132,21 +135,21 @@ mod tests {
 
     #[test]
     fn the_first_ones_are_told() {
-        let tally = Tally::default();
-        tally.add(Kind::Accepted, 3);
+        let tally = ReplayTally::default();
+        tally.add(ReplayCount::Accepted, 3);
         assert!(tally.is_all_accepted());
         for number in 0..7 {
-            tally.tell(Kind::Gone, || number.to_string());
+            tally.tell(ReplayCount::Gone, || number.to_string());
         }
-        tally.tell(Kind::Damaged, || "x".into());
+        tally.tell(ReplayCount::Damaged, || "x".into());
         for number in 0..UNSURE_TOLD_MAX + 1 {
-            tally.tell(Kind::Unknown, || number.to_string());
+            tally.tell(ReplayCount::Unknown, || number.to_string());
         }
-        assert_eq!(tally.told(Kind::Unknown).len(), UNSURE_TOLD_MAX);
-        assert_eq!(tally.told(Kind::Gone), ["0", "1", "2", "3", "4"]);
-        assert_eq!(tally.told(Kind::Damaged), ["x"]);
+        assert_eq!(tally.told(ReplayCount::Unknown).len(), UNSURE_TOLD_MAX);
+        assert_eq!(tally.told(ReplayCount::Gone), ["0", "1", "2", "3", "4"]);
+        assert_eq!(tally.told(ReplayCount::Damaged), ["x"]);
         assert_eq!(
-            (tally.count(Kind::Gone), tally.passed_over(), tally.ended()),
+            (tally.count(ReplayCount::Gone), tally.passed_over(), tally.ended()),
             (7, 8, 11 + 1001)
         );
         assert!(!tally.is_all_accepted());

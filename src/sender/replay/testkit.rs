@@ -3,7 +3,7 @@ use std::path::Path;
 
 use crossbeam_channel::bounded;
 
-use crate::log::{Commit, Facts, Log, MessageId, NoRoom, Settings, Slot};
+use crate::log::{Commit, Log, LogSettings, MessageId, NoRoom, Slot, SlotFacts};
 use crate::smtp::envelope::{Tag, append_field};
 
 /// A message's slot without a record.
@@ -13,7 +13,7 @@ pub fn slot(id: MessageId) -> Slot {
 
 /// The same, received at this time.
 pub fn slot_of(id: MessageId, received_at_ns: u64) -> Slot {
-    Slot::empty(id, &Facts { received_at_ns, ..Facts::default() })
+    Slot::empty(id, &SlotFacts { received_at_ns, ..SlotFacts::default() })
 }
 
 /// An envelope; a recipient is a path, or a path, a space and parameters.
@@ -36,37 +36,37 @@ pub fn envelope(from: &str, parameters: &str, recipients: &[&str]) -> Vec<u8> {
 
 /// A message to be stored.
 #[derive(Debug, Clone)]
-pub struct Stored {
+pub struct StoredMessage {
     pub envelope: Vec<u8>,
     pub payload: Vec<u8>,
-    pub facts: Facts,
+    pub facts: SlotFacts,
 }
 
 /// One message with a few recipients, of a session, at a time.
-pub fn stored(number: u32, session: u64, received_at_ns: u64) -> Stored {
+pub fn stored(number: u32, session: u64, received_at_ns: u64) -> StoredMessage {
     let payload = format!("Subject: {number}\r\n\r\nhello\r\n").into_bytes();
     let recipients: Vec<String> =
         (0..1 + number % 3).map(|i| format!("r{i}.{number}@b.test")).collect();
     let recipients: Vec<&str> = recipients.iter().map(String::as_str).collect();
-    let facts = Facts {
+    let facts = SlotFacts {
         received_at_ns,
         session,
         message_bytes: payload.len() as u32,
         reply_code: 250,
-        ..Facts::default()
+        ..SlotFacts::default()
     };
     let envelope = envelope(&format!("s{number}@a.test"), "", &recipients);
-    Stored { envelope, payload, facts }
+    StoredMessage { envelope, payload, facts }
 }
 
 /// A data folder with these messages; their ids.
-pub fn folder(path: &Path, messages: &[Stored]) -> Vec<MessageId> {
-    let settings = Settings {
+pub fn folder(path: &Path, messages: &[StoredMessage]) -> Vec<MessageId> {
+    let settings = LogSettings {
         segment_bytes_first: 64 << 10,
         segment_bytes_max: 256 << 10,
         own_segment_bytes_over: 64 << 10,
         region_bytes_max: 256 << 10,
-        ..Settings::default()
+        ..LogSettings::default()
     };
     let (log, _) = Log::open(path, settings).unwrap();
     let (wake, woken) = bounded(1);
@@ -76,7 +76,7 @@ pub fn folder(path: &Path, messages: &[Stored]) -> Vec<MessageId> {
     };
     let mut writer = log.writer(Box::new(wake)).unwrap();
     let mut ids = Vec::new();
-    for Stored { envelope, payload, facts } in messages {
+    for StoredMessage { envelope, payload, facts } in messages {
         ids.push(loop {
             match writer.append(envelope, &[payload], facts) {
                 Ok(Commit::Done(committed)) => break committed.id(),

@@ -1,8 +1,8 @@
 //! The beginning of a payload: what is known of it, and what will become of it.
-use crate::config::storage::Store;
+use crate::config::storage::StoreMode;
 
 use super::super::conn::{Conn, Flow};
-use super::super::shared::Shared;
+use super::super::shared::WorkerShared;
 use super::fate::Fate;
 use super::framing::Framing;
 
@@ -11,7 +11,7 @@ const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
 
 /// The payload of the transaction of `conn` comes next.
 #[inline]
-pub fn begin(conn: &mut Conn, shared: &mut Shared, framing: Framing) {
+pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
     let mut transfer = shared.lend_box();
     transfer.framing = framing;
     let chunk = match framing {
@@ -24,7 +24,7 @@ pub fn begin(conn: &mut Conn, shared: &mut Shared, framing: Framing) {
     if let Some(sampling) = &shared.ledger.sampling {
         let (store, draw) = sampling.choose(conn.session.envelope());
         (transfer.fate, transfer.draw) = (Fate::of(store), draw);
-        if store != Store::Full {
+        if store != StoreMode::Full {
             transfer.place.expect_only(HEADERS_BYTES_EXPECTED);
         }
     }

@@ -1,7 +1,7 @@
 //! What becomes of the octets of a payload: how much of them is stored, or why none is.
 use memchr::memchr;
 
-use crate::config::storage::Store;
+use crate::config::storage::StoreMode;
 use crate::log::StorageMode;
 use crate::smtp::session::Refusal;
 
@@ -21,12 +21,12 @@ pub enum Fate {
 }
 
 impl Fate {
-    pub fn of(store: Store) -> Fate {
+    pub fn of(store: StoreMode) -> Fate {
         match store {
-            Store::Full => Fate::Keep,
-            Store::Headers => Fate::Headers(HeaderSection::new()),
-            Store::Envelope => Fate::Envelope,
-            Store::Nothing => Fate::Count,
+            StoreMode::Full => Fate::Keep,
+            StoreMode::Headers => Fate::Headers(HeaderSection::new()),
+            StoreMode::Envelope => Fate::Envelope,
+            StoreMode::Nothing => Fate::Count,
         }
     }
 

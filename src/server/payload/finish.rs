@@ -1,13 +1,13 @@
 //! The end of a payload: committed, counted, refused, or given up.
 use std::ops::ControlFlow;
 
-use crate::log::{Commit, Facts, Kind, NoRoom, PendingCommit};
+use crate::log::{Commit, NoRoom, PendingCommit, SlotFacts, SlotKind};
 use crate::smtp::session::Refusal;
 
 use super::super::conn::{Conn, Flow};
 use super::super::input::Consumed;
 use super::super::orphan::Orphan;
-use super::super::shared::Shared;
+use super::super::shared::WorkerShared;
 use super::fate::Fate;
 use super::proof::Proof;
 use super::transfer::Transfer;
@@ -23,7 +23,7 @@ enum PayloadOutcome {
 /// `transfer` is whole, or its commit waits: accepts it, refuses it, or waits on.
 pub fn finish(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     mut transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
     let outcome = outcome(conn, shared, &mut transfer);
@@ -34,7 +34,7 @@ pub fn finish(
 /// tail has no room, or no ticket is left; a ticket that was taken is kept for `finish`.
 pub fn append(
     conn: &Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     transfer: &mut Transfer,
     wire: &[u8],
 ) -> Option<Commit> {
@@ -56,7 +56,7 @@ pub fn append(
 /// `transfer` has become `commit`.
 pub fn conclude(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     mut transfer: Box<Transfer>,
     commit: Commit,
 ) -> ControlFlow<Consumed> {
@@ -66,7 +66,7 @@ pub fn conclude(
 
 /// Abandons the payload in progress, if any: its client is gone or dismissed, or its
 /// transaction was reset. A commit that has begun continues without the connection.
-pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
+pub fn abandon(conn: &mut Conn, shared: &mut WorkerShared) {
     shared.ledger.recording.unparked(conn);
     let Some(mut transfer) = conn.take_transfer() else { return };
     if let Some(pending) = transfer.pending.take() {
@@ -84,7 +84,7 @@ pub fn abandon(conn: &mut Conn, shared: &mut Shared) {
     shared.return_box(transfer);
 }
 
-fn outcome(conn: &Conn, shared: &mut Shared, transfer: &mut Transfer) -> PayloadOutcome {
+fn outcome(conn: &Conn, shared: &mut WorkerShared, transfer: &mut Transfer) -> PayloadOutcome {
     if let Some(pending) = &mut transfer.pending {
         return poll(pending, shared);
     }
@@ -109,7 +109,11 @@ fn outcome(conn: &Conn, shared: &mut Shared, transfer: &mut Transfer) -> Payload
     }
 }
 
-fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> PayloadOutcome {
+fn outcome_of(
+    shared: &mut WorkerShared,
+    transfer: &mut Transfer,
+    commit: Commit,
+) -> PayloadOutcome {
     match commit {
         Commit::Done(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Commit::Later(pending) => {
@@ -122,7 +126,7 @@ fn outcome_of(shared: &mut Shared, transfer: &mut Transfer, commit: Commit) -> P
 }
 
 /// Asks for the outcome of a commit that has begun.
-fn poll(pending: &mut PendingCommit, shared: &mut Shared) -> PayloadOutcome {
+fn poll(pending: &mut PendingCommit, shared: &mut WorkerShared) -> PayloadOutcome {
     match shared.storage.writer.poll_commit(pending) {
         Ok(committed) => PayloadOutcome::Accepted(Proof::Committed(committed)),
         Err(NoRoom::Wait) => PayloadOutcome::Waits,
@@ -132,7 +136,7 @@ fn poll(pending: &mut PendingCommit, shared: &mut Shared) -> PayloadOutcome {
 
 fn apply(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     mut transfer: Box<Transfer>,
     outcome: PayloadOutcome,
 ) -> ControlFlow<Consumed> {
@@ -150,7 +154,7 @@ fn apply(
 }
 
 #[inline]
-fn accept(conn: &mut Conn, shared: &mut Shared, transfer: &Transfer, proof: &Proof) {
+fn accept(conn: &mut Conn, shared: &mut WorkerShared, transfer: &Transfer, proof: &Proof) {
     conn.last_payload_bytes = u32::try_from(transfer.wire_bytes).unwrap_or(u32::MAX);
     shared.ledger.accepted(conn, transfer, proof.id());
     conn.session.accept(proof, &mut shared.workspace);
@@ -158,7 +162,7 @@ fn accept(conn: &mut Conn, shared: &mut Shared, transfer: &Transfer, proof: &Pro
 }
 
 /// The payload was read to its end and is not kept.
-fn refuse(conn: &mut Conn, shared: &mut Shared, transfer: &mut Transfer, why: Refusal) {
+fn refuse(conn: &mut Conn, shared: &mut WorkerShared, transfer: &mut Transfer, why: Refusal) {
     transfer.place.release(&mut shared.storage);
     shared.ledger.not_accepted(transfer);
     shared.ledger.refused(conn);
@@ -169,10 +173,10 @@ fn refuse(conn: &mut Conn, shared: &mut Shared, transfer: &mut Transfer, why: Re
 }
 
 /// What the slot says of `transfer`.
-fn facts(conn: &Conn, shared: &Shared, transfer: &Transfer) -> Facts {
+fn facts(conn: &Conn, shared: &WorkerShared, transfer: &Transfer) -> SlotFacts {
     let took_us = shared.clock.now_us().saturating_sub(conn.began_us);
-    Facts {
-        kind: Kind::Message,
+    SlotFacts {
+        kind: SlotKind::Message,
         mode: transfer.fate.mode(),
         received_at_ns: shared.clock.unix_ns(),
         transaction_us: u32::try_from(took_us).unwrap_or(u32::MAX),
@@ -186,7 +190,13 @@ fn facts(conn: &Conn, shared: &Shared, transfer: &Transfer) -> Facts {
 }
 
 /// Notes the size of a payload in the transcript, except for chunks, which were noted one by one.
-fn tell_transcript(conn: &mut Conn, shared: &Shared, transfer: &Transfer, octets: u64, note: &str) {
+fn tell_transcript(
+    conn: &mut Conn,
+    shared: &WorkerShared,
+    transfer: &Transfer,
+    octets: u64,
+    note: &str,
+) {
     if let Some(transcript) = &mut conn.transcript
         && !transfer.framing.is_chunked()
     {

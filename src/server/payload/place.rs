@@ -1,7 +1,7 @@
 //! Where the octets of a payload lie until they are committed, and how they get there.
-use crate::log::{Claim, Commit, Facts, NoRoom, Reservation, Writer};
+use crate::log::{Claim, Commit, NoRoom, Reservation, SlotFacts, Writer};
 
-use super::super::pool::{Buffer, Pool};
+use super::super::pool::{Buffer, TransferPool};
 use super::super::storage::Storage;
 
 /// A payload of up to this many octets is staged, a larger one gets a region.
@@ -18,7 +18,7 @@ const WIRE_SLACK_BYTES: u64 = 256;
 
 /// The octets of a payload that have come so far.
 #[derive(Debug)]
-pub struct Place {
+pub struct PayloadPlace {
     /// How many are expected: it saves copies, and is never trusted for memory.
     expected_bytes: u64,
     /// Whether the client said so, or earlier payloads of its session do.
@@ -40,9 +40,9 @@ enum Lies {
     Reserved(Reservation),
 }
 
-impl Place {
-    pub fn new() -> Place {
-        Place { expected_bytes: 0, claim: Claim::Guessed, lies: Lies::Nowhere }
+impl PayloadPlace {
+    pub fn new() -> PayloadPlace {
+        PayloadPlace { expected_bytes: 0, claim: Claim::Guessed, lies: Lies::Nowhere }
     }
 
     /// What is known before the first octet: `declared` is SIZE of MAIL, `chunk` the octets of the
@@ -73,7 +73,7 @@ impl Place {
     }
 
     /// Copies `octets`, which may lie at the tail of the log, into a buffer; nothing else has come.
-    pub fn stage(&mut self, octets: &[u8], pool: &mut Pool) -> Result<(), NoRoom> {
+    pub fn stage(&mut self, octets: &[u8], pool: &mut TransferPool) -> Result<(), NoRoom> {
         let bytes = self.expected_bytes.max(octets.len() as u64) as usize;
         let mut buffer = pool.take(bytes).ok_or(NoRoom::Budget)?;
         buffer.push(octets);
@@ -249,7 +249,7 @@ impl Place {
         }
     }
 
-    fn replace_buffer(&mut self, by: Lies, pool: &mut Pool) {
+    fn replace_buffer(&mut self, by: Lies, pool: &mut TransferPool) {
         if let Lies::Staged(buffer) = std::mem::replace(&mut self.lies, by) {
             pool.give(buffer);
         }
@@ -262,7 +262,7 @@ impl Place {
         &mut self,
         payload_bytes: u64,
         envelope: &[u8],
-        facts: &Facts,
+        facts: &SlotFacts,
         storage: &mut Storage,
     ) -> Result<Commit, NoRoom> {
         let Storage { pool, writer } = storage;

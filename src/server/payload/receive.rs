@@ -6,7 +6,7 @@ use crate::log::NoRoom;
 
 use super::super::conn::{Conn, Flow};
 use super::super::input::Input;
-use super::super::shared::Shared;
+use super::super::shared::WorkerShared;
 use super::super::storage::Storage;
 use super::super::stream::Stream;
 use super::fate::Fate;
@@ -46,7 +46,7 @@ enum NoPiece {
 /// Reads once.
 pub fn receive(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     input: &mut Input,
 ) -> std::io::Result<Received> {
     let received = match &mut conn.flow {
@@ -83,7 +83,7 @@ fn receive_at_tail(
     transfer: &mut Transfer,
     socket: &mut Stream,
     envelope: &[u8],
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     input: &mut Input,
 ) -> Result<Arrived, NoPiece> {
     let Storage { writer, pool } = &mut shared.storage;
@@ -109,7 +109,7 @@ fn receive_in_place(
     transfer: &mut Transfer,
     socket: &mut Stream,
     envelope: &[u8],
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     input: &mut Input,
 ) -> Result<Arrived, NoPiece> {
     let more = match transfer.framing {
@@ -144,7 +144,7 @@ fn receive_in_place(
 #[inline]
 fn received(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     piece: Result<Arrived, NoPiece>,
 ) -> std::io::Result<Received> {
     let piece = match piece {

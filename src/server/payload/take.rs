@@ -6,7 +6,7 @@ use crate::log::NoRoom;
 
 use super::super::conn::{Conn, Flow};
 use super::super::input::{Consumed, Input};
-use super::super::shared::Shared;
+use super::super::shared::WorkerShared;
 use super::fate::Fate;
 use super::finish::{append, conclude, finish};
 use super::transfer::Transfer;
@@ -14,7 +14,7 @@ use super::transfer::Transfer;
 /// Takes what the input holds of the payload of `conn`, as far as it has one fate.
 pub fn take(
     conn: &mut Conn,
-    shared: &mut Shared,
+    shared: &mut WorkerShared,
     input: &mut Input,
     mut transfer: Box<Transfer>,
 ) -> ControlFlow<Consumed> {
@@ -69,7 +69,11 @@ pub fn take(
 }
 
 /// The mail data, or the chunk, is whole.
-fn end(conn: &mut Conn, shared: &mut Shared, transfer: Box<Transfer>) -> ControlFlow<Consumed> {
+fn end(
+    conn: &mut Conn,
+    shared: &mut WorkerShared,
+    transfer: Box<Transfer>,
+) -> ControlFlow<Consumed> {
     if transfer.framing.is_last() || matches!(transfer.fate, Fate::Refused(_)) {
         return finish(conn, shared, transfer);
     }

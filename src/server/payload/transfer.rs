@@ -6,14 +6,14 @@ use super::super::sampling::Draw;
 use super::super::storage::Storage;
 use super::fate::Fate;
 use super::framing::Framing;
-use super::place::Place;
+use super::place::PayloadPlace;
 
 /// Lives in a box that its worker uses again, so that a message costs no allocation.
 #[derive(Debug)]
 pub struct Transfer {
     pub framing: Framing,
     pub fate: Fate,
-    pub place: Place,
+    pub place: PayloadPlace,
     /// Octets that have come, end of data included; with BDAT, the sum over all chunks.
     pub wire_bytes: u64,
     /// Stuffed dots among them.
@@ -42,7 +42,7 @@ impl Transfer {
         Transfer {
             framing: Framing::data(),
             fate: Fate::Keep,
-            place: Place::new(),
+            place: PayloadPlace::new(),
             wire_bytes: 0,
             dots: 0,
             came_at_once: false,

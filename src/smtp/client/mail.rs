@@ -9,9 +9,9 @@ use memchr::memmem;
 
 use crate::smtp::data::unstuff;
 
-/// How the content's octets stand in [`Mail::head`] and [`Mail::body`].
+/// How the content's octets stand in [`OutgoingMail::head`] and [`OutgoingMail::body`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Form {
+pub enum ContentForm {
     /// No line begins with a dot, and the last one ends with CRLF: DATA and BDAT send the same.
     #[default]
     Clean,
@@ -26,25 +26,25 @@ pub enum Form {
 
 /// A forward-path and what was asked for with it.
 #[derive(Debug, Clone)]
-struct Recipient {
+struct MailRecipient {
     path: Range<usize>,
     parameters: Range<usize>,
 }
 
 /// A message to be sent.
 #[derive(Debug, Clone, Default)]
-pub struct Mail {
+pub struct OutgoingMail {
     /// Paths and parameters, one after the other.
     text: Vec<u8>,
     reverse_path: Range<usize>,
     parameters: Range<usize>,
-    recipients: Vec<Recipient>,
+    recipients: Vec<MailRecipient>,
     /// What is this message's own, and comes first.
     pub head: Vec<u8>,
     /// What it shares with others, or lies elsewhere.
     pub body: Bytes,
     /// The form of head and body together.
-    pub form: Form,
+    pub form: ContentForm,
     /// It came by BDAT, and goes so where the server announces CHUNKING, whatever the session does
     /// else: DATA could neither end it within a line nor carry BODY=BINARYMIME.
     pub chunked: bool,
@@ -52,7 +52,7 @@ pub struct Mail {
     pub made_here: bool,
 }
 
-impl Mail {
+impl OutgoingMail {
     /// Clears the mail, and keeps its buffers.
     pub fn clear(&mut self) {
         self.text.clear();
@@ -60,7 +60,7 @@ impl Mail {
         (self.reverse_path, self.parameters) = (0..0, 0..0);
         self.head.clear();
         self.body = Bytes::new();
-        self.form = Form::Clean;
+        self.form = ContentForm::Clean;
         (self.chunked, self.made_here) = (false, false);
     }
 
@@ -79,11 +79,12 @@ impl Mail {
 
     /// One more recipient: a mailbox without angle brackets, and the parameters of RCPT.
     pub fn to(&mut self, path: &[u8], parameters: &[u8]) {
-        let recipient = Recipient { path: self.append(path), parameters: self.append(parameters) };
+        let recipient =
+            MailRecipient { path: self.append(path), parameters: self.append(parameters) };
         self.recipients.push(recipient);
     }
 
-    /// The reverse-path, as set by [`Mail::from`].
+    /// The reverse-path, as set by [`OutgoingMail::from`].
     pub fn reverse_path(&self) -> &[u8] {
         &self.text[self.reverse_path.clone()]
     }
@@ -119,7 +120,7 @@ impl Mail {
 
     /// The forward-path at a position, and its parameters.
     pub fn recipient(&self, at: usize) -> (&[u8], &[u8]) {
-        let Recipient { path, parameters } = &self.recipients[at];
+        let MailRecipient { path, parameters } = &self.recipients[at];
         (&self.text[path.clone()], &self.text[parameters.clone()])
     }
 
@@ -131,15 +132,15 @@ impl Mail {
     /// Octets of the message (RFC 1870): stuffed dots don't count.
     pub fn octets(&self) -> u64 {
         match self.form {
-            Form::Stuffed { dots } => self.wire_bytes().saturating_sub(u64::from(dots)),
-            Form::Clean | Form::Raw => self.wire_bytes(),
+            ContentForm::Stuffed { dots } => self.wire_bytes().saturating_sub(u64::from(dots)),
+            ContentForm::Clean | ContentForm::Raw => self.wire_bytes(),
         }
     }
 
     /// Makes it what DATA sends. Costs nothing but for raw content, which is looked through, and
     /// copied where a line begins with a dot or the last one has no end (it then gets one).
     pub fn stuff(&mut self) {
-        if self.form != Form::Raw {
+        if self.form != ContentForm::Raw {
             return;
         }
         let (head, body) = (&self.head[..], &self.body[..]);
@@ -150,7 +151,7 @@ impl Mail {
         };
         let has_dots = [head, body].iter().any(|piece| has_dot(piece)) || dot_between(head, body);
         if is_ended && !has_dots {
-            self.form = Form::Clean;
+            self.form = ContentForm::Clean;
             return;
         }
         let content = [head, body].concat();
@@ -159,17 +160,17 @@ impl Mail {
         if !is_ended {
             self.head.extend_from_slice(b"\r\n");
         }
-        self.form = Form::Stuffed { dots };
+        self.form = ContentForm::Stuffed { dots };
     }
 
     /// Makes it what BDAT sends. Costs nothing but for stuffed content, which is copied.
     pub fn unstuff(&mut self) {
-        let Form::Stuffed { dots } = self.form else { return };
+        let ContentForm::Stuffed { dots } = self.form else { return };
         if dots > 0 {
             let content = unstuff(&[&self.head[..], &self.body[..]].concat()).into_owned();
             (self.head, self.body) = (content, Bytes::new());
         }
-        self.form = Form::Raw;
+        self.form = ContentForm::Raw;
     }
 }
 
@@ -206,27 +207,32 @@ fn stuff_into(content: &[u8], out: &mut Vec<u8>) -> u32 {
 mod tests {
     use super::*;
 
-    fn raw(head: &[u8], body: &[u8]) -> Mail {
+    fn raw(head: &[u8], body: &[u8]) -> OutgoingMail {
         let body = Bytes::copy_from_slice(body);
-        Mail { head: head.to_vec(), body, form: Form::Raw, ..Mail::default() }
+        OutgoingMail {
+            head: head.to_vec(),
+            body,
+            form: ContentForm::Raw,
+            ..OutgoingMail::default()
+        }
     }
 
-    fn wire(mail: &Mail) -> Vec<u8> {
+    fn wire(mail: &OutgoingMail) -> Vec<u8> {
         [&mail.head[..], &mail.body[..]].concat()
     }
 
     #[test]
     fn raw_content_becomes_what_data_sends() {
-        let rows: [(&str, &str, Form); 9] = [
-            ("", "", Form::Clean),
-            ("a\r\n", "a\r\n", Form::Clean),
-            ("a\n.\n", "a\n.\n\r\n", Form::Stuffed { dots: 0 }),
-            ("a", "a\r\n", Form::Stuffed { dots: 0 }),
-            (".", "..\r\n", Form::Stuffed { dots: 1 }),
-            (".\r\n", "..\r\n", Form::Stuffed { dots: 1 }),
-            ("a\r\n.\r\nb\r\n", "a\r\n..\r\nb\r\n", Form::Stuffed { dots: 1 }),
-            ("a\r\n..b\r\n.c\r\n", "a\r\n...b\r\n..c\r\n", Form::Stuffed { dots: 2 }),
-            ("a\r.\r\n", "a\r.\r\n", Form::Clean),
+        let rows: [(&str, &str, ContentForm); 9] = [
+            ("", "", ContentForm::Clean),
+            ("a\r\n", "a\r\n", ContentForm::Clean),
+            ("a\n.\n", "a\n.\n\r\n", ContentForm::Stuffed { dots: 0 }),
+            ("a", "a\r\n", ContentForm::Stuffed { dots: 0 }),
+            (".", "..\r\n", ContentForm::Stuffed { dots: 1 }),
+            (".\r\n", "..\r\n", ContentForm::Stuffed { dots: 1 }),
+            ("a\r\n.\r\nb\r\n", "a\r\n..\r\nb\r\n", ContentForm::Stuffed { dots: 1 }),
+            ("a\r\n..b\r\n.c\r\n", "a\r\n...b\r\n..c\r\n", ContentForm::Stuffed { dots: 2 }),
+            ("a\r.\r\n", "a\r.\r\n", ContentForm::Clean),
         ];
         for (content, expected, form) in rows {
             for cut in 0..=content.len() {
@@ -248,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_mail_is_used_again() {
-        let mut mail = Mail::default();
+        let mut mail = OutgoingMail::default();
         mail.from(b"a@example.org", b"BODY=8BITMIME");
         mail.to(b"b@example.com", b"");
         mail.to(b"c@example.com", b"NOTIFY=NEVER");

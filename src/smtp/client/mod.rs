@@ -20,8 +20,8 @@ mod watch;
 
 pub use super::limits::Protocol;
 pub use announced::Announced;
-pub use mail::{Form, Mail};
+pub use mail::{ContentForm, OutgoingMail};
 pub use options::{JOINED_BYTES_MAX, Options};
 pub use reply::{LINE_BYTES_MAX, LINES_MAX, ReplyError};
-pub use session::Session;
-pub use watch::{Done, End, Fault, Phase, Watch, Withheld};
+pub use session::ClientSession;
+pub use watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};

@@ -10,7 +10,8 @@ pub struct Options {
     pub name: String,
     /// Send commands in groups, where the server announces PIPELINING.
     pub pipelining: bool,
-    /// Send BDAT, where the server announces CHUNKING; else only what was [`super::Mail::chunked`].
+    /// Send BDAT, where the server announces CHUNKING; else only what was
+    /// [`super::OutgoingMail::chunked`].
     pub chunking: bool,
     /// Messages that may be under way at once, where commands are pipelined; at least 1.
     pub depth: usize,

@@ -2,14 +2,14 @@
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
-use super::mail::Mail;
+use super::mail::OutgoingMail;
 
 #[derive(Debug)]
-enum Piece {
+enum OutboxPiece {
     /// The next octets of `text`, this many.
     Text(usize),
     /// Content of a mail from this octet on.
-    Content { mail: Box<Mail>, from: usize },
+    Content { mail: Box<OutgoingMail>, from: usize },
 }
 
 /// A queue of octets, of which positions count from the session's first one.
@@ -18,7 +18,7 @@ pub(super) struct Outbox {
     text: Vec<u8>,
     /// Octets of `text` that were written.
     text_at: usize,
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<OutboxPiece>,
     queued: u64,
     written: u64,
 }
@@ -47,8 +47,8 @@ impl Outbox {
         let octets = self.text.len() - before;
         self.queued += octets as u64;
         match self.pieces.back_mut() {
-            Some(Piece::Text(len)) => *len += octets,
-            _ => self.pieces.push_back(Piece::Text(octets)),
+            Some(OutboxPiece::Text(len)) => *len += octets,
+            _ => self.pieces.push_back(OutboxPiece::Text(octets)),
         }
     }
 
@@ -61,9 +61,9 @@ impl Outbox {
     /// the mail back at once. Else the one of `wrote` has it.
     pub fn content(
         &mut self,
-        mail: Box<Mail>,
+        mail: Box<OutgoingMail>,
         joined_bytes_max: u64,
-        spent: impl FnOnce(Box<Mail>),
+        spent: impl FnOnce(Box<OutgoingMail>),
     ) {
         if mail.wire_bytes() <= joined_bytes_max {
             self.compose(|text| {
@@ -73,7 +73,7 @@ impl Outbox {
             return spent(mail);
         }
         self.queued += mail.wire_bytes();
-        self.pieces.push_back(Piece::Content { mail, from: 0 });
+        self.pieces.push_back(OutboxPiece::Content { mail, from: 0 });
     }
 
     /// Fills `slices` with what is to be written next; returns how many there are.
@@ -88,12 +88,12 @@ impl Outbox {
         };
         for piece in &self.pieces {
             let has_room = match piece {
-                Piece::Text(len) => {
+                OutboxPiece::Text(len) => {
                     text_at += len;
                     push(&self.text[text_at - len..text_at])
                 }
-                Piece::Content { mail, from } => {
-                    let Mail { head, body, .. } = &**mail;
+                OutboxPiece::Content { mail, from } => {
+                    let OutgoingMail { head, body, .. } = &**mail;
                     push(&head[head.len().min(*from)..])
                         && push(&body[from.saturating_sub(head.len())..])
                 }
@@ -107,19 +107,19 @@ impl Outbox {
 
     /// Notes that `octets` octets were written. `spent` gets each mail whose content is written
     /// whole.
-    pub fn wrote(&mut self, octets: usize, mut spent: impl FnMut(Box<Mail>)) {
+    pub fn wrote(&mut self, octets: usize, mut spent: impl FnMut(Box<OutgoingMail>)) {
         self.written += octets as u64;
         assert!(self.written <= self.queued, "nothing else can be written");
         let mut left = octets;
         while let Some(piece) = self.pieces.front_mut() {
             let (rest, done) = match piece {
-                Piece::Text(len) => {
+                OutboxPiece::Text(len) => {
                     let done = left.min(*len);
                     self.text_at += done;
                     *len -= done;
                     (*len, done)
                 }
-                Piece::Content { mail, from } => {
+                OutboxPiece::Content { mail, from } => {
                     let whole = mail.wire_bytes() as usize;
                     let done = left.min(whole - *from);
                     *from += done;
@@ -130,7 +130,7 @@ impl Outbox {
             if rest > 0 {
                 break;
             }
-            if let Some(Piece::Content { mail, .. }) = self.pieces.pop_front() {
+            if let Some(OutboxPiece::Content { mail, .. }) = self.pieces.pop_front() {
                 spent(mail);
             }
         }
@@ -141,9 +141,9 @@ impl Outbox {
     }
 
     /// Nothing of it will be written any more.
-    pub fn give_up(&mut self, mut spent: impl FnMut(Box<Mail>)) {
+    pub fn give_up(&mut self, mut spent: impl FnMut(Box<OutgoingMail>)) {
         for piece in self.pieces.drain(..) {
-            if let Piece::Content { mail, .. } = piece {
+            if let OutboxPiece::Content { mail, .. } = piece {
                 spent(mail);
             }
         }
@@ -175,8 +175,8 @@ mod tests {
 
     use super::*;
 
-    fn mail(octets: usize) -> Box<Mail> {
-        let mut mail = Mail::default();
+    fn mail(octets: usize) -> Box<OutgoingMail> {
+        let mut mail = OutgoingMail::default();
         mail.head = vec![b'h'; octets / 3];
         mail.body = Bytes::from(vec![b'b'; octets - octets / 3]);
         Box::new(mail)

@@ -9,7 +9,7 @@ pub const LINES_MAX: usize = 512;
 
 /// One line of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Line<'a> {
+pub struct ReplyLine<'a> {
     /// 200 to 599.
     pub code: u16,
     /// Without code and line end.
@@ -38,7 +38,7 @@ pub struct ReplyReader {
     /// The beginning of a line whose end has not come; or one that was given out.
     partial: Vec<u8>,
     is_given: bool,
-    order: Order,
+    order: LineOrder,
 }
 
 impl ReplyReader {
@@ -50,7 +50,7 @@ impl ReplyReader {
     pub fn next<'a>(
         &'a mut self,
         input: &'a [u8],
-    ) -> (usize, Option<Result<Line<'a>, ReplyError>>) {
+    ) -> (usize, Option<Result<ReplyLine<'a>, ReplyError>>) {
         if std::mem::take(&mut self.is_given) {
             self.partial.clear();
         }
@@ -66,7 +66,7 @@ impl ReplyReader {
 
     /// More of a line that was cut, or one that is too long. `is_whole`: it ends here.
     #[cold]
-    fn join(&mut self, piece: &[u8], is_whole: bool) -> Option<Result<Line<'_>, ReplyError>> {
+    fn join(&mut self, piece: &[u8], is_whole: bool) -> Option<Result<ReplyLine<'_>, ReplyError>> {
         if self.partial.len() + piece.len() > LINE_BYTES_MAX {
             return Some(Err(ReplyError::LineTooLong));
         }
@@ -78,15 +78,15 @@ impl ReplyReader {
 
 /// Lines of the reply under way.
 #[derive(Debug, Default)]
-struct Order {
+struct LineOrder {
     code: Option<u16>,
     lines: usize,
 }
 
-impl Order {
+impl LineOrder {
     /// Checks that this line continues the reply.
     #[inline]
-    fn check<'a>(&mut self, line: Option<Line<'a>>) -> Result<Line<'a>, ReplyError> {
+    fn check<'a>(&mut self, line: Option<ReplyLine<'a>>) -> Result<ReplyLine<'a>, ReplyError> {
         let line = line.ok_or(ReplyError::NoCode)?;
         if self.code.is_some_and(|first| first != line.code) {
             return Err(ReplyError::CodesDiffer);
@@ -105,7 +105,7 @@ impl Order {
 
 /// `line`: with its end. A lone code is a line (RFC 5321 4.2.1: clients accept it).
 #[inline]
-fn parse(line: &[u8]) -> Option<Line<'_>> {
+fn parse(line: &[u8]) -> Option<ReplyLine<'_>> {
     let line = match line {
         [line @ .., b'\r', b'\n'] | [line @ .., b'\n'] => line,
         _ => line,
@@ -114,9 +114,9 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
     let digit = |octet: &u8| u16::from(octet & 15);
     let code = 100 * digit(a) + 10 * digit(b) + digit(c);
     match rest {
-        [] => Some(Line { code, text: b"", is_last: true }),
-        [b' ', text @ ..] => Some(Line { code, text, is_last: true }),
-        [b'-', text @ ..] => Some(Line { code, text, is_last: false }),
+        [] => Some(ReplyLine { code, text: b"", is_last: true }),
+        [b' ', text @ ..] => Some(ReplyLine { code, text, is_last: true }),
+        [b'-', text @ ..] => Some(ReplyLine { code, text, is_last: false }),
         _ => None,
     }
 }
@@ -136,7 +136,7 @@ mod tests {
                 rest = &rest[taken..];
                 match line {
                     None => {}
-                    Some(Ok(Line { code, text, is_last })) => {
+                    Some(Ok(ReplyLine { code, text, is_last })) => {
                         let more = if is_last { "" } else { "+" };
                         found.push(format!("{code}{more} {}", String::from_utf8_lossy(text)));
                     }

@@ -16,12 +16,12 @@ use std::io::IoSlice;
 
 use super::ambiguous::has_ambiguous_dot;
 use super::announced::Announced;
-use super::mail::Mail;
+use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
-use super::reply::{Line, ReplyReader};
-use super::transaction::{Todo, Transaction};
-use super::watch::{Done, End, Fault, Phase, Watch, Withheld};
+use super::reply::{ReplyLine, ReplyReader};
+use super::transaction::{ClientTransaction, Todo};
+use super::watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};
 use crate::smtp::limits::Protocol;
 
 /// Commands that wait to be written beyond which no more are queued.
@@ -29,7 +29,7 @@ const TEXT_BYTES_MAX: usize = 64 << 10;
 
 /// A reply that is to come.
 #[derive(Debug, Clone, Copy)]
-struct Expected {
+struct ExpectedReply {
     phase: Phase,
     /// Position after its command.
     end: u64,
@@ -47,20 +47,20 @@ enum SessionStage {
 
 /// One session. `T`: what its owner wants to know a message by.
 #[derive(Debug)]
-pub struct Session<T> {
+pub struct ClientSession<T> {
     options: Options,
     stage: SessionStage,
-    fault: Option<Fault>,
+    fault: Option<SessionFault>,
     reader: ReplyReader,
     announced: Announced,
     /// Lines of the reply to EHLO so far.
     hello_lines: usize,
     is_helo: bool,
     outbox: Outbox,
-    expected: VecDeque<Expected>,
+    expected: VecDeque<ExpectedReply>,
     /// How many of them were written.
     stamped: usize,
-    transactions: VecDeque<Transaction<T>>,
+    transactions: VecDeque<ClientTransaction<T>>,
     /// The server still has a transaction that failed.
     needs_reset: bool,
     /// A chunk failed: MAIL will be refused until RSET is answered.
@@ -76,11 +76,11 @@ pub struct Session<T> {
     spare: Vec<Vec<u16>>,
 }
 
-impl<T: Copy> Session<T> {
+impl<T: Copy> ClientSession<T> {
     /// A session over a connection that is made at this time, or will be (see `connected`).
-    pub fn new(options: Options, now_us: u64) -> Session<T> {
+    pub fn new(options: Options, now_us: u64) -> ClientSession<T> {
         assert!(options.depth > 0, "some message must be under way");
-        let mut session = Session {
+        let mut session = ClientSession {
             options,
             stage: SessionStage::Opening,
             fault: None,
@@ -100,14 +100,15 @@ impl<T: Copy> Session<T> {
             refusal: None,
             spare: Vec::new(),
         };
-        let greeting = Expected { phase: Phase::Greeting, end: 0, written_us: now_us };
+        let greeting = ExpectedReply { phase: Phase::Greeting, end: 0, written_us: now_us };
         session.expected.push_back(greeting);
         session
     }
 
     /// The connection is made only now.
     pub fn connected(&mut self, now_us: u64) {
-        if let Some(Expected { phase: Phase::Greeting, written_us, .. }) = self.expected.front_mut()
+        if let Some(ExpectedReply { phase: Phase::Greeting, written_us, .. }) =
+            self.expected.front_mut()
         {
             *written_us = now_us;
         }
@@ -144,9 +145,9 @@ impl<T: Copy> Session<T> {
     pub fn start(
         &mut self,
         cookie: T,
-        mut mail: Box<Mail>,
+        mut mail: Box<OutgoingMail>,
         now_us: u64,
-        watch: &mut impl Watch<T>,
+        watch: &mut impl SessionWatch<T>,
     ) {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
@@ -159,7 +160,7 @@ impl<T: Copy> Session<T> {
         let mut codes = self.spare.pop().unwrap_or_default();
         codes.clear();
         codes.resize(mail.recipients().len(), 0);
-        let transaction = Transaction {
+        let transaction = ClientTransaction {
             cookie,
             octets: mail.octets(),
             mail: Some(mail),
@@ -178,7 +179,7 @@ impl<T: Copy> Session<T> {
         };
         match withheld {
             Some(why) if !(is_ambiguous && self.options.sends_ambiguous) => {
-                self.give(transaction, End::Withheld(why), watch);
+                self.give(transaction, SessionEnd::Withheld(why), watch);
             }
             _ => {
                 self.started += 1;
@@ -189,7 +190,7 @@ impl<T: Copy> Session<T> {
     }
 
     /// Makes the content what BDAT sends, or else what DATA sends; returns whether it goes by BDAT.
-    fn prepare(&self, mail: &mut Mail) -> bool {
+    fn prepare(&self, mail: &mut OutgoingMail) -> bool {
         let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
         if self.announced.chunking && wants_chunk {
             mail.unstuff();
@@ -206,7 +207,7 @@ impl<T: Copy> Session<T> {
     }
 
     /// Why a message must not be sent to this server by BDAT.
-    fn withheld_from_bdat(&self, mail: &Mail) -> Option<Withheld> {
+    fn withheld_from_bdat(&self, mail: &OutgoingMail) -> Option<Withheld> {
         if mail.is_binary() && !self.announced.binary_mime {
             return Some(Withheld::Binary);
         }
@@ -214,7 +215,7 @@ impl<T: Copy> Session<T> {
     }
 
     /// Why a message must not be sent to this server by DATA.
-    fn withheld_from_data(&self, mail: &Mail) -> Option<Withheld> {
+    fn withheld_from_data(&self, mail: &OutgoingMail) -> Option<Withheld> {
         if mail.is_binary() {
             return Some(Withheld::Binary);
         }
@@ -235,7 +236,7 @@ impl<T: Copy> Session<T> {
     }
 
     /// Returns why the session can't continue; `None`: it can, or has ended by QUIT.
-    pub fn fault(&self) -> Option<Fault> {
+    pub fn fault(&self) -> Option<SessionFault> {
         self.fault
     }
 
@@ -287,7 +288,7 @@ impl<T: Copy> Session<T> {
     }
 
     /// Notes that `octets` octets of the slices were written.
-    pub fn wrote(&mut self, octets: usize, now_us: u64, watch: &mut impl Watch<T>) {
+    pub fn wrote(&mut self, octets: usize, now_us: u64, watch: &mut impl SessionWatch<T>) {
         self.outbox.wrote(octets, |mail| watch.spent(mail));
         let written = self.outbox.written();
         while let Some(expected) = self.expected.get_mut(self.stamped)
@@ -301,7 +302,7 @@ impl<T: Copy> Session<T> {
 
     /// Consumes all of `input`, which the server sent, and reports events to `watch`. Afterwards
     /// `slices` returns the output.
-    pub fn feed(&mut self, input: &[u8], now_us: u64, watch: &mut impl Watch<T>) {
+    pub fn feed(&mut self, input: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
         let mut reader = std::mem::take(&mut self.reader);
         let mut rest = input;
         while !rest.is_empty() && !self.is_closed() {
@@ -318,29 +319,36 @@ impl<T: Copy> Session<T> {
     }
 
     /// The connection was lost, or is given up: what was under way is done.
-    pub fn lost(&mut self, watch: &mut impl Watch<T>) {
+    pub fn lost(&mut self, watch: &mut impl SessionWatch<T>) {
         self.stage = SessionStage::Closed;
         self.outbox.give_up(|mail| watch.spent(mail));
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
             let end = match transaction.end_of_data {
-                _ if transaction.is_knocked_over => End::NotSent,
-                _ if !transaction.codes.contains(&0) => End::Answered,
-                Some(end) if is_out(end) => End::Unknown,
-                _ => End::NotSent,
+                _ if transaction.is_knocked_over => SessionEnd::NotSent,
+                _ if !transaction.codes.contains(&0) => SessionEnd::Answered,
+                Some(end) if is_out(end) => SessionEnd::Unknown,
+                _ => SessionEnd::NotSent,
             };
             self.give(transaction, end, watch);
         }
     }
 
-    fn give(&mut self, transaction: Transaction<T>, end: End, watch: &mut impl Watch<T>) {
-        let Transaction { cookie, octets, mail, codes, begun_us, is_ambiguous, .. } = transaction;
+    fn give(
+        &mut self,
+        transaction: ClientTransaction<T>,
+        end: SessionEnd,
+        watch: &mut impl SessionWatch<T>,
+    ) {
+        let ClientTransaction { cookie, octets, mail, codes, begun_us, is_ambiguous, .. } =
+            transaction;
         if let Some(mail) = mail {
             watch.spent(mail);
         }
-        let is_lost = self.is_closing && end == End::NotSent;
+        let is_lost = self.is_closing && end == SessionEnd::NotSent;
         let is_turned_away = self.has_accepted && (is_lost || transaction.is_turned_away);
-        self.has_accepted |= end == End::Answered && codes.iter().any(|code| code / 100 == 2);
+        self.has_accepted |=
+            end == SessionEnd::Answered && codes.iter().any(|code| code / 100 == 2);
         let codes_of = &codes;
         watch.done(Done {
             cookie,
@@ -349,13 +357,13 @@ impl<T: Copy> Session<T> {
             end,
             begun_us,
             is_turned_away,
-            is_ambiguous: is_ambiguous && !matches!(end, End::Withheld(_)),
+            is_ambiguous: is_ambiguous && !matches!(end, SessionEnd::Withheld(_)),
         });
         self.spare.push(codes);
     }
 
     #[inline]
-    fn line(&mut self, line: Line<'_>, now_us: u64, watch: &mut impl Watch<T>) {
+    fn line(&mut self, line: ReplyLine<'_>, now_us: u64, watch: &mut impl SessionWatch<T>) {
         if self.stage == SessionStage::Opening {
             self.opening_line(&line);
         }
@@ -364,7 +372,7 @@ impl<T: Copy> Session<T> {
         }
     }
 
-    fn opening_line(&mut self, line: &Line<'_>) {
+    fn opening_line(&mut self, line: &ReplyLine<'_>) {
         if self.expected.front().is_some_and(|e| e.phase == Phase::Hello) {
             // The first one names the server.
             if self.hello_lines > 0 && line.code / 100 == 2 && !self.is_helo {
@@ -374,10 +382,11 @@ impl<T: Copy> Session<T> {
         }
     }
 
-    fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl Watch<T>) {
-        let Some(&Expected { phase, end, written_us }) = self.expected.front() else {
+    fn reply(&mut self, code: u16, text: &[u8], now_us: u64, watch: &mut impl SessionWatch<T>) {
+        let Some(&ExpectedReply { phase, end, written_us }) = self.expected.front() else {
             self.is_closing |= code == 421;
-            let fault = if code == 421 { Fault::Closing } else { Fault::Unasked { code } };
+            let fault =
+                if code == 421 { SessionFault::Closing } else { SessionFault::Unasked { code } };
             self.fault = Some(fault);
             return;
         };
@@ -391,7 +400,11 @@ impl<T: Copy> Session<T> {
         );
         if is_early && (phase != Phase::Payload || code < 400) {
             // A server may say 421 at any time, also while we begin to speak.
-            let fault = if code == 421 { Fault::Closing } else { Fault::Early { phase, code } };
+            let fault = if code == 421 {
+                SessionFault::Closing
+            } else {
+                SessionFault::Early { phase, code }
+            };
             self.fault = Some(fault);
             return;
         }
@@ -401,16 +414,16 @@ impl<T: Copy> Session<T> {
                 self.answered();
                 self.is_poisoned = false;
             }
-            Phase::Reset => self.fault = Some(Fault::Refused { phase, code }),
+            Phase::Reset => self.fault = Some(SessionFault::Refused { phase, code }),
             Phase::Quit if code == 221 || code == 421 => self.stage = SessionStage::Closed,
-            Phase::Quit => self.fault = Some(Fault::Unexpected { phase, code }),
+            Phase::Quit => self.fault = Some(SessionFault::Unexpected { phase, code }),
             _ => self.transaction_reply(phase, code, watch),
         }
         if is_early {
             // It refused a command before the end of it: what it will make of the rest is unknown.
-            self.fault = Some(Fault::Early { phase, code });
+            self.fault = Some(SessionFault::Early { phase, code });
         } else if code == 421 && self.stage != SessionStage::Closed {
-            self.fault = Some(Fault::Closing);
+            self.fault = Some(SessionFault::Closing);
         }
     }
 
@@ -422,7 +435,7 @@ impl<T: Copy> Session<T> {
 
     fn expect(&mut self, phase: Phase) {
         let end = self.outbox.queued();
-        self.expected.push_back(Expected { phase, end, written_us: 0 });
+        self.expected.push_back(ExpectedReply { phase, end, written_us: 0 });
     }
 
     fn opening(&mut self, phase: Phase, code: u16) {
@@ -439,7 +452,7 @@ impl<T: Copy> Session<T> {
             }
             _ => {
                 self.refusal = Some(code);
-                self.fault = Some(Fault::Refused { phase, code });
+                self.fault = Some(SessionFault::Refused { phase, code });
             }
         }
     }
@@ -453,13 +466,13 @@ impl<T: Copy> Session<T> {
     }
 
     /// A reply to the first transaction.
-    fn transaction_reply(&mut self, phase: Phase, code: u16, watch: &mut impl Watch<T>) {
+    fn transaction_reply(&mut self, phase: Phase, code: u16, watch: &mut impl SessionWatch<T>) {
         let is_understood = match phase {
             Phase::Data => code == 354 || code >= 400,
             _ => code / 100 != 3,
         };
         if !is_understood {
-            self.fault = Some(Fault::Unexpected { phase, code });
+            self.fault = Some(SessionFault::Unexpected { phase, code });
             return;
         }
         self.front().is_turned_away |= code == 421 && phase != Phase::Payload;
@@ -478,13 +491,17 @@ impl<T: Copy> Session<T> {
         transaction.pending -= 1;
         if transaction.pending == 0 && transaction.todo == Todo::Nothing {
             let transaction = self.transactions.pop_front().expect("it was there");
-            let end = if transaction.is_knocked_over { End::NotSent } else { End::Answered };
+            let end = if transaction.is_knocked_over {
+                SessionEnd::NotSent
+            } else {
+                SessionEnd::Answered
+            };
             self.give(transaction, end, watch);
         }
     }
 
     /// The transaction that the next reply belongs to.
-    fn front(&mut self) -> &mut Transaction<T> {
+    fn front(&mut self) -> &mut ClientTransaction<T> {
         self.transactions.front_mut().expect("a reply to it was expected")
     }
 
@@ -518,7 +535,7 @@ impl<T: Copy> Session<T> {
         }
     }
 
-    fn data_reply(&mut self, code: u16, watch: &mut impl Watch<T>) {
+    fn data_reply(&mut self, code: u16, watch: &mut impl SessionWatch<T>) {
         let transaction = self.transactions.front_mut().expect("a reply to it was expected");
         transaction.todo = Todo::Nothing;
         if code != 354 {
@@ -560,7 +577,7 @@ impl<T: Copy> Session<T> {
     }
 
     /// Queues the commands that can be sent now.
-    fn advance(&mut self, watch: &mut impl Watch<T>) {
+    fn advance(&mut self, watch: &mut impl SessionWatch<T>) {
         let pipelines = self.pipelines();
         while !self.is_closed()
             && (pipelines || self.expected.is_empty())
@@ -592,6 +609,6 @@ impl<T: Copy> Session<T> {
 }
 
 /// `mail`: as DATA sends it.
-fn is_ambiguous(mail: &Mail) -> bool {
+fn is_ambiguous(mail: &OutgoingMail) -> bool {
     !mail.made_here && has_ambiguous_dot(&mail.head, &mail.body)
 }

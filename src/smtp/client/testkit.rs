@@ -1,17 +1,17 @@
 //! A client without sockets, for tests and fuzzing: a session, and what happened in it as lines.
 use std::io::IoSlice;
 
-use super::mail::Mail;
+use super::mail::OutgoingMail;
 use super::options::Options;
-use super::session::Session;
-use super::watch::{Done, Phase, Watch};
+use super::session::ClientSession;
+use super::watch::{Done, Phase, SessionWatch};
 
 /// The outcome of a message: its number, how it ended, and the codes of its recipients.
-pub type Ended = (usize, super::End, Vec<u16>);
+pub type Ended = (usize, super::SessionEnd, Vec<u16>);
 
 /// What the session told.
 #[derive(Debug, Default)]
-pub struct Told {
+pub struct SessionLog {
     /// Replies, in order.
     pub replies: Vec<(Phase, u16)>,
     #[allow(missing_docs)]
@@ -24,12 +24,12 @@ pub struct Told {
     pub spent: usize,
 }
 
-impl Watch<usize> for Told {
+impl SessionWatch<usize> for SessionLog {
     fn replied(&mut self, phase: Phase, code: u16, _: &[u8], _: u64) {
         self.replies.push((phase, code));
     }
 
-    fn spent(&mut self, _: Box<Mail>) {
+    fn spent(&mut self, _: Box<OutgoingMail>) {
         self.spent += 1;
     }
 
@@ -43,17 +43,17 @@ impl Watch<usize> for Told {
 /// A client that sends a number of messages and quits after the last one.
 #[derive(Debug)]
 pub struct Talk {
-    pub session: Session<usize>,
-    mails: std::vec::IntoIter<Mail>,
+    pub session: ClientSession<usize>,
+    mails: std::vec::IntoIter<OutgoingMail>,
     begun: usize,
-    pub told: Told,
+    pub told: SessionLog,
 }
 
 impl Talk {
     /// One that is connected.
-    pub fn new(options: Options, mails: Vec<Mail>) -> Talk {
-        let session = Session::new(options, 0);
-        Talk { session, mails: mails.into_iter(), begun: 0, told: Told::default() }
+    pub fn new(options: Options, mails: Vec<OutgoingMail>) -> Talk {
+        let session = ClientSession::new(options, 0);
+        Talk { session, mails: mails.into_iter(), begun: 0, told: SessionLog::default() }
     }
 
     /// The server's next octets.
@@ -95,7 +95,7 @@ impl Talk {
     }
 
     /// The connection ends: every message that was begun has ended, once.
-    pub fn finish(mut self) -> Told {
+    pub fn finish(mut self) -> SessionLog {
         self.session.lost(&mut self.told);
         let mut numbers: Vec<usize> = self.told.ended.iter().map(|(number, ..)| *number).collect();
         numbers.sort_unstable();
@@ -106,8 +106,8 @@ impl Talk {
 }
 
 /// A message to `recipients` recipients.
-pub fn mail(recipients: usize, content: &[u8], form: super::Form) -> Mail {
-    let mut mail = Mail::default();
+pub fn mail(recipients: usize, content: &[u8], form: super::ContentForm) -> OutgoingMail {
+    let mut mail = OutgoingMail::default();
     mail.form = form;
     mail.from(b"a@example.org", b"BODY=8BITMIME");
     for recipient in 0..recipients {
@@ -136,7 +136,11 @@ pub fn check_replies(bytes: &[u8]) {
         sends_ambiguous: false,
     };
     let mails = || {
-        let forms = [super::Form::Clean, super::Form::Raw, super::Form::Stuffed { dots: 1 }];
+        let forms = [
+            super::ContentForm::Clean,
+            super::ContentForm::Raw,
+            super::ContentForm::Stuffed { dots: 1 },
+        ];
         // What is written with its commands, and what is not.
         let content = |n| b"..a\r\n".repeat([1, 100, 1][n]);
         forms.into_iter().enumerate().map(|(n, form)| mail(n + 1, &content(n), form)).collect()

@@ -1,6 +1,6 @@
 //! One transaction of a client session: what of it is to be written next, and what was answered.
 use super::announced::Announced;
-use super::mail::Mail;
+use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::watch::Phase;
@@ -19,10 +19,10 @@ pub(super) enum Todo {
 
 /// A transaction under way.
 #[derive(Debug)]
-pub(super) struct Transaction<T> {
+pub(super) struct ClientTransaction<T> {
     pub cookie: T,
     /// Until its content is queued.
-    pub mail: Option<Box<Mail>>,
+    pub mail: Option<Box<OutgoingMail>>,
     pub octets: u64,
     /// It goes by BDAT.
     pub is_chunk: bool,
@@ -46,14 +46,14 @@ pub(super) struct Transaction<T> {
     pub end_of_data: Option<u64>,
 }
 
-impl<T> Transaction<T> {
+impl<T> ClientTransaction<T> {
     /// Queues its next command, and content that goes along with it; returns what will answer it.
     pub fn write(
         &mut self,
         announced: &Announced,
         options: &Options,
         outbox: &mut Outbox,
-        spent: impl FnOnce(Box<Mail>),
+        spent: impl FnOnce(Box<OutgoingMail>),
     ) -> Option<Phase> {
         let mail = self.mail.as_deref()?;
         let phase = match self.todo {
@@ -92,7 +92,7 @@ impl<T> Transaction<T> {
     }
 }
 
-fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &Mail, octets: u64) {
+fn write_mail(out: &mut Vec<u8>, announced: &Announced, mail: &OutgoingMail, octets: u64) {
     out.extend_from_slice(b"MAIL FROM:<");
     out.extend_from_slice(mail.reverse_path());
     if announced.size {

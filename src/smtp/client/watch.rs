@@ -1,5 +1,5 @@
 //! What a session tells its owner.
-use super::mail::Mail;
+use super::mail::OutgoingMail;
 use super::reply::ReplyError;
 
 /// What a reply answers.
@@ -26,7 +26,7 @@ pub enum Phase {
 /// Why a session can't continue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Fault {
+pub enum SessionFault {
     /// The greeting, EHLO or RSET was refused.
     #[error("the server refused to speak with us: {code} to {phase:?}")]
     Refused {
@@ -67,7 +67,7 @@ pub enum Fault {
 
 /// How sending a message ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum End {
+pub enum SessionEnd {
     /// The server has said what becomes of it, recipient by recipient.
     Answered,
     /// It wasn't taken, and can't have been: the connection was lost before the end of data was
@@ -101,7 +101,7 @@ pub enum Withheld {
 /// A message is done.
 #[derive(Debug)]
 pub struct Done<'a, T> {
-    /// The value that was passed to [`super::Session::start`].
+    /// The value that was passed to [`super::ClientSession::start`].
     pub cookie: T,
     /// Octets of the message (RFC 1870).
     pub octets: u64,
@@ -109,7 +109,7 @@ pub struct Done<'a, T> {
     /// refused, else from the end of data; 0: no reply came.
     pub codes: &'a [u16],
     /// How it ended.
-    pub end: End,
+    pub end: SessionEnd,
     /// When it was given to `start`, us.
     pub begun_us: u64,
     /// The server ended the session with 421 before it took anything of this message, and after it
@@ -120,13 +120,13 @@ pub struct Done<'a, T> {
 }
 
 /// Receives the events of a session.
-pub trait Watch<T> {
+pub trait SessionWatch<T> {
     /// A whole reply came, `us` microseconds after its command was written. `text`: the text of its
     /// last line.
     fn replied(&mut self, phase: Phase, code: u16, text: &[u8], us: u64);
     /// Nothing more of a mail will be written: it can be used again. Told once for each, before
     /// or after its message is done.
-    fn spent(&mut self, mail: Box<Mail>);
+    fn spent(&mut self, mail: Box<OutgoingMail>);
     /// A message is done.
     fn done(&mut self, done: Done<'_, T>);
 }

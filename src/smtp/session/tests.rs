@@ -1,6 +1,6 @@
 //! Steps of a session, one by one. Whole dialogues are held with the real server: `tests/sink`.
 use super::*;
-use crate::smtp::limits::{Limits, Protocol};
+use crate::smtp::limits::{Protocol, SessionLimits};
 
 const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 
@@ -9,12 +9,12 @@ fn an_idle_session_is_small() {
     assert!(size_of::<Session>() <= 160, "{} octets", size_of::<Session>());
 }
 
-fn limits() -> Limits {
-    Limits {
+fn limits() -> SessionLimits {
+    SessionLimits {
         message_bytes_max: 100,
         recipients_max: 2,
         command_line_bytes_max: 64,
-        ..Limits::default()
+        ..SessionLimits::default()
     }
 }
 
@@ -208,7 +208,8 @@ fn nothing_is_read_after_data_chunk_and_quit() {
 #[test]
 fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
     const RECIPIENTS: usize = 5000;
-    let policy = Policy::of(Protocol::Lmtp, "sink.example", "127.0.0.1:24", Limits::default());
+    let policy =
+        Policy::of(Protocol::Lmtp, "sink.example", "127.0.0.1:24", SessionLimits::default());
     let client = Client::Unix;
     let (mut session, mut workspace) =
         (Session::new(client, Arc::new(policy)), Workspace::new(1 << 20));

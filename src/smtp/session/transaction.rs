@@ -5,7 +5,7 @@ use crate::smtp::reply::{self, Reply};
 
 /// What a session knows of its open transaction.
 #[derive(Debug, Default)]
-pub struct Transaction {
+pub struct OpenTransaction {
     pub envelope: Envelope,
     /// Octets of its chunks, the one under way included.
     pub chunk_bytes: u64,

@@ -36,7 +36,7 @@ const HISTOGRAM_UNIT: f64 = 1.0;
 
 /// Values of one measure, a value per second.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(super) struct Series {
+pub(super) struct MeasureSeries {
     pub values: Vec<f64>,
     /// The relative error of a value.
     pub step: f64,
@@ -48,7 +48,7 @@ pub(super) struct Series {
 #[derive(Debug, Clone, Default)]
 pub struct Measures {
     /// Series by name, in the order in which they are shown.
-    pub(super) series: Vec<(String, Series)>,
+    pub(super) series: Vec<(String, MeasureSeries)>,
     /// Transaction times of each second with any.
     pub(super) transactions: Vec<Counts>,
     /// The seconds with messages: Unix time, and a hash of what was counted, for each record read.
@@ -100,7 +100,7 @@ impl Measures {
         names.filter(|name| other.find(name).is_none())
     }
 
-    pub(super) fn find(&self, name: &str) -> Option<&Series> {
+    pub(super) fn find(&self, name: &str) -> Option<&MeasureSeries> {
         self.series.iter().find(|(known, _)| known == name).map(|(_, series)| series)
     }
 
@@ -111,7 +111,7 @@ impl Measures {
         let mut take = |name: &str, of: &dyn Fn(&Second) -> f64| {
             let value = |at| history.seconds.get(&at).map_or(0.0, of);
             let values = inner.clone().map(value).collect();
-            self.series.push((name.into(), Series { values, ..Series::default() }));
+            self.series.push((name.into(), MeasureSeries { values, ..MeasureSeries::default() }));
         };
         for (name, counter) in [
             ("messages_per_s", Counter::Messages),
@@ -153,7 +153,7 @@ impl Measures {
         let name = metric.tag().trim_end_matches("_us");
         for (tag, share) in [("p50", 0.5), ("p99", 0.99)] {
             let values = counts.iter().map(|second| quantile(second, share) as f64).collect();
-            let series = Series { values, step: HISTOGRAM_STEP, unit: HISTOGRAM_UNIT };
+            let series = MeasureSeries { values, step: HISTOGRAM_STEP, unit: HISTOGRAM_UNIT };
             self.series.push((format!("{name}.{tag}"), series));
         }
         if metric == Metric::Transaction {

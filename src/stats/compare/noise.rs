@@ -20,27 +20,27 @@ const WAVES_MAX: usize = 16;
 
 /// The variance of a mean, and how well it is known.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Spread {
+pub(super) struct MeanVariance {
     /// Variance of the mean.
     pub variance: f64,
     /// Degrees of freedom of that estimate.
     pub freedom: f64,
 }
 
-impl Spread {
+impl MeanVariance {
     /// The spread of the same mean in a unit that is `factor` times as large.
-    pub fn per(self, factor: f64) -> Spread {
-        Spread { variance: self.variance / (factor * factor), freedom: self.freedom }
+    pub fn per(self, factor: f64) -> MeanVariance {
+        MeanVariance { variance: self.variance / (factor * factor), freedom: self.freedom }
     }
 }
 
 /// Half the width of the 95 % interval of a difference of two means (Welch 1947).
-pub(super) fn half_width(a: Spread, b: Spread) -> f64 {
+pub(super) fn half_width(a: MeanVariance, b: MeanVariance) -> f64 {
     let variance = a.variance + b.variance;
     if variance == 0.0 {
         return 0.0;
     }
-    let part = |spread: Spread| (spread.variance / variance).powi(2) / spread.freedom;
+    let part = |spread: MeanVariance| (spread.variance / variance).powi(2) / spread.freedom;
     critical(1.0 / (part(a) + part(b))) * variance.sqrt()
 }
 
@@ -53,7 +53,7 @@ impl Noise {
     /// least.
     ///
     /// Costs about 10 ns a value and wave, the first time for a length 1 us a value.
-    pub fn of(&mut self, values: &[f64]) -> Spread {
+    pub fn of(&mut self, values: &[f64]) -> MeanVariance {
         let alike = alike(values);
         let more = ASSUMED[..ASSUMED.len() - 1].iter().filter(|assumed| alike > **assumed).count();
         let key = (values.len(), more);
@@ -111,7 +111,7 @@ impl Estimator {
         Estimator { waves: waves[..best].to_vec(), scale, freedom }
     }
 
-    fn spread(&self, values: &[f64]) -> Spread {
+    fn spread(&self, values: &[f64]) -> MeanVariance {
         let projected =
             |wave: &Vec<f64>| wave.iter().zip(values).map(|(w, value)| w * value).sum::<f64>();
         let squares: f64 = self.waves.iter().map(|wave| projected(wave).powi(2)).sum();
@@ -119,7 +119,7 @@ impl Estimator {
         // Equal values leave nothing but rounding errors.
         let tiny = values.iter().fold(0.0, |most: f64, value| most.max(value.abs())) * 1e-9;
         let variance = if variance.sqrt() <= tiny { 0.0 } else { variance };
-        Spread { variance, freedom: self.freedom }
+        MeanVariance { variance, freedom: self.freedom }
     }
 }
 

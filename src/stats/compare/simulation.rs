@@ -90,7 +90,7 @@ impl Scatter {
         }
     }
 
-    fn run(self, dice: &mut Dice, seconds: usize, alike: f64) -> Series {
+    fn run(self, dice: &mut Dice, seconds: usize, alike: f64) -> MeasureSeries {
         let scattered = dice.seconds(seconds, alike);
         let phase = match self {
             Scatter::Pauses(_) => (dice.uniform() * 10.0) as usize,
@@ -106,7 +106,7 @@ impl Scatter {
             | Scatter::Unequal(deviation) => 1.0 + deviation * it,
         };
         let values = scattered.into_iter().enumerate().map(value).collect();
-        Series { values, ..Series::default() }
+        MeasureSeries { values, ..MeasureSeries::default() }
     }
 }
 

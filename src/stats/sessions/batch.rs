@@ -17,7 +17,7 @@ const CHECK_AT: usize = HEADER_BYTES - 4;
 
 /// The first octets of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Header {
+pub(super) struct BatchHeader {
     /// Unix time, s.
     pub second: u64,
     pub records: u32,
@@ -25,16 +25,20 @@ pub(super) struct Header {
     check: u32,
 }
 
-impl Header {
+impl BatchHeader {
     /// `None`: no batch begins so.
-    pub fn decode(octets: &[u8; HEADER_BYTES]) -> Option<Header> {
+    pub fn decode(octets: &[u8; HEADER_BYTES]) -> Option<BatchHeader> {
         let (covered, own) = octets.split_at(CHECK_AT);
         if !octets.starts_with(&MAGIC) || crc32c(covered).to_le_bytes() != own {
             return None;
         }
         let records = u32_at(octets, 4);
         let is_bounded = records as usize <= RECORDS_MAX;
-        is_bounded.then(|| Header { second: u64_at(octets, 8), records, check: u32_at(octets, 16) })
+        is_bounded.then(|| BatchHeader {
+            second: u64_at(octets, 8),
+            records,
+            check: u32_at(octets, 16),
+        })
     }
 
     /// Octets of its records.

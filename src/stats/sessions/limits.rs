@@ -5,14 +5,14 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::path::PathBuf;
 
-use super::open::Open;
-use super::reading::{Entry, Reading};
-use super::spread::{Numbers, Spread};
-use super::windows::Windows;
+use super::open::OpenConnections;
+use super::reading::{SessionEntry, SessionRecords};
+use super::spread::{Distribution, ValueCounts};
+use super::windows::SlidingWindows;
 
 /// What all clients kept to, and each of them.
 #[derive(Debug)]
-pub struct Limits {
+pub struct SenderLimits {
     /// All connections together.
     pub all: ClientLimits,
     /// Clients by their address, those with most connections at once first; `None` is every client
@@ -46,18 +46,18 @@ pub struct ClientLimits {
     /// Messages refused at the end of their data.
     pub refused: u64,
     /// Connections open at once, by time, while any was.
-    pub open_at_once: Spread,
+    pub open_at_once: Distribution,
     /// When the most were open first, Unix us.
     pub peak_at_us: u64,
     /// Accepted messages of each connection, so far for those that are open.
-    pub messages_per_connection: Spread,
+    pub messages_per_connection: Distribution,
     /// Accepted messages in windows that end with a second in which there were any.
-    pub messages_per_window: Vec<Spread>,
+    pub messages_per_window: Vec<Distribution>,
     /// Connections that began, in windows that end with a second in which any did.
-    pub opened_per_window: Vec<Spread>,
+    pub opened_per_window: Vec<Distribution>,
 }
 
-impl Limits {
+impl SenderLimits {
     /// Of what was recorded in `folders`, each in its span of whole seconds (Unix s), over windows
     /// of these lengths. `over_s`: a sinkd runs, and what it did before this second is recorded.
     ///
@@ -69,10 +69,10 @@ impl Limits {
         spans: &[Range<u64>],
         windows_s: &[u64],
         over_s: Option<u64>,
-    ) -> io::Result<Limits> {
+    ) -> io::Result<SenderLimits> {
         let begin = spans.iter().map(|span| span.start).min().unwrap_or(0);
         let end = spans.iter().map(|span| span.end).max().unwrap_or(0);
-        let mut reading = Reading::open(folders, end)?;
+        let mut reading = SessionRecords::open(folders, end)?;
         let mut gathering = Gathering::new(spans, windows_s, reading.ended_starts());
         let mut is_inside = false;
         reading.each_second(|second, entries| {
@@ -97,7 +97,7 @@ fn micros(second: u64) -> u64 {
 }
 
 /// A session that is open.
-struct Session {
+struct OpenSession {
     /// Its place among the clients.
     client: usize,
     start: u32,
@@ -108,11 +108,11 @@ struct Session {
 struct Gathering<'a> {
     spans: &'a [Range<u64>],
     windows_s: &'a [u64],
-    all: Client,
-    clients: Vec<(Option<IpAddr>, Client)>,
+    all: ClientState,
+    clients: Vec<(Option<IpAddr>, ClientState)>,
     places: HashMap<Option<IpAddr>, usize>,
     /// Sessions by folder and id.
-    sessions: HashMap<(usize, u64), Session>,
+    sessions: HashMap<(usize, u64), OpenSession>,
     /// Starts that another one followed: the last second each recorded, its folder, itself. Soonest
     /// last.
     ended_starts: Vec<(u64, usize, u32)>,
@@ -128,7 +128,7 @@ impl<'a> Gathering<'a> {
         Gathering {
             spans,
             windows_s,
-            all: Client::new(windows_s.len()),
+            all: ClientState::new(windows_s.len()),
             clients: Vec::new(),
             places: HashMap::new(),
             sessions: HashMap::new(),
@@ -146,7 +146,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn take(&mut self, second: u64, entries: &[Entry]) {
+    fn take(&mut self, second: u64, entries: &[SessionEntry]) {
         self.follow_starts(second);
         for entry in entries {
             self.add(second, entry);
@@ -156,10 +156,10 @@ impl<'a> Gathering<'a> {
             let Some(session) = self.sessions.get(&key) else { continue };
             let client = &mut self.clients[session.client].1;
             for who in [client, &mut self.all] {
-                if event.kind != Kind::End {
+                if event.kind != ConnectionChange::End {
                     who.open.begin(event.at_us);
                 }
-                if event.kind != Kind::Begin {
+                if event.kind != ConnectionChange::Begin {
                     who.open.end(event.at_us);
                 }
             }
@@ -197,11 +197,11 @@ impl<'a> Gathering<'a> {
     }
 
     /// Adds what a session did, but for when it began and ended.
-    fn add(&mut self, second: u64, entry: &Entry) {
+    fn add(&mut self, second: u64, entry: &SessionEntry) {
         let address = entry.session.client();
         let windows = self.windows_s.len();
         let place = *self.places.entry(address).or_insert_with(|| {
-            self.clients.push((address, Client::new(windows)));
+            self.clients.push((address, ClientState::new(windows)));
             self.clients.len() - 1
         });
         let is_inside = self.spans[entry.folder].contains(&second);
@@ -210,7 +210,7 @@ impl<'a> Gathering<'a> {
         let has_begun = entry.session.began_us().is_some();
         let is_new = session.is_none() && !entry.session.is_after_end();
         if is_new {
-            let new = Session { client: place, start: entry.start, messages: 0 };
+            let new = OpenSession { client: place, start: entry.start, messages: 0 };
             session = Some(self.sessions.entry(key).or_insert(new));
         }
         if let Some(session) = session {
@@ -230,7 +230,7 @@ impl<'a> Gathering<'a> {
         }
     }
 
-    fn end(mut self, at_us: u64, problems: Vec<String>) -> Limits {
+    fn end(mut self, at_us: u64, problems: Vec<String>) -> SenderLimits {
         for session in self.sessions.values() {
             for who in [&mut self.clients[session.client].1, &mut self.all] {
                 who.counts.open_at_end += 1;
@@ -243,38 +243,42 @@ impl<'a> Gathering<'a> {
         clients.sort_by_key(|(address, it)| {
             (std::cmp::Reverse((it.open_at_once.max, it.messages)), *address)
         });
-        Limits { all: self.all.figures(at_us), clients, problems }
+        SenderLimits { all: self.all.figures(at_us), clients, problems }
     }
 }
 
 /// When a connection began or ended.
-struct Event {
+struct ConnectionEvent {
     at_us: u64,
-    kind: Kind,
+    kind: ConnectionChange,
     entry: usize,
 }
 
 /// In the order in which those of one moment count: a client that closes a connection and opens
 /// another has not two at once.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Kind {
+enum ConnectionChange {
     End,
     /// It began and ended in one round of the loop: which others were open then is not known.
     BeginAndEnd,
     Begin,
 }
 
-fn events(second: u64, entries: &[Entry]) -> Vec<Event> {
+fn events(second: u64, entries: &[SessionEntry]) -> Vec<ConnectionEvent> {
     let mut events = Vec::new();
     for (entry, it) in entries.iter().enumerate() {
         let at_us = |us: u32| micros(second) + u64::from(us);
         let (began, ended) = (it.session.began_us(), it.session.ended_us());
         if let Some(us) = began {
-            let kind = if began == ended { Kind::BeginAndEnd } else { Kind::Begin };
-            events.push(Event { at_us: at_us(us), kind, entry });
+            let kind = if began == ended {
+                ConnectionChange::BeginAndEnd
+            } else {
+                ConnectionChange::Begin
+            };
+            events.push(ConnectionEvent { at_us: at_us(us), kind, entry });
         }
         if let Some(us) = ended.filter(|_| began != ended) {
-            events.push(Event { at_us: at_us(us), kind: Kind::End, entry });
+            events.push(ConnectionEvent { at_us: at_us(us), kind: ConnectionChange::End, entry });
         }
     }
     events.sort_by(|one, other| (one.at_us, &one.kind).cmp(&(other.at_us, &other.kind)));
@@ -282,29 +286,29 @@ fn events(second: u64, entries: &[Entry]) -> Vec<Event> {
 }
 
 /// What is known of one client so far, or of all.
-struct Client {
+struct ClientState {
     /// Its counts; distributions come at the end.
     counts: ClientLimits,
-    open: Open,
-    per_connection: Numbers,
-    messages_in: Windows,
-    opened_in: Windows,
+    open: OpenConnections,
+    per_connection: ValueCounts,
+    messages_in: SlidingWindows,
+    opened_in: SlidingWindows,
 }
 
-impl Client {
-    fn new(windows: usize) -> Client {
-        Client {
+impl ClientState {
+    fn new(windows: usize) -> ClientState {
+        ClientState {
             counts: ClientLimits::default(),
-            open: Open::default(),
-            per_connection: Numbers::default(),
-            messages_in: Windows::new(windows),
-            opened_in: Windows::new(windows),
+            open: OpenConnections::default(),
+            per_connection: ValueCounts::default(),
+            messages_in: SlidingWindows::new(windows),
+            opened_in: SlidingWindows::new(windows),
         }
     }
 
     /// The same client, from a moment on.
-    fn open_from(&self, at_us: u64, windows: usize) -> Client {
-        let mut client = Client::new(windows);
+    fn open_from(&self, at_us: u64, windows: usize) -> ClientState {
+        let mut client = ClientState::new(windows);
         client.open = self.open.clone();
         client.open.forget(at_us);
         client.counts.connections = client.open.now();
@@ -316,7 +320,7 @@ impl Client {
         self.counts.connections > 0 || self.counts.messages > 0
     }
 
-    fn add(&mut self, windows_s: &[u64], second: u64, entry: &Entry) {
+    fn add(&mut self, windows_s: &[u64], second: u64, entry: &SessionEntry) {
         let (session, counts) = (&entry.session, &mut self.counts);
         counts.messages += u64::from(session.messages);
         counts.recipients += u64::from(session.recipients);
@@ -338,10 +342,11 @@ impl Client {
     fn figures(mut self, end_us: u64) -> ClientLimits {
         self.open.pass(end_us);
         let (peak, peak_at_us) = self.open.peak();
-        let spreads = |windows: Windows| windows.end().iter().map(Numbers::spread).collect();
+        let spreads =
+            |windows: SlidingWindows| windows.end().iter().map(ValueCounts::spread).collect();
         ClientLimits {
             // A peak that lasted for less than a microsecond has no time, and was there.
-            open_at_once: Spread { max: peak, ..self.open.over_time().spread() },
+            open_at_once: Distribution { max: peak, ..self.open.over_time().spread() },
             peak_at_us,
             messages_per_connection: self.per_connection.spread(),
             messages_per_window: spreads(self.messages_in),

@@ -1,18 +1,18 @@
 //! How many connections were open at once, over time.
-use super::spread::Numbers;
+use super::spread::ValueCounts;
 
 /// Connections of one client, or of all.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Open {
+pub(super) struct OpenConnections {
     now: u64,
     since_us: u64,
     /// How long each number was open, us: 0 is left out.
-    open_us: Numbers,
+    open_us: ValueCounts,
     /// The most, and since when, Unix us.
     peak: (u64, u64),
 }
 
-impl Open {
+impl OpenConnections {
     /// Connections open now.
     pub fn now(&self) -> u64 {
         self.now
@@ -40,7 +40,7 @@ impl Open {
 
     /// What was before this time does not count.
     pub fn forget(&mut self, at_us: u64) {
-        (self.open_us, self.peak) = (Numbers::default(), (self.now, at_us));
+        (self.open_us, self.peak) = (ValueCounts::default(), (self.now, at_us));
         self.since_us = at_us;
     }
 
@@ -54,7 +54,7 @@ impl Open {
     }
 
     /// How many were open while any was, by time.
-    pub fn over_time(&self) -> &Numbers {
+    pub fn over_time(&self) -> &ValueCounts {
         &self.open_us
     }
 }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-use super::batch::{BATCH_BYTES_MAX, HEADER_BYTES, Header, MAGIC};
+use super::batch::{BATCH_BYTES_MAX, BatchHeader, HEADER_BYTES, MAGIC};
 use super::second::SessionSecond;
 use crate::stats::files::{SESSIONS, folder_of, parse_name};
 
@@ -13,7 +13,7 @@ const SEARCH_BYTES: usize = 64 << 10;
 
 /// What a session did in a second, and where that was recorded.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Entry {
+pub(super) struct SessionEntry {
     /// Which of the folders.
     pub folder: usize,
     /// Start of sinkd.
@@ -23,7 +23,7 @@ pub(super) struct Entry {
 
 /// A file of batches.
 #[derive(Debug)]
-struct Source {
+struct BatchSource {
     path: PathBuf,
     folder: usize,
     start: u32,
@@ -31,27 +31,27 @@ struct Source {
 
 /// Where a batch stands.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    header: Header,
+struct BatchPlace {
+    header: BatchHeader,
     source: usize,
     at: u64,
 }
 
 /// The batches of all folders.
 #[derive(Debug, Default)]
-pub(super) struct Reading {
-    sources: Vec<Source>,
-    places: Vec<Place>,
+pub(super) struct SessionRecords {
+    sources: Vec<BatchSource>,
+    places: Vec<BatchPlace>,
     /// What could not be read, a sentence each.
     pub problems: Vec<String>,
     /// The last second on record, Unix s.
     last_second: Option<u64>,
 }
 
-impl Reading {
+impl SessionRecords {
     /// Looks where the batches of these folders are, up to a second (Unix s) that is left out.
-    pub fn open(folders: &[PathBuf], until_s: u64) -> io::Result<Reading> {
-        let mut reading = Reading::default();
+    pub fn open(folders: &[PathBuf], until_s: u64) -> io::Result<SessionRecords> {
+        let mut reading = SessionRecords::default();
         for (folder, path) in folders.iter().enumerate() {
             reading.add_folder(folder, path)?;
         }
@@ -68,7 +68,7 @@ impl Reading {
             let last = found.batches.iter().map(|(_, it)| it.second).max();
             reading.last_second = reading.last_second.max(last);
             let of_span = found.batches.into_iter().filter(|(_, it)| it.second < until_s);
-            reading.places.extend(of_span.map(|(at, header)| Place { header, source, at }));
+            reading.places.extend(of_span.map(|(at, header)| BatchPlace { header, source, at }));
         }
         reading.places.sort_by_key(|place| place.header.second);
         Ok(reading)
@@ -86,7 +86,7 @@ impl Reading {
             if let Some((start, _, ending)) = name
                 && ending == SESSIONS
             {
-                found.push(Source { folder, start, path });
+                found.push(BatchSource { folder, start, path });
             }
         }
         found.sort_by(|one, other| one.path.cmp(&other.path));
@@ -104,7 +104,7 @@ impl Reading {
     pub fn ended_starts(&self) -> Vec<(u64, usize, u32)> {
         let mut last: BTreeMap<(usize, u32), u64> = BTreeMap::new();
         for place in &self.places {
-            let Source { folder, start, .. } = self.sources[place.source];
+            let BatchSource { folder, start, .. } = self.sources[place.source];
             let second = last.entry((folder, start)).or_default();
             *second = (*second).max(place.header.second);
         }
@@ -120,7 +120,7 @@ impl Reading {
 
     /// Calls `visit` with each second, Unix s, and what sessions did in it. Needs the memory of the
     /// busiest second.
-    pub fn each_second(&mut self, mut visit: impl FnMut(u64, &[Entry])) -> io::Result<()> {
+    pub fn each_second(&mut self, mut visit: impl FnMut(u64, &[SessionEntry])) -> io::Result<()> {
         let (mut entries, mut octets) = (Vec::new(), Vec::new());
         let mut open: Option<(usize, File)> = None;
         let places = std::mem::take(&mut self.places);
@@ -144,10 +144,10 @@ impl Reading {
         Ok(())
     }
 
-    fn take(&mut self, place: &Place, octets: &[u8], entries: &mut Vec<Entry>) {
-        let Source { path, folder, start } = &self.sources[place.source];
+    fn take(&mut self, place: &BatchPlace, octets: &[u8], entries: &mut Vec<SessionEntry>) {
+        let BatchSource { path, folder, start } = &self.sources[place.source];
         match place.header.records(octets) {
-            Some(sessions) => entries.extend(sessions.map(|session| Entry {
+            Some(sessions) => entries.extend(sessions.map(|session| SessionEntry {
                 folder: *folder,
                 start: *start,
                 session,
@@ -162,17 +162,17 @@ impl Reading {
 }
 
 /// Batches of a file, each with its place.
-struct Found {
-    batches: Vec<(u64, Header)>,
+struct FoundBatches {
+    batches: Vec<(u64, BatchHeader)>,
     /// Octets that belong to no batch, except a last batch that is being written or was cut.
     skipped_bytes: u64,
 }
 
 /// Finds the batches of a file. Reads all of it: a batch that was cut, and could not be taken back,
 /// may have the next one inside, which only its checksum tells.
-fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<Found> {
+fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<FoundBatches> {
     let end = file.seek(SeekFrom::End(0))?;
-    let mut found = Found { batches: Vec::new(), skipped_bytes: 0 };
+    let mut found = FoundBatches { batches: Vec::new(), skipped_bytes: 0 };
     let (mut at, mut octets) = (0, Vec::new());
     while at + HEADER_BYTES as u64 <= end {
         let header = header_at(file, at)?;
@@ -203,7 +203,7 @@ fn batches_in(file: &mut (impl Read + Seek)) -> io::Result<Found> {
 fn is_whole(
     file: &mut (impl Read + Seek),
     at: u64,
-    header: &Header,
+    header: &BatchHeader,
     end: u64,
     octets: &mut Vec<u8>,
 ) -> io::Result<bool> {
@@ -216,11 +216,11 @@ fn is_whole(
     Ok(header.records(octets).is_some())
 }
 
-fn header_at(file: &mut (impl Read + Seek), at: u64) -> io::Result<Option<Header>> {
+fn header_at(file: &mut (impl Read + Seek), at: u64) -> io::Result<Option<BatchHeader>> {
     let mut octets = [0; HEADER_BYTES];
     file.seek(SeekFrom::Start(at))?;
     file.read_exact(&mut octets)?;
-    Ok(Header::decode(&octets))
+    Ok(BatchHeader::decode(&octets))
 }
 
 /// Where the next batch begins, from `at` on.

@@ -10,7 +10,7 @@ const ROUNDED_BITS: u32 = 7;
 
 /// How often each number came. Memory is bounded: at most some thousand numbers, 16 bytes each.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Numbers {
+pub(super) struct ValueCounts {
     weights: BTreeMap<u64, u64>,
     is_rounded: bool,
     total: u128,
@@ -18,7 +18,7 @@ pub(super) struct Numbers {
     max: u64,
 }
 
-impl Numbers {
+impl ValueCounts {
     /// `number` came `weight` times, or lasted for `weight`.
     pub fn add(&mut self, number: u64, weight: u64) {
         if weight == 0 {
@@ -43,7 +43,7 @@ impl Numbers {
     }
 
     /// Percentiles: the least number that so large a share is not above.
-    pub fn spread(&self) -> Spread {
+    pub fn spread(&self) -> Distribution {
         let at = |percent: u128| {
             let rank = (self.total * percent).div_ceil(100).max(1);
             let mut below = 0;
@@ -53,7 +53,7 @@ impl Numbers {
             };
             self.weights.iter().find(reaches).map_or(0, |(number, _)| *number).min(self.max)
         };
-        Spread {
+        Distribution {
             mean: if self.total == 0 { 0.0 } else { self.sum as f64 / self.total as f64 },
             p50: at(50),
             p90: at(90),
@@ -71,7 +71,7 @@ fn rounded_up(number: u64) -> u64 {
 
 /// A distribution in a few numbers, all 0 where nothing came.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
-pub struct Spread {
+pub struct Distribution {
     /// The arithmetic mean.
     pub mean: f64,
     /// The median.
@@ -90,22 +90,22 @@ mod tests {
 
     #[test]
     fn a_percentile_is_the_least_number_that_so_large_a_share_is_not_above() {
-        let mut numbers = Numbers::default();
-        assert_eq!(numbers.spread(), Spread::default());
+        let mut numbers = ValueCounts::default();
+        assert_eq!(numbers.spread(), Distribution::default());
         for (number, weight) in [(10, 49), (20, 1), (30, 40), (40, 9), (50, 1), (60, 0)] {
             numbers.add(number, weight);
         }
-        let Spread { mean, p50, p90, p99, max } = numbers.spread();
+        let Distribution { mean, p50, p90, p99, max } = numbers.spread();
         assert_eq!((p50, p90, p99, max), (20, 30, 40, 50));
         assert!((mean - 21.2).abs() < 1e-9, "{mean}");
     }
 
     #[test]
     fn many_distinct_numbers_are_rounded_and_the_highest_is_not() {
-        let mut numbers = Numbers::default();
+        let mut numbers = ValueCounts::default();
         (1..=100_000).for_each(|number| numbers.add(number, 1));
         assert!(numbers.weights.len() < EXACT_MAX, "{}", numbers.weights.len());
-        let Spread { mean, p50, p90, p99, max } = numbers.spread();
+        let Distribution { mean, p50, p90, p99, max } = numbers.spread();
         assert!((mean - 50_000.5).abs() < 1e-6, "{mean}");
         for (found, exact) in [(p50, 50_000), (p90, 90_000), (p99, 99_000)] {
             assert!(found >= exact && found - exact <= exact / 64, "{found} for {exact}");
@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn one_number_is_every_percentile() {
-        let mut numbers = Numbers::default();
+        let mut numbers = ValueCounts::default();
         numbers.add(7, 1);
-        let Spread { p50, p90, p99, max, .. } = numbers.spread();
+        let Distribution { p50, p90, p99, max, .. } = numbers.spread();
         assert_eq!((p50, p90, p99, max), (7, 7, 7, 7));
     }
 }

@@ -1,31 +1,31 @@
 //! Sums over windows of time that end with each second in which something came.
 use std::collections::VecDeque;
 
-use super::spread::Numbers;
+use super::spread::ValueCounts;
 
 /// Sums of one thing over windows of several lengths. Costs 16 bytes for each second of the longest
 /// window in which something came.
 #[derive(Debug, Clone)]
-pub(super) struct Windows {
+pub(super) struct SlidingWindows {
     /// Seconds, and how many came in each; the last is under way.
     recent: VecDeque<(u64, u64)>,
     /// Seconds that have left `recent`.
     dropped: usize,
-    windows: Vec<Window>,
+    windows: Vec<WindowSum>,
 }
 
 #[derive(Debug, Clone, Default)]
-struct Window {
+struct WindowSum {
     /// The first second that is inside, counted with those dropped.
     first: usize,
     sum: u64,
-    ended: Numbers,
+    ended: ValueCounts,
 }
 
-impl Windows {
-    pub fn new(windows: usize) -> Windows {
-        let windows = vec![Window::default(); windows];
-        Windows { recent: VecDeque::new(), dropped: 0, windows }
+impl SlidingWindows {
+    pub fn new(windows: usize) -> SlidingWindows {
+        let windows = vec![WindowSum::default(); windows];
+        SlidingWindows { recent: VecDeque::new(), dropped: 0, windows }
     }
 
     /// `n` came in `second`, which is not before the last one. `lengths_s`: as many as there are
@@ -70,7 +70,7 @@ impl Windows {
     }
 
     /// Nothing more comes: the sums of each window.
-    pub fn end(mut self) -> Vec<Numbers> {
+    pub fn end(mut self) -> Vec<ValueCounts> {
         self.end_second();
         self.windows.into_iter().map(|window| window.ended).collect()
     }
@@ -88,7 +88,7 @@ mod tests {
             steps in proptest::collection::vec((0_u64..5, 1_u64..10), 0..60),
             lengths_s in proptest::collection::vec(1_u64..12, 1..4),
         ) {
-            let mut windows = Windows::new(lengths_s.len());
+            let mut windows = SlidingWindows::new(lengths_s.len());
             let (mut second, mut all) = (1000, std::collections::BTreeMap::new());
             for (step, n) in steps {
                 second += step;
@@ -96,7 +96,7 @@ mod tests {
                 *all.entry(second).or_insert(0) += n;
             }
             for (ended, length_s) in windows.end().into_iter().zip(lengths_s) {
-                let mut expected = Numbers::default();
+                let mut expected = ValueCounts::default();
                 for end in all.keys() {
                     let inside = all.range(end + 1 - length_s..=*end);
                     expected.add(inside.map(|(_, n)| n).sum(), 1);

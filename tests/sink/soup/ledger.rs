@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use sinkd::log::reader::{Folder, Span};
-use sinkd::log::{Kind, MessageId, StorageMode};
+use sinkd::log::{MessageId, SlotKind, StorageMode};
 use sinkd::smtp::envelope;
 
 /// A message whose last octets were sent, or were about to be.
@@ -87,7 +87,7 @@ impl Ledger {
         let (mut found, mut record) = (BTreeSet::new(), Vec::new());
         for slot in folder.listing(Span::default()).unwrap().forward(0).unwrap() {
             let slot = slot.unwrap();
-            assert_eq!(slot.facts().kind, Kind::Message);
+            assert_eq!(slot.facts().kind, SlotKind::Message);
             let (segment, _) = folder.find(slot.id()).unwrap();
             let (envelope, payload) = segment.record(&slot, &mut record).unwrap();
             let envelope = envelope::decode(envelope).unwrap();

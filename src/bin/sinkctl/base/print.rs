@@ -3,7 +3,7 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 pub use sinkd::analysis::{counted, readable, rfc3339, seconds_text as seconds};
-use sinkd::log::{Facts, MessageId, Slot, StorageMode};
+use sinkd::log::{MessageId, Slot, SlotFacts, StorageMode};
 use sinkd::smtp::envelope;
 
 /// A message in `--json`. Keys keep their meaning.
@@ -112,7 +112,7 @@ pub fn stored_of(slot: &Slot) -> Option<u32> {
     (!is_whole).then_some(stored)
 }
 
-fn flags(facts: &Facts, reply: Reply) -> Vec<&'static str> {
+fn flags(facts: &SlotFacts, reply: Reply) -> Vec<&'static str> {
     let mut flags = Vec::new();
     match facts.mode {
         StorageMode::Full => {}

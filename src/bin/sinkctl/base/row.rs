@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::io::Write;
 
 use serde::Serialize;
-use sinkd::index::reading::Reading;
+use sinkd::index::reading::MessageReader;
 use sinkd::index::{self, Lookup, Said};
 use sinkd::log::reader::{Folder, ReadError, Segment};
 use sinkd::log::{MessageId, Slot};
@@ -57,7 +57,7 @@ pub enum Source {
     /// From the index, where that has it: costs no look into the message.
     Index(Lookup),
     /// From the message: a few microseconds for each.
-    Message(Box<Reading>),
+    Message(Box<MessageReader>),
 }
 
 impl Source {
@@ -66,7 +66,7 @@ impl Source {
     }
 
     pub fn message(folder: &Folder) -> anyhow::Result<Source> {
-        Ok(Source::Message(Box::new(Reading::new(&index::sequence_field(folder.path())?))))
+        Ok(Source::Message(Box::new(MessageReader::new(&index::sequence_field(folder.path())?))))
     }
 }
 

@@ -1,6 +1,6 @@
 //! How a change is written: in percent, or as a factor where percent would be hard to read.
 
-use sinkd::plot::Unit;
+use sinkd::plot::PlotUnit;
 
 /// How ratios of a row are written, all in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub fn text(a: f64, b: f64) -> String {
 fn digits(ratio: f64) -> String {
     match ratio {
         1e6.. | ..1e-6 => format!("{ratio:.0e}"),
-        100.0.. => Unit::Number.text(ratio),
+        100.0.. => PlotUnit::Number.text(ratio),
         10.0.. => format!("{ratio:.1}"),
         1.0.. => format!("{ratio:.2}"),
         _ => format!("{ratio:.*}", 1 + (-ratio.log10()).ceil() as usize),

@@ -4,7 +4,9 @@ use std::io::Write;
 
 use serde::Serialize;
 use sinkd::analysis::comparison::{Compared, Side};
-use sinkd::stats::{Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, Shift, Totals};
+use sinkd::stats::{
+    Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift,
+};
 
 use crate::base::outcome::Out;
 
@@ -29,7 +31,7 @@ struct Run<'a> {
     from: Option<String>,
     until: Option<String>,
     seconds: f64,
-    totals: Totals,
+    totals: RunTotals,
     replies: BTreeMap<&'a str, u64>,
     limited_by: LimitedBy,
     because: &'a str,

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
 use sinkd::analysis::comparison::{Compared, Side};
-use sinkd::plot::Unit;
+use sinkd::plot::PlotUnit;
 use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, Metric, NoVerdict, Percentiles, SECONDS_MIN, Shift,
 };
@@ -67,18 +67,18 @@ fn table(heads: &[&str]) -> Table {
 /// Totals, and replies by code: refusals first, because they are few and matter.
 fn totals(a: &Side, b: &Side) -> Table {
     let mut table = table(&["total", "A", "B", "change"]);
-    let mut row = |name: &str, unit: Unit, (a, b): (f64, f64)| {
+    let mut row = |name: &str, unit: PlotUnit, (a, b): (f64, f64)| {
         table.add_row([name.to_owned(), unit.text(a), unit.text(b), text(a, b)]);
     };
     let (of_a, of_b) = (&a.gathered.summary, &b.gathered.summary);
     let seconds = (of_a.seconds() * 1e6, of_b.seconds() * 1e6);
-    row("duration", Unit::Microseconds, seconds);
+    row("duration", PlotUnit::Microseconds, seconds);
     let (one, other) = (&of_a.totals, &of_b.totals);
-    row("messages", Unit::Number, (one.messages as f64, other.messages as f64));
-    row("recipients", Unit::Number, (one.recipients as f64, other.recipients as f64));
-    row("bytes", Unit::Bytes, (one.bytes as f64, other.bytes as f64));
-    row("connections", Unit::Number, (one.connections as f64, other.connections as f64));
-    row("refused messages", Unit::Number, (one.refused as f64, other.refused as f64));
+    row("messages", PlotUnit::Number, (one.messages as f64, other.messages as f64));
+    row("recipients", PlotUnit::Number, (one.recipients as f64, other.recipients as f64));
+    row("bytes", PlotUnit::Bytes, (one.bytes as f64, other.bytes as f64));
+    row("connections", PlotUnit::Number, (one.connections as f64, other.connections as f64));
+    row("refused messages", PlotUnit::Number, (one.refused as f64, other.refused as f64));
     let (one, other) = (a.gathered.history.replies(), b.gathered.history.replies());
     let mut codes: Vec<&str> =
         BTreeSet::from_iter(one.keys().chain(other.keys()).copied()).into_iter().collect();
@@ -87,7 +87,7 @@ fn totals(a: &Side, b: &Side) -> Table {
         let of = |replies: &std::collections::BTreeMap<&str, u64>| {
             replies.get(code).copied().unwrap_or(0) as f64
         };
-        row(&format!("replies {code}"), Unit::Number, (of(&one), of(&other)));
+        row(&format!("replies {code}"), PlotUnit::Number, (of(&one), of(&other)));
     }
     table
 }
@@ -119,12 +119,12 @@ fn is_nothing(difference: &Difference) -> bool {
     difference.a == 0.0 && difference.b == 0.0
 }
 
-fn unit(measure: &str) -> Unit {
+fn unit(measure: &str) -> PlotUnit {
     match measure {
-        "busy_share" => Unit::Share,
-        "bytes_per_s" => Unit::BytesPerSecond,
-        _ if measure.ends_with("_per_s") => Unit::PerSecond,
-        _ => Unit::Microseconds,
+        "busy_share" => PlotUnit::Share,
+        "bytes_per_s" => PlotUnit::BytesPerSecond,
+        _ if measure.ends_with("_per_s") => PlotUnit::PerSecond,
+        _ => PlotUnit::Microseconds,
     }
 }
 
@@ -140,7 +140,7 @@ fn transactions(a: &Side, b: &Side) -> Table {
         ("p99.9", a.p99_9, b.p99_9),
         ("max", a.max, b.max),
     ] {
-        let time = |us: u64| Unit::Microseconds.text(us as f64);
+        let time = |us: u64| PlotUnit::Microseconds.text(us as f64);
         table.add_row([name.to_owned(), time(a), time(b), text(a as f64, b as f64)]);
     }
     table

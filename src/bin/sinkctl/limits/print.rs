@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Serialize;
 use sinkd::analysis::KeptLimits;
-use sinkd::plot::Unit;
-use sinkd::stats::{ClientLimits, Percentiles, Spread};
+use sinkd::plot::PlotUnit;
+use sinkd::stats::{ClientLimits, Distribution, Percentiles};
 
 use crate::base::outcome::Out;
 use crate::base::print::{counted, rfc3339};
@@ -42,18 +42,18 @@ struct Client<'a> {
     recipients: u64,
     recipients_per_message_max: u64,
     refused: u64,
-    open_at_once: &'a Spread,
+    open_at_once: &'a Distribution,
     /// RFC 3339: when the most were open first; null: none was.
     peak_at: Option<String>,
-    messages_per_connection: &'a Spread,
+    messages_per_connection: &'a Distribution,
     windows: Vec<Window<'a>>,
 }
 
 #[derive(Debug, Serialize)]
 struct Window<'a> {
     seconds: u64,
-    messages: &'a Spread,
-    connections_opened: &'a Spread,
+    messages: &'a Distribution,
+    connections_opened: &'a Distribution,
 }
 
 impl<'a> Client<'a> {
@@ -138,7 +138,7 @@ fn counts(kept: &KeptLimits) -> String {
         counted(all.messages, "message", "messages"),
         counted(all.connections, "connection", "connections"),
     ];
-    let number = |n: u64| Unit::Number.text(n as f64);
+    let number = |n: u64| PlotUnit::Number.text(n as f64);
     for (n, what) in [
         (all.without_message, "without a message"),
         (all.began_before, "began before"),
@@ -165,10 +165,10 @@ fn overall(kept: &KeptLimits) -> Table {
     let (all, windows_s) = (&kept.limits.all, &kept.windows_s);
     let mut table = table(["all clients", "p50", "p90", "p99", "max"].map(String::from).to_vec());
     let mut add = |name: String, numbers: [u64; 4]| {
-        let numbers = numbers.map(|n| Unit::Number.text(n as f64));
+        let numbers = numbers.map(|n| PlotUnit::Number.text(n as f64));
         table.add_row([vec![name], numbers.to_vec()].concat());
     };
-    let of = |spread: &Spread| [spread.p50, spread.p90, spread.p99, spread.max];
+    let of = |spread: &Distribution| [spread.p50, spread.p90, spread.p99, spread.max];
     add("connections open at once".into(), of(&all.open_at_once));
     for (seconds, spread) in windows_s.iter().zip(&all.opened_per_window) {
         add(format!("connections opened in {}", length(*seconds)), of(spread));
@@ -198,7 +198,7 @@ fn clients(kept: &KeptLimits, top: usize) -> Table {
         numbers.extend([limits.messages, limits.messages_per_connection.max]);
         numbers.extend(limits.messages_per_window.iter().map(|spread| spread.max));
         numbers.push(limits.recipients_max);
-        let numbers = numbers.into_iter().map(|n| Unit::Number.text(n as f64));
+        let numbers = numbers.into_iter().map(|n| PlotUnit::Number.text(n as f64));
         table.add_row([name(*address)].into_iter().chain(numbers));
     }
     let others = kept.limits.clients.iter().skip(top);
@@ -209,8 +209,8 @@ fn clients(kept: &KeptLimits, top: usize) -> Table {
     if n > 0 {
         let mut row = vec![String::new(); columns];
         row[0] = counted(n, "other", "others");
-        row[1] = Unit::Number.text(connections as f64);
-        row[4] = Unit::Number.text(messages as f64);
+        row[1] = PlotUnit::Number.text(connections as f64);
+        row[4] = PlotUnit::Number.text(messages as f64);
         table.add_row(row);
     }
     right(&mut table, 1..columns);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context;
-use sinkd::index::{self, Searching, Wanted};
+use sinkd::index::{self, SearchOptions, Searching};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Moment};
 use sinkd::sender::replay::{Selection, in_order};
@@ -52,7 +52,7 @@ fn search(
 ) -> anyhow::Result<(Selection, Finding)> {
     let query = parse_at(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let wanted = Wanted { limit: None, span, indexed_only: false, threads };
+    let wanted = SearchOptions { limit: None, span, indexed_only: false, threads };
     let progress = Searching::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
     let bar = Bar::new(folder.messages(), "messages searched");

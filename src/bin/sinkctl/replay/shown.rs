@@ -1,8 +1,8 @@
 //! What a replay is going to do, and what it has done, for a person and for a program.
 use serde_json::{Value, json};
-use sinkd::plot::Unit;
+use sinkd::plot::PlotUnit;
 use sinkd::sender;
-use sinkd::sender::replay::{Kind, Pace, Sessions, Survey, Tally};
+use sinkd::sender::replay::{ReplayCount, ReplayPace, ReplayTally, SessionMapping, Survey};
 use sinkd::sender::target::Target;
 
 use super::options::Replay;
@@ -18,28 +18,31 @@ pub struct Intent<'a> {
     pub target: &'a Target,
     pub address: String,
     pub survey: &'a Survey,
-    pub pace: Pace,
-    pub sessions: Sessions,
+    pub pace: ReplayPace,
+    pub sessions: SessionMapping,
     pub connections: usize,
 }
 
 /// Each kind, with the text of its line in the report.
-const TOLD: &[(Kind, &str)] = &[
-    (Kind::PartlyAccepted, "partly accepted: rejected for some recipients"),
-    (Kind::Rejected, "rejected"),
-    (Kind::Deferred, "deferred (4xx)"),
-    (Kind::NotSent, "not sent: their connections failed, or sending ended"),
-    (Kind::Unknown, "sent, and not acknowledged: may have been accepted"),
+const TOLD: &[(ReplayCount, &str)] = &[
+    (ReplayCount::PartlyAccepted, "partly accepted: rejected for some recipients"),
+    (ReplayCount::Rejected, "rejected"),
+    (ReplayCount::Deferred, "deferred (4xx)"),
+    (ReplayCount::NotSent, "not sent: their connections failed, or sending ended"),
+    (ReplayCount::Unknown, "sent, and not acknowledged: may have been accepted"),
     (
-        Kind::PerhapsTwice,
+        ReplayCount::PerhapsTwice,
         "sent again although a try before may have been accepted: may be there twice",
     ),
-    (Kind::Withheld, "withheld: must not be sent to this server"),
-    (Kind::NotStored, "not stored in full, so not sent"),
-    (Kind::Gone, "removed or pruned, so not sent"),
-    (Kind::Damaged, "damaged, so not sent"),
-    (Kind::Unsendable, "without an envelope that could be sent"),
-    (Kind::Unwritten, "times the resume file could not be written: it says less than was done"),
+    (ReplayCount::Withheld, "withheld: must not be sent to this server"),
+    (ReplayCount::NotStored, "not stored in full, so not sent"),
+    (ReplayCount::Gone, "removed or pruned, so not sent"),
+    (ReplayCount::Damaged, "damaged, so not sent"),
+    (ReplayCount::Unsendable, "without an envelope that could be sent"),
+    (
+        ReplayCount::Unwritten,
+        "times the resume file could not be written: it says less than was done",
+    ),
 ];
 
 impl Intent<'_> {
@@ -60,7 +63,7 @@ impl Intent<'_> {
                 "  {about}{}, {about_recipients}{}, {}, originally {}",
                 counted(survey.messages, "message", "messages"),
                 counted(survey.recipients, "recipient", "recipients"),
-                Unit::Bytes.text(survey.octets as f64),
+                PlotUnit::Bytes.text(survey.octets as f64),
                 counted(survey.sessions, "session", "sessions"),
             ),
         ];
@@ -71,8 +74,8 @@ impl Intent<'_> {
         let takes = self.seconds().map_or(String::new(), |s| format!(", in {}", seconds(s)));
         lines.push(format!("  {}{takes}", self.pace));
         lines.push(match self.sessions {
-            Sessions::Original => "  over the original connections".to_owned(),
-            Sessions::Any => {
+            SessionMapping::Original => "  over the original connections".to_owned(),
+            SessionMapping::Any => {
                 format!("  over {}", counted(self.connections as u64, "connection", "connections"))
             }
         });
@@ -131,12 +134,14 @@ impl Intent<'_> {
 }
 
 /// Returns the outcomes that only a replay reports.
-pub fn more(tally: &Tally, planned: u64) -> More {
+pub fn more(tally: &ReplayTally, planned: u64) -> More {
     let mut keys = serde_json::Map::new();
-    for kind in Kind::ALL {
+    for kind in ReplayCount::ALL {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
     }
-    for (kind, key) in [(Kind::PerhapsTwice, "perhaps_twice_ids"), (Kind::Unknown, "unknown_ids")] {
+    for (kind, key) in
+        [(ReplayCount::PerhapsTwice, "perhaps_twice_ids"), (ReplayCount::Unknown, "unknown_ids")]
+    {
         keys.insert(key.to_owned(), tally.told(kind).into());
     }
     keys.insert("planned".to_owned(), planned.into());
@@ -149,25 +154,25 @@ pub fn more(tally: &Tally, planned: u64) -> More {
 
 /// Each once, by what its last try came to; those that were planned and never came to it were not
 /// begun.
-fn messages(tally: &Tally, planned: u64) -> sender::Tally {
+fn messages(tally: &ReplayTally, planned: u64) -> sender::SendingTally {
     let came = tally.ended() - tally.passed_over();
-    sender::Tally {
+    sender::SendingTally {
         not_begun: planned.saturating_sub(came),
-        begun: tally.count(Kind::Given),
-        accepted: tally.count(Kind::Accepted),
-        partly_accepted: tally.count(Kind::PartlyAccepted),
-        deferred: tally.count(Kind::Deferred),
-        rejected: tally.count(Kind::Rejected),
-        not_sent: tally.count(Kind::NotSent),
-        unknown: tally.count(Kind::Unknown),
-        withheld: tally.count(Kind::Withheld),
-        ..sender::Tally::default()
+        begun: tally.count(ReplayCount::Given),
+        accepted: tally.count(ReplayCount::Accepted),
+        partly_accepted: tally.count(ReplayCount::PartlyAccepted),
+        deferred: tally.count(ReplayCount::Deferred),
+        rejected: tally.count(ReplayCount::Rejected),
+        not_sent: tally.count(ReplayCount::NotSent),
+        unknown: tally.count(ReplayCount::Unknown),
+        withheld: tally.count(ReplayCount::Withheld),
+        ..sender::SendingTally::default()
     }
 }
 
-fn lines(tally: &Tally) -> Vec<String> {
+fn lines(tally: &ReplayTally) -> Vec<String> {
     let mut lines = Vec::new();
-    let again = tally.count(Kind::Again);
+    let again = tally.count(ReplayCount::Again);
     if again > 0 {
         lines.push(format!("{} beyond the first of each", counted(again, "try", "tries")));
     }
@@ -185,8 +190,8 @@ fn lines(tally: &Tally) -> Vec<String> {
         }
     }
     for (kind, what) in [
-        (Kind::RecipientsDuplicate, "recipients made equal to another one of their message"),
-        (Kind::Before, "sent before, according to the resume file"),
+        (ReplayCount::RecipientsDuplicate, "recipients made equal to another one of their message"),
+        (ReplayCount::Before, "sent before, according to the resume file"),
     ] {
         let count = tally.count(kind);
         if count > 0 {
@@ -196,28 +201,28 @@ fn lines(tally: &Tally) -> Vec<String> {
     lines
 }
 
-fn key(kind: Kind) -> &'static str {
+fn key(kind: ReplayCount) -> &'static str {
     match kind {
-        Kind::Given => "given",
-        Kind::Accepted => "accepted",
-        Kind::PartlyAccepted => "partly_accepted",
-        Kind::Rejected => "rejected",
-        Kind::Deferred => "deferred",
-        Kind::NotSent => "not_sent",
-        Kind::Unknown => "unknown",
-        Kind::Withheld => "withheld",
-        Kind::Again => "again",
-        Kind::PerhapsTwice => "perhaps_twice",
-        Kind::Before => "done_before",
-        Kind::NotStored => "not_stored",
-        Kind::Gone => "gone",
-        Kind::Damaged => "damaged",
-        Kind::Unsendable => "unsendable",
-        Kind::RecipientsAccepted => "recipients_accepted",
-        Kind::RecipientsRejected => "recipients_rejected",
-        Kind::RecipientsDuplicate => "recipients_duplicate",
-        Kind::Octets => "octets",
-        Kind::Unwritten => "resume_not_written",
+        ReplayCount::Given => "given",
+        ReplayCount::Accepted => "accepted",
+        ReplayCount::PartlyAccepted => "partly_accepted",
+        ReplayCount::Rejected => "rejected",
+        ReplayCount::Deferred => "deferred",
+        ReplayCount::NotSent => "not_sent",
+        ReplayCount::Unknown => "unknown",
+        ReplayCount::Withheld => "withheld",
+        ReplayCount::Again => "again",
+        ReplayCount::PerhapsTwice => "perhaps_twice",
+        ReplayCount::Before => "done_before",
+        ReplayCount::NotStored => "not_stored",
+        ReplayCount::Gone => "gone",
+        ReplayCount::Damaged => "damaged",
+        ReplayCount::Unsendable => "unsendable",
+        ReplayCount::RecipientsAccepted => "recipients_accepted",
+        ReplayCount::RecipientsRejected => "recipients_rejected",
+        ReplayCount::RecipientsDuplicate => "recipients_duplicate",
+        ReplayCount::Octets => "octets",
+        ReplayCount::Unwritten => "resume_not_written",
     }
 }
 

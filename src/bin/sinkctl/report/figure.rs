@@ -1,5 +1,5 @@
 //! A plot of the report, with its words.
-use sinkd::plot::{Picture, Size, Unit};
+use sinkd::plot::{Picture, PlotSize, PlotUnit};
 use sinkd::stats::Metric;
 
 /// How much of the page it takes.
@@ -33,13 +33,17 @@ pub struct Words {
 
 impl Figure {
     /// `draw` gets size, title and label.
-    pub fn new(width: Width, words: Words, draw: impl Fn(Size, &str, &str) -> Picture) -> Figure {
+    pub fn new(
+        width: Width,
+        words: Words,
+        draw: impl Fn(PlotSize, &str, &str) -> Picture,
+    ) -> Figure {
         let Words { name, title, note, label } = words;
         let pictures = match width {
-            Width::Half => (draw(Size::NARROW, &title, &label), None),
+            Width::Half => (draw(PlotSize::NARROW, &title, &label), None),
             Width::Whole => {
-                let narrow = draw(Size { height: 300.0, ..Size::NARROW }, &title, &label);
-                (draw(Size::WIDE, &title, &label), Some(narrow))
+                let narrow = draw(PlotSize { height: 300.0, ..PlotSize::NARROW }, &title, &label);
+                (draw(PlotSize::WIDE, &title, &label), Some(narrow))
             }
         };
         Figure { name, title, note, width, pictures }
@@ -57,12 +61,12 @@ impl Figure {
 }
 
 /// The unit of a metric's values.
-pub fn unit(metric: Metric) -> Unit {
+pub fn unit(metric: Metric) -> PlotUnit {
     match metric.unit() {
-        "us" => Unit::Microseconds,
-        "B" => Unit::Bytes,
-        "B/s" => Unit::BytesPerSecond,
-        _ => Unit::Number,
+        "us" => PlotUnit::Microseconds,
+        "B" => PlotUnit::Bytes,
+        "B/s" => PlotUnit::BytesPerSecond,
+        _ => PlotUnit::Number,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Plots over time: rate, latencies, event loops.
 use hdrhistogram::Histogram;
-use sinkd::plot::{Axis, Heat, Hint, Lines, Note, Scale, Series, Unit};
+use sinkd::plot::{Axis, Heat, Hint, LinePlot, LineSeries, Note, PlotUnit, Scale};
 use sinkd::stats::{Counter, Metric};
 
 use super::figure::{Figure, Width, Words, date, moment};
@@ -89,9 +89,9 @@ impl Curve {
         self.points.iter().map(|point| point.high).fold(0.0, f64::max)
     }
 
-    fn series(&self, class: &'static str) -> Series {
+    fn series(&self, class: &'static str) -> LineSeries {
         let band = self.points.iter().filter(|_| self.is_bucketed);
-        Series {
+        LineSeries {
             name: String::from(if self.is_bucketed { "mean" } else { "" }),
             class,
             points: self.points.iter().map(|point| (point.at, point.mean)).collect(),
@@ -127,15 +127,15 @@ pub fn rate(run: &Course) -> Option<Figure> {
     run.summary.span_tenths?;
     let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
     let course = Curve::of_tenths(run).or_else(|| Curve::of(run, messages))?;
-    let lines = Lines {
+    let lines = LinePlot {
         x: time_axis(course.span.0, course.span.1),
-        y: axis("messages/s", Scale::from_zero(Unit::PerSecond, course.high())),
+        y: axis("messages/s", Scale::from_zero(PlotUnit::PerSecond, course.high())),
         series: vec![course.series("s1")],
         notes: notes(run, course.span),
-        hints: course.hints(|value| format!("{} messages/s", Unit::Number.text(value.round()))),
+        hints: course.hints(|value| format!("{} messages/s", PlotUnit::Number.text(value.round()))),
     };
     let rate = run.summary.rate;
-    let text = |value: f64| Unit::Number.text(value.round());
+    let text = |value: f64| PlotUnit::Number.text(value.round());
     let words = Words {
         name: "rate",
         title: String::from("Messages per second over time"),
@@ -174,10 +174,10 @@ pub fn open_connections(run: &Course) -> Option<Figure> {
     };
     let (from, until) = span_of(&buckets);
     let points = points.collect();
-    let lines = Lines {
+    let lines = LinePlot {
         x: time_axis(from, until),
-        y: axis("open connections", Scale::from_zero(Unit::Number, most as f64)),
-        series: vec![Series { name: String::new(), class: "s1", points, band: Vec::new() }],
+        y: axis("open connections", Scale::from_zero(PlotUnit::Number, most as f64)),
+        series: vec![LineSeries { name: String::new(), class: "s1", points, band: Vec::new() }],
         notes: notes(run, (from, until)),
         hints: values.iter().enumerate().map(hint).collect(),
     };
@@ -199,15 +199,18 @@ pub fn busy(run: &Course) -> Option<Figure> {
     if course.high() == 0.0 {
         return None;
     }
-    let lines = Lines {
+    let lines = LinePlot {
         x: time_axis(course.span.0, course.span.1),
-        y: axis("busy share of the second", Scale::from_zero(Unit::Share, course.high().max(1.0))),
+        y: axis(
+            "busy share of the second",
+            Scale::from_zero(PlotUnit::Share, course.high().max(1.0)),
+        ),
         series: vec![course.series("s3")],
         notes: notes(run, course.span),
-        hints: course.hints(|value| Unit::Share.text(value)),
+        hints: course.hints(|value| PlotUnit::Share.text(value)),
     };
     let (median, max) = run.summary.busy_share;
-    let (median, max) = (Unit::Share.text(median), Unit::Share.text(max));
+    let (median, max) = (PlotUnit::Share.text(median), PlotUnit::Share.text(max));
     let words = Words {
         name: "busy",
         title: String::from("The busiest event loop"),
@@ -241,15 +244,15 @@ pub fn rounds(run: &Course) -> Option<Figure> {
             text: format!(
                 "{}: {}",
                 moment(from, buckets.length as f64),
-                Unit::Microseconds.text(*us)
+                PlotUnit::Microseconds.text(*us)
             ),
         }
     };
     let points = points.collect();
-    let lines = Lines {
+    let lines = LinePlot {
         x: time_axis(buckets.span.start as f64, buckets.span.end as f64),
-        y: axis("longest round", Scale::log(Unit::Microseconds, min, max)),
-        series: vec![Series { name: String::new(), class: "s3", points, band: Vec::new() }],
+        y: axis("longest round", Scale::log(PlotUnit::Microseconds, min, max)),
+        series: vec![LineSeries { name: String::new(), class: "s3", points, band: Vec::new() }],
         notes: notes(run, span_of(buckets)),
         hints: values.iter().enumerate().filter(|(_, us)| **us > 0.0).map(hint).collect(),
     };
@@ -261,7 +264,7 @@ pub fn rounds(run: &Course) -> Option<Figure> {
              sink kept anyone waiting. Each point is the maximum of {}.",
             seconds(buckets.length as f64)
         ),
-        label: format!("Longest round over time: at most {}", Unit::Microseconds.text(max)),
+        label: format!("Longest round over time: at most {}", PlotUnit::Microseconds.text(max)),
     };
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
@@ -276,7 +279,7 @@ pub fn heat(run: &Course) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let all = run.history.histogram(Metric::Transaction)?;
     let (low, high) = (all.min() as f64, all.max() as f64);
-    let scale = Scale::log(Unit::Microseconds, low, high);
+    let scale = Scale::log(PlotUnit::Microseconds, low, high);
     let rows = rows(scale.bounds());
     let counts = run.columns.iter().map(|column| in_rows(&column.transactions, &rows)).collect();
     let mut columns: Vec<f64> =
@@ -296,7 +299,7 @@ pub fn heat(run: &Course) -> Option<Figure> {
         notes: notes(run, span_of(buckets)),
         hints: heat_hints(run, buckets),
     };
-    let text = |quantile| Unit::Microseconds.text(all.value_at_quantile(quantile) as f64);
+    let text = |quantile| PlotUnit::Microseconds.text(all.value_at_quantile(quantile) as f64);
     let words = Words {
         name: "latency",
         title: String::from("Transaction time over time"),
@@ -342,21 +345,21 @@ fn percentile(
     buckets: &Buckets,
     (name, quantile): (&str, f64),
     class: &'static str,
-) -> Series {
+) -> LineSeries {
     let value = |column: &Column| match column.transactions.is_empty() {
         true => f64::NAN,
         false => column.transactions.value_at_quantile(quantile) as f64,
     };
     let points = run.columns.iter().enumerate();
     let points = points.map(|(i, column)| (middle(buckets, i), value(column))).collect();
-    Series { name: name.to_owned(), class, points, band: Vec::new() }
+    LineSeries { name: name.to_owned(), class, points, band: Vec::new() }
 }
 
 fn heat_hints(run: &Course, buckets: &Buckets) -> Vec<Hint> {
     let hint = |(i, column): (usize, &Column)| {
         let from = buckets.seconds(i).start as f64;
         let times = &column.transactions;
-        let at = |quantile| Unit::Microseconds.text(times.value_at_quantile(quantile) as f64);
+        let at = |quantile| PlotUnit::Microseconds.text(times.value_at_quantile(quantile) as f64);
         let text = match times.is_empty() {
             true => format!("{}: nothing", moment(from, buckets.length as f64)),
             false => format!(

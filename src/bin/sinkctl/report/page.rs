@@ -1,8 +1,8 @@
 //! The page: one HTML file that fetches nothing and needs no script.
 use std::fmt::Write;
 
-use sinkd::plot::{CSS, Unit, escape};
-use sinkd::stats::Window;
+use sinkd::plot::{CSS, PlotUnit, escape};
+use sinkd::stats::MessageWindow;
 
 use super::figure::{Figure, Width};
 use super::part::Part;
@@ -176,18 +176,18 @@ fn tiles(run: &Course) -> String {
 
 fn totals(run: &Course) -> Vec<Tile> {
     let totals = run.summary.totals;
-    let number = |n: u64| Unit::Number.text(n as f64);
+    let number = |n: u64| PlotUnit::Number.text(n as f64);
     let tile = |name, n: u64| Tile(name, number(n), String::new());
     let mut tiles = vec![
         tile("messages", totals.messages),
         tile("recipients", totals.recipients),
-        Tile("bytes", Unit::Bytes.text(totals.bytes as f64), String::new()),
+        Tile("bytes", PlotUnit::Bytes.text(totals.bytes as f64), String::new()),
         tile("connections", totals.connections),
         tile("refused messages", totals.refused),
     ];
     tiles[3].2 = connections(run);
     if totals.messages > 0 {
-        let each = Unit::Number.text(totals.recipients as f64 / totals.messages as f64);
+        let each = PlotUnit::Number.text(totals.recipients as f64 / totals.messages as f64);
         tiles[0].2 = format!("in {}", seconds(run.summary.seconds()));
         tiles[1].2 = format!("{each} a message");
         tiles[2].2 = number(totals.bytes);
@@ -203,7 +203,7 @@ fn connections(run: &Course) -> String {
         (totals.dismissed, "dismissed (421)"),
         (run.open_sessions.sessions, "still open"),
     ];
-    let text = |(n, what): (u64, &str)| format!("{} {what}", Unit::Number.text(n as f64));
+    let text = |(n, what): (u64, &str)| format!("{} {what}", PlotUnit::Number.text(n as f64));
     all.into_iter().filter(|(n, _)| *n > 0).map(text).collect::<Vec<_>>().join(", ")
 }
 
@@ -214,17 +214,17 @@ fn rates(run: &Course) -> Vec<Tile> {
     }
     let rate = run.summary.rate;
     let tile = |name, value: f64, more: &str| {
-        Tile(name, Unit::Number.text(value.round()), String::from(more))
+        Tile(name, PlotUnit::Number.text(value.round()), String::from(more))
     };
-    let tenths = run.summary.throughput(Window::Tenth);
-    let silent = Unit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
+    let tenths = run.summary.throughput(MessageWindow::Tenth);
+    let silent = PlotUnit::Share.text(tenths.count_at(0) as f64 / tenths.len().max(1) as f64);
     let bytes = run.summary.totals.bytes as f64 / run.summary.seconds();
     vec![
         tile("messages/s, mean", rate.mean, "first message to last"),
         tile("messages/s, median", rate.median, "of the clock's seconds"),
         tile("messages/s, peak", rate.max, "most in one of them"),
         Tile("silent time", silent, String::from("in spans of 100\u{a0}ms")),
-        Tile("payload, mean", Unit::BytesPerSecond.text(bytes), String::new()),
+        Tile("payload, mean", PlotUnit::BytesPerSecond.text(bytes), String::new()),
     ]
 }
 

@@ -1,7 +1,7 @@
 //! Plots of distributions: throughput, percentiles, sizes.
 use hdrhistogram::Histogram;
-use sinkd::plot::{Axis, Bar, Bars, Lines, Scale, Series, Unit};
-use sinkd::stats::{Metric, Window};
+use sinkd::plot::{Axis, Bar, Bars, LinePlot, LineSeries, PlotUnit, Scale};
+use sinkd::stats::{MessageWindow, Metric};
 
 use super::figure::{Figure, Width, Words, name, unit};
 use crate::base::print::counted;
@@ -22,21 +22,21 @@ fn axis(title: &str, scale: Scale) -> Axis {
 }
 
 /// How many messages came in each second, or tenth of it.
-pub fn throughput(run: &Course, window: Window) -> Option<Figure> {
+pub fn throughput(run: &Course, window: MessageWindow) -> Option<Figure> {
     let histogram = run.summary.throughput(window);
     // One span is a number, not a distribution.
     if histogram.len() < 2 {
         return None;
     }
     let (name, title, x, span, spans) = match window {
-        Window::Second => (
+        MessageWindow::Second => (
             "throughput-1s",
             "Seconds by their messages",
             "messages in a second",
             "second",
             "seconds",
         ),
-        Window::Tenth => {
+        MessageWindow::Tenth => {
             let spans = "spans of 100\u{a0}ms";
             (
                 "throughput-100ms",
@@ -54,8 +54,8 @@ pub fn throughput(run: &Course, window: Window) -> Option<Figure> {
     // A long silence must not make the rest invisible: its bar is cut, and says its number.
     let most = most.max((nothing as f64).min(1.5 * most));
     let plot = Bars {
-        x: axis(x, Scale::from_zero(Unit::Number, end)),
-        y: axis(spans, Scale::from_zero(Unit::Number, most)),
+        x: axis(x, Scale::from_zero(PlotUnit::Number, end)),
+        y: axis(spans, Scale::from_zero(PlotUnit::Number, most)),
         bars,
         nothing: nothing as f64,
     };
@@ -63,7 +63,7 @@ pub fn throughput(run: &Course, window: Window) -> Option<Figure> {
         0 => format!("No {span} was without a message."),
         n => format!(
             "{} of {} had no message at all.",
-            Unit::Number.text(n as f64),
+            PlotUnit::Number.text(n as f64),
             counted(histogram.len(), span, spans)
         ),
     };
@@ -99,7 +99,7 @@ fn even_bars(histogram: &Histogram<u64>, text: impl Fn(u64) -> String) -> Vec<Ba
 /// What half and nearly all of the spans had, as far as that is anything.
 fn had(histogram: &Histogram<u64>) -> String {
     let at = |quantile| histogram.value_at_quantile(quantile);
-    let text = |n: u64| Unit::Number.text(n as f64);
+    let text = |n: u64| PlotUnit::Number.text(n as f64);
     match (at(0.5), at(0.01)) {
         (0, _) => String::new(),
         (half, 0) => format!("Half had {} or more. ", text(half)),
@@ -179,25 +179,26 @@ fn curves(run: &Course, metrics: &[Metric], words: impl Fn(String) -> Words) -> 
     let most = found.iter().map(|(_, _, histogram)| histogram.len()).max()?;
     let low = found.iter().map(|(_, _, histogram)| histogram.min()).min()?;
     let high = found.iter().map(|(_, _, histogram)| histogram.max()).max()?;
-    let series = found.iter().map(|(i, metric, histogram)| Series {
+    let series = found.iter().map(|(i, metric, histogram)| LineSeries {
         name: name(*metric),
         class: CLASSES[*i],
         points: curve(histogram),
         band: Vec::new(),
     });
-    let lines = Lines {
+    let lines = LinePlot {
         x: axis("percentile", Scale::percentile(most as f64)),
-        y: axis("time", Scale::log(Unit::Microseconds, low as f64, high as f64)),
+        y: axis("time", Scale::log(PlotUnit::Microseconds, low as f64, high as f64)),
         series: series.collect(),
         notes: Vec::new(),
         hints: Vec::new(),
     };
     let figures = found.iter().map(|(_, metric, histogram)| {
-        let at = |quantile| Unit::Microseconds.text(histogram.value_at_quantile(quantile) as f64);
+        let at =
+            |quantile| PlotUnit::Microseconds.text(histogram.value_at_quantile(quantile) as f64);
         format!("{} p50 {}, p99 {}", name(*metric), at(0.5), at(0.99))
     });
     let label = format!("Percentile curves: {}", figures.collect::<Vec<_>>().join("; "));
-    let draw = |mut size: sinkd::plot::Size, title: &str, label: &str| {
+    let draw = |mut size: sinkd::plot::PlotSize, title: &str, label: &str| {
         size.height += 60.0;
         lines.draw(size, title, label)
     };
@@ -258,7 +259,7 @@ fn distribution(
         if metric == Metric::Recipients { "recipients of a message" } else { "size of a message" };
     let plot = Bars {
         x: axis(x, bars.0),
-        y: axis("messages", Scale::from_zero(Unit::Number, most)),
+        y: axis("messages", Scale::from_zero(PlotUnit::Number, most)),
         bars: bars.1,
         nothing: 0.0,
     };
@@ -283,11 +284,11 @@ fn single_bars(histogram: &Histogram<u64>) -> (Scale, Vec<Bar>) {
         Bar { from: n as f64 - 0.4, until: n as f64 + 0.4, count: count as f64, hint }
     };
     let max = histogram.max();
-    (Scale::from_zero(Unit::Number, max as f64 + 0.5), (0..=max).map(bar).collect())
+    (Scale::from_zero(PlotUnit::Number, max as f64 + 0.5), (0..=max).map(bar).collect())
 }
 
 /// Bars whose ends are in equal ratio.
-fn ratio_bars(histogram: &Histogram<u64>, unit: Unit) -> (Scale, Vec<Bar>) {
+fn ratio_bars(histogram: &Histogram<u64>, unit: PlotUnit) -> (Scale, Vec<Bar>) {
     let scale = Scale::log(unit, histogram.min() as f64, histogram.max() as f64);
     let (from, until) = scale.bounds();
     let count = ((until / from).log10() * BARS_PER_DECADE_MAX).round().clamp(1.0, BARS_MAX);

@@ -1,7 +1,7 @@
 //! What the report tells in tables and sentences.
 use std::fmt::Write;
 
-use sinkd::plot::{Unit, escape};
+use sinkd::plot::{PlotUnit, escape};
 use sinkd::stats::{Counter, Metric, Percentiles};
 
 use super::figure::{instant, name, unit};
@@ -40,9 +40,12 @@ pub fn replies(run: &Course) -> String {
     );
     for (code, n) in replies {
         let (mark, meaning, class) = severity(code);
-        let (number, share) = (Unit::Number.text(n as f64), n as f64 / all as f64);
-        let share =
-            if share < 1e-4 { String::from("&lt; 0.01\u{a0}%") } else { Unit::Share.text(share) };
+        let (number, share) = (PlotUnit::Number.text(n as f64), n as f64 / all as f64);
+        let share = if share < 1e-4 {
+            String::from("&lt; 0.01\u{a0}%")
+        } else {
+            PlotUnit::Share.text(share)
+        };
         let width = (100.0 * n as f64 / most as f64).max(0.4);
         let (code, mark) =
             (escape(code), if mark.is_empty() { String::new() } else { format!("{mark} ") });
@@ -135,16 +138,16 @@ pub fn domains(run: &Course) -> String {
 fn domain(name: &str, figures: &GroupFigures) -> String {
     let name = if name.is_empty() { "(none)" } else { name };
     let times = &figures.transaction_us;
-    let time = |us: u64| Unit::Microseconds.text(us as f64);
+    let time = |us: u64| PlotUnit::Microseconds.text(us as f64);
     let share = match figures.share {
         share if share > 1.0 => String::from("-"),
-        share => Unit::Share.text(share),
+        share => PlotUnit::Share.text(share),
     };
     let cells = [
-        Unit::Number.text(figures.messages as f64),
+        PlotUnit::Number.text(figures.messages as f64),
         share,
-        Unit::Number.text(figures.recipients as f64),
-        Unit::Bytes.text(figures.bytes as f64),
+        PlotUnit::Number.text(figures.recipients as f64),
+        PlotUnit::Bytes.text(figures.bytes as f64),
         time(times.p50),
         time(times.p99),
         time(times.max),
@@ -161,12 +164,12 @@ pub fn loops(run: &Course) -> String {
     }
     let round = Percentiles::of_metric(&run.history, Metric::Round);
     let (median, max) = run.summary.busy_share;
-    let text = |us: u64| Unit::Microseconds.text(us as f64);
+    let text = |us: u64| PlotUnit::Microseconds.text(us as f64);
     let mut html = format!(
         "<p>The busiest loop was busy for {} of a second in the median, {} at most. {}, half of \
          them within {}, 99.99 % within {}; the longest took {}.",
-        Unit::Share.text(median),
-        Unit::Share.text(max),
+        PlotUnit::Share.text(median),
+        PlotUnit::Share.text(max),
         counted(rounds, "round", "rounds"),
         text(round.p50),
         text(round.p99_99),
@@ -192,7 +195,7 @@ pub fn percentiles(run: &Course) -> String {
             .map(|value| format!("<td class=\"n\">{}</td>", unit(*metric).text(value as f64)));
         rows.push_str(&format!(
             "<tr><th title=\"{help}\">{name}</th><td class=\"n soft\">{}</td>{}</tr>\n",
-            Unit::Number.text(p.count as f64),
+            PlotUnit::Number.text(p.count as f64),
             cells.concat()
         ));
         terms.push_str(&format!("<dt>{name}</dt><dd>{help}</dd>\n"));

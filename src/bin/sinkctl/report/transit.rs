@@ -1,5 +1,5 @@
 //! Transit times in the report: of all messages, and of each recipient domain.
-use sinkd::plot::{Unit, escape};
+use sinkd::plot::{PlotUnit, escape};
 
 use sinkd::analysis::Transit;
 use sinkd::analysis::course::Course;
@@ -29,10 +29,10 @@ pub fn table(run: &Course) -> String {
 
 fn row(name: &str, transit: &Transit) -> String {
     let p = &transit.transit_us;
-    let number = |n: u64| Unit::Number.text(n as f64);
+    let number = |n: u64| PlotUnit::Number.text(n as f64);
     let time = |us: u64| match p.count {
         0 => String::from("-"),
-        _ => Unit::Microseconds.text(us as f64),
+        _ => PlotUnit::Microseconds.text(us as f64),
     };
     let times = [p.p50, p.p90, p.p99, p.p99_9, p.max].map(time);
     let counts = [number(transit.negative), number(transit.left_out())];

@@ -1,5 +1,5 @@
 //! The place for what limited the run: a headline and the figures that show it.
-use sinkd::plot::Unit;
+use sinkd::plot::PlotUnit;
 use sinkd::stats::LimitedBy;
 
 use sinkd::analysis::course::Course;
@@ -19,7 +19,8 @@ pub struct Verdict {
 pub fn verdict(run: &Course) -> Option<Verdict> {
     run.summary.span_tenths?;
     let found = &run.verdict;
-    let share = |name: &str, share: f64| (format!("time of the {name}"), Unit::Share.text(share));
+    let share =
+        |name: &str, share: f64| (format!("time of the {name}"), PlotUnit::Share.text(share));
     if run.history.is_of_sender() {
         return Some(of_sender(found));
     }
@@ -27,10 +28,10 @@ pub fn verdict(run: &Course) -> Option<Verdict> {
         share("sender", found.shares.sender),
         share("network", found.shares.network),
         share("sink", found.shares.sink),
-        (String::from("busiest loop, median"), Unit::Share.text(found.headroom.busy_share)),
+        (String::from("busiest loop, median"), PlotUnit::Share.text(found.headroom.busy_share)),
     ];
     if let (Some(rate), None) = (found.headroom.messages_per_s, &found.calibrated) {
-        figures.push((String::from("room up to"), Unit::PerSecond.text(rate.round())));
+        figures.push((String::from("room up to"), PlotUnit::PerSecond.text(rate.round())));
     }
     let limit = match found.limited_by {
         LimitedBy::Undecided => String::from("Nothing stands out as the limit"),
@@ -42,7 +43,7 @@ pub fn verdict(run: &Course) -> Option<Verdict> {
 
 /// A sender knows nothing of where the time of its connections went.
 fn of_sender(found: &sinkd::stats::Verdict) -> Verdict {
-    let busy = Unit::Share.text(found.headroom.busy_share);
+    let busy = PlotUnit::Share.text(found.headroom.busy_share);
     let what = match found.limited_by {
         LimitedBy::Sender => "Limited by the sender itself",
         _ => "Recorded by the sender",

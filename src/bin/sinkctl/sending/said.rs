@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use serde::Serialize;
-use sinkd::sender::{Report, Tally};
+use sinkd::sender::{Report, SendingTally};
 
 use super::Records;
 use crate::base::outcome::{Finding, Out};
@@ -91,7 +91,7 @@ struct ExtraConnections {
 pub struct More {
     /// Outcomes of messages (from `begun` to `unknown`), instead of the sender's counts, in which
     /// each try is another message.
-    pub messages: Option<Tally>,
+    pub messages: Option<SendingTally>,
     /// For a person.
     pub lines: Vec<String>,
     /// Keys of the object for a program.
@@ -150,7 +150,7 @@ pub fn say_with(
 }
 
 fn is_whole(report: &Report) -> bool {
-    let Tally { begun, accepted, not_begun, unasked, .. } = report.tally;
+    let SendingTally { begun, accepted, not_begun, unasked, .. } = report.tally;
     if report.is_lost && report.error.is_none() {
         eprintln!("sinkctl: in the end the target could not be connected to");
     }
@@ -249,7 +249,7 @@ fn print(
 }
 
 /// What else a person should know of the connections.
-fn notes(tally: &Tally) -> Vec<String> {
+fn notes(tally: &SendingTally) -> Vec<String> {
     let extra = tally.extra;
     [
         (

@@ -1,5 +1,5 @@
 //! Names for files that the sender of a message chose.
-use sinkd::mime::part::{Kind, Part};
+use sinkd::mime::part::{Part, PartKind};
 
 /// Octets of a name; file systems take 255, and a number may follow.
 const BYTES_MAX: usize = 120;
@@ -56,7 +56,7 @@ fn is_reserved(name: &str) -> bool {
 
 fn extension(part: &Part<'_>) -> &'static str {
     match (part.kind, &*part.content_type) {
-        (Kind::Message, _) | (_, "message/rfc822" | "message/global") => "eml",
+        (PartKind::Message, _) | (_, "message/rfc822" | "message/global") => "eml",
         (_, "text/html") => "html",
         (_, "text/calendar") => "ics",
         (_, "text/csv") => "csv",

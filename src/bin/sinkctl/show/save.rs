@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use sinkd::mime::page::ByContentId;
-use sinkd::mime::part::{Kind, Part, Parts, parts};
+use sinkd::mime::part::{Part, PartKind, Parts, parts};
 
 use super::file_name::file_name;
 use crate::base::outcome::{Finding, Out};
@@ -26,7 +26,7 @@ pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Findi
     let (pages, others): (Vec<_>, Vec<_>) =
         taken.parts.iter().enumerate().partition(|(_, part)| is_page(part));
     for (at, part) in others.into_iter().chain(pages) {
-        if part.kind == Kind::Multipart || is_inside_a_message(&taken, part) {
+        if part.kind == PartKind::Multipart || is_inside_a_message(&taken, part) {
             continue;
         }
         let (path, mut file) = create(folder, &file_name(part, at + 1))?;
@@ -46,7 +46,7 @@ pub fn run(folder: &Path, message: &[u8], out: &mut Out) -> anyhow::Result<Findi
 }
 
 fn is_page(part: &Part<'_>) -> bool {
-    part.kind == Kind::Leaf && part.is_html()
+    part.kind == PartKind::Leaf && part.is_html()
 }
 
 /// A file as HTML beside it names it: nothing in it ends an address or begins a query.
@@ -65,7 +65,7 @@ fn address(path: &Path) -> Option<String> {
 /// Then it is in that message's file.
 fn is_inside_a_message(taken: &Parts<'_>, part: &Part<'_>) -> bool {
     let mut around = std::iter::successors(part.parent, |at| taken.parts[*at].parent);
-    around.any(|at| taken.parts[at].kind == Kind::Message)
+    around.any(|at| taken.parts[at].kind == PartKind::Message)
 }
 
 /// A file that was not there before: `a.pdf`, or else `a-2.pdf` and so on. What has that name

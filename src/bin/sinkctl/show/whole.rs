@@ -3,7 +3,7 @@ use std::io::Write;
 
 use serde::Serialize;
 use sinkd::log::Slot;
-use sinkd::mime::part::{Kind, Part, parts};
+use sinkd::mime::part::{Part, PartKind, parts};
 use sinkd::mime::{header, text};
 use sinkd::smtp::envelope;
 
@@ -172,7 +172,7 @@ fn print_text(message: &[u8], out: &mut Out) -> anyhow::Result<()> {
 /// Returns the octets of content; a multipart has none beside its parts.
 pub fn decoded_bytes(part: &Part<'_>) -> usize {
     match part.kind {
-        Kind::Multipart => 0,
-        Kind::Leaf | Kind::Message => part.content().len(),
+        PartKind::Multipart => 0,
+        PartKind::Leaf | PartKind::Message => part.content().len(),
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{Metric, Percentiles, Window};
+use sinkd::stats::{MessageWindow, Metric, Percentiles};
 
 use super::options::{Stats, Subject};
 use super::screen::value;
@@ -46,10 +46,10 @@ pub fn print(
     }
     let (help, metric) = match subject {
         Subject::Metric(metric) => (metric.help(), Some(metric)),
-        Subject::Throughput(Window::Second) => {
+        Subject::Throughput(MessageWindow::Second) => {
             ("How many seconds had how many messages: whole seconds of the clock.", None)
         }
-        Subject::Throughput(Window::Tenth) => {
+        Subject::Throughput(MessageWindow::Tenth) => {
             ("How many tenths of a second had how many messages, from the first to the last.", None)
         }
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sinkd::analysis::By;
-use sinkd::stats::{Metric, Window};
+use sinkd::stats::{MessageWindow, Metric};
 
 use crate::base::span::{During, Sent};
 use crate::base::value::{Unexpected, number, time};
@@ -80,18 +80,18 @@ pub enum Subject {
     /// Something that was recorded.
     Metric(Metric),
     /// Messages in each of these.
-    Throughput(Window),
+    Throughput(MessageWindow),
 }
 
 impl Subject {
-    const THROUGHPUTS: [(&'static str, Window); 2] =
-        [("messages_per_s", Window::Second), ("messages_per_100ms", Window::Tenth)];
+    const THROUGHPUTS: [(&'static str, MessageWindow); 2] =
+        [("messages_per_s", MessageWindow::Second), ("messages_per_100ms", MessageWindow::Tenth)];
 
     pub fn name(self) -> &'static str {
         match self {
             Subject::Metric(metric) => metric.tag(),
-            Subject::Throughput(Window::Second) => Subject::THROUGHPUTS[0].0,
-            Subject::Throughput(Window::Tenth) => Subject::THROUGHPUTS[1].0,
+            Subject::Throughput(MessageWindow::Second) => Subject::THROUGHPUTS[0].0,
+            Subject::Throughput(MessageWindow::Tenth) => Subject::THROUGHPUTS[1].0,
         }
     }
 }

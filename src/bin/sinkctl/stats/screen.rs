@@ -3,8 +3,8 @@ use std::io::{IsTerminal, Write};
 
 use hdrhistogram::Histogram;
 use sinkd::analysis::Figures;
-use sinkd::plot::Unit;
-use sinkd::stats::{Counter, Metric, Percentiles, Summary, Totals, Verdict, Window};
+use sinkd::plot::PlotUnit;
+use sinkd::stats::{Counter, MessageWindow, Metric, Percentiles, RunSummary, RunTotals, Verdict};
 
 use super::notes::Note;
 use crate::base::outcome::Out;
@@ -66,7 +66,7 @@ pub fn value(metric: Option<Metric>, n: u64) -> String {
 /// What is shown.
 pub struct Screen<'a> {
     pub figures: Figures<'a>,
-    pub summary: &'a Summary,
+    pub summary: &'a RunSummary,
     /// Runs and marks.
     pub notes: Vec<Note>,
     /// Those of the table.
@@ -117,14 +117,14 @@ pub fn print(screen: &Screen<'_>, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// Formats the totals. The count of connections excludes those that were turned away.
-fn counts(totals: &Totals) -> String {
+fn counts(totals: &RunTotals) -> String {
     let mut counts = vec![
         counted(totals.messages, "message", "messages"),
         counted(totals.recipients, "recipient", "recipients"),
         value(Some(Metric::MessageSize), totals.bytes),
         counted(totals.connections, "connection", "connections"),
     ];
-    let number = |n: u64| Unit::Number.text(n as f64);
+    let number = |n: u64| PlotUnit::Number.text(n as f64);
     let rest = [(totals.turned_away, "turned away"), (totals.dismissed, "dismissed")];
     let rest = rest.into_iter().filter(|(n, _)| *n > 0);
     counts.extend(rest.map(|(n, what)| format!("{} {what}", number(n))));
@@ -142,7 +142,7 @@ fn step(value: f64, most: f64) -> char {
 
 /// Messages over time, from the first to the last, with runs and marks; nothing where there is one
 /// column.
-fn course(summary: &Summary, notes: &[Note], out: &mut Out) -> anyhow::Result<()> {
+fn course(summary: &RunSummary, notes: &[Note], out: &mut Out) -> anyhow::Result<()> {
     let (sums, tenths) = summary.course(COURSE_CHARS);
     if sums.len() < 2 {
         return Ok(());
@@ -151,7 +151,7 @@ fn course(summary: &Summary, notes: &[Note], out: &mut Out) -> anyhow::Result<()
     let spark: String = sums.iter().map(|sum| step(*sum as f64, most as f64)).collect();
     let length = crate::base::print::seconds(tenths as f64 / 10.0);
     // No rate: of less than a second it might be above the highest second.
-    let most = Unit::Number.text(most as f64);
+    let most = PlotUnit::Number.text(most as f64);
     writeln!(out, "over time   |{spark}|  {length} each, at most {most}")?;
     let first = summary.span_tenths.map_or(0, |(first, _)| first);
     let row = super::notes::row(notes, first, tenths, sums.len());
@@ -159,8 +159,8 @@ fn course(summary: &Summary, notes: &[Note], out: &mut Out) -> anyhow::Result<()
 }
 
 /// How evenly messages came: how many seconds, and tenths, had how many messages.
-fn distributions(summary: &Summary, out: &mut Out) -> anyhow::Result<()> {
-    let rows = [("per second", Window::Second), ("per 100 ms", Window::Tenth)];
+fn distributions(summary: &RunSummary, out: &mut Out) -> anyhow::Result<()> {
+    let rows = [("per second", MessageWindow::Second), ("per 100 ms", MessageWindow::Tenth)];
     let rows = rows.map(|(name, window)| (name, summary.throughput(window)));
     if rows.iter().all(|(_, histogram)| histogram.is_empty()) {
         return Ok(());

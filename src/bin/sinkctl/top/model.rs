@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{Counter, History, Metric, News, Percentiles, Second, Summary, Verdict};
+use sinkd::stats::{
+    Counter, History, Metric, NewSeconds, Percentiles, RunSummary, Second, Verdict,
+};
 
 /// Seconds that are known.
 pub const KEEP_S: u64 = 900;
@@ -101,7 +103,7 @@ impl State {
     }
 
     /// It is `now_s`, and this is new.
-    pub fn take(&mut self, now_s: u64, news: News) {
+    pub fn take(&mut self, now_s: u64, news: NewSeconds) {
         self.now_s = now_s;
         for (second, counts) in news.seconds {
             self.seconds.entry(second).or_default().counts.merge(&counts);
@@ -133,7 +135,7 @@ impl State {
             history.add_second(*second, &moment.counts, &moment.histograms);
         }
         let has_messages = history.total(Counter::Messages) > 0;
-        has_messages.then(|| Verdict::of(&history, &Summary::of(&history)))
+        has_messages.then(|| Verdict::of(&history, &RunSummary::of(&history)))
     }
 
     /// The newest second of which anything is known. What lies ahead of the clock doesn't count.
@@ -303,7 +305,7 @@ pub mod tests {
     use super::*;
 
     /// `messages` of 1000 octets with two recipients in a second, their transactions of `us` each.
-    fn news(second: u64, messages: u64, us: u64) -> News {
+    fn news(second: u64, messages: u64, us: u64) -> NewSeconds {
         let line = format!(
             r#"{{"second":{second},"counters":{{"messages":{messages},"recipients":{},"bytes":{}}},
                 "replies":{{"250 2.0.0":{messages},"354":{messages},"452 4.3.1":1}},
@@ -312,7 +314,7 @@ pub mod tests {
             1000 * messages,
             10_000 * (second % 100)
         );
-        let mut news = News::default();
+        let mut news = NewSeconds::default();
         news.seconds.insert(second, Second::of_line(&line).unwrap());
         for metric in [Metric::Transaction, Metric::ThinkData, Metric::ServiceMessage] {
             let mut histogram = metric.histogram();
@@ -359,14 +361,14 @@ pub mod tests {
     #[test]
     fn kinds_of_silence_are_distinguished() {
         let mut state = running();
-        state.take(NOW_S + 20, News::default());
+        state.take(NOW_S + 20, NewSeconds::default());
         assert_eq!(state.condition(), Condition::Quiet(Some(22)));
         assert_eq!((state.value(Shown::FIRST), state.busy_share()), (0, 0.0));
         assert_eq!(state.last(), NOW_S + 17);
         state.holder = None;
         assert_eq!(state.condition(), Condition::Stopped(Some(22)));
         let mut state = State::new(Path::new("x"));
-        state.take(NOW_S, News::default());
+        state.take(NOW_S, NewSeconds::default());
         assert_eq!(state.condition(), Condition::Stopped(None));
         state.holder = Some(1);
         assert_eq!(state.condition(), Condition::NoStatistics);
@@ -375,7 +377,7 @@ pub mod tests {
         assert_eq!(state.series(Shown::FIRST, 80).values, [0; 80]);
         // A clock that was set back.
         let mut state = running();
-        state.take(NOW_S - 100, News::default());
+        state.take(NOW_S - 100, NewSeconds::default());
         assert_eq!((state.last(), state.condition()), (NOW_S - 100, Condition::Live));
     }
 
@@ -390,14 +392,14 @@ pub mod tests {
         }
         let verdict = state.verdict.as_ref().unwrap();
         assert!(!verdict.is_saturated() && verdict.headroom.busy_share < 0.3, "{verdict:?}");
-        state.take(NOW_S + 60, News::default());
+        state.take(NOW_S + 60, NewSeconds::default());
         assert_eq!(state.verdict, None);
     }
 
     #[test]
     fn old_histograms_are_forgotten_and_their_p99_stays() {
         let mut state = running();
-        state.take(NOW_S + KEEP_S - 10, News::default());
+        state.take(NOW_S + KEEP_S - 10, NewSeconds::default());
         assert!(state.seconds.keys().all(|second| *second >= NOW_S - 10));
         assert!(state.seconds.values().all(|moment| moment.histograms.is_empty()));
         let series = running().series(Shown::P99(Metric::Transaction), 200);
@@ -435,7 +437,7 @@ pub mod tests {
             let line = format!(
                 r#"{{"second":{second},"counters":{{}},"replies":{{}},"open_connections":{open}}}"#
             );
-            let mut news = News::default();
+            let mut news = NewSeconds::default();
             news.seconds.insert(second, Second::of_line(&line).unwrap());
             news
         };
@@ -443,7 +445,7 @@ pub mod tests {
         for (ago, n) in [(60, 20), (30, 5)] {
             state.take(NOW_S - ago, open(NOW_S - ago, n));
         }
-        state.take(NOW_S, News::default());
+        state.take(NOW_S, NewSeconds::default());
         assert_eq!(state.value(Shown::Open), 5);
         let values = state.series(Shown::Open, 198).values;
         assert_eq!((values[0], values.iter().max(), values.last()), (7, Some(&20), Some(&5)));

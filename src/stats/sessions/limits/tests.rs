@@ -104,8 +104,8 @@ fn peak(connections: &[&Connection], span_us: &Range<u64>) -> u64 {
     inside.map(peak).chain([open_at(span_us.start)]).max().unwrap_or(0)
 }
 
-fn sums(by_second: &BTreeMap<u64, u64>, length_s: u64) -> Spread {
-    let mut numbers = Numbers::default();
+fn sums(by_second: &BTreeMap<u64, u64>, length_s: u64) -> Distribution {
+    let mut numbers = ValueCounts::default();
     for end in by_second.keys() {
         let inside = by_second.range((end + 1).saturating_sub(length_s)..=*end);
         numbers.add(inside.map(|(_, n)| n).sum(), 1);
@@ -137,7 +137,7 @@ fn check_client(connections: &[&Connection], span: &Range<u64>, found: &ClientLi
     assert_eq!(found.recipients_max, most.unwrap_or(0));
     assert_eq!(found.open_at_once.max, peak(&began, &span_us));
 
-    let mut per_connection = Numbers::default();
+    let mut per_connection = ValueCounts::default();
     for it in &seen {
         let so_far = it.messages.iter().filter(|(second, _)| *second < span.end);
         per_connection.add(so_far.count() as u64, 1);
@@ -168,7 +168,8 @@ proptest! {
         write(&folders, &connections);
         let span = begin..begin + length;
         let paths = folders.each_ref().map(|dir| dir.path().to_owned());
-        let found = Limits::of(&paths, &[span.clone(), span.clone()], &WINDOWS_S, None).unwrap();
+        let spans = [span.clone(), span.clone()];
+        let found = SenderLimits::of(&paths, &spans, &WINDOWS_S, None).unwrap();
         assert_eq!(found.problems, Vec::<String>::new());
         check_client(&connections.iter().collect::<Vec<_>>(), &span, &found.all);
         let clients: BTreeSet<u8> = connections.iter().map(|it| it.client).collect();
@@ -177,8 +178,8 @@ proptest! {
             let address = address(client);
             let limits = found.clients.iter().find(|(found, _)| *found == address);
             let nothing = ClientLimits {
-                messages_per_window: vec![Spread::default(); 2],
-                opened_per_window: vec![Spread::default(); 2],
+                messages_per_window: vec![Distribution::default(); 2],
+                opened_per_window: vec![Distribution::default(); 2],
                 ..ClientLimits::default()
             };
             check_client(&of, &span, limits.map_or(&nothing, |(_, limits)| limits));
@@ -204,7 +205,7 @@ fn one(id: u64, change: impl FnOnce(&mut SessionSecond)) -> SessionSeconds {
 }
 
 fn limits(dir: &tempfile::TempDir, span: Range<u64>) -> ClientLimits {
-    Limits::of(&[dir.path().to_owned()], &[span], &WINDOWS_S, None).unwrap().all
+    SenderLimits::of(&[dir.path().to_owned()], &[span], &WINDOWS_S, None).unwrap().all
 }
 
 #[test]
@@ -258,12 +259,12 @@ fn an_idle_connection_is_open_for_as_long_as_the_records_go() {
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0))), (200, one(7, |it| it.end(0)))]);
     let idle = limits(&dir, 120..130);
-    let expected = Spread { mean: 1.0, p50: 1, p90: 1, p99: 1, max: 1 };
+    let expected = Distribution { mean: 1.0, p50: 1, p90: 1, p99: 1, max: 1 };
     assert_eq!((idle.connections, idle.open_at_once), (1, expected));
     // The same while sinkd runs, and nothing more is recorded.
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
     let (folders, spans) = ([dir.path().to_owned()], [Range { start: 120, end: u64::MAX }]);
-    let live = Limits::of(&folders, &spans, &[1], Some(140)).unwrap();
+    let live = SenderLimits::of(&folders, &spans, &[1], Some(140)).unwrap();
     assert_eq!(live.all.open_at_once, expected);
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::Color;
-use sinkd::stats::{Counter, LimitedBy, Metric, News};
+use sinkd::stats::{Counter, LimitedBy, Metric, NewSeconds};
 
 use super::super::model::tests::{NOW_S, running};
 use super::*;
@@ -106,7 +106,7 @@ fn no_size_is_too_small_or_odd() {
 #[test]
 fn silence_problems_and_pauses_are_shown() {
     let mut state = running();
-    state.take(NOW_S + 10, News::default());
+    state.take(NOW_S + 10, NewSeconds::default());
     check(
         &lines(&state, &screen(), 80, 24),
         &["sinkd idle (pid 4711): last second recorded 12 s ago"],
