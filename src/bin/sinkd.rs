@@ -277,7 +277,7 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
 /// needed.
 fn announce(server: &Server, http: Option<&http::HttpServer>, config: &Config) {
     let mut lines = String::new();
-    for Listener { protocol, address } in server.listeners() {
+    for Listener { protocol, address, .. } in server.listeners() {
         let name = match protocol {
             Protocol::Smtp => "SMTP",
             Protocol::Lmtp => "LMTP",

@@ -150,6 +150,8 @@ mod tests {
             "syntax" => "strict",
             "store" => "headers",
             "store_rule" => "*.test=none, *=envelope/10",
+            "extensions" | "without" => "SIZE,DSN",
+            "proxy_trusted" => "10.0.0.0/8, fd00::7",
             "durability" => "message",
             "stats" => "off",
             "noop_marks" => "on",

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
+use super::listener_options::LISTENER_KEYS;
 use super::table::{KEYS, Setting};
-use super::{Config, Listener, guess};
+use super::{Config, ListenAddress, Listener, ListenerOptions, guess};
 use crate::smtp::limits::Protocol;
 
 /// A configuration file that can't be used.
@@ -112,9 +113,6 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), 
 
 const ADDRESS: &str = "an address such as 127.0.0.1:24 or unix:/run/sinkd.sock";
 
-/// `[[listener]]`: what may stand in it.
-const LISTENER_KEYS: [&str; 2] = ["address", "protocol"];
-
 struct File<'a> {
     path: &'a Path,
     text: &'a str,
@@ -161,28 +159,46 @@ impl File<'_> {
             let DeValue::Table(table) = listener.get_ref() else {
                 return Err(self.value(listener, "listener", "tables headed [[listener]]"));
             };
-            for (key, _) in table {
-                if !LISTENER_KEYS.contains(&&**key.get_ref()) {
-                    let full = format!("listener.{}", key.get_ref());
-                    return Err(self.unknown(key.span().start, &full, None));
-                }
-            }
-            let address = table.get("address").ok_or_else(|| {
-                self.value(listener, "listener.address", "address = \"HOST:PORT\" or \"unix:PATH\"")
-            })?;
-            let parsed = text_of(address.get_ref()).and_then(|text| text.parse().ok());
-            let bad_address = || self.value(address, "listener.address", ADDRESS);
-            let protocol = match table.get("protocol") {
-                None => Protocol::Smtp,
-                Some(name) => match text_of(name.get_ref()).as_deref() {
-                    Some("smtp") => Protocol::Smtp,
-                    Some("lmtp") => Protocol::Lmtp,
-                    _ => return Err(self.value(name, "listener.protocol", "\"smtp\" or \"lmtp\"")),
-                },
-            };
-            config.listen.push(Listener { protocol, address: parsed.ok_or_else(bad_address)? });
+            let listener = self.listener(listener, table)?;
+            config.listen.push(listener);
         }
         Ok(())
+    }
+
+    /// One `[[listener]]`; `value` is its `table`.
+    fn listener(
+        &self,
+        value: &Spanned<DeValue<'_>>,
+        table: &DeTable<'_>,
+    ) -> Result<Listener, FileError> {
+        let mut keys = Vec::new();
+        for (name, value) in table.iter().filter(|(name, _)| name.get_ref() != "address") {
+            let key = LISTENER_KEYS.iter().find(|key| key.name == name.get_ref());
+            let full = format!("listener.{}", name.get_ref());
+            let key = key.ok_or_else(|| self.unknown(name.span().start, &full, None))?;
+            keys.push((key, full, value));
+        }
+        let (address, protocol) = (self.address(value, table)?, Protocol::Smtp);
+        let options = ListenerOptions::default();
+        let mut listener = Listener { protocol, address, is_proxied: false, options };
+        for (key, full, value) in keys {
+            let set = list_of(value.get_ref()).and_then(|text| (key.set)(&mut listener, &text));
+            set.ok_or_else(|| self.value(value, &full, key.expected))?;
+        }
+        Ok(listener)
+    }
+
+    /// The address of a `[[listener]]`.
+    fn address(
+        &self,
+        listener: &Spanned<DeValue<'_>>,
+        table: &DeTable<'_>,
+    ) -> Result<ListenAddress, FileError> {
+        let address = table.get("address").ok_or_else(|| {
+            self.value(listener, "listener.address", "address = \"HOST:PORT\" or \"unix:PATH\"")
+        })?;
+        let parsed = text_of(address.get_ref()).and_then(|text| text.parse().ok());
+        parsed.ok_or_else(|| self.value(address, "listener.address", ADDRESS))
     }
 
     fn value(&self, value: &Spanned<DeValue<'_>>, key: &str, expected: &'static str) -> FileError {
@@ -231,6 +247,18 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
         DeValue::String(text) => Some(text.to_string()),
         DeValue::Integer(number) => Some(number.to_string()),
         _ => None,
+    }
+}
+
+/// A value as text, a list as its elements with commas between them; `None`: it is a table.
+fn list_of(value: &DeValue<'_>) -> Option<String> {
+    match value {
+        DeValue::Array(list) => {
+            let texts: Option<Vec<String>> = list.iter().map(|it| text_of(it.get_ref())).collect();
+            texts.map(|texts| texts.join(","))
+        }
+        DeValue::Boolean(is_true) => Some(is_true.to_string()),
+        other => text_of(other),
     }
 }
 

@@ -30,7 +30,6 @@ pub const GUESSES: &[Guess] = &[
     guess("config_file", Some('c'), "config"),
     guess("conf", None, "config"),
     guess("settings", None, "config"),
-    guess("name", None, "hostname"),
     guess("threads", Some('t'), "workers"),
     guess("max_size", None, "message_bytes_max"),
     guess("max_message_size", None, "message_bytes_max"),

@@ -1,9 +1,10 @@
-//! Addresses to listen on: `[lmtp:]HOST:PORT` and `[lmtp:]unix:PATH`.
+//! Addresses to listen on: `[proxy:][lmtp:]HOST:PORT` and `[proxy:][lmtp:]unix:PATH`.
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::listener_options::ListenerOptions;
 use crate::smtp::limits::Protocol;
 
 /// What is listened on, and what is spoken there.
@@ -13,6 +14,10 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Where.
     pub address: ListenAddress,
+    /// Each connection begins with a PROXY header (see [`crate::smtp::proxy`]).
+    pub is_proxied: bool,
+    /// What it has of its own.
+    pub options: ListenerOptions,
 }
 
 /// Where clients connect to.
@@ -31,7 +36,8 @@ pub struct BadAddress;
 
 /// What the settings say that they expect.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
-                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP";
+                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP, and proxy: \
+                            before it for PROXY headers";
 
 /// Addresses to listen on. Each worker has a socket for each.
 pub const LISTENERS_MAX: usize = 256;
@@ -65,7 +71,8 @@ impl ListenAddress {
 
 impl From<SocketAddr> for Listener {
     fn from(address: SocketAddr) -> Listener {
-        Listener { protocol: Protocol::Smtp, address: ListenAddress::Tcp(address) }
+        let (protocol, options) = (Protocol::Smtp, ListenerOptions::default());
+        Listener { protocol, address: ListenAddress::Tcp(address), is_proxied: false, options }
     }
 }
 
@@ -73,11 +80,14 @@ impl FromStr for Listener {
     type Err = BadAddress;
 
     fn from_str(text: &str) -> Result<Listener, BadAddress> {
+        let unproxied = text.strip_prefix("proxy:");
+        let (is_proxied, text) = (unproxied.is_some(), unproxied.unwrap_or(text));
         let (protocol, rest) = match text.strip_prefix("lmtp:") {
             Some(rest) => (Protocol::Lmtp, rest),
             None => (Protocol::Smtp, text),
         };
-        Ok(Listener { protocol, address: rest.parse()? })
+        let options = ListenerOptions::default();
+        Ok(Listener { protocol, address: rest.parse()?, is_proxied, options })
     }
 }
 
@@ -100,6 +110,9 @@ pub(super) fn parse_tcp(text: &str) -> Option<SocketAddr> {
 
 impl fmt::Display for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_proxied {
+            f.write_str("proxy:")?;
+        }
         if self.protocol == Protocol::Lmtp {
             f.write_str("lmtp:")?;
         }
@@ -129,10 +142,14 @@ mod tests {
             "unix:/run/sinkd.sock",
             "unix:relative.sock",
             "lmtp:unix:/run/sinkd:lmtp.sock",
+            "proxy:127.0.0.1:25",
+            "proxy:lmtp:unix:/run/sinkd.sock",
         ] {
             assert_eq!(text.parse::<Listener>().unwrap().to_string(), text);
         }
-        for text in ["", "127.0.0.1", "lmtp:", "unix:", "lmtp:unix:", "unix:lmtp:/x", "a b:1"] {
+        for text in
+            ["", "127.0.0.1", "lmtp:", "unix:", "lmtp:unix:", "unix:lmtp:/x", "a b:1", "proxy:"]
+        {
             let good = text == "unix:lmtp:/x"; // a relative path with a colon in it
             assert_eq!(text.parse::<Listener>().is_ok(), good, "{text}");
         }

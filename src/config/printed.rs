@@ -1,4 +1,5 @@
 //! Settings as a file that reads back as the same.
+use super::listener_options::show_tables;
 use super::settings::Config;
 use super::table::KEYS;
 
@@ -18,6 +19,7 @@ impl Config {
             text.push_str(&format!("# {}\n", key.help));
             text.push_str(&format!("{} = {}\n", key.name, (key.show)(self)));
         }
+        text.push_str(&show_tables(&self.listen));
         text
     }
 }
@@ -28,8 +30,9 @@ mod tests {
     use std::time::Duration;
 
     use super::super::transcript::TranscriptSessions;
-    use super::super::{file, storage};
+    use super::super::{Listener, ListenerOptions, file, storage};
     use super::*;
+    use crate::smtp::extension::Extension;
 
     #[test]
     fn printed_settings_read_back_as_the_same() {
@@ -40,6 +43,23 @@ mod tests {
         config.stop_after_idle = Some(Duration::from_millis(1500));
         config.listen.push("[::1]:2525".parse().unwrap());
         config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());
+        config.listen.push("proxy:127.0.0.1:26".parse().unwrap());
+        (config.name, config.greeting) = (Some("sink-a".into()), Some("a\nb \"c\"".into()));
+        config.without = vec![Extension::Chunking];
+        config.proxy_trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        let mut own: Listener = "proxy:lmtp:127.0.0.1:27".parse().unwrap();
+        own.options = ListenerOptions {
+            name: Some("mx-1".into()),
+            hostname: Some("mx.example".into()),
+            greeting: Some("x\n***".into()),
+            extensions: Some(vec![Extension::Dsn, Extension::Size]),
+            without: vec![Extension::Size],
+            message_bytes_max: Some(10 << 20),
+            recipients_max: Some(3),
+            errors_max: Some(4),
+            messages_max: Some(5),
+        };
+        config.listen.push(own);
         storage::add_rule(&mut config.store_rules, "*.test=envelope/10").unwrap();
         storage::add_rule(&mut config.store_rules, "*=none").unwrap();
         let text = config.to_toml();

@@ -1,12 +1,15 @@
 //! The settings of a sinkd: what they hold, their defaults, and what does not go together.
-use std::net::SocketAddr;
+use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::http::Http;
 use super::listen::{LISTENERS_MAX, Listener};
 use super::storage::{StoreMode, StoreRule};
 use super::transcript::TranscriptSessions;
+use crate::smtp::extension::Extension;
 use crate::smtp::limits::{SessionLimits, Syntax};
 use crate::{index, log};
 
@@ -19,6 +22,16 @@ pub struct Config {
     pub data: PathBuf,
     /// The name in the greeting: 1 to 255 octets of ASCII without blanks.
     pub hostname: String,
+    /// The name of the sink: 1 to 64 letters, digits, dots, dashes and underscores.
+    pub name: Option<String>,
+    /// What stands after 220, line by line; `None`: the host's name and the protocol.
+    pub greeting: Option<String>,
+    /// The extensions that are offered, in the order of the EHLO reply.
+    pub extensions: Vec<Extension>,
+    /// Extensions that are not offered.
+    pub without: Vec<Extension>,
+    /// Networks whose PROXY headers are believed.
+    pub proxy_trusted: Vec<IpNet>,
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
     /// Connections that the kernel queues, for each listener and worker.
@@ -100,6 +113,9 @@ pub enum ConfigError {
     /// Two listeners would be bound to one socket.
     #[error("--listen {0}: expected each address once, found it twice")]
     ListenedTwice(Listener),
+    /// Two listeners have one name.
+    #[error("listener name '{0}': expected each name once, found it twice")]
+    NamedTwice(String),
     /// HTTP has the address of a listener.
     #[error("--http {0}: expected an address of its own, but it is also in --listen")]
     HttpListened(SocketAddr),
@@ -128,6 +144,14 @@ impl Default for Config {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 1025)).into()],
             data: PathBuf::from("sink-data"),
             hostname: "sinkd.localhost".into(),
+            name: None,
+            greeting: None,
+            extensions: Extension::ALL.to_vec(),
+            without: Vec::new(),
+            proxy_trusted: vec![
+                IpNet::new_assert([127, 0, 0, 0].into(), 8),
+                IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
+            ],
             workers: None,
             backlog: 4096,
             syntax: Syntax::Lenient,
@@ -194,6 +218,12 @@ impl Config {
             let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);
             if let Some(twice) = self.listen[..index].iter().find(is_same) {
                 return Err(ConfigError::ListenedTwice(twice.clone()));
+            }
+            let is_namesake = |other: &Listener| other.options.name == listener.options.name;
+            if let Some(name) = &listener.options.name
+                && self.listen[..index].iter().any(is_namesake)
+            {
+                return Err(ConfigError::NamedTwice(name.clone()));
             }
         }
         match self.http {

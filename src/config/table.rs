@@ -1,11 +1,16 @@
 //! The table of settings.
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::listener_options::is_plain;
 use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
-use super::{Config, LogFormat, http, listen, storage, transcript};
+use super::{Config, LogFormat, http, listen, names, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
+use crate::smtp::extension::Extension;
 use crate::smtp::limits::Syntax;
 
 /// A value that a setting refuses. The caller adds where the value stood.
@@ -98,6 +103,8 @@ const COUNT_SMALL: &str = "a number from 1 to 65535";
 /// What a `u32` holds.
 const COUNT: &str = "a number from 1 to 4294967295";
 const COUNT_OR_NONE: &str = "a number from 1 to 4294967295, or \"none\"";
+const NAME_OR_NONE: &str = "a name of 1 to 64 letters, digits, '.', '-' and '_', or \"none\"";
+const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or an address";
 const COUNT_LARGE_OR_NONE: &str = "a number from 1 to 1000000000000, or \"none\"";
 /// More messages than a machine takes in a year.
 const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
@@ -159,12 +166,29 @@ fn parse_durability(text: &str) -> Option<Durability> {
     }
 }
 
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
 fn number<T: ToString>(n: T) -> String {
     n.to_string()
+}
+
+/// A network, or one address.
+fn parse_network(text: &str) -> Option<IpNet> {
+    let network: Option<IpNet> = text.parse().ok();
+    network.or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+}
+
+/// Adds extensions that are not there yet.
+fn add_extensions(list: &mut Vec<Extension>, text: &str) -> Result<(), &'static str> {
+    for extension in names::extensions(text).ok_or(names::EXTENSIONS)? {
+        if list.contains(&extension) {
+            return Err("each extension once");
+        }
+        list.push(extension);
+    }
+    Ok(())
 }
 
 /// A row: table, name, value, help, expected, how it is set, how it is shown.
@@ -188,14 +212,15 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "listen",
         value: "ADDR",
-        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, and port 0 a free port. May be repeated.",
+        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, proxy: expects a PROXY header, and port 0 is a free port. May be repeated.",
         expected: listen::EXPECTED,
         set: Setter::Many {
             clear: |c| c.listen.clear(),
             add: |c, v| v.parse().map(|l| c.listen.push(l)).map_err(|_| listen::EXPECTED),
         },
         show: |c| {
-            let listen: Vec<String> = c.listen.iter().map(|l| quoted(&l.to_string())).collect();
+            let plain = c.listen.iter().filter(|l| is_plain(l));
+            let listen: Vec<String> = plain.map(|l| quoted(&l.to_string())).collect();
             format!("[{}]", listen.join(", "))
         },
     },
@@ -213,13 +238,70 @@ pub const KEYS: &[Setting] = &[
         "hostname",
         "NAME",
         "Name in the greeting and in replies.",
-        "a name of 1 to 255 ASCII characters without spaces",
-        |c, v| {
-            let good = !v.is_empty() && v.len() <= 255 && v.bytes().all(|b| b.is_ascii_graphic());
-            good.then(|| c.hostname = v.into())
-        },
+        names::HOSTNAME,
+        |c, v| names::hostname(v).map(|name| c.hostname = name),
         |c| quoted(&c.hostname)
     ),
+    key!(
+        "server",
+        "name",
+        "NAME",
+        "Name of this sink in envelopes and in the reply to each message, to tell the sinks of a fleet apart.",
+        NAME_OR_NONE,
+        |c, v| parse_option(v, names::name).map(|name| c.name = name),
+        |c| show_option(c.name.as_deref(), quoted)
+    ),
+    key!(
+        "server",
+        "greeting",
+        "TEXT",
+        "Text after 220 in the greeting, instead of the name and the protocol; \\n begins another line.",
+        names::GREETING,
+        |c, v| {
+            c.greeting = parse_option(v, |v| names::greeting(&v.replace("\\n", "\n")))?;
+            Some(())
+        },
+        |c| show_option(c.greeting.as_deref(), quoted)
+    ),
+    Setting {
+        table: "server",
+        name: "extensions",
+        value: "KEYWORDS",
+        help: "Extensions to offer, in the order of the EHLO reply; a server without them refuses what belongs to them. May be repeated.",
+        expected: names::EXTENSIONS,
+        set: Setter::Many {
+            clear: |c| c.extensions.clear(),
+            add: |c, v| add_extensions(&mut c.extensions, v),
+        },
+        show: |c| names::show_extensions(&c.extensions),
+    },
+    Setting {
+        table: "server",
+        name: "without",
+        value: "KEYWORDS",
+        help: "Extensions not to offer, such as PIPELINING,CHUNKING. May be repeated.",
+        expected: names::EXTENSIONS,
+        set: Setter::Many {
+            clear: |c| c.without.clear(),
+            add: |c, v| add_extensions(&mut c.without, v),
+        },
+        show: |c| names::show_extensions(&c.without),
+    },
+    Setting {
+        table: "server",
+        name: "proxy_trusted",
+        value: "NETWORK",
+        help: "Network whose PROXY headers are believed, on listeners with the prefix proxy:; Unix sockets always are. May be repeated.",
+        expected: NETWORK,
+        set: Setter::Many {
+            clear: |c| c.proxy_trusted.clear(),
+            add: |c, v| parse_network(v).map(|it| c.proxy_trusted.push(it)).ok_or(NETWORK),
+        },
+        show: |c| {
+            let shown = c.proxy_trusted.iter().map(|network| quoted(&network.to_string()));
+            format!("[{}]", shown.collect::<Vec<_>>().join(", "))
+        },
+    },
     key!(
         "server",
         "workers",
@@ -811,7 +893,8 @@ mod tests {
                 continue;
             }
             // Text takes anything.
-            if ["data", "hostname", "transcript", "sequence_field"].contains(&key.name) {
+            let texts = ["data", "hostname", "name", "greeting", "transcript", "sequence_field"];
+            if texts.contains(&key.name) {
                 continue;
             }
             durations += 1;

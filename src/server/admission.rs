@@ -5,7 +5,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::config::Config;
-use crate::smtp::envelope::Client;
 use crate::smtp::session::Farewell;
 
 /// Descriptors kept for segments, listeners and the terminal.
@@ -41,18 +40,26 @@ impl Admission {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection in, or says why it must go.
-    pub fn enter(&self, client: Client) -> Result<(), Farewell> {
+    /// Counts a connection in, or says why it must go. `address`: by which it counts among the
+    /// connections of one client; `None`: it has none, or it is not known yet.
+    pub fn enter(&self, address: Option<IpAddr>) -> Result<(), Farewell> {
         if self.connections.fetch_add(1, Ordering::Relaxed) >= self.connections_max {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Farewell::TooManyConnections);
         }
-        // Clients of a Unix socket have no address to be counted by.
-        let (Some(max), Some(client)) = (self.per_client_max, client.ip()) else { return Ok(()) };
-        let mut clients = self.clients.lock().expect("nobody panics while holding it");
-        let open = clients.entry(client).or_insert(0);
-        if *open >= max {
+        let entered = address.map_or(Ok(()), |address| self.identify(address));
+        if entered.is_err() {
             self.connections.fetch_sub(1, Ordering::Relaxed);
+        }
+        entered
+    }
+
+    /// Counts a connection that has entered among those of `address`, or says why it must go.
+    pub fn identify(&self, address: IpAddr) -> Result<(), Farewell> {
+        let Some(max) = self.per_client_max else { return Ok(()) };
+        let mut clients = self.clients.lock().expect("nobody panics while holding it");
+        let open = clients.entry(address).or_insert(0);
+        if *open >= max {
             return Err(Farewell::TooManyFromAddress);
         }
         *open += 1;
@@ -91,16 +98,16 @@ impl Admission {
         self.claimed[to].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The connection of `client` on `worker` has ended.
-    pub fn leave(&self, worker: usize, client: Client) {
+    /// A connection on `worker` has ended, which counted among those of `address`.
+    pub fn leave(&self, worker: usize, address: Option<IpAddr>) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let (Some(_), Some(client)) = (self.per_client_max, client.ip()) else { return };
+        let (Some(_), Some(address)) = (self.per_client_max, address) else { return };
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
-        if let Some(open) = clients.get_mut(&client) {
+        if let Some(open) = clients.get_mut(&address) {
             *open -= 1;
             if *open == 0 {
-                clients.remove(&client);
+                clients.remove(&address);
             }
         }
     }
@@ -139,7 +146,7 @@ mod tests {
 
     #[test]
     fn limits_hold_and_places_come_back() {
-        let client = |host: u8| Client::Tcp(([127, 0, 0, host], 2525).into());
+        let client = |host: u8| Some(IpAddr::from([127, 0, 0, host]));
         let (a, b) = (client(1), client(2));
         let admission = admission(1, 3, Some(2));
         admission.enter(a).unwrap();
@@ -151,11 +158,11 @@ mod tests {
             admission.claim(0);
             admission.leave(0, client);
         }
-        (0..2).for_each(|_| admission.enter(Client::Unix).unwrap());
-        assert_eq!(admission.enter(Client::Unix), Err(Farewell::TooManyConnections));
+        (0..2).for_each(|_| admission.enter(None).unwrap());
+        assert_eq!(admission.enter(None), Err(Farewell::TooManyConnections));
         (0..2).for_each(|_| {
             admission.claim(0);
-            admission.leave(0, Client::Unix);
+            admission.leave(0, None);
         });
         admission.enter(a).unwrap();
     }

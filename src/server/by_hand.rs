@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::rc::Rc;
@@ -14,7 +15,8 @@ use crate::config::Config;
 use crate::log::by_hand::LogByHand;
 use crate::log::{LogSettings, OpenError, Recovery};
 use crate::smtp::envelope::Client;
-use crate::smtp::limits::{Policy, Protocol};
+use crate::smtp::limits::Protocol;
+use crate::smtp::policy::{Policy, PolicyOptions};
 use crate::smtp::session::Farewell;
 use crate::smtp::tally;
 use crate::stats::Interval;
@@ -59,7 +61,11 @@ impl Interests for TableEvents {
         Ok(())
     }
 
-    fn left(&mut self, _: Client) {
+    fn identified(&mut self, _: IpAddr) -> Result<(), Farewell> {
+        Ok(())
+    }
+
+    fn left(&mut self, _: Option<IpAddr>) {
         self.left += 1;
     }
 }
@@ -100,8 +106,8 @@ impl Accepts for Rc<Queue> {
 pub struct ByHandSink {
     table: Table<TableEvents>,
     acceptors: Acceptors<Rc<Queue>>,
-    /// Connections for SMTP, and for LMTP.
-    queues: [Rc<Queue>; 2],
+    /// Connections for SMTP, for LMTP, and for SMTP behind a proxy.
+    queues: [Rc<Queue>; 3],
     /// Listeners that the kernel would tell of.
     rung: Vec<usize>,
     descriptors: Descriptors,
@@ -132,17 +138,19 @@ impl ByHandSink {
         let waker = woken.clone();
         let writer = log.writer(Box::new(move || waker.store(true, Ordering::Relaxed)))?;
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
-        let policy = |protocol| {
+        let policy = |protocol, is_proxied| {
             let limits = config.limits.clone();
-            let mut policy = Policy::of(protocol, &config.hostname, "simulated", limits);
-            policy.syntax = config.syntax;
-            Arc::new(policy)
+            let options = PolicyOptions::new(&config.hostname, "simulated", limits);
+            let syntax = config.syntax;
+            Arc::new(Policy::of(PolicyOptions { protocol, syntax, is_proxied, ..options }))
         };
+        let smtp = [false, true].map(|is_proxied| policy(Protocol::Smtp, is_proxied));
+        let [smtp, proxied] = smtp;
         let statistics = config.stats.then(|| Statistics::new(tally::sorts().len()));
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,
-            policies: vec![policy(Protocol::Smtp), policy(Protocol::Lmtp)],
+            policies: vec![smtp, policy(Protocol::Lmtp, false), proxied],
             writer,
             start_count: log.start_count(),
             stop: stop.clone(),
@@ -158,8 +166,8 @@ impl ByHandSink {
         let table = Table::new(setup, TableEvents::default());
         let now = Duration::ZERO;
         let descriptors = Descriptors::default();
-        let queues =
-            [0, 1].map(|_| Rc::new(Queue { descriptors: descriptors.clone(), ..Queue::default() }));
+        let queues = [(); 3]
+            .map(|()| Rc::new(Queue { descriptors: descriptors.clone(), ..Queue::default() }));
         let acceptors = Acceptors::of(queues.to_vec(), config.backlog);
         let sink = ByHandSink {
             table,
@@ -184,6 +192,15 @@ impl ByHandSink {
     /// `None`: it is gone already.
     pub fn connect(&mut self, socket: UnixStream, protocol: Protocol) -> Option<usize> {
         self.queue(0, socket, protocol);
+        self.accept_all();
+        self.places.pop().map(|(_, place)| place)
+    }
+
+    /// The same for a client behind a proxy, which speaks SMTP after a PROXY header.
+    pub fn connect_proxied(&mut self, socket: UnixStream) -> Option<usize> {
+        const PROXIED: usize = 2;
+        self.queues[PROXIED].waiting.borrow_mut().push_back((0, socket));
+        self.rung.push(PROXIED);
         self.accept_all();
         self.places.pop().map(|(_, place)| place)
     }

@@ -10,6 +10,7 @@ use super::payload::begin::{begin, next_chunk};
 use super::payload::finish::finish;
 use super::payload::framing::Framing;
 use super::payload::take::take;
+use super::preamble::read_header;
 use super::shared::WorkerShared;
 use super::transactions::follow_transactions;
 
@@ -24,6 +25,7 @@ pub(super) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
             Flow::Payload(_) | Flow::Waiting(_) => payload(conn, shared, input),
             Flow::Discard { left } => discard(conn, shared, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
+            Flow::Preamble => read_header(conn, shared, input),
             Flow::Lingering { .. } => {
                 input.consume(input.unread().len());
                 ControlFlow::Break(Consumed::All)

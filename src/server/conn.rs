@@ -1,4 +1,6 @@
 //! One connection: its socket, its session, and what it holds at the moment.
+use std::net::IpAddr;
+
 use crate::log::MessageId;
 use crate::smtp::envelope::Client;
 use crate::smtp::session::Session;
@@ -15,6 +17,8 @@ use super::waits::Waits;
 /// What the next octets from the client are, with the payload in progress.
 #[derive(Debug)]
 pub enum Flow {
+    /// A PROXY header, before anything is said.
+    Preamble,
     /// Command lines; between two chunks of a message, with what has arrived of it.
     Commands { chunks: Option<Box<Transfer>> },
     /// Mail data after 354, or a BDAT chunk.
@@ -58,7 +62,13 @@ pub struct Conn {
     pub recorded_at: u32,
     /// Distinguishes this connection from earlier ones in the same place of the table.
     pub serial: u32,
+    /// Who submits mail: who connected, or whom a PROXY header names.
     pub client: Client,
+    /// It counts as a session: its client is known, and is not a proxy that looks after our
+    /// health.
+    pub is_session: bool,
+    /// It counts among the connections of its client's address.
+    pub is_admitted: bool,
     /// Names the session in slots: start of sinkd, worker, count.
     pub session_id: u64,
     pub flow: Flow,
@@ -106,6 +116,8 @@ impl Conn {
             recorded_at: 0,
             serial,
             client,
+            is_session: true,
+            is_admitted: true,
             session_id,
             flow: Flow::COMMANDS,
             held: None,
@@ -135,7 +147,7 @@ impl Conn {
         match &mut self.flow {
             Flow::Commands { chunks } => chunks.as_deref_mut(),
             Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
-            Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => None,
+            Flow::Preamble | Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => None,
         }
     }
 
@@ -184,8 +196,13 @@ impl Conn {
         match &self.flow {
             Flow::Commands { chunks } => chunks.is_some(),
             Flow::Payload(_) | Flow::Waiting(_) => true,
-            Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => false,
+            Flow::Preamble | Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => false,
         }
+    }
+
+    /// By which address it counts among the connections of one client.
+    pub fn admitted_by(&self) -> Option<IpAddr> {
+        self.client.ip().filter(|_| self.is_admitted)
     }
 
     /// Whether it holds some of the budget for buffers, or may still take some.

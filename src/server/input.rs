@@ -14,6 +14,10 @@ pub(super) enum Consumed {
     Parked,
     /// The session is over.
     Closing,
+    /// A PROXY header was read: the session may begin.
+    Identified,
+    /// What came is no session's: the connection closes, and nothing is said.
+    Unwanted,
 }
 
 /// Input not yet consumed, in the worker's scratch buffer.

@@ -37,6 +37,14 @@ impl Ledger {
         }
     }
 
+    /// A proxy that looked after our health sends mail: its connection is a session after all.
+    #[cold]
+    pub fn becomes_session(&mut self, conn: &mut Conn) {
+        conn.is_session = true;
+        Counters::add(&self.counters.sessions, 1);
+        self.recording.opened(conn);
+    }
+
     /// Returns whether `transfer` may commit: with `--stop-after-messages`, tickets run out.
     #[inline]
     pub fn take_ticket(&self, transfer: &mut Transfer) -> bool {

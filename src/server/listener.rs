@@ -29,21 +29,22 @@ pub struct Sockets {
 pub fn bind_all(wanted: &[Listener], workers: usize, backlog: i32) -> Result<Sockets, ListenError> {
     let per_worker = (0..workers).map(|_| Vec::new()).collect();
     let mut sockets = Sockets { listeners: Vec::new(), per_worker, files: Vec::new() };
-    for Listener { protocol, address } in wanted {
-        let address = match address {
+    for listener in wanted {
+        let address = match &listener.address {
             ListenAddress::Tcp(address) => ListenAddress::Tcp(sockets.bind_tcp(*address, backlog)?),
             ListenAddress::Unix(path) => {
-                let (listener, file) = unix::listen(path, backlog)?;
+                let (socket, file) = unix::listen(path, backlog)?;
                 sockets.files.push(file);
                 for acceptors in &mut sockets.per_worker {
-                    let io = |source| ListenError::Io { address: address.clone(), source };
-                    let shared = UnixListener::from_std(listener.try_clone().map_err(io)?);
+                    let address = listener.address.clone();
+                    let io = |source| ListenError::Io { address, source };
+                    let shared = UnixListener::from_std(socket.try_clone().map_err(io)?);
                     acceptors.push(Acceptor::Unix(shared));
                 }
-                address.clone()
+                listener.address.clone()
             }
         };
-        sockets.listeners.push(Listener { protocol: *protocol, address });
+        sockets.listeners.push(Listener { address, ..listener.clone() });
     }
     Ok(sockets)
 }

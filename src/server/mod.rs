@@ -27,6 +27,7 @@ mod moments;
 mod orphan;
 mod payload;
 mod pool;
+mod preamble;
 mod presence;
 mod record;
 mod redact;
@@ -62,7 +63,8 @@ use std::thread::JoinHandle;
 use crate::config::{Config, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
-use crate::smtp::limits::Policy;
+use crate::smtp::extension::Extension;
+use crate::smtp::policy::{Policy, PolicyOptions};
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, Recorder};
 
@@ -265,12 +267,23 @@ fn start_statistics(
 
 /// What sessions of `listener` say.
 fn policy(config: &Config, listener: &Listener) -> Policy {
-    let address = listener.address.to_string();
-    let limits = config.limits.clone();
-    let mut policy = Policy::of(listener.protocol, &config.hostname, &address, limits);
-    policy.noop_marks = config.noop_marks;
-    policy.syntax = config.syntax;
-    policy
+    let own = &listener.options;
+    let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
+    let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();
+    let hostname = own.hostname.as_ref().unwrap_or(&config.hostname).clone();
+    Policy::of(PolicyOptions {
+        protocol: listener.protocol,
+        hostname,
+        is_proxied: listener.is_proxied,
+        greeting: own.greeting.as_ref().or(config.greeting.as_ref()).cloned(),
+        extensions: extensions.filter(|it| !without(it)).collect(),
+        limits: own.limits(&config.limits),
+        listener: listener.address.to_string(),
+        listener_name: own.name.clone().unwrap_or_default(),
+        sink_name: config.name.clone().unwrap_or_default(),
+        noop_marks: config.noop_marks,
+        syntax: config.syntax,
+    })
 }
 
 /// The cores this process may use, at most 8.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 
 use crate::smtp::deviation::{Deviation, Deviations};
+use crate::smtp::reply;
 use crate::smtp::tally::{CommandTally, Verb};
 use crate::stats::{Counter, Metric, Recorder, SessionSecond};
 
@@ -77,6 +78,13 @@ fn session<'a>(recorder: &'a mut Recorder, conn: &mut Conn) -> Option<&'a mut Se
         return recorder.add_session(&mut conn.recorded_at, key);
     }
     recorder.find_session(at, id)
+}
+
+/// Hands over the replies since the last time.
+fn take_replies(recorder: &mut Recorder, tally: &mut CommandTally) {
+    let unexpected = tally.replies_of(&reply::PROXY_UNEXPECTED);
+    recorder.add(Counter::ProxyUnexpected, u64::from(unexpected));
+    recorder.take_replies(&mut tally.replies);
 }
 
 /// Open sessions show their round trips before their end: with which messages. Early, for a
@@ -156,7 +164,7 @@ impl Recording {
         self.lateness.woke(self.woke_us, now_us);
         let is_over = recorder.is_over(unix_ns);
         if is_over {
-            recorder.take_replies(&mut tally.replies);
+            take_replies(recorder, tally);
             self.end_seconds(now_us, unix_ns, |_, time, end_us| time.pass_ticks(end_us));
         }
         self.woke_us = now_us;
@@ -258,7 +266,7 @@ impl Recording {
         let mut began_us = std::mem::replace(&mut self.woke_us, now_us);
         if let Some(recorder) = self.recorder.as_mut().filter(|it| it.is_over(unix_ns)) {
             // They are answers of the round, as its messages are: of the second of its beginning.
-            recorder.take_replies(&mut tally.replies);
+            take_replies(recorder, tally);
             self.is_new_second = true;
             self.end_seconds(now_us, unix_ns, |recorder, _, end_us| {
                 recorder.add(Counter::BusyUs, end_us.saturating_sub(began_us));
@@ -318,7 +326,8 @@ impl Recording {
         if !conn.replied.answer() {
             // It had answered already, so it did not wait for us; nor did we make it wait.
             let pause_ms = (self.woke_us / 1000).saturating_sub(conn.heard_ms);
-            if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
+            let is_client = conn.waits == Waits::Octets && !matches!(conn.flow, Flow::Preamble);
+            if pause_ms >= PAUSE_MIN_MS && is_client {
                 recorder.record(Metric::Pause, pause_ms * 1000);
             }
             return;
@@ -533,9 +542,25 @@ impl Recording {
         transfer.first_us += wait_us;
     }
 
-    /// A connection has begun.
-    pub fn opened(&mut self, conn: &mut Conn) {
+    /// A PROXY header was read, and the connection was admitted.
+    #[cold]
+    pub fn identified(&mut self, conn: &Conn) {
         let Some(recorder) = &mut self.recorder else { return };
+        let counter = if conn.is_session { Counter::Proxied } else { Counter::HealthChecks };
+        recorder.add(counter, 1);
+    }
+
+    /// A connection to a proxied listener was closed without a word: no header came, or a bad one,
+    /// or its network is not trusted.
+    #[cold]
+    pub fn proxy_refused(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::ProxyRefused, 1);
+    }
+
+    /// A connection has begun; if it is a session, it counts.
+    pub fn opened(&mut self, conn: &mut Conn) {
+        let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         recorder.add(Counter::Connections, 1);
         conn.recorded_at = recorder.begin_session(conn.key()).unwrap_or(u32::MAX);
     }
@@ -556,7 +581,7 @@ impl Recording {
 
     /// A connection has ended.
     pub fn closed(&mut self, conn: &mut Conn) {
-        let Some(recorder) = &mut self.recorder else { return };
+        let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         let us = recorder.round_us();
         if let Some(session) = session(recorder, conn) {
             session.end(us);
@@ -576,7 +601,7 @@ impl Recording {
     pub fn close(mut self, now_us: u64, tally: &mut CommandTally) {
         self.book_time(now_us);
         if let Some(mut recorder) = self.recorder {
-            recorder.take_replies(&mut tally.replies);
+            take_replies(&mut recorder, tally);
             recorder.close();
         }
     }

@@ -128,14 +128,15 @@ mod tests {
     use super::*;
     use crate::log::{Log, LogSettings, MessageId};
     use crate::smtp::envelope::Client;
-    use crate::smtp::limits::{Policy, Protocol, SessionLimits};
+    use crate::smtp::limits::SessionLimits;
+    use crate::smtp::policy::Policy;
     use crate::smtp::session::Session;
     use crate::smtp::workspace::Workspace;
 
     /// A connection over a pair of sockets; its other end.
     fn conn() -> (Conn, UnixStream) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        let policy = Policy::of(Protocol::Smtp, "sink", "unix", SessionLimits::default());
+        let policy = Policy::new("sink", "unix", SessionLimits::default());
         let session = Session::new(Client::Unix, Arc::new(policy));
         (Conn::new(Stream::Unix(ours), session, 1, Client::Unix, 1), theirs)
     }

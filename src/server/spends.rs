@@ -10,7 +10,8 @@ use super::waits::TurnEnd;
 /// What the connection spends its time with after a turn that ended with `turn`.
 pub(super) fn spends(conn: &Conn, turn: TurnEnd) -> Spends {
     match (turn, &conn.flow) {
-        (TurnEnd::Closed, _) | (_, Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
+        (TurnEnd::Closed | TurnEnd::Identified, _)
+        | (_, Flow::Preamble | Flow::Closing | Flow::Lingering { .. }) => Spends::Away,
         (TurnEnd::Again, _) => Spends::Loop,
         (TurnEnd::BlockedInCommit, _) => Spends::Commit,
         (TurnEnd::Blocked, _) => Spends::Unread,

@@ -3,14 +3,16 @@
 //!
 //! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
 //! has both from the kernel, a simulation makes both up.
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
 use crate::config::{self, Config};
 use crate::log::Writer;
-use crate::smtp::envelope::Client;
-use crate::smtp::limits::Policy;
+use crate::smtp::policy::Policy;
 use crate::smtp::session::{Farewell, Session};
 use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
@@ -22,6 +24,7 @@ use super::index::Begun;
 use super::ledger::Ledger;
 use super::moments::MomentSender;
 use super::pool::TransferPool;
+use super::preamble::{PREAMBLE_MS, is_trusted};
 use super::presence::Presence;
 use super::record::Recording;
 use super::sampling::Sampling;
@@ -92,8 +95,10 @@ pub(super) trait Interests {
         place: usize,
         to: SocketInterest,
     ) -> std::io::Result<()>;
-    /// The connection of `client`, which `admission` had let in, has ended.
-    fn left(&mut self, client: Client);
+    /// A connection that was admitted is of `address`, or must go.
+    fn identified(&mut self, address: IpAddr) -> Result<(), Farewell>;
+    /// A connection has ended that was admitted, by `address` if it counted by one.
+    fn left(&mut self, address: Option<IpAddr>);
 }
 
 /// What was heard of a connection beside the fact that there is something.
@@ -109,6 +114,8 @@ pub enum SocketEvent {
 pub(super) struct Table<I> {
     pub interests: I,
     policies: Vec<Arc<Policy>>,
+    /// Networks whose PROXY headers are believed.
+    trusted: Vec<IpNet>,
     patience: TableLimits,
     pub resting: WorkerState,
     conns: Vec<Option<Conn>>,
@@ -116,6 +123,8 @@ pub(super) struct Table<I> {
     open: usize,
     serial: u32,
     session_base: u64,
+    /// Sessions so far, those that do not count included.
+    sessions: u64,
     wheel: Wheel,
     /// Connections that yielded: they continue when this list runs next.
     ready: Vec<TimerKey>,
@@ -139,6 +148,7 @@ impl<I: Interests> Table<I> {
         Table {
             interests,
             policies: setup.policies,
+            trusted: config.proxy_trusted.clone(),
             patience: TableLimits::of(config),
             resting: WorkerState::new(shared),
             conns: Vec::new(),
@@ -146,6 +156,7 @@ impl<I: Interests> Table<I> {
             open: 0,
             serial: 0,
             session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
+            sessions: 0,
             wheel: Wheel::new(),
             ready: Vec::new(),
             parked: Vec::new(),
@@ -245,16 +256,39 @@ impl<I: Interests> Table<I> {
 
     // ------------------------------------------------------------ arriving
 
-    /// Greets with 421 and closes.
+    /// Greets with 421 and closes; where a PROXY header would come first, only closes.
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.policies[arrival.listener].clone();
+        if policy.is_proxied {
+            return self.resting.recording().turned_away();
+        }
         let mut session = Session::new(arrival.client, policy);
         self.resting.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// Assigns a connection its place and greets it.
+    /// By which address a connection counts when it is accepted: behind a proxy, by none yet.
+    pub fn admitted_by(&self, arrival: &Arrival) -> Option<IpAddr> {
+        let is_proxied = self.policies[arrival.listener].is_proxied;
+        arrival.client.ip().filter(|_| !is_proxied)
+    }
+
+    /// Whether a connection may be served at all: it is not one to a proxied listener from a
+    /// network that is not trusted, which would be believed whatever it says.
+    pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
+        let is_proxied = self.policies[arrival.listener].is_proxied;
+        let is_wanted = !is_proxied || is_trusted(arrival.client, &self.trusted);
+        if !is_wanted {
+            let peer = arrival.client;
+            tracing::debug!(%peer, "not in a network of --proxy-trusted: closed");
+            self.resting.recording().proxy_refused();
+        }
+        is_wanted
+    }
+
+    /// Assigns a connection its place, and greets it, unless a PROXY header comes first.
     pub fn begin(&mut self, arrival: Arrival) {
+        let admitted_by = self.admitted_by(&arrival);
         let Arrival { mut socket, client, listener } = arrival;
         let place = self.free_places.pop().unwrap_or_else(|| {
             self.conns.push(None);
@@ -263,32 +297,76 @@ impl<I: Interests> Table<I> {
         if let Err(error) = self.interests.register(&mut socket, place) {
             tracing::warn!(%error, %client, "the connection could not be registered");
             self.free_places.push(place);
-            self.interests.left(client);
+            self.interests.left(admitted_by);
             return;
         }
         self.serial = self.serial.wrapping_add(1);
-        let session = Session::new(client, self.policies[listener].clone());
-        let sessions = &self.resting.counters().sessions;
-        let session_id = self.session_base | sessions.load(Ordering::Relaxed);
+        let policy = self.policies[listener].clone();
+        let is_proxied = policy.is_proxied;
+        let session = Session::new(client, policy);
+        let session_id = self.session_base | self.sessions;
+        self.sessions += 1;
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
         conn.heard_ms = self.now_ms();
         conn.opened_us = self.resting.clock().now_us();
-        if let Some(transcripts) = self.resting.transcripts() {
-            conn.transcript = transcripts.begin(&SessionIdentity {
-                session: session_id,
-                client,
-                listener: &self.policies[listener].listener,
-                started_unix_ns: self.resting.clock().unix_ns(),
-                now_ms: conn.heard_ms,
-            });
-        }
-        let turn = self.resting.greet(&mut conn);
         let key = TimerKey { place, serial: conn.serial };
         let TableLimits { command_ms, data_ms, .. } = self.patience;
-        self.wheel.insert(key, conn.heard_ms + command_ms.min(data_ms));
-        self.conns[place] = Some(conn);
+        let mut wait_ms = command_ms.min(data_ms);
         self.open += 1;
-        Counters::add(&self.resting.counters().sessions, 1);
+        if is_proxied {
+            wait_ms = wait_ms.min(PREAMBLE_MS);
+            conn.flow = Flow::Preamble;
+            (conn.is_session, conn.is_admitted) = (false, false);
+        }
+        self.wheel.insert(key, conn.heard_ms + wait_ms);
+        let turn = match is_proxied {
+            true => TurnEnd::Idle,
+            false => self.greet(&mut conn),
+        };
+        self.conns[place] = Some(conn);
+        self.after_turn(place, turn);
+    }
+
+    /// Begins the session of a connection.
+    fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
+        if let Some(transcripts) = self.resting.transcripts() {
+            conn.transcript = transcripts.begin(&SessionIdentity {
+                session: conn.session_id,
+                client: conn.client,
+                peer: conn.session.peer(),
+                listener: conn.session.listener(),
+                started_unix_ns: self.resting.clock().unix_ns(),
+                now_ms: self.resting.clock().now_ms(),
+            });
+        }
+        if conn.is_session {
+            Counters::add(&self.resting.counters().sessions, 1);
+        }
+        self.resting.greet(conn)
+    }
+
+    /// A PROXY header has named the client of the connection at `place`.
+    #[cold]
+    fn identified(&mut self, place: usize) {
+        let Some(mut conn) = self.conns[place].take() else { return };
+        let admitted = match conn.client.ip().filter(|_| conn.is_session) {
+            Some(address) => self.interests.identified(address).map(|()| true),
+            None => Ok(false),
+        };
+        let turn = match admitted {
+            Ok(is_admitted) => {
+                conn.is_admitted = is_admitted;
+                self.resting.recording().identified(&conn);
+                self.greet(&mut conn)
+            }
+            Err(why) => {
+                conn.is_session = false;
+                self.resting.refuse(&mut conn, why)
+            }
+        };
+        self.conns[place] = Some(conn);
+        // What follows the header may be here already.
+        let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
         self.after_turn(place, turn);
     }
 
@@ -302,8 +380,10 @@ impl<I: Interests> Table<I> {
     }
 
     fn after_turn(&mut self, place: usize, turn: TurnEnd) {
-        if turn == TurnEnd::Closed {
-            return self.close(place);
+        match turn {
+            TurnEnd::Closed => return self.close(place),
+            TurnEnd::Identified => return self.identified(place),
+            _ => {}
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
         let key = TimerKey { place, serial: conn.serial };
@@ -383,11 +463,13 @@ impl<I: Interests> Table<I> {
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         self.resting.end(&mut conn);
-        self.interests.left(conn.client);
+        self.interests.left(conn.admitted_by());
         self.free_places.push(place);
         self.open -= 1;
-        Counters::add(&self.resting.counters().sessions_ended, 1);
-        self.resting.stop().session_ended();
+        if conn.is_session {
+            Counters::add(&self.resting.counters().sessions_ended, 1);
+            self.resting.stop().session_ended();
+        }
     }
 
     // ------------------------------------------------------------ time
@@ -409,6 +491,7 @@ impl<I: Interests> Table<I> {
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
             Flow::Lingering { since_ms } => since_ms + LINGER_MS,
+            Flow::Preamble => conn.opened_us / 1000 + PREAMBLE_MS,
             _ if conn.is_transferring() => conn.heard_ms + data_ms,
             _ => conn.heard_ms + command_ms,
         };
@@ -417,6 +500,10 @@ impl<I: Interests> Table<I> {
             return self.wheel.insert(key, deadline_ms.min(now_ms + command_ms.min(data_ms)));
         }
         if matches!(conn.flow, Flow::Lingering { .. } | Flow::Closing) {
+            return self.close(key.place);
+        }
+        if matches!(conn.flow, Flow::Preamble) {
+            self.resting.recording().proxy_refused();
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);
@@ -509,7 +596,7 @@ impl<I: Interests> Table<I> {
     fn dismiss_all(&mut self, whom: Whom) {
         for place in 0..self.conns.len() {
             let Some(conn) = self.conns[place].as_ref() else { continue };
-            if whom == Whom::All || conn.is_idle() {
+            if whom == Whom::All || conn.is_idle() || matches!(conn.flow, Flow::Preamble) {
                 self.dismiss(place, Farewell::Stopping);
             }
         }

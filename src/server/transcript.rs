@@ -60,6 +60,8 @@ struct FileText {
 pub struct SessionIdentity<'a> {
     pub session: u64,
     pub client: Client,
+    /// Who connected, where a PROXY header named the client.
+    pub peer: Option<Client>,
     pub listener: &'a str,
     pub started_unix_ns: u64,
     pub now_ms: u64,
@@ -156,7 +158,9 @@ impl Transcript {
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let stamp = format!("{started:.3}").replace(['-', ':'], "");
         let SessionIdentity { session, client, listener, .. } = who;
-        let head = format!("Session {session} of {client} on {listener}, began {started:.3}.\n");
+        let via = who.peer.map_or_else(String::new, |peer| format!(" by way of {peer}"));
+        let head =
+            format!("Session {session} of {client}{via} on {listener}, began {started:.3}.\n");
         let legend = "Milliseconds since then; C: the client, S: the server.\n\n";
         Transcript {
             shared,
@@ -285,6 +289,7 @@ mod tests {
         transcripts.begin(&SessionIdentity {
             session: 7,
             client: Client::Tcp(([192, 0, 2, 1], 9).into()),
+            peer: None,
             listener: "127.0.0.1:1025",
             started_unix_ns: 1_795_248_000_500_000_000,
             now_ms: 1000,

@@ -57,6 +57,17 @@ impl WorkerState {
         })
     }
 
+    /// Ends a connection that was identified and is not admitted, with 421 in place of a greeting.
+    #[cold]
+    pub fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            release_buffers(conn, shared);
+            conn.session.farewell(why, &mut shared.workspace);
+            shared.ledger.recording.turned_away();
+            close_politely(conn, shared, Unread::Perhaps)
+        })
+    }
+
     /// Writes the farewell, sends and closes. A client that has not read earlier replies gets no
     /// farewell.
     pub fn dismiss(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
@@ -246,6 +257,8 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
                 Sent::Lost => return TurnEnd::Closed,
             },
             Consumed::Parked => return TurnEnd::Parked,
+            Consumed::Identified => return TurnEnd::Identified,
+            Consumed::Unwanted => return TurnEnd::Closed,
             Consumed::Closing => {
                 let unread = Unread::unless(drained && input.is_empty());
                 return close_politely(conn, shared, unread);
@@ -318,7 +331,9 @@ fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
 fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
-    if conn.unsent.is_some() || matches!(conn.flow, Flow::Lingering { .. }) {
+    // Before a PROXY header nothing is said.
+    let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble);
+    if conn.unsent.is_some() || is_silent {
         return TurnEnd::Closed;
     }
     if is_committing {

@@ -15,6 +15,8 @@ pub enum TurnEnd {
     Blocked,
     /// Room in the socket, while its message is being committed.
     BlockedInCommit,
+    /// To be admitted and greeted: a PROXY header has named its client.
+    Identified,
     /// Nothing: the connection has ended.
     Closed,
 }
@@ -41,7 +43,7 @@ impl Waits {
     pub fn after(self, turn: TurnEnd, now_ms: u64) -> Waits {
         match turn {
             TurnEnd::Idle | TurnEnd::Closed => Waits::Octets,
-            TurnEnd::Again => Waits::Turn { after_log_since_ms: None },
+            TurnEnd::Again | TurnEnd::Identified => Waits::Turn { after_log_since_ms: None },
             // A try that found no room again does not begin the wait anew.
             TurnEnd::Parked => Waits::Log { since_ms: self.log_since_ms().unwrap_or(now_ms) },
             TurnEnd::Blocked => Waits::Replies,

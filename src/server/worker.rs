@@ -1,5 +1,6 @@
 //! One event loop: its listeners, and what the kernel tells of its connections.
 use std::io::ErrorKind;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use mio::event::Event;
 use mio::{Events, Interest, Poll, Registry, Token};
 
 use crate::log::ProcessClock;
-use crate::smtp::envelope::Client;
 use crate::smtp::session::Farewell;
 
 use super::accept::{ACCEPTS_PER_ROUND, Acceptors};
@@ -79,8 +79,12 @@ impl Interests for KernelRegistry {
         self.registry.reregister(socket, Token(place), interest)
     }
 
-    fn left(&mut self, client: Client) {
-        self.admission.leave(self.index, client);
+    fn identified(&mut self, address: IpAddr) -> Result<(), Farewell> {
+        self.admission.identify(address)
+    }
+
+    fn left(&mut self, address: Option<IpAddr>) {
+        self.admission.leave(self.index, address);
         self.has_freed = true;
     }
 }
@@ -227,7 +231,10 @@ impl Worker {
     }
 
     fn admit(&mut self, arrival: Arrival) {
-        if let Err(why) = self.admission.enter(arrival.client) {
+        if !self.table.is_wanted(&arrival) {
+            return;
+        }
+        if let Err(why) = self.admission.enter(self.table.admitted_by(&arrival)) {
             return self.table.turn_away(arrival, why);
         }
         let chosen = self.admission.claim(self.index);
@@ -248,7 +255,7 @@ impl Worker {
                 continue;
             }
             // Accepted by a worker that did not know of the stop yet.
-            self.admission.leave(self.index, arrival.client);
+            self.admission.leave(self.index, self.table.admitted_by(&arrival));
             self.table.turn_away(arrival, Farewell::Stopping);
         }
     }

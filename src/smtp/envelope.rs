@@ -22,17 +22,26 @@
 //! | 7 | MAIL parameters | as sent, without the space before them | if any were sent |
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
+//! | 10 | listener's name | as configured, UTF-8 | if it has one |
+//! | 13 | peer | as a client: who connected, where PROXY named the client | at most once |
+//! | 17 | sink's name | as configured, ASCII | if it has one |
+//! | 18 | TLS told by PROXY | see below | at most once |
 //! | 14 | tolerated deviations | an octet for each kind: [`super::deviation`] | each kind once |
 //!
 //! A client is one octet family (4 or 6), 4 or 16 octets address in network order, 2 octets port,
 //! little-endian; a client of a Unix socket is the one octet 1. Mailboxes stand without angle
 //! brackets and without source route.
 //!
+//! TLS as a PROXY header tells it is one octet of flags (bit 0: the client's certificate was
+//! verified), then version, cipher, server name and the certificate's common name, each as two
+//! octets of length, little-endian, and as many octets.
+//!
 //! A reader skips tags it does not know. A new meaning of a known tag, or of the layout, raises the
 //! version; a reader refuses versions it does not know. Paths and parameters are octets: mostly
 //! ASCII, UTF-8 where the transaction asked for SMTPUTF8.
 
 use super::deviation::{Deviation, Deviations};
+use super::proxy::ClientTls;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
@@ -54,7 +63,11 @@ pub enum Tag {
     MailParameters = 7,
     ForwardPath = 8,
     RcptParameters = 9,
+    ListenerName = 10,
+    Peer = 13,
     Deviations = 14,
+    SinkName = 17,
+    ProxyTls = 18,
 }
 
 /// Built incrementally, already encoded, while MAIL and RCPT arrive.
@@ -74,6 +87,11 @@ impl Envelope {
     /// SIZE= of MAIL (RFC 1870).
     pub fn declared_size(&self) -> Option<u64> {
         self.declared_size
+    }
+
+    /// Appends encoded fields. The caller has made room, so this does not allocate.
+    pub(super) fn push_encoded(&mut self, fields: &[u8]) {
+        self.bytes.extend_from_slice(fields);
     }
 
     /// Appends a field. The caller has made room, so this does not allocate.
@@ -162,6 +180,14 @@ pub struct Decoded<'a> {
     pub mail_params: &'a [u8],
     /// Rules that the client broke, of the kinds that this program knows.
     pub deviations: Deviations,
+    /// The name of the listener; empty if it has none.
+    pub listener_name: &'a [u8],
+    /// Who connected, where a PROXY header named another client.
+    pub peer: Option<Client>,
+    /// The name of the sink; empty if it has none.
+    pub sink_name: &'a [u8],
+    /// The client's TLS as a PROXY header told it.
+    pub proxy_tls: Option<ClientTls<'a>>,
     recipients: u32,
     fields: EnvelopeFields<'a>,
 }
@@ -206,6 +232,10 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         mail_from: b"",
         mail_params: b"",
         deviations: Deviations::NONE,
+        listener_name: b"",
+        peer: None,
+        sink_name: b"",
+        proxy_tls: None,
         recipients: 0,
         fields,
     };
@@ -239,6 +269,10 @@ impl<'a> Decoded<'a> {
             6 => self.mail_from = value,
             7 => self.mail_params = value,
             8 => self.recipients = self.recipients.saturating_add(1),
+            10 => self.listener_name = value,
+            13 => self.peer = decode_client(value),
+            17 => self.sink_name = value,
+            18 => self.proxy_tls = decode_proxy_tls(value),
             14 => {
                 let known = value.iter().filter_map(|number| Deviation::of(*number));
                 known.for_each(|kind| self.deviations.add(kind));
@@ -294,6 +328,36 @@ impl<'a> EnvelopeFields<'a> {
         self.rest = rest;
         Some(Ok((tag, value)))
     }
+}
+
+/// Appends the field of a client's TLS as a PROXY header tells it.
+pub fn append_proxy_tls(out: &mut Vec<u8>, tls: &ClientTls<'_>) {
+    let texts = [tls.version, tls.cipher, tls.server_name, tls.common_name];
+    let mut value = vec![u8::from(tls.is_verified)];
+    for text in texts {
+        let length = u16::try_from(text.len()).expect("a header has 4,096 octets at most");
+        value.extend_from_slice(&length.to_le_bytes());
+        value.extend_from_slice(text);
+    }
+    append_field(out, Tag::ProxyTls, &value);
+}
+
+/// `None`: it was damaged, or has a layout that is not known here.
+fn decode_proxy_tls(value: &[u8]) -> Option<ClientTls<'_>> {
+    let (flags, mut rest) = value.split_first()?;
+    let mut text = || {
+        let (length, behind) = rest.split_first_chunk::<2>()?;
+        let (text, after) = behind.split_at_checked(u16::from_le_bytes(*length).into())?;
+        rest = after;
+        Some(text)
+    };
+    Some(ClientTls {
+        version: text()?,
+        cipher: text()?,
+        server_name: text()?,
+        common_name: text()?,
+        is_verified: flags & 1 != 0,
+    })
 }
 
 fn decode_client(value: &[u8]) -> Option<Client> {

@@ -1,7 +1,7 @@
 //! Every reply of a session, in one table (RFC 5321 4.2; enhanced codes RFC 3463, 2034, 5248).
 //!
 //! Replies are static octets, appended as they are. The three that depend on the listener
-//! (greeting, EHLO and HELO reply) are encoded once in [`super::limits::Policy`]; the one that
+//! (greeting, EHLO and HELO reply) are encoded once in [`super::policy::Policy`]; the one that
 //! names a message is composed by `Session::accept` from [`ACCEPTED_PREFIX`].
 //!
 //! Enhanced codes stand in every 2xx, 4xx and 5xx but the greeting and the replies to EHLO and HELO
@@ -38,10 +38,33 @@ impl Reply {
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.as_bytes());
     }
+
+    /// Appends the reply as a server without ENHANCEDSTATUSCODES gives it.
+    #[cold]
+    pub fn encode_without_code(&self, out: &mut Vec<u8>) {
+        for line in self.wire.split_inclusive("\r\n") {
+            let (code, text) = line.split_at(4);
+            let text = match text.split_once(' ') {
+                Some((first, rest)) if is_enhanced_code(first) => rest,
+                _ => text,
+            };
+            out.extend_from_slice(code.as_bytes());
+            out.extend_from_slice(text.as_bytes());
+        }
+    }
+}
+
+/// `2.1.0` and its like (RFC 3463 2).
+fn is_enhanced_code(word: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    word.split('.').count() == 3 && word.split('.').all(is_number)
 }
 
 /// 250 to the end of data; the message's name and CRLF follow.
 pub const ACCEPTED_PREFIX: &[u8] = b"250 2.0.0 Ok ";
+
+/// Both for servers without ENHANCEDSTATUSCODES.
+pub const PLAIN_PREFIX: &[u8] = b"250 Ok ";
 
 /// The same for one recipient of a message that came by LMTP (RFC 2033 4.2).
 pub const DELIVERED_PREFIX: &[u8] = b"250 2.1.5 Ok ";
@@ -84,6 +107,7 @@ replies! {
     // Syntax.
     LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
     UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
+    EMPTY_LINE = "500 5.5.2 Empty command; a proxy with PROXY headers needs a listener for them";
     LHLO_NOT_EHLO = "500 5.5.1 This is LMTP: send LHLO (RFC 2033)";
     CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command line";
     NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
@@ -130,6 +154,7 @@ replies! {
     // Farewells; the connection closes after them.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
     TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
+    PROXY_UNEXPECTED = "421 4.3.2 A PROXY header came, and this listener expects none: closing";
     CHUNK_SIZE_LOST = "421 4.5.4 BDAT size unreadable, so data looks like commands: closing";
     TIMEOUT = "421 4.4.2 Nothing came for too long: closing";
     STOPPING = "421 4.3.2 Shutting down: try again later";

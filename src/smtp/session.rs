@@ -12,7 +12,7 @@
 //! of data. Those are owed: `feed` emits them in portions, as the caller sends them.
 //!
 //! Hot path, per plain transaction of MAIL, RCPT, DATA: three memchr for LF, three parses of a
-//! borrowed line, about nine short copies into a pooled envelope buffer, four copies of static
+//! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
 mod off_grammar;
@@ -20,11 +20,13 @@ mod transaction;
 
 use super::deviation::{Deviation, Deviations};
 use super::envelope::{self, Client, FIELD_HEADER_BYTES, Tag};
+use super::extension::Extension;
 use super::grammar::{self, Command};
-use super::limits::Policy;
 use super::moment::{MarkCommand, MarkOutcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
+use super::policy::Policy;
+use super::proxy::ClientTls;
 use super::reply::{self, Reply};
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
@@ -142,14 +144,17 @@ enum Hello {
     Lhlo,
 }
 
-/// One SMTP session, from the greeting to its close. Idle it owns its client's name and nothing
-/// else.
+/// One SMTP session, from the greeting to its close. Idle it owns the constant part of its
+/// envelopes and nothing else.
 #[derive(Debug)]
 pub struct Session {
     policy: Arc<Policy>,
     client: Client,
-    /// The argument of EHLO or HELO.
-    name: Box<[u8]>,
+    /// The fields of its envelopes that do not change, encoded: from the last EHLO, HELO or LHLO
+    /// on the client, the name that it said, and the protocol.
+    constant: Box<[u8]>,
+    /// Where a PROXY header named the client: who connected, and the field of the client's TLS.
+    proxied: Option<Box<(Client, Vec<u8>)>>,
     state: SessionState,
     /// The reply to a chunk that is being discarded, and how often it is given.
     latched: Option<(&'static Reply, u32)>,
@@ -160,8 +165,6 @@ pub struct Session {
     /// 5xx replies given.
     errors: u32,
     skip: Skip,
-    /// The last EHLO, HELO or LHLO.
-    hello: Hello,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
 }
@@ -172,16 +175,37 @@ impl Session {
         Session {
             policy,
             client,
-            name: Box::default(),
+            constant: Box::default(),
+            proxied: None,
             state: SessionState::Greeted,
             latched: None,
             owed: None,
             messages: 0,
             errors: 0,
             skip: Skip::Nothing,
-            hello: Hello::Helo,
             hello_deviations: Deviations::NONE,
         }
+    }
+
+    /// A PROXY header says that the connection speaks for `client`. Before the greeting only.
+    pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
+        assert!(self.constant.is_empty(), "a client is named before the session begins");
+        let mut field = Vec::new();
+        if let Some(tls) = tls {
+            envelope::append_proxy_tls(&mut field, tls);
+        }
+        self.proxied = Some(Box::new((self.client, field)));
+        self.client = client;
+    }
+
+    /// Who connected, where a PROXY header named the client.
+    pub fn peer(&self) -> Option<Client> {
+        self.proxied.as_deref().map(|(peer, _)| *peer)
+    }
+
+    /// The listener's address as configured.
+    pub fn listener(&self) -> &str {
+        &self.policy.listener
     }
 
     /// Appends the 220 greeting (RFC 5321 3.1).
@@ -277,11 +301,15 @@ impl Session {
         self.end_transaction(workspace);
         self.messages = self.messages.saturating_add(1);
         let is_lmtp = self.policy.is_lmtp();
-        let prefix = if is_lmtp { reply::DELIVERED_PREFIX } else { reply::ACCEPTED_PREFIX };
+        let prefix = match (self.policy.has_codes(), is_lmtp) {
+            (true, false) => reply::ACCEPTED_PREFIX,
+            (true, true) => reply::DELIVERED_PREFIX,
+            (false, _) => reply::PLAIN_PREFIX,
+        };
         let from = workspace.replies.len();
         workspace.replies.extend_from_slice(prefix);
         receipt.write_name(&mut workspace.replies);
-        workspace.replies.extend_from_slice(b"\r\n");
+        workspace.replies.extend_from_slice(self.policy.accepted_end());
         workspace.tally.accepted(is_lmtp, if is_lmtp { recipients.max(1) } else { 1 });
         if is_lmtp && recipients > 1 {
             self.repeat(from, recipients - 1, workspace);
@@ -443,16 +471,36 @@ impl Session {
     fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         self.end_transaction(workspace);
         self.state = SessionState::Ready;
-        self.hello = hello;
         self.hello_deviations = Deviations::NONE;
-        if *self.name != *name {
-            self.name = name.into();
-        }
+        self.encode_constant(name, hello, workspace);
         let policy = &self.policy;
         let is_helo = hello == Hello::Helo;
         let reply = if is_helo { policy.helo_reply() } else { policy.ehlo_reply() };
         workspace.replies.extend_from_slice(reply);
         workspace.tally.hello();
+    }
+
+    /// Encodes the fields of envelopes that stay the same until the next hello.
+    fn encode_constant(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
+        let (client, client_bytes) = envelope::encode_client(self.client);
+        let protocol: &[u8] = match hello {
+            Hello::Helo => b"SMTP",
+            Hello::Ehlo => b"ESMTP",
+            Hello::Lhlo => b"LMTP",
+        };
+        let fields = &mut workspace.fields;
+        fields.clear();
+        envelope::append_field(fields, Tag::Client, &client[..client_bytes]);
+        envelope::append_field(fields, Tag::Name, name);
+        envelope::append_field(fields, Tag::Protocol, protocol);
+        if let Some((peer, tls)) = self.proxied.as_deref() {
+            let (peer, peer_bytes) = envelope::encode_client(*peer);
+            envelope::append_field(fields, Tag::Peer, &peer[..peer_bytes]);
+            fields.extend_from_slice(tls);
+        }
+        if *self.constant != **fields {
+            self.constant = fields.as_slice().into();
+        }
     }
 
     fn mail(
@@ -472,7 +520,10 @@ impl Session {
     }
 
     fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
-        let limits = &self.policy.limits;
+        let (limits, without) = (&self.policy.limits, self.policy.without);
+        if !without.is_empty() && without.have_parameter_of_mail(&parameters) {
+            return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
+        }
         match self.state {
             SessionState::Greeted => Err(NotAccepted::With(self.hello_first())),
             SessionState::Open(_) | SessionState::Closed => {
@@ -496,23 +547,11 @@ impl Session {
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<OpenTransaction, NotAccepted> {
-        let (client, client_bytes) = envelope::encode_client(self.client);
-        let protocol: &[u8] = match self.hello {
-            Hello::Helo => b"SMTP",
-            Hello::Ehlo => b"ESMTP",
-            Hello::Lhlo => b"LMTP",
-        };
-        let fields: [(Tag, &[u8]); 7] = [
-            (Tag::Version, &[envelope::VERSION]),
-            (Tag::Client, &client[..client_bytes]),
-            (Tag::Listener, self.policy.listener.as_bytes()),
-            (Tag::Name, &self.name),
-            (Tag::Protocol, protocol),
-            (Tag::ReversePath, path.mailbox),
-            (Tag::MailParameters, parameters.text),
-        ];
-        let fields = if parameters.text.is_empty() { &fields[..6] } else { &fields[..] };
-        let bytes = fields.iter().map(|(_, value)| FIELD_HEADER_BYTES + value.len()).sum();
+        let mut bytes = self.policy.envelope().len() + self.constant.len();
+        bytes += FIELD_HEADER_BYTES + path.mailbox.len();
+        if !parameters.text.is_empty() {
+            bytes += FIELD_HEADER_BYTES + parameters.text.len();
+        }
         let mut transaction = OpenTransaction {
             is_smtputf8: parameters.smtputf8,
             is_binary: parameters.body == Some(Body::BinaryMime),
@@ -522,8 +561,11 @@ impl Session {
         if !workspace.make_room(&mut envelope.bytes, bytes) {
             return Err(NotAccepted::With(&reply::ENVELOPE_STORAGE));
         }
-        for (tag, value) in fields {
-            envelope.push(*tag, value);
+        envelope.push_encoded(self.policy.envelope());
+        envelope.push_encoded(&self.constant);
+        envelope.push(Tag::ReversePath, path.mailbox);
+        if !parameters.text.is_empty() {
+            envelope.push(Tag::MailParameters, parameters.text);
         }
         envelope.declared_size = parameters.size;
         Ok(transaction)
@@ -535,7 +577,10 @@ impl Session {
         parameters: RcptParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
-        let limits = &self.policy.limits;
+        let (limits, without) = (&self.policy.limits, self.policy.without);
+        if !without.is_empty() && without.have_parameter_of_rcpt(&parameters) {
+            return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
+        }
         let transaction = match &mut self.state {
             SessionState::Open(transaction) if transaction.stage == Stage::Recipients => {
                 transaction
@@ -591,6 +636,9 @@ impl Session {
     /// The payload of a chunk follows its line whatever the reply will be, so a refused chunk is
     /// discarded before it is answered (RFC 3030 2).
     fn bdat(&mut self, bytes: u64, last: bool, workspace: &mut Workspace) -> Step {
+        if self.policy.without.has(Extension::Chunking) {
+            return self.discard(bytes, &reply::NOT_IMPLEMENTED);
+        }
         let message_bytes_max = self.policy.limits.message_bytes_max;
         let transaction = match self.ready_for_payload() {
             Ok(transaction) => transaction,
@@ -695,12 +743,12 @@ impl Session {
                 return self.close(&reply::TOO_MANY_ERRORS, workspace);
             }
         }
-        reply.encode(&mut workspace.replies);
+        self.policy.encode(reply, &mut workspace.replies);
         workspace.tally.reply(reply, 1);
     }
 
     fn close(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
-        reply.encode(&mut workspace.replies);
+        self.policy.encode(reply, &mut workspace.replies);
         workspace.tally.reply(reply, 1);
         self.abandon(workspace);
     }

@@ -55,6 +55,11 @@ impl CommandTally {
         self.replies[reply.place] += times;
     }
 
+    /// How often `reply` was given since the counts were last taken away.
+    pub fn replies_of(&self, reply: &Reply) -> u32 {
+        self.replies[reply.place]
+    }
+
     pub(super) fn greeting(&mut self) {
         self.replies[GREETING] += 1;
     }

@@ -39,6 +39,8 @@ pub struct Workspace {
     /// Transactions that began and ended, in order; the caller drains it after each call of a
     /// session.
     pub events: Vec<TransactionEvent>,
+    /// Where a session encodes fields of its envelopes before it keeps them.
+    pub(super) fields: Vec<u8>,
     /// What a client has named by NOOP, for the caller to take away.
     pub moment: Option<MarkCommand>,
     spare: Vec<Vec<u8>>,
@@ -57,6 +59,7 @@ impl Workspace {
             replies: Vec::with_capacity(REPLIES_BYTES_PAUSE + 1024),
             tally: CommandTally::default(),
             events: Vec::with_capacity(EVENTS_FIRST),
+            fields: Vec::new(),
             moment: None,
             spare: Vec::new(),
             spare_bytes: 0,

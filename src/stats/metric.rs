@@ -109,6 +109,13 @@ table! {
         "Connections greeted with 421: too many, too many of one client, or stopping.";
     Dismissed = "dismissed", 0,
         "Open connections ended with 421: a time-out, stopping, or out of buffers.";
+    Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
+    HealthChecks = "health_checks", 0,
+        "Connections of a proxy for itself (LOCAL, UNKNOWN); without mail they are no sessions.";
+    ProxyRefused = "proxy_refused", 0,
+        "Connections closed in silence: no PROXY header, a bad one, or a network not trusted.";
+    ProxyUnexpected = "proxy_unexpected", 0,
+        "PROXY headers that came to a listener that expects none: answered 421.";
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";

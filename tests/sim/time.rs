@@ -36,6 +36,17 @@ impl One {
 
     /// A sink with this configuration and log, but for the times that are given here.
     fn with(config: Config, settings: LogSettings) -> One {
+        let mut one = One::connected(config, settings, false);
+        assert!(one.heard().starts_with("220 "));
+        one
+    }
+
+    /// A client behind a proxy that has said nothing yet.
+    fn proxied() -> One {
+        One::connected(Config { stats: true, ..config() }, LogSettings::default(), true)
+    }
+
+    fn connected(config: Config, settings: LogSettings, is_proxied: bool) -> One {
         let folder = tempfile::tempdir().unwrap();
         let config = Config {
             command_timeout: Duration::from_secs(30),
@@ -51,11 +62,12 @@ impl One {
         // As little as the kernel allows, about 4.6 KB.
         socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
         sink.wake(Duration::from_millis(1));
-        let place = sink.connect(theirs, Protocol::Smtp).unwrap();
+        let place = match is_proxied {
+            true => sink.connect_proxied(theirs).unwrap(),
+            false => sink.connect(theirs, Protocol::Smtp).unwrap(),
+        };
         sink.round();
-        let mut one = One { sink: Some(sink), client, place, now_ms: 1, folder };
-        assert!(one.heard().starts_with("220 "));
-        one
+        One { sink: Some(sink), client, place, now_ms: 1, folder }
     }
 
     fn sink(&mut self) -> &mut ByHandSink {
@@ -382,4 +394,99 @@ fn a_message_that_is_too_large_is_refused_once_however_it_comes() {
         assert_eq!(refused, number as u64 + 1, "{payload}");
     }
     one.stop();
+}
+
+const HEADER: &str = "PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n";
+
+#[test]
+fn behind_a_proxy_nothing_is_said_before_the_header_and_without_one_the_connection_closes_in_5_s() {
+    for said in ["", "PROXY TCP4 192.0", "\r\n\r\n"] {
+        let mut one = One::proxied();
+        one.now_ms += 2_345;
+        assert_eq!(one.say(said), "", "{said:?}");
+        let (_, heard) = one.until_heard();
+        check_time(one.now_ms - 1, 5_000);
+        assert_eq!(heard, "", "it closes in silence");
+        assert_eq!(one.sink().open_connections(), 0);
+        one.stop();
+    }
+}
+
+#[test]
+fn after_the_header_the_client_has_the_times_of_any_other() {
+    let mut one = One::proxied();
+    one.now_ms += 4_000;
+    assert!(one.say(HEADER).starts_with("220 "));
+    let (ms, heard) = one.until_heard();
+    check_time(ms, 30_000);
+    assert!(heard.starts_with("421 4.4.2 "), "{heard}");
+    one.until_heard();
+    one.stop();
+}
+
+#[test]
+fn a_header_may_come_octet_by_octet_and_together_with_what_follows() {
+    let dialogue = format!("{HEADER}EHLO c.example\r\nQUIT\r\n");
+    let mut whole = One::proxied();
+    whole.say(&dialogue);
+    let (_, mut at_once) = whole.until_heard();
+    at_once = whole.heard() + &at_once;
+    let mut cut = One::proxied();
+    let in_pieces: String =
+        (0..dialogue.len()).map(|at| cut.say(&dialogue[at..=at])).collect::<String>();
+    assert!(in_pieces.starts_with("220 "), "{in_pieces}");
+    assert!(in_pieces.ends_with("221 2.0.0 Bye\r\n"), "{in_pieces}");
+    assert!(in_pieces.ends_with(&at_once), "{at_once}");
+    whole.stop();
+    cut.stop();
+}
+
+#[test]
+fn a_stop_closes_connections_without_a_header_at_once_and_in_silence() {
+    for stage in [StopStage::Graceful, StopStage::AtOnce] {
+        let mut one = One::proxied();
+        one.say("PROXY TCP4");
+        one.sink().stop(stage);
+        one.round();
+        assert_eq!((one.heard().as_str(), one.sink().open_connections()), ("", 0));
+        one.stop();
+    }
+}
+
+#[test]
+fn health_checks_are_no_sessions_until_they_send_mail_and_refused_headers_are_counted() {
+    let check = "PROXY UNKNOWN\r\n";
+    let mail = "EHLO c\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nDATA\r\n";
+    for (said, expected) in [
+        (check.to_owned() + "EHLO c\r\nQUIT\r\n", [0, 0, 1, 0]),
+        (check.to_owned() + mail + "x\r\n.\r\nQUIT\r\n", [1, 0, 1, 0]),
+        (HEADER.to_owned() + "QUIT\r\n", [1, 1, 0, 0]),
+        ("EHLO c\r\n".to_owned(), [0, 0, 0, 1]),
+    ] {
+        let mut one = One::proxied();
+        for line in said.split_inclusive('\n') {
+            one.say(line);
+        }
+        // Replies linger, so that no reset overtakes them.
+        one.now_ms += 2_500;
+        (0..2).for_each(|_| one.round());
+        assert_eq!(one.sink().open_connections(), 0, "{said}");
+        one.now_ms += 2_000;
+        one.round();
+        let mut found = [0; 4];
+        let counters =
+            [Counter::Connections, Counter::Proxied, Counter::HealthChecks, Counter::ProxyRefused];
+        let mut closed = 0;
+        one.sink().take_recorded(|second| {
+            for (sum, counter) in found.iter_mut().zip(counters) {
+                *sum += second.counter(counter);
+            }
+            closed += second.counter(Counter::Closed);
+        });
+        assert_eq!(found, expected, "{said}");
+        assert_eq!(closed, expected[0], "sessions that begin end: {said}");
+        let sessions = one.sink().counters().sessions.load(Ordering::Relaxed);
+        assert_eq!(sessions, expected[0], "{said}");
+        one.stop();
+    }
 }

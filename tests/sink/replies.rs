@@ -57,7 +57,7 @@ fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static R
 #[test]
 fn every_reply_has_its_dialogue() {
     let mut seen = BTreeSet::new();
-    let rows: [(&str, &'static Reply); 47] = [
+    let rows: [(&str, &'static Reply); 50] = [
         ("QUIT\r\n", &reply::CLOSING),
         ("HELP\r\n", &reply::HELP),
         ("EHLO c\r\nMAIL FROM:<>\r\n", &reply::MAIL_OK),
@@ -69,7 +69,10 @@ fn every_reply_has_its_dialogue() {
         ("{OPEN}DATA\r\n", &reply::START_DATA),
         ("NOOP {64}\r\n", &reply::LINE_TOO_LONG),
         ("XYZZY\r\n", &reply::UNKNOWN),
-        ("\r\n", &reply::UNKNOWN),
+        ("\r\n", &reply::EMPTY_LINE),
+        ("NOOP\r\n\r\n\r\n\r\n", &reply::UNKNOWN),
+        ("PROXY UNKNOWN\r\n", &reply::PROXY_UNEXPECTED),
+        ("EHLO c\r\nPROXY UNKNOWN\r\n", &reply::UNKNOWN),
         ("NOOP \0\r\n", &reply::CONTROL_CHARACTER),
         ("NOOP\nNOOP\r\n", &reply::CONTROL_CHARACTER), // a lone LF ends no command
         ("EHLO\r\n", &reply::NAME_SYNTAX),

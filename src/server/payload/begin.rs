@@ -12,6 +12,9 @@ const HEADERS_BYTES_EXPECTED: u64 = 4 << 10;
 /// The payload of the transaction of `conn` comes next.
 #[inline]
 pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
+    if !conn.is_session {
+        shared.ledger.becomes_session(conn);
+    }
     let mut transfer = shared.lend_box();
     transfer.framing = framing;
     let chunk = match framing {

@@ -14,6 +14,11 @@ impl Session {
         error: SyntaxError,
         workspace: &mut Workspace,
     ) -> Option<Step> {
+        if let SessionState::Greeted = self.state
+            && let Some(step) = self.proxy_unexpected(line, workspace)
+        {
+            return step;
+        }
         let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
             workspace.tally.command(if error == SyntaxError::LhloName {
@@ -25,6 +30,25 @@ impl Session {
         };
         workspace.tally.command(command.verb());
         self.tolerate(command, kinds, workspace)
+    }
+
+    /// A PROXY header that is not expected is named at once, as the client behind the proxy takes
+    /// our answer to it for the answer to its EHLO. One of version 2 begins with two empty lines
+    /// and a line of NUL. `None`: it is something else.
+    #[cold]
+    fn proxy_unexpected(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Option<Step>> {
+        let answer = match (line, self.errors) {
+            (b"", 0 | 1) => &reply::EMPTY_LINE,
+            (b"\0", 2) => &reply::PROXY_UNEXPECTED,
+            (line, 0) if line.starts_with(b"PROXY ") => &reply::PROXY_UNEXPECTED,
+            _ => return None,
+        };
+        workspace.tally.command(Verb::Other);
+        match answer.code() {
+            421 => self.close(answer, workspace),
+            _ => self.reply(answer, workspace),
+        }
+        Some(None)
     }
 
     /// Executes a command that breaks rules. They were tolerated if it is accepted.

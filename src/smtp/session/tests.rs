@@ -1,6 +1,7 @@
 //! Steps of a session, one by one. Whole dialogues are held with the real server: `tests/sink`.
 use super::*;
 use crate::smtp::limits::{Protocol, SessionLimits};
+use crate::smtp::policy::PolicyOptions;
 
 const OPEN: &str = "EHLO c\r\nMAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\n";
 
@@ -208,8 +209,9 @@ fn nothing_is_read_after_data_chunk_and_quit() {
 #[test]
 fn lmtp_answers_once_per_recipient_a_portion_at_a_time() {
     const RECIPIENTS: usize = 5000;
-    let policy =
-        Policy::of(Protocol::Lmtp, "sink.example", "127.0.0.1:24", SessionLimits::default());
+    let limits = SessionLimits::default();
+    let options = PolicyOptions::new("sink.example", "127.0.0.1:24", limits);
+    let policy = Policy::of(PolicyOptions { protocol: Protocol::Lmtp, ..options });
     let client = Client::Unix;
     let (mut session, mut workspace) =
         (Session::new(client, Arc::new(policy)), Workspace::new(1 << 20));

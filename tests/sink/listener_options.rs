@@ -1,0 +1,130 @@
+//! What listeners have of their own: names, greetings, extensions, limits.
+use crate::common;
+
+use std::fs;
+
+use common::{Client, Sink};
+use sinkd::log::reader::{Folder, Span};
+use sinkd::smtp::envelope;
+use tempfile::tempdir;
+
+const LISTENERS: &str = r#"
+[server]
+name = "sink-a"
+without = ["SMTPUTF8"]
+
+[[listener]]
+address = "127.0.0.1:0"
+name = "plain"
+
+[[listener]]
+address = "127.0.0.1:0"
+name = "old"
+hostname = "old.example"
+greeting = "old.example\n**0**"
+extensions = ["8BITMIME", "SIZE", "DSN", "SMTPUTF8"]
+without = ["DSN"]
+message_bytes_max = "1K"
+recipients_max = 200
+messages_max = 1
+"#;
+
+const OPEN: [(&str, u16); 2] = [("MAIL FROM:<a@b.example>", 250), ("RCPT TO:<c@d.example>", 250)];
+
+/// The lines of the reply to EHLO.
+fn ehlo(client: &mut Client) -> Vec<String> {
+    client.send(b"EHLO c.example\r\n");
+    client.reply().1
+}
+
+/// The text of the reply to a message.
+fn deliver(client: &mut Client) -> String {
+    for (command, code) in OPEN {
+        assert_eq!(client.command(command), code, "{command}");
+    }
+    assert_eq!(client.command("DATA"), 354);
+    client.send(b"Hello.\r\n.\r\n");
+    client.reply().1.remove(0)
+}
+
+#[test]
+fn each_listener_says_and_allows_what_its_options_say() {
+    let (data, file) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = file.path().join("sink.toml");
+    fs::write(&file, LISTENERS).unwrap();
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.arg("--config").arg(&file).args(["--http", "off", "--log-level", "warn"]);
+    let sink = Sink::spawn(command.arg("--data").arg(data.path()));
+
+    let mut plain = sink.connect_from([127, 0, 0, 1], 0);
+    let lines = ehlo(&mut plain);
+    assert_eq!(lines[0], "sinkd.localhost");
+    assert!(lines.contains(&"CHUNKING".into()) && !lines.contains(&"SMTPUTF8".into()));
+    assert_eq!(plain.command("MAIL FROM:<a@b.example> SMTPUTF8"), 555);
+    assert!(deliver(&mut plain).ends_with(" sink-a"));
+
+    let mut old = sink.connect_from([127, 0, 0, 1], 1);
+    assert_eq!(ehlo(&mut old), ["old.example", "8BITMIME", "SIZE 1024"]);
+    for (command, code) in [
+        ("MAIL FROM:<a@b.example> RET=FULL", 555),
+        ("MAIL FROM:<a@b.example> BODY=BINARYMIME", 555),
+        ("MAIL FROM:<a@b.example> SIZE=1025", 552),
+        ("MAIL FROM:<a@b.example> SIZE=10 BODY=8BITMIME", 250),
+        ("RCPT TO:<c@d.example> NOTIFY=NEVER", 555),
+        ("RCPT TO:<c@d.example>", 250),
+        ("RSET", 250),
+    ] {
+        assert_eq!(old.command(command), code, "{command}");
+    }
+    // A chunk of a server without CHUNKING is refused whole, never read as commands.
+    for (command, code) in OPEN {
+        assert_eq!(old.command(command), code, "{command}");
+    }
+    old.send(b"BDAT 6 LAST\r\nQUIT\r\n");
+    assert_eq!(
+        old.reply(),
+        (502, vec!["Not implemented here; see the EHLO reply for what is".into()])
+    );
+    assert_eq!(old.command("RSET"), 250);
+    // Without ENHANCEDSTATUSCODES no reply has one.
+    let text = deliver(&mut old);
+    assert!(text.starts_with("Ok ") && text.ends_with(" sink-a"), "{text}");
+    assert_eq!(old.command("MAIL FROM:<a@b.example>"), 421, "one message a session");
+
+    let folder = Folder::open(data.path()).unwrap();
+    let mut names = Vec::new();
+    for slot in folder.listing(Span::default()).unwrap().forward(0).unwrap().map(Result::unwrap) {
+        let (segment, _) = folder.find(slot.id()).unwrap();
+        let mut record = Vec::new();
+        let (octets, _) = segment.record(&slot, &mut record).unwrap();
+        let envelope = envelope::decode(octets).unwrap();
+        let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
+        names.push((text(envelope.listener_name), text(envelope.sink_name)));
+    }
+    names.sort();
+    assert_eq!(names, [("old".into(), "sink-a".into()), ("plain".into(), "sink-a".into())]);
+}
+
+#[test]
+fn listeners_that_cannot_be_are_errors_with_their_place() {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("sink.toml");
+    let listener = "[[listener]]\naddress = \"127.0.0.1:0\"\n";
+    for (text, expected) in [
+        (format!("{listener}name = \"a b\""), "sink.toml:3: listener.name: expected a name"),
+        (format!("{listener}greeting = \"a\\r\\nb\""), "sink.toml:3: listener.greeting: expected"),
+        (format!("{listener}without = [\"STARTTLS\"]"), "sink.toml:3: listener.without: expected"),
+        (format!("{listener}proxy = \"yes\""), "sink.toml:3: listener.proxy: expected true"),
+        (format!("{listener}messages_max = 0"), "sink.toml:3: listener.messages_max: expected"),
+        (format!("{listener}colour = 1"), "sink.toml:3: unknown setting 'listener.colour'"),
+        (format!("{listener}name = \"a\"\n{listener}name = \"a\""), "listener name 'a': expected"),
+        ("[server]\nproxy_trusted = \"10.0.0.0/33\"".into(), "sink.toml:2: server.proxy_trusted"),
+    ] {
+        fs::write(&file, &text).unwrap();
+        let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+        let output = command.arg("--check").arg("--config").arg(&file).output().unwrap();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(errors.contains(expected), "{errors}");
+    }
+}

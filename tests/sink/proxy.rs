@@ -1,0 +1,171 @@
+//! Behind a proxy: the PROXY header, listeners for it, and headers that nobody expects.
+use crate::common;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::time::Duration;
+
+use common::Sink;
+use sinkd::log::reader::{Folder, Span};
+use sinkd::smtp::envelope::{self, Client};
+use tempfile::tempdir;
+
+fn start(data: &Path, args: &[&str]) -> Sink {
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.args(args).args(["--http", "off", "--log-level", "warn"]);
+    Sink::spawn(command.arg("--data").arg(data))
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    stream
+}
+
+/// What is heard until the sink closes. A reset is an end as well: what was not read is lost.
+fn rest(mut stream: TcpStream) -> String {
+    let mut heard = Vec::new();
+    let _ = stream.read_to_end(&mut heard);
+    String::from_utf8(heard).unwrap()
+}
+
+const DIALOGUE: &[u8] = b"EHLO c.example\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n\
+                          DATA\r\nHello.\r\n.\r\nQUIT\r\n";
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+
+/// 192.0.2.7:4660 to 198.51.100.1:25, over TLS.
+fn version_2() -> Vec<u8> {
+    let inner = b"\x21\x00\x07TLSv1.3\x23\x00\x16TLS_AES_256_GCM_SHA384";
+    let mut rest = vec![192, 0, 2, 7, 198, 51, 100, 1, 0x12, 0x34, 0, 25];
+    rest.extend(b"\x02\x00\x0amx.example\x20");
+    rest.extend(u16::try_from(5 + inner.len()).unwrap().to_be_bytes());
+    rest.extend([1, 0, 0, 0, 0]);
+    rest.extend(inner);
+    let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+    [SIGNATURE, &[0x21, 0x11], &length, &rest].concat()
+}
+
+/// Calls `see` with each envelope in the folder.
+fn envelopes(data: &Path, mut see: impl FnMut(envelope::Decoded<'_>)) {
+    let folder = Folder::open(data).unwrap();
+    let listing = folder.listing(Span::default()).unwrap();
+    for slot in listing.forward(0).unwrap().map(Result::unwrap) {
+        let (segment, _) = folder.find(slot.id()).unwrap();
+        let mut record = Vec::new();
+        let (envelope, _) = segment.record(&slot, &mut record).unwrap();
+        see(envelope::decode(envelope).unwrap());
+    }
+}
+
+#[test]
+fn the_client_of_a_header_is_in_the_envelope_beside_who_connected() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path(), &["--listen", "proxy:127.0.0.1:0"]);
+    let version_1 = b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n".to_vec();
+    let mut peers = Vec::new();
+    for header in [version_1, version_2()] {
+        let mut stream = connect(sink.addresses[0]);
+        peers.push(stream.local_addr().unwrap());
+        stream.write_all(&[&header[..], DIALOGUE].concat()).unwrap();
+        let heard = rest(stream);
+        assert!(heard.starts_with("220 ") && heard.contains("250 2.0.0 Ok "), "{heard}");
+    }
+    let mut seen = Vec::new();
+    envelopes(data.path(), |envelope| {
+        assert_eq!(envelope.client, Some(Client::Tcp("192.0.2.7:4660".parse().unwrap())));
+        let Some(Client::Tcp(peer)) = envelope.peer else { panic!("{:?}", envelope.peer) };
+        let tls = envelope.proxy_tls.map(|tls| (tls.version.to_vec(), tls.server_name.to_vec()));
+        seen.push((peer, tls));
+    });
+    // Each worker has a segment of its own, so the order is not ours.
+    seen.sort_by_key(|(peer, _)| peers.iter().position(|it| it == peer));
+    let tls = Some((b"TLSv1.3".to_vec(), b"mx.example".to_vec()));
+    assert_eq!(seen, [(peers[0], None), (peers[1], tls)]);
+}
+
+#[test]
+fn what_is_no_header_closes_a_proxied_listener_in_silence() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path(), &["--listen", "proxy:127.0.0.1:0"]);
+    for said in [
+        &b"EHLO c.example\r\n"[..],
+        b"PROXY TCP4 192.0.2.7 1.2.3.4 1 65536\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00",
+        &[SIGNATURE, &[0x31, 0x11, 0, 0]].concat(),
+        &[SIGNATURE, &[0x21, 0x11, 0xff, 0xff]].concat(),
+    ] {
+        let mut stream = connect(sink.addresses[0]);
+        stream.write_all(said).unwrap();
+        assert_eq!(rest(stream), "", "{said:?}");
+    }
+}
+
+#[test]
+fn a_header_is_believed_from_trusted_networks_alone() {
+    let data = tempdir().unwrap();
+    let listen = ["--listen", "proxy:127.0.0.1:0", "--proxy-trusted", "127.0.0.2/31"];
+    let sink = start(data.path(), &listen);
+    let header = b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\nQUIT\r\n";
+    for (from, is_trusted) in [([127, 0, 0, 1], false), ([127, 0, 0, 2], true)] {
+        use socket2::{Domain, Socket, Type};
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+        socket.connect(&sink.addresses[0].into()).unwrap();
+        let mut stream: TcpStream = socket.into();
+        let _ = stream.write_all(header);
+        assert_eq!(rest(stream).starts_with("220 "), is_trusted, "{from:?}");
+    }
+}
+
+#[test]
+fn the_limit_of_connections_per_client_counts_clients_and_not_their_proxy() {
+    let data = tempdir().unwrap();
+    let limit = ["--listen", "proxy:127.0.0.1:0", "--connections-per-client-max", "2"];
+    let sink = start(data.path(), &limit);
+    let mut open = Vec::new();
+    let mut first_line = |client: &str| {
+        let mut stream = connect(sink.addresses[0]);
+        let header = format!("PROXY TCP4 {client} 198.51.100.1 4660 25\r\n");
+        stream.write_all(header.as_bytes()).unwrap();
+        let mut line = [0; 4];
+        stream.read_exact(&mut line).unwrap();
+        open.push(stream);
+        String::from_utf8(line.to_vec()).unwrap()
+    };
+    let heard: Vec<String> =
+        ["192.0.2.1", "192.0.2.1", "192.0.2.1", "192.0.2.2"].map(&mut first_line).to_vec();
+    assert_eq!(heard, ["220 ", "220 ", "421 ", "220 "]);
+    // Connections that have ended make room.
+    drop(open);
+    common::until_some("room for the client", || {
+        let mut stream = connect(sink.addresses[0]);
+        stream.write_all(b"PROXY TCP4 192.0.2.1 198.51.100.1 1 25\r\nQUIT\r\n").ok()?;
+        rest(stream).starts_with("220 ").then_some(())
+    });
+}
+
+#[test]
+fn a_header_that_is_not_expected_is_named_before_any_mail_is_at_stake() {
+    let data = tempdir().unwrap();
+    let sink = start(data.path(), &["--listen", "127.0.0.1:0"]);
+    for (header, expected) in [
+        (b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n".to_vec(), vec!["220", "421"]),
+        (version_2(), vec!["220", "500", "500", "421"]),
+    ] {
+        let mut stream = connect(sink.addresses[0]);
+        stream.write_all(&header).unwrap();
+        let heard = rest(stream);
+        let codes: Vec<&str> = heard.lines().map(|line| &line[..3]).collect();
+        assert_eq!(codes, expected, "{heard}");
+        assert!(heard.ends_with("this listener expects none: closing\r\n"), "{heard}");
+    }
+    // Later, and to a client that sends an empty line and goes on, nothing of the kind is said.
+    let mut client = sink.connect();
+    client.ehlo();
+    assert_eq!(client.command("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25"), 500);
+    assert_eq!(client.command("NOOP"), 250);
+    let mut client = sink.connect();
+    assert_eq!(client.command(""), 500);
+    client.ehlo();
+}
