@@ -7,6 +7,7 @@ mod file;
 pub mod guess;
 pub mod http;
 mod listen;
+mod listener_keys;
 mod listener_options;
 mod names;
 mod printed;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::listener_options::LISTENER_KEYS;
+use super::listener_keys::LISTENER_KEYS;
 use super::table::{KEYS, Setting};
 use super::{Config, ListenAddress, Listener, ListenerOptions, guess};
 use crate::smtp::limits::Protocol;

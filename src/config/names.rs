@@ -1,5 +1,5 @@
 //! Values that name or announce something: the sink, a listener, a host, a greeting, extensions.
-use super::table::quoted;
+use super::value::quoted;
 use crate::smtp::extension::Extension;
 
 pub(super) const NAME: &str = "a name of 1 to 64 letters, digits, '.', '-' and '_'";

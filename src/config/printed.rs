@@ -1,5 +1,5 @@
 //! Settings as a file that reads back as the same.
-use super::listener_options::show_tables;
+use super::listener_keys::show_tables;
 use super::settings::Config;
 use super::table::KEYS;
 

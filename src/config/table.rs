@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::listener_options::is_plain;
-use super::value::{parse_bytes, parse_option, parse_time, show_bytes, show_option, show_time};
+use super::listener_keys::is_plain;
+use super::value::{
+    parse_bytes, parse_option, parse_time, quoted, show_bytes, show_option, show_time,
+};
 use super::{Config, LogFormat, http, listen, names, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
@@ -164,10 +166,6 @@ fn parse_durability(text: &str) -> Option<Durability> {
         "message" => Some(Durability::Message),
         time => Some(Durability::Interval(parse_timeout(time)?)),
     }
-}
-
-pub(super) fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
 
 fn number<T: ToString>(n: T) -> String {

@@ -42,6 +42,11 @@ pub fn show_time(time: Duration) -> String {
     }
 }
 
+/// Text as TOML.
+pub fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
 /// `none`, or what `parse` reads.
 pub fn parse_option<T>(text: &str, parse: impl Fn(&str) -> Option<T>) -> Option<Option<T>> {
     if text == "none" { Some(None) } else { parse(text).map(Some) }

@@ -106,7 +106,7 @@ impl Accepts for Rc<Queue> {
 pub struct ByHandSink {
     table: Table<TableEvents>,
     acceptors: Acceptors<Rc<Queue>>,
-    /// Connections for SMTP, for LMTP, and for SMTP behind a proxy.
+    /// Connections for SMTP, for LMTP, and for SMTP by way of a proxy.
     queues: [Rc<Queue>; 3],
     /// Listeners that the kernel would tell of.
     rung: Vec<usize>,
@@ -196,7 +196,7 @@ impl ByHandSink {
         self.places.pop().map(|(_, place)| place)
     }
 
-    /// The same for a client behind a proxy, which speaks SMTP after a PROXY header.
+    /// The same for a client of a proxy, which speaks SMTP after a PROXY header.
     pub fn connect_proxied(&mut self, socket: UnixStream) -> Option<usize> {
         const PROXIED: usize = 2;
         self.queues[PROXIED].waiting.borrow_mut().push_back((0, socket));

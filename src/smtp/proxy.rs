@@ -9,17 +9,11 @@ mod error;
 mod header;
 mod text;
 mod tls;
+mod tlv;
 
 pub use error::ProxyError;
-pub use header::{Endpoints, Header, Source};
+pub use header::{Endpoints, HEADER_BYTES_MAX, Header, Source, Whole};
 pub use tls::ClientTls;
-
-/// Longest header that is accepted, octets: version 1 has 107 at most (section 2.1), and of version
-/// 2 no sender is known that comes near (addresses of 216 octets, and TLVs).
-pub const HEADER_BYTES_MAX: usize = 4096;
-
-/// A whole header, and its length in octets: what follows is the session's.
-pub type Whole<'a> = (Header<'a>, usize);
 
 /// Reads the header at the start of `octets`. `None`: more octets are needed to tell.
 ///

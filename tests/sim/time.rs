@@ -41,7 +41,7 @@ impl One {
         one
     }
 
-    /// A client behind a proxy that has said nothing yet.
+    /// A client of a proxy that has said nothing yet.
     fn proxied() -> One {
         One::connected(Config { stats: true, ..config() }, LogSettings::default(), true)
     }

@@ -1,4 +1,4 @@
-//! Behind a proxy: the PROXY header, listeners for it, and headers that nobody expects.
+//! The PROXY header: listeners for it, and headers that no listener expects.
 use crate::common;
 
 use std::io::{Read, Write};

@@ -2,9 +2,9 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::error::ProxyError;
-use super::header::{Endpoints, Header, Source};
+use super::header::{Endpoints, HEADER_BYTES_MAX, Header, Source, Whole};
 use super::tls::ClientTls;
-use super::{HEADER_BYTES_MAX, Whole};
+use super::tlv::Tlvs;
 
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family and transport, length of the rest.
@@ -111,7 +111,7 @@ fn client_tls<'a>(header: &'a [u8], tlvs: &'a [u8]) -> Result<Option<ClientTls<'
             (TLS, value) => tls = ClientTls::parse(value)?,
             (CRC32C, value) => {
                 let crc = value.try_into().map_err(|_| ProxyError::Checksum)?;
-                let (before, after) = header.split_at(header.len() - tlvs.rest.len());
+                let (before, after) = header.split_at(header.len() - tlvs.rest().len());
                 check(&before[..before.len() - value.len()], crc, after)?;
             }
             _ => {}
@@ -129,38 +129,5 @@ fn check(before: &[u8], crc: [u8; 4], after: &[u8]) -> Result<(), ProxyError> {
     match digest.finalize() == u64::from(u32::from_be_bytes(crc)) {
         true => Ok(()),
         false => Err(ProxyError::Checksum),
-    }
-}
-
-/// The type-length-values in a stretch of a header, one after the other; ends at the first error.
-pub(super) struct Tlvs<'a> {
-    rest: &'a [u8],
-}
-
-impl<'a> Tlvs<'a> {
-    pub(super) fn new(rest: &'a [u8]) -> Tlvs<'a> {
-        Tlvs { rest }
-    }
-
-    fn take(&mut self) -> Option<(u8, &'a [u8])> {
-        let (&[kind, high, low], rest) = self.rest.split_first_chunk()?;
-        let (value, rest) = rest.split_at_checked(u16::from_be_bytes([high, low]).into())?;
-        self.rest = rest;
-        Some((kind, value))
-    }
-}
-
-impl<'a> Iterator for Tlvs<'a> {
-    type Item = Result<(u8, &'a [u8]), ProxyError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let tlv = self.take();
-        if tlv.is_none() {
-            self.rest = &[];
-        }
-        Some(tlv.ok_or(ProxyError::Tlv))
     }
 }

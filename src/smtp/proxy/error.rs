@@ -21,7 +21,7 @@ pub enum ProxyError {
     /// A family or transport that cannot be the client of a stream: reserved, or datagrams.
     #[error("PROXY version 2: family 0x{0:02x} is not a stream of TCP or a Unix socket")]
     Family(u8),
-    /// The header says that it is longer than [`super::HEADER_BYTES_MAX`].
+    /// The header says that it is longer than is accepted.
     #[error("PROXY version 2: a header of {0} octets is longer than 4096")]
     TooLong(usize),
     /// The header is shorter than the addresses of its family.

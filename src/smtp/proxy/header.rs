@@ -3,6 +3,13 @@ use std::net::SocketAddr;
 
 use super::tls::ClientTls;
 
+/// Longest header that is accepted, octets: version 1 has 107 at most (section 2.1), and of version
+/// 2 no sender is known that comes near (addresses of 216 octets, and TLVs).
+pub const HEADER_BYTES_MAX: usize = 4096;
+
+/// A whole header, and its length in octets: what follows is the session's.
+pub type Whole<'a> = (Header<'a>, usize);
+
 /// What a proxy says of its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Header<'a> {

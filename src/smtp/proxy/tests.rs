@@ -1,3 +1,4 @@
+//! Headers of both versions, right and wrong, whole, cut and flipped.
 use std::net::SocketAddr;
 
 use proptest::collection::vec;
@@ -37,7 +38,7 @@ fn over_tls() -> Vec<u8> {
     [&ADDRESSES_4[..], &tlv(0x02, b"mx.example"), &tlv(0x20, &value), &tlv(0x04, b"")].concat()
 }
 
-/// `rest` with a TLV of the checksum behind it, as HAProxy computes it.
+/// `rest` with a TLV of the checksum after it, as HAProxy computes it.
 fn with_checksum(rest: &[u8]) -> Vec<u8> {
     let mut header = version_2(1, 0x11, &[rest, &tlv(0x03, &[0; 4])].concat());
     let crc = crc_fast::crc32_iscsi(&header).to_be_bytes();

@@ -2,9 +2,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::Whole;
 use super::error::ProxyError;
-use super::header::{Endpoints, Header, Source};
+use super::header::{Endpoints, Header, Source, Whole};
 
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 /// CR and LF included.

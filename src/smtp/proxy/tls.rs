@@ -1,6 +1,6 @@
 //! The TLS of the client's connection to the proxy, as the proxy tells it (section 2.2.6).
-use super::binary::Tlvs;
 use super::error::ProxyError;
+use super::tlv::Tlvs;
 
 /// Bits of the first octet of TLV 0x20.
 const OVER_TLS: u8 = 0x01;

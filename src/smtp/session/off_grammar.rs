@@ -32,7 +32,7 @@ impl Session {
         self.tolerate(command, kinds, workspace)
     }
 
-    /// A PROXY header that is not expected is named at once, as the client behind the proxy takes
+    /// A PROXY header that is not expected is named at once, as the client of the proxy takes
     /// our answer to it for the answer to its EHLO. One of version 2 begins with two empty lines
     /// and a line of NUL. `None`: it is something else.
     #[cold]

@@ -1,0 +1,130 @@
+//! The keys of `[[listener]]` beside its address.
+use super::listen::Listener;
+use super::listener_options::ListenerOptions;
+use super::names;
+use super::value::{parse_bytes, quoted, show_bytes};
+use crate::smtp::limits::Protocol;
+
+/// A key of `[[listener]]`.
+pub(super) struct ListenerKey {
+    pub name: &'static str,
+    pub expected: &'static str,
+    /// Sets it from text, a list from its elements with commas between them. Returns `None` if the
+    /// text is not a value.
+    pub set: fn(&mut Listener, &str) -> Option<()>,
+    /// As TOML; `None` where the listener has nothing of its own.
+    pub show: fn(&Listener) -> Option<String>,
+}
+
+const COUNT: &str = "a number from 1 to 4294967295";
+
+/// Every key but `address`.
+pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
+    ListenerKey {
+        name: "protocol",
+        expected: "\"smtp\" or \"lmtp\"",
+        set: |listener, text| {
+            listener.protocol = match text {
+                "smtp" => Protocol::Smtp,
+                "lmtp" => Protocol::Lmtp,
+                _ => return None,
+            };
+            Some(())
+        },
+        show: |listener| (listener.protocol == Protocol::Lmtp).then(|| quoted("lmtp")),
+    },
+    ListenerKey {
+        name: "proxy",
+        expected: "true or false",
+        set: |listener, text| text.parse().ok().map(|is_proxied| listener.is_proxied = is_proxied),
+        show: |listener| listener.is_proxied.then(|| "true".into()),
+    },
+    ListenerKey {
+        name: "name",
+        expected: names::NAME,
+        set: |listener, text| names::name(text).map(|name| listener.options.name = Some(name)),
+        show: |listener| listener.options.name.as_deref().map(quoted),
+    },
+    ListenerKey {
+        name: "hostname",
+        expected: names::HOSTNAME,
+        set: |listener, text| {
+            names::hostname(text).map(|name| listener.options.hostname = Some(name))
+        },
+        show: |listener| listener.options.hostname.as_deref().map(quoted),
+    },
+    ListenerKey {
+        name: "greeting",
+        expected: names::GREETING,
+        set: |listener, text| {
+            names::greeting(text).map(|text| listener.options.greeting = Some(text))
+        },
+        show: |listener| listener.options.greeting.as_deref().map(quoted),
+    },
+    ListenerKey {
+        name: "extensions",
+        expected: names::EXTENSIONS,
+        set: |listener, text| {
+            names::extensions(text).map(|list| listener.options.extensions = Some(list))
+        },
+        show: |listener| listener.options.extensions.as_deref().map(names::show_extensions),
+    },
+    ListenerKey {
+        name: "without",
+        expected: names::EXTENSIONS,
+        set: |listener, text| names::extensions(text).map(|list| listener.options.without = list),
+        show: |listener| {
+            let without = &listener.options.without;
+            (!without.is_empty()).then(|| names::show_extensions(without))
+        },
+    },
+    ListenerKey {
+        name: "message_bytes_max",
+        expected: "a size from 1 to 4095MiB",
+        set: |listener, text| {
+            let bytes = parse_bytes(text).filter(|bytes| (1..=4095 << 20).contains(bytes))?;
+            listener.options.message_bytes_max = Some(bytes);
+            Some(())
+        },
+        show: |listener| listener.options.message_bytes_max.map(show_bytes),
+    },
+    ListenerKey {
+        name: "recipients_max",
+        expected: COUNT,
+        set: |listener, text| count(text).map(|n| listener.options.recipients_max = Some(n)),
+        show: |listener| listener.options.recipients_max.map(|n| n.to_string()),
+    },
+    ListenerKey {
+        name: "errors_max",
+        expected: COUNT,
+        set: |listener, text| count(text).map(|n| listener.options.errors_max = Some(n)),
+        show: |listener| listener.options.errors_max.map(|n| n.to_string()),
+    },
+    ListenerKey {
+        name: "messages_max",
+        expected: COUNT,
+        set: |listener, text| count(text).map(|n| listener.options.messages_max = Some(n)),
+        show: |listener| listener.options.messages_max.map(|n| n.to_string()),
+    },
+];
+
+fn count(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|n| *n >= 1)
+}
+
+/// The listeners that have something of their own as `[[listener]]` tables.
+pub(super) fn show_tables(listeners: &[Listener]) -> String {
+    let tables = listeners.iter().filter(|listener| !is_plain(listener)).map(|listener| {
+        let address = format!("address = {}\n", quoted(&listener.address.to_string()));
+        let keys = LISTENER_KEYS.iter().filter_map(|key| {
+            (key.show)(listener).map(|value| format!("{} = {value}\n", key.name))
+        });
+        format!("\n[[listener]]\n{address}{}", keys.collect::<String>())
+    });
+    tables.collect()
+}
+
+/// Whether an address says all about a listener.
+pub(super) fn is_plain(listener: &Listener) -> bool {
+    listener.options == ListenerOptions::default()
+}
