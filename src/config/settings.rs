@@ -112,7 +112,7 @@ pub enum ConfigError {
     TooManyListeners(usize),
     /// Two listeners would be bound to one socket.
     #[error("--listen {0}: expected each address once, found it twice")]
-    ListenedTwice(Listener),
+    ListenedTwice(Box<Listener>),
     /// Two listeners have one name.
     #[error("listener name '{0}': expected each name once, found it twice")]
     NamedTwice(String),
@@ -125,7 +125,7 @@ pub enum ConfigError {
     )]
     LmtpOnSmtpPort {
         /// The one of them.
-        listener: Listener,
+        listener: Box<Listener>,
     },
 }
 
@@ -212,12 +212,13 @@ impl Config {
             return Err(ConfigError::TooManyListeners(self.listen.len()));
         }
         if let Some(listener) = self.listen.iter().find(|l| l.is_lmtp_on_smtp_port()) {
-            return Err(ConfigError::LmtpOnSmtpPort { listener: listener.clone() });
+            let listener = Box::new(listener.clone());
+            return Err(ConfigError::LmtpOnSmtpPort { listener });
         }
         for (index, listener) in self.listen.iter().enumerate() {
             let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);
             if let Some(twice) = self.listen[..index].iter().find(is_same) {
-                return Err(ConfigError::ListenedTwice(twice.clone()));
+                return Err(ConfigError::ListenedTwice(Box::new(twice.clone())));
             }
             let is_namesake = |other: &Listener| other.options.name == listener.options.name;
             if let Some(name) = &listener.options.name
