@@ -1,6 +1,6 @@
-//! What a data folder can be asked, answered in types and without printing: statistics of a span,
-//! groups of its messages, transit times, limits that clients kept, claims, comparisons, and what a
-//! report draws.
+//! What a data folder can be asked, answered in types and without printing: rows, one message,
+//! statistics of a span, groups of its messages, transit times, limits that clients kept, claims,
+//! comparisons, and what a report draws.
 //!
 //! It reads folders through `log` and `stats`, and knows neither flags nor output. Callers pass
 //! folders, each with a span (`Selection`), the clock to wait by, and a callback where something
@@ -17,8 +17,11 @@ mod gathered;
 mod groups;
 mod holder;
 mod kept;
+pub mod message;
 mod metric_name;
 mod nearest;
+mod retry;
+pub mod rows;
 mod selection;
 mod span;
 mod transit;
@@ -36,6 +39,7 @@ pub use holder::holder;
 pub use kept::{KeptLimits, window};
 pub use metric_name::metric_or;
 pub use nearest::{nearest, unknown};
+pub use retry::{Attempt, Attempts, retry_while_pruned};
 pub use selection::Selection;
 pub use span::{log_span, seconds};
 pub use transit::{Overall, Transit};

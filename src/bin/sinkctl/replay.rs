@@ -22,7 +22,7 @@ use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
-use crate::base::left_out::say_passed_over;
+use crate::base::left_out::report_passed_over;
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::{Bar, Interruptible, watched};
 use crate::sending::{
@@ -94,7 +94,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     let is_all =
         tell(replay, &Sent { report, records, is_stopped, planned: survey.messages }, &tally, out)?;
     let passed_over = folder.passed_over();
-    say_passed_over(&passed_over);
+    report_passed_over(&passed_over);
     let is_all = is_all && passed_over.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }

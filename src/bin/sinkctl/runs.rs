@@ -147,7 +147,7 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         );
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        if crate::base::data::say_damage(folder)? == Finding::DoesNotHold {
+        if crate::base::data::report_run_damage(folder)? == Finding::DoesNotHold {
             finding = Finding::DoesNotHold;
         }
         for run in &all.runs {

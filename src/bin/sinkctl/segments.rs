@@ -94,7 +94,7 @@ fn record_bytes(folder: &Folder, number: u32, left_out: &mut LeftOut) -> u64 {
     let segment = match folder.segment(number) {
         Ok(segment) => segment,
         Err(error) => {
-            left_out.tell_error(&error);
+            left_out.report_error(&error);
             return 0;
         }
     };
@@ -102,7 +102,7 @@ fn record_bytes(folder: &Folder, number: u32, left_out: &mut LeftOut) -> u64 {
     for slot in segment.slots(0..u32::MAX) {
         match slot {
             Ok(slot) => bytes += u64::from(slot.envelope_bytes()) + u64::from(slot.payload_bytes()),
-            Err(damage) => left_out.tell(damage),
+            Err(damage) => left_out.report(damage),
         }
     }
     bytes

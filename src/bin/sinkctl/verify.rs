@@ -8,9 +8,10 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
+use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::reader::{Folder, ReadError, Segment};
 
-use crate::base::left_out::{Answer, ask_again, say_passed_over};
+use crate::base::left_out::{finding_of, report_passed_over};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 
@@ -99,9 +100,12 @@ pub struct Verify {
 
 pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result<Finding> {
     let mut report = Report::default();
-    let asked = ask_again(&mut folder, |folder| {
-        report = verify(folder);
-        Ok(if report.segments == 0 { Answer::Empty } else { Answer::Given })
+    let attempts = retry_while_pruned(std::slice::from_mut(&mut folder), |folders| {
+        report = verify(&folders[0]);
+        Ok::<_, ReadError>(match report.segments {
+            0 => Attempt::Empty,
+            _ => Attempt::Answered,
+        })
     })?;
     if wanted.json {
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
@@ -121,9 +125,10 @@ pub fn run(mut folder: Folder, wanted: &Verify, out: &mut Out) -> anyhow::Result
         };
         writeln!(out, "{segments}, {messages}: {verdict}")?;
     }
-    say_passed_over(&folder.passed_over());
+    report_passed_over(&folder.passed_over());
     let is_whole = report.damaged == 0;
-    Ok(asked.finding(if is_whole { Finding::Holds } else { Finding::DoesNotHold }))
+    let finding = if is_whole { Finding::Holds } else { Finding::DoesNotHold };
+    Ok(finding_of(attempts, finding))
 }
 
 fn verify(folder: &Folder) -> Report {

@@ -27,6 +27,11 @@ impl Bar {
     pub fn at(&self, done: u64) {
         self.0.set_position(done);
     }
+
+    /// Sets the amount that there is to do.
+    fn set_total(&self, total: u64) {
+        self.0.set_length(total);
+    }
 }
 
 impl Drop for Bar {
@@ -39,7 +44,11 @@ impl Drop for Bar {
 /// much.
 pub fn bar(unit: &'static str) -> impl FnMut(u64, u64) {
     let mut bar = None;
-    move |done, total| bar.get_or_insert_with(|| Bar::new(total, unit)).at(done)
+    move |done, total| {
+        let bar = bar.get_or_insert_with(|| Bar::new(total, unit));
+        bar.set_total(total);
+        bar.at(done);
+    }
 }
 
 /// While it lives, a signal sets a flag instead of ending us; a second one ends us.

@@ -94,7 +94,7 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
     let read = |folder: &PathBuf| {
         let runs = Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        crate::base::data::say_damage(folder)?;
+        crate::base::data::report_run_damage(folder)?;
         Ok(runs)
     };
     folders.iter().map(read).collect()

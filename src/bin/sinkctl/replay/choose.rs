@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context;
+use sinkd::analysis::rows::parse_query;
 use sinkd::index::{self, Searching, Wanted};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Moment};
@@ -14,7 +15,7 @@ use crate::base::outcome::Finding;
 use crate::base::print::counted;
 use crate::base::progress::{Bar, Interruptible, watched};
 use crate::base::span::During;
-use crate::search::{parse_at, say_left_out};
+use crate::search::report_incomplete;
 
 /// Limit of bad rows that are listed individually.
 const FAULTS_TOLD_MAX: usize = 10;
@@ -50,7 +51,7 @@ fn search(
     span: Span,
     now_ns: u64,
 ) -> anyhow::Result<(Selection, Finding)> {
-    let query = parse_at(folder, text, now_ns)?;
+    let query = parse_query(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let wanted = Wanted { limit: None, span, indexed_only: false, threads };
     let progress = Searching::default();
@@ -62,7 +63,7 @@ fn search(
     );
     drop(bar);
     anyhow::ensure!(!found.left_out.stopped, "interrupted: nothing was sent");
-    let is_complete = say_left_out(&found.left_out);
+    let is_complete = report_incomplete(&found.left_out);
     let ids = found.hits.iter().rev().map(|hit| hit.id).collect();
     let finding = if is_complete { Finding::Holds } else { Finding::DoesNotHold };
     Ok((Selection::Ids(ids), finding))

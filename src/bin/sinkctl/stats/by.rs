@@ -2,10 +2,10 @@
 //! itself.
 use std::path::PathBuf;
 
-use sinkd::analysis::{By, Found, Overall, Question, find};
+use sinkd::analysis::{Attempts, By, Found, Overall, Question, find};
 
 use super::options::Stats;
-use crate::base::left_out::{Asked, NoAnswer, report_left_out};
+use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
 use crate::base::span::{During, selection};
@@ -21,7 +21,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
         0 => Finding::Holds,
         _ => Finding::DoesNotHold,
     };
-    say_damage(&found);
+    report_damage(&found);
     match (stats.json, stats.csv) {
         (true, _) => print::json(&found.table, out)?,
         (_, true) => print::csv(&found.table, out)?,
@@ -30,18 +30,18 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
     if report_all_left_out(&found) == Finding::DoesNotHold {
         finding = Finding::DoesNotHold;
     }
-    Ok(asked(&found).finding(finding))
+    Ok(finding_of(attempts(&found), finding))
 }
 
-fn asked(found: &Found) -> Asked {
-    if found.is_outpaced { Asked::Outpaced } else { Asked::Answered }
+fn attempts(found: &Found) -> Attempts {
+    if found.is_outpaced { Attempts::Outpaced } else { Attempts::Answered }
 }
 
 fn report_all_left_out(found: &Found) -> Finding {
     crate::base::data::worst(found.folders().map(report_left_out))
 }
 
-fn say_damage(found: &Found) {
+fn report_damage(found: &Found) {
     if found.damaged > 0 {
         found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
         let damaged = crate::base::print::counted(found.damaged, "message is", "messages are");
@@ -60,10 +60,10 @@ pub fn transit(
     let (spans, sent_field) = (during.spans(folders)?, Some(sent_field));
     let question = Question { by: By::Nothing, shown: 1, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
-    say_damage(&found);
+    report_damage(&found);
     report_all_left_out(&found);
-    match asked(&found) {
-        Asked::Answered => Ok(found.table.transit),
-        Asked::Outpaced => Err(NoAnswer::Outpaced.into()),
+    match attempts(&found) {
+        Attempts::Answered => Ok(found.table.transit),
+        Attempts::Outpaced => Err(NoAnswer::Outpaced.into()),
     }
 }
