@@ -1,6 +1,7 @@
 //! `sinkctl compare`: two runs side by side, and which differences are more than noise.
 //!
 //! docs/compare.md says how it decides, what it refuses, and what its exit code means.
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use sinkd::analysis::comparison::{Compared, Side};
@@ -9,7 +10,6 @@ use crate::base::outcome::{Finding, Out};
 use crate::base::span::{During, selection};
 
 mod change;
-mod json;
 mod screen;
 
 /// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
@@ -33,7 +33,7 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
         eprintln!("sinkctl: {warning}");
     }
     match compare.json {
-        true => json::print(&compared, out)?,
+        true => writeln!(out, "{}", serde_json::to_string(&compared.figures())?)?,
         false => screen::print(&compared, out)?,
     }
     Ok(if compared.warnings.is_empty() { Finding::Holds } else { Finding::DoesNotHold })

@@ -1,5 +1,6 @@
 //! `sinkctl limits`: connections at once, messages per connection and per window of time, for each
 //! client: whether a sender keeps to its own settings.
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -53,7 +54,7 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
         eprintln!("sinkctl: {problem}");
     }
     match wanted.json {
-        true => print::json(&kept, out)?,
+        true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
         false => print::text(&kept, wanted.top as usize, out)?,
     }
     Ok(if kept.gap_until_now().is_none() { Finding::Holds } else { Finding::DoesNotHold })
