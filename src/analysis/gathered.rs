@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::data_folder::ensure_statistics;
 use super::error::Error;
 use super::holder::holder;
 use super::selection::Selection;
@@ -119,17 +120,6 @@ fn open_at_end(selection: Selection<'_>, history: &History) -> Result<u64, Error
         open += last(&own);
     }
     Ok(open)
-}
-
-/// Errors: `folder` is not there, or nothing was recorded in it.
-fn ensure_statistics(folder: &Path) -> Result<(), Error> {
-    if !folder.is_dir() {
-        return Err(Error::NoFolder(folder.to_owned()));
-    }
-    match folder.join("stats").is_dir() {
-        true => Ok(()),
-        false => Err(Error::NoStatistics(folder.to_owned())),
-    }
 }
 
 /// The counters of a folder in a span (Unix ns). Waits up to two seconds for what is being written

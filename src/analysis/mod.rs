@@ -12,6 +12,7 @@ mod clock;
 pub mod comparison;
 mod counts;
 pub mod course;
+mod data_folder;
 mod error;
 mod figures;
 mod gathered;
@@ -38,6 +39,7 @@ mod written;
 
 pub use clock::Clock;
 pub use counts::MessageCounts;
+pub use data_folder::{ensure_data_folder, open_folder};
 pub use error::Error;
 pub use figures::{Figures, IndexLag, Loops, Rates, figures};
 pub use gathered::{Gathered, counters};

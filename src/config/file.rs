@@ -177,7 +177,7 @@ impl File<'_> {
                 Some(name) => match text_of(name.get_ref()).as_deref() {
                     Some("smtp") => Protocol::Smtp,
                     Some("lmtp") => Protocol::Lmtp,
-                    _ => return Err(self.value(name, "listener.protocol", "\"smtp\" or \"lmtp\"")),
+                    _ => return Err(self.value(name, "listener.protocol", "'smtp' or 'lmtp'")),
                 },
             };
             config.listen.push(Listener { protocol, address: parsed.ok_or_else(bad_address)? });
@@ -191,7 +191,7 @@ impl File<'_> {
             line: self.line(value.span().start),
             key: key.into(),
             expected,
-            found: self.text[value.span()].into(),
+            found: found(&self.text[value.span()]),
         }
     }
 
@@ -218,7 +218,7 @@ impl File<'_> {
                 line: self.line(value.span().start),
                 key: full.into(),
                 expected,
-                found: self.text[value.span()].into(),
+                found: found(&self.text[value.span()]),
             })?;
         }
         Ok(())
@@ -232,6 +232,12 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
         DeValue::Integer(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// A value as errors quote it: text in single quotes, anything else as it stands in the file.
+fn found(value: &str) -> String {
+    let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.map_or(value.to_owned(), |text| format!("'{text}'"))
 }
 
 #[cfg(test)]
@@ -280,7 +286,7 @@ mod tests {
             "sink.toml:1: listener.address: expected address",
         );
         let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nprotocol = \"esmtp\"";
-        check(wrong, "sink.toml:3: listener.protocol: expected \"smtp\" or \"lmtp\"");
+        check(wrong, "sink.toml:3: listener.protocol: expected 'smtp' or 'lmtp', found 'esmtp'");
         check(
             "[[listener]]\naddress = \"lmtp:[::1]:1\"",
             "sink.toml:2: listener.address: expected",

@@ -201,9 +201,9 @@ mod tests {
             ("rate > 1", "mean, median, max"),
             (
                 "nothing.p99 > 1",
-                "expected a subject (totals, rate, busy, replies, transit, limits, limited_by,",
+                "expected a subject, found 'nothing'; all of them: sinkctl assert --subjects",
             ),
-            ("transactions.p99 > 1", "did you mean 'transaction_us'?"),
+            ("transactions.p99 > 1", "; nearest are transaction_us, transit; all of"),
             ("transaction.p98 > 1ms", "p50, p90"),
             ("transaction.p99 > 1", "units us, ms, s, found '1'"),
             ("transaction.p99 > 1MB", "units us, ms, s, found '1MB'"),

@@ -21,7 +21,7 @@ pub enum Limit {
 }
 
 /// Figures by name; a length of time in a name can be any other length.
-const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 5] = [
     "open_at_once",
     "opened_per_1s",
     "messages_per_connection",

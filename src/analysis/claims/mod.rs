@@ -7,6 +7,7 @@ mod subject;
 pub use claim::{Checked, Claim};
 pub use evidence::Evidence;
 pub use limit::Limit;
+pub use subject::subjects;
 
 /// Lengths of the windows that claims are about; `None`: none is about limits of clients.
 pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {

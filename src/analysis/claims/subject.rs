@@ -1,10 +1,10 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
 use super::super::gathered::Gathered;
 use super::super::metric_name::{metric, metrics};
-use super::super::nearest::unknown;
+use super::super::nearest::{unknown, unknown_of_many};
 use super::super::transit::Overall;
 use super::evidence::Evidence;
-use super::limit::Limit;
+use super::limit::{self, Limit};
 use crate::stats::{LimitedBy, Metric, Percentiles};
 
 /// A number of a run, by its name.
@@ -69,6 +69,21 @@ const BUSY: [&str; 2] = ["median", "max"];
 const OTHERS: [&str; 8] =
     ["totals", "rate", "busy", "replies", "transit", "limits", "limited_by", "not_recorded"];
 
+/// What a claim may be about, each with its figures.
+pub fn subjects() -> impl Iterator<Item = (&'static str, String)> {
+    let figures = |name| match name {
+        "totals" => TOTALS.join(", "),
+        "rate" => RATES.join(", "),
+        "busy" => BUSY.join(", "),
+        "replies" => "5xx, 45x, 452, ...".into(),
+        "transit" => TRANSIT.join(", "),
+        "limits" => limit::NAMES.join(", "),
+        _ => String::new(),
+    };
+    let others = OTHERS.into_iter().map(move |name| (name, figures(name)));
+    others.chain(metrics().map(|name| (name, PERCENTILES.join(", "))))
+}
+
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
     let found = table.iter().copied().find(|known| *known == name);
@@ -95,7 +110,8 @@ impl std::str::FromStr for Subject {
             "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(Subject::Transit),
             _ => {
                 let known = || OTHERS.into_iter().chain(metrics());
-                let error = || unknown("subject", what, known()).to_string();
+                let list = "sinkctl assert --subjects";
+                let error = || unknown_of_many("subject", what, known(), list).to_string();
                 let metric = metric(what).ok_or_else(error)?;
                 Ok(Subject::Metric(metric, one_of(what, part, &PERCENTILES)?))
             }
@@ -295,7 +311,7 @@ impl Unit {
             Unit::Micros if value >= 1e6 => format!("{} s", number(value / 1e6)),
             Unit::Micros if value >= 1e3 => format!("{} ms", number(value / 1e3)),
             Unit::Micros => format!("{} us", number(value)),
-            Unit::Bytes => format!("{} octets", number(value)),
+            Unit::Bytes => format!("{} bytes", number(value)),
             Unit::Share => format!("{} %", number(value * 100.0)),
         }
     }
@@ -304,4 +320,22 @@ impl Unit {
 pub fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_subject_is_one_with_each_of_its_figures() {
+        let mut subjects = 0;
+        for (name, figures) in super::subjects() {
+            subjects += 1;
+            for figure in figures.split(", ").filter(|figure| *figure != "...") {
+                let name = if figure.is_empty() { name.into() } else { format!("{name}.{figure}") };
+                assert!(name.parse::<Subject>().is_ok(), "{name}");
+            }
+        }
+        assert_eq!(subjects, OTHERS.len() + Metric::ALL.len());
+    }
 }

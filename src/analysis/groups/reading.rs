@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use memchr::memrchr;
 
+use super::super::data_folder::open_folder;
 use super::super::error::Error;
 use super::super::span::log_span;
 use super::super::transit::{HEADER_BYTES_MAX, Reading, Transits};
@@ -54,8 +55,8 @@ pub struct Counted {
 impl Source {
     /// `span`: Unix ns.
     pub fn open(path: &Path, span: &Range<u64>) -> Result<Source, Error> {
-        let folder = Folder::open(path).map_err(Error::no_log(path))?;
-        let pruned = folder.pruned().map_err(Error::no_log(path))?;
+        let folder = open_folder(path)?;
+        let pruned = folder.pruned().map_err(Error::segments(path))?;
         let listing = folder.listing(log_span(span)).map_err(Error::log(path))?;
         let stretches = listing.stretches().collect();
         Ok(Source { folder, pruned, stretches })

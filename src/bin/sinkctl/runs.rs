@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use sinkd::analysis::RunRow;
+use sinkd::analysis::{RunRow, ensure_data_folder};
 use sinkd::log;
 
 use crate::base::clock::SystemClock;
@@ -85,17 +85,7 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
     };
     for folder in folders {
         // A folder without statistics may have runs, one that is not there has none.
-        anyhow::ensure!(
-            folder.is_dir(),
-            "{}: no such folder (choose one with --data)",
-            folder.display()
-        );
-        let is_ours = ["segments", "stats"].iter().any(|name| folder.join(name).is_dir());
-        anyhow::ensure!(
-            is_ours,
-            "{}: not a data folder of sinkd: it has neither segments nor statistics",
-            folder.display()
-        );
+        ensure_data_folder(folder)?;
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
         if crate::base::data::report_run_damage(folder)? == Finding::DoesNotHold {

@@ -16,10 +16,14 @@ mod screen;
 mod series;
 
 pub use options::Stats;
+use options::Subject;
 use screen::Screen;
 pub use screen::value;
 
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
+    if stats.metrics {
+        return metrics(out);
+    }
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
@@ -52,6 +56,14 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
     let is_good = history.problems.is_empty() && is_whole;
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
+}
+
+/// Prints the names of all metrics.
+fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
+    for subject in Subject::all() {
+        writeln!(out, "{:24}  {}", subject.name(), subject.help())?;
+    }
+    Ok(Finding::Holds)
 }
 
 /// All that was recorded in one folder.

@@ -2,9 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
-
-use sinkd::analysis::message;
+use sinkd::analysis::{message, open_folder};
 use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Runs, Slot};
 
@@ -52,10 +50,9 @@ pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
     }
 }
 
+/// Opens the folder that was named.
 pub fn open(data: &Path) -> anyhow::Result<Folder> {
-    Folder::open(data).with_context(|| {
-        format!("{}: not a data folder of sinkd (choose one with --data)", data.display())
-    })
+    Ok(open_folder(data)?)
 }
 
 /// A message that was named.

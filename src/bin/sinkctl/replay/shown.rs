@@ -112,6 +112,8 @@ impl Intent<'_> {
     /// The same for a program. Keys keep their meaning.
     pub fn to_json(&self) -> Value {
         let survey = self.survey;
+        // Nothing to send has no time.
+        let time = |ns| (survey.messages > 0).then(|| rfc3339(ns));
         json!({
             "to": self.target.to_string(),
             "address": self.address,
@@ -119,8 +121,8 @@ impl Intent<'_> {
             "recipients": survey.recipients,
             "octets": survey.octets,
             "sessions": survey.sessions,
-            "left_from": rfc3339(survey.left_ns.start),
-            "left_to": rfc3339(survey.left_ns.end),
+            "left_from": time(survey.left_ns.start),
+            "left_to": time(survey.left_ns.end),
             "seconds": self.seconds(),
             "done_before": survey.before,
             "not_stored": survey.not_stored,

@@ -238,7 +238,11 @@ fn print(
         writeln!(out, "failed   {what} x{}: {first}{}", failure.count, harmless(&failure.example))?;
     }
     if failures.len() > FAILURES_MAX {
-        writeln!(out, "         and {} other sorts", failures.len() - FAILURES_MAX)?;
+        writeln!(
+            out,
+            "         and {}",
+            counted((failures.len() - FAILURES_MAX) as u64, "other kind", "other kinds")
+        )?;
     }
     notes(tally).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;

@@ -5,7 +5,7 @@ use sinkd::analysis::message::Message;
 use sinkd::mime::text;
 
 use crate::base::outcome::Out;
-use crate::base::print::harmless;
+use crate::base::print::{counted, harmless};
 
 /// Lines of text shown; `--text` has the rest.
 const TEXT_LINES_MAX: usize = 40;
@@ -28,7 +28,7 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     line("from client", &format!("{} ({} {})", envelope.client, message.protocol, message.helo))?;
     line("listener", &message.listener)?;
     line("reply", &envelope.reply)?;
-    line("size", &format!("{} octets", envelope.size))?;
+    line("size", &counted(envelope.size.into(), "byte", "bytes"))?;
     if let Some(stored) = message.stored_bytes {
         line("stored", &format!("{}: only {stored} of them", envelope.store))?;
     }
@@ -55,7 +55,8 @@ fn print_parts(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     for part in &message.parts {
         let indent = "  ".repeat(part.depth);
         let name = part.file_name.as_deref().map_or(String::new(), |n| format!("  {n}"));
-        let text = format!("{indent}{}  {} octets{name}", part.content_type, part.decoded_bytes);
+        let bytes = counted(part.decoded_bytes as u64, "byte", "bytes");
+        let text = format!("{indent}{}  {bytes}{name}", part.content_type);
         writeln!(out, "{}", harmless(&text).replace(['\n', '\t'], " "))?;
     }
     if message.parts_total > message.parts.len() {

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{Metric, Percentiles, Window};
+use sinkd::stats::{Metric, Percentiles};
 
 use super::options::{Stats, Subject};
 use super::screen::value;
@@ -44,16 +44,11 @@ pub fn print(
     if stats.hgrm {
         return hgrm(histogram, out);
     }
-    let (help, metric) = match subject {
-        Subject::Metric(metric) => (metric.help(), Some(metric)),
-        Subject::Throughput(Window::Second) => {
-            ("How many seconds had how many messages: whole seconds of the clock.", None)
-        }
-        Subject::Throughput(Window::Tenth) => {
-            ("How many tenths of a second had how many messages, from the first to the last.", None)
-        }
+    let metric = match subject {
+        Subject::Metric(metric) => Some(metric),
+        Subject::Throughput(_) => None,
     };
-    writeln!(out, "{name}: {help}")?;
+    writeln!(out, "{name}: {}", subject.help())?;
     bars(histogram, metric, out)?;
     let text = |n| value(metric, n);
     let (mean, median) = (text(p.mean as u64), text(p.p50));

@@ -13,9 +13,12 @@ use sinkd::analysis::metric_or;
 #[derive(Debug, Args)]
 pub struct Stats {
     /// Print a text histogram of one metric: messages_per_s, messages_per_100ms, transaction_us,
-    /// think_data_us, ... (an unknown name lists them all).
+    /// think_data_us, ... (--metrics lists them all).
     #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
     pub metric: Option<Subject>,
+    /// Print the names of all metrics, one per line, each with what it measures; nothing is read.
+    #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "by"])]
+    pub metrics: bool,
     /// Print every metric, not only those that fit on a screen.
     #[arg(long, group = "form")]
     pub all: bool,
@@ -87,6 +90,25 @@ impl Subject {
     const THROUGHPUTS: [(&'static str, Window); 2] =
         [("messages_per_s", Window::Second), ("messages_per_100ms", Window::Tenth)];
 
+    /// Everything that a histogram can be of.
+    pub fn all() -> impl Iterator<Item = Subject> {
+        let throughputs = Subject::THROUGHPUTS.map(|(_, window)| Subject::Throughput(window));
+        throughputs.into_iter().chain(Metric::ALL.iter().copied().map(Subject::Metric))
+    }
+
+    /// A sentence for a person.
+    pub fn help(self) -> &'static str {
+        match self {
+            Subject::Metric(metric) => metric.help(),
+            Subject::Throughput(Window::Second) => {
+                "How many seconds had how many messages: whole seconds of the clock."
+            }
+            Subject::Throughput(Window::Tenth) => {
+                "How many tenths of a second had how many messages, from the first to the last."
+            }
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Subject::Metric(metric) => metric.tag(),
@@ -106,5 +128,20 @@ impl std::str::FromStr for Subject {
         }
         let others = throughputs.map(|(name, _)| name);
         metric_or(text, &others).map(Subject::Metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_metric_is_one_that_can_be_asked_for() {
+        let mut metrics = 0;
+        for subject in Subject::all() {
+            assert_eq!(subject.name().parse(), Ok(subject));
+            metrics += 1;
+        }
+        assert_eq!(metrics, Metric::ALL.len() + 2);
     }
 }

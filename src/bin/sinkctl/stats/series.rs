@@ -21,7 +21,7 @@ pub fn print(history: &History, length: u64, stats: &Stats, out: &mut Out) -> an
             "time",
             "messages",
             "recipients",
-            "octets",
+            "bytes",
             "refused",
             "connections",
             "messages/s",

@@ -240,7 +240,7 @@ fn name(shown: Shown) -> String {
     match shown {
         Shown::Open => "open connections".into(),
         Shown::Rate(Counter::TurnedAway) => "turned away/s".into(),
-        Shown::Rate(Counter::MessageBytes) => "octets".into(),
+        Shown::Rate(Counter::MessageBytes) => "bytes".into(),
         Shown::Rate(counter) => format!("{}/s", counter.tag()),
         Shown::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
     }

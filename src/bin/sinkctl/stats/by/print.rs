@@ -177,7 +177,7 @@ fn footer(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
     if by == By::RcptDomain {
         writeln!(
             out,
-            "a message counts once in each domain of its recipients, with all its octets"
+            "a message counts once in each domain of its recipients, with all its bytes"
         )?;
     }
     if let Some(others) = table.others.as_ref().filter(|others| others.groups.is_none()) {

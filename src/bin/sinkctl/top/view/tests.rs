@@ -43,7 +43,7 @@ fn a_terminal_of_80_by_24_has_it_all() {
             "sinkd running (pid 4711)  sink-data ",
             "sink saturated: its busiest loop was busy for ",
             "messages/s 12345  max 24000 in 2 min 40 s",
-            "recipients/s 24690  octets 12.3 MB/s  connections/s 0  open 0  busiest loop 98 %",
+            "recipients/s 24690  bytes 12.3 MB/s  connections/s 0  open 0  busiest loop 98 %",
             "last second",
             "last 10 s",
             "p50     p99   p99.9     max     p50     p99   p99.9     max",
@@ -166,7 +166,7 @@ fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
 fn any_metric_is_shown_big() {
     let state = running();
     for (shown, text) in [
-        (Shown::Rate(Counter::MessageBytes), "octets 12.3 MB/s  max 24.0 MB/s"),
+        (Shown::Rate(Counter::MessageBytes), "bytes 12.3 MB/s  max 24.0 MB/s"),
         (Shown::Rate(Counter::Connections), "connections/s 0"),
         (Shown::P99(Metric::Transaction), "transaction p99 200 us  max 200 us"),
         (Shown::P99(Metric::MessageSize), "message_bytes p99 0 B"),
