@@ -30,17 +30,17 @@ pub struct ClientFigures<'a> {
     /// Its address, or "unix"; without the key: of all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// Connections that did anything in the span.
+    /// Connections that were open in the span.
     pub connections: u64,
     /// Of them, those that began before the span.
     pub began_before: u64,
-    /// Of them, those whose beginning is not on record.
+    /// Of them, those that began before the oldest record.
     pub without_beginning: u64,
     /// Of them, those that were still open at the end of the span.
     pub open_at_end: u64,
     /// Of them, those that were cut off when sinkd was killed.
     pub cut_off: u64,
-    /// Of them, those without an accepted message.
+    /// Of those that ended in the span, those on which no message was accepted.
     pub without_message: u64,
     /// Accepted messages.
     pub messages: u64,

@@ -78,7 +78,7 @@ table! {
     Rtt = "rtt_us", DAY_US,
         "TCP's smoothed round-trip time, sampled in a session and at its end.";
     RttMin = "rtt_min_us", DAY_US,
-        "The least round trip of the connection, sampled as rtt_us: the network without the sender.";
+        "The least round trip of a connection, sampled as rtt_us: the network without the sender.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
@@ -116,7 +116,8 @@ table! {
     ActiveUs = "active_us", 0,
         "Time in which a client waited for us, or we waited for one: once, however many did.";
     SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
-    ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), of all connections together.";
+    ThinkUs = "think_us", 0,
+        "Time we waited for clients (round trip included), of all connections together.";
     UnreadUs = "unread_us", 0, "Of that, while the client did not take our replies.";
     BetweenUs = "between_us", 0, "Part of think_us between transactions, up to 0.1 s each.";
     TransferUs = "transferring_us", 0,
