@@ -3,7 +3,7 @@
 //! comparisons, and what a report draws.
 //!
 //! It reads folders through `log` and `stats`, and knows neither flags nor output. Callers pass
-//! folders, each with a span (`Selection`), the clock to wait by, and a callback where something
+//! folders, each with a span (`FolderSpans`), the clock to wait by, and a callback where something
 //! may take long.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -42,8 +42,11 @@ pub use counts::MessageCounts;
 pub use data_folder::{ensure_data_folder, open_folder};
 pub use error::Error;
 pub use figures::{Figures, IndexLag, Loops, Rates, figures};
-pub use gathered::{Gathered, counters};
-pub use groups::{By, Found, GroupFigures, Missing, Others, Question, Row, Table, find};
+pub use gathered::{RunStatistics, counters};
+pub use groups::{
+    GroupAnswer, GroupBy, GroupFigures, GroupQuestion, GroupRow, GroupTable, MissingMessages,
+    OtherGroups, find,
+};
 pub use holder::holder;
 pub use intervals::{IntervalRow, intervals};
 pub use kept::{KeptLimits, window};
@@ -53,9 +56,9 @@ pub use nearest::{nearest, unknown};
 pub use retry::{Attempt, Attempts, retry_while_pruned};
 pub use run_row::RunRow;
 pub use segment_row::SegmentRow;
-pub use selection::Selection;
+pub use selection::FolderSpans;
 pub use span::{log_span, seconds};
-pub use transit::{Overall, Transit};
+pub use transit::{OverallTransit, TransitFigures};
 pub use unexpected::Unexpected;
 pub use verification::Verification;
 pub use watched::watched;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::words::rfc3339;
-use super::compared::Compared;
-use super::side::Side;
+use super::compared::RunComparison;
+use super::side::ComparedRun;
 use crate::stats::{Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, Shift, Totals};
 
 /// Two runs and their differences: the object of `sinkctl compare --json`.
@@ -106,11 +106,13 @@ pub struct Significance {
     pub no_verdict: Option<&'static str>,
 }
 
-impl Compared {
+impl RunComparison {
     /// The comparison in `--json`.
     pub fn figures(&self) -> ComparisonFigures<'_> {
-        let Compared { a, b, comparison, warnings } = self;
-        let of = |side: &Side| Percentiles::of_metric(&side.gathered.history, Metric::Transaction);
+        let RunComparison { a, b, comparison, warnings } = self;
+        let of = |side: &ComparedRun| {
+            Percentiles::of_metric(&side.gathered.history, Metric::Transaction)
+        };
         ComparisonFigures {
             a: run(a),
             b: run(b),
@@ -127,7 +129,7 @@ impl Compared {
     }
 }
 
-fn run(side: &Side) -> RunFigures<'_> {
+fn run(side: &ComparedRun) -> RunFigures<'_> {
     let summary = &side.gathered.summary;
     let time = |tenth: u64| rfc3339(tenth * 100_000_000);
     RunFigures {

@@ -5,10 +5,10 @@ mod kind;
 mod not_comparable;
 mod side;
 
-pub use compared::Compared;
+pub use compared::RunComparison;
 pub use figures::{
     ComparisonFigures, LongerShare, MeasureFigures, RunFigures, Significance, TransactionFigures,
 };
-pub use kind::Kind;
+pub use kind::RecordedBy;
 pub use not_comparable::NotComparable;
-pub use side::Side;
+pub use side::ComparedRun;

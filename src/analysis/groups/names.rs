@@ -10,7 +10,7 @@ use crate::smtp::deviation::{Deviation, Deviations};
 use crate::stats::Metric;
 use hdrhistogram::Histogram;
 
-use super::super::transit::{Reading, Transits};
+use super::super::transit::{TransitSample, TransitTally};
 
 /// Limit of names that are counted separately: some 30 MB of memory a thread, 150 MB if all are as
 /// long as a path may be; 8 MB more if all break rules.
@@ -21,7 +21,7 @@ pub const TIMES_MAX: usize = 500;
 
 /// What there is to know of one message.
 #[derive(Debug, Clone, Copy)]
-pub struct One {
+pub struct GroupedMessage {
     /// Forward-paths that belong to the group.
     pub recipients: u64,
     pub bytes: u64,
@@ -29,7 +29,7 @@ pub struct One {
     /// Rules that it broke.
     pub deviations: Deviations,
     /// `None` without a field to read.
-    pub transit: Option<Reading>,
+    pub transit: Option<TransitSample>,
 }
 
 /// Messages that broke each kind of rule, in the order of the kinds.
@@ -44,7 +44,7 @@ pub struct Group {
     /// `None`: not of all of them.
     pub times: Option<Box<Histogram<u64>>>,
     /// `None` without a field to read, and where `times` is.
-    pub transits: Option<Box<Transits>>,
+    pub transits: Option<Box<TransitTally>>,
     /// `None`: they broke none.
     pub broken: Option<Box<Broken>>,
 }
@@ -64,7 +64,7 @@ pub struct Groups {
 
 /// The groups with the most messages, and the rest.
 #[derive(Debug)]
-pub struct Top {
+pub struct TopGroups {
     /// Most messages first.
     pub named: Vec<(Box<[u8]>, Group)>,
     pub others: Group,
@@ -81,7 +81,7 @@ impl Group {
         Group { times: Some(Box::new(Metric::Transaction.histogram())), ..Group::default() }
     }
 
-    fn add(&mut self, one: &One) {
+    fn add(&mut self, one: &GroupedMessage) {
         self.messages += 1;
         self.recipients += one.recipients;
         self.bytes += one.bytes;
@@ -142,7 +142,7 @@ impl Groups {
     }
 
     /// Counts a message. Costs a look-up; now and then, beyond the bound, a pass over all names.
-    pub fn add(&mut self, name: &[u8], one: &One) {
+    pub fn add(&mut self, name: &[u8], one: &GroupedMessage) {
         if let Some(group) = self.named.get_mut(name) {
             return group.add(one);
         }
@@ -186,7 +186,7 @@ impl Groups {
     }
 
     /// The groups with the most messages, at most `shown`; equal ones by name.
-    pub fn into_top(self, shown: usize) -> Top {
+    pub fn into_top(self, shown: usize) -> TopGroups {
         let (is_closed, forgotten_max) = (self.is_closed, self.forgotten_max);
         let mut named: Vec<(Box<[u8]>, Group)> = self.named.into_iter().collect();
         named.retain(|(_, group)| group.messages > 0);
@@ -199,7 +199,7 @@ impl Groups {
         };
         rest.iter().for_each(|(_, group)| others.merge(group));
         let has_times = named.iter().all(|(_, group)| group.times.is_some());
-        Top {
+        TopGroups {
             is_complete: forgotten_max == 0 && has_times && others.times.is_some(),
             others_names: (forgotten_max == 0).then_some(rest.len() as u64),
             others_messages_max: most + forgotten_max,
@@ -213,7 +213,7 @@ impl Groups {
 mod tests {
     use super::*;
 
-    const ONE: One = One {
+    const ONE: GroupedMessage = GroupedMessage {
         recipients: 2,
         bytes: 10,
         transaction_us: 70,
@@ -224,12 +224,12 @@ mod tests {
     #[test]
     fn transit_times_add_up_and_are_of_all_messages_of_a_group_or_absent() {
         let resolution = super::super::super::transit::Resolution::Millisecond;
-        let transit = Some(Reading::Transit { us: 5_000, resolution });
-        let one = One { transit, ..ONE };
+        let transit = Some(TransitSample::Time { us: 5_000, resolution });
+        let one = GroupedMessage { transit, ..ONE };
         let (mut groups, mut more) = (Groups::new(), Groups::new());
         groups.add(b"a", &one);
         more.add(b"a", &one);
-        more.add(b"b", &One { transit: Some(Reading::WithoutField), ..ONE });
+        more.add(b"b", &GroupedMessage { transit: Some(TransitSample::WithoutField), ..ONE });
         groups.merge(more);
         let figures = |group: &Group| {
             let transit = group.transits.as_ref().unwrap().figures();
@@ -248,7 +248,7 @@ mod tests {
         let both = |kinds: &[Deviation]| {
             let mut deviations = Deviations::NONE;
             kinds.iter().for_each(|kind| deviations.add(*kind));
-            One { deviations, ..ONE }
+            GroupedMessage { deviations, ..ONE }
         };
         let (mut groups, mut more) = (Groups::new(), Groups::new());
         groups.add(b"a", &both(&[Deviation::Underscore, Deviation::Dots]));

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::claims::{Checked, Claim, Evidence, check, subjects, windows_s};
+use sinkd::analysis::claims::{CheckedClaim, Claim, Evidence, check, subjects, windows_s};
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{During, Sent, selection};
@@ -78,7 +78,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
 }
 
 /// What a claim about transit that holds is not about.
-fn left_out(checked: &Checked, evidence: &Evidence) -> String {
+fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
     let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
     let why = transit.and_then(|transit| transit.left_out());
     why.map_or(String::new(), |why| format!(" (left out: {why})"))

@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sinkd::analysis::comparison::{Compared, Side};
+use sinkd::analysis::comparison::{ComparedRun, RunComparison};
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{During, selection};
@@ -28,7 +28,7 @@ pub struct Compare {
 pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
     let a = side('A', &compare.a, folders)?;
     let b = side('B', &compare.b, folders)?;
-    let compared = Compared::of(a, b)?;
+    let compared = RunComparison::of(a, b)?;
     for warning in &compared.warnings {
         eprintln!("sinkctl: {warning}");
     }
@@ -40,11 +40,11 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
 }
 
 /// The run that `what` stands for: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
-fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<Side> {
+fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<ComparedRun> {
     let (folders, run) = place(what, folders);
     let during = During { run, ..During::default() };
     let spans = during.spans(&folders)?;
-    Ok(Side::gather(letter, what, selection(&folders, &spans))?)
+    Ok(ComparedRun::gather(letter, what, selection(&folders, &spans))?)
 }
 
 /// The folders and the run that are meant.

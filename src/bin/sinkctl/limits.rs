@@ -4,7 +4,7 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use sinkd::analysis::{Gathered, KeptLimits, window};
+use sinkd::analysis::{KeptLimits, RunStatistics, window};
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::span::{During, selection};
@@ -48,7 +48,7 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
     );
     let spans = wanted.during.spans(folders)?;
     let selection = selection(folders, &spans);
-    let gathered = Gathered::of_settled(selection)?;
+    let gathered = RunStatistics::of_settled(selection)?;
     let kept = KeptLimits::of(selection, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 use sinkd::stats::Window;
 
 use crate::base::outcome::{Finding, Out};
@@ -28,7 +28,7 @@ use part::Part;
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
     let folders = [folder.to_owned()];
     let spans = During::default().spans(&folders)?;
-    let run = Course::gather(selection(&folders, &spans), None, &mut |_, _| {})?;
+    let run = ReportData::gather(selection(&folders, &spans), None, &mut |_, _| {})?;
     Ok(page::page(&run, Some(title), &parts(&run)))
 }
 
@@ -52,7 +52,7 @@ pub struct Report {
 pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {
     let spans = report.during.spans(folders)?;
     let sent_field = report.sent.sent_field.as_deref();
-    let run = Course::gather(selection(folders, &spans), sent_field, &mut bar("messages"))?;
+    let run = ReportData::gather(selection(folders, &spans), sent_field, &mut bar("messages"))?;
     for problem in &run.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -80,7 +80,7 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// What there is to show, in the order of a reader's questions.
-fn parts(run: &Course) -> Vec<Part> {
+fn parts(run: &ReportData) -> Vec<Part> {
     let part = |heading, figures: Vec<Option<Figure>>, html: String| Part {
         heading,
         figures: figures.into_iter().flatten().collect(),

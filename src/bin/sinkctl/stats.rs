@@ -2,7 +2,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sinkd::analysis::{Gathered, figures};
+use sinkd::analysis::{RunStatistics, figures};
 use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
@@ -27,11 +27,12 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
-    let mut gathered = Gathered::of_recorded(selection(folders, &stats.during.spans(folders)?))?;
+    let mut gathered =
+        RunStatistics::of_recorded(selection(folders, &stats.during.spans(folders)?))?;
     if let Some(field) = &stats.sent.sent_field {
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
-    let Gathered { history, summary, .. } = &gathered;
+    let RunStatistics { history, summary, .. } = &gathered;
     for problem in &history.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -67,10 +68,10 @@ fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
 }
 
 /// All that was recorded in one folder.
-fn all_of(folder: &Path) -> anyhow::Result<Gathered> {
+fn all_of(folder: &Path) -> anyhow::Result<RunStatistics> {
     let folders = [folder.to_owned()];
     let spans = During::default().spans(&folders)?;
-    Ok(Gathered::of(selection(&folders, &spans))?)
+    Ok(RunStatistics::of(selection(&folders, &spans))?)
 }
 
 /// All that was recorded in one folder, for a person.

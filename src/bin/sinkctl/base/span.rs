@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::{Selection, log_span};
+use sinkd::analysis::{FolderSpans, log_span};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{Moment, Run, Runs};
 
@@ -101,6 +101,6 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
 }
 
 /// Folders, each with its span.
-pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> Selection<'a> {
-    Selection { folders, spans, clock: &SystemClock }
+pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> FolderSpans<'a> {
+    FolderSpans { folders, spans, clock: &SystemClock }
 }

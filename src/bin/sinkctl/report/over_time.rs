@@ -5,7 +5,7 @@ use sinkd::stats::{Counter, Metric};
 
 use super::figure::{Figure, Width, Words, date, moment};
 use crate::base::print::{counted, seconds};
-use sinkd::analysis::course::{Buckets, Column, Course, Event, Point};
+use sinkd::analysis::course::{Point, ReportData, RunEvent, TimeBuckets, TimeColumn};
 
 /// Limit of the points of a line.
 const POINTS_MAX: u64 = 500;
@@ -37,26 +37,27 @@ fn axis(title: &str, scale: Scale) -> Axis {
 }
 
 /// Runs and marks that an axis from `from` to `until` shows.
-fn notes(run: &Course, (from, until): (f64, f64)) -> Vec<Note> {
-    let ends = |event: &Event| match event.is_run {
+fn notes(run: &ReportData, (from, until): (f64, f64)) -> Vec<Note> {
+    let ends = |event: &RunEvent| match event.is_run {
         true => Some(event.until.unwrap_or(until)),
         false => None,
     };
-    let is_seen = |event: &&Event| event.from < until && ends(event).unwrap_or(event.from) > from;
+    let is_seen =
+        |event: &&RunEvent| event.from < until && ends(event).unwrap_or(event.from) > from;
     let note =
-        |event: &Event| Note { from: event.from, until: ends(event), text: event.text.clone() };
+        |event: &RunEvent| Note { from: event.from, until: ends(event), text: event.text.clone() };
     run.events.iter().filter(is_seen).map(note).collect()
 }
 
-fn span_of(buckets: &Buckets) -> (f64, f64) {
+fn span_of(buckets: &TimeBuckets) -> (f64, f64) {
     (buckets.span.start as f64, buckets.span.end as f64)
 }
 
 impl Curve {
     /// Of a value that each second has; `None`: less than two points.
-    fn of(run: &Course, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
+    fn of(run: &ReportData, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
-        let buckets = Buckets::of(span.clone(), POINTS_MAX);
+        let buckets = TimeBuckets::of(span.clone(), POINTS_MAX);
         let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
         let (points, length) = (buckets.points(values), buckets.length);
         (points.len() > 1).then_some(Curve {
@@ -68,7 +69,7 @@ impl Curve {
     }
 
     /// Messages per second by the tenth.
-    fn of_tenths(run: &Course) -> Option<Curve> {
+    fn of_tenths(run: &ReportData) -> Option<Curve> {
         let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;
         let tenths = span.flat_map(|second| (0..10).map(move |i| (second, i)));
@@ -123,7 +124,7 @@ impl Curve {
     }
 }
 
-pub fn rate(run: &Course) -> Option<Figure> {
+pub fn rate(run: &ReportData) -> Option<Figure> {
     run.summary.span_tenths?;
     let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
     let course = Curve::of_tenths(run).or_else(|| Curve::of(run, messages))?;
@@ -154,9 +155,9 @@ pub fn rate(run: &Course) -> Option<Figure> {
 }
 
 /// Connections that were open; nothing where there never was one at the end of a second.
-pub fn open_connections(run: &Course) -> Option<Figure> {
+pub fn open_connections(run: &ReportData) -> Option<Figure> {
     let span = run.span()?;
-    let buckets = Buckets::of(span, POINTS_MAX);
+    let buckets = TimeBuckets::of(span, POINTS_MAX);
     let mut values = vec![0; buckets.count()];
     for source in &run.sources {
         let open = buckets.carried(&source.open_connections);
@@ -194,7 +195,7 @@ pub fn open_connections(run: &Course) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-pub fn busy(run: &Course) -> Option<Figure> {
+pub fn busy(run: &ReportData) -> Option<Figure> {
     let course = Curve::of(run, |second| second.busiest_us as f64 / 1e6)?;
     if course.high() == 0.0 {
         return None;
@@ -222,9 +223,9 @@ pub fn busy(run: &Course) -> Option<Figure> {
 }
 
 /// The longest round in each column of time.
-pub fn rounds(run: &Course) -> Option<Figure> {
+pub fn rounds(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
-    let longest = |column: &Column| column.longest_round_us as f64;
+    let longest = |column: &TimeColumn| column.longest_round_us as f64;
     let values: Vec<f64> = run.columns.iter().map(longest).collect();
     let max = values.iter().copied().fold(0.0, f64::max);
     let min = values.iter().copied().filter(|us| *us > 0.0).fold(max, f64::min);
@@ -266,13 +267,13 @@ pub fn rounds(run: &Course) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-fn middle(buckets: &Buckets, index: usize) -> f64 {
+fn middle(buckets: &TimeBuckets, index: usize) -> f64 {
     let seconds = buckets.seconds(index);
     (seconds.start + seconds.end) as f64 / 2.0
 }
 
 /// Transaction times over time.
-pub fn heat(run: &Course) -> Option<Figure> {
+pub fn heat(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
     let all = run.history.histogram(Metric::Transaction)?;
     let (low, high) = (all.min() as f64, all.max() as f64);
@@ -338,12 +339,12 @@ fn in_rows(histogram: &Histogram<u64>, edges: &[f64]) -> Vec<u64> {
 }
 
 fn percentile(
-    run: &Course,
-    buckets: &Buckets,
+    run: &ReportData,
+    buckets: &TimeBuckets,
     (name, quantile): (&str, f64),
     class: &'static str,
 ) -> Series {
-    let value = |column: &Column| match column.transactions.is_empty() {
+    let value = |column: &TimeColumn| match column.transactions.is_empty() {
         true => f64::NAN,
         false => column.transactions.value_at_quantile(quantile) as f64,
     };
@@ -352,8 +353,8 @@ fn percentile(
     Series { name: name.to_owned(), class, points, band: Vec::new() }
 }
 
-fn heat_hints(run: &Course, buckets: &Buckets) -> Vec<Hint> {
-    let hint = |(i, column): (usize, &Column)| {
+fn heat_hints(run: &ReportData, buckets: &TimeBuckets) -> Vec<Hint> {
+    let hint = |(i, column): (usize, &TimeColumn)| {
         let from = buckets.seconds(i).start as f64;
         let times = &column.transactions;
         let at = |quantile| Unit::Microseconds.text(times.value_at_quantile(quantile) as f64);

@@ -9,7 +9,7 @@ use super::part::Part;
 use super::tables;
 use super::verdict::{Verdict, verdict};
 use crate::base::print::{counted, rfc3339, seconds};
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 
 /// What the page has besides its plots.
 const PAGE_CSS: &str = r#"
@@ -69,7 +69,7 @@ th,td{padding:3px 5px}details:not([open]){display:none}
 "#;
 
 /// The whole page.
-pub fn page(run: &Course, title: Option<&str>, parts: &[Part]) -> String {
+pub fn page(run: &ReportData, title: Option<&str>, parts: &[Part]) -> String {
     let title = escape(title.unwrap_or("A run against sinkd"));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -99,7 +99,7 @@ pub fn page(run: &Course, title: Option<&str>, parts: &[Part]) -> String {
 }
 
 /// When it was.
-fn span(run: &Course) -> String {
+fn span(run: &ReportData) -> String {
     let Some((first, last)) = run.summary.span_tenths else {
         return String::new();
     };
@@ -111,8 +111,8 @@ fn span(run: &Course) -> String {
     format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
 }
 
-fn sources(run: &Course) -> String {
-    let item = |source: &sinkd::analysis::course::Source| {
+fn sources(run: &ReportData) -> String {
+    let item = |source: &sinkd::analysis::course::SourceFolder| {
         let path = escape(&source.path.display().to_string());
         format!("<li>{path}: {}</li>\n", counted(source.messages, "message", "messages"))
     };
@@ -133,7 +133,7 @@ fn headline(verdict: &Verdict) -> String {
 }
 
 /// What a reader must know before the numbers.
-fn notices(run: &Course) -> String {
+fn notices(run: &ReportData) -> String {
     let mut notices = Vec::new();
     if run.summary.totals.messages == 0 {
         notices.push(String::from(
@@ -162,7 +162,7 @@ fn notices(run: &Course) -> String {
 /// A number of the head: what it is, itself, and what else is to say.
 struct Tile(&'static str, String, String);
 
-fn tiles(run: &Course) -> String {
+fn tiles(run: &ReportData) -> String {
     if run.span().is_none() {
         return String::new();
     }
@@ -174,7 +174,7 @@ fn tiles(run: &Course) -> String {
     html + "</dl>\n"
 }
 
-fn totals(run: &Course) -> Vec<Tile> {
+fn totals(run: &ReportData) -> Vec<Tile> {
     let totals = run.summary.totals;
     let number = |n: u64| Unit::Number.text(n as f64);
     let tile = |name, n: u64| Tile(name, number(n), String::new());
@@ -196,7 +196,7 @@ fn totals(run: &Course) -> Vec<Tile> {
 }
 
 /// What else there is to say of connections: those that were turned away are not among them.
-fn connections(run: &Course) -> String {
+fn connections(run: &ReportData) -> String {
     let totals = run.summary.totals;
     let all = [
         (totals.turned_away, "turned away (421)"),
@@ -208,7 +208,7 @@ fn connections(run: &Course) -> String {
 }
 
 /// Returns the rates: none if everything came in a single tenth of a second, which is too short.
-fn rates(run: &Course) -> Vec<Tile> {
+fn rates(run: &ReportData) -> Vec<Tile> {
     if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
         return Vec::new();
     }

@@ -5,7 +5,7 @@ use sinkd::stats::{Metric, Window};
 
 use super::figure::{Figure, Width, Words, name, unit};
 use crate::base::print::counted;
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 
 /// Limit of the bars of a plot.
 const BARS_MAX: f64 = 40.0;
@@ -22,7 +22,7 @@ fn axis(title: &str, scale: Scale) -> Axis {
 }
 
 /// How many messages came in each second, or tenth of it.
-pub fn throughput(run: &Course, window: Window) -> Option<Figure> {
+pub fn throughput(run: &ReportData, window: Window) -> Option<Figure> {
     let histogram = run.summary.throughput(window);
     // One span is a number, not a distribution.
     if histogram.len() < 2 {
@@ -116,7 +116,7 @@ fn bar_width(max: u64) -> u64 {
 }
 
 /// Where the time of a transaction goes, as the sink has part in it.
-pub fn sink_curves(run: &Course) -> Option<Figure> {
+pub fn sink_curves(run: &ReportData) -> Option<Figure> {
     let metrics = [
         Metric::Transaction,
         Metric::ServiceMessage,
@@ -139,7 +139,7 @@ pub fn sink_curves(run: &Course) -> Option<Figure> {
 }
 
 /// The sender's own time.
-pub fn sender_curves(run: &Course) -> Option<Figure> {
+pub fn sender_curves(run: &ReportData) -> Option<Figure> {
     let words = |label| Words {
         name: "think",
         title: String::from("The sender's time between a reply and what it sent next"),
@@ -154,7 +154,7 @@ pub fn sender_curves(run: &Course) -> Option<Figure> {
 }
 
 /// What a sender recorded: how long it waited for what.
-pub fn reply_curves(run: &Course) -> Option<Figure> {
+pub fn reply_curves(run: &ReportData) -> Option<Figure> {
     let words = |label| Words {
         name: "replies",
         title: String::from("The sender's waits for the target"),
@@ -169,7 +169,7 @@ pub fn reply_curves(run: &Course) -> Option<Figure> {
 
 /// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
 /// few values have none: the table says all there is.
-fn curves(run: &Course, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {
+fn curves(run: &ReportData, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {
     const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
     let recorded = |(i, metric): (usize, &Metric)| {
         let histogram = run.history.histogram(*metric)?;
@@ -219,17 +219,17 @@ fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
 }
 
 /// Sizes of messages; a sentence where all have the same.
-pub fn sizes(run: &Course) -> (Option<Figure>, String) {
+pub fn sizes(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::MessageSize, "sizes", "Message sizes")
 }
 
 /// Recipients of messages; a sentence where all have as many.
-pub fn recipients(run: &Course) -> (Option<Figure>, String) {
+pub fn recipients(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::Recipients, "recipients", "Recipients per message")
 }
 
 fn distribution(
-    run: &Course,
+    run: &ReportData,
     metric: Metric,
     name: &'static str,
     title: &str,

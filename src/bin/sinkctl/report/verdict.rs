@@ -2,7 +2,7 @@
 use sinkd::plot::Unit;
 use sinkd::stats::LimitedBy;
 
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 
 /// Shown above everything else.
 #[derive(Debug, Clone)]
@@ -16,7 +16,7 @@ pub struct Verdict {
 }
 
 /// What limited the run; `None` of a run without messages.
-pub fn verdict(run: &Course) -> Option<Verdict> {
+pub fn verdict(run: &ReportData) -> Option<Verdict> {
     run.summary.span_tenths?;
     let found = &run.verdict;
     let share = |name: &str, share: f64| (format!("time of the {name}"), Unit::Share.text(share));

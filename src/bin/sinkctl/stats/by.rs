@@ -2,7 +2,7 @@
 //! itself.
 use std::path::PathBuf;
 
-use sinkd::analysis::{Attempts, By, Found, Overall, Question, find};
+use sinkd::analysis::{Attempts, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find};
 
 use super::options::Stats;
 use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
@@ -12,10 +12,15 @@ use crate::base::span::{During, selection};
 
 mod print;
 
-pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(
+    folders: &[PathBuf],
+    stats: &Stats,
+    by: GroupBy,
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
     let (spans, sent_field) = (stats.during.spans(folders)?, stats.sent.sent_field.as_deref());
     let shown = usize::try_from(stats.top)?;
-    let question = Question { by, shown, sent_field };
+    let question = GroupQuestion { by, shown, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     let mut finding = match found.damaged {
         0 => Finding::Holds,
@@ -33,15 +38,15 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
     Ok(finding_of(attempts(&found), finding))
 }
 
-fn attempts(found: &Found) -> Attempts {
+fn attempts(found: &GroupAnswer) -> Attempts {
     if found.is_outpaced { Attempts::Outpaced } else { Attempts::Answered }
 }
 
-fn report_all_left_out(found: &Found) -> Finding {
+fn report_all_left_out(found: &GroupAnswer) -> Finding {
     crate::base::data::worst(found.folders().map(report_left_out))
 }
 
-fn report_damage(found: &Found) {
+fn report_damage(found: &GroupAnswer) {
     if found.damaged > 0 {
         found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
         let damaged = crate::base::print::counted(found.damaged, "message is", "messages are");
@@ -56,9 +61,9 @@ pub fn transit(
     folders: &[PathBuf],
     during: &During,
     sent_field: &str,
-) -> anyhow::Result<Option<Overall>> {
+) -> anyhow::Result<Option<OverallTransit>> {
     let (spans, sent_field) = (during.spans(folders)?, Some(sent_field));
-    let question = Question { by: By::Nothing, shown: 1, sent_field };
+    let question = GroupQuestion { by: GroupBy::Nothing, shown: 1, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     report_damage(&found);
     report_all_left_out(&found);

@@ -9,7 +9,7 @@ use super::options::{Stats, Subject};
 use super::screen::value;
 use crate::base::outcome::Out;
 use crate::base::print::counted;
-use sinkd::analysis::Gathered;
+use sinkd::analysis::RunStatistics;
 
 /// Columns of a bar.
 const BAR_CHARS: usize = 40;
@@ -17,7 +17,7 @@ const BAR_CHARS: usize = 40;
 const ROWS: usize = 20;
 
 pub fn print(
-    gathered: &Gathered,
+    gathered: &RunStatistics,
     subject: Subject,
     stats: &Stats,
     out: &mut Out,

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sinkd::analysis::By;
+use sinkd::analysis::GroupBy;
 use sinkd::stats::{Metric, Window};
 
 use crate::base::span::{During, Sent};
@@ -33,7 +33,7 @@ pub struct Stats {
         value_parser = by(),
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
-    pub by: Option<By>,
+    pub by: Option<GroupBy>,
     /// Number of lines with --by, from 1 to 500.
     #[arg(
         long,
@@ -63,7 +63,7 @@ pub struct Stats {
 }
 
 /// Parses the property by which messages are grouped.
-fn by() -> impl TypedValueParser<Value = By> {
+fn by() -> impl TypedValueParser<Value = GroupBy> {
     let known = [
         PossibleValue::new("listener").help("The listener, as configured"),
         PossibleValue::new("client")
@@ -71,9 +71,9 @@ fn by() -> impl TypedValueParser<Value = By> {
         PossibleValue::new("rcpt-domain").help("The recipient domain, in lower case"),
     ];
     PossibleValuesParser::new(known).map(|name| match &*name {
-        "listener" => By::Listener,
-        "client" => By::Client,
-        _ => By::RcptDomain,
+        "listener" => GroupBy::Listener,
+        "client" => GroupBy::Client,
+        _ => GroupBy::RcptDomain,
     })
 }
 
