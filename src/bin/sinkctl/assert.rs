@@ -7,7 +7,7 @@ use clap::Args;
 use sinkd::analysis::claims::{CheckedClaim, Claim, Evidence, check, subjects, windows_s};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, Sent, selection};
+use crate::base::span::{SentField, TimeRange, selection};
 
 mod junit;
 
@@ -29,9 +29,9 @@ pub struct Assert {
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     #[command(flatten)]
-    pub sent: Sent,
+    pub sent: SentField,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
 }
 
 pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Result<Finding> {

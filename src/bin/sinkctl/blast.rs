@@ -53,7 +53,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let total = total(blast);
     let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
     let title = format!("blast to {target}");
-    let finding = sending::say(&report, &records, &title, &blast.wanted, out)?;
+    let finding = sending::report_outcome(&report, &records, &title, &blast.wanted, out)?;
     crate::base::outcome::flush(out)?;
     say_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
@@ -105,7 +105,7 @@ fn pace(blast: &Blast, per_s: f64) -> blast::Pace {
     blast::Pace { per_s, arrivals, until: duration(blast) }
 }
 
-fn recipients(wanted: &options::Recipients) -> anyhow::Result<Recipients> {
+fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<Recipients> {
     let recipients = match &wanted.recipients {
         Some(path) => Recipients::listed(List::read(path)?),
         None => Recipients::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,

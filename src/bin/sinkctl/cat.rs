@@ -6,13 +6,13 @@ use sinkd::log::reader::Folder;
 
 use crate::base::data::{NamedMessage, resolve};
 use crate::base::outcome::{Finding, Out};
-use crate::base::value::Id;
+use crate::base::value::MessageRef;
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub struct Cat {
     /// Message ID (segment:slot), or 'latest'.
-    id: Id,
+    id: MessageRef,
     /// Print the stored part of a message that was not stored in full.
     #[arg(long)]
     stored: bool,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use sinkd::analysis::comparison::{ComparedRun, RunComparison};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 
 mod change;
 mod screen;
@@ -42,7 +42,7 @@ pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Res
 /// The run that `what` stands for: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
 fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<ComparedRun> {
     let (folders, run) = place(what, folders);
-    let during = During { run, ..During::default() };
+    let during = TimeRange { run, ..TimeRange::default() };
     let spans = during.spans(&folders)?;
     Ok(ComparedRun::gather(letter, what, selection(&folders, &spans))?)
 }

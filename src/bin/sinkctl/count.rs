@@ -11,13 +11,13 @@ use crate::base::data::{name, worst};
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::span::During;
+use crate::base::span::TimeRange;
 
 /// What `count` counts, and how it says so.
 #[derive(Debug, Args)]
 pub struct Count {
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object, which counts stored and counted-only messages separately.
     #[arg(long)]
     pub json: bool,

@@ -7,7 +7,7 @@ use clap::Args;
 use sinkd::analysis::{KeptLimits, RunStatistics, window};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 use crate::base::value::number;
 
 mod print;
@@ -31,7 +31,7 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u64>(1..=100_000))]
     pub top: u64,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object with all clients.
     #[arg(long, conflicts_with = "top")]
     pub json: bool,

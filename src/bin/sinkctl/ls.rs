@@ -11,7 +11,7 @@ use crate::base::left_out::{LeftOut, finding_of};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::row::{RowFormat, RowPrinter};
-use crate::base::span::During;
+use crate::base::span::TimeRange;
 use crate::base::value::count;
 
 /// How much of a listing was printed.
@@ -34,7 +34,7 @@ pub struct Ls {
     #[arg(long)]
     pub reverse: bool,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,

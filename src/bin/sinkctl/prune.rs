@@ -15,7 +15,7 @@ use crate::base::value::{count, size, time};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
-struct Report {
+struct PruneReport {
     /// Nothing was dropped: it is what would go.
     dry_run: bool,
     segments: u64,
@@ -67,7 +67,7 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
         .with_context(|| format!("{}: cannot prune segments", folder.path().display()))?;
     let mut all = Dropped::default();
     runs.iter().for_each(|run| all.add(run));
-    let report = Report {
+    let report = PruneReport {
         dry_run: prune.dry_run,
         segments: all.segments,
         messages: all.messages,
@@ -84,7 +84,7 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
     Ok(report_left_out(folder))
 }
 
-fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &PruneReport, out: &mut Out) -> anyhow::Result<()> {
     let range = |(first, last): &(u32, u32)| match first == last {
         true => first.to_string(),
         false => format!("{first}-{last}"),

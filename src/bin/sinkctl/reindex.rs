@@ -16,7 +16,7 @@ use crate::base::value::number;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
-struct Report {
+struct ReindexReport {
     segments: u64,
     messages: u64,
     /// Octets of the index.
@@ -66,7 +66,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
     )
     .with_context(|| format!("{}: cannot write the index", folder.path().display()))?;
     drop((bar, interruptible));
-    let report = Report {
+    let report = ReindexReport {
         segments: done.segments,
         messages: done.messages,
         bytes: done.bytes,
@@ -83,11 +83,11 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
 }
 
 /// For a person.
-fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &ReindexReport, out: &mut Out) -> anyhow::Result<()> {
     for fault in &report.unreadable {
         eprintln!("sinkctl: {fault}");
     }
-    let Report { segments, messages, bytes, seconds, .. } = report;
+    let ReindexReport { segments, messages, bytes, seconds, .. } = report;
     let rate = *messages as f64 / seconds.max(1e-9);
     let end =
         if report.interrupted { "; interrupted: the other segments keep their index" } else { "" };

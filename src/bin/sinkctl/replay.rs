@@ -28,8 +28,8 @@ use crate::base::progress::{Bar, Interruptible, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
-use options::{Connections, Speed};
-use shown::Intent;
+use options::{ReplayConnections, Speed};
+use shown::ReplayPlan;
 
 pub use options::Replay;
 
@@ -66,7 +66,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     }
     let manner = manner(replay);
     let connections = connections(replay, manner);
-    let intent = Intent {
+    let intent = ReplayPlan {
         replay,
         target: &replay.to,
         address: addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
@@ -91,8 +91,12 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
             tally.ended() - tally.passed_over()
         })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
-    let is_all =
-        tell(replay, &Sent { report, records, is_stopped, planned: survey.messages }, &tally, out)?;
+    let is_all = tell(
+        replay,
+        &FinishedReplay { report, records, is_stopped, planned: survey.messages },
+        &tally,
+        out,
+    )?;
     let passed_over = folder.passed_over();
     report_passed_over(&passed_over);
     let is_all = is_all && passed_over.segments == 0;
@@ -194,7 +198,7 @@ fn manner(replay: &Replay) -> Manner {
     };
     let is_original = matches!(pace, Pace::Original { .. });
     let sessions = match replay.connections {
-        Some(Connections::Original) => Sessions::Original,
+        Some(ReplayConnections::Original) => Sessions::Original,
         None if is_original => Sessions::Original,
         _ => Sessions::Any,
     };
@@ -206,7 +210,9 @@ fn connections(replay: &Replay, manner: Manner) -> sender::Connections {
     let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
     match (manner.sessions, replay.connections) {
         (Sessions::Original, _) => sender::Connections::ByLane(room),
-        (Sessions::Any, Some(Connections::Count(n))) => sender::Connections::Kept(n.min(room)),
+        (Sessions::Any, Some(ReplayConnections::Count(n))) => {
+            sender::Connections::Kept(n.min(room))
+        }
         (Sessions::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
     }
 }
@@ -241,7 +247,7 @@ fn settings(replay: &Replay, address: Address, connections: sender::Connections)
 }
 
 /// Shows what it will do; asks, if a person is there.
-fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
+fn is_agreed(intent: &ReplayPlan<'_>, folder: &Path, out: &mut Out) -> anyhow::Result<bool> {
     let replay = intent.replay;
     if replay.dry_run {
         if replay.wanted.json {
@@ -272,15 +278,20 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 }
 
 /// Prints the outcome. Returns whether everything was sent, and accepted.
-fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::Result<bool> {
-    let Sent { report, records, is_stopped, .. } = sent;
+fn tell(
+    replay: &Replay,
+    sent: &FinishedReplay,
+    tally: &Tally,
+    out: &mut Out,
+) -> anyhow::Result<bool> {
+    let FinishedReplay { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
     // A plan that came to its end was given whole, whatever the survey had estimated.
     let is_over = report.error.is_none() && !is_stopped;
     let came = tally.ended() - tally.passed_over();
     let planned = if is_over { came } else { sent.planned.max(came) };
     let more = shown::more(tally, planned);
-    sending::say_with(report, records, &title, &replay.wanted, &more, out)?;
+    sending::report_outcome_with(report, records, &title, &replay.wanted, &more, out)?;
     crate::base::outcome::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
@@ -297,7 +308,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &Tally, out: &mut Out) -> anyhow::R
 }
 
 /// The result of sending.
-struct Sent {
+struct FinishedReplay {
     report: Report,
     records: Records,
     is_stopped: bool,

@@ -10,7 +10,7 @@ use sinkd::stats::Window;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
-use crate::base::span::{During, Sent, selection};
+use crate::base::span::{SentField, TimeRange, selection};
 
 mod figure;
 mod over_time;
@@ -22,12 +22,12 @@ mod transit;
 mod verdict;
 
 use figure::Figure;
-use part::Part;
+use part::ReportSection;
 
 /// The page alone, of one folder.
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
     let folders = [folder.to_owned()];
-    let spans = During::default().spans(&folders)?;
+    let spans = TimeRange::default().spans(&folders)?;
     let run = ReportData::gather(selection(&folders, &spans), None, &mut |_, _| {})?;
     Ok(page::page(&run, Some(title), &parts(&run)))
 }
@@ -41,9 +41,9 @@ pub struct Report {
     #[arg(long, value_name = "DIR")]
     pub svg: Option<PathBuf>,
     #[command(flatten)]
-    pub sent: Sent,
+    pub sent: SentField,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Title of the page.
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
@@ -80,8 +80,8 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// What there is to show, in the order of a reader's questions.
-fn parts(run: &ReportData) -> Vec<Part> {
-    let part = |heading, figures: Vec<Option<Figure>>, html: String| Part {
+fn parts(run: &ReportData) -> Vec<ReportSection> {
+    let part = |heading, figures: Vec<Option<Figure>>, html: String| ReportSection {
         heading,
         figures: figures.into_iter().flatten().collect(),
         html,
@@ -108,6 +108,6 @@ fn parts(run: &ReportData) -> Vec<Part> {
         part("Replies", Vec::new(), tables::replies(run)),
         part("Event loops", vec![over_time::busy(run), over_time::rounds(run)], tables::loops(run)),
     ];
-    let has_content = |part: &Part| !part.figures.is_empty() || !part.html.is_empty();
+    let has_content = |part: &ReportSection| !part.figures.is_empty() || !part.html.is_empty();
     parts.into_iter().filter(has_content).collect()
 }

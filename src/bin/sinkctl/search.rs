@@ -18,7 +18,7 @@ use crate::base::print::counted;
 use crate::base::progress::{Interruptible, bar};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{RowFormat, RowPrinter};
-use crate::base::span::During;
+use crate::base::span::TimeRange;
 use crate::base::value::count;
 
 /// Shown to a person who says nothing else.
@@ -32,7 +32,7 @@ pub struct Search {
     #[arg(long, value_name = "N", value_parser = count)]
     pub limit: Option<u64>,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Skip messages that are not indexed yet, and report their number.
     #[arg(long)]
     pub indexed_only: bool,

@@ -17,13 +17,13 @@ use sinkd::mime::{header, link, text};
 use crate::base::data::{NamedMessage, resolve};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::harmless;
-use crate::base::value::{Id, number};
+use crate::base::value::{MessageRef, number};
 
 /// What is printed alone; exit 1 if the message has none of it.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Message ID (segment:slot), or 'latest'.
-    pub id: Id,
+    pub id: MessageRef,
     /// Print one JSON object.
     #[arg(long, group = "what")]
     pub json: bool,

@@ -6,7 +6,7 @@ use sinkd::analysis::{RunStatistics, figures};
 use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 
 pub mod by;
 mod distribution;
@@ -15,9 +15,9 @@ mod options;
 mod screen;
 mod series;
 
+use options::HistogramSubject;
 pub use options::Stats;
-use options::Subject;
-use screen::Screen;
+use screen::StatsScreen;
 pub use screen::value;
 
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
@@ -51,7 +51,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         } else {
             let notes = notes::of(folders)?;
             let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
-            screen::print(&Screen { figures, summary, notes, metrics }, out)?;
+            screen::print(&StatsScreen { figures, summary, notes, metrics }, out)?;
         }
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
@@ -61,7 +61,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
 
 /// Prints the names of all metrics.
 fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
-    for subject in Subject::all() {
+    for subject in HistogramSubject::all() {
         writeln!(out, "{:24}  {}", subject.name(), subject.help())?;
     }
     Ok(Finding::Holds)
@@ -70,7 +70,7 @@ fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
 /// All that was recorded in one folder.
 fn all_of(folder: &Path) -> anyhow::Result<RunStatistics> {
     let folders = [folder.to_owned()];
-    let spans = During::default().spans(&folders)?;
+    let spans = TimeRange::default().spans(&folders)?;
     Ok(RunStatistics::of(selection(&folders, &spans))?)
 }
 
@@ -78,7 +78,7 @@ fn all_of(folder: &Path) -> anyhow::Result<RunStatistics> {
 pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
     let gathered = all_of(folder)?;
     let (figures, summary) = (figures(&gathered), &gathered.summary);
-    screen::print(&Screen { figures, summary, notes: Vec::new(), metrics: screen::MAIN }, out)
+    screen::print(&StatsScreen { figures, summary, notes: Vec::new(), metrics: screen::MAIN }, out)
 }
 
 /// The same as `--json` has it.

@@ -11,7 +11,7 @@ use crate::base::left_out::LeftOut;
 use crate::base::outcome::{Finding, Out};
 use crate::base::query_words::QueryWords;
 use crate::base::row::{RowFormat, RowPrinter};
-use crate::base::span::During;
+use crate::base::span::TimeRange;
 use crate::base::value::{count, time};
 use crate::search::{parse, report_incomplete};
 
@@ -29,7 +29,7 @@ pub struct Wait {
     #[arg(long)]
     pub new: bool,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,

@@ -8,7 +8,7 @@ use sinkd::log::{Runs, Slot};
 
 use super::left_out::{LeftOut, NoAnswer};
 use super::outcome::Finding;
-use super::value::Id;
+use super::value::MessageRef;
 
 /// Opens the folders that were named, each once.
 ///
@@ -64,8 +64,8 @@ pub struct NamedMessage {
 }
 
 /// The message meant; an error if there is none.
-pub fn resolve(folder: &mut Folder, id: Id) -> anyhow::Result<NamedMessage> {
-    let Id::Exactly(id) = id else { return latest(folder) };
+pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessage> {
+    let MessageRef::Exactly(id) = id else { return latest(folder) };
     let (segment, slot) = folder.find(id)?;
     anyhow::ensure!(slot.is_message(), "{id} is a note about a message, not a message");
     Ok(NamedMessage { segment, slot, finding: Finding::Holds })

@@ -9,7 +9,7 @@ use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, Metric, NoVerdict, Percentiles, SECONDS_MIN, Shift,
 };
 
-use super::change::{Form, text};
+use super::change::{ChangeFormat, text};
 use crate::base::outcome::Out;
 
 pub fn print(compared: &RunComparison, out: &mut Out) -> anyhow::Result<()> {
@@ -99,7 +99,7 @@ fn measures(differences: &[Difference]) -> Table {
         let unit = unit(name);
         let (change, within, verdict) = match interval {
             Ok(Bounds { low, high, differs }) => {
-                let form = Form::of(&[b / a, *low, *high]);
+                let form = ChangeFormat::of(&[b / a, *low, *high]);
                 let within = format!("{} to {}", form.text(*low), form.text(*high));
                 let verdict = if *differs { "differs" } else { "within noise" };
                 (form.text(b / a), within, verdict.to_owned())

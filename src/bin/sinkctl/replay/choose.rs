@@ -14,7 +14,7 @@ use super::options::Replay;
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
 use crate::base::progress::{Bar, Interruptible, watched};
-use crate::base::span::During;
+use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
 
 /// Limit of bad rows that are listed individually.
@@ -34,7 +34,7 @@ pub fn selection(
     let moment =
         |text: &Option<String>| text.as_ref().map(|text| Moment::parse(text, begun_ns)).transpose();
     let (since, until) = (moment(&replay.since)?, moment(&replay.until)?);
-    let during = During { since, until, run: replay.run.clone() };
+    let during = TimeRange { since, until, run: replay.run.clone() };
     let mut span = during.span(folder.path())?;
     span.until_ns = Some(span.until_ns.map_or(begun_ns, |until_ns| until_ns.min(begun_ns)));
     let text = replay.query.text();

@@ -7,13 +7,13 @@ use sinkd::sender::target::Target;
 
 use super::options::Replay;
 use crate::base::print::{counted, rfc3339, seconds};
-use crate::sending::More;
+use crate::sending::ReplayOutcomes;
 
 /// Messages of each kind that a person is shown.
 const EXAMPLES_MAX: usize = 5;
 
 /// Everything that is known before the first message leaves.
-pub struct Intent<'a> {
+pub struct ReplayPlan<'a> {
     pub replay: &'a Replay,
     pub target: &'a Target,
     pub address: String,
@@ -24,7 +24,7 @@ pub struct Intent<'a> {
 }
 
 /// Each kind, with the text of its line in the report.
-const TOLD: &[(Kind, &str)] = &[
+const OUTCOME_LINES: &[(Kind, &str)] = &[
     (Kind::PartlyAccepted, "partly accepted: rejected for some recipients"),
     (Kind::Rejected, "rejected"),
     (Kind::Deferred, "deferred (4xx)"),
@@ -42,7 +42,7 @@ const TOLD: &[(Kind, &str)] = &[
     (Kind::Unwritten, "times the resume file could not be written: it says less than was done"),
 ];
 
-impl Intent<'_> {
+impl ReplayPlan<'_> {
     /// Seconds, as far as the timing says.
     fn seconds(&self) -> Option<f64> {
         let Survey { left_ns, messages, .. } = self.survey;
@@ -133,7 +133,7 @@ impl Intent<'_> {
 }
 
 /// Returns the outcomes that only a replay reports.
-pub fn more(tally: &Tally, planned: u64) -> More {
+pub fn more(tally: &Tally, planned: u64) -> ReplayOutcomes {
     let mut keys = serde_json::Map::new();
     for kind in Kind::ALL {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
@@ -142,7 +142,7 @@ pub fn more(tally: &Tally, planned: u64) -> More {
         keys.insert(key.to_owned(), tally.told(kind).into());
     }
     keys.insert("planned".to_owned(), planned.into());
-    More {
+    ReplayOutcomes {
         messages: Some(messages(tally, planned)),
         lines: lines(tally),
         keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
@@ -173,7 +173,7 @@ fn lines(tally: &Tally) -> Vec<String> {
     if again > 0 {
         lines.push(format!("{} beyond the first of each", counted(again, "try", "tries")));
     }
-    for (kind, what) in TOLD {
+    for (kind, what) in OUTCOME_LINES {
         let count = tally.count(*kind);
         if count == 0 {
             continue;

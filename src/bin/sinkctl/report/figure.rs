@@ -22,7 +22,7 @@ pub struct Figure {
 }
 
 /// What the plot is called and what is to be seen.
-pub struct Words {
+pub struct FigureTexts {
     pub name: &'static str,
     pub title: String,
     /// How to read it.
@@ -33,8 +33,12 @@ pub struct Words {
 
 impl Figure {
     /// `draw` gets size, title and label.
-    pub fn new(width: Width, words: Words, draw: impl Fn(Size, &str, &str) -> Picture) -> Figure {
-        let Words { name, title, note, label } = words;
+    pub fn new(
+        width: Width,
+        words: FigureTexts,
+        draw: impl Fn(Size, &str, &str) -> Picture,
+    ) -> Figure {
+        let FigureTexts { name, title, note, label } = words;
         let pictures = match width {
             Width::Half => (draw(Size::NARROW, &title, &label), None),
             Width::Whole => {

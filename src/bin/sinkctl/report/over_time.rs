@@ -3,7 +3,7 @@ use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Heat, Hint, Lines, Note, Scale, Series, Unit};
 use sinkd::stats::{Counter, Metric};
 
-use super::figure::{Figure, Width, Words, date, moment};
+use super::figure::{Figure, FigureTexts, Width, date, moment};
 use crate::base::print::{counted, seconds};
 use sinkd::analysis::course::{Point, ReportData, RunEvent, TimeBuckets, TimeColumn};
 
@@ -137,7 +137,7 @@ pub fn rate(run: &ReportData) -> Option<Figure> {
     };
     let rate = run.summary.rate;
     let text = |value: f64| Unit::Number.text(value.round());
-    let words = Words {
+    let words = FigureTexts {
         name: "rate",
         title: String::from("Messages per second over time"),
         note: format!(
@@ -182,7 +182,7 @@ pub fn open_connections(run: &ReportData) -> Option<Figure> {
         notes: notes(run, (from, until)),
         hints: values.iter().enumerate().map(hint).collect(),
     };
-    let words = Words {
+    let words = FigureTexts {
         name: "connections",
         title: String::from("Open connections over time"),
         note: format!(
@@ -209,7 +209,7 @@ pub fn busy(run: &ReportData) -> Option<Figure> {
     };
     let (median, max) = run.summary.busy_share;
     let (median, max) = (Unit::Share.text(median), Unit::Share.text(max));
-    let words = Words {
+    let words = FigureTexts {
         name: "busy",
         title: String::from("The busiest event loop"),
         note: format!(
@@ -254,7 +254,7 @@ pub fn rounds(run: &ReportData) -> Option<Figure> {
         notes: notes(run, span_of(buckets)),
         hints: values.iter().enumerate().filter(|(_, us)| **us > 0.0).map(hint).collect(),
     };
-    let words = Words {
+    let words = FigureTexts {
         name: "rounds",
         title: String::from("Longest round of an event loop"),
         note: format!(
@@ -298,7 +298,7 @@ pub fn heat(run: &ReportData) -> Option<Figure> {
         hints: heat_hints(run, buckets),
     };
     let text = |quantile| Unit::Microseconds.text(all.value_at_quantile(quantile) as f64);
-    let words = Words {
+    let words = FigureTexts {
         name: "latency",
         title: String::from("Transaction time over time"),
         note: format!(

@@ -5,9 +5,9 @@ use sinkd::plot::{CSS, Unit, escape};
 use sinkd::stats::Window;
 
 use super::figure::{Figure, Width};
-use super::part::Part;
+use super::part::ReportSection;
 use super::tables;
-use super::verdict::{Verdict, verdict};
+use super::verdict::{VerdictSection, verdict};
 use crate::base::print::{counted, rfc3339, seconds};
 use sinkd::analysis::course::ReportData;
 
@@ -69,7 +69,7 @@ th,td{padding:3px 5px}details:not([open]){display:none}
 "#;
 
 /// The whole page.
-pub fn page(run: &ReportData, title: Option<&str>, parts: &[Part]) -> String {
+pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> String {
     let title = escape(title.unwrap_or("A run against sinkd"));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -120,7 +120,7 @@ fn sources(run: &ReportData) -> String {
     format!("<ul class=\"sources\">\n{items}</ul>\n")
 }
 
-fn headline(verdict: &Verdict) -> String {
+fn headline(verdict: &VerdictSection) -> String {
     let class = if verdict.is_saturated { "verdict saturated" } else { "verdict" };
     let mark = if verdict.is_saturated { "⚠ " } else { "" };
     let figure = |(name, value): &(String, String)| {
@@ -228,7 +228,7 @@ fn rates(run: &ReportData) -> Vec<Tile> {
     ]
 }
 
-fn section(part: &Part) -> String {
+fn section(part: &ReportSection) -> String {
     let mut html = format!("<section>\n<h2>{}</h2>\n", part.heading);
     // One alone keeps its size, beside nothing.
     let are_halves = part.figures.iter().all(|figure| figure.width == Width::Half);
@@ -265,7 +265,7 @@ mod tests {
         let figures = vec![(String::from("busy <loops>"), String::from("97 %"))];
         let headline_of = |is_saturated| {
             let text = String::from("The sink & its loops were the limit");
-            headline(&Verdict { headline: text, figures: figures.clone(), is_saturated })
+            headline(&VerdictSection { headline: text, figures: figures.clone(), is_saturated })
         };
         assert!(headline_of(true).contains("class=\"verdict saturated\""));
         assert!(!headline_of(false).contains("saturated"));

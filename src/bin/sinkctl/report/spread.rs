@@ -3,7 +3,7 @@ use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Bar, Bars, Lines, Scale, Series, Unit};
 use sinkd::stats::{Metric, Window};
 
-use super::figure::{Figure, Width, Words, name, unit};
+use super::figure::{Figure, FigureTexts, Width, name, unit};
 use crate::base::print::counted;
 use sinkd::analysis::course::ReportData;
 
@@ -68,7 +68,7 @@ pub fn throughput(run: &ReportData, window: Window) -> Option<Figure> {
         ),
     };
     let had = had(&histogram);
-    let words = Words {
+    let words = FigureTexts {
         name,
         title: title.to_owned(),
         note: format!(
@@ -124,7 +124,7 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
         Metric::CommitWait,
         Metric::Transfer,
     ];
-    let words = |label| Words {
+    let words = |label| FigureTexts {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
@@ -140,7 +140,7 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
 
 /// The sender's own time.
 pub fn sender_curves(run: &ReportData) -> Option<Figure> {
-    let words = |label| Words {
+    let words = |label| FigureTexts {
         name: "think",
         title: String::from("The sender's time between a reply and what it sent next"),
         note: String::from(
@@ -155,7 +155,7 @@ pub fn sender_curves(run: &ReportData) -> Option<Figure> {
 
 /// What a sender recorded: how long it waited for what.
 pub fn reply_curves(run: &ReportData) -> Option<Figure> {
-    let words = |label| Words {
+    let words = |label| FigureTexts {
         name: "replies",
         title: String::from("The sender's waits for the target"),
         note: String::from(
@@ -169,7 +169,11 @@ pub fn reply_curves(run: &ReportData) -> Option<Figure> {
 
 /// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
 /// few values have none: the table says all there is.
-fn curves(run: &ReportData, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {
+fn curves(
+    run: &ReportData,
+    metrics: &[Metric],
+    words: impl Fn(String) -> FigureTexts,
+) -> Option<Figure> {
     const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
     let recorded = |(i, metric): (usize, &Metric)| {
         let histogram = run.history.histogram(*metric)?;
@@ -264,7 +268,7 @@ fn distribution(
     };
     let at = |value: u64| unit(metric).text(value as f64);
     let (p50, max) = (at(histogram.value_at_quantile(0.5)), at(histogram.max()));
-    let words = Words {
+    let words = FigureTexts {
         name,
         title: title.to_owned(),
         note: format!("Of accepted messages: mean {mean}, median {p50}, largest {max}."),

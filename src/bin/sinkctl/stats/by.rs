@@ -8,7 +8,7 @@ use super::options::Stats;
 use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 
 mod print;
 
@@ -59,7 +59,7 @@ fn report_damage(found: &GroupAnswer) {
 /// Errors: those of [`find`]; all of it was pruned before it could be read.
 pub fn transit(
     folders: &[PathBuf],
-    during: &During,
+    during: &TimeRange,
     sent_field: &str,
 ) -> anyhow::Result<Option<OverallTransit>> {
     let (spans, sent_field) = (during.spans(folders)?, Some(sent_field));

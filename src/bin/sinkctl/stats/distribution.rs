@@ -5,7 +5,7 @@ use std::io::Write;
 use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles};
 
-use super::options::{Stats, Subject};
+use super::options::{HistogramSubject, Stats};
 use super::screen::value;
 use crate::base::outcome::Out;
 use crate::base::print::counted;
@@ -18,14 +18,14 @@ const ROWS: usize = 20;
 
 pub fn print(
     gathered: &RunStatistics,
-    subject: Subject,
+    subject: HistogramSubject,
     stats: &Stats,
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let made;
     let histogram = match subject {
-        Subject::Metric(metric) => gathered.history.histogram(metric),
-        Subject::Throughput(window) => {
+        HistogramSubject::Metric(metric) => gathered.history.histogram(metric),
+        HistogramSubject::Throughput(window) => {
             made = gathered.summary.throughput(window);
             Some(&made).filter(|histogram| !histogram.is_empty())
         }
@@ -45,8 +45,8 @@ pub fn print(
         return hgrm(histogram, out);
     }
     let metric = match subject {
-        Subject::Metric(metric) => Some(metric),
-        Subject::Throughput(_) => None,
+        HistogramSubject::Metric(metric) => Some(metric),
+        HistogramSubject::Throughput(_) => None,
     };
     writeln!(out, "{name}: {}", subject.help())?;
     bars(histogram, metric, out)?;

@@ -6,7 +6,7 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use sinkd::analysis::GroupBy;
 use sinkd::stats::{Metric, Window};
 
-use crate::base::span::{During, Sent};
+use crate::base::span::{SentField, TimeRange};
 use crate::base::value::{Unexpected, number, time};
 use sinkd::analysis::metric_or;
 
@@ -15,7 +15,7 @@ pub struct Stats {
     /// Print a text histogram of one metric: messages_per_s, messages_per_100ms, transaction_us,
     /// think_data_us, ... (--metrics lists them all).
     #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
-    pub metric: Option<Subject>,
+    pub metric: Option<HistogramSubject>,
     /// Print the names of all metrics, one per line, each with what it measures; nothing is read.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "by"])]
     pub metrics: bool,
@@ -44,9 +44,9 @@ pub struct Stats {
     )]
     pub top: u64,
     #[command(flatten)]
-    pub sent: Sent,
+    pub sent: SentField,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object; with --interval, one per line.
     #[arg(long, group = "form")]
     pub json: bool,
@@ -79,31 +79,32 @@ fn by() -> impl TypedValueParser<Value = GroupBy> {
 
 /// What a histogram is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
+pub enum HistogramSubject {
     /// Something that was recorded.
     Metric(Metric),
     /// Messages in each of these.
     Throughput(Window),
 }
 
-impl Subject {
+impl HistogramSubject {
     const THROUGHPUTS: [(&'static str, Window); 2] =
         [("messages_per_s", Window::Second), ("messages_per_100ms", Window::Tenth)];
 
     /// Everything that a histogram can be of.
-    pub fn all() -> impl Iterator<Item = Subject> {
-        let throughputs = Subject::THROUGHPUTS.map(|(_, window)| Subject::Throughput(window));
-        throughputs.into_iter().chain(Metric::ALL.iter().copied().map(Subject::Metric))
+    pub fn all() -> impl Iterator<Item = HistogramSubject> {
+        let throughputs =
+            HistogramSubject::THROUGHPUTS.map(|(_, window)| HistogramSubject::Throughput(window));
+        throughputs.into_iter().chain(Metric::ALL.iter().copied().map(HistogramSubject::Metric))
     }
 
     /// A sentence for a person.
     pub fn help(self) -> &'static str {
         match self {
-            Subject::Metric(metric) => metric.help(),
-            Subject::Throughput(Window::Second) => {
+            HistogramSubject::Metric(metric) => metric.help(),
+            HistogramSubject::Throughput(Window::Second) => {
                 "How many seconds had how many messages: whole seconds of the clock."
             }
-            Subject::Throughput(Window::Tenth) => {
+            HistogramSubject::Throughput(Window::Tenth) => {
                 "How many tenths of a second had how many messages, from the first to the last."
             }
         }
@@ -111,23 +112,23 @@ impl Subject {
 
     pub fn name(self) -> &'static str {
         match self {
-            Subject::Metric(metric) => metric.tag(),
-            Subject::Throughput(Window::Second) => Subject::THROUGHPUTS[0].0,
-            Subject::Throughput(Window::Tenth) => Subject::THROUGHPUTS[1].0,
+            HistogramSubject::Metric(metric) => metric.tag(),
+            HistogramSubject::Throughput(Window::Second) => HistogramSubject::THROUGHPUTS[0].0,
+            HistogramSubject::Throughput(Window::Tenth) => HistogramSubject::THROUGHPUTS[1].0,
         }
     }
 }
 
-impl std::str::FromStr for Subject {
+impl std::str::FromStr for HistogramSubject {
     type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Subject, Unexpected> {
-        let throughputs = Subject::THROUGHPUTS;
+    fn from_str(text: &str) -> Result<HistogramSubject, Unexpected> {
+        let throughputs = HistogramSubject::THROUGHPUTS;
         if let Some((_, window)) = throughputs.iter().find(|(name, _)| *name == text) {
-            return Ok(Subject::Throughput(*window));
+            return Ok(HistogramSubject::Throughput(*window));
         }
         let others = throughputs.map(|(name, _)| name);
-        metric_or(text, &others).map(Subject::Metric)
+        metric_or(text, &others).map(HistogramSubject::Metric)
     }
 }
 
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn every_listed_metric_is_one_that_can_be_asked_for() {
         let mut metrics = 0;
-        for subject in Subject::all() {
+        for subject in HistogramSubject::all() {
             assert_eq!(subject.name().parse(), Ok(subject));
             metrics += 1;
         }
