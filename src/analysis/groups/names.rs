@@ -37,7 +37,7 @@ pub type Broken = [u64; Deviation::ALL.len()];
 
 /// Messages with something in common.
 #[derive(Debug, Clone, Default)]
-pub struct Group {
+pub struct GroupTally {
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
@@ -52,9 +52,9 @@ pub struct Group {
 /// Groups by name.
 #[derive(Debug, Clone)]
 pub struct Groups {
-    named: HashMap<Box<[u8]>, Group>,
+    named: HashMap<Box<[u8]>, GroupTally>,
     /// Those of other names; without times where names may still be added.
-    others: Group,
+    others: GroupTally,
     /// No other names are added.
     is_closed: bool,
     names_max: usize,
@@ -66,8 +66,8 @@ pub struct Groups {
 #[derive(Debug)]
 pub struct TopGroups {
     /// Most messages first.
-    pub named: Vec<(Box<[u8]>, Group)>,
-    pub others: Group,
+    pub named: Vec<(Box<[u8]>, GroupTally)>,
+    pub others: GroupTally,
     /// Names in `others`, and the most messages that one of them may have had. `None`: there were
     /// too many to tell.
     pub others_names: Option<u64>,
@@ -76,9 +76,12 @@ pub struct TopGroups {
     pub is_complete: bool,
 }
 
-impl Group {
-    fn with_times() -> Group {
-        Group { times: Some(Box::new(Metric::Transaction.histogram())), ..Group::default() }
+impl GroupTally {
+    fn with_times() -> GroupTally {
+        GroupTally {
+            times: Some(Box::new(Metric::Transaction.histogram())),
+            ..GroupTally::default()
+        }
     }
 
     fn add(&mut self, one: &GroupedMessage) {
@@ -96,7 +99,7 @@ impl Group {
         }
     }
 
-    fn merge(&mut self, other: &Group) {
+    fn merge(&mut self, other: &GroupTally) {
         self.messages += other.messages;
         self.recipients += other.recipients;
         self.bytes += other.bytes;
@@ -128,7 +131,7 @@ impl Groups {
     fn with_names_max(names_max: usize) -> Groups {
         Groups {
             named: HashMap::new(),
-            others: Group::default(),
+            others: GroupTally::default(),
             is_closed: false,
             names_max,
             forgotten_max: 0,
@@ -137,8 +140,8 @@ impl Groups {
 
     /// Returns groups for these names, and one for all others.
     pub fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
-        let named = names.map(|name| (name.into(), Group::with_times())).collect();
-        Groups { named, others: Group::with_times(), is_closed: true, ..Groups::new() }
+        let named = names.map(|name| (name.into(), GroupTally::with_times())).collect();
+        Groups { named, others: GroupTally::with_times(), is_closed: true, ..Groups::new() }
     }
 
     /// Counts a message. Costs a look-up; now and then, beyond the bound, a pass over all names.
@@ -151,7 +154,7 @@ impl Groups {
         }
         self.make_room();
         let has_times = self.named.len() < TIMES_MAX;
-        let mut group = if has_times { Group::with_times() } else { Group::default() };
+        let mut group = if has_times { GroupTally::with_times() } else { GroupTally::default() };
         group.add(one);
         self.named.insert(name.into(), group);
     }
@@ -188,14 +191,14 @@ impl Groups {
     /// The groups with the most messages, at most `shown`; equal ones by name.
     pub fn into_top(self, shown: usize) -> TopGroups {
         let (is_closed, forgotten_max) = (self.is_closed, self.forgotten_max);
-        let mut named: Vec<(Box<[u8]>, Group)> = self.named.into_iter().collect();
+        let mut named: Vec<(Box<[u8]>, GroupTally)> = self.named.into_iter().collect();
         named.retain(|(_, group)| group.messages > 0);
         named.sort_unstable_by(|a, b| (b.1.messages, &a.0).cmp(&(a.1.messages, &b.0)));
         let rest = named.split_off(shown.min(named.len()));
         let most = rest.first().map_or(0, |(_, group)| group.messages);
         let mut others = match is_closed || forgotten_max > 0 {
             true => self.others,
-            false => Group::with_times(),
+            false => GroupTally::with_times(),
         };
         rest.iter().for_each(|(_, group)| others.merge(group));
         let has_times = named.iter().all(|(_, group)| group.times.is_some());
@@ -231,14 +234,14 @@ mod tests {
         more.add(b"a", &one);
         more.add(b"b", &GroupedMessage { transit: Some(TransitSample::WithoutField), ..ONE });
         groups.merge(more);
-        let figures = |group: &Group| {
+        let figures = |group: &GroupTally| {
             let transit = group.transits.as_ref().unwrap().figures();
             (transit.transit_us.count, transit.without_field)
         };
         let mut top = groups.into_top(1);
         assert_eq!((figures(&top.named[0].1), figures(&top.others)), ((2, 0), (0, 1)));
         // A group that lacks the times of some of its messages has none of them.
-        let rest = Group { messages: 1, ..Group::default() };
+        let rest = GroupTally { messages: 1, ..GroupTally::default() };
         top.others.merge(&rest);
         assert!(top.others.times.is_none() && top.others.transits.is_none());
     }

@@ -126,7 +126,7 @@ fn count_on_all_cores(
 }
 
 impl GroupCounts {
-    fn tell(&mut self, damage: String) {
+    fn note_damage(&mut self, damage: String) {
         if self.damage.len() < DAMAGE_TOLD_MAX {
             self.damage.push(damage);
         }
@@ -145,7 +145,7 @@ impl GroupCounts {
             (mine, theirs) => mine.or(theirs),
         };
         self.damaged += other.damaged;
-        other.damage.into_iter().for_each(|damage| self.tell(damage));
+        other.damage.into_iter().for_each(|damage| self.note_damage(damage));
         self.pruned += other.pruned;
     }
 }
@@ -187,7 +187,7 @@ impl<'a> GroupCounter<'a> {
                     };
                     // Counted below.
                     if let Err(damage) = read {
-                        self.counted.tell(damage.to_string());
+                        self.counted.note_damage(damage.to_string());
                     }
                 }
             }
@@ -195,7 +195,7 @@ impl<'a> GroupCounter<'a> {
                 self.counted.pruned += stretch.messages;
                 return;
             }
-            Err(error) => self.counted.tell(error.to_string()),
+            Err(error) => self.counted.note_damage(error.to_string()),
         }
         let read = self.counted.messages - before;
         self.counted.damaged += stretch.messages.saturating_sub(read);

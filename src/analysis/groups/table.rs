@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use super::super::transit::{OverallTransit, TransitFigures};
 use super::super::words::{readable, rfc3339};
 use super::missing::MissingMessages;
-use super::names::{Group, TopGroups};
+use super::names::{GroupTally, TopGroups};
 use super::reading::{GroupCounts, GroupCriteria};
 use crate::smtp::deviation::Deviation;
 use crate::stats::Percentiles;
@@ -102,13 +102,13 @@ impl GroupTable {
         let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
         let time = |tenth: u64| rfc3339(tenth * TENTH_NS);
         let seconds = tenths.map_or(0.0, |(first, end)| (end - first) as f64 / 10.0);
-        let figures = |group: &Group| GroupFigures::of(group, counted.messages, seconds);
+        let figures = |group: &GroupTally| GroupFigures::of(group, counted.messages, seconds);
         let others = (top.others.messages > 0).then(|| OtherGroups {
             groups: top.others_names,
             messages_max: top.others_messages_max,
             figures: figures(&top.others),
         });
-        let row = |(name, group): &(Box<[u8]>, Group)| GroupRow {
+        let row = |(name, group): &(Box<[u8]>, GroupTally)| GroupRow {
             name: readable(name),
             figures: figures(group),
         };
@@ -130,7 +130,7 @@ impl GroupTable {
 
 impl GroupFigures {
     /// `messages`: all in the table, of which there is one at least, in `seconds`.
-    fn of(group: &Group, messages: u64, seconds: f64) -> GroupFigures {
+    fn of(group: &GroupTally, messages: u64, seconds: f64) -> GroupFigures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
         GroupFigures {

@@ -55,7 +55,7 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let title = format!("blast to {target}");
     let finding = sending::report_outcome(&report, &records, &title, &blast.wanted, out)?;
     crate::base::outcome::flush(out)?;
-    say_missing(&plan);
+    report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
         eprintln!("sinkctl: interrupted: the rest was not sent");
         return Ok(Finding::DoesNotHold);
@@ -196,7 +196,7 @@ fn settings(
 }
 
 /// Numbers that a check will not find, or may not.
-fn say_missing(plan: &Plan) {
+fn report_missing(plan: &Plan) {
     let missing = plan.missing();
     for (what, numbers) in
         [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]

@@ -7,7 +7,7 @@ use sinkd::analysis::{Attempt, retry_while_pruned};
 use sinkd::log::reader::Folder;
 
 use crate::base::data::{names, worst};
-use crate::base::left_out::{LeftOut, finding_of};
+use crate::base::left_out::{Omissions, finding_of};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
 use crate::base::row::{RowFormat, RowPrinter};
@@ -41,7 +41,7 @@ pub struct Ls {
 }
 
 pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out: Vec<LeftOut> = folders.iter().map(|_| LeftOut::default()).collect();
+    let mut left_out: Vec<Omissions> = folders.iter().map(|_| Omissions::default()).collect();
     let mut listed = Listed::default();
     let attempts = retry_while_pruned(&mut folders, |folders| {
         let attempt;
@@ -72,7 +72,7 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
 fn list(
     folders: &[Folder],
     ls: &Ls,
-    left_out: &mut [LeftOut],
+    left_out: &mut [Omissions],
     out: &mut Out,
 ) -> anyhow::Result<(Attempt, Listed)> {
     let query = ListQuery {

@@ -31,7 +31,7 @@ struct PruneReport {
 #[derive(Debug, Args)]
 pub struct Prune {
     #[command(flatten)]
-    pub keep: Keep,
+    pub keep: KeepOptions,
     /// Print what would be dropped, and drop nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -43,7 +43,7 @@ pub struct Prune {
 /// What stays. A group of its own: a flag that is not named here does not say what to drop.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
-pub struct Keep {
+pub struct KeepOptions {
     /// Drop segments until the rest use at most this much disk space: 4096, 64K, 10MiB, 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub keep_bytes: Option<u64>,

@@ -11,7 +11,7 @@ use sinkd::log::reader::Folder;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::value::number;
 
 /// The report in `--json`. Keys keep their meaning.
@@ -58,7 +58,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
     let progress = index::Progress::default();
     let interruptible = Interruptible::new(&progress.stop)?;
     let started = Instant::now();
-    let bar = Bar::new(folder.messages(), "messages");
+    let bar = TerminalBar::new(folder.messages(), "messages");
     let field = reindex.sequence_field.as_deref();
     let done = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),

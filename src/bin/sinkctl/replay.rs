@@ -24,7 +24,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::base::left_out::report_left_out;
 use crate::base::left_out::report_passed_over;
 use crate::base::outcome::{Finding, Out};
-use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
@@ -56,7 +56,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     };
     let begun_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.begun_ns());
     let (selection, complete) = choose::selection(folder, replay, ids, begun_ns)?;
-    if complete == Finding::DoesNotHold || says_only_counted(folder, &selection, replay) {
+    if complete == Finding::DoesNotHold || report_only_counted(folder, &selection, replay) {
         finding = Finding::DoesNotHold;
     }
     let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
@@ -91,7 +91,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
             tally.ended() - tally.passed_over()
         })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
-    let is_all = tell(
+    let is_all = report_outcome(
         replay,
         &FinishedReplay { report, records, is_stopped, planned: survey.messages },
         &tally,
@@ -168,7 +168,7 @@ fn belongs(
 
 /// Prints how many messages have no content and no time. Returns whether the selection includes
 /// them.
-fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
+fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
     let count = folder.only_counted();
     let is_span = matches!(selection, Selection::Span(_));
     if count == 0 || !is_span {
@@ -181,7 +181,7 @@ fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) ->
 fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyhow::Result<Survey> {
     let (looking, none) = (Looking::default(), Before::default());
     let _interruptible = Interruptible::new(&looking.stop)?;
-    let bar = Bar::new(selection.len(folder)?, "messages looked at");
+    let bar = TerminalBar::new(selection.len(folder)?, "messages looked at");
     let survey = watched(
         || bar.at(looking.messages.load(Ordering::Relaxed)),
         || survey(folder, selection, before.unwrap_or(&none), &looking),
@@ -278,7 +278,7 @@ fn is_agreed(intent: &ReplayPlan<'_>, folder: &Path, out: &mut Out) -> anyhow::R
 }
 
 /// Prints the outcome. Returns whether everything was sent, and accepted.
-fn tell(
+fn report_outcome(
     replay: &Replay,
     sent: &FinishedReplay,
     tally: &Tally,

@@ -13,11 +13,13 @@ use crate::base::progress::bar;
 use crate::base::span::{SentField, TimeRange, selection};
 
 mod figure;
+mod heat;
 mod over_time;
 mod page;
 mod part;
 mod spread;
 mod tables;
+mod time_axis;
 mod transit;
 mod verdict;
 
@@ -100,7 +102,7 @@ fn parts(run: &ReportData) -> Vec<ReportSection> {
             vec![spread::sink_curves(run), spread::sender_curves(run), spread::reply_curves(run)],
             String::new(),
         ),
-        part("Transactions over time", vec![over_time::heat(run)], String::new()),
+        part("Transactions over time", vec![heat::heat(run)], String::new()),
         part("Connections", vec![over_time::open_connections(run)], tables::open_sessions(run)),
         part("Transit times", Vec::new(), transit::table(run)),
         part("Recipient domains", Vec::new(), tables::domains(run)),

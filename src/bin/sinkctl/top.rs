@@ -17,8 +17,11 @@ use crate::base::outcome::Finding;
 use model::RunState;
 use view::ScreenState;
 
+mod canvas;
 mod folder;
+mod measure;
 mod model;
+mod text;
 mod view;
 
 /// Between two looks at the folder.
@@ -109,7 +112,7 @@ fn press(event: Event, screen: &mut ScreenState) -> KeyEffect {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Measure;
+    use measure::Measure;
 
     fn key(code: KeyCode, modifiers: KeyModifiers) -> Event {
         Event::Key(KeyEvent::new(code, modifiers))

@@ -6,7 +6,7 @@ use sinkd::analysis::{message, open_folder};
 use sinkd::log::reader::{Folder, Segment};
 use sinkd::log::{Runs, Slot};
 
-use super::left_out::{LeftOut, NoAnswer};
+use super::left_out::{NoAnswer, Omissions};
 use super::outcome::Finding;
 use super::value::MessageRef;
 
@@ -75,7 +75,7 @@ pub fn resolve(folder: &mut Folder, id: MessageRef) -> anyhow::Result<NamedMessa
 /// can't.
 pub fn latest(folder: &mut Folder) -> anyhow::Result<NamedMessage> {
     let latest = message::newest(folder)?.ok_or(NoAnswer::Outpaced)?;
-    let mut left_out = LeftOut::default();
+    let mut left_out = Omissions::default();
     latest.damage.iter().for_each(|damage| left_out.report_error(damage));
     let Some((segment, slot)) = latest.newest else {
         anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);

@@ -14,11 +14,11 @@ use crate::base::print::counted;
 
 /// Counts what a command could not read while it continues with the rest.
 #[derive(Debug, Default)]
-pub struct LeftOut {
+pub struct Omissions {
     damaged: u64,
 }
 
-impl LeftOut {
+impl Omissions {
     /// Reports on stderr what is damaged.
     pub fn report(&mut self, what: impl Display) {
         eprintln!("sinkctl: {what:#}");
@@ -61,7 +61,7 @@ pub fn report_passed_over(passed_over: &PassedOver) {
 
 /// Reports on stderr what is wrong with the folder, and what was pruned while it was read.
 pub fn report_left_out(folder: &Folder) -> Finding {
-    LeftOut::default().finish(folder)
+    Omissions::default().finish(folder)
 }
 
 /// Returns `finding`, or reports that there is no answer.

@@ -6,7 +6,7 @@ use sinkd::log::MessageId;
 use sinkd::log::reader::{Folder, ReadError};
 
 use crate::base::data::name;
-use crate::base::left_out::LeftOut;
+use crate::base::left_out::Omissions;
 use crate::base::outcome::Out;
 use crate::base::print::harmless;
 
@@ -29,7 +29,7 @@ impl RowPrinter<'_> {
     pub fn print(
         &mut self,
         row: Result<Option<MessageRow>, ReadError>,
-        left_out: &mut LeftOut,
+        left_out: &mut Omissions,
     ) -> anyhow::Result<u64> {
         match (row, self.format) {
             (Ok(Some(row)), RowFormat::Json) => {
@@ -48,7 +48,7 @@ impl RowPrinter<'_> {
         &mut self,
         folders: &[Folder],
         ids: impl Iterator<Item = (usize, MessageId)>,
-        left_out: &mut [LeftOut],
+        left_out: &mut [Omissions],
         pruned: &mut dyn FnMut(MessageId),
     ) -> anyhow::Result<u64> {
         let sources = folders.iter().map(ContentSource::message);

@@ -13,7 +13,7 @@ use sinkd::sender::replay::{Selection, in_order};
 use super::options::Replay;
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
-use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::span::TimeRange;
 use crate::search::report_incomplete;
 
@@ -56,7 +56,7 @@ fn search(
     let wanted = Wanted { limit: None, span, indexed_only: false, threads };
     let progress = Searching::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
-    let bar = Bar::new(folder.messages(), "messages searched");
+    let bar = TerminalBar::new(folder.messages(), "messages searched");
     let found = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),
         || index::search(folder, &query, wanted, &progress),

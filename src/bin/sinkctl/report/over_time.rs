@@ -1,20 +1,16 @@
 //! Plots over time: rate, latencies, event loops.
-use hdrhistogram::Histogram;
-use sinkd::plot::{Axis, Heat, Hint, Lines, Note, Scale, Series, Unit};
-use sinkd::stats::{Counter, Metric};
+use sinkd::plot::{Hint, Lines, Scale, Series, Unit};
+use sinkd::stats::Counter;
 
-use super::figure::{Figure, FigureTexts, Width, date, moment};
+use super::figure::{Figure, FigureTexts, Width, moment};
+use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::{counted, seconds};
-use sinkd::analysis::course::{Point, ReportData, RunEvent, TimeBuckets, TimeColumn};
+use sinkd::analysis::course::{Point, ReportData, TimeBuckets, TimeColumn};
 
 /// Limit of the points of a line.
 const POINTS_MAX: u64 = 500;
 /// Runs of at most this number of seconds are shown by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
-/// Rows of the heat map at most, and in a decade.
-const ROWS_MAX: f64 = 40.0;
-const ROWS_PER_DECADE_MAX: f64 = 12.0;
-
 /// A line over time, under way.
 struct Curve {
     points: Vec<Point>,
@@ -24,33 +20,6 @@ struct Curve {
     length: f64,
     /// Each point is many seconds.
     is_bucketed: bool,
-}
-
-fn time_axis(from: f64, until: f64) -> Axis {
-    let (first, last) = (date(from), date((until - 0.001).max(from)));
-    let days = if first == last { first } else { format!("{first} to {last}") };
-    Axis { title: format!("time of day (UTC), {days}"), scale: Scale::time(from, until) }
-}
-
-fn axis(title: &str, scale: Scale) -> Axis {
-    Axis { title: title.to_owned(), scale }
-}
-
-/// Runs and marks that an axis from `from` to `until` shows.
-fn notes(run: &ReportData, (from, until): (f64, f64)) -> Vec<Note> {
-    let ends = |event: &RunEvent| match event.is_run {
-        true => Some(event.until.unwrap_or(until)),
-        false => None,
-    };
-    let is_seen =
-        |event: &&RunEvent| event.from < until && ends(event).unwrap_or(event.from) > from;
-    let note =
-        |event: &RunEvent| Note { from: event.from, until: ends(event), text: event.text.clone() };
-    run.events.iter().filter(is_seen).map(note).collect()
-}
-
-fn span_of(buckets: &TimeBuckets) -> (f64, f64) {
-    (buckets.span.start as f64, buckets.span.end as f64)
 }
 
 impl Curve {
@@ -265,111 +234,4 @@ pub fn rounds(run: &ReportData) -> Option<Figure> {
         label: format!("Longest round over time: at most {}", Unit::Microseconds.text(max)),
     };
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
-}
-
-fn middle(buckets: &TimeBuckets, index: usize) -> f64 {
-    let seconds = buckets.seconds(index);
-    (seconds.start + seconds.end) as f64 / 2.0
-}
-
-/// Transaction times over time.
-pub fn heat(run: &ReportData) -> Option<Figure> {
-    let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
-    let all = run.history.histogram(Metric::Transaction)?;
-    let (low, high) = (all.min() as f64, all.max() as f64);
-    let scale = Scale::log(Unit::Microseconds, low, high);
-    let rows = rows(scale.bounds());
-    let counts = run.columns.iter().map(|column| in_rows(&column.transactions, &rows)).collect();
-    let mut columns: Vec<f64> =
-        (0..buckets.count()).map(|i| buckets.seconds(i).start as f64).collect();
-    columns.push(buckets.span.end as f64);
-    let heat = Heat {
-        x: time_axis(buckets.span.start as f64, buckets.span.end as f64),
-        y: axis("transaction time", scale),
-        columns,
-        rows,
-        counts,
-        what: String::from("messages"),
-        series: vec![
-            percentile(run, buckets, ("p50", 0.5), "over1"),
-            percentile(run, buckets, ("p99", 0.99), "over2"),
-        ],
-        notes: notes(run, span_of(buckets)),
-        hints: heat_hints(run, buckets),
-    };
-    let text = |quantile| Unit::Microseconds.text(all.value_at_quantile(quantile) as f64);
-    let words = FigureTexts {
-        name: "latency",
-        title: String::from("Transaction time over time"),
-        note: format!(
-            "Each column is {}; the stronger the colour, the more transactions took that long, \
-             from MAIL to the final reply. Two bands tell of two kinds of messages or two paths; \
-             a column that reaches up is a stall.",
-            seconds(buckets.length as f64)
-        ),
-        label: format!(
-            "Heat map of transaction times over time: p50 {}, p99 {}, at most {}",
-            text(0.5),
-            text(0.99),
-            text(1.0)
-        ),
-    };
-    Some(Figure::new(Width::Whole, words, |mut size, title, label| {
-        size.height += 60.0;
-        heat.draw(size, title, label)
-    }))
-}
-
-/// Edges of equal ratio between the bounds.
-fn rows((from, until): (f64, f64)) -> Vec<f64> {
-    let decades = (until / from).log10();
-    let count = (decades * ROWS_PER_DECADE_MAX).round().clamp(1.0, ROWS_MAX) as usize;
-    let ratio = (until / from).powf(1.0 / count as f64);
-    (0..=count).map(|i| from * ratio.powi(i as i32)).collect()
-}
-
-fn in_rows(histogram: &Histogram<u64>, edges: &[f64]) -> Vec<u64> {
-    let mut counts = vec![0; edges.len() - 1];
-    for step in histogram.iter_recorded() {
-        let value = step.value_iterated_to() as f64;
-        let row = edges[1..edges.len() - 1].partition_point(|edge| *edge <= value);
-        counts[row] += step.count_at_value();
-    }
-    counts
-}
-
-fn percentile(
-    run: &ReportData,
-    buckets: &TimeBuckets,
-    (name, quantile): (&str, f64),
-    class: &'static str,
-) -> Series {
-    let value = |column: &TimeColumn| match column.transactions.is_empty() {
-        true => f64::NAN,
-        false => column.transactions.value_at_quantile(quantile) as f64,
-    };
-    let points = run.columns.iter().enumerate();
-    let points = points.map(|(i, column)| (middle(buckets, i), value(column))).collect();
-    Series { name: name.to_owned(), class, points, band: Vec::new() }
-}
-
-fn heat_hints(run: &ReportData, buckets: &TimeBuckets) -> Vec<Hint> {
-    let hint = |(i, column): (usize, &TimeColumn)| {
-        let from = buckets.seconds(i).start as f64;
-        let times = &column.transactions;
-        let at = |quantile| Unit::Microseconds.text(times.value_at_quantile(quantile) as f64);
-        let text = match times.is_empty() {
-            true => format!("{}: nothing", moment(from, buckets.length as f64)),
-            false => format!(
-                "{}: {}, p50 {}, p99 {}, max {}",
-                moment(from, buckets.length as f64),
-                counted(times.len(), "message", "messages"),
-                at(0.5),
-                at(0.99),
-                at(1.0)
-            ),
-        };
-        Hint { x: from, text }
-    };
-    run.columns.iter().enumerate().map(hint).collect()
 }

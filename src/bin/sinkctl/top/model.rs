@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::measure::Measure;
 use hdrhistogram::Histogram;
 use sinkd::stats::{Counter, History, Metric, News, Percentiles, Second, Summary, Verdict};
 
@@ -62,17 +63,6 @@ pub enum Condition {
     Stopped(Option<u64>),
     /// sinkd runs, and keeps no statistics.
     NoStatistics,
-}
-
-/// What is shown big.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Measure {
-    /// A counter per second.
-    Rate(Counter),
-    /// Connections at the end of a second; they stay as they are while nothing happens.
-    Open,
-    /// Its p99, by second.
-    P99(Metric),
 }
 
 /// Values by time.
@@ -262,39 +252,6 @@ impl RecordedSecond {
             Measure::Open => self.counts.open_connections,
             Measure::P99(metric) => self.p99.get(&metric).copied().unwrap_or(0),
         }
-    }
-}
-
-impl Measure {
-    pub const FIRST: Measure = Measure::Rate(Counter::Messages);
-
-    /// In the order in which the keys go through them.
-    fn all() -> impl Iterator<Item = Measure> {
-        let counters = [
-            Counter::Messages,
-            Counter::MessageRecipients,
-            Counter::MessageBytes,
-            Counter::Connections,
-            Counter::TurnedAway,
-            Counter::Refused,
-            Counter::Commands,
-        ];
-        let rates = counters.into_iter().map(Measure::Rate);
-        rates.chain([Measure::Open]).chain(Metric::SINK.iter().copied().map(Measure::P99))
-    }
-
-    fn at(self, ahead: usize) -> Measure {
-        let all: Vec<Measure> = Measure::all().collect();
-        let here = all.iter().position(|shown| *shown == self).unwrap_or(0);
-        all[(here + ahead) % all.len()]
-    }
-
-    pub fn next(self) -> Measure {
-        self.at(1)
-    }
-
-    pub fn before(self) -> Measure {
-        self.at(Measure::all().count() - 1)
     }
 }
 

@@ -1,14 +1,15 @@
 //! What is seen: state and size of the screen in, cells out.
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
 use sinkd::stats::{Counter, Metric, Percentiles};
 
-use super::model::{Condition, Measure, RunState, is_refusal};
+use super::canvas::Canvas;
+use super::measure::Measure;
+use super::model::{Condition, RunState, is_refusal};
+use super::text::{broken, bytes, long_time, printable, time, wrapped};
 
 /// What the person at the keys has chosen, and what the terminal can do.
 #[derive(Debug)]
@@ -201,24 +202,6 @@ fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Li
     lines.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
-/// Words in lines of at most `width`; what has no room in `lines_max` of them is left out.
-fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is a first one");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.truncate(lines_max);
-    lines
-}
-
 /// The chosen metric: its value now, and its last minutes as bars.
 fn big(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState, lines: usize) {
     let shown = screen.shown;
@@ -353,106 +336,6 @@ fn stored(state: &RunState) -> Line<'static> {
     let disk = bytes(stored.disk_bytes);
     let (messages, segments) = (stored.messages, stored.segments);
     Line::raw(format!("stored {messages} messages, {disk} on disk, {segments} segments"))
-}
-
-/// Spans in lines of at most `width`, two spaces between them.
-fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line<'static>> = vec![Line::default()];
-    for span in spans {
-        let line = lines.last_mut().expect("there is a first one");
-        if line.spans.is_empty() {
-            line.push_span(span);
-        } else if line.width() + 2 + span.width() <= width {
-            line.push_span(Span::raw("  "));
-            line.push_span(span);
-        } else {
-            lines.push(Line::from(span));
-        }
-    }
-    lines
-}
-
-/// At most seven characters.
-fn time(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{us} us"),
-        10_000..100_000 => format!("{:.1} ms", us as f64 / 1e3),
-        100_000..10_000_000 => format!("{} ms", us / 1000),
-        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        600_000_000..36_000_000_000 => format!("{} min", us / 60_000_000),
-        _ => format!("{} h", us / 3_600_000_000),
-    }
-}
-
-fn bytes(n: u64) -> String {
-    match n {
-        0..10_000 => format!("{n} B"),
-        10_000..1_000_000 => format!("{} kB", n / 1000),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
-        _ => format!("{:.1} GB", n as f64 / 1e9),
-    }
-}
-
-fn long_time(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h", seconds / 3600),
-    }
-}
-
-/// File names may hold anything.
-fn printable(text: &str) -> String {
-    crate::base::print::harmless(text).replace(['\n', '\t'], " ")
-}
-
-/// The screen from top to bottom; what has no room is left out.
-struct Canvas<'a> {
-    buffer: &'a mut Buffer,
-    /// What is still free.
-    area: Rect,
-}
-
-impl<'a> Canvas<'a> {
-    fn new(frame: &'a mut Frame<'_>) -> Canvas<'a> {
-        let area = frame.area();
-        Canvas { buffer: frame.buffer_mut(), area }
-    }
-
-    fn width(&self) -> usize {
-        usize::from(self.area.width)
-    }
-
-    /// Lines that are free.
-    fn left(&self) -> usize {
-        usize::from(self.area.height)
-    }
-
-    /// The next lines, or as many as there are.
-    fn take(&mut self, lines: usize) -> Rect {
-        let height = self.area.height.min(u16::try_from(lines).unwrap_or(u16::MAX));
-        let taken = Rect { height, ..self.area };
-        self.area.y += height;
-        self.area.height -= height;
-        taken
-    }
-
-    fn skip(&mut self, lines: usize) {
-        self.take(lines);
-    }
-
-    fn line(&mut self, line: Line<'_>) {
-        let area = self.take(1);
-        line.render(area, self.buffer);
-    }
-
-    fn last_line(&mut self, line: Line<'_>) {
-        if self.area.height > 0 {
-            self.area.height -= 1;
-            let area = Rect { y: self.area.bottom(), height: 1, ..self.area };
-            line.render(area, self.buffer);
-        }
-    }
 }
 
 #[cfg(test)]

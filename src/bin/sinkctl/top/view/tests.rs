@@ -3,6 +3,7 @@ use std::path::Path;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 use sinkd::stats::{Counter, LimitedBy, Metric, News};
 
