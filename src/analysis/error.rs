@@ -8,12 +8,36 @@ use crate::log::reader::ReadError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The folder was named wrongly.
-    #[error("{}: no such folder (choose one with --data)", .0.display())]
-    NoFolder(PathBuf),
-    /// Another folder was named, or sinkd kept no statistics.
+    /// There is nothing of that name.
     #[error(
-        "{}: no statistics: it is not a data folder of sinkd, or sinkd ran with --stats off",
+        "{}: expected a data folder of sinkd, found no such folder (choose one with --data)",
+        .0.display()
+    )]
+    NoFolder(PathBuf),
+    /// A file has that name.
+    #[error(
+        "{}: expected a data folder of sinkd, found a file (choose a folder with --data)",
+        .0.display()
+    )]
+    File(PathBuf),
+    /// Another folder was named: it has neither log nor statistics.
+    #[error(
+        "{}: expected a data folder of sinkd, found a folder with neither segments nor \
+         statistics (choose another with --data)",
+        .0.display()
+    )]
+    Foreign(PathBuf),
+    /// The folder has statistics alone: those of a sender.
+    #[error(
+        "{}: expected a data folder of sinkd, found a folder without segments, such as a \
+         sender's records (choose another with --data)",
+        .0.display()
+    )]
+    NoSegments(PathBuf),
+    /// sinkd kept no statistics.
+    #[error(
+        "{}: expected statistics, found a data folder without them: sinkd ran with --stats off \
+         (choose another with --data)",
         .0.display()
     )]
     NoStatistics(PathBuf),
@@ -28,9 +52,9 @@ pub enum Error {
     /// What was recorded of connections can't be read.
     #[error("cannot read what was recorded of connections")]
     Connections(#[source] io::Error),
-    /// The folder has no log, or the file system refuses access.
-    #[error("{}: not a data folder of sinkd (choose one with --data)", path.display())]
-    NoLog {
+    /// The file system refuses access to the log.
+    #[error("{}: cannot read its segments", path.display())]
+    Segments {
         /// The folder.
         path: PathBuf,
         /// What the file system says.
@@ -62,8 +86,8 @@ impl Error {
         move |source| Error::Statistics { path: path.to_owned(), source }
     }
 
-    pub(super) fn no_log(path: &Path) -> impl FnOnce(io::Error) -> Error {
-        move |source| Error::NoLog { path: path.to_owned(), source }
+    pub(super) fn segments(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        move |source| Error::Segments { path: path.to_owned(), source }
     }
 
     pub(super) fn log(path: &Path) -> impl FnOnce(ReadError) -> Error {

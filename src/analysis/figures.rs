@@ -1,8 +1,8 @@
 //! The figures of a span of time, for `--json` and for a person.
 use std::collections::BTreeMap;
 
-use super::gathered::Gathered;
-use super::transit::Overall;
+use super::gathered::RunStatistics;
+use super::transit::OverallTransit;
 use super::words::rfc3339;
 use crate::stats::{
     Counter, History, MessageRate, Metric, OpenSessions, Percentiles, RunTotals, Verdict,
@@ -42,7 +42,7 @@ pub struct Figures<'a> {
     /// span, or for folders that can't be read).
     pub not_recorded: Option<u64>,
     /// Null without --sent-field.
-    pub transit: Option<&'a Overall>,
+    pub transit: Option<&'a OverallTransit>,
 }
 
 impl Figures<'_> {
@@ -94,8 +94,9 @@ impl IndexLag {
 }
 
 /// The figures of what was gathered.
-pub fn figures(gathered: &Gathered) -> Figures<'_> {
-    let Gathered { history, summary, verdict, open_sessions, not_recorded, transit } = gathered;
+pub fn figures(gathered: &RunStatistics) -> Figures<'_> {
+    let RunStatistics { history, summary, verdict, open_sessions, not_recorded, transit } =
+        gathered;
     let recorded = |metric: &&Metric| history.histogram(**metric).is_some();
     let metrics = Metric::ALL.iter().filter(recorded);
     let time = |tenth: u64| rfc3339(tenth * 100_000_000);

@@ -4,11 +4,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::clock::Clock;
+use super::data_folder::ensure_statistics;
 use super::error::Error;
 use super::holder::holder;
-use super::selection::Selection;
+use super::selection::FolderSpans;
 use super::span::{log_span, seconds, whole};
-use super::transit::Overall;
+use super::transit::OverallTransit;
 use super::words::counted;
 use super::written::{complete, patience_of, wait_until_written};
 use crate::log::reader::Folder;
@@ -19,7 +20,7 @@ use crate::stats::{Calibration, History, OpenSessions, RunSummary, Verdict};
 const PATIENCE_OF_CLAIMS: Duration = Duration::from_secs(3);
 
 /// A run, merged.
-pub struct Gathered {
+pub struct RunStatistics {
     /// What was recorded.
     pub history: History,
     /// What it comes to.
@@ -31,23 +32,23 @@ pub struct Gathered {
     /// Messages that the logs hold and the statistics don't; `None` where that is unknown.
     pub not_recorded: Option<u64>,
     /// Transit times of the messages in the logs; `None` without --sent-field.
-    pub transit: Option<Overall>,
+    pub transit: Option<OverallTransit>,
 }
 
-impl Gathered {
+impl RunStatistics {
     /// What was recorded in folders that must have statistics: a claim about figures that do not
     /// exist is no answer. Waits up to two seconds for what is being written down at the moment.
     ///
     /// Errors, beside what can't be read: a folder that is not there, or has no statistics.
-    pub fn of_recorded(selection: Selection<'_>) -> Result<Gathered, Error> {
+    pub fn of_recorded(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
-        Gathered::of(selection)
+        RunStatistics::of(selection)
     }
 
     /// The same for claims and reports, which are made once: where a sinkd runs, waits until the
     /// second under way is written down (up to three seconds); then up to three more while the log
     /// has messages that the figures lack.
-    pub fn of_settled(selection: Selection<'_>) -> Result<Gathered, Error> {
+    pub fn of_settled(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;
         // What comes while it waits may never end: nothing waits for it.
@@ -60,17 +61,17 @@ impl Gathered {
         }
         let read = || read(selection);
         let (history, not_recorded) = complete(PATIENCE_OF_CLAIMS, clock, read, || accepted)?;
-        Gathered::summed(selection, history, not_recorded)
+        RunStatistics::summed(selection, history, not_recorded)
     }
 
     /// Reads what was recorded, if anything was. Waits up to two seconds for what is being written
     /// down at the moment.
-    pub fn of(selection: Selection<'_>) -> Result<Gathered, Error> {
-        let Selection { spans, clock, .. } = selection;
+    pub fn of(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
+        let FolderSpans { spans, clock, .. } = selection;
         let (read, accepted) = (|| read(selection), || accepted(selection));
         let patience = patience_of(spans, clock.now());
         let (history, not_recorded) = complete(patience, clock, read, accepted)?;
-        Gathered::summed(selection, history, not_recorded)
+        RunStatistics::summed(selection, history, not_recorded)
     }
 
     /// Why figures lack messages that the log has; `None`: they lack none, as far as is known.
@@ -85,10 +86,10 @@ impl Gathered {
     }
 
     fn summed(
-        selection: Selection<'_>,
+        selection: FolderSpans<'_>,
         history: History,
         not_recorded: Option<u64>,
-    ) -> Result<Gathered, Error> {
+    ) -> Result<RunStatistics, Error> {
         let summary = RunSummary::of(&history);
         let mut verdict = Verdict::of(&history, &summary);
         // Several machines have no ceiling in common.
@@ -100,12 +101,12 @@ impl Gathered {
             verdict.calibrate(calibrated);
         }
         let open_sessions = OpenSessions::of(&history, open_at_end(selection, &history)?);
-        Ok(Gathered { history, summary, verdict, open_sessions, not_recorded, transit: None })
+        Ok(RunStatistics { history, summary, verdict, open_sessions, not_recorded, transit: None })
     }
 }
 
 /// Connections that were open when the last second of each folder was written down.
-fn open_at_end(selection: Selection<'_>, history: &History) -> Result<u64, Error> {
+fn open_at_end(selection: FolderSpans<'_>, history: &History) -> Result<u64, Error> {
     let last = |history: &History| {
         history.seconds.values().next_back().map_or(0, |second| second.open_connections)
     };
@@ -121,24 +122,13 @@ fn open_at_end(selection: Selection<'_>, history: &History) -> Result<u64, Error
     Ok(open)
 }
 
-/// Errors: `folder` is not there, or nothing was recorded in it.
-fn ensure_statistics(folder: &Path) -> Result<(), Error> {
-    if !folder.is_dir() {
-        return Err(Error::NoFolder(folder.to_owned()));
-    }
-    match folder.join("stats").is_dir() {
-        true => Ok(()),
-        false => Err(Error::NoStatistics(folder.to_owned())),
-    }
-}
-
 /// The counters of a folder in a span (Unix ns). Waits up to two seconds for what is being written
 /// down.
 ///
 /// Errors: its statistics can't be read.
 pub fn counters(folder: &Path, span: &Range<u64>, clock: &dyn Clock) -> Result<History, Error> {
     let (folders, spans) = ([folder.to_owned()], [span.clone()]);
-    let selection = Selection { folders: &folders, spans: &spans, clock };
+    let selection = FolderSpans { folders: &folders, spans: &spans, clock };
     let read = || {
         let mut history = History::default();
         history.read_counters(folder, seconds(span)).map_err(Error::statistics(folder))?;
@@ -148,7 +138,7 @@ pub fn counters(folder: &Path, span: &Range<u64>, clock: &dyn Clock) -> Result<H
     Ok(complete(patience, clock, read, || accepted(selection))?.0)
 }
 
-fn read(selection: Selection<'_>) -> Result<History, Error> {
+fn read(selection: FolderSpans<'_>) -> Result<History, Error> {
     let mut history = History::default();
     for (folder, span) in selection.parts() {
         history.read(folder, seconds(span)).map_err(Error::statistics(folder))?;
@@ -158,7 +148,7 @@ fn read(selection: Selection<'_>) -> Result<History, Error> {
 
 /// What the logs know to have been accepted. A second that was not over when sinkd was killed has
 /// no line in the statistics; its messages are in the log.
-fn accepted(selection: Selection<'_>) -> Option<u64> {
+fn accepted(selection: FolderSpans<'_>) -> Option<u64> {
     selection.parts().map(|(path, span)| accepted_in(path, span)).sum()
 }
 

@@ -3,9 +3,9 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::error::Error;
-use super::gathered::Gathered;
+use super::gathered::RunStatistics;
 use super::holder::holder;
-use super::selection::Selection;
+use super::selection::FolderSpans;
 use super::span::seconds;
 use super::unexpected::Unexpected;
 use super::words::counted;
@@ -51,8 +51,8 @@ impl KeptLimits {
     ///
     /// Errors: a file cannot be read.
     pub fn of(
-        selection: Selection<'_>,
-        gathered: &Gathered,
+        selection: FolderSpans<'_>,
+        gathered: &RunStatistics,
         windows_s: Vec<u64>,
     ) -> Result<KeptLimits, Error> {
         let spans: Vec<Range<u64>> = selection.spans.iter().map(seconds).collect();

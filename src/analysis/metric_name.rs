@@ -1,5 +1,5 @@
 //! The names of metrics on the command line: the same for `stats --metric` and for claims.
-use super::nearest::unknown;
+use super::nearest::unknown_of_many;
 use super::unexpected::Unexpected;
 use crate::stats::Metric;
 
@@ -15,10 +15,10 @@ pub fn metrics() -> impl Iterator<Item = &'static str> {
 
 /// A metric, or one of the names in `others`.
 ///
-/// Errors: a sentence that lists what is known.
+/// Errors: a sentence with the nearest names.
 pub fn metric_or(name: &str, others: &[&'static str]) -> Result<Metric, Unexpected> {
     let known = || others.iter().copied().chain(metrics());
-    metric(name).ok_or_else(|| unknown("metric", name, known()))
+    metric(name).ok_or_else(|| unknown_of_many("metric", name, known(), "sinkctl stats --metrics"))
 }
 
 #[cfg(test)]
@@ -32,9 +32,9 @@ mod tests {
         }
         assert_eq!(metric_or("message_bytes", &[]), Ok(Metric::MessageSize));
         let error = metric_or("transactions", &["messages_per_s"]).unwrap_err().to_string();
-        assert!(error.contains("did you mean 'transaction_us'?"), "{error}");
-        assert!(error.contains("messages_per_s, transaction_us, service_"), "{error}");
-        let error = metric_or("xyzzy", &[]).unwrap_err().to_string();
-        assert!(!error.contains("did you mean"), "{error}");
+        assert!(error.contains("; nearest is transaction_us; "), "{error}");
+        assert!(error.ends_with("; all of them: sinkctl stats --metrics"), "{error}");
+        let error = metric_or("message_per_s", &["messages_per_s"]).unwrap_err().to_string();
+        assert!(error.contains("messages_per_s"), "{error}");
     }
 }

@@ -1,14 +1,24 @@
 //! Which known word was meant by one that is not known.
 use super::unexpected::Unexpected;
 
+/// Limit of words that a sentence names.
+const NEAREST_MAX: usize = 3;
+
 /// The known word that is most like `word`, if one is like it at all.
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    nearest_of(word, known).into_iter().next()
+}
+
+/// Words that are like `word`, the most alike first.
+fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     /// The same threshold as clap's for flags: words below it have little more than letters in
     /// common.
     const ALIKE_MIN: f64 = 0.7;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);
     let found = known.into_iter().map(alike).filter(|(alike, _)| *alike >= ALIKE_MIN);
-    found.max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, known)| known)
+    let mut found: Vec<_> = found.collect();
+    found.sort_by(|a, b| b.0.total_cmp(&a.0));
+    found.into_iter().map(|(_, known)| known).collect()
 }
 
 /// Returns the sentence about an unknown word. `what`: the kind of word.
@@ -19,6 +29,24 @@ pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a s
         Some(near) => error.with_hint(format!("did you mean '{near}'?")),
         None => error,
     }
+}
+
+/// Returns the sentence about an unknown word where the known ones fill a screen: it has those
+/// that are like `word`. `list`: the command that prints all of them.
+pub fn unknown_of_many<'a>(
+    what: &str,
+    word: &str,
+    known: impl IntoIterator<Item = &'a str>,
+    list: &str,
+) -> Unexpected {
+    let mut near = nearest_of(word, known);
+    near.truncate(NEAREST_MAX);
+    let near = match near.as_slice() {
+        [] => String::new(),
+        [near] => format!("nearest is {near}; "),
+        several => format!("nearest are {}; ", several.join(", ")),
+    };
+    Unexpected::new(format!("a {what}"), word).with_hint(format!("{near}all of them: {list}"))
 }
 
 #[cfg(test)]
@@ -36,5 +64,21 @@ mod tests {
             unknown("color", "rod", ["red", "green"]).to_string(),
             "expected a color (red, green), found 'rod'; did you mean 'red'?"
         );
+    }
+
+    #[test]
+    fn of_many_known_words_a_sentence_has_the_nearest_and_says_where_all_are() {
+        let known = ["think_mail_us", "think_rcpt_us", "think_data_us", "think_next_us", "rtt_us"];
+        let sentence = |word| unknown_of_many("metric", word, known, "list them").to_string();
+        assert_eq!(
+            sentence("think_data"),
+            "expected a metric, found 'think_data'; nearest are think_data_us, think_mail_us, \
+             think_rcpt_us; all of them: list them"
+        );
+        assert_eq!(
+            sentence("rtt"),
+            "expected a metric, found 'rtt'; nearest is rtt_us; all of them: list them"
+        );
+        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; all of them: list them");
     }
 }

@@ -6,7 +6,7 @@ use super::clock::Clock;
 
 /// Folders, each with a span of time, and the clock to wait by.
 #[derive(Clone, Copy)]
-pub struct Selection<'a> {
+pub struct FolderSpans<'a> {
     /// Data folders.
     pub folders: &'a [PathBuf],
     /// The span in each folder, Unix ns; `0..u64::MAX` is all of time.
@@ -15,7 +15,7 @@ pub struct Selection<'a> {
     pub clock: &'a dyn Clock,
 }
 
-impl Selection<'_> {
+impl FolderSpans<'_> {
     /// Each folder with its span.
     pub fn parts(&self) -> impl Iterator<Item = (&Path, &Range<u64>)> {
         self.folders.iter().map(PathBuf::as_path).zip(self.spans)

@@ -21,9 +21,9 @@ const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// What one message says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reading {
+pub enum TransitSample {
     /// Arrival minus sent; negative where it arrived first.
-    Transit {
+    Time {
         us: i64,
         resolution: Resolution,
     },
@@ -43,7 +43,7 @@ pub enum Resolution {
 
 /// Messages with something in common.
 #[derive(Debug, Clone)]
-pub struct Transits {
+pub struct TransitTally {
     /// us; a negative one counts as 0.
     times: Histogram<u64>,
     negative: u64,
@@ -57,7 +57,7 @@ pub struct Transits {
 
 /// In `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Transit {
+pub struct TransitFigures {
     /// Negative ones count as 0.
     pub transit_us: Percentiles,
     /// Messages that arrived before they were sent.
@@ -76,12 +76,12 @@ pub struct Transit {
 
 /// All messages of a span.
 #[derive(Debug, Clone, Serialize)]
-pub struct Overall {
+pub struct OverallTransit {
     /// The field's name.
     pub field: String,
     /// Transit times of all messages.
     #[serde(flatten)]
-    pub all: Transit,
+    pub all: TransitFigures,
     /// Messages that the log has no readable envelope of; null: their number is unknown.
     pub missing: Option<u64>,
     /// Missing messages that are damaged.
@@ -89,22 +89,22 @@ pub struct Overall {
     pub damaged: u64,
 }
 
-impl Reading {
+impl TransitSample {
     /// `payload`: the stored octets from their beginning. `name`: of the field; the first of
     /// several counts, which is the last that was added.
-    pub fn of(name: &str, facts: &SlotFacts, payload: &[u8]) -> Reading {
+    pub fn of(name: &str, facts: &SlotFacts, payload: &[u8]) -> TransitSample {
         if facts.mode == StorageMode::Envelope {
-            return Reading::NotStored;
+            return TransitSample::NotStored;
         }
         // Stuffed dots need no look: no line that begins with a dot is the field.
         let Some(field) = fields(payload).find(|field| field.is_named(name)) else {
-            return Reading::WithoutField;
+            return TransitSample::WithoutField;
         };
         let Some((sent_us, resolution)) = moment(&field.unfolded()) else {
-            return Reading::Unreadable;
+            return TransitSample::Unreadable;
         };
         let arrived_us = i64::try_from(facts.received_at_ns / 1000).unwrap_or(i64::MAX);
-        Reading::Transit { us: arrived_us.saturating_sub(sent_us), resolution }
+        TransitSample::Time { us: arrived_us.saturating_sub(sent_us), resolution }
     }
 }
 
@@ -123,10 +123,10 @@ fn moment(value: &[u8]) -> Option<(i64, Resolution)> {
     Some((date.as_microsecond(), Resolution::Second))
 }
 
-impl Default for Transits {
-    fn default() -> Transits {
+impl Default for TransitTally {
+    fn default() -> TransitTally {
         let times = Histogram::new_with_bounds(1, TRANSIT_US_MAX, 2);
-        Transits {
+        TransitTally {
             times: times.expect("the bounds are in order, and two digits are allowed"),
             negative: 0,
             negative_max_us: 0,
@@ -138,10 +138,10 @@ impl Default for Transits {
     }
 }
 
-impl Transits {
-    pub fn add(&mut self, reading: Reading) {
+impl TransitTally {
+    pub fn add(&mut self, reading: TransitSample) {
         match reading {
-            Reading::Transit { us, resolution } => {
+            TransitSample::Time { us, resolution } => {
                 self.times.saturating_record(u64::try_from(us).unwrap_or(0).min(TRANSIT_US_MAX));
                 if us < 0 {
                     self.negative += 1;
@@ -149,13 +149,13 @@ impl Transits {
                 }
                 self.resolution = self.resolution.max(Some(resolution));
             }
-            Reading::WithoutField => self.without_field += 1,
-            Reading::Unreadable => self.unreadable += 1,
-            Reading::NotStored => self.not_stored += 1,
+            TransitSample::WithoutField => self.without_field += 1,
+            TransitSample::Unreadable => self.unreadable += 1,
+            TransitSample::NotStored => self.not_stored += 1,
         }
     }
 
-    pub fn merge(&mut self, other: &Transits) {
+    pub fn merge(&mut self, other: &TransitTally) {
         self.times.add(&other.times).expect("both have the same bounds");
         self.negative += other.negative;
         self.negative_max_us = self.negative_max_us.max(other.negative_max_us);
@@ -165,8 +165,8 @@ impl Transits {
         self.resolution = self.resolution.max(other.resolution);
     }
 
-    pub fn figures(&self) -> Transit {
-        Transit {
+    pub fn figures(&self) -> TransitFigures {
+        TransitFigures {
             transit_us: Percentiles::of(&self.times),
             negative: self.negative,
             negative_max_us: self.negative_max_us,
@@ -181,14 +181,14 @@ impl Transits {
     }
 }
 
-impl Transit {
+impl TransitFigures {
     /// Messages that are in the log and have no transit.
     pub fn left_out(&self) -> u64 {
         self.without_field + self.unreadable + self.not_stored
     }
 }
 
-impl Overall {
+impl OverallTransit {
     /// Why no claim at all can be judged; `None`: it may be.
     pub fn gap(&self) -> Option<String> {
         if self.damaged > 0 {
@@ -204,7 +204,7 @@ impl Overall {
 
     /// Why no percentile can be judged; `None`: it may be.
     pub fn doubt(&self) -> Option<String> {
-        let Transit { transit_us, negative, negative_max_us, .. } = &self.all;
+        let TransitFigures { transit_us, negative, negative_max_us, .. } = &self.all;
         if transit_us.count == 0 {
             let left_out = self.left_out().map_or(String::new(), |why| format!(": {why}"));
             return Some(format!("no message has a time in {}{left_out}", self.field));
@@ -236,7 +236,7 @@ impl Overall {
 
     /// What the figures are of, for a person: one sentence each.
     pub fn sentences(&self) -> Vec<String> {
-        let Transit { transit_us, negative, negative_max_us, resolution_ms, .. } = &self.all;
+        let TransitFigures { transit_us, negative, negative_max_us, resolution_ms, .. } = &self.all;
         let mut texts = Vec::new();
         if transit_us.count == 0 {
             texts.push(format!("no message has a time in {}", self.field));
@@ -286,16 +286,17 @@ mod tests {
 
     #[test]
     fn each_message_counts_once_whatever_it_says_and_merging_loses_none() {
-        let transit = |us, resolution| Reading::Transit { us, resolution };
+        let transit = |us, resolution| TransitSample::Time { us, resolution };
         let readings = [
             transit(2_000_000, Resolution::Millisecond),
             transit(-3_000, Resolution::Second),
             transit(i64::MAX, Resolution::Millisecond),
-            Reading::WithoutField,
-            Reading::Unreadable,
-            Reading::NotStored,
+            TransitSample::WithoutField,
+            TransitSample::Unreadable,
+            TransitSample::NotStored,
         ];
-        let (mut one, mut left, mut right) = <(Transits, Transits, Transits)>::default();
+        let (mut one, mut left, mut right) =
+            <(TransitTally, TransitTally, TransitTally)>::default();
         for (n, reading) in readings.into_iter().enumerate() {
             one.add(reading);
             if n % 2 == 0 { left.add(reading) } else { right.add(reading) }
@@ -311,18 +312,18 @@ mod tests {
     #[test]
     fn percentiles_are_in_doubt_without_a_time_and_where_clocks_differ() {
         let overall = |readings: &[i64]| {
-            let mut all = Transits::default();
+            let mut all = TransitTally::default();
             let resolution = Resolution::Millisecond;
-            readings.iter().for_each(|&us| all.add(Reading::Transit { us, resolution }));
+            readings.iter().for_each(|&us| all.add(TransitSample::Time { us, resolution }));
             let field = String::from("X-Sent");
-            Overall { field, all: all.figures(), missing: Some(0), damaged: 0 }
+            OverallTransit { field, all: all.figures(), missing: Some(0), damaged: 0 }
         };
         assert!(overall(&[]).doubt().unwrap().contains("no message has a time in X-Sent"));
         assert_eq!(overall(&[5, -1_000_000]).doubt(), None);
         assert!(overall(&[5, -1_000_001]).doubt().unwrap().contains("clocks differ: 1 message"));
-        let damaged = Overall { damaged: 2, ..overall(&[5]) };
+        let damaged = OverallTransit { damaged: 2, ..overall(&[5]) };
         assert!(damaged.gap().unwrap().contains("2 messages are damaged"));
-        let pruned = Overall { missing: Some(3), ..overall(&[]) };
+        let pruned = OverallTransit { missing: Some(3), ..overall(&[]) };
         assert!(pruned.gap().unwrap().contains("the log has no message here: 3 no longer in the"));
         assert_eq!(overall(&[5]).gap(), None);
     }

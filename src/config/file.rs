@@ -207,7 +207,7 @@ impl File<'_> {
             line: self.line(value.span().start),
             key: key.into(),
             expected,
-            found: self.text[value.span()].into(),
+            found: found(&self.text[value.span()]),
         }
     }
 
@@ -234,7 +234,7 @@ impl File<'_> {
                 line: self.line(value.span().start),
                 key: full.into(),
                 expected,
-                found: self.text[value.span()].into(),
+                found: found(&self.text[value.span()]),
             })?;
         }
         Ok(())
@@ -248,6 +248,12 @@ fn text_of(value: &DeValue<'_>) -> Option<String> {
         DeValue::Integer(number) => Some(number.to_string()),
         _ => None,
     }
+}
+
+/// A value as errors quote it: text in single quotes, anything else as it stands in the file.
+fn found(value: &str) -> String {
+    let text = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    text.map_or(value.to_owned(), |text| format!("'{text}'"))
 }
 
 /// A value as text, a list as its elements with commas between them; `None`: it is a table.
@@ -308,7 +314,7 @@ mod tests {
             "sink.toml:1: listener.address: expected address",
         );
         let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nprotocol = \"esmtp\"";
-        check(wrong, "sink.toml:3: listener.protocol: expected \"smtp\" or \"lmtp\"");
+        check(wrong, "sink.toml:3: listener.protocol: expected 'smtp' or 'lmtp', found 'esmtp'");
         check(
             "[[listener]]\naddress = \"lmtp:[::1]:1\"",
             "sink.toml:2: listener.address: expected",

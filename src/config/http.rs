@@ -27,7 +27,7 @@ pub const DEFAULT: SocketAddr =
 
 /// What the settings say that they expect.
 pub const EXPECTED: &str =
-    "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, \"auto\" or \"off\"";
+    "an address such as 127.0.0.1:8025, [::1]:0 or localhost:8025, 'auto' or 'off'";
 
 impl FromStr for Http {
     type Err = BadHttp;

@@ -22,7 +22,7 @@ const COUNT: &str = "a number from 1 to 4294967295";
 pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "protocol",
-        expected: "\"smtp\" or \"lmtp\"",
+        expected: "'smtp' or 'lmtp'",
         set: |listener, text| {
             listener.protocol = match text {
                 "smtp" => Protocol::Smtp,

@@ -68,7 +68,11 @@ impl Setting {
         };
         result.map_err(|expected| ValueError {
             expected,
-            found: if text.is_empty() { "nothing".into() } else { format!("{text:?}") },
+            found: if text.is_empty() {
+                "nothing".into()
+            } else {
+                format!("'{}'", text.escape_debug())
+            },
         })
     }
 
@@ -99,15 +103,15 @@ impl Setting {
 const MEMORY: &str = "a size from 1MiB to 1024GiB, such as 64MiB";
 const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s or 5m";
 const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
-const TIME_OR_NONE: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m, or \"none\"";
+const TIME_OR_NONE: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m, or 'none'";
 /// What a `u16` holds.
 const COUNT_SMALL: &str = "a number from 1 to 65535";
 /// What a `u32` holds.
 const COUNT: &str = "a number from 1 to 4294967295";
-const COUNT_OR_NONE: &str = "a number from 1 to 4294967295, or \"none\"";
-const NAME_OR_NONE: &str = "a name of 1 to 64 letters, digits, '.', '-' and '_', or \"none\"";
+const COUNT_OR_NONE: &str = "a number from 1 to 4294967295, or 'none'";
+const NAME_OR_NONE: &str = "a name of 1 to 64 letters, digits, '.', '-' and '_', or 'none'";
 const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or an address";
-const COUNT_LARGE_OR_NONE: &str = "a number from 1 to 1000000000000, or \"none\"";
+const COUNT_LARGE_OR_NONE: &str = "a number from 1 to 1000000000000, or 'none'";
 /// More messages than a machine takes in a year.
 const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
 
@@ -304,8 +308,8 @@ pub const KEYS: &[Setting] = &[
         "server",
         "workers",
         "N",
-        "Number of event loops; \"auto\" is one per core that sinkd may use, at most 8.",
-        "a number from 1 to 256, or \"auto\"",
+        "Number of event loops; 'auto' is one per core that sinkd may use, at most 8.",
+        "a number from 1 to 256, or 'auto'",
         |c, v| {
             let workers =
                 if v == "auto" { None } else { Some(count::<usize>(v).filter(|n| *n <= 256)?) };
@@ -402,7 +406,7 @@ pub const KEYS: &[Setting] = &[
         "limits",
         "connections_max",
         "N",
-        "Maximum number of open connections; \"none\" is as many as the descriptor limit allows.",
+        "Maximum number of open connections; 'none' is as many as the descriptor limit allows.",
         COUNT_OR_NONE,
         |c, v| parse_option(v, count).map(|n| c.connections_max = n),
         |c| show_option(c.connections_max, number)
@@ -493,8 +497,8 @@ pub const KEYS: &[Setting] = &[
         "log",
         "durability",
         "WHAT",
-        "What an acknowledged message survives: \"process\" covers the end of sinkd, \"message\" a power loss, and a time such as \"1s\" a power loss at least that much later.",
-        "\"process\", \"message\", or a duration from 1ms to 87600h, such as 1s",
+        "What an acknowledged message survives: 'process' covers the end of sinkd, 'message' a power loss, and a time such as '1s' a power loss at least that much later.",
+        "'process', 'message', or a duration from 1ms to 87600h, such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
             Durability::Process => quoted("process"),
@@ -507,7 +511,7 @@ pub const KEYS: &[Setting] = &[
         "retain_bytes",
         "SIZE",
         "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
-        "a size from 64MiB to 1073741824GiB, or \"none\"",
+        "a size from 64MiB to 1073741824GiB, or 'none'",
         |c, v| {
             let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
             parse_option(v, least).map(|n| c.retention.bytes = n)
@@ -519,7 +523,7 @@ pub const KEYS: &[Setting] = &[
         "retain_age",
         "TIME",
         "Age after which mail is dropped, together with the rest of its segment.",
-        "a duration from 1s to 87600h, such as 24h, or \"none\"",
+        "a duration from 1s to 87600h, such as 24h, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
             parse_option(v, least).map(|t| c.retention.age = t)
@@ -531,7 +535,7 @@ pub const KEYS: &[Setting] = &[
         "retain_segments",
         "N",
         "Maximum number of segments, including those in use.",
-        "a number from 4 to 1000000000000, or \"none\"",
+        "a number from 4 to 1000000000000, or 'none'",
         |c, v| {
             let least = |text: &str| count_large(text).filter(|n| *n >= 4);
             parse_option(v, least).map(|n| c.retention.segments = n)
@@ -583,7 +587,7 @@ pub const KEYS: &[Setting] = &[
         "stats_retain_age",
         "TIME",
         "Age after which the statistics of an hour are deleted.",
-        "a duration from 1h to 87600h, such as 720h, or \"none\"",
+        "a duration from 1h to 87600h, such as 720h, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(3600));
             parse_option(v, least).map(|t| c.stats_retain_age = t)
@@ -595,7 +599,7 @@ pub const KEYS: &[Setting] = &[
         "run_after_idle",
         "TIME",
         "Idle time after which the next message starts a new run; requires statistics.",
-        "a duration from 1s to 87600h, such as 30s, or \"none\"",
+        "a duration from 1s to 87600h, such as 30s, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));
             parse_option(v, least).map(|t| c.run_after_idle = t)
@@ -648,8 +652,8 @@ pub const KEYS: &[Setting] = &[
         "index",
         "sequence_field",
         "NAME",
-        "Header field that numbers the messages, kept in the index, or \"none\".",
-        "the name of a header field of at most 64 bytes, or \"none\"",
+        "Header field that numbers the messages, kept in the index, or 'none'.",
+        "the name of a header field of at most 64 bytes, or 'none'",
         |c, v| {
             let is_name = |name: &str| {
                 let is_ftext = |octet: u8| octet.is_ascii_graphic() && octet != b':';
@@ -714,7 +718,7 @@ pub const KEYS: &[Setting] = &[
         "transcript",
         "DIR",
         "Folder for transcripts of sessions as text, without mail data and secrets; created if it does not exist.",
-        "a path, or \"none\"",
+        "a path, or 'none'",
         |c, v| {
             let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
             c.transcript = folder;
@@ -747,7 +751,7 @@ pub const KEYS: &[Setting] = &[
         "log_format",
         "FORMAT",
         "Format of the log: text or json.",
-        "\"text\" or \"json\"",
+        "'text' or 'json'",
         |c, v| {
             c.log_format = match v {
                 "text" => LogFormat::Text,

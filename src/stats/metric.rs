@@ -58,13 +58,13 @@ table! {
     ThinkRcpt = "think_rcpt_us", DAY_US, "The sender's time from a reply to RCPT.";
     ThinkData = "think_data_us", DAY_US, "The sender's time from a reply to DATA or BDAT.";
     ThinkPayload = "think_payload_us", DAY_US,
-        "The sender's time from 354 to the first octet.";
+        "The sender's time from 354 to the first byte.";
     ThinkNext = "think_next_us", DAY_US,
         "The sender's time from a final reply to its next MAIL.";
     ThinkClose = "think_close_us", DAY_US,
         "The sender's time from our last reply to its QUIT or close.";
     Transfer = "transfer_us", DAY_US,
-        "First octet of a payload to its last, without waits for us and between chunks.";
+        "First byte of a payload to its last, without waits for us and between chunks.";
     TransferRate = "transfer_bytes_per_s", 1 << 40,
         "Rate of a payload that took more than one round.";
     MessageSize = "message_bytes", 1 << 32, "Size of accepted messages (RFC 1870).";
@@ -72,13 +72,13 @@ table! {
     SessionMessages = "messages_per_session", 1 << 32, "Accepted messages of a session that ended.";
     Session = "session_us", 7 * DAY_US, "Accepted connection to its end.";
     Pause = "pause_us", DAY_US,
-        "A client's pause of 20 ms or more between octets, while it waited for no reply of ours.";
+        "A client's pause of 20 ms or more between bytes, while it waited for no reply of ours.";
     CommandsPerRead = "commands_per_read", 1 << 20,
         "Depth of pipelining: commands that came in one read.";
     Rtt = "rtt_us", DAY_US,
-        "TCP's smoothed round-trip time, now and then in a session and at its end.";
+        "TCP's smoothed round-trip time, sampled in a session and at its end.";
     RttMin = "rtt_min_us", DAY_US,
-        "The least round trip of the connection, likewise: the network without the sender.";
+        "The least round trip of a connection, sampled as rtt_us: the network without the sender.";
     Round = "round_us", DAY_US, "A loop round's work; its maximum is the longest stall.";
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
@@ -89,7 +89,7 @@ table! {
     ReplyRcpt = "reply_rcpt_us", DAY_US, "A sender's: RCPT to its reply.";
     ReplyData = "reply_data_us", DAY_US, "A sender's: DATA to its reply.";
     ReplyPayload = "reply_payload_us", DAY_US,
-        "A sender's: end of data, or BDAT LAST with its octets, to the (first) final reply.";
+        "A sender's: end of data, or BDAT LAST with its data, to the (first) final reply.";
     Sent = "sent_us", DAY_US,
         "A sender's: as transaction_us, from when the message was begun, not when it was due.";
     Late = "late_us", DAY_US, "A sender's: how late a message was begun that was due at a time.";
@@ -100,7 +100,7 @@ table! {
     Counter:
     Messages = "messages", 0, "Accepted messages.";
     MessageRecipients = "recipients", 0, "Forward-paths of accepted messages.";
-    MessageBytes = "bytes", 0, "Octets of accepted messages.";
+    MessageBytes = "bytes", 0, "Bytes of accepted messages.";
     Refused = "refused", 0, "Messages refused at the end of data; for a sender, refused for all.";
     Connections = "connections", 0, "Connections accepted.";
     Closed = "closed", 0, "Connections that ended.";
@@ -123,7 +123,8 @@ table! {
     ActiveUs = "active_us", 0,
         "Time in which a client waited for us, or we waited for one: once, however many did.";
     SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
-    ThinkUs = "think_us", 0, "Time we waited for clients (round trip included), likewise.";
+    ThinkUs = "think_us", 0,
+        "Time we waited for clients (round trip included), of all connections together.";
     UnreadUs = "unread_us", 0, "Of that, while the client did not take our replies.";
     BetweenUs = "between_us", 0, "Part of think_us between transactions, up to 0.1 s each.";
     TransferUs = "transferring_us", 0,
@@ -134,7 +135,7 @@ table! {
     StarvedUs = "starved_us", 0,
         "Part of think_us and transferring_us in which our loops waited for a processor.";
     Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";
-    SegmentsIn = "segments_in", 0, "Segments with data that came, likewise.";
+    SegmentsIn = "segments_in", 0, "Segments with data that came, of sessions that ended.";
     OutOfOrder = "out_of_order", 0,
         "Of those, which came out of order: one before them was lost or overtaken.";
     AcceptOverflows = "accept_overflows", 0,

@@ -287,5 +287,5 @@ fn a_folder_without_figures_or_messages_is_refused_with_its_name() {
     assert!(errors.contains("no run 'nothing'"), "{errors}");
     let empty = tempdir().unwrap();
     let errors = refused(&[pair.a.path()], empty.path().to_str().unwrap(), a);
-    assert!(errors.contains("no statistics:"), "{errors}");
+    assert!(errors.contains("neither segments nor statistics"), "{errors}");
 }

@@ -25,6 +25,7 @@ impl Folders {
         client.deliver("a@example.org", "b@example.org", b"Subject: news\r\n\r\nx\r\n");
         assert!(sink.stop().success());
         std::fs::create_dir(root.path().join("empty")).unwrap();
+        std::fs::write(root.path().join("a.file"), "x").unwrap();
         Folders { root }
     }
 
@@ -105,6 +106,7 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl prune --keep-bytes 2T",
             "sinkctl prune --keep-age soon",
             "sinkctl stats --metric transactions",
+            "sinkctl stats --metric xyzzy",
             "sinkctl stats --by sender",
             "sinkctl stats --by client --top 501",
             "sinkctl stats --sent-field 'X Sent'",
@@ -145,6 +147,9 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl --data nowhere report -o page.html",
             "sinkctl --data nowhere calibrate --to 127.0.0.1:1",
             "sinkctl --data nowhere run start a",
+            "sinkctl --data a.file ls",
+            "sinkctl --data nowhere assert 'totals.messages > 0'",
+            "sinkctl --data empty assert 'totals.messages > 0'",
             "sinkctl --data empty ls",
             "sinkctl --data empty stats",
             "sinkctl --data empty runs",

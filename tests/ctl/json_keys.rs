@@ -276,6 +276,8 @@ impl Stage {
         let replay = ["replay", "--to", &to_other, "--speed", "max", "--to-domain", "c.test"];
         seen.run("sinkctl replay", &[&a], &replay);
         seen.run("sinkctl replay --dry-run", &[&a], &[&replay[..], &["--dry-run"]].concat());
+        let none = ["--dry-run", "--until", "2000-01-01"];
+        seen.run("sinkctl replay --dry-run", &[&a], &[&replay[..], &none].concat());
         assert!(sink.stop().success() && other.stop().success());
         calibrate_by_hand(&a);
         Stage { _place: place, a, b, id }

@@ -95,7 +95,7 @@ fn all_is_shown_with_the_numbers_that_part_takes() {
     assert_eq!(shown["parts"][0]["decoded_bytes"], 0);
     assert_eq!(shown["parts_total"], 4);
     let (text, _) = show(&data, &ids[0], &[]);
-    assert!(text.contains("\n  application/pdf  120 octets  invoice.pdf\n"), "{text}");
+    assert!(text.contains("\n  application/pdf  120 bytes  invoice.pdf\n"), "{text}");
     assert!(text.ends_with("\nPlease find attached.\n"), "{text:?}");
 }
 

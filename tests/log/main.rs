@@ -1,4 +1,4 @@
-//! The log and its index, without a server.
+//! The log, its index, and the rows that are read from both, without a server.
 #[path = "../common/mod.rs"]
 mod common;
 #[path = "../log_support/mod.rs"]
@@ -18,5 +18,6 @@ mod prune;
 mod reading;
 mod removal;
 mod retention;
+mod rows;
 mod search;
 mod wait;

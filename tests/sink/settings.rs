@@ -112,7 +112,7 @@ fn a_mistyped_variable_is_warned_of_and_a_bad_value_is_an_error() {
     let (code, errors) = said(sinkd(&["--check"]).env("SINKD_STOP_GRACE", "soon"));
     assert_eq!(code, Some(2));
     let expected = "sinkd: environment variable SINKD_STOP_GRACE: expected a duration from 0s to \
-                    87600h, such as 250ms, 10s or 5m, found \"soon\"\n";
+                    87600h, such as 250ms, 10s or 5m, found 'soon'\n";
     assert_eq!(errors, expected);
 }
 
@@ -175,16 +175,16 @@ fn values_are_refused_with_place_expectation_and_what_was_found() {
     for (args, error) in [
         (
             &["--recipients-max", "0"][..],
-            "--recipients-max: expected a number from 1 to 4294967295, found \"0\"",
+            "--recipients-max: expected a number from 1 to 4294967295, found '0'",
         ),
         (
             &["--region-memory-bytes", "1K"],
-            "--region-memory-bytes: expected a size from 8MiB to 1024GiB, such as 64MiB, found \"1K\"",
+            "--region-memory-bytes: expected a size from 8MiB to 1024GiB, such as 64MiB, found '1K'",
         ),
         (&["--data", ""], "--data: expected a path, found nothing"),
         (
             &["--hostname", &long],
-            "--hostname: expected a name of 1 to 255 ASCII characters without spaces, found \"xxx",
+            "--hostname: expected a name of 1 to 255 ASCII characters without spaces, found 'xxx",
         ),
         (
             &["--listen", "127.0.0.1:7", "--listen", "127.0.0.1:7"],

@@ -1,7 +1,7 @@
 //! `SUBJECT OP NUMBER[UNIT]`, such as `transaction.p99 <= 20ms`.
 use super::evidence::Evidence;
-use super::limit::Limit;
-use super::subject::{Subject, Unit, Value, number};
+use super::limit::ClaimLimit;
+use super::subject::{ClaimSubject, ClaimUnit, ClaimValue, number};
 use crate::stats::LimitedBy;
 
 /// What is asserted.
@@ -9,13 +9,13 @@ use crate::stats::LimitedBy;
 pub struct Claim {
     /// The claim as written.
     pub text: String,
-    subject: Subject,
-    op: Op,
-    bound: Bound,
+    subject: ClaimSubject,
+    op: ClaimOperator,
+    bound: ClaimBound,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Op {
+enum ClaimOperator {
     AtLeast,
     AtMost,
     Above,
@@ -25,7 +25,7 @@ enum Op {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
-enum Bound {
+enum ClaimBound {
     /// In the subject's own unit.
     Number(f64),
     /// A value of `limited_by`.
@@ -33,13 +33,13 @@ enum Bound {
 }
 
 /// Longer ones first: `>=` begins with `>`.
-const OPS: [(&str, Op); 6] = [
-    (">=", Op::AtLeast),
-    ("<=", Op::AtMost),
-    ("==", Op::Is),
-    ("!=", Op::IsNot),
-    (">", Op::Above),
-    ("<", Op::Below),
+const OPS: [(&str, ClaimOperator); 6] = [
+    (">=", ClaimOperator::AtLeast),
+    ("<=", ClaimOperator::AtMost),
+    ("==", ClaimOperator::Is),
+    ("!=", ClaimOperator::IsNot),
+    (">", ClaimOperator::Above),
+    ("<", ClaimOperator::Below),
 ];
 
 impl std::str::FromStr for Claim {
@@ -53,10 +53,10 @@ impl std::str::FromStr for Claim {
             return Err(format!("'{text}': {expected}"));
         };
         let (name, bound) = (text[..at].trim(), text[at + sign.len()..].trim());
-        let subject: Subject = name.parse().map_err(|why| format!("'{text}': {why}"))?;
+        let subject: ClaimSubject = name.parse().map_err(|why| format!("'{text}': {why}"))?;
         let bound = match subject.unit() {
-            None if matches!(op, Op::Is | Op::IsNot) => {
-                Bound::Word(subject.word(bound).map_err(|why| format!("'{text}': {why}"))?)
+            None if matches!(op, ClaimOperator::Is | ClaimOperator::IsNot) => {
+                ClaimBound::Word(subject.word(bound).map_err(|why| format!("'{text}': {why}"))?)
             }
             None => {
                 return Err(format!(
@@ -65,7 +65,7 @@ impl std::str::FromStr for Claim {
             }
             Some(unit) => {
                 let number = unit.parse(bound).map_err(|why| format!("'{text}': {why}"))?;
-                Bound::Number(number)
+                ClaimBound::Number(number)
             }
         };
         Ok(Claim { text: text.trim().to_owned(), subject, op, bound })
@@ -75,12 +75,12 @@ impl std::str::FromStr for Claim {
 impl Claim {
     /// Whether it is about messages that the statistics lack.
     pub fn is_about_not_recorded(&self) -> bool {
-        self.subject == Subject::NotRecorded
+        self.subject == ClaimSubject::NotRecorded
     }
 
     /// Whether it needs a header field that says when messages were sent.
     pub fn is_about_transit(&self) -> bool {
-        matches!(self.subject, Subject::Transit(_))
+        matches!(self.subject, ClaimSubject::Transit(_))
     }
 
     /// The client that has the highest figure, where the claim is about limits of clients.
@@ -89,16 +89,16 @@ impl Claim {
     }
 
     /// Which limit of clients it is about.
-    pub fn limit(&self) -> Option<Limit> {
+    pub fn limit(&self) -> Option<ClaimLimit> {
         match self.subject {
-            Subject::Limits(limit) => Some(limit),
+            ClaimSubject::Limits(limit) => Some(limit),
             _ => None,
         }
     }
 
     /// Whether it says that nothing came: it holds of none, and not of one.
     pub fn is_about_absence(&self) -> bool {
-        let Bound::Number(bound) = self.bound else { return false };
+        let ClaimBound::Number(bound) = self.bound else { return false };
         self.subject.counts_traffic() && self.op.holds(0.0, bound) && !self.op.holds(1.0, bound)
     }
 
@@ -114,7 +114,7 @@ impl Claim {
             return Err("nothing was recorded: no connection, no message, no reply".into());
         }
         match (self.subject.of(evidence)?, self.bound) {
-            (Value::Word(found), Bound::Word(wanted)) => {
+            (ClaimValue::Word(found), ClaimBound::Word(wanted)) => {
                 let undecided = LimitedBy::Undecided.name();
                 if found == undecided && wanted != undecided {
                     // Any of the others may have been the limit.
@@ -125,11 +125,11 @@ impl Claim {
                     false => Err(format!("it is {found}")),
                 }
             }
-            (Value::Number(found), Bound::Number(bound)) => {
+            (ClaimValue::Number(found), ClaimBound::Number(bound)) => {
                 if self.op.holds(found, bound) {
                     return Ok(());
                 }
-                let unit = self.subject.unit().unwrap_or(Unit::None);
+                let unit = self.subject.unit().unwrap_or(ClaimUnit::None);
                 let client = self.client(evidence).map(|client| format!(", by {client}"));
                 let by_whom = client.unwrap_or_default();
                 Err(format!("it is {}{}{by_whom}", unit.text(found), missed(found, bound)))
@@ -139,20 +139,20 @@ impl Claim {
     }
 }
 
-impl Op {
+impl ClaimOperator {
     fn holds(self, found: f64, bound: f64) -> bool {
         match self {
-            Op::AtLeast => found >= bound,
-            Op::AtMost => found <= bound,
-            Op::Above => found > bound,
-            Op::Below => found < bound,
-            Op::Is => found == bound,
-            Op::IsNot => found != bound,
+            ClaimOperator::AtLeast => found >= bound,
+            ClaimOperator::AtMost => found <= bound,
+            ClaimOperator::Above => found > bound,
+            ClaimOperator::Below => found < bound,
+            ClaimOperator::Is => found == bound,
+            ClaimOperator::IsNot => found != bound,
         }
     }
 
     fn holds_of_words(self, found: &str, wanted: &str) -> bool {
-        (found == wanted) == (self == Op::Is)
+        (found == wanted) == (self == ClaimOperator::Is)
     }
 }
 
@@ -169,7 +169,7 @@ fn missed(found: f64, bound: f64) -> String {
 }
 
 /// A claim, and how it fared.
-pub struct Checked {
+pub struct CheckedClaim {
     /// The claim.
     pub claim: Claim,
     /// Why it doesn't hold.
@@ -192,7 +192,7 @@ mod tests {
             ("message_bytes.max <= 64K", 65_536.0),
         ] {
             let claim: Claim = text.parse().unwrap();
-            assert_eq!(claim.bound, Bound::Number(number), "{text}");
+            assert_eq!(claim.bound, ClaimBound::Number(number), "{text}");
         }
         for (text, says) in [
             ("", "an operator (>= <= > < == !=)"),
@@ -201,9 +201,9 @@ mod tests {
             ("rate > 1", "mean, median, max"),
             (
                 "nothing.p99 > 1",
-                "expected a subject (totals, rate, busy, replies, transit, limits, limited_by,",
+                "expected a subject, found 'nothing'; all of them: sinkctl assert --subjects",
             ),
-            ("transactions.p99 > 1", "did you mean 'transaction_us'?"),
+            ("transactions.p99 > 1", "; nearest are transaction_us, transit; all of"),
             ("transaction.p98 > 1ms", "p50, p90"),
             ("transaction.p99 > 1", "units us, ms, s, found '1'"),
             ("transaction.p99 > 1MB", "units us, ms, s, found '1MB'"),
@@ -248,6 +248,6 @@ mod tests {
         assert_eq!(missed(110.0, 100.0), ", 10 % above the bound");
         assert_eq!(missed(1.0, 3.0), ", 66.667 % below the bound");
         assert_eq!(missed(7.0, 0.0), ", 7 off");
-        assert!(Op::AtLeast.holds(1.0, 1.0) && !Op::Above.holds(1.0, 1.0));
+        assert!(ClaimOperator::AtLeast.holds(1.0, 1.0) && !ClaimOperator::Above.holds(1.0, 1.0));
     }
 }

@@ -7,7 +7,7 @@ use crate::stats::ClientLimits;
 
 /// A figure of the client that has the highest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
+pub enum ClaimLimit {
     /// Connections.
     OpenAtOnce,
     /// Connections that began in a window of this length, s.
@@ -21,7 +21,7 @@ pub enum Limit {
 }
 
 /// Figures by name; a length of time in a name can be any other length.
-const NAMES: [&str; 5] = [
+pub const NAMES: [&str; 5] = [
     "open_at_once",
     "opened_per_1s",
     "messages_per_connection",
@@ -29,29 +29,29 @@ const NAMES: [&str; 5] = [
     "recipients_per_message",
 ];
 
-impl std::str::FromStr for Limit {
+impl std::str::FromStr for ClaimLimit {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Limit, String> {
+    fn from_str(name: &str) -> Result<ClaimLimit, String> {
         let length = |prefix: &str| name.strip_prefix(prefix).and_then(|text| window(text).ok());
         Ok(match name {
-            "open_at_once" => Limit::OpenAtOnce,
-            "messages_per_connection" => Limit::MessagesPerConnection,
-            "recipients_per_message" => Limit::RecipientsPerMessage,
+            "open_at_once" => ClaimLimit::OpenAtOnce,
+            "messages_per_connection" => ClaimLimit::MessagesPerConnection,
+            "recipients_per_message" => ClaimLimit::RecipientsPerMessage,
             _ => {
-                let opened = length("opened_per_").map(Limit::OpenedPer);
-                let found = opened.or_else(|| length("messages_per_").map(Limit::MessagesPer));
+                let opened = length("opened_per_").map(ClaimLimit::OpenedPer);
+                let found = opened.or_else(|| length("messages_per_").map(ClaimLimit::MessagesPer));
                 found.ok_or_else(|| unknown("figure of limits", name, NAMES).to_string())?
             }
         })
     }
 }
 
-impl Limit {
+impl ClaimLimit {
     /// The length of the window that it is about, s.
     pub fn window_s(self) -> Option<u64> {
         match self {
-            Limit::OpenedPer(seconds) | Limit::MessagesPer(seconds) => Some(seconds),
+            ClaimLimit::OpenedPer(seconds) | ClaimLimit::MessagesPer(seconds) => Some(seconds),
             _ => None,
         }
     }
@@ -76,11 +76,13 @@ impl Limit {
     fn figures(self, kept: &KeptLimits) -> impl Iterator<Item = (u64, Option<IpAddr>)> {
         let place = move |seconds| kept.windows_s.iter().position(|known| *known == seconds);
         let figure = move |client: &ClientLimits| match self {
-            Limit::OpenAtOnce => Some(client.open_at_once.max),
-            Limit::MessagesPerConnection => Some(client.messages_per_connection.max),
-            Limit::RecipientsPerMessage => Some(client.recipients_max),
-            Limit::OpenedPer(seconds) => Some(client.opened_per_window[place(seconds)?].max),
-            Limit::MessagesPer(seconds) => Some(client.messages_per_window[place(seconds)?].max),
+            ClaimLimit::OpenAtOnce => Some(client.open_at_once.max),
+            ClaimLimit::MessagesPerConnection => Some(client.messages_per_connection.max),
+            ClaimLimit::RecipientsPerMessage => Some(client.recipients_max),
+            ClaimLimit::OpenedPer(seconds) => Some(client.opened_per_window[place(seconds)?].max),
+            ClaimLimit::MessagesPer(seconds) => {
+                Some(client.messages_per_window[place(seconds)?].max)
+            }
         };
         let clients = kept.limits.clients.iter();
         clients.filter_map(move |(address, client)| Some((figure(client)?, *address)))
@@ -94,17 +96,17 @@ mod tests {
     #[test]
     fn limits_have_names_and_windows() {
         for (name, expected) in [
-            ("open_at_once", Limit::OpenAtOnce),
-            ("opened_per_1s", Limit::OpenedPer(1)),
-            ("messages_per_connection", Limit::MessagesPerConnection),
-            ("messages_per_1m", Limit::MessagesPer(60)),
-            ("messages_per_1h30m", Limit::MessagesPer(5400)),
-            ("recipients_per_message", Limit::RecipientsPerMessage),
+            ("open_at_once", ClaimLimit::OpenAtOnce),
+            ("opened_per_1s", ClaimLimit::OpenedPer(1)),
+            ("messages_per_connection", ClaimLimit::MessagesPerConnection),
+            ("messages_per_1m", ClaimLimit::MessagesPer(60)),
+            ("messages_per_1h30m", ClaimLimit::MessagesPer(5400)),
+            ("recipients_per_message", ClaimLimit::RecipientsPerMessage),
         ] {
             assert_eq!(name.parse(), Ok(expected));
         }
         for name in ["", "messages_per_", "messages_per_1ms", "opened_per_25h", "open"] {
-            let error = name.parse::<Limit>().unwrap_err();
+            let error = name.parse::<ClaimLimit>().unwrap_err();
             assert!(error.starts_with("expected a figure of limits (open_at_once, "), "{error}");
         }
     }

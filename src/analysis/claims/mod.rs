@@ -4,9 +4,10 @@ mod evidence;
 mod limit;
 mod subject;
 
-pub use claim::{Checked, Claim};
+pub use claim::{CheckedClaim, Claim};
 pub use evidence::Evidence;
-pub use limit::Limit;
+pub use limit::ClaimLimit;
+pub use subject::subjects;
 
 /// Lengths of the windows that claims are about; `None`: none is about limits of clients.
 pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
@@ -18,7 +19,7 @@ pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
 /// Checks each claim. Where the log has messages that the figures lack, a claim about the figures
 /// fails, unless another claim that holds says how many may be lacking. That nothing came is not
 /// true then, whatever is allowed.
-pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<Checked> {
+pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<CheckedClaim> {
     let gathered = &evidence.gathered;
     let allows = |claim: &Claim| claim.is_about_not_recorded() && claim.check(evidence).is_ok();
     let is_allowed = claims.iter().any(allows);
@@ -35,7 +36,7 @@ pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<Checked> {
         },
         _ => claim.check(evidence).err(),
     };
-    claims.into_iter().map(|claim| Checked { failure: failure(&claim), claim }).collect()
+    claims.into_iter().map(|claim| CheckedClaim { failure: failure(&claim), claim }).collect()
 }
 
 fn allowance(not_recorded: u64) -> String {

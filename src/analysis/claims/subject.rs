@@ -1,15 +1,15 @@
 //! What claims are about: `totals.*`, `rate.*`, metrics with their percentiles, `replies.*`, ...
-use super::super::gathered::Gathered;
+use super::super::gathered::RunStatistics;
 use super::super::metric_name::{metric, metrics};
-use super::super::nearest::unknown;
-use super::super::transit::Overall;
+use super::super::nearest::{unknown, unknown_of_many};
+use super::super::transit::OverallTransit;
 use super::evidence::Evidence;
-use super::limit::Limit;
+use super::limit::{self, ClaimLimit};
 use crate::stats::{LimitedBy, Metric, Percentiles};
 
 /// A number of a run, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
+pub enum ClaimSubject {
     Total(&'static str),
     Rate(&'static str),
     Metric(Metric, &'static str),
@@ -23,14 +23,14 @@ pub enum Subject {
     /// Arrival minus the time in a header field.
     Transit(&'static str),
     /// The highest figure of any client.
-    Limits(Limit),
+    Limits(ClaimLimit),
     LimitedBy,
     NotRecorded,
 }
 
 /// What a subject is counted in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
+pub enum ClaimUnit {
     None,
     /// A number that is not a rate.
     Count,
@@ -40,7 +40,7 @@ pub enum Unit {
 }
 
 /// What was found.
-pub enum Value {
+pub enum ClaimValue {
     Number(f64),
     Word(&'static str),
 }
@@ -69,6 +69,21 @@ const BUSY: [&str; 2] = ["median", "max"];
 const OTHERS: [&str; 8] =
     ["totals", "rate", "busy", "replies", "transit", "limits", "limited_by", "not_recorded"];
 
+/// What a claim may be about, each with its figures.
+pub fn subjects() -> impl Iterator<Item = (&'static str, String)> {
+    let figures = |name| match name {
+        "totals" => TOTALS.join(", "),
+        "rate" => RATES.join(", "),
+        "busy" => BUSY.join(", "),
+        "replies" => "5xx, 45x, 452, ...".into(),
+        "transit" => TRANSIT.join(", "),
+        "limits" => limit::NAMES.join(", "),
+        _ => String::new(),
+    };
+    let others = OTHERS.into_iter().map(move |name| (name, figures(name)));
+    others.chain(metrics().map(|name| (name, PERCENTILES.join(", "))))
+}
+
 /// The name as the table has it; an error lists the table.
 fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str, String> {
     let found = table.iter().copied().find(|known| *known == name);
@@ -76,76 +91,79 @@ fn one_of(what: &str, name: &str, table: &[&'static str]) -> Result<&'static str
     found.ok_or_else(|| error().to_string())
 }
 
-impl std::str::FromStr for Subject {
+impl std::str::FromStr for ClaimSubject {
     type Err = String;
 
-    fn from_str(name: &str) -> Result<Subject, String> {
+    fn from_str(name: &str) -> Result<ClaimSubject, String> {
         let (what, part) = name.split_once('.').unwrap_or((name, ""));
         match what {
-            "totals" => one_of(what, part, &TOTALS).map(Subject::Total),
-            "rate" => one_of(what, part, &RATES).map(Subject::Rate),
-            "busy" => one_of(what, part, &BUSY).map(Subject::Busy),
+            "totals" => one_of(what, part, &TOTALS).map(ClaimSubject::Total),
+            "rate" => one_of(what, part, &RATES).map(ClaimSubject::Rate),
+            "busy" => one_of(what, part, &BUSY).map(ClaimSubject::Busy),
             "limited_by" | "not_recorded" if !part.is_empty() || name.ends_with('.') => {
                 Err(format!("{what} has no figures: write '{what}', not '{name}'"))
             }
-            "limited_by" => Ok(Subject::LimitedBy),
-            "not_recorded" => Ok(Subject::NotRecorded),
-            "limits" => part.parse().map(Subject::Limits),
+            "limited_by" => Ok(ClaimSubject::LimitedBy),
+            "not_recorded" => Ok(ClaimSubject::NotRecorded),
+            "limits" => part.parse().map(ClaimSubject::Limits),
             "replies" => replies(part),
-            "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(Subject::Transit),
+            "transit" | "transit_us" => one_of(what, part, &TRANSIT).map(ClaimSubject::Transit),
             _ => {
                 let known = || OTHERS.into_iter().chain(metrics());
-                let error = || unknown("subject", what, known()).to_string();
+                let list = "sinkctl assert --subjects";
+                let error = || unknown_of_many("subject", what, known(), list).to_string();
                 let metric = metric(what).ok_or_else(error)?;
-                Ok(Subject::Metric(metric, one_of(what, part, &PERCENTILES)?))
+                Ok(ClaimSubject::Metric(metric, one_of(what, part, &PERCENTILES)?))
             }
         }
     }
 }
 
 /// `5xx`, `45x`, `452`.
-fn replies(part: &str) -> Result<Subject, String> {
+fn replies(part: &str) -> Result<ClaimSubject, String> {
     let digits = part.trim_end_matches('x');
     let is_code = part.len() == 3
         && digits.bytes().all(|b| b.is_ascii_digit())
         && matches!(digits.as_bytes().first(), Some(b'2'..=b'5'));
     match part.as_bytes().try_into() {
-        Ok(code) if is_code => Ok(Subject::Replies { code, digits: digits.len() }),
+        Ok(code) if is_code => Ok(ClaimSubject::Replies { code, digits: digits.len() }),
         _ => Err(format!("expected replies such as 5xx, 45x or 452, found '{part}'")),
     }
 }
 
-impl Subject {
+impl ClaimSubject {
     /// `None`: it is a word.
-    pub fn unit(&self) -> Option<Unit> {
+    pub fn unit(&self) -> Option<ClaimUnit> {
         Some(match self {
-            Subject::LimitedBy => return None,
-            Subject::Limits(_) => Unit::Count,
-            Subject::Metric(_, "count") => Unit::None,
-            Subject::Metric(metric, _) => match metric.unit() {
-                "us" => Unit::Micros,
-                "B" | "B/s" => Unit::Bytes,
-                _ => Unit::None,
+            ClaimSubject::LimitedBy => return None,
+            ClaimSubject::Limits(_) => ClaimUnit::Count,
+            ClaimSubject::Metric(_, "count") => ClaimUnit::None,
+            ClaimSubject::Metric(metric, _) => match metric.unit() {
+                "us" => ClaimUnit::Micros,
+                "B" | "B/s" => ClaimUnit::Bytes,
+                _ => ClaimUnit::None,
             },
-            Subject::Transit(which) if *which == "mean" || PERCENTILES[2..].contains(which) => {
-                Unit::Micros
+            ClaimSubject::Transit(which)
+                if *which == "mean" || PERCENTILES[2..].contains(which) =>
+            {
+                ClaimUnit::Micros
             }
-            Subject::Total("bytes") => Unit::Bytes,
-            Subject::Busy(_) => Unit::Share,
-            _ => Unit::None,
+            ClaimSubject::Total("bytes") => ClaimUnit::Bytes,
+            ClaimSubject::Busy(_) => ClaimUnit::Share,
+            _ => ClaimUnit::None,
         })
     }
 
     /// Whether it says something of messages that were accepted.
     fn needs_messages(&self) -> bool {
-        matches!(self, Subject::Rate(_) | Subject::LimitedBy)
+        matches!(self, ClaimSubject::Rate(_) | ClaimSubject::LimitedBy)
     }
 
     /// Whether it counts what came. Then none is a finding; of all others it is the lack of one.
     pub fn counts_traffic(&self) -> bool {
         match self {
-            Subject::Total(which) => !["turned_away", "dismissed", "refused"].contains(which),
-            Subject::Metric(_, which) => *which == "count",
+            ClaimSubject::Total(which) => !["turned_away", "dismissed", "refused"].contains(which),
+            ClaimSubject::Metric(_, which) => *which == "count",
             _ => false,
         }
     }
@@ -160,11 +178,11 @@ impl Subject {
     }
 
     /// The error: there is nothing to compare.
-    pub fn of(&self, evidence: &Evidence) -> Result<Value, String> {
+    pub fn of(&self, evidence: &Evidence) -> Result<ClaimValue, String> {
         let Evidence { gathered, limits } = evidence;
-        let Gathered { history, summary, verdict, not_recorded, .. } = gathered;
+        let RunStatistics { history, summary, verdict, not_recorded, .. } = gathered;
         let value = match self {
-            Subject::Total(which) => {
+            ClaimSubject::Total(which) => {
                 let totals = summary.totals;
                 (match *which {
                     "messages" => totals.messages,
@@ -179,29 +197,29 @@ impl Subject {
             _ if self.needs_messages() && summary.totals.messages == 0 => {
                 return Err("no message was accepted".into());
             }
-            Subject::Rate(which) => match *which {
+            ClaimSubject::Rate(which) => match *which {
                 "mean" => summary.rate.mean,
                 "median" => summary.rate.median,
                 _ => summary.rate.max,
             },
-            Subject::Metric(metric, which) => percentile(history.histogram(*metric), which)?,
-            Subject::Transit(which) => transit(gathered.transit.as_ref(), which)?,
-            Subject::Limits(limit) => {
+            ClaimSubject::Metric(metric, which) => percentile(history.histogram(*metric), which)?,
+            ClaimSubject::Transit(which) => transit(gathered.transit.as_ref(), which)?,
+            ClaimSubject::Limits(limit) => {
                 limit.of(limits.as_ref().ok_or("limits were not read")?)? as f64
             }
-            Subject::Replies { code, digits } => {
+            ClaimSubject::Replies { code, digits } => {
                 let is_meant =
                     |name: &str| name.as_bytes().get(..*digits) == Some(&code[..*digits]);
                 let replies = history.replies();
                 replies.iter().filter(|(name, _)| is_meant(name)).map(|(_, n)| *n).sum::<u64>()
                     as f64
             }
-            Subject::Busy("median") => summary.busy_share.0,
-            Subject::Busy(_) => summary.busy_share.1,
-            Subject::LimitedBy => return Ok(Value::Word(verdict.limited_by.name())),
-            Subject::NotRecorded => not_recorded.ok_or("the log can't be read")? as f64,
+            ClaimSubject::Busy("median") => summary.busy_share.0,
+            ClaimSubject::Busy(_) => summary.busy_share.1,
+            ClaimSubject::LimitedBy => return Ok(ClaimValue::Word(verdict.limited_by.name())),
+            ClaimSubject::NotRecorded => not_recorded.ok_or("the log can't be read")? as f64,
         };
-        Ok(Value::Number(value))
+        Ok(ClaimValue::Number(value))
     }
 }
 
@@ -216,7 +234,7 @@ fn percentile(
 }
 
 /// Returns the figure `which`. The error states why the figure is missing.
-fn transit(transit: Option<&Overall>, which: &str) -> Result<f64, String> {
+fn transit(transit: Option<&OverallTransit>, which: &str) -> Result<f64, String> {
     let overall = transit.ok_or("transit times were not read")?;
     let all = &overall.all;
     if let Some(why) = overall.gap() {
@@ -249,14 +267,14 @@ fn figure(p: &Percentiles, which: &str) -> f64 {
     }
 }
 
-impl Unit {
+impl ClaimUnit {
     /// Endings, and what they multiply by.
     fn endings(self) -> &'static [(&'static str, f64)] {
         match self {
-            Unit::Count => &[("", 1.0), ("k", 1e3), ("M", 1e6)],
-            Unit::None => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
-            Unit::Micros => &[("us", 1.0), ("ms", 1e3), ("s", 1e6)],
-            Unit::Bytes => &[
+            ClaimUnit::Count => &[("", 1.0), ("k", 1e3), ("M", 1e6)],
+            ClaimUnit::None => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
+            ClaimUnit::Micros => &[("us", 1.0), ("ms", 1e3), ("s", 1e6)],
+            ClaimUnit::Bytes => &[
                 ("", 1.0),
                 ("B", 1.0),
                 ("K", 1024.0),
@@ -269,7 +287,7 @@ impl Unit {
                 ("MB", 1e6),
                 ("GB", 1e9),
             ],
-            Unit::Share => &[("", 1.0), ("%", 0.01)],
+            ClaimUnit::Share => &[("", 1.0), ("%", 0.01)],
         }
     }
 
@@ -291,12 +309,12 @@ impl Unit {
     /// A value for a person.
     pub fn text(self, value: f64) -> String {
         match self {
-            Unit::None | Unit::Count => number(value),
-            Unit::Micros if value >= 1e6 => format!("{} s", number(value / 1e6)),
-            Unit::Micros if value >= 1e3 => format!("{} ms", number(value / 1e3)),
-            Unit::Micros => format!("{} us", number(value)),
-            Unit::Bytes => format!("{} octets", number(value)),
-            Unit::Share => format!("{} %", number(value * 100.0)),
+            ClaimUnit::None | ClaimUnit::Count => number(value),
+            ClaimUnit::Micros if value >= 1e6 => format!("{} s", number(value / 1e6)),
+            ClaimUnit::Micros if value >= 1e3 => format!("{} ms", number(value / 1e3)),
+            ClaimUnit::Micros => format!("{} us", number(value)),
+            ClaimUnit::Bytes => format!("{} bytes", number(value)),
+            ClaimUnit::Share => format!("{} %", number(value * 100.0)),
         }
     }
 }
@@ -304,4 +322,22 @@ impl Unit {
 pub fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_subject_is_one_with_each_of_its_figures() {
+        let mut subjects = 0;
+        for (name, figures) in super::subjects() {
+            subjects += 1;
+            for figure in figures.split(", ").filter(|figure| *figure != "...") {
+                let name = if figure.is_empty() { name.into() } else { format!("{name}.{figure}") };
+                assert!(name.parse::<ClaimSubject>().is_ok(), "{name}");
+            }
+        }
+        assert_eq!(subjects, OTHERS.len() + Metric::ALL.len());
+    }
 }

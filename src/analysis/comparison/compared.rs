@@ -1,35 +1,35 @@
 //! Two runs beside each other.
 use super::super::words::counted;
 use super::not_comparable::NotComparable;
-use super::side::Side;
+use super::side::ComparedRun;
 use crate::stats::Comparison;
 
 /// Two runs, and what differs.
-pub struct Compared {
+pub struct RunComparison {
     /// The first run.
-    pub a: Side,
+    pub a: ComparedRun,
     /// The second run.
-    pub b: Side,
+    pub b: ComparedRun,
     /// Which differences are larger than the noise.
     pub comparison: Comparison,
     /// A sentence for each reason why the figures are incomplete or get no verdict.
     pub warnings: Vec<String>,
 }
 
-impl Compared {
+impl RunComparison {
     /// Compares two runs. docs/compare.md says how it decides.
     ///
     /// Errors: a run has no message, both are one record, or they are of different kinds.
-    pub fn of(a: Side, b: Side) -> Result<Compared, NotComparable> {
+    pub fn of(a: ComparedRun, b: ComparedRun) -> Result<RunComparison, NotComparable> {
         ensure_comparable(&a, &b)?;
         let comparison = Comparison::of(&a.measures, &b.measures);
         let warnings = [a.warnings(), b.warnings(), shared(&a, &b)].concat();
-        Ok(Compared { a, b, comparison, warnings })
+        Ok(RunComparison { a, b, comparison, warnings })
     }
 }
 
-fn ensure_comparable(a: &Side, b: &Side) -> Result<(), NotComparable> {
-    for Side { letter, name, gathered, .. } in [a, b] {
+fn ensure_comparable(a: &ComparedRun, b: &ComparedRun) -> Result<(), NotComparable> {
+    for ComparedRun { letter, name, gathered, .. } in [a, b] {
         if gathered.summary.totals.messages == 0 {
             return Err(NotComparable::NoMessages { letter: *letter, name: name.clone() });
         }
@@ -44,7 +44,7 @@ fn ensure_comparable(a: &Side, b: &Side) -> Result<(), NotComparable> {
     }
 }
 
-fn shared(a: &Side, b: &Side) -> Vec<String> {
+fn shared(a: &ComparedRun, b: &ComparedRun) -> Vec<String> {
     let shared = a.measures.shared_seconds(&b.measures) as u64;
     if shared == 0 {
         return Vec::new();

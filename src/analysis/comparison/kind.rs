@@ -3,27 +3,27 @@ use crate::stats::{Counter, History, Metric};
 
 /// The side that recorded a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum RecordedBy {
     /// sinkd.
     Sink,
     /// blast or replay.
     Sender,
 }
 
-impl Kind {
+impl RecordedBy {
     /// Its name in `--json` and in sentences.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Sink => "sink",
-            Kind::Sender => "sender",
+            RecordedBy::Sink => "sink",
+            RecordedBy::Sender => "sender",
         }
     }
 
     /// A sink counts commands; a sender does not, and records what no sink does.
-    pub(super) fn of(history: &History) -> Kind {
+    pub(super) fn of(history: &History) -> RecordedBy {
         let senders_own = &Metric::ALL[Metric::SINK.len()..];
         let is_of_sender = history.total(Counter::Commands) == 0
             && senders_own.iter().any(|metric| history.histogram(*metric).is_some());
-        if is_of_sender { Kind::Sender } else { Kind::Sink }
+        if is_of_sender { RecordedBy::Sender } else { RecordedBy::Sink }
     }
 }

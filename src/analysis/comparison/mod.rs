@@ -1,10 +1,14 @@
 //! Two runs side by side, and which differences are larger than the noise.
 mod compared;
+mod figures;
 mod kind;
 mod not_comparable;
 mod side;
 
-pub use compared::Compared;
-pub use kind::Kind;
+pub use compared::RunComparison;
+pub use figures::{
+    ComparisonFigures, LongerShare, MeasureFigures, RunFigures, Significance, TransactionFigures,
+};
+pub use kind::RecordedBy;
 pub use not_comparable::NotComparable;
-pub use side::Side;
+pub use side::ComparedRun;

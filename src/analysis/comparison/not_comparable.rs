@@ -2,7 +2,7 @@
 use std::io;
 
 use super::super::error::Error;
-use super::kind::Kind;
+use super::kind::RecordedBy;
 
 /// Why two runs cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub enum NotComparable {
         .0.name(),
         .1.name()
     )]
-    DifferentKinds(Kind, Kind),
+    DifferentKinds(RecordedBy, RecordedBy),
     /// A run is compared with itself.
     #[error(
         "A ({0}) and B ({1}) are the same recording, or a copy of it; choose two different runs"

@@ -4,50 +4,50 @@ use std::ops::Range;
 use std::path::Path;
 
 use super::super::error::Error;
-use super::super::gathered::Gathered;
-use super::super::selection::Selection;
+use super::super::gathered::RunStatistics;
+use super::super::selection::FolderSpans;
 use super::super::span::seconds;
 use super::super::words::counted;
-use super::kind::Kind;
+use super::kind::RecordedBy;
 use super::not_comparable::NotComparable;
 use crate::stats::{History, Measures};
 
 /// A run to compare.
-pub struct Side {
+pub struct ComparedRun {
     /// 'A' or 'B'.
     pub letter: char,
     /// The name as the user gave it.
     pub name: String,
     /// Which side recorded it.
-    pub kind: Kind,
+    pub kind: RecordedBy,
     /// Its statistics.
-    pub gathered: Gathered,
+    pub gathered: RunStatistics,
     /// What is compared.
     pub measures: Measures,
     /// What could not be read, a sentence each.
     pub problems: BTreeSet<String>,
 }
 
-impl Side {
+impl ComparedRun {
     /// Reads a run. `name`: as it was asked for.
     ///
     /// Errors: a folder has no statistics, they can't be read, or they are of senders and of sinks.
     pub fn gather(
         letter: char,
         name: &str,
-        selection: Selection<'_>,
-    ) -> Result<Side, NotComparable> {
-        let gathered = Gathered::of_settled(selection)?;
+        selection: FolderSpans<'_>,
+    ) -> Result<ComparedRun, NotComparable> {
+        let gathered = RunStatistics::of_settled(selection)?;
         let parts: Vec<_> =
             selection.parts().map(|(folder, span)| (folder, seconds(span))).collect();
         let unreadable = |source| NotComparable::Unreadable { name: name.to_owned(), source };
         let (measures, problems) = Measures::read(&parts).map_err(unreadable)?;
         let kind = match parts.len() {
-            1 => Kind::of(&gathered.history),
+            1 => RecordedBy::of(&gathered.history),
             _ => kind_of_all(letter, &parts)?,
         };
         let problems = gathered.history.problems.iter().cloned().chain(problems).collect();
-        Ok(Side { letter, name: name.to_owned(), kind, gathered, measures, problems })
+        Ok(ComparedRun { letter, name: name.to_owned(), kind, gathered, measures, problems })
     }
 
     /// Why the figures are not the whole truth, a sentence each.
@@ -63,12 +63,12 @@ impl Side {
 }
 
 /// Errors: the folders are of both kinds, or can't be read.
-fn kind_of_all(letter: char, parts: &[(&Path, Range<u64>)]) -> Result<Kind, NotComparable> {
+fn kind_of_all(letter: char, parts: &[(&Path, Range<u64>)]) -> Result<RecordedBy, NotComparable> {
     let mut kinds = Vec::new();
     for (folder, span) in parts {
         let mut history = History::default();
         history.read(folder, span.clone()).map_err(Error::statistics(folder))?;
-        kinds.push(Kind::of(&history));
+        kinds.push(RecordedBy::of(&history));
     }
     match kinds.split_first() {
         Some((kind, others)) if others.iter().all(|other| other == kind) => Ok(*kind),

@@ -3,7 +3,7 @@ use std::ops::Range;
 
 /// Spans of equal length, the first at a multiple of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Buckets {
+pub struct TimeBuckets {
     /// What they cover, Unix s.
     pub span: Range<u64>,
     /// Length of each bucket, s.
@@ -49,12 +49,12 @@ const LENGTHS: &[u64] = &[
     12 * HOUR,
 ];
 
-impl Buckets {
+impl TimeBuckets {
     /// At most `most` of them, and one more where the first does not begin with the span.
-    pub fn of(span: Range<u64>, most: u64) -> Buckets {
+    pub fn of(span: Range<u64>, most: u64) -> TimeBuckets {
         let least = (span.end - span.start).div_ceil(most).max(1);
         let fitting = LENGTHS.iter().copied().find(|length| *length >= least);
-        Buckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
+        TimeBuckets { span, length: fitting.unwrap_or_else(|| least.next_multiple_of(DAY)) }
     }
 
     /// The number of buckets.
@@ -125,7 +125,7 @@ mod tests {
     fn every_second_has_a_bucket_and_there_are_not_too_many() {
         for start in [0, 1, 59, 1_795_248_007] {
             for length in [1, 2, 599, 600, 601, 3599, 86_400, 400 * DAY, 1 << 40] {
-                let buckets = Buckets::of(start..start + length, 600);
+                let buckets = TimeBuckets::of(start..start + length, 600);
                 assert!((1..=601).contains(&buckets.count()), "{start} {length} {buckets:?}");
                 assert_eq!(buckets.index(start), 0);
                 assert_eq!(buckets.index(start + length - 1), buckets.count() - 1);
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_stays_as_it_was_is_carried_on() {
-        let buckets = Buckets { span: 103..138, length: 10 };
+        let buckets = TimeBuckets { span: 103..138, length: 10 };
         let values = [(90, 3), (104, 5), (107, 2), (131, 4), (200, 9)];
         assert_eq!(buckets.carried(&values), [5, 2, 2, 4]);
         assert_eq!(buckets.carried(&[(90, 3)]), [3; 4]);
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn seconds_of_nothing_count() {
-        let buckets = Buckets { span: 103..118, length: 10 };
+        let buckets = TimeBuckets { span: 103..118, length: 10 };
         let points =
             buckets.points([(103, 7.0), (104, 14.0), (110, 8.0), (0, 9.0), (118, 9.0)].into_iter());
         let first = Point { from: 103.0, at: 106.5, mean: 3.0, low: 0.0, high: 14.0 };

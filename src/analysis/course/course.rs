@@ -6,11 +6,11 @@ use std::path::PathBuf;
 use hdrhistogram::Histogram;
 
 use super::super::error::Error;
-use super::super::gathered::Gathered;
-use super::super::groups::{By, Question, Table, find};
-use super::super::selection::Selection;
+use super::super::gathered::RunStatistics;
+use super::super::groups::{GroupBy, GroupQuestion, GroupTable, find};
+use super::super::selection::FolderSpans;
 use super::super::span::seconds;
-use super::buckets::Buckets;
+use super::buckets::TimeBuckets;
 use crate::log::{Mark, Runs};
 use crate::stats::{
     Counter, History, Metric, OpenSessions, RunSummary, Second, Verdict, each_interval,
@@ -20,7 +20,7 @@ use crate::stats::{
 const COLUMNS_MAX: u64 = 140;
 
 /// A data folder.
-pub struct Source {
+pub struct SourceFolder {
     /// Where it is.
     pub path: PathBuf,
     /// What is taken of it, Unix s.
@@ -35,7 +35,7 @@ pub struct Source {
 const DOMAINS_SHOWN: usize = 15;
 
 /// A run or a mark.
-pub struct Event {
+pub struct RunEvent {
     /// Unix s.
     pub from: f64,
     /// The same; `None`: a mark, or a run that is under way.
@@ -47,7 +47,7 @@ pub struct Event {
 }
 
 /// What was recorded in a span of time.
-pub struct Column {
+pub struct TimeColumn {
     /// Transaction times, us.
     pub transactions: Histogram<u64>,
     /// The longest loop round, us.
@@ -55,7 +55,7 @@ pub struct Column {
 }
 
 /// All that is known of a run.
-pub struct Course {
+pub struct ReportData {
     /// What was recorded.
     pub history: History,
     /// What it comes to.
@@ -65,32 +65,32 @@ pub struct Course {
     /// Sessions open at the end of the span.
     pub open_sessions: OpenSessions,
     /// The folders.
-    pub sources: Vec<Source>,
+    pub sources: Vec<SourceFolder>,
     /// Messages of the logs that are not in the statistics; `None`: unknown.
     pub not_recorded: Option<u64>,
     /// What could not be read.
     pub problems: Vec<String>,
     /// Over `columns`; `None`: nothing was recorded.
-    pub timeline: Option<Buckets>,
+    pub timeline: Option<TimeBuckets>,
     /// One for each bucket of `timeline`.
-    pub columns: Vec<Column>,
+    pub columns: Vec<TimeColumn>,
     /// Events by time, including those outside the span.
-    pub events: Vec<Event>,
+    pub events: Vec<RunEvent>,
     /// The domains of the recipients; the error says why they are not known.
-    pub domains: Result<Table, String>,
+    pub domains: Result<GroupTable, String>,
 }
 
-impl Course {
+impl ReportData {
     /// Reads all folders and merges them.
     ///
     /// `sent_field`: the header field by which transit times are computed.
     pub fn gather(
-        selection: Selection<'_>,
+        selection: FolderSpans<'_>,
         sent_field: Option<&str>,
         watch: &mut dyn FnMut(u64, u64),
-    ) -> Result<Course, Error> {
-        let Gathered { mut history, summary, verdict, open_sessions, not_recorded, .. } =
-            Gathered::of_settled(selection)?;
+    ) -> Result<ReportData, Error> {
+        let RunStatistics { mut history, summary, verdict, open_sessions, not_recorded, .. } =
+            RunStatistics::of_settled(selection)?;
         let mut sources = Vec::new();
         for (path, span) in selection.parts() {
             let (mut own, span) = (History::default(), seconds(span));
@@ -99,10 +99,10 @@ impl Course {
             let open =
                 own.seconds.iter().map(|(second, counts)| (*second, counts.open_connections));
             let open_connections = open.collect();
-            sources.push(Source { path: path.to_owned(), span, messages, open_connections });
+            sources.push(SourceFolder { path: path.to_owned(), span, messages, open_connections });
         }
         let problems = std::mem::take(&mut history.problems);
-        let mut run = Course {
+        let mut run = ReportData {
             history,
             summary,
             verdict,
@@ -116,7 +116,7 @@ impl Course {
             domains: domains(selection, sent_field, watch),
         };
         if let Some(span) = run.span() {
-            run.read_columns(Buckets::of(span, COLUMNS_MAX))?;
+            run.read_columns(TimeBuckets::of(span, COLUMNS_MAX))?;
         }
         Ok(run)
     }
@@ -130,12 +130,12 @@ impl Course {
         Some(*first..last + 1)
     }
 
-    fn read_columns(&mut self, buckets: Buckets) -> Result<(), Error> {
+    fn read_columns(&mut self, buckets: TimeBuckets) -> Result<(), Error> {
         let empty =
-            || Column { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
-        let mut columns: Vec<Column> = (0..buckets.count()).map(|_| empty()).collect();
+            || TimeColumn { transactions: Metric::Transaction.histogram(), longest_round_us: 0 };
+        let mut columns: Vec<TimeColumn> = (0..buckets.count()).map(|_| empty()).collect();
         const METRICS: [Metric; 2] = [Metric::Transaction, Metric::Round];
-        for Source { path, span, .. } in &self.sources {
+        for SourceFolder { path, span, .. } in &self.sources {
             let take = |metric, second, histogram: &Histogram<u64>| {
                 let column = &mut columns[buckets.index(second)];
                 match metric {
@@ -157,19 +157,19 @@ impl Course {
 }
 
 /// Runs and marks of all folders, by time.
-fn events(folders: &[PathBuf]) -> Result<Vec<Event>, Error> {
+fn events(folders: &[PathBuf]) -> Result<Vec<RunEvent>, Error> {
     // Apart: as a float, nanoseconds are not exact, and a whole second must be one.
     let second = |ns: u64| (ns / 1_000_000_000) as f64 + (ns % 1_000_000_000) as f64 / 1e9;
     let mut events = Vec::new();
     for folder in folders {
         let all = Runs::read(folder).map_err(Error::statistics(folder))?;
-        events.extend(all.runs.into_iter().map(|run| Event {
+        events.extend(all.runs.into_iter().map(|run| RunEvent {
             from: second(run.from_ns),
             until: run.until_ns.map(second),
             is_run: true,
             text: run.name,
         }));
-        let of_mark = |mark: Mark| Event {
+        let of_mark = |mark: Mark| RunEvent {
             from: second(mark.at_ns),
             until: None,
             is_run: false,
@@ -183,16 +183,16 @@ fn events(folders: &[PathBuf]) -> Result<Vec<Event>, Error> {
 
 /// Read from envelopes: the index has words, and knows neither domains nor times.
 fn domains(
-    selection: Selection<'_>,
+    selection: FolderSpans<'_>,
     sent_field: Option<&str>,
     watch: &mut dyn FnMut(u64, u64),
-) -> Result<Table, String> {
+) -> Result<GroupTable, String> {
     if let Some(folder) = selection.folders.iter().find(|folder| !folder.join("segments").is_dir())
     {
         return Err(format!("{} has no log, only statistics", folder.display()));
     }
-    let (by, shown) = (By::RcptDomain, DOMAINS_SHOWN);
-    let found = find(selection, Question { by, shown, sent_field }, watch);
+    let (by, shown) = (GroupBy::RcptDomain, DOMAINS_SHOWN);
+    let found = find(selection, GroupQuestion { by, shown, sent_field }, watch);
     found.map(|found| found.table).map_err(|error| error.sentence())
 }
 

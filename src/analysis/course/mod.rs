@@ -3,5 +3,5 @@ mod buckets;
 #[expect(clippy::module_inception, reason = "the course itself; the door says what it is for")]
 mod course;
 
-pub use buckets::{Buckets, Point};
-pub use course::{Column, Course, Event, Source};
+pub use buckets::{Point, TimeBuckets};
+pub use course::{ReportData, RunEvent, SourceFolder, TimeColumn};

@@ -2,7 +2,7 @@
 
 /// The property by which messages are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum By {
+pub enum GroupBy {
     /// The listener, as configured.
     Listener,
     /// The client's address without its port; `unix` over a Unix socket.
@@ -13,14 +13,14 @@ pub enum By {
     Nothing,
 }
 
-impl By {
+impl GroupBy {
     /// Its name on the command line and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
-            By::Listener => "listener",
-            By::Client => "client",
-            By::RcptDomain => "rcpt-domain",
-            By::Nothing => "nothing",
+            GroupBy::Listener => "listener",
+            GroupBy::Client => "client",
+            GroupBy::RcptDomain => "rcpt-domain",
+            GroupBy::Nothing => "nothing",
         }
     }
 }

@@ -7,13 +7,13 @@ use super::super::error::Error;
 use super::super::gathered::counters;
 use super::super::words::counted;
 use super::super::written::{WRITTEN_WITHIN, wait_until_written};
-use super::reading::{Counted, Source};
+use super::reading::{GroupCounts, GroupSource};
 use crate::stats::Counter;
 use serde::Serialize;
 
 /// In `--json`. Keys keep their meaning.
 #[derive(Debug, Default, Serialize)]
-pub struct Missing {
+pub struct MissingMessages {
     /// All of them; null: unknown.
     pub messages: Option<u64>,
     /// Storage mode `none`. Null for a span of time, as these messages have none; `removed` and
@@ -25,26 +25,30 @@ pub struct Missing {
     damaged: u64,
 }
 
-impl Missing {
+impl MissingMessages {
     /// `spans`: of each source, Unix ns. Of all of time the logs say how many there are; of a part
     /// of it only statistics do, and not why.
     pub fn of(
-        sources: &[Source],
+        sources: &[GroupSource],
         spans: &[Range<u64>],
-        counted: &Counted,
+        counted: &GroupCounts,
         clock: &dyn Clock,
-    ) -> Result<Missing, Error> {
+    ) -> Result<MissingMessages, Error> {
         if spans.iter().all(|span| *span == (0..u64::MAX)) {
-            return Ok(Missing::of_all(sources, counted));
+            return Ok(MissingMessages::of_all(sources, counted));
         }
         // Where nothing has ever gone, nothing of this span has.
-        let gone = Missing::of_all(sources, counted).messages;
+        let gone = MissingMessages::of_all(sources, counted).messages;
         if gone == Some(counted.damaged) {
-            return Ok(Missing { messages: gone, damaged: counted.damaged, ..Missing::default() });
+            return Ok(MissingMessages {
+                messages: gone,
+                damaged: counted.damaged,
+                ..MissingMessages::default()
+            });
         }
-        let has_statistics = |source: &Source| source.folder.path().join("stats").is_dir();
+        let has_statistics = |source: &GroupSource| source.folder.path().join("stats").is_dir();
         if !sources.iter().all(has_statistics) {
-            return Ok(Missing { damaged: counted.damaged, ..Missing::default() });
+            return Ok(MissingMessages { damaged: counted.damaged, ..MissingMessages::default() });
         }
         let (mut accepted, mut present) = (0, 0);
         for (source, span) in sources.iter().zip(spans) {
@@ -54,17 +58,17 @@ impl Missing {
         }
         let messages =
             accepted.checked_sub(present).map(|gone| gone + counted.damaged + counted.pruned);
-        Ok(Missing { messages, damaged: counted.damaged, ..Missing::default() })
+        Ok(MissingMessages { messages, damaged: counted.damaged, ..MissingMessages::default() })
     }
 
-    fn of_all(sources: &[Source], counted: &Counted) -> Missing {
+    fn of_all(sources: &[GroupSource], counted: &GroupCounts) -> MissingMessages {
         let (mut only_counted, mut removed, mut pruned) = (0, 0, counted.pruned);
-        for Source { folder, pruned: dropped, .. } in sources {
+        for GroupSource { folder, pruned: dropped, .. } in sources {
             only_counted += folder.only_counted();
             removed += folder.removed();
             pruned += dropped.messages + dropped.only_counted;
         }
-        Missing {
+        MissingMessages {
             messages: Some(only_counted + removed + pruned + counted.damaged),
             only_counted: Some(only_counted),
             removed: Some(removed),

@@ -8,25 +8,25 @@ mod table;
 use std::ops::Range;
 use std::path::PathBuf;
 
-pub use by::By;
-pub use missing::Missing;
-pub use table::{GroupFigures, Others, Row, Table};
+pub use by::GroupBy;
+pub use missing::MissingMessages;
+pub use table::{GroupFigures, GroupRow, GroupTable, OtherGroups};
 
 use super::error::Error;
-use super::selection::Selection;
+use super::selection::FolderSpans;
 use super::span::whole;
 use crate::log::reader::Folder;
-use names::{Groups, Top};
-use reading::{Asks, Counted, Source};
+use names::{Groups, TopGroups};
+use reading::{GroupCounts, GroupCriteria, GroupSource};
 
 /// Times that a log is read which loses all of it to pruning meanwhile.
 const TRIES_MAX: u32 = 10;
 
 /// A question to a log.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct GroupQuestion<'a> {
     /// What makes a group.
-    pub by: By,
+    pub by: GroupBy,
     /// Groups that the table names.
     pub shown: usize,
     /// The header field with the time at which a message was sent.
@@ -34,19 +34,19 @@ pub struct Question<'a> {
 }
 
 /// A table, and what it was made of.
-pub struct Found {
+pub struct GroupAnswer {
     /// What was found.
-    pub table: Table,
+    pub table: GroupTable,
     /// Messages that are not in it, as they can't be read.
     pub damaged: u64,
     /// Why, for the first of them.
     pub damage: Vec<String>,
     /// Each time, all of it was pruned before it could be read.
     pub is_outpaced: bool,
-    sources: Vec<Source>,
+    sources: Vec<GroupSource>,
 }
 
-impl Found {
+impl GroupAnswer {
     /// The folders as they were read.
     pub fn folders(&self) -> impl Iterator<Item = &Folder> {
         self.sources.iter().map(|source| &source.folder)
@@ -58,17 +58,17 @@ impl Found {
 ///
 /// Costs about 1 us a message and core. Errors: a folder has no log, or can't be read.
 pub fn find(
-    selection: Selection<'_>,
-    question: Question<'_>,
+    selection: FolderSpans<'_>,
+    question: GroupQuestion<'_>,
     watch: &mut dyn FnMut(u64, u64),
-) -> Result<Found, Error> {
-    let Question { by, shown, sent_field } = question;
-    let asks = Asks { by, sent_field };
+) -> Result<GroupAnswer, Error> {
+    let GroupQuestion { by, shown, sent_field } = question;
+    let asks = GroupCriteria { by, sent_field };
     // Whole seconds, as all statistics: both agree on what belongs to a span.
     let spans: Vec<Range<u64>> = selection.spans.iter().map(whole).collect();
     let mut sources = open_all(selection.folders, &spans)?;
     let (mut counted, mut top) = count(&sources, asks, shown, watch);
-    let is_outpaced = |counted: &Counted| counted.messages == 0 && counted.pruned > 0;
+    let is_outpaced = |counted: &GroupCounts| counted.messages == 0 && counted.pruned > 0;
     for _ in 1..TRIES_MAX {
         if !is_outpaced(&counted) {
             break;
@@ -77,24 +77,24 @@ pub fn find(
         (counted, top) = count(&sources, asks, shown, watch);
     }
     let is_outpaced = is_outpaced(&counted);
-    let missing = Missing::of(&sources, &spans, &counted, selection.clock)?;
-    let table = Table::of(asks, &counted, top, missing);
-    let Counted { damaged, damage, .. } = counted;
-    Ok(Found { table, damaged, damage, is_outpaced, sources })
+    let missing = MissingMessages::of(&sources, &spans, &counted, selection.clock)?;
+    let table = GroupTable::of(asks, &counted, top, missing);
+    let GroupCounts { damaged, damage, .. } = counted;
+    Ok(GroupAnswer { table, damaged, damage, is_outpaced, sources })
 }
 
-fn open_all(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Vec<Source>, Error> {
-    folders.iter().zip(spans).map(|(folder, span)| Source::open(folder, span)).collect()
+fn open_all(folders: &[PathBuf], spans: &[Range<u64>]) -> Result<Vec<GroupSource>, Error> {
+    folders.iter().zip(spans).map(|(folder, span)| GroupSource::open(folder, span)).collect()
 }
 
 /// Counts once, and where there are more names than memory for them a second time those shown.
 fn count(
-    sources: &[Source],
-    asks: Asks<'_>,
+    sources: &[GroupSource],
+    asks: GroupCriteria<'_>,
     shown: usize,
     watch: &mut dyn FnMut(u64, u64),
-) -> (Counted, Top) {
-    let take_top = |mut counted: Counted| {
+) -> (GroupCounts, TopGroups) {
+    let take_top = |mut counted: GroupCounts| {
         let groups = std::mem::replace(&mut counted.groups, Groups::new());
         (counted, groups.into_top(shown))
     };
@@ -104,6 +104,6 @@ fn count(
     }
     let groups = Groups::of(first.named.iter().map(|(name, _)| &**name));
     let (counted, second) = take_top(reading::count(sources, asks, &groups, watch));
-    let Top { others_names, others_messages_max, .. } = first;
-    (counted, Top { others_names, others_messages_max, ..second })
+    let TopGroups { others_names, others_messages_max, .. } = first;
+    (counted, TopGroups { others_names, others_messages_max, ..second })
 }

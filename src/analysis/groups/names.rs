@@ -10,7 +10,7 @@ use crate::smtp::deviation::{Deviation, Deviations};
 use crate::stats::Metric;
 use hdrhistogram::Histogram;
 
-use super::super::transit::{Reading, Transits};
+use super::super::transit::{TransitSample, TransitTally};
 
 /// Limit of names that are counted separately: some 30 MB of memory a thread, 150 MB if all are as
 /// long as a path may be; 8 MB more if all break rules.
@@ -21,7 +21,7 @@ pub const TIMES_MAX: usize = 500;
 
 /// What there is to know of one message.
 #[derive(Debug, Clone, Copy)]
-pub struct One {
+pub struct GroupedMessage {
     /// Forward-paths that belong to the group.
     pub recipients: u64,
     pub bytes: u64,
@@ -29,7 +29,7 @@ pub struct One {
     /// Rules that it broke.
     pub deviations: Deviations,
     /// `None` without a field to read.
-    pub transit: Option<Reading>,
+    pub transit: Option<TransitSample>,
 }
 
 /// Messages that broke each kind of rule, in the order of the kinds.
@@ -37,14 +37,14 @@ pub type Broken = [u64; Deviation::ALL.len()];
 
 /// Messages with something in common.
 #[derive(Debug, Clone, Default)]
-pub struct Group {
+pub struct GroupTally {
     pub messages: u64,
     pub recipients: u64,
     pub bytes: u64,
     /// `None`: not of all of them.
     pub times: Option<Box<Histogram<u64>>>,
     /// `None` without a field to read, and where `times` is.
-    pub transits: Option<Box<Transits>>,
+    pub transits: Option<Box<TransitTally>>,
     /// `None`: they broke none.
     pub broken: Option<Box<Broken>>,
 }
@@ -52,9 +52,9 @@ pub struct Group {
 /// Groups by name.
 #[derive(Debug, Clone)]
 pub struct Groups {
-    named: HashMap<Box<[u8]>, Group>,
+    named: HashMap<Box<[u8]>, GroupTally>,
     /// Those of other names; without times where names may still be added.
-    others: Group,
+    others: GroupTally,
     /// No other names are added.
     is_closed: bool,
     names_max: usize,
@@ -64,10 +64,10 @@ pub struct Groups {
 
 /// The groups with the most messages, and the rest.
 #[derive(Debug)]
-pub struct Top {
+pub struct TopGroups {
     /// Most messages first.
-    pub named: Vec<(Box<[u8]>, Group)>,
-    pub others: Group,
+    pub named: Vec<(Box<[u8]>, GroupTally)>,
+    pub others: GroupTally,
     /// Names in `others`, and the most messages that one of them may have had. `None`: there were
     /// too many to tell.
     pub others_names: Option<u64>,
@@ -76,12 +76,15 @@ pub struct Top {
     pub is_complete: bool,
 }
 
-impl Group {
-    fn with_times() -> Group {
-        Group { times: Some(Box::new(Metric::Transaction.histogram())), ..Group::default() }
+impl GroupTally {
+    fn with_times() -> GroupTally {
+        GroupTally {
+            times: Some(Box::new(Metric::Transaction.histogram())),
+            ..GroupTally::default()
+        }
     }
 
-    fn add(&mut self, one: &One) {
+    fn add(&mut self, one: &GroupedMessage) {
         self.messages += 1;
         self.recipients += one.recipients;
         self.bytes += one.bytes;
@@ -96,7 +99,7 @@ impl Group {
         }
     }
 
-    fn merge(&mut self, other: &Group) {
+    fn merge(&mut self, other: &GroupTally) {
         self.messages += other.messages;
         self.recipients += other.recipients;
         self.bytes += other.bytes;
@@ -128,7 +131,7 @@ impl Groups {
     fn with_names_max(names_max: usize) -> Groups {
         Groups {
             named: HashMap::new(),
-            others: Group::default(),
+            others: GroupTally::default(),
             is_closed: false,
             names_max,
             forgotten_max: 0,
@@ -137,12 +140,12 @@ impl Groups {
 
     /// Returns groups for these names, and one for all others.
     pub fn of<'a>(names: impl Iterator<Item = &'a [u8]>) -> Groups {
-        let named = names.map(|name| (name.into(), Group::with_times())).collect();
-        Groups { named, others: Group::with_times(), is_closed: true, ..Groups::new() }
+        let named = names.map(|name| (name.into(), GroupTally::with_times())).collect();
+        Groups { named, others: GroupTally::with_times(), is_closed: true, ..Groups::new() }
     }
 
     /// Counts a message. Costs a look-up; now and then, beyond the bound, a pass over all names.
-    pub fn add(&mut self, name: &[u8], one: &One) {
+    pub fn add(&mut self, name: &[u8], one: &GroupedMessage) {
         if let Some(group) = self.named.get_mut(name) {
             return group.add(one);
         }
@@ -151,7 +154,7 @@ impl Groups {
         }
         self.make_room();
         let has_times = self.named.len() < TIMES_MAX;
-        let mut group = if has_times { Group::with_times() } else { Group::default() };
+        let mut group = if has_times { GroupTally::with_times() } else { GroupTally::default() };
         group.add(one);
         self.named.insert(name.into(), group);
     }
@@ -186,20 +189,20 @@ impl Groups {
     }
 
     /// The groups with the most messages, at most `shown`; equal ones by name.
-    pub fn into_top(self, shown: usize) -> Top {
+    pub fn into_top(self, shown: usize) -> TopGroups {
         let (is_closed, forgotten_max) = (self.is_closed, self.forgotten_max);
-        let mut named: Vec<(Box<[u8]>, Group)> = self.named.into_iter().collect();
+        let mut named: Vec<(Box<[u8]>, GroupTally)> = self.named.into_iter().collect();
         named.retain(|(_, group)| group.messages > 0);
         named.sort_unstable_by(|a, b| (b.1.messages, &a.0).cmp(&(a.1.messages, &b.0)));
         let rest = named.split_off(shown.min(named.len()));
         let most = rest.first().map_or(0, |(_, group)| group.messages);
         let mut others = match is_closed || forgotten_max > 0 {
             true => self.others,
-            false => Group::with_times(),
+            false => GroupTally::with_times(),
         };
         rest.iter().for_each(|(_, group)| others.merge(group));
         let has_times = named.iter().all(|(_, group)| group.times.is_some());
-        Top {
+        TopGroups {
             is_complete: forgotten_max == 0 && has_times && others.times.is_some(),
             others_names: (forgotten_max == 0).then_some(rest.len() as u64),
             others_messages_max: most + forgotten_max,
@@ -213,7 +216,7 @@ impl Groups {
 mod tests {
     use super::*;
 
-    const ONE: One = One {
+    const ONE: GroupedMessage = GroupedMessage {
         recipients: 2,
         bytes: 10,
         transaction_us: 70,
@@ -224,21 +227,21 @@ mod tests {
     #[test]
     fn transit_times_add_up_and_are_of_all_messages_of_a_group_or_absent() {
         let resolution = super::super::super::transit::Resolution::Millisecond;
-        let transit = Some(Reading::Transit { us: 5_000, resolution });
-        let one = One { transit, ..ONE };
+        let transit = Some(TransitSample::Time { us: 5_000, resolution });
+        let one = GroupedMessage { transit, ..ONE };
         let (mut groups, mut more) = (Groups::new(), Groups::new());
         groups.add(b"a", &one);
         more.add(b"a", &one);
-        more.add(b"b", &One { transit: Some(Reading::WithoutField), ..ONE });
+        more.add(b"b", &GroupedMessage { transit: Some(TransitSample::WithoutField), ..ONE });
         groups.merge(more);
-        let figures = |group: &Group| {
+        let figures = |group: &GroupTally| {
             let transit = group.transits.as_ref().unwrap().figures();
             (transit.transit_us.count, transit.without_field)
         };
         let mut top = groups.into_top(1);
         assert_eq!((figures(&top.named[0].1), figures(&top.others)), ((2, 0), (0, 1)));
         // A group that lacks the times of some of its messages has none of them.
-        let rest = Group { messages: 1, ..Group::default() };
+        let rest = GroupTally { messages: 1, ..GroupTally::default() };
         top.others.merge(&rest);
         assert!(top.others.times.is_none() && top.others.transits.is_none());
     }
@@ -248,7 +251,7 @@ mod tests {
         let both = |kinds: &[Deviation]| {
             let mut deviations = Deviations::NONE;
             kinds.iter().for_each(|kind| deviations.add(*kind));
-            One { deviations, ..ONE }
+            GroupedMessage { deviations, ..ONE }
         };
         let (mut groups, mut more) = (Groups::new(), Groups::new());
         groups.add(b"a", &both(&[Deviation::Underscore, Deviation::Dots]));

@@ -7,12 +7,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use memchr::memrchr;
 
+use super::super::data_folder::open_folder;
 use super::super::error::Error;
 use super::super::span::log_span;
-use super::super::transit::{HEADER_BYTES_MAX, Reading, Transits};
+use super::super::transit::{HEADER_BYTES_MAX, TransitSample, TransitTally};
 use super::super::watched::watched;
-use super::by::By;
-use super::names::{Groups, One};
+use super::by::GroupBy;
+use super::names::{GroupedMessage, Groups};
 use crate::log::reader::{Damage, Folder, ReadError, Segment, Stretch};
 use crate::log::{Dropped, Slot};
 use crate::smtp::envelope::{self, Client, Decoded};
@@ -24,7 +25,7 @@ const THREADS_MAX: usize = 8;
 const DAMAGE_TOLD_MAX: usize = 20;
 
 /// A data folder, and what is read of it.
-pub struct Source {
+pub struct GroupSource {
     pub folder: Folder,
     /// What had been pruned when it was opened: what goes later is missed when its turn comes.
     pub pruned: Dropped,
@@ -33,10 +34,10 @@ pub struct Source {
 
 /// What was read.
 #[derive(Debug)]
-pub struct Counted {
+pub struct GroupCounts {
     pub groups: Groups,
     /// Transit times of all messages, each once; `None` without a field to read.
-    pub transits: Option<Box<Transits>>,
+    pub transits: Option<Box<TransitTally>>,
     /// Messages with an envelope, each once.
     pub messages: u64,
     pub recipients: u64,
@@ -51,14 +52,14 @@ pub struct Counted {
     pub pruned: u64,
 }
 
-impl Source {
+impl GroupSource {
     /// `span`: Unix ns.
-    pub fn open(path: &Path, span: &Range<u64>) -> Result<Source, Error> {
-        let folder = Folder::open(path).map_err(Error::no_log(path))?;
-        let pruned = folder.pruned().map_err(Error::no_log(path))?;
+    pub fn open(path: &Path, span: &Range<u64>) -> Result<GroupSource, Error> {
+        let folder = open_folder(path)?;
+        let pruned = folder.pruned().map_err(Error::segments(path))?;
         let listing = folder.listing(log_span(span)).map_err(Error::log(path))?;
         let stretches = listing.stretches().collect();
-        Ok(Source { folder, pruned, stretches })
+        Ok(GroupSource { folder, pruned, stretches })
     }
 
     /// Messages of a part of the span, damaged ones included. Costs a few binary searches.
@@ -70,19 +71,19 @@ impl Source {
 
 /// What makes a group, and which header field says when a message was sent.
 #[derive(Debug, Clone, Copy)]
-pub struct Asks<'a> {
-    pub by: By,
+pub struct GroupCriteria<'a> {
+    pub by: GroupBy,
     pub sent_field: Option<&'a str>,
 }
 
 /// Counts all messages of `sources` into copies of `groups`. `watch` gets how many are done, and of
 /// how many. Costs about 1 us a message and core, and reading all of it.
 pub fn count(
-    sources: &[Source],
-    asks: Asks<'_>,
+    sources: &[GroupSource],
+    asks: GroupCriteria<'_>,
     groups: &Groups,
     watch: &mut dyn FnMut(u64, u64),
-) -> Counted {
+) -> GroupCounts {
     let stretches = sources.iter().flat_map(|source| &source.stretches);
     let all = stretches.map(|stretch| stretch.messages).sum();
     let done = AtomicU64::new(0);
@@ -92,11 +93,11 @@ pub fn count(
 }
 
 fn count_on_all_cores(
-    sources: &[Source],
-    asks: Asks<'_>,
+    sources: &[GroupSource],
+    asks: GroupCriteria<'_>,
     groups: &Groups,
     done: &AtomicU64,
-) -> Counted {
+) -> GroupCounts {
     let work: Vec<(&Folder, &Stretch)> = sources
         .iter()
         .flat_map(|s| s.stretches.iter().map(|stretch| (&s.folder, stretch)))
@@ -104,7 +105,7 @@ fn count_on_all_cores(
     // Only tells threads apart; what they count is handed over when they end.
     let next = AtomicUsize::new(0);
     let count_some = || {
-        let mut counter = Counter::new(asks, groups.clone());
+        let mut counter = GroupCounter::new(asks, groups.clone());
         while let Some((folder, stretch)) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
             counter.stretch(folder, stretch);
             // Partner: the load in `count`, which shows progress.
@@ -124,14 +125,14 @@ fn count_on_all_cores(
     })
 }
 
-impl Counted {
-    fn tell(&mut self, damage: String) {
+impl GroupCounts {
+    fn note_damage(&mut self, damage: String) {
         if self.damage.len() < DAMAGE_TOLD_MAX {
             self.damage.push(damage);
         }
     }
 
-    fn merge(&mut self, other: Counted) {
+    fn merge(&mut self, other: GroupCounts) {
         self.groups.merge(other.groups);
         if let (Some(mine), Some(theirs)) = (&mut self.transits, &other.transits) {
             mine.merge(theirs);
@@ -144,22 +145,22 @@ impl Counted {
             (mine, theirs) => mine.or(theirs),
         };
         self.damaged += other.damaged;
-        other.damage.into_iter().for_each(|damage| self.tell(damage));
+        other.damage.into_iter().for_each(|damage| self.note_damage(damage));
         self.pruned += other.pruned;
     }
 }
 
 /// One thread's.
-struct Counter<'a> {
-    asks: Asks<'a>,
-    counted: Counted,
+struct GroupCounter<'a> {
+    asks: GroupCriteria<'a>,
+    counted: GroupCounts,
     envelope: Vec<u8>,
-    names: Names,
+    names: MessageGroups,
 }
 
-impl<'a> Counter<'a> {
-    fn new(asks: Asks<'a>, groups: Groups) -> Counter<'a> {
-        let counted = Counted {
+impl<'a> GroupCounter<'a> {
+    fn new(asks: GroupCriteria<'a>, groups: Groups) -> GroupCounter<'a> {
+        let counted = GroupCounts {
             groups,
             transits: asks.sent_field.map(|_| Box::default()),
             messages: 0,
@@ -170,7 +171,7 @@ impl<'a> Counter<'a> {
             damage: Vec::new(),
             pruned: 0,
         };
-        Counter { asks, counted, envelope: Vec::new(), names: Names::default() }
+        GroupCounter { asks, counted, envelope: Vec::new(), names: MessageGroups::default() }
     }
 
     /// Whatever of it can't be read is damaged, or pruned under our eyes.
@@ -186,7 +187,7 @@ impl<'a> Counter<'a> {
                     };
                     // Counted below.
                     if let Err(damage) = read {
-                        self.counted.tell(damage.to_string());
+                        self.counted.note_damage(damage.to_string());
                     }
                 }
             }
@@ -194,7 +195,7 @@ impl<'a> Counter<'a> {
                 self.counted.pruned += stretch.messages;
                 return;
             }
-            Err(error) => self.counted.tell(error.to_string()),
+            Err(error) => self.counted.note_damage(error.to_string()),
         }
         let read = self.counted.messages - before;
         self.counted.damaged += stretch.messages.saturating_sub(read);
@@ -218,13 +219,13 @@ impl<'a> Counter<'a> {
         let (first, last) = counted.times_ns.unwrap_or((u64::MAX, 0));
         let at_ns = facts.received_at_ns;
         counted.times_ns = Some((first.min(at_ns), last.max(at_ns)));
-        let transit = self.asks.sent_field.map(|name| Reading::of(name, facts, payload));
+        let transit = self.asks.sent_field.map(|name| TransitSample::of(name, facts, payload));
         if let (Some(transits), Some(transit)) = (&mut counted.transits, transit) {
             transits.add(transit);
         }
         self.names.take(self.asks.by, &decoded);
         for (name, recipients) in self.names.each() {
-            let one = One {
+            let one = GroupedMessage {
                 recipients,
                 bytes: u64::from(facts.message_bytes),
                 transaction_us: u64::from(facts.transaction_us),
@@ -239,22 +240,22 @@ impl<'a> Counter<'a> {
 
 /// The names of the groups that a message belongs to; its buffers are used again.
 #[derive(Debug, Default)]
-struct Names {
+struct MessageGroups {
     text: Vec<u8>,
     /// In `text`, one for each recipient, or one for all.
     places: Vec<(Range<usize>, u64)>,
 }
 
-impl Names {
-    fn take(&mut self, by: By, envelope: &Decoded<'_>) {
+impl MessageGroups {
+    fn take(&mut self, by: GroupBy, envelope: &Decoded<'_>) {
         self.text.clear();
         self.places.clear();
         let recipients = u64::from(envelope.recipients_count());
         match by {
-            By::Nothing => self.push(b"", recipients),
-            By::Listener => self.push(envelope.listener, recipients),
-            By::Client => self.push(client(envelope.client).as_bytes(), recipients),
-            By::RcptDomain => {
+            GroupBy::Nothing => self.push(b"", recipients),
+            GroupBy::Listener => self.push(envelope.listener, recipients),
+            GroupBy::Client => self.push(client(envelope.client).as_bytes(), recipients),
+            GroupBy::RcptDomain => {
                 for recipient in envelope.recipients() {
                     let path = recipient.path;
                     let domain = memrchr(b'@', path).map_or(&b""[..], |at| &path[at + 1..]);
@@ -305,14 +306,14 @@ mod tests {
         {
             append_field(&mut bytes, Tag::ForwardPath, to.as_bytes());
         }
-        let mut names = Names::default();
+        let mut names = MessageGroups::default();
         for _ in 0..2 {
-            names.take(By::RcptDomain, &envelope::decode(&bytes).unwrap());
+            names.take(GroupBy::RcptDomain, &envelope::decode(&bytes).unwrap());
             let found: Vec<(&[u8], u64)> = names.each().collect();
             let all = [(&b""[..], 1), (b"[192.0.2.1]", 1), (b"a.example", 1), (b"b.example", 2)];
             assert_eq!(found, all);
         }
-        names.take(By::Client, &envelope::decode(&bytes).unwrap());
+        names.take(GroupBy::Client, &envelope::decode(&bytes).unwrap());
         assert_eq!(names.each().collect::<Vec<_>>(), [(&b""[..], 5)]);
     }
 

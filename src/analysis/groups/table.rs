@@ -1,11 +1,11 @@
 //! The table of `sinkctl stats --by`.
 use std::collections::BTreeMap;
 
-use super::super::transit::{Overall, Transit};
+use super::super::transit::{OverallTransit, TransitFigures};
 use super::super::words::{readable, rfc3339};
-use super::missing::Missing;
-use super::names::{Group, Top};
-use super::reading::{Asks, Counted};
+use super::missing::MissingMessages;
+use super::names::{GroupTally, TopGroups};
+use super::reading::{GroupCounts, GroupCriteria};
 use crate::smtp::deviation::Deviation;
 use crate::stats::Percentiles;
 use serde::Serialize;
@@ -14,8 +14,8 @@ const TENTH_NS: u64 = 100_000_000;
 
 /// The table in `--json` (docs/stats-format.md). Keys keep their meaning.
 #[derive(Debug, Serialize)]
-pub struct Table {
-    /// What makes a group: a name of [`By`](super::By).
+pub struct GroupTable {
+    /// What makes a group: a name of [`GroupBy`](super::GroupBy).
     pub by: &'static str,
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
     pub from: Option<String>,
@@ -30,19 +30,19 @@ pub struct Table {
     /// Their octets.
     pub bytes: u64,
     /// Most messages first.
-    pub groups: Vec<Row>,
+    pub groups: Vec<GroupRow>,
     /// What is not shown; null: nothing.
-    pub others: Option<Others>,
+    pub others: Option<OtherGroups>,
     /// Messages that are not in the table.
-    pub missing: Missing,
+    pub missing: MissingMessages,
     /// Transit times of all messages, each once; only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub transit: Option<Overall>,
+    pub transit: Option<OverallTransit>,
 }
 
 /// A group with its name.
 #[derive(Debug, Serialize)]
-pub struct Row {
+pub struct GroupRow {
     /// "" for recipients without a domain, and for clients that are not known.
     pub name: String,
     /// What it comes to.
@@ -52,7 +52,7 @@ pub struct Row {
 
 /// All groups that are not shown.
 #[derive(Debug, Serialize)]
-pub struct Others {
+pub struct OtherGroups {
     /// Number of these groups; null: more names than could be counted separately.
     pub groups: Option<u64>,
     /// Upper bound on the messages of each of these groups.
@@ -81,14 +81,19 @@ pub struct GroupFigures {
     pub transaction_us: Percentiles,
     /// Only with --sent-field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub transit: Option<Transit>,
+    pub transit: Option<TransitFigures>,
 }
 
-impl Table {
+impl GroupTable {
     /// The table of what was counted.
-    pub fn of(asks: Asks<'_>, counted: &Counted, top: Top, missing: Missing) -> Table {
+    pub fn of(
+        asks: GroupCriteria<'_>,
+        counted: &GroupCounts,
+        top: TopGroups,
+        missing: MissingMessages,
+    ) -> GroupTable {
         let transits = counted.transits.as_ref().zip(asks.sent_field);
-        let transit = transits.map(|(transits, field)| Overall {
+        let transit = transits.map(|(transits, field)| OverallTransit {
             field: field.to_owned(),
             all: transits.figures(),
             missing: missing.messages,
@@ -97,17 +102,17 @@ impl Table {
         let tenths = counted.times_ns.map(|(first, last)| (first / TENTH_NS, last / TENTH_NS + 1));
         let time = |tenth: u64| rfc3339(tenth * TENTH_NS);
         let seconds = tenths.map_or(0.0, |(first, end)| (end - first) as f64 / 10.0);
-        let figures = |group: &Group| GroupFigures::of(group, counted.messages, seconds);
-        let others = (top.others.messages > 0).then(|| Others {
+        let figures = |group: &GroupTally| GroupFigures::of(group, counted.messages, seconds);
+        let others = (top.others.messages > 0).then(|| OtherGroups {
             groups: top.others_names,
             messages_max: top.others_messages_max,
             figures: figures(&top.others),
         });
-        let row = |(name, group): &(Box<[u8]>, Group)| Row {
+        let row = |(name, group): &(Box<[u8]>, GroupTally)| GroupRow {
             name: readable(name),
             figures: figures(group),
         };
-        Table {
+        GroupTable {
             by: asks.by.name(),
             from: tenths.map(|(first, _)| time(first)),
             until: tenths.map(|(_, end)| time(end)),
@@ -125,7 +130,7 @@ impl Table {
 
 impl GroupFigures {
     /// `messages`: all in the table, of which there is one at least, in `seconds`.
-    fn of(group: &Group, messages: u64, seconds: f64) -> GroupFigures {
+    fn of(group: &GroupTally, messages: u64, seconds: f64) -> GroupFigures {
         let counts = group.broken.as_deref().copied().unwrap_or_default();
         let broken = Deviation::ALL.into_iter().map(Deviation::name).zip(counts);
         GroupFigures {

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::claims::{Checked, Claim, Evidence, check, windows_s};
+use sinkd::analysis::claims::{CheckedClaim, Claim, Evidence, check, subjects, windows_s};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, Sent, selection};
+use crate::base::span::{SentField, TimeRange, selection};
 
 mod junit;
 
@@ -15,23 +15,32 @@ mod junit;
 pub struct Assert {
     /// Claims of the form SUBJECT OPERATOR VALUE; times need a unit. Subjects include
     /// totals.messages, rate.median, transaction.p99, replies.4xx, busy.max,
-    /// limits.messages_per_1m, limited_by and, with --sent-field, transit.p99 (an unknown subject
-    /// lists them all).
+    /// limits.messages_per_1m, limited_by and, with --sent-field, transit.p99 (--subjects lists
+    /// them all).
     #[arg(value_name = "CLAIM")]
     pub claims: Vec<String>,
     /// File with claims, one per line; # starts a comment.
     #[arg(long = "file", value_name = "FILE")]
     pub files: Vec<PathBuf>,
+    /// Print the subjects of claims, one per line, each with its figures; nothing is read.
+    #[arg(long, conflicts_with_all = ["claims", "files", "junit"])]
+    pub subjects: bool,
     /// File in which to write a JUnit XML report for CI systems.
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
     #[command(flatten)]
-    pub sent: Sent,
+    pub sent: SentField,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
 }
 
 pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Result<Finding> {
+    if assert.subjects {
+        for (name, figures) in subjects() {
+            writeln!(out, "{}", format!("{name:24}  {figures}").trim_end())?;
+        }
+        return Ok(Finding::Holds);
+    }
     let claims = claims(assert)?;
     anyhow::ensure!(
         !claims.is_empty(),
@@ -69,7 +78,7 @@ pub fn run(folders: &[PathBuf], assert: &Assert, out: &mut Out) -> anyhow::Resul
 }
 
 /// What a claim about transit that holds is not about.
-fn left_out(checked: &Checked, evidence: &Evidence) -> String {
+fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
     let transit = evidence.gathered.transit.as_ref().filter(|_| checked.claim.is_about_transit());
     let why = transit.and_then(|transit| transit.left_out());
     why.map_or(String::new(), |why| format!(" (left out: {why})"))

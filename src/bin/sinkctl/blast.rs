@@ -53,9 +53,9 @@ pub fn run(blast: &Blast, out: &mut Out) -> anyhow::Result<Finding> {
     let total = total(blast);
     let (report, shared) = sending::send(&settings, sources, &records, total, sending::ended)?;
     let title = format!("blast to {target}");
-    let finding = sending::say(&report, &records, &title, &blast.wanted, out)?;
+    let finding = sending::report_outcome(&report, &records, &title, &blast.wanted, out)?;
     crate::base::outcome::flush(out)?;
-    say_missing(&plan);
+    report_missing(&plan);
     if shared.stop.load(Ordering::Relaxed) {
         eprintln!("sinkctl: interrupted: the rest was not sent");
         return Ok(Finding::DoesNotHold);
@@ -105,7 +105,7 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
     blast::SendingRate { per_s, arrivals, until: duration(blast) }
 }
 
-fn recipients(wanted: &options::Recipients) -> anyhow::Result<RecipientSource> {
+fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &wanted.recipients {
         Some(path) => RecipientSource::listed(List::read(path)?),
         None => RecipientSource::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
@@ -196,7 +196,7 @@ fn settings(
 }
 
 /// Numbers that a check will not find, or may not.
-fn say_missing(plan: &BlastPlan) {
+fn report_missing(plan: &BlastPlan) {
     let missing = plan.missing();
     for (what, numbers) in
         [("not sent", &missing.not_sent), ("sent whole, and never answered", &missing.unknown)]

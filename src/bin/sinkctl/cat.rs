@@ -1,27 +1,26 @@
 //! `sinkctl cat`: the message bytes, exactly.
 use std::io::Write;
 
+use sinkd::analysis::message::{message_octets, stored_bytes};
 use sinkd::log::reader::Folder;
-use sinkd::smtp::data::unstuff;
 
-use crate::base::data::{Named, resolve};
+use crate::base::data::{NamedMessage, resolve};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::stored_of;
-use crate::base::value::Id;
+use crate::base::value::MessageRef;
 use clap::Args;
 
 #[derive(Debug, Args)]
 pub struct Cat {
     /// Message ID (segment:slot), or 'latest'.
-    id: Id,
+    id: MessageRef,
     /// Print the stored part of a message that was not stored in full.
     #[arg(long)]
     stored: bool,
 }
 
 pub fn run(folder: &mut Folder, cat: &Cat, out: &mut Out) -> anyhow::Result<Finding> {
-    let Named { segment, slot, finding } = resolve(folder, cat.id)?;
-    if let Some(stored) = stored_of(&slot)
+    let NamedMessage { segment, slot, finding } = resolve(folder, cat.id)?;
+    if let Some(stored) = stored_bytes(&slot)
         && !cat.stored
     {
         let (id, whole) = (slot.id(), slot.facts().message_bytes);
@@ -32,10 +31,6 @@ pub fn run(folder: &mut Folder, cat: &Cat, out: &mut Out) -> anyhow::Result<Find
     }
     let mut record = Vec::new();
     let (_, payload) = segment.record(&slot, &mut record)?;
-    if slot.facts().dots == 0 {
-        out.write_all(payload)?;
-    } else {
-        out.write_all(&unstuff(payload))?;
-    }
+    out.write_all(&message_octets(&slot, payload))?;
     Ok(finding)
 }

@@ -1,15 +1,15 @@
 //! `sinkctl compare`: two runs side by side, and which differences are more than noise.
 //!
 //! docs/compare.md says how it decides, what it refuses, and what its exit code means.
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sinkd::analysis::comparison::{Compared, Side};
+use sinkd::analysis::comparison::{ComparedRun, RunComparison};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 
 mod change;
-mod json;
 mod screen;
 
 /// Exit 0: both runs are whole, whether they differ or not. Exit 1: one is not whole, or both have
@@ -28,23 +28,23 @@ pub struct Compare {
 pub fn run(folders: &[PathBuf], compare: &Compare, out: &mut Out) -> anyhow::Result<Finding> {
     let a = side('A', &compare.a, folders)?;
     let b = side('B', &compare.b, folders)?;
-    let compared = Compared::of(a, b)?;
+    let compared = RunComparison::of(a, b)?;
     for warning in &compared.warnings {
         eprintln!("sinkctl: {warning}");
     }
     match compare.json {
-        true => json::print(&compared, out)?,
+        true => writeln!(out, "{}", serde_json::to_string(&compared.figures())?)?,
         false => screen::print(&compared, out)?,
     }
     Ok(if compared.warnings.is_empty() { Finding::Holds } else { Finding::DoesNotHold })
 }
 
 /// The run that `what` stands for: a data folder, the name of a run in `folders`, or `FOLDER:RUN`.
-fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<Side> {
+fn side(letter: char, what: &str, folders: &[PathBuf]) -> anyhow::Result<ComparedRun> {
     let (folders, run) = place(what, folders);
-    let during = During { run, ..During::default() };
+    let during = TimeRange { run, ..TimeRange::default() };
     let spans = during.spans(&folders)?;
-    Ok(Side::gather(letter, what, selection(&folders, &spans))?)
+    Ok(ComparedRun::gather(letter, what, selection(&folders, &spans))?)
 }
 
 /// The folders and the run that are meant.

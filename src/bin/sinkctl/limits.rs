@@ -1,12 +1,13 @@
 //! `sinkctl limits`: connections at once, messages per connection and per window of time, for each
 //! client: whether a sender keeps to its own settings.
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
-use sinkd::analysis::{Gathered, KeptLimits, window};
+use sinkd::analysis::{KeptLimits, RunStatistics, window};
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 use crate::base::value::number;
 
 mod print;
@@ -30,7 +31,7 @@ pub struct Limits {
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = number::<u64>(1..=100_000))]
     pub top: u64,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object with all clients.
     #[arg(long, conflicts_with = "top")]
     pub json: bool,
@@ -47,13 +48,13 @@ pub fn run(folders: &[PathBuf], wanted: &Limits, out: &mut Out) -> anyhow::Resul
     );
     let spans = wanted.during.spans(folders)?;
     let selection = selection(folders, &spans);
-    let gathered = Gathered::of_settled(selection)?;
+    let gathered = RunStatistics::of_settled(selection)?;
     let kept = KeptLimits::of(selection, &gathered, windows_s)?;
     for problem in &kept.limits.problems {
         eprintln!("sinkctl: {problem}");
     }
     match wanted.json {
-        true => print::json(&kept, out)?,
+        true => writeln!(out, "{}", serde_json::to_string(&kept.figures())?)?,
         false => print::text(&kept, wanted.top as usize, out)?,
     }
     Ok(if kept.gap_until_now().is_none() { Finding::Holds } else { Finding::DoesNotHold })

@@ -2,15 +2,16 @@
 use std::io::Write;
 
 use clap::Args;
-use sinkd::log::Slot;
-use sinkd::log::reader::{Folder, ReadError};
+use sinkd::analysis::rows::{ContentSource, ListQuery, RowList, TimeOrder};
+use sinkd::analysis::{Attempt, retry_while_pruned};
+use sinkd::log::reader::Folder;
 
-use crate::base::data::{Merged, Order, name, worst};
-use crate::base::left_out::{Answer, LeftOut, ask_all_again};
+use crate::base::data::{names, worst};
+use crate::base::left_out::{Omissions, finding_of};
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::row::{Form, Rows, Source};
-use crate::base::span::During;
+use crate::base::row::{RowFormat, RowPrinter};
+use crate::base::span::TimeRange;
 use crate::base::value::count;
 
 /// How much of a listing was printed.
@@ -33,28 +34,28 @@ pub struct Ls {
     #[arg(long)]
     pub reverse: bool,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
 }
 
 pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out: Vec<LeftOut> = folders.iter().map(|_| LeftOut::default()).collect();
+    let mut left_out: Vec<Omissions> = folders.iter().map(|_| Omissions::default()).collect();
     let mut listed = Listed::default();
-    let asked = ask_all_again(&mut folders, |folders| {
-        let answer;
-        (answer, listed) = list(folders, ls, &mut left_out, out)?;
-        Ok(answer)
+    let attempts = retry_while_pruned(&mut folders, |folders| {
+        let attempt;
+        (attempt, listed) = list(folders, ls, &mut left_out, out)?;
+        Ok::<_, anyhow::Error>(attempt)
     })?;
     match folders.iter().map(Folder::only_counted).sum() {
         0 => {}
         n => {
-            let said = counted(n, "message that was", "messages that were");
+            let messages = counted(n, "message that was", "messages that were");
             match ls.json {
                 // Not among the objects, which are messages.
-                true => eprintln!("sinkctl: and {said} only counted"),
-                false => writeln!(out, "and {said} only counted")?,
+                true => eprintln!("sinkctl: and {messages} only counted"),
+                false => writeln!(out, "and {messages} only counted")?,
             }
         }
     }
@@ -64,53 +65,32 @@ pub fn run(mut folders: Vec<Folder>, ls: &Ls, out: &mut Out) -> anyhow::Result<F
         eprintln!("sinkctl: {shown} of {all} listed; use a larger --limit or --offset to see more");
     }
     let findings = left_out.into_iter().zip(&folders);
-    Ok(asked.finding(worst(findings.map(|(left_out, folder)| left_out.finish(folder)))))
+    let finding = worst(findings.map(|(left_out, folder)| left_out.finish(folder)));
+    Ok(finding_of(attempts, finding))
 }
 
 fn list(
     folders: &[Folder],
     ls: &Ls,
-    left_out: &mut [LeftOut],
+    left_out: &mut [Omissions],
     out: &mut Out,
-) -> anyhow::Result<(Answer, Listed)> {
-    let spans = ls.during.spans_of(folders)?;
-    let mut listings = Vec::new();
-    for (folder, span) in folders.iter().zip(spans) {
-        listings.push(folder.listing(span)?);
+) -> anyhow::Result<(Attempt, Listed)> {
+    let query = ListQuery {
+        spans: &ls.during.spans_of(folders)?,
+        order: if ls.reverse { TimeOrder::NewestFirst } else { TimeOrder::OldestFirst },
+        offset: ls.offset,
+        limit: ls.limit,
+    };
+    let mut sources: Vec<_> = folders.iter().map(ContentSource::index).collect();
+    let mut rows = RowList::open(folders, &mut sources, &names(folders), query)?;
+    for (n, damage) in rows.take_damage() {
+        left_out[n].report_error(&damage);
     }
-    // Of one folder the offset costs nothing; of several it is counted off.
-    let (here, rest) = if folders.len() == 1 { (ls.offset, 0) } else { (0, ls.offset) };
-    let (mut pages, mut sources) = (Vec::new(), Vec::new());
-    for (listing, folder) in listings.iter().zip(folders) {
-        pages.push(match ls.reverse {
-            false => listing.forward(here)?,
-            true => listing.backward(here)?,
-        });
-        sources.push(Source::index(folder));
+    let format = if ls.json { RowFormat::Json } else { RowFormat::Line };
+    let mut printer = RowPrinter { format, out };
+    for (n, row) in rows.by_ref() {
+        printer.print(row.map(Some), &mut left_out[n])?;
     }
-    let mut rows = Vec::new();
-    for (n, (source, left_out)) in sources.iter_mut().zip(left_out).enumerate() {
-        let form = Form { json: ls.json, folder: name(folders, n) };
-        rows.push(Rows::new(&folders[n], source, form, left_out)?);
-    }
-    let order = if ls.reverse { Order::NewestFirst } else { Order::OldestFirst };
-    let time = |slot: &Result<Slot, ReadError>| Some(slot.as_ref().ok()?.facts().received_at_ns);
-    let merged = Merged::new(pages, order, time).skip(usize::try_from(rest)?);
-    let (mut answer, mut listed) = (Answer::Empty, Listed::default());
-    for (n, slot) in merged {
-        if ls.limit.is_some_and(|limit| listed.shown >= limit) {
-            listed.cut_of = Some(listings.iter().map(|listing| listing.len()).sum());
-            break;
-        }
-        // What was pruned meanwhile takes no place on the page.
-        match slot.map(|slot| rows[n].print(&slot, out)) {
-            Ok(printed) => listed.shown += u64::from(printed?),
-            Err(error) => {
-                rows[n].left_out.tell_error(&error);
-                listed.shown += 1;
-            }
-        }
-        answer = Answer::Given;
-    }
-    Ok((answer, listed))
+    let attempt = if rows.returned() > 0 { Attempt::Answered } else { Attempt::Empty };
+    Ok((attempt, Listed { shown: rows.returned(), cut_of: rows.cut_of() }))
 }

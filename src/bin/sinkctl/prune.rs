@@ -15,7 +15,7 @@ use crate::base::value::{count, size, time};
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
-struct Report {
+struct PruneReport {
     /// Nothing was dropped: it is what would go.
     dry_run: bool,
     segments: u64,
@@ -31,7 +31,7 @@ struct Report {
 #[derive(Debug, Args)]
 pub struct Prune {
     #[command(flatten)]
-    pub keep: Keep,
+    pub keep: KeepOptions,
     /// Print what would be dropped, and drop nothing.
     #[arg(long)]
     pub dry_run: bool,
@@ -43,7 +43,7 @@ pub struct Prune {
 /// What stays. A group of its own: a flag that is not named here does not say what to drop.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = true)]
-pub struct Keep {
+pub struct KeepOptions {
     /// Drop segments until the rest use at most this much disk space: 4096, 64K, 10MiB, 2G.
     #[arg(long, value_name = "SIZE", value_parser = size)]
     pub keep_bytes: Option<u64>,
@@ -67,7 +67,7 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
         .with_context(|| format!("{}: cannot prune segments", folder.path().display()))?;
     let mut all = Dropped::default();
     runs.iter().for_each(|run| all.add(run));
-    let report = Report {
+    let report = PruneReport {
         dry_run: prune.dry_run,
         segments: all.segments,
         messages: all.messages,
@@ -84,7 +84,7 @@ pub fn run(folder: &Folder, prune: &Prune, out: &mut Out) -> anyhow::Result<Find
     Ok(report_left_out(folder))
 }
 
-fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &PruneReport, out: &mut Out) -> anyhow::Result<()> {
     let range = |(first, last): &(u32, u32)| match first == last {
         true => first.to_string(),
         false => format!("{first}-{last}"),

@@ -11,12 +11,12 @@ use sinkd::log::reader::Folder;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::base::value::number;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
-struct Report {
+struct ReindexReport {
     segments: u64,
     messages: u64,
     /// Octets of the index.
@@ -58,7 +58,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
     let progress = index::ReindexProgress::default();
     let interruptible = Interruptible::new(&progress.stop)?;
     let started = Instant::now();
-    let bar = Bar::new(folder.messages(), "messages");
+    let bar = TerminalBar::new(folder.messages(), "messages");
     let field = reindex.sequence_field.as_deref();
     let done = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),
@@ -66,7 +66,7 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
     )
     .with_context(|| format!("{}: cannot write the index", folder.path().display()))?;
     drop((bar, interruptible));
-    let report = Report {
+    let report = ReindexReport {
         segments: done.segments,
         messages: done.messages,
         bytes: done.bytes,
@@ -83,11 +83,11 @@ pub fn run(folder: &Folder, reindex: &Reindex, out: &mut Out) -> anyhow::Result<
 }
 
 /// For a person.
-fn print(report: &Report, out: &mut Out) -> anyhow::Result<()> {
+fn print(report: &ReindexReport, out: &mut Out) -> anyhow::Result<()> {
     for fault in &report.unreadable {
         eprintln!("sinkctl: {fault}");
     }
-    let Report { segments, messages, bytes, seconds, .. } = report;
+    let ReindexReport { segments, messages, bytes, seconds, .. } = report;
     let rate = *messages as f64 / seconds.max(1e-9);
     let end =
         if report.interrupted { "; interrupted: the other segments keep their index" } else { "" };

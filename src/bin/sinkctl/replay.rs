@@ -22,13 +22,13 @@ use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
-use crate::base::left_out::say_passed_over;
+use crate::base::left_out::report_passed_over;
 use crate::base::outcome::{Finding, Out};
-use crate::base::progress::{Bar, Interruptible, watched};
+use crate::base::progress::{Interruptible, TerminalBar, watched};
 use crate::sending::{
     self, DESCRIPTORS_KEPT, GRACE, OPENING_MAX, PATIENCE, Records, raise_descriptor_limit,
 };
-use options::{Connections, Speed};
+use options::{ReplayConnections, Speed};
 use shown::Intent;
 
 pub use options::Replay;
@@ -56,7 +56,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     };
     let begun_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.begun_ns());
     let (selection, complete) = choose::selection(folder, replay, ids, begun_ns)?;
-    if complete == Finding::DoesNotHold || says_only_counted(folder, &selection, replay) {
+    if complete == Finding::DoesNotHold || report_only_counted(folder, &selection, replay) {
         finding = Finding::DoesNotHold;
     }
     let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
@@ -91,10 +91,14 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
             tally.ended() - tally.passed_over()
         })?;
     let is_stopped = shared.stop.load(Ordering::Relaxed);
-    let is_all =
-        tell(replay, &Sent { report, records, is_stopped, planned: survey.messages }, &tally, out)?;
+    let is_all = report_outcome(
+        replay,
+        &FinishedReplay { report, records, is_stopped, planned: survey.messages },
+        &tally,
+        out,
+    )?;
     let passed_over = folder.passed_over();
-    say_passed_over(&passed_over);
+    report_passed_over(&passed_over);
     let is_all = is_all && passed_over.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
 }
@@ -164,7 +168,7 @@ fn belongs(
 
 /// Prints how many messages have no content and no time. Returns whether the selection includes
 /// them.
-fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
+fn report_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) -> bool {
     let count = folder.only_counted();
     let is_span = matches!(selection, Selection::Span(_));
     if count == 0 || !is_span {
@@ -177,7 +181,7 @@ fn says_only_counted(folder: &Folder, selection: &Selection, replay: &Replay) ->
 fn look(folder: &Folder, selection: &Selection, before: Option<&Before>) -> anyhow::Result<Survey> {
     let (looking, none) = (Looking::default(), Before::default());
     let _interruptible = Interruptible::new(&looking.stop)?;
-    let bar = Bar::new(selection.len(folder)?, "messages looked at");
+    let bar = TerminalBar::new(selection.len(folder)?, "messages looked at");
     let survey = watched(
         || bar.at(looking.messages.load(Ordering::Relaxed)),
         || survey(folder, selection, before.unwrap_or(&none), &looking),
@@ -194,7 +198,7 @@ fn manner(replay: &Replay) -> ReplayOptions {
     };
     let is_original = matches!(pace, ReplayPace::Original { .. });
     let sessions = match replay.connections {
-        Some(Connections::Original) => SessionMapping::Original,
+        Some(ReplayConnections::Original) => SessionMapping::Original,
         None if is_original => SessionMapping::Original,
         _ => SessionMapping::Any,
     };
@@ -206,7 +210,7 @@ fn connections(replay: &Replay, manner: ReplayOptions) -> sender::Connections {
     let room = raise_descriptor_limit().saturating_sub(DESCRIPTORS_KEPT).max(16) as usize;
     match (manner.sessions, replay.connections) {
         (SessionMapping::Original, _) => sender::Connections::ByLane(room),
-        (SessionMapping::Any, Some(Connections::Count(n))) => {
+        (SessionMapping::Any, Some(ReplayConnections::Count(n))) => {
             sender::Connections::Kept(n.min(room))
         }
         (SessionMapping::Any, _) => sender::Connections::Kept(CONNECTIONS_DEFAULT),
@@ -278,15 +282,20 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 }
 
 /// Prints the outcome. Returns whether everything was sent, and accepted.
-fn tell(replay: &Replay, sent: &Sent, tally: &ReplayTally, out: &mut Out) -> anyhow::Result<bool> {
-    let Sent { report, records, is_stopped, .. } = sent;
+fn report_outcome(
+    replay: &Replay,
+    sent: &FinishedReplay,
+    tally: &ReplayTally,
+    out: &mut Out,
+) -> anyhow::Result<bool> {
+    let FinishedReplay { report, records, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
     // A plan that came to its end was given whole, whatever the survey had estimated.
     let is_over = report.error.is_none() && !is_stopped;
     let came = tally.ended() - tally.passed_over();
     let planned = if is_over { came } else { sent.planned.max(came) };
     let more = shown::more(tally, planned);
-    sending::say_with(report, records, &title, &replay.wanted, &more, out)?;
+    sending::report_outcome_with(report, records, &title, &replay.wanted, &more, out)?;
     crate::base::outcome::flush(out)?;
     if *is_stopped {
         eprintln!("sinkctl: interrupted: the rest was not sent");
@@ -304,7 +313,7 @@ fn tell(replay: &Replay, sent: &Sent, tally: &ReplayTally, out: &mut Out) -> any
 }
 
 /// The result of sending.
-struct Sent {
+struct FinishedReplay {
     report: Report,
     records: Records,
     is_stopped: bool,

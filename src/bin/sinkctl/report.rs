@@ -5,30 +5,32 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 use sinkd::stats::MessageWindow;
 
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
-use crate::base::span::{During, Sent, selection};
+use crate::base::span::{SentField, TimeRange, selection};
 
 mod figure;
+mod heat;
 mod over_time;
 mod page;
 mod part;
 mod spread;
 mod tables;
+mod time_axis;
 mod transit;
 mod verdict;
 
 use figure::Figure;
-use part::Part;
+use part::ReportSection;
 
 /// The page alone, of one folder.
 pub fn page_of(folder: &Path, title: &str) -> anyhow::Result<String> {
     let folders = [folder.to_owned()];
-    let spans = During::default().spans(&folders)?;
-    let run = Course::gather(selection(&folders, &spans), None, &mut |_, _| {})?;
+    let spans = TimeRange::default().spans(&folders)?;
+    let run = ReportData::gather(selection(&folders, &spans), None, &mut |_, _| {})?;
     Ok(page::page(&run, Some(title), &parts(&run)))
 }
 
@@ -41,9 +43,9 @@ pub struct Report {
     #[arg(long, value_name = "DIR")]
     pub svg: Option<PathBuf>,
     #[command(flatten)]
-    pub sent: Sent,
+    pub sent: SentField,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Title of the page.
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
@@ -52,7 +54,7 @@ pub struct Report {
 pub fn run(folders: &[PathBuf], report: &Report, out: &mut Out) -> anyhow::Result<Finding> {
     let spans = report.during.spans(folders)?;
     let sent_field = report.sent.sent_field.as_deref();
-    let run = Course::gather(selection(folders, &spans), sent_field, &mut bar("messages"))?;
+    let run = ReportData::gather(selection(folders, &spans), sent_field, &mut bar("messages"))?;
     for problem in &run.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -80,8 +82,8 @@ fn write(path: &Path, text: &str) -> anyhow::Result<()> {
 }
 
 /// What there is to show, in the order of a reader's questions.
-fn parts(run: &Course) -> Vec<Part> {
-    let part = |heading, figures: Vec<Option<Figure>>, html: String| Part {
+fn parts(run: &ReportData) -> Vec<ReportSection> {
+    let part = |heading, figures: Vec<Option<Figure>>, html: String| ReportSection {
         heading,
         figures: figures.into_iter().flatten().collect(),
         html,
@@ -103,7 +105,7 @@ fn parts(run: &Course) -> Vec<Part> {
             vec![spread::sink_curves(run), spread::sender_curves(run), spread::reply_curves(run)],
             String::new(),
         ),
-        part("Transactions over time", vec![over_time::heat(run)], String::new()),
+        part("Transactions over time", vec![heat::heat(run)], String::new()),
         part("Connections", vec![over_time::open_connections(run)], tables::open_sessions(run)),
         part("Transit times", Vec::new(), transit::table(run)),
         part("Recipient domains", Vec::new(), tables::domains(run)),
@@ -111,6 +113,6 @@ fn parts(run: &Course) -> Vec<Part> {
         part("Replies", Vec::new(), tables::replies(run)),
         part("Event loops", vec![over_time::busy(run), over_time::rounds(run)], tables::loops(run)),
     ];
-    let has_content = |part: &Part| !part.figures.is_empty() || !part.html.is_empty();
+    let has_content = |part: &ReportSection| !part.figures.is_empty() || !part.html.is_empty();
     parts.into_iter().filter(has_content).collect()
 }

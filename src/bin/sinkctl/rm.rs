@@ -12,11 +12,11 @@ use crate::base::left_out::NoAnswer;
 use crate::base::left_out::report_left_out;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::counted;
-use crate::base::value::Id;
+use crate::base::value::MessageRef;
 
 /// The report in `--json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
-struct Report {
+struct RemovalReport {
     messages: u64,
     /// Ids that name no message, or one that was gone before.
     missing: Vec<String>,
@@ -25,7 +25,7 @@ struct Report {
 #[derive(Debug, Args)]
 pub struct Rm {
     #[command(flatten)]
-    pub which: Which,
+    pub which: RemovalTarget,
     /// Print one JSON object.
     #[arg(long)]
     pub json: bool,
@@ -34,10 +34,10 @@ pub struct Rm {
 /// The messages to remove. A group of its own: what is not named here does not say what to remove.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub struct Which {
+pub struct RemovalTarget {
     /// Message IDs (segment:slot), or 'latest'.
     #[arg(value_name = "ID")]
-    pub ids: Vec<Id>,
+    pub ids: Vec<MessageRef>,
     /// Remove all messages that are present now.
     #[arg(long)]
     pub all: bool,
@@ -65,7 +65,7 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
         _ => Finding::DoesNotHold,
     };
     if rm.json {
-        let report = Report { messages: removed.messages, missing };
+        let report = RemovalReport { messages: removed.messages, missing };
         writeln!(out, "{}", serde_json::to_string(&report)?)?;
     } else {
         writeln!(out, "removed {}", counted(removed.messages, "message", "messages"))?;
@@ -73,10 +73,10 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
     Ok(finding)
 }
 
-fn ids(folder: &mut Folder, ids: &[Id]) -> anyhow::Result<Vec<MessageId>> {
-    let mut exact = |id: &Id| match id {
-        Id::Exactly(id) => Ok(*id),
-        Id::Latest => {
+fn ids(folder: &mut Folder, ids: &[MessageRef]) -> anyhow::Result<Vec<MessageId>> {
+    let mut exact = |id: &MessageRef| match id {
+        MessageRef::Exactly(id) => Ok(*id),
+        MessageRef::Latest => {
             let latest = latest(folder)?;
             anyhow::ensure!(latest.finding == Finding::Holds, NoAnswer::LatestDamaged);
             Ok(latest.slot.id())

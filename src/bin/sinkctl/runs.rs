@@ -5,61 +5,12 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use sinkd::analysis::counters;
+use sinkd::analysis::{RunRow, ensure_data_folder};
 use sinkd::log;
-use sinkd::stats::Counter;
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
 use crate::base::print::rfc3339;
-
-/// A run or a mark in `--json`. Keys keep their meaning.
-#[derive(Debug, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
-enum Line {
-    Run {
-        name: String,
-        from: String,
-        /// null: it is under way.
-        until: Option<String>,
-        /// As statistics have them.
-        messages: u64,
-    },
-    Mark {
-        at: String,
-        text: String,
-    },
-}
-
-impl Line {
-    fn of_run(folder: &Path, run: &log::Run) -> anyhow::Result<Line> {
-        let span = run.from_ns..run.until_ns.unwrap_or(u64::MAX);
-        Ok(Line::Run {
-            name: run.name.clone(),
-            from: rfc3339(run.from_ns),
-            until: run.until_ns.map(rfc3339),
-            messages: counters(folder, &span, &SystemClock)?.total(Counter::Messages),
-        })
-    }
-
-    fn of_mark(mark: &log::Mark) -> Line {
-        Line::Mark { at: rfc3339(mark.at_ns), text: mark.text.clone() }
-    }
-
-    /// For a person.
-    fn text(&self) -> String {
-        let short = |time: &str| format!("{}Z", &time[..19]);
-        match self {
-            Line::Run { name, from, until, messages } => {
-                let until = until.as_deref().map_or("under way".to_owned(), short);
-                let unit = if *messages == 1 { "message" } else { "messages" };
-                format!("{:20}  {until:20}  {messages:>12} {unit:8}  {name}", short(from))
-            }
-            Line::Mark { at, text } => format!("{}  {:43}  {text}", short(at), "mark"),
-        }
-    }
-}
 
 #[derive(Debug, Subcommand)]
 pub enum RunCommand {
@@ -128,33 +79,23 @@ pub fn mark(data: &Path, mark: &Mark, out: &mut Out) -> anyhow::Result<Finding> 
 pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<Finding> {
     let mut lines: Vec<(u64, String)> = Vec::new();
     let mut finding = Finding::Holds;
-    let print = |line: &Line| match runs.json {
-        true => serde_json::to_string(line),
-        false => Ok(line.text()),
+    let print = |row: &RunRow| match runs.json {
+        true => serde_json::to_string(row),
+        false => Ok(line(row)),
     };
     for folder in folders {
         // A folder without statistics may have runs, one that is not there has none.
-        anyhow::ensure!(
-            folder.is_dir(),
-            "{}: no such folder (choose one with --data)",
-            folder.display()
-        );
-        let is_ours = ["segments", "stats"].iter().any(|name| folder.join(name).is_dir());
-        anyhow::ensure!(
-            is_ours,
-            "{}: not a data folder of sinkd: it has neither segments nor statistics",
-            folder.display()
-        );
+        ensure_data_folder(folder)?;
         let all = log::Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        if crate::base::data::say_damage(folder)? == Finding::DoesNotHold {
+        if crate::base::data::report_run_damage(folder)? == Finding::DoesNotHold {
             finding = Finding::DoesNotHold;
         }
         for run in &all.runs {
-            lines.push((run.from_ns, print(&Line::of_run(folder, run)?)?));
+            lines.push((run.from_ns, print(&RunRow::of_run(folder, run, &SystemClock)?)?));
         }
         for mark in &all.marks {
-            lines.push((mark.at_ns, print(&Line::of_mark(mark))?));
+            lines.push((mark.at_ns, print(&RunRow::of_mark(mark))?));
         }
     }
     lines.sort();
@@ -165,4 +106,17 @@ pub fn list(folders: &[PathBuf], runs: &Runs, out: &mut Out) -> anyhow::Result<F
         writeln!(out, "no runs; to start one: sinkctl run start NAME")?;
     }
     Ok(finding)
+}
+
+/// For a person.
+fn line(row: &RunRow) -> String {
+    let short = |time: &str| format!("{}Z", &time[..19]);
+    match row {
+        RunRow::Run { name, from, until, messages } => {
+            let until = until.as_deref().map_or("under way".to_owned(), short);
+            let unit = if *messages == 1 { "message" } else { "messages" };
+            format!("{:20}  {until:20}  {messages:>12} {unit:8}  {name}", short(from))
+        }
+        RunRow::Mark { at, text } => format!("{}  {:43}  {text}", short(at), "mark"),
+    }
 }

@@ -16,9 +16,9 @@ use sinkd::stats::{Follower, Metric};
 
 use crate::base::progress::{Interruptible, watched};
 
-mod said;
+mod outcome;
 
-pub use said::{More, Wanted, say, say_with};
+pub use outcome::{ReplayOutcomes, ReportForms, report_outcome, report_outcome_with};
 
 /// Connections in the making at once: a target's backlog is often 128.
 pub const OPENING_MAX: usize = 64;
@@ -84,7 +84,7 @@ pub fn send(
     let shared = Arc::new(SharedRun::default());
     // The first one lets what is under way be finished.
     let signals = [Interruptible::new(&shared.stop)?, Interruptible::by(SIGTERM, &shared.stop)?];
-    let mut progress = Progress::new(records.path(), total);
+    let mut progress = SendingProgress::new(records.path(), total);
     let report = watched(
         || progress.look(&shared, done(&shared)),
         || sinkd::sender::run(settings, sources, records.path(), &shared),
@@ -99,15 +99,15 @@ pub fn ended(shared: &SharedRun) -> u64 {
 }
 
 /// The progress line: messages, their rate and percentiles of the last second.
-struct Progress {
+struct SendingProgress {
     bar: ProgressBar,
     follower: Follower,
     /// Newest second shown.
     seen: u64,
 }
 
-impl Progress {
-    fn new(folder: &Path, total: Option<u64>) -> Progress {
+impl SendingProgress {
+    fn new(folder: &Path, total: Option<u64>) -> SendingProgress {
         let follower = Follower::new(folder);
         let bar = match total {
             _ if !std::io::stderr().is_terminal() => ProgressBar::hidden(),
@@ -122,7 +122,7 @@ impl Progress {
                     .expect("the template is correct"),
             ),
         };
-        Progress { bar, follower, seen: 0 }
+        SendingProgress { bar, follower, seen: 0 }
     }
 
     fn look(&mut self, shared: &SharedRun, done: u64) {
@@ -156,7 +156,7 @@ impl Progress {
     }
 }
 
-impl Drop for Progress {
+impl Drop for SendingProgress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
     }

@@ -7,23 +7,23 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 
 use clap::Args;
+use sinkd::analysis::message::{Message, PartRow, message_octets, stored_bytes};
+use sinkd::analysis::rows::FinalReply;
 use sinkd::log::reader::Folder;
 use sinkd::log::{Slot, StorageMode};
 use sinkd::mime::part::{Part, parts};
 use sinkd::mime::{header, link, text};
-use sinkd::smtp::data::unstuff;
 
-use crate::base::data::{Named, resolve};
+use crate::base::data::{NamedMessage, resolve};
 use crate::base::outcome::{Finding, Out};
-use crate::base::print::{Reply, harmless, stored_of};
-use crate::base::value::{Id, number};
-use whole::decoded_bytes;
+use crate::base::print::harmless;
+use crate::base::value::{MessageRef, number};
 
 /// What is printed alone; exit 1 if the message has none of it.
 #[derive(Debug, Args)]
 pub struct Show {
     /// Message ID (segment:slot), or 'latest'.
-    pub id: Id,
+    pub id: MessageRef,
     /// Print one JSON object.
     #[arg(long, group = "what")]
     pub json: bool,
@@ -57,20 +57,20 @@ pub struct Show {
 }
 
 pub fn run(folder: &mut Folder, show: &Show, out: &mut Out) -> anyhow::Result<Finding> {
-    let Named { segment, slot, finding } = resolve(folder, show.id)?;
+    let NamedMessage { segment, slot, finding } = resolve(folder, show.id)?;
     let mut record = Vec::new();
     let (envelope, payload) = segment.record(&slot, &mut record)?;
-    let message = if slot.facts().dots == 0 { payload.into() } else { unstuff(payload) };
+    let message = message_octets(&slot, payload);
     if !is_one_thing(show) {
-        let reply = Reply::of(&slot, &folder.notes()?.of);
-        let shown = whole::Shown::new(&slot, envelope, &message, reply)?;
+        let reply = FinalReply::of(&slot, &folder.notes()?.of);
+        let whole = Message::new(&slot, envelope, &message, reply)?;
         match show.json {
-            true => shown.print_json(out)?,
-            false => shown.print(&message, out)?,
+            true => writeln!(out, "{}", serde_json::to_string(&whole)?)?,
+            false => whole::print(&whole, &message, out)?,
         }
         return Ok(finding);
     }
-    if let Some(stored) = stored_of(&slot)
+    if let Some(stored) = stored_bytes(&slot)
         && !is_in_what_is_stored(show, &slot)
     {
         let (id, whole) = (slot.id(), slot.facts().message_bytes);
@@ -179,13 +179,13 @@ fn attachments(message: &[u8]) -> Vec<String> {
     let taken = parts(message);
     let numbered = taken.parts.iter().enumerate().filter(|(_, part)| part.is_attachment());
     let line = |(at, part): (usize, &Part<'_>)| {
-        let name = part.file_name.as_deref().unwrap_or("");
+        let row = PartRow::new(at + 1, part);
         // A tab in a name would be one column more.
         let columns = [
-            (at + 1).to_string(),
-            decoded_bytes(part).to_string(),
-            part.content_type.clone(),
-            name.to_owned(),
+            row.number.to_string(),
+            row.decoded_bytes.to_string(),
+            row.content_type,
+            row.file_name.unwrap_or_default(),
         ];
         columns.map(|column| column.replace('\t', " ")).join("\t")
     };

@@ -2,11 +2,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sinkd::analysis::{Gathered, figures};
+use sinkd::analysis::{RunStatistics, figures};
 use sinkd::stats::Metric;
 
 use crate::base::outcome::{Finding, Out};
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 
 pub mod by;
 mod distribution;
@@ -15,19 +15,24 @@ mod options;
 mod screen;
 mod series;
 
+use options::HistogramSubject;
 pub use options::Stats;
-use screen::Screen;
+use screen::StatsScreen;
 pub use screen::value;
 
 pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<Finding> {
+    if stats.metrics {
+        return metrics(out);
+    }
     if let Some(by) = stats.by {
         return by::run(folders, stats, by, out);
     }
-    let mut gathered = Gathered::of_recorded(selection(folders, &stats.during.spans(folders)?))?;
+    let mut gathered =
+        RunStatistics::of_recorded(selection(folders, &stats.during.spans(folders)?))?;
     if let Some(field) = &stats.sent.sent_field {
         gathered.transit = by::transit(folders, &stats.during, field)?;
     }
-    let Gathered { history, summary, .. } = &gathered;
+    let RunStatistics { history, summary, .. } = &gathered;
     for problem in &history.problems {
         eprintln!("sinkctl: {problem}");
     }
@@ -46,7 +51,7 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
         } else {
             let notes = notes::of(folders)?;
             let metrics = if stats.all { Metric::ALL } else { screen::MAIN };
-            screen::print(&Screen { figures, summary, notes, metrics }, out)?;
+            screen::print(&StatsScreen { figures, summary, notes, metrics }, out)?;
         }
     }
     let is_whole = gathered.transit.as_ref().is_none_or(|transit| transit.damaged == 0);
@@ -54,18 +59,26 @@ pub fn run(folders: &[PathBuf], stats: &Stats, out: &mut Out) -> anyhow::Result<
     Ok(if is_good { Finding::Holds } else { Finding::DoesNotHold })
 }
 
+/// Prints the names of all metrics.
+fn metrics(out: &mut Out) -> anyhow::Result<Finding> {
+    for subject in HistogramSubject::all() {
+        writeln!(out, "{:24}  {}", subject.name(), subject.help())?;
+    }
+    Ok(Finding::Holds)
+}
+
 /// All that was recorded in one folder.
-fn all_of(folder: &Path) -> anyhow::Result<Gathered> {
+fn all_of(folder: &Path) -> anyhow::Result<RunStatistics> {
     let folders = [folder.to_owned()];
-    let spans = During::default().spans(&folders)?;
-    Ok(Gathered::of(selection(&folders, &spans))?)
+    let spans = TimeRange::default().spans(&folders)?;
+    Ok(RunStatistics::of(selection(&folders, &spans))?)
 }
 
 /// All that was recorded in one folder, for a person.
 pub fn print_all(folder: &Path, out: &mut Out) -> anyhow::Result<()> {
     let gathered = all_of(folder)?;
     let (figures, summary) = (figures(&gathered), &gathered.summary);
-    screen::print(&Screen { figures, summary, notes: Vec::new(), metrics: screen::MAIN }, out)
+    screen::print(&StatsScreen { figures, summary, notes: Vec::new(), metrics: screen::MAIN }, out)
 }
 
 /// The same as `--json` has it.

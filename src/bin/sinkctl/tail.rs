@@ -4,11 +4,14 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::Args;
-use sinkd::log::reader::{Folder, NewMessages, PassedOver, Span};
+use sinkd::analysis::rows::{ContentSource, RowReader};
+use sinkd::analysis::{Attempt, retry_while_pruned};
+use sinkd::log::Slot;
+use sinkd::log::reader::{Folder, NewMessages, PassedOver, ReadError, Span};
 
-use crate::base::left_out::{Answer, LeftOut, ask_again, say_passed_over};
+use crate::base::left_out::{Omissions, finding_of, report_passed_over};
 use crate::base::outcome::{Finding, Out};
-use crate::base::row::{Form, Rows, Source};
+use crate::base::row::{RowFormat, RowPrinter};
 use crate::base::value::count;
 
 /// Stores to a map wake no thread, so the live pages are read this often: a person sees no delay,
@@ -29,41 +32,38 @@ pub struct Tail {
 }
 
 pub fn run(mut folder: Folder, tail: &Tail, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut left_out = LeftOut::default();
+    let mut left_out = Omissions::default();
     let mut seen = folder.positions();
-    let mut source = Source::message(&folder)?;
-    let asked = ask_again(&mut folder, |folder| {
+    let mut source = ContentSource::message(&folder)?;
+    let attempts = retry_while_pruned(std::slice::from_mut(&mut folder), |folders| {
+        let [folder] = folders else { unreachable!("one folder is read") };
         seen = folder.positions();
         print_last(folder, &mut source, tail, &mut left_out, out)
     })?;
     out.flush()?;
     if !tail.follow {
-        return Ok(asked.finding(left_out.finish(&folder)));
+        return Ok(finding_of(attempts, left_out.finish(&folder)));
     }
-    let mut said = Said::default();
+    let mut reported = Reported::default();
     // Nothing is ever sent: the wait is for the time alone.
     let (_never, pause) = crossbeam_channel::bounded::<()>(0);
     loop {
-        said.say_new(&folder);
+        reported.report_new(&folder);
         let _ = pause.recv_timeout(LOOK_EVERY);
         let news = folder.follow(&mut seen)?;
-        print_new(&folder, &mut source, &news, tail, out)?;
+        print_new(&folder, &mut source, news, tail, out)?;
     }
 }
 
-fn form(tail: &Tail) -> Form {
-    Form { json: tail.json, folder: None }
-}
-
-/// What a follower has said already: it looks for as long as it runs, and says each thing once.
+/// What a follower has reported: it looks for as long as it runs, and reports each fault once.
 #[derive(Default)]
-struct Said {
+struct Reported {
     faults: HashSet<String>,
     passed_over: PassedOver,
 }
 
-impl Said {
-    fn say_new(&mut self, folder: &Folder) {
+impl Reported {
+    fn report_new(&mut self, folder: &Folder) {
         for fault in folder.faults().map(ToString::to_string) {
             if !self.faults.contains(&fault) {
                 eprintln!("sinkctl: {fault}");
@@ -74,7 +74,7 @@ impl Said {
         // doubled.
         let now = folder.passed_over();
         if now.segments > 2 * self.passed_over.segments {
-            say_passed_over(&now);
+            report_passed_over(&now);
             self.passed_over = now;
         }
     }
@@ -82,45 +82,56 @@ impl Said {
 
 fn print_last(
     folder: &Folder,
-    source: &mut Source,
+    source: &mut ContentSource,
     tail: &Tail,
-    left_out: &mut LeftOut,
+    left_out: &mut Omissions,
     out: &mut Out,
-) -> anyhow::Result<Answer> {
+) -> anyhow::Result<Attempt> {
     let listing = folder.listing(Span::default())?;
     let lines = usize::try_from(tail.lines).unwrap_or(usize::MAX);
     // From the newest on: the oldest may be pruned meanwhile.
-    let last: Vec<_> = listing.backward(0)?.take(lines).collect();
-    let mut rows = Rows::new(folder, source, form(tail), left_out)?;
-    let mut is_any = lines == 0;
-    for slot in last.into_iter().rev() {
-        match slot {
-            Ok(slot) => is_any |= rows.print(&slot, out)?,
-            Err(error) => {
-                rows.left_out.tell_error(&error);
-                is_any = true;
-            }
-        }
-    }
-    Ok(if is_any { Answer::Given } else { Answer::Empty })
+    let mut last: Vec<_> = listing.backward(0)?.take(lines).collect();
+    last.reverse();
+    let reader = RowReader::new(folder, source, None)?;
+    let printed = print(reader, last, &mut printer(tail, out), left_out)?;
+    Ok(if printed > 0 || lines == 0 { Attempt::Answered } else { Attempt::Empty })
 }
 
 fn print_new(
     folder: &Folder,
-    source: &mut Source,
-    news: &NewMessages,
+    source: &mut ContentSource,
+    news: NewMessages,
     tail: &Tail,
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let mut left_out = LeftOut::default();
-    news.damage.iter().for_each(|damage| left_out.tell_error(damage));
+    let mut left_out = Omissions::default();
+    news.damage.iter().for_each(|damage| left_out.report_error(damage));
     if news.slots.is_empty() {
         return Ok(());
     }
-    let mut rows = Rows::new(folder, source, form(tail), &mut left_out)?;
-    for slot in &news.slots {
-        rows.print(slot, out)?;
-    }
+    let slots = news.slots.into_iter().map(Ok).collect();
+    let reader = RowReader::new(folder, source, None)?;
+    print(reader, slots, &mut printer(tail, out), &mut left_out)?;
     out.flush()?;
     Ok(())
+}
+
+/// Prints messages, and returns how many were not pruned meanwhile.
+fn print(
+    mut reader: RowReader<'_>,
+    slots: Vec<Result<Slot, ReadError>>,
+    printer: &mut RowPrinter<'_>,
+    left_out: &mut Omissions,
+) -> anyhow::Result<u64> {
+    reader.take_damage().iter().for_each(|damage| left_out.report_error(damage));
+    let mut printed = 0;
+    for slot in slots {
+        let row = slot.and_then(|slot| reader.read(&slot));
+        printed += printer.print(row, left_out)?;
+    }
+    Ok(printed)
+}
+
+fn printer<'a>(tail: &Tail, out: &'a mut Out) -> RowPrinter<'a> {
+    RowPrinter { format: if tail.json { RowFormat::Json } else { RowFormat::Line }, out }
 }

@@ -14,11 +14,14 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use sinkd::log::reader::Folder;
 
 use crate::base::outcome::Finding;
-use model::State;
-use view::Screen;
+use model::RunState;
+use view::ScreenState;
 
+mod canvas;
 mod folder;
+mod measure;
 mod model;
+mod text;
 mod view;
 
 /// Between two looks at the folder.
@@ -46,9 +49,9 @@ pub fn run(folder: Folder) -> anyhow::Result<Finding> {
 }
 
 fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> anyhow::Result<()> {
-    let mut screen = Screen::of_environment(|name| std::env::var(name).ok());
-    let mut state = State::new(folder.path());
-    let mut eyes = folder::Eyes::new(folder);
+    let mut screen = ScreenState::of_environment(|name| std::env::var(name).ok());
+    let mut state = RunState::new(folder.path());
+    let mut eyes = folder::FolderReader::new(folder);
     let mut next_look = Instant::now();
     while !ended.load(Ordering::Relaxed) {
         if Instant::now() >= next_look {
@@ -59,7 +62,8 @@ fn show(terminal: &mut DefaultTerminal, folder: Folder, ended: &AtomicBool) -> a
             }
         }
         terminal.draw(|frame| view::draw(frame, &state, &screen))?;
-        if wait_for_event(next_look, ended)? && press(event::read()?, &mut screen) == After::End {
+        if wait_for_event(next_look, ended)? && press(event::read()?, &mut screen) == KeyEffect::End
+        {
             break;
         }
     }
@@ -81,20 +85,20 @@ fn wait_for_event(until: Instant, ended: &AtomicBool) -> io::Result<bool> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum After {
+enum KeyEffect {
     GoOn,
     End,
 }
 
 /// What an event does to the screen.
-fn press(event: Event, screen: &mut Screen) -> After {
+fn press(event: Event, screen: &mut ScreenState) -> KeyEffect {
     let Event::Key(KeyEvent { code, modifiers, kind: KeyEventKind::Press, .. }) = event else {
-        return After::GoOn;
+        return KeyEffect::GoOn;
     };
     let is_control_c = code == KeyCode::Char('c') && modifiers.contains(KeyModifiers::CONTROL);
     match code {
-        _ if is_control_c => return After::End,
-        KeyCode::Char('q') | KeyCode::Esc if !screen.is_help => return After::End,
+        _ if is_control_c => return KeyEffect::End,
+        KeyCode::Char('q') | KeyCode::Esc if !screen.is_help => return KeyEffect::End,
         _ if screen.is_help => screen.is_help = false,
         KeyCode::Char('?' | 'h') => screen.is_help = true,
         KeyCode::Char('p' | ' ') => screen.is_paused = !screen.is_paused,
@@ -102,13 +106,13 @@ fn press(event: Event, screen: &mut Screen) -> After {
         KeyCode::Char('M') | KeyCode::Left | KeyCode::Up => screen.shown = screen.shown.before(),
         _ => {}
     }
-    After::GoOn
+    KeyEffect::GoOn
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Shown;
+    use measure::Measure;
 
     fn key(code: KeyCode, modifiers: KeyModifiers) -> Event {
         Event::Key(KeyEvent::new(code, modifiers))
@@ -117,13 +121,13 @@ mod tests {
     #[test]
     fn keys_do_what_the_help_says() {
         let none = KeyModifiers::NONE;
-        let mut screen = Screen::of_environment(|_| None);
+        let mut screen = ScreenState::of_environment(|_| None);
         for code in [KeyCode::Char('q'), KeyCode::Esc] {
-            assert_eq!(press(key(code, none), &mut screen), After::End);
+            assert_eq!(press(key(code, none), &mut screen), KeyEffect::End);
         }
         let control_c = key(KeyCode::Char('c'), KeyModifiers::CONTROL);
-        assert_eq!(press(control_c, &mut screen), After::End);
-        assert_eq!(press(key(KeyCode::Char('c'), none), &mut screen), After::GoOn);
+        assert_eq!(press(control_c, &mut screen), KeyEffect::End);
+        assert_eq!(press(key(KeyCode::Char('c'), none), &mut screen), KeyEffect::GoOn);
         press(key(KeyCode::Char(' '), none), &mut screen);
         assert!(screen.is_paused);
         press(key(KeyCode::Char('p'), none), &mut screen);
@@ -131,12 +135,12 @@ mod tests {
         press(key(KeyCode::Char('m'), none), &mut screen);
         press(key(KeyCode::Right, none), &mut screen);
         press(key(KeyCode::Left, none), &mut screen);
-        assert_eq!(screen.shown, Shown::FIRST.next());
+        assert_eq!(screen.shown, Measure::FIRST.next());
         press(key(KeyCode::Char('?'), none), &mut screen);
         assert!(screen.is_help);
         // Esc leaves the help first.
-        assert_eq!(press(key(KeyCode::Esc, none), &mut screen), After::GoOn);
+        assert_eq!(press(key(KeyCode::Esc, none), &mut screen), KeyEffect::GoOn);
         assert!(!screen.is_help);
-        assert_eq!(press(Event::Resize(1, 1), &mut screen), After::GoOn);
+        assert_eq!(press(Event::Resize(1, 1), &mut screen), KeyEffect::GoOn);
     }
 }

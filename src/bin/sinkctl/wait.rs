@@ -6,14 +6,14 @@ use sinkd::index::{self, Goal, Waited, WatchedFolder};
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 
-use crate::base::data::{name, worst};
-use crate::base::left_out::LeftOut;
+use crate::base::data::worst;
+use crate::base::left_out::Omissions;
 use crate::base::outcome::{Finding, Out};
 use crate::base::query_words::QueryWords;
-use crate::base::row::{Form, Rows, Source};
-use crate::base::span::During;
+use crate::base::row::{RowFormat, RowPrinter};
+use crate::base::span::TimeRange;
 use crate::base::value::{count, time};
-use crate::search::{parse, say_left_out};
+use crate::search::{parse, report_incomplete};
 
 #[derive(Debug, Args)]
 pub struct Wait {
@@ -29,7 +29,7 @@ pub struct Wait {
     #[arg(long)]
     pub new: bool,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object per line.
     #[arg(long)]
     pub json: bool,
@@ -55,12 +55,12 @@ pub fn run(mut folders: Vec<Folder>, wait: &Wait, out: &mut Out) -> anyhow::Resu
         watched.map(|((folder, query), span)| WatchedFolder { folder, query, span }).collect();
     let waited = index::wait(&mut watched, goal, &|| started.elapsed(), &mut pause)?;
     let Waited { matching, left_out } = waited;
-    let is_complete = say_left_out(&left_out);
+    let is_complete = report_incomplete(&left_out);
     print(&folders, wait, &matching, out)?;
     let is_sound = worst(folders.iter().map(|folder| match wait.new {
-        true => LeftOut::default().finish(folder),
+        true => Omissions::default().finish(folder),
         // The search has told the faults of the folder.
-        false => LeftOut::default().finish_without_faults(folder),
+        false => Omissions::default().finish_without_faults(folder),
     })) == Finding::Holds;
     let n = matching.len();
     if n as u64 == wait.count {
@@ -80,18 +80,10 @@ fn print(
     matching: &[(usize, MessageId)],
     out: &mut Out,
 ) -> anyhow::Result<()> {
-    let (mut sources, mut rows) = (Vec::new(), Vec::new());
-    for folder in folders {
-        sources.push((Source::message(folder)?, LeftOut::default()));
-    }
-    for (n, (source, unshown)) in sources.iter_mut().enumerate() {
-        let form = Form { json: wait.json, folder: name(folders, n) };
-        rows.push(Rows::new(&folders[n], source, form, unshown)?);
-    }
-    for (n, id) in matching {
-        if !rows[*n].print_id(*id, out)? {
-            eprintln!("sinkctl: {id} matched, but was pruned or removed since");
-        }
-    }
+    let mut unshown: Vec<_> = folders.iter().map(|_| Omissions::default()).collect();
+    let mut pruned = |id| eprintln!("sinkctl: {id} matched, but was pruned or removed since");
+    let format = if wait.json { RowFormat::Json } else { RowFormat::Line };
+    let mut printer = RowPrinter { format, out };
+    printer.print_ids(folders, matching.iter().copied(), &mut unshown, &mut pruned)?;
     Ok(())
 }

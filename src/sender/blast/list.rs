@@ -213,8 +213,9 @@ pub fn is_mailbox(text: &str) -> bool {
 }
 
 fn utf8(row: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(row)
-        .map_err(|error| format!("octet {} is no UTF-8", error.valid_up_to() + 1))?;
+    let text = std::str::from_utf8(row).map_err(|error| {
+        format!("expected text in UTF-8, found another byte at {}", error.valid_up_to() + 1)
+    })?;
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         None => Ok(text),
         Some(c) => Err(format!("a control character ({:#04x}) in '{}'", c as u32, shown(text))),
@@ -329,7 +330,7 @@ mod tests {
             assert!(error.starts_with(expected), "{text:?}: {error}");
         }
         let error = List::parse("list", b"a@b.example\n\xff@b.example").unwrap_err();
-        assert_eq!(error.to_string(), "list:2: octet 1 is no UTF-8");
+        assert_eq!(error.to_string(), "list:2: expected text in UTF-8, found another byte at 1");
     }
 
     #[test]

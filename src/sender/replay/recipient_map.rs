@@ -176,7 +176,7 @@ impl RecipientMap {
                 New::Domain(domain.into())
             }
             (None, _) if is_mailbox(new) => New::Mailbox(new.into()),
-            _ => return Err(format!("'{}' is no address, nor @domain", shown(new))),
+            _ => return Err(format!("expected an address or @domain, found '{}'", shown(new))),
         };
         if old == b"*" {
             return match self.everyone_else.replace(new) {
@@ -189,7 +189,7 @@ impl RecipientMap {
             None => is_mailbox(old),
         };
         if !is_old {
-            return Err(format!("'{}' is no address, nor @domain, nor *", shown(old)));
+            return Err(format!("expected an address, @domain or *, found '{}'", shown(old)));
         }
         if self.rows.len() >= ROWS_MAX {
             return Err(format!("more than {ROWS_MAX} rows"));
@@ -337,16 +337,16 @@ mod tests {
         for (text, expected) in [
             ("\na@b", "list:2: expected two values, OLD and NEW, found only 'a@b'"),
             ("a@b c@d e@f", "list:1: expected two values, OLD and NEW, found 'e@f' after them"),
-            ("a@b c", "list:1: 'c' is no address, nor @domain"),
-            ("a b@c", "list:1: 'a' is no address, nor @domain, nor *"),
-            ("a@b @", "list:1: '@' is no address"),
-            ("@ a@b", "list:1: '@' is no address"),
+            ("a@b c", "list:1: expected an address or @domain, found 'c'"),
+            ("a b@c", "list:1: expected an address, @domain or *, found 'a'"),
+            ("a@b @", "list:1: expected an address or @domain, found '@'"),
+            ("@ a@b", "list:1: expected an address, @domain or *, found '@'"),
             ("a@b c@d\na@B e@f", "list:2: 'a@B' stands there twice"),
             ("* a@b\n* c@d", "list:2: '*' stands there twice"),
-            ("a@b *", "list:1: '*' is no address, nor @domain"),
-            ("a@b c@d>\r\nRCPT", "list:1: 'c@d>' is no address"),
-            ("a@b \"c", "list:1: '\\\"c' is no address"),
-            ("a@b \u{1}@c", "list:1: '\\x01@c' is no address"),
+            ("a@b *", "list:1: expected an address or @domain, found '*'"),
+            ("a@b c@d>\r\nRCPT", "list:1: expected an address or @domain, found 'c@d>'"),
+            ("a@b \"c", "list:1: expected an address or @domain, found '\\\"c'"),
+            ("a@b \u{1}@c", "list:1: expected an address or @domain, found '\\x01@c'"),
         ] {
             let error = read(text).unwrap_err();
             assert!(error.starts_with(expected), "{text:?}: {error}");

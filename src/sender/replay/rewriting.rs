@@ -38,10 +38,10 @@ pub enum Unsendable {
     NoRecipients,
     /// Damage would have been found before: it was accepted with `--syntax lenient`, or another
     /// program wrote it.
-    #[error("'{0}' is no address")]
+    #[error("expected an address, found '{0}'")]
     Path(String),
     /// Only a line end would do harm; none may be in there.
-    #[error("'{0}' are no parameters")]
+    #[error("expected parameters of MAIL or RCPT, found '{0}'")]
     Parameters(String),
 }
 
@@ -219,9 +219,14 @@ mod tests {
         let keep = Rewriting::default();
         check(&keep, b"", None, "envelope: it does not begin with a version");
         check(&keep, &envelope("s@a", "", &[]), None, "it has no recipients");
-        check(&keep, &envelope("s@a", "", &["x@b\r\nDATA"]), None, "'x@b\\r\\nDATA' is no address");
-        check(&keep, &envelope("s@a>", "", &["x@b"]), None, "'s@a>' is no address");
-        let expected = "'BODY=7BIT\\r\\nRSET' are no parameters";
+        check(
+            &keep,
+            &envelope("s@a", "", &["x@b\r\nDATA"]),
+            None,
+            "expected an address, found 'x@b\\r\\nDATA'",
+        );
+        check(&keep, &envelope("s@a>", "", &["x@b"]), None, "expected an address, found 's@a>'");
+        let expected = "expected parameters of MAIL or RCPT, found 'BODY=7BIT\\r\\nRSET'";
         check(&keep, &envelope("s@a", "BODY=7BIT\r\nRSET", &["x@b"]), None, expected);
         let long = Rewriting { to_domain: Some(vec![b'd'; 1000]), ..Rewriting::default() };
         let stored = envelope("s@a", "", &["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa@b"]);

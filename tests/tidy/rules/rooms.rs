@@ -12,7 +12,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["smtp", "log", "index"]),
     ("stats", &[]),
     ("plot", &[]),
-    ("analysis", &["smtp", "log", "mime", "stats", "plot"]),
+    ("analysis", &["smtp", "log", "mime", "index", "stats", "plot"]),
     ("sender", &["smtp", "log", "stats"]),
     ("server", &["smtp", "log", "config", "stats", "index"]),
     ("http", &["config", "stats"]),

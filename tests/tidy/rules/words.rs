@@ -55,6 +55,11 @@ const BANNED: &[Banned] = &[
         places: &["server/", "sender/", "http/"],
     },
     Banned {
+        words: &["println!", "print!("],
+        instead: "return it: only programs print",
+        places: &["bin/", "stats/compare/simulation.rs"],
+    },
+    Banned {
         words: &["file.lock()?"],
         instead: "sinkd waits for no lock that any process can hold: try_lock, and do it later",
         places: &["log/files/events.rs", "index/appender.rs"],

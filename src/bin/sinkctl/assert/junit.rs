@@ -1,9 +1,9 @@
 //! The report that CI systems read: JUnit's XML.
-use sinkd::analysis::claims::Checked;
+use sinkd::analysis::claims::CheckedClaim;
 use sinkd::plot::escape;
 
 /// One test suite, a test case for each claim.
-pub fn xml(checked: &[Checked]) -> String {
+pub fn xml(checked: &[CheckedClaim]) -> String {
     let failures = checked.iter().filter(|one| one.failure.is_some()).count();
     let tests = checked.len();
     let mut xml = format!(

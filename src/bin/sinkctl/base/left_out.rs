@@ -6,51 +6,49 @@
 //! and in the end reports that it has no answer.
 use std::fmt::Display;
 
+use sinkd::analysis::Attempts;
 use sinkd::log::reader::{Damage, Folder, PassedOver, ReadError, SegmentError};
 
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
 
-/// Times an answer is tried that could read nothing of what there was.
-pub const TRIES_MAX: u32 = 10;
-
 /// Counts what a command could not read while it continues with the rest.
 #[derive(Debug, Default)]
-pub struct LeftOut {
+pub struct Omissions {
     damaged: u64,
 }
 
-impl LeftOut {
+impl Omissions {
     /// Reports on stderr what is damaged.
-    pub fn tell(&mut self, what: impl Display) {
+    pub fn report(&mut self, what: impl Display) {
         eprintln!("sinkctl: {what:#}");
         self.damaged += 1;
     }
 
     /// Reports the error, unless the segment was pruned: the folder has counted that.
-    pub fn tell_error(&mut self, error: &ReadError) {
+    pub fn report_error(&mut self, error: &ReadError) {
         if !matches!(error, ReadError::Pruned { .. }) {
-            self.tell(error);
+            self.report(error);
         }
     }
 
     /// Reports what is wrong with the folder as a whole, and what was pruned meanwhile.
     pub fn finish(mut self, folder: &Folder) -> Finding {
         for fault in folder.faults() {
-            self.tell(fault);
+            self.report(fault);
         }
         self.finish_without_faults(folder)
     }
 
     /// The same where the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
-        say_passed_over(&folder.passed_over());
+        report_passed_over(&folder.passed_over());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
     }
 }
 
 /// Reports what was pruned while the command read, if anything was.
-pub fn say_passed_over(passed_over: &PassedOver) {
+pub fn report_passed_over(passed_over: &PassedOver) {
     let PassedOver { segments, messages } = *passed_over;
     if segments > 0 {
         let segments = counted(segments, "segment", "segments");
@@ -63,65 +61,18 @@ pub fn say_passed_over(passed_over: &PassedOver) {
 
 /// Reports on stderr what is wrong with the folder, and what was pruned while it was read.
 pub fn report_left_out(folder: &Folder) -> Finding {
-    LeftOut::default().finish(folder)
+    Omissions::default().finish(folder)
 }
 
-/// Whether an attempt has answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
-    Given,
-    /// There is nothing in it. If segments were pruned under it, it is tried again.
-    Empty,
-}
-
-/// The outcome of a question.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
-    Answered,
-    /// The folder changes faster than it can be read.
-    Outpaced,
-}
-
-impl Asked {
-    /// Returns `finding`, or reports that there is no answer.
-    pub fn finding(self, finding: Finding) -> Finding {
-        match self {
-            Asked::Answered => finding,
-            Asked::Outpaced => {
-                eprintln!("sinkctl: {}", NoAnswer::Outpaced);
-                Finding::DoesNotHold
-            }
+/// Returns `finding`, or reports that there is no answer.
+pub fn finding_of(attempts: Attempts, finding: Finding) -> Finding {
+    match attempts {
+        Attempts::Answered => finding,
+        Attempts::Outpaced => {
+            eprintln!("sinkctl: {}", NoAnswer::Outpaced);
+            Finding::DoesNotHold
         }
     }
-}
-
-/// Puts a question to `folder` until there is an answer, or nothing was pruned under it.
-///
-/// Errors: those of `ask`; the folder can't be listed.
-pub fn ask_again(
-    folder: &mut Folder,
-    mut ask: impl FnMut(&Folder) -> anyhow::Result<Answer>,
-) -> anyhow::Result<Asked> {
-    ask_all_again(std::slice::from_mut(folder), |folders| ask(&folders[0]))
-}
-
-/// The same for several folders together.
-pub fn ask_all_again(
-    folders: &mut [Folder],
-    mut ask: impl FnMut(&[Folder]) -> anyhow::Result<Answer>,
-) -> anyhow::Result<Asked> {
-    for _ in 0..TRIES_MAX {
-        let answer = ask(folders)?;
-        let is_whole = folders.iter().all(|folder| folder.passed_over().segments == 0);
-        if answer == Answer::Given || is_whole {
-            return Ok(Asked::Answered);
-        }
-        for folder in &mut *folders {
-            folder.take_passed_over();
-            folder.refresh()?;
-        }
-    }
-    Ok(Asked::Outpaced)
 }
 
 /// Why there is no answer, though there is a folder with mail.

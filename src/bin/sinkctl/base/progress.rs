@@ -10,26 +10,31 @@ use signal_hook::flag;
 pub use sinkd::analysis::watched;
 
 /// A bar on stderr; nothing where stderr is not a terminal.
-pub struct Bar(ProgressBar);
+pub struct TerminalBar(ProgressBar);
 
-impl Bar {
+impl TerminalBar {
     /// `unit`: what the total counts, for example "messages".
-    pub fn new(total: u64, unit: &str) -> Bar {
+    pub fn new(total: u64, unit: &str) -> TerminalBar {
         if !std::io::stderr().is_terminal() {
-            return Bar(ProgressBar::hidden());
+            return TerminalBar(ProgressBar::hidden());
         }
         let template = format!("{{bar:40}} {{human_pos}} of {{human_len}} {unit}, {{eta}} left");
         let style = ProgressStyle::with_template(&template).expect("the template is correct");
-        Bar(ProgressBar::new(total).with_style(style))
+        TerminalBar(ProgressBar::new(total).with_style(style))
     }
 
     /// Sets the amount that is done.
     pub fn at(&self, done: u64) {
         self.0.set_position(done);
     }
+
+    /// Sets the amount that there is to do.
+    fn set_total(&self, total: u64) {
+        self.0.set_length(total);
+    }
 }
 
-impl Drop for Bar {
+impl Drop for TerminalBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }
@@ -39,7 +44,11 @@ impl Drop for Bar {
 /// much.
 pub fn bar(unit: &'static str) -> impl FnMut(u64, u64) {
     let mut bar = None;
-    move |done, total| bar.get_or_insert_with(|| Bar::new(total, unit)).at(done)
+    move |done, total| {
+        let bar = bar.get_or_insert_with(|| TerminalBar::new(total, unit));
+        bar.set_total(total);
+        bar.at(done);
+    }
 }
 
 /// While it lives, a signal sets a flag instead of ending us; a second one ends us.

@@ -35,7 +35,7 @@ impl Args for QueryWords {
                     with -, OR and parentheses [default: all messages]";
         (0..WORDS_MAX).fold(command, |command, word| {
             let arg = Arg::new(name(word)).index(word + 1).allow_hyphen_values(true);
-            let arg = arg.value_parser(ValueParser::from(Word));
+            let arg = arg.value_parser(ValueParser::from(QueryWordParser));
             command.arg(match word {
                 0 => arg.value_name("QUERY...").help(help),
                 _ => arg.hide(true),
@@ -62,9 +62,9 @@ impl FromArgMatches for QueryWords {
 
 /// Refuses a flag with a typing error in it. As a term it would be true of nearly all mail.
 #[derive(Clone)]
-struct Word;
+struct QueryWordParser;
 
-impl TypedValueParser for Word {
+impl TypedValueParser for QueryWordParser {
     type Value = String;
 
     fn parse_ref(

@@ -1,163 +1,98 @@
-//! A message as `ls`, `tail`, `search` and `wait` print it: one line for a person, one JSON object
-//! with the same keys (docs/search.md) for a program.
-use std::collections::HashSet;
+//! How rows of messages look: one line for a person, one JSON object for a program.
 use std::io::Write;
 
-use serde::Serialize;
-use sinkd::index::reading::MessageReader;
-use sinkd::index::{self, Lookup, Said};
-use sinkd::log::reader::{Folder, ReadError, Segment};
-use sinkd::log::{MessageId, Slot};
+use sinkd::analysis::rows::{ContentSource, EnvelopeRow, MessageRow, RowReader};
+use sinkd::log::MessageId;
+use sinkd::log::reader::{Folder, ReadError};
 
-use crate::base::left_out::LeftOut;
+use crate::base::data::name;
+use crate::base::left_out::Omissions;
 use crate::base::outcome::Out;
-use crate::base::print::{Entry, Reply, harmless};
-
-/// A message in `--json`. Keys keep their meaning.
-#[derive(Serialize)]
-struct Row<'a> {
-    /// Where it is, as --data has it; without the key where that is one folder.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    folder: Option<&'a str>,
-    #[serde(flatten)]
-    entry: Entry,
-    #[serde(flatten)]
-    contents: Contents<'a>,
-}
-
-/// What is written in it; null where that is not known: `ls` asks the index alone.
-#[derive(Default, Serialize)]
-struct Contents<'a> {
-    /// The first Subject field, decoded.
-    subject: Option<&'a str>,
-    message_id: Option<&'a str>,
-    /// Names of attached files.
-    file_names: Option<&'a [String]>,
-    /// Equal for copies of the same content: 32 hexadecimal digits.
-    content_hash: Option<String>,
-    /// The number in the header field that the index knows of; null without any.
-    sequence: Option<u64>,
-}
-
-impl<'a> Contents<'a> {
-    fn of(said: Option<&'a Said>) -> Contents<'a> {
-        let Some(said) = said else { return Contents::default() };
-        Contents {
-            subject: Some(&said.subject),
-            message_id: Some(&said.message_id),
-            file_names: Some(&said.file_names),
-            content_hash: Some(format!("{:032x}", said.content_hash)),
-            sequence: said.sequence,
-        }
-    }
-}
-
-/// Where it is known from what is written in a message.
-pub enum Source {
-    /// From the index, where that has it: costs no look into the message.
-    Index(Lookup),
-    /// From the message: a few microseconds for each.
-    Message(Box<MessageReader>),
-}
-
-impl Source {
-    pub fn index(folder: &Folder) -> Source {
-        Source::Index(Lookup::new(folder.path()))
-    }
-
-    pub fn message(folder: &Folder) -> anyhow::Result<Source> {
-        Ok(Source::Message(Box::new(MessageReader::new(&index::sequence_field(folder.path())?))))
-    }
-}
+use crate::base::print::harmless;
 
 /// How rows are printed.
-#[derive(Debug, Clone, Default)]
-pub struct Form {
-    pub json: bool,
-    /// The folder's name, where there are several.
-    pub folder: Option<String>,
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowFormat {
+    Line,
+    Json,
 }
 
-/// Prints messages one after another, reusing its buffers.
-pub struct Rows<'a> {
-    folder: &'a Folder,
-    source: &'a mut Source,
-    noted: HashSet<MessageId>,
-    form: Form,
-    envelope: Vec<u8>,
-    pub left_out: &'a mut LeftOut,
+/// Prints rows.
+pub struct RowPrinter<'a> {
+    pub format: RowFormat,
+    pub out: &'a mut Out,
 }
 
-impl<'a> Rows<'a> {
-    pub fn new(
-        folder: &'a Folder,
-        source: &'a mut Source,
-        form: Form,
-        left_out: &'a mut LeftOut,
-    ) -> anyhow::Result<Rows<'a>> {
-        let notes = folder.notes()?;
-        notes.damage.iter().for_each(|damage| left_out.tell_error(damage));
-        Ok(Rows { folder, source, noted: notes.of, form, envelope: Vec::new(), left_out })
-    }
-
-    /// Prints a message, or says why it can't be read. `false`: it was pruned meanwhile.
-    ///
-    /// Errors: the output can't be written.
-    pub fn print(&mut self, slot: &Slot, out: &mut Out) -> anyhow::Result<bool> {
-        let segment = match self.folder.segment(slot.id().segment) {
-            Ok(segment) => segment,
-            Err(error) => return Ok(self.tell(&error)),
-        };
-        match self.text(&segment, slot) {
-            Ok(text) => writeln!(out, "{text}")?,
-            Err(error) => return Ok(self.tell(&error)),
-        }
-        Ok(true)
-    }
-
-    /// The same by its id, as it is now.
-    pub fn print_id(&mut self, id: MessageId, out: &mut Out) -> anyhow::Result<bool> {
-        match self.folder.find(id) {
-            Ok((_, slot)) => self.print(&slot, out),
-            // It was there a moment ago: the folder has counted its segment.
-            Err(ReadError::NoSuchMessage { .. }) => Ok(false),
-            Err(error) => Ok(self.tell(&error)),
-        }
-    }
-
-    fn tell(&mut self, error: &ReadError) -> bool {
-        self.left_out.tell_error(error);
-        !matches!(error, ReadError::Pruned { .. })
-    }
-
-    /// Without a line end.
-    fn text(&mut self, segment: &Segment, slot: &Slot) -> Result<String, ReadError> {
-        let envelope = segment.envelope(slot, &mut self.envelope)?;
-        let entry = Entry::new(slot, envelope, Reply::of(slot, &self.noted));
-        let read;
-        let said = match self.source {
-            Source::Index(lookup) => lookup.said(segment.identity(), slot.id().slot),
-            Source::Message(reading) => {
-                read = Said::from(&reading.read(segment, slot)?.entry);
-                Some(&read)
+impl RowPrinter<'_> {
+    /// Prints a message, or reports why it can't be read. Returns the number of messages that this
+    /// accounts for: 0 if it was pruned meanwhile.
+    pub fn print(
+        &mut self,
+        row: Result<Option<MessageRow>, ReadError>,
+        left_out: &mut Omissions,
+    ) -> anyhow::Result<u64> {
+        match (row, self.format) {
+            (Ok(Some(row)), RowFormat::Json) => {
+                writeln!(self.out, "{}", serde_json::to_string(&row)?)?;
             }
-        };
-        let contents = Contents::of(said);
-        let folder = self.form.folder.as_deref();
-        if self.form.json {
-            return Ok(serde_json::to_string(&Row { folder, entry, contents }).expect("JSON"));
+            (Ok(Some(row)), RowFormat::Line) => writeln!(self.out, "{}", line(&row))?,
+            (Ok(None), _) => return Ok(0),
+            (Err(error), _) => left_out.report_error(&error),
         }
-        let line = line(&entry, contents.subject);
-        Ok(folder.map_or(line.clone(), |folder| format!("{folder}  {line}")))
+        Ok(1)
+    }
+
+    /// Prints messages of several folders by their ids, as they are now. Returns how many there
+    /// were; `pruned` gets those that were pruned meanwhile.
+    pub fn print_ids(
+        &mut self,
+        folders: &[Folder],
+        ids: impl Iterator<Item = (usize, MessageId)>,
+        left_out: &mut [Omissions],
+        pruned: &mut dyn FnMut(MessageId),
+    ) -> anyhow::Result<u64> {
+        let sources = folders.iter().map(ContentSource::message);
+        let mut sources = sources.collect::<Result<Vec<_>, _>>()?;
+        let mut readers = Vec::new();
+        for (n, source) in sources.iter_mut().enumerate() {
+            let mut reader = RowReader::new(&folders[n], source, name(folders, n))?;
+            reader.take_damage().iter().for_each(|damage| left_out[n].report_error(damage));
+            readers.push(reader);
+        }
+        let mut printed = 0;
+        for (n, id) in ids {
+            match self.print(readers[n].read_id(id), &mut left_out[n])? {
+                0 => pruned(id),
+                one => printed += one,
+            }
+        }
+        Ok(printed)
     }
 }
 
-fn line(entry: &Entry, subject: Option<&str>) -> String {
-    match subject.filter(|subject| !subject.is_empty()) {
-        Some(subject) => {
-            let subject = harmless(subject).replace(['\n', '\t'], " ");
-            format!("{}  {subject}", entry.to_line())
-        }
-        None => entry.to_line(),
+/// One line for a person, without its end.
+fn line(row: &MessageRow) -> String {
+    let mut line = row.folder.as_ref().map_or(String::new(), |folder| format!("{folder}  "));
+    line += &envelope_line(&row.envelope);
+    if let Some(subject) = row.contents.subject.as_deref().filter(|subject| !subject.is_empty()) {
+        line += "  ";
+        line += &harmless(subject).replace(['\n', '\t'], " ");
     }
+    line
+}
+
+fn envelope_line(row: &EnvelopeRow) -> String {
+    let to = match row.rcpt_to.as_slice() {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first, rest @ ..] => format!("{first} (+{})", rest.len()),
+    };
+    let from = if row.mail_from.is_empty() { "<>" } else { &row.mail_from };
+    let flags = match row.flags.is_empty() {
+        true => String::new(),
+        false => format!("  [{}]", row.flags.join(", ")),
+    };
+    // Milliseconds are enough for an eye.
+    let at = format!("{}Z", &row.received_at[..23.min(row.received_at.len() - 1)]);
+    format!("{:<10} {at} {:>9}  {from} -> {to}{flags}", row.id, row.size)
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
-use sinkd::analysis::{Selection, log_span};
+use sinkd::analysis::{FolderSpans, log_span};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{Moment, Run, Runs};
 
@@ -13,7 +13,7 @@ use super::value::field_name;
 
 /// A span of time; without anything, all of it.
 #[derive(Debug, Default, Args)]
-pub struct During {
+pub struct TimeRange {
     /// Start of the time span: RFC 3339, a date (2026-11-21), or an age (10m, 2h, 1d).
     #[arg(long, value_name = "TIME")]
     pub since: Option<Moment>,
@@ -27,7 +27,7 @@ pub struct During {
 
 /// Which header field has the moment at which a message was sent.
 #[derive(Debug, Default, Args)]
-pub struct Sent {
+pub struct SentField {
     /// Header field with the time at which a message was sent, for transit times: Unix time in s or
     /// ms, or a date (for example X-Sent from blast, or Date).
     #[arg(long, value_name = "NAME", value_parser = field_name)]
@@ -37,7 +37,7 @@ pub struct Sent {
 /// What stands for the run that began last.
 const LAST: &str = "last";
 
-impl During {
+impl TimeRange {
     /// Returns whether the span is unbounded.
     pub fn is_all(&self) -> bool {
         self.since.is_none() && self.until.is_none() && self.run.is_none()
@@ -94,13 +94,13 @@ fn runs_of(folders: &[PathBuf]) -> anyhow::Result<Vec<Runs>> {
     let read = |folder: &PathBuf| {
         let runs = Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        crate::base::data::say_damage(folder)?;
+        crate::base::data::report_run_damage(folder)?;
         Ok(runs)
     };
     folders.iter().map(read).collect()
 }
 
 /// Folders, each with its span.
-pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> Selection<'a> {
-    Selection { folders, spans, clock: &SystemClock }
+pub fn selection<'a>(folders: &'a [PathBuf], spans: &'a [Range<u64>]) -> FolderSpans<'a> {
+    FolderSpans { folders, spans, clock: &SystemClock }
 }

@@ -8,20 +8,20 @@ use sinkd::log::MessageId;
 
 /// Which message is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Id {
+pub enum MessageRef {
     Latest,
     Exactly(MessageId),
 }
 
-impl FromStr for Id {
+impl FromStr for MessageRef {
     type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Id, Unexpected> {
+    fn from_str(text: &str) -> Result<MessageRef, Unexpected> {
         if text == "latest" {
-            return Ok(Id::Latest);
+            return Ok(MessageRef::Latest);
         }
         let expected = "a message ID such as 17:3, as printed by ls, or 'latest'";
-        text.parse().map(Id::Exactly).map_err(|_| Unexpected::new(expected, text))
+        text.parse().map(MessageRef::Exactly).map_err(|_| Unexpected::new(expected, text))
     }
 }
 
@@ -104,10 +104,10 @@ mod tests {
 
     #[test]
     fn an_id_is_a_segment_and_a_slot_or_latest() {
-        assert_eq!("latest".parse(), Ok(Id::Latest));
-        assert_eq!("17:3".parse(), Ok(Id::Exactly(MessageId { segment: 17, slot: 3 })));
+        assert_eq!("latest".parse(), Ok(MessageRef::Latest));
+        assert_eq!("17:3".parse(), Ok(MessageRef::Exactly(MessageId { segment: 17, slot: 3 })));
         for text in ["", "17", "17:", ":3", "17:3:1", "-1:3", "17:99999999999"] {
-            assert!(text.parse::<Id>().is_err(), "{text}");
+            assert!(text.parse::<MessageRef>().is_err(), "{text}");
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn every_parser_says_what_it_expects_and_what_it_found() {
         for (error, text) in [
-            ("x".parse::<Id>().err(), "x"),
+            ("x".parse::<MessageRef>().err(), "x"),
             (number::<u64>(1..=2)("3").err(), "3"),
             (rate("0").err(), "0"),
             (domain("a b").err(), "a b"),

@@ -11,7 +11,7 @@ use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::target::Target;
 
 use crate::base::value::{Unexpected, count, domain, number, rate, time_above_0};
-use crate::sending::Wanted;
+use crate::sending::ReportForms;
 
 const MESSAGES: &str = "Messages";
 const RECIPIENTS: &str = "Recipients";
@@ -28,20 +28,20 @@ pub struct Blast {
     #[arg(long, value_name = "N", value_parser = number::<u64>(0..=NUMBER_MAX - 1))]
     pub show: Option<u64>,
     #[command(flatten)]
-    pub messages: Messages,
+    pub messages: MessageOptions,
     #[command(flatten)]
-    pub recipients: Recipients,
+    pub recipients: RecipientOptions,
     #[command(flatten)]
-    pub pace: Pace,
+    pub pace: PaceOptions,
     #[command(flatten)]
-    pub dialogue: Dialogue,
+    pub dialogue: DialogueOptions,
     #[command(flatten)]
-    pub wanted: Wanted,
+    pub wanted: ReportForms,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = MESSAGES)]
-pub struct Messages {
+pub struct MessageOptions {
     /// Message sizes: 2K, 2K:70,20K:30 (with weights), mixed, uniform:1K-64K or lognormal:20K,1.2
     /// (median, standard deviation of the logarithm).
     #[arg(long, value_name = "SIZES", default_value = "2K", value_parser = sizes)]
@@ -72,7 +72,7 @@ pub struct Messages {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = RECIPIENTS)]
-pub struct Recipients {
+pub struct RecipientOptions {
     /// File of recipients: one address per line, or CSV with a header line, whose columns templates
     /// can use.
     #[arg(long, value_name = "FILE")]
@@ -112,7 +112,7 @@ pub enum Order {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = PACE)]
-pub struct Pace {
+pub struct PaceOptions {
     /// Number of messages to send.
     #[arg(long, value_name = "N", value_parser = number::<u64>(1..=NUMBER_MAX))]
     pub count: Option<u64>,
@@ -147,7 +147,7 @@ pub enum Arrivals {
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = DIALOGUE)]
-pub struct Dialogue {
+pub struct DialogueOptions {
     /// Messages in flight per connection, if the target announces PIPELINING.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number::<usize>(1..=1000))]
     pub depth: usize,

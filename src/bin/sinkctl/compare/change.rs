@@ -4,25 +4,25 @@ use sinkd::plot::PlotUnit;
 
 /// How ratios of a row are written, all in the same way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum ChangeFormat {
     Percent,
     Factor,
 }
 
-impl Form {
+impl ChangeFormat {
     /// Chooses percent if all ratios are between a half and the double.
-    pub fn of(ratios: &[f64]) -> Form {
+    pub fn of(ratios: &[f64]) -> ChangeFormat {
         match ratios.iter().all(|ratio| (0.5..2.0).contains(ratio)) {
-            true => Form::Percent,
-            false => Form::Factor,
+            true => ChangeFormat::Percent,
+            false => ChangeFormat::Factor,
         }
     }
 
     /// A ratio above 0 as text: `+6.6%`, `x374`, `x0.0027`.
     pub fn text(self, ratio: f64) -> String {
         match self {
-            Form::Percent => format!("{:+.1}%", 100.0 * (ratio - 1.0)),
-            Form::Factor => format!("x{}", digits(ratio)),
+            ChangeFormat::Percent => format!("{:+.1}%", 100.0 * (ratio - 1.0)),
+            ChangeFormat::Factor => format!("x{}", digits(ratio)),
         }
     }
 }
@@ -35,7 +35,7 @@ pub fn text(a: f64, b: f64) -> String {
     if a <= 0.0 || b <= 0.0 {
         return "-".into();
     }
-    Form::of(&[b / a]).text(b / a)
+    ChangeFormat::of(&[b / a]).text(b / a)
 }
 
 /// Three digits that matter, two below 1.
@@ -72,6 +72,6 @@ mod tests {
         ] {
             assert_eq!(text(a, b), expected, "{a} {b}");
         }
-        assert_eq!(Form::of(&[1.1, 0.9, 3.0]), Form::Factor);
+        assert_eq!(ChangeFormat::of(&[1.1, 0.9, 3.0]), ChangeFormat::Factor);
     }
 }

@@ -3,17 +3,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use comfy_table::{CellAlignment, Table, presets};
-use sinkd::analysis::comparison::{Compared, Side};
+use sinkd::analysis::comparison::{ComparedRun, RunComparison};
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{
     Bounds, Difference, MESSAGES_MIN, Metric, NoVerdict, Percentiles, SECONDS_MIN, Shift,
 };
 
-use super::change::{Form, text};
+use super::change::{ChangeFormat, text};
 use crate::base::outcome::Out;
 
-pub fn print(compared: &Compared, out: &mut Out) -> anyhow::Result<()> {
-    let Compared { a, b, comparison, .. } = compared;
+pub fn print(compared: &RunComparison, out: &mut Out) -> anyhow::Result<()> {
+    let RunComparison { a, b, comparison, .. } = compared;
     let whole = comparison.differences.first().map_or((0, 0), |rate| rate.seconds);
     for (side, whole) in [(a, whole.0), (b, whole.1)] {
         head(side, whole, out)?;
@@ -39,8 +39,8 @@ pub fn print(compared: &Compared, out: &mut Out) -> anyhow::Result<()> {
 }
 
 /// The name of a run, its span and what limited it. `whole`: the number of seconds compared.
-fn head(side: &Side, whole: usize, out: &mut Out) -> anyhow::Result<()> {
-    let Side { letter, name, kind, gathered, .. } = side;
+fn head(side: &ComparedRun, whole: usize, out: &mut Out) -> anyhow::Result<()> {
+    let ComparedRun { letter, name, kind, gathered, .. } = side;
     writeln!(out, "{letter}: {name}, recorded by a {}", kind.name())?;
     if let Some((first, last)) = gathered.summary.span_tenths {
         let time = |tenth: u64| crate::base::print::rfc3339(tenth * 100_000_000)[..21].to_owned();
@@ -65,7 +65,7 @@ fn table(heads: &[&str]) -> Table {
 }
 
 /// Totals, and replies by code: refusals first, because they are few and matter.
-fn totals(a: &Side, b: &Side) -> Table {
+fn totals(a: &ComparedRun, b: &ComparedRun) -> Table {
     let mut table = table(&["total", "A", "B", "change"]);
     let mut row = |name: &str, unit: PlotUnit, (a, b): (f64, f64)| {
         table.add_row([name.to_owned(), unit.text(a), unit.text(b), text(a, b)]);
@@ -99,7 +99,7 @@ fn measures(differences: &[Difference]) -> Table {
         let unit = unit(name);
         let (change, within, verdict) = match interval {
             Ok(Bounds { low, high, differs }) => {
-                let form = Form::of(&[b / a, *low, *high]);
+                let form = ChangeFormat::of(&[b / a, *low, *high]);
                 let within = format!("{} to {}", form.text(*low), form.text(*high));
                 let verdict = if *differs { "differs" } else { "within noise" };
                 (form.text(b / a), within, verdict.to_owned())
@@ -129,9 +129,10 @@ fn unit(measure: &str) -> PlotUnit {
 }
 
 /// Percentiles of all transactions of each run.
-fn transactions(a: &Side, b: &Side) -> Table {
+fn transactions(a: &ComparedRun, b: &ComparedRun) -> Table {
     let mut table = table(&["all transactions", "A", "B", "change"]);
-    let of = |side: &Side| Percentiles::of_metric(&side.gathered.history, Metric::Transaction);
+    let of =
+        |side: &ComparedRun| Percentiles::of_metric(&side.gathered.history, Metric::Transaction);
     let (a, b) = (of(a), of(b));
     for (name, a, b) in [
         ("p50", a.p50, b.p50),
@@ -160,7 +161,7 @@ fn longer(shift: &Shift) -> String {
 }
 
 /// Explains the words that occurred.
-fn notes(compared: &Compared, out: &mut Out) -> anyhow::Result<()> {
+fn notes(compared: &RunComparison, out: &mut Out) -> anyhow::Result<()> {
     let shown = compared.comparison.differences.iter().filter(|it| !is_nothing(it));
     let intervals = shown.map(|one| one.interval);
     let shift = compared.comparison.shift.iter().map(|shift| shift.interval);

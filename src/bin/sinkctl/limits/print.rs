@@ -1,113 +1,13 @@
-//! What clients kept to: for a person, and as JSON.
+//! What clients kept to, for a person.
 use std::io::Write;
-use std::net::IpAddr;
 
 use comfy_table::{CellAlignment, Table, presets};
-use serde::Serialize;
-use sinkd::analysis::KeptLimits;
+use sinkd::analysis::{KeptLimits, client_name, peak_at};
 use sinkd::plot::PlotUnit;
-use sinkd::stats::{ClientLimits, Distribution, Percentiles};
+use sinkd::stats::{Distribution, Percentiles};
 
 use crate::base::outcome::Out;
 use crate::base::print::{counted, rfc3339};
-
-/// In `--json`. Keys keep their meaning.
-#[derive(Debug, Serialize)]
-struct Shown<'a> {
-    /// Why figures may be too low, or are about nothing; null: they are whole.
-    gap: Option<String>,
-    /// Connections greeted with 421: not among those below.
-    turned_away: u64,
-    messages_not_on_record: u64,
-    /// Of all clients.
-    recipients_per_message: &'a Percentiles,
-    all: Client<'a>,
-    /// Those with the most connections at once first.
-    clients: Vec<Client<'a>>,
-}
-
-/// One client, or all.
-#[derive(Debug, Serialize)]
-struct Client<'a> {
-    /// Its address, or "unix"; without the key: of all.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<String>,
-    connections: u64,
-    began_before: u64,
-    without_beginning: u64,
-    open_at_end: u64,
-    cut_off: u64,
-    without_message: u64,
-    messages: u64,
-    recipients: u64,
-    recipients_per_message_max: u64,
-    refused: u64,
-    open_at_once: &'a Distribution,
-    /// RFC 3339: when the most were open first; null: none was.
-    peak_at: Option<String>,
-    messages_per_connection: &'a Distribution,
-    windows: Vec<Window<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct Window<'a> {
-    seconds: u64,
-    messages: &'a Distribution,
-    connections_opened: &'a Distribution,
-}
-
-impl<'a> Client<'a> {
-    fn new(client: Option<String>, limits: &'a ClientLimits, windows_s: &[u64]) -> Client<'a> {
-        let spreads = limits.messages_per_window.iter().zip(&limits.opened_per_window);
-        let windows = windows_s.iter().zip(spreads).map(|(seconds, (messages, opened))| Window {
-            seconds: *seconds,
-            messages,
-            connections_opened: opened,
-        });
-        Client {
-            client,
-            connections: limits.connections,
-            began_before: limits.began_before,
-            without_beginning: limits.without_beginning,
-            open_at_end: limits.open_at_end,
-            cut_off: limits.cut_off,
-            without_message: limits.without_message,
-            messages: limits.messages,
-            recipients: limits.recipients,
-            recipients_per_message_max: limits.recipients_max,
-            refused: limits.refused,
-            open_at_once: &limits.open_at_once,
-            peak_at: peak_at(limits),
-            messages_per_connection: &limits.messages_per_connection,
-            windows: windows.collect(),
-        }
-    }
-}
-
-fn peak_at(limits: &ClientLimits) -> Option<String> {
-    (limits.open_at_once.max > 0).then(|| rfc3339(limits.peak_at_us.saturating_mul(1000)))
-}
-
-pub fn json(kept: &KeptLimits, out: &mut Out) -> anyhow::Result<()> {
-    let limits = &kept.limits;
-    let clients = limits
-        .clients
-        .iter()
-        .map(|(address, limits)| Client::new(Some(name(*address)), limits, &kept.windows_s));
-    let shown = Shown {
-        gap: kept.gap_until_now(),
-        turned_away: kept.turned_away,
-        messages_not_on_record: kept.messages_not_on_record,
-        recipients_per_message: &kept.recipients,
-        all: Client::new(None, &limits.all, &kept.windows_s),
-        clients: clients.collect(),
-    };
-    Ok(writeln!(out, "{}", serde_json::to_string(&shown)?)?)
-}
-
-fn name(address: Option<IpAddr>) -> String {
-    address.map_or("unix".into(), |address| address.to_string())
-}
 
 pub fn text(kept: &KeptLimits, top: usize, out: &mut Out) -> anyhow::Result<()> {
     let all = &kept.limits.all;
@@ -199,7 +99,7 @@ fn clients(kept: &KeptLimits, top: usize) -> Table {
         numbers.extend(limits.messages_per_window.iter().map(|spread| spread.max));
         numbers.push(limits.recipients_max);
         let numbers = numbers.into_iter().map(|n| PlotUnit::Number.text(n as f64));
-        table.add_row([name(*address)].into_iter().chain(numbers));
+        table.add_row([client_name(*address)].into_iter().chain(numbers));
     }
     let others = kept.limits.clients.iter().skip(top);
     let (n, connections, messages) =

@@ -4,6 +4,7 @@ use std::io::Read;
 use std::sync::atomic::Ordering;
 
 use anyhow::Context;
+use sinkd::analysis::rows::parse_query;
 use sinkd::index::{self, SearchOptions, Searching};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{MessageId, Moment};
@@ -12,9 +13,9 @@ use sinkd::sender::replay::{Selection, in_order};
 use super::options::Replay;
 use crate::base::outcome::Finding;
 use crate::base::print::counted;
-use crate::base::progress::{Bar, Interruptible, watched};
-use crate::base::span::During;
-use crate::search::{parse_at, say_left_out};
+use crate::base::progress::{Interruptible, TerminalBar, watched};
+use crate::base::span::TimeRange;
+use crate::search::report_incomplete;
 
 /// Limit of bad rows that are listed individually.
 const FAULTS_TOLD_MAX: usize = 10;
@@ -33,7 +34,7 @@ pub fn selection(
     let moment =
         |text: &Option<String>| text.as_ref().map(|text| Moment::parse(text, begun_ns)).transpose();
     let (since, until) = (moment(&replay.since)?, moment(&replay.until)?);
-    let during = During { since, until, run: replay.run.clone() };
+    let during = TimeRange { since, until, run: replay.run.clone() };
     let mut span = during.span(folder.path())?;
     span.until_ns = Some(span.until_ns.map_or(begun_ns, |until_ns| until_ns.min(begun_ns)));
     let text = replay.query.text();
@@ -50,19 +51,19 @@ fn search(
     span: Span,
     now_ns: u64,
 ) -> anyhow::Result<(Selection, Finding)> {
-    let query = parse_at(folder, text, now_ns)?;
+    let query = parse_query(folder, text, now_ns)?;
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
     let wanted = SearchOptions { limit: None, span, indexed_only: false, threads };
     let progress = Searching::default();
     let _interruptible = Interruptible::new(&progress.stop)?;
-    let bar = Bar::new(folder.messages(), "messages searched");
+    let bar = TerminalBar::new(folder.messages(), "messages searched");
     let found = watched(
         || bar.at(progress.messages.load(Ordering::Relaxed)),
         || index::search(folder, &query, wanted, &progress),
     );
     drop(bar);
     anyhow::ensure!(!found.left_out.stopped, "interrupted: nothing was sent");
-    let is_complete = say_left_out(&found.left_out);
+    let is_complete = report_incomplete(&found.left_out);
     let ids = found.hits.iter().rev().map(|hit| hit.id).collect();
     let finding = if is_complete { Finding::Holds } else { Finding::DoesNotHold };
     Ok((Selection::Ids(ids), finding))

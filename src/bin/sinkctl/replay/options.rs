@@ -31,7 +31,7 @@ pub struct Replay {
     /// Number of connections to keep open; 'original' reproduces the original ones, each with its
     /// messages in order [default: original with the original timing, otherwise 10].
     #[arg(long, value_name = "N")]
-    pub connections: Option<Connections>,
+    pub connections: Option<ReplayConnections>,
     /// Send messages that were received since this time: RFC 3339, a date (2026-11-21), or an age
     /// (10m, 2h, 1d).
     #[arg(long, value_name = "TIME", value_parser = moment)]
@@ -93,7 +93,7 @@ pub struct Replay {
     #[arg(long)]
     pub dry_run: bool,
     #[command(flatten)]
-    pub wanted: crate::sending::Wanted,
+    pub wanted: crate::sending::ReportForms,
 }
 
 /// How fast a replay is.
@@ -120,19 +120,19 @@ const CONNECTIONS_MAX: u64 = 60_000;
 
 /// Over which connections a replay sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Connections {
+pub enum ReplayConnections {
     Original,
     Count(usize),
 }
 
-impl FromStr for Connections {
+impl FromStr for ReplayConnections {
     type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Connections, Unexpected> {
+    fn from_str(text: &str) -> Result<ReplayConnections, Unexpected> {
         if text == "original" {
-            return Ok(Connections::Original);
+            return Ok(ReplayConnections::Original);
         }
-        let count = number::<usize>(1..=CONNECTIONS_MAX)(text).map(Connections::Count);
+        let count = number::<usize>(1..=CONNECTIONS_MAX)(text).map(ReplayConnections::Count);
         let expected = format!("a whole number from 1 to {CONNECTIONS_MAX}, or 'original'");
         count.map_err(|_| Unexpected::new(expected, text))
     }
@@ -164,10 +164,10 @@ mod tests {
             assert!(text.parse::<Speed>().is_err(), "{text}");
             assert!(rate(text).is_err(), "{text}");
         }
-        assert_eq!("original".parse(), Ok(Connections::Original));
-        assert_eq!("60000".parse(), Ok(Connections::Count(60_000)));
+        assert_eq!("original".parse(), Ok(ReplayConnections::Original));
+        assert_eq!("60000".parse(), Ok(ReplayConnections::Count(60_000)));
         for text in ["", "0", "60001", "-1"] {
-            assert!(text.parse::<Connections>().is_err(), "{text}");
+            assert!(text.parse::<ReplayConnections>().is_err(), "{text}");
         }
         assert_eq!(reverse_path("<a@b>"), Ok("a@b".into()));
         assert_eq!(reverse_path("<>"), Ok(String::new()));

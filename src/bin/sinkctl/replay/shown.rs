@@ -7,7 +7,7 @@ use sinkd::sender::target::Target;
 
 use super::options::Replay;
 use crate::base::print::{counted, rfc3339, seconds};
-use crate::sending::More;
+use crate::sending::ReplayOutcomes;
 
 /// Messages of each kind that a person is shown.
 const EXAMPLES_MAX: usize = 5;
@@ -24,7 +24,7 @@ pub struct Intent<'a> {
 }
 
 /// Each kind, with the text of its line in the report.
-const TOLD: &[(ReplayCount, &str)] = &[
+const OUTCOME_LINES: &[(ReplayCount, &str)] = &[
     (ReplayCount::PartlyAccepted, "partly accepted: rejected for some recipients"),
     (ReplayCount::Rejected, "rejected"),
     (ReplayCount::Deferred, "deferred (4xx)"),
@@ -115,6 +115,8 @@ impl Intent<'_> {
     /// The same for a program. Keys keep their meaning.
     pub fn to_json(&self) -> Value {
         let survey = self.survey;
+        // Nothing to send has no time.
+        let time = |ns| (survey.messages > 0).then(|| rfc3339(ns));
         json!({
             "to": self.target.to_string(),
             "address": self.address,
@@ -122,8 +124,8 @@ impl Intent<'_> {
             "recipients": survey.recipients,
             "octets": survey.octets,
             "sessions": survey.sessions,
-            "left_from": rfc3339(survey.left_ns.start),
-            "left_to": rfc3339(survey.left_ns.end),
+            "left_from": time(survey.left_ns.start),
+            "left_to": time(survey.left_ns.end),
             "seconds": self.seconds(),
             "done_before": survey.before,
             "not_stored": survey.not_stored,
@@ -134,7 +136,7 @@ impl Intent<'_> {
 }
 
 /// Returns the outcomes that only a replay reports.
-pub fn more(tally: &ReplayTally, planned: u64) -> More {
+pub fn more(tally: &ReplayTally, planned: u64) -> ReplayOutcomes {
     let mut keys = serde_json::Map::new();
     for kind in ReplayCount::ALL {
         keys.insert(key(*kind).to_owned(), tally.count(*kind).into());
@@ -145,7 +147,7 @@ pub fn more(tally: &ReplayTally, planned: u64) -> More {
         keys.insert(key.to_owned(), tally.told(kind).into());
     }
     keys.insert("planned".to_owned(), planned.into());
-    More {
+    ReplayOutcomes {
         messages: Some(messages(tally, planned)),
         lines: lines(tally),
         keys: [("replay".to_owned(), Value::Object(keys))].into_iter().collect(),
@@ -176,7 +178,7 @@ fn lines(tally: &ReplayTally) -> Vec<String> {
     if again > 0 {
         lines.push(format!("{} beyond the first of each", counted(again, "try", "tries")));
     }
-    for (kind, what) in TOLD {
+    for (kind, what) in OUTCOME_LINES {
         let count = tally.count(*kind);
         if count == 0 {
             continue;

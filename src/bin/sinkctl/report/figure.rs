@@ -22,7 +22,7 @@ pub struct Figure {
 }
 
 /// What the plot is called and what is to be seen.
-pub struct Words {
+pub struct FigureTexts {
     pub name: &'static str,
     pub title: String,
     /// How to read it.
@@ -35,10 +35,10 @@ impl Figure {
     /// `draw` gets size, title and label.
     pub fn new(
         width: Width,
-        words: Words,
+        words: FigureTexts,
         draw: impl Fn(PlotSize, &str, &str) -> Picture,
     ) -> Figure {
-        let Words { name, title, note, label } = words;
+        let FigureTexts { name, title, note, label } = words;
         let pictures = match width {
             Width::Half => (draw(PlotSize::NARROW, &title, &label), None),
             Width::Whole => {

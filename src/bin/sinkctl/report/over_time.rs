@@ -1,20 +1,16 @@
 //! Plots over time: rate, latencies, event loops.
-use hdrhistogram::Histogram;
-use sinkd::plot::{Axis, Heat, Hint, LinePlot, LineSeries, Note, PlotUnit, Scale};
-use sinkd::stats::{Counter, Metric};
+use sinkd::plot::{Hint, LinePlot, LineSeries, PlotUnit, Scale};
+use sinkd::stats::Counter;
 
-use super::figure::{Figure, Width, Words, date, moment};
+use super::figure::{Figure, FigureTexts, Width, moment};
+use super::time_axis::{axis, middle, notes, span_of, time_axis};
 use crate::base::print::{counted, seconds};
-use sinkd::analysis::course::{Buckets, Column, Course, Event, Point};
+use sinkd::analysis::course::{Point, ReportData, TimeBuckets, TimeColumn};
 
 /// Limit of the points of a line.
 const POINTS_MAX: u64 = 500;
 /// Runs of at most this number of seconds are shown by the tenth of a second.
 const TENTHS_SPAN_MAX: u64 = 10;
-/// Rows of the heat map at most, and in a decade.
-const ROWS_MAX: f64 = 40.0;
-const ROWS_PER_DECADE_MAX: f64 = 12.0;
-
 /// A line over time, under way.
 struct Curve {
     points: Vec<Point>,
@@ -26,37 +22,11 @@ struct Curve {
     is_bucketed: bool,
 }
 
-fn time_axis(from: f64, until: f64) -> Axis {
-    let (first, last) = (date(from), date((until - 0.001).max(from)));
-    let days = if first == last { first } else { format!("{first} to {last}") };
-    Axis { title: format!("time of day (UTC), {days}"), scale: Scale::time(from, until) }
-}
-
-fn axis(title: &str, scale: Scale) -> Axis {
-    Axis { title: title.to_owned(), scale }
-}
-
-/// Runs and marks that an axis from `from` to `until` shows.
-fn notes(run: &Course, (from, until): (f64, f64)) -> Vec<Note> {
-    let ends = |event: &Event| match event.is_run {
-        true => Some(event.until.unwrap_or(until)),
-        false => None,
-    };
-    let is_seen = |event: &&Event| event.from < until && ends(event).unwrap_or(event.from) > from;
-    let note =
-        |event: &Event| Note { from: event.from, until: ends(event), text: event.text.clone() };
-    run.events.iter().filter(is_seen).map(note).collect()
-}
-
-fn span_of(buckets: &Buckets) -> (f64, f64) {
-    (buckets.span.start as f64, buckets.span.end as f64)
-}
-
 impl Curve {
     /// Of a value that each second has; `None`: less than two points.
-    fn of(run: &Course, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
+    fn of(run: &ReportData, value: impl Fn(&sinkd::stats::Second) -> f64) -> Option<Curve> {
         let span = run.span()?;
-        let buckets = Buckets::of(span.clone(), POINTS_MAX);
+        let buckets = TimeBuckets::of(span.clone(), POINTS_MAX);
         let values = run.history.seconds.iter().map(|(second, counts)| (*second, value(counts)));
         let (points, length) = (buckets.points(values), buckets.length);
         (points.len() > 1).then_some(Curve {
@@ -68,7 +38,7 @@ impl Curve {
     }
 
     /// Messages per second by the tenth.
-    fn of_tenths(run: &Course) -> Option<Curve> {
+    fn of_tenths(run: &ReportData) -> Option<Curve> {
         let span = run.span().filter(|span| span.end - span.start <= TENTHS_SPAN_MAX)?;
         let (first, last) = run.summary.span_tenths?;
         let tenths = span.flat_map(|second| (0..10).map(move |i| (second, i)));
@@ -123,7 +93,7 @@ impl Curve {
     }
 }
 
-pub fn rate(run: &Course) -> Option<Figure> {
+pub fn rate(run: &ReportData) -> Option<Figure> {
     run.summary.span_tenths?;
     let messages = |second: &sinkd::stats::Second| second.counter(Counter::Messages) as f64;
     let course = Curve::of_tenths(run).or_else(|| Curve::of(run, messages))?;
@@ -136,7 +106,7 @@ pub fn rate(run: &Course) -> Option<Figure> {
     };
     let rate = run.summary.rate;
     let text = |value: f64| PlotUnit::Number.text(value.round());
-    let words = Words {
+    let words = FigureTexts {
         name: "rate",
         title: String::from("Messages per second over time"),
         note: format!(
@@ -154,9 +124,9 @@ pub fn rate(run: &Course) -> Option<Figure> {
 }
 
 /// Connections that were open; nothing where there never was one at the end of a second.
-pub fn open_connections(run: &Course) -> Option<Figure> {
+pub fn open_connections(run: &ReportData) -> Option<Figure> {
     let span = run.span()?;
-    let buckets = Buckets::of(span, POINTS_MAX);
+    let buckets = TimeBuckets::of(span, POINTS_MAX);
     let mut values = vec![0; buckets.count()];
     for source in &run.sources {
         let open = buckets.carried(&source.open_connections);
@@ -181,7 +151,7 @@ pub fn open_connections(run: &Course) -> Option<Figure> {
         notes: notes(run, (from, until)),
         hints: values.iter().enumerate().map(hint).collect(),
     };
-    let words = Words {
+    let words = FigureTexts {
         name: "connections",
         title: String::from("Open connections over time"),
         note: format!(
@@ -194,7 +164,7 @@ pub fn open_connections(run: &Course) -> Option<Figure> {
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
 }
 
-pub fn busy(run: &Course) -> Option<Figure> {
+pub fn busy(run: &ReportData) -> Option<Figure> {
     let course = Curve::of(run, |second| second.busiest_us as f64 / 1e6)?;
     if course.high() == 0.0 {
         return None;
@@ -211,7 +181,7 @@ pub fn busy(run: &Course) -> Option<Figure> {
     };
     let (median, max) = run.summary.busy_share;
     let (median, max) = (PlotUnit::Share.text(median), PlotUnit::Share.text(max));
-    let words = Words {
+    let words = FigureTexts {
         name: "busy",
         title: String::from("The busiest event loop"),
         note: format!(
@@ -225,9 +195,9 @@ pub fn busy(run: &Course) -> Option<Figure> {
 }
 
 /// The longest round in each column of time.
-pub fn rounds(run: &Course) -> Option<Figure> {
+pub fn rounds(run: &ReportData) -> Option<Figure> {
     let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
-    let longest = |column: &Column| column.longest_round_us as f64;
+    let longest = |column: &TimeColumn| column.longest_round_us as f64;
     let values: Vec<f64> = run.columns.iter().map(longest).collect();
     let max = values.iter().copied().fold(0.0, f64::max);
     let min = values.iter().copied().filter(|us| *us > 0.0).fold(max, f64::min);
@@ -256,7 +226,7 @@ pub fn rounds(run: &Course) -> Option<Figure> {
         notes: notes(run, span_of(buckets)),
         hints: values.iter().enumerate().filter(|(_, us)| **us > 0.0).map(hint).collect(),
     };
-    let words = Words {
+    let words = FigureTexts {
         name: "rounds",
         title: String::from("Longest round of an event loop"),
         note: format!(
@@ -267,111 +237,4 @@ pub fn rounds(run: &Course) -> Option<Figure> {
         label: format!("Longest round over time: at most {}", PlotUnit::Microseconds.text(max)),
     };
     Some(Figure::new(Width::Whole, words, |size, title, label| lines.draw(size, title, label)))
-}
-
-fn middle(buckets: &Buckets, index: usize) -> f64 {
-    let seconds = buckets.seconds(index);
-    (seconds.start + seconds.end) as f64 / 2.0
-}
-
-/// Transaction times over time.
-pub fn heat(run: &Course) -> Option<Figure> {
-    let buckets = run.timeline.as_ref().filter(|buckets| buckets.count() > 1)?;
-    let all = run.history.histogram(Metric::Transaction)?;
-    let (low, high) = (all.min() as f64, all.max() as f64);
-    let scale = Scale::log(PlotUnit::Microseconds, low, high);
-    let rows = rows(scale.bounds());
-    let counts = run.columns.iter().map(|column| in_rows(&column.transactions, &rows)).collect();
-    let mut columns: Vec<f64> =
-        (0..buckets.count()).map(|i| buckets.seconds(i).start as f64).collect();
-    columns.push(buckets.span.end as f64);
-    let heat = Heat {
-        x: time_axis(buckets.span.start as f64, buckets.span.end as f64),
-        y: axis("transaction time", scale),
-        columns,
-        rows,
-        counts,
-        what: String::from("messages"),
-        series: vec![
-            percentile(run, buckets, ("p50", 0.5), "over1"),
-            percentile(run, buckets, ("p99", 0.99), "over2"),
-        ],
-        notes: notes(run, span_of(buckets)),
-        hints: heat_hints(run, buckets),
-    };
-    let text = |quantile| PlotUnit::Microseconds.text(all.value_at_quantile(quantile) as f64);
-    let words = Words {
-        name: "latency",
-        title: String::from("Transaction time over time"),
-        note: format!(
-            "Each column is {}; the stronger the colour, the more transactions took that long, \
-             from MAIL to the final reply. Two bands tell of two kinds of messages or two paths; \
-             a column that reaches up is a stall.",
-            seconds(buckets.length as f64)
-        ),
-        label: format!(
-            "Heat map of transaction times over time: p50 {}, p99 {}, at most {}",
-            text(0.5),
-            text(0.99),
-            text(1.0)
-        ),
-    };
-    Some(Figure::new(Width::Whole, words, |mut size, title, label| {
-        size.height += 60.0;
-        heat.draw(size, title, label)
-    }))
-}
-
-/// Edges of equal ratio between the bounds.
-fn rows((from, until): (f64, f64)) -> Vec<f64> {
-    let decades = (until / from).log10();
-    let count = (decades * ROWS_PER_DECADE_MAX).round().clamp(1.0, ROWS_MAX) as usize;
-    let ratio = (until / from).powf(1.0 / count as f64);
-    (0..=count).map(|i| from * ratio.powi(i as i32)).collect()
-}
-
-fn in_rows(histogram: &Histogram<u64>, edges: &[f64]) -> Vec<u64> {
-    let mut counts = vec![0; edges.len() - 1];
-    for step in histogram.iter_recorded() {
-        let value = step.value_iterated_to() as f64;
-        let row = edges[1..edges.len() - 1].partition_point(|edge| *edge <= value);
-        counts[row] += step.count_at_value();
-    }
-    counts
-}
-
-fn percentile(
-    run: &Course,
-    buckets: &Buckets,
-    (name, quantile): (&str, f64),
-    class: &'static str,
-) -> LineSeries {
-    let value = |column: &Column| match column.transactions.is_empty() {
-        true => f64::NAN,
-        false => column.transactions.value_at_quantile(quantile) as f64,
-    };
-    let points = run.columns.iter().enumerate();
-    let points = points.map(|(i, column)| (middle(buckets, i), value(column))).collect();
-    LineSeries { name: name.to_owned(), class, points, band: Vec::new() }
-}
-
-fn heat_hints(run: &Course, buckets: &Buckets) -> Vec<Hint> {
-    let hint = |(i, column): (usize, &Column)| {
-        let from = buckets.seconds(i).start as f64;
-        let times = &column.transactions;
-        let at = |quantile| PlotUnit::Microseconds.text(times.value_at_quantile(quantile) as f64);
-        let text = match times.is_empty() {
-            true => format!("{}: nothing", moment(from, buckets.length as f64)),
-            false => format!(
-                "{}: {}, p50 {}, p99 {}, max {}",
-                moment(from, buckets.length as f64),
-                counted(times.len(), "message", "messages"),
-                at(0.5),
-                at(0.99),
-                at(1.0)
-            ),
-        };
-        Hint { x: from, text }
-    };
-    run.columns.iter().enumerate().map(hint).collect()
 }

@@ -5,11 +5,11 @@ use sinkd::plot::{CSS, PlotUnit, escape};
 use sinkd::stats::MessageWindow;
 
 use super::figure::{Figure, Width};
-use super::part::Part;
+use super::part::ReportSection;
 use super::tables;
-use super::verdict::{Verdict, verdict};
+use super::verdict::{VerdictSection, verdict};
 use crate::base::print::{counted, rfc3339, seconds};
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 
 /// What the page has besides its plots.
 const PAGE_CSS: &str = r#"
@@ -69,7 +69,7 @@ th,td{padding:3px 5px}details:not([open]){display:none}
 "#;
 
 /// The whole page.
-pub fn page(run: &Course, title: Option<&str>, parts: &[Part]) -> String {
+pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> String {
     let title = escape(title.unwrap_or("A run against sinkd"));
     let mut html = format!(
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
@@ -99,7 +99,7 @@ pub fn page(run: &Course, title: Option<&str>, parts: &[Part]) -> String {
 }
 
 /// When it was.
-fn span(run: &Course) -> String {
+fn span(run: &ReportData) -> String {
     let Some((first, last)) = run.summary.span_tenths else {
         return String::new();
     };
@@ -111,8 +111,8 @@ fn span(run: &Course) -> String {
     format!("<p>{from} to {until} UTC: {length} from the first message to the last.</p>\n")
 }
 
-fn sources(run: &Course) -> String {
-    let item = |source: &sinkd::analysis::course::Source| {
+fn sources(run: &ReportData) -> String {
+    let item = |source: &sinkd::analysis::course::SourceFolder| {
         let path = escape(&source.path.display().to_string());
         format!("<li>{path}: {}</li>\n", counted(source.messages, "message", "messages"))
     };
@@ -120,7 +120,7 @@ fn sources(run: &Course) -> String {
     format!("<ul class=\"sources\">\n{items}</ul>\n")
 }
 
-fn headline(verdict: &Verdict) -> String {
+fn headline(verdict: &VerdictSection) -> String {
     let class = if verdict.is_saturated { "verdict saturated" } else { "verdict" };
     let mark = if verdict.is_saturated { "⚠ " } else { "" };
     let figure = |(name, value): &(String, String)| {
@@ -133,7 +133,7 @@ fn headline(verdict: &Verdict) -> String {
 }
 
 /// What a reader must know before the numbers.
-fn notices(run: &Course) -> String {
+fn notices(run: &ReportData) -> String {
     let mut notices = Vec::new();
     if run.summary.totals.messages == 0 {
         notices.push(String::from(
@@ -162,7 +162,7 @@ fn notices(run: &Course) -> String {
 /// A number of the head: what it is, itself, and what else is to say.
 struct Tile(&'static str, String, String);
 
-fn tiles(run: &Course) -> String {
+fn tiles(run: &ReportData) -> String {
     if run.span().is_none() {
         return String::new();
     }
@@ -174,7 +174,7 @@ fn tiles(run: &Course) -> String {
     html + "</dl>\n"
 }
 
-fn totals(run: &Course) -> Vec<Tile> {
+fn totals(run: &ReportData) -> Vec<Tile> {
     let totals = run.summary.totals;
     let number = |n: u64| PlotUnit::Number.text(n as f64);
     let tile = |name, n: u64| Tile(name, number(n), String::new());
@@ -196,7 +196,7 @@ fn totals(run: &Course) -> Vec<Tile> {
 }
 
 /// What else there is to say of connections: those that were turned away are not among them.
-fn connections(run: &Course) -> String {
+fn connections(run: &ReportData) -> String {
     let totals = run.summary.totals;
     let all = [
         (totals.turned_away, "turned away (421)"),
@@ -208,7 +208,7 @@ fn connections(run: &Course) -> String {
 }
 
 /// Returns the rates: none if everything came in a single tenth of a second, which is too short.
-fn rates(run: &Course) -> Vec<Tile> {
+fn rates(run: &ReportData) -> Vec<Tile> {
     if run.summary.span_tenths.is_none_or(|(first, last)| first == last) {
         return Vec::new();
     }
@@ -228,7 +228,7 @@ fn rates(run: &Course) -> Vec<Tile> {
     ]
 }
 
-fn section(part: &Part) -> String {
+fn section(part: &ReportSection) -> String {
     let mut html = format!("<section>\n<h2>{}</h2>\n", part.heading);
     // One alone keeps its size, beside nothing.
     let are_halves = part.figures.iter().all(|figure| figure.width == Width::Half);
@@ -265,7 +265,7 @@ mod tests {
         let figures = vec![(String::from("busy <loops>"), String::from("97 %"))];
         let headline_of = |is_saturated| {
             let text = String::from("The sink & its loops were the limit");
-            headline(&Verdict { headline: text, figures: figures.clone(), is_saturated })
+            headline(&VerdictSection { headline: text, figures: figures.clone(), is_saturated })
         };
         assert!(headline_of(true).contains("class=\"verdict saturated\""));
         assert!(!headline_of(false).contains("saturated"));

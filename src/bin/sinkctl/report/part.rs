@@ -2,7 +2,7 @@
 use super::figure::Figure;
 
 /// A heading and what stands below it.
-pub struct Part {
+pub struct ReportSection {
     pub heading: &'static str,
     pub figures: Vec<Figure>,
     /// Tables and sentences, HTML.

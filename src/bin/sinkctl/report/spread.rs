@@ -3,9 +3,9 @@ use hdrhistogram::Histogram;
 use sinkd::plot::{Axis, Bar, Bars, LinePlot, LineSeries, PlotUnit, Scale};
 use sinkd::stats::{MessageWindow, Metric};
 
-use super::figure::{Figure, Width, Words, name, unit};
+use super::figure::{Figure, FigureTexts, Width, name, unit};
 use crate::base::print::counted;
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 
 /// Limit of the bars of a plot.
 const BARS_MAX: f64 = 40.0;
@@ -22,7 +22,7 @@ fn axis(title: &str, scale: Scale) -> Axis {
 }
 
 /// How many messages came in each second, or tenth of it.
-pub fn throughput(run: &Course, window: MessageWindow) -> Option<Figure> {
+pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
     let histogram = run.summary.throughput(window);
     // One span is a number, not a distribution.
     if histogram.len() < 2 {
@@ -68,7 +68,7 @@ pub fn throughput(run: &Course, window: MessageWindow) -> Option<Figure> {
         ),
     };
     let had = had(&histogram);
-    let words = Words {
+    let words = FigureTexts {
         name,
         title: title.to_owned(),
         note: format!(
@@ -116,7 +116,7 @@ fn bar_width(max: u64) -> u64 {
 }
 
 /// Where the time of a transaction goes, as the sink has part in it.
-pub fn sink_curves(run: &Course) -> Option<Figure> {
+pub fn sink_curves(run: &ReportData) -> Option<Figure> {
     let metrics = [
         Metric::Transaction,
         Metric::ServiceMessage,
@@ -124,7 +124,7 @@ pub fn sink_curves(run: &Course) -> Option<Figure> {
         Metric::CommitWait,
         Metric::Transfer,
     ];
-    let words = |label| Words {
+    let words = |label| FigureTexts {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
@@ -139,8 +139,8 @@ pub fn sink_curves(run: &Course) -> Option<Figure> {
 }
 
 /// The sender's own time.
-pub fn sender_curves(run: &Course) -> Option<Figure> {
-    let words = |label| Words {
+pub fn sender_curves(run: &ReportData) -> Option<Figure> {
+    let words = |label| FigureTexts {
         name: "think",
         title: String::from("The sender's time between a reply and what it sent next"),
         note: String::from(
@@ -154,8 +154,8 @@ pub fn sender_curves(run: &Course) -> Option<Figure> {
 }
 
 /// What a sender recorded: how long it waited for what.
-pub fn reply_curves(run: &Course) -> Option<Figure> {
-    let words = |label| Words {
+pub fn reply_curves(run: &ReportData) -> Option<Figure> {
+    let words = |label| FigureTexts {
         name: "replies",
         title: String::from("The sender's waits for the target"),
         note: String::from(
@@ -169,7 +169,11 @@ pub fn reply_curves(run: &Course) -> Option<Figure> {
 
 /// Percentile curves on the scale of HdrHistogram; `None`: nothing was recorded of any. Metrics of
 /// few values have none: the table says all there is.
-fn curves(run: &Course, metrics: &[Metric], words: impl Fn(String) -> Words) -> Option<Figure> {
+fn curves(
+    run: &ReportData,
+    metrics: &[Metric],
+    words: impl Fn(String) -> FigureTexts,
+) -> Option<Figure> {
     const CLASSES: [&str; 7] = ["s1", "s2", "s3", "s4", "s5", "s6", "s7"];
     let recorded = |(i, metric): (usize, &Metric)| {
         let histogram = run.history.histogram(*metric)?;
@@ -220,17 +224,17 @@ fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
 }
 
 /// Sizes of messages; a sentence where all have the same.
-pub fn sizes(run: &Course) -> (Option<Figure>, String) {
+pub fn sizes(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::MessageSize, "sizes", "Message sizes")
 }
 
 /// Recipients of messages; a sentence where all have as many.
-pub fn recipients(run: &Course) -> (Option<Figure>, String) {
+pub fn recipients(run: &ReportData) -> (Option<Figure>, String) {
     distribution(run, Metric::Recipients, "recipients", "Recipients per message")
 }
 
 fn distribution(
-    run: &Course,
+    run: &ReportData,
     metric: Metric,
     name: &'static str,
     title: &str,
@@ -265,7 +269,7 @@ fn distribution(
     };
     let at = |value: u64| unit(metric).text(value as f64);
     let (p50, max) = (at(histogram.value_at_quantile(0.5)), at(histogram.max()));
-    let words = Words {
+    let words = FigureTexts {
         name,
         title: title.to_owned(),
         note: format!("Of accepted messages: mean {mean}, median {p50}, largest {max}."),

@@ -7,7 +7,7 @@ use sinkd::stats::{Counter, Metric, Percentiles};
 use super::figure::{instant, name, unit};
 use crate::base::print::counted;
 use sinkd::analysis::GroupFigures;
-use sinkd::analysis::course::{Course, Event};
+use sinkd::analysis::course::{ReportData, RunEvent};
 
 /// Limit of the runs and marks in the table.
 const EVENTS_MAX: usize = 100;
@@ -25,7 +25,7 @@ fn severity(code: &str) -> (&'static str, &'static str, &'static str) {
 }
 
 /// Replies by code and enhanced code.
-pub fn replies(run: &Course) -> String {
+pub fn replies(run: &ReportData) -> String {
     let replies = run.history.replies();
     let all: u64 = replies.values().sum();
     let most = replies.values().copied().max().unwrap_or(0);
@@ -59,10 +59,10 @@ pub fn replies(run: &Course) -> String {
 }
 
 /// Runs and marks that are at least partly in the time shown; nothing where there are none.
-pub fn events(run: &Course) -> String {
+pub fn events(run: &ReportData) -> String {
     let Some(span) = run.span() else { return String::new() };
     let (from, until) = (span.start as f64, span.end as f64);
-    let is_seen = |event: &&Event| match event.is_run {
+    let is_seen = |event: &&RunEvent| match event.is_run {
         true => event.from < until && event.until.is_none_or(|end| end > from),
         false => (from..until).contains(&event.from),
     };
@@ -70,7 +70,7 @@ pub fn events(run: &Course) -> String {
     if seen.is_empty() {
         return String::new();
     }
-    let row = |event: &&Event| {
+    let row = |event: &&RunEvent| {
         let (kind, until) = match (event.is_run, event.until) {
             (true, Some(until)) => ("run", instant(until)),
             (true, None) => ("run", String::from("under way")),
@@ -91,7 +91,7 @@ pub fn events(run: &Course) -> String {
 }
 
 /// Sessions that no figure per session has; nothing where all have ended.
-pub fn open_sessions(run: &Course) -> String {
+pub fn open_sessions(run: &ReportData) -> String {
     let open = run.open_sessions;
     if open.sessions == 0 {
         return String::new();
@@ -105,7 +105,7 @@ pub fn open_sessions(run: &Course) -> String {
 }
 
 /// Who the messages were for, as envelopes say.
-pub fn domains(run: &Course) -> String {
+pub fn domains(run: &ReportData) -> String {
     let table = match &run.domains {
         Ok(table) => table,
         Err(why) => return format!("<p>Not known: {}.</p>\n", escape(why)),
@@ -157,7 +157,7 @@ fn domain(name: &str, figures: &GroupFigures) -> String {
 }
 
 /// What the event loops did.
-pub fn loops(run: &Course) -> String {
+pub fn loops(run: &ReportData) -> String {
     let rounds = run.history.total(Counter::Rounds);
     if rounds == 0 {
         return String::new();
@@ -184,7 +184,7 @@ pub fn loops(run: &Course) -> String {
 }
 
 /// Percentiles of what was recorded.
-pub fn percentiles(run: &Course) -> String {
+pub fn percentiles(run: &ReportData) -> String {
     let mut rows = String::new();
     let mut terms = String::new();
     for metric in Metric::ALL {

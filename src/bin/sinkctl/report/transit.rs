@@ -1,17 +1,17 @@
 //! Transit times in the report: of all messages, and of each recipient domain.
 use sinkd::plot::{PlotUnit, escape};
 
-use sinkd::analysis::Transit;
-use sinkd::analysis::course::Course;
+use sinkd::analysis::TransitFigures;
+use sinkd::analysis::course::ReportData;
 
 /// Empty without --sent-field. Why the log can't be read stands with the recipient domains.
-pub fn table(run: &Course) -> String {
+pub fn table(run: &ReportData) -> String {
     let Ok(domains) = &run.domains else { return String::new() };
     let Some(overall) = &domains.transit else { return String::new() };
     let sentences = overall.sentences();
     let sentences = sentences.iter().map(|text| format!("<p>Transit: {}.</p>\n", escape(text)));
     let mut html: String = sentences.collect();
-    let of_group = |name: &str, transit: &Option<Transit>| {
+    let of_group = |name: &str, transit: &Option<TransitFigures>| {
         let name = if name.is_empty() { "(none)" } else { name };
         transit.as_ref().map_or(String::new(), |transit| row(name, transit))
     };
@@ -27,7 +27,7 @@ pub fn table(run: &Course) -> String {
     html
 }
 
-fn row(name: &str, transit: &Transit) -> String {
+fn row(name: &str, transit: &TransitFigures) -> String {
     let p = &transit.transit_us;
     let number = |n: u64| PlotUnit::Number.text(n as f64);
     let time = |us: u64| match p.count {

@@ -2,11 +2,11 @@
 use sinkd::plot::PlotUnit;
 use sinkd::stats::LimitedBy;
 
-use sinkd::analysis::course::Course;
+use sinkd::analysis::course::ReportData;
 
 /// Shown above everything else.
 #[derive(Debug, Clone)]
-pub struct Verdict {
+pub struct VerdictSection {
     /// One sentence.
     pub headline: String,
     /// What it rests on: name and value.
@@ -16,7 +16,7 @@ pub struct Verdict {
 }
 
 /// What limited the run; `None` of a run without messages.
-pub fn verdict(run: &Course) -> Option<Verdict> {
+pub fn verdict(run: &ReportData) -> Option<VerdictSection> {
     run.summary.span_tenths?;
     let found = &run.verdict;
     let share =
@@ -38,17 +38,17 @@ pub fn verdict(run: &Course) -> Option<Verdict> {
         known => format!("Limited by the {}", known.name()),
     };
     let headline = format!("{limit}: {}", found.because);
-    Some(Verdict { headline, figures, is_saturated: found.is_saturated() })
+    Some(VerdictSection { headline, figures, is_saturated: found.is_saturated() })
 }
 
 /// A sender knows nothing of where the time of its connections went.
-fn of_sender(found: &sinkd::stats::Verdict) -> Verdict {
+fn of_sender(found: &sinkd::stats::Verdict) -> VerdictSection {
     let busy = PlotUnit::Share.text(found.headroom.busy_share);
     let what = match found.limited_by {
         LimitedBy::Sender => "Limited by the sender itself",
         _ => "Recorded by the sender",
     };
-    Verdict {
+    VerdictSection {
         headline: format!("{what}: {}", found.because),
         figures: vec![(String::from("busiest thread, median"), busy)],
         is_saturated: false,

@@ -2,26 +2,31 @@
 //! itself.
 use std::path::PathBuf;
 
-use sinkd::analysis::{By, Found, Overall, Question, find};
+use sinkd::analysis::{Attempts, GroupAnswer, GroupBy, GroupQuestion, OverallTransit, find};
 
 use super::options::Stats;
-use crate::base::left_out::{Asked, NoAnswer, report_left_out};
+use crate::base::left_out::{NoAnswer, finding_of, report_left_out};
 use crate::base::outcome::{Finding, Out};
 use crate::base::progress::bar;
-use crate::base::span::{During, selection};
+use crate::base::span::{TimeRange, selection};
 
 mod print;
 
-pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow::Result<Finding> {
+pub fn run(
+    folders: &[PathBuf],
+    stats: &Stats,
+    by: GroupBy,
+    out: &mut Out,
+) -> anyhow::Result<Finding> {
     let (spans, sent_field) = (stats.during.spans(folders)?, stats.sent.sent_field.as_deref());
     let shown = usize::try_from(stats.top)?;
-    let question = Question { by, shown, sent_field };
+    let question = GroupQuestion { by, shown, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
     let mut finding = match found.damaged {
         0 => Finding::Holds,
         _ => Finding::DoesNotHold,
     };
-    say_damage(&found);
+    report_damage(&found);
     match (stats.json, stats.csv) {
         (true, _) => print::json(&found.table, out)?,
         (_, true) => print::csv(&found.table, out)?,
@@ -30,18 +35,18 @@ pub fn run(folders: &[PathBuf], stats: &Stats, by: By, out: &mut Out) -> anyhow:
     if report_all_left_out(&found) == Finding::DoesNotHold {
         finding = Finding::DoesNotHold;
     }
-    Ok(asked(&found).finding(finding))
+    Ok(finding_of(attempts(&found), finding))
 }
 
-fn asked(found: &Found) -> Asked {
-    if found.is_outpaced { Asked::Outpaced } else { Asked::Answered }
+fn attempts(found: &GroupAnswer) -> Attempts {
+    if found.is_outpaced { Attempts::Outpaced } else { Attempts::Answered }
 }
 
-fn report_all_left_out(found: &Found) -> Finding {
+fn report_all_left_out(found: &GroupAnswer) -> Finding {
     crate::base::data::worst(found.folders().map(report_left_out))
 }
 
-fn say_damage(found: &Found) {
+fn report_damage(found: &GroupAnswer) {
     if found.damaged > 0 {
         found.damage.iter().for_each(|damage| eprintln!("sinkctl: {damage}"));
         let damaged = crate::base::print::counted(found.damaged, "message is", "messages are");
@@ -54,16 +59,16 @@ fn say_damage(found: &Found) {
 /// Errors: those of [`find`]; all of it was pruned before it could be read.
 pub fn transit(
     folders: &[PathBuf],
-    during: &During,
+    during: &TimeRange,
     sent_field: &str,
-) -> anyhow::Result<Option<Overall>> {
+) -> anyhow::Result<Option<OverallTransit>> {
     let (spans, sent_field) = (during.spans(folders)?, Some(sent_field));
-    let question = Question { by: By::Nothing, shown: 1, sent_field };
+    let question = GroupQuestion { by: GroupBy::Nothing, shown: 1, sent_field };
     let found = find(selection(folders, &spans), question, &mut bar("messages"))?;
-    say_damage(&found);
+    report_damage(&found);
     report_all_left_out(&found);
-    match asked(&found) {
-        Asked::Answered => Ok(found.table.transit),
-        Asked::Outpaced => Err(NoAnswer::Outpaced.into()),
+    match attempts(&found) {
+        Attempts::Answered => Ok(found.table.transit),
+        Attempts::Outpaced => Err(NoAnswer::Outpaced.into()),
     }
 }

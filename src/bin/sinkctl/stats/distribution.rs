@@ -3,13 +3,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use hdrhistogram::Histogram;
-use sinkd::stats::{MessageWindow, Metric, Percentiles};
+use sinkd::stats::{Metric, Percentiles};
 
-use super::options::{Stats, Subject};
+use super::options::{HistogramSubject, Stats};
 use super::screen::value;
 use crate::base::outcome::Out;
 use crate::base::print::counted;
-use sinkd::analysis::Gathered;
+use sinkd::analysis::RunStatistics;
 
 /// Columns of a bar.
 const BAR_CHARS: usize = 40;
@@ -17,15 +17,15 @@ const BAR_CHARS: usize = 40;
 const ROWS: usize = 20;
 
 pub fn print(
-    gathered: &Gathered,
-    subject: Subject,
+    gathered: &RunStatistics,
+    subject: HistogramSubject,
     stats: &Stats,
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let made;
     let histogram = match subject {
-        Subject::Metric(metric) => gathered.history.histogram(metric),
-        Subject::Throughput(window) => {
+        HistogramSubject::Metric(metric) => gathered.history.histogram(metric),
+        HistogramSubject::Throughput(window) => {
             made = gathered.summary.throughput(window);
             Some(&made).filter(|histogram| !histogram.is_empty())
         }
@@ -44,16 +44,11 @@ pub fn print(
     if stats.hgrm {
         return hgrm(histogram, out);
     }
-    let (help, metric) = match subject {
-        Subject::Metric(metric) => (metric.help(), Some(metric)),
-        Subject::Throughput(MessageWindow::Second) => {
-            ("How many seconds had how many messages: whole seconds of the clock.", None)
-        }
-        Subject::Throughput(MessageWindow::Tenth) => {
-            ("How many tenths of a second had how many messages, from the first to the last.", None)
-        }
+    let metric = match subject {
+        HistogramSubject::Metric(metric) => Some(metric),
+        HistogramSubject::Throughput(_) => None,
     };
-    writeln!(out, "{name}: {help}")?;
+    writeln!(out, "{name}: {}", subject.help())?;
     bars(histogram, metric, out)?;
     let text = |n| value(metric, n);
     let (mean, median) = (text(p.mean as u64), text(p.p50));

@@ -6,7 +6,7 @@ use sinkd::log::Runs;
 
 /// Where a run begins, or a mark is.
 #[derive(Debug, Clone)]
-pub struct Note {
+pub struct TimelineNote {
     /// Unix time, tenths of a second.
     tenth: u64,
     /// `[` begins a run, `^` is a mark.
@@ -15,12 +15,12 @@ pub struct Note {
 }
 
 /// Those of all folders, by time.
-pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<Note>> {
+pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<TimelineNote>> {
     let mut notes = Vec::new();
     for folder in folders {
         let all = Runs::read(folder)
             .with_context(|| format!("{}: cannot read its runs", folder.display()))?;
-        let note = |at_ns: u64, sign, text| Note { tenth: at_ns / 100_000_000, sign, text };
+        let note = |at_ns: u64, sign, text| TimelineNote { tenth: at_ns / 100_000_000, sign, text };
         notes.extend(all.runs.into_iter().map(|run| note(run.from_ns, '[', run.name)));
         notes.extend(all.marks.into_iter().map(|mark| note(mark.at_ns, '^', mark.text)));
     }
@@ -30,11 +30,11 @@ pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<Note>> {
 
 /// A row of `columns`, of `step` tenths each, the first with the tenth `first`: each note has its
 /// place, and as much of its text as fits before the next one. `None`: there is none.
-pub fn row(notes: &[Note], first: u64, step: u64, columns: usize) -> Option<String> {
-    let column = |note: &Note| (note.tenth / step).checked_sub(first / step);
+pub fn row(notes: &[TimelineNote], first: u64, step: u64, columns: usize) -> Option<String> {
+    let column = |note: &TimelineNote| (note.tenth / step).checked_sub(first / step);
     let is_seen = |column: &u64| *column < columns as u64;
     let place = |note| column(note).filter(is_seen).map(|column| (column as usize, note));
-    let seen: Vec<(usize, &Note)> = notes.iter().filter_map(place).collect();
+    let seen: Vec<(usize, &TimelineNote)> = notes.iter().filter_map(place).collect();
     let mut row = vec![' '; columns];
     for (i, (column, note)) in seen.iter().enumerate() {
         let end = seen.get(i + 1).map_or(columns, |next| next.0.max(*column));
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn each_note_has_its_place_and_what_fits_of_its_text() {
-        let note = |tenth, sign, text: &str| Note { tenth, sign, text: text.to_owned() };
+        let note = |tenth, sign, text: &str| TimelineNote { tenth, sign, text: text.to_owned() };
         let notes = [
             note(900, '[', "before"),
             note(1000, '[', "first"),

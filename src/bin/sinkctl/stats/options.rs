@@ -3,19 +3,22 @@ use std::time::Duration;
 
 use clap::Args;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use sinkd::analysis::By;
+use sinkd::analysis::GroupBy;
 use sinkd::stats::{MessageWindow, Metric};
 
-use crate::base::span::{During, Sent};
+use crate::base::span::{SentField, TimeRange};
 use crate::base::value::{Unexpected, number, time};
 use sinkd::analysis::metric_or;
 
 #[derive(Debug, Args)]
 pub struct Stats {
     /// Print a text histogram of one metric: messages_per_s, messages_per_100ms, transaction_us,
-    /// think_data_us, ... (an unknown name lists them all).
+    /// think_data_us, ... (--metrics lists them all).
     #[arg(long, value_name = "NAME", conflicts_with = "sent_field")]
-    pub metric: Option<Subject>,
+    pub metric: Option<HistogramSubject>,
+    /// Print the names of all metrics, one per line, each with what it measures; nothing is read.
+    #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "by"])]
+    pub metrics: bool,
     /// Print every metric, not only those that fit on a screen.
     #[arg(long, group = "form")]
     pub all: bool,
@@ -30,7 +33,7 @@ pub struct Stats {
         value_parser = by(),
         conflicts_with_all = ["metric", "interval", "all", "prometheus"]
     )]
-    pub by: Option<By>,
+    pub by: Option<GroupBy>,
     /// Number of lines with --by, from 1 to 500.
     #[arg(
         long,
@@ -41,9 +44,9 @@ pub struct Stats {
     )]
     pub top: u64,
     #[command(flatten)]
-    pub sent: Sent,
+    pub sent: SentField,
     #[command(flatten)]
-    pub during: During,
+    pub during: TimeRange,
     /// Print one JSON object; with --interval, one per line.
     #[arg(long, group = "form")]
     pub json: bool,
@@ -60,7 +63,7 @@ pub struct Stats {
 }
 
 /// Parses the property by which messages are grouped.
-fn by() -> impl TypedValueParser<Value = By> {
+fn by() -> impl TypedValueParser<Value = GroupBy> {
     let known = [
         PossibleValue::new("listener").help("The listener, as configured"),
         PossibleValue::new("client")
@@ -68,43 +71,82 @@ fn by() -> impl TypedValueParser<Value = By> {
         PossibleValue::new("rcpt-domain").help("The recipient domain, in lower case"),
     ];
     PossibleValuesParser::new(known).map(|name| match &*name {
-        "listener" => By::Listener,
-        "client" => By::Client,
-        _ => By::RcptDomain,
+        "listener" => GroupBy::Listener,
+        "client" => GroupBy::Client,
+        _ => GroupBy::RcptDomain,
     })
 }
 
 /// What a histogram is of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Subject {
+pub enum HistogramSubject {
     /// Something that was recorded.
     Metric(Metric),
     /// Messages in each of these.
     Throughput(MessageWindow),
 }
 
-impl Subject {
+impl HistogramSubject {
     const THROUGHPUTS: [(&'static str, MessageWindow); 2] =
         [("messages_per_s", MessageWindow::Second), ("messages_per_100ms", MessageWindow::Tenth)];
 
+    /// Everything that a histogram can be of.
+    pub fn all() -> impl Iterator<Item = HistogramSubject> {
+        let throughputs =
+            HistogramSubject::THROUGHPUTS.map(|(_, window)| HistogramSubject::Throughput(window));
+        throughputs.into_iter().chain(Metric::ALL.iter().copied().map(HistogramSubject::Metric))
+    }
+
+    /// A sentence for a person.
+    pub fn help(self) -> &'static str {
+        match self {
+            HistogramSubject::Metric(metric) => metric.help(),
+            HistogramSubject::Throughput(MessageWindow::Second) => {
+                "How many seconds had how many messages: whole seconds of the clock."
+            }
+            HistogramSubject::Throughput(MessageWindow::Tenth) => {
+                "How many tenths of a second had how many messages, from the first to the last."
+            }
+        }
+    }
+
     pub fn name(self) -> &'static str {
         match self {
-            Subject::Metric(metric) => metric.tag(),
-            Subject::Throughput(MessageWindow::Second) => Subject::THROUGHPUTS[0].0,
-            Subject::Throughput(MessageWindow::Tenth) => Subject::THROUGHPUTS[1].0,
+            HistogramSubject::Metric(metric) => metric.tag(),
+            HistogramSubject::Throughput(MessageWindow::Second) => {
+                HistogramSubject::THROUGHPUTS[0].0
+            }
+            HistogramSubject::Throughput(MessageWindow::Tenth) => {
+                HistogramSubject::THROUGHPUTS[1].0
+            }
         }
     }
 }
 
-impl std::str::FromStr for Subject {
+impl std::str::FromStr for HistogramSubject {
     type Err = Unexpected;
 
-    fn from_str(text: &str) -> Result<Subject, Unexpected> {
-        let throughputs = Subject::THROUGHPUTS;
+    fn from_str(text: &str) -> Result<HistogramSubject, Unexpected> {
+        let throughputs = HistogramSubject::THROUGHPUTS;
         if let Some((_, window)) = throughputs.iter().find(|(name, _)| *name == text) {
-            return Ok(Subject::Throughput(*window));
+            return Ok(HistogramSubject::Throughput(*window));
         }
         let others = throughputs.map(|(name, _)| name);
-        metric_or(text, &others).map(Subject::Metric)
+        metric_or(text, &others).map(HistogramSubject::Metric)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listed_metric_is_one_that_can_be_asked_for() {
+        let mut metrics = 0;
+        for subject in HistogramSubject::all() {
+            assert_eq!(subject.name().parse(), Ok(subject));
+            metrics += 1;
+        }
+        assert_eq!(metrics, Metric::ALL.len() + 2);
     }
 }

@@ -6,7 +6,7 @@ use sinkd::analysis::Figures;
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{Counter, MessageWindow, Metric, Percentiles, RunSummary, RunTotals, Verdict};
 
-use super::notes::Note;
+use super::notes::TimelineNote;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 
@@ -64,17 +64,17 @@ pub fn value(metric: Option<Metric>, n: u64) -> String {
 }
 
 /// What is shown.
-pub struct Screen<'a> {
+pub struct StatsScreen<'a> {
     pub figures: Figures<'a>,
     pub summary: &'a RunSummary,
     /// Runs and marks.
-    pub notes: Vec<Note>,
+    pub notes: Vec<TimelineNote>,
     /// Those of the table.
     pub metrics: &'a [Metric],
 }
 
-pub fn print(screen: &Screen<'_>, out: &mut Out) -> anyhow::Result<()> {
-    let Screen { figures, summary, notes, metrics } = screen;
+pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
+    let StatsScreen { figures, summary, notes, metrics } = screen;
     let (Some(from), Some(until)) = (&figures.from, &figures.until) else {
         writeln!(out, "no message was recorded")?;
         transit(figures, out)?;
@@ -142,7 +142,7 @@ fn step(value: f64, most: f64) -> char {
 
 /// Messages over time, from the first to the last, with runs and marks; nothing where there is one
 /// column.
-fn course(summary: &RunSummary, notes: &[Note], out: &mut Out) -> anyhow::Result<()> {
+fn course(summary: &RunSummary, notes: &[TimelineNote], out: &mut Out) -> anyhow::Result<()> {
     let (sums, tenths) = summary.course(COURSE_CHARS);
     if sums.len() < 2 {
         return Ok(());

@@ -9,25 +9,25 @@ use sinkd::stats::Follower;
 
 use sinkd::analysis::holder;
 
-use super::model::{KEEP_S, State, Stored};
+use super::model::{KEEP_S, RunState, StoredMail};
 
 /// What has been read so far.
 #[derive(Debug)]
-pub struct Eyes {
+pub struct FolderReader {
     folder: Folder,
     follower: Follower,
     /// Of sealed segments, which don't change: octets on the disk.
     sealed_bytes: BTreeMap<u32, u64>,
 }
 
-impl Eyes {
-    pub fn new(folder: Folder) -> Eyes {
+impl FolderReader {
+    pub fn new(folder: Folder) -> FolderReader {
         let follower = Follower::new(folder.path());
-        Eyes { folder, follower, sealed_bytes: BTreeMap::new() }
+        FolderReader { folder, follower, sealed_bytes: BTreeMap::new() }
     }
 
     /// Updates `state` with what is new at Unix time `now_s`.
-    pub fn look(&mut self, now_s: u64, state: &mut State) {
+    pub fn look(&mut self, now_s: u64, state: &mut RunState) {
         let mut problem = match self.follower.look(now_s.saturating_sub(KEEP_S)) {
             Ok(news) => {
                 let problem = news.problems.first().cloned();
@@ -48,7 +48,7 @@ impl Eyes {
         state.holder = holder(self.folder.path());
     }
 
-    fn stored(&mut self) -> Stored {
+    fn stored(&mut self) -> StoredMail {
         let (mut disk_bytes, mut sealed) = (0, BTreeMap::new());
         for summary in self.folder.segments() {
             let number = summary.identity.number;
@@ -63,6 +63,6 @@ impl Eyes {
         }
         self.sealed_bytes = sealed;
         let messages = self.folder.messages() + self.folder.only_counted();
-        Stored { messages, segments: self.folder.segments().count() as u64, disk_bytes }
+        StoredMail { messages, segments: self.folder.segments().count() as u64, disk_bytes }
     }
 }

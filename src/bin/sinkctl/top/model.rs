@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use super::measure::Measure;
 use hdrhistogram::Histogram;
 use sinkd::stats::{
     Counter, History, Metric, NewSeconds, Percentiles, RunSummary, Second, Verdict,
@@ -20,7 +21,7 @@ const LAG_S: u64 = 3;
 
 /// What the folder holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Stored {
+pub struct StoredMail {
     /// Those only counted included.
     pub messages: u64,
     pub segments: u64,
@@ -29,7 +30,7 @@ pub struct Stored {
 
 /// One second.
 #[derive(Debug, Default)]
-struct Moment {
+struct RecordedSecond {
     counts: Second,
     histograms: BTreeMap<Metric, Histogram<u64>>,
     p99: BTreeMap<Metric, u64>,
@@ -37,11 +38,11 @@ struct Moment {
 
 /// What is known.
 #[derive(Debug)]
-pub struct State {
+pub struct RunState {
     pub folder: PathBuf,
     /// Unix time of the last look, s.
     pub now_s: u64,
-    pub stored: Stored,
+    pub stored: StoredMail,
     /// Process id of the sinkd that runs on the folder, if one is seen.
     pub holder: Option<u32>,
     /// There is a folder of statistics.
@@ -50,7 +51,7 @@ pub struct State {
     pub problem: Option<String>,
     /// What limited the last ten seconds; `None`: no message came.
     pub verdict: Option<Verdict>,
-    seconds: BTreeMap<u64, Moment>,
+    seconds: BTreeMap<u64, RecordedSecond>,
 }
 
 /// How things stand.
@@ -66,20 +67,9 @@ pub enum Condition {
     NoStatistics,
 }
 
-/// What is shown big.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
-    /// A counter per second.
-    Rate(Counter),
-    /// Connections at the end of a second; they stay as they are while nothing happens.
-    Open,
-    /// Its p99, by second.
-    P99(Metric),
-}
-
 /// Values by time.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Series {
+pub struct GraphSeries {
     /// The newest last; as many as there are columns.
     pub values: Vec<u64>,
     /// Seconds of a column.
@@ -88,12 +78,12 @@ pub struct Series {
     pub most: u64,
 }
 
-impl State {
-    pub fn new(folder: &Path) -> State {
-        State {
+impl RunState {
+    pub fn new(folder: &Path) -> RunState {
+        RunState {
             folder: folder.to_owned(),
             now_s: 0,
-            stored: Stored::default(),
+            stored: StoredMail::default(),
             holder: None,
             has_statistics: false,
             problem: None,
@@ -158,7 +148,7 @@ impl State {
         }
     }
 
-    fn moments(&self, seconds: u64) -> impl Iterator<Item = &Moment> {
+    fn moments(&self, seconds: u64) -> impl Iterator<Item = &RecordedSecond> {
         let last = self.last();
         let first = (last + 1).saturating_sub(seconds);
         self.seconds.range(first..=last).map(|(_, moment)| moment)
@@ -198,8 +188,8 @@ impl State {
     }
 
     /// What is shown now.
-    pub fn value(&self, shown: Shown) -> u64 {
-        if shown == Shown::Open {
+    pub fn value(&self, shown: Measure) -> u64 {
+        if shown == Measure::Open {
             return self.open_connections();
         }
         self.moments(1).next().map_or(0, |moment| moment.value(shown))
@@ -207,7 +197,7 @@ impl State {
 
     /// The last minutes, by columns: means of rates, the highest p99. Columns of more than a
     /// second begin at its multiples, so that they stand still while they move.
-    pub fn series(&self, shown: Shown, columns: usize) -> Series {
+    pub fn series(&self, shown: Measure, columns: usize) -> GraphSeries {
         let columns = columns.max(1) as u64;
         let step_s = [1, 2, 5, 10].into_iter().find(|step| columns * step >= 120).unwrap_or(15);
         let last = self.last();
@@ -217,24 +207,24 @@ impl State {
             let value = &mut values[(second / step_s - first) as usize];
             most = most.max(moment.value(shown));
             match shown {
-                Shown::Rate(_) => *value += moment.value(shown),
-                Shown::P99(_) | Shown::Open => *value = (*value).max(moment.value(shown)),
+                Measure::Rate(_) => *value += moment.value(shown),
+                Measure::P99(_) | Measure::Open => *value = (*value).max(moment.value(shown)),
             }
         }
-        if shown == Shown::Open {
+        if shown == Measure::Open {
             self.carry_on(first * step_s, step_s, &mut values);
         }
-        if let Shown::Rate(_) = shown {
+        if let Measure::Rate(_) = shown {
             let in_newest = last % step_s + 1;
             let newest = values.len() - 1;
             values[..newest].iter_mut().for_each(|sum| *sum /= step_s);
             values[newest] /= in_newest;
         }
         // What is carried on may have begun before.
-        if shown == Shown::Open {
+        if shown == Measure::Open {
             most = values.iter().copied().max().unwrap_or(0);
         }
-        Series { values, step_s, most }
+        GraphSeries { values, step_s, most }
     }
 
     /// Columns in which nothing happened have as many open connections as the one before ended
@@ -257,46 +247,13 @@ pub fn is_refusal(reply: &str) -> bool {
     reply.starts_with(['4', '5'])
 }
 
-impl Moment {
-    fn value(&self, shown: Shown) -> u64 {
+impl RecordedSecond {
+    fn value(&self, shown: Measure) -> u64 {
         match shown {
-            Shown::Rate(counter) => self.counts.counter(counter),
-            Shown::Open => self.counts.open_connections,
-            Shown::P99(metric) => self.p99.get(&metric).copied().unwrap_or(0),
+            Measure::Rate(counter) => self.counts.counter(counter),
+            Measure::Open => self.counts.open_connections,
+            Measure::P99(metric) => self.p99.get(&metric).copied().unwrap_or(0),
         }
-    }
-}
-
-impl Shown {
-    pub const FIRST: Shown = Shown::Rate(Counter::Messages);
-
-    /// In the order in which the keys go through them.
-    fn all() -> impl Iterator<Item = Shown> {
-        let counters = [
-            Counter::Messages,
-            Counter::MessageRecipients,
-            Counter::MessageBytes,
-            Counter::Connections,
-            Counter::TurnedAway,
-            Counter::Refused,
-            Counter::Commands,
-        ];
-        let rates = counters.into_iter().map(Shown::Rate);
-        rates.chain([Shown::Open]).chain(Metric::SINK.iter().copied().map(Shown::P99))
-    }
-
-    fn at(self, ahead: usize) -> Shown {
-        let all: Vec<Shown> = Shown::all().collect();
-        let here = all.iter().position(|shown| *shown == self).unwrap_or(0);
-        all[(here + ahead) % all.len()]
-    }
-
-    pub fn next(self) -> Shown {
-        self.at(1)
-    }
-
-    pub fn before(self) -> Shown {
-        self.at(Shown::all().count() - 1)
     }
 }
 
@@ -327,15 +284,15 @@ pub mod tests {
     pub const NOW_S: u64 = 1_795_248_000;
 
     /// Five minutes of 24,000 messages a second, the last one of 12,345, which took 200 us.
-    pub fn running() -> State {
-        let mut state = State::new(Path::new("sink-data"));
+    pub fn running() -> RunState {
+        let mut state = RunState::new(Path::new("sink-data"));
         for second in NOW_S - 300..NOW_S - 2 {
             state.take(NOW_S, news(second, 24_000, 100));
         }
         state.take(NOW_S, news(NOW_S - 2, 12_345, 200));
         state.holder = Some(4711);
         state.has_statistics = true;
-        state.stored = Stored { messages: 7_654_321, segments: 40, disk_bytes: 2_500_000_000 };
+        state.stored = StoredMail { messages: 7_654_321, segments: 40, disk_bytes: 2_500_000_000 };
         state
     }
 
@@ -343,9 +300,9 @@ pub mod tests {
     fn the_last_second_is_one_that_was_written_down() {
         let mut state = running();
         assert_eq!((state.last(), state.condition()), (NOW_S - 2, Condition::Live));
-        assert_eq!(state.value(Shown::FIRST), 12_345);
-        assert_eq!(state.value(Shown::Rate(Counter::MessageRecipients)), 2 * 12_345);
-        assert_eq!(state.value(Shown::P99(Metric::Transaction)), 200);
+        assert_eq!(state.value(Measure::FIRST), 12_345);
+        assert_eq!(state.value(Measure::Rate(Counter::MessageRecipients)), 2 * 12_345);
+        assert_eq!(state.value(Measure::P99(Metric::Transaction)), 200);
         let one = state.percentiles(&[Metric::Transaction], 1).unwrap();
         let ten = state.percentiles(&[Metric::Transaction, Metric::ThinkData], 10).unwrap();
         assert_eq!((one.count, ten.count), (12_345, 2 * (9 * 24_000 + 12_345)));
@@ -354,7 +311,7 @@ pub mod tests {
         assert_eq!(state.replies(10)[0], ("452 4.3.1".into(), 10));
         // What a late worker adds.
         state.take(NOW_S + 1, news(NOW_S - 2, 5, 200));
-        assert_eq!(state.value(Shown::FIRST), 12_350);
+        assert_eq!(state.value(Measure::FIRST), 12_350);
         assert_eq!(state.percentiles(&[Metric::Transaction], 1).unwrap().count, 12_350);
     }
 
@@ -363,18 +320,18 @@ pub mod tests {
         let mut state = running();
         state.take(NOW_S + 20, NewSeconds::default());
         assert_eq!(state.condition(), Condition::Quiet(Some(22)));
-        assert_eq!((state.value(Shown::FIRST), state.busy_share()), (0, 0.0));
+        assert_eq!((state.value(Measure::FIRST), state.busy_share()), (0, 0.0));
         assert_eq!(state.last(), NOW_S + 17);
         state.holder = None;
         assert_eq!(state.condition(), Condition::Stopped(Some(22)));
-        let mut state = State::new(Path::new("x"));
+        let mut state = RunState::new(Path::new("x"));
         state.take(NOW_S, NewSeconds::default());
         assert_eq!(state.condition(), Condition::Stopped(None));
         state.holder = Some(1);
         assert_eq!(state.condition(), Condition::NoStatistics);
         state.has_statistics = true;
         assert_eq!(state.condition(), Condition::Quiet(None));
-        assert_eq!(state.series(Shown::FIRST, 80).values, [0; 80]);
+        assert_eq!(state.series(Measure::FIRST, 80).values, [0; 80]);
         // A clock that was set back.
         let mut state = running();
         state.take(NOW_S - 100, NewSeconds::default());
@@ -402,7 +359,7 @@ pub mod tests {
         state.take(NOW_S + KEEP_S - 10, NewSeconds::default());
         assert!(state.seconds.keys().all(|second| *second >= NOW_S - 10));
         assert!(state.seconds.values().all(|moment| moment.histograms.is_empty()));
-        let series = running().series(Shown::P99(Metric::Transaction), 200);
+        let series = running().series(Measure::P99(Metric::Transaction), 200);
         assert_eq!(series.values.iter().filter(|us| **us == 100).count(), 199);
     }
 
@@ -410,29 +367,29 @@ pub mod tests {
     fn series_have_a_column_for_each_place_and_means_of_rates() {
         let state = running();
         for (columns, step_s) in [(1, 15), (8, 15), (12, 10), (38, 5), (78, 2), (198, 1)] {
-            let series = state.series(Shown::FIRST, columns);
+            let series = state.series(Measure::FIRST, columns);
             assert_eq!((series.values.len(), series.step_s), (columns, step_s));
         }
-        let series = state.series(Shown::FIRST, 78);
+        let series = state.series(Measure::FIRST, 78);
         assert_eq!(series.most, 24_000);
         // NOW_S is even: the last column holds NOW_S - 2 alone.
         assert_eq!(series.values[76..], [24_000, 12_345]);
-        assert_eq!(state.series(Shown::FIRST, 0).values.len(), 1);
+        assert_eq!(state.series(Measure::FIRST, 0).values.len(), 1);
     }
 
     #[test]
     fn the_highest_second_is_not_a_mean_of_several() {
-        let mut state = State::new(Path::new("x"));
+        let mut state = RunState::new(Path::new("x"));
         state.take(NOW_S, news(NOW_S - 3, 100, 1));
         state.take(NOW_S, news(NOW_S - 2, 500, 1));
-        let series = state.series(Shown::FIRST, 38);
+        let series = state.series(Measure::FIRST, 38);
         assert_eq!((series.step_s, series.most), (5, 500));
         assert!(series.values.iter().all(|mean| *mean < 500), "{:?}", series.values);
     }
 
     #[test]
     fn open_connections_stay_as_they_are_while_nothing_happens() {
-        let mut state = State::new(Path::new("x"));
+        let mut state = RunState::new(Path::new("x"));
         let open = |second: u64, open: u64| {
             let line = format!(
                 r#"{{"second":{second},"counters":{{}},"replies":{{}},"open_connections":{open}}}"#
@@ -446,19 +403,19 @@ pub mod tests {
             state.take(NOW_S - ago, open(NOW_S - ago, n));
         }
         state.take(NOW_S, NewSeconds::default());
-        assert_eq!(state.value(Shown::Open), 5);
-        let values = state.series(Shown::Open, 198).values;
+        assert_eq!(state.value(Measure::Open), 5);
+        let values = state.series(Measure::Open, 198).values;
         assert_eq!((values[0], values.iter().max(), values.last()), (7, Some(&20), Some(&5)));
         assert!(values.iter().all(|open| [7, 20, 5].contains(open)), "{values:?}");
     }
 
     #[test]
     fn every_metric_can_be_shown() {
-        let mut shown = Shown::FIRST;
-        for _ in Shown::all() {
+        let mut shown = Measure::FIRST;
+        for _ in Measure::all() {
             assert_eq!(shown.next().before(), shown);
             shown = shown.next();
         }
-        assert_eq!(shown, Shown::FIRST);
+        assert_eq!(shown, Measure::FIRST);
     }
 }

@@ -1,19 +1,20 @@
 //! What is seen: state and size of the screen in, cells out.
 use ratatui::Frame;
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
 use sinkd::stats::{Counter, Metric, Percentiles};
 
-use super::model::{Condition, Shown, State, is_refusal};
+use super::canvas::Canvas;
+use super::measure::Measure;
+use super::model::{Condition, RunState, is_refusal};
+use super::text::{broken, bytes, long_time, printable, time, wrapped};
 
 /// What the person at the keys has chosen, and what the terminal can do.
 #[derive(Debug)]
-pub struct Screen {
-    pub shown: Shown,
+pub struct ScreenState {
+    pub shown: Measure,
     pub is_paused: bool,
     pub is_help: bool,
     pub has_colours: bool,
@@ -21,14 +22,14 @@ pub struct Screen {
     pub has_blocks: bool,
 }
 
-impl Screen {
+impl ScreenState {
     /// `variable` returns the environment's.
-    pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> Screen {
+    pub fn of_environment(variable: impl Fn(&str) -> Option<String>) -> ScreenState {
         let is_set = |name: &str| variable(name).filter(|text| !text.is_empty());
         let locale = is_set("LC_ALL").or_else(|| is_set("LC_CTYPE")).or_else(|| is_set("LANG"));
         let locale = locale.unwrap_or_default().to_ascii_uppercase();
-        Screen {
-            shown: Shown::FIRST,
+        ScreenState {
+            shown: Measure::FIRST,
             is_paused: false,
             is_help: false,
             // https://no-color.org
@@ -86,8 +87,8 @@ const ASCII_BARS: bar::Set<'static> = bar::Set {
 };
 
 /// The whole screen.
-pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
-    let mut paper = Paper::new(frame);
+pub fn draw(frame: &mut Frame<'_>, state: &RunState, screen: &ScreenState) {
+    let mut paper = Canvas::new(frame);
     paper.line(heading(state, screen, paper.width()));
     paper.last_line(keys(screen));
     if screen.is_help {
@@ -102,8 +103,12 @@ pub fn draw(frame: &mut Frame<'_>, state: &State, screen: &Screen) {
     let rates = wrapped(rates(state, screen.shown, paper.width()), paper.width());
     let replies = replies(state, screen, paper.width());
     let below = 1 + replies.len();
-    let spans = if paper.width() >= WIDE_CHARS { Spans::Both } else { Spans::LastSecond };
-    let heads = if spans == Spans::Both { 2 } else { 1 };
+    let spans = if paper.width() >= WIDE_CHARS {
+        PercentileSpans::Both
+    } else {
+        PercentileSpans::LastSecond
+    };
+    let heads = if spans == PercentileSpans::Both { 2 } else { 1 };
     let fixed = 1 + rates.len() + heads + below;
     let space = paper.left().saturating_sub(fixed);
     // Empty lines between the parts, if there is plenty.
@@ -137,7 +142,7 @@ const HELP: &[&str] = &[
     "limited by: what held the last 10 s up; red: sinkd itself did.",
 ];
 
-fn heading(state: &State, screen: &Screen, width: usize) -> Line<'static> {
+fn heading(state: &RunState, screen: &ScreenState, width: usize) -> Line<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let ago = |ago: Option<u64>| match ago {
         Some(ago) => format!("last second recorded {} ago", long_time(ago)),
@@ -169,7 +174,7 @@ fn heading(state: &State, screen: &Screen, width: usize) -> Line<'static> {
     ])
 }
 
-fn keys(screen: &Screen) -> Line<'static> {
+fn keys(screen: &ScreenState) -> Line<'static> {
     let pause = if screen.is_paused { "go on" } else { "pause" };
     let reversed = Style::new().add_modifier(Modifier::REVERSED);
     let mut spans = Vec::new();
@@ -182,7 +187,7 @@ fn keys(screen: &Screen) -> Line<'static> {
 
 /// What limited the last ten seconds: red, and in other words, where our ceiling may be taken for
 /// the sender's.
-fn verdict(state: &State, screen: &Screen, paper: &Paper<'_>) -> Vec<Line<'static>> {
+fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Line<'static>> {
     let Some(verdict) = &state.verdict else { return Vec::new() };
     let (name, because) = (verdict.limited_by.name(), &verdict.because);
     let (text, style) = match verdict.is_saturated() {
@@ -197,26 +202,8 @@ fn verdict(state: &State, screen: &Screen, paper: &Paper<'_>) -> Vec<Line<'stati
     lines.into_iter().map(|line| Line::styled(line, style)).collect()
 }
 
-/// Words in lines of at most `width`; what has no room in `lines_max` of them is left out.
-fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
-    let mut lines = vec![String::new()];
-    for word in text.split(' ') {
-        let line = lines.last_mut().expect("there is a first one");
-        if line.is_empty() {
-            line.push_str(word);
-        } else if line.chars().count() + 1 + word.chars().count() <= width {
-            line.push(' ');
-            line.push_str(word);
-        } else {
-            lines.push(word.to_owned());
-        }
-    }
-    lines.truncate(lines_max);
-    lines
-}
-
 /// The chosen metric: its value now, and its last minutes as bars.
-fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
+fn big(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState, lines: usize) {
     let shown = screen.shown;
     let series = state.series(shown, paper.width());
     let max = series.values.iter().copied().max().unwrap_or(0);
@@ -236,21 +223,21 @@ fn big(paper: &mut Paper<'_>, state: &State, screen: &Screen, lines: usize) {
         .render(area, paper.buffer);
 }
 
-fn name(shown: Shown) -> String {
+fn name(shown: Measure) -> String {
     match shown {
-        Shown::Open => "open connections".into(),
-        Shown::Rate(Counter::TurnedAway) => "turned away/s".into(),
-        Shown::Rate(Counter::MessageBytes) => "octets".into(),
-        Shown::Rate(counter) => format!("{}/s", counter.tag()),
-        Shown::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
+        Measure::Open => "open connections".into(),
+        Measure::Rate(Counter::TurnedAway) => "turned away/s".into(),
+        Measure::Rate(Counter::MessageBytes) => "bytes".into(),
+        Measure::Rate(counter) => format!("{}/s", counter.tag()),
+        Measure::P99(metric) => format!("{} p99", metric.tag().trim_end_matches("_us")),
     }
 }
 
-fn value(shown: Shown, n: u64) -> String {
+fn value(shown: Measure, n: u64) -> String {
     match shown {
-        Shown::Rate(Counter::MessageBytes) => format!("{}/s", bytes(n)),
-        Shown::Rate(_) | Shown::Open => n.to_string(),
-        Shown::P99(metric) => match metric.unit() {
+        Measure::Rate(Counter::MessageBytes) => format!("{}/s", bytes(n)),
+        Measure::Rate(_) | Measure::Open => n.to_string(),
+        Measure::P99(metric) => match metric.unit() {
             "us" => time(n),
             "B/s" => format!("{}/s", bytes(n)),
             "B" => bytes(n),
@@ -260,7 +247,7 @@ fn value(shown: Shown, n: u64) -> String {
 }
 
 /// Those of the last second that are not shown big; open connections where there is room.
-fn rates(state: &State, big: Shown, width: usize) -> Vec<Span<'static>> {
+fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
     let counters = [
         Counter::Messages,
         Counter::MessageRecipients,
@@ -268,11 +255,11 @@ fn rates(state: &State, big: Shown, width: usize) -> Vec<Span<'static>> {
         Counter::Connections,
     ];
     // Hardly ever, and then it matters.
-    let away = Shown::Rate(Counter::TurnedAway);
+    let away = Measure::Rate(Counter::TurnedAway);
     let away = (state.value(away) > 0).then_some(away);
-    let others = counters.map(Shown::Rate).into_iter().chain(away).filter(|shown| *shown != big);
+    let others = counters.map(Measure::Rate).into_iter().chain(away).filter(|shown| *shown != big);
     let texts = others.map(|shown| format!("{} {}", name(shown), value(shown, state.value(shown))));
-    let has_room = big != Shown::Open && width >= OPEN_CHARS_MIN;
+    let has_room = big != Measure::Open && width >= OPEN_CHARS_MIN;
     let open = has_room.then(|| format!("open {}", state.open_connections()));
     let busy = format!("busiest loop {:.0} %", 100.0 * state.busy_share());
     texts.chain(open).chain([busy]).map(Span::raw).collect()
@@ -280,14 +267,14 @@ fn rates(state: &State, big: Shown, width: usize) -> Vec<Span<'static>> {
 
 /// The spans of time that the table of percentiles has columns for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Spans {
+enum PercentileSpans {
     LastSecond,
     /// The last 10 seconds, too.
     Both,
 }
 
 /// Percentiles of the last second, and if it is wide enough of the last ten.
-fn table(paper: &mut Paper<'_>, state: &State, spans: Spans, rows: usize) {
+fn table(paper: &mut Canvas<'_>, state: &RunState, spans: PercentileSpans, rows: usize) {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let narrow = paper.width() < NAME_CHARS + 4 * CELL_CHARS;
     // Without the p99.9.
@@ -295,7 +282,7 @@ fn table(paper: &mut Paper<'_>, state: &State, spans: Spans, rows: usize) {
     let name = |column: &usize| format!("{:>CELL_CHARS$}", QUANTILES[*column]);
     let names: String = columns.iter().map(name).collect();
     let group = 4 * CELL_CHARS;
-    if spans == Spans::Both {
+    if spans == PercentileSpans::Both {
         let groups = format!("{:NAME_CHARS$}{:>group$}{:>group$}", "", "last second", "last 10 s");
         paper.line(Line::raw(groups));
         let heads = format!("{:NAME_CHARS$}{names}{names}", "");
@@ -315,7 +302,7 @@ fn table(paper: &mut Paper<'_>, state: &State, spans: Spans, rows: usize) {
         left -= 1;
         empty -= usize::from(!has_values);
         let one = cells(state.percentiles(metrics, 1), columns);
-        let ten = if spans == Spans::Both {
+        let ten = if spans == PercentileSpans::Both {
             cells(state.percentiles(metrics, 10), columns)
         } else {
             String::new()
@@ -331,7 +318,7 @@ fn cells(percentiles: Option<Percentiles>, columns: &[usize]) -> String {
 }
 
 /// By code, of the last ten seconds, in two lines at most.
-fn replies(state: &State, screen: &Screen, width: usize) -> Vec<Line<'static>> {
+fn replies(state: &RunState, screen: &ScreenState, width: usize) -> Vec<Line<'static>> {
     let mut spans = vec![Span::raw("replies in 10 s")];
     for (reply, n) in state.replies(10) {
         let bold = Style::new().add_modifier(Modifier::BOLD);
@@ -344,111 +331,11 @@ fn replies(state: &State, screen: &Screen, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn stored(state: &State) -> Line<'static> {
+fn stored(state: &RunState) -> Line<'static> {
     let stored = &state.stored;
     let disk = bytes(stored.disk_bytes);
     let (messages, segments) = (stored.messages, stored.segments);
     Line::raw(format!("stored {messages} messages, {disk} on disk, {segments} segments"))
-}
-
-/// Spans in lines of at most `width`, two spaces between them.
-fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
-    let mut lines: Vec<Line<'static>> = vec![Line::default()];
-    for span in spans {
-        let line = lines.last_mut().expect("there is a first one");
-        if line.spans.is_empty() {
-            line.push_span(span);
-        } else if line.width() + 2 + span.width() <= width {
-            line.push_span(Span::raw("  "));
-            line.push_span(span);
-        } else {
-            lines.push(Line::from(span));
-        }
-    }
-    lines
-}
-
-/// At most seven characters.
-fn time(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{us} us"),
-        10_000..100_000 => format!("{:.1} ms", us as f64 / 1e3),
-        100_000..10_000_000 => format!("{} ms", us / 1000),
-        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        600_000_000..36_000_000_000 => format!("{} min", us / 60_000_000),
-        _ => format!("{} h", us / 3_600_000_000),
-    }
-}
-
-fn bytes(n: u64) -> String {
-    match n {
-        0..10_000 => format!("{n} B"),
-        10_000..1_000_000 => format!("{} kB", n / 1000),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
-        _ => format!("{:.1} GB", n as f64 / 1e9),
-    }
-}
-
-fn long_time(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min {} s", seconds / 60, seconds % 60),
-        _ => format!("{} h", seconds / 3600),
-    }
-}
-
-/// File names may hold anything.
-fn printable(text: &str) -> String {
-    crate::base::print::harmless(text).replace(['\n', '\t'], " ")
-}
-
-/// The screen from top to bottom; what has no room is left out.
-struct Paper<'a> {
-    buffer: &'a mut Buffer,
-    /// What is still free.
-    area: Rect,
-}
-
-impl<'a> Paper<'a> {
-    fn new(frame: &'a mut Frame<'_>) -> Paper<'a> {
-        let area = frame.area();
-        Paper { buffer: frame.buffer_mut(), area }
-    }
-
-    fn width(&self) -> usize {
-        usize::from(self.area.width)
-    }
-
-    /// Lines that are free.
-    fn left(&self) -> usize {
-        usize::from(self.area.height)
-    }
-
-    /// The next lines, or as many as there are.
-    fn take(&mut self, lines: usize) -> Rect {
-        let height = self.area.height.min(u16::try_from(lines).unwrap_or(u16::MAX));
-        let taken = Rect { height, ..self.area };
-        self.area.y += height;
-        self.area.height -= height;
-        taken
-    }
-
-    fn skip(&mut self, lines: usize) {
-        self.take(lines);
-    }
-
-    fn line(&mut self, line: Line<'_>) {
-        let area = self.take(1);
-        line.render(area, self.buffer);
-    }
-
-    fn last_line(&mut self, line: Line<'_>) {
-        if self.area.height > 0 {
-            self.area.height -= 1;
-            let area = Rect { y: self.area.bottom(), height: 1, ..self.area };
-            line.render(area, self.buffer);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -7,16 +7,16 @@ use sinkd::stats::Metric;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 use crate::stats::value;
-use sinkd::analysis::By;
-use sinkd::analysis::Overall;
-use sinkd::analysis::{GroupFigures, Table};
+use sinkd::analysis::GroupBy;
+use sinkd::analysis::OverallTransit;
+use sinkd::analysis::{GroupFigures, GroupTable};
 
-pub fn json(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+pub fn json(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     Ok(writeln!(out, "{}", serde_json::to_string(table)?)?)
 }
 
 /// A line for each group, and one for the others; what is not in the table stands on stderr.
-pub fn csv(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+pub fn csv(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     let (transit, more) = match &table.transit {
         Some(_) => (TRANSIT_NAMES, transit_cells as fn(&GroupFigures) -> String),
         None => ("", (|_| String::new()) as fn(&GroupFigures) -> String),
@@ -80,7 +80,7 @@ fn quoted(name: &str) -> String {
     }
 }
 
-pub fn text(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
+pub fn text(table: &GroupTable, by: GroupBy, out: &mut Out) -> anyhow::Result<()> {
     if let (Some(from), Some(until)) = (&table.from, &table.until) {
         writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], table.seconds)?;
         writeln!(out, "{}", cells(table).trim_fmt())?;
@@ -95,7 +95,7 @@ pub fn text(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn cells(table: &Table) -> Cells {
+fn cells(table: &GroupTable) -> Cells {
     let mut cells = Cells::new();
     cells.load_style(presets::NOTHING);
     cells.set_header([
@@ -130,7 +130,7 @@ fn cells(table: &Table) -> Cells {
 }
 
 /// A line for each group that broke rules.
-fn tolerated(table: &Table, out: &mut Out) -> anyhow::Result<()> {
+fn tolerated(table: &GroupTable, out: &mut Out) -> anyhow::Result<()> {
     let groups = table.groups.iter().map(|row| (&*row.name, &row.figures));
     let others = table.others.iter().map(|others| ("others", &others.figures));
     for (name, figures) in groups.chain(others).filter(|(_, f)| !f.deviations.is_empty()) {
@@ -165,19 +165,19 @@ fn share(share: f64) -> String {
 }
 
 /// What the columns are of, and what they can't say.
-fn footer(table: &Table, by: By, out: &mut Out) -> anyhow::Result<()> {
+fn footer(table: &GroupTable, by: GroupBy, out: &mut Out) -> anyhow::Result<()> {
     let bytes = value(Some(Metric::MessageSize), table.bytes);
     let messages = counted(table.messages, "message", "messages");
     let recipients = counted(table.recipients, "recipient", "recipients");
     let times = if table.transit.is_some() { "transit times" } else { "transactions" };
     writeln!(out, "{messages}, {recipients}, {bytes}; p50 to max: {times}")?;
-    for sentence in table.transit.iter().flat_map(Overall::sentences) {
+    for sentence in table.transit.iter().flat_map(OverallTransit::sentences) {
         writeln!(out, "transit  {sentence}")?;
     }
-    if by == By::RcptDomain {
+    if by == GroupBy::RcptDomain {
         writeln!(
             out,
-            "a message counts once in each domain of its recipients, with all its octets"
+            "a message counts once in each domain of its recipients, with all its bytes"
         )?;
     }
     if let Some(others) = table.others.as_ref().filter(|others| others.groups.is_none()) {

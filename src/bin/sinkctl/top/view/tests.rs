@@ -3,25 +3,26 @@ use std::path::Path;
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 use ratatui::style::Color;
 use sinkd::stats::{Counter, LimitedBy, Metric, NewSeconds};
 
 use super::super::model::tests::{NOW_S, running};
 use super::*;
 
-fn screen() -> Screen {
+fn screen() -> ScreenState {
     let utf8 = |name: &str| (name == "LANG").then(|| "en_US.UTF-8".to_owned());
-    Screen::of_environment(utf8)
+    ScreenState::of_environment(utf8)
 }
 
-fn painted(state: &State, screen: &Screen, width: u16, height: u16) -> Buffer {
+fn painted(state: &RunState, screen: &ScreenState, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
     terminal.draw(|frame| draw(frame, state, screen)).unwrap();
     terminal.backend().buffer().clone()
 }
 
 /// The screen's lines.
-fn lines(state: &State, screen: &Screen, width: u16, height: u16) -> Vec<String> {
+fn lines(state: &RunState, screen: &ScreenState, width: u16, height: u16) -> Vec<String> {
     let buffer = painted(state, screen, width, height);
     let rows = buffer.content.chunks(usize::from(width));
     rows.map(|row| row.iter().map(|cell| cell.symbol()).collect::<String>()).collect()
@@ -43,7 +44,7 @@ fn a_terminal_of_80_by_24_has_it_all() {
             "sinkd running (pid 4711)  sink-data ",
             "sink saturated: its busiest loop was busy for ",
             "messages/s 12345  max 24000 in 2 min 40 s",
-            "recipients/s 24690  octets 12.3 MB/s  connections/s 0  open 0  busiest loop 98 %",
+            "recipients/s 24690  bytes 12.3 MB/s  connections/s 0  open 0  busiest loop 98 %",
             "last second",
             "last 10 s",
             "p50     p99   p99.9     max     p50     p99   p99.9     max",
@@ -88,11 +89,11 @@ fn a_wall_has_every_row() {
 
 #[test]
 fn no_size_is_too_small_or_odd() {
-    let mut empty = State::new(Path::new("/somewhere/far/away/\x1b[2J"));
+    let mut empty = RunState::new(Path::new("/somewhere/far/away/\x1b[2J"));
     empty.problem = Some("a problem".into());
     for state in [running(), empty] {
         for is_help in [false, true] {
-            let screen = Screen { is_help, is_paused: is_help, ..screen() };
+            let screen = ScreenState { is_help, is_paused: is_help, ..screen() };
             for width in [1, 2, 15, 17, 39, 79, 80, 300] {
                 for height in [1, 2, 3, 4, 7, 11, 12, 24, 100] {
                     let lines = lines(&state, &screen, width, height);
@@ -113,7 +114,7 @@ fn silence_problems_and_pauses_are_shown() {
     );
     state.holder = None;
     state.problem = Some("x.hlog: not base64".into());
-    let paused = Screen { is_paused: true, ..screen() };
+    let paused = ScreenState { is_paused: true, ..screen() };
     let wanted = ["sinkd is not running: last second recorded 12 s ago", "PAUSED", "x.hlog"];
     check(&lines(&state, &paused, 80, 24), &wanted);
     state.holder = Some(1);
@@ -122,7 +123,7 @@ fn silence_problems_and_pauses_are_shown() {
         &lines(&state, &screen(), 80, 24),
         &["sinkd running (pid 1) without statistics (--stats off)"],
     );
-    let help = Screen { is_help: true, ..screen() };
+    let help = ScreenState { is_help: true, ..screen() };
     check(&lines(&state, &help, 80, 24), &["p Space    pause", "the limit, else the sender is"]);
     assert!(HELP.iter().all(|line| line.len() <= 64));
 }
@@ -139,7 +140,7 @@ fn a_saturated_sink_is_reported_in_red_and_in_words() {
         assert!(row[0].fg == Color::Red && row[0].bg == Color::Reset);
         assert!(row[0].modifier.contains(Modifier::BOLD));
     }
-    let plain = Screen { has_colours: false, ..screen() };
+    let plain = ScreenState { has_colours: false, ..screen() };
     check(&lines(&running(), &plain, 80, 24), &["sink saturated: "]);
 }
 
@@ -166,12 +167,12 @@ fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
 fn any_metric_is_shown_big() {
     let state = running();
     for (shown, text) in [
-        (Shown::Rate(Counter::MessageBytes), "octets 12.3 MB/s  max 24.0 MB/s"),
-        (Shown::Rate(Counter::Connections), "connections/s 0"),
-        (Shown::P99(Metric::Transaction), "transaction p99 200 us  max 200 us"),
-        (Shown::P99(Metric::MessageSize), "message_bytes p99 0 B"),
+        (Measure::Rate(Counter::MessageBytes), "bytes 12.3 MB/s  max 24.0 MB/s"),
+        (Measure::Rate(Counter::Connections), "connections/s 0"),
+        (Measure::P99(Metric::Transaction), "transaction p99 200 us  max 200 us"),
+        (Measure::P99(Metric::MessageSize), "message_bytes p99 0 B"),
     ] {
-        check(&lines(&state, &Screen { shown, ..screen() }, 80, 24), &[text]);
+        check(&lines(&state, &ScreenState { shown, ..screen() }, 80, 24), &[text]);
     }
 }
 
@@ -179,7 +180,7 @@ fn any_metric_is_shown_big() {
 fn colours_are_basic_ones_and_can_be_forbidden() {
     let state = running();
     for (has_colours, has_blocks) in [(true, true), (false, false)] {
-        let buffer = painted(&state, &Screen { has_colours, has_blocks, ..screen() }, 80, 24);
+        let buffer = painted(&state, &ScreenState { has_colours, has_blocks, ..screen() }, 80, 24);
         let colours: Vec<Color> = buffer.content.iter().map(|cell| cell.fg).collect();
         assert_eq!(colours.iter().any(|colour| *colour != Color::Reset), has_colours);
         let basic = [Color::Reset, Color::Red, Color::Green, Color::Cyan];
@@ -190,7 +191,7 @@ fn colours_are_basic_ones_and_can_be_forbidden() {
     }
     let environment = |set: &'static [(&str, &str)]| {
         let found = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
-        let screen = Screen::of_environment(found);
+        let screen = ScreenState::of_environment(found);
         (screen.has_colours, screen.has_blocks)
     };
     assert_eq!(environment(&[]), (true, false));

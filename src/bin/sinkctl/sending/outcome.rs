@@ -17,7 +17,7 @@ const FAILURES_MAX: usize = 12;
 /// Where it goes, besides the screen.
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Output")]
-pub struct Wanted {
+pub struct ReportForms {
     /// Print one JSON object; its key 'stats' is what 'sinkctl stats --json' prints.
     #[arg(long)]
     pub json: bool,
@@ -33,7 +33,7 @@ pub struct Wanted {
     pub records: Option<PathBuf>,
 }
 
-impl Wanted {
+impl ReportForms {
     /// Can the files be written? Afterwards it would be late to hear it.
     pub fn check(&self) -> anyhow::Result<()> {
         for path in self.hlog.iter().chain(&self.page) {
@@ -50,7 +50,7 @@ impl Wanted {
 
 /// In `--json`. Keys keep their meaning: to a sender each try is another message.
 #[derive(Serialize)]
-struct Object<'a> {
+struct SendingFigures<'a> {
     begun: u64,
     accepted: u64,
     partly_accepted: u64,
@@ -72,7 +72,7 @@ struct Object<'a> {
     seconds: f64,
     /// Why sending ended early; null: it did not.
     error: Option<&'a str>,
-    failures: Vec<Failed<'a>>,
+    failures: Vec<FailureFigures<'a>>,
     stats: serde_json::Value,
     #[serde(flatten)]
     more: &'a serde_json::Map<String, serde_json::Value>,
@@ -88,7 +88,7 @@ struct ExtraConnections {
 
 /// What one command has to say beside the others.
 #[derive(Debug, Default)]
-pub struct More {
+pub struct ReplayOutcomes {
     /// Outcomes of messages (from `begun` to `unknown`), instead of the sender's counts, in which
     /// each try is another message.
     pub messages: Option<SendingTally>,
@@ -99,7 +99,7 @@ pub struct More {
 }
 
 #[derive(Serialize)]
-struct Failed<'a> {
+struct FailureFigures<'a> {
     what: String,
     count: u64,
     example: &'a str,
@@ -107,23 +107,23 @@ struct Failed<'a> {
 
 /// Reports the outcome in every requested form. The run is a success if there was a message, each
 /// that was asked for or due was accepted for every recipient, and the target was there in the end.
-pub fn say(
+pub fn report_outcome(
     report: &Report,
     records: &Records,
     title: &str,
-    wanted: &Wanted,
+    wanted: &ReportForms,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
-    say_with(report, records, title, wanted, &More::default(), out)
+    report_outcome_with(report, records, title, wanted, &ReplayOutcomes::default(), out)
 }
 
 /// The same, with more.
-pub fn say_with(
+pub fn report_outcome_with(
     report: &Report,
     records: &Records,
     title: &str,
-    wanted: &Wanted,
-    more: &More,
+    wanted: &ReportForms,
+    more: &ReplayOutcomes,
     out: &mut Out,
 ) -> anyhow::Result<Finding> {
     // Nothing of it keeps the rest from being said: the mail is sent, and can't be sent again.
@@ -158,10 +158,14 @@ fn is_whole(report: &Report) -> bool {
     is_all && unasked == 0 && report.error.is_none() && !report.is_lost
 }
 
-fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::Result<Object<'a>> {
+fn object<'a>(
+    report: &'a Report,
+    records: &Records,
+    more: &'a ReplayOutcomes,
+) -> anyhow::Result<SendingFigures<'a>> {
     let tally = &report.tally;
     let failures = tally.failures.iter();
-    Ok(Object {
+    Ok(SendingFigures {
         begun: tally.begun,
         accepted: tally.accepted,
         partly_accepted: tally.partly_accepted,
@@ -186,14 +190,18 @@ fn object<'a>(report: &'a Report, records: &Records, more: &'a More) -> anyhow::
         seconds: report.seconds,
         error: report.error.as_deref(),
         failures: failures
-            .map(|(what, f)| Failed { what: what.to_string(), count: f.count, example: &f.example })
+            .map(|(what, f)| FailureFigures {
+                what: what.to_string(),
+                count: f.count,
+                example: &f.example,
+            })
             .collect(),
         stats: crate::stats::json_of(records.path())?,
         more: &more.keys,
     })
 }
 
-fn write_files(records: &Records, title: &str, wanted: &Wanted) -> anyhow::Result<()> {
+fn write_files(records: &Records, title: &str, wanted: &ReportForms) -> anyhow::Result<()> {
     if let Some(path) = &wanted.hlog {
         write_log(records.path(), path)?;
     }
@@ -209,7 +217,7 @@ fn print(
     report: &Report,
     records: &Records,
     title: &str,
-    more: &More,
+    more: &ReplayOutcomes,
     out: &mut Out,
 ) -> anyhow::Result<()> {
     let tally = &report.tally;
@@ -238,7 +246,11 @@ fn print(
         writeln!(out, "failed   {what} x{}: {first}{}", failure.count, harmless(&failure.example))?;
     }
     if failures.len() > FAILURES_MAX {
-        writeln!(out, "         and {} other sorts", failures.len() - FAILURES_MAX)?;
+        writeln!(
+            out,
+            "         and {}",
+            counted((failures.len() - FAILURES_MAX) as u64, "other kind", "other kinds")
+        )?;
     }
     notes(tally).iter().try_for_each(|line| writeln!(out, "{line}"))?;
     more.lines.iter().try_for_each(|line| writeln!(out, "{line}"))?;

@@ -1,0 +1,175 @@
+//! The comparison in `--json` (docs/json.md). Keys keep their meaning.
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::super::words::rfc3339;
+use super::compared::RunComparison;
+use super::side::ComparedRun;
+use crate::stats::{
+    Bounds, Difference, LimitedBy, Metric, NoVerdict, Percentiles, RunTotals, Shift,
+};
+
+/// Two runs and their differences: the object of `sinkctl compare --json`.
+#[derive(Debug, Serialize)]
+pub struct ComparisonFigures<'a> {
+    /// The first run.
+    pub a: RunFigures<'a>,
+    /// The second run.
+    pub b: RunFigures<'a>,
+    /// Each measure that both runs have.
+    pub measures: Vec<MeasureFigures<'a>>,
+    /// Measures that only one of the runs has.
+    pub only_a: Vec<&'a str>,
+    /// The same of B.
+    pub only_b: Vec<&'a str>,
+    /// All transactions of each run.
+    pub transaction_us: TransactionFigures,
+    /// Why the figures are not the whole truth, a sentence each; empty: the exit code is 0.
+    pub warnings: &'a [String],
+}
+
+/// One of the two runs.
+#[derive(Debug, Serialize)]
+pub struct RunFigures<'a> {
+    /// As it was asked for.
+    pub name: &'a str,
+    /// "sink" or "sender".
+    pub recorded_by: &'static str,
+    /// RFC 3339, of the first message, to a tenth of a second.
+    pub from: Option<String>,
+    /// The same, of the last message.
+    pub until: Option<String>,
+    /// Between them.
+    pub seconds: f64,
+    /// What came in all.
+    pub totals: RunTotals,
+    /// Number of replies by code.
+    pub replies: BTreeMap<&'a str, u64>,
+    /// What limited the run.
+    pub limited_by: LimitedBy,
+    /// Why that is the limit.
+    pub because: &'a str,
+    /// Messages that the log has and these figures lack; null: unknown.
+    pub not_recorded: Option<u64>,
+}
+
+/// A measure of both runs.
+#[derive(Debug, Serialize)]
+pub struct MeasureFigures<'a> {
+    /// Such as `messages_per_s`.
+    pub name: &'a str,
+    /// Mean of A over the seconds with a value.
+    pub a: f64,
+    /// Mean of B.
+    pub b: f64,
+    /// Number of these seconds of A.
+    pub seconds_a: usize,
+    /// Number of these seconds of B.
+    pub seconds_b: usize,
+    /// b / a; null: one of them is 0.
+    pub ratio: Option<f64>,
+    /// Whether the ratio differs from 1.
+    #[serde(flatten)]
+    pub significance: Significance,
+}
+
+/// Percentiles of all transactions.
+#[derive(Debug, Serialize)]
+pub struct TransactionFigures {
+    /// Of A.
+    pub a: Percentiles,
+    /// Of B.
+    pub b: Percentiles,
+    /// How likely a transaction of B takes longer than one of A; null: a run has none.
+    pub b_is_longer: Option<LongerShare>,
+}
+
+/// The share of pairs of transactions in which that of B takes longer.
+#[derive(Debug, Serialize)]
+pub struct LongerShare {
+    /// Of 1.
+    pub share: f64,
+    /// Whether the share differs from a half.
+    #[serde(flatten)]
+    pub significance: Significance,
+}
+
+/// The 95% interval of the key before it, and whether it excludes that nothing differs.
+#[derive(Debug, Serialize)]
+pub struct Significance {
+    /// Lower end of the interval.
+    pub low: Option<f64>,
+    /// Upper end of the interval.
+    pub high: Option<f64>,
+    /// null: see `no_verdict`.
+    pub differs: Option<bool>,
+    /// The reason for not returning a verdict: "short", "few", "zero", "shared".
+    pub no_verdict: Option<&'static str>,
+}
+
+impl RunComparison {
+    /// The comparison in `--json`.
+    pub fn figures(&self) -> ComparisonFigures<'_> {
+        let RunComparison { a, b, comparison, warnings } = self;
+        let of = |side: &ComparedRun| {
+            Percentiles::of_metric(&side.gathered.history, Metric::Transaction)
+        };
+        ComparisonFigures {
+            a: run(a),
+            b: run(b),
+            measures: comparison.differences.iter().map(measure).collect(),
+            only_a: a.measures.missing_in(&b.measures).collect(),
+            only_b: b.measures.missing_in(&a.measures).collect(),
+            transaction_us: TransactionFigures {
+                a: of(a),
+                b: of(b),
+                b_is_longer: comparison.shift.as_ref().map(longer),
+            },
+            warnings,
+        }
+    }
+}
+
+fn run(side: &ComparedRun) -> RunFigures<'_> {
+    let summary = &side.gathered.summary;
+    let time = |tenth: u64| rfc3339(tenth * 100_000_000);
+    RunFigures {
+        name: &side.name,
+        recorded_by: side.kind.name(),
+        from: summary.span_tenths.map(|(first, _)| time(first)),
+        until: summary.span_tenths.map(|(_, last)| time(last + 1)),
+        seconds: summary.seconds(),
+        totals: summary.totals,
+        replies: side.gathered.history.replies(),
+        limited_by: side.gathered.verdict.limited_by,
+        because: &side.gathered.verdict.because,
+        not_recorded: side.gathered.not_recorded,
+    }
+}
+
+fn measure(difference: &Difference) -> MeasureFigures<'_> {
+    let Difference { name, a, b, seconds, interval } = difference;
+    let ratio = (*a > 0.0 && *b > 0.0).then(|| b / a);
+    let (seconds_a, seconds_b) = *seconds;
+    let significance = significance(interval);
+    MeasureFigures { name, a: *a, b: *b, seconds_a, seconds_b, ratio, significance }
+}
+
+fn longer(shift: &Shift) -> LongerShare {
+    LongerShare { share: shift.share, significance: significance(&shift.interval) }
+}
+
+fn significance(interval: &Result<Bounds, NoVerdict>) -> Significance {
+    match *interval {
+        Ok(Bounds { low, high, differs }) => Significance {
+            low: Some(low),
+            high: Some(high),
+            differs: Some(differs),
+            no_verdict: None,
+        },
+        Err(reason) => {
+            Significance { low: None, high: None, differs: None, no_verdict: Some(reason.name()) }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Numbers of messages.
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::clock::Clock;
+use super::error::Error;
+use super::gathered::counters;
+use super::span::log_span;
+use crate::log::reader::Folder;
+use crate::stats::Counter;
+
+/// Numbers of messages of a folder: the object of `sinkctl count --json`. Keys keep their meaning.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct MessageCounts {
+    /// The folder's name; without the key, the counts are for all folders.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<String>,
+    /// All that were accepted and neither removed nor pruned.
+    pub messages: u64,
+    /// Those that a listing has.
+    pub stored: u64,
+    /// Those of which nothing was stored; null for a span of time, as they have none.
+    pub only_counted: Option<u64>,
+    /// Not among those above; their space goes with their segment. Null for a span of time.
+    pub removed: Option<u64>,
+    /// Accepted once, as statistics have it, and no longer in the log: removed, pruned, or only
+    /// counted. Null for all of time.
+    pub gone: Option<u64>,
+}
+
+impl MessageCounts {
+    /// Of all of time. Costs nothing.
+    pub fn of_all(folder: &Folder) -> MessageCounts {
+        let (stored, only_counted) = (folder.messages(), folder.only_counted());
+        MessageCounts {
+            folder: None,
+            messages: stored + only_counted,
+            stored,
+            only_counted: Some(only_counted),
+            removed: Some(folder.removed()),
+            gone: None,
+        }
+    }
+
+    /// Of a span, Unix ns. Waits up to two seconds for statistics that are being written down.
+    ///
+    /// Errors: the log or the statistics can't be read.
+    pub fn of_span(
+        folder: &Folder,
+        span: &Range<u64>,
+        clock: &dyn Clock,
+    ) -> Result<MessageCounts, Error> {
+        let listing = folder.listing(log_span(span)).map_err(Error::log(folder.path()))?;
+        let stored = listing.present();
+        let accepted = counters(folder.path(), span, clock)?.total(Counter::Messages);
+        Ok(MessageCounts {
+            messages: stored,
+            stored,
+            gone: Some(accepted.saturating_sub(stored)),
+            ..MessageCounts::default()
+        })
+    }
+
+    /// Of several folders together.
+    pub fn sum(counts: &[MessageCounts]) -> MessageCounts {
+        let sum = |of: fn(&MessageCounts) -> Option<u64>| counts.iter().map(of).sum();
+        MessageCounts {
+            folder: None,
+            messages: counts.iter().map(|counts| counts.messages).sum(),
+            stored: counts.iter().map(|counts| counts.stored).sum(),
+            only_counted: sum(|counts| counts.only_counted),
+            removed: sum(|counts| counts.removed),
+            gone: sum(|counts| counts.gone),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_has_a_number_only_where_every_folder_has_one() {
+        let all = MessageCounts {
+            messages: 3,
+            stored: 2,
+            only_counted: Some(1),
+            removed: Some(4),
+            ..MessageCounts::default()
+        };
+        let twice = MessageCounts::sum(&[all.clone(), all.clone()]);
+        let expected = MessageCounts {
+            messages: 6,
+            stored: 4,
+            only_counted: Some(2),
+            removed: Some(8),
+            ..MessageCounts::default()
+        };
+        assert_eq!(twice, expected);
+        let span = MessageCounts { only_counted: None, gone: Some(1), ..all.clone() };
+        let mixed = MessageCounts::sum(&[all, span]);
+        assert_eq!((mixed.only_counted, mixed.removed, mixed.gone), (None, Some(8), None));
+    }
+}

@@ -1,0 +1,75 @@
+//! Whether what was named is a data folder.
+use std::path::Path;
+
+use super::error::Error;
+use crate::log::reader::Folder;
+
+/// Returns whether a data folder has this part.
+fn has(path: &Path, part: &str) -> bool {
+    path.join(part).is_dir()
+}
+
+/// Errors: `path` is not a folder, or has neither segments nor statistics.
+pub fn ensure_data_folder(path: &Path) -> Result<(), Error> {
+    let owned = || path.to_owned();
+    match () {
+        () if has(path, "segments") || has(path, "stats") => Ok(()),
+        () if path.is_dir() => Err(Error::Foreign(owned())),
+        () if path.exists() => Err(Error::File(owned())),
+        () => Err(Error::NoFolder(owned())),
+    }
+}
+
+/// Errors: `path` is not a data folder, or nothing was recorded in it.
+pub fn ensure_statistics(path: &Path) -> Result<(), Error> {
+    ensure_data_folder(path)?;
+    if has(path, "stats") { Ok(()) } else { Err(Error::NoStatistics(path.to_owned())) }
+}
+
+/// Opens the log of a data folder. Costs one read of 8 KiB per segment.
+///
+/// Errors: `path` is not a data folder, has no segments, or can't be read.
+pub fn open_folder(path: &Path) -> Result<Folder, Error> {
+    Folder::open(path).map_err(|source| match ensure_data_folder(path) {
+        Err(error) => error,
+        Ok(()) if !has(path, "segments") => Error::NoSegments(path.to_owned()),
+        Ok(()) => Error::segments(path)(source),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_missing_folder_and_a_wrong_one_are_told_apart() {
+        let root = tempfile::tempdir().unwrap();
+        let path = |name: &str| root.path().join(name);
+        fs::write(path("file"), "x").unwrap();
+        fs::create_dir_all(path("foreign/other")).unwrap();
+        fs::create_dir_all(path("records/stats")).unwrap();
+        fs::create_dir_all(path("silent/segments")).unwrap();
+        let opened = |name: &str| open_folder(&path(name)).map(drop);
+        assert!(matches!(opened("missing"), Err(Error::NoFolder(_))));
+        assert!(matches!(opened("file"), Err(Error::File(_))));
+        assert!(matches!(opened("foreign"), Err(Error::Foreign(_))));
+        assert!(matches!(opened("records"), Err(Error::NoSegments(_))));
+        assert!(opened("silent").is_ok());
+        let recorded = |name: &str| ensure_statistics(&path(name));
+        assert!(matches!(recorded("missing"), Err(Error::NoFolder(_))));
+        assert!(matches!(recorded("foreign"), Err(Error::Foreign(_))));
+        assert!(matches!(recorded("silent"), Err(Error::NoStatistics(_))));
+        assert!(recorded("records").is_ok());
+    }
+
+    #[test]
+    fn an_error_names_the_folder_what_was_expected_what_was_found_and_what_to_do() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("missing");
+        let error = open_folder(&path).unwrap_err().sentence();
+        let rest = "expected a data folder of sinkd, found no such folder (choose one with --data)";
+        assert_eq!(error, format!("{}: {rest}", path.display()));
+    }
+}

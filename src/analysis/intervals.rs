@@ -1,0 +1,62 @@
+//! Statistics as a time series.
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::words::rfc3339;
+use crate::stats::{Counter, History};
+
+/// Limit of empty intervals in a row; longer pauses are skipped.
+const EMPTY_INTERVALS_MAX: u64 = 10_000;
+
+/// An interval: an object of `sinkctl stats --interval --json`. Keys keep their meaning.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct IntervalRow {
+    /// Its beginning, RFC 3339.
+    pub time: String,
+    /// Accepted messages.
+    pub messages: u64,
+    /// Their forward-paths.
+    pub recipients: u64,
+    /// Their size.
+    pub bytes: u64,
+    /// Messages refused at the end of their data.
+    pub refused: u64,
+    /// Connections accepted.
+    pub connections: u64,
+    /// Connections greeted with 421.
+    pub turned_away: u64,
+    /// Open at the end of its last second with anything.
+    pub open_connections: u64,
+    /// Rate of accepted messages.
+    pub messages_per_s: f64,
+    /// Highest busy share of the busiest event loop.
+    pub busy_share_max: f64,
+}
+
+/// Intervals of `length` seconds, from the first to the last with anything, empty ones included.
+pub fn intervals(history: &History, length: u64) -> impl Iterator<Item = IntervalRow> {
+    let mut rows: BTreeMap<u64, IntervalRow> = BTreeMap::new();
+    for (second, counts) in &history.seconds {
+        let row = rows.entry(second / length * length).or_default();
+        row.messages += counts.counter(Counter::Messages);
+        row.recipients += counts.counter(Counter::MessageRecipients);
+        row.bytes += counts.counter(Counter::MessageBytes);
+        row.refused += counts.counter(Counter::Refused);
+        row.connections += counts.counter(Counter::Connections);
+        row.turned_away += counts.counter(Counter::TurnedAway);
+        row.open_connections = counts.open_connections;
+        row.busy_share_max = row.busy_share_max.max(counts.busiest_us as f64 / 1e6);
+    }
+    let starts: Vec<u64> = rows.keys().copied().collect();
+    for pair in starts.windows(2) {
+        let between = (pair[0] + length..pair[1]).step_by(length as usize);
+        let empty: Vec<u64> = between.take(EMPTY_INTERVALS_MAX as usize).collect();
+        rows.extend(empty.into_iter().map(|start| (start, IntervalRow::default())));
+    }
+    rows.into_iter().map(move |(start, row)| IntervalRow {
+        time: rfc3339(start * 1_000_000_000),
+        messages_per_s: row.messages as f64 / length as f64,
+        ..row
+    })
+}

@@ -1,0 +1,133 @@
+//! What clients kept to, as `--json` has it.
+use std::net::IpAddr;
+
+use serde::Serialize;
+
+use super::kept::KeptLimits;
+use super::words::rfc3339;
+use crate::stats::{ClientLimits, Distribution, Percentiles};
+
+/// Limits that clients kept to: the object of `sinkctl limits --json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+pub struct LimitFigures<'a> {
+    /// Why figures may be too low, or are about nothing; null: they are whole.
+    pub gap: Option<String>,
+    /// Connections greeted with 421: not among those below.
+    pub turned_away: u64,
+    /// Accepted messages that no connection on record has.
+    pub messages_not_on_record: u64,
+    /// Of all clients.
+    pub recipients_per_message: &'a Percentiles,
+    /// All clients together.
+    pub all: ClientFigures<'a>,
+    /// Those with the most connections at once first.
+    pub clients: Vec<ClientFigures<'a>>,
+}
+
+/// One client, or all.
+#[derive(Debug, Serialize)]
+pub struct ClientFigures<'a> {
+    /// Its address, or "unix"; without the key: of all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<String>,
+    /// Connections that were open in the span.
+    pub connections: u64,
+    /// Of them, those that began before the span.
+    pub began_before: u64,
+    /// Of them, those that began before the oldest record.
+    pub without_beginning: u64,
+    /// Of them, those that were still open at the end of the span.
+    pub open_at_end: u64,
+    /// Of them, those that were cut off when sinkd was killed.
+    pub cut_off: u64,
+    /// Of those that ended in the span, those on which no message was accepted.
+    pub without_message: u64,
+    /// Accepted messages.
+    pub messages: u64,
+    /// Their forward-paths.
+    pub recipients: u64,
+    /// Forward-paths of the message with most of them.
+    pub recipients_per_message_max: u64,
+    /// Messages refused at the end of their data.
+    pub refused: u64,
+    /// Connections open at once.
+    pub open_at_once: &'a Distribution,
+    /// RFC 3339: when the most were open first; null: none was.
+    pub peak_at: Option<String>,
+    /// Accepted messages of each connection.
+    pub messages_per_connection: &'a Distribution,
+    /// For each length of a window.
+    pub windows: Vec<WindowFigures<'a>>,
+}
+
+/// Windows of one length.
+#[derive(Debug, Serialize)]
+pub struct WindowFigures<'a> {
+    /// The length.
+    pub seconds: u64,
+    /// Accepted messages in a window.
+    pub messages: &'a Distribution,
+    /// Connections that began in a window.
+    pub connections_opened: &'a Distribution,
+}
+
+impl KeptLimits {
+    /// The limits in `--json`.
+    pub fn figures(&self) -> LimitFigures<'_> {
+        let limits = &self.limits;
+        let client = |(address, limits)| {
+            ClientFigures::new(Some(client_name(address)), limits, &self.windows_s)
+        };
+        LimitFigures {
+            gap: self.gap_until_now(),
+            turned_away: self.turned_away,
+            messages_not_on_record: self.messages_not_on_record,
+            recipients_per_message: &self.recipients,
+            all: ClientFigures::new(None, &limits.all, &self.windows_s),
+            clients: limits.clients.iter().map(|(ip, limits)| client((*ip, limits))).collect(),
+        }
+    }
+}
+
+impl<'a> ClientFigures<'a> {
+    fn new(
+        client: Option<String>,
+        limits: &'a ClientLimits,
+        windows_s: &[u64],
+    ) -> ClientFigures<'a> {
+        let spreads = limits.messages_per_window.iter().zip(&limits.opened_per_window);
+        let windows = windows_s.iter().zip(spreads);
+        let windows = windows.map(|(seconds, (messages, opened))| WindowFigures {
+            seconds: *seconds,
+            messages,
+            connections_opened: opened,
+        });
+        ClientFigures {
+            client,
+            connections: limits.connections,
+            began_before: limits.began_before,
+            without_beginning: limits.without_beginning,
+            open_at_end: limits.open_at_end,
+            cut_off: limits.cut_off,
+            without_message: limits.without_message,
+            messages: limits.messages,
+            recipients: limits.recipients,
+            recipients_per_message_max: limits.recipients_max,
+            refused: limits.refused,
+            open_at_once: &limits.open_at_once,
+            peak_at: peak_at(limits),
+            messages_per_connection: &limits.messages_per_connection,
+            windows: windows.collect(),
+        }
+    }
+}
+
+/// When the most connections were open first, RFC 3339; `None`: none was.
+pub fn peak_at(limits: &ClientLimits) -> Option<String> {
+    (limits.open_at_once.max > 0).then(|| rfc3339(limits.peak_at_us.saturating_mul(1000)))
+}
+
+/// The name of a client; clients without an address came over a Unix socket.
+pub fn client_name(address: Option<IpAddr>) -> String {
+    address.map_or("unix".into(), |address| address.to_string())
+}

@@ -1,0 +1,108 @@
+//! What slot and envelope say of a message, as `--json` has it.
+use std::collections::HashSet;
+
+use serde::Serialize;
+
+use super::super::words::{readable, rfc3339};
+use crate::log::{MessageId, Slot, SlotFacts, StorageMode};
+use crate::smtp::envelope;
+
+/// The envelope of a message and how it was received: the table *envelope* in docs/json.md. Keys
+/// keep their meaning.
+#[derive(Debug, Clone, Serialize)]
+pub struct EnvelopeRow {
+    /// `segment:slot`.
+    pub id: String,
+    /// RFC 3339 with nanoseconds.
+    pub received_at: String,
+    /// The reverse-path without its brackets; "" is the null reverse-path.
+    pub mail_from: String,
+    /// Forward-paths as sent, in order, repeats kept.
+    pub rcpt_to: Vec<String>,
+    /// Bytes of the message, stored or not.
+    pub size: u32,
+    /// What is stored of it: "full", "headers" or "envelope".
+    pub store: &'static str,
+    /// Of: "chunked", "headers-only", "envelope-only", "reply-not-sent".
+    pub flags: Vec<&'static str>,
+    /// Rules that the sender broke, and that were tolerated, by name (docs/conformance.md).
+    pub deviations: Vec<&'static str>,
+    /// The final reply.
+    pub reply: String,
+    /// MAIL to end of data, microseconds.
+    pub transaction_us: u32,
+    /// Names the session; the same for all messages of a connection. Text, because JavaScript
+    /// rounds numbers above 2^53.
+    pub session: String,
+    /// Address of the client; "" if it is not known.
+    pub client: String,
+}
+
+/// Whether the client got the final reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinalReply {
+    /// As far as sinkd knows.
+    Sent,
+    /// A note in the log says that the 250 could not be sent.
+    Unsent,
+}
+
+impl FinalReply {
+    /// `noted`: the messages that notes in the log are about.
+    pub fn of(slot: &Slot, noted: &HashSet<MessageId>) -> FinalReply {
+        if noted.contains(&slot.id()) { FinalReply::Unsent } else { FinalReply::Sent }
+    }
+}
+
+impl EnvelopeRow {
+    /// `envelope`: as it is stored.
+    pub fn new(slot: &Slot, envelope: &[u8], reply: FinalReply) -> EnvelopeRow {
+        let facts = &slot.facts();
+        // An envelope of a newer writer lists as an empty one; `verify` says more.
+        let envelope = envelope::decode(envelope).ok();
+        let paths = envelope.iter().flat_map(|e| e.recipients());
+        let [class, subject, detail] = facts.enhanced;
+        EnvelopeRow {
+            id: slot.id().to_string(),
+            received_at: rfc3339(facts.received_at_ns),
+            mail_from: readable(envelope.map_or(&[], |e| e.mail_from)),
+            rcpt_to: paths.map(|r| readable(r.path)).collect(),
+            size: facts.message_bytes,
+            store: store(facts.mode),
+            flags: flags(facts, reply),
+            deviations: envelope
+                .iter()
+                .flat_map(|e| e.deviations.kinds())
+                .map(|kind| kind.name())
+                .collect(),
+            reply: format!("{} {class}.{subject}.{detail}", facts.reply_code),
+            transaction_us: facts.transaction_us,
+            session: facts.session.to_string(),
+            client: envelope.and_then(|e| e.client).map_or(String::new(), |c| c.to_string()),
+        }
+    }
+}
+
+fn store(mode: StorageMode) -> &'static str {
+    match mode {
+        StorageMode::Full => "full",
+        StorageMode::Headers => "headers",
+        StorageMode::Envelope => "envelope",
+    }
+}
+
+fn flags(facts: &SlotFacts, reply: FinalReply) -> Vec<&'static str> {
+    let mut flags = Vec::new();
+    match facts.mode {
+        StorageMode::Full => {}
+        StorageMode::Headers => flags.push("headers-only"),
+        StorageMode::Envelope => flags.push("envelope-only"),
+    }
+    if facts.chunked {
+        flags.push("chunked");
+    }
+    if reply == FinalReply::Unsent {
+        flags.push("reply-not-sent");
+    }
+    flags
+}

@@ -1,0 +1,77 @@
+//! The messages of several folders that a query matches.
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::super::watched::watched;
+use super::merged::{Merged, TimeOrder};
+use crate::index::query::Query;
+use crate::index::{self, Hit, LeftOut, SearchOptions, Searching};
+use crate::log::reader::{Folder, Span};
+
+/// What is searched for in all folders.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchQuery<'a> {
+    /// The query as it is put to each folder.
+    pub queries: &'a [Query],
+    /// The span of time in each folder.
+    pub spans: &'a [Span],
+    /// Number of newest matches to return; `None`: all. 0: only count them.
+    pub limit: Option<u64>,
+    /// Leave out messages that are not indexed, and count them.
+    pub indexed_only: bool,
+    /// Ends the search early when it is set.
+    pub stop: &'a Arc<AtomicBool>,
+}
+
+/// The matches in all folders.
+#[derive(Debug, Default)]
+pub struct Matches {
+    /// The newest first, each with the number of its folder.
+    pub hits: Vec<(usize, Hit)>,
+    /// Number of matches; with a limit above 0, of those that were seen.
+    pub count: u64,
+    /// Why the answer may be incomplete.
+    pub left_out: LeftOut,
+    /// For each folder, segments whose index is unusable: their mail itself was searched.
+    pub unusable: Vec<Vec<u32>>,
+    /// Number of messages that were searched.
+    pub searched: u64,
+}
+
+impl Matches {
+    /// Searches all folders on all cores. `watch` gets the number of searched messages of a folder,
+    /// and the number of its messages, ten times a second.
+    pub fn find(
+        folders: &[Folder],
+        query: MatchQuery<'_>,
+        watch: &mut dyn FnMut(u64, u64),
+    ) -> Matches {
+        let (mut all, mut hits) = (Matches::default(), Vec::new());
+        let threads = std::thread::available_parallelism().map_or(1, |n| n.get());
+        let MatchQuery { limit, indexed_only, .. } = query;
+        let wanted = |span| SearchOptions { limit, span, indexed_only, threads };
+        for ((folder, text), span) in folders.iter().zip(query.queries).zip(query.spans) {
+            let progress = Searching { stop: query.stop.clone(), ..Searching::default() };
+            let messages = folder.messages();
+            // Partner: the additions in `index::search`; a number, and nothing beside it.
+            let searched = || progress.messages.load(Ordering::Relaxed);
+            let found = watched(
+                || watch(searched(), messages),
+                || index::search(folder, text, wanted(*span), &progress),
+            );
+            hits.push(found.hits.into_iter());
+            all.count += found.matches;
+            all.left_out.add(found.left_out);
+            all.unusable.push(found.unusable);
+            all.searched += searched();
+        }
+        all.hits = Merged::new(hits, TimeOrder::NewestFirst, newest).collect();
+        // Each folder may have as many as are wanted of all.
+        all.hits.truncate(limit.map_or(usize::MAX, |n| usize::try_from(n).unwrap_or(usize::MAX)));
+        all
+    }
+}
+
+fn newest(hit: &Hit) -> Option<u64> {
+    Some(hit.received_at_ns)
+}

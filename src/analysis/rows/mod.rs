@@ -1,0 +1,19 @@
+//! Messages of one folder or of several as rows: in the order of their arrival, or those that a
+//! query matches. A reader holds one row at a time, whatever the number of messages.
+mod contents;
+mod envelope_row;
+mod list;
+mod matches;
+mod merged;
+mod queries;
+mod reader;
+mod row;
+
+pub use contents::{ContentSource, Contents};
+pub use envelope_row::{EnvelopeRow, FinalReply};
+pub use list::{ListQuery, RowList};
+pub use matches::{MatchQuery, Matches};
+pub use merged::{Merged, TimeOrder};
+pub use queries::{QuestionError, parse_queries, parse_query};
+pub use reader::RowReader;
+pub use row::MessageRow;

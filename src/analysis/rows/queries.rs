@@ -1,0 +1,68 @@
+//! A query as it is put to each of several folders.
+use std::io;
+use std::path::PathBuf;
+
+use crate::index::query::{Query, QueryError};
+use crate::log::Runs;
+use crate::log::reader::Folder;
+
+/// Why a query can't be put to a folder.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuestionError {
+    /// The runs of a folder can't be read.
+    #[error("{}: cannot read its runs", path.display())]
+    Runs {
+        /// The folder.
+        path: PathBuf,
+        /// What the file system says.
+        source: io::Error,
+    },
+    /// The text is not a query.
+    #[error("{error}\n{}", error.pointed_out(text))]
+    Syntax {
+        /// What is wrong, and where.
+        error: QueryError,
+        /// The query.
+        text: String,
+    },
+}
+
+/// Parses `text` for each folder: a run may be named in one of them alone. Times such as `10m`
+/// count back from `now_ns` (Unix ns).
+///
+/// Errors: the runs can't be read; the text is not a query.
+pub fn parse_queries(
+    folders: &[Folder],
+    text: &str,
+    now_ns: u64,
+) -> Result<Vec<Query>, QuestionError> {
+    let all = folders.iter().map(runs_of).collect::<Result<Vec<_>, _>>()?;
+    (0..folders.len()).map(|n| parse(text, now_ns, &runs_for(&all, n))).collect()
+}
+
+/// Parses `text` for one folder; everything else as for several.
+pub fn parse_query(folder: &Folder, text: &str, now_ns: u64) -> Result<Query, QuestionError> {
+    parse(text, now_ns, &runs_of(folder)?)
+}
+
+fn runs_of(folder: &Folder) -> Result<Runs, QuestionError> {
+    let path = folder.path();
+    Runs::read(path).map_err(|source| QuestionError::Runs { path: path.to_owned(), source })
+}
+
+fn parse(text: &str, now_ns: u64, runs: &Runs) -> Result<Query, QuestionError> {
+    let error = |error| QuestionError::Syntax { error, text: text.to_owned() };
+    Query::parse(text, now_ns, runs).map_err(error)
+}
+
+/// The runs that may be meant in folder `n`: its own, then those that only others have.
+fn runs_for(all: &[Runs], n: usize) -> Runs {
+    let mut runs = all[n].clone();
+    for run in all.iter().flat_map(|runs| &runs.runs) {
+        if runs.find(&run.name).is_err() {
+            runs.runs.push(run.clone());
+        }
+    }
+    runs
+}

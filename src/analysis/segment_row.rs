@@ -1,0 +1,98 @@
+//! A segment of a folder as a row.
+use serde::Serialize;
+
+use super::words::rfc3339;
+use crate::log::State;
+use crate::log::reader::{Folder, ReadError, SegmentSummary};
+
+/// Bytes of a slot (docs/segment-format.md).
+const SLOT_BYTES: u64 = 64;
+/// Bytes of the header pages: they are neither record nor slot.
+const HEADER_BYTES: u64 = 8192;
+
+/// A segment: an object of `sinkctl segments --json`. Keys keep their meaning.
+#[derive(Debug, Clone, Serialize)]
+pub struct SegmentRow {
+    /// Its number: in an id, the part before the colon.
+    pub segment: u32,
+    /// "open", "sealed" or "suspect".
+    pub state: &'static str,
+    /// The worker that wrote it.
+    pub worker: u32,
+    /// Which start of sinkd made it.
+    pub start: u32,
+    /// Messages that can be read.
+    pub messages: u64,
+    /// Accepted without a slot.
+    pub only_counted: u64,
+    /// Published slots.
+    pub slots: u32,
+    /// Length of the file.
+    pub bytes: u64,
+    /// Bytes of records and slots.
+    pub used_bytes: u64,
+    /// Bytes between records that belong to none; null while it is open.
+    pub hole_bytes: Option<u64>,
+    /// When its first message arrived, RFC 3339; null without messages.
+    pub first: Option<String>,
+    /// The same of the last message.
+    pub last: Option<String>,
+    /// Slots that were lost in a crash.
+    pub lost: u32,
+}
+
+impl SegmentRow {
+    /// `report` gets what can't be read of an open segment, whose slots are all read.
+    pub fn of(
+        folder: &Folder,
+        summary: &SegmentSummary,
+        report: &mut dyn FnMut(ReadError),
+    ) -> SegmentRow {
+        let (identity, totals) = (&summary.identity, &summary.totals);
+        let is_open = summary.state == State::Open;
+        let slots = summary.published.slots;
+        let records = match is_open {
+            true => record_bytes(folder, identity.number, report),
+            false => totals.records_end.saturating_sub(totals.hole_bytes + HEADER_BYTES),
+        };
+        let time = |ns| (slots > 0).then(|| rfc3339(ns));
+        SegmentRow {
+            segment: identity.number,
+            state: match summary.state {
+                State::Open => "open",
+                State::Sealed => "sealed",
+                State::Suspect { .. } => "suspect",
+            },
+            worker: identity.worker,
+            start: identity.start_count,
+            messages: summary.messages(),
+            only_counted: summary.only_counted,
+            slots,
+            bytes: identity.segment_bytes,
+            used_bytes: records + SLOT_BYTES * u64::from(slots),
+            hole_bytes: (!is_open).then_some(totals.hole_bytes),
+            first: time(totals.first_received_at_ns),
+            last: time(totals.last_received_at_ns),
+            lost: totals.lost_slots,
+        }
+    }
+}
+
+/// Bytes of the records of an open segment: its totals are written when it is sealed.
+fn record_bytes(folder: &Folder, number: u32, report: &mut dyn FnMut(ReadError)) -> u64 {
+    let segment = match folder.segment(number) {
+        Ok(segment) => segment,
+        Err(error) => {
+            report(error);
+            return 0;
+        }
+    };
+    let mut bytes = 0;
+    for slot in segment.slots(0..u32::MAX) {
+        match slot {
+            Ok(slot) => bytes += u64::from(slot.envelope_bytes()) + u64::from(slot.payload_bytes()),
+            Err(damage) => report(damage.into()),
+        }
+    }
+    bytes
+}

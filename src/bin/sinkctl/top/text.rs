@@ -1,0 +1,73 @@
+//! Numbers as short text, and text in lines.
+use ratatui::text::{Line, Span};
+
+/// Words in lines of at most `width`; what has no room in `lines_max` of them is left out.
+pub fn broken(text: &str, width: usize, lines_max: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().expect("there is a first one");
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= width {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines.truncate(lines_max);
+    lines
+}
+
+/// Spans in lines of at most `width`, two spaces between them.
+pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
+    let mut lines: Vec<Line<'static>> = vec![Line::default()];
+    for span in spans {
+        let line = lines.last_mut().expect("there is a first one");
+        if line.spans.is_empty() {
+            line.push_span(span);
+        } else if line.width() + 2 + span.width() <= width {
+            line.push_span(Span::raw("  "));
+            line.push_span(span);
+        } else {
+            lines.push(Line::from(span));
+        }
+    }
+    lines
+}
+
+/// At most seven characters.
+pub fn time(us: u64) -> String {
+    match us {
+        0..10_000 => format!("{us} us"),
+        10_000..100_000 => format!("{:.1} ms", us as f64 / 1e3),
+        100_000..10_000_000 => format!("{} ms", us / 1000),
+        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
+        600_000_000..36_000_000_000 => format!("{} min", us / 60_000_000),
+        _ => format!("{} h", us / 3_600_000_000),
+    }
+}
+
+/// At most seven characters.
+pub fn bytes(n: u64) -> String {
+    match n {
+        0..10_000 => format!("{n} B"),
+        10_000..1_000_000 => format!("{} kB", n / 1000),
+        1_000_000..1_000_000_000 => format!("{:.1} MB", n as f64 / 1e6),
+        _ => format!("{:.1} GB", n as f64 / 1e9),
+    }
+}
+
+/// A time in words, to the second.
+pub fn long_time(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h", seconds / 3600),
+    }
+}
+
+/// File names may hold anything.
+pub fn printable(text: &str) -> String {
+    crate::base::print::harmless(text).replace(['\n', '\t'], " ")
+}
