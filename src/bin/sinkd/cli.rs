@@ -9,24 +9,35 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 use sinkd::config::guess::{self, GUESSES, Guess};
 use sinkd::config::{Config, KEYS};
 
+use crate::generated::Generated;
+
 /// Returns what `args` say. Ends the process with a message if they are wrong, or ask for help.
 pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
     command().try_get_matches_from(args).unwrap_or_else(|error| told(error).exit())
 }
 
+/// The first sentence alone is the one line of the man page's name.
+pub const ABOUT: &str = "\
+An SMTP server to load-test mass mailers against. It accepts mail fast, stores every byte and \
+delivers nothing; sinkctl reads what it stored.";
+
 /// How settings stand in the environment.
-const VARIABLES: &str = "\
+pub const VARIABLES: &str = "\
 Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
 for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
 variables are ignored. Flags override variables, and variables override the file.";
 
-/// The flags: one for each row of the table of settings, and those that are not settings.
+/// The whole command line, with the flags that other programs have.
 fn command() -> Command {
-    let about = "An SMTP server to load-test mass mailers against. It accepts mail fast, stores \
-                 every byte and delivers nothing; sinkctl reads what it stored.";
+    shown().args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &Config::default())))
+}
+
+/// The flags that sinkd has: one for each row of the table of settings, and those that are not
+/// settings.
+pub fn shown() -> Command {
     let mut command = Command::new("sinkd")
         .version(env!("CARGO_PKG_VERSION"))
-        .about(about)
+        .about(ABOUT)
         .max_term_width(100)
         .after_help(VARIABLES)
         .arg(
@@ -47,6 +58,17 @@ fn command() -> Command {
                 .long("print-config")
                 .action(ArgAction::SetTrue)
                 .help("Print the effective configuration as commented TOML and exit."),
+        )
+        .arg(
+            Arg::new("generate")
+                .long("generate")
+                .value_name("WHAT")
+                .value_parser(clap::value_parser!(Generated))
+                .hide_possible_values(true)
+                .help(
+                    "Print the man page (man) or a completion script (bash, elvish, fish, \
+                     powershell or zsh) and exit.",
+                ),
         );
     let defaults = Config::default();
     for key in KEYS {
@@ -61,7 +83,7 @@ fn command() -> Command {
                 .help(with_default(key.help, &default)),
         );
     }
-    command.args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &defaults)))
+    command
 }
 
 /// The help of a setting; a list may be empty by default.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod cli;
+mod generated;
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -20,8 +21,10 @@ use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, Environment, KEYS, Listener, LogFormat};
 use sinkd::http;
 use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, Stop, StopStage};
+use sinkd::server::{Counters, Server, ServiceManager, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
+
+use generated::Generated;
 
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
 const EXIT_USAGE: u8 = 2;
@@ -38,6 +41,9 @@ fn main() -> ExitCode {
 
 fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let matches = cli::matches(args);
+    if let Some(generated) = matches.get_one::<Generated>("generate") {
+        return print(&generated.text()?).context("standard output");
+    }
     let environment = Environment::of_process();
     let config = effective(&matches, &environment)?;
     if matches.get_flag("print-config") {
@@ -141,8 +147,12 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             "the last sinkd here did not stop cleanly: its open segments were recovered"
         );
     }
-    announce(&server, http.as_ref(), config);
+    let addresses = addresses(&server, http.as_ref());
+    announce(&addresses, config);
+    let manager = ServiceManager::of_environment();
+    manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
     wait_for_end(&server, config, &signals);
+    manager.stopping(config.stop_grace);
     let counters = server.counters().to_vec();
     server.join();
     drop(http);
@@ -165,20 +175,22 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
     );
 }
 
-/// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
-/// needed.
-fn announce(server: &Server, http: Option<&http::Server>, config: &Config) {
-    let mut lines = String::new();
-    for Listener { protocol, address } in server.listeners() {
+/// What sinkd listens on, such as `SMTP on 127.0.0.1:1025`.
+fn addresses(server: &Server, http: Option<&http::Server>) -> Vec<String> {
+    let mail = server.listeners().iter().map(|Listener { protocol, address }| {
         let name = match protocol {
             Protocol::Smtp => "SMTP",
             Protocol::Lmtp => "LMTP",
         };
-        lines.push_str(&format!("sinkd: {name} on {address}\n"));
-    }
-    if let Some(http) = http {
-        lines.push_str(&format!("sinkd: HTTP on {}\n", http.address()));
-    }
+        format!("{name} on {address}")
+    });
+    mail.chain(http.map(|http| format!("HTTP on {}", http.address()))).collect()
+}
+
+/// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
+/// needed.
+fn announce(addresses: &[String], config: &Config) {
+    let mut lines: String = addresses.iter().map(|one| format!("sinkd: {one}\n")).collect();
     let folder = config.data.display();
     let reader = reading_command(&config.data);
     lines.push_str(&format!("sinkd: data in {folder}; read it with: {reader}\n"));
