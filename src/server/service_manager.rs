@@ -33,7 +33,7 @@ impl ServiceManager {
             Ok(socket) => ServiceManager { socket: Some(socket) },
             Err(error) => {
                 let socket = name.to_string_lossy();
-                tracing::warn!(%error, %socket, "{VARIABLE} can't be used; sinkd starts without");
+                tracing::warn!(%error, %socket, "{VARIABLE} can't be used; sinkd does without it");
                 ServiceManager::default()
             }
         }
