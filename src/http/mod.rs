@@ -9,6 +9,7 @@
 //! [`CONNECTIONS_MAX`] are connected, silent ones are cut off, and bodies are not read.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod ask;
 mod connection;
 mod facts;
 mod health;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::config::http::{DEFAULT, Http};
 
+pub use ask::{NotReady, is_ready};
 pub use connection::CONNECTIONS_MAX;
 pub use facts::Facts;
 pub use metrics::of_history;

@@ -59,6 +59,10 @@ pub fn shown() -> Command {
                 .action(ArgAction::SetTrue)
                 .help("Print the effective configuration as commented TOML and exit."),
         )
+        .arg(Arg::new("is-ready").long("is-ready").action(ArgAction::SetTrue).help(
+            "Ask the sinkd that serves HTTP at the address of these settings whether it \
+                     accepts mail; exit with 1 if not.",
+        ))
         .arg(
             Arg::new("generate")
                 .long("generate")

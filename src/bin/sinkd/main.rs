@@ -19,7 +19,7 @@ use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 use sinkd::config::{self, Config, Environment, KEYS, Listener, LogFormat};
-use sinkd::http;
+use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
 use sinkd::server::{Counters, Server, ServiceManager, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
@@ -27,6 +27,7 @@ use sinkd::smtp::limits::Protocol;
 use generated::Generated;
 
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
+const EXIT_DOES_NOT_HOLD: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -34,8 +35,16 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&told_once(&error));
-            ExitCode::from(EXIT_USAGE)
+            ExitCode::from(exit_code(&error))
         }
+    }
+}
+
+/// Only `--is-ready` has an answer that is not an error of the caller.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<NotReady>() {
+        None | Some(NotReady::NoAddress(_)) => EXIT_USAGE,
+        Some(_) => EXIT_DOES_NOT_HOLD,
     }
 }
 
@@ -48,6 +57,9 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let config = effective(&matches, &environment)?;
     if matches.get_flag("print-config") {
         return print(&config.to_toml()).context("standard output");
+    }
+    if matches.get_flag("is-ready") {
+        return Ok(http::is_ready(config.http)?);
     }
     let warnings = [environment.warnings(), config.warnings()].concat();
     if matches.get_flag("check") {
