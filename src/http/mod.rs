@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 mod ask;
 mod connection;
+mod disk;
 mod facts;
 mod health;
 mod metrics;

@@ -141,7 +141,13 @@ fn without_statistics_metrics_have_no_messages() {
     load(&sink, 1);
     let found = samples(http);
     let sinkds: Vec<_> = found.keys().filter(|name| name.starts_with("sinkd_")).collect();
-    assert_eq!(sinkds, ["sinkd_build_info{version=\"0.1.0\"}"]);
+    let expected = [
+        "sinkd_build_info{version=\"0.1.0\"}",
+        "sinkd_disk_available_bytes",
+        "sinkd_disk_size_bytes",
+        "sinkd_workers",
+    ];
+    assert_eq!(sinkds, expected);
     assert!(found.contains_key("process_start_time_seconds"));
 }
 
@@ -301,6 +307,18 @@ fn a_default_address_that_is_taken_is_a_warning() {
     let said = text_of(said);
     let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains("127.0.0.1:8025"), "{said}");
+}
+
+#[test]
+fn metrics_tell_the_space_on_the_disk_and_the_number_of_loops_also_without_statistics() {
+    let folder = tempdir().unwrap();
+    let (sink, address) = start(folder.path(), &["--workers", "2", "--stats", "off"]);
+    let samples = samples(address);
+    assert_eq!(samples["sinkd_workers"], 2.0);
+    let (available, size) =
+        (samples["sinkd_disk_available_bytes"], samples["sinkd_disk_size_bytes"]);
+    assert!(available > 0.0 && available <= size, "{available} of {size}");
+    assert!(sink.stop().success());
 }
 
 /// What `sinkd --is-ready` with this address answers: its exit code and what it says.

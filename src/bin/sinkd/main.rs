@@ -150,7 +150,13 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     let (server, recovery) = Server::start(config)?;
     let stop = server.stop();
     let is_ready = Box::new(move || stop.stage() == StopStage::Running);
-    let facts = http::Facts { live: server.live(), is_ready, started };
+    let facts = http::Facts {
+        live: server.live(),
+        is_ready,
+        started,
+        data: config.data.clone(),
+        workers: server.counters().len(),
+    };
     let http = bound.map(|bound| bound.serve(facts)).transpose()?;
     if recovery.sealed_now > 0 {
         tracing::info!(
