@@ -56,8 +56,10 @@ class Prometheus:
 
     def is_up(self):
         try:
-            return self.query("up") == [1.0]
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/-/ready", timeout=30):
+                return True
         except OSError:
+            # No listener yet, or 503 while it starts.
             return False
 
     def stop(self):
