@@ -1,8 +1,9 @@
 //! What sinkd tells the service manager that started it, if one did: sd_notify(3) of systemd.
 //!
 //! It is one datagram for each change, to the socket that `NOTIFY_SOCKET` names. A crate for this
-//! sends in blocking mode and knows no abstract sockets: a socket that nothing reads would keep sinkd
-//! from starting. Here a datagram that can't be sent at once is lost, and the reason is logged.
+//! sends in blocking mode and knows no abstract sockets: a socket that nothing reads would keep
+//! sinkd from starting. Here a datagram that can't be sent at once is lost, and the reason is
+//! logged.
 use std::ffi::OsStr;
 use std::io::{self, ErrorKind};
 use std::os::unix::ffi::OsStrExt;

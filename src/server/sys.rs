@@ -28,7 +28,7 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// with the lowest priority of that class.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn run_when_idle() {
-    // The kernel's `struct sched_param`. The call itself, as musl's function of this name only fails.
+    // The kernel's `struct sched_param`. The call itself, as musl's function of this name fails.
     let priority: libc::c_int = 0;
     let (call, thread) = (libc::SYS_sched_setscheduler, 0);
     // SAFETY: 0 is the calling thread; the pointer is to `priority`, which is only read.

@@ -1,5 +1,5 @@
-//! The command line of sinkd: one flag for each row of the table of settings, and those that are not
-//! settings.
+//! The command line of sinkd: one flag for each row of the table of settings, and those that are
+//! not settings.
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -17,12 +17,12 @@ pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
 }
 
 /// The first sentence alone is the one line of the man page's name.
-pub const ABOUT: &str = "\
+const ABOUT: &str = "\
 An SMTP server to load-test mass mailers against. It accepts mail fast, stores every byte and \
 delivers nothing; sinkctl reads what it stored.";
 
 /// How settings stand in the environment.
-pub const VARIABLES: &str = "\
+const VARIABLES: &str = "\
 Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
 for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
 variables are ignored. Flags override variables, and variables override the file.";

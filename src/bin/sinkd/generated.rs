@@ -1,13 +1,11 @@
-//! `sinkd --generate`: what a package installs beside the program, made of the one definition of its
-//! flags.
+//! `sinkd --generate`: what a package installs beside the program, made of the one definition of
+//! its flags.
 use anyhow::Context;
-use clap::ValueEnum;
-use clap::builder::PossibleValue;
+use clap::builder::{PossibleValue, StyledStr};
+use clap::{Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
-
-use crate::cli;
 
 /// What can be printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,13 +38,13 @@ impl ValueEnum for Generated {
 }
 
 impl Generated {
-    /// Returns what is to be printed.
-    pub fn text(self) -> anyhow::Result<String> {
+    /// Returns what is to be printed. `command`: the flags that sinkd has, and no wrong ones.
+    pub fn text(self, mut command: Command) -> anyhow::Result<String> {
         let mut text = Vec::new();
         match self {
-            Generated::Man => man(&mut text).context("man page")?,
+            Generated::Man => man(command, &mut text).context("man page")?,
             Generated::Completions(shell) => {
-                clap_complete::generate(shell, &mut cli::shown(), "sinkd", &mut text);
+                clap_complete::generate(shell, &mut command, "sinkd", &mut text);
             }
         }
         String::from_utf8(text).context("expected generated text in UTF-8")
@@ -57,14 +55,11 @@ impl Generated {
 const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     (
         "ENVIRONMENT",
-        &[
-            ("", cli::VARIABLES),
-            (
-                "NOTIFY_SOCKET",
-                "Socket of the service manager (systemd). sinkd reports there when it accepts \
+        &[(
+            "NOTIFY_SOCKET",
+            "Socket of the service manager (systemd). sinkd reports there when it accepts \
                  mail and when it stops.",
-            ),
-        ],
+        )],
     ),
     (
         "FILES",
@@ -124,9 +119,12 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
     ("SEE ALSO", &[("", "sinkctl(1), systemd.service(5)")]),
 ];
 
-fn man(out: &mut Vec<u8>) -> std::io::Result<()> {
-    let (name, _) = cli::ABOUT.split_once('.').unwrap_or((cli::ABOUT, ""));
-    let page = Man::new(cli::shown().about(name).long_about(cli::ABOUT))
+/// The page of sinkd. The first sentence of what sinkd is stands as the one line beside its name.
+fn man(command: Command, out: &mut Vec<u8>) -> std::io::Result<()> {
+    let about = command.get_about().map(StyledStr::to_string).unwrap_or_default();
+    let name = about.split('.').next().unwrap_or_default().to_owned();
+    let variables = command.get_after_help().map(StyledStr::to_string).unwrap_or_default();
+    let page = Man::new(command.about(name).long_about(about))
         .date(sinkd::VERSION_DAY)
         .source(concat!("sinkd ", env!("CARGO_PKG_VERSION")))
         .manual("User Commands");
@@ -136,14 +134,18 @@ fn man(out: &mut Vec<u8>) -> std::io::Result<()> {
     page.render_description_section(out)?;
     page.render_options_section(out)?;
     for (title, entries) in SECTIONS {
-        section(title, entries).to_writer(out)?;
+        let first = if *title == "ENVIRONMENT" { variables.as_str() } else { "" };
+        section(title, first, entries).to_writer(out)?;
     }
     Ok(())
 }
 
-fn section(title: &str, entries: &[(&str, &str)]) -> Roff {
+fn section(title: &str, first: &str, entries: &[(&str, &str)]) -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", [title]);
+    if !first.is_empty() {
+        roff.text([roman(first.replace('\n', " "))]);
+    }
     for (term, text) in entries {
         if !term.is_empty() {
             roff.control("TP", []).text([bold(*term)]);

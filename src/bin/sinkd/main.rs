@@ -51,7 +51,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let matches = cli::matches(args);
     if let Some(generated) = matches.get_one::<Generated>("generate") {
-        return print(&generated.text()?).context("standard output");
+        return print(&generated.text(cli::shown())?).context("standard output");
     }
     let environment = Environment::of_process();
     let config = effective(&matches, &environment)?;
