@@ -15,13 +15,18 @@ CHECKS = [files.installs_and_is_removed, files.man_pages_are_clean, unit.is_unde
           container.image_is_described_well, container.runs_as_described, container.compose_is_understood,
           monitoring_stack.alerts_fire, monitoring_stack.dashboard_has_data, debian.package_has_the_same_files]
 
+# Minutes, where nothing is built yet.
+LONG = [container.library_builds_for_the_image]
+
 
 def main():
     programs, wanted = sys.argv[1], sys.argv[2:]
+    chosen = CHECKS + LONG if wanted == ["--long"] else [one for one in CHECKS + LONG if one.__name__ in wanted] or CHECKS
+    unknown = set(wanted) - {one.__name__ for one in CHECKS + LONG} - {"--long"}
+    if unknown:
+        sys.exit(f"tools/package/check: expected --long or names of checks, found {', '.join(sorted(unknown))}")
     failed = 0
-    for check in CHECKS:
-        if wanted and check.__name__ not in wanted:
-            continue
+    for check in chosen:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="sinkd-package-") as folder:
             try:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from dockerfile_parse import DockerfileParser
-from faults import HERE, Fault, quiet, run
+from faults import HERE, ROOT, Fault, quiet, run
 
 # Docker kills a container that has not stopped by then, s.
 PATIENCE = 10
@@ -35,10 +35,17 @@ def image_is_described_well(_programs, _folder):
         raise Fault("the image runs as root, or as a name that 'scratch' does not know")
     for instruction in ("VOLUME", "ENTRYPOINT"):
         json.loads(last(parser, instruction))
-    ignored = (HERE.parent.parent / ".dockerignore").read_text().splitlines()
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
     if "*" not in ignored:
         raise Fault(".dockerignore lets the target folders into the build")
     return f"from {', '.join(parser.parent_images)}"
+
+
+def library_builds_for_the_image(_programs, _folder):
+    """The image is linked with musl, whose C library differs in structures and calls."""
+    run("rustup", "target", "add", "x86_64-unknown-linux-musl")
+    run("cargo", "check", "--locked", "--lib", "--target", "x86_64-unknown-linux-musl", cwd=ROOT)
+    return "for musl"
 
 
 def free_port():

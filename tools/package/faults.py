@@ -12,7 +12,7 @@ class Fault(Exception):
 
 def run(*command, **options):
     """What a program prints, on both outputs. A fault if its exit code is not 0."""
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=300, **options)
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=900, **options)
     if done.returncode:
         raise Fault(f"{' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout.strip()}")
     return done.stdout

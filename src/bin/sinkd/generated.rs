@@ -70,7 +70,7 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
                  runs or not.",
             ),
             (
-                "/etc/sinkd.toml",
+                "/etc/sinkd/sinkd.toml",
                 "Settings of the systemd service that the package installs. sinkd itself reads \
                  only the file that --config or SINKD_CONFIG names.",
             ),
