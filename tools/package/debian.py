@@ -11,7 +11,7 @@ from files import expected
 # What only the installation has: its own list and copy, for the removal.
 NOT_PACKAGED = {"/usr/share/doc/sinkd/installed-files", "/usr/share/doc/sinkd/sinkd.toml.installed"}
 # What only the package has.
-PACKAGED = {"/usr/share/doc/sinkd/copyright"}
+PACKAGED = {"/usr/share/doc/sinkd/copyright", "/usr/share/doc/sinkd/changelog.Debian"}
 
 
 def wanted():
