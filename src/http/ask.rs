@@ -18,7 +18,7 @@ pub enum NotReady {
     #[error("http: expected an address with a port to ask, found \"{0}\" (--http ADDR)")]
     NoAddress(Http),
     /// There is no answer.
-    #[error("no answer of {address}")]
+    #[error("no answer from {address}")]
     Silent {
         /// Who was asked.
         address: SocketAddr,
@@ -37,7 +37,7 @@ pub enum NotReady {
 
 /// Returns once the sinkd that serves HTTP at `http` has said that it accepts mail.
 ///
-/// Errors: it doesn't say so within a few seconds, or there is no address to ask.
+/// Errors: it doesn't say so within a few seconds, or the settings lack an address to ask.
 pub fn is_ready(http: Http) -> Result<(), NotReady> {
     let address = match http {
         Http::At(address) if address.port() != 0 => reachable(address),

@@ -1,4 +1,4 @@
-//! What sinkd tells the service manager that started it, if one did: sd_notify(3) of systemd.
+//! What sinkd reports to the service manager that started it, if one did: sd_notify(3) of systemd.
 //!
 //! It is one datagram for each change, to the socket that `NOTIFY_SOCKET` names. A crate for this
 //! sends in blocking mode and knows no abstract sockets: a socket that nothing reads would keep
@@ -18,7 +18,7 @@ const VARIABLE: &str = "NOTIFY_SOCKET";
 /// then sealing and flushing, on a slow disk.
 const SEALING: Duration = Duration::from_secs(20);
 
-/// The way to the service manager; one that leads nowhere if no service manager asks to be told.
+/// The way to the service manager; it leads nowhere if no service manager started sinkd.
 #[derive(Debug, Default)]
 pub struct ServiceManager {
     socket: Option<UnixDatagram>,
@@ -56,7 +56,7 @@ impl ServiceManager {
     fn tell(&self, state: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(state.as_bytes()) {
-            tracing::warn!(%error, "the service manager could not be told: {}", one_line(state));
+            tracing::warn!(%error, "the service manager did not get the message: {}", one_line(state));
         }
     }
 }

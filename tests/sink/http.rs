@@ -350,7 +350,7 @@ fn is_ready_holds_while_mail_is_accepted_and_at_no_other_time() {
     drop(client);
     assert!(sink.wait().success());
     let (code, said) = is_ready(&address);
-    assert!(code == Some(1) && said.starts_with(&format!("sinkd: no answer of {address}: ")));
+    assert!(code == Some(1) && said.starts_with(&format!("sinkd: no answer from {address}: ")));
 }
 
 #[test]

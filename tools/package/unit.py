@@ -30,7 +30,7 @@ def is_understood(programs, folder):
 
 
 def calls_of(group):
-    """The system calls of a group of systemd, with those of the groups that it names."""
+    """The system calls of a group of systemd, with the calls of the groups that it names."""
     found = set()
     for line in run("systemd-analyze", "syscall-filter", group).splitlines()[1:]:
         word = line.strip()
