@@ -56,7 +56,7 @@ impl ServiceManager {
     fn tell(&self, state: &str) {
         let Some(socket) = &self.socket else { return };
         if let Err(error) = socket.send(state.as_bytes()) {
-            tracing::warn!(%error, "the service manager did not get the message: {}", one_line(state));
+            tracing::warn!(%error, "the service manager did not get: {}", one_line(state));
         }
     }
 }
