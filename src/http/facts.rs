@@ -1,5 +1,6 @@
 //! What HTTP reports, as the program that starts it knows it.
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,6 +14,10 @@ pub struct MetricFacts {
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// When sinkd was started.
     pub started: SystemTime,
+    /// The data folder.
+    pub data: PathBuf,
+    /// Number of event loops.
+    pub workers: usize,
 }
 
 impl fmt::Debug for MetricFacts {

@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 
 use super::facts::MetricFacts;
 use super::text::{MetricKind, MetricText};
-use super::{process, text};
+use super::{disk, process, text};
 use crate::stats::{Counter, History, Metric};
 
 /// Answers GET.
@@ -25,6 +25,8 @@ fn write(facts: &MetricFacts) -> String {
     text.head("sinkd_build_info", MetricKind::Gauge, help);
     text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::write(&mut text, facts.started);
+    disk::write(&mut text, &facts.data);
+    text.single("sinkd_workers", MetricKind::Gauge, "Number of event loops.", facts.workers);
     if let Some(live) = &facts.live {
         let total = live.total();
         let mut replies = BTreeMap::<&str, u64>::new();

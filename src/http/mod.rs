@@ -9,7 +9,9 @@
 //! [`CONNECTIONS_MAX`] are connected, silent ones are cut off, and bodies are not read.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+mod ask;
 mod connection;
+mod disk;
 mod facts;
 mod health;
 mod metrics;
@@ -26,6 +28,7 @@ use tokio::sync::oneshot;
 
 use crate::config::http::{DEFAULT, Http};
 
+pub use ask::{NotReady, is_ready};
 pub use connection::CONNECTIONS_MAX;
 pub use facts::MetricFacts;
 pub use metrics::of_history;

@@ -36,6 +36,7 @@ mod run_queue;
 mod sample;
 mod sampling;
 mod send;
+mod service_manager;
 mod shared;
 mod shutdown;
 mod spends;
@@ -71,6 +72,7 @@ use crate::stats::{Hub, Live, Recorder};
 pub use bind_error::ListenError;
 pub use clock::ClockWatch;
 pub use counters::Counters;
+pub use service_manager::ServiceManager;
 pub use shutdown::{Stop, StopStage};
 pub use transcript::TranscriptError;
 

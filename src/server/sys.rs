@@ -28,9 +28,11 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// with the lowest priority of that class.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn run_when_idle() {
-    let parameters = libc::sched_param { sched_priority: 0 };
-    // SAFETY: 0 is the calling thread; the pointer is to `parameters`, which is only read.
-    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &raw const parameters) };
+    // The kernel's `struct sched_param`. The call itself, as musl's function of this name fails.
+    let priority: libc::c_int = 0;
+    let (call, thread) = (libc::SYS_sched_setscheduler, 0);
+    // SAFETY: 0 is the calling thread; the pointer is to `priority`, which is only read.
+    let result = unsafe { libc::syscall(call, thread, libc::SCHED_IDLE, &raw const priority) };
     if result != 0 {
         let error = std::io::Error::last_os_error();
         tracing::warn!(%error, "the index can't be given a low priority");

@@ -4,8 +4,15 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::common::sinkctl;
-use crate::golden_help::help_of_all;
+use crate::common::{program, sinkctl};
+use crate::golden_help::{help, help_of_all};
+
+/// What `sinkd --generate` prints.
+fn printed_by_sinkd(what: &str) -> String {
+    let output = program(env!("CARGO_BIN_EXE_sinkd")).args(["--generate", what]).output().unwrap();
+    assert!(output.status.success(), "{what}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
 
 /// Any folder: these commands read none.
 fn printed(args: &[&str]) -> String {
@@ -27,7 +34,7 @@ fn flags(text: &str) -> Vec<&str> {
 #[test]
 fn the_script_of_each_shell_completes_every_command_and_flag() {
     let all = help_of_all();
-    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+    for shell in SHELLS {
         let script = printed(&["completions", shell]);
         for (words, help) in &all {
             let last = words.rsplit(' ').next().unwrap();
@@ -59,6 +66,49 @@ fn every_command_has_a_man_page_with_all_its_flags() {
     }
     let (_, errors, code) = sinkctl(Path::new("nowhere"), &["man", "run", "begin"]);
     assert!(code == 2 && errors.contains("found 'run begin'"), "{errors}");
+}
+
+const SHELLS: [&str; 5] = ["bash", "zsh", "fish", "elvish", "powershell"];
+
+#[test]
+fn the_man_page_and_the_scripts_of_sinkd_have_every_flag_and_no_wrong_one() {
+    let help = help(env!("CARGO_BIN_EXE_sinkd"), &[]);
+    assert!(flags(&help).contains(&"generate"), "{help}");
+    let page = printed_by_sinkd("man").replace("\\-", "-");
+    assert!(page.contains(".TH sinkd 1 "), "{page}");
+    for section in ["ENVIRONMENT", "FILES", "SIGNALS", "EXIT STATUS", "SEE ALSO"] {
+        assert!(page.lines().any(|line| line.replace('"', "") == format!(".SH {section}")));
+    }
+    for (what, text) in SHELLS.map(|shell| (shell, printed_by_sinkd(shell))).iter() {
+        for flag in flags(&help) {
+            assert!(text.contains(flag), "{what}: --{flag}");
+            assert!(page.contains(&format!("--{flag}")), "man: --{flag}");
+        }
+        for wrong in ["max-message-size", "http-port", "data-dir"] {
+            assert!(!text.contains(wrong) && !page.contains(wrong), "{what}: --{wrong}");
+        }
+    }
+}
+
+#[test]
+fn completions_leave_out_what_help_leaves_out() {
+    for shell in SHELLS {
+        let script = printed(&["completions", shell]);
+        assert!(!script.contains("query1"), "{shell} completes the words of a query one by one");
+        assert!(script.contains("sent-field"), "{shell}");
+    }
+}
+
+/// A page with an empty field before others has its source in the place of its date.
+#[test]
+fn titles_of_man_pages_have_date_source_and_manual() {
+    for (program, page) in [("sinkctl", printed(&["man"])), ("sinkd", printed_by_sinkd("man"))] {
+        let day = sinkd::VERSION_DAY;
+        let version = env!("CARGO_PKG_VERSION");
+        let title = format!(".TH {program} 1 {day} \"{program} {version}\" \"User Commands\"");
+        let found = page.lines().find(|line| line.starts_with(".TH "));
+        assert_eq!(found.map(|line| line.replace("\\-", "-")), Some(title));
+    }
 }
 
 /// The first column of a row, each command line in it: `sinkctl run start NAME`, `run stop`.

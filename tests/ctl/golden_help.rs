@@ -6,7 +6,7 @@ use crate::common::program;
 use crate::golden;
 
 /// Where the help is as wide as it gets: no terminal, no width in the environment.
-fn help(program_path: &str, words: &[&str]) -> String {
+pub fn help(program_path: &str, words: &[&str]) -> String {
     let mut command = program(program_path);
     command.args(words).arg("--help").env_remove("COLUMNS").stdin(Stdio::null());
     let output = command.output().unwrap();

@@ -121,7 +121,8 @@ fn metrics_count_to_the_message_and_never_go_down() {
             assert_eq!(found[name], value, "{name}");
         }
         for (name, value) in &last {
-            let is_gauge = ["process_", "sinkd_index_lag_"].iter().any(|g| name.starts_with(g));
+            let is_gauge =
+                ["process_", "sinkd_index_lag_", "sinkd_disk_"].iter().any(|g| name.starts_with(g));
             let may_fall = is_gauge && !name.ends_with("_total");
             assert!(may_fall || found[name] >= *value, "{name}: {value}, then {}", found[name]);
         }
@@ -141,7 +142,13 @@ fn without_statistics_metrics_have_no_messages() {
     load(&sink, 1);
     let found = samples(http);
     let sinkds: Vec<_> = found.keys().filter(|name| name.starts_with("sinkd_")).collect();
-    assert_eq!(sinkds, ["sinkd_build_info{version=\"0.1.0\"}"]);
+    let expected = [
+        "sinkd_build_info{version=\"0.1.0\"}",
+        "sinkd_disk_available_bytes",
+        "sinkd_disk_size_bytes",
+        "sinkd_workers",
+    ];
+    assert_eq!(sinkds, expected);
     assert!(found.contains_key("process_start_time_seconds"));
 }
 
@@ -301,4 +308,55 @@ fn a_default_address_that_is_taken_is_a_warning() {
     let said = text_of(said);
     let warnings: Vec<&str> = said.lines().filter(|line| line.contains("WARN")).collect();
     assert!(warnings.len() == 1 && warnings[0].contains("127.0.0.1:8025"), "{said}");
+}
+
+#[test]
+fn metrics_tell_the_space_on_the_disk_and_the_number_of_loops_also_without_statistics() {
+    let folder = tempdir().unwrap();
+    let (sink, address) = start(folder.path(), &["--workers", "2", "--stats", "off"]);
+    let samples = samples(address);
+    assert_eq!(samples["sinkd_workers"], 2.0);
+    let (available, size) =
+        (samples["sinkd_disk_available_bytes"], samples["sinkd_disk_size_bytes"]);
+    assert!(available > 0.0 && available <= size, "{available} of {size}");
+    assert!(sink.stop().success());
+}
+
+/// What `sinkd --is-ready` with this address answers: its exit code and what it says.
+fn is_ready(http: &str) -> (Option<i32>, String) {
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    let output = command.args(["--is-ready", "--http", http]).output().unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn is_ready_holds_while_mail_is_accepted_and_at_no_other_time() {
+    let folder = tempdir().unwrap();
+    let (sink, address) = start(folder.path(), &[]);
+    let address = address.to_string();
+    assert_eq!(is_ready(&address), (Some(0), String::new()));
+    // A transaction in progress keeps a sink that stops alive.
+    let mut client = sink.connect();
+    client.ehlo();
+    client.begin("a@example.org", "b@example.org");
+    sink.signal(Signal::TERM);
+    let stopping = common::until_some("a sink that stops", || {
+        Some(is_ready(&address)).filter(|(code, _)| *code != Some(0))
+    });
+    let expected = format!("sinkd: {address} does not accept mail: HTTP/1.1 503");
+    assert!(stopping.0 == Some(1) && stopping.1.starts_with(&expected), "{stopping:?}");
+    client.send(b"\r\n.\r\n");
+    assert_eq!(client.reply().0, 250);
+    drop(client);
+    assert!(sink.wait().success());
+    let (code, said) = is_ready(&address);
+    assert!(code == Some(1) && said.starts_with(&format!("sinkd: no answer from {address}: ")));
+}
+
+#[test]
+fn is_ready_without_an_address_to_ask_is_an_error_of_the_caller() {
+    for http in ["off", "127.0.0.1:0"] {
+        let (code, said) = is_ready(http);
+        assert!(code == Some(2) && said.contains(&format!("found \"{http}\"")), "{said}");
+    }
 }

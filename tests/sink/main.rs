@@ -22,6 +22,7 @@ mod replies;
 mod seeds;
 mod sender;
 mod serve;
+mod service_manager;
 mod settings;
 mod soup;
 mod stats_record;

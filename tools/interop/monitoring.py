@@ -37,7 +37,7 @@ def complaints(sink, before):
     if said.returncode or said.stdout:
         return f"promtool: {said.stdout.decode().strip()}"
     found = samples(text)
-    gauges = ("process_", "sinkd_index_lag_")
+    gauges = ("process_", "sinkd_index_lag_", "sinkd_disk_")
     for name, value in before.items():
         if not name.startswith(gauges) and found.get(name, -1) < value:
             return f"{name} was {value}, and is {found.get(name)}"

@@ -22,12 +22,24 @@ pub struct Man {
 
 /// Prints a completion script. `cli`: the whole command line.
 pub fn completions(cli: Command, wanted: &Completions, out: &mut Out) -> anyhow::Result<Finding> {
-    let mut cli = cli;
+    let mut cli = shown(&cli);
     // Into memory first: the generator panics where the output is closed.
     let mut script = Vec::new();
     clap_complete::generate(wanted.shell, &mut cli, "sinkctl", &mut script);
     out.write_all(&script)?;
     Ok(Finding::Holds)
+}
+
+/// The command line without the arguments that help leaves out: a completion script lists them all,
+/// and there is one for each word that a query may have.
+fn shown(command: &Command) -> Command {
+    let about = command.get_about().cloned().unwrap_or_default();
+    let arguments = command.get_arguments().filter(|argument| !argument.is_hide_set());
+    Command::new(command.get_name().to_owned())
+        .version(command.get_version().unwrap_or_default().to_owned())
+        .about(about)
+        .args(arguments.cloned())
+        .subcommands(command.get_subcommands().map(shown))
 }
 
 /// Prints a man page. `cli`: the whole command line.
@@ -45,6 +57,7 @@ pub fn man(cli: Command, wanted: &Man, out: &mut Out) -> anyhow::Result<Finding>
         })?;
     }
     let source = concat!("sinkctl ", env!("CARGO_PKG_VERSION"));
-    clap_mangen::Man::new(command.clone()).source(source).render(out)?;
+    let page = clap_mangen::Man::new(command.clone());
+    page.date(sinkd::VERSION_DAY).source(source).manual("User Commands").render(out)?;
     Ok(Finding::Holds)
 }

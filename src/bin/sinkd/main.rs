@@ -1,5 +1,9 @@
-//! sinkd: flags, wiring, signals. The library does the work.
+//! sinkd: wiring and signals. The library does the work.
 #![forbid(unsafe_code)]
+
+mod cli;
+mod generated;
+
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -9,21 +13,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context;
-use clap::builder::UnknownArgumentValueParser;
-use clap::error::{ContextKind, ContextValue};
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::ArgMatches;
 use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use sinkd::config::guess::{self, GUESSES, Guess};
 use sinkd::config::{self, Config, Environment, KEYS, Listener, LogFormat};
-use sinkd::http;
+use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, Stop, StopStage};
+use sinkd::server::{Counters, Server, ServiceManager, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 
+use generated::Generated;
+
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
+const EXIT_DOES_NOT_HOLD: u8 = 1;
 const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
@@ -31,17 +35,31 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&told_once(&error));
-            ExitCode::from(EXIT_USAGE)
+            ExitCode::from(exit_code(&error))
         }
     }
 }
 
+/// Only `--is-ready` has an answer that is not an error of the caller.
+fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<NotReady>() {
+        None | Some(NotReady::NoAddress(_)) => EXIT_USAGE,
+        Some(_) => EXIT_DOES_NOT_HOLD,
+    }
+}
+
 fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
-    let matches = command().try_get_matches_from(args).unwrap_or_else(|error| told(error).exit());
+    let matches = cli::matches(args);
+    if let Some(generated) = matches.get_one::<Generated>("generate") {
+        return print(&generated.text(cli::shown())?).context("standard output");
+    }
     let environment = Environment::of_process();
     let config = effective(&matches, &environment)?;
     if matches.get_flag("print-config") {
         return print(&config.to_toml()).context("standard output");
+    }
+    if matches.get_flag("is-ready") {
+        return Ok(http::is_ready(config.http)?);
     }
     let warnings = [environment.warnings(), config.warnings()].concat();
     if matches.get_flag("check") {
@@ -76,114 +94,6 @@ fn told_once(error: &anyhow::Error) -> String {
         cause if told.is_empty() => cause,
         cause => format!("{told}: {cause}"),
     })
-}
-
-/// How settings stand in the environment.
-const VARIABLES: &str = "\
-Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
-for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
-variables are ignored. Flags override variables, and variables override the file.";
-
-/// The flags: one for each row of the table of settings, and those that are not settings.
-fn command() -> Command {
-    let about = "An SMTP server to load-test mass mailers against. It accepts mail fast, stores \
-                 every byte and delivers nothing; sinkctl reads what it stored.";
-    let mut command = Command::new("sinkd")
-        .version(env!("CARGO_PKG_VERSION"))
-        .about(about)
-        .max_term_width(100)
-        .after_help(VARIABLES)
-        .arg(
-            Arg::new("config")
-                .long("config")
-                .value_name("FILE")
-                .value_parser(clap::value_parser!(PathBuf))
-                .help("TOML file with settings; environment variables and flags override it."),
-        )
-        .arg(
-            Arg::new("check")
-                .long("check")
-                .action(ArgAction::SetTrue)
-                .help("Check the configuration and exit."),
-        )
-        .arg(
-            Arg::new("print-config")
-                .long("print-config")
-                .action(ArgAction::SetTrue)
-                .help("Print the effective configuration as commented TOML and exit."),
-        );
-    let defaults = Config::default();
-    for key in KEYS {
-        let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
-        let action = if key.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
-        command = command.arg(
-            Arg::new(key.name)
-                .long(key.flag())
-                .value_name(key.value)
-                .action(action)
-                .help_heading(heading(key.table))
-                .help(with_default(key.help, &default)),
-        );
-    }
-    command.args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &defaults)))
-}
-
-/// The help of a setting; a list may be empty by default.
-fn with_default(help: &str, default: &str) -> String {
-    match default {
-        "" => help.to_owned(),
-        default => format!("{help} [default: {default}]"),
-    }
-}
-
-/// Flags that other programs have, which answer with ours: one with the long name, and one with the
-/// short name if there is any, so that each is named as it was given.
-fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + use<> {
-    let tip = match guess::key(guess.meant) {
-        Some(key) => {
-            let default = (key.show)(defaults).replace(['"', '[', ']'], "");
-            format!("sinkd has '--{} {}' [default: {default}]", key.flag(), key.value)
-        }
-        None => format!("sinkd has '--{} FILE'", guess.meant),
-    };
-    let wrong = move |name: String| {
-        Arg::new(name)
-            .hide(true)
-            .value_name("VALUE")
-            .num_args(0..=1)
-            .default_missing_value("")
-            .value_parser(UnknownArgumentValueParser::suggest(tip.clone()))
-    };
-    let long = wrong(format!("--{}", guess.name)).long(guess.name.replace('_', "-"));
-    let short = guess.short.map(|short| wrong(format!("-{short}")).short(short));
-    [long].into_iter().chain(short)
-}
-
-fn heading(table: &str) -> String {
-    if table == "http" {
-        return "HTTP".into();
-    }
-    let mut heading = table.to_string();
-    heading[..1].make_ascii_uppercase();
-    heading
-}
-
-/// Names a wrong flag without the value that it does not have, and suggests none of the wrong ones.
-fn told(mut error: clap::Error) -> clap::Error {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
-    };
-    let (given, suggested) = (text(ContextKind::InvalidArg), text(ContextKind::SuggestedArg));
-    if let Some((flag, _)) = given.split_once(" [<") {
-        error.insert(ContextKind::InvalidArg, ContextValue::String(flag.into()));
-    }
-    let name = suggested.trim_start_matches('-').replace('-', "_");
-    if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
-        let ours = format!("--{}", guess.meant.replace('_', "-"));
-        error.insert(ContextKind::SuggestedArg, ContextValue::String(ours));
-    }
-    error
 }
 
 /// Defaults, then the file, then the environment, then the flags.
@@ -240,7 +150,13 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     let (server, recovery) = Server::start(config)?;
     let stop = server.stop();
     let is_ready = Box::new(move || stop.stage() == StopStage::Running);
-    let facts = http::MetricFacts { live: server.live(), is_ready, started };
+    let facts = http::MetricFacts {
+        live: server.live(),
+        is_ready,
+        started,
+        data: config.data.clone(),
+        workers: server.counters().len(),
+    };
     let http = bound.map(|bound| bound.serve(facts)).transpose()?;
     if recovery.sealed_now > 0 {
         tracing::info!(
@@ -249,8 +165,12 @@ fn serve(config: &Config) -> anyhow::Result<()> {
             "the last sinkd here did not stop cleanly: its open segments were recovered"
         );
     }
-    announce(&server, http.as_ref(), config);
+    let addresses = addresses(&server, http.as_ref());
+    announce(&addresses, config);
+    let manager = ServiceManager::of_environment();
+    manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
     wait_for_end(&server, config, &signals);
+    manager.stopping(config.stop_grace);
     let counters = server.counters().to_vec();
     server.join();
     drop(http);
@@ -273,20 +193,22 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
     );
 }
 
-/// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
-/// needed.
-fn announce(server: &Server, http: Option<&http::HttpServer>, config: &Config) {
-    let mut lines = String::new();
-    for Listener { protocol, address, .. } in server.listeners() {
+/// What sinkd listens on, such as `SMTP on 127.0.0.1:1025`.
+fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
+    let mail = server.listeners().iter().map(|Listener { protocol, address, .. }| {
         let name = match protocol {
             Protocol::Smtp => "SMTP",
             Protocol::Lmtp => "LMTP",
         };
-        lines.push_str(&format!("sinkd: {name} on {address}\n"));
-    }
-    if let Some(http) = http {
-        lines.push_str(&format!("sinkd: HTTP on {}\n", http.address()));
-    }
+        format!("{name} on {address}")
+    });
+    mail.chain(http.map(|http| format!("HTTP on {}", http.address()))).collect()
+}
+
+/// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
+/// needed.
+fn announce(addresses: &[String], config: &Config) {
+    let mut lines: String = addresses.iter().map(|one| format!("sinkd: {one}\n")).collect();
     let folder = config.data.display();
     let reader = reading_command(&config.data);
     lines.push_str(&format!("sinkd: data in {folder}; read it with: {reader}\n"));

@@ -1,0 +1,149 @@
+//! The command line of sinkd: one flag for each row of the table of settings, and those that are
+//! not settings.
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::builder::UnknownArgumentValueParser;
+use clap::error::{ContextKind, ContextValue};
+use clap::{Arg, ArgAction, ArgMatches, Command};
+use sinkd::config::guess::{self, GUESSES, Guess};
+use sinkd::config::{Config, KEYS};
+
+use crate::generated::Generated;
+
+/// Returns what `args` say. Ends the process with a message if they are wrong, or ask for help.
+pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
+    command().try_get_matches_from(args).unwrap_or_else(|error| told(error).exit())
+}
+
+/// The first sentence alone is the one line of the man page's name.
+const ABOUT: &str = "\
+An SMTP server to load-test mass mailers against. It accepts mail fast, stores every byte and \
+delivers nothing; sinkctl reads what it stored.";
+
+/// How settings stand in the environment.
+const VARIABLES: &str = "\
+Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
+for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
+variables are ignored. Flags override variables, and variables override the file.";
+
+/// The whole command line, with the flags that other programs have.
+fn command() -> Command {
+    shown().args(GUESSES.iter().flat_map(|guess| wrong_flags(guess, &Config::default())))
+}
+
+/// The flags that sinkd has: one for each row of the table of settings, and those that are not
+/// settings.
+pub fn shown() -> Command {
+    let mut command = Command::new("sinkd")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .max_term_width(100)
+        .after_help(VARIABLES)
+        .arg(
+            Arg::new("config")
+                .long("config")
+                .value_name("FILE")
+                .value_parser(clap::value_parser!(PathBuf))
+                .help("TOML file with settings; environment variables and flags override it."),
+        )
+        .arg(
+            Arg::new("check")
+                .long("check")
+                .action(ArgAction::SetTrue)
+                .help("Check the configuration and exit."),
+        )
+        .arg(
+            Arg::new("print-config")
+                .long("print-config")
+                .action(ArgAction::SetTrue)
+                .help("Print the effective configuration as commented TOML and exit."),
+        )
+        .arg(Arg::new("is-ready").long("is-ready").action(ArgAction::SetTrue).help(
+            "Ask the sinkd that serves HTTP at the address of these settings whether it \
+                     accepts mail; exit with 1 if not.",
+        ))
+        .arg(
+            Arg::new("generate")
+                .long("generate")
+                .value_name("WHAT")
+                .value_parser(clap::value_parser!(Generated))
+                .hide_possible_values(true)
+                .help(
+                    "Print the man page (man) or a completion script (bash, elvish, fish, \
+                     powershell or zsh) and exit.",
+                ),
+        );
+    let defaults = Config::default();
+    for key in KEYS {
+        let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
+        let action = if key.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
+        command = command.arg(
+            Arg::new(key.name)
+                .long(key.flag())
+                .value_name(key.value)
+                .action(action)
+                .help_heading(heading(key.table))
+                .help(with_default(key.help, &default)),
+        );
+    }
+    command
+}
+
+/// The help of a setting; a list may be empty by default.
+fn with_default(help: &str, default: &str) -> String {
+    match default {
+        "" => help.to_owned(),
+        default => format!("{help} [default: {default}]"),
+    }
+}
+
+/// Flags that other programs have, which answer with ours: one with the long name, and one with the
+/// short name if there is any, so that each is named as it was given.
+fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + use<> {
+    let tip = match guess::key(guess.meant) {
+        Some(key) => {
+            let default = (key.show)(defaults).replace(['"', '[', ']'], "");
+            format!("sinkd has '--{} {}' [default: {default}]", key.flag(), key.value)
+        }
+        None => format!("sinkd has '--{} FILE'", guess.meant),
+    };
+    let wrong = move |name: String| {
+        Arg::new(name)
+            .hide(true)
+            .value_name("VALUE")
+            .num_args(0..=1)
+            .default_missing_value("")
+            .value_parser(UnknownArgumentValueParser::suggest(tip.clone()))
+    };
+    let long = wrong(format!("--{}", guess.name)).long(guess.name.replace('_', "-"));
+    let short = guess.short.map(|short| wrong(format!("-{short}")).short(short));
+    [long].into_iter().chain(short)
+}
+
+fn heading(table: &str) -> String {
+    if table == "http" {
+        return "HTTP".into();
+    }
+    let mut heading = table.to_string();
+    heading[..1].make_ascii_uppercase();
+    heading
+}
+
+/// Names a wrong flag without the value that it does not have, and suggests none of the wrong ones.
+fn told(mut error: clap::Error) -> clap::Error {
+    let text = |kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => text.clone(),
+        _ => String::new(),
+    };
+    let (given, suggested) = (text(ContextKind::InvalidArg), text(ContextKind::SuggestedArg));
+    if let Some((flag, _)) = given.split_once(" [<") {
+        error.insert(ContextKind::InvalidArg, ContextValue::String(flag.into()));
+    }
+    let name = suggested.trim_start_matches('-').replace('-', "_");
+    if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
+        let ours = format!("--{}", guess.meant.replace('_', "-"));
+        error.insert(ContextKind::SuggestedArg, ContextValue::String(ours));
+    }
+    error
+}

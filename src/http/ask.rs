@@ -1,0 +1,93 @@
+//! Asks a running sinkd whether it accepts mail: for container images, which have no other program
+//! that could ask.
+use std::io::{Error, ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use crate::config::http::{DEFAULT, Http};
+
+/// For each of connecting, asking and the answer. Health checks of containers wait for seconds.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// More than the head of the answer has.
+const ANSWER_BYTES_MAX: usize = 4096;
+
+/// Why it is not known that sinkd accepts mail.
+#[derive(Debug, thiserror::Error)]
+pub enum NotReady {
+    /// The settings name no address that could be asked.
+    #[error("http: expected an address with a port to ask, found \"{0}\" (--http ADDR)")]
+    NoAddress(Http),
+    /// There is no answer.
+    #[error("no answer from {address}")]
+    Silent {
+        /// Who was asked.
+        address: SocketAddr,
+        /// What the system says.
+        source: Error,
+    },
+    /// sinkd stops, or another program answered.
+    #[error("{address} does not accept mail: {answer}")]
+    No {
+        /// Who was asked.
+        address: SocketAddr,
+        /// Its status line.
+        answer: String,
+    },
+}
+
+/// Returns once the sinkd that serves HTTP at `http` has said that it accepts mail.
+///
+/// Errors: it doesn't say so within a few seconds, or the settings lack an address to ask.
+pub fn is_ready(http: Http) -> Result<(), NotReady> {
+    let address = match http {
+        Http::At(address) if address.port() != 0 => reachable(address),
+        Http::IfFree => DEFAULT,
+        Http::At(_) | Http::Off => return Err(NotReady::NoAddress(http)),
+    };
+    let answer = ask(address).map_err(|source| NotReady::Silent { address, source })?;
+    if answer.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let answer = answer.lines().next().unwrap_or_default().escape_debug().to_string();
+    Err(NotReady::No { address, answer })
+}
+
+/// What listens at every address is asked at the loopback one.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let loopback = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(loopback, address.port())
+}
+
+fn ask(address: SocketAddr) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = vec![0; ANSWER_BYTES_MAX];
+    // sinkd sends so short an answer in one piece.
+    match stream.read(&mut answer)? {
+        0 => Err(ErrorKind::UnexpectedEof.into()),
+        octets => Ok(String::from_utf8_lossy(&answer[..octets]).into_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_address_of_a_machine_is_asked_at_loopback() {
+        for (served, asked) in [
+            ("0.0.0.0:8025", "127.0.0.1:8025"),
+            ("[::]:8025", "[::1]:8025"),
+            ("127.0.0.2:1", "127.0.0.2:1"),
+        ] {
+            assert_eq!(reachable(served.parse().unwrap()).to_string(), asked);
+        }
+    }
+}
