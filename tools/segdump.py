@@ -9,6 +9,7 @@ with Python's standard library.
 
 Record checksums are computed here octet by octet: about 5 MB a second.
 """
+import ipaddress
 import json
 import os
 import re
@@ -218,6 +219,26 @@ def text(octets):
     return re.sub("[\udc80-\udcff]", lambda m: "\\x%02x" % (ord(m.group()) - 0xDC00), parts)
 
 
+def address(value):
+    """A client or a peer: family, address, port."""
+    if value == b"\1":
+        return "unix"
+    host = ipaddress.ip_address(bytes(value[1:-2]))
+    port, = struct.unpack_from("<H", value, len(value) - 2)
+    return ("[%s]:%d" if host.version == 6 else "%s:%d") % (host, port)
+
+
+def proxy_tls(value):
+    """The client's TLS as a PROXY header tells it."""
+    texts, at = [], 1
+    for _ in range(4):
+        length, = struct.unpack_from("<H", value, at)
+        texts.append(text(value[at + 2:at + 2 + length]))
+        at += 2 + length
+    named = dict(zip(("version", "cipher", "server_name", "common_name"), texts))
+    return {**named, "verified": bool(value[0] & 1)}
+
+
 def envelope_of(octets):
     fields, at = [], 0
     while at < len(octets):
@@ -227,6 +248,12 @@ def envelope_of(octets):
     if not fields or fields[0] != (1, b"\1"):
         raise Unreadable("an envelope of another version")
     return {
+        "client": next((address(value) for tag, value in fields if tag == 2), None),
+        "peer": next((address(value) for tag, value in fields if tag == 13), None),
+        "listener": next((text(value) for tag, value in fields if tag == 10),
+                         next((text(value) for tag, value in fields if tag == 3), None)),
+        "sink": next((text(value) for tag, value in fields if tag == 17), None),
+        "proxy_tls": next((proxy_tls(value) for tag, value in fields if tag == 18), None),
         "protocol": next((text(value) for tag, value in fields if tag == 5), None),
         "mail_from": next(text(value) for tag, value in fields if tag == 6),
         "rcpt_to": [text(value) for tag, value in fields if tag == 8],

@@ -260,6 +260,11 @@ impl<'a> Decoded<'a> {
         self.recipients
     }
 
+    /// What the listener is called: its name, or its address if it has none.
+    pub fn listener_label(&self) -> &'a [u8] {
+        if self.listener_name.is_empty() { self.listener } else { self.listener_name }
+    }
+
     fn take(&mut self, tag: u8, value: &'a [u8]) {
         match tag {
             2 => self.client = decode_client(value),
@@ -328,6 +333,25 @@ impl<'a> EnvelopeFields<'a> {
         self.rest = rest;
         Some(Ok((tag, value)))
     }
+}
+
+/// The fields from the first one with `tag` on; empty if there is none.
+pub(super) fn fields_from(encoded: &[u8], tag: Tag) -> &[u8] {
+    let mut fields = EnvelopeFields { rest: encoded };
+    loop {
+        let from = fields.rest;
+        match fields.next() {
+            Some(Ok((found, _))) if found == tag as u8 => return from,
+            Some(Ok(_)) => {}
+            None | Some(Err(Broken)) => return &[],
+        }
+    }
+}
+
+/// The peer among encoded fields.
+pub(super) fn peer_of(encoded: &[u8]) -> Option<Client> {
+    let mut fields = EnvelopeFields { rest: fields_from(encoded, Tag::Peer) };
+    decode_client(fields.next()?.ok()?.1)
 }
 
 /// Appends the field of a client's TLS as a PROXY header tells it.

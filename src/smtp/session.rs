@@ -151,10 +151,9 @@ pub struct Session {
     policy: Arc<Policy>,
     client: Client,
     /// The fields of its envelopes that do not change, encoded: from the last EHLO, HELO or LHLO
-    /// on the client, the name that it said, and the protocol.
+    /// on the client, the name that it said, and the protocol; last, and from the beginning, what
+    /// a PROXY header said (the fields from [`Tag::Peer`] on).
     constant: Box<[u8]>,
-    /// Where a PROXY header named the client: who connected, and the field of the client's TLS.
-    proxied: Option<Box<(Client, Vec<u8>)>>,
     state: SessionState,
     /// The reply to a chunk that is being discarded, and how often it is given.
     latched: Option<(&'static Reply, u32)>,
@@ -176,7 +175,6 @@ impl Session {
             policy,
             client,
             constant: Box::default(),
-            proxied: None,
             state: SessionState::Greeted,
             latched: None,
             owed: None,
@@ -190,17 +188,19 @@ impl Session {
     /// A PROXY header says that the connection speaks for `client`. Before the greeting only.
     pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
         assert!(self.constant.is_empty(), "a client is named before the session begins");
-        let mut field = Vec::new();
+        let (peer, peer_bytes) = envelope::encode_client(self.client);
+        let mut fields = Vec::new();
+        envelope::append_field(&mut fields, Tag::Peer, &peer[..peer_bytes]);
         if let Some(tls) = tls {
-            envelope::append_proxy_tls(&mut field, tls);
+            envelope::append_proxy_tls(&mut fields, tls);
         }
-        self.proxied = Some(Box::new((self.client, field)));
+        self.constant = fields.into();
         self.client = client;
     }
 
     /// Who connected, where a PROXY header named the client.
     pub fn peer(&self) -> Option<Client> {
-        self.proxied.as_deref().map(|(peer, _)| *peer)
+        envelope::peer_of(&self.constant)
     }
 
     /// The listener's address as configured.
@@ -493,11 +493,7 @@ impl Session {
         envelope::append_field(fields, Tag::Client, &client[..client_bytes]);
         envelope::append_field(fields, Tag::Name, name);
         envelope::append_field(fields, Tag::Protocol, protocol);
-        if let Some((peer, tls)) = self.proxied.as_deref() {
-            let (peer, peer_bytes) = envelope::encode_client(*peer);
-            envelope::append_field(fields, Tag::Peer, &peer[..peer_bytes]);
-            fields.extend_from_slice(tls);
-        }
+        fields.extend_from_slice(envelope::fields_from(&self.constant, Tag::Peer));
         if *self.constant != **fields {
             self.constant = fields.as_slice().into();
         }

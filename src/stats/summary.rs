@@ -54,6 +54,14 @@ pub struct RunTotals {
     pub dismissed: u64,
     /// Messages refused at the end of data.
     pub refused: u64,
+    /// Connections whose client a PROXY header named.
+    pub proxied: u64,
+    /// Connections of a proxy for itself; those without mail are not among the connections above.
+    pub health_checks: u64,
+    /// Connections closed in silence: no PROXY header, a bad one, or a network not trusted.
+    pub proxy_refused: u64,
+    /// PROXY headers that came to a listener that expects none.
+    pub proxy_unexpected: u64,
 }
 
 /// Sessions that had not ended when the span did: no figure per session has them.
@@ -114,6 +122,10 @@ impl RunSummary {
             turned_away: history.total(Counter::TurnedAway),
             dismissed: history.total(Counter::Dismissed),
             refused: history.total(Counter::Refused),
+            proxied: history.total(Counter::Proxied),
+            health_checks: history.total(Counter::HealthChecks),
+            proxy_refused: history.total(Counter::ProxyRefused),
+            proxy_unexpected: history.total(Counter::ProxyUnexpected),
         };
         let busy = busy_tenths(history);
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));

@@ -262,9 +262,9 @@ pub fn text_of(mut file: std::fs::File) -> String {
     text
 }
 
-/// The id in `2.0.0 Ok 17:3`.
+/// The id in `2.0.0 Ok 17:3`, which the name of the sink may follow.
 pub fn id_of(text: &str) -> String {
-    text.rsplit(' ').next().unwrap().to_owned()
+    text.split(' ').find(|word| word.contains(':')).unwrap().to_owned()
 }
 
 /// What sinks of `load` are started with.

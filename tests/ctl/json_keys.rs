@@ -2,6 +2,8 @@
 //! document, with its type and its conditions, and every row of the document is seen in real
 //! output.
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -234,6 +236,8 @@ struct Stage {
     b: PathBuf,
     /// A message with parts.
     id: String,
+    /// A message that came by way of a proxy.
+    proxied: String,
 }
 
 const WITH_PARTS: &[u8] = b"Subject: parts\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n\
@@ -242,7 +246,8 @@ const WITH_PARTS: &[u8] = b"Subject: parts\r\nContent-Type: multipart/mixed; bou
 
 fn start(folder: &Path) -> (Sink, String) {
     let limits = ["--workers", "1", "--message-bytes-max", "20000"];
-    let sink = Sink::start(folder, &limits);
+    let proxied = ["--name", "sink-a", "--listen", "proxy:127.0.0.1:0"];
+    let sink = Sink::start(folder, &[limits, proxied].concat());
     let to = sink.addresses[0].to_string();
     (sink, to)
 }
@@ -273,6 +278,7 @@ impl Stage {
         client.send(b"\r\n.\r\n");
         assert_eq!(client.reply().0, 250);
         drop(client);
+        let proxied = by_proxy(sink.addresses[1]);
         let replay = ["replay", "--to", &to_other, "--speed", "max", "--to-domain", "c.test"];
         seen.run("sinkctl replay", &[&a], &replay);
         seen.run("sinkctl replay --dry-run", &[&a], &[&replay[..], &["--dry-run"]].concat());
@@ -280,8 +286,24 @@ impl Stage {
         seen.run("sinkctl replay --dry-run", &[&a], &[&replay[..], &none].concat());
         assert!(sink.stop().success() && other.stop().success());
         calibrate_by_hand(&a);
-        Stage { _place: place, a, b, id }
+        Stage { _place: place, a, b, id, proxied }
     }
+}
+
+/// Sends a message by way of a proxy that has taken off TLS; returns its id.
+fn by_proxy(listener: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(listener).unwrap();
+    let tls = b"\x20\x00\x0f\x01\x00\x00\x00\x00\x21\x00\x07TLSv1.3";
+    let addresses = [192, 0, 2, 7, 192, 0, 2, 1, 0x12, 0x34, 0, 25];
+    let length = u16::try_from(addresses.len() + tls.len()).unwrap().to_be_bytes();
+    let header = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11"[..], &length, &addresses, tls].concat();
+    let dialogue =
+        b"EHLO c\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
+    stream.write_all(&[&header[..], dialogue].concat()).unwrap();
+    let mut heard = String::new();
+    stream.read_to_string(&mut heard).unwrap();
+    let reply = heard.lines().find_map(|line| line.strip_prefix("250 2.0.0 Ok ")).expect(&heard);
+    reply.strip_suffix(" sink-a").unwrap().to_owned()
 }
 
 /// As if a load just like the one in the folder had been measured there.
@@ -303,7 +325,7 @@ fn calibrate_by_hand(folder: &Path) {
 
 /// Commands that read messages.
 fn read(seen: &mut Seen, stage: &Stage) {
-    let Stage { a, b, id, .. } = stage;
+    let Stage { a, b, id, proxied, .. } = stage;
     seen.run("sinkctl reindex", &[a], &["reindex"]);
     seen.run("sinkctl ls", &[a, b], &["ls", "--limit", "20"]);
     seen.run("sinkctl ls", &[a], &["ls", "--reverse", "--limit", "20"]);
@@ -311,6 +333,7 @@ fn read(seen: &mut Seen, stage: &Stage) {
     seen.run("sinkctl wait", &[a, b], &["wait", "--count", "5"]);
     seen.run("sinkctl tail", &[a], &["tail"]);
     seen.run("sinkctl show", &[a], &["show", id]);
+    seen.run("sinkctl show", &[a], &["show", proxied]);
     seen.run("sinkctl count", &[a], &["count"]);
     seen.run("sinkctl count", &[a, b], &["count", "--since", "1d"]);
     seen.run("sinkctl segments", &[a], &["segments"]);

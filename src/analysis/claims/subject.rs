@@ -45,8 +45,22 @@ pub enum ClaimValue {
     Word(&'static str),
 }
 
-const TOTALS: [&str; 7] =
-    ["messages", "recipients", "bytes", "connections", "turned_away", "dismissed", "refused"];
+const TOTALS: [&str; 11] = [
+    "messages",
+    "recipients",
+    "bytes",
+    "connections",
+    "turned_away",
+    "dismissed",
+    "refused",
+    "proxied",
+    "health_checks",
+    "proxy_refused",
+    "proxy_unexpected",
+];
+/// Totals of what should not happen: none of them is no finding where nothing came at all.
+const FAULTS: [&str; 5] =
+    ["turned_away", "dismissed", "refused", "proxy_refused", "proxy_unexpected"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 const TRANSIT: [&str; 12] = [
@@ -162,7 +176,7 @@ impl ClaimSubject {
     /// Whether it counts what came. Then none is a finding; of all others it is the lack of one.
     pub fn counts_traffic(&self) -> bool {
         match self {
-            ClaimSubject::Total(which) => !["turned_away", "dismissed", "refused"].contains(which),
+            ClaimSubject::Total(which) => !FAULTS.contains(which),
             ClaimSubject::Metric(_, which) => *which == "count",
             _ => false,
         }
@@ -191,6 +205,10 @@ impl ClaimSubject {
                     "connections" => totals.connections,
                     "turned_away" => totals.turned_away,
                     "dismissed" => totals.dismissed,
+                    "proxied" => totals.proxied,
+                    "health_checks" => totals.health_checks,
+                    "proxy_refused" => totals.proxy_refused,
+                    "proxy_unexpected" => totals.proxy_unexpected,
                     _ => totals.refused,
                 }) as f64
             }

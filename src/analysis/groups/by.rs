@@ -3,7 +3,7 @@
 /// The property by which messages are grouped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum GroupBy {
-    /// The listener, as configured.
+    /// The listener: its name, or its address as configured.
     Listener,
     /// The client's address without its port; `unix` over a Unix socket.
     Client,

@@ -253,7 +253,7 @@ impl MessageGroups {
         let recipients = u64::from(envelope.recipients_count());
         match by {
             GroupBy::Nothing => self.push(b"", recipients),
-            GroupBy::Listener => self.push(envelope.listener, recipients),
+            GroupBy::Listener => self.push(envelope.listener_label(), recipients),
             GroupBy::Client => self.push(client(envelope.client).as_bytes(), recipients),
             GroupBy::RcptDomain => {
                 for recipient in envelope.recipients() {

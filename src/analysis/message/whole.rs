@@ -9,6 +9,7 @@ use crate::log::Slot;
 use crate::mime::header;
 use crate::mime::part::parts;
 use crate::smtp::envelope::{self, DecodeError};
+use crate::smtp::proxy::ClientTls;
 
 /// Limit of parts; mail made to break parsers may have thousands.
 const PARTS_MAX: usize = 200;
@@ -25,8 +26,10 @@ pub struct Message {
     pub helo: String,
     /// "ESMTP", "SMTP" or "LMTP".
     pub protocol: String,
-    /// The listener, as configured.
-    pub listener: String,
+    /// The listener's address, as configured.
+    pub listener_address: String,
+    /// The client's TLS, as a PROXY header told it.
+    pub proxy_tls: Option<ProxyTlsRow>,
     /// Parameters of MAIL, as sent.
     pub mail_parameters: String,
     /// Each RCPT, in order.
@@ -46,6 +49,33 @@ pub struct RecipientRow {
     pub path: String,
     /// Parameters of RCPT, as sent.
     pub parameters: String,
+}
+
+/// The client's TLS with its proxy.
+#[derive(Debug, Clone, Serialize)]
+pub struct ProxyTlsRow {
+    /// Such as "TLSv1.3"; "" if the proxy did not say.
+    pub version: String,
+    /// In OpenSSL's spelling; "" if the proxy did not say.
+    pub cipher: String,
+    /// The name that the client asked for (SNI); "" without one.
+    pub server_name: String,
+    /// The common name of the client's certificate; "" without one.
+    pub common_name: String,
+    /// The client presented a certificate, and the proxy verified it.
+    pub verified: bool,
+}
+
+impl ProxyTlsRow {
+    fn new(tls: &ClientTls<'_>) -> ProxyTlsRow {
+        ProxyTlsRow {
+            version: readable(tls.version),
+            cipher: readable(tls.cipher),
+            server_name: readable(tls.server_name),
+            common_name: readable(tls.common_name),
+            verified: tls.is_verified,
+        }
+    }
 }
 
 impl Message {
@@ -71,7 +101,8 @@ impl Message {
             stored_bytes: stored_bytes(slot),
             helo: readable(decoded.helo),
             protocol: readable(decoded.protocol),
-            listener: readable(decoded.listener),
+            listener_address: readable(decoded.listener),
+            proxy_tls: decoded.proxy_tls.as_ref().map(ProxyTlsRow::new),
             mail_parameters: readable(decoded.mail_params),
             recipients: decoded.recipients().map(recipient).collect(),
             headers: header::fields(octets).map(|f| (f.name().into_owned(), f.decoded())).collect(),

@@ -36,6 +36,12 @@ pub struct EnvelopeRow {
     pub session: String,
     /// Address of the client; "" if it is not known.
     pub client: String,
+    /// Address of who connected, where a PROXY header named the client.
+    pub peer: Option<String>,
+    /// Name of the listener, or its address as configured if it has no name.
+    pub listener: String,
+    /// Name of the sink (`--name`).
+    pub sink: Option<String>,
 }
 
 /// Whether the client got the final reply.
@@ -79,6 +85,9 @@ impl EnvelopeRow {
             transaction_us: facts.transaction_us,
             session: facts.session.to_string(),
             client: envelope.and_then(|e| e.client).map_or(String::new(), |c| c.to_string()),
+            peer: envelope.and_then(|e| e.peer).map(|peer| peer.to_string()),
+            listener: readable(envelope.map_or(&[], |e| e.listener_label())),
+            sink: envelope.map(|e| e.sink_name).filter(|it| !it.is_empty()).map(readable),
         }
     }
 }

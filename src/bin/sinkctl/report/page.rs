@@ -201,6 +201,9 @@ fn connections(run: &ReportData) -> String {
     let all = [
         (totals.turned_away, "turned away (421)"),
         (totals.dismissed, "dismissed (421)"),
+        (totals.health_checks, "health checks"),
+        (totals.proxy_refused, "refused as PROXY"),
+        (totals.proxy_unexpected, "with an unexpected PROXY header"),
         (run.open_sessions.sessions, "still open"),
     ];
     let text = |(n, what): (u64, &str)| format!("{} {what}", PlotUnit::Number.text(n as f64));

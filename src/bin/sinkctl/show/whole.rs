@@ -26,7 +26,23 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     line("message", &envelope.id)?;
     line("received", &envelope.received_at)?;
     line("from client", &format!("{} ({} {})", envelope.client, message.protocol, message.helo))?;
-    line("listener", &message.listener)?;
+    if let Some(peer) = &envelope.peer {
+        line("by way of", &format!("{peer} (PROXY)"))?;
+    }
+    if let Some(tls) = &message.proxy_tls {
+        let words = [&tls.version, &tls.cipher, &tls.server_name, &tls.common_name];
+        let words: Vec<&str> = words.into_iter().map(String::as_str).collect();
+        line("TLS to proxy", &words.join(" "))?;
+    }
+    match envelope.listener == message.listener_address {
+        true => line("listener", &envelope.listener)?,
+        false => {
+            line("listener", &format!("{} ({})", envelope.listener, message.listener_address))?
+        }
+    }
+    if let Some(sink) = &envelope.sink {
+        line("sink", sink)?;
+    }
     line("reply", &envelope.reply)?;
     line("size", &counted(envelope.size.into(), "byte", "bytes"))?;
     if let Some(stored) = message.stored_bytes {

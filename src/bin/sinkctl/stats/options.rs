@@ -65,7 +65,7 @@ pub struct Stats {
 /// Parses the property by which messages are grouped.
 fn by() -> impl TypedValueParser<Value = GroupBy> {
     let known = [
-        PossibleValue::new("listener").help("The listener, as configured"),
+        PossibleValue::new("listener").help("The listener: its name, or its address as configured"),
         PossibleValue::new("client")
             .help("The client address without its port; 'unix' for a Unix socket"),
         PossibleValue::new("rcpt-domain").help("The recipient domain, in lower case"),

@@ -125,7 +125,13 @@ fn counts(totals: &RunTotals) -> String {
         counted(totals.connections, "connection", "connections"),
     ];
     let number = |n: u64| PlotUnit::Number.text(n as f64);
-    let rest = [(totals.turned_away, "turned away"), (totals.dismissed, "dismissed")];
+    let rest = [
+        (totals.turned_away, "turned away"),
+        (totals.dismissed, "dismissed"),
+        (totals.health_checks, "health checks"),
+        (totals.proxy_refused, "refused as PROXY"),
+        (totals.proxy_unexpected, "with an unexpected PROXY header"),
+    ];
     let rest = rest.into_iter().filter(|(n, _)| *n > 0);
     counts.extend(rest.map(|(n, what)| format!("{} {what}", number(n))));
     counts.push(format!("{} refused", number(totals.refused)));
