@@ -264,7 +264,7 @@ pub fn text_of(mut file: std::fs::File) -> String {
 
 /// The id in `2.0.0 Ok 17:3`, which the name of the sink may follow.
 pub fn id_of(text: &str) -> String {
-    text.split(' ').find(|word| word.contains(':')).unwrap().to_owned()
+    text.split(' ').skip_while(|word| *word != "Ok").nth(1).unwrap().to_owned()
 }
 
 /// What sinks of `load` are started with.
