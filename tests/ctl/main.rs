@@ -16,6 +16,7 @@ mod golden_errors;
 mod golden_help;
 mod json_keys;
 mod limits;
+mod old_folders;
 mod reading;
 mod replay;
 mod report;

@@ -305,7 +305,7 @@ fn bad_rules_are_refused_with_what_was_expected() {
     ] {
         let error = check(&["--store-rule", rule]);
         assert!(error.contains(&format!("--store-rule: {expected}")), "{error}");
-        assert!(error.ends_with(&format!("found {rule:?}\n")), "{error}");
+        assert!(error.ends_with(&format!("found '{rule}'\n")), "{error}");
     }
     let error = check(&["--store-rule", "*=none", "--store-rule", "*=full"]);
     assert!(error.contains("expected at most one rule per domain"), "{error}");

@@ -1,0 +1,76 @@
+//! Folders that earlier versions wrote (`tests/folders`, by date): they read as they did.
+use crate::common::{Sink, sinkctl};
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::{TempDir, tempdir};
+
+/// A copy, as what is read may be written to: four messages, of which 1:1 was removed.
+fn folder(date: &str) -> TempDir {
+    let place = tempdir().unwrap();
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/folders").join(date);
+    copy(&from, place.path());
+    place
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(fs::copy(entry.path(), to).unwrap()),
+        }
+    }
+}
+
+fn text(data: &Path, args: &[&str]) -> String {
+    let (out, errors, code) = sinkctl(data, args);
+    assert_eq!((errors.as_str(), code), ("", 0), "{args:?}");
+    String::from_utf8(out).unwrap()
+}
+
+fn rows(data: &Path) -> Vec<Value> {
+    let listed = text(data, &["ls", "--json"]);
+    listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn a_folder_of_an_earlier_version_reads_as_it_did() {
+    let data = folder("2026-11-29");
+    let rows = rows(data.path());
+    let of = |key: &str| rows.iter().map(|row| row[key].clone()).collect::<Vec<_>>();
+    assert_eq!(of("id"), ["1:0", "1:2", "1:3"]);
+    assert_eq!(of("subject"), ["one", "three", "four"]);
+    assert_eq!(of("client")[0].as_str().unwrap().split(':').next(), Some("127.0.0.1"));
+    let (smtp, lmtp) = ("127.0.0.1:36111", "127.0.0.1:36112");
+    assert_eq!(of("listener"), [smtp, smtp, lmtp], "the address, as there were no names");
+    assert_eq!((of("peer"), of("sink")), (vec![Value::Null; 3], vec![Value::Null; 3]));
+    assert_eq!(of("deviations")[1], serde_json::json!(["no-brackets"]));
+    let (cat, _, code) = sinkctl(data.path(), &["cat", "1:0"]);
+    let sent = b"Subject: one\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\nHello.\r\n";
+    assert_eq!((cat.as_slice(), code), (&sent[..], 0));
+    assert_eq!(text(data.path(), &["search", "subject:four", "--ids"]), "1:3\n");
+    assert!(text(data.path(), &["verify"]).contains("all whole"));
+    let stats: Value = serde_json::from_str(&text(data.path(), &["stats", "--json"])).unwrap();
+    assert_eq!((&stats["totals"]["messages"], &stats["totals"]["proxied"]), (&4.into(), &0.into()));
+    let runs = text(data.path(), &["runs", "--json"]);
+    assert!(runs.contains("\"old\"") && runs.contains("hello"), "{runs}");
+    assert_eq!(text(data.path(), &["count"]), "3\n");
+}
+
+#[test]
+fn sinkd_continues_a_folder_of_an_earlier_version() {
+    let data = folder("2026-11-29");
+    let sink = Sink::start(data.path(), &["--name", "sink-a"]);
+    let mut client = sink.connect();
+    client.ehlo();
+    client.deliver("new@example.org", "x@example.com", b"Subject: five\r\n\r\nnew\r\n");
+    assert!(sink.stop().success());
+    let rows = rows(data.path());
+    assert_eq!(rows.len(), 4);
+    assert_eq!((&rows[3]["sink"], &rows[0]["sink"]), (&"sink-a".into(), &Value::Null));
+    assert!(text(data.path(), &["verify"]).contains("all whole"));
+}
