@@ -2,6 +2,8 @@
 //! its TOML file and `--print-config` come from it.
 #![forbid(unsafe_code)]
 
+mod bounds;
+mod client_list;
 mod environment;
 mod file;
 pub mod guess;
@@ -17,10 +19,12 @@ mod table;
 pub mod transcript;
 mod value;
 
+pub use bounds::TIME_MAX;
+pub use client_list::{ClientList, ClientListError, Denied, Networks};
 pub use environment::{Environment, EnvironmentError};
 pub use file::{FileError, from_file, load};
 pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::ListenerOptions;
 pub use settings::{Config, ConfigError, LogFormat};
-pub use table::{KEYS, Setting, TIME_MAX, ValueError};
+pub use table::{KEYS, Setting, ValueError};
 pub use value::{parse_bytes, parse_time};

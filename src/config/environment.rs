@@ -151,6 +151,8 @@ mod tests {
             "store" => "headers",
             "store_rule" => "*.test=none, *=envelope/10",
             "extensions" | "without" => "SIZE,DSN",
+            "allow" | "deny" => "10.0.0.0/8, @/etc/networks",
+            "denied" => "close",
             "proxy_trusted" => "10.0.0.0/8, fd00::7",
             "durability" => "message",
             "stats" => "off",

@@ -1,4 +1,5 @@
 //! The keys of `[[listener]]` beside its address.
+use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
 use super::listener_options::ListenerOptions;
 use super::names;
@@ -79,6 +80,24 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         },
     },
     ListenerKey {
+        name: "allow",
+        expected: client_list::EXPECTED,
+        set: |listener, text| networks(text).map(|list| listener.options.allow = list),
+        show: |listener| show_networks(&listener.options.allow),
+    },
+    ListenerKey {
+        name: "deny",
+        expected: client_list::EXPECTED,
+        set: |listener, text| networks(text).map(|list| listener.options.deny = list),
+        show: |listener| show_networks(&listener.options.deny),
+    },
+    ListenerKey {
+        name: "denied",
+        expected: client_list::DENIED,
+        set: |listener, text| Denied::of(text).map(|denied| listener.options.denied = Some(denied)),
+        show: |listener| listener.options.denied.map(|denied| quoted(denied.name())),
+    },
+    ListenerKey {
         name: "message_bytes_max",
         expected: "a size from 1 to 4095MiB",
         set: |listener, text| {
@@ -107,6 +126,15 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         show: |listener| listener.options.messages_max.map(|n| n.to_string()),
     },
 ];
+
+/// Networks with commas between them.
+fn networks(text: &str) -> Option<Vec<Networks>> {
+    text.split(',').map(|word| word.trim().parse().ok()).collect()
+}
+
+fn show_networks(networks: &[Networks]) -> Option<String> {
+    (!networks.is_empty()).then(|| client_list::show(networks))
+}
 
 fn count(text: &str) -> Option<u32> {
     text.parse().ok().filter(|n| *n >= 1)

@@ -1,4 +1,5 @@
 //! What a listener may have of its own.
+use super::client_list::{Denied, Networks};
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::SessionLimits;
 
@@ -15,6 +16,12 @@ pub struct ListenerOptions {
     pub extensions: Option<Vec<Extension>>,
     /// Extensions that it does not offer.
     pub without: Vec<Extension>,
+    /// Networks whose clients it serves; empty: as for all listeners.
+    pub allow: Vec<Networks>,
+    /// Networks whose clients it does not serve; empty: as for all listeners.
+    pub deny: Vec<Networks>,
+    /// What a client hears that it does not serve.
+    pub denied: Option<Denied>,
     /// Maximum size of a message.
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message.

@@ -30,7 +30,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::transcript::TranscriptSessions;
-    use super::super::{Listener, ListenerOptions, file, storage};
+    use super::super::{Denied, Listener, ListenerOptions, file, storage};
     use super::*;
     use crate::smtp::extension::Extension;
 
@@ -54,6 +54,9 @@ mod tests {
             greeting: Some("x\n***".into()),
             extensions: Some(vec![Extension::Dsn, Extension::Size]),
             without: vec![Extension::Size],
+            allow: vec!["10.0.0.0/8".parse().unwrap(), "@/etc/a b".parse().unwrap()],
+            deny: vec!["::1/128".parse().unwrap()],
+            denied: Some(Denied::Close),
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
             errors_max: Some(4),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::client_list::{ClientList, ClientListError, Denied, Networks};
 use super::http::Http;
 use super::listen::{LISTENERS_MAX, Listener};
 use super::storage::{StoreMode, StoreRule};
@@ -30,6 +31,12 @@ pub struct Config {
     pub extensions: Vec<Extension>,
     /// Extensions that are not offered.
     pub without: Vec<Extension>,
+    /// Networks whose clients are served, others not.
+    pub allow: Vec<Networks>,
+    /// Networks whose clients are not served.
+    pub deny: Vec<Networks>,
+    /// What a client hears that is not served.
+    pub denied: Denied,
     /// Networks whose PROXY headers are believed.
     pub proxy_trusted: Vec<IpNet>,
     /// `None`: the cores this process may use, at most 8.
@@ -116,6 +123,9 @@ pub enum ConfigError {
     /// Two listeners have one name.
     #[error("listener name '{0}': expected each name once, found it twice")]
     NamedTwice(String),
+    /// Networks of clients that can't be used.
+    #[error(transparent)]
+    Clients(#[from] ClientListError),
     /// HTTP has the address of a listener.
     #[error("--http {0}: expected an address of its own, but it is also in --listen")]
     HttpListened(SocketAddr),
@@ -148,6 +158,9 @@ impl Default for Config {
             greeting: None,
             extensions: Extension::ALL.to_vec(),
             without: Vec::new(),
+            allow: Vec::new(),
+            deny: Vec::new(),
+            denied: Denied::Reply,
             proxy_trusted: vec![
                 IpNet::new_assert([127, 0, 0, 0].into(), 8),
                 IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
@@ -203,6 +216,16 @@ impl Config {
         }
     }
 
+    /// Which clients `listener` serves: its own lists, or where it has none those of all listeners.
+    /// Reads their files.
+    pub fn client_list(&self, listener: &Listener) -> Result<Option<ClientList>, ClientListError> {
+        let own = &listener.options;
+        match own.allow.is_empty() && own.deny.is_empty() {
+            true => ClientList::load(&self.allow, &self.deny),
+            false => ClientList::load(&own.allow, &own.deny),
+        }
+    }
+
     /// What no single setting can know to be wrong.
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
@@ -214,6 +237,9 @@ impl Config {
         if let Some(listener) = self.listen.iter().find(|l| l.is_lmtp_on_smtp_port()) {
             let listener = Box::new(listener.clone());
             return Err(ConfigError::LmtpOnSmtpPort { listener });
+        }
+        for listener in &self.listen {
+            self.client_list(listener)?;
         }
         for (index, listener) in self.listen.iter().enumerate() {
             let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);

@@ -1,13 +1,13 @@
 //! The table of settings.
-use std::net::IpAddr;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
-use super::listener_keys::is_plain;
-use super::value::{
-    parse_bytes, parse_option, parse_time, quoted, show_bytes, show_option, show_time,
+use super::bounds::{
+    COUNT, COUNT_LARGE_OR_NONE, COUNT_OR_NONE, COUNT_SMALL, DISK_BYTES_MAX, MEMORY, NAME_OR_NONE,
+    NETWORK, TIME, TIME_OR_NONE, TIMEOUT, between, count, count_large, parse_timeout, time_between,
 };
+use super::client_list::{self, Denied, parse_network};
+use super::listener_keys::is_plain;
+use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option, show_time};
 use super::{Config, LogFormat, http, listen, names, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
@@ -100,58 +100,6 @@ impl Setting {
     }
 }
 
-const MEMORY: &str = "a size from 1MiB to 1024GiB, such as 64MiB";
-const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s or 5m";
-const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
-const TIME_OR_NONE: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m, or 'none'";
-/// What a `u16` holds.
-const COUNT_SMALL: &str = "a number from 1 to 65535";
-/// What a `u32` holds.
-const COUNT: &str = "a number from 1 to 4294967295";
-const COUNT_OR_NONE: &str = "a number from 1 to 4294967295, or 'none'";
-const NAME_OR_NONE: &str = "a name of 1 to 64 letters, digits, '.', '-' and '_', or 'none'";
-const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or an address";
-const COUNT_LARGE_OR_NONE: &str = "a number from 1 to 1000000000000, or 'none'";
-/// More messages than a machine takes in a year.
-const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
-
-fn count<T: std::str::FromStr + PartialOrd + From<u8>>(text: &str) -> Option<T> {
-    text.parse().ok().filter(|n| *n >= T::from(1))
-}
-
-fn count_large(text: &str) -> Option<u64> {
-    count(text).filter(|n| *n <= COUNT_LARGE_MAX)
-}
-
-/// Ten years: the upper bound of every duration. No setting needs more, and no sum with it overflows
-/// (the assertions below).
-pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// 1 EiB: the upper bound of sizes on the disk, for the same reason.
-const DISK_BYTES_MAX: u64 = 1 << 60;
-/// A year later than any clock that sinkd will see, s: 2400.
-const UNIX_S_MAX: u64 = 430 * 366 * 86_400;
-
-// Times are added as ns, ms and s since 1970 or since the start, in u64 and (in statistics) i64.
-const _: () = {
-    let ns_max = (UNIX_S_MAX + 2 * TIME_MAX.as_secs()) as u128 * 1_000_000_000;
-    assert!(ns_max < u64::MAX as u128, "twice the longest time after any moment is a number of ns");
-    // 256 workers, each with 64 times the largest budget or segment.
-    assert!(DISK_BYTES_MAX + 256 * 64 * (1 << 40) < i64::MAX as u64, "so is every sum of sizes");
-};
-
-fn time_between(text: &str, min: Duration) -> Option<Duration> {
-    parse_time(text).filter(|time| (min..=TIME_MAX).contains(time))
-}
-
-/// 0 would end what it bounds before it begins.
-fn parse_timeout(text: &str) -> Option<Duration> {
-    time_between(text, Duration::from_millis(1))
-}
-
-fn between(bytes: Option<u64>, min: u64, max: u64) -> Option<u64> {
-    bytes.filter(|b| (min..=max).contains(b))
-}
-
 /// A setting that is on or off, by its names.
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
 
@@ -174,12 +122,6 @@ fn parse_durability(text: &str) -> Option<Durability> {
 
 fn number<T: ToString>(n: T) -> String {
     n.to_string()
-}
-
-/// A network, or one address.
-fn parse_network(text: &str) -> Option<IpNet> {
-    let network: Option<IpNet> = text.parse().ok();
-    network.or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
 }
 
 /// Adds extensions that are not there yet.
@@ -289,6 +231,39 @@ pub const KEYS: &[Setting] = &[
         },
         show: |c| names::show_extensions(&c.without),
     },
+    Setting {
+        table: "server",
+        name: "allow",
+        value: "NETWORK",
+        help: "Network whose clients are served, others not, or @FILE with a network a line; a smaller network in --deny is an exception. May be repeated.",
+        expected: client_list::EXPECTED,
+        set: Setter::Many {
+            clear: |c| c.allow.clear(),
+            add: |c, v| v.parse().map(|it| c.allow.push(it)).map_err(|_| client_list::EXPECTED),
+        },
+        show: |c| client_list::show(&c.allow),
+    },
+    Setting {
+        table: "server",
+        name: "deny",
+        value: "NETWORK",
+        help: "Network whose clients are not served, or @FILE with a network a line; a smaller network in --allow is an exception. May be repeated.",
+        expected: client_list::EXPECTED,
+        set: Setter::Many {
+            clear: |c| c.deny.clear(),
+            add: |c, v| v.parse().map(|it| c.deny.push(it)).map_err(|_| client_list::EXPECTED),
+        },
+        show: |c| client_list::show(&c.deny),
+    },
+    key!(
+        "server",
+        "denied",
+        "HOW",
+        "Treatment of clients that are not served: reply answers 554 in place of the greeting, close says nothing.",
+        client_list::DENIED,
+        |c, v| Denied::of(v).map(|denied| c.denied = denied),
+        |c| quoted(c.denied.name())
+    ),
     Setting {
         table: "server",
         name: "proxy_trusted",
@@ -769,6 +744,7 @@ pub const KEYS: &[Setting] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::value::parse_time;
     use super::*;
 
     #[test]

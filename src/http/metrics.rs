@@ -158,6 +158,7 @@ fn counter_name(counter: Counter) -> (String, TagUnit) {
         Counter::ClosedMessages => (TagUnit::Number, "connections_closed_messages"),
         Counter::TurnedAway => (TagUnit::Number, "connections_turned_away"),
         Counter::Dismissed => (TagUnit::Number, "connections_dismissed"),
+        Counter::Denied => (TagUnit::Number, "connections_denied"),
         Counter::Proxied => (TagUnit::Number, "connections_proxied"),
         Counter::ProxyRefused => (TagUnit::Number, "connections_refused_as_proxy"),
         Counter::ProxyUnexpected => (TagUnit::Number, "proxy_headers_unexpected"),

@@ -26,6 +26,7 @@ use super::accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
 use super::counters::Counters;
 use super::handover::Arrival;
 use super::index::Begun;
+use super::listener_rules::ListenerRules;
 use super::sampling::Sampling;
 use super::shutdown::{Stop, StopStage};
 use super::stream::{SocketInterest, Stream};
@@ -142,7 +143,7 @@ impl ByHandSink {
             let limits = config.limits.clone();
             let options = PolicyOptions::new(&config.hostname, "simulated", limits);
             let syntax = config.syntax;
-            Arc::new(Policy::of(PolicyOptions { protocol, syntax, is_proxied, ..options }))
+            ListenerRules::of(Policy::of(PolicyOptions { protocol, syntax, is_proxied, ..options }))
         };
         let smtp = [false, true].map(|is_proxied| policy(Protocol::Smtp, is_proxied));
         let [smtp, proxied] = smtp;
@@ -150,7 +151,7 @@ impl ByHandSink {
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,
-            policies: vec![smtp, policy(Protocol::Lmtp, false), proxied],
+            listeners: vec![smtp, policy(Protocol::Lmtp, false), proxied],
             writer,
             start_count: log.start_count(),
             stop: stop.clone(),

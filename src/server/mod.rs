@@ -23,6 +23,7 @@ mod input;
 mod lateness;
 mod ledger;
 mod listener;
+mod listener_rules;
 mod moments;
 mod orphan;
 mod payload;
@@ -61,7 +62,7 @@ mod worker;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::config::{Config, Listener};
+use crate::config::{ClientListError, Config, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::smtp::extension::Extension;
@@ -79,6 +80,7 @@ pub use transcript::TranscriptError;
 use admission::Admission;
 use handover::Handover;
 use idle_runs::IdleRuns;
+use listener_rules::ListenerRules;
 use moments::MomentSender;
 use presence::Presence;
 use sample::Sampler;
@@ -98,6 +100,8 @@ pub enum StartError {
     Loop(#[from] std::io::Error),
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
+    #[error(transparent)]
+    Clients(#[from] ClientListError),
 }
 
 /// A running sink.
@@ -128,8 +132,7 @@ impl Server {
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
         let stop = Arc::new(Stop::new(config.stop_after_messages, config.stop_after_sessions));
         let admission = Arc::new(Admission::new(config, workers, descriptors));
-        let policies: Vec<Arc<Policy>> =
-            sockets.listeners.iter().map(|l| Arc::new(policy(config, l))).collect();
+        let rules = listener_rules(config, &sockets.listeners)?;
         let sampling = sampling::Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let moments = config.noop_marks.then(|| MomentSender::start(log.events())).transpose()?;
@@ -171,7 +174,7 @@ impl Server {
                 admission: admission.clone(),
                 table: table::TableSetup {
                     index,
-                    policies: policies.clone(),
+                    listeners: rules.clone(),
                     writer,
                     start_count: server.log.start_count(),
                     stop: stop.clone(),
@@ -265,6 +268,15 @@ fn start_statistics(
         Box::new(sampler),
     )?;
     Ok((Some(hub), recorders))
+}
+
+/// What holds for each listener.
+fn listener_rules(
+    config: &Config,
+    listeners: &[Listener],
+) -> Result<Vec<ListenerRules>, ClientListError> {
+    let rules = |it| ListenerRules::load(policy(config, it), it, config);
+    listeners.iter().map(rules).collect()
 }
 
 /// What sessions of `listener` say.

@@ -550,6 +550,13 @@ impl Recording {
         recorder.add(counter, 1);
     }
 
+    /// A client is not served, by the lists of its listener.
+    #[cold]
+    pub fn denied(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Denied, 1);
+    }
+
     /// A connection to a proxied listener was closed without a word: no header came, or a bad one,
     /// or its network is not trusted.
     #[cold]

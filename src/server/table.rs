@@ -10,9 +10,8 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Denied};
 use crate::log::Writer;
-use crate::smtp::policy::Policy;
 use crate::smtp::session::{Farewell, Session};
 use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
@@ -22,6 +21,7 @@ use super::counters::{Counters, Doing};
 use super::handover::Arrival;
 use super::index::Begun;
 use super::ledger::Ledger;
+use super::listener_rules::ListenerRules;
 use super::moments::MomentSender;
 use super::pool::TransferPool;
 use super::preamble::{PREAMBLE_MS, is_trusted};
@@ -70,7 +70,8 @@ impl TableLimits {
 pub(super) struct TableSetup<'a> {
     /// The worker's index.
     pub index: usize,
-    pub policies: Vec<Arc<Policy>>,
+    /// By listener.
+    pub listeners: Vec<ListenerRules>,
     pub writer: Writer,
     pub start_count: u32,
     pub stop: Arc<Stop>,
@@ -113,7 +114,7 @@ pub enum SocketEvent {
 /// The connections of one worker.
 pub(super) struct Table<I> {
     pub interests: I,
-    policies: Vec<Arc<Policy>>,
+    listeners: Vec<ListenerRules>,
     /// Networks whose PROXY headers are believed.
     trusted: Vec<IpNet>,
     patience: TableLimits,
@@ -147,7 +148,7 @@ impl<I: Interests> Table<I> {
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         Table {
             interests,
-            policies: setup.policies,
+            listeners: setup.listeners,
             trusted: config.proxy_trusted.clone(),
             patience: TableLimits::of(config),
             resting: WorkerState::new(shared),
@@ -259,7 +260,7 @@ impl<I: Interests> Table<I> {
     /// Greets with 421 and closes; where a PROXY header would come first, only closes.
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
-        let policy = self.policies[arrival.listener].clone();
+        let policy = self.listeners[arrival.listener].policy.clone();
         if policy.is_proxied {
             return self.resting.recording().turned_away();
         }
@@ -270,21 +271,37 @@ impl<I: Interests> Table<I> {
     /// By which address a connection counts when it is accepted; that of a proxy counts by none
     /// yet.
     pub fn admitted_by(&self, arrival: &Arrival) -> Option<IpAddr> {
-        let is_proxied = self.policies[arrival.listener].is_proxied;
+        let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)
     }
 
     /// Whether a connection may be served at all: it is not one to a proxied listener from a
     /// network that is not trusted, which would be believed whatever it says.
     pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
-        let is_proxied = self.policies[arrival.listener].is_proxied;
-        let is_wanted = !is_proxied || is_trusted(arrival.client, &self.trusted);
-        if !is_wanted {
+        let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
+        if is_proxied && !is_trusted(arrival.client, &self.trusted) {
             let peer = arrival.client;
             tracing::debug!(%peer, "not in a network of --proxy-trusted: closed");
             self.resting.recording().proxy_refused();
+            return false;
         }
-        is_wanted
+        true
+    }
+
+    /// Whether the lists of its listener let a connection in. If not, it is answered as they say.
+    /// Of a proxy the client is asked about later.
+    pub fn is_served(&mut self, arrival: &mut Arrival) -> bool {
+        let rules = &self.listeners[arrival.listener];
+        if rules.policy.is_proxied || rules.serves(arrival.client) {
+            return true;
+        }
+        let (denied, policy) = (rules.denied, rules.policy.clone());
+        self.resting.recording().denied();
+        if denied == Denied::Reply {
+            let mut session = Session::new(arrival.client, policy);
+            self.resting.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
+        }
+        false
     }
 
     /// Assigns a connection its place, and greets it, unless a PROXY header comes first.
@@ -302,7 +319,7 @@ impl<I: Interests> Table<I> {
             return;
         }
         self.serial = self.serial.wrapping_add(1);
-        let policy = self.policies[listener].clone();
+        let policy = self.listeners[listener].policy.clone();
         let is_proxied = policy.is_proxied;
         let session = Session::new(client, policy);
         let session_id = self.session_base | self.sessions;
@@ -350,6 +367,11 @@ impl<I: Interests> Table<I> {
     #[cold]
     fn identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
+        let rules = self.listeners.iter().find(|rules| conn.session.is_of(&rules.policy));
+        if let Some(rules) = rules.filter(|rules| conn.is_session && !rules.serves(conn.client)) {
+            let denied = rules.denied;
+            return self.deny(place, conn, denied);
+        }
         let admitted = match conn.client.ip().filter(|_| conn.is_session) {
             Some(address) => self.interests.identified(address).map(|()| true),
             None => Ok(false),
@@ -368,6 +390,19 @@ impl<I: Interests> Table<I> {
         self.conns[place] = Some(conn);
         // What follows the header may be here already.
         let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
+        self.after_turn(place, turn);
+    }
+
+    /// The client that a PROXY header has named is not served.
+    #[cold]
+    fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
+        self.resting.recording().denied();
+        conn.is_session = false;
+        let turn = match denied {
+            Denied::Reply => self.resting.refuse(&mut conn, Farewell::Denied),
+            Denied::Close => TurnEnd::Closed,
+        };
+        self.conns[place] = Some(conn);
         self.after_turn(place, turn);
     }
 

@@ -57,13 +57,16 @@ impl WorkerState {
         })
     }
 
-    /// Ends a connection that was identified and is not admitted, with 421 in place of a greeting.
+    /// Ends a connection that was identified and is not admitted, with the reply that names why in
+    /// place of a greeting.
     #[cold]
     pub fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
         self.lend(conn, |conn, shared| {
             release_buffers(conn, shared);
             conn.session.farewell(why, &mut shared.workspace);
-            shared.ledger.recording.turned_away();
+            if why != Farewell::Denied {
+                shared.ledger.recording.turned_away();
+            }
             close_politely(conn, shared, Unread::Perhaps)
         })
     }
@@ -103,13 +106,16 @@ impl WorkerState {
         });
     }
 
-    /// Greets with 421 a client that has just connected. A socket that can't take the first line at
-    /// once is not worth waiting for; a client that speaks first may see a reset in place of it.
+    /// Greets a client that has just connected with the reply that names why it must go. A socket
+    /// that can't take the first line at once is not worth waiting for; a client that speaks first
+    /// may see a reset in place of it.
     #[cold]
     pub fn turn_away(&mut self, socket: &mut Stream, session: &mut Session, why: Farewell) {
         assert!(self.shared.is_silent(), "{UNSAID}");
         session.farewell(why, &mut self.shared.workspace);
-        self.shared.ledger.recording.turned_away();
+        if why != Farewell::Denied {
+            self.shared.ledger.recording.turned_away();
+        }
         let _ = write(socket, &self.shared.workspace.replies);
         self.shared.workspace.replies.clear();
     }

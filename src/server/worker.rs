@@ -230,8 +230,8 @@ impl Worker {
         self.acceptors.has_more(listener);
     }
 
-    fn admit(&mut self, arrival: Arrival) {
-        if !self.table.is_wanted(&arrival) {
+    fn admit(&mut self, mut arrival: Arrival) {
+        if !self.table.is_wanted(&arrival) || !self.table.is_served(&mut arrival) {
             return;
         }
         if let Err(why) = self.admission.enter(self.table.admitted_by(&arrival)) {

@@ -136,6 +136,7 @@ replies! {
     CHUNKS_BEGUN = "503 5.5.1 BDAT has begun: go on with BDAT, or send RSET";
     BINARY_NEEDS_BDAT = "503 5.5.1 BODY=BINARYMIME needs BDAT, not DATA";
     CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 Chunk dropped: send MAIL and RCPT first";
+    DENIED = "554 5.7.1 This listener does not serve your address: closing";
     NO_VALID_RECIPIENTS = "554 5.5.1 No valid recipients: every RCPT was refused";
 
     // Limits and storage.

@@ -92,6 +92,8 @@ pub enum Farewell {
     /// 421 4.7.0 too many connections (in all / from this address), given instead of a greeting
     TooManyConnections,
     TooManyFromAddress,
+    /// 554 5.7.1 not a client that this listener serves, given instead of a greeting
+    Denied,
     /// 421 4.3.1 this worker's buffers are full and this transfer stalled the longest
     OutOfBuffers,
 }
@@ -201,6 +203,11 @@ impl Session {
     /// Who connected, where a PROXY header named the client.
     pub fn peer(&self) -> Option<Client> {
         envelope::peer_of(&self.constant)
+    }
+
+    /// Whether `policy` is the one of its listener.
+    pub fn is_of(&self, policy: &Arc<Policy>) -> bool {
+        Arc::ptr_eq(&self.policy, policy)
     }
 
     /// The listener's address as configured.
@@ -340,6 +347,7 @@ impl Session {
             Farewell::Stopping => &reply::STOPPING,
             Farewell::TooManyConnections => &reply::TOO_MANY_CONNECTIONS,
             Farewell::TooManyFromAddress => &reply::TOO_MANY_FROM_ADDRESS,
+            Farewell::Denied => &reply::DENIED,
             Farewell::OutOfBuffers => &reply::OUT_OF_BUFFERS,
         };
         self.close(reply, workspace);

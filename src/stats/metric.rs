@@ -109,6 +109,7 @@ table! {
         "Connections greeted with 421: too many, too many of one client, or stopping.";
     Dismissed = "dismissed", 0,
         "Open connections ended with 421: a time-out, stopping, or out of buffers.";
+    Denied = "denied", 0, "Connections of clients that the lists of their listener do not serve.";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
     HealthChecks = "health_checks", 0,
         "Connections of a proxy for itself (LOCAL, UNKNOWN); without mail they are no sessions.";

@@ -54,6 +54,8 @@ pub struct RunTotals {
     pub dismissed: u64,
     /// Messages refused at the end of data.
     pub refused: u64,
+    /// Connections of clients that their listener does not serve; not among the connections above.
+    pub denied: u64,
     /// Connections whose client a PROXY header named.
     pub proxied: u64,
     /// Connections of a proxy for itself; those without mail are not among the connections above.
@@ -122,6 +124,7 @@ impl RunSummary {
             turned_away: history.total(Counter::TurnedAway),
             dismissed: history.total(Counter::Dismissed),
             refused: history.total(Counter::Refused),
+            denied: history.total(Counter::Denied),
             proxied: history.total(Counter::Proxied),
             health_checks: history.total(Counter::HealthChecks),
             proxy_refused: history.total(Counter::ProxyRefused),

@@ -2,10 +2,14 @@
 use crate::common;
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 use common::{Client, Sink};
 use sinkd::log::reader::{Folder, Span};
 use sinkd::smtp::envelope;
+use socket2::{Domain, Socket, Type};
 use tempfile::tempdir;
 
 const LISTENERS: &str = r#"
@@ -115,6 +119,9 @@ fn listeners_that_cannot_be_are_errors_with_their_place() {
         (format!("{listener}greeting = \"a\\r\\nb\""), "sink.toml:3: listener.greeting: expected"),
         (format!("{listener}without = [\"STARTTLS\"]"), "sink.toml:3: listener.without: expected"),
         (format!("{listener}proxy = \"yes\""), "sink.toml:3: listener.proxy: expected true"),
+        (format!("{listener}deny = [\"10.0.0.0/33\"]"), "sink.toml:3: listener.deny: expected a"),
+        (format!("{listener}deny = [\"@nowhere\"]"), "nowhere: cannot be read"),
+        (format!("{listener}deny = [\"::1\"]\nallow = [\"::1\"]"), "::1/128 is both allowed and"),
         (format!("{listener}messages_max = 0"), "sink.toml:3: listener.messages_max: expected"),
         (format!("{listener}colour = 1"), "sink.toml:3: unknown setting 'listener.colour'"),
         (format!("{listener}name = \"a\"\n{listener}name = \"a\""), "listener name 'a': expected"),
@@ -127,4 +134,55 @@ fn listeners_that_cannot_be_are_errors_with_their_place() {
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(errors.contains(expected), "{errors}");
     }
+}
+
+/// The first line that a client of `from` hears; nothing if the listener closes in silence.
+fn first_line(sink: &Sink, from: [u8; 4], listener: usize, says: &str) -> String {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
+    socket.connect(&sink.addresses[listener].into()).unwrap();
+    let mut stream: TcpStream = socket.into();
+    stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+    let _ = stream.write_all(says.as_bytes());
+    let mut line = String::new();
+    let _ = BufReader::new(stream).read_line(&mut line);
+    line
+}
+
+#[test]
+fn clients_are_served_as_the_lists_of_their_listener_say() {
+    let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
+    let file = place.path().join("denied");
+    fs::write(&file, "# from a list\n127.0.0.4/31\n").unwrap();
+    let own = "[[listener]]\naddress = \"127.0.0.1:0\"\nallow = [\"127.0.0.2\"]\ndenied = \"close\"\n\
+               [[listener]]\naddress = \"127.0.0.1:0\"\nproxy = true\n";
+    let config = place.path().join("sink.toml");
+    fs::write(&config, format!("[server]\nlisten = \"127.0.0.1:0\"\n{own}")).unwrap();
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.arg("--config").arg(&config).args(["--http", "off", "--log-level", "warn"]);
+    command.arg("--deny").arg(format!("@{}", file.display())).args(["--deny", "192.0.2.0/24"]);
+    let sink = Sink::spawn(command.arg("--data").arg(data.path()));
+    let header = |client: &str| format!("PROXY TCP4 {client} 198.51.100.1 1 25\r\n");
+    let denied = "554 5.7.1 This listener does not serve your address: closing\r\n";
+    for (from, listener, says, expected) in [
+        ([127, 0, 0, 1], 0, String::new(), "220 "),
+        ([127, 0, 0, 4], 0, String::new(), denied),
+        ([127, 0, 0, 5], 0, String::new(), denied),
+        ([127, 0, 0, 2], 1, String::new(), "220 "),
+        ([127, 0, 0, 1], 1, String::new(), ""),
+        // Of a proxy the client counts, not who connects.
+        ([127, 0, 0, 4], 2, header("192.0.3.1"), "220 "),
+        ([127, 0, 0, 1], 2, header("192.0.2.1"), denied),
+    ] {
+        let line = first_line(&sink, from, listener, &says);
+        assert!(line.starts_with(expected) && line.is_empty() == expected.is_empty(), "{line}");
+    }
+    assert!(sink.stop().success());
+    let (stats, _, _) = common::sinkctl(data.path(), &["stats", "--json"]);
+    let stats: serde_json::Value = serde_json::from_slice(&stats).unwrap();
+    assert_eq!(
+        (&stats["totals"]["denied"], &stats["totals"]["connections"]),
+        (&4.into(), &3.into())
+    );
+    assert_eq!(stats["totals"]["turned_away"], 0);
 }

@@ -126,6 +126,7 @@ fn every_reply_has_its_dialogue() {
         "TOO_MANY_CONNECTIONS",
         "TOO_MANY_FROM_ADDRESS",
         "OUT_OF_BUFFERS",
+        "DENIED",    // clients_are_served_as_the_lists_of_their_listener_say
         "LMTP_HELP", // lmtp_has_replies_of_its_own
         "LHLO_NOT_EHLO",
         "LHLO_NAME_SYNTAX",

@@ -45,7 +45,7 @@ pub enum ClaimValue {
     Word(&'static str),
 }
 
-const TOTALS: [&str; 11] = [
+const TOTALS: [&str; 12] = [
     "messages",
     "recipients",
     "bytes",
@@ -53,14 +53,15 @@ const TOTALS: [&str; 11] = [
     "turned_away",
     "dismissed",
     "refused",
+    "denied",
     "proxied",
     "health_checks",
     "proxy_refused",
     "proxy_unexpected",
 ];
 /// Totals of what should not happen: none of them is no finding where nothing came at all.
-const FAULTS: [&str; 5] =
-    ["turned_away", "dismissed", "refused", "proxy_refused", "proxy_unexpected"];
+const FAULTS: [&str; 6] =
+    ["turned_away", "dismissed", "refused", "denied", "proxy_refused", "proxy_unexpected"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 const TRANSIT: [&str; 12] = [
@@ -205,6 +206,7 @@ impl ClaimSubject {
                     "connections" => totals.connections,
                     "turned_away" => totals.turned_away,
                     "dismissed" => totals.dismissed,
+                    "denied" => totals.denied,
                     "proxied" => totals.proxied,
                     "health_checks" => totals.health_checks,
                     "proxy_refused" => totals.proxy_refused,

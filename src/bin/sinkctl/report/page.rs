@@ -201,6 +201,7 @@ fn connections(run: &ReportData) -> String {
     let all = [
         (totals.turned_away, "turned away (421)"),
         (totals.dismissed, "dismissed (421)"),
+        (totals.denied, "denied"),
         (totals.health_checks, "health checks"),
         (totals.proxy_refused, "refused as PROXY"),
         (totals.proxy_unexpected, "with an unexpected PROXY header"),

@@ -128,6 +128,7 @@ fn counts(totals: &RunTotals) -> String {
     let rest = [
         (totals.turned_away, "turned away"),
         (totals.dismissed, "dismissed"),
+        (totals.denied, "denied"),
         (totals.health_checks, "health checks"),
         (totals.proxy_refused, "refused as PROXY"),
         (totals.proxy_unexpected, "with an unexpected PROXY header"),

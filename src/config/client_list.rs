@@ -1,0 +1,388 @@
+//! Which clients a listener serves: networks that are allowed, and networks that are denied.
+//!
+//! Of the networks that contain an address the smallest decides. An address in none is allowed if
+//! nothing is allowed by name.
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use ipnet::IpNet;
+
+use super::value::quoted;
+
+/// What settings say that they expect.
+pub(super) const EXPECTED: &str =
+    "a network such as 10.0.0.0/8 or fd00::/8, an address, or @ and a file of them";
+
+/// What a client hears that is not served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Denied {
+    /// 554 in place of the greeting (RFC 5321 3.1).
+    Reply,
+    /// Nothing: the connection closes.
+    Close,
+}
+
+impl Denied {
+    const NAMES: [(&'static str, Denied); 2] = [("reply", Denied::Reply), ("close", Denied::Close)];
+
+    pub(super) fn of(name: &str) -> Option<Denied> {
+        Denied::NAMES.iter().find(|(known, _)| *known == name).map(|(_, denied)| *denied)
+    }
+
+    pub(super) fn name(self) -> &'static str {
+        let found = Denied::NAMES.iter().find(|(_, denied)| *denied == self);
+        found.map_or("reply", |(name, _)| name)
+    }
+}
+
+/// What settings say that they expect.
+pub(super) const DENIED: &str = "'reply' or 'close'";
+
+/// A network, or a file with one a line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Networks {
+    /// One network.
+    One(IpNet),
+    /// A file: a network or an address a line; `#` begins a comment.
+    File(PathBuf),
+}
+
+/// Neither a network nor a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotNetworks;
+
+/// Why lists of networks can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientListError {
+    /// A file can't be read.
+    #[error("{path}: cannot be read", path = path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A line is not a network.
+    #[error("{path}:{line}: expected a network or an address, found '{found}'",
+        path = path.display(), found = found.escape_debug())]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// The line, at most 100 characters of it.
+        found: String,
+    },
+    /// A network is in both lists.
+    #[error("{0} is both allowed and denied: expected each network in one list")]
+    Both(IpNet),
+}
+
+impl FromStr for Networks {
+    type Err = NotNetworks;
+
+    fn from_str(text: &str) -> Result<Networks, NotNetworks> {
+        match text.strip_prefix('@') {
+            Some("") => Err(NotNetworks),
+            Some(path) => Ok(Networks::File(path.into())),
+            None => parse_network(text).map(Networks::One).ok_or(NotNetworks),
+        }
+    }
+}
+
+impl fmt::Display for Networks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Networks::One(network) => network.fmt(f),
+            Networks::File(path) => write!(f, "@{}", path.display()),
+        }
+    }
+}
+
+/// A network, or one address.
+pub(super) fn parse_network(text: &str) -> Option<IpNet> {
+    let network: Option<IpNet> = text.parse().ok();
+    network.or_else(|| text.parse().ok().map(|address: IpAddr| address.into()))
+}
+
+/// As TOML.
+pub(super) fn show(networks: &[Networks]) -> String {
+    let shown: Vec<String> = networks.iter().map(|it| quoted(&it.to_string())).collect();
+    format!("[{}]", shown.join(", "))
+}
+
+impl Networks {
+    fn add_to(&self, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
+        match self {
+            Networks::One(network) => list.push(network.trunc()),
+            Networks::File(path) => read(path, list)?,
+        }
+        Ok(())
+    }
+}
+
+fn read(path: &Path, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
+    /// Characters of a wrong line that an error shows.
+    const SHOWN_MAX: usize = 100;
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ClientListError::Read { path: path.into(), source })?;
+    for (number, line) in text.lines().enumerate() {
+        let words = line.split('#').next().unwrap_or_default().trim();
+        if words.is_empty() {
+            continue;
+        }
+        let network = parse_network(words).ok_or_else(|| ClientListError::Line {
+            path: path.into(),
+            line: number + 1,
+            found: words.chars().take(SHOWN_MAX).collect(),
+        })?;
+        list.push(network.trunc());
+    }
+    Ok(())
+}
+
+/// What is said of the addresses from one on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rule {
+    Unnamed,
+    Allow,
+    Deny,
+}
+
+/// Both lists, ready to be asked. 8 bytes for each end of a network of IPv4, 32 for IPv6.
+#[derive(Debug)]
+pub struct ClientList {
+    /// Ascending, without equal rules in a row: from this address on, the rule.
+    v4: Vec<(u32, Rule)>,
+    v6: Vec<(u128, Rule)>,
+    has_allowed: bool,
+}
+
+impl ClientList {
+    /// Reads files. `None`: neither list has anything, so all clients are served.
+    ///
+    /// Costs n log n for n networks.
+    pub fn load(
+        allow: &[Networks],
+        deny: &[Networks],
+    ) -> Result<Option<ClientList>, ClientListError> {
+        let (mut allowed, mut denied) = (Vec::new(), Vec::new());
+        allow.iter().try_for_each(|networks| networks.add_to(&mut allowed))?;
+        deny.iter().try_for_each(|networks| networks.add_to(&mut denied))?;
+        if allow.is_empty() && deny.is_empty() {
+            return Ok(None);
+        }
+        ClientList::of(&allowed, &denied).map(Some)
+    }
+
+    fn of(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
+        let allowed = allowed.iter().map(|network| (*network, Rule::Allow));
+        let denied = denied.iter().map(|network| (*network, Rule::Deny));
+        let mut all: Vec<(IpNet, Rule)> = allowed.chain(denied).collect();
+        all.sort_unstable_by_key(|(network, rule)| {
+            (network.network(), network.prefix_len(), *rule == Rule::Deny)
+        });
+        all.dedup();
+        if let Some([(network, _), _]) =
+            all.array_windows().find(|[(one, _), (other, _)]| one == other)
+        {
+            return Err(ClientListError::Both(*network));
+        }
+        let has_allowed = all.iter().any(|(_, rule)| *rule == Rule::Allow);
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (network, rule) in all {
+            match network {
+                IpNet::V4(network) => {
+                    let (first, last) = (network.network(), network.broadcast());
+                    v4.push((u128::from(u32::from(first)), u128::from(u32::from(last)), rule));
+                }
+                IpNet::V6(network) => {
+                    v6.push((network.network().into(), network.broadcast().into(), rule));
+                }
+            }
+        }
+        let v4 = flattened(&v4, u32::MAX.into()).into_iter();
+        Ok(ClientList {
+            v4: v4.map(|(from, rule)| (from as u32, rule)).collect(),
+            v6: flattened(&v6, u128::MAX),
+            has_allowed,
+        })
+    }
+
+    /// Whether a client of `address` is served. Costs a binary search.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        let rule = match address.to_canonical() {
+            IpAddr::V4(address) => rule_of(&self.v4, u32::from(address)),
+            IpAddr::V6(address) => rule_of(&self.v6, u128::from(address)),
+        };
+        match rule {
+            Rule::Allow => true,
+            Rule::Deny => false,
+            Rule::Unnamed => !self.has_allowed,
+        }
+    }
+}
+
+fn rule_of<A: Ord + Copy>(rules: &[(A, Rule)], address: A) -> Rule {
+    let after = rules.partition_point(|(from, _)| *from <= address);
+    after.checked_sub(1).map_or(Rule::Unnamed, |at| rules[at].1)
+}
+
+/// Networks (first and last address, rule), by first address and the larger first, as stretches
+/// that don't overlap: where each begins, and its rule. Networks contain one another or are apart.
+fn flattened(networks: &[(u128, u128, Rule)], max: u128) -> Vec<(u128, Rule)> {
+    let mut stretches = Vec::new();
+    // Networks that contain the address under way, the smallest last.
+    let mut around: Vec<(u128, Rule)> = Vec::new();
+    for (first, last, rule) in networks {
+        leave(&mut around, Some(*first), max, &mut stretches);
+        begin(&mut stretches, *first, *rule);
+        around.push((*last, *rule));
+    }
+    leave(&mut around, None, max, &mut stretches);
+    stretches
+}
+
+/// Ends the networks of `around` that end before `until`.
+fn leave(
+    around: &mut Vec<(u128, Rule)>,
+    until: Option<u128>,
+    max: u128,
+    stretches: &mut Vec<(u128, Rule)>,
+) {
+    while let Some((last, _)) = around.last().copied() {
+        if until.is_some_and(|until| last >= until) {
+            return;
+        }
+        around.pop();
+        if last < max {
+            begin(stretches, last + 1, around.last().map_or(Rule::Unnamed, |(_, rule)| *rule));
+        }
+    }
+}
+
+/// From `first` on the rule is `rule`. What begins there already is replaced.
+fn begin(stretches: &mut Vec<(u128, Rule)>, first: u128, rule: Rule) {
+    if stretches.last().is_some_and(|(from, _)| *from == first) {
+        stretches.pop();
+    }
+    if stretches.last().map_or(Rule::Unnamed, |(_, rule)| *rule) != rule {
+        stretches.push((first, rule));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn nets(texts: &[&str]) -> Vec<IpNet> {
+        texts.iter().map(|text| parse_network(text).unwrap().trunc()).collect()
+    }
+
+    fn list(allow: &[&str], deny: &[&str]) -> ClientList {
+        ClientList::of(&nets(allow), &nets(deny)).unwrap()
+    }
+
+    fn allows(list: &ClientList, address: &str) -> bool {
+        list.allows(address.parse().unwrap())
+    }
+
+    #[test]
+    fn the_smallest_network_decides_and_without_allowed_ones_all_others_are() {
+        let denying = list(&[], &["10.0.0.0/8", "fd00::/8"]);
+        for (address, expected) in [
+            ("10.1.2.3", false),
+            ("::ffff:10.1.2.3", false),
+            ("11.0.0.0", true),
+            ("9.255.255.255", true),
+            ("fd12::1", false),
+            ("::1", true),
+        ] {
+            assert_eq!(allows(&denying, address), expected, "{address}");
+        }
+        let mixed = list(&["10.0.0.0/8", "10.1.2.3"], &["10.1.0.0/16", "0.0.0.0/0"]);
+        for (address, expected) in [
+            ("10.2.0.1", true),
+            ("10.1.2.2", false),
+            ("10.1.2.3", true),
+            ("10.1.2.4", false),
+            ("192.0.2.1", false),
+            ("255.255.255.255", false),
+            ("::1", false),
+        ] {
+            assert_eq!(allows(&mixed, address), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_network_in_both_lists_is_an_error_however_it_is_written() {
+        for (allow, deny) in [("10.0.0.0/8", "10.9.9.9/8"), ("::1", "::1/128")] {
+            let error = ClientList::of(&nets(&[allow]), &nets(&[deny])).unwrap_err().to_string();
+            assert!(error.contains("is both allowed and denied: expected"), "{error}");
+        }
+        assert!(ClientList::of(&nets(&["10.0.0.0/8", "10.1.1.1/8"]), &[]).is_ok(), "repeated");
+    }
+
+    #[test]
+    fn files_have_a_network_a_line_and_errors_name_the_line() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("deny");
+        let deny = [Networks::File(path.clone())];
+        std::fs::write(&path, "# comment\n\n10.0.0.0/8 # ours\r\n192.0.2.7\n").unwrap();
+        let list = ClientList::load(&[], &deny).unwrap().unwrap();
+        assert!(!allows(&list, "192.0.2.7") && allows(&list, "192.0.2.8"));
+        std::fs::write(&path, "10.0.0.0/8\n10.0.0.0/33\n").unwrap();
+        let error = ClientList::load(&[], &deny).unwrap_err().to_string();
+        assert!(error.ends_with("deny:2: expected a network or an address, found '10.0.0.0/33'"));
+        std::fs::remove_file(&path).unwrap();
+        assert!(ClientList::load(&[], &deny).unwrap_err().to_string().ends_with("cannot be read"));
+    }
+
+    #[test]
+    fn a_million_networks_are_asked_by_a_search() {
+        let network = |n: u32| IpNet::new_assert(std::net::Ipv4Addr::from(n << 9).into(), 24);
+        let denied: Vec<IpNet> = (0..1_000_000).map(network).collect();
+        let list = ClientList::of(&[], &denied).unwrap();
+        assert_eq!(list.v4.len(), 2_000_000, "8 bytes for each end");
+        for n in [0, 1, 499_999, 999_999_u32] {
+            let address = std::net::Ipv4Addr::from((n << 9) + 7);
+            assert!(!list.allows(address.into()));
+            assert!(list.allows(std::net::Ipv4Addr::from((n << 9) + 256).into()));
+        }
+    }
+
+    proptest! {
+        /// Against the definition: of all networks that contain the address, the smallest.
+        #[test]
+        fn a_list_answers_as_a_look_at_each_network_does(
+            networks in vec((any::<u8>(), any::<u8>(), 0..=16_u8, any::<bool>()), 0..30),
+            asked in vec((any::<u8>(), any::<u8>()), 1..20),
+        ) {
+            let address = |a, b| IpAddr::from([a, b, 0, 0]);
+            let network = |a, b, bits| IpNet::new_assert(address(a, b), bits).trunc();
+            let all: Vec<(IpNet, bool)> = networks.iter()
+                .map(|(a, b, bits, allow)| (network(*a, *b, *bits), *allow))
+                .collect();
+            let of = |wanted| -> Vec<IpNet> {
+                all.iter().filter(|(_, allow)| *allow == wanted).map(|(net, _)| *net).collect()
+            };
+            let (allowed, denied) = (of(true), of(false));
+            let is_contradictory = allowed.iter().any(|net| denied.contains(net));
+            let list = ClientList::of(&allowed, &denied);
+            prop_assert_eq!(list.is_err(), is_contradictory);
+            let Ok(list) = list else { return Ok(()) };
+            for (a, b) in asked {
+                let address = address(a, b);
+                let around = all.iter().filter(|(net, _)| net.contains(&address));
+                let smallest = around.max_by_key(|(net, _)| net.prefix_len());
+                let expected = smallest.map_or(allowed.is_empty(), |(_, allow)| *allow);
+                prop_assert_eq!(list.allows(address), expected, "{}", address);
+            }
+        }
+    }
+}
