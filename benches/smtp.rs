@@ -5,6 +5,7 @@ use sinkd::smtp::envelope::Client;
 use sinkd::smtp::grammar::{Command, parse};
 use sinkd::smtp::limits::SessionLimits;
 use sinkd::smtp::policy::Policy;
+use sinkd::smtp::proxy;
 use sinkd::smtp::session::{Receipt, Session, Step};
 use sinkd::smtp::workspace::Workspace;
 use std::hint::black_box;
@@ -74,6 +75,22 @@ fn sessions(c: &mut Criterion) {
     group.finish();
 }
 
+fn proxies(c: &mut Criterion) {
+    let line = b"PROXY TCP4 192.0.2.7 198.51.100.1 46600 25\r\n".to_vec();
+    let mut binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c".to_vec();
+    binary.extend([192, 0, 2, 7, 198, 51, 100, 1, 0x12, 0x34, 0, 25]);
+    let mut group = c.benchmark_group("proxy");
+    for (name, header) in [("version_1", line), ("version_2", binary)] {
+        let parse = |octets| proxy::parse(octets).ok().flatten().map(|(_, octets)| octets);
+        assert_eq!(parse(&header), Some(header.len()));
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(name, |b| {
+            b.iter(|| assert_eq!(parse(black_box(&header)), Some(header.len())))
+        });
+    }
+    group.finish();
+}
+
 /// Lines of 78 octets, every tenth begins with a stuffed dot.
 fn payload(bytes: usize) -> Vec<u8> {
     let mut wire = Vec::with_capacity(bytes + 80);
@@ -119,5 +136,5 @@ fn scans(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, commands, sessions, scans);
+criterion_group!(benches, commands, sessions, proxies, scans);
 criterion_main!(benches);
