@@ -225,6 +225,8 @@ def address(value):
         return "unix"
     host = ipaddress.ip_address(bytes(value[1:-2]))
     port, = struct.unpack_from("<H", value, len(value) - 2)
+    if host.version == 6 and host.ipv4_mapped:
+        return "[::ffff:%s]:%d" % (host.ipv4_mapped, port)
     return ("[%s]:%d" if host.version == 6 else "%s:%d") % (host, port)
 
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
-use super::listener_keys::LISTENER_KEYS;
+use super::listener_keys::{LISTENER_KEYS, meant_by};
 use super::table::{KEYS, Setting};
 use super::{Config, ListenAddress, Listener, ListenerOptions, guess};
 use crate::smtp::limits::Protocol;
@@ -111,7 +111,8 @@ pub(super) fn apply(path: &Path, text: &str, config: &mut Config) -> Result<(), 
     }
 }
 
-const ADDRESS: &str = "an address such as 127.0.0.1:24 or unix:/run/sinkd.sock";
+const ADDRESS: &str = "an address such as 127.0.0.1:24 or unix:/run/sinkd.sock, without a prefix \
+                       (protocol and proxy are keys)";
 
 struct File<'a> {
     path: &'a Path,
@@ -175,7 +176,7 @@ impl File<'_> {
         for (name, value) in table.iter().filter(|(name, _)| name.get_ref() != "address") {
             let key = LISTENER_KEYS.iter().find(|key| key.name == name.get_ref());
             let full = format!("listener.{}", name.get_ref());
-            let key = key.ok_or_else(|| self.unknown(name.span().start, &full, None))?;
+            let key = key.ok_or_else(|| self.unknown_of_listener(name))?;
             keys.push((key, full, value));
         }
         let (address, protocol) = (self.address(value, table)?, Protocol::Smtp);
@@ -186,6 +187,19 @@ impl File<'_> {
             set.ok_or_else(|| self.value(value, &full, key.expected))?;
         }
         Ok(listener)
+    }
+
+    #[cold]
+    fn unknown_of_listener(&self, name: &Spanned<std::borrow::Cow<'_, str>>) -> FileError {
+        let hint = match meant_by(name.get_ref()) {
+            Some(nearest) => format!("; did you mean 'listener.{nearest}'?"),
+            None => {
+                let names: Vec<&str> = LISTENER_KEYS.iter().map(|key| key.name).collect();
+                format!("; a listener may have address, {}", names.join(", "))
+            }
+        };
+        let (path, line) = (self.path.into(), self.line(name.span().start));
+        FileError::Unknown { path, line, key: format!("listener.{}", name.get_ref()), hint }
     }
 
     /// The address of a `[[listener]]`.

@@ -1,9 +1,10 @@
 //! The keys of `[[listener]]` beside its address.
+use super::bounds::{COUNT, COUNT_OR_NONE, count};
 use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
 use super::listener_options::ListenerOptions;
 use super::names;
-use super::value::{parse_bytes, quoted, show_bytes};
+use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option};
 use crate::smtp::limits::Protocol;
 
 /// A key of `[[listener]]`.
@@ -16,8 +17,6 @@ pub(super) struct ListenerKey {
     /// As TOML; `None` where the listener has nothing of its own.
     pub show: fn(&Listener) -> Option<String>,
 }
-
-const COUNT: &str = "a number from 1 to 4294967295";
 
 /// Every key but `address`.
 pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
@@ -115,15 +114,19 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "errors_max",
-        expected: COUNT,
-        set: |listener, text| count(text).map(|n| listener.options.errors_max = Some(n)),
-        show: |listener| listener.options.errors_max.map(|n| n.to_string()),
+        expected: COUNT_OR_NONE,
+        set: |listener, text| {
+            parse_option(text, count).map(|n| listener.options.errors_max = Some(n))
+        },
+        show: |listener| listener.options.errors_max.map(|n| show_option(n, |n| n.to_string())),
     },
     ListenerKey {
         name: "messages_max",
-        expected: COUNT,
-        set: |listener, text| count(text).map(|n| listener.options.messages_max = Some(n)),
-        show: |listener| listener.options.messages_max.map(|n| n.to_string()),
+        expected: COUNT_OR_NONE,
+        set: |listener, text| {
+            parse_option(text, count).map(|n| listener.options.messages_max = Some(n))
+        },
+        show: |listener| listener.options.messages_max.map(|n| show_option(n, |n| n.to_string())),
     },
 ];
 
@@ -136,8 +139,14 @@ fn show_networks(networks: &[Networks]) -> Option<String> {
     (!networks.is_empty()).then(|| client_list::show(networks))
 }
 
-fn count(text: &str) -> Option<u32> {
-    text.parse().ok().filter(|n| *n >= 1)
+/// The key that is probably meant by `name`.
+pub(super) fn meant_by(name: &str) -> Option<&'static str> {
+    /// Names that are less alike are different names; 1 is the same name.
+    const ALIKE: f64 = 0.8;
+    let names = LISTENER_KEYS.iter().map(|key| key.name).chain(["address"]);
+    let rated = names.map(|known| (strsim::jaro_winkler(name, known), known));
+    let (likeness, nearest) = rated.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (likeness >= ALIKE).then_some(nearest)
 }
 
 /// The listeners that have something of their own as `[[listener]]` tables.

@@ -26,10 +26,10 @@ pub struct ListenerOptions {
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message.
     pub recipients_max: Option<u32>,
-    /// Number of errors after which a session is closed.
-    pub errors_max: Option<u32>,
-    /// Maximum number of messages of a session.
-    pub messages_max: Option<u32>,
+    /// Number of errors after which a session is closed; `Some(None)`: never.
+    pub errors_max: Option<Option<u32>>,
+    /// Maximum number of messages of a session; `Some(None)`: no maximum.
+    pub messages_max: Option<Option<u32>>,
 }
 
 impl ListenerOptions {
@@ -38,8 +38,8 @@ impl ListenerOptions {
         SessionLimits {
             message_bytes_max: self.message_bytes_max.unwrap_or(limits.message_bytes_max),
             recipients_max: self.recipients_max.unwrap_or(limits.recipients_max),
-            errors_max: self.errors_max.or(limits.errors_max),
-            messages_max: self.messages_max.or(limits.messages_max),
+            errors_max: self.errors_max.unwrap_or(limits.errors_max),
+            messages_max: self.messages_max.unwrap_or(limits.messages_max),
             ..limits.clone()
         }
     }

@@ -10,6 +10,8 @@ pub(super) const EXTENSIONS: &str = "keywords of EHLO with commas between them: 
                                      8BITMIME, SMTPUTF8, CHUNKING, BINARYMIME, \
                                      ENHANCEDSTATUSCODES, DSN, LIMITS, HELP";
 
+/// What stands for no value in settings.
+const NONE: &str = "none";
 const NAME_BYTES_MAX: usize = 64;
 const HOSTNAME_BYTES_MAX: usize = 255;
 const GREETING_LINES_MAX: usize = 20;
@@ -20,7 +22,7 @@ const GREETING_LINE_BYTES_MAX: usize = 500;
 pub(super) fn name(text: &str) -> Option<String> {
     let is_good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_');
     let is_name = (1..=NAME_BYTES_MAX).contains(&text.len()) && text.bytes().all(is_good);
-    is_name.then(|| text.to_owned())
+    (is_name && text != NONE).then(|| text.to_owned())
 }
 
 pub(super) fn hostname(text: &str) -> Option<String> {
@@ -36,7 +38,7 @@ pub(super) fn greeting(text: &str) -> Option<String> {
         is_bounded && line.bytes().all(|octet| octet == b' ' || octet.is_ascii_graphic())
     };
     let is_bounded = text.split('\n').count() <= GREETING_LINES_MAX;
-    (is_bounded && text.split('\n').all(is_line)).then(|| text.to_owned())
+    (is_bounded && text.split('\n').all(is_line) && text != NONE).then(|| text.to_owned())
 }
 
 /// Keywords with commas between them, each once.
@@ -67,7 +69,7 @@ mod tests {
             assert_eq!(greeting(good).as_deref(), Some(good));
         }
         let (long, many) = ("x".repeat(501), ["y"; 21].join("\n"));
-        for bad in ["", "\n", "a\n", "a\r\nb", "a\tb", "\u{e9}", "a\0", &long, &many] {
+        for bad in ["", "none", "\n", "a\n", "a\r\nb", "a\tb", "\u{e9}", "a\0", &long, &many] {
             assert_eq!(greeting(bad), None, "{bad:?}");
         }
     }
@@ -78,6 +80,7 @@ mod tests {
             ("sink-a", true),
             ("a.b_1", true),
             ("", false),
+            ("none", false),
             ("a b", false),
             ("a\r\n250", false),
             ("\u{e9}", false),

@@ -59,8 +59,8 @@ mod tests {
             denied: Some(Denied::Close),
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
-            errors_max: Some(4),
-            messages_max: Some(5),
+            errors_max: Some(Some(4)),
+            messages_max: Some(None),
         };
         config.listen.push(own);
         storage::add_rule(&mut config.store_rules, "*.test=envelope/10").unwrap();

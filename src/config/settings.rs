@@ -118,7 +118,7 @@ pub enum ConfigError {
     #[error("{0} addresses to listen on: expected at most {LISTENERS_MAX}")]
     TooManyListeners(usize),
     /// Two listeners would be bound to one socket.
-    #[error("--listen {0}: expected each address once, found it twice")]
+    #[error("listener {0}: expected each address once, found it twice")]
     ListenedTwice(Box<Listener>),
     /// Two listeners have one name.
     #[error("listener name '{0}': expected each name once, found it twice")]
@@ -263,17 +263,20 @@ impl Config {
 
     /// What is allowed and may surprise: a sentence each.
     pub fn warnings(&self) -> Vec<String> {
-        let recipients = self.limits.recipients_max;
-        let is_few = recipients < RECIPIENTS_LEAST;
-        is_few
-            .then(|| {
-                format!(
-                    "recipients_max is {recipients}: RFC 5321 section 4.5.3.1.8 has servers accept \
-                     at least {RECIPIENTS_LEAST} recipients, and senders may rely on it"
-                )
-            })
-            .into_iter()
-            .collect()
+        let of_all = [("recipients_max".to_owned(), self.limits.recipients_max)];
+        let own = self.listen.iter().filter_map(|listener| {
+            let recipients = listener.options.recipients_max?;
+            Some((format!("listener {listener}: recipients_max"), recipients))
+        });
+        let few =
+            of_all.into_iter().chain(own).filter(|(_, recipients)| *recipients < RECIPIENTS_LEAST);
+        let warning = |(setting, recipients)| {
+            format!(
+                "{setting} is {recipients}: RFC 5321 section 4.5.3.1.8 has servers accept at least \
+                 {RECIPIENTS_LEAST} recipients, and senders may rely on it"
+            )
+        };
+        few.map(warning).collect()
     }
 }
 
@@ -304,8 +307,8 @@ mod tests {
     #[test]
     fn an_address_is_listened_on_once() {
         for (listen, http, error) in [
-            (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("--listen 127.0.0.1:7: expected each")),
-            (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("--listen 127.0.0.1:7: expected")),
+            (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: expected each")),
+            (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: expected")),
             (["unix:/run/s", "unix:/run/s"], "off", Some("--listen unix:/run/s: expected each")),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:7", Some("--http 127.0.0.1:7: expected an")),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),

@@ -58,7 +58,7 @@ impl Admission {
     pub fn identify(&self, address: IpAddr) -> Result<(), Farewell> {
         let Some(max) = self.per_client_max else { return Ok(()) };
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
-        let open = clients.entry(address).or_insert(0);
+        let open = clients.entry(address.to_canonical()).or_insert(0);
         if *open >= max {
             return Err(Farewell::TooManyFromAddress);
         }
@@ -104,6 +104,7 @@ impl Admission {
         self.connections.fetch_sub(1, Ordering::Relaxed);
         let (Some(_), Some(address)) = (self.per_client_max, address) else { return };
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
+        let address = address.to_canonical();
         if let Some(open) = clients.get_mut(&address) {
             *open -= 1;
             if *open == 0 {

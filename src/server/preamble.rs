@@ -1,4 +1,5 @@
 //! What a connection of a proxied listener begins with: a PROXY header, before any greeting.
+use std::net::SocketAddr;
 use std::ops::ControlFlow;
 
 use ipnet::IpNet;
@@ -24,26 +25,41 @@ pub(super) fn read_header(
         Ok(None) => return ControlFlow::Break(Consumed::All),
         Ok(Some(whole)) => whole,
         Err(error) => {
-            tracing::debug!(peer = %conn.client, %error, "the connection is closed");
-            shared.ledger.recording.proxy_refused();
+            shared.refuse_as_proxy(conn.client, error);
             return ControlFlow::Break(Consumed::Unwanted);
         }
     };
-    match header {
-        Header::Local => conn.is_session = false,
-        Header::Proxied { endpoints, tls } => {
-            let client = match endpoints.source {
-                Source::Tcp(address) => Client::Tcp(address),
-                Source::Unix => Client::Unix,
-            };
+    if let Header::Proxied { endpoints, tls } = header {
+        let client = client_of(endpoints.source);
+        // HAProxy has version 1 name its own end of the connection where it checks our health.
+        conn.is_session = client != conn.client || client == Client::Unix;
+        if conn.is_session {
             conn.session.speak_for(client, tls.as_ref());
             conn.client = client;
-            conn.is_session = true;
         }
     }
     conn.flow = Flow::COMMANDS;
     input.consume(octets);
     ControlFlow::Break(Consumed::Identified)
+}
+
+/// The peer has closed before its header was whole: it looked whether we listen, or it was cut off.
+#[cold]
+pub(super) fn end_of_preamble(conn: &Conn, shared: &mut WorkerShared, input: &Input) {
+    match input.is_empty() {
+        true => shared.ledger.recording.identified(conn),
+        false => shared.refuse_as_proxy(conn.client, "its header was cut off"),
+    }
+}
+
+/// One spelling for each address: balancers that listen on IPv6 map those of IPv4.
+fn client_of(source: Source) -> Client {
+    match source {
+        Source::Tcp(address) => {
+            Client::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
+        }
+        Source::Unix => Client::Unix,
+    }
 }
 
 /// Whether headers of `peer` are believed. Who may connect to a Unix socket, its owner decides.

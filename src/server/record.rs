@@ -321,13 +321,12 @@ impl Recording {
 
     /// Octets have come from a client.
     pub fn heard(&mut self, conn: &mut Conn, expected: ExpectedOctets) {
-        let Some(recorder) = &mut self.recorder else { return };
+        let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         self.has_read = true;
         if !conn.replied.answer() {
             // It had answered already, so it did not wait for us; nor did we make it wait.
             let pause_ms = (self.woke_us / 1000).saturating_sub(conn.heard_ms);
-            let is_client = conn.waits == Waits::Octets && !matches!(conn.flow, Flow::Preamble);
-            if pause_ms >= PAUSE_MIN_MS && is_client {
+            if pause_ms >= PAUSE_MIN_MS && conn.waits == Waits::Octets {
                 recorder.record(Metric::Pause, pause_ms * 1000);
             }
             return;
@@ -381,6 +380,10 @@ impl Recording {
         let Some(recorder) = &mut self.recorder else { return };
         let commands = u64::from(tally.commands);
         tally.commands = 0;
+        if !conn.is_session {
+            tally.first = None;
+            return;
+        }
         self.commands += commands;
         if self.has_read {
             self.has_read = false;

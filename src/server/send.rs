@@ -156,7 +156,7 @@ mod tests {
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
         let storage = Storage { pool: TransferPool::new(1 << 20), writer };
         let ledger = Ledger::new(stop, counters, Recording::new(None, Arc::default()));
-        let mut shared = WorkerShared::new(Workspace::new(1 << 20), storage, ledger, 1 << 20);
+        let mut shared = WorkerShared::new(Workspace::new(1 << 20), storage, ledger);
         let (mut conn, mut theirs) = conn();
         while write(&mut conn.socket, &[b'-'; 4096]).unwrap() > 0 {}
         let id = |slot| MessageId { segment: 1, slot };

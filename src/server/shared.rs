@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use crate::log::{MessageId, NoRoom};
+use crate::smtp::envelope::Client;
 use crate::smtp::session::Refusal;
 use crate::smtp::workspace::Workspace;
 
@@ -25,7 +26,10 @@ pub(super) struct WorkerShared {
     pub workspace: Workspace,
     pub storage: Storage,
     pub ledger: Ledger,
-    pub message_bytes_max: u64,
+    /// A client has sent octets since this was last asked.
+    pub has_heard: bool,
+    /// When closing a connection without a PROXY header was last logged, ms of the clock.
+    proxy_logged_ms: Option<u64>,
     /// `None`: no sessions are written down.
     pub transcripts: Option<Arc<Transcripts>>,
     /// `None`: arguments of NOOP are ignored.
@@ -40,18 +44,14 @@ pub(super) struct WorkerShared {
 }
 
 impl WorkerShared {
-    pub fn new(
-        workspace: Workspace,
-        storage: Storage,
-        ledger: Ledger,
-        message_bytes_max: u64,
-    ) -> WorkerShared {
+    pub fn new(workspace: Workspace, storage: Storage, ledger: Ledger) -> WorkerShared {
         WorkerShared {
             clock: Clock::start(),
             workspace,
             storage,
             ledger,
-            message_bytes_max,
+            has_heard: false,
+            proxy_logged_ms: None,
             transcripts: None,
             moments: None,
             is_starved: false,
@@ -77,6 +77,19 @@ impl WorkerShared {
         if self.transfers.len() < TRANSFERS_KEPT_MAX {
             *transfer = Transfer::new();
             self.transfers.push(transfer);
+        }
+    }
+
+    /// A connection of a proxied listener is closed without a word, because of `why`.
+    #[cold]
+    pub fn refuse_as_proxy(&mut self, peer: Client, why: impl std::fmt::Display) {
+        /// The log names one of them this often: clients could fill it.
+        const LOGGED_MS: u64 = 10_000;
+        self.ledger.recording.proxy_refused();
+        let now_ms = self.clock.now_ms();
+        if self.proxy_logged_ms.is_none_or(|then| now_ms >= then + LOGGED_MS) {
+            self.proxy_logged_ms = Some(now_ms);
+            tracing::warn!(%peer, %why, "a connection without a PROXY header is closed");
         }
     }
 

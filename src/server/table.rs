@@ -143,8 +143,7 @@ impl<I: Interests> Table<I> {
         let pool = TransferPool::new(config.buffer_memory_bytes);
         let storage = Storage { pool, writer: setup.writer };
         let workspace = Workspace::new(config.envelope_memory_bytes);
-        let mut shared =
-            WorkerShared::new(workspace, storage, ledger, config.limits.message_bytes_max);
+        let mut shared = WorkerShared::new(workspace, storage, ledger);
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         Table {
             interests,
@@ -280,9 +279,8 @@ impl<I: Interests> Table<I> {
     pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
         let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.trusted) {
-            let peer = arrival.client;
-            tracing::debug!(%peer, "not in a network of --proxy-trusted: closed");
-            self.resting.recording().proxy_refused();
+            let why = "it is not in a network of --proxy-trusted";
+            self.resting.refuse_as_proxy(arrival.client, why);
             return false;
         }
         true
@@ -347,7 +345,7 @@ impl<I: Interests> Table<I> {
 
     /// Begins the session of a connection.
     fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
-        if let Some(transcripts) = self.resting.transcripts() {
+        if let Some(transcripts) = self.resting.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
                 session: conn.session_id,
                 client: conn.client,
@@ -539,7 +537,8 @@ impl<I: Interests> Table<I> {
             return self.close(key.place);
         }
         if matches!(conn.flow, Flow::Preamble) {
-            self.resting.recording().proxy_refused();
+            let peer = conn.client;
+            self.resting.refuse_as_proxy(peer, "no header came within 5 s");
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);

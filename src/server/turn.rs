@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use crate::log::{NoRoom, Writer};
+use crate::smtp::envelope::Client;
 use crate::smtp::session::{Farewell, Session};
 
 use super::clock::Clock;
@@ -14,6 +15,7 @@ use super::counters::{Counters, Doing};
 use super::input::{Consumed, Input};
 use super::payload::finish::{abandon, finish};
 use super::payload::receive::{Received, receive};
+use super::preamble::end_of_preamble;
 use super::record::{ExpectedOctets, Recording};
 use super::send::{Sent, flush, note_all_unsent, note_turn_unsent, send_unsent, write};
 use super::shared::WorkerShared;
@@ -172,6 +174,17 @@ impl WorkerState {
         self.shared.transcripts.as_ref()
     }
 
+    /// A connection of a proxied listener is closed without a word, because of `why`.
+    #[cold]
+    pub fn refuse_as_proxy(&mut self, peer: Client, why: &str) {
+        self.shared.refuse_as_proxy(peer, why);
+    }
+
+    /// Whether a client has sent octets since this was last asked.
+    pub fn take_heard(&mut self) -> bool {
+        std::mem::take(&mut self.shared.has_heard)
+    }
+
     /// Whether a transfer found the budget for buffers used up since this was last asked.
     pub fn was_starved(&mut self) -> bool {
         std::mem::take(&mut self.shared.is_starved)
@@ -287,10 +300,15 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
                     && cfg!(all(target_os = "linux", not(sinkd_portable)))
                     && !conn.reads_until_empty;
                 conn.heard_ms = shared.clock.now_ms();
+                shared.has_heard |= conn.is_session;
             }
             Ok(Received::Nothing) => return TurnEnd::Idle,
             Ok(Received::Parked) => return TurnEnd::Parked,
             Ok(Received::Refused) => {}
+            Ok(Received::End) if matches!(conn.flow, Flow::Preamble) => {
+                end_of_preamble(conn, shared, input);
+                return TurnEnd::Closed;
+            }
             Ok(Received::End) => {
                 shared.ledger.recording.hung_up(conn);
                 return end_of_stream(conn, shared);

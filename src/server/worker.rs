@@ -156,7 +156,7 @@ impl Worker {
         }
         self.accept_rest();
         self.table.round();
-        if !events.is_empty() {
+        if self.table.resting.take_heard() {
             let unix_ms = self.table.resting.clock().unix_ns() / 1_000_000;
             let counters = self.table.resting.counters();
             counters.heard_unix_ms.store(unix_ms, Ordering::Relaxed);

@@ -89,7 +89,12 @@ impl Policy {
 
     /// Encodes what every session of the listener says. The reply to LHLO is that to EHLO
     /// (RFC 2033 4.1).
-    pub fn of(options: PolicyOptions) -> Policy {
+    ///
+    /// BINARYMIME needs CHUNKING (RFC 3030 3), so it is not offered without.
+    pub fn of(mut options: PolicyOptions) -> Policy {
+        if !options.extensions.contains(&Extension::Chunking) {
+            options.extensions.retain(|extension| *extension != Extension::BinaryMime);
+        }
         let without = Extensions::all_but(&options.extensions);
         Policy {
             greeting: greeting(&options),

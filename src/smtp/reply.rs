@@ -107,7 +107,6 @@ replies! {
     // Syntax.
     LINE_TOO_LONG = "500 5.5.2 Command line too long: shorten it, or end it with CRLF";
     UNKNOWN = "500 5.5.2 Command unknown: send HELP for those known here";
-    EMPTY_LINE = "500 5.5.2 Empty command; a proxy with PROXY headers needs a listener for them";
     LHLO_NOT_EHLO = "500 5.5.1 This is LMTP: send LHLO (RFC 2033)";
     CONTROL_CHARACTER = "500 5.5.2 Control character, or CR or LF alone, in a command line";
     NAME_SYNTAX = "501 5.5.4 Send EHLO or HELO with one name, printable and without spaces";
@@ -155,7 +154,7 @@ replies! {
     // Farewells; the connection closes after them.
     TOO_MANY_ERRORS = "421 4.7.0 Too many errors in this session: closing";
     TOO_MANY_MESSAGES = "421 4.7.0 Enough messages in this session: open a new one";
-    PROXY_UNEXPECTED = "421 4.3.2 A PROXY header came, and this listener expects none: closing";
+    PROXY_UNEXPECTED = "421 4.3.2 Expected EHLO, found a PROXY header or an empty line: closing";
     CHUNK_SIZE_LOST = "421 4.5.4 BDAT size unreadable, so data looks like commands: closing";
     TIMEOUT = "421 4.4.2 Nothing came for too long: closing";
     STOPPING = "421 4.3.2 Shutting down: try again later";

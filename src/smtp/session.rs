@@ -270,6 +270,12 @@ impl Session {
         self.open().map_or(&[], |transaction| transaction.envelope.as_bytes())
     }
 
+    /// Maximum size of a message, bytes (RFC 1870).
+    #[inline]
+    pub fn message_bytes_max(&self) -> u64 {
+        self.policy.limits.message_bytes_max
+    }
+
     /// SIZE= of the open transaction's MAIL (RFC 1870).
     pub fn declared_size(&self) -> Option<u64> {
         self.open().and_then(|transaction| transaction.envelope.declared_size())

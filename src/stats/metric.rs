@@ -112,7 +112,7 @@ table! {
     Denied = "denied", 0, "Connections of clients that the lists of their listener do not serve.";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
     HealthChecks = "health_checks", 0,
-        "Connections of a proxy for itself (LOCAL, UNKNOWN); without mail they are no sessions.";
+        "Connections of a proxy for itself; without mail they are not sessions.";
     ProxyRefused = "proxy_refused", 0,
         "Connections closed in silence: no PROXY header, a bad one, or a network not trusted.";
     ProxyUnexpected = "proxy_unexpected", 0,

@@ -462,11 +462,16 @@ fn health_checks_are_no_sessions_until_they_send_mail_and_refused_headers_are_co
         (check.to_owned() + mail + "x\r\n.\r\nQUIT\r\n", [1, 0, 1, 0]),
         (HEADER.to_owned() + "QUIT\r\n", [1, 1, 0, 0]),
         ("EHLO c\r\n".to_owned(), [0, 0, 0, 1]),
+        // The peer closes before its header, and in the middle of it.
+        (String::new(), [0, 0, 1, 0]),
+        ("PROXY TCP4".to_owned(), [0, 0, 0, 1]),
     ] {
         let mut one = One::proxied();
         for line in said.split_inclusive('\n') {
             one.say(line);
         }
+        one.client.shutdown(std::net::Shutdown::Write).unwrap();
+        one.say("");
         // Replies linger, so that no reset overtakes them.
         one.now_ms += 2_500;
         (0..2).for_each(|_| one.round());

@@ -90,6 +90,7 @@ fn each_listener_says_and_allows_what_its_options_say() {
         (502, vec!["Not implemented here; see the EHLO reply for what is".into()])
     );
     assert_eq!(old.command("RSET"), 250);
+    assert_eq!(old.command("HELP"), 214);
     // Without ENHANCEDSTATUSCODES no reply has one.
     let text = deliver(&mut old);
     assert!(text.starts_with("Ok ") && text.ends_with(" sink-a"), "{text}");
@@ -123,7 +124,9 @@ fn listeners_that_cannot_be_are_errors_with_their_place() {
         (format!("{listener}deny = [\"@nowhere\"]"), "nowhere: cannot be read"),
         (format!("{listener}deny = [\"::1\"]\nallow = [\"::1\"]"), "::1/128 is both allowed and"),
         (format!("{listener}messages_max = 0"), "sink.toml:3: listener.messages_max: expected"),
-        (format!("{listener}colour = 1"), "sink.toml:3: unknown setting 'listener.colour'"),
+        (format!("{listener}nmae = 1"), "'listener.nmae'; did you mean 'listener.name'?"),
+        (format!("{listener}xyzzy = 1"), "'listener.xyzzy'; a listener may have address, protocol"),
+        (format!("{listener}greeting = \"none\""), "sink.toml:3: listener.greeting: expected"),
         (format!("{listener}name = \"a\"\n{listener}name = \"a\""), "listener name 'a': expected"),
         ("[server]\nproxy_trusted = \"10.0.0.0/33\"".into(), "sink.toml:2: server.proxy_trusted"),
     ] {
@@ -133,6 +136,35 @@ fn listeners_that_cannot_be_are_errors_with_their_place() {
         let errors = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(2), "{text}");
         assert!(errors.contains(expected), "{errors}");
+    }
+}
+
+#[test]
+fn the_size_of_a_message_is_bounded_by_its_listener_above_and_below_the_others() {
+    let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
+    let own = |max: &str| {
+        format!("[[listener]]\naddress = \"127.0.0.1:0\"\nmessage_bytes_max = \"{max}\"\n")
+    };
+    let config = place.path().join("sink.toml");
+    let all = "[limits]\nmessage_bytes_max = \"10K\"\n";
+    fs::write(&config, format!("{all}{}{}", own("4K"), own("40K"))).unwrap();
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.arg("--config").arg(&config).args(["--http", "off", "--log-level", "warn"]);
+    let sink = Sink::spawn(command.arg("--data").arg(data.path()));
+    for (listener, max) in [(0, 4096), (1, 40960)] {
+        for (bytes, code) in [(max, 250), (max + 1, 552)] {
+            let content = [vec![b'x'; bytes - 2], b"\r\n".to_vec()].concat();
+            let mut client = sink.connect_from([127, 0, 0, 1], listener);
+            client.ehlo();
+            client.begin("a@b.example", "c@d.example");
+            client.send(&[&content[..], b".\r\n"].concat());
+            assert_eq!(client.reply().0, code, "{bytes} by DATA, at most {max}");
+            for (command, code) in OPEN {
+                assert_eq!(client.command(command), code);
+            }
+            client.send(&[format!("BDAT {bytes} LAST\r\n").as_bytes(), &content].concat());
+            assert_eq!(client.reply().0, code, "{bytes} by BDAT, at most {max}");
+        }
     }
 }
 

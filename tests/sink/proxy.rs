@@ -151,21 +151,50 @@ fn a_header_that_is_not_expected_is_named_before_any_mail_is_at_stake() {
     let sink = start(data.path(), &["--listen", "127.0.0.1:0"]);
     for (header, expected) in [
         (b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 25\r\n".to_vec(), vec!["220", "421"]),
-        (version_2(), vec!["220", "500", "500", "421"]),
+        (version_2(), vec!["220", "421"]),
     ] {
         let mut stream = connect(sink.addresses[0]);
         stream.write_all(&header).unwrap();
         let heard = rest(stream);
         let codes: Vec<&str> = heard.lines().map(|line| &line[..3]).collect();
         assert_eq!(codes, expected, "{heard}");
-        assert!(heard.ends_with("this listener expects none: closing\r\n"), "{heard}");
+        assert!(heard.contains("421 4.3.2 Expected EHLO"), "{heard}");
     }
-    // Later, and to a client that sends an empty line and goes on, nothing of the kind is said.
+    // After EHLO it is a command like any other that is unknown.
     let mut client = sink.connect();
     client.ehlo();
     assert_eq!(client.command("PROXY TCP4 192.0.2.7 198.51.100.1 4660 25"), 500);
-    assert_eq!(client.command("NOOP"), 250);
-    let mut client = sink.connect();
     assert_eq!(client.command(""), 500);
-    client.ehlo();
+    assert_eq!(client.command("NOOP"), 250);
+}
+
+#[test]
+fn clients_have_one_spelling_however_a_balancer_maps_them() {
+    let data = tempdir().unwrap();
+    let limit = ["--listen", "proxy:127.0.0.1:0", "--connections-per-client-max", "1"];
+    let sink = start(data.path(), &limit);
+    let mut open = Vec::new();
+    let heard = ["TCP4 192.0.2.1 198.51.100.1", "TCP6 ::ffff:192.0.2.1 ::1"].map(|addresses| {
+        let mut stream = connect(sink.addresses[0]);
+        stream.write_all(format!("PROXY {addresses} 1 25\r\n").as_bytes()).unwrap();
+        let mut line = [0; 4];
+        stream.read_exact(&mut line).unwrap();
+        open.push(stream);
+        line
+    });
+    assert_eq!(heard, [*b"220 ", *b"421 "]);
+}
+
+#[test]
+fn a_sink_that_only_a_balancer_looks_after_is_idle() {
+    let data = tempdir().unwrap();
+    let args = ["--listen", "proxy:127.0.0.1:0", "--stop-after-idle", "1s"];
+    let sink = start(data.path(), &args);
+    let address = sink.addresses[0];
+    // Until it has stopped by itself: nothing accepts then.
+    while let Ok(mut stream) = TcpStream::connect(address) {
+        let _ = stream.write_all(b"PROXY UNKNOWN\r\nEHLO c.example\r\nQUIT\r\n");
+        rest(stream);
+    }
+    assert!(sink.wait().success());
 }

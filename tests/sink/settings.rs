@@ -188,7 +188,7 @@ fn values_are_refused_with_place_expectation_and_what_was_found() {
         ),
         (
             &["--listen", "127.0.0.1:7", "--listen", "127.0.0.1:7"],
-            "--listen 127.0.0.1:7: expected each address once, found it twice",
+            "listener 127.0.0.1:7: expected each address once, found it twice",
         ),
     ] {
         let (code, errors) = said(sinkd(args).arg("--check"));

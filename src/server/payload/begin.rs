@@ -22,7 +22,8 @@ pub fn begin(conn: &mut Conn, shared: &mut WorkerShared, framing: Framing) {
         Framing::Chunk { left, .. } => left,
     };
     let (declared, guess) = (conn.session.declared_size(), conn.last_payload_bytes);
-    transfer.place.expect(declared, chunk, u64::from(guess), shared.message_bytes_max);
+    let bytes_max = conn.session.message_bytes_max();
+    transfer.place.expect(declared, chunk, u64::from(guess), bytes_max);
     transfer.first_us = shared.clock.now_us();
     if let Some(sampling) = &shared.ledger.sampling {
         let (store, draw) = sampling.choose(conn.session.envelope());

@@ -39,7 +39,7 @@ pub fn append(
     wire: &[u8],
 ) -> Option<Commit> {
     transfer.wire_bytes = wire.len() as u64;
-    let fits = transfer.message_bytes() <= shared.message_bytes_max;
+    let fits = transfer.message_bytes() <= conn.session.message_bytes_max();
     let commit = if fits && shared.ledger.take_ticket(transfer) {
         let payload = &wire[..transfer.payload_bytes() as usize];
         let facts = facts(conn, shared, transfer);
@@ -91,7 +91,7 @@ fn outcome(conn: &Conn, shared: &mut WorkerShared, transfer: &mut Transfer) -> P
     if let Fate::Refused(why) = transfer.fate {
         return PayloadOutcome::Refused(why);
     }
-    if transfer.message_bytes() > shared.message_bytes_max {
+    if transfer.message_bytes() > conn.session.message_bytes_max() {
         return PayloadOutcome::Refused(Refusal::TooLarge);
     }
     if !shared.ledger.take_ticket(transfer) {

@@ -168,8 +168,11 @@ fn received(
             // when input is consumed next.
             let _ = finish(conn, shared, transfer);
         }
-    } else if let Some(transfer) = conn.transfer_mut() {
-        transfer.refuse_if_beyond(shared.message_bytes_max, &mut shared.storage);
+    } else {
+        let bytes_max = conn.session.message_bytes_max();
+        if let Some(transfer) = conn.transfer_mut() {
+            transfer.refuse_if_beyond(bytes_max, &mut shared.storage);
+        }
     }
     Ok(octets(piece.count, piece.asked))
 }

@@ -60,7 +60,7 @@ pub fn take(
             ControlFlow::Continue(())
         }
         Ok(()) => {
-            transfer.refuse_if_beyond(shared.message_bytes_max, &mut shared.storage);
+            transfer.refuse_if_beyond(conn.session.message_bytes_max(), &mut shared.storage);
             ControlFlow::Continue(())
         }
     };

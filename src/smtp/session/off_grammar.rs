@@ -15,9 +15,9 @@ impl Session {
         workspace: &mut Workspace,
     ) -> Option<Step> {
         if let SessionState::Greeted = self.state
-            && let Some(step) = self.proxy_unexpected(line, workspace)
+            && self.proxy_unexpected(line, workspace)
         {
-            return step;
+            return None;
         }
         let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
@@ -32,23 +32,17 @@ impl Session {
         self.tolerate(command, kinds, workspace)
     }
 
-    /// A PROXY header that is not expected is named at once, as the client of the proxy takes
-    /// our answer to it for the answer to its EHLO. One of version 2 begins with two empty lines
-    /// and a line of NUL. `None`: it is something else.
+    /// A PROXY header that is not expected is named at once, as the client of the proxy takes our
+    /// answer to it for the answer to its EHLO. One of version 2 begins with an empty line, with
+    /// which no sender begins.
     #[cold]
-    fn proxy_unexpected(&mut self, line: &[u8], workspace: &mut Workspace) -> Option<Option<Step>> {
-        let answer = match (line, self.errors) {
-            (b"", 0 | 1) => &reply::EMPTY_LINE,
-            (b"\0", 2) => &reply::PROXY_UNEXPECTED,
-            (line, 0) if line.starts_with(b"PROXY ") => &reply::PROXY_UNEXPECTED,
-            _ => return None,
-        };
-        workspace.tally.command(Verb::Other);
-        match answer.code() {
-            421 => self.close(answer, workspace),
-            _ => self.reply(answer, workspace),
+    fn proxy_unexpected(&mut self, line: &[u8], workspace: &mut Workspace) -> bool {
+        let is_header = self.errors == 0 && (line.is_empty() || line.starts_with(b"PROXY "));
+        if is_header {
+            workspace.tally.command(Verb::Other);
+            self.close(&reply::PROXY_UNEXPECTED, workspace);
         }
-        Some(None)
+        is_header
     }
 
     /// Executes a command that breaks rules. They were tolerated if it is accepted.
