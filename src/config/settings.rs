@@ -309,7 +309,7 @@ mod tests {
         for (listen, http, error) in [
             (["127.0.0.1:7", "127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: expected each")),
             (["127.0.0.1:7", "lmtp:127.0.0.1:7"], "off", Some("listener 127.0.0.1:7: expected")),
-            (["unix:/run/s", "unix:/run/s"], "off", Some("--listen unix:/run/s: expected each")),
+            (["unix:/run/s", "unix:/run/s"], "off", Some("listener unix:/run/s: expected each")),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:7", Some("--http 127.0.0.1:7: expected an")),
             (["127.0.0.1:7", "[::1]:7"], "127.0.0.1:8", None),
             (["127.0.0.1:7", "127.0.0.2:7"], "off", None),
