@@ -243,7 +243,7 @@ fn move_letters(letters: &[u8], stays: &[u8], folded: &mut [u8; BLOCK], mut byte
     bytes
 }
 
-/// The rules in full, for a text whose neighbours don't take part: folded characters, words not yet
+/// The rules in full, for a text whose neighbors don't take part: folded characters, words not yet
 /// told apart.
 fn folded_letters(text: &str) -> impl Iterator<Item = char> {
     text.chars()
@@ -346,7 +346,7 @@ const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
 /// rest is `\0`.
 const COMMON_LETTERS: usize = 3;
 
-/// What each of them becomes, or `None` if its neighbours matter: marks change places, also across
+/// What each of them becomes, or `None` if its neighbors matter: marks change places, also across
 /// a character that is left out.
 static BECOMES: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
     let codes = COMMON.iter().cloned().flatten();

@@ -21,6 +21,7 @@ use super::source::{Next, Outcome, SessionEnd};
 use super::tally::FailureKind;
 use super::waiting::WantedMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault};
+use crate::wording::without_numbers;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -167,7 +168,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.ledger.is_waiting = true;
                 self.ledger.keep(mail);
             }
-            Err(error) => self.give_up(error.to_string()),
+            Err(error) => self.give_up(without_numbers(&error.to_string())),
         }
     }
 
@@ -226,7 +227,7 @@ impl<'a, N: Network> Engine<'a, N> {
             }
             Err(error) => {
                 self.scheduler.release(slot);
-                self.failed(&error.to_string(), now_ns);
+                self.failed(&without_numbers(&error.to_string()), now_ns);
                 None
             }
         }

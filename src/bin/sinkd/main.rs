@@ -23,6 +23,7 @@ use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
 use sinkd::server::{Counters, Server, ServiceManager, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
+use sinkd::wording::without_numbers;
 
 use generated::Generated;
 
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&told_once(&error));
+            say(&without_numbers(&told_once(&error)));
             ExitCode::from(exit_code(&error))
         }
     }

@@ -39,8 +39,11 @@ pub struct Mark {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The name is blank, too long, contains '/', or can't be printed.
-    #[error("expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/'")]
-    Name,
+    #[error(
+        "expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/', \
+         found {0:?}"
+    )]
+    Name(String),
     /// The text is blank, too long, or can't be printed.
     #[error("expected a mark of 1 to {TEXT_BYTES_MAX} bytes without control characters")]
     Text,
@@ -201,7 +204,7 @@ impl Runs {
     /// Returns an error if `name` can't be the name of a run.
     pub fn check_name(name: &str) -> Result<(), RunError> {
         let is_name = is_good(name, NAME_BYTES_MAX) && !name.contains('/');
-        is_name.then_some(()).ok_or(RunError::Name)
+        is_name.then_some(()).ok_or_else(|| RunError::Name(name.to_owned()))
     }
 
     /// Returns an error if `text` can't be the text of a mark.
@@ -298,7 +301,7 @@ mod tests {
     fn invalid_names_of_runs_and_marks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["", " ", "a\nb", "a/b", &"x".repeat(65)] {
-            assert!(matches!(Runs::start(dir.path(), name), Err(RunError::Name)), "{name:?}");
+            assert!(matches!(Runs::start(dir.path(), name), Err(RunError::Name(_))), "{name:?}");
         }
         assert!(matches!(Runs::mark(dir.path(), "\u{1b}[2J"), Err(RunError::Text)));
         assert_eq!(Runs::read(dir.path()).unwrap(), Runs::default());

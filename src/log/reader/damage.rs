@@ -152,8 +152,11 @@ pub enum Damage {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The id was never given to a message, or its segment was dropped since.
-    #[error("no message {id}: it was pruned, or never existed (sinkctl ls lists messages)")]
+    /// No message has this ID now.
+    #[error(
+        "no message {id}: it was removed, pruned or lost, or never existed (sinkctl ls lists \
+         messages)"
+    )]
     NoSuchMessage {
         /// The one asked for.
         id: MessageId,
@@ -169,7 +172,7 @@ pub enum ReadError {
         segment: u32,
     },
     /// It was removed.
-    #[error("message {id} was removed")]
+    #[error("no message {id}: it was removed (sinkctl ls lists messages)")]
     Removed {
         /// The one asked for.
         id: MessageId,

@@ -14,6 +14,7 @@ use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
 use crate::smtp::client::OutgoingMail;
+use crate::wording::without_numbers;
 
 /// Messages that one write to the resume file announces before they are sent. If the process is
 /// killed, these messages, those under way, and those whose outcome was not yet written count as
@@ -282,7 +283,7 @@ impl<'a> Feed<'a> {
         self.books.flush();
         let synced = self.books.resume.as_mut().map(Resume::sync);
         if let Some(error) = self.books.error.take().or(synced.and_then(Result::err)) {
-            self.tally.tell(ReplayCount::Unwritten, || error.to_string());
+            self.tally.tell(ReplayCount::Unwritten, || without_numbers(&error.to_string()));
         }
     }
 }

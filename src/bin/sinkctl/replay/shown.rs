@@ -122,7 +122,7 @@ impl Intent<'_> {
             "address": self.address,
             "messages": survey.messages,
             "recipients": survey.recipients,
-            "octets": survey.octets,
+            "bytes": survey.octets,
             "sessions": survey.sessions,
             "left_from": time(survey.left_ns.start),
             "left_to": time(survey.left_ns.end),
@@ -223,7 +223,7 @@ fn key(kind: ReplayCount) -> &'static str {
         ReplayCount::RecipientsAccepted => "recipients_accepted",
         ReplayCount::RecipientsRejected => "recipients_rejected",
         ReplayCount::RecipientsDuplicate => "recipients_duplicate",
-        ReplayCount::Octets => "octets",
+        ReplayCount::Octets => "bytes",
         ReplayCount::Unwritten => "resume_not_written",
     }
 }

@@ -5,6 +5,7 @@ use hdrhistogram::Histogram;
 use sinkd::analysis::Figures;
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{Counter, MessageWindow, Metric, Percentiles, RunSummary, RunTotals, Verdict};
+use sinkd::wording::{duration, whole, whole_percent};
 
 use super::notes::TimelineNote;
 use crate::base::outcome::Out;
@@ -42,21 +43,10 @@ const COURSE_CHARS: u64 = 38;
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// A duration as a person reads it, from microseconds: at most eight characters up to 17 hours.
-fn time(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{us} us"),
-        10_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
-        1_000_000..10_000_000 => format!("{:.2} s", us as f64 / 1e6),
-        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        _ => format!("{:.1} min", us as f64 / 6e7),
-    }
-}
-
 /// A metric's value as a person reads it; without one a number.
 pub fn value(metric: Option<Metric>, n: u64) -> String {
     match metric.map_or("", Metric::unit) {
-        "us" => time(n),
+        "us" => duration(n as f64),
         unit if unit.starts_with('B') && n >= 10_000_000 => format!("{} M{unit}", n / 1_000_000),
         unit if unit.starts_with('B') && n >= 10_000 => format!("{} k{unit}", n / 1000),
         unit => format!("{n} {unit}").trim_end().to_owned(),
@@ -89,7 +79,8 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
     writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], figures.seconds)?;
     writeln!(out, "{}", counts(totals))?;
     let rate = figures.rate.messages_per_s;
-    let peak = format!("mean {:.0}, median {:.0}, max {:.0}", rate.mean, rate.median, rate.max);
+    let [mean, median, max] = [rate.mean, rate.median, rate.max].map(whole);
+    let peak = format!("mean {mean}, median {median}, max {max}");
     writeln!(out, "messages/s   {peak}")?;
     course(summary, notes, out)?;
     distributions(summary, out)?;
@@ -101,10 +92,10 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
     let loops = &figures.loops;
     writeln!(
         out,
-        "loops    the busiest {:.0} % busy, {:.0} % at most; longest round {}",
-        100.0 * loops.busy_share_median,
-        100.0 * loops.busy_share_max,
-        time(loops.longest_round_us)
+        "loops    the busiest {} busy, {} at most; longest round {}",
+        whole_percent(loops.busy_share_median),
+        whole_percent(loops.busy_share_max),
+        duration(loops.longest_round_us as f64)
     )?;
     let lag = &figures.index_lag;
     if lag.messages_max > 0 {
@@ -300,8 +291,8 @@ fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
         }
         _ => String::new(),
     };
-    let is_coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if verdict.is_saturated() && is_coloured {
+    let is_colored = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if verdict.is_saturated() && is_colored {
         writeln!(out, "\x1b[1;31m{text}\x1b[0m")?;
     } else {
         writeln!(out, "{text}{room}")?;
