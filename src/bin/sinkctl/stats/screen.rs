@@ -281,13 +281,14 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The last line: red where our ceiling may be taken for the sender's.
+/// Prints the verdict as the last line: in red if the sink was the limit, because its ceiling may be
+/// mistaken for the sender's.
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
     let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
         // What was measured says more than what is computed.
         Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {
-            format!("; at {:.0} messages/s the sink would be saturated", rate)
+            format!("; at {} messages/s the sink would be saturated", whole(rate))
         }
         _ => String::new(),
     };
