@@ -474,8 +474,8 @@ mod tests {
 
     #[test]
     fn every_character_is_folded_once_and_for_all() {
-        // No letters have higher codes, and other characters up there are folded or left out like
-        // these.
+        // No letters have code points above this range; the rest are folded or dropped in the same
+        // way.
         for c in (0..=0x2ffff).chain(0xe0000..=0xe01ff).filter_map(char::from_u32) {
             let text = c.to_string();
             let once = folded(&text);

@@ -20,7 +20,7 @@ enum ScaleKind {
     Time,
 }
 
-/// An axis from one value to another, which differ and are finite whatever was asked for.
+/// An axis between two values that are always finite and distinct, whatever the caller passes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Scale {
     kind: ScaleKind,

@@ -1,9 +1,9 @@
 //! What limited a run, computed from where the time of its connections went.
 //!
 //! A connection in use is always in one of four states: its client waits for the sink, a round trip
-//! of the network is on its way, the sink waits for the sender, or a payload is on its way. The state
-//! with the largest share limited the run, unless the sink was saturated: then every sender waits,
-//! however fast it is. Time in which no connection is in use is the sender's.
+//! of the network is on its way, the sink waits for the sender, or a payload is on its way. The
+//! state with the largest share limited the run, unless the sink was saturated: then every sender
+//! waits, however fast it is. Time in which no connection is in use is the sender's.
 //!
 //! The verdict cannot tell apart: commands that queue before a narrow link from a sender that takes
 //! its time (the least round trip is short either way), and a payload that trickles from one that

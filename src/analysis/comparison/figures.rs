@@ -95,7 +95,7 @@ pub struct LongerShare {
     pub significance: Significance,
 }
 
-/// The 95% interval of the key before it, and whether it excludes that nothing differs.
+/// The 95% interval of the key before it, and whether it excludes no difference.
 #[derive(Debug, Serialize)]
 pub struct Significance {
     /// Lower end of the interval.

@@ -451,7 +451,7 @@ impl Writer {
     }
 }
 
-/// Is it committed, or must it wait for a flush? A note never waits.
+/// Returns the commit of a record, or that it must wait for a flush. A note never waits.
 #[inline]
 fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &SlotFacts) -> Commit {
     if facts.kind != SlotKind::Note && home.waits() {

@@ -209,7 +209,7 @@ fn curves(
     Some(Figure::new(Width::Whole, words(label), draw))
 }
 
-/// 1/(1-q) and the value there, as far as there are values enough.
+/// Points (1/(1-q), value at quantile q), as far as the number of values supports.
 fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     let count = histogram.len() as f64;
     let steps = (count.log10() * POINTS_PER_NINE).floor() as i32;

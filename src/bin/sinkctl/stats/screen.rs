@@ -11,7 +11,7 @@ use super::notes::TimelineNote;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 
-/// What fits a screen, of a sender's record and of a sink's, which have little in common; the
+/// What fits on a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
 pub const MAIN: &[Metric] = &[
     Metric::Transaction,
@@ -229,7 +229,7 @@ fn transit(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The most frequent ones, as many as fit two lines.
+/// Prints the most frequent replies, as many as fit in two lines.
 fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = figures.replies.iter().collect();
     // Refusals first: there are few, and they matter.
@@ -238,7 +238,7 @@ fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     wrapped("replies ", words.collect(), 2, out)
 }
 
-/// Words after a heading, as many as fit `lines_max` lines.
+/// Prints words after a heading, as many as fit in `lines_max` lines.
 fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> anyhow::Result<()> {
     let mut line = head.to_owned();
     let (mut lines, mut left) = (1, words.len());
@@ -281,8 +281,8 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Prints the verdict as the last line: in red if the sink was the limit, because its ceiling may be
-/// mistaken for the sender's.
+/// Prints the verdict as the last line: in red if the sink was the limit, because its ceiling may
+/// be mistaken for the sender's.
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
     let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
