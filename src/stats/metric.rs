@@ -17,7 +17,7 @@ macro_rules! table {
             /// The whole table.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
-            /// Its name in files and on the command line; the unit is its end.
+            /// The name in files and on the command line; it ends in the unit.
             pub fn tag(self) -> &'static str {
                 match self { $($name::$variant => $tag),* }
             }
@@ -182,7 +182,7 @@ impl Counter {
 }
 
 impl Metric {
-    /// Those that a sink records; senders record the others, and a few of these.
+    /// The metrics that a sink records; senders record the others, and a few of these.
     pub const SINK: &[Metric] = Metric::ALL.split_at(Metric::Connect as usize).0;
 
     /// The sender's own times, in the order of a session.

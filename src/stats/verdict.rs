@@ -36,13 +36,14 @@ const CEILING_SHARE: f64 = 0.9;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitedBy {
-    /// Its own work between our replies and its next commands, or before its payload.
+    /// The sender's own work between the sink's replies and its next commands, or before its
+    /// payload.
     Sender,
     /// Round trips, bandwidth or losses.
     Network,
-    /// It worked in lock-step on too few connections: each side waited for the other.
+    /// Too few connections, in lock-step: each side waited for the other.
     Connections,
-    /// Us: an event loop that is always busy, or an accept queue that overflowed.
+    /// The sink: an event loop that is always busy, or an accept queue that overflowed.
     Sink,
     /// No limit stands out, or the data are too few for a verdict.
     Undecided,

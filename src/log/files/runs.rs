@@ -144,13 +144,13 @@ impl Runs {
         Runs::start_at(folder, name, next_second_ns())
     }
 
-    /// The same at a given whole second, Unix ns.
+    /// Starts a run at a given whole second, Unix ns.
     pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
         start_in(events::locked(folder)?, folder, name, at_ns)
     }
 
-    /// The same in sinkd, which does not wait for the lock.
+    /// Starts a run without waiting for the lock, as sinkd does.
     pub fn try_start_at(file: &EventsFile, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
         start_in(locked(file)?, file.folder(), name, at_ns)
@@ -162,12 +162,12 @@ impl Runs {
         Runs::stop_at(folder, next_second_ns())
     }
 
-    /// The same at a given whole second, Unix ns.
+    /// Ends the run under way at a given whole second, Unix ns.
     pub fn stop_at(folder: &Path, at_ns: u64) -> Result<Run, RunError> {
         stop_in(events::locked(folder)?, folder, at_ns)
     }
 
-    /// The same in sinkd, which does not wait for the lock.
+    /// Ends the run under way without waiting for the lock, as sinkd does.
     pub fn try_stop_at(file: &EventsFile, at_ns: u64) -> Result<Run, RunError> {
         stop_in(locked(file)?, file.folder(), at_ns)
     }
@@ -183,7 +183,7 @@ impl Runs {
         mark_in(events::locked(folder)?, text, at_ns, None)
     }
 
-    /// The same in sinkd, which does not wait for the lock.
+    /// Records a mark without waiting for the lock, as sinkd does.
     pub fn try_mark_at(file: &EventsFile, text: &str, at_ns: u64) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
         mark_in(locked(file)?, text, at_ns, None)

@@ -40,7 +40,7 @@ impl Omissions {
         self.finish_without_faults(folder)
     }
 
-    /// The same where the caller has reported the faults of the folder.
+    /// Reports what was pruned meanwhile, where the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
         report_passed_over(&folder.passed_over());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }

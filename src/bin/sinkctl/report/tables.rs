@@ -101,7 +101,7 @@ pub fn open_sessions(run: &ReportData) -> String {
     format!("<p>{are} still open at the end, and in no figure of sessions: {had}.</p>\n")
 }
 
-/// Who the messages were for, as envelopes say.
+/// The recipients of the messages, from their envelopes.
 pub fn domains(run: &ReportData) -> String {
     let table = match &run.domains {
         Ok(table) => table,

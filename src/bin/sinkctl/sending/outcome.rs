@@ -118,7 +118,7 @@ pub fn report_outcome(
     report_outcome_with(report, records, title, wanted, &ReplayOutcomes::default(), out)
 }
 
-/// The same, with more.
+/// Reports the end of sending, with the outcomes that only a replay has.
 pub fn report_outcome_with(
     report: &Report,
     records: &Records,

@@ -59,7 +59,7 @@ pub struct StatsScreen<'a> {
     pub summary: &'a RunSummary,
     /// Runs and marks.
     pub notes: Vec<TimelineNote>,
-    /// Those of the table.
+    /// The metrics of the table.
     pub metrics: &'a [Metric],
 }
 
