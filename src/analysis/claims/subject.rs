@@ -59,7 +59,7 @@ const TOTALS: [&str; 11] = [
     "proxy_refused",
     "proxy_unexpected",
 ];
-/// Totals of what should not happen: none of them is no finding where nothing came at all.
+/// Totals of what should not happen. Without any traffic, a total of 0 proves nothing.
 const FAULTS: [&str; 5] =
     ["turned_away", "dismissed", "refused", "proxy_refused", "proxy_unexpected"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
