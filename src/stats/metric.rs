@@ -111,7 +111,7 @@ table! {
         "Open connections ended with 421: a time-out, stopping, or out of buffers.";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
     HealthChecks = "health_checks", 0,
-        "Connections of a proxy for itself (LOCAL, UNKNOWN); without mail they do not count as sessions.";
+        "Connections of a proxy for itself (LOCAL, UNKNOWN); not sessions unless they carry mail.";
     ProxyRefused = "proxy_refused", 0,
         "Connections closed in silence: no PROXY header, a bad one, or a network not trusted.";
     ProxyUnexpected = "proxy_unexpected", 0,
