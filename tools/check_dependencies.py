@@ -28,7 +28,7 @@ TWICE = {
 
 
 def is_allowed(expression):
-    """Whether an SPDX expression can be met by licences of the list. AND binds tighter than OR."""
+    """Whether an SPDX expression can be met by licenses of the list. AND binds tighter than OR."""
     words = re.findall(r"[()]|[^\s()]+", expression.replace("/", " OR "))
 
     def alternatives():

@@ -18,9 +18,9 @@ pub struct MessageCounts {
     pub folder: Option<String>,
     /// All that were accepted and neither removed nor pruned.
     pub messages: u64,
-    /// Those that a listing has.
+    /// Messages that a listing has.
     pub stored: u64,
-    /// Those of which nothing was stored; null for a span of time, as they have none.
+    /// Messages of which nothing was stored; null for a span of time, because they have no time.
     pub only_counted: Option<u64>,
     /// Not among those above; their space goes with their segment. Null for a span of time.
     pub removed: Option<u64>,

@@ -27,7 +27,7 @@ pub enum Error {
         .0.display()
     )]
     Foreign(PathBuf),
-    /// The folder has statistics alone: those of a sender.
+    /// The folder has only statistics, which a sender recorded.
     #[error(
         "{}: expected a data folder of sinkd, found a folder without segments, such as a \
          sender's records (choose another with --data)",

@@ -14,7 +14,7 @@ use serde::Serialize;
 pub struct Figures<'a> {
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
     pub from: Option<String>,
-    /// The same, of the last message.
+    /// The time of the last message.
     pub until: Option<String>,
     /// Between them.
     pub seconds: f64,
@@ -65,7 +65,7 @@ pub struct Rates {
 pub struct Loops {
     /// Median of its seconds.
     pub busy_share_median: f64,
-    /// Its busiest second.
+    /// The share in the busiest second.
     pub busy_share_max: f64,
     /// The longest round, us.
     pub longest_round_us: u64,

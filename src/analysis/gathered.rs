@@ -27,7 +27,7 @@ pub struct RunStatistics {
     pub summary: RunSummary,
     /// What limited the run.
     pub verdict: Verdict,
-    /// Those at the end of the span.
+    /// Sessions that were open at the end of the span.
     pub open_sessions: OpenSessions,
     /// Messages that the logs hold and the statistics don't; `None` where that is unknown.
     pub not_recorded: Option<u64>,

@@ -12,7 +12,7 @@ const EMPTY_INTERVALS_MAX: u64 = 10_000;
 /// An interval: an object of `sinkctl stats --interval --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct IntervalRow {
-    /// Its beginning, RFC 3339.
+    /// The start of the interval, RFC 3339.
     pub time: String,
     /// Accepted messages.
     pub messages: u64,

@@ -20,27 +20,27 @@ pub struct LimitFigures<'a> {
     pub recipients_per_message: &'a Percentiles,
     /// All clients together.
     pub all: ClientFigures<'a>,
-    /// Those with the most connections at once first.
+    /// Clients, those with the most connections at once first.
     pub clients: Vec<ClientFigures<'a>>,
 }
 
 /// One client, or all.
 #[derive(Debug, Serialize)]
 pub struct ClientFigures<'a> {
-    /// Its address, or "unix"; without the key: of all.
+    /// The client's address, or "unix"; absent in the figures of all clients.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
     /// Connections that were open in the span.
     pub connections: u64,
-    /// Of them, those that began before the span.
+    /// Connections among them that began before the span.
     pub began_before: u64,
-    /// Of them, those that began before the oldest record.
+    /// Connections among them that began before the oldest record.
     pub without_beginning: u64,
-    /// Of them, those that were still open at the end of the span.
+    /// Connections among them that were still open at the end of the span.
     pub open_at_end: u64,
-    /// Of them, those that were cut off when sinkd was killed.
+    /// Connections among them that were cut off when sinkd was killed.
     pub cut_off: u64,
-    /// Of those that ended in the span, those on which no message was accepted.
+    /// Connections that ended in the span and on which no message was accepted.
     pub without_message: u64,
     /// Accepted messages.
     pub messages: u64,

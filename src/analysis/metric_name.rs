@@ -32,8 +32,12 @@ mod tests {
         }
         assert_eq!(metric_or("message_bytes", &[]), Ok(Metric::MessageSize));
         let error = metric_or("transactions", &["messages_per_s"]).unwrap_err().to_string();
-        assert!(error.contains("; nearest is transaction_us; "), "{error}");
-        assert!(error.ends_with("; all of them: sinkctl stats --metrics"), "{error}");
+        assert!(error.contains("; did you mean 'transaction_us'? "), "{error}");
+        assert!(
+            error.ends_with("list: sinkctl stats --metrics)")
+                || error.ends_with("; list: sinkctl stats --metrics"),
+            "{error}"
+        );
         let error = metric_or("message_per_s", &["messages_per_s"]).unwrap_err().to_string();
         assert!(error.contains("messages_per_s"), "{error}");
     }

@@ -32,21 +32,23 @@ pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a s
 }
 
 /// Returns the sentence about an unknown word where the known ones fill a screen: it has those
-/// that are like `word`. `list`: the command that prints all of them.
+/// that are like `word`. `list`: the command that prints all known words.
 pub fn unknown_of_many<'a>(
     what: &str,
     word: &str,
     known: impl IntoIterator<Item = &'a str>,
     list: &str,
 ) -> Unexpected {
-    let mut near = nearest_of(word, known);
-    near.truncate(NEAREST_MAX);
-    let near = match near.as_slice() {
-        [] => String::new(),
-        [near] => format!("nearest is {near}; "),
-        several => format!("nearest are {}; ", several.join(", ")),
+    let near: Vec<String> =
+        nearest_of(word, known).iter().take(NEAREST_MAX).map(|near| format!("'{near}'")).collect();
+    let meant = match near.as_slice() {
+        [] => format!("list: {list}"),
+        [first @ .., last] if !first.is_empty() => {
+            format!("did you mean {} or {last}? (list: {list})", first.join(", "))
+        }
+        one => format!("did you mean {}? (list: {list})", one.concat()),
     };
-    Unexpected::new(format!("a {what}"), word).with_hint(format!("{near}all of them: {list}"))
+    Unexpected::new(format!("a {what}"), word).with_hint(meant)
 }
 
 #[cfg(test)]
@@ -69,16 +71,16 @@ mod tests {
     #[test]
     fn of_many_known_words_a_sentence_has_the_nearest_and_says_where_all_are() {
         let known = ["think_mail_us", "think_rcpt_us", "think_data_us", "think_next_us", "rtt_us"];
-        let sentence = |word| unknown_of_many("metric", word, known, "list them").to_string();
+        let sentence = |word| unknown_of_many("metric", word, known, "sinkctl").to_string();
         assert_eq!(
             sentence("think_data"),
-            "expected a metric, found 'think_data'; nearest are think_data_us, think_mail_us, \
-             think_rcpt_us; all of them: list them"
+            "expected a metric, found 'think_data'; did you mean 'think_data_us', 'think_mail_us' \
+             or 'think_rcpt_us'? (list: sinkctl)"
         );
         assert_eq!(
             sentence("rtt"),
-            "expected a metric, found 'rtt'; nearest is rtt_us; all of them: list them"
+            "expected a metric, found 'rtt'; did you mean 'rtt_us'? (list: sinkctl)"
         );
-        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; all of them: list them");
+        assert_eq!(sentence("xyzzy"), "expected a metric, found 'xyzzy'; list: sinkctl");
     }
 }

@@ -18,9 +18,9 @@ pub enum RunRow {
     Run {
         /// Unlike any other's in the folder.
         name: String,
-        /// Its start, RFC 3339.
+        /// The start of the run, RFC 3339.
         from: String,
-        /// Its end; null: it is under way.
+        /// The end of the run; null: it is under way.
         until: Option<String>,
         /// Accepted messages, as statistics have them.
         messages: u64,

@@ -13,7 +13,7 @@ const HEADER_BYTES: u64 = 8192;
 /// A segment: an object of `sinkctl segments --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct SegmentRow {
-    /// Its number: in an id, the part before the colon.
+    /// The segment's number: in an ID, the part before the colon.
     pub segment: u32,
     /// "open", "sealed" or "suspect".
     pub state: &'static str,
@@ -35,7 +35,7 @@ pub struct SegmentRow {
     pub hole_bytes: Option<u64>,
     /// When its first message arrived, RFC 3339; null without messages.
     pub first: Option<String>,
-    /// The same of the last message.
+    /// The time of the last message.
     pub last: Option<String>,
     /// Slots that were lost in a crash.
     pub lost: u32,

@@ -2,6 +2,7 @@
 use jiff::Timestamp;
 
 use crate::plot::PlotUnit;
+use crate::wording::duration;
 
 /// A count and what is counted: "1,234 messages".
 pub fn counted(n: u64, one: &str, many: &str) -> String {
@@ -10,7 +11,7 @@ pub fn counted(n: u64, one: &str, many: &str) -> String {
 
 /// Seconds as text, in the unit that fits: "12.3 ms".
 pub fn seconds(length: f64) -> String {
-    PlotUnit::Microseconds.text(length * 1e6)
+    duration(length * 1e6)
 }
 
 /// RFC 3339 in UTC with all nine digits.

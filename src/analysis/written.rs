@@ -31,7 +31,7 @@ fn patience(end_ns: u64, now: Duration) -> Duration {
     }
 }
 
-/// The same for the span that ends last, up to two seconds.
+/// Returns how long to wait for the span that ends last, up to two seconds.
 pub fn patience_of(spans: &[Range<u64>], now: Duration) -> Duration {
     let end_ns = spans.iter().map(|span| span.end).max().unwrap_or(0);
     patience(end_ns, now).min(WRITTEN_WITHIN)

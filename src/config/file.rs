@@ -27,7 +27,7 @@ pub enum FileError {
         path: PathBuf,
         /// From 1.
         line: usize,
-        /// What the parser says.
+        /// What was expected and found.
         message: String,
     },
     /// A key that no setting has.
@@ -128,8 +128,19 @@ impl File<'_> {
         FileError::Syntax {
             path: self.path.into(),
             line: self.line(error.span().map_or(0, |s| s.start)),
-            message: error.message().into(),
+            message: self.syntax_message(error),
         }
+    }
+
+    /// What was expected in the line of a syntax error, and what it holds.
+    fn syntax_message(&self, error: &de::Error) -> String {
+        let line = self.line(error.span().map_or(0, |s| s.start));
+        let found = self.text.lines().nth(line - 1).unwrap_or_default().trim();
+        let expected = match error.message().starts_with("duplicate key") {
+            true => "each key once, found another one in",
+            false => "TOML, such as [server] or workers = 4, found",
+        };
+        format!("expected {expected} '{}'", found.escape_debug())
     }
 
     #[cold]

@@ -86,7 +86,7 @@ impl Appender {
         self.records
     }
 
-    /// Its length.
+    /// The file's length.
     pub fn bytes(&self) -> u64 {
         self.at
     }

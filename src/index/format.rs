@@ -115,9 +115,9 @@ pub struct IndexEntry<'a> {
     pub sequence: Option<u64>,
     /// All of the message is stored, not only its envelope or its header.
     pub is_whole: bool,
-    /// It could not be taken apart.
+    /// The message could not be parsed.
     pub is_unparsed: bool,
-    /// It could not even be read: nothing else of this entry means anything but the slot.
+    /// The message could not even be read: of this entry, only the slot is meaningful.
     pub is_unreadable: bool,
 }
 

@@ -19,9 +19,9 @@ use super::sidecar;
 /// Segments of which a block is kept, up to 2 MB each: as many as workers write at a time.
 const SEGMENTS_MAX: usize = 64;
 
-/// What a message says of itself.
+/// The content of a message that the index keeps.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Said {
+pub struct IndexedContent {
     /// The first Subject field, decoded.
     pub subject: String,
     /// The first Message-ID field, without angle brackets.
@@ -34,9 +34,9 @@ pub struct Said {
     pub sequence: Option<u64>,
 }
 
-impl From<&IndexEntry<'_>> for Said {
-    fn from(entry: &IndexEntry<'_>) -> Said {
-        Said {
+impl From<&IndexEntry<'_>> for IndexedContent {
+    fn from(entry: &IndexEntry<'_>) -> IndexedContent {
+        IndexedContent {
             subject: entry.columns.subject.to_owned(),
             message_id: entry.columns.message_id.to_owned(),
             file_names: entry.columns.file_names.iter().map(str::to_owned).collect(),
@@ -68,7 +68,7 @@ struct KeptSegment {
 struct KeptBlock {
     slots: Range<u32>,
     /// By slot, ascending.
-    said: Vec<(u32, Said)>,
+    said: Vec<(u32, IndexedContent)>,
 }
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Lookup {
     /// message is not indexed, or the index is damaged there.
     ///
     /// Costs a millisecond for each block of up to 4,096 messages, and a binary search.
-    pub fn said(&mut self, identity: &Identity, slot: u32) -> Option<&Said> {
+    pub fn content(&mut self, identity: &Identity, slot: u32) -> Option<&IndexedContent> {
         self.calls += 1;
         if !self.segments.contains_key(&identity.number) {
             self.make_room();
@@ -143,7 +143,7 @@ impl OpenSidecar {
             .iter()
             .flat_map(|(block, _)| (0..block.header.records).map(|record| block.entry(record)));
         let entries = entries.filter(|entry| !entry.is_unreadable);
-        let said = entries.map(|entry| (entry.slot, Said::from(&entry))).collect();
+        let said = entries.map(|entry| (entry.slot, IndexedContent::from(&entry))).collect();
         Some(KeptBlock { slots: slots.clone(), said })
     }
 }

@@ -11,7 +11,7 @@ pub struct Hit {
     pub start_count: u32,
     /// Commit time, ns since the Unix epoch.
     pub received_at_ns: u64,
-    /// Its name.
+    /// The message's ID.
     pub id: MessageId,
 }
 

@@ -16,7 +16,7 @@ const SLOTS_AT_ONCE: u32 = 256;
 /// What a query says of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Match {
-    /// It matches.
+    /// The message matches.
     pub is_match: bool,
     /// The verdict is based on a part of the message, as not all of it is stored.
     pub is_partial: bool,

@@ -50,14 +50,14 @@ pub struct SearchResult {
     /// the newest.
     pub matches: u64,
     /// Why the answer may be incomplete.
-    pub left_out: LeftOut,
+    pub left_out: Omissions,
     /// Segments whose index is damaged, or of another version: they were read instead.
     pub unusable: Vec<u32>,
 }
 
 /// What a search could not look at.
 #[derive(Debug, Default)]
-pub struct LeftOut {
+pub struct Omissions {
     /// Messages that are not indexed, where that was asked for.
     pub not_indexed: u64,
     /// Messages of which the query asked about what is not stored.
@@ -72,7 +72,7 @@ pub struct LeftOut {
     pub stopped: bool,
 }
 
-impl LeftOut {
+impl Omissions {
     /// Returns whether the answer is complete.
     pub fn is_nothing(&self) -> bool {
         let messages = self.not_indexed + self.partial + self.unreadable + self.not_in_time;
@@ -91,7 +91,7 @@ impl LeftOut {
     }
 
     /// Adds what another search left out.
-    pub fn add(&mut self, other: LeftOut) {
+    pub fn add(&mut self, other: Omissions) {
         self.not_indexed += other.not_indexed;
         self.partial += other.partial;
         self.unreadable += other.unreadable;
@@ -193,7 +193,7 @@ struct SearchThread<'a> {
     shared: &'a SharedSearch<'a>,
     probe: Probe<'a>,
     matches: u64,
-    left_out: LeftOut,
+    left_out: Omissions,
     unusable: Vec<u32>,
     /// Not yet told.
     looked_at: u64,
@@ -217,7 +217,7 @@ impl<'a> SearchThread<'a> {
             shared,
             probe,
             matches: 0,
-            left_out: LeftOut::default(),
+            left_out: Omissions::default(),
             unusable: Vec::new(),
             looked_at: 0,
             looked_at_here: 0,

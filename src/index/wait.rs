@@ -11,7 +11,7 @@ use crate::log::{MessageId, Slot};
 
 use super::probe::Probe;
 use super::query::Query;
-use super::search::{LeftOut, SearchOptions, Searching, search_until};
+use super::search::{Omissions, SearchOptions, Searching, search_until};
 
 /// A store to a map wakes no reader, so the wait looks at the live pages this often.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -49,7 +49,7 @@ pub struct Waited {
     /// oldest first of those that were there, then the others as they came.
     pub matching: Vec<(usize, MessageId)>,
     /// Messages that could not be checked.
-    pub left_out: LeftOut,
+    pub left_out: Omissions,
 }
 
 /// Waits for `goal`, and returns what matched, which may be less.

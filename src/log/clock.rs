@@ -13,7 +13,7 @@ use rustix::time::{ClockId, clock_gettime};
 pub struct ProcessClock {
     /// The monotonic clock then.
     pub base: Instant,
-    /// The same in ns of the kernel's clock, to count from.
+    /// The start in ns of the kernel's clock, to count from.
     base_ns: u64,
     /// Unix time then.
     pub unix_base: Duration,

@@ -225,10 +225,10 @@ fn date_by_system_clock(folder: &Path, sealed_segments: &mut SealedSegments) -> 
         let file = File::open(layout::segment_path(folder, number));
         let start = file.ok().and_then(|file| disk::identity_of(&file)).map(|i| i.start_count);
         if let Some(ahead_ns) = start.and_then(|start| moved.get(&start)) {
-            sealed_segments.shift(number, *ahead_ns);
+            sealed_segments.correct_clock(number, *ahead_ns);
         }
     }
-    sealed_segments.not_after(ProcessClock::get().unix_ns());
+    sealed_segments.clamp_times(ProcessClock::get().unix_ns());
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub fn length(text: &str) -> Option<SignedDuration> {
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
 }
 
-/// It is none of the three.
+/// The text is neither a time, nor a date, nor an age.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected a time such as 2026-11-21T08:00:00Z, a date such as 2026-11-21 (0:00 UTC), or an \

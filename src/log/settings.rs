@@ -13,7 +13,7 @@ use super::upkeep::retention::Retention;
 /// What a committed message survives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Durability {
-    /// The end of the process, however it comes: the page cache is the kernel's.
+    /// The process ending for any reason: the page cache belongs to the kernel.
     #[default]
     Process,
     /// A power loss too, except for messages committed within the last interval.

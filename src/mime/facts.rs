@@ -21,7 +21,7 @@ enum FieldRole {
     Cc,
     Subject,
     MessageId,
-    /// It differs between two copies of the same content: it says how a copy travelled, or holds a
+    /// It differs between two copies of the same content: it says how a copy traveled, or holds a
     /// checksum over what does.
     Changing,
     /// It describes a part, and is hashed as it was understood, without the boundary.
@@ -77,7 +77,7 @@ pub struct MailFacts {
     /// A part is one: see [`Part::is_attachment`].
     pub has_attachment: bool,
     /// Hash of what two copies of the same content have in common: not of the fields that say how
-    /// a copy travelled (docs/search.md lists them), Message-ID and Date, the sequence field, of
+    /// a copy traveled (docs/search.md lists them), Message-ID and Date, the sequence field, of
     /// folds in the header, boundaries, and parts that are signatures.
     pub content_hash: u128,
     /// The number in the sequence field.
@@ -176,7 +176,7 @@ fn hash_content(part: &Part<'_>, hash: &mut Xxh3) {
     hash.update(part.content_type.as_bytes());
     for text in [&part.charset, &part.disposition, &part.file_name] {
         hash.update(text.as_deref().unwrap_or_default().as_bytes());
-        // Told apart from its neighbour.
+        // Told apart from its neighbor.
         hash.update(b"\0");
     }
     let signatures = ["pgp-signature", "pkcs7-signature", "x-pkcs7-signature"];

@@ -243,7 +243,7 @@ fn move_letters(letters: &[u8], stays: &[u8], folded: &mut [u8; BLOCK], mut byte
     bytes
 }
 
-/// The rules in full, for a text whose neighbours don't take part: folded characters, words not yet
+/// The rules in full, for a text whose neighbors don't take part: folded characters, words not yet
 /// told apart.
 fn folded_letters(text: &str) -> impl Iterator<Item = char> {
     text.chars()
@@ -346,7 +346,7 @@ const COMMON: [Range<u32>; 2] = [0x80..0x530, 0x1e00..0x2c00];
 /// rest is `\0`.
 const COMMON_LETTERS: usize = 3;
 
-/// What each of them becomes, or `None` if its neighbours matter: marks change places, also across
+/// What each of them becomes, or `None` if its neighbors matter: marks change places, also across
 /// a character that is left out.
 static BECOMES: LazyLock<Vec<Option<[char; COMMON_LETTERS]>>> = LazyLock::new(|| {
     let codes = COMMON.iter().cloned().flatten();
@@ -474,8 +474,8 @@ mod tests {
 
     #[test]
     fn every_character_is_folded_once_and_for_all() {
-        // No letters have higher codes, and other characters up there are folded or left out like
-        // these.
+        // No letters have code points above this range; the rest are folded or dropped in the same
+        // way.
         for c in (0..=0x2ffff).chain(0xe0000..=0xe01ff).filter_map(char::from_u32) {
             let text = c.to_string();
             let once = folded(&text);

@@ -187,8 +187,8 @@ impl Frame {
 
 /// Labels that would touch each other.
 fn is_crowded(ticks: &[Tick], width: f64) -> bool {
-    let labelled: Vec<&Tick> = ticks.iter().filter(|tick| !tick.label.is_empty()).collect();
-    labelled.windows(2).any(|pair| {
+    let labeled: Vec<&Tick> = ticks.iter().filter(|tick| !tick.label.is_empty()).collect();
+    labeled.windows(2).any(|pair| {
         let letters = pair.iter().map(|tick| tick.label.chars().count()).sum::<usize>();
         (pair[1].place - pair[0].place) * width < LETTER * letters as f64 / 2.0 + 10.0
     })

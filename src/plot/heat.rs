@@ -30,7 +30,7 @@ pub struct Heat {
     pub hints: Vec<Hint>,
 }
 
-/// Steps of colour.
+/// Steps of color.
 const STEPS: usize = 8;
 
 impl Heat {
@@ -43,11 +43,11 @@ impl Heat {
             let end = steps.get(i + 1).map_or(u64::MAX, |next| next.least);
             let path = self.cells(&frame, step.least, end);
             if !path.is_empty() {
-                frame.svg.path(&path, &format!("cell h{}", step.colour));
+                frame.svg.path(&path, &format!("cell h{}", step.color));
             }
         }
         for series in &self.series {
-            // What sets a line off from any colour below it.
+            // What sets a line off from any color below it.
             lines::line(&mut frame, &LineSeries { class: "halo", ..series.clone() });
             lines::line(&mut frame, series);
         }
@@ -83,21 +83,17 @@ impl Heat {
         for (i, step) in steps.iter().enumerate() {
             let least = PlotUnit::Number.tick(step.least as f64);
             let name = if i == 0 { format!("{least}+ {}", self.what) } else { format!("{least}+") };
-            keys.push(LegendRow {
-                mark: LegendMark::Box,
-                class: format!("h{}", step.colour),
-                name,
-            });
+            keys.push(LegendRow { mark: LegendMark::Box, class: format!("h{}", step.color), name });
         }
         keys
     }
 }
 
-/// Counts from `least` on have this colour, 1 to 8.
+/// Counts from `least` on have this color, 1 to 8.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ColorStep {
     least: u64,
-    colour: usize,
+    color: usize,
 }
 
 /// Steps of equal ratio from 1 to `most`, at whole numbers.
@@ -107,13 +103,11 @@ fn steps(most: u64) -> Vec<ColorStep> {
     least.dedup();
     least.retain(|n| *n <= most.max(1));
     let last = (least.len() - 1).max(1);
-    // Few steps are spread over the colours.
-    let colour = |i: usize| 2 + i * (STEPS - 2) / last;
+    // Few steps are spread over the colors.
+    let color = |i: usize| 2 + i * (STEPS - 2) / last;
     let all = least.len() == STEPS;
-    let step = |(i, n): (usize, &u64)| ColorStep {
-        least: *n,
-        colour: if all { i + 1 } else { colour(i) },
-    };
+    let step =
+        |(i, n): (usize, &u64)| ColorStep { least: *n, color: if all { i + 1 } else { color(i) } };
     least.iter().enumerate().map(step).collect()
 }
 
@@ -133,8 +127,8 @@ mod tests {
             let found = steps(most);
             assert_eq!(found[0].least, 1, "{most}");
             assert!(found.windows(2).all(|w| w[0].least < w[1].least), "{most}: {found:?}");
-            assert!(found.windows(2).all(|w| w[0].colour < w[1].colour), "{most}: {found:?}");
-            assert!(found.iter().all(|step| (1..=STEPS).contains(&step.colour)), "{found:?}");
+            assert!(found.windows(2).all(|w| w[0].color < w[1].color), "{most}: {found:?}");
+            assert!(found.iter().all(|step| (1..=STEPS).contains(&step.color)), "{found:?}");
         }
         assert_eq!(
             steps(1_000_000).iter().map(|s| s.least).collect::<Vec<_>>(),

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! It knows no statistics, no files and no HTML. Invariants: a picture is well-formed XML whatever
-//! the titles and numbers are; it names no colour, only classes and variables of [`CSS`], so that
+//! the titles and numbers are; it names no color, only classes and variables of [`CSS`], so that
 //! the same text serves light, dark and print; no coordinate is ever NaN or infinite.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

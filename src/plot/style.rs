@@ -1,8 +1,8 @@
-//! Colours and type, once for all plots.
+//! Colors and type, once for all plots.
 
 /// The style sheet of every picture: `:root` is the page, or the SVG file that stands alone.
 ///
-/// Series differ in lightness and hue as colour-blind people see them, and from the fourth on by
+/// Series differ in lightness and hue as color-blind people see them, and from the fourth on by
 /// their dashes too. The steps of the heat map are one hue, from near the background to far from
 /// it, in the dark the other way round.
 pub const CSS: &str = r#"

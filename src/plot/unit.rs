@@ -1,4 +1,5 @@
 //! Numbers as a person reads them: three digits and a unit that fits.
+use crate::wording::{digits, duration, percent, whole};
 
 /// What a number counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +18,6 @@ pub enum PlotUnit {
     Share,
 }
 
-/// Keeps a number and its unit on one line.
-const SPACE: char = '\u{a0}';
-
 impl PlotUnit {
     /// In running text and tables: `12.3 ms`, `1,234,567`, `2.05 kB`.
     pub fn text(self, value: f64) -> String {
@@ -27,10 +25,10 @@ impl PlotUnit {
         match self {
             PlotUnit::Number => grouped(value),
             PlotUnit::PerSecond => format!("{}/s", grouped(value)),
-            PlotUnit::Microseconds => fitting(value, TIMES),
+            PlotUnit::Microseconds => duration(value),
             PlotUnit::Bytes => fitting(value, BYTES),
             PlotUnit::BytesPerSecond => fitting(value, RATES),
-            PlotUnit::Share => format!("{}{SPACE}%", digits(100.0 * value)),
+            PlotUnit::Share => percent(value),
         }
     }
 
@@ -40,58 +38,30 @@ impl PlotUnit {
         match self {
             PlotUnit::Number | PlotUnit::PerSecond if value >= 1e4 => fitting(value, &LARGE[1..]),
             PlotUnit::Number | PlotUnit::PerSecond => PlotUnit::Number.text(value),
-            PlotUnit::Microseconds if value >= 1e6 => format!("{}{SPACE}s", grouped(value / 1e6)),
+            PlotUnit::Microseconds if value >= 1e6 => format!("{} s", grouped(value / 1e6)),
             unit => unit.text(value),
         }
     }
 }
 
-/// Unit, and how many of the smallest it is; the first holds below the second's worth.
+/// The number of bytes or things in a unit, and the name of the unit, smallest first.
 type Table = &'static [(f64, &'static str)];
 
-const TIMES: Table =
-    &[(1.0, "µs"), (1e3, "ms"), (1e6, "s"), (60e6, "min"), (3600e6, "h"), (86_400e6, "d")];
-const BYTES: Table = &[(1.0, "B"), (1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB")];
-const RATES: Table = &[(1.0, "B/s"), (1e3, "kB/s"), (1e6, "MB/s"), (1e9, "GB/s"), (1e12, "TB/s")];
+const BYTES: Table = &[(1.0, " B"), (1e3, " kB"), (1e6, " MB"), (1e9, " GB"), (1e12, " TB")];
+const RATES: Table =
+    &[(1.0, " B/s"), (1e3, " kB/s"), (1e6, " MB/s"), (1e9, " GB/s"), (1e12, " TB/s")];
 const LARGE: Table = &[(1.0, ""), (1e3, "k"), (1e6, "M"), (1e9, "G"), (1e12, "T")];
 
-/// In the largest unit of which there is at least one; after seconds, at least two.
+/// In the largest unit of which there is at least one.
 fn fitting(value: f64, table: Table) -> String {
-    let least = |worth: f64| if worth >= 60e6 && table == TIMES { 2.0 } else { 0.9995 };
-    let fits = |(worth, _): &&(f64, &str)| value >= worth * least(*worth);
+    let fits = |(worth, _): &&(f64, &str)| value >= worth * 0.9995;
     let (worth, name) = table.iter().rev().find(fits).unwrap_or(&table[0]);
-    match name.len() {
-        0 => digits(value / worth),
-        1 if table == &LARGE[1..] => format!("{}{name}", digits(value / worth)),
-        _ => format!("{}{SPACE}{name}", digits(value / worth)),
-    }
+    format!("{}{name}", digits(value / worth))
 }
 
-/// Three significant digits, without zeros at the end.
-fn digits(value: f64) -> String {
-    let places = match value {
-        ..9.995 => 2,
-        ..99.95 => 1,
-        _ => 0,
-    };
-    let text = format!("{value:.places$}");
-    if places == 0 { text } else { text.trim_end_matches('0').trim_end_matches('.').to_owned() }
-}
-
-/// `1,234,567`; below ten, the digits after the point too.
+/// `1,234,567`; below 100, three significant digits.
 fn grouped(value: f64) -> String {
-    if value < 99.95 && value.fract() != 0.0 {
-        return digits(value);
-    }
-    let plain = format!("{value:.0}");
-    let mut text = String::new();
-    for (i, digit) in plain.chars().enumerate() {
-        if i > 0 && (plain.len() - i) % 3 == 0 {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    if value < 99.95 && value.fract() != 0.0 { digits(value) } else { whole(value) }
 }
 
 #[cfg(test)]
@@ -108,7 +78,7 @@ mod tests {
             (PlotUnit::PerSecond, 12_345.6, "12,346/s"),
             (PlotUnit::Microseconds, 0.0, "0 µs"),
             (PlotUnit::Microseconds, 999.0, "999 µs"),
-            (PlotUnit::Microseconds, 999.6, "1 ms"),
+            (PlotUnit::Microseconds, 9999.6, "10 ms"),
             (PlotUnit::Microseconds, 12_345.0, "12.3 ms"),
             (PlotUnit::Microseconds, 119e6, "119 s"),
             (PlotUnit::Microseconds, 120e6, "2 min"),
@@ -117,12 +87,12 @@ mod tests {
             (PlotUnit::Bytes, 2048.0, "2.05 kB"),
             (PlotUnit::Bytes, 17.0, "17 B"),
             (PlotUnit::BytesPerSecond, 4.3e9, "4.3 GB/s"),
-            (PlotUnit::Share, 0.123, "12.3 %"),
-            (PlotUnit::Share, 1.0, "100 %"),
-            (PlotUnit::Share, f64::NAN, "0 %"),
+            (PlotUnit::Share, 0.123, "12.3%"),
+            (PlotUnit::Share, 1.0, "100%"),
+            (PlotUnit::Share, f64::NAN, "0%"),
             (PlotUnit::Number, f64::INFINITY, "0"),
         ] {
-            assert_eq!(unit.text(value).replace(SPACE, " "), text, "{unit:?} {value}");
+            assert_eq!(unit.text(value), text, "{unit:?} {value}");
         }
     }
 
@@ -134,10 +104,10 @@ mod tests {
             (PlotUnit::PerSecond, 2_500_000.0, "2.5M"),
             (PlotUnit::Microseconds, 1e5, "100 ms"),
             (PlotUnit::Microseconds, 1e9, "1,000 s"),
-            (PlotUnit::Share, 0.5, "50 %"),
+            (PlotUnit::Share, 0.5, "50%"),
             (PlotUnit::Bytes, 1e6, "1 MB"),
         ] {
-            assert_eq!(unit.tick(value).replace(SPACE, " "), text, "{unit:?} {value}");
+            assert_eq!(unit.tick(value), text, "{unit:?} {value}");
         }
     }
 }

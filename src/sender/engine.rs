@@ -13,7 +13,8 @@ use super::ledger::Ledger;
 use super::network::{KernelNetwork, Network, Pause, SocketEvent};
 use super::pool::{Cut, PooledConnection, Readiness};
 use super::scheduler::{
-    Alone, Assignment, Closed, Closing, ConnectionStep, Look, Meaning, OwnerWish, Scheduler, Silent,
+    Alone, Assignment, Closed, Closing, ConnectionStep, Continuation, Meaning, OwnerRequest,
+    Scheduler, Silent,
 };
 use super::settings::{Connections, SendingSettings};
 use super::shared::SharedRun;
@@ -21,6 +22,7 @@ use super::source::{Next, Outcome, SessionEnd};
 use super::tally::FailureKind;
 use super::waiting::WantedMessage;
 use crate::smtp::client::{ClientSession, OutgoingMail, Phase, SessionFault};
+use crate::wording::without_numbers;
 
 const EVENTS_MAX: usize = 1024;
 const SCRATCH_BYTES: usize = 64 << 10;
@@ -44,8 +46,17 @@ pub(super) struct Engine<'a, N> {
     looked_ns: u64,
     /// Messages that the target has answered, when that was last told.
     answered: u64,
-    /// What the owner knows of: messages done, connections open.
-    told: (u64, u64),
+    /// What the owner was told last.
+    told: Progress,
+}
+
+/// What a thread reports to its owner.
+#[derive(Debug, Clone, Copy, Default)]
+struct Progress {
+    /// Messages whose outcome is known.
+    done: u64,
+    /// Open connections.
+    open: u64,
 }
 
 /// How a thread ended.
@@ -100,7 +111,7 @@ impl<'a, N: Network> Engine<'a, N> {
             error: None,
             looked_ns: 0,
             answered: 0,
-            told: (0, 0),
+            told: Progress::default(),
         }
     }
 
@@ -167,7 +178,7 @@ impl<'a, N: Network> Engine<'a, N> {
                 self.ledger.is_waiting = true;
                 self.ledger.keep(mail);
             }
-            Err(error) => self.give_up(error.to_string()),
+            Err(error) => self.give_up(without_numbers(&error.to_string())),
         }
     }
 
@@ -226,7 +237,7 @@ impl<'a, N: Network> Engine<'a, N> {
             }
             Err(error) => {
                 self.scheduler.release(slot);
-                self.failed(&error.to_string(), now_ns);
+                self.failed(&without_numbers(&error.to_string()), now_ns);
                 None
             }
         }
@@ -382,7 +393,7 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
-    /// Counts what the end of a connection means, if it is not fine.
+    /// Counts a connection's end as a failure, if it was one.
     fn tell_meaning(
         &mut self,
         meaning: Meaning,
@@ -441,11 +452,11 @@ impl<'a, N: Network> Engine<'a, N> {
         // Relaxed: a flag, and a time, and nothing beside them.
         let is_stopped = self.shared.stop.load(Ordering::Relaxed);
         let answered_ns = self.shared.answered_ns.load(Ordering::Relaxed);
-        let told = if is_stopped { OwnerWish::ToStop } else { OwnerWish::ToGoOn };
-        match self.scheduler.look(now_ns, answered_ns, told) {
-            Look::GoOn => {}
-            Look::Stop => self.stop(),
-            Look::CloseAll => self.close_all(),
+        let told = if is_stopped { OwnerRequest::Stop } else { OwnerRequest::Continue };
+        match self.scheduler.continuation(now_ns, answered_ns, told) {
+            Continuation::GoOn => {}
+            Continuation::Stop => self.stop(),
+            Continuation::CloseAll => self.close_all(),
         }
         self.close_silent();
     }
@@ -494,14 +505,14 @@ impl<'a, N: Network> Engine<'a, N> {
     /// Reports progress to the owner.
     fn tell(&mut self) {
         let tally = &self.ledger.tally;
-        let now = (tally.ended(), self.scheduler.open() as u64);
-        self.shared.done.fetch_add(now.0 - self.told.0, Ordering::Relaxed);
+        let now = Progress { done: tally.ended(), open: self.scheduler.open() as u64 };
+        self.shared.done.fetch_add(now.done - self.told.done, Ordering::Relaxed);
         if tally.answered() > self.answered {
             self.answered = tally.answered();
             self.shared.answered_ns.fetch_max(self.ledger.now_ns, Ordering::Relaxed);
         }
         // Wraps where there are fewer than before: others add up to what there is.
-        self.shared.open.fetch_add(now.1.wrapping_sub(self.told.1), Ordering::Relaxed);
+        self.shared.open.fetch_add(now.open.wrapping_sub(self.told.open), Ordering::Relaxed);
         self.told = now;
     }
 }

@@ -96,7 +96,7 @@ pub(super) struct Closed<M> {
 
 /// What a look at the clock says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum Continuation {
     /// Sending continues.
     GoOn,
     /// Nothing more is begun, and what is under way has the grace.
@@ -107,16 +107,16 @@ pub(super) enum Look {
 
 /// What follows a message over its connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Follows {
+enum AfterMessage {
     /// Other messages, perhaps.
     More,
     /// The end of the connection.
     Nothing,
 }
 
-impl Follows {
-    fn after(lane: Lane) -> Follows {
-        if lane.is_last { Follows::Nothing } else { Follows::More }
+impl AfterMessage {
+    fn after(lane: Lane) -> AfterMessage {
+        if lane.is_last { AfterMessage::Nothing } else { AfterMessage::More }
     }
 }
 
@@ -237,7 +237,7 @@ impl<M> Scheduler<M> {
                 } else if self.pool.queued >= QUEUED_MAX {
                     Assignment::Nothing
                 } else {
-                    self.queue_next(slot, Follows::after(lane), now_ns);
+                    self.queue_next(slot, AfterMessage::after(lane), now_ns);
                     Assignment::Queued(slot)
                 }
             }
@@ -281,7 +281,8 @@ impl<M> Scheduler<M> {
         };
         // A connection for this message alone is not its lane's connection.
         let busy = self.pool.of_lane(lane.key).filter(|of_lane| *of_lane != slot);
-        let follows = if busy.is_some() { Follows::Nothing } else { Follows::after(lane) };
+        let follows =
+            if busy.is_some() { AfterMessage::Nothing } else { AfterMessage::after(lane) };
         self.queue_next(slot, follows, now_ns);
         let Some(busy) = busy else { return nothing };
         let is_ending = matches!(readiness(busy), Readiness::Ending | Readiness::Spent);
@@ -297,11 +298,11 @@ impl<M> Scheduler<M> {
         }
     }
 
-    fn queue_next(&mut self, slot: usize, follows: Follows, now_ns: u64) {
+    fn queue_next(&mut self, slot: usize, follows: AfterMessage, now_ns: u64) {
         let Some(place) = self.pool.at(slot) else { return };
         let Some(next) = self.waiting.take_due(now_ns) else { return };
         place.queue.push_back(next);
-        place.is_last |= follows == Follows::Nothing;
+        place.is_last |= follows == AfterMessage::Nothing;
         self.pool.queued += 1;
     }
 
@@ -475,15 +476,15 @@ impl<M> Scheduler<M> {
         left
     }
 
-    /// Returns what the time says. `answered_ns`: when the target last answered a message;
-    /// `told`: whether the owner asked to stop.
-    pub fn look(&self, now_ns: u64, answered_ns: u64, told: OwnerWish) -> Look {
+    /// Returns whether sending continues at `now_ns`. `answered_ns`: when the target last answered
+    /// a message; `told`: what the owner asked for.
+    pub fn continuation(&self, now_ns: u64, answered_ns: u64, told: OwnerRequest) -> Continuation {
         match self.stopped_ns {
-            None if told == OwnerWish::ToStop || self.is_stalled_for_good(now_ns, answered_ns) => {
-                Look::Stop
+            None if told == OwnerRequest::Stop || self.is_stalled_for_good(now_ns, answered_ns) => {
+                Continuation::Stop
             }
-            Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Look::CloseAll,
-            _ => Look::GoOn,
+            Some(at_ns) if now_ns.saturating_sub(at_ns) > self.grace_ns => Continuation::CloseAll,
+            _ => Continuation::GoOn,
         }
     }
 
@@ -509,13 +510,13 @@ impl<M> Scheduler<M> {
     }
 }
 
-/// What the owner of the scheduler wants.
+/// What the owner of the scheduler asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum OwnerWish {
-    /// To continue.
-    ToGoOn,
-    /// To begin nothing more.
-    ToStop,
+pub(super) enum OwnerRequest {
+    /// Sending continues.
+    Continue,
+    /// No further message is begun.
+    Stop,
 }
 
 #[cfg(test)]

@@ -288,7 +288,7 @@ fn the_lane_that_is_idle_for_longest_makes_room_one_at_a_time() {
 #[test]
 fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
     let at = |seconds| Duration::from_secs(seconds);
-    let (go_on, to_stop) = (OwnerWish::ToGoOn, OwnerWish::ToStop);
+    let (go_on, to_stop) = (OwnerRequest::Continue, OwnerRequest::Stop);
     // What ends it, when the target last answered, what the owner asks, and when nothing more is
     // begun, s.
     for (ends, answered_s, told, expected_s) in [
@@ -301,18 +301,23 @@ fn sending_ends_by_time_by_its_owner_or_with_a_target_that_stalled_for_good() {
         (Ends::Scheduled(at(7)), 9, to_stop, Some(0)),
     ] {
         let mut scheduler = Scheduler::<()>::new(&SendingSettings { ends, ..kept(1) });
-        let look = |scheduler: &Scheduler<()>, now_ns| scheduler.look(now_ns, answered_s * S, told);
+        let continuation = |scheduler: &Scheduler<()>, now_ns| {
+            scheduler.continuation(now_ns, answered_s * S, told)
+        };
         let Some(expected_s) = expected_s else {
-            assert_eq!(look(&scheduler, 1000 * S), Look::GoOn, "{ends:?}");
+            assert_eq!(continuation(&scheduler, 1000 * S), Continuation::GoOn, "{ends:?}");
             continue;
         };
         let stop_ns = expected_s * S;
-        assert!(stop_ns == 0 || look(&scheduler, stop_ns - 1) == Look::GoOn, "{ends:?}");
-        assert_eq!(look(&scheduler, stop_ns), Look::Stop, "{ends:?}");
+        assert!(
+            stop_ns == 0 || continuation(&scheduler, stop_ns - 1) == Continuation::GoOn,
+            "{ends:?}"
+        );
+        assert_eq!(continuation(&scheduler, stop_ns), Continuation::Stop, "{ends:?}");
         scheduler.end(stop_ns);
         scheduler.stop(stop_ns);
-        assert_eq!(look(&scheduler, stop_ns + 5 * S), Look::GoOn, "the grace");
-        assert_eq!(look(&scheduler, stop_ns + 5 * S + 1), Look::CloseAll);
+        assert_eq!(continuation(&scheduler, stop_ns + 5 * S), Continuation::GoOn, "the grace");
+        assert_eq!(continuation(&scheduler, stop_ns + 5 * S + 1), Continuation::CloseAll);
     }
     let scheduler = Scheduler::<()>::new(&SendingSettings { ends: Ends::At(at(7)), ..kept(1) });
     assert!(!scheduler.is_due_to_end(7 * S - 1) && scheduler.is_due_to_end(7 * S));

@@ -8,7 +8,7 @@ use crate::smtp::client::Options;
 /// Which connections are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connections {
-    /// This number, all the time.
+    /// This number of connections, kept open all the time.
     Kept(usize),
     /// One for each lane, when its first message is due; at most this number. A message that is due
     /// while its lane is busy gets one for itself.
@@ -20,7 +20,7 @@ pub enum Connections {
 pub enum Ends {
     /// When the source has no more messages, and every one has its outcome.
     WithSource,
-    /// The same, but no message is begun at this time or later (closed loop).
+    /// As `WithSource`, but no message is begun at this time or later (closed loop).
     At(Duration),
     /// As `WithSource`, however late messages are: a target that stalled gets what was due
     /// meanwhile. The last message is due before this time; if after it the target answers no

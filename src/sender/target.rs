@@ -74,8 +74,8 @@ pub enum TargetError {
     },
     /// It may be a stranger's.
     #[error(
-        "{host} ({address}) is not a local or private address, so real people may receive the \
-         mail; to send it anyway: --allow-public {host}"
+        "{} is not a local or private address, so real people may receive the mail; to send \
+         anyway, pass --allow-public {host}", named(host, *address)
     )]
     Public {
         /// The name as the user gave it.
@@ -91,6 +91,14 @@ pub enum TargetError {
         /// What may be sent to.
         allowed: String,
     },
+}
+
+/// A host with its address, or an address alone where it was named by it.
+fn named(host: &str, address: IpAddr) -> String {
+    match host.parse() == Ok(address) {
+        true => host.to_owned(),
+        false => format!("{host} ({address})"),
+    }
 }
 
 impl FromStr for Target {

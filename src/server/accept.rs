@@ -21,7 +21,7 @@ const ERRORS_IN_A_ROW_MAX: usize = 64;
 /// Accepting that pauses again and again is logged this often.
 const PAUSE_LOGGED_MS: u64 = 10_000;
 
-/// What connections come from: a listening socket, or a simulated one.
+/// A source of connections: a listening socket, or a simulated one.
 pub(super) trait Accepts {
     /// The next connection in the queue, and its client.
     fn accept(&self) -> io::Result<(Stream, Client)>;

@@ -147,7 +147,7 @@ impl ByHandSink {
         };
         let smtp = [false, true].map(|is_proxied| policy(Protocol::Smtp, is_proxied));
         let [smtp, proxied] = smtp;
-        let statistics = config.stats.then(|| Statistics::new(tally::sorts().len()));
+        let statistics = config.stats.then(|| Statistics::new(tally::kinds().len()));
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,

@@ -263,7 +263,7 @@ fn start_statistics(
         &config.data,
         start_count,
         workers,
-        tally::sorts(),
+        tally::kinds(),
         config.stats_retain_age,
         Box::new(sampler),
     )?;

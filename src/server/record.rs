@@ -620,12 +620,12 @@ impl Recording {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::smtp::tally::sorts;
+    use crate::smtp::tally::kinds;
     use crate::stats::by_hand::RecordersByHand;
 
     #[test]
     fn a_round_across_the_end_of_a_second_counts_in_the_second_of_its_beginning() {
-        let (statistics, recorder) = RecordersByHand::new(sorts().len());
+        let (statistics, recorder) = RecordersByHand::new(kinds().len());
         let mut recording = Recording::new(Some(recorder), Arc::default());
         let mut tally = CommandTally::default();
         let s = 1_000_000_000;

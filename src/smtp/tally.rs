@@ -2,7 +2,7 @@
 use super::reply::{ALL, Reply};
 
 /// Number of kinds of replies: one for each of the table, and four that are composed.
-pub const SORTS: usize = ALL_LEN + 4;
+pub const KINDS: usize = ALL_LEN + 4;
 const ALL_LEN: usize = super::reply::COUNT;
 const GREETING: usize = ALL_LEN;
 const HELLO: usize = ALL_LEN + 1;
@@ -29,8 +29,8 @@ pub enum Verb {
 /// Counts, added to by the sessions of a worker, and taken away by it.
 #[derive(Debug)]
 pub struct CommandTally {
-    /// Replies by kind; see [`sorts`].
-    pub replies: [u32; SORTS],
+    /// Replies by kind; see [`kinds`].
+    pub replies: [u32; KINDS],
     /// Command lines.
     pub commands: u32,
     /// The first command since this was last taken away.
@@ -39,7 +39,7 @@ pub struct CommandTally {
 
 impl Default for CommandTally {
     fn default() -> CommandTally {
-        CommandTally { replies: [0; SORTS], commands: 0, first: None }
+        CommandTally { replies: [0; KINDS], commands: 0, first: None }
     }
 }
 
@@ -75,8 +75,8 @@ impl CommandTally {
     }
 }
 
-/// Code and enhanced code of each sort, such as `250 2.1.0` or `354`.
-pub fn sorts() -> Vec<String> {
+/// Code and enhanced code of each kind, such as `250 2.1.0` or `354`.
+pub fn kinds() -> Vec<String> {
     let name = |reply: &&Reply| {
         let text = String::from_utf8_lossy(reply.as_bytes());
         let mut words = text.split([' ', '-']);
@@ -93,14 +93,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sorts_are_codes() {
-        let sorts = sorts();
-        assert_eq!(sorts.len(), SORTS);
-        assert_eq!(sorts[super::super::reply::MAIL_OK.place], "250 2.1.0");
-        assert_eq!(sorts[super::super::reply::START_DATA.place], "354");
-        assert_eq!(sorts[super::super::reply::HELP.place], "214 2.0.0");
-        for sort in &sorts {
-            assert!(sort[..3].bytes().all(|b| b.is_ascii_digit()), "{sort}");
+    fn kinds_are_codes() {
+        let kinds = kinds();
+        assert_eq!(kinds.len(), KINDS);
+        assert_eq!(kinds[super::super::reply::MAIL_OK.place], "250 2.1.0");
+        assert_eq!(kinds[super::super::reply::START_DATA.place], "354");
+        assert_eq!(kinds[super::super::reply::HELP.place], "214 2.0.0");
+        for kind in &kinds {
+            assert!(kind[..3].bytes().all(|b| b.is_ascii_digit()), "{kind}");
         }
     }
 }

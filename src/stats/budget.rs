@@ -100,13 +100,13 @@ impl Budget {
         };
         let rtt_us = Percentiles::of_metric(history, Metric::RttMin).p50;
         let (think_us, transferring_us) = (total(Counter::ThinkUs), total(Counter::TransferUs));
-        // What was starved is missing from what we waited for, in proportion.
+        // Time in which the loops had no processor is taken from both waits, in proportion.
         let waited_us = think_us + transferring_us;
         let starved_us = total(Counter::StarvedUs).min(waited_us);
         let ours = if waited_us > 0.0 { 1.0 - starved_us / waited_us } else { 1.0 };
         let exchanges = total(Counter::Exchanges);
         let (think_us, transferring_us) = (think_us * ours, transferring_us * ours);
-        // A sender that pipelines has no round trip in each of its answers.
+        // With pipelining, not every answer includes a round trip.
         let nearest_us = exchanges * rtt_us as f64;
         let answers = Answers::of(history, rtt_us);
         let unread_us = total(Counter::UnreadUs).min(total(Counter::ThinkUs)) * ours;
@@ -248,18 +248,18 @@ impl Answers {
         }
     }
 
-    /// Part of the sender's time that went to answers that were not prompt.
+    /// Share of the sender's time spent on answers that were not prompt.
     fn slow_share(&self) -> f64 {
         if self.own_us > 0.0 { self.slow_us / self.own_us } else { 0.0 }
     }
 
-    /// Part of the time for answers that went to those for which TCP had to send again, where it
-    /// saw this number of `losses`.
+    /// Share of answer time spent on answers that needed a TCP retransmission, given `losses`.
     fn lost_share(&self, losses: f64) -> f64 {
         if self.late == 0.0 {
             return 0.0;
         }
-        // We see the losses of what we sent; what a client sent got lost as often.
+        // The kernel reports only losses of what the sink sent. A client's data is assumed to be
+        // lost as often.
         let lost = (2.0 * losses / self.late).min(1.0);
         lost * self.late_us / self.us
     }

@@ -104,8 +104,8 @@ impl Shape {
             .map(apart)
             .fold((0.0, 0.0), |(most, sum), one| (f64::max(most, one), sum + one));
         // One connection is another thing than many; how many is not.
-        let is_same_sort = (self.connections > 1.5) == (other.connections > 1.5);
-        (is_same_sort && most <= FACTOR_MAX.ln()).then_some(sum)
+        let is_same_kind = (self.connections > 1.5) == (other.connections > 1.5);
+        (is_same_kind && most <= FACTOR_MAX.ln()).then_some(sum)
     }
 }
 

@@ -48,9 +48,9 @@ pub struct Shift {
 /// A 95 % interval, and whether it leaves out what it would be without a difference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
-    /// Its lower end.
+    /// The lower end of the interval.
     pub low: f64,
-    /// Its upper end.
+    /// The upper end of the interval.
     pub high: f64,
     /// Whether the difference is larger than the noise.
     pub differs: bool,
@@ -70,7 +70,7 @@ pub enum NoVerdict {
 }
 
 impl NoVerdict {
-    /// Its name in `--json`.
+    /// The name in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             NoVerdict::Short => "short",

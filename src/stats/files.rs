@@ -364,7 +364,7 @@ mod tests {
             let mut history = crate::stats::History::default();
             history.read(dir.path(), span.clone()).unwrap();
             let seconds = span.end.min(begin + 24 * HOUR_S) - span.start.max(begin);
-            println!("{seconds} s, summarised in {:?}", began.elapsed().unwrap());
+            println!("{seconds} s, summarized in {:?}", began.elapsed().unwrap());
             assert_eq!(history.total(Counter::Messages), 50 * seconds);
         }
     }

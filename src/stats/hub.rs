@@ -83,7 +83,7 @@ impl Hub {
         retain: Option<Duration>,
         mut observer: Box<dyn Observer>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
-        let sorts = replies.len();
+        let kinds = replies.len();
         let live = Arc::new(Live::new(replies.clone()));
         let writer = StatsWriter::open(folder, start_count, replies, retain)?;
         let (mut channels, mut recorders) = (Vec::new(), Vec::new());
@@ -91,16 +91,16 @@ impl Hub {
             let (to_hub, full) = bounded(INTERVALS_PER_WORKER);
             let (empty, to_worker) = bounded(INTERVALS_PER_WORKER);
             for _ in 1..INTERVALS_PER_WORKER {
-                drop(empty.try_send(Box::new(Interval::new(sorts))));
+                drop(empty.try_send(Box::new(Interval::new(kinds))));
             }
-            recorders.push(Recorder::new(Box::new(Interval::new(sorts)), to_worker, to_hub));
+            recorders.push(Recorder::new(Box::new(Interval::new(kinds)), to_worker, to_hub));
             channels.push(Channels { full, empty });
         }
         let (stop, stopped) = bounded(1);
         let watch = SteadyClock::start();
         let hub = Merging {
             channels,
-            sorts,
+            kinds,
             writer,
             live: live.clone(),
             seconds: BTreeMap::new(),
@@ -146,7 +146,7 @@ fn set_sample(merged: &mut Interval, sample: &Sample) {
 /// The thread's state.
 struct Merging {
     channels: Vec<Channels>,
-    sorts: usize,
+    kinds: usize,
     writer: StatsWriter,
     live: Arc<Live>,
     /// Seconds not yet written down.
@@ -195,9 +195,9 @@ impl Merging {
 
     /// What is being merged of a second.
     fn at(&mut self, second: u64) -> &mut Interval {
-        let (sorts, sample) = (self.sorts, (second == self.looked_after).then_some(self.seen));
+        let (kinds, sample) = (self.kinds, (second == self.looked_after).then_some(self.seen));
         self.seconds.entry(second).or_insert_with(|| {
-            let mut merged = Box::new(Interval::new(sorts));
+            let mut merged = Box::new(Interval::new(kinds));
             merged.second = second;
             // The look at its end was before the first worker handed over its part.
             if let Some(sample) = sample {

@@ -36,12 +36,12 @@ pub struct Interval {
 
 impl Interval {
     /// An empty one, for replies of as many kinds. Costs about 30 KiB for each metric.
-    pub fn new(reply_sorts: usize) -> Interval {
+    pub fn new(reply_kinds: usize) -> Interval {
         Interval {
             second: 0,
             counts: Counts::new(),
             counters: [0; Counter::ALL.len()],
-            replies: vec![0; reply_sorts],
+            replies: vec![0; reply_kinds],
             tenths: [0; TENTHS],
             busiest_us: 0,
             accept_queue: 0,
@@ -120,7 +120,7 @@ impl Interval {
         self.counters[counter as usize]
     }
 
-    /// Replies of each sort.
+    /// Replies of each kind.
     pub fn replies(&self) -> &[u64] {
         &self.replies
     }

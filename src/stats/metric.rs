@@ -17,7 +17,7 @@ macro_rules! table {
             /// The whole table.
             pub const ALL: &[$name] = &[$($name::$variant),*];
 
-            /// Its name in files and on the command line; the unit is its end.
+            /// The name in files and on the command line; it ends in the unit.
             pub fn tag(self) -> &'static str {
                 match self { $($name::$variant => $tag),* }
             }
@@ -53,7 +53,7 @@ table! {
         "The sink's time for a command: from waking to the end of the loop round that answered it.";
     ServiceMessage = "service_message_us", DAY_US,
         "The same for the end of data: commit and final reply.";
-    ThinkEhlo = "think_ehlo_us", DAY_US, "The sender's time from our greeting to EHLO.";
+    ThinkEhlo = "think_ehlo_us", DAY_US, "The sender's time from the greeting to EHLO.";
     ThinkMail = "think_mail_us", DAY_US, "The sender's time from the reply to EHLO to MAIL.";
     ThinkRcpt = "think_rcpt_us", DAY_US, "The sender's time from a reply to RCPT.";
     ThinkData = "think_data_us", DAY_US, "The sender's time from a reply to DATA or BDAT.";
@@ -62,9 +62,9 @@ table! {
     ThinkNext = "think_next_us", DAY_US,
         "The sender's time from a final reply to its next MAIL.";
     ThinkClose = "think_close_us", DAY_US,
-        "The sender's time from our last reply to its QUIT or close.";
+        "The sender's time from the last reply to its QUIT or close.";
     Transfer = "transfer_us", DAY_US,
-        "First byte of a payload to its last, without waits for us and between chunks.";
+        "First byte of a payload to its last, without waits for the sink and between chunks.";
     TransferRate = "transfer_bytes_per_s", 1 << 40,
         "Rate of a payload that took more than one round.";
     MessageSize = "message_bytes", 1 << 32, "Size of accepted messages (RFC 1870).";
@@ -112,7 +112,7 @@ table! {
     Denied = "denied", 0, "Connections of clients that the lists of their listener do not serve.";
     Proxied = "proxied", 0, "Connections whose client a PROXY header named.";
     HealthChecks = "health_checks", 0,
-        "Connections of a proxy for itself; without mail they are not sessions.";
+        "Connections of a proxy for itself; not sessions unless they carry mail.";
     ProxyRefused = "proxy_refused", 0,
         "Connections closed in silence: no PROXY header, a bad one, or a network not trusted.";
     ProxyUnexpected = "proxy_unexpected", 0,
@@ -120,13 +120,13 @@ table! {
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";
-    Exchanges = "exchanges", 0, "Times a client answered what we had said: round trips.";
+    Exchanges = "exchanges", 0, "Times a client answered what the sink had said: round trips.";
     ActiveUs = "active_us", 0,
-        "Time in which a client waited for us, or we waited for one: once, however many did.";
-    SinkUs = "sink_us", 0, "Time clients waited for us, of all connections together.";
+        "Time in which a client waited for the sink or the sink for a client, counted once.";
+    SinkUs = "sink_us", 0, "Time clients waited for the sink, of all connections together.";
     ThinkUs = "think_us", 0,
-        "Time we waited for clients (round trip included), of all connections together.";
-    UnreadUs = "unread_us", 0, "Of that, while the client did not take our replies.";
+        "Time the sink waited for clients (round trip included), of all connections together.";
+    UnreadUs = "unread_us", 0, "Of that, while the client did not read the sink's replies.";
     BetweenUs = "between_us", 0, "Part of think_us between transactions, up to 0.1 s each.";
     TransferUs = "transferring_us", 0,
         "Time in which payloads were on their way, of all connections together.";
@@ -134,8 +134,8 @@ table! {
     LostSessions = "lost_sessions", 0,
         "Times that a connection was not recorded by itself: too many did anything in a second.";
     StarvedUs = "starved_us", 0,
-        "Part of think_us and transferring_us in which our loops waited for a processor.";
-    Retransmits = "retransmits", 0, "Segments we sent again, of sessions that ended.";
+        "Part of think_us and transferring_us in which the sink's loops waited for a processor.";
+    Retransmits = "retransmits", 0, "Segments the sink sent again, of sessions that ended.";
     SegmentsIn = "segments_in", 0, "Segments with data that came, of sessions that ended.";
     OutOfOrder = "out_of_order", 0,
         "Of those, which came out of order: one before them was lost or overtaken.";
@@ -147,7 +147,7 @@ table! {
         "Part of sink_us in which payload waited for room in the log.";
     CommitUs = "committing_us", 0, "Part of sink_us in which messages waited for their commit.";
     SlowedUs = "slowed_us", 0,
-        "Part of sink_us in which our loops were at work and waited for a processor.";
+        "Part of sink_us in which the sink's loops were at work and waited for a processor.";
     LongRounds = "long_rounds", 0, "Loop rounds of more than 1 s: all clients of a worker waited.";
     Saturated = "saturated", 0,
         "Values beyond the bound of their histogram, recorded as the bound.";
@@ -183,7 +183,7 @@ impl Counter {
 }
 
 impl Metric {
-    /// Those that a sink records; senders record the others, and a few of these.
+    /// The metrics that a sink records; senders record the others, and a few of these.
     pub const SINK: &[Metric] = Metric::ALL.split_at(Metric::Connect as usize).0;
 
     /// The sender's own times, in the order of a session.

@@ -1,11 +1,11 @@
 //! What limited a run, computed from where the time of its connections went.
 //!
-//! A connection in use is always in one of four states: its client waits for us, we wait for its
-//! client (a round trip of the network, then the sender's own time), or a payload is on its way.
-//! What is largest limited the run, unless the sink was saturated: then every sender waits,
-//! whatever it could do. Time in which no connection is in use is the sender's.
+//! A connection in use is always in one of four states: its client waits for the sink, a round trip
+//! of the network is on its way, the sink waits for the sender, or a payload is on its way. The
+//! state with the largest share limited the run, unless the sink was saturated: then every sender
+//! waits, however fast it is. Time in which no connection is in use is the sender's.
 //!
-//! What it can't tell from here: commands that queue before a narrow link from a sender that takes
+//! The verdict cannot tell apart: commands that queue before a narrow link from a sender that takes
 //! its time (the least round trip is short either way), and a payload that trickles from one that
 //! comes over a narrow link. The verdict for the first is the sender, for the second the network.
 use serde::Serialize;
@@ -15,6 +15,7 @@ use super::calibration::Calibrated;
 use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 use super::history::History;
 use super::summary::RunSummary;
+use crate::wording::{duration, whole_percent as percent};
 
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
 /// kernel takes to give it its events, and what else runs on its core.
@@ -35,13 +36,14 @@ const CEILING_SHARE: f64 = 0.9;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LimitedBy {
-    /// Its own work between our replies and its next commands, or before its payload.
+    /// The sender's own work between the sink's replies and its next commands, or before its
+    /// payload.
     Sender,
     /// Round trips, bandwidth or losses.
     Network,
-    /// It worked in lock-step on too few connections: each side waited for the other.
+    /// Too few connections, in lock-step: each side waited for the other.
     Connections,
-    /// Us: an event loop that is always busy, or an accept queue that overflowed.
+    /// The sink: an event loop that is always busy, or an accept queue that overflowed.
     Sink,
     /// No limit stands out, or the data are too few for a verdict.
     Undecided,
@@ -180,7 +182,7 @@ fn nagle(budget: &Budget) -> Option<String> {
              waits for a delayed acknowledgement; set TCP_NODELAY in the sender, or write each \
              command or message with one call",
             percent(share),
-            time(pause_us as f64)
+            duration(pause_us as f64)
         )
     })
 }
@@ -205,10 +207,10 @@ fn slow_sender(budget: &Budget, shares: &Shares) -> Option<String> {
     }
     let slow = budget.share(budget.slow_us) + budget.quiet_share;
     (slow >= LIMITING_SHARE).then(|| {
-        let (own, answer) = (percent(shares.sender), time(budget.answer_us()));
+        let (own, answer) = (percent(shares.sender), duration(budget.answer_us()));
         let is_between = budget.between_us > budget.sender_us / 2.0;
         let when = if is_between { ", mostly between messages" } else { "" };
-        format!("{own} of the time we waited for it{when}, {answer} for each answer")
+        format!("the sink waited for the sender {own} of the time{when}, {answer} for each answer")
     })
 }
 
@@ -218,10 +220,10 @@ fn lock_step(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let near_us = if budget.rtt_us > NEAR_RTT_US { 0.0 } else { budget.round_trips_us };
     let taking_turns = budget.share(prompt_us + budget.sink_us + near_us);
     (taking_turns >= LIMITING_SHARE).then(|| {
-        let (answer, busy) = (time(budget.answer_us()), percent(headroom.busy_share));
+        let (answer, busy) = (duration(budget.answer_us()), percent(headroom.busy_share));
         format!(
-            "the sender answered within {answer} and waited for its turn; our loops were busy \
-             {busy} of the time: more connections would send more"
+            "the sender answered within {answer} and waited for its turn; the sink's loops were \
+             busy {busy} of the time: more connections would send more"
         )
     })
 }
@@ -231,7 +233,7 @@ fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
     let [sender, network, sink] = [sender, network, sink].map(|share| percent(*share));
     let starved = budget.share(budget.starved_us);
     let starved = match starved >= 0.1 {
-        true => format!(", {} of which our loops waited for a processor", percent(starved)),
+        true => format!(", {} of which the sink's loops waited for a processor", percent(starved)),
         false => String::new(),
     };
     format!("sender {sender}, network {network}, sink {sink} of the time{starved}")
@@ -240,7 +242,7 @@ fn nothing_stands_out(budget: &Budget, shares: &Shares) -> String {
 /// From what a sender recorded: it knows whether it was the limit itself, and nothing of the sink.
 fn decide_for_sender(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
     if budget.messages == 0 {
-        return (LimitedBy::Undecided, "no message was taken".into());
+        return (LimitedBy::Undecided, "no message was accepted".into());
     }
     let busy = percent(headroom.busy_share);
     if headroom.busy_share >= SATURATED_SHARE {
@@ -263,8 +265,8 @@ fn saturation(budget: &Budget, headroom: &Headroom) -> Option<String> {
     let turned_away = budget.turned_away;
     if turned_away * 10 >= budget.connections + turned_away && turned_away > 0 {
         return Some(format!(
-            "{turned_away} connections were turned away with 421 beside {} that it took: its own \
-             limit of connections",
+            "{turned_away} connections were turned away with 421 beside {} that it accepted: its \
+             own limit of connections",
             budget.connections
         ));
     }
@@ -316,7 +318,7 @@ fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
             true => format!(", segments were lost on the way: {lost} until they were sent again"),
             false => String::new(),
         };
-        let (on_the_way, rtt) = (percent(shares.network), time(budget.rtt_us as f64));
+        let (on_the_way, rtt) = (percent(shares.network), duration(budget.rtt_us as f64));
         return Some(format!(
             "{on_the_way} of the time went to a network of {rtt} round trip{losses}"
         ));
@@ -325,19 +327,6 @@ fn slow_network(budget: &Budget, shares: &Shares) -> Option<String> {
     let (share, rate) = (percent(payload), budget.bytes_per_s / 1e6);
     (payload >= LIMITING_SHARE)
         .then(|| format!("{share} of the time payload was on its way, at {rate:.1} MB/s in all"))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", share * 100.0)
-}
-
-/// Microseconds for a person.
-fn time(us: f64) -> String {
-    match us {
-        us if us >= 1e6 => format!("{:.1} s", us / 1e6),
-        us if us >= 1e3 => format!("{:.1} ms", us / 1e3),
-        us => format!("{us:.0} us"),
-    }
 }
 
 #[cfg(test)]
@@ -468,7 +457,7 @@ mod tests {
         let slowed = Budget { slowed_us: 3.0 * S, sink_us: 7.0 * S, ..starved(3.0 * S) };
         check(&[("a quota", Sink, slowed, busy(0.42))]);
         let told = nothing_stands_out(&starved(4.0 * S), &starved(4.0 * S).shares());
-        assert!(told.ends_with("40 % of which our loops waited for a processor"), "{told}");
+        assert!(told.ends_with("40% of which the sink's loops waited for a processor"), "{told}");
     }
 
     #[test]
@@ -477,7 +466,7 @@ mod tests {
         let nagle = Budget { pauses_us: 8.6 * S, delayed_ack_us: Some(43_000), ..paused };
         let (limited_by, because) = decide(&nagle, &busy(0.01));
         assert_eq!(limited_by, LimitedBy::Sender);
-        assert!(because.contains("43.0 ms each") && because.contains("TCP_NODELAY"), "{because}");
+        assert!(because.contains("43 ms each") && because.contains("TCP_NODELAY"), "{because}");
         let others = Budget { delayed_ack_us: None, ..nagle };
         assert!(!decide(&others, &busy(0.01)).1.contains("Nagle"));
         let few = Budget { pauses_us: 4.0 * S, ..nagle };

@@ -102,19 +102,22 @@ fn bad_input_is_refused_before_anything_is_sent() {
         (
             format!("--recipients {list}"),
             format!(
-                "sinkctl: {list}:3: expected an address such as ann@example.org, found 'a@'\n\
+                "sinkctl: --recipients: {list}:3: expected an address such as ann@example.org, found 'a@'\n\
                  {list}:4: found cells: 1; the header row has 2\n"
             ),
         ),
         (
             format!("--template {template}"),
-            format!("sinkctl: {template}:3:6: no placeholder 'nam'"),
+            format!("sinkctl: --template: {template}:3:6: no placeholder 'nam'"),
         ),
         ("--size 100".into(), "sinkctl: a size of 100 is too small: with these".into()),
         ("--rate 0".into(), "error: invalid value '0' for '--rate <N>': expected messages".into()),
-        ("--from x".into(), "sinkctl: expected an address".into()),
+        ("--from x".into(), "sinkctl: --from: expected an address".into()),
         ("--rcpts 3 --recipient-count 2".into(), "sinkctl: 3 recipients per message, but".into()),
-        ("--attach /nowhere".into(), "sinkctl: /nowhere: No such file".into()),
+        (
+            "--attach /nowhere".into(),
+            "sinkctl: --attach: /nowhere: cannot be read: No such file".into(),
+        ),
     ] {
         // A port without a listener: the command must fail before it connects.
         let rest = format!("blast --to 127.0.0.1:1 {args}");

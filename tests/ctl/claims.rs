@@ -133,10 +133,10 @@ fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
     for (claim, says) in [
         ("limited_by != sinkk", "sender, network, connections, sink, undecided"),
         ("limited_by != sinkk", "did you mean 'sink'?"),
-        ("total.messages > 1", "expected a subject, found 'total'; nearest is totals; "),
+        ("total.messages > 1", "expected a subject, found 'total'; did you mean 'totals'? (list: "),
         ("transaction.p98 > 1ms", "count, mean, p50, p90, p99, p99_9, p99_99, max"),
-        ("transactoin.p99 > 1ms", "found 'transactoin'; nearest are transaction_us, "),
-        ("transaction.p99 > 1sec", "us, ms, s, found '1sec'"),
+        ("transactoin.p99 > 1ms", "found 'transactoin'; did you mean 'transaction_us' or "),
+        ("transaction.p99 > 1sec", "us, µs, ms, s, found '1sec'"),
     ] {
         let (out, errors, code) = assert_claims(data.path(), &[claim]);
         assert_eq!((code, out.as_str()), (2, ""), "{errors}");
@@ -148,5 +148,5 @@ fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
         assert!(out.starts_with("transaction_us: "), "{out}");
     }
     let (_, errors, code) = run(data.path(), &["stats", "--metric", "message_per_s"]);
-    assert!(code == 2 && errors.contains("; nearest are messages_per_s, "), "{errors}");
+    assert!(code == 2 && errors.contains("; did you mean 'messages_per_s', "), "{errors}");
 }

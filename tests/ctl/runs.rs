@@ -133,7 +133,7 @@ fn claims_hold_or_the_one_that_does_not_is_named_with_how_much_it_misses() {
     let (out, _, code) = sinkctl(data, &args);
     let out = String::from_utf8(out).unwrap();
     assert_eq!(code, 1);
-    assert!(out.contains("FAILED  totals.bytes > 1M: it is 340 bytes, 99.968 % below"), "{out}");
+    assert!(out.contains("FAILED  totals.bytes > 1M: it is 340 bytes, 99.968% below"), "{out}");
     let xml = std::fs::read_to_string(&junit).unwrap();
     assert!(xml.contains("tests=\"2\" failures=\"1\"") && xml.contains("&gt; 1M"), "{xml}");
 

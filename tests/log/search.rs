@@ -13,7 +13,8 @@ use proptest::prelude::*;
 use sinkd::index::query::{Query, Scratch};
 use sinkd::index::reading::MessageReader;
 use sinkd::index::{
-    Lookup, ReindexProgress, Said, SearchOptions, SearchResult, Searching, reindex, search, sidecar,
+    IndexedContent, Lookup, ReindexProgress, SearchOptions, SearchResult, Searching, reindex,
+    search, sidecar,
 };
 use sinkd::log::reader::{Folder, Span};
 use sinkd::log::{self, MessageId, Remove, Run, Runs, SlotFacts, StorageMode, Writer};
@@ -336,8 +337,8 @@ proptest! {
             let listing = folder.listing(Span::default()).unwrap();
             for slot in listing.forward(0).unwrap().chain(listing.backward(0).unwrap()).flatten() {
                 let segment = folder.segment(slot.id().segment).unwrap();
-                let read = Said::from(&reading.read(&segment, &slot).unwrap().entry);
-                let found = lookup.said(segment.identity(), slot.id().slot);
+                let read = IndexedContent::from(&reading.read(&segment, &slot).unwrap().entry);
+                let found = lookup.content(segment.identity(), slot.id().slot);
                 prop_assert!(found.is_some() || is_spoiled, "{} is indexed", slot.id());
                 prop_assert!(found.is_none_or(|said| *said == read), "{}: {found:?}", slot.id());
             }

@@ -118,7 +118,7 @@ fn every_reply_has_its_dialogue() {
         check(&mut seen, &dialogue, expected);
     }
     let elsewhere = [
-        "ENVELOPE_STORAGE", // the_desk_s_budget_is_452
+        "ENVELOPE_STORAGE", // the_envelope_budget_is_answered_with_452
         "NO_STORAGE",       // refusals_and_farewells_have_their_replies, and those below
         "STORAGE_FAILED",
         "STOPPING",
@@ -149,7 +149,7 @@ fn every_reply_has_its_dialogue() {
 }
 
 #[test]
-fn the_desk_s_budget_is_452() {
+fn the_envelope_budget_is_answered_with_452() {
     let whole = envelope_bytes();
     let after_mail = whole - FIELD_HEADER_BYTES - "c@d".len();
     let mail = "EHLO c\r\nMAIL FROM:<a@b>\r\n";

@@ -139,3 +139,15 @@ fn a_socket_of_a_service_manager_that_cannot_be_used_hinders_nothing() {
         assert!(sink.stop().success(), "{name:?}");
     }
 }
+
+#[test]
+fn a_warning_says_a_system_error_in_words_without_its_number() {
+    let folder = tempdir().unwrap();
+    let log = tempfile::tempfile().unwrap();
+    let mut command = sinkd(folder.path(), folder.path().join("absent").as_os_str());
+    let sink = Sink::spawn(command.stderr(log.try_clone().unwrap()));
+    assert!(sink.stop().success());
+    let log = crate::common::text_of(log);
+    assert!(log.contains("No such file or directory"), "{log}");
+    assert!(!log.contains("os error"), "{log}");
+}

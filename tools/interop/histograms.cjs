@@ -1,6 +1,6 @@
 // usage: node histograms.cjs LOG
 // Decodes every line of an HdrHistogram interval log with hdr-histogram-js, merges by tag, and
-// prints {tag: {count, max, p50, p90, p99}}, of percentiles the neighbours (see histograms.py).
+// prints {tag: {count, max, p50, p90, p99}}, of percentiles the neighbors (see histograms.py).
 const fs = require('fs');
 const hdr = require('hdr-histogram-js');
 

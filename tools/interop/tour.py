@@ -10,7 +10,7 @@ from sink import Sink
 README = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "README.md")
 # A person types more slowly than a program: the index has caught up before the next command.
 PATIENCE_S = 20
-NUMBER, UNIT = r"\d(?:[\d,.]*\d)?", "(?:us|ms|s|kB|MB|GB)"
+NUMBER, UNIT = r"\d(?:[\d,.]*\d)?", "(?:µs|ms|s|kB|MB|GB)"
 SERVER = ("cargo install ", "mkdir tour", "sinkd")
 
 

@@ -1,8 +1,9 @@
 //! `SUBJECT OP NUMBER[UNIT]`, such as `transaction.p99 <= 20ms`.
 use super::evidence::Evidence;
 use super::limit::ClaimLimit;
-use super::subject::{ClaimSubject, ClaimUnit, ClaimValue, number};
+use super::subject::{ClaimSubject, ClaimUnit, ClaimValue};
 use crate::stats::LimitedBy;
+use crate::wording::decimals;
 
 /// What is asserted.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,10 +161,10 @@ fn missed(found: f64, bound: f64) -> String {
     let by = found - bound;
     match by {
         0.0 => String::new(),
-        _ if bound == 0.0 => format!(", {} off", number(by.abs())),
+        _ if bound == 0.0 => format!(", {} off", decimals(by.abs())),
         _ => {
             let side = if by > 0.0 { "above" } else { "below" };
-            format!(", {} % {side} the bound", number((100.0 * by / bound).abs()))
+            format!(", {}% {side} the bound", decimals((100.0 * by / bound).abs()))
         }
     }
 }
@@ -201,12 +202,12 @@ mod tests {
             ("rate > 1", "mean, median, max"),
             (
                 "nothing.p99 > 1",
-                "expected a subject, found 'nothing'; all of them: sinkctl assert --subjects",
+                "expected a subject, found 'nothing'; list: sinkctl assert --subjects",
             ),
-            ("transactions.p99 > 1", "; nearest are transaction_us, transit; all of"),
+            ("transactions.p99 > 1", "; did you mean 'transaction_us' or 'transit'? (list"),
             ("transaction.p98 > 1ms", "p50, p90"),
-            ("transaction.p99 > 1", "units us, ms, s, found '1'"),
-            ("transaction.p99 > 1MB", "units us, ms, s, found '1MB'"),
+            ("transaction.p99 > 1", "units us, µs, ms, s, found '1'"),
+            ("transaction.p99 > 1MB", "units us, µs, ms, s, found '1MB'"),
             ("totals.messages > many", "expected a number, found 'many'"),
             ("totals.messages > NaN", "expected a number, found 'NaN'"),
             ("limited_by > sink", "expected == or !=, found >"),
@@ -245,8 +246,8 @@ mod tests {
 
     #[test]
     fn what_misses_says_by_how_much() {
-        assert_eq!(missed(110.0, 100.0), ", 10 % above the bound");
-        assert_eq!(missed(1.0, 3.0), ", 66.667 % below the bound");
+        assert_eq!(missed(110.0, 100.0), ", 10% above the bound");
+        assert_eq!(missed(1.0, 3.0), ", 66.667% below the bound");
         assert_eq!(missed(7.0, 0.0), ", 7 off");
         assert!(ClaimOperator::AtLeast.holds(1.0, 1.0) && !ClaimOperator::Above.holds(1.0, 1.0));
     }

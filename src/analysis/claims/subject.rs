@@ -6,6 +6,7 @@ use super::super::transit::OverallTransit;
 use super::evidence::Evidence;
 use super::limit::{self, ClaimLimit};
 use crate::stats::{LimitedBy, Metric, Percentiles};
+use crate::wording::{decimals, exact_duration};
 
 /// A number of a run, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +60,7 @@ const TOTALS: [&str; 12] = [
     "proxy_refused",
     "proxy_unexpected",
 ];
-/// Totals of what should not happen: none of them is no finding where nothing came at all.
+/// Totals of what should not happen. Without any traffic, a total of 0 proves nothing.
 const FAULTS: [&str; 6] =
     ["turned_away", "dismissed", "refused", "denied", "proxy_refused", "proxy_unexpected"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
@@ -293,7 +294,7 @@ impl ClaimUnit {
         match self {
             ClaimUnit::Count => &[("", 1.0), ("k", 1e3), ("M", 1e6)],
             ClaimUnit::None => &[("", 1.0), ("/s", 1.0), ("k", 1e3), ("M", 1e6)],
-            ClaimUnit::Micros => &[("us", 1.0), ("ms", 1e3), ("s", 1e6)],
+            ClaimUnit::Micros => &[("us", 1.0), ("µs", 1.0), ("ms", 1e3), ("s", 1e6)],
             ClaimUnit::Bytes => &[
                 ("", 1.0),
                 ("B", 1.0),
@@ -329,21 +330,13 @@ impl ClaimUnit {
     /// A value for a person.
     pub fn text(self, value: f64) -> String {
         match self {
-            ClaimUnit::None | ClaimUnit::Count => number(value),
-            ClaimUnit::Micros if value >= 1e6 => format!("{} s", number(value / 1e6)),
-            ClaimUnit::Micros if value >= 1e3 => format!("{} ms", number(value / 1e3)),
-            ClaimUnit::Micros => format!("{} us", number(value)),
-            ClaimUnit::Bytes => format!("{} bytes", number(value)),
-            ClaimUnit::Share => format!("{} %", number(value * 100.0)),
+            ClaimUnit::None | ClaimUnit::Count => decimals(value),
+            ClaimUnit::Micros => exact_duration(value),
+            ClaimUnit::Bytes => format!("{} bytes", decimals(value)),
+            ClaimUnit::Share => format!("{}%", decimals(value * 100.0)),
         }
     }
 }
-/// A number without needless digits.
-pub fn number(value: f64) -> String {
-    let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -19,9 +19,9 @@ pub struct ComparisonFigures<'a> {
     pub b: RunFigures<'a>,
     /// Each measure that both runs have.
     pub measures: Vec<MeasureFigures<'a>>,
-    /// Measures that only one of the runs has.
+    /// Measures that only A has.
     pub only_a: Vec<&'a str>,
-    /// The same of B.
+    /// Measures that only B has.
     pub only_b: Vec<&'a str>,
     /// All transactions of each run.
     pub transaction_us: TransactionFigures,
@@ -38,7 +38,7 @@ pub struct RunFigures<'a> {
     pub recorded_by: &'static str,
     /// RFC 3339, of the first message, to a tenth of a second.
     pub from: Option<String>,
-    /// The same, of the last message.
+    /// The time of the last message.
     pub until: Option<String>,
     /// Between them.
     pub seconds: f64,
@@ -95,7 +95,7 @@ pub struct LongerShare {
     pub significance: Significance,
 }
 
-/// The 95% interval of the key before it, and whether it excludes that nothing differs.
+/// The 95% interval of the key before it, and whether it excludes no difference.
 #[derive(Debug, Serialize)]
 pub struct Significance {
     /// Lower end of the interval.

@@ -11,7 +11,7 @@ pub enum RecordedBy {
 }
 
 impl RecordedBy {
-    /// Its name in `--json` and in sentences.
+    /// The name in `--json` and in sentences.
     pub fn name(self) -> &'static str {
         match self {
             RecordedBy::Sink => "sink",

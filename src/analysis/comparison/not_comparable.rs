@@ -42,7 +42,8 @@ pub enum NotComparable {
     DifferentKinds(RecordedBy, RecordedBy),
     /// A run is compared with itself.
     #[error(
-        "A ({0}) and B ({1}) are the same recording, or a copy of it; choose two different runs"
+        "A ({0}) and B ({1}) are the same recording, or one is a copy of the other; choose \
+         two different runs"
     )]
     Same(String, String),
 }

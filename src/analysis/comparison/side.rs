@@ -20,7 +20,7 @@ pub struct ComparedRun {
     pub name: String,
     /// Which side recorded it.
     pub kind: RecordedBy,
-    /// Its statistics.
+    /// The statistics of the run.
     pub gathered: RunStatistics,
     /// What is compared.
     pub measures: Measures,

@@ -13,9 +13,9 @@ pub struct TimeBuckets {
 /// What a value was like in a bucket.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Point {
-    /// Its beginning, Unix s.
+    /// The start of the bucket, Unix s.
     pub from: f64,
-    /// Its middle, Unix s.
+    /// The middle of the bucket, Unix s.
     pub at: f64,
     /// The mean over the seconds of the bucket.
     pub mean: f64,

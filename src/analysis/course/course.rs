@@ -38,7 +38,7 @@ const DOMAINS_SHOWN: usize = 15;
 pub struct RunEvent {
     /// Unix s.
     pub from: f64,
-    /// The same; `None`: a mark, or a run that is under way.
+    /// The end in Unix s; `None`: a mark, or a run that is under way.
     pub until: Option<f64>,
     /// A run, not a mark.
     pub is_run: bool,

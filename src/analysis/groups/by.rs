@@ -14,7 +14,7 @@ pub enum GroupBy {
 }
 
 impl GroupBy {
-    /// Its name on the command line and in `--json`.
+    /// The name on the command line and in `--json`.
     pub fn name(self) -> &'static str {
         match self {
             GroupBy::Listener => "listener",

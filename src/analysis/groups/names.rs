@@ -53,7 +53,7 @@ pub struct GroupTally {
 #[derive(Debug, Clone)]
 pub struct Groups {
     named: HashMap<Box<[u8]>, GroupTally>,
-    /// Those of other names; without times where names may still be added.
+    /// Messages of other names; without times where names may still be added.
     others: GroupTally,
     /// No other names are added.
     is_closed: bool,

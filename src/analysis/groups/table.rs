@@ -19,11 +19,11 @@ pub struct GroupTable {
     pub by: &'static str,
     /// RFC 3339, of the first and the last message, to a tenth of a second; null without any.
     pub from: Option<String>,
-    /// The same, of the last message.
+    /// The time of the last message.
     pub until: Option<String>,
     /// Between them: what rates are over.
     pub seconds: f64,
-    /// Those in the table, each once.
+    /// Messages in the table, each once.
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,

@@ -17,7 +17,7 @@ const PARTS_MAX: usize = 200;
 /// A message: the object of `sinkctl show --json`. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct Message {
-    /// The same as in a listing.
+    /// The envelope, as in a listing.
     #[serde(flatten)]
     pub envelope: EnvelopeRow,
     /// Bytes of the message that are stored; null: the whole message.

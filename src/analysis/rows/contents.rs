@@ -4,7 +4,7 @@ use std::io;
 use serde::Serialize;
 
 use crate::index::reading::MessageReader;
-use crate::index::{self, Lookup, Said};
+use crate::index::{self, IndexedContent, Lookup};
 use crate::log::Slot;
 use crate::log::reader::{Folder, ReadError, Segment};
 
@@ -23,8 +23,8 @@ pub struct Contents {
     pub sequence: Option<u64>,
 }
 
-impl From<Said> for Contents {
-    fn from(said: Said) -> Contents {
+impl From<IndexedContent> for Contents {
+    fn from(said: IndexedContent) -> Contents {
         Contents {
             subject: Some(said.subject),
             message_id: Some(said.message_id),
@@ -60,11 +60,11 @@ impl ContentSource {
     pub(super) fn read(&mut self, segment: &Segment, slot: &Slot) -> Result<Contents, ReadError> {
         Ok(match self {
             ContentSource::Index(lookup) => {
-                let said = lookup.said(segment.identity(), slot.id().slot);
+                let said = lookup.content(segment.identity(), slot.id().slot);
                 said.cloned().map_or_else(Contents::default, Contents::from)
             }
             ContentSource::Message(reading) => {
-                Said::from(&reading.read(segment, slot)?.entry).into()
+                IndexedContent::from(&reading.read(segment, slot)?.entry).into()
             }
         })
     }

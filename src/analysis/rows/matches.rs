@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::super::watched::watched;
 use super::merged::{Merged, TimeOrder};
 use crate::index::query::Query;
-use crate::index::{self, Hit, LeftOut, SearchOptions, Searching};
+use crate::index::{self, Hit, Omissions, SearchOptions, Searching};
 use crate::log::reader::{Folder, Span};
 
 /// What is searched for in all folders.
@@ -31,7 +31,7 @@ pub struct Matches {
     /// Number of matches; with a limit above 0, of those that were seen.
     pub count: u64,
     /// Why the answer may be incomplete.
-    pub left_out: LeftOut,
+    pub left_out: Omissions,
     /// For each folder, segments whose index is unusable: their mail itself was searched.
     pub unusable: Vec<Vec<u32>>,
     /// Number of messages that were searched.

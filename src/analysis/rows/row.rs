@@ -10,7 +10,7 @@ pub struct MessageRow {
     /// The folder's name; without the key where the caller named none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<String>,
-    /// Its envelope.
+    /// The message's envelope.
     #[serde(flatten)]
     pub envelope: EnvelopeRow,
     /// What is written in it.

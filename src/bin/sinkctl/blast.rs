@@ -78,12 +78,12 @@ fn plan(blast: &Blast, seed: u64, date: &str) -> anyhow::Result<Arc<BlastPlan>> 
     let messages = &blast.messages;
     let content = match &messages.template {
         None => BlastContent::MadeUp(messages.size.clone()),
-        Some(path) => BlastContent::Template(template(path, &recipients)?),
+        Some(path) => BlastContent::Template(template(path, &recipients).context("--template")?),
     };
     let made_up = messages.attach_size.iter().zip(seed..);
     let made_up = made_up.map(|(bytes, seed)| Attachment::made_up(seed, *bytes));
-    let read: Result<Vec<_>, _> =
-        messages.attach.iter().map(|path| Attachment::read(path)).collect();
+    let read: anyhow::Result<Vec<_>> =
+        messages.attach.iter().map(|path| Attachment::read(path).context("--attach")).collect();
     Ok(BlastPlan::new(blast::BlastSettings {
         seed,
         run_id: messages.run_id.clone(),
@@ -107,7 +107,7 @@ fn pace(blast: &Blast, per_s: f64) -> blast::SendingRate {
 
 fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<RecipientSource> {
     let recipients = match &wanted.recipients {
-        Some(path) => RecipientSource::listed(List::read(path)?),
+        Some(path) => RecipientSource::listed(List::read(path).context("--recipients")?),
         None => RecipientSource::made_up(&wanted.rcpt_domain, wanted.recipient_count)?,
     };
     let order = match wanted.order {
@@ -119,7 +119,7 @@ fn recipients(wanted: &options::RecipientOptions) -> anyhow::Result<RecipientSou
 
 fn template(path: &Path, recipients: &RecipientSource) -> anyhow::Result<Template> {
     let file = path.display().to_string();
-    let octets = std::fs::read(path).with_context(|| file.clone())?;
+    let octets = std::fs::read(path).with_context(|| format!("{file}: cannot be read"))?;
     let columns = recipients.list().map_or(&[][..], List::columns);
     Ok(Template::parse(&Names { file: &file, columns }, &octets)?)
 }

@@ -18,6 +18,7 @@ use sinkd::sender::source::Source;
 use sinkd::sender::{Connections, Ends, ResolvedAddress, SendingSettings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
+use sinkd::wording::whole_percent;
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -242,12 +243,12 @@ fn print(calibration: &Calibration, out: &mut Out) -> anyhow::Result<()> {
     for ceiling in &calibration.ceilings {
         writeln!(
             out,
-            "{:32}{:>12.0}{:>12.1}{:>10.0} %{:>10.0} %",
+            "{:32}{:>12.0}{:>12.1}{:>12}{:>12}",
             ceiling.name,
             ceiling.messages_per_s,
             ceiling.bytes_per_s / 1e6,
-            100.0 * ceiling.sink_busy_share,
-            100.0 * ceiling.sender_busy_share
+            whole_percent(ceiling.sink_busy_share),
+            whole_percent(ceiling.sender_busy_share)
         )?;
     }
     writeln!(

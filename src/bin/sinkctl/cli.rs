@@ -1,9 +1,10 @@
 //! The command line of sinkctl.
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::assert::Assert;
+use crate::base::data::SEVERAL_FOLDERS;
 use crate::blast::Blast;
 use crate::calibrate::Calibrate;
 use crate::cat::Cat;
@@ -30,8 +31,7 @@ use crate::wait::Wait;
 #[derive(Debug, Parser)]
 #[command(name = "sinkctl", version, max_term_width = 100)]
 pub struct Cli {
-    /// Data folder of sinkd; SINKD_DATA in the environment sets another default. May be repeated
-    /// for ls, count, search, wait, stats, limits, report, compare, assert and runs.
+    /// Data folder [env: SINKD_DATA].
     #[arg(long, global = true, value_name = "DIR", default_values_os_t = [default_folder()])]
     pub data: Vec<PathBuf>,
     #[command(subcommand)]
@@ -100,6 +100,38 @@ pub enum Command {
     Completions(Completions),
     /// Print a man page, of sinkctl or of one of its commands.
     Man(Man),
+}
+
+/// Commands that read no data folder.
+const NO_FOLDER: [&str; 3] = ["blast", "completions", "man"];
+
+impl Cli {
+    /// Returns the definition of all flags; in each command, the help of `--data` says whether the
+    /// flag has an effect there, and whether it may be repeated.
+    pub fn definition() -> clap::Command {
+        let all = Cli::command();
+        let data = all.get_arguments().find(|arg| arg.get_id() == "data").cloned();
+        let data = data.expect("--data is defined above");
+        all.mut_subcommands(|command| {
+            let data = data_of(command.get_name(), data.clone());
+            command.arg(data)
+        })
+    }
+
+    /// Reads the arguments of this process. Ends it if they are wrong or ask for help.
+    pub fn of_process() -> Cli {
+        let matches = Cli::definition().get_matches();
+        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The flag `--data` as a command defines it.
+fn data_of(command: &str, data: Arg) -> Arg {
+    let data = data.hide(NO_FOLDER.contains(&command));
+    match SEVERAL_FOLDERS.contains(&command) {
+        true => data.help("Data folder [env: SINKD_DATA]. Repeatable"),
+        false => data,
+    }
 }
 
 /// The folder that sinkd uses in the same environment.

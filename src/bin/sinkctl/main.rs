@@ -1,13 +1,14 @@
-//! sinkctl: reads what sinkd has stored, and prunes it, from the folder alone.
+//! sinkctl: reads and prunes what sinkd has stored, from the data folder alone, and sends mail to
+//! other servers.
 #![forbid(unsafe_code)]
 
 /// Shadows the standard one, which panics where stderr is full or closed: a lost message must not
-/// end the command.
+/// end the command. Leaves out the numbers of system errors.
 macro_rules! eprintln {
     ($($said:tt)*) => {
         drop(std::io::Write::write_fmt(
             &mut std::io::stderr().lock(),
-            format_args!("{}\n", format_args!($($said)*)),
+            format_args!("{}\n", sinkd::wording::without_numbers(&format!($($said)*))),
         ))
     };
 }
@@ -42,15 +43,13 @@ mod wait;
 use std::io::{self, BufWriter};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser};
-
 use base::data::{only, open, open_all};
 use base::left_out::is_finding;
 use base::outcome::{Finding, Out, flush, is_closed_pipe};
 use cli::{Cli, Command};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     let mut out = BufWriter::with_capacity(64 << 10, io::stdout().lock());
     let result = run(&cli, &mut out).and_then(|finding| flush(&mut out).map(|()| finding));
     match result {
@@ -96,7 +95,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Blast(blast) => blast::run(blast, out),
         Command::Replay(replay) => replay::run(open(only(data)?)?, replay, out),
         Command::Verify(verify) => verify::run(open(only(data)?)?, verify, out),
-        Command::Completions(wanted) => generated::completions(Cli::command(), wanted, out),
-        Command::Man(wanted) => generated::man(Cli::command(), wanted, out),
+        Command::Completions(wanted) => generated::completions(Cli::definition(), wanted, out),
+        Command::Man(wanted) => generated::man(Cli::definition(), wanted, out),
     }
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use anyhow::Context;
 use sinkd::log::MessageId;
 use sinkd::log::reader::Folder;
 use sinkd::sender::replay::{
@@ -128,7 +129,12 @@ fn refuse_own(folder: &Path, addresses: &[ResolvedAddress]) -> anyhow::Result<()
 fn rewriting(replay: &Replay) -> anyhow::Result<Rewriting> {
     Ok(Rewriting {
         from: replay.from.as_ref().map(|path| path.clone().into_bytes()),
-        recipients: replay.map_recipients.as_deref().map(RecipientMap::open).transpose()?,
+        recipients: replay
+            .map_recipients
+            .as_deref()
+            .map(RecipientMap::open)
+            .transpose()
+            .context("--map-recipients")?,
         to_domain: replay.to_domain.as_ref().map(|domain| domain.clone().into_bytes()),
     })
 }

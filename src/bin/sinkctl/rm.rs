@@ -4,7 +4,7 @@ use std::io::Write;
 use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
-use sinkd::log::reader::Folder;
+use sinkd::log::reader::{Folder, ReadError};
 use sinkd::log::{self, MessageId, Moment, Remove};
 
 use crate::base::data::latest;
@@ -55,10 +55,10 @@ pub fn run(folder: &mut Folder, rm: &Rm, out: &mut Out) -> anyhow::Result<Findin
     };
     let removed = log::remove(folder.path(), &what)
         .with_context(|| format!("{}: cannot remove messages", folder.path().display()))?;
-    let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
-    for id in &missing {
-        eprintln!("sinkctl: no message {id}: it was removed, pruned or lost, or never existed");
+    for &id in &removed.missing {
+        eprintln!("sinkctl: {}", ReadError::NoSuchMessage { id });
     }
+    let missing: Vec<String> = removed.missing.iter().map(ToString::to_string).collect();
     folder.refresh()?;
     let finding = match report_left_out(folder) {
         Finding::Holds if missing.is_empty() => Finding::Holds,

@@ -168,8 +168,8 @@ fn report_unusable(folder: Option<String>, segments: &[u32]) {
 }
 
 /// Returns whether the answer is complete, and reports on stderr what it lacks.
-pub fn report_incomplete(left_out: &index::LeftOut) -> bool {
-    let index::LeftOut { not_indexed, partial, unreadable, not_in_time, damage, stopped } =
+pub fn report_incomplete(left_out: &index::Omissions) -> bool {
+    let index::Omissions { not_indexed, partial, unreadable, not_in_time, damage, stopped } =
         left_out;
     for damage in damage {
         eprintln!("sinkctl: {damage}");

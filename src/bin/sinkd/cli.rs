@@ -24,8 +24,9 @@ delivers nothing; sinkctl reads what it stored.";
 /// How settings stand in the environment.
 const VARIABLES: &str = "\
 Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
-for --config. Separate several values of SINKD_LISTEN or SINKD_STORE_RULE with commas. Empty
-variables are ignored. Flags override variables, and variables override the file.";
+for --config. Commas separate several values of SINKD_LISTEN, SINKD_EXTENSIONS, SINKD_WITHOUT,
+SINKD_PROXY_TRUSTED or SINKD_STORE_RULE. An empty variable counts as unset. Flags override
+variables, and variables override the file.";
 
 /// The whole command line, with the flags that other programs have.
 fn command() -> Command {

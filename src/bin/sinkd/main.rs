@@ -23,6 +23,7 @@ use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
 use sinkd::server::{Counters, Server, ServiceManager, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
+use sinkd::wording::without_numbers;
 
 use generated::Generated;
 
@@ -34,7 +35,7 @@ fn main() -> ExitCode {
     match run(std::env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&told_once(&error));
+            say(&without_numbers(&told_once(&error)));
             ExitCode::from(exit_code(&error))
         }
     }
@@ -113,11 +114,26 @@ fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<
     Ok(config)
 }
 
+/// Where log lines go: to stderr, without the numbers of system errors.
+struct LogLines;
+
+impl Write for LogLines {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        let text = without_numbers(&String::from_utf8_lossy(line));
+        std::io::stderr().write_all(text.as_bytes())?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn start_logging(config: &Config) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&config.log_level)?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
+        .with_writer(|| LogLines)
         // A line that can't be written (the disk is full) is lost. The alternative is a panic in
         // whichever thread had something to say.
         .log_internal_errors(false)

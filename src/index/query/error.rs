@@ -54,12 +54,15 @@ pub enum QueryFault {
          header:From=\"Ann Smith\""
     )]
     NotAnAddress,
-    #[error("expected a header field, such as header:X-Campaign=spring or header:X-Campaign")]
-    NotAHeader,
-    #[error("expected has:attachment")]
-    NotAThing,
-    #[error("expected a size such as >1M, <=10K, 4096 or 10K..2M")]
-    NotASize,
+    #[error(
+        "expected a header field, such as header:X-Campaign=spring or header:X-Campaign, found \
+         '{0}'"
+    )]
+    NotAHeader(String),
+    #[error("expected has:attachment, found '{0}'")]
+    NotAThing(String),
+    #[error("expected a size such as >1M, <=10K, 4096 or 10K..2M, found '{0}'")]
+    NotASize(String),
     #[error("no message can have such a size")]
     EmptySize,
     #[error(transparent)]
@@ -98,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_place_is_underlined() {
-        let error = QueryError::new(6..11, QueryFault::NotASize);
+        let error = QueryError::new(6..11, QueryFault::NotASize("x".into()));
         assert_eq!(error.pointed_out("grüße size:x"), "grüße size:x\n    ^^^^^");
         let error = QueryError::new(3..3, QueryFault::NothingBehind("OR"));
         assert_eq!(error.pointed_out("aOR"), "aOR\n   ^");

@@ -111,7 +111,7 @@ impl FieldValue<'_> {
             "message-id" => message_id(self.exactly("message-id", "<1@example.org>")?)?,
             "has" => match self.exactly("has", "attachment")? {
                 "attachment" => Term::HasAttachment,
-                _ => return Err(QueryFault::NotAThing),
+                other => return Err(QueryFault::NotAThing(format!("has:{other}"))),
             },
             "filename" => self.given("filename", ".pdf")?.file_name()?,
             "size" => Term::Size(size(self.exactly("size", ">1M")?)?),
@@ -168,11 +168,11 @@ impl FieldValue<'_> {
         };
         let is_good = !name.is_empty() && name.bytes().all(|b| b.is_ascii_graphic() && b != b':');
         if !is_good || name.contains('*') {
-            return Err(QueryFault::NotAHeader);
+            return Err(self.not_a_header(rest));
         }
         let Some(unquoted) = unquoted else {
             return match self.is_quoted {
-                true => Err(QueryFault::NotAHeader),
+                true => Err(self.not_a_header(rest)),
                 false if self.has_star => Err(QueryFault::StarNotHere("header")),
                 false => Ok(Term::Header(name.to_owned(), None)),
             };
@@ -184,6 +184,11 @@ impl FieldValue<'_> {
         let value = FieldValue { text, ..*self };
         let pattern = value.given("header", "X-Campaign=spring")?.pattern()?;
         Ok(Term::Header(name.to_owned(), Some(pattern)))
+    }
+
+    fn not_a_header(&self, rest: &str) -> QueryFault {
+        let quoted = if self.is_quoted { format!("\"{}\"", self.text) } else { String::new() };
+        QueryFault::NotAHeader(format!("header:{rest}{quoted}"))
     }
 
     /// A * or a dot at the start asks for the end of the name.
@@ -218,7 +223,7 @@ fn message_id(text: &str) -> Result<Term, QueryFault> {
 
 fn size(text: &str) -> Result<SizeRange, QueryFault> {
     SizeRange::parse(text).map_err(|error| match error {
-        NotASize::Malformed => QueryFault::NotASize,
+        NotASize::Malformed => QueryFault::NotASize(format!("size:{text}")),
         NotASize::Empty => QueryFault::EmptySize,
     })
 }

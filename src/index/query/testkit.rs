@@ -9,7 +9,7 @@ pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.co
     Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nDear Bob, thank you!\r\n\
     --b\r\nContent-Disposition: attachment; filename=invoice.pdf\r\n\r\nx\r\n--b--\r\n";
 
-/// Its columns.
+/// The message's columns.
 pub fn columns() -> Columns<'static> {
     Columns {
         received_at_ns: 1_795_248_000_000_000_000,

@@ -85,9 +85,9 @@ pub struct PendingOwn {
 
 /// What has come since the last look at an own segment under way.
 pub(super) enum OwnLook {
-    /// It had ended before.
+    /// The own segment had ended before.
     Known(Result<MessageId, NoRoom>),
-    /// It has just ended: its share of the budget is free.
+    /// The own segment has just ended: its share of the budget is free.
     Ended(Result<MessageId, NoRoom>),
     Waiting,
 }

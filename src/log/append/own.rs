@@ -25,7 +25,7 @@ pub(crate) struct OpenOwnSegment {
     state: OwnState,
 }
 
-/// Its file, as the worker knows it.
+/// The segment's file, as the worker knows it.
 #[derive(Debug)]
 enum OwnState {
     /// Asked for. The envelope is written when it is open.

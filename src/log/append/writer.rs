@@ -451,7 +451,7 @@ impl Writer {
     }
 }
 
-/// Is it committed, or must it wait for a flush? A note never waits.
+/// Returns the commit of a record, or that it must wait for a flush. A note never waits.
 #[inline]
 fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &SlotFacts) -> Commit {
     if facts.kind != SlotKind::Note && home.waits() {
@@ -460,7 +460,7 @@ fn committed_in(home: &mut OpenSegment, id: MessageId, facts: &SlotFacts) -> Com
     Commit::Done(Committed::new(id))
 }
 
-/// Lengths in a slot are 32 bits; callers stay below by their limits.
+/// Returns a length as a slot has it, in 32 bits; the callers' limits are below that.
 fn octets(len: usize) -> u32 {
     u32::try_from(len).expect("lengths in a slot are below 4 GiB")
 }

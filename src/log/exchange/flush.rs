@@ -58,7 +58,7 @@ pub(crate) enum FlushJob {
     Own(OwnFlush),
     /// From now on flush this segment when it has changed (durability `interval`).
     Watch { number: u32, mapping: Arc<Mapping>, flushed: Arc<Flushed> },
-    /// It is sealed: the sync thread takes it from here.
+    /// The segment is sealed: the sync thread flushes it.
     Forget { number: u32 },
     /// The log is being closed.
     Stop,

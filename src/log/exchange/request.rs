@@ -38,9 +38,9 @@ pub(crate) enum Request {
 /// The outcome of flushing an own segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnFlushed {
-    /// It has its name now, and may be dropped some time.
+    /// The segment's file has its final name, and may be dropped later.
     Named,
-    /// Its flush failed, and it is gone.
+    /// The flush of the segment failed, and the file is gone.
     Gone,
 }
 

@@ -20,9 +20,9 @@ pub(crate) struct PreparedSegment {
 /// What must have happened before readers see a slot.
 #[derive(Debug)]
 pub(crate) enum PublishAfter {
-    /// Its commit (durability `process`).
+    /// The commit (durability `process`).
     Commit,
-    /// Its commit; the flusher says if a later flush fails (`interval`).
+    /// The commit; the flusher reports if a later flush fails (`interval`).
     WatchedCommit(Arc<Flushed>),
     /// A flush that returned (`message`).
     Flush(Arc<Flushed>),

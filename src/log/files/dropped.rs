@@ -1,7 +1,7 @@
 //! What was pruned: segments, and what went with them.
 use serde::{Deserialize, Serialize};
 
-/// Who did it.
+/// Who dropped the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DroppedBy {

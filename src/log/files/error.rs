@@ -83,7 +83,7 @@ pub enum OpenError {
     /// A thread could not be started.
     #[error("cannot start the thread {name} ({cause}); raise the process limit (ulimit -u)")]
     Thread {
-        /// Its name.
+        /// The thread's name.
         name: &'static str,
         /// What the system said.
         cause: io::Error,

@@ -261,7 +261,7 @@ pub(crate) fn locked(folder: &Path) -> io::Result<HeldLock> {
     }
 }
 
-/// The same at once; `None`: another process holds the lock.
+/// Opens the file without waiting; `None`: another process holds the lock.
 pub(crate) fn try_locked(folder: &Path) -> io::Result<Option<HeldLock>> {
     let file = open(folder)?;
     match file.try_lock() {

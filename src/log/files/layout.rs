@@ -13,7 +13,7 @@ pub(crate) fn segment_path(folder: &Path, number: u32) -> PathBuf {
     segments_folder(folder).join(format!("{number:08}.seg"))
 }
 
-/// The same while an own segment is being built.
+/// The name while an own segment is being built.
 pub(crate) fn part_path(folder: &Path, number: u32) -> PathBuf {
     segments_folder(folder).join(format!("{number:08}.part"))
 }

@@ -66,7 +66,7 @@ impl Owed {
         }
     }
 
-    /// The same when its time has come.
+    /// Writes what is owed when its time has come.
     pub(crate) fn note_if_due(&mut self, now: Instant) {
         if self.at.is_some_and(|at| at <= now) {
             self.try_note(None, now);

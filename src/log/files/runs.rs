@@ -39,8 +39,11 @@ pub struct Mark {
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// The name is blank, too long, contains '/', or can't be printed.
-    #[error("expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/'")]
-    Name,
+    #[error(
+        "expected a run name of 1 to {NAME_BYTES_MAX} bytes without control characters or '/', \
+         found {0:?}"
+    )]
+    Name(String),
     /// The text is blank, too long, or can't be printed.
     #[error("expected a mark of 1 to {TEXT_BYTES_MAX} bytes without control characters")]
     Text,
@@ -141,13 +144,13 @@ impl Runs {
         Runs::start_at(folder, name, next_second_ns())
     }
 
-    /// The same at a given whole second, Unix ns.
+    /// Starts a run at a given whole second, Unix ns.
     pub fn start_at(folder: &Path, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
         start_in(events::locked(folder)?, folder, name, at_ns)
     }
 
-    /// The same in sinkd, which does not wait for the lock.
+    /// Starts a run without waiting for the lock, as sinkd does.
     pub fn try_start_at(file: &EventsFile, name: &str, at_ns: u64) -> Result<u64, RunError> {
         Runs::check_name(name)?;
         start_in(locked(file)?, file.folder(), name, at_ns)
@@ -159,12 +162,12 @@ impl Runs {
         Runs::stop_at(folder, next_second_ns())
     }
 
-    /// The same at a given whole second, Unix ns.
+    /// Ends the run under way at a given whole second, Unix ns.
     pub fn stop_at(folder: &Path, at_ns: u64) -> Result<Run, RunError> {
         stop_in(events::locked(folder)?, folder, at_ns)
     }
 
-    /// The same in sinkd, which does not wait for the lock.
+    /// Ends the run under way without waiting for the lock, as sinkd does.
     pub fn try_stop_at(file: &EventsFile, at_ns: u64) -> Result<Run, RunError> {
         stop_in(locked(file)?, file.folder(), at_ns)
     }
@@ -180,7 +183,7 @@ impl Runs {
         mark_in(events::locked(folder)?, text, at_ns, None)
     }
 
-    /// The same in sinkd, which does not wait for the lock.
+    /// Records a mark without waiting for the lock, as sinkd does.
     pub fn try_mark_at(file: &EventsFile, text: &str, at_ns: u64) -> Result<Mark, RunError> {
         Runs::check_text(text)?;
         mark_in(locked(file)?, text, at_ns, None)
@@ -201,7 +204,7 @@ impl Runs {
     /// Returns an error if `name` can't be the name of a run.
     pub fn check_name(name: &str) -> Result<(), RunError> {
         let is_name = is_good(name, NAME_BYTES_MAX) && !name.contains('/');
-        is_name.then_some(()).ok_or(RunError::Name)
+        is_name.then_some(()).ok_or_else(|| RunError::Name(name.to_owned()))
     }
 
     /// Returns an error if `text` can't be the text of a mark.
@@ -298,7 +301,7 @@ mod tests {
     fn invalid_names_of_runs_and_marks_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         for name in ["", " ", "a\nb", "a/b", &"x".repeat(65)] {
-            assert!(matches!(Runs::start(dir.path(), name), Err(RunError::Name)), "{name:?}");
+            assert!(matches!(Runs::start(dir.path(), name), Err(RunError::Name(_))), "{name:?}");
         }
         assert!(matches!(Runs::mark(dir.path(), "\u{1b}[2J"), Err(RunError::Text)));
         assert_eq!(Runs::read(dir.path()).unwrap(), Runs::default());

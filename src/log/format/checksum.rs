@@ -5,7 +5,7 @@ pub(crate) fn crc(bytes: &[u8]) -> u32 {
     crc_fast::crc32_iscsi(bytes)
 }
 
-/// The same over several pieces.
+/// Returns the checksum over several pieces.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crc(crc_fast::Digest);
 

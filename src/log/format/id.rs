@@ -40,7 +40,7 @@ fn number(text: &str) -> Result<u32, NotAnId> {
 }
 
 impl MessageId {
-    /// As a note's payload holds it: segment, then slot, little-endian.
+    /// The encoding used in a note's payload: segment, then slot, little-endian.
     pub fn to_bytes(self) -> [u8; 8] {
         (u64::from(self.segment) | u64::from(self.slot) << 32).to_le_bytes()
     }

@@ -31,13 +31,14 @@ pub(crate) struct Hole {
     pub(crate) end: u64,
 }
 
-/// Offset of slot `index` in a segment of `segment_bytes`; `None` where the header pages stand.
+/// Offset of slot `index` in a segment of `segment_bytes`; `None`: it would overlap the header
+/// pages.
 pub(crate) fn slot_at(segment_bytes: u64, index: u32) -> Option<u64> {
     let at = segment_bytes.checked_sub(SLOT_BYTES * (u64::from(index) + 1))?;
     (at >= RECORDS_AT).then_some(at)
 }
 
-/// How many slot positions a segment of `segment_bytes` has, were it full of nothing else.
+/// Number of slots that fit in a segment of `segment_bytes` with no records.
 pub(crate) fn slot_positions(segment_bytes: u64) -> u32 {
     let positions = segment_bytes.saturating_sub(RECORDS_AT) / SLOT_BYTES;
     u32::try_from(positions).unwrap_or(u32::MAX)

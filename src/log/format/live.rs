@@ -24,9 +24,10 @@ impl Published {
 /// A segment's state, as its live page says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
-    /// Its worker may still commit into it (or was killed before it could be sealed).
+    /// The worker may still commit into the segment (or was killed before it could seal the
+    /// segment).
     Open,
-    /// It will not change.
+    /// The segment will not change.
     Sealed,
     /// It will not change, but a flush of it failed: what slot `from` and later ones hold may not
     /// be on disk.

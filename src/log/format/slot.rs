@@ -118,7 +118,7 @@ pub struct Slot {
 }
 
 impl Slot {
-    /// Its id: segment and position.
+    /// The message's ID: segment and position.
     pub fn id(&self) -> MessageId {
         self.id
     }

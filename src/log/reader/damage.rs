@@ -19,7 +19,7 @@ pub enum SegmentError {
     Newer {
         /// The file.
         file: PathBuf,
-        /// Its version.
+        /// The version of the file.
         version: u32,
         /// The newest version that this program reads.
         newest: u32,
@@ -29,7 +29,7 @@ pub enum SegmentError {
     Truncated {
         /// The file.
         file: PathBuf,
-        /// Its length.
+        /// The length of the file.
         found: u64,
         /// The length it should have.
         expected: u64,
@@ -39,7 +39,7 @@ pub enum SegmentError {
     Damaged {
         /// The file.
         file: PathBuf,
-        /// From its start.
+        /// Bytes from the start of the file.
         offset: u64,
         /// What doesn't hold.
         problem: &'static str,
@@ -69,7 +69,7 @@ pub enum SegmentError {
         /// The file of the flags.
         file: PathBuf,
     },
-    /// It could not be opened or read.
+    /// The file could not be opened or read.
     #[error("{file}: {cause}")]
     Io {
         /// The file.
@@ -113,9 +113,9 @@ pub enum Damage {
     Slot {
         /// The file.
         file: PathBuf,
-        /// From its start.
+        /// Bytes from the start of the file.
         offset: u64,
-        /// Whose.
+        /// The ID of the message.
         id: MessageId,
     },
     /// The record's checksum doesn't hold.
@@ -123,9 +123,9 @@ pub enum Damage {
     Record {
         /// The file.
         file: PathBuf,
-        /// From its start.
+        /// Bytes from the start of the file.
         offset: u64,
-        /// Whose.
+        /// The ID of the message.
         id: MessageId,
     },
     /// No slot has this number (yet).
@@ -133,7 +133,7 @@ pub enum Damage {
     NoSuchSlot {
         /// The file.
         file: PathBuf,
-        /// The one asked for.
+        /// The ID that was asked for.
         id: MessageId,
     },
     /// The system could not read it.
@@ -141,7 +141,7 @@ pub enum Damage {
     Io {
         /// The file.
         file: PathBuf,
-        /// From its start.
+        /// Bytes from the start of the file.
         offset: u64,
         /// What the system said.
         cause: io::Error,
@@ -152,10 +152,13 @@ pub enum Damage {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
-    /// The id was never given to a message, or its segment was dropped since.
-    #[error("no message {id}: it was pruned, or never existed (sinkctl ls lists messages)")]
+    /// No message has this ID now.
+    #[error(
+        "no message {id}: it was removed, pruned or lost, or never existed (sinkctl ls lists \
+         messages)"
+    )]
     NoSuchMessage {
-        /// The one asked for.
+        /// The ID that was asked for.
         id: MessageId,
     },
     /// The segment was pruned after the folder was last looked at. [`Folder::segment`] has counted
@@ -165,13 +168,13 @@ pub enum ReadError {
     /// [`Folder::passed_over`]: super::Folder::passed_over
     #[error("segment {segment} was pruned while it was read")]
     Pruned {
-        /// Its number.
+        /// The number of the segment.
         segment: u32,
     },
-    /// It was removed.
-    #[error("message {id} was removed")]
+    /// The message was removed.
+    #[error("no message {id}: it was removed (sinkctl ls lists messages)")]
     Removed {
-        /// The one asked for.
+        /// The ID that was asked for.
         id: MessageId,
     },
     /// The folder cannot be read, or written to.
@@ -180,10 +183,10 @@ pub enum ReadError {
         /// What the system said.
         source: io::Error,
     },
-    /// Its segment cannot be read.
+    /// The segment of the message cannot be read.
     #[error(transparent)]
     Segment(#[from] SegmentError),
-    /// It cannot be read.
+    /// The message cannot be read.
     #[error(transparent)]
     Damage(#[from] Damage),
 }

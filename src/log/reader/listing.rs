@@ -36,7 +36,7 @@ pub struct Listing<'a> {
 pub struct Stretch {
     /// The segment's number.
     pub segment: u32,
-    /// Neighbours, of every kind.
+    /// Neighbors, of every kind.
     pub slots: Range<u32>,
     /// Messages among them that were not removed; lost ones count, as they have a position.
     pub messages: u64,
@@ -499,7 +499,7 @@ struct Cursor {
     direction: Direction,
     /// Slots not yet read.
     left: Range<u32>,
-    /// Messages read, with their times (damaged ones have their neighbour's).
+    /// Messages read, with their times (damaged ones have their neighbor's).
     read: VecDeque<(u64, Result<Slot, ReadError>)>,
     /// The time of the message read last.
     last: u64,

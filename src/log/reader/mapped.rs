@@ -7,18 +7,18 @@ use super::{Damage, ReadError, Segment};
 use crate::log::files::map::RecordsView;
 use crate::log::format::{Slot, crc};
 
-/// Octets brought in at once.
+/// Number of octets that are brought into memory at once.
 const BLOCK_BYTES: u64 = 256 << 10;
 
-/// A segment, mapped for reading; open or sealed. It stays readable when the file is unlinked, and
-/// as long as one of its records is held, its file is not made another segment's.
+/// A segment, open or sealed, mapped for reading. It stays readable when the file is unlinked. As
+/// long as one of its records is held, its file is not recycled for another segment.
 ///
-/// Meant for one reader: what it has brought in is its own matter.
+/// Meant for one reader: it remembers which pages it has brought in.
 #[derive(Debug)]
 pub struct Mapped {
     segment: Arc<Segment>,
     view: Arc<RecordsView>,
-    /// Blocks whose pages were brought in, and not let go since.
+    /// Whether the pages of each block were brought in and not released since.
     present: Vec<bool>,
 }
 

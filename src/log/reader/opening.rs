@@ -13,11 +13,11 @@ use crate::log::format::BootId;
 /// The outcome of opening a segment.
 #[derive(Debug)]
 pub enum Opening {
-    /// It can be read, whatever becomes of its file.
+    /// The segment can be read, whatever becomes of its file.
     Opened(Arc<Segment>),
-    /// It was pruned, or its file is becoming another segment's.
+    /// The segment was pruned, or its file is being recycled.
     Gone,
-    /// It is there, and can't be read.
+    /// The segment exists, and cannot be read.
     Damaged(SegmentError),
 }
 

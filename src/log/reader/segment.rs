@@ -32,9 +32,9 @@ pub struct Segment {
 /// Where a segment's counts come from.
 #[derive(Debug)]
 enum CountsFrom {
-    /// Its worker may still commit: the live page, mapped.
+    /// The worker may still commit: the live page, mapped.
     Live(LiveView),
-    /// It was sealed, and its totals check.
+    /// The segment was sealed, and its totals are consistent.
     Sealed(LiveWords),
     /// They could not be trusted: every slot position was tried.
     Found(Arc<ScanResult>),
@@ -76,7 +76,7 @@ impl Segment {
         Segment::open_in(path, current_boot())
     }
 
-    /// The same, in a machine whose boot is `boot`.
+    /// Opens a segment in a machine whose boot is `boot`.
     pub(crate) fn open_in(path: &Path, boot: BootId) -> Result<Segment, SegmentError> {
         Segment::judged(SegmentFile::open(path)?, boot)
     }
@@ -136,7 +136,7 @@ impl Segment {
         self.file.path()
     }
 
-    /// Its file, whatever its counts say.
+    /// The segment's file, whatever its counts say.
     pub(crate) fn file(&self) -> &SegmentFile {
         &self.file
     }

@@ -10,7 +10,7 @@ use crate::log::format::{Identity, Published, SealedTotals, Slot, State};
 /// What is known of one segment without opening it again.
 #[derive(Debug, Clone)]
 pub struct SegmentSummary {
-    /// Its identity page.
+    /// The segment's identity page.
     pub identity: Identity,
     /// Slots and messages.
     pub published: Published,

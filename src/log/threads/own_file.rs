@@ -43,7 +43,7 @@ pub(super) struct OwnFile {
     growing: Option<Growing>,
 }
 
-/// Its file, `.part`.
+/// The segment's file, `.part`.
 struct Growing {
     number: u32,
     mapping: Arc<Mapping>,
@@ -64,7 +64,7 @@ impl OwnFile {
         }
     }
 
-    /// It could not be created.
+    /// Reports that the file could not be created.
     pub(super) fn fail(self, maker: &mut Maker, e: &io::Error) {
         tell_failed(&self.events, e);
         self.abandon(maker);

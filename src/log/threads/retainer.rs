@@ -262,7 +262,7 @@ impl Retainer {
         self.unnamed.insert(number, sealed);
     }
 
-    /// It was flushed.
+    /// The segment was flushed.
     pub(crate) fn own_flushed(&mut self, number: u32, outcome: OwnFlushed) {
         match (outcome, self.unnamed.remove(&number)) {
             (OwnFlushed::Named, Some(sealed)) => self.shelve(number, sealed),

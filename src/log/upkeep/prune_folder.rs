@@ -62,7 +62,7 @@ fn going(folder: &Folder, keep: &Keep) -> io::Result<Vec<Dropped>> {
                 Sealed::new(bytes, &summary.identity, published, summary.only_counted, totals);
             sealed_segments.put(number, Sealed { is_removed: summary.is_removed(), ..sealed });
             if let Some(ahead_ns) = moved.get(&summary.identity.start_count) {
-                sealed_segments.shift(number, *ahead_ns);
+                sealed_segments.correct_clock(number, *ahead_ns);
             }
         } else {
             open += 1;

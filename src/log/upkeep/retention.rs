@@ -23,6 +23,11 @@ impl Retention {
     pub fn is_on(&self) -> bool {
         *self != Retention::default()
     }
+
+    /// Returns whether retention by size or number drops segments, whose files can then be reused.
+    pub(crate) fn is_ring(&self) -> bool {
+        self.bytes.is_some() || self.segments.is_some()
+    }
 }
 
 /// The sealed segments of a folder.
@@ -56,21 +61,21 @@ impl SealedSegments {
         self.disk_bytes
     }
 
-    /// Times after `now_ns`, of a clock that has been set back since, become it: what comes from
-    /// there is never older than it is, and ages from now on.
-    pub(crate) fn not_after(&mut self, now_ns: u64) {
+    /// Sets times after `now_ns` to `now_ns`. Such a time is from a clock that has been set back
+    /// since; the segment ages from now on.
+    pub(crate) fn clamp_times(&mut self, now_ns: u64) {
         let later: Vec<(u64, u32)> = self.by_age.range((now_ns, u32::MAX)..).copied().collect();
         for (_, number) in later {
-            self.date(number, |_| now_ns);
+            self.redate(number, |_| now_ns);
         }
     }
 
-    /// The clock that dated this segment was so far behind.
-    pub(crate) fn shift(&mut self, number: u32, ahead_ns: i64) {
-        self.date(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
+    /// Moves the times of a segment by `ahead_ns`: the clock that dated it was behind by that much.
+    pub(crate) fn correct_clock(&mut self, number: u32, ahead_ns: i64) {
+        self.redate(number, |at_ns| at_ns.saturating_add_signed(ahead_ns));
     }
 
-    fn date(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
+    fn redate(&mut self, number: u32, date: impl FnOnce(u64) -> u64) {
         if let Some(sealed) = self.take_out(number) {
             let last_received_at_ns = date(sealed.last_received_at_ns);
             self.put(number, Sealed { last_received_at_ns, ..sealed });
@@ -133,13 +138,6 @@ impl SealedSegments {
     }
 }
 
-impl Retention {
-    /// Returns whether retention by size or number drops segments, whose files can then be reused.
-    pub(crate) fn is_ring(&self) -> bool {
-        self.bytes.is_some() || self.segments.is_some()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,7 +182,7 @@ mod tests {
         assert_eq!(sealed_segments.expired(age, 110 * s + 1), Some(1));
         assert_eq!(sealed_segments.expired(age, 5 * s), None);
         // Mail dated by a clock that has been set back since ages from the start on.
-        sealed_segments.not_after(20 * s);
+        sealed_segments.clamp_times(20 * s);
         assert_eq!(sealed_segments.expired(age, 30 * s), None);
         assert_eq!(sealed_segments.expired(age, 30 * s + 1), Some(1));
     }

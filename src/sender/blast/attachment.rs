@@ -36,7 +36,7 @@ const TYPES: [(&str, &str); 16] = [
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum AttachmentError {
-    #[error("{file}: {error}")]
+    #[error("{file}: cannot be read: {error}")]
     #[allow(missing_docs)]
     Io { file: String, error: std::io::Error },
     #[error("{file}: expected an attachment of at most 48M, found {bytes} bytes")]
@@ -156,6 +156,6 @@ mod tests {
         std::fs::write(&quoted, b"x").unwrap();
         assert!(matches!(Attachment::read(&quoted), Err(AttachmentError::Name { .. })));
         let missing = Attachment::read(&folder.path().join("none")).unwrap_err().to_string();
-        assert!(missing.contains("none: No such file"), "{missing}");
+        assert!(missing.contains("none: cannot be read: No such file"), "{missing}");
     }
 }

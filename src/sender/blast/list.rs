@@ -31,7 +31,7 @@ pub struct List {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ListError {
-    #[error("{file}: {error}")]
+    #[error("{file}: cannot be read: {error}")]
     #[allow(missing_docs)]
     Io { file: String, error: std::io::Error },
     #[error("{file}: expected a list of at most 1 GiB, found {bytes} bytes")]

@@ -73,10 +73,10 @@ pub enum PlanError {
     #[error("expected messages of at most 256M including attachments, found {0} bytes")]
     #[allow(missing_docs)]
     TooLarge(u64),
-    #[error("expected an address such as news@example.org, or <>, found '{0}'")]
+    #[error("--from: expected an address such as news@example.org, or <>, found '{0}'")]
     #[allow(missing_docs)]
     From(String),
-    #[error("expected a run name of 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
+    #[error("--run-id: expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     #[allow(missing_docs)]
     RunId(String),
     #[error("expected an RFC 5322 date, found '{0}'")]

@@ -225,7 +225,9 @@ impl TemplateParser<'_> {
         out.push_text(b"\r\n");
         match bytes + rest.len() <= LINE_BYTES_MAX {
             true => Ok(()),
-            false => Err(self.error(1, "a line may have 998 octets (RFC 5322 2.1.1)")),
+            false => {
+                Err(self.error(1, "expected a line of at most 998 bytes (RFC 5322 section 2.1.1)"))
+            }
         }
     }
 

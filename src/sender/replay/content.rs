@@ -6,6 +6,7 @@ use super::tally::{ReplayCount, ReplayTally};
 use crate::log::reader::{Folder, ReadError};
 use crate::log::{MessageId, Slot};
 use crate::smtp::client::{ContentForm, OutgoingMail};
+use crate::wording::without_numbers;
 
 /// Where content comes from, and what is changed of it.
 pub struct ReplayContent<'a> {
@@ -39,7 +40,9 @@ impl ContentError {
     /// Counts it.
     pub(super) fn tell(&self, id: MessageId, tally: &ReplayTally) {
         match self {
-            ContentError::Unreadable(error) => tally.tell(self.kind(), || error.to_string()),
+            ContentError::Unreadable(error) => {
+                tally.tell(self.kind(), || without_numbers(&error.to_string()))
+            }
             ContentError::Unsendable(why) => tally.tell(self.kind(), || format!("{id}: {why}")),
         }
     }

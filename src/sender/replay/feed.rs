@@ -14,6 +14,7 @@ use crate::log::reader::ReadError;
 use crate::log::{MessageId, Slot, StorageMode};
 use crate::sender::source::{DueMessage, Error, Lane, Next, Outcome, SessionEnd, Source};
 use crate::smtp::client::OutgoingMail;
+use crate::wording::without_numbers;
 
 /// Messages that one write to the resume file announces before they are sent. If the process is
 /// killed, these messages, those under way, and those whose outcome was not yet written count as
@@ -56,7 +57,7 @@ pub struct ReplayOptions {
 pub struct Feed<'a> {
     plan: ReplayPlan<'a>,
     content: ReplayContent<'a>,
-    manner: ReplayOptions,
+    options: ReplayOptions,
     moments: Departures,
     /// Planned, told to the resume file, and not given yet.
     gate: VecDeque<(Option<u64>, Departure)>,
@@ -65,7 +66,7 @@ pub struct Feed<'a> {
     next_ticket: u64,
     /// The last moment that was heard of.
     now_ns: u64,
-    books: Books,
+    resume_log: ResumeLog,
     tally: Arc<ReplayTally>,
     /// Messages in a row.
     unanswered: u32,
@@ -81,9 +82,9 @@ struct UnderWay {
     answered: (u32, u32),
 }
 
-/// The resume file, and what it doesn't know yet.
+/// The resume file, and the outcomes that are not written to it yet.
 #[derive(Default)]
-struct Books {
+struct ResumeLog {
     resume: Option<Resume>,
     before: Before,
     done: IdSet,
@@ -106,25 +107,25 @@ impl<'a> Feed<'a> {
     pub fn new(
         plan: ReplayPlan<'a>,
         content: ReplayContent<'a>,
-        manner: ReplayOptions,
+        options: ReplayOptions,
         resume: Option<(Resume, Before)>,
         tally: Arc<ReplayTally>,
     ) -> Feed<'a> {
-        let mut books = Books::default();
+        let mut resume_log = ResumeLog::default();
         if let Some((resume, before)) = resume {
-            (books.resume, books.before) = (Some(resume), before);
+            (resume_log.resume, resume_log.before) = (Some(resume), before);
         }
         Feed {
             plan,
             content,
-            manner,
-            moments: Departures::new(manner.pace),
+            options,
+            moments: Departures::new(options.pace),
             gate: VecDeque::new(),
-            retries: Retries::new(manner.retry),
+            retries: Retries::new(options.retry),
             under_way: HashMap::new(),
             next_ticket: 0,
             now_ns: 0,
-            books,
+            resume_log,
             tally,
             unanswered: 0,
         }
@@ -136,15 +137,15 @@ impl<'a> Feed<'a> {
         if !self.gate.is_empty() {
             return Ok(());
         }
-        let at_once = if self.books.resume.is_some() { GATE_MESSAGES } else { 1 };
-        let (books, tally) = (&self.books, &self.tally);
+        let at_once = if self.resume_log.resume.is_some() { GATE_MESSAGES } else { 1 };
+        let (resume_log, tally) = (&self.resume_log, &self.tally);
         while self.gate.len() < at_once {
-            let Some(departure) = self.plan.next(|slot| books.is_wanted(slot, tally)) else {
+            let Some(departure) = self.plan.next(|slot| resume_log.is_wanted(slot, tally)) else {
                 break;
             };
             self.gate.push_back((self.moments.next(departure.left_ns), departure));
         }
-        self.books.given(self.gate.iter().map(|(_, departure)| departure.slot.id()))
+        self.resume_log.given(self.gate.iter().map(|(_, departure)| departure.slot.id()))
     }
 
     /// What leaves next.
@@ -164,14 +165,14 @@ impl<'a> Feed<'a> {
                 .map(|(due, departure)| NextMessage::Planned(due, departure)));
         }
         let Some((again_ns, again)) = self.retries.pop() else { return Ok(None) };
-        self.books.given([again.slot.id()].into_iter())?;
-        let is_timed = self.manner.pace != ReplayPace::Max || again_ns > self.now_ns;
+        self.resume_log.given([again.slot.id()].into_iter())?;
+        let is_timed = self.options.pace != ReplayPace::Max || again_ns > self.now_ns;
         Ok(Some(NextMessage::Again(is_timed.then_some(again_ns), again)))
     }
 
     fn order(&mut self, due_ns: Option<u64>, lane: Lane) -> DueMessage {
         self.next_ticket += 1;
-        let lane = (self.manner.sessions == SessionMapping::Original).then_some(lane);
+        let lane = (self.options.sessions == SessionMapping::Original).then_some(lane);
         DueMessage { ticket: self.next_ticket, due_ns, lane }
     }
 
@@ -184,19 +185,19 @@ impl<'a> Feed<'a> {
     ) -> Option<DueMessage> {
         let lane = self.plan.lanes.leave((it.start_count, it.slot.facts().session));
         let id = it.slot.id();
-        let remaining = self.books.before.remaining.get(&id).cloned();
+        let remaining = self.resume_log.before.remaining.get(&id).cloned();
         match self.content.fill(&it.slot, remaining.as_deref(), mail) {
             Ok(filled) => {
                 self.tally.add(ReplayCount::RecipientsDuplicate, filled.duplicates.into());
             }
             Err(missing) => {
-                self.books.not_sent(id);
+                self.resume_log.not_sent(id);
                 missing.tell(id, &self.tally);
                 return None;
             }
         }
         self.tally.add(ReplayCount::Given, 1);
-        if self.books.before.unknown.contains(id) {
+        if self.resume_log.before.unknown.contains(id) {
             self.tally.tell(ReplayCount::PerhapsTwice, || id.to_string());
         }
         let order = self.order(due_ns, lane);
@@ -213,7 +214,7 @@ impl<'a> Feed<'a> {
         mail: &mut OutgoingMail,
     ) -> Option<DueMessage> {
         if let Err(missing) = self.content.fill(&again.slot, again.remaining.as_deref(), mail) {
-            self.books.not_sent(again.slot.id());
+            self.resume_log.not_sent(again.slot.id());
             missing.tell(again.slot.id(), &self.tally);
             return None;
         }
@@ -237,16 +238,16 @@ impl<'a> Feed<'a> {
             self.tally.add(ReplayCount::Octets, it.slot.facts().message_bytes.into());
         }
         if remaining.is_empty() {
-            self.books.done(id);
+            self.resume_log.done(id);
             return self.end(id, &answered);
         }
         let is_all = it.remaining.is_none() && accepted + rejected == 0;
         let remaining: Remaining = (!is_all).then_some(remaining.into());
         match &remaining {
             // A message that was partly sent before says so already.
-            _ if is_not_sent => self.books.not_sent(id),
-            None => self.books.not_sent(id),
-            Some(positions) => self.books.partly(id, positions),
+            _ if is_not_sent => self.resume_log.not_sent(id),
+            None => self.resume_log.not_sent(id),
+            Some(positions) => self.resume_log.partly(id, positions),
         }
         let again = Again { slot: it.slot, tries: it.tries, remaining, answered, is_not_sent };
         if let Err(again) = self.retries.put(again, self.now_ns) {
@@ -270,19 +271,19 @@ impl<'a> Feed<'a> {
     /// Ends the feed, and completes the resume file.
     fn close(&mut self) {
         for (_, departure) in std::mem::take(&mut self.gate) {
-            self.books.not_sent(departure.slot.id());
+            self.resume_log.not_sent(departure.slot.id());
         }
         // The sender tells the end of all that was begun: the rest was not.
         for (_, it) in std::mem::take(&mut self.under_way) {
-            self.books.not_sent(it.slot.id());
+            self.resume_log.not_sent(it.slot.id());
         }
         while let Some((_, again)) = self.retries.pop() {
             self.give_up(&again);
         }
-        self.books.flush();
-        let synced = self.books.resume.as_mut().map(Resume::sync);
-        if let Some(error) = self.books.error.take().or(synced.and_then(Result::err)) {
-            self.tally.tell(ReplayCount::Unwritten, || error.to_string());
+        self.resume_log.flush();
+        let synced = self.resume_log.resume.as_mut().map(Resume::sync);
+        if let Some(error) = self.resume_log.error.take().or(synced.and_then(Result::err)) {
+            self.tally.tell(ReplayCount::Unwritten, || without_numbers(&error.to_string()));
         }
     }
 }
@@ -290,7 +291,7 @@ impl<'a> Feed<'a> {
 impl Source for Feed<'_> {
     fn next(&mut self, mail: &mut OutgoingMail) -> Result<Next, Error> {
         loop {
-            if let Some(error) = self.books.error.take() {
+            if let Some(error) = self.resume_log.error.take() {
                 return Err(error.into());
             }
             if self.unanswered >= UNANSWERED_MAX && !self.retries.may_come() {
@@ -305,7 +306,7 @@ impl Source for Feed<'_> {
                     return Ok(Next::Wait);
                 }
                 None => {
-                    self.books.flush();
+                    self.resume_log.flush();
                     return Ok(Next::End);
                 }
             };
@@ -330,14 +331,14 @@ impl Source for Feed<'_> {
         let Some(it) = self.under_way.remove(&ticket) else { return };
         self.now_ns = self.now_ns.max(outcome.at_ns);
         if let SessionEnd::Withheld(why) = outcome.end {
-            self.books.not_sent(it.slot.id());
+            self.resume_log.not_sent(it.slot.id());
             self.tally.tell(ReplayCount::Withheld, || format!("{}: {why}", it.slot.id()));
-            return self.books.ended(self.now_ns, self.under_way.len());
+            return self.resume_log.ended(self.now_ns, self.under_way.len());
         }
         let verdict = RecipientVerdict::of(outcome, it.remaining.as_deref());
         if verdict.is_unknown {
             let id = it.slot.id();
-            self.books.unknown(id, &verdict.remaining);
+            self.resume_log.unknown(id, &verdict.remaining);
             self.tally.add(ReplayCount::RecipientsAccepted, verdict.accepted.into());
             self.tally.add(ReplayCount::RecipientsRejected, verdict.rejected.into());
             self.tally.tell(ReplayCount::Unknown, || id.to_string());
@@ -345,7 +346,7 @@ impl Source for Feed<'_> {
             self.answered(it, verdict);
         }
         self.unanswered = if outcome.end == SessionEnd::Answered { 0 } else { self.unanswered + 1 };
-        self.books.ended(self.now_ns, self.under_way.len());
+        self.resume_log.ended(self.now_ns, self.under_way.len());
     }
 }
 
@@ -394,7 +395,7 @@ impl RecipientVerdict {
     }
 }
 
-impl Books {
+impl ResumeLog {
     /// Is it to be sent? Counts what isn't.
     fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &ReplayTally) -> bool {
         let slot = match slot {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-const MANNER: ReplayOptions = ReplayOptions {
+const OPTIONS: ReplayOptions = ReplayOptions {
     pace: ReplayPace::Max,
     sessions: SessionMapping::Any,
     retry: Retry { times: 0, after: Duration::from_millis(10) },
@@ -16,14 +16,14 @@ const MANNER: ReplayOptions = ReplayOptions {
 
 fn feed<'a>(
     folder: &'a Folder,
-    manner: ReplayOptions,
+    options: ReplayOptions,
     resume: Option<&Path>,
 ) -> (Feed<'a>, Arc<ReplayTally>) {
     let plan = ReplayPlan::new(folder, &Selection::Span(Span::default()), LOOK_AHEAD).unwrap();
     let content = ReplayContent::new(folder, Rewriting::default(), Marks::default());
     let resume = resume.map(|path| Resume::open(path, &vec![("store", "x".into())], 1).unwrap());
     let tally = Arc::new(ReplayTally::default());
-    (Feed::new(plan, content, manner, resume, tally.clone()), tally)
+    (Feed::new(plan, content, options, resume, tally.clone()), tally)
 }
 
 /// `count` messages in two sessions that alternate, a millisecond apart.
@@ -64,7 +64,7 @@ fn messages_have_their_moments_and_lanes() {
     let original = ReplayOptions {
         pace: ReplayPace::Original { speed: 2.0 },
         sessions: SessionMapping::Original,
-        ..MANNER
+        ..OPTIONS
     };
     let (mut feed, tally) = feed(&folder, original, None);
     let orders = orders(&mut feed);
@@ -132,7 +132,7 @@ fn check(tries: &[(SessionEnd, &[u16])], expected: &[(ReplayCount, u64)]) {
     folder(path.path(), &[stored(2, 0, 1_000)]);
     let folder = Folder::open(path.path()).unwrap();
     let retry = Retry { times: 2, after: Duration::from_secs(1) };
-    let (mut feed, tally) = feed(&folder, ReplayOptions { retry, ..MANNER }, None);
+    let (mut feed, tally) = feed(&folder, ReplayOptions { retry, ..OPTIONS }, None);
     let mut mail = OutgoingMail::default();
     for (at, (end, codes)) in tries.iter().enumerate() {
         mail.clear();
@@ -195,7 +195,7 @@ fn only_those_deferred_are_tried_again() {
 fn a_target_that_answers_nothing_is_given_up() {
     let path = tempfile::tempdir().unwrap();
     let folder = data(path.path(), 150);
-    let (mut feed, tally) = feed(&folder, MANNER, None);
+    let (mut feed, tally) = feed(&folder, OPTIONS, None);
     let mut mail = OutgoingMail::default();
     let error = loop {
         mail.clear();
@@ -223,7 +223,7 @@ fn damaged_mail_is_passed_over_and_told() {
     let mut octets = std::fs::read(&file).unwrap();
     octets[slot.record_offset() as usize + 20] ^= 1;
     std::fs::write(&file, octets).unwrap();
-    let (mut feed, tally) = feed(&folder, MANNER, None);
+    let (mut feed, tally) = feed(&folder, OPTIONS, None);
     let subjects: Vec<String> = orders(&mut feed).into_iter().map(|(subject, _)| subject).collect();
     assert_eq!(subjects, ["0", "2"]);
     assert_eq!(tally.count(ReplayCount::Damaged), 1);
@@ -314,7 +314,7 @@ fn send(
         let (end, codes) = target.take(&mail, answer, step);
         if answer == MadeUpAnswer::Killed {
             // As kill -9 does: nothing is written any more.
-            feed.books.resume = None;
+            feed.resume_log.resume = None;
             return false;
         }
         feed.done(order.ticket, &Outcome { end, codes: &codes, at_ns: now_ns });
@@ -348,18 +348,18 @@ proptest! {
         let messages = Selection::Span(Span::default()).messages(&folder).unwrap();
         let ids: Vec<MessageId> = messages.map(|slot| slot.unwrap().id()).collect();
         let resume = path.path().join("resume");
-        let manner = ReplayOptions { retry: Retry { times, ..MANNER.retry }, ..MANNER };
+        let options = ReplayOptions { retry: Retry { times, ..OPTIONS.retry }, ..OPTIONS };
         let mut target = MadeUpTarget::default();
         let mut perhaps_twice = IdSet::default();
         for run in &runs {
-            let (feed, tally) = feed(&folder, manner, Some(&resume));
-            feed.books.before.unknown.iter().for_each(|id| perhaps_twice.insert(id));
+            let (feed, tally) = feed(&folder, options, Some(&resume));
+            feed.resume_log.before.unknown.iter().for_each(|id| perhaps_twice.insert(id));
             send(feed, &mut target, &mut run.iter().copied());
             prop_assert!(tally.count(ReplayCount::PerhapsTwice) <= perhaps_twice.len());
         }
         // The target has recovered.
-        let (feed, tally) = feed(&folder, manner, Some(&resume));
-        let unknown = feed.books.before.unknown.clone();
+        let (feed, tally) = feed(&folder, options, Some(&resume));
+        let unknown = feed.resume_log.before.unknown.clone();
         unknown.iter().for_each(|id| perhaps_twice.insert(id));
         let is_over = send(feed, &mut target, &mut std::iter::repeat(MadeUpAnswer::Accept));
         prop_assert!(is_over && tally.is_all_accepted());

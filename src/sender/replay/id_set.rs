@@ -1,4 +1,4 @@
-//! A set of message ids that takes little room where neighbours are in it.
+//! A set of message ids that takes little room where neighbors are in it.
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;

@@ -36,25 +36,25 @@ enum MarkPiece {
 #[non_exhaustive]
 pub enum NotAMark {
     #[allow(missing_docs)]
-    #[error("--mark {0:?}: expected NAME=VALUE, such as X-Replay=run-7")]
+    #[error("--mark: expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
     NoValue(String),
     /// It would not be one field, or none at all.
     #[error(
-        "--mark {0:?}: the name of a header field has letters, digits and signs of ASCII, and no \
-         colon or space"
+        "--mark: expected the name of a header field: printable ASCII characters without a colon \
+         or a space, found '{0}'"
     )]
     Name(String),
     /// A line end would begin another field, or the body.
-    #[error("--mark {0:?}: a value has printable ASCII characters only, in one line")]
+    #[error("--mark: expected a value of printable ASCII characters in one line, found {0:?}")]
     Value(String),
     #[allow(missing_docs)]
-    #[error("--mark {0:?}: {{{1}}} is unknown; there are {{id}} and {{time}}")]
+    #[error("--mark: expected the placeholder {{id}} or {{time}}, found '{{{1}}}' in '{0}'")]
     Placeholder(String, String),
     #[allow(missing_docs)]
-    #[error("--mark {0:?}: the line would be longer than {LINE_BYTES_MAX} octets; shorten it")]
+    #[error("--mark: expected a line of at most {LINE_BYTES_MAX} bytes, found '{0}'")]
     Long(String),
     #[allow(missing_docs)]
-    #[error("more than {MARKS_MAX} --mark; put several things into one")]
+    #[error("--mark: expected the flag at most {MARKS_MAX} times; put several texts into one mark")]
     Many,
 }
 

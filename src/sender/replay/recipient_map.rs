@@ -68,7 +68,7 @@ pub struct Faults {
 #[non_exhaustive]
 pub enum MapError {
     #[allow(missing_docs)]
-    #[error("{file}: {cause}")]
+    #[error("{file}: cannot be read: {cause}")]
     Io { file: PathBuf, cause: io::Error },
     /// Mail would go to whom it went then, which can't be meant.
     #[error("{0}: expected at least one row")]
@@ -131,7 +131,7 @@ impl RecipientMap {
             let reason = match next_row(&mut file, &mut row) {
                 Ok(false) => break,
                 Ok(true) if row.len() > ROW_BYTES_MAX => {
-                    Err(format!("longer than {ROW_BYTES_MAX} octets"))
+                    Err(format!("longer than {ROW_BYTES_MAX} bytes"))
                 }
                 Ok(true) if line == 1 => {
                     map.take(row.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&row))

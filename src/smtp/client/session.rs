@@ -10,7 +10,7 @@
 //! replies.
 //!
 //! Invariants: what is written, and what becomes of each message, depends on the server's octets
-//! alone, never on how they were cut into reads. A reply takes no memory but the line under way.
+//! alone, never on how they were cut into reads. Only the reply line being read is held in memory.
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
@@ -20,7 +20,7 @@ use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::reply::{ReplyLine, ReplyReader};
-use super::transaction::{ClientTransaction, Todo};
+use super::transaction::{ClientTransaction, NextCommand};
 use super::watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};
 use crate::smtp::limits::Protocol;
 
@@ -121,7 +121,7 @@ impl<T: Copy> ClientSession<T> {
             && self.fault.is_none()
             && !self.is_spent()
             && self.transactions.len() < depth
-            && self.transactions.back().is_none_or(|last| last.todo == Todo::Nothing)
+            && self.transactions.back().is_none_or(|last| last.next_command == NextCommand::Nothing)
     }
 
     /// Returns whether the server accepts no further transaction in this session (MAILMAX of RFC
@@ -166,13 +166,13 @@ impl<T: Copy> ClientSession<T> {
             mail: Some(mail),
             is_chunk,
             begun_us: now_us,
-            todo: Todo::Mail,
+            next_command: NextCommand::Mail,
             pending: 0,
             codes,
             answered: 0,
             accepted: 0,
             is_refused: false,
-            is_knocked_over: false,
+            is_failed_by_earlier: false,
             is_turned_away: false,
             is_ambiguous,
             end_of_data: None,
@@ -222,7 +222,8 @@ impl<T: Copy> ClientSession<T> {
         self.withheld_from_bdat(mail).or(is_ambiguous(mail).then_some(Withheld::AmbiguousDot))
     }
 
-    /// Ends the session with QUIT when what is under way is done. No message may be started then.
+    /// Ends the session with QUIT when the messages under way are done. No new message may be
+    /// started after this.
     pub fn quit(&mut self) {
         if self.stage == SessionStage::Ready {
             self.stage = SessionStage::Quitting;
@@ -325,7 +326,7 @@ impl<T: Copy> ClientSession<T> {
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
             let end = match transaction.end_of_data {
-                _ if transaction.is_knocked_over => SessionEnd::NotSent,
+                _ if transaction.is_failed_by_earlier => SessionEnd::NotSent,
                 _ if !transaction.codes.contains(&0) => SessionEnd::Answered,
                 Some(end) if is_out(end) => SessionEnd::Unknown,
                 _ => SessionEnd::NotSent,
@@ -489,9 +490,9 @@ impl<T: Copy> ClientSession<T> {
         self.answered();
         let transaction = self.transactions.front_mut().expect("a reply to it was expected");
         transaction.pending -= 1;
-        if transaction.pending == 0 && transaction.todo == Todo::Nothing {
+        if transaction.pending == 0 && transaction.next_command == NextCommand::Nothing {
             let transaction = self.transactions.pop_front().expect("it was there");
-            let end = if transaction.is_knocked_over {
+            let end = if transaction.is_failed_by_earlier {
                 SessionEnd::NotSent
             } else {
                 SessionEnd::Answered
@@ -512,10 +513,10 @@ impl<T: Copy> ClientSession<T> {
             return;
         }
         transaction.is_refused = true;
-        transaction.is_knocked_over = is_poisoned && code == 503;
+        transaction.is_failed_by_earlier = is_poisoned && code == 503;
         transaction.refuse(code);
-        if matches!(transaction.todo, Todo::Rcpt(_) | Todo::Data) {
-            transaction.todo = Todo::Nothing;
+        if matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data) {
+            transaction.next_command = NextCommand::Nothing;
         }
     }
 
@@ -529,15 +530,15 @@ impl<T: Copy> ClientSession<T> {
             transaction.codes[at] = code;
         }
         let is_vain = transaction.accepted == 0 && transaction.answered == transaction.codes.len();
-        if is_vain && matches!(transaction.todo, Todo::Rcpt(_) | Todo::Data) {
-            transaction.todo = Todo::Nothing;
+        if is_vain && matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data) {
+            transaction.next_command = NextCommand::Nothing;
             self.needs_reset = true;
         }
     }
 
     fn data_reply(&mut self, code: u16, watch: &mut impl SessionWatch<T>) {
         let transaction = self.transactions.front_mut().expect("a reply to it was expected");
-        transaction.todo = Todo::Nothing;
+        transaction.next_command = NextCommand::Nothing;
         if code != 354 {
             self.needs_reset |= !transaction.is_refused;
             transaction.refuse(code);
@@ -584,7 +585,7 @@ impl<T: Copy> ClientSession<T> {
             && self.outbox.text_bytes() <= TEXT_BYTES_MAX
             && let Some(transaction) = self.transactions.back_mut()
         {
-            let phase = if transaction.todo == Todo::Mail && self.needs_reset {
+            let phase = if transaction.next_command == NextCommand::Mail && self.needs_reset {
                 self.needs_reset = false;
                 self.outbox.text(b"RSET\r\n");
                 Some(Phase::Reset)

@@ -7,7 +7,7 @@ use super::watch::Phase;
 
 /// What of a transaction is to be written next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Todo {
+pub(super) enum NextCommand {
     Mail,
     /// The recipient at this position.
     Rcpt(usize),
@@ -27,7 +27,7 @@ pub(super) struct ClientTransaction<T> {
     /// It goes by BDAT.
     pub is_chunk: bool,
     pub begun_us: u64,
-    pub todo: Todo,
+    pub next_command: NextCommand,
     /// Replies to come.
     pub pending: usize,
     /// See [`super::Done`]; 0 also stands for a recipient that was accepted so far.
@@ -37,8 +37,8 @@ pub(super) struct ClientTransaction<T> {
     pub accepted: usize,
     /// MAIL was refused.
     pub is_refused: bool,
-    /// It was refused because an earlier transaction failed.
-    pub is_knocked_over: bool,
+    /// The server refused MAIL because an earlier transaction failed.
+    pub is_failed_by_earlier: bool,
     /// 421 answered its MAIL, RCPT or DATA.
     pub is_turned_away: bool,
     pub is_ambiguous: bool,
@@ -56,31 +56,32 @@ impl<T> ClientTransaction<T> {
         spent: impl FnOnce(Box<OutgoingMail>),
     ) -> Option<Phase> {
         let mail = self.mail.as_deref()?;
-        let phase = match self.todo {
-            Todo::Mail => {
+        let phase = match self.next_command {
+            NextCommand::Mail => {
                 outbox.compose(|out| write_mail(out, announced, mail, self.octets));
-                self.todo = Todo::Rcpt(0);
+                self.next_command = NextCommand::Rcpt(0);
                 Phase::Mail
             }
-            Todo::Rcpt(at) => {
+            NextCommand::Rcpt(at) => {
                 outbox.compose(|out| write_rcpt(out, announced, mail.recipient(at)));
                 let has_more = at + 1 < self.codes.len();
-                self.todo = if has_more { Todo::Rcpt(at + 1) } else { Todo::Data };
+                self.next_command =
+                    if has_more { NextCommand::Rcpt(at + 1) } else { NextCommand::Data };
                 Phase::Rcpt
             }
-            Todo::Data if !self.is_chunk => {
+            NextCommand::Data if !self.is_chunk => {
                 outbox.text(b"DATA\r\n");
-                self.todo = Todo::Content;
+                self.next_command = NextCommand::Content;
                 Phase::Data
             }
-            Todo::Data => {
+            NextCommand::Data => {
                 outbox.compose(|out| write_bdat(out, mail.wire_bytes()));
                 outbox.content(self.mail.take()?, options.joined_bytes_max, spent);
-                self.todo = Todo::Nothing;
+                self.next_command = NextCommand::Nothing;
                 self.end_of_data = Some(outbox.queued());
                 Phase::Payload
             }
-            Todo::Content | Todo::Nothing => return None,
+            NextCommand::Content | NextCommand::Nothing => return None,
         };
         self.pending += 1;
         Some(phase)

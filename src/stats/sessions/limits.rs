@@ -41,7 +41,7 @@ pub struct ClientLimits {
     pub messages: u64,
     /// Their forward-paths.
     pub recipients: u64,
-    /// Those of the message that had most.
+    /// Recipients of the message that had most.
     pub recipients_max: u64,
     /// Messages refused at the end of their data.
     pub refused: u64,
@@ -98,7 +98,7 @@ fn micros(second: u64) -> u64 {
 
 /// A session that is open.
 struct OpenSession {
-    /// Its place among the clients.
+    /// The client's place among the clients.
     client: usize,
     start: u32,
     messages: u64,
@@ -287,7 +287,7 @@ fn events(second: u64, entries: &[SessionEntry]) -> Vec<ConnectionEvent> {
 
 /// What is known of one client so far, or of all.
 struct ClientState {
-    /// Its counts; distributions come at the end.
+    /// The client's counts; distributions come at the end.
     counts: ClientLimits,
     open: OpenConnections,
     per_connection: ValueCounts,
@@ -306,7 +306,7 @@ impl ClientState {
         }
     }
 
-    /// The same client, from a moment on.
+    /// A client, from a moment on.
     fn open_from(&self, at_us: u64, windows: usize) -> ClientState {
         let mut client = ClientState::new(windows);
         client.open = self.open.clone();

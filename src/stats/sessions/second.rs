@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv6Addr};
 const SESSIONS_MAX: usize = 1 << 18;
 /// Room that an interval keeps, 48 bytes each.
 const ROOM_KEPT: usize = 1024;
-/// It did not happen in this second.
+/// The event did not happen in this second.
 const NEVER: u32 = u32::MAX;
 /// The connection had ended before the message was accepted.
 const BEFORE: u32 = u32::MAX - 1;
@@ -35,7 +35,7 @@ pub struct SessionSecond {
     pub messages: u32,
     /// Their forward-paths.
     pub recipients: u32,
-    /// Those of the message that had most.
+    /// Recipients of the message that had most.
     pub recipients_max: u32,
     /// Messages refused at the end of their data.
     pub refused: u32,

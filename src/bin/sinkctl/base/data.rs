@@ -10,6 +10,10 @@ use super::left_out::{NoAnswer, Omissions};
 use super::outcome::Finding;
 use super::value::MessageRef;
 
+/// Commands that accept several data folders.
+pub const SEVERAL_FOLDERS: [&str; 10] =
+    ["ls", "count", "search", "wait", "stats", "limits", "report", "compare", "assert", "runs"];
+
 /// Opens the folders that were named, each once.
 ///
 /// Errors: one is not there, or is named twice: its messages would count twice.
@@ -43,10 +47,18 @@ pub fn only(paths: &[PathBuf]) -> anyhow::Result<&Path> {
     match paths {
         [path] => Ok(path),
         _ => anyhow::bail!(
-            "expected one --data, found {}: only ls, count, search, wait, stats, report, compare, \
-             assert and runs accept several",
-            paths.len()
+            "expected one --data, found {}: only {} accept several",
+            paths.len(),
+            listed(&SEVERAL_FOLDERS)
         ),
+    }
+}
+
+/// Returns words as a list in a sentence: `a, b and c`.
+fn listed(words: &[&str]) -> String {
+    match words {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => words.concat(),
     }
 }
 
@@ -79,7 +91,7 @@ pub fn latest(folder: &mut Folder) -> anyhow::Result<NamedMessage> {
     latest.damage.iter().for_each(|damage| left_out.report_error(damage));
     let Some((segment, slot)) = latest.newest else {
         anyhow::ensure!(latest.damage.is_empty(), NoAnswer::AllDamaged);
-        anyhow::bail!("no messages yet");
+        anyhow::bail!(NoAnswer::NoMessages);
     };
     Ok(NamedMessage { segment, slot, finding: left_out.finish(folder) })
 }

@@ -40,7 +40,7 @@ impl Omissions {
         self.finish_without_faults(folder)
     }
 
-    /// The same where the caller has reported the faults of the folder.
+    /// Reports what was pruned meanwhile, where the caller has reported the faults of the folder.
     pub fn finish_without_faults(self, folder: &Folder) -> Finding {
         report_passed_over(&folder.passed_over());
         if self.damaged == 0 { Finding::Holds } else { Finding::DoesNotHold }
@@ -83,14 +83,16 @@ pub enum NoAnswer {
          data"
     )]
     Outpaced,
+    #[error("no messages yet")]
+    NoMessages,
     #[error("every message is damaged")]
     AllDamaged,
     #[error("the newest message is damaged; name the message to remove by its ID")]
     LatestDamaged,
 }
 
-/// Whether an error says that what was asked for is damaged or has no answer, and not that the
-/// command can't run: the exit code is 1.
+/// Returns whether an error says that what was asked for is missing, is damaged or has no answer,
+/// and not that the command cannot run: the exit code is 1.
 pub fn is_finding(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
         if cause.is::<NoAnswer>() {
@@ -99,7 +101,9 @@ pub fn is_finding(error: &anyhow::Error) -> bool {
         let damage = |damage: &Damage| !matches!(damage, Damage::NoSuchSlot { .. });
         match cause.downcast_ref::<ReadError>() {
             Some(ReadError::Damage(error)) => damage(error),
-            Some(ReadError::Segment(_)) => true,
+            Some(
+                ReadError::Segment(_) | ReadError::NoSuchMessage { .. } | ReadError::Removed { .. },
+            ) => true,
             _ => {
                 cause.downcast_ref::<Damage>().is_some_and(damage)
                     || cause.downcast_ref::<SegmentError>().is_some()

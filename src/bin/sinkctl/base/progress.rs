@@ -60,7 +60,7 @@ impl Interruptible {
         Interruptible::by(SIGINT, stop)
     }
 
-    /// The same for another signal; several may share a flag.
+    /// Sets a flag at another signal; several signals may share a flag.
     pub fn by(signal: i32, stop: &Arc<AtomicBool>) -> std::io::Result<Interruptible> {
         // In this order: the first finds the flag unset and sets it.
         let second = flag::register_conditional_default(signal, stop.clone())?;

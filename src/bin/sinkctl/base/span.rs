@@ -68,7 +68,7 @@ impl TimeRange {
         Ok(log_span(&spans[0]))
     }
 
-    /// The same of several.
+    /// The spans of several folders.
     pub fn spans_of(&self, folders: &[Folder]) -> anyhow::Result<Vec<Span>> {
         let paths: Vec<PathBuf> = folders.iter().map(|folder| folder.path().to_owned()).collect();
         Ok(self.spans(&paths)?.iter().map(log_span).collect())

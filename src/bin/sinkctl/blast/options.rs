@@ -59,11 +59,12 @@ pub struct MessageOptions {
     /// Reverse-path of all messages; <> is the null reverse-path.
     #[arg(long, value_name = "ADDRESS", default_value = "news@sender.example")]
     pub from: String,
-    /// Seed of all random choices [default: random, printed at the start].
+    /// Seed for all random choices [default: random, printed at the start].
     #[arg(long, value_name = "N", value_parser = count)]
     pub seed: Option<u64>,
-    /// Value of the header field X-Run [default: the seed].
-    #[arg(long, value_name = "NAME")]
+    /// Value of the header field X-Run: 1 to 64 letters, digits, '.', '_' or '-' [default: the
+    /// seed].
+    #[arg(long, value_name = "ID")]
     pub run_id: Option<String>,
     /// Value of the header field Date of all messages, in RFC 3339 format [default: now].
     #[arg(long, value_name = "TIME", value_parser = date)]

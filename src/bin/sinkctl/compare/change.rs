@@ -27,7 +27,8 @@ impl ChangeFormat {
     }
 }
 
-/// A change between two values; `-` if one of them is 0.
+/// Returns a change between two values: `=` if they are equal, even when both are 0; `-` if only
+/// one of them is 0.
 pub fn text(a: f64, b: f64) -> String {
     if a == b {
         return "=".into();

@@ -58,7 +58,7 @@ impl Intent<'_> {
         let about = if survey.is_exact { "" } else { "about " };
         let about_recipients = if survey.is_recipients_exact { "" } else { "about " };
         let mut lines = vec![
-            format!("replay of {} to {} ({})", folder.display(), self.target, self.address),
+            format!("replay of {} to {}", folder.display(), self.place()),
             format!(
                 "  {about}{}, {about_recipients}{}, {}, originally {}",
                 counted(survey.messages, "message", "messages"),
@@ -95,6 +95,15 @@ impl Intent<'_> {
         lines
     }
 
+    /// The target with the address that it has, or alone where it was named by its address.
+    fn place(&self) -> String {
+        let target = self.target.to_string();
+        match target.strip_prefix("lmtp:").unwrap_or(&target) == self.address {
+            true => target,
+            false => format!("{target} ({})", self.address),
+        }
+    }
+
     fn changes(&self) -> Vec<String> {
         let replay = self.replay;
         let mut changes = Vec::new();
@@ -112,7 +121,7 @@ impl Intent<'_> {
         changes.into_iter().map(|change| format!("  {change}")).collect()
     }
 
-    /// The same for a program. Keys keep their meaning.
+    /// Returns what is shown as JSON, for a program. Keys keep their meaning.
     pub fn to_json(&self) -> Value {
         let survey = self.survey;
         // Nothing to send has no time.
@@ -122,7 +131,7 @@ impl Intent<'_> {
             "address": self.address,
             "messages": survey.messages,
             "recipients": survey.recipients,
-            "octets": survey.octets,
+            "bytes": survey.octets,
             "sessions": survey.sessions,
             "left_from": time(survey.left_ns.start),
             "left_to": time(survey.left_ns.end),
@@ -223,7 +232,7 @@ fn key(kind: ReplayCount) -> &'static str {
         ReplayCount::RecipientsAccepted => "recipients_accepted",
         ReplayCount::RecipientsRejected => "recipients_rejected",
         ReplayCount::RecipientsDuplicate => "recipients_duplicate",
-        ReplayCount::Octets => "octets",
+        ReplayCount::Octets => "bytes",
         ReplayCount::Unwritten => "resume_not_written",
     }
 }

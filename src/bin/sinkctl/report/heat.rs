@@ -42,7 +42,7 @@ pub fn heat(run: &ReportData) -> Option<Figure> {
         name: "latency",
         title: String::from("Transaction time over time"),
         note: format!(
-            "Each column is {}; the stronger the colour, the more transactions took that long, \
+            "Each column is {}; the stronger the color, the more transactions took that long, \
              from MAIL to the final reply. Two bands tell of two kinds of messages or two paths; \
              a column that reaches up is a stall.",
             seconds(buckets.length as f64)

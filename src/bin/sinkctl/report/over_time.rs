@@ -185,7 +185,7 @@ pub fn busy(run: &ReportData) -> Option<Figure> {
         name: "busy",
         title: String::from("The busiest event loop"),
         note: format!(
-            "The part of each second that the busiest loop spent working. Near 100\u{a0}% the sink \
+            "The part of each second that the busiest loop spent working. Near 100% the sink \
              sets the pace, and the sender could have been faster. {}",
             course.note()
         ),

@@ -93,7 +93,7 @@ pub fn page(run: &ReportData, title: Option<&str>, parts: &[ReportSection]) -> S
         "<footer>Made by sinkctl ",
         env!("CARGO_PKG_VERSION"),
         " from the statistics in the data folder: a record a second, nothing sampled. \
-         Percentiles are true within 1\u{a0}%. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
+         Percentiles are true within 1%. Times are UTC.</footer>\n</main>\n</body>\n</html>\n"
     ));
     html
 }
@@ -227,7 +227,7 @@ fn rates(run: &ReportData) -> Vec<Tile> {
         tile("messages/s, mean", rate.mean, "first message to last"),
         tile("messages/s, median", rate.median, "of the clock's seconds"),
         tile("messages/s, peak", rate.max, "most in one of them"),
-        Tile("silent time", silent, String::from("in spans of 100\u{a0}ms")),
+        Tile("silent time", silent, String::from("in spans of 100 ms")),
         Tile("payload, mean", PlotUnit::BytesPerSecond.text(bytes), String::new()),
     ]
 }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_verdict_is_prominent_and_an_alarm_when_the_sink_was_saturated() {
-        let figures = vec![(String::from("busy <loops>"), String::from("97 %"))];
+        let figures = vec![(String::from("busy <loops>"), String::from("97%"))];
         let headline_of = |is_saturated| {
             let text = String::from("The sink & its loops were the limit");
             headline(&VerdictSection { headline: text, figures: figures.clone(), is_saturated })

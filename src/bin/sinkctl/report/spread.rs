@@ -37,11 +37,11 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
             "seconds",
         ),
         MessageWindow::Tenth => {
-            let spans = "spans of 100\u{a0}ms";
+            let spans = "spans of 100 ms";
             (
                 "throughput-100ms",
-                "Spans of 100\u{a0}ms by their messages",
-                "messages in 100\u{a0}ms",
+                "Spans of 100 ms by their messages",
+                "messages in 100 ms",
                 "span",
                 spans,
             )
@@ -103,7 +103,7 @@ fn had(histogram: &Histogram<u64>) -> String {
     match (at(0.5), at(0.01)) {
         (0, _) => String::new(),
         (half, 0) => format!("Half had {} or more. ", text(half)),
-        (half, most) => format!("Half had {} or more, 99\u{a0}% {}. ", text(half), text(most)),
+        (half, most) => format!("Half had {} or more, 99% {}. ", text(half), text(most)),
     }
 }
 
@@ -128,7 +128,7 @@ pub fn sink_curves(run: &ReportData) -> Option<Figure> {
         name: "percentiles",
         title: String::from("Transactions and the sink's part in them"),
         note: String::from(
-            "So much of all values lies below the curve: at 99\u{a0}%, one in a hundred took \
+            "So much of all values lies below the curve: at 99%, one in a hundred took \
              longer. Transaction: MAIL to the final reply. Service: the sink's own time to answer. \
              Transfer: first octet of a payload to its last. Times are exact to the round of the \
              event loop.",
@@ -209,7 +209,7 @@ fn curves(
     Some(Figure::new(Width::Whole, words(label), draw))
 }
 
-/// 1/(1-q) and the value there, as far as there are values enough.
+/// Points (1/(1-q), value at quantile q), as far as the number of values supports.
 fn curve(histogram: &Histogram<u64>) -> Vec<(f64, f64)> {
     let count = histogram.len() as f64;
     let steps = (count.log10() * POINTS_PER_NINE).floor() as i32;

@@ -12,7 +12,7 @@ use sinkd::analysis::course::{ReportData, RunEvent};
 /// Limit of the runs and marks in the table.
 const EVENTS_MAX: usize = 100;
 
-/// A mark, a name and a class of the style sheet for replies of a first digit: no colour alone
+/// A mark, a name and a class of the style sheet for replies of a first digit: no color alone
 /// tells them apart.
 fn severity(code: &str) -> (&'static str, &'static str, &'static str) {
     match code.as_bytes().first() {
@@ -41,11 +41,8 @@ pub fn replies(run: &ReportData) -> String {
     for (code, n) in replies {
         let (mark, meaning, class) = severity(code);
         let (number, share) = (PlotUnit::Number.text(n as f64), n as f64 / all as f64);
-        let share = if share < 1e-4 {
-            String::from("&lt; 0.01\u{a0}%")
-        } else {
-            PlotUnit::Share.text(share)
-        };
+        let share =
+            if share < 1e-4 { String::from("&lt; 0.01%") } else { PlotUnit::Share.text(share) };
         let width = (100.0 * n as f64 / most as f64).max(0.4);
         let (code, mark) =
             (escape(code), if mark.is_empty() { String::new() } else { format!("{mark} ") });
@@ -104,7 +101,7 @@ pub fn open_sessions(run: &ReportData) -> String {
     format!("<p>{are} still open at the end, and in no figure of sessions: {had}.</p>\n")
 }
 
-/// Who the messages were for, as envelopes say.
+/// The recipients of the messages, from their envelopes.
 pub fn domains(run: &ReportData) -> String {
     let table = match &run.domains {
         Ok(table) => table,
@@ -129,7 +126,7 @@ pub fn domains(run: &ReportData) -> String {
     let heads = heads.map(|name| format!("<th class=\"n\">{name}</th>")).concat();
     format!(
         "<p>From the log's envelopes. A message counts once in each domain of its recipients, so \
-         shares may add up to more than 100\u{a0}%; p50 to max: its transaction.</p>\n\
+         shares may add up to more than 100%; p50 to max: its transaction.</p>\n\
          <div class=\"scroll\"><table>\n<thead><tr><th>domain</th>{heads}</tr></thead>\n<tbody>\n\
          {rows}</tbody></table></div>\n{missing}"
     )

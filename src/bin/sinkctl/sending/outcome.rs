@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::Serialize;
 use sinkd::sender::{Report, SendingTally};
+use sinkd::wording::whole;
 
 use super::Records;
 use crate::base::outcome::{Finding, Out};
@@ -117,7 +118,7 @@ pub fn report_outcome(
     report_outcome_with(report, records, title, wanted, &ReplayOutcomes::default(), out)
 }
 
-/// The same, with more.
+/// Reports the end of sending, with the outcomes that only a replay has.
 pub fn report_outcome_with(
     report: &Report,
     records: &Records,
@@ -234,9 +235,10 @@ fn print(
         ("not begun", messages.not_begun),
     ];
     let all = messages.begun + messages.not_begun;
-    write!(out, "{} of {} accepted", messages.accepted, counted(all, "message", "messages"))?;
+    let accepted = whole(messages.accepted as f64);
+    write!(out, "{accepted} of {} accepted", counted(all, "message", "messages"))?;
     for (what, n) in others.into_iter().filter(|(_, n)| *n > 0) {
-        write!(out, "; {n} {what}")?;
+        write!(out, "; {} {what}", whole(n as f64))?;
     }
     writeln!(out)?;
     let mut failures: Vec<_> = tally.failures.iter().collect();

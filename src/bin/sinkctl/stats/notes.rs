@@ -14,7 +14,7 @@ pub struct TimelineNote {
     text: String,
 }
 
-/// Those of all folders, by time.
+/// Returns the runs and marks of all folders, by time.
 pub fn of(folders: &[PathBuf]) -> anyhow::Result<Vec<TimelineNote>> {
     let mut notes = Vec::new();
     for folder in folders {

@@ -5,12 +5,13 @@ use hdrhistogram::Histogram;
 use sinkd::analysis::Figures;
 use sinkd::plot::PlotUnit;
 use sinkd::stats::{Counter, MessageWindow, Metric, Percentiles, RunSummary, RunTotals, Verdict};
+use sinkd::wording::{duration, whole, whole_percent};
 
 use super::notes::TimelineNote;
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
 
-/// What fits a screen, of a sender's record and of a sink's, which have little in common; the
+/// What fits on a screen, of a sender's record and of a sink's, which have little in common; the
 /// others with --all.
 pub const MAIN: &[Metric] = &[
     Metric::Transaction,
@@ -42,21 +43,10 @@ const COURSE_CHARS: u64 = 38;
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// A duration as a person reads it, from microseconds: at most eight characters up to 17 hours.
-fn time(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{us} us"),
-        10_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
-        1_000_000..10_000_000 => format!("{:.2} s", us as f64 / 1e6),
-        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        _ => format!("{:.1} min", us as f64 / 6e7),
-    }
-}
-
 /// A metric's value as a person reads it; without one a number.
 pub fn value(metric: Option<Metric>, n: u64) -> String {
     match metric.map_or("", Metric::unit) {
-        "us" => time(n),
+        "us" => duration(n as f64),
         unit if unit.starts_with('B') && n >= 10_000_000 => format!("{} M{unit}", n / 1_000_000),
         unit if unit.starts_with('B') && n >= 10_000 => format!("{} k{unit}", n / 1000),
         unit => format!("{n} {unit}").trim_end().to_owned(),
@@ -69,7 +59,7 @@ pub struct StatsScreen<'a> {
     pub summary: &'a RunSummary,
     /// Runs and marks.
     pub notes: Vec<TimelineNote>,
-    /// Those of the table.
+    /// The metrics of the table.
     pub metrics: &'a [Metric],
 }
 
@@ -89,7 +79,8 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
     writeln!(out, "{}Z to {}Z, {:.1} s", &from[..21], &until[..21], figures.seconds)?;
     writeln!(out, "{}", counts(totals))?;
     let rate = figures.rate.messages_per_s;
-    let peak = format!("mean {:.0}, median {:.0}, max {:.0}", rate.mean, rate.median, rate.max);
+    let [mean, median, max] = [rate.mean, rate.median, rate.max].map(whole);
+    let peak = format!("mean {mean}, median {median}, max {max}");
     writeln!(out, "messages/s   {peak}")?;
     course(summary, notes, out)?;
     distributions(summary, out)?;
@@ -101,10 +92,10 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
     let loops = &figures.loops;
     writeln!(
         out,
-        "loops    the busiest {:.0} % busy, {:.0} % at most; longest round {}",
-        100.0 * loops.busy_share_median,
-        100.0 * loops.busy_share_max,
-        time(loops.longest_round_us)
+        "loops    the busiest {} busy, {} at most; longest round {}",
+        whole_percent(loops.busy_share_median),
+        whole_percent(loops.busy_share_max),
+        duration(loops.longest_round_us as f64)
     )?;
     let lag = &figures.index_lag;
     if lag.messages_max > 0 {
@@ -239,7 +230,7 @@ fn transit(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The most frequent ones, as many as fit two lines.
+/// Prints the most frequent replies, as many as fit in two lines.
 fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = figures.replies.iter().collect();
     // Refusals first: there are few, and they matter.
@@ -248,7 +239,7 @@ fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     wrapped("replies ", words.collect(), 2, out)
 }
 
-/// Words after a heading, as many as fit `lines_max` lines.
+/// Prints words after a heading, as many as fit in `lines_max` lines.
 fn wrapped(head: &str, words: Vec<String>, lines_max: usize, out: &mut Out) -> anyhow::Result<()> {
     let mut line = head.to_owned();
     let (mut lines, mut left) = (1, words.len());
@@ -291,18 +282,19 @@ fn missing(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The last line: red where our ceiling may be taken for the sender's.
+/// Prints the verdict as the last line: in red if the sink was the limit, because its ceiling may
+/// be mistaken for the sender's.
 fn verdict(verdict: &Verdict, out: &mut Out) -> anyhow::Result<()> {
     let text = format!("limited by: {} ({})", verdict.limited_by.name(), verdict.because);
     let room = match verdict.headroom.messages_per_s {
         // What was measured says more than what is computed.
         Some(rate) if !verdict.is_saturated() && verdict.calibrated.is_none() => {
-            format!("; at {:.0} messages/s the sink would be saturated", rate)
+            format!("; at {} messages/s the sink would be saturated", whole(rate))
         }
         _ => String::new(),
     };
-    let is_coloured = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    if verdict.is_saturated() && is_coloured {
+    let is_colored = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    if verdict.is_saturated() && is_colored {
         writeln!(out, "\x1b[1;31m{text}\x1b[0m")?;
     } else {
         writeln!(out, "{text}{room}")?;

@@ -37,18 +37,6 @@ pub fn wrapped(spans: Vec<Span<'static>>, width: usize) -> Vec<Line<'static>> {
 }
 
 /// At most seven characters.
-pub fn time(us: u64) -> String {
-    match us {
-        0..10_000 => format!("{us} us"),
-        10_000..100_000 => format!("{:.1} ms", us as f64 / 1e3),
-        100_000..10_000_000 => format!("{} ms", us / 1000),
-        10_000_000..600_000_000 => format!("{:.1} s", us as f64 / 1e6),
-        600_000_000..36_000_000_000 => format!("{} min", us / 60_000_000),
-        _ => format!("{} h", us / 3_600_000_000),
-    }
-}
-
-/// At most seven characters.
 pub fn bytes(n: u64) -> String {
     match n {
         0..10_000 => format!("{n} B"),

@@ -1,15 +1,17 @@
 //! What is seen: state and size of the screen in, cells out.
 use ratatui::Frame;
+use ratatui::buffer::Cell;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::symbols::bar;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Sparkline, Widget};
 use sinkd::stats::{Counter, Metric, Percentiles};
+use sinkd::wording::{duration, whole_percent};
 
 use super::canvas::Canvas;
 use super::measure::Measure;
 use super::model::{Condition, RunState, is_refusal};
-use super::text::{broken, bytes, long_time, printable, time, wrapped};
+use super::text::{broken, bytes, long_time, printable, wrapped};
 
 /// What the person at the keys has chosen, and what the terminal can do.
 #[derive(Debug)]
@@ -17,8 +19,8 @@ pub struct ScreenState {
     pub shown: Measure,
     pub is_paused: bool,
     pub is_help: bool,
-    pub has_colours: bool,
-    /// Bars of eighths can be shown.
+    pub has_colors: bool,
+    /// Bars of eighths can be shown, and `µ`.
     pub has_blocks: bool,
 }
 
@@ -33,13 +35,13 @@ impl ScreenState {
             is_paused: false,
             is_help: false,
             // https://no-color.org
-            has_colours: is_set("NO_COLOR").is_none(),
+            has_colors: is_set("NO_COLOR").is_none(),
             has_blocks: locale.contains("UTF-8") || locale.contains("UTF8"),
         }
     }
 
-    fn coloured(&self, colour: Color) -> Style {
-        if self.has_colours { Style::new().fg(colour) } else { Style::new() }
+    fn colored(&self, color: Color) -> Style {
+        if self.has_colors { Style::new().fg(color) } else { Style::new() }
     }
 }
 
@@ -86,18 +88,27 @@ const ASCII_BARS: bar::Set<'static> = bar::Set {
     empty: " ",
 };
 
-/// The whole screen.
+/// Draws the whole screen.
 pub fn draw(frame: &mut Frame<'_>, state: &RunState, screen: &ScreenState) {
-    let mut paper = Canvas::new(frame);
+    draw_in(&mut Canvas::new(frame), state, screen);
+    if !screen.has_blocks {
+        let is_micro = |cell: &&mut Cell| cell.symbol() == "µ";
+        frame.buffer_mut().content.iter_mut().filter(is_micro).for_each(|cell| {
+            cell.set_symbol("u");
+        });
+    }
+}
+
+fn draw_in(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState) {
     paper.line(heading(state, screen, paper.width()));
     paper.last_line(keys(screen));
     if screen.is_help {
         return HELP.iter().for_each(|text| paper.line(Line::raw(*text)));
     }
     if let Some(problem) = &state.problem {
-        paper.line(Line::styled(printable(problem), screen.coloured(Color::Red)));
+        paper.line(Line::styled(printable(problem), screen.colored(Color::Red)));
     }
-    for line in verdict(state, screen, &paper) {
+    for line in verdict(state, screen, paper) {
         paper.line(line);
     }
     let rates = wrapped(rates(state, screen.shown, paper.width()), paper.width());
@@ -117,11 +128,11 @@ pub fn draw(frame: &mut Frame<'_>, state: &RunState, screen: &ScreenState) {
     let rows = ROWS.len().min(space - (space / 3).min(BARS_LINES_MAX)).max(1);
     let bars = space.saturating_sub(rows).clamp(1, BARS_LINES_MAX);
 
-    big(&mut paper, state, screen, bars);
+    big(paper, state, screen, bars);
     paper.skip(gap);
     rates.into_iter().for_each(|line| paper.line(line));
     paper.skip(gap);
-    table(&mut paper, state, spans, rows);
+    table(paper, state, spans, rows);
     paper.skip(gap);
     replies.into_iter().for_each(|line| paper.line(line));
     paper.line(stored(state));
@@ -137,7 +148,7 @@ const HELP: &[&str] = &[
     "Values are of the last complete second, and 1.5 to 3 s old.",
     "transaction: MAIL accepted to final reply. service: sinkd's",
     "own time. think: the sender's time before its next step.",
-    "busiest loop: its share of time at work; near 100 % sinkd is",
+    "busiest loop: its share of time at work; near 100% sinkd is",
     "the limit, else the sender is. All of a run: sinkctl stats.",
     "limited by: what held the last 10 s up; red: sinkd itself did.",
 ];
@@ -149,7 +160,7 @@ fn heading(state: &RunState, screen: &ScreenState, width: usize) -> Line<'static
         None => "no second recorded lately".to_owned(),
     };
     let pid = state.holder.map_or(String::new(), |pid| format!(" (pid {pid})"));
-    let (text, colour) = match state.condition() {
+    let (text, color) = match state.condition() {
         Condition::Live => (format!("sinkd running{pid}"), Some(Color::Green)),
         Condition::Quiet(seconds) => (format!("sinkd idle{pid}: {}", ago(seconds)), None),
         Condition::Stopped(seconds) => {
@@ -159,7 +170,7 @@ fn heading(state: &RunState, screen: &ScreenState, width: usize) -> Line<'static
             (format!("sinkd running{pid} without statistics (--stats off)"), Some(Color::Red))
         }
     };
-    let style = colour.map_or(bold, |colour| screen.coloured(colour).patch(bold));
+    let style = color.map_or(bold, |color| screen.colored(color).patch(bold));
     let paused = if screen.is_paused { " PAUSED " } else { "" };
     let folder = printable(&state.folder.display().to_string());
     // What must be seen comes first; the folder has what is left.
@@ -193,7 +204,7 @@ fn verdict(state: &RunState, screen: &ScreenState, paper: &Canvas<'_>) -> Vec<Li
     let (text, style) = match verdict.is_saturated() {
         true => {
             let bold = Style::new().add_modifier(Modifier::BOLD);
-            (format!("sink saturated: {because}"), screen.coloured(Color::Red).patch(bold))
+            (format!("sink saturated: {because}"), screen.colored(Color::Red).patch(bold))
         }
         false => (format!("limited by: {name} ({because})"), Style::new()),
     };
@@ -219,7 +230,7 @@ fn big(paper: &mut Canvas<'_>, state: &RunState, screen: &ScreenState, lines: us
         .data(series.values)
         .max(max.max(1))
         .bar_set(set)
-        .style(screen.coloured(Color::Cyan))
+        .style(screen.colored(Color::Cyan))
         .render(area, paper.buffer);
 }
 
@@ -238,7 +249,7 @@ fn value(shown: Measure, n: u64) -> String {
         Measure::Rate(Counter::MessageBytes) => format!("{}/s", bytes(n)),
         Measure::Rate(_) | Measure::Open => n.to_string(),
         Measure::P99(metric) => match metric.unit() {
-            "us" => time(n),
+            "us" => duration(n as f64),
             "B/s" => format!("{}/s", bytes(n)),
             "B" => bytes(n),
             _ => n.to_string(),
@@ -261,7 +272,7 @@ fn rates(state: &RunState, big: Measure, width: usize) -> Vec<Span<'static>> {
     let texts = others.map(|shown| format!("{} {}", name(shown), value(shown, state.value(shown))));
     let has_room = big != Measure::Open && width >= OPEN_CHARS_MIN;
     let open = has_room.then(|| format!("open {}", state.open_connections()));
-    let busy = format!("busiest loop {:.0} %", 100.0 * state.busy_share());
+    let busy = format!("busiest loop {}", whole_percent(state.busy_share()));
     texts.chain(open).chain([busy]).map(Span::raw).collect()
 }
 
@@ -312,7 +323,7 @@ fn table(paper: &mut Canvas<'_>, state: &RunState, spans: PercentileSpans, rows:
 }
 
 fn cells(percentiles: Option<Percentiles>, columns: &[usize]) -> String {
-    let values = percentiles.map(|p| [p.p50, p.p99, p.p99_9, p.max].map(time));
+    let values = percentiles.map(|p| [p.p50, p.p99, p.p99_9, p.max].map(|us| duration(us as f64)));
     let cell = |column: &usize| values.as_ref().map_or("-", |values| &values[*column]);
     columns.iter().map(|column| format!("{:>CELL_CHARS$}", cell(column))).collect()
 }
@@ -322,7 +333,7 @@ fn replies(state: &RunState, screen: &ScreenState, width: usize) -> Vec<Line<'st
     let mut spans = vec![Span::raw("replies in 10 s")];
     for (reply, n) in state.replies(10) {
         let bold = Style::new().add_modifier(Modifier::BOLD);
-        let refusal = screen.coloured(Color::Red).patch(bold);
+        let refusal = screen.colored(Color::Red).patch(bold);
         let style = if is_refusal(&reply) { refusal } else { Style::new() };
         spans.push(Span::styled(format!("{reply}: {n}"), style));
     }

@@ -3,6 +3,7 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table as Cells, presets};
 use sinkd::stats::Metric;
+use sinkd::wording::percent;
 
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
@@ -161,7 +162,7 @@ fn line(name: String, figures: &GroupFigures) -> [String; 9] {
 
 /// Several domains together may have more than all messages, as one may count in each.
 fn share(share: f64) -> String {
-    if share > 1.0 { "-".to_owned() } else { format!("{:.1} %", 100.0 * share) }
+    if share > 1.0 { "-".to_owned() } else { percent(share) }
 }
 
 /// What the columns are of, and what they can't say.

@@ -44,14 +44,14 @@ fn a_terminal_of_80_by_24_has_it_all() {
             "sinkd running (pid 4711)  sink-data ",
             "sink saturated: its busiest loop was busy for ",
             "messages/s 12345  max 24000 in 2 min 40 s",
-            "recipients/s 24690  bytes 12.3 MB/s  connections/s 0  open 0  busiest loop 98 %",
+            "recipients/s 24690  bytes 12.3 MB/s  connections/s 0  open 0  busiest loop 98%",
             "last second",
             "last 10 s",
             "p50     p99   p99.9     max     p50     p99   p99.9     max",
-            "transaction       200 us",
-            "service message   200 us",
+            "transaction       200 µs",
+            "service message   200 µs",
             "service command        -",
-            "think, any step   200 us",
+            "think, any step   200 µs",
             "replies in 10 s  452 4.3.1: 10  250 2.0.0: 228345  354: 228345",
             "stored 7654321 messages, 2.5 GB on disk, 40 segments",
             " q  quit   p  pause   m  metric   ?  help",
@@ -71,9 +71,9 @@ fn forty_by_ten_has_what_matters_most() {
             "running (pid 4711)",
             "messages/s 12345  max 24000 in 3 min",
             "recipients/s 24690",
-            "busiest loop 98 %",
+            "busiest loop 98%",
             "last second          p50     p99     max",
-            "transaction       200 us  200 us  200 us",
+            "transaction       200 µs  200 µs  200 µs",
             "452 4.3.1: 10",
         ],
     );
@@ -128,7 +128,7 @@ fn silence_problems_and_pauses_are_shown() {
     assert!(HELP.iter().all(|line| line.len() <= 64));
 }
 
-/// A reader of a rate must know whose ceiling it is: at once, without colours, on either
+/// A reader of a rate must know whose ceiling it is: at once, without colors, on either
 /// background.
 #[test]
 fn a_saturated_sink_is_reported_in_red_and_in_words() {
@@ -140,7 +140,7 @@ fn a_saturated_sink_is_reported_in_red_and_in_words() {
         assert!(row[0].fg == Color::Red && row[0].bg == Color::Reset);
         assert!(row[0].modifier.contains(Modifier::BOLD));
     }
-    let plain = ScreenState { has_colours: false, ..screen() };
+    let plain = ScreenState { has_colors: false, ..screen() };
     check(&lines(&running(), &plain, 80, 24), &["sink saturated: "]);
 }
 
@@ -149,11 +149,11 @@ fn the_limit_of_the_last_seconds_takes_two_lines_at_most() {
     let mut state = running();
     let verdict = state.verdict.as_mut().unwrap();
     verdict.limited_by = LimitedBy::Connections;
-    verdict.because = "the sender answered within 100 us and waited for its turn; our loops were \
-                       busy 34 % of the time: more connections would send more"
+    verdict.because = "the sender answered within 100 µs and waited for its turn; our loops were \
+                       busy 34% of the time: more connections would send more"
         .into();
     let lines = lines(&state, &screen(), 80, 24);
-    assert!(lines[1].starts_with("limited by: connections (the sender answered within 100 us"));
+    assert!(lines[1].starts_with("limited by: connections (the sender answered within 100 µs"));
     assert!(lines[2].trim_end().ends_with("more connections would send more)"), "{}", lines[2]);
     assert!(lines[22].starts_with("stored") && lines[3].starts_with("messages/s"));
     let buffer = painted(&state, &screen(), 80, 24);
@@ -169,7 +169,7 @@ fn any_metric_is_shown_big() {
     for (shown, text) in [
         (Measure::Rate(Counter::MessageBytes), "bytes 12.3 MB/s  max 24.0 MB/s"),
         (Measure::Rate(Counter::Connections), "connections/s 0"),
-        (Measure::P99(Metric::Transaction), "transaction p99 200 us  max 200 us"),
+        (Measure::P99(Metric::Transaction), "transaction p99 200 µs  max 200 µs"),
         (Measure::P99(Metric::MessageSize), "message_bytes p99 0 B"),
     ] {
         check(&lines(&state, &ScreenState { shown, ..screen() }, 80, 24), &[text]);
@@ -177,14 +177,14 @@ fn any_metric_is_shown_big() {
 }
 
 #[test]
-fn colours_are_basic_ones_and_can_be_forbidden() {
+fn colors_are_basic_ones_and_can_be_forbidden() {
     let state = running();
-    for (has_colours, has_blocks) in [(true, true), (false, false)] {
-        let buffer = painted(&state, &ScreenState { has_colours, has_blocks, ..screen() }, 80, 24);
-        let colours: Vec<Color> = buffer.content.iter().map(|cell| cell.fg).collect();
-        assert_eq!(colours.iter().any(|colour| *colour != Color::Reset), has_colours);
+    for (has_colors, has_blocks) in [(true, true), (false, false)] {
+        let buffer = painted(&state, &ScreenState { has_colors, has_blocks, ..screen() }, 80, 24);
+        let colors: Vec<Color> = buffer.content.iter().map(|cell| cell.fg).collect();
+        assert_eq!(colors.iter().any(|color| *color != Color::Reset), has_colors);
         let basic = [Color::Reset, Color::Red, Color::Green, Color::Cyan];
-        assert!(colours.iter().all(|colour| basic.contains(colour)), "{colours:?}");
+        assert!(colors.iter().all(|color| basic.contains(color)), "{colors:?}");
         assert!(buffer.content.iter().all(|cell| cell.bg == Color::Reset));
         let is_ascii = buffer.content.iter().all(|cell| cell.symbol().is_ascii());
         assert_eq!(is_ascii, !has_blocks);
@@ -192,7 +192,7 @@ fn colours_are_basic_ones_and_can_be_forbidden() {
     let environment = |set: &'static [(&str, &str)]| {
         let found = |name: &str| set.iter().find(|(n, _)| *n == name).map(|(_, v)| v.to_string());
         let screen = ScreenState::of_environment(found);
-        (screen.has_colours, screen.has_blocks)
+        (screen.has_colors, screen.has_blocks)
     };
     assert_eq!(environment(&[]), (true, false));
     assert_eq!(environment(&[("NO_COLOR", "1"), ("LC_ALL", "de_DE.utf8")]), (false, true));
@@ -201,11 +201,19 @@ fn colours_are_basic_ones_and_can_be_forbidden() {
 
 #[test]
 fn values_fit_their_columns() {
-    for us in
-        [0, 9999, 10_000, 99_949, 100_000, 9_999_999, 599_949_999, 35_999_999_999, 86_400_000_000]
-    {
-        assert!(time(us).len() < CELL_CHARS, "{}", time(us));
+    for us in [
+        0u64,
+        9999,
+        10_000,
+        99_949,
+        100_000,
+        9_999_999,
+        599_949_999,
+        35_999_999_999,
+        86_400_000_000,
+    ] {
+        assert!(duration(us as f64).chars().count() < CELL_CHARS, "{}", duration(us as f64));
     }
-    assert_eq!(time(12_345), "12.3 ms");
+    assert_eq!(duration(12_345.0), "12.3 ms");
     assert_eq!(long_time(7200), "2 h");
 }

@@ -1,0 +1,8 @@
+//! How output reads: numbers with their units, and the errors of the system.
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+mod system_error;
+mod units;
+
+pub use system_error::without_numbers;
+pub use units::{decimals, digits, duration, exact_duration, percent, whole, whole_percent};
