@@ -145,7 +145,7 @@ fn read(path: &Path, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
 
 /// What is said of the addresses from one on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Rule {
+enum AddressRule {
     Unnamed,
     Allow,
     Deny,
@@ -155,8 +155,8 @@ enum Rule {
 #[derive(Debug)]
 pub struct ClientList {
     /// Ascending, without equal rules in a row: from this address on, the rule.
-    v4: Vec<(u32, Rule)>,
-    v6: Vec<(u128, Rule)>,
+    v4: Vec<(u32, AddressRule)>,
+    v6: Vec<(u128, AddressRule)>,
     has_allowed: bool,
 }
 
@@ -178,11 +178,11 @@ impl ClientList {
     }
 
     fn of(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
-        let allowed = allowed.iter().map(|network| (*network, Rule::Allow));
-        let denied = denied.iter().map(|network| (*network, Rule::Deny));
-        let mut all: Vec<(IpNet, Rule)> = allowed.chain(denied).collect();
+        let allowed = allowed.iter().map(|network| (*network, AddressRule::Allow));
+        let denied = denied.iter().map(|network| (*network, AddressRule::Deny));
+        let mut all: Vec<(IpNet, AddressRule)> = allowed.chain(denied).collect();
         all.sort_unstable_by_key(|(network, rule)| {
-            (network.network(), network.prefix_len(), *rule == Rule::Deny)
+            (network.network(), network.prefix_len(), *rule == AddressRule::Deny)
         });
         all.dedup();
         if let Some([(network, _), _]) =
@@ -190,7 +190,7 @@ impl ClientList {
         {
             return Err(ClientListError::Both(*network));
         }
-        let has_allowed = all.iter().any(|(_, rule)| *rule == Rule::Allow);
+        let has_allowed = all.iter().any(|(_, rule)| *rule == AddressRule::Allow);
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (network, rule) in all {
             match network {
@@ -218,24 +218,24 @@ impl ClientList {
             IpAddr::V6(address) => rule_of(&self.v6, u128::from(address)),
         };
         match rule {
-            Rule::Allow => true,
-            Rule::Deny => false,
-            Rule::Unnamed => !self.has_allowed,
+            AddressRule::Allow => true,
+            AddressRule::Deny => false,
+            AddressRule::Unnamed => !self.has_allowed,
         }
     }
 }
 
-fn rule_of<A: Ord + Copy>(rules: &[(A, Rule)], address: A) -> Rule {
+fn rule_of<A: Ord + Copy>(rules: &[(A, AddressRule)], address: A) -> AddressRule {
     let after = rules.partition_point(|(from, _)| *from <= address);
-    after.checked_sub(1).map_or(Rule::Unnamed, |at| rules[at].1)
+    after.checked_sub(1).map_or(AddressRule::Unnamed, |at| rules[at].1)
 }
 
 /// Networks (first and last address, rule), by first address and the larger first, as stretches
 /// that don't overlap: where each begins, and its rule. Networks contain one another or are apart.
-fn flattened(networks: &[(u128, u128, Rule)], max: u128) -> Vec<(u128, Rule)> {
+fn flattened(networks: &[(u128, u128, AddressRule)], max: u128) -> Vec<(u128, AddressRule)> {
     let mut stretches = Vec::new();
     // Networks that contain the address under way, the smallest last.
-    let mut around: Vec<(u128, Rule)> = Vec::new();
+    let mut around: Vec<(u128, AddressRule)> = Vec::new();
     for (first, last, rule) in networks {
         leave(&mut around, Some(*first), max, &mut stretches);
         begin(&mut stretches, *first, *rule);
@@ -247,10 +247,10 @@ fn flattened(networks: &[(u128, u128, Rule)], max: u128) -> Vec<(u128, Rule)> {
 
 /// Ends the networks of `around` that end before `until`.
 fn leave(
-    around: &mut Vec<(u128, Rule)>,
+    around: &mut Vec<(u128, AddressRule)>,
     until: Option<u128>,
     max: u128,
-    stretches: &mut Vec<(u128, Rule)>,
+    stretches: &mut Vec<(u128, AddressRule)>,
 ) {
     while let Some((last, _)) = around.last().copied() {
         if until.is_some_and(|until| last >= until) {
@@ -258,17 +258,21 @@ fn leave(
         }
         around.pop();
         if last < max {
-            begin(stretches, last + 1, around.last().map_or(Rule::Unnamed, |(_, rule)| *rule));
+            begin(
+                stretches,
+                last + 1,
+                around.last().map_or(AddressRule::Unnamed, |(_, rule)| *rule),
+            );
         }
     }
 }
 
 /// From `first` on the rule is `rule`. What begins there already is replaced.
-fn begin(stretches: &mut Vec<(u128, Rule)>, first: u128, rule: Rule) {
+fn begin(stretches: &mut Vec<(u128, AddressRule)>, first: u128, rule: AddressRule) {
     if stretches.last().is_some_and(|(from, _)| *from == first) {
         stretches.pop();
     }
-    if stretches.last().map_or(Rule::Unnamed, |(_, rule)| *rule) != rule {
+    if stretches.last().map_or(AddressRule::Unnamed, |(_, rule)| *rule) != rule {
         stretches.push((first, rule));
     }
 }

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use ipnet::IpNet;
 
 use crate::smtp::envelope::Client;
-use crate::smtp::proxy::{self, Header, Source};
+use crate::smtp::proxy::{self, ClientEnd, Header};
 
 use super::conn::{Conn, Flow};
 use super::input::{Consumed, Input};
@@ -53,12 +53,12 @@ pub(super) fn end_of_preamble(conn: &Conn, shared: &mut WorkerShared, input: &In
 }
 
 /// One spelling for each address: balancers that listen on IPv6 map those of IPv4.
-fn client_of(source: Source) -> Client {
+fn client_of(source: ClientEnd) -> Client {
     match source {
-        Source::Tcp(address) => {
+        ClientEnd::Tcp(address) => {
             Client::Tcp(SocketAddr::new(address.ip().to_canonical(), address.port()))
         }
-        Source::Unix => Client::Unix,
+        ClientEnd::Unix => Client::Unix,
     }
 }
 

@@ -12,7 +12,7 @@ mod tls;
 mod tlv;
 
 pub use error::ProxyError;
-pub use header::{Endpoints, HEADER_BYTES_MAX, Header, Source, Whole};
+pub use header::{ClientEnd, Endpoints, HEADER_BYTES_MAX, Header, Whole};
 pub use tls::ClientTls;
 
 /// Reads the header at the start of `octets`. `None`: more octets are needed to tell.

@@ -2,7 +2,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::error::ProxyError;
-use super::header::{Endpoints, HEADER_BYTES_MAX, Header, Source, Whole};
+use super::header::{ClientEnd, Endpoints, HEADER_BYTES_MAX, Header, Whole};
 use super::tls::ClientTls;
 use super::tlv::Tlvs;
 
@@ -82,12 +82,12 @@ fn endpoints(family: u8, addresses: &[u8]) -> Option<Endpoints> {
     let tcp = |source: IpAddr, destination: IpAddr, ports: [u8; 4]| {
         let [s0, s1, d0, d1] = ports;
         Endpoints {
-            source: Source::Tcp(SocketAddr::new(source, u16::from_be_bytes([s0, s1]))),
+            source: ClientEnd::Tcp(SocketAddr::new(source, u16::from_be_bytes([s0, s1]))),
             destination: Some(SocketAddr::new(destination, u16::from_be_bytes([d0, d1]))),
         }
     };
     let (addresses, ports) = match family {
-        UNIX_STREAM => return Some(Endpoints { source: Source::Unix, destination: None }),
+        UNIX_STREAM => return Some(Endpoints { source: ClientEnd::Unix, destination: None }),
         _ => addresses.split_last_chunk::<4>()?,
     };
     if let Ok(both) = <[u8; 8]>::try_from(addresses) {

@@ -29,14 +29,14 @@ pub enum Header<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Endpoints {
     /// The client.
-    pub source: Source,
+    pub source: ClientEnd,
     /// Where it connected to; `None` for a Unix socket.
     pub destination: Option<SocketAddr>,
 }
 
 /// The client's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum ClientEnd {
     /// Over TCP.
     Tcp(SocketAddr),
     /// Over a Unix socket, whose path says nothing here.

@@ -8,7 +8,7 @@ use super::*;
 
 fn tcp(source: &str, destination: &str) -> Endpoints {
     let address = |text: &str| text.parse::<SocketAddr>().unwrap();
-    Endpoints { source: Source::Tcp(address(source)), destination: Some(address(destination)) }
+    Endpoints { source: ClientEnd::Tcp(address(source)), destination: Some(address(destination)) }
 }
 
 fn proxied(source: &str, destination: &str) -> Header<'static> {
@@ -113,7 +113,7 @@ fn headers_of_version_2_name_the_client() {
             "a Unix socket",
             version_2(1, 0x31, &[b'/'; 216]),
             Header::Proxied {
-                endpoints: Endpoints { source: Source::Unix, destination: None },
+                endpoints: Endpoints { source: ClientEnd::Unix, destination: None },
                 tls: None,
             },
         ),

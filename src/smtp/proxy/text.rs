@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use super::error::ProxyError;
-use super::header::{Endpoints, Header, Source, Whole};
+use super::header::{ClientEnd, Endpoints, Header, Whole};
 
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
 /// CR and LF included.
@@ -44,7 +44,7 @@ fn proxied<A: FromStr + Into<IpAddr>>(rest: &str) -> Option<Header<'static>> {
         return None;
     }
     let endpoints = Endpoints {
-        source: Source::Tcp(SocketAddr::new(source, source_port)),
+        source: ClientEnd::Tcp(SocketAddr::new(source, source_port)),
         destination: Some(SocketAddr::new(destination, destination_port)),
     };
     Some(Header::Proxied { endpoints, tls: None })
