@@ -71,11 +71,17 @@ fn without_code(line: &str) -> String {
 
 /// Good English with a word of the table in it.
 const FINE: &[&str] = &["left behind", "is behind", "are behind", "falls behind", "fall behind"];
+/// The same, where it begins with the word.
+const FINE_BEFORE: &[&str] =
+    &["behind a load", "behind-a-load", "behind a proxy", "behind haproxy"];
 
 fn has_word(line: &str, word: &str) -> bool {
     let is_letter = |c: Option<char>| c.is_some_and(char::is_alphanumeric);
     let is_fine = |end: usize| FINE.iter().any(|fine| line[..end].ends_with(fine));
-    line.match_indices(word).filter(|(at, _)| !is_fine(at + word.len())).any(|(at, _)| {
+    let is_fine_before = |at: usize| FINE_BEFORE.iter().any(|fine| line[at..].starts_with(fine));
+    let is_wrong = |at: usize| !is_fine(at + word.len()) && !is_fine_before(at);
+    let mut found = line.match_indices(word).filter(|(at, _)| is_wrong(*at));
+    found.any(|(at, _)| {
         let (before, after) = (&line[..at], &line[at + word.len()..]);
         !is_letter(before.chars().next_back()) && !is_letter(after.chars().next())
     })
