@@ -28,6 +28,18 @@ def steps():
     return [(command, shown) for command, shown in found if not command.startswith(SERVER)]
 
 
+def wrong_figures(shown):
+    """What does not add up in the statistics that the README shows, or None."""
+    text = "\n".join(shown).replace(",", "")
+    found = re.search(r" ([\d.]+) s\n(\d+) messages .*\nmessages/s +mean (\d+) median (\d+) max (\d+)", text)
+    if not found:
+        return None
+    seconds, messages, mean, median, most = map(float, found.groups())
+    if abs(mean * seconds / messages - 1) > 0.02 or not mean <= most or not median <= most:
+        return f"README.md: {messages:.0f} messages in {seconds} s, mean {mean:.0f}, max {most:.0f}"
+    return None
+
+
 def line_pattern(line):
     """Numbers, their units, and what limited the run depend on the machine."""
     if line.startswith("limited by: "):
@@ -70,7 +82,7 @@ def the_tour_is_as_it_says(programs):
     try:
         with tempfile.TemporaryDirectory(prefix="sinkd-tour-") as folder:
             for command, shown in steps():
-                problem = play(sink, command, shown, folder)
+                problem = wrong_figures(shown) or play(sink, command, shown, folder)
                 if problem:
                     return count, problem
                 count += 1
