@@ -238,7 +238,7 @@ impl ClaimSubject {
             ClaimSubject::Busy("median") => summary.busy_share.0,
             ClaimSubject::Busy(_) => summary.busy_share.1,
             ClaimSubject::LimitedBy => return Ok(ClaimValue::Word(verdict.limited_by.name())),
-            ClaimSubject::NotRecorded => not_recorded.ok_or("the log can't be read")? as f64,
+            ClaimSubject::NotRecorded => not_recorded.ok_or("the log cannot be read")? as f64,
         };
         Ok(ClaimValue::Number(value))
     }
