@@ -69,7 +69,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let path = root.path().join("missing");
         let error = open_folder(&path).unwrap_err().sentence();
-        let rest = "expected a data folder of sinkd, found no such folder (choose one with --data)";
+        let rest = "no such folder (choose a sinkd data folder with --data)";
         assert_eq!(error, format!("{}: {rest}", path.display()));
     }
 }

@@ -10,34 +10,34 @@ use crate::log::reader::ReadError;
 pub enum Error {
     /// There is nothing of that name.
     #[error(
-        "{}: expected a data folder of sinkd, found no such folder (choose one with --data)",
+        "{}: no such folder (choose a sinkd data folder with --data)",
         .0.display()
     )]
     NoFolder(PathBuf),
     /// A file has that name.
     #[error(
-        "{}: expected a data folder of sinkd, found a file (choose a folder with --data)",
+        "{}: a file, not a folder (choose a sinkd data folder with --data)",
         .0.display()
     )]
     File(PathBuf),
     /// Another folder was named: it has neither log nor statistics.
     #[error(
-        "{}: expected a data folder of sinkd, found a folder with neither segments nor \
-         statistics (choose another with --data)",
+        "{}: neither segments nor statistics in this folder (choose a sinkd data folder with \
+         --data)",
         .0.display()
     )]
     Foreign(PathBuf),
     /// The folder has only statistics, which a sender recorded.
     #[error(
-        "{}: expected a data folder of sinkd, found a folder without segments, such as a \
-         sender's records (choose another with --data)",
+        "{}: no segments in this folder, as in a sender's records (choose a sinkd data folder \
+         with --data)",
         .0.display()
     )]
     NoSegments(PathBuf),
     /// sinkd kept no statistics.
     #[error(
-        "{}: expected statistics, found a data folder without them: sinkd ran with --stats off \
-         (choose another with --data)",
+        "{}: no statistics in this data folder: sinkd ran with --stats off (choose another with \
+         --data)",
         .0.display()
     )]
     NoStatistics(PathBuf),

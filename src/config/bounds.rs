@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::value::parse_time;
 
-pub(super) const MEMORY: &str = "a size from 1MiB to 1024GiB, such as 64MiB";
+pub(super) const MEMORY: &str = "a size from 1MiB to 1TiB, such as 64MiB (units: K, M, G, T)";
 pub(super) const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s or 5m";
 pub(super) const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
 pub(super) const TIME_OR_NONE: &str =

@@ -13,7 +13,7 @@ use super::value::quoted;
 
 /// What settings say that they expect.
 pub(super) const EXPECTED: &str =
-    "a network such as 10.0.0.0/8 or fd00::/8, an address, or @ and a file of them";
+    "a network such as 10.0.0.0/8 or fd00::/8, an address, or @FILE with one per line";
 
 /// What a client hears that is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

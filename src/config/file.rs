@@ -138,9 +138,9 @@ impl File<'_> {
         let found = self.text.lines().nth(line - 1).unwrap_or_default().trim();
         let expected = match error.message().starts_with("duplicate key") {
             true => "each key once, found another one in",
-            false => "TOML, such as [server] or workers = 4, found",
+            false => "a line such as [server] or workers = 4, found",
         };
-        format!("expected {expected} '{}'", found.escape_debug())
+        format!("not valid TOML: expected {expected} '{}'", found.escape_debug())
     }
 
     #[cold]

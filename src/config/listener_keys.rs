@@ -98,7 +98,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "message_bytes_max",
-        expected: "a size from 1 to 4095MiB",
+        expected: "a size from 1 to 4095MiB (units: K, M, G, T)",
         set: |listener, text| {
             let bytes = parse_bytes(text).filter(|bytes| (1..=4095 << 20).contains(bytes))?;
             listener.options.message_bytes_max = Some(bytes);

@@ -235,7 +235,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "allow",
         value: "NETWORK",
-        help: "Network whose clients are served, others not, or @FILE with a network a line; a smaller network in --deny is an exception. May be repeated.",
+        help: "Serve only clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --deny is an exception. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
             clear: |c| c.allow.clear(),
@@ -247,7 +247,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "deny",
         value: "NETWORK",
-        help: "Network whose clients are not served, or @FILE with a network a line; a smaller network in --allow is an exception. May be repeated.",
+        help: "Refuse clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --allow is an exception. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
             clear: |c| c.deny.clear(),
@@ -326,7 +326,7 @@ pub const KEYS: &[Setting] = &[
         "message_bytes_max",
         "SIZE",
         "Maximum size of a message, announced as SIZE (RFC 1870).",
-        "a size from 1 to 4095MiB",
+        "a size from 1 to 4095MiB (units: K, M, G, T)",
         |c, v| between(parse_bytes(v), 1, 4095 << 20).map(|n| c.limits.message_bytes_max = n),
         |c| show_bytes(c.limits.message_bytes_max)
     ),
@@ -344,7 +344,7 @@ pub const KEYS: &[Setting] = &[
         "envelope_bytes_max",
         "SIZE",
         "Maximum size of an envelope with all its addresses.",
-        "a size from 64K to 3MiB",
+        "a size from 64K to 3MiB (units: K, M)",
         |c, v| between(parse_bytes(v), 64 << 10, 3 << 20)
             .map(|n| c.limits.envelope_bytes_max = n as usize),
         |c| show_bytes(c.limits.envelope_bytes_max as u64)
@@ -354,7 +354,7 @@ pub const KEYS: &[Setting] = &[
         "command_line_bytes_max",
         "SIZE",
         "Maximum length of a command line, including CRLF.",
-        "a size from 512 (RFC 5321 section 4.5.3.1.4) to 64K",
+        "a size from 512 (RFC 5321 section 4.5.3.1.4) to 64K (unit: K)",
         |c, v| between(parse_bytes(v), 512, 64 << 10)
             .map(|n| c.limits.command_line_bytes_max = n as usize),
         |c| show_bytes(c.limits.command_line_bytes_max as u64)
@@ -486,7 +486,7 @@ pub const KEYS: &[Setting] = &[
         "retain_bytes",
         "SIZE",
         "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
-        "a size from 64MiB to 1073741824GiB, or 'none'",
+        "a size from 64MiB to 1048576TiB (units: K, M, G, T), or 'none'",
         |c, v| {
             let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
             parse_option(v, least).map(|n| c.retention.bytes = n)
@@ -522,7 +522,7 @@ pub const KEYS: &[Setting] = &[
         "segment_bytes",
         "SIZE",
         "Size to which segments grow; the first segment of each worker is 4 MiB.",
-        "a size from 1MiB to 4095MiB, a multiple of 4096",
+        "a size from 1MiB to 4095MiB (units: K, M, G, T), a multiple of 4096",
         |c, v| {
             let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
             c.segment_bytes = bytes;
@@ -535,7 +535,7 @@ pub const KEYS: &[Setting] = &[
         "region_memory_bytes",
         "SIZE",
         "Space in the log for transfers in progress, per worker.",
-        "a size from 8MiB to 1024GiB, such as 64MiB",
+        "a size from 8MiB to 1TiB, such as 64MiB (units: K, M, G, T)",
         |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
         |c| show_bytes(c.region_memory_bytes)
     ),
@@ -791,6 +791,8 @@ mod tests {
             ("command_timeout", "0s", false),
             ("command_timeout", "1ms", true),
             ("storage_wait", "0s", true),
+            ("retain_bytes", "1048576TiB", true),
+            ("retain_bytes", "1048577TiB", false),
             ("retain_bytes", "1073741824GiB", true),
             ("retain_bytes", "1073741825GiB", false),
         ];

@@ -12,6 +12,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
         "k" | "kb" | "kib" => 10,
         "m" | "mb" | "mib" => 20,
         "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
         _ => return None,
     };
     number.parse::<u64>().ok()?.checked_mul(1 << shift)
@@ -19,7 +20,7 @@ pub fn parse_bytes(text: &str) -> Option<u64> {
 
 /// The shortest spelling that `parse_bytes` reads back.
 pub fn show_bytes(bytes: u64) -> String {
-    for (shift, unit) in [(30, "GiB"), (20, "MiB"), (10, "KiB")] {
+    for (shift, unit) in [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")] {
         if bytes > 0 && bytes.trailing_zeros() >= shift {
             return format!("\"{}{unit}\"", bytes >> shift);
         }
@@ -73,7 +74,11 @@ mod tests {
             ("K", None),
             ("-1", None),
             ("1.5M", None),
-            ("1T", None),
+            ("1T", Some(1 << 40)),
+            ("4 TiB", Some(4 << 40)),
+            ("2tb", Some(2 << 40)),
+            ("1P", None),
+            ("16777216T", None),
             ("99999999999999999999", None),
             ("99999999999G", None),
         ] {
@@ -83,7 +88,7 @@ mod tests {
 
     #[test]
     fn sizes_read_back() {
-        for bytes in [0, 1, 1023, 1024, 1536, 64 << 20, 5 << 30] {
+        for bytes in [0, 1, 1023, 1024, 1536, 64 << 20, 5 << 30, 1 << 40, 1 << 60] {
             assert_eq!(parse_bytes(show_bytes(bytes).trim_matches('"')), Some(bytes));
         }
     }

@@ -10,7 +10,7 @@ use crate::stats::Live;
 pub struct MetricFacts {
     /// `None`: no statistics are kept.
     pub live: Option<Arc<Live>>,
-    /// Returns whether sinkd accepts mail: not once it is stopping. Called for each `/readyz`.
+    /// Returns whether sinkd accepts mail; false once it is stopping. Called for each `/readyz`.
     pub is_ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// When sinkd was started.
     pub started: SystemTime,
@@ -22,6 +22,6 @@ pub struct MetricFacts {
 
 impl fmt::Debug for MetricFacts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Facts").field("started", &self.started).finish_non_exhaustive()
+        f.debug_struct("MetricFacts").field("started", &self.started).finish_non_exhaustive()
     }
 }

@@ -40,7 +40,7 @@ pub enum HttpBindError {
     #[error("{0} is already in use: stop what listens there, or choose another with --http")]
     InUse(SocketAddr),
     /// Anything else.
-    #[error("can't serve HTTP on {address}")]
+    #[error("cannot serve HTTP on {address}")]
     Io {
         /// The address as given.
         address: SocketAddr,

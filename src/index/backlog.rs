@@ -98,7 +98,7 @@ impl Backlog {
             Ok(()) => progress.resting = Some(job.appender.rest()),
             Err(error) => {
                 if progress.retry_at.is_none() {
-                    tracing::warn!(segment = number, %error, "the index can't be written");
+                    tracing::warn!(segment = number, %error, "the index cannot be written");
                 }
                 progress.retry_at = Some(Instant::now() + RETRY_AFTER);
             }
@@ -130,7 +130,7 @@ impl Backlog {
         if self.listed_at.is_none_or(|at| at.elapsed() >= LIST_EVERY) {
             self.listed_at = Some(Instant::now());
             if let Err(error) = self.list() {
-                tracing::warn!(%error, "the segments can't be listed for the index");
+                tracing::warn!(%error, "the segments cannot be listed for the index");
             }
         }
     }
@@ -171,7 +171,7 @@ impl Backlog {
             }
             Opening::Damaged(error) => {
                 if progress.retry_at.is_none() {
-                    tracing::warn!(segment = number, %error, "not indexed");
+                    tracing::warn!(segment = number, %error, "could not index a segment");
                 }
                 progress.retry_at = Some(Instant::now() + RETRY_AFTER);
                 return None;
@@ -219,7 +219,7 @@ impl Backlog {
             Err(NoAppender::Busy) => None,
             Err(error) => {
                 if progress.retry_at.is_none() {
-                    tracing::warn!(segment = number, %error, "the index can't be written");
+                    tracing::warn!(segment = number, %error, "the index cannot be written");
                 }
                 progress.retry_at = Some(Instant::now() + RETRY_AFTER);
                 None

@@ -181,7 +181,7 @@ pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: 
 /// The header before a block's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BlockHeader {
-    /// Slots it speaks about: those that hold no message have no record.
+    /// Slots this block covers. Slots without a message have no record.
     pub first_slot: u32,
     pub end_slot: u32,
     pub records: u32,

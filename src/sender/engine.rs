@@ -1,8 +1,8 @@
 //! The event loop of one sending thread: does what its scheduler decides.
 //!
 //! A round: due messages go to idle connections; then events, each of which is
-//! a read, what the session makes of it, the next message for it, and one write. System calls a
-//! message, one command a round trip: four reads and four writes; epoll_wait is shared.
+//! a read, what the session makes of it, the next message for it, and one write. Per message, with
+//! one command per round trip: four reads and four writes; epoll_wait is shared.
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 

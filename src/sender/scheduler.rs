@@ -260,9 +260,10 @@ impl<M> Scheduler<M> {
     /// A new connection for the next message, if there may be one.
     fn ask(&mut self, lane: Option<u64>, connections_max: usize, now_ns: u64) -> Assignment<M> {
         if self.pool.all >= connections_max {
-            // Every lane that may have a connection has one, and another wants one: that which has
-            // been idle for longest ends. What comes for it gets a new one; to wait for it would be
-            // to wait forever, as it may come after the message that waits now.
+            // Every lane that may have a connection has one, and another wants one, so the
+            // connection idle longest is closed. Its lane gets a new one when it next has a
+            // message. Waiting for that message could take forever: it may come after the one
+            // waiting now.
             return self.pool.make_room().map_or(Assignment::Nothing, Assignment::MakeRoom);
         }
         if self.may_open(now_ns) { Assignment::Open { lane } } else { Assignment::Nothing }

@@ -18,6 +18,6 @@ pub enum ListenError {
         folder.display(), folder.display()
     )]
     FolderLocked { folder: PathBuf },
-    #[error("can't listen on {address}")]
+    #[error("cannot listen on {address}")]
     Io { address: ListenAddress, source: std::io::Error },
 }

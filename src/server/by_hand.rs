@@ -380,14 +380,14 @@ impl ByHandSink {
         let (places, free) = self.table.places();
         assert_eq!(places, free, "every place is free again");
         assert_eq!(self.table.interests.left, self.arrived, "every connection has left");
-        self.table.resting.check_nothing_is_lent();
+        self.table.state.check_nothing_is_lent();
     }
 
     /// Once it is over: seals. Checks that nothing leaked.
     pub fn close(self) {
         self.check_at_rest();
         let now = self.now;
-        self.table.resting.close();
+        self.table.state.close();
         self.log.close(now);
     }
 

@@ -81,7 +81,10 @@ impl ClockWatch {
             Ok(_) => self.unwritten = None,
             Err(error) => {
                 self.unwritten = None;
-                tracing::warn!(%error, "that the system clock has moved can't be written down");
+                tracing::warn!(
+                    %error,
+                    "the system clock moved, but the mark could not be recorded"
+                );
             }
         }
     }

@@ -84,7 +84,7 @@ impl IdleRuns {
             match written {
                 Err(RunError::Busy) => return false,
                 Ok(()) | Err(RunError::NoneUnderWay) => {}
-                Err(error) => tracing::warn!(%error, ?line, "a run can't begin or end"),
+                Err(error) => tracing::warn!(%error, ?line, "a run cannot begin or end"),
             }
             self.waiting.pop_front();
         }

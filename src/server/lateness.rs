@@ -88,7 +88,8 @@ impl Lateness {
     pub fn woke(&mut self, slept_us: u64, now_us: u64) {
         self.queues.sleep_us = now_us.saturating_sub(slept_us);
         if now_us > self.awake_us && self.awake_us > 0 {
-            // Under traffic no sleep is long: it was stopped soon after it fell asleep.
+            // With traffic arriving, epoll wakes at once; a long sleep means the process was
+            // stopped.
             self.overslept_us += self.queues.sleep_us;
         }
     }

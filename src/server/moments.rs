@@ -173,12 +173,15 @@ fn write_down(events: &EventsFile, taken: &Receiver<Taken>, state: &Mutex<RunsSt
         // What is taken meanwhile is pending: then this is passed over.
         match Runs::read(events.folder()) {
             Ok(runs) => lock(state).follow(&runs),
-            Err(error) => tracing::warn!(%error, "the runs can't be read"),
+            Err(error) => tracing::warn!(%error, "cannot read the runs"),
         }
     }
     events.try_until_the_end(|| write_all(events, &mut waiting, state));
     for one in waiting {
-        tracing::warn!(moment = ?one.what, "taken by NOOP, and not written: it stayed locked");
+        tracing::warn!(
+            moment = ?one.what,
+            "a run or mark set by NOOP was lost: events.jsonl stayed locked"
+        );
     }
 }
 
@@ -189,7 +192,11 @@ fn write_all(events: &EventsFile, waiting: &mut VecDeque<Taken>, state: &Mutex<R
             Err(RunError::Busy) => return false,
             Ok(()) => {}
             Err(error) => {
-                tracing::warn!(%error, moment = ?one.what, "taken by NOOP, and not written");
+                tracing::warn!(
+                    %error,
+                    moment = ?one.what,
+                    "a run or mark set by NOOP was lost: it could not be written to events.jsonl"
+                );
             }
         }
         waiting.pop_front();

@@ -34,7 +34,7 @@ impl ServiceManager {
             Ok(socket) => ServiceManager { socket: Some(socket) },
             Err(error) => {
                 let socket = name.to_string_lossy();
-                tracing::warn!(%error, %socket, "{VARIABLE} can't be used; sinkd does without it");
+                tracing::warn!(%error, %socket, "{VARIABLE} cannot be used; sinkd does without it");
                 ServiceManager::default()
             }
         }

@@ -35,7 +35,7 @@ pub fn run_when_idle() {
     let result = unsafe { libc::syscall(call, thread, libc::SCHED_IDLE, &raw const priority) };
     if result != 0 {
         let error = std::io::Error::last_os_error();
-        tracing::warn!(%error, "the index can't be given a low priority");
+        tracing::warn!(%error, "the index cannot be given a low priority");
     }
     // On Linux this is the thread's own; where idle time is not known it has to do.
     let _ = rustix::process::setpriority_process(None, 19);

@@ -43,8 +43,9 @@ const LINGER_MS: u64 = 2000;
 const PARKED_CHECK_MS: u64 = 50;
 /// A transfer silent for this long may be closed when others need its buffer.
 const STALLED_MS: u64 = 1000;
-/// At most this many of them at a time.
+/// How many stalled transfers are closed at a time, at most.
 const STALLED_CLOSED_MAX: usize = 64;
+
 /// Limits and times of the configuration, as the loop uses them.
 struct TableLimits {
     command_ms: u64,
@@ -117,8 +118,8 @@ pub(super) struct Table<I> {
     listeners: Vec<ListenerRules>,
     /// Networks whose PROXY headers are believed.
     trusted: Vec<IpNet>,
-    patience: TableLimits,
-    pub resting: WorkerState,
+    limits: TableLimits,
+    pub state: WorkerState,
     conns: Vec<Option<Conn>>,
     free_places: Vec<usize>,
     open: usize,
@@ -128,7 +129,7 @@ pub(super) struct Table<I> {
     sessions: u64,
     wheel: Wheel,
     /// Connections that yielded: they continue when this list runs next.
-    ready: Vec<TimerKey>,
+    yielded: Vec<TimerKey>,
     parked: Vec<TimerKey>,
     stage: StopStage,
     grace_ends_ms: Option<u64>,
@@ -149,8 +150,8 @@ impl<I: Interests> Table<I> {
             interests,
             listeners: setup.listeners,
             trusted: config.proxy_trusted.clone(),
-            patience: TableLimits::of(config),
-            resting: WorkerState::new(shared),
+            limits: TableLimits::of(config),
+            state: WorkerState::new(shared),
             conns: Vec::new(),
             free_places: Vec::new(),
             open: 0,
@@ -158,7 +159,7 @@ impl<I: Interests> Table<I> {
             session_base: u64::from(setup.start_count) << 48 | (index as u64) << 40,
             sessions: 0,
             wheel: Wheel::new(),
-            ready: Vec::new(),
+            yielded: Vec::new(),
             parked: Vec::new(),
             stage: StopStage::Running,
             grace_ends_ms: None,
@@ -168,46 +169,46 @@ impl<I: Interests> Table<I> {
     /// The loop has woken, at `now_ns` on the clock of the process. True once a second: queues
     /// should be looked at, for statistics.
     pub fn wake(&mut self, now_ns: u64) -> bool {
-        self.resting.tick(now_ns);
-        self.resting.begin_round()
+        self.state.tick(now_ns);
+        self.state.begin_round()
     }
 
     /// The loop goes to sleep.
     pub fn end_round(&mut self, now_ns: u64) {
-        self.resting.tick(now_ns);
-        self.resting.end_round();
+        self.state.tick(now_ns);
+        self.state.end_round();
     }
 
     /// Does the work of each round, after the events of the round were delivered.
     pub fn round(&mut self) {
-        self.run_ready();
-        self.resting.counters().doing(Doing::Timers);
+        self.run_yielded();
+        self.state.counters().doing(Doing::Timers);
         self.run_timers();
-        if self.resting.was_starved() {
+        if self.state.was_starved() {
             self.close_stalled();
         }
-        self.resting.counters().doing(Doing::Storage);
+        self.state.counters().doing(Doing::Storage);
         self.serve_storage();
-        Counters::add(&self.resting.counters().rounds, 1);
+        Counters::add(&self.state.counters().rounds, 1);
     }
 
     /// What the log wants of a worker at the end of a round.
     fn serve_storage(&mut self) {
-        if self.resting.has_orphans() {
-            self.resting.see_orphans_through();
+        if self.state.has_orphans() {
+            self.state.see_orphans_through();
         }
-        if let Some(pinned) = self.resting.writer().pinned_segment() {
+        if let Some(pinned) = self.state.writer().pinned_segment() {
             for conn in self.conns.iter_mut().flatten() {
-                self.resting.leave_segment(conn, pinned);
+                self.state.leave_segment(conn, pinned);
             }
         }
-        self.resting.writer().round_done();
-        let flushes = self.resting.writer().flushes();
-        self.resting.counters().flushes.store(flushes, Ordering::Relaxed);
+        self.state.writer().round_done();
+        let flushes = self.state.writer().flushes();
+        self.state.counters().flushes.store(flushes, Ordering::Relaxed);
     }
 
     pub fn now_ms(&self) -> u64 {
-        self.resting.clock().now_ms()
+        self.state.clock().now_ms()
     }
 
     /// Connections open now.
@@ -222,23 +223,23 @@ impl<I: Interests> Table<I> {
 
     /// Whether every connection has ended, with all that it had begun.
     pub fn is_over(&self) -> bool {
-        self.stage != StopStage::Running && self.open == 0 && !self.resting.has_orphans()
+        self.stage != StopStage::Running && self.open == 0 && !self.state.has_orphans()
     }
 
     /// How long the loop may sleep because of these connections.
     pub fn wait_ms(&self) -> Option<u64> {
-        if !self.ready.is_empty() {
+        if !self.yielded.is_empty() {
             return Some(0);
         }
         let now_ms = self.now_ms();
         let mut wait_ms = self.wheel.wait_ms(now_ms).unwrap_or(u64::MAX);
-        if !self.parked.is_empty() || self.resting.has_orphans() {
+        if !self.parked.is_empty() || self.state.has_orphans() {
             wait_ms = wait_ms.min(PARKED_CHECK_MS);
         }
         if let Some(until_ms) = self.grace_ends_ms {
             wait_ms = wait_ms.min(until_ms.saturating_sub(now_ms));
         }
-        if let Some(due_ms) = self.resting.statistics_due_ms() {
+        if let Some(due_ms) = self.state.statistics_due_ms() {
             wait_ms = wait_ms.min(due_ms);
         }
         (wait_ms < u64::MAX).then_some(wait_ms.max(1))
@@ -261,10 +262,10 @@ impl<I: Interests> Table<I> {
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
         let policy = self.listeners[arrival.listener].policy.clone();
         if policy.is_proxied {
-            return self.resting.recording().turned_away();
+            return self.state.recording().turned_away();
         }
         let mut session = Session::new(arrival.client, policy);
-        self.resting.turn_away(&mut arrival.socket, &mut session, why);
+        self.state.turn_away(&mut arrival.socket, &mut session, why);
     }
 
     /// By which address a connection counts when it is accepted; that of a proxy counts by none
@@ -280,7 +281,7 @@ impl<I: Interests> Table<I> {
         let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
         if is_proxied && !is_trusted(arrival.client, &self.trusted) {
             let why = "it is not in a network of --proxy-trusted";
-            self.resting.refuse_as_proxy(arrival.client, why);
+            self.state.refuse_as_proxy(arrival.client, why);
             return false;
         }
         true
@@ -294,10 +295,10 @@ impl<I: Interests> Table<I> {
             return true;
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
-        self.resting.recording().denied();
+        self.state.recording().denied();
         if denied == Denied::Reply {
             let mut session = Session::new(arrival.client, policy);
-            self.resting.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
+            self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
         }
         false
     }
@@ -324,9 +325,9 @@ impl<I: Interests> Table<I> {
         self.sessions += 1;
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
         conn.heard_ms = self.now_ms();
-        conn.opened_us = self.resting.clock().now_us();
+        conn.opened_us = self.state.clock().now_us();
         let key = TimerKey { place, serial: conn.serial };
-        let TableLimits { command_ms, data_ms, .. } = self.patience;
+        let TableLimits { command_ms, data_ms, .. } = self.limits;
         let mut wait_ms = command_ms.min(data_ms);
         self.open += 1;
         if is_proxied {
@@ -345,20 +346,20 @@ impl<I: Interests> Table<I> {
 
     /// Begins the session of a connection.
     fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
-        if let Some(transcripts) = self.resting.transcripts().filter(|_| conn.is_session) {
+        if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
                 session: conn.session_id,
                 client: conn.client,
                 peer: conn.session.peer(),
                 listener: conn.session.listener(),
-                started_unix_ns: self.resting.clock().unix_ns(),
-                now_ms: self.resting.clock().now_ms(),
+                started_unix_ns: self.state.clock().unix_ns(),
+                now_ms: self.state.clock().now_ms(),
             });
         }
         if conn.is_session {
-            Counters::add(&self.resting.counters().sessions, 1);
+            Counters::add(&self.state.counters().sessions, 1);
         }
-        self.resting.greet(conn)
+        self.state.greet(conn)
     }
 
     /// A PROXY header has named the client of the connection at `place`.
@@ -377,12 +378,12 @@ impl<I: Interests> Table<I> {
         let turn = match admitted {
             Ok(is_admitted) => {
                 conn.is_admitted = is_admitted;
-                self.resting.recording().identified(&conn);
+                self.state.recording().identified(&conn);
                 self.greet(&mut conn)
             }
             Err(why) => {
                 conn.is_session = false;
-                self.resting.refuse(&mut conn, why)
+                self.state.refuse(&mut conn, why)
             }
         };
         self.conns[place] = Some(conn);
@@ -394,10 +395,10 @@ impl<I: Interests> Table<I> {
     /// The client that a PROXY header has named is not served.
     #[cold]
     fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
-        self.resting.recording().denied();
+        self.state.recording().denied();
         conn.is_session = false;
         let turn = match denied {
-            Denied::Reply => self.resting.refuse(&mut conn, Farewell::Denied),
+            Denied::Reply => self.state.refuse(&mut conn, Farewell::Denied),
             Denied::Close => TurnEnd::Closed,
         };
         self.conns[place] = Some(conn);
@@ -408,8 +409,8 @@ impl<I: Interests> Table<I> {
 
     fn run_turn(&mut self, place: usize) {
         let Some(conn) = self.conns[place].as_mut() else { return };
-        self.resting.counters().serving(conn.session_id);
-        let turn = self.resting.turn(conn);
+        self.state.counters().serving(conn.session_id);
+        let turn = self.state.turn(conn);
         self.after_turn(place, turn);
     }
 
@@ -421,10 +422,10 @@ impl<I: Interests> Table<I> {
         }
         let Some(conn) = self.conns[place].as_mut() else { return };
         let key = TimerKey { place, serial: conn.serial };
-        let waits = conn.waits.after(turn, self.resting.clock().now_ms());
+        let waits = conn.waits.after(turn, self.state.clock().now_ms());
         let before = std::mem::replace(&mut conn.waits, waits);
         if waits.is_for_turn() && !before.is_for_turn() {
-            self.ready.push(key);
+            self.yielded.push(key);
             if let Flow::Lingering { since_ms } = conn.flow {
                 self.wheel.insert(key, since_ms + LINGER_MS);
             }
@@ -434,8 +435,8 @@ impl<I: Interests> Table<I> {
         }
         // Waiting for a commit is what was asked for, not a lack of room.
         if turn == TurnEnd::Parked && !conn.is_committing() {
-            Counters::add(&self.resting.counters().parked, 1);
-            self.resting.recording().parked(conn);
+            Counters::add(&self.state.counters().parked, 1);
+            self.state.recording().parked(conn);
         }
         let wanted = if waits.is_for_replies() {
             SocketInterest::ReadsAndWrites
@@ -457,9 +458,9 @@ impl<I: Interests> Table<I> {
         }
     }
 
-    fn run_ready(&mut self) {
-        let mut ready = std::mem::take(&mut self.ready);
-        for key in ready.drain(..) {
+    fn run_yielded(&mut self) {
+        let mut yielded = std::mem::take(&mut self.yielded);
+        for key in yielded.drain(..) {
             // One that was dismissed meanwhile may wait for something else.
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_turn()) else {
                 continue;
@@ -468,8 +469,8 @@ impl<I: Interests> Table<I> {
             self.run_turn(key.place);
         }
         // Connections that gave way again in the meantime stand in the new list.
-        ready.append(&mut self.ready);
-        self.ready = ready;
+        yielded.append(&mut self.yielded);
+        self.yielded = yielded;
     }
 
     /// There may be room in the log: every connection that waits for it tries again.
@@ -486,8 +487,8 @@ impl<I: Interests> Table<I> {
             return;
         }
         conn.waits = conn.waits.log_may_have_room();
-        self.resting.recording().unparked(conn);
-        self.ready.push(key);
+        self.state.recording().unparked(conn);
+        self.yielded.push(key);
     }
 
     fn conn_of(&mut self, key: TimerKey) -> Option<&mut Conn> {
@@ -496,13 +497,13 @@ impl<I: Interests> Table<I> {
 
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
-        self.resting.end(&mut conn);
+        self.state.end(&mut conn);
         self.interests.left(conn.admitted_by());
         self.free_places.push(place);
         self.open -= 1;
         if conn.is_session {
-            Counters::add(&self.resting.counters().sessions_ended, 1);
-            self.resting.stop().session_ended();
+            Counters::add(&self.state.counters().sessions_ended, 1);
+            self.state.stop().session_ended();
         }
     }
 
@@ -521,7 +522,7 @@ impl<I: Interests> Table<I> {
     }
 
     fn look_at_deadline(&mut self, key: TimerKey, now_ms: u64) {
-        let (command_ms, data_ms) = (self.patience.command_ms, self.patience.data_ms);
+        let (command_ms, data_ms) = (self.limits.command_ms, self.limits.data_ms);
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
             Flow::Lingering { since_ms } => since_ms + LINGER_MS,
@@ -538,7 +539,7 @@ impl<I: Interests> Table<I> {
         }
         if matches!(conn.flow, Flow::Preamble) {
             let peer = conn.client;
-            self.resting.refuse_as_proxy(peer, "no header came within 5 s");
+            self.state.refuse_as_proxy(peer, "no header came within 5 s");
             return self.close(key.place);
         }
         self.dismiss(key.place, Farewell::Timeout);
@@ -547,13 +548,13 @@ impl<I: Interests> Table<I> {
 
     fn dismiss(&mut self, place: usize, why: Farewell) {
         let Some(conn) = self.conns[place].as_mut() else { return };
-        let turn = self.resting.dismiss(conn, why);
+        let turn = self.state.dismiss(conn, why);
         self.after_turn(place, turn);
     }
 
     /// Transfers that waited too long for the log are refused; the rest of them is thrown away.
     fn lose_patience(&mut self, now_ms: u64) {
-        let storage_ms = self.patience.storage_ms;
+        let storage_ms = self.limits.storage_ms;
         for key in std::mem::take(&mut self.parked) {
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
                 continue;
@@ -566,7 +567,7 @@ impl<I: Interests> Table<I> {
             }
             self.go_on(key);
             if let Some(conn) = self.conns[key.place].as_mut() {
-                self.resting.lose_patience(conn);
+                self.state.lose_patience(conn);
             }
         }
     }
@@ -603,7 +604,7 @@ impl<I: Interests> Table<I> {
 
     /// Follows the sink. True where it begins to stop: idle clients have been dismissed.
     pub fn begins_to_stop(&mut self) -> bool {
-        let wanted = self.resting.stop().stage();
+        let wanted = self.state.stop().stage();
         if wanted <= self.stage {
             return false;
         }
@@ -611,8 +612,8 @@ impl<I: Interests> Table<I> {
         if before != StopStage::Running {
             return false;
         }
-        self.resting.counters().doing(Doing::Stopping);
-        self.grace_ends_ms = Some(self.now_ms() + self.patience.grace_ms);
+        self.state.counters().doing(Doing::Stopping);
+        self.grace_ends_ms = Some(self.now_ms() + self.limits.grace_ms);
         self.dismiss_all(Whom::Idle);
         true
     }

@@ -133,8 +133,8 @@ impl TimeSpent {
         }
     }
 
-    /// The client of `conn` was sent something in this round: it waited for us since the round
-    /// began, and waits until it ends. Then the connection spends its time with `to`.
+    /// We sent something to this client in this round, so it counts as waiting for us from the
+    /// start of the round to its end. Then the connection spends its time with `to`.
     #[inline]
     pub fn served(&mut self, conn: &mut Spending, to: Spends) {
         if conn.round == self.round {

@@ -112,7 +112,7 @@ impl Drop for Transcripts {
 
 /// The folder of the transcripts can't be used.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: transcripts can't be written there", folder.display())]
+#[error("{}: transcripts cannot be written there", folder.display())]
 pub struct TranscriptError {
     folder: PathBuf,
     source: std::io::Error,
@@ -128,7 +128,7 @@ fn write_pieces(folder: &Path, pieces: &Receiver<FileText>) {
         if let Err(error) = &written
             && !is_failing
         {
-            tracing::warn!(%error, path = %path.display(), "a transcript can't be written");
+            tracing::warn!(%error, path = %path.display(), "a transcript cannot be written");
         }
         is_failing = written.is_err();
     }

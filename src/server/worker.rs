@@ -119,23 +119,23 @@ impl Worker {
         let clock = ProcessClock::get();
         // Otherwise the first round would start at Unix time 0.
         self.table.wake(clock.elapsed_ns());
-        self.table.resting.recording().watch_run_queue();
+        self.table.state.recording().watch_run_queue();
         loop {
             let woke_ms = self.table.now_ms();
             self.table.end_round(clock.elapsed_ns());
             self.watch_round(woke_ms);
             let wait_ms = self.wait_ms();
-            self.table.resting.recording().sleeps(wait_ms);
-            self.table.resting.counters().doing(Doing::Nothing);
+            self.table.state.recording().sleeps(wait_ms);
+            self.table.state.counters().doing(Doing::Nothing);
             let wait = wait_ms.map(Duration::from_millis);
             if let Err(error) = self.poll.poll(&mut events, wait)
                 && error.kind() != ErrorKind::Interrupted
             {
-                panic!("the event loop can't wait for events: {error}");
+                panic!("the event loop cannot wait for events: {error}");
             }
             if self.table.wake(clock.elapsed_ns()) {
                 let waiting = self.acceptors.queue_length();
-                self.table.resting.recording().accept_queue(waiting);
+                self.table.state.recording().accept_queue(waiting);
             }
             self.round(&events);
             if self.table.is_over() && self.arrivals.is_empty() {
@@ -146,8 +146,8 @@ impl Worker {
         self.take_arrivals();
         let Worker { table, arrivals, .. } = self;
         drop(arrivals);
-        table.resting.counters().doing(Doing::Sealing);
-        table.resting.close();
+        table.state.counters().doing(Doing::Sealing);
+        table.state.close();
     }
 
     fn round(&mut self, events: &Events) {
@@ -156,9 +156,9 @@ impl Worker {
         }
         self.accept_rest();
         self.table.round();
-        if self.table.resting.take_heard() {
-            let unix_ms = self.table.resting.clock().unix_ns() / 1_000_000;
-            let counters = self.table.resting.counters();
+        if self.table.state.take_heard() {
+            let unix_ms = self.table.state.clock().unix_ns() / 1_000_000;
+            let counters = self.table.state.counters();
             counters.heard_unix_ms.store(unix_ms, Ordering::Relaxed);
         }
         self.follow_stop();
@@ -177,8 +177,8 @@ impl Worker {
 
     #[cold]
     fn note_long_round(&mut self, woke_ms: u64, now_ms: u64) {
-        Counters::add(&self.table.resting.counters().long_rounds, 1);
-        self.table.resting.recording().long_round();
+        Counters::add(&self.table.state.counters().long_rounds, 1);
+        self.table.state.recording().long_round();
         if self.long_round_logged_ms.is_none_or(|then| now_ms >= then + LONG_ROUND_LOGGED_MS) {
             self.long_round_logged_ms = Some(now_ms);
             let (worker, ms, connections) = (self.index, now_ms - woke_ms, self.table.open());
@@ -194,7 +194,7 @@ impl Worker {
             (Some(one), Some(other)) => Some(one.min(other)),
             (one, other) => one.or(other),
         };
-        match self.table.resting.recording().is_anybody_waiting() {
+        match self.table.state.recording().is_anybody_waiting() {
             true => Some(wait_ms.map_or(WATCHED_MS, |wait_ms| wait_ms.min(WATCHED_MS))),
             false => wait_ms,
         }
@@ -222,7 +222,7 @@ impl Worker {
 
     fn accept(&mut self, listener: usize) {
         let now_ms = self.table.now_ms();
-        self.table.resting.counters().doing(Doing::Accepting);
+        self.table.state.counters().doing(Doing::Accepting);
         for _ in 0..ACCEPTS_PER_ROUND {
             let Some(arrival) = self.acceptors.next(listener, now_ms) else { return };
             self.admit(arrival);

@@ -35,7 +35,7 @@ pub enum MarkOutcome {
     NoRun,
     /// More commands came in this second than sinkd accepts.
     TooFast,
-    /// More commands came since the start than sinkd accepts.
+    /// More commands than sinkd accepts have come since sinkd started.
     TooMany,
 }
 

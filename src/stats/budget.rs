@@ -48,7 +48,7 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// Seconds after the second of the first message and before the second of the last one.
+    /// Whole seconds strictly between those of the first and the last message.
     pub whole_seconds: u64,
     /// Accepted, and turned away.
     pub connections: u64,

@@ -220,7 +220,7 @@ impl StatsWriter {
                 < hour.saturating_mul(HOUR_S)
                 && let Err(error) = std::fs::remove_file(entry.path())
             {
-                tracing::warn!(%error, file = ?name, "old statistics can't be dropped");
+                tracing::warn!(%error, file = ?name, "old statistics cannot be dropped");
             }
         }
     }
@@ -248,7 +248,7 @@ impl StatsWriter {
         if let Err(e) = done {
             // Part of an hour must not be read as all of it.
             drop(std::fs::remove_file(new));
-            tracing::warn!(error = %e, "an hour of statistics is not rolled up");
+            tracing::warn!(error = %e, "could not write the hourly summary");
         }
     }
 

@@ -74,7 +74,7 @@ impl LimitedBy {
 /// The verdict on a run.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Verdict {
-    #[allow(missing_docs)]
+    /// What kept the run from being faster.
     pub limited_by: LimitedBy,
     /// One sentence with the figures that show it.
     pub because: String,

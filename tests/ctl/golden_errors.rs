@@ -103,7 +103,7 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl ls --limit many",
             "sinkctl ls --since yesterday",
             "sinkctl cat 17",
-            "sinkctl prune --keep-bytes 2T",
+            "sinkctl prune --keep-bytes 2P",
             "sinkctl prune --keep-age soon",
             "sinkctl stats --metric transactions",
             "sinkctl stats --metric xyzzy",

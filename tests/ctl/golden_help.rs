@@ -43,6 +43,18 @@ pub fn help_of_all() -> Vec<(String, String)> {
 }
 
 #[test]
+fn the_help_names_every_variable_that_takes_several_values() {
+    let text = help(env!("CARGO_BIN_EXE_sinkd"), &[]);
+    let (_, rest) = text.split_once("Commas separate several values of these variables:").unwrap();
+    let list = rest.split('.').next().unwrap();
+    let named: BTreeSet<_> = list.split(',').map(|name| name.trim().to_owned()).collect();
+    let keys = sinkd::config::KEYS.iter().filter(|key| key.is_repeatable());
+    let known: BTreeSet<_> = keys.map(|key| key.variable()).collect();
+    assert!(known.contains("SINKD_ALLOW") && known.contains("SINKD_DENY"), "{known:?}");
+    assert_eq!(named, known);
+}
+
+#[test]
 fn every_help_text_is_as_in_its_golden_file() {
     let mut texts = vec![("sinkd".to_owned(), help(env!("CARGO_BIN_EXE_sinkd"), &[]))];
     texts.extend(help_of_all());

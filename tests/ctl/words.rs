@@ -112,7 +112,7 @@ fn system_errors_are_printed_once() {
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
     // What is not a data folder is no error of the system.
-    for (folder, found) in [(&missing, "found no such folder ("), (&file, "found a file (")] {
+    for (folder, found) in [(&missing, "no such folder ("), (&file, "a file, not a folder (")] {
         for args in [&["ls"][..], &["verify"], &["run", "start", "x"], &["mark", "x"]] {
             let (said, code) = run(folder, args);
             assert_eq!(code, 2, "{args:?}: {said}");

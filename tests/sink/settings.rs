@@ -179,7 +179,8 @@ fn values_are_refused_with_place_expectation_and_what_was_found() {
         ),
         (
             &["--region-memory-bytes", "1K"],
-            "--region-memory-bytes: expected a size from 8MiB to 1024GiB, such as 64MiB, found '1K'",
+            "--region-memory-bytes: expected a size from 8MiB to 1TiB, such as 64MiB (units: K, M, G, T), \
+             found '1K'",
         ),
         (&["--data", ""], "--data: expected a path, found nothing"),
         (

@@ -157,5 +157,5 @@ fn a_folder_that_can_not_be_made_is_an_error() {
         .unwrap();
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8(output.stderr).unwrap();
-    assert!(error.contains("file: transcripts can't be written there"), "{error}");
+    assert!(error.contains("file: transcripts cannot be written there"), "{error}");
 }

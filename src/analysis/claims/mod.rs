@@ -3,6 +3,7 @@ mod claim;
 mod evidence;
 mod limit;
 mod subject;
+mod total;
 
 pub use claim::{CheckedClaim, Claim};
 pub use evidence::Evidence;

@@ -5,13 +5,14 @@ use super::super::nearest::{unknown, unknown_of_many};
 use super::super::transit::OverallTransit;
 use super::evidence::Evidence;
 use super::limit::{self, ClaimLimit};
+use super::total::ClaimTotal;
 use crate::stats::{LimitedBy, Metric, Percentiles};
 use crate::wording::{decimals, exact_duration};
 
 /// A number of a run, by its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClaimSubject {
-    Total(&'static str),
+    Total(ClaimTotal),
     Rate(&'static str),
     Metric(Metric, &'static str),
     /// Replies whose code begins so: `replies.4xx`, `replies.452`.
@@ -46,23 +47,6 @@ pub enum ClaimValue {
     Word(&'static str),
 }
 
-const TOTALS: [&str; 12] = [
-    "messages",
-    "recipients",
-    "bytes",
-    "connections",
-    "turned_away",
-    "dismissed",
-    "refused",
-    "denied",
-    "proxied",
-    "health_checks",
-    "proxy_refused",
-    "proxy_unexpected",
-];
-/// Totals of what should not happen. Without any traffic, a total of 0 proves nothing.
-const FAULTS: [&str; 6] =
-    ["turned_away", "dismissed", "refused", "denied", "proxy_refused", "proxy_unexpected"];
 const RATES: [&str; 3] = ["mean", "median", "max"];
 const PERCENTILES: [&str; 8] = ["count", "mean", "p50", "p90", "p99", "p99_9", "p99_99", "max"];
 const TRANSIT: [&str; 12] = [
@@ -88,7 +72,7 @@ const OTHERS: [&str; 8] =
 /// What a claim may be about, each with its figures.
 pub fn subjects() -> impl Iterator<Item = (&'static str, String)> {
     let figures = |name| match name {
-        "totals" => TOTALS.join(", "),
+        "totals" => ClaimTotal::names().collect::<Vec<_>>().join(", "),
         "rate" => RATES.join(", "),
         "busy" => BUSY.join(", "),
         "replies" => "5xx, 45x, 452, ...".into(),
@@ -113,7 +97,7 @@ impl std::str::FromStr for ClaimSubject {
     fn from_str(name: &str) -> Result<ClaimSubject, String> {
         let (what, part) = name.split_once('.').unwrap_or((name, ""));
         match what {
-            "totals" => one_of(what, part, &TOTALS).map(ClaimSubject::Total),
+            "totals" => part.parse().map(ClaimSubject::Total),
             "rate" => one_of(what, part, &RATES).map(ClaimSubject::Rate),
             "busy" => one_of(what, part, &BUSY).map(ClaimSubject::Busy),
             "limited_by" | "not_recorded" if !part.is_empty() || name.ends_with('.') => {
@@ -164,7 +148,7 @@ impl ClaimSubject {
             {
                 ClaimUnit::Micros
             }
-            ClaimSubject::Total("bytes") => ClaimUnit::Bytes,
+            ClaimSubject::Total(ClaimTotal::Bytes) => ClaimUnit::Bytes,
             ClaimSubject::Busy(_) => ClaimUnit::Share,
             _ => ClaimUnit::None,
         })
@@ -178,7 +162,7 @@ impl ClaimSubject {
     /// Whether it counts what came. Then none is a finding; of all others it is the lack of one.
     pub fn counts_traffic(&self) -> bool {
         match self {
-            ClaimSubject::Total(which) => !FAULTS.contains(which),
+            ClaimSubject::Total(total) => !total.counts_faults(),
             ClaimSubject::Metric(_, which) => *which == "count",
             _ => false,
         }
@@ -198,23 +182,7 @@ impl ClaimSubject {
         let Evidence { gathered, limits } = evidence;
         let RunStatistics { history, summary, verdict, not_recorded, .. } = gathered;
         let value = match self {
-            ClaimSubject::Total(which) => {
-                let totals = summary.totals;
-                (match *which {
-                    "messages" => totals.messages,
-                    "recipients" => totals.recipients,
-                    "bytes" => totals.bytes,
-                    "connections" => totals.connections,
-                    "turned_away" => totals.turned_away,
-                    "dismissed" => totals.dismissed,
-                    "denied" => totals.denied,
-                    "proxied" => totals.proxied,
-                    "health_checks" => totals.health_checks,
-                    "proxy_refused" => totals.proxy_refused,
-                    "proxy_unexpected" => totals.proxy_unexpected,
-                    _ => totals.refused,
-                }) as f64
-            }
+            ClaimSubject::Total(total) => total.of(&summary.totals) as f64,
             _ if self.needs_messages() && summary.totals.messages == 0 => {
                 return Err("no message was accepted".into());
             }
@@ -238,7 +206,7 @@ impl ClaimSubject {
             ClaimSubject::Busy("median") => summary.busy_share.0,
             ClaimSubject::Busy(_) => summary.busy_share.1,
             ClaimSubject::LimitedBy => return Ok(ClaimValue::Word(verdict.limited_by.name())),
-            ClaimSubject::NotRecorded => not_recorded.ok_or("the log can't be read")? as f64,
+            ClaimSubject::NotRecorded => not_recorded.ok_or("the log cannot be read")? as f64,
         };
         Ok(ClaimValue::Number(value))
     }
@@ -304,9 +272,12 @@ impl ClaimUnit {
                 ("MiB", 1_048_576.0),
                 ("G", 1_073_741_824.0),
                 ("GiB", 1_073_741_824.0),
+                ("T", 1_099_511_627_776.0),
+                ("TiB", 1_099_511_627_776.0),
                 ("kB", 1e3),
                 ("MB", 1e6),
                 ("GB", 1e9),
+                ("TB", 1e12),
             ],
             ClaimUnit::Share => &[("", 1.0), ("%", 0.01)],
         }
@@ -337,6 +308,7 @@ impl ClaimUnit {
         }
     }
 }
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -352,5 +324,16 @@ mod tests {
             }
         }
         assert_eq!(subjects, OTHERS.len() + Metric::ALL.len());
+    }
+
+    #[test]
+    fn bytes_have_the_units_of_sizes_and_those_of_the_output() {
+        let units = [("1K", 10), ("1KiB", 10), ("1M", 20), ("1G", 30), ("1T", 40), ("1TiB", 40)];
+        for (text, shift) in units {
+            assert_eq!(ClaimUnit::Bytes.parse(text), Ok((1_u64 << shift) as f64), "{text}");
+        }
+        assert_eq!(ClaimUnit::Bytes.parse("1TB"), Ok(1e12));
+        let error = ClaimUnit::Bytes.parse("1P").unwrap_err();
+        assert_eq!(error.matches(" B,").count(), 1, "{error}");
     }
 }

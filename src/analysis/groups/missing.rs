@@ -81,7 +81,7 @@ impl MissingMessages {
     pub fn sentence(&self) -> Option<String> {
         let Some(messages) = self.messages else {
             return Some(
-                "how many messages are not in this table can't be told: those removed, pruned or \
+                "how many messages are not in this table cannot be told: those removed, pruned or \
                  only counted have no time, and statistics don't have all of this span"
                     .into(),
             );

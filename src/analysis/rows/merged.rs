@@ -10,7 +10,7 @@ pub enum TimeOrder {
     NewestFirst,
 }
 
-/// One list of many, by the times at their heads: each keeps its own order.
+/// Merges several lists into one by the time of each head; each list keeps its own order.
 pub struct Merged<I: Iterator, F> {
     parts: Vec<Peekable<I>>,
     order: TimeOrder,

@@ -90,10 +90,9 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     // Before it runs for minutes: with --to, what the sink recorded is read there.
     anyhow::ensure!(
         calibrate.to.is_none() || data.join("stats").is_dir(),
-        "{}: expected the data folder of the sinkd at --to, with its statistics; found {} (choose \
-         it with --data)",
+        "{}: {} (choose the data folder of the sinkd at --to with --data)",
         data.display(),
-        if data.is_dir() { "a folder without statistics" } else { "no such folder" }
+        if data.is_dir() { "no statistics in this folder" } else { "no such folder" }
     );
     if !data.is_dir() {
         eprintln!(

@@ -7,7 +7,7 @@ use clap::builder::UnknownArgumentValueParser;
 use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use sinkd::config::guess::{self, GUESSES, Guess};
-use sinkd::config::{Config, KEYS};
+use sinkd::config::{Config, KEYS, Setting};
 
 use crate::generated::Generated;
 
@@ -22,11 +22,17 @@ An SMTP server to load-test mass mailers against. It accepts mail fast, stores e
 delivers nothing; sinkctl reads what it stored.";
 
 /// How settings stand in the environment.
-const VARIABLES: &str = "\
-Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, SINKD_CONFIG
-for --config. Commas separate several values of SINKD_LISTEN, SINKD_EXTENSIONS, SINKD_WITHOUT,
-SINKD_PROXY_TRUSTED or SINKD_STORE_RULE. An empty variable counts as unset. Flags override
-variables, and variables override the file.";
+fn variables() -> String {
+    let repeatable = KEYS.iter().filter(|key| key.is_repeatable());
+    let repeatable: Vec<_> = repeatable.map(Setting::variable).collect();
+    format!(
+        "Every setting can also be an environment variable: SINKD_STORE_RULE for --store-rule, \
+         SINKD_CONFIG for --config. Commas separate several values of these variables: {}. An \
+         empty variable counts as unset. Flags override variables, and variables override the \
+         file.",
+        repeatable.join(", ")
+    )
+}
 
 /// The whole command line, with the flags that other programs have.
 fn command() -> Command {
@@ -40,7 +46,7 @@ pub fn shown() -> Command {
         .version(env!("CARGO_PKG_VERSION"))
         .about(ABOUT)
         .max_term_width(100)
-        .after_help(VARIABLES)
+        .after_help(variables())
         .arg(
             Arg::new("config")
                 .long("config")

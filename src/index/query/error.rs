@@ -61,7 +61,10 @@ pub enum QueryFault {
     NotAHeader(String),
     #[error("expected has:attachment, found '{0}'")]
     NotAThing(String),
-    #[error("expected a size such as >1M, <=10K, 4096 or 10K..2M, found '{0}'")]
+    #[error(
+        "expected a size such as >1M, <=10K, 4096 or 10K..2M (units: K, M, G, T), found \
+         '{0}'"
+    )]
     NotASize(String),
     #[error("no message can have such a size")]
     EmptySize,

@@ -47,7 +47,7 @@ impl SizeRange {
     }
 }
 
-/// Octets, as the settings of sinkd have them: K, M and G are powers of 1024.
+/// Octets, as the settings of sinkd have them: K, M, G and T are powers of 1024.
 fn bytes(text: &str) -> Result<u64, NotASize> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
@@ -56,6 +56,7 @@ fn bytes(text: &str) -> Result<u64, NotASize> {
         "k" | "kb" | "kib" => 10,
         "m" | "mb" | "mib" => 20,
         "g" | "gb" | "gib" => 30,
+        "t" | "tb" | "tib" => 40,
         _ => return Err(NotASize::Malformed),
     };
     let number: u64 = number.parse().map_err(|_| NotASize::Malformed)?;
@@ -89,13 +90,15 @@ mod tests {
             ("10K..2M", 10240, 2 << 20),
             ("10..", 10, u64::MAX),
             ("..2g", 0, 2 << 30),
+            (">=1T", 1 << 40, u64::MAX),
+            ("<2TiB", 0, (2 << 40) - 1),
             ("7..7", 7, 7),
         ] {
             let size = SizeRange::parse(text).unwrap();
             assert_eq!(size, SizeRange { min, max }, "{text}");
             assert_eq!(SizeRange::parse(&size.to_string()), Ok(size), "{size}");
         }
-        for text in ["", ">", "..", "K", "1.5M", "-1", "1T", ">>1", "1 K", "99999999999999999999"] {
+        for text in ["", ">", "..", "K", "1.5M", "-1", "1P", ">>1", "1 K", "99999999999999999999"] {
             assert_eq!(SizeRange::parse(text), Err(NotASize::Malformed), "{text}");
         }
         for text in ["<0", "2..1", ">18446744073709551615"] {

@@ -107,7 +107,7 @@ impl OpenOwnSegment {
         }
     }
 
-    /// The octets filled so far end here. `true`: less than half the window is left.
+    /// Stores how far the record is filled; returns true if less than half the window is left.
     pub(super) fn filled_to(&self, end: u64) -> bool {
         self.window.filled_to.store(end, Relaxed);
         let usable = match &self.state {

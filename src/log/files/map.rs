@@ -3,8 +3,8 @@
 //! A [`Mapping`] is shared between a worker and other threads; it lends no slices, only the live
 //! page's atomic words. Slices come from its one [`WriteAccess`], which the worker owns, and each
 //! is borrowed from that access, so that two never overlap in time. The mapping itself knows which
-//! octets may be lent: those that provisioning has made present. So a caller that is wrong about a
-//! place panics, and reaches nothing.
+//! octets may be lent: those that provisioning has made present. So
+//! a caller that is wrong about a place panics, and reaches nothing.
 //!
 //! One thing no type can keep: that no program cuts the file. Ours is cut once, an own segment's at
 //! its commit, after its worker has given up its access; other programs must leave it alone.

@@ -129,7 +129,8 @@ impl Served {
         let was_full = self.current.window.ahead.is_full.swap(outcome.is_err(), Relaxed);
         if let Err(e) = &outcome {
             if !was_full {
-                tracing::warn!(segment = self.current.number, error = %e, "cannot populate");
+                let segment = self.current.number;
+                tracing::warn!(segment, error = %e, "could not pre-fault pages of a segment");
             }
             gate.wake();
         }

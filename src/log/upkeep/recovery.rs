@@ -150,7 +150,12 @@ fn left_open(segment: &Segment, words: &LiveWords) -> ScanResult {
         let slots = found.words.published().slots;
         if slots > published {
             let number = segment.number();
-            tracing::info!(segment = number, published, slots, "kept more than was published");
+            tracing::info!(
+                segment = number,
+                published,
+                slots,
+                "recovered slots beyond the published count"
+            );
         }
         return found;
     }

@@ -20,8 +20,8 @@ pub fn digits(number: u64) -> [u8; DIGITS] {
     digits
 }
 
-/// Halves the number again and again: into pairs of four digits, of two, of one. The factors are
-/// those by which a shift divides, for numbers of that many digits.
+/// Splits the number into groups of four digits, then two, then one. Multiply-and-shift replaces
+/// each division; the factors are exact for that many digits.
 fn eight_digits(number: u64) -> [u8; 8] {
     let fours = (number / 10_000) | ((number % 10_000) << 32);
     let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;

@@ -243,10 +243,8 @@ fn calibrate_says_what_is_missing_before_it_runs() {
     let missing = folder.path().join("missing");
     let (_, errors, code) = sinkctl(&missing, &args);
     assert_eq!(code, 2, "{errors}");
-    assert!(
-        errors.contains("missing: expected the data folder") && errors.contains("found no such")
-    );
+    assert!(errors.contains("missing: no such folder (choose the data folder of"), "{errors}");
     let (_, errors, code) = sinkctl(folder.path(), &args);
     assert_eq!(code, 2, "{errors}");
-    assert!(errors.contains("found a folder without statistics"), "{errors}");
+    assert!(errors.contains(": no statistics in this folder (choose"), "{errors}");
 }

@@ -3,32 +3,49 @@ use crate::code::line_of;
 use crate::names::{Modules, room_of};
 use crate::tree::{Finding, Tree};
 
-/// Room, and the rooms it may import: the table in ARCHITECTURE.md.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("smtp", &[]),
-    ("log", &[]),
-    ("mime", &[]),
-    ("index", &["log", "smtp", "mime"]),
-    ("config", &["smtp", "log", "index"]),
-    ("wording", &[]),
-    ("stats", &["wording"]),
-    ("plot", &["wording"]),
-    ("analysis", &["smtp", "log", "mime", "index", "stats", "plot", "wording"]),
-    ("sender", &["smtp", "log", "stats", "wording"]),
-    ("server", &["smtp", "log", "config", "stats", "index"]),
-    ("http", &["config", "stats"]),
-];
+/// The map of the rooms, with the table of which room may import which.
+const MAP: &str = include_str!("../../../ARCHITECTURE.md");
+
+/// A row of the table: a room, and the rooms it may import.
+struct Room {
+    name: &'static str,
+    imports: Vec<&'static str>,
+}
+
+/// The rooms of the library. The programs have a row, too: they may import all.
+fn rooms() -> Vec<Room> {
+    let (_, rest) = MAP.split_once("\n## Rooms\n").expect("ARCHITECTURE.md has a table of rooms");
+    let rows = rest.lines().skip_while(|line| !line.starts_with('|')).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|'));
+    let rooms: Vec<Room> = rows.filter_map(room).collect();
+    assert!(rooms.len() > 10, "the table of rooms in ARCHITECTURE.md cannot be read");
+    for import in rooms.iter().flat_map(|room| &room.imports) {
+        assert!(rooms.iter().any(|room| room.name == *import), "no room is called {import}");
+    }
+    rooms
+}
+
+fn room(row: &'static str) -> Option<Room> {
+    let mut cells = row.trim_matches('|').split(" | ").map(str::trim);
+    let name = cells.next()?.trim_matches('`').trim_end_matches('/');
+    let imports = match cells.last()? {
+        "nothing of ours" => Vec::new(),
+        list => list.split(", ").collect(),
+    };
+    (!name.contains('/')).then_some(Room { name, imports })
+}
 
 pub fn check(tree: &Tree) -> Vec<Finding> {
     let modules = Modules::of(tree);
+    let rooms = rooms();
     let mut findings = Vec::new();
     for file in tree.sources() {
         let room = room_of(file);
-        let Some((_, allowed)) = ROOMS.iter().find(|(known, _)| *known == room) else { continue };
+        let Some(known) = rooms.iter().find(|known| known.name == room) else { continue };
         for mention in modules.mentions(file) {
             let Some(other) = mention.names.first() else { continue };
-            let is_room = ROOMS.iter().any(|(known, _)| known == other);
-            if is_room && other != room && !allowed.contains(&other.as_str()) {
+            let is_room = rooms.iter().any(|known| known.name == other);
+            if is_room && other != room && !known.imports.contains(&other.as_str()) {
                 let message = format!(
                     "{room} may not know {other} (table in ARCHITECTURE.md): let the caller pass \
                      what is needed, or move the code to a room that knows both"
@@ -42,14 +59,15 @@ pub fn check(tree: &Tree) -> Vec<Finding> {
 
 /// Every room is in the table.
 pub fn table(tree: &Tree) -> Vec<Finding> {
+    let rooms = rooms();
     let mut findings = Vec::new();
     for file in tree.sources() {
         let room = room_of(file);
-        let is_known = ROOMS.iter().any(|(known, _)| *known == room);
+        let is_known = rooms.iter().any(|known| known.name == room);
         if !is_known && !file.name.starts_with("src/bin/") && file.name != "src/lib.rs" {
             let message = format!(
-                "{room} is not a room: add it to the table here and in \
-                                   ARCHITECTURE.md, or move the file into a room"
+                "{room} is not a room: add it to the table in ARCHITECTURE.md, or move the file \
+                 into a room"
             );
             findings.push(Finding::new(file, 1, message));
         }

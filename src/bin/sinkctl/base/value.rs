@@ -87,7 +87,7 @@ pub fn duration(text: &str) -> Option<Duration> {
 
 /// A number of bytes.
 pub fn size(text: &str) -> Result<u64, Unexpected> {
-    let error = || Unexpected::new("a size such as 4096, 64K or 10MiB", text);
+    let error = || Unexpected::new("a size such as 4096, 64K or 10MiB (units: K, M, G, T)", text);
     sinkd::config::parse_bytes(text).ok_or_else(error)
 }
 

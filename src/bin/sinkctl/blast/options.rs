@@ -130,7 +130,8 @@ pub struct PaceOptions {
     /// Number of connections to keep open.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = number::<usize>(1..=60_000))]
     pub connections: usize,
-    /// Number of messages per connection, after which a new one replaces it [default: unlimited].
+    /// Messages to send per connection before closing it and opening a new one [default:
+    /// unlimited].
     #[arg(long, value_name = "N", value_parser = number::<u64>(1..=u64::MAX))]
     pub per_connection: Option<u64>,
     /// Number of threads [default: one per core, at most one per connection].
@@ -181,7 +182,7 @@ fn date(text: &str) -> Result<Timestamp, Unexpected> {
 fn attachment_size(text: &str) -> Result<u64, Unexpected> {
     let max = sinkd::sender::blast::attachment::ATTACHMENT_BYTES_MAX;
     let size = parse_bytes(text).filter(|bytes| *bytes <= max);
-    size.ok_or_else(|| Unexpected::new("a size such as 100K, at most 48M", text))
+    size.ok_or_else(|| Unexpected::new("a size such as 100K, at most 48M (units: K, M)", text))
 }
 
 #[cfg(test)]

@@ -60,7 +60,7 @@ fn counts(kept: &KeptLimits) -> String {
     counts.join(", ")
 }
 
-/// A distribution of each figure, of all clients together.
+/// A distribution of each figure, across all clients.
 fn overall(kept: &KeptLimits) -> Table {
     let (all, windows_s) = (&kept.limits.all, &kept.windows_s);
     let mut table = table(["all clients", "p50", "p90", "p99", "max"].map(String::from).to_vec());

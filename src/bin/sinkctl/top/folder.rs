@@ -34,11 +34,11 @@ impl FolderReader {
                 state.take(now_s, news);
                 problem
             }
-            Err(e) => Some(format!("the statistics can't be read: {e}")),
+            Err(e) => Some(format!("the statistics cannot be read: {e}")),
         };
         match self.folder.refresh() {
             Ok(()) => state.stored = self.stored(),
-            Err(e) => problem = Some(format!("the folder can't be read: {e}")),
+            Err(e) => problem = Some(format!("the folder cannot be read: {e}")),
         }
         if let Some(fault) = self.folder.faults().next() {
             problem.get_or_insert_with(|| fault.to_string());

@@ -1,0 +1,126 @@
+//! Claims about the sums of a run: `totals.messages`, `totals.refused`, ...
+use super::super::nearest::unknown;
+use crate::stats::RunTotals;
+
+/// A sum over a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimTotal {
+    Messages,
+    Recipients,
+    Bytes,
+    Connections,
+    TurnedAway,
+    Dismissed,
+    Refused,
+    Denied,
+    Proxied,
+    HealthChecks,
+    ProxyRefused,
+    ProxyUnexpected,
+}
+
+impl ClaimTotal {
+    /// In the order in which lists show them.
+    const ALL: [ClaimTotal; 12] = [
+        ClaimTotal::Messages,
+        ClaimTotal::Recipients,
+        ClaimTotal::Bytes,
+        ClaimTotal::Connections,
+        ClaimTotal::TurnedAway,
+        ClaimTotal::Dismissed,
+        ClaimTotal::Refused,
+        ClaimTotal::Denied,
+        ClaimTotal::Proxied,
+        ClaimTotal::HealthChecks,
+        ClaimTotal::ProxyRefused,
+        ClaimTotal::ProxyUnexpected,
+    ];
+
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        ClaimTotal::ALL.into_iter().map(ClaimTotal::name)
+    }
+
+    /// As a claim writes it after `totals.`.
+    fn name(self) -> &'static str {
+        match self {
+            ClaimTotal::Messages => "messages",
+            ClaimTotal::Recipients => "recipients",
+            ClaimTotal::Bytes => "bytes",
+            ClaimTotal::Connections => "connections",
+            ClaimTotal::TurnedAway => "turned_away",
+            ClaimTotal::Dismissed => "dismissed",
+            ClaimTotal::Refused => "refused",
+            ClaimTotal::Denied => "denied",
+            ClaimTotal::Proxied => "proxied",
+            ClaimTotal::HealthChecks => "health_checks",
+            ClaimTotal::ProxyRefused => "proxy_refused",
+            ClaimTotal::ProxyUnexpected => "proxy_unexpected",
+        }
+    }
+
+    /// Whether it counts what should not happen. Without any traffic, a total of 0 proves nothing.
+    pub fn counts_faults(self) -> bool {
+        match self {
+            ClaimTotal::TurnedAway
+            | ClaimTotal::Dismissed
+            | ClaimTotal::Refused
+            | ClaimTotal::Denied
+            | ClaimTotal::ProxyRefused
+            | ClaimTotal::ProxyUnexpected => true,
+            ClaimTotal::Messages
+            | ClaimTotal::Recipients
+            | ClaimTotal::Bytes
+            | ClaimTotal::Connections
+            | ClaimTotal::Proxied
+            | ClaimTotal::HealthChecks => false,
+        }
+    }
+
+    pub fn of(self, totals: &RunTotals) -> u64 {
+        match self {
+            ClaimTotal::Messages => totals.messages,
+            ClaimTotal::Recipients => totals.recipients,
+            ClaimTotal::Bytes => totals.bytes,
+            ClaimTotal::Connections => totals.connections,
+            ClaimTotal::TurnedAway => totals.turned_away,
+            ClaimTotal::Dismissed => totals.dismissed,
+            ClaimTotal::Refused => totals.refused,
+            ClaimTotal::Denied => totals.denied,
+            ClaimTotal::Proxied => totals.proxied,
+            ClaimTotal::HealthChecks => totals.health_checks,
+            ClaimTotal::ProxyRefused => totals.proxy_refused,
+            ClaimTotal::ProxyUnexpected => totals.proxy_unexpected,
+        }
+    }
+}
+
+impl std::str::FromStr for ClaimTotal {
+    type Err = String;
+
+    fn from_str(name: &str) -> Result<ClaimTotal, String> {
+        let found = ClaimTotal::ALL.into_iter().find(|total| total.name() == name);
+        let error = || unknown("figure of totals", name, ClaimTotal::names());
+        found.ok_or_else(|| error().to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_name_is_the_total_that_the_summary_calls_so() {
+        let totals = RunTotals { messages: 1, recipients: 2, bytes: 3, ..RunTotals::default() };
+        let totals = RunTotals { connections: 4, turned_away: 5, dismissed: 6, ..totals };
+        let totals = RunTotals { refused: 7, denied: 8, proxied: 9, ..totals };
+        let totals = RunTotals { health_checks: 10, proxy_refused: 11, ..totals };
+        let totals = RunTotals { proxy_unexpected: 12, ..totals };
+        let json = serde_json::to_value(totals).unwrap();
+        for name in ClaimTotal::names() {
+            let total: ClaimTotal = name.parse().unwrap();
+            assert_eq!(json[name], total.of(&totals), "{name}");
+        }
+        assert_eq!(ClaimTotal::names().count(), json.as_object().unwrap().len());
+        assert!("messages_".parse::<ClaimTotal>().is_err());
+    }
+}
