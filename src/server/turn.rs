@@ -325,7 +325,9 @@ fn run(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> TurnEnd
 /// Ends the turn: sends the replies, and keeps input that can't be consumed yet.
 fn end_turn(conn: &mut Conn, shared: &mut WorkerShared, input: &Input, turn: TurnEnd) -> TurnEnd {
     let stopping = shared.ledger.stop.stage() != StopStage::Running;
-    if stopping && conn.is_idle() && turn != TurnEnd::Blocked {
+    // Before its greeting a session has not begun.
+    let may_end = !matches!(turn, TurnEnd::Blocked | TurnEnd::Identified);
+    if stopping && conn.is_idle() && may_end {
         conn.session.farewell(Farewell::Stopping, &mut shared.workspace);
         return close_politely(conn, shared, Unread::unless(input.is_empty()));
     }

@@ -495,3 +495,24 @@ fn health_checks_are_no_sessions_until_they_send_mail_and_refused_headers_are_co
         one.stop();
     }
 }
+
+#[test]
+fn a_header_that_comes_as_the_stop_begins_makes_a_session_that_is_dismissed_and_counts_once() {
+    let mut one = One::proxied();
+    one.sink().stop(StopStage::Graceful);
+    let heard = one.say(HEADER);
+    assert!(heard.starts_with("220 ") && heard.contains("421 4.3.2 "), "{heard}");
+    one.client.shutdown(std::net::Shutdown::Write).unwrap();
+    one.say("");
+    one.now_ms += 2_500;
+    (0..2).for_each(|_| one.round());
+    let mut counts = (0, 0);
+    one.now_ms += 2_000;
+    one.round();
+    one.sink().take_recorded(|second| {
+        counts.0 += second.counter(Counter::Connections);
+        counts.1 += second.counter(Counter::Closed);
+    });
+    assert_eq!(counts, (1, 1), "begun, and ended");
+    one.stop();
+}
