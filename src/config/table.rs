@@ -497,7 +497,7 @@ pub const KEYS: &[Setting] = &[
         "log",
         "retain_age",
         "TIME",
-        "Age after which mail is dropped, together with the rest of its segment.",
+        "Drop a segment once its newest message is older than this.",
         "a duration from 1s to 87600h, such as 24h, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(1));

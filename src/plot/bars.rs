@@ -56,7 +56,8 @@ fn top(frame: &Frame, count: f64) -> f64 {
     frame.y(count).min(frame.plot.bottom - HEIGHT_MIN)
 }
 
-/// The bar in the slot at the left, with its number: it is an alarm however low it is.
+/// Draws the bar of those without a value in the left slot, always in the alarm color, with its
+/// count.
 fn nothing(frame: &mut Frame, count: f64) {
     let (left, bottom) = (frame.plot.left - SLOT + 8.0, frame.plot.bottom);
     let area = Area { left, right: left + SLOT - 20.0, top: top(frame, count), bottom };

@@ -52,7 +52,7 @@ pub(super) enum Alone {
     Ended,
 }
 
-/// What follows from a new connection for the next message.
+/// Consequences of a new connection for the next message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NewConnection {
     /// It carries that message alone.

@@ -16,7 +16,7 @@ pub(super) enum WantedMessage {
     Before(u64),
 }
 
-/// One message, and those that it overtook: the soonest last.
+/// The messages that wait, the latest due first: the next one to leave is last.
 #[derive(Debug)]
 pub(super) struct WaitingMessages<M>(Vec<(DueMessage, M)>);
 

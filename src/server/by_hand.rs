@@ -128,7 +128,7 @@ pub struct ByHandSink {
 }
 
 impl ByHandSink {
-    /// Opens `folder`. Connections are SMTP or LMTP, as they come.
+    /// Opens `folder`. The caller says of each connection whether it speaks SMTP or LMTP.
     pub fn open(
         folder: &Path,
         config: &Config,

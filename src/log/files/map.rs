@@ -199,9 +199,11 @@ impl Mapping {
     /// The portable way (and Linux before 5.14): writes to each page without changing it.
     fn touch(&self, start: u64, end: u64) {
         for page in (start..end).step_by(PAGE_BYTES as usize) {
-            // SAFETY: inside map and file, as `populate` cut the range; the offset is a multiple of
-            // 8. The octets are not usable, so no slice of them exists: `usable` is only moved
-            // under the lock that our caller holds, and falls back only with `&mut WriteAccess`.
+            // SAFETY: inside map and file: each caller bounds the range by the length of the file,
+            // and begins it with a page, so the offset is a multiple of 8. No slice of these octets
+            // exists: those of the header are never lent, and all others are not usable yet, as
+            // `usable` only moves under the lock that the caller holds for them, and falls back
+            // only with `&mut WriteAccess`.
             let word = unsafe { &*self.raw.as_ptr().add(page as usize).cast::<AtomicU64>() };
             // Relaxed: adds nothing, publishes nothing.
             word.fetch_add(0, Relaxed);
