@@ -7,7 +7,8 @@ use super::kept::KeptLimits;
 use super::words::rfc3339;
 use crate::stats::{ClientLimits, Distribution, Percentiles};
 
-/// The highest figures of each client, which are the limits it kept to: the object of `sinkctl limits --json`. Keys keep their meaning.
+/// The highest figures of each client, which are the limits it kept to: the object of
+/// `sinkctl limits --json`. Keys keep their meaning.
 #[derive(Debug, Serialize)]
 pub struct LimitFigures<'a> {
     /// Why figures may be too low, or are about nothing; null: they are whole.

@@ -12,8 +12,8 @@ use super::files::events;
 pub struct Moment(pub u64);
 
 /// A length of time with units, such as `250ms`, `1h30m`, `1d` or `2w`. A day has 24 hours, as
-/// times here are in UTC. `None`: the text is not a time, or has months or
-/// years, whose lengths vary.
+/// times here are in UTC. `None`: the text is not a time, or has months or years, whose lengths
+/// vary.
 pub fn length(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok()
