@@ -143,7 +143,7 @@ fn read(path: &Path, list: &mut Vec<IpNet>) -> Result<(), ClientListError> {
     Ok(())
 }
 
-/// What is said of the addresses from one on.
+/// What the lists say about the addresses from one on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AddressRule {
     Unnamed,

@@ -216,7 +216,7 @@ impl Config {
         }
     }
 
-    /// Which clients `listener` serves: its own lists, or where it has none those of all listeners.
+    /// Which clients `listener` serves: its own lists, or the lists of all listeners if it has none.
     /// Reads their files.
     pub fn client_list(&self, listener: &Listener) -> Result<Option<ClientList>, ClientListError> {
         let own = &listener.options;

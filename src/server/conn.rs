@@ -17,7 +17,7 @@ use super::waits::Waits;
 /// What the next octets from the client are, with the payload in progress.
 #[derive(Debug)]
 pub enum Flow {
-    /// A PROXY header, before anything is said.
+    /// A PROXY header, before the greeting.
     Preamble,
     /// Command lines; between two chunks of a message, with what has arrived of it.
     Commands { chunks: Option<Box<Transfer>> },

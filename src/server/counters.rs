@@ -15,7 +15,7 @@ pub struct Counters {
     pub long_rounds: AtomicU64,
     /// Flushes asked for (durability `message`).
     pub flushes: AtomicU64,
-    /// Unix time, ms, at which a client last sent octets; proxies for themselves are no clients.
+    /// Unix time, ms, at which a client last sent octets; health checks of a proxy do not count.
     pub heard_unix_ms: AtomicU64,
     /// [`Doing`], or the session whose turn it is.
     doing: AtomicU64,

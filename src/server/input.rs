@@ -16,7 +16,7 @@ pub(super) enum Consumed {
     Closing,
     /// A PROXY header was read: the session may begin.
     Identified,
-    /// What came is no session's: the connection closes, and nothing is said.
+    /// What came cannot begin a session: the connection closes without a word.
     Unwanted,
 }
 

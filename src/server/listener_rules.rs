@@ -22,7 +22,7 @@ impl ListenerRules {
         ListenerRules { policy: Arc::new(policy), clients: None, denied: Denied::Reply }
     }
 
-    /// With the lists of `listener`, or those of all listeners where it has none of its own. Reads
+    /// With the lists of `listener`, or the lists of all listeners if it has none. Reads
     /// their files.
     pub fn load(
         policy: Policy,

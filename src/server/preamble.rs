@@ -14,7 +14,7 @@ use super::shared::WorkerShared;
 /// How long a header may take to come, ms from accepting the connection.
 pub(super) const PREAMBLE_MS: u64 = 5000;
 
-/// Reads the header. Nothing is said before it is there; where there is none, nothing at all.
+/// Reads the header. sinkd sends nothing before it is whole, and nothing at all if it is bad.
 #[cold]
 pub(super) fn read_header(
     conn: &mut Conn,

@@ -268,8 +268,8 @@ impl<I: Interests> Table<I> {
         self.state.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// By which address a connection counts when it is accepted; that of a proxy counts by none
-    /// yet.
+    /// By which address a connection counts when it is accepted. A connection of a proxy counts by
+    /// none yet.
     pub fn admitted_by(&self, arrival: &Arrival) -> Option<IpAddr> {
         let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)

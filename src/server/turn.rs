@@ -357,7 +357,7 @@ fn leave(conn: &mut Conn, shared: &mut WorkerShared, turn: TurnEnd) -> TurnEnd {
 fn farewell(conn: &mut Conn, shared: &mut WorkerShared, why: Farewell) -> TurnEnd {
     let is_committing = conn.is_committing();
     release_buffers(conn, shared);
-    // Before a PROXY header nothing is said.
+    // Before a PROXY header sinkd sends nothing.
     let is_silent = matches!(conn.flow, Flow::Lingering { .. } | Flow::Preamble);
     if conn.unsent.is_some() || is_silent {
         return TurnEnd::Closed;

@@ -48,7 +48,7 @@ pub struct Shares {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Budget {
     pub messages: u64,
-    /// Whole seconds strictly between those of the first and the last message.
+    /// Whole seconds strictly between the seconds of the first and the last message.
     pub whole_seconds: u64,
     /// Accepted, and turned away.
     pub connections: u64,

@@ -92,7 +92,7 @@ def wrong(sinks):
 
 
 def proxies_name_their_clients(programs):
-    """HAProxy: each message has its sender's address, and health checks are no sessions"""
+    """HAProxy: each message has its sender's address, and health checks are not sessions"""
     sinks = [Sink(programs, "--listen", "proxy:127.0.0.1:0", "--name", name)
              for name in ("sink-a", "sink-b")]
     proxy, failures = None, []

@@ -28,7 +28,7 @@ const TLS: u8 = 0x20;
 /// Reads a header that begins with [`SIGNATURE`], as far as it has come.
 pub(super) fn parse(octets: &[u8]) -> Result<Option<Whole<'_>>, ProxyError> {
     let rest = octets.get(SIGNATURE.len()..).unwrap_or_default();
-    // What is wrong is said as soon as it is seen: a client may never send more.
+    // An error is returned as soon as it is seen: a client may never send more.
     let Some(&version_and_command) = rest.first() else { return Ok(None) };
     let command = command(version_and_command)?;
     let Some(&family) = rest.get(1) else { return Ok(None) };
@@ -120,7 +120,7 @@ fn client_tls<'a>(header: &'a [u8], tlvs: &'a [u8]) -> Result<Option<ClientTls<'
     Ok(tls.map(|tls| ClientTls { server_name, ..tls }))
 }
 
-/// The checksum is that of the header in which its own four octets are 0.
+/// The checksum is taken of the header with 0 in place of the checksum's own four octets.
 fn check(before: &[u8], crc: [u8; 4], after: &[u8]) -> Result<(), ProxyError> {
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(before);

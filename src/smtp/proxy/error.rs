@@ -30,7 +30,7 @@ pub enum ProxyError {
     /// A type-length-value reaches beyond its container.
     #[error("PROXY version 2: a TLV reaches beyond its end")]
     Tlv,
-    /// The checksum in the header is not that of its octets.
+    /// The checksum in the header does not match its octets.
     #[error("PROXY version 2: the checksum is wrong")]
     Checksum,
 }
