@@ -216,8 +216,8 @@ impl Config {
         }
     }
 
-    /// Which clients `listener` serves: its own lists, or the lists of all listeners if it has none.
-    /// Reads their files.
+    /// Which clients `listener` serves: its own lists, or the lists of all listeners
+    /// if it has none. Reads their files.
     pub fn client_list(&self, listener: &Listener) -> Result<Option<ClientList>, ClientListError> {
         let own = &listener.options;
         match own.allow.is_empty() && own.deny.is_empty() {
