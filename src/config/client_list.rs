@@ -1,7 +1,7 @@
 //! Which clients a listener serves: networks that are allowed, and networks that are denied.
 //!
-//! Of the networks that contain an address the smallest decides. An address in none is allowed if
-//! nothing is allowed by name.
+//! Of the networks that contain an address the smallest decides. An address in none is allowed
+//! only where no networks were given to be allowed; a file of none allows none.
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -157,7 +157,8 @@ pub struct ClientList {
     /// Ascending, without equal rules in a row: from this address on, the rule.
     v4: Vec<(u32, AddressRule)>,
     v6: Vec<(u128, AddressRule)>,
-    has_allowed: bool,
+    /// What holds for an address in no network.
+    allows_others: bool,
 }
 
 impl ClientList {
@@ -174,10 +175,12 @@ impl ClientList {
         if allow.is_empty() && deny.is_empty() {
             return Ok(None);
         }
-        ClientList::of(&allowed, &denied).map(Some)
+        let list = ClientList::of(&allowed, &denied)?;
+        Ok(Some(ClientList { allows_others: allow.is_empty(), ..list }))
     }
 
     fn of(allowed: &[IpNet], denied: &[IpNet]) -> Result<ClientList, ClientListError> {
+        let allows_others = allowed.is_empty();
         let allowed = allowed.iter().map(|network| (*network, AddressRule::Allow));
         let denied = denied.iter().map(|network| (*network, AddressRule::Deny));
         let mut all: Vec<(IpNet, AddressRule)> = allowed.chain(denied).collect();
@@ -190,7 +193,6 @@ impl ClientList {
         {
             return Err(ClientListError::Both(*network));
         }
-        let has_allowed = all.iter().any(|(_, rule)| *rule == AddressRule::Allow);
         let (mut v4, mut v6) = (Vec::new(), Vec::new());
         for (network, rule) in all {
             match network {
@@ -207,7 +209,7 @@ impl ClientList {
         Ok(ClientList {
             v4: v4.map(|(from, rule)| (from as u32, rule)).collect(),
             v6: flattened(&v6, u128::MAX),
-            has_allowed,
+            allows_others,
         })
     }
 
@@ -220,7 +222,7 @@ impl ClientList {
         match rule {
             AddressRule::Allow => true,
             AddressRule::Deny => false,
-            AddressRule::Unnamed => !self.has_allowed,
+            AddressRule::Unnamed => self.allows_others,
         }
     }
 }
@@ -343,6 +345,12 @@ mod tests {
         std::fs::write(&path, "10.0.0.0/8\n10.0.0.0/33\n").unwrap();
         let error = ClientList::load(&[], &deny).unwrap_err().to_string();
         assert!(error.ends_with("deny:2: expected a network or an address, found '10.0.0.0/33'"));
+        // An empty list of those that are allowed allows none.
+        std::fs::write(&path, "# none yet\n").unwrap();
+        let allowing = ClientList::load(&deny, &[]).unwrap().unwrap();
+        assert!(!allows(&allowing, "192.0.2.7"));
+        let denying = ClientList::load(&[], &deny).unwrap().unwrap();
+        assert!(allows(&denying, "192.0.2.7"));
         std::fs::remove_file(&path).unwrap();
         assert!(ClientList::load(&[], &deny).unwrap_err().to_string().ends_with("cannot be read"));
     }

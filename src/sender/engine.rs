@@ -46,7 +46,7 @@ pub(super) struct Engine<'a, N> {
     looked_ns: u64,
     /// Messages that the target has answered, when that was last told.
     answered: u64,
-    /// What the owner was told last.
+    /// What this thread last reported to the owner.
     told: Progress,
 }
 

@@ -111,7 +111,7 @@ fn system_errors_are_printed_once() {
     let missing = data.path().join("nowhere");
     let file = data.path().join("file");
     std::fs::write(&file, "").unwrap();
-    // What is not a data folder is no error of the system.
+    // A folder of another kind is not an error of the system.
     for (folder, found) in [(&missing, "no such folder ("), (&file, "a file, not a folder (")] {
         for args in [&["ls"][..], &["verify"], &["run", "start", "x"], &["mark", "x"]] {
             let (said, code) = run(folder, args);
