@@ -1,6 +1,7 @@
 //! The settings of a sinkd: what they hold, their defaults, and what does not go together.
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -216,14 +217,21 @@ impl Config {
         }
     }
 
-    /// Which clients `listener` serves: its own lists, or the lists of all listeners
-    /// if it has none. Reads their files.
-    pub fn client_list(&self, listener: &Listener) -> Result<Option<ClientList>, ClientListError> {
-        let own = &listener.options;
-        match own.allow.is_empty() && own.deny.is_empty() {
-            true => ClientList::load(&self.allow, &self.deny),
-            false => ClientList::load(&own.allow, &own.deny),
-        }
+    /// Which clients each of `listeners` serves: its own lists, or the lists of all listeners if it
+    /// has none, which are shared. Reads their files.
+    pub fn client_lists(
+        &self,
+        listeners: &[Listener],
+    ) -> Result<Vec<Option<Arc<ClientList>>>, ClientListError> {
+        let of_all = ClientList::load(&self.allow, &self.deny)?.map(Arc::new);
+        let list = |listener: &Listener| {
+            let own = &listener.options;
+            match own.allow.is_empty() && own.deny.is_empty() {
+                true => Ok(of_all.clone()),
+                false => Ok(ClientList::load(&own.allow, &own.deny)?.map(Arc::new)),
+            }
+        };
+        listeners.iter().map(list).collect()
     }
 
     /// What no single setting can know to be wrong.
@@ -238,9 +246,7 @@ impl Config {
             let listener = Box::new(listener.clone());
             return Err(ConfigError::LmtpOnSmtpPort { listener });
         }
-        for listener in &self.listen {
-            self.client_list(listener)?;
-        }
+        self.client_lists(&self.listen)?;
         for (index, listener) in self.listen.iter().enumerate() {
             let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);
             if let Some(twice) = self.listen[..index].iter().find(is_same) {

@@ -1,7 +1,7 @@
 //! What holds for the connections of one listener.
 use std::sync::Arc;
 
-use crate::config::{ClientList, ClientListError, Config, Denied, Listener};
+use crate::config::{ClientList, Denied};
 use crate::smtp::envelope::Client;
 use crate::smtp::policy::Policy;
 
@@ -22,17 +22,9 @@ impl ListenerRules {
         ListenerRules { policy: Arc::new(policy), clients: None, denied: Denied::Reply }
     }
 
-    /// With the lists of `listener`, or the lists of all listeners if it has none. Reads
-    /// their files.
-    pub fn load(
-        policy: Policy,
-        listener: &Listener,
-        config: &Config,
-    ) -> Result<ListenerRules, ClientListError> {
-        let own = &listener.options;
-        let clients = config.client_list(listener)?.map(Arc::new);
-        let denied = own.denied.unwrap_or(config.denied);
-        Ok(ListenerRules { policy: Arc::new(policy), clients, denied })
+    /// Serves `clients`, and answers others as `denied` says.
+    pub fn with(policy: Policy, clients: Option<Arc<ClientList>>, denied: Denied) -> ListenerRules {
+        ListenerRules { policy: Arc::new(policy), clients, denied }
     }
 
     /// Whether `client` is served. Clients of a Unix socket are: its owner decides who connects.

@@ -275,8 +275,12 @@ fn listener_rules(
     config: &Config,
     listeners: &[Listener],
 ) -> Result<Vec<ListenerRules>, ClientListError> {
-    let rules = |it| ListenerRules::load(policy(config, it), it, config);
-    listeners.iter().map(rules).collect()
+    let clients = config.client_lists(listeners)?;
+    let rules = |(listener, clients): (&Listener, _)| {
+        let denied = listener.options.denied.unwrap_or(config.denied);
+        ListenerRules::with(policy(config, listener), clients, denied)
+    };
+    Ok(listeners.iter().zip(clients).map(rules).collect())
 }
 
 /// What sessions of `listener` say.
