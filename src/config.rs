@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bounds;
+mod changes;
 mod client_list;
 mod environment;
 mod file;
@@ -20,6 +21,7 @@ pub mod transcript;
 mod value;
 
 pub use bounds::TIME_MAX;
+pub use changes::Changes;
 pub use client_list::{ClientList, ClientListError, Denied, Networks};
 pub use environment::{Environment, EnvironmentError};
 pub use file::{FileError, from_file, load};

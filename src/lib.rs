@@ -5,6 +5,7 @@
 
 pub mod analysis;
 pub mod config;
+pub mod control;
 pub mod http;
 pub mod index;
 pub mod log;

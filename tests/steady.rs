@@ -102,7 +102,7 @@ mod counted {
             index: index::IndexSettings { when, ..index::IndexSettings::default() },
             ..Config::default()
         };
-        let (server, _) = Server::start(&config).unwrap();
+        let server = Server::start(&config).unwrap().server;
         let ListenAddress::Tcp(address) = server.listeners()[0].address else {
             panic!("a TCP address")
         };

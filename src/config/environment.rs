@@ -129,21 +129,21 @@ fn warning(name: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     fn environment(variables: &[(&str, &str)]) -> Environment {
         Environment::new(variables.iter().map(|(name, value)| (name.into(), value.into())))
     }
 
-    fn applied(variables: &[(&str, &str)]) -> Result<Config, String> {
+    pub(in crate::config) fn applied(variables: &[(&str, &str)]) -> Result<Config, String> {
         let mut config = Config::default();
         environment(variables).apply(&mut config).map_err(|error| error.to_string())?;
         Ok(config)
     }
 
     /// A value that is not the default, for each setting. A new setting needs one.
-    fn another(key: &Setting) -> &'static str {
+    pub(in crate::config) fn another(key: &Setting) -> &'static str {
         match key.name {
             "listen" => "127.0.0.1:7,lmtp:unix:/run/s",
             "data" | "hostname" | "transcript" | "sequence_field" => "other",

@@ -46,6 +46,12 @@ pub const LISTENERS_MAX: usize = 256;
 const SMTP_PORT: u16 = 25;
 
 impl Listener {
+    /// Returns whether both have one address, and what is spoken there is the same.
+    pub fn is_bound_as(&self, other: &Listener) -> bool {
+        let Listener { protocol, address, is_proxied, options: _ } = self;
+        (protocol, address, is_proxied) == (&other.protocol, &other.address, &other.is_proxied)
+    }
+
     /// Returns whether the listener serves LMTP on the port on which clients expect SMTP.
     pub fn is_lmtp_on_smtp_port(&self) -> bool {
         let is_smtp_port = matches!(&self.address, ListenAddress::Tcp(a) if a.port() == SMTP_PORT);

@@ -124,9 +124,6 @@ pub enum ConfigError {
     /// Two listeners have one name.
     #[error("listener name '{0}': expected each name once, found it twice")]
     NamedTwice(String),
-    /// Networks of clients that can't be used.
-    #[error(transparent)]
-    Clients(#[from] ClientListError),
     /// HTTP has the address of a listener.
     #[error("--http {0}: expected an address of its own, but it is also in --listen")]
     HttpListened(SocketAddr),
@@ -234,7 +231,8 @@ impl Config {
         listeners.iter().map(list).collect()
     }
 
-    /// What no single setting can know to be wrong.
+    /// What no single setting can know to be wrong. The files of networks are another matter (see
+    /// [`Config::client_lists`]).
     pub fn check(&self) -> Result<(), ConfigError> {
         if self.listen.is_empty() {
             return Err(ConfigError::NoListener);
@@ -246,7 +244,6 @@ impl Config {
             let listener = Box::new(listener.clone());
             return Err(ConfigError::LmtpOnSmtpPort { listener });
         }
-        self.client_lists(&self.listen)?;
         for (index, listener) in self.listen.iter().enumerate() {
             let is_same = |other: &&Listener| other.address.is_same_socket(&listener.address);
             if let Some(twice) = self.listen[..index].iter().find(is_same) {

@@ -26,6 +26,8 @@ fn write(facts: &MetricFacts) -> String {
     text.sample("sinkd_build_info", &[("version", env!("CARGO_PKG_VERSION"))], 1);
     process::write(&mut text, facts.started);
     disk::write(&mut text, &facts.data);
+    let help = "Number of the settings in force: 1 at the start, one more with each reload.";
+    text.single("sinkd_generation", MetricKind::Gauge, help, (facts.generation)());
     text.single("sinkd_workers", MetricKind::Gauge, "Number of event loops.", facts.workers);
     if let Some(live) = &facts.live {
         let total = live.total();

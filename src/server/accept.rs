@@ -96,7 +96,9 @@ impl<A: Accepts> Acceptors<A> {
         let mut errors = 0;
         loop {
             match self.listeners.get(listener)?.accept() {
-                Ok((socket, client)) => return Some(Arrival { socket, client, listener }),
+                Ok((socket, client)) => {
+                    return Some(Arrival { socket, client, listener, is_counted: false });
+                }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return None,
                 Err(error)
                     if sys::is_out_of_descriptors(&error) || errors == ERRORS_IN_A_ROW_MAX =>

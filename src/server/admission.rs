@@ -16,8 +16,11 @@ pub struct Admission {
     /// publish nothing else, so every ordering is relaxed.
     claimed: Vec<AtomicU32>,
     connections: AtomicU32,
-    connections_max: u32,
-    per_client_max: Option<u32>,
+    connections_max: AtomicU32,
+    /// 0: none.
+    per_client_max: AtomicU32,
+    /// What the descriptors allow.
+    room: u32,
     clients: Mutex<HashMap<IpAddr, u32>>,
 }
 
@@ -26,13 +29,25 @@ impl Admission {
     pub fn new(config: &Config, workers: usize, descriptors: u64) -> Admission {
         let room = descriptors.saturating_sub(DESCRIPTORS_RESERVED).max(descriptors / 2);
         let room = u32::try_from(room).unwrap_or(u32::MAX);
-        Admission {
+        let admission = Admission {
             claimed: (0..workers).map(|_| AtomicU32::new(0)).collect(),
             connections: AtomicU32::new(0),
-            connections_max: config.connections_max.unwrap_or(room),
-            per_client_max: config.connections_per_client_max,
+            connections_max: AtomicU32::new(0),
+            per_client_max: AtomicU32::new(0),
+            room,
             clients: Mutex::new(HashMap::new()),
-        }
+        };
+        admission.set_limits(config);
+        admission
+    }
+
+    /// From now on connections are admitted as `config` says. Those that are open stay, whatever
+    /// their number.
+    pub fn set_limits(&self, config: &Config) {
+        let connections_max = config.connections_max.unwrap_or(self.room);
+        self.connections_max.store(connections_max, Ordering::Relaxed);
+        let per_client_max = config.connections_per_client_max.unwrap_or(0);
+        self.per_client_max.store(per_client_max, Ordering::Relaxed);
     }
 
     /// Connections open now, on all workers.
@@ -40,14 +55,15 @@ impl Admission {
         self.connections.load(Ordering::Relaxed)
     }
 
-    /// Counts a connection in, or says why it must go. `address`: by which it counts among the
-    /// connections of one client; `None`: it has none, or it is not known yet.
-    pub fn enter(&self, address: Option<IpAddr>) -> Result<(), Farewell> {
-        if self.connections.fetch_add(1, Ordering::Relaxed) >= self.connections_max {
+    /// Counts a connection in, or says why it must go. `address`: of its client; `None`: it has
+    /// none, or it is not known yet. Returns whether it counts among the connections of `address`.
+    pub fn enter(&self, address: Option<IpAddr>) -> Result<bool, Farewell> {
+        let connections_max = self.connections_max.load(Ordering::Relaxed);
+        if self.connections.fetch_add(1, Ordering::Relaxed) >= connections_max {
             self.connections.fetch_sub(1, Ordering::Relaxed);
             return Err(Farewell::TooManyConnections);
         }
-        let entered = address.map_or(Ok(()), |address| self.identify(address));
+        let entered = address.map_or(Ok(false), |address| self.identify(address));
         if entered.is_err() {
             self.connections.fetch_sub(1, Ordering::Relaxed);
         }
@@ -55,15 +71,19 @@ impl Admission {
     }
 
     /// Counts a connection that has entered among those of `address`, or says why it must go.
-    pub fn identify(&self, address: IpAddr) -> Result<(), Farewell> {
-        let Some(max) = self.per_client_max else { return Ok(()) };
+    /// Returns whether it was counted: it is not where there is no limit.
+    pub fn identify(&self, address: IpAddr) -> Result<bool, Farewell> {
+        let max = self.per_client_max.load(Ordering::Relaxed);
+        if max == 0 {
+            return Ok(false);
+        }
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
         let open = clients.entry(address.to_canonical()).or_insert(0);
         if *open >= max {
             return Err(Farewell::TooManyFromAddress);
         }
         *open += 1;
-        Ok(())
+        Ok(true)
     }
 
     /// Claims a place on the least loaded worker, `own` among equals; returns its number.
@@ -98,11 +118,12 @@ impl Admission {
         self.claimed[to].fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A connection on `worker` has ended, which counted among those of `address`.
+    /// A connection on `worker` has ended, which counted among those of `address`; `None`: among
+    /// none.
     pub fn leave(&self, worker: usize, address: Option<IpAddr>) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let (Some(_), Some(address)) = (self.per_client_max, address) else { return };
+        let Some(address) = address else { return };
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
         let address = address.to_canonical();
         if let Some(open) = clients.get_mut(&address) {
@@ -145,6 +166,33 @@ mod tests {
         assert_eq!(counts, [100, 100, 100]);
     }
 
+    /// A connection that came while there was no limit is in no count, and leaves none.
+    #[test]
+    fn a_limit_that_comes_later_counts_what_comes_later() {
+        let a = Some(IpAddr::from([127, 0, 0, 1]));
+        let admission = admission(1, 9, None);
+        let leave = |address| {
+            admission.claim(0);
+            admission.leave(0, address);
+        };
+        assert_eq!(admission.enter(a), Ok(false));
+        let limits = |per_client| Config {
+            connections_max: Some(3),
+            connections_per_client_max: per_client,
+            ..Config::default()
+        };
+        admission.set_limits(&limits(Some(1)));
+        assert_eq!(admission.enter(a), Ok(true));
+        leave(None);
+        assert_eq!(admission.enter(a), Err(Farewell::TooManyFromAddress));
+        admission.set_limits(&limits(None));
+        assert_eq!(admission.enter(a), Ok(false));
+        assert_eq!(admission.enter(a), Ok(false));
+        assert_eq!(admission.enter(a), Err(Farewell::TooManyConnections));
+        leave(a);
+        assert!(admission.clients.lock().unwrap().is_empty());
+    }
+
     #[test]
     fn limits_hold_and_places_come_back() {
         let client = |host: u8| Some(IpAddr::from([127, 0, 0, host]));
@@ -159,7 +207,7 @@ mod tests {
             admission.claim(0);
             admission.leave(0, client);
         }
-        (0..2).for_each(|_| admission.enter(None).unwrap());
+        (0..2).for_each(|_| assert_eq!(admission.enter(None), Ok(false)));
         assert_eq!(admission.enter(None), Err(Farewell::TooManyConnections));
         (0..2).for_each(|_| {
             admission.claim(0);

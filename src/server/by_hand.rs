@@ -11,12 +11,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::config::Config;
+use crate::config::{Config, ListenAddress, Listener, ListenerOptions};
 use crate::log::by_hand::LogByHand;
 use crate::log::{LogSettings, OpenError, Recovery};
 use crate::smtp::envelope::Client;
 use crate::smtp::limits::Protocol;
-use crate::smtp::policy::{Policy, PolicyOptions};
 use crate::smtp::session::Farewell;
 use crate::smtp::tally;
 use crate::stats::Interval;
@@ -25,8 +24,9 @@ use crate::stats::by_hand::RecordersByHand as Statistics;
 use super::accept::{ACCEPTS_PER_ROUND, Acceptors, Accepts};
 use super::counters::Counters;
 use super::handover::Arrival;
+use super::in_force::current::InForce;
+use super::in_force::generation::{self, Generation};
 use super::index::Begun;
-use super::listener_rules::ListenerRules;
 use super::sampling::Sampling;
 use super::shutdown::{Stop, StopStage};
 use super::stream::{SocketInterest, Stream};
@@ -62,8 +62,8 @@ impl Interests for TableEvents {
         Ok(())
     }
 
-    fn identified(&mut self, _: IpAddr) -> Result<(), Farewell> {
-        Ok(())
+    fn identified(&mut self, _: IpAddr) -> Result<bool, Farewell> {
+        Ok(false)
     }
 
     fn left(&mut self, _: Option<IpAddr>) {
@@ -103,6 +103,16 @@ impl Accepts for Rc<Queue> {
     }
 }
 
+/// For SMTP, for LMTP, and for SMTP by way of a proxy.
+fn listeners() -> [Listener; 3] {
+    [(Protocol::Smtp, false), (Protocol::Lmtp, false), (Protocol::Smtp, true)].map(
+        |(protocol, is_proxied)| {
+            let address = ListenAddress::Unix("simulated".into());
+            Listener { protocol, address, is_proxied, options: ListenerOptions::default() }
+        },
+    )
+}
+
 /// One worker of a sink.
 pub struct ByHandSink {
     table: Table<TableEvents>,
@@ -119,6 +129,7 @@ pub struct ByHandSink {
     log: LogByHand,
     /// `None`: the configuration asks for none.
     statistics: Option<Statistics>,
+    in_force: Arc<InForce>,
     stop: Arc<Stop>,
     counters: Arc<Counters>,
     /// The log has said that there may be room.
@@ -139,19 +150,14 @@ impl ByHandSink {
         let waker = woken.clone();
         let writer = log.writer(Box::new(move || waker.store(true, Ordering::Relaxed)))?;
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
-        let policy = |protocol, is_proxied| {
-            let limits = config.limits.clone();
-            let options = PolicyOptions::new(&config.hostname, "simulated", limits);
-            let syntax = config.syntax;
-            ListenerRules::of(Policy::of(PolicyOptions { protocol, syntax, is_proxied, ..options }))
-        };
-        let smtp = [false, true].map(|is_proxied| policy(Protocol::Smtp, is_proxied));
-        let [smtp, proxied] = smtp;
+        let first = Generation::build(config, &listeners(), generation::FIRST);
+        let first = first.expect("a simulated sink reads no files of networks");
+        let in_force = Arc::new(InForce::new(Arc::new(first)));
         let statistics = config.stats.then(|| Statistics::new(tally::kinds().len()));
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,
-            listeners: vec![smtp, policy(Protocol::Lmtp, false), proxied],
+            in_force: in_force.clone(),
             writer,
             start_count: log.start_count(),
             stop: stop.clone(),
@@ -180,6 +186,7 @@ impl ByHandSink {
             places: Vec::new(),
             log,
             statistics,
+            in_force,
             stop,
             counters,
             woken,
@@ -216,6 +223,13 @@ impl ByHandSink {
     /// Clients that were accepted since the last call, each with its place.
     pub fn take_places(&mut self) -> Vec<(u64, usize)> {
         std::mem::take(&mut self.places)
+    }
+
+    /// Puts what of `config` can change in force, as `sinkctl reload` does.
+    pub fn reload(&mut self, config: &Config) {
+        let number = self.in_force.number() + 1;
+        let next = Generation::build(config, &listeners(), number);
+        self.in_force.publish(Arc::new(next.expect("no files are read")));
     }
 
     /// From now on this number of descriptors is left to accept with; `None`: no end of them.

@@ -68,7 +68,7 @@ pub struct Conn {
     /// health.
     pub is_session: bool,
     /// It counts among the connections of its client's address.
-    pub is_admitted: bool,
+    pub is_counted: bool,
     /// Names the session in slots: start of sinkd, worker, count.
     pub session_id: u64,
     pub flow: Flow,
@@ -117,7 +117,7 @@ impl Conn {
             serial,
             client,
             is_session: true,
-            is_admitted: true,
+            is_counted: false,
             session_id,
             flow: Flow::COMMANDS,
             held: None,
@@ -200,9 +200,9 @@ impl Conn {
         }
     }
 
-    /// By which address it counts among the connections of one client.
-    pub fn admitted_by(&self) -> Option<IpAddr> {
-        self.client.ip().filter(|_| self.is_admitted)
+    /// The address among whose connections it counts.
+    pub fn counted_by(&self) -> Option<IpAddr> {
+        self.client.ip().filter(|_| self.is_counted)
     }
 
     /// Whether it holds some of the budget for buffers, or may still take some.

@@ -1,4 +1,5 @@
 //! Connections on their way from the worker that accepted them to the one that serves them.
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender};
@@ -19,6 +20,15 @@ pub(super) struct Arrival {
     pub client: Client,
     /// Which listener it came from.
     pub listener: usize,
+    /// It counts among the connections of its client's address.
+    pub is_counted: bool,
+}
+
+impl Arrival {
+    /// The address among whose connections it counts.
+    pub fn counted_by(&self) -> Option<IpAddr> {
+        self.client.ip().filter(|_| self.is_counted)
+    }
 }
 
 /// The channels between workers.

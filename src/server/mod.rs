@@ -18,12 +18,12 @@ mod conn;
 mod counters;
 mod handover;
 mod idle_runs;
+mod in_force;
 mod index;
 mod input;
 mod lateness;
 mod ledger;
 mod listener;
-mod listener_rules;
 mod moments;
 mod orphan;
 mod payload;
@@ -65,14 +65,13 @@ use std::thread::JoinHandle;
 use crate::config::{ClientListError, Config, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
-use crate::smtp::extension::Extension;
-use crate::smtp::policy::{Policy, PolicyOptions};
 use crate::smtp::tally;
 use crate::stats::{Hub, Live, Recorder};
 
 pub use bind_error::ListenError;
 pub use clock::ClockWatch;
 pub use counters::Counters;
+pub use in_force::generations::{Generations, ReloadError, Reloaded};
 pub use service_manager::ServiceManager;
 pub use shutdown::{Stop, StopStage};
 pub use transcript::TranscriptError;
@@ -80,10 +79,14 @@ pub use transcript::TranscriptError;
 use admission::Admission;
 use handover::Handover;
 use idle_runs::IdleRuns;
-use listener_rules::ListenerRules;
+use in_force::current::InForce;
+use in_force::generation::{self, Generation};
+use index::Begun;
 use moments::MomentSender;
 use presence::Presence;
 use sample::Sampler;
+use sampling::Sampling;
+use stream::Acceptor;
 use transcript::Transcripts;
 use unix::SocketFile;
 use watchdog::Watchdog;
@@ -117,6 +120,30 @@ pub struct Server {
     hub: Option<Hub>,
     parser: Option<ParserThreads>,
     watchdog: Watchdog,
+    in_force: Arc<InForce>,
+}
+
+/// What all workers share.
+struct ForWorkers<'a> {
+    config: &'a Config,
+    in_force: Arc<InForce>,
+    admission: Arc<Admission>,
+    stop: Arc<Stop>,
+    sampling: Option<Arc<Sampling>>,
+    transcripts: Option<Arc<Transcripts>>,
+    moments: Option<Arc<MomentSender>>,
+    presence: Arc<Presence>,
+    begun: Begun,
+}
+
+/// A sink that has just been started.
+pub struct Started {
+    /// The sink.
+    pub server: Server,
+    /// What changes its settings.
+    pub generations: Generations,
+    /// What the last sinkd left in the folder.
+    pub recovery: log::Recovery,
 }
 
 impl Server {
@@ -125,15 +152,16 @@ impl Server {
     ///
     /// Errors: an address in use, a folder that is locked or not writable (the text
     /// says what to do).
-    pub fn start(config: &Config) -> Result<(Server, log::Recovery), StartError> {
+    pub fn start(config: &Config) -> Result<Started, StartError> {
         let descriptors = sys::raise_descriptor_limit();
         let workers = config.workers.unwrap_or_else(default_workers);
         let sockets = listener::bind_all(&config.listen, workers, config.backlog)?;
+        let first = Generation::build(config, &sockets.listeners, generation::FIRST)?;
+        let in_force = Arc::new(InForce::new(Arc::new(first)));
         let (log, recovery) = Log::open(&config.data, config.log_settings())?;
         let stop = Arc::new(Stop::new(config.stop_after_messages, config.stop_after_sessions));
         let admission = Arc::new(Admission::new(config, workers, descriptors));
-        let rules = listener_rules(config, &sockets.listeners)?;
-        let sampling = sampling::Sampling::new(config);
+        let sampling = Sampling::new(config);
         let (transcripts, transcript_thread) = Transcripts::start(config)?.unzip();
         let moments = config.noop_marks.then(|| MomentSender::start(log.events())).transpose()?;
         let (moments, moments_thread) = moments.unzip();
@@ -148,6 +176,12 @@ impl Server {
         for waker in &handover.wakers {
             stop.add_waker(waker.clone());
         }
+        let generations = Generations::new(
+            (config, &sockets.listeners),
+            in_force.clone(),
+            admission.clone(),
+            stop.clone(),
+        );
         let mut server = Server {
             log,
             stop: stop.clone(),
@@ -160,45 +194,71 @@ impl Server {
             hub,
             parser,
             watchdog,
+            in_force: in_force.clone(),
         };
-        let (mut recorders, presence) = (recorders.into_iter(), Arc::<Presence>::default());
-        for (index, (inbox, listeners)) in
-            handover.inboxes.into_iter().zip(sockets.per_worker).enumerate()
-        {
-            let writer = writer(&server.log, handover.wakers[index].clone())?;
-            let counters = server.counters[index].clone();
+        let common = ForWorkers {
+            config,
+            in_force,
+            admission,
+            stop,
+            sampling,
+            transcripts,
+            moments,
+            presence: Arc::default(),
+            begun: begun.unwrap_or_default(),
+        };
+        server.start_workers(common, handover, sockets.per_worker, recorders)?;
+        Ok(Started { server, generations, recovery })
+    }
+
+    /// Starts a worker for each of `acceptors`.
+    fn start_workers(
+        &mut self,
+        common: ForWorkers<'_>,
+        handover: Handover,
+        acceptors: Vec<Vec<Acceptor>>,
+        recorders: Vec<Recorder>,
+    ) -> Result<(), StartError> {
+        let mut recorders = recorders.into_iter();
+        for (index, (inbox, listeners)) in handover.inboxes.into_iter().zip(acceptors).enumerate() {
             let worker = Worker::new(worker::WorkerSetup {
                 inbox,
                 peers: handover.senders.clone(),
                 listeners,
-                admission: admission.clone(),
+                admission: common.admission.clone(),
                 table: table::TableSetup {
                     index,
-                    listeners: rules.clone(),
-                    writer,
-                    start_count: server.log.start_count(),
-                    stop: stop.clone(),
-                    counters,
-                    sampling: sampling.clone(),
-                    transcripts: transcripts.clone(),
-                    moments: moments.clone(),
+                    in_force: common.in_force.clone(),
+                    writer: writer(&self.log, handover.wakers[index].clone())?,
+                    start_count: self.log.start_count(),
+                    stop: common.stop.clone(),
+                    counters: self.counters[index].clone(),
+                    sampling: common.sampling.clone(),
+                    transcripts: common.transcripts.clone(),
+                    moments: common.moments.clone(),
                     recorder: recorders.next(),
-                    presence: presence.clone(),
-                    begun: begun.clone().unwrap_or_default(),
-                    config,
+                    presence: common.presence.clone(),
+                    begun: common.begun.clone(),
+                    config: common.config,
                 },
             })?;
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{index}"))
                 .spawn(move || worker.run())?;
-            server.workers.push(thread);
+            self.workers.push(thread);
         }
-        Ok((server, recovery))
+        Ok(())
     }
 
     /// What is listened on, with real ports, in the order of the configuration.
     pub fn listeners(&self) -> &[Listener] {
         &self.listeners
+    }
+
+    /// Returns the number of the generation that is in force, each time it is called.
+    pub fn generation(&self) -> impl Fn() -> u32 + Send + Sync + use<> {
+        let in_force = self.in_force.clone();
+        move || in_force.number()
     }
 
     /// The handle by which anything may stop this server.
@@ -268,40 +328,6 @@ fn start_statistics(
         Box::new(sampler),
     )?;
     Ok((Some(hub), recorders))
-}
-
-/// What holds for each listener.
-fn listener_rules(
-    config: &Config,
-    listeners: &[Listener],
-) -> Result<Vec<ListenerRules>, ClientListError> {
-    let clients = config.client_lists(listeners)?;
-    let rules = |(listener, clients): (&Listener, _)| {
-        let denied = listener.options.denied.unwrap_or(config.denied);
-        ListenerRules::with(policy(config, listener), clients, denied)
-    };
-    Ok(listeners.iter().zip(clients).map(rules).collect())
-}
-
-/// What sessions of `listener` say.
-fn policy(config: &Config, listener: &Listener) -> Policy {
-    let own = &listener.options;
-    let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
-    let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();
-    let hostname = own.hostname.as_ref().unwrap_or(&config.hostname).clone();
-    Policy::of(PolicyOptions {
-        protocol: listener.protocol,
-        hostname,
-        is_proxied: listener.is_proxied,
-        greeting: own.greeting.as_ref().or(config.greeting.as_ref()).cloned(),
-        extensions: extensions.filter(|it| !without(it)).collect(),
-        limits: own.limits(&config.limits),
-        listener: listener.address.to_string(),
-        listener_name: own.name.clone().unwrap_or_default(),
-        sink_name: config.name.clone().unwrap_or_default(),
-        noop_marks: config.noop_marks,
-        syntax: config.syntax,
-    })
 }
 
 /// The cores this process may use, at most 8.

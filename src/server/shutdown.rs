@@ -52,14 +52,19 @@ impl Stop {
     /// Raises the stage and wakes every worker.
     pub fn begin(&self, stage: StopStage) {
         self.stage.fetch_max(stage as u8, Ordering::Release);
+        self.wake_workers();
+        for watcher in self.watchers.lock().expect("nobody panics while holding it").iter() {
+            // Full: the watcher has a notice already.
+            let _ = watcher.try_send(());
+        }
+    }
+
+    /// Has every worker begin a round.
+    pub(super) fn wake_workers(&self) {
         for waker in self.wakers.lock().expect("nobody panics while holding it").iter() {
             if let Err(error) = waker.wake() {
                 tracing::error!(%error, "a worker could not be woken");
             }
-        }
-        for watcher in self.watchers.lock().expect("nobody panics while holding it").iter() {
-            // Full: the watcher has a notice already.
-            let _ = watcher.try_send(());
         }
     }
 

@@ -6,11 +6,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
-use ipnet::IpNet;
-
-use crate::config::{self, Config, Denied};
+use crate::config::{Config, Denied};
 use crate::log::Writer;
 use crate::smtp::session::{Farewell, Session};
 use crate::smtp::workspace::Workspace;
@@ -19,9 +16,12 @@ use crate::stats::Recorder;
 use super::conn::{Conn, Flow};
 use super::counters::{Counters, Doing};
 use super::handover::Arrival;
+use super::in_force::current::InForce;
+use super::in_force::generation::Generation;
+use super::in_force::listener_rules::ListenerRules;
+use super::in_force::times::Times;
 use super::index::Begun;
 use super::ledger::Ledger;
-use super::listener_rules::ListenerRules;
 use super::moments::MomentSender;
 use super::pool::TransferPool;
 use super::preamble::{PREAMBLE_MS, is_trusted};
@@ -46,33 +46,11 @@ const STALLED_MS: u64 = 1000;
 /// How many stalled transfers are closed at a time, at most.
 const STALLED_CLOSED_MAX: usize = 64;
 
-/// Limits and times of the configuration, as the loop uses them.
-struct TableLimits {
-    command_ms: u64,
-    data_ms: u64,
-    storage_ms: u64,
-    grace_ms: u64,
-}
-
-impl TableLimits {
-    fn of(config: &Config) -> TableLimits {
-        // Bounded, so that no deadline overflows.
-        let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
-        TableLimits {
-            command_ms: ms(config.command_timeout),
-            data_ms: ms(config.data_timeout),
-            storage_ms: ms(config.storage_wait),
-            grace_ms: ms(config.stop_grace),
-        }
-    }
-}
-
 /// What a table is made of.
 pub(super) struct TableSetup<'a> {
     /// The worker's index.
     pub index: usize,
-    /// By listener.
-    pub listeners: Vec<ListenerRules>,
+    pub in_force: Arc<InForce>,
     pub writer: Writer,
     pub start_count: u32,
     pub stop: Arc<Stop>,
@@ -97,9 +75,10 @@ pub(super) trait Interests {
         place: usize,
         to: SocketInterest,
     ) -> std::io::Result<()>;
-    /// A connection that was admitted is of `address`, or must go.
-    fn identified(&mut self, address: IpAddr) -> Result<(), Farewell>;
-    /// A connection has ended that was admitted, by `address` if it counted by one.
+    /// A connection that was admitted is of `address`, or must go. Returns whether it counts among
+    /// the connections of that address.
+    fn identified(&mut self, address: IpAddr) -> Result<bool, Farewell>;
+    /// A connection has ended that was admitted; it counted among those of `address`.
     fn left(&mut self, address: Option<IpAddr>);
 }
 
@@ -115,10 +94,9 @@ pub enum SocketEvent {
 /// The connections of one worker.
 pub(super) struct Table<I> {
     pub interests: I,
-    listeners: Vec<ListenerRules>,
-    /// Networks whose PROXY headers are believed.
-    trusted: Vec<IpNet>,
-    limits: TableLimits,
+    in_force: Arc<InForce>,
+    /// What this worker goes by: what was in force when its last round began.
+    generation: Arc<Generation>,
     pub state: WorkerState,
     conns: Vec<Option<Conn>>,
     free_places: Vec<usize>,
@@ -143,14 +121,15 @@ impl<I: Interests> Table<I> {
         (ledger.begun, ledger.sampling) = (setup.begun, setup.sampling);
         let pool = TransferPool::new(config.buffer_memory_bytes);
         let storage = Storage { pool, writer: setup.writer };
-        let workspace = Workspace::new(config.envelope_memory_bytes);
+        let mut workspace = Workspace::new(config.envelope_memory_bytes);
+        let generation = setup.in_force.current();
+        workspace.in_force = generation.policies();
         let mut shared = WorkerShared::new(workspace, storage, ledger);
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         Table {
             interests,
-            listeners: setup.listeners,
-            trusted: config.proxy_trusted.clone(),
-            limits: TableLimits::of(config),
+            in_force: setup.in_force,
+            generation,
             state: WorkerState::new(shared),
             conns: Vec::new(),
             free_places: Vec::new(),
@@ -170,7 +149,28 @@ impl<I: Interests> Table<I> {
     /// should be looked at, for statistics.
     pub fn wake(&mut self, now_ns: u64) -> bool {
         self.state.tick(now_ns);
+        if self.in_force.number() != self.generation.number {
+            self.follow();
+        }
         self.state.begin_round()
+    }
+
+    /// Goes over to the generation that is in force. Its times may be shorter, so every deadline is
+    /// looked at anew.
+    #[cold]
+    fn follow(&mut self) {
+        self.generation = self.in_force.current();
+        self.state.follow(self.generation.policies());
+        self.wheel = Wheel::new();
+        let now_ms = self.now_ms();
+        for (place, conn) in self.conns.iter().enumerate() {
+            let Some(Conn { serial, .. }) = conn else { continue };
+            self.wheel.insert(TimerKey { place, serial: *serial }, now_ms);
+        }
+    }
+
+    fn rules(&self, listener: usize) -> &ListenerRules {
+        &self.generation.listeners[listener]
     }
 
     /// The loop goes to sleep.
@@ -260,7 +260,7 @@ impl<I: Interests> Table<I> {
     /// Greets with 421 and closes; where a PROXY header would come first, only closes.
     #[cold]
     pub fn turn_away(&mut self, mut arrival: Arrival, why: Farewell) {
-        let policy = self.listeners[arrival.listener].policy.clone();
+        let policy = self.rules(arrival.listener).policy.clone();
         if policy.is_proxied {
             return self.state.recording().turned_away();
         }
@@ -268,18 +268,18 @@ impl<I: Interests> Table<I> {
         self.state.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// By which address a connection counts when it is accepted. A connection of a proxy counts by
-    /// none yet.
-    pub fn admitted_by(&self, arrival: &Arrival) -> Option<IpAddr> {
-        let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
+    /// The address by which the client of a connection is known when it is accepted. That of a
+    /// proxy is not known yet.
+    pub fn known_by(&self, arrival: &Arrival) -> Option<IpAddr> {
+        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)
     }
 
     /// Whether a connection may be served at all: it is not one to a proxied listener from a
     /// network that is not trusted, which would be believed whatever it says.
     pub fn is_wanted(&mut self, arrival: &Arrival) -> bool {
-        let is_proxied = self.listeners[arrival.listener].policy.is_proxied;
-        if is_proxied && !is_trusted(arrival.client, &self.trusted) {
+        let is_proxied = self.rules(arrival.listener).policy.is_proxied;
+        if is_proxied && !is_trusted(arrival.client, &self.generation.trusted) {
             let why = "it is not in a network of --proxy-trusted";
             self.state.refuse_as_proxy(arrival.client, why);
             return false;
@@ -290,7 +290,7 @@ impl<I: Interests> Table<I> {
     /// Whether the lists of its listener let a connection in. If not, it is answered as they say.
     /// Of a proxy the client is asked about later.
     pub fn is_served(&mut self, arrival: &mut Arrival) -> bool {
-        let rules = &self.listeners[arrival.listener];
+        let rules = self.rules(arrival.listener);
         if rules.policy.is_proxied || rules.serves(arrival.client) {
             return true;
         }
@@ -305,8 +305,8 @@ impl<I: Interests> Table<I> {
 
     /// Assigns a connection its place, and greets it, unless a PROXY header comes first.
     pub fn begin(&mut self, arrival: Arrival) {
-        let admitted_by = self.admitted_by(&arrival);
-        let Arrival { mut socket, client, listener } = arrival;
+        let counted_by = arrival.counted_by();
+        let Arrival { mut socket, client, listener, is_counted } = arrival;
         let place = self.free_places.pop().unwrap_or_else(|| {
             self.conns.push(None);
             self.conns.len() - 1
@@ -314,26 +314,27 @@ impl<I: Interests> Table<I> {
         if let Err(error) = self.interests.register(&mut socket, place) {
             tracing::warn!(%error, %client, "the connection could not be registered");
             self.free_places.push(place);
-            self.interests.left(admitted_by);
+            self.interests.left(counted_by);
             return;
         }
         self.serial = self.serial.wrapping_add(1);
-        let policy = self.listeners[listener].policy.clone();
+        let policy = self.rules(listener).policy.clone();
         let is_proxied = policy.is_proxied;
         let session = Session::new(client, policy);
         let session_id = self.session_base | self.sessions;
         self.sessions += 1;
         let mut conn = Conn::new(socket, session, self.serial, client, session_id);
+        conn.is_counted = is_counted;
         conn.heard_ms = self.now_ms();
         conn.opened_us = self.state.clock().now_us();
         let key = TimerKey { place, serial: conn.serial };
-        let TableLimits { command_ms, data_ms, .. } = self.limits;
+        let Times { command_ms, data_ms, .. } = self.generation.times;
         let mut wait_ms = command_ms.min(data_ms);
         self.open += 1;
         if is_proxied {
             wait_ms = wait_ms.min(PREAMBLE_MS);
             conn.flow = Flow::Preamble;
-            (conn.is_session, conn.is_admitted) = (false, false);
+            conn.is_session = false;
         }
         self.wheel.insert(key, conn.heard_ms + wait_ms);
         let turn = match is_proxied {
@@ -366,18 +367,18 @@ impl<I: Interests> Table<I> {
     #[cold]
     fn identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
-        let rules = self.listeners.iter().find(|rules| conn.session.is_of(&rules.policy));
-        if let Some(rules) = rules.filter(|rules| conn.is_session && !rules.serves(conn.client)) {
+        let rules = self.rules(conn.session.listener_index());
+        if conn.is_session && !rules.serves(conn.client) {
             let denied = rules.denied;
             return self.deny(place, conn, denied);
         }
-        let admitted = match conn.client.ip().filter(|_| conn.is_session) {
-            Some(address) => self.interests.identified(address).map(|()| true),
+        let counted = match conn.client.ip().filter(|_| conn.is_session) {
+            Some(address) => self.interests.identified(address),
             None => Ok(false),
         };
-        let turn = match admitted {
-            Ok(is_admitted) => {
-                conn.is_admitted = is_admitted;
+        let turn = match counted {
+            Ok(is_counted) => {
+                conn.is_counted = is_counted;
                 self.state.recording().identified(&conn);
                 self.greet(&mut conn)
             }
@@ -498,7 +499,7 @@ impl<I: Interests> Table<I> {
     fn close(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
         self.state.end(&mut conn);
-        self.interests.left(conn.admitted_by());
+        self.interests.left(conn.counted_by());
         self.free_places.push(place);
         self.open -= 1;
         if conn.is_session {
@@ -522,7 +523,7 @@ impl<I: Interests> Table<I> {
     }
 
     fn look_at_deadline(&mut self, key: TimerKey, now_ms: u64) {
-        let (command_ms, data_ms) = (self.limits.command_ms, self.limits.data_ms);
+        let Times { command_ms, data_ms, .. } = self.generation.times;
         let Some(conn) = self.conn_of(key) else { return };
         let deadline_ms = match conn.flow {
             Flow::Lingering { since_ms } => since_ms + LINGER_MS,
@@ -554,7 +555,7 @@ impl<I: Interests> Table<I> {
 
     /// Transfers that waited too long for the log are refused; the rest of them is thrown away.
     fn lose_patience(&mut self, now_ms: u64) {
-        let storage_ms = self.limits.storage_ms;
+        let storage_ms = self.generation.times.storage_ms;
         for key in std::mem::take(&mut self.parked) {
             let Some(conn) = self.conn_of(key).filter(|conn| conn.waits.is_for_log()) else {
                 continue;
@@ -613,7 +614,7 @@ impl<I: Interests> Table<I> {
             return false;
         }
         self.state.counters().doing(Doing::Stopping);
-        self.grace_ends_ms = Some(self.now_ms() + self.limits.grace_ms);
+        self.grace_ends_ms = Some(self.now_ms() + self.generation.times.grace_ms);
         self.dismiss_all(Whom::Idle);
         true
     }

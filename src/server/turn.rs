@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::log::{NoRoom, Writer};
 use crate::smtp::envelope::Client;
+use crate::smtp::policy::PoliciesInForce;
 use crate::smtp::session::{Farewell, Session};
 
 use super::clock::Clock;
@@ -152,6 +153,12 @@ impl WorkerState {
 
     pub fn tick(&mut self, now_ns: u64) {
         self.shared.clock.tick(now_ns);
+    }
+
+    /// Sessions go by `policies` from their next transaction on.
+    #[cold]
+    pub fn follow(&mut self, policies: PoliciesInForce) {
+        self.shared.workspace.in_force = policies;
     }
 
     pub fn writer(&mut self) -> &mut Writer {

@@ -79,7 +79,7 @@ impl Interests for KernelRegistry {
         self.registry.reregister(socket, Token(place), interest)
     }
 
-    fn identified(&mut self, address: IpAddr) -> Result<(), Farewell> {
+    fn identified(&mut self, address: IpAddr) -> Result<bool, Farewell> {
         self.admission.identify(address)
     }
 
@@ -234,8 +234,9 @@ impl Worker {
         if !self.table.is_wanted(&arrival) || !self.table.is_served(&mut arrival) {
             return;
         }
-        if let Err(why) = self.admission.enter(self.table.admitted_by(&arrival)) {
-            return self.table.turn_away(arrival, why);
+        match self.admission.enter(self.table.known_by(&arrival)) {
+            Ok(is_counted) => arrival.is_counted = is_counted,
+            Err(why) => return self.table.turn_away(arrival, why),
         }
         let chosen = self.admission.claim(self.index);
         if chosen == self.index {
@@ -255,7 +256,7 @@ impl Worker {
                 continue;
             }
             // Accepted by a worker that did not know of the stop yet.
-            self.admission.leave(self.index, self.table.admitted_by(&arrival));
+            self.admission.leave(self.index, arrival.counted_by());
             self.table.turn_away(arrival, Farewell::Stopping);
         }
     }

@@ -1,8 +1,9 @@
 //! What a listener says and allows, encoded once for all of its sessions.
+use std::sync::Arc;
+
 use super::envelope::{self, Tag, append_field};
 use super::extension::{Extension, Extensions};
 use super::limits::{Protocol, SessionLimits, Syntax};
-use super::reply::Reply;
 
 /// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as
 /// this.
@@ -33,6 +34,10 @@ pub struct PolicyOptions {
     pub noop_marks: bool,
     /// What becomes of commands that break the grammar.
     pub syntax: Syntax,
+    /// Which generation of the settings it belongs to.
+    pub generation: u32,
+    /// The listener's index among those of its generation.
+    pub index: usize,
 }
 
 impl PolicyOptions {
@@ -50,6 +55,8 @@ impl PolicyOptions {
             sink_name: String::new(),
             noop_marks: false,
             syntax: Syntax::Lenient,
+            generation: 0,
+            index: 0,
         }
     }
 }
@@ -73,12 +80,24 @@ pub struct Policy {
     pub syntax: Syntax,
     /// Extensions that are not offered.
     pub without: Extensions,
+    /// Which generation of the settings it belongs to.
+    pub generation: u32,
+    /// The listener's index among those of its generation.
+    pub index: usize,
     greeting: Vec<u8>,
     ehlo_reply: Vec<u8>,
     helo_reply: Vec<u8>,
     envelope: Vec<u8>,
     accepted_end: Vec<u8>,
-    has_codes: bool,
+}
+
+/// The policies of all listeners that are in force now. Sessions follow them between transactions.
+#[derive(Debug, Default)]
+pub struct PoliciesInForce {
+    /// That of all `policies`.
+    pub generation: u32,
+    /// By listener.
+    pub policies: Vec<Arc<Policy>>,
 }
 
 impl Policy {
@@ -102,8 +121,9 @@ impl Policy {
             helo_reply: format!("250 {}\r\n", options.hostname).into_bytes(),
             envelope: envelope_start(&options),
             accepted_end: accepted_end(&options.sink_name),
-            has_codes: !without.has(Extension::EnhancedStatusCodes),
             without,
+            generation: options.generation,
+            index: options.index,
             hostname: options.hostname,
             protocol: options.protocol,
             is_proxied: options.is_proxied,
@@ -142,21 +162,6 @@ impl Policy {
     /// What follows the message's name in the reply to it: the sink's name, and CRLF.
     pub fn accepted_end(&self) -> &[u8] {
         &self.accepted_end
-    }
-
-    /// Appends a reply, with its enhanced code where the listener offers them.
-    #[inline]
-    pub(super) fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
-        match self.has_codes {
-            true => reply.encode(out),
-            false => reply.encode_without_code(out),
-        }
-    }
-
-    /// Returns whether replies have enhanced codes.
-    #[inline]
-    pub(super) fn has_codes(&self) -> bool {
-        self.has_codes
     }
 }
 

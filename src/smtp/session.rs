@@ -15,21 +15,25 @@
 //! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
+mod line;
 mod off_grammar;
+mod owed;
 mod transaction;
 
 use super::deviation::{Deviation, Deviations};
 use super::envelope::{self, Client, FIELD_HEADER_BYTES, Tag};
-use super::extension::Extension;
+use super::extension::{Extension, Extensions};
 use super::grammar::{self, Command};
 use super::moment::{MarkCommand, MarkOutcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
-use super::policy::Policy;
+use super::policy::{PoliciesInForce, Policy};
 use super::proxy::ClientTls;
 use super::reply::{self, Reply};
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
+use line::{Skip, find_line, skip_line};
+use owed::OwedReplies;
 use std::sync::Arc;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
 
@@ -122,22 +126,6 @@ enum NotAccepted {
     NonAscii,
 }
 
-/// What is left to skip of a command line that grew too long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Skip {
-    Nothing,
-    Line,
-    /// The verb is BDAT: after the line comes payload of unknown length.
-    BdatLine,
-}
-
-/// The same reply, owed once for each recipient.
-#[derive(Debug)]
-struct OwedReplies {
-    line: Vec<u8>,
-    left: u32,
-}
-
 /// How a client said hello.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Hello {
@@ -166,6 +154,9 @@ pub struct Session {
     /// 5xx replies given.
     errors: u32,
     skip: Skip,
+    /// Extensions that the last EHLO or LHLO did not announce. What it announced holds until the
+    /// next, whatever generation is in force.
+    without: Extensions,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
 }
@@ -174,6 +165,7 @@ impl Session {
     /// A session that has said nothing yet. Allocates nothing.
     pub fn new(client: Client, policy: Arc<Policy>) -> Session {
         Session {
+            without: policy.without,
             policy,
             client,
             constant: Box::default(),
@@ -205,9 +197,9 @@ impl Session {
         envelope::peer_of(&self.constant)
     }
 
-    /// Whether `policy` is the one of its listener.
-    pub fn is_of(&self, policy: &Arc<Policy>) -> bool {
-        Arc::ptr_eq(&self.policy, policy)
+    /// The index of its listener.
+    pub fn listener_index(&self) -> usize {
+        self.policy.index
     }
 
     /// The listener's address as configured.
@@ -314,7 +306,7 @@ impl Session {
         self.end_transaction(workspace);
         self.messages = self.messages.saturating_add(1);
         let is_lmtp = self.policy.is_lmtp();
-        let prefix = match (self.policy.has_codes(), is_lmtp) {
+        let prefix = match (self.has_codes(), is_lmtp) {
             (true, false) => reply::ACCEPTED_PREFIX,
             (true, true) => reply::DELIVERED_PREFIX,
             (false, _) => reply::PLAIN_PREFIX,
@@ -484,6 +476,8 @@ impl Session {
     /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
     fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         self.end_transaction(workspace);
+        self.follow(workspace);
+        self.without = self.policy.without;
         self.state = SessionState::Ready;
         self.hello_deviations = Deviations::NONE;
         self.encode_constant(name, hello, workspace);
@@ -519,6 +513,7 @@ impl Session {
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
+        self.follow(workspace);
         self.may_mail(path, parameters)?;
         self.state = SessionState::Open(self.begin(path, parameters, workspace)?);
         workspace.events.push(TransactionEvent::Began);
@@ -529,8 +524,25 @@ impl Session {
         Ok(())
     }
 
+    /// Between transactions, a session goes over to what is in force.
+    #[inline]
+    fn follow(&mut self, workspace: &Workspace) {
+        if self.policy.generation != workspace.in_force.generation {
+            self.go_over(&workspace.in_force);
+        }
+    }
+
+    #[cold]
+    fn go_over(&mut self, in_force: &PoliciesInForce) {
+        if let Some(policy) = in_force.policies.get(self.policy.index)
+            && !self.in_transaction()
+        {
+            self.policy = policy.clone();
+        }
+    }
+
     fn may_mail(&self, path: Path<'_>, parameters: MailParameters<'_>) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.limits, self.policy.without);
+        let (limits, without) = (&self.policy.limits, self.without);
         if !without.is_empty() && without.have_parameter_of_mail(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
@@ -587,7 +599,7 @@ impl Session {
         parameters: RcptParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
-        let (limits, without) = (&self.policy.limits, self.policy.without);
+        let (limits, without) = (&self.policy.limits, self.without);
         if !without.is_empty() && without.have_parameter_of_rcpt(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
@@ -646,7 +658,7 @@ impl Session {
     /// The payload of a chunk follows its line whatever the reply will be, so a refused chunk is
     /// discarded before it is answered (RFC 3030 2).
     fn bdat(&mut self, bytes: u64, last: bool, workspace: &mut Workspace) -> Step {
-        if self.policy.without.has(Extension::Chunking) {
+        if self.without.has(Extension::Chunking) {
             return self.discard(bytes, &reply::NOT_IMPLEMENTED);
         }
         let message_bytes_max = self.policy.limits.message_bytes_max;
@@ -707,26 +719,15 @@ impl Session {
     /// Appends the reply that begins at `from`, the last one, `times` times more; what the replies
     /// may not grow by now is owed.
     fn repeat(&mut self, from: usize, times: u32, workspace: &mut Workspace) {
-        let to = workspace.replies.len();
-        for given in 0..times {
-            if workspace.replies.len() > REPLIES_BYTES_PAUSE {
-                let line = workspace.replies[from..to].to_vec();
-                self.owed = Some(Box::new(OwedReplies { line, left: times - given }));
-                return;
-            }
-            workspace.replies.extend_from_within(from..to);
-        }
+        let owed = OwedReplies::repeat(&mut workspace.replies, from, times);
+        self.owed = owed.map(Box::new);
     }
 
     /// Appends what is owed, as far as the replies may grow; false if more is left.
     fn pay(&mut self, workspace: &mut Workspace) -> bool {
         let Some(owed) = &mut self.owed else { return true };
-        while owed.left > 0 {
-            if workspace.replies.len() > REPLIES_BYTES_PAUSE {
-                return false;
-            }
-            workspace.replies.extend_from_slice(&owed.line);
-            owed.left -= 1;
+        if !owed.pay(&mut workspace.replies) {
+            return false;
         }
         self.owed = None;
         true
@@ -753,12 +754,26 @@ impl Session {
                 return self.close(&reply::TOO_MANY_ERRORS, workspace);
             }
         }
-        self.policy.encode(reply, &mut workspace.replies);
+        self.encode(reply, &mut workspace.replies);
         workspace.tally.reply(reply, 1);
     }
 
+    /// Appends a reply, with its enhanced code where those were announced.
+    #[inline]
+    fn encode(&self, reply: &Reply, out: &mut Vec<u8>) {
+        match self.has_codes() {
+            true => reply.encode(out),
+            false => reply.encode_without_code(out),
+        }
+    }
+
+    #[inline]
+    fn has_codes(&self) -> bool {
+        !self.without.has(Extension::EnhancedStatusCodes)
+    }
+
     fn close(&mut self, reply: &'static Reply, workspace: &mut Workspace) {
-        self.policy.encode(reply, &mut workspace.replies);
+        self.encode(reply, &mut workspace.replies);
         workspace.tally.reply(reply, 1);
         self.abandon(workspace);
     }
@@ -774,27 +789,6 @@ impl Session {
             workspace.events.push(event);
             self.state = SessionState::Ready;
         }
-    }
-}
-
-/// Octets of the first line of `text`, CRLF included. A lone LF ends no command (RFC 5321 2.3.8).
-fn find_line(text: &[u8]) -> Option<usize> {
-    let mut from = 0;
-    loop {
-        let feed = from + memchr::memchr(b'\n', &text[from..])?;
-        if text[..feed].ends_with(b"\r") {
-            return Some(feed + 1);
-        }
-        from = feed + 1;
-    }
-}
-
-/// Octets to skip of a line that grew too long, and whether its CRLF was among them. A CR at the
-/// end of `text` stays: it may be half of one.
-fn skip_line(text: &[u8]) -> (usize, bool) {
-    match find_line(text) {
-        Some(bytes) => (bytes, true),
-        None => (text.len() - usize::from(text.ends_with(b"\r")), false),
     }
 }
 

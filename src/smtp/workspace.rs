@@ -5,6 +5,7 @@
 //! nothing.
 
 use super::moment::MarkCommand;
+use super::policy::PoliciesInForce;
 use super::tally::CommandTally;
 
 /// Octets of replies beyond which a session pauses.
@@ -43,6 +44,8 @@ pub struct Workspace {
     pub(super) fields: Vec<u8>,
     /// What a client has named by NOOP, for the caller to take away.
     pub moment: Option<MarkCommand>,
+    /// What sessions go by from their next transaction on.
+    pub in_force: PoliciesInForce,
     spare: Vec<Vec<u8>>,
     /// Capacity of all `spare`.
     spare_bytes: usize,
@@ -61,6 +64,7 @@ impl Workspace {
             events: Vec::with_capacity(EVENTS_FIRST),
             fields: Vec::new(),
             moment: None,
+            in_force: PoliciesInForce::default(),
             spare: Vec::new(),
             spare_bytes: 0,
             lent_bytes: 0,

@@ -157,12 +157,17 @@ impl Sink {
 
     /// The same from an address of this machine to one of the listeners.
     pub fn connect_from(&self, from: [u8; 4], listener: usize) -> Client {
+        let mut client = self.connect_quietly_from(from, listener);
+        assert_eq!(client.reply().0, 220);
+        client
+    }
+
+    /// The same, without reading the greeting.
+    pub fn connect_quietly_from(&self, from: [u8; 4], listener: usize) -> Client {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
         socket.bind(&SocketAddr::from((from, 0)).into()).unwrap();
         socket.connect(&self.addresses[listener].into()).unwrap();
-        let mut client = Client::over(socket.into());
-        assert_eq!(client.reply().0, 220);
-        client
+        Client::over(socket.into())
     }
 
     /// A connection that has read nothing yet.

@@ -89,6 +89,8 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl rm",
             "sinkctl rm --all 1:0",
             "sinkctl prune --json",
+            "sinkctl reload",
+            "sinkctl --data mail reload",
             "sinkctl report",
             "sinkctl replay",
             "sinkctl stats --hgrm",

@@ -24,6 +24,8 @@ pub enum Fault {
     FewBuffers,
     /// No descriptors are left to accept with, for a while.
     NoDescriptors,
+    /// The settings change, the extensions that are offered among them.
+    Reload,
     /// The sink gets a signal to stop.
     Stop,
     /// The process is killed, and starts again.
@@ -33,6 +35,9 @@ pub enum Fault {
 impl Fault {
     /// Whether a message may be refused for it that its client has sent whole and in time.
     pub fn may_refuse(self) -> bool {
-        !matches!(self, Fault::Cut | Fault::Reset | Fault::HalfClose | Fault::NoDescriptors)
+        !matches!(
+            self,
+            Fault::Cut | Fault::Reset | Fault::HalfClose | Fault::NoDescriptors | Fault::Reload
+        )
     }
 }

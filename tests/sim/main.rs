@@ -11,6 +11,8 @@ mod check;
 mod client;
 mod fault;
 mod limits;
+mod one;
+mod reload;
 mod sending;
 mod stalls;
 mod time;
@@ -86,6 +88,15 @@ fn few_buffers_are_shared_and_all_come_back() {
 #[test]
 fn a_stop_at_any_moment_keeps_what_was_acknowledged() {
     let faults = [Fault::Stop, Fault::Stall, Fault::NoRoom, Fault::Deaf, Fault::NoDescriptors];
+    simulate(Durability::Process, &faults);
+    simulate(Durability::Message, &faults);
+}
+
+/// Each session can use what was announced to it, whatever is in force by then.
+#[test]
+fn a_reload_at_any_moment_refuses_nothing_and_loses_nothing() {
+    let faults = [Fault::Reload, Fault::Stall, Fault::NoRoom, Fault::Cut];
+    simulate(Durability::Process, &[Fault::Reload]);
     simulate(Durability::Process, &faults);
     simulate(Durability::Message, &faults);
 }

@@ -11,6 +11,7 @@ use sinkd::log::{Durability, FlushCall, LogSettings, Space};
 use sinkd::server::StopStage;
 use sinkd::server::by_hand::{ByHandSink, SocketEvent};
 use sinkd::smtp::client::Protocol;
+use sinkd::smtp::extension::Extension;
 
 use crate::check;
 use crate::client::{Client, Did, Message, Outcomes};
@@ -132,12 +133,7 @@ impl World {
         self.sink.as_mut().expect("it was started")
     }
 
-    fn start(&mut self) {
-        let (fails, most) = (self.flush_fails.clone(), self.space.clone());
-        let flush = FlushCall::new(move |_| match fails.load(Ordering::Relaxed) {
-            true => Err(io::Error::other("made up")),
-            false => Ok(()),
-        });
+    fn config(&self) -> Config {
         let mut config = Config::default();
         config.limits.message_bytes_max = 2 << 20;
         config.command_timeout = Duration::from_secs(30);
@@ -145,10 +141,37 @@ impl World {
         config.storage_wait = Duration::from_secs(2);
         config.stop_grace = Duration::from_secs(3);
         config.stats = false;
-        let is_tight = self.has(Fault::FewBuffers);
-        if is_tight {
+        if self.has(Fault::FewBuffers) {
             config.buffer_memory_bytes = 64 << 10;
         }
+        config
+    }
+
+    /// Other settings come in force: ones under which every client can still send its mail.
+    fn reload(&mut self) {
+        let mut config = self.config();
+        config.hostname = format!("name{}.example", self.dice.roll(9));
+        config.limits.recipients_max = 100 + self.dice.roll(100) as u32;
+        let optional = [
+            Extension::Pipelining,
+            Extension::Size,
+            Extension::Chunking,
+            Extension::EnhancedStatusCodes,
+            Extension::Limits,
+            Extension::Help,
+        ];
+        config.without = optional.into_iter().filter(|_| self.dice.roll(2) == 0).collect();
+        self.sink().reload(&config);
+        self.tell(format_args!("the settings change: without {:?}", config.without));
+    }
+
+    fn start(&mut self) {
+        let (fails, most) = (self.flush_fails.clone(), self.space.clone());
+        let flush = FlushCall::new(move |_| match fails.load(Ordering::Relaxed) {
+            true => Err(io::Error::other("made up")),
+            false => Ok(()),
+        });
+        let (config, is_tight) = (self.config(), self.has(Fault::FewBuffers));
         let settings = LogSettings {
             segment_bytes_first: 128 << 10,
             segment_bytes_max: 512 << 10,
@@ -409,6 +432,7 @@ impl World {
                 self.sink().set_descriptors(Some(left));
                 self.tell(format_args!("{left} descriptors are left for {long:?}"));
             }
+            Fault::Reload => self.reload(),
             Fault::Stop => self.stop(),
             Fault::Kill if self.kills == KILLS_MAX => {}
             Fault::Kill => self.kill(),

@@ -146,6 +146,7 @@ fn without_statistics_metrics_have_no_messages() {
         "sinkd_build_info{version=\"0.1.0\"}",
         "sinkd_disk_available_bytes",
         "sinkd_disk_size_bytes",
+        "sinkd_generation",
         "sinkd_workers",
     ];
     assert_eq!(sinkds, expected);

@@ -385,16 +385,6 @@ fn pass_descriptor(stream: &UnixStream, octets: &[u8]) {
 }
 
 #[test]
-fn a_hangup_stops_the_sink_as_a_termination_does() {
-    let data = tempdir().unwrap();
-    let sink = Sink::start(data.path(), &["--workers", "1"]);
-    let mut idle = sink.connect();
-    sink.signal(Signal::HUP);
-    assert_eq!(idle.reply().0, 421);
-    assert!(sink.wait().success());
-}
-
-#[test]
 fn clients_that_go_on_connecting_do_not_delay_the_stop() {
     let data = tempdir().unwrap();
     let args = ["--workers", "1", "--stop-grace", "1s", "--backlog", "64"];

@@ -18,6 +18,7 @@ mod listeners;
 mod liveness;
 mod noop_marks;
 mod proxy;
+mod reload;
 mod replies;
 mod seeds;
 mod sender;

@@ -262,20 +262,3 @@ fn a_closed_pipe_does_not_fail_a_command_that_prints() {
     let status = sinkd(&["--workers", "0"]).stderr(writer).status().unwrap();
     assert_eq!(status.code(), Some(2));
 }
-
-#[test]
-fn a_hangup_stops_sinkd_unless_it_was_started_to_outlive_its_terminal() {
-    let data = tempdir().unwrap();
-    let sink = Sink::start(data.path(), &[]);
-    sink.signal(Signal::HUP);
-    assert!(sink.wait().success());
-    let mut command = program("nohup");
-    command.arg(env!("CARGO_BIN_EXE_sinkd")).args(["--listen", "127.0.0.1:0", "--http", "off"]);
-    command.arg("--data").arg(data.path()).stderr(Stdio::null());
-    let sink = Sink::spawn(&mut command);
-    sink.signal(Signal::HUP);
-    let mut client = sink.connect();
-    client.ehlo();
-    client.deliver("a@example.org", "b@example.org", b"x\r\n");
-    assert!(sink.stop().success());
-}

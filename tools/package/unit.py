@@ -42,11 +42,12 @@ def calls_of(group):
 
 
 def allows_what_sinkd_does(programs, folder):
-    """strace lists the system calls of a sinkd under load, with flushes, transcripts and a stop."""
+    """strace lists the system calls of a sinkd under load, with flushes, transcripts, a reload and a stop."""
     log = f"{folder}/calls"
     sink = Sink(programs, "--transcript", f"{folder}/transcripts", "--durability", "message", "--index", "eager",
                 "--stop-after-messages", str(MESSAGES), before=("strace", "-f", "-qq", "-o", log))
     try:
+        run(f"{programs}/sinkctl", "--data", sink.data, "reload")
         run(f"{programs}/sinkctl", "blast", "--to", f"127.0.0.1:{sink.port}", "--count", str(MESSAGES),
             "--connections", "4", "--records", f"{folder}/records")
         sink.process.wait(60)

@@ -15,6 +15,7 @@ use crate::limits::Limits;
 use crate::ls::Ls;
 use crate::prune::Prune;
 use crate::reindex::Reindex;
+use crate::reload::Reload;
 use crate::replay::Replay;
 use crate::report::Report;
 use crate::rm::Rm;
@@ -80,6 +81,9 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
+    /// Have a running sinkd read its configuration again; exit with 1 if some settings need a
+    /// restart.
+    Reload(Reload),
     /// List the messages that match a query, newest first; exit with 1 if there are none.
     Search(Search),
     /// Wait until N messages match a query; exit with 1 if the timeout expires first.

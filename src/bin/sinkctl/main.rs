@@ -26,6 +26,7 @@ mod limits;
 mod ls;
 mod prune;
 mod reindex;
+mod reload;
 mod replay;
 mod report;
 mod rm;
@@ -88,6 +89,7 @@ fn run(cli: &Cli, out: &mut Out) -> anyhow::Result<Finding> {
         Command::Top => top::run(open(only(data)?)?),
         Command::Rm(rm) => rm::run(&mut open(only(data)?)?, rm, out),
         Command::Prune(prune) => prune::run(&open(only(data)?)?, prune, out),
+        Command::Reload(reload) => reload::run(open(only(data)?)?.path(), reload, out),
         Command::Search(search) => search::run(open_all(data)?, search, out),
         Command::Wait(wait) => wait::run(open_all(data)?, wait, out),
         Command::Reindex(reindex) => reindex::run(&open(only(data)?)?, reindex, out),

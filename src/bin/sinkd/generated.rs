@@ -85,7 +85,11 @@ const SECTIONS: &[(&str, &[(&str, &str)])] = &[
                  time of --stop-grace. A second signal stops at once. Acknowledged mail is kept \
                  in either case.",
             ),
-            ("SIGHUP", "The same, unless sinkd was started with nohup."),
+            (
+                "SIGHUP",
+                "If standard input is a terminal: the same, unless sinkd was started with nohup. \
+                 Otherwise, read the settings again, as sinkctl reload does.",
+            ),
         ],
     ),
     (

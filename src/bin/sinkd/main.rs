@@ -3,10 +3,13 @@
 
 mod cli;
 mod generated;
+mod print;
+mod reload;
+mod settings;
 
 use std::ffi::OsString;
-use std::io::{ErrorKind, Write};
-use std::path::{Path, PathBuf};
+use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,14 +21,18 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use sinkd::config::{self, Config, Environment, KEYS, Listener, LogFormat};
+use sinkd::config::{Config, Environment, Listener, LogFormat};
+use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
-use sinkd::server::{Counters, Server, ServiceManager, Stop, StopStage};
+use sinkd::server::{Counters, Server, ServiceManager, Started, Stop, StopStage};
 use sinkd::smtp::limits::Protocol;
 use sinkd::wording::without_numbers;
 
 use generated::Generated;
+use print::{print, say, told_once};
+use reload::Reloading;
+use settings::effective;
 
 /// Exit codes: 0 holds, 1 does not hold, 2 usage or broken input.
 const EXIT_DOES_NOT_HOLD: u8 = 1;
@@ -64,54 +71,14 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     }
     let warnings = [environment.warnings(), config.warnings()].concat();
     if matches.get_flag("check") {
+        config.client_lists(&config.listen)?;
         warnings.iter().for_each(|text| say(&format!("warning: {text}")));
         return print("sinkd: the configuration is valid\n").context("standard output");
     }
     start_logging(&config)?;
     end_on_panic();
     warnings.iter().for_each(|text| tracing::warn!("{text}"));
-    serve(&config)
-}
-
-/// Writes to stderr. `eprintln!` panics on a closed pipe.
-fn say(text: &str) {
-    let _ = writeln!(std::io::stderr(), "sinkd: {text}");
-}
-
-/// Writes to stdout. A reader that went away has all that it wanted (`--print-config | head`).
-fn print(text: &str) -> std::io::Result<()> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        result => result,
-    }
-}
-
-/// An error and its causes. Some errors name their cause in their own text and as their source;
-/// each text appears once.
-fn told_once(error: &anyhow::Error) -> String {
-    error.chain().fold(String::new(), |told, cause| match cause.to_string() {
-        cause if told.ends_with(&cause) => told,
-        cause if told.is_empty() => cause,
-        cause => format!("{told}: {cause}"),
-    })
-}
-
-/// Defaults, then the file, then the environment, then the flags.
-fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Config> {
-    let file: Option<&PathBuf> = matches.get_one("config");
-    let file = file.cloned().or_else(|| environment.config_file());
-    let mut config = config::from_file(file.as_deref())?;
-    environment.apply(&mut config)?;
-    for key in KEYS {
-        let Some(values) = matches.get_many::<String>(key.name) else { continue };
-        key.clear(&mut config);
-        for value in values {
-            key.apply(&mut config, value).with_context(|| format!("--{}", key.flag()))?;
-        }
-    }
-    config.check()?;
-    Ok(config)
+    serve(&config, matches, environment)
 }
 
 /// Where log lines go: to stderr, without the numbers of system errors.
@@ -157,18 +124,21 @@ fn end_on_panic() {
     }));
 }
 
-fn serve(config: &Config) -> anyhow::Result<()> {
+fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyhow::Result<()> {
     // What sinkd makes holds other people's mail, or tells of it: it is for the owner alone.
     rustix::process::umask(Mode::RWXG | Mode::RWXO);
     let started = SystemTime::now();
     let signals = signals()?;
     let bound = http::bind(config.http)?;
-    let (server, recovery) = Server::start(config)?;
+    let Started { server, generations, recovery } = Server::start(config)?;
+    let reloading = Reloading::new(matches, environment, generations);
+    let control = reload::start(&config.data, reloading)?;
     let stop = server.stop();
     let is_ready = Box::new(move || stop.stage() == StopStage::Running);
     let facts = http::MetricFacts {
         live: server.live(),
         is_ready,
+        generation: Box::new(server.generation()),
         started,
         data: config.data.clone(),
         workers: server.counters().len(),
@@ -185,8 +155,9 @@ fn serve(config: &Config) -> anyhow::Result<()> {
     announce(&addresses, config);
     let manager = ServiceManager::of_environment();
     manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
-    wait_for_end(&server, config, &signals);
+    wait_for_end(&server, config, &signals, &control);
     manager.stopping(config.stop_grace);
+    drop(control);
     let counters = server.counters().to_vec();
     server.join();
     drop(http);
@@ -248,18 +219,34 @@ fn reading_command(folder: &Path) -> String {
     format!("sinkctl --data '{}' ls", name.replace('\'', r"'\''"))
 }
 
-/// A channel that gets an item for each SIGTERM, SIGINT or SIGHUP: a terminal that goes away stops
-/// sinkd as a person would, unless it was started with `nohup`.
-fn signals() -> anyhow::Result<Receiver<i32>> {
+/// What a signal asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Signal {
+    Stop,
+    Reload,
+}
+
+/// A channel that gets an item for each SIGTERM, SIGINT or SIGHUP.
+///
+/// A terminal that goes away stops sinkd as a person would, unless it was started with `nohup`.
+/// Where standard input is no terminal, SIGHUP has the settings read again, as for every service.
+fn signals() -> anyhow::Result<Receiver<Signal>> {
     // A file that grows beyond a limit is then an error of the call (EFBIG), not the end of us.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;
-    let stopping = [SIGTERM, SIGINT, SIGHUP];
-    let heeded = stopping.into_iter().filter(|signal| *signal != SIGHUP || !is_hangup_ignored());
-    let mut signals = Signals::new(heeded)?;
+    let hangup = match std::io::stdin().is_terminal() {
+        true if is_hangup_ignored() => None,
+        true => Some(Signal::Stop),
+        false => Some(Signal::Reload),
+    };
+    let heeded = [(SIGTERM, Some(Signal::Stop)), (SIGINT, Some(Signal::Stop)), (SIGHUP, hangup)];
+    let numbers = heeded.iter().filter(|(_, asked)| asked.is_some()).map(|(number, _)| number);
+    let mut signals = Signals::new(numbers)?;
     let (told, heard) = bounded(4);
     std::thread::Builder::new().name("signals".into()).spawn(move || {
         for signal in signals.forever() {
-            if told.send(signal).is_err() {
+            let asked = heeded.iter().find(|(number, _)| *number == signal);
+            let Some((_, Some(asked))) = asked else { continue };
+            if told.send(*asked).is_err() {
                 return;
             }
         }
@@ -280,7 +267,7 @@ fn is_hangup_ignored() -> bool {
 const CLOCK_LOOK: Duration = Duration::from_secs(1);
 
 /// Returns when the workers are on their way out.
-fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
+fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<Signal>, control: &Control) {
     let stop = server.stop();
     let stage_rose = stop.watch();
     let started = Instant::now();
@@ -298,7 +285,10 @@ fn wait_for_end(server: &Server, config: &Config, signals: &Receiver<i32>) {
             },
         };
         select! {
-            recv(signals) -> _ => stop.begin(StopStage::Graceful),
+            recv(signals) -> signal => match signal {
+                Ok(Signal::Reload) => control.reload(),
+                Ok(Signal::Stop) | Err(_) => stop.begin(StopStage::Graceful),
+            },
             recv(stage_rose) -> _ => {}
             default(wait) => {}
         }
@@ -319,12 +309,12 @@ fn idle_for(server: &Server, started: Instant) -> Duration {
     since.min(started.elapsed())
 }
 
-fn stop_at_once_on_second_signal(signals: Receiver<i32>, stop: Arc<Stop>) {
+fn stop_at_once_on_second_signal(signals: Receiver<Signal>, stop: Arc<Stop>) {
     std::thread::spawn(move || {
         loop {
             match signals.recv_timeout(Duration::from_secs(3600)) {
-                Ok(_) => stop.begin(StopStage::AtOnce),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(Signal::Stop) => stop.begin(StopStage::AtOnce),
+                Ok(Signal::Reload) | Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }

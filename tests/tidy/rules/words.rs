@@ -51,8 +51,8 @@ const BANNED: &[Banned] = &[
             "UdpSocket",
             "socket2",
         ],
-        instead: "only server, sender and http have sockets: bytes in, bytes out",
-        places: &["server/", "sender/", "http/"],
+        instead: "only server, sender, http and control have sockets: bytes in, bytes out",
+        places: &["server/", "sender/", "http/", "control/"],
     },
     Banned {
         words: &["println!", "print!("],

@@ -84,6 +84,7 @@ const ROWS: &[FlagRow] = &[
     FlagRow("prune", "--removed", "", "removed: true"),
     FlagRow("prune", "--dry-run", "--removed", "dry_run: true"),
     FlagRow("prune", "--json", "--removed", "json: true"),
+    FlagRow("reload", "--json", "", "json: true"),
     FlagRow("search", "--limit 3", "word", "limit: Some(3)"),
     FlagRow("search", "--since 2026-11-21", "word", "since: Some(Moment(1795219200000000000))"),
     FlagRow("search", "--until 2026-11-21", "word", "until: Some(Moment(1795219200000000000))"),

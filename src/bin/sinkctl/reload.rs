@@ -1,0 +1,55 @@
+//! `sinkctl reload`: has the sinkd that runs on a data folder read its settings again.
+use std::io::Write;
+use std::path::Path;
+
+use clap::Args;
+use serde::Serialize;
+use sinkd::control::{self, Answer, Request};
+
+use crate::base::outcome::{Finding, Out};
+
+/// What is in force now, in `--json`. Keys keep their meaning.
+#[derive(Debug, Serialize)]
+struct ReloadReport {
+    generation: u32,
+    changed: Vec<String>,
+    needs_restart: Vec<String>,
+}
+
+/// Reads the configuration file of a running sinkd again, and the files it names. Open connections
+/// stay open; a session follows when its transaction has ended. An error changes nothing.
+#[derive(Debug, Args)]
+pub struct Reload {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+pub fn run(folder: &Path, reload: &Reload, out: &mut Out) -> anyhow::Result<Finding> {
+    let (generation, changed, needs_restart) = match control::ask(folder, &Request::Reload)? {
+        Answer::Reloaded { generation, changed, needs_restart } => {
+            (generation, changed, needs_restart)
+        }
+        Answer::Error { message } => anyhow::bail!("{message}: nothing has changed"),
+    };
+    let finding = match needs_restart.is_empty() {
+        true => Finding::Holds,
+        false => Finding::DoesNotHold,
+    };
+    let report = ReloadReport { generation, changed, needs_restart };
+    match reload.json {
+        true => writeln!(out, "{}", serde_json::to_string(&report)?)?,
+        false => print(&report, out)?,
+    }
+    Ok(finding)
+}
+
+fn print(report: &ReloadReport, out: &mut Out) -> anyhow::Result<()> {
+    writeln!(out, "generation {} of the settings is in force", report.generation)?;
+    for (label, names) in
+        [("changed", &report.changed), ("unchanged until a restart", &report.needs_restart)]
+    {
+        names.iter().try_for_each(|name| writeln!(out, "{label}: {name}"))?;
+    }
+    Ok(())
+}

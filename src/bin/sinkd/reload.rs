@@ -1,0 +1,72 @@
+//! Reading the settings again while sinkd runs.
+use std::path::Path;
+
+use clap::ArgMatches;
+use sinkd::config::Environment;
+use sinkd::control::{Answer, Control, Handler, Request};
+use sinkd::server::{Generations, Reloaded};
+use sinkd::wording::without_numbers;
+
+use super::print::told_once;
+use super::settings::effective;
+
+/// What the settings are read from, and what they change.
+pub struct Reloading {
+    matches: ArgMatches,
+    environment: Environment,
+    generations: Generations,
+}
+
+impl Reloading {
+    /// The flags and the environment of this process: both stay as they were at the start.
+    pub fn new(
+        matches: ArgMatches,
+        environment: Environment,
+        generations: Generations,
+    ) -> Reloading {
+        Reloading { matches, environment, generations }
+    }
+
+    fn reload(&mut self) -> anyhow::Result<Reloaded> {
+        let config = effective(&self.matches, &self.environment)?;
+        let reloaded = self.generations.apply(&config)?;
+        config.warnings().iter().for_each(|text| tracing::warn!("{text}"));
+        Ok(reloaded)
+    }
+}
+
+impl Handler for Reloading {
+    fn answer(&mut self, request: &Request) -> Answer {
+        let Request::Reload = request;
+        match self.reload() {
+            Ok(Reloaded { generation, changed, needs_restart }) => {
+                let changed_now = changed.join(", ");
+                tracing::info!(generation, changed = %changed_now, "the settings were read again");
+                if !needs_restart.is_empty() {
+                    let settings = needs_restart.join(", ");
+                    tracing::warn!(%settings, "these cannot change until sinkd is restarted");
+                }
+                Answer::Reloaded { generation, changed, needs_restart }
+            }
+            Err(error) => {
+                let message = without_numbers(&told_once(&error));
+                tracing::error!("{message}: nothing has changed");
+                Answer::Error { message }
+            }
+        }
+    }
+
+    fn clean_up(&mut self) -> bool {
+        self.generations.free_old()
+    }
+}
+
+/// Starts the control thread. Without its socket sinkd runs all the same, and SIGHUP still works.
+pub fn start(folder: &Path, reloading: Reloading) -> anyhow::Result<Control> {
+    let (control, trouble) = Control::start(folder, Box::new(reloading))?;
+    if let Some(error) = trouble {
+        let error = without_numbers(&error.to_string());
+        tracing::warn!(%error, "sinkctl reload will not reach this sinkd; SIGHUP will");
+    }
+    Ok(control)
+}

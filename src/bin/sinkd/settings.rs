@@ -1,0 +1,23 @@
+//! Where the settings come from.
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::ArgMatches;
+use sinkd::config::{self, Config, Environment, KEYS};
+
+/// Defaults, then the file, then the environment, then the flags.
+pub fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Config> {
+    let file: Option<&PathBuf> = matches.get_one("config");
+    let file = file.cloned().or_else(|| environment.config_file());
+    let mut config = config::from_file(file.as_deref())?;
+    environment.apply(&mut config)?;
+    for key in KEYS {
+        let Some(values) = matches.get_many::<String>(key.name) else { continue };
+        key.clear(&mut config);
+        for value in values {
+            key.apply(&mut config, value).with_context(|| format!("--{}", key.flag()))?;
+        }
+    }
+    config.check()?;
+    Ok(config)
+}

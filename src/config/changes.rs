@@ -1,0 +1,168 @@
+//! What of new settings can change while sinkd runs.
+use super::table::KEYS;
+use super::{Config, Listener};
+
+/// What another configuration changes, by the names of the settings: `limits.errors_max`, or
+/// `listener 127.0.0.1:25` for what a listener has of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// They are different from now on.
+    pub changed: Vec<String>,
+    /// They stay as they were until sinkd is started again.
+    pub needs_restart: Vec<String>,
+}
+
+impl Config {
+    /// Returns the settings that follow these when a running sinkd is told of `wanted`: `wanted`
+    /// where they can change, these where they can't; and the names of both.
+    ///
+    /// Listeners keep their addresses, their protocols and their order; what a listener has of its
+    /// own can change.
+    pub fn followed_by(&self, wanted: &Config) -> (Config, Changes) {
+        let mut next = Config {
+            hostname: wanted.hostname.clone(),
+            name: wanted.name.clone(),
+            greeting: wanted.greeting.clone(),
+            extensions: wanted.extensions.clone(),
+            without: wanted.without.clone(),
+            allow: wanted.allow.clone(),
+            deny: wanted.deny.clone(),
+            denied: wanted.denied,
+            proxy_trusted: wanted.proxy_trusted.clone(),
+            syntax: wanted.syntax,
+            limits: wanted.limits.clone(),
+            connections_max: wanted.connections_max,
+            connections_per_client_max: wanted.connections_per_client_max,
+            command_timeout: wanted.command_timeout,
+            data_timeout: wanted.data_timeout,
+            storage_wait: wanted.storage_wait,
+            stop_grace: wanted.stop_grace,
+            ..self.clone()
+        };
+        let mut changes = Changes::default();
+        for key in KEYS.iter().filter(|key| key.name != "listen") {
+            let shown = (key.show)(wanted);
+            if shown == (key.show)(self) {
+                continue;
+            }
+            let name = format!("{}.{}", key.table, key.name);
+            match shown == (key.show)(&next) {
+                true => changes.changed.push(name),
+                false => changes.needs_restart.push(name),
+            }
+        }
+        follow_listeners(&mut next.listen, &wanted.listen, &mut changes);
+        (next, changes)
+    }
+}
+
+/// Gives each of `listeners` the options of the one among `wanted` that is the same.
+fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &mut Changes) {
+    let mut wanted: Vec<Option<&Listener>> = wanted.iter().map(Some).collect();
+    for listener in listeners {
+        let is_same =
+            |other: &&mut Option<&Listener>| other.is_some_and(|other| other.is_bound_as(listener));
+        let Some(same) = wanted.iter_mut().find(is_same).and_then(Option::take) else {
+            changes.needs_restart.push(format!("listener {listener} (to close it)"));
+            continue;
+        };
+        if same.options != listener.options {
+            changes.changed.push(format!("listener {listener}"));
+            listener.options = same.options.clone();
+        }
+    }
+    let new = wanted.into_iter().flatten();
+    changes.needs_restart.extend(new.map(|listener| format!("listener {listener} (to open it)")));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::environment::tests::{another, applied};
+
+    /// What can change at a reload. docs/operations.md lists the same.
+    const CAN_CHANGE: &[&str] = &[
+        "server.hostname",
+        "server.name",
+        "server.greeting",
+        "server.extensions",
+        "server.without",
+        "server.allow",
+        "server.deny",
+        "server.denied",
+        "server.proxy_trusted",
+        "server.syntax",
+        "limits.message_bytes_max",
+        "limits.recipients_max",
+        "limits.envelope_bytes_max",
+        "limits.command_line_bytes_max",
+        "limits.errors_max",
+        "limits.messages_max",
+        "limits.connections_max",
+        "limits.connections_per_client_max",
+        "timeouts.command_timeout",
+        "timeouts.data_timeout",
+        "timeouts.storage_wait",
+        "stop.stop_grace",
+    ];
+
+    /// Every setting, one at a time.
+    #[test]
+    fn each_setting_changes_or_says_that_it_needs_a_restart() {
+        for key in KEYS.iter().filter(|key| key.name != "listen") {
+            let running = Config::default();
+            let wanted = applied(&[(&key.variable(), another(key))]).unwrap();
+            let name = format!("{}.{}", key.table, key.name);
+            let can_change = CAN_CHANGE.contains(&&*name);
+            let (next, changes) = running.followed_by(&wanted);
+            let (changed, kept) = match can_change {
+                true => (vec![name.clone()], vec![]),
+                false => (vec![], vec![name.clone()]),
+            };
+            assert_eq!(changes, Changes { changed, needs_restart: kept }, "{name}");
+            let expected = if can_change { &wanted } else { &running };
+            assert_eq!((key.show)(&next), (key.show)(expected), "{name}");
+        }
+    }
+
+    fn with(listen: &[(&str, &str)]) -> Config {
+        let listener = |(address, name): &(&str, &str)| {
+            let mut listener: Listener = address.parse().unwrap();
+            listener.options.name = (!name.is_empty()).then(|| (*name).into());
+            listener
+        };
+        Config { listen: listen.iter().map(listener).collect(), ..Config::default() }
+    }
+
+    #[test]
+    fn a_listener_keeps_its_socket_and_gets_new_options() {
+        let running = with(&[("127.0.0.1:1", "a"), ("lmtp:[::1]:2", ""), ("127.0.0.1:0", "c")]);
+        for (wanted, names, changed, needs_restart) in [
+            (
+                vec![("127.0.0.1:0", "x"), ("127.0.0.1:1", "a"), ("lmtp:[::1]:2", "y")],
+                [Some("a"), Some("y"), Some("x")],
+                vec!["listener lmtp:[::1]:2", "listener 127.0.0.1:0"],
+                vec![],
+            ),
+            (
+                vec![("proxy:127.0.0.1:1", "q"), ("lmtp:[::1]:2", ""), ("127.0.0.1:0", "c")],
+                [Some("a"), None, Some("c")],
+                vec![],
+                vec![
+                    "listener 127.0.0.1:1 (to close it)",
+                    "listener proxy:127.0.0.1:1 (to open it)",
+                ],
+            ),
+        ] {
+            let (next, changes) = running.followed_by(&with(&wanted));
+            let found: Vec<_> = next.listen.iter().map(|it| it.options.name.as_deref()).collect();
+            assert_eq!(found, names);
+            assert_eq!(changes.changed, changed);
+            assert_eq!(changes.needs_restart, needs_restart);
+            let addresses = |config: &Config| -> Vec<String> {
+                config.listen.iter().map(ToString::to_string).collect()
+            };
+            assert_eq!(addresses(&next), addresses(&running));
+        }
+    }
+}

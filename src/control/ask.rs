@@ -1,0 +1,73 @@
+//! The side of `sinkctl`: a request to the sinkd that has a data folder.
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::message::{self, Answer, Request};
+use super::socket::{self, FILE_NAME};
+
+/// How long sinkd may take: it may have to read a million networks.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Octets of an answer that are read.
+const ANSWER_BYTES_MAX: u64 = 1 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// There is no socket, or no process listens on it.
+    #[error(
+        "{folder}: no sinkd with a control socket runs on this data folder; start it with \
+         sinkd --data {folder}",
+        folder = .0.display()
+    )]
+    NotRunning(PathBuf),
+    /// Another user's socket.
+    #[error("{path}: expected a socket of the folder's owner, found another file",
+        path = .0.display())]
+    Foreign(PathBuf),
+    /// Nothing came for a minute.
+    #[error("{path}: sinkd did not answer within 60 s", path = .0.display())]
+    Silent(PathBuf),
+    /// Something came that is not an answer.
+    #[error("{path}: expected an answer in JSON, found '{found}'", path = path.display(),
+        found = found.escape_debug())]
+    NotAnswer {
+        /// The socket.
+        path: PathBuf,
+        /// At most 80 characters.
+        found: String,
+    },
+    /// A call failed.
+    #[error("{path}: cannot ask sinkd", path = path.display())]
+    Io {
+        /// The socket.
+        path: PathBuf,
+        /// What failed.
+        source: io::Error,
+    },
+}
+
+/// Asks the sinkd that runs on `folder`, and waits for its answer.
+pub fn ask(folder: &Path, request: &Request) -> Result<Answer, AskError> {
+    let path = folder.join(FILE_NAME);
+    let failed = |source: io::Error| match source.kind() {
+        ErrorKind::NotFound | ErrorKind::ConnectionRefused => {
+            AskError::NotRunning(folder.to_owned())
+        }
+        ErrorKind::WouldBlock | ErrorKind::TimedOut => AskError::Silent(path.clone()),
+        _ => AskError::Io { path: path.clone(), source },
+    };
+    if !socket::is_of_owner(folder).map_err(failed)? {
+        return Err(AskError::Foreign(path));
+    }
+    let mut stream = socket::connect(folder).map_err(failed)?;
+    stream.set_read_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+    stream.write_all(&message::line(request)).map_err(failed)?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).map_err(failed)?;
+    serde_json::from_slice(&answer).map_err(|_| {
+        let found = String::from_utf8_lossy(&answer).chars().take(80).collect();
+        AskError::NotAnswer { path, found }
+    })
+}

@@ -1,0 +1,16 @@
+//! How sinkd is told to change while it runs: a socket in the data folder, what is said over it,
+//! and the one thread that serves it.
+//!
+//! A request is a line of JSON, and so is its answer; then the connection closes. Who may connect
+//! is a matter of the socket's permissions: its owner alone.
+#![forbid(unsafe_code)]
+
+mod ask;
+mod message;
+mod socket;
+mod thread;
+
+pub use ask::{AskError, ask};
+pub use message::{Answer, Request};
+pub use socket::{FILE_NAME, SocketError};
+pub use thread::{Control, Handler};

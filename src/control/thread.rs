@@ -1,0 +1,274 @@
+//! The one thread that changes what is in force: its callers are served in turn.
+//!
+//! Callers are the clients of the control socket, and signals. The thread never waits for a client:
+//! each has a short time to say its line, and when there are too many the oldest one has to go.
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use mio::net::{UnixListener, UnixStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use crate::log::ProcessClock;
+
+use super::message::{self, Answer, Request};
+use super::socket::{self, SocketError, SocketFile};
+
+/// Octets of a request.
+const REQUEST_BYTES_MAX: usize = 4096;
+/// Clients that may be connected at a time.
+const CLIENTS_MAX: usize = 16;
+/// How long a client may take to say its request.
+const CLIENT_TIME: Duration = Duration::from_secs(5);
+/// While there is something to look after, the thread wakes this often.
+const ROUND: Duration = Duration::from_secs(1);
+
+const WAKER: Token = Token(0);
+const LISTENER: Token = Token(1);
+const CLIENTS: usize = 2;
+
+/// Does what is asked for.
+pub trait Handler: Send {
+    /// Does what `request` says.
+    fn answer(&mut self, request: &Request) -> Answer;
+    /// Called about once a second as long as it returns true, from an answer on.
+    fn clean_up(&mut self) -> bool;
+}
+
+/// The thread's handle. It ends when this is dropped.
+pub struct Control {
+    orders: Arc<Orders>,
+    waker: Arc<Waker>,
+    thread: Option<JoinHandle<()>>,
+    _file: Option<SocketFile>,
+}
+
+/// What other threads of sinkd want.
+#[derive(Debug, Default)]
+struct Orders {
+    /// Settings are to be read again. Taken before they are read: an order that comes meanwhile has
+    /// them read once more. Relaxed: the wake-up orders it.
+    reload: AtomicBool,
+    end: AtomicBool,
+}
+
+impl Control {
+    /// Listens in `folder`, whose lock the caller holds, and starts the thread.
+    ///
+    /// Without a socket, which is then the second part of the result, signals still work.
+    pub fn start(
+        folder: &Path,
+        handler: Box<dyn Handler>,
+    ) -> io::Result<(Control, Option<SocketError>)> {
+        let (socket, trouble) = match socket::listen(folder) {
+            Ok(socket) => (Some(socket), None),
+            Err(error) => (None, Some(error)),
+        };
+        let (listener, file) = socket.unzip();
+        let poll = Poll::new()?;
+        let waker = Arc::new(Waker::new(poll.registry(), WAKER)?);
+        let orders = Arc::<Orders>::default();
+        let mut listener = listener.map(UnixListener::from_std);
+        if let Some(listener) = &mut listener {
+            poll.registry().register(listener, LISTENER, Interest::READABLE)?;
+        }
+        let serving = Serving {
+            poll,
+            listener,
+            clients: VecDeque::new(),
+            next_token: CLIENTS,
+            orders: orders.clone(),
+            handler,
+            has_old: false,
+            clock: *ProcessClock::get(),
+        };
+        let thread = std::thread::Builder::new().name("control".into());
+        let thread = Some(thread.spawn(move || serving.run())?);
+        Ok((Control { orders, waker, thread, _file: file }, trouble))
+    }
+
+    /// Has the settings read again soon. What happens is logged.
+    pub fn reload(&self) {
+        self.orders.reload.store(true, Ordering::Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::error!(%error, "the control thread could not be woken");
+        }
+    }
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        self.orders.end.store(true, Ordering::Relaxed);
+        self.wake();
+        if let Some(thread) = self.thread.take() {
+            thread.join().expect("the control thread does not panic: panics abort or are bugs");
+        }
+    }
+}
+
+struct Serving {
+    poll: Poll,
+    /// `None`: only signals are served.
+    listener: Option<UnixListener>,
+    /// The oldest first.
+    clients: VecDeque<Client>,
+    next_token: usize,
+    orders: Arc<Orders>,
+    handler: Box<dyn Handler>,
+    /// The handler has something to clean up.
+    has_old: bool,
+    clock: ProcessClock,
+}
+
+struct Client {
+    stream: UnixStream,
+    token: Token,
+    request: Vec<u8>,
+    /// Until when it may be silent, on the clock of the process.
+    until_ns: u64,
+}
+
+/// How far a client has come.
+enum Progress {
+    /// More is to come.
+    Waits,
+    /// What it said, without the end of the line.
+    Said(Vec<u8>),
+    /// It has gone, or must go.
+    Gone,
+}
+
+impl Serving {
+    fn run(mut self) {
+        let mut events = Events::with_capacity(CLIENTS_MAX + CLIENTS);
+        loop {
+            let has_work = self.has_old || !self.clients.is_empty();
+            match self.poll.poll(&mut events, has_work.then_some(ROUND)) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    return tracing::error!(%error, "the control thread ends: reloads do too");
+                }
+                Ok(()) => {}
+            }
+            if self.orders.end.load(Ordering::Relaxed) {
+                return;
+            }
+            if self.orders.reload.swap(false, Ordering::Relaxed) {
+                self.answer(&Request::Reload);
+            }
+            for event in &events {
+                match event.token() {
+                    WAKER => {}
+                    LISTENER => self.accept(),
+                    token => self.serve(token),
+                }
+            }
+            let now_ns = self.clock.elapsed_ns();
+            self.clients.retain(|client| now_ns < client.until_ns);
+            self.has_old = self.has_old && self.handler.clean_up();
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        let answer = self.handler.answer(request);
+        self.has_old = true;
+        answer
+    }
+
+    fn accept(&mut self) {
+        while let Some(listener) = &self.listener {
+            let stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(error) => {
+                    // Out of descriptors, perhaps: the next client that comes tries again.
+                    return tracing::warn!(%error, "a client of the control socket has to wait");
+                }
+            };
+            let token = Token(self.next_token);
+            self.next_token = self.next_token.checked_add(1).unwrap_or(CLIENTS);
+            let until_ns = self.clock.elapsed_ns() + CLIENT_TIME.as_nanos() as u64;
+            let mut client = Client { stream, token, request: Vec::new(), until_ns };
+            // Most have said everything by now, and need no place.
+            if self.hear(&mut client) {
+                continue;
+            }
+            let registry = self.poll.registry();
+            if let Err(error) = registry.register(&mut client.stream, token, Interest::READABLE) {
+                tracing::warn!(%error, "a client of the control socket could not be served");
+                continue;
+            }
+            if self.clients.len() == CLIENTS_MAX {
+                self.clients.pop_front();
+            }
+            self.clients.push_back(client);
+        }
+    }
+
+    fn serve(&mut self, token: Token) {
+        let Some(place) = self.clients.iter().position(|client| client.token == token) else {
+            return;
+        };
+        let Some(mut client) = self.clients.remove(place) else { return };
+        if !self.hear(&mut client) {
+            self.clients.insert(place, client);
+        }
+    }
+
+    /// Reads what has come, and answers a whole request. True: the client is done with.
+    fn hear(&mut self, client: &mut Client) -> bool {
+        match client.read() {
+            Progress::Waits => false,
+            Progress::Gone => true,
+            Progress::Said(line) => {
+                let answer = match Request::parse(&line) {
+                    Ok(request) => self.answer(&request),
+                    Err(message) => Answer::Error { message },
+                };
+                client.tell(&answer);
+                true
+            }
+        }
+    }
+}
+
+impl Client {
+    fn read(&mut self) -> Progress {
+        let mut piece = [0; REQUEST_BYTES_MAX];
+        loop {
+            let octets = match self.stream.read(&mut piece) {
+                Ok(0) => return Progress::Gone,
+                Ok(octets) => octets,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Progress::Waits,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Progress::Gone,
+            };
+            self.request.extend_from_slice(&piece[..octets]);
+            if let Some(end) = memchr::memchr(b'\n', &self.request) {
+                self.request.truncate(end);
+                return Progress::Said(std::mem::take(&mut self.request));
+            }
+            if self.request.len() >= REQUEST_BYTES_MAX {
+                let message = format!("a request has at most {REQUEST_BYTES_MAX} octets");
+                self.tell(&Answer::Error { message });
+                return Progress::Gone;
+            }
+        }
+    }
+
+    /// An answer is smaller than the buffer of a socket that nothing was sent to, so it goes out
+    /// whole; a client that has gone needs none.
+    fn tell(&mut self, answer: &Answer) {
+        if let Err(error) = self.stream.write_all(&message::line(answer)) {
+            tracing::debug!(%error, "a client of the control socket did not get its answer");
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The side of the control thread: builds generations, puts them in force, and frees old ones.
+use std::sync::Arc;
+
+use super::super::admission::Admission;
+use super::super::shutdown::{Stop, StopStage};
+use super::current::InForce;
+use super::generation::Generation;
+use crate::config::{ClientListError, Config, Listener};
+
+/// Why what is in force stays as it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ReloadError {
+    /// A file of networks can't be used.
+    #[error(transparent)]
+    Clients(#[from] ClientListError),
+    /// There is no use in it.
+    #[error("sinkd is stopping")]
+    Stopping,
+}
+
+/// A generation that was put in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reloaded {
+    /// Its number.
+    pub generation: u32,
+    /// Settings that are different now, such as `limits.errors_max` or `listener 127.0.0.1:25`.
+    pub changed: Vec<String>,
+    /// Settings that were changed and stay as they were until sinkd is started again.
+    pub needs_restart: Vec<String>,
+}
+
+/// Makes generations, one after the other. The control thread owns it.
+pub struct Generations {
+    /// What is in force.
+    config: Config,
+    /// Those that are open, with real ports, in the order of `config.listen`.
+    open: Vec<Listener>,
+    in_force: Arc<InForce>,
+    admission: Arc<Admission>,
+    stop: Arc<Stop>,
+    /// Generations that are no longer in force, held until no worker holds them: a worker never
+    /// frees a list of a million networks.
+    old: Vec<Arc<Generation>>,
+}
+
+impl Generations {
+    /// `first`: the settings in force, and their listeners with real ports.
+    pub fn new(
+        first: (&Config, &[Listener]),
+        in_force: Arc<InForce>,
+        admission: Arc<Admission>,
+        stop: Arc<Stop>,
+    ) -> Generations {
+        let (config, open) = (first.0.clone(), first.1.to_vec());
+        Generations { config, open, in_force, admission, stop, old: Vec::new() }
+    }
+
+    /// Puts in force what of `wanted` can change while sinkd runs. An error changes nothing.
+    ///
+    /// Reads the files of networks; workers follow within their next round, and each session when
+    /// its transaction has ended.
+    pub fn apply(&mut self, wanted: &Config) -> Result<Reloaded, ReloadError> {
+        if self.stop.stage() != StopStage::Running {
+            return Err(ReloadError::Stopping);
+        }
+        let (next, changes) = self.config.followed_by(wanted);
+        let open: Vec<Listener> = self.open.iter().zip(&next.listen).map(with_options).collect();
+        let number = self.in_force.number().wrapping_add(1);
+        let generation = Arc::new(Generation::build(&next, &open, number)?);
+        self.admission.set_limits(&next);
+        self.old.push(self.in_force.publish(generation));
+        (self.config, self.open) = (next, open);
+        self.stop.wake_workers();
+        let (changed, needs_restart) = (changes.changed, changes.needs_restart);
+        Ok(Reloaded { generation: number, changed, needs_restart })
+    }
+
+    /// Frees the old generations that no worker holds now. Returns whether some are left.
+    pub fn free_old(&mut self) -> bool {
+        self.old.retain(|generation| Arc::strong_count(generation) > 1);
+        !self.old.is_empty()
+    }
+}
+
+/// The open listener, with what its configuration says now.
+fn with_options((open, configured): (&Listener, &Listener)) -> Listener {
+    Listener { options: configured.options.clone(), ..open.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn generations(config: &Config) -> (Generations, Arc<InForce>) {
+        let first = Generation::build(config, &config.listen, 1).unwrap();
+        let in_force = Arc::new(InForce::new(Arc::new(first)));
+        let admission = Arc::new(Admission::new(config, 1, 1000));
+        let stop = Arc::new(Stop::new(None, None));
+        let first = (config, &config.listen[..]);
+        (Generations::new(first, in_force.clone(), admission, stop), in_force)
+    }
+
+    /// A list of a million networks takes its time to free, and no worker has that.
+    #[test]
+    fn an_old_generation_is_freed_by_its_maker_alone_and_not_before_the_last_worker_has_left_it() {
+        let config = Config::default();
+        let (mut generations, in_force) = generations(&config);
+        let (one, other) = (in_force.current(), in_force.current());
+        let old = Arc::downgrade(&one);
+        generations.apply(&config).unwrap();
+        assert!(generations.free_old(), "two workers are still there");
+        drop(one);
+        assert!(generations.free_old());
+        drop(other);
+        assert!(old.upgrade().is_some(), "no worker was the last to hold it");
+        assert!(!generations.free_old());
+        assert!(old.upgrade().is_none());
+    }
+
+    #[test]
+    fn an_error_makes_no_generation_and_a_stop_is_one() {
+        let config = Config::default();
+        let (mut generations, in_force) = generations(&config);
+        let deny = vec!["@/no/such/file".parse().unwrap()];
+        let bad = Config { deny, hostname: "two.example".into(), ..config.clone() };
+        assert!(matches!(generations.apply(&bad), Err(ReloadError::Clients(_))));
+        assert_eq!((in_force.number(), in_force.current().number), (1, 1));
+        let good = Config { hostname: "two.example".into(), ..config.clone() };
+        let reloaded = generations.apply(&good).unwrap();
+        assert_eq!((reloaded.generation, &*reloaded.changed), (2, &["server.hostname".into()][..]));
+        assert!(generations.apply(&good).unwrap().changed.is_empty());
+        generations.stop.begin(StopStage::Graceful);
+        assert!(matches!(generations.apply(&config), Err(ReloadError::Stopping)));
+        assert_eq!(in_force.number(), 3);
+    }
+}

@@ -1,0 +1,54 @@
+//! What holds for the connections of one listener.
+use std::sync::Arc;
+
+use crate::config::{ClientList, Config, Denied, Listener};
+use crate::smtp::envelope::Client;
+use crate::smtp::extension::Extension;
+use crate::smtp::policy::{Policy, PolicyOptions};
+
+/// What holds for the connections of one listener; shared by all workers.
+#[derive(Debug, Clone)]
+pub struct ListenerRules {
+    /// What its sessions say and allow.
+    pub policy: Arc<Policy>,
+    /// Which clients it serves; `None`: all.
+    clients: Option<Arc<ClientList>>,
+    /// What a client hears that it does not serve.
+    pub denied: Denied,
+}
+
+impl ListenerRules {
+    /// Serves `clients`, and answers others as `denied` says.
+    pub fn with(policy: Policy, clients: Option<Arc<ClientList>>, denied: Denied) -> ListenerRules {
+        ListenerRules { policy: Arc::new(policy), clients, denied }
+    }
+
+    /// Whether `client` is served. Clients of a Unix socket are: its owner decides who connects.
+    pub fn serves(&self, client: Client) -> bool {
+        let Some(clients) = &self.clients else { return true };
+        client.ip().is_none_or(|address| clients.allows(address))
+    }
+}
+
+/// What sessions of `listener` say, the one at `index` of generation `generation`.
+pub fn policy(config: &Config, listener: &Listener, generation: u32, index: usize) -> Policy {
+    let own = &listener.options;
+    let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
+    let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();
+    let hostname = own.hostname.as_ref().unwrap_or(&config.hostname).clone();
+    Policy::of(PolicyOptions {
+        protocol: listener.protocol,
+        hostname,
+        is_proxied: listener.is_proxied,
+        greeting: own.greeting.as_ref().or(config.greeting.as_ref()).cloned(),
+        extensions: extensions.filter(|it| !without(it)).collect(),
+        limits: own.limits(&config.limits),
+        listener: listener.address.to_string(),
+        listener_name: own.name.clone().unwrap_or_default(),
+        sink_name: config.name.clone().unwrap_or_default(),
+        noop_marks: config.noop_marks,
+        syntax: config.syntax,
+        generation,
+        index,
+    })
+}

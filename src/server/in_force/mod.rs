@@ -1,0 +1,10 @@
+//! What is in force: numbered, immutable, built by one thread and followed by all workers.
+//!
+//! ```text
+//! Generations ─builds─▶ Generation ─published in─▶ InForce ─one load a round─▶ Table ─▶ Session
+//! ```
+pub(super) mod current;
+pub(super) mod generation;
+pub mod generations;
+pub(super) mod listener_rules;
+pub(super) mod times;

@@ -1,0 +1,26 @@
+//! The times of the settings, as event loops use them.
+use std::time::Duration;
+
+use crate::config::{self, Config};
+
+/// In ms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times {
+    pub command_ms: u64,
+    pub data_ms: u64,
+    pub storage_ms: u64,
+    pub grace_ms: u64,
+}
+
+impl Times {
+    pub fn of(config: &Config) -> Times {
+        // Bounded, so that no deadline overflows.
+        let ms = |d: Duration| d.min(config::TIME_MAX).as_millis() as u64;
+        Times {
+            command_ms: ms(config.command_timeout),
+            data_ms: ms(config.data_timeout),
+            storage_ms: ms(config.storage_wait),
+            grace_ms: ms(config.stop_grace),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A simulated sink with one client.
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use sinkd::config::Config;
+use sinkd::log::LogSettings;
+use sinkd::server::StopStage;
+use sinkd::server::by_hand::{ByHandSink, SocketEvent};
+use sinkd::smtp::client::Protocol;
+
+pub fn config() -> Config {
+    Config { storage_wait: Duration::from_secs(2), ..Config::default() }
+}
+
+/// A sink, one client, and the time.
+pub struct One {
+    pub sink: Option<ByHandSink>,
+    pub client: UnixStream,
+    pub place: usize,
+    pub now_ms: u64,
+    pub folder: tempfile::TempDir,
+}
+
+impl One {
+    pub fn new() -> One {
+        One::with(Config { stats: false, ..config() }, LogSettings::default())
+    }
+
+    /// A sink with this configuration and log, but for the times that are given here.
+    pub fn with(config: Config, settings: LogSettings) -> One {
+        let mut one = One::connected(config, settings, false);
+        assert!(one.heard().starts_with("220 "));
+        one
+    }
+
+    /// A client of a proxy that has said nothing yet.
+    pub fn proxied() -> One {
+        One::connected(Config { stats: true, ..config() }, LogSettings::default(), true)
+    }
+
+    pub fn connected(config: Config, settings: LogSettings, is_proxied: bool) -> One {
+        let folder = tempfile::tempdir().unwrap();
+        let config = Config {
+            command_timeout: Duration::from_secs(30),
+            data_timeout: Duration::from_secs(20),
+            stop_grace: Duration::from_secs(3),
+            ..config
+        };
+        let settings = LogSettings { segment_bytes_first: 64 << 10, ..settings };
+        let (mut sink, _) = ByHandSink::open(folder.path(), &config, settings).unwrap();
+        let (client, theirs) = UnixStream::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        client.set_nonblocking(true).unwrap();
+        // As little as the kernel allows, about 4.6 KB.
+        socket2::SockRef::from(&theirs).set_send_buffer_size(1).unwrap();
+        sink.wake(Duration::from_millis(1));
+        let place = match is_proxied {
+            true => sink.connect_proxied(theirs).unwrap(),
+            false => sink.connect(theirs, Protocol::Smtp).unwrap(),
+        };
+        sink.round();
+        One { sink: Some(sink), client, place, now_ms: 1, folder }
+    }
+
+    pub fn sink(&mut self) -> &mut ByHandSink {
+        self.sink.as_mut().unwrap()
+    }
+
+    /// The client says this, and reads nothing; the sink's socket has little room for its replies.
+    pub fn say_unheard(&mut self, text: &str) {
+        self.client.write_all(text.as_bytes()).unwrap();
+        let (now, place) = (Duration::from_millis(self.now_ms), self.place);
+        self.sink().wake(now);
+        self.sink().ready(place, SocketEvent::Plain);
+        self.sink().round();
+        assert!(self.sink().watches_writes(place), "the socket is full");
+    }
+
+    /// The client reads until the sink has said all.
+    pub fn hear_all(&mut self) -> String {
+        let mut heard = String::new();
+        loop {
+            let more = self.heard();
+            if more.is_empty() {
+                return heard;
+            }
+            heard += &more;
+            let (now, place) = (Duration::from_millis(self.now_ms), self.place);
+            self.sink().wake(now);
+            self.sink().ready(place, SocketEvent::Plain);
+            self.sink().round();
+        }
+    }
+
+    /// Sends messages until one of them finds no room: provisioning is never served.
+    pub fn fill(&mut self) {
+        self.say("EHLO c.example\r\n");
+        let content = ("x".repeat(70) + "\r\n").repeat(600);
+        for message in 0.. {
+            assert!(message < 100, "there is always room");
+            self.say("MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n");
+            assert_eq!(&self.say("DATA\r\n")[..4], "354 ");
+            if self.say(&format!("{content}.\r\n")).is_empty() {
+                break;
+            }
+        }
+    }
+
+    /// Returns what the client received since the last call.
+    pub fn heard(&mut self) -> String {
+        let mut text = Vec::new();
+        // It ends with `WouldBlock`, or when the server has closed.
+        let _ = self.client.read_to_end(&mut text);
+        String::from_utf8(text).unwrap()
+    }
+
+    pub fn round(&mut self) {
+        let now = Duration::from_millis(self.now_ms);
+        self.sink().wake(now);
+        self.sink().round();
+    }
+
+    /// The client says this; returns what it hears at once.
+    pub fn say(&mut self, text: &str) -> String {
+        self.client.write_all(text.as_bytes()).unwrap();
+        let (now, place) = (Duration::from_millis(self.now_ms), self.place);
+        self.sink().wake(now);
+        self.sink().ready(place, SocketEvent::Plain);
+        self.sink().round();
+        self.heard()
+    }
+
+    /// Lets the time pass until the client hears something or its connection ends: when, and what.
+    pub fn until_heard(&mut self) -> (u64, String) {
+        let began_ms = self.now_ms;
+        loop {
+            // As the loop would sleep, and never beyond.
+            let wait_ms = self.sink().wait_ms().expect("the table waits for something");
+            self.now_ms += wait_ms.clamp(1, 10_000);
+            assert!(self.now_ms - began_ms < 120_000, "nothing is ever said");
+            self.round();
+            let heard = self.heard();
+            if !heard.is_empty() || self.sink().open_connections() == 0 {
+                return (self.now_ms - began_ms, heard);
+            }
+        }
+    }
+
+    /// Ends the sink; its folder lives as long as what is returned.
+    pub fn stop(mut self) -> tempfile::TempDir {
+        let mut sink = self.sink.take().unwrap();
+        sink.stop(StopStage::AtOnce);
+        sink.wake(Duration::from_millis(self.now_ms));
+        sink.round();
+        assert!(sink.is_over());
+        sink.close();
+        self.folder
+    }
+}
