@@ -2,6 +2,7 @@
 use std::ops::Range;
 
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
+use crate::smtp::deviation::Deviation;
 
 /// Why a text is not a query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,13 +60,15 @@ pub enum QueryFault {
          '{0}'"
     )]
     NotAHeader(String),
-    #[error("expected has:attachment, found '{0}'")]
+    #[error("expected has:attachment or has:deviation, found '{0}'")]
     NotAThing(String),
     #[error(
         "expected a size such as >1M, <=10K, 4096 or 10K..2M (units: K, M, G, T), found \
          '{0}'"
     )]
     NotASize(String),
+    #[error("expected a kind of deviation ({kinds}), found '{0}'", kinds = deviation_names())]
+    NotADeviation(String),
     #[error("no message can have such a size")]
     EmptySize,
     #[error(transparent)]
@@ -93,6 +96,11 @@ impl QueryError {
         line.extend(within.chars().chain(behind.chars()).take(2 * CONTEXT_CHARS).map(shown));
         format!("{}\n{indent}{}", line.trim_end(), "^".repeat(marked))
     }
+}
+
+/// Every kind that `deviation:` may name.
+fn deviation_names() -> String {
+    Deviation::ALL.map(Deviation::name).join(", ")
 }
 
 /// Characters shown on each side of the place.

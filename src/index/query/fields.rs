@@ -2,4 +2,4 @@
 
 /// Every field there is, for error messages.
 pub(super) const FIELDS: &str = "from, to, cc, subject, body, header, message-id, has, filename, \
-    size, before, after, run";
+    size, before, after, run, listener, deviation";
