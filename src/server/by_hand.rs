@@ -139,19 +139,20 @@ impl ByHandSink {
         let waker = woken.clone();
         let writer = log.writer(Box::new(move || waker.store(true, Ordering::Relaxed)))?;
         let (stop, counters) = (Arc::new(Stop::new(None, None)), Arc::new(Counters::default()));
-        let policy = |protocol, is_proxied| {
+        let policy = |index, protocol, is_proxied| {
             let limits = config.limits.clone();
             let options = PolicyOptions::new(&config.hostname, "simulated", limits);
             let syntax = config.syntax;
-            ListenerRules::of(Policy::of(PolicyOptions { protocol, syntax, is_proxied, ..options }))
+            let options = PolicyOptions { protocol, syntax, is_proxied, index, ..options };
+            ListenerRules::of(Policy::of(options))
         };
-        let smtp = [false, true].map(|is_proxied| policy(Protocol::Smtp, is_proxied));
-        let [smtp, proxied] = smtp;
+        let smtp = policy(0, Protocol::Smtp, false);
+        let proxied = policy(2, Protocol::Smtp, true);
         let statistics = config.stats.then(|| Statistics::new(tally::kinds().len()));
         let (statistics, recorder) = statistics.unzip();
         let setup = TableSetup {
             index: 0,
-            listeners: vec![smtp, policy(Protocol::Lmtp, false), proxied],
+            listeners: vec![smtp, policy(1, Protocol::Lmtp, false), proxied],
             writer,
             start_count: log.start_count(),
             stop: stop.clone(),

@@ -68,7 +68,7 @@ use crate::log::{self, Log};
 use crate::smtp::extension::Extension;
 use crate::smtp::policy::{Policy, PolicyOptions};
 use crate::smtp::tally;
-use crate::stats::{Hub, Live, Recorder};
+use crate::stats::{Hub, Live, RecordedNames, Recorder};
 
 pub use bind_error::ListenError;
 pub use clock::ClockWatch;
@@ -142,7 +142,8 @@ impl Server {
         let (parser, begun) = index::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
-        let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
+        let (hub, recorders) =
+            start_statistics(config, &sockets.listeners, log.start_count(), workers, sampler)?;
         let watchdog = Watchdog::start(&counters)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
@@ -249,9 +250,16 @@ fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenErr
     }))
 }
 
+/// What statistics call replies and listeners: a listener without a name goes by its address.
+fn recorded_names(listeners: &[Listener]) -> RecordedNames {
+    let label = |it: &Listener| it.options.name.clone().unwrap_or_else(|| it.address.to_string());
+    RecordedNames { replies: tally::kinds(), listeners: listeners.iter().map(label).collect() }
+}
+
 /// The hub, and a recorder for each worker; without statistics neither.
 fn start_statistics(
     config: &Config,
+    listeners: &[Listener],
     start_count: u32,
     workers: usize,
     sampler: Sampler,
@@ -263,7 +271,7 @@ fn start_statistics(
         &config.data,
         start_count,
         workers,
-        tally::kinds(),
+        recorded_names(listeners),
         config.stats_retain_age,
         Box::new(sampler),
     )?;
@@ -276,15 +284,15 @@ fn listener_rules(
     listeners: &[Listener],
 ) -> Result<Vec<ListenerRules>, ClientListError> {
     let clients = config.client_lists(listeners)?;
-    let rules = |(listener, clients): (&Listener, _)| {
+    let rules = |(index, (listener, clients)): (usize, (&Listener, _))| {
         let denied = listener.options.denied.unwrap_or(config.denied);
-        ListenerRules::with(policy(config, listener), clients, denied)
+        ListenerRules::with(policy(config, listener, index), clients, denied)
     };
-    Ok(listeners.iter().zip(clients).map(rules).collect())
+    Ok(listeners.iter().zip(clients).enumerate().map(rules).collect())
 }
 
-/// What sessions of `listener` say.
-fn policy(config: &Config, listener: &Listener) -> Policy {
+/// What sessions of `listener` say, the one at `index`.
+fn policy(config: &Config, listener: &Listener, index: usize) -> Policy {
     let own = &listener.options;
     let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
     let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();
@@ -301,6 +309,7 @@ fn policy(config: &Config, listener: &Listener) -> Policy {
         sink_name: config.name.clone().unwrap_or_default(),
         noop_marks: config.noop_marks,
         syntax: config.syntax,
+        index,
     })
 }
 

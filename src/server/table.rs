@@ -295,7 +295,7 @@ impl<I: Interests> Table<I> {
             return true;
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
-        self.state.recording().denied();
+        self.state.recording().denied(arrival.listener);
         if denied == Denied::Reply {
             let mut session = Session::new(arrival.client, policy);
             self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
@@ -366,8 +366,8 @@ impl<I: Interests> Table<I> {
     #[cold]
     fn identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
-        let rules = self.listeners.iter().find(|rules| conn.session.is_of(&rules.policy));
-        if let Some(rules) = rules.filter(|rules| conn.is_session && !rules.serves(conn.client)) {
+        let rules = &self.listeners[conn.session.listener_index()];
+        if conn.is_session && !rules.serves(conn.client) {
             let denied = rules.denied;
             return self.deny(place, conn, denied);
         }
@@ -395,7 +395,7 @@ impl<I: Interests> Table<I> {
     /// The client that a PROXY header has named is not served.
     #[cold]
     fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
-        self.state.recording().denied();
+        self.state.recording().denied(conn.session.listener_index());
         conn.is_session = false;
         let turn = match denied {
             Denied::Reply => self.state.refuse(&mut conn, Farewell::Denied),

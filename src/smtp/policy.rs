@@ -33,6 +33,8 @@ pub struct PolicyOptions {
     pub noop_marks: bool,
     /// What becomes of commands that break the grammar.
     pub syntax: Syntax,
+    /// The listener's index among those of its generation.
+    pub index: usize,
 }
 
 impl PolicyOptions {
@@ -50,6 +52,7 @@ impl PolicyOptions {
             sink_name: String::new(),
             noop_marks: false,
             syntax: Syntax::Lenient,
+            index: 0,
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct Policy {
     pub syntax: Syntax,
     /// Extensions that are not offered.
     pub without: Extensions,
+    /// The listener's index among those of its generation.
+    pub index: usize,
     greeting: Vec<u8>,
     ehlo_reply: Vec<u8>,
     helo_reply: Vec<u8>,
@@ -104,6 +109,7 @@ impl Policy {
             accepted_end: accepted_end(&options.sink_name),
             has_codes: !without.has(Extension::EnhancedStatusCodes),
             without,
+            index: options.index,
             hostname: options.hostname,
             protocol: options.protocol,
             is_proxied: options.is_proxied,

@@ -205,9 +205,9 @@ impl Session {
         envelope::peer_of(&self.constant)
     }
 
-    /// Whether `policy` is the one of its listener.
-    pub fn is_of(&self, policy: &Arc<Policy>) -> bool {
-        Arc::ptr_eq(&self.policy, policy)
+    /// The index of its listener.
+    pub fn listener_index(&self) -> usize {
+        self.policy.index
     }
 
     /// The listener's address as configured.
