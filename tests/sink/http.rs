@@ -151,7 +151,7 @@ address = 'unix:PATH'
 [[listener]]
 address = "127.0.0.1:0"
 proxy = true
-name = "behind"
+name = "proxied"
 deny = ["192.0.2.1"]
 "#;
 
@@ -182,7 +182,7 @@ fn metrics_count_for_each_listener_what_came_to_it() {
             "mx-a".to_owned(),
             sink.addresses[1].to_string(),
             format!("unix:{}", path.display()).replace('\\', r"\\").replace('"', r#"\""#),
-            "behind".to_owned(),
+            "proxied".to_owned(),
         ];
         let sample = |stem: &str, listener: usize| {
             format!("sinkd_listener_{stem}_total{{listener=\"{}\"}}", names[listener])
