@@ -183,6 +183,7 @@ const LINES: &[(&str, &[&str])] = &[
             "sinkctl --data mail search has:parts",
             "sinkctl --data mail search listener:mx-*",
             "sinkctl --data mail search deviation:bare-lf",
+            "sinkctl --data mail search deviation:no-bracket",
             "sinkctl --data mail search size:big",
             "sinkctl --data mail search 'size:2M..1M'",
             "sinkctl --data mail search before:yesterday",

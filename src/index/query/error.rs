@@ -1,8 +1,8 @@
 //! Why a text is not a query, and where in it.
 use std::ops::Range;
 
+use super::fields::{deviations, known_fields, meant_deviation};
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
-use crate::smtp::deviation::Deviation;
 
 /// Why a text is not a query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum QueryFault {
     #[error("expected a term before {0}")]
     NothingBefore(&'static str),
     #[error("unknown field '{0}:' (quote it to search for the text); the fields are {fields}",
-        fields = super::fields::FIELDS)]
+        fields = known_fields(.0))]
     UnknownField(String),
     #[error("expected a value directly after {0}:, such as {0}:{1}")]
     NoValue(&'static str, &'static str),
@@ -67,7 +67,8 @@ pub enum QueryFault {
          '{0}'"
     )]
     NotASize(String),
-    #[error("expected a kind of deviation ({kinds}), found '{0}'", kinds = deviation_names())]
+    #[error("expected a kind of deviation ({kinds}), found '{0}'{meant}",
+        kinds = deviations(), meant = meant_deviation(.0))]
     NotADeviation(String),
     #[error("no message can have such a size")]
     EmptySize,
@@ -96,11 +97,6 @@ impl QueryError {
         line.extend(within.chars().chain(behind.chars()).take(2 * CONTEXT_CHARS).map(shown));
         format!("{}\n{indent}{}", line.trim_end(), "^".repeat(marked))
     }
-}
-
-/// Every kind that `deviation:` may name.
-fn deviation_names() -> String {
-    Deviation::ALL.map(Deviation::name).join(", ")
 }
 
 /// Characters shown on each side of the place.
