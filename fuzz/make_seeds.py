@@ -86,6 +86,7 @@ parts:has:attachment filename:*voice.pdf filename:.doc subject:"order 4711" body
 sizes:size:>100 size:1K.. size:1K..2K size:<=10M
 times:after:2026-11-21T08:00:00Z before:2026-11-22 after:10m
 runs:run:nightly -run:now
+ways_in:listener:mx-a -listener:"[::1]:25" deviation:no-brackets OR has:deviation
 capitals:SUBJECT:"a \\"b\\\\" OR FROM:X
 letters:GR\u00dcSSE \u0141\u00f3d\u017a \uff21 \ufb01 \u6ce8\u6587 \u0e01\u0e32\u0e23
 nothing_after_or:a OR
@@ -96,6 +97,7 @@ star_inside:a*b
 symbols_alone:\U0001f389 %
 bad_size:size:2K..1K
 bad_time:after:2026-13-41
+bad_deviation:deviation:no-bracket
 '''
 
 for line in QUERIES.strip().splitlines():

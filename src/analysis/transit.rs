@@ -3,9 +3,9 @@
 use super::words::{counted, seconds};
 use crate::log::{SlotFacts, StorageMode};
 use crate::mime::header::fields;
+use crate::mime::sent_time::{Resolution, moment};
 use crate::stats::Percentiles;
 use hdrhistogram::Histogram;
-use jiff::fmt::rfc2822::DateTimeParser;
 use serde::Serialize;
 
 /// Octets of a payload in which the field is looked for: more than any header that mail servers
@@ -16,8 +16,6 @@ const TRANSIT_US_MAX: u64 = 400 * 86_400 * 1_000_000;
 /// Messages that arrived earlier than this before they were sent: no rounding of a date explains
 /// it, so clocks differ.
 const ROUNDING_US_MAX: u64 = 1_000_000;
-/// RFC 5322; a wrong day of the week does no harm.
-const DATES: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
 
 /// What one message says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,13 +30,6 @@ pub enum TransitSample {
     Unreadable,
     /// Nothing of the header was stored.
     NotStored,
-}
-
-/// What the moment in a field is true to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Resolution {
-    Millisecond,
-    Second,
 }
 
 /// Messages with something in common.
@@ -106,21 +97,6 @@ impl TransitSample {
         let arrived_us = i64::try_from(facts.received_at_ns / 1000).unwrap_or(i64::MAX);
         TransitSample::Time { us: arrived_us.saturating_sub(sent_us), resolution }
     }
-}
-
-/// Unix time in us, from 13 digits (ms), 10 digits (s) or a date of RFC 5322.
-fn moment(value: &[u8]) -> Option<(i64, Resolution)> {
-    let text = str::from_utf8(value).ok()?.trim();
-    if text.bytes().all(|octet| octet.is_ascii_digit()) {
-        let number: i64 = text.parse().ok()?;
-        return match text.len() {
-            13 => Some((number * 1_000, Resolution::Millisecond)),
-            10 => Some((number * 1_000_000, Resolution::Second)),
-            _ => None,
-        };
-    }
-    let date = DATES.parse_timestamp(text).ok()?;
-    Some((date.as_microsecond(), Resolution::Second))
 }
 
 impl Default for TransitTally {
@@ -260,29 +236,6 @@ impl OverallTransit {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_moment_is_milliseconds_seconds_or_a_date_and_nothing_else() {
-        let second = 1_795_248_000_000_000;
-        for (value, expected) in [
-            ("1795248000123", Some((second + 123_000, Resolution::Millisecond))),
-            ("1795248000", Some((second, Resolution::Second))),
-            ("Sat, 21 Nov 2026 08:00:00 +0000", Some((second, Resolution::Second))),
-            // The wrong day, an old name of a zone, a comment.
-            ("Mon, 21 Nov 2026 03:00:00 EST (late)", Some((second, Resolution::Second))),
-            ("21 Nov 2026 09:00:00 +0100", Some((second, Resolution::Second))),
-            ("1795248000.5", None),
-            ("17952480001234567890", None),
-            ("179524800012", None),
-            ("-1795248000", None),
-            ("2026-11-21T08:00:00Z", None),
-            ("soon", None),
-            ("", None),
-        ] {
-            assert_eq!(moment(value.as_bytes()), expected, "{value}");
-        }
-        assert_eq!(moment(b"\xff"), None);
-    }
 
     #[test]
     fn each_message_counts_once_whatever_it_says_and_merging_loses_none() {

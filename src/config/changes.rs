@@ -1,6 +1,6 @@
 //! What of new settings can change while sinkd runs.
 use super::table::KEYS;
-use super::{Config, Listener};
+use super::{Config, Listener, ListenerOptions};
 
 /// What another configuration changes, by the names of the settings: `limits.errors_max`, or
 /// `listener 127.0.0.1:25` for what a listener has of its own.
@@ -16,7 +16,7 @@ impl Config {
     /// Returns the settings that follow these when a running sinkd is told of `wanted`: `wanted`
     /// where they can change, these where they can't; and the names of both.
     ///
-    /// Listeners keep their addresses, their protocols and their order; what a listener has of its
+    /// Listeners keep their addresses, protocols, names and order; what else a listener has of its
     /// own can change.
     pub fn followed_by(&self, wanted: &Config) -> (Config, Changes) {
         let mut next = Config {
@@ -66,9 +66,15 @@ fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &m
             changes.needs_restart.push(format!("listener {listener} (to close it)"));
             continue;
         };
-        if same.options != listener.options {
+        // Figures go by its name.
+        if same.options.name != listener.options.name {
+            changes.needs_restart.push(format!("listener {listener} (its name)"));
+        }
+        let name = listener.options.name.clone();
+        let options = ListenerOptions { name, ..same.options.clone() };
+        if options != listener.options {
             changes.changed.push(format!("listener {listener}"));
-            listener.options = same.options.clone();
+            listener.options = options;
         }
     }
     let new = wanted.into_iter().flatten();
@@ -125,10 +131,11 @@ mod tests {
         }
     }
 
+    /// Listeners by address and host name.
     fn with(listen: &[(&str, &str)]) -> Config {
-        let listener = |(address, name): &(&str, &str)| {
+        let listener = |(address, hostname): &(&str, &str)| {
             let mut listener: Listener = address.parse().unwrap();
-            listener.options.name = (!name.is_empty()).then(|| (*name).into());
+            listener.options.hostname = (!hostname.is_empty()).then(|| (*hostname).into());
             listener
         };
         Config { listen: listen.iter().map(listener).collect(), ..Config::default() }
@@ -155,7 +162,7 @@ mod tests {
             ),
         ] {
             let (next, changes) = running.followed_by(&with(&wanted));
-            let found: Vec<_> = next.listen.iter().map(|it| it.options.name.as_deref()).collect();
+            let found: Vec<_> = next.listen.iter().map(|it| it.options.hostname.as_deref()).collect();
             assert_eq!(found, names);
             assert_eq!(changes.changed, changed);
             assert_eq!(changes.needs_restart, needs_restart);
@@ -164,5 +171,19 @@ mod tests {
             };
             assert_eq!(addresses(&next), addresses(&running));
         }
+    }
+
+    #[test]
+    fn a_listener_keeps_its_name() {
+        let mut running = with(&[("127.0.0.1:1", "a")]);
+        let mut wanted = with(&[("127.0.0.1:1", "b")]);
+        running.listen[0].options.name = Some("old".into());
+        wanted.listen[0].options.name = Some("new".into());
+        let (next, changes) = running.followed_by(&wanted);
+        let options = &next.listen[0].options;
+        assert_eq!(options.name.as_deref(), Some("old"));
+        assert_eq!(options.hostname.as_deref(), Some("b"));
+        assert_eq!(changes.changed, ["listener 127.0.0.1:1"]);
+        assert_eq!(changes.needs_restart, ["listener 127.0.0.1:1 (its name)"]);
     }
 }

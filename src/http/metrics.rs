@@ -12,7 +12,7 @@ use hdrhistogram::Histogram;
 use super::facts::MetricFacts;
 use super::text::{MetricKind, MetricText};
 use super::{disk, process, text};
-use crate::stats::{Counter, History, Metric};
+use crate::stats::{Counter, History, Interval, ListenerCounts, Live, Metric};
 
 /// Answers GET.
 pub(super) async fn answer(State(facts): State<Arc<MetricFacts>>) -> impl IntoResponse {
@@ -37,6 +37,7 @@ fn write(facts: &MetricFacts) -> String {
             *replies.entry(name).or_default() += n;
         }
         statistics(&mut text, |c| total.counter(c), &replies, |m| total.histogram(m));
+        listeners(&mut text, live, &total);
         let (messages, seconds) = live.index_lag();
         let help = "Messages that are not indexed yet.";
         text.single("sinkd_index_lag_messages", MetricKind::Gauge, help, messages);
@@ -50,6 +51,39 @@ fn write(facts: &MetricFacts) -> String {
     }
     text.into_string()
 }
+
+/// What happened at each listener, by its name.
+fn listeners(text: &mut MetricText, live: &Live, total: &Interval) {
+    let mut by_name = BTreeMap::<&str, ListenerCounts>::new();
+    // A scraper refuses an answer that has a sample twice.
+    for (name, counts) in live.listener_names().iter().zip(total.listeners()) {
+        by_name.entry(name).or_default().add(counts);
+    }
+    for (name, help, value) in BY_LISTENER {
+        text.head(name, MetricKind::Counter, help);
+        for (listener, counts) in &by_name {
+            text.sample(name, &[("listener", listener)], value(counts));
+        }
+    }
+}
+
+/// A metric with the label `listener`: its name, its help, and where its value is.
+type ListenerMetric = (&'static str, &'static str, fn(&ListenerCounts) -> u64);
+
+const BY_LISTENER: [ListenerMetric; 4] = [
+    ("sinkd_listener_connections_total", "Connections accepted, by listener.", |counts| {
+        counts.connections
+    }),
+    (
+        "sinkd_listener_connections_denied_total",
+        "Connections of clients that the lists of their listener do not serve, by listener.",
+        |counts| counts.denied,
+    ),
+    ("sinkd_listener_messages_total", "Accepted messages, by listener.", |counts| counts.messages),
+    ("sinkd_listener_message_bytes_total", "Bytes of accepted messages, by listener.", |counts| {
+        counts.bytes
+    }),
+];
 
 /// What was recorded in a span, long after: for `sinkctl stats --prometheus`.
 pub fn of_history(history: &History) -> String {

@@ -1,4 +1,6 @@
 //! What the index keeps of one message.
+use crate::mime::sent_time::SentTime;
+use crate::smtp::deviation::Deviations;
 
 /// Strings one after another, a line each; no string contains a line break.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,4 +39,13 @@ pub struct Columns<'a> {
     pub has_attachment: bool,
     /// Names of attached files.
     pub file_names: TextColumn<'a>,
+    /// The name of the listener, or its address as configured if it has no name; empty if the
+    /// envelope has neither.
+    pub listener: &'a str,
+    /// The user that the client authenticated as. Always empty today: sinkd has no AUTH.
+    pub auth_user: &'a str,
+    /// Rules that the client broke, and that were tolerated.
+    pub deviations: Deviations,
+    /// When the message says that it was sent, in its first X-Sent field.
+    pub sent: SentTime,
 }

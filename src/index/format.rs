@@ -2,18 +2,20 @@
 //!
 //! A header, then blocks without gaps. All integers are little-endian.
 use crate::log::{Identity, StoreId};
+use crate::mime::sent_time::SentTime;
+use crate::smtp::deviation::{Deviation, Deviations};
 
 use super::columns::{Columns, TextColumn};
 
 /// The version this program writes, and the only one it reads: an index of another version is
 /// rebuilt.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 /// Octets before the first block.
 pub const HEADER_BYTES: usize = 128;
 /// Octets of a block before its records.
 pub const BLOCK_HEADER_BYTES: usize = 40;
 /// Octets of a record.
-pub const RECORD_BYTES: usize = 80;
+pub const RECORD_BYTES: usize = 100;
 /// Octets of the name of a header field that a sidecar remembers.
 pub const SEQUENCE_FIELD_BYTES_MAX: usize = 64;
 
@@ -122,13 +124,15 @@ pub struct IndexEntry<'a> {
 }
 
 /// Where the strings of an entry stand in a record: in this order.
-pub(super) const STRINGS: usize = 8;
+pub(super) const STRINGS: usize = 10;
 
 impl<'a> IndexEntry<'a> {
     pub(super) fn strings(&self) -> [&'a str; STRINGS] {
         let c = &self.columns;
         let (paths, files) = (c.forward_paths.0, c.file_names.0);
-        [c.reverse_path, paths, c.from.0, c.to.0, c.cc.0, c.subject, c.message_id, files]
+        let [from, to, cc] = [c.from.0, c.to.0, c.cc.0];
+        let (listener, user) = (c.listener, c.auth_user);
+        [c.reverse_path, paths, from, to, cc, c.subject, c.message_id, files, listener, user]
     }
 }
 
@@ -147,7 +151,9 @@ const TIME_AT: usize = FLAGS_AT + 4;
 const SEQUENCE_AT: usize = TIME_AT + 8;
 const HASH_AT: usize = SEQUENCE_AT + 8;
 const MESSAGE_BYTES_AT: usize = HASH_AT + 16;
-const STRINGS_AT: usize = MESSAGE_BYTES_AT + 8;
+const SENT_AT: usize = MESSAGE_BYTES_AT + 8;
+const DEVIATIONS_AT: usize = SENT_AT + 8;
+const STRINGS_AT: usize = DEVIATIONS_AT + 4;
 const _: () = assert!(STRINGS_AT + 4 * STRINGS == RECORD_BYTES);
 
 const HAS_ATTACHMENT: u32 = 1;
@@ -155,6 +161,8 @@ const IS_UNPARSED: u32 = 2;
 const HAS_SEQUENCE: u32 = 4;
 const IS_UNREADABLE: u32 = 8;
 const IS_WHOLE: u32 = 16;
+const HAS_SENT_TIME: u32 = 32;
+const SENT_IS_NO_TIME: u32 = 64;
 
 /// Appends the record of `entry`, whose strings stand at `strings`.
 pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: [u32; STRINGS]) {
@@ -167,15 +175,41 @@ pub(super) fn encode_record(out: &mut Vec<u8>, entry: &IndexEntry<'_>, strings: 
         | flag(entry.is_unreadable, IS_UNREADABLE)
         | flag(entry.is_whole, IS_WHOLE)
         | flag(entry.sequence.is_some(), HAS_SEQUENCE);
+    let (sent_flag, sent_ns) = match entry.columns.sent {
+        SentTime::Absent => (0, 0),
+        SentTime::NotATime => (SENT_IS_NO_TIME, 0),
+        SentTime::At(ns) => (HAS_SENT_TIME, ns),
+    };
     put32(record, SLOT_AT, entry.slot);
-    put32(record, FLAGS_AT, flags);
+    put32(record, FLAGS_AT, flags | sent_flag);
     put64(record, TIME_AT, entry.columns.received_at_ns);
     put64(record, SEQUENCE_AT, entry.sequence.unwrap_or(0));
     record[HASH_AT..][..16].copy_from_slice(&entry.content_hash.to_le_bytes());
     put64(record, MESSAGE_BYTES_AT, entry.columns.message_bytes);
+    put64(record, SENT_AT, sent_ns);
+    put32(record, DEVIATIONS_AT, bits_of(entry.columns.deviations));
     for (i, string) in strings.into_iter().enumerate() {
         put32(record, STRINGS_AT + 4 * i, string);
     }
+}
+
+/// A bit for each kind, the lowest for kind 1.
+fn bits_of(deviations: Deviations) -> u32 {
+    deviations.kinds().fold(0, |bits, kind| bits | bit_of(kind))
+}
+
+/// The kinds of `bits` that this program knows; `bits` has any value.
+fn deviations_of(bits: u32) -> Deviations {
+    let mut deviations = Deviations::NONE;
+    if bits != 0 {
+        let kinds = Deviation::ALL.into_iter().filter(|kind| bits & bit_of(*kind) != 0);
+        kinds.for_each(|kind| deviations.add(kind));
+    }
+    deviations
+}
+
+fn bit_of(kind: Deviation) -> u32 {
+    1 << (kind as u32 - 1)
 }
 
 /// The header before a block's records.
@@ -272,6 +306,11 @@ impl<'a> Block<'a> {
         let flags = get32(record, FLAGS_AT);
         let string = |i: usize| self.string(get32(record, STRINGS_AT + 4 * i));
         let hash = record[HASH_AT..][..16].try_into().expect("the range is 16 long");
+        let sent = match flags & (HAS_SENT_TIME | SENT_IS_NO_TIME) {
+            0 => SentTime::Absent,
+            HAS_SENT_TIME => SentTime::At(get64(record, SENT_AT)),
+            _ => SentTime::NotATime,
+        };
         IndexEntry {
             slot: get32(record, SLOT_AT),
             columns: Columns {
@@ -286,6 +325,10 @@ impl<'a> Block<'a> {
                 message_id: string(6),
                 has_attachment: flags & HAS_ATTACHMENT != 0,
                 file_names: TextColumn(string(7)),
+                listener: string(8),
+                auth_user: string(9),
+                deviations: deviations_of(get32(record, DEVIATIONS_AT)),
+                sent,
             },
             content_hash: u128::from_le_bytes(hash),
             sequence: (flags & HAS_SEQUENCE != 0).then(|| get64(record, SEQUENCE_AT)),

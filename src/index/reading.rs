@@ -6,6 +6,7 @@ use crate::log::reader::{Damage, Segment};
 use crate::log::{Slot, StorageMode};
 use crate::mime::{Extractor, MailFacts, push_clean};
 use crate::smtp::data::unstuff;
+use crate::smtp::deviation::Deviations;
 use crate::smtp::envelope;
 
 use super::columns::{Columns, TextColumn};
@@ -19,8 +20,15 @@ pub struct MessageReader {
     extractor: Extractor,
     facts: MailFacts,
     record: Vec<u8>,
+    envelope: EnvelopeTexts,
+}
+
+/// What an envelope says, as text.
+#[derive(Default)]
+struct EnvelopeTexts {
     reverse_path: String,
     forward_paths: String,
+    listener: String,
 }
 
 /// A message as it was read.
@@ -39,8 +47,7 @@ impl MessageReader {
             extractor: Extractor::new(sequence_field),
             facts: MailFacts::default(),
             record: Vec::new(),
-            reverse_path: String::new(),
-            forward_paths: String::new(),
+            envelope: EnvelopeTexts::default(),
         }
     }
 
@@ -57,23 +64,13 @@ impl MessageReader {
         };
         // Of an envelope alone there is no header; a payload of none would be one without fields.
         self.extractor.extract(&message, &mut self.facts);
-        self.reverse_path.clear();
-        self.forward_paths.clear();
-        if let Ok(decoded) = envelope::decode(envelope) {
-            push_path(&mut self.reverse_path, decoded.mail_from);
-            for recipient in decoded.recipients() {
-                if !self.forward_paths.is_empty() {
-                    self.forward_paths.push('\n');
-                }
-                push_path(&mut self.forward_paths, recipient.path);
-            }
-        }
+        let deviations = self.envelope.take(envelope);
         let facts = &self.facts;
         let columns = Columns {
             received_at_ns: slot.facts().received_at_ns,
             message_bytes: u64::from(slot.facts().message_bytes),
-            reverse_path: &self.reverse_path,
-            forward_paths: TextColumn(&self.forward_paths),
+            reverse_path: &self.envelope.reverse_path,
+            forward_paths: TextColumn(&self.envelope.forward_paths),
             from: TextColumn(&facts.from),
             to: TextColumn(&facts.to),
             cc: TextColumn(&facts.cc),
@@ -81,6 +78,10 @@ impl MessageReader {
             message_id: &facts.message_id,
             has_attachment: facts.has_attachment,
             file_names: TextColumn(&facts.file_names),
+            listener: &self.envelope.listener,
+            auth_user: "",
+            deviations,
+            sent: facts.sent,
         };
         let entry = IndexEntry {
             slot: slot.id().slot,
@@ -95,7 +96,27 @@ impl MessageReader {
     }
 }
 
+impl EnvelopeTexts {
+    /// Reads an envelope, and returns the rules that were broken while it was sent. One that can't
+    /// be decoded has no texts.
+    fn take(&mut self, envelope: &[u8]) -> Deviations {
+        self.reverse_path.clear();
+        self.forward_paths.clear();
+        self.listener.clear();
+        let Ok(decoded) = envelope::decode(envelope) else { return Deviations::NONE };
+        push_octets(&mut self.reverse_path, decoded.mail_from);
+        for recipient in decoded.recipients() {
+            if !self.forward_paths.is_empty() {
+                self.forward_paths.push('\n');
+            }
+            push_octets(&mut self.forward_paths, recipient.path);
+        }
+        push_octets(&mut self.listener, decoded.listener_label());
+        decoded.deviations
+    }
+}
+
 /// Paths are octets: mostly ASCII, UTF-8 where the transaction asked for SMTPUTF8.
-fn push_path(to: &mut String, path: &[u8]) {
-    push_clean(to, &String::from_utf8_lossy(path));
+fn push_octets(to: &mut String, octets: &[u8]) {
+    push_clean(to, &String::from_utf8_lossy(octets));
 }

@@ -99,6 +99,7 @@ pub fn check_facts(message: &[u8]) {
             message_id: &facts.message_id,
             has_attachment: facts.has_attachment,
             file_names: TextColumn(&facts.file_names),
+            sent: facts.sent,
             ..Columns::default()
         },
         content_hash: facts.content_hash,

@@ -9,6 +9,7 @@ use xxhash_rust::xxh3::Xxh3;
 use super::encoded_word;
 use super::header::{HeaderField, fields};
 use super::part::{Part, PartKind, parts};
+use super::sent_time::{SENT_FIELD, SentTime};
 
 /// Octets of a field's value in which addresses are looked for.
 const ADDRESSES_BYTES_MAX: usize = 1 << 20;
@@ -21,6 +22,8 @@ enum FieldRole {
     Cc,
     Subject,
     MessageId,
+    /// When the message was sent.
+    Sent,
     /// It differs between two copies of the same content: it says how a copy traveled, or holds a
     /// checksum over what does.
     Changing,
@@ -44,6 +47,7 @@ impl FieldRole {
             b"cc" => FieldRole::Cc,
             b"subject" => FieldRole::Subject,
             b"message-id" => FieldRole::MessageId,
+            SENT_FIELD => FieldRole::Sent,
             b"content-type" | b"content-disposition" | b"content-transfer-encoding" => {
                 FieldRole::Description
             }
@@ -82,6 +86,8 @@ pub struct MailFacts {
     pub content_hash: u128,
     /// The number in the sequence field.
     pub sequence: Option<u64>,
+    /// What the first X-Sent field says.
+    pub sent: SentTime,
     /// It could not be taken apart: everything else is empty or 0.
     pub is_unparsed: bool,
 }
@@ -95,6 +101,7 @@ impl MailFacts {
         self.has_attachment = false;
         self.content_hash = 0;
         self.sequence = None;
+        self.sent = SentTime::Absent;
         self.is_unparsed = false;
     }
 }
@@ -161,6 +168,9 @@ impl Extractor {
             }
             FieldRole::MessageId if facts.message_id.is_empty() => {
                 push_id(&mut facts.message_id, field.raw);
+            }
+            FieldRole::Sent if facts.sent == SentTime::Absent => {
+                facts.sent = SentTime::of(&field.unfolded());
             }
             _ => {}
         }
@@ -312,6 +322,21 @@ mod tests {
             assert!(facts.has_attachment);
             assert_eq!(facts.sequence, Some(42));
             assert!(!facts.is_unparsed);
+        }
+    }
+
+    #[test]
+    fn the_first_x_sent_field_counts_even_if_it_is_not_a_time() {
+        let at = SentTime::At(1_795_248_000_123_000_000);
+        for (header, expected) in [
+            ("X-Sent: 1795248000123\r\nx-sent: 1795248000124\r\n", at),
+            ("Date: x\r\nx-SENT:\r\n 1795248000123 \r\n", at),
+            ("X-Sent: soon\r\nX-Sent: 1795248000123\r\n", SentTime::NotATime),
+            ("X-Sent:\r\n", SentTime::NotATime),
+            ("X-Sent-Too: 1795248000123\r\n", SentTime::Absent),
+            ("Content-Type: message/rfc822\r\n\r\nX-Sent: 1795248000123\r\n", SentTime::Absent),
+        ] {
+            assert_eq!(facts(header.as_bytes()).sent, expected, "{header}");
         }
     }
 

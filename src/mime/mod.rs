@@ -14,6 +14,7 @@ pub mod page;
 pub mod parameter;
 pub mod part;
 mod role;
+pub mod sent_time;
 pub mod testkit;
 pub mod text;
 pub mod transfer;

@@ -66,7 +66,7 @@ use crate::config::{ClientListError, Config, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::smtp::tally;
-use crate::stats::{Hub, Live, Recorder};
+use crate::stats::{Hub, Live, RecordedNames, Recorder};
 
 pub use bind_error::ListenError;
 pub use clock::ClockWatch;
@@ -170,7 +170,8 @@ impl Server {
         let (parser, begun) = index::start(config, workers)?.unzip();
         let lag = parser.as_ref().map(|parser| Box::new(parser.lag()) as Box<_>);
         let sampler = Sampler::new(&admission, &counters, &log, idle_runs, lag);
-        let (hub, recorders) = start_statistics(config, log.start_count(), workers, sampler)?;
+        let (hub, recorders) =
+            start_statistics(config, &sockets.listeners, log.start_count(), workers, sampler)?;
         let watchdog = Watchdog::start(&counters)?;
         let handover = Handover::new(workers)?;
         for waker in &handover.wakers {
@@ -309,9 +310,16 @@ fn writer(log: &Log, waker: Arc<mio::Waker>) -> Result<log::Writer, log::OpenErr
     }))
 }
 
+/// What statistics call replies and listeners: a listener without a name goes by its address.
+fn recorded_names(listeners: &[Listener]) -> RecordedNames {
+    let label = |it: &Listener| it.options.name.clone().unwrap_or_else(|| it.address.to_string());
+    RecordedNames { replies: tally::kinds(), listeners: listeners.iter().map(label).collect() }
+}
+
 /// The hub, and a recorder for each worker; without statistics neither.
 fn start_statistics(
     config: &Config,
+    listeners: &[Listener],
     start_count: u32,
     workers: usize,
     sampler: Sampler,
@@ -323,7 +331,7 @@ fn start_statistics(
         &config.data,
         start_count,
         workers,
-        tally::kinds(),
+        recorded_names(listeners),
         config.stats_retain_age,
         Box::new(sampler),
     )?;

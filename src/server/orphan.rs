@@ -11,6 +11,8 @@ pub(super) struct Orphan {
     /// The time in its slot, Unix ns.
     pub received_ns: u64,
     pub session: SessionKey,
+    /// The index of its listener.
+    pub listener: usize,
     /// Size of the message.
     pub bytes: u64,
     pub recipients: u32,

@@ -470,13 +470,20 @@ impl Recording {
         let recipients = conn.session.recipients();
         self.messages += 1;
         let bytes = transfer.message_bytes();
+        let listener = conn.session.listener_index();
         let session = match transfer.pending_received_ns {
             None => {
                 recorder.message(bytes, u64::from(recipients));
+                if let Some(listener) = recorder.listener(listener) {
+                    listener.message(bytes);
+                }
                 session(recorder, conn)
             }
             Some(unix_ns) => {
                 recorder.message_at(unix_ns, bytes, u64::from(recipients));
+                if let Some(listener) = recorder.listener_at(unix_ns, listener) {
+                    listener.message(bytes);
+                }
                 match recorder.is_over(unix_ns) {
                     true => recorder.add_session_at(unix_ns, conn.key()),
                     false => session(recorder, conn),
@@ -506,6 +513,9 @@ impl Recording {
     pub fn accepted_unheard(&mut self, orphan: &Orphan) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.message_at(orphan.received_ns, orphan.bytes, u64::from(orphan.recipients));
+        if let Some(listener) = recorder.listener_at(orphan.received_ns, orphan.listener) {
+            listener.message(orphan.bytes);
+        }
         if let Some(session) = recorder.add_session_at(orphan.received_ns, orphan.session) {
             session.is_over();
             session.message(orphan.recipients);
@@ -553,11 +563,14 @@ impl Recording {
         recorder.add(counter, 1);
     }
 
-    /// A client is not served, by the lists of its listener.
+    /// A client is not served, by the lists of the listener at this index.
     #[cold]
-    pub fn denied(&mut self) {
+    pub fn denied(&mut self, listener: usize) {
         let Some(recorder) = &mut self.recorder else { return };
         recorder.add(Counter::Denied, 1);
+        if let Some(listener) = recorder.listener(listener) {
+            listener.denied += 1;
+        }
     }
 
     /// A connection to a proxied listener was closed without a word: no header came, or a bad one,
@@ -572,6 +585,9 @@ impl Recording {
     pub fn opened(&mut self, conn: &mut Conn) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         recorder.add(Counter::Connections, 1);
+        if let Some(listener) = recorder.listener(conn.session.listener_index()) {
+            listener.connections += 1;
+        }
         conn.recorded_at = recorder.begin_session(conn.key()).unwrap_or(u32::MAX);
     }
 

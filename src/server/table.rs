@@ -295,7 +295,7 @@ impl<I: Interests> Table<I> {
             return true;
         }
         let (denied, policy) = (rules.denied, rules.policy.clone());
-        self.state.recording().denied();
+        self.state.recording().denied(arrival.listener);
         if denied == Denied::Reply {
             let mut session = Session::new(arrival.client, policy);
             self.state.turn_away(&mut arrival.socket, &mut session, Farewell::Denied);
@@ -396,7 +396,7 @@ impl<I: Interests> Table<I> {
     /// The client that a PROXY header has named is not served.
     #[cold]
     fn deny(&mut self, place: usize, mut conn: Conn, denied: Denied) {
-        self.state.recording().denied();
+        self.state.recording().denied(conn.session.listener_index());
         conn.is_session = false;
         let turn = match denied {
             Denied::Reply => self.state.refuse(&mut conn, Farewell::Denied),

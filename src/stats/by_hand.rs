@@ -16,7 +16,12 @@ pub struct RecordersByHand {
 impl RecordersByHand {
     /// A recorder for replies of this number of kinds, and where its seconds arrive.
     pub fn new(reply_kinds: usize) -> (RecordersByHand, Recorder) {
-        let interval = || Box::new(Interval::new(reply_kinds));
+        RecordersByHand::by_listener(reply_kinds, 0)
+    }
+
+    /// The same, for this number of listeners.
+    pub fn by_listener(reply_kinds: usize, listeners: usize) -> (RecordersByHand, Recorder) {
+        let interval = || Box::new(Interval::by_listener(reply_kinds, listeners));
         let (to_hub, full) = bounded(INTERVALS);
         let (empty, to_worker) = bounded(INTERVALS);
         for _ in 1..INTERVALS {

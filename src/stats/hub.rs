@@ -11,6 +11,7 @@ use super::files::StatsWriter;
 use super::interval::Interval;
 use super::live::Live;
 use super::metric::Counter;
+use super::recorded_names::RecordedNames;
 use super::recorder::Recorder;
 use super::sample::Sample;
 
@@ -72,35 +73,35 @@ pub struct Hub {
 
 impl Hub {
     /// Starts the thread, which writes into `folder/stats`, and returns a recorder for each worker.
-    /// `replies`: the names of the kinds of replies; `retain`: how long an hour's files are kept.
+    /// `retain`: how long an hour's files are kept.
     ///
     /// Errors: what the file system says about the folder.
     pub fn start(
         folder: &Path,
         start_count: u32,
         workers: usize,
-        replies: Vec<String>,
+        names: impl Into<RecordedNames>,
         retain: Option<Duration>,
         mut observer: Box<dyn Observer>,
     ) -> std::io::Result<(Hub, Vec<Recorder>)> {
-        let kinds = replies.len();
-        let live = Arc::new(Live::new(replies.clone()));
-        let writer = StatsWriter::open(folder, start_count, replies, retain)?;
+        let names = names.into();
+        let live = Arc::new(Live::new(names.clone()));
+        let writer = StatsWriter::open(folder, start_count, names.replies.clone(), retain)?;
         let (mut channels, mut recorders) = (Vec::new(), Vec::new());
         for _ in 0..workers {
             let (to_hub, full) = bounded(INTERVALS_PER_WORKER);
             let (empty, to_worker) = bounded(INTERVALS_PER_WORKER);
             for _ in 1..INTERVALS_PER_WORKER {
-                drop(empty.try_send(Box::new(Interval::new(kinds))));
+                drop(empty.try_send(Box::new(names.interval())));
             }
-            recorders.push(Recorder::new(Box::new(Interval::new(kinds)), to_worker, to_hub));
+            recorders.push(Recorder::new(Box::new(names.interval()), to_worker, to_hub));
             channels.push(Channels { full, empty });
         }
         let (stop, stopped) = bounded(1);
         let watch = SteadyClock::start();
         let hub = Merging {
             channels,
-            kinds,
+            names,
             writer,
             live: live.clone(),
             seconds: BTreeMap::new(),
@@ -146,7 +147,7 @@ fn set_sample(merged: &mut Interval, sample: &Sample) {
 /// The thread's state.
 struct Merging {
     channels: Vec<Channels>,
-    kinds: usize,
+    names: RecordedNames,
     writer: StatsWriter,
     live: Arc<Live>,
     /// Seconds not yet written down.
@@ -195,9 +196,9 @@ impl Merging {
 
     /// What is being merged of a second.
     fn at(&mut self, second: u64) -> &mut Interval {
-        let (kinds, sample) = (self.kinds, (second == self.looked_after).then_some(self.seen));
+        let (names, sample) = (&self.names, (second == self.looked_after).then_some(self.seen));
         self.seconds.entry(second).or_insert_with(|| {
-            let mut merged = Box::new(Interval::new(kinds));
+            let mut merged = Box::new(names.interval());
             merged.second = second;
             // The look at its end was before the first worker handed over its part.
             if let Some(sample) = sample {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use hdrhistogram::Histogram;
 
 use super::counts::Counts;
+use super::listener_counts::ListenerCounts;
 use super::metric::{Counter, Metric};
 use super::sessions::{SessionKey, SessionSecond, SessionSeconds};
 
@@ -19,6 +20,8 @@ pub struct Interval {
     counters: [u64; Counter::ALL.len()],
     /// Replies, by code and enhanced code as sent (`250 2.1.0`).
     replies: Vec<u64>,
+    /// By listener; empty where listeners are not told apart.
+    listeners: Vec<ListenerCounts>,
     /// Accepted messages in each tenth of the second.
     pub tenths: [u32; TENTHS],
     /// Time in loop rounds of the busiest worker, us.
@@ -37,11 +40,17 @@ pub struct Interval {
 impl Interval {
     /// An empty one, for replies of as many kinds. Costs about 30 KiB for each metric.
     pub fn new(reply_kinds: usize) -> Interval {
+        Interval::by_listener(reply_kinds, 0)
+    }
+
+    /// The same, for this number of listeners, too.
+    pub fn by_listener(reply_kinds: usize, listeners: usize) -> Interval {
         Interval {
             second: 0,
             counts: Counts::new(),
             counters: [0; Counter::ALL.len()],
             replies: vec![0; reply_kinds],
+            listeners: vec![ListenerCounts::default(); listeners],
             tenths: [0; TENTHS],
             busiest_us: 0,
             accept_queue: 0,
@@ -120,6 +129,18 @@ impl Interval {
         self.counters[counter as usize]
     }
 
+    /// What happened at each listener.
+    pub fn listeners(&self) -> &[ListenerCounts] {
+        &self.listeners
+    }
+
+    /// What happened at one listener, to be added to. `None`: listeners are not told apart. The
+    /// interval's counters have all that is counted here.
+    #[inline]
+    pub fn listener_mut(&mut self, listener: usize) -> Option<&mut ListenerCounts> {
+        self.listeners.get_mut(listener)
+    }
+
     /// Replies of each kind.
     pub fn replies(&self) -> &[u64] {
         &self.replies
@@ -145,6 +166,9 @@ impl Interval {
         for (mine, theirs) in self.replies.iter_mut().zip(&other.replies) {
             *mine += theirs;
         }
+        for (mine, theirs) in self.listeners.iter_mut().zip(&other.listeners) {
+            mine.add(theirs);
+        }
         for (mine, theirs) in self.tenths.iter_mut().zip(&other.tenths) {
             // Sums over days don't fit; no reader uses the tenths of more than a second.
             *mine = mine.saturating_add(*theirs);
@@ -161,6 +185,7 @@ impl Interval {
         self.counts.clear();
         self.counters.fill(0);
         self.replies.fill(0);
+        self.listeners.fill(ListenerCounts::default());
         self.tenths.fill(0);
         self.busiest_us = 0;
         self.accept_queue = 0;

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::interval::Interval;
+use super::recorded_names::RecordedNames;
 use super::sample::Sample;
 
 /// What was recorded since the start, as of the last whole second. The hub adds to it; workers
@@ -11,7 +12,7 @@ use super::sample::Sample;
 pub struct Live {
     /// Locked for a copy of the pointer, or for a merge: a reader never makes the hub wait.
     total: Mutex<Arc<Interval>>,
-    replies: Vec<String>,
+    names: RecordedNames,
     /// Messages not indexed at the last look.
     index_lag_messages: AtomicU64,
     index_lag_s: AtomicU64,
@@ -20,10 +21,10 @@ pub struct Live {
 }
 
 impl Live {
-    pub(super) fn new(replies: Vec<String>) -> Live {
+    pub(super) fn new(names: RecordedNames) -> Live {
         Live {
-            total: Mutex::new(Arc::new(Interval::new(replies.len()))),
-            replies,
+            total: Mutex::new(Arc::new(names.interval())),
+            names,
             index_lag_messages: AtomicU64::new(0),
             index_lag_s: AtomicU64::new(0),
             events_busy: AtomicU64::new(0),
@@ -71,6 +72,11 @@ impl Live {
 
     /// Code and enhanced code (`250 2.1.0`) of each kind of replies; some kinds share a code.
     pub fn reply_names(&self) -> &[String] {
-        &self.replies
+        &self.names.replies
+    }
+
+    /// What each listener is called.
+    pub fn listener_names(&self) -> &[String] {
+        &self.names.listeners
     }
 }

@@ -2,6 +2,7 @@
 use crossbeam_channel::{Receiver, Sender};
 
 use super::interval::{Interval, TENTHS};
+use super::listener_counts::ListenerCounts;
 use super::metric::{Counter, Metric};
 use super::sessions::{SessionKey, SessionSecond};
 
@@ -198,6 +199,19 @@ impl Recorder {
         interval.record_n(Metric::Recipients, recipients, 1);
     }
 
+    /// What happened at this listener in the second under way. `None`: listeners are not told
+    /// apart. What is counted there is counted of all together, too.
+    #[inline]
+    pub fn listener(&mut self, listener: usize) -> Option<&mut ListenerCounts> {
+        self.current.listener_mut(listener)
+    }
+
+    /// The same in the second of this Unix time, as [`Recorder::message_at`] has it.
+    #[cold]
+    pub fn listener_at(&mut self, unix_ns: u64, listener: usize) -> Option<&mut ListenerCounts> {
+        self.interval_of(unix_ns / SECOND_NS).listener_mut(listener)
+    }
+
     /// What this session did in the second under way, so far. `at`: the place it had last. `None`:
     /// nothing, so it must be added.
     #[inline]
@@ -315,6 +329,32 @@ mod tests {
         collect(&mut seconds);
         assert_eq!(seconds[&50], (3, 5, 3, [2, 0, 0, 0, 0, 1, 0, 0, 0, 0]));
         assert_eq!(seconds[&53], (2, 3, 2, [2, 0, 0, 0, 0, 0, 0, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_listener_counts_in_the_second_in_which_all_together_do() {
+        let (statistics, mut recorder) = RecordersByHand::by_listener(1, 2);
+        recorder.begin_round(53 * SECOND_NS);
+        recorder.message(10, 1);
+        recorder.listener(1).unwrap().message(10);
+        for (unix_ns, listener) in [(50 * SECOND_NS, 0), (53 * SECOND_NS, 1)] {
+            recorder.message_at(unix_ns, 100, 1);
+            recorder.listener_at(unix_ns, listener).unwrap().message(100);
+        }
+        assert!(recorder.listener(2).is_none());
+        recorder.close();
+        let (mut total, mut seconds) = (Interval::by_listener(1, 2), Vec::new());
+        statistics.take(|interval| {
+            let messages = interval.listeners().iter().map(|it| it.messages).sum::<u64>();
+            assert_eq!(messages, interval.counter(Counter::Messages), "{}", interval.second);
+            seconds.push((interval.second, messages));
+            total.merge(interval);
+        });
+        assert_eq!(seconds, [(50, 1), (53, 2)]);
+        let sums: Vec<_> = total.listeners().iter().map(|it| (it.messages, it.bytes)).collect();
+        assert_eq!(sums, [(1, 100), (2, 110)]);
+        total.clear();
+        assert_eq!(total.listeners(), [ListenerCounts::default(); 2]);
     }
 
     #[test]

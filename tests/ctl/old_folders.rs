@@ -1,5 +1,5 @@
 //! Folders that earlier versions wrote (`tests/folders`, by date): they read as they did.
-use crate::common::{Sink, sinkctl};
+use crate::common::{Sink, sinkctl, until_some};
 
 use std::fs;
 use std::path::Path;
@@ -43,7 +43,7 @@ fn a_folder_of_an_earlier_version_reads_as_it_did() {
     let rows = rows(data.path());
     let of = |key: &str| rows.iter().map(|row| row[key].clone()).collect::<Vec<_>>();
     assert_eq!(of("id"), ["1:0", "1:2", "1:3"]);
-    assert_eq!(of("subject"), ["one", "three", "four"]);
+    assert_eq!(of("subject"), vec![Value::Null; 3], "of an index of another version");
     assert_eq!(of("client")[0].as_str().unwrap().split(':').next(), Some("127.0.0.1"));
     let (smtp, lmtp) = ("127.0.0.1:36111", "127.0.0.1:36112");
     assert_eq!(of("listener"), [smtp, smtp, lmtp], "the address, as there were no names");
@@ -52,13 +52,59 @@ fn a_folder_of_an_earlier_version_reads_as_it_did() {
     let (cat, _, code) = sinkctl(data.path(), &["cat", "1:0"]);
     let sent = b"Subject: one\r\nMessage-ID: <1@example.org>\r\n\r\n.dot\r\nHello.\r\n";
     assert_eq!((cat.as_slice(), code), (&sent[..], 0));
-    assert_eq!(text(data.path(), &["search", "subject:four", "--ids"]), "1:3\n");
     assert!(text(data.path(), &["verify"]).contains("all whole"));
     let stats: Value = serde_json::from_str(&text(data.path(), &["stats", "--json"])).unwrap();
     assert_eq!((&stats["totals"]["messages"], &stats["totals"]["proxied"]), (&4.into(), &0.into()));
     let runs = text(data.path(), &["runs", "--json"]);
     assert!(runs.contains("\"old\"") && runs.contains("hello"), "{runs}");
     assert_eq!(text(data.path(), &["count"]), "3\n");
+}
+
+/// The version of the sidecar of segment 1.
+fn index_version(data: &Path) -> u32 {
+    let bytes = fs::read(data.join("index/00000001.idx")).unwrap();
+    u32::from_le_bytes(bytes[8..12].try_into().unwrap())
+}
+
+const OLD_INDEX: &str = "sinkctl: the index of segment 1 is damaged or has another version; the \
+    mail itself was searched instead. To rebuild the index: sinkctl reindex\n";
+
+#[test]
+fn an_index_of_an_earlier_version_costs_time_alone_until_it_is_rebuilt() {
+    let data = folder("2026-11-29");
+    let data = data.path();
+    assert_eq!(index_version(data), 2);
+    let questions = ["subject:four", "has:deviation", "listener:127.0.0.1:36112"];
+    let expected = ["1:3\n", "1:2\n", "1:3\n"];
+    for (question, expected) in questions.into_iter().zip(expected) {
+        let (out, errors, code) = sinkctl(data, &["search", question, "--ids"]);
+        assert_eq!((&*out, &*errors, code), (expected.as_bytes(), OLD_INDEX, 0), "{question}");
+    }
+    text(data, &["wait", "subject:four"]);
+    let (_, errors, code) = sinkctl(data, &["search", "--indexed-only", "--count"]);
+    assert!(code == 1 && errors.contains("3 messages are not indexed"), "{errors}");
+    assert_eq!(index_version(data), 2, "reading changes nothing");
+    let (_, errors, code) = sinkctl(data, &["reindex"]);
+    assert_eq!(code, 0, "{errors}");
+    assert_eq!(index_version(data), 3);
+    for (question, expected) in questions.into_iter().zip(expected) {
+        assert_eq!(text(data, &["search", question, "--ids"]), expected, "{question}");
+    }
+    let subjects: Vec<_> = rows(data).into_iter().map(|row| row["subject"].clone()).collect();
+    assert_eq!(subjects, ["one", "three", "four"]);
+}
+
+#[test]
+fn sinkd_rebuilds_an_index_of_an_earlier_version() {
+    let data = folder("2026-11-29");
+    let sink = Sink::start(data.path(), &["--index", "eager"]);
+    until_some("the index is rebuilt", || {
+        let listed = rows(data.path());
+        listed.iter().all(|row| row["subject"].is_string()).then_some(())
+    });
+    assert!(sink.stop().success());
+    assert_eq!(index_version(data.path()), 3);
+    assert_eq!(text(data.path(), &["search", "subject:four", "--ids"]), "1:3\n");
 }
 
 #[test]

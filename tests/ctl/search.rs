@@ -106,6 +106,53 @@ fn nothing_found_is_1_and_no_query_is_2() {
     assert!(code == 2 && errors.contains("nobody"), "{errors}");
 }
 
+const TWO_LISTENERS: &str = r#"
+[[listener]]
+address = "127.0.0.1:0"
+name = "mx-a"
+
+[[listener]]
+address = "127.0.0.1:0"
+"#;
+
+#[test]
+fn mail_is_found_by_the_listener_it_came_to_and_by_what_its_sender_broke() {
+    for index in ["eager", "off"] {
+        let (data, settings) = (tempdir().unwrap(), tempdir().unwrap());
+        let data = data.path();
+        let file = settings.path().join("sink.toml");
+        fs::write(&file, TWO_LISTENERS).unwrap();
+        let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+        command.arg("--config").arg(&file).args(["--index", index, "--http", "off"]);
+        let sink = Sink::spawn(command.arg("--data").arg(data));
+        let mut named = sink.connect_from([127, 0, 0, 1], 0);
+        let mut nameless = sink.connect_from([127, 0, 0, 1], 1);
+        named.ehlo();
+        nameless.ehlo();
+        let (one, two) = (deliver(&mut named, 1), deliver(&mut nameless, 2));
+        assert_eq!(named.command("MAIL FROM:a..b@example.org"), 250, "it breaks two rules");
+        assert_eq!(named.command("RCPT TO:<ann@example.org>"), 250);
+        assert_eq!(named.command("DATA"), 354);
+        named.send(b"Subject: odd\r\n\r\nx\r\n.\r\n");
+        let odd = common::id_of(&named.reply().1[0]);
+        assert_eq!(found(data, "listener:mx-a"), [odd.as_str(), &one]);
+        // Without a name, the address is what listings and `--by listener` call it.
+        let address = |n: usize| format!("listener:{}", sink.addresses[n]);
+        assert_eq!(found(data, &address(1)), [two.as_str()]);
+        assert_eq!(found(data, &address(0)), [""; 0], "it has a name");
+        assert_eq!(found(data, "-listener:mx-a grusse"), [two.as_str()]);
+        assert_eq!(found(data, "listener:mx-a grusse"), [one.as_str()]);
+        assert_eq!(found(data, "listener:mx"), [""; 0]);
+        assert_eq!(found(data, "deviation:no-brackets deviation:dots"), [odd.as_str()]);
+        assert_eq!(found(data, "-has:deviation"), [two.as_str(), &one]);
+        assert_eq!(found(data, "deviation:underscore OR listener:mx-b"), [""; 0]);
+        let (lines, code) = Waiting::start(data, &["listener:mx-a", "--count", "2"]).end();
+        assert_eq!((lines.len(), code), (2, 0));
+        assert!(sink.stop().success());
+        assert_eq!(found(data, "listener:mx-a"), [odd.as_str(), &one], "after the stop");
+    }
+}
+
 /// A `sinkctl wait` that is under way.
 struct Waiting(Child);
 

@@ -2,11 +2,16 @@
 //! message is left out without a word.
 use crate::common;
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use common::{Client, Sink, sinkctl};
 use serde_json::Value;
+use sinkd::index::{IndexEntry, Sidecar};
+use sinkd::log::MessageId;
+use sinkd::log::reader::Folder;
+use sinkd::mime::sent_time::SentTime;
 use tempfile::tempdir;
 
 fn run(data: &Path, args: &[&str]) -> (String, String, i32) {
@@ -181,6 +186,21 @@ fn messages_whose_header_was_not_stored_are_counted() {
     assert!(code == 0 && text.contains(says), "{text}");
 }
 
+/// What the index says of when each message was sent.
+fn indexed_sent_times(data: &Path) -> HashMap<MessageId, SentTime> {
+    let (_, errors, code) = run(data, &["reindex"]);
+    assert_eq!(code, 0, "{errors}");
+    let mut times = HashMap::new();
+    for summary in Folder::open(data).unwrap().segments() {
+        let segment = summary.identity.number;
+        let Some(sidecar) = Sidecar::read(data, &summary.identity).unwrap() else { continue };
+        let sidecar = sidecar.unwrap();
+        let sent = |it: IndexEntry<'_>| (MessageId { segment, slot: it.slot }, it.columns.sent);
+        times.extend(sidecar.backward().map(sent));
+    }
+    times
+}
+
 #[test]
 fn each_message_of_blast_has_the_time_at_which_it_was_begun() {
     let data = tempdir().unwrap();
@@ -196,13 +216,17 @@ fn each_message_of_blast_has_the_time_at_which_it_was_begun() {
     }
     let after = ms_ago(0);
     assert!(sink.stop().success());
-    for (_, wire) in common::messages(data.path()) {
+    let indexed = indexed_sent_times(data.path());
+    assert_eq!(indexed.len(), 150);
+    for (slot, wire) in common::messages(data.path()) {
         let field = wire.strip_prefix(b"X-Sent: ").unwrap();
         let sent = str::from_utf8(&field[..13]).unwrap();
         // Clocks of two processes, each of which began with the system clock.
         let leeway = |ms: &str, more: i64| ms.parse::<i64>().unwrap() + more;
         let sent_ms: i64 = sent.parse().unwrap();
         assert!((leeway(&before, -500)..leeway(&after, 500)).contains(&sent_ms), "{sent}");
+        let at = SentTime::At(sent_ms as u64 * 1_000_000);
+        assert_eq!(indexed[&slot.id()], at, "the index has it, too");
     }
     let claims = ["transit.count == 150", "transit.without_field == 0", "transit.max <= 60s"];
     let (text, errors, code) =

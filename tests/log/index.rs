@@ -16,6 +16,7 @@ use sinkd::index::{
     Host, IndexSettings, ParserThreads, ReindexProgress, Sidecar, When, reindex, sidecar,
 };
 use sinkd::log::reader::{Folder, Segment, Span};
+use sinkd::mime::sent_time::SentTime;
 use sinkd::smtp::envelope::{Tag, append_field};
 use tempfile::{TempDir, tempdir};
 
@@ -41,6 +42,13 @@ fn envelope(n: u32) -> Vec<u8> {
     append_field(&mut envelope, Tag::ReversePath, format!("s{}@example.org", n % 3).as_bytes());
     append_field(&mut envelope, Tag::ForwardPath, format!("r{n}@example.com").as_bytes());
     append_field(&mut envelope, Tag::ForwardPath, b"all@example.net");
+    append_field(&mut envelope, Tag::Listener, b"127.0.0.1:25");
+    if n.is_multiple_of(2) {
+        append_field(&mut envelope, Tag::ListenerName, b"mx-a");
+    }
+    if n.is_multiple_of(3) {
+        append_field(&mut envelope, Tag::Deviations, &[9, 1, 200]);
+    }
     envelope
 }
 
@@ -57,7 +65,8 @@ fn mail(n: u32) -> Vec<u8> {
         .into_bytes(),
         _ => format!(
             "Message-ID: <{n}@example.org>\r\nSubject: {subject} {n}\r\nFrom: a@example.org\r\n\
-             To: r{n}@example.com, all@example.net\r\nX-Number: {n}\r\n\r\n{body}\r\n"
+             To: r{n}@example.com, all@example.net\r\nX-Number: {n}\r\n\
+             X-Sent: 1795248000{n:03}\r\n\r\n{body}\r\n"
         )
         .into_bytes(),
     }
@@ -268,6 +277,25 @@ fn another_field_for_numbers_is_another_index() {
     assert!(indexed(data.path()).iter().all(|entry| entry.contains("sequence: None")));
     index(data.path(), 1);
     assert_indexed(data.path());
+}
+
+#[test]
+fn the_index_has_the_listener_the_deviations_and_the_sent_time_of_each_message() {
+    let data = filled(14);
+    index(data.path(), 1);
+    let identity = Folder::open(data.path()).unwrap().segments().next().unwrap().identity;
+    let sidecar = Sidecar::read(data.path(), &identity).unwrap().unwrap().unwrap();
+    assert_eq!(sidecar.records(), 14);
+    for entry in sidecar.backward() {
+        let (n, columns) = (entry.slot, entry.columns);
+        let listener = if n.is_multiple_of(2) { "mx-a" } else { "127.0.0.1:25" };
+        assert_eq!((columns.listener, columns.auth_user), (listener, ""), "{n}");
+        let broken = if n.is_multiple_of(3) { "underscore, dots" } else { "" };
+        assert_eq!(columns.deviations.names(), broken, "{n}");
+        let at = SentTime::At((1_795_248_000_000 + u64::from(n)) * 1_000_000);
+        let sent = if n % 7 < 5 { at } else { SentTime::Absent };
+        assert_eq!(columns.sent, sent, "{n}");
+    }
 }
 
 #[test]

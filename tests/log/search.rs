@@ -48,6 +48,15 @@ fn envelope(dice: &mut Dice) -> Vec<u8> {
         let to = ADDRESSES[dice.roll(ADDRESSES.len() - 1)];
         append_field(&mut envelope, Tag::ForwardPath, to.as_bytes());
     }
+    let listener = one(dice, &["127.0.0.1:25", "127.0.0.1:26"]);
+    append_field(&mut envelope, Tag::Listener, listener.as_bytes());
+    if dice.roll(2) == 0 {
+        append_field(&mut envelope, Tag::ListenerName, one(dice, &["mx-a", "mx-b"]).as_bytes());
+    }
+    // Each kind in a field of its own; 200 is of a newer writer.
+    for kind in [dice.roll(20) as u8, dice.roll(20) as u8, 200] {
+        append_field(&mut envelope, Tag::Deviations, &[kind]);
+    }
     envelope
 }
 
@@ -193,7 +202,10 @@ fn index_in_part(data: &Path, dice: &mut Dice) {
 fn term(dice: &mut Dice) -> String {
     let (word, address) = (one(dice, WORDS), one(dice, ADDRESSES));
     let n = dice.roll(120);
-    match dice.roll(16) {
+    match dice.roll(19) {
+        16 => format!("listener:{}", one(dice, &["mx-a", "127.0.0.1:25", "mx"])),
+        17 => format!("deviation:{}", one(dice, &["dots", "blanks"])),
+        18 => "has:deviation".into(),
         0 => format!("subject:{word}"),
         1 => format!("body:{word}"),
         2 => format!("\"{word} {}\"", one(dice, WORDS)),

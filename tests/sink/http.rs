@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::{Sink, text_of};
 use rustix::process::Signal;
+use socket2::{Domain, Socket, Type};
 use tempfile::tempdir;
 
 /// What is awaited has failed after this long.
@@ -133,6 +134,92 @@ fn metrics_count_to_the_message_and_never_go_down() {
     }
     assert!(last["process_start_time_seconds"] > 1.7e9);
     assert!(sink.stop().success());
+}
+
+const LISTENERS: &str = r#"
+[[listener]]
+address = "127.0.0.1:0"
+name = "mx-a"
+
+[[listener]]
+address = "127.0.0.1:0"
+deny = ["127.0.0.2"]
+
+[[listener]]
+address = 'unix:PATH'
+
+[[listener]]
+address = "127.0.0.1:0"
+proxy = true
+name = "proxied"
+deny = ["192.0.2.1"]
+"#;
+
+/// Connects from 127.0.0.2 and says `first`; returns what is answered until the end.
+fn answer_to_another_client(to: SocketAddr, first: &[u8]) -> String {
+    let mut client = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    client.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).unwrap();
+    client.connect(&to.into()).unwrap();
+    client.write_all(first).unwrap();
+    let mut said = String::new();
+    client.read_to_string(&mut said).unwrap();
+    said
+}
+
+#[test]
+fn metrics_count_for_each_listener_what_came_to_it() {
+    let folder = tempfile::Builder::new().prefix("sinkd").tempdir_in("/tmp").unwrap();
+    let path = folder.path().join("a\"b\\c.sock");
+    let file = folder.path().join("sink.toml");
+    std::fs::write(&file, LISTENERS.replace("PATH", path.to_str().unwrap())).unwrap();
+    for durability in ["process", "message"] {
+        let data = tempdir().unwrap();
+        let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+        command.arg("--config").arg(&file).args(["--http", FREE, "--durability", durability]);
+        let sink = Sink::spawn(command.args(["--log-level", "warn", "--data"]).arg(data.path()));
+        let http = sink.http.unwrap();
+        let names = [
+            "mx-a".to_owned(),
+            sink.addresses[1].to_string(),
+            format!("unix:{}", path.display()).replace('\\', r"\\").replace('"', r#"\""#),
+            "proxied".to_owned(),
+        ];
+        let sample = |stem: &str, listener: usize| {
+            format!("sinkd_listener_{stem}_total{{listener=\"{}\"}}", names[listener])
+        };
+        let before = samples(http);
+        for listener in 0..4 {
+            assert_eq!(before[&sample("messages", listener)], 0.0);
+        }
+        load(&sink, 2);
+        for _ in 0..3 {
+            let mut client = sink.connect_from([127, 0, 0, 1], 1);
+            client.ehlo();
+            client.deliver("a@example.org", "b@example.org", b"Subject: longer\r\n\r\nx\r\n");
+            assert_eq!(client.command("QUIT"), 221);
+        }
+        let header = b"PROXY TCP4 192.0.2.1 127.0.0.1 1 25\r\n";
+        for (listener, first) in [(1, &b""[..]), (2, header), (2, header)] {
+            let said = answer_to_another_client(sink.addresses[listener], first);
+            assert!(said.starts_with("554 "), "{said}");
+        }
+        samples_when(http, "sinkd_connections_denied_total", 3.0);
+        let found = samples_when(http, "sinkd_messages_total", 13.0);
+        let expected = [
+            ("connections", [2.0, 3.0, 0.0, 0.0]),
+            ("connections_denied", [0.0, 1.0, 0.0, 2.0]),
+            ("messages", [10.0, 3.0, 0.0, 0.0]),
+            ("message_bytes", [170.0, 66.0, 0.0, 0.0]),
+        ];
+        for (stem, values) in expected {
+            for (listener, value) in values.into_iter().enumerate() {
+                assert_eq!(found[&sample(stem, listener)], value, "{stem} {listener}");
+            }
+            let all = found[&format!("sinkd_{stem}_total")];
+            assert_eq!(values.iter().sum::<f64>(), all, "{stem}");
+        }
+        assert!(sink.stop().success());
+    }
 }
 
 #[test]

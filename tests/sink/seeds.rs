@@ -10,6 +10,8 @@ use std::process::Command;
 use sinkd::index::columns::{Columns, TextColumn};
 use sinkd::index::format::{BLOCK_HEADER_BYTES, HEADER_BYTES, IndexEntry};
 use sinkd::index::testkit;
+use sinkd::mime::sent_time::SentTime;
+use sinkd::smtp::deviation::{Deviation, Deviations};
 
 use targets::TARGETS;
 
@@ -79,6 +81,9 @@ fn entry<'a>(slot: u32, text: &'a str) -> IndexEntry<'a> {
         message_id: "<1@example.org>",
         has_attachment: slot.is_multiple_of(2),
         file_names: TextColumn("invoice.pdf\nb.txt"),
+        listener: "mx-a",
+        deviations: Deviations::only(Deviation::Blanks),
+        sent: SentTime::At(1_795_248_000_123_000_000),
         ..Columns::default()
     };
     let sequence = slot.is_multiple_of(3).then_some(u64::from(slot));

@@ -226,7 +226,7 @@ mod tests {
 
     #[test]
     fn transit_times_add_up_and_are_of_all_messages_of_a_group_or_absent() {
-        let resolution = super::super::super::transit::Resolution::Millisecond;
+        let resolution = crate::mime::sent_time::Resolution::Millisecond;
         let transit = Some(TransitSample::Time { us: 5_000, resolution });
         let one = GroupedMessage { transit, ..ONE };
         let (mut groups, mut more) = (Groups::new(), Groups::new());

@@ -1,6 +1,7 @@
 //! Why a text is not a query, and where in it.
 use std::ops::Range;
 
+use super::fields::{deviations, known_fields, meant_deviation};
 use super::limits::{BYTES_MAX, DEPTH_MAX, TERMS_MAX};
 
 /// Why a text is not a query. Displays as a sentence; [`QueryError::pointed_out`] shows the place.
@@ -39,7 +40,7 @@ pub enum QueryFault {
     #[error("expected a term before {0}")]
     NothingBefore(&'static str),
     #[error("unknown field '{0}:' (quote it to search for the text); the fields are {fields}",
-        fields = super::fields::FIELDS)]
+        fields = known_fields(.0))]
     UnknownField(String),
     #[error("expected a value directly after {0}:, such as {0}:{1}")]
     NoValue(&'static str, &'static str),
@@ -59,13 +60,16 @@ pub enum QueryFault {
          '{0}'"
     )]
     NotAHeader(String),
-    #[error("expected has:attachment, found '{0}'")]
+    #[error("expected has:attachment or has:deviation, found '{0}'")]
     NotAThing(String),
     #[error(
         "expected a size such as >1M, <=10K, 4096 or 10K..2M (units: K, M, G, T), found \
          '{0}'"
     )]
     NotASize(String),
+    #[error("expected a kind of deviation ({kinds}), found '{0}'{meant}",
+        kinds = deviations(), meant = meant_deviation(.0))]
+    NotADeviation(String),
     #[error("no message can have such a size")]
     EmptySize,
     #[error(transparent)]

@@ -106,6 +106,7 @@ impl<'s> Sight<'s> {
             Term::Cc(address) => is_one_of(address, columns.cc),
             Term::MessageId(id) => columns.message_id == id,
             Term::HasAttachment => columns.has_attachment,
+            Term::HasDeviation => !columns.deviations.is_empty(),
             Term::FileName(pattern) => {
                 columns.file_names.iter().any(|name| self.value_has(name, pattern))
             }
@@ -116,6 +117,8 @@ impl<'s> Sight<'s> {
             Term::Before(at_ns) => columns.received_at_ns < *at_ns,
             Term::After(at_ns) => columns.received_at_ns >= *at_ns,
             Term::Run(_, during) => during.contains(&columns.received_at_ns),
+            Term::Listener(name) => columns.listener == name,
+            Term::Deviation(kind) => columns.deviations.kinds().any(|it| it == *kind),
         })
     }
 

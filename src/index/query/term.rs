@@ -10,6 +10,7 @@ use super::lexer::RawTerm;
 use super::pattern::{Pattern, quoted, value};
 use super::size::{NotASize, SizeRange};
 use crate::log::{Moment, Runs};
+use crate::smtp::deviation::Deviation;
 
 /// What names in a query stand for.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +35,8 @@ pub(super) enum Term {
     /// Without angle brackets.
     MessageId(String),
     HasAttachment,
+    /// Any.
+    HasDeviation,
     FileName(Pattern),
     /// In lower case.
     FileNameEnd(String),
@@ -44,6 +47,9 @@ pub(super) enum Term {
     After(u64),
     /// A run's name, and the time it took, ns since the Unix epoch.
     Run(String, Range<u64>),
+    /// Its name, or its address if it has no name.
+    Listener(String),
+    Deviation(Deviation),
 }
 
 impl Term {
@@ -111,6 +117,7 @@ impl FieldValue<'_> {
             "message-id" => message_id(self.exactly("message-id", "<1@example.org>")?)?,
             "has" => match self.exactly("has", "attachment")? {
                 "attachment" => Term::HasAttachment,
+                "deviation" => Term::HasDeviation,
                 other => return Err(QueryFault::NotAThing(format!("has:{other}"))),
             },
             "filename" => self.given("filename", ".pdf")?.file_name()?,
@@ -118,6 +125,8 @@ impl FieldValue<'_> {
             "before" => Term::Before(Moment::parse(self.exactly("before", "2h")?, known.now_ns)?.0),
             "after" => Term::After(Moment::parse(self.exactly("after", "2h")?, known.now_ns)?.0),
             "run" => run(self.exactly("run", "nightly")?, known)?,
+            "listener" => Term::Listener(self.exactly("listener", "mx-a")?.to_owned()),
+            "deviation" => deviation(self.exactly("deviation", "no-brackets")?)?,
             _ => return Err(QueryFault::UnknownField(field.to_owned())),
         })
     }
@@ -233,6 +242,11 @@ fn run(name: &str, known: &KnownNames<'_>) -> Result<Term, QueryFault> {
     Ok(Term::Run(name.to_owned(), run.from_ns..run.until_ns.unwrap_or(u64::MAX)))
 }
 
+fn deviation(name: &str) -> Result<Term, QueryFault> {
+    let kind = Deviation::ALL.into_iter().find(|kind| kind.name() == name);
+    kind.map(Term::Deviation).ok_or_else(|| QueryFault::NotADeviation(name.to_owned()))
+}
+
 impl fmt::Display for Term {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -249,6 +263,7 @@ impl fmt::Display for Term {
                 value(f, &format!("<{id}>"))
             }
             Term::HasAttachment => f.write_str("has:attachment"),
+            Term::HasDeviation => f.write_str("has:deviation"),
             Term::FileName(pattern) => write!(f, "filename:{pattern}"),
             Term::FileNameEnd(end) => {
                 f.write_str("filename:")?;
@@ -261,6 +276,11 @@ impl fmt::Display for Term {
                 f.write_str("run:")?;
                 value(f, name)
             }
+            Term::Listener(name) => {
+                f.write_str("listener:")?;
+                value(f, name)
+            }
+            Term::Deviation(kind) => write!(f, "deviation:{}", kind.name()),
         }
     }
 }

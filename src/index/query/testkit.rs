@@ -2,6 +2,8 @@
 use super::{Query, Scratch};
 use crate::index::{Columns, TextColumn};
 use crate::log::{Run, Runs};
+use crate::mime::sent_time::SentTime;
+use crate::smtp::deviation::{Deviation, Deviations};
 
 /// The mail that queries are put to: columns and octets that agree.
 pub const MAIL: &[u8] = b"From: Ann <ann@example.org>\r\nTo: bob@mail.example.com\r\n\
@@ -23,6 +25,10 @@ pub fn columns() -> Columns<'static> {
         message_id: "1@example.org",
         has_attachment: true,
         file_names: TextColumn("invoice.pdf"),
+        listener: "mx-a",
+        auth_user: "",
+        deviations: Deviations::only(Deviation::NoBrackets),
+        sent: SentTime::Absent,
     }
 }
 

@@ -6,6 +6,7 @@ use super::tree::Node;
 use super::*;
 use crate::index::{Columns, TextColumn};
 use crate::log::reader::Span;
+use crate::smtp::deviation::{Deviation, Deviations};
 
 const NOW_NS: u64 = 1_795_248_000_000_000_000;
 
@@ -68,6 +69,15 @@ fn queries_and_the_mail_they_are_put_to() {
         ("after:10m", true),
         ("run:nightly", true),
         ("run:now", false),
+        ("listener:mx-a", true),
+        ("LISTENER:\"mx-a\"", true),
+        ("listener:MX-A", false),
+        ("listener:mx", false),
+        ("-listener:[::1]:25", true),
+        ("deviation:no-brackets", true),
+        ("deviation:dots", false),
+        ("has:deviation", true),
+        ("-has:deviation", false),
         ("-order", false),
         ("NOT order", false),
         ("--order", true),
@@ -103,6 +113,10 @@ fn queries_and_how_they_are_shown() {
         ("size:1K..2K size:>1", "size:1024..2048 size:>=2"),
         ("after:10m", "after:2026-11-21T07:50:00Z"),
         ("run:nightly", "run:nightly"),
+        ("listener:127.0.0.1:25", "listener:127.0.0.1:25"),
+        ("listener:\"unix:/a (b)\"", "listener:\"unix:/a (b)\""),
+        ("listener:\"mx\" has:deviation", "listener:mx has:deviation"),
+        ("Deviation:\"hello-name\"", "deviation:hello-name"),
     ] {
         assert_eq!(parsed(text).to_string(), expected, "{text}");
         check_query(text.as_bytes());
@@ -147,6 +161,10 @@ fn errors_say_what_and_where() {
         ("has:link", 0..8, QueryFault::NotAThing(name("has:link"))),
         ("size:big", 0..8, QueryFault::NotASize(name("size:big"))),
         ("size:<0", 0..7, QueryFault::EmptySize),
+        ("a listener:", 2..11, QueryFault::NoValue("listener", "mx-a")),
+        ("listener:mx-*", 0..13, QueryFault::StarNotHere("listener")),
+        ("deviation:", 0..10, QueryFault::NoValue("deviation", "no-brackets")),
+        ("deviation:Dots", 0..14, QueryFault::NotADeviation(name("Dots"))),
         ("run:nobody", 0..10, QueryFault::UnknownRun(name("nobody"))),
     ] {
         let error = Query::parse(text, NOW_NS, &runs()).unwrap_err();
@@ -211,6 +229,8 @@ struct SampleMail {
     body: &'static str,
     campaign: Option<&'static str>,
     file_name: Option<&'static str>,
+    listener: &'static str,
+    deviations: Deviations,
 }
 
 impl SampleMail {
@@ -236,6 +256,8 @@ impl SampleMail {
             subject: self.subject,
             has_attachment: self.file_name.is_some(),
             file_names: TextColumn(self.file_name.unwrap_or("")),
+            listener: self.listener,
+            deviations: self.deviations,
             ..Columns::default()
         }
     }
@@ -249,17 +271,30 @@ fn mails() -> impl Strategy<Value = SampleMail> {
     let path = move || prop::sample::select(paths.to_vec());
     let maybe = || prop::option::of(prop::sample::select(&WORDS[..]));
     let name = prop::option::of(prop::sample::select(vec!["red.pdf", "Grün.doc", "b.PDF"]));
-    (0u64..6, path(), path(), word(), word(), maybe(), name).prop_map(
-        |(second, reverse_path, forward_paths, subject, body, campaign, file_name)| SampleMail {
-            received_at_ns: NOW_NS - second * 1_000_000_000,
-            reverse_path: reverse_path.lines().next().unwrap_or(""),
-            forward_paths,
-            subject,
-            body,
-            campaign,
-            file_name,
+    let listener = prop::sample::select(vec!["mx-a", "mx-b", ""]);
+    let kinds = vec![Deviation::Dots, Deviation::NoBrackets];
+    let deviations = prop::sample::subsequence(kinds, 0..=2)
+        .prop_map(|kinds| kinds.into_iter().map(Deviations::only).fold(Deviations::NONE, both));
+    let sent = (listener, deviations);
+    (0u64..6, path(), path(), word(), word(), maybe(), name, sent).prop_map(
+        |(second, reverse_path, forward_paths, subject, body, campaign, file_name, sent)| {
+            SampleMail {
+                received_at_ns: NOW_NS - second * 1_000_000_000,
+                reverse_path: reverse_path.lines().next().unwrap_or(""),
+                forward_paths,
+                subject,
+                body,
+                campaign,
+                file_name,
+                listener: sent.0,
+                deviations: sent.1,
+            }
         },
     )
+}
+
+fn both(one: Deviations, other: Deviations) -> Deviations {
+    one.and(other)
 }
 
 /// A query as people might write it.
@@ -295,6 +330,9 @@ fn queries() -> impl Strategy<Value = String> {
         "run:nightly",
         "run:now",
         "message-id:a",
+        "listener:mx-a",
+        "deviation:dots",
+        "has:deviation",
     ]);
     term.prop_map(str::to_owned).prop_recursive(4, 24, 3, |inner| {
         prop_oneof![
@@ -367,7 +405,10 @@ fn term_model(term: &str, mail: &SampleMail) -> bool {
             ("Subject", value) => has_words(mail.subject, value),
             (_, value) => mail.campaign.is_some_and(|c| has_words(c, value)),
         },
-        ("has", _) => mail.file_name.is_some(),
+        ("has", "attachment") => mail.file_name.is_some(),
+        ("has", _) => mail.deviations != Deviations::NONE,
+        ("listener", _) => mail.listener == value,
+        ("deviation", _) => mail.deviations.names().split(", ").any(|name| name == value),
         ("filename", "\"*.pdf\"") => {
             mail.file_name.is_some_and(|n| n.to_lowercase().ends_with(".pdf"))
         }

@@ -74,7 +74,16 @@ pub fn abandon(conn: &mut Conn, shared: &mut WorkerShared) {
         let session = conn.key();
         let draw = transfer.draw.take();
         let received_ns = transfer.pending_received_ns.unwrap_or_default();
-        shared.orphans.push(Orphan { pending, received_ns, session, bytes, recipients, draw });
+        let listener = conn.session.listener_index();
+        shared.orphans.push(Orphan {
+            pending,
+            received_ns,
+            session,
+            listener,
+            bytes,
+            recipients,
+            draw,
+        });
     } else {
         transfer.place.release(&mut shared.storage);
         let octets = transfer.wire_bytes;

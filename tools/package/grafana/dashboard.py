@@ -84,6 +84,8 @@ PANELS = [
     ("Tolerated commands by kind", "stack", "ops",
      "Commands that broke the grammar and were accepted (--syntax lenient).",
      [(f"sum by (kind) ({rate('sinkd_tolerated_total')})", "{{kind}}")]),
+    ("Messages by listener", "stack", "ops", "Accepted messages per second, by the listener they came to.",
+     [(f"sum by (listener) ({rate('sinkd_listener_messages_total')})", "{{listener}}")]),
     ("Latency",),
     ("Transactions", "heat", "s", "MAIL accepted to the final reply: how many took how long.",
      [(f"sum by (le) ({rate('sinkd_transaction_seconds_bucket')})", "{{le}}")]),
