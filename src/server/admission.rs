@@ -102,7 +102,16 @@ impl Admission {
     pub fn leave(&self, worker: usize, address: Option<IpAddr>) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let (Some(_), Some(address)) = (self.per_client_max, address) else { return };
+        if let Some(address) = address {
+            self.release(address);
+        }
+    }
+
+    /// A connection counts among those of `address` no longer.
+    pub fn release(&self, address: IpAddr) {
+        if self.per_client_max.is_none() {
+            return;
+        }
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
         let address = address.to_canonical();
         if let Some(open) = clients.get_mut(&address) {
@@ -166,5 +175,18 @@ mod tests {
             admission.leave(0, None);
         });
         admission.enter(a).unwrap();
+    }
+
+    #[test]
+    fn a_connection_that_is_renamed_leaves_its_place_to_another() {
+        let address = |host: u8| IpAddr::from([127, 0, 0, host]);
+        let admission = admission(1, 9, Some(1));
+        admission.enter(Some(address(1))).unwrap();
+        assert_eq!(admission.enter(Some(address(1))), Err(Farewell::TooManyFromAddress));
+        admission.release(address(1));
+        admission.identify(address(2)).unwrap();
+        admission.enter(Some(address(1))).unwrap();
+        assert_eq!(admission.identify(address(2)), Err(Farewell::TooManyFromAddress));
+        assert_eq!(admission.connections(), 2);
     }
 }

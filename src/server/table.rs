@@ -3,6 +3,8 @@
 //!
 //! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
 //! has both from the kernel, a simulation makes both up.
+mod xclient;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -99,6 +101,8 @@ pub(super) trait Interests {
     ) -> std::io::Result<()>;
     /// A connection that was admitted is of `address`, or must go.
     fn identified(&mut self, address: IpAddr) -> Result<(), Farewell>;
+    /// A connection that was admitted counts by `address` no longer.
+    fn renamed(&mut self, address: IpAddr);
     /// A connection has ended that was admitted, by `address` if it counted by one.
     fn left(&mut self, address: Option<IpAddr>);
 }
@@ -118,6 +122,8 @@ pub(super) struct Table<I> {
     listeners: Vec<ListenerRules>,
     /// Networks whose PROXY headers are believed.
     trusted: Vec<IpNet>,
+    /// Networks whose clients may send XCLIENT.
+    xclient_trusted: Vec<IpNet>,
     limits: TableLimits,
     pub state: WorkerState,
     conns: Vec<Option<Conn>>,
@@ -150,6 +156,7 @@ impl<I: Interests> Table<I> {
             interests,
             listeners: setup.listeners,
             trusted: config.proxy_trusted.clone(),
+            xclient_trusted: config.xclient_trusted.clone(),
             limits: TableLimits::of(config),
             state: WorkerState::new(shared),
             conns: Vec::new(),
@@ -346,6 +353,7 @@ impl<I: Interests> Table<I> {
 
     /// Begins the session of a connection.
     fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.look_whether_xclient_is_allowed(conn);
         if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
                 session: conn.session_id,
@@ -362,10 +370,13 @@ impl<I: Interests> Table<I> {
         self.state.greet(conn)
     }
 
-    /// A PROXY header has named the client of the connection at `place`.
+    /// PROXY or XCLIENT has named the client of the connection at `place`.
     #[cold]
     fn identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
+        if matches!(conn.flow, Flow::Undecided) {
+            return self.named(place, conn);
+        }
         let rules = self.listeners.iter().find(|rules| conn.session.is_of(&rules.policy));
         if let Some(rules) = rules.filter(|rules| conn.is_session && !rules.serves(conn.client)) {
             let denied = rules.denied;

@@ -199,6 +199,12 @@ impl Transcript {
         }
     }
 
+    /// XCLIENT has named the client.
+    #[cold]
+    pub fn named(&mut self, client: Client, session: u64, now_ms: u64) {
+        self.line("--", &format!("the client is {client}, its session {session}"), now_ms);
+    }
+
     /// The command above broke these rules, and was accepted.
     #[cold]
     pub fn tolerated(&mut self, kinds: Deviations, now_ms: u64) {

@@ -3,6 +3,7 @@ use super::envelope::{self, Tag, append_field};
 use super::extension::{Extension, Extensions};
 use super::limits::{Protocol, SessionLimits, Syntax};
 use super::reply::Reply;
+use super::xclient::Attribute;
 
 /// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as
 /// this.
@@ -75,6 +76,7 @@ pub struct Policy {
     pub without: Extensions,
     greeting: Vec<u8>,
     ehlo_reply: Vec<u8>,
+    trusted_ehlo_reply: Vec<u8>,
     helo_reply: Vec<u8>,
     envelope: Vec<u8>,
     accepted_end: Vec<u8>,
@@ -98,7 +100,8 @@ impl Policy {
         let without = Extensions::all_but(&options.extensions);
         Policy {
             greeting: greeting(&options),
-            ehlo_reply: ehlo_reply(&options),
+            ehlo_reply: ehlo_reply(&options, None),
+            trusted_ehlo_reply: ehlo_reply(&options, Some(Attribute::announcement())),
             helo_reply: format!("250 {}\r\n", options.hostname).into_bytes(),
             envelope: envelope_start(&options),
             accepted_end: accepted_end(&options.sink_name),
@@ -127,6 +130,11 @@ impl Policy {
     /// 250 and the announced extensions (RFC 5321 4.1.1.1), with CRLF.
     pub fn ehlo_reply(&self) -> &[u8] {
         &self.ehlo_reply
+    }
+
+    /// The same with XCLIENT, for clients that may send it.
+    pub fn trusted_ehlo_reply(&self) -> &[u8] {
+        &self.trusted_ehlo_reply
     }
 
     /// 250, with CRLF.
@@ -171,9 +179,10 @@ fn greeting(options: &PolicyOptions) -> Vec<u8> {
     }
 }
 
-fn ehlo_reply(options: &PolicyOptions) -> Vec<u8> {
+fn ehlo_reply(options: &PolicyOptions, further: Option<String>) -> Vec<u8> {
     let announced = options.extensions.iter().map(|extension| announcement(*extension, options));
-    let lines: Vec<String> = std::iter::once(options.hostname.clone()).chain(announced).collect();
+    let lines = std::iter::once(options.hostname.clone()).chain(announced).chain(further);
+    let lines: Vec<String> = lines.collect();
     multiline("250", lines.iter().map(String::as_str))
 }
 
@@ -249,6 +258,10 @@ mod tests {
         assert_eq!(policy.greeting(), b"220 sink.example ESMTP sinkd\r\n");
         assert_eq!(policy.helo_reply(), b"250 sink.example\r\n");
         assert!(policy.without.is_empty());
+        let trusted = text(policy.trusted_ehlo_reply());
+        assert!(trusted.ends_with(
+            "\r\n250-HELP\r\n250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n"
+        ));
     }
 
     #[test]

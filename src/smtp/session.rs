@@ -15,23 +15,26 @@
 //! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
+mod hello;
 mod off_grammar;
 mod transaction;
+mod xclient;
 
 use super::deviation::{Deviation, Deviations};
-use super::envelope::{self, Client, FIELD_HEADER_BYTES, Tag};
+use super::envelope::{Client, FIELD_HEADER_BYTES, Tag};
 use super::extension::Extension;
 use super::grammar::{self, Command};
 use super::moment::{MarkCommand, MarkOutcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::policy::Policy;
-use super::proxy::ClientTls;
 use super::reply::{self, Reply};
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
+use hello::Hello;
 use std::sync::Arc;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
+use xclient::XclientUse;
 
 /// What the session wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,11 +56,30 @@ pub enum Step {
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
     MarkCommand,
+    /// Somebody else has to decide before the session continues: call `decided`. Nothing of what
+    /// follows in the input may be fed before.
+    Decide(Question),
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
     /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
     /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
+}
+
+/// What a session cannot answer by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// XCLIENT has named the client, see `Session::client`: is it served?
+    Client,
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The client is served: it is greeted, and the session starts over.
+    Serve,
+    /// The client must go: it gets this reply in place of a greeting, and the session is over.
+    Refuse(Farewell),
 }
 
 /// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
@@ -138,14 +160,6 @@ struct OwedReplies {
     left: u32,
 }
 
-/// How a client said hello.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hello {
-    Helo,
-    Ehlo,
-    Lhlo,
-}
-
 /// One SMTP session, from the greeting to its close. Idle it owns the constant part of its
 /// envelopes and nothing else.
 #[derive(Debug)]
@@ -154,7 +168,7 @@ pub struct Session {
     client: Client,
     /// The fields of its envelopes that do not change, encoded: from the last EHLO, HELO or LHLO
     /// on the client, the name that it said, and the protocol; last, and from the beginning, what
-    /// a PROXY header said (the fields from [`Tag::Peer`] on).
+    /// a PROXY header said and who connected (the fields from [`Tag::Peer`] on).
     constant: Box<[u8]>,
     state: SessionState,
     /// The reply to a chunk that is being discarded, and how often it is given.
@@ -166,6 +180,10 @@ pub struct Session {
     /// 5xx replies given.
     errors: u32,
     skip: Skip,
+    /// Whether the client may send XCLIENT.
+    xclient_use: XclientUse,
+    /// XCLIENT has named the client's port.
+    is_port_claimed: bool,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
 }
@@ -183,26 +201,10 @@ impl Session {
             messages: 0,
             errors: 0,
             skip: Skip::Nothing,
+            xclient_use: XclientUse::Denied,
+            is_port_claimed: false,
             hello_deviations: Deviations::NONE,
         }
-    }
-
-    /// A PROXY header says that the connection speaks for `client`. Before the greeting only.
-    pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
-        assert!(self.constant.is_empty(), "a client is named before the session begins");
-        let (peer, peer_bytes) = envelope::encode_client(self.client);
-        let mut fields = Vec::new();
-        envelope::append_field(&mut fields, Tag::Peer, &peer[..peer_bytes]);
-        if let Some(tls) = tls {
-            envelope::append_proxy_tls(&mut fields, tls);
-        }
-        self.constant = fields.into();
-        self.client = client;
-    }
-
-    /// Who connected, where a PROXY header named the client.
-    pub fn peer(&self) -> Option<Client> {
-        envelope::peer_of(&self.constant)
     }
 
     /// Whether `policy` is the one of its listener.
@@ -465,6 +467,7 @@ impl Session {
                 self.reply(help, workspace);
             }
             Command::Quit => self.close(&reply::CLOSING, workspace),
+            Command::Xclient { argument } => return self.xclient(argument).map(Some),
         }
         Ok(None)
     }
@@ -479,38 +482,6 @@ impl Session {
         }
         self.reply(&reply::NOOP_OK, workspace);
         None
-    }
-
-    /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
-    fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
-        self.end_transaction(workspace);
-        self.state = SessionState::Ready;
-        self.hello_deviations = Deviations::NONE;
-        self.encode_constant(name, hello, workspace);
-        let policy = &self.policy;
-        let is_helo = hello == Hello::Helo;
-        let reply = if is_helo { policy.helo_reply() } else { policy.ehlo_reply() };
-        workspace.replies.extend_from_slice(reply);
-        workspace.tally.hello();
-    }
-
-    /// Encodes the fields of envelopes that stay the same until the next hello.
-    fn encode_constant(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
-        let (client, client_bytes) = envelope::encode_client(self.client);
-        let protocol: &[u8] = match hello {
-            Hello::Helo => b"SMTP",
-            Hello::Ehlo => b"ESMTP",
-            Hello::Lhlo => b"LMTP",
-        };
-        let fields = &mut workspace.fields;
-        fields.clear();
-        envelope::append_field(fields, Tag::Client, &client[..client_bytes]);
-        envelope::append_field(fields, Tag::Name, name);
-        envelope::append_field(fields, Tag::Protocol, protocol);
-        fields.extend_from_slice(envelope::fields_from(&self.constant, Tag::Peer));
-        if *self.constant != **fields {
-            self.constant = fields.as_slice().into();
-        }
     }
 
     fn mail(
