@@ -182,8 +182,8 @@ pub struct Session {
     skip: Skip,
     /// Whether the client may send XCLIENT.
     xclient_use: XclientUse,
-    /// XCLIENT has named the client's port.
-    is_port_claimed: bool,
+    /// The client's port, where XCLIENT has named it.
+    claimed_port: Option<u16>,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
 }
@@ -202,7 +202,7 @@ impl Session {
             errors: 0,
             skip: Skip::Nothing,
             xclient_use: XclientUse::Denied,
-            is_port_claimed: false,
+            claimed_port: None,
             hello_deviations: Deviations::NONE,
         }
     }

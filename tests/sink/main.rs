@@ -29,3 +29,4 @@ mod stats_record;
 mod storage;
 mod storage_modes;
 mod transcripts;
+mod xclient;

@@ -58,13 +58,13 @@ impl Session {
     }
 
     fn become_client(&mut self, claims: &ClientClaims) {
+        self.claimed_port = port_of(claims).or(self.claimed_port);
         let client = self.client_of(claims);
         let mut beyond = envelope::fields_from(&self.constant, Tag::Peer).to_vec();
         if client != self.client && beyond.is_empty() {
             beyond = self.encode_peer();
         }
         self.client = client;
-        self.is_port_claimed |= claims.port.is_some();
         self.xclient_use = match claims.address {
             None => self.xclient_use,
             Some(Claim::Known(_)) => XclientUse::Undecided,
@@ -82,23 +82,18 @@ impl Session {
         self.constant = fields.into();
     }
 
-    /// The client that counts from now on. An address without a port has the port that an earlier
-    /// XCLIENT named, or 0: that of the connection belongs to another address. An address that is
-    /// not available changes nothing, as with PROXY.
+    /// The client that counts from now on. An address has the port that an XCLIENT has named, or 0:
+    /// that of the connection belongs to another address. An address that is not available changes
+    /// nothing, as with PROXY.
     fn client_of(&self, claims: &ClientClaims) -> Client {
-        let Client::Tcp(now) = self.client else {
-            return match claims.address {
-                Some(Claim::Known(ip)) => SocketAddr::new(ip, port_of(claims).unwrap_or(0)).into(),
-                _ => self.client,
-            };
-        };
-        match (&claims.address, port_of(claims)) {
-            (Some(Claim::Known(ip)), port) => {
-                let before = if self.is_port_claimed { now.port() } else { 0 };
-                SocketAddr::new(*ip, port.unwrap_or(before)).into()
+        match (&claims.address, self.client) {
+            (Some(Claim::Known(ip)), _) => {
+                SocketAddr::new(*ip, self.claimed_port.unwrap_or(0)).into()
             }
-            (_, Some(port)) => SocketAddr::new(now.ip(), port).into(),
-            (_, None) => self.client,
+            (_, Client::Tcp(now)) => {
+                SocketAddr::new(now.ip(), self.claimed_port.unwrap_or(now.port())).into()
+            }
+            (_, Client::Unix) => Client::Unix,
         }
     }
 
