@@ -60,7 +60,7 @@ struct FileText {
 pub struct SessionIdentity<'a> {
     pub session: u64,
     pub client: Client,
-    /// Who connected, where a PROXY header named the client.
+    /// Who connected, where PROXY has named the client.
     pub peer: Option<Client>,
     pub listener: &'a str,
     pub started_unix_ns: u64,

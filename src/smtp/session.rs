@@ -31,10 +31,8 @@ use super::policy::Policy;
 use super::reply::{self, Reply};
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
-use hello::Hello;
 use std::sync::Arc;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
-use xclient::XclientUse;
 
 /// What the session wants next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,8 +54,8 @@ pub enum Step {
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
     MarkCommand,
-    /// Somebody else has to decide before the session continues: call `decided`. Nothing of what
-    /// follows in the input may be fed before.
+    /// The caller has to decide something before the session continues: call `decided`. Nothing of
+    /// what follows in the input may be fed before.
     Decide(Question),
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
@@ -158,6 +156,23 @@ enum Skip {
 struct OwedReplies {
     line: Vec<u8>,
     left: u32,
+}
+
+/// How a client said hello.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hello {
+    Helo,
+    Ehlo,
+    Lhlo,
+}
+
+/// Whether a client may send XCLIENT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum XclientUse {
+    Denied,
+    Allowed,
+    /// The client was named just now: it may if its own address may.
+    Undecided,
 }
 
 /// One SMTP session, from the greeting to its close. Idle it owns the constant part of its

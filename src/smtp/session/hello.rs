@@ -3,14 +3,6 @@ use super::*;
 use crate::smtp::envelope;
 use crate::smtp::proxy::ClientTls;
 
-/// How a client said hello.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hello {
-    Helo,
-    Ehlo,
-    Lhlo,
-}
-
 impl Session {
     /// A PROXY header says that the connection speaks for `client`. Before the greeting only.
     pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
@@ -66,18 +58,18 @@ impl Session {
         };
         let fields = &mut workspace.fields;
         fields.clear();
-        append_hello(fields, self.client, name, protocol);
+        Session::append_hello(fields, self.client, name, protocol);
         fields.extend_from_slice(envelope::fields_from(&self.constant, Tag::Peer));
         if *self.constant != **fields {
             self.constant = fields.as_slice().into();
         }
     }
-}
 
-/// Appends the fields of an envelope that a hello settles.
-pub(super) fn append_hello(out: &mut Vec<u8>, client: Client, name: &[u8], protocol: &[u8]) {
-    let (client, client_bytes) = envelope::encode_client(client);
-    envelope::append_field(out, Tag::Client, &client[..client_bytes]);
-    envelope::append_field(out, Tag::Name, name);
-    envelope::append_field(out, Tag::Protocol, protocol);
+    /// Appends the fields of an envelope that a hello settles.
+    pub(super) fn append_hello(out: &mut Vec<u8>, client: Client, name: &[u8], protocol: &[u8]) {
+        let (client, client_bytes) = envelope::encode_client(client);
+        envelope::append_field(out, Tag::Client, &client[..client_bytes]);
+        envelope::append_field(out, Tag::Name, name);
+        envelope::append_field(out, Tag::Protocol, protocol);
+    }
 }

@@ -4,19 +4,9 @@
 //! follows in the input is read after `decided`, in its session.
 use std::net::SocketAddr;
 
-use super::hello::append_hello;
 use super::*;
 use crate::smtp::envelope;
 use crate::smtp::xclient::{self, Claim, ClientClaims, ClientProtocol};
-
-/// Whether a client may send XCLIENT.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum XclientUse {
-    Denied,
-    Allowed,
-    /// The client was named just now: it may if its own address may.
-    Undecided,
-}
 
 impl Session {
     /// The client may send XCLIENT, and EHLO says so.
@@ -25,8 +15,8 @@ impl Session {
         self.xclient_use = XclientUse::Allowed;
     }
 
-    /// Whether somebody has to decide if the client may send XCLIENT: its address was named just
-    /// now, and who named it was trusted for itself alone. Else what was decided holds.
+    /// Whether the caller has to decide if the client may send XCLIENT: its address was named just
+    /// now, and the client that named it was trusted for itself alone.
     pub fn is_xclient_undecided(&self) -> bool {
         self.xclient_use == XclientUse::Undecided
     }
@@ -68,14 +58,14 @@ impl Session {
         self.xclient_use = match claims.address {
             None => self.xclient_use,
             Some(Claim::Known(_)) => XclientUse::Undecided,
-            // Nobody knows whose words follow.
+            // Whose words follow is not known.
             Some(Claim::Unavailable) => XclientUse::Denied,
         };
         self.hello_deviations = Deviations::NONE;
         let mut fields = Vec::new();
         self.state = SessionState::Greeted;
         if let Some(Claim::Known(name)) = &claims.hello {
-            append_hello(&mut fields, client, name, self.claimed_protocol(claims));
+            Session::append_hello(&mut fields, client, name, self.claimed_protocol(claims));
             self.state = SessionState::Ready;
         }
         fields.extend(beyond);
