@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
-tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query` and `connections` from what is below.
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query`, `xclient` and `connections` from what is
+below.
 
 usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
 """
@@ -43,10 +44,12 @@ def unescape(text):
 for path in sorted((ROOT.parent / "tests/dialogues").glob("*.txt")):
     # Of the name, so that a new dialogue changes no other seed.
     number = zlib.crc32(path.stem.encode()) % 64
-    sent = b""
+    sent, trust = b"", 0
     for line in path.read_text().splitlines():
         if line.startswith("C:"):
             sent += unescape(line[3:]) + b"\r\n"
+        elif line == "trust: xclient":
+            trust = 4
         elif line.startswith("greet: "):
             sent += line[7:].encode() + b"\r\n"
         elif line.startswith("C~ "):
@@ -56,7 +59,7 @@ for path in sorted((ROOT.parent / "tests/dialogues").glob("*.txt")):
             sent += unescape(text) * int(count)
     # Variant of the limits, number of cuts, two octets a cut (fuzz targets read them modulo).
     cuts = [(7 + 11 * number + 31 * cut) % (len(sent) + 1) for cut in range(number % 8)]
-    head = bytes([number % 4, len(cuts)]) + b"".join(cut.to_bytes(2, "little") for cut in cuts)
+    head = bytes([number % 4 | trust, len(cuts)]) + b"".join(cut.to_bytes(2, "little") for cut in cuts)
     seed("session", path.stem, head + sent)
 
 WAYS = {"lmtp": 1, "pipelining": 2, "chunking": 4}
@@ -106,6 +109,22 @@ for line in QUERIES.strip().splitlines():
 seed("query", "long", b"a " * 2000)
 seed("query", "deep", b"(" * 200 + b"a" + b")" * 200)
 seed("query", "empty", b"")
+
+# What follows the verb: each attribute, each form of a value, and what is wrong in each way.
+ATTRIBUTES = """
+all:NAME=mx.example ADDR=192.0.2.7 PORT=4660 PROTO=ESMTP HELO=a+2Bb LOGIN=ann+40example.org
+destination:DESTADDR=IPV6:2001:db8::1 DESTPORT=25
+mapped:addr=ipv6:::ffff:192.0.2.7
+unavailable:NAME=[TEMPUNAVAIL] ADDR=[UNAVAILABLE] PORT=[unavailable] HELO=[UNAVAILABLE]
+line_end:HELO=a+0D+0Ab NAME=+00 LOGIN=+C2+85
+twice:PORT=1 PORT=2
+unknown:ADRR=192.0.2.7
+not_xtext:HELO=a+2b=c
+spaces:ADDR=192.0.2.7  PORT=1
+"""
+for line in ATTRIBUTES.strip().splitlines():
+    name, argument = line.split(":", 1)
+    seed("xclient", name, argument.encode())
 
 # Connections of a second, and how a kill or a full disk leaves them (docs/stats-format.md).
 HEADER, RECORD = struct.Struct("<4sIQI"), struct.Struct("<Q16s6I")

@@ -29,6 +29,7 @@ impl Config {
             deny: wanted.deny.clone(),
             denied: wanted.denied,
             proxy_trusted: wanted.proxy_trusted.clone(),
+            xclient_trusted: wanted.xclient_trusted.clone(),
             syntax: wanted.syntax,
             limits: wanted.limits.clone(),
             connections_max: wanted.connections_max,
@@ -97,6 +98,7 @@ mod tests {
         "server.deny",
         "server.denied",
         "server.proxy_trusted",
+        "server.xclient_trusted",
         "server.syntax",
         "limits.message_bytes_max",
         "limits.recipients_max",
@@ -162,7 +164,8 @@ mod tests {
             ),
         ] {
             let (next, changes) = running.followed_by(&with(&wanted));
-            let found: Vec<_> = next.listen.iter().map(|it| it.options.hostname.as_deref()).collect();
+            let found: Vec<_> =
+                next.listen.iter().map(|it| it.options.hostname.as_deref()).collect();
             assert_eq!(found, names);
             assert_eq!(changes.changed, changed);
             assert_eq!(changes.needs_restart, needs_restart);

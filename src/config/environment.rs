@@ -153,7 +153,7 @@ pub(super) mod tests {
             "extensions" | "without" => "SIZE,DSN",
             "allow" | "deny" => "10.0.0.0/8, @/etc/networks",
             "denied" => "close",
-            "proxy_trusted" => "10.0.0.0/8, fd00::7",
+            "proxy_trusted" | "xclient_trusted" => "10.0.0.0/8, fd00::7",
             "durability" => "message",
             "stats" => "off",
             "noop_marks" => "on",

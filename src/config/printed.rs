@@ -47,6 +47,7 @@ mod tests {
         (config.name, config.greeting) = (Some("sink-a".into()), Some("a\nb \"c\"".into()));
         config.without = vec![Extension::Chunking];
         config.proxy_trusted = vec!["10.0.0.0/8".parse().unwrap()];
+        config.xclient_trusted = vec!["fd00::/8".parse().unwrap()];
         let mut own: Listener = "proxy:lmtp:127.0.0.1:27".parse().unwrap();
         own.options = ListenerOptions {
             name: Some("mx-1".into()),
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(read.to_toml(), text);
         assert_eq!(read.limits.errors_max, Some(7));
         assert_eq!(read.listen, config.listen);
+        assert_eq!(read.xclient_trusted, config.xclient_trusted);
         assert_eq!(read.store_rules, config.store_rules);
     }
 

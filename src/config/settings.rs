@@ -40,6 +40,8 @@ pub struct Config {
     pub denied: Denied,
     /// Networks whose PROXY headers are believed.
     pub proxy_trusted: Vec<IpNet>,
+    /// Networks whose clients may send XCLIENT.
+    pub xclient_trusted: Vec<IpNet>,
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
     /// Connections that the kernel queues, for each listener and worker.
@@ -163,6 +165,7 @@ impl Default for Config {
                 IpNet::new_assert([127, 0, 0, 0].into(), 8),
                 IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
             ],
+            xclient_trusted: Vec::new(),
             workers: None,
             backlog: 4096,
             syntax: Syntax::Lenient,

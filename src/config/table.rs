@@ -279,6 +279,21 @@ pub const KEYS: &[Setting] = &[
             format!("[{}]", shown.collect::<Vec<_>>().join(", "))
         },
     },
+    Setting {
+        table: "server",
+        name: "xclient_trusted",
+        value: "NETWORK",
+        help: "Network whose clients may name the original client by XCLIENT; where there is one, clients of Unix sockets may, too. May be repeated.",
+        expected: NETWORK,
+        set: Setter::Many {
+            clear: |c| c.xclient_trusted.clear(),
+            add: |c, v| parse_network(v).map(|it| c.xclient_trusted.push(it)).ok_or(NETWORK),
+        },
+        show: |c| {
+            let shown = c.xclient_trusted.iter().map(|network| quoted(&network.to_string()));
+            format!("[{}]", shown.collect::<Vec<_>>().join(", "))
+        },
+    },
     key!(
         "server",
         "workers",

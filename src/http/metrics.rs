@@ -198,6 +198,8 @@ fn counter_name(counter: Counter) -> (String, TagUnit) {
         Counter::Proxied => (TagUnit::Number, "connections_proxied"),
         Counter::ProxyRefused => (TagUnit::Number, "connections_refused_as_proxy"),
         Counter::ProxyUnexpected => (TagUnit::Number, "proxy_headers_unexpected"),
+        Counter::Xclient => (TagUnit::Number, "xclient_commands"),
+        Counter::XclientRefused => (TagUnit::Number, "xclient_commands_refused"),
         Counter::Saturated => (TagUnit::Number, "values_saturated"),
         _ => TagUnit::of(counter.tag()),
     };

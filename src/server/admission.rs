@@ -123,7 +123,13 @@ impl Admission {
     pub fn leave(&self, worker: usize, address: Option<IpAddr>) {
         self.claimed[worker].fetch_sub(1, Ordering::Relaxed);
         self.connections.fetch_sub(1, Ordering::Relaxed);
-        let Some(address) = address else { return };
+        if let Some(address) = address {
+            self.release(address);
+        }
+    }
+
+    /// A connection no longer counts among those of `address`.
+    pub fn release(&self, address: IpAddr) {
         let mut clients = self.clients.lock().expect("nobody panics while holding it");
         let address = address.to_canonical();
         if let Some(open) = clients.get_mut(&address) {
@@ -214,5 +220,18 @@ mod tests {
             admission.leave(0, None);
         });
         admission.enter(a).unwrap();
+    }
+
+    #[test]
+    fn a_connection_that_is_renamed_leaves_its_place_to_another() {
+        let address = |host: u8| IpAddr::from([127, 0, 0, host]);
+        let admission = admission(1, 9, Some(1));
+        admission.enter(Some(address(1))).unwrap();
+        assert_eq!(admission.enter(Some(address(1))), Err(Farewell::TooManyFromAddress));
+        admission.release(address(1));
+        admission.identify(address(2)).unwrap();
+        admission.enter(Some(address(1))).unwrap();
+        assert_eq!(admission.identify(address(2)), Err(Farewell::TooManyFromAddress));
+        assert_eq!(admission.connections(), 2);
     }
 }

@@ -66,6 +66,8 @@ impl Interests for TableEvents {
         Ok(false)
     }
 
+    fn renamed(&mut self, _: IpAddr) {}
+
     fn left(&mut self, _: Option<IpAddr>) {
         self.left += 1;
     }

@@ -2,7 +2,7 @@
 use std::ops::ControlFlow;
 
 use crate::smtp::deviation::Deviations;
-use crate::smtp::session::Step;
+use crate::smtp::session::{Question, Step};
 
 use super::conn::{Conn, Flow};
 use super::input::{Consumed, Input};
@@ -25,6 +25,7 @@ pub(super) fn consume(conn: &mut Conn, shared: &mut WorkerShared, input: &mut In
             Flow::Payload(_) | Flow::Waiting(_) => payload(conn, shared, input),
             Flow::Discard { left } => discard(conn, shared, input, left),
             Flow::Closing => ControlFlow::Break(Consumed::Closing),
+            Flow::Undecided => ControlFlow::Break(Consumed::Identified),
             Flow::Preamble => read_header(conn, shared, input),
             Flow::Lingering { .. } => {
                 input.consume(input.unread().len());
@@ -68,6 +69,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
         Step::Drain => return ControlFlow::Break(Consumed::Full),
         Step::Close => conn.flow = Flow::Closing,
         Step::MarkCommand => note_moment(conn, shared),
+        Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
         Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
         Step::Data => begin(conn, shared, Framing::data()),
         Step::Chunk { bytes, last, first } => {

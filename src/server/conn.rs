@@ -26,6 +26,8 @@ pub enum Flow {
     /// The payload is whole and waits: for room in the log, for a flush, or for its own segment to
     /// be renamed into place. Nothing is read.
     Waiting(Box<Transfer>),
+    /// What follows XCLIENT: it is read when the client that was named is served.
+    Undecided,
     /// The rest of a BDAT chunk that the session has refused.
     Discard { left: u64 },
     /// The last replies are on their way; then the connection closes.
@@ -62,7 +64,7 @@ pub struct Conn {
     pub recorded_at: u32,
     /// Distinguishes this connection from earlier ones in the same place of the table.
     pub serial: u32,
-    /// Who submits mail: who connected, or whom a PROXY header names.
+    /// Who submits mail: who connected, or whom PROXY or XCLIENT names.
     pub client: Client,
     /// It counts as a session: its client is known, and is not a proxy that looks after our
     /// health.
@@ -147,7 +149,11 @@ impl Conn {
         match &mut self.flow {
             Flow::Commands { chunks } => chunks.as_deref_mut(),
             Flow::Payload(transfer) | Flow::Waiting(transfer) => Some(transfer),
-            Flow::Preamble | Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => None,
+            Flow::Preamble
+            | Flow::Undecided
+            | Flow::Discard { .. }
+            | Flow::Closing
+            | Flow::Lingering { .. } => None,
         }
     }
 
@@ -196,7 +202,11 @@ impl Conn {
         match &self.flow {
             Flow::Commands { chunks } => chunks.is_some(),
             Flow::Payload(_) | Flow::Waiting(_) => true,
-            Flow::Preamble | Flow::Discard { .. } | Flow::Closing | Flow::Lingering { .. } => false,
+            Flow::Preamble
+            | Flow::Undecided
+            | Flow::Discard { .. }
+            | Flow::Closing
+            | Flow::Lingering { .. } => false,
         }
     }
 

@@ -14,7 +14,7 @@ pub(super) enum Consumed {
     Parked,
     /// The session is over.
     Closing,
-    /// A PROXY header was read: the session may begin.
+    /// PROXY or XCLIENT has named the client: its session may begin.
     Identified,
     /// What came cannot begin a session: the connection closes without a word.
     Unwanted,

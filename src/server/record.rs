@@ -84,6 +84,8 @@ fn session<'a>(recorder: &'a mut Recorder, conn: &mut Conn) -> Option<&'a mut Se
 fn take_replies(recorder: &mut Recorder, tally: &mut CommandTally) {
     let unexpected = tally.replies_of(&reply::PROXY_UNEXPECTED);
     recorder.add(Counter::ProxyUnexpected, u64::from(unexpected));
+    let refused = reply::XCLIENT_REFUSALS.iter().map(|reply| u64::from(tally.replies_of(reply)));
+    recorder.add(Counter::XclientRefused, refused.sum());
     recorder.take_replies(&mut tally.replies);
 }
 
@@ -563,6 +565,21 @@ impl Recording {
         recorder.add(counter, 1);
     }
 
+    /// A client that XCLIENT has named was greeted.
+    #[cold]
+    pub fn named(&mut self) {
+        let Some(recorder) = &mut self.recorder else { return };
+        recorder.add(Counter::Xclient, 1);
+    }
+
+    /// The session of `conn` has another client from now on; nothing has been submitted in it.
+    #[cold]
+    pub fn renamed(&mut self, conn: &mut Conn) {
+        let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
+        let key = conn.key();
+        recorder.rename_session(&mut conn.recorded_at, key);
+    }
+
     /// A client is not served, by the lists of the listener at this index.
     #[cold]
     pub fn denied(&mut self, listener: usize) {
@@ -607,6 +624,17 @@ impl Recording {
 
     /// A connection has ended.
     pub fn closed(&mut self, conn: &mut Conn) {
+        self.session_over(conn);
+        let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
+        if let Some(info) = round_trips(recorder, conn) {
+            recorder.add(Counter::Retransmits, info.retransmits);
+            recorder.add(Counter::SegmentsIn, info.segments_in);
+            recorder.add(Counter::OutOfOrder, info.out_of_order);
+        }
+    }
+
+    /// A session has ended, and with it mostly its connection.
+    pub fn session_over(&mut self, conn: &mut Conn) {
         let Some(recorder) = self.recorder.as_mut().filter(|_| conn.is_session) else { return };
         let us = recorder.round_us();
         if let Some(session) = session(recorder, conn) {
@@ -616,11 +644,6 @@ impl Recording {
         recorder.add(Counter::ClosedMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::SessionMessages, u64::from(conn.session.messages()));
         recorder.record(Metric::Session, self.woke_us.saturating_sub(conn.opened_us));
-        if let Some(info) = round_trips(recorder, conn) {
-            recorder.add(Counter::Retransmits, info.retransmits);
-            recorder.add(Counter::SegmentsIn, info.segments_in);
-            recorder.add(Counter::OutOfOrder, info.out_of_order);
-        }
     }
 
     /// The worker has stopped, at `now_us`.

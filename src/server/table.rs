@@ -3,6 +3,8 @@
 //!
 //! Time comes from outside ([`Table::wake`]), readiness too ([`Table::ready`]): the worker's loop
 //! has both from the kernel, a simulation makes both up.
+mod xclient;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -78,6 +80,8 @@ pub(super) trait Interests {
     /// A connection that was admitted is of `address`, or must go. Returns whether it counts among
     /// the connections of that address.
     fn identified(&mut self, address: IpAddr) -> Result<bool, Farewell>;
+    /// A connection that counted among those of `address` no longer does.
+    fn renamed(&mut self, address: IpAddr);
     /// A connection has ended that was admitted; it counted among those of `address`.
     fn left(&mut self, address: Option<IpAddr>);
 }
@@ -347,6 +351,7 @@ impl<I: Interests> Table<I> {
 
     /// Begins the session of a connection.
     fn greet(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.look_whether_xclient_is_allowed(conn);
         if let Some(transcripts) = self.state.transcripts().filter(|_| conn.is_session) {
             conn.transcript = transcripts.begin(&SessionIdentity {
                 session: conn.session_id,
@@ -363,10 +368,13 @@ impl<I: Interests> Table<I> {
         self.state.greet(conn)
     }
 
-    /// A PROXY header has named the client of the connection at `place`.
+    /// PROXY or XCLIENT has named the client of the connection at `place`.
     #[cold]
     fn identified(&mut self, place: usize) {
         let Some(mut conn) = self.conns[place].take() else { return };
+        if matches!(conn.flow, Flow::Undecided) {
+            return self.named(place, conn);
+        }
         let rules = self.rules(conn.session.listener_index());
         if conn.is_session && !rules.serves(conn.client) {
             let denied = rules.denied;

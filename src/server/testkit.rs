@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
+use std::net::{Ipv4Addr, Shutdown};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use crate::config::Config;
 use crate::log::reader::{Folder, Positions};
@@ -60,25 +62,31 @@ pub struct Observed {
     pub closed: bool,
 }
 
+/// What clients may do that others may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing.
+    None,
+    /// Name another client by XCLIENT.
+    Xclient,
+}
+
 /// What a client speaks, and how strictly it is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientDialect {
     pub protocol: Protocol,
     pub syntax: Syntax,
+    pub trust: Trust,
 }
 
 impl ClientDialect {
     /// Each protocol with each syntax.
-    pub const ALL: [ClientDialect; 4] = {
+    pub fn all(trust: Trust) -> [ClientDialect; 4] {
         use Protocol::{Lmtp, Smtp};
         use Syntax::{Lenient, Strict};
-        [
-            ClientDialect { protocol: Smtp, syntax: Strict },
-            ClientDialect { protocol: Smtp, syntax: Lenient },
-            ClientDialect { protocol: Lmtp, syntax: Strict },
-            ClientDialect { protocol: Lmtp, syntax: Lenient },
-        ]
-    };
+        [(Smtp, Strict), (Smtp, Lenient), (Lmtp, Strict), (Lmtp, Lenient)]
+            .map(|(protocol, syntax)| ClientDialect { protocol, syntax, trust })
+    }
 }
 
 /// A sink called `sink.example` in a temporary folder, a ring of small segments.
@@ -94,9 +102,14 @@ pub struct OneByOne {
 }
 
 impl OneByOne {
-    /// A sink with these limits and this syntax.
-    pub fn new(limits: SessionLimits, syntax: Syntax) -> OneByOne {
-        OneByOne::of(Config { limits, syntax, ..Config::default() })
+    /// A sink with these limits and this syntax, whose clients are trusted so far.
+    pub fn new(limits: SessionLimits, syntax: Syntax, trust: Trust) -> OneByOne {
+        let xclient_trusted = match trust {
+            Trust::None => Vec::new(),
+            // Clients of Unix sockets are trusted where any network is.
+            Trust::Xclient => vec![IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 32)],
+        };
+        OneByOne::of(Config { limits, syntax, xclient_trusted, ..Config::default() })
     }
 
     /// A sink with this configuration, but for its name.
@@ -322,16 +335,28 @@ pub fn with_sink<T>(
     syntax: Syntax,
     run: impl FnOnce(&mut OneByOne) -> T,
 ) -> T {
-    type Kept = Vec<(SessionLimits, Syntax, OneByOne)>;
+    with_trusting_sink(limits, syntax, Trust::None, run)
+}
+
+/// The same with a sink that trusts its clients so far.
+pub fn with_trusting_sink<T>(
+    limits: &SessionLimits,
+    syntax: Syntax,
+    trust: Trust,
+    run: impl FnOnce(&mut OneByOne) -> T,
+) -> T {
+    type Kept = Vec<(SessionLimits, Syntax, Trust, OneByOne)>;
     thread_local!(static KEPT: RefCell<Kept> = const { RefCell::new(Vec::new()) });
     let kept = KEPT.with_borrow_mut(|kept| {
-        let found = kept.iter().position(|(l, s, _)| l == limits && *s == syntax);
-        found.map(|at| kept.swap_remove(at).2)
+        let is_meant = |of: &(SessionLimits, Syntax, Trust, OneByOne)| {
+            of.0 == *limits && (of.1, of.2) == (syntax, trust)
+        };
+        kept.iter().position(is_meant).map(|at| kept.swap_remove(at).3)
     });
     // A sink in which a check failed is not used again.
-    let mut sink = kept.unwrap_or_else(|| OneByOne::new(limits.clone(), syntax));
+    let mut sink = kept.unwrap_or_else(|| OneByOne::new(limits.clone(), syntax, trust));
     let result = run(&mut sink);
-    KEPT.with_borrow_mut(|kept| kept.push((limits.clone(), syntax, sink)));
+    KEPT.with_borrow_mut(|kept| kept.push((limits.clone(), syntax, trust, sink)));
     result
 }
 
@@ -346,7 +371,7 @@ pub fn run_cut(
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (dialogue.len() + 1)).collect();
     cuts.push(dialogue.len());
     cuts.sort_unstable();
-    with_sink(limits, manner.syntax, |sink| {
+    with_trusting_sink(limits, manner.syntax, manner.trust, |sink| {
         let mut session = sink.connect(manner.protocol);
         let mut from = 0;
         for cut in cuts {
@@ -372,14 +397,16 @@ pub fn small_limits(variant: u8) -> SessionLimits {
 /// The check of the fuzz target `session`: whatever the octets and wherever they are cut, no panic
 /// and the same replies and messages as in one piece.
 ///
-/// `bytes`: variant of the limits, number of cuts (modulo 8), two octets a cut, then the dialogue.
+/// `bytes`: variant of the limits (and 4 if clients are trusted), number of cuts (modulo 8), two
+/// octets a cut, then the dialogue.
 pub fn check_session(bytes: &[u8]) {
     let [variant, cuts, rest @ ..] = bytes else { return };
     let Some((cuts, dialogue)) = rest.split_at_checked(2 * usize::from(cuts % 8)) else { return };
     let cuts: Vec<usize> =
         cuts.chunks_exact(2).map(|pair| usize::from(pair[0]) | usize::from(pair[1]) << 8).collect();
     let limits = small_limits(*variant);
-    for manner in ClientDialect::ALL {
+    let trust = if variant & 4 == 0 { Trust::None } else { Trust::Xclient };
+    for manner in ClientDialect::all(trust) {
         let whole = run_cut(manner, dialogue, &[], &limits);
         assert_eq!(run_cut(manner, dialogue, &cuts, &limits), whole, "{manner:?}, cut at {cuts:?}");
         if dialogue.len() <= 512 {

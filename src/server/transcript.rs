@@ -60,7 +60,7 @@ struct FileText {
 pub struct SessionIdentity<'a> {
     pub session: u64,
     pub client: Client,
-    /// Who connected, where a PROXY header named the client.
+    /// Who connected, where PROXY has named the client.
     pub peer: Option<Client>,
     pub listener: &'a str,
     pub started_unix_ns: u64,
@@ -197,6 +197,12 @@ impl Transcript {
             self.has_error |= matches!(line.first(), Some(b'4' | b'5'));
             self.line("S:", &escape(line), now_ms);
         }
+    }
+
+    /// XCLIENT has named the client.
+    #[cold]
+    pub fn named(&mut self, client: Client, session: u64, now_ms: u64) {
+        self.line("--", &format!("the client is {client}, its session {session}"), now_ms);
     }
 
     /// The command above broke these rules, and was accepted.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::log::{NoRoom, Writer};
 use crate::smtp::envelope::Client;
 use crate::smtp::policy::PoliciesInForce;
-use crate::smtp::session::{Farewell, Session};
+use crate::smtp::session::{Decision, Farewell, Session};
 
 use super::clock::Clock;
 use super::commands::consume;
@@ -60,13 +60,32 @@ impl WorkerState {
         })
     }
 
+    /// Greets the client that XCLIENT has named, whose session starts over.
+    #[cold]
+    pub fn start_over(&mut self, conn: &mut Conn) -> TurnEnd {
+        self.lend(conn, |conn, shared| {
+            if let Some(transcript) = &mut conn.transcript {
+                transcript.named(conn.client, conn.session_id, shared.clock.now_ms());
+            }
+            conn.session.decided(Decision::Serve, &mut shared.workspace);
+            shared.ledger.recording.named();
+            leave(conn, shared, TurnEnd::Idle)
+        })
+    }
+
+    /// A client of a proxy that looked after our health is named: its connection is a session.
+    #[cold]
+    pub fn becomes_session(&mut self, conn: &mut Conn) {
+        self.shared.ledger.becomes_session(conn);
+    }
+
     /// Ends a connection that was identified and is not admitted, with the reply that names why in
     /// place of a greeting.
     #[cold]
     pub fn refuse(&mut self, conn: &mut Conn, why: Farewell) -> TurnEnd {
         self.lend(conn, |conn, shared| {
             release_buffers(conn, shared);
-            conn.session.farewell(why, &mut shared.workspace);
+            conn.session.decided(Decision::Refuse(why), &mut shared.workspace);
             if why != Farewell::Denied {
                 shared.ledger.recording.turned_away();
             }

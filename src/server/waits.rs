@@ -15,7 +15,7 @@ pub enum TurnEnd {
     Blocked,
     /// Room in the socket, while its message is being committed.
     BlockedInCommit,
-    /// To be admitted and greeted: a PROXY header has named its client.
+    /// To be admitted and greeted: PROXY or XCLIENT has named its client.
     Identified,
     /// Nothing: the connection has ended.
     Closed,

@@ -83,6 +83,10 @@ impl Interests for KernelRegistry {
         self.admission.identify(address)
     }
 
+    fn renamed(&mut self, address: IpAddr) {
+        self.admission.release(address);
+    }
+
     fn left(&mut self, address: Option<IpAddr>) {
         self.admission.leave(self.index, address);
         self.has_freed = true;

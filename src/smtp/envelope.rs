@@ -23,7 +23,7 @@
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
 //! | 10 | listener's name | as configured, UTF-8 | if it has one |
-//! | 13 | peer | as a client: who connected, where PROXY named the client | at most once |
+//! | 13 | peer | as a client: who connected, where PROXY or XCLIENT named it | at most once |
 //! | 17 | sink's name | as configured, ASCII | if it has one |
 //! | 18 | TLS told by PROXY | see below | at most once |
 //! | 14 | tolerated deviations | an octet for each kind: [`super::deviation`] | each kind once |
@@ -182,7 +182,7 @@ pub struct Decoded<'a> {
     pub deviations: Deviations,
     /// The name of the listener; empty if it has none.
     pub listener_name: &'a [u8],
-    /// Who connected, where a PROXY header named another client.
+    /// Who connected, where PROXY or XCLIENT named another client.
     pub peer: Option<Client>,
     /// The name of the sink; empty if it has none.
     pub sink_name: &'a [u8],

@@ -4,6 +4,7 @@
 //! "EHLO" SP name     "MAIL FROM:" Reverse-path [SP parameters]     "VRFY" SP text     "RSET"
 //! "HELO" SP name     "RCPT TO:" Forward-path [SP parameters]       "EXPN" SP text     "DATA"
 //! "NOOP" [SP text]   "BDAT" SP size [SP "LAST"]                    "HELP" [SP text]   "QUIT"
+//! "XCLIENT" SP attributes
 //! ```
 //!
 //! Verbs and keywords in any case (2.4). White space before the CRLF is tolerated (4.1.1), and one
@@ -52,6 +53,10 @@ pub enum Command<'a> {
     Expn,
     Help,
     Quit,
+    /// What follows the verb: see [`super::xclient`].
+    Xclient {
+        argument: &'a [u8],
+    },
 }
 
 /// The rule a command line broke; each has its reply.
@@ -112,7 +117,7 @@ pub fn parse(line: &[u8]) -> Result<Command<'_>, SyntaxError> {
         Some(space) => (&line[..space], Some(&line[space + 1..])),
         None => (line, None),
     };
-    let Ok(verb) = <[u8; 4]>::try_from(verb) else { return Err(other_verb(verb)) };
+    let Ok(verb) = <[u8; 4]>::try_from(verb) else { return longer_verb(verb, argument) };
     match &verb.map(|octet| octet.to_ascii_uppercase()) {
         b"MAIL" => parse_mail(argument),
         b"RCPT" => parse_rcpt(argument),
@@ -170,6 +175,15 @@ pub(super) fn trim_trailing_blanks(line: &[u8]) -> &[u8] {
 /// One pass without an early exit: lines are short, and so the compiler can do 16 octets at once.
 fn has_control_character(line: &[u8]) -> bool {
     line.iter().fold(false, |found, &octet| found | (octet < b' ') | (octet == 0x7f))
+}
+
+/// A verb of another length than those of RFC 5321.
+#[cold]
+fn longer_verb<'a>(verb: &[u8], argument: Option<&'a [u8]>) -> Result<Command<'a>, SyntaxError> {
+    if verb.eq_ignore_ascii_case(b"XCLIENT") {
+        return Ok(Command::Xclient { argument: argument.unwrap_or_default() });
+    }
+    Err(other_verb(verb))
 }
 
 /// Verbs of other RFCs get 502 rather than 500, so that a person sees what is missing.
@@ -272,6 +286,8 @@ mod tests {
             (b"HELP", Command::Help),
             (b"HELP MAIL", Command::Help),
             (b"VRFY someone", Command::Vrfy),
+            (b"xClient a=b  c", Command::Xclient { argument: b"a=b  c" }),
+            (b"XCLIENT ", Command::Xclient { argument: b"" }),
             (b"EXPN list", Command::Expn),
             (b"EHLO client.example", Command::Ehlo { name: b"client.example" }),
             (b"ehlo [192.0.2.1]", Command::Ehlo { name: b"[192.0.2.1]" }),
@@ -318,6 +334,9 @@ mod tests {
             (b"NOOP\nRSET", SyntaxError::ControlCharacter),
             (b"NOOP a\rb", SyntaxError::ControlCharacter),
             (b"NOOP \x7f", SyntaxError::ControlCharacter),
+            (b"XCLIENT HELO=a\0", SyntaxError::ControlCharacter),
+            (b"XCLIENT\tHELO=a", SyntaxError::ControlCharacter),
+            (b"XCLIENTS HELO=a", SyntaxError::Unknown),
             (b"MAIL\tFROM:<a@b>", SyntaxError::ControlCharacter),
             (b"EHLO", SyntaxError::Name),
             (b"EHLO  two", SyntaxError::Name),

@@ -31,3 +31,4 @@ pub mod reply;
 pub mod session;
 pub mod tally;
 pub mod workspace;
+pub mod xclient;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use super::envelope::{self, Tag, append_field};
 use super::extension::{Extension, Extensions};
 use super::limits::{Protocol, SessionLimits, Syntax};
+use super::xclient::Attribute;
 
 /// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as
 /// this.
@@ -86,6 +87,7 @@ pub struct Policy {
     pub index: usize,
     greeting: Vec<u8>,
     ehlo_reply: Vec<u8>,
+    trusted_ehlo_reply: Vec<u8>,
     helo_reply: Vec<u8>,
     envelope: Vec<u8>,
     accepted_end: Vec<u8>,
@@ -117,7 +119,8 @@ impl Policy {
         let without = Extensions::all_but(&options.extensions);
         Policy {
             greeting: greeting(&options),
-            ehlo_reply: ehlo_reply(&options),
+            ehlo_reply: ehlo_reply(&options, None),
+            trusted_ehlo_reply: ehlo_reply(&options, Some(Attribute::announcement())),
             helo_reply: format!("250 {}\r\n", options.hostname).into_bytes(),
             envelope: envelope_start(&options),
             accepted_end: accepted_end(&options.sink_name),
@@ -149,6 +152,11 @@ impl Policy {
         &self.ehlo_reply
     }
 
+    /// The same with XCLIENT, for clients that may send it.
+    pub fn trusted_ehlo_reply(&self) -> &[u8] {
+        &self.trusted_ehlo_reply
+    }
+
     /// 250, with CRLF.
     pub fn helo_reply(&self) -> &[u8] {
         &self.helo_reply
@@ -176,9 +184,10 @@ fn greeting(options: &PolicyOptions) -> Vec<u8> {
     }
 }
 
-fn ehlo_reply(options: &PolicyOptions) -> Vec<u8> {
+fn ehlo_reply(options: &PolicyOptions, further: Option<String>) -> Vec<u8> {
     let announced = options.extensions.iter().map(|extension| announcement(*extension, options));
-    let lines: Vec<String> = std::iter::once(options.hostname.clone()).chain(announced).collect();
+    let lines = std::iter::once(options.hostname.clone()).chain(announced).chain(further);
+    let lines: Vec<String> = lines.collect();
     multiline("250", lines.iter().map(String::as_str))
 }
 
@@ -254,6 +263,10 @@ mod tests {
         assert_eq!(policy.greeting(), b"220 sink.example ESMTP sinkd\r\n");
         assert_eq!(policy.helo_reply(), b"250 sink.example\r\n");
         assert!(policy.without.is_empty());
+        let trusted = text(policy.trusted_ehlo_reply());
+        assert!(trusted.ends_with(
+            "\r\n250-HELP\r\n250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n"
+        ));
     }
 
     #[test]

@@ -118,6 +118,16 @@ replies! {
     PARAMETER_SYNTAX = "501 5.5.4 Parameter malformed or given twice";
     MARK_SYNTAX = "501 5.5.4 A mark has 1 to 256 octets of UTF-8, no control characters";
     RUN_NAME_SYNTAX = "501 5.5.4 A name has 1 to 64 octets of UTF-8, no '/', no control characters";
+    XCLIENT_FORM = "501 5.5.4 Send XCLIENT attribute=value, one space between attributes";
+    XCLIENT_ATTRIBUTE = "501 5.5.4 XCLIENT: attribute unknown; see the EHLO reply for those known";
+    XCLIENT_TWICE = "501 5.5.4 XCLIENT: an attribute stands twice";
+    XCLIENT_VALUE = "501 5.5.4 XCLIENT: a value is 1 to 255 octets of xtext, where + is +2B";
+    XCLIENT_NAME = "501 5.5.4 XCLIENT NAME: expected a host name, [UNAVAILABLE] or [TEMPUNAVAIL]";
+    XCLIENT_ADDR = "501 5.5.4 XCLIENT ADDR: expected 192.0.2.1, IPV6:2001:db8::1 or [UNAVAILABLE]";
+    XCLIENT_PORT = "501 5.5.4 XCLIENT PORT: expected a number from 0 to 65535, or [UNAVAILABLE]";
+    XCLIENT_PROTO = "501 5.5.4 XCLIENT PROTO: expected SMTP or ESMTP";
+    XCLIENT_HELO = "501 5.5.4 XCLIENT HELO: expected one printable name, or [UNAVAILABLE]";
+    XCLIENT_LOGIN = "501 5.5.4 XCLIENT LOGIN: expected UTF-8, no control characters";
     ARGUMENT_UNEXPECTED = "501 5.5.4 This command takes no argument";
     ARGUMENT_MISSING = "501 5.5.4 This command needs an argument";
     BDAT_SYNTAX = "501 5.5.4 Send BDAT size [LAST]; this chunk is dropped, start again with MAIL";
@@ -132,6 +142,7 @@ replies! {
     MAIL_FIRST = "503 5.5.1 Send MAIL first";
     RCPT_FIRST = "503 5.5.1 Send RCPT first";
     MAIL_NESTED = "503 5.5.1 A transaction is open: finish it, or send RSET";
+    XCLIENT_NESTED = "503 5.5.1 No XCLIENT in a transaction: finish it, or send RSET";
     CHUNKS_BEGUN = "503 5.5.1 BDAT has begun: go on with BDAT, or send RSET";
     BINARY_NEEDS_BDAT = "503 5.5.1 BODY=BINARYMIME needs BDAT, not DATA";
     CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 Chunk dropped: send MAIL and RCPT first";
@@ -144,6 +155,8 @@ replies! {
     NO_STORAGE = "452 4.3.1 No room to store the message now: try again later";
     STORAGE_FAILED = "451 4.3.0 Storing the message failed: try again";
     TOO_LARGE = "552 5.3.4 Message too large: see SIZE in the EHLO reply";
+
+    XCLIENT_DENIED = "550 5.7.1 No XCLIENT from your address: see xclient_trusted";
 
     // Marks and runs by NOOP.
     RUN_NAME_TAKEN = "550 5.5.1 There is a run of this name already: choose another";
@@ -163,9 +176,31 @@ replies! {
     OUT_OF_BUFFERS = "421 4.3.1 Out of buffers and this transfer stalled longest: try again later";
 }
 
+/// Every reply to XCLIENT but the greeting, by which refused ones are counted.
+pub static XCLIENT_REFUSALS: &[&Reply] = &[
+    &XCLIENT_FORM,
+    &XCLIENT_ATTRIBUTE,
+    &XCLIENT_TWICE,
+    &XCLIENT_VALUE,
+    &XCLIENT_NAME,
+    &XCLIENT_ADDR,
+    &XCLIENT_PORT,
+    &XCLIENT_PROTO,
+    &XCLIENT_HELO,
+    &XCLIENT_LOGIN,
+    &XCLIENT_NESTED,
+    &XCLIENT_DENIED,
+];
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replies_to_xclient_are_those_that_are_counted() {
+        let named = ALL.iter().filter(|reply| reply.name.starts_with("XCLIENT_"));
+        assert!(named.eq(XCLIENT_REFUSALS.iter()));
+    }
 
     #[test]
     fn every_reply_is_well_formed() {

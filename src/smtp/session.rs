@@ -15,25 +15,27 @@
 //! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
+mod hello;
 mod line;
 mod off_grammar;
 mod owed;
 mod transaction;
+mod xclient;
 
 use super::deviation::{Deviation, Deviations};
-use super::envelope::{self, Client, FIELD_HEADER_BYTES, Tag};
+use super::envelope::{Client, FIELD_HEADER_BYTES, Tag};
 use super::extension::{Extension, Extensions};
 use super::grammar::{self, Command};
 use super::moment::{MarkCommand, MarkOutcome};
 use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::policy::{PoliciesInForce, Policy};
-use super::proxy::ClientTls;
 use super::reply::{self, Reply};
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
 use line::{Skip, find_line, skip_line};
 use owed::OwedReplies;
+use std::num::NonZero;
 use std::sync::Arc;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
 
@@ -57,11 +59,30 @@ pub enum Step {
     DiscardChunk { bytes: u64 },
     /// The client has named a moment: take it out of `Workspace::moment`, then `moment_answered`.
     MarkCommand,
+    /// The caller has to decide something before the session continues: call `decided`. Nothing of
+    /// what follows in the input may be fed before.
+    Decide(Question),
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
     /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
     /// seen at the next `feed` when `accept`, `refuse` or `chunk_received` ended the session.
     Close,
+}
+
+/// What a session cannot answer by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Question {
+    /// XCLIENT has named the client, see `Session::client`: is it served?
+    Client,
+}
+
+/// The answer to a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The client is served: it is greeted, and the session starts over.
+    Serve,
+    /// The client must go: it gets this reply in place of a greeting, and the session is over.
+    Refuse(Farewell),
 }
 
 /// Octets by which deviations may take an envelope beyond its bounds: a field for each kind.
@@ -134,6 +155,15 @@ enum Hello {
     Lhlo,
 }
 
+/// Whether a client may send XCLIENT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum XclientUse {
+    Denied,
+    Allowed,
+    /// The client was named just now: it may if its own address may.
+    Undecided,
+}
+
 /// One SMTP session, from the greeting to its close. Idle it owns the constant part of its
 /// envelopes and nothing else.
 #[derive(Debug)]
@@ -142,7 +172,7 @@ pub struct Session {
     client: Client,
     /// The fields of its envelopes that do not change, encoded: from the last EHLO, HELO or LHLO
     /// on the client, the name that it said, and the protocol; last, and from the beginning, what
-    /// a PROXY header said (the fields from [`Tag::Peer`] on).
+    /// a PROXY header said and who connected (the fields from [`Tag::Peer`] on).
     constant: Box<[u8]>,
     state: SessionState,
     /// The reply to a chunk that is being discarded, and how often it is given.
@@ -157,6 +187,10 @@ pub struct Session {
     /// Extensions that the last EHLO or LHLO did not announce. What it announced holds until the
     /// next, whatever generation is in force.
     without: Extensions,
+    /// Whether the client may send XCLIENT.
+    xclient_use: XclientUse,
+    /// The client's port, where XCLIENT has named it.
+    claimed_port: Option<NonZero<u16>>,
     /// Rules that the last EHLO, HELO or LHLO broke.
     hello_deviations: Deviations,
 }
@@ -175,26 +209,10 @@ impl Session {
             messages: 0,
             errors: 0,
             skip: Skip::Nothing,
+            xclient_use: XclientUse::Denied,
+            claimed_port: None,
             hello_deviations: Deviations::NONE,
         }
-    }
-
-    /// A PROXY header says that the connection speaks for `client`. Before the greeting only.
-    pub fn speak_for(&mut self, client: Client, tls: Option<&ClientTls<'_>>) {
-        assert!(self.constant.is_empty(), "a client is named before the session begins");
-        let (peer, peer_bytes) = envelope::encode_client(self.client);
-        let mut fields = Vec::new();
-        envelope::append_field(&mut fields, Tag::Peer, &peer[..peer_bytes]);
-        if let Some(tls) = tls {
-            envelope::append_proxy_tls(&mut fields, tls);
-        }
-        self.constant = fields.into();
-        self.client = client;
-    }
-
-    /// Who connected, where a PROXY header named the client.
-    pub fn peer(&self) -> Option<Client> {
-        envelope::peer_of(&self.constant)
     }
 
     /// The index of its listener.
@@ -457,6 +475,7 @@ impl Session {
                 self.reply(help, workspace);
             }
             Command::Quit => self.close(&reply::CLOSING, workspace),
+            Command::Xclient { argument } => return self.xclient(argument).map(Some),
         }
         Ok(None)
     }
@@ -471,40 +490,6 @@ impl Session {
         }
         self.reply(&reply::NOOP_OK, workspace);
         None
-    }
-
-    /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
-    fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
-        self.end_transaction(workspace);
-        self.follow(workspace);
-        self.without = self.policy.without;
-        self.state = SessionState::Ready;
-        self.hello_deviations = Deviations::NONE;
-        self.encode_constant(name, hello, workspace);
-        let policy = &self.policy;
-        let is_helo = hello == Hello::Helo;
-        let reply = if is_helo { policy.helo_reply() } else { policy.ehlo_reply() };
-        workspace.replies.extend_from_slice(reply);
-        workspace.tally.hello();
-    }
-
-    /// Encodes the fields of envelopes that stay the same until the next hello.
-    fn encode_constant(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
-        let (client, client_bytes) = envelope::encode_client(self.client);
-        let protocol: &[u8] = match hello {
-            Hello::Helo => b"SMTP",
-            Hello::Ehlo => b"ESMTP",
-            Hello::Lhlo => b"LMTP",
-        };
-        let fields = &mut workspace.fields;
-        fields.clear();
-        envelope::append_field(fields, Tag::Client, &client[..client_bytes]);
-        envelope::append_field(fields, Tag::Name, name);
-        envelope::append_field(fields, Tag::Protocol, protocol);
-        fields.extend_from_slice(envelope::fields_from(&self.constant, Tag::Peer));
-        if *self.constant != **fields {
-            self.constant = fields.as_slice().into();
-        }
     }
 
     fn mail(

@@ -117,6 +117,9 @@ table! {
         "Connections closed in silence: no PROXY header, a bad one, or a network not trusted.";
     ProxyUnexpected = "proxy_unexpected", 0,
         "PROXY headers that came to a listener that expects none: answered 421.";
+    Xclient = "xclient", 0, "XCLIENT commands whose client was greeted.";
+    XclientRefused = "xclient_refused", 0,
+        "XCLIENT commands refused: not allowed (550), malformed (501), or in a transaction (503).";
     Commands = "commands", 0, "Commands.";
     Rounds = "rounds", 0, "Loop rounds.";
     BusyUs = "busy_us", 0, "Time in loop rounds, of all workers together.";

@@ -231,6 +231,19 @@ impl Recorder {
         Some(at)
     }
 
+    /// A session has another client from now on, which `key` names. What it did in the second under
+    /// way counts for that client.
+    #[cold]
+    pub fn rename_session(&mut self, at: &mut u32, key: SessionKey) {
+        self.is_used = true;
+        match self.current.find_session(*at, key.id) {
+            Some(session) => session.rename(key),
+            None => {
+                self.add_session(at, key);
+            }
+        }
+    }
+
     /// Adds a session that did nothing in the second before; sets its place. `None`: too many
     /// sessions do anything. Costs 48 bytes.
     #[cold]

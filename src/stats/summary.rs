@@ -64,6 +64,10 @@ pub struct RunTotals {
     pub proxy_refused: u64,
     /// PROXY headers that came to a listener that expects none.
     pub proxy_unexpected: u64,
+    /// XCLIENT commands whose client was greeted.
+    pub xclient: u64,
+    /// XCLIENT commands that were refused.
+    pub xclient_refused: u64,
 }
 
 /// Sessions that had not ended when the span did: no figure per session has them.
@@ -129,6 +133,8 @@ impl RunSummary {
             health_checks: history.total(Counter::HealthChecks),
             proxy_refused: history.total(Counter::ProxyRefused),
             proxy_unexpected: history.total(Counter::ProxyUnexpected),
+            xclient: history.total(Counter::Xclient),
+            xclient_refused: history.total(Counter::XclientRefused),
         };
         let busy = busy_tenths(history);
         let span_tenths = busy.first().zip(busy.last()).map(|(first, last)| (first.0, last.0));

@@ -27,6 +27,12 @@ impl One {
         One::with(Config { stats: false, ..config() }, LogSettings::default())
     }
 
+    /// A client that may send XCLIENT: those of Unix sockets may where any network may.
+    pub fn trusted() -> One {
+        let xclient_trusted = vec!["127.0.0.1/32".parse().unwrap()];
+        One::with(Config { stats: true, xclient_trusted, ..config() }, LogSettings::default())
+    }
+
     /// A sink with this configuration and log, but for the times that are given here.
     pub fn with(config: Config, settings: LogSettings) -> One {
         let mut one = One::connected(config, settings, false);

@@ -371,3 +371,112 @@ fn a_header_that_comes_as_the_stop_begins_makes_a_session_that_is_dismissed_and_
     assert_eq!(counts, (1, 1), "begun, and ended");
     one.stop();
 }
+
+/// Of all sessions so far, what these counters have, when the last one is over.
+fn counted<const N: usize>(one: &mut One, counters: [Counter; N]) -> [u64; N] {
+    assert_eq!(one.sink().open_connections(), 0);
+    one.now_ms += 2_000;
+    one.round();
+    let mut found = [0; N];
+    one.sink().take_recorded(|second| {
+        for (sum, counter) in found.iter_mut().zip(counters) {
+            *sum += second.counter(counter);
+        }
+    });
+    found
+}
+
+/// The client has nothing more to say; what lingers ends.
+fn hang_up(one: &mut One) {
+    one.client.shutdown(std::net::Shutdown::Write).unwrap();
+    one.say("");
+    one.now_ms += 2_500;
+    (0..2).for_each(|_| one.round());
+}
+
+const NAMING: [Counter; 4] =
+    [Counter::Connections, Counter::Closed, Counter::Xclient, Counter::XclientRefused];
+
+#[test]
+fn xclient_cut_anywhere_makes_the_same_session() {
+    let dialogue = "EHLO a\r\nXCLIENT ADDR=192.0.2.7 PORT=25\r\nXCLIENT HELO=b\r\nEHLO c\r\n\
+                    MAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\nBDAT 1 LAST\r\nxQUIT\r\n";
+    let mut whole = String::new();
+    for cut in 0..dialogue.len() {
+        let mut one = One::trusted();
+        let mut heard = one.say(&dialogue[..cut]);
+        heard += &one.say(&dialogue[cut..]);
+        heard += &one.hear_all();
+        assert!(heard.ends_with("221 2.0.0 Bye\r\n"), "cut at {cut}: {heard}");
+        if cut == 0 {
+            whole = heard;
+            assert!(whole.contains("\r\n220 ") && whole.contains("\r\n550 "), "{whole}");
+        } else {
+            assert_eq!(heard, whole, "cut at {cut}");
+        }
+        hang_up(&mut one);
+        assert_eq!(counted(&mut one, NAMING), [1, 1, 1, 1], "cut at {cut}");
+        one.stop();
+    }
+}
+
+/// The replies before XCLIENT find no room in the socket: it is answered when they have left, and
+/// nothing that follows is executed before.
+#[test]
+fn a_client_that_does_not_read_is_named_when_it_does() {
+    let mut one = One::trusted();
+    let before = "NOOP\r\n".repeat(800);
+    one.say_unheard(&format!("{before}XCLIENT ADDR=192.0.2.7\r\nEHLO c\r\nNOOP\r\n"));
+    let heard = one.hear_all();
+    let (noops, rest) = heard.split_once("220 ").unwrap();
+    assert_eq!(noops.lines().count(), 800);
+    assert!(rest.contains("\r\n250 HELP\r\n250 2.0.0 Ok\r\n"), "{rest}");
+    hang_up(&mut one);
+    assert_eq!(counted(&mut one, NAMING), [1, 1, 1, 0]);
+    one.stop();
+}
+
+#[test]
+fn a_client_that_leaves_before_it_is_named_leaves_nothing_behind() {
+    let mut one = One::trusted();
+    one.say_unheard(&("NOOP\r\n".repeat(800) + "XCLIENT ADDR=192.0.2.7\r\nEHLO c\r\n"));
+    one.client.shutdown(std::net::Shutdown::Both).unwrap();
+    let place = one.place;
+    one.sink().ready(place, SocketEvent::Special);
+    (0..2).for_each(|_| one.round());
+    assert_eq!(counted(&mut one, NAMING), [1, 1, 0, 0]);
+    one.stop();
+}
+
+#[test]
+fn a_stop_ends_a_session_that_xclient_began() {
+    let mut one = One::trusted();
+    one.say("XCLIENT ADDR=192.0.2.7\r\n");
+    one.sink().stop(StopStage::Graceful);
+    one.round();
+    let heard = one.heard();
+    assert!(heard.starts_with("421 4.3.2 "), "{heard}");
+    hang_up(&mut one);
+    assert_eq!(counted(&mut one, NAMING), [1, 1, 1, 0]);
+    one.stop();
+    // The command comes together with the stop: it is answered, and then the session ends.
+    let mut one = One::trusted();
+    one.sink().stop(StopStage::Graceful);
+    let heard = one.say("XCLIENT ADDR=192.0.2.7\r\nEHLO c\r\n");
+    assert!(heard.contains("421 4.3.2 "), "{heard}");
+    hang_up(&mut one);
+    let [connections, closed, ..] = counted(&mut one, NAMING);
+    assert_eq!((connections, closed), (1, 1));
+    one.stop();
+}
+
+#[test]
+fn a_client_that_was_named_has_its_command_time_out() {
+    let mut one = One::trusted();
+    one.now_ms += 20_000;
+    assert!(one.say("XCLIENT ADDR=192.0.2.7\r\n").starts_with("220 "));
+    let (ms, heard) = one.until_heard();
+    check_time(ms, 30_000);
+    assert!(heard.starts_with("421 4.4.2 "), "{heard}");
+    one.stop();
+}

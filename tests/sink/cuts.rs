@@ -1,6 +1,6 @@
 //! Replies and stored bytes do not depend on how the client's octets were cut into pieces.
 use proptest::prelude::*;
-use sinkd::server::testkit::{ClientDialect, check_session, run_cut, small_limits};
+use sinkd::server::testkit::{ClientDialect, Trust, check_session, run_cut, small_limits};
 use sinkd::smtp::data::{EndOfData, scan_slowly, unstuff};
 use sinkd::smtp::limits::Protocol;
 use std::path::Path;
@@ -23,6 +23,8 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "NOOP",
         "VRFY x",
         "HELP",
+        "XCLIENT HELO=mx.example PROTO=ESMTP PORT=25",
+        "XCLIENT ADDR=IPV6:2001:db8::7 PORT=4660",
     ]);
     let bad = prop::sample::select(vec![
         "",
@@ -41,6 +43,8 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "BDAT",
         "BDAT x",
         "NOOP \n NOOP",
+        "XCLIENT ADDR=192.0.2.256",
+        "XCLIENT HELO=a+0D+0Ab",
         "NOOP \r",
         "NOOP \r\r",
         "\0",
@@ -123,11 +127,12 @@ proptest! {
         dialogue in dialogue(),
         picks in picks(),
         variant in 0u8..4,
+        trust in prop::sample::select(vec![Trust::None, Trust::Xclient]),
     ) {
         let limits = small_limits(variant);
         let cuts = near_edges(&dialogue, &picks);
         let every_octet: Vec<usize> = (0..dialogue.len()).collect();
-        for manner in ClientDialect::ALL {
+        for manner in ClientDialect::all(trust) {
             // The same dialogue over LMTP, with its hello.
             let mut dialogue = dialogue.clone();
             let hello = dialogue.windows(6).position(|w| w == b"EHLO c");

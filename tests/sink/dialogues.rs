@@ -5,6 +5,7 @@
 //! ```text
 //! limits: message_bytes_max=100        bounds other than the default (first line only)
 //! protocol: lmtp                       LMTP instead of SMTP (in the first two lines only)
+//! trust: xclient                       clients may send XCLIENT (in the first three lines only)
 //! greet: EHLO client.example           the client says so and gets its 250, not shown here
 //! C: MAIL FROM:<a@b.example>           the client sends the line and CRLF
 //! C~ half a line                       the client sends without CRLF
@@ -22,12 +23,13 @@
 //! tolerated: no-brackets (2), dots      rules broken by commands that were accepted since
 //!                                      the client spoke, and how often
 //! envelope: … ; no-brackets, dots      rules broken by the commands of a message
+//! envelope: … ; of CLIENT by way of unix   XCLIENT has named the client
 //! ```
 //!
 //! `\r \n \t \0 \xHH \\` stand for octets in what the client sends. `UPDATE_GOLDEN=1 cargo test
 //! --test sink dialogues` writes down what the server says now: read the difference before you commit
 //! it.
-use sinkd::server::testkit::{Dialogue, StoredMessage, Tolerated, with_sink};
+use sinkd::server::testkit::{Dialogue, StoredMessage, Tolerated, Trust, with_trusting_sink};
 use sinkd::smtp::envelope;
 use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
 use std::fmt::Write as _;
@@ -110,7 +112,9 @@ fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     let limits = limits(text.lines().next().unwrap_or_default());
     let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
     let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-    with_sink(&limits, syntax, |sink| {
+    let is_trusted = text.lines().take(3).any(|line| line == "trust: xclient");
+    let trust = if is_trusted { Trust::Xclient } else { Trust::None };
+    with_trusting_sink(&limits, syntax, trust, |sink| {
         let mut held = Held::begin(sink.connect(protocol), pieces);
         text.lines().for_each(|line| held.line(line));
         held.end()
@@ -146,7 +150,8 @@ impl<'a> Held<'a> {
             return;
         }
         self.answer();
-        let is_setting = line.starts_with("limits:") || line.starts_with("protocol:");
+        let is_setting =
+            ["limits:", "protocol:", "trust:"].iter().any(|setting| line.starts_with(setting));
         if line.starts_with('#') || is_setting || line.is_empty() {
             writeln!(self.out, "{line}").unwrap();
         }
@@ -218,6 +223,9 @@ fn describe(stored: &StoredMessage, out: &mut String) {
     for (number, recipient) in decoded.recipients().enumerate() {
         out.push_str(if number == 0 { " ->" } else { "," });
         write_path(out, recipient.path, recipient.params);
+    }
+    if let (Some(client), Some(peer)) = (decoded.client, decoded.peer) {
+        write!(out, "; of {client} by way of {peer}").unwrap();
     }
     if !decoded.deviations.is_empty() {
         write!(out, "; {}", decoded.deviations.names()).unwrap();

@@ -30,3 +30,4 @@ mod stats_record;
 mod storage;
 mod storage_modes;
 mod transcripts;
+mod xclient;

@@ -2,7 +2,7 @@
 use std::collections::BTreeSet;
 
 use sinkd::config::Config;
-use sinkd::server::testkit::{Observed, OneByOne, with_sink};
+use sinkd::server::testkit::{Observed, OneByOne, Trust, with_sink, with_trusting_sink};
 use sinkd::smtp::envelope::FIELD_HEADER_BYTES;
 use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
 use sinkd::smtp::reply::{self, Reply};
@@ -57,7 +57,7 @@ fn check(seen: &mut BTreeSet<&'static str>, dialogue: &str, expected: &'static R
 #[test]
 fn every_reply_has_its_dialogue() {
     let mut seen = BTreeSet::new();
-    let rows: [(&str, &'static Reply); 50] = [
+    let rows: [(&str, &'static Reply); 51] = [
         ("QUIT\r\n", &reply::CLOSING),
         ("HELP\r\n", &reply::HELP),
         ("EHLO c\r\nMAIL FROM:<>\r\n", &reply::MAIL_OK),
@@ -110,6 +110,7 @@ fn every_reply_has_its_dialogue() {
         ("{OPEN}DATA\r\n{101}\r\n.\r\n", &reply::TOO_LARGE),
         ("{OPEN}BDAT 101\r\n{101}", &reply::TOO_LARGE),
         ("BDAT x\r\n", &reply::CHUNK_SIZE_LOST),
+        ("XCLIENT ADDR=192.0.2.7\r\n", &reply::XCLIENT_DENIED),
         ("BDAT {64}\r\n", &reply::CHUNK_SIZE_LOST),
     ];
     for (dialogue, expected) in rows {
@@ -142,10 +143,47 @@ fn every_reply_has_its_dialogue() {
         "MOMENTS_TOO_MANY",
         "TOO_MANY_ERRORS",   // errors_end_the_session_with_421
         "TOO_MANY_MESSAGES", // messages_end_the_session_with_421
+        "XCLIENT_FORM",      // replies_to_xclient_name_what_is_wrong
+        "XCLIENT_ATTRIBUTE",
+        "XCLIENT_TWICE",
+        "XCLIENT_VALUE",
+        "XCLIENT_NAME",
+        "XCLIENT_ADDR",
+        "XCLIENT_PORT",
+        "XCLIENT_PROTO",
+        "XCLIENT_HELO",
+        "XCLIENT_LOGIN",
+        "XCLIENT_NESTED",
     ];
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
     assert_eq!(seen, all);
+}
+
+#[test]
+fn replies_to_xclient_name_what_is_wrong() {
+    let nested = format!("{OPEN}XCLIENT ADDR=192.0.2.7\r\n");
+    let rows: [(&str, &'static Reply); 12] = [
+        ("XCLIENT\r\n", &reply::XCLIENT_FORM),
+        ("XCLIENT A=1\r\n", &reply::XCLIENT_ATTRIBUTE),
+        ("XCLIENT PORT=1 PORT=1\r\n", &reply::XCLIENT_TWICE),
+        ("XCLIENT HELO=a+b\r\n", &reply::XCLIENT_VALUE),
+        ("XCLIENT NAME=-\r\n", &reply::XCLIENT_NAME),
+        ("XCLIENT ADDR=::1\r\n", &reply::XCLIENT_ADDR),
+        ("XCLIENT DESTPORT=-1\r\n", &reply::XCLIENT_PORT),
+        ("XCLIENT PROTO=QMTP\r\n", &reply::XCLIENT_PROTO),
+        ("XCLIENT HELO=+20\r\n", &reply::XCLIENT_HELO),
+        ("XCLIENT LOGIN=+00\r\n", &reply::XCLIENT_LOGIN),
+        (&nested, &reply::XCLIENT_NESTED),
+        ("XCLIENT NAME={64}\r\n", &reply::LINE_TOO_LONG),
+    ];
+    for (dialogue, expected) in rows {
+        let dialogue = dialogue.replace("{64}", &"x".repeat(64));
+        let outcome = with_trusting_sink(&limits(), Syntax::Strict, Trust::Xclient, |sink| {
+            said(sink, Protocol::Smtp, &dialogue)
+        });
+        assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ from haproxy import proxies_name_their_clients  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
 from monitoring import monitors_understand  # noqa: E402
+from naming import swaks_names_clients  # noqa: E402
 from readers import readers_agree  # noqa: E402
 from sending import blasts_can_be_checked  # noqa: E402
 from sink import Sink  # noqa: E402
@@ -35,7 +36,8 @@ CLIENTS = by_python.CLIENTS + by_command.CLIENTS + by_library.CLIENTS + by_relay
 CLIENTS += by_sinkctl.CLIENTS
 # They start sinkd as they need it.
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
-          figures_agree, the_tour_is_as_it_says, proxies_name_their_clients]
+          figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
+          swaks_names_clients]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; no other takes 10 s).
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
 

@@ -17,11 +17,13 @@ pub enum ClaimTotal {
     HealthChecks,
     ProxyRefused,
     ProxyUnexpected,
+    Xclient,
+    XclientRefused,
 }
 
 impl ClaimTotal {
     /// In the order in which lists show them.
-    const ALL: [ClaimTotal; 12] = [
+    const ALL: [ClaimTotal; 14] = [
         ClaimTotal::Messages,
         ClaimTotal::Recipients,
         ClaimTotal::Bytes,
@@ -34,6 +36,8 @@ impl ClaimTotal {
         ClaimTotal::HealthChecks,
         ClaimTotal::ProxyRefused,
         ClaimTotal::ProxyUnexpected,
+        ClaimTotal::Xclient,
+        ClaimTotal::XclientRefused,
     ];
 
     pub fn names() -> impl Iterator<Item = &'static str> {
@@ -55,6 +59,8 @@ impl ClaimTotal {
             ClaimTotal::HealthChecks => "health_checks",
             ClaimTotal::ProxyRefused => "proxy_refused",
             ClaimTotal::ProxyUnexpected => "proxy_unexpected",
+            ClaimTotal::Xclient => "xclient",
+            ClaimTotal::XclientRefused => "xclient_refused",
         }
     }
 
@@ -66,13 +72,15 @@ impl ClaimTotal {
             | ClaimTotal::Refused
             | ClaimTotal::Denied
             | ClaimTotal::ProxyRefused
-            | ClaimTotal::ProxyUnexpected => true,
+            | ClaimTotal::ProxyUnexpected
+            | ClaimTotal::XclientRefused => true,
             ClaimTotal::Messages
             | ClaimTotal::Recipients
             | ClaimTotal::Bytes
             | ClaimTotal::Connections
             | ClaimTotal::Proxied
-            | ClaimTotal::HealthChecks => false,
+            | ClaimTotal::HealthChecks
+            | ClaimTotal::Xclient => false,
         }
     }
 
@@ -90,6 +98,8 @@ impl ClaimTotal {
             ClaimTotal::HealthChecks => totals.health_checks,
             ClaimTotal::ProxyRefused => totals.proxy_refused,
             ClaimTotal::ProxyUnexpected => totals.proxy_unexpected,
+            ClaimTotal::Xclient => totals.xclient,
+            ClaimTotal::XclientRefused => totals.xclient_refused,
         }
     }
 }
@@ -114,7 +124,7 @@ mod tests {
         let totals = RunTotals { connections: 4, turned_away: 5, dismissed: 6, ..totals };
         let totals = RunTotals { refused: 7, denied: 8, proxied: 9, ..totals };
         let totals = RunTotals { health_checks: 10, proxy_refused: 11, ..totals };
-        let totals = RunTotals { proxy_unexpected: 12, ..totals };
+        let totals = RunTotals { proxy_unexpected: 12, xclient: 13, xclient_refused: 14, ..totals };
         let json = serde_json::to_value(totals).unwrap();
         for name in ClaimTotal::names() {
             let total: ClaimTotal = name.parse().unwrap();

@@ -36,7 +36,7 @@ pub struct EnvelopeRow {
     pub session: String,
     /// Address of the client; "" if it is not known.
     pub client: String,
-    /// Address of who connected, where a PROXY header named the client.
+    /// Address of who connected, where PROXY or XCLIENT named the client.
     pub peer: Option<String>,
     /// Name of the listener, or its address as configured if it has no name.
     pub listener: String,

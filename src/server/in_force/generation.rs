@@ -16,6 +16,8 @@ pub struct Generation {
     pub listeners: Vec<ListenerRules>,
     /// Networks whose PROXY headers are believed.
     pub trusted: Vec<IpNet>,
+    /// Networks whose clients may send XCLIENT.
+    pub xclient_trusted: Vec<IpNet>,
     pub times: Times,
 }
 
@@ -39,6 +41,7 @@ impl Generation {
             number,
             listeners: listeners.iter().zip(clients).enumerate().map(rules).collect(),
             trusted: config.proxy_trusted.clone(),
+            xclient_trusted: config.xclient_trusted.clone(),
             times: Times::of(config),
         })
     }

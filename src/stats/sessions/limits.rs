@@ -102,6 +102,19 @@ struct OpenSession {
     client: usize,
     start: u32,
     messages: u64,
+    /// It counts among those that began before the span.
+    began_before: bool,
+    /// It counts among those whose beginning is not on record.
+    without_beginning: bool,
+}
+
+impl OpenSession {
+    /// Counts it among the connections of a client, `by` more or less.
+    fn count(&self, counts: &mut ClientLimits, by: fn(u64, u64) -> u64) {
+        counts.connections = by(counts.connections, 1);
+        counts.began_before = by(counts.began_before, self.began_before.into());
+        counts.without_beginning = by(counts.without_beginning, self.without_beginning.into());
+    }
 }
 
 /// What is known so far.
@@ -143,6 +156,9 @@ impl<'a> Gathering<'a> {
         let windows = self.windows_s.len();
         for client in self.clients.iter_mut().map(|(_, client)| client).chain([&mut self.all]) {
             *client = client.open_from(at_us, windows);
+        }
+        for session in self.sessions.values_mut() {
+            (session.began_before, session.without_beginning) = (true, false);
         }
     }
 
@@ -210,10 +226,19 @@ impl<'a> Gathering<'a> {
         let has_begun = entry.session.began_us().is_some();
         let is_new = session.is_none() && !entry.session.is_after_end();
         if is_new {
-            let new = OpenSession { client: place, start: entry.start, messages: 0 };
+            let new = OpenSession {
+                client: place,
+                start: entry.start,
+                messages: 0,
+                began_before: false,
+                without_beginning: !has_begun,
+            };
             session = Some(self.sessions.entry(key).or_insert(new));
         }
         if let Some(session) = session {
+            if session.client != place {
+                rename(&mut self.clients, session, place, micros(second));
+            }
             session.messages += u64::from(entry.session.messages);
         }
         for who in [&mut self.clients[place].1, &mut self.all] {
@@ -245,6 +270,23 @@ impl<'a> Gathering<'a> {
         });
         SenderLimits { all: self.all.figures(at_us), clients, problems }
     }
+}
+
+/// XCLIENT has named the client of a connection, in which nothing was submitted until then: it has
+/// been the client's all the time.
+fn rename(
+    clients: &mut [(Option<IpAddr>, ClientState)],
+    session: &mut OpenSession,
+    to: usize,
+    at_us: u64,
+) {
+    let before = &mut clients[session.client].1;
+    before.open.end(at_us);
+    session.count(&mut before.counts, u64::saturating_sub);
+    let now = &mut clients[to].1;
+    now.open.begin(at_us);
+    session.count(&mut now.counts, u64::saturating_add);
+    session.client = to;
 }
 
 /// When a connection began or ended.

@@ -43,14 +43,9 @@ pub struct SessionSecond {
 
 impl SessionSecond {
     fn new(key: SessionKey) -> SessionSecond {
-        let client = match key.client {
-            None => Ipv6Addr::UNSPECIFIED,
-            Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
-            Some(IpAddr::V6(address)) => address,
-        };
         SessionSecond {
             id: key.id,
-            client: client.octets(),
+            client: octets_of(key.client),
             began_us: NEVER,
             ended_us: NEVER,
             messages: 0,
@@ -64,6 +59,11 @@ impl SessionSecond {
     pub fn client(&self) -> Option<IpAddr> {
         let address = Ipv6Addr::from(self.client);
         (!address.is_unspecified()).then(|| address.to_canonical())
+    }
+
+    /// What is recorded counts for the client of `key`.
+    pub fn rename(&mut self, key: SessionKey) {
+        self.client = octets_of(key.client);
     }
 
     /// When the connection began, us from the beginning of the second; `None`: not in this second.
@@ -103,6 +103,15 @@ impl SessionSecond {
         self.recipients += recipients;
         self.recipients_max = self.recipients_max.max(recipients);
     }
+}
+
+fn octets_of(client: Option<IpAddr>) -> [u8; 16] {
+    let address = match client {
+        None => Ipv6Addr::UNSPECIFIED,
+        Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
+        Some(IpAddr::V6(address)) => address,
+    };
+    address.octets()
 }
 
 /// The sessions of an interval that did anything.

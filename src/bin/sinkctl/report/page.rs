@@ -205,6 +205,7 @@ fn connections(run: &ReportData) -> String {
         (totals.health_checks, "health checks"),
         (totals.proxy_refused, "refused as PROXY"),
         (totals.proxy_unexpected, "with an unexpected PROXY header"),
+        (totals.xclient_refused, "XCLIENT commands refused"),
         (run.open_sessions.sessions, "still open"),
     ];
     let text = |(n, what): (u64, &str)| format!("{} {what}", PlotUnit::Number.text(n as f64));

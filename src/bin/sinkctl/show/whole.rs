@@ -27,7 +27,7 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
     line("received", &envelope.received_at)?;
     line("from client", &format!("{} ({} {})", envelope.client, message.protocol, message.helo))?;
     if let Some(peer) = &envelope.peer {
-        line("by way of", &format!("{peer} (PROXY)"))?;
+        line("by way of", peer)?;
     }
     if let Some(tls) = &message.proxy_tls {
         let words = [&tls.version, &tls.cipher, &tls.server_name, &tls.common_name];

@@ -123,6 +123,7 @@ fn counts(totals: &RunTotals) -> String {
         (totals.health_checks, "health checks"),
         (totals.proxy_refused, "refused as PROXY"),
         (totals.proxy_unexpected, "with an unexpected PROXY header"),
+        (totals.xclient_refused, "XCLIENT commands refused"),
     ];
     let rest = rest.into_iter().filter(|(n, _)| *n > 0);
     counts.extend(rest.map(|(n, what)| format!("{} {what}", number(n))));

@@ -246,6 +246,39 @@ fn a_message_accepted_after_its_connection_ended_is_its_clients() {
     assert_eq!((found.open_at_end, found.messages_per_connection.max), (0, 0));
 }
 
+/// XCLIENT named client 2 in the second after the connection of client 1 began.
+#[test]
+fn a_connection_whose_client_was_named_later_is_that_clients() {
+    let dir = tempfile::tempdir().unwrap();
+    let named = |id: u64, change: fn(&mut SessionSecond)| {
+        let mut seconds = SessionSeconds::new();
+        let key = SessionKey { id, client: address(2) };
+        change(seconds.of(&mut 0, key).unwrap());
+        seconds
+    };
+    let records = [
+        (100, one(7, |it| it.begin(5))),
+        (101, named(7, |_| ())),
+        (102, named(7, |it| it.message(1))),
+        (103, named(7, |it| it.end(5))),
+    ];
+    batch_of(&dir, 1, &records);
+    for (span, began_before) in [(0..u64::MAX, 0), (101..110, 1), (102..110, 1)] {
+        let folders = [dir.path().to_owned()];
+        let found = SenderLimits::of(&folders, &[span], &WINDOWS_S, None).unwrap();
+        let clients: Vec<_> = found.clients.iter().map(|(client, _)| *client).collect();
+        assert_eq!(clients, [address(2)], "the one that named it had no connection");
+        for of in [&found.all, &found.clients[0].1] {
+            assert_eq!(
+                (of.connections, of.began_before, of.without_beginning),
+                (1, began_before, 0)
+            );
+            assert_eq!((of.messages, of.without_message, of.open_at_end), (1, 0, 0));
+            assert_eq!((of.open_at_once.max, of.messages_per_connection.max), (1, 1));
+        }
+    }
+}
+
 #[test]
 fn a_span_that_ends_before_it_begins_has_no_connection() {
     let dir = tempfile::tempdir().unwrap();

@@ -1,0 +1,96 @@
+//! Cold: a client that XCLIENT has named takes the place of the one that spoke for it.
+use super::*;
+use crate::smtp::envelope::Client;
+
+impl<I: Interests> Table<I> {
+    /// Lets a client send XCLIENT if its network is trusted.
+    pub(super) fn look_whether_xclient_is_allowed(&self, conn: &mut Conn) {
+        let trusted = &self.generation.xclient_trusted;
+        if trusted.is_empty() {
+            return;
+        }
+        // Who may connect to our own Unix sockets, their owner decides; of those of a proxy nothing
+        // is known.
+        let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
+        if is_ours && is_trusted(conn.client, trusted) {
+            conn.session.allow_xclient();
+        }
+    }
+
+    /// XCLIENT has named the client of `conn`, of the connection at `place`: it gets what it would
+    /// get if it had connected itself.
+    #[cold]
+    pub(super) fn named(&mut self, place: usize, mut conn: Conn) {
+        conn.flow = Flow::COMMANDS;
+        let client = conn.session.client();
+        let turn = match self.admit_named(&mut conn, client) {
+            Ok(()) => {
+                self.change_client(&mut conn, client);
+                self.state.start_over(&mut conn)
+            }
+            Err(Turned::With(why)) => self.state.refuse(&mut conn, why),
+            Err(Turned::InSilence) => TurnEnd::Closed,
+        };
+        self.conns[place] = Some(conn);
+        // What follows the command may be here already.
+        let turn = if turn == TurnEnd::Idle { TurnEnd::Again } else { turn };
+        self.after_turn(place, turn);
+    }
+
+    /// Asks the lists of the listener, and the limit of connections per client.
+    fn admit_named(&mut self, conn: &mut Conn, client: Client) -> Result<(), Turned> {
+        let listener = conn.session.listener_index();
+        let rules = self.rules(listener);
+        if !rules.serves(client) {
+            let denied = rules.denied;
+            self.state.recording().denied(listener);
+            return Err(match denied {
+                Denied::Reply => Turned::With(Farewell::Denied),
+                Denied::Close => Turned::InSilence,
+            });
+        }
+        let before = conn.counted_by();
+        if before.is_some() && before == client.ip() {
+            return Ok(());
+        }
+        if let Some(address) = before {
+            self.interests.renamed(address);
+            conn.is_counted = false;
+        }
+        if let Some(address) = client.ip() {
+            conn.is_counted = self.interests.identified(address).map_err(Turned::With)?;
+        }
+        Ok(())
+    }
+
+    /// From here on the connection is of `client`. A session in which nothing was submitted has
+    /// been its session all the time; else another one begins.
+    fn change_client(&mut self, conn: &mut Conn, client: Client) {
+        let is_another = client.ip() != conn.client.ip();
+        let has_submitted = conn.session.messages() > 0 || conn.last_payload_bytes > 0;
+        if is_another && has_submitted {
+            self.state.recording().session_over(conn);
+        }
+        conn.client = client;
+        if conn.session.is_xclient_undecided() {
+            self.look_whether_xclient_is_allowed(conn);
+        }
+        if !conn.is_session {
+            self.state.becomes_session(conn);
+        } else if is_another && has_submitted {
+            conn.session_id = self.session_base | self.sessions;
+            self.sessions += 1;
+            conn.last_payload_bytes = 0;
+            conn.opened_us = self.state.clock().now_us();
+            self.state.recording().opened(conn);
+        } else if is_another {
+            self.state.recording().renamed(conn);
+        }
+    }
+}
+
+/// How a client is turned away.
+enum Turned {
+    With(Farewell),
+    InSilence,
+}

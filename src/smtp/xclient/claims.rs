@@ -1,0 +1,126 @@
+//! What a command says of a client.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::attribute::Attribute;
+use super::error::XclientError;
+use crate::smtp::grammar::NAME_BYTES_MAX;
+
+/// What an attribute says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Claim<T> {
+    /// This.
+    Known(T),
+    /// `[UNAVAILABLE]`: the client that sends XCLIENT does not know.
+    Unavailable,
+}
+
+/// What a client speaks with the one that sends XCLIENT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientProtocol {
+    /// It has said HELO.
+    Smtp,
+    /// It has said EHLO.
+    Esmtp,
+}
+
+/// What a command says of a client; `None`: nothing.
+///
+/// NAME, LOGIN, DESTADDR and DESTPORT are checked, and not kept: nothing here depends on them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ClientClaims {
+    /// ADDR, in one spelling: an IPv4 address that is mapped into IPv6 is an IPv4 address.
+    pub address: Option<Claim<IpAddr>>,
+    /// PORT.
+    pub port: Option<Claim<u16>>,
+    /// HELO: 1 to 255 graphic ASCII octets, as a name of EHLO has.
+    pub hello: Option<Claim<Vec<u8>>>,
+    /// PROTO.
+    pub protocol: Option<ClientProtocol>,
+}
+
+impl ClientClaims {
+    /// `value`: decoded.
+    pub(super) fn take(&mut self, attribute: Attribute, value: &[u8]) -> Result<(), XclientError> {
+        match attribute {
+            Attribute::Name if value.eq_ignore_ascii_case(b"[TEMPUNAVAIL]") => {}
+            Attribute::Name => {
+                claim(value, is_host_name, XclientError::Name)?;
+            }
+            Attribute::Addr => {
+                self.address = Some(claim(value, address, XclientError::Address)?);
+            }
+            Attribute::DestAddr => {
+                claim(value, address, XclientError::Address)?;
+            }
+            Attribute::Port => self.port = Some(claim(value, port, XclientError::Port)?),
+            Attribute::DestPort => {
+                claim(value, port, XclientError::Port)?;
+            }
+            Attribute::Proto => self.protocol = Some(protocol(value)?),
+            Attribute::Helo => self.hello = Some(claim(value, name, XclientError::Hello)?),
+            Attribute::Login => {
+                claim(value, is_login, XclientError::Login)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn claim<T>(
+    value: &[u8],
+    read: fn(&[u8]) -> Option<T>,
+    error: XclientError,
+) -> Result<Claim<T>, XclientError> {
+    if value.eq_ignore_ascii_case(b"[UNAVAILABLE]") {
+        return Ok(Claim::Unavailable);
+    }
+    read(value).map(Claim::Known).ok_or(error)
+}
+
+/// An IPv4 address, or `IPV6:` and an IPv6 address.
+fn address(value: &[u8]) -> Option<IpAddr> {
+    const PREFIX: &[u8] = b"IPV6:";
+    let text = |octets| std::str::from_utf8(octets).ok();
+    match value.split_at_checked(PREFIX.len()) {
+        Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => {
+            let address: Ipv6Addr = text(rest)?.parse().ok()?;
+            Some(IpAddr::from(address).to_canonical())
+        }
+        _ => Some(IpAddr::from(text(value)?.parse::<Ipv4Addr>().ok()?)),
+    }
+}
+
+/// Decimal digits without a sign and without leading zeros.
+fn port(value: &[u8]) -> Option<u16> {
+    let is_plain = value == b"0" || matches!(value.first(), Some(b'1'..=b'9'));
+    if is_plain { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
+}
+
+fn protocol(value: &[u8]) -> Result<ClientProtocol, XclientError> {
+    match &value.to_ascii_uppercase()[..] {
+        b"SMTP" => Ok(ClientProtocol::Smtp),
+        b"ESMTP" => Ok(ClientProtocol::Esmtp),
+        _ => Err(XclientError::Protocol),
+    }
+}
+
+/// What EHLO takes for a name.
+fn name(value: &[u8]) -> Option<Vec<u8>> {
+    let is_name = value.len() <= NAME_BYTES_MAX && value.iter().all(u8::is_ascii_graphic);
+    is_name.then(|| value.to_vec())
+}
+
+/// Labels of 1 to 63 letters, digits, hyphens and underscores, without a hyphen at either end.
+fn is_host_name(value: &[u8]) -> Option<()> {
+    let is_label = |label: &[u8]| {
+        let is_of_name = |octet: &u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_');
+        let is_edged = label.starts_with(b"-") || label.ends_with(b"-");
+        (1..=63).contains(&label.len()) && label.iter().all(is_of_name) && !is_edged
+    };
+    value.split(|octet| *octet == b'.').all(is_label).then_some(())
+}
+
+fn is_login(value: &[u8]) -> Option<()> {
+    let text = std::str::from_utf8(value).ok()?;
+    (!text.chars().any(char::is_control)).then_some(())
+}
