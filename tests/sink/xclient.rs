@@ -219,6 +219,27 @@ fn of_a_proxied_listener_the_client_in_the_header_must_be_trusted() {
 }
 
 #[test]
+fn a_listener_may_do_without_it() {
+    let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
+    let config = place.path().join("sink.toml");
+    let listeners = "[[listener]]\naddress = \"127.0.0.1:0\"\nxclient = false\n\
+                     [[listener]]\naddress = \"127.0.0.1:0\"\nxclient = true\n";
+    std::fs::write(&config, listeners).unwrap();
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.args(["--http", "off", "--log-level", "warn"]).args(TRUSTED);
+    command.arg("--config").arg(&config).arg("--data").arg(data.path());
+    let sink = Sink::spawn(&mut command);
+    for (listener, expected) in [(0, 550), (1, 220)] {
+        let mut client = sink.connect_from(PROXY, listener);
+        client.send(b"EHLO proxy.example\r\n");
+        let is_offered = client.reply().1.iter().any(|line| line.starts_with("XCLIENT "));
+        assert_eq!(is_offered, expected == 220, "{listener}");
+        assert_eq!(speak_for(&mut client, "192.0.2.7"), expected, "{listener}");
+        quit(client);
+    }
+}
+
+#[test]
 fn clients_of_a_unix_socket_may_where_any_network_may() {
     for args in [&TRUSTED[..], &[]] {
         let place = tempdir().unwrap();

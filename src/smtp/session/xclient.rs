@@ -9,10 +9,12 @@ use crate::smtp::envelope;
 use crate::smtp::xclient::{self, Claim, ClientClaims, ClientProtocol};
 
 impl Session {
-    /// The client may send XCLIENT, and EHLO says so.
+    /// The client is trusted: where its listener has XCLIENT it may send that, and EHLO says so.
     #[cold]
     pub fn allow_xclient(&mut self) {
-        self.xclient_use = XclientUse::Allowed;
+        if self.policy.has_xclient {
+            self.xclient_use = XclientUse::Allowed;
+        }
     }
 
     /// Whether the caller has to decide if the client may send XCLIENT: its address was named just
