@@ -1,4 +1,4 @@
-//! XCLIENT: who may name a client, and what the named client then is to the sink.
+//! XCLIENT: which clients may name another one, and what the sink makes of the named client.
 //!
 //! What it says and what becomes of a session is in `tests/dialogues/xclient*.txt`.
 use crate::common;
@@ -145,7 +145,7 @@ fn the_limit_of_connections_per_client_follows_the_client() {
     assert_eq!(second.rest(), b"", "nothing of what follows is answered");
     let mut third = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut third, "192.0.2.2"), 220);
-    // Its own place is no obstacle to itself.
+    // A client that names its own address has its own place.
     let mut same = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut same, "127.0.0.2"), 220);
     assert_eq!(speak_for(&mut same, "127.0.0.2"), 220);

@@ -1,7 +1,7 @@
 //! Cold: XCLIENT, by which a trusted client names the client for which it speaks.
 //!
-//! The session starts over: nothing of what was said before counts for the named client, and what
-//! follows in the input is read after `decided`, in its session.
+//! The session starts over: nothing that the client said before counts for the named one, and what
+//! follows in the input is read after `decided`, in the named client's session.
 use std::net::SocketAddr;
 
 use super::*;
@@ -75,7 +75,7 @@ impl Session {
     }
 
     /// The client that counts from now on. An address has the port that an XCLIENT has named, or 0:
-    /// that of the connection belongs to another address. An address that is not available changes
+    /// the port of the connection belongs to another address. An address that is not available changes
     /// nothing, as with PROXY.
     fn client_of(&self, claims: &ClientClaims) -> Client {
         match (&claims.address, self.client) {

@@ -193,7 +193,7 @@ proptest! {
     #[test]
     fn no_octets_bring_anything_into_an_envelope_that_may_not_stand_there(
         words in prop::collection::vec((
-            prop::sample::select(vec!["NAME", "ADDR", "port", "Proto", "HELO", "LOGIN", "DESTADDR"]),
+            prop::sample::select(vec!["NAME", "ADDR", "port", "Proto", "HELO", "LOGIN", "A"]),
             prop::collection::vec(prop::sample::select(vec![
                 &b"+0D"[..], b"+0A", b"+00", b"+2B", b"+3D", b"+7F", b"+C3+BC", b"+", b"=", b"a",
                 b".", b":", b"[", b"UNAVAILABLE", b"]", b"IPV6:", b"192.0.2.1", b"25", b"\xff",
