@@ -8,8 +8,8 @@ impl<I: Interests> Table<I> {
         if self.xclient_trusted.is_empty() {
             return;
         }
-        // The owner of our own Unix sockets decides who connects to them. A proxy's Unix sockets are
-        // not known here.
+        // The owner of our own Unix sockets decides who connects to them. A proxy's Unix sockets
+        // are not known here.
         let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
         if is_ours && is_trusted(conn.client, &self.xclient_trusted) {
             conn.session.allow_xclient();

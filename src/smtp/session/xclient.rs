@@ -75,8 +75,8 @@ impl Session {
     }
 
     /// The client that counts from now on. An address has the port that an XCLIENT has named, or 0:
-    /// the port of the connection belongs to another address. An address that is not available changes
-    /// nothing, as with PROXY.
+    /// the port of the connection belongs to another address. An address that is not available
+    /// changes nothing, as with PROXY.
     fn client_of(&self, claims: &ClientClaims) -> Client {
         match (&claims.address, self.client) {
             (Some(Claim::Known(ip)), _) => {
