@@ -115,6 +115,9 @@ fn what_is_wrong_names_the_rule_that_it_broke() {
         ("ADDR=IPV6: ::1", Address),
         ("ADDR=IPV4:192.0.2.7", Address),
         ("ADDR=192.0.2", Address),
+        ("ADDR=0.0.0.0", Address), // no client has it
+        ("ADDR=IPV6:::", Address),
+        ("ADDR=IPV6:::ffff:0.0.0.0", Address),
         ("ADDR=192.0.2.256", Address),
         ("ADDR=192.0.2.07", Address),
         ("ADDR=[192.0.2.7]", Address),
