@@ -97,6 +97,12 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         show: |listener| listener.options.denied.map(|denied| quoted(denied.name())),
     },
     ListenerKey {
+        name: "xclient",
+        expected: "true or false",
+        set: |listener, text| text.parse().ok().map(|may| listener.options.xclient = Some(may)),
+        show: |listener| listener.options.xclient.map(|may| may.to_string()),
+    },
+    ListenerKey {
         name: "message_bytes_max",
         expected: "a size from 1 to 4095MiB (units: K, M, G, T)",
         set: |listener, text| {

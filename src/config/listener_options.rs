@@ -22,6 +22,8 @@ pub struct ListenerOptions {
     pub deny: Vec<Networks>,
     /// What a client hears that it does not serve.
     pub denied: Option<Denied>,
+    /// Whether its clients may send XCLIENT, if they are trusted; `None`: they may.
+    pub xclient: Option<bool>,
     /// Maximum size of a message.
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message.

@@ -58,6 +58,7 @@ mod tests {
             allow: vec!["10.0.0.0/8".parse().unwrap(), "@/etc/a b".parse().unwrap()],
             deny: vec!["::1/128".parse().unwrap()],
             denied: Some(Denied::Close),
+            xclient: Some(false),
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
             errors_max: Some(Some(4)),

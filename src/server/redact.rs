@@ -8,9 +8,9 @@ const SHOWN_BYTES_MAX: usize = 512;
 const LEFT_OUT: &str = "<left out>";
 
 /// Verbs that no secret follows.
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN", "HELP",
-    "QUIT", "STARTTLS", "ETRN", "TURN",
+    "QUIT", "STARTTLS", "ETRN", "TURN", "XCLIENT",
 ];
 
 /// Mechanisms of AUTH that are named: anything else in their place may be a secret out of place.
@@ -168,6 +168,7 @@ mod tests {
         assert_eq!(shown(b"YW5u"), "<left out>");
         assert_eq!(shown(b"c2VjcmV0"), "<left out>");
         assert_eq!(shown(b"mail from:<a@b>"), "mail from:<a@b>");
+        assert_eq!(shown(b"XCLIENT PORT=25"), "XCLIENT PORT=25");
         assert_eq!(shown(b""), "<left out>");
     }
 

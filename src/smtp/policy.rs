@@ -19,6 +19,8 @@ pub struct PolicyOptions {
     pub hostname: String,
     /// Connections begin with a PROXY header.
     pub is_proxied: bool,
+    /// Clients that are trusted may send XCLIENT.
+    pub has_xclient: bool,
     /// What stands after 220, line by line, in place of the name and what is spoken.
     pub greeting: Option<String>,
     /// The extensions that are offered, in the order in which EHLO announces them.
@@ -48,6 +50,7 @@ impl PolicyOptions {
             protocol: Protocol::Smtp,
             hostname: hostname.into(),
             is_proxied: false,
+            has_xclient: true,
             greeting: None,
             extensions: Extension::ALL.to_vec(),
             limits,
@@ -71,6 +74,8 @@ pub struct Policy {
     pub protocol: Protocol,
     /// Connections begin with a PROXY header.
     pub is_proxied: bool,
+    /// Clients that are trusted may send XCLIENT.
+    pub has_xclient: bool,
     /// The bounds of a session.
     pub limits: SessionLimits,
     /// The listener's address as configured.
@@ -130,6 +135,7 @@ impl Policy {
             hostname: options.hostname,
             protocol: options.protocol,
             is_proxied: options.is_proxied,
+            has_xclient: options.has_xclient,
             limits: options.limits,
             listener: options.listener,
             noop_marks: options.noop_marks,

@@ -470,6 +470,35 @@ fn a_stop_ends_a_session_that_xclient_began() {
     one.stop();
 }
 
+/// The second in which the connection began is written down when XCLIENT comes: another record says
+/// whose it is.
+#[test]
+fn a_client_that_is_named_in_a_later_second_is_on_record_from_then_on() {
+    let mut one = One::trusted();
+    let mut records = Vec::new();
+    let mut take = |one: &mut One| {
+        one.now_ms += 1_500;
+        one.round();
+        one.sink().take_recorded(|second| {
+            let of = second.sessions().iter();
+            records.extend(of.map(|it| (it.id, it.client(), it.began_us(), it.ended_us())));
+        });
+    };
+    for command in ["EHLO a\r\n", "XCLIENT ADDR=192.0.2.7\r\n", "QUIT\r\n"] {
+        one.say(command);
+        take(&mut one);
+    }
+    hang_up(&mut one);
+    take(&mut one);
+    let named = Some([192, 0, 2, 7].into());
+    assert_eq!(records.len(), 3, "{records:?}");
+    assert!(records.iter().all(|it| it.0 == records[0].0), "one session: {records:?}");
+    assert!(matches!(records[0], (_, None, Some(_), None)), "{records:?}");
+    assert_eq!((records[1].1, records[1].2, records[1].3), (named, None, None));
+    assert!(records[2].1 == named && records[2].2.is_none() && records[2].3.is_some());
+    one.stop();
+}
+
 #[test]
 fn a_client_that_was_named_has_its_command_time_out() {
     let mut one = One::trusted();

@@ -1,4 +1,4 @@
-//! XCLIENT: who may name a client, and what the named client then is to the sink.
+//! XCLIENT: which clients may name another one, and what the sink makes of the named client.
 //!
 //! What it says and what becomes of a session is in `tests/dialogues/xclient*.txt`.
 use crate::common;
@@ -145,7 +145,7 @@ fn the_limit_of_connections_per_client_follows_the_client() {
     assert_eq!(second.rest(), b"", "nothing of what follows is answered");
     let mut third = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut third, "192.0.2.2"), 220);
-    // Its own place is no obstacle to itself.
+    // A client that names its own address has its own place.
     let mut same = sink.connect_from(PROXY, 0);
     assert_eq!(speak_for(&mut same, "127.0.0.2"), 220);
     assert_eq!(speak_for(&mut same, "127.0.0.2"), 220);
@@ -216,6 +216,27 @@ fn of_a_proxied_listener_the_client_in_the_header_must_be_trusted() {
     }
     let totals = totals(data.path());
     assert_eq!((&totals["connections"], &totals["xclient"]), (&json!(3), &json!(2)));
+}
+
+#[test]
+fn a_listener_may_do_without_it() {
+    let (data, place) = (tempdir().unwrap(), tempdir().unwrap());
+    let config = place.path().join("sink.toml");
+    let listeners = "[[listener]]\naddress = \"127.0.0.1:0\"\nxclient = false\n\
+                     [[listener]]\naddress = \"127.0.0.1:0\"\nxclient = true\n";
+    std::fs::write(&config, listeners).unwrap();
+    let mut command = common::program(env!("CARGO_BIN_EXE_sinkd"));
+    command.args(["--http", "off", "--log-level", "warn"]).args(TRUSTED);
+    command.arg("--config").arg(&config).arg("--data").arg(data.path());
+    let sink = Sink::spawn(&mut command);
+    for (listener, expected) in [(0, 550), (1, 220)] {
+        let mut client = sink.connect_from(PROXY, listener);
+        client.send(b"EHLO proxy.example\r\n");
+        let is_offered = client.reply().1.iter().any(|line| line.starts_with("XCLIENT "));
+        assert_eq!(is_offered, expected == 220, "{listener}");
+        assert_eq!(speak_for(&mut client, "192.0.2.7"), expected, "{listener}");
+        quit(client);
+    }
 }
 
 #[test]

@@ -10,10 +10,10 @@ PROXY_4 = ["--proxy-source", "192.0.2.7", "--proxy-source-port", "4660",
 PROXY_6 = ["--proxy-source", "2001:db8::7", "--proxy-source-port", "4660",
            "--proxy-dest", "2001:db8::1", "--proxy-dest-port", "25"]
 V2 = ["--proxy-version", "2", "--proxy-protocol", "STREAM"]
-# The balancer speaks for itself: it is the client, and nobody's peer.
+# The balancer speaks for itself: it is the client, and there is no peer.
 ITSELF = None
 
-# What swaks is told, and the client that is found; who connected is the peer.
+# Options of swaks, and the client that sinkctl lists; swaks itself is the peer.
 BY_XCLIENT = {
     "addr": (["--xclient-addr", "192.0.2.7"], "192.0.2.7:0"),
     "port": (["--xclient-addr", "192.0.2.7", "--xclient-port", "4660"], "192.0.2.7:4660"),
@@ -40,7 +40,7 @@ BY_PROXY = {
     "both": (["--proxy-version", "1", "--proxy-family", "TCP4", *PROXY_4,
               "--xclient-addr", "203.0.113.9", "--xclient-port", "7"], "203.0.113.9:7"),
 }
-# What swaks is told, and the code of the reply at which it gives up.
+# Options of swaks, and the code of the reply at which it gives up.
 REFUSED = {
     "reverse-name": (["--xclient-reverse-name", "mx.example", "--xclient-no-verify"], "501"),
     "bad-address": (["--xclient-addr", "2001:db8::7"], "501"),

@@ -40,6 +40,7 @@ pub fn policy(config: &Config, listener: &Listener, generation: u32, index: usiz
         protocol: listener.protocol,
         hostname,
         is_proxied: listener.is_proxied,
+        has_xclient: own.xclient.unwrap_or(true),
         greeting: own.greeting.as_ref().or(config.greeting.as_ref()).cloned(),
         extensions: extensions.filter(|it| !without(it)).collect(),
         limits: own.limits(&config.limits),

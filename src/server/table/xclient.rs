@@ -9,8 +9,8 @@ impl<I: Interests> Table<I> {
         if trusted.is_empty() {
             return;
         }
-        // Who may connect to our own Unix sockets, their owner decides; of those of a proxy nothing
-        // is known.
+        // The owner of our own Unix sockets decides who connects to them. A proxy's Unix sockets
+        // are not known here.
         let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
         if is_ours && is_trusted(conn.client, trusted) {
             conn.session.allow_xclient();

@@ -1,4 +1,4 @@
-//! Who the client is: its hello, and the part of its envelopes that does not change.
+//! The client's identity: its hello, and the part of its envelopes that does not change.
 use super::*;
 use crate::smtp::envelope;
 use crate::smtp::proxy::ClientTls;

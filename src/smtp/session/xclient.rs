@@ -1,7 +1,7 @@
 //! Cold: XCLIENT, by which a trusted client names the client for which it speaks.
 //!
-//! The session starts over: nothing of what was said before counts for the named client, and what
-//! follows in the input is read after `decided`, in its session.
+//! The session starts over: nothing that the client said before counts for the named one, and what
+//! follows in the input is read after `decided`, in the named client's session.
 use std::net::SocketAddr;
 use std::num::NonZero;
 
@@ -10,10 +10,12 @@ use crate::smtp::envelope;
 use crate::smtp::xclient::{self, Claim, ClientClaims, ClientProtocol};
 
 impl Session {
-    /// The client may send XCLIENT, and EHLO says so.
+    /// The client is trusted: where its listener has XCLIENT it may send that, and EHLO says so.
     #[cold]
     pub fn allow_xclient(&mut self) {
-        self.xclient_use = XclientUse::Allowed;
+        if self.policy.has_xclient {
+            self.xclient_use = XclientUse::Allowed;
+        }
     }
 
     /// Whether the caller has to decide if the client may send XCLIENT: its address was named just
@@ -78,8 +80,8 @@ impl Session {
     }
 
     /// The client that counts from now on. An address has the port that an XCLIENT has named, or 0:
-    /// that of the connection belongs to another address. An address that is not available changes
-    /// nothing, as with PROXY.
+    /// the port of the connection belongs to another address. An address that is not available
+    /// changes nothing, as with PROXY.
     fn client_of(&self, claims: &ClientClaims) -> Client {
         let claimed = port_of(claims).or(self.claimed_port.map(NonZero::get));
         match (&claims.address, self.client) {

@@ -77,17 +77,17 @@ fn claim<T>(
     read(value).map(Claim::Known).ok_or(error)
 }
 
-/// An IPv4 address, or `IPV6:` and an IPv6 address.
+/// An IPv4 address, or `IPV6:` and an IPv6 address; 0.0.0.0 and `::` are addresses of no client.
 fn address(value: &[u8]) -> Option<IpAddr> {
     const PREFIX: &[u8] = b"IPV6:";
     let text = |octets| std::str::from_utf8(octets).ok();
-    match value.split_at_checked(PREFIX.len()) {
+    let address: IpAddr = match value.split_at_checked(PREFIX.len()) {
         Some((prefix, rest)) if prefix.eq_ignore_ascii_case(PREFIX) => {
-            let address: Ipv6Addr = text(rest)?.parse().ok()?;
-            Some(IpAddr::from(address).to_canonical())
+            text(rest)?.parse::<Ipv6Addr>().ok()?.into()
         }
-        _ => Some(IpAddr::from(text(value)?.parse::<Ipv4Addr>().ok()?)),
-    }
+        _ => text(value)?.parse::<Ipv4Addr>().ok()?.into(),
+    };
+    Some(address.to_canonical()).filter(|address| !address.is_unspecified())
 }
 
 /// Decimal digits without a sign and without leading zeros.

@@ -1,5 +1,5 @@
 //! What one session did in one second, and all sessions of an interval.
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Sessions of an interval that are recorded one by one. What further ones do is lost, and counted:
 /// a worker has fewer connections unless tens of thousands come and go each second.
@@ -109,6 +109,10 @@ fn octets_of(client: Option<IpAddr>) -> [u8; 16] {
     let address = match client {
         None => Ipv6Addr::UNSPECIFIED,
         Some(IpAddr::V4(address)) => address.to_ipv6_mapped(),
+        // `::` stands for a Unix socket; a PROXY header may name it, as it may name 0.0.0.0.
+        Some(IpAddr::V6(address)) if address.is_unspecified() => {
+            Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()
+        }
         Some(IpAddr::V6(address)) => address,
     };
     address.octets()
@@ -220,5 +224,9 @@ mod tests {
             assert_eq!(second.client(), Some(address));
         }
         assert_eq!(SessionSecond::new(SessionKey { id: 1, client: None }).client(), None);
+        // A PROXY header may name it, and it is no Unix socket.
+        let unspecified = Some(Ipv6Addr::UNSPECIFIED.into());
+        let second = SessionSecond::new(SessionKey { id: 1, client: unspecified });
+        assert_eq!(second.client(), Some([0, 0, 0, 0].into()));
     }
 }
