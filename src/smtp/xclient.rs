@@ -7,8 +7,8 @@
 //!
 //! The parser is pure and never guesses: a command is right as a whole, or an error that names the
 //! rule it broke. Stricter than Postfix: a value that is not xtext, an attribute that stands
-//! twice, a port beyond 65535 and the addresses 0.0.0.0 and `::` are errors. What a value decodes to is checked octet
-//! by octet, so no line end and no other control character leaves this parser.
+//! twice, a port beyond 65535 and the addresses 0.0.0.0 and `::` are errors. What a value decodes
+//! to is checked octet by octet, so no line end and no other control character leaves this parser.
 mod attribute;
 mod claims;
 mod error;
