@@ -339,7 +339,10 @@ mod tests {
             "sink.toml:1: listener.address: expected address",
         );
         let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nprotocol = \"esmtp\"";
-        check(wrong, "sink.toml:3: listener.protocol: expected 'smtp' or 'lmtp', found 'esmtp'");
+        check(
+            wrong,
+            "sink.toml:3: listener.protocol: expected 'smtp', 'submission' or 'lmtp', found",
+        );
         check(
             "[[listener]]\naddress = \"lmtp:[::1]:1\"",
             "sink.toml:2: listener.address: expected",

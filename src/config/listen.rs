@@ -1,4 +1,5 @@
-//! Addresses to listen on: `[proxy:][lmtp:]HOST:PORT` and `[proxy:][lmtp:]unix:PATH`.
+//! Addresses to listen on: `[proxy:][PROTOCOL:]HOST:PORT` and `[proxy:][PROTOCOL:]unix:PATH`, with
+//! the protocols `lmtp` and `submission`.
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -36,11 +37,15 @@ pub struct BadAddress;
 
 /// What the settings say that they expect.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
-                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP, and proxy: \
-                            before it for PROXY headers";
+                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP or submission: \
+                            for message submission, and proxy: before it for PROXY headers";
 
 /// Addresses to listen on. Each worker has a socket for each.
 pub const LISTENERS_MAX: usize = 256;
+
+/// What stands before an address where the protocol is not SMTP.
+const PREFIXES: [(&str, Protocol); 2] =
+    [("lmtp:", Protocol::Lmtp), ("submission:", Protocol::Submission)];
 
 /// LMTP is for machines that know each other (RFC 2033 5).
 const SMTP_PORT: u16 = 25;
@@ -88,10 +93,10 @@ impl FromStr for Listener {
     fn from_str(text: &str) -> Result<Listener, BadAddress> {
         let unproxied = text.strip_prefix("proxy:");
         let (is_proxied, text) = (unproxied.is_some(), unproxied.unwrap_or(text));
-        let (protocol, rest) = match text.strip_prefix("lmtp:") {
-            Some(rest) => (Protocol::Lmtp, rest),
-            None => (Protocol::Smtp, text),
-        };
+        let named = PREFIXES
+            .iter()
+            .find_map(|(prefix, protocol)| text.strip_prefix(prefix).map(|rest| (*protocol, rest)));
+        let (protocol, rest) = named.unwrap_or((Protocol::Smtp, text));
         let options = ListenerOptions::default();
         Ok(Listener { protocol, address: rest.parse()?, is_proxied, options })
     }
@@ -119,8 +124,9 @@ impl fmt::Display for Listener {
         if self.is_proxied {
             f.write_str("proxy:")?;
         }
-        if self.protocol == Protocol::Lmtp {
-            f.write_str("lmtp:")?;
+        let prefix = PREFIXES.iter().find(|(_, protocol)| *protocol == self.protocol);
+        if let Some((prefix, _)) = prefix {
+            f.write_str(prefix)?;
         }
         self.address.fmt(f)
     }
@@ -145,6 +151,8 @@ mod tests {
             "127.0.0.1:1025",
             "[::1]:0",
             "lmtp:127.0.0.1:24",
+            "submission:127.0.0.1:587",
+            "proxy:submission:[::1]:587",
             "unix:/run/sinkd.sock",
             "unix:relative.sock",
             "lmtp:unix:/run/sinkd:lmtp.sock",

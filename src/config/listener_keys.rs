@@ -22,16 +22,21 @@ pub(super) struct ListenerKey {
 pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "protocol",
-        expected: "'smtp' or 'lmtp'",
+        expected: "'smtp', 'submission' or 'lmtp'",
         set: |listener, text| {
             listener.protocol = match text {
                 "smtp" => Protocol::Smtp,
+                "submission" => Protocol::Submission,
                 "lmtp" => Protocol::Lmtp,
                 _ => return None,
             };
             Some(())
         },
-        show: |listener| (listener.protocol == Protocol::Lmtp).then(|| quoted("lmtp")),
+        show: |listener| match listener.protocol {
+            Protocol::Smtp => None,
+            Protocol::Submission => Some(quoted("submission")),
+            Protocol::Lmtp => Some(quoted("lmtp")),
+        },
     },
     ListenerKey {
         name: "proxy",

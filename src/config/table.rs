@@ -156,7 +156,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "listen",
         value: "ADDR",
-        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, proxy: expects a PROXY header, and port 0 is a free port. May be repeated.",
+        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, submission: message submission, proxy: expects a PROXY header, and port 0 is a free port. May be repeated.",
         expected: listen::EXPECTED,
         set: Setter::Many {
             clear: |c| c.listen.clear(),

@@ -105,22 +105,33 @@ impl Accepts for Rc<Queue> {
     }
 }
 
-/// For SMTP, for LMTP, and for SMTP by way of a proxy.
-fn listeners() -> [Listener; 3] {
-    [(Protocol::Smtp, false), (Protocol::Lmtp, false), (Protocol::Smtp, true)].map(
-        |(protocol, is_proxied)| {
-            let address = ListenAddress::Unix("simulated".into());
-            Listener { protocol, address, is_proxied, options: ListenerOptions::default() }
-        },
-    )
+/// The listeners of a simulated sink: what is spoken, and whether by way of a proxy.
+const LISTENERS: [(Protocol, bool); 4] = [
+    (Protocol::Smtp, false),
+    (Protocol::Lmtp, false),
+    (Protocol::Smtp, true),
+    (Protocol::Submission, false),
+];
+
+fn listeners() -> [Listener; LISTENERS.len()] {
+    LISTENERS.map(|(protocol, is_proxied)| {
+        let address = ListenAddress::Unix("simulated".into());
+        Listener { protocol, address, is_proxied, options: ListenerOptions::default() }
+    })
+}
+
+/// The index of a listener: what is spoken, and whether by way of a proxy.
+fn index_of(listener: (Protocol, bool)) -> usize {
+    let found = LISTENERS.iter().position(|other| *other == listener);
+    found.expect("there is a listener for each protocol")
 }
 
 /// One worker of a sink.
 pub struct ByHandSink {
     table: Table<TableEvents>,
     acceptors: Acceptors<Rc<Queue>>,
-    /// Connections for SMTP, for LMTP, and for SMTP by way of a proxy.
-    queues: [Rc<Queue>; 3],
+    /// By listener.
+    queues: [Rc<Queue>; LISTENERS.len()],
     /// Listeners that the kernel would tell of.
     rung: Vec<usize>,
     descriptors: Descriptors,
@@ -175,7 +186,7 @@ impl ByHandSink {
         let table = Table::new(setup, TableEvents::default());
         let now = Duration::ZERO;
         let descriptors = Descriptors::default();
-        let queues = [(); 3]
+        let queues = [(); LISTENERS.len()]
             .map(|()| Rc::new(Queue { descriptors: descriptors.clone(), ..Queue::default() }));
         let acceptors = Acceptors::of(queues.to_vec(), config.backlog);
         let sink = ByHandSink {
@@ -208,16 +219,16 @@ impl ByHandSink {
 
     /// The same for a client of a proxy, which speaks SMTP after a PROXY header.
     pub fn connect_proxied(&mut self, socket: UnixStream) -> Option<usize> {
-        const PROXIED: usize = 2;
-        self.queues[PROXIED].waiting.borrow_mut().push_back((0, socket));
-        self.rung.push(PROXIED);
+        let listener = index_of((Protocol::Smtp, true));
+        self.queues[listener].waiting.borrow_mut().push_back((0, socket));
+        self.rung.push(listener);
         self.accept_all();
         self.places.pop().map(|(_, place)| place)
     }
 
     /// A client has connected, and waits to be accepted.
     pub fn queue(&mut self, number: u64, socket: UnixStream, protocol: Protocol) {
-        let listener = usize::from(protocol == Protocol::Lmtp);
+        let listener = index_of((protocol, false));
         self.queues[listener].waiting.borrow_mut().push_back((number, socket));
         self.rung.push(listener);
     }

@@ -4,6 +4,8 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Protocol {
     Smtp,
+    /// RFC 6409: domains of addresses must be fully qualified.
+    Submission,
     /// RFC 2033.
     Lmtp,
 }

@@ -41,6 +41,18 @@ pub fn parse_forward(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     parse(text)
 }
 
+impl Path<'_> {
+    /// Returns whether its domain has more than one label, or is an address literal; the null
+    /// reverse-path and `postmaster` have none and need none.
+    pub fn is_fully_qualified(&self) -> bool {
+        let Some(at) = memchr::memrchr(b'@', self.mailbox) else {
+            return self.mailbox.is_empty() || self.mailbox.eq_ignore_ascii_case(b"postmaster");
+        };
+        let domain = &self.mailbox[at + 1..];
+        domain.starts_with(b"[") || domain.contains(&b'.')
+    }
+}
+
 fn parse(text: &[u8]) -> Option<(Path<'_>, &[u8])> {
     let inner = skip_source_route(text.strip_prefix(b"<")?)?;
     let mailbox = &inner[..mailbox_bytes(inner)?];

@@ -153,6 +153,12 @@ impl Policy {
         self.protocol == Protocol::Lmtp
     }
 
+    /// Returns whether domains must be fully qualified (RFC 6409 section 4.2).
+    #[inline]
+    pub fn is_submission(&self) -> bool {
+        self.protocol == Protocol::Submission
+    }
+
     /// 250 and the announced extensions (RFC 5321 4.1.1.1), with CRLF.
     pub fn ehlo_reply(&self) -> &[u8] {
         &self.ehlo_reply
@@ -181,7 +187,7 @@ impl Policy {
 
 fn greeting(options: &PolicyOptions) -> Vec<u8> {
     let name = match options.protocol {
-        Protocol::Smtp => "ESMTP",
+        Protocol::Smtp | Protocol::Submission => "ESMTP",
         Protocol::Lmtp => "LMTP",
     };
     match &options.greeting {

@@ -147,6 +147,9 @@ replies! {
     BINARY_NEEDS_BDAT = "503 5.5.1 BODY=BINARYMIME needs BDAT, not DATA";
     CHUNK_OUT_OF_SEQUENCE = "503 5.5.1 Chunk dropped: send MAIL and RCPT first";
     DENIED = "554 5.7.1 This listener does not serve your address: closing";
+    SENDER_PARTIAL = "554 5.1.8 Submission needs a fully qualified domain in the sender's address";
+    RECIPIENT_PARTIAL =
+        "554 5.1.2 Submission needs a fully qualified domain in the recipient's address";
     NO_VALID_RECIPIENTS = "554 5.5.1 No valid recipients: every RCPT was refused";
 
     // Limits and storage.

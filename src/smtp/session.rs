@@ -531,11 +531,13 @@ impl Session {
         if !without.is_empty() && without.have_parameter_of_mail(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
+        let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
         match self.state {
             SessionState::Greeted => Err(NotAccepted::With(self.hello_first())),
             SessionState::Open(_) | SessionState::Closed => {
                 Err(NotAccepted::With(&reply::MAIL_NESTED))
             }
+            SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
             SessionState::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),
             SessionState::Ready if parameters.size > Some(limits.message_bytes_max) => {
                 Err(NotAccepted::With(&reply::TOO_LARGE))
@@ -588,6 +590,7 @@ impl Session {
         if !without.is_empty() && without.have_parameter_of_rcpt(&parameters) {
             return Err(NotAccepted::With(&reply::PARAMETER_UNKNOWN));
         }
+        let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
         let transaction = match &mut self.state {
             SessionState::Open(transaction) if transaction.stage == Stage::Recipients => {
                 transaction
@@ -598,6 +601,9 @@ impl Session {
                 return Err(NotAccepted::With(&reply::MAIL_FIRST));
             }
         };
+        if is_partial {
+            return Err(NotAccepted::With(&reply::RECIPIENT_PARTIAL));
+        }
         if (path.utf8 || parameters.utf8) && !transaction.is_smtputf8 {
             return Err(NotAccepted::NonAscii);
         }

@@ -127,7 +127,9 @@ fn every_reply_has_its_dialogue() {
         "TOO_MANY_CONNECTIONS",
         "TOO_MANY_FROM_ADDRESS",
         "OUT_OF_BUFFERS",
-        "DENIED",    // clients_are_served_as_the_lists_of_their_listener_say
+        "DENIED",         // clients_are_served_as_the_lists_of_their_listener_say
+        "SENDER_PARTIAL", // submission_wants_whole_domains
+        "RECIPIENT_PARTIAL",
         "LMTP_HELP", // lmtp_has_replies_of_its_own
         "LHLO_NOT_EHLO",
         "LHLO_NAME_SYNTAX",
@@ -158,6 +160,35 @@ fn every_reply_has_its_dialogue() {
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
     assert_eq!(seen, all);
+}
+
+/// RFC 6409 section 4.2.
+#[test]
+fn submission_wants_whole_domains() {
+    let open = "EHLO c\r\nMAIL FROM:<a@b.example>\r\n";
+    let mail = |path: &str| format!("EHLO c\r\nMAIL FROM:<{path}>\r\n");
+    let rcpt = |path: &str| format!("{open}RCPT TO:<{path}>\r\n");
+    for (dialogue, expected) in [
+        (mail("a@b"), &reply::SENDER_PARTIAL),
+        (mail("\"a.b@c.d\"@e"), &reply::SENDER_PARTIAL),
+        (mail(""), &reply::MAIL_OK),
+        (mail("a@b.example"), &reply::MAIL_OK),
+        (mail("a@[127.0.0.1]"), &reply::MAIL_OK),
+        (rcpt("c@localhost"), &reply::RECIPIENT_PARTIAL),
+        (rcpt("c@d.example"), &reply::RCPT_OK),
+        (rcpt("c@[IPv6:::1]"), &reply::RCPT_OK),
+        (rcpt("Postmaster"), &reply::RCPT_OK),
+        ("MAIL FROM:<a@b>\r\n".into(), &reply::EHLO_FIRST),
+        ("EHLO c\r\nRCPT TO:<c@d>\r\n".into(), &reply::MAIL_FIRST),
+    ] {
+        let outcome = hold(Protocol::Submission, &dialogue, limits());
+        assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
+    }
+    // A listener for SMTP takes what comes, and this one still does after a refusal.
+    assert_eq!(last_reply(&mail("a@b"), limits()), text(&reply::MAIL_OK));
+    let both = format!("{}MAIL FROM:<a@b.example>\r\n", mail("a@b"));
+    let outcome = hold(Protocol::Submission, &both, limits());
+    assert_eq!(last_of(&outcome), text(&reply::MAIL_OK));
 }
 
 #[test]

@@ -185,6 +185,7 @@ fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
     let mail = server.listeners().iter().map(|Listener { protocol, address, .. }| {
         let name = match protocol {
             Protocol::Smtp => "SMTP",
+            Protocol::Submission => "submission",
             Protocol::Lmtp => "LMTP",
         };
         format!("{name} on {address}")
