@@ -3,7 +3,7 @@ use super::table::KEYS;
 use super::{Config, Listener, ListenerOptions};
 
 /// What another configuration changes, by the names of the settings: `limits.errors_max`, or
-/// `listener 127.0.0.1:25` for what a listener has of its own.
+/// `listener 127.0.0.1:25 'mx-a'` for what a listener has of its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
     /// They are different from now on.
@@ -60,26 +60,48 @@ impl Config {
 /// Gives each of `listeners` the options of the one among `wanted` that is the same.
 fn follow_listeners(listeners: &mut [Listener], wanted: &[Listener], changes: &mut Changes) {
     let mut wanted: Vec<Option<&Listener>> = wanted.iter().map(Some).collect();
-    for listener in listeners {
-        let is_same =
-            |other: &&mut Option<&Listener>| other.is_some_and(|other| other.is_bound_as(listener));
-        let Some(same) = wanted.iter_mut().find(is_same).and_then(Option::take) else {
-            changes.needs_restart.push(format!("listener {listener} (to close it)"));
+    // Of several with port 0, the name tells which is which.
+    let mut take = |listener: &Listener, is_namesake: fn(&Listener, &Listener) -> bool| {
+        let is_same = |other: &&mut Option<&Listener>| {
+            other.is_some_and(|it| it.is_bound_as(listener) && is_namesake(it, listener))
+        };
+        wanted.iter_mut().find(is_same).and_then(Option::take)
+    };
+    let has_its_name = |one: &Listener, other: &Listener| one.options.name == other.options.name;
+    let namesakes: Vec<_> = listeners.iter().map(|it| take(it, has_its_name)).collect();
+    let same: Vec<_> = listeners
+        .iter()
+        .zip(namesakes)
+        .map(|(listener, namesake)| namesake.or_else(|| take(listener, |_, _| true)))
+        .collect();
+    for (listener, same) in listeners.iter_mut().zip(same) {
+        let label = label(listener);
+        let Some(same) = same else {
+            changes.needs_restart.push(format!("listener {label} (to close it)"));
             continue;
         };
         // Figures go by its name.
         if same.options.name != listener.options.name {
-            changes.needs_restart.push(format!("listener {listener} (its name)"));
+            changes.needs_restart.push(format!("listener {label} (its name)"));
         }
         let name = listener.options.name.clone();
         let options = ListenerOptions { name, ..same.options.clone() };
         if options != listener.options {
-            changes.changed.push(format!("listener {listener}"));
+            changes.changed.push(format!("listener {label}"));
             listener.options = options;
         }
     }
     let new = wanted.into_iter().flatten();
-    changes.needs_restart.extend(new.map(|listener| format!("listener {listener} (to open it)")));
+    let to_open = new.map(|listener| format!("listener {} (to open it)", label(listener)));
+    changes.needs_restart.extend(to_open);
+}
+
+/// The address of a listener, and its name if it has one.
+fn label(listener: &Listener) -> String {
+    match &listener.options.name {
+        Some(name) => format!("{listener} '{name}'"),
+        None => listener.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +198,23 @@ mod tests {
         }
     }
 
+    /// Port 0 says nothing of which is which.
+    #[test]
+    fn listeners_of_one_address_are_told_apart_by_name() {
+        let mut running = with(&[("127.0.0.1:0", "a"), ("127.0.0.1:0", "b")]);
+        let mut wanted = with(&[("127.0.0.1:0", "y"), ("127.0.0.1:0", "x")]);
+        for (config, names) in [(&mut running, ["one", "two"]), (&mut wanted, ["two", "one"])] {
+            for (listener, name) in config.listen.iter_mut().zip(names) {
+                listener.options.name = Some(name.into());
+            }
+        }
+        let (next, changes) = running.followed_by(&wanted);
+        let hosts: Vec<_> = next.listen.iter().map(|it| it.options.hostname.as_deref()).collect();
+        assert_eq!(hosts, [Some("x"), Some("y")]);
+        assert_eq!(changes.changed, ["listener 127.0.0.1:0 'one'", "listener 127.0.0.1:0 'two'"]);
+        assert!(changes.needs_restart.is_empty());
+    }
+
     #[test]
     fn a_listener_keeps_its_name() {
         let mut running = with(&[("127.0.0.1:1", "a")]);
@@ -186,7 +225,7 @@ mod tests {
         let options = &next.listen[0].options;
         assert_eq!(options.name.as_deref(), Some("old"));
         assert_eq!(options.hostname.as_deref(), Some("b"));
-        assert_eq!(changes.changed, ["listener 127.0.0.1:1"]);
-        assert_eq!(changes.needs_restart, ["listener 127.0.0.1:1 (its name)"]);
+        assert_eq!(changes.changed, ["listener 127.0.0.1:1 'old'"]);
+        assert_eq!(changes.needs_restart, ["listener 127.0.0.1:1 'old' (its name)"]);
     }
 }

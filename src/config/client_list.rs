@@ -152,7 +152,7 @@ enum AddressRule {
 }
 
 /// Both lists, ready to be asked. 8 bytes for each end of a network of IPv4, 32 for IPv6.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct ClientList {
     /// Ascending, without equal rules in a row: from this address on, the rule.
     v4: Vec<(u32, AddressRule)>,

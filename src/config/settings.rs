@@ -1,6 +1,6 @@
 //! The settings of a sinkd: what they hold, their defaults, and what does not go together.
 use std::net::{Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,6 +215,16 @@ impl Config {
             region_bytes_max: self.region_memory_bytes,
             ..log::LogSettings::default()
         }
+    }
+
+    /// The files of networks that the settings name.
+    pub fn network_files(&self) -> impl Iterator<Item = &Path> {
+        let own = self.listen.iter().flat_map(|it| it.options.allow.iter().chain(&it.options.deny));
+        let all = self.allow.iter().chain(&self.deny).chain(own);
+        all.filter_map(|networks| match networks {
+            Networks::File(path) => Some(&**path),
+            Networks::One(_) => None,
+        })
     }
 
     /// Which clients each of `listeners` serves: its own lists, or the lists of all listeners if it

@@ -22,7 +22,7 @@ pub enum AskError {
     )]
     NotRunning(PathBuf),
     /// Another user's socket.
-    #[error("{path}: expected a socket of the folder's owner, found another file",
+    #[error("{path}: expected a socket of the folder's owner, found something else",
         path = .0.display())]
     Foreign(PathBuf),
     /// Nothing came for a minute.

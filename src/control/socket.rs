@@ -113,11 +113,14 @@ pub(super) fn connect(folder: &Path) -> io::Result<UnixStream> {
     UnixStream::connect(&Address::of(folder)?.path)
 }
 
-/// Returns whether the socket in `folder` belongs to the owner of the folder. A socket of another
-/// user is not the one of sinkd.
+/// Returns whether the socket in `folder` belongs to the owner of the folder, or of its lock. A
+/// socket of another user is not the one of sinkd.
 pub(super) fn is_of_owner(folder: &Path) -> io::Result<bool> {
     let socket = fs::symlink_metadata(folder.join(FILE_NAME))?;
-    Ok(socket.file_type().is_socket() && socket.uid() == fs::metadata(folder)?.uid())
+    let is_of = |path: &Path| fs::metadata(path).is_ok_and(|it| it.uid() == socket.uid());
+    // A sinkd may run as another user than the one that made the folder: its lock tells.
+    let is_owned = is_of(folder) || is_of(&folder.join("lock"));
+    Ok(socket.file_type().is_socket() && is_owned)
 }
 
 #[cfg(test)]

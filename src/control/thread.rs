@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
+use crossbeam_channel::{Receiver, bounded};
 use mio::net::{UnixListener, UnixStream};
 use mio::{Events, Interest, Poll, Token, Waker};
 
@@ -24,6 +24,8 @@ const REQUEST_BYTES_MAX: usize = 4096;
 const CLIENTS_MAX: usize = 16;
 /// How long a client may take to say its request.
 const CLIENT_TIME: Duration = Duration::from_secs(5);
+/// How long the end of sinkd waits for the thread.
+const END_PATIENCE: Duration = Duration::from_secs(1);
 /// While there is something to look after, the thread wakes this often.
 const ROUND: Duration = Duration::from_secs(1);
 
@@ -43,7 +45,8 @@ pub trait Handler: Send {
 pub struct Control {
     orders: Arc<Orders>,
     waker: Arc<Waker>,
-    thread: Option<JoinHandle<()>>,
+    /// Disconnected when the thread has ended.
+    ended: Receiver<()>,
     _file: Option<SocketFile>,
 }
 
@@ -86,9 +89,12 @@ impl Control {
             has_old: false,
             clock: *ProcessClock::get(),
         };
-        let thread = std::thread::Builder::new().name("control".into());
-        let thread = Some(thread.spawn(move || serving.run())?);
-        Ok((Control { orders, waker, thread, _file: file }, trouble))
+        let (ends, ended) = bounded(0);
+        std::thread::Builder::new().name("control".into()).spawn(move || {
+            let _ends = ends;
+            serving.run();
+        })?;
+        Ok((Control { orders, waker, ended, _file: file }, trouble))
     }
 
     /// Has the settings read again soon. What happens is logged.
@@ -108,9 +114,8 @@ impl Drop for Control {
     fn drop(&mut self) {
         self.orders.end.store(true, Ordering::Relaxed);
         self.wake();
-        if let Some(thread) = self.thread.take() {
-            thread.join().expect("the control thread does not panic: panics abort or are bugs");
-        }
+        // It may be reading a file of a network file system that hangs: it dies with the process.
+        let _ = self.ended.recv_timeout(END_PATIENCE);
     }
 }
 

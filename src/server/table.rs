@@ -165,6 +165,7 @@ impl<I: Interests> Table<I> {
     fn follow(&mut self) {
         self.generation = self.in_force.current();
         self.state.follow(self.generation.policies());
+        self.take_back_xclient();
         self.wheel = Wheel::new();
         let now_ms = self.now_ms();
         for (place, conn) in self.conns.iter().enumerate() {

@@ -257,6 +257,7 @@ impl Session {
                 self.line_skipped(workspace);
                 continue;
             }
+            self.follow(workspace);
             let line_bytes_max = self.policy.limits.command_line_bytes_max;
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
                 if rest.len() < line_bytes_max {
@@ -498,7 +499,6 @@ impl Session {
         parameters: MailParameters<'_>,
         workspace: &mut Workspace,
     ) -> Result<(), NotAccepted> {
-        self.follow(workspace);
         self.may_mail(path, parameters)?;
         self.state = SessionState::Open(self.begin(path, parameters, workspace)?);
         workspace.events.push(TransactionEvent::Began);
@@ -509,7 +509,7 @@ impl Session {
         Ok(())
     }
 
-    /// Between transactions, a session goes over to what is in force.
+    /// Between transactions, a session goes over to what is in force: before it reads a command.
     #[inline]
     fn follow(&mut self, workspace: &Workspace) {
         if self.policy.generation != workspace.in_force.generation {

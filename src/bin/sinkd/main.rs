@@ -157,9 +157,9 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
     manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
     wait_for_end(&server, config, &signals, &control);
     manager.stopping(config.stop_grace);
-    drop(control);
     let counters = server.counters().to_vec();
     server.join();
+    drop(control);
     drop(http);
     say_what_was_done(&counters);
     Ok(())
@@ -185,7 +185,7 @@ fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
     let mail = server.listeners().iter().map(|Listener { protocol, address, .. }| {
         let name = match protocol {
             Protocol::Smtp => "SMTP",
-            Protocol::Submission => "submission",
+            Protocol::Submission => "Submission",
             Protocol::Lmtp => "LMTP",
         };
         format!("{name} on {address}")

@@ -8,7 +8,7 @@ use sinkd::server::{Generations, Reloaded};
 use sinkd::wording::without_numbers;
 
 use super::print::told_once;
-use super::settings::effective;
+use super::settings::{config_file, effective};
 
 /// What the settings are read from, and what they change.
 pub struct Reloading {
@@ -28,11 +28,21 @@ impl Reloading {
     }
 
     fn reload(&mut self) -> anyhow::Result<Reloaded> {
+        // A pipe was read at the start, and has nothing more to say; reading it may never end.
+        config_file(&self.matches, &self.environment).iter().try_for_each(|it| regular(it))?;
         let config = effective(&self.matches, &self.environment)?;
+        config.network_files().try_for_each(regular)?;
         let reloaded = self.generations.apply(&config)?;
         config.warnings().iter().for_each(|text| tracing::warn!("{text}"));
         Ok(reloaded)
     }
+}
+
+/// Errors: `path` is there, and is no file that can be read again.
+fn regular(path: &Path) -> anyhow::Result<()> {
+    let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
+    anyhow::ensure!(!is_other, "{}: expected a regular file", path.display());
+    Ok(())
 }
 
 impl Handler for Reloading {
@@ -66,7 +76,7 @@ pub fn start(folder: &Path, reloading: Reloading) -> anyhow::Result<Control> {
     let (control, trouble) = Control::start(folder, Box::new(reloading))?;
     if let Some(error) = trouble {
         let error = without_numbers(&error.to_string());
-        tracing::warn!(%error, "sinkctl reload will not reach this sinkd; SIGHUP will");
+        tracing::warn!(%error, "sinkd has no control socket: sinkctl reload does not work");
     }
     Ok(control)
 }

@@ -5,11 +5,15 @@ use anyhow::Context;
 use clap::ArgMatches;
 use sinkd::config::{self, Config, Environment, KEYS};
 
+/// The configuration file, if one is named.
+pub fn config_file(matches: &ArgMatches, environment: &Environment) -> Option<PathBuf> {
+    let file: Option<&PathBuf> = matches.get_one("config");
+    file.cloned().or_else(|| environment.config_file())
+}
+
 /// Defaults, then the file, then the environment, then the flags.
 pub fn effective(matches: &ArgMatches, environment: &Environment) -> anyhow::Result<Config> {
-    let file: Option<&PathBuf> = matches.get_one("config");
-    let file = file.cloned().or_else(|| environment.config_file());
-    let mut config = config::from_file(file.as_deref())?;
+    let mut config = config::from_file(config_file(matches, environment).as_deref())?;
     environment.apply(&mut config)?;
     for key in KEYS {
         let Some(values) = matches.get_many::<String>(key.name) else { continue };

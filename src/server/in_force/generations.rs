@@ -68,11 +68,13 @@ impl Generations {
         let number = self.in_force.number().wrapping_add(1);
         let generation = Arc::new(Generation::build(&next, &open, number)?);
         self.admission.set_limits(&next);
-        self.old.push(self.in_force.publish(generation));
+        let old = self.in_force.publish(generation.clone());
+        let mut changed = changes.changed;
+        changed.extend(changed_lists(&old, &generation, &open));
+        self.old.push(old);
         (self.config, self.open) = (next, open);
         self.stop.wake_workers();
-        let (changed, needs_restart) = (changes.changed, changes.needs_restart);
-        Ok(Reloaded { generation: number, changed, needs_restart })
+        Ok(Reloaded { generation: number, changed, needs_restart: changes.needs_restart })
     }
 
     /// Frees the old generations that no worker holds now. Returns whether some are left.
@@ -80,6 +82,14 @@ impl Generations {
         self.old.retain(|generation| Arc::strong_count(generation) > 1);
         !self.old.is_empty()
     }
+}
+
+/// Listeners that serve other clients than before: the settings may be the same, and the files that
+/// they name not.
+fn changed_lists(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
+    let pairs = old.listeners.iter().zip(&new.listeners).zip(open);
+    let changed = pairs.filter(|((old, new), _)| !old.serves_as(new));
+    changed.map(|(_, listener)| format!("clients of listener {listener}")).collect()
 }
 
 /// The open listener, with what its configuration says now.

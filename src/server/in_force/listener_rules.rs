@@ -23,6 +23,11 @@ impl ListenerRules {
         ListenerRules { policy: Arc::new(policy), clients, denied }
     }
 
+    /// Whether both serve the same clients.
+    pub fn serves_as(&self, other: &ListenerRules) -> bool {
+        self.clients == other.clients
+    }
+
     /// Whether `client` is served. Clients of a Unix socket are: its owner decides who connects.
     pub fn serves(&self, client: Client) -> bool {
         let Some(clients) = &self.clients else { return true };

@@ -17,6 +17,17 @@ impl<I: Interests> Table<I> {
         }
     }
 
+    /// Other networks are trusted now: those that are no longer lose what they had. Others gain
+    /// nothing before they connect again.
+    pub(super) fn take_back_xclient(&mut self) {
+        let trusted = &self.generation.xclient_trusted;
+        for conn in self.conns.iter_mut().flatten().filter(|conn| conn.session.may_xclient()) {
+            if trusted.is_empty() || !is_trusted(conn.client, trusted) {
+                conn.session.deny_xclient();
+            }
+        }
+    }
+
     /// XCLIENT has named the client of `conn`, of the connection at `place`: it gets what it would
     /// get if it had connected itself.
     #[cold]

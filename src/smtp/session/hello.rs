@@ -36,6 +36,7 @@ impl Session {
     /// EHLO, HELO, LHLO: as RSET, and a new name (RFC 5321 4.1.1.1, 4.1.4).
     pub(super) fn hello(&mut self, name: &[u8], hello: Hello, workspace: &mut Workspace) {
         self.end_transaction(workspace);
+        // A reset transaction may have kept an old generation.
         self.follow(workspace);
         self.without = self.policy.without;
         self.state = SessionState::Ready;

@@ -18,6 +18,17 @@ impl Session {
         }
     }
 
+    /// The client may no longer send XCLIENT, whatever EHLO said.
+    #[cold]
+    pub fn deny_xclient(&mut self) {
+        self.xclient_use = XclientUse::Denied;
+    }
+
+    /// Whether the client may send XCLIENT.
+    pub fn may_xclient(&self) -> bool {
+        self.xclient_use == XclientUse::Allowed
+    }
+
     /// Whether the caller has to decide if the client may send XCLIENT: its address was named just
     /// now, and the client that named it was trusted for itself alone.
     pub fn is_xclient_undecided(&self) -> bool {
