@@ -58,13 +58,17 @@ pub enum TargetError {
         /// What the system said.
         cause: io::Error,
     },
-    /// It has no address, or too many.
-    #[error("{host} has {count} addresses; choose one of them")]
-    Count {
+    /// The system knows the name, but no address of it.
+    #[error("{host}: expected a name with an address, found none; is the name right?")]
+    NoAddress {
         /// The name as the user gave it.
         host: String,
-        /// 0, or more than anyone needs.
-        count: usize,
+    },
+    /// A name with that many addresses does not belong to a mail server.
+    #[error("{host}: expected at most {ADDRESSES_MAX} addresses, found more; choose one of them")]
+    TooMany {
+        /// The name as the user gave it.
+        host: String,
     },
     /// No single host has the address.
     #[error("{address} is not the address of a single host; choose another one")]
@@ -164,8 +168,11 @@ fn judge(
     found: &[SocketAddr],
     allow_public: Option<&str>,
 ) -> Result<Vec<ResolvedAddress>, TargetError> {
-    if found.is_empty() || found.len() > ADDRESSES_MAX {
-        return Err(TargetError::Count { host: host.to_owned(), count: found.len() });
+    if found.is_empty() {
+        return Err(TargetError::NoAddress { host: host.to_owned() });
+    }
+    if found.len() > ADDRESSES_MAX {
+        return Err(TargetError::TooMany { host: host.to_owned() });
     }
     let allowed = allow_public.map(|name| name.trim_start_matches('[').trim_end_matches(']'));
     for address in found.iter().map(SocketAddr::ip) {
@@ -376,10 +383,12 @@ mod tests {
         check(&["224.0.0.1:25"], Some("mx.test"), Err("not the address of a single host"));
         check(&["255.255.255.255:25"], Some("mx.test"), Err("not the address of a single host"));
         check(&["[ff02::1]:25"], None, Err("not the address of a single host"));
-        check(&[], None, Err("0 addresses"));
-        for (count, expected) in
-            [(63, Ok(1)), (64, Ok(1)), (65, Err("mx.test has 65 addresses; choose one"))]
-        {
+        check(&[], None, Err("mx.test: expected a name with an address, found none"));
+        for (count, expected) in [
+            (63, Ok(1)),
+            (64, Ok(1)),
+            (65, Err("mx.test: expected at most 64 addresses, found more")),
+        ] {
             check(&vec!["10.0.0.1:25"; count], None, expected);
         }
     }

@@ -196,7 +196,7 @@ fn send(
 }
 
 fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
-    let per_message: PerMessage = load.recipients.parse().map_err(anyhow::Error::msg)?;
+    let per_message: PerMessage = load.recipients.parse()?;
     let recipients = RecipientSource::made_up("recipient.example", 1_000_000)?;
     Ok(BlastPlan::new(sinkd::sender::blast::BlastSettings {
         seed: 1,
