@@ -42,7 +42,7 @@ pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, local
 /// Addresses to listen on. Each worker has a socket for each.
 pub const LISTENERS_MAX: usize = 256;
 
-/// LMTP is for machines that know each other (RFC 2033 5).
+/// LMTP is for machines that know each other (RFC 2033 section 5).
 const SMTP_PORT: u16 = 25;
 
 impl Listener {

@@ -45,8 +45,8 @@ impl<'m> HeaderField<'m> {
 
 /// The fields of a message or part, in order, until the header ends. Costs one pass.
 ///
-/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 4.2). Without an
-/// empty line, the body begins at the first line that is not a field.
+/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 section 4.2).
+/// Without an empty line, the body begins at the first line that is not a field.
 pub fn fields(message: &[u8]) -> HeaderFields<'_> {
     HeaderFields { rest: without_mark(message), has_begun: false }
 }

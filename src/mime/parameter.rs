@@ -1,5 +1,5 @@
-//! A field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 5.1, RFC 2183,
-//! RFC 2231), for what mailers send as well as for what they should: with comments anywhere,
+//! A field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 section 5.1, RFC
+//! 2183, RFC 2231), for what mailers send as well as for what they should: with comments anywhere,
 //! without semicolons, with words that mean nothing.
 use std::borrow::Cow;
 
@@ -190,7 +190,8 @@ impl<'t> Scanner<'t> {
         before
     }
 
-    /// White space, and comments, which nest (RFC 5322 3.2.2). One never closed is the rest.
+    /// White space, and comments, which nest (RFC 5322 section 3.2.2). One never closed is the
+    /// rest.
     fn skip_comments(&mut self) {
         self.rest = self.rest.trim_ascii_start();
         while self.rest.starts_with(b"(") {

@@ -23,7 +23,7 @@ static NEW_LINE_DASHES: LazyLock<memmem::Finder<'static>> =
 pub const DEPTH_MAX: usize = 64;
 /// Parts of one message; what follows belongs to the last.
 pub const PARTS_MAX: usize = 10_000;
-/// Octets of a boundary: 70 are allowed (RFC 2046 5.1.1).
+/// Octets of a boundary: 70 are allowed (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 256;
 
 /// What a part is made of.
@@ -100,7 +100,8 @@ impl Part<'_> {
         self.is_attachment() && self.disposition.as_deref() != Some("inline")
     }
 
-    /// A message that must not be encoded and is (RFC 2046 5.2.1): it has no parts in the list.
+    /// A message that must not be encoded and is (RFC 2046 section 5.2.1): it has no parts in the
+    /// list.
     pub fn is_encoded_message(&self) -> bool {
         self.kind == PartKind::Leaf
             && self.encoding != Encoding::Identity
@@ -229,8 +230,8 @@ impl<'m> Walk<'m> {
                 self.is_cut = true;
                 break;
             }
-            // The line end before a delimiter belongs to it (RFC 2046 5.1.1), also if it is all
-            // that ends a header, unless it belongs to another delimiter.
+            // The line end before a delimiter belongs to it (RFC 2046 section 5.1.1), also if it is
+            // all that ends a header, unless it belongs to another delimiter.
             let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
@@ -364,7 +365,7 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     (part, boundary.filter(|_| kind == PartKind::Multipart))
 }
 
-/// What is meant by a type; without one of two names it is the default (RFC 2045 5.2).
+/// What is meant by a type; without one of two names it is the default (RFC 2045 section 5.2).
 fn type_name(value: &str) -> &str {
     match value.split_once('/') {
         Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value,

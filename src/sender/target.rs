@@ -231,10 +231,11 @@ fn is_nobodys(address: IpAddr) -> bool {
 
 /// Returns whether the address is this machine, or in a network that isn't the Internet.
 ///
-/// Loopback (RFC 1122 3.2.1.3, RFC 4291 2.5.3), the unspecified address, to which Linux connects as
-/// to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC 3927, RFC 4291 2.5.6);
-/// IPv4 addresses mapped into IPv6 are what they map. Not private: what carriers share among their
-/// customers (RFC 6598), and addresses that a gateway translates (6to4, NAT64).
+/// Loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3), the unspecified address, to which
+/// Linux connects as to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC
+/// 3927, RFC 4291 section 2.5.6); IPv4 addresses mapped into IPv6 are what they map. Not private:
+/// what carriers share among their customers (RFC 6598), and addresses that a gateway translates
+/// (6to4, NAT64).
 pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => {

@@ -309,5 +309,5 @@ fn bad_rules_are_refused_with_what_was_expected() {
     }
     let error = check(&["--store-rule", "*=none", "--store-rule", "*=full"]);
     assert!(error.contains("expected at most one rule per domain"), "{error}");
-    assert!(check(&["--store", "some"]).contains("full, headers, envelope or none"));
+    assert!(check(&["--store", "some"]).contains("'full', 'headers', 'envelope' or 'none'"));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 /// a cell.
 pub const LIST_BYTES_MAX: u64 = 1 << 30;
 
-/// Octets of an address; RFC 5321 4.5.3.1.3 asks for 254.
+/// Octets of an address; RFC 5321 section 4.5.3.1.3 asks for 254.
 const MAILBOX_BYTES_MAX: usize = 900;
 
 /// Bad rows that are named.

@@ -15,7 +15,7 @@ use super::template::{
 };
 use crate::smtp::client::{ContentForm, OutgoingMail};
 
-/// Octets of text in an encoded word, so that the word has 75 at most (RFC 2047 2).
+/// Octets of text in an encoded word, so that the word has 75 at most (RFC 2047 section 2).
 const WORD_BYTES: usize = 45;
 
 /// What is left to be filled in.

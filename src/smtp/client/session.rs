@@ -444,7 +444,7 @@ impl<T: Copy> ClientSession<T> {
         match phase {
             Phase::Greeting if is_positive => self.hello(if is_lmtp { b"LHLO " } else { b"EHLO " }),
             Phase::Hello if is_positive => self.stage = SessionStage::Ready,
-            // RFC 5321 3.2: a server that knows no EHLO.
+            // RFC 5321 section 3.2: a server that knows no EHLO.
             Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
                 self.is_helo = true;
                 self.hello(b"HELO ");
@@ -560,13 +560,13 @@ impl<T: Copy> ClientSession<T> {
         let transaction = self.front();
         let is_chunk = transaction.content_command == ContentCommand::Bdat;
         match transaction.codes.iter_mut().find(|code| **code == 0) {
-            // RFC 2033 4.2: a reply for each recipient.
+            // RFC 2033 section 4.2: a reply for each recipient.
             Some(owed) if is_lmtp => *owed = code,
             _ => transaction.refuse(code),
         }
         let is_last = !transaction.codes.contains(&0);
         if is_chunk && is_last && code >= 400 {
-            // RFC 3030 2: what follows a chunk that failed is refused, until RSET.
+            // RFC 3030 section 2: what follows a chunk that failed is refused, until RSET.
             self.needs_reset = true;
             self.is_poisoned |= has_others;
         }
