@@ -104,7 +104,7 @@ fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
     let rest = rest.strip_prefix(b"?")?;
     let end = memmem::find(&rest[..rest.len().min(TEXT_BYTES_MAX)], b"?=")?;
     if memmem::find(&rest[..end], b"=?").is_some() {
-        // It was never closed, and another one begins.
+        // The word was never closed, and another one begins.
         return None;
     }
     let octets = match encoding {

@@ -26,12 +26,13 @@ impl<'m> HeaderField<'m> {
         self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// Its value on one line, encoded words decoded (`encoded_word`); at most the first MiB of it.
+    /// The value of the field on one line, encoded words decoded (`encoded_word`); at most its
+    /// first MiB.
     pub fn decoded(&self) -> String {
         encoded_word::decoded(&self.unfolded()).into_owned()
     }
 
-    /// Its value on one line: a fold is one space, and so is the space around it.
+    /// The value of the field on one line: a fold is one space, and so is the space around it.
     pub fn unfolded(&self) -> Cow<'m, [u8]> {
         let value = self.raw[..self.raw.len().min(VALUE_BYTES_MAX)].trim_ascii();
         if !value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
@@ -79,9 +80,9 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
 
 /// What a line of a header is.
 enum HeaderLine<'m> {
-    /// It begins a field, which may go on in folds.
+    /// The line begins a field, which may go on in folds.
     Field(HeaderField<'m>),
-    /// It continues the line before, or has blanks alone.
+    /// The line continues the one before, or has blanks alone.
     Fold,
     /// The line that mailbox files begin a message with. It means nothing.
     Mark,

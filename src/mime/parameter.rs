@@ -23,7 +23,7 @@ pub struct Parameterized {
 struct Parameter {
     /// In lower case, without stars.
     name: String,
-    /// Its number if it is one of several that are one value.
+    /// The number of the parameter if it is one of several that are one value.
     section: Option<u32>,
     /// A star stands at its end: charset, language and octets as %XX.
     is_encoded: bool,

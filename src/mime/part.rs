@@ -29,11 +29,11 @@ const BOUNDARY_BYTES_MAX: usize = 256;
 /// What a part is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
-    /// It has content. Also a multipart in which no part begins.
+    /// A part with content, or a multipart in which no part begins.
     Leaf,
-    /// It consists of the following parts that are one deeper.
+    /// The part consists of the following parts that are one deeper.
     Multipart,
-    /// It consists of the message that follows.
+    /// The part consists of the message that follows.
     Message,
 }
 
@@ -55,7 +55,7 @@ pub struct Part<'m> {
     /// paths too.
     pub file_name: Option<String>,
     pub encoding: Encoding,
-    /// Its header fields, as octets.
+    /// The header fields of the part, as octets.
     pub header: &'m [u8],
     /// The octets after the header, not decoded.
     pub body: &'m [u8],
@@ -70,7 +70,7 @@ pub struct Parts<'m> {
 }
 
 impl Part<'_> {
-    /// Its disposition says so, or it has a file name.
+    /// Returns whether the disposition says so, or the part has a file name.
     pub fn is_attachment(&self) -> bool {
         self.disposition.as_deref() == Some("attachment") || self.file_name.is_some()
     }
@@ -125,8 +125,8 @@ impl Part<'_> {
         }
     }
 
-    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body. If the
-    /// header names no charset, HTML may (`<meta>`).
+    /// The content of the part as Unicode, HTML as it stands; of at most `bytes_max` octets of the
+    /// body. If the header names no charset, HTML may (`<meta>`).
     pub fn unicode(&self, bytes_max: usize) -> String {
         let body = &self.body[..self.body.len().min(bytes_max)];
         let content = self.encoding.decoded(body);

@@ -33,7 +33,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// The same call on whichever socket it is.
+/// Makes the same call on a socket of either kind.
 macro_rules! either {
     ($this:expr, $socket:ident => $call:expr) => {
         match $this {

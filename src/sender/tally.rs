@@ -106,7 +106,7 @@ pub struct Extra {
     pub busy: u64,
     /// The connection of the lane had ended before its last message.
     pub ended: u64,
-    /// It had been closed because no more connections were allowed.
+    /// The connection of the lane had been closed because no more connections were allowed.
     pub crowded: u64,
 }
 

@@ -76,7 +76,7 @@ pub enum TargetError {
         /// Multicast, or broadcast.
         address: IpAddr,
     },
-    /// It may be a stranger's.
+    /// The address may be a stranger's.
     #[error(
         "{} is not a local or private address, so real people may receive the mail; to send \
          anyway, pass --allow-public {host}", named(host, *address)
@@ -87,7 +87,7 @@ pub enum TargetError {
         /// The first of its addresses that is public.
         address: IpAddr,
     },
-    /// It names something else.
+    /// The flag --allow-public names another host.
     #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
     OtherAllowed {
         /// The host as named in the target.

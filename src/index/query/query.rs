@@ -54,8 +54,8 @@ impl Query {
         self.root.needs_body()
     }
 
-    /// It is true of no message that was received outside of this span. A span that holds no moment
-    /// has equal ends.
+    /// Returns a span outside of which no message matches. A span that holds no moment has equal
+    /// ends.
     pub fn span(&self) -> Span {
         let during = during(&self.root, false);
         Span {

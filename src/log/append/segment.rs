@@ -361,7 +361,7 @@ impl OpenSegment {
     #[inline]
     pub(crate) fn count_only(&mut self) {
         self.counted += 1;
-        // It publishes nothing but itself.
+        // Relaxed: the count publishes nothing but itself.
         self.access.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
     }
 

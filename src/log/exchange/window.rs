@@ -32,13 +32,13 @@ pub(crate) struct Fronts {
 pub(crate) struct LookAhead {
     /// Octets that provisioning wants to keep ready ahead of `end`.
     pub window_bytes: AtomicU64,
-    /// The same for slots.
+    /// Octets of slots that provisioning wants to keep ready.
     pub slots_window_bytes: AtomicU64,
     /// Whether storage refuses to make more of this segment present.
     pub is_full: AtomicBool,
 }
 
-/// The same for an own segment, which holds one record.
+/// What provisioning and a worker tell each other about an own segment, which holds one record.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct OwnWindow {

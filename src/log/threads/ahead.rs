@@ -13,7 +13,7 @@ const WINDOW_TIME: Duration = Duration::from_millis(10);
 const WINDOW_BYTES_MIN: u64 = 1 << 20;
 /// ...and no more: pages populated long before their use are written out and protected again.
 const WINDOW_BYTES_MAX: u64 = 64 << 20;
-/// The same for slots: 1024 of them.
+/// The lower bound of the window for slots: 1024 of them.
 const SLOTS_WINDOW_BYTES_MIN: u64 = 64 << 10;
 /// The mark moves in steps, so that a worker that waits goes on before the window is complete.
 const POPULATE_STEP_BYTES: u64 = 1 << 20;

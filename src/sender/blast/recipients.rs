@@ -42,7 +42,7 @@ impl std::str::FromStr for PerMessage {
 }
 
 impl PerMessage {
-    /// The same number for all.
+    /// One recipient for each message.
     pub const ONE: PerMessage = PerMessage { low: 1, high: 1 };
 
     fn of(self, number: u64) -> u64 {

@@ -24,7 +24,8 @@ pub enum Sizes {
     /// Each size in between as often as any other, bounds included.
     #[allow(missing_docs)]
     Uniform { low: u64, high: u64 },
-    /// Its logarithm has a normal distribution; cut at four deviations, and at [`SIZE_MAX`].
+    /// The logarithm of the size has a normal distribution; cut at four deviations, and at
+    /// [`SIZE_MAX`].
     #[allow(missing_docs)]
     Lognormal { median: u64, sigma: f64 },
 }

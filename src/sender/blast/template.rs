@@ -275,7 +275,7 @@ impl TemplateParser<'_> {
 pub(super) enum Dots {
     /// The number of dots, all of them in literals.
     Literal(u32),
-    /// It depends on values.
+    /// The number of dots depends on values.
     Maybe,
 }
 

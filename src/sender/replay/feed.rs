@@ -206,7 +206,7 @@ impl<'a> Feed<'a> {
         Some(order)
     }
 
-    /// The same for one that is sent again: over a connection of its own, as its session went on.
+    /// Returns a message that is sent again: over a connection of its own, as its session went on.
     fn again(
         &mut self,
         due_ns: Option<u64>,

@@ -38,7 +38,7 @@ pub enum NotAMark {
     #[allow(missing_docs)]
     #[error("--mark: expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
     NoValue(String),
-    /// It would not be one field, or none at all.
+    /// The name would not make one header field, or none at all.
     #[error(
         "--mark: expected the name of a header field: printable ASCII characters without a colon \
          or a space, found '{0}'"

@@ -15,14 +15,14 @@ use crate::sender::ResolvedAddress;
 pub enum OwnFolder {
     /// The process that writes the folder listens there.
     Yes {
-        /// Its id.
+        /// The id of that process.
         pid: u32,
     },
     /// No process writes the folder, or its writer does not listen on the address.
     No,
     /// A process may be writing the folder, and we may not look what it listens on.
     Unknown {
-        /// Its id.
+        /// The id of that process.
         pid: u32,
     },
 }
