@@ -195,7 +195,7 @@ struct SearchThread<'a> {
     matches: u64,
     left_out: Omissions,
     unusable: Vec<u32>,
-    /// Not yet told.
+    /// Messages looked at that were not reported yet.
     looked_at: u64,
     /// Messages of the current segment that were checked.
     looked_at_here: u64,

@@ -202,8 +202,8 @@ thread_local! {
     static IS_TAKING_APART: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Is this thread taking a message apart? A panic is then caught: for a panic hook that ends the
-/// program otherwise.
+/// Returns whether this thread is taking a message apart. A panic is then caught: for a panic hook
+/// that ends the program otherwise.
 pub fn is_taking_apart() -> bool {
     IS_TAKING_APART.get()
 }

@@ -16,12 +16,12 @@ pub struct HeaderField<'m> {
 }
 
 impl<'m> HeaderField<'m> {
-    /// As text.
+    /// The name of the field as text.
     pub fn name(&self) -> Cow<'m, str> {
         String::from_utf8_lossy(self.name_octets)
     }
 
-    /// But for case.
+    /// Returns whether the field has this name, without regard to case.
     pub fn is_named(&self, name: &str) -> bool {
         self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
@@ -58,8 +58,8 @@ pub fn header_bytes(message: &[u8]) -> usize {
     header_bytes_until(message, |_| false)
 }
 
-/// Does the same as [`header_bytes`]; a line for which `is_end`, called with the position of the
-/// line, returns true ends the header too.
+/// Measures the header as [`header_bytes`] does; a line for which `is_end`, called with the
+/// position of the line, returns true ends the header too.
 pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool) -> usize {
     let mark = message.len() - without_mark(message).len();
     let (mut at, mut has_begun) = (mark, false);
@@ -111,7 +111,7 @@ fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
     Some((found, length))
 }
 
-/// Without a byte order mark, which editors put before the header.
+/// Returns the message without a byte order mark, which editors put before the header.
 fn without_mark(message: &[u8]) -> &[u8] {
     message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message)
 }

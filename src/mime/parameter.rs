@@ -165,7 +165,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// In quotes, or a word; but names of files may have unquoted spaces.
+    /// Reads a value in quotes, or a word; but names of files may have unquoted spaces.
     fn parameter_value(&mut self, name: &[u8]) -> Vec<u8> {
         let stem = name.split(|b| *b == b'*').next().unwrap_or_default();
         let is_name = stem.len() >= 4 && stem[stem.len() - 4..].eq_ignore_ascii_case(b"name");

@@ -29,7 +29,7 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// How often the engine checks time-outs and reports progress.
 const LOOK_NS: u64 = 100_000_000;
 
-/// One thread's part.
+/// The part of one thread in a run of sending.
 pub(super) struct Engine<'a, N> {
     pub network: N,
     settings: SendingSettings,

@@ -60,7 +60,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Is it connected? Errors: it can't be.
+    /// Returns whether the socket is connected. Errors: it can't be.
     pub fn is_connected(&self) -> io::Result<bool> {
         if let Some(error) = either!(self, socket => socket.take_error())? {
             return Err(error);

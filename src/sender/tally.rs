@@ -23,7 +23,7 @@ pub enum FailureKind {
     Withheld(Withheld),
 }
 
-/// As a person knows it: `RCPT 550`, `end of data 451`, `connection`.
+/// Formats a kind as a person knows it: `RCPT 550`, `end of data 451`, `connection`.
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (phase, code) = match self {

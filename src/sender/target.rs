@@ -24,7 +24,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Target {
     /// What is spoken there.
     pub protocol: Protocol,
-    /// Where.
+    /// The address by name, or the path of the socket.
     pub place: TargetAddress,
 }
 
@@ -38,7 +38,7 @@ pub enum TargetAddress {
     Unix(PathBuf),
 }
 
-/// Not a target.
+/// A text that is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected HOST:PORT, [IPv6]:PORT or unix:PATH, with the prefix lmtp: for LMTP, such as \

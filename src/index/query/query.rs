@@ -28,14 +28,15 @@ impl Query {
         parse(text, &known).map(|root| Query { root })
     }
 
-    /// Is it true of the message of these columns? `None`: it takes the message itself to tell.
+    /// Returns whether the message of these columns matches. `None`: it takes the message itself to
+    /// tell.
     ///
     /// Costs some ns for each term, and one folding of the subject if a term asks for it.
     pub fn on_columns(&self, columns: &Columns<'_>, scratch: &mut Scratch) -> Option<bool> {
         Sight::new(columns, None, scratch).on_columns(&self.root)
     }
 
-    /// Is it true of this message? Whatever [`Query::on_columns`] says, this says too.
+    /// Returns whether this message matches. What [`Query::on_columns`] says, this says too.
     ///
     /// `message`: what is stored of it, with its dots unstuffed. Its body is decoded and folded
     /// once, and only if the answer depends on it; bounds of that are in `mime::text`.

@@ -48,6 +48,6 @@ pub(crate) struct OwnWindow {
     pub expected_end: AtomicU64,
     /// How far the worker wants to write.
     pub demand: AtomicU64,
-    /// Does storage refuse to make the file longer? Stored by provisioning.
+    /// Whether storage refuses to make the file longer. Stored by provisioning.
     pub is_full: AtomicBool,
 }

@@ -50,7 +50,8 @@ pub fn writes_into(folder: &Path, address: &ResolvedAddress) -> OwnFolder {
     if is_there { OwnFolder::Yes { pid } } else { OwnFolder::No }
 }
 
-/// Has this machine the address? A socket can be bound to those alone; nothing is sent.
+/// Returns whether this machine has the address. A socket can be bound to such an address alone;
+/// nothing is sent.
 fn is_local(address: &ResolvedAddress) -> bool {
     match address {
         ResolvedAddress::Unix(_) => true,

@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(out, b"x@s.test");
     }
 
-    /// Else all mail would go to whom it went then.
+    /// Without this error, all mail would go to its original recipients.
     #[test]
     fn a_list_without_rows_is_refused() {
         for text in ["", "\n\n", "# nobody\n", "\u{feff}"] {
