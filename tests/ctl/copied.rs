@@ -51,12 +51,23 @@ fn send(sink: &Sink, seed: u64, known: &Mutex<Known>, is_over: &AtomicBool) {
     }
 }
 
+/// Ends the senders when it is dropped: an assertion that fails must not leave them sending, or the
+/// test would never end, and would fill the memory.
+struct EndOfSending<'a>(&'a AtomicBool);
+
+impl Drop for EndOfSending<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
 fn a_folder_copied_while_in_use_holds_what_was_acknowledged() {
     let data = tempdir().unwrap();
     let sink = Sink::start(data.path(), &["--workers", "2"]);
     let (known, is_over) = (Mutex::new(Known::default()), AtomicBool::new(false));
     std::thread::scope(|scope| {
+        let _end = EndOfSending(&is_over);
         for seed in 1..=SENDERS {
             let (sink, known, is_over) = (&sink, &known, &is_over);
             scope.spawn(move || send(sink, seed, known, is_over));
@@ -78,7 +89,6 @@ fn a_folder_copied_while_in_use_holds_what_was_acknowledged() {
             let (_, errors, code) = sinkctl(target.path(), &["verify"]);
             assert_eq!(code, 0, "{errors}");
         }
-        is_over.store(true, Ordering::Relaxed);
     });
     assert!(sink.stop().success());
 }

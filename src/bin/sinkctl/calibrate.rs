@@ -107,8 +107,8 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     Ok(Finding::Holds)
 }
 
-/// Errors: the statistics of the sinkd at --to are not in the folder. Without --to, a missing folder
-/// causes a warning.
+/// Errors: the statistics of the sinkd at --to are not in the folder. Without --to, a missing
+/// folder causes a warning.
 fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
     anyhow::ensure!(
         calibrate.to.is_none() || data.join("stats").is_dir(),

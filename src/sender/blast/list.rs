@@ -77,29 +77,39 @@ impl std::error::Error for BadRows {}
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RowError {
+    /// A column of the header row, counted from 1, has no usable name.
     #[error("column {0} needs a name without braces")]
-    #[allow(missing_docs)]
     ColumnName(usize),
+    /// Two columns have this name.
     #[error("two columns are called '{0}'")]
-    #[allow(missing_docs)]
     ColumnTwice(String),
+    /// The row has fewer or more cells than the header row.
     #[error("expected {expected} cells, as in the header row, found {found}")]
-    #[allow(missing_docs)]
-    Cells { expected: usize, found: usize },
+    Cells {
+        /// Cells of the header row.
+        expected: usize,
+        /// Cells of this row.
+        found: usize,
+    },
+    /// The cell of the address has another text.
     #[error("expected an address such as ann@example.org, found '{0}'")]
-    #[allow(missing_docs)]
     Address(String),
     /// The position of the first octet that is not UTF-8, counted from 1.
     #[error("expected text in UTF-8, found another byte at {0}")]
     Utf8(usize),
+    /// The row has a control character other than a tab.
     #[error("a control character ({:#04x}) in '{text}'", u32::from(*character))]
-    #[allow(missing_docs)]
-    Control { character: char, text: String },
+    Control {
+        /// The character.
+        character: char,
+        /// The row, cut where it is long.
+        text: String,
+    },
+    /// Another text follows a quoted cell.
     #[error("expected a comma, found '{0}'")]
-    #[allow(missing_docs)]
     Comma(String),
+    /// A quoted cell is not closed.
     #[error("a quoted cell has no end on its line")]
-    #[allow(missing_docs)]
     Quote,
 }
 

@@ -87,11 +87,11 @@ enum RecipientChoice {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipientsError {
+    /// The domain is not one that generated addresses can have.
     #[error("--rcpt-domain: expected a domain such as example.com, found '{0}'")]
-    #[allow(missing_docs)]
     Domain(String),
+    /// The number of generated recipients is out of its bounds.
     #[error("--recipient-count: expected a whole number from 1 to {MADE_UP_MAX}, found {0}")]
-    #[allow(missing_docs)]
     Count(u64),
     /// A message has more recipients than are made up.
     #[error("--rcpts: expected at most {count}, as many as --recipient-count, found {per_message}")]
