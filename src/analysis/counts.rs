@@ -30,7 +30,7 @@ pub struct MessageCounts {
 }
 
 impl MessageCounts {
-    /// Of all of time. Costs nothing.
+    /// Counts all messages. Costs nothing.
     pub fn of_all(folder: &Folder) -> MessageCounts {
         let (stored, only_counted) = (folder.messages(), folder.only_counted());
         MessageCounts {
@@ -43,7 +43,8 @@ impl MessageCounts {
         }
     }
 
-    /// Of a span, Unix ns. Waits up to two seconds for statistics that are being written down.
+    /// Counts the messages of a span, Unix ns. Waits up to two seconds for statistics that are
+    /// being written down.
     ///
     /// Errors: the log or the statistics can't be read.
     pub fn of_span(
@@ -62,7 +63,7 @@ impl MessageCounts {
         })
     }
 
-    /// Of several folders together.
+    /// Sums the counts of several folders.
     pub fn sum(counts: &[MessageCounts]) -> MessageCounts {
         let sum = |of: fn(&MessageCounts) -> Option<u64>| counts.iter().map(of).sum();
         MessageCounts {

@@ -46,7 +46,7 @@ pub struct Figures<'a> {
 }
 
 impl Figures<'_> {
-    /// With the transit, which no worker records.
+    /// Returns all metrics, and the transit, which no worker records.
     pub fn all_metrics(&self) -> BTreeMap<&'static str, Percentiles> {
         let transit = self.transit.map(|transit| ("transit_us", transit.all.transit_us));
         self.metrics.iter().map(|(tag, p)| (*tag, *p)).chain(transit).collect()

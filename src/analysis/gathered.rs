@@ -45,9 +45,9 @@ impl RunStatistics {
         RunStatistics::of(selection)
     }
 
-    /// The same for claims and reports, which are made once: where a sinkd runs, waits until the
-    /// second under way is written down (up to three seconds); then up to three more while the log
-    /// has messages that the figures lack.
+    /// Returns statistics for claims and reports, which are made once. Where a sinkd runs, this
+    /// waits until the second under way is written down (up to three seconds); then up to three
+    /// more while the log has messages that the figures lack.
     pub fn of_settled(selection: FolderSpans<'_>) -> Result<RunStatistics, Error> {
         let clock = selection.clock;
         selection.folders.iter().try_for_each(|folder| ensure_statistics(folder))?;

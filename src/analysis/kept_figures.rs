@@ -17,7 +17,7 @@ pub struct LimitFigures<'a> {
     pub turned_away: u64,
     /// Accepted messages that no connection on record has.
     pub messages_not_on_record: u64,
-    /// Of all clients.
+    /// Recipients of each message, of all clients.
     pub recipients_per_message: &'a Percentiles,
     /// All clients together.
     pub all: ClientFigures<'a>,

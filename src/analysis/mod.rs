@@ -2,9 +2,9 @@
 //! statistics of a span, groups of its messages, transit times, limits that clients kept, claims,
 //! comparisons, and what a report draws.
 //!
-//! It reads folders through `log` and `stats`, and knows neither flags nor output. Callers pass
-//! folders, each with a span (`FolderSpans`), the clock to wait by, and a callback where something
-//! may take long.
+//! This room reads folders through `log` and `stats`, and knows neither flags nor output. Callers
+//! pass folders, each with a span (`FolderSpans`), the clock to wait by, and a callback where
+//! something may take long.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 pub mod claims;

@@ -11,7 +11,7 @@ pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 
 /// Words that are like `word`, the most alike first.
 fn nearest_of<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
-    /// The same threshold as clap's for flags: words below it have little more than letters in
+    /// The threshold that clap uses for flags: words below it have little more than letters in
     /// common.
     const ALIKE_MIN: f64 = 0.7;
     let alike = |known: &'a str| (strsim::jaro_winkler(word, known), known);

@@ -16,8 +16,8 @@ pub fn seconds(ns: &Range<u64>) -> Range<u64> {
     ns.start.div_ceil(1_000_000_000)..ns.end.div_ceil(1_000_000_000)
 }
 
-/// The same seconds in ns: what a log is asked for, so that it agrees with statistics on what
-/// belongs to a span.
+/// Returns the whole seconds of a span in ns: what a log is asked for, so that it agrees with
+/// statistics on what belongs to the span.
 pub fn whole(span: &Range<u64>) -> Range<u64> {
     let Range { start, end } = seconds(span);
     let ns = |s: u64| s.saturating_mul(1_000_000_000);

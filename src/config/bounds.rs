@@ -31,8 +31,8 @@ pub(super) fn count_large(text: &str) -> Option<u64> {
 /// Ten years: the upper bound of every duration. No setting needs more, and no sum with it
 /// overflows (the assertions below).
 pub const TIME_MAX: Duration = Duration::from_secs(10 * 365 * 86_400);
-/// 1 EiB: the upper bound of sizes on the disk, for the same reason.
-pub(super) const DISK_BYTES_MAX: u64 = 1 << 60;
+/// 1 PiB: the upper bound of sizes on the disk, for the same reason.
+pub(super) const DISK_BYTES_MAX: u64 = 1 << 50;
 /// A year later than any clock that sinkd will see, s: 2400.
 const UNIX_S_MAX: u64 = 430 * 366 * 86_400;
 

@@ -18,7 +18,7 @@ pub(super) const EXPECTED: &str =
 /// What a client hears that is not served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
-    /// 554 in place of the greeting (RFC 5321 3.1).
+    /// 554 in place of the greeting (RFC 5321 section 3.1).
     Reply,
     /// Nothing: the connection closes.
     Close,

@@ -47,7 +47,7 @@ pub const LISTENERS_MAX: usize = 256;
 const PREFIXES: [(&str, Protocol); 2] =
     [("lmtp:", Protocol::Lmtp), ("submission:", Protocol::Submission)];
 
-/// LMTP is for machines that know each other (RFC 2033 5).
+/// LMTP is for machines that know each other (RFC 2033 section 5).
 const SMTP_PORT: u16 = 25;
 
 impl Listener {

@@ -15,7 +15,7 @@ const NONE: &str = "none";
 const NAME_BYTES_MAX: usize = 64;
 const HOSTNAME_BYTES_MAX: usize = 255;
 const GREETING_LINES_MAX: usize = 20;
-/// A line of a reply has 512 octets, code and CRLF included (RFC 5321 4.5.3.1.5).
+/// A line of a reply has 512 octets, code and CRLF included (RFC 5321 section 4.5.3.1.5).
 const GREETING_LINE_BYTES_MAX: usize = 500;
 
 /// The name of a sink or a listener. It stands in replies, queries, labels and file names.

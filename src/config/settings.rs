@@ -108,7 +108,7 @@ pub struct Config {
     pub log_format: LogFormat,
 }
 
-/// Recipients that a server must accept (RFC 5321 4.5.3.1.8).
+/// Recipients that a server must accept (RFC 5321 section 4.5.3.1.8).
 const RECIPIENTS_LEAST: u32 = 100;
 
 /// Settings that don't go together.

@@ -98,7 +98,7 @@ impl BadRule {
         match self {
             BadRule::NoDomain => "a domain and its mode, as in example.org=headers or *=none",
             BadRule::Domain => "a domain: example.org, *.example.org, [192.0.2.1], or * for all",
-            BadRule::Mode => "a mode: full, headers, envelope or none",
+            BadRule::Mode => "a mode: 'full', 'headers', 'envelope' or 'none'",
             BadRule::OneIn => {
                 "a number from 2 to 4294967295 after the slash, to keep one message in N in full"
             }
@@ -108,7 +108,7 @@ impl BadRule {
     }
 }
 
-/// Octets a domain may have (RFC 5321 4.5.3.1.2).
+/// Octets a domain may have (RFC 5321 section 4.5.3.1.2).
 pub const DOMAIN_BYTES_MAX: usize = 255;
 
 impl FromStr for StoreRule {

@@ -259,7 +259,7 @@ pub const KEYS: &[Setting] = &[
         "server",
         "denied",
         "HOW",
-        "Treatment of clients that are not served: reply answers 554 in place of the greeting, close says nothing.",
+        "Treatment of clients that are not served: 'reply' answers 554 in place of the greeting, 'close' says nothing.",
         client_list::DENIED,
         |c, v| Denied::of(v).map(|denied| c.denied = denied),
         |c| quoted(c.denied.name())
@@ -321,8 +321,8 @@ pub const KEYS: &[Setting] = &[
         "server",
         "syntax",
         "HOW",
-        "Treatment of commands that break the grammar but are unambiguous: lenient accepts and counts them, strict rejects them (RFC 5321).",
-        "lenient or strict",
+        "Treatment of commands that break the grammar but are unambiguous: 'lenient' accepts and counts them, 'strict' rejects them (RFC 5321).",
+        "'lenient' or 'strict'",
         |c, v| {
             c.syntax = match v {
                 "lenient" => Syntax::Lenient,
@@ -461,8 +461,8 @@ pub const KEYS: &[Setting] = &[
         "storage",
         "store",
         "MODE",
-        "Part of each message to store unless a rule says otherwise: full, headers, envelope or none (only counted).",
-        "full, headers, envelope or none",
+        "Part of each message to store unless a rule says otherwise: 'full', 'headers', 'envelope' or 'none' (only counted).",
+        "'full', 'headers', 'envelope' or 'none'",
         |c, v| v.parse().ok().map(|mode| c.store = mode),
         |c| quoted(&c.store.to_string())
     ),
@@ -487,7 +487,7 @@ pub const KEYS: &[Setting] = &[
         "log",
         "durability",
         "WHAT",
-        "What an acknowledged message survives: 'process' covers the end of sinkd, 'message' a power loss, and a time such as '1s' a power loss at least that much later.",
+        "What an acknowledged message survives: 'process' covers the end of sinkd, 'message' a power loss, and a time such as 1s a power loss at least that much later.",
         "'process', 'message', or a duration from 1ms to 87600h, such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
@@ -501,7 +501,7 @@ pub const KEYS: &[Setting] = &[
         "retain_bytes",
         "SIZE",
         "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
-        "a size from 64MiB to 1048576TiB (units: K, M, G, T), or 'none'",
+        "a size from 64MiB to 1024TiB (units: K, M, G, T), or 'none'",
         |c, v| {
             let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
             parse_option(v, least).map(|n| c.retention.bytes = n)
@@ -568,7 +568,7 @@ pub const KEYS: &[Setting] = &[
         "stats",
         "on|off",
         "Record statistics in the data folder, for sinkctl stats.",
-        "on or off",
+        "'on' or 'off'",
         |c, v| parse_switch(v).map(|on| c.stats = on),
         |c| show_switch(c, |c| c.stats)
     ),
@@ -601,7 +601,7 @@ pub const KEYS: &[Setting] = &[
         "noop_marks",
         "on|off",
         "Let clients set marks and runs: NOOP sinkd mark TEXT, run start NAME, run stop.",
-        "on or off",
+        "'on' or 'off'",
         |c, v| parse_switch(v).map(|on| c.noop_marks = on),
         |c| show_switch(c, |c| c.noop_marks)
     ),
@@ -609,8 +609,8 @@ pub const KEYS: &[Setting] = &[
         "index",
         "index",
         "WHEN",
-        "When to index mail for sinkctl search: lazy (while the machine is idle), eager (as it arrives) or off (never).",
-        "eager, lazy or off",
+        "When to index mail for sinkctl search: 'lazy' (while the machine is idle), 'eager' (as it arrives) or 'off' (never).",
+        "'eager', 'lazy' or 'off'",
         |c, v| {
             c.index.when = match v {
                 "eager" => When::Eager,
@@ -662,7 +662,7 @@ pub const KEYS: &[Setting] = &[
         "http",
         "http",
         "ADDR",
-        "Address for HTTP (/metrics, /healthz, /readyz), or off; auto is 127.0.0.1:8025, or off if that address is in use. An explicitly given address must be free.",
+        "Address for HTTP (/metrics, /healthz, /readyz), or 'off'; 'auto' is 127.0.0.1:8025, or 'off' if that address is in use. An explicitly given address must be free.",
         http::EXPECTED,
         |c, v| v.parse().ok().map(|http| c.http = http),
         |c| quoted(&c.http.to_string())
@@ -720,7 +720,7 @@ pub const KEYS: &[Setting] = &[
         "transcripts",
         "transcript_sessions",
         "WHICH",
-        "Sessions to transcribe: all, errors (those with a 4xx or 5xx reply) or 1/N (one in N).",
+        "Sessions to transcribe: 'all', 'errors' (those with a 4xx or 5xx reply) or 1/N (one in N).",
         transcript::EXPECTED,
         |c, v| v.parse().ok().map(|s| c.transcript_sessions = s),
         |c| quoted(&c.transcript_sessions.to_string())
@@ -729,8 +729,8 @@ pub const KEYS: &[Setting] = &[
         "logging",
         "log_level",
         "LEVEL",
-        "Least severe level to log on stderr: error, warn, info, debug or trace.",
-        "error, warn, info, debug or trace",
+        "Least severe level to log on stderr: 'error', 'warn', 'info', 'debug' or 'trace'.",
+        "'error', 'warn', 'info', 'debug' or 'trace'",
         |c, v| ["error", "warn", "info", "debug", "trace"]
             .contains(&v)
             .then(|| c.log_level = v.into()),
@@ -740,7 +740,7 @@ pub const KEYS: &[Setting] = &[
         "logging",
         "log_format",
         "FORMAT",
-        "Format of the log: text or json.",
+        "Format of the log: 'text' or 'json'.",
         "'text' or 'json'",
         |c, v| {
             c.log_format = match v {
@@ -806,10 +806,10 @@ mod tests {
             ("command_timeout", "0s", false),
             ("command_timeout", "1ms", true),
             ("storage_wait", "0s", true),
-            ("retain_bytes", "1048576TiB", true),
-            ("retain_bytes", "1048577TiB", false),
-            ("retain_bytes", "1073741824GiB", true),
-            ("retain_bytes", "1073741825GiB", false),
+            ("retain_bytes", "1024TiB", true),
+            ("retain_bytes", "1025TiB", false),
+            ("retain_bytes", "1048576GiB", true),
+            ("retain_bytes", "1048577GiB", false),
         ];
         for (name, value, good) in rows {
             let key = KEYS.iter().find(|k| k.name == name).unwrap();

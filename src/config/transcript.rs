@@ -19,7 +19,7 @@ pub enum TranscriptSessions {
 pub struct BadSessions;
 
 /// What the settings say that they expect.
-pub const EXPECTED: &str = "all, errors, or 1/N with N from 2 to 4294967295";
+pub const EXPECTED: &str = "'all', 'errors', or 1/N with N from 2 to 4294967295";
 
 impl FromStr for TranscriptSessions {
     type Err = BadSessions;

@@ -41,7 +41,7 @@ struct IndexProgress {
     oldest_ns: Option<u64>,
     is_claimed: bool,
     resting: Option<RestingAppender>,
-    /// Not before then.
+    /// When to try again; not before then.
     retry_at: Option<Instant>,
 }
 

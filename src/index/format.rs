@@ -44,7 +44,7 @@ pub struct SidecarHeader {
 /// Why a sidecar can't be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
-    /// Also: empty, or cut within the header.
+    /// The sidecar is damaged, empty, cut within the header, or of another segment.
     #[error("it is damaged, or no index of this segment")]
     Damaged,
     /// Written by another sinkd.
@@ -291,7 +291,7 @@ impl<'a> Block<'a> {
         Block::view(block).map(|block| (block, len))
     }
 
-    /// The same block again: `bytes` are those that were checked. Costs a look at the strings.
+    /// Returns a view of a block whose `bytes` were checked before. Costs a look at the strings.
     pub fn view(bytes: &'a [u8]) -> Option<Block<'a>> {
         let (head, body) = bytes.split_at_checked(BLOCK_HEADER_BYTES)?;
         let header = BlockHeader::decode(head);

@@ -37,7 +37,7 @@ pub enum When {
 /// How mail is indexed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexSettings {
-    /// When.
+    /// When to index.
     pub when: When,
     /// Number of threads.
     pub threads: usize,

@@ -35,7 +35,7 @@ struct EnvelopeTexts {
 pub struct ReadMessage<'a> {
     /// What the index says of it.
     pub entry: IndexEntry<'a>,
-    /// Its octets as they are stored, dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
+    /// The octets of the message as they are stored, dots unstuffed; at most [`PAYLOAD_BYTES_MAX`].
     pub message: Cow<'a, [u8]>,
 }
 

@@ -113,8 +113,8 @@ pub fn search(
     search_until(folder, query, wanted, progress, &|| false)
 }
 
-/// The same, until the time is up: what was found among the newest by then, and how many messages
-/// were not looked at.
+/// Searches until the time is up. Returns what was found among the newest messages by then, and how
+/// many messages were not looked at.
 ///
 /// All threads call `is_over` before each message; once it returns true, it must keep doing so.
 pub fn search_until(
@@ -195,7 +195,7 @@ struct SearchThread<'a> {
     matches: u64,
     left_out: Omissions,
     unusable: Vec<u32>,
-    /// Not yet told.
+    /// Messages looked at that were not reported yet.
     looked_at: u64,
     /// Messages of the current segment that were checked.
     looked_at_here: u64,

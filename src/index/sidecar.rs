@@ -85,7 +85,7 @@ impl Sidecar {
     /// about 200 octets a message, and their checksums.
     pub fn read(data: &Path, identity: &Identity) -> io::Result<Option<Result<Sidecar, Unusable>>> {
         match fs::read(path(data, identity.number)) {
-            // It is being made.
+            // The file is being made.
             Ok(bytes) if bytes.len() < HEADER_BYTES => Ok(None),
             Ok(bytes) => Ok(Some(Sidecar::of(bytes, identity))),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -119,7 +119,7 @@ impl Sidecar {
         &self.header
     }
 
-    /// It speaks about the slots below this one.
+    /// The sidecar describes the slots below this one.
     pub fn end_slot(&self) -> u32 {
         self.end_slot
     }
@@ -134,7 +134,7 @@ impl Sidecar {
         self.bytes.len() - self.sound_bytes
     }
 
-    /// Its length, as far as it can be believed.
+    /// Octets of the sidecar that can be believed.
     pub(super) fn sound_bytes(&self) -> u64 {
         self.sound_bytes as u64
     }

@@ -45,8 +45,8 @@ pub struct Goal {
 /// The outcome of a wait.
 #[derive(Debug, Default)]
 pub struct Waited {
-    /// Those that match, at most as many as were waited for, with the number of their folder. The
-    /// oldest first of those that were there, then the others as they came.
+    /// Messages that match, at most as many as were waited for, with the number of their folder:
+    /// first the messages that were there, oldest first, then others as they came.
     pub matching: Vec<(usize, MessageId)>,
     /// Messages that could not be checked.
     pub left_out: Omissions,

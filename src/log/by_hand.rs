@@ -77,7 +77,7 @@ impl LogByHand {
         }
     }
 
-    /// After all writers were closed: seals and unlocks.
+    /// Seals and unlocks, after all writers were closed.
     pub fn close(mut self, now: Duration) {
         while self.serve(usize::MAX, now) + self.flush(usize::MAX, now) > 0 {}
         self.parts.provision.end();

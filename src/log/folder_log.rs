@@ -66,8 +66,8 @@ impl Log {
         Ok((log, recovery))
     }
 
-    /// One for each worker; its first segment is ready when this returns.
-    /// Another thread calls `wake` when a writer that got `Wait` may continue.
+    /// Returns a writer for one worker; its first segment is ready when this returns. Another
+    /// thread calls `wake` when a writer that got `Wait` may continue.
     ///
     /// Errors: `NoSpace`, and what the file system says.
     pub fn writer(&self, wake: Box<dyn Fn() + Send + Sync>) -> Result<Writer, OpenError> {
@@ -97,7 +97,7 @@ impl Log {
         self.events.clone()
     }
 
-    /// After all writers were closed: seals, joins the threads, unlocks.
+    /// Seals, joins the threads and unlocks, after all writers were closed.
     pub fn close(self) {
         drop(self);
     }
@@ -146,7 +146,7 @@ pub(super) struct LogParts {
     // Dropped first: it must not outlive what writers ask.
     pub provision: Provision,
     pub asked: Receiver<Request>,
-    /// Where the durability asks for one.
+    /// The flusher, where the durability asks for one.
     pub flusher: Option<Flusher>,
     pub flushes: Receiver<FlushJob>,
     pub syncs: Receiver<SyncJob>,

@@ -7,9 +7,9 @@
 //!           provisioning thread ──▶ sealed segment ──▶ sync thread
 //! ```
 //!
-//! It owns the data folder (docs/segment-format.md) and knows envelopes only as bytes. Invariants:
-//! readers see whole records only; what is published never moves; one process writes, and of it
-//! one thread to each segment; a worker never waits for storage, it gets [`NoRoom`].
+//! This room owns the data folder (docs/segment-format.md) and knows envelopes only as bytes.
+//! Invariants: readers see whole records only; what is published never moves; one process writes,
+//! and of it one thread to each segment; a worker never waits for storage, it gets [`NoRoom`].
 #![deny(unsafe_code)]
 #![warn(missing_docs)]
 mod append;

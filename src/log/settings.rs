@@ -25,7 +25,7 @@ pub enum Durability {
 /// How much of a disk is left.
 #[derive(Debug, Clone, Default)]
 pub struct Space {
-    /// Not more than this, whatever the file system says.
+    /// The upper bound, whatever the file system says.
     #[doc(hidden)]
     pub at_most: Option<Arc<AtomicU64>>,
 }

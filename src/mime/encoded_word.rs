@@ -14,8 +14,8 @@ const TEXT_BYTES_MAX: usize = 1024;
 ///
 /// Space between two encoded words goes. Each is decoded from base64 or Q alone; of one charset,
 /// their octets are then text together, as mailers cut characters in two. But in charsets with
-/// states each word begins anew (RFC 2047 3). Spaces inside an encoded word are let pass, and one
-/// that is broken stays as it is. Total; one pass.
+/// states each word begins anew (RFC 2047 section 3). Spaces inside an encoded word are let pass,
+/// and one that is broken stays as it is. Total; one pass.
 pub fn decoded(value: &[u8]) -> Cow<'_, str> {
     let Some(first) = memmem::find(value, b"=?") else { return to_unicode(value, None) };
     let mut text = String::with_capacity(value.len());
@@ -98,13 +98,13 @@ fn word(value: &[u8]) -> Option<(Word<'_>, usize)> {
     let rest = value.strip_prefix(b"=?")?;
     let charset_end = memchr::memchr(b'?', &rest[..rest.len().min(64)])?;
     let charset = std::str::from_utf8(&rest[..charset_end]).ok()?;
-    // RFC 2231 5: a language may follow.
+    // RFC 2231 section 5: a language may follow.
     let charset = charset.split('*').next().filter(|c| !c.is_empty() && !c.contains(' '))?;
     let (encoding, rest) = rest[charset_end + 1..].split_first()?;
     let rest = rest.strip_prefix(b"?")?;
     let end = memmem::find(&rest[..rest.len().min(TEXT_BYTES_MAX)], b"?=")?;
     if memmem::find(&rest[..end], b"=?").is_some() {
-        // It was never closed, and another one begins.
+        // The word was never closed, and another one begins.
         return None;
     }
     let octets = match encoding {

@@ -24,10 +24,10 @@ enum FieldRole {
     MessageId,
     /// When the message was sent.
     Sent,
-    /// It differs between two copies of the same content: it says how a copy traveled, or holds a
-    /// checksum over what does.
+    /// The field differs between two copies of the same content: it says how a copy traveled, or
+    /// holds a checksum over what does.
     Changing,
-    /// It describes a part, and is hashed as it was understood, without the boundary.
+    /// The field describes a part, and is hashed as it was understood, without the boundary.
     Description,
     Other,
 }
@@ -88,7 +88,7 @@ pub struct MailFacts {
     pub sequence: Option<u64>,
     /// What the first X-Sent field says.
     pub sent: SentTime,
-    /// It could not be taken apart: everything else is empty or 0.
+    /// The message could not be taken apart: everything else is empty or 0.
     pub is_unparsed: bool,
 }
 
@@ -132,7 +132,7 @@ impl Extractor {
         let mut hash = Xxh3::new();
         for (n, part) in parts(message).parts.iter().enumerate() {
             match part.kind {
-                // It holds neither a boundary nor what we look for.
+                // The header of such a part holds neither a boundary nor a field that we look for.
                 PartKind::Leaf if n > 0 => hash.update(part.header),
                 _ => self.take_header(part.header, n == 0, facts, &mut hash),
             }
@@ -202,8 +202,8 @@ thread_local! {
     static IS_TAKING_APART: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Is this thread taking a message apart? A panic is then caught: for a panic hook that ends the
-/// program otherwise.
+/// Returns whether this thread is taking a message apart. A panic is then caught: for a panic hook
+/// that ends the program otherwise.
 pub fn is_taking_apart() -> bool {
     IS_TAKING_APART.get()
 }
@@ -396,7 +396,7 @@ mod tests {
     fn broken_words_in_addresses_delay_no_message() {
         let words = "=?aa?q?b ".repeat(100_000);
         let mail = format!("To: {words}<ann@x>\r\nCc: =?utf-8?q?Doe,_Bob?= <bob@x>\r\n\r\n");
-        // It takes minutes if each is looked through.
+        // Looking through each of these words would take minutes.
         let facts = facts(mail.as_bytes());
         assert_eq!((&*facts.to, &*facts.cc), ("ann@x", "bob@x"));
     }

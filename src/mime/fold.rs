@@ -322,7 +322,8 @@ fn is_word_by_itself(c: char) -> bool {
         | '\u{20000}'..='\u{3ffff}')
 }
 
-/// Is it folded already, whatever stands around it? `behind`: the text after it.
+/// Returns whether the character is folded already, whatever stands around it. `behind`: the text
+/// after it.
 fn is_settled(c: char, behind: &str) -> bool {
     match c {
         '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' => true,

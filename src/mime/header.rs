@@ -16,22 +16,23 @@ pub struct HeaderField<'m> {
 }
 
 impl<'m> HeaderField<'m> {
-    /// As text.
+    /// The name of the field as text.
     pub fn name(&self) -> Cow<'m, str> {
         String::from_utf8_lossy(self.name_octets)
     }
 
-    /// But for case.
+    /// Returns whether the field has this name, without regard to case.
     pub fn is_named(&self, name: &str) -> bool {
         self.name_octets.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// Its value on one line, encoded words decoded (`encoded_word`); at most the first MiB of it.
+    /// The value of the field on one line, encoded words decoded (`encoded_word`); at most its
+    /// first MiB.
     pub fn decoded(&self) -> String {
         encoded_word::decoded(&self.unfolded()).into_owned()
     }
 
-    /// Its value on one line: a fold is one space, and so is the space around it.
+    /// The value of the field on one line: a fold is one space, and so is the space around it.
     pub fn unfolded(&self) -> Cow<'m, [u8]> {
         let value = self.raw[..self.raw.len().min(VALUE_BYTES_MAX)].trim_ascii();
         if !value.iter().any(|b| matches!(b, b'\r' | b'\n')) {
@@ -45,8 +46,8 @@ impl<'m> HeaderField<'m> {
 
 /// The fields of a message or part, in order, until the header ends. Costs one pass.
 ///
-/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 4.2). Without an
-/// empty line, the body begins at the first line that is not a field.
+/// An empty line ends a header. A line of blanks does not, it is a fold (RFC 5322 section 4.2).
+/// Without an empty line, the body begins at the first line that is not a field.
 pub fn fields(message: &[u8]) -> HeaderFields<'_> {
     HeaderFields { rest: without_mark(message), has_begun: false }
 }
@@ -57,8 +58,8 @@ pub fn header_bytes(message: &[u8]) -> usize {
     header_bytes_until(message, |_| false)
 }
 
-/// Does the same as [`header_bytes`]; a line for which `is_end`, called with the position of the
-/// line, returns true ends the header too.
+/// Measures the header as [`header_bytes`] does; a line for which `is_end`, called with the
+/// position of the line, returns true ends the header too.
 pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool) -> usize {
     let mark = message.len() - without_mark(message).len();
     let (mut at, mut has_begun) = (mark, false);
@@ -79,9 +80,9 @@ pub(super) fn header_bytes_until(message: &[u8], is_end: impl Fn(usize) -> bool)
 
 /// What a line of a header is.
 enum HeaderLine<'m> {
-    /// It begins a field, which may go on in folds.
+    /// The line begins a field, which may go on in folds.
     Field(HeaderField<'m>),
-    /// It continues the line before, or has blanks alone.
+    /// The line continues the one before, or has blanks alone.
     Fold,
     /// The line that mailbox files begin a message with. It means nothing.
     Mark,
@@ -110,7 +111,7 @@ fn line(text: &[u8], has_begun: bool) -> Option<(HeaderLine<'_>, usize)> {
     Some((found, length))
 }
 
-/// Without a byte order mark, which editors put before the header.
+/// Returns the message without a byte order mark, which editors put before the header.
 fn without_mark(message: &[u8]) -> &[u8] {
     message.strip_prefix(b"\xef\xbb\xbf").unwrap_or(message)
 }

@@ -268,7 +268,7 @@ fn numeric(digits: &[u8]) -> Option<(String, usize)> {
     let semicolon = usize::from(digits.get(mark + count) == Some(&b';'));
     let letters = match code {
         0 => String::from(char::REPLACEMENT_CHARACTER),
-        // Those who write them mean windows-1252.
+        // Pages that have these numbers mean windows-1252.
         0x80..=0x9f => to_unicode(&[code as u8], Some("windows-1252")).into_owned(),
         _ => char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER).to_string(),
     };

@@ -12,7 +12,7 @@ use super::text::{BYTES_MAX, shown};
 /// links, then addresses written out; in other text addresses written out, which begin with
 /// `http://`, `https://` or `ftp://`. Of attachments and attached messages none.
 ///
-/// They are as they stand there, entities decoded; nothing says that they are well-formed.
+/// The links are as they stand there, entities decoded; nothing says that they are well-formed.
 pub fn links(message: &[u8]) -> Vec<String> {
     let (mut links, mut seen) = (Vec::new(), HashSet::new());
     let mut left = BYTES_MAX;

@@ -1,5 +1,5 @@
-//! A field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 5.1, RFC 2183,
-//! RFC 2231), for what mailers send as well as for what they should: with comments anywhere,
+//! A field's value and its parameters: Content-Type, Content-Disposition (RFC 2045 section 5.1, RFC
+//! 2183, RFC 2231), for what mailers send as well as for what they should: with comments anywhere,
 //! without semicolons, with words that mean nothing.
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ pub struct Parameterized {
 struct Parameter {
     /// In lower case, without stars.
     name: String,
-    /// Its number if it is one of several that are one value.
+    /// The number of the parameter if it is one of several that are one value.
     section: Option<u32>,
     /// A star stands at its end: charset, language and octets as %XX.
     is_encoded: bool,
@@ -165,7 +165,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// In quotes, or a word; but names of files may have unquoted spaces.
+    /// Reads a value in quotes, or a word; but names of files may have unquoted spaces.
     fn parameter_value(&mut self, name: &[u8]) -> Vec<u8> {
         let stem = name.split(|b| *b == b'*').next().unwrap_or_default();
         let is_name = stem.len() >= 4 && stem[stem.len() - 4..].eq_ignore_ascii_case(b"name");
@@ -190,7 +190,8 @@ impl<'t> Scanner<'t> {
         before
     }
 
-    /// White space, and comments, which nest (RFC 5322 3.2.2). One never closed is the rest.
+    /// White space, and comments, which nest (RFC 5322 section 3.2.2). One never closed is the
+    /// rest.
     fn skip_comments(&mut self) {
         self.rest = self.rest.trim_ascii_start();
         while self.rest.starts_with(b"(") {

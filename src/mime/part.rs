@@ -23,17 +23,17 @@ static NEW_LINE_DASHES: LazyLock<memmem::Finder<'static>> =
 pub const DEPTH_MAX: usize = 64;
 /// Parts of one message; what follows belongs to the last.
 pub const PARTS_MAX: usize = 10_000;
-/// Octets of a boundary: 70 are allowed (RFC 2046 5.1.1).
+/// Octets of a boundary: 70 are allowed (RFC 2046 section 5.1.1).
 const BOUNDARY_BYTES_MAX: usize = 256;
 
 /// What a part is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PartKind {
-    /// It has content. Also a multipart in which no part begins.
+    /// A part with content, or a multipart in which no part begins.
     Leaf,
-    /// It consists of the following parts that are one deeper.
+    /// The part consists of the following parts that are one deeper.
     Multipart,
-    /// It consists of the message that follows.
+    /// The part consists of the message that follows.
     Message,
 }
 
@@ -55,7 +55,7 @@ pub struct Part<'m> {
     /// paths too.
     pub file_name: Option<String>,
     pub encoding: Encoding,
-    /// Its header fields, as octets.
+    /// The header fields of the part, as octets.
     pub header: &'m [u8],
     /// The octets after the header, not decoded.
     pub body: &'m [u8],
@@ -70,7 +70,7 @@ pub struct Parts<'m> {
 }
 
 impl Part<'_> {
-    /// Its disposition says so, or it has a file name.
+    /// Returns whether the disposition says so, or the part has a file name.
     pub fn is_attachment(&self) -> bool {
         self.disposition.as_deref() == Some("attachment") || self.file_name.is_some()
     }
@@ -100,7 +100,8 @@ impl Part<'_> {
         self.is_attachment() && self.disposition.as_deref() != Some("inline")
     }
 
-    /// A message that must not be encoded and is (RFC 2046 5.2.1): it has no parts in the list.
+    /// A message that must not be encoded and is (RFC 2046 section 5.2.1): it has no parts in the
+    /// list.
     pub fn is_encoded_message(&self) -> bool {
         self.kind == PartKind::Leaf
             && self.encoding != Encoding::Identity
@@ -124,8 +125,8 @@ impl Part<'_> {
         }
     }
 
-    /// Its content as Unicode, HTML as it stands; of at most `bytes_max` octets of the body. If the
-    /// header names no charset, HTML may (`<meta>`).
+    /// The content of the part as Unicode, HTML as it stands; of at most `bytes_max` octets of the
+    /// body. If the header names no charset, HTML may (`<meta>`).
     pub fn unicode(&self, bytes_max: usize) -> String {
         let body = &self.body[..self.body.len().min(bytes_max)];
         let content = self.encoding.decoded(body);
@@ -229,8 +230,8 @@ impl<'m> Walk<'m> {
                 self.is_cut = true;
                 break;
             }
-            // The line end before a delimiter belongs to it (RFC 2046 5.1.1), also if it is all
-            // that ends a header, unless it belongs to another delimiter.
+            // The line end before a delimiter belongs to it (RFC 2046 section 5.1.1), also if it is
+            // all that ends a header, unless it belongs to another delimiter.
             let end = before_line_end(self.message, delimiter.start).max(least);
             self.end_leaf(end);
             self.close(delimiter.level + 1, end);
@@ -364,7 +365,7 @@ fn described(header: &[u8], is_in_digest: bool) -> (Part<'_>, Option<Vec<u8>>) {
     (part, boundary.filter(|_| kind == PartKind::Multipart))
 }
 
-/// What is meant by a type; without one of two names it is the default (RFC 2045 5.2).
+/// What is meant by a type; without one of two names it is the default (RFC 2045 section 5.2).
 fn type_name(value: &str) -> &str {
     match value.split_once('/') {
         Some((main, sub)) if !main.is_empty() && !sub.is_empty() => value,

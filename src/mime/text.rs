@@ -130,7 +130,7 @@ impl Paragraphs {
     }
 }
 
-/// For each part: is there text of this type in it?
+/// Returns for each part whether it has text of this type.
 fn containers_of(content_type: &str, parts: &Parts<'_>, roles: &Roles) -> Vec<bool> {
     let mut has_it = vec![false; parts.parts.len()];
     for part in shown(parts, roles).filter(|part| part.content_type == content_type) {

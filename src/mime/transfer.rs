@@ -1,5 +1,5 @@
-//! Content-Transfer-Encoding undone (RFC 2045 6), for what mailers send as well as for what they
-//! should.
+//! Content-Transfer-Encoding undone (RFC 2045 section 6), for what mailers send as well as for what
+//! they should.
 use std::borrow::Cow;
 
 /// How a part's octets are written.
@@ -75,9 +75,9 @@ fn unescape(mut text: &[u8], decoded: &mut Vec<u8>) {
     decoded.extend_from_slice(text);
 }
 
-/// Octets outside of the alphabet are left out (RFC 2045 6.8). But from the first line on that
-/// looks like text all stands as it is: a list's footer below what is encoded, or text that never
-/// was.
+/// Octets outside of the alphabet are left out (RFC 2045 section 6.8). But from the first line on
+/// that looks like text all stands as it is: a list's footer below what is encoded, or text that
+/// never was.
 pub(super) fn base64(octets: &[u8]) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(octets.len() / 4 * 3 + 3);
     let mut group = Group::default();

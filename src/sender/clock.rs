@@ -41,7 +41,7 @@ impl SendingClock {
         }
     }
 
-    /// The same moment since the Unix epoch.
+    /// Returns the moment `now_ns` as time since the Unix epoch.
     pub fn unix_ns(&self, now_ns: u64) -> u64 {
         self.unix_base_ns + now_ns
     }

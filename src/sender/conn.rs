@@ -196,7 +196,8 @@ impl Conn {
         waits && now_us.saturating_sub(self.active_us) > timeout_us
     }
 
-    /// It is closed, and had begun this number of messages: what was under way is done.
+    /// Notes that the connection is closed, after it had begun this number of messages: what was
+    /// under way is done.
     pub fn close(&mut self, begun: u64, ledger: &mut Ledger) {
         self.session.lost(ledger);
         if self.is_connected {

@@ -29,7 +29,7 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// How often the engine checks time-outs and reports progress.
 const LOOK_NS: u64 = 100_000_000;
 
-/// One thread's part.
+/// The part of one thread in a run of sending.
 pub(super) struct Engine<'a, N> {
     pub network: N,
     settings: SendingSettings,
@@ -250,7 +250,7 @@ impl<'a, N: Network> Engine<'a, N> {
         self.try_later(why, asked_ns);
     }
 
-    /// The same, where what failed is counted already.
+    /// Waits for a later try after a failure that is counted already.
     fn try_later(&mut self, why: &str, asked_ns: u64) {
         self.tell_use();
         self.look_at_others();
@@ -520,9 +520,9 @@ impl<'a, N: Network> Engine<'a, N> {
 /// What the end of a connection shows about its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TargetState {
-    /// It was useful.
+    /// The connection was of use.
     Serves,
-    /// It was of none; the reply code with which it refused to speak with us.
+    /// The connection was of no use; the reply code with which the target refused to speak with us.
     Refuses(Option<u16>),
 }
 
@@ -535,7 +535,7 @@ fn readiness_in(connections: &[Option<Conn>]) -> impl Fn(usize) -> Readiness {
 /// what is a command.
 fn is_out_of_step(fault: Option<SessionFault>) -> bool {
     match fault {
-        // It refused a message before it had all of it, which is its right.
+        // The target refused a message before it had all of it, which is its right.
         Some(SessionFault::Early { phase: Phase::Payload, code }) => code < 400,
         Some(
             SessionFault::Unasked { .. }

@@ -12,9 +12,9 @@ const LOST_NS: u64 = 1_000_000_000;
 /// What connections beside one that failed are to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
-    /// One of them is useful: a target that serves some and turns others away is there.
+    /// At least one is useful: a target that serves some and turns others away is there.
     AreOfUse,
-    /// None is useful.
+    /// None of the other connections is useful.
     AreOfNoUse,
 }
 

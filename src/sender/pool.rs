@@ -13,13 +13,13 @@ const STAY_NS: u64 = 1_000_000_000;
 pub(super) enum Readiness {
     /// The target has not spoken with us yet.
     Opening,
-    /// It can begin another message.
+    /// The connection can begin another message.
     Ready,
     /// Messages are under way, and the session has no room for another one.
     Busy,
     /// The target accepts no more messages over it.
     Spent,
-    /// It is ending or has ended.
+    /// The connection is ending or has ended.
     Ending,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct PooledConnection<M> {
     pub lane: Option<u64>,
     /// What stands in `queue` is the last it sends.
     pub is_last: bool,
-    /// It ends for another lane to have a connection.
+    /// The connection ends for another lane to have one.
     pub makes_room: bool,
     /// Messages begun.
     pub begun: u64,
@@ -102,12 +102,13 @@ impl<M> ConnectionPool<M> {
         })
     }
 
-    /// It could not even be asked for.
+    /// Frees the slot of a connection that could not even be asked for.
     pub fn release(&mut self, slot: usize) {
         self.free.push(slot);
     }
 
-    /// It was asked for, at `asked_ns`. Returns why the one before it of this lane ended early.
+    /// Adds a connection that was asked for at `asked_ns`. Returns why the earlier connection of
+    /// this lane ended early.
     pub fn add(&mut self, slot: usize, lane: Option<u64>, asked_ns: u64) -> Option<Cut> {
         self.places[slot] = Some(PooledConnection {
             queue: VecDeque::new(),

@@ -23,7 +23,8 @@ impl Resends {
         !self.is_over && !self.answered.get(&ticket).copied().unwrap_or_default()
     }
 
-    /// It does so. `end`: what would have become of it.
+    /// Notes that the message goes over another connection. `end`: how the message would have
+    /// ended.
     pub fn add(&mut self, ticket: u64, end: SessionEnd) {
         self.answered.insert(ticket, end == SessionEnd::Answered);
     }

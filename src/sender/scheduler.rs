@@ -30,16 +30,16 @@ pub(super) enum ConnectionStep<M> {
 pub(super) enum Assignment<M> {
     /// The connection in this slot begins it.
     Start(usize, DueMessage, M),
-    /// It went into the queue of the connection in this slot, which has a turn now.
+    /// The message went into the queue of the connection in this slot, which has a turn now.
     Queued(usize),
-    /// It wants a new connection: [`Scheduler::opened_for_next`].
+    /// The message wants a new connection: [`Scheduler::opened_for_next`].
     Open {
         /// Whose first connection it is; `None`: one for this message alone.
         lane: Option<u64>,
     },
-    /// It waits, and so does all that follows; the connection in this slot ends for it.
+    /// The message waits, and so does all that follows; the connection in this slot ends for it.
     MakeRoom(usize),
-    /// It waits, or there is none.
+    /// The message waits, or no message is due.
     Nothing,
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Alone {
 /// Consequences of a new connection for the next message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NewConnection {
-    /// It carries that message alone.
+    /// Why the connection carries that message alone; `None`: it does not.
     pub alone: Option<Alone>,
     /// The connection of the lane, which waits for nothing now, and has a turn.
     pub other: Option<usize>,
@@ -68,7 +68,7 @@ pub(super) enum Closing {
     ByUs,
     /// The target ended it, and owed nothing.
     ByTarget,
-    /// It broke, or the target owed something.
+    /// The connection broke, or the target owed something.
     Failed,
 }
 
@@ -360,7 +360,7 @@ impl<M> Scheduler<M> {
     }
 
     fn rest(&mut self, slot: usize, now_ns: u64) {
-        // It was counted as begun before it turned out that there is none.
+        // A message was counted as begun before the source turned out to have none.
         self.pool.at(slot).into_iter().for_each(|place| place.begun -= 1);
         if !self.is_ended {
             self.pool.rest(slot, now_ns);

@@ -42,7 +42,7 @@ impl Ends {
 /// How a thread sends.
 #[derive(Debug, Clone)]
 pub struct SendingSettings {
-    /// Where to.
+    /// The address to send to.
     pub address: ResolvedAddress,
     /// How its sessions speak.
     pub session: Options,

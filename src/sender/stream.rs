@@ -33,7 +33,7 @@ pub enum Stream {
     Unix(UnixStream),
 }
 
-/// The same call on whichever socket it is.
+/// Makes the same call on a socket of either kind.
 macro_rules! either {
     ($this:expr, $socket:ident => $call:expr) => {
         match $this {
@@ -60,7 +60,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Is it connected? Errors: it can't be.
+    /// Returns whether the socket is connected. Errors: it can't be.
     pub fn is_connected(&self) -> io::Result<bool> {
         if let Some(error) = either!(self, socket => socket.take_error())? {
             return Err(error);

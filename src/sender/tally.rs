@@ -23,7 +23,7 @@ pub enum FailureKind {
     Withheld(Withheld),
 }
 
-/// As a person knows it: `RCPT 550`, `end of data 451`, `connection`.
+/// Formats a kind as a person knows it: `RCPT 550`, `end of data 451`, `connection`.
 impl fmt::Display for FailureKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (phase, code) = match self {
@@ -106,7 +106,7 @@ pub struct Extra {
     pub busy: u64,
     /// The connection of the lane had ended before its last message.
     pub ended: u64,
-    /// It had been closed because no more connections were allowed.
+    /// The connection of the lane had been closed because no more connections were allowed.
     pub crowded: u64,
 }
 

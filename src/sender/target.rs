@@ -24,7 +24,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 pub struct Target {
     /// What is spoken there.
     pub protocol: Protocol,
-    /// Where.
+    /// The address by name, or the path of the socket.
     pub place: TargetAddress,
 }
 
@@ -38,7 +38,7 @@ pub enum TargetAddress {
     Unix(PathBuf),
 }
 
-/// Not a target.
+/// A text that is not a target.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "expected HOST:PORT, [IPv6]:PORT or unix:PATH, with the prefix lmtp: for LMTP, such as \
@@ -58,13 +58,17 @@ pub enum TargetError {
         /// What the system said.
         cause: io::Error,
     },
-    /// It has no address, or too many.
-    #[error("{host} has {count} addresses; choose one of them")]
-    Count {
+    /// The system knows the name, but no address of it.
+    #[error("{host}: expected a name with an address, found none; is the name right?")]
+    NoAddress {
         /// The name as the user gave it.
         host: String,
-        /// 0, or more than anyone needs.
-        count: usize,
+    },
+    /// A name with that many addresses does not belong to a mail server.
+    #[error("{host}: expected at most {ADDRESSES_MAX} addresses, found more; choose one of them")]
+    TooMany {
+        /// The name as the user gave it.
+        host: String,
     },
     /// No single host has the address.
     #[error("{address} is not the address of a single host; choose another one")]
@@ -72,7 +76,7 @@ pub enum TargetError {
         /// Multicast, or broadcast.
         address: IpAddr,
     },
-    /// It may be a stranger's.
+    /// The address may be a stranger's.
     #[error(
         "{} is not a local or private address, so real people may receive the mail; to send \
          anyway, pass --allow-public {host}", named(host, *address)
@@ -83,7 +87,7 @@ pub enum TargetError {
         /// The first of its addresses that is public.
         address: IpAddr,
     },
-    /// It names something else.
+    /// The flag --allow-public names another host.
     #[error("--allow-public allows {allowed}, but --to is {host}; use the same host in both")]
     OtherAllowed {
         /// The host as named in the target.
@@ -164,8 +168,11 @@ fn judge(
     found: &[SocketAddr],
     allow_public: Option<&str>,
 ) -> Result<Vec<ResolvedAddress>, TargetError> {
-    if found.is_empty() || found.len() > ADDRESSES_MAX {
-        return Err(TargetError::Count { host: host.to_owned(), count: found.len() });
+    if found.is_empty() {
+        return Err(TargetError::NoAddress { host: host.to_owned() });
+    }
+    if found.len() > ADDRESSES_MAX {
+        return Err(TargetError::TooMany { host: host.to_owned() });
     }
     let allowed = allow_public.map(|name| name.trim_start_matches('[').trim_end_matches(']'));
     for address in found.iter().map(SocketAddr::ip) {
@@ -224,10 +231,11 @@ fn is_nobodys(address: IpAddr) -> bool {
 
 /// Returns whether the address is this machine, or in a network that isn't the Internet.
 ///
-/// Loopback (RFC 1122 3.2.1.3, RFC 4291 2.5.3), the unspecified address, to which Linux connects as
-/// to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC 3927, RFC 4291 2.5.6);
-/// IPv4 addresses mapped into IPv6 are what they map. Not private: what carriers share among their
-/// customers (RFC 6598), and addresses that a gateway translates (6to4, NAT64).
+/// Loopback (RFC 1122 section 3.2.1.3, RFC 4291 section 2.5.3), the unspecified address, to which
+/// Linux connects as to loopback, private (RFC 1918), unique local (RFC 4193), link-local (RFC
+/// 3927, RFC 4291 section 2.5.6); IPv4 addresses mapped into IPv6 are what they map. Not private:
+/// what carriers share among their customers (RFC 6598), and addresses that a gateway translates
+/// (6to4, NAT64).
 pub fn is_private(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(ip) => {
@@ -376,10 +384,12 @@ mod tests {
         check(&["224.0.0.1:25"], Some("mx.test"), Err("not the address of a single host"));
         check(&["255.255.255.255:25"], Some("mx.test"), Err("not the address of a single host"));
         check(&["[ff02::1]:25"], None, Err("not the address of a single host"));
-        check(&[], None, Err("0 addresses"));
-        for (count, expected) in
-            [(63, Ok(1)), (64, Ok(1)), (65, Err("mx.test has 65 addresses; choose one"))]
-        {
+        check(&[], None, Err("mx.test: expected a name with an address, found none"));
+        for (count, expected) in [
+            (63, Ok(1)),
+            (64, Ok(1)),
+            (65, Err("mx.test: expected at most 64 addresses, found more")),
+        ] {
             check(&vec!["10.0.0.1:25"; count], None, expected);
         }
     }

@@ -8,11 +8,11 @@ const OVERTAKEN_MAX: usize = 16;
 /// Which message of the source would leave before the one that waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum WantedMessage {
-    /// None: one that is due waits already, and only for a connection.
+    /// No message: one that is due waits already, and only for a connection.
     Nothing,
     /// Any: none waits.
     Any,
-    /// One that is due before this time, ns.
+    /// A message that is due before this time, ns.
     Before(u64),
 }
 

@@ -123,7 +123,7 @@ replies! {
     XCLIENT_TWICE = "501 5.5.4 XCLIENT: an attribute stands twice";
     XCLIENT_VALUE = "501 5.5.4 XCLIENT: a value is 1 to 255 octets of xtext, where + is +2B";
     XCLIENT_NAME = "501 5.5.4 XCLIENT NAME: expected a host name, [UNAVAILABLE] or [TEMPUNAVAIL]";
-    XCLIENT_ADDR = "501 5.5.4 XCLIENT: expected an address: 192.0.2.1, IPV6:2001:db8::1 or [UNAVAILABLE]";
+    XCLIENT_ADDR = "501 5.5.4 XCLIENT: expected 192.0.2.1, IPV6:2001:db8::1 or [UNAVAILABLE]";
     XCLIENT_PORT = "501 5.5.4 XCLIENT: expected a port: a number from 0 to 65535, or [UNAVAILABLE]";
     XCLIENT_PROTO = "501 5.5.4 XCLIENT PROTO: expected SMTP or ESMTP";
     XCLIENT_HELO = "501 5.5.4 XCLIENT HELO: expected one printable name, or [UNAVAILABLE]";

@@ -63,8 +63,8 @@ pub(super) struct Budget {
     pub slowed_us: f64,
     /// Time of senders alone, without round trips.
     pub sender_us: f64,
-    /// Of that, answers that were not prompt, the time between transactions, and the time in which
-    /// replies were not read. They overlap.
+    /// The part of the sender's time in answers that were not prompt, between transactions, and
+    /// while replies were not read. These parts overlap.
     pub slow_us: f64,
     pub between_us: f64,
     pub unread_us: f64,
@@ -80,7 +80,7 @@ pub(super) struct Budget {
     pub delayed_ack_us: Option<u64>,
     /// Part of the run in which no connection was in use: there was none, or all were idle.
     pub quiet_share: f64,
-    /// In which connections were in use.
+    /// Time in which connections were in use, us.
     pub active_us: f64,
     pub span_us: f64,
     pub exchanges: f64,

@@ -19,7 +19,7 @@ impl RecordersByHand {
         RecordersByHand::by_listener(reply_kinds, 0)
     }
 
-    /// The same, for this number of listeners.
+    /// A recorder for replies and listeners of these numbers, and where its seconds arrive.
     pub fn by_listener(reply_kinds: usize, listeners: usize) -> (RecordersByHand, Recorder) {
         let interval = || Box::new(Interval::by_listener(reply_kinds, listeners));
         let (to_hub, full) = bounded(INTERVALS);

@@ -115,7 +115,8 @@ impl Calibration {
         Calibration { version: VERSION, measured_at, cores, ceilings }
     }
 
-    /// That of a data folder; `None`: there is none, or none that we know.
+    /// Reads the calibration of a data folder; `None`: there is none, or none that this program
+    /// knows.
     pub fn read(data: &Path) -> Option<Calibration> {
         let text = std::fs::read_to_string(data.join(FILE)).ok()?;
         serde_json::from_str(&text).ok().filter(|it: &Calibration| it.version == VERSION)

@@ -44,7 +44,8 @@ const STARTS: [usize; METRICS + 1] = {
 pub struct Counts(Vec<u64>);
 
 impl Counts {
-    /// None yet. All of its memory was written to once: recording takes no page faults.
+    /// Returns counts of nothing. All of their memory was written to once: recording takes no page
+    /// faults.
     pub fn new() -> Counts {
         let mut counts = vec![0; STARTS[Metric::SINK.len()]];
         // Zeroed memory may come without pages.

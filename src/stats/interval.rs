@@ -43,7 +43,7 @@ impl Interval {
         Interval::by_listener(reply_kinds, 0)
     }
 
-    /// The same, for this number of listeners, too.
+    /// An empty interval, for replies of as many kinds, and for this number of listeners.
     pub fn by_listener(reply_kinds: usize, listeners: usize) -> Interval {
         Interval {
             second: 0,

@@ -8,9 +8,9 @@
 //!                                                 └─▶ Live (sums since the start)
 //! ```
 //!
-//! It owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates nothing and
-//! never waits; a value beyond a metric's bound is recorded as the bound and counted; what is
-//! merged loses nothing; an interval in which nothing happened leaves no line.
+//! This room owns the folder `stats/` (docs/stats-format.md). Invariants: recording allocates
+//! nothing and never waits; a value beyond a metric's bound is recorded as the bound and counted;
+//! what is merged loses nothing; an interval in which nothing happened leaves no line.
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 mod budget;

@@ -206,7 +206,8 @@ impl Recorder {
         self.current.listener_mut(listener)
     }
 
-    /// The same in the second of this Unix time, as [`Recorder::message_at`] has it.
+    /// What happened at this listener in the second of this Unix time, as [`Recorder::message_at`]
+    /// has it.
     #[cold]
     pub fn listener_at(&mut self, unix_ns: u64, listener: usize) -> Option<&mut ListenerCounts> {
         self.interval_of(unix_ns / SECOND_NS).listener_mut(listener)

@@ -142,7 +142,7 @@ impl RunSummary {
         RunSummary { totals, span_tenths, rate, busy_share: busy_share(history), busy }
     }
 
-    /// From first to last message, s.
+    /// Time from the first to the last message, s.
     pub fn seconds(&self) -> f64 {
         self.span_tenths.map_or(0.0, |(first, last)| (last - first + 1) as f64 / 10.0)
     }

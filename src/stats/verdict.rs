@@ -15,7 +15,7 @@ use super::calibration::Calibrated;
 use super::headroom::{Headroom, MESSAGES_MIN, WHOLE_SECONDS_MIN};
 use super::history::History;
 use super::summary::RunSummary;
-use crate::wording::{duration, whole_percent as percent};
+use crate::wording::{duration, whole, whole_percent as percent};
 
 /// A loop that is busy for this share of its seconds is saturated: what is left is the time the
 /// kernel takes to give it its events, and what else runs on its core.
@@ -165,9 +165,10 @@ fn decide(budget: &Budget, headroom: &Headroom) -> (LimitedBy, String) {
 fn too_little(budget: &Budget) -> Option<String> {
     let Budget { messages, whole_seconds, .. } = budget;
     (*messages < MESSAGES_MIN || *whole_seconds < WHOLE_SECONDS_MIN).then(|| {
+        let [least, messages] = [MESSAGES_MIN, *messages].map(|n| whole(n as f64));
         format!(
-            "too little to tell: it takes {MESSAGES_MIN} messages and {WHOLE_SECONDS_MIN} whole \
-             seconds, and there were {messages} and {whole_seconds}"
+            "too little to tell: expected at least {least} messages and {WHOLE_SECONDS_MIN} whole \
+             seconds, found {messages} and {whole_seconds}"
         )
     })
 }

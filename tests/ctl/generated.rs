@@ -151,3 +151,23 @@ fn the_table_of_commands_in_the_readme_is_that_of_sinkctl() {
         .collect();
     assert!(missing.is_empty(), "README.md has no row for {missing:?}");
 }
+
+#[test]
+fn lists_of_commands_that_accept_several_folders_are_those_of_the_help() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_repeated = |help: &str| help.contains("[env: SINKD_DATA]. May be repeated");
+    let all = help_of_all();
+    let repeated = all.iter().filter(|(_, help)| is_repeated(help));
+    let mut expected: Vec<&str> =
+        repeated.map(|(words, _)| words.trim_start_matches("sinkctl ")).collect();
+    expected.sort_unstable();
+    assert!(expected.len() > 1, "{expected:?}");
+    for file in ["README.md", "docs/results.md"] {
+        let text = std::fs::read_to_string(root.join(file)).unwrap().replace('\n', " ");
+        let (before, _) = text.split_once(" accept several `--data`").expect(file);
+        let sentence = before.rsplit_once(". ").map_or(before, |(_, sentence)| sentence);
+        let mut named: Vec<&str> = sentence.split('`').skip(1).step_by(2).collect();
+        named.sort_unstable();
+        assert_eq!(named, expected, "{file}");
+    }
+}

@@ -124,7 +124,8 @@ fn lists_and_limits_of_clients_hold_for_those_who_come_afterwards() {
     let mut first = one.sink.connect_from([127, 0, 0, 7], 0);
     fs::write(&list, "127.0.0.7\n").unwrap();
     // The settings are the same; the file is read again.
-    assert_eq!(one.reload(&listed).0, "generation 3 of the settings is in force\n");
+    let said = one.reload(&listed).0;
+    assert!(said.contains("\nchanged: clients of listener 127.0.0.1:"), "{said}");
     assert_eq!(name(&mut first), "one.example");
     one.sink.connect_from([127, 0, 0, 8], 0);
     let mut denied = one.sink.connect_quietly_from([127, 0, 0, 7], 0);
@@ -135,6 +136,36 @@ fn lists_and_limits_of_clients_hold_for_those_who_come_afterwards() {
     let mut third = one.sink.connect_quietly_from([127, 0, 0, 7], 0);
     assert_eq!(third.reply().0, 421);
     assert_eq!((name(&mut first), name(&mut second)), ("one.example".into(), "one.example".into()));
+}
+
+/// Reading a pipe that has no writer would never end, and keep sinkd from stopping.
+#[test]
+fn a_pipe_is_not_read_again() {
+    let one = Configured::start(ONE);
+    let pipe = one.folder.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR).unwrap();
+    let (_, errors, code) = one.reload(&format!("{TWO}deny = [\"@{}\"]\n", pipe.display()));
+    assert!(code == 2 && errors.contains("pipe: expected a regular file"), "{errors}");
+    fs::remove_file(&one.file).unwrap();
+    fs::rename(&pipe, &one.file).unwrap();
+    let (_, errors, code) = sinkctl(&one.data(), &["reload"]);
+    assert!(code == 2 && errors.contains("sink.toml: expected a regular file"), "{errors}");
+    assert_eq!(name(&mut one.sink.connect()), "one.example");
+    assert!(one.sink.stop().success());
+}
+
+#[test]
+fn a_session_without_a_transaction_follows_with_its_next_command() {
+    let one = Configured::start(&format!("{ONE}xclient_trusted = [\"127.0.0.0/8\"]\n"));
+    let mut client = one.sink.connect();
+    client.ehlo();
+    assert_eq!(client.command("XCLIENT NAME=a.example"), 220);
+    assert_eq!(one.reload(&format!("{ONE}syntax = \"strict\"\n[limits]\nerrors_max = 2\n")).2, 0);
+    // Trust that was taken back is gone, whatever EHLO has said.
+    assert_eq!(client.command("XCLIENT NAME=a.example"), 550);
+    client.ehlo();
+    assert_eq!(client.command("MAIL FROM:a@b.example"), 501);
+    assert_eq!(client.command("WHAT"), 421);
 }
 
 /// Signals that arrive together are one; the last file is the one in force.

@@ -300,7 +300,7 @@ fn bad_rules_are_refused_with_what_was_expected() {
         ("none", "expected a domain and its mode"),
         ("=none", "expected a domain and its mode"),
         ("a b=none", "expected a domain: "),
-        ("*=all", "expected a mode: full"),
+        ("*=all", "expected a mode: 'full'"),
         ("*=none/1", "expected a number from 2 to 4294967295"),
     ] {
         let error = check(&["--store-rule", rule]);
@@ -309,5 +309,5 @@ fn bad_rules_are_refused_with_what_was_expected() {
     }
     let error = check(&["--store-rule", "*=none", "--store-rule", "*=full"]);
     assert!(error.contains("expected at most one rule per domain"), "{error}");
-    assert!(check(&["--store", "some"]).contains("full, headers, envelope or none"));
+    assert!(check(&["--store", "some"]).contains("'full', 'headers', 'envelope' or 'none'"));
 }

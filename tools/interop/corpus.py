@@ -10,7 +10,7 @@ def message(name, body):
     return HEAD.format(name).encode() + body
 
 
-# Lines of at most 998 octets, as RFC 5321 4.5.3.1.6 asks of clients.
+# Lines of at most 998 octets, as RFC 5321 section 4.5.3.1.6 asks of clients.
 BODIES = {
     "plain": message("plain", b"Hello.\r\n"),
     "dots": message("dots", b".\r\n..\r\n.x\r\n\r\n.\r\nx\r\n"),

@@ -3,6 +3,8 @@ use std::net::IpAddr;
 
 use super::super::kept::{KeptLimits, window};
 use super::super::nearest::unknown;
+use super::super::unexpected::Unexpected;
+use super::failure::ClaimFailure;
 use crate::stats::ClientLimits;
 
 /// A figure of the client that has the highest.
@@ -30,9 +32,9 @@ pub const NAMES: [&str; 5] = [
 ];
 
 impl std::str::FromStr for ClaimLimit {
-    type Err = String;
+    type Err = Unexpected;
 
-    fn from_str(name: &str) -> Result<ClaimLimit, String> {
+    fn from_str(name: &str) -> Result<ClaimLimit, Unexpected> {
         let length = |prefix: &str| name.strip_prefix(prefix).and_then(|text| window(text).ok());
         Ok(match name {
             "open_at_once" => ClaimLimit::OpenAtOnce,
@@ -41,7 +43,7 @@ impl std::str::FromStr for ClaimLimit {
             _ => {
                 let opened = length("opened_per_").map(ClaimLimit::OpenedPer);
                 let found = opened.or_else(|| length("messages_per_").map(ClaimLimit::MessagesPer));
-                found.ok_or_else(|| unknown("figure of limits", name, NAMES).to_string())?
+                found.ok_or_else(|| unknown("figure of limits", name, NAMES))?
             }
         })
     }
@@ -52,19 +54,21 @@ impl ClaimLimit {
     pub fn window_s(self) -> Option<u64> {
         match self {
             ClaimLimit::OpenedPer(seconds) | ClaimLimit::MessagesPer(seconds) => Some(seconds),
-            _ => None,
+            ClaimLimit::OpenAtOnce
+            | ClaimLimit::MessagesPerConnection
+            | ClaimLimit::RecipientsPerMessage => None,
         }
     }
 
     /// The highest of all clients.
     ///
     /// Errors: why it may be too low, or is about nothing.
-    pub fn of(self, kept: &KeptLimits) -> Result<u64, String> {
+    pub fn of(self, kept: &KeptLimits) -> Result<u64, ClaimFailure> {
         if let Some(gap) = kept.gap() {
-            return Err(gap);
+            return Err(ClaimFailure::Incomplete(gap));
         }
         let highest = self.figures(kept).map(|(figure, _)| figure).max();
-        highest.ok_or_else(|| "no connection was recorded".into())
+        highest.ok_or(ClaimFailure::NoConnection)
     }
 
     /// The client with the highest figure.
@@ -106,7 +110,7 @@ mod tests {
             assert_eq!(name.parse(), Ok(expected));
         }
         for name in ["", "messages_per_", "messages_per_1ms", "opened_per_25h", "open"] {
-            let error = name.parse::<ClaimLimit>().unwrap_err();
+            let error = name.parse::<ClaimLimit>().unwrap_err().to_string();
             assert!(error.starts_with("expected a figure of limits (open_at_once, "), "{error}");
         }
     }

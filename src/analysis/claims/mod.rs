@@ -1,14 +1,21 @@
 //! Claims about a run, such as `transaction.p99 <= 20ms`, and whether they hold.
 mod claim;
+mod error;
 mod evidence;
+mod failure;
+mod figure;
 mod limit;
 mod subject;
 mod total;
+mod unit;
 
 pub use claim::{CheckedClaim, Claim};
+pub use error::{ClaimError, ClaimFault};
 pub use evidence::Evidence;
+pub use failure::ClaimFailure;
 pub use limit::ClaimLimit;
 pub use subject::subjects;
+pub use unit::ClaimUnit;
 
 /// Lengths of the windows that claims are about; `None`: none is about limits of clients.
 pub fn windows_s(claims: &[Claim]) -> Option<Vec<u64>> {
@@ -30,16 +37,17 @@ pub fn check(claims: Vec<Claim>, evidence: &Evidence) -> Vec<CheckedClaim> {
     // What could not be read may be what a claim is about.
     let damage = gathered.history.problems.first();
     let failure = |claim: &Claim| match gathered.lacking() {
-        _ if let Some(damage) = damage => Some(format!("statistics are damaged: {damage}")),
-        Some(why) if !claim.is_about_not_recorded() && fails(claim) => match is_strict(claim) {
-            true => Some(why),
-            false => Some(format!("{why}; {}", allowance(gathered.not_recorded.unwrap_or(0)))),
-        },
+        _ if let Some(damage) = damage => Some(ClaimFailure::Damaged(damage.to_string())),
+        Some(why) if !claim.is_about_not_recorded() && fails(claim) => {
+            Some(match is_strict(claim) {
+                true => ClaimFailure::Incomplete(why),
+                false => {
+                    let not_recorded = gathered.not_recorded.unwrap_or(0);
+                    ClaimFailure::NotRecorded { why, not_recorded }
+                }
+            })
+        }
         _ => claim.check(evidence).err(),
     };
     claims.into_iter().map(|claim| CheckedClaim { failure: failure(&claim), claim }).collect()
-}
-
-fn allowance(not_recorded: u64) -> String {
-    format!("a claim such as 'not_recorded <= {not_recorded}' allows for that")
 }

@@ -1,5 +1,6 @@
 //! Claims about the sums of a run: `totals.messages`, `totals.refused`, ...
 use super::super::nearest::unknown;
+use super::super::unexpected::Unexpected;
 use crate::stats::RunTotals;
 
 /// A sum over a run.
@@ -105,12 +106,12 @@ impl ClaimTotal {
 }
 
 impl std::str::FromStr for ClaimTotal {
-    type Err = String;
+    type Err = Unexpected;
 
-    fn from_str(name: &str) -> Result<ClaimTotal, String> {
+    fn from_str(name: &str) -> Result<ClaimTotal, Unexpected> {
         let found = ClaimTotal::ALL.into_iter().find(|total| total.name() == name);
         let error = || unknown("figure of totals", name, ClaimTotal::names());
-        found.ok_or_else(|| error().to_string())
+        found.ok_or_else(error)
     }
 }
 

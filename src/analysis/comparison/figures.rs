@@ -32,7 +32,7 @@ pub struct ComparisonFigures<'a> {
 /// One of the two runs.
 #[derive(Debug, Serialize)]
 pub struct RunFigures<'a> {
-    /// As it was asked for.
+    /// The run as it was asked for.
     pub name: &'a str,
     /// "sink" or "sender".
     pub recorded_by: &'static str,
@@ -77,9 +77,9 @@ pub struct MeasureFigures<'a> {
 /// Percentiles of all transactions.
 #[derive(Debug, Serialize)]
 pub struct TransactionFigures {
-    /// Of A.
+    /// Percentiles of run A.
     pub a: Percentiles,
-    /// Of B.
+    /// Percentiles of run B.
     pub b: Percentiles,
     /// How likely a transaction of B takes longer than one of A; null: a run has none.
     pub b_is_longer: Option<LongerShare>,
@@ -88,7 +88,7 @@ pub struct TransactionFigures {
 /// The share of pairs of transactions in which that of B takes longer.
 #[derive(Debug, Serialize)]
 pub struct LongerShare {
-    /// Of 1.
+    /// The share, as a part of 1.
     pub share: f64,
     /// Whether the share differs from a half.
     #[serde(flatten)]

@@ -21,7 +21,7 @@ const COLUMNS_MAX: u64 = 140;
 
 /// A data folder.
 pub struct SourceFolder {
-    /// Where it is.
+    /// The path of the folder.
     pub path: PathBuf,
     /// What is taken of it, Unix s.
     span: Range<u64>,

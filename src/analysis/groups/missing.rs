@@ -77,7 +77,7 @@ impl MissingMessages {
         }
     }
 
-    /// For a person; `None`: nothing is missing.
+    /// The sentence for a person; `None`: nothing is missing.
     pub fn sentence(&self) -> Option<String> {
         let Some(messages) = self.messages else {
             return Some(

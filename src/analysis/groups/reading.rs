@@ -150,7 +150,7 @@ impl GroupCounts {
     }
 }
 
-/// One thread's.
+/// The counts of one thread.
 struct GroupCounter<'a> {
     asks: GroupCriteria<'a>,
     counted: GroupCounts,

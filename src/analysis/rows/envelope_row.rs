@@ -23,7 +23,7 @@ pub struct EnvelopeRow {
     pub size: u32,
     /// What is stored of it: "full", "headers" or "envelope".
     pub store: &'static str,
-    /// Of: "chunked", "headers-only", "envelope-only", "reply-not-sent".
+    /// Some of "chunked", "headers-only", "envelope-only", "reply-not-sent".
     pub flags: Vec<&'static str>,
     /// Rules that the sender broke, and that were tolerated, by name (docs/conformance.md).
     pub deviations: Vec<&'static str>,

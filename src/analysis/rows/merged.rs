@@ -26,7 +26,7 @@ impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Merged<I, F> {
 }
 
 impl<I: Iterator, F: Fn(&I::Item) -> Option<u64>> Iterator for Merged<I, F> {
-    /// With the number of its part.
+    /// An item, with the number of its part.
     type Item = (usize, I::Item);
 
     fn next(&mut self) -> Option<(usize, I::Item)> {

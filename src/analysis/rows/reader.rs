@@ -60,7 +60,7 @@ impl<'a> RowReader<'a> {
     pub fn read_id(&mut self, id: MessageId) -> Result<Option<MessageRow>, ReadError> {
         match self.folder.find(id) {
             Ok((_, slot)) => self.read(&slot),
-            // It was there a moment ago: the folder has counted its segment.
+            // The message was there a moment ago: the folder has counted its segment.
             Err(ReadError::NoSuchMessage { .. } | ReadError::Pruned { .. }) => Ok(None),
             Err(error) => Err(error),
         }

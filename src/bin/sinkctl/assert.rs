@@ -88,7 +88,7 @@ fn left_out(checked: &CheckedClaim, evidence: &Evidence) -> String {
 fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
     let mut claims = Vec::new();
     for text in &assert.claims {
-        claims.push(text.parse().map_err(anyhow::Error::msg)?);
+        claims.push(text.parse()?);
     }
     for path in &assert.files {
         let text = std::fs::read_to_string(path)
@@ -97,8 +97,7 @@ fn claims(assert: &Assert) -> anyhow::Result<Vec<Claim>> {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
                 let place = format!("{}:{}", path.display(), number + 1);
-                let claim: Result<Claim, String> = line.parse();
-                claims.push(claim.map_err(anyhow::Error::msg).context(place)?);
+                claims.push(line.parse::<Claim>().context(place)?);
             }
         }
     }

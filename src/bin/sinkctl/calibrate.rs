@@ -11,14 +11,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
+use sinkd::plot::PlotUnit;
 use sinkd::sender::blast::recipients::{PerMessage, RecipientOrder, RecipientSource};
 use sinkd::sender::blast::size::Sizes;
 use sinkd::sender::blast::{Blast, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
-use sinkd::sender::{Connections, Ends, ResolvedAddress, SendingSettings};
+use sinkd::sender::{Connections, Ends, Report, ResolvedAddress, SendingSettings};
 use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, Protocol};
 use sinkd::stats::{Calibration, Ceiling, History, RunSummary, Shape};
-use sinkd::wording::whole_percent;
+use sinkd::wording::{whole, whole_percent};
 
 use crate::base::clock::SystemClock;
 use crate::base::outcome::{Finding, Out};
@@ -88,57 +89,11 @@ fn load_time(text: &str) -> Result<Duration, Unexpected> {
 
 pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<Finding> {
     // Before it runs for minutes: with --to, what the sink recorded is read there.
-    anyhow::ensure!(
-        calibrate.to.is_none() || data.join("stats").is_dir(),
-        "{}: {} (choose the data folder of the sinkd at --to with --data)",
-        data.display(),
-        if data.is_dir() { "no statistics in this folder" } else { "no such folder" }
-    );
-    if !data.is_dir() {
-        eprintln!(
-            "sinkctl: {}: no such folder: the result is printed, but not stored; with --data, \
-             stats compares runs with it",
-            data.display()
-        );
-    }
-    let own = match &calibrate.to {
-        Some(_) => None,
-        None => Some(Sinkd::start()?),
-    };
-    let (address, folder) = match (&own, &calibrate.to) {
-        (Some(own), _) => (own.address, own.folder.path()),
-        (None, Some(address)) => (*address, data),
-        (None, None) => unreachable!("one of them is there"),
-    };
-    anyhow::ensure!(
-        address.ip().is_loopback(),
-        "{address}: not on this machine; choose a sinkd on a loopback address, and its folder with \
-         --data"
-    );
-    let mut measured = Vec::new();
-    for load in &LOADS {
-        // Whole seconds of this load, and of no other.
-        let from = unix_s() + 1;
-        let (report, sender) = send(load, address, calibrate.duration)?;
-        if let Some(error) = report.error {
-            anyhow::bail!("{}: {error}", load.name);
-        }
-        if let Some((_, failure)) = report.tally.failures.first_key_value()
-            && report.tally.accepted_for_any() == 0
-        {
-            anyhow::bail!("{}: {address} accepted nothing: {}", load.name, failure.example);
-        }
-        measured.push((load, sender, from..unix_s()));
-    }
-    let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
-    wait_until_written(end_ns, &SystemClock);
-    let mut ceilings = Vec::new();
-    for (load, sender, span) in measured {
-        ceilings.push(ceiling(load, &sender, folder, span)?);
-    }
+    check_folder(data, calibrate)?;
+    let sink = MeasuredSink::of(data, calibrate)?;
+    let ceilings = ceilings(sink.address(), sink.folder(), calibrate.duration)?;
     let measured_at = crate::base::print::rfc3339(unix_s() * 1_000_000_000);
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let calibration = Calibration::new(measured_at, cores, ceilings);
+    let calibration = Calibration::new(measured_at, cores(), ceilings);
     if calibrate.json {
         writeln!(out, "{}", serde_json::to_string(&calibration)?)?;
     } else {
@@ -152,6 +107,96 @@ pub fn run(data: &Path, calibrate: &Calibrate, out: &mut Out) -> anyhow::Result<
     Ok(Finding::Holds)
 }
 
+/// Errors: the statistics of the sinkd at --to are not in the folder. Without --to, a missing
+/// folder causes a warning.
+fn check_folder(data: &Path, calibrate: &Calibrate) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        calibrate.to.is_none() || data.join("stats").is_dir(),
+        "{}: {} (choose the data folder of the sinkd at --to with --data)",
+        data.display(),
+        if data.is_dir() { "no statistics in this folder" } else { "no such folder" }
+    );
+    if !data.is_dir() {
+        eprintln!(
+            "sinkctl: {}: no such folder: the result is printed, but not stored; with --data, \
+             stats compares runs with it",
+            data.display()
+        );
+    }
+    Ok(())
+}
+
+/// The sinkd that is measured.
+enum MeasuredSink<'a> {
+    /// A temporary sinkd, which ends with this value.
+    Own(Sinkd),
+    /// The sinkd at --to, with its data folder.
+    Running { address: SocketAddr, folder: &'a Path },
+}
+
+impl<'a> MeasuredSink<'a> {
+    fn of(data: &'a Path, calibrate: &Calibrate) -> anyhow::Result<MeasuredSink<'a>> {
+        let Some(address) = calibrate.to else { return Ok(MeasuredSink::Own(Sinkd::start()?)) };
+        anyhow::ensure!(
+            address.ip().is_loopback(),
+            "{address}: not on this machine; choose a sinkd on a loopback address, and its folder \
+             with --data"
+        );
+        Ok(MeasuredSink::Running { address, folder: data })
+    }
+
+    fn address(&self) -> SocketAddr {
+        match self {
+            MeasuredSink::Own(sinkd) => sinkd.address,
+            MeasuredSink::Running { address, .. } => *address,
+        }
+    }
+
+    fn folder(&self) -> &Path {
+        match self {
+            MeasuredSink::Own(sinkd) => sinkd.folder.path(),
+            MeasuredSink::Running { folder, .. } => folder,
+        }
+    }
+}
+
+/// Sends all loads, one after the other, and reads what the sink recorded of each.
+fn ceilings(
+    address: SocketAddr,
+    folder: &Path,
+    duration: Duration,
+) -> anyhow::Result<Vec<Ceiling>> {
+    let mut measured = Vec::new();
+    for load in &LOADS {
+        // Whole seconds of this load, and of no other.
+        let from = unix_s() + 1;
+        let (report, sender) = send(load, address, duration)?;
+        check_report(load, address, &report)?;
+        measured.push((load, sender, from..unix_s()));
+    }
+    let end_ns = measured.last().map_or(0, |(_, _, span)| span.end * 1_000_000_000);
+    wait_until_written(end_ns, &SystemClock);
+    let ceilings = measured.into_iter();
+    ceilings.map(|(load, sender, span)| ceiling(load, &sender, folder, span)).collect()
+}
+
+/// Errors: sending ended early, or the sink accepted nothing of the load.
+fn check_report(load: &Load, address: SocketAddr, report: &Report) -> anyhow::Result<()> {
+    if let Some(error) = &report.error {
+        anyhow::bail!("{}: {error}", load.name);
+    }
+    if let Some((_, failure)) = report.tally.failures.first_key_value()
+        && report.tally.accepted_for_any() == 0
+    {
+        anyhow::bail!("{}: {address} accepted nothing: {}", load.name, failure.example);
+    }
+    Ok(())
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, |n| n.get())
+}
+
 fn unix_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
@@ -161,10 +206,9 @@ fn send(
     load: &Load,
     address: SocketAddr,
     duration: Duration,
-) -> anyhow::Result<(sinkd::sender::Report, RunSummary)> {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+) -> anyhow::Result<(Report, RunSummary)> {
     // Half of the machine is the sink's.
-    let threads = (cores / 2).clamp(1, 8).min(load.connections);
+    let threads = (cores() / 2).clamp(1, 8).min(load.connections);
     let settings = SendingSettings {
         address: ResolvedAddress::Tcp(address),
         session: Options {
@@ -196,7 +240,7 @@ fn send(
 }
 
 fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
-    let per_message: PerMessage = load.recipients.parse().map_err(anyhow::Error::msg)?;
+    let per_message: PerMessage = load.recipients.parse()?;
     let recipients = RecipientSource::made_up("recipient.example", 1_000_000)?;
     Ok(BlastPlan::new(sinkd::sender::blast::BlastSettings {
         seed: 1,
@@ -211,7 +255,7 @@ fn plan(load: &Load) -> anyhow::Result<std::sync::Arc<BlastPlan>> {
     })?)
 }
 
-/// What the sink recorded of it.
+/// Returns what the sink recorded of a load.
 fn ceiling(
     load: &Load,
     sender: &RunSummary,
@@ -237,15 +281,15 @@ fn ceiling(
 }
 
 fn print(calibration: &Calibration, out: &mut Out) -> anyhow::Result<()> {
-    let heads = ["messages/s", "MB/s", "sink busy", "sender busy"];
+    let heads = ["messages/s", "bytes/s", "sink busy", "sender busy"];
     writeln!(out, "{:32}{}", "", heads.map(|head| format!("{head:>12}")).join(""))?;
     for ceiling in &calibration.ceilings {
         writeln!(
             out,
-            "{:32}{:>12.0}{:>12.1}{:>12}{:>12}",
+            "{:32}{:>12}{:>12}{:>12}{:>12}",
             ceiling.name,
-            ceiling.messages_per_s,
-            ceiling.bytes_per_s / 1e6,
+            whole(ceiling.messages_per_s),
+            PlotUnit::BytesPerSecond.text(ceiling.bytes_per_s),
             whole_percent(ceiling.sink_busy_share),
             whole_percent(ceiling.sender_busy_share)
         )?;

@@ -1,6 +1,8 @@
 //! The command line of sinkctl.
+use std::ffi::OsString;
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::assert::Assert;
@@ -124,16 +126,40 @@ impl Cli {
 
     /// Reads the arguments of this process. Ends it if they are wrong or ask for help.
     pub fn of_process() -> Cli {
-        let matches = Cli::definition().get_matches();
-        Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        Cli::of(std::env::args_os()).unwrap_or_else(|error| match wrong_value(&error) {
+            Some(sentence) => {
+                eprintln!("sinkctl: {sentence}");
+                std::process::exit(2)
+            }
+            None => error.exit(),
+        })
     }
+
+    fn of(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+        let matches = Cli::definition().try_get_matches_from(args)?;
+        Cli::from_arg_matches(&matches)
+    }
+}
+
+/// Returns the sentence about a value that its parser did not accept: `--limit: expected a whole
+/// number, found 'many'`, as sinkd writes it. `None`: clap's own text is the only one that has the
+/// value.
+fn wrong_value(error: &clap::Error) -> Option<String> {
+    let (Some(ContextValue::String(flag)), Some(ContextValue::String(value))) =
+        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
+    else {
+        return None;
+    };
+    let why = std::error::Error::source(error)?.to_string();
+    let name = flag.split(' ').next().unwrap_or(flag);
+    why.contains(&format!("'{value}'")).then(|| format!("{name}: {why}"))
 }
 
 /// The flag `--data` as a command defines it.
 fn data_of(command: &str, data: Arg) -> Arg {
     let data = data.hide(NO_FOLDER.contains(&command));
     match SEVERAL_FOLDERS.contains(&command) {
-        true => data.help("Data folder [env: SINKD_DATA]. Repeatable"),
+        true => data.help("Data folder [env: SINKD_DATA]. May be repeated"),
         false => data,
     }
 }

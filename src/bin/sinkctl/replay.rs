@@ -18,7 +18,7 @@ use sinkd::sender::replay::{
     Selection, SessionMapping, Survey, survey, writes_into,
 };
 use sinkd::sender::target::{ResolvedAddress, connectable};
-use sinkd::sender::{self, Ends, Report, SendingSettings};
+use sinkd::sender::{self, Ends, Report, SendingSettings, SharedRun};
 use sinkd::smtp::client::Options;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -40,38 +40,21 @@ const CONNECTIONS_DEFAULT: usize = 10;
 pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Finding> {
     // Sources live as long as their threads: this one as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
-    let mut finding = report_left_out(folder);
+    let left_out = report_left_out(folder);
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
-    let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
-    let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
-    let map = rewriting.recipients.as_ref();
-    let belongs = belongs(folder, replay, ids.as_deref(), map)?;
-    let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
-    let now_ns = u64::try_from(now_ns)?;
-    let resume = match &replay.resume {
-        Some(path) if !replay.dry_run || path.exists() => {
-            Some(Resume::open(path, &belongs, now_ns)?)
-        }
-        _ => None,
+    let prepared = PreparedReplay::of(folder, replay)?;
+    let finding = match prepared.is_complete {
+        true => left_out,
+        false => Finding::DoesNotHold,
     };
-    let begun_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.begun_ns());
-    let (selection, complete) = choose::selection(folder, replay, ids, begun_ns)?;
-    if complete == Finding::DoesNotHold || report_only_counted(folder, &selection, replay) {
-        finding = Finding::DoesNotHold;
-    }
-    let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
-    if survey.messages + survey.before == 0 && !replay.allow_empty {
-        eprintln!("sinkctl: nothing to send; with --allow-empty, this is a success");
-        finding = Finding::DoesNotHold;
-    }
     let manner = manner(replay);
     let connections = connections(replay, manner);
     let intent = Intent {
         replay,
         target: &replay.to,
         address: addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
-        survey: &survey,
+        survey: &prepared.survey,
         pace: manner.pace,
         sessions: manner.sessions,
         connections: count(connections),
@@ -80,28 +63,81 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
     replay.wanted.check()?;
-    let address = connectable(&addresses)?;
-    let content = ReplayContent::new(folder, rewriting, marks);
-    let plan = ReplayPlan::new(folder, &selection, LOOK_AHEAD)?;
-    let tally = Arc::new(ReplayTally::default());
-    let feed = Feed::new(plan, content, manner, resume, tally.clone());
-    let settings = settings(replay, address, connections);
-    let records = Records::new(replay.wanted.records.as_deref())?;
-    let (report, shared) =
-        sending::send(&settings, vec![Box::new(feed)], &records, Some(survey.messages), |_| {
-            tally.ended() - tally.passed_over()
-        })?;
-    let is_stopped = shared.stop.load(Ordering::Relaxed);
-    let is_all = report_outcome(
-        replay,
-        &FinishedReplay { report, records, is_stopped, planned: survey.messages },
-        &tally,
-        out,
-    )?;
+    let settings = settings(replay, connectable(&addresses)?, connections);
+    let sent = send(folder, replay, prepared, &settings, manner)?;
+    let is_all = report_outcome(replay, &sent, out)?;
     let passed_over = folder.passed_over();
     report_passed_over(&passed_over);
     let is_all = is_all && passed_over.segments == 0;
     Ok(if is_all { finding } else { Finding::DoesNotHold })
+}
+
+/// What is sent, and how it is changed, before anything is sent.
+struct PreparedReplay {
+    rewriting: Rewriting,
+    marks: Marks,
+    resume: Option<(Resume, Before)>,
+    selection: Selection,
+    survey: Survey,
+    /// Whether the folder has all that the flags ask for, and there is something to send.
+    is_complete: bool,
+}
+
+impl PreparedReplay {
+    fn of(folder: &Folder, replay: &Replay) -> anyhow::Result<PreparedReplay> {
+        let (rewriting, marks) = (rewriting(replay)?, Marks::parse(&replay.mark)?);
+        let ids = replay.ids.as_deref().map(choose::ids).transpose()?;
+        let map = rewriting.recipients.as_ref();
+        let belongs = belongs(folder, replay, ids.as_deref(), map)?;
+        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let now_ns = u64::try_from(now_ns)?;
+        let resume = resume(replay, &belongs, now_ns)?;
+        let begun_ns = resume.as_ref().map_or(now_ns, |(resume, _)| resume.begun_ns());
+        let (selection, found) = choose::selection(folder, replay, ids, begun_ns)?;
+        let lacks_content = report_only_counted(folder, &selection, replay);
+        let survey = look(folder, &selection, resume.as_ref().map(|(_, before)| before))?;
+        let is_empty = survey.messages + survey.before == 0 && !replay.allow_empty;
+        if is_empty {
+            eprintln!("sinkctl: nothing to send; with --allow-empty, this is a success");
+        }
+        let is_complete = found == Finding::Holds && !lacks_content && !is_empty;
+        Ok(PreparedReplay { rewriting, marks, resume, selection, survey, is_complete })
+    }
+}
+
+/// Opens the file of --resume. A dry run makes no new one.
+fn resume(
+    replay: &Replay,
+    belongs: &Belongs,
+    now_ns: u64,
+) -> anyhow::Result<Option<(Resume, Before)>> {
+    Ok(match &replay.resume {
+        Some(path) if !replay.dry_run || path.exists() => {
+            Some(Resume::open(path, belongs, now_ns)?)
+        }
+        _ => None,
+    })
+}
+
+/// Sends what was prepared, until all of it has ended or a person stops it.
+fn send(
+    folder: &'static Folder,
+    replay: &Replay,
+    prepared: PreparedReplay,
+    settings: &SendingSettings,
+    manner: ReplayOptions,
+) -> anyhow::Result<FinishedReplay> {
+    let tally = Arc::new(ReplayTally::default());
+    let planned = prepared.survey.messages;
+    let content = ReplayContent::new(folder, prepared.rewriting, prepared.marks);
+    let plan = ReplayPlan::new(folder, &prepared.selection, LOOK_AHEAD)?;
+    let feed = Feed::new(plan, content, manner, prepared.resume, tally.clone());
+    let records = Records::new(replay.wanted.records.as_deref())?;
+    let ended = |_: &SharedRun| tally.ended() - tally.passed_over();
+    let (report, shared) =
+        sending::send(settings, vec![Box::new(feed)], &records, Some(planned), ended)?;
+    let is_stopped = shared.stop.load(Ordering::Relaxed);
+    Ok(FinishedReplay { report, records, tally, is_stopped, planned })
 }
 
 /// Errors: the target writes the folder that would be read.
@@ -288,13 +324,8 @@ fn is_agreed(intent: &Intent<'_>, folder: &Path, out: &mut Out) -> anyhow::Resul
 }
 
 /// Prints the outcome. Returns whether everything was sent, and accepted.
-fn report_outcome(
-    replay: &Replay,
-    sent: &FinishedReplay,
-    tally: &ReplayTally,
-    out: &mut Out,
-) -> anyhow::Result<bool> {
-    let FinishedReplay { report, records, is_stopped, .. } = sent;
+fn report_outcome(replay: &Replay, sent: &FinishedReplay, out: &mut Out) -> anyhow::Result<bool> {
+    let FinishedReplay { report, records, tally, is_stopped, .. } = sent;
     let title = format!("replay to {}", replay.to);
     // A plan that came to its end was given whole, whatever the survey had estimated.
     let is_over = report.error.is_none() && !is_stopped;
@@ -322,6 +353,7 @@ fn report_outcome(
 struct FinishedReplay {
     report: Report,
     records: Records,
+    tally: Arc<ReplayTally>,
     is_stopped: bool,
     /// Messages that were to be sent, as the survey found or estimated.
     planned: u64,

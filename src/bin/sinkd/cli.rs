@@ -19,7 +19,7 @@ pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
 /// The first sentence alone is the one line of the man page's name.
 const ABOUT: &str = "\
 An SMTP server to load-test mass mailers against. It accepts mail fast, stores every byte and \
-delivers nothing; sinkctl reads what it stored.";
+delivers nothing; sinkctl reads what it stored";
 
 /// How settings stand in the environment.
 fn variables() -> String {
@@ -52,23 +52,23 @@ pub fn shown() -> Command {
                 .long("config")
                 .value_name("FILE")
                 .value_parser(clap::value_parser!(PathBuf))
-                .help("TOML file with settings; environment variables and flags override it."),
+                .help("TOML file with settings; environment variables and flags override it"),
         )
         .arg(
             Arg::new("check")
                 .long("check")
                 .action(ArgAction::SetTrue)
-                .help("Check the configuration and exit."),
+                .help("Check the configuration and exit"),
         )
         .arg(
             Arg::new("print-config")
                 .long("print-config")
                 .action(ArgAction::SetTrue)
-                .help("Print the effective configuration as commented TOML and exit."),
+                .help("Print the effective configuration as commented TOML and exit"),
         )
         .arg(Arg::new("is-ready").long("is-ready").action(ArgAction::SetTrue).help(
             "Ask the sinkd that serves HTTP at the address of these settings whether it \
-                     accepts mail; exit with 1 if not.",
+                     accepts mail; exit with 1 if not",
         ))
         .arg(
             Arg::new("generate")
@@ -77,8 +77,8 @@ pub fn shown() -> Command {
                 .value_parser(clap::value_parser!(Generated))
                 .hide_possible_values(true)
                 .help(
-                    "Print the man page (man) or a completion script (bash, elvish, fish, \
-                     powershell or zsh) and exit.",
+                    "Print the man page ('man') or a completion script ('bash', 'elvish', 'fish', \
+                     'powershell' or 'zsh') and exit",
                 ),
         );
     let defaults = Config::default();
@@ -97,8 +97,10 @@ pub fn shown() -> Command {
     command
 }
 
-/// The help of a setting; a list may be empty by default.
+/// The help of a setting, without a period at its end, as clap writes it for sinkctl. A list may be
+/// empty by default.
 fn with_default(help: &str, default: &str) -> String {
+    let help = help.trim_end_matches('.');
     match default {
         "" => help.to_owned(),
         default => format!("{help} [default: {default}]"),
@@ -153,4 +155,18 @@ fn told(mut error: clap::Error) -> clap::Error {
         error.insert(ContextKind::SuggestedArg, ContextValue::String(ours));
     }
     error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_help_text_ends_in_a_period() {
+        for arg in shown().get_arguments() {
+            let help = arg.get_help().map(|help| help.to_string()).unwrap_or_default();
+            let text = help.split(" [default: ").next().unwrap();
+            assert!(!text.is_empty() && !text.ends_with('.'), "{}: {help}", arg.get_id());
+        }
+    }
 }

@@ -52,7 +52,7 @@ impl AddressPattern {
         text.chars().all(is_good).then(|| AddressPattern::Like(text.to_lowercase()))
     }
 
-    /// Is it `candidate`, or is `candidate` among them? The null reverse-path is never asked for
+    /// Returns whether the pattern stands for `candidate`. The null reverse-path is never asked for
     /// here.
     pub(super) fn is(&self, candidate: &str) -> bool {
         let domain = candidate.rsplit_once('@').map(|(_, domain)| domain);
@@ -67,12 +67,12 @@ impl AddressPattern {
     }
 }
 
-/// But for case. `lower` is in lower case.
+/// Compares without regard to case. `lower` is in lower case.
 fn is_same(text: &str, lower: &str) -> bool {
     text.eq_ignore_ascii_case(lower) || (!text.is_ascii() && text.to_lowercase() == lower)
 }
 
-/// Is `domain` the one wanted, or one below it? `wanted` is in lower case.
+/// Returns whether `domain` is `wanted`, or a subdomain of it. `wanted` is in lower case.
 fn is_below(domain: &str, wanted: &str) -> bool {
     if is_same(domain, wanted) {
         return true;

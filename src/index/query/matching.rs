@@ -37,7 +37,7 @@ impl Folded {
 /// A message, as far as it is known.
 pub(super) struct Sight<'s> {
     columns: &'s Columns<'s>,
-    /// Its octets; `None` while the columns are all there is.
+    /// The octets of the message; `None` while the columns are all there is.
     message: Option<&'s [u8]>,
     scratch: &'s mut Scratch,
 }

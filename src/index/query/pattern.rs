@@ -12,7 +12,8 @@ pub(super) struct Pattern {
     text: String,
     /// Letters may follow.
     is_prefix: bool,
-    /// Its words with a space before each and, unless it is a prefix, behind the last.
+    /// The words of the text with a space before each and, unless the pattern is a prefix, after
+    /// the last.
     finder: Finder<'static>,
 }
 

@@ -28,14 +28,15 @@ impl Query {
         parse(text, &known).map(|root| Query { root })
     }
 
-    /// Is it true of the message of these columns? `None`: it takes the message itself to tell.
+    /// Returns whether the message of these columns matches. `None`: it takes the message itself to
+    /// tell.
     ///
     /// Costs some ns for each term, and one folding of the subject if a term asks for it.
     pub fn on_columns(&self, columns: &Columns<'_>, scratch: &mut Scratch) -> Option<bool> {
         Sight::new(columns, None, scratch).on_columns(&self.root)
     }
 
-    /// Is it true of this message? Whatever [`Query::on_columns`] says, this says too.
+    /// Returns whether this message matches. What [`Query::on_columns`] says, this says too.
     ///
     /// `message`: what is stored of it, with its dots unstuffed. Its body is decoded and folded
     /// once, and only if the answer depends on it; bounds of that are in `mime::text`.
@@ -54,8 +55,8 @@ impl Query {
         self.root.needs_body()
     }
 
-    /// It is true of no message that was received outside of this span. A span that holds no moment
-    /// has equal ends.
+    /// Returns a span outside of which no message matches. A span that holds no moment has equal
+    /// ends.
     pub fn span(&self) -> Span {
         let during = during(&self.root, false);
         Span {

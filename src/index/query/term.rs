@@ -47,7 +47,7 @@ pub(super) enum Term {
     After(u64),
     /// A run's name, and the time it took, ns since the Unix epoch.
     Run(String, Range<u64>),
-    /// Its name, or its address if it has no name.
+    /// The name of a listener, or its address if it has no name.
     Listener(String),
     Deviation(Deviation),
 }
@@ -139,7 +139,7 @@ impl FieldValue<'_> {
         Ok(self)
     }
 
-    /// Its text; of a field that takes no pattern.
+    /// Returns the text of the value; the field takes no pattern.
     fn exactly(&self, field: &'static str, example: &'static str) -> Result<&str, QueryFault> {
         let value = self.given(field, example)?;
         if value.has_star { Err(QueryFault::StarNotHere(field)) } else { Ok(value.text) }

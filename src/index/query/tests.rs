@@ -344,7 +344,7 @@ fn queries() -> impl Strategy<Value = String> {
     })
 }
 
-/// The same question answered without columns, folding or order: by the words of each text.
+/// Answers a query without columns, folding or order: by the words of each text.
 fn model(node: &Node, mail: &SampleMail) -> bool {
     match node {
         Node::And(nodes) => nodes.iter().all(|n| model(n, mail)),

@@ -31,7 +31,7 @@ pub struct Reservation {
 #[derive(Debug)]
 pub(super) enum Location {
     Region(Region),
-    /// In a region, on its way to an own segment that is not ready yet.
+    /// The payload lies in a region, on its way to an own segment that is not ready yet.
     Moving(Region, Box<OpenOwnSegment>),
     Own(Box<OpenOwnSegment>),
 }
@@ -41,7 +41,7 @@ impl Reservation {
         Reservation { location, envelope_bytes, capacity, filled: 0, crc: Running::new() }
     }
 
-    /// From the start of its file to its record.
+    /// Octets from the start of the file to the record.
     pub(super) fn start(&self) -> u64 {
         match &self.location {
             Location::Region(region) | Location::Moving(region, _) => region.start,
@@ -49,7 +49,7 @@ impl Reservation {
         }
     }
 
-    /// From the start of its file to the first octet not yet filled.
+    /// Octets from the start of the file to the first one that is not filled yet.
     pub(super) fn front(&self) -> u64 {
         self.start() + self.held_bytes()
     }

@@ -100,9 +100,10 @@ pub(crate) struct OpenSegment {
     pub access: WriteAccess,
     pub window: Arc<Window>,
     seed: Seed,
-    /// From the start of the file to the first octet without an owner.
+    /// Octets from the start of the file to the first one without an owner.
     end: u64,
-    /// From the start of the file to the lowest slot written; falls by `SLOT_BYTES` per commit.
+    /// Octets from the start of the file to the lowest slot written; falls by `SLOT_BYTES` per
+    /// commit.
     slots_at: u64,
     /// Reservations neither committed nor released: each has a slot promised to it.
     promised: u32,
@@ -361,7 +362,7 @@ impl OpenSegment {
     #[inline]
     pub(crate) fn count_only(&mut self) {
         self.counted += 1;
-        // It publishes nothing but itself.
+        // Relaxed: the count publishes nothing but itself.
         self.access.live()[COUNTED_WORD].store(self.counted.to_le(), Relaxed);
     }
 

@@ -32,13 +32,13 @@ pub(crate) struct Fronts {
 pub(crate) struct LookAhead {
     /// Octets that provisioning wants to keep ready ahead of `end`.
     pub window_bytes: AtomicU64,
-    /// The same for slots.
+    /// Octets of slots that provisioning wants to keep ready.
     pub slots_window_bytes: AtomicU64,
     /// Whether storage refuses to make more of this segment present.
     pub is_full: AtomicBool,
 }
 
-/// The same for an own segment, which holds one record.
+/// What provisioning and a worker tell each other about an own segment, which holds one record.
 #[derive(Debug, Default)]
 #[repr(align(64))]
 pub(crate) struct OwnWindow {
@@ -48,6 +48,6 @@ pub(crate) struct OwnWindow {
     pub expected_end: AtomicU64,
     /// How far the worker wants to write.
     pub demand: AtomicU64,
-    /// Does storage refuse to make the file longer? Stored by provisioning.
+    /// Whether storage refuses to make the file longer. Stored by provisioning.
     pub is_full: AtomicBool,
 }

@@ -38,7 +38,7 @@ pub enum OpenError {
     Format {
         /// The file.
         file: PathBuf,
-        /// From its start.
+        /// Octets from the start of the file.
         offset: u64,
         /// What was found, and what was expected.
         problem: String,
@@ -60,7 +60,7 @@ pub enum OpenError {
     Network {
         /// The data folder.
         path: PathBuf,
-        /// Which.
+        /// The kind of the file system.
         kind: &'static str,
     },
     /// Not enough space for a worker's first segment.

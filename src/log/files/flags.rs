@@ -34,7 +34,7 @@ impl From<&Identity> for FlagsOf {
 pub(crate) struct Flags {
     /// Every slot below this is removed...
     pub watermark: u32,
-    /// ...and this number of messages is below it.
+    /// Messages below that slot.
     pub messages_below: u32,
     /// Messages without a slot (they were only counted) that are removed.
     pub only_counted: u64,
@@ -130,8 +130,8 @@ pub(crate) fn load(folder: &Path, of: FlagsOf) -> Flags {
     })
 }
 
-/// Does the same as [`load`] for callers that report unusable flags themselves: the error is the
-/// path of the file.
+/// Reads flags as [`load`] does, for callers that report unusable flags themselves: the error is
+/// the path of the file.
 pub(crate) fn read(folder: &Path, of: FlagsOf) -> Result<Flags, PathBuf> {
     let path = path_of(folder, of.number);
     match fs::read(&path) {

@@ -10,8 +10,8 @@ use super::error::OpenError;
 
 /// A file under a lock that ends when this is dropped, or with the process.
 ///
-/// It is given back by name: closing the file alone would leave the lock to whatever else has the
-/// descriptor, such as a program that another thread is just starting.
+/// The drop releases the lock explicitly: closing the file alone would leave the lock to whatever
+/// else has the descriptor, such as a program that another thread is just starting.
 #[derive(Debug)]
 pub(crate) struct HeldLock(File);
 

@@ -146,7 +146,7 @@ impl Mapping {
         Ok(())
     }
 
-    /// The same for the octets from `from` to the end of the file.
+    /// Makes the octets from `from` to the end of the file present, writable and usable.
     pub(crate) fn populate_back(&self, from: u64) -> io::Result<()> {
         let bytes = self.lock();
         assert!(*bytes == self.raw.len() as u64, "the file has its final length");
@@ -341,7 +341,7 @@ impl LiveView {
 pub(crate) struct RecordsView {
     raw: MmapRaw,
     source: SlotSource,
-    /// Its lock, shared, keeps the file from being made another segment's.
+    /// The file, whose shared lock keeps it from becoming another segment's.
     _file: File,
 }
 

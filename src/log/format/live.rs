@@ -29,8 +29,8 @@ pub enum State {
     Open,
     /// The segment will not change.
     Sealed,
-    /// It will not change, but a flush of it failed: what slot `from` and later ones hold may not
-    /// be on disk.
+    /// The segment will not change, but a flush of it failed: what slot `from` and later ones hold
+    /// may not be on disk.
     Suspect {
         /// The first slot in doubt.
         from: u32,

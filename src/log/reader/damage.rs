@@ -14,7 +14,7 @@ pub enum SegmentError {
         /// The file.
         file: PathBuf,
     },
-    /// From the future.
+    /// The segment is of a later format version.
     #[error("{file}, octet 8: format version {version}; this program reads up to {newest}")]
     Newer {
         /// The file.

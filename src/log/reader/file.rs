@@ -135,8 +135,8 @@ impl SegmentFile {
         Ok(record.split_at(envelope))
     }
 
-    /// The same for a record of any size, in bounded memory: gives at most `payload_max` octets of
-    /// the payload. The rest is read through all the same, for the checksum.
+    /// Reads a record of any size, in bounded memory: returns at most `payload_max` octets of the
+    /// payload. The rest is read all the same, for the checksum.
     pub(super) fn record_start<'a>(
         &self,
         slot: &Slot,

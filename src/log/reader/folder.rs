@@ -26,7 +26,7 @@ pub struct Folder {
 /// The newest message that can be read.
 #[derive(Debug)]
 pub struct Latest {
-    /// Its segment, and where it lies in it; `None`: there is none.
+    /// The segment of the message, and its slot there; `None`: no message can be read.
     pub newest: Option<(Arc<Segment>, Slot)>,
     /// Newer ones that can't be read.
     pub damage: Vec<ReadError>,
@@ -50,7 +50,7 @@ impl Folder {
         Folder::open_in(path, current_boot())
     }
 
-    /// The same, in a machine whose boot is `boot`: tests make a restart with it.
+    /// Opens the folder as a machine does whose boot is `boot`: tests simulate a restart with it.
     #[doc(hidden)]
     pub fn open_in(path: &Path, boot: BootId) -> io::Result<Folder> {
         Ok(Folder { catalog: Catalog::open(path, boot)? })

@@ -340,7 +340,7 @@ impl<'a> Listing<'a> {
                 (low, at_low) = (middle, at_middle);
             }
         }
-        // Those between have the time `low`, all of them: they are ordered by id.
+        // All messages in between have the time `low`; they are ordered by id.
         let mut missing = k.saturating_sub(count(group, &at_low));
         for (i, part) in group.iter().enumerate() {
             let equal = part.between(at_low[i], at_high[i]);

@@ -27,7 +27,7 @@ impl Opening {
         Opening::in_boot(path, current_boot(), None)
     }
 
-    /// The same in a machine whose boot is `boot`. `known`: what was computed before.
+    /// Opens the file as a machine does whose boot is `boot`. `known`: what was computed before.
     pub(super) fn in_boot(path: &Path, boot: BootId, known: Option<KnownScan>) -> Opening {
         let opened = match known {
             Some(known) => Segment::open_known(path, known),

@@ -160,7 +160,7 @@ impl Scan<'_> {
     fn finish(mut self) -> ScanResult {
         let mut words = self.page;
         if let Extent::Published(_) = self.extent {
-            // They were published: their ids are known to clients, whatever follows.
+            // The slots of the gap were published: clients know their ids, whatever follows.
             self.lost.append(&mut self.gap);
         }
         let slots = self.last.map_or(0, |slot| slot.id().slot + 1);

@@ -36,7 +36,7 @@ enum CountsFrom {
     Live(LiveView),
     /// The segment was sealed, and its totals are consistent.
     Sealed(LiveWords),
-    /// They could not be trusted: every slot position was tried.
+    /// The counts could not be trusted: every slot position was tried.
     Found(Arc<ScanResult>),
 }
 
@@ -47,8 +47,8 @@ enum Trust {
     Believed,
     /// The machine went down before they were flushed.
     Unflushed,
-    /// It is open, in a boot that has no name: a writer may be at work, or may have been in another
-    /// boot.
+    /// The segment is open, in a boot that has no name: a writer may be at work, or may have been
+    /// in another boot.
     Unknown,
     /// What they say is impossible, or a checksum doesn't hold.
     Damaged,
@@ -257,8 +257,8 @@ impl Segment {
         self.file.record(slot, buf)
     }
 
-    /// The same for a record of any size, in bounded memory: returns at most `payload_max` octets
-    /// of the payload. The rest is read through all the same, for the checksum.
+    /// Reads a record of any size, in bounded memory: returns at most `payload_max` octets of the
+    /// payload. The rest is read all the same, for the checksum.
     pub fn record_start<'a>(
         &self,
         slot: &Slot,
@@ -357,7 +357,7 @@ fn judge(
             return Ok((CountsFrom::Live(view), Trust::Believed));
         }
     } else if words.state() != Some(State::Open) {
-        // It may be being sealed under our eyes: the second look sees all of it.
+        // Another process may be sealing the segment right now: the second look sees all of it.
         words = disk::read_live(file.file()).map_err(io)?;
     }
     let is_sealed = words.is_sealed(file.seed());

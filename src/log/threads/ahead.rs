@@ -9,11 +9,13 @@ use crate::log::format::{PAGE_BYTES, RECORDS_AT};
 
 /// A worker's window is what it writes in this time...
 const WINDOW_TIME: Duration = Duration::from_millis(10);
-/// ...but no less: 0.2 ms of populating, four times what a connection may take in a round.
+/// The lower bound of the window: 0.2 ms of populating, four times what a connection may take in a
+/// round.
 const WINDOW_BYTES_MIN: u64 = 1 << 20;
-/// ...and no more: pages populated long before their use are written out and protected again.
+/// The upper bound of the window: pages populated long before their use are written out and
+/// protected again.
 const WINDOW_BYTES_MAX: u64 = 64 << 20;
-/// The same for slots: 1024 of them.
+/// The lower bound of the window for slots: 1024 of them.
 const SLOTS_WINDOW_BYTES_MIN: u64 = 64 << 10;
 /// The mark moves in steps, so that a worker that waits goes on before the window is complete.
 const POPULATE_STEP_BYTES: u64 = 1 << 20;

@@ -123,7 +123,7 @@ impl Flusher {
             }
             Err(e) => {
                 tracing::error!(error = %e, "a flush failed: a large message is refused");
-                // It is one of the two; recovery removes a `.part` that stays.
+                // The file has one of the two names; recovery removes a `.part` that stays.
                 drop(std::fs::remove_file(&own.part));
                 drop(std::fs::remove_file(&own.path));
                 (OwnEvent::Failed, OwnFlushed::Gone)

@@ -210,7 +210,7 @@ impl Growing {
     }
 
     fn write_out(&self, maker: &mut Maker, worker: u32, commit: OwnCommit) -> io::Result<Sealed> {
-        // Its worker has given up its access: the file may be cut.
+        // The worker has given up its access: the file may be cut.
         drop(commit.access);
         let file = self.mapping.file();
         file.write_all_at(&commit.unwritten, RECORDS_AT)?;

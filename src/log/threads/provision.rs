@@ -1,11 +1,12 @@
 //! The provisioning thread: creates, allocates, maps, populates, seals and unmaps segments, where
 //! no event loop waits.
 //!
-//! It sleeps in its request channel. A worker sends `Attend` when less than half of its window is
-//! left or when it got `Wait`; everything else it needs to know is in the atomics of `exchange`.
-//! While storage refuses, it tries again every half second.
+//! The thread sleeps in its request channel. A worker sends `Attend` when less than half of its
+//! window is left or when it got `Wait`; everything else that the thread needs to know is in the
+//! atomics of `exchange`. While storage refuses, the thread tries again every half second.
 //!
-//! It reads no clock: [`Provision::run`] passes the time, the simulation one that is made up.
+//! The thread reads no clock: [`Provision::run`] passes the time, the simulation one that is made
+//! up.
 use std::collections::{HashMap, VecDeque};
 use std::fs::File;
 use std::io;

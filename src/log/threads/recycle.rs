@@ -54,7 +54,7 @@ const KEPT_BYTES_MAX: u64 = 1 << 30;
 const DESCRIPTORS_PER_MAP: u64 = 16;
 
 impl KeptMaps {
-    /// As many as `descriptors`, which this process may have open, allow.
+    /// Keeps as many maps as `descriptors`, which this process may have open, allow.
     pub(crate) fn new(descriptors: u64) -> KeptMaps {
         let count_max = usize::try_from(descriptors / DESCRIPTORS_PER_MAP).unwrap_or(usize::MAX);
         KeptMaps { maps: HashMap::new(), bytes: 0, count_max }

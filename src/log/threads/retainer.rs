@@ -103,7 +103,7 @@ impl Retainer {
         self.open.insert(number, bytes);
     }
 
-    /// It takes no disk now, or counts as sealed.
+    /// The segment takes no space on the disk now, or counts as sealed.
     pub(crate) fn closed(&mut self, number: u32) {
         self.open.remove(&number);
     }

@@ -39,7 +39,7 @@ pub(super) struct Served {
 pub(super) struct Rest {
     /// Storage refused something: when to try again.
     pub retry_at: Option<Instant>,
-    /// Its large messages want more than one step.
+    /// Large messages of this worker need more than one step.
     pub is_unfinished: bool,
 }
 

@@ -73,7 +73,7 @@ impl Syncer<'_> {
                 return;
             }
         };
-        // It may be about to become another segment, or have become one.
+        // The file may be about to become another segment, or have become one.
         if file.try_lock_shared().is_err() || !is_segment(&file, number) {
             return;
         }

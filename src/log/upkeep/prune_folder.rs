@@ -22,7 +22,7 @@ const AT_ONCE: usize = 64;
 /// What [`prune`] leaves.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Keep {
-    /// As in sinkd.
+    /// The retention, with the meaning that it has in sinkd.
     pub retention: Retention,
     /// No sealed segment all of whose messages were removed.
     pub without_removed: bool,

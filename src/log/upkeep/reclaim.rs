@@ -71,7 +71,8 @@ fn spare(path: &Path, number: u32) -> Option<(File, Identity)> {
     (identity.number != number).then_some((file, identity))
 }
 
-/// Does any slot in it check, under the name it should have? Reads the whole file.
+/// Returns whether any slot of the file has a valid checksum, under the name it should have. Reads
+/// the whole file.
 fn holds_mail(file: File, name: &Path) -> bool {
     // In no boot of this machine: nothing but checksums is believed.
     SegmentFile::of(file, name).is_ok_and(|(file, words)| {

@@ -97,7 +97,7 @@ fn recover_segment(
     recovery: &mut Recovery,
 ) -> io::Result<Option<SyncJob>> {
     let words = disk::read_live(segment.file().file())?;
-    // Its state may be missing, though its counts check.
+    // The state of a segment may be missing although its counts match their checksum.
     let is_left_open = segment.is_live() || words.state() == Some(State::Open);
     let found = match segment.found() {
         Some(found) => Some(found.clone()),

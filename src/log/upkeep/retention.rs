@@ -48,7 +48,7 @@ impl SealedSegments {
         self.sealed.insert(number, sealed);
     }
 
-    /// It has gone, or is about to.
+    /// Takes out a segment that is gone, or will be at once.
     pub(crate) fn take_out(&mut self, number: u32) -> Option<Sealed> {
         let sealed = self.sealed.remove(&number)?;
         self.disk_bytes -= sealed.disk_bytes;
@@ -162,7 +162,7 @@ mod tests {
         sealed_segments.see_removed(3, 1, 0);
         assert_eq!(sealed_segments.first_to_go(), Some(3));
         sealed_segments.take_out(3);
-        // Its number is old, and its mail is not.
+        // The number of this segment is old, but its mail is not.
         sealed_segments.put(0, sealed(0, 9));
         assert_eq!(sealed_segments.first_to_go(), Some(1));
         sealed_segments.take_out(0);

@@ -9,7 +9,7 @@ use super::random::{Purpose, Random};
 /// Octets of what is attached, at most.
 pub const ATTACHMENT_BYTES_MAX: u64 = 48 << 20;
 
-/// Octets that make a line of base64: 76 (RFC 2045 6.8).
+/// Octets that make a line of base64: 76 (RFC 2045 section 6.8).
 const LINE_BYTES: usize = 57;
 
 /// Types by extension; anything else is `application/octet-stream`.

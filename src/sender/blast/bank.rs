@@ -41,7 +41,7 @@ pub struct Common<'a> {
     pub seed: u64,
     #[allow(missing_docs)]
     pub run_id: &'a str,
-    /// For the header.
+    /// The address in the field From.
     pub from: &'a str,
     /// RFC 5322.
     pub date: &'a str,
@@ -154,7 +154,7 @@ impl Bank {
         }
     }
 
-    /// For one thread.
+    /// Returns the bodies of one thread.
     pub fn bodies(&self) -> Bodies {
         let owned: Vec<Bytes> = self.layouts.iter().map(|layout| reference(&layout.text)).collect();
         Bodies(self.entries.iter().map(|e| owned[e.layout].slice(e.start as usize..)).collect())
@@ -192,7 +192,7 @@ pub struct Chosen<'a> {
     pub size: u64,
     #[allow(missing_docs)]
     pub number: &'a [u8; DIGITS],
-    /// For the To field.
+    /// The address in the field To.
     pub address: &'a [u8],
 }
 

@@ -99,7 +99,7 @@ pub fn marks(run_id: &str) -> String {
     format!("X-Sequence: {NUMBER}\r\nX-Content-CRC32C: {CHECKSUM}\r\nX-Run: {run_id}\r\n")
 }
 
-/// Its field, with a name of its own for each message of each run.
+/// The field Message-ID, with a value of its own for each message of each run.
 pub fn message_id(run_id: &str, from: &str) -> String {
     let domain = from.rsplit_once('@').map_or(from, |(_, domain)| domain);
     format!("Message-ID: <{NUMBER}.{run_id}@{domain}>\r\n")

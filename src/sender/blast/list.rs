@@ -6,7 +6,7 @@ use std::path::Path;
 /// a cell.
 pub const LIST_BYTES_MAX: u64 = 1 << 30;
 
-/// Octets of an address; RFC 5321 4.5.3.1.3 asks for 254.
+/// Octets of an address; RFC 5321 section 4.5.3.1.3 asks for 254.
 const MAILBOX_BYTES_MAX: usize = 900;
 
 /// Bad rows that are named.
@@ -18,6 +18,8 @@ const SHOWN_BYTES_MAX: usize = 60;
 /// Addresses, with what else the list says of each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct List {
+    /// The name of its file, for errors.
+    file: String,
     columns: Vec<String>,
     /// Which of the columns is the address.
     address: usize,
@@ -51,7 +53,7 @@ pub struct BadRows {
     #[allow(missing_docs)]
     pub file: String,
     /// Line, counted from 1, and reason; ten at most.
-    pub first: Vec<(u64, String)>,
+    pub first: Vec<(u64, RowError)>,
     #[allow(missing_docs)]
     pub count: u64,
 }
@@ -70,6 +72,46 @@ impl fmt::Display for BadRows {
 }
 
 impl std::error::Error for BadRows {}
+
+/// Why a row has no valid recipient.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RowError {
+    /// A column of the header row, counted from 1, has no usable name.
+    #[error("column {0} needs a name without braces")]
+    ColumnName(usize),
+    /// Two columns have this name.
+    #[error("two columns are called '{0}'")]
+    ColumnTwice(String),
+    /// The row has fewer or more cells than the header row.
+    #[error("expected {expected} cells, as in the header row, found {found}")]
+    Cells {
+        /// Cells of the header row.
+        expected: usize,
+        /// Cells of this row.
+        found: usize,
+    },
+    /// The cell of the address has another text.
+    #[error("expected an address such as ann@example.org, found '{0}'")]
+    Address(String),
+    /// The position of the first octet that is not UTF-8, counted from 1.
+    #[error("expected text in UTF-8, found another byte at {0}")]
+    Utf8(usize),
+    /// The row has a control character other than a tab.
+    #[error("a control character ({:#04x}) in '{text}'", u32::from(*character))]
+    Control {
+        /// The character.
+        character: char,
+        /// The row, cut where it is long.
+        text: String,
+    },
+    /// Another text follows a quoted cell.
+    #[error("expected a comma, found '{0}'")]
+    Comma(String),
+    /// A quoted cell is not closed.
+    #[error("a quoted cell has no end on its line")]
+    Quote,
+}
 
 /// How the rows of a list are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +139,7 @@ impl List {
     /// `file`: its name, for errors. Line ends may be LF or CRLF; empty lines don't count.
     pub fn parse(file: &str, octets: &[u8]) -> Result<List, ListError> {
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
-        let mut list =
-            List { columns: vec!["email".into()], address: 0, text: String::new(), ends: vec![] };
+        let mut list = List::empty(file);
         let mut bad = BadRows { file: file.to_owned(), first: Vec::new(), count: 0 };
         let (mut is_first, mut form) = (true, RowForm::Addresses);
         for (line, row) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
@@ -129,8 +170,14 @@ impl List {
         }
     }
 
+    /// A list of addresses alone, as yet without any.
+    fn empty(file: &str) -> List {
+        let columns = vec!["email".into()];
+        List { file: file.to_owned(), columns, address: 0, text: String::new(), ends: Vec::new() }
+    }
+
     /// The header row: `email` names the address, else the first column is it.
-    fn set_names(&mut self, row: &[u8]) -> Result<(), String> {
+    fn set_names(&mut self, row: &[u8]) -> Result<(), RowError> {
         let (mut text, mut ends) = (String::new(), Vec::new());
         cells(utf8(row)?, &mut text, &mut ends)?;
         let starts = std::iter::once(0).chain(ends.iter().copied());
@@ -138,10 +185,10 @@ impl List {
         self.columns = names.map(|name| name.trim().to_owned()).collect();
         for (n, name) in self.columns.iter().enumerate() {
             if name.is_empty() || name.contains(['{', '}']) {
-                return Err(format!("column {} needs a name without braces", n + 1));
+                return Err(RowError::ColumnName(n + 1));
             }
             if self.columns[..n].contains(name) {
-                return Err(format!("two columns are called '{name}'"));
+                return Err(RowError::ColumnTwice(name.clone()));
             }
         }
         let is_email = |name: &String| name.eq_ignore_ascii_case("email");
@@ -149,7 +196,7 @@ impl List {
         Ok(())
     }
 
-    fn add_row(&mut self, row: &[u8], form: RowForm) -> Result<(), String> {
+    fn add_row(&mut self, row: &[u8], form: RowForm) -> Result<(), RowError> {
         let (text_bytes, cells_before) = (self.text.len(), self.ends.len());
         let result = self.append_row(utf8(row)?, form);
         if result.is_err() {
@@ -159,7 +206,7 @@ impl List {
         result
     }
 
-    fn append_row(&mut self, row: &str, form: RowForm) -> Result<(), String> {
+    fn append_row(&mut self, row: &str, form: RowForm) -> Result<(), RowError> {
         let cells_before = self.ends.len();
         if form == RowForm::Csv {
             cells(row, &mut self.text, &mut self.ends)?;
@@ -169,17 +216,21 @@ impl List {
         }
         let (found, expected) = (self.ends.len() - cells_before, self.columns.len());
         if found != expected {
-            return Err(format!("found cells: {found}; the header row has {expected}"));
+            return Err(RowError::Cells { expected, found });
         }
         let address = self.cell_at(cells_before + self.address);
         if !is_mailbox(address) {
-            let shown = shown(address);
-            return Err(format!("expected an address such as ann@example.org, found '{shown}'"));
+            return Err(RowError::Address(shown(address)));
         }
         Ok(())
     }
 
-    /// How many recipients.
+    /// The name of the file that the list was read from.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The number of recipients.
     pub fn rows(&self) -> u64 {
         (self.ends.len() / self.columns.len()) as u64
     }
@@ -205,25 +256,24 @@ impl List {
     }
 }
 
-/// Is it a mailbox with a domain, short enough for a header line (RFC 5322 2.1.1)?
+/// Returns whether the text is a mailbox with a domain that fits into a header line (RFC 5322
+/// section 2.1.1).
 pub fn is_mailbox(text: &str) -> bool {
     text.contains('@')
         && text.len() <= MAILBOX_BYTES_MAX
         && crate::sender::is_mailbox(text.as_bytes())
 }
 
-fn utf8(row: &[u8]) -> Result<&str, String> {
-    let text = std::str::from_utf8(row).map_err(|error| {
-        format!("expected text in UTF-8, found another byte at {}", error.valid_up_to() + 1)
-    })?;
+fn utf8(row: &[u8]) -> Result<&str, RowError> {
+    let text = std::str::from_utf8(row).map_err(|error| RowError::Utf8(error.valid_up_to() + 1))?;
     match text.chars().find(|c| c.is_control() && *c != '\t') {
         None => Ok(text),
-        Some(c) => Err(format!("a control character ({:#04x}) in '{}'", c as u32, shown(text))),
+        Some(character) => Err(RowError::Control { character, text: shown(text) }),
     }
 }
 
 /// Appends the cells of a row. A quoted cell ends on its line.
-fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), String> {
+fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), RowError> {
     let mut rest = row;
     loop {
         rest = match rest.trim_start_matches([' ', '\t']).strip_prefix('"') {
@@ -238,16 +288,16 @@ fn cells(row: &str, text: &mut String, ends: &mut Vec<u32>) -> Result<(), String
         match rest.strip_prefix(',') {
             Some(next) => rest = next,
             None if rest.is_empty() => return Ok(()),
-            None => return Err(format!("expected a comma, found '{}'", shown(rest))),
+            None => return Err(RowError::Comma(shown(rest))),
         }
     }
 }
 
 /// `text` begins after the first quote; returns the text after the last one.
-fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, String> {
+fn unquoted<'a>(quoted: &'a str, text: &mut String) -> Result<&'a str, RowError> {
     let mut rest = quoted;
     loop {
-        let end = rest.find('"').ok_or("a quoted cell has no end on its line")?;
+        let end = rest.find('"').ok_or(RowError::Quote)?;
         text.push_str(&rest[..end]);
         rest = &rest[end + 1..];
         match rest.strip_prefix('"') {
@@ -321,7 +371,7 @@ mod tests {
                 "list:1: expected an address such as ann@example.org, found 'Ann <a@b.example>'",
             ),
             ("a@b\r.example", "list:1: a control character (0x0d) in 'a@b\u{fffd}.example'"),
-            ("email,x\na@b.example", "list:2: found cells: 1; the header row has 2"),
+            ("email,x\na@b.example", "list:2: expected 2 cells, as in the header row, found 1"),
             ("email\n\"a@b.example", "list:2: a quoted cell has no end on its line"),
             ("email\n\"a@b.example\"x", "list:2: expected a comma, found 'x'"),
             ("email,email\na@b.example,1", "list:1: two columns are called 'email'"),

@@ -60,17 +60,19 @@ pub struct BlastSettings {
     pub pace: Option<SendingRate>,
 }
 
-/// Why there is no such blast.
+/// Why a blast with these settings is impossible.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PlanError {
     #[error(
-        "a size of {size} is too small: with these recipients, a message has at least {smallest} \
-         bytes"
+        "--size: expected at least {smallest} bytes, the smallest message to these recipients, \
+         found {size}"
     )]
     #[allow(missing_docs)]
     TooSmall { size: u64, smallest: u64 },
-    #[error("expected messages of at most 256M including attachments, found {0} bytes")]
+    #[error(
+        "--size, --attach: expected messages of at most 256M including attachments, found {0} bytes"
+    )]
     #[allow(missing_docs)]
     TooLarge(u64),
     #[error("--from: expected an address such as news@example.org, or <>, found '{0}'")]
@@ -79,10 +81,10 @@ pub enum PlanError {
     #[error("--run-id: expected 1 to 64 letters, digits, '.', '_' or '-', found '{0}'")]
     #[allow(missing_docs)]
     RunId(String),
-    #[error("expected an RFC 5322 date, found '{0}'")]
+    #[error("--date: expected an RFC 5322 date, found '{0}'")]
     #[allow(missing_docs)]
     Date(String),
-    #[error("expected a rate above 0, found {0}")]
+    #[error("--rate: expected a rate above 0, found {0}")]
     #[allow(missing_docs)]
     Rate(f64),
 }

@@ -5,7 +5,7 @@ use super::head::{DIGITS, digits};
 use super::list::{List, is_mailbox};
 use super::random::{Purpose, Random};
 
-pub use super::list::{BadRows, ListError};
+pub use super::list::{BadRows, ListError, RowError};
 
 /// Recipients of a message, at most: what a target allows is for it to say.
 pub const PER_MESSAGE_MAX: u64 = 10_000;
@@ -20,25 +20,29 @@ pub struct PerMessage {
     high: u64,
 }
 
-impl std::str::FromStr for PerMessage {
-    type Err = String;
+/// A text that is not a number of recipients.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "expected a number such as 1 or a range such as 1-50, up to {PER_MESSAGE_MAX}, found '{0}'"
+)]
+pub struct NotPerMessage(pub String);
 
-    fn from_str(text: &str) -> Result<PerMessage, String> {
+impl std::str::FromStr for PerMessage {
+    type Err = NotPerMessage;
+
+    fn from_str(text: &str) -> Result<PerMessage, NotPerMessage> {
         let (low, high) = text.split_once('-').unwrap_or((text, text));
         match (low.parse(), high.parse()) {
             (Ok(low), Ok(high)) if 1 <= low && low <= high && high <= PER_MESSAGE_MAX => {
                 Ok(PerMessage { low, high })
             }
-            _ => Err(format!(
-                "expected a number such as 1 or a range such as 1-50, up to {PER_MESSAGE_MAX}, \
-                 found '{text}'"
-            )),
+            _ => Err(NotPerMessage(text.to_owned())),
         }
     }
 }
 
 impl PerMessage {
-    /// The same number for all.
+    /// One recipient for each message.
     pub const ONE: PerMessage = PerMessage { low: 1, high: 1 };
 
     fn of(self, number: u64) -> u64 {
@@ -83,15 +87,20 @@ enum RecipientChoice {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RecipientsError {
-    #[error("expected a domain such as example.com, found '{0}'")]
-    #[allow(missing_docs)]
+    /// The domain is not one that generated addresses can have.
+    #[error("--rcpt-domain: expected a domain such as example.com, found '{0}'")]
     Domain(String),
-    #[error("expected 1 to {MADE_UP_MAX} generated recipients")]
+    /// The number of generated recipients is out of its bounds.
+    #[error("--recipient-count: expected a whole number from 1 to {MADE_UP_MAX}, found {0}")]
+    Count(u64),
+    /// A message has more recipients than are made up.
+    #[error("--rcpts: expected at most {count}, as many as --recipient-count, found {per_message}")]
     #[allow(missing_docs)]
-    Count,
-    #[error("{per_message} recipients per message, but only {count} in all")]
+    MoreThanMadeUp { per_message: u64, count: u64 },
+    /// A message has more recipients than the list.
+    #[error("--rcpts: expected at most {count}, as many as {file} has, found {per_message}")]
     #[allow(missing_docs)]
-    TooFew { per_message: u64, count: u64 },
+    MoreThanListed { per_message: u64, count: u64, file: String },
 }
 
 /// Who gets which message.
@@ -121,7 +130,7 @@ impl RecipientSource {
             return Err(RecipientsError::Domain(domain.to_owned()));
         }
         if !(1..=MADE_UP_MAX).contains(&count) {
-            return Err(RecipientsError::Count);
+            return Err(RecipientsError::Count(count));
         }
         let width = (count - 1).to_string().len().max(6);
         let template = format!("user-{}@{domain}", "0".repeat(width)).into_bytes();
@@ -139,15 +148,22 @@ impl RecipientSource {
         per_message: PerMessage,
         order: RecipientOrder,
     ) -> Result<RecipientSource, RecipientsError> {
-        match per_message.high <= self.count() {
-            true => Ok(RecipientSource { per_message, order, ..self }),
-            false => {
-                Err(RecipientsError::TooFew { per_message: per_message.high, count: self.count() })
-            }
+        let (high, count) = (per_message.high, self.count());
+        if high <= count {
+            return Ok(RecipientSource { per_message, order, ..self });
         }
+        Err(match &self.who {
+            RecipientChoice::MadeUp { .. } => {
+                RecipientsError::MoreThanMadeUp { per_message: high, count }
+            }
+            RecipientChoice::List(list) => {
+                let file = list.file().to_owned();
+                RecipientsError::MoreThanListed { per_message: high, count, file }
+            }
+        })
     }
 
-    /// How many there are.
+    /// The number of recipients.
     pub fn count(&self) -> u64 {
         match &self.who {
             RecipientChoice::List(list) => list.rows(),
@@ -276,6 +292,15 @@ mod tests {
             assert_eq!(RecipientSource::made_up("a.example", count).is_ok(), is_fine, "{count}");
         }
         let one = RecipientSource::made_up("a.example", 1).unwrap();
-        assert!(one.chosen("2".parse().unwrap(), RecipientOrder::Listed).is_err());
+        let error = one.chosen("2".parse().unwrap(), RecipientOrder::Listed).unwrap_err();
+        let expected = "--rcpts: expected at most 1, as many as --recipient-count, found 2";
+        assert_eq!(error.to_string(), expected);
+        let list = List::parse("list.csv", b"a@b.example\nc@b.example").unwrap();
+        let listed = RecipientSource::listed(list);
+        let error = listed.chosen("1-3".parse().unwrap(), RecipientOrder::Listed).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "--rcpts: expected at most 2, as many as list.csv has, found 3"
+        );
     }
 }

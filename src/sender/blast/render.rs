@@ -15,7 +15,7 @@ use super::template::{
 };
 use crate::smtp::client::{ContentForm, OutgoingMail};
 
-/// Octets of text in an encoded word, so that the word has 75 at most (RFC 2047 2).
+/// Octets of text in an encoded word, so that the word has 75 at most (RFC 2047 section 2).
 const WORD_BYTES: usize = 45;
 
 /// What is left to be filled in.
@@ -26,7 +26,7 @@ pub struct Rendering {
     body: Pieces,
     /// What follows, attachments included, as DATA sends it if dots are stuffed in it.
     tail: Arc<Vec<u8>>,
-    /// Without stuffed dots.
+    /// Octets of the tail without stuffed dots.
     tail_bytes: usize,
     tail_checksum: u32,
     form: ContentForm,
@@ -104,7 +104,7 @@ impl Rendering {
         }
     }
 
-    /// For one thread.
+    /// Returns the tail for one thread.
     pub fn tail(&self) -> Bytes {
         reference(&self.tail)
     }
@@ -188,7 +188,7 @@ fn wrap(template: &Template, attachments: &[&[u8]], fields: &mut Pieces, body: &
     body.push_text(format!("--{boundary}--\r\n").as_bytes());
 }
 
-/// One that does not stand in the template.
+/// Returns a boundary that does not stand in the template.
 fn boundary(template: &Template) -> String {
     let texts = || {
         let fields = template.fields.iter().map(|field| &field.pieces.text[..]);

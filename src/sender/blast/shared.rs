@@ -11,7 +11,7 @@ impl AsRef<[u8]> for Owner {
     }
 }
 
-/// Its clones share a count with each other, and with no other reference.
+/// Returns a reference whose clones share a count with each other, and with no other reference.
 pub fn reference(octets: &Arc<Vec<u8>>) -> Bytes {
     Bytes::from_owner(Owner(octets.clone()))
 }

@@ -24,7 +24,8 @@ pub enum Sizes {
     /// Each size in between as often as any other, bounds included.
     #[allow(missing_docs)]
     Uniform { low: u64, high: u64 },
-    /// Its logarithm has a normal distribution; cut at four deviations, and at [`SIZE_MAX`].
+    /// The logarithm of the size has a normal distribution; cut at four deviations, and at
+    /// [`SIZE_MAX`].
     #[allow(missing_docs)]
     Lognormal { median: u64, sigma: f64 },
 }
@@ -33,7 +34,7 @@ pub enum Sizes {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     #[error(
-        "expected a size such as 2K, weights such as 2K:70,20K:30, mixed, uniform:1K-64K or \
+        "expected a size such as 2K, weights such as 2K:70,20K:30, 'mixed', uniform:1K-64K or \
          lognormal:20K,1.2, found '{0}'"
     )]
     #[allow(missing_docs)]
@@ -43,10 +44,10 @@ pub enum SizeError {
     Range(String),
     #[error(
         "expected weights from 0 to {WEIGHT_MAX}, not all of them 0, for at most {CHOICES_MAX} \
-         sizes"
+         sizes, found '{0}'"
     )]
     #[allow(missing_docs)]
-    Weights,
+    Weights(String),
     #[error("expected the smaller size first, found '{0}'")]
     #[allow(missing_docs)]
     Order(String),
@@ -131,16 +132,17 @@ fn lognormal(median: u64, sigma: f64, deviations: f64) -> u64 {
 }
 
 fn choices(text: &str, size: impl Fn(&str) -> Result<u64, SizeError>) -> Result<Sizes, SizeError> {
+    let wrong = || SizeError::Weights(text.to_owned());
     let mut choices = Vec::new();
     for part in text.split(',') {
         let (bytes, weight) = part.split_once(':').unwrap_or((part, "1"));
         let weight = weight.parse().ok().filter(|weight| *weight <= WEIGHT_MAX);
-        choices.push((size(bytes)?, weight.ok_or(SizeError::Weights)?));
+        choices.push((size(bytes)?, weight.ok_or_else(wrong)?));
     }
     let is_drawn = choices.iter().any(|(_, weight)| *weight > 0);
     match is_drawn && choices.len() <= CHOICES_MAX {
         true => Ok(Sizes::Choices(choices)),
-        false => Err(SizeError::Weights),
+        false => Err(wrong()),
     }
 }
 

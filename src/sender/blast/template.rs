@@ -4,7 +4,7 @@ use std::ops::Range;
 /// Characters of a `{{random:N}}`, at most: a line has up to 998 octets.
 const RANDOM_MAX: u16 = 900;
 
-/// RFC 5322 2.1.1.
+/// RFC 5322 section 2.1.1.
 const LINE_BYTES_MAX: usize = 998;
 
 /// What a placeholder stands for.
@@ -275,7 +275,7 @@ impl TemplateParser<'_> {
 pub(super) enum Dots {
     /// The number of dots, all of them in literals.
     Literal(u32),
-    /// It depends on values.
+    /// The number of dots depends on values.
     Maybe,
 }
 

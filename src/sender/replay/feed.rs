@@ -20,9 +20,9 @@ use crate::wording::without_numbers;
 /// killed, these messages, those under way, and those whose outcome was not yet written count as
 /// possibly delivered. A write for 16 costs each of them 0.2 us.
 const GATE_MESSAGES: usize = 16;
-/// Outcomes are written when this many wait...
+/// Outcomes are written when this many wait.
 const OUTCOMES_MAX: usize = 64;
-/// ...or when this time has passed, while others follow: 100 ms.
+/// The time after which lines are flushed although others follow: 100 ms.
 const FLUSH_NS: u64 = 100_000_000;
 /// After this many messages in a row without any answer, the replay ends: a target that is dead
 /// should not cost each message its try.
@@ -76,7 +76,7 @@ pub struct Feed<'a> {
 #[derive(Debug)]
 struct UnderWay {
     slot: Slot,
-    /// This one included.
+    /// Tries of the message, this one included.
     tries: u32,
     remaining: Remaining,
     answered: (u32, u32),
@@ -206,7 +206,7 @@ impl<'a> Feed<'a> {
         Some(order)
     }
 
-    /// The same for one that is sent again: over a connection of its own, as its session went on.
+    /// Returns a message that is sent again: over a connection of its own, as its session went on.
     fn again(
         &mut self,
         due_ns: Option<u64>,
@@ -396,7 +396,7 @@ impl RecipientVerdict {
 }
 
 impl ResumeLog {
-    /// Is it to be sent? Counts what isn't.
+    /// Returns whether the message is to be sent. Counts one that is not.
     fn is_wanted(&self, slot: Result<&Slot, ReadError>, tally: &ReplayTally) -> bool {
         let slot = match slot {
             Ok(slot) => slot,

@@ -181,7 +181,7 @@ fn only_those_deferred_are_tried_again() {
         &[(NotSent, 1), (Again, 2)],
     );
     check(&[(SessionEnd::Unknown, &[0, 0, 550])], &[(Unknown, 1), (RecipientsRejected, 1)]);
-    // LMTP: the last reply came, and then the connection was lost (RFC 2033 4.2).
+    // LMTP: the last reply came, and then the connection was lost (RFC 2033 section 4.2).
     check(&[(SessionEnd::Unknown, &[250, 0, 0])], &[(Unknown, 1), (RecipientsAccepted, 1)]);
     check(&[(SessionEnd::Unknown, &[250, 250, 250])], &[(Accepted, 1), (RecipientsAccepted, 3)]);
     // Replies that no standard knows.

@@ -13,7 +13,7 @@ pub struct IdSet {
 }
 
 impl IdSet {
-    /// Is it in there? Costs a look-up.
+    /// Returns whether the set has this id. Costs a look-up.
     pub fn contains(&self, id: MessageId) -> bool {
         self.at(id).is_some()
     }

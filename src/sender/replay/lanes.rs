@@ -21,7 +21,7 @@ struct LaneQueue {
 }
 
 impl Lanes {
-    /// One of its messages waits.
+    /// Notes that a message of this session waits.
     pub fn enter(&mut self, session: Session) {
         let next_key = &mut self.next_key;
         let waiting = self.waiting.entry(session).or_insert_with(|| {

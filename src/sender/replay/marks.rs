@@ -7,7 +7,7 @@ use crate::log::Slot;
 
 /// Marks of one replay.
 const MARKS_MAX: usize = 32;
-/// Octets of a header line without its CRLF (RFC 5322 2.1.1).
+/// Octets of a header line without its CRLF (RFC 5322 section 2.1.1).
 const LINE_BYTES_MAX: usize = 998;
 /// What the longest placeholder becomes: a time.
 const PLACEHOLDER_BYTES_MAX: usize = 35;
@@ -38,7 +38,7 @@ pub enum NotAMark {
     #[allow(missing_docs)]
     #[error("--mark: expected NAME=VALUE, such as X-Replay=run-7, found '{0}'")]
     NoValue(String),
-    /// It would not be one field, or none at all.
+    /// The name would not make one header field, or none at all.
     #[error(
         "--mark: expected the name of a header field: printable ASCII characters without a colon \
          or a space, found '{0}'"
@@ -62,7 +62,7 @@ impl Marks {
     /// `texts`: `NAME=VALUE` each. In a value `{id}` is the original's id, `{time}` the time at
     /// which it was received.
     ///
-    /// Errors: one of them is no header field (RFC 5322 2.2), or would be more than one.
+    /// Errors: one of them is no header field (RFC 5322 section 2.2), or would be more than one.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Marks, NotAMark> {
         if texts.len() > MARKS_MAX {
             return Err(NotAMark::Many);
@@ -105,7 +105,7 @@ fn write_time(unix_ns: u64, head: &mut Vec<u8>) -> std::io::Result<()> {
 impl MarkField {
     fn parse(text: &str) -> Result<MarkField, NotAMark> {
         let (name, value) = text.split_once('=').ok_or_else(|| NotAMark::NoValue(text.into()))?;
-        // ftext (RFC 5322 3.6.8).
+        // ftext (RFC 5322 section 3.6.8).
         if name.is_empty() || !name.bytes().all(|b| matches!(b, 33..=57 | 59..=126)) {
             return Err(NotAMark::Name(text.into()));
         }

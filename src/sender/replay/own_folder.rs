@@ -15,14 +15,14 @@ use crate::sender::ResolvedAddress;
 pub enum OwnFolder {
     /// The process that writes the folder listens there.
     Yes {
-        /// Its id.
+        /// The id of that process.
         pid: u32,
     },
     /// No process writes the folder, or its writer does not listen on the address.
     No,
     /// A process may be writing the folder, and we may not look what it listens on.
     Unknown {
-        /// Its id.
+        /// The id of that process.
         pid: u32,
     },
 }
@@ -50,7 +50,8 @@ pub fn writes_into(folder: &Path, address: &ResolvedAddress) -> OwnFolder {
     if is_there { OwnFolder::Yes { pid } } else { OwnFolder::No }
 }
 
-/// Has this machine the address? A socket can be bound to those alone; nothing is sent.
+/// Returns whether this machine has the address. A socket can be bound to such an address alone;
+/// nothing is sent.
 fn is_local(address: &ResolvedAddress) -> bool {
     match address {
         ResolvedAddress::Unix(_) => true,

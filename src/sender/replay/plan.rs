@@ -45,7 +45,8 @@ pub struct ReplayPlan<'a> {
 }
 
 impl Selection {
-    /// Its messages, oldest first. Costs a binary search over time, or nothing.
+    /// Returns the messages of the selection, oldest first. Costs a binary search over time, or
+    /// nothing.
     pub fn messages<'a>(&self, folder: &'a Folder) -> Result<Messages<'a>, ReadError> {
         Ok(match self {
             Selection::Span(span) => Box::new(folder.listing(*span)?.forward(0)?),

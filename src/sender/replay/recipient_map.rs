@@ -288,7 +288,7 @@ mod tests {
         for (old, new) in [
             ("ann@example.com", "ann@s.test"),
             ("ann@EXAMPLE.COM", "ann@s.test"),
-            ("Ann@example.com", "Ann@s.test"), // RFC 5321 2.4: another local part
+            ("Ann@example.com", "Ann@s.test"), // RFC 5321 section 2.4: another local part
             ("bob@example.com", "bob@s.test"),
             ("\"x@example.org\"@example.com", "\"x@example.org\"@s.test"),
             ("bob@example.org", "all@s.test"),
@@ -314,7 +314,7 @@ mod tests {
         assert_eq!(out, b"x@s.test");
     }
 
-    /// Else all mail would go to whom it went then.
+    /// Without this error, all mail would go to its original recipients.
     #[test]
     fn a_list_without_rows_is_refused() {
         for text in ["", "\n\n", "# nobody\n", "\u{feff}"] {

@@ -75,7 +75,7 @@ pub enum ResumeError {
     #[allow(missing_docs)]
     #[error("{0}: not a resume file of sinkctl replay; choose another file")]
     Foreign(PathBuf),
-    /// It is of another replay.
+    /// The file belongs to another replay.
     #[error(
         "{path} belongs to another replay, in which '{name}' is {then}; here it is {now}. Use the \
          same options, or choose another file"
@@ -313,7 +313,7 @@ impl Resume {
         Ok(())
     }
 
-    /// The same, and it survives a power loss.
+    /// Writes the lines since the last flush: they survive a power loss.
     pub fn sync(&mut self) -> Result<(), ResumeError> {
         self.flush()?;
         self.file.sync_data().map_err(|e| self.io(e))
@@ -440,7 +440,7 @@ mod tests {
         }
     }
 
-    /// It would be waited for, or would remember nothing.
+    /// A pipe would make replay wait, and a device would remember nothing.
     #[test]
     fn only_regular_files_are_resume_files() {
         let error = open(Path::new("/dev/null")).unwrap_err().to_string();

@@ -27,7 +27,7 @@ pub struct Again {
     pub slot: Slot,
     /// Tries behind it.
     pub tries: u32,
-    /// To whom.
+    /// The recipients to whom the message is sent again.
     pub remaining: Remaining,
     /// Recipients that accepted it, and that rejected it, in earlier tries.
     pub answered: (u32, u32),

@@ -135,7 +135,8 @@ enum Paths {
     Utf8,
 }
 
-/// Without SIZE; with SMTPUTF8 (RFC 6531 3.4) where a path has come to need it.
+/// Returns parameters without SIZE, and with SMTPUTF8 (RFC 6531 section 3.4) where a path has come
+/// to need it.
 fn parameters(stored: &[u8], paths: Paths) -> Result<Vec<u8>, Unsendable> {
     check_parameters(stored)?;
     let mut kept: Vec<&[u8]> = Vec::new();

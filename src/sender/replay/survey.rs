@@ -27,7 +27,7 @@ pub struct Looking {
 /// What there is to be sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Survey {
-    /// To be sent.
+    /// Messages to be sent.
     pub messages: u64,
     /// Their octets (RFC 1870).
     pub octets: u64,
@@ -39,9 +39,9 @@ pub struct Survey {
     pub left_ns: Range<u64>,
     /// Done before, says the resume file: accepted, or rejected.
     pub before: u64,
-    /// Not stored in full.
+    /// Messages that are not stored in full.
     pub not_stored: u64,
-    /// Not readable, or not there.
+    /// Messages that are not readable, or not there.
     pub unreadable: u64,
     /// Whether the survey read all messages; else all but the times are estimates.
     pub is_exact: bool,
@@ -142,7 +142,7 @@ impl View {
 }
 
 impl Survey {
-    /// As those that were seen, so the others.
+    /// Estimates that the other messages are like those that were seen.
     fn estimate(&mut self, all: u64, seen: u64) {
         let counts = [
             &mut self.messages,

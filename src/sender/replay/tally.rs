@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Limit of messages of each kind that are listed individually.
 const TOLD_MAX: usize = 5;
-/// The same limit for messages whose outcome is unknown: a user may want to look for them.
+/// Limit of listed messages whose outcome is unknown: a user may want to look for them.
 const UNSURE_TOLD_MAX: usize = 1000;
 
 macro_rules! kinds {

@@ -11,7 +11,7 @@ pub fn slot(id: MessageId) -> Slot {
     slot_of(id, 0)
 }
 
-/// The same, received at this time.
+/// A slot without a record, of a message that was received at this time.
 pub fn slot_of(id: MessageId, received_at_ns: u64) -> Slot {
     Slot::empty(id, &SlotFacts { received_at_ns, ..SlotFacts::default() })
 }

@@ -1,8 +1,8 @@
-//! Replies of a server, line by line, whatever it sends (RFC 5321 4.2).
+//! Replies of a server, line by line, whatever it sends (RFC 5321 section 4.2).
 use memchr::memchr;
 
-/// Octets of a line that are taken, its end included. RFC 5321 4.5.3.1.5 allows 512; servers say
-/// more to EHLO and in refusals.
+/// Octets of a line that are taken, its end included. RFC 5321 section 4.5.3.1.5 allows 512;
+/// servers say more to EHLO and in refusals.
 pub const LINE_BYTES_MAX: usize = 4096;
 /// Lines of a reply.
 pub const LINES_MAX: usize = 512;
@@ -103,7 +103,7 @@ impl LineOrder {
     }
 }
 
-/// `line`: with its end. A lone code is a line (RFC 5321 4.2.1: clients accept it).
+/// `line`: with its end. A lone code is a line (RFC 5321 section 4.2.1: clients accept it).
 #[inline]
 fn parse(line: &[u8]) -> Option<ReplyLine<'_>> {
     let line = match line {

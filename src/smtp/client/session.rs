@@ -20,7 +20,7 @@ use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
 use super::reply::{ReplyLine, ReplyReader};
-use super::transaction::{ClientTransaction, NextCommand};
+use super::transaction::{ClientTransaction, ContentCommand, MailReply, NextCommand};
 use super::watch::{Done, Phase, SessionEnd, SessionFault, SessionWatch, Withheld};
 use crate::smtp::limits::Protocol;
 
@@ -151,10 +151,10 @@ impl<T: Copy> ClientSession<T> {
     ) {
         assert!(self.takes(), "the session said so");
         assert!(mail.recipients().len() > 0, "a message goes to somebody");
-        let is_chunk = self.prepare(&mut mail);
-        let withheld = match is_chunk {
-            true => self.withheld_from_bdat(&mail),
-            false => self.withheld_from_data(&mail),
+        let content_command = self.prepare(&mut mail);
+        let withheld = match content_command {
+            ContentCommand::Bdat => self.withheld_from_bdat(&mail),
+            ContentCommand::Data => self.withheld_from_data(&mail),
         };
         let is_ambiguous = withheld == Some(Withheld::AmbiguousDot);
         let mut codes = self.spare.pop().unwrap_or_default();
@@ -164,15 +164,14 @@ impl<T: Copy> ClientSession<T> {
             cookie,
             octets: mail.octets(),
             mail: Some(mail),
-            is_chunk,
+            content_command,
             begun_us: now_us,
             next_command: NextCommand::Mail,
             pending: 0,
             codes,
             answered: 0,
             accepted: 0,
-            is_refused: false,
-            is_failed_by_earlier: false,
+            mail_reply: MailReply::NotRefused,
             is_turned_away: false,
             is_ambiguous,
             end_of_data: None,
@@ -189,21 +188,21 @@ impl<T: Copy> ClientSession<T> {
         }
     }
 
-    /// Makes the content what BDAT sends, or else what DATA sends; returns whether it goes by BDAT.
-    fn prepare(&self, mail: &mut OutgoingMail) -> bool {
+    /// Chooses the command for the content, and makes the content what that command sends.
+    fn prepare(&self, mail: &mut OutgoingMail) -> ContentCommand {
         let wants_chunk = self.options.chunking || mail.chunked || mail.is_binary();
         if self.announced.chunking && wants_chunk {
             mail.unstuff();
-            return true;
+            return ContentCommand::Bdat;
         }
         mail.stuff();
         // BDAT says how long the content is, so that there is nothing to misread.
         let is_safer = self.announced.chunking && !self.options.sends_ambiguous;
-        let is_chunk = is_safer && is_ambiguous(mail);
-        if is_chunk {
+        if is_safer && is_ambiguous(mail) {
             mail.unstuff();
+            return ContentCommand::Bdat;
         }
-        is_chunk
+        ContentCommand::Data
     }
 
     /// Why a message must not be sent to this server by BDAT.
@@ -326,8 +325,7 @@ impl<T: Copy> ClientSession<T> {
         while let Some(transaction) = self.transactions.pop_front() {
             let is_out = |end: u64| end <= self.outbox.written();
             let end = match transaction.end_of_data {
-                _ if transaction.is_failed_by_earlier => SessionEnd::NotSent,
-                _ if !transaction.codes.contains(&0) => SessionEnd::Answered,
+                _ if !transaction.codes.contains(&0) => transaction.end(),
                 Some(end) if is_out(end) => SessionEnd::Unknown,
                 _ => SessionEnd::NotSent,
             };
@@ -446,7 +444,7 @@ impl<T: Copy> ClientSession<T> {
         match phase {
             Phase::Greeting if is_positive => self.hello(if is_lmtp { b"LHLO " } else { b"EHLO " }),
             Phase::Hello if is_positive => self.stage = SessionStage::Ready,
-            // RFC 5321 3.2: a server that knows no EHLO.
+            // RFC 5321 section 3.2: a server that knows no EHLO.
             Phase::Hello if code / 100 == 5 && !self.is_helo && !is_lmtp => {
                 self.is_helo = true;
                 self.hello(b"HELO ");
@@ -492,11 +490,7 @@ impl<T: Copy> ClientSession<T> {
         transaction.pending -= 1;
         if transaction.pending == 0 && transaction.next_command == NextCommand::Nothing {
             let transaction = self.transactions.pop_front().expect("it was there");
-            let end = if transaction.is_failed_by_earlier {
-                SessionEnd::NotSent
-            } else {
-                SessionEnd::Answered
-            };
+            let end = transaction.end();
             self.give(transaction, end, watch);
         }
     }
@@ -512,8 +506,10 @@ impl<T: Copy> ClientSession<T> {
         if code / 100 == 2 {
             return;
         }
-        transaction.is_refused = true;
-        transaction.is_failed_by_earlier = is_poisoned && code == 503;
+        transaction.mail_reply = match is_poisoned && code == 503 {
+            true => MailReply::FailedByEarlier,
+            false => MailReply::Refused,
+        };
         transaction.refuse(code);
         if matches!(transaction.next_command, NextCommand::Rcpt(_) | NextCommand::Data) {
             transaction.next_command = NextCommand::Nothing;
@@ -526,7 +522,7 @@ impl<T: Copy> ClientSession<T> {
         transaction.answered += 1;
         if code / 100 == 2 {
             transaction.accepted += 1;
-        } else if !transaction.is_refused {
+        } else if transaction.mail_reply == MailReply::NotRefused {
             transaction.codes[at] = code;
         }
         let is_vain = transaction.accepted == 0 && transaction.answered == transaction.codes.len();
@@ -540,7 +536,7 @@ impl<T: Copy> ClientSession<T> {
         let transaction = self.transactions.front_mut().expect("a reply to it was expected");
         transaction.next_command = NextCommand::Nothing;
         if code != 354 {
-            self.needs_reset |= !transaction.is_refused;
+            self.needs_reset |= transaction.mail_reply == MailReply::NotRefused;
             transaction.refuse(code);
             return;
         }
@@ -562,15 +558,15 @@ impl<T: Copy> ClientSession<T> {
         let is_lmtp = self.options.protocol == Protocol::Lmtp;
         let has_others = self.transactions.len() > 1;
         let transaction = self.front();
-        let is_chunk = transaction.is_chunk;
+        let is_chunk = transaction.content_command == ContentCommand::Bdat;
         match transaction.codes.iter_mut().find(|code| **code == 0) {
-            // RFC 2033 4.2: a reply for each recipient.
+            // RFC 2033 section 4.2: a reply for each recipient.
             Some(owed) if is_lmtp => *owed = code,
             _ => transaction.refuse(code),
         }
         let is_last = !transaction.codes.contains(&0);
         if is_chunk && is_last && code >= 400 {
-            // RFC 3030 2: what follows a chunk that failed is refused, until RSET.
+            // RFC 3030 section 2: what follows a chunk that failed is refused, until RSET.
             self.needs_reset = true;
             self.is_poisoned |= has_others;
         }

@@ -3,7 +3,7 @@ use super::announced::Announced;
 use super::mail::OutgoingMail;
 use super::options::Options;
 use super::outbox::Outbox;
-use super::watch::Phase;
+use super::watch::{Phase, SessionEnd};
 
 /// What of a transaction is to be written next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,6 +17,24 @@ pub(super) enum NextCommand {
     Nothing,
 }
 
+/// The command that carries the content of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ContentCommand {
+    Data,
+    /// One chunk (RFC 3030).
+    Bdat,
+}
+
+/// What became of MAIL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MailReply {
+    /// The reply was positive, or has not come yet.
+    NotRefused,
+    Refused,
+    /// The server refused MAIL because an earlier transaction failed.
+    FailedByEarlier,
+}
+
 /// A transaction under way.
 #[derive(Debug)]
 pub(super) struct ClientTransaction<T> {
@@ -24,8 +42,7 @@ pub(super) struct ClientTransaction<T> {
     /// Until its content is queued.
     pub mail: Option<Box<OutgoingMail>>,
     pub octets: u64,
-    /// It goes by BDAT.
-    pub is_chunk: bool,
+    pub content_command: ContentCommand,
     pub begun_us: u64,
     pub next_command: NextCommand,
     /// Replies to come.
@@ -35,18 +52,24 @@ pub(super) struct ClientTransaction<T> {
     /// Recipients whose RCPT was answered, and of them, accepted.
     pub answered: usize,
     pub accepted: usize,
-    /// MAIL was refused.
-    pub is_refused: bool,
-    /// The server refused MAIL because an earlier transaction failed.
-    pub is_failed_by_earlier: bool,
-    /// 421 answered its MAIL, RCPT or DATA.
+    pub mail_reply: MailReply,
+    /// 421 answered MAIL, RCPT or DATA of this transaction.
     pub is_turned_away: bool,
+    /// Another server may see an end of data within the content.
     pub is_ambiguous: bool,
     /// Position after its end of data.
     pub end_of_data: Option<u64>,
 }
 
 impl<T> ClientTransaction<T> {
+    /// Returns how the transaction ends when every reply to it has come.
+    pub fn end(&self) -> SessionEnd {
+        match self.mail_reply {
+            MailReply::FailedByEarlier => SessionEnd::NotSent,
+            MailReply::NotRefused | MailReply::Refused => SessionEnd::Answered,
+        }
+    }
+
     /// Queues its next command, and content that goes along with it; returns what will answer it.
     pub fn write(
         &mut self,
@@ -69,7 +92,7 @@ impl<T> ClientTransaction<T> {
                     if has_more { NextCommand::Rcpt(at + 1) } else { NextCommand::Data };
                 Phase::Rcpt
             }
-            NextCommand::Data if !self.is_chunk => {
+            NextCommand::Data if self.content_command == ContentCommand::Data => {
                 outbox.text(b"DATA\r\n");
                 self.next_command = NextCommand::Content;
                 Phase::Data

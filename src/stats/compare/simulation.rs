@@ -60,7 +60,8 @@ enum Scatter {
     Skewed(f64),
     /// Normal, and one second in ten has only a fifth: a rate with dips.
     Dips(f64),
-    /// The same, but every tenth second, whenever the run begins: a rate with regular pauses.
+    /// Normal, and every tenth second has only a fifth, whenever the run begins: a rate with
+    /// regular pauses.
     Pauses(f64),
     /// Normal, with four times as much of it in the second run.
     Unequal(f64),

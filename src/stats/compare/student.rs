@@ -49,7 +49,7 @@ mod tests {
             let found = critical(freedom);
             assert!((found / printed - 1.0).abs() < 0.003, "{freedom}: {found}, not {printed}");
         }
-        // It falls between whole numbers, too; less than 1 degree counts as 1.
+        // The critical value falls between whole numbers, too; less than 1 degree counts as 1.
         assert!(critical(1.0) > critical(1.5) && critical(1.5) > critical(2.0));
         assert_eq!(critical(0.1), critical(1.0));
     }

@@ -102,9 +102,9 @@ struct OpenSession {
     client: usize,
     start: u32,
     messages: u64,
-    /// It counts among those that began before the span.
+    /// Whether the session counts as one that began before the span.
     began_before: bool,
-    /// It counts among those whose beginning is not on record.
+    /// Whether the session counts as one whose beginning is not on record.
     without_beginning: bool,
 }
 
@@ -301,7 +301,8 @@ struct ConnectionEvent {
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum ConnectionChange {
     End,
-    /// It began and ended in one round of the loop: which others were open then is not known.
+    /// The connection began and ended in one round of the loop: which others were open then is not
+    /// known.
     BeginAndEnd,
     Begin,
 }

@@ -23,7 +23,7 @@ impl OpenConnections {
         self.peak
     }
 
-    /// One more since this time, Unix us.
+    /// Counts one more connection since this time, Unix us.
     pub fn begin(&mut self, at_us: u64) {
         self.pass(at_us);
         self.now += 1;
@@ -32,7 +32,7 @@ impl OpenConnections {
         }
     }
 
-    /// One less.
+    /// Counts one connection less.
     pub fn end(&mut self, at_us: u64) {
         self.pass(at_us);
         self.now = self.now.saturating_sub(1);

@@ -17,7 +17,7 @@ pub fn xml(checked: &[CheckedClaim]) -> String {
             Some(why) => format!(
                 "  <testcase classname=\"sinkd\" name=\"{name}\"><failure message=\"{}\"/>\
                  </testcase>\n",
-                escape(why)
+                escape(&why.to_string())
             ),
         };
     }

@@ -42,7 +42,7 @@ pub struct Blast {
 #[derive(Debug, Args)]
 #[command(next_help_heading = MESSAGES)]
 pub struct MessageOptions {
-    /// Message sizes: 2K, 2K:70,20K:30 (with weights), mixed, uniform:1K-64K or lognormal:20K,1.2
+    /// Message sizes: 2K, 2K:70,20K:30 (with weights), 'mixed', uniform:1K-64K or lognormal:20K,1.2
     /// (median, standard deviation of the logarithm).
     #[arg(long, value_name = "SIZES", default_value = "2K", value_parser = sizes)]
     pub size: Sizes,

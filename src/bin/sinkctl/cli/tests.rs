@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 
-use super::Cli;
+use super::{Cli, OsString, wrong_value};
 
 /// A flag with its value, as it is typed after `command` and before `rest`, which the command needs
 /// beside it; and what the parsed command line then contains (as `Debug` prints it).
@@ -235,4 +235,32 @@ fn no_form_of_output_counts_as_what_a_command_must_be_told() {
         }
     }
     assert_eq!(required, 2, "the groups of rm and prune");
+}
+
+#[test]
+fn an_error_says_a_wrong_value_once() {
+    for (line, expected) in [
+        ("ls --limit many", "--limit: expected a whole number, found 'many'"),
+        ("cat 17", "<ID>: expected a message ID such as 17:3, as printed by ls, or 'latest', "),
+        ("blast --to h:1 --size 2K:0", "--size: expected weights from 0 to 1000000000, "),
+        ("replay --to h:1 --speed fast", "--speed: expected a factor such as 4 or 0.5, or 'max', "),
+    ] {
+        let words = std::iter::once("sinkctl").chain(line.split(' ')).map(OsString::from);
+        let sentence = wrong_value(&Cli::of(words).unwrap_err()).unwrap();
+        assert!(sentence.starts_with(expected), "{line}: {sentence}");
+        let value = line.rsplit(' ').next().unwrap();
+        assert_eq!(sentence.matches(&format!("'{value}'")).count(), 1, "{line}: {sentence}");
+    }
+}
+
+#[test]
+fn no_help_text_ends_in_a_period() {
+    fn check(command: &Command) {
+        for arg in command.get_arguments() {
+            let help = arg.get_help().map(|help| help.to_string()).unwrap_or_default();
+            assert!(!help.ends_with('.'), "{} {}: {help}", command.get_name(), arg.get_id());
+        }
+        command.get_subcommands().for_each(check);
+    }
+    check(&Cli::definition());
 }

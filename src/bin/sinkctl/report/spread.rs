@@ -59,14 +59,7 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
         bars,
         nothing: nothing as f64,
     };
-    let silence = match nothing {
-        0 => format!("No {span} was without a message."),
-        n => format!(
-            "{} of {} had no message at all.",
-            PlotUnit::Number.text(n as f64),
-            counted(histogram.len(), span, spans)
-        ),
-    };
+    let silence = silence(&histogram, span, spans);
     let had = had(&histogram);
     let words = FigureTexts {
         name,
@@ -77,6 +70,18 @@ pub fn throughput(run: &ReportData, window: MessageWindow) -> Option<Figure> {
         label: format!("{title}: {had}{silence}"),
     };
     Some(Figure::new(Width::Half, words, |size, title, label| plot.draw(size, title, label)))
+}
+
+/// The sentence about spans without a message.
+fn silence(histogram: &Histogram<u64>, span: &str, spans: &str) -> String {
+    match histogram.count_at(0) {
+        0 => format!("No {span} was without a message."),
+        n => format!(
+            "{} of {} had no message at all.",
+            PlotUnit::Number.text(n as f64),
+            counted(histogram.len(), span, spans)
+        ),
+    }
 }
 
 /// Bars of equal width from 0 on, 0 itself left out.

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use hdrhistogram::Histogram;
 use sinkd::stats::{Metric, Percentiles};
+use sinkd::wording::whole;
 
 use super::options::{HistogramSubject, Stats};
 use super::screen::value;
@@ -76,7 +77,7 @@ fn bars(h: &Histogram<u64>, metric: Option<Metric>, out: &mut Out) -> anyhow::Re
     let most = rows.iter().map(|row| row.1).max().unwrap_or(1).max(1);
     for (from, n) in rows {
         let bar = "#".repeat((n as u128 * BAR_CHARS as u128).div_ceil(u128::from(most)) as usize);
-        let line = format!("{:>12}  {n:>10}  {bar}", value(metric, from));
+        let line = format!("{:>12}  {:>10}  {bar}", value(metric, from), whole(n as f64));
         writeln!(out, "{}", line.trim_end())?;
     }
     Ok(())

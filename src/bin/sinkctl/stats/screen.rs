@@ -43,14 +43,15 @@ const COURSE_CHARS: u64 = 38;
 /// Columns of a terminal.
 const WIDTH: usize = 80;
 
-/// A metric's value as a person reads it; without one a number.
+/// Returns a value of a metric as a person reads it; without a metric, a number.
 pub fn value(metric: Option<Metric>, n: u64) -> String {
-    match metric.map_or("", Metric::unit) {
-        "us" => duration(n as f64),
-        unit if unit.starts_with('B') && n >= 10_000_000 => format!("{} M{unit}", n / 1_000_000),
-        unit if unit.starts_with('B') && n >= 10_000 => format!("{} k{unit}", n / 1000),
-        unit => format!("{n} {unit}").trim_end().to_owned(),
-    }
+    let unit = match metric.map_or("", Metric::unit) {
+        "us" => PlotUnit::Microseconds,
+        "B" => PlotUnit::Bytes,
+        "B/s" => PlotUnit::BytesPerSecond,
+        _ => PlotUnit::Number,
+    };
+    unit.text(n as f64)
 }
 
 /// What is shown.
@@ -99,8 +100,8 @@ pub fn print(screen: &StatsScreen<'_>, out: &mut Out) -> anyhow::Result<()> {
     )?;
     let lag = &figures.index_lag;
     if lag.messages_max > 0 {
-        let (most, last, age) = (lag.messages_max, lag.messages_last, lag.seconds_max);
-        let most = counted(most, "message", "messages");
+        let (last, age) = (whole(lag.messages_last as f64), lag.seconds_max);
+        let most = counted(lag.messages_max, "message", "messages");
         writeln!(out, "index    {most} behind at most ({age} s), {last} at the end")?;
     }
     missing(figures, out)?;
@@ -169,7 +170,7 @@ fn distributions(summary: &RunSummary, out: &mut Out) -> anyhow::Result<()> {
     for (name, histogram) in rows.iter().filter(|(_, histogram)| !histogram.is_empty()) {
         let at = |quantile| histogram.value_at_quantile(quantile).min(histogram.max());
         let cells = [histogram.min(), at(0.01), at(0.5), at(0.99), histogram.max()];
-        let cells = cells.map(|n| format!("{n:>9}")).join("");
+        let cells = cells.map(|n| format!(" {:>8}", whole(n as f64))).join("");
         writeln!(out, "{name:12}{cells}  |{}|", spread(histogram))?;
     }
     Ok(())
@@ -219,7 +220,7 @@ fn table(figures: &Figures<'_>, metrics: &[Metric], out: &mut Out) -> anyhow::Re
 fn row(name: &str, p: &Percentiles, metric: Metric, out: &mut Out) -> anyhow::Result<()> {
     let Percentiles { p50, p90, p99, p99_9, p99_99, max, .. } = *p;
     let cells = [p50, p90, p99, p99_9, p99_99, max];
-    let cells = cells.map(|n| format!("{:>9}", value(Some(metric), n)));
+    let cells = cells.map(|n| format!(" {:>8}", value(Some(metric), n)));
     Ok(writeln!(out, "{name:23}{}", cells.join(""))?)
 }
 
@@ -236,7 +237,7 @@ fn replies(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     let mut replies: Vec<_> = figures.replies.iter().collect();
     // Refusals first: there are few, and they matter.
     replies.sort_by_key(|(code, n)| (code.starts_with(['2', '3']), std::cmp::Reverse(**n)));
-    let words = replies.iter().map(|(code, n)| format!(" {code} x{n};"));
+    let words = replies.iter().map(|(code, n)| format!(" {code} x{};", whole(**n as f64)));
     wrapped("replies ", words.collect(), 2, out)
 }
 
@@ -267,7 +268,7 @@ fn tolerated(figures: &Figures<'_>, out: &mut Out) -> anyhow::Result<()> {
     if kinds.is_empty() {
         return Ok(());
     }
-    let words = kinds.iter().map(|(kind, n)| format!(" {kind} x{n};"));
+    let words = kinds.iter().map(|(kind, n)| format!(" {kind} x{};", whole(*n as f64)));
     wrapped("tolerated ", words.collect(), 3, out)
 }
 

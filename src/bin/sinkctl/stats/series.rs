@@ -1,8 +1,10 @@
-//! Statistics as a time series: a line for each interval, those in which nothing came included.
+//! Statistics as a time series: a line for each interval, also where nothing came.
 use std::io::Write;
 
 use sinkd::analysis::{IntervalRow, intervals};
+use sinkd::plot::PlotUnit;
 use sinkd::stats::History;
+use sinkd::wording::{whole, whole_percent};
 
 use super::options::Stats;
 use crate::base::outcome::Out;
@@ -17,7 +19,7 @@ pub fn print(history: &History, length: u64, stats: &Stats, out: &mut Out) -> an
     } else if !stats.json {
         writeln!(
             out,
-            "{:20} {:>10} {:>10} {:>12} {:>8} {:>11} {:>10} {:>5}",
+            "{:20} {:>10} {:>10} {:>8} {:>8} {:>11} {:>10} {:>5}",
             "time",
             "messages",
             "recipients",
@@ -44,12 +46,16 @@ fn line(row: &IntervalRow, stats: &Stats, out: &mut Out) -> anyhow::Result<()> {
         let IntervalRow { turned_away, open_connections: open, .. } = row;
         writeln!(out, "{},{counts},{rate:.1},{busy:.3},{turned_away},{open}", row.time)?;
     } else {
+        let time = format!("{}Z", &row.time[..19]);
+        let counts = [*messages, *recipients].map(|n| whole(n as f64));
+        let ends = [*refused, *connections].map(|n| whole(n as f64));
+        let bytes = PlotUnit::Bytes.text(*bytes as f64);
+        let (rate, busy) = (whole(rate), whole_percent(busy));
+        let ([messages, recipients], [refused, connections]) = (counts, ends);
         writeln!(
             out,
-            "{:20} {messages:>10} {recipients:>10} {bytes:>12} {refused:>8} {connections:>11} \
-             {rate:>10.0} {:>4.0}%",
-            format!("{}Z", &row.time[..19]),
-            100.0 * busy
+            "{time:20} {messages:>10} {recipients:>10} {bytes:>8} {refused:>8} {connections:>11} \
+             {rate:>10} {busy:>5}"
         )?;
     }
     Ok(())

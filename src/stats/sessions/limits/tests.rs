@@ -294,7 +294,7 @@ fn an_idle_connection_is_open_for_as_long_as_the_records_go() {
     let idle = limits(&dir, 120..130);
     let expected = Distribution { mean: 1.0, p50: 1, p90: 1, p99: 1, max: 1 };
     assert_eq!((idle.connections, idle.open_at_once), (1, expected));
-    // The same while sinkd runs, and nothing more is recorded.
+    // The figures are the same while sinkd runs and nothing more is recorded.
     let dir = tempfile::tempdir().unwrap();
     batch_of(&dir, 1, &[(100, one(7, |it| it.begin(0)))]);
     let (folders, spans) = ([dir.path().to_owned()], [Range { start: 120, end: u64::MAX }]);

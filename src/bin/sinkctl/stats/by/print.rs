@@ -3,7 +3,7 @@ use std::io::Write;
 
 use comfy_table::{CellAlignment, Table as Cells, presets};
 use sinkd::stats::Metric;
-use sinkd::wording::percent;
+use sinkd::wording::{percent, whole};
 
 use crate::base::outcome::Out;
 use crate::base::print::{counted, harmless};
@@ -104,7 +104,7 @@ fn cells(table: &GroupTable) -> Cells {
         "messages",
         "recipients",
         "bytes",
-        "msg/s",
+        "messages/s",
         "share",
         "p50",
         "p99",
@@ -149,10 +149,10 @@ fn line(name: String, figures: &GroupFigures) -> [String; 9] {
     let time = |us| if is_known { time(us) } else { String::from("-") };
     [
         name,
-        figures.messages.to_string(),
-        figures.recipients.to_string(),
+        whole(figures.messages as f64),
+        whole(figures.recipients as f64),
         value(Some(Metric::MessageSize), figures.bytes),
-        format!("{:.0}", figures.messages_per_s),
+        whole(figures.messages_per_s),
         share(figures.share),
         time(p.p50),
         time(p.p99),

@@ -1,0 +1,41 @@
+//! Why a text is not a claim.
+use super::super::unexpected::Unexpected;
+
+/// A text that is not a claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("'{claim}': {fault}")]
+#[non_exhaustive]
+pub struct ClaimError {
+    /// The claim as written.
+    pub claim: String,
+    /// What is wrong with it.
+    pub fault: ClaimFault,
+}
+
+/// What is wrong with a claim.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimFault {
+    /// The text has no operator.
+    #[error("expected an operator (>= <= > < == !=) and a number after the subject")]
+    Operator,
+    /// A verdict has no order.
+    #[error("{subject} is not a number: expected == or !=, found {operator}")]
+    Order {
+        /// The subject as written.
+        subject: String,
+        /// The operator as written.
+        operator: &'static str,
+    },
+    /// The subject is one figure, and the claim names a figure of it.
+    #[error("{subject} has no figures: write '{subject}', not '{found}'")]
+    Figures {
+        /// The subject.
+        subject: String,
+        /// The subject as written, with a figure.
+        found: String,
+    },
+    /// A subject, a figure or a bound is none of those that are possible.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
+}

@@ -1,0 +1,100 @@
+//! Why a claim does not hold.
+use super::unit::ClaimUnit;
+use crate::stats::LimitedBy;
+use crate::wording::decimals;
+
+/// Why a claim does not hold: another value was found, or none.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClaimFailure {
+    /// The verdict is another one.
+    #[error("it is {}", .0.name())]
+    Verdict(LimitedBy),
+    /// Any of the verdicts may be right.
+    #[error("it is {}: {because}", LimitedBy::Undecided.name())]
+    Undecided {
+        /// The reason, as `stats` prints it.
+        because: String,
+    },
+    /// The number is another one.
+    #[error("it is {}{}{}", unit.text(*found), missed(*found, *bound), by_whom(client.as_deref()))]
+    Number {
+        /// The figure.
+        found: f64,
+        /// The number that the claim compares it with.
+        bound: f64,
+        /// The unit of both.
+        unit: ClaimUnit,
+        /// The client that has the highest figure, where the claim is about limits of clients.
+        client: Option<String>,
+    },
+    /// The span has no traffic at all.
+    #[error("nothing was recorded: no connection, no message, no reply")]
+    NoTraffic,
+    /// The metric has no value in this span.
+    #[error("nothing was recorded")]
+    NoValue,
+    /// The figure is about accepted messages, and there is none.
+    #[error("no message was accepted")]
+    NoMessage,
+    /// The figure is about connections, and there is none.
+    #[error("no connection was recorded")]
+    NoConnection,
+    /// The evidence was gathered without limits of clients.
+    #[error("limits were not read")]
+    LimitsNotRead,
+    /// The evidence was gathered without transit times.
+    #[error("transit times were not read")]
+    TransitNotRead,
+    /// Only the log tells which messages the statistics lack.
+    #[error("the log cannot be read")]
+    LogNotRead,
+    /// A file of statistics is damaged. The unreadable part may be what the claim is about.
+    #[error("statistics are damaged: {0}")]
+    Damaged(String),
+    /// The figures may be too low, or cannot be judged.
+    #[error("{0}")]
+    Incomplete(String),
+    /// The figures lack messages that the log has, and no other claim allows for that.
+    #[error("{why}; a claim such as 'not_recorded <= {not_recorded}' allows for that")]
+    NotRecorded {
+        /// What the figures lack.
+        why: String,
+        /// Messages that the figures lack.
+        not_recorded: u64,
+    },
+}
+
+/// By how much a figure misses the bound.
+fn missed(found: f64, bound: f64) -> String {
+    let by = found - bound;
+    match by {
+        0.0 => String::new(),
+        _ if bound == 0.0 => format!(", {} off", decimals(by.abs())),
+        _ => {
+            let side = if by > 0.0 { "above" } else { "below" };
+            format!(", {}% {side} the bound", decimals((100.0 * by / bound).abs()))
+        }
+    }
+}
+
+fn by_whom(client: Option<&str>) -> String {
+    client.map_or(String::new(), |client| format!(", by {client}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_that_misses_the_bound_says_by_how_much_and_whose_it_is() {
+        let sentence = |found, bound, client: Option<&str>| {
+            let (unit, client) = (ClaimUnit::None, client.map(str::to_owned));
+            ClaimFailure::Number { found, bound, unit, client }.to_string()
+        };
+        assert_eq!(sentence(110.0, 100.0, None), "it is 110, 10% above the bound");
+        assert_eq!(sentence(1.0, 3.0, None), "it is 1, 66.667% below the bound");
+        assert_eq!(sentence(7.0, 0.0, Some("::1")), "it is 7, 7 off, by ::1");
+        assert_eq!(sentence(7.0, 7.0, None), "it is 7");
+    }
+}
