@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Makes the seeds of the fuzz targets out of test data: `session` from tests/dialogues/*.txt, `replies` from
-tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query`, `xclient` and `connections` from what is
+tests/dialogues/client/*.txt, `mail` from tests/mail/*.eml with CRLF, `query`, `xclient`, `sasl` and `connections` from what is
 below.
 
 usage: fuzz/make_seeds.py [--check]   (--check writes nothing; exit status 1 if a seed is not as it would be made)
@@ -50,6 +50,8 @@ for path in sorted((ROOT.parent / "tests/dialogues").glob("*.txt")):
             sent += unescape(line[3:]) + b"\r\n"
         elif line == "trust: xclient":
             trust = 4
+        elif line == "trust: auth":
+            trust = 8
         elif line.startswith("greet: "):
             sent += line[7:].encode() + b"\r\n"
         elif line.startswith("C~ "):
@@ -125,6 +127,16 @@ spaces:ADDR=192.0.2.7  PORT=1
 for line in ATTRIBUTES.strip().splitlines():
     name, argument = line.split(":", 1)
     seed("xclient", name, argument.encode())
+
+# The mechanism, then the lines of the client; the first one is the initial response, unless it is "-".
+LOGINS = {
+    "plain": (0, "AGFubgBzM2NyM3Q="), "plain-late": (0, "-\nAGFubgBzM2NyM3Q="), "plain-empty": (0, "="),
+    "login": (1, "-\nYW5u\nczNjcjN0"), "login-initial": (1, "YW5u\nczNjcjN0"), "login-cut": (1, "-\nYW5u"),
+    "cram-md5": (2, "-\nYW5uIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw"), "cram-md5-early": (2, "YQ=="),
+    "xoauth2": (3, "dXNlcj1hbm4BYXV0aD1CZWFyZXIgc2VjcmV0AQE="), "noise": (0, "-\n*\nAGEKYgBj\n===="),
+}
+for name, (mechanism, lines) in LOGINS.items():
+    seed("sasl", name, bytes([mechanism]) + lines.encode())
 
 # Connections of a second, and how a kill or a full disk leaves them (docs/stats-format.md).
 HEADER, RECORD = struct.Struct("<4sIQI"), struct.Struct("<Q16s6I")

@@ -2,6 +2,8 @@
 //! its TOML file and `--print-config` come from it.
 #![forbid(unsafe_code)]
 
+mod auth;
+mod auth_rules;
 mod bounds;
 mod changes;
 mod client_list;
@@ -20,6 +22,8 @@ mod table;
 pub mod transcript;
 mod value;
 
+pub use auth::Auth;
+pub use auth_rules::AuthError;
 pub use bounds::TIME_MAX;
 pub use changes::Changes;
 pub use client_list::{ClientList, ClientListError, Denied, Networks};

@@ -1,4 +1,5 @@
 //! The keys of `[[listener]]` beside its address.
+use super::auth::{self, Auth};
 use super::bounds::{COUNT, COUNT_OR_NONE, count};
 use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
@@ -106,6 +107,31 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         expected: "true or false",
         set: |listener, text| text.parse().ok().map(|may| listener.options.xclient = Some(may)),
         show: |listener| listener.options.xclient.map(|may| may.to_string()),
+    },
+    ListenerKey {
+        name: "auth",
+        expected: auth::AUTH,
+        set: |listener, text| Auth::of(text).map(|auth| listener.options.auth = Some(auth)),
+        show: |listener| listener.options.auth.map(|auth| quoted(auth.name())),
+    },
+    ListenerKey {
+        name: "auth_users",
+        expected: "a path",
+        set: |listener, text| {
+            (!text.is_empty()).then(|| listener.options.auth_users = Some(text.into()))
+        },
+        show: |listener| {
+            let path = listener.options.auth_users.as_ref()?;
+            Some(quoted(&path.to_string_lossy()))
+        },
+    },
+    ListenerKey {
+        name: "auth_required",
+        expected: "true or false",
+        set: |listener, text| {
+            text.parse().ok().map(|is_required| listener.options.auth_required = Some(is_required))
+        },
+        show: |listener| listener.options.auth_required.map(|it| it.to_string()),
     },
     ListenerKey {
         name: "message_bytes_max",

@@ -1,4 +1,7 @@
 //! What a listener may have of its own.
+use std::path::PathBuf;
+
+use super::auth::Auth;
 use super::client_list::{Denied, Networks};
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::SessionLimits;
@@ -24,6 +27,12 @@ pub struct ListenerOptions {
     pub denied: Option<Denied>,
     /// Whether its clients may send XCLIENT, if they are trusted; `None`: they may.
     pub xclient: Option<bool>,
+    /// What clients are told that send AUTH.
+    pub auth: Option<Auth>,
+    /// A list of users: they are believed, and no others.
+    pub auth_users: Option<PathBuf>,
+    /// MAIL waits for AUTH.
+    pub auth_required: Option<bool>,
     /// Maximum size of a message.
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message.

@@ -30,7 +30,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::transcript::TranscriptSessions;
-    use super::super::{Denied, Listener, ListenerOptions, file, storage};
+    use super::super::{Auth, Denied, Listener, ListenerOptions, file, storage};
     use super::*;
     use crate::smtp::extension::Extension;
 
@@ -59,12 +59,16 @@ mod tests {
             deny: vec!["::1/128".parse().unwrap()],
             denied: Some(Denied::Close),
             xclient: Some(false),
+            auth: Some(Auth::Any),
+            auth_users: Some("/etc/a b".into()),
+            auth_required: Some(true),
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
             errors_max: Some(Some(4)),
             messages_max: Some(None),
         };
         config.listen.push(own);
+        (config.auth_users, config.auth_required) = (Some("/etc/users".into()), true);
         storage::add_rule(&mut config.store_rules, "*.test=envelope/10").unwrap();
         storage::add_rule(&mut config.store_rules, "*=none").unwrap();
         let text = config.to_toml();
@@ -74,6 +78,7 @@ mod tests {
         assert_eq!(read.limits.errors_max, Some(7));
         assert_eq!(read.listen, config.listen);
         assert_eq!(read.xclient_trusted, config.xclient_trusted);
+        assert_eq!((read.auth_users, read.auth_required), (config.auth_users, true));
         assert_eq!(read.store_rules, config.store_rules);
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::auth::Auth;
 use super::client_list::{ClientList, ClientListError, Denied, Networks};
 use super::http::Http;
 use super::listen::{LISTENERS_MAX, Listener};
@@ -42,6 +43,12 @@ pub struct Config {
     pub proxy_trusted: Vec<IpNet>,
     /// Networks whose clients may send XCLIENT.
     pub xclient_trusted: Vec<IpNet>,
+    /// What clients are told that send AUTH.
+    pub auth: Auth,
+    /// A list of users: they are believed, and no others.
+    pub auth_users: Option<PathBuf>,
+    /// MAIL waits for AUTH.
+    pub auth_required: bool,
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
     /// Connections that the kernel queues, for each listener and worker.
@@ -166,6 +173,9 @@ impl Default for Config {
                 IpNet::new_assert(Ipv6Addr::LOCALHOST.into(), 128),
             ],
             xclient_trusted: Vec::new(),
+            auth: Auth::Off,
+            auth_users: None,
+            auth_required: false,
             workers: None,
             backlog: 4096,
             syntax: Syntax::Lenient,
@@ -217,14 +227,17 @@ impl Config {
         }
     }
 
-    /// The files of networks that the settings name.
-    pub fn network_files(&self) -> impl Iterator<Item = &Path> {
+    /// The files that the settings name: networks and users.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let own_users = self.listen.iter().flat_map(|it| &it.options.auth_users);
+        let users = self.auth_users.iter().chain(own_users).map(PathBuf::as_path);
         let own = self.listen.iter().flat_map(|it| it.options.allow.iter().chain(&it.options.deny));
         let all = self.allow.iter().chain(&self.deny).chain(own);
         all.filter_map(|networks| match networks {
             Networks::File(path) => Some(&**path),
             Networks::One(_) => None,
         })
+        .chain(users)
     }
 
     /// Which clients each of `listeners` serves: its own lists, or the lists of all listeners if it

@@ -1,6 +1,7 @@
 //! The table of settings.
 use std::time::Duration;
 
+use super::auth::{self, Auth};
 use super::bounds::{
     COUNT, COUNT_LARGE_OR_NONE, COUNT_OR_NONE, COUNT_SMALL, DISK_BYTES_MAX, MEMORY, NAME_OR_NONE,
     NETWORK, TIME, TIME_OR_NONE, TIMEOUT, between, count, count_large, parse_timeout, time_between,
@@ -294,6 +295,34 @@ pub const KEYS: &[Setting] = &[
             format!("[{}]", shown.collect::<Vec<_>>().join(", "))
         },
     },
+    key!(
+        "server",
+        "auth",
+        "MODE",
+        "Reply to AUTH (PLAIN, LOGIN, CRAM-MD5, XOAUTH2): any accepts every user, reject answers 535, defer 454, and off does not offer it.",
+        auth::AUTH,
+        |c, v| Auth::of(v).map(|auth| c.auth = auth),
+        |c| quoted(c.auth.name())
+    ),
+    key!(
+        "server",
+        "auth_users",
+        "FILE",
+        "Offer AUTH and accept only the users in this file: NAME:PASSWORD, one per line, readable by its owner alone.",
+        "a path, or 'none'",
+        |c, v| parse_option(v, |path| (!path.is_empty()).then(|| path.into()))
+            .map(|path| c.auth_users = path),
+        |c| show_option(c.auth_users.as_deref(), |path| quoted(&path.to_string_lossy()))
+    ),
+    key!(
+        "server",
+        "auth_required",
+        "SWITCH",
+        "Reject MAIL with 530 until the client has authenticated: on or off.",
+        "'on' or 'off'",
+        |c, v| parse_switch(v).map(|is_on| c.auth_required = is_on),
+        |c| show_switch(c, |c| c.auth_required)
+    ),
     key!(
         "server",
         "workers",
@@ -888,7 +917,15 @@ mod tests {
                 continue;
             }
             // Text takes anything.
-            let texts = ["data", "hostname", "name", "greeting", "transcript", "sequence_field"];
+            let texts = [
+                "data",
+                "hostname",
+                "name",
+                "greeting",
+                "auth_users",
+                "transcript",
+                "sequence_field",
+            ];
             if texts.contains(&key.name) {
                 continue;
             }

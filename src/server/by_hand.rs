@@ -181,6 +181,7 @@ impl ByHandSink {
             recorder,
             presence: Arc::default(),
             begun: Begun::default(),
+            challenge_seed: 0,
             config,
         };
         let table = Table::new(setup, TableEvents::default());

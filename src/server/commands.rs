@@ -55,10 +55,15 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
     if input.is_empty() && !has_more {
         return ControlFlow::Break(Consumed::All);
     }
+    let is_secret = conn.transcript.is_some() && conn.session.is_authenticating();
     let (octets, step) = conn.session.feed(input.unread(), &mut shared.workspace);
     follow_transactions(conn, shared);
     if conn.transcript.is_some() {
-        tell_transcript(conn, shared, &input.unread()[..octets], step);
+        let lines = &input.unread()[..octets];
+        match is_secret {
+            true => tell_secret(conn, shared, lines),
+            false => tell_transcript(conn, shared, lines, step),
+        }
     }
     input.consume(octets);
     if conn.owing.is_some() && !conn.session.owes_replies() {
@@ -70,6 +75,7 @@ fn command(conn: &mut Conn, shared: &mut WorkerShared, input: &mut Input) -> Con
         Step::Close => conn.flow = Flow::Closing,
         Step::MarkCommand => note_moment(conn, shared),
         Step::Decide(Question::Client) => conn.flow = Flow::Undecided,
+        Step::Heard => {}
         Step::Tolerated(kinds) => tolerated(conn, shared, kinds),
         Step::Data => begin(conn, shared, Framing::data()),
         Step::Chunk { bytes, last, first } => {
@@ -89,6 +95,15 @@ fn tell_transcript(conn: &mut Conn, shared: &WorkerShared, lines: &[u8], step: S
     if let Step::Chunk { bytes, .. } | Step::DiscardChunk { bytes } = step {
         transcript.payload(bytes, "", now_ms);
     }
+}
+
+/// A response of AUTH; of one that comes in pieces the last.
+#[cold]
+fn tell_secret(conn: &mut Conn, shared: &WorkerShared, octets: &[u8]) {
+    let Some(transcript) = conn.transcript.as_mut().filter(|_| octets.ends_with(b"\r\n")) else {
+        return;
+    };
+    transcript.secret(shared.clock.now_ms());
 }
 
 /// The command that was consumed last broke these rules.

@@ -59,10 +59,12 @@ mod waits;
 mod watchdog;
 mod worker;
 
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::config::{ClientListError, Config, Listener};
+use crate::config::{Config, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::smtp::tally;
@@ -71,6 +73,7 @@ use crate::stats::{Hub, Live, RecordedNames, Recorder};
 pub use bind_error::ListenError;
 pub use clock::ClockWatch;
 pub use counters::Counters;
+pub use in_force::generation::GenerationError;
 pub use in_force::generations::{Generations, ReloadError, Reloaded};
 pub use service_manager::ServiceManager;
 pub use shutdown::{Stop, StopStage};
@@ -104,7 +107,7 @@ pub enum StartError {
     #[error(transparent)]
     Transcript(#[from] TranscriptError),
     #[error(transparent)]
-    Clients(#[from] ClientListError),
+    Settings(#[from] GenerationError),
 }
 
 /// A running sink.
@@ -240,6 +243,7 @@ impl Server {
                     recorder: recorders.next(),
                     presence: common.presence.clone(),
                     begun: common.begun.clone(),
+                    challenge_seed: RandomState::new().hash_one(index),
                     config: common.config,
                 },
             })?;

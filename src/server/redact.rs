@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 const SHOWN_BYTES_MAX: usize = 512;
 
 /// Replaces a secret.
-const LEFT_OUT: &str = "<left out>";
+pub const LEFT_OUT: &str = "<left out>";
 
 /// Verbs that no secret follows.
 const VERBS: [&str; 17] = [

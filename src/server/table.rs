@@ -11,6 +11,7 @@ use std::sync::atomic::Ordering;
 
 use crate::config::{Config, Denied};
 use crate::log::Writer;
+use crate::smtp::sasl::Challenges;
 use crate::smtp::session::{Farewell, Session};
 use crate::smtp::workspace::Workspace;
 use crate::stats::Recorder;
@@ -63,6 +64,8 @@ pub(super) struct TableSetup<'a> {
     pub recorder: Option<Recorder>,
     pub presence: Arc<Presence>,
     pub begun: Begun,
+    /// What the challenges of CRAM-MD5 come from.
+    pub challenge_seed: u64,
     pub config: &'a Config,
 }
 
@@ -128,6 +131,7 @@ impl<I: Interests> Table<I> {
         let mut workspace = Workspace::new(config.envelope_memory_bytes);
         let generation = setup.in_force.current();
         workspace.in_force = generation.policies();
+        workspace.challenges = Challenges::new(setup.challenge_seed);
         let mut shared = WorkerShared::new(workspace, storage, ledger);
         (shared.transcripts, shared.moments) = (setup.transcripts, setup.moments);
         Table {

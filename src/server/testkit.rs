@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use crate::config::Config;
+use crate::config::{Auth, Config};
 use crate::log::reader::{Folder, Positions};
 use crate::log::{LogSettings, MessageId, Retention, Slot};
 use crate::smtp::data::unstuff;
@@ -69,6 +69,8 @@ pub enum Trust {
     None,
     /// Name another client by XCLIENT.
     Xclient,
+    /// Authenticate, as whom they like.
+    Auth,
 }
 
 /// What a client speaks, and how strictly it is taken.
@@ -105,11 +107,12 @@ impl OneByOne {
     /// A sink with these limits and this syntax, whose clients are trusted so far.
     pub fn new(limits: SessionLimits, syntax: Syntax, trust: Trust) -> OneByOne {
         let xclient_trusted = match trust {
-            Trust::None => Vec::new(),
+            Trust::None | Trust::Auth => Vec::new(),
             // Clients of Unix sockets are trusted where any network is.
             Trust::Xclient => vec![IpNet::new_assert(Ipv4Addr::LOCALHOST.into(), 32)],
         };
-        OneByOne::of(Config { limits, syntax, xclient_trusted, ..Config::default() })
+        let auth = if trust == Trust::Auth { Auth::Any } else { Auth::Off };
+        OneByOne::of(Config { limits, syntax, xclient_trusted, auth, ..Config::default() })
     }
 
     /// A sink with this configuration, but for its name.
@@ -397,7 +400,7 @@ pub fn small_limits(variant: u8) -> SessionLimits {
 /// The check of the fuzz target `session`: whatever the octets and wherever they are cut, no panic
 /// and the same replies and messages as in one piece.
 ///
-/// `bytes`: variant of the limits (and 4 if clients are trusted), number of cuts (modulo 8), two
+/// `bytes`: variant of the limits (and 4 or 8 if clients are trusted), number of cuts (modulo 8), two
 /// octets a cut, then the dialogue.
 pub fn check_session(bytes: &[u8]) {
     let [variant, cuts, rest @ ..] = bytes else { return };
@@ -405,7 +408,11 @@ pub fn check_session(bytes: &[u8]) {
     let cuts: Vec<usize> =
         cuts.chunks_exact(2).map(|pair| usize::from(pair[0]) | usize::from(pair[1]) << 8).collect();
     let limits = small_limits(*variant);
-    let trust = if variant & 4 == 0 { Trust::None } else { Trust::Xclient };
+    let trust = match variant & 12 {
+        0 => Trust::None,
+        4 => Trust::Xclient,
+        _ => Trust::Auth,
+    };
     for manner in ClientDialect::all(trust) {
         let whole = run_cut(manner, dialogue, &[], &limits);
         assert_eq!(run_cut(manner, dialogue, &cuts, &limits), whole, "{manner:?}, cut at {cuts:?}");

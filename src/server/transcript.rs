@@ -18,7 +18,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use memchr::memmem;
 
-use super::redact::{Redactor, escape};
+use super::redact::{LEFT_OUT, Redactor, escape};
 use crate::config::Config;
 use crate::config::transcript::TranscriptSessions;
 use crate::smtp::deviation::Deviations;
@@ -187,6 +187,12 @@ impl Transcript {
             }
             rest = end.map_or(&[], |end| &rest[end + 2..]);
         }
+    }
+
+    /// A line that is a secret, whatever it looks like.
+    #[cold]
+    pub fn secret(&mut self, now_ms: u64) {
+        self.line("C:", LEFT_OUT, now_ms);
     }
 
     /// Replies on their way out.

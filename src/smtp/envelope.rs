@@ -23,6 +23,7 @@
 //! | 8 | forward-path | the mailbox | per recipient, as sent, repeats kept |
 //! | 9 | RCPT parameters | as sent, without the space before them | behind their forward-path |
 //! | 10 | listener's name | as configured, UTF-8 | if it has one |
+//! | 12 | authenticated user | the mechanism of AUTH, a space, the name in UTF-8 | at most once |
 //! | 13 | peer | as a client: who connected, where PROXY or XCLIENT named it | at most once |
 //! | 17 | sink's name | as configured, ASCII | if it has one |
 //! | 18 | TLS told by PROXY | see below | at most once |
@@ -64,6 +65,7 @@ pub enum Tag {
     ForwardPath = 8,
     RcptParameters = 9,
     ListenerName = 10,
+    Auth = 12,
     Peer = 13,
     Deviations = 14,
     SinkName = 17,
@@ -182,6 +184,8 @@ pub struct Decoded<'a> {
     pub deviations: Deviations,
     /// The name of the listener; empty if it has none.
     pub listener_name: &'a [u8],
+    /// The mechanism of AUTH, a space, and the user; empty without AUTH.
+    pub auth: &'a [u8],
     /// Who connected, where PROXY or XCLIENT named another client.
     pub peer: Option<Client>,
     /// The name of the sink; empty if it has none.
@@ -233,6 +237,7 @@ pub fn decode(bytes: &[u8]) -> Result<Decoded<'_>, DecodeError> {
         mail_params: b"",
         deviations: Deviations::NONE,
         listener_name: b"",
+        auth: b"",
         peer: None,
         sink_name: b"",
         proxy_tls: None,
@@ -260,6 +265,20 @@ impl<'a> Decoded<'a> {
         self.recipients
     }
 
+    /// The mechanism by which the client authenticated; empty: it did not.
+    pub fn mechanism(&self) -> &'a [u8] {
+        let space = memchr::memchr(b' ', self.auth).unwrap_or(0);
+        &self.auth[..space]
+    }
+
+    /// Who authenticated; empty: the client did not.
+    pub fn user(&self) -> &'a [u8] {
+        match memchr::memchr(b' ', self.auth) {
+            Some(space) => &self.auth[space + 1..],
+            None => b"",
+        }
+    }
+
     /// What the listener is called: its name, or its address if it has none.
     pub fn listener_label(&self) -> &'a [u8] {
         if self.listener_name.is_empty() { self.listener } else { self.listener_name }
@@ -275,6 +294,7 @@ impl<'a> Decoded<'a> {
             7 => self.mail_params = value,
             8 => self.recipients = self.recipients.saturating_add(1),
             10 => self.listener_name = value,
+            12 => self.auth = value,
             13 => self.peer = decode_client(value),
             17 => self.sink_name = value,
             18 => self.proxy_tls = decode_proxy_tls(value),
@@ -345,6 +365,15 @@ pub(super) fn fields_from(encoded: &[u8], tag: Tag) -> &[u8] {
             Some(Ok(_)) => {}
             None | Some(Err(Broken)) => return &[],
         }
+    }
+}
+
+/// Of the constant fields of a session, those that last beyond the next hello: from the user on,
+/// or from the peer on.
+pub(super) fn lasting_fields(encoded: &[u8]) -> &[u8] {
+    match fields_from(encoded, Tag::Auth) {
+        [] => fields_from(encoded, Tag::Peer),
+        fields => fields,
     }
 }
 

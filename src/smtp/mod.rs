@@ -28,6 +28,7 @@ pub mod path;
 pub mod policy;
 pub mod proxy;
 pub mod reply;
+pub mod sasl;
 pub mod session;
 pub mod tally;
 pub mod workspace;

@@ -4,11 +4,34 @@ use std::sync::Arc;
 use super::envelope::{self, Tag, append_field};
 use super::extension::{Extension, Extensions};
 use super::limits::{Protocol, SessionLimits, Syntax};
+use super::sasl::{Mechanism, Users};
 use super::xclient::Attribute;
 
 /// The largest number LIMITS can announce: six digits (RFC 9422 4). A higher bound is announced as
 /// this.
 const ANNOUNCED_LIMIT_MAX: u32 = 999_999;
+
+/// Whether and how clients authenticate.
+#[derive(Debug, Clone)]
+pub struct AuthRules {
+    /// Who is believed.
+    pub mode: AuthMode,
+    /// MAIL waits for it.
+    pub is_required: bool,
+}
+
+/// Who is believed.
+#[derive(Debug, Clone)]
+pub enum AuthMode {
+    /// Each client, whatever it says.
+    Any,
+    /// Those of a list.
+    Users(Arc<Users>),
+    /// No client: 535.
+    Reject,
+    /// No client for now: 454.
+    Defer,
+}
 
 /// What a policy is made of.
 #[derive(Debug, Clone)]
@@ -37,6 +60,8 @@ pub struct PolicyOptions {
     pub noop_marks: bool,
     /// What becomes of commands that break the grammar.
     pub syntax: Syntax,
+    /// `None`: AUTH is not offered.
+    pub auth: Option<AuthRules>,
     /// Which generation of the settings it belongs to.
     pub generation: u32,
     /// The listener's index among those of its generation.
@@ -59,6 +84,7 @@ impl PolicyOptions {
             sink_name: String::new(),
             noop_marks: false,
             syntax: Syntax::Lenient,
+            auth: None,
             generation: 0,
             index: 0,
         }
@@ -86,6 +112,8 @@ pub struct Policy {
     pub syntax: Syntax,
     /// Extensions that are not offered.
     pub without: Extensions,
+    /// `None`: AUTH is not offered.
+    pub auth: Option<AuthRules>,
     /// Which generation of the settings it belongs to.
     pub generation: u32,
     /// The listener's index among those of its generation.
@@ -130,6 +158,7 @@ impl Policy {
             envelope: envelope_start(&options),
             accepted_end: accepted_end(&options.sink_name),
             without,
+            auth: options.auth,
             generation: options.generation,
             index: options.index,
             hostname: options.hostname,
@@ -198,6 +227,11 @@ fn greeting(options: &PolicyOptions) -> Vec<u8> {
 
 fn ehlo_reply(options: &PolicyOptions, further: Option<String>) -> Vec<u8> {
     let announced = options.extensions.iter().map(|extension| announcement(*extension, options));
+    let auth = options.auth.as_ref().map(|_| {
+        let names = Mechanism::ALL.map(Mechanism::name);
+        format!("AUTH {}", names.join(" "))
+    });
+    let further = auth.into_iter().chain(further);
     let lines = std::iter::once(options.hostname.clone()).chain(announced).chain(further);
     let lines: Vec<String> = lines.collect();
     multiline("250", lines.iter().map(String::as_str))

@@ -15,10 +15,12 @@
 //! borrowed line, about six short copies into a pooled envelope buffer, four copies of static
 //! replies. No allocation, no formatting but the message's name, no clock.
 
+mod auth;
 mod hello;
 mod line;
 mod off_grammar;
 mod owed;
+mod refusal;
 mod transaction;
 mod xclient;
 
@@ -31,10 +33,12 @@ use super::param::{Body, MailParameters, RcptParameters};
 use super::path::Path;
 use super::policy::{PoliciesInForce, Policy};
 use super::reply::{self, Reply};
+use super::sasl::Exchange;
 use super::tally::Verb;
 use super::workspace::{REPLIES_BYTES_PAUSE, TransactionEvent, Workspace};
 use line::{Skip, find_line, skip_line};
 use owed::OwedReplies;
+pub use refusal::{Farewell, Refusal};
 use std::num::NonZero;
 use std::sync::Arc;
 use transaction::{OpenTransaction, OutOfSequence, Stage};
@@ -62,6 +66,8 @@ pub enum Step {
     /// The caller has to decide something before the session continues: call `decided`. Nothing of
     /// what follows in the input may be fed before.
     Decide(Question),
+    /// The line that ends here was of AUTH. Feed what follows.
+    Heard,
     /// The command that ends here was accepted although it breaks these rules. Feed what follows.
     Tolerated(Deviations),
     /// Send the replies, then close. Once the session is over, every `feed` returns this: so it is
@@ -94,35 +100,6 @@ pub trait Receipt {
     fn write_name(&self, out: &mut Vec<u8>);
 }
 
-/// Why mail data that arrived whole is not accepted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// 552 5.3.4
-    TooLarge,
-    /// 452 4.3.1: no room in the log now.
-    NoStorage,
-    /// 451 4.3.0: storage failed under this message.
-    StorageFailed,
-    /// 421 4.3.2: stopping; the session closes.
-    Stopping,
-}
-
-/// Why the server ends a session by itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Farewell {
-    /// 421 4.4.2 nothing came for too long
-    Timeout,
-    /// 421 4.3.2 shutting down
-    Stopping,
-    /// 421 4.7.0 too many connections (in all / from this address), given instead of a greeting
-    TooManyConnections,
-    TooManyFromAddress,
-    /// 554 5.7.1 not a client that this listener serves, given instead of a greeting
-    Denied,
-    /// 421 4.3.1 this worker's buffers are full and this transfer stalled the longest
-    OutOfBuffers,
-}
-
 /// Where a session stands.
 #[derive(Debug)]
 enum SessionState {
@@ -130,6 +107,8 @@ enum SessionState {
     Greeted,
     /// No transaction.
     Ready,
+    /// AUTH waits for the client's response.
+    Authenticating(Box<Exchange>),
     /// From the accepted MAIL on.
     Open(OpenTransaction),
     /// Nothing is read any more.
@@ -258,7 +237,10 @@ impl Session {
                 continue;
             }
             self.follow(workspace);
-            let line_bytes_max = self.policy.limits.command_line_bytes_max;
+            let line_bytes_max = match self.policy.auth.is_some() {
+                true => self.auth_line_bytes_max(rest),
+                false => self.policy.limits.command_line_bytes_max,
+            };
             let Some(line_bytes) = find_line(&rest[..rest.len().min(line_bytes_max)]) else {
                 if rest.len() < line_bytes_max {
                     return (consumed, Step::NeedInput);
@@ -270,6 +252,10 @@ impl Session {
                 return (consumed, Step::Drain);
             }
             consumed += line_bytes;
+            if self.is_authenticating() {
+                self.auth_response(&rest[..line_bytes - 2], workspace);
+                return (consumed, Step::Heard);
+            }
             if let Some(step) = self.command(&rest[..line_bytes - 2], workspace) {
                 return (consumed, step);
             }
@@ -476,6 +462,7 @@ impl Session {
                 self.reply(help, workspace);
             }
             Command::Quit => self.close(&reply::CLOSING, workspace),
+            Command::Auth { argument } => return self.auth(argument, workspace),
             Command::Xclient { argument } => return self.xclient(argument).map(Some),
         }
         Ok(None)
@@ -509,7 +496,8 @@ impl Session {
         Ok(())
     }
 
-    /// Between transactions, a session goes over to what is in force: before it reads a command.
+    /// Between transactions and AUTH, a session goes over to what is in force, before it reads a
+    /// command.
     #[inline]
     fn follow(&mut self, workspace: &Workspace) {
         if self.policy.generation != workspace.in_force.generation {
@@ -521,6 +509,7 @@ impl Session {
     fn go_over(&mut self, in_force: &PoliciesInForce) {
         if let Some(policy) = in_force.policies.get(self.policy.index)
             && !self.in_transaction()
+            && !self.is_authenticating()
         {
             self.policy = policy.clone();
         }
@@ -534,8 +523,11 @@ impl Session {
         let is_partial = self.policy.is_submission() && !path.is_fully_qualified();
         match self.state {
             SessionState::Greeted => Err(NotAccepted::With(self.hello_first())),
-            SessionState::Open(_) | SessionState::Closed => {
+            SessionState::Open(_) | SessionState::Closed | SessionState::Authenticating(_) => {
                 Err(NotAccepted::With(&reply::MAIL_NESTED))
+            }
+            SessionState::Ready if self.policy.auth.is_some() && self.owes_auth() => {
+                Err(NotAccepted::With(&reply::AUTH_REQUIRED))
             }
             SessionState::Ready if is_partial => Err(NotAccepted::With(&reply::SENDER_PARTIAL)),
             SessionState::Ready if path.utf8 && !parameters.smtputf8 => Err(NotAccepted::NonAscii),
@@ -597,7 +589,7 @@ impl Session {
             }
             SessionState::Open(_) => return Err(NotAccepted::With(&reply::CHUNKS_BEGUN)),
             SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),
-            SessionState::Ready | SessionState::Closed => {
+            SessionState::Ready | SessionState::Closed | SessionState::Authenticating(_) => {
                 return Err(NotAccepted::With(&reply::MAIL_FIRST));
             }
         };
@@ -675,7 +667,9 @@ impl Session {
         let hello_first = self.hello_first();
         let transaction = match &mut self.state {
             SessionState::Greeted => return Err(OutOfSequence::Hello(hello_first)),
-            SessionState::Ready | SessionState::Closed => return Err(OutOfSequence::Mail),
+            SessionState::Ready | SessionState::Closed | SessionState::Authenticating(_) => {
+                return Err(OutOfSequence::Mail);
+            }
             SessionState::Open(transaction) => transaction,
         };
         match transaction.recipients {
@@ -732,6 +726,7 @@ impl Session {
     fn line_skipped(&mut self, workspace: &mut Workspace) {
         let skip = std::mem::replace(&mut self.skip, Skip::Nothing);
         match skip {
+            _ if self.is_authenticating() => self.auth_response_too_long(workspace),
             Skip::BdatLine => self.close(&reply::CHUNK_SIZE_LOST, workspace),
             _ => self.reply(&reply::LINE_TOO_LONG, workspace),
         }

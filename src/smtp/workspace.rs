@@ -6,6 +6,7 @@
 
 use super::moment::MarkCommand;
 use super::policy::PoliciesInForce;
+use super::sasl::Challenges;
 use super::tally::CommandTally;
 
 /// Octets of replies beyond which a session pauses.
@@ -44,6 +45,8 @@ pub struct Workspace {
     pub(super) fields: Vec<u8>,
     /// What a client has named by NOOP, for the caller to take away.
     pub moment: Option<MarkCommand>,
+    /// What CRAM-MD5 sends.
+    pub challenges: Challenges,
     /// What sessions go by from their next transaction on.
     pub in_force: PoliciesInForce,
     spare: Vec<Vec<u8>>,
@@ -64,6 +67,7 @@ impl Workspace {
             events: Vec::with_capacity(EVENTS_FIRST),
             fields: Vec::new(),
             moment: None,
+            challenges: Challenges::default(),
             in_force: PoliciesInForce::default(),
             spare: Vec::new(),
             spare_bytes: 0,

@@ -2,7 +2,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use sinkd::config::Config;
+use sinkd::config::{Auth, Config};
+use sinkd::log::LogSettings;
 use sinkd::log::reader::{Folder, Span};
 use sinkd::smtp::envelope;
 use sinkd::smtp::extension::Extension;
@@ -84,6 +85,20 @@ fn a_session_that_has_not_said_ehlo_gets_what_is_in_force_then() {
     one.sink().reload(&other());
     says(&mut one, "EHLO c.example\r\n", "250-two.example\r\n");
     says(&mut one, "BDAT 2 LAST\r\nx\n", "502 ");
+    one.stop();
+}
+
+/// Its response would be read as a command otherwise.
+#[test]
+fn a_reload_within_auth_waits_for_its_end() {
+    let mut one = One::with(Config { auth: Auth::Any, ..config() }, LogSettings::default());
+    says(&mut one, "EHLO c.example\r\n", "250-");
+    says(&mut one, "AUTH LOGIN\r\n", "334 ");
+    one.sink().reload(&config());
+    says(&mut one, "YW5u\r\n", "334 ");
+    says(&mut one, "HELP\r\n", "235 2.7.0 ");
+    says(&mut one, "AUTH LOGIN\r\n", "502 5.5.1 ");
+    says(&mut one, &format!("{MAIL}{RCPT}"), "250 2.1.0 ");
     one.stop();
 }
 

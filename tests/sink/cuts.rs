@@ -44,6 +44,11 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         "BDAT x",
         "NOOP \n NOOP",
         "XCLIENT ADDR=192.0.2.256",
+        "AUTH PLAIN AGFubgBzM2NyM3Q=",
+        "AUTH PLAIN",
+        "AUTH LOGIN",
+        "AGFubgBzM2NyM3Q=",
+        "*",
         "XCLIENT HELO=a+0D+0Ab",
         "NOOP \r",
         "NOOP \r\r",
@@ -127,7 +132,7 @@ proptest! {
         dialogue in dialogue(),
         picks in picks(),
         variant in 0u8..4,
-        trust in prop::sample::select(vec![Trust::None, Trust::Xclient]),
+        trust in prop::sample::select(vec![Trust::None, Trust::Xclient, Trust::Auth]),
     ) {
         let limits = small_limits(variant);
         let cuts = near_edges(&dialogue, &picks);

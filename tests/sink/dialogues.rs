@@ -6,6 +6,7 @@
 //! limits: message_bytes_max=100        bounds other than the default (first line only)
 //! protocol: lmtp                       LMTP instead of SMTP (in the first two lines only)
 //! trust: xclient                       clients may send XCLIENT (in the first three lines only)
+//! trust: auth                          clients may authenticate, as whom they like (there, too)
 //! greet: EHLO client.example           the client says so and gets its 250, not shown here
 //! C: MAIL FROM:<a@b.example>           the client sends the line and CRLF
 //! C~ half a line                       the client sends without CRLF
@@ -23,6 +24,7 @@
 //! tolerated: no-brackets (2), dots      rules broken by commands that were accepted since
 //!                                      the client spoke, and how often
 //! envelope: … ; no-brackets, dots      rules broken by the commands of a message
+//! envelope: … ; as PLAIN ann              the client has authenticated
 //! envelope: … ; of CLIENT by way of unix   XCLIENT has named the client
 //! ```
 //!
@@ -112,8 +114,12 @@ fn hold(text: &str, syntax: Syntax, pieces: Pieces) -> String {
     let limits = limits(text.lines().next().unwrap_or_default());
     let is_lmtp = text.lines().take(2).any(|line| line == "protocol: lmtp");
     let protocol = if is_lmtp { Protocol::Lmtp } else { Protocol::Smtp };
-    let is_trusted = text.lines().take(3).any(|line| line == "trust: xclient");
-    let trust = if is_trusted { Trust::Xclient } else { Trust::None };
+    let trust = text.lines().take(3).find_map(|line| match line {
+        "trust: xclient" => Some(Trust::Xclient),
+        "trust: auth" => Some(Trust::Auth),
+        _ => None,
+    });
+    let trust = trust.unwrap_or(Trust::None);
     with_trusting_sink(&limits, syntax, trust, |sink| {
         let mut held = Held::begin(sink.connect(protocol), pieces);
         text.lines().for_each(|line| held.line(line));
@@ -226,6 +232,9 @@ fn describe(stored: &StoredMessage, out: &mut String) {
     }
     if let (Some(client), Some(peer)) = (decoded.client, decoded.peer) {
         write!(out, "; of {client} by way of {peer}").unwrap();
+    }
+    if !decoded.auth.is_empty() {
+        write!(out, "; as {}", decoded.auth.escape_ascii()).unwrap();
     }
     if !decoded.deviations.is_empty() {
         write!(out, "; {}", decoded.deviations.names()).unwrap();

@@ -1,7 +1,7 @@
 //! Sequences, limits and every reply, of the real server.
 use std::collections::BTreeSet;
 
-use sinkd::config::Config;
+use sinkd::config::{Auth, Config};
 use sinkd::server::testkit::{Observed, OneByOne, Trust, with_sink, with_trusting_sink};
 use sinkd::smtp::envelope::FIELD_HEADER_BYTES;
 use sinkd::smtp::limits::{Protocol, SessionLimits, Syntax};
@@ -156,6 +156,19 @@ fn every_reply_has_its_dialogue() {
         "XCLIENT_HELO",
         "XCLIENT_LOGIN",
         "XCLIENT_NESTED",
+        "AUTH_OK", // replies_to_auth_say_what_became_of_it
+        "AUTH_CHALLENGE",
+        "AUTH_TOO_LONG",
+        "AUTH_FORM",
+        "AUTH_BASE64",
+        "AUTH_RESPONSE",
+        "AUTH_CANCELED",
+        "AUTH_NESTED",
+        "AUTH_TWICE",
+        "AUTH_MECHANISM",
+        "AUTH_REQUIRED",
+        "AUTH_REJECTED",
+        "AUTH_DEFERRED",
     ];
     seen.extend(elsewhere);
     let all: BTreeSet<_> = reply::ALL.iter().map(|reply| reply.name).collect();
@@ -215,6 +228,78 @@ fn replies_to_xclient_name_what_is_wrong() {
         });
         assert_eq!(last_of(&outcome), text(expected), "{dialogue:?}");
     }
+}
+
+/// The last reply of a sink with these settings.
+fn of_auth(auth: Auth, auth_required: bool, dialogue: &str) -> String {
+    let config = Config { limits: limits(), auth, auth_required, ..Config::default() };
+    last_of(&said(&mut OneByOne::of(config), Protocol::Smtp, dialogue))
+}
+
+#[test]
+fn replies_to_auth_say_what_became_of_it() {
+    use Auth::{Any, Defer, Off, Reject};
+    let ann = "EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\n";
+    let long = format!("EHLO c\r\nAUTH LOGIN\r\n{}\r\n", "A".repeat(12_288));
+    let longest = format!("EHLO c\r\nAUTH LOGIN\r\n{}\r\n", "A".repeat(12_284));
+    for (auth, dialogue, expected) in [
+        (Off, ann.to_owned(), &reply::NOT_IMPLEMENTED),
+        (Any, "AUTH PLAIN AGFubgBzZWNyZXQ=\r\n".into(), &reply::EHLO_FIRST),
+        (Any, ann.into(), &reply::AUTH_OK),
+        (Any, ann.replace("PLAIN", "plain"), &reply::AUTH_OK),
+        (Any, "EHLO c\r\nAUTH PLAIN\r\nAGFubgBzZWNyZXQ=\r\n".into(), &reply::AUTH_OK),
+        (Any, "EHLO c\r\nAUTH LOGIN\r\nYW5u\r\neA==\r\n".into(), &reply::AUTH_OK),
+        (Any, "EHLO c\r\nAUTH PLAIN\r\n".into(), &reply::AUTH_CHALLENGE),
+        (Reject, ann.into(), &reply::AUTH_REJECTED),
+        (Defer, ann.into(), &reply::AUTH_DEFERRED),
+        (Any, format!("{ann}{}", &ann[8..]), &reply::AUTH_TWICE),
+        (Any, format!("{ann}EHLO c\r\n{}", &ann[8..]), &reply::AUTH_TWICE),
+        (Any, format!("{OPEN}AUTH PLAIN\r\n"), &reply::AUTH_NESTED),
+        (Any, "EHLO c\r\nAUTH\r\n".into(), &reply::AUTH_FORM),
+        (Any, "EHLO c\r\nAUTH PLAIN a b\r\n".into(), &reply::AUTH_FORM),
+        (Any, "EHLO c\r\nAUTH SCRAM-SHA-256\r\n".into(), &reply::AUTH_MECHANISM),
+        (Any, "EHLO c\r\nAUTH PLAIN a\r\n".into(), &reply::AUTH_BASE64),
+        (Any, "EHLO c\r\nAUTH PLAIN =\r\n".into(), &reply::AUTH_RESPONSE),
+        (Any, "EHLO c\r\nAUTH LOGIN\r\nQUIT\r\n".into(), &reply::AUTH_RESPONSE),
+        (Any, "EHLO c\r\nAUTH LOGIN\r\n*\r\n".into(), &reply::AUTH_CANCELED),
+        (Any, "EHLO c\r\nAUTH LOGIN\r\n*\r\nNOOP\r\n".into(), &reply::NOOP_OK),
+        (Any, long.clone(), &reply::AUTH_TOO_LONG),
+        (Any, format!("{long}NOOP\r\n"), &reply::NOOP_OK),
+        (Any, longest, &reply::AUTH_RESPONSE),
+    ] {
+        assert_eq!(of_auth(auth, false, &dialogue), text(expected), "{auth:?} {dialogue:.80?}");
+    }
+    let mail = "MAIL FROM:<>\r\n";
+    for (dialogue, expected) in [
+        (format!("EHLO c\r\n{mail}"), &reply::AUTH_REQUIRED),
+        (format!("{ann}{mail}"), &reply::MAIL_OK),
+        (format!("{ann}EHLO d\r\nRSET\r\n{mail}"), &reply::MAIL_OK),
+    ] {
+        assert_eq!(of_auth(Auth::Any, true, &dialogue), text(expected), "{dialogue:?}");
+    }
+}
+
+/// RFC 4954 section 5: where AUTH is not offered, there is no such parameter.
+#[test]
+fn auth_parameters_belong_to_auth() {
+    let mail = |parameters: &str| format!("EHLO c\r\nMAIL FROM:<a@b>{parameters}\r\n");
+    for (auth, parameters, expected) in [
+        (Auth::Off, " AUTH=<>", &reply::PARAMETER_UNKNOWN),
+        (Auth::Any, " AUTH=<>", &reply::MAIL_OK),
+        (Auth::Any, " SIZE=5 auth=e+3Dmc2@example.com", &reply::MAIL_OK),
+        (Auth::Any, " AUTH=a=b", &reply::PARAMETER_UNKNOWN),
+        (Auth::Any, " AUTH=", &reply::PARAMETER_SYNTAX),
+        (Auth::Any, " AUTH=<> AUTH=<>", &reply::PARAMETER_UNKNOWN),
+        (Auth::Any, "  AUTH=<>", &reply::PARAMETER_SYNTAX),
+    ] {
+        let config = Config { limits: limits(), auth, syntax: Syntax::Strict, ..Config::default() };
+        let outcome = said(&mut OneByOne::of(config), Protocol::Smtp, &mail(parameters));
+        assert_eq!(last_of(&outcome), text(expected), "{auth:?}{parameters}");
+    }
+    let lenient = Config { auth: Auth::Any, ..Config::default() };
+    let dialogue = mail(" AUTH=<>") + "RCPT TO:<c@d>\r\nBDAT 0 LAST\r\n";
+    let outcome = said(&mut OneByOne::of(lenient), Protocol::Smtp, &dialogue);
+    assert!(outcome.tolerated.is_empty(), "it breaks no rule: {:?}", outcome.tolerated);
 }
 
 #[test]

@@ -72,6 +72,7 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     let warnings = [environment.warnings(), config.warnings()].concat();
     if matches.get_flag("check") {
         config.client_lists(&config.listen)?;
+        config.auth_rules(&config.listen)?;
         warnings.iter().for_each(|text| say(&format!("warning: {text}")));
         return print("sinkd: the configuration is valid\n").context("standard output");
     }

@@ -31,7 +31,7 @@ impl Reloading {
         // A pipe was read at the start, and has nothing more to say; reading it may never end.
         config_file(&self.matches, &self.environment).iter().try_for_each(|it| regular(it))?;
         let config = effective(&self.matches, &self.environment)?;
-        config.network_files().try_for_each(regular)?;
+        config.files().try_for_each(regular)?;
         let reloaded = self.generations.apply(&config)?;
         config.warnings().iter().for_each(|text| tracing::warn!("{text}"));
         Ok(reloaded)

@@ -1,11 +1,22 @@
 //! All settings that can change while sinkd runs.
 use ipnet::IpNet;
 
-use crate::config::{ClientListError, Config, Listener};
+use crate::config::{AuthError, ClientListError, Config, Listener};
 use crate::smtp::policy::PoliciesInForce;
 
 use super::listener_rules::{ListenerRules, policy};
 use super::times::Times;
+
+/// Why settings can't come in force.
+#[derive(Debug, thiserror::Error)]
+pub enum GenerationError {
+    /// Networks of clients.
+    #[error(transparent)]
+    Clients(#[from] ClientListError),
+    /// Who may authenticate.
+    #[error(transparent)]
+    Auth(#[from] AuthError),
+}
 
 /// All settings that can change while sinkd runs, ready for use.
 #[derive(Debug)]
@@ -30,16 +41,17 @@ impl Generation {
         config: &Config,
         listeners: &[Listener],
         number: u32,
-    ) -> Result<Generation, ClientListError> {
+    ) -> Result<Generation, GenerationError> {
         let clients = config.client_lists(listeners)?;
-        let rules = |(index, (listener, clients)): (usize, (&Listener, _))| {
+        let auth = config.auth_rules(listeners)?;
+        let rules = |(index, ((listener, clients), auth)): (usize, ((&Listener, _), _))| {
             let denied = listener.options.denied.unwrap_or(config.denied);
-            let policy = policy(config, listener, number, index);
+            let policy = policy(config, listener, auth, (number, index));
             ListenerRules::with(policy, clients, denied)
         };
         Ok(Generation {
             number,
-            listeners: listeners.iter().zip(clients).enumerate().map(rules).collect(),
+            listeners: listeners.iter().zip(clients).zip(auth).enumerate().map(rules).collect(),
             trusted: config.proxy_trusted.clone(),
             xclient_trusted: config.xclient_trusted.clone(),
             times: Times::of(config),

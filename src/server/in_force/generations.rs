@@ -4,15 +4,15 @@ use std::sync::Arc;
 use super::super::admission::Admission;
 use super::super::shutdown::{Stop, StopStage};
 use super::current::InForce;
-use super::generation::Generation;
-use crate::config::{ClientListError, Config, Listener};
+use super::generation::{Generation, GenerationError};
+use crate::config::{Config, Listener};
 
 /// Why what is in force stays as it was.
 #[derive(Debug, thiserror::Error)]
 pub enum ReloadError {
-    /// A file of networks can't be used.
+    /// A file that the settings name can't be used, or settings do not go together.
     #[error(transparent)]
-    Clients(#[from] ClientListError),
+    Settings(#[from] GenerationError),
     /// There is no use in it.
     #[error("sinkd is stopping")]
     Stopping,
@@ -133,7 +133,7 @@ mod tests {
         let (mut generations, in_force) = generations(&config);
         let deny = vec!["@/no/such/file".parse().unwrap()];
         let bad = Config { deny, hostname: "two.example".into(), ..config.clone() };
-        assert!(matches!(generations.apply(&bad), Err(ReloadError::Clients(_))));
+        assert!(matches!(generations.apply(&bad), Err(ReloadError::Settings(_))));
         assert_eq!((in_force.number(), in_force.current().number), (1, 1));
         let good = Config { hostname: "two.example".into(), ..config.clone() };
         let reloaded = generations.apply(&good).unwrap();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use crate::config::{ClientList, Config, Denied, Listener};
 use crate::smtp::envelope::Client;
 use crate::smtp::extension::Extension;
-use crate::smtp::policy::{Policy, PolicyOptions};
+use crate::smtp::policy::{AuthRules, Policy, PolicyOptions};
 
 /// What holds for the connections of one listener; shared by all workers.
 #[derive(Debug, Clone)]
@@ -35,8 +35,14 @@ impl ListenerRules {
     }
 }
 
-/// What sessions of `listener` say, the one at `index` of generation `generation`.
-pub fn policy(config: &Config, listener: &Listener, generation: u32, index: usize) -> Policy {
+/// What sessions of `listener` say; `place`: its generation, and its index there.
+pub fn policy(
+    config: &Config,
+    listener: &Listener,
+    auth: Option<AuthRules>,
+    place: (u32, usize),
+) -> Policy {
+    let (generation, index) = place;
     let own = &listener.options;
     let without = |it: &Extension| config.without.contains(it) || own.without.contains(it);
     let extensions = own.extensions.as_ref().unwrap_or(&config.extensions).iter().copied();
@@ -54,6 +60,7 @@ pub fn policy(config: &Config, listener: &Listener, generation: u32, index: usiz
         sink_name: config.name.clone().unwrap_or_default(),
         noop_marks: config.noop_marks,
         syntax: config.syntax,
+        auth,
         generation,
         index,
     })

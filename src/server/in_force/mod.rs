@@ -4,7 +4,7 @@
 //! Generations ─builds─▶ Generation ─published in─▶ InForce ─one load a round─▶ Table ─▶ Session
 //! ```
 pub(super) mod current;
-pub(super) mod generation;
+pub mod generation;
 pub mod generations;
 pub(super) mod listener_rules;
 pub(super) mod times;

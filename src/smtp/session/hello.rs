@@ -62,7 +62,7 @@ impl Session {
         let fields = &mut workspace.fields;
         fields.clear();
         Session::append_hello(fields, self.client, name, protocol);
-        fields.extend_from_slice(envelope::fields_from(&self.constant, Tag::Peer));
+        fields.extend_from_slice(envelope::lasting_fields(&self.constant));
         if *self.constant != **fields {
             self.constant = fields.as_slice().into();
         }

@@ -4,6 +4,7 @@ use crate::smtp::deviation::Deviation;
 use crate::smtp::grammar::SyntaxError;
 use crate::smtp::lenient;
 use crate::smtp::limits::Syntax;
+use crate::smtp::param;
 
 impl Session {
     /// The grammar has refused a line. Where that is wanted, it gets a second chance.
@@ -18,6 +19,15 @@ impl Session {
             && self.proxy_unexpected(line, workspace)
         {
             return None;
+        }
+        if self.policy.auth.is_some()
+            && let Some(command) = with_auth_parameter(line)
+        {
+            workspace.tally.command(Verb::Mail);
+            return match self.execute(command, workspace) {
+                Ok(step) => step,
+                Err(refused) => self.refuse_command(command, refused, workspace),
+            };
         }
         let lenient = if self.is_lenient() { lenient::parse(line) } else { None };
         let Some((command, kinds)) = lenient else {
@@ -147,6 +157,20 @@ impl Session {
         self.reply(answer, workspace);
         None
     }
+}
+
+/// MAIL that keeps to all rules where AUTH is offered: its parameter `AUTH=` has `<>` or xtext
+/// (RFC 4954 section 5). What is believed of it is the receiver's matter; here it is only kept.
+fn with_auth_parameter(line: &[u8]) -> Option<Command<'_>> {
+    let (command, kinds) = lenient::parse(line)?;
+    let Command::Mail { parameters, .. } = command else { return None };
+    let mut values = parameters.text.split(|octet| *octet == b' ').filter_map(|parameter| {
+        let (keyword, value) = parameter.split_at_checked(5)?;
+        keyword.eq_ignore_ascii_case(b"AUTH=").then_some(value)
+    });
+    let value = values.next()?;
+    let is_one = values.next().is_none() && (value == b"<>" || param::is_xtext(value));
+    (is_one && kinds == Deviations::only(Deviation::AuthParameter)).then_some(command)
 }
 
 /// The kind that no line shows by itself: it depends on what MAIL said.

@@ -1,0 +1,154 @@
+//! Who is believed by each listener, and the lists of users.
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Auth, Config, Listener};
+use crate::smtp::policy::{AuthMode, AuthRules};
+use crate::smtp::sasl::{UserError, Users};
+
+/// Octets of a list of users: about a million of them.
+const LIST_BYTES_MAX: u64 = 64 << 20;
+
+/// Why clients can't authenticate as the settings say.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthError {
+    /// The list can't be read.
+    #[error("{path}: cannot be read", path = path.display())]
+    Read {
+        /// The list.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// Others than its owner may read the passwords.
+    #[error(
+        "{path}: expected a file that only its owner can read (mode 0600), found mode {mode:04o}",
+        path = path.display()
+    )]
+    Readable {
+        /// The list.
+        path: PathBuf,
+        /// Its mode.
+        mode: u32,
+    },
+    /// The list is too long.
+    #[error("{path}: expected at most 64 MiB", path = .0.display())]
+    TooLong(PathBuf),
+    /// A line names no user.
+    #[error("{path}: {error}", path = path.display())]
+    User {
+        /// The list.
+        path: PathBuf,
+        /// Which line, and what was expected.
+        error: UserError,
+    },
+    /// A list, and a mode that does not ask it.
+    #[error("auth_users: expected auth to be 'off' or 'any' beside it, found '{0}'")]
+    ListNotAsked(&'static str),
+    /// Required, and not offered.
+    #[error("auth_required: expected auth or auth_users beside it, found neither")]
+    RequiredNotOffered,
+}
+
+impl Config {
+    /// Who is believed by each of `listeners`: by its own settings, or those of all listeners.
+    /// Reads lists of users.
+    pub fn auth_rules(&self, listeners: &[Listener]) -> Result<Vec<Option<AuthRules>>, AuthError> {
+        listeners.iter().map(|listener| self.auth_of(listener)).collect()
+    }
+
+    fn auth_of(&self, listener: &Listener) -> Result<Option<AuthRules>, AuthError> {
+        let own = &listener.options;
+        // A listener with a mode of its own does not ask the list of all.
+        let users = match own.auth {
+            Some(_) => own.auth_users.as_ref(),
+            None => own.auth_users.as_ref().or(self.auth_users.as_ref()),
+        };
+        let is_required = own.auth_required.unwrap_or(self.auth_required);
+        let mode = match (own.auth.unwrap_or(self.auth), users) {
+            (Auth::Off | Auth::Any, Some(path)) => AuthMode::Users(Arc::new(read(path)?)),
+            (other, Some(_)) => return Err(AuthError::ListNotAsked(other.name())),
+            (Auth::Any, None) => AuthMode::Any,
+            (Auth::Reject, None) => AuthMode::Reject,
+            (Auth::Defer, None) => AuthMode::Defer,
+            (Auth::Off, None) if own.auth_required == Some(true) => {
+                return Err(AuthError::RequiredNotOffered);
+            }
+            // One listener may do without what all others require.
+            (Auth::Off, None) if is_required && own.auth.is_none() => {
+                return Err(AuthError::RequiredNotOffered);
+            }
+            (Auth::Off, None) => return Ok(None),
+        };
+        Ok(Some(AuthRules { mode, is_required }))
+    }
+}
+
+fn read(path: &Path) -> Result<Users, AuthError> {
+    let failed = |source| AuthError::Read { path: path.into(), source };
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(AuthError::Readable { path: path.into(), mode });
+    }
+    let mut text = String::new();
+    file.take(LIST_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
+    if text.len() as u64 > LIST_BYTES_MAX {
+        return Err(AuthError::TooLong(path.into()));
+    }
+    Users::parse(&text).map_err(|error| AuthError::User { path: path.into(), error })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::{self, Permissions};
+
+    fn rules(config: &Config) -> Result<Option<AuthRules>, String> {
+        let found = config.auth_rules(&config.listen).map_err(|error| error.to_string())?;
+        Ok(found.into_iter().next().unwrap())
+    }
+
+    #[test]
+    fn a_list_of_users_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("users");
+        fs::write(&path, "ann:secret\n").unwrap();
+        let config = Config { auth_users: Some(path.clone()), ..Config::default() };
+        for (mode, is_good) in [(0o600, true), (0o400, true), (0o640, false), (0o604, false)] {
+            fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+            let found = rules(&config);
+            assert_eq!(found.is_ok(), is_good, "{mode:o}: {found:?}");
+        }
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        fs::write(&path, "ann:x\nsecret\n").unwrap();
+        let error = rules(&config).unwrap_err();
+        assert!(error.ends_with("users: line 2: expected NAME:PASSWORD"), "{error}");
+        let missing = Config { auth_users: Some(folder.path().join("no")), ..Config::default() };
+        assert!(rules(&missing).unwrap_err().ends_with("no: cannot be read"));
+    }
+
+    #[test]
+    fn settings_that_do_not_go_together_are_named() {
+        let list = || Some(PathBuf::from("/no/such"));
+        for (auth, auth_users, auth_required, expected) in [
+            (Auth::Reject, list(), false, "auth_users: expected auth to be 'off' or 'any'"),
+            (Auth::Off, None, true, "auth_required: expected auth or auth_users beside it"),
+            (Auth::Off, list(), true, "/no/such: cannot be read"),
+        ] {
+            let config = Config { auth, auth_users, auth_required, ..Config::default() };
+            let error = rules(&config).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+        let required = Config { auth: Auth::Any, auth_required: true, ..Config::default() };
+        assert!(rules(&required).unwrap().is_some_and(|rules| rules.is_required));
+        assert!(rules(&Config::default()).unwrap().is_none());
+        // One listener does without.
+        let mut one = required;
+        one.listen[0].options.auth = Some(Auth::Off);
+        assert!(rules(&one).unwrap().is_none());
+    }
+}

@@ -1,0 +1,83 @@
+//! The users that a list names.
+use std::collections::HashMap;
+use std::fmt;
+
+use super::USER_BYTES_MAX;
+use super::cram_md5::digest;
+use super::credentials::{Credentials, Proof};
+use super::secret::Secret;
+
+/// Users with their passwords (or tokens).
+#[derive(Default)]
+pub struct Users {
+    passwords: HashMap<String, Secret>,
+}
+
+/// A line that names no user; the text shows nothing of it, as it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UserError {
+    /// No colon, or no name before it.
+    #[error("line {0}: expected NAME:PASSWORD")]
+    Form(usize),
+    /// The name is too long, or has control characters.
+    #[error(
+        "line {0}: expected a name of at most {USER_BYTES_MAX} bytes without control characters"
+    )]
+    Name(usize),
+    /// The second line for one user.
+    #[error("line {0}: expected each name once, found it twice")]
+    Twice(usize),
+}
+
+impl fmt::Debug for Users {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} users", self.len())
+    }
+}
+
+impl Users {
+    /// Reads a list: `NAME:PASSWORD` a line; the first colon separates them. Empty lines and those
+    /// that begin with `#` name no user.
+    pub fn parse(text: &str) -> Result<Users, UserError> {
+        let mut users = Users::default();
+        for (index, line) in text.lines().enumerate() {
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let number = index + 1;
+            let (name, password) = line.split_once(':').ok_or(UserError::Form(number))?;
+            if name.is_empty() {
+                return Err(UserError::Form(number));
+            }
+            if name.len() > USER_BYTES_MAX || name.contains(char::is_control) {
+                return Err(UserError::Name(number));
+            }
+            let secret = Secret::new(password.as_bytes().to_vec());
+            if users.passwords.insert(name.to_owned(), secret).is_some() {
+                return Err(UserError::Twice(number));
+            }
+        }
+        Ok(users)
+    }
+
+    /// Returns whether the proof is that of the user.
+    pub fn believe(&self, credentials: &Credentials) -> bool {
+        let Some(password) = self.passwords.get(&credentials.user) else { return false };
+        match &credentials.proof {
+            Proof::Password(said) | Proof::Token(said) => password.is(said.octets()),
+            Proof::Digest { challenge, digest: said } => {
+                said.is(digest(challenge, password.octets()).as_bytes())
+            }
+        }
+    }
+
+    /// Number of users.
+    pub fn len(&self) -> usize {
+        self.passwords.len()
+    }
+
+    /// Returns whether the list names none.
+    pub fn is_empty(&self) -> bool {
+        self.passwords.is_empty()
+    }
+}

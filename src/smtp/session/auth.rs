@@ -1,0 +1,140 @@
+//! Cold: AUTH (RFC 4954), from the command to its last reply.
+use super::*;
+use crate::smtp::envelope;
+use crate::smtp::policy::AuthMode;
+use crate::smtp::sasl::{self, Credentials, Exchange, Malformed, Mechanism, Progress};
+
+impl Session {
+    /// Whether the next line is a response of AUTH, and so a secret.
+    pub fn is_authenticating(&self) -> bool {
+        matches!(self.state, SessionState::Authenticating(_))
+    }
+
+    /// Whether AUTH has succeeded.
+    fn is_authenticated(&self) -> bool {
+        !envelope::fields_from(&self.constant, Tag::Auth).is_empty()
+    }
+
+    /// Whether MAIL has to wait for AUTH.
+    #[cold]
+    pub(super) fn owes_auth(&self) -> bool {
+        let is_required = self.policy.auth.as_ref().is_some_and(|auth| auth.is_required);
+        is_required && !self.is_authenticated()
+    }
+
+    /// Octets that the line at the beginning of `rest` may have, where AUTH is offered.
+    #[cold]
+    pub(super) fn auth_line_bytes_max(&self, rest: &[u8]) -> usize {
+        let commands_max = self.policy.limits.command_line_bytes_max;
+        match self.is_authenticating() || grammar::is_auth(rest) {
+            true => commands_max.max(sasl::LINE_BYTES_MAX),
+            false => commands_max,
+        }
+    }
+
+    pub(super) fn auth(
+        &mut self,
+        argument: &[u8],
+        workspace: &mut Workspace,
+    ) -> Result<Option<Step>, NotAccepted> {
+        if self.policy.auth.is_none() {
+            return Err(NotAccepted::With(&reply::NOT_IMPLEMENTED));
+        }
+        match self.state {
+            SessionState::Greeted => return Err(NotAccepted::With(self.hello_first())),
+            SessionState::Open(_) => return Err(NotAccepted::With(&reply::AUTH_NESTED)),
+            _ if self.is_authenticated() => return Err(NotAccepted::With(&reply::AUTH_TWICE)),
+            _ => {}
+        }
+        let mut words = argument.split(|octet| *octet == b' ');
+        let (name, initial) = (words.next().unwrap_or_default(), words.next());
+        if name.is_empty() || initial.is_some_and(<[u8]>::is_empty) || words.next().is_some() {
+            return Err(NotAccepted::With(&reply::AUTH_FORM));
+        }
+        let Some(mechanism) = Mechanism::of(name) else {
+            return Err(NotAccepted::With(&reply::AUTH_MECHANISM));
+        };
+        let challenge = workspace.challenges.next(&self.policy.hostname);
+        let progress = Exchange::begin(mechanism, initial, challenge);
+        self.auth_goes_on(mechanism, progress, workspace);
+        Ok(Some(Step::Heard))
+    }
+
+    /// A line that came while the exchange waits for a response.
+    #[cold]
+    pub(super) fn auth_response(&mut self, line: &[u8], workspace: &mut Workspace) {
+        let state = std::mem::replace(&mut self.state, SessionState::Ready);
+        let SessionState::Authenticating(exchange) = state else {
+            panic!("a response without an exchange")
+        };
+        if line == b"*" {
+            return self.reply(&reply::AUTH_CANCELED, workspace);
+        }
+        let mechanism = exchange.mechanism();
+        let progress = exchange.respond(line);
+        self.auth_goes_on(mechanism, progress, workspace);
+    }
+
+    /// A response grew longer than any may be.
+    #[cold]
+    pub(super) fn auth_response_too_long(&mut self, workspace: &mut Workspace) {
+        self.state = SessionState::Ready;
+        self.reply(&reply::AUTH_TOO_LONG, workspace);
+    }
+
+    fn auth_goes_on(
+        &mut self,
+        mechanism: Mechanism,
+        progress: Result<Progress, Malformed>,
+        workspace: &mut Workspace,
+    ) {
+        match progress {
+            Ok(Progress::Challenge(exchange, text)) => self.challenge(exchange, &text, workspace),
+            Ok(Progress::Claimed(credentials)) => self.judge(mechanism, &credentials, workspace),
+            Ok(Progress::Refused) => self.reply(&reply::AUTH_REJECTED, workspace),
+            Err(Malformed::Base64) => self.reply(&reply::AUTH_BASE64, workspace),
+            Err(Malformed::Form) => self.reply(&reply::AUTH_RESPONSE, workspace),
+        }
+    }
+
+    /// 334 and a challenge in base64.
+    fn challenge(&mut self, exchange: Exchange, text: &str, workspace: &mut Workspace) {
+        workspace.replies.extend_from_slice(b"334 ");
+        workspace.replies.extend_from_slice(text.as_bytes());
+        workspace.replies.extend_from_slice(b"\r\n");
+        workspace.tally.reply(&reply::AUTH_CHALLENGE, 1);
+        self.state = SessionState::Authenticating(Box::new(exchange));
+    }
+
+    fn judge(&mut self, mechanism: Mechanism, claim: &Credentials, workspace: &mut Workspace) {
+        let mode = self.policy.auth.as_ref().map(|auth| &auth.mode);
+        let is_believed = match mode {
+            Some(AuthMode::Any) => true,
+            Some(AuthMode::Users(users)) => users.believe(claim),
+            Some(AuthMode::Defer) => return self.reply(&reply::AUTH_DEFERRED, workspace),
+            Some(AuthMode::Reject) | None => false,
+        };
+        if is_believed {
+            self.keep_user(mechanism, &claim.user);
+            return self.reply(&reply::AUTH_OK, workspace);
+        }
+        match mechanism {
+            Mechanism::Xoauth2 => {
+                let (exchange, text) = Exchange::refuse_token();
+                self.challenge(exchange, &text, workspace);
+            }
+            _ => self.reply(&reply::AUTH_REJECTED, workspace),
+        }
+    }
+
+    /// From here on, envelopes name the user: until XCLIENT, or to the end of the session.
+    fn keep_user(&mut self, mechanism: Mechanism, user: &str) {
+        let peer = envelope::fields_from(&self.constant, Tag::Peer);
+        let hello = self.constant.len() - peer.len();
+        let mut fields = self.constant[..hello].to_vec();
+        let value = format!("{} {user}", mechanism.name());
+        envelope::append_field(&mut fields, Tag::Auth, value.as_bytes());
+        fields.extend_from_slice(peer);
+        self.constant = fields.into();
+    }
+}
