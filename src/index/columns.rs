@@ -42,7 +42,7 @@ pub struct Columns<'a> {
     /// The name of the listener, or its address as configured if it has no name; empty if the
     /// envelope has neither.
     pub listener: &'a str,
-    /// The user that the client authenticated as. Always empty today: sinkd has no AUTH.
+    /// The user that the client authenticated as; empty: it did not.
     pub auth_user: &'a str,
     /// Rules that the client broke, and that were tolerated.
     pub deviations: Deviations,

@@ -29,6 +29,7 @@ struct EnvelopeTexts {
     reverse_path: String,
     forward_paths: String,
     listener: String,
+    user: String,
 }
 
 /// A message as it was read.
@@ -79,7 +80,7 @@ impl MessageReader {
             has_attachment: facts.has_attachment,
             file_names: TextColumn(&facts.file_names),
             listener: &self.envelope.listener,
-            auth_user: "",
+            auth_user: &self.envelope.user,
             deviations,
             sent: facts.sent,
         };
@@ -103,6 +104,7 @@ impl EnvelopeTexts {
         self.reverse_path.clear();
         self.forward_paths.clear();
         self.listener.clear();
+        self.user.clear();
         let Ok(decoded) = envelope::decode(envelope) else { return Deviations::NONE };
         push_octets(&mut self.reverse_path, decoded.mail_from);
         for recipient in decoded.recipients() {
@@ -112,6 +114,7 @@ impl EnvelopeTexts {
             push_octets(&mut self.forward_paths, recipient.path);
         }
         push_octets(&mut self.listener, decoded.listener_label());
+        push_octets(&mut self.user, decoded.user());
         decoded.deviations
     }
 }

@@ -247,7 +247,7 @@ const WITH_PARTS: &[u8] = b"Subject: parts\r\nContent-Type: multipart/mixed; bou
 fn start(folder: &Path) -> (Sink, String) {
     let limits = ["--workers", "1", "--message-bytes-max", "20000"];
     let proxied = ["--name", "sink-a", "--listen", "proxy:127.0.0.1:0"];
-    let sink = Sink::start(folder, &[limits, proxied].concat());
+    let sink = Sink::start(folder, &[&limits[..], &proxied, &["--auth", "any"]].concat());
     let to = sink.addresses[0].to_string();
     (sink, to)
 }
@@ -298,7 +298,7 @@ fn by_proxy(listener: SocketAddr) -> String {
     let length = u16::try_from(addresses.len() + tls.len()).unwrap().to_be_bytes();
     let header = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11"[..], &length, &addresses, tls].concat();
     let dialogue =
-        b"EHLO c\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
+        b"EHLO c\r\nAUTH PLAIN AGFubgBzZWNyZXQ=\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\nDATA\r\n\r\n.\r\nQUIT\r\n";
     stream.write_all(&[&header[..], dialogue].concat()).unwrap();
     let mut heard = String::new();
     stream.read_to_string(&mut heard).unwrap();

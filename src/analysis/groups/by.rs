@@ -9,6 +9,8 @@ pub enum GroupBy {
     Client,
     /// The domain of a recipient, in lower case.
     RcptDomain,
+    /// The user that the client authenticated as; empty: it did not.
+    User,
     /// Nothing: all messages are in one group.
     Nothing,
 }
@@ -20,6 +22,7 @@ impl GroupBy {
             GroupBy::Listener => "listener",
             GroupBy::Client => "client",
             GroupBy::RcptDomain => "rcpt-domain",
+            GroupBy::User => "user",
             GroupBy::Nothing => "nothing",
         }
     }

@@ -254,6 +254,7 @@ impl MessageGroups {
         match by {
             GroupBy::Nothing => self.push(b"", recipients),
             GroupBy::Listener => self.push(envelope.listener_label(), recipients),
+            GroupBy::User => self.push(envelope.user(), recipients),
             GroupBy::Client => self.push(client(envelope.client).as_bytes(), recipients),
             GroupBy::RcptDomain => {
                 for recipient in envelope.recipients() {

@@ -42,6 +42,10 @@ pub struct EnvelopeRow {
     pub listener: String,
     /// Name of the sink (`--name`).
     pub sink: Option<String>,
+    /// The user that the client authenticated as.
+    pub user: Option<String>,
+    /// The mechanism by which it did.
+    pub auth: Option<String>,
 }
 
 /// Whether the client got the final reply.
@@ -88,6 +92,8 @@ impl EnvelopeRow {
             peer: envelope.and_then(|e| e.peer).map(|peer| peer.to_string()),
             listener: readable(envelope.map_or(&[], |e| e.listener_label())),
             sink: envelope.map(|e| e.sink_name).filter(|it| !it.is_empty()).map(readable),
+            user: envelope.map(|e| e.user()).filter(|it| !it.is_empty()).map(readable),
+            auth: envelope.map(|e| e.mechanism()).filter(|it| !it.is_empty()).map(readable),
         }
     }
 }

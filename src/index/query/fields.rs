@@ -2,7 +2,7 @@
 use crate::smtp::deviation::Deviation;
 
 /// Every field there is.
-const FIELDS: [&str; 15] = [
+const FIELDS: [&str; 16] = [
     "from",
     "to",
     "cc",
@@ -17,6 +17,7 @@ const FIELDS: [&str; 15] = [
     "after",
     "run",
     "listener",
+    "auth",
     "deviation",
 ];
 

@@ -118,6 +118,8 @@ impl<'s> Sight<'s> {
             Term::After(at_ns) => columns.received_at_ns >= *at_ns,
             Term::Run(_, during) => during.contains(&columns.received_at_ns),
             Term::Listener(name) => columns.listener == name,
+            Term::Auth(user) => columns.auth_user == user,
+            Term::HasAuth => !columns.auth_user.is_empty(),
             Term::Deviation(kind) => columns.deviations.kinds().any(|it| it == *kind),
         })
     }

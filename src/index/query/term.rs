@@ -49,6 +49,9 @@ pub(super) enum Term {
     Run(String, Range<u64>),
     /// The name of a listener, or its address if it has no name.
     Listener(String),
+    /// The user that the client authenticated as, exactly.
+    Auth(String),
+    HasAuth,
     Deviation(Deviation),
 }
 
@@ -118,6 +121,7 @@ impl FieldValue<'_> {
             "has" => match self.exactly("has", "attachment")? {
                 "attachment" => Term::HasAttachment,
                 "deviation" => Term::HasDeviation,
+                "auth" => Term::HasAuth,
                 other => return Err(QueryFault::NotAThing(format!("has:{other}"))),
             },
             "filename" => self.given("filename", ".pdf")?.file_name()?,
@@ -126,6 +130,7 @@ impl FieldValue<'_> {
             "after" => Term::After(Moment::parse(self.exactly("after", "2h")?, known.now_ns)?.0),
             "run" => run(self.exactly("run", "nightly")?, known)?,
             "listener" => Term::Listener(self.exactly("listener", "mx-a")?.to_owned()),
+            "auth" => Term::Auth(self.exactly("auth", "ann")?.to_owned()),
             "deviation" => deviation(self.exactly("deviation", "no-brackets")?)?,
             _ => return Err(QueryFault::UnknownField(field.to_owned())),
         })
@@ -264,6 +269,7 @@ impl fmt::Display for Term {
             }
             Term::HasAttachment => f.write_str("has:attachment"),
             Term::HasDeviation => f.write_str("has:deviation"),
+            Term::HasAuth => f.write_str("has:auth"),
             Term::FileName(pattern) => write!(f, "filename:{pattern}"),
             Term::FileNameEnd(end) => {
                 f.write_str("filename:")?;
@@ -279,6 +285,10 @@ impl fmt::Display for Term {
             Term::Listener(name) => {
                 f.write_str("listener:")?;
                 value(f, name)
+            }
+            Term::Auth(user) => {
+                f.write_str("auth:")?;
+                value(f, user)
             }
             Term::Deviation(kind) => write!(f, "deviation:{}", kind.name()),
         }

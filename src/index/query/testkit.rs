@@ -26,7 +26,7 @@ pub fn columns() -> Columns<'static> {
         has_attachment: true,
         file_names: TextColumn("invoice.pdf"),
         listener: "mx-a",
-        auth_user: "",
+        auth_user: "ann",
         deviations: Deviations::only(Deviation::NoBrackets),
         sent: SentTime::Absent,
     }

@@ -74,6 +74,8 @@ fn queries_and_the_mail_they_are_put_to() {
         ("listener:MX-A", false),
         ("listener:mx", false),
         ("-listener:[::1]:25", true),
+        ("auth:ann has:auth", true),
+        ("auth:Ann", false),
         ("deviation:no-brackets", true),
         ("deviation:dots", false),
         ("has:deviation", true),
@@ -116,6 +118,7 @@ fn queries_and_how_they_are_shown() {
         ("listener:127.0.0.1:25", "listener:127.0.0.1:25"),
         ("listener:\"unix:/a (b)\"", "listener:\"unix:/a (b)\""),
         ("listener:\"mx\" has:deviation", "listener:mx has:deviation"),
+        ("auth:\"ann b\" -has:auth", "auth:\"ann b\" -has:auth"),
         ("Deviation:\"hello-name\"", "deviation:hello-name"),
     ] {
         assert_eq!(parsed(text).to_string(), expected, "{text}");
@@ -230,6 +233,7 @@ struct SampleMail {
     campaign: Option<&'static str>,
     file_name: Option<&'static str>,
     listener: &'static str,
+    user: &'static str,
     deviations: Deviations,
 }
 
@@ -257,6 +261,7 @@ impl SampleMail {
             has_attachment: self.file_name.is_some(),
             file_names: TextColumn(self.file_name.unwrap_or("")),
             listener: self.listener,
+            auth_user: self.user,
             deviations: self.deviations,
             ..Columns::default()
         }
@@ -275,7 +280,8 @@ fn mails() -> impl Strategy<Value = SampleMail> {
     let kinds = vec![Deviation::Dots, Deviation::NoBrackets];
     let deviations = prop::sample::subsequence(kinds, 0..=2)
         .prop_map(|kinds| kinds.into_iter().map(Deviations::only).fold(Deviations::NONE, both));
-    let sent = (listener, deviations);
+    let user = prop::sample::select(vec!["ann", "Ann", ""]);
+    let sent = (listener, deviations, user);
     (0u64..6, path(), path(), word(), word(), maybe(), name, sent).prop_map(
         |(second, reverse_path, forward_paths, subject, body, campaign, file_name, sent)| {
             SampleMail {
@@ -288,6 +294,7 @@ fn mails() -> impl Strategy<Value = SampleMail> {
                 file_name,
                 listener: sent.0,
                 deviations: sent.1,
+                user: sent.2,
             }
         },
     )
@@ -331,6 +338,8 @@ fn queries() -> impl Strategy<Value = String> {
         "run:now",
         "message-id:a",
         "listener:mx-a",
+        "auth:ann",
+        "has:auth",
         "deviation:dots",
         "has:deviation",
     ]);
@@ -406,8 +415,10 @@ fn term_model(term: &str, mail: &SampleMail) -> bool {
             (_, value) => mail.campaign.is_some_and(|c| has_words(c, value)),
         },
         ("has", "attachment") => mail.file_name.is_some(),
+        ("has", "auth") => !mail.user.is_empty(),
         ("has", _) => mail.deviations != Deviations::NONE,
         ("listener", _) => mail.listener == value,
+        ("auth", _) => mail.user == value,
         ("deviation", _) => mail.deviations.names().split(", ").any(|name| name == value),
         ("filename", "\"*.pdf\"") => {
             mail.file_name.is_some_and(|n| n.to_lowercase().ends_with(".pdf"))

@@ -42,6 +42,7 @@ const ROWS: &[FlagRow] = &[
     FlagRow("stats", "--metrics", "", "metrics: true"),
     FlagRow("stats", "--all", "", "all: true"),
     FlagRow("stats", "--interval 1m", "", "interval: Some(60s)"),
+    FlagRow("stats", "--by user", "", "by: Some(User)"),
     FlagRow("stats", "--by rcpt-domain", "", "by: Some(RcptDomain)"),
     FlagRow("stats", "--top 5", "--by client", "top: 5"),
     FlagRow("stats", "--sent-field Date", "", r#"sent_field: Some("Date")"#),

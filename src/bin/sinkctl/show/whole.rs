@@ -40,6 +40,9 @@ fn print_envelope(message: &Message, out: &mut Out) -> anyhow::Result<()> {
             line("listener", &format!("{} ({})", envelope.listener, message.listener_address))?
         }
     }
+    if let (Some(user), Some(mechanism)) = (&envelope.user, &envelope.auth) {
+        line("user", &format!("{user} (AUTH {mechanism})"))?;
+    }
     if let Some(sink) = &envelope.sink {
         line("sink", sink)?;
     }

@@ -68,11 +68,13 @@ fn by() -> impl TypedValueParser<Value = GroupBy> {
         PossibleValue::new("listener").help("The listener: its name, or its address as configured"),
         PossibleValue::new("client")
             .help("The client address without its port; 'unix' for a Unix socket"),
+        PossibleValue::new("user").help("The user that the client authenticated as"),
         PossibleValue::new("rcpt-domain").help("The recipient domain, in lower case"),
     ];
     PossibleValuesParser::new(known).map(|name| match &*name {
         "listener" => GroupBy::Listener,
         "client" => GroupBy::Client,
+        "user" => GroupBy::User,
         _ => GroupBy::RcptDomain,
     })
 }
