@@ -255,6 +255,7 @@ def envelope_of(octets):
         "listener": next((text(value) for tag, value in fields if tag == 10),
                          next((text(value) for tag, value in fields if tag == 3), None)),
         "sink": next((text(value) for tag, value in fields if tag == 17), None),
+        "auth": next((text(value) for tag, value in fields if tag == 12), None),
         "proxy_tls": next((proxy_tls(value) for tag, value in fields if tag == 18), None),
         "protocol": next((text(value) for tag, value in fields if tag == 5), None),
         "mail_from": next(text(value) for tag, value in fields if tag == 6),

@@ -24,6 +24,7 @@ from corpus import compare  # noqa: E402
 from haproxy import proxies_name_their_clients  # noqa: E402
 from histograms import histograms_are_standard  # noqa: E402
 from index import searching_finds  # noqa: E402
+from logins import senders_log_in  # noqa: E402
 from monitoring import monitors_understand  # noqa: E402
 from naming import swaks_names_clients  # noqa: E402
 from readers import readers_agree  # noqa: E402
@@ -37,7 +38,7 @@ CLIENTS += by_sinkctl.CLIENTS
 # They start sinkd as they need it.
 CHECKS = [readers_agree, monitors_understand, searching_finds, histograms_are_standard,
           figures_agree, the_tour_is_as_it_says, proxies_name_their_clients,
-          swaks_names_clients]
+          swaks_names_clients, senders_log_in]
 # More than ten seconds each on 2 cores (37 s, 38 s and 11 s; no other takes 10 s).
 LONG = [blasts_can_be_checked, bottlenecks_are_named, stalls_are_seen]
 

@@ -9,14 +9,17 @@ import segdump
 
 
 class Sink:
-    """A sinkd on a free port with a folder of its own. `before`: a command that starts it."""
+    """A sinkd on a free port with a folder of its own. `before`: a command that starts it; `prepare`:
+    what to do first, with the path of the socket."""
 
-    def __init__(self, programs, *options, host="127.0.0.1", before=()):
+    def __init__(self, programs, *options, host="127.0.0.1", before=(), prepare=None):
         self.programs, self.host = programs, host
         self.folder = tempfile.TemporaryDirectory(prefix="sinkd-interop-")
         self.data = os.path.join(self.folder.name, "data")
         # A short path: the path of a Unix socket has 107 octets at most.
         self.socket = os.path.join(self.folder.name, "sock")
+        if prepare:
+            prepare(self.socket)
         options = [option.format(socket=self.socket) for option in options]
         self.process = subprocess.Popen(
             [*before, os.path.join(programs, "sinkd"), "--listen", f"{host}:0",
