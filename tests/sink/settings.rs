@@ -175,11 +175,11 @@ fn values_are_refused_with_place_expectation_and_what_was_found() {
     for (args, error) in [
         (
             &["--recipients-max", "0"][..],
-            "--recipients-max: expected a number from 1 to 4294967295, found '0'",
+            "--recipients-max: expected a whole number from 1 to 4294967295, found '0'",
         ),
         (
             &["--region-memory-bytes", "1K"],
-            "--region-memory-bytes: expected a size from 8MiB to 1TiB, such as 64MiB (units: K, M, G, T), \
+            "--region-memory-bytes: expected a size from 8M to 1T, such as 64M (units: K, M, G, T), \
              found '1K'",
         ),
         (&["--data", ""], "--data: expected a path, found nothing"),
