@@ -14,8 +14,8 @@ pub(super) struct LineFile {
 }
 
 impl LineFile {
-    /// Opens the file `path`, and creates it if it does not exist. The next line that is added first
-    /// ends a last line that was cut.
+    /// Opens the file `path`, and creates it if it does not exist. If its last line was cut, the
+    /// next addition ends that line first.
     pub(super) fn open(path: &Path) -> io::Result<LineFile> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;

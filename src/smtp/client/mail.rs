@@ -240,7 +240,7 @@ mod tests {
                 let mut mail = raw(head, body);
                 mail.stuff();
                 assert_eq!(wire(&mail), expected.as_bytes(), "{content:?} cut at {cut}");
-                // Where only the body begins with a dot, `stuff` may make a copy that is not needed.
+                // Where only the body begins with a dot, `stuff` may copy without need.
                 let same = mail.form == form || expected == content;
                 assert!(same, "{content:?} cut at {cut}: {:?}", mail.form);
                 let ended = content.is_empty() || content.ends_with("\r\n");

@@ -28,8 +28,9 @@ pub struct Replay {
     /// Messages per second at equal intervals, instead of the original timing.
     #[arg(long, value_name = "N", conflicts_with = "speed", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Number of connections to keep open; 'original' opens the connections that were recorded, each
-    /// with its own messages in order [default: original with the original timing, otherwise 10].
+    /// Number of connections to keep open; 'original' opens the connections that were recorded,
+    /// each with its own messages in order [default: original with the original timing, otherwise
+    /// 10].
     #[arg(long, value_name = "N")]
     pub connections: Option<ReplayConnections>,
     /// Send messages that were received since this time: RFC 3339, a date (2026-11-21), or an age
