@@ -31,6 +31,6 @@ pub use environment::{Environment, EnvironmentError};
 pub use file::{FileError, from_file, load};
 pub use listen::{BadAddress, LISTENERS_MAX, ListenAddress, Listener};
 pub use listener_options::ListenerOptions;
-pub use settings::{Config, ConfigError, LogFormat};
+pub use settings::{Config, ConfigError, LogFormat, LogLevel};
 pub use table::{KEYS, Setting, ValueError};
 pub use value::{parse_bytes, parse_time};

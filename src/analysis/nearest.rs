@@ -31,8 +31,8 @@ pub fn unknown<'a>(what: &str, word: &str, known: impl IntoIterator<Item = &'a s
     }
 }
 
-/// Returns the sentence about an unknown word where the known ones fill a screen: it has those
-/// that are like `word`. `list`: the command that prints all known words.
+/// Returns the sentence about an unknown word where there are too many known words to name them
+/// all: the sentence names those that are like `word`. `list`: the command that prints all of them.
 pub fn unknown_of_many<'a>(
     what: &str,
     word: &str,

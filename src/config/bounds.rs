@@ -3,20 +3,20 @@ use std::time::Duration;
 
 use super::value::parse_time;
 
-pub(super) const MEMORY: &str = "a size from 1MiB to 1TiB, such as 64MiB (units: K, M, G, T)";
+pub(super) const MEMORY: &str = "a size from 1M to 1T, such as 64M (units: K, M, G, T)";
 pub(super) const TIME: &str = "a duration from 0s to 87600h, such as 250ms, 10s or 5m";
 pub(super) const TIMEOUT: &str = "a duration from 1ms to 87600h, such as 250ms, 10s or 5m";
 pub(super) const TIME_OR_NONE: &str =
     "a duration from 1ms to 87600h, such as 250ms, 10s or 5m, or 'none'";
 /// What a `u16` holds.
-pub(super) const COUNT_SMALL: &str = "a number from 1 to 65535";
+pub(super) const COUNT_SMALL: &str = "a whole number from 1 to 65535";
 /// What a `u32` holds.
-pub(super) const COUNT: &str = "a number from 1 to 4294967295";
-pub(super) const COUNT_OR_NONE: &str = "a number from 1 to 4294967295, or 'none'";
+pub(super) const COUNT: &str = "a whole number from 1 to 4294967295";
+pub(super) const COUNT_OR_NONE: &str = "a whole number from 1 to 4294967295, or 'none'";
 pub(super) const NAME_OR_NONE: &str =
     "a name of 1 to 64 letters, digits, '.', '-' and '_', or 'none'";
 pub(super) const NETWORK: &str = "a network such as 10.0.0.0/8 or fd00::/8, or an address";
-pub(super) const COUNT_LARGE_OR_NONE: &str = "a number from 1 to 1000000000000, or 'none'";
+pub(super) const COUNT_LARGE_OR_NONE: &str = "a whole number from 1 to 1000000000000, or 'none'";
 /// More messages than a machine takes in a year.
 const COUNT_LARGE_MAX: u64 = 1_000_000_000_000;
 

@@ -1,4 +1,4 @@
-//! What of new settings can change while sinkd runs.
+//! Which new settings can take effect while sinkd runs.
 use super::table::KEYS;
 use super::{Config, Listener, ListenerOptions};
 
@@ -141,6 +141,17 @@ mod tests {
         "timeouts.storage_wait",
         "stop.stop_grace",
     ];
+
+    #[test]
+    fn the_documentation_lists_the_settings_that_can_change() {
+        let page = include_str!("../../docs/operations.md");
+        let (_, rest) = page.split_once("These settings can change: ").expect("the list");
+        let (list, _) = rest.split_once(", and the").expect("the end of the list");
+        let listed: Vec<&str> = list.split('`').skip(1).step_by(2).collect();
+        let can_change: Vec<&str> =
+            CAN_CHANGE.iter().filter_map(|name| name.split('.').next_back()).collect();
+        assert_eq!(listed, can_change);
+    }
 
     /// Every setting, one at a time.
     #[test]

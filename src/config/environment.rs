@@ -211,8 +211,8 @@ pub(super) mod tests {
     #[test]
     fn a_bad_value_is_named_with_its_variable() {
         let error = applied(&[("SINKD_RECIPIENTS_MAX", "0")]).unwrap_err();
-        let expected = "environment variable SINKD_RECIPIENTS_MAX: expected a number from 1 to \
-                        4294967295, found '0'";
+        let expected = "environment variable SINKD_RECIPIENTS_MAX: expected a whole number from 1 \
+                        to 4294967295, found '0'";
         assert_eq!(error, expected);
     }
 

@@ -306,7 +306,10 @@ mod tests {
 
     #[test]
     fn errors_name_file_line_and_what_was_expected() {
-        check("[limits]\nerrors_max = -1", "sink.toml:2: limits.errors_max: expected a number");
+        check(
+            "[limits]\nerrors_max = -1",
+            "sink.toml:2: limits.errors_max: expected a whole number",
+        );
         check(
             "\n[limits]\nrecipients = 1",
             "sink.toml:3: unknown setting 'limits.recipients'; did you mean 'limits.recip",

@@ -135,7 +135,7 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     },
     ListenerKey {
         name: "message_bytes_max",
-        expected: "a size from 1 to 4095MiB (units: K, M, G, T)",
+        expected: "a size from 1 byte to 4095M (units: K, M, G, T)",
         set: |listener, text| {
             let bytes = parse_bytes(text).filter(|bytes| (1..=4095 << 20).contains(bytes))?;
             listener.options.message_bytes_max = Some(bytes);
@@ -198,7 +198,7 @@ pub(super) fn show_tables(listeners: &[Listener]) -> String {
     tables.collect()
 }
 
-/// Whether an address says all about a listener.
+/// Returns whether a listener has no options of its own, so that its address describes it fully.
 pub(super) fn is_plain(listener: &Listener) -> bool {
     listener.options == ListenerOptions::default()
 }

@@ -61,9 +61,9 @@ pub struct Config {
     pub connections_max: Option<u32>,
     /// `None`: no limit for one address.
     pub connections_per_client_max: Option<u32>,
-    /// Per worker.
+    /// Memory for envelopes in progress, per worker.
     pub envelope_memory_bytes: usize,
-    /// Per worker.
+    /// Memory for input buffers, per worker.
     pub buffer_memory_bytes: usize,
     /// Silence allowed between commands.
     pub command_timeout: Duration,
@@ -81,9 +81,9 @@ pub struct Config {
     pub store_rules: Vec<StoreRule>,
     /// Size to which segments grow: a multiple of 4096.
     pub segment_bytes: u64,
-    /// Per worker.
+    /// Memory for regions of messages in progress, per worker.
     pub region_memory_bytes: u64,
-    /// Per worker.
+    /// Maximum number of own segments in progress, per worker.
     pub own_segments_max: usize,
     /// Keep statistics.
     pub stats: bool,
@@ -109,8 +109,8 @@ pub struct Config {
     pub transcript: Option<PathBuf>,
     /// Which sessions have a transcript.
     pub transcript_sessions: TranscriptSessions,
-    /// error, warn, info, debug or trace.
-    pub log_level: String,
+    /// Least severe level to log.
+    pub log_level: LogLevel,
     /// Form of the lines on stderr.
     pub log_format: LogFormat,
 }
@@ -144,6 +144,38 @@ pub enum ConfigError {
         /// The one of them.
         listener: Box<Listener>,
     },
+}
+
+/// The least severe level that sinkd logs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// What fails.
+    Error,
+    /// Also what may need attention.
+    Warn,
+    /// Also what sinkd does.
+    Info,
+    /// Also what helps to find a fault.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// Every level, the most severe first.
+    pub const ALL: [LogLevel; 5] =
+        [LogLevel::Error, LogLevel::Warn, LogLevel::Info, LogLevel::Debug, LogLevel::Trace];
+
+    /// Its name in settings.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
 }
 
 /// How sinkd writes about itself to stderr.
@@ -206,7 +238,7 @@ impl Default for Config {
             stop_after_idle: None,
             transcript: None,
             transcript_sessions: TranscriptSessions::All,
-            log_level: "info".into(),
+            log_level: LogLevel::Info,
             log_format: LogFormat::Text,
         }
     }

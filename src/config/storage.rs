@@ -100,7 +100,8 @@ impl BadRule {
             BadRule::Domain => "a domain: example.org, *.example.org, [192.0.2.1], or * for all",
             BadRule::Mode => "a mode: 'full', 'headers', 'envelope' or 'none'",
             BadRule::OneIn => {
-                "a number from 2 to 4294967295 after the slash, to keep one message in N in full"
+                "a whole number from 2 to 4294967295 after the slash, to keep one message in N in \
+                 full"
             }
             BadRule::FullSampled => "no /N after full, which keeps every message",
             BadRule::Twice => "at most one rule per domain",

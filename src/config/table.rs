@@ -9,7 +9,7 @@ use super::bounds::{
 use super::client_list::{self, Denied, parse_network};
 use super::listener_keys::is_plain;
 use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option, show_time};
-use super::{Config, LogFormat, http, listen, names, storage, transcript};
+use super::{Config, LogFormat, LogLevel, http, listen, names, storage, transcript};
 use crate::index::When;
 use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
@@ -260,7 +260,7 @@ pub const KEYS: &[Setting] = &[
         "server",
         "denied",
         "HOW",
-        "Treatment of clients that are not served: 'reply' answers 554 in place of the greeting, 'close' says nothing.",
+        "Treatment of clients that are not served: 'reply' answers 554 in place of the greeting, 'close' sends nothing.",
         client_list::DENIED,
         |c, v| Denied::of(v).map(|denied| c.denied = denied),
         |c| quoted(c.denied.name())
@@ -284,7 +284,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "xclient_trusted",
         value: "NETWORK",
-        help: "Network whose clients may name the original client by XCLIENT; where there is one, clients of Unix sockets may, too. May be repeated.",
+        help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients of Unix sockets may, too. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
             clear: |c| c.xclient_trusted.clear(),
@@ -299,7 +299,7 @@ pub const KEYS: &[Setting] = &[
         "server",
         "auth",
         "MODE",
-        "Reply to AUTH (PLAIN, LOGIN, CRAM-MD5, XOAUTH2): any accepts every user, reject answers 535, defer 454, and off does not offer it.",
+        "Reply to AUTH (PLAIN, LOGIN, CRAM-MD5, XOAUTH2): 'any' accepts every user, 'reject' answers 535, 'defer' answers 454, and 'off' does not offer AUTH.",
         auth::AUTH,
         |c, v| Auth::of(v).map(|auth| c.auth = auth),
         |c| quoted(c.auth.name())
@@ -308,7 +308,7 @@ pub const KEYS: &[Setting] = &[
         "server",
         "auth_users",
         "FILE",
-        "Offer AUTH and accept only the users in this file: NAME:PASSWORD, one per line, readable by its owner alone.",
+        "Offer AUTH and accept only the users in this file: NAME:PASSWORD, one per line, readable only by its owner.",
         "a path, or 'none'",
         |c, v| parse_option(v, |path| (!path.is_empty()).then(|| path.into()))
             .map(|path| c.auth_users = path),
@@ -318,7 +318,7 @@ pub const KEYS: &[Setting] = &[
         "server",
         "auth_required",
         "SWITCH",
-        "Reject MAIL with 530 until the client has authenticated: on or off.",
+        "Reject MAIL with 530 until the client has authenticated: 'on' or 'off'.",
         "'on' or 'off'",
         |c, v| parse_switch(v).map(|is_on| c.auth_required = is_on),
         |c| show_switch(c, |c| c.auth_required)
@@ -328,7 +328,7 @@ pub const KEYS: &[Setting] = &[
         "workers",
         "N",
         "Number of event loops; 'auto' is one per core that sinkd may use, at most 8.",
-        "a number from 1 to 256, or 'auto'",
+        "a whole number from 1 to 256, or 'auto'",
         |c, v| {
             let workers =
                 if v == "auto" { None } else { Some(count::<usize>(v).filter(|n| *n <= 256)?) };
@@ -370,7 +370,7 @@ pub const KEYS: &[Setting] = &[
         "message_bytes_max",
         "SIZE",
         "Maximum size of a message, announced as SIZE (RFC 1870).",
-        "a size from 1 to 4095MiB (units: K, M, G, T)",
+        "a size from 1 byte to 4095M (units: K, M, G, T)",
         |c, v| between(parse_bytes(v), 1, 4095 << 20).map(|n| c.limits.message_bytes_max = n),
         |c| show_bytes(c.limits.message_bytes_max)
     ),
@@ -388,7 +388,7 @@ pub const KEYS: &[Setting] = &[
         "envelope_bytes_max",
         "SIZE",
         "Maximum size of an envelope with all its addresses.",
-        "a size from 64K to 3MiB (units: K, M)",
+        "a size from 64K to 3M (units: K, M)",
         |c, v| between(parse_bytes(v), 64 << 10, 3 << 20)
             .map(|n| c.limits.envelope_bytes_max = n as usize),
         |c| show_bytes(c.limits.envelope_bytes_max as u64)
@@ -398,7 +398,7 @@ pub const KEYS: &[Setting] = &[
         "command_line_bytes_max",
         "SIZE",
         "Maximum length of a command line, including CRLF.",
-        "a size from 512 (RFC 5321 section 4.5.3.1.4) to 64K (unit: K)",
+        "a size from 512 bytes (RFC 5321 section 4.5.3.1.4) to 64K (unit: K)",
         |c, v| between(parse_bytes(v), 512, 64 << 10)
             .map(|n| c.limits.command_line_bytes_max = n as usize),
         |c| show_bytes(c.limits.command_line_bytes_max as u64)
@@ -516,7 +516,7 @@ pub const KEYS: &[Setting] = &[
         "log",
         "durability",
         "WHAT",
-        "What an acknowledged message survives: 'process' covers the end of sinkd, 'message' a power loss, and a time such as 1s a power loss at least that much later.",
+        "What an acknowledged message survives. 'process': a crash or kill of sinkd; 'message': also a power loss; a time such as 1s: also a power loss, once the message is that old.",
         "'process', 'message', or a duration from 1ms to 87600h, such as 1s",
         |c, v| parse_durability(v).map(|d| c.durability = d),
         |c| match c.durability {
@@ -530,7 +530,7 @@ pub const KEYS: &[Setting] = &[
         "retain_bytes",
         "SIZE",
         "Maximum disk space for segments; beyond it, the oldest mail is dropped and its files are reused.",
-        "a size from 64MiB to 1024TiB (units: K, M, G, T), or 'none'",
+        "a size from 64M to 1024T (units: K, M, G, T), or 'none'",
         |c, v| {
             let least = |text: &str| between(parse_bytes(text), 64 << 20, DISK_BYTES_MAX);
             parse_option(v, least).map(|n| c.retention.bytes = n)
@@ -554,7 +554,7 @@ pub const KEYS: &[Setting] = &[
         "retain_segments",
         "N",
         "Maximum number of segments, including those in use.",
-        "a number from 4 to 1000000000000, or 'none'",
+        "a whole number from 4 to 1000000000000, or 'none'",
         |c, v| {
             let least = |text: &str| count_large(text).filter(|n| *n >= 4);
             parse_option(v, least).map(|n| c.retention.segments = n)
@@ -566,7 +566,7 @@ pub const KEYS: &[Setting] = &[
         "segment_bytes",
         "SIZE",
         "Size to which segments grow; the first segment of each worker is 4 MiB.",
-        "a size from 1MiB to 4095MiB (units: K, M, G, T), a multiple of 4096",
+        "a size from 1M to 4095M (units: K, M, G, T), a multiple of 4096",
         |c, v| {
             let bytes = between(parse_bytes(v), 1 << 20, 4095 << 20).filter(|n| n % 4096 == 0)?;
             c.segment_bytes = bytes;
@@ -579,7 +579,7 @@ pub const KEYS: &[Setting] = &[
         "region_memory_bytes",
         "SIZE",
         "Space in the log for transfers in progress, per worker.",
-        "a size from 8MiB to 1TiB, such as 64MiB (units: K, M, G, T)",
+        "a size from 8M to 1T, such as 64M (units: K, M, G, T)",
         |c, v| between(parse_bytes(v), 8 << 20, 1 << 40).map(|n| c.region_memory_bytes = n),
         |c| show_bytes(c.region_memory_bytes)
     ),
@@ -605,7 +605,7 @@ pub const KEYS: &[Setting] = &[
         "stats",
         "stats_retain_age",
         "TIME",
-        "Age after which the statistics of an hour are deleted.",
+        "Delete each hour's statistics after this time.",
         "a duration from 1h to 87600h, such as 720h, or 'none'",
         |c, v| {
             let least = |text: &str| time_between(text, Duration::from_secs(3600));
@@ -663,7 +663,7 @@ pub const KEYS: &[Setting] = &[
         "index_threads",
         "N",
         "Number of threads that index mail; several catch up faster.",
-        "a number from 1 to 64",
+        "a whole number from 1 to 64",
         |c, v| count::<usize>(v).filter(|n| *n <= 64).map(|n| c.index.threads = n),
         |c| number(c.index.threads)
     ),
@@ -736,7 +736,7 @@ pub const KEYS: &[Setting] = &[
         "transcripts",
         "transcript",
         "DIR",
-        "Folder for transcripts of sessions as text, without mail data and secrets; created if it does not exist.",
+        "Folder for transcripts of sessions as text, without mail data or secrets; created if it does not exist.",
         "a path, or 'none'",
         |c, v| {
             let folder = parse_option(v, |v| (!v.is_empty()).then(|| v.into()))?;
@@ -760,10 +760,11 @@ pub const KEYS: &[Setting] = &[
         "LEVEL",
         "Least severe level to log on stderr: 'error', 'warn', 'info', 'debug' or 'trace'.",
         "'error', 'warn', 'info', 'debug' or 'trace'",
-        |c, v| ["error", "warn", "info", "debug", "trace"]
-            .contains(&v)
-            .then(|| c.log_level = v.into()),
-        |c| quoted(&c.log_level)
+        |c, v| {
+            c.log_level = LogLevel::ALL.into_iter().find(|level| level.name() == v)?;
+            Some(())
+        },
+        |c| quoted(c.log_level.name())
     ),
     key!(
         "logging",

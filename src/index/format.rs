@@ -198,7 +198,7 @@ fn bits_of(deviations: Deviations) -> u32 {
     deviations.kinds().fold(0, |bits, kind| bits | bit_of(kind))
 }
 
-/// The kinds of `bits` that this program knows; `bits` has any value.
+/// Returns the kinds in `bits`, which may have any value: unknown bits are ignored.
 fn deviations_of(bits: u32) -> Deviations {
     let mut deviations = Deviations::NONE;
     if bits != 0 {
@@ -215,13 +215,17 @@ fn bit_of(kind: Deviation) -> u32 {
 /// The header before a block's records.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct BlockHeader {
-    /// Slots this block covers. Slots without a message have no record.
+    /// The first slot that the block covers.
     pub first_slot: u32,
+    /// The slot after the last one that the block covers.
     pub end_slot: u32,
+    /// Number of records. Slots without a message have none.
     pub records: u32,
+    /// Bytes of strings after the records.
     pub string_bytes: u32,
-    /// Commit times of its first and its last message; 0 without any.
+    /// When the first message of the block was received; 0 if it has no messages.
     pub first_received_at_ns: u64,
+    /// When the last message of the block was received; 0 if it has no messages.
     pub last_received_at_ns: u64,
 }
 

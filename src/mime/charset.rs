@@ -56,8 +56,7 @@ const ALIASES: [(&str, &str); 16] = [
     ("cp65001", "utf-8"),
 ];
 
-/// Returns whether the meaning of an octet can depend on earlier ones further back than one
-/// character.
+/// Returns whether `charset` is stateful (has shift sequences, such as ISO-2022-JP).
 pub(super) fn has_states(charset: &str) -> bool {
     let begins =
         |name: &str| charset.get(..name.len()).is_some_and(|c| c.eq_ignore_ascii_case(name));

@@ -19,7 +19,7 @@ pub struct LineSeries {
 /// What is shown where a pointer rests: from here to the next hint.
 #[derive(Debug, Clone)]
 pub struct Hint {
-    /// On the x axis.
+    /// Position on the x axis.
     pub x: f64,
     #[allow(missing_docs)]
     pub text: String,

@@ -382,12 +382,12 @@ impl<M> Scheduler<M> {
         self.pool.opening < self.opening_max && self.patience.allows(now_ns)
     }
 
-    /// A slot for a connection that is to be asked for.
+    /// Reserves a slot for a connection that is about to be opened.
     pub fn reserve(&mut self) -> usize {
         self.pool.reserve()
     }
 
-    /// The connection in a reserved slot could not even be asked for.
+    /// Releases a reserved slot: its connection could not even be started.
     pub fn release(&mut self, slot: usize) {
         self.pool.release(slot);
     }

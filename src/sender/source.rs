@@ -30,9 +30,9 @@ pub struct DueMessage {
 pub enum Next {
     /// The mail was filled.
     Mail(DueMessage),
-    /// Nothing, until another one is done: it may have to be sent again.
+    /// There is no message until another one is done: that one may have to be sent again.
     Wait,
-    /// Nothing any more.
+    /// There are no more messages.
     End,
 }
 

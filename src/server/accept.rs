@@ -57,7 +57,7 @@ pub(super) struct Acceptors<A = Acceptor> {
 }
 
 impl Acceptors<Acceptor> {
-    /// Registers `listeners` with `registry`; `backlog` as they were made with.
+    /// Registers `listeners` with `registry`. `backlog`: the value they were created with.
     pub fn new(
         mut listeners: Vec<Acceptor>,
         registry: &Registry,

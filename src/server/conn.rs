@@ -66,8 +66,7 @@ pub struct Conn {
     pub serial: u32,
     /// Who submits mail: who connected, or whom PROXY or XCLIENT names.
     pub client: Client,
-    /// It counts as a session: its client is known, and is not a proxy that looks after our
-    /// health.
+    /// It counts as a session: its client is known, and it is not a proxy's health check.
     pub is_session: bool,
     /// It counts among the connections of its client's address.
     pub is_counted: bool,
@@ -138,7 +137,7 @@ impl Conn {
         }
     }
 
-    /// Its session, as statistics name it.
+    /// Returns the key of its session in the statistics.
     #[inline]
     pub fn key(&self) -> SessionKey {
         SessionKey { id: self.session_id, client: self.client.ip() }

@@ -28,7 +28,8 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// with the lowest priority of that class.
 #[cfg(all(target_os = "linux", not(sinkd_portable)))]
 pub fn run_when_idle() {
-    // The kernel's `struct sched_param`. The call itself, as musl's function of this name fails.
+    // The kernel's `struct sched_param`. This is the system call itself because musl's function of
+    // this name always fails with ENOSYS.
     let priority: libc::c_int = 0;
     let (call, thread) = (libc::SYS_sched_setscheduler, 0);
     // SAFETY: 0 is the calling thread; the pointer is to `priority`, which is only read.
@@ -37,7 +38,8 @@ pub fn run_when_idle() {
         let error = std::io::Error::last_os_error();
         tracing::warn!(%error, "the index cannot be given a low priority");
     }
-    // On Linux this is the thread's own; where idle time is not known it has to do.
+    // On Linux, each thread has its own nice value. It is the fallback where the kernel refuses
+    // SCHED_IDLE.
     let _ = rustix::process::setpriority_process(None, 19);
 }
 

@@ -277,8 +277,8 @@ impl<I: Interests> Table<I> {
         self.state.turn_away(&mut arrival.socket, &mut session, why);
     }
 
-    /// The address by which the client of a connection is known when it is accepted. That of a
-    /// proxy is not known yet.
+    /// The client's address, if it is known at accept; `None` on a PROXY listener, where the header
+    /// has yet to arrive.
     pub fn known_by(&self, arrival: &Arrival) -> Option<IpAddr> {
         let is_proxied = self.rules(arrival.listener).policy.is_proxied;
         arrival.client.ip().filter(|_| !is_proxied)

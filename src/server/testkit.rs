@@ -400,8 +400,8 @@ pub fn small_limits(variant: u8) -> SessionLimits {
 /// The check of the fuzz target `session`: whatever the octets and wherever they are cut, no panic
 /// and the same replies and messages as in one piece.
 ///
-/// `bytes`: variant of the limits (and 4 or 8 if clients are trusted), number of cuts (modulo 8), two
-/// octets a cut, then the dialogue.
+/// `bytes`: variant of the limits (and 4 or 8 if clients are trusted), number of cuts (modulo 8),
+/// two octets a cut, then the dialogue.
 pub fn check_session(bytes: &[u8]) {
     let [variant, cuts, rest @ ..] = bytes else { return };
     let Some((cuts, dialogue)) = rest.split_at_checked(2 * usize::from(cuts % 8)) else { return };

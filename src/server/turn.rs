@@ -73,7 +73,7 @@ impl WorkerState {
         })
     }
 
-    /// A client of a proxy that looked after our health is named: its connection is a session.
+    /// Counts a connection as a session: it began as a proxy's health check, and now has a client.
     #[cold]
     pub fn becomes_session(&mut self, conn: &mut Conn) {
         self.shared.ledger.becomes_session(conn);

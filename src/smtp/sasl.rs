@@ -19,7 +19,7 @@ mod tests;
 mod users;
 
 pub use challenges::Challenges;
-pub use credentials::{Credentials, Proof};
+pub use credentials::{Credentials, Proof, USER_BYTES_MAX};
 pub use exchange::{Exchange, Malformed, Progress};
 pub use mechanism::Mechanism;
 pub use secret::Secret;
@@ -27,8 +27,6 @@ pub use users::{UserError, Users};
 
 /// Octets of a client's line while it authenticates, CRLF included (RFC 4954 section 4).
 pub const LINE_BYTES_MAX: usize = 12_288;
-/// Octets of a user's name.
-pub const USER_BYTES_MAX: usize = 255;
 
 /// Panics if a user is claimed whose name may not stand in an envelope: what the fuzz target calls.
 ///

@@ -143,7 +143,7 @@ enum XclientUse {
     Undecided,
 }
 
-/// One SMTP session, from the greeting to its close. Idle it owns the constant part of its
+/// One SMTP session, from the greeting to its close. An idle session owns the constant part of its
 /// envelopes and nothing else.
 #[derive(Debug)]
 pub struct Session {
@@ -302,7 +302,7 @@ impl Session {
         self.reply(moment.reply(outcome), workspace);
     }
 
-    /// The payload is whole and committed: 250 naming it. Ends the transaction.
+    /// Answers a payload that is whole and committed with 250 and its name. Ends the transaction.
     pub fn accept<R: Receipt>(&mut self, receipt: &R, workspace: &mut Workspace) {
         let stage = self.open().map(|transaction| transaction.stage);
         let is_whole = matches!(stage, Some(Stage::Data | Stage::Chunk { last: true }));

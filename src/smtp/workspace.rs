@@ -15,7 +15,7 @@ pub const REPLIES_BYTES_PAUSE: usize = 16 * 1024;
 const EVENTS_FIRST: usize = 64;
 /// Capacity of a fresh envelope buffer: a plain envelope with one recipient has about 200 octets.
 const ENVELOPE_BYTES_FIRST: usize = 512;
-/// Capacity of all spare buffers of a worker.
+/// Maximum total capacity of the spare buffers of a worker, in bytes.
 pub const SPARE_BYTES_MAX: usize = 1 << 20;
 
 /// What happened to the transaction of the session that was called.

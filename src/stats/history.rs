@@ -322,7 +322,7 @@ fn problem(path: &Path, number: usize, what: &str) -> String {
     format!("{}:{}: {what}", path.display(), number + 1)
 }
 
-/// The files of each start and hour, by their endings.
+/// Returns the files of statistics, grouped by start and hour.
 pub(super) fn files_in(data: &Path) -> io::Result<BTreeMap<Stem, Files>> {
     let mut all: BTreeMap<Stem, Files> = BTreeMap::new();
     let entries = match std::fs::read_dir(folder_of(data)) {

@@ -14,7 +14,8 @@ pub(super) struct LineFile {
 }
 
 impl LineFile {
-    /// Opens `path`, which is made if it isn't there. A last line that was cut is ended.
+    /// Opens the file `path`, and creates it if it does not exist. If its last line was cut, the
+    /// next addition ends that line first.
     pub(super) fn open(path: &Path) -> io::Result<LineFile> {
         let mut file = OpenOptions::new().read(true).append(true).create(true).open(path)?;
         let whole_bytes = file.seek(SeekFrom::End(0))?;

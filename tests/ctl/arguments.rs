@@ -80,7 +80,9 @@ fn rm_and_prune_need_a_selection_however_they_print() {
     ] {
         let (out, errors, code) = sinkctl(data, args);
         assert_eq!((out.len(), code), (0, 2), "{args:?}");
-        assert!(errors.contains("Usage: sinkctl"), "{args:?}: {errors}");
+        let is_in_one_line = errors.lines().count() == 1;
+        let start = format!("sinkctl {}: ", args[0]);
+        assert!(errors.starts_with(&start) && is_in_one_line, "{args:?}: {errors}");
     }
     let removed = |args: &[&str]| {
         let (out, errors, code) = sinkctl(data, args);

@@ -135,7 +135,7 @@ fn a_word_that_is_not_known_is_an_error_that_names_those_that_are() {
         ("limited_by != sinkk", "did you mean 'sink'?"),
         ("total.messages > 1", "expected a subject, found 'total'; did you mean 'totals'? (list: "),
         ("transaction.p98 > 1ms", "count, mean, p50, p90, p99, p99_9, p99_99, max"),
-        ("transactoin.p99 > 1ms", "found 'transactoin'; did you mean 'transaction_us' or "),
+        ("transactoin.p99 > 1ms", "found 'transactoin'; did you mean 'transaction' or "),
         ("transaction.p99 > 1sec", "us, µs, ms, s, found '1sec'"),
     ] {
         let (out, errors, code) = assert_claims(data.path(), &[claim]);

@@ -55,9 +55,7 @@ fn run(folder: &Path, line: &str) -> String {
     let output = command.output().unwrap();
     let errors = String::from_utf8(output.stderr).unwrap();
     let code = output.status.code().unwrap();
-    // Below an error in the flags stand the usage and a hint that are in the help, too.
-    let is_shown = |line: &&str| !line.starts_with("Usage:") && !line.starts_with("For more");
-    let lines = errors.lines().map(str::trim_end).take_while(is_shown);
+    let lines = errors.lines().map(str::trim_end);
     let shown: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
     format!("$ {line}\n{}\n(exit {code})\n\n", shown.join("\n"))
 }
@@ -278,9 +276,8 @@ fn every_error_of_the_command_line_is_as_in_its_golden_file() {
     folders.write("unknown.eml", "Subject: {{nothing}}\n\nx\n");
     folders.write("rows.txt", "not a row\n");
     let mut page = String::from(
-        "# Errors\n\nWhat a user reads where a command line is wrong, with the exit code; of the \
-         errors in flags without\nthe usage that follows. `UPDATE_GOLDEN=1 cargo test --test ctl \
-         golden` writes this file anew.\n",
+        "# Errors\n\nWhat a user reads where a command line is wrong, with the exit code.\n\
+         `UPDATE_GOLDEN=1 cargo test --test ctl golden` writes this file anew.\n",
     );
     for (heading, lines) in LINES {
         write!(page, "\n## {heading}\n\n```text\n").unwrap();

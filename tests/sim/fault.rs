@@ -33,7 +33,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether a message may be refused for it that its client has sent whole and in time.
+    /// Returns whether sinkd may refuse a message because of this fault, although the client sent
+    /// the message whole and in time.
     pub fn may_refuse(self) -> bool {
         !matches!(
             self,

@@ -401,7 +401,10 @@ fn settings_are_checked_and_printed() {
     std::fs::write(&file, "[limits]\nerrors_max = \"many\"\n").unwrap();
     let (code, text) = run(&["--config", path, "--check"]);
     assert_eq!(code, Some(2));
-    assert!(text.contains("sink.toml:2: limits.errors_max: expected a number from 1 to"), "{text}");
+    assert!(
+        text.contains("sink.toml:2: limits.errors_max: expected a whole number from 1 to"),
+        "{text}"
+    );
     let (code, text) = run(&["--stop-grace", "soon"]);
     assert_eq!(code, Some(2));
     assert!(text.contains("--stop-grace: expected a duration"), "{text}");

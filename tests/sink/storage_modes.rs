@@ -301,7 +301,7 @@ fn bad_rules_are_refused_with_what_was_expected() {
         ("=none", "expected a domain and its mode"),
         ("a b=none", "expected a domain: "),
         ("*=all", "expected a mode: 'full'"),
-        ("*=none/1", "expected a number from 2 to 4294967295"),
+        ("*=none/1", "expected a whole number from 2 to 4294967295"),
     ] {
         let error = check(&["--store-rule", rule]);
         assert!(error.contains(&format!("--store-rule: {expected}")), "{error}");

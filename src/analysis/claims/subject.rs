@@ -88,8 +88,10 @@ impl std::str::FromStr for ClaimSubject {
     }
 }
 
+/// Names metrics as claims do: without the unit of time at the end.
 fn no_subject(found: &str) -> Unexpected {
-    let known = OTHERS.into_iter().chain(metrics());
+    let metrics = metrics().map(|name| name.strip_suffix("_us").unwrap_or(name));
+    let known = OTHERS.into_iter().chain(metrics);
     unknown_of_many("subject", found, known, "sinkctl assert --subjects")
 }
 

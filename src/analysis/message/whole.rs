@@ -11,10 +11,10 @@ use crate::mime::part::parts;
 use crate::smtp::envelope::{self, DecodeError};
 use crate::smtp::proxy::ClientTls;
 
-/// Limit of parts; mail made to break parsers may have thousands.
+/// Maximum number of parts listed; mail made to break parsers may have thousands.
 const PARTS_MAX: usize = 200;
 
-/// A message: the object of `sinkctl show --json`. Keys keep their meaning.
+/// A message, as `sinkctl show --json` prints it. Keys keep their meaning.
 #[derive(Debug, Clone, Serialize)]
 pub struct Message {
     /// The envelope, as in a listing.

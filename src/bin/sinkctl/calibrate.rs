@@ -62,8 +62,7 @@ const LOADS: [Load; 8] = [
 
 #[derive(Debug, Args)]
 pub struct Calibrate {
-    /// Address of a sinkd that runs on this machine, with its data folder in --data [default: start
-    /// a temporary sinkd].
+    /// Address of a local sinkd whose data folder is --data [default: start a temporary sinkd].
     #[arg(long, value_name = "IP:PORT", value_parser = address)]
     pub to: Option<SocketAddr>,
     /// Duration of each load, at least 2s.

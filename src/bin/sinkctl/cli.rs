@@ -2,8 +2,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use sinkd::wording::usage_error;
 
 use crate::assert::Assert;
 use crate::base::data::SEVERAL_FOLDERS;
@@ -83,8 +83,8 @@ pub enum Command {
     Rm(Rm),
     /// Drop the oldest sealed segments, even while sinkd is running.
     Prune(Prune),
-    /// Have a running sinkd read its configuration again; exit with 1 if some settings need a
-    /// restart.
+    /// Have a running sinkd read its configuration again. Exit with 1 if the changes are in force
+    /// except for settings that need a restart.
     Reload(Reload),
     /// List the messages that match a query, newest first; exit with 1 if there are none.
     Search(Search),
@@ -126,10 +126,10 @@ impl Cli {
 
     /// Reads the arguments of this process. Ends it if they are wrong or ask for help.
     pub fn of_process() -> Cli {
-        Cli::of(std::env::args_os()).unwrap_or_else(|error| match wrong_value(&error) {
-            Some(sentence) => {
-                eprintln!("sinkctl: {sentence}");
-                std::process::exit(2)
+        Cli::of(std::env::args_os()).unwrap_or_else(|error| match usage_error("sinkctl", &error) {
+            Some(line) => {
+                eprintln!("{line}");
+                std::process::exit(error.exit_code())
             }
             None => error.exit(),
         })
@@ -139,20 +139,6 @@ impl Cli {
         let matches = Cli::definition().try_get_matches_from(args)?;
         Cli::from_arg_matches(&matches)
     }
-}
-
-/// Returns the sentence about a value that its parser did not accept: `--limit: expected a whole
-/// number, found 'many'`, as sinkd writes it. `None`: clap's own text is the only one that has the
-/// value.
-fn wrong_value(error: &clap::Error) -> Option<String> {
-    let (Some(ContextValue::String(flag)), Some(ContextValue::String(value))) =
-        (error.get(ContextKind::InvalidArg), error.get(ContextKind::InvalidValue))
-    else {
-        return None;
-    };
-    let why = std::error::Error::source(error)?.to_string();
-    let name = flag.split(' ').next().unwrap_or(flag);
-    why.contains(&format!("'{value}'")).then(|| format!("{name}: {why}"))
 }
 
 /// The flag `--data` as a command defines it.

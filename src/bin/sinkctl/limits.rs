@@ -17,8 +17,8 @@ const WINDOWS_MAX: usize = 8;
 
 #[derive(Debug, Args)]
 pub struct Limits {
-    /// Lengths of the time windows in which messages and new connections are counted: whole seconds
-    /// of the clock, up to 1d, separated by commas.
+    /// Lengths of the time windows in which messages and new connections are counted, in whole
+    /// seconds, up to 1d, separated by commas.
     #[arg(
         long = "window",
         value_name = "TIME",

@@ -8,12 +8,21 @@ use clap::error::{ContextKind, ContextValue};
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use sinkd::config::guess::{self, GUESSES, Guess};
 use sinkd::config::{Config, KEYS, Setting};
+use sinkd::wording::usage_error;
 
 use crate::generated::Generated;
 
 /// Returns what `args` say. Ends the process with a message if they are wrong, or ask for help.
 pub fn matches(args: impl IntoIterator<Item = OsString>) -> ArgMatches {
-    command().try_get_matches_from(args).unwrap_or_else(|error| told(error).exit())
+    command().try_get_matches_from(args).map_err(ours).unwrap_or_else(|error| {
+        match usage_error("sinkd", &error) {
+            Some(line) => {
+                eprintln!("{line}");
+                std::process::exit(error.exit_code())
+            }
+            None => error.exit(),
+        }
+    })
 }
 
 /// The first sentence alone is the one line of the man page's name.
@@ -67,8 +76,8 @@ pub fn shown() -> Command {
                 .help("Print the effective configuration as commented TOML and exit"),
         )
         .arg(Arg::new("is-ready").long("is-ready").action(ArgAction::SetTrue).help(
-            "Ask the sinkd that serves HTTP at the address of these settings whether it \
-                     accepts mail; exit with 1 if not",
+            "Ask the sinkd at the configured HTTP address whether it accepts mail; exit with 1 \
+             if not",
         ))
         .arg(
             Arg::new("generate")
@@ -139,16 +148,11 @@ fn heading(table: &str) -> String {
     heading
 }
 
-/// Names a wrong flag without the value that it does not have, and suggests none of the wrong ones.
-fn told(mut error: clap::Error) -> clap::Error {
-    let text = |kind| match error.get(kind) {
-        Some(ContextValue::String(text)) => text.clone(),
-        _ => String::new(),
+/// Suggests our flag where clap suggests one that only other programs have.
+fn ours(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(suggested)) = error.get(ContextKind::SuggestedArg) else {
+        return error;
     };
-    let (given, suggested) = (text(ContextKind::InvalidArg), text(ContextKind::SuggestedArg));
-    if let Some((flag, _)) = given.split_once(" [<") {
-        error.insert(ContextKind::InvalidArg, ContextValue::String(flag.into()));
-    }
     let name = suggested.trim_start_matches('-').replace('-', "_");
     if let Some(guess) = GUESSES.iter().find(|guess| guess.name == name) {
         let ours = format!("--{}", guess.meant.replace('_', "-"));

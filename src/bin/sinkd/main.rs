@@ -98,7 +98,7 @@ impl Write for LogLines {
 }
 
 fn start_logging(config: &Config) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_level)?;
+    let filter = tracing_subscriber::EnvFilter::try_new(config.log_level.name())?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| LogLines)

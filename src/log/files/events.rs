@@ -230,7 +230,8 @@ pub(crate) fn fold(folder: &Path, old: &mut File, newest: &[Dropped]) -> io::Res
     let new = folder.join("events.jsonl.new");
     let mut file = disk::private().write(true).create(true).truncate(true).open(&new)?;
     file.write_all(&folded)?;
-    // A process that waits for the lock of the old file sees that the file has lost its name.
+    // A process waiting for the old file's lock will find that the file no longer has its name, and
+    // open the new one.
     std::fs::rename(new, path_of(folder))?;
     Ok(folded.len() as u64)
 }

@@ -3,11 +3,12 @@
 //! A [`Mapping`] is shared between a worker and other threads; it lends no slices, only the live
 //! page's atomic words. Slices come from its one [`WriteAccess`], which the worker owns, and each
 //! is borrowed from that access, so that two never overlap in time. The mapping itself knows which
-//! octets may be lent: those that provisioning has made present. So
-//! a caller that is wrong about a place panics, and reaches nothing.
+//! octets may be lent: those that provisioning has made present. So a caller that is wrong about a
+//! place panics, and reaches nothing.
 //!
-//! One thing no type can keep: that no program cuts the file. Ours is cut once, an own segment's at
-//! its commit, after its worker has given up its access; other programs must leave it alone.
+//! No type can stop another program from truncating the file. sinkd truncates only an own segment,
+//! once, at its commit, after its worker has given up its access; other programs must leave the
+//! file alone.
 #![allow(unsafe_code)]
 use std::fs::File;
 use std::io;
@@ -31,8 +32,8 @@ pub(crate) struct Mapping {
     raw: MmapRaw,
     file: File,
     usable: Usable,
-    /// Octets that the file has; the map may reach beyond. Its lock keeps those apart who move the
-    /// marks of `usable`.
+    /// Octets that the file has; the map may reach beyond. Threads that move the marks of `usable`
+    /// hold the lock, so only one moves them at a time.
     file_bytes: Mutex<u64>,
 }
 

@@ -51,7 +51,7 @@ impl Random {
         Random { state: mix(seed.wrapping_add(number.wrapping_mul(NUMBERS))) }
     }
 
-    /// 64 bits.
+    /// Returns the next 64 random bits.
     pub fn bits(&mut self) -> u64 {
         self.state = self.state.wrapping_add(STEP);
         mix(self.state)

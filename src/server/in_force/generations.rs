@@ -1,4 +1,4 @@
-//! The side of the control thread: builds generations, puts them in force, and frees old ones.
+//! The control thread's side: builds generations, puts them in force, and frees old ones.
 use std::sync::Arc;
 
 use super::super::admission::Admission;
@@ -13,7 +13,7 @@ pub enum ReloadError {
     /// A file that the settings name can't be used, or settings do not go together.
     #[error(transparent)]
     Settings(#[from] GenerationError),
-    /// There is no use in it.
+    /// sinkd is stopping, so new settings have no effect.
     #[error("sinkd is stopping")]
     Stopping,
 }

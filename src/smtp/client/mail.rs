@@ -240,7 +240,7 @@ mod tests {
                 let mut mail = raw(head, body);
                 mail.stuff();
                 assert_eq!(wire(&mail), expected.as_bytes(), "{content:?} cut at {cut}");
-                // A dot that is first in the body alone may be copied for nothing.
+                // Where only the body begins with a dot, `stuff` may copy without need.
                 let same = mail.form == form || expected == content;
                 assert!(same, "{content:?} cut at {cut}: {:?}", mail.form);
                 let ended = content.is_empty() || content.ends_with("\r\n");

@@ -1,9 +1,12 @@
 //! What a client claims, and how it proves it.
 use super::secret::Secret;
 
+/// Octets of a user's name.
+pub const USER_BYTES_MAX: usize = 255;
+
 /// Who a client says it is, with its proof.
 pub struct Credentials {
-    /// UTF-8 of 1 to [`super::USER_BYTES_MAX`] octets without control characters.
+    /// UTF-8 of 1 to [`USER_BYTES_MAX`] octets without control characters.
     pub user: String,
     /// Why it should be believed.
     pub proof: Proof,

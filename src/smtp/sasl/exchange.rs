@@ -4,8 +4,7 @@ use std::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::USER_BYTES_MAX;
-use super::credentials::{Credentials, Proof};
+use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
 use super::mechanism::Mechanism;
 use super::secret::Secret;
 

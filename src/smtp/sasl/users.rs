@@ -2,9 +2,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
-use super::USER_BYTES_MAX;
 use super::cram_md5::digest;
-use super::credentials::{Credentials, Proof};
+use super::credentials::{Credentials, Proof, USER_BYTES_MAX};
 use super::secret::Secret;
 
 /// Users with their passwords (or tokens).

@@ -30,7 +30,7 @@ attributes! {
     Proto = "PROTO";
     /// What the client said in HELO or EHLO.
     Helo = "HELO";
-    /// As whom the client has logged in. Accepted, not kept.
+    /// The name with which the client has logged in. Accepted, not kept.
     Login = "LOGIN";
     /// The address to which the client connected. Accepted, not kept.
     DestAddr = "DESTADDR";

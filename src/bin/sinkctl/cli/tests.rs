@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser};
 
-use super::{Cli, OsString, wrong_value};
+use super::{Cli, OsString, usage_error};
 
 /// A flag with its value, as it is typed after `command` and before `rest`, which the command needs
 /// beside it; and what the parsed command line then contains (as `Debug` prints it).
@@ -242,13 +242,13 @@ fn no_form_of_output_counts_as_what_a_command_must_be_told() {
 fn an_error_says_a_wrong_value_once() {
     for (line, expected) in [
         ("ls --limit many", "--limit: expected a whole number, found 'many'"),
-        ("cat 17", "<ID>: expected a message ID such as 17:3, as printed by ls, or 'latest', "),
+        ("cat 17", "ID: expected a message ID such as 17:3, as printed by ls, or 'latest', "),
         ("blast --to h:1 --size 2K:0", "--size: expected weights from 0 to 1000000000, "),
         ("replay --to h:1 --speed fast", "--speed: expected a factor such as 4 or 0.5, or 'max', "),
     ] {
         let words = std::iter::once("sinkctl").chain(line.split(' ')).map(OsString::from);
-        let sentence = wrong_value(&Cli::of(words).unwrap_err()).unwrap();
-        assert!(sentence.starts_with(expected), "{line}: {sentence}");
+        let sentence = usage_error("sinkctl", &Cli::of(words).unwrap_err()).unwrap();
+        assert!(sentence.starts_with(&format!("sinkctl: {expected}")), "{line}: {sentence}");
         let value = line.rsplit(' ').next().unwrap();
         assert_eq!(sentence.matches(&format!("'{value}'")).count(), 1, "{line}: {sentence}");
     }

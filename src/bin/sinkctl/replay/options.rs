@@ -28,8 +28,9 @@ pub struct Replay {
     /// Messages per second at equal intervals, instead of the original timing.
     #[arg(long, value_name = "N", conflicts_with = "speed", value_parser = rate)]
     pub rate: Option<f64>,
-    /// Number of connections to keep open; 'original' reproduces the original ones, each with its
-    /// messages in order [default: original with the original timing, otherwise 10].
+    /// Number of connections to keep open; 'original' opens the connections that were recorded,
+    /// each with its own messages in order [default: original with the original timing, otherwise
+    /// 10].
     #[arg(long, value_name = "N")]
     pub connections: Option<ReplayConnections>,
     /// Send messages that were received since this time: RFC 3339, a date (2026-11-21), or an age
@@ -78,9 +79,8 @@ pub struct Replay {
     /// receive the mail.
     #[arg(long, value_name = "HOST")]
     pub allow_public: Option<String>,
-    /// Send messages with DATA even if a dot at the start of a line next to a bare CR or LF would
-    /// end the message early on some servers, which then read the rest as commands (SMTP
-    /// smuggling).
+    /// Also send, with DATA, messages with a dot next to a bare CR or LF. Some servers take it for
+    /// the end of the message and run the rest as commands (SMTP smuggling).
     #[arg(long)]
     pub allow_smuggling: bool,
     /// Exit with 0 even if there is nothing to send.

@@ -57,7 +57,7 @@ pub struct Stats {
     /// Print the metrics of the time span in the text format of Prometheus, as /metrics does.
     #[arg(long, group = "form", conflicts_with_all = ["metric", "interval", "sent_field"])]
     pub prometheus: bool,
-    /// With --metric, print the percentile distribution in the format of HdrHistogram plotters.
+    /// With --metric, print the percentile distribution in the format HdrHistogram plotters read.
     #[arg(long, group = "form", requires = "metric")]
     pub hgrm: bool,
 }

@@ -1,4 +1,4 @@
-//! What is known of the last minutes. No clock, no file, no terminal.
+//! What is known about the last minutes. No clock, no file, no terminal.
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
