@@ -71,7 +71,7 @@ impl Admission {
     }
 
     /// Counts a connection that has entered among those of `address`, or says why it must go.
-    /// Returns whether it was counted: it is not where there is no limit.
+    /// Returns whether it was counted: only a limit has connections counted.
     pub fn identify(&self, address: IpAddr) -> Result<bool, Farewell> {
         let max = self.per_client_max.load(Ordering::Relaxed);
         if max == 0 {
@@ -172,7 +172,7 @@ mod tests {
         assert_eq!(counts, [100, 100, 100]);
     }
 
-    /// A connection that came while there was no limit is in no count, and leaves none.
+    /// A connection that came before the limit is not in the count, and does not lower it.
     #[test]
     fn a_limit_that_comes_later_counts_what_comes_later() {
         let a = Some(IpAddr::from([127, 0, 0, 1]));

@@ -168,6 +168,24 @@ fn a_session_without_a_transaction_follows_with_its_next_command() {
     assert_eq!(client.command("WHAT"), 421);
 }
 
+#[test]
+fn a_listener_that_loses_xclient_takes_it_from_open_sessions() {
+    let settings = |xclient: bool| {
+        format!(
+            "[server]\nxclient_trusted = [\"127.0.0.0/8\"]\n\
+             [[listener]]\naddress = \"127.0.0.1:0\"\nxclient = {xclient}\n"
+        )
+    };
+    let one = Configured::start(&settings(true));
+    let mut client = one.sink.connect();
+    client.ehlo();
+    assert_eq!(client.command("XCLIENT NAME=a.example"), 220);
+    assert_eq!(one.reload(&settings(false)).2, 0);
+    assert_eq!(client.command("XCLIENT NAME=a.example"), 550);
+    client.send(b"EHLO c.example\r\n");
+    assert!(!client.reply().1.iter().any(|line| line.starts_with("XCLIENT")));
+}
+
 /// Signals that arrive together are one; the last file is the one in force.
 #[test]
 fn ten_hangups_in_a_second_end_with_the_last_settings_in_force() {
@@ -225,7 +243,7 @@ fn a_hangup_stops_a_sinkd_with_a_terminal_unless_it_was_started_to_outlive_it() 
     assert!(sink.stop().success());
 }
 
-/// What a client of the control socket is told.
+/// Returns the answer to a request over the control socket.
 fn ask(data: &Path, request: &[u8]) -> String {
     let mut stream = UnixStream::connect(data.join("control.sock")).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();

@@ -3,26 +3,18 @@ use super::*;
 use crate::smtp::envelope::Client;
 
 impl<I: Interests> Table<I> {
-    /// Lets a client send XCLIENT if its network is trusted.
+    /// Lets a client send XCLIENT if it is trusted.
     pub(super) fn look_whether_xclient_is_allowed(&self, conn: &mut Conn) {
-        let trusted = &self.generation.xclient_trusted;
-        if trusted.is_empty() {
-            return;
-        }
-        // The owner of our own Unix sockets decides who connects to them. A proxy's Unix sockets
-        // are not known here.
-        let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
-        if is_ours && is_trusted(conn.client, trusted) {
+        if may_name_clients(&self.generation, conn) {
             conn.session.allow_xclient();
         }
     }
 
-    /// Other networks are trusted now: those that are no longer lose what they had. Others gain
-    /// nothing before they connect again.
+    /// Other settings are in force: clients that are no longer trusted lose what they had. Others
+    /// gain nothing before they connect again.
     pub(super) fn take_back_xclient(&mut self) {
-        let trusted = &self.generation.xclient_trusted;
         for conn in self.conns.iter_mut().flatten().filter(|conn| conn.session.may_xclient()) {
-            if trusted.is_empty() || !is_trusted(conn.client, trusted) {
+            if !may_name_clients(&self.generation, conn) {
                 conn.session.deny_xclient();
             }
         }
@@ -98,6 +90,19 @@ impl<I: Interests> Table<I> {
             self.state.recording().renamed(conn);
         }
     }
+}
+
+/// Whether the listener of a connection has XCLIENT, and its client's network is trusted.
+fn may_name_clients(generation: &Generation, conn: &Conn) -> bool {
+    let trusted = &generation.xclient_trusted;
+    if trusted.is_empty() {
+        return false;
+    }
+    // The owner of our own Unix sockets decides who connects to them. A proxy's Unix sockets are
+    // not known here.
+    let is_ours = conn.client.ip().is_some() || conn.session.peer().is_none();
+    let listener = &generation.listeners[conn.session.listener_index()];
+    listener.policy.has_xclient && is_ours && is_trusted(conn.client, trusted)
 }
 
 /// How a client is turned away.

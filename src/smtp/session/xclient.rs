@@ -10,12 +10,10 @@ use crate::smtp::envelope;
 use crate::smtp::xclient::{self, Claim, ClientClaims, ClientProtocol};
 
 impl Session {
-    /// The client is trusted: where its listener has XCLIENT it may send that, and EHLO says so.
+    /// The client is trusted: it may send XCLIENT, and EHLO says so.
     #[cold]
     pub fn allow_xclient(&mut self) {
-        if self.policy.has_xclient {
-            self.xclient_use = XclientUse::Allowed;
-        }
+        self.xclient_use = XclientUse::Allowed;
     }
 
     /// The client may no longer send XCLIENT, whatever EHLO said.
