@@ -1,6 +1,6 @@
-//! What clients are told that send AUTH.
+//! The replies to AUTH.
 
-/// What clients are told that send AUTH.
+/// How sinkd replies to AUTH.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Auth {
     /// It is not offered.
@@ -9,7 +9,7 @@ pub enum Auth {
     Any,
     /// Each client is rejected: 535.
     Reject,
-    /// Each client is told to try again later: 454.
+    /// sinkd asks each client to try again later: 454.
     Defer,
 }
 

@@ -54,7 +54,7 @@ pub enum AuthError {
 }
 
 impl Config {
-    /// Who is believed by each of `listeners`: by its own settings, or those of all listeners.
+    /// Returns the rules of each of `listeners`: its own settings, or the global ones.
     /// Reads lists of users.
     pub fn auth_rules(&self, listeners: &[Listener]) -> Result<Vec<Option<AuthRules>>, AuthError> {
         listeners.iter().map(|listener| self.auth_of(listener)).collect()

@@ -27,7 +27,7 @@ pub struct ListenerOptions {
     pub denied: Option<Denied>,
     /// Whether its clients may send XCLIENT, if they are trusted; `None`: they may.
     pub xclient: Option<bool>,
-    /// What clients are told that send AUTH.
+    /// How it replies to AUTH.
     pub auth: Option<Auth>,
     /// A list of users: they are believed, and no others.
     pub auth_users: Option<PathBuf>,

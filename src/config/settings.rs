@@ -43,7 +43,7 @@ pub struct Config {
     pub proxy_trusted: Vec<IpNet>,
     /// Networks whose clients may send XCLIENT.
     pub xclient_trusted: Vec<IpNet>,
-    /// What clients are told that send AUTH.
+    /// How sinkd replies to AUTH.
     pub auth: Auth,
     /// A list of users: they are believed, and no others.
     pub auth_users: Option<PathBuf>,

@@ -14,7 +14,7 @@ const ANSWER_BYTES_MAX: u64 = 1 << 20;
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
-    /// There is no socket, or no process listens on it.
+    /// The socket does not exist, or no process listens on it.
     #[error(
         "{folder}: no sinkd with a control socket runs on this data folder; start it with \
          sinkd --data {folder}",

@@ -1,4 +1,4 @@
-//! What is said over the control socket.
+//! Requests and answers of the control socket.
 use serde::{Deserialize, Serialize};
 
 /// What sinkd is asked for: a JSON object a line, named by `command`.

@@ -1,4 +1,4 @@
-//! How sinkd is told to change while it runs: a socket in the data folder, what is said over it,
+//! Changes to a running sinkd: a socket in the data folder, its requests and answers,
 //! and the one thread that serves it.
 //!
 //! A request is a line of JSON, and so is its answer; then the connection closes. Who may connect

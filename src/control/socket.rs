@@ -15,7 +15,7 @@ const MODE: u32 = 0o600;
 /// Octets of a path that a socket can be bound to on every system.
 const PATH_BYTES_MAX: usize = 103;
 
-/// Why there is no control socket.
+/// Why sinkd runs without a control socket.
 #[derive(Debug, thiserror::Error)]
 pub enum SocketError {
     /// Something lies there that sinkd did not make.

@@ -1,5 +1,5 @@
-//! How a client proves who it is (RFC 4422, RFC 4954): four mechanisms, each a small machine that
-//! is given the client's responses and says what comes next.
+//! How a client proves its identity (RFC 4422, RFC 4954): four mechanisms, each a small machine
+//! that takes the client's responses and returns what comes next.
 //!
 //! ```text
 //! AUTH PLAIN AGFubgBzZWNyZXQ=      the initial response, in base64; = is an empty one

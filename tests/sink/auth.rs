@@ -1,4 +1,4 @@
-//! AUTH, of the real server: who is believed, what is kept of it, and that no secret is.
+//! AUTH of the real server: which users it believes, that it keeps their names, and no secrets.
 use crate::common;
 
 use std::fs::{self, Permissions};

@@ -231,7 +231,7 @@ enum Signal {
 /// A channel that gets an item for each SIGTERM, SIGINT or SIGHUP.
 ///
 /// A terminal that goes away stops sinkd as a person would, unless it was started with `nohup`.
-/// Where standard input is no terminal, SIGHUP has the settings read again, as for every service.
+/// Where standard input is not a terminal, SIGHUP makes sinkd read its settings again.
 fn signals() -> anyhow::Result<Receiver<Signal>> {
     // A file that grows beyond a limit is then an error of the call (EFBIG), not the end of us.
     signal_hook::flag::register(SIGXFSZ, Arc::default())?;

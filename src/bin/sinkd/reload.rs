@@ -38,7 +38,7 @@ impl Reloading {
     }
 }
 
-/// Errors: `path` is there, and is no file that can be read again.
+/// Errors: `path` exists, and is not a regular file, so it may not be readable again.
 fn regular(path: &Path) -> anyhow::Result<()> {
     let is_other = std::fs::metadata(path).is_ok_and(|found| !found.is_file());
     anyhow::ensure!(!is_other, "{}: expected a regular file", path.display());

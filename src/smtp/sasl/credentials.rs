@@ -4,7 +4,7 @@ use super::secret::Secret;
 /// Octets of a user's name.
 pub const USER_BYTES_MAX: usize = 255;
 
-/// Who a client says it is, with its proof.
+/// The user that a client claims to be, with its proof.
 pub struct Credentials {
     /// UTF-8 of 1 to [`USER_BYTES_MAX`] octets without control characters.
     pub user: String,

@@ -59,7 +59,7 @@ impl Users {
         Ok(users)
     }
 
-    /// Returns whether the proof is that of the user.
+    /// Returns whether the list has the user, and the proof fits the password.
     pub fn believe(&self, credentials: &Credentials) -> bool {
         let Some(password) = self.passwords.get(&credentials.user) else { return false };
         match &credentials.proof {
