@@ -18,6 +18,7 @@ pub mod server;
 #[allow(missing_docs, reason = "its items are documented as they are touched")]
 pub mod smtp;
 pub mod stats;
+pub mod tls;
 pub mod wording;
 
 /// The day of this version, as its man pages show it.

@@ -21,9 +21,13 @@ ALLOWED = {
 
 # A ratchet: crates that may be there twice, with the reason. Take an entry out when it is not needed any more.
 TWICE = {
+    "getrandom": "ring needs the older one, and nothing builds ring",
     "itertools": "criterion is behind ratatui (tests only)",
+    "nom": "x509-parser is behind hdrhistogram",
     "signal-hook": "crossterm, which is ratatui's, is behind us",
     "syn": "derive macros move from 2 to 3 one by one (build time only)",
+    "untrusted": "an option of aws-lc-rs that nobody turns on needs the older one",
+    "windows-sys": "ring needs the older one, and nothing builds ring",
 }
 
 

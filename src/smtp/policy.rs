@@ -33,6 +33,20 @@ pub enum AuthMode {
     Defer,
 }
 
+/// How the sessions of a listener come to TLS.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum TlsUse {
+    /// Not at all: STARTTLS gets 502.
+    #[default]
+    Off,
+    /// STARTTLS is announced (RFC 3207).
+    Offered,
+    /// STARTTLS is announced, and mail waits for it.
+    Required,
+    /// From the first octet on (RFC 8314).
+    Implicit,
+}
+
 /// What a policy is made of.
 #[derive(Debug, Clone)]
 pub struct PolicyOptions {
@@ -62,6 +76,8 @@ pub struct PolicyOptions {
     pub syntax: Syntax,
     /// `None`: AUTH is not offered.
     pub auth: Option<AuthRules>,
+    /// How sessions come to TLS.
+    pub tls: TlsUse,
     /// Which generation of the settings it belongs to.
     pub generation: u32,
     /// The listener's index among those of its generation.
@@ -85,6 +101,7 @@ impl PolicyOptions {
             noop_marks: false,
             syntax: Syntax::Lenient,
             auth: None,
+            tls: TlsUse::Off,
             generation: 0,
             index: 0,
         }
@@ -114,6 +131,8 @@ pub struct Policy {
     pub without: Extensions,
     /// `None`: AUTH is not offered.
     pub auth: Option<AuthRules>,
+    /// How sessions come to TLS.
+    pub tls: TlsUse,
     /// Which generation of the settings it belongs to.
     pub generation: u32,
     /// The listener's index among those of its generation.
@@ -159,6 +178,7 @@ impl Policy {
             accepted_end: accepted_end(&options.sink_name),
             without,
             auth: options.auth,
+            tls: options.tls,
             generation: options.generation,
             index: options.index,
             hostname: options.hostname,

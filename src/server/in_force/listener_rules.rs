@@ -4,7 +4,8 @@ use std::sync::Arc;
 use crate::config::{ClientList, Config, Denied, Listener};
 use crate::smtp::envelope::Client;
 use crate::smtp::extension::Extension;
-use crate::smtp::policy::{AuthRules, Policy, PolicyOptions};
+use crate::smtp::policy::{AuthRules, Policy, PolicyOptions, TlsUse};
+use crate::tls::Acceptor;
 
 /// What holds for the connections of one listener; shared by all workers.
 #[derive(Debug, Clone)]
@@ -15,12 +16,14 @@ pub struct ListenerRules {
     clients: Option<Arc<ClientList>>,
     /// What a client hears that it does not serve.
     pub denied: Denied,
+    /// `None`: it has no TLS.
+    pub tls: Option<Acceptor>,
 }
 
 impl ListenerRules {
     /// Serves `clients`, and answers others as `denied` says.
     pub fn with(policy: Policy, clients: Option<Arc<ClientList>>, denied: Denied) -> ListenerRules {
-        ListenerRules { policy: Arc::new(policy), clients, denied }
+        ListenerRules { policy: Arc::new(policy), clients, denied, tls: None }
     }
 
     /// Whether both serve the same clients.
@@ -61,6 +64,7 @@ pub fn policy(
         noop_marks: config.noop_marks,
         syntax: config.syntax,
         auth,
+        tls: TlsUse::Off,
         generation,
         index,
     })
