@@ -3,5 +3,15 @@
 //!
 //! It knows no socket: octets go in and come out, and the caller moves them.
 mod acceptor;
+mod encode;
+mod failure;
+mod keys;
+mod record;
+mod server;
+mod server_name;
+mod spelling;
 
 pub use acceptor::Acceptor;
+pub use failure::Failure;
+pub use record::{CONTENT_BYTES_MAX, HEADER_BYTES, Opened, RECORD_BYTES_MAX, Records};
+pub use server::{Agreed, Established, Handshake, HandshakeStep};
