@@ -4,11 +4,11 @@ use std::fmt;
 use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerIncompatible};
 
 macro_rules! failures {
-    ($($(#[doc = $doc:literal])* $name:ident = $text:literal;)*) => {
+    ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
         /// Why TLS failed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u8)]
-        pub enum Failure { $($(#[doc = $doc])* $name),* }
+        pub enum Failure { $(#[doc = $doc] $name),* }
 
         impl Failure {
             /// All of them.
@@ -18,36 +18,41 @@ macro_rules! failures {
             pub fn name(self) -> &'static str {
                 match self { $(Failure::$name => $text),* }
             }
+
+            /// What it means, for a person.
+            pub fn sentence(self) -> &'static str {
+                match self { $(Failure::$name => $doc.trim_ascii()),* }
+            }
         }
     };
 }
 
 failures! {
-    /// The peer told us: it does not trust who signed our certificate.
+    /// The peer told us unknown_ca: it does not trust who signed our certificate.
     UnknownCa = "unknown_ca";
-    /// The peer told us.
+    /// The peer told us bad_certificate: our certificate is bad.
     BadCertificate = "bad_certificate";
-    /// The peer told us.
+    /// The peer told us unsupported_certificate: our certificate is of the wrong kind.
     UnsupportedCertificate = "unsupported_certificate";
-    /// The peer told us.
+    /// The peer told us certificate_expired: our certificate is not valid today.
     CertificateExpired = "certificate_expired";
-    /// The peer told us.
+    /// The peer told us certificate_unknown: it does not accept our certificate.
     CertificateUnknown = "certificate_unknown";
-    /// The peer told us: it has other ciphers, groups or signatures.
+    /// The peer told us handshake_failure: it has other ciphers, groups or signatures.
     HandshakeFailure = "handshake_failure";
-    /// The peer told us.
+    /// The peer told us protocol_version: it has other versions of TLS.
     ProtocolVersion = "protocol_version";
-    /// The peer told us: it wants a client's certificate.
+    /// The peer told us certificate_required: it wants a client's certificate.
     CertificateRequired = "certificate_required";
-    /// The peer told us: it does not accept our certificate.
+    /// The peer told us access_denied: it does not accept our certificate.
     AccessDenied = "access_denied";
-    /// The peer told us.
+    /// The peer told us decrypt_error: a signature of ours is bad.
     DecryptError = "decrypt_error";
-    /// The peer told us.
+    /// The peer told us unrecognized_name: it asked for another name.
     UnrecognizedName = "unrecognized_name";
-    /// The peer told us.
+    /// The peer told us internal_error.
     InternalError = "internal_error";
-    /// The peer told us.
+    /// The peer told us user_canceled.
     UserCanceled = "user_canceled";
     /// The peer sent an alert that has no name here.
     OtherAlert = "other_alert";

@@ -1,5 +1,5 @@
-//! TLS, as both programs use it: certificates, handshakes, and the records of a connection. The only
-//! room that knows rustls.
+//! TLS, as both programs use it: certificates, handshakes, and the records of a connection. The
+//! only room that knows rustls.
 //!
 //! It knows no socket: octets go in and come out, and the caller moves them.
 mod acceptor;
@@ -15,3 +15,4 @@ pub use acceptor::Acceptor;
 pub use failure::Failure;
 pub use record::{CONTENT_BYTES_MAX, HEADER_BYTES, Opened, RECORD_BYTES_MAX, Records};
 pub use server::{Agreed, Established, Handshake, HandshakeStep};
+pub use spelling::{TLS_1_2, TLS_1_3};

@@ -1,8 +1,8 @@
 //! The records of a connection whose handshake is done (RFC 8446 section 5, RFC 5246 section 6.2).
 //!
-//! Handshakes and ciphers are those of rustls. What lies between them is here, because rustls returns
-//! each record's payload in a vector of its own: here a record is opened where it lies, and its
-//! payload costs no copy and no allocation.
+//! Handshakes and ciphers are those of rustls. What lies between them is here, because rustls
+//! returns each record's payload in a vector of its own: here a record is opened where it lies, and
+//! its payload costs no copy and no allocation.
 use std::ops::Range;
 
 use rustls::crypto::cipher::{
@@ -23,8 +23,8 @@ pub const HEADER_BYTES: usize = 5;
 pub const CONTENT_BYTES_MAX: usize = 1 << 14;
 /// Octets of a record with all that encryption adds: RFC 5246 allows 2,048, RFC 8446 256.
 pub const RECORD_BYTES_MAX: usize = HEADER_BYTES + CONTENT_BYTES_MAX + 2048;
-/// Records without content for the caller that may follow each other. A peer that sends more of them
-/// only makes work.
+/// Records without content for the caller that may follow each other. A peer that sends more of
+/// them only makes work.
 const EMPTY_RECORDS_MAX: u32 = 32;
 
 /// Alert levels (RFC 8446 section 6).
@@ -79,7 +79,7 @@ impl std::fmt::Debug for Records {
 }
 
 impl Records {
-    /// Goes on with `secrets`, which a handshake has agreed on.
+    /// Takes over with `secrets`, which a handshake has agreed on.
     ///
     /// Errors: a cipher that this file does not know; rustls has none.
     pub(super) fn new(secrets: ExtractedSecrets, keys: Keys) -> Result<Records, Failure> {
@@ -241,7 +241,7 @@ impl Records {
                     (self.opened, self.decrypter) = (opened, decrypter(self.suite, secrets)?);
                 }
                 (NEW_SESSION_TICKET, ticket) if self.is_tls13() => self.keys.keep(ticket)?,
-                // Nobody has to agree to another handshake (RFC 5246 7.4.1.1, RFC 8446 4.1.2).
+                // A peer need not agree to another handshake (RFC 5246 7.4.1.1, RFC 8446 4.1.2).
                 (CLIENT_HELLO | HELLO_REQUEST, _) if !self.is_tls13() => {
                     self.owes_no_renegotiation = true;
                 }
@@ -250,7 +250,7 @@ impl Records {
         }
         match messages.is_empty() {
             true => Ok(()),
-            // Nobody needs to cut messages this short.
+            // No message is cut here: the longest of them fits into a record.
             false => Err(Failure::Unexpected),
         }
     }

@@ -1,8 +1,8 @@
 //! The name that a client asks for (SNI, RFC 6066 section 3).
 //!
-//! rustls tells it to whatever chooses the certificate, and to nobody else where a connection is
-//! driven without its buffers. The choice is made within the call that reads the client's hello, so
-//! it is handed over by thread.
+//! Where a connection is driven without its buffers, rustls tells the name only to what chooses the
+//! certificate. The choice is made within the call that reads the client's hello, so it is handed
+//! over by thread.
 use std::cell::RefCell;
 use std::fmt;
 use std::sync::Arc;

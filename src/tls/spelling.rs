@@ -6,11 +6,16 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 /// Octets of a subject that are kept.
 const SUBJECT_BYTES_MAX: usize = 1024;
 
+/// As OpenSSL spells it.
+pub const TLS_1_2: &str = "TLSv1.2";
+/// As OpenSSL spells it.
+pub const TLS_1_3: &str = "TLSv1.3";
+
 /// A version, as OpenSSL spells it.
 pub(super) fn version(version: Option<ProtocolVersion>) -> &'static str {
     match version {
-        Some(ProtocolVersion::TLSv1_3) => "TLSv1.3",
-        Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+        Some(ProtocolVersion::TLSv1_3) => TLS_1_3,
+        Some(ProtocolVersion::TLSv1_2) => TLS_1_2,
         _ => "unknown",
     }
 }
