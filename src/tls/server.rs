@@ -6,11 +6,11 @@ use rustls::unbuffered::{ConnectionState, UnbufferedConnectionCommon, Unbuffered
 use rustls::{Error, HandshakeKind};
 
 use super::acceptor::Acceptor;
+use super::asked_name;
 use super::encode::encode;
 use super::failure::Failure;
 use super::keys::Keys;
 use super::record::Records;
-use super::server_name;
 use super::spelling::{cipher, subject, version};
 
 /// A handshake under way.
@@ -107,7 +107,7 @@ impl Handshake {
                 }
             };
             used += discard;
-            if let Some(name) = server_name::take() {
+            if let Some(name) = asked_name::take() {
                 self.server_name = Some(name);
             }
             // Nothing that follows may be read by rustls: its records are opened in place.
