@@ -12,6 +12,8 @@
 mod acceptor;
 mod asked_name;
 mod authority;
+#[doc(hidden)]
+pub mod by_hand;
 mod certificate;
 mod clients;
 mod digest;
@@ -25,6 +27,8 @@ mod keys;
 mod pem;
 mod provider;
 mod record;
+#[cfg(test)]
+mod record_tests;
 mod resumption;
 mod server;
 mod server_name;
