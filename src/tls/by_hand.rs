@@ -6,7 +6,9 @@ use std::sync::Arc;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::version::{TLS12, TLS13};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, SupportedCipherSuite};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, SignatureAlgorithm, SupportedCipherSuite,
+};
 
 use super::provider::provider;
 
@@ -22,10 +24,13 @@ impl ClientOffer {
         ClientOffer::of(Some(ca), provider().cipher_suites.clone())
     }
 
-    /// The same for each cipher suite alone, and with it one version.
+    /// The same for each cipher suite alone that a key for ECDSA can serve, and with it one version.
     pub fn each_suite(ca: &Path) -> Vec<ClientOffer> {
-        let suites = provider().cipher_suites.clone();
-        suites.into_iter().map(|suite| ClientOffer::of(Some(ca), vec![suite])).collect()
+        let suites = provider().cipher_suites.clone().into_iter();
+        let is_for_ecdsa = |suite: &SupportedCipherSuite| {
+            suite.usable_for_signature_algorithm(SignatureAlgorithm::ECDSA)
+        };
+        suites.filter(is_for_ecdsa).map(|suite| ClientOffer::of(Some(ca), vec![suite])).collect()
     }
 
     /// Trusts no CA.

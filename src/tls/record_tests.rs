@@ -103,7 +103,6 @@ fn each_version_and_cipher_carries_content_both_ways_whatever_the_pieces() {
     }
     let suites: std::collections::BTreeSet<_> = seen.iter().collect();
     assert_eq!(suites.iter().filter(|(version, _)| *version == TLS_1_3).count(), 3, "{suites:?}");
-    // With a key for ECDSA.
     assert_eq!(suites.iter().filter(|(version, _)| *version == TLS_1_2).count(), 3, "{suites:?}");
     assert!(suites.iter().all(|(_, cipher)| cipher.starts_with("TLS_")), "{suites:?}");
 }
@@ -146,10 +145,10 @@ fn a_client_that_only_changes_keys_is_turned_away() {
 #[test]
 fn a_record_of_which_any_octet_was_changed_is_refused_and_the_client_is_told() {
     let server = server();
-    for offer in ClientOffer::each_suite(&server.ca).into_iter().take(6) {
+    for offer in ClientOffer::each_suite(&server.ca) {
         let octets = {
             let mut client = offer.client();
-            let Ok((_, _)) = established(&server, &mut client, 100_000) else { continue };
+            established(&server, &mut client, 100_000).unwrap();
             client.say(b"QUIT\r\n");
             client.take_octets().len()
         };
