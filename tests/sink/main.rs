@@ -31,5 +31,6 @@ mod stats_record;
 mod storage;
 mod storage_modes;
 mod tls;
+mod tls_settings;
 mod transcripts;
 mod xclient;
