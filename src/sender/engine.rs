@@ -259,6 +259,14 @@ impl<'a, N: Network> Engine<'a, N> {
         }
     }
 
+    /// Gives up a target that has never served a connection, and will say the same next time.
+    fn give_up_for_good(&mut self, why: &str, fault: Option<SessionFault>) {
+        let is_permanent = fault.is_some_and(SessionFault::is_permanent);
+        if is_permanent && !self.scheduler.was_ever_served(self.ledger.now_ns) {
+            self.give_up(format!("nothing can be sent to {}: {why}", self.settings.address));
+        }
+    }
+
     /// Notifies the other threads if one of this engine's connections is useful.
     fn tell_use(&mut self) {
         if self.scheduler.is_served(self.ledger.now_ns) {
@@ -412,8 +420,13 @@ impl<'a, N: Network> Engine<'a, N> {
             Meaning::Fine => {}
             Meaning::SessionFailed if is_counted => {}
             Meaning::SessionFailed => self.ledger.tally.fail(FailureKind::Session, why.as_bytes()),
-            Meaning::TargetFailed if is_counted => self.try_later(why, asked_ns),
-            Meaning::TargetFailed => self.failed(why, asked_ns),
+            Meaning::TargetFailed => {
+                if !is_counted {
+                    self.ledger.tally.fail(FailureKind::Connection, why.as_bytes());
+                }
+                self.try_later(why, asked_ns);
+                self.give_up_for_good(why, fault);
+            }
         }
     }
 

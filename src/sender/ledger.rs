@@ -232,10 +232,11 @@ fn metric_of(phase: Phase) -> Option<Metric> {
     match phase {
         Phase::Greeting => Some(Metric::ReplyGreeting),
         Phase::Hello => Some(Metric::ReplyHello),
+        Phase::Auth => Some(Metric::ReplyAuth),
         Phase::Mail => Some(Metric::ReplyMail),
         Phase::Rcpt => Some(Metric::ReplyRcpt),
         Phase::Data => Some(Metric::ReplyData),
         Phase::Payload => Some(Metric::ReplyPayload),
-        Phase::Reset | Phase::Quit => None,
+        Phase::StartTls | Phase::Reset | Phase::Quit => None,
     }
 }

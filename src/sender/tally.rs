@@ -34,16 +34,6 @@ impl fmt::Display for FailureKind {
             FailureKind::Withheld(Withheld::Binary) => return f.write_str("binary content"),
             FailureKind::Withheld(_) => return f.write_str("UTF-8 address"),
         };
-        let phase = match phase {
-            Phase::Greeting => "greeting",
-            Phase::Hello => "EHLO",
-            Phase::Mail => "MAIL",
-            Phase::Rcpt => "RCPT",
-            Phase::Data => "DATA",
-            Phase::Payload => "end of data",
-            Phase::Reset => "RSET",
-            Phase::Quit => "QUIT",
-        };
         write!(f, "{phase} {code}")
     }
 }

@@ -83,8 +83,12 @@ table! {
     CommitWait = "commit_wait_us", DAY_US,
         "A message's wait for its flush (durability message), or for a file of its own.";
     Connect = "connect_us", DAY_US, "A sender's: asking for a connection to having it.";
+    ConnectTls = "connect_tls_us", DAY_US,
+        "A sender's: a TLS handshake, from its first byte to its last.";
     ReplyGreeting = "reply_greeting_us", DAY_US, "A sender's: connected to the greeting.";
     ReplyHello = "reply_hello_us", DAY_US, "A sender's: EHLO, HELO or LHLO to its reply.";
+    ReplyAuth = "reply_auth_us", DAY_US,
+        "A sender's: AUTH, or its answer to a challenge, to the reply.";
     ReplyMail = "reply_mail_us", DAY_US, "A sender's: MAIL to its reply.";
     ReplyRcpt = "reply_rcpt_us", DAY_US, "A sender's: RCPT to its reply.";
     ReplyData = "reply_data_us", DAY_US, "A sender's: DATA to its reply.";
@@ -201,10 +205,12 @@ impl Metric {
     ];
 
     /// What a sender waited for, in the order of a session.
-    pub const REPLY: [Metric; 7] = [
+    pub const REPLY: [Metric; 9] = [
         Metric::Connect,
+        Metric::ConnectTls,
         Metric::ReplyGreeting,
         Metric::ReplyHello,
+        Metric::ReplyAuth,
         Metric::ReplyMail,
         Metric::ReplyRcpt,
         Metric::ReplyData,

@@ -18,7 +18,7 @@ use sinkd::sender::blast::{self, Arrivals, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
 use sinkd::sender::target::{Target, connectable};
 use sinkd::sender::{Connections, Ends, SendingSettings};
-use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
+use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail, StartTls};
 
 pub use options::Blast;
 
@@ -181,6 +181,8 @@ fn settings(
         depth: dialogue.depth,
         joined_bytes_max: JOINED_BYTES_MAX,
         sends_ambiguous: false,
+        start_tls: StartTls::Never,
+        account: blast.account.account()?,
     };
     Ok(SendingSettings {
         address,

@@ -19,7 +19,8 @@ use sinkd::sender::replay::{
 };
 use sinkd::sender::target::{ResolvedAddress, connectable};
 use sinkd::sender::{self, Ends, Report, SendingSettings, SharedRun};
-use sinkd::smtp::client::Options;
+use sinkd::smtp::client::{Options, StartTls};
+use sinkd::smtp::sasl::Account;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::base::left_out::report_left_out;
@@ -41,6 +42,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
     // Sources live as long as their threads: this one as long as the program.
     let folder: &'static Folder = Box::leak(Box::new(folder));
     let left_out = report_left_out(folder);
+    let account = replay.account.account()?;
     let addresses = replay.to.resolve(replay.allow_public.as_deref())?;
     refuse_own(folder.path(), &addresses)?;
     let prepared = PreparedReplay::of(folder, replay)?;
@@ -63,7 +65,7 @@ pub fn run(folder: Folder, replay: &Replay, out: &mut Out) -> anyhow::Result<Fin
         return Ok(if replay.dry_run { finding } else { Finding::DoesNotHold });
     }
     replay.wanted.check()?;
-    let settings = settings(replay, connectable(&addresses)?, connections);
+    let settings = settings(replay, connectable(&addresses)?, connections, account);
     let sent = send(folder, replay, prepared, &settings, manner)?;
     let is_all = report_outcome(replay, &sent, out)?;
     let passed_over = folder.passed_over();
@@ -269,6 +271,7 @@ fn settings(
     replay: &Replay,
     address: ResolvedAddress,
     connections: sender::Connections,
+    account: Option<Arc<Account>>,
 ) -> SendingSettings {
     let session = Options {
         protocol: replay.to.protocol,
@@ -278,6 +281,8 @@ fn settings(
         depth: 1,
         joined_bytes_max: 0,
         sends_ambiguous: replay.allow_smuggling,
+        start_tls: StartTls::Never,
+        account,
     };
     SendingSettings {
         address,
