@@ -1,7 +1,43 @@
-//! TLS, as both programs use it: certificates, handshakes, and the records of a connection. The only
-//! room that knows rustls.
+//! TLS, as both programs use it: certificates, handshakes, and the records of a connection. The
+//! only room that knows rustls.
 //!
-//! It knows no socket: octets go in and come out, and the caller moves them.
+//! It knows no socket: octets go in and come out, and the caller moves them. It reads no clock: the
+//! time is an argument.
+//!
+//! ```text
+//! CertificateFolder (made by an Authority)     PEM files of a person
+//!         └───────────────▶ Identity ◀───────────────┘
+//!                              └─with ClientCertificates─▶ Acceptor
+//! ```
 mod acceptor;
+mod asked_name;
+mod authority;
+mod certificate;
+mod clients;
+mod digest;
+mod encode;
+mod failure;
+mod folder;
+mod identity;
+mod identity_error;
+mod kept;
+mod keys;
+mod pem;
+mod provider;
+mod record;
+mod resumption;
+mod server;
+mod server_name;
+mod spelling;
 
-pub use acceptor::Acceptor;
+pub use acceptor::{Acceptor, AcceptorError};
+pub use certificate::{BadCertificate, CertificateFacts};
+pub use clients::{ClientCertificates, ClientRoots};
+pub use failure::Failure;
+pub use identity::Identity;
+pub use identity_error::IdentityError;
+pub use kept::{CertificateFolder, KeptError};
+pub use record::{CONTENT_BYTES_MAX, HEADER_BYTES, Opened, RECORD_BYTES_MAX, Records};
+pub use server::{Agreed, Established, Handshake, HandshakeStep};
+pub use server_name::is_server_name;
+pub use spelling::{TLS_1_2, TLS_1_3};

@@ -3,6 +3,7 @@ use ipnet::IpNet;
 
 use crate::config::{AuthError, ClientListError, Config, Listener};
 use crate::smtp::policy::PoliciesInForce;
+use crate::tls::Acceptor;
 
 use super::listener_rules::{ListenerRules, policy};
 use super::times::Times;
@@ -56,6 +57,11 @@ impl Generation {
             xclient_trusted: config.xclient_trusted.clone(),
             times: Times::of(config),
         })
+    }
+
+    /// What handshakes of each listener go by.
+    pub fn acceptors(&self) -> Vec<Option<Acceptor>> {
+        self.listeners.iter().map(|rules| rules.tls.clone()).collect()
     }
 
     /// What sessions go by.

@@ -129,7 +129,7 @@ impl Session {
 
     /// From here on, envelopes name the user: until XCLIENT, or to the end of the session.
     fn keep_user(&mut self, mechanism: Mechanism, user: &str) {
-        let peer = envelope::fields_from(&self.constant, Tag::Peer);
+        let peer = envelope::connection_fields(&self.constant);
         let hello = self.constant.len() - peer.len();
         let mut fields = self.constant[..hello].to_vec();
         let value = format!("{} {user}", mechanism.name());

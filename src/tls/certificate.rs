@@ -1,0 +1,103 @@
+//! What a certificate says.
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use super::digest::fingerprint;
+
+/// What a certificate says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFacts {
+    /// Whom it is for, such as `CN=sinkd CA of mx.example`.
+    pub subject: String,
+    /// Who signed it.
+    pub issuer: String,
+    /// Names of DNS and IP addresses that it is valid for, in its order.
+    pub names: Vec<String>,
+    /// The second from which on it is valid, since 1970.
+    pub not_before: i64,
+    /// The last second in which it is valid, since 1970.
+    pub not_after: i64,
+    /// Its SHA-256, as `openssl x509 -fingerprint -sha256` prints it.
+    pub fingerprint: String,
+}
+
+/// Octets that are not a certificate of X.509.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected a certificate (X.509), found something else")]
+pub struct BadCertificate;
+
+impl CertificateFacts {
+    /// Reads the first certificate of a PEM file.
+    pub fn of_pem(text: &[u8]) -> Result<CertificateFacts, BadCertificate> {
+        let der = CertificateDer::from_pem_slice(text).map_err(|_| BadCertificate)?;
+        CertificateFacts::of(&der)
+    }
+
+    /// Reads a certificate in DER.
+    pub(super) fn of(der: &[u8]) -> Result<CertificateFacts, BadCertificate> {
+        let parsed = parse(der)?;
+        let names = parsed.subject_alternative_name().ok().flatten();
+        let names = names.map(|it| it.value.general_names.iter().filter_map(name).collect());
+        Ok(CertificateFacts {
+            subject: parsed.subject().to_string(),
+            issuer: parsed.issuer().to_string(),
+            names: names.unwrap_or_default(),
+            not_before: parsed.validity().not_before.timestamp(),
+            not_after: parsed.validity().not_after.timestamp(),
+            fingerprint: fingerprint(der),
+        })
+    }
+
+    /// The second from which on it is valid, for a person.
+    pub fn valid_from(&self) -> String {
+        date(self.not_before)
+    }
+
+    /// The last second in which it is valid, for a person.
+    pub fn valid_until(&self) -> String {
+        date(self.not_after)
+    }
+
+    /// Returns whether it is still valid for `time` after `now`, which is the time since 1970.
+    pub(super) fn is_valid_for(&self, time: Duration, now: Duration) -> bool {
+        i64::try_from((now + time).as_secs()).is_ok_and(|then| then <= self.not_after)
+    }
+
+    /// Returns whether it is not valid yet at `now`, the time since 1970.
+    pub(super) fn is_future(&self, now: Duration) -> bool {
+        i64::try_from(now.as_secs()).is_ok_and(|now| now < self.not_before)
+    }
+}
+
+/// Octets of a certificate in DER as its fields.
+pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, BadCertificate> {
+    match X509Certificate::from_der(der) {
+        Ok(([], parsed)) => Ok(parsed),
+        _ => Err(BadCertificate),
+    }
+}
+
+/// A name that a server may have; `None` for what is not one, such as an address for mail.
+fn name(name: &GeneralName<'_>) -> Option<String> {
+    match name {
+        GeneralName::DNSName(name) => Some((*name).into()),
+        GeneralName::IPAddress(octets) => {
+            let v4 = <[u8; 4]>::try_from(*octets).map(|octets| Ipv4Addr::from(octets).into());
+            let v6 = <[u8; 16]>::try_from(*octets).map(|octets| Ipv6Addr::from(octets).into());
+            let address: IpAddr = v4.or(v6).ok()?;
+            Some(address.to_string())
+        }
+        _ => None,
+    }
+}
+
+/// A second since 1970 as RFC 3339 has it.
+fn date(second: i64) -> String {
+    Timestamp::from_second(second).map_or_else(|_| format!("second {second}"), |it| it.to_string())
+}

@@ -1,0 +1,79 @@
+//! Certificates that clients show.
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use rustls::RootCertStore;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+
+use super::digest::{DIGEST_BYTES, sha256};
+use super::identity::certificates;
+use super::identity_error::IdentityError;
+use super::provider::provider;
+
+/// The CAs whose certificates clients may show; cheap to clone.
+#[derive(Clone)]
+pub struct ClientRoots {
+    roots: Arc<RootCertStore>,
+    /// Of their certificates.
+    digest: [u8; DIGEST_BYTES],
+}
+
+/// What a listener asks of its clients.
+#[derive(Debug, Clone)]
+pub enum ClientCertificates {
+    /// No certificate.
+    Off,
+    /// A client may show a certificate that one of these signed; one that shows another is refused.
+    Optional(ClientRoots),
+    /// A client must show a certificate that one of these signed.
+    Required(ClientRoots),
+}
+
+impl fmt::Debug for ClientRoots {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ClientRoots({})", self.roots.len())
+    }
+}
+
+impl ClientRoots {
+    /// Reads the certificates of `path`, which is a PEM file.
+    pub fn load(path: &Path) -> Result<ClientRoots, IdentityError> {
+        let certificates = certificates(path)?;
+        let mut roots = RootCertStore::empty();
+        for certificate in &certificates {
+            roots.add(certificate.clone()).map_err(|error| IdentityError::Certificate {
+                path: path.into(),
+                why: format!("expected the certificate of a CA ({error})"),
+            })?;
+        }
+        let digest = sha256(certificates.iter().map(AsRef::as_ref));
+        Ok(ClientRoots { roots: Arc::new(roots), digest })
+    }
+}
+
+impl ClientCertificates {
+    /// What rustls verifies by.
+    pub(super) fn verifier(&self) -> Arc<dyn ClientCertVerifier> {
+        let builder = |roots: &ClientRoots| {
+            WebPkiClientVerifier::builder_with_provider(roots.roots.clone(), provider())
+        };
+        let built = match self {
+            ClientCertificates::Off => return WebPkiClientVerifier::no_client_auth(),
+            ClientCertificates::Optional(roots) => builder(roots).allow_unauthenticated().build(),
+            ClientCertificates::Required(roots) => builder(roots).build(),
+        };
+        built.expect("a file of CAs has one at least, and there are no lists of revocations")
+    }
+
+    /// Two that differ verify differently.
+    pub(super) fn digest(&self) -> [u8; DIGEST_BYTES] {
+        let (mode, roots): (&[u8], &[u8]) = match self {
+            ClientCertificates::Off => (b"off", &[]),
+            ClientCertificates::Optional(roots) => (b"optional", &roots.digest),
+            ClientCertificates::Required(roots) => (b"required", &roots.digest),
+        };
+        sha256([mode, roots])
+    }
+}

@@ -1,0 +1,422 @@
+//! The certificates that sinkd makes and keeps in its data folder.
+use std::io;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::authority::{Authority, AuthorityError, LEAF_LASTS, LeafKey};
+use super::certificate::CertificateFacts;
+use super::folder;
+use super::identity::{Identity, certificates, private_key};
+use super::identity_error::IdentityError;
+use super::pem::encode;
+
+/// The folder's name in the data folder.
+const FOLDER: &str = "tls";
+
+/// The CA: what senders trust.
+const CA: &str = "ca.pem";
+
+/// The CA's key. It is needed only to make the next certificate.
+const CA_KEY: &str = "ca-key.pem";
+
+/// The server's certificate, and after it the CA's.
+const CERT: &str = "cert.pem";
+
+/// The server's key.
+const KEY: &str = "key.pem";
+
+/// A certificate whose end is nearer is made anew: time to notice before clients do.
+const RENEWED_BEFORE: Duration = Duration::from_secs(30 * 86_400);
+
+/// A CA whose end is nearer is made anew: it outlives every certificate that it signs.
+const CA_RENEWED_BEFORE: Duration = LEAF_LASTS.saturating_add(RENEWED_BEFORE);
+
+/// The certificates that a data folder keeps: a CA, and a certificate that it signed.
+#[derive(Debug, Clone)]
+pub struct CertificateFolder {
+    folder: PathBuf,
+}
+
+/// Why the certificates of a data folder can't be used or made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeptError {
+    /// A file can't be written.
+    #[error("{path}: certificates cannot be kept there", path = path.display())]
+    Write {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file can't be used.
+    #[error(transparent)]
+    File(#[from] IdentityError),
+    /// Making a certificate failed.
+    #[error("{path}: a certificate cannot be made: {why}", path = path.display())]
+    Make {
+        /// The folder.
+        path: PathBuf,
+        /// What failed.
+        why: String,
+    },
+}
+
+/// Why a certificate is made anew.
+type Reason = String;
+
+impl CertificateFolder {
+    /// Those of the data folder `data`.
+    pub fn of(data: &Path) -> CertificateFolder {
+        CertificateFolder { folder: data.join(FOLDER) }
+    }
+
+    /// The file that senders trust.
+    pub fn ca_path(&self) -> PathBuf {
+        self.folder.join(CA)
+    }
+
+    /// Reads what the CA's certificate says.
+    pub fn ca(&self) -> Result<CertificateFacts, IdentityError> {
+        facts(&self.ca_path())
+    }
+
+    /// Reads what the server's certificate says.
+    pub fn certificate(&self) -> Result<CertificateFacts, IdentityError> {
+        facts(&self.folder.join(CERT))
+    }
+
+    /// Returns the certificate for `names`, which are names of DNS and IP addresses, the machine's
+    /// own first. `now`: the time since 1970.
+    ///
+    /// Makes it if there is none, if it has other names, or if its end is near; and the CA, too, if
+    /// that can't sign it. Other processes see each file whole. The key stays the same where it
+    /// can.
+    pub fn identity(&self, names: &[String], now: Duration) -> Result<Identity, KeptError> {
+        let names = &names.iter().map(|name| normal(name)).collect::<Vec<_>>()[..];
+        if !self.folder.is_dir() && self.create(names, now)? {
+            let ca = self.ca_path();
+            tracing::info!(ca = %ca.display(), "a CA and a certificate were made for TLS");
+            return Ok(self.load(now)?);
+        }
+        match self.load(now) {
+            Ok(identity) => match self.stale(&identity, names, now) {
+                None => Ok(identity),
+                Some(reason) => self.renew(names, now, &reason),
+            },
+            Err(error) => self.renew(names, now, &error.to_string()),
+        }
+    }
+
+    fn load(&self, now: Duration) -> Result<Identity, IdentityError> {
+        Identity::load(&self.folder.join(CERT), &self.folder.join(KEY), now)
+    }
+
+    /// Why `identity` is to be made anew.
+    fn stale(&self, identity: &Identity, names: &[String], now: Duration) -> Option<Reason> {
+        let facts = identity.facts();
+        if facts.names != names {
+            return Some(format!("its names were {}", facts.names.join(", ")));
+        }
+        if !facts.is_valid_for(RENEWED_BEFORE, now) {
+            return Some(format!("it ends at {}", facts.valid_until()));
+        }
+        // Senders trust what is in the file: it must be what signed the certificate.
+        let ca = certificates(&self.ca_path()).ok();
+        let is_chained = ca.is_some_and(|ca| identity.chain().get(1) == ca.first());
+        (!is_chained).then(|| "its CA is not the one in ca.pem".into())
+    }
+
+    /// Makes the folder. Returns `false` if another process was faster.
+    fn create(&self, names: &[String], now: Duration) -> Result<bool, KeptError> {
+        let authority = self.make(Authority::generate(host(names), now))?;
+        let key = self.make(LeafKey::generate())?;
+        let leaf = self.make(authority.sign(&key, names, now))?;
+        let files = [
+            (CA_KEY, encode("PRIVATE KEY", authority.key_der())),
+            (CA, encode("CERTIFICATE", authority.certificate())),
+            (KEY, encode("PRIVATE KEY", key.der())),
+            (CERT, chain(&leaf, &authority)),
+        ];
+        folder::create(&self.folder, &files).map_err(|source| self.unwritten(source))
+    }
+
+    /// Makes the certificate anew.
+    fn renew(&self, names: &[String], now: Duration, reason: &str) -> Result<Identity, KeptError> {
+        let authority = self.authority(names, now)?;
+        let kept = private_key(&self.folder.join(KEY));
+        let key = match kept.ok().and_then(|key| LeafKey::from_der(&key).ok()) {
+            Some(key) => key,
+            None => {
+                let key = self.make(LeafKey::generate())?;
+                self.write(KEY, &encode("PRIVATE KEY", key.der()))?;
+                key
+            }
+        };
+        let leaf = self.make(authority.sign(&key, names, now))?;
+        self.write(CERT, &chain(&leaf, &authority))?;
+        tracing::info!(%reason, "the certificate for TLS was made anew");
+        Ok(self.load(now)?)
+    }
+
+    /// The CA, made anew if it can no longer be used.
+    fn authority(&self, names: &[String], now: Duration) -> Result<Authority, KeptError> {
+        let reason = match self.kept_authority() {
+            Ok(authority) if authority.facts().is_valid_for(CA_RENEWED_BEFORE, now) => {
+                return Ok(authority);
+            }
+            Ok(authority) => format!("it ends at {}", authority.facts().valid_until()),
+            Err(reason) => reason,
+        };
+        let authority = self.make(Authority::generate(host(names), now))?;
+        // The key first: a crash before the certificate leaves two that do not go together, and
+        // both are made again.
+        self.write(CA_KEY, &encode("PRIVATE KEY", authority.key_der()))?;
+        self.write(CA, &encode("CERTIFICATE", authority.certificate()))?;
+        let ca = self.ca_path();
+        tracing::warn!(
+            %reason, ca = %ca.display(),
+            "the CA for TLS was made anew: senders that verify must trust the new one"
+        );
+        Ok(authority)
+    }
+
+    /// The CA as the folder has it. The error: why it can't be used.
+    fn kept_authority(&self) -> Result<Authority, Reason> {
+        let ca = certificates(&self.ca_path()).map_err(|error| error.to_string())?.swap_remove(0);
+        let key = private_key(&self.folder.join(CA_KEY)).map_err(|error| error.to_string())?;
+        Authority::from_parts(ca, &key).map_err(|error| error.to_string())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), KeptError> {
+        folder::write(&self.folder, name, text).map_err(|source| self.unwritten(source))
+    }
+
+    fn unwritten(&self, source: io::Error) -> KeptError {
+        KeptError::Write { path: self.folder.clone(), source }
+    }
+
+    fn make<T>(&self, made: Result<T, AuthorityError>) -> Result<T, KeptError> {
+        made.map_err(|error| KeptError::Make { path: self.folder.clone(), why: error.to_string() })
+    }
+}
+
+/// An address as a certificate has it: `::1` for `0:0::1`.
+fn normal(name: &str) -> String {
+    name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |address| address.to_string())
+}
+
+/// The machine's own name.
+fn host(names: &[String]) -> &str {
+    names.first().map_or("localhost", |name| name)
+}
+
+/// A certificate and the CA that signed it.
+fn chain(leaf: &[u8], authority: &Authority) -> String {
+    encode("CERTIFICATE", leaf) + &encode("CERTIFICATE", authority.certificate())
+}
+
+/// What the first certificate of a file says.
+fn facts(path: &Path) -> Result<CertificateFacts, IdentityError> {
+    let certificates = certificates(path)?;
+    CertificateFacts::of(&certificates[0])
+        .map_err(|bad| IdentityError::Certificate { path: path.into(), why: bad.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::super::certificate::parse;
+    use super::*;
+
+    /// 2026-11-29.
+    const NOW: Duration = Duration::from_secs(1_795_910_400);
+    const DAY: Duration = Duration::from_secs(86_400);
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(ToString::to_string).collect()
+    }
+
+    fn local() -> Vec<String> {
+        names(&["mx.example", "localhost", "127.0.0.1", "::1"])
+    }
+
+    /// A data folder, and its text of each file.
+    struct Data(tempfile::TempDir);
+
+    impl Data {
+        fn new() -> Data {
+            Data(tempfile::tempdir().unwrap())
+        }
+
+        fn kept(&self) -> CertificateFolder {
+            CertificateFolder::of(self.0.path())
+        }
+
+        fn path(&self, name: &str) -> PathBuf {
+            self.0.path().join(FOLDER).join(name)
+        }
+
+        fn text(&self, name: &str) -> String {
+            fs::read_to_string(self.path(name)).unwrap()
+        }
+
+        /// Of the CA, its key, the certificate, its key: which are others after `make`?
+        fn changed(&self, names: &[String], now: Duration) -> [bool; 4] {
+            let files = [CA, CA_KEY, CERT, KEY];
+            let before = files.map(|name| fs::read_to_string(self.path(name)).ok());
+            let identity = self.kept().identity(names, now).unwrap();
+            assert_eq!(identity.facts().names, names);
+            assert_eq!(identity.facts(), &self.kept().certificate().unwrap());
+            let after = files.map(|name| Some(self.text(name)));
+            std::array::from_fn(|at| before[at] != after[at])
+        }
+    }
+
+    #[test]
+    fn the_folder_is_for_its_owner_alone_and_nothing_else_is_left() {
+        let data = Data::new();
+        data.kept().identity(&local(), NOW).unwrap();
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&data.0.path().join(FOLDER)), 0o700);
+        for name in [CA, CA_KEY, CERT, KEY] {
+            assert_eq!(mode(&data.path(name)), 0o600, "{name}");
+        }
+        data.kept().identity(&names(&["other.example"]), NOW).unwrap();
+        assert_eq!(mode(&data.path(CERT)), 0o600);
+        assert_eq!(fs::read_dir(data.0.path()).unwrap().count(), 1);
+        assert_eq!(fs::read_dir(data.0.path().join(FOLDER)).unwrap().count(), 4);
+    }
+
+    /// What strict clients check (RFC 5280 section 4.2.1, and Python's VERIFY_X509_STRICT).
+    #[test]
+    fn a_generated_certificate_has_what_strict_clients_check() {
+        let data = Data::new();
+        let identity = data.kept().identity(&local(), NOW).unwrap();
+        let [leaf, ca] = identity.chain() else { panic!("a certificate and its CA") };
+        let (leaf, ca) = (parse(leaf).unwrap(), parse(ca).unwrap());
+        let basic = |it: &x509_parser::prelude::X509Certificate<'_>| {
+            let found = it.basic_constraints().unwrap().unwrap();
+            (found.critical, found.value.ca, found.value.path_len_constraint)
+        };
+        assert_eq!((basic(&ca), basic(&leaf)), ((true, true, Some(0)), (true, false, None)));
+        let usage = ca.key_usage().unwrap().unwrap();
+        assert!(usage.critical && usage.value.key_cert_sign() && usage.value.crl_sign());
+        let usage = leaf.key_usage().unwrap().unwrap();
+        assert!(usage.value.digital_signature() && !usage.value.key_cert_sign());
+        assert!(leaf.extended_key_usage().unwrap().unwrap().value.server_auth);
+        assert_eq!(leaf.issuer().as_raw(), ca.subject().as_raw());
+        assert_ne!(leaf.raw_serial(), ca.raw_serial());
+        use x509_parser::extensions::ParsedExtension::{
+            AuthorityKeyIdentifier, SubjectKeyIdentifier,
+        };
+        let own = ca.iter_extensions().find_map(|it| match it.parsed_extension() {
+            SubjectKeyIdentifier(id) => Some(id.0),
+            _ => None,
+        });
+        let signers = leaf.iter_extensions().find_map(|it| match it.parsed_extension() {
+            AuthorityKeyIdentifier(id) => id.key_identifier.as_ref().map(|id| id.0),
+            _ => None,
+        });
+        assert!(own.is_some() && own == signers, "{own:?} {signers:?}");
+        assert_eq!(identity.facts().names, local());
+        assert_eq!(identity.facts().valid_from(), "2026-11-28T00:00:00Z");
+        assert_eq!(identity.facts().valid_until(), "2027-11-29T00:00:00Z");
+        let ca = data.kept().ca().unwrap();
+        assert_eq!(ca.subject, "CN=sinkd CA of mx.example");
+        assert_eq!(ca.valid_until(), "2036-11-29T00:00:00Z");
+    }
+
+    #[test]
+    fn a_certificate_is_made_anew_if_its_names_change_or_its_end_is_near() {
+        let data = Data::new();
+        assert_eq!(data.changed(&local(), NOW), [true; 4]);
+        let no = [false; 4];
+        assert_eq!(data.changed(&local(), NOW), no);
+        assert_eq!(data.changed(&local(), NOW + DAY * 335), no);
+        // The CA and both keys stay: who trusts or pins them need not know.
+        let only_certificate = [false, false, true, false];
+        assert_eq!(data.changed(&local(), NOW + DAY * 336), only_certificate);
+        assert_eq!(data.changed(&local(), NOW + DAY * 336), no);
+        assert_eq!(data.changed(&names(&["b.example"]), NOW + DAY * 336), only_certificate);
+        assert_eq!(data.changed(&names(&["b.example"]), NOW + DAY * 3000), only_certificate);
+        // The CA would end before the certificate.
+        assert_eq!(data.changed(&local(), NOW + DAY * 3650), [true, true, true, false]);
+    }
+
+    #[test]
+    fn two_certificates_for_one_key_have_two_serial_numbers() {
+        let data = Data::new();
+        let one = data.kept().identity(&local(), NOW).unwrap();
+        let two = data.kept().identity(&names(&["b.example"]), NOW).unwrap();
+        let serial = |it: &Identity| parse(&it.chain()[0]).unwrap().raw_serial().to_vec();
+        assert_ne!(serial(&one), serial(&two));
+    }
+
+    #[test]
+    fn addresses_are_compared_by_value() {
+        let data = Data::new();
+        data.kept().identity(&names(&["0:0:0:0:0:0:0:1"]), NOW).unwrap();
+        assert_eq!(data.changed(&names(&["::1"]), NOW), [false; 4]);
+    }
+
+    /// In each row a file is damaged or missing, and what is made anew because of it.
+    #[test]
+    fn what_is_damaged_is_made_anew_and_the_rest_stays() {
+        for (name, changed) in [
+            (CERT, [false, false, true, false]),
+            (KEY, [false, false, true, true]),
+            (CA, [true, true, true, false]),
+        ] {
+            for text in [None, Some(""), Some("-----BEGIN CERTIFICATE-----\nAAAA\n")] {
+                let data = Data::new();
+                data.kept().identity(&local(), NOW).unwrap();
+                match text {
+                    None => fs::remove_file(data.path(name)).unwrap(),
+                    Some(text) => fs::write(data.path(name), text).unwrap(),
+                }
+                assert_eq!(data.changed(&local(), NOW), changed, "{name}: {text:?}");
+                assert_eq!(data.changed(&local(), NOW), [false; 4], "{name}: {text:?}");
+            }
+        }
+    }
+
+    /// A person may keep the key of the CA elsewhere.
+    #[test]
+    fn without_the_key_of_the_ca_its_certificate_is_used_until_it_must_be_made_anew() {
+        let data = Data::new();
+        data.kept().identity(&local(), NOW).unwrap();
+        fs::remove_file(data.path(CA_KEY)).unwrap();
+        let before = [CA, CERT, KEY].map(|name| data.text(name));
+        data.kept().identity(&local(), NOW).unwrap();
+        assert_eq!(before, [CA, CERT, KEY].map(|name| data.text(name)));
+        data.kept().identity(&names(&["b.example"]), NOW).unwrap();
+        assert_ne!(before[0], data.text(CA));
+    }
+
+    #[test]
+    fn files_of_another_sinkd_are_told_apart() {
+        let (data, other) = (Data::new(), Data::new());
+        data.kept().identity(&local(), NOW).unwrap();
+        other.kept().identity(&local(), NOW).unwrap();
+        fs::copy(other.path(CA_KEY), data.path(CA_KEY)).unwrap();
+        // The key of another CA is not needed while the certificate is good.
+        assert_eq!(data.changed(&local(), NOW), [false; 4]);
+        assert_eq!(data.changed(&names(&["b.example"]), NOW), [true, true, true, false]);
+        fs::copy(other.path(CA), data.path(CA)).unwrap();
+        assert_eq!(data.changed(&names(&["b.example"]), NOW), [true, true, true, false]);
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_written_is_named() {
+        let data = Data::new();
+        fs::write(data.0.path().join("file"), "").unwrap();
+        let folder = data.0.path().join("file/data");
+        let error = CertificateFolder::of(&folder).identity(&local(), NOW).unwrap_err();
+        let expected = format!("{}/tls: certificates cannot be kept there", folder.display());
+        assert_eq!(error.to_string(), expected);
+    }
+}

@@ -1,0 +1,79 @@
+//! PEM (RFC 7468): what a file holds, and how sinkd writes it.
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::pem::{PemObject, SectionKind};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What a file holds.
+#[derive(Debug, Default)]
+pub(super) struct Contents {
+    pub certificates: Vec<CertificateDer<'static>>,
+    pub keys: Vec<PrivateKeyDer<'static>>,
+    /// Why reading ended before the end of the file.
+    pub damage: Option<String>,
+    /// It has a key that needs a password.
+    pub is_encrypted: bool,
+    /// It is DER, the binary form.
+    pub is_der: bool,
+}
+
+/// Columns of base64 (RFC 7468 section 2).
+const LINE_CHARS: usize = 64;
+
+/// The first octets of a certificate or key in DER: a sequence with a length of two octets, or of
+/// one.
+const DER_STARTS: [&[u8]; 2] = [b"\x30\x82", b"\x30\x81"];
+
+/// Reads every certificate and key of a file. Other sections (parameters of curves, requests) are
+/// skipped.
+pub(super) fn read(text: &[u8]) -> Contents {
+    let mut contents = Contents {
+        is_encrypted: holds(text, b"ENCRYPTED"),
+        is_der: DER_STARTS.iter().any(|start| text.starts_with(start)),
+        ..Contents::default()
+    };
+    for section in <(SectionKind, Vec<u8>)>::pem_slice_iter(text) {
+        match section {
+            Ok((SectionKind::Certificate, der)) => contents.certificates.push(der.into()),
+            Ok((kind, der)) => contents.keys.extend(PrivateKeyDer::from_pem(kind, der)),
+            Err(error) => {
+                contents.damage = Some(error.to_string());
+                break;
+            }
+        }
+    }
+    contents
+}
+
+fn holds(text: &[u8], word: &[u8]) -> bool {
+    memchr::memmem::find(text, word).is_some()
+}
+
+/// Returns a section with `label`.
+pub(super) fn encode(label: &str, der: &[u8]) -> String {
+    let base64 = STANDARD.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in base64.as_bytes().chunks(LINE_CHARS) {
+        text.extend(line.iter().map(|octet| char::from(*octet)));
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_reads_back_whatever_its_length() {
+        for length in [0, 1, 47, 48, 49, 95, 96, 97, 1000] {
+            let der: Vec<u8> = (0..length).map(|n| n as u8).collect();
+            let text = encode("CERTIFICATE", &der);
+            assert!(text.lines().all(|line| line.len() <= LINE_CHARS), "{text}");
+            let read = read(text.as_bytes());
+            assert_eq!(read.certificates, [CertificateDer::from(der)], "{text}");
+            assert!(read.damage.is_none() && read.keys.is_empty());
+        }
+    }
+}
