@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 macro_rules! failures {
     ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
         /// Why TLS failed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Failure { $(#[doc = $doc] $name),* }
 
@@ -142,7 +142,10 @@ impl Failure {
 
     fn of_certificate(why: &CertificateError) -> Failure {
         match why {
-            CertificateError::UnknownIssuer => Failure::PeerUnknownCa,
+            // A CA of the same name with another key, as after a new start in an empty folder.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Failure::PeerUnknownCa
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Failure::PeerWrongName
             }
