@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Auth, Config, Listener};
+use super::{Auth, Config, Listener, Tls};
 use crate::smtp::policy::{AuthMode, AuthRules};
 use crate::smtp::sasl::{UserError, Users};
 
@@ -48,6 +48,18 @@ pub enum AuthError {
     /// A list, and a mode that does not ask it.
     #[error("auth_users: expected auth to be 'off' or 'any' beside it, found '{0}'")]
     ListNotAsked(&'static str),
+    /// Only under TLS, and no listener has any.
+    #[error(
+        "auth_tls_only: expected tls = 'offered' or 'required' beside it, or smtps: or \
+         submissions: before an address; found no listener with TLS"
+    )]
+    NoTls,
+    /// Required, only under TLS, and there is none.
+    #[error(
+        "listener {0}: auth_required and auth_tls_only: expected TLS, found none, so no client \
+         could send mail"
+    )]
+    RequiredWithoutTls(Box<Listener>),
     /// Required, and not offered.
     #[error("auth_required: expected auth or auth_users beside it, found neither")]
     RequiredNotOffered,
@@ -57,7 +69,15 @@ impl Config {
     /// Returns the rules of each of `listeners`: its own settings, or the global ones.
     /// Reads lists of users.
     pub fn auth_rules(&self, listeners: &[Listener]) -> Result<Vec<Option<AuthRules>>, AuthError> {
+        if self.auth_tls_only && !listeners.iter().any(|listener| self.has_tls(listener)) {
+            return Err(AuthError::NoTls);
+        }
         listeners.iter().map(|listener| self.auth_of(listener)).collect()
+    }
+
+    /// Whether clients of `listener` can come to TLS.
+    fn has_tls(&self, listener: &Listener) -> bool {
+        listener.is_tls || listener.options.tls.unwrap_or(self.tls) != Tls::Off
     }
 
     fn auth_of(&self, listener: &Listener) -> Result<Option<AuthRules>, AuthError> {
@@ -83,7 +103,11 @@ impl Config {
             }
             (Auth::Off, None) => return Ok(None),
         };
-        Ok(Some(AuthRules { mode, is_required }))
+        let under_tls_only = own.auth_tls_only.unwrap_or(self.auth_tls_only);
+        if is_required && under_tls_only && !self.has_tls(listener) {
+            return Err(AuthError::RequiredWithoutTls(Box::new(listener.clone())));
+        }
+        Ok(Some(AuthRules { mode, is_required, under_tls_only }))
     }
 }
 
@@ -143,6 +167,15 @@ mod tests {
             let error = rules(&config).unwrap_err();
             assert!(error.starts_with(expected), "{error}");
         }
+        let no_tls = Config { auth: Auth::Any, auth_tls_only: true, ..Config::default() };
+        let error = rules(&no_tls).unwrap_err();
+        assert!(error.starts_with("auth_tls_only: expected tls = 'offered'"), "{error}");
+        let mut one_with = Config { auth_required: true, ..no_tls };
+        one_with.listen.push("smtps:127.0.0.1:465".parse().unwrap());
+        let error = rules(&one_with).unwrap_err();
+        assert!(error.starts_with("listener 127.0.0.1:1025: auth_required and"), "{error}");
+        one_with.auth_required = false;
+        assert!(rules(&one_with).unwrap().is_some_and(|rules| rules.under_tls_only));
         let required = Config { auth: Auth::Any, auth_required: true, ..Config::default() };
         assert!(rules(&required).unwrap().is_some_and(|rules| rules.is_required));
         assert!(rules(&Config::default()).unwrap().is_none());

@@ -5,7 +5,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::table::{KEYS, Setting, VARIABLE_PREFIX, ValueError};
+use super::setting::{Setting, VARIABLE_PREFIX, ValueError};
+use super::table::KEYS;
 use super::{Config, guess};
 
 /// A variable that can't be used.
@@ -155,7 +156,10 @@ pub(super) mod tests {
             "denied" => "close",
             "auth" => "any",
             "auth_users" => "/etc/users",
-            "auth_required" => "on",
+            "auth_required" | "auth_tls_only" => "on",
+            "tls" => "offered",
+            "tls_cert" | "tls_key" | "tls_client_ca" => "/etc/file.pem",
+            "tls_client_certs" => "optional",
             "proxy_trusted" | "xclient_trusted" => "10.0.0.0/8, fd00::7",
             "durability" => "message",
             "stats" => "off",
@@ -223,7 +227,9 @@ pub(super) mod tests {
             ("SINKD_PORT", "1025", Some("SINKD_LISTEN")),
             ("SINKD_CONFIG_FILE", "x", Some("SINKD_CONFIG")),
             ("SINKD_listen", "127.0.0.1:7", Some("SINKD_LISTEN")),
-            ("SINKD_TLS_CERTIFICATE", "x", None),
+            ("SINKD_TLS_CERTIFICATE", "x", Some("SINKD_TLS_CERT")),
+            ("SINKD_SSL", "x", Some("SINKD_TLS")),
+            ("SINKD_COLOR", "x", None),
         ] {
             let warnings = environment(&[(name, value)]).warnings();
             let [warning] = &warnings[..] else { panic!("{name}: {warnings:?}") };

@@ -5,9 +5,9 @@ use toml::de::{DeTable, DeValue};
 use toml::{Spanned, de};
 
 use super::listener_keys::{LISTENER_KEYS, meant_by};
-use super::table::{KEYS, Setting};
-use super::{Config, ListenAddress, Listener, ListenerOptions, guess};
-use crate::smtp::limits::Protocol;
+use super::setting::Setting;
+use super::table::KEYS;
+use super::{Config, ListenAddress, Listener, guess};
 
 /// A configuration file that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -190,9 +190,7 @@ impl File<'_> {
             let key = key.ok_or_else(|| self.unknown_of_listener(name))?;
             keys.push((key, full, value));
         }
-        let (address, protocol) = (self.address(value, table)?, Protocol::Smtp);
-        let options = ListenerOptions::default();
-        let mut listener = Listener { protocol, address, is_proxied: false, options };
+        let mut listener = Listener::plain(self.address(value, table)?);
         for (key, full, value) in keys {
             let set = list_of(value.get_ref()).and_then(|text| (key.set)(&mut listener, &text));
             set.ok_or_else(|| self.value(value, &full, key.expected))?;
@@ -344,7 +342,8 @@ mod tests {
         let wrong = "[[listener]]\naddress = \"127.0.0.1:1\"\nprotocol = \"esmtp\"";
         check(
             wrong,
-            "sink.toml:3: listener.protocol: expected 'smtp', 'submission' or 'lmtp', found",
+            "sink.toml:3: listener.protocol: expected 'smtp', 'smtps', 'submission', \
+             'submissions' or 'lmtp', found",
         );
         check(
             "[[listener]]\naddress = \"lmtp:[::1]:1\"",

@@ -1,6 +1,7 @@
 //! Which setting is meant by a name that no setting has: names that other programs use, and typing
 //! mistakes.
-use super::table::{KEYS, Setting};
+use super::setting::Setting;
+use super::table::KEYS;
 
 /// A name from elsewhere (underscores between words), its short flag, and our name for it.
 pub struct Guess {
@@ -38,6 +39,16 @@ pub const GUESSES: &[Guess] = &[
     guess("timeout", None, "command_timeout"),
     guess("metrics", None, "http"),
     guess("http_port", None, "http"),
+    guess("ssl", None, "tls"),
+    guess("starttls", None, "tls"),
+    guess("cert", None, "tls_cert"),
+    guess("certificate", None, "tls_cert"),
+    guess("tls_certificate", None, "tls_cert"),
+    guess("ssl_cert", None, "tls_cert"),
+    guess("key", None, "tls_key"),
+    guess("private_key", None, "tls_key"),
+    guess("ssl_key", None, "tls_key"),
+    guess("client_ca", None, "tls_client_ca"),
     guess("verbose", Some('v'), "log_level"),
     guess("debug", None, "log_level"),
     guess("quiet", Some('q'), "log_level"),
@@ -90,7 +101,9 @@ mod tests {
             ("recipient_max", Some("recipients_max")),
             ("workes", Some("workers")),
             ("log_levle", Some("log_level")),
-            ("tls_certificate", None),
+            ("tls_certificate", Some("tls_cert")),
+            ("starttls", Some("tls")),
+            ("color", None),
             ("version", None),
             ("", None),
         ] {

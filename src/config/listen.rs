@@ -1,5 +1,6 @@
 //! Addresses to listen on: `[proxy:][PROTOCOL:]HOST:PORT` and `[proxy:][PROTOCOL:]unix:PATH`, with
-//! the protocols `lmtp` and `submission`.
+//! the protocols `lmtp` and `submission`, and with TLS from the first octet on `smtps` and
+//! `submissions`.
 use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -15,6 +16,8 @@ pub struct Listener {
     pub protocol: Protocol,
     /// Where.
     pub address: ListenAddress,
+    /// TLS begins with the first octet, or with the first after the PROXY header (RFC 8314).
+    pub is_tls: bool,
     /// Each connection begins with a PROXY header (see [`crate::smtp::proxy`]).
     pub is_proxied: bool,
     /// What it has of its own.
@@ -37,24 +40,36 @@ pub struct BadAddress;
 
 /// What the settings say that they expect.
 pub const EXPECTED: &str = "an address such as 127.0.0.1:1025, [::1]:1025, localhost:0 or \
-                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP or submission: \
-                            for message submission, and proxy: before it for PROXY headers";
+                            unix:/run/sinkd.sock, with the prefix lmtp: for LMTP, submission: \
+                            for message submission, smtps: or submissions: for TLS from the first \
+                            byte, and proxy: before it for PROXY headers";
 
 /// Addresses to listen on. Each worker has a socket for each.
 pub const LISTENERS_MAX: usize = 256;
 
-/// What stands before an address where the protocol is not SMTP.
-const PREFIXES: [(&str, Protocol); 2] =
-    [("lmtp:", Protocol::Lmtp), ("submission:", Protocol::Submission)];
+/// What stands before an address where the protocol is not plain SMTP, and whether it has TLS from
+/// the first octet on.
+const PREFIXES: [(&str, Protocol, bool); 4] = [
+    ("lmtp:", Protocol::Lmtp, false),
+    ("submission:", Protocol::Submission, false),
+    ("smtps:", Protocol::Smtp, true),
+    ("submissions:", Protocol::Submission, true),
+];
 
 /// LMTP is for machines that know each other (RFC 2033 section 5).
 const SMTP_PORT: u16 = 25;
 
 impl Listener {
+    /// SMTP at `address`, without anything that is optional.
+    pub fn plain(address: ListenAddress) -> Listener {
+        let (protocol, options) = (Protocol::Smtp, ListenerOptions::default());
+        Listener { protocol, address, is_tls: false, is_proxied: false, options }
+    }
+
     /// Returns whether both have one address, and what is spoken there is the same.
     pub fn is_bound_as(&self, other: &Listener) -> bool {
-        let Listener { protocol, address, is_proxied, options: _ } = self;
-        (protocol, address, is_proxied) == (&other.protocol, &other.address, &other.is_proxied)
+        let bound = |it: &Listener| (it.protocol, it.is_tls, it.is_proxied);
+        bound(self) == bound(other) && self.address == other.address
     }
 
     /// Returns whether the listener serves LMTP on the port on which clients expect SMTP.
@@ -82,8 +97,7 @@ impl ListenAddress {
 
 impl From<SocketAddr> for Listener {
     fn from(address: SocketAddr) -> Listener {
-        let (protocol, options) = (Protocol::Smtp, ListenerOptions::default());
-        Listener { protocol, address: ListenAddress::Tcp(address), is_proxied: false, options }
+        Listener::plain(ListenAddress::Tcp(address))
     }
 }
 
@@ -93,12 +107,11 @@ impl FromStr for Listener {
     fn from_str(text: &str) -> Result<Listener, BadAddress> {
         let unproxied = text.strip_prefix("proxy:");
         let (is_proxied, text) = (unproxied.is_some(), unproxied.unwrap_or(text));
-        let named = PREFIXES
-            .iter()
-            .find_map(|(prefix, protocol)| text.strip_prefix(prefix).map(|rest| (*protocol, rest)));
-        let (protocol, rest) = named.unwrap_or((Protocol::Smtp, text));
-        let options = ListenerOptions::default();
-        Ok(Listener { protocol, address: rest.parse()?, is_proxied, options })
+        let named = PREFIXES.iter().find_map(|(prefix, protocol, is_tls)| {
+            text.strip_prefix(prefix).map(|rest| (*protocol, *is_tls, rest))
+        });
+        let (protocol, is_tls, rest) = named.unwrap_or((Protocol::Smtp, false, text));
+        Ok(Listener { protocol, is_tls, is_proxied, ..Listener::plain(rest.parse()?) })
     }
 }
 
@@ -124,8 +137,9 @@ impl fmt::Display for Listener {
         if self.is_proxied {
             f.write_str("proxy:")?;
         }
-        let prefix = PREFIXES.iter().find(|(_, protocol)| *protocol == self.protocol);
-        if let Some((prefix, _)) = prefix {
+        let spoken = (self.protocol, self.is_tls);
+        let prefix = PREFIXES.iter().find(|(_, protocol, is_tls)| (*protocol, *is_tls) == spoken);
+        if let Some((prefix, ..)) = prefix {
             f.write_str(prefix)?;
         }
         self.address.fmt(f)
@@ -153,6 +167,10 @@ mod tests {
             "lmtp:127.0.0.1:24",
             "submission:127.0.0.1:587",
             "proxy:submission:[::1]:587",
+            "smtps:127.0.0.1:465",
+            "submissions:[::1]:465",
+            "proxy:smtps:127.0.0.1:465",
+            "submissions:unix:/run/sinkd.sock",
             "unix:/run/sinkd.sock",
             "unix:relative.sock",
             "lmtp:unix:/run/sinkd:lmtp.sock",

@@ -1,10 +1,13 @@
 //! The keys of `[[listener]]` beside its address.
+use std::path::PathBuf;
+
 use super::auth::{self, Auth};
 use super::bounds::{COUNT, COUNT_OR_NONE, count};
 use super::client_list::{self, Denied, Networks};
 use super::listen::Listener;
 use super::listener_options::ListenerOptions;
 use super::names;
+use super::tls::{self, ClientCerts, Tls};
 use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option};
 use crate::smtp::limits::Protocol;
 
@@ -23,20 +26,17 @@ pub(super) struct ListenerKey {
 pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "protocol",
-        expected: "'smtp', 'submission' or 'lmtp'",
+        expected: "'smtp', 'smtps', 'submission', 'submissions' or 'lmtp'",
         set: |listener, text| {
-            listener.protocol = match text {
-                "smtp" => Protocol::Smtp,
-                "submission" => Protocol::Submission,
-                "lmtp" => Protocol::Lmtp,
-                _ => return None,
-            };
-            Some(())
+            let found = PROTOCOLS.iter().find(|(name, ..)| *name == text);
+            found.map(|(_, protocol, is_tls)| {
+                (listener.protocol, listener.is_tls) = (*protocol, *is_tls);
+            })
         },
-        show: |listener| match listener.protocol {
-            Protocol::Smtp => None,
-            Protocol::Submission => Some(quoted("submission")),
-            Protocol::Lmtp => Some(quoted("lmtp")),
+        show: |listener| {
+            let spoken = (listener.protocol, listener.is_tls);
+            let found = PROTOCOLS.iter().find(|(_, protocol, tls)| (*protocol, *tls) == spoken);
+            found.map(|(name, ..)| *name).filter(|name| *name != "smtp").map(quoted)
         },
     },
     ListenerKey {
@@ -117,13 +117,8 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
     ListenerKey {
         name: "auth_users",
         expected: "a path",
-        set: |listener, text| {
-            (!text.is_empty()).then(|| listener.options.auth_users = Some(text.into()))
-        },
-        show: |listener| {
-            let path = listener.options.auth_users.as_ref()?;
-            Some(quoted(&path.to_string_lossy()))
-        },
+        set: |listener, text| path(text).map(|path| listener.options.auth_users = Some(path)),
+        show: |listener| show_path(&listener.options.auth_users),
     },
     ListenerKey {
         name: "auth_required",
@@ -132,6 +127,46 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
             text.parse().ok().map(|is_required| listener.options.auth_required = Some(is_required))
         },
         show: |listener| listener.options.auth_required.map(|it| it.to_string()),
+    },
+    ListenerKey {
+        name: "auth_tls_only",
+        expected: "true or false",
+        set: |listener, text| {
+            text.parse().ok().map(|is_only| listener.options.auth_tls_only = Some(is_only))
+        },
+        show: |listener| listener.options.auth_tls_only.map(|it| it.to_string()),
+    },
+    ListenerKey {
+        name: "tls",
+        expected: tls::TLS,
+        set: |listener, text| Tls::of(text).map(|tls| listener.options.tls = Some(tls)),
+        show: |listener| listener.options.tls.map(|tls| quoted(tls.name())),
+    },
+    ListenerKey {
+        name: "tls_cert",
+        expected: "a path",
+        set: |listener, text| path(text).map(|path| listener.options.tls_cert = Some(path)),
+        show: |listener| show_path(&listener.options.tls_cert),
+    },
+    ListenerKey {
+        name: "tls_key",
+        expected: "a path",
+        set: |listener, text| path(text).map(|path| listener.options.tls_key = Some(path)),
+        show: |listener| show_path(&listener.options.tls_key),
+    },
+    ListenerKey {
+        name: "tls_client_ca",
+        expected: "a path",
+        set: |listener, text| path(text).map(|path| listener.options.tls_client_ca = Some(path)),
+        show: |listener| show_path(&listener.options.tls_client_ca),
+    },
+    ListenerKey {
+        name: "tls_client_certs",
+        expected: tls::CLIENT_CERTS,
+        set: |listener, text| {
+            ClientCerts::of(text).map(|certs| listener.options.tls_client_certs = Some(certs))
+        },
+        show: |listener| listener.options.tls_client_certs.map(|certs| quoted(certs.name())),
     },
     ListenerKey {
         name: "message_bytes_max",
@@ -166,6 +201,23 @@ pub(super) const LISTENER_KEYS: &[ListenerKey] = &[
         show: |listener| listener.options.messages_max.map(|n| show_option(n, |n| n.to_string())),
     },
 ];
+
+/// Names of protocols, and whether they have TLS from the first octet on.
+const PROTOCOLS: [(&str, Protocol, bool); 5] = [
+    ("smtp", Protocol::Smtp, false),
+    ("smtps", Protocol::Smtp, true),
+    ("submission", Protocol::Submission, false),
+    ("submissions", Protocol::Submission, true),
+    ("lmtp", Protocol::Lmtp, false),
+];
+
+fn path(text: &str) -> Option<PathBuf> {
+    (!text.is_empty()).then(|| text.into())
+}
+
+fn show_path(path: &Option<PathBuf>) -> Option<String> {
+    path.as_ref().map(|path| quoted(&path.to_string_lossy()))
+}
 
 /// Networks with commas between them.
 fn networks(text: &str) -> Option<Vec<Networks>> {

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use super::auth::Auth;
 use super::client_list::{Denied, Networks};
+use super::tls::{ClientCerts, Tls};
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::SessionLimits;
 
@@ -33,6 +34,18 @@ pub struct ListenerOptions {
     pub auth_users: Option<PathBuf>,
     /// MAIL waits for AUTH.
     pub auth_required: Option<bool>,
+    /// AUTH waits for TLS.
+    pub auth_tls_only: Option<bool>,
+    /// How its clients come to TLS, where it does not begin with the first octet.
+    pub tls: Option<Tls>,
+    /// A certificate with its chain.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
+    /// The CAs that sign the certificates of clients.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether clients show certificates.
+    pub tls_client_certs: Option<ClientCerts>,
     /// Maximum size of a message.
     pub message_bytes_max: Option<u64>,
     /// Maximum number of recipients of a message.

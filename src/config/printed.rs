@@ -30,7 +30,7 @@ mod tests {
     use std::time::Duration;
 
     use super::super::transcript::TranscriptSessions;
-    use super::super::{Auth, Denied, Listener, ListenerOptions, file, storage};
+    use super::super::{Auth, ClientCerts, Denied, Listener, ListenerOptions, Tls, file, storage};
     use super::*;
     use crate::smtp::extension::Extension;
 
@@ -44,6 +44,10 @@ mod tests {
         config.listen.push("[::1]:2525".parse().unwrap());
         config.listen.push("lmtp:unix:/run/a b.sock".parse().unwrap());
         config.listen.push("proxy:127.0.0.1:26".parse().unwrap());
+        config.listen.push("proxy:submissions:127.0.0.1:465".parse().unwrap());
+        let mut implicit: Listener = "smtps:[::1]:465".parse().unwrap();
+        implicit.options.name = Some("mx-tls".into());
+        config.listen.push(implicit);
         (config.name, config.greeting) = (Some("sink-a".into()), Some("a\nb \"c\"".into()));
         config.without = vec![Extension::Chunking];
         config.proxy_trusted = vec!["10.0.0.0/8".parse().unwrap()];
@@ -62,6 +66,12 @@ mod tests {
             auth: Some(Auth::Any),
             auth_users: Some("/etc/a b".into()),
             auth_required: Some(true),
+            auth_tls_only: Some(true),
+            tls: Some(Tls::Required),
+            tls_cert: Some("/etc/a b.pem".into()),
+            tls_key: Some("/etc/a b.key".into()),
+            tls_client_ca: Some("/etc/ca.pem".into()),
+            tls_client_certs: Some(ClientCerts::Optional),
             message_bytes_max: Some(10 << 20),
             recipients_max: Some(3),
             errors_max: Some(Some(4)),

@@ -11,6 +11,7 @@ use super::client_list::{ClientList, ClientListError, Denied, Networks};
 use super::http::Http;
 use super::listen::{LISTENERS_MAX, Listener};
 use super::storage::{StoreMode, StoreRule};
+use super::tls::{ClientCerts, Tls};
 use super::transcript::TranscriptSessions;
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::{SessionLimits, Syntax};
@@ -49,6 +50,18 @@ pub struct Config {
     pub auth_users: Option<PathBuf>,
     /// MAIL waits for AUTH.
     pub auth_required: bool,
+    /// AUTH waits for TLS.
+    pub auth_tls_only: bool,
+    /// How clients come to TLS, where it does not begin with the first octet.
+    pub tls: Tls,
+    /// A certificate with its chain; `None`: sinkd makes one.
+    pub tls_cert: Option<PathBuf>,
+    /// Its key.
+    pub tls_key: Option<PathBuf>,
+    /// The CAs that sign the certificates of clients.
+    pub tls_client_ca: Option<PathBuf>,
+    /// Whether clients show certificates; `None`: they may if there is a CA.
+    pub tls_client_certs: Option<ClientCerts>,
     /// `None`: the cores this process may use, at most 8.
     pub workers: Option<usize>,
     /// Connections that the kernel queues, for each listener and worker.
@@ -208,6 +221,12 @@ impl Default for Config {
             auth: Auth::Off,
             auth_users: None,
             auth_required: false,
+            auth_tls_only: false,
+            tls: Tls::Off,
+            tls_cert: None,
+            tls_key: None,
+            tls_client_ca: None,
+            tls_client_certs: None,
             workers: None,
             backlog: 4096,
             syntax: Syntax::Lenient,
@@ -259,8 +278,12 @@ impl Config {
         }
     }
 
-    /// The files that the settings name: networks and users.
+    /// The files that the settings name: networks, users and certificates.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
+        let own_tls = self.listen.iter().map(|it| &it.options);
+        let own_tls = own_tls.flat_map(|it| [&it.tls_cert, &it.tls_key, &it.tls_client_ca]);
+        let tls = [&self.tls_cert, &self.tls_key, &self.tls_client_ca];
+        let tls = tls.into_iter().chain(own_tls).flatten().map(PathBuf::as_path);
         let own_users = self.listen.iter().flat_map(|it| &it.options.auth_users);
         let users = self.auth_users.iter().chain(own_users).map(PathBuf::as_path);
         let own = self.listen.iter().flat_map(|it| it.options.allow.iter().chain(&it.options.deny));
@@ -270,6 +293,7 @@ impl Config {
             Networks::One(_) => None,
         })
         .chain(users)
+        .chain(tls)
     }
 
     /// Which clients each of `listeners` serves: its own lists, or the lists of all listeners if it

@@ -1,4 +1,5 @@
 //! The table of settings.
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::auth::{self, Auth};
@@ -8,6 +9,8 @@ use super::bounds::{
 };
 use super::client_list::{self, Denied, parse_network};
 use super::listener_keys::is_plain;
+use super::setting::{Setter, Setting};
+use super::tls::{self, ClientCerts, Tls};
 use super::value::{parse_bytes, parse_option, quoted, show_bytes, show_option, show_time};
 use super::{Config, LogFormat, LogLevel, http, listen, names, storage, transcript};
 use crate::index::When;
@@ -15,91 +18,6 @@ use crate::index::format::SEQUENCE_FIELD_BYTES_MAX;
 use crate::log::Durability;
 use crate::smtp::extension::Extension;
 use crate::smtp::limits::Syntax;
-
-/// A value that a setting refuses. The caller adds where the value stood.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("expected {expected}, found {found}")]
-pub struct ValueError {
-    /// With its bounds.
-    pub expected: &'static str,
-    /// In quotes, as it was written.
-    pub found: String,
-}
-
-/// What the environment variables of settings begin with.
-pub(super) const VARIABLE_PREFIX: &str = "SINKD_";
-
-/// One setting: `[table] name = value` in the file, `--name VALUE` (dashes for underscores) as a
-/// flag, `SINKD_NAME` in the environment.
-pub struct Setting {
-    /// Its table in the file, and its heading in the help.
-    pub table: &'static str,
-    /// Underscores between words.
-    pub name: &'static str,
-    /// What stands for the value in the help.
-    pub value: &'static str,
-    /// A sentence.
-    pub help: &'static str,
-    /// What a value must be, with its bounds.
-    pub expected: &'static str,
-    /// How it is set from text.
-    set: Setter,
-    /// As TOML.
-    pub show: fn(&Config) -> String,
-}
-
-/// How a setting takes its value.
-enum Setter {
-    /// It has one value. Returns `None` if the text is not a value.
-    One(fn(&mut Config, &str) -> Option<()>),
-    /// It may be given more than once, and is a list in the file.
-    Many {
-        clear: fn(&mut Config),
-        /// Adds a value. The error: what is expected instead.
-        add: fn(&mut Config, &str) -> Result<(), &'static str>,
-    },
-}
-
-impl Setting {
-    /// Sets it from text; of a setting with many values, adds one.
-    pub fn apply(&self, config: &mut Config, text: &str) -> Result<(), ValueError> {
-        let result = match &self.set {
-            Setter::One(set) => set(config, text).ok_or(self.expected),
-            Setter::Many { add, .. } => add(config, text),
-        };
-        result.map_err(|expected| ValueError {
-            expected,
-            found: if text.is_empty() {
-                "nothing".into()
-            } else {
-                format!("'{}'", text.escape_debug())
-            },
-        })
-    }
-
-    /// The flag, without its dashes in front.
-    pub fn flag(&self) -> String {
-        self.name.replace('_', "-")
-    }
-
-    /// The environment variable.
-    pub fn variable(&self) -> String {
-        format!("{VARIABLE_PREFIX}{}", self.name.to_ascii_uppercase())
-    }
-
-    /// Returns whether it may be given more than once.
-    pub fn is_repeatable(&self) -> bool {
-        matches!(self.set, Setter::Many { .. })
-    }
-
-    /// Forgets the values of a setting that may be given more than once; another one keeps its
-    /// value, as the next one replaces it.
-    pub fn clear(&self, config: &mut Config) {
-        if let Setter::Many { clear, .. } = &self.set {
-            clear(config);
-        }
-    }
-}
 
 /// A setting that is on or off, by its names.
 const SWITCH: [(&str, bool); 2] = [("on", true), ("off", false)];
@@ -119,6 +37,15 @@ fn parse_durability(text: &str) -> Option<Durability> {
         "message" => Some(Durability::Message),
         time => Some(Durability::Interval(parse_timeout(time)?)),
     }
+}
+
+/// A path, or `none`.
+fn parse_path(text: &str) -> Option<Option<PathBuf>> {
+    parse_option(text, |path| (!path.is_empty()).then(|| path.into()))
+}
+
+fn show_path(path: &Option<PathBuf>) -> String {
+    show_option(path.as_deref(), |path| quoted(&path.to_string_lossy()))
 }
 
 fn number<T: ToString>(n: T) -> String {
@@ -143,6 +70,7 @@ macro_rules! key {
             table: $table,
             name: $name,
             value: $value,
+            alone: None,
             help: $help,
             expected: $expected,
             set: Setter::One($set),
@@ -157,7 +85,8 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "listen",
         value: "ADDR",
-        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, submission: message submission, proxy: expects a PROXY header, and port 0 is a free port. May be repeated.",
+        alone: None,
+        help: "Address for SMTP, or unix:PATH for a Unix socket; the prefix lmtp: selects LMTP, submission: message submission, smtps: or submissions: the same with TLS from the first byte, proxy: expects a PROXY header, and port 0 is a free port. May be repeated.",
         expected: listen::EXPECTED,
         set: Setter::Many {
             clear: |c| c.listen.clear(),
@@ -212,6 +141,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "extensions",
         value: "KEYWORDS",
+        alone: None,
         help: "Extensions to offer, in the order of the EHLO reply; a server without them refuses what belongs to them. May be repeated.",
         expected: names::EXTENSIONS,
         set: Setter::Many {
@@ -224,6 +154,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "without",
         value: "KEYWORDS",
+        alone: None,
         help: "Extensions not to offer, such as PIPELINING,CHUNKING. May be repeated.",
         expected: names::EXTENSIONS,
         set: Setter::Many {
@@ -236,6 +167,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "allow",
         value: "NETWORK",
+        alone: None,
         help: "Serve only clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --deny is an exception. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
@@ -248,6 +180,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "deny",
         value: "NETWORK",
+        alone: None,
         help: "Refuse clients in this network, or in the networks listed in @FILE (one per line); a smaller network in --allow is an exception. May be repeated.",
         expected: client_list::EXPECTED,
         set: Setter::Many {
@@ -269,6 +202,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "proxy_trusted",
         value: "NETWORK",
+        alone: None,
         help: "Network whose PROXY headers are believed, on listeners with the prefix proxy:; Unix sockets always are. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
@@ -284,6 +218,7 @@ pub const KEYS: &[Setting] = &[
         table: "server",
         name: "xclient_trusted",
         value: "NETWORK",
+        alone: None,
         help: "Network whose clients may name the original client via XCLIENT; if any network is listed, clients of Unix sockets may, too. May be repeated.",
         expected: NETWORK,
         set: Setter::Many {
@@ -310,9 +245,8 @@ pub const KEYS: &[Setting] = &[
         "FILE",
         "Offer AUTH and accept only the users in this file: NAME:PASSWORD, one per line, readable only by its owner.",
         "a path, or 'none'",
-        |c, v| parse_option(v, |path| (!path.is_empty()).then(|| path.into()))
-            .map(|path| c.auth_users = path),
-        |c| show_option(c.auth_users.as_deref(), |path| quoted(&path.to_string_lossy()))
+        |c, v| parse_path(v).map(|path| c.auth_users = path),
+        |c| show_path(&c.auth_users)
     ),
     key!(
         "server",
@@ -322,6 +256,15 @@ pub const KEYS: &[Setting] = &[
         "'on' or 'off'",
         |c, v| parse_switch(v).map(|is_on| c.auth_required = is_on),
         |c| show_switch(c, |c| c.auth_required)
+    ),
+    key!(
+        "server",
+        "auth_tls_only",
+        "SWITCH",
+        "Offer AUTH only under TLS: 'on' or 'off'.",
+        "'on' or 'off'",
+        |c, v| parse_switch(v).map(|is_on| c.auth_tls_only = is_on),
+        |c| show_switch(c, |c| c.auth_tls_only)
     ),
     key!(
         "server",
@@ -364,6 +307,55 @@ pub const KEYS: &[Setting] = &[
             Syntax::Lenient => quoted("lenient"),
             Syntax::Strict => quoted("strict"),
         }
+    ),
+    Setting {
+        table: "tls",
+        name: "tls",
+        value: "MODE",
+        alone: Some("offered"),
+        help: "TLS by STARTTLS on every listener: 'offered', 'required' before mail, or 'off'; --tls alone offers it.",
+        expected: tls::TLS,
+        set: Setter::One(|c, v| Tls::of(v).map(|tls| c.tls = tls)),
+        show: |c| quoted(c.tls.name()),
+    },
+    key!(
+        "tls",
+        "tls_cert",
+        "FILE",
+        "Certificate to show, in PEM, followed by its chain; 'none' makes one, signed by a CA in the data folder (sinkctl cert).",
+        "a path, or 'none'",
+        |c, v| parse_path(v).map(|path| c.tls_cert = path),
+        |c| show_path(&c.tls_cert)
+    ),
+    key!(
+        "tls",
+        "tls_key",
+        "FILE",
+        "Private key of the certificate, in PEM.",
+        "a path, or 'none'",
+        |c, v| parse_path(v).map(|path| c.tls_key = path),
+        |c| show_path(&c.tls_key)
+    ),
+    key!(
+        "tls",
+        "tls_client_ca",
+        "FILE",
+        "Certificates of the CAs that sign certificates of clients, in PEM.",
+        "a path, or 'none'",
+        |c, v| parse_path(v).map(|path| c.tls_client_ca = path),
+        |c| show_path(&c.tls_client_ca)
+    ),
+    key!(
+        "tls",
+        "tls_client_certs",
+        "MODE",
+        "Certificates of clients: 'off' does not ask, 'optional' asks and refuses those of other CAs, 'required' refuses clients without; 'auto' is 'optional' if tls_client_ca is set.",
+        "'off', 'optional', 'required' or 'auto'",
+        |c, v| {
+            c.tls_client_certs = if v == "auto" { None } else { Some(ClientCerts::of(v)?) };
+            Some(())
+        },
+        |c| quoted(c.tls_client_certs.map_or("auto", ClientCerts::name))
     ),
     key!(
         "limits",
@@ -499,6 +491,7 @@ pub const KEYS: &[Setting] = &[
         table: "storage",
         name: "store_rule",
         value: "DOMAIN=MODE[/N]",
+        alone: None,
         help: "Part to store of mail for a recipient domain (example.org, *.example.org for its subdomains, * for all others); /N keeps one message in N in full. May be repeated.",
         expected: "rules such as example.org=headers, *.test=none or *=envelope/10",
         set: Setter::Many {
@@ -812,7 +805,16 @@ mod tests {
             ("listen", "127.0.0.1", false),
             ("listen", "[::1]:0", true),
             ("listen", "lmtp:unix:/run/sinkd.sock", true),
-            ("listen", "smtps:127.0.0.1:465", false),
+            ("listen", "smtps:127.0.0.1:465", true),
+            ("listen", "lmtps:127.0.0.1:465", false),
+            ("tls", "required", true),
+            ("tls", "implicit", false),
+            ("tls", "on", false),
+            ("tls_cert", "none", true),
+            ("tls_client_certs", "auto", true),
+            ("tls_client_certs", "on", false),
+            ("auth_tls_only", "on", true),
+            ("auth_tls_only", "true", false),
             ("http", "off", true),
             ("http", "[::1]:0", true),
             ("http", "8025", false),
@@ -924,6 +926,9 @@ mod tests {
                 "name",
                 "greeting",
                 "auth_users",
+                "tls_cert",
+                "tls_key",
+                "tls_client_ca",
                 "transcript",
                 "sequence_field",
             ];

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::config::{Config, ListenAddress, Listener, ListenerOptions};
+use crate::config::{Config, ListenAddress, Listener};
 use crate::log::by_hand::LogByHand;
 use crate::log::{LogSettings, OpenError, Recovery};
 use crate::smtp::envelope::Client;
@@ -116,7 +116,7 @@ const LISTENERS: [(Protocol, bool); 4] = [
 fn listeners() -> [Listener; LISTENERS.len()] {
     LISTENERS.map(|(protocol, is_proxied)| {
         let address = ListenAddress::Unix("simulated".into());
-        Listener { protocol, address, is_proxied, options: ListenerOptions::default() }
+        Listener { protocol, is_proxied, ..Listener::plain(address) }
     })
 }
 

@@ -66,7 +66,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::config::{Config, Listener};
+use crate::config::{Config, KeptAuthority, Listener};
 use crate::index::ParserThreads;
 use crate::log::{self, Log};
 use crate::smtp::tally;
@@ -255,6 +255,11 @@ impl Server {
             self.workers.push(thread);
         }
         Ok(())
+    }
+
+    /// The CA that sinkd made, if a listener shows a certificate that it signed.
+    pub fn authority(&self) -> Option<KeptAuthority> {
+        self.in_force.current().authority.clone()
     }
 
     /// What is listened on, with real ports, in the order of the configuration.

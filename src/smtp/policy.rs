@@ -18,6 +18,8 @@ pub struct AuthRules {
     pub mode: AuthMode,
     /// MAIL waits for it.
     pub is_required: bool,
+    /// It waits for TLS.
+    pub under_tls_only: bool,
 }
 
 /// Who is believed.

@@ -17,6 +17,28 @@ pub struct SessionTls<'a> {
     pub handshake_us: u32,
 }
 
+/// A version of TLS that sinkd speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// RFC 5246.
+    V1_2,
+    /// RFC 8446.
+    V1_3,
+}
+
+impl TlsVersion {
+    /// Both.
+    pub const ALL: [TlsVersion; 2] = [TlsVersion::V1_2, TlsVersion::V1_3];
+
+    /// As queries spell it.
+    pub fn number(self) -> &'static str {
+        match self {
+            TlsVersion::V1_2 => "1.2",
+            TlsVersion::V1_3 => "1.3",
+        }
+    }
+}
+
 const RESUMED: u8 = 1;
 
 impl<'a> SessionTls<'a> {
@@ -32,6 +54,12 @@ impl<'a> SessionTls<'a> {
             value.extend_from_slice(&text[..bytes]);
         }
         value
+    }
+
+    /// `None`: one that is not known here.
+    pub fn known_version(&self) -> Option<TlsVersion> {
+        let number = self.version.strip_prefix(b"TLSv")?;
+        TlsVersion::ALL.into_iter().find(|version| version.number().as_bytes() == number)
     }
 
     /// `None`: it was damaged, or has a layout that is not known here.

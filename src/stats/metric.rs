@@ -254,6 +254,11 @@ impl Counter {
         .split_at(Counter::TlsFailedUnknownCa as usize)
         .1;
 
+    /// The kind of a failure of TLS (`unknown_ca`); `None`: another counter.
+    pub fn tls_failure(self) -> Option<&'static str> {
+        self.tag().strip_prefix("tls_failed_")
+    }
+
     /// The kind of rule, as people read it (`no-brackets`); `None`: another counter.
     pub fn deviation(self) -> Option<String> {
         Some(self.tag().strip_prefix("tolerated_")?.replace('_', "-"))

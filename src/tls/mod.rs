@@ -13,6 +13,8 @@
 mod acceptor;
 mod asked_name;
 mod authority;
+#[doc(hidden)]
+pub mod by_hand;
 mod certificate;
 mod client;
 mod clients;
@@ -28,6 +30,8 @@ mod keys;
 mod pem;
 mod provider;
 mod record;
+#[cfg(test)]
+mod record_tests;
 mod resumption;
 mod server;
 mod server_name;

@@ -86,10 +86,14 @@ impl Records {
         let suite = keys.suite();
         let (opened, reading) = secrets.rx;
         let (sealed, writing) = secrets.tx;
+        let mut encrypter = encrypter(suite, writing)?;
+        if sealed > 0 {
+            begin_at_zero(&mut *encrypter)?;
+        }
         Ok(Records {
             suite,
             decrypter: decrypter(suite, reading)?,
-            encrypter: encrypter(suite, writing)?,
+            encrypter,
             opened,
             sealed,
             keys,
@@ -258,11 +262,11 @@ impl Records {
 
 /// Octets of the record at the beginning of `buffer`; `None` if not all of it is there.
 fn record_bytes(buffer: &[u8]) -> Result<Option<usize>, Failure> {
-    let Some(&[typ, major, _, high, low]) = buffer.first_chunk::<HEADER_BYTES>() else {
+    let Some(&[typ, major, minor, high, low]) = buffer.first_chunk::<HEADER_BYTES>() else {
         return Ok(None);
     };
     let octets = HEADER_BYTES + usize::from(u16::from_be_bytes([high, low]));
-    if !(20..=23).contains(&typ) || major != 3 {
+    if !(20..=23).contains(&typ) || (major, minor) != (3, 3) {
         return Err(Failure::Malformed);
     }
     if octets > RECORD_BYTES_MAX {
@@ -295,6 +299,18 @@ fn decrypter(
             suite.aead_alg.decrypter(key, &iv.as_ref()[..fixed])
         }
     })
+}
+
+/// Tells a new encrypter which nonce belongs to record 0: AWS-LC takes the first that it sees for
+/// that one, and then refuses what does not rise. What is sealed here leaves no further.
+fn begin_at_zero(encrypter: &mut dyn MessageEncrypter) -> Result<(), Failure> {
+    let message = OutboundPlainMessage {
+        typ: ContentType::ApplicationData,
+        version: ProtocolVersion::TLSv1_2,
+        payload: OutboundChunks::Single(&[]),
+    };
+    encrypter.encrypt(message, 0).map_err(Failure::of_record)?;
+    Ok(())
 }
 
 fn encrypter(

@@ -13,6 +13,9 @@ use super::keys::Keys;
 use super::record::Records;
 use super::spelling::{cipher, subject, version};
 
+/// The first message of a client (RFC 8446 section 4).
+const CLIENT_HELLO: u8 = 1;
+
 /// A handshake under way.
 pub struct Handshake {
     connection: Box<UnbufferedServerConnection>,
@@ -100,10 +103,9 @@ impl Handshake {
                 Ok(ConnectionState::WriteTraffic(_)) => false,
                 Ok(_) => return (used + discard, Err(Failure::CutOff)),
                 Err(error) => {
-                    used += discard;
                     let failure = failure(&error, &incoming[used..]);
                     self.tell(out);
-                    return (used, Err(failure));
+                    return (used + discard, Err(failure));
                 }
             };
             used += discard;
@@ -120,9 +122,9 @@ impl Handshake {
         }
     }
 
-    /// Appends the alert of a failure.
+    /// Appends the alert of a failure. Nothing that the client sent may be looked at again.
     fn tell(&mut self, out: &mut Vec<u8>) {
-        loop {
+        while self.connection.wants_write() {
             match self.connection.process_tls_records(&mut []).state {
                 Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
                 Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
@@ -141,10 +143,14 @@ impl Handshake {
     }
 }
 
-/// Why a handshake failed, where `rest` begins with what could not be read.
-fn failure(error: &Error, rest: &[u8]) -> Failure {
-    match (Failure::of(error), rest.first()) {
-        (Failure::Malformed, Some(typ)) if !(20..=23).contains(typ) => Failure::NotTls,
+/// Why a handshake failed that `incoming` was to continue.
+fn failure(error: &Error, incoming: &[u8]) -> Failure {
+    match (Failure::of(error), incoming) {
+        (Failure::Malformed, [typ, ..]) if !(20..=23).contains(typ) => Failure::NotTls,
+        // A hello of TLS 1.1 or older lacks more than the version.
+        (Failure::NoCommonCipher, [_, _, _, _, _, CLIENT_HELLO, _, _, _, 3, 0..=2, ..]) => {
+            Failure::NoCommonVersion
+        }
         (failure, _) => failure,
     }
 }

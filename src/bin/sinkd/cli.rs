@@ -94,14 +94,16 @@ pub fn shown() -> Command {
     for key in KEYS {
         let default = (key.show)(&defaults).replace(['"', '[', ']'], "");
         let action = if key.is_repeatable() { ArgAction::Append } else { ArgAction::Set };
-        command = command.arg(
-            Arg::new(key.name)
-                .long(key.flag())
-                .value_name(key.value)
-                .action(action)
-                .help_heading(heading(key.table))
-                .help(with_default(key.help, &default)),
-        );
+        let arg = Arg::new(key.name)
+            .long(key.flag())
+            .value_name(key.value)
+            .action(action)
+            .help_heading(heading(key.table))
+            .help(with_default(key.help, &default));
+        command = command.arg(match key.alone {
+            Some(value) => arg.num_args(0..=1).default_missing_value(value),
+            None => arg,
+        });
     }
     command
 }
@@ -140,8 +142,8 @@ fn wrong_flags(guess: &Guess, defaults: &Config) -> impl Iterator<Item = Arg> + 
 }
 
 fn heading(table: &str) -> String {
-    if table == "http" {
-        return "HTTP".into();
+    if ["http", "tls"].contains(&table) {
+        return table.to_ascii_uppercase();
     }
     let mut heading = table.to_string();
     heading[..1].make_ascii_uppercase();

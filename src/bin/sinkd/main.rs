@@ -21,7 +21,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, bounded, select};
 use rustix::fs::Mode;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
-use sinkd::config::{Config, Environment, Listener, LogFormat};
+use sinkd::config::{Config, Environment, KeptAuthority, Listener, LogFormat};
 use sinkd::control::Control;
 use sinkd::http::{self, NotReady};
 use sinkd::log::ProcessClock;
@@ -73,6 +73,8 @@ fn run(args: impl IntoIterator<Item = OsString>) -> anyhow::Result<()> {
     if matches.get_flag("check") {
         config.client_lists(&config.listen)?;
         config.auth_rules(&config.listen)?;
+        let tls = config.check_tls(&config.listen, ProcessClock::get().unix())?;
+        let warnings = [warnings, tls].concat();
         warnings.iter().for_each(|text| say(&format!("warning: {text}")));
         return print("sinkd: the configuration is valid\n").context("standard output");
     }
@@ -153,7 +155,7 @@ fn serve(config: &Config, matches: ArgMatches, environment: Environment) -> anyh
         );
     }
     let addresses = addresses(&server, http.as_ref());
-    announce(&addresses, config);
+    announce(&addresses, server.authority().as_ref(), config);
     let manager = ServiceManager::of_environment();
     manager.ready(&format!("{}; data in {}", addresses.join(", "), config.data.display()));
     wait_for_end(&server, config, &signals, &control);
@@ -183,11 +185,13 @@ fn say_what_was_done(counters: &[Arc<Counters>]) {
 
 /// What sinkd listens on, such as `SMTP on 127.0.0.1:1025`.
 fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
-    let mail = server.listeners().iter().map(|Listener { protocol, address, .. }| {
-        let name = match protocol {
-            Protocol::Smtp => "SMTP",
-            Protocol::Submission => "Submission",
-            Protocol::Lmtp => "LMTP",
+    let mail = server.listeners().iter().map(|Listener { protocol, is_tls, address, .. }| {
+        let name = match (protocol, is_tls) {
+            (Protocol::Smtp, false) => "SMTP",
+            (Protocol::Smtp, true) => "SMTPS",
+            (Protocol::Submission, false) => "Submission",
+            (Protocol::Submission, true) => "Submissions",
+            (Protocol::Lmtp, _) => "LMTP",
         };
         format!("{name} on {address}")
     });
@@ -196,8 +200,12 @@ fn addresses(server: &Server, http: Option<&http::HttpServer>) -> Vec<String> {
 
 /// Prints what sinkd listens on, to stdout: a script may wait for these lines. A reader is not
 /// needed.
-fn announce(addresses: &[String], config: &Config) {
+fn announce(addresses: &[String], authority: Option<&KeptAuthority>, config: &Config) {
     let mut lines: String = addresses.iter().map(|one| format!("sinkd: {one}\n")).collect();
+    if let Some(KeptAuthority { path, facts }) = authority {
+        let (path, fingerprint) = (path.display(), &facts.fingerprint);
+        lines.push_str(&format!("sinkd: TLS with the CA in {path}, SHA-256 {fingerprint}\n"));
+    }
     let folder = config.data.display();
     let reader = reading_command(&config.data);
     lines.push_str(&format!("sinkd: data in {folder}; read it with: {reader}\n"));

@@ -1,7 +1,12 @@
 //! All settings that can change while sinkd runs.
+use std::collections::BTreeSet;
+
 use ipnet::IpNet;
 
-use crate::config::{AuthError, ClientListError, Config, Listener};
+use crate::config::{
+    AuthError, ClientListError, Config, KeptAuthority, Listener, ListenerTls, TlsError,
+};
+use crate::log::ProcessClock;
 use crate::smtp::policy::PoliciesInForce;
 use crate::tls::Acceptor;
 
@@ -17,6 +22,9 @@ pub enum GenerationError {
     /// Who may authenticate.
     #[error(transparent)]
     Auth(#[from] AuthError),
+    /// Certificates.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// All settings that can change while sinkd runs, ready for use.
@@ -31,6 +39,8 @@ pub struct Generation {
     /// Networks whose clients may send XCLIENT.
     pub xclient_trusted: Vec<IpNet>,
     pub times: Times,
+    /// The CA that sinkd made, if a listener shows a certificate that it signed.
+    pub authority: Option<KeptAuthority>,
 }
 
 /// The number of what sinkd starts with.
@@ -45,14 +55,21 @@ impl Generation {
     ) -> Result<Generation, GenerationError> {
         let clients = config.client_lists(listeners)?;
         let auth = config.auth_rules(listeners)?;
-        let rules = |(index, ((listener, clients), auth)): (usize, ((&Listener, _), _))| {
+        let tls = config.tls_rules(listeners, ProcessClock::get().unix())?;
+        let warnings: BTreeSet<_> = tls.iter().filter_map(|it| it.warning.as_deref()).collect();
+        warnings.iter().for_each(|text| tracing::warn!("{text}"));
+        let authority = tls.iter().find_map(|it| it.authority.clone());
+        let parts = listeners.iter().zip(clients).zip(auth.into_iter().zip(tls));
+        let rules = |(index, ((listener, clients), (auth, tls)))| {
+            let (listener, tls): (&Listener, ListenerTls) = (listener, tls);
             let denied = listener.options.denied.unwrap_or(config.denied);
-            let policy = policy(config, listener, auth, (number, index));
-            ListenerRules::with(policy, clients, denied)
+            let policy = policy(config, listener, (auth, tls.tls_use), (number, index));
+            ListenerRules::with(policy, clients, denied, tls.acceptor)
         };
         Ok(Generation {
             number,
-            listeners: listeners.iter().zip(clients).zip(auth).enumerate().map(rules).collect(),
+            listeners: parts.enumerate().map(rules).collect(),
+            authority,
             trusted: config.proxy_trusted.clone(),
             xclient_trusted: config.xclient_trusted.clone(),
             times: Times::of(config),

@@ -70,7 +70,7 @@ impl Generations {
         self.admission.set_limits(&next);
         let old = self.in_force.publish(generation.clone());
         let mut changed = changes.changed;
-        changed.extend(changed_lists(&old, &generation, &open));
+        changed.extend(changed_files(&old, &generation, &open));
         self.old.push(old);
         (self.config, self.open) = (next, open);
         self.stop.wake_workers();
@@ -84,12 +84,16 @@ impl Generations {
     }
 }
 
-/// Listeners that serve other clients than before: the settings may be the same, and the files that
-/// they name not.
-fn changed_lists(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
+/// Listeners that serve other clients than before, or show another certificate: the settings may be
+/// the same, and the files that they name not.
+fn changed_files(old: &Generation, new: &Generation, open: &[Listener]) -> Vec<String> {
     let pairs = old.listeners.iter().zip(&new.listeners).zip(open);
-    let changed = pairs.filter(|((old, new), _)| !old.serves_as(new));
-    changed.map(|(_, listener)| format!("clients of listener {listener}")).collect()
+    let clients = pairs.clone().filter(|((old, new), _)| !old.serves_as(new));
+    let clients = clients.map(|(_, listener)| format!("clients of listener {listener}"));
+    let shown = pairs.filter(|((old, new), _)| old.shows_other_than(new));
+    clients
+        .chain(shown.map(|(_, listener)| format!("certificates of listener {listener}")))
+        .collect()
 }
 
 /// The open listener, with what its configuration says now.

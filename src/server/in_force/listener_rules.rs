@@ -21,9 +21,19 @@ pub struct ListenerRules {
 }
 
 impl ListenerRules {
-    /// Serves `clients`, and answers others as `denied` says.
-    pub fn with(policy: Policy, clients: Option<Arc<ClientList>>, denied: Denied) -> ListenerRules {
-        ListenerRules { policy: Arc::new(policy), clients, denied, tls: None }
+    /// Serves `clients`, and answers others as `denied` says; `tls`: what handshakes go by.
+    pub fn with(
+        policy: Policy,
+        clients: Option<Arc<ClientList>>,
+        denied: Denied,
+        tls: Option<Acceptor>,
+    ) -> ListenerRules {
+        ListenerRules { policy: Arc::new(policy), clients, denied, tls }
+    }
+
+    /// Whether both have TLS, and show other certificates or ask other ones of clients.
+    pub fn shows_other_than(&self, other: &ListenerRules) -> bool {
+        self.tls.as_ref().zip(other.tls.as_ref()).is_some_and(|(own, other)| own != other)
     }
 
     /// Whether both serve the same clients.
@@ -42,7 +52,7 @@ impl ListenerRules {
 pub fn policy(
     config: &Config,
     listener: &Listener,
-    auth: Option<AuthRules>,
+    (auth, tls): (Option<AuthRules>, TlsUse),
     place: (u32, usize),
 ) -> Policy {
     let (generation, index) = place;
@@ -64,7 +74,7 @@ pub fn policy(
         noop_marks: config.noop_marks,
         syntax: config.syntax,
         auth,
-        tls: TlsUse::Off,
+        tls,
         generation,
         index,
     })

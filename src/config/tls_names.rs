@@ -1,0 +1,65 @@
+//! The names of the certificate that sinkd makes: what clients connect to.
+use std::net::IpAddr;
+
+use super::{Config, ListenAddress, Listener};
+use crate::tls::is_server_name;
+
+/// What every client on this machine may connect to.
+const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// Returns the names of this machine, of the settings, and of what `listeners` are bound to, each
+/// once. The machine's own is the first.
+pub(super) fn tls_names(config: &Config, listeners: &[Listener]) -> Vec<String> {
+    let machine = rustix::system::uname();
+    let own = listeners.iter().filter_map(|listener| listener.options.hostname.as_deref());
+    let hosts = [&*machine.nodename().to_string_lossy(), &config.hostname];
+    let hosts = hosts.into_iter().chain(own).map(host).collect::<Vec<_>>();
+    let addresses = listeners.iter().filter_map(bound_to).map(|address| address.to_string());
+    let all = hosts.into_iter().chain(LOCAL.map(String::from)).chain(addresses);
+    let mut names: Vec<String> = Vec::new();
+    for name in all.filter(|name| is_server_name(name)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// As certificates have it: in small letters, `mx.example` for `mx.example.`, and an address for
+/// `[192.0.2.1]`.
+fn host(name: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    let literal = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let address = literal.map(|text| text.strip_prefix("ipv6:").unwrap_or(text));
+    match address.and_then(|text| text.parse::<IpAddr>().ok()) {
+        Some(address) => address.to_string(),
+        None => name.trim_end_matches('.').to_owned(),
+    }
+}
+
+/// The address of a listener that has one of its own.
+fn bound_to(listener: &Listener) -> Option<IpAddr> {
+    match &listener.address {
+        ListenAddress::Tcp(address) => Some(address.ip()).filter(|ip| !ip.is_unspecified()),
+        ListenAddress::Unix(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_settings_and_of_the_machine_each_once() {
+        let mut config = Config { hostname: "MX.example.".into(), ..Config::default() };
+        let listen = ["10.0.0.7:25", "0.0.0.0:26", "[::1]:27", "unix:/run/s", "10.0.0.7:28"];
+        config.listen = listen.iter().map(|text| text.parse().unwrap()).collect();
+        config.listen[0].options.hostname = Some("[IPv6:2001:DB8:0::7]".into());
+        config.listen[1].options.hostname = Some("no name, surely".into());
+        let names = tls_names(&config, &config.listen);
+        let expected = ["mx.example", "2001:db8::7", "localhost", "127.0.0.1", "::1", "10.0.0.7"];
+        // Before them, the name of the machine that tests, if it is a name.
+        assert!(names.ends_with(&expected.map(String::from)), "{names:?}");
+        assert!(names.len() <= expected.len() + 1, "{names:?}");
+    }
+}

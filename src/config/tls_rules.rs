@@ -1,0 +1,458 @@
+//! How the clients of each listener come to TLS, and the certificates for it.
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::tls::{ClientCerts, Tls};
+use super::tls_names::tls_names;
+use super::{Config, Listener};
+use crate::smtp::policy::TlsUse;
+use crate::tls::{
+    Acceptor, AcceptorError, CertificateFacts, CertificateFolder, ClientCertificates, ClientRoots,
+    Identity, IdentityError, KeptError,
+};
+
+/// Why TLS can't be as the settings say.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// One of the two files of a certificate.
+    #[error("{listener}{given}: expected {missing} beside it, found none")]
+    HalfPair {
+        /// `listener 127.0.0.1:25: `, or nothing.
+        listener: String,
+        /// The setting that is there.
+        given: &'static str,
+        /// The setting that is not.
+        missing: &'static str,
+    },
+    /// A setting that has no effect.
+    #[error(
+        "{0}: expected tls = 'offered' or 'required' beside it, or smtps: or submissions: \
+             before an address; found a listener without TLS"
+    )]
+    Unused(&'static str),
+    /// The same, of a listener.
+    #[error(
+        "listener {listener}: {setting}: expected tls = 'offered' or 'required' beside it, \
+             found 'off'"
+    )]
+    UnusedBy {
+        /// The listener.
+        listener: Box<Listener>,
+        /// The setting.
+        setting: &'static str,
+    },
+    /// STARTTLS where there is TLS already.
+    #[error("listener {0}: expected no 'tls' beside TLS from the first byte, found '{1}'")]
+    Twice(Box<Listener>, &'static str),
+    /// Clients are asked for certificates of no CA.
+    #[error("{listener}tls_client_certs: expected tls_client_ca beside '{mode}', found none")]
+    NoClientCa {
+        /// `listener 127.0.0.1:25: `, or nothing.
+        listener: String,
+        /// What clients are asked.
+        mode: &'static str,
+    },
+    /// A file of the settings.
+    #[error(transparent)]
+    File(#[from] IdentityError),
+    /// The certificates of the data folder.
+    #[error(transparent)]
+    Kept(#[from] KeptError),
+    /// The machine.
+    #[error(transparent)]
+    Acceptor(#[from] AcceptorError),
+}
+
+/// The TLS of a listener.
+#[derive(Debug, Clone)]
+pub struct ListenerTls {
+    /// How its sessions come to TLS.
+    pub tls_use: TlsUse,
+    /// What handshakes go by; `None`: there are none.
+    pub acceptor: Option<Acceptor>,
+    /// A sentence about what is allowed and may be a mistake.
+    pub warning: Option<String>,
+    /// The CA that sinkd made, if it signed the certificate.
+    pub authority: Option<KeptAuthority>,
+}
+
+/// The CA that sinkd made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptAuthority {
+    /// Its file.
+    pub path: PathBuf,
+    /// What its certificate says.
+    pub facts: CertificateFacts,
+}
+
+/// Where a certificate comes from.
+#[derive(Debug, PartialEq, Eq)]
+enum Source<'a> {
+    /// The data folder, where sinkd makes it.
+    Kept,
+    /// The files of the certificate and of its key.
+    Files(&'a Path, &'a Path),
+}
+
+/// What the settings say of a listener, before any file is read.
+#[derive(Debug)]
+struct Wanted<'a> {
+    tls_use: TlsUse,
+    source: Source<'a>,
+    /// Who asks clients for certificates of which CA.
+    clients: Option<(ClientCerts, &'a Path)>,
+}
+
+impl Config {
+    /// Returns the TLS of each of `listeners`, which are open; `now`: the time since 1970.
+    ///
+    /// Reads the files of certificates, and makes the certificate of the data folder if a listener
+    /// needs it.
+    pub fn tls_rules(
+        &self,
+        listeners: &[Listener],
+        now: Duration,
+    ) -> Result<Vec<ListenerTls>, TlsError> {
+        let wanted = self.tls_wanted(listeners)?;
+        let names = || tls_names(self, listeners);
+        let rules = |wanted: &Wanted<'_>| match wanted.tls_use {
+            TlsUse::Off => Ok(ListenerTls::off()),
+            _ => self.tls_of(wanted, names, now),
+        };
+        wanted.iter().map(rules).collect()
+    }
+
+    /// Returns an error if [`Config::tls_rules`] would return one because of a setting or of a file
+    /// that it names, and the warnings otherwise. Makes and writes nothing.
+    pub fn check_tls(
+        &self,
+        listeners: &[Listener],
+        now: Duration,
+    ) -> Result<Vec<String>, TlsError> {
+        let mut warnings = Vec::new();
+        for wanted in self.tls_wanted(listeners)?.iter().filter(|it| it.tls_use != TlsUse::Off) {
+            if let Source::Files(cert, key) = wanted.source {
+                let identity = Identity::load(cert, key, now)?;
+                warnings.extend(identity.warning().map(str::to_owned));
+            }
+            wanted.client_certificates()?;
+        }
+        warnings.sort();
+        warnings.dedup();
+        Ok(warnings)
+    }
+
+    /// What the settings say of each listener. Errors: they do not go together.
+    fn tls_wanted<'a>(&'a self, listeners: &'a [Listener]) -> Result<Vec<Wanted<'a>>, TlsError> {
+        let all = listeners.iter().map(|listener| self.tls_wanted_of(listener));
+        let all: Vec<Wanted<'_>> = all.collect::<Result<_, _>>()?;
+        let given = [
+            ("tls_cert", self.tls_cert.is_some()),
+            ("tls_client_ca", self.tls_client_ca.is_some()),
+        ];
+        let unused = given.iter().find(|(_, is_given)| *is_given);
+        match unused {
+            Some((setting, _)) if all.iter().all(|it| it.tls_use == TlsUse::Off) => {
+                Err(TlsError::Unused(setting))
+            }
+            _ => Ok(all),
+        }
+    }
+
+    fn tls_wanted_of<'a>(&'a self, listener: &'a Listener) -> Result<Wanted<'a>, TlsError> {
+        let own = &listener.options;
+        let tls_use = match (listener.is_tls, own.tls) {
+            (true, Some(tls)) => {
+                return Err(TlsError::Twice(Box::new(listener.clone()), tls.name()));
+            }
+            (true, None) => TlsUse::Implicit,
+            (false, tls) => match tls.unwrap_or(self.tls) {
+                Tls::Off => TlsUse::Off,
+                Tls::Offered => TlsUse::Offered,
+                Tls::Required => TlsUse::Required,
+            },
+        };
+        let label = format!("listener {listener}: ");
+        let of_all = source(self.tls_cert.as_deref(), self.tls_key.as_deref(), "")?;
+        let its_own = source(own.tls_cert.as_deref(), own.tls_key.as_deref(), &label)?;
+        let its_ca = own.tls_client_ca.as_deref();
+        let given = [("tls_cert", its_own != Source::Kept), ("tls_client_ca", its_ca.is_some())];
+        if let (TlsUse::Off, Some((setting, _))) = (tls_use, given.iter().find(|(_, it)| *it)) {
+            return Err(TlsError::UnusedBy { listener: Box::new(listener.clone()), setting });
+        }
+        let ca = its_ca.or(self.tls_client_ca.as_deref());
+        let label = if own.tls_client_certs.is_some() { label } else { String::new() };
+        let clients = clients(own.tls_client_certs.or(self.tls_client_certs), ca, label)?;
+        let source = if its_own == Source::Kept { of_all } else { its_own };
+        Ok(Wanted { tls_use, source, clients })
+    }
+
+    fn tls_of(
+        &self,
+        wanted: &Wanted<'_>,
+        names: impl Fn() -> Vec<String>,
+        now: Duration,
+    ) -> Result<ListenerTls, TlsError> {
+        let (identity, authority) = match wanted.source {
+            Source::Files(cert, key) => (Identity::load(cert, key, now)?, None),
+            Source::Kept => {
+                let kept = CertificateFolder::of(&self.data);
+                let identity = kept.identity(&names(), now)?;
+                let authority = KeptAuthority { path: kept.ca_path(), facts: kept.ca()? };
+                (identity, Some(authority))
+            }
+        };
+        let acceptor = Acceptor::new(&identity, &wanted.client_certificates()?)?;
+        Ok(ListenerTls {
+            tls_use: wanted.tls_use,
+            acceptor: Some(acceptor),
+            warning: identity.warning().map(str::to_owned),
+            authority,
+        })
+    }
+}
+
+impl ListenerTls {
+    fn off() -> ListenerTls {
+        ListenerTls { tls_use: TlsUse::Off, acceptor: None, warning: None, authority: None }
+    }
+}
+
+impl Wanted<'_> {
+    /// Reads the file of the CA.
+    fn client_certificates(&self) -> Result<ClientCertificates, IdentityError> {
+        Ok(match self.clients {
+            None | Some((ClientCerts::Off, _)) => ClientCertificates::Off,
+            Some((ClientCerts::Optional, ca)) => {
+                ClientCertificates::Optional(ClientRoots::load(ca)?)
+            }
+            Some((ClientCerts::Required, ca)) => {
+                ClientCertificates::Required(ClientRoots::load(ca)?)
+            }
+        })
+    }
+}
+
+/// Both files, or none.
+fn source<'a>(
+    cert: Option<&'a Path>,
+    key: Option<&'a Path>,
+    listener: &str,
+) -> Result<Source<'a>, TlsError> {
+    let half = |given, missing| TlsError::HalfPair { listener: listener.into(), given, missing };
+    match (cert, key) {
+        (None, None) => Ok(Source::Kept),
+        (Some(cert), Some(key)) => Ok(Source::Files(cert, key)),
+        (Some(_), None) => Err(half("tls_cert", "tls_key")),
+        (None, Some(_)) => Err(half("tls_key", "tls_cert")),
+    }
+}
+
+/// A CA alone asks clients, and refuses none that shows nothing.
+fn clients(
+    mode: Option<ClientCerts>,
+    ca: Option<&Path>,
+    listener: String,
+) -> Result<Option<(ClientCerts, &Path)>, TlsError> {
+    match (mode, ca) {
+        (mode, Some(ca)) => Ok(Some((mode.unwrap_or(ClientCerts::Optional), ca))),
+        (None | Some(ClientCerts::Off), None) => Ok(None),
+        (Some(mode), None) => Err(TlsError::NoClientCa { listener, mode: mode.name() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    /// 2026-11-29.
+    const NOW: Duration = Duration::from_secs(1_795_910_400);
+
+    /// A data folder, and the files of another one.
+    struct Folders {
+        data: tempfile::TempDir,
+        other: tempfile::TempDir,
+    }
+
+    impl Folders {
+        fn new() -> Folders {
+            let temp = || tempfile::tempdir().unwrap();
+            let folders = Folders { data: temp(), other: temp() };
+            let other = CertificateFolder::of(folders.other.path());
+            other.identity(&["other.example".into()], NOW).unwrap();
+            folders
+        }
+
+        fn file(&self, name: &str) -> Option<PathBuf> {
+            Some(self.other.path().join("tls").join(name))
+        }
+
+        fn config(&self, listen: &[&str]) -> Config {
+            let listen = listen.iter().map(|text| text.parse().unwrap()).collect();
+            Config { listen, data: self.data.path().into(), ..Config::default() }
+        }
+
+        fn is_written(&self) -> bool {
+            self.data.path().join("tls").exists()
+        }
+    }
+
+    fn uses(config: &Config) -> Vec<TlsUse> {
+        let rules = config.tls_rules(&config.listen, NOW).unwrap();
+        rules.iter().for_each(|it| assert_eq!(it.acceptor.is_some(), it.tls_use != TlsUse::Off));
+        rules.iter().map(|it| it.tls_use).collect()
+    }
+
+    #[test]
+    fn a_listener_has_the_tls_of_its_address_or_its_own_or_that_of_all() {
+        let folders = Folders::new();
+        let all = ["127.0.0.1:1", "smtps:127.0.0.1:2", "lmtp:127.0.0.1:3", "submissions:unix:/s"];
+        let mut config = folders.config(&all[..1]);
+        assert_eq!(uses(&config), [TlsUse::Off]);
+        assert!(!folders.is_written(), "nothing needs a certificate");
+        config = folders.config(&all);
+        assert_eq!(uses(&config), [TlsUse::Off, TlsUse::Implicit, TlsUse::Off, TlsUse::Implicit]);
+        config.tls = Tls::Required;
+        config.listen[2].options.tls = Some(Tls::Offered);
+        assert_eq!(
+            uses(&config),
+            [TlsUse::Required, TlsUse::Implicit, TlsUse::Offered, TlsUse::Implicit]
+        );
+        config.listen[0].options.tls = Some(Tls::Off);
+        assert_eq!(uses(&config)[0], TlsUse::Off);
+    }
+
+    #[test]
+    fn a_certificate_is_the_listeners_own_or_that_of_all_or_made() {
+        let folders = Folders::new();
+        let mut config = folders.config(&["smtps:127.0.0.1:1", "smtps:127.0.0.1:2"]);
+        let made = config.tls_rules(&config.listen, NOW).unwrap();
+        assert_eq!(made[0].acceptor, made[1].acceptor);
+        let authority = made[0].authority.clone().unwrap();
+        assert_eq!(authority.path, folders.data.path().join("tls/ca.pem"));
+        assert_eq!(made[1].authority.as_ref(), Some(&authority));
+        let own = &mut config.listen[1].options;
+        (own.tls_cert, own.tls_key) = (folders.file("cert.pem"), folders.file("key.pem"));
+        let one = config.tls_rules(&config.listen, NOW).unwrap();
+        assert_eq!(one[0].acceptor, made[0].acceptor);
+        assert_ne!(one[1].acceptor, made[1].acceptor);
+        assert_eq!(one[1].authority, None);
+        (config.tls_cert, config.tls_key) = (folders.file("cert.pem"), folders.file("key.pem"));
+        let all = config.tls_rules(&config.listen, NOW).unwrap();
+        assert_eq!((&all[0].acceptor, &all[1].acceptor), (&one[1].acceptor, &one[1].acceptor));
+    }
+
+    #[test]
+    fn a_ca_of_clients_asks_them_unless_the_settings_say_otherwise() {
+        let folders = Folders::new();
+        let mut config = folders.config(&["smtps:127.0.0.1:1"]);
+        let acceptor = |config: &Config| {
+            let mut rules = config.tls_rules(&config.listen, NOW).unwrap();
+            rules.swap_remove(0).acceptor.unwrap()
+        };
+        let unasked = acceptor(&config);
+        config.tls_client_ca = folders.file("ca.pem");
+        let asked = acceptor(&config);
+        assert_ne!(asked, unasked);
+        for (mode, expected) in
+            [(ClientCerts::Off, Some(&unasked)), (ClientCerts::Optional, Some(&asked))]
+        {
+            config.tls_client_certs = Some(mode);
+            assert_eq!(Some(&acceptor(&config)), expected);
+        }
+        config.tls_client_certs = Some(ClientCerts::Required);
+        let required = acceptor(&config);
+        assert!(required != asked && required != unasked);
+        config.listen[0].options.tls_client_certs = Some(ClientCerts::Optional);
+        assert_eq!(acceptor(&config), asked);
+    }
+
+    /// Each row: listeners, what is set, and the error.
+    #[test]
+    fn settings_that_do_not_go_together_are_named_and_nothing_is_made() {
+        type Set = fn(&mut Config, &Folders);
+        let rows: [(&[&str], Set, &str); 11] = [
+            (
+                &["smtps:127.0.0.1:1"],
+                |c, f| c.tls_cert = f.file("cert.pem"),
+                "tls_cert: expected tls_key beside it, found none",
+            ),
+            (
+                &["127.0.0.1:1"],
+                |c, f| c.tls_key = f.file("key.pem"),
+                "tls_key: expected tls_cert beside it, found none",
+            ),
+            (
+                &["smtps:127.0.0.1:1"],
+                |c, f| c.listen[0].options.tls_key = f.file("key.pem"),
+                "listener smtps:127.0.0.1:1: tls_key: expected tls_cert beside it, found none",
+            ),
+            (
+                &["127.0.0.1:1"],
+                |c, f| (c.tls_cert, c.tls_key) = (f.file("cert.pem"), f.file("key.pem")),
+                "tls_cert: expected tls = 'offered' or 'required' beside it, or smtps:",
+            ),
+            (
+                &["127.0.0.1:1"],
+                |c, f| c.tls_client_ca = f.file("ca.pem"),
+                "tls_client_ca: expected tls = 'offered' or 'required' beside it, or smtps:",
+            ),
+            (
+                &["127.0.0.1:1", "smtps:127.0.0.1:2"],
+                |c, f| c.listen[0].options.tls_client_ca = f.file("ca.pem"),
+                "listener 127.0.0.1:1: tls_client_ca: expected tls = 'offered' or 'required'",
+            ),
+            (
+                &["submissions:127.0.0.1:1"],
+                |c, _| c.listen[0].options.tls = Some(Tls::Required),
+                "listener submissions:127.0.0.1:1: expected no 'tls' beside TLS from the first \
+                 byte, found 'required'",
+            ),
+            (
+                &["smtps:127.0.0.1:1"],
+                |c, _| c.tls_client_certs = Some(ClientCerts::Required),
+                "tls_client_certs: expected tls_client_ca beside 'required', found none",
+            ),
+            (
+                &["smtps:127.0.0.1:1"],
+                |c, _| c.listen[0].options.tls_client_certs = Some(ClientCerts::Optional),
+                "listener smtps:127.0.0.1:1: tls_client_certs: expected tls_client_ca beside \
+                 'optional', found none",
+            ),
+            (
+                &["smtps:127.0.0.1:1"],
+                |c, f| (c.tls_cert, c.tls_key) = (f.file("key.pem"), f.file("cert.pem")),
+                "key.pem: expected certificates in PEM, found a private key",
+            ),
+            (
+                &["smtps:127.0.0.1:1"],
+                |c, f| c.tls_client_ca = f.file("key.pem"),
+                "key.pem: expected certificates in PEM, found a private key",
+            ),
+        ];
+        for (listen, set, expected) in rows {
+            let folders = Folders::new();
+            let mut config = folders.config(listen);
+            set(&mut config, &folders);
+            let error = config.check_tls(&config.listen, NOW).unwrap_err().to_string();
+            assert!(error.contains(expected), "{error}");
+            assert!(!folders.is_written(), "{expected}");
+            let same = config.tls_rules(&config.listen, NOW).unwrap_err().to_string();
+            assert_eq!(same, error);
+        }
+    }
+
+    #[test]
+    fn a_check_makes_no_certificate() {
+        let folders = Folders::new();
+        let mut config = folders.config(&["smtps:127.0.0.1:1"]);
+        assert_eq!(config.check_tls(&config.listen, NOW).unwrap(), [""; 0]);
+        assert!(!folders.is_written());
+        // A missing data folder is no error: sinkd makes it.
+        config.data = folders.data.path().join("none/yet");
+        assert!(config.check_tls(&config.listen, NOW).is_ok());
+        assert_eq!(fs::read_dir(folders.data.path()).unwrap().count(), 0);
+    }
+}
