@@ -14,6 +14,7 @@ fn settings(connections: Connections) -> SendingSettings {
     SendingSettings {
         address: ResolvedAddress::Unix("made-up".into()),
         session,
+        tls: None,
         connections,
         per_connection: None,
         opening_max: 3,

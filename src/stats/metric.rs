@@ -85,8 +85,6 @@ table! {
     Handshake = "handshake_us", DAY_US,
         "A TLS handshake: from STARTTLS or the connection to its last message.";
     Connect = "connect_us", DAY_US, "A sender's: asking for a connection to having it.";
-    ConnectTls = "connect_tls_us", DAY_US,
-        "A sender's: a TLS handshake, from its first byte to its last.";
     ReplyGreeting = "reply_greeting_us", DAY_US, "A sender's: connected to the greeting.";
     ReplyHello = "reply_hello_us", DAY_US, "A sender's: EHLO, HELO or LHLO to its reply.";
     ReplyAuth = "reply_auth_us", DAY_US,
@@ -283,7 +281,7 @@ impl Metric {
     /// What a sender waited for, in the order of a session.
     pub const REPLY: [Metric; 9] = [
         Metric::Connect,
-        Metric::ConnectTls,
+        Metric::Handshake,
         Metric::ReplyGreeting,
         Metric::ReplyHello,
         Metric::ReplyAuth,

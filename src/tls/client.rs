@@ -23,10 +23,19 @@ pub struct Secured {
     pub records: Records,
     /// For example `TLSv1.3`.
     pub version: &'static str,
-    /// It continues an earlier session.
-    pub is_resumed: bool,
+    /// Whether it continues an earlier session.
+    pub kind: SessionKind,
     /// Content that came with the end of the handshake.
     pub early: Vec<u8>,
+}
+
+/// Whether a handshake continued an earlier session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionKind {
+    #[allow(missing_docs)]
+    New,
+    #[allow(missing_docs)]
+    Resumed,
 }
 
 /// How far a handshake has come.
@@ -82,7 +91,7 @@ impl ClientHandshake {
                 Err(error) => {
                     used += discard;
                     let failure = failure(&error, &incoming[used..]);
-                    tell(&mut self.connection, &mut incoming[used..], out);
+                    tell(&mut self.connection, out);
                     return (used, Err(failure));
                 }
             }
@@ -100,23 +109,21 @@ impl ClientHandshake {
     fn finish(self, early: Vec<u8>) -> Result<Box<Secured>, Failure> {
         let connection = *self.connection;
         let version = version(connection.protocol_version());
-        let is_resumed = connection.handshake_kind() == Some(HandshakeKind::Resumed);
+        let kind = match connection.handshake_kind() {
+            Some(HandshakeKind::Resumed) => SessionKind::Resumed,
+            _ => SessionKind::New,
+        };
         let (secrets, keys) =
             connection.dangerous_into_kernel_connection().map_err(|error| Failure::of(&error))?;
         let records = Records::new(secrets, Keys::Client(keys))?;
-        Ok(Box::new(Secured { records, version, is_resumed, early }))
+        Ok(Box::new(Secured { records, version, kind, early }))
     }
 }
 
-/// Appends the alert of a failure. `rest`: what the failure left; rustls expects it to be there,
-/// because messages that came in one record with the one that failed wait in it.
-fn tell(
-    connection: &mut UnbufferedConnectionCommon<ClientConnectionData>,
-    rest: &mut [u8],
-    out: &mut Vec<u8>,
-) {
+/// Appends the alert of a failure. Nothing that the server sent may be looked at again.
+fn tell(connection: &mut UnbufferedConnectionCommon<ClientConnectionData>, out: &mut Vec<u8>) {
     while connection.wants_write() {
-        match connection.process_tls_records(rest).state {
+        match connection.process_tls_records(&mut []).state {
             Ok(ConnectionState::EncodeTlsData(message)) => encode(message, out),
             Ok(ConnectionState::TransmitTlsData(sent)) => sent.done(),
             _ => return,

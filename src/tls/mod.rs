@@ -40,7 +40,7 @@ mod spelling;
 
 pub use acceptor::{Acceptor, AcceptorError};
 pub use certificate::{BadCertificate, CertificateFacts};
-pub use client::{ClientHandshake, ClientStep, Secured};
+pub use client::{ClientHandshake, ClientStep, Secured, SessionKind};
 pub use clients::{ClientCertificates, ClientRoots};
 pub use connector::{Connector, ConnectorError, ServerTrust, SessionReuse};
 pub use failure::Failure;

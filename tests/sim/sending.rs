@@ -197,6 +197,7 @@ pub fn settings(connections: usize) -> SendingSettings {
     SendingSettings {
         address: ByHandSender::address(),
         session,
+        tls: None,
         connections: Connections::Kept(connections),
         per_connection: None,
         opening_max: 16,

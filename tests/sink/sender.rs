@@ -99,6 +99,7 @@ fn settings(address: ResolvedAddress, connections: Connections) -> SendingSettin
     SendingSettings {
         address,
         session: options(),
+        tls: None,
         connections,
         per_connection: None,
         opening_max: 16,

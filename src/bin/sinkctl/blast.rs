@@ -18,7 +18,7 @@ use sinkd::sender::blast::{self, Arrivals, BlastContent, BlastPlan};
 use sinkd::sender::source::Source;
 use sinkd::sender::target::{Target, connectable};
 use sinkd::sender::{Connections, Ends, SendingSettings};
-use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail, StartTls};
+use sinkd::smtp::client::{JOINED_BYTES_MAX, Options, OutgoingMail};
 
 pub use options::Blast;
 
@@ -181,12 +181,13 @@ fn settings(
         depth: dialogue.depth,
         joined_bytes_max: JOINED_BYTES_MAX,
         sends_ambiguous: false,
-        start_tls: StartTls::Never,
+        start_tls: blast.encryption.start_tls(),
         account: blast.account.account()?,
     };
     Ok(SendingSettings {
         address,
         session,
+        tls: blast.encryption.sending(target)?,
         connections: Connections::Kept(pace.connections),
         per_connection: pace.per_connection,
         opening_max: OPENING_MAX,

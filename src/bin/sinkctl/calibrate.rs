@@ -229,6 +229,7 @@ fn send(load: &Load, way: &Way, duration: Duration) -> anyhow::Result<(Report, R
             start_tls: StartTls::Never,
             account: way.account.clone(),
         },
+        tls: None,
         connections: Connections::Kept(load.connections),
         per_connection: load.per_connection,
         opening_max: OPENING_MAX,

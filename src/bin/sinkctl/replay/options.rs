@@ -95,6 +95,8 @@ pub struct Replay {
     #[command(flatten)]
     pub account: crate::sending::AccountOptions,
     #[command(flatten)]
+    pub encryption: crate::sending::TlsOptions,
+    #[command(flatten)]
     pub wanted: crate::sending::ReportForms,
 }
 

@@ -18,7 +18,6 @@ pub const MAIN: &[Metric] = &[
     Metric::Sent,
     Metric::Late,
     Metric::Connect,
-    Metric::ConnectTls,
     Metric::ReplyHello,
     Metric::ReplyAuth,
     Metric::ReplyMail,
