@@ -87,6 +87,8 @@ table! {
     Connect = "connect_us", DAY_US, "A sender's: asking for a connection to having it.";
     ReplyGreeting = "reply_greeting_us", DAY_US, "A sender's: connected to the greeting.";
     ReplyHello = "reply_hello_us", DAY_US, "A sender's: EHLO, HELO or LHLO to its reply.";
+    ReplyAuth = "reply_auth_us", DAY_US,
+        "A sender's: AUTH, or its answer to a challenge, to the reply.";
     ReplyMail = "reply_mail_us", DAY_US, "A sender's: MAIL to its reply.";
     ReplyRcpt = "reply_rcpt_us", DAY_US, "A sender's: RCPT to its reply.";
     ReplyData = "reply_data_us", DAY_US, "A sender's: DATA to its reply.";
@@ -277,10 +279,12 @@ impl Metric {
     ];
 
     /// What a sender waited for, in the order of a session.
-    pub const REPLY: [Metric; 7] = [
+    pub const REPLY: [Metric; 9] = [
         Metric::Connect,
+        Metric::Handshake,
         Metric::ReplyGreeting,
         Metric::ReplyHello,
+        Metric::ReplyAuth,
         Metric::ReplyMail,
         Metric::ReplyRcpt,
         Metric::ReplyData,

@@ -6,7 +6,7 @@ use rustls::{AlertDescription, CertificateError, Error, InvalidMessage, PeerInco
 macro_rules! failures {
     ($(#[doc = $doc:literal] $name:ident = $text:literal;)*) => {
         /// Why TLS failed.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(u8)]
         pub enum Failure { $(#[doc = $doc] $name),* }
 
@@ -113,6 +113,30 @@ impl Failure {
         }
     }
 
+    /// Returns whether another handshake with the same settings would fail in the same way: the two
+    /// sides do not trust each other, or have nothing in common.
+    pub fn is_permanent(self) -> bool {
+        match self {
+            Failure::UnknownCa
+            | Failure::BadCertificate
+            | Failure::UnsupportedCertificate
+            | Failure::CertificateExpired
+            | Failure::CertificateUnknown
+            | Failure::HandshakeFailure
+            | Failure::ProtocolVersion
+            | Failure::CertificateRequired
+            | Failure::AccessDenied
+            | Failure::UnrecognizedName
+            | Failure::NoCommonVersion
+            | Failure::NoCommonCipher
+            | Failure::PeerUnknownCa
+            | Failure::PeerWrongName
+            | Failure::PeerExpired
+            | Failure::PeerBadCertificate => true,
+            _ => false,
+        }
+    }
+
     /// Of a handshake.
     pub(super) fn of(error: &Error) -> Failure {
         match error {
@@ -142,7 +166,10 @@ impl Failure {
 
     fn of_certificate(why: &CertificateError) -> Failure {
         match why {
-            CertificateError::UnknownIssuer => Failure::PeerUnknownCa,
+            // A CA of the same name with another key, as after a new start in an empty folder.
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                Failure::PeerUnknownCa
+            }
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 Failure::PeerWrongName
             }

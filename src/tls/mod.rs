@@ -7,7 +7,8 @@
 //! ```text
 //! CertificateFolder (made by an Authority)     PEM files of a person
 //!         └───────────────▶ Identity ◀───────────────┘
-//!                              └─with ClientCertificates─▶ Acceptor
+//!                              ├─with ClientCertificates─▶ Acceptor  ─▶ Handshake ─▶ Records
+//!                              └─with ServerTrust ───────▶ Connector ─▶ ClientHandshake ─▶ Records
 //! ```
 mod acceptor;
 mod asked_name;
@@ -15,7 +16,9 @@ mod authority;
 #[doc(hidden)]
 pub mod by_hand;
 mod certificate;
+mod client;
 mod clients;
+mod connector;
 mod digest;
 mod encode;
 mod failure;
@@ -32,11 +35,14 @@ mod record_tests;
 mod resumption;
 mod server;
 mod server_name;
+mod sessions_kept;
 mod spelling;
 
 pub use acceptor::{Acceptor, AcceptorError};
 pub use certificate::{BadCertificate, CertificateFacts};
+pub use client::{ClientHandshake, ClientStep, Secured, SessionKind};
 pub use clients::{ClientCertificates, ClientRoots};
+pub use connector::{Connector, ConnectorError, ServerTrust, SessionReuse};
 pub use failure::Failure;
 pub use identity::Identity;
 pub use identity_error::IdentityError;

@@ -19,6 +19,7 @@ pub const MAIN: &[Metric] = &[
     Metric::Late,
     Metric::Connect,
     Metric::ReplyHello,
+    Metric::ReplyAuth,
     Metric::ReplyMail,
     Metric::ReplyRcpt,
     Metric::ReplyData,
