@@ -32,9 +32,9 @@ pub struct Secured {
 /// Whether a handshake continued an earlier session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SessionKind {
-    #[allow(missing_docs)]
+    /// With keys of its own.
     New,
-    #[allow(missing_docs)]
+    /// With a ticket of an earlier session.
     Resumed,
 }
 
